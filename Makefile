@@ -1,0 +1,44 @@
+# make demo    set up, train the digits twice, write the report
+# make test    set up, run the whole suite
+# make check   ruff, pyright, import-linter
+# make bench   speed, side by side with the peers; writes docs/benchmarks.md
+# make torture the long proofs: every built-in recipe over 200 steps; writes docs/verification.md
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test check bench torture pictures clean
+
+demo: $(READY)
+	$(BIN)/twofold run digits
+
+test: $(READY)
+	sh scripts/browser
+	$(BIN)/python -m pytest
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+bench: $(READY)
+	$(BIN)/python benchmarks/small.py
+	$(BIN)/python benchmarks/mnist.py
+
+torture: $(READY)
+	$(BIN)/python benchmarks/verification.py
+
+pictures: $(READY)
+	$(BIN)/python docs/pictures/make.py
+
+# pip 25.1 brought --group; the virtual environment's own pip may be older.
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . --group dev
+	touch $(READY)
+
+clean:
+	rm -rf .venv runs

@@ -1,0 +1,80 @@
+"""Twofold trains a small neural network twice from one recipe, in NumPy and in PyTorch, and proves that both agree.
+
+>>> import twofold
+>>> run = twofold.run("digits")  # doctest: +SKIP
+>>> twofold.verify("digits").agrees  # doctest: +SKIP
+True
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from twofold.api import Verification, run, verify
+    from twofold.errors import (
+        DataError,
+        MissingExtraError,
+        RecipeError,
+        RunFolderError,
+        TrainingDivergedError,
+        TwofoldError,
+        UnknownNameError,
+        UserError,
+    )
+    from twofold.recipe import Recipe, load_recipe
+    from twofold.report import write_report
+    from twofold.runs import Run, open_run
+
+# Where each public name lives. They are imported when first asked for, so that `import twofold` and
+# `twofold --help` take a fraction of a second.
+_HOMES = {
+    "DataError": "errors",
+    "MissingExtraError": "errors",
+    "Recipe": "recipe",
+    "RecipeError": "errors",
+    "Run": "runs",
+    "RunFolderError": "errors",
+    "TrainingDivergedError": "errors",
+    "TwofoldError": "errors",
+    "UnknownNameError": "errors",
+    "UserError": "errors",
+    "Verification": "api",
+    "load_recipe": "recipe",
+    "open_run": "runs",
+    "run": "api",
+    "verify": "api",
+    "write_report": "report",
+}
+
+__all__ = [
+    "DataError",
+    "MissingExtraError",
+    "Recipe",
+    "RecipeError",
+    "Run",
+    "RunFolderError",
+    "TrainingDivergedError",
+    "TwofoldError",
+    "UnknownNameError",
+    "UserError",
+    "Verification",
+    "load_recipe",
+    "open_run",
+    "run",
+    "verify",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'twofold' has no attribute {name!r}")
+    value = getattr(import_module(f"twofold.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,9 @@
+"""The only place that builds engines and hands them to a loop: run a recipe, verify it, restore an engine."""
+
+from twofold.api.building import Overrides, Silent, Watcher, build_engine, prepare, restore
+from twofold.api.running import run
+from twofold.api.verifying import Verification, verify
+
+__all__ = [
+    "Overrides", "Silent", "Verification", "Watcher", "build_engine", "prepare", "restore", "run", "verify",
+]

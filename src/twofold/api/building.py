@@ -1,0 +1,86 @@
+"""Engines, data, and whoever watches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from twofold.data import Dataset, load_data
+from twofold.engine import Engine, State
+from twofold.errors import UserError
+from twofold.initial import initial_parameters
+from twofold.numpy_engine import NumpyEngine
+from twofold.recipe import Recipe, load_recipe
+from twofold.recipe.data import Csv
+from twofold.runs import Run
+from twofold.training import Row
+
+Overrides = Mapping[str, Any] | Iterable[str]
+
+
+class Watcher(Protocol):
+    """Whoever shows how far a command is."""
+
+    def data(self, what: str, done: int, total: int) -> None:
+        """The data are being prepared."""
+        ...
+
+    def started(self, what: str, steps: int) -> None:
+        """An engine begins to train, or a comparison begins."""
+        ...
+
+    def stepped(self, step: int, loss: float | None) -> None:
+        """A few times a second."""
+        ...
+
+    def evaluated(self, row: Row) -> None:
+        """After each evaluation."""
+        ...
+
+
+class Silent:
+    """A watcher that shows nothing."""
+
+    def data(self, what: str, done: int, total: int) -> None:
+        """Nothing."""
+
+    def started(self, what: str, steps: int) -> None:
+        """Nothing."""
+
+    def stepped(self, step: int, loss: float | None) -> None:
+        """Nothing."""
+
+    def evaluated(self, row: Row) -> None:
+        """Nothing."""
+
+
+def build_engine(name: str, recipe: Recipe) -> Engine:
+    """An engine for the recipe's network; its parameters are 0 until a state is loaded."""
+    if name == "numpy":
+        return NumpyEngine(recipe)
+    if name == "torch":
+        from twofold.torch_engine import TorchEngine  # seconds to import, for those who use it
+
+        return TorchEngine(recipe)
+    raise UserError(f"an engine is `numpy` or `torch`; got `{name}`")
+
+
+def initial_state(recipe: Recipe) -> State:
+    """Where both engines start."""
+    return State(initial_parameters(recipe))
+
+
+def restore(run: Run, engine: str) -> Engine:
+    """An engine with the trained weights of a run, for predictions."""
+    built = build_engine(engine, run.recipe)
+    built.load(State(run.weights(engine)))
+    return built
+
+
+def prepare(recipe: Recipe, watcher: Watcher) -> tuple[Recipe, Dataset]:
+    """Load the data, and fill in what only they know: the features and classes of a CSV file."""
+    dataset = load_data(recipe.data, watcher.data)
+    if isinstance(recipe.data, Csv):
+        known = {"data.features": list(dataset.features), "data.classes": len(dataset.classes)}
+        recipe = load_recipe(recipe, known)
+    return recipe, dataset

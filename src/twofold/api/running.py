@@ -1,0 +1,193 @@
+"""Train each engine of a recipe into a run folder."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import sys
+from collections.abc import Iterable
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from twofold.api.building import Overrides, Silent, Watcher, build_engine, initial_state, prepare
+from twofold.arrays import Array
+from twofold.data import Batches, Dataset
+from twofold.engine import Engine
+from twofold.errors import TrainingDivergedError
+from twofold.numpy_engine import LOSSES
+from twofold.recipe import Recipe, load_recipe
+from twofold.runs import EVIDENCE, SCORES, Run, RunWriter, create_run_folder, open_run
+from twofold.training import Failure, Outcome, Row, evaluate, predictions, train
+
+PREVIEW = 5
+"""Test samples whose predictions are kept from before and after training."""
+
+TRIAL_STEPS = 500
+LIBRARIES = ("twofold", "numpy", "scikit-learn", "torch")
+
+
+def run(
+    recipe: str | Path | Recipe, *, overrides: Overrides = (), engines: Iterable[str] | None = None,
+    out: str | Path | None = None, watcher: Watcher | None = None,
+) -> Run:
+    """Train each engine of the recipe on identical data, order, initial weights and masks.
+
+    `recipe` is a built-in name, a TOML file or a `Recipe`; `overrides` sets single keys, `{"optimizer.lr": 0.1}`;
+    `engines` replaces the recipe's; `out` is a new folder, `runs/NAME-N` where left out.
+
+    Raises `RecipeError`, `UnknownNameError`, `DataError` or `RunFolderError` before anything is trained, and
+    `TrainingDivergedError` at the step where the loss stops being finite; what was recorded until then stays in
+    the folder, marked as failed. `KeyboardInterrupt` marks it as interrupted.
+    """
+    recipe = load_recipe(recipe, overrides)
+    if engines is not None:
+        recipe = load_recipe(recipe, {"training.engines": list(engines)})
+    watcher = watcher or Silent()
+    recipe, dataset = prepare(recipe, watcher)
+    fingerprint = dataset.fingerprint
+    dataset = dataset.astype(recipe.training.dtype)
+    built = {name: build_engine(name, recipe) for name in recipe.training.engines}
+    writer = RunWriter(create_run_folder(out, recipe.name), recipe)
+    writer.record |= {"data": _facts(recipe, dataset, fingerprint), "circumstances": _circumstances(built)}
+    status = "failed"
+    try:
+        evidence = _samples(dataset)
+        for name, engine in built.items():
+            evidence |= _train_one(name, engine, recipe, dataset, writer, watcher)
+        writer.save(EVIDENCE, evidence)
+        status = "finished"
+    except KeyboardInterrupt:
+        status = "interrupted"
+        raise
+    except TrainingDivergedError as error:
+        writer.record["failure"] = {"engine": error.engine, "step": error.step, "message": str(error)}
+        raise
+    finally:
+        writer.finish(status)
+    return open_run(writer.folder)
+
+
+def _train_one(
+    name: str, engine: Engine, recipe: Recipe, dataset: Dataset, writer: RunWriter, watcher: Watcher
+) -> dict[str, Array]:
+    """Train one engine, write its weights and results; the arrays that the report will draw."""
+    batches = Batches(recipe, dataset.train)
+    loss = LOSSES[recipe.loss.kind]
+    rows: list[Row] = []
+
+    def score(engine: Engine) -> dict[str, Any]:
+        return {split: evaluate(engine, samples, loss) for split, samples in dataset.splits()}
+
+    def record(row: Row) -> None:
+        rows.append(row)
+        writer.add_row(name, row)
+        watcher.evaluated(row)
+
+    _, held_out = dataset.held_out
+    preview = held_out.x[:PREVIEW]
+    watcher.started(name, batches.steps)
+    engine.load(initial_state(recipe))
+    before = engine.predict(preview)
+    outcome = train(engine, batches, score, record, watcher.stepped)
+    if outcome.failure:
+        raise _diverged(name, outcome.failure, recipe, dataset)
+    writer.save(f"{name}.safetensors", engine.state().parameters)
+    writer.record["engines"][name] = _result(rows[-1], outcome)
+    predicted = np.concatenate([logits.argmax(axis=-1) for logits, _ in predictions(engine, held_out)])
+    return {
+        f"{name}.before": before,
+        f"{name}.after": engine.predict(preview),
+        f"{name}.predicted": predicted,
+    }
+
+
+def _samples(dataset: Dataset) -> dict[str, Array]:
+    """What the report shows of the data: the targets, the first samples, all points of a plane."""
+    _, held_out = dataset.held_out
+    found = {"target": held_out.y, "preview": held_out.x[:PREVIEW]}
+    if held_out.x.shape[1:] == (2,):
+        for split, samples in dataset.splits():
+            found |= {f"{split}.x": samples.x, f"{split}.y": samples.y}
+    return found
+
+
+def _result(row: Row, outcome: Outcome) -> dict[str, Any]:
+    scores = {key: value for key, value in row._asdict().items() if key in SCORES}
+    return {key: scores[key] for key in SCORES} | {"seconds": outcome.seconds, "steps": outcome.steps}
+
+
+def _facts(recipe: Recipe, dataset: Dataset, fingerprint: str) -> dict[str, Any]:
+    return {
+        "source": recipe.data.source,
+        "fingerprint": fingerprint,
+        "samples": {name: len(split) for name, split in dataset.splits()},
+        "held_out": dataset.held_out[0],
+        "classes": dataset.classes,
+        "features": dataset.features,
+    }
+
+
+def _circumstances(engines: dict[str, Engine]) -> dict[str, Any]:
+    """Versions, threads and devices: what a figure was measured with."""
+    from threadpoolctl import threadpool_info
+
+    libraries = LIBRARIES if "torch" in engines else LIBRARIES[:-1]
+    facts: dict[str, Any] = {
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in libraries},
+        "platform": platform.platform(),
+        "processors": os.cpu_count(),
+        "blas_threads": max((pool["num_threads"] for pool in threadpool_info()), default=1),
+        "devices": {name: str(getattr(engine, "device", "cpu")) for name, engine in engines.items()},
+    }
+    if "torch" in engines:
+        facts["torch_threads"] = sys.modules["torch"].get_num_threads()
+    return facts
+
+
+def _diverged(name: str, failure: Failure, recipe: Recipe, dataset: Dataset) -> TrainingDivergedError:
+    kinds = {node.name: node.spec.kind for node in recipe.network.nodes}  # pyright: ignore[reportAttributeAccessIssue]
+    where = "the loss itself; every layer's output is finite" if failure.layer is None else (
+        f"the output of layer {failure.layer} ({kinds[failure.layer]})"
+    )
+    before = "this was the first step" if failure.gradient is None else (
+        f"{failure.gradient[0]}, with an element of size {failure.gradient[1]:.3g}"
+    )
+    message = (
+        f"{name} engine: the loss became {failure.loss} at step {failure.step} (epoch {failure.epoch}), "
+        f"with learning rate {failure.lr:g}.\n"
+        f"  First non-finite value: {where}.\n"
+        f"  Largest gradient before it: {before}.\n"
+        f"  {_suggestion(name, failure, recipe, dataset)}"
+    )
+    return TrainingDivergedError(message, engine=name, step=failure.step)
+
+
+def _suggestion(name: str, failure: Failure, recipe: Recipe, dataset: Dataset) -> str:
+    """The first of lr/10, lr/100, ... that is tried and found to lower the loss over the same first steps."""
+    steps = min(failure.step + 1, TRIAL_STEPS)
+    for power in range(1, 7):
+        lr = float(f"{recipe.optimizer.lr / 10**power:.3g}")
+        if _learns(name, load_recipe(recipe, {"optimizer.lr": lr}), dataset, steps):
+            return f"Try --set optimizer.lr={lr:g}: with it the loss fell over the first {steps} steps."
+    return "No smaller learning rate was found to help: look at the scale of the data (data.standardize)."
+
+
+def _learns(name: str, recipe: Recipe, dataset: Dataset, steps: int) -> bool:
+    """Whether the loss on the first batches is finite and lower after `steps` steps than before."""
+    engine, batches = build_engine(name, recipe), Batches(recipe, dataset.train)
+    sample = dataset.train[: batches.size]
+    loss = LOSSES[recipe.loss.kind]
+    engine.load(initial_state(recipe))
+    with np.errstate(all="ignore"):
+        before = evaluate(engine, sample, loss).loss
+        for batch in islice(batches, steps):
+            engine.step(batch)
+        after = evaluate(engine, sample, loss).loss
+    return math.isfinite(after) and after < before
+
+

@@ -1,0 +1,105 @@
+"""Prove that both engines compute the same for a recipe, and that its gradients are those of its loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from twofold.api.building import Overrides, Silent, Watcher, build_engine, initial_state, prepare
+from twofold.data import Batches, Split, at_hand, random_data
+from twofold.errors import UserError
+from twofold.gradcheck import TOLERANCE, Projection, check_gradients
+from twofold.lockstep import Mode, Verdict, compare
+from twofold.recipe import Recipe, load_recipe
+
+TOLERANCES = {"float64": 1e-9, "float32": 1e-4}
+RANDOM_BATCHES = 8
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What `twofold verify` found: the verdict of the lock-step, the gradient check, and on which data."""
+
+    recipe: str
+    mode: Mode
+    dtype: str
+    data: str
+    """`real`, or `random` where the recipe's data are not at hand."""
+    verdict: Verdict
+    projections: tuple[Projection, ...]
+    """The NumPy engine's gradients against central differences, at the first batch; in float64 only."""
+
+    @property
+    def agrees(self) -> bool:
+        """Both engines agree, and the gradients are those of the loss."""
+        return self.verdict.agrees and not self.wrong_gradients
+
+    @property
+    def wrong_gradients(self) -> list[Projection]:
+        """The tensors whose gradient central differences do not confirm."""
+        return [projection for projection in self.projections if not projection.size <= TOLERANCE]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values: what `twofold verify --json` prints."""
+        sizes = [projection.size for projection in self.projections]
+        check = {"largest": max(sizes), "wrong": [p.name for p in self.wrong_gradients]} if sizes else None
+        return {
+            **self.verdict.to_json(),
+            "agrees": self.agrees,
+            "recipe": self.recipe,
+            "mode": self.mode,
+            "dtype": self.dtype,
+            "data": self.data,
+            "central_differences": check,
+        }
+
+    def _repr_html_(self) -> str:
+        return self.verdict._repr_html_()
+
+
+def verify(
+    recipe: str | Path | Recipe, *, overrides: Overrides = (), steps: int = 200, mode: Mode = "resync",
+    dtype: str = "float64", tolerance: float | None = None, watcher: Watcher | None = None,
+) -> Verification:
+    """Run both engines in lock-step and compare them at every stage of every step.
+
+    On the recipe's data where they are at hand, else on random inputs of the declared shape; `data` says which.
+    `mode` is `resync` (each step tested by itself: the proof) or `free` (shows drift). `tolerance` is relative, by
+    default 1e-9 in float64 and 1e-4 in float32.
+
+    Raises `RecipeError`, `UnknownNameError`, `DataError`, or `UserError` for an argument out of range.
+    """
+    _check_arguments(steps, mode, dtype, tolerance)
+    recipe = load_recipe(load_recipe(recipe, overrides), {"training.dtype": dtype})
+    watcher = watcher or Silent()
+    recipe, train, data = _samples(recipe, watcher)
+    batches = Batches(recipe, train, steps)
+    initial = initial_state(recipe)
+    first, second = build_engine("numpy", recipe), build_engine("torch", recipe)
+    watcher.started("verify", steps)
+    verdict = compare(
+        first, second, initial, batches, tolerance or TOLERANCES[dtype], mode, lambda step: watcher.stepped(step, None)
+    )
+    projections = check_gradients(first, initial, next(iter(batches))) if dtype == "float64" else []
+    return Verification(recipe.name, mode, dtype, data, verdict, tuple(projections))
+
+
+def _samples(recipe: Recipe, watcher: Watcher) -> tuple[Recipe, Split, str]:
+    """Training samples, real where they are at hand."""
+    if at_hand(recipe.data):
+        recipe, dataset = prepare(recipe, watcher)
+        return recipe, dataset.train, "real"
+    size = recipe.training.batch_size
+    return recipe, random_data(recipe, RANDOM_BATCHES * (32 if size == "full" else size)).train, "random"
+
+
+def _check_arguments(steps: int, mode: str, dtype: str, tolerance: float | None) -> None:
+    if steps < 1:
+        raise UserError(f"`steps` must be at least 1; got {steps}")
+    if mode not in get_args(Mode):
+        raise UserError(f"`mode` must be `resync` or `free`; got `{mode}`")
+    if dtype not in TOLERANCES:
+        raise UserError(f"`dtype` must be `float64` or `float32`; got `{dtype}`")
+    if tolerance is not None and not tolerance > 0:
+        raise UserError(f"`tolerance` must be greater than 0; got {tolerance}")

@@ -1,0 +1,7 @@
+"""Data: sources by name, splits, batches."""
+
+from twofold.data.batches import Batches
+from twofold.data.dataset import Dataset, Split
+from twofold.data.sources import at_hand, load_data, random_data
+
+__all__ = ["Batches", "Dataset", "Split", "at_hand", "load_data", "random_data"]

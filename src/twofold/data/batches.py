@@ -1,0 +1,85 @@
+"""Batches as a function of the step: order, masks and learning rate are the same for every engine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import final
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.data.dataset import Split
+from twofold.engine import Batch
+from twofold.recipe import Recipe
+from twofold.recipe.layers import Dropout
+from twofold.schedules import learning_rate
+from twofold.streams import stream
+
+CHUNK = 1 << 20
+"""Numbers gathered at once: enough to spread the cost of a call, few enough to stay near the processor."""
+
+
+@final
+class Batches:
+    """The batches of a recipe's training on the samples of `train`.
+
+    Every epoch visits the samples in a new order, a function of seed and epoch; the last batch of an epoch
+    holds what is left. Iterating twice gives the same twice.
+    """
+
+    def __init__(self, recipe: Recipe, train: Split, steps: int | None = None) -> None:
+        training = recipe.training
+        self.train = train
+        self.seed = training.seed
+        self.dtype = np.dtype(training.dtype)
+        self.size = len(train) if training.batch_size == "full" else min(training.batch_size, len(train))
+        self.steps_per_epoch = math.ceil(len(train) / self.size)
+        length = training.steps or (training.epochs or 1) * self.steps_per_epoch
+        self.steps = length if steps is None else steps
+        self.evaluate_every = training.evaluate_every * (
+            self.steps_per_epoch if training.evaluation_unit == "epoch" else 1
+        )
+        self.rate = learning_rate(recipe.schedule, recipe.optimizer.lr, length, self.steps_per_epoch)
+        self.drops = {
+            node.name: (node.spec.p, tuple(size or 1 for size in shape))
+            for node in recipe.network.nodes
+            if isinstance(node.spec, Dropout) and (shape := node.spec.mask_shape(node.input_shape))
+        }
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self.since(0)
+
+    def since(self, step: int) -> Iterator[Batch]:
+        """The batches from a step on, as if those before had been taken."""
+        epoch, skipped = divmod(step, self.steps_per_epoch)
+        while step < self.steps:
+            for x, target in self._epoch(epoch, skipped * self.size):
+                yield Batch(x, target, self.rate(step), self._masks(step, len(target)), step)
+                step += 1
+                if step == self.steps:
+                    return
+            epoch, skipped = epoch + 1, 0
+
+    def _epoch(self, epoch: int, start: int) -> Iterator[tuple[Array, Array]]:
+        """The epoch's samples from position `start` on: gathered a chunk at a time, handed out as views."""
+        x, y, size = self.train.x, self.train.y, self.size
+        if size == len(y):  # one batch holds all: their order changes nothing
+            yield x.astype(self.dtype, copy=False), y
+            return
+        order = stream(self.seed, "shuffle", epoch).permutation(len(y))
+        chunk = size * max(1, CHUNK // (size * math.prod(x.shape[1:])))
+        for first in range(start, len(y), chunk):
+            chosen = order[first : first + chunk]
+            xs, ys = x[chosen].astype(self.dtype, copy=False), y[chosen]
+            for offset in range(0, len(chosen), size):
+                yield xs[offset : offset + size], ys[offset : offset + size]
+
+    def _masks(self, step: int, samples: int) -> dict[str, Array]:
+        return {
+            name: stream(self.seed, f"dropout {name}", step).random((samples, *shape), dtype=np.float32) >= p
+            for name, (p, shape) in self.drops.items()
+        }

@@ -1,0 +1,135 @@
+"""Samples in memory, told apart by what they are for, and how they are split and standardized."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from twofold.arrays import Array, all_finite, digest
+from twofold.errors import DataError
+from twofold.recipe.data import DataSpec
+
+
+@dataclass(frozen=True)
+class Split:
+    """Inputs (samples, *sample) and their classes (samples,), as int64 from 0."""
+
+    x: Array
+    y: Array
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def __getitem__(self, index: Array | slice) -> Split:
+        return Split(self.x[index], self.y[index])
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The samples of a run. `validation` and `test` may be empty; `features` names the columns of a table."""
+
+    train: Split
+    validation: Split
+    test: Split
+    classes: tuple[str, ...]
+    features: tuple[str, ...] = ()
+
+    def splits(self) -> Iterator[tuple[str, Split]]:
+        """The splits that hold samples, by name."""
+        for name in ("train", "validation", "test"):
+            split: Split = getattr(self, name)
+            if len(split):
+                yield name, split
+
+    @property
+    def held_out(self) -> tuple[str, Split]:
+        """The samples to be judged on: the test set, else the validation set, else the training set."""
+        return list(self.splits())[-1]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over every sample and class: the same data, and the same split of them."""
+        arrays = {f"{name}.{part}": getattr(split, part) for name, split in self.splits() for part in "xy"}
+        return digest(arrays)
+
+    def astype(self, dtype: str) -> Dataset:
+        """The same samples in another type; no copy where they have it already."""
+        return self._map(lambda x: x.astype(dtype, copy=False))
+
+    def _map(self, change) -> Dataset:
+        parts = {name: Split(change(split.x), split.y) for name, split in self.splits()}
+        return replace(self, **parts)
+
+    def standardized(self, how: str) -> Dataset:
+        """Minus the mean, over the standard deviation, both of the training samples; a constant stays 0."""
+        if how == "none":
+            return self
+        axis = 0 if how == "feature" else None
+        mean = self.train.x.mean(axis=axis, dtype=np.float64)
+        std = np.asarray(self.train.x.std(axis=axis, dtype=np.float64))
+        std[std == 0] = 1
+        dtype = self.train.x.dtype
+        return self._map(lambda x: ((x - mean.astype(dtype)) / std.astype(dtype)).astype(dtype, copy=False))
+
+
+def check_finite(dataset: Dataset, source: str) -> None:
+    """Raises `DataError` at the first NaN or infinity."""
+    for name, split in dataset.splits():
+        if all_finite(split.x):
+            continue
+        sample, *where = np.argwhere(~np.isfinite(split.x))[0]
+        value = split.x[(sample, *where)]
+        column = dataset.features[where[0]] if dataset.features else tuple(int(i) for i in where)
+        raise DataError(
+            f"{source}: sample {sample} of the {name} set holds {value} at {column}; every feature must be finite. "
+            "Remove the sample or fill the value in."
+        )
+
+
+def hold_out(x: Array, y: Array, classes: tuple[str, ...], spec: DataSpec, test: float) -> Dataset:
+    """A stratified split into train, validation and test, the same for the same seed."""
+    share = isinstance(spec.validation, float)
+    held = {"test": round(test * len(y)), "validation": round(spec.validation * len(y)) if share else int(spec.validation)}
+    wanted = {"test": test, "validation": spec.validation}
+    empty = [name for name, share in wanted.items() if share and not held[name]]
+    if empty:
+        raise DataError(
+            f"`{empty[0]} = {wanted[empty[0]]}` of {len(y)} samples is no sample at all; raise the share or set it to 0."
+        )
+    _check_sizes(y, classes, {name: size for name, size in held.items() if size})
+    rest = np.arange(len(y))
+    parts = {}
+    for name, size in held.items():
+        rest, parts[name] = _part(rest, y, size, spec.seed)
+    return Dataset(*(Split(x[i], y[i]) for i in (rest, parts["validation"], parts["test"])), classes)
+
+
+def _part(indices: Array, y: Array, size: int, seed: int) -> tuple[Array, Array]:
+    from sklearn.model_selection import train_test_split
+
+    if not size:
+        return indices, indices[:0]
+    rest, part = train_test_split(indices, test_size=size, random_state=seed, stratify=y[indices])
+    return rest, part
+
+
+def _check_sizes(y: Array, classes: tuple[str, ...], held: dict[str, int]) -> None:
+    """Every class must reach every part."""
+    counts = np.bincount(y, minlength=len(classes))
+    parts = ["train", *held]
+    rarest = int(counts.argmin())
+    if counts[rarest] < len(parts):
+        raise DataError(
+            f"class `{classes[rarest]}` has {counts[rarest]} sample{'s' * (counts[rarest] != 1)}; a stratified split into "
+            f"{', '.join(parts)} needs at least {len(parts)} of each class. Add samples, drop the class, or hold out less."
+        )
+    left = len(y) - sum(held.values())
+    for name, size in {**held, "train": left}.items():
+        if size < len(classes):
+            raise DataError(
+                f"the {name} set would hold {max(size, 0)} of {len(y)} samples, fewer than the {len(classes)} classes; "
+                "change the share of `test` or `validation`."
+            )

@@ -1,0 +1,107 @@
+"""From the settings of a source to its samples."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from pathlib import Path
+
+import numpy as np
+
+from twofold.data.dataset import Dataset, Split, check_finite, hold_out
+from twofold.data.images import Progress, load_mnist, mnist_at_hand
+from twofold.data.tables import load_csv
+from twofold.recipe import Recipe
+from twofold.recipe.data import Blobs, Circles, Classification, Csv, DataSpec, Digits, Mnist, Moons
+from twofold.streams import stream
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+def load_data(spec: DataSpec, progress: Progress = _silent) -> Dataset:
+    """The samples of a source: split, standardized, finite.
+
+    Raises `DataError` for data that are not what they should be.
+    """
+    dataset = _load(spec, progress)
+    check_finite(dataset, getattr(spec, "path", getattr(spec, "source", "data")))
+    return dataset.standardized(spec.standardize)
+
+
+def at_hand(spec: DataSpec) -> bool:
+    """Whether the samples can be had without a download and without a file that is missing."""
+    if isinstance(spec, Mnist):
+        return mnist_at_hand()
+    return Path(spec.path).is_file() if isinstance(spec, Csv) else True
+
+
+def random_data(recipe: Recipe, samples: int) -> Dataset:
+    """Standard normal inputs of the declared shape with random classes: for a proof where no data are at hand."""
+    rng = stream(recipe.data.seed, "random inputs")
+    network = recipe.network
+    shape = tuple(size or 1 for size in network.input_shape)
+    train = Split(rng.normal(size=(samples, *shape)), rng.integers(network.classes, size=samples))
+    none = train[:0]
+    return Dataset(train, none, none, tuple(str(index) for index in range(network.classes)))
+
+
+@singledispatch
+def _load(spec: DataSpec, progress: Progress) -> Dataset:
+    raise TypeError(f"no source {spec!r}")
+
+
+@_load.register
+def _(spec: Moons, progress: Progress) -> Dataset:
+    from sklearn.datasets import make_moons
+
+    x, y = make_moons(spec.samples, noise=spec.noise, random_state=spec.seed)
+    return hold_out(x, y, ("0", "1"), spec, spec.test)
+
+
+@_load.register
+def _(spec: Circles, progress: Progress) -> Dataset:
+    from sklearn.datasets import make_circles
+
+    x, y = make_circles(spec.samples, noise=spec.noise, factor=spec.factor, random_state=spec.seed)
+    return hold_out(x, y, ("0", "1"), spec, spec.test)
+
+
+@_load.register
+def _(spec: Blobs, progress: Progress) -> Dataset:
+    from sklearn.datasets import make_blobs
+
+    x, y, *_ = make_blobs(
+        spec.samples, centers=spec.centers, cluster_std=spec.cluster_std, random_state=spec.seed
+    )
+    return hold_out(x, y.astype(np.int64), tuple(str(c) for c in range(spec.centers)), spec, spec.test)
+
+
+@_load.register
+def _(spec: Classification, progress: Progress) -> Dataset:
+    from sklearn.datasets import make_classification
+
+    x, y = make_classification(
+        spec.samples, n_features=2, n_informative=2, n_redundant=0, n_clusters_per_class=1,
+        class_sep=spec.class_sep, random_state=spec.seed,
+    )
+    return hold_out(x, y, ("0", "1"), spec, spec.test)
+
+
+@_load.register
+def _(spec: Digits, progress: Progress) -> Dataset:
+    from sklearn.datasets import load_digits
+
+    x, y = load_digits(return_X_y=True)
+    images = (x.reshape(-1, 1, 8, 8) / 16).astype(np.float32)
+    return hold_out(images, y.astype(np.int64), tuple(str(digit) for digit in range(10)), spec, spec.test)
+
+
+@_load.register
+def _(spec: Mnist, progress: Progress) -> Dataset:
+    return load_mnist(spec, progress)
+
+
+@_load.register
+def _(spec: Csv, progress: Progress) -> Dataset:
+    return load_csv(spec)

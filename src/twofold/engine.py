@@ -1,0 +1,105 @@
+"""The seam: what a loop, a study or a page may ask of an engine, and what passes through.
+
+An engine holds parameters and takes one training step. It draws no random number: order, masks, initial
+weights and the learning rate come in with the batch and the state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from twofold.arrays import Array, Arrays
+
+
+class Batch(NamedTuple):
+    """What one step is taken on, drawn outside the engines and given to both."""
+
+    x: Array
+    """Inputs, (batch, *sample)."""
+    target: Array
+    """Classes as int64, (batch,)."""
+    lr: float
+    """The learning rate of this step."""
+    masks: Mapping[str, Array]
+    """The elements that dropout keeps, as booleans (batch, *sample), by the name of the layer."""
+    step: int
+    """Counted from 0."""
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything an engine remembers from one step to the next, as arrays by their PyTorch names."""
+
+    parameters: Arrays
+    optimizer: Mapping[str, Arrays] = field(default_factory=dict)
+    """The moments by PyTorch's name for them, then by parameter: `optimizer["exp_avg"]["0.weight"]`."""
+    updates: int = 0
+    """How many updates the optimizer has made: Adam's bias correction wants it."""
+
+    def arrays(self) -> dict[str, Array]:
+        """All of it under one name each: `0.weight`, `0.weight (exp_avg)`."""
+        moments = {
+            f"{name} ({moment})": array
+            for moment, arrays in self.optimizer.items()
+            for name, array in arrays.items()
+        }
+        return {**self.parameters, **moments}
+
+
+class Step(Protocol):
+    """The record of one training step. It costs nothing until a field is read: no copy, no synchronisation.
+
+    Outputs, loss and gradients stay what they were; `state` is the engine's state at the time it is read.
+    """
+
+    @property
+    def outputs(self) -> Arrays:
+        """The output of each layer by the layer's name, in forward order; the last one holds the logits."""
+        ...
+
+    @property
+    def logits(self) -> Array:
+        """The output of the last layer, (batch, classes)."""
+        ...
+
+    @property
+    def loss(self) -> float:
+        """The loss of the batch before the update."""
+        ...
+
+    @property
+    def gradients(self) -> Arrays:
+        """∂loss/∂parameter by the parameter's name, before any clipping or decay."""
+        ...
+
+    @property
+    def state(self) -> State:
+        """The state after the update."""
+        ...
+
+
+class Engine(Protocol):
+    """Two exist, and a test double wraps one of them and breaks one thing."""
+
+    @property
+    def name(self) -> str:
+        """`numpy` or `torch`."""
+        ...
+
+    def load(self, state: State) -> None:
+        """Take over a state, copied; moments that it lacks start as in a new optimizer."""
+        ...
+
+    def state(self) -> State:
+        """A copy of the state."""
+        ...
+
+    def step(self, batch: Batch) -> Step:
+        """One forward pass, one backward pass, one update."""
+        ...
+
+    def predict(self, x: Array) -> Array:
+        """The logits in evaluation mode, (batch, classes)."""
+        ...

@@ -1,0 +1,54 @@
+"""Gradients against central differences, by random projection: two evaluations a tensor, not two a parameter.
+
+For a direction v:  ⟨∂L/∂p, v⟩ ≈ (L(p + ε v) − L(p − ε v)) / 2ε, with an error of order ε². In float64.
+It needs nothing but the seam, so it checks either engine, with whatever masks the batch carries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from twofold.engine import Batch, Engine, State
+from twofold.streams import stream
+
+EPSILON = 1e-6
+TOLERANCE = 1e-5
+FLOOR = 1e-3
+"""Below this slope the rounding of the loss, about 1e-16 / ε, is what a difference measures."""
+
+
+class Projection(NamedTuple):
+    """A tensor's gradient along one random direction of length 1, computed and measured."""
+
+    name: str
+    computed: float
+    measured: float
+
+    @property
+    def size(self) -> float:
+        """Relative distance of the two."""
+        scale = max(abs(self.computed), abs(self.measured), FLOOR)
+        return abs(self.computed - self.measured) / scale
+
+
+def check_gradients(engine: Engine, state: State, batch: Batch, seed: int = 0) -> list[Projection]:
+    """Each parameter's gradient at `state` against central differences. The engine is left at `state`."""
+    engine.load(state)
+    gradients = dict(engine.step(batch).gradients)
+    found = []
+    for name, gradient in gradients.items():
+        v = stream(seed, f"direction {name}").normal(size=gradient.shape)
+        v /= np.linalg.norm(v)
+        up, down = (_loss(engine, state, batch, name, sign * EPSILON * v) for sign in (1, -1))
+        found.append(Projection(name, float((gradient * v).sum()), (up - down) / (2 * EPSILON)))
+    engine.load(state)
+    return found
+
+
+def _loss(engine: Engine, state: State, batch: Batch, name: str, shift: np.ndarray) -> float:
+    moved = {**state.parameters, name: state.parameters[name] + shift}
+    engine.load(replace(state, parameters=moved))
+    return engine.step(batch).loss

@@ -1,0 +1,93 @@
+"""Initial parameters: drawn once, in float64, outside the engines, and given to both.
+
+Fans are PyTorch's: of a weight (out, in), fan_in = in and fan_out = out.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import singledispatch
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.recipe import Recipe
+from twofold.recipe.training import DefaultInitial, Glorot, He, Initial, Normal, Orthogonal, Zeros
+from twofold.streams import stream
+
+
+def initial_parameters(recipe: Recipe) -> dict[str, Array]:
+    """Every parameter of the recipe's network by its full name, in float64.
+
+    A layer draws from its own stream, so that a longer network begins like the shorter one.
+    """
+    parameters = {}
+    for node in recipe.network.nodes:
+        rng = stream(recipe.training.seed, f"initial {node.name}")
+        weight = node.parameters.get("weight")
+        for name, shape in node.parameters.items():
+            sizes = _known(shape)
+            fan_in = math.prod(_known(weight or shape)[1:])
+            draw = _weight if name == "weight" else _bias
+            parameters[f"{node.name}.{name}"] = draw(recipe.initial, sizes, fan_in, rng)
+    return parameters
+
+
+def _known(shape: tuple[int | None, ...]) -> tuple[int, ...]:
+    assert None not in shape, "the sizes that only the data know are resolved before anything is drawn"
+    return tuple(size for size in shape if size is not None)
+
+
+@singledispatch
+def _weight(initial: Initial, shape: tuple[int, ...], fan_in: int, rng: np.random.Generator) -> Array:
+    raise TypeError(f"no initial weights {initial!r}")
+
+
+@_weight.register
+def _(initial: DefaultInitial, shape: tuple[int, ...], fan_in: int, rng: np.random.Generator) -> Array:
+    bound = 1 / math.sqrt(fan_in)
+    return rng.uniform(-bound, bound, shape)
+
+
+@_weight.register
+def _(initial: Normal, shape: tuple[int, ...], fan_in: int, rng: np.random.Generator) -> Array:
+    return rng.normal(0, initial.std / math.sqrt(fan_in), shape)
+
+
+@_weight.register
+def _(initial: Glorot, shape: tuple[int, ...], fan_in: int, rng: np.random.Generator) -> Array:
+    fan_out = shape[0] * math.prod(shape[2:])
+    return _centred(initial.distribution, initial.gain * math.sqrt(2 / (fan_in + fan_out)), shape, rng)
+
+
+@_weight.register
+def _(initial: He, shape: tuple[int, ...], fan_in: int, rng: np.random.Generator) -> Array:
+    return _centred(initial.distribution, initial.gain / math.sqrt(fan_in), shape, rng)
+
+
+@_weight.register
+def _(initial: Orthogonal, shape: tuple[int, ...], fan_in: int, rng: np.random.Generator) -> Array:
+    """Q of a QR decomposition; the signs of R's diagonal make it uniform. Saxe et al. (2013)."""
+    rows, columns = shape[0], math.prod(shape[1:])
+    normal = rng.normal(size=(max(rows, columns), min(rows, columns)))
+    q, r = np.linalg.qr(normal)
+    q *= np.sign(np.diag(r))
+    return initial.gain * (q if rows >= columns else q.T).reshape(shape)
+
+
+@_weight.register
+def _(initial: Zeros, shape: tuple[int, ...], fan_in: int, rng: np.random.Generator) -> Array:
+    return np.zeros(shape)
+
+
+def _bias(initial: Initial, shape: tuple[int, ...], fan_in: int, rng: np.random.Generator) -> Array:
+    if isinstance(initial, DefaultInitial):
+        return _weight(initial, shape, fan_in, rng)
+    return np.zeros(shape)
+
+
+def _centred(distribution: str, std: float, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    if distribution == "normal":
+        return rng.normal(0, std, shape)
+    bound = math.sqrt(3) * std
+    return rng.uniform(-bound, bound, shape)

@@ -1,0 +1,173 @@
+"""The engine: layers in a row, one flat vector of parameters, one step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, final
+
+import numpy as np
+
+from twofold.arrays import Array, Arrays
+from twofold.engine import Batch, State
+from twofold.errors import UserError
+from twofold.numpy_engine.activations import Relu, Sigmoid, Softmax, Tanh
+from twofold.numpy_engine.dense import Dense
+from twofold.numpy_engine.dropout import Dropout
+from twofold.numpy_engine.flatten import Flatten
+from twofold.numpy_engine.layer import EVALUATION, TRAINING, Layer, Mode
+from twofold.numpy_engine.losses import LOSSES, Loss
+from twofold.numpy_engine.optimizers import Moments, Rule, clip, optimizer
+from twofold.recipe import Recipe, Shape
+from twofold.recipe import layers as specs
+
+LAYERS: dict[type[specs.LayerSpec], Callable[[Any], Layer]] = {
+    specs.Dense: lambda spec: Dense(),
+    specs.Relu: lambda spec: Relu(),
+    specs.Sigmoid: lambda spec: Sigmoid(),
+    specs.Tanh: lambda spec: Tanh(),
+    specs.Softmax: lambda spec: Softmax(),
+    specs.Dropout: lambda spec: Dropout(spec.p),
+    specs.Flatten: lambda spec: Flatten(),
+}
+
+
+@final
+class Layout:
+    """Where each parameter lies in the flat vector."""
+
+    def __init__(self, shapes: Mapping[str, Shape]) -> None:
+        self.shapes = {name: tuple(size or 0 for size in shape) for name, shape in shapes.items()}
+        ends = np.cumsum([math.prod(shape) for shape in self.shapes.values()], dtype=int).tolist()
+        self.slices = dict(zip(self.shapes, map(slice, [0, *ends[:-1]], ends), strict=True))
+        self.size = ends[-1] if ends else 0
+
+    def views(self, vector: Array) -> dict[str, Array]:
+        """The named parts of a vector, sharing its memory."""
+        return {name: vector[self.slices[name]].reshape(shape) for name, shape in self.shapes.items()}
+
+
+@final
+class NumpyStep:
+    """The record of a step: references until a field is read. See `twofold.engine.Step`."""
+
+    __slots__ = ("_engine", "_gradient", "_outputs", "loss")
+
+    def __init__(self, engine: NumpyEngine, outputs: list[Array], loss: float, gradient: Array) -> None:
+        self._engine = engine
+        self._outputs = outputs
+        self._gradient = gradient
+        self.loss = loss
+
+    @property
+    def outputs(self) -> Arrays:
+        """The output of each layer by the layer's name."""
+        return dict(zip(self._engine.names, self._outputs, strict=True))
+
+    @property
+    def logits(self) -> Array:
+        """The output of the last layer."""
+        return self._outputs[-1]
+
+    @property
+    def gradients(self) -> Arrays:
+        """∂loss/∂parameter by name."""
+        return self._engine.layout.views(self._gradient)
+
+    @property
+    def state(self) -> State:
+        """The engine's state now."""
+        return self._engine.state()
+
+
+@final
+class NumpyEngine:
+    """The readable engine. `layers`, `loss` and `rule` default to the recipe's: a test plants its faults there."""
+
+    name = "numpy"
+
+    def __init__(
+        self, recipe: Recipe, *, layers: Mapping[str, Layer] | None = None, loss: Loss | None = None,
+        rule: Rule | None = None,
+    ) -> None:
+        network = recipe.network
+        built = {node.name: LAYERS[type(node.spec)](node.spec) for node in network.nodes} | dict(layers or {})
+        self.names = list(built)
+        self.layout = Layout(network.parameters)
+        self._loss = loss or LOSSES[recipe.loss.kind]
+        self._rule = rule or optimizer(recipe.optimizer)
+        self._max_norm = recipe.optimizer.max_norm
+        self._vector = np.zeros(self.layout.size, recipe.training.dtype)
+        self._moments: Moments = self._rule.init(self._vector)
+        self._updates = 0
+        views = self.layout.views(self._vector)
+        self._layers = [
+            (node.name, built[node.name], {name: views[f"{node.name}.{name}"] for name in node.parameters})
+            for node in network.nodes
+        ]
+        # Nothing before the first layer with parameters wants a gradient.
+        self._first = next((i for i, (_, _, params) in enumerate(self._layers) if params), len(self._layers))
+
+    def load(self, state: State) -> None:
+        """Take over a state, copied. Raises `UserError` where names or shapes are not this network's."""
+        _fill(self.layout.views(self._vector), state.parameters)
+        self._moments = self._rule.init(self._vector)
+        for name, vector in self._moments.items():
+            if name in state.optimizer:
+                _fill(self.layout.views(vector), state.optimizer[name])
+        self._updates = state.updates
+
+    def state(self) -> State:
+        """A copy of the state."""
+        moments = {name: self.layout.views(vector.copy()) for name, vector in self._moments.items()}
+        return State(self.layout.views(self._vector.copy()), moments, self._updates)
+
+    def step(self, batch: Batch) -> NumpyStep:
+        """Forward through the layers, back through them, one update of the flat vector."""
+        outputs, caches = self._forward(batch.x, batch.masks)
+        loss, dy = self._loss(outputs[-1], batch.target)
+        gradient = self._backward(caches, dy)
+        clipped = clip(gradient, self._max_norm) if self._max_norm else gradient
+        self._updates += 1
+        self._rule.update(self._vector, clipped, self._moments, batch.lr, self._updates)
+        return NumpyStep(self, outputs, loss, gradient)
+
+    def predict(self, x: Array) -> Array:
+        """The logits in evaluation mode."""
+        y = x.astype(self._vector.dtype, copy=False)
+        for _, layer, params in self._layers:
+            y, _ = layer.forward(params, y, EVALUATION)
+        return y
+
+    def _forward(self, x: Array, masks: Mapping[str, Array]) -> tuple[list[Array], list[Any]]:
+        outputs, caches = [], []
+        for name, layer, params in self._layers:
+            mode = Mode(True, masks[name]) if name in masks else TRAINING
+            x, cache = layer.forward(params, x, mode)
+            outputs.append(x)
+            caches.append(cache)
+        return outputs, caches
+
+    def _backward(self, caches: list[Any], dy: Array) -> Array:
+        """The gradient of all parameters as one new vector, in the order of the layout."""
+        pieces: list[Array] = []
+        for index in range(len(self._layers) - 1, self._first - 1, -1):
+            _, layer, params = self._layers[index]
+            dx, grads = layer.backward(params, caches[index], dy, index > self._first)
+            pieces[:0] = [grads[name].reshape(-1) for name in params]
+            if dx is not None:
+                dy = dx
+        return np.concatenate(pieces) if pieces else np.zeros_like(self._vector)
+
+
+def _fill(views: Mapping[str, Array], arrays: Arrays) -> None:
+    shapes, given = ({name: a.shape for name, a in each.items()} for each in (views, arrays))
+    if shapes != given:
+        wrong = {name for name in shapes.keys() | given.keys() if shapes.get(name) != given.get(name)}
+        name = min(wrong)
+        raise UserError(
+            f"these weights are of another network: `{name}` is {given.get(name, 'missing')}, "
+            f"the recipe's is {shapes.get(name, 'missing')}"
+        )
+    for name, view in views.items():
+        view[...] = arrays[name]

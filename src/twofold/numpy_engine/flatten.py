@@ -1,0 +1,27 @@
+"""From any sample to a vector."""
+
+from __future__ import annotations
+
+from typing import final
+
+from jaxtyping import Float
+
+from twofold.arrays import Array, Arrays
+from twofold.numpy_engine.layer import Mode
+
+
+@final
+class Flatten:
+    """(n, c, h, w) → (n, c · h · w), in memory order, as `torch.nn.Flatten`."""
+
+    def forward(
+        self, params: Arrays, x: Float[Array, "batch *shape"], mode: Mode
+    ) -> tuple[Float[Array, "batch features"], tuple[int, ...]]:
+        """The cache is the shape of x."""
+        return x.reshape(len(x), -1), x.shape
+
+    def backward(
+        self, params: Arrays, cache: tuple[int, ...], dy: Float[Array, "batch features"], wants_dx: bool = True
+    ) -> tuple[Float[Array, "batch *shape"], dict[str, Array]]:
+        """Back to the shape of x."""
+        return dy.reshape(cache), {}

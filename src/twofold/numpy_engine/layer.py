@@ -1,0 +1,40 @@
+"""What a layer of the NumPy engine is: sizes at most, and two pure functions.
+
+Nothing is stored on the object. What `backward` needs of the way forward is handed over in the cache, so the
+same layer serves every time step of a recurrent network and is checked without set-up.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+from twofold.arrays import Array, Arrays
+
+
+class Mode(NamedTuple):
+    """How a forward pass is meant."""
+
+    training: bool
+    mask: Array | None = None
+    """What dropout keeps, as booleans; `None` where the layer drops nothing."""
+
+
+TRAINING = Mode(training=True)
+EVALUATION = Mode(training=False)
+
+
+class Layer(Protocol):
+    """y = f(x; params), and the way back."""
+
+    def forward(self, params: Arrays, x: Array, mode: Mode) -> tuple[Array, Any]:
+        """The output, and whatever `backward` needs of this pass."""
+        ...
+
+    def backward(
+        self, params: Arrays, cache: Any, dy: Array, wants_dx: bool = True
+    ) -> tuple[Array | None, dict[str, Array]]:
+        """From ∂L/∂y to ∂L/∂x and to ∂L/∂parameter by name.
+
+        `wants_dx` is false for the first layer with parameters: nothing uses its ∂L/∂x, which may then be `None`.
+        """
+        ...

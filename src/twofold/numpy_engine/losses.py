@@ -1,0 +1,53 @@
+"""Losses: the value, and its gradient with respect to the network's output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from twofold.arrays import Array
+
+Loss = Callable[[Array, Array], tuple[float, Array]]
+
+
+def cross_entropy(
+    logits: Float[Array, "batch classes"], target: Int[Array, "batch"]
+) -> tuple[float, Float[Array, "batch classes"]]:
+    """Mean cross-entropy in nats, and its gradient. `torch.nn.functional.cross_entropy`.
+
+    L = −(1/n) Σ log softmax(z)[target],   ∂L/∂z = (softmax(z) − onehot(target)) / n
+
+    The division by n is here and nowhere else: every later gradient is a mean over the batch because this one is.
+    """
+    n = len(logits)
+    rows = np.arange(n)
+    z = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)
+    e = np.exp(z)
+    total = np.add.reduce(e, axis=-1, keepdims=True)
+    loss = float(np.add.reduce(np.log(total[:, 0]) - z[rows, target])) / n
+    dz = e / total
+    dz[rows, target] -= 1
+    dz /= n
+    return loss, dz
+
+
+def mean_squared(
+    outputs: Float[Array, "batch classes"], target: Int[Array, "batch"]
+) -> tuple[float, Float[Array, "batch classes"]]:
+    """Mean squared distance to the one-hot target, and its gradient. `torch.nn.functional.mse_loss`.
+
+    L = (1 / n c) Σ (y − onehot(target))²,   ∂L/∂y = 2 (y − onehot(target)) / (n c)
+
+    The mean is over batch and outputs, as PyTorch's; not over the batch alone, and without the half that
+    some books put in front.
+    """
+    n, classes = outputs.shape
+    distance = outputs.copy()
+    distance[np.arange(n), target] -= 1
+    loss = float(np.vdot(distance, distance)) / (n * classes)
+    return loss, distance * (2 / (n * classes))
+
+
+LOSSES: dict[str, Loss] = {"cross_entropy": cross_entropy, "mean_squared": mean_squared}

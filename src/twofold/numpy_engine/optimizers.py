@@ -1,0 +1,136 @@
+"""Optimizers: a pair of functions over one vector that holds every parameter of the network.
+
+`init(p)` gives the moments of a vector, `update(p, g, moments, lr, k)` changes p and the moments in place;
+k is the number of the update, from 1. All follow PyTorch's variant of each algorithm, which the docstrings name.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import singledispatch
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from twofold.arrays import Array
+from twofold.recipe.training import Adam, Adamw, Optimizer, Rmsprop, Sgd
+
+Vector = Float[Array, "*replicas size"]
+Moments = dict[str, Array]
+Update = Callable[[Array, Array, Moments, float, int], None]
+
+
+class Rule(NamedTuple):
+    """An optimizer."""
+
+    init: Callable[[Array], Moments]
+    update: Update
+
+
+@singledispatch
+def optimizer(spec: Optimizer) -> Rule:
+    """The rule of an optimizer's settings, without its clipping: see `clip`."""
+    raise TypeError(f"no optimizer {spec!r}")
+
+
+def clip(g: Vector, max_norm: float) -> Vector:
+    """g · min(1, c / (‖g‖ + 1e-6)), the norm over all parameters. `torch.nn.utils.clip_grad_norm_`.
+
+    Pascanu et al., On the difficulty of training recurrent neural networks (2013).
+    """
+    return g * min(1.0, max_norm / (math.sqrt(np.vdot(g, g)) + 1e-6))
+
+
+@optimizer.register
+def _(spec: Sgd) -> Rule:
+    """v ← μ v + g; p ← p − η v, with g ← g + λ p before it. `torch.optim.SGD`.
+
+    The learning rate stands outside v; scikit-learn's stands inside, which differs as soon as η changes.
+    Nesterov's variant steps along g + μ v.
+    """
+    mu, decay, nesterov = spec.momentum, spec.weight_decay, spec.nesterov
+
+    def init(p: Vector) -> Moments:
+        return {"momentum_buffer": np.zeros_like(p)} if mu else {}
+
+    def update(p: Vector, g: Vector, moments: Moments, lr: float, k: int) -> None:
+        if decay:
+            g = g + decay * p
+        if mu:
+            v = moments["momentum_buffer"]
+            v *= mu
+            v += g
+            g = g + mu * v if nesterov else v
+        p -= lr * g
+
+    return Rule(init, update)
+
+
+@optimizer.register
+def _(spec: Adam) -> Rule:
+    """m ← β₁ m + (1 − β₁) g; v ← β₂ v + (1 − β₂) g²; p ← p − η m̂ / (√v̂ + ε). `torch.optim.Adam`.
+
+    m̂ = m / (1 − β₁ᵏ), v̂ = v / (1 − β₂ᵏ): ε is added after the correction. Added before it, as scikit-learn
+    does, it weighs 31.6 times as much at the first step. Weight decay is added to g: see AdamW.
+    Kingma & Ba, Adam: a method for stochastic optimization (2014).
+    """
+    return Rule(_adam_init, _adam_update(spec, decoupled=False))
+
+
+@optimizer.register
+def _(spec: Adamw) -> Rule:
+    """Adam, with p ← p (1 − η λ) in place of g ← g + λ p. `torch.optim.AdamW`.
+
+    Loshchilov & Hutter, Decoupled weight decay regularization (2017).
+    """
+    return Rule(_adam_init, _adam_update(spec, decoupled=True))
+
+
+def _adam_init(p: Vector) -> Moments:
+    return {"exp_avg": np.zeros_like(p), "exp_avg_sq": np.zeros_like(p)}
+
+
+def _adam_update(spec: Adam | Adamw, decoupled: bool) -> Update:
+    (beta1, beta2), eps, decay = spec.betas, spec.eps, spec.weight_decay
+
+    def update(p: Vector, g: Vector, moments: Moments, lr: float, k: int) -> None:
+        m, v = moments["exp_avg"], moments["exp_avg_sq"]
+        if decay and decoupled:
+            p *= 1 - lr * decay
+        elif decay:
+            g = g + decay * p
+        m *= beta1
+        m += (1 - beta1) * g
+        v *= beta2
+        v += (1 - beta2) * g * g
+        root = np.sqrt(v)
+        root /= math.sqrt(1 - beta2**k)
+        root += eps
+        p -= (lr / (1 - beta1**k)) * m / root
+
+    return update
+
+
+@optimizer.register
+def _(spec: Rmsprop) -> Rule:
+    """v ← α v + (1 − α) g²; p ← p − η g / (√v + ε). `torch.optim.RMSprop`.
+
+    ε stands outside the root, and v is not corrected for its start at 0: the first steps are long.
+    Tieleman & Hinton, Lecture 6.5 of Neural networks for machine learning (2012).
+    """
+    alpha, eps, decay = spec.alpha, spec.eps, spec.weight_decay
+
+    def init(p: Vector) -> Moments:
+        return {"square_avg": np.zeros_like(p)}
+
+    def update(p: Vector, g: Vector, moments: Moments, lr: float, k: int) -> None:
+        if decay:
+            g = g + decay * p
+        v = moments["square_avg"]
+        v *= alpha
+        v += (1 - alpha) * g * g
+        p -= lr * g / (np.sqrt(v) + eps)
+
+    return Rule(init, update)

@@ -1,0 +1,30 @@
+"""What all parts of a recipe share: they are frozen, refuse unknown keys, and never hold NaN or infinity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+Shape: TypeAlias = tuple[int | None, ...]
+"""The shape of one sample, without the batch. `None`: known only once the data are read."""
+
+
+class Part(BaseModel):
+    """A frozen table of a recipe."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+    @classmethod
+    def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
+        """What is wrong between keys that may each be right; `values` may hold anything."""
+        return []
+
+    @model_validator(mode="after")
+    def _no_conflicts(self) -> Self:
+        if found := self.conflicts(dict(self)):
+            raise ValueError("; ".join(found))
+        return self

@@ -1,0 +1,192 @@
+"""From pydantic's errors to sentences that name the argument, the rule, the value and the nearest valid name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import reduce
+from typing import Any, TypeAlias, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, PydanticUndefined
+
+from twofold.errors import did_you_mean
+from twofold.recipe.base import Part
+from twofold.recipe.data import Data
+from twofold.recipe.layers import Layer
+from twofold.recipe.places import KeyPath
+from twofold.recipe.recipe import Recipe
+from twofold.recipe.training import Initial, Loss, Optimizer, Schedule, Training
+
+Explained: TypeAlias = tuple[KeyPath, str, str]
+"""The path of a fault, the rule, the remedy."""
+
+TAGS = {"layers": "kind", "data": "source"}
+UNIONS = {
+    "data": Data, "layers": Layer, "loss": Loss, "optimizer": Optimizer, "schedule": Schedule, "initial": Initial
+}
+NOUNS = {
+    "layers": "layer kind", "data": "source", "loss": "loss", "optimizer": "optimizer", "schedule": "schedule",
+    "initial": "initial",
+}
+EXPECTED = {
+    "int_type": "a whole number", "int_from_float": "a whole number", "float_type": "a number", "string_type": "a text",
+    "bool_type": "true or false", "tuple_type": "a list", "model_type": "a table", "model_attributes_type": "a table",
+    "dict_type": "a table", "finite_number": "a finite number", "list_type": "a list",
+    "dict_attributes_type": "a table",
+}
+
+
+def members(section: str) -> dict[str, type[BaseModel]]:
+    """The models of a section by their kind: `members("layers")["dense"]`."""
+    union = get_args(get_args(UNIONS[section])[0])
+    tag = TAGS.get(section, "kind")
+    return {model.model_fields[tag].default: model for model in union}
+
+
+def explain(error: ValidationError, raw: Mapping[str, Any]) -> list[Explained]:
+    """Each fault as (path, rule, remedy); the alternatives of one value (`"full"` or a number) are one fault."""
+    rules: dict[KeyPath, list[str]] = {}
+    remedies: dict[KeyPath, str] = {}
+    for details in error.errors(include_url=False):
+        path = _path(details, raw)
+        rule = _rule(details, path, raw)
+        if rule not in rules.setdefault(path, []):
+            rules[path].append(rule)
+        remedies.setdefault(path, _remedy(details, path, raw))
+    found = [(path, _joined(alternatives), remedies[path]) for path, alternatives in rules.items()]
+    return found + _hidden_conflicts(found, raw)
+
+
+def _hidden_conflicts(found: list[Explained], raw: Mapping[str, Any]) -> list[Explained]:
+    """Conflicts between keys, which pydantic leaves out where another key of the same table is wrong."""
+    tables = {path[: 2 if path[0] == "layers" else 1] for path, _, _ in found if path}
+    hidden = []
+    for table in sorted(tables, key=str):
+        values = reduce(lambda here, part: here[part], table, raw)
+        model = _model(table, raw)
+        if isinstance(values, Mapping) and model and issubclass(model, Part):
+            hidden += [(table, rule, "") for rule in model.conflicts(values)]
+    return [fault for fault in hidden if fault not in found]
+
+
+def _joined(alternatives: list[str]) -> str:
+    """`a must be x; got 1` and `a must be y; got 1` → `a must be x or y; got 1`."""
+    if len(alternatives) == 1:
+        return alternatives[0]
+    subject, _, got = alternatives[0].partition("; got")
+    others = [rule.partition("; got")[0].partition(" must be ")[2] for rule in alternatives[1:]]
+    return f"{subject} or {' or '.join(others)}; got{got}"
+
+
+def _path(details: ErrorDetails, raw: Any) -> KeyPath:
+    """The error's place in the file: pydantic's path without the tags of unions."""
+    path: KeyPath = ()
+    for part in details["loc"]:
+        here = raw[part] if _holds(raw, part) else None
+        if _holds(raw, part):
+            path, raw = (*path, part), here
+    return path
+
+
+def _holds(raw: Any, part: str | int) -> bool:
+    if isinstance(raw, Mapping):
+        return part in raw
+    return isinstance(raw, list | tuple) and isinstance(part, int) and part < len(raw)
+
+
+def _model(path: KeyPath, raw: Any) -> type[BaseModel] | None:
+    """The model that the table at `path` is meant to be, where its kind is a known one."""
+    if not path:
+        return Recipe
+    section = str(path[0])
+    if section == "training":
+        return Training
+    if section not in UNIONS:
+        return None
+    for part in path[: 2 if section == "layers" else 1]:
+        raw = raw[part]
+    kind = raw.get(TAGS.get(section, "kind")) if isinstance(raw, Mapping) else None
+    return members(section).get(kind) if isinstance(kind, str) else None
+
+
+def _field(path: KeyPath, raw: Any) -> FieldInfo | None:
+    while path and isinstance(path[-1], int):
+        path = path[:-1]
+    model = _model(path[:-1], raw) if path else None
+    return model.model_fields.get(str(path[-1])) if model else None
+
+
+def _name(path: KeyPath) -> str:
+    """`units` for a key, `layers[1]` for an element, `recipe` for the whole."""
+    if not path:
+        return "recipe"
+    tail = path[-1]
+    return f"{_name(path[:-1])}[{tail}]" if isinstance(tail, int) else str(tail)
+
+
+def _rule(details: ErrorDetails, path: KeyPath, raw: Any) -> str:
+    kind, context, value = details["type"], details.get("ctx", {}), details["input"]
+    name = f"`{_name(path)}`"
+    section = str(path[0]) if path else ""
+    match kind:
+        case "extra_forbidden":
+            model = _model(path[:-1], raw)
+            return f"unknown key {name}; {did_you_mean(str(path[-1]), model.model_fields if model else [])}"
+        case "missing":
+            return f"{name} lacks `{details['loc'][-1]}`"
+        case "union_tag_invalid":
+            tag = TAGS.get(section, "kind")
+            return f"unknown {NOUNS[section]} `{value[tag]}`; {did_you_mean(str(value[tag]), members(section))}"
+        case "union_tag_not_found":
+            tag = TAGS.get(section, "kind")
+            return f"{name} lacks `{tag}`; {did_you_mean('', members(section))}"
+        case "literal_error":
+            allowed = context["expected"].replace("'", '"')
+            hint = did_you_mean(value, [a.strip("'") for a in context["expected"].replace(" or ", ", ").split(", ")]) \
+                if isinstance(value, str) else ""
+            return f"{name} must be {allowed}; got {_shown(value)}" + (f"; {hint}" if hint.startswith("did") else "")
+        case "value_error":
+            return str(context["error"])
+        case "too_short" | "string_too_short":
+            return f"{name} must not be empty"
+        case "too_long":
+            return f"{name} must have at most {context['max_length']} values; got {len(value)}"
+        case _ if kind in EXPECTED:
+            return f"{name} must be {EXPECTED[kind]}; got {_shown(value)}"
+        case _:
+            message = details["msg"].removeprefix("Input should be ")
+            return f"{name} must be {message}; got {_shown(value)}"
+
+
+def _remedy(details: ErrorDetails, path: KeyPath, raw: Any) -> str:
+    """What the key means and its default, from the model's own documentation."""
+    if details["type"] == "missing":
+        missing = str(details["loc"][-1])
+        model = _model(path, raw)
+        field = model.model_fields.get(missing) if model else None
+        return f"`{missing}`: {field.description}" if field and field.description else ""
+    field = _field(path, raw)
+    if field is None or details["type"] in {"extra_forbidden", "value_error"}:
+        return ""
+    means = " ".join((field.description or "").split())
+    default = "" if field.default in (PydanticUndefined, None) else f"The default is {_shown(field.default)}."
+    about = f"`{path[-1]}`: {means}" if means else ""
+    return " ".join(part for part in (about, default) if part)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, BaseModel):
+        return value.__class__.__name__.lower()
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(_shown(item) for item in value)}]"
+    return str(value)
+
+
+def sections_in_error(faults: list[Explained]) -> Iterator[str]:
+    """The tables of the recipe that hold a fault."""
+    return (str(path[0]) for path, _, _ in faults if path)

@@ -1,0 +1,194 @@
+"""Recipes as TOML: find one by name or path, read it, set keys by path, report every fault, write it again."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import TypeAdapter, ValidationError
+
+from twofold.errors import Fault, RecipeError, UnknownNameError, UserError, did_you_mean
+from twofold.recipe.data import Data
+from twofold.recipe.faults import Explained, explain, sections_in_error
+from twofold.recipe.layers import Layer
+from twofold.recipe.network import NetworkFault, infer
+from twofold.recipe.places import KeyPath, Place, places
+from twofold.recipe.recipe import Recipe
+
+OTHER_LENGTH = {("training", "epochs"): "steps", ("training", "steps"): "epochs"}
+
+
+@cache
+def builtin() -> dict[str, str]:
+    """The text of every built-in recipe by its name."""
+    folder = resources.files("twofold.recipe") / "builtin"
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=lambda file: file.name)
+    return {file.name.removesuffix(".toml"): file.read_text("utf-8") for file in files}
+
+
+def titles() -> dict[str, str]:
+    """The title of every built-in recipe by its name."""
+    return {name: tomllib.loads(text).get("title", "") for name, text in builtin().items()}
+
+
+def load_recipe(recipe: str | Path | Recipe, overrides: Mapping[str, Any] | Iterable[str] = ()) -> Recipe:
+    """The recipe of a built-in name or a TOML file, with single keys set to other values.
+
+    `overrides` is a mapping of paths to values, `{"optimizer.lr": 0.1}`, or texts as after `--set`:
+    `["optimizer.lr=0.1"]`; a layer is named by its index, `layers.0.units`.
+
+    Raises `RecipeError` with every fault of the recipe, each at its line; `UnknownNameError` with the nearest
+    names where there is no such recipe; `UserError` for a file that cannot be read.
+    """
+    settings = _settings(overrides)
+    if isinstance(recipe, Recipe):
+        if not settings:
+            return recipe
+        return _parse(dump(recipe), f"recipe {recipe.name}", recipe.name, None, settings)
+    text, label, folder = _find(str(recipe))
+    return _parse(text, label, Path(label).stem, folder, settings)
+
+
+def loads(text: str, label: str = "recipe.toml") -> Recipe:
+    """The recipe in a TOML text; `label` stands where a file's name would in the faults."""
+    return _parse(text, label, Path(label).stem, None, {})
+
+
+def dump(recipe: Recipe) -> str:
+    """The recipe as TOML, with every default written out: `loads(dump(recipe)) == recipe`."""
+    return tomli_w.dumps(_kinds_first(recipe.model_dump(mode="json", exclude_none=True)))
+
+
+def _kinds_first(value: Any) -> Any:
+    """Every table opens with what it is."""
+    if isinstance(value, dict):
+        ordered = sorted(value.items(), key=lambda item: item[0] not in {"title", "kind", "source"})
+        return {key: _kinds_first(item) for key, item in ordered}
+    return [_kinds_first(item) for item in value] if isinstance(value, list) else value
+
+
+def _find(name: str) -> tuple[str, str, Path | None]:
+    path = Path(name)
+    if name in builtin():
+        return builtin()[name], f"{name}.toml", None
+    if path.suffix == ".toml" or path.is_file():
+        try:
+            return path.read_text("utf-8"), name, path.resolve().parent
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+            raise UserError(f"cannot read the recipe {name}: {reason}") from error
+    hint = did_you_mean(name, builtin(), most=3)
+    raise UnknownNameError(f"no recipe `{name}`; {hint}\n  `twofold list` shows all; a file's name ends in .toml.")
+
+
+def _settings(overrides: Mapping[str, Any] | Iterable[str]) -> dict[KeyPath, Any]:
+    if isinstance(overrides, Mapping):
+        return {_split(key): value for key, value in overrides.items()}
+    settings = {}
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise UserError(f"--set wants KEY=VALUE, as in optimizer.lr=0.1; got `{text}`")
+        settings[_split(key.strip())] = _value(value.strip())
+    return settings
+
+
+def _split(key: str) -> KeyPath:
+    return tuple(int(part) if part.isdigit() else part for part in key.split("."))
+
+
+def _value(text: str) -> Any:
+    """A TOML value; a text needs no quotes on the command line."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _set(raw: dict[str, Any], path: KeyPath, value: Any) -> None:
+    """Put `value` at `path`; another `kind` starts its table anew, another length takes the old one away."""
+    here: Any = raw
+    for depth, part in enumerate(path[:-1]):
+        if isinstance(here, list) and not (isinstance(part, int) and part < len(here)):
+            where = ".".join(map(str, path[:depth]))
+            raise UserError(f"--set {'.'.join(map(str, path))}: `{where}` has elements 0 to {len(here) - 1}; got {part}")
+        here = here[part] if isinstance(here, list) else here.setdefault(str(part), {})
+        if not isinstance(here, dict | list):
+            raise UserError(f"--set {'.'.join(map(str, path))}: `{part}` is a value and holds no keys")
+    last = path[-1]
+    if isinstance(here, list):
+        if not (isinstance(last, int) and last < len(here)):
+            raise UserError(f"--set {'.'.join(map(str, path))}: choose an element from 0 to {len(here) - 1}; got {last}")
+        here[last] = value
+        return
+    if last in {"kind", "source"} and here.get(last) != value:
+        here.clear()
+    if path in OTHER_LENGTH:
+        here.pop(OTHER_LENGTH[path], None)
+    here[str(last)] = value
+
+
+def _parse(text: str, label: str, name: str, folder: Path | None, settings: dict[KeyPath, Any]) -> Recipe:
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"line (\d+)", str(error))
+        place = f"{label}:{line.group(1)}" if line else label
+        raise RecipeError([Fault(place, f"not valid TOML: {error}")]) from error
+    # A kind first: it starts its table anew, whatever else is set in it.
+    for path, value in sorted(settings.items(), key=lambda item: item[0][-1] not in {"kind", "source"}):
+        _set(raw, path, value)
+    raw = {"name": name, **raw}
+    context = {"folder": folder} if folder else {}
+    try:
+        recipe = Recipe.model_validate(raw, context=context)
+    except ValidationError as error:
+        found = explain(error, raw)
+    else:
+        return recipe
+    # The fit of the layers has better places and remedies than the model's one sentence for all of them.
+    faults = [fault for fault in found if fault[0]] + [fault for fault in found if not fault[0] and "lacks" in fault[1]]
+    faults += _network_faults(raw, set(sections_in_error(found)))
+    raise RecipeError(_located(faults, text, label, settings))
+
+
+def _network_faults(raw: dict[str, Any], in_error: set[str]) -> list[Explained]:
+    """Faults of the network as a whole, where data and layers are without faults of their own."""
+    if {"data", "layers"} & in_error or not {"data", "layers"} <= raw.keys():
+        return []
+    data = TypeAdapter[Any](Data).validate_python(raw["data"])
+    layers = [TypeAdapter[Any](Layer).validate_python(layer) for layer in raw["layers"]]
+
+    def path(fault: NetworkFault) -> KeyPath:
+        return ("layers",) if fault.layer is None else ("layers", fault.layer)
+
+    return [(path(fault), fault.rule, fault.remedy) for fault in infer(data, layers)[1]]
+
+
+def _located(
+    faults: list[Explained], text: str, label: str, settings: Mapping[KeyPath, Any]
+) -> list[Fault]:
+    known, lines = places(text), text.splitlines()
+
+    def locate(path: KeyPath, rule: str, remedy: str) -> tuple[int, Fault]:
+        option = next((key for key in settings if path[: len(key)] == key), None)
+        if option is not None and path:
+            return 0, Fault(f"--set {'.'.join(map(str, option))}", rule, remedy)
+        place = _nearest_place(path, known)
+        line = lines[place.line - 1] if place.line <= len(lines) else ""
+        excerpt = f"{line}\n{' ' * place.column}^" if path and line.strip() else ""
+        return place.line, Fault(f"{label}:{place.line}", rule, remedy, excerpt)
+
+    return [fault for _, fault in sorted((locate(*fault) for fault in faults), key=lambda item: item[0])]
+
+
+def _nearest_place(path: KeyPath, known: Mapping[KeyPath, Place]) -> Place:
+    while path not in known:
+        path = path[:-1]
+    return known[path]

@@ -1,0 +1,123 @@
+"""Shape inference: what goes into each layer, what comes out, which parameters it holds. Needs no data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from twofold.recipe.base import Shape
+from twofold.recipe.data import DataSpec
+from twofold.recipe.layers import LayerSpec, Relu, Softmax
+from twofold.recipe.training import CrossEntropy, MeanSquared
+
+
+@dataclass(frozen=True)
+class Node:
+    """A layer in its place. `name` is its index, as in `torch.nn.Sequential`; shapes are of one sample."""
+
+    name: str
+    spec: LayerSpec
+    input_shape: Shape
+    output_shape: Shape
+    parameters: dict[str, Shape]
+    """By the layer's own names: `weight`, `bias`."""
+
+    @property
+    def count(self) -> int | None:
+        """How many numbers the parameters hold; `None` while a size waits for the data."""
+        return total(self.parameters.values())
+
+
+@dataclass(frozen=True)
+class Network:
+    """The layers of a recipe with every shape resolved."""
+
+    nodes: tuple[Node, ...]
+
+    @cached_property
+    def parameters(self) -> dict[str, Shape]:
+        """The shape of every parameter by its full name, in PyTorch's order: `"1.weight"`."""
+        return {f"{node.name}.{name}": shape for node in self.nodes for name, shape in node.parameters.items()}
+
+    @property
+    def count(self) -> int | None:
+        """How many numbers the parameters hold together; `None` while a size waits for the data."""
+        return total(self.parameters.values())
+
+    @property
+    def input_shape(self) -> Shape:
+        """The shape of one sample."""
+        return self.nodes[0].input_shape
+
+    @property
+    def classes(self) -> int:
+        """How many numbers the last layer gives: one a class."""
+        (classes,) = self.nodes[-1].output_shape
+        assert classes is not None
+        return classes
+
+
+@dataclass(frozen=True)
+class NetworkFault:
+    """Why a layer cannot stand where it stands: `layer` is its index, `None` for the network as a whole."""
+
+    layer: int | None
+    rule: str
+    remedy: str = ""
+
+
+def total(shapes: Sequence[Shape] | object) -> int | None:
+    """The number of elements of all shapes together; `None` while one size is unknown."""
+    shapes = list(shapes)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    if any(size is None for shape in shapes for size in shape):
+        return None
+    return sum(math.prod(shape) for shape in shapes)
+
+
+def shape_text(shape: Shape, batch: bool = True) -> str:
+    """`(N, 1, 28, 28)`: N is the batch, `?` a size that waits for the data."""
+    sizes = (["N"] if batch else []) + ["?" if size is None else str(size) for size in shape]
+    return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+
+
+def infer(data: DataSpec, layers: Sequence[LayerSpec]) -> tuple[Network, list[NetworkFault]]:
+    """Walk through the layers with the shape of a sample; stops at the first layer that refuses it."""
+    shape, nodes = data.sample_shape, list[Node]()
+    for index, spec in enumerate(layers):
+        if refusal := spec.refuses(shape):
+            rule = f"`{spec.kind}` {refusal}; it gets {shape_text(shape)}"  # pyright: ignore[reportAttributeAccessIssue]
+            return Network(tuple(nodes)), [NetworkFault(index, rule)]
+        output = spec.output_shape(shape)
+        nodes.append(Node(str(index), spec, shape, output, spec.parameter_shapes(shape)))
+        shape = output
+    return Network(tuple(nodes)), _ending_faults(data, shape, len(layers) - 1)
+
+
+def _ending_faults(data: DataSpec, shape: Shape, last: int) -> list[NetworkFault]:
+    """The last layer gives one number a class."""
+    if len(shape) != 1:
+        remedy = "Put a `flatten` layer before the dense ones, so that each sample gives one number a class."
+        return [NetworkFault(last, f"the last layer must give one axis of classes; it gives {shape_text(shape)}", remedy)]
+    if shape[0] is None:
+        remedy = 'End with { kind = "dense", units = CLASSES }.'
+        return [NetworkFault(last, "the last layer must give a known number of classes", remedy)]
+    classes = data.class_count
+    if classes is not None and shape[0] != classes:
+        rule = f"the last layer must give {classes} numbers, one for each class; it gives {shape[0]}"
+        return [NetworkFault(last, rule, f"Set the last dense layer's `units` to {classes}.")]
+    return []
+
+
+def notes(layers: Sequence[LayerSpec], loss: CrossEntropy | MeanSquared) -> list[str]:
+    """What is allowed and yet seldom meant, one sentence each."""
+    found = []
+    if isinstance(loss, CrossEntropy) and isinstance(layers[-1], Softmax):
+        found.append(
+            "`cross_entropy` takes logits and applies softmax itself: after a `softmax` layer it is applied twice, "
+            "which flattens the gradient. Leave the last layer out."
+        )
+    if isinstance(layers[-1], Relu):
+        found.append("The last layer is a `relu`: no class can get a negative logit, and dead outputs stay dead.")
+    return found

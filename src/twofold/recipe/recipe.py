@@ -1,0 +1,60 @@
+"""The recipe: frozen data that says everything about a run. No arrays, no mathematics."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from twofold.recipe.base import Part
+from twofold.recipe.data import Data
+from twofold.recipe.layers import Layer
+from twofold.recipe.network import Network, infer, notes
+from twofold.recipe.training import (
+    Constant,
+    CrossEntropy,
+    DefaultInitial,
+    Initial,
+    Loss,
+    Optimizer,
+    Schedule,
+    Sgd,
+    Training,
+)
+
+
+class Recipe(Part):
+    """Data, layers, loss, optimizer, schedule, initial weights and training of one run.
+
+    Valid by construction: pydantic's `ValidationError` lists what is wrong, `twofold.load_recipe` says it
+    with file and line.
+    """
+
+    title: str = ""
+    """One line for people."""
+    name: Annotated[str, Field(min_length=1)] = "recipe"
+    """The file's name without its ending, where it gives none."""
+    data: Data
+    layers: Annotated[tuple[Layer, ...], Field(strict=False, min_length=1)]
+    loss: Loss = CrossEntropy()
+    optimizer: Optimizer = Sgd()
+    schedule: Schedule = Constant()
+    initial: Initial = DefaultInitial()
+    training: Training = Training()
+
+    @model_validator(mode="after")
+    def _layers_fit(self) -> Self:
+        _, faults = infer(self.data, self.layers)
+        if faults:
+            raise ValueError("; ".join(fault.rule for fault in faults))
+        return self
+
+    @property
+    def network(self) -> Network:
+        """The layers with every shape resolved."""
+        return infer(self.data, self.layers)[0]
+
+    @property
+    def notes(self) -> list[str]:
+        """What is allowed and yet seldom meant, one sentence each."""
+        return notes(self.layers, self.loss)

@@ -1,0 +1,270 @@
+"""How a network is trained: loss, optimizer, schedule, initial weights, length. Names are PyTorch's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from twofold.recipe.base import Part
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Factor = Annotated[float, Field(gt=0, le=1)]
+Unit = Literal["epoch", "step"]
+
+
+class CrossEntropy(Part):
+    """Mean over the batch of −log softmax(z)[target], in nats; z are logits. `torch.nn.CrossEntropyLoss`."""
+
+    kind: Literal["cross_entropy"] = "cross_entropy"
+
+
+class MeanSquared(Part):
+    """Mean over batch and outputs of (y − onehot(target))². `torch.nn.MSELoss`."""
+
+    kind: Literal["mean_squared"] = "mean_squared"
+
+
+Loss = Annotated[CrossEntropy | MeanSquared, Field(discriminator="kind")]
+
+
+class _Optimizer(Part):
+    lr: PositiveFloat
+    """Learning rate η; the schedule multiplies it."""
+    weight_decay: NonNegativeFloat = 0.0
+    """λ: λ p is added to the gradient (AdamW: p is multiplied by 1 − η λ), biases included."""
+    max_norm: PositiveFloat | None = None
+    """Clip the gradient to this norm over all parameters together."""
+
+
+class Sgd(_Optimizer):
+    """v ← μ v + g; p ← p − η v (nesterov: p ← p − η (g + μ v)). `torch.optim.SGD`."""
+
+    kind: Literal["sgd"] = "sgd"
+    lr: PositiveFloat = 0.01
+    """Learning rate η; the schedule multiplies it."""
+    momentum: Fraction = 0.0
+    """μ."""
+    nesterov: bool = False
+    """Look ahead along v; wants a momentum."""
+
+    @classmethod
+    def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
+        if values.get("nesterov") and not values.get("momentum"):
+            return ["`nesterov` wants a `momentum` greater than 0; got 0"]
+        return []
+
+
+class _Adaptive(_Optimizer):
+    lr: PositiveFloat = 0.001
+    """Learning rate η; the schedule multiplies it."""
+    eps: PositiveFloat = 1e-8
+    """ε, added to the root."""
+
+
+class Adam(_Adaptive):
+    """Adam with ε after the bias correction. `torch.optim.Adam`."""
+
+    kind: Literal["adam"] = "adam"
+    betas: Annotated[tuple[Fraction, Fraction], Field(strict=False)] = (0.9, 0.999)
+    """Weights of the past in the moving means of g and g²."""
+
+
+class Adamw(_Adaptive):
+    """Adam with decoupled weight decay. `torch.optim.AdamW`."""
+
+    kind: Literal["adamw"] = "adamw"
+    betas: Annotated[tuple[Fraction, Fraction], Field(strict=False)] = (0.9, 0.999)
+    """Weights of the past in the moving means of g and g²."""
+    weight_decay: NonNegativeFloat = 0.01
+    """λ: p is multiplied by 1 − η λ, biases included."""
+
+
+class Rmsprop(_Adaptive):
+    """v ← α v + (1 − α) g²; p ← p − η g / (√v + ε), without bias correction. `torch.optim.RMSprop`."""
+
+    kind: Literal["rmsprop"] = "rmsprop"
+    lr: PositiveFloat = 0.01
+    """Learning rate η; the schedule multiplies it."""
+    alpha: Fraction = 0.99
+    """Weight of the past in the moving mean of g²."""
+
+
+Optimizer = Annotated[Sgd | Adam | Adamw | Rmsprop, Field(discriminator="kind")]
+
+
+class Constant(Part):
+    """η at every step."""
+
+    kind: Literal["constant"] = "constant"
+
+
+class StepDecay(Part):
+    """η γ^⌊k / step_size⌋. `torch.optim.lr_scheduler.StepLR`."""
+
+    kind: Literal["step"] = "step"
+    step_size: PositiveInt
+    """Units between two falls."""
+    gamma: Factor = 0.1
+    """Factor of a fall."""
+    unit: Unit = "epoch"
+    """What k counts."""
+
+
+class Exponential(Part):
+    """η γ^k. `torch.optim.lr_scheduler.ExponentialLR`."""
+
+    kind: Literal["exponential"] = "exponential"
+    gamma: Factor
+    """Factor of each unit."""
+    unit: Unit = "epoch"
+    """What k counts."""
+
+
+class Cosine(Part):
+    """η_min + (η − η_min) (1 + cos(π k / t_max)) / 2. `torch.optim.lr_scheduler.CosineAnnealingLR`."""
+
+    kind: Literal["cosine"] = "cosine"
+    t_max: PositiveInt | None = None
+    """Units until η_min; the whole training where left out."""
+    eta_min: NonNegativeFloat = 0.0
+    """The lowest rate."""
+    unit: Unit = "step"
+    """What k counts."""
+
+
+class OneCycle(Part):
+    """Up from η / div_factor to η, then down to η / (div_factor · final_div_factor), over the whole training.
+
+    `torch.optim.lr_scheduler.OneCycleLR` with `max_lr=η` and `cycle_momentum=False`.
+    """
+
+    kind: Literal["one_cycle"] = "one_cycle"
+    pct_start: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    """The share of the steps on which the rate rises."""
+    div_factor: Annotated[float, Field(ge=1)] = 25.0
+    """η over the first rate."""
+    final_div_factor: Annotated[float, Field(ge=1)] = 1e4
+    """The first rate over the last."""
+    anneal_strategy: Literal["cos", "linear"] = "cos"
+    """The form of the way up and down."""
+
+
+class Linear(Part):
+    """η (start + (end − start) min(k, total_iters) / total_iters). `torch.optim.lr_scheduler.LinearLR`."""
+
+    kind: Literal["linear"] = "linear"
+    start_factor: Factor = 1.0
+    """Factor at the first step."""
+    end_factor: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Factor from `total_iters` on."""
+    total_iters: PositiveInt | None = None
+    """Units until `end_factor`; the whole training where left out."""
+    unit: Unit = "step"
+    """What k counts."""
+
+
+Schedule = Annotated[
+    Constant | StepDecay | Exponential | Cosine | OneCycle | Linear, Field(discriminator="kind")
+]
+
+
+class DefaultInitial(Part):
+    """Weights and biases from U(−1/√fan_in, 1/√fan_in), PyTorch's default for `torch.nn.Linear`."""
+
+    kind: Literal["default"] = "default"
+
+
+class Normal(Part):
+    """Weights from N(0, (std / √fan_in)²); biases 0."""
+
+    kind: Literal["normal"] = "normal"
+    std: PositiveFloat = 1.0
+    """Standard deviation before the division by √fan_in."""
+
+
+class Glorot(Part):
+    """Weights with variance gain² · 2 / (fan_in + fan_out); biases 0. `torch.nn.init.xavier_uniform_`."""
+
+    kind: Literal["glorot"] = "glorot"
+    distribution: Literal["uniform", "normal"] = "uniform"
+    """The distribution's form; the variance is the same."""
+    gain: PositiveFloat = 1.0
+    """Factor on the standard deviation: 5/3 for tanh."""
+
+
+class He(Part):
+    """Weights with variance gain² / fan_in; biases 0. `torch.nn.init.kaiming_normal_`."""
+
+    kind: Literal["he"] = "he"
+    distribution: Literal["uniform", "normal"] = "normal"
+    """The distribution's form; the variance is the same."""
+    gain: PositiveFloat = 2**0.5
+    """Factor on the standard deviation: √2 for ReLU."""
+
+
+class Orthogonal(Part):
+    """Weights with orthogonal rows or columns, times gain; biases 0. `torch.nn.init.orthogonal_`."""
+
+    kind: Literal["orthogonal"] = "orthogonal"
+    gain: PositiveFloat = 1.0
+    """Factor on the orthogonal matrix."""
+
+
+class Zeros(Part):
+    """Everything 0: all hidden units stay alike, which is what it is there to show."""
+
+    kind: Literal["zeros"] = "zeros"
+
+
+Initial = Annotated[
+    DefaultInitial | Normal | Glorot | He | Orthogonal | Zeros, Field(discriminator="kind")
+]
+
+Engines = tuple[Literal["numpy", "torch"], ...]
+
+
+class Training(Part):
+    """Length, batches, evaluation, and what it runs on."""
+
+    epochs: PositiveInt | None = None
+    """Passes over the training samples; 10 where neither this nor `steps` is given."""
+    steps: PositiveInt | None = None
+    """Updates; in place of `epochs`."""
+    batch_size: PositiveInt | Literal["full"] = 32
+    """Samples a step; the last batch of an epoch may be smaller. `full`: all of them."""
+    evaluate_every: PositiveInt = 1
+    """Units between two evaluations; the first comes before training, the last after it."""
+    evaluate_unit: Unit | None = None
+    """What `evaluate_every` counts; as the length where left out."""
+    seed: NonNegativeInt = 0
+    """Of initial weights, order and masks."""
+    engines: Annotated[Engines, Field(strict=False, min_length=1)] = ("numpy", "torch")
+    """Which engines are trained, in this order."""
+    dtype: Literal["float32", "float64"] = "float32"
+    """Of parameters and arithmetic, in both engines."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Of the torch engine. `auto`: CUDA where there is one."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _some_length(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("epochs") is None and value.get("steps") is None:
+            return {**value, "epochs": 10}
+        return value
+
+    @classmethod
+    def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
+        found = []
+        epochs, steps, engines = (values.get(key) for key in ("epochs", "steps", "engines"))
+        if epochs is not None and steps is not None:
+            found.append(f"give `epochs` or `steps`, not both; got {epochs} and {steps}")
+        if isinstance(engines, list | tuple) and any(engines.count(name) > 1 for name in engines):
+            found.append(f"`engines` names each engine once; got {list(engines)}")
+        return found
+
+    @property
+    def evaluation_unit(self) -> Unit:
+        """What `evaluate_every` counts, resolved."""
+        return self.evaluate_unit or ("epoch" if self.steps is None else "step")

@@ -1,0 +1,137 @@
+"""The training loop. It takes an engine and never builds one, and its outcome is a value."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from twofold.arrays import Array, Arrays, all_finite
+from twofold.data import Batches, Split
+from twofold.engine import Engine, Step
+
+EVALUATION_BATCH = 2000
+WATCH_SECONDS = 0.1
+
+
+class Score(NamedTuple):
+    """Mean loss and share of right answers on one split."""
+
+    loss: float
+    accuracy: float
+
+
+class Row(NamedTuple):
+    """One evaluation: what `history.csv` holds in a line. A split without samples gives `None`."""
+
+    step: int
+    epoch: float
+    lr: float
+    seconds: float
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
+    test_loss: float | None = None
+    test_accuracy: float | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What is known of a loss that became NaN or infinite at `step`, counted from 1."""
+
+    step: int
+    epoch: int
+    loss: float
+    lr: float
+    layer: str | None
+    """The first layer with a non-finite output; `None` where only the loss is."""
+    gradient: tuple[str, float] | None
+    """The largest gradient of the step before, as (parameter, max |g|)."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`seconds` are those of training alone, without evaluation."""
+
+    steps: int
+    seconds: float
+    failure: Failure | None = None
+
+
+LossFunction = Callable[[Array, Array], tuple[float, Array]]
+Evaluate = Callable[[Engine], dict[str, Score]]
+
+
+def evaluate(engine: Engine, split: Split, loss: LossFunction) -> Score:
+    """Mean loss, in float64, and accuracy over all samples of a split, in evaluation mode."""
+    total, right = 0.0, 0
+    for logits, target in predictions(engine, split):
+        total += loss(logits.astype(np.float64), target)[0] * len(target)
+        right += int((logits.argmax(axis=-1) == target).sum())
+    return Score(total / len(split), right / len(split))
+
+
+def predictions(engine: Engine, split: Split) -> Iterator[tuple[Array, Array]]:
+    """Logits and targets, in large batches."""
+    for start in range(0, len(split), EVALUATION_BATCH):
+        part = split[start : start + EVALUATION_BATCH]
+        yield engine.predict(part.x), part.y
+
+
+def train(
+    engine: Engine, batches: Batches, evaluate: Evaluate, record: Callable[[Row], None],
+    watch: Callable[[int, float], None],
+) -> Outcome:
+    """Take every step, evaluate on the way, stop at a loss that is not finite.
+
+    `record` gets every evaluation, the first before training; `watch` gets step and loss ten times a second.
+    """
+    clock, taken, seconds = time.perf_counter, 0, 0.0
+    previous: Step | None = None
+    with np.errstate(all="ignore"):  # overflow is found in the loss, where it can be named
+        record(_row(engine, evaluate, batches, 0, 0.0))
+        started = seen = clock()
+        for batch in batches:
+            step = engine.step(batch)
+            loss = step.loss
+            taken += 1
+            if not math.isfinite(loss):
+                return Outcome(taken, seconds + clock() - started, _failure(step, previous, batches, taken, loss))
+            previous = step
+            if (now := clock()) - seen > WATCH_SECONDS:
+                watch(taken, loss)
+                seen = now
+            if taken % batches.evaluate_every == 0 or taken == batches.steps:
+                seconds += clock() - started
+                row = _row(engine, evaluate, batches, taken, seconds)
+                record(row)
+                watch(taken, loss)
+                if not math.isfinite(row.train_loss):
+                    return Outcome(taken, seconds, _failure(step, previous, batches, taken, row.train_loss))
+                started = clock()
+    return Outcome(taken, seconds)
+
+
+def _row(engine: Engine, evaluate: Evaluate, batches: Batches, taken: int, seconds: float) -> Row:
+    scores = evaluate(engine)
+    values = {f"{split}_{key}": value for split, score in scores.items() for key, value in score._asdict().items()}
+    epoch = taken / batches.steps_per_epoch
+    return Row(taken, epoch, batches.rate(max(taken - 1, 0)), seconds, **values)
+
+
+def _failure(step: Step, previous: Step | None, batches: Batches, taken: int, loss: float) -> Failure:
+    layer = next((name for name, output in step.outputs.items() if not all_finite(output)), None)
+    gradient = largest(previous.gradients) if previous else None
+    return Failure(taken, (taken - 1) // batches.steps_per_epoch + 1, loss, batches.rate(taken - 1), layer, gradient)
+
+
+def largest(gradients: Arrays) -> tuple[str, float]:
+    """The parameter with the largest gradient, and that gradient's size."""
+    sizes = {name: float(np.abs(gradient).max()) for name, gradient in gradients.items()}
+    name = max(sizes, key=lambda key: sizes[key])
+    return name, sizes[name]
