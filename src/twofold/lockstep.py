@@ -83,8 +83,7 @@ def compare(
             steps += 1
             a, b = first.step(batch), second.step(batch)
             for stage, name, size in _gaps(a, b):
-                if not size <= largest[stage]:
-                    largest[stage] = size
+                largest[stage] = float(np.maximum(largest[stage], size))  # a NaN stays
                 if divergence is None and not size <= tolerance:
                     divergence = Divergence(steps, stage, name, size)
             if mode == "resync":

@@ -57,8 +57,7 @@ def _(schedule: Linear, lr: float, total: int) -> Rate:
 def _(schedule: OneCycle, lr: float, total: int) -> Rate:
     """Up until step pct_start · total − 1, down until step total − 1."""
     first, last = lr / schedule.div_factor, lr / schedule.div_factor / schedule.final_div_factor
-    # Below 1 / pct_start steps there is no way up: PyTorch divides by a number of steps below zero there.
-    top = max(schedule.pct_start * total - 1, 0.0)
+    top = schedule.pct_start * total - 1
 
     def between(a: float, b: float, share: float) -> float:
         if schedule.anneal_strategy == "linear":
@@ -66,8 +65,8 @@ def _(schedule: OneCycle, lr: float, total: int) -> Rate:
         return b + (a - b) * (1 + math.cos(math.pi * share)) / 2
 
     def rate(k: int) -> float:
-        if k <= top and top > 0:
+        if k <= top and top > 0:  # at top = 0 PyTorch divides 0 by 0: there is no way up
             return between(first, lr, k / top)
-        return between(lr, last, min(1.0, (k - top) / max(total - 1 - top, 1.0)))
+        return between(lr, last, min(1.0, (k - top) / (total - 1 - top)))
 
     return rate

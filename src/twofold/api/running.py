@@ -57,9 +57,11 @@ def run(
     status = "failed"
     try:
         evidence = _samples(dataset)
-        for name, engine in built.items():
-            evidence |= _train_one(name, engine, recipe, dataset, writer, watcher)
-        writer.save(EVIDENCE, evidence)
+        try:
+            for name, engine in built.items():
+                evidence |= _train_one(name, engine, recipe, dataset, writer, watcher)
+        finally:  # the report of a run that ended early draws what there is
+            writer.save(EVIDENCE, evidence)
         status = "finished"
     except KeyboardInterrupt:
         status = "interrupted"

@@ -16,7 +16,7 @@ from twofold.recipe.layers import Dropout
 from twofold.schedules import learning_rate
 from twofold.streams import stream
 
-CHUNK = 1 << 20
+CHUNK = 1 << 17
 """Numbers gathered at once: enough to spread the cost of a call, few enough to stay near the processor."""
 
 

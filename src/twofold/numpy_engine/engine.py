@@ -16,7 +16,7 @@ from twofold.numpy_engine.dense import Dense
 from twofold.numpy_engine.dropout import Dropout
 from twofold.numpy_engine.flatten import Flatten
 from twofold.numpy_engine.layer import EVALUATION, TRAINING, Layer, Mode
-from twofold.numpy_engine.losses import LOSSES, Loss
+from twofold.numpy_engine.losses import Loss, loss_function
 from twofold.numpy_engine.optimizers import Moments, Rule, clip, optimizer
 from twofold.recipe import Recipe, Shape
 from twofold.recipe import layers as specs
@@ -94,7 +94,7 @@ class NumpyEngine:
         built = {node.name: LAYERS[type(node.spec)](node.spec) for node in network.nodes} | dict(layers or {})
         self.names = list(built)
         self.layout = Layout(network.parameters)
-        self._loss = loss or LOSSES[recipe.loss.kind]
+        self._loss = loss or loss_function(recipe.loss)
         self._rule = rule or optimizer(recipe.optimizer)
         self._max_norm = recipe.optimizer.max_norm
         self._vector = np.zeros(self.layout.size, recipe.training.dtype)

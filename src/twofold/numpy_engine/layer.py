@@ -6,7 +6,7 @@ same layer serves every time step of a recurrent network and is checked without 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from twofold.arrays import Array, Arrays
 
@@ -23,6 +23,7 @@ TRAINING = Mode(training=True)
 EVALUATION = Mode(training=False)
 
 
+@runtime_checkable  # the tests check annotations while they run
 class Layer(Protocol):
     """y = f(x; params), and the way back."""
 

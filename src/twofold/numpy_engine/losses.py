@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from twofold.arrays import Array
+from twofold.recipe.training import CrossEntropy, MeanSquared
 
 Loss = Callable[[Array, Array], tuple[float, Array]]
 
 
 def cross_entropy(
-    logits: Float[Array, "batch classes"], target: Int[Array, "batch"]
+    logits: Float[Array, "batch classes"], target: Int[Array, "batch"], reduction: str = "mean"
 ) -> tuple[float, Float[Array, "batch classes"]]:
     """Mean cross-entropy in nats, and its gradient. `torch.nn.functional.cross_entropy`.
 
     L = −(1/n) Σ log softmax(z)[target],   ∂L/∂z = (softmax(z) − onehot(target)) / n
 
     The division by n is here and nowhere else: every later gradient is a mean over the batch because this one is.
+    With `reduction="sum"` there is none.
     """
-    n = len(logits)
-    rows = np.arange(n)
+    rows = np.arange(len(logits))
+    n = len(logits) if reduction == "mean" else 1
     z = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)
     e = np.exp(z)
     total = np.add.reduce(e, axis=-1, keepdims=True)
@@ -34,7 +37,7 @@ def cross_entropy(
 
 
 def mean_squared(
-    outputs: Float[Array, "batch classes"], target: Int[Array, "batch"]
+    outputs: Float[Array, "batch classes"], target: Int[Array, "batch"], reduction: str = "mean"
 ) -> tuple[float, Float[Array, "batch classes"]]:
     """Mean squared distance to the one-hot target, and its gradient. `torch.nn.functional.mse_loss`.
 
@@ -43,11 +46,15 @@ def mean_squared(
     The mean is over batch and outputs, as PyTorch's; not over the batch alone, and without the half that
     some books put in front.
     """
-    n, classes = outputs.shape
     distance = outputs.copy()
-    distance[np.arange(n), target] -= 1
-    loss = float(np.vdot(distance, distance)) / (n * classes)
-    return loss, distance * (2 / (n * classes))
+    distance[np.arange(len(outputs)), target] -= 1
+    terms = outputs.size if reduction == "mean" else 1
+    return float(np.vdot(distance, distance)) / terms, distance * (2 / terms)
 
 
-LOSSES: dict[str, Loss] = {"cross_entropy": cross_entropy, "mean_squared": mean_squared}
+LOSSES = {"cross_entropy": cross_entropy, "mean_squared": mean_squared}
+
+
+def loss_function(spec: CrossEntropy | MeanSquared) -> Loss:
+    """The loss of a recipe, with its reduction."""
+    return partial(LOSSES[spec.kind], reduction=spec.reduction)

@@ -40,7 +40,8 @@ def clip(g: Vector, max_norm: float) -> Vector:
 
     Pascanu et al., On the difficulty of training recurrent neural networks (2013).
     """
-    return g * min(1.0, max_norm / (math.sqrt(np.vdot(g, g)) + 1e-6))
+    factor = max_norm / (math.sqrt(np.vdot(g, g)) + 1e-6)
+    return g * min(factor, 1.0)  # in this order a NaN stays a NaN
 
 
 @optimizer.register
@@ -56,14 +57,17 @@ def _(spec: Sgd) -> Rule:
         return {"momentum_buffer": np.zeros_like(p)} if mu else {}
 
     def update(p: Vector, g: Vector, moments: Moments, lr: float, k: int) -> None:
+        if not mu:  # p ← (1 − η λ) p − η g: the same, one pass through memory less
+            if decay:
+                p *= 1 - lr * decay
+            p -= lr * g
+            return
         if decay:
             g = g + decay * p
-        if mu:
-            v = moments["momentum_buffer"]
-            v *= mu
-            v += g
-            g = g + mu * v if nesterov else v
-        p -= lr * g
+        v = moments["momentum_buffer"]
+        v *= mu
+        v += g
+        p -= lr * (g + mu * v if nesterov else v)
 
     return Rule(init, update)
 

@@ -14,13 +14,19 @@ Factor = Annotated[float, Field(gt=0, le=1)]
 Unit = Literal["epoch", "step"]
 
 
-class CrossEntropy(Part):
+class _Loss(Part):
+    reduction: Literal["mean", "sum"] = "mean"
+    """What a batch's loss is of its terms. `sum` makes every gradient as many times larger as there are terms.
+    What is reported is the mean either way."""
+
+
+class CrossEntropy(_Loss):
     """Mean over the batch of −log softmax(z)[target], in nats; z are logits. `torch.nn.CrossEntropyLoss`."""
 
     kind: Literal["cross_entropy"] = "cross_entropy"
 
 
-class MeanSquared(Part):
+class MeanSquared(_Loss):
     """Mean over batch and outputs of (y − onehot(target))². `torch.nn.MSELoss`."""
 
     kind: Literal["mean_squared"] = "mean_squared"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import singledispatch
+from collections.abc import Callable, Mapping
+from functools import partial, singledispatch
 from typing import final
 
 import numpy as np
@@ -80,12 +80,12 @@ class TorchEngine:
         self._fill(self.layout.vector.detach(), state.parameters)
         self._optimizer = _optimizer(self._spec, self.layout.vector)
         self._updates = state.updates
-        if state.updates:
-            moments = {name: self._tensor(arrays) for name, arrays in state.optimizer.items()}
-            # PyTorch counts the updates in a tensor of its own kind, which its fused kernels want on the device.
-            fused = self._optimizer.param_groups[0].get("fused")
-            count = torch.tensor(float(state.updates), device=self.device if fused else "cpu")
-            self._optimizer.state[self.layout.vector] = {"step": count, **moments}
+        names = MOMENTS[type(self._spec)](self._spec)
+        moments = {name: self._tensor(state.optimizer.get(name)) for name in names}
+        # PyTorch counts the updates in a tensor of its own kind, which its fused kernels want on the device.
+        fused = self._optimizer.param_groups[0].get("fused")
+        count = torch.tensor(float(state.updates), device=self.device if fused else "cpu")
+        self._optimizer.state[self.layout.vector] = {"step": count, **moments}
 
     def state(self) -> State:
         """A copy of the state."""
@@ -98,9 +98,10 @@ class TorchEngine:
 
     def step(self, batch: Batch) -> TorchStep:
         """Forward, autograd, one update."""
-        self.module.train()
+        if not self.module.training:  # asked first: setting it anew costs more than a layer
+            self.module.train()
         outputs = self._forward(self._input(batch.x), batch.masks)
-        target = torch.from_numpy(batch.target).to(self.device, non_blocking=True)
+        target = _shared(batch.target).to(self.device, non_blocking=True)
         loss = self._loss(outputs[-1], target)
         gradient = self.layout.join(torch.autograd.grad(loss, self.layout.parameters))
         self.layout.vector.grad = gradient
@@ -119,7 +120,7 @@ class TorchEngine:
         return _array(self.module(self._input(x)))
 
     def _input(self, x: Array) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(x)).to(self.device, self.dtype, non_blocking=True)
+        return _shared(x).to(self.device, self.dtype, non_blocking=True)
 
     def _forward(self, x: Tensor, masks: Mapping[str, Array]) -> list[Tensor]:
         outputs = []
@@ -133,7 +134,7 @@ class TorchEngine:
 
     def _drop(self, x: Tensor, mask: Array | None, p: float) -> Tensor:
         """`nn.Dropout` with the mask of the batch in place of one of its own."""
-        return x if mask is None else x * (torch.from_numpy(mask).to(self.device) / (1 - p)).to(x.dtype)
+        return x if mask is None else x * (_shared(mask).to(self.device, x.dtype) / (1 - p))
 
     def _fill(self, vector: Tensor, arrays: Arrays) -> None:
         shapes = {name: tuple(shape) for name, shape in self.layout.shapes.items()}
@@ -146,12 +147,13 @@ class TorchEngine:
             )
         with torch.no_grad():
             for name, view in self.layout.views(vector).items():
-                view.copy_(torch.from_numpy(np.ascontiguousarray(arrays[name])))
+                view.copy_(_shared(arrays[name]))
 
-    def _tensor(self, arrays: Arrays) -> Tensor:
-        vector = torch.empty_like(self.layout.vector)
-        self._fill(vector, arrays)
-        return vector.detach()
+    def _tensor(self, arrays: Arrays | None) -> Tensor:
+        vector = torch.zeros_like(self.layout.vector.detach())
+        if arrays is not None:
+            self._fill(vector, arrays)
+        return vector
 
     def _zeros(self) -> dict[str, Array]:
         return self.layout.arrays(torch.zeros_like(self.layout.vector))
@@ -164,24 +166,30 @@ def resolve_device(device: str) -> torch.device:
     return torch.device("cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu")
 
 
+def _shared(array: Array) -> Tensor:
+    """A tensor in the array's memory, copied where PyTorch cannot take it: strided or read-only."""
+    return torch.from_numpy(np.require(array, requirements=["C", "W"]))
+
+
 def _array(tensor: Tensor) -> Array:
     return tensor.detach().cpu().numpy()
 
 
 @singledispatch
-def _loss(spec: Loss):
+def _loss(spec: Loss) -> Callable[[Tensor, Tensor], Tensor]:
     raise TypeError(f"no loss {spec!r}")
 
 
 @_loss.register
-def _(spec: CrossEntropy):
-    return nn.functional.cross_entropy
+def _(spec: CrossEntropy) -> Callable[[Tensor, Tensor], Tensor]:
+    return partial(nn.functional.cross_entropy, reduction=spec.reduction)
 
 
 @_loss.register
-def _(spec: MeanSquared):
+def _(spec: MeanSquared) -> Callable[[Tensor, Tensor], Tensor]:
     def loss(outputs: Tensor, target: Tensor) -> Tensor:
-        return nn.functional.mse_loss(outputs, nn.functional.one_hot(target, outputs.shape[-1]).to(outputs.dtype))
+        onehot = nn.functional.one_hot(target, outputs.shape[-1]).to(outputs.dtype)
+        return nn.functional.mse_loss(outputs, onehot, reduction=spec.reduction)
 
     return loss
 
@@ -199,7 +207,10 @@ def _optimizer(spec: Optimizer, vector: nn.Parameter) -> torch.optim.Optimizer:
     common = {"lr": spec.lr, "weight_decay": spec.weight_decay}
     match spec:
         case Sgd():
-            return torch.optim.SGD([vector], momentum=spec.momentum, nesterov=spec.nesterov, fused=True, **common)
+            # One fused kernel passes the memory once, and costs more to call than the few operations it replaces.
+            fused = vector.is_cuda or vector.numel() > 20_000
+            settings = {"momentum": spec.momentum, "nesterov": spec.nesterov, "fused": fused, "foreach": False}
+            return torch.optim.SGD([vector], **settings, **common)
         case Adam():
             return torch.optim.Adam([vector], betas=spec.betas, eps=spec.eps, fused=True, **common)
         case Adamw():

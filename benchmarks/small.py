@@ -1,0 +1,123 @@
+"""µs a step of a 2-20-2 network on the moons: Twofold's engines, scikit-learn, and a plain PyTorch loop.
+
+    python benchmarks/small.py
+
+Every contestant shuffles each epoch, takes the same number of steps on the same points with the same rate, and is
+timed whole: batches, forward, backward, update. Twofold's figure is that of its training loop, not of the bare step.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from sklearn.neural_network import MLPClassifier
+from timing import publish, ratio, seconds, table, take_turns
+from torch import nn
+
+from twofold.api import build_engine
+from twofold.api.building import initial_state
+from twofold.data import Batches, load_data
+from twofold.recipe import load_recipe
+from twofold.training import Row, train
+
+ROUNDS = 7
+STEPS = 4000
+LR = 0.01
+
+
+def twofold(engine: str, batch: int | str) -> Callable[[], float]:
+    recipe = load_recipe("moons", {"training.batch_size": batch})
+    dataset = load_data(recipe.data).astype("float32")
+
+    def measure() -> float:
+        built = build_engine(engine, recipe)
+        built.load(initial_state(recipe))
+        batches = Batches(recipe, dataset.train, STEPS)
+        batches.evaluate_every = STEPS
+        rows: list[Row] = []
+        outcome = train(built, batches, _no_scores, rows.append, lambda step, loss: None)
+        return outcome.seconds / outcome.steps * 1e6
+
+    return measure
+
+
+def _no_scores(engine: object) -> dict[str, object]:
+    from twofold.training import Score
+
+    return {"train": Score(0.0, 0.0)}
+
+
+def scikit_learn(batch: int) -> Callable[[], float]:
+    x, y = _points()
+    epochs = max(1, STEPS * batch // len(x))
+
+    def measure() -> float:
+        model = MLPClassifier(
+            (20,), solver="sgd", momentum=0, alpha=0, learning_rate_init=LR, batch_size=batch, max_iter=epochs,
+            tol=0, n_iter_no_change=epochs + 1,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it has not converged: it was not meant to
+            taken = seconds(lambda: model.fit(x, y))
+        return taken / (epochs * -(-len(x) // batch)) * 1e6
+
+    return measure
+
+
+def plain_pytorch(batch: int) -> Callable[[], float]:
+    x, y = (torch.from_numpy(a) for a in _points())
+
+    def measure() -> float:
+        model = nn.Sequential(nn.Linear(2, 20), nn.ReLU(), nn.Linear(20, 2))
+        optimizer = torch.optim.SGD(model.parameters(), lr=LR)
+        criterion = nn.CrossEntropyLoss()
+
+        def loop() -> None:
+            step = 0
+            while step < STEPS:
+                order = torch.randperm(len(x))
+                for start in range(0, len(x), batch):
+                    chosen = order[start : start + batch]
+                    optimizer.zero_grad()
+                    loss = criterion(model(x[chosen]), y[chosen])
+                    loss.backward()
+                    optimizer.step()
+                    step += 1
+                    if step == STEPS:
+                        break
+
+        return seconds(loop) / STEPS * 1e6
+
+    return measure
+
+
+def _points() -> tuple[np.ndarray, np.ndarray]:
+    train = load_data(load_recipe("moons").data).astype("float32").train
+    return train.x, train.y
+
+
+def main() -> None:
+    rows = []
+    for batch in (1, 32):
+        print(f"batch {batch}, µs a step")
+        figures = take_turns(
+            {
+                "NumPy engine": twofold("numpy", batch),
+                "torch engine": twofold("torch", batch),
+                "scikit-learn": scikit_learn(batch),
+                "plain PyTorch": plain_pytorch(batch),
+            },
+            ROUNDS,
+        )
+        for name, values in figures.items():
+            over = [f"{ratio(figures, name, base):.2f}" for base in ("scikit-learn", "plain PyTorch")]
+            rows.append([name, str(batch), f"{np.median(values):.0f}", *over])
+    header = ["2-20-2, SGD", "batch", "µs a step (median)", "over scikit-learn", "over plain PyTorch"]
+    publish("small", "Small networks: the cost of a step", table(header, rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""What the benchmarks share: contestants take turns in one process, and the table says what it was measured on."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+
+DOCS = Path(__file__).parents[1] / "docs" / "benchmarks"
+
+
+def take_turns(contestants: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """Each contestant's figure, `rounds` times, in turn: what disturbs the machine disturbs them all."""
+    figures: dict[str, list[float]] = {name: [] for name in contestants}
+    for number in range(rounds):
+        for name, measure in contestants.items():
+            figures[name].append(measure())
+            print(f"  round {number + 1} of {rounds}: {name} {figures[name][-1]:.4g}", flush=True)
+    return figures
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Wall-clock time of one call."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def ratio(figures: Mapping[str, list[float]], name: str, base: str) -> float:
+    """The median over the rounds of one contestant's figure over another's in the same round."""
+    return median(a / b for a, b in zip(figures[name], figures[base], strict=True))
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---", *("---:" for _ in header[1:])], *rows]
+    return "\n".join(f"| {' | '.join(row)} |" for row in lines)
+
+
+def machine() -> str:
+    """What a figure depends on."""
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "torch", "scikit-learn"))
+    return f"Python {platform.python_version()}, {libraries}, {platform.system()} {platform.machine()}, {processors()}"
+
+
+def processors() -> str:
+    """How many processors this process may use."""
+    import os
+
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{count} processors"
+
+
+def publish(name: str, title: str, text: str) -> None:
+    """Print a result and write it where the docs quote it."""
+    DOCS.mkdir(parents=True, exist_ok=True)
+    page = f"# {title}\n\nWritten by `python benchmarks/{name}.py`.\n\n{text}\n\nMeasured with {machine()}.\n"
+    (DOCS / f"{name}.md").write_text(page, "utf-8")
+    print(f"\n{page}")

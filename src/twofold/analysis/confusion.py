@@ -1,0 +1,84 @@
+"""Which classes are taken for which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from twofold.analysis.predictions import evidence, predicted
+from twofold.arrays import Array
+from twofold.runs import Run
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """`count` of the `samples` of class `true` are taken for class `taken`."""
+
+    true: str
+    taken: str
+    count: int
+    samples: int
+
+    @property
+    def percent(self) -> float:
+        """Of the samples of the true class."""
+        return 100 * self.count / self.samples
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Rows are true classes, columns predicted ones."""
+
+    engines: tuple[str, ...]
+    """Those that predict exactly this."""
+    classes: tuple[str, ...]
+    counts: Array
+    """Samples, (classes, classes)."""
+
+    @property
+    def samples(self) -> Array:
+        """How many samples each true class has, (classes,)."""
+        return self.counts.sum(axis=1)
+
+    @property
+    def percent(self) -> Array:
+        """Each row in per cent of its samples; a class without samples is a row of NaN."""
+        with np.errstate(invalid="ignore"):
+            return 100 * self.counts / self.samples[:, None]
+
+    @property
+    def wrong(self) -> int:
+        """Samples off the diagonal."""
+        return int(self.counts.sum() - np.trace(self.counts))
+
+    def worst(self, most: int = 3) -> list[Mistake]:
+        """The most frequent mistakes, by their share of the true class, then by their number."""
+        true, taken = np.nonzero(self.counts * (1 - np.eye(len(self.classes), dtype=int)))
+        found = [
+            Mistake(self.classes[i], self.classes[j], int(self.counts[i, j]), int(self.samples[i]))
+            for i, j in zip(true, taken, strict=True)
+        ]
+        return sorted(found, key=lambda mistake: (-mistake.percent, -mistake.count))[:most]
+
+
+def confusion(run: Run) -> list[Confusion]:
+    """One matrix for all engines that predict the same classes, else one an engine; empty where none finished."""
+    from sklearn.metrics import confusion_matrix
+
+    classes = tuple(run.record["data"]["classes"])
+    groups: list[tuple[list[str], Array]] = []
+    for engine, found in predicted(run).items():
+        same = next((group for group in groups if np.array_equal(group[1], found)), None)
+        if same:
+            same[0].append(engine)
+        else:
+            groups.append(([engine], found))
+    return [
+        Confusion(
+            tuple(engines),
+            classes,
+            confusion_matrix(evidence(run)["target"], found, labels=np.arange(len(classes))),
+        )
+        for engines, found in groups
+    ]

@@ -1,0 +1,91 @@
+"""Loss and accuracy while training went on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.runs import Run
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One engine on one split, an element an evaluation."""
+
+    engine: str
+    split: str
+    x: Array
+    """Epochs or steps: see `counted`."""
+    loss: Array
+    accuracy: Array
+
+
+@dataclass(frozen=True)
+class Lowest:
+    """Where the loss of a split was lowest, and where it ended: beyond the lowest point the network over-fits."""
+
+    engine: str
+    split: str
+    at: float
+    loss: float
+    end: float
+    last: float
+
+
+def counted(run: Run) -> Literal["epoch", "step"]:
+    """What the recipe counts the length of training in."""
+    return "epoch" if run.recipe.training.steps is None else "step"
+
+
+def curves(run: Run) -> list[Curve]:
+    """Every engine and split with at least two evaluations, engines in the recipe's order."""
+    table, unit = run.history, counted(run)
+    found = []
+    for engine in run.recipe.training.engines:
+        rows = table[table["engine"] == engine]
+        for split in SPLITS:
+            loss, accuracy = (rows[f"{split}_{key}"].to_numpy(np.float64) for key in ("loss", "accuracy"))
+            if len(rows) > 1 and not np.isnan(accuracy).all():
+                found.append(Curve(engine, split, rows[unit].to_numpy(np.float64), loss, accuracy))
+    return found
+
+
+def lowest_loss(curve: Curve) -> Lowest | None:
+    """`None` where no loss is finite."""
+    if not np.isfinite(curve.loss).any():
+        return None
+    index = int(np.nanargmin(np.where(np.isfinite(curve.loss), curve.loss, np.nan)))
+    at, end = float(curve.x[index]), float(curve.x[-1])
+    return Lowest(curve.engine, curve.split, at, float(curve.loss[index]), end, float(curve.loss[-1]))
+
+
+@dataclass(frozen=True)
+class Distance:
+    """How far two engines' curves are ever apart, over all evaluations and splits that both have."""
+
+    loss: float
+    accuracy: float
+
+
+def distance(found: Sequence[Curve]) -> Distance | None:
+    """`None` unless there are two engines."""
+    engines = list(dict.fromkeys(curve.engine for curve in found))
+    if len(engines) < 2:
+        return None
+    first, second = ({c.split: c for c in found if c.engine == engine} for engine in engines[:2])
+    pairs = [(first[split], second[split]) for split in first if split in second]
+
+    def furthest(quantity: str) -> float:
+        gaps = []
+        for a, b in pairs:
+            shared = min(len(a.x), len(b.x))
+            gaps.append(np.abs(getattr(a, quantity)[:shared] - getattr(b, quantity)[:shared]).max())
+        return float(max(gaps, default=0.0))
+
+    return Distance(furthest("loss"), furthest("accuracy"))

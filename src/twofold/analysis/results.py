@@ -1,0 +1,134 @@
+"""The results of each engine, how far they agree, and how far training is from the samples held out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from twofold.analysis.predictions import evidence, predicted
+from twofold.arrays import Array
+from twofold.runs import SCORES, Run
+
+
+@dataclass(frozen=True)
+class Result:
+    """A row of the table of results."""
+
+    engine: str
+    scores: dict[str, float | None]
+    """By the names in `runs.SCORES`; `None` for a split without samples."""
+    seconds: float
+    """Of training alone, without evaluation."""
+    steps: int
+    finished: bool
+    """Else the numbers are those of the last evaluation that was recorded."""
+
+    @property
+    def step_microseconds(self) -> float | None:
+        """Mean time of one step; `None` where none was taken."""
+        return self.seconds / self.steps * 1e6 if self.steps else None
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far two finished engines agree on the samples held out."""
+
+    split: str
+    samples: int
+    right: dict[str, int]
+    """How many samples each engine gets right."""
+    different: int
+    """For how many samples they predict different classes."""
+
+    @property
+    def difference(self) -> int:
+        """By how many right samples they differ."""
+        return max(self.right.values()) - min(self.right.values())
+
+    @property
+    def within_one(self) -> bool:
+        """Whether their accuracies differ by at most one sample."""
+        return self.difference <= 1
+
+
+@dataclass(frozen=True)
+class Times:
+    """The training times of two finished engines."""
+
+    faster: str
+    slower: str
+    ratio: float
+    """Time of the slower one over that of the faster one."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Training against a split that was held out, at the end of training."""
+
+    engine: str
+    split: str
+    train: float
+    held_out: float
+
+    @property
+    def size(self) -> float:
+        """Training accuracy minus the held-out one."""
+        return self.train - self.held_out
+
+
+def results(run: Run) -> list[Result]:
+    """Every engine that has begun, in the recipe's order."""
+    return [found for engine in run.recipe.training.engines if (found := _result(run, engine))]
+
+
+def agreement(run: Run) -> Agreement | None:
+    """`None` unless two engines have finished."""
+    classes = predicted(run)
+    if len(classes) < 2:
+        return None
+    target = evidence(run)["target"]
+    first, second, *_ = classes.values()
+    right = {engine: int((found == target).sum()) for engine, found in classes.items()}
+    return Agreement(run.record["data"]["held_out"], len(target), right, int((first != second).sum()))
+
+
+def times(run: Run) -> Times | None:
+    """`None` unless two engines have finished."""
+    seconds = {engine: result["seconds"] for engine, result in run.engines.items()}
+    if len(seconds) < 2 or min(seconds.values()) <= 0:
+        return None
+    faster, slower = min(seconds, key=seconds.__getitem__), max(seconds, key=seconds.__getitem__)
+    return Times(faster, slower, seconds[slower] / seconds[faster])
+
+
+def gaps(run: Run) -> list[Gap]:
+    """Per finished engine: training against validation, else against test; empty where nothing is held out."""
+    found = []
+    for engine, result in run.engines.items():
+        split = next((s for s in ("validation", "test") if result[f"{s}_accuracy"] is not None), None)
+        if split:
+            found.append(Gap(engine, split, result["train_accuracy"], result[f"{split}_accuracy"]))
+    return found
+
+
+def held_out_shares(run: Run) -> Array | None:
+    """The share of each class among the samples held out: the largest is what a constant answer scores."""
+    target = evidence(run).get("target")
+    if target is None or not len(target):
+        return None
+    return np.bincount(target, minlength=len(run.record["data"]["classes"])) / len(target)
+
+
+def _result(run: Run, engine: str) -> Result | None:
+    if engine in run.engines:
+        kept = run.engines[engine]
+        return Result(engine, {key: kept[key] for key in SCORES}, kept["seconds"], kept["steps"], True)
+    rows = run.history[run.history["engine"] == engine]
+    if rows.empty:
+        return None
+    last: dict[str, Any] = rows.iloc[-1].to_dict()
+    scores = {key: None if math.isnan(last[key]) else float(last[key]) for key in SCORES}
+    return Result(engine, scores, float(last["seconds"]), int(last["step"]), False)

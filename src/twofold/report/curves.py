@@ -1,0 +1,97 @@
+"""Accuracy and loss against the length of training, both engines in one picture each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from twofold.analysis import Curve
+from twofold.report.drawing import BLUE, GREEN, INK, VERMILLION, Picture, legend, picture
+from twofold.report.text import ENGINES, SPLITS, decimal
+
+LOOKS = {"train": (BLUE, "-"), "validation": (GREEN, (0, (4, 1.5))), "test": (VERMILLION, (0, (1.2, 1.2)))}
+"""Colour and dash of a split: either is enough to tell it."""
+PALE = {"alpha": 0.3, "linewidth": 5.0, "solid_capstyle": "butt"}
+THIN = {"linewidth": 1.3}
+TWO_DECADES = 100
+MOST_POINTS = 1000
+SIZE = (4.4, 3.0)
+
+
+def curves_picture(curves: Sequence[Curve], unit: str, caption: str) -> Picture:
+    """Accuracy at the left, loss at the right. The first engine is a thick pale line, the other thin upon it."""
+    panels = []
+    for quantity in ("accuracy", "loss"):
+        label = f"{quantity.capitalize()} against {unit}, {_who(curves)}"
+        panels.append(picture(label, *SIZE, lambda figure, q=quantity: _draw(figure.subplots(), curves, unit, q)))
+    return Picture(tuple(panels), caption, _legend(curves))
+
+
+def logarithmic(curves: Sequence[Curve]) -> bool:
+    """Whether the loss spans more than two decades."""
+    loss = np.concatenate([curve.loss for curve in curves])
+    loss = loss[np.isfinite(loss)]
+    return bool(loss.size) and loss.min() > 0 and loss.max() / loss.min() > TWO_DECADES
+
+
+def thinned(curve: Curve) -> slice:
+    """Every k-th evaluation, so that no more than `MOST_POINTS` are drawn."""
+    return slice(None, None, -(-len(curve.x) // MOST_POINTS))
+
+
+def _draw(axes: Axes, curves: Sequence[Curve], unit: str, quantity: str) -> None:
+    engines = _engines(curves)
+    for curve in sorted(curves, key=lambda curve: engines.index(curve.engine)):
+        colour, dash = LOOKS[curve.split]
+        pale = len(engines) > 1 and curve.engine == engines[0]
+        some = thinned(curve)
+        y = np.where(np.isfinite(values := getattr(curve, quantity)), values, np.nan)
+        look = PALE if pale else THIN | {"linestyle": dash}
+        axes.plot(curve.x[some], y[some], color=colour, **look)
+    axes.set_xlabel(unit)
+    axes.set_ylabel(quantity)
+    axes.set_xlim(0, max(curve.x[-1] for curve in curves))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    if quantity == "loss" and logarithmic(curves):
+        _log_scale(axes)
+    elif quantity == "loss":
+        axes.set_ylim(bottom=0)
+    else:
+        low, high = axes.get_ylim()
+        axes.set_ylim(max(low, 0.0), min(high, 1.02))
+
+
+def _log_scale(axes: Axes) -> None:
+    """Plain decimals at the ticks; within few decades 2 and 5 are labelled too."""
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    few = math.log10(high / low) < 3.5
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,), numticks=12))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: decimal(value)))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _legend(curves: Sequence[Curve]) -> Markup:
+    engines = _engines(curves)
+    splits = [split for split in LOOKS if any(curve.split == split for curve in curves)]
+    handles = [Line2D([], [], color=LOOKS[split][0], linestyle=LOOKS[split][1], linewidth=1.6) for split in splits]
+    names = [SPLITS[split] for split in splits]
+    if len(engines) > 1:
+        handles += [Line2D([], [], color=INK, **PALE), Line2D([], [], color=INK, **THIN)]
+        names += [f"{ENGINES[engines[0]]} (wide, pale)", f"{ENGINES[engines[1]]} (thin)"]
+    width = 0.75 * len(splits) + 0.6 + (3.0 if len(engines) > 1 else 0.0)
+    return legend(f"Legend of the curves: {', '.join(names)}", handles, names, len(names), width + 0.3 * len(splits))
+
+
+def _engines(curves: Sequence[Curve]) -> list[str]:
+    return list(dict.fromkeys(curve.engine for curve in curves))
+
+
+def _who(curves: Sequence[Curve]) -> str:
+    return " and ".join(ENGINES[engine] for engine in _engines(curves))

@@ -1,0 +1,61 @@
+"""The confusion matrix as a picture."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+
+from twofold.analysis import Confusion
+from twofold.report.drawing import BLUE, INK, VERMILLION, Picture, picture, printable
+from twofold.report.text import ENGINES
+
+MOST_NUMBERS = 20
+"""With more classes than these the cells are too small for a number."""
+RIGHT = LinearSegmentedColormap.from_list("right", ["#ffffff", BLUE])
+WRONG = LinearSegmentedColormap.from_list("wrong", ["#ffffff", VERMILLION])
+
+
+def matrix_picture(confusion: Confusion, caption: str) -> Picture:
+    """Right answers on the diagonal in one colour, confusions in another with a scale of their own."""
+    who = " and ".join(ENGINES[engine] for engine in confusion.engines)
+    size = min(1.5 + 0.42 * len(confusion.classes), 6.0)
+    label = f"Confusion matrix of {who} in per cent, rows true classes, columns predicted ones"
+    panel = picture(label, size + 0.4, size, lambda figure: _draw(figure.subplots(), confusion))
+    return Picture((panel,), caption, narrow=True)
+
+
+def _draw(axes: Axes, confusion: Confusion) -> None:
+    percent = np.nan_to_num(confusion.percent)
+    classes = len(confusion.classes)
+    diagonal = np.eye(classes, dtype=bool)
+    worst = percent[~diagonal].max(initial=0.0) or 1.0
+    colours = np.where(diagonal[..., None], RIGHT(percent / 100 * 0.75), WRONG(np.sqrt(percent / worst) * 0.75))
+    axes.imshow(colours, interpolation="none")
+    axes.grid(False)
+    axes.spines[:].set_visible(False)
+    axes.set(xlabel="predicted class", ylabel="true class")
+    if classes > MOST_NUMBERS:
+        return
+    names = [printable(name, index) for index, name in enumerate(confusion.classes)]
+    long = max(len(name) for name in names) > 3
+    axes.set_xticks(range(classes), names, rotation=45 if long else 0, ha="right" if long else "center")
+    axes.set_yticks(range(classes), names)
+    axes.tick_params(length=0)
+    for i, j in zip(*np.nonzero(confusion.counts), strict=True):
+        dark = diagonal[i, j] and percent[i, j] > 65
+        axes.text(j, i, _percent(percent[i, j]), ha="center", va="center", fontsize=7.5, color="white" if dark else INK)
+    _samples(axes, confusion)
+
+
+def _samples(axes: Axes, confusion: Confusion) -> None:
+    """How many samples each row stands for."""
+    right = axes.secondary_yaxis("right")
+    right.set_yticks(range(len(confusion.classes)), [f"{count:,}" for count in confusion.samples])
+    right.tick_params(length=0)
+    right.spines[:].set_visible(False)
+    right.set_ylabel("samples", rotation=270, labelpad=10)
+
+
+def _percent(value: float) -> str:
+    return "100" if value == 100 else f"{value:.1f}"

@@ -1,0 +1,108 @@
+"""Points in the plane over the decision boundary of each engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.lines import Line2D
+
+from twofold.analysis import Boundary
+from twofold.arrays import Array
+from twofold.data import Split
+from twofold.report.drawing import COLOURS, INK, Picture, legend, picture, printable
+from twofold.report.text import ENGINES, SPLITS
+
+MARKERS = ("o", "^", "s", "D", "v", "P", "X", "p")
+MOST_POINTS = 1000
+WIDTH = 4.4
+SHADE = 0.34
+"""How much of a class's colour its region has, the rest is white."""
+
+
+def plane_picture(
+    splits: Mapping[str, Split], boundaries: Sequence[Boundary], classes: Sequence[str], axes: tuple[str, str],
+    caption: str,
+) -> Picture:
+    """One panel an engine; one without a boundary where no engine finished."""
+    panels, titles = [], []
+    for boundary in boundaries or [None]:
+        who = f"decision boundary of {ENGINES[boundary.engine]}" if boundary else "no boundary"
+        label = f"The points by class and split, {who}"
+        panels.append(picture(label, WIDTH, _height(splits), _drawing(splits, boundary, axes)))
+        titles.append(ENGINES[boundary.engine] if boundary else "")
+    return Picture(tuple(panels), caption, _legend(splits, classes), tuple(titles), narrow=True)
+
+
+def _drawing(splits: Mapping[str, Split], boundary: Boundary | None, names: tuple[str, str]):
+    def draw(figure) -> None:
+        axes: Axes = figure.subplots()
+        axes.grid(False)
+        if boundary:
+            _shade(axes, boundary)
+        for split, samples in splits.items():
+            _scatter(axes, split, samples)
+        if boundary:
+            axes.set(xlim=boundary.x[[0, -1]], ylim=boundary.y[[0, -1]])
+        axes.set(xlabel=names[0], ylabel=names[1])
+
+    return draw
+
+
+def _height(splits: Mapping[str, Split]) -> float:
+    """The proportions of the data, within what looks well on a page."""
+    spread = np.ptp(np.concatenate([split.x for split in splits.values()]), axis=0)
+    ratio = float(spread[1] / spread[0]) if spread[0] > 0 else 1.0
+    return 0.45 + (WIDTH - 0.6) * min(max(ratio, 0.6), 0.95)
+
+
+def _shade(axes: Axes, boundary: Boundary) -> None:
+    """The colours of the classes mixed by their shares, and a line where the decision changes."""
+    classes = boundary.shares.shape[-1]
+    colours = np.array([to_rgb(COLOURS[c % len(COLOURS)]) for c in range(classes)])
+    mixed = 1 - SHADE * (1 - boundary.shares @ colours)
+    extent = (boundary.x[0], boundary.x[-1], boundary.y[0], boundary.y[-1])
+    axes.imshow(_quantised(mixed), origin="lower", extent=extent, aspect="auto", interpolation="none")
+    for c in range(1 if classes == 2 else classes):
+        if np.ptp(np.sign(boundary.margins[..., c])):
+            axes.contour(
+                boundary.x, boundary.y, boundary.margins[..., c], levels=[0.0], colors=INK, linewidths=1.0, linestyles="-"
+            )
+
+
+def _quantised(rgb: Array) -> Array:
+    """A few dozen shades: a third of the bytes, and no eye sees the difference."""
+    return (np.rint(rgb * 64) * (255 / 64)).astype(np.uint8)
+
+
+def _scatter(axes: Axes, split: str, samples: Split) -> None:
+    """Filled for training, hollow for what was held out."""
+    every = -(-len(samples) // MOST_POINTS)
+    x, y = samples.x[::every], samples.y[::every]
+    for c in np.unique(y):
+        axes.plot(*x[y == c].T, linestyle="none", **_look(split, int(c)))
+
+
+def _look(split: str, c: int) -> dict[str, object]:
+    colour, marker = COLOURS[c % len(COLOURS)], MARKERS[(c + c // len(COLOURS)) % len(MARKERS)]
+    if split == "train":
+        return {"marker": marker, "markersize": 3.6, "color": colour, "markeredgecolor": "white", "markeredgewidth": 0.3}
+    edge = {"test": 1.1, "validation": 0.5}[split]
+    return {
+        "marker": marker, "markersize": 5.2, "color": "white", "markeredgecolor": colour, "markeredgewidth": edge,
+    }
+
+
+def _legend(splits: Mapping[str, Split], classes: Sequence[str]) -> Markup:
+    handles = [Line2D([], [], linestyle="none", **_look("train", c)) for c in range(len(classes))]
+    names = [f"class {printable(name, c)}" for c, name in enumerate(classes)]
+    for split in splits:
+        look = _look(split, 0) | {"markeredgecolor": INK}
+        handles.append(Line2D([], [], linestyle="none", **(look | ({"color": INK} if split == "train" else {}))))
+        names.append(f"{SPLITS[split]} ({'filled' if split == 'train' else 'hollow'})")
+    columns = min(len(names), 6)
+    longest = max(len(name) for name in names)
+    return legend("Legend of the points", handles, names, columns, min(0.55 + 0.085 * longest, 1.9) * columns)

@@ -1,0 +1,99 @@
+"""The tables of the page, as rows of text."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+from twofold.analysis import Result, results
+from twofold.recipe import Recipe
+from twofold.report.text import ENGINES, SPLITS, decimal, seconds, share, value_text
+from twofold.runs import Run
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """A row of the table of results; the scores stand in the order of `score_splits`."""
+
+    engine: str
+    accuracies: list[str]
+    losses: list[str]
+    seconds: str
+    steps: str
+    microseconds: str
+    finished: bool
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A part of the recipe: what it is, how it is set, what that means."""
+
+    part: str
+    kind: str
+    values: list[tuple[str, str]]
+    meaning: str
+
+
+def score_splits(run: Run) -> list[str]:
+    """The splits that hold samples."""
+    return [split for split in SPLITS if run.record["data"]["samples"].get(split)]
+
+
+def result_rows(run: Run) -> list[ResultRow]:
+    """One row an engine that has begun."""
+    splits = score_splits(run)
+    return [_result_row(result, splits) for result in results(run)]
+
+
+def _result_row(result: Result, splits: list[str]) -> ResultRow:
+    mean = result.step_microseconds
+    losses = [result.scores[f"{split}_loss"] for split in splits]
+    return ResultRow(
+        ENGINES[result.engine],
+        [share(result.scores[f"{split}_accuracy"]) for split in splits],
+        ["–" if loss is None else f"{loss:.4f}" if abs(loss) < 1e4 else decimal(loss) for loss in losses],
+        seconds(result.seconds),
+        f"{result.steps:,}",
+        "–" if mean is None else f"{mean:,.{1 if mean < 100 else 0}f}",
+        result.finished,
+    )
+
+
+def settings(recipe: Recipe) -> list[Setting]:
+    """Every part of the recipe but its layers, which have a table of their own."""
+    parts = ("data", "loss", "optimizer", "schedule", "initial", "training")
+    return [_setting(part, getattr(recipe, part)) for part in parts]
+
+
+def _setting(part: str, spec: Any) -> Setting:
+    values: dict[str, Any] = spec.model_dump(mode="json", exclude_none=True)
+    kind = values.pop("kind", None) or values.pop("source", None) or ""
+    meaning = inspect.cleandoc(type(spec).__doc__ or "").split("\n\n")[0].replace("\n", " ")
+    name = {"initial": "initial weights"}.get(part, part)
+    return Setting(name, kind, [(key, value_text(value)) for key, value in values.items()], meaning)
+
+
+def circumstances(run: Run) -> list[tuple[str, str]]:
+    """What the run was made with and on."""
+    facts, data = run.record["circumstances"], run.record["data"]
+    versions = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
+    devices = ", ".join(f"{ENGINES.get(name, name)} on {device}" for name, device in facts["devices"].items())
+    threads = f"{facts['processors']} processors; NumPy’s BLAS {facts['blas_threads']} threads"
+    if "torch_threads" in facts:
+        threads += f", PyTorch {facts['torch_threads']} threads"
+    rows = [
+        ("Data", f"source {data['source']}; " + _samples(data)),
+        ("Fingerprint of the data", data["fingerprint"]),
+        ("Arithmetic", f"{run.recipe.training.dtype}; {devices}"),
+        ("Threads", threads),
+        ("Platform", facts["platform"]),
+        ("Versions", versions),
+        ("Began, ended", f"{run.record['started']}, {run.record['finished']}"),
+    ]
+    return [row for row in rows if row[1]]
+
+
+def _samples(data: dict[str, Any]) -> str:
+    counts = [f"{count:,} {SPLITS[split]}" for split, count in data["samples"].items()]
+    return f"{' + '.join(counts)} samples of {len(data['classes'])} classes"

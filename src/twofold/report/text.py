@@ -1,0 +1,72 @@
+"""Numbers and names as they are written in the page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+ENGINES = {"numpy": "NumPy", "torch": "PyTorch"}
+SPLITS = {"train": "training", "validation": "validation", "test": "test"}
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+)  # fmt: skip
+
+
+def decimal(value: float, digits: int = 3) -> str:
+    """So many significant digits, without an exponent where a reader needs none: `0.0312`, `1,250`, `3.4·10⁻⁸`."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    if 1e-4 <= abs(value) < 1e7:
+        rounded = float(f"{value:.{digits}g}")
+        places = max(0, digits - 1 - math.floor(math.log10(abs(rounded))))
+        text = f"{rounded:,.{places}f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+    return f"{mantissa}·10{str(int(exponent)).translate(SUPERSCRIPTS)}"
+
+
+def seconds(value: float) -> str:
+    """`0.10 s`, `12.3 s`, `439 s`."""
+    return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f} s"
+
+
+def times_as(ratio: float) -> str:
+    """`4.5 times`."""
+    return f"{ratio:.{1 if ratio < 100 else 0}f} times"
+
+
+def share(value: float | None) -> str:
+    """An accuracy: four places, so that one sample in 10,000 is seen."""
+    return "–" if value is None else f"{value:.4f}"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 sample`, `1,600 samples`."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def joined(parts: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def value_text(value: Any) -> str:
+    """A setting of a recipe, as one would write it in TOML."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(value_text, value))}]"
+    return str(value)
+
+
+def moment(text: str) -> str:
+    """From the record's time to `22 November 2026, 13:36 UTC`."""
+    when = datetime.fromisoformat(text)
+    return f"{when.day} {MONTHS[when.month - 1]} {when.year}, {when:%H:%M} UTC"

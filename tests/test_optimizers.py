@@ -1,0 +1,153 @@
+"""Every optimizer over one vector against `torch.optim` over ordinary, separate parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from cases import OPTIMIZERS, assert_bits, dense, normal, recipe
+from torch import nn
+
+from twofold.arrays import Array, gap
+from twofold.data import Batches, random_data
+from twofold.engine import Batch, State
+from twofold.initial import initial_parameters
+from twofold.numpy_engine import NumpyEngine
+from twofold.numpy_engine.engine import Layout
+from twofold.numpy_engine.optimizers import clip, optimizer
+from twofold.recipe import Recipe
+from twofold.torch_engine import TorchEngine
+
+SHAPES = {"0.weight": (4, 3), "0.bias": (4,), "2.weight": (2, 4), "2.bias": (2,)}
+LAYOUT = Layout(SHAPES)
+STEPS = 20
+TOLERANCE = 1e-12
+
+each_optimizer = pytest.mark.parametrize("name", OPTIMIZERS)
+each_engine = pytest.mark.parametrize("build", [NumpyEngine, TorchEngine])
+
+
+def by_torch(spec: Any, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    common = {"lr": spec.lr, "weight_decay": spec.weight_decay}
+    match spec.kind:
+        case "sgd":
+            return torch.optim.SGD(parameters, momentum=spec.momentum, nesterov=spec.nesterov, **common)
+        case "adam":
+            return torch.optim.Adam(parameters, betas=spec.betas, eps=spec.eps, **common)
+        case "adamw":
+            return torch.optim.AdamW(parameters, betas=spec.betas, eps=spec.eps, **common)
+        case "rmsprop":
+            return torch.optim.RMSprop(parameters, alpha=spec.alpha, eps=spec.eps, **common)
+    raise AssertionError(spec.kind)
+
+
+def gradient(k: int) -> Array:
+    """From 1/8 to 4 times standard normal, so that a norm of 4 clips some and not others."""
+    return normal(f"gradient {k}", (LAYOUT.size,)) * 2.0 ** (k % 6 - 3)
+
+
+def rate(spec: Any, k: int) -> float:
+    return spec.lr * (1 - 0.04 * k)
+
+
+@each_optimizer
+def test_twenty_updates_equal_pytorch(name: str) -> None:
+    spec = OPTIMIZERS[name]
+    rule, vector = optimizer(spec), normal("start", (LAYOUT.size,))
+    moments = rule.init(vector)
+    parameters = {name: nn.Parameter(torch.tensor(view)) for name, view in LAYOUT.views(vector).items()}
+    theirs = by_torch(spec, list(parameters.values()))
+    for k in range(STEPS):
+        g = gradient(k)
+        for parameter, view in zip(parameters.values(), LAYOUT.views(g).values(), strict=True):
+            parameter.grad = torch.tensor(view)
+        if spec.max_norm:
+            nn.utils.clip_grad_norm_(parameters.values(), spec.max_norm)
+        theirs.param_groups[0]["lr"] = rate(spec, k)
+        theirs.step()
+        rule.update(vector, clip(g, spec.max_norm) if spec.max_norm else g, moments, rate(spec, k), k + 1)
+        for tensor, view in LAYOUT.views(vector).items():
+            assert gap(view, parameters[tensor].detach().numpy()) <= TOLERANCE, (k, tensor)
+        for moment, held in moments.items():
+            for tensor, view in LAYOUT.views(held).items():
+                reference = theirs.state[parameters[tensor]][moment].numpy()
+                assert gap(view, reference) <= TOLERANCE, (k, tensor, moment)
+
+
+@each_optimizer
+def test_an_update_leaves_the_gradient_as_it_was(name: str) -> None:
+    rule, vector, g = optimizer(OPTIMIZERS[name]), normal("start", (LAYOUT.size,)), gradient(0)
+    moments = rule.init(vector)
+    for k in (1, 2):
+        rule.update(vector, g, moments, 0.1, k)
+    np.testing.assert_array_equal(g, gradient(0))
+
+
+@each_optimizer
+def test_float32_stays_float32(name: str) -> None:
+    rule, vector = optimizer(OPTIMIZERS[name]), normal("start", (LAYOUT.size,)).astype(np.float32)
+    moments = rule.init(vector)
+    rule.update(vector, gradient(0).astype(np.float32), moments, 0.1, 1)
+    assert {array.dtype for array in (vector, *moments.values())} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-8, 0.5, 1.0, 3.0, 1e8], ids="{:g} times".format)
+def test_clipping_equals_pytorch(scale: float) -> None:
+    g = normal("gradient", (LAYOUT.size,)) * scale
+    parameter = nn.Parameter(torch.zeros(LAYOUT.size, dtype=torch.float64))
+    parameter.grad = torch.tensor(g)
+    nn.utils.clip_grad_norm_(parameter, 4.0)
+    np.testing.assert_allclose(clip(g, 4.0), parameter.grad.numpy(), rtol=TOLERANCE)
+
+
+def test_one_nan_is_clipped_to_all_nan_as_in_pytorch() -> None:
+    assert np.isnan(clip(np.array([1.0, np.nan, 3.0]), 4.0)).all()
+
+
+def trained(spec: Any) -> tuple[Recipe, list[Batch]]:
+    built = recipe([dense(4), {"kind": "tanh"}, dense(2)], optimizer=spec)
+    return built, list(Batches(built, random_data(built, 24).train))
+
+
+@each_engine
+@each_optimizer
+def test_a_loaded_state_continues_bit_for_bit(name: str, build: type) -> None:
+    built, batches = trained(OPTIMIZERS[name])
+    kept, restored = build(built), build(built)
+    kept.load(State(initial_parameters(built)))
+    for batch in batches[:3]:
+        kept.step(batch)
+    restored.load(kept.state())
+    for batch in batches[3:6]:
+        kept.step(batch)
+        restored.step(batch)
+    assert kept.state().updates == restored.state().updates == 6
+    assert_bits(restored.state().arrays(), kept.state().arrays())
+
+
+@each_optimizer
+def test_moments_that_a_state_lacks_start_at_zero_in_both_engines(name: str) -> None:
+    """Whatever the count of updates says: it is what a file with weights alone leaves open."""
+    built, batches = trained(OPTIMIZERS[name])
+    states = []
+    for build in (NumpyEngine, TorchEngine):
+        engine = build(built)
+        engine.load(State(initial_parameters(built), {}, updates=5))
+        assert not any(array.any() for moment in engine.state().optimizer.values() for array in moment.values())
+        states.append(engine.step(batches[0]).state)
+    assert states[0].updates == states[1].updates == 6
+    for tensor, array in states[0].arrays().items():
+        assert gap(array, states[1].arrays()[tensor]) <= TOLERANCE, tensor
+
+
+@each_engine
+def test_moments_of_another_optimizer_are_left_out(build: type) -> None:
+    built, batches = trained(OPTIMIZERS["adam"])
+    engine, other = build(built), build(trained(OPTIMIZERS["rmsprop"])[0])
+    engine.load(State(initial_parameters(built)))
+    engine.step(batches[0])
+    other.load(engine.state())
+    assert list(other.state().optimizer) == ["square_avg"]
+    assert not any(array.any() for array in other.state().optimizer["square_avg"].values())
