@@ -49,7 +49,7 @@ def by_torch(spec: Any, weight: Tensor) -> None:
 
 @each_initial
 def test_weights_are_distributed_as_pytorchs(name: str) -> None:
-    """Kolmogorov and Smirnov's test of 60,000 against 60,000 numbers: it sees a scale that is 2 % off."""
+    """Kolmogorov and Smirnov's test of 60,000 against 60,000 numbers: it sees another form, and a scale that is 4 % off."""
     theirs = torch.empty(OUT, IN, dtype=torch.float64)
     by_torch(INITIALS[name], theirs)
     ours = drawn(INITIALS[name], [dense(OUT), dense(2)])["0.weight"]
@@ -57,11 +57,12 @@ def test_weights_are_distributed_as_pytorchs(name: str) -> None:
     assert ours.std() == pytest.approx(theirs.std().item(), rel=0.01)
 
 
-def test_the_comparison_of_distributions_sees_another_scale() -> None:
-    ours = drawn(INITIALS["he"], [dense(OUT), dense(2)])["0.weight"]
+@pytest.mark.parametrize(("name", "scale"), [("he", 1.04), ("he, uniform", 1.0)])
+def test_the_comparison_of_distributions_sees_another_one(name: str, scale: float) -> None:
+    ours = drawn(INITIALS[name], [dense(OUT), dense(2)])["0.weight"]
     theirs = torch.empty(OUT, IN, dtype=torch.float64)
     by_torch(INITIALS["he"], theirs)
-    assert ks_2samp(1.02 * ours.ravel(), theirs.numpy().ravel()).pvalue < 0.01
+    assert ks_2samp(scale * ours.ravel(), theirs.numpy().ravel()).pvalue < 0.01
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from twofold.analysis.curves import Curve, Distance, Lowest, counted, curves, di
 from twofold.analysis.images import Preview, previews, templates
 from twofold.analysis.predictions import evidence, predicted, probabilities
 from twofold.analysis.results import Agreement, Gap, Result, Times, agreement, gaps, held_out_shares, results, times
-from twofold.analysis.steps import LayerStep, layer_steps
+from twofold.analysis.steps import LayerStep, LossStep, layer_steps, loss_step
 
 __all__ = [
     "Agreement",
@@ -16,6 +16,7 @@ __all__ = [
     "Distance",
     "Gap",
     "LayerStep",
+    "LossStep",
     "Lowest",
     "Mistake",
     "Preview",
@@ -31,6 +32,7 @@ __all__ = [
     "gaps",
     "held_out_shares",
     "layer_steps",
+    "loss_step",
     "lowest_loss",
     "points",
     "predicted",

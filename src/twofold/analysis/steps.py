@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from twofold.recipe import Network, Node, shape_text
+from twofold.recipe import Network, Node, Recipe, shape_text
 from twofold.recipe.layers import Dense, Dropout, Flatten, LayerSpec, Relu, Sigmoid, Softmax, Tanh
+from twofold.recipe.training import CrossEntropy, MeanSquared
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,29 @@ class LayerStep:
     backward: list[tuple[str, str]]
     wants_dx: bool
     """Nothing before the first layer with parameters wants a gradient: there dx is not computed."""
+
+
+@dataclass(frozen=True)
+class LossStep:
+    """Where the forward pass ends and the backward pass begins."""
+
+    kind: str
+    forward: tuple[str, str]
+    backward: tuple[str, str]
+
+
+def loss_step(recipe: Recipe) -> LossStep:
+    """y is the output of the last layer, t the target, N the batch, C the number of classes."""
+    shape, mean = shape_text(recipe.network.nodes[-1].output_shape), recipe.loss.reduction == "mean"
+    match recipe.loss:
+        case CrossEntropy():
+            value = ("1/N " if mean else "") + "Σₙ log softmax(y)[t]"
+            dy = "dy = " + ("(softmax(y) − onehot(t)) / N" if mean else "softmax(y) − onehot(t)")
+            return LossStep("cross_entropy", (f"L = −{value}", f"{shape} → ()"), (dy, f"() → {shape}"))
+        case MeanSquared():
+            value = ("1/(N C) " if mean else "") + "Σ (y − onehot(t))²"
+            dy = "dy = 2 (y − onehot(t))" + (" / (N C)" if mean else "")
+            return LossStep("mean_squared", (f"L = {value}", f"{shape} → ()"), (dy, f"() → {shape}"))
 
 
 def layer_steps(network: Network) -> list[LayerStep]:

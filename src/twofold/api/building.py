@@ -7,11 +7,12 @@ from typing import Any, Protocol
 
 from twofold.data import Dataset, load_data
 from twofold.engine import Engine, State
-from twofold.errors import UserError
+from twofold.errors import DataError, UserError
 from twofold.initial import initial_parameters
 from twofold.numpy_engine import NumpyEngine
 from twofold.recipe import Recipe, load_recipe
 from twofold.recipe.data import Csv
+from twofold.recipe.layers import Dense
 from twofold.runs import Run
 from twofold.training import Row
 
@@ -81,6 +82,19 @@ def prepare(recipe: Recipe, watcher: Watcher) -> tuple[Recipe, Dataset]:
     """Load the data, and fill in what only they know: the features and classes of a CSV file."""
     dataset = load_data(recipe.data, watcher.data)
     if isinstance(recipe.data, Csv):
+        _check_classes(recipe, recipe.data, dataset)
         known = {"data.features": list(dataset.features), "data.classes": len(dataset.classes)}
         recipe = load_recipe(recipe, known)
     return recipe, dataset
+
+
+def _check_classes(recipe: Recipe, data: Csv, dataset: Dataset) -> None:
+    """What the recipe could not know of itself: a number for each class that the file holds."""
+    given, found = recipe.network.classes, dataset.classes
+    if given != len(found):
+        names = ", ".join(f"`{name}`" for name in found[:10]) + (", ..." if len(found) > 10 else "")
+        last = max(i for i, layer in enumerate(recipe.layers) if isinstance(layer, Dense))
+        raise DataError(
+            f"{data.path}: column `{data.label}` holds {len(found)} classes ({names}); the last layer gives {given} "
+            f"numbers. Set its units: --set layers.{last}.units={len(found)}"
+        )

@@ -27,7 +27,9 @@ from twofold.training import Failure, Outcome, Row, evaluate, predictions, train
 PREVIEW = 5
 """Test samples whose predictions are kept from before and after training."""
 
-TRIAL_STEPS = 500
+TRIAL_STEPS = (50, 500)
+"""At least and at most so many steps show whether a smaller learning rate learns."""
+
 LIBRARIES = ("twofold", "numpy", "scikit-learn", "torch")
 
 
@@ -63,8 +65,9 @@ def run(
         finally:  # the report of a run that ended early draws what there is
             writer.save(EVIDENCE, evidence)
         status = "finished"
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         status = "interrupted"
+        interrupt.add_note(f"what was recorded until then is in {writer.folder}")
         raise
     except TrainingDivergedError as error:
         writer.record["failure"] = {"engine": error.engine, "step": error.step, "message": str(error)}
@@ -97,7 +100,7 @@ def _train_one(
     before = engine.predict(preview)
     outcome = train(engine, batches, score, record, watcher.stepped)
     if outcome.failure:
-        raise _diverged(name, outcome.failure, recipe, dataset)
+        raise _diverged(name, outcome.failure, recipe, dataset, writer.folder)
     writer.save(f"{name}.safetensors", engine.state().parameters)
     writer.record["engines"][name] = _result(rows[-1], outcome)
     predicted = np.concatenate([logits.argmax(axis=-1) for logits, _ in predictions(engine, held_out)])
@@ -151,8 +154,8 @@ def _circumstances(engines: dict[str, Engine]) -> dict[str, Any]:
     return facts
 
 
-def _diverged(name: str, failure: Failure, recipe: Recipe, dataset: Dataset) -> TrainingDivergedError:
-    kinds = {node.name: node.spec.kind for node in recipe.network.nodes}  # pyright: ignore[reportAttributeAccessIssue]
+def _diverged(name: str, failure: Failure, recipe: Recipe, dataset: Dataset, folder: Path) -> TrainingDivergedError:
+    kinds = {node.name: node.kind for node in recipe.network.nodes}
     where = "the loss itself; every layer's output is finite" if failure.layer is None else (
         f"the output of layer {failure.layer} ({kinds[failure.layer]})"
     )
@@ -164,16 +167,18 @@ def _diverged(name: str, failure: Failure, recipe: Recipe, dataset: Dataset) -> 
         f"with learning rate {failure.lr:g}.\n"
         f"  First non-finite value: {where}.\n"
         f"  Largest gradient before it: {before}.\n"
-        f"  {_suggestion(name, failure, recipe, dataset)}"
+        f"  {_suggestion(name, failure, recipe, dataset)}\n"
+        f"  What was recorded until then is in {folder}, marked as failed."
     )
     return TrainingDivergedError(message, engine=name, step=failure.step)
 
 
 def _suggestion(name: str, failure: Failure, recipe: Recipe, dataset: Dataset) -> str:
-    """The first of lr/10, lr/100, ... that is tried and found to lower the loss over the same first steps."""
-    steps = min(failure.step + 1, TRIAL_STEPS)
-    for power in range(1, 7):
-        lr = float(f"{recipe.optimizer.lr / 10**power:.3g}")
+    """The largest of some smaller rates that is tried and found to lower the loss over the same first steps."""
+    steps = min(max(failure.step + 1, TRIAL_STEPS[0]), TRIAL_STEPS[1])
+    given, usual = recipe.optimizer.lr, type(recipe.optimizer)().lr
+    rates = {given / 10**power for power in range(1, 5)} | {usual / 10**power for power in range(4)}
+    for lr in sorted((float(f"{rate:.3g}") for rate in rates if rate < given), reverse=True):
         if _learns(name, load_recipe(recipe, {"optimizer.lr": lr}), dataset, steps):
             return f"Try --set optimizer.lr={lr:g}: with it the loss fell over the first {steps} steps."
     return "No smaller learning rate was found to help: look at the scale of the data (data.standardize)."

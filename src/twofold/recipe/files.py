@@ -28,8 +28,8 @@ OTHER_LENGTH = {("training", "epochs"): "steps", ("training", "steps"): "epochs"
 def builtin() -> dict[str, str]:
     """The text of every built-in recipe by its name."""
     folder = resources.files("twofold.recipe") / "builtin"
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=lambda file: file.name)
-    return {file.name.removesuffix(".toml"): file.read_text("utf-8") for file in files}
+    texts = {file.name: file.read_text("utf-8") for file in folder.iterdir() if file.name.endswith(".toml")}
+    return {name.removesuffix(".toml"): texts[name] for name in sorted(texts, key=lambda name: name[:-5])}
 
 
 def titles() -> dict[str, str]:

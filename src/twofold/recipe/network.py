@@ -25,6 +25,11 @@ class Node:
     """By the layer's own names: `weight`, `bias`."""
 
     @property
+    def kind(self) -> str:
+        """The layer's kind: `dense`."""
+        return type(self.spec).model_fields["kind"].default
+
+    @property
     def count(self) -> int | None:
         """How many numbers the parameters hold; `None` while a size waits for the data."""
         return total(self.parameters.values())

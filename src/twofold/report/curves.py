@@ -8,11 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from twofold.analysis import Curve
-from twofold.report.drawing import BLUE, GREEN, INK, VERMILLION, Picture, legend, picture
+from twofold.report.drawing import BLUE, GREEN, INK, LINE, VERMILLION, Picture, key, picture
 from twofold.report.text import ENGINES, SPLITS, decimal
 
 LOOKS = {"train": (BLUE, "-"), "validation": (GREEN, (0, (4, 1.5))), "test": (VERMILLION, (0, (1.2, 1.2)))}
@@ -61,7 +60,8 @@ def _draw(axes: Axes, curves: Sequence[Curve], unit: str, quantity: str) -> None
     if quantity == "loss" and logarithmic(curves):
         _log_scale(axes)
     elif quantity == "loss":
-        axes.set_ylim(bottom=0)
+        low, high = axes.get_ylim()
+        axes.set_ylim(bottom=0 if low < high / 2 else low)
     else:
         low, high = axes.get_ylim()
         axes.set_ylim(max(low, 0.0), min(high, 1.02))
@@ -77,16 +77,14 @@ def _log_scale(axes: Axes) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _legend(curves: Sequence[Curve]) -> Markup:
+def _legend(curves: Sequence[Curve]) -> tuple[tuple[Markup, str], ...]:
     engines = _engines(curves)
     splits = [split for split in LOOKS if any(curve.split == split for curve in curves)]
-    handles = [Line2D([], [], color=LOOKS[split][0], linestyle=LOOKS[split][1], linewidth=1.6) for split in splits]
-    names = [SPLITS[split] for split in splits]
+    entries = {SPLITS[s]: {"color": LOOKS[s][0], "linestyle": LOOKS[s][1], "linewidth": 1.6} for s in splits}
     if len(engines) > 1:
-        handles += [Line2D([], [], color=INK, **PALE), Line2D([], [], color=INK, **THIN)]
-        names += [f"{ENGINES[engines[0]]} (wide, pale)", f"{ENGINES[engines[1]]} (thin)"]
-    width = 0.75 * len(splits) + 0.6 + (3.0 if len(engines) > 1 else 0.0)
-    return legend(f"Legend of the curves: {', '.join(names)}", handles, names, len(names), width + 0.3 * len(splits))
+        entries[f"{ENGINES[engines[0]]} (wide, pale)"] = PALE | {"color": INK}
+        entries[f"{ENGINES[engines[1]]} (thin)"] = THIN | {"color": INK}
+    return tuple((key(f"curve of {name}", LINE, look), name) for name, look in entries.items())
 
 
 def _engines(curves: Sequence[Curve]) -> list[str]:

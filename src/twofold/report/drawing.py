@@ -9,16 +9,16 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import matplotlib.style
 from markupsafe import Markup, escape
-from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.lines import Line2D
 
 # Okabe and Ito's colours, told apart by colour-blind eyes too.
 BLUE, VERMILLION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
@@ -54,6 +54,8 @@ STYLE: dict[str, Any] = {
 }
 NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 LONGEST = 14
+LINE, MARKER = 0.36, 0.14
+"""Widths of the two kinds of keys, in inches."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ class Picture:
 
     panels: tuple[Markup, ...]
     caption: str
-    legend: Markup | None = None
+    legend: tuple[tuple[Markup, str], ...] = ()
+    """A sign and what it stands for, for all panels together."""
     titles: tuple[str, ...] = ()
     """Over the panels, one each, or none at all."""
     narrow: bool = False
@@ -80,16 +83,15 @@ def picture(label: str, width: float, height: float, draw: Callable[[Figure], No
     return _inline(file.getvalue(), salt, label, round(width * 96))
 
 
-def legend(label: str, handles: Sequence[Artist], names: Sequence[str], columns: int, width: float) -> Markup:
-    """A legend by itself, for all panels of a figure."""
-    rows = -(-len(names) // columns)
+def key(label: str, width: float, look: Mapping[str, Any]) -> Markup:
+    """The sign of a legend by itself: a line where `width` is that of one, else a marker."""
 
     def draw(figure: Figure) -> None:
-        figure.legend(
-            handles, names, loc="center", ncols=columns, frameon=False, handlelength=2.6, columnspacing=1.8, borderpad=0
-        )
+        figure.set_layout_engine("none")
+        x = [0.0, 1.0] if width > MARKER else [0.5]
+        figure.add_artist(Line2D(x, [0.5] * len(x), **look))
 
-    return picture(label, width, 0.06 + 0.19 * rows, draw)
+    return picture(f"Key: {label}", width, MARKER, draw)
 
 
 def printable(name: str, index: int) -> str:

@@ -12,6 +12,7 @@ from twofold.report.text import ENGINES
 
 MOST_NUMBERS = 20
 """With more classes than these the cells are too small for a number."""
+LINES = "#d0d0d0"
 RIGHT = LinearSegmentedColormap.from_list("right", ["#ffffff", BLUE])
 WRONG = LinearSegmentedColormap.from_list("wrong", ["#ffffff", VERMILLION])
 
@@ -19,7 +20,7 @@ WRONG = LinearSegmentedColormap.from_list("wrong", ["#ffffff", VERMILLION])
 def matrix_picture(confusion: Confusion, caption: str) -> Picture:
     """Right answers on the diagonal in one colour, confusions in another with a scale of their own."""
     who = " and ".join(ENGINES[engine] for engine in confusion.engines)
-    size = min(1.5 + 0.42 * len(confusion.classes), 6.0)
+    size = min(1.2 + 0.42 * len(confusion.classes), 5.4)
     label = f"Confusion matrix of {who} in per cent, rows true classes, columns predicted ones"
     panel = picture(label, size + 0.4, size, lambda figure: _draw(figure.subplots(), confusion))
     return Picture((panel,), caption, narrow=True)
@@ -30,10 +31,13 @@ def _draw(axes: Axes, confusion: Confusion) -> None:
     classes = len(confusion.classes)
     diagonal = np.eye(classes, dtype=bool)
     worst = percent[~diagonal].max(initial=0.0) or 1.0
-    colours = np.where(diagonal[..., None], RIGHT(percent / 100 * 0.75), WRONG(np.sqrt(percent / worst) * 0.75))
+    colours = np.where(diagonal[..., None], RIGHT(percent / 100), WRONG(np.sqrt(percent / worst) * 0.75))
     axes.imshow(colours, interpolation="none")
     axes.grid(False)
-    axes.spines[:].set_visible(False)
+    axes.spines[:].set(visible=True, color=LINES)
+    for edge in np.arange(0.5, classes - 1):
+        axes.axhline(edge, color=LINES, linewidth=0.6)
+        axes.axvline(edge, color=LINES, linewidth=0.6)
     axes.set(xlabel="predicted class", ylabel="true class")
     if classes > MOST_NUMBERS:
         return
@@ -44,7 +48,7 @@ def _draw(axes: Axes, confusion: Confusion) -> None:
     axes.tick_params(length=0)
     for i, j in zip(*np.nonzero(confusion.counts), strict=True):
         dark = diagonal[i, j] and percent[i, j] > 65
-        axes.text(j, i, _percent(percent[i, j]), ha="center", va="center", fontsize=7.5, color="white" if dark else INK)
+        axes.text(j, i, _percent(percent[i, j]), ha="center", va="center", fontsize=8, color="white" if dark else INK)
     _samples(axes, confusion)
 
 

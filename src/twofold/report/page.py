@@ -16,6 +16,7 @@ from twofold.analysis import (
     counted,
     curves,
     layer_steps,
+    loss_step,
     points,
     previews,
     templates,
@@ -73,6 +74,7 @@ def _facts(run: Run) -> dict[str, Any]:
         "version": run.record["circumstances"]["versions"]["twofold"],
         "lead": sentences.lead(run),
         "results": tables.result_rows(run),
+        "not_begun": tables.not_begun(run),
         "splits": tables.score_splits(run),
         "findings": sentences.results_sentences(run, found),
         "settings": tables.settings(recipe),
@@ -80,6 +82,7 @@ def _facts(run: Run) -> dict[str, Any]:
         "toml": dump(recipe),
         "network": recipe.network,
         "steps": layer_steps(recipe.network),
+        "loss": loss_step(recipe),
         "circumstances": tables.circumstances(run),
         "folder": run.path.resolve().name,
     }
@@ -112,7 +115,7 @@ def _plane(run: Run) -> Picture | None:
 def _matrices(run: Run) -> list[Picture]:
     found = confusion(run)
     split = run.record["data"]["held_out"]
-    return [matrix_picture(each, sentences.confusion_caption(each, split, len(found) == 1)) for each in found]
+    return [matrix_picture(each, sentences.confusion_caption(each, split)) for each in found]
 
 
 def _templates(run: Run) -> Picture | None:

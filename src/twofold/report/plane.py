@@ -8,12 +8,11 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.lines import Line2D
 
 from twofold.analysis import Boundary
 from twofold.arrays import Array
 from twofold.data import Split
-from twofold.report.drawing import COLOURS, INK, Picture, legend, picture, printable
+from twofold.report.drawing import COLOURS, INK, MARKER, Picture, key, picture
 from twofold.report.text import ENGINES, SPLITS
 
 MARKERS = ("o", "^", "s", "D", "v", "P", "X", "p")
@@ -30,8 +29,8 @@ def plane_picture(
     """One panel an engine; one without a boundary where no engine finished."""
     panels, titles = [], []
     for boundary in boundaries or [None]:
-        who = f"decision boundary of {ENGINES[boundary.engine]}" if boundary else "no boundary"
-        label = f"The points by class and split, {who}"
+        who = f"and the decision boundary of {ENGINES[boundary.engine]}" if boundary else "without a boundary"
+        label = f"The points by class and split {who}"
         panels.append(picture(label, WIDTH, _height(splits), _drawing(splits, boundary, axes)))
         titles.append(ENGINES[boundary.engine] if boundary else "")
     return Picture(tuple(panels), caption, _legend(splits, classes), tuple(titles), narrow=True)
@@ -43,6 +42,7 @@ def _drawing(splits: Mapping[str, Split], boundary: Boundary | None, names: tupl
         axes.grid(False)
         if boundary:
             _shade(axes, boundary)
+            _lines(axes, boundary)
         for split, samples in splits.items():
             _scatter(axes, split, samples)
         if boundary:
@@ -60,17 +60,24 @@ def _height(splits: Mapping[str, Split]) -> float:
 
 
 def _shade(axes: Axes, boundary: Boundary) -> None:
-    """The colours of the classes mixed by their shares, and a line where the decision changes."""
+    """The colours of the classes mixed by their shares."""
     classes = boundary.shares.shape[-1]
     colours = np.array([to_rgb(COLOURS[c % len(COLOURS)]) for c in range(classes)])
     mixed = 1 - SHADE * (1 - boundary.shares @ colours)
     extent = (boundary.x[0], boundary.x[-1], boundary.y[0], boundary.y[-1])
     axes.imshow(_quantised(mixed), origin="lower", extent=extent, aspect="auto", interpolation="none")
+
+
+def _lines(axes: Axes, boundary: Boundary) -> None:
+    """A line where the decision changes, over the points and set off from them."""
+    classes = boundary.margins.shape[-1]
     for c in range(1 if classes == 2 else classes):
-        if np.ptp(np.sign(boundary.margins[..., c])):
-            axes.contour(
-                boundary.x, boundary.y, boundary.margins[..., c], levels=[0.0], colors=INK, linewidths=1.0, linestyles="-"
-            )
+        margin = boundary.margins[..., c]
+        if np.ptp(np.sign(margin)):
+            for width, colour in ((2.4, "white"), (1.1, INK)):
+                axes.contour(
+                    boundary.x, boundary.y, margin, levels=[0.0], colors=colour, linewidths=width, zorder=4 + c * 0.01
+                )
 
 
 def _quantised(rgb: Array) -> Array:
@@ -92,17 +99,13 @@ def _look(split: str, c: int) -> dict[str, object]:
         return {"marker": marker, "markersize": 3.6, "color": colour, "markeredgecolor": "white", "markeredgewidth": 0.3}
     edge = {"test": 1.1, "validation": 0.5}[split]
     return {
-        "marker": marker, "markersize": 5.2, "color": "white", "markeredgecolor": colour, "markeredgewidth": edge,
+        "marker": marker, "markersize": 4.8, "color": "white", "markeredgecolor": colour, "markeredgewidth": edge,
     }
 
 
-def _legend(splits: Mapping[str, Split], classes: Sequence[str]) -> Markup:
-    handles = [Line2D([], [], linestyle="none", **_look("train", c)) for c in range(len(classes))]
-    names = [f"class {printable(name, c)}" for c, name in enumerate(classes)]
+def _legend(splits: Mapping[str, Split], classes: Sequence[str]) -> tuple[tuple[Markup, str], ...]:
+    entries = {f"class {name}": _look("train", c) for c, name in enumerate(classes)}
     for split in splits:
-        look = _look(split, 0) | {"markeredgecolor": INK}
-        handles.append(Line2D([], [], linestyle="none", **(look | ({"color": INK} if split == "train" else {}))))
-        names.append(f"{SPLITS[split]} ({'filled' if split == 'train' else 'hollow'})")
-    columns = min(len(names), 6)
-    longest = max(len(name) for name in names)
-    return legend("Legend of the points", handles, names, columns, min(0.55 + 0.085 * longest, 1.9) * columns)
+        look = _look(split, 0) | {"markeredgecolor": INK} | ({"color": INK} if split == "train" else {})
+        entries[f"{SPLITS[split]} ({'filled' if split == 'train' else 'hollow'})"] = look
+    return tuple((key(f"points of {name}", MARKER, look), name) for name, look in entries.items())

@@ -35,13 +35,14 @@ def lead(run: Run) -> str:
     network = "A network" if count is None else f"A network of {plural(count, 'parameter')}"
     length = plural(training.steps, "step") if training.steps else plural(training.epochs or 0, "epoch")
     size = training.batch_size
-    batches = "all samples at once" if size == "full" else f"batches of {size}"
+    batches = "all at once in every step" if size == "full" else f"in batches of {size:,}"
     engines = [ENGINES[engine] for engine in training.engines]
-    who = f"in {engines[0]}" if len(engines) == 1 else (
-        f"once in {engines[0]} and once in {engines[1]}, from the same initial weights, on the same data in the same order"
+    who = f"in {engines[0]}." if len(engines) == 1 else (
+        f"once in {engines[0]} and once in {engines[1]}: from the same initial weights, on the same data in the same order."
     )
     samples = plural(run.record["data"]["samples"]["train"], "sample")
-    return f"{network} was trained for {length} on {samples}, {batches}: {who}."
+    was = "was" if run.status == "finished" else "was to be"
+    return f"{network} {was} trained for {length} on {samples}, {batches}, {who}"
 
 
 def results_sentences(run: Run, curves: Sequence[Curve]) -> list[str]:
@@ -71,8 +72,8 @@ def agreement_sentence(agreed: Agreement) -> str:
     split, total = SPLITS[agreed.split], f"{agreed.samples:,}"
     (first, right), (second, other) = agreed.right.items()
     alike = (
-        "and they predict the same class for every one of them" if not agreed.different
-        else f"and they predict different classes for {plural(agreed.different, 'sample')}"
+        "and predict the same class for each" if not agreed.different
+        else f"but predict different classes for {plural(agreed.different, 'sample')}"
     )
     counts = f"{ENGINES[first]} gets {right:,} of {total} right and {ENGINES[second]} {other:,}"
     if right == other:
@@ -92,7 +93,7 @@ def gap_sentences(found: Sequence[Gap]) -> list[str]:
             f"({gap.train:.4f} against {gap.held_out:.4f})"
         )
         said.setdefault(what, []).append(ENGINES[gap.engine])
-    return [f"In {joined(engines)}, {what}." for what, engines in said.items()]
+    return [f"In {_who(engines)}, {what}." for what, engines in said.items()]
 
 
 def lowest_sentences(run: Run, curves: Sequence[Curve]) -> list[str]:
@@ -103,7 +104,11 @@ def lowest_sentences(run: Run, curves: Sequence[Curve]) -> list[str]:
         lowest = lowest_loss(curve) if curve.split == split else None
         if lowest and curve.engine in run.engines:
             said.setdefault(_lowest_text(lowest, counted(run)), []).append(ENGINES[curve.engine])
-    return [f"{what} in {joined(engines)}." for what, engines in said.items()]
+    return [f"{what} in {_who(engines)}." for what, engines in said.items()]
+
+
+def _who(engines: Sequence[str]) -> str:
+    return "both engines" if len(engines) > 1 else engines[0]
 
 
 def _lowest_text(lowest: Lowest, unit: str) -> str:
@@ -127,7 +132,7 @@ def curves_caption(run: Run, curves: Sequence[Curve]) -> str:
     text += f", every {every}th drawn." if every > 1 else "."
     if apart := distance(curves):
         text += (
-            f" The engines’ curves are never further apart than {decimal(apart.loss, 2)} in loss and "
+            f" The curves of the two engines are never further apart than {decimal(apart.loss, 2)} in loss and "
             f"{decimal(apart.accuracy, 2)} in accuracy."
         )
     return text
@@ -143,19 +148,19 @@ def plane_caption(run: Run, boundaries: Sequence[Boundary], counts: dict[str, in
     if len(boundaries) > 1:
         first, second = (boundary.shares.argmax(axis=-1) for boundary in boundaries[:2])
         same = float((first == second).mean())
-        alike = "everywhere in it" if same == 1 else f"on {100 * same:.2f} % of its area"
-        text += f" Over the rectangle drawn, both engines give the same answer {alike}."
+        where = "at every point of the plane shown" if same == 1 else f"on {100 * same:.2f} % of the plane shown"
+        text += f" Both engines give the same answer {where}."
     return text
 
 
-def confusion_caption(confusion: Confusion, split: str, only: bool) -> str:
+def confusion_caption(confusion: Confusion, split: str) -> str:
     """How to read the matrix, and its worst confusions."""
-    who = joined([ENGINES[engine] for engine in confusion.engines])
-    both = ", which predict the same class for every sample" if only and len(confusion.engines) > 1 else ""
-    total = int(confusion.counts.sum())
+    both = len(confusion.engines) > 1
+    who = "both engines, which predict the same class for every sample" if both else ENGINES[confusion.engines[0]]
+    total = plural(int(confusion.counts.sum()), f"{SPLITS[split]} sample")
     text = (
-        f"{who}{both}: where {plural(total, f'{SPLITS[split]} sample')} went, in per cent of each true class. "
-        "Right answers in blue on the diagonal; confusions in orange, the darker the more frequent. "
+        f"Confusion matrix of {who}: {total}, in per cent of each true class (rows). On the diagonal, in blue, the "
+        "right answers; beside it, in orange, the confusions, the darker the more frequent. "
     )
     return text + worst_sentence(confusion.worst(), confusion.wrong)
 

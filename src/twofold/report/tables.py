@@ -8,7 +8,7 @@ from typing import Any
 
 from twofold.analysis import Result, results
 from twofold.recipe import Recipe
-from twofold.report.text import ENGINES, SPLITS, decimal, seconds, share, value_text
+from twofold.report.text import ENGINES, SPLITS, decimal, joined, seconds, share, value_text
 from twofold.runs import Run
 
 
@@ -44,6 +44,12 @@ def result_rows(run: Run) -> list[ResultRow]:
     """One row an engine that has begun."""
     splits = score_splits(run)
     return [_result_row(result, splits) for result in results(run)]
+
+
+def not_begun(run: Run) -> str:
+    """The engines of the recipe that the run never came to."""
+    begun = {result.engine for result in results(run)}
+    return joined([ENGINES[engine] for engine in run.recipe.training.engines if engine not in begun])
 
 
 def _result_row(result: Result, splits: list[str]) -> ResultRow:
@@ -89,7 +95,7 @@ def circumstances(run: Run) -> list[tuple[str, str]]:
         ("Threads", threads),
         ("Platform", facts["platform"]),
         ("Versions", versions),
-        ("Began, ended", f"{run.record['started']}, {run.record['finished']}"),
+        ("Began, ended", " – ".join(run.record[key].replace("T", " ").replace("+00:00", " UTC") for key in ("started", "finished"))),
     ]
     return [row for row in rows if row[1]]
 

@@ -8,6 +8,7 @@ from typing import final
 
 import numpy as np
 import torch
+import torch._dynamo  # noqa: F401  (torch.optim imports it in its first step: seconds that are not training)
 from torch import Tensor, nn
 
 from twofold.arrays import Array, Arrays

@@ -1,0 +1,183 @@
+"""The commands. What they need is imported when they run, so that `--help` is there at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from twofold.errors import TwofoldError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Train a small network twice from one recipe, in NumPy and in PyTorch; prove that both agree; write the report."
+    "\n\nBegin with `twofold run digits`.",
+)
+
+
+class EngineChoice(StrEnum):
+    """What `--engine` takes."""
+
+    numpy = "numpy"
+    torch = "torch"
+    both = "both"
+
+
+class ModeChoice(StrEnum):
+    """What `--mode` takes."""
+
+    resync = "resync"
+    free = "free"
+
+
+class DtypeChoice(StrEnum):
+    """What `--dtype` takes."""
+
+    float64 = "float64"
+    float32 = "float32"
+
+
+RecipeArgument = Annotated[str, typer.Argument(metavar="RECIPE", help="A built-in name, or a file that ends in .toml.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Set one key of the recipe by its path; may be given again."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+
+
+@app.command("list", epilog="Example: `twofold list`")
+def list_recipes(as_json: JsonOption = False) -> None:
+    """List the built-in recipes."""
+    from twofold.cli import views
+    from twofold.recipe import titles
+
+    if as_json:
+        _print_json([{"name": name, "title": title} for name, title in titles().items()])
+    else:
+        views.print_recipes(titles())
+
+
+@app.command(epilog="Example: `twofold show mnist-mlp --set layers.1.units=128`")
+def show(recipe: RecipeArgument, settings: SetOption = None, as_json: JsonOption = False) -> None:
+    """Show a recipe with every default, and what each layer takes, gives and holds. Needs no data."""
+    from twofold.cli import views
+    from twofold.recipe import load_recipe
+
+    loaded = load_recipe(recipe, settings or ())
+    if as_json:
+        _print_json(views.recipe_json(loaded))
+    else:
+        views.print_recipe(loaded)
+
+
+@app.command(epilog="Example: `twofold run moons --set training.batch_size=1 --set training.epochs=100`")
+def run(
+    recipe: RecipeArgument,
+    settings: SetOption = None,
+    engine: Annotated[
+        EngineChoice | None, typer.Option(help="Which engines to train, in place of the recipe's.", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A new folder for the run; `runs/NAME-N` where left out.")
+    ] = None,
+    as_json: JsonOption = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
+) -> None:
+    """Train each engine on identical data, order, initial weights and masks; write the run and its report."""
+    from twofold.api import run as train
+    from twofold.cli import progress, views
+    from twofold.recipe import load_recipe
+    from twofold.report import write_report
+
+    engines = {None: None, "both": ["numpy", "torch"]}.get(engine, [engine])
+    loaded = load_recipe(recipe, settings or ())
+    for note in loaded.notes:
+        views.print_note(note)
+    try:
+        with progress.shown(not (quiet or as_json)) as watcher:
+            result = train(loaded, engines=engines, out=out, watcher=watcher)
+            report = write_report(result)
+    except KeyboardInterrupt as interrupt:
+        _complain("; ".join(["interrupted", *getattr(interrupt, "__notes__", [])]))
+        raise typer.Exit(130) from None
+    if as_json:
+        _print_json(result.to_json())
+    elif not quiet:
+        views.print_results(result, report)
+
+
+@app.command(epilog="Example: `twofold verify mnist-mlp --steps 50 --mode free`")
+def verify(
+    recipe: RecipeArgument,
+    settings: SetOption = None,
+    steps: Annotated[int, typer.Option(min=1, help="Training steps to compare.")] = 200,
+    mode: Annotated[
+        ModeChoice,
+        typer.Option(help="`resync`: every step from the same state, the proof; `free`: from the same start, shows drift."),
+    ] = ModeChoice.resync,
+    dtype: Annotated[DtypeChoice, typer.Option(help="`float64` is the test, `float32` a demonstration.")] = DtypeChoice.float64,
+    tolerance: Annotated[
+        float | None, typer.Option(help="Largest relative gap; 1e-9 in float64, 1e-4 in float32.", show_default=False)
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare both engines at every stage of every step. Exit status 0 when they agree, 1 when they do not."""
+    from twofold.api import verify as compare
+    from twofold.cli import progress, views
+
+    with progress.shown(not as_json) as watcher:
+        found = compare(
+            recipe, overrides=settings or (), steps=steps, mode=mode.value, dtype=dtype.value, tolerance=tolerance,
+            watcher=watcher,
+        )
+    if as_json:
+        _print_json(found.to_json())
+    else:
+        views.print_verification(found)
+    raise typer.Exit(0 if found.agrees else 1)
+
+
+@app.command(epilog="Example: `twofold report runs/digits-1`")
+def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]) -> None:
+    """Write report.html again from a run folder."""
+    from twofold.report import write_report
+
+    typer.echo(write_report(run))
+
+
+@app.callback(invoke_without_command=True)
+def _global(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"twofold {installed('twofold')}")
+        raise typer.Exit
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, allow_nan=False))
+
+
+def main() -> None:
+    """The entry point: a user's mistake ends in a message and a status, never in a traceback."""
+    try:
+        app()
+    except TwofoldError as error:
+        _complain(str(error))
+        sys.exit(error.exit_status)
+    except BrokenPipeError:  # the reader of a pipe has gone: nothing more to say, and nobody to say it to
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+def _complain(message: str) -> None:
+    typer.echo(typer.style("error: ", fg="red", bold=True) + message, err=True)

@@ -1,0 +1,67 @@
+"""Progress bars, on standard error: how far, how good so far, how long still."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from twofold.api import Silent, Watcher
+
+if TYPE_CHECKING:
+    from twofold.training import Row
+
+
+@contextmanager
+def shown(wanted: bool) -> Iterator[Watcher]:
+    """A watcher that draws while the context lasts, or one that does not."""
+    if not wanted:
+        yield Silent()
+        return
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[scores]}"),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+    )
+    progress = Progress(*columns, console=Console(stderr=True))
+    try:
+        yield Bars(progress)
+    finally:
+        progress.stop()
+
+
+class Bars:
+    """One bar for each thing that is done."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._data: dict[str, TaskID] = {}
+        self._task: TaskID | None = None
+
+    def data(self, what: str, done: int, total: int) -> None:
+        """The data are being prepared."""
+        if what not in self._data:
+            self._data[what] = self._add(what, total)
+        self._progress.update(self._data[what], completed=done, total=total)
+
+    def started(self, what: str, steps: int) -> None:
+        """A new bar."""
+        self._task = self._add(what, steps)
+
+    def _add(self, what: str, total: int) -> TaskID:
+        self._progress.start()  # not before there is something to show
+        return self._progress.add_task(what, total=total, scores="")
+
+    def stepped(self, step: int, loss: float | None) -> None:
+        """The bar moves on."""
+        assert self._task is not None
+        self._progress.update(self._task, completed=step)
+
+    def evaluated(self, row: Row) -> None:
+        """Loss and accuracy, on validation where there is one, else in training."""
+        assert self._task is not None
+        split = "train" if row.validation_loss is None else "validation"
+        loss, accuracy = getattr(row, f"{split}_loss"), getattr(row, f"{split}_accuracy")
+        self._progress.update(self._task, completed=row.step, scores=f"{split} loss {loss:.4f} accuracy {accuracy:.4f}")

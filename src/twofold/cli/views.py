@@ -1,0 +1,153 @@
+"""What the commands print: tables for people, plain values for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from twofold.recipe import Network, Node, Recipe, dump, shape_text
+
+if TYPE_CHECKING:
+    from twofold.api import Verification
+    from twofold.runs import Run
+
+console = Console()
+errors = Console(stderr=True)
+
+
+def print_recipes(titles: Mapping[str, str]) -> None:
+    """Names and titles."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for name, title in titles.items():
+        table.add_row(name, Text(title))
+    console.print(table)
+    console.print("\n[dim]twofold show NAME for the settings, twofold run NAME to train[/]")
+
+
+def recipe_json(recipe: Recipe) -> dict[str, Any]:
+    """The resolved recipe and its layers; a size that waits for the data is null."""
+    network = recipe.network
+    return {
+        "recipe": recipe.model_dump(mode="json"),
+        "layers": [_layer_json(node) for node in network.nodes],
+        "parameters": network.count,
+        "notes": recipe.notes,
+    }
+
+
+def _layer_json(node: Node) -> dict[str, Any]:
+    """Gradients have the shapes of what they are gradients of: ∂L/∂x that of the input."""
+    return {
+        "name": node.name,
+        "kind": node.kind,
+        "input": node.input_shape,
+        "output": node.output_shape,
+        "parameters": {f"{node.name}.{name}": shape for name, shape in node.parameters.items()},
+        "count": node.count,
+        "gradients": {"output": node.output_shape, "input": node.input_shape, **node.parameters},
+    }
+
+
+def print_recipe(recipe: Recipe) -> None:
+    """The resolved recipe as TOML, and the layer table."""
+    console.print(Syntax(dump(recipe), "toml", theme="ansi_dark", background_color="default", word_wrap=True))
+    console.print("N is the batch. Forward, x → y, and the parameters that take part:")
+    console.print(_forward_table(recipe.network))
+    console.print("Backward, dy → dx, where dx is the gradient of the loss with respect to x:")
+    console.print(_backward_table(recipe.network))
+    for note in recipe.notes:
+        print_note(note)
+
+
+def _forward_table(network: Network) -> Table:
+    table = Table("layer", "x", "y", "parameters", box=SIMPLE_HEAD)
+    table.add_column("count", justify="right")
+    for node in network.nodes:
+        parameters = [f"{node.name}.{name} {shape_text(shape, batch=False)}" for name, shape in node.parameters.items()]
+        table.add_row(_label(node), *_shapes(node), "\n".join(parameters), _count(node.count))
+    table.add_section()
+    table.add_row("total", "", "", "", _count(network.count))
+    return table
+
+
+def _backward_table(network: Network) -> Table:
+    table = Table("layer", "dy", "dx", "gradients of the parameters", box=SIMPLE_HEAD)
+    for node in reversed(network.nodes):
+        x, y = _shapes(node)
+        gradients = [f"d {node.name}.{name} {shape_text(shape, batch=False)}" for name, shape in node.parameters.items()]
+        table.add_row(_label(node), y, x, "\n".join(gradients))
+    return table
+
+
+def _label(node: Node) -> str:
+    return f"{node.name} {node.kind}"
+
+
+def _shapes(node: Node) -> tuple[str, str]:
+    return shape_text(node.input_shape), shape_text(node.output_shape)
+
+
+def _count(count: int | None) -> str:
+    return "?" if count is None else f"{count:,}"
+
+
+def print_note(note: str) -> None:
+    """Something that is allowed and yet seldom meant."""
+    errors.print(Text.assemble(("note: ", "yellow"), note))
+
+
+def print_results(run: Run, report: Path) -> None:
+    """The closing table of a run."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), title=run.record["title"] or run.name, title_justify="left")
+    table.add_column("\nengine", no_wrap=True)
+    for heading in ("accuracy\ntrain", "\nvalid.", "\ntest", "loss\ntrain", "\nvalid.", "\ntest", "training\nseconds", "a step\nµs"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for engine, result in run.engines.items():
+        scores = [
+            _score(result[f"{split}_{measure}"])
+            for measure in ("accuracy", "loss")
+            for split in ("train", "validation", "test")
+        ]
+        table.add_row(engine, *scores, f"{result['seconds']:.2f}", f"{result['seconds'] / result['steps'] * 1e6:.0f}")
+    console.print(table)
+    console.print(Text(f"report: {report}"), soft_wrap=True)
+
+
+def _score(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
+def print_verification(found: Verification) -> None:
+    """The verdict in one line, then the largest gap of each stage."""
+    verdict = found.verdict
+    first = verdict.first_divergence
+    data = "real data" if found.data == "real" else "random inputs of the declared shape (the recipe's data are not at hand)"
+    if first is None:
+        console.print(f"[green]agree[/] over {verdict.steps} steps at {verdict.tolerance:g}, {found.mode}, {found.dtype}, {data}")
+    else:
+        console.print(
+            f"[red]part[/] at step {first.step}: {first.stage} of [bold]{first.name}[/], gap {first.size:.3g} "
+            f"where {verdict.tolerance:g} is allowed ({found.mode}, {found.dtype}, {data})"
+        )
+    table = Table("stage")
+    table.add_column("largest relative gap", justify="right")
+    for stage, size in verdict.largest.items():
+        table.add_row(stage, f"{size:.2e}")
+    if found.projections:
+        table.add_section()
+        table.add_row("gradients against central differences", f"{max(p.size for p in found.projections):.2e}")
+    console.print(table)
+    for wrong in found.wrong_gradients:
+        console.print(
+            f"[red]wrong gradient[/] of [bold]{wrong.name}[/] in the NumPy engine: along a random direction "
+            f"{wrong.computed:.6g}, by central differences {wrong.measured:.6g}"
+        )

@@ -1,0 +1,570 @@
+"""Test doubles: each is a real NumPy engine, or a wrapper around an engine, with one thing broken."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, final
+
+import numpy as np
+from cases import FLATTEN, RELU, SIGMOID, SOFTMAX, TANH, THIRD, dense, recipe
+
+from twofold.arrays import Array, Arrays
+from twofold.data import Batches, random_data
+from twofold.engine import Batch, Engine, State
+from twofold.numpy_engine import NumpyEngine
+from twofold.numpy_engine.engine import LAYERS
+from twofold.numpy_engine.layer import Layer, Mode
+from twofold.numpy_engine.losses import LOSSES, Loss
+from twofold.numpy_engine.optimizers import Moments, Rule, clip, optimizer
+from twofold.recipe import Recipe
+
+Change = Callable[[Any], Any]
+
+
+def _same(a: Any) -> Any:
+    return a
+
+
+# Parts that are wrapped: a layer, a loss, a rule, an engine.
+
+
+@final
+class Changed:
+    """A layer whose results pass through a function each."""
+
+    def __init__(self, layer: Layer, y: Change = _same, dx: Change = _same, grads: Change = _same) -> None:
+        self.layer, self.y, self.dx, self.grads = layer, y, dx, grads
+
+    def forward(self, params: Arrays, x: Array, mode: Mode) -> tuple[Array, Any]:
+        y, cache = self.layer.forward(params, x, mode)
+        return self.y(y), cache
+
+    def backward(
+        self, params: Arrays, cache: Any, dy: Array, wants_dx: bool = True
+    ) -> tuple[Array | None, dict[str, Array]]:
+        dx, grads = self.layer.backward(params, cache, dy, wants_dx)
+        return self.dx(dx), self.grads(grads)
+
+
+@final
+class Backward:
+    """A layer with another way back."""
+
+    def __init__(self, layer: Layer, backward: Callable[[Arrays, Any, Array], Array]) -> None:
+        self.layer, self.change = layer, backward
+
+    def forward(self, params: Arrays, x: Array, mode: Mode) -> tuple[Array, Any]:
+        return self.layer.forward(params, x, mode)
+
+    def backward(
+        self, params: Arrays, cache: Any, dy: Array, wants_dx: bool = True
+    ) -> tuple[Array | None, dict[str, Array]]:
+        _, grads = self.layer.backward(params, cache, dy, wants_dx)
+        return self.change(params, cache, dy), grads
+
+
+@final
+class Forward:
+    """A layer whose inputs pass through a function."""
+
+    def __init__(self, layer: Layer, change: Callable[[Arrays, Array, Mode], tuple[Arrays, Array, Mode]]) -> None:
+        self.layer, self.change = layer, change
+
+    def forward(self, params: Arrays, x: Array, mode: Mode) -> tuple[Array, Any]:
+        return self.layer.forward(*self.change(params, x, mode))
+
+    def backward(
+        self, params: Arrays, cache: Any, dy: Array, wants_dx: bool = True
+    ) -> tuple[Array | None, dict[str, Array]]:
+        return self.layer.backward(params, cache, dy, wants_dx)
+
+
+@final
+class Reporting:
+    """An engine that computes rightly and reports something else of each step."""
+
+    def __init__(self, engine: Engine, **change: Change) -> None:
+        self.engine, self.change = engine, change
+
+    @property
+    def name(self) -> str:
+        return self.engine.name
+
+    def load(self, state: State) -> None:
+        self.engine.load(state)
+
+    def state(self) -> State:
+        return self.engine.state()
+
+    def predict(self, x: Array) -> Array:
+        return self.engine.predict(x)
+
+    def step(self, batch: Batch) -> Any:
+        step = self.engine.step(batch)
+        fields = {name: getattr(step, name) for name in ("outputs", "logits", "loss", "gradients", "state")}
+        return SimpleNamespace(**{name: self.change.get(name, _same)(value) for name, value in fields.items()})
+
+
+# Ways to plant: from a recipe to an engine.
+
+Plant = Callable[[Recipe], Engine]
+
+
+def in_layer(name: str, wrap: Callable[[Layer], Layer]) -> Plant:
+    def plant(recipe: Recipe) -> Engine:
+        spec = recipe.layers[int(name)]
+        return NumpyEngine(recipe, layers={name: wrap(LAYERS[type(spec)](spec))})
+
+    return plant
+
+
+def in_loss(wrap: Callable[[Loss], Loss]) -> Plant:
+    return lambda recipe: NumpyEngine(recipe, loss=wrap(LOSSES[recipe.loss.kind]))
+
+
+def in_rule(wrap: Callable[[Rule, Recipe], Rule]) -> Plant:
+    return lambda recipe: NumpyEngine(recipe, rule=wrap(optimizer(recipe.optimizer), recipe))
+
+
+def with_settings(**settings: Any) -> Plant:
+    """An optimizer that was built with other settings than the recipe's."""
+    return in_rule(lambda rule, recipe: optimizer(recipe.optimizer.model_copy(update=settings)))
+
+
+def part_of(recipe: Recipe, name: str) -> slice:
+    """Where a parameter lies in the flat vector."""
+    return NumpyEngine(recipe).layout.slices[name]
+
+
+# The faults.
+
+
+def loss_gradient_not_divided(loss: Loss) -> Loss:
+    def summed(z: Array, target: Array) -> tuple[float, Array]:
+        value, gradient = loss(z, target)
+        return value, gradient * len(z)
+
+    return summed
+
+
+def loss_not_divided(loss: Loss) -> Loss:
+    def summed(z: Array, target: Array) -> tuple[float, Array]:
+        value, gradient = loss(z, target)
+        return value * len(z), gradient
+
+    return summed
+
+
+def loss_gradient_32_times(loss: Loss) -> Loss:
+    def enlarged(z: Array, target: Array) -> tuple[float, Array]:
+        value, gradient = loss(z, target)
+        return value, gradient * 32
+
+    return enlarged
+
+
+def bias_averaged(layer: Layer) -> Layer:
+    """db is Σ dy / n."""
+    sizes: list[int] = []
+
+    def note(params: Arrays, x: Array, mode: Mode) -> tuple[Arrays, Array, Mode]:
+        sizes.append(len(x))
+        return params, x, mode
+
+    return Changed(Forward(layer, note), grads=lambda grads: {**grads, "bias": grads["bias"] / sizes[-1]})
+
+
+def nan_at(call: int) -> Callable[[Layer], Layer]:
+    """One element of dW is NaN at the `call`-th way back."""
+
+    def plant(layer: Layer) -> Layer:
+        calls = iter(range(1, 10**6))
+
+        def spoil(grads: dict[str, Array]) -> dict[str, Array]:
+            weight = grads["weight"].copy()
+            weight[0, 1] = np.nan if next(calls) == call else weight[0, 1]
+            return {**grads, "weight": weight}
+
+        return Changed(layer, grads=spoil)
+
+    return plant
+
+
+def accumulates(layer: Layer) -> Layer:
+    """The gradient of the step before is never set to 0."""
+    held: dict[str, Array] = {}
+
+    def add(grads: dict[str, Array]) -> dict[str, Array]:
+        held.update({name: gradient + held.get(name, 0) for name, gradient in grads.items()})
+        return dict(held)
+
+    return Changed(layer, grads=add)
+
+
+def stale_copy(layer: Layer) -> Layer:
+    """The parameters of the first step, copied where a view was meant."""
+    kept: dict[str, Array] = {}
+
+    def first(params: Arrays, x: Array, mode: Mode) -> tuple[Arrays, Array, Mode]:
+        for name, array in params.items():
+            kept.setdefault(name, array.copy())
+        return kept, x, mode
+
+    return Forward(layer, first)
+
+
+def previous_mask(layer: Layer) -> Layer:
+    masks: list[Array | None] = []
+
+    def change(params: Arrays, x: Array, mode: Mode) -> tuple[Arrays, Array, Mode]:
+        masks.append(mode.mask)
+        return params, x, mode._replace(mask=masks[max(len(masks) - 2, 0)])
+
+    return Forward(layer, change)
+
+
+def softmax_over_the_batch(layer: Layer) -> Layer:
+    @final
+    class Wrong:
+        def forward(self, params: Arrays, x: Array, mode: Mode) -> tuple[Array, Any]:
+            y, cache = layer.forward(params, np.ascontiguousarray(x.T), mode)
+            return y.T, cache
+
+        def backward(
+            self, params: Arrays, cache: Any, dy: Array, wants_dx: bool = True
+        ) -> tuple[Array | None, dict[str, Array]]:
+            dx, grads = layer.backward(params, cache, np.ascontiguousarray(dy.T), wants_dx)
+            assert dx is not None
+            return dx.T, grads
+
+    return Wrong()
+
+
+def relu_slope_1_at_0(layer: Layer) -> Layer:
+    @final
+    class Wrong:
+        def forward(self, params: Arrays, x: Array, mode: Mode) -> tuple[Array, Any]:
+            return layer.forward(params, x, mode)[0], x
+
+        def backward(
+            self, params: Arrays, cache: Any, dy: Array, wants_dx: bool = True
+        ) -> tuple[Array | None, dict[str, Array]]:
+            return dy * (cache >= 0), {}
+
+    return Wrong()
+
+
+def update_with(change: Callable[[Array, Array, Moments, float, int], tuple[Array, float, int]]) -> Plant:
+    """The rule is called with another gradient, rate or count."""
+
+    def wrap(rule: Rule, recipe: Recipe) -> Rule:
+        def update(p: Array, g: Array, moments: Moments, lr: float, k: int) -> None:
+            g, lr, k = change(p, g, moments, lr, k)
+            rule.update(p, g, moments, lr, k)
+
+        return Rule(rule.init, update)
+
+    return in_rule(wrap)
+
+
+def held_back(name: str, step: int, moment: str | None) -> Plant:
+    """At one step, a parameter (or its moment) is as it was before the step."""
+
+    def wrap(rule: Rule, recipe: Recipe) -> Rule:
+        where = part_of(recipe, name)
+
+        def update(p: Array, g: Array, moments: Moments, lr: float, k: int) -> None:
+            vector = moments[moment] if moment else p
+            before = vector[where].copy()
+            rule.update(p, g, moments, lr, k)
+            if k == step:
+                vector[where] = before
+
+        return Rule(rule.init, update)
+
+    return in_rule(wrap)
+
+
+def momentum_not_updated(name: str, step: int) -> Plant:
+    """At one step, a parameter moves along the momentum of the step before, which stays as it was."""
+
+    def wrap(rule: Rule, recipe: Recipe) -> Rule:
+        where, mu = part_of(recipe, name), recipe.optimizer.momentum  # pyright: ignore[reportAttributeAccessIssue]
+
+        def update(p: Array, g: Array, moments: Moments, lr: float, k: int) -> None:
+            if k == step:
+                g = g.copy()
+                g[where] = (1 - mu) * moments["momentum_buffer"][where]
+            rule.update(p, g, moments, lr, k)
+
+        return Rule(rule.init, update)
+
+    return in_rule(wrap)
+
+
+def decay_without_biases(rule: Rule, recipe: Recipe) -> Rule:
+    biases = [where for name, where in NumpyEngine(recipe).layout.slices.items() if name.endswith("bias")]
+    plain = optimizer(recipe.optimizer.model_copy(update={"weight_decay": 0.0}))
+
+    def update(p: Array, g: Array, moments: Moments, lr: float, k: int) -> None:
+        g = g + recipe.optimizer.weight_decay * p
+        for where in biases:
+            g[where] -= recipe.optimizer.weight_decay * p[where]
+        plain.update(p, g, moments, lr, k)
+
+    return Rule(rule.init, update)
+
+
+def clipped_apart(rule: Rule, recipe: Recipe) -> Rule:
+    """Each parameter by a norm of its own."""
+    slices = NumpyEngine(recipe).layout.slices.values()
+    c = recipe.optimizer.max_norm
+    assert c
+
+    def update(p: Array, g: Array, moments: Moments, lr: float, k: int) -> None:
+        rule.update(p, np.concatenate([clip(g[where], c) for where in slices]), moments, lr, k)
+
+    return Rule(rule.init, update)
+
+
+def adam_eps_before_the_correction(rule: Rule, recipe: Recipe) -> Rule:
+    """As scikit-learn writes it: p ← p − η √(1 − β₂ᵏ) / (1 − β₁ᵏ) · m / (√v + ε)."""
+    spec: Any = recipe.optimizer
+    (beta1, beta2), eps = spec.betas, spec.eps
+
+    def update(p: Array, g: Array, moments: Moments, lr: float, k: int) -> None:
+        m, v = moments["exp_avg"], moments["exp_avg_sq"]
+        m[:] = beta1 * m + (1 - beta1) * g
+        v[:] = beta2 * v + (1 - beta2) * g * g
+        p -= lr * math.sqrt(1 - beta2**k) / (1 - beta1**k) * m / (np.sqrt(v) + eps)
+
+    return Rule(rule.init, update)
+
+
+def rmsprop_eps_inside_the_root(rule: Rule, recipe: Recipe) -> Rule:
+    spec: Any = recipe.optimizer
+
+    def update(p: Array, g: Array, moments: Moments, lr: float, k: int) -> None:
+        v = moments["square_avg"]
+        v[:] = spec.alpha * v + (1 - spec.alpha) * g * g
+        p -= lr * g / np.sqrt(v + spec.eps)
+
+    return Rule(rule.init, update)
+
+
+def rate_of_the_step_before() -> Plant:
+    rates: list[float] = []
+
+    def change(p: Array, g: Array, moments: Moments, lr: float, k: int) -> tuple[Array, float, int]:
+        rates.append(lr)
+        return g, rates[max(len(rates) - 2, 0)], k
+
+    return update_with(change)
+
+
+# The recipes in which they are planted, and the batches on which they can be seen.
+
+Prepare = Callable[[list[Batch]], list[Batch]]
+HE = {"kind": "he"}
+SQUARE = recipe([dense(5), TANH, dense(5), TANH, dense(2)])
+RELUS = recipe([dense(5), RELU, dense(4), RELU, dense(2)], initial=HE)
+SIGMOIDS = recipe([dense(5), SIGMOID, dense(2)], loss={"kind": "mean_squared"})
+DROPS = recipe([dense(9), RELU, THIRD, dense(2)])
+SOFT = recipe([dense(4), TANH, dense(3), SOFTMAX], loss={"kind": "mean_squared"})
+IMAGES = recipe([FLATTEN, dense(6), TANH, dense(10)], data={"source": "digits"})
+
+
+def trained_by(base: Recipe, **settings: Any) -> Recipe:
+    """The recipe with another optimizer, or schedule."""
+    return Recipe.model_validate({**dict(base), **settings})
+
+
+def sgd(**options: Any) -> dict[str, Any]:
+    return {"kind": "sgd", "lr": 0.1, **options}
+
+
+def one_sample_first(batches: list[Batch]) -> list[Batch]:
+    """Over a batch of one, sum and mean are the same."""
+    first = batches[0]
+    masks = {name: mask[:1] for name, mask in first.masks.items()}
+    return [first._replace(x=first.x[:1], target=first.target[:1], masks=masks), *batches[1:]]
+
+
+def zero_sample_second(batches: list[Batch]) -> list[Batch]:
+    """Under biases of 0, which a rate of 0 leaves as they are, a sample of zeros gives each relu a 0."""
+    first, second, *rest = batches
+    x = second.x.copy()
+    x[3] = 0
+    return [first._replace(lr=0.0), second._replace(x=x), *rest]
+
+
+def batches_of(recipe: Recipe, prepare: Prepare = _same) -> list[Batch]:
+    return prepare(list(Batches(recipe, random_data(recipe, 24).train)))
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is broken, where, and where it is first seen: step from 1, stage, tensor."""
+
+    recipe: Recipe
+    plant: Plant
+    seen: tuple[int, str, str]
+    prepare: Prepare = _same
+
+
+FAULTS = {
+    "loss gradient not divided by the batch": Fault(
+        SQUARE, in_loss(loss_gradient_not_divided), (2, "gradient", "4.bias"), one_sample_first
+    ),
+    "squared error's gradient not divided by the batch": Fault(
+        SIGMOIDS, in_loss(loss_gradient_not_divided), (2, "gradient", "2.bias"), one_sample_first
+    ),
+    "loss not divided by the batch": Fault(SQUARE, in_loss(loss_not_divided), (2, "loss", "loss"), one_sample_first),
+    "loss gradient 32 times too large under Adam": Fault(
+        trained_by(SQUARE, optimizer={"kind": "adam"}), in_loss(loss_gradient_32_times), (1, "gradient", "4.bias")
+    ),
+    "bias gradient averaged in the first layer": Fault(
+        SQUARE, in_layer("0", bias_averaged), (2, "gradient", "0.bias"), one_sample_first
+    ),
+    "bias gradient averaged in the last layer": Fault(
+        SQUARE, in_layer("4", bias_averaged), (2, "gradient", "4.bias"), one_sample_first
+    ),
+    "weight gradient transposed": Fault(
+        SQUARE,
+        in_layer("2", lambda layer: Changed(layer, grads=lambda g: {**g, "weight": g["weight"].T})),
+        (1, "gradient", "2.weight"),
+    ),
+    "gradient not set to 0 between steps": Fault(SQUARE, in_layer("2", accumulates), (2, "gradient", "2.bias")),
+    "one NaN in one gradient": Fault(SQUARE, in_layer("2", nan_at(3)), (3, "gradient", "2.weight")),
+    "input gradient transposed": Fault(
+        SQUARE,
+        in_layer("2", lambda layer: Backward(layer, lambda params, cache, dy: dy @ params["weight"].T)),
+        (1, "gradient", "0.bias"),
+    ),
+    "tanh' as 1 - y": Fault(
+        SQUARE,
+        in_layer("3", lambda layer: Backward(layer, lambda params, y, dy: dy * (1 - y))),
+        (1, "gradient", "2.bias"),
+    ),
+    "sigmoid' as 1 - y": Fault(
+        SIGMOIDS,
+        in_layer("1", lambda layer: Backward(layer, lambda params, y, dy: dy * (1 - y))),
+        (1, "gradient", "0.bias"),
+    ),
+    "softmax' without its sum": Fault(
+        SOFT,
+        in_layer("3", lambda layer: Backward(layer, lambda params, y, dy: dy * y * (1 - y))),
+        (1, "gradient", "2.bias"),
+    ),
+    "relu lets every gradient pass": Fault(
+        RELUS, in_layer("1", lambda layer: Backward(layer, lambda params, y, dy: dy)), (1, "gradient", "0.bias")
+    ),
+    "relu' of 1 at 0": Fault(RELUS, in_layer("3", relu_slope_1_at_0), (2, "gradient", "2.bias"), zero_sample_second),
+    "dropout not scaled": Fault(
+        DROPS, in_layer("2", lambda layer: Changed(layer, y=lambda y: y * 0.7)), (1, "forward", "2.output")
+    ),
+    "dropout lets every gradient pass": Fault(
+        DROPS,
+        in_layer("2", lambda layer: Backward(layer, lambda params, scale, dy: dy)),
+        (1, "gradient", "0.bias"),
+    ),
+    "dropout with the mask of the step before": Fault(
+        DROPS, in_layer("2", previous_mask), (2, "forward", "2.output")
+    ),
+    "softmax over the batch": Fault(SOFT, in_layer("3", softmax_over_the_batch), (1, "forward", "3.output")),
+    "flatten in another order": Fault(
+        IMAGES,
+        in_layer(
+            "0", lambda layer: Forward(layer, lambda params, x, mode: (params, x.swapaxes(-1, -2), mode))
+        ),
+        (1, "forward", "0.output"),
+    ),
+    "float32 inside float64": Fault(
+        SQUARE,
+        in_layer("2", lambda layer: Changed(layer, y=lambda y: y.astype(np.float32).astype(np.float64))),
+        (1, "forward", "2.output"),
+    ),
+    "a copy in place of a view": Fault(SQUARE, in_layer("2", stale_copy), (2, "forward", "2.output")),
+    "a parameter left out of the update": Fault(
+        SQUARE, held_back("2.weight", step=4, moment=None), (4, "state", "2.weight")
+    ),
+    "one stale momentum": Fault(
+        trained_by(SQUARE, optimizer=sgd(momentum=0.9)),
+        momentum_not_updated("2.bias", step=3),
+        (3, "state", "2.bias"),
+    ),
+    "one momentum not written back": Fault(
+        trained_by(SQUARE, optimizer=sgd(momentum=0.9)),
+        held_back("2.bias", step=3, moment="momentum_buffer"),
+        (3, "state", "2.bias (momentum_buffer)"),
+    ),
+    "nesterov as plain momentum": Fault(
+        trained_by(SQUARE, optimizer=sgd(momentum=0.9, nesterov=True)),
+        with_settings(nesterov=False),
+        (1, "state", "0.weight"),
+    ),
+    "momentum as nesterov": Fault(
+        trained_by(SQUARE, optimizer=sgd(momentum=0.9)), with_settings(nesterov=True), (1, "state", "0.weight")
+    ),
+    "another momentum, seen once there is one": Fault(
+        trained_by(SQUARE, optimizer=sgd(momentum=0.9)), with_settings(momentum=0.8), (2, "state", "0.weight")
+    ),
+    "weight decay left out": Fault(
+        trained_by(SQUARE, optimizer=sgd(weight_decay=0.01)), with_settings(weight_decay=0.0), (1, "state", "0.weight")
+    ),
+    "weight decay left out of the biases, which start at 0": Fault(
+        trained_by(RELUS, optimizer=sgd(weight_decay=0.01)), in_rule(decay_without_biases), (2, "state", "0.bias")
+    ),
+    "AdamW's decay added to the gradient": Fault(
+        trained_by(SQUARE, optimizer={"kind": "adamw"}),
+        in_rule(
+            lambda rule, recipe: optimizer(
+                trained_by(recipe, optimizer={"kind": "adam", "weight_decay": 0.01}).optimizer
+            )
+        ),
+        (1, "state", "0.weight"),
+    ),
+    "Adam's eps before the bias correction": Fault(
+        trained_by(SQUARE, optimizer={"kind": "adam"}), in_rule(adam_eps_before_the_correction), (1, "state", "0.weight")
+    ),
+    "Adam's bias correction one step late": Fault(
+        trained_by(SQUARE, optimizer={"kind": "adam"}),
+        update_with(lambda p, g, moments, lr, k: (g, lr, k + 1)),
+        (1, "state", "0.weight"),
+    ),
+    "Adam's beta2, seen in the moment first": Fault(
+        trained_by(SQUARE, optimizer={"kind": "adam", "eps": 1e-30}),
+        with_settings(betas=(0.9, 0.99)),
+        (1, "state", "0.weight (exp_avg_sq)"),
+    ),
+    "RMSprop's eps inside the root": Fault(
+        trained_by(SQUARE, optimizer={"kind": "rmsprop"}),
+        in_rule(rmsprop_eps_inside_the_root),
+        (1, "state", "0.weight"),
+    ),
+    "clipping by each parameter's own norm": Fault(
+        trained_by(SQUARE, optimizer=sgd(max_norm=0.1)),
+        lambda recipe: NumpyEngine(
+            trained_by(recipe, optimizer=sgd()), rule=clipped_apart(optimizer(recipe.optimizer), recipe)
+        ),
+        (1, "state", "0.weight"),
+    ),
+    "clipping left out": Fault(
+        trained_by(SQUARE, optimizer=sgd(max_norm=0.1)),
+        lambda recipe: NumpyEngine(trained_by(recipe, optimizer=sgd())),
+        (1, "state", "0.weight"),
+    ),
+    "learning rate of the step before": Fault(
+        trained_by(SQUARE, schedule={"kind": "step", "step_size": 3, "unit": "step"}),
+        lambda recipe: rate_of_the_step_before()(recipe),
+        (4, "state", "0.weight"),
+    ),
+    "learning rate of the step after": Fault(
+        trained_by(SQUARE, schedule={"kind": "step", "step_size": 3, "unit": "step"}),
+        update_with(lambda p, g, moments, lr, k: (g, 0.001 if k == 3 else lr, k)),
+        (3, "state", "0.weight"),
+    ),
+}

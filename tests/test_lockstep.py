@@ -1,0 +1,241 @@
+"""Lock-step: both engines agree, and whatever is broken in one of them is found where it is broken."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+from cases import FLATTEN, OPTIMIZERS, RELU, SCHEDULES, SIGMOID, SOFTMAX, TANH, THIRD, dense, kinds, recipe
+from faults import FAULTS, SQUARE, Reporting, batches_of, in_loss, loss_gradient_32_times, trained_by
+
+import twofold
+from twofold.engine import Batch, Engine, State
+from twofold.initial import initial_parameters
+from twofold.lockstep import STAGES, Divergence, Mode, Verdict, compare
+from twofold.numpy_engine import NumpyEngine
+from twofold.recipe import Recipe
+from twofold.recipe.layers import Layer
+from twofold.torch_engine import TorchEngine
+
+TOLERANCE = 1e-9
+PLANE = ["moons", "moons-adam", "circles", "blobs", "classification"]
+EVERY_LAYER = [
+    FLATTEN, dense(12), RELU, THIRD, dense(9, bias=False), TANH, dense(8), SIGMOID, {"kind": "dropout"}, dense(10), SOFTMAX,
+]  # fmt: skip
+MIXED = recipe([dense(7), RELU, THIRD, dense(6, bias=False), TANH, dense(5), SIGMOID, dense(3)])
+RECIPES = {
+    "every layer": recipe(EVERY_LAYER, data={"source": "digits"}, loss={"kind": "mean_squared"}),
+    "softmax twice": recipe([dense(4), SOFTMAX]),
+    "one layer": recipe([dense(4)]),
+    "no parameters": recipe([SOFTMAX]),
+    "dropout first": recipe([THIRD, dense(4)]),
+    "dropout of nothing": recipe([dense(4), {"kind": "dropout", "p": 0.0}, dense(2)]),
+    "batches of one": recipe([dense(5), TANH, dense(2)], training={"batch_size": 1}),
+    "a smaller last batch": recipe([dense(5), TANH, dense(2)], training={"batch_size": 7}),
+    "the whole set a batch": recipe([dense(5), TANH, dense(2)], training={"batch_size": "full"}),
+    "zeros to begin with": recipe([dense(5), TANH, dense(2)], initial={"kind": "zeros"}),
+}
+
+each_mode = pytest.mark.parametrize("mode", get_args(Mode))
+
+
+def lockstep(
+    first: Engine, second: Engine, recipe: Recipe, batches: Iterable[Batch], mode: Mode = "resync", tolerance: float = TOLERANCE
+) -> Verdict:
+    return compare(first, second, State(initial_parameters(recipe)), batches, tolerance, mode)
+
+
+def both(recipe: Recipe, mode: Mode, tolerance: float = TOLERANCE) -> Verdict:
+    return lockstep(NumpyEngine(recipe), TorchEngine(recipe), recipe, batches_of(recipe), mode, tolerance)
+
+
+# Agreement
+
+
+@each_mode
+@pytest.mark.parametrize("name", PLANE)
+def test_recipes_of_the_plane_agree_over_200_steps(name: str, mode: Mode) -> None:
+    verification = twofold.verify(name, overrides={"training.device": "cpu"}, mode=mode)
+    assert verification.verdict.first_divergence is None
+    assert verification.verdict.steps == 200
+    assert verification.data == "real"
+    assert verification.agrees
+
+
+@each_mode
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_agrees(name: str, mode: Mode) -> None:
+    verdict = both(trained_by(MIXED, optimizer=OPTIMIZERS[name]), mode)
+    assert verdict.first_divergence is None
+    assert verdict.steps == 12
+
+
+@each_mode
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_every_schedule_agrees(name: str, mode: Mode) -> None:
+    assert both(trained_by(MIXED, schedule=SCHEDULES[name].spec), mode).first_divergence is None
+
+
+@each_mode
+@pytest.mark.parametrize("name", RECIPES)
+def test_small_recipes_agree(name: str, mode: Mode) -> None:
+    assert both(RECIPES[name], mode).first_divergence is None
+
+
+def test_one_of_these_recipes_holds_every_layer() -> None:
+    assert {layer.kind for layer in RECIPES["every layer"].layers} == kinds(Layer).keys()
+
+
+@each_mode
+@pytest.mark.parametrize("name", ["moons", "moons-adam", "digits"])
+def test_float32_agrees_to_float32(name: str, mode: Mode) -> None:
+    """A demonstration, at a tolerance of 1e-4; the same comparison at 1e-9 fails, so it is float32 that was compared."""
+    overrides = {"training.device": "cpu"}
+    verdict = twofold.verify(name, overrides=overrides, dtype="float32", mode=mode, steps=50).verdict
+    assert verdict.tolerance == 1e-4
+    assert verdict.first_divergence is None
+    strict = twofold.verify(name, overrides=overrides, dtype="float32", mode=mode, steps=50, tolerance=1e-9).verdict
+    assert not strict.agrees
+    assert strict.largest == verdict.largest
+
+
+def test_free_running_drifts_further_than_resynchronised() -> None:
+    """In float32, where a rounding is large enough to be seen growing."""
+    gaps = {
+        mode: twofold.verify("moons", dtype="float32", mode=mode, overrides={"optimizer.lr": 1.0}).verdict.largest["state"]
+        for mode in get_args(Mode)
+    }
+    assert gaps["free"] > 3 * gaps["resync"] > 0
+
+
+# Planted faults
+
+
+@each_mode
+@pytest.mark.parametrize("broken_first", [False, True], ids=["torch first", "broken first"])
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_planted_fault_is_found_where_it_is_first_seen(name: str, broken_first: bool, mode: Mode) -> None:
+    fault = FAULTS[name]
+    engines = [TorchEngine(fault.recipe), fault.plant(fault.recipe)]
+    if broken_first:
+        engines.reverse()
+    verdict = lockstep(*engines, fault.recipe, batches_of(fault.recipe, fault.prepare), mode)
+    assert verdict.first_divergence is not None
+    assert verdict.first_divergence[:3] == fault.seen
+    assert not verdict.first_divergence.size <= TOLERANCE
+    assert not verdict.agrees
+
+
+@each_mode
+@pytest.mark.parametrize("name", FAULTS)
+def test_without_the_fault_the_same_comparison_agrees(name: str, mode: Mode) -> None:
+    fault = FAULTS[name]
+    engines = TorchEngine(fault.recipe), NumpyEngine(fault.recipe)
+    assert lockstep(*engines, fault.recipe, batches_of(fault.recipe, fault.prepare), mode).agrees
+
+
+def test_the_faults_reach_every_stage() -> None:
+    assert {fault.seen[1] for fault in FAULTS.values()} == set(STAGES)
+
+
+def test_final_weights_would_not_show_a_gradient_32_times_too_large_under_adam() -> None:
+    built = trained_by(SQUARE, optimizer={"kind": "adam", "lr": 0.01})
+    batches = batches_of(built)
+    healthy, broken = NumpyEngine(built), in_loss(loss_gradient_32_times)(built)
+    verdict = lockstep(healthy, broken, built, batches, "free")
+    before, after, wrong = initial_parameters(built), healthy.state().parameters, broken.state().parameters
+    moved = max(np.abs(after[name] - before[name]).max() for name in after)
+    apart = max(np.abs(after[name] - wrong[name]).max() for name in after)
+    assert moved > 0.05
+    assert apart < 1e-5
+    assert verdict.largest["loss"] < 1e-5
+    assert verdict.first_divergence == Divergence(1, "gradient", "4.bias", pytest.approx(31 / 32))
+
+
+# What is not a number, and what is not there
+
+
+@each_mode
+def test_nan_counts_as_divergence_and_stays_in_the_largest_gap(mode: Mode) -> None:
+    """The engine is healthy again at the fourth step, where it is re-synchronised."""
+    fault = FAULTS["one NaN in one gradient"]
+    engines = TorchEngine(fault.recipe), fault.plant(fault.recipe)
+    verdict = lockstep(*engines, fault.recipe, batches_of(fault.recipe), mode, tolerance=math.inf)
+    assert verdict.first_divergence is not None
+    assert verdict.first_divergence[:3] == (3, "gradient", "2.weight")
+    assert math.isnan(verdict.first_divergence.size)
+    assert math.isnan(verdict.largest["gradient"])
+    assert math.isnan(verdict.largest["forward"]) == (mode == "free")
+
+
+def test_a_verdict_with_nan_is_still_json() -> None:
+    verdict = Verdict(7, 1e-9, {"forward": math.nan, "loss": math.inf}, Divergence(3, "forward", "0.output", math.nan))
+    assert json.loads(json.dumps(verdict.to_json(), allow_nan=False)) == {
+        "agrees": False,
+        "steps": 7,
+        "tolerance": 1e-9,
+        "largest": {"forward": None, "loss": None},
+        "first_divergence": {"step": 3, "stage": "forward", "name": "0.output", "size": None},
+    }
+
+
+def without(name: str) -> Any:
+    return lambda arrays: {key: array for key, array in arrays.items() if key != name}
+
+
+def with_extra(name: str) -> Any:
+    return lambda arrays: {**arrays, name: np.zeros(3)}
+
+
+def without_moment(name: str) -> Any:
+    return lambda state: State(state.parameters, {key: without(name)(held) for key, held in state.optimizer.items()})
+
+
+@pytest.mark.parametrize("broken_first", [False, True], ids=["torch first", "broken first"])
+@pytest.mark.parametrize(
+    ("change", "stage", "name"),
+    [
+        ({"outputs": without("3")}, "forward", "3.output"),
+        ({"outputs": with_extra("5")}, "forward", "5.output"),
+        ({"gradients": without("2.bias")}, "gradient", "2.bias"),
+        ({"gradients": with_extra("2.scale")}, "gradient", "2.scale"),
+        ({"state": lambda state: State(without("4.weight")(state.parameters))}, "state", "4.weight"),
+        ({"state": without_moment("2.bias")}, "state", "2.bias (momentum_buffer)"),
+        ({"gradients": lambda arrays: {**arrays, "2.bias": arrays["2.bias"][None]}}, "gradient", "2.bias"),
+    ],
+    ids=["no output", "another output", "no gradient", "another gradient", "no parameter", "no moment", "another shape"],
+)
+def test_a_tensor_that_one_engine_lacks_is_infinitely_far(
+    change: dict[str, Any], stage: str, name: str, broken_first: bool
+) -> None:
+    built = trained_by(SQUARE, optimizer={"kind": "sgd", "momentum": 0.9})
+    engines: list[Engine] = [TorchEngine(built), Reporting(NumpyEngine(built), **change)]
+    if broken_first:
+        engines.reverse()
+    verdict = lockstep(*engines, built, batches_of(built)[:1])
+    assert verdict.first_divergence == (1, stage, name, math.inf)
+    assert verdict.largest[stage] == math.inf
+
+
+def test_comparing_starts_both_engines_from_the_initial_state() -> None:
+    """Whatever they did before."""
+    first, second = NumpyEngine(SQUARE), TorchEngine(SQUARE)
+    first.step(batches_of(SQUARE)[0])
+    assert lockstep(first, second, SQUARE, batches_of(SQUARE), "free").agrees
+
+
+def test_no_batches_is_no_evidence() -> None:
+    verdict = lockstep(NumpyEngine(SQUARE), TorchEngine(SQUARE), SQUARE, [])
+    assert verdict.steps == 0
+    assert verdict.largest == dict.fromkeys(STAGES, 0.0)
+
+
+def test_whoever_watches_hears_of_every_step() -> None:
+    heard: list[int] = []
+    initial = State(initial_parameters(SQUARE))
+    compare(NumpyEngine(SQUARE), TorchEngine(SQUARE), initial, batches_of(SQUARE)[:3], TOLERANCE, watch=heard.append)
+    assert heard == [1, 2, 3]
