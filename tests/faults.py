@@ -17,7 +17,7 @@ from twofold.engine import Batch, Engine, State
 from twofold.numpy_engine import NumpyEngine
 from twofold.numpy_engine.engine import LAYERS
 from twofold.numpy_engine.layer import Layer, Mode
-from twofold.numpy_engine.losses import LOSSES, Loss
+from twofold.numpy_engine.losses import Loss, loss_function
 from twofold.numpy_engine.optimizers import Moments, Rule, clip, optimizer
 from twofold.recipe import Recipe
 
@@ -122,7 +122,7 @@ def in_layer(name: str, wrap: Callable[[Layer], Layer]) -> Plant:
 
 
 def in_loss(wrap: Callable[[Loss], Loss]) -> Plant:
-    return lambda recipe: NumpyEngine(recipe, loss=wrap(LOSSES[recipe.loss.kind]))
+    return lambda recipe: NumpyEngine(recipe, loss=wrap(loss_function(recipe.loss)))
 
 
 def in_rule(wrap: Callable[[Rule, Recipe], Rule]) -> Plant:

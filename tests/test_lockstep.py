@@ -10,7 +10,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 from cases import FLATTEN, OPTIMIZERS, RELU, SCHEDULES, SIGMOID, SOFTMAX, TANH, THIRD, dense, kinds, recipe
-from faults import FAULTS, SQUARE, Reporting, batches_of, in_loss, loss_gradient_32_times, trained_by
+from faults import FAULTS, SQUARE, Reporting, batches_of, in_loss, loss_gradient_32_times, sgd, trained_by
 
 import twofold
 from twofold.engine import Batch, Engine, State
@@ -31,12 +31,16 @@ RECIPES = {
     "every layer": recipe(EVERY_LAYER, data={"source": "digits"}, loss={"kind": "mean_squared"}),
     "softmax twice": recipe([dense(4), SOFTMAX]),
     "one layer": recipe([dense(4)]),
-    "no parameters": recipe([SOFTMAX]),
     "dropout first": recipe([THIRD, dense(4)]),
     "dropout of nothing": recipe([dense(4), {"kind": "dropout", "p": 0.0}, dense(2)]),
     "batches of one": recipe([dense(5), TANH, dense(2)], training={"batch_size": 1}),
     "a smaller last batch": recipe([dense(5), TANH, dense(2)], training={"batch_size": 7}),
     "the whole set a batch": recipe([dense(5), TANH, dense(2)], training={"batch_size": "full"}),
+    "more than 20,000 parameters, a fused kernel": recipe(
+        [dense(800), TANH, dense(9)], inputs=30, optimizer={"kind": "sgd", "momentum": 0.9, "nesterov": True}
+    ),
+    "summed cross-entropy": recipe([dense(5), TANH, dense(2)], loss={"kind": "cross_entropy", "reduction": "sum"}),
+    "summed squares": recipe([dense(5), TANH, dense(2)], loss={"kind": "mean_squared", "reduction": "sum"}),
     "zeros to begin with": recipe([dense(5), TANH, dense(2)], initial={"kind": "zeros"}),
 }
 
@@ -212,11 +216,11 @@ def without_moment(name: str) -> Any:
 def test_a_tensor_that_one_engine_lacks_is_infinitely_far(
     change: dict[str, Any], stage: str, name: str, broken_first: bool
 ) -> None:
-    built = trained_by(SQUARE, optimizer={"kind": "sgd", "momentum": 0.9})
+    built = trained_by(SQUARE, optimizer=sgd(momentum=0.9))
     engines: list[Engine] = [TorchEngine(built), Reporting(NumpyEngine(built), **change)]
     if broken_first:
         engines.reverse()
-    verdict = lockstep(*engines, built, batches_of(built)[:1])
+    verdict = lockstep(*engines, built, batches_of(built)[:1], "free")
     assert verdict.first_divergence == (1, stage, name, math.inf)
     assert verdict.largest[stage] == math.inf
 

@@ -5,7 +5,17 @@ from twofold.analysis.confusion import Confusion, Mistake, confusion
 from twofold.analysis.curves import Curve, Distance, Lowest, counted, curves, distance, lowest_loss
 from twofold.analysis.images import Preview, previews, templates
 from twofold.analysis.predictions import evidence, predicted, probabilities
-from twofold.analysis.results import Agreement, Gap, Result, Times, agreement, gaps, held_out_shares, results, times
+from twofold.analysis.results import (
+    Agreement,
+    Gap,
+    Result,
+    Times,
+    agreement,
+    gaps,
+    held_out_shares,
+    results,
+    times,
+)
 from twofold.analysis.steps import LayerStep, LossStep, layer_steps, loss_step
 
 __all__ = [

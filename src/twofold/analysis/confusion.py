@@ -63,7 +63,7 @@ class Confusion:
 
 
 def confusion(run: Run) -> list[Confusion]:
-    """One matrix for all engines that predict the same classes, else one an engine; empty where none finished."""
+    """One matrix for all engines that predict the same, else one an engine; empty where none finished."""
     from sklearn.metrics import confusion_matrix
 
     classes = tuple(run.record["data"]["classes"])

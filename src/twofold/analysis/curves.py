@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 
 from twofold.arrays import Array
 from twofold.runs import Run
@@ -28,7 +29,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Lowest:
-    """Where the loss of a split was lowest, and where it ended: beyond the lowest point the network over-fits."""
+    """Where the loss of a split was lowest, and where it ended: beyond the lowest, the network over-fits."""
 
     engine: str
     split: str
@@ -48,7 +49,7 @@ def curves(run: Run) -> list[Curve]:
     table, unit = run.history, counted(run)
     found = []
     for engine in run.recipe.training.engines:
-        rows = table[table["engine"] == engine]
+        rows: pd.DataFrame = table.loc[table["engine"] == engine]
         for split in SPLITS:
             loss, accuracy = (rows[f"{split}_{key}"].to_numpy(np.float64) for key in ("loss", "accuracy"))
             if len(rows) > 1 and not np.isnan(accuracy).all():
@@ -85,7 +86,8 @@ def distance(found: Sequence[Curve]) -> Distance | None:
         gaps = []
         for a, b in pairs:
             shared = min(len(a.x), len(b.x))
-            gaps.append(np.abs(getattr(a, quantity)[:shared] - getattr(b, quantity)[:shared]).max())
+            gap = np.abs(getattr(a, quantity)[:shared] - getattr(b, quantity)[:shared])
+            gaps.append(gap[np.isfinite(gap)].max(initial=0.0))
         return float(max(gaps, default=0.0))
 
     return Distance(furthest("loss"), furthest("accuracy"))

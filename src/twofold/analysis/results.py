@@ -105,7 +105,7 @@ def times(run: Run) -> Times | None:
 
 
 def gaps(run: Run) -> list[Gap]:
-    """Per finished engine: training against validation, else against test; empty where nothing is held out."""
+    """Per finished engine: training against validation, else against test; none where nothing is held out."""
     found = []
     for engine, result in run.engines.items():
         split = next((s for s in ("validation", "test") if result[f"{s}_accuracy"] is not None), None)

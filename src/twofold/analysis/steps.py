@@ -1,4 +1,4 @@
-"""One training step, layer by layer: the equation and the dimensions of every product, forward and backward."""
+"""One training step, layer by layer: equations and dimensions of every product, forward and backward."""
 
 from __future__ import annotations
 

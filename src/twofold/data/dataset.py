@@ -121,9 +121,9 @@ def _check_sizes(y: Array, classes: tuple[str, ...], held: dict[str, int]) -> No
     counts = np.bincount(y, minlength=len(classes))
     parts = ["train", *held]
     rarest = int(counts.argmin())
-    if counts[rarest] < len(parts):
+    if (count := int(counts[rarest])) < len(parts):
         raise DataError(
-            f"class `{classes[rarest]}` has {counts[rarest]} sample{'s' * (counts[rarest] != 1)}; a stratified split into "
+            f"class `{classes[rarest]}` has {count} sample{'s' * (count != 1)}; a stratified split into "
             f"{', '.join(parts)} needs at least {len(parts)} of each class. Add samples, drop the class, or hold out less."
         )
     left = len(y) - sum(held.values())

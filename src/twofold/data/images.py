@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,9 +86,9 @@ def _decoded(split: str, progress: Progress) -> tuple[Array, Array]:
 def _read_cache(path: Path, split: str) -> tuple[Array, Array] | None:
     """`None` where the file is damaged: it is then made anew."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            images, labels = file["images"], file["labels"]
-    except (OSError, ValueError, KeyError, EOFError):
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            images, labels = arrays["images"], arrays["labels"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     whole = images.shape == (SIZES[split], 28, 28) and labels.shape == (SIZES[split],)
     return (images, labels.astype(np.int64)) if whole else None

@@ -49,6 +49,8 @@ def explain(error: ValidationError, raw: Mapping[str, Any]) -> list[Explained]:
     rules: dict[KeyPath, list[str]] = {}
     remedies: dict[KeyPath, str] = {}
     for details in error.errors(include_url=False):
+        if details["type"] == "too_short" and details["input"]:
+            continue  # it holds elements, only none without a fault
         path = _path(details, raw)
         rule = _rule(details, path, raw)
         if rule not in rules.setdefault(path, []):
@@ -86,6 +88,8 @@ def _path(details: ErrorDetails, raw: Any) -> KeyPath:
         here = raw[part] if _holds(raw, part) else None
         if _holds(raw, part):
             path, raw = (*path, part), here
+    if details["type"] == "union_tag_invalid":
+        return (*path, TAGS.get(str(path[0]), "kind"))
     return path
 
 
@@ -167,11 +171,12 @@ def _remedy(details: ErrorDetails, path: KeyPath, raw: Any) -> str:
         field = model.model_fields.get(missing) if model else None
         return f"`{missing}`: {field.description}" if field and field.description else ""
     field = _field(path, raw)
-    if field is None or details["type"] in {"extra_forbidden", "value_error"}:
+    if field is None or details["type"] in {"extra_forbidden", "value_error", "union_tag_not_found"}:
         return ""
     means = " ".join((field.description or "").split())
     default = "" if field.default in (PydanticUndefined, None) else f"The default is {_shown(field.default)}."
-    about = f"`{path[-1]}`: {means}" if means else ""
+    name = next(part for part in reversed(path) if isinstance(part, str))
+    about = f"`{name}`: {means}" if means else ""
     return " ".join(part for part in (about, default) if part)
 
 

@@ -139,12 +139,12 @@ def _parse(text: str, label: str, name: str, folder: Path | None, settings: dict
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"line (\d+)", str(error))
-        place = f"{label}:{line.group(1)}" if line else label
-        raise RecipeError([Fault(place, f"not valid TOML: {error}")]) from error
+        number = line.group(1) if line else len(text.splitlines()) or 1
+        raise RecipeError([Fault(f"{label}:{number}", f"not valid TOML: {error}")]) from error
     # A kind first: it starts its table anew, whatever else is set in it.
     for path, value in sorted(settings.items(), key=lambda item: item[0][-1] not in {"kind", "source"}):
         _set(raw, path, value)
-    raw = {"name": name, **raw}
+    raw = _default_kinds({"name": name, **raw})
     context = {"folder": folder} if folder else {}
     try:
         recipe = Recipe.model_validate(raw, context=context)
@@ -156,6 +156,16 @@ def _parse(text: str, label: str, name: str, folder: Path | None, settings: dict
     faults = [fault for fault in found if fault[0]] + [fault for fault in found if not fault[0] and "lacks" in fault[1]]
     faults += _network_faults(raw, set(sections_in_error(found)))
     raise RecipeError(_located(faults, text, label, settings))
+
+
+def _default_kinds(raw: dict[str, Any]) -> dict[str, Any]:
+    """`[optimizer]` with a rate and no kind is the default's: what `--set optimizer.lr=1` means without a table."""
+    kinds = {
+        name: field.default.kind
+        for name, field in Recipe.model_fields.items()
+        if hasattr(field.default, "kind") and isinstance(raw.get(name), dict)
+    }
+    return {**raw, **{name: {"kind": kind, **raw[name]} for name, kind in kinds.items()}}
 
 
 def _network_faults(raw: dict[str, Any], in_error: set[str]) -> list[Explained]:

@@ -97,7 +97,12 @@ def infer(data: DataSpec, layers: Sequence[LayerSpec]) -> tuple[Network, list[Ne
         output = spec.output_shape(shape)
         nodes.append(Node(str(index), spec, shape, output, spec.parameter_shapes(shape)))
         shape = output
-    return Network(tuple(nodes)), _ending_faults(data, shape, len(layers) - 1)
+    faults = _ending_faults(data, shape, len(layers) - 1)
+    if not faults and not any(node.parameters for node in nodes):
+        kinds = ", ".join(f"`{node.kind}`" for node in nodes)
+        rule = f"at least one of the `layers` must hold parameters to train; got {kinds}"
+        faults = [NetworkFault(len(layers) - 1, rule, 'End with { kind = "dense", units = CLASSES }.')]
+    return Network(tuple(nodes)), faults
 
 
 def _ending_faults(data: DataSpec, shape: Shape, last: int) -> list[NetworkFault]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -16,19 +17,21 @@ from twofold.report.text import ENGINES, SPLITS, decimal
 
 LOOKS = {"train": (BLUE, "-"), "validation": (GREEN, (0, (4, 1.5))), "test": (VERMILLION, (0, (1.2, 1.2)))}
 """Colour and dash of a split: either is enough to tell it."""
-PALE = {"alpha": 0.3, "linewidth": 5.0, "solid_capstyle": "butt"}
-THIN = {"linewidth": 1.3}
+PALE: dict[str, Any] = {"alpha": 0.3, "linewidth": 5.0, "solid_capstyle": "butt"}
+THIN: dict[str, Any] = {"linewidth": 1.3}
 TWO_DECADES = 100
 MOST_POINTS = 1000
 SIZE = (4.4, 3.0)
 
 
 def curves_picture(curves: Sequence[Curve], unit: str, caption: str) -> Picture:
-    """Accuracy at the left, loss at the right. The first engine is a thick pale line, the other thin upon it."""
+    """Accuracy, then loss. The first engine is a thick pale line, the other a thin one upon it."""
     panels = []
     for quantity in ("accuracy", "loss"):
         label = f"{quantity.capitalize()} against {unit}, {_who(curves)}"
-        panels.append(picture(label, *SIZE, lambda figure, q=quantity: _draw(figure.subplots(), curves, unit, q)))
+        panels.append(
+            picture(label, *SIZE, lambda figure, q=quantity: _draw(figure.subplots(), curves, unit, q))
+        )
     return Picture(tuple(panels), caption, _legend(curves))
 
 

@@ -1,7 +1,7 @@
 """How every figure is made: one style, one palette, and an SVG that can stand beside others in one page.
 
-A figure is the same, byte for byte, whenever and wherever it is drawn: no dates, no fonts but those that
-matplotlib brings, none of the user's settings. Text is drawn as outlines, so it looks alike on every machine.
+A figure is the same, byte for byte, whenever it is drawn: no dates, none of the user's settings, the one font
+that matplotlib brings. Text is drawn as outlines, so it looks alike on every machine.
 """
 
 from __future__ import annotations
@@ -53,7 +53,6 @@ STYLE: dict[str, Any] = {
     "ytick.labelsize": 8,
 }
 NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
-LONGEST = 14
 LINE, MARKER = 0.36, 0.14
 """Widths of the two kinds of keys, in inches."""
 
@@ -94,12 +93,12 @@ def key(label: str, width: float, look: Mapping[str, Any]) -> Markup:
     return picture(f"Key: {label}", width, MARKER, draw)
 
 
-def printable(name: str, index: int) -> str:
-    """The name of a class where the figures' font can write it, cut to a fit length; else its number."""
+def printable(name: str, index: int, longest: int = 14) -> str:
+    """The name of a class or feature, cut to a fit length; its number where the font cannot write it."""
     font = _font()
     if not name.strip() or any(font.get_char_index(ord(sign)) == 0 for sign in name):
-        return f"no. {index + 1}"
-    return name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
+        return f"no. {index}"
+    return name if len(name) <= longest else name[: longest - 1] + "…"
 
 
 @cache
@@ -108,7 +107,7 @@ def _font() -> Any:
 
 
 def _inline(svg: str, prefix: str, label: str, width: int) -> Markup:
-    """Without prologue, comments and unused ids; the ids in use carry the prefix, so that figures never share one."""
+    """Without prologue, comments and unused ids; the ids in use get the prefix: no two figures share one."""
     svg = re.sub(r"<!--.*?-->\s*", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
     svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{prefix}-{m[1]}"' if m[1] in used else "", svg)

@@ -44,7 +44,9 @@ def templates_picture(templates: Array, caption: str) -> Picture:
     columns = min(COLUMNS, len(shown))
     rows = -(-len(shown) // columns)
     panel = picture(
-        f"{len(shown)} templates of the first layer", 5.6, 0.9 + 4.6 * rows / columns,
+        f"{len(shown)} templates of the first layer",
+        5.6,
+        0.9 + 4.6 * rows / columns,
         lambda figure: _draw_templates(figure, shown, columns, rows),
     )
     return Picture((panel,), caption, narrow=True)
@@ -57,14 +59,14 @@ def _draw_templates(figure: Figure, templates: Array, columns: int, rows: int) -
         _mosaic(templates, columns, rows), cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="none"
     )
     axes.set_axis_off()
-    bar = figure.colorbar(image, ax=axes, orientation="horizontal", shrink=0.6, aspect=40, pad=0.02)
+    bar = figure.colorbar(image, ax=axes, orientation="horizontal", shrink=0.6, aspect=40, pad=0.04)
     bar.set_ticks([-limit, 0.0, limit], labels=[f"−{decimal(limit)}", "0", f"+{decimal(limit)}"])
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
     bar.set_label("weight")
 
 
 def _mosaic(templates: Array, columns: int, rows: int) -> Array:
-    """Side by side with a gap of a pixel or more; NaN, which is drawn as nothing, where there is no template."""
+    """Side by side with a gap of a pixel or more; NaN, which is drawn as nothing, fills the rest."""
     _, height, width = templates.shape
     gap = max(1, width // 12)
     mosaic = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap), np.nan)
@@ -81,8 +83,12 @@ def cards(preview: Preview, classes: Sequence[str]) -> list[Card]:
         true, before, after = int(preview.target[index]), preview.before[index], preview.after[index]
         label = f"Image {index + 1} of class {classes[true]}, with the {preview.measure} of each class"
         svg = picture(
-            label, 1.9, 2.75,
-            lambda figure, image=image, b=before, a=after, t=true: _draw_card(figure, image, b, a, t, classes),
+            label,
+            1.9,
+            2.75,
+            lambda figure, image=image, b=before, a=after, t=true: _draw_card(
+                figure, image, b, a, t, classes
+            ),
         )
         found.append(Card(svg, classes[true], _guess(before, true, classes), _guess(after, true, classes)))
     return found

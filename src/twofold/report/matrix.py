@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 
 from twofold.analysis import Confusion
+from twofold.arrays import Array
 from twofold.report.drawing import BLUE, INK, VERMILLION, Picture, picture, printable
 from twofold.report.text import ENGINES
 
@@ -35,12 +36,13 @@ def _draw(axes: Axes, confusion: Confusion) -> None:
     axes.imshow(colours, interpolation="none")
     axes.grid(False)
     axes.spines[:].set(visible=True, color=LINES)
+    axes.set(xlabel="predicted class", ylabel="true class")
+    if classes > MOST_NUMBERS:
+        axes.set(xlabel="number of the predicted class", ylabel="number of the true class")
+        return
     for edge in np.arange(0.5, classes - 1):
         axes.axhline(edge, color=LINES, linewidth=0.6)
         axes.axvline(edge, color=LINES, linewidth=0.6)
-    axes.set(xlabel="predicted class", ylabel="true class")
-    if classes > MOST_NUMBERS:
-        return
     names = [printable(name, index) for index, name in enumerate(confusion.classes)]
     long = max(len(name) for name in names) > 3
     axes.set_xticks(range(classes), names, rotation=45 if long else 0, ha="right" if long else "center")
@@ -48,7 +50,15 @@ def _draw(axes: Axes, confusion: Confusion) -> None:
     axes.tick_params(length=0)
     for i, j in zip(*np.nonzero(confusion.counts), strict=True):
         dark = diagonal[i, j] and percent[i, j] > 65
-        axes.text(j, i, _percent(percent[i, j]), ha="center", va="center", fontsize=8, color="white" if dark else INK)
+        axes.text(
+            j,
+            i,
+            _percent(percent[i, j]),
+            ha="center",
+            va="center",
+            fontsize=8,
+            color="white" if dark else INK,
+        )
     _samples(axes, confusion)
 
 
@@ -58,8 +68,8 @@ def _samples(axes: Axes, confusion: Confusion) -> None:
     right.set_yticks(range(len(confusion.classes)), [f"{count:,}" for count in confusion.samples])
     right.tick_params(length=0)
     right.spines[:].set_visible(False)
-    right.set_ylabel("samples", rotation=270, labelpad=10)
+    right.set_ylabel("samples", rotation=270, labelpad=4, va="bottom")
 
 
-def _percent(value: float) -> str:
+def _percent(value: Array) -> str:
     return "100" if value == 100 else f"{value:.1f}"

@@ -1,10 +1,11 @@
-"""From a run folder to `report.html`: one file that opens anywhere, without a script and without a network."""
+"""From a run folder to `report.html`: one file that opens anywhere, without script or network."""
 
 from __future__ import annotations
 
 import re
 from itertools import count
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -24,11 +25,11 @@ from twofold.analysis import (
 from twofold.recipe import dump, shape_text
 from twofold.report import sentences, tables
 from twofold.report.curves import curves_picture
-from twofold.report.drawing import Picture
+from twofold.report.drawing import Picture, printable
 from twofold.report.images import MOST_TEMPLATES, Card, cards, templates_picture
 from twofold.report.matrix import matrix_picture
 from twofold.report.plane import MOST_POINTS, plane_picture
-from twofold.report.text import ENGINES, SPLITS, moment
+from twofold.report.text import SPLITS, moment
 from twofold.runs import REPORT, Run, open_run, write_whole
 
 
@@ -48,7 +49,10 @@ def render(run: Run) -> str:
     """The page as text."""
     # PackageLoader finds the template in a wheel and in a zip as well.
     environment = Environment(
-        loader=PackageLoader("twofold.report", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=PackageLoader("twofold.report", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["code"] = code
@@ -84,19 +88,23 @@ def _facts(run: Run) -> dict[str, Any]:
         "steps": layer_steps(recipe.network),
         "loss": loss_step(recipe),
         "circumstances": tables.circumstances(run),
-        "folder": run.path.resolve().name,
+        "folder": quote(run.path.resolve().name),
     }
 
 
 def _figures(run: Run) -> dict[str, Any]:
-    found = curves(run)
     return {
-        "curves": curves_picture(found, counted(run), sentences.curves_caption(run, found)) if found else None,
+        "curves": _curves(run),
         "plane": _plane(run),
         "matrices": _matrices(run),
         "templates": _templates(run),
         **_cards(run),
     }
+
+
+def _curves(run: Run) -> Picture | None:
+    found = curves(run)
+    return curves_picture(found, counted(run), sentences.curves_caption(run, found)) if found else None
 
 
 def _plane(run: Run) -> Picture | None:
@@ -105,11 +113,11 @@ def _plane(run: Run) -> Picture | None:
         return None
     boundaries = [boundary(run, engine) for engine in run.engines]
     data = run.record["data"]
-    names = data["features"] or ("x₁", "x₂")
     standard = "" if run.recipe.data.standardize == "none" else " (standardized)"
+    x, y = (printable(name, i, 30) + standard for i, name in enumerate(data["features"] or ("x₁", "x₂")))
     counts = {split: len(samples) for split, samples in splits.items()}
     caption = sentences.plane_caption(run, boundaries, counts, MOST_POINTS)
-    return plane_picture(splits, boundaries, data["classes"], (names[0] + standard, names[1] + standard), caption)
+    return plane_picture(splits, boundaries, data["classes"], (x, y), caption)
 
 
 def _matrices(run: Run) -> list[Picture]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 
 from twofold.analysis import Boundary
 from twofold.arrays import Array
@@ -16,6 +18,7 @@ from twofold.report.drawing import COLOURS, INK, MARKER, Picture, key, picture
 from twofold.report.text import ENGINES, SPLITS
 
 MARKERS = ("o", "^", "s", "D", "v", "P", "X", "p")
+FILLS = {"train": "filled", "validation": "hollow, thin", "test": "hollow"}
 MOST_POINTS = 1000
 WIDTH = 4.4
 SHADE = 0.34
@@ -23,7 +26,10 @@ SHADE = 0.34
 
 
 def plane_picture(
-    splits: Mapping[str, Split], boundaries: Sequence[Boundary], classes: Sequence[str], axes: tuple[str, str],
+    splits: Mapping[str, Split],
+    boundaries: Sequence[Boundary],
+    classes: Sequence[str],
+    axes: tuple[str, str],
     caption: str,
 ) -> Picture:
     """One panel an engine; one without a boundary where no engine finished."""
@@ -36,9 +42,11 @@ def plane_picture(
     return Picture(tuple(panels), caption, _legend(splits, classes), tuple(titles), narrow=True)
 
 
-def _drawing(splits: Mapping[str, Split], boundary: Boundary | None, names: tuple[str, str]):
-    def draw(figure) -> None:
-        axes: Axes = figure.subplots()
+def _drawing(
+    splits: Mapping[str, Split], boundary: Boundary | None, names: tuple[str, str]
+) -> Callable[[Figure], None]:
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
         axes.grid(False)
         if boundary:
             _shade(axes, boundary)
@@ -75,9 +83,8 @@ def _lines(axes: Axes, boundary: Boundary) -> None:
         margin = boundary.margins[..., c]
         if np.ptp(np.sign(margin)):
             for width, colour in ((2.4, "white"), (1.1, INK)):
-                axes.contour(
-                    boundary.x, boundary.y, margin, levels=[0.0], colors=colour, linewidths=width, zorder=4 + c * 0.01
-                )
+                look: dict[str, Any] = {"colors": colour, "linewidths": width, "zorder": 4 + c * 0.01}
+                axes.contour(boundary.x, boundary.y, margin, levels=[0.0], **look)
 
 
 def _quantised(rgb: Array) -> Array:
@@ -93,13 +100,20 @@ def _scatter(axes: Axes, split: str, samples: Split) -> None:
         axes.plot(*x[y == c].T, linestyle="none", **_look(split, int(c)))
 
 
-def _look(split: str, c: int) -> dict[str, object]:
+def _look(split: str, c: int) -> dict[str, Any]:
+    """The look of a class: 64 pairs of colour and shape before one comes again."""
     colour, marker = COLOURS[c % len(COLOURS)], MARKERS[(c + c // len(COLOURS)) % len(MARKERS)]
-    if split == "train":
-        return {"marker": marker, "markersize": 3.6, "color": colour, "markeredgecolor": "white", "markeredgewidth": 0.3}
-    edge = {"test": 1.1, "validation": 0.5}[split]
+    size, fill, edge, edge_width = {
+        "train": (3.6, colour, "white", 0.3),
+        "validation": (4.8, "white", colour, 0.6),
+        "test": (4.8, "white", colour, 1.2),
+    }[split]
     return {
-        "marker": marker, "markersize": 4.8, "color": "white", "markeredgecolor": colour, "markeredgewidth": edge,
+        "marker": marker,
+        "markersize": size,
+        "color": fill,
+        "markeredgecolor": edge,
+        "markeredgewidth": edge_width,
     }
 
 
@@ -107,5 +121,7 @@ def _legend(splits: Mapping[str, Split], classes: Sequence[str]) -> tuple[tuple[
     entries = {f"class {name}": _look("train", c) for c, name in enumerate(classes)}
     for split in splits:
         look = _look(split, 0) | {"markeredgecolor": INK} | ({"color": INK} if split == "train" else {})
-        entries[f"{SPLITS[split]} ({'filled' if split == 'train' else 'hollow'})"] = look
-    return tuple((key(f"points of {name}", MARKER, look), name) for name, look in entries.items())
+        entries[f"{SPLITS[split]} ({FILLS[split]})"] = look
+    return tuple(
+        (key(f"points of {name}", MARKER, look | {"markersize": 5}), name) for name, look in entries.items()
+    )

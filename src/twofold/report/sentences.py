@@ -25,7 +25,7 @@ from twofold.analysis import (
 )
 from twofold.arrays import Array
 from twofold.report.curves import logarithmic, thinned
-from twofold.report.text import ENGINES, SPLITS, decimal, joined, plural, seconds, share, times_as
+from twofold.report.text import ENGINES, SPLITS, decimal, joined, loss_text, plural, seconds, share, times_as
 from twofold.runs import Run
 
 
@@ -37,9 +37,10 @@ def lead(run: Run) -> str:
     size = training.batch_size
     batches = "all at once in every step" if size == "full" else f"in batches of {size:,}"
     engines = [ENGINES[engine] for engine in training.engines]
-    who = f"in {engines[0]}." if len(engines) == 1 else (
-        f"once in {engines[0]} and once in {engines[1]}: from the same initial weights, on the same data in the same order."
-    )
+    who = f"in {engines[0]}."
+    if len(engines) > 1:
+        who = f"once in {engines[0]} and once in {engines[1]}: "
+        who += "from the same initial weights, on the same data in the same order."
     samples = plural(run.record["data"]["samples"]["train"], "sample")
     was = "was" if run.status == "finished" else "was to be"
     return f"{network} {was} trained for {length} on {samples}, {batches}, {who}"
@@ -61,8 +62,8 @@ def results_sentences(run: Run, curves: Sequence[Curve]) -> list[str]:
     if shares is not None:
         split = SPLITS[run.record["data"]["held_out"]]
         found.append(
-            f"For comparison: answering the most frequent class every time would score {share(float(shares.max()))} "
-            f"on the {split} samples."
+            "For comparison: answering the most frequent class every time would score "
+            f"{share(float(shares.max()))} on the {split} samples."
         )
     return found
 
@@ -71,20 +72,20 @@ def agreement_sentence(agreed: Agreement) -> str:
     """Whether the engines agree in accuracy to within one sample."""
     split, total = SPLITS[agreed.split], f"{agreed.samples:,}"
     (first, right), (second, other) = agreed.right.items()
-    alike = (
-        "and predict the same class for each" if not agreed.different
-        else f"but predict different classes for {plural(agreed.different, 'sample')}"
-    )
-    counts = f"{ENGINES[first]} gets {right:,} of {total} right and {ENGINES[second]} {other:,}"
+    unlike = f"predict different classes for {plural(agreed.different, 'sample')}"
     if right == other:
+        alike = f"but {unlike}" if agreed.different else "and predict the same class for each"
         return f"The engines agree: both get {right:,} of {total} {split} samples right, {alike}."
+    counts = (
+        f"{ENGINES[first]} gets {right:,} of {total} right and {ENGINES[second]} {other:,}; they {unlike}"
+    )
     if agreed.within_one:
-        return f"The engines agree in {split} accuracy to within one sample: {counts}, {alike}."
-    return f"The engines differ in {split} accuracy by {agreed.difference:,} samples: {counts}, {alike}."
+        return f"The engines agree in {split} accuracy to within one sample: {counts}."
+    return f"The engines differ in {split} accuracy by {agreed.difference:,} samples: {counts}."
 
 
 def gap_sentences(found: Sequence[Gap]) -> list[str]:
-    """How far training accuracy is from the held-out one; once for both engines where the numbers are the same."""
+    """How far training accuracy is from the held-out one; said once where both engines have the numbers."""
     said: dict[str, list[str]] = {}
     for gap in found:
         side = "above" if gap.size >= 0 else "below"
@@ -114,10 +115,10 @@ def _who(engines: Sequence[str]) -> str:
 def _lowest_text(lowest: Lowest, unit: str) -> str:
     split = SPLITS[lowest.split]
     if lowest.at == lowest.end:
-        return f"The {split} loss was lowest, {decimal(lowest.loss)}, at the very end"
+        return f"The {split} loss was lowest, {loss_text(lowest.loss)}, at the very end"
     return (
-        f"The {split} loss was lowest, {decimal(lowest.loss)}, at {unit} {lowest.at:,g} and ended at "
-        f"{decimal(lowest.last)}"
+        f"The {split} loss was lowest, {loss_text(lowest.loss)}, at {unit} {lowest.at:,g} and ended at "
+        f"{loss_text(lowest.last)}"
     )
 
 
@@ -127,13 +128,13 @@ def curves_caption(run: Run, curves: Sequence[Curve]) -> str:
     scale = ", the loss on a logarithmic scale" if logarithmic(curves) else ""
     splits = joined([SPLITS[s] for s in SPLITS if any(curve.split == s for curve in curves)])
     longest = max(curves, key=lambda curve: len(curve.x))
-    text = f"Accuracy and loss on the {splits} samples against {unit}{scale}; {len(longest.x):,} evaluations an engine"
+    text = f"Accuracy and loss on the {splits} samples against {unit}{scale}; {len(longest.x):,} evaluations"
     every = thinned(longest).step or 1
     text += f", every {every}th drawn." if every > 1 else "."
     if apart := distance(curves):
         text += (
-            f" The curves of the two engines are never further apart than {decimal(apart.loss, 2)} in loss and "
-            f"{decimal(apart.accuracy, 2)} in accuracy."
+            " The curves of the two engines are never further apart than "
+            f"{decimal(apart.loss, 2)} in loss and {decimal(apart.accuracy, 2)} in accuracy."
         )
     return text
 
@@ -144,23 +145,24 @@ def plane_caption(run: Run, boundaries: Sequence[Boundary], counts: dict[str, in
     hidden = f" (at most {drawn:,} of each are drawn)" if max(counts.values()) > drawn else ""
     text = f"The {splits}{hidden}, classes by colour and by shape."
     if boundaries:
-        text += " The shade is what the network answers, the stronger the surer; the line is where the answer changes."
+        text += " The shade is the network’s answer, the stronger the surer; the line is where it changes."
     if len(boundaries) > 1:
         first, second = (boundary.shares.argmax(axis=-1) for boundary in boundaries[:2])
-        same = float((first == second).mean())
-        where = "at every point of the plane shown" if same == 1 else f"on {100 * same:.2f} % of the plane shown"
-        text += f" Both engines give the same answer {where}."
+        same, total = int((first == second).sum()), first.size
+        where = f"all {total:,}" if same == total else f"{same:,} of {total:,}"
+        text += f" Both engines give the same answer at {where} points of a grid over the rectangle."
     return text
 
 
 def confusion_caption(confusion: Confusion, split: str) -> str:
     """How to read the matrix, and its worst confusions."""
-    both = len(confusion.engines) > 1
-    who = "both engines, which predict the same class for every sample" if both else ENGINES[confusion.engines[0]]
+    who = ENGINES[confusion.engines[0]]
+    if len(confusion.engines) > 1:
+        who = "both engines, which predict the same class for every sample"
     total = plural(int(confusion.counts.sum()), f"{SPLITS[split]} sample")
     text = (
-        f"Confusion matrix of {who}: {total}, in per cent of each true class (rows). On the diagonal, in blue, the "
-        "right answers; beside it, in orange, the confusions, the darker the more frequent. "
+        f"Confusion matrix of {who}: {total}, in per cent of each true class (rows). On the diagonal, "
+        "in blue, the right answers; beside it, in orange, the confusions, the darker the more frequent. "
     )
     return text + worst_sentence(confusion.worst(), confusion.wrong)
 
@@ -183,13 +185,16 @@ def templates_caption(templates: dict[str, Array], name: str, most: int) -> str:
     (engine, first), *others = templates.items()
     units, height, width = first.shape
     which = f"The {units:,} rows" if units <= most else f"The first {most} of {units:,} rows"
+    largest = decimal(float(np.abs(first).max()))
     text = (
         f"{which} of the first weight matrix `{name}` ({units:,} × {height * width:,}) after training in "
-        f"{ENGINES[engine]}, each drawn as {height} × {width} pixels: what a hidden unit looks for. Ink on a red pixel "
-        f"excites the unit, on a blue one it inhibits it; the largest weight has size {decimal(float(np.abs(first).max()))}."
+        f"{ENGINES[engine]}, each drawn as {height} × {width} pixels: what a hidden unit "
+        f"looks for. Ink on a red pixel excites the unit, on a blue one inhibits it; "
+        f"the largest weight has size {largest}."
     )
     for other, array in others:
-        text += f" {ENGINES[other]}’s differ from them by at most {decimal(float(np.abs(array - first).max()), 2)}."
+        apart = decimal(float(np.abs(array - first).max()), 2)
+        text += f" {ENGINES[other]}’s weights differ from these by at most {apart}."
     return text
 
 
@@ -197,8 +202,9 @@ def cards_caption(previews: Sequence[Preview], split: str) -> str:
     """What the bars are, and how far the engines' values are apart."""
     first, *others = previews
     text = (
-        f"The first {len(first.images)} {split} images, with the {first.measure} that {ENGINES[first.engine]} gives to each "
-        "class: outlined before any training, filled after it (the true class in blue, the others in orange)."
+        f"The first {len(first.images)} {split} images, with the {first.measure} that "
+        f"{ENGINES[first.engine]} gives to each class: outlined before any training, filled after it "
+        "(the true class in blue, the others in orange)."
     )
     for other in others:
         apart = float(np.abs(other.after - first.after).max())

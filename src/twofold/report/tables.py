@@ -8,7 +8,7 @@ from typing import Any
 
 from twofold.analysis import Result, results
 from twofold.recipe import Recipe
-from twofold.report.text import ENGINES, SPLITS, decimal, joined, seconds, share, value_text
+from twofold.report.text import ENGINES, SPLITS, joined, loss_text, seconds, share, value_text
 from twofold.runs import Run
 
 
@@ -58,7 +58,7 @@ def _result_row(result: Result, splits: list[str]) -> ResultRow:
     return ResultRow(
         ENGINES[result.engine],
         [share(result.scores[f"{split}_accuracy"]) for split in splits],
-        ["–" if loss is None else f"{loss:.4f}" if abs(loss) < 1e4 else decimal(loss) for loss in losses],
+        [loss_text(loss) for loss in losses],
         seconds(result.seconds),
         f"{result.steps:,}",
         "–" if mean is None else f"{mean:,.{1 if mean < 100 else 0}f}",
@@ -76,6 +76,8 @@ def _setting(part: str, spec: Any) -> Setting:
     values: dict[str, Any] = spec.model_dump(mode="json", exclude_none=True)
     kind = values.pop("kind", None) or values.pop("source", None) or ""
     meaning = inspect.cleandoc(type(spec).__doc__ or "").split("\n\n")[0].replace("\n", " ")
+    if values.get("reduction") == "sum":
+        meaning += " Here a batch’s terms are added, not averaged; what is reported is the mean."
     name = {"initial": "initial weights"}.get(part, part)
     return Setting(name, kind, [(key, value_text(value)) for key, value in values.items()], meaning)
 
@@ -95,7 +97,12 @@ def circumstances(run: Run) -> list[tuple[str, str]]:
         ("Threads", threads),
         ("Platform", facts["platform"]),
         ("Versions", versions),
-        ("Began, ended", " – ".join(run.record[key].replace("T", " ").replace("+00:00", " UTC") for key in ("started", "finished"))),
+        (
+            "Began, ended",
+            " – ".join(
+                run.record[key].replace("T", " ").replace("+00:00", " UTC") for key in ("started", "finished")
+            ),
+        ),
     ]
     return [row for row in rows if row[1]]
 

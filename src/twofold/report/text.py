@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,13 +12,13 @@ ENGINES = {"numpy": "NumPy", "torch": "PyTorch"}
 SPLITS = {"train": "training", "validation": "validation", "test": "test"}
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
-    "December",
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
 
 
 def decimal(value: float, digits: int = 3) -> str:
-    """So many significant digits, without an exponent where a reader needs none: `0.0312`, `1,250`, `3.4·10⁻⁸`."""
+    """So many significant digits, with an exponent only where it helps: `0.0312`, `1,250`, `3.4·10⁻⁸`."""
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
     if 1e-4 <= abs(value) < 1e7:
@@ -45,6 +46,13 @@ def share(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}"
 
 
+def loss_text(value: float | None) -> str:
+    """A loss: four places where they say something."""
+    if value is None:
+        return "–"
+    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e4 else decimal(value)
+
+
 def plural(count: int, noun: str) -> str:
     """`1 sample`, `1,600 samples`."""
     return f"{count:,} {noun}{'s' * (count != 1)}"
@@ -63,7 +71,7 @@ def value_text(value: Any) -> str:
         return f"{value:g}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(value_text, value))}]"
-    return str(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
 
 
 def moment(text: str) -> str:

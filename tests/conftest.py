@@ -1,0 +1,69 @@
+"""What several test files share: small fast recipes, a run that is made once, the command line in process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import twofold
+from twofold.cli import main
+from twofold.data.sources import at_hand
+from twofold.recipe import load_recipe
+
+# Nothing that a test decodes or trains lands in the user's folders.
+SHORT = {"training.epochs": 2, "data.samples": 100}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left behind."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Run a command line in this process, as `main` would be run."""
+
+    def call(*words: str | Path) -> Outcome:
+        monkeypatch.setattr("sys.argv", ["twofold", *(str(word) for word in words)])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        captured = capsys.readouterr()
+        return Outcome(int(exit_.value.code or 0), captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def moons_run(tmp_path_factory: pytest.TempPathFactory) -> twofold.Run:
+    """A finished run of both engines, to be read and not to be written to."""
+    folder = tmp_path_factory.mktemp("runs") / "moons"
+    return twofold.run("moons", overrides=SHORT | {"data.validation": 0.1}, out=folder)
+
+
+@pytest.fixture
+def in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def pytest_collection_modifyitems(items: list[Any]) -> None:
+    """Tests on the real MNIST images are skipped, and say so, where the images are not at hand."""
+    if at_hand(load_recipe("mnist-mlp").data):
+        return
+    skip = pytest.mark.skip(reason="MNIST is not at hand: set TWOFOLD_DATA to a folder that holds hub/ylecun/mnist")
+    for item in items:
+        if "mnist" in item.keywords:
+            item.add_marker(skip)
+
+
+os.environ.setdefault("COLUMNS", "80")

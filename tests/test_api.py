@@ -1,0 +1,196 @@
+"""Runs and verifications from Python: the same result, faults in training, interruption."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import twofold
+from twofold.api import Silent
+from twofold.recipe import load_recipe, titles
+from twofold.training import Row
+
+SHORT = {"training.epochs": 3, "data.samples": 100}
+
+
+def test_both_engines_train_alike(moons_run: twofold.Run) -> None:
+    ours, theirs = moons_run.weights("numpy"), moons_run.weights("torch")
+    for name in ours:
+        np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-4, atol=1e-5, err_msg=name)
+    numpy, torch = moons_run.engines["numpy"], moons_run.engines["torch"]
+    assert numpy["test_accuracy"] == torch["test_accuracy"]
+    assert numpy["steps"] == torch["steps"] == 6
+
+
+DROPOUT = {
+    "layers": [
+        {"kind": "dense", "units": 16}, {"kind": "tanh"}, {"kind": "dropout", "p": 0.3}, {"kind": "dense", "units": 2},
+    ]
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("settings", [{}, DROPOUT, {"training.dtype": "float64"}, {"loss.kind": "mean_squared"}])
+def test_the_same_recipe_gives_the_same_bytes(tmp_path: Path, settings: dict[str, Any]) -> None:
+    first, second = (twofold.run("moons", overrides=SHORT | settings, out=tmp_path / name) for name in "ab")
+    for engine in ("numpy", "torch"):
+        for name, array in first.weights(engine).items():
+            np.testing.assert_array_equal(array, second.weights(engine)[name], err_msg=name)
+    assert first.history.drop(columns="seconds").equals(second.history.drop(columns="seconds"))
+
+
+def test_a_seed_changes_the_weights_and_not_the_data(tmp_path: Path) -> None:
+    first, second = (
+        twofold.run("moons", overrides=SHORT | {"training.seed": seed}, engines=["numpy"], out=tmp_path / str(seed))
+        for seed in (0, 1)
+    )
+    assert first.record["data"] == second.record["data"]
+    assert not np.array_equal(first.weights("numpy")["0.weight"], second.weights("numpy")["0.weight"])
+
+
+def test_an_engine_alone_trains_as_beside_the_other(tmp_path: Path, moons_run: twofold.Run) -> None:
+    alone = twofold.run(moons_run.recipe, engines=["torch"], out=tmp_path / "alone")
+    assert list(alone.engines) == ["torch"]
+    for name, array in alone.weights("torch").items():
+        np.testing.assert_array_equal(array, moons_run.weights("torch")[name], err_msg=name)
+
+
+@pytest.mark.parametrize(("lr", "loss", "where"), [
+    (1e20, "inf", "the loss itself; every layer's output is finite"), (1e30, "nan", "the output of layer 2 (dense)"),
+])  # fmt: skip
+@pytest.mark.parametrize("engine", ["numpy", "torch"])
+def test_a_loss_that_is_not_finite_ends_training_at_its_step(
+    tmp_path: Path, engine: str, lr: float, loss: str, where: str
+) -> None:
+    with pytest.raises(twofold.TrainingDivergedError) as error:
+        twofold.run("moons", overrides=SHORT | {"optimizer.lr": lr}, engines=[engine], out=tmp_path / "run")
+    message = str(error.value)
+    assert (error.value.engine, error.value.step) == (engine, 2)
+    assert message.startswith(f"{engine} engine: the loss became {loss} at step 2 (epoch 1), with learning rate {lr:g}.\n")
+    assert f"First non-finite value: {where}.\n" in message
+    assert "Largest gradient before it: 2.weight, with an element of size 0." in message
+    assert "Try --set optimizer.lr=0.01: with it the loss fell over the first 50 steps." in message
+    run = twofold.open_run(tmp_path / "run")
+    assert run.status == "failed"
+    assert run.record["failure"]["step"] == 2
+    assert run.history["step"].tolist() == [0]
+    assert not run.engines
+
+
+def test_the_suggested_rate_is_one_that_learns(tmp_path: Path) -> None:
+    with pytest.raises(twofold.TrainingDivergedError, match=r"optimizer\.lr=0\.01") as error:
+        twofold.run("moons", overrides=SHORT | {"optimizer.lr": 1e20}, engines=["numpy"], out=tmp_path / "a")
+    assert "0.01" in str(error.value)
+    run = twofold.run("moons", overrides=SHORT | {"optimizer.lr": 0.01}, engines=["numpy"], out=tmp_path / "b")
+    assert run.history["train_loss"].iloc[-1] < run.history["train_loss"].iloc[0]
+
+
+def test_an_overflow_in_the_last_step_is_no_success(tmp_path: Path) -> None:
+    settings = SHORT | {"optimizer.lr": 1e30, "training.steps": 1}
+    with pytest.raises(twofold.TrainingDivergedError):
+        twofold.run("moons", overrides=settings, engines=["numpy"], out=tmp_path / "run")
+
+
+class Interrupting(Silent):
+    """Presses Ctrl-C at an evaluation of the second engine."""
+
+    def __init__(self) -> None:
+        self.engine = ""
+
+    def started(self, what: str, steps: int) -> None:
+        self.engine = what
+
+    def evaluated(self, row: Row) -> None:
+        if self.engine == "torch" and row.step:
+            raise KeyboardInterrupt
+
+
+def test_an_interrupted_run_says_so_and_keeps_what_it_has(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt) as interrupt:
+        twofold.run("moons", overrides=SHORT | {"training.evaluate_every": 1}, out=tmp_path / "run", watcher=Interrupting())
+    assert interrupt.value.__notes__ == [f"what was recorded until then is in {tmp_path / 'run'}"]
+    run = twofold.open_run(tmp_path / "run")
+    assert run.status == "interrupted"
+    assert list(run.engines) == ["numpy"]
+    assert run.weights("numpy")
+    assert run.history["engine"].value_counts().to_dict() == {"numpy": 4, "torch": 2}
+    with pytest.raises(twofold.RunFolderError, match=r"holds no torch\.safetensors: the run is interrupted"):
+        run.weights("torch")
+
+
+def test_nothing_is_written_where_the_recipe_is_wrong(in_tmp: Path) -> None:
+    for settings in ({"optimizer.lr": -1}, {"layers.2.units": 3}, {"data.samples": 3}):
+        with pytest.raises(twofold.UserError):
+            twofold.run("moons", overrides=settings)
+    with pytest.raises(twofold.RecipeError, match='`engines\\[0\\]` must be "numpy" or "torch"'):
+        twofold.run("moons", engines=["jax"])
+    assert not list(in_tmp.iterdir())
+
+
+def test_cuda_is_refused_where_there_is_none(in_tmp: Path) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    with pytest.raises(twofold.UserError, match="PyTorch finds no CUDA device"):
+        twofold.run("moons", overrides={"training.device": "cuda"})
+    assert not list(in_tmp.iterdir())
+
+
+@pytest.mark.parametrize("mode", ["resync", "free"])
+@pytest.mark.parametrize("name", titles())
+def test_every_built_in_recipe_agrees(name: str, mode: Any) -> None:
+    """Short; `make torture` takes 200 steps of each."""
+    found = twofold.verify(name, steps=5, mode=mode)
+    assert found.agrees
+    assert 0 < max(found.verdict.largest.values()) <= 1e-9
+    assert len(found.projections) == len(load_recipe(name).network.parameters)
+
+
+def test_verification_without_data_takes_random_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TWOFOLD_DATA", raising=False)
+    monkeypatch.setenv("TWOFOLD_CACHE", str(tmp_path))
+    found = twofold.verify("mnist-mlp", steps=3)
+    assert found.agrees
+    assert found.data == "random"
+    assert twofold.verify("moons", steps=3).data == "real"
+
+
+def test_a_verification_as_plain_values() -> None:
+    values = twofold.verify("moons", steps=2).to_json()
+    assert json.loads(json.dumps(values, allow_nan=False)) == values
+    assert {"agrees", "steps", "tolerance", "largest", "first_divergence"} <= set(values)
+    assert set(values["largest"]) == {"forward", "loss", "gradient", "state"}
+    assert values["first_divergence"] is None
+
+
+def test_a_tolerance_below_rounding_is_not_met() -> None:
+    found = twofold.verify("moons", steps=20, tolerance=1e-18)
+    assert not found.agrees
+    assert found.to_json()["first_divergence"]["stage"] in {"forward", "loss", "gradient", "state"}
+    assert "part at step" in found._repr_html_()
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    ({"steps": 0}, "`steps` must be at least 1; got 0"),
+    ({"mode": "both"}, "`mode` must be `resync` or `free`; got `both`"),
+    ({"dtype": "float16"}, "`dtype` must be `float64` or `float32`; got `float16`"),
+    ({"tolerance": -1.0}, "`tolerance` must be greater than 0; got -1.0"),
+])  # fmt: skip
+def test_arguments_out_of_range(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(twofold.UserError) as error:
+        twofold.verify("moons", **arguments)
+    assert str(error.value) == message
+
+
+REACHED = {"moons": 0.995, "circles": 0.82, "classification": 0.94, "blobs": 0.99, "digits": 0.96}
+
+
+@pytest.mark.parametrize("name", REACHED)
+def test_a_recipe_reaches_what_was_reported(name: str, tmp_path: Path) -> None:
+    """In the NumPy engine; that the torch engine gives the same is the business of the lock-step."""
+    run = twofold.run(name, engines=["numpy"], out=tmp_path / name)
+    assert run.engines["numpy"]["test_accuracy"] >= REACHED[name]

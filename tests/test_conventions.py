@@ -1,0 +1,376 @@
+"""The table of `docs/conventions.md`: every row names a test that is there, and the tests that are nowhere else.
+
+Numbers are small enough to be followed on paper; where the table speaks of scikit-learn, scikit-learn is asked.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from cases import TANH, dense, normal, recipe
+from sklearn.neural_network import MLPClassifier
+from sklearn.neural_network._base import squared_loss as sklearn_squared_loss
+from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
+
+from twofold.arrays import FLOOR, Array, gap
+from twofold.data import Batches, Dataset, Split
+from twofold.engine import State
+from twofold.initial import initial_parameters
+from twofold.numpy_engine import LOSSES, NumpyEngine
+from twofold.numpy_engine.activations import Relu, Softmax
+from twofold.numpy_engine.dense import Dense
+from twofold.numpy_engine.dropout import Dropout
+from twofold.numpy_engine.layer import EVALUATION, TRAINING, Mode
+from twofold.numpy_engine.optimizers import clip, optimizer
+from twofold.recipe import training as part
+from twofold.schedules import learning_rate
+from twofold.training import Score, evaluate
+
+ROOT = Path(__file__).parents[1]
+NOT_BUILT = "not built yet"
+LN2 = math.log(2)
+
+
+# The table
+
+
+def rows() -> dict[str, str]:
+    """The last column by the first."""
+    lines = (ROOT / "docs" / "conventions.md").read_text("utf-8").splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    head, rule, *body = cells
+    assert head == ["quantity", "ours (PyTorch's)", "others", "test"]
+    assert all(len(row) == len(head) for row in [rule, *body]), "a row with another number of columns"
+    return {row[0]: row[-1] for row in body}
+
+
+def named(cell: str) -> list[tuple[str, str]]:
+    return re.findall(r"`(tests/\w+\.py)::(\w+)`", cell)
+
+
+def tests_of(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text("utf-8"))
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
+
+
+@pytest.mark.parametrize("quantity", rows())
+def test_every_row_names_a_test_that_exists(quantity: str) -> None:
+    cell = rows()[quantity]
+    if cell == NOT_BUILT:
+        return
+    assert named(cell), f"the row `{quantity}` names no test"
+    for path, test in named(cell):
+        assert test in tests_of(ROOT / path), f"{path} has no {test}"
+
+
+def test_every_convention_tested_here_is_in_the_table() -> None:
+    in_table = {test for cell in rows().values() for path, test in named(cell) if path == "tests/test_conventions.py"}
+    about_the_table = {"test_every_row_names_a_test_that_exists", "test_every_convention_tested_here_is_in_the_table"}
+    assert tests_of(Path(__file__)) - about_the_table == in_table
+
+
+# Losses
+
+
+def test_cross_entropy_is_a_mean_over_the_batch_in_nats() -> None:
+    loss, gradient = LOSSES["cross_entropy"](np.zeros((2, 2)), np.array([0, 1]))
+    assert loss == pytest.approx(LN2)
+    assert gradient.tolist() == [[-0.25, 0.25], [0.25, -0.25]]
+
+
+def test_squared_error_is_a_mean_over_batch_and_outputs() -> None:
+    outputs = np.array([[1.0, 2.0], [0.0, 0.0]])
+    loss, gradient = LOSSES["mean_squared"](outputs, np.array([0, 1]))
+    assert loss == (0 + 4 + 0 + 1) / 4
+    assert gradient.tolist() == [[0.0, 1.0], [0.0, -0.5]]
+    halved = sklearn_squared_loss(np.array([[1.0, 0.0], [0.0, 1.0]]), outputs)
+    assert halved == loss / 2
+
+
+def test_a_summed_loss_has_as_many_times_the_gradient() -> None:
+    z, target = normal("summed", (5, 3)), np.array([0, 1, 2, 1, 0])
+    for kind, terms in {"cross_entropy": 5, "mean_squared": 15}.items():
+        mean, gradient = LOSSES[kind](z, target)
+        total, total_gradient = LOSSES[kind](z, target, reduction="sum")
+        assert total == pytest.approx(terms * mean)
+        np.testing.assert_allclose(total_gradient, terms * gradient, rtol=1e-14)
+
+
+# Layers
+
+
+def test_dense_weights_are_out_by_in() -> None:
+    W = np.array([[1.0, 2.0, 3.0], [0.0, 0.0, 1.0]])
+    y, _ = Dense().forward({"weight": W, "bias": np.array([10.0, 20.0])}, np.array([[1.0, 1.0, 2.0]]), TRAINING)
+    assert y.tolist() == [[19.0, 22.0]]
+    assert [array.shape for array in initial_parameters(recipe([dense(2)], inputs=3)).values()] == [(2, 3), (2,)]
+    assert classifier(hidden_layer_sizes=()).coefs_[0].shape == (3, 2)
+
+
+def test_softmax_is_over_the_last_axis() -> None:
+    y, _ = Softmax().forward({}, normal("softmax", (3, 4, 5)), TRAINING)
+    np.testing.assert_allclose(y.sum(axis=-1), np.ones((3, 4)), rtol=1e-14)
+
+
+def test_relu_has_no_slope_at_zero() -> None:
+    _, cache = Relu().forward({}, np.array([-1.0, -0.0, 0.0, 1.0]), TRAINING)
+    dx, _ = Relu().backward({}, cache, np.ones(4))
+    assert dx.tolist() == [0.0, 0.0, 0.0, 1.0]
+
+
+def test_dropout_is_inverted_and_absent_in_evaluation() -> None:
+    x, mask = np.array([[1.0, 2.0, 3.0, 4.0]]), np.array([[True, False, True, True]])
+    y, cache = Dropout(0.75).forward({}, x, Mode(True, mask))
+    dx, _ = Dropout(0.75).backward({}, cache, np.ones((1, 4)))
+    assert y.tolist() == [[4.0, 0.0, 12.0, 16.0]]
+    assert dx.tolist() == [[4.0, 0.0, 4.0, 4.0]]
+    assert Dropout(0.75).forward({}, x, EVALUATION)[0].tolist() == x.tolist()
+
+
+def test_dropout_drops_a_share_of_p() -> None:
+    built = recipe([{"kind": "dropout", "p": 0.2}, dense(2)], inputs=100, training={"batch_size": 100})
+    batch = next(iter(Batches(built, split(100, 100))))
+    assert batch.masks["0"].mean() == pytest.approx(0.8, abs=4 * math.sqrt(0.2 * 0.8 / 10_000))
+
+
+# Optimizers
+
+
+def updated(spec: Any, gradients: list[float], rates: list[float] | None = None, p: float = 1.0) -> list[float]:
+    """The parameter after each update."""
+    rule, vector = optimizer(spec), np.array([p])
+    moments, path = rule.init(vector), []
+    for k, (g, lr) in enumerate(zip(gradients, rates or [spec.lr] * len(gradients), strict=True), start=1):
+        rule.update(vector, np.array([g]), moments, lr, k)
+        path.append(float(vector[0]))
+    return path
+
+
+def updated_by_sklearn(optimizer: Any, gradients: list[float], rates: list[float]) -> list[float]:
+    parameters, path = [np.array([1.0])], []
+    for g, lr in zip(gradients, rates, strict=True):
+        optimizer.learning_rate = lr
+        optimizer.update_params(parameters, [np.array([g])])
+        path.append(float(parameters[0][0]))
+    return path
+
+
+def test_the_rate_stands_outside_the_momentum() -> None:
+    """v = 1, then 0.5 · 1 + 1 = 1.5: steps of 0.1 · 1 and 0.01 · 1.5. Inside, the second is 0.5 · 0.1 + 0.01 · 1."""
+    gradients, rates = [1.0, 1.0], [0.1, 0.01]
+    assert updated(part.Sgd(momentum=0.5), gradients, rates) == pytest.approx([0.9, 0.885])
+    theirs = SGDOptimizer([np.array([1.0])], momentum=0.5, nesterov=False)
+    assert updated_by_sklearn(theirs, gradients, rates) == pytest.approx([0.9, 0.84])
+
+
+def test_momentum_is_not_dampened() -> None:
+    """A constant gradient moves by 1 / (1 − μ) times the plain step in the end."""
+    path = updated(part.Sgd(lr=0.1, momentum=0.5), [1.0] * 60)
+    assert path[-2] - path[-1] == pytest.approx(0.1 / 0.5)
+
+
+def test_nesterov_steps_along_the_gradient_and_the_momentum() -> None:
+    assert updated(part.Sgd(lr=0.1, momentum=0.5, nesterov=True), [1.0, 1.0]) == pytest.approx([0.85, 0.675])
+
+
+def eps_felt(step: float, g: float, lr: float) -> float:
+    """ε of a first step η g / (g + ε)."""
+    return lr * g / step - g
+
+
+def test_adams_eps_is_added_after_the_bias_correction() -> None:
+    """At the first step scikit-learn's ε weighs 1 / √(1 − β₂) = 31.6 times as much."""
+    lr, g, eps = 0.1, 0.5, 1e-4
+    ours = updated(part.Adam(lr=lr, eps=eps), [g])
+    theirs = AdamOptimizer([np.array([1.0])], learning_rate_init=lr, epsilon=eps)
+    assert eps_felt(1 - ours[0], g, lr) == pytest.approx(eps, rel=1e-6)
+    felt = eps_felt(1 - updated_by_sklearn(theirs, [g], [lr])[0], g, lr)
+    assert felt / eps == pytest.approx(1 / math.sqrt(1 - 0.999), rel=1e-6)
+    assert felt / eps == pytest.approx(31.6, abs=0.05)
+
+
+def test_rmsprop_has_eps_outside_the_root_and_no_bias_correction() -> None:
+    """v = 0.01 · 0.5²: the first step is η g / (0.05 + ε)."""
+    path = updated(part.Rmsprop(lr=0.01, eps=0.05), [0.5])
+    assert path == pytest.approx([1 - 0.01 * 0.5 / 0.1])
+
+
+@pytest.mark.parametrize(
+    ("spec", "after"),
+    [
+        (part.Sgd(lr=0.1, weight_decay=0.5), 1 - 0.1 * (2 + 0.5)),
+        (part.Sgd(lr=0.1, weight_decay=0.5, momentum=0.9), 1 - 0.1 * (2 + 0.5)),
+        (part.Adam(lr=0.1, weight_decay=0.5, betas=(0.0, 0.0), eps=2.5), 1 - 0.1 * 2.5 / (2.5 + 2.5)),
+        (part.Rmsprop(lr=0.1, weight_decay=0.5, alpha=0.0, eps=2.5), 1 - 0.1 * 2.5 / (2.5 + 2.5)),
+        (part.Adamw(lr=0.1, weight_decay=0.5, betas=(0.0, 0.0), eps=2.0), 1 * (1 - 0.1 * 0.5) - 0.1 * 2 / (2 + 2)),
+    ],
+    ids=lambda value: getattr(value, "kind", ""),
+)
+def test_weight_decay_is_added_to_the_gradient_and_decoupled_in_adamw(spec: Any, after: float) -> None:
+    assert updated(spec, [2.0]) == pytest.approx([after])
+
+
+def test_weight_decay_holds_for_biases_too() -> None:
+    decay = 0.5
+    built = recipe([dense(4), TANH, dense(2)], optimizer={"kind": "sgd", "lr": 0.1, "weight_decay": decay})
+    engine, start = NumpyEngine(built), initial_parameters(built)
+    engine.load(State(start))
+    step = engine.step(next(iter(Batches(built, split(24, 3)))))
+    for name, p in start.items():
+        moved = p - 0.1 * (step.gradients[name] + decay * p)
+        np.testing.assert_allclose(step.state.parameters[name], moved, rtol=1e-12, err_msg=name)
+
+
+def classifier(**settings: Any) -> MLPClassifier:
+    """scikit-learn's network after one step on a fixed batch of 10 samples."""
+    options = {"solver": "sgd", "momentum": 0.0, "alpha": 0.0, "batch_size": 10, "random_state": 0, "shuffle": False}
+    built = MLPClassifier(**{**options, **settings})
+    return built.partial_fit(normal("classifier", (10, 3)), np.arange(10) % 2 + np.arange(10) // 9, classes=[0, 1, 2][: 2 + 1])
+
+
+def test_scikit_learns_weight_decay_is_divided_by_the_samples_and_spares_biases() -> None:
+    lr, alpha = 0.1, 7.0
+    start = classifier(learning_rate_init=1e-300)
+    plain = classifier(learning_rate_init=lr)
+    decayed = classifier(learning_rate_init=lr, alpha=alpha)
+    for W, without, with_decay in zip(start.coefs_, plain.coefs_, decayed.coefs_, strict=True):
+        np.testing.assert_allclose(without - with_decay, lr * alpha * W / 10, rtol=1e-9, atol=1e-15)
+    for without, with_decay in zip(plain.intercepts_, decayed.intercepts_, strict=True):
+        np.testing.assert_array_equal(without, with_decay)
+
+
+def test_clipping_is_by_the_norm_over_all_parameters() -> None:
+    g = np.array([3.0, 4.0])
+    np.testing.assert_allclose(clip(g, 1.0), g / (5 + 1e-6), rtol=1e-15)
+    assert clip(g, 6.0).tolist() == g.tolist()
+
+
+def test_clipping_comes_before_weight_decay() -> None:
+    """The decay of a large weight is not cut off with the gradient."""
+    settings = {"kind": "sgd", "lr": 0.1, "weight_decay": 0.5, "max_norm": 1e-9}
+    built = recipe([dense(2)], optimizer=settings)
+    engine = NumpyEngine(built)
+    engine.load(State({name: array + 1 for name, array in initial_parameters(built).items()}))
+    before = engine.state().parameters["0.weight"]
+    after = engine.step(next(iter(Batches(built, split(8, 3))))).state.parameters["0.weight"]
+    np.testing.assert_allclose(after, before * (1 - 0.1 * 0.5), rtol=1e-8)
+
+
+def test_the_first_step_uses_the_schedules_first_value() -> None:
+    rate = learning_rate(part.Exponential(gamma=0.5, unit="step"), 0.1, 4, 2)
+    assert [rate(k) for k in range(4)] == pytest.approx([0.1, 0.05, 0.025, 0.0125])
+
+
+# Initial weights
+
+
+def test_default_weights_and_biases_are_uniform_by_fan_in() -> None:
+    drawn = initial_parameters(recipe([dense(500), dense(2)], inputs=25))
+    assert 0.999 * 0.2 < np.abs(drawn["0.weight"]).max() <= 0.2
+    assert 0.99 * 0.2 < np.abs(drawn["0.bias"]).max() <= 0.2
+
+
+@pytest.mark.parametrize(
+    ("initial", "std"),
+    [
+        ({"kind": "normal", "std": 0.1}, 0.1 / math.sqrt(100)),
+        ({"kind": "glorot"}, math.sqrt(2 / (100 + 400))),
+        ({"kind": "he"}, math.sqrt(2 / 100)),
+    ],
+    ids=["normal", "glorot", "he"],
+)
+def test_fans_are_the_inputs_and_the_outputs(initial: dict[str, Any], std: float) -> None:
+    drawn = initial_parameters(recipe([dense(400), dense(2)], inputs=100, initial=initial))
+    # Of 40,000 numbers the standard deviation is known to 1 / √80,000 = 0.35 %.
+    assert drawn["0.weight"].std() == pytest.approx(std, rel=0.015)
+    assert not drawn["0.bias"].any()
+
+
+# Batches, evaluation, comparison
+
+
+def split(samples: int, features: int) -> Split:
+    return Split(normal("samples", (samples, features)), np.arange(samples) % 2)
+
+
+def epochs(samples: int, batch_size: int | str, number: int) -> list[list[Array]]:
+    """The targets of each batch, by epoch; the target of a sample is its position."""
+    built = recipe([dense(2)], training={"batch_size": batch_size, "steps": 1000})
+    batches = Batches(built, Split(normal("samples", (samples, 3)), np.arange(samples)))
+    stream = iter(batches)
+    return [[next(stream).target for _ in range(batches.steps_per_epoch)] for _ in range(number)]
+
+
+def test_every_epoch_visits_every_sample_in_a_new_order() -> None:
+    orders = [np.concatenate(batches).tolist() for batches in epochs(20, 6, 3)]
+    assert all(sorted(order) == list(range(20)) for order in orders)
+    assert len({tuple(order) for order in [*orders, list(range(20))]}) == 4
+
+
+def test_the_last_batch_of_an_epoch_holds_what_is_left() -> None:
+    assert [[len(target) for target in batches] for batches in epochs(20, 6, 2)] == [[6, 6, 6, 2]] * 2
+
+
+def test_a_full_batch_keeps_the_order() -> None:
+    assert [[target.tolist() for target in batches] for batches in epochs(5, "full", 2)] == [[[0, 1, 2, 3, 4]]] * 2
+
+
+class Answers:
+    """An engine that predicts its inputs."""
+
+    name = "answers"
+
+    def predict(self, x: Array) -> Array:
+        return x
+
+
+def test_the_evaluation_loss_is_a_mean_in_float64() -> None:
+    """A logit of 20 for the right class costs 2e-9: in float32 the same sum gives 0."""
+    logits = np.array([[20.0, 0.0]] * 3, np.float32)
+    target = np.zeros(3, np.int64)
+    score = evaluate(Answers(), Split(logits, target), LOSSES["cross_entropy"])  # pyright: ignore[reportArgumentType]
+    assert score.loss == pytest.approx(math.log1p(math.exp(-20)), rel=1e-6)
+    assert LOSSES["cross_entropy"](logits, target)[0] == 0
+
+
+def test_of_equal_logits_the_first_class_is_predicted() -> None:
+    logits, target = np.zeros((4, 3)), np.array([0, 1, 2, 0])
+    score = evaluate(Answers(), Split(logits, target), LOSSES["cross_entropy"])  # pyright: ignore[reportArgumentType]
+    assert score == Score(pytest.approx(math.log(3)), 0.5)
+
+
+def test_standardizing_is_by_the_population_of_training_samples() -> None:
+    def samples(*values: float) -> Split:
+        return Split(np.array(values)[:, None], np.zeros(len(values), np.int64))
+
+    data = Dataset(samples(1.0, 3.0), samples(), samples(5.0), ("a", "b"))
+    standardized = data.standardized("feature")
+    assert standardized.train.x.ravel().tolist() == [-1.0, 1.0]
+    assert standardized.test.x.ravel().tolist() == [3.0]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "size"),
+    [
+        ([1.0, 2.0], [1.0, 2.5], 0.5 / 2.5),
+        ([1.0, -4.0], [2.0, -4.0], 1 / 4),
+        ([FLOOR / 2], [FLOOR / 4], 1 / 4),
+        ([0.0], [0.0], 0.0),
+        ([], [], 0.0),
+        ([1.0, 2.0], [[1.0, 2.0]], math.inf),
+        ([math.nan, 1.0], [0.0, 1.0], math.nan),
+        ([math.nan], [math.nan], math.nan),
+        ([math.inf], [math.inf], math.nan),
+    ],
+    ids=["relative", "to the largest element", "below the floor", "zero", "empty", "shapes", "NaN", "both NaN", "infinite"],
+)
+def test_the_gap_is_relative_to_the_largest_element_with_a_floor(a: Any, b: Any, size: float) -> None:
+    assert gap(np.array(a), np.array(b)) == pytest.approx(size, nan_ok=True)
+    assert gap(np.array(b), np.array(a)) == pytest.approx(size, nan_ok=True)
+    assert FLOOR == 1e-4

@@ -1,0 +1,367 @@
+"""Data: sources, splits, standardizing, batches, and what a faulty file gets."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import twofold
+from twofold.arrays import digest
+from twofold.data import Batches, Dataset, Split, at_hand, load_data, random_data
+from twofold.data.dataset import check_finite
+from twofold.recipe import Recipe, load_recipe, loads
+from twofold.recipe.data import Csv, Mnist
+
+PLANE = ("moons", "circles", "blobs", "classification")
+
+
+@pytest.mark.parametrize("name", [*PLANE, "digits"])
+def test_a_source_is_split_by_class_and_the_same_each_time(name: str) -> None:
+    spec = load_recipe(name, {"data.test": 0.2, "data.validation": 0.1}).data
+    dataset = load_data(spec)
+    total = sum(len(split) for _, split in dataset.splits())
+    shares = {split: len(samples) / total for split, samples in dataset.splits()}
+    assert shares == pytest.approx({"train": 0.7, "validation": 0.1, "test": 0.2}, abs=1 / total)
+    overall = np.bincount(np.concatenate([split.y for _, split in dataset.splits()])) / total
+    for _, split in dataset.splits():
+        # Stratified: a class differs by the rounding of its own count and of what was rounded before it.
+        np.testing.assert_allclose(np.bincount(split.y) / len(split), overall, atol=2 / len(split))
+    assert load_data(spec).fingerprint == dataset.fingerprint
+    assert load_data(spec.model_copy(update={"seed": 43})).fingerprint != dataset.fingerprint
+
+
+def test_no_sample_is_in_two_splits() -> None:
+    dataset = load_data(load_recipe("moons", {"data.validation": 0.25}).data)
+    points = np.concatenate([split.x for _, split in dataset.splits()])
+    assert len(points) == len(np.unique(points, axis=0)) == 1000
+
+
+def test_the_moons_are_those_of_the_documents() -> None:
+    from sklearn.datasets import make_moons
+
+    x, _ = make_moons(1000, noise=0.1, random_state=42)
+    dataset = load_data(load_recipe("moons").data)
+    ours = np.concatenate([dataset.train.x, dataset.test.x])
+    np.testing.assert_array_equal(np.unique(ours, axis=0), np.unique(x, axis=0))
+    assert (len(dataset.train), len(dataset.validation), len(dataset.test)) == (800, 0, 200)
+
+
+def test_a_whole_number_of_validation_samples() -> None:
+    assert len(load_data(load_recipe("moons", {"data.validation": 37}).data).validation) == 37
+
+
+@pytest.mark.parametrize("how", ["global", "feature"])
+def test_standardizing_measures_the_training_samples_only(how: str) -> None:
+    raw = load_data(load_recipe("digits").data)
+    done = load_data(load_recipe("digits", {"data.standardize": how}).data)
+    axis = 0 if how == "feature" else None
+    mean, std = raw.train.x.mean(axis), raw.train.x.std(axis)
+    expected = (raw.test.x - mean) / np.where(std == 0, 1, std)
+    # Means of 1,257 pixels, added in another order in float32.
+    np.testing.assert_allclose(done.test.x, expected, rtol=1e-3, atol=1e-4)
+    assert abs(done.train.x.mean()) < 1e-3
+    assert done.train.x.dtype == np.float32
+
+
+def _dataset(x: np.ndarray, features: tuple[str, ...] = ()) -> Dataset:
+    split = Split(x, np.zeros(len(x), np.int64))
+    return Dataset(split, split[:0], split[:0], ("a", "b"), features)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_value_that_is_not_finite_is_refused_before_training(value: float) -> None:
+    x = np.zeros((5, 2))
+    x[3, 1] = value
+    with pytest.raises(twofold.DataError, match=f"points: sample 3 of the train set holds {value} at \\(1,\\)"):
+        check_finite(_dataset(x), "points")
+    with pytest.raises(twofold.DataError, match="at width;"):
+        check_finite(_dataset(x, ("length", "width")), "points")
+
+
+SMALL = {
+    "a share that is no sample": ({"data.samples": 4, "data.test": 0.1}, "`test = 0.1` of 4 samples is no sample at all"),
+    "a class too small for its parts": (
+        {"data.samples": 4, "data.test": 0.25, "data.validation": 0.25},
+        "class `0` has 2 samples; a stratified split into train, test, validation needs at least 3 of each class",
+    ),
+    "a part smaller than the classes": (
+        {"data.samples": 10, "data.test": 0.1}, "the test set would hold 1 of 10 samples, fewer than the 2 classes",
+    ),
+    "nothing left to train on": (
+        {"data.validation": 800}, "the train set would hold 0 of 1000 samples, fewer than the 2 classes",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("settings", "message"), SMALL.values(), ids=SMALL)
+def test_a_split_that_cannot_be_made(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(twofold.DataError) as error:
+        load_data(load_recipe("moons", settings).data)
+    assert str(error.value).startswith(message)
+
+
+# Files of one's own -----------------------------------------------------------------------------------------
+
+GOOD = "length,width,species\n" + "".join(f"{i},{i % 3},{'abc'[i % 3]}\n" for i in range(30))
+
+
+def _csv(tmp_path: Path, text: str | bytes, **settings: Any) -> Dataset:
+    path = tmp_path / "f.csv"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return load_data(Csv.model_validate({"path": str(path), "label": "species", **settings}))
+
+
+def test_a_csv_file_of_ones_own(tmp_path: Path) -> None:
+    dataset = _csv(tmp_path, GOOD, standardize="none", test=0.2)
+    assert dataset.features == ("length", "width")
+    assert dataset.classes == ("a", "b", "c")
+    x = np.concatenate([dataset.train.x, dataset.test.x])
+    y = np.concatenate([dataset.train.y, dataset.test.y])
+    np.testing.assert_array_equal(x[:, 1], y)
+    assert (len(dataset.train), len(dataset.test)) == (24, 6)
+
+
+VARIANTS = {
+    "another delimiter": (GOOD.replace(",", ";"), {"delimiter": ";"}),
+    "a byte order mark": ("\ufeff" + GOOD, {}),
+    "Windows line ends": (GOOD.replace("\n", "\r\n"), {}),
+    "blank lines and spaces": (GOOD.replace("\n", "\n\n").replace(",", ", "), {}),
+    "named features": ("id," + GOOD.replace("\n", "\nx", 30).removesuffix("x"), {"features": ["width"]}),
+}
+
+
+@pytest.mark.parametrize(("text", "settings"), VARIANTS.values(), ids=VARIANTS)
+def test_the_same_file_in_other_clothes(tmp_path: Path, text: str, settings: dict[str, Any]) -> None:
+    if settings.get("features"):
+        text = "\n".join(f"x,{line}" if i else f"id,{line}" for i, line in enumerate(GOOD.splitlines()))
+    dataset = _csv(tmp_path, text, standardize="none", **settings)
+    plain = _csv(tmp_path, GOOD, standardize="none", **({"features": ["width"]} if "features" in settings else {}))
+    assert dataset.fingerprint == plain.fingerprint
+
+
+def test_numeric_labels_are_classes_in_the_order_of_their_values(tmp_path: Path) -> None:
+    text = "x,species\n" + "".join(f"{i},{value}\n" for i in range(10) for value in (10, 9, -1))
+    assert _csv(tmp_path, text).classes == ("-1", "9", "10")
+
+
+FILES = {
+    "a hole": (GOOD.replace("4,1,b", "4,,b"), "f.csv:6: column `width` is empty; fill the value in or remove the row"),
+    "a word": (GOOD.replace("4,1,b", "4,one,b"), 'f.csv:6: column `width` must be a number; got "one"'),
+    "NaN": (GOOD.replace("4,1,b", "4,NaN,b"), "f.csv:6: column `width` must be finite; got NaN"),
+    "infinity": (GOOD.replace("4,1,b", "4,-inf,b"), "f.csv:6: column `width` must be finite; got -inf"),
+    "no class": (GOOD.replace("4,1,b", "4,1,"), "f.csv:6: column `species` is empty; give every sample a class"),
+    "several faults, by line": (
+        GOOD.replace("4,1,b", "4,,").replace("2,2,c", "x,2,c"),
+        'f.csv:4: column `length` must be a number; got "x"\nf.csv:6: column `width` is empty; fill the value in or '
+        "remove the row\nf.csv:6: column `species` is empty",
+    ),
+    "one class only": (
+        GOOD.replace(",b", ",a").replace(",c", ",a"),
+        "f.csv: column `species` holds one class only, `a`, in lines 2 to 31; a classifier needs at least two.",
+    ),
+    "no rows": ("length,width,species\n", "f.csv:2: no rows under the header"),
+    "nothing at all": ("", "f.csv:1: the file is empty; it must begin with a row of column names."),
+    "no such label": (GOOD.replace("species", "specie"), "f.csv:1: no column `species`; did you mean `specie`?"),
+    "the wrong delimiter": (GOOD.replace(",", ";"), "f.csv:1: a single column `length;width;species`; where columns"),
+    "a row too long": (GOOD + "1,2,a,4\n", "f.csv: not a table: Error tokenizing data. C error: Expected 3 fields in line 32"),
+    "not text": (b"\xff\xfe\x00length", "f.csv: not UTF-8 text"),
+    "no features": ("species\na\nb\n", "f.csv:1: no feature columns beside the label `species`."),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "message"), FILES.values(), ids=FILES)
+def test_a_fault_in_a_file_is_named_by_line_and_column(tmp_path: Path, text: str | bytes, message: str) -> None:
+    with pytest.raises(twofold.DataError) as error:
+        _csv(tmp_path, text)
+    assert str(error.value).replace(f"{tmp_path}/", "").startswith(message)
+
+
+def test_many_faults_are_counted(tmp_path: Path) -> None:
+    text = "\n".join(f"x{line}" if i else line for i, line in enumerate(GOOD.splitlines()))
+    with pytest.raises(twofold.DataError) as error:
+        _csv(tmp_path, text)
+    assert "and 20 more\nWhere this column is no feature, name the features" in str(error.value)
+
+
+def test_a_missing_file_and_wrong_names(tmp_path: Path) -> None:
+    with pytest.raises(twofold.DataError, match=r"no file nowhere\.csv; `data\.path` starts at the folder"):
+        load_data(Csv(path="nowhere.csv", label="y"))
+    with pytest.raises(twofold.DataError, match="no column `widht`; did you mean `width`"):
+        _csv(tmp_path, GOOD, features=["widht"])
+    with pytest.raises(twofold.DataError, match="column `species` is the label and cannot be a feature as well"):
+        _csv(tmp_path, GOOD, features=["species"])
+    with pytest.raises(twofold.DataError, match=r"holds 3 classes; `data\.classes` says 4"):
+        _csv(tmp_path, GOOD, classes=4)
+
+
+# Batches ----------------------------------------------------------------------------------------------------
+
+
+def _batches(steps: int | None = None, **settings: Any) -> Batches:
+    recipe = load_recipe("moons", {"data.samples": 100, "training.epochs": 3, "training.dtype": "float64", **settings})
+    return Batches(recipe, load_data(recipe.data).train, steps)
+
+
+def test_an_epoch_visits_every_sample_once_in_an_order_of_its_own() -> None:
+    batches = _batches()
+    taken = list(batches)
+    assert [len(batch.x) for batch in taken[:3]] == [32, 32, 16]
+    assert len(taken) == 9
+    epochs = [np.concatenate([batch.x for batch in taken[i : i + 3]]) for i in (0, 3, 6)]
+    for epoch in epochs:
+        np.testing.assert_array_equal(np.unique(epoch, axis=0), np.unique(batches.train.x, axis=0))
+    assert not np.array_equal(epochs[0], epochs[1])
+
+
+def test_batches_are_a_function_of_the_step() -> None:
+    layers = [{"kind": "dropout"}, {"kind": "dense", "units": 2}]
+    batches = _batches(**{"layers": layers, "schedule.kind": "cosine"})
+    whole = list(batches)
+    for start in range(len(whole) + 1):
+        for late, early in zip(batches.since(start), whole[start:], strict=True):
+            assert late.step == early.step
+            assert late.lr == early.lr
+            assert digest({"x": late.x, "y": late.target, **late.masks}) == digest(
+                {"x": early.x, "y": early.target, **early.masks}
+            )
+
+
+def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = [batch.x for batch in _batches()]
+    monkeypatch.setattr("twofold.data.batches.CHUNK", 1)
+    for a, b in zip(whole, [batch.x for batch in _batches()], strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_masks_keep_the_share_that_they_should_and_leave_the_order_alone() -> None:
+    layers = [{"kind": "dense", "units": 500}, {"kind": "dropout", "p": 0.2}, {"kind": "dense", "units": 2}]
+    dropped, plain = list(_batches(layers=layers)), list(_batches())
+    masks = np.concatenate([batch.masks["1"].ravel() for batch in dropped])
+    assert masks.dtype == bool
+    assert masks.mean() == pytest.approx(0.8, abs=4 * (0.16 / masks.size) ** 0.5)
+    for a, b in zip(dropped, plain, strict=True):
+        np.testing.assert_array_equal(a.x, b.x)
+
+
+@pytest.mark.parametrize(("settings", "sizes"), [
+    ({"training.batch_size": "full"}, [80, 80, 80]),
+    ({"training.batch_size": 1, "training.epochs": 1}, [1] * 80),
+    ({"training.batch_size": 999}, [80, 80, 80]),
+    ({"training.steps": 4}, [32, 32, 16, 32]),
+])  # fmt: skip
+def test_sizes_of_batches(settings: dict[str, Any], sizes: list[int]) -> None:
+    assert [len(batch.target) for batch in _batches(**settings)] == sizes
+
+
+@pytest.mark.parametrize(("settings", "every"), [
+    ({"training.evaluate_every": 2}, 6),
+    ({"training.evaluate_every": 2, "training.evaluate_unit": "step"}, 2),
+    ({"training.steps": 9, "training.evaluate_every": 4}, 4),
+    ({"training.steps": 9, "training.evaluate_every": 4, "training.evaluate_unit": "epoch"}, 12),
+])  # fmt: skip
+def test_evaluation_counts_epochs_or_steps(settings: dict[str, Any], every: int) -> None:
+    assert _batches(**settings).evaluate_every == every
+
+
+def test_batches_are_of_the_recipes_type() -> None:
+    assert {batch.x.dtype.name for batch in _batches(**{"training.dtype": "float32"})} == {"float32"}
+
+
+def test_random_data_has_the_declared_shape() -> None:
+    train = random_data(load_recipe("mnist-mlp"), 7).train
+    assert train.x.shape == (7, 1, 28, 28)
+    assert set(train.y) <= set(range(10))
+
+
+# MNIST ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.mnist
+def test_mnist_is_the_published_one() -> None:
+    dataset = load_data(load_recipe("mnist-mlp").data)
+    assert {name: split.x.shape for name, split in dataset.splits()} == {
+        "train": (50_000, 1, 28, 28), "validation": (10_000, 1, 28, 28), "test": (10_000, 1, 28, 28),
+    }  # fmt: skip
+    assert dataset.train.y[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
+    assert dataset.test.y[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
+    # The published mean and deviation of the 60,000 training images.
+    pixels = np.concatenate([dataset.train.x, dataset.validation.x]).astype(np.float64)
+    assert (pixels.mean(), pixels.std()) == pytest.approx((0.1307, 0.3081), abs=5e-5)
+    assert pixels.min() == 0
+    assert pixels.max() == 1
+
+
+@pytest.mark.mnist
+def test_the_first_images_and_the_same_validation() -> None:
+    few, all_ = (load_data(Mnist(samples=samples, validation=10_000)) for samples in (2000, None))
+    np.testing.assert_array_equal(few.train.x, all_.train.x[:2000])
+    np.testing.assert_array_equal(few.validation.x, all_.validation.x)
+
+
+@pytest.mark.mnist
+def test_more_images_than_there_are() -> None:
+    with pytest.raises(twofold.DataError, match="mnist has 60000 training images; validation = 10000 leaves 50000, samples"):
+        load_data(Mnist(samples=50_001, validation=10_000))
+
+
+@pytest.mark.mnist
+def test_images_are_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWOFOLD_CACHE", str(tmp_path))
+    calls: list[tuple[str, int, int]] = []
+    first = load_data(Mnist(samples=100), lambda *call: calls.append(call))
+    assert calls[-1] == ("decoding MNIST, test", 10_000, 10_000)
+    calls.clear()
+    again = load_data(Mnist(samples=100), lambda *call: calls.append(call))
+    assert not calls
+    assert again.fingerprint == first.fingerprint
+    damaged = next(tmp_path.glob("mnist-test-*.npz"))
+    damaged.write_bytes(damaged.read_bytes()[:1000])
+    assert load_data(Mnist(samples=100), lambda *call: calls.append(call)).fingerprint == first.fingerprint
+    assert calls
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_without_the_images_the_hub_is_asked_by_name(tmp_path: Path) -> None:
+    """The real download path, up to the request: in a process of its own, since the library reads its switch once."""
+    script = (
+        "import twofold, sys\n"
+        "from twofold.data import load_data\n"
+        "from twofold.recipe.data import Mnist\n"
+        "try: load_data(Mnist())\n"
+        "except twofold.DataError as error: print(error)\n"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "TWOFOLD_DATA"}
+    environment |= {"TWOFOLD_CACHE": str(tmp_path), "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("mnist cannot be loaded from the Hugging Face Hub (ylecun/mnist): ")
+    assert "Set TWOFOLD_DATA to a folder that holds hub/ylecun/mnist" in done.stdout
+
+
+def test_without_the_extra_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWOFOLD_CACHE", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(twofold.MissingExtraError, match=r"pip install 'twofold\[images\]'"):
+        load_data(Mnist())
+
+
+def test_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWOFOLD_CACHE", str(tmp_path))
+    monkeypatch.delenv("TWOFOLD_DATA", raising=False)
+    assert not at_hand(Mnist())
+    assert at_hand(load_recipe("moons").data)
+    assert not at_hand(Csv(path=str(tmp_path / "none.csv"), label="y"))
+
+
+def test_a_recipe_of_ones_own_data_needs_its_number_of_classes(tmp_path: Path) -> None:
+    (tmp_path / "f.csv").write_text(GOOD)
+    text = 'layers = [{ kind = "dense", units = 2 }]\n[data]\nsource = "csv"\npath = "PATH"\nlabel = "species"\n'
+    recipe: Recipe = loads(text.replace("PATH", str(tmp_path / "f.csv")))
+    with pytest.raises(twofold.DataError, match=r"holds 3 classes \(`a`, `b`, `c`\); the last layer gives 2 numbers"):
+        twofold.run(recipe, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,290 @@
+"""Recipes: round trips, defaults, shapes, and every fault with its place, its rule and its remedy."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli_w
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import twofold
+from twofold.recipe import Recipe, dump, load_recipe, loads, shape_text, titles
+from twofold.recipe.faults import UNIONS, members
+from twofold.recipe.places import places
+
+PLANE = 'layers = [{ kind = "dense", units = 2 }]\n[data]\nsource = "moons"\n'
+
+
+@pytest.mark.parametrize("name", titles())
+def test_a_built_in_recipe_survives_its_own_dump(name: str) -> None:
+    recipe = load_recipe(name)
+    assert loads(dump(recipe)) == recipe
+    assert recipe.name == name
+    assert recipe.title
+
+
+def test_the_built_in_recipes_are_those_of_the_documents() -> None:
+    assert set(titles()) == {
+        "digits", "moons", "moons-adam", "circles", "blobs", "classification",
+        "mnist-mlp-baseline", "mnist-mlp", "mnist-mlp-2000", "mnist-mlp-best",
+    }  # fmt: skip
+
+
+def _tables(section: str) -> st.SearchStrategy[dict[str, Any]]:
+    """Any table of a section, with the values that its JSON schema admits for a few of its keys."""
+
+    def table(kind: str) -> st.SearchStrategy[dict[str, Any]]:
+        tag = "source" if section == "data" else "kind"
+        keys = {
+            "units": st.integers(1, 9), "bias": st.booleans(), "p": st.floats(0, 0.9), "lr": st.floats(1e-6, 10),
+            "momentum": st.floats(0.1, 0.99), "weight_decay": st.floats(0, 1), "max_norm": st.floats(0.1, 10),
+            "betas": st.lists(st.floats(0, 0.999), min_size=2, max_size=2), "eps": st.floats(1e-12, 1e-3),
+            "alpha": st.floats(0, 0.99), "gamma": st.floats(0.01, 1), "step_size": st.integers(1, 9),
+            "unit": st.sampled_from(["epoch", "step"]), "t_max": st.integers(1, 99), "std": st.floats(0.1, 2),
+            "gain": st.floats(0.1, 2), "distribution": st.sampled_from(["uniform", "normal"]),
+            "samples": st.integers(10, 99), "noise": st.floats(0, 1), "seed": st.integers(0, 9),
+            "test": st.floats(0, 0.5), "validation": st.one_of(st.floats(0, 0.4), st.integers(1, 99)),
+            "path": st.just("/a.csv"), "label": st.text(min_size=1), "reduction": st.sampled_from(["mean", "sum"]),
+            "features": st.lists(st.text(min_size=1), min_size=1, max_size=3), "delimiter": st.characters(),
+        }  # fmt: skip
+        fields = members(section)[kind].model_fields
+        required = {name: keys[name] for name, field in fields.items() if field.is_required()}
+        optional = {name: keys[name] for name in fields if name in keys and name not in required}
+        return st.fixed_dictionaries({tag: st.just(kind), **required}, optional=optional)
+
+    return st.sampled_from(sorted(members(section))).flatmap(table)
+
+
+@given(
+    title=st.text(), hidden=st.lists(_tables("layers"), max_size=4), data=_tables("data"),
+    rest=st.fixed_dictionaries({}, optional={s: _tables(s) for s in UNIONS if s not in {"layers", "data"}}),
+)  # fmt: skip
+@settings(max_examples=100, deadline=None)
+def test_any_recipe_survives_its_own_dump(title: str, hidden: list, data: dict, rest: dict) -> None:
+    layers = [{"kind": "flatten"}, *hidden, {"kind": "flatten"}]
+    classes = {"blobs": 3, "digits": 10, "mnist": 10}.get(data["source"], 2)
+    layers.append({"kind": "dense", "units": classes})
+    recipe = loads(tomli_w.dumps({"title": title, "layers": layers, "data": data, **rest}))
+    assert loads(dump(recipe)) == recipe
+
+
+FAULTS = {
+    "a rate below 0": (
+        PLANE + '[optimizer]\nkind = "sgd"\nlr = -0.01\n',
+        'f.toml:6: `lr` must be greater than 0; got -0.01\n    lr = -0.01\n         ^\n'
+        "  `lr`: Learning rate η; the schedule multiplies it. The default is 0.01.",
+    ),
+    "a misspelt kind": (
+        PLANE.replace("dense", "dens"), "f.toml:1: unknown layer kind `dens`; did you mean `dense`?",
+    ),
+    "a misspelt source": (PLANE.replace("moons", "moon"), "f.toml:3: unknown source `moon`; did you mean `moons`?"),
+    "a misspelt key": (PLANE + "nois = 1\n", "f.toml:4: unknown key `nois`; did you mean `noise`?"),
+    "a misspelt table": (PLANE + "[optimiser]\n", "f.toml:4: unknown key `optimiser`; did you mean `optimizer`?"),
+    "a missing key": (PLANE.replace(", units = 2", ""), "f.toml:1: `layers[0]` lacks `units`"),
+    "a missing kind": (PLANE.replace('kind = "dense", ', ""), "f.toml:1: `layers[0]` lacks `kind`; known: `dense`"),
+    "no data": ('layers = [{ kind = "dense", units = 2 }]', "f.toml:1: `recipe` lacks `data`"),
+    "no layers": ('layers = []\n[data]\nsource = "moons"', "f.toml:1: `layers` must not be empty"),
+    "a text for a number": (PLANE + 'noise = "high"\n', 'f.toml:4: `noise` must be a number; got "high"'),
+    "a fraction for a count": (PLANE + "samples = 9.5\n", "f.toml:4: `samples` must be a whole number; got 9.5"),
+    "a number for a flag": (
+        PLANE.replace("units = 2", "units = 2, bias = 1"), "f.toml:1: `bias` must be true or false; got 1",
+    ),
+    "NaN": (PLANE + "noise = nan\n", "f.toml:4: `noise` must be a finite number; got nan"),
+    "a value beside the choices": (
+        PLANE + '[training]\ndtype = "float23"\n',
+        'f.toml:5: `dtype` must be "float32" or "float64"; got "float23"; did you mean `float32`?',
+    ),
+    "neither a number nor full": (
+        PLANE + "[training]\nbatch_size = 0\n", 'f.toml:5: `batch_size` must be greater than 0 or "full"; got 0',
+    ),
+    "too many betas": (
+        PLANE + '[optimizer]\nkind = "adam"\nbetas = [0.9, 0.99, 0.999]\n',
+        "f.toml:6: `betas` must have at most 2 values; got 3",
+    ),
+    "two lengths": (
+        PLANE + "[training]\nepochs = 1\nsteps = 2\n", "f.toml:4: give `epochs` or `steps`, not both; got 1 and 2",
+    ),
+    "an engine twice": (
+        PLANE + '[training]\nengines = ["numpy", "numpy"]\n',
+        "f.toml:4: `engines` names each engine once; got ['numpy', 'numpy']",
+    ),
+    "nesterov alone": (
+        PLANE + '[optimizer]\nkind = "sgd"\nnesterov = true\n', "f.toml:4: `nesterov` wants a `momentum` greater than 0; got 0",
+    ),
+    "three numbers for two classes": (
+        PLANE.replace("units = 2", "units = 3"),
+        "f.toml:1: the last layer must give 2 numbers, one for each class; it gives 3",
+    ),
+    "an image without flatten": (
+        PLANE.replace("moons", "digits"),
+        "f.toml:1: the last layer must give one axis of classes; it gives (N, 1, 8, 2)",
+    ),
+    "no TOML": ("layers = [\n", "f.toml:1: not valid TOML:"),
+    "a key twice": ("title = 1\ntitle = 2\n", "f.toml:2: not valid TOML: Cannot overwrite a value"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "message"), FAULTS.values(), ids=FAULTS)
+def test_a_fault_names_place_argument_rule_and_value(text: str, message: str, in_tmp: Path) -> None:
+    Path("f.toml").write_text(text)
+    with pytest.raises(twofold.RecipeError) as error:
+        load_recipe("f.toml")
+    assert str(error.value).startswith(message)
+    assert len(error.value.faults) == 1
+
+
+def test_every_fault_is_told_at_once_in_the_order_of_the_file(in_tmp: Path) -> None:
+    text = """\
+title = 3
+layers = [
+    { kind = "dense", unit = 3 },
+    { kind = "relus" },
+]
+
+[data]
+source = "moons"
+noise = -1
+
+[training]
+epochs = 1
+steps = 1
+batch_size = "all"
+"""
+    Path("f.toml").write_text(text)
+    with pytest.raises(twofold.RecipeError) as error:
+        load_recipe("f.toml")
+    assert [(fault.place, fault.rule.partition(";")[0]) for fault in error.value.faults] == [
+        ("f.toml:1", "`title` must be a text"),
+        ("f.toml:3", "`layers[0]` lacks `units`"),
+        ("f.toml:3", "unknown key `unit`"),
+        ("f.toml:4", "unknown layer kind `relus`"),
+        ("f.toml:9", "`noise` must be greater than or equal to 0"),
+        ("f.toml:11", "give `epochs` or `steps`, not both"),
+        ("f.toml:14", '`batch_size` must be a whole number or "full"'),
+    ]
+
+
+def test_an_unknown_recipe_offers_the_nearest_names() -> None:
+    with pytest.raises(twofold.UnknownNameError, match=r"no recipe `mons`; did you mean `moons` or `moons-adam`\?"):
+        load_recipe("mons")
+
+
+def test_a_file_that_cannot_be_read_is_named(in_tmp: Path) -> None:
+    with pytest.raises(twofold.UserError, match=r"cannot read the recipe none\.toml: No such file"):
+        load_recipe("none.toml")
+    Path("latin.toml").write_bytes(b'title = "\xe9"')
+    with pytest.raises(twofold.UserError, match=r"cannot read the recipe latin\.toml: it is not UTF-8 text"):
+        load_recipe("latin.toml")
+
+
+SETTINGS = {
+    "a table without its kind": ("initial={}", lambda r: r.initial.kind == "default"),
+    "a number": ("optimizer.lr=0.5", lambda r: r.optimizer.lr == 0.5),
+    "a text without quotes": ("training.batch_size=full", lambda r: r.training.batch_size == "full"),
+    "a layer by its index": ("layers.0.units=7", lambda r: r.layers[0].units == 7),
+    "a list": ('training.engines=["numpy"]', lambda r: r.training.engines == ("numpy",)),
+    "another kind starts its table anew": ("optimizer.kind=adam", lambda r: r.optimizer.lr == 0.001),
+    "another length takes the old one away": ("training.steps=9", lambda r: r.training.epochs is None),
+    "a table that was left out": ("schedule.kind=cosine", lambda r: r.schedule.kind == "cosine"),
+}
+
+
+@pytest.mark.parametrize(("text", "holds"), SETTINGS.values(), ids=SETTINGS)
+def test_set_names_a_key_by_its_path(text: str, holds: Any) -> None:
+    assert holds(load_recipe("moons", [text]))
+
+
+def test_a_kind_is_set_before_the_keys_of_its_table() -> None:
+    recipe = load_recipe("moons", ["optimizer.lr=0.5", "optimizer.kind=adam"])
+    assert (recipe.optimizer.kind, recipe.optimizer.lr) == ("adam", 0.5)
+
+
+WRONG_SETTINGS = {
+    "optimizer.lr": "--set wants KEY=VALUE, as in optimizer.lr=0.1; got `optimizer.lr`",
+    "optimizer.lr=-1": "--set optimizer.lr: `lr` must be greater than 0; got -1",
+    "optimizer.rate=1": "--set optimizer.rate: unknown key `rate`",
+    "layers.9.units=3": "--set layers.9.units: `layers` has elements 0 to 2; got 9",
+    "layers.9=3": "--set layers.9: choose an element from 0 to 2; got 9",
+    "title.x=3": "--set title.x: `title` is a value and holds no keys",
+}
+
+
+@pytest.mark.parametrize(("text", "message"), WRONG_SETTINGS.items(), ids=WRONG_SETTINGS)
+def test_a_wrong_setting_is_told_as_one(text: str, message: str) -> None:
+    with pytest.raises(twofold.UserError) as error:
+        load_recipe("moons", [text])
+    assert str(error.value).startswith(message)
+
+
+def test_a_recipe_is_valid_by_construction() -> None:
+    from pydantic import ValidationError
+
+    good = load_recipe("moons")
+    with pytest.raises(ValidationError, match="the last layer must give 2 numbers"):
+        Recipe(data=good.data, layers=good.layers[:1])
+    with pytest.raises(ValidationError, match="frozen"):
+        good.title = "x"  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_a_csv_path_starts_at_the_recipe(tmp_path: Path, in_tmp: Path) -> None:
+    folder = tmp_path / "course"
+    folder.mkdir()
+    text = PLANE.replace('"moons"', '"csv"\npath = "a.csv"\nlabel = "y"')
+    (folder / "r.toml").write_text(text)
+    assert load_recipe(folder / "r.toml").data.path == str(folder / "a.csv")
+    assert load_recipe("course/r.toml").data.path == str(folder / "a.csv")
+
+
+def test_shapes_need_no_data() -> None:
+    network = load_recipe("mnist-mlp").network
+    assert [shape_text(node.output_shape) for node in network.nodes] == ["(N, 784)", "(N, 64)", "(N, 64)", "(N, 10)"]
+    assert network.parameters == {
+        "1.weight": (64, 784), "1.bias": (64,), "3.weight": (10, 64), "3.bias": (10,)
+    }  # fmt: skip
+    assert network.count == 64 * 784 + 64 + 10 * 64 + 10
+
+
+def test_sizes_that_only_the_file_knows_stay_open(in_tmp: Path) -> None:
+    text = PLANE.replace('"moons"', '"csv"\npath = "a.csv"\nlabel = "y"')
+    network = loads(text).network
+    assert network.parameters["0.weight"] == (2, None)
+    assert network.count is None
+    assert shape_text(network.input_shape) == "(N, ?)"
+
+
+def test_softmax_before_cross_entropy_is_noted() -> None:
+    recipe = loads(PLANE.replace(" }]", ' }, { kind = "softmax" }]'))
+    assert len(recipe.notes) == 1
+    assert "applied twice" in recipe.notes[0]
+    assert not load_recipe("moons").notes
+
+
+def test_places_of_every_form_of_toml() -> None:
+    text = """\
+# a comment
+title = "x"
+layers = [{ kind = "dense", units = 2 }, # one
+  { kind = "relu" }]
+a.b = 1
+[data]
+"source" = "moons"
+[[more]]
+k = 1
+[[more]]
+k = 2
+[more.deep]
+v = '''
+two lines'''
+"""
+    found = places(text)
+    tomllib.loads(text)
+    lines = {
+        ("title",): 2, ("layers",): 3, ("layers", 0, "units"): 3, ("layers", 1): 4, ("layers", 1, "kind"): 4,
+        ("a", "b"): 5, ("data",): 6, ("data", "source"): 7, ("more", 0, "k"): 9, ("more", 1): 10, ("more", 1, "k"): 11,
+        ("more", 1, "deep"): 12, ("more", 1, "deep", "v"): 13,
+    }  # fmt: skip
+    assert {path: found[path].line for path in lines} == lines
