@@ -1,4 +1,4 @@
-"""One table each of layers, losses, optimizers, schedules and initial weights, and how two results are compared.
+"""A table each of layers, losses, optimizers, schedules and initial weights; how two results are compared.
 
 Every test of the mathematics runs over these tables. `test_cases.py` fails for a kind without a case, and for
 an option that no case sets.
@@ -78,7 +78,9 @@ class LayerCase:
     def params(self, dtype: str = "float64") -> dict[str, Array]:
         shapes = self.spec.parameter_shapes(self.shape[1:])
         return {
-            name: normal(f"{self.name} {name}", self._stacked(tuple(size or 0 for size in shape))).astype(dtype)
+            name: normal(f"{self.name} {name}", self._stacked(tuple(size or 0 for size in shape))).astype(
+                dtype
+            )
             for name, shape in shapes.items()
         }
 
@@ -124,7 +126,9 @@ LAYERS = [
     LayerCase("relu", spec.Relu(), (4, 5)),
     LayerCase("relu of images", spec.Relu(), (3, 2, 5, 7)),
     LayerCase("relu of exact zeros", spec.Relu(), (9, 11), _half_zero, smooth=False),
-    LayerCase("relu of zeros of both signs", spec.Relu(), (3, 5), lambda x: np.copysign(0.0, x), smooth=False),
+    LayerCase(
+        "relu of zeros of both signs", spec.Relu(), (3, 5), lambda x: np.copysign(0.0, x), smooth=False
+    ),
     LayerCase("sigmoid", spec.Sigmoid(), (4, 5)),
     LayerCase("sigmoid of one sample", spec.Sigmoid(), (1, 3)),
     LayerCase("sigmoid saturated", spec.Sigmoid(), (9, 7), _saturated),
@@ -173,7 +177,15 @@ LOSSES = [
         "mean_squared": part.MeanSquared(),
         "mean_squared, summed": part.MeanSquared(reduction="sum"),
     }.items()
-    for shape, scale in [((5, 3), 1.0), ((1, 3), 1.0), ((7, 2), 1.0), ((4, 1), 1.0), ((61, 10), 1.0), ((9, 5), 1e3), ((9, 5), 1e-3)]
+    for shape, scale in [
+        ((5, 3), 1.0),
+        ((1, 3), 1.0),
+        ((7, 2), 1.0),
+        ((4, 1), 1.0),
+        ((61, 10), 1.0),
+        ((9, 5), 1e3),
+        ((9, 5), 1e-3),
+    ]
 ]
 
 

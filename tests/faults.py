@@ -9,8 +9,8 @@ from types import SimpleNamespace
 from typing import Any, final
 
 import numpy as np
-from cases import FLATTEN, RELU, SIGMOID, SOFTMAX, TANH, THIRD, dense, recipe
 
+from cases import FLATTEN, RELU, SIGMOID, SOFTMAX, TANH, THIRD, dense, recipe
 from twofold.arrays import Array, Arrays
 from twofold.data import Batches, random_data
 from twofold.engine import Batch, Engine, State
@@ -70,7 +70,9 @@ class Backward:
 class Forward:
     """A layer whose inputs pass through a function."""
 
-    def __init__(self, layer: Layer, change: Callable[[Arrays, Array, Mode], tuple[Arrays, Array, Mode]]) -> None:
+    def __init__(
+        self, layer: Layer, change: Callable[[Arrays, Array, Mode], tuple[Arrays, Array, Mode]]
+    ) -> None:
         self.layer, self.change = layer, change
 
     def forward(self, params: Arrays, x: Array, mode: Mode) -> tuple[Array, Any]:
@@ -105,7 +107,9 @@ class Reporting:
     def step(self, batch: Batch) -> Any:
         step = self.engine.step(batch)
         fields = {name: getattr(step, name) for name in ("outputs", "logits", "loss", "gradients", "state")}
-        return SimpleNamespace(**{name: self.change.get(name, _same)(value) for name, value in fields.items()})
+        return SimpleNamespace(
+            **{name: self.change.get(name, _same)(value) for name, value in fields.items()}
+        )
 
 
 # Ways to plant: from a recipe to an engine.
@@ -422,9 +426,13 @@ FAULTS = {
     "squared error's gradient not divided by the batch": Fault(
         SIGMOIDS, in_loss(loss_gradient_not_divided), (2, "gradient", "2.bias"), one_sample_first
     ),
-    "loss not divided by the batch": Fault(SQUARE, in_loss(loss_not_divided), (2, "loss", "loss"), one_sample_first),
+    "loss not divided by the batch": Fault(
+        SQUARE, in_loss(loss_not_divided), (2, "loss", "loss"), one_sample_first
+    ),
     "loss gradient 32 times too large under Adam": Fault(
-        trained_by(SQUARE, optimizer={"kind": "adam"}), in_loss(loss_gradient_32_times), (1, "gradient", "4.bias")
+        trained_by(SQUARE, optimizer={"kind": "adam"}),
+        in_loss(loss_gradient_32_times),
+        (1, "gradient", "4.bias"),
     ),
     "bias gradient averaged in the first layer": Fault(
         SQUARE, in_layer("0", bias_averaged), (2, "gradient", "0.bias"), one_sample_first
@@ -437,7 +445,9 @@ FAULTS = {
         in_layer("2", lambda layer: Changed(layer, grads=lambda g: {**g, "weight": g["weight"].T})),
         (1, "gradient", "2.weight"),
     ),
-    "gradient not set to 0 between steps": Fault(SQUARE, in_layer("2", accumulates), (2, "gradient", "2.bias")),
+    "gradient not set to 0 between steps": Fault(
+        SQUARE, in_layer("2", accumulates), (2, "gradient", "2.bias")
+    ),
     "one NaN in one gradient": Fault(SQUARE, in_layer("2", nan_at(3)), (3, "gradient", "2.weight")),
     "input gradient transposed": Fault(
         SQUARE,
@@ -460,9 +470,13 @@ FAULTS = {
         (1, "gradient", "2.bias"),
     ),
     "relu lets every gradient pass": Fault(
-        RELUS, in_layer("1", lambda layer: Backward(layer, lambda params, y, dy: dy)), (1, "gradient", "0.bias")
+        RELUS,
+        in_layer("1", lambda layer: Backward(layer, lambda params, y, dy: dy)),
+        (1, "gradient", "0.bias"),
     ),
-    "relu' of 1 at 0": Fault(RELUS, in_layer("3", relu_slope_1_at_0), (2, "gradient", "2.bias"), zero_sample_second),
+    "relu' of 1 at 0": Fault(
+        RELUS, in_layer("3", relu_slope_1_at_0), (2, "gradient", "2.bias"), zero_sample_second
+    ),
     "dropout not scaled": Fault(
         DROPS, in_layer("2", lambda layer: Changed(layer, y=lambda y: y * 0.7)), (1, "forward", "2.output")
     ),
@@ -507,16 +521,22 @@ FAULTS = {
         (1, "state", "0.weight"),
     ),
     "momentum as nesterov": Fault(
-        trained_by(SQUARE, optimizer=sgd(momentum=0.9)), with_settings(nesterov=True), (1, "state", "0.weight")
+        trained_by(SQUARE, optimizer=sgd(momentum=0.9)),
+        with_settings(nesterov=True),
+        (1, "state", "0.weight"),
     ),
     "another momentum, seen once there is one": Fault(
         trained_by(SQUARE, optimizer=sgd(momentum=0.9)), with_settings(momentum=0.8), (2, "state", "0.weight")
     ),
     "weight decay left out": Fault(
-        trained_by(SQUARE, optimizer=sgd(weight_decay=0.01)), with_settings(weight_decay=0.0), (1, "state", "0.weight")
+        trained_by(SQUARE, optimizer=sgd(weight_decay=0.01)),
+        with_settings(weight_decay=0.0),
+        (1, "state", "0.weight"),
     ),
     "weight decay left out of the biases, which start at 0": Fault(
-        trained_by(RELUS, optimizer=sgd(weight_decay=0.01)), in_rule(decay_without_biases), (2, "state", "0.bias")
+        trained_by(RELUS, optimizer=sgd(weight_decay=0.01)),
+        in_rule(decay_without_biases),
+        (2, "state", "0.bias"),
     ),
     "AdamW's decay added to the gradient": Fault(
         trained_by(SQUARE, optimizer={"kind": "adamw"}),
@@ -528,7 +548,9 @@ FAULTS = {
         (1, "state", "0.weight"),
     ),
     "Adam's eps before the bias correction": Fault(
-        trained_by(SQUARE, optimizer={"kind": "adam"}), in_rule(adam_eps_before_the_correction), (1, "state", "0.weight")
+        trained_by(SQUARE, optimizer={"kind": "adam"}),
+        in_rule(adam_eps_before_the_correction),
+        (1, "state", "0.weight"),
     ),
     "Adam's bias correction one step late": Fault(
         trained_by(SQUARE, optimizer={"kind": "adam"}),

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from cases import INITIALS, LAYERS, LOSSES, OPTIMIZERS, SCHEDULES, kinds
 
+from cases import INITIALS, LAYERS, LOSSES, OPTIMIZERS, SCHEDULES, kinds
 from twofold.recipe import layers, training
 
 TABLES: dict[str, tuple[Any, list[Any]]] = {

@@ -1,6 +1,6 @@
-"""The table of `docs/conventions.md`: every row names a test that is there, and the tests that are nowhere else.
+"""The table of `docs/conventions.md`: every row names a test that exists, and the tests that stand only here.
 
-Numbers are small enough to be followed on paper; where the table speaks of scikit-learn, scikit-learn is asked.
+Numbers are small enough to be followed on paper; where the table speaks of scikit-learn, it is asked.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import TANH, dense, normal, recipe
 from sklearn.neural_network import MLPClassifier
 from sklearn.neural_network._base import squared_loss as sklearn_squared_loss
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
+from cases import TANH, dense, normal, recipe
 from twofold.arrays import FLOOR, Array, gap
 from twofold.data import Batches, Dataset, Split
 from twofold.engine import State
@@ -30,7 +30,7 @@ from twofold.numpy_engine.layer import EVALUATION, TRAINING, Mode
 from twofold.numpy_engine.optimizers import clip, optimizer
 from twofold.recipe import training as part
 from twofold.schedules import learning_rate
-from twofold.training import Score, evaluate
+from twofold.training import EVALUATION_BATCH, Score, evaluate
 
 ROOT = Path(__file__).parents[1]
 NOT_BUILT = "not built yet"
@@ -40,23 +40,33 @@ LN2 = math.log(2)
 # The table
 
 
-def rows() -> dict[str, str]:
-    """The last column by the first."""
+def table() -> list[list[str]]:
+    """Head and rows, without the rule between them."""
     lines = (ROOT / "docs" / "conventions.md").read_text("utf-8").splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
-    head, rule, *body = cells
-    assert head == ["quantity", "ours (PyTorch's)", "others", "test"]
-    assert all(len(row) == len(head) for row in [rule, *body]), "a row with another number of columns"
-    return {row[0]: row[-1] for row in body}
+    return [cells[0], *cells[2:]]
+
+
+def rows() -> dict[str, str]:
+    """The last column by the first."""
+    return {row[0]: row[-1] for row in table()[1:]}
 
 
 def named(cell: str) -> list[tuple[str, str]]:
     return re.findall(r"`(tests/\w+\.py)::(\w+)`", cell)
 
 
-def tests_of(path: Path) -> set[str]:
+def names_in(path: Path) -> set[str]:
     tree = ast.parse(path.read_text("utf-8"))
-    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
+    return {
+        node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    }
+
+
+def test_the_table_has_four_columns() -> None:
+    assert table()[0] == ["quantity", "ours (PyTorch's)", "others", "test"]
+    assert {len(row) for row in table()} == {4}
+    assert len(rows()) == len(table()) - 1, "two rows of one name"
 
 
 @pytest.mark.parametrize("quantity", rows())
@@ -66,13 +76,19 @@ def test_every_row_names_a_test_that_exists(quantity: str) -> None:
         return
     assert named(cell), f"the row `{quantity}` names no test"
     for path, test in named(cell):
-        assert test in tests_of(ROOT / path), f"{path} has no {test}"
+        assert test in names_in(ROOT / path), f"{path} has no {test}"
 
 
 def test_every_convention_tested_here_is_in_the_table() -> None:
-    in_table = {test for cell in rows().values() for path, test in named(cell) if path == "tests/test_conventions.py"}
-    about_the_table = {"test_every_row_names_a_test_that_exists", "test_every_convention_tested_here_is_in_the_table"}
-    assert tests_of(Path(__file__)) - about_the_table == in_table
+    in_table = {
+        test for cell in rows().values() for path, test in named(cell) if path == "tests/test_conventions.py"
+    }
+    about_the_table = {
+        "test_the_table_has_four_columns",
+        "test_every_row_names_a_test_that_exists",
+        "test_every_convention_tested_here_is_in_the_table",
+    }
+    assert names_in(Path(__file__)) - about_the_table == in_table
 
 
 # Losses
@@ -107,10 +123,15 @@ def test_a_summed_loss_has_as_many_times_the_gradient() -> None:
 
 def test_dense_weights_are_out_by_in() -> None:
     W = np.array([[1.0, 2.0, 3.0], [0.0, 0.0, 1.0]])
-    y, _ = Dense().forward({"weight": W, "bias": np.array([10.0, 20.0])}, np.array([[1.0, 1.0, 2.0]]), TRAINING)
+    y, _ = Dense().forward(
+        {"weight": W, "bias": np.array([10.0, 20.0])}, np.array([[1.0, 1.0, 2.0]]), TRAINING
+    )
     assert y.tolist() == [[19.0, 22.0]]
-    assert [array.shape for array in initial_parameters(recipe([dense(2)], inputs=3)).values()] == [(2, 3), (2,)]
-    assert classifier(hidden_layer_sizes=()).coefs_[0].shape == (3, 2)
+    assert [array.shape for array in initial_parameters(recipe([dense(2)], inputs=3)).values()] == [
+        (2, 3),
+        (2,),
+    ]
+    assert classifier(hidden_layer_sizes=(7,)).coefs_[0].shape == (4, 7)
 
 
 def test_softmax_is_over_the_last_axis() -> None:
@@ -142,7 +163,9 @@ def test_dropout_drops_a_share_of_p() -> None:
 # Optimizers
 
 
-def updated(spec: Any, gradients: list[float], rates: list[float] | None = None, p: float = 1.0) -> list[float]:
+def updated(
+    spec: Any, gradients: list[float], rates: list[float] | None = None, p: float = 1.0
+) -> list[float]:
     """The parameter after each update."""
     rule, vector = optimizer(spec), np.array([p])
     moments, path = rule.init(vector), []
@@ -162,7 +185,7 @@ def updated_by_sklearn(optimizer: Any, gradients: list[float], rates: list[float
 
 
 def test_the_rate_stands_outside_the_momentum() -> None:
-    """v = 1, then 0.5 · 1 + 1 = 1.5: steps of 0.1 · 1 and 0.01 · 1.5. Inside, the second is 0.5 · 0.1 + 0.01 · 1."""
+    """v = 1, then 1.5: steps of 0.1 · 1 and 0.01 · 1.5. Inside, the second is 0.5 · 0.1 + 0.01 · 1."""
     gradients, rates = [1.0, 1.0], [0.1, 0.01]
     assert updated(part.Sgd(momentum=0.5), gradients, rates) == pytest.approx([0.9, 0.885])
     theirs = SGDOptimizer([np.array([1.0])], momentum=0.5, nesterov=False)
@@ -208,7 +231,10 @@ def test_rmsprop_has_eps_outside_the_root_and_no_bias_correction() -> None:
         (part.Sgd(lr=0.1, weight_decay=0.5, momentum=0.9), 1 - 0.1 * (2 + 0.5)),
         (part.Adam(lr=0.1, weight_decay=0.5, betas=(0.0, 0.0), eps=2.5), 1 - 0.1 * 2.5 / (2.5 + 2.5)),
         (part.Rmsprop(lr=0.1, weight_decay=0.5, alpha=0.0, eps=2.5), 1 - 0.1 * 2.5 / (2.5 + 2.5)),
-        (part.Adamw(lr=0.1, weight_decay=0.5, betas=(0.0, 0.0), eps=2.0), 1 * (1 - 0.1 * 0.5) - 0.1 * 2 / (2 + 2)),
+        (
+            part.Adamw(lr=0.1, weight_decay=0.5, betas=(0.0, 0.0), eps=2.0),
+            1 * (1 - 0.1 * 0.5) - 0.1 * 2 / (2 + 2),
+        ),
     ],
     ids=lambda value: getattr(value, "kind", ""),
 )
@@ -229,9 +255,16 @@ def test_weight_decay_holds_for_biases_too() -> None:
 
 def classifier(**settings: Any) -> MLPClassifier:
     """scikit-learn's network after one step on a fixed batch of 10 samples."""
-    options = {"solver": "sgd", "momentum": 0.0, "alpha": 0.0, "batch_size": 10, "random_state": 0, "shuffle": False}
+    options = {
+        "solver": "sgd",
+        "momentum": 0.0,
+        "alpha": 0.0,
+        "batch_size": 10,
+        "random_state": 0,
+        "shuffle": False,
+    }
     built = MLPClassifier(**{**options, **settings})
-    return built.partial_fit(normal("classifier", (10, 3)), np.arange(10) % 2 + np.arange(10) // 9, classes=[0, 1, 2][: 2 + 1])
+    return built.partial_fit(normal("classifier", (10, 4)), np.arange(10) % 3, classes=[0, 1, 2])
 
 
 def test_scikit_learns_weight_decay_is_divided_by_the_samples_and_spares_biases() -> None:
@@ -318,7 +351,9 @@ def test_the_last_batch_of_an_epoch_holds_what_is_left() -> None:
 
 
 def test_a_full_batch_keeps_the_order() -> None:
-    assert [[target.tolist() for target in batches] for batches in epochs(5, "full", 2)] == [[[0, 1, 2, 3, 4]]] * 2
+    assert [[target.tolist() for target in batches] for batches in epochs(5, "full", 2)] == [
+        [[0, 1, 2, 3, 4]]
+    ] * 2
 
 
 class Answers:
@@ -337,6 +372,16 @@ def test_the_evaluation_loss_is_a_mean_in_float64() -> None:
     score = evaluate(Answers(), Split(logits, target), LOSSES["cross_entropy"])  # pyright: ignore[reportArgumentType]
     assert score.loss == pytest.approx(math.log1p(math.exp(-20)), rel=1e-6)
     assert LOSSES["cross_entropy"](logits, target)[0] == 0
+
+
+def test_the_evaluation_loss_weighs_every_sample_alike() -> None:
+    """One sample more than a batch of the evaluation holds: the last batch is that sample alone."""
+    samples = EVALUATION_BATCH + 1
+    logits = np.zeros((samples, 2))
+    logits[-1] = 1e4, 0
+    everything = Split(logits, np.zeros(samples, np.int64))
+    score = evaluate(Answers(), everything, LOSSES["cross_entropy"])  # pyright: ignore[reportArgumentType]
+    assert score.loss == pytest.approx(LN2 * EVALUATION_BATCH / samples)
 
 
 def test_of_equal_logits_the_first_class_is_predicted() -> None:
@@ -368,7 +413,17 @@ def test_standardizing_is_by_the_population_of_training_samples() -> None:
         ([math.nan], [math.nan], math.nan),
         ([math.inf], [math.inf], math.nan),
     ],
-    ids=["relative", "to the largest element", "below the floor", "zero", "empty", "shapes", "NaN", "both NaN", "infinite"],
+    ids=[
+        "relative",
+        "to the largest element",
+        "below the floor",
+        "zero",
+        "empty",
+        "shapes",
+        "NaN",
+        "both NaN",
+        "infinite",
+    ],
 )
 def test_the_gap_is_relative_to_the_largest_element_with_a_floor(a: Any, b: Any, size: float) -> None:
     assert gap(np.array(a), np.array(b)) == pytest.approx(size, nan_ok=True)

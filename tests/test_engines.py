@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from cases import FLATTEN, OPTIMIZERS, RELU, SOFTMAX, THIRD, assert_bits, assert_same, dense, recipe
-from faults import SQUARE, Changed, batches_of, sgd, trained_by
 from pydantic import ValidationError
 from torch import nn
 
+from cases import FLATTEN, OPTIMIZERS, RELU, SOFTMAX, THIRD, assert_bits, assert_same, dense, recipe
+from faults import SQUARE, Changed, batches_of, sgd, trained_by
 from twofold.arrays import Array, Arrays
 from twofold.engine import Engine, State
 from twofold.errors import UserError
@@ -27,7 +27,9 @@ from twofold.recipe import Recipe
 from twofold.torch_engine import TorchEngine
 
 Build = Callable[[Recipe], Engine]
-IMAGES = recipe([FLATTEN, dense(6), RELU, THIRD, dense(10)], data={"source": "digits"}, optimizer=sgd(momentum=0.9))
+IMAGES = recipe(
+    [FLATTEN, dense(6), RELU, THIRD, dense(10)], data={"source": "digits"}, optimizer=sgd(momentum=0.9)
+)
 
 each_engine = pytest.mark.parametrize("build", [NumpyEngine, TorchEngine])
 
@@ -77,7 +79,8 @@ def test_before_any_state_parameters_and_moments_are_zero(build: Build) -> None:
     state = build(IMAGES).state()
     assert list(state.arrays()) == [
         "1.weight", "1.bias", "4.weight", "4.bias",
-        "1.weight (momentum_buffer)", "1.bias (momentum_buffer)", "4.weight (momentum_buffer)", "4.bias (momentum_buffer)",
+        "1.weight (momentum_buffer)", "1.bias (momentum_buffer)",
+        "4.weight (momentum_buffer)", "4.bias (momentum_buffer)",
     ]  # fmt: skip
     assert not any(array.any() for array in state.arrays().values())
     assert state.updates == 0
@@ -102,8 +105,15 @@ def test_a_float32_engine_takes_float64_weights_and_stays_float32(build: Build) 
     built = float32(IMAGES)
     engine = started(build, built)
     step = engine.step(batches_of(built)[0])
-    arrays = {**step.outputs, **step.gradients, **step.state.arrays(), "predicted": engine.predict(batches_of(built)[0].x)}
-    assert {name: array.dtype for name, array in arrays.items()} == dict.fromkeys(arrays, np.dtype(np.float32))
+    arrays = {
+        **step.outputs,
+        **step.gradients,
+        **step.state.arrays(),
+        "predicted": engine.predict(batches_of(built)[0].x),
+    }
+    assert {name: array.dtype for name, array in arrays.items()} == dict.fromkeys(
+        arrays, np.dtype(np.float32)
+    )
 
 
 @each_engine
@@ -122,7 +132,9 @@ def test_weights_of_another_network_are_refused_by_name(
 ) -> None:
     engine = started(build, SQUARE)
     before = copied(engine.state().arrays())
-    parameters = {key: array for key, array in {**initial_parameters(SQUARE), **change}.items() if array is not None}
+    parameters = {
+        key: array for key, array in {**initial_parameters(SQUARE), **change}.items() if array is not None
+    }
     with pytest.raises(UserError, match=f"another network: `{name}` is {given}, the recipe's is {wanted}"):
         engine.load(State(parameters))
     assert_bits(engine.state().arrays(), before)
@@ -133,12 +145,14 @@ def test_moments_of_another_network_are_refused_by_name(build: Build) -> None:
     built = trained_by(SQUARE, optimizer=sgd(momentum=0.9))
     state = started(build, built).state()
     moments = {"momentum_buffer": {**state.optimizer["momentum_buffer"], "2.bias": np.zeros(3)}}
-    with pytest.raises(UserError, match="`2.bias` is"):
+    with pytest.raises(UserError, match=r"`2\.bias` is \(3,\), the recipe's is \(5,\)"):
         build(built).load(replace(state, optimizer=moments, updates=1))
 
 
 def test_a_network_without_parameters_is_refused() -> None:
-    with pytest.raises(ValidationError, match="at least one of the `layers` must hold parameters to train; got `softmax`"):
+    with pytest.raises(
+        ValidationError, match="at least one of the `layers` must hold parameters to train; got `softmax`"
+    ):
         recipe([SOFTMAX])
 
 
@@ -150,7 +164,12 @@ def test_a_step_stays_what_it_was(build: Build) -> None:
     built = trained_by(IMAGES, optimizer={**sgd(momentum=0.9), "weight_decay": 0.1, "max_norm": 1e-3})
     engine, batches = started(build, built), batches_of(built)
     step = engine.step(batches[0])
-    seen = {**copied(step.outputs), **copied(step.gradients), "logits": step.logits.copy(), "loss": np.array(step.loss)}
+    seen = {
+        **copied(step.outputs),
+        **copied(step.gradients),
+        "logits": step.logits.copy(),
+        "loss": np.array(step.loss),
+    }
     for batch in batches[1:4]:
         engine.step(batch)
     engine.load(State(initial_parameters(built)))
@@ -349,17 +368,29 @@ def test_the_module_is_an_ordinary_sequential() -> None:
     engine = TorchEngine(IMAGES)
     engine.load(State(initial_parameters(IMAGES)))
     assert type(engine.module) is nn.Sequential
-    assert [type(module) for module in engine.module] == [nn.Flatten, nn.Linear, nn.ReLU, nn.Dropout, nn.Linear]
+    assert [type(module) for module in engine.module] == [
+        nn.Flatten,
+        nn.Linear,
+        nn.ReLU,
+        nn.Dropout,
+        nn.Linear,
+    ]
     held = {name: tensor.numpy() for name, tensor in engine.module.state_dict().items()}
     assert_bits(held, engine.state().parameters)
     assert list(held) == list(IMAGES.network.parameters)
-    assert all(isinstance(parameter, nn.Parameter) and parameter.is_leaf for parameter in engine.module.parameters())
+    assert all(
+        isinstance(parameter, nn.Parameter) and parameter.is_leaf for parameter in engine.module.parameters()
+    )
 
 
 def test_its_weights_fit_a_module_built_by_hand() -> None:
     engine, x = TorchEngine(IMAGES), batches_of(IMAGES)[0].x
     engine.load(State(initial_parameters(IMAGES)))
-    byhand = nn.Sequential(nn.Flatten(), nn.Linear(64, 6), nn.ReLU(), nn.Dropout(0.3), nn.Linear(6, 10)).double().eval()
+    byhand = (
+        nn.Sequential(nn.Flatten(), nn.Linear(64, 6), nn.ReLU(), nn.Dropout(0.3), nn.Linear(6, 10))
+        .double()
+        .eval()
+    )
     byhand.load_state_dict(engine.module.state_dict())
     with torch.no_grad():
         np.testing.assert_array_equal(byhand(torch.tensor(x)).numpy(), engine.predict(x))
@@ -383,7 +414,9 @@ def test_engines_say_which_they_are() -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_cuda_where_there_is_none_is_refused() -> None:
     asked = trained_by(SQUARE, training=SQUARE.training.model_copy(update={"device": "cuda"}))
-    with pytest.raises(UserError, match=r'training.device = "cuda", and PyTorch finds no CUDA device; use "auto" or "cpu"'):
+    with pytest.raises(
+        UserError, match=r'training.device = "cuda", and PyTorch finds no CUDA device; use "auto" or "cpu"'
+    ):
         TorchEngine(asked)
 
 
@@ -391,5 +424,3 @@ def test_auto_is_the_processor_where_there_is_no_cuda(monkeypatch: pytest.Monkey
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     chosen = trained_by(SQUARE, training=SQUARE.training.model_copy(update={"device": "auto"}))
     assert TorchEngine(chosen).device == torch.device("cpu")
-
-

@@ -1,4 +1,4 @@
-"""Central differences: they confirm the gradients of healthy engines, and name the wrong ones of broken ones."""
+"""Central differences confirm the gradients of healthy engines, and name the wrong ones of broken ones."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from cases import FLATTEN, RELU, SIGMOID, SOFTMAX, TANH, THIRD, assert_bits, dense, recipe
 from faults import DROPS, FAULTS, SQUARE, Fault, Reporting, batches_of
-
 from twofold.engine import Engine, State
 from twofold.gradcheck import TOLERANCE, Projection, check_gradients
 from twofold.initial import initial_parameters
@@ -22,10 +22,13 @@ HEALTHY = {
     "tanh": SQUARE,
     "dropout": DROPS,
     "softmax and squares": recipe([dense(4), TANH, dense(3), SOFTMAX], loss={"kind": "mean_squared"}),
-    "summed squares": recipe([dense(4), SIGMOID, dense(3)], loss={"kind": "mean_squared", "reduction": "sum"}),
+    "summed squares": recipe(
+        [dense(4), SIGMOID, dense(3)], loss={"kind": "mean_squared", "reduction": "sum"}
+    ),
     "without biases": recipe([dense(4, bias=False), TANH, dense(2, bias=False)]),
     "every kind": recipe(
-        [FLATTEN, dense(9), RELU, THIRD, dense(8), TANH, dense(7), SIGMOID, dense(10), SOFTMAX], data={"source": "digits"}
+        [FLATTEN, dense(9), RELU, THIRD, dense(8), TANH, dense(7), SIGMOID, dense(10), SOFTMAX],
+        data={"source": "digits"},
     ),
     "clipped and decayed, which the gradients do not show": recipe(
         [dense(4), TANH, dense(2)], optimizer={"kind": "adam", "max_norm": 1e-3, "weight_decay": 0.5}

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from cases import INITIALS, RELU, assert_bits, dense, recipe
 from scipy.stats import ks_2samp
 from torch import Tensor, nn
 
+from cases import INITIALS, RELU, assert_bits, dense, recipe
 from twofold.arrays import Array
 from twofold.engine import State
 from twofold.initial import initial_parameters
@@ -49,7 +49,7 @@ def by_torch(spec: Any, weight: Tensor) -> None:
 
 @each_initial
 def test_weights_are_distributed_as_pytorchs(name: str) -> None:
-    """Kolmogorov and Smirnov's test of 60,000 against 60,000 numbers: it sees another form, and a scale that is 4 % off."""
+    """Kolmogorov and Smirnov's test, 60,000 numbers each: it sees another form, and a scale 4 % off."""
     theirs = torch.empty(OUT, IN, dtype=torch.float64)
     by_torch(INITIALS[name], theirs)
     ours = drawn(INITIALS[name], [dense(OUT), dense(2)])["0.weight"]
@@ -91,7 +91,10 @@ def test_orthogonal_weights_are(name: str, shape: tuple[int, int]) -> None:
 
 def test_orthogonal_weights_are_uniform() -> None:
     """Without the signs of R's diagonal, the diagonal of Q leans to one side: Householder's choice."""
-    corner = [drawn(INITIALS["orthogonal"], [dense(2), dense(2)], seed, inputs=2)["0.weight"][0, 0] for seed in range(400)]
+    corner = [
+        drawn(INITIALS["orthogonal"], [dense(2), dense(2)], seed, inputs=2)["0.weight"][0, 0]
+        for seed in range(400)
+    ]
     assert abs(np.mean(corner)) < 4 * math.sqrt(0.5 / 400)
 
 
@@ -123,7 +126,10 @@ def test_both_engines_get_the_same_arrays(name: str) -> None:
 def test_a_layer_does_not_feel_the_layers_after_it(name: str) -> None:
     short = drawn(INITIALS[name], [dense(5), RELU, dense(2)])
     long = drawn(INITIALS[name], [dense(5), RELU, dense(7), dense(6), dense(2)])
-    assert_bits({key: long[key] for key in ("0.weight", "0.bias")}, {key: short[key] for key in ("0.weight", "0.bias")})
+    assert_bits(
+        {key: long[key] for key in ("0.weight", "0.bias")},
+        {key: short[key] for key in ("0.weight", "0.bias")},
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in INITIALS if name != "zeros"])

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import torch
-from cases import DTYPES, LAYERS, LayerCase, assert_bits, assert_same, normal
 from torch import nn
 
+from cases import DTYPES, LAYERS, LayerCase, assert_bits, assert_same, normal
 from twofold.arrays import Array, Arrays
 from twofold.numpy_engine.engine import LAYERS as BUILD
 from twofold.numpy_engine.layer import EVALUATION, TRAINING, Layer, Mode
@@ -67,7 +67,9 @@ def by_torch(case: LayerCase, x: Array, params: Arrays, dy: Array, training: boo
         y = module(tensor)
     dx, *grads = torch.autograd.grad(y, [tensor, *module.parameters()], torch.tensor(dy))
     names = [name for name, _ in module.named_parameters()]
-    return Passed(y.detach().numpy(), dx.numpy(), {n: g.numpy() for n, g in zip(names, grads, strict=True)}, kept)
+    return Passed(
+        y.detach().numpy(), dx.numpy(), {n: g.numpy() for n, g in zip(names, grads, strict=True)}, kept
+    )
 
 
 def replicas_by_torch(case: LayerCase, dtype: str, training: bool) -> Passed:
@@ -120,7 +122,9 @@ def test_backward_equals_central_differences(case: LayerCase, training: bool) ->
 @each_mode
 def test_nothing_given_is_modified(case: LayerCase, training: bool) -> None:
     mode = mode_of(case, training)
-    given = {"x": case.x(), "dy": case.dy(), **case.params()} | ({"mask": mode.mask} if mode.mask is not None else {})
+    given = {"x": case.x(), "dy": case.dy(), **case.params()} | (
+        {"mask": mode.mask} if mode.mask is not None else {}
+    )
     before = {name: array.copy() for name, array in given.items()}
     params = {name: given[name] for name in case.params()}
     y, cache = built(case).forward(params, given["x"], mode)
@@ -139,7 +143,10 @@ def test_twice_gives_the_same(case: LayerCase, training: bool) -> None:
     layer.forward(params, case.x() * 2 + 1, mode)
     second, cache = layer.forward(params, case.x(), mode)
     second_back = layer.backward(params, cache, case.dy())
-    assert_bits({"y": first, "dx": first_back[0], **first_back[1]}, {"y": second, "dx": second_back[0], **second_back[1]})
+    assert_bits(
+        {"y": first, "dx": first_back[0], **first_back[1]},
+        {"y": second, "dx": second_back[0], **second_back[1]},
+    )
 
 
 @pytest.mark.parametrize("case", [case for case in LAYERS if case.params()], ids=lambda case: case.name)
@@ -151,7 +158,9 @@ def test_the_first_layer_saves_its_input_gradient(case: LayerCase) -> None:
     assert_bits(grads, wanted)
 
 
-@pytest.mark.parametrize("case", [case for case in LAYERS if case.kind == "dropout"], ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case", [case for case in LAYERS if case.kind == "dropout"], ids=lambda case: case.name
+)
 def test_dropout_without_a_mask_is_the_identity(case: LayerCase) -> None:
     y, cache = built(case).forward({}, case.x(), TRAINING)
     dx, _ = built(case).backward({}, cache, case.dy())

@@ -9,10 +9,10 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
-from cases import FLATTEN, OPTIMIZERS, RELU, SCHEDULES, SIGMOID, SOFTMAX, TANH, THIRD, dense, kinds, recipe
-from faults import FAULTS, SQUARE, Reporting, batches_of, in_loss, loss_gradient_32_times, sgd, trained_by
 
 import twofold
+from cases import FLATTEN, OPTIMIZERS, RELU, SCHEDULES, SIGMOID, SOFTMAX, TANH, THIRD, dense, kinds, recipe
+from faults import FAULTS, SQUARE, Reporting, batches_of, in_loss, loss_gradient_32_times, sgd, trained_by
 from twofold.engine import Batch, Engine, State
 from twofold.initial import initial_parameters
 from twofold.lockstep import STAGES, Divergence, Mode, Verdict, compare
@@ -24,7 +24,8 @@ from twofold.torch_engine import TorchEngine
 TOLERANCE = 1e-9
 PLANE = ["moons", "moons-adam", "circles", "blobs", "classification"]
 EVERY_LAYER = [
-    FLATTEN, dense(12), RELU, THIRD, dense(9, bias=False), TANH, dense(8), SIGMOID, {"kind": "dropout"}, dense(10), SOFTMAX,
+    FLATTEN, dense(12), RELU, THIRD, dense(9, bias=False), TANH,
+    dense(8), SIGMOID, {"kind": "dropout"}, dense(10), SOFTMAX,
 ]  # fmt: skip
 MIXED = recipe([dense(7), RELU, THIRD, dense(6, bias=False), TANH, dense(5), SIGMOID, dense(3)])
 RECIPES = {
@@ -39,7 +40,9 @@ RECIPES = {
     "more than 20,000 parameters, a fused kernel": recipe(
         [dense(800), TANH, dense(9)], inputs=30, optimizer={"kind": "sgd", "momentum": 0.9, "nesterov": True}
     ),
-    "summed cross-entropy": recipe([dense(5), TANH, dense(2)], loss={"kind": "cross_entropy", "reduction": "sum"}),
+    "summed cross-entropy": recipe(
+        [dense(5), TANH, dense(2)], loss={"kind": "cross_entropy", "reduction": "sum"}
+    ),
     "summed squares": recipe([dense(5), TANH, dense(2)], loss={"kind": "mean_squared", "reduction": "sum"}),
     "zeros to begin with": recipe([dense(5), TANH, dense(2)], initial={"kind": "zeros"}),
 }
@@ -48,7 +51,12 @@ each_mode = pytest.mark.parametrize("mode", get_args(Mode))
 
 
 def lockstep(
-    first: Engine, second: Engine, recipe: Recipe, batches: Iterable[Batch], mode: Mode = "resync", tolerance: float = TOLERANCE
+    first: Engine,
+    second: Engine,
+    recipe: Recipe,
+    batches: Iterable[Batch],
+    mode: Mode = "resync",
+    tolerance: float = TOLERANCE,
 ) -> Verdict:
     return compare(first, second, State(initial_parameters(recipe)), batches, tolerance, mode)
 
@@ -97,12 +105,14 @@ def test_one_of_these_recipes_holds_every_layer() -> None:
 @each_mode
 @pytest.mark.parametrize("name", ["moons", "moons-adam", "digits"])
 def test_float32_agrees_to_float32(name: str, mode: Mode) -> None:
-    """A demonstration, at a tolerance of 1e-4; the same comparison at 1e-9 fails, so it is float32 that was compared."""
+    """A demonstration at 1e-4. The same comparison at 1e-9 fails: it is float32 that was compared."""
     overrides = {"training.device": "cpu"}
     verdict = twofold.verify(name, overrides=overrides, dtype="float32", mode=mode, steps=50).verdict
     assert verdict.tolerance == 1e-4
     assert verdict.first_divergence is None
-    strict = twofold.verify(name, overrides=overrides, dtype="float32", mode=mode, steps=50, tolerance=1e-9).verdict
+    strict = twofold.verify(
+        name, overrides=overrides, dtype="float32", mode=mode, steps=50, tolerance=1e-9
+    ).verdict
     assert not strict.agrees
     assert strict.largest == verdict.largest
 
@@ -110,7 +120,9 @@ def test_float32_agrees_to_float32(name: str, mode: Mode) -> None:
 def test_free_running_drifts_further_than_resynchronised() -> None:
     """In float32, where a rounding is large enough to be seen growing."""
     gaps = {
-        mode: twofold.verify("moons", dtype="float32", mode=mode, overrides={"optimizer.lr": 1.0}).verdict.largest["state"]
+        mode: twofold.verify(
+            "moons", dtype="float32", mode=mode, overrides={"optimizer.lr": 1.0}
+        ).verdict.largest["state"]
         for mode in get_args(Mode)
     }
     assert gaps["free"] > 3 * gaps["resync"] > 0
@@ -177,7 +189,9 @@ def test_nan_counts_as_divergence_and_stays_in_the_largest_gap(mode: Mode) -> No
 
 
 def test_a_verdict_with_nan_is_still_json() -> None:
-    verdict = Verdict(7, 1e-9, {"forward": math.nan, "loss": math.inf}, Divergence(3, "forward", "0.output", math.nan))
+    verdict = Verdict(
+        7, 1e-9, {"forward": math.nan, "loss": math.inf}, Divergence(3, "forward", "0.output", math.nan)
+    )
     assert json.loads(json.dumps(verdict.to_json(), allow_nan=False)) == {
         "agrees": False,
         "steps": 7,
@@ -196,7 +210,9 @@ def with_extra(name: str) -> Any:
 
 
 def without_moment(name: str) -> Any:
-    return lambda state: State(state.parameters, {key: without(name)(held) for key, held in state.optimizer.items()})
+    return lambda state: State(
+        state.parameters, {key: without(name)(held) for key, held in state.optimizer.items()}
+    )
 
 
 @pytest.mark.parametrize("broken_first", [False, True], ids=["torch first", "broken first"])
@@ -211,7 +227,15 @@ def without_moment(name: str) -> Any:
         ({"state": without_moment("2.bias")}, "state", "2.bias (momentum_buffer)"),
         ({"gradients": lambda arrays: {**arrays, "2.bias": arrays["2.bias"][None]}}, "gradient", "2.bias"),
     ],
-    ids=["no output", "another output", "no gradient", "another gradient", "no parameter", "no moment", "another shape"],
+    ids=[
+        "no output",
+        "another output",
+        "no gradient",
+        "another gradient",
+        "no parameter",
+        "no moment",
+        "another shape",
+    ],
 )
 def test_a_tensor_that_one_engine_lacks_is_infinitely_far(
     change: dict[str, Any], stage: str, name: str, broken_first: bool
@@ -241,5 +265,12 @@ def test_no_batches_is_no_evidence() -> None:
 def test_whoever_watches_hears_of_every_step() -> None:
     heard: list[int] = []
     initial = State(initial_parameters(SQUARE))
-    compare(NumpyEngine(SQUARE), TorchEngine(SQUARE), initial, batches_of(SQUARE)[:3], TOLERANCE, watch=heard.append)
+    compare(
+        NumpyEngine(SQUARE),
+        TorchEngine(SQUARE),
+        initial,
+        batches_of(SQUARE)[:3],
+        TOLERANCE,
+        watch=heard.append,
+    )
     assert heard == [1, 2, 3]

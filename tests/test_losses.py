@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from cases import DTYPES, LOSSES, LossCase, assert_bits, assert_same, normal
 from torch import Tensor, nn
 
+from cases import DTYPES, LOSSES, LossCase, assert_bits, assert_same, normal
 from twofold.arrays import Array
 from twofold.numpy_engine.losses import cross_entropy, loss_function
 

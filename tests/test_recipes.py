@@ -207,9 +207,9 @@ WRONG_SETTINGS = {
     "optimizer.lr": "--set wants KEY=VALUE, as in optimizer.lr=0.1; got `optimizer.lr`",
     "optimizer.lr=-1": "--set optimizer.lr: `lr` must be greater than 0; got -1",
     "optimizer.rate=1": "--set optimizer.rate: unknown key `rate`",
-    "layers.9.units=3": "--set layers.9.units: `layers` has elements 0 to 2; got 9",
+    "layers.9.units=3": "--set layers.9.units: choose an element from 0 to 2; got 9",
     "layers.9=3": "--set layers.9: choose an element from 0 to 2; got 9",
-    "title.x=3": "--set title.x: `title` is a value and holds no keys",
+    "title.x=3": "--set title.x: a value and no table holds `x`",
 }
 
 

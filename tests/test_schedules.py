@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from cases import SCHEDULES, ScheduleCase
 from torch import nn
 from torch.optim import lr_scheduler
 
+from cases import SCHEDULES, ScheduleCase
 from twofold.recipe import training
 from twofold.schedules import learning_rate
 
@@ -57,7 +57,7 @@ def rates_by_torch(case: ScheduleCase) -> list[float]:
 def test_every_rate_equals_pytorch(name: str) -> None:
     case = SCHEDULES[name]
     rate = learning_rate(case.spec, LR, case.steps, case.steps_per_epoch)
-    # PyTorch multiplies from step to step, we compute each step afresh: 40 roundings of 1e-16, relative to LR.
+    # PyTorch multiplies from step to step, we compute each step afresh: 40 roundings of 1e-16 each.
     assert [rate(k) for k in range(case.steps)] == pytest.approx(rates_by_torch(case), rel=1e-13, abs=1e-15)
 
 

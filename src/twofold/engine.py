@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from twofold.arrays import Array, Arrays
+from twofold.errors import UserError
 
 
 class Batch(NamedTuple):
@@ -103,3 +104,14 @@ class Engine(Protocol):
     def predict(self, x: Array) -> Array:
         """The logits in evaluation mode, (batch, classes)."""
         ...
+
+
+def check_shapes(shapes: Mapping[str, tuple[int, ...]], arrays: Arrays) -> None:
+    """Raises `UserError` where arrays are not of a network's names and shapes; names the first tensor that is not."""
+    given = {name: array.shape for name, array in arrays.items()}
+    for name in sorted(shapes.keys() | given.keys()):
+        if shapes.get(name) != given.get(name):
+            raise UserError(
+                f"these weights are of another network: `{name}` is {given.get(name, 'missing')}, "
+                f"the recipe's is {shapes.get(name, 'missing')}"
+            )

@@ -21,7 +21,7 @@ from twofold.arrays import Arrays, gap
 from twofold.engine import Batch, Engine, State, Step
 
 Mode = Literal["resync", "free"]
-STAGES = ("forward", "loss", "gradient", "state")
+STAGES: tuple[str, ...] = ("forward", "loss", "gradient", "state")
 
 
 class Divergence(NamedTuple):
@@ -96,7 +96,7 @@ def _gaps(a: Step, b: Step) -> Iterator[tuple[str, str, float]]:
     """Every comparison of one step, in the order in which the numbers come to be: a cause before its effects."""
     for name, size in _each(a.outputs, b.outputs):
         yield "forward", f"{name}.output", size
-    yield "loss", "loss", gap(np.float64(a.loss), np.float64(b.loss))
+    yield "loss", "loss", gap(np.asarray(a.loss), np.asarray(b.loss))
     for name, size in reversed(list(_each(a.gradients, b.gradients))):
         yield "gradient", name, size
     for name, size in _each(a.state.arrays(), b.state.arrays()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -59,7 +59,7 @@ class Dataset:
         """The same samples in another type; no copy where they have it already."""
         return self._map(lambda x: x.astype(dtype, copy=False))
 
-    def _map(self, change) -> Dataset:
+    def _map(self, change: Callable[[Array], Array]) -> Dataset:
         parts = {name: Split(change(split.x), split.y) for name, split in self.splits()}
         return replace(self, **parts)
 
@@ -104,7 +104,8 @@ def hold_out(x: Array, y: Array, classes: tuple[str, ...], spec: DataSpec, test:
     parts = {}
     for name, size in held.items():
         rest, parts[name] = _part(rest, y, size, spec.seed)
-    return Dataset(*(Split(x[i], y[i]) for i in (rest, parts["validation"], parts["test"])), classes)
+    train, validation, testing = (Split(x[i], y[i]) for i in (rest, parts["validation"], parts["test"]))
+    return Dataset(train, validation, testing, classes)
 
 
 def _part(indices: Array, y: Array, size: int, seed: int) -> tuple[Array, Array]:
@@ -113,7 +114,7 @@ def _part(indices: Array, y: Array, size: int, seed: int) -> tuple[Array, Array]
     if not size:
         return indices, indices[:0]
     rest, part = train_test_split(indices, test_size=size, random_state=seed, stratify=y[indices])
-    return rest, part
+    return np.asarray(rest), np.asarray(part)
 
 
 def _check_sizes(y: Array, classes: tuple[str, ...], held: dict[str, int]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import singledispatch
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -46,6 +47,11 @@ def random_data(recipe: Recipe, samples: int) -> Dataset:
     return Dataset(train, none, none, tuple(str(index) for index in range(network.classes)))
 
 
+def _split(x: Any, y: Any, classes: int, spec: Moons | Circles | Blobs | Classification | Digits) -> Dataset:
+    names = tuple(str(index) for index in range(classes))
+    return hold_out(np.asarray(x), np.asarray(y, np.int64), names, spec, spec.test)
+
+
 @singledispatch
 def _load(spec: DataSpec, progress: Progress) -> Dataset:
     raise TypeError(f"no source {spec!r}")
@@ -56,7 +62,7 @@ def _(spec: Moons, progress: Progress) -> Dataset:
     from sklearn.datasets import make_moons
 
     x, y = make_moons(spec.samples, noise=spec.noise, random_state=spec.seed)
-    return hold_out(x, y, ("0", "1"), spec, spec.test)
+    return _split(x, y, 2, spec)
 
 
 @_load.register
@@ -64,7 +70,7 @@ def _(spec: Circles, progress: Progress) -> Dataset:
     from sklearn.datasets import make_circles
 
     x, y = make_circles(spec.samples, noise=spec.noise, factor=spec.factor, random_state=spec.seed)
-    return hold_out(x, y, ("0", "1"), spec, spec.test)
+    return _split(x, y, 2, spec)
 
 
 @_load.register
@@ -74,7 +80,7 @@ def _(spec: Blobs, progress: Progress) -> Dataset:
     x, y, *_ = make_blobs(
         spec.samples, centers=spec.centers, cluster_std=spec.cluster_std, random_state=spec.seed
     )
-    return hold_out(x, y.astype(np.int64), tuple(str(c) for c in range(spec.centers)), spec, spec.test)
+    return _split(x, y, spec.centers, spec)
 
 
 @_load.register
@@ -85,7 +91,7 @@ def _(spec: Classification, progress: Progress) -> Dataset:
         spec.samples, n_features=2, n_informative=2, n_redundant=0, n_clusters_per_class=1,
         class_sep=spec.class_sep, random_state=spec.seed,
     )
-    return hold_out(x, y, ("0", "1"), spec, spec.test)
+    return _split(x, y, 2, spec)
 
 
 @_load.register
@@ -93,8 +99,8 @@ def _(spec: Digits, progress: Progress) -> Dataset:
     from sklearn.datasets import load_digits
 
     x, y = load_digits(return_X_y=True)
-    images = (x.reshape(-1, 1, 8, 8) / 16).astype(np.float32)
-    return hold_out(images, y.astype(np.int64), tuple(str(digit) for digit in range(10)), spec, spec.test)
+    images = np.asarray(x, np.float32).reshape(-1, 1, 8, 8) / 16
+    return _split(images, y, 10, spec)
 
 
 @_load.register

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from twofold.data.dataset import Dataset, hold_out
 from twofold.errors import DataError, did_you_mean
 from twofold.recipe.data import Csv
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 MOST_FAULTS = 10
 
@@ -35,7 +32,7 @@ def load_csv(spec: Csv) -> Dataset:
     return Dataset(dataset.train, dataset.validation, dataset.test, classes, features)
 
 
-def _read(spec: Csv) -> pd.DataFrame:
+def _read(spec: Csv) -> Any:
     """All cells as text; the index is the line in the file."""
     import pandas as pd
 
@@ -65,7 +62,7 @@ def _read(spec: Csv) -> pd.DataFrame:
     return table
 
 
-def _columns(spec: Csv, table: pd.DataFrame) -> tuple[str, ...]:
+def _columns(spec: Csv, table: Any) -> tuple[str, ...]:
     known = [str(column) for column in table.columns]
     if len(known) == 1 and spec.label not in known:
         raise DataError(
@@ -83,17 +80,17 @@ def _columns(spec: Csv, table: pd.DataFrame) -> tuple[str, ...]:
     return features
 
 
-def _empty(cells: pd.Series) -> list[int]:
+def _empty(cells: Any) -> list[int]:
     return [int(line) for line in cells.index[cells.str.strip() == ""]]
 
 
-def _number_faults(cells: pd.Series) -> list[tuple[int, str, str]]:
+def _number_faults(cells: Any) -> list[tuple[int, str, str]]:
     """The cells that are no finite number, as (line, column, rule)."""
     import pandas as pd
 
-    numbers = pd.to_numeric(cells, errors="coerce").to_numpy(np.float64)
+    numbers = np.asarray(pd.to_numeric(cells, errors="coerce"), np.float64)
     bad = cells[~np.isfinite(numbers)]
-    return [(int(line), str(cells.name), _number_rule(text)) for line, text in bad.items()]  # pyright: ignore[reportArgumentType]
+    return [(int(line), str(cells.name), _number_rule(text)) for line, text in bad.items()]
 
 
 def _number_rule(text: str) -> str:
@@ -117,7 +114,7 @@ def _listed(path: str, faults: list[tuple[int, str, str]]) -> str:
     return "\n".join(lines)
 
 
-def _check_classes(spec: Csv, table: pd.DataFrame, classes: tuple[str, ...]) -> None:
+def _check_classes(spec: Csv, table: Any, classes: tuple[str, ...]) -> None:
     if len(classes) == 1:
         lines = f"lines {table.index[0]} to {table.index[-1]}"
         raise DataError(

@@ -9,8 +9,7 @@ from typing import Any, final
 import numpy as np
 
 from twofold.arrays import Array, Arrays
-from twofold.engine import Batch, State
-from twofold.errors import UserError
+from twofold.engine import Batch, State, check_shapes
 from twofold.numpy_engine.activations import Relu, Sigmoid, Softmax, Tanh
 from twofold.numpy_engine.dense import Dense
 from twofold.numpy_engine.dropout import Dropout
@@ -161,13 +160,6 @@ class NumpyEngine:
 
 
 def _fill(views: Mapping[str, Array], arrays: Arrays) -> None:
-    shapes, given = ({name: a.shape for name, a in each.items()} for each in (views, arrays))
-    if shapes != given:
-        wrong = {name for name in shapes.keys() | given.keys() if shapes.get(name) != given.get(name)}
-        name = min(wrong)
-        raise UserError(
-            f"these weights are of another network: `{name}` is {given.get(name, 'missing')}, "
-            f"the recipe's is {shapes.get(name, 'missing')}"
-        )
+    check_shapes({name: view.shape for name, view in views.items()}, arrays)
     for name, view in views.items():
         view[...] = arrays[name]

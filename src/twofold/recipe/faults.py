@@ -60,12 +60,12 @@ def explain(error: ValidationError, raw: Mapping[str, Any]) -> list[Explained]:
     return found + _hidden_conflicts(found, raw)
 
 
-def _hidden_conflicts(found: list[Explained], raw: Mapping[str, Any]) -> list[Explained]:
+def _hidden_conflicts(found: list[Explained], raw: Any) -> list[Explained]:
     """Conflicts between keys, which pydantic leaves out where another key of the same table is wrong."""
     tables = {path[: 2 if path[0] == "layers" else 1] for path, _, _ in found if path}
     hidden = []
     for table in sorted(tables, key=str):
-        values = reduce(lambda here, part: here[part], table, raw)
+        values: Any = reduce(lambda here, part: here[part], table, raw)
         model = _model(table, raw)
         if isinstance(values, Mapping) and model and issubclass(model, Part):
             hidden += [(table, rule, "") for rule in model.conflicts(values)]
@@ -89,7 +89,7 @@ def _path(details: ErrorDetails, raw: Any) -> KeyPath:
         if _holds(raw, part):
             path, raw = (*path, part), here
     if details["type"] == "union_tag_invalid":
-        return (*path, TAGS.get(str(path[0]), "kind"))
+        return (*path, TAGS.get(str(details["loc"][0]), "kind"))
     return path
 
 

@@ -21,7 +21,7 @@ from twofold.recipe.network import NetworkFault, infer
 from twofold.recipe.places import KeyPath, Place, places
 from twofold.recipe.recipe import Recipe
 
-OTHER_LENGTH = {("training", "epochs"): "steps", ("training", "steps"): "epochs"}
+OTHER_LENGTH: dict[KeyPath, str] = {("training", "epochs"): "steps", ("training", "steps"): "epochs"}
 
 
 @cache
@@ -114,24 +114,29 @@ def _value(text: str) -> Any:
 def _set(raw: dict[str, Any], path: KeyPath, value: Any) -> None:
     """Put `value` at `path`; another `kind` starts its table anew, another length takes the old one away."""
     here: Any = raw
-    for depth, part in enumerate(path[:-1]):
-        if isinstance(here, list) and not (isinstance(part, int) and part < len(here)):
-            where = ".".join(map(str, path[:depth]))
-            raise UserError(f"--set {'.'.join(map(str, path))}: `{where}` has elements 0 to {len(here) - 1}; got {part}")
-        here = here[part] if isinstance(here, list) else here.setdefault(str(part), {})
-        if not isinstance(here, dict | list):
-            raise UserError(f"--set {'.'.join(map(str, path))}: `{part}` is a value and holds no keys")
+    for part in path[:-1]:
+        here = _child(here, part, path)
     last = path[-1]
-    if isinstance(here, list):
-        if not (isinstance(last, int) and last < len(here)):
-            raise UserError(f"--set {'.'.join(map(str, path))}: choose an element from 0 to {len(here) - 1}; got {last}")
+    if not isinstance(here, dict):
+        _child(here, last, path)
         here[last] = value
         return
     if last in {"kind", "source"} and here.get(last) != value:
         here.clear()
-    if path in OTHER_LENGTH:
-        here.pop(OTHER_LENGTH[path], None)
+    here.pop(OTHER_LENGTH.get(path), None)
     here[str(last)] = value
+
+
+def _child(here: Any, part: str | int, path: KeyPath) -> Any:
+    """What lies under `part`; a table that is not there yet is made."""
+    option = f"--set {'.'.join(map(str, path))}"
+    if isinstance(here, dict):
+        return here.setdefault(str(part), {})
+    if not isinstance(here, list):
+        raise UserError(f"{option}: a value and no table holds `{part}`")
+    if not (isinstance(part, int) and part < len(here)):
+        raise UserError(f"{option}: choose an element from 0 to {len(here) - 1}; got {part}")
+    return here[part]
 
 
 def _parse(text: str, label: str, name: str, folder: Path | None, settings: dict[KeyPath, Any]) -> Recipe:

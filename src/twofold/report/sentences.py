@@ -184,7 +184,7 @@ def templates_caption(templates: dict[str, Array], name: str, most: int) -> str:
     """What a template is, and how far those of two engines are apart."""
     (engine, first), *others = templates.items()
     units, height, width = first.shape
-    which = f"The {units:,} rows" if units <= most else f"The first {most} of {units:,} rows"
+    which = f"The {plural(units, 'row')}" if units <= most else f"The first {most} of {units:,} rows"
     largest = decimal(float(np.abs(first).max()))
     text = (
         f"{which} of the first weight matrix `{name}` ({units:,} × {height * width:,}) after training in "

@@ -1,8 +1,8 @@
-"""The engine on PyTorch: an ordinary module, autograd, and an optimizer of `torch.optim` over one flat tensor."""
+"""The engine on PyTorch: an ordinary module, autograd, and an optimizer of `torch.optim`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial, singledispatch
 from typing import final
 
@@ -12,11 +12,10 @@ import torch._dynamo  # noqa: F401  (torch.optim imports it in its first step: s
 from torch import Tensor, nn
 
 from twofold.arrays import Array, Arrays
-from twofold.engine import Batch, State
+from twofold.engine import Batch, State, check_shapes
 from twofold.errors import UserError
 from twofold.recipe import Recipe
 from twofold.recipe.training import Adam, Adamw, CrossEntropy, Loss, MeanSquared, Optimizer, Rmsprop, Sgd
-from twofold.torch_engine.layout import Layout
 from twofold.torch_engine.modules import build
 
 
@@ -24,13 +23,15 @@ from twofold.torch_engine.modules import build
 class TorchStep:
     """The record of a step: tensors on their device until a field is read. See `twofold.engine.Step`."""
 
-    __slots__ = ("_engine", "_gradient", "_loss", "_outputs")
+    __slots__ = ("_engine", "_gradients", "_loss", "_outputs")
 
-    def __init__(self, engine: TorchEngine, outputs: list[Tensor], loss: Tensor, gradient: Tensor) -> None:
+    def __init__(
+        self, engine: TorchEngine, outputs: list[Tensor], loss: Tensor, gradients: Sequence[Tensor | None]
+    ) -> None:
         self._engine = engine
         self._outputs = outputs
         self._loss = loss
-        self._gradient = gradient
+        self._gradients = gradients
 
     @property
     def outputs(self) -> Arrays:
@@ -50,7 +51,8 @@ class TorchStep:
     @property
     def gradients(self) -> Arrays:
         """∂loss/∂parameter by name."""
-        return self._engine.layout.arrays(self._gradient)
+        named = zip(self._engine.parameters, self._gradients, strict=True)
+        return {name: _array(gradient) for name, gradient in named if gradient is not None}
 
     @property
     def state(self) -> State:
@@ -60,59 +62,79 @@ class TorchStep:
 
 @final
 class TorchEngine:
-    """The same network in PyTorch. `module` is an ordinary `nn.Sequential` whose parameters share one tensor."""
+    """The same network as a user of PyTorch would write it: an ordinary `nn.Sequential`, in `module`."""
 
     name = "torch"
 
     def __init__(self, recipe: Recipe) -> None:
         self.device = resolve_device(recipe.training.device)
         self.dtype: torch.dtype = getattr(torch, recipe.training.dtype)
-        self.module = build(recipe.network)
-        self.layout = Layout(self.module, self.dtype, self.device)
+        self.module = build(recipe.network).to_empty(device=self.device).to(self.dtype)
+        self.parameters = dict(self.module.named_parameters())
+        with torch.no_grad():
+            for parameter in self.parameters.values():
+                parameter.zero_()
         self._modules = list(self.module)
         self._loss = _loss(recipe.loss)
         self._max_norm = recipe.optimizer.max_norm
         self._spec = recipe.optimizer
-        self._optimizer = _optimizer(self._spec, self.layout.vector)
+        self._optimizer = _optimizer(self._spec, list(self.parameters.values()))
         self._updates = 0
 
     def load(self, state: State) -> None:
         """Take over a state, copied. Raises `UserError` where names or shapes are not this network's."""
-        self._fill(self.layout.vector.detach(), state.parameters)
-        self._optimizer = _optimizer(self._spec, self.layout.vector)
+        tensors = self._tensors(state.parameters)
+        with torch.no_grad():
+            for name, parameter in self.parameters.items():
+                parameter.copy_(tensors[name])
+        self._optimizer = _optimizer(self._spec, list(self.parameters.values()))
         self._updates = state.updates
-        names = MOMENTS[type(self._spec)](self._spec)
-        moments = {name: self._tensor(state.optimizer.get(name)) for name in names}
+        if state.updates:
+            self._load_moments(state)
+
+    def _load_moments(self, state: State) -> None:
+        moments = {moment: self._tensors(arrays) for moment, arrays in state.optimizer.items()}
         # PyTorch counts the updates in a tensor of its own kind, which its fused kernels want on the device.
-        fused = self._optimizer.param_groups[0].get("fused")
-        count = torch.tensor(float(state.updates), device=self.device if fused else "cpu")
-        self._optimizer.state[self.layout.vector] = {"step": count, **moments}
+        device = self.device if self._optimizer.param_groups[0].get("fused") else "cpu"
+        for name, parameter in self.parameters.items():
+            held = {moment: tensors[name] for moment, tensors in moments.items()}
+            self._optimizer.state[parameter] = {"step": torch.tensor(float(state.updates), device=device), **held}
 
     def state(self) -> State:
         """A copy of the state."""
-        held = self._optimizer.state.get(self.layout.vector, {})
         moments = {
-            name: self.layout.arrays(held[name]) if isinstance(held.get(name), Tensor) else self._zeros()
-            for name in MOMENTS[type(self._spec)](self._spec)
+            moment: {name: self._moment(parameter, moment) for name, parameter in self.parameters.items()}
+            for moment in MOMENTS[type(self._spec)](self._spec)
         }
-        return State(self.layout.arrays(self.layout.vector), moments, self._updates)
+        parameters = {name: _array(parameter, copy=True) for name, parameter in self.parameters.items()}
+        return State(parameters, moments, self._updates)
+
+    def _moment(self, parameter: nn.Parameter, moment: str) -> Array:
+        """Moments do not exist before the first update; they are 0 then."""
+        held = self._optimizer.state.get(parameter, {}).get(moment)
+        return _array(torch.zeros_like(parameter) if held is None else held, copy=True)
 
     def step(self, batch: Batch) -> TorchStep:
         """Forward, autograd, one update."""
         if not self.module.training:  # asked first: setting it anew costs more than a layer
             self.module.train()
         outputs = self._forward(self._input(batch.x), batch.masks)
-        target = _shared(batch.target).to(self.device, non_blocking=True)
-        loss = self._loss(outputs[-1], target)
-        gradient = self.layout.join(torch.autograd.grad(loss, self.layout.parameters))
-        self.layout.vector.grad = gradient
+        loss = self._loss(outputs[-1], _tensor(batch.target).to(self.device))
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        gradients = [parameter.grad for parameter in self.parameters.values()]
         if self._max_norm:
-            self.layout.vector.grad = gradient.clone()
-            nn.utils.clip_grad_norm_(self.layout.vector, self._max_norm)
+            self._clip(gradients, self._max_norm)
         self._optimizer.param_groups[0]["lr"] = batch.lr
         self._optimizer.step()
         self._updates += 1
-        return TorchStep(self, outputs, loss, gradient)
+        return TorchStep(self, outputs, loss, gradients)
+
+    def _clip(self, gradients: Sequence[Tensor | None], max_norm: float) -> None:
+        """In copies: the step's record keeps the gradients as they were."""
+        for parameter, gradient in zip(self.parameters.values(), gradients, strict=True):
+            parameter.grad = None if gradient is None else gradient.clone()
+        nn.utils.clip_grad_norm_(self.parameters.values(), max_norm)
 
     @torch.inference_mode()
     def predict(self, x: Array) -> Array:
@@ -121,7 +143,7 @@ class TorchEngine:
         return _array(self.module(self._input(x)))
 
     def _input(self, x: Array) -> Tensor:
-        return _shared(x).to(self.device, self.dtype, non_blocking=True)
+        return _tensor(x).to(self.device, self.dtype)
 
     def _forward(self, x: Tensor, masks: Mapping[str, Array]) -> list[Tensor]:
         outputs = []
@@ -135,29 +157,12 @@ class TorchEngine:
 
     def _drop(self, x: Tensor, mask: Array | None, p: float) -> Tensor:
         """`nn.Dropout` with the mask of the batch in place of one of its own."""
-        return x if mask is None else x * (_shared(mask).to(self.device, x.dtype) / (1 - p))
+        return x if mask is None else x * _tensor(mask).to(self.device) / (1 - p)
 
-    def _fill(self, vector: Tensor, arrays: Arrays) -> None:
-        shapes = {name: tuple(shape) for name, shape in self.layout.shapes.items()}
-        given = {name: array.shape for name, array in arrays.items()}
-        if shapes != given:
-            name = min(name for name in shapes.keys() | given.keys() if shapes.get(name) != given.get(name))
-            raise UserError(
-                f"these weights are of another network: `{name}` is {given.get(name, 'missing')}, "
-                f"the recipe's is {shapes.get(name, 'missing')}"
-            )
-        with torch.no_grad():
-            for name, view in self.layout.views(vector).items():
-                view.copy_(_shared(arrays[name]))
-
-    def _tensor(self, arrays: Arrays | None) -> Tensor:
-        vector = torch.zeros_like(self.layout.vector.detach())
-        if arrays is not None:
-            self._fill(vector, arrays)
-        return vector
-
-    def _zeros(self) -> dict[str, Array]:
-        return self.layout.arrays(torch.zeros_like(self.layout.vector))
+    def _tensors(self, arrays: Arrays) -> dict[str, Tensor]:
+        """A copy of arrays of this network's names and shapes, on the device."""
+        check_shapes({name: tuple(parameter.shape) for name, parameter in self.parameters.items()}, arrays)
+        return {name: _tensor(arrays[name]).to(self.device, self.dtype, copy=True) for name in self.parameters}
 
 
 def resolve_device(device: str) -> torch.device:
@@ -172,8 +177,14 @@ def _shared(array: Array) -> Tensor:
     return torch.from_numpy(np.require(array, requirements=["C", "W"]))
 
 
-def _array(tensor: Tensor) -> Array:
-    return tensor.detach().cpu().numpy()
+def _tensor(array: Array) -> Tensor:
+    """The array's own memory, where PyTorch can take it; a copy of an array that is read-only or strided."""
+    plain = array.flags.writeable and array.flags.c_contiguous
+    return torch.from_numpy(array if plain else np.array(array, order="C"))
+
+
+def _array(tensor: Tensor, copy: bool = False) -> Array:
+    return tensor.detach().to("cpu", copy=copy).numpy()
 
 
 @singledispatch
@@ -204,17 +215,16 @@ MOMENTS = {
 """PyTorch's names for what each optimizer remembers; they do not exist there before the first update."""
 
 
-def _optimizer(spec: Optimizer, vector: nn.Parameter) -> torch.optim.Optimizer:
-    common = {"lr": spec.lr, "weight_decay": spec.weight_decay}
+def _optimizer(spec: Optimizer, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    # A fused kernel passes the memory once; for a few numbers it costs more to call than what it replaces.
+    fused = any(parameter.is_cuda for parameter in parameters) or sum(p.numel() for p in parameters) > 20_000
+    lr, decay = spec.lr, spec.weight_decay
     match spec:
-        case Sgd():
-            # One fused kernel passes the memory once, and costs more to call than the few operations it replaces.
-            fused = vector.is_cuda or vector.numel() > 20_000
-            settings = {"momentum": spec.momentum, "nesterov": spec.nesterov, "fused": fused, "foreach": False}
-            return torch.optim.SGD([vector], **settings, **common)
-        case Adam():
-            return torch.optim.Adam([vector], betas=spec.betas, eps=spec.eps, fused=True, **common)
-        case Adamw():
-            return torch.optim.AdamW([vector], betas=spec.betas, eps=spec.eps, fused=True, **common)
-        case Rmsprop():
-            return torch.optim.RMSprop([vector], alpha=spec.alpha, eps=spec.eps, foreach=False, **common)
+        case Sgd(momentum=momentum, nesterov=nesterov):
+            return torch.optim.SGD(parameters, lr, momentum, 0, decay, nesterov, foreach=False, fused=fused)
+        case Adam(betas=betas, eps=eps):
+            return torch.optim.Adam(parameters, lr, betas, eps, decay, fused=True)
+        case Adamw(betas=betas, eps=eps):
+            return torch.optim.AdamW(parameters, lr, betas, eps, decay, fused=True)
+        case Rmsprop(alpha=alpha, eps=eps):
+            return torch.optim.RMSprop(parameters, lr, alpha, eps, decay)

@@ -1,0 +1,131 @@
+"""The report in a real browser: nothing fails, nothing is fetched, nothing overflows, everything is seen."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+import twofold
+from twofold.errors import TrainingDivergedError
+from twofold.report import write_report
+
+pytestmark = pytest.mark.browser
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+SHORT = {"training.epochs": 2}
+BEGIN = ["Results", "Recipe", "Network", "Course of training"]
+IMAGES = ["What the first layer looks for", "First predictions, before and after training", "Confusions"]
+HEADINGS = {
+    "digits": [*BEGIN, *IMAGES, "Circumstances"],
+    "moons": [*BEGIN, "Points and decision boundary", "Confusions", "Circumstances"],
+    "failed": [*BEGIN, "Points", "Circumstances"],
+}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    found = next((path for name in NAMES if (path := shutil.which(name))), None)
+    if found is None:
+        pytest.skip(f"no browser: none of {', '.join(NAMES)} is installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("browser")
+    twofold.run("digits", overrides=SHORT, out=folder / "digits")
+    twofold.run("moons", overrides=SHORT, out=folder / "moons")
+    with pytest.raises(TrainingDivergedError):
+        twofold.run("moons", overrides={"optimizer.lr": 1e20}, out=folder / "failed")
+    return {name: write_report(folder / name) for name in HEADINGS}
+
+
+@pytest.fixture(params=sorted(HEADINGS))
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 1100, "height": 900})
+    yield page
+    page.close()
+
+
+def test_it_opens_without_an_error_and_fetches_nothing(
+    page: Page, reports: dict[str, Path], name: str
+) -> None:
+    said: list[str] = []
+    fetched: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: fetched.append(request.url))
+    page.goto(reports[name].as_uri(), wait_until="load")
+    assert said == []
+    assert [url for url in fetched if not url.startswith("data:")] == [reports[name].as_uri()]
+    assert page.title()
+    headings = [heading.text_content() for heading in page.locator("h2").all()]
+    assert headings == [f"{number}{words}" for number, words in enumerate(HEADINGS[name], start=1)]
+
+
+@pytest.mark.parametrize("width", [400, 1100])
+def test_nothing_overflows_and_every_picture_is_seen(
+    page: Page, reports: dict[str, Path], name: str, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(reports[name].as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    pictures = page.locator("figure svg").all()
+    assert pictures
+    for picture in pictures:
+        box = picture.bounding_box()
+        assert box is not None
+        assert box["width"] >= 10
+        assert box["height"] >= 10
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+    # What is wider than the page scrolls within its own box.
+    for table in page.locator("table").all():
+        assert table.evaluate("table => getComputedStyle(table.parentElement).overflowX") == "auto"
+
+
+def test_the_whole_recipe_unfolds(page: Page, reports: dict[str, Path]) -> None:
+    page.goto(reports["digits"].as_uri())
+    toml = page.locator("details pre")
+    assert not toml.is_visible()
+    page.locator("summary").click()
+    assert toml.is_visible()
+    assert (toml.text_content() or "").strip() == (reports["digits"].parent / "recipe.toml").read_text(
+        "utf-8"
+    ).strip()
+
+
+def test_a_script_would_not_run(page: Page, reports: dict[str, Path], tmp_path: Path) -> None:
+    html = reports["digits"].read_text("utf-8")
+    (tmp_path / "page.html").write_text(
+        html.replace("</main>", "<script>document.title = 'ran'</script></main>"), "utf-8"
+    )
+    page.goto((tmp_path / "page.html").as_uri())
+    assert page.title() != "ran"
+
+
+def test_it_prints_on_a4_with_no_figure_cut(page: Page, reports: dict[str, Path], name: str) -> None:
+    page.goto(reports[name].as_uri())
+    pdf = page.pdf(prefer_css_page_size=True)
+    assert pdf.startswith(b"%PDF")
+    assert 1 < pdf.count(b"/Type /Page\n") <= 8
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 672, "height": 1000})  # A4 less its margins
+    tallest = 261 * 96 / 25.4
+    for figure in page.locator("figure").all():
+        box = figure.bounding_box()
+        assert box is not None
+        assert box["height"] < tallest
+        assert figure.evaluate("figure => getComputedStyle(figure).breakInside") == "avoid"
