@@ -123,8 +123,16 @@ def scikit_learn() -> Callable[[], float]:
 
     def measure() -> float:
         model = MLPClassifier(
-            (64,), activation="logistic", solver="sgd", momentum=0, alpha=DECAY, batch_size=BATCH,
-            learning_rate_init=LR, max_iter=EPOCHS, tol=0, n_iter_no_change=EPOCHS + 1,
+            (64,),
+            activation="logistic",
+            solver="sgd",
+            momentum=0,
+            alpha=DECAY,
+            batch_size=BATCH,
+            learning_rate_init=LR,
+            max_iter=EPOCHS,
+            tol=0,
+            n_iter_no_change=EPOCHS + 1,
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it has not converged: it was not meant to

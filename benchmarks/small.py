@@ -56,8 +56,15 @@ def scikit_learn(batch: int) -> Callable[[], float]:
 
     def measure() -> float:
         model = MLPClassifier(
-            (20,), solver="sgd", momentum=0, alpha=0, learning_rate_init=LR, batch_size=batch, max_iter=epochs,
-            tol=0, n_iter_no_change=epochs + 1,
+            (20,),
+            solver="sgd",
+            momentum=0,
+            alpha=0,
+            learning_rate_init=LR,
+            batch_size=batch,
+            max_iter=epochs,
+            tol=0,
+            n_iter_no_change=epochs + 1,
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it has not converged: it was not meant to

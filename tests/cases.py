@@ -78,9 +78,7 @@ class LayerCase:
     def params(self, dtype: str = "float64") -> dict[str, Array]:
         shapes = self.spec.parameter_shapes(self.shape[1:])
         return {
-            name: normal(f"{self.name} {name}", self._stacked(tuple(size or 0 for size in shape))).astype(
-                dtype
-            )
+            name: normal(f"{self.name} {name}", self._stacked(tuple(size or 0 for size in shape))).astype(dtype)
             for name, shape in shapes.items()
         }
 
@@ -126,9 +124,7 @@ LAYERS = [
     LayerCase("relu", spec.Relu(), (4, 5)),
     LayerCase("relu of images", spec.Relu(), (3, 2, 5, 7)),
     LayerCase("relu of exact zeros", spec.Relu(), (9, 11), _half_zero, smooth=False),
-    LayerCase(
-        "relu of zeros of both signs", spec.Relu(), (3, 5), lambda x: np.copysign(0.0, x), smooth=False
-    ),
+    LayerCase("relu of zeros of both signs", spec.Relu(), (3, 5), lambda x: np.copysign(0.0, x), smooth=False),
     LayerCase("sigmoid", spec.Sigmoid(), (4, 5)),
     LayerCase("sigmoid of one sample", spec.Sigmoid(), (1, 3)),
     LayerCase("sigmoid saturated", spec.Sigmoid(), (9, 7), _saturated),
@@ -278,7 +274,5 @@ def dense(units: int, **options: Any) -> dict[str, Any]:
     return {"kind": "dense", "units": units, **options}
 
 
-RELU, TANH, SIGMOID, SOFTMAX, FLATTEN = (
-    {"kind": kind} for kind in ("relu", "tanh", "sigmoid", "softmax", "flatten")
-)
+RELU, TANH, SIGMOID, SOFTMAX, FLATTEN = ({"kind": kind} for kind in ("relu", "tanh", "sigmoid", "softmax", "flatten"))
 THIRD = {"kind": "dropout", "p": 0.3}

@@ -70,9 +70,7 @@ class Backward:
 class Forward:
     """A layer whose inputs pass through a function."""
 
-    def __init__(
-        self, layer: Layer, change: Callable[[Arrays, Array, Mode], tuple[Arrays, Array, Mode]]
-    ) -> None:
+    def __init__(self, layer: Layer, change: Callable[[Arrays, Array, Mode], tuple[Arrays, Array, Mode]]) -> None:
         self.layer, self.change = layer, change
 
     def forward(self, params: Arrays, x: Array, mode: Mode) -> tuple[Array, Any]:
@@ -107,9 +105,7 @@ class Reporting:
     def step(self, batch: Batch) -> Any:
         step = self.engine.step(batch)
         fields = {name: getattr(step, name) for name in ("outputs", "logits", "loss", "gradients", "state")}
-        return SimpleNamespace(
-            **{name: self.change.get(name, _same)(value) for name, value in fields.items()}
-        )
+        return SimpleNamespace(**{name: self.change.get(name, _same)(value) for name, value in fields.items()})
 
 
 # Ways to plant: from a recipe to an engine.
@@ -426,9 +422,7 @@ FAULTS = {
     "squared error's gradient not divided by the batch": Fault(
         SIGMOIDS, in_loss(loss_gradient_not_divided), (2, "gradient", "2.bias"), one_sample_first
     ),
-    "loss not divided by the batch": Fault(
-        SQUARE, in_loss(loss_not_divided), (2, "loss", "loss"), one_sample_first
-    ),
+    "loss not divided by the batch": Fault(SQUARE, in_loss(loss_not_divided), (2, "loss", "loss"), one_sample_first),
     "loss gradient 32 times too large under Adam": Fault(
         trained_by(SQUARE, optimizer={"kind": "adam"}),
         in_loss(loss_gradient_32_times),
@@ -445,9 +439,7 @@ FAULTS = {
         in_layer("2", lambda layer: Changed(layer, grads=lambda g: {**g, "weight": g["weight"].T})),
         (1, "gradient", "2.weight"),
     ),
-    "gradient not set to 0 between steps": Fault(
-        SQUARE, in_layer("2", accumulates), (2, "gradient", "2.bias")
-    ),
+    "gradient not set to 0 between steps": Fault(SQUARE, in_layer("2", accumulates), (2, "gradient", "2.bias")),
     "one NaN in one gradient": Fault(SQUARE, in_layer("2", nan_at(3)), (3, "gradient", "2.weight")),
     "input gradient transposed": Fault(
         SQUARE,
@@ -474,9 +466,7 @@ FAULTS = {
         in_layer("1", lambda layer: Backward(layer, lambda params, y, dy: dy)),
         (1, "gradient", "0.bias"),
     ),
-    "relu' of 1 at 0": Fault(
-        RELUS, in_layer("3", relu_slope_1_at_0), (2, "gradient", "2.bias"), zero_sample_second
-    ),
+    "relu' of 1 at 0": Fault(RELUS, in_layer("3", relu_slope_1_at_0), (2, "gradient", "2.bias"), zero_sample_second),
     "dropout not scaled": Fault(
         DROPS, in_layer("2", lambda layer: Changed(layer, y=lambda y: y * 0.7)), (1, "forward", "2.output")
     ),
@@ -485,15 +475,11 @@ FAULTS = {
         in_layer("2", lambda layer: Backward(layer, lambda params, scale, dy: dy)),
         (1, "gradient", "0.bias"),
     ),
-    "dropout with the mask of the step before": Fault(
-        DROPS, in_layer("2", previous_mask), (2, "forward", "2.output")
-    ),
+    "dropout with the mask of the step before": Fault(DROPS, in_layer("2", previous_mask), (2, "forward", "2.output")),
     "softmax over the batch": Fault(SOFT, in_layer("3", softmax_over_the_batch), (1, "forward", "3.output")),
     "flatten in another order": Fault(
         IMAGES,
-        in_layer(
-            "0", lambda layer: Forward(layer, lambda params, x, mode: (params, x.swapaxes(-1, -2), mode))
-        ),
+        in_layer("0", lambda layer: Forward(layer, lambda params, x, mode: (params, x.swapaxes(-1, -2), mode))),
         (1, "forward", "0.output"),
     ),
     "float32 inside float64": Fault(

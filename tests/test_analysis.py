@@ -241,9 +241,7 @@ def test_curves_count_steps_where_the_recipe_does(tmp_path: Path) -> None:
 
 def test_lowest_loss_and_distance() -> None:
     x = np.arange(4.0)
-    first = analysis.Curve(
-        "numpy", "test", x, np.array([3.0, 1.0, np.nan, 2.0]), np.array([0.1, 0.5, 0.5, 0.6])
-    )
+    first = analysis.Curve("numpy", "test", x, np.array([3.0, 1.0, np.nan, 2.0]), np.array([0.1, 0.5, 0.5, 0.6]))
     second = analysis.Curve("torch", "test", x[:3], np.array([3.0, 1.25, 9.0]), np.array([0.1, 0.5, 0.4]))
     assert analysis.lowest_loss(first) == analysis.Lowest("numpy", "test", 1.0, 1.0, 3.0, 2.0)
     assert analysis.lowest_loss(replace(first, loss=np.full(4, np.nan))) is None

@@ -69,7 +69,9 @@ def test_a_loss_that_is_not_finite_ends_training_at_its_step(
         twofold.run("moons", overrides=SHORT | {"optimizer.lr": lr}, engines=[engine], out=tmp_path / "run")
     message = str(error.value)
     assert (error.value.engine, error.value.step) == (engine, 2)
-    assert message.startswith(f"{engine} engine: the loss became {loss} at step 2 (epoch 1), with learning rate {lr:g}.\n")
+    assert message.startswith(
+        f"{engine} engine: the loss became {loss} at step 2 (epoch 1), with learning rate {lr:g}.\n"
+    )
     assert f"First non-finite value: {where}.\n" in message
     assert "Largest gradient before it: 2.weight, with an element of size 0." in message
     assert "Try --set optimizer.lr=0.01: with it the loss fell over the first 50 steps." in message
@@ -110,7 +112,9 @@ class Interrupting(Silent):
 
 def test_an_interrupted_run_says_so_and_keeps_what_it_has(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt) as interrupt:
-        twofold.run("moons", overrides=SHORT | {"training.evaluate_every": 1}, out=tmp_path / "run", watcher=Interrupting())
+        twofold.run(
+            "moons", overrides=SHORT | {"training.evaluate_every": 1}, out=tmp_path / "run", watcher=Interrupting()
+        )
     assert interrupt.value.__notes__ == [f"what was recorded until then is in {tmp_path / 'run'}"]
     run = twofold.open_run(tmp_path / "run")
     assert run.status == "interrupted"

@@ -69,7 +69,9 @@ def test_run_as_json_prints_one_object_and_nothing_else(command, in_tmp: Path) -
     assert result["engines"]["numpy"]["validation_accuracy"] is None
 
 
-@pytest.mark.parametrize(("choice", "engines"), [("numpy", ["numpy"]), ("torch", ["torch"]), ("both", ["numpy", "torch"])])
+@pytest.mark.parametrize(
+    ("choice", "engines"), [("numpy", ["numpy"]), ("torch", ["torch"]), ("both", ["numpy", "torch"])]
+)
 def test_engines_are_chosen(command, in_tmp: Path, choice: str, engines: list[str]) -> None:
     settings = ["--set", 'training.engines=["torch"]', *SHORT]
     result = json.loads(command("run", "moons", *settings, "--engine", choice, "--json").out)
@@ -123,7 +125,10 @@ def test_a_softmax_before_cross_entropy_is_noted(command, in_tmp: Path) -> None:
 
 WRONG = {
     "an unknown recipe": (["run", "mons"], "error: no recipe `mons`; did you mean `moons` or `moons-adam`?"),
-    "a wrong setting": (["run", "moons", "--set", "optimizer.lr=-1"], "error: --set optimizer.lr: `lr` must be greater"),
+    "a wrong setting": (
+        ["run", "moons", "--set", "optimizer.lr=-1"],
+        "error: --set optimizer.lr: `lr` must be greater",
+    ),
     "a folder in use": (["run", "moons", "--out", "."], "error: . exists and is not an empty folder"),
     "no run folder": (["report", "none"], "error: no run folder none"),
     "a wrong engine": (["run", "moons", "--engine", "jax"], "Invalid value for '--engine'"),
@@ -169,7 +174,9 @@ def test_a_csv_of_ones_own_in_one_command(command, in_tmp: Path) -> None:
     Path("own.toml").write_text(
         'layers = [{ kind = "dense", units = 3 }]\n[data]\nsource = "csv"\npath = "own.csv"\nlabel = "class"\n'
     )
-    result = json.loads(command("run", "own.toml", "--set", "training.epochs=50", "--set", "optimizer.lr=0.5", "--json").out)
+    result = json.loads(
+        command("run", "own.toml", "--set", "training.epochs=50", "--set", "optimizer.lr=0.5", "--json").out
+    )
     assert result["engines"]["numpy"]["test_accuracy"] > 0.5
     assert twofold.open_run(result["run"]).record["data"]["classes"] == ["a", "b", "c"]
 
@@ -205,8 +212,10 @@ def test_nothing_heavy_is_imported_before_it_is_used(code: str) -> None:
 
 
 def test_the_numpy_engine_runs_without_torch() -> None:
-    code = "import twofold, tempfile; twofold.run('moons', engines=['numpy'], overrides={'training.epochs': 1}, " \
+    code = (
+        "import twofold, tempfile; twofold.run('moons', engines=['numpy'], overrides={'training.epochs': 1}, "
         "out=tempfile.mkdtemp())"
+    )
     assert "torch" not in _modules(code)
 
 

@@ -58,9 +58,7 @@ def named(cell: str) -> list[tuple[str, str]]:
 
 def names_in(path: Path) -> set[str]:
     tree = ast.parse(path.read_text("utf-8"))
-    return {
-        node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
-    }
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
 
 
 def test_the_table_has_four_columns() -> None:
@@ -80,9 +78,7 @@ def test_every_row_names_a_test_that_exists(quantity: str) -> None:
 
 
 def test_every_convention_tested_here_is_in_the_table() -> None:
-    in_table = {
-        test for cell in rows().values() for path, test in named(cell) if path == "tests/test_conventions.py"
-    }
+    in_table = {test for cell in rows().values() for path, test in named(cell) if path == "tests/test_conventions.py"}
     about_the_table = {
         "test_the_table_has_four_columns",
         "test_every_row_names_a_test_that_exists",
@@ -123,9 +119,7 @@ def test_a_summed_loss_has_as_many_times_the_gradient() -> None:
 
 def test_dense_weights_are_out_by_in() -> None:
     W = np.array([[1.0, 2.0, 3.0], [0.0, 0.0, 1.0]])
-    y, _ = Dense().forward(
-        {"weight": W, "bias": np.array([10.0, 20.0])}, np.array([[1.0, 1.0, 2.0]]), TRAINING
-    )
+    y, _ = Dense().forward({"weight": W, "bias": np.array([10.0, 20.0])}, np.array([[1.0, 1.0, 2.0]]), TRAINING)
     assert y.tolist() == [[19.0, 22.0]]
     assert [array.shape for array in initial_parameters(recipe([dense(2)], inputs=3)).values()] == [
         (2, 3),
@@ -163,9 +157,7 @@ def test_dropout_drops_a_share_of_p() -> None:
 # Optimizers
 
 
-def updated(
-    spec: Any, gradients: list[float], rates: list[float] | None = None, p: float = 1.0
-) -> list[float]:
+def updated(spec: Any, gradients: list[float], rates: list[float] | None = None, p: float = 1.0) -> list[float]:
     """The parameter after each update."""
     rule, vector = optimizer(spec), np.array([p])
     moments, path = rule.init(vector), []
@@ -351,9 +343,7 @@ def test_the_last_batch_of_an_epoch_holds_what_is_left() -> None:
 
 
 def test_a_full_batch_keeps_the_order() -> None:
-    assert [[target.tolist() for target in batches] for batches in epochs(5, "full", 2)] == [
-        [[0, 1, 2, 3, 4]]
-    ] * 2
+    assert [[target.tolist() for target in batches] for batches in epochs(5, "full", 2)] == [[[0, 1, 2, 3, 4]]] * 2
 
 
 class Answers:

@@ -27,9 +27,7 @@ from twofold.recipe import Recipe
 from twofold.torch_engine import TorchEngine
 
 Build = Callable[[Recipe], Engine]
-IMAGES = recipe(
-    [FLATTEN, dense(6), RELU, THIRD, dense(10)], data={"source": "digits"}, optimizer=sgd(momentum=0.9)
-)
+IMAGES = recipe([FLATTEN, dense(6), RELU, THIRD, dense(10)], data={"source": "digits"}, optimizer=sgd(momentum=0.9))
 
 each_engine = pytest.mark.parametrize("build", [NumpyEngine, TorchEngine])
 
@@ -111,9 +109,7 @@ def test_a_float32_engine_takes_float64_weights_and_stays_float32(build: Build) 
         **step.state.arrays(),
         "predicted": engine.predict(batches_of(built)[0].x),
     }
-    assert {name: array.dtype for name, array in arrays.items()} == dict.fromkeys(
-        arrays, np.dtype(np.float32)
-    )
+    assert {name: array.dtype for name, array in arrays.items()} == dict.fromkeys(arrays, np.dtype(np.float32))
 
 
 @each_engine
@@ -132,9 +128,7 @@ def test_weights_of_another_network_are_refused_by_name(
 ) -> None:
     engine = started(build, SQUARE)
     before = copied(engine.state().arrays())
-    parameters = {
-        key: array for key, array in {**initial_parameters(SQUARE), **change}.items() if array is not None
-    }
+    parameters = {key: array for key, array in {**initial_parameters(SQUARE), **change}.items() if array is not None}
     with pytest.raises(UserError, match=f"another network: `{name}` is {given}, the recipe's is {wanted}"):
         engine.load(State(parameters))
     assert_bits(engine.state().arrays(), before)
@@ -378,19 +372,13 @@ def test_the_module_is_an_ordinary_sequential() -> None:
     held = {name: tensor.numpy() for name, tensor in engine.module.state_dict().items()}
     assert_bits(held, engine.state().parameters)
     assert list(held) == list(IMAGES.network.parameters)
-    assert all(
-        isinstance(parameter, nn.Parameter) and parameter.is_leaf for parameter in engine.module.parameters()
-    )
+    assert all(isinstance(parameter, nn.Parameter) and parameter.is_leaf for parameter in engine.module.parameters())
 
 
 def test_its_weights_fit_a_module_built_by_hand() -> None:
     engine, x = TorchEngine(IMAGES), batches_of(IMAGES)[0].x
     engine.load(State(initial_parameters(IMAGES)))
-    byhand = (
-        nn.Sequential(nn.Flatten(), nn.Linear(64, 6), nn.ReLU(), nn.Dropout(0.3), nn.Linear(6, 10))
-        .double()
-        .eval()
-    )
+    byhand = nn.Sequential(nn.Flatten(), nn.Linear(64, 6), nn.ReLU(), nn.Dropout(0.3), nn.Linear(6, 10)).double().eval()
     byhand.load_state_dict(engine.module.state_dict())
     with torch.no_grad():
         np.testing.assert_array_equal(byhand(torch.tensor(x)).numpy(), engine.predict(x))

@@ -22,9 +22,7 @@ HEALTHY = {
     "tanh": SQUARE,
     "dropout": DROPS,
     "softmax and squares": recipe([dense(4), TANH, dense(3), SOFTMAX], loss={"kind": "mean_squared"}),
-    "summed squares": recipe(
-        [dense(4), SIGMOID, dense(3)], loss={"kind": "mean_squared", "reduction": "sum"}
-    ),
+    "summed squares": recipe([dense(4), SIGMOID, dense(3)], loss={"kind": "mean_squared", "reduction": "sum"}),
     "without biases": recipe([dense(4, bias=False), TANH, dense(2, bias=False)]),
     "every kind": recipe(
         [FLATTEN, dense(9), RELU, THIRD, dense(8), TANH, dense(7), SIGMOID, dense(10), SOFTMAX],

@@ -92,8 +92,7 @@ def test_orthogonal_weights_are(name: str, shape: tuple[int, int]) -> None:
 def test_orthogonal_weights_are_uniform() -> None:
     """Without the signs of R's diagonal, the diagonal of Q leans to one side: Householder's choice."""
     corner = [
-        drawn(INITIALS["orthogonal"], [dense(2), dense(2)], seed, inputs=2)["0.weight"][0, 0]
-        for seed in range(400)
+        drawn(INITIALS["orthogonal"], [dense(2), dense(2)], seed, inputs=2)["0.weight"][0, 0] for seed in range(400)
     ]
     assert abs(np.mean(corner)) < 4 * math.sqrt(0.5 / 400)
 

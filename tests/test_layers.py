@@ -67,9 +67,7 @@ def by_torch(case: LayerCase, x: Array, params: Arrays, dy: Array, training: boo
         y = module(tensor)
     dx, *grads = torch.autograd.grad(y, [tensor, *module.parameters()], torch.tensor(dy))
     names = [name for name, _ in module.named_parameters()]
-    return Passed(
-        y.detach().numpy(), dx.numpy(), {n: g.numpy() for n, g in zip(names, grads, strict=True)}, kept
-    )
+    return Passed(y.detach().numpy(), dx.numpy(), {n: g.numpy() for n, g in zip(names, grads, strict=True)}, kept)
 
 
 def replicas_by_torch(case: LayerCase, dtype: str, training: bool) -> Passed:
@@ -122,9 +120,7 @@ def test_backward_equals_central_differences(case: LayerCase, training: bool) ->
 @each_mode
 def test_nothing_given_is_modified(case: LayerCase, training: bool) -> None:
     mode = mode_of(case, training)
-    given = {"x": case.x(), "dy": case.dy(), **case.params()} | (
-        {"mask": mode.mask} if mode.mask is not None else {}
-    )
+    given = {"x": case.x(), "dy": case.dy(), **case.params()} | ({"mask": mode.mask} if mode.mask is not None else {})
     before = {name: array.copy() for name, array in given.items()}
     params = {name: given[name] for name in case.params()}
     y, cache = built(case).forward(params, given["x"], mode)
@@ -158,9 +154,7 @@ def test_the_first_layer_saves_its_input_gradient(case: LayerCase) -> None:
     assert_bits(grads, wanted)
 
 
-@pytest.mark.parametrize(
-    "case", [case for case in LAYERS if case.kind == "dropout"], ids=lambda case: case.name
-)
+@pytest.mark.parametrize("case", [case for case in LAYERS if case.kind == "dropout"], ids=lambda case: case.name)
 def test_dropout_without_a_mask_is_the_identity(case: LayerCase) -> None:
     y, cache = built(case).forward({}, case.x(), TRAINING)
     dx, _ = built(case).backward({}, cache, case.dy())

@@ -40,9 +40,7 @@ RECIPES = {
     "more than 20,000 parameters, a fused kernel": recipe(
         [dense(800), TANH, dense(9)], inputs=30, optimizer={"kind": "sgd", "momentum": 0.9, "nesterov": True}
     ),
-    "summed cross-entropy": recipe(
-        [dense(5), TANH, dense(2)], loss={"kind": "cross_entropy", "reduction": "sum"}
-    ),
+    "summed cross-entropy": recipe([dense(5), TANH, dense(2)], loss={"kind": "cross_entropy", "reduction": "sum"}),
     "summed squares": recipe([dense(5), TANH, dense(2)], loss={"kind": "mean_squared", "reduction": "sum"}),
     "zeros to begin with": recipe([dense(5), TANH, dense(2)], initial={"kind": "zeros"}),
 }
@@ -110,9 +108,7 @@ def test_float32_agrees_to_float32(name: str, mode: Mode) -> None:
     verdict = twofold.verify(name, overrides=overrides, dtype="float32", mode=mode, steps=50).verdict
     assert verdict.tolerance == 1e-4
     assert verdict.first_divergence is None
-    strict = twofold.verify(
-        name, overrides=overrides, dtype="float32", mode=mode, steps=50, tolerance=1e-9
-    ).verdict
+    strict = twofold.verify(name, overrides=overrides, dtype="float32", mode=mode, steps=50, tolerance=1e-9).verdict
     assert not strict.agrees
     assert strict.largest == verdict.largest
 
@@ -120,9 +116,9 @@ def test_float32_agrees_to_float32(name: str, mode: Mode) -> None:
 def test_free_running_drifts_further_than_resynchronised() -> None:
     """In float32, where a rounding is large enough to be seen growing."""
     gaps = {
-        mode: twofold.verify(
-            "moons", dtype="float32", mode=mode, overrides={"optimizer.lr": 1.0}
-        ).verdict.largest["state"]
+        mode: twofold.verify("moons", dtype="float32", mode=mode, overrides={"optimizer.lr": 1.0}).verdict.largest[
+            "state"
+        ]
         for mode in get_args(Mode)
     }
     assert gaps["free"] > 3 * gaps["resync"] > 0
@@ -189,9 +185,7 @@ def test_nan_counts_as_divergence_and_stays_in_the_largest_gap(mode: Mode) -> No
 
 
 def test_a_verdict_with_nan_is_still_json() -> None:
-    verdict = Verdict(
-        7, 1e-9, {"forward": math.nan, "loss": math.inf}, Divergence(3, "forward", "0.output", math.nan)
-    )
+    verdict = Verdict(7, 1e-9, {"forward": math.nan, "loss": math.inf}, Divergence(3, "forward", "0.output", math.nan))
     assert json.loads(json.dumps(verdict.to_json(), allow_nan=False)) == {
         "agrees": False,
         "steps": 7,
@@ -210,9 +204,7 @@ def with_extra(name: str) -> Any:
 
 
 def without_moment(name: str) -> Any:
-    return lambda state: State(
-        state.parameters, {key: without(name)(held) for key, held in state.optimizer.items()}
-    )
+    return lambda state: State(state.parameters, {key: without(name)(held) for key, held in state.optimizer.items()})
 
 
 @pytest.mark.parametrize("broken_first", [False, True], ids=["torch first", "broken first"])

@@ -135,9 +135,7 @@ def test_moments_that_a_state_lacks_start_at_zero_in_both_engines(name: str) -> 
     for build in (NumpyEngine, TorchEngine):
         engine = build(built)
         engine.load(State(initial_parameters(built), {}, updates=5))
-        assert not any(
-            array.any() for moment in engine.state().optimizer.values() for array in moment.values()
-        )
+        assert not any(array.any() for moment in engine.state().optimizer.values() for array in moment.values())
         states.append(engine.step(batches[0]).state)
     assert states[0].updates == states[1].updates == 6
     for tensor, array in states[0].arrays().items():

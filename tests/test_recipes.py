@@ -113,7 +113,8 @@ FAULTS = {
         "f.toml:4: `engines` names each engine once; got ['numpy', 'numpy']",
     ),
     "nesterov alone": (
-        PLANE + '[optimizer]\nkind = "sgd"\nnesterov = true\n', "f.toml:4: `nesterov` wants a `momentum` greater than 0; got 0",
+        PLANE + '[optimizer]\nkind = "sgd"\nnesterov = true\n',
+        "f.toml:4: `nesterov` wants a `momentum` greater than 0; got 0",
     ),
     "three numbers for two classes": (
         PLANE.replace("units = 2", "units = 3"),

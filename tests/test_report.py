@@ -159,9 +159,7 @@ def test_the_report_of_points(moons_page: Page) -> None:
     labels = [value for tag, name, value in found.attributes if (tag, name) == ("svg", "aria-label")]
     assert "The points by class and split and the decision boundary of NumPy" in labels
     assert "The points by class and split and the decision boundary of PyTorch" in labels
-    assert "validation" not in re.sub(
-        r"validation = 0|`?validation`?\s*=", "", words.split("The whole recipe")[0]
-    )
+    assert "validation" not in re.sub(r"validation = 0|`?validation`?\s*=", "", words.split("The whole recipe")[0])
     assert "first weight matrix" not in words
     assert found.tags.count("figure") == 3
 
@@ -225,9 +223,7 @@ def test_a_run_that_failed_before_it_kept_anything(failed: Run, tmp_path: Path) 
 
 def test_an_interrupted_run_reports_the_engine_that_finished(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        twofold.run(
-            "digits", overrides={"training.epochs": 3}, out=tmp_path / "cut", watcher=InterruptsTorch()
-        )
+        twofold.run("digits", overrides={"training.epochs": 3}, out=tmp_path / "cut", watcher=InterruptsTorch())
     found = page(twofold.open_run(tmp_path / "cut"))
     words = found.words
     assert "This run was interrupted." in words
@@ -335,9 +331,7 @@ def test_damaged_evidence_is_found_before_anything_is_written(digits: Run, tmp_p
 
 
 def test_no_window_system_is_asked_for() -> None:
-    code = (
-        "import sys, twofold.report; sys.exit('matplotlib.pyplot' in sys.modules or 'torch' in sys.modules)"
-    )
+    code = "import sys, twofold.report; sys.exit('matplotlib.pyplot' in sys.modules or 'torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -59,9 +59,7 @@ def page(browser: Browser) -> Iterator[Page]:
     page.close()
 
 
-def test_it_opens_without_an_error_and_fetches_nothing(
-    page: Page, reports: dict[str, Path], name: str
-) -> None:
+def test_it_opens_without_an_error_and_fetches_nothing(page: Page, reports: dict[str, Path], name: str) -> None:
     said: list[str] = []
     fetched: list[str] = []
     page.on("console", lambda message: said.append(message.text))
@@ -102,9 +100,7 @@ def test_the_whole_recipe_unfolds(page: Page, reports: dict[str, Path]) -> None:
     assert not toml.is_visible()
     page.locator("summary").click()
     assert toml.is_visible()
-    assert (toml.text_content() or "").strip() == (reports["digits"].parent / "recipe.toml").read_text(
-        "utf-8"
-    ).strip()
+    assert (toml.text_content() or "").strip() == (reports["digits"].parent / "recipe.toml").read_text("utf-8").strip()
 
 
 def test_a_script_would_not_run(page: Page, reports: dict[str, Path], tmp_path: Path) -> None:

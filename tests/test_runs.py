@@ -28,9 +28,7 @@ def test_a_run_folder_holds_what_it_says(moons_run: twofold.Run) -> None:
     assert set(moons_run.record["files"]) == names
     assert {file.name for file in moons_run.path.iterdir()} == names | {"record.json"}
     assert moons_run.status == "finished"
-    assert moons_run.recipe == load_recipe(
-        "moons", {"training.epochs": 2, "data.samples": 100, "data.validation": 0.1}
-    )
+    assert moons_run.recipe == load_recipe("moons", {"training.epochs": 2, "data.samples": 100, "data.validation": 0.1})
 
 
 def test_a_copied_run_opens_anywhere(moons_run: twofold.Run, copy: Path) -> None:
@@ -145,7 +143,9 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(twofold.RunFolderError, match=r"cannot write .*record\.json \(3 bytes\): No space left on device"):
+    with pytest.raises(
+        twofold.RunFolderError, match=r"cannot write .*record\.json \(3 bytes\): No space left on device"
+    ):
         write_whole(path, b"new")
     assert path.read_bytes() == b"old"
     assert [file.name for file in tmp_path.iterdir()] == ["record.json"]

@@ -42,9 +42,7 @@ class State:
     def arrays(self) -> dict[str, Array]:
         """All of it under one name each: `0.weight`, `0.weight (exp_avg)`."""
         moments = {
-            f"{name} ({moment})": array
-            for moment, arrays in self.optimizer.items()
-            for name, array in arrays.items()
+            f"{name} ({moment})": array for moment, arrays in self.optimizer.items() for name, array in arrays.items()
         }
         return {**self.parameters, **moments}
 

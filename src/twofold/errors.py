@@ -1,13 +1,13 @@
 """Every exception that Twofold raises on purpose, and the exit status that a command gives for it.
 
-    TwofoldError                      1
-    ├── UserError                     2   the call or the input is wrong; nothing was trained
-    │   ├── RecipeError               2   every fault of a recipe at once, each with its place
-    │   ├── UnknownNameError          2   no such recipe or key; offers the nearest names
-    │   ├── DataError                 2   the data are not what the recipe or the file promises
-    │   ├── RunFolderError            2   a run folder that is missing, in use, half-written or damaged
-    │   └── MissingExtraError         2   an optional library is needed and is not installed
-    └── TrainingDivergedError         1   the loss became NaN or infinite at a known step
+TwofoldError                      1
+├── UserError                     2   the call or the input is wrong; nothing was trained
+│   ├── RecipeError               2   every fault of a recipe at once, each with its place
+│   ├── UnknownNameError          2   no such recipe or key; offers the nearest names
+│   ├── DataError                 2   the data are not what the recipe or the file promises
+│   ├── RunFolderError            2   a run folder that is missing, in use, half-written or damaged
+│   └── MissingExtraError         2   an optional library is needed and is not installed
+└── TrainingDivergedError         1   the loss became NaN or infinite at a known step
 """
 
 from __future__ import annotations

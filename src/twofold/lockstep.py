@@ -62,15 +62,22 @@ class Verdict:
     def _repr_html_(self) -> str:
         rows = "".join(f"<tr><td>{stage}</td><td>{size:.2e}</td></tr>" for stage, size in self.largest.items())
         first = self.first_divergence
-        word = "agree" if first is None else (
-            f"part at step {first.step}: {first.stage} of <code>{first.name}</code>, gap {first.size:.2e}"
+        word = (
+            "agree"
+            if first is None
+            else (f"part at step {first.step}: {first.stage} of <code>{first.name}</code>, gap {first.size:.2e}")
         )
         head = f"<b>The engines {word}</b> over {self.steps} steps at {self.tolerance:g}"
         return f"{head}<table><tr><th>stage</th><th>largest gap</th></tr>{rows}</table>"
 
 
 def compare(
-    first: Engine, second: Engine, initial: State, batches: Iterable[Batch], tolerance: float, mode: Mode = "resync",
+    first: Engine,
+    second: Engine,
+    initial: State,
+    batches: Iterable[Batch],
+    tolerance: float,
+    mode: Mode = "resync",
     watch: Callable[[int], None] = lambda step: None,
 ) -> Verdict:
     """Run both engines over the batches from one initial state, and say how far apart they were, where."""

@@ -35,14 +35,25 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 RECIPE, RECORD, HISTORY, EVIDENCE, REPORT = (
-    "recipe.toml", "record.json", "history.csv", "evidence.safetensors", "report.html"
+    "recipe.toml",
+    "record.json",
+    "history.csv",
+    "evidence.safetensors",
+    "report.html",
 )
-SCORES = (
-    "train_accuracy", "validation_accuracy", "test_accuracy", "train_loss", "validation_loss", "test_loss"
-)
+SCORES = ("train_accuracy", "validation_accuracy", "test_accuracy", "train_loss", "validation_loss", "test_loss")
 HISTORY_COLUMNS = (
-    "engine", "step", "epoch", "lr", "seconds",
-    "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "test_loss", "test_accuracy",
+    "engine",
+    "step",
+    "epoch",
+    "lr",
+    "seconds",
+    "train_loss",
+    "train_accuracy",
+    "validation_loss",
+    "validation_accuracy",
+    "test_loss",
+    "test_accuracy",
 )
 
 

@@ -84,7 +84,10 @@ def predictions(engine: Engine, split: Split) -> Iterator[tuple[Array, Array]]:
 
 
 def train(
-    engine: Engine, batches: Batches, evaluate: Evaluate, record: Callable[[Row], None],
+    engine: Engine,
+    batches: Batches,
+    evaluate: Evaluate,
+    record: Callable[[Row], None],
     watch: Callable[[int, float], None],
 ) -> Outcome:
     """Take every step, evaluate on the way, stop at a loss that is not finite.

@@ -5,5 +5,13 @@ from twofold.api.running import run
 from twofold.api.verifying import Verification, verify
 
 __all__ = [
-    "Overrides", "Silent", "Verification", "Watcher", "build_engine", "prepare", "restore", "run", "verify",
+    "Overrides",
+    "Silent",
+    "Verification",
+    "Watcher",
+    "build_engine",
+    "prepare",
+    "restore",
+    "run",
+    "verify",
 ]

@@ -34,8 +34,12 @@ LIBRARIES = ("twofold", "numpy", "scikit-learn", "torch")
 
 
 def run(
-    recipe: str | Path | Recipe, *, overrides: Overrides = (), engines: Iterable[str] | None = None,
-    out: str | Path | None = None, watcher: Watcher | None = None,
+    recipe: str | Path | Recipe,
+    *,
+    overrides: Overrides = (),
+    engines: Iterable[str] | None = None,
+    out: str | Path | None = None,
+    watcher: Watcher | None = None,
 ) -> Run:
     """Train each engine of the recipe on identical data, order, initial weights and masks.
 
@@ -156,11 +160,15 @@ def _circumstances(engines: dict[str, Engine]) -> dict[str, Any]:
 
 def _diverged(name: str, failure: Failure, recipe: Recipe, dataset: Dataset, folder: Path) -> TrainingDivergedError:
     kinds = {node.name: node.kind for node in recipe.network.nodes}
-    where = "the loss itself; every layer's output is finite" if failure.layer is None else (
-        f"the output of layer {failure.layer} ({kinds[failure.layer]})"
+    where = (
+        "the loss itself; every layer's output is finite"
+        if failure.layer is None
+        else (f"the output of layer {failure.layer} ({kinds[failure.layer]})")
     )
-    before = "this was the first step" if failure.gradient is None else (
-        f"{failure.gradient[0]}, with an element of size {failure.gradient[1]:.3g}"
+    before = (
+        "this was the first step"
+        if failure.gradient is None
+        else (f"{failure.gradient[0]}, with an element of size {failure.gradient[1]:.3g}")
     )
     message = (
         f"{name} engine: the loss became {failure.loss} at step {failure.step} (epoch {failure.epoch}), "
@@ -196,5 +204,3 @@ def _learns(name: str, recipe: Recipe, dataset: Dataset, steps: int) -> bool:
             engine.step(batch)
         after = evaluate(engine, sample, loss).loss
     return math.isfinite(after) and after < before
-
-

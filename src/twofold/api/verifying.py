@@ -59,8 +59,14 @@ class Verification:
 
 
 def verify(
-    recipe: str | Path | Recipe, *, overrides: Overrides = (), steps: int = 200, mode: Mode = "resync",
-    dtype: str = "float64", tolerance: float | None = None, watcher: Watcher | None = None,
+    recipe: str | Path | Recipe,
+    *,
+    overrides: Overrides = (),
+    steps: int = 200,
+    mode: Mode = "resync",
+    dtype: str = "float64",
+    tolerance: float | None = None,
+    watcher: Watcher | None = None,
 ) -> Verification:
     """Run both engines in lock-step and compare them at every stage of every step.
 

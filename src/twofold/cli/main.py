@@ -19,8 +19,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Train a small network twice from one recipe, in NumPy and in PyTorch; prove that both agree; write the report."
-    "\n\nBegin with `twofold run digits`.",
+    help="Train a small network twice from one recipe, in NumPy and in PyTorch; prove that both agree; "
+    "write the report.\n\nBegin with `twofold run digits`.",
 )
 
 
@@ -122,9 +122,13 @@ def verify(
     steps: Annotated[int, typer.Option(min=1, help="Training steps to compare.")] = 200,
     mode: Annotated[
         ModeChoice,
-        typer.Option(help="`resync`: every step from the same state, the proof; `free`: from the same start, shows drift."),
+        typer.Option(
+            help="`resync`: every step from the same state, the proof; `free`: from the same start, shows drift."
+        ),
     ] = ModeChoice.resync,
-    dtype: Annotated[DtypeChoice, typer.Option(help="`float64` is the test, `float32` a demonstration.")] = DtypeChoice.float64,
+    dtype: Annotated[
+        DtypeChoice, typer.Option(help="`float64` is the test, `float32` a demonstration.")
+    ] = DtypeChoice.float64,
     tolerance: Annotated[
         float | None, typer.Option(help="Largest relative gap; 1e-9 in float64, 1e-4 in float32.", show_default=False)
     ] = None,
@@ -136,7 +140,12 @@ def verify(
 
     with progress.shown(not as_json) as watcher:
         found = compare(
-            recipe, overrides=settings or (), steps=steps, mode=mode.value, dtype=dtype.value, tolerance=tolerance,
+            recipe,
+            overrides=settings or (),
+            steps=steps,
+            mode=mode.value,
+            dtype=dtype.value,
+            tolerance=tolerance,
             watcher=watcher,
         )
     if as_json:

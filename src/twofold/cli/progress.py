@@ -22,7 +22,10 @@ def shown(wanted: bool) -> Iterator[Watcher]:
         yield Silent()
         return
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[scores]}"),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[scores]}"),
         TimeRemainingColumn(compact=True, elapsed_when_finished=True),
     )
     progress = Progress(*columns, console=Console(stderr=True))

@@ -83,7 +83,9 @@ def _backward_table(network: Network) -> Table:
     table = Table("layer", "dy", "dx", "gradients of the parameters", box=SIMPLE_HEAD)
     for node in reversed(network.nodes):
         x, y = _shapes(node)
-        gradients = [f"d {node.name}.{name} {shape_text(shape, batch=False)}" for name, shape in node.parameters.items()]
+        gradients = [
+            f"d {node.name}.{name} {shape_text(shape, batch=False)}" for name, shape in node.parameters.items()
+        ]
         table.add_row(_label(node), y, x, "\n".join(gradients))
     return table
 
@@ -109,7 +111,16 @@ def print_results(run: Run, report: Path) -> None:
     """The closing table of a run."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), title=run.record["title"] or run.name, title_justify="left")
     table.add_column("\nengine", no_wrap=True)
-    for heading in ("accuracy\ntrain", "\nvalid.", "\ntest", "loss\ntrain", "\nvalid.", "\ntest", "training\nseconds", "a step\nµs"):
+    for heading in (
+        "accuracy\ntrain",
+        "\nvalid.",
+        "\ntest",
+        "loss\ntrain",
+        "\nvalid.",
+        "\ntest",
+        "training\nseconds",
+        "a step\nµs",
+    ):
         table.add_column(heading, justify="right", no_wrap=True)
     for engine, result in run.engines.items():
         scores = [
@@ -130,9 +141,15 @@ def print_verification(found: Verification) -> None:
     """The verdict in one line, then the largest gap of each stage."""
     verdict = found.verdict
     first = verdict.first_divergence
-    data = "real data" if found.data == "real" else "random inputs of the declared shape (the recipe's data are not at hand)"
+    data = (
+        "real data"
+        if found.data == "real"
+        else "random inputs of the declared shape (the recipe's data are not at hand)"
+    )
     if first is None:
-        console.print(f"[green]agree[/] over {verdict.steps} steps at {verdict.tolerance:g}, {found.mode}, {found.dtype}, {data}")
+        console.print(
+            f"[green]agree[/] over {verdict.steps} steps at {verdict.tolerance:g}, {found.mode}, {found.dtype}, {data}"
+        )
     else:
         console.print(
             f"[red]part[/] at step {first.step}: {first.stage} of [bold]{first.name}[/], gap {first.size:.3g} "

@@ -92,12 +92,16 @@ def check_finite(dataset: Dataset, source: str) -> None:
 def hold_out(x: Array, y: Array, classes: tuple[str, ...], spec: DataSpec, test: float) -> Dataset:
     """A stratified split into train, validation and test, the same for the same seed."""
     share = isinstance(spec.validation, float)
-    held = {"test": round(test * len(y)), "validation": round(spec.validation * len(y)) if share else int(spec.validation)}
+    held = {
+        "test": round(test * len(y)),
+        "validation": round(spec.validation * len(y)) if share else int(spec.validation),
+    }
     wanted = {"test": test, "validation": spec.validation}
     empty = [name for name, share in wanted.items() if share and not held[name]]
     if empty:
         raise DataError(
-            f"`{empty[0]} = {wanted[empty[0]]}` of {len(y)} samples is no sample at all; raise the share or set it to 0."
+            f"`{empty[0]} = {wanted[empty[0]]}` of {len(y)} samples is no sample at all; "
+            "raise the share or set it to 0."
         )
     _check_sizes(y, classes, {name: size for name, size in held.items() if size})
     rest = np.arange(len(y))
@@ -125,7 +129,8 @@ def _check_sizes(y: Array, classes: tuple[str, ...], held: dict[str, int]) -> No
     if (count := int(counts[rarest])) < len(parts):
         raise DataError(
             f"class `{classes[rarest]}` has {count} sample{'s' * (count != 1)}; a stratified split into "
-            f"{', '.join(parts)} needs at least {len(parts)} of each class. Add samples, drop the class, or hold out less."
+            f"{', '.join(parts)} needs at least {len(parts)} of each class. "
+            "Add samples, drop the class, or hold out less."
         )
     left = len(y) - sum(held.values())
     for name, size in {**held, "train": left}.items():

@@ -77,9 +77,7 @@ def _(spec: Circles, progress: Progress) -> Dataset:
 def _(spec: Blobs, progress: Progress) -> Dataset:
     from sklearn.datasets import make_blobs
 
-    x, y, *_ = make_blobs(
-        spec.samples, centers=spec.centers, cluster_std=spec.cluster_std, random_state=spec.seed
-    )
+    x, y, *_ = make_blobs(spec.samples, centers=spec.centers, cluster_std=spec.cluster_std, random_state=spec.seed)
     return _split(x, y, spec.centers, spec)
 
 
@@ -88,8 +86,13 @@ def _(spec: Classification, progress: Progress) -> Dataset:
     from sklearn.datasets import make_classification
 
     x, y = make_classification(
-        spec.samples, n_features=2, n_informative=2, n_redundant=0, n_clusters_per_class=1,
-        class_sep=spec.class_sep, random_state=spec.seed,
+        spec.samples,
+        n_features=2,
+        n_informative=2,
+        n_redundant=0,
+        n_clusters_per_class=1,
+        class_sep=spec.class_sep,
+        random_state=spec.seed,
     )
     return _split(x, y, 2, spec)
 

@@ -43,22 +43,32 @@ def _read(spec: Csv) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             table = pd.read_csv(
-                path, sep=spec.delimiter, dtype=str, na_filter=False, skip_blank_lines=False, index_col=False,
-                encoding="utf-8-sig", skipinitialspace=True,
+                path,
+                sep=spec.delimiter,
+                dtype=str,
+                na_filter=False,
+                skip_blank_lines=False,
+                index_col=False,
+                encoding="utf-8-sig",
+                skipinitialspace=True,
             )
     except pd.errors.EmptyDataError:
         raise DataError(f"{spec.path}:1: the file is empty; it must begin with a row of column names.") from None
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         raise DataError(f"{spec.path}: not a table: {str(error).strip()}") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{spec.path}: not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8.") from error
+        raise DataError(
+            f"{spec.path}: not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8."
+        ) from error
     except OSError as error:
         raise DataError(f"{spec.path}: {error.strerror}") from error
     table.index = range(2, len(table) + 2)
     table = table.fillna("").astype(str)
     table = table[(table != "").any(axis=1)]
     if table.empty:
-        raise DataError(f"{spec.path}:2: no rows under the header; the file must hold at least one sample of each class.")
+        raise DataError(
+            f"{spec.path}:2: no rows under the header; the file must hold at least one sample of each class."
+        )
     return table
 
 
@@ -122,7 +132,9 @@ def _check_classes(spec: Csv, table: Any, classes: tuple[str, ...]) -> None:
             "a classifier needs at least two."
         )
     if spec.classes is not None and spec.classes != len(classes):
-        raise DataError(f"{spec.path}: column `{spec.label}` holds {len(classes)} classes; `data.classes` says {spec.classes}.")
+        raise DataError(
+            f"{spec.path}: column `{spec.label}` holds {len(classes)} classes; `data.classes` says {spec.classes}."
+        )
 
 
 def _class_order(name: str) -> tuple[int, float, str]:

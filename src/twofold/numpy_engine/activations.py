@@ -22,9 +22,7 @@ class Relu:
         y = np.maximum(x, 0)
         return y, y
 
-    def backward(
-        self, params: Arrays, cache: Array, dy: Same, wants_dx: bool = True
-    ) -> tuple[Same, dict[str, Array]]:
+    def backward(self, params: Arrays, cache: Array, dy: Same, wants_dx: bool = True) -> tuple[Same, dict[str, Array]]:
         """dy where the unit was on."""
         return dy * (cache > 0), {}
 
@@ -39,9 +37,7 @@ class Sigmoid:
             y = 1 / (1 + np.exp(-x))
         return y, y
 
-    def backward(
-        self, params: Arrays, cache: Array, dy: Same, wants_dx: bool = True
-    ) -> tuple[Same, dict[str, Array]]:
+    def backward(self, params: Arrays, cache: Array, dy: Same, wants_dx: bool = True) -> tuple[Same, dict[str, Array]]:
         """At most a quarter of dy a layer: why deep sigmoid networks learn slowly."""
         y = cache
         return dy * y * (1 - y), {}
@@ -56,9 +52,7 @@ class Tanh:
         y = np.tanh(x)
         return y, y
 
-    def backward(
-        self, params: Arrays, cache: Array, dy: Same, wants_dx: bool = True
-    ) -> tuple[Same, dict[str, Array]]:
+    def backward(self, params: Arrays, cache: Array, dy: Same, wants_dx: bool = True) -> tuple[Same, dict[str, Array]]:
         """Nothing passes a saturated unit, y = ±1."""
         y = cache
         return dy * (1 - y * y), {}
@@ -77,9 +71,7 @@ class Softmax:
         y = e / np.add.reduce(e, axis=-1, keepdims=True)
         return y, y
 
-    def backward(
-        self, params: Arrays, cache: Array, dy: Same, wants_dx: bool = True
-    ) -> tuple[Same, dict[str, Array]]:
+    def backward(self, params: Arrays, cache: Array, dy: Same, wants_dx: bool = True) -> tuple[Same, dict[str, Array]]:
         """The Jacobian diag(y) − y yᵀ times dy, without writing the matrix down."""
         y = cache
         return y * (dy - np.add.reduce(dy * y, axis=-1, keepdims=True)), {}

@@ -86,7 +86,11 @@ class NumpyEngine:
     name = "numpy"
 
     def __init__(
-        self, recipe: Recipe, *, layers: Mapping[str, Layer] | None = None, loss: Loss | None = None,
+        self,
+        recipe: Recipe,
+        *,
+        layers: Mapping[str, Layer] | None = None,
+        loss: Loss | None = None,
         rule: Rule | None = None,
     ) -> None:
         network = recipe.network

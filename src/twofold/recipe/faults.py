@@ -22,17 +22,27 @@ Explained: TypeAlias = tuple[KeyPath, str, str]
 """The path of a fault, the rule, the remedy."""
 
 TAGS = {"layers": "kind", "data": "source"}
-UNIONS = {
-    "data": Data, "layers": Layer, "loss": Loss, "optimizer": Optimizer, "schedule": Schedule, "initial": Initial
-}
+UNIONS = {"data": Data, "layers": Layer, "loss": Loss, "optimizer": Optimizer, "schedule": Schedule, "initial": Initial}
 NOUNS = {
-    "layers": "layer kind", "data": "source", "loss": "loss", "optimizer": "optimizer", "schedule": "schedule",
+    "layers": "layer kind",
+    "data": "source",
+    "loss": "loss",
+    "optimizer": "optimizer",
+    "schedule": "schedule",
     "initial": "initial",
 }
 EXPECTED = {
-    "int_type": "a whole number", "int_from_float": "a whole number", "float_type": "a number", "string_type": "a text",
-    "bool_type": "true or false", "tuple_type": "a list", "model_type": "a table", "model_attributes_type": "a table",
-    "dict_type": "a table", "finite_number": "a finite number", "list_type": "a list",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "string_type": "a text",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+    "dict_type": "a table",
+    "finite_number": "a finite number",
+    "list_type": "a list",
     "dict_attributes_type": "a table",
 }
 
@@ -147,8 +157,11 @@ def _rule(details: ErrorDetails, path: KeyPath, raw: Any) -> str:
             return f"{name} lacks `{tag}`; {did_you_mean('', members(section))}"
         case "literal_error":
             allowed = context["expected"].replace("'", '"')
-            hint = did_you_mean(value, [a.strip("'") for a in context["expected"].replace(" or ", ", ").split(", ")]) \
-                if isinstance(value, str) else ""
+            hint = (
+                did_you_mean(value, [a.strip("'") for a in context["expected"].replace(" or ", ", ").split(", ")])
+                if isinstance(value, str)
+                else ""
+            )
             return f"{name} must be {allowed}; got {_shown(value)}" + (f"; {hint}" if hint.startswith("did") else "")
         case "value_error":
             return str(context["error"])

@@ -186,9 +186,7 @@ def _network_faults(raw: dict[str, Any], in_error: set[str]) -> list[Explained]:
     return [(path(fault), fault.rule, fault.remedy) for fault in infer(data, layers)[1]]
 
 
-def _located(
-    faults: list[Explained], text: str, label: str, settings: Mapping[KeyPath, Any]
-) -> list[Fault]:
+def _located(faults: list[Explained], text: str, label: str, settings: Mapping[KeyPath, Any]) -> list[Fault]:
     known, lines = places(text), text.splitlines()
 
     def locate(path: KeyPath, rule: str, remedy: str) -> tuple[int, Fault]:

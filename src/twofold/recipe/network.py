@@ -109,7 +109,9 @@ def _ending_faults(data: DataSpec, shape: Shape, last: int) -> list[NetworkFault
     """The last layer gives one number a class."""
     if len(shape) != 1:
         remedy = "Put a `flatten` layer before the dense ones, so that each sample gives one number a class."
-        return [NetworkFault(last, f"the last layer must give one axis of classes; it gives {shape_text(shape)}", remedy)]
+        return [
+            NetworkFault(last, f"the last layer must give one axis of classes; it gives {shape_text(shape)}", remedy)
+        ]
     if shape[0] is None:
         remedy = 'End with { kind = "dense", units = CLASSES }.'
         return [NetworkFault(last, "the last layer must give a known number of classes", remedy)]

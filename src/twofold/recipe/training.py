@@ -171,9 +171,7 @@ class Linear(Part):
     """What k counts."""
 
 
-Schedule = Annotated[
-    Constant | StepDecay | Exponential | Cosine | OneCycle | Linear, Field(discriminator="kind")
-]
+Schedule = Annotated[Constant | StepDecay | Exponential | Cosine | OneCycle | Linear, Field(discriminator="kind")]
 
 
 class DefaultInitial(Part):
@@ -224,9 +222,7 @@ class Zeros(Part):
     kind: Literal["zeros"] = "zeros"
 
 
-Initial = Annotated[
-    DefaultInitial | Normal | Glorot | He | Orthogonal | Zeros, Field(discriminator="kind")
-]
+Initial = Annotated[DefaultInitial | Normal | Glorot | He | Orthogonal | Zeros, Field(discriminator="kind")]
 
 Engines = tuple[Literal["numpy", "torch"], ...]
 

@@ -8,7 +8,7 @@ from typing import final
 
 import numpy as np
 import torch
-import torch._dynamo  # noqa: F401  (torch.optim imports it in its first step: seconds that are not training)
+import torch._dynamo
 from torch import Tensor, nn
 
 from twofold.arrays import Array, Arrays
