@@ -67,5 +67,5 @@ def pytest_collection_modifyitems(items: list[Any]) -> None:
 
 
 os.environ.setdefault("COLUMNS", "80")
-# Read when torch is imported: on a busy machine, threads wait longer for each other than they compute.
+# Read when torch is imported. On a busy machine, threads wait for each other longer than they compute.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

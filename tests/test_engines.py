@@ -21,8 +21,9 @@ from twofold.errors import UserError
 from twofold.initial import initial_parameters
 from twofold.numpy_engine import NumpyEngine
 from twofold.numpy_engine.dense import Dense
+from twofold.numpy_engine.dropout import Dropout
 from twofold.numpy_engine.flatten import Flatten
-from twofold.numpy_engine.layer import Mode
+from twofold.numpy_engine.layer import Layer, Mode
 from twofold.recipe import Recipe
 from twofold.torch_engine import TorchEngine
 
@@ -92,9 +93,11 @@ def test_state_and_load_are_copies(build: Build) -> None:
     engine.state().parameters["1.weight"][:] = 7
     given.parameters["4.weight"][:] = 7
     assert_bits(engine.state().parameters, initial_parameters(IMAGES))
+    engine.step(batches_of(IMAGES)[0])
     held = engine.state()
     before = copied(held.arrays())
-    engine.step(batches_of(IMAGES)[0])
+    engine.load(held)
+    engine.step(batches_of(IMAGES)[1])
     assert_bits(held.arrays(), before)
 
 
@@ -329,27 +332,37 @@ def test_engines_draw_no_random_number(build: Build, monkeypatch: pytest.MonkeyP
 # What is NumPy's, and what is PyTorch's
 
 
+class Spy:
+    """A layer that notes how it is called."""
+
+    def __init__(self, layer: Layer) -> None:
+        self.layer, self.modes, self.wanted = layer, list[Mode](), list[bool]()
+
+    def forward(self, params: Arrays, x: Array, mode: Mode) -> tuple[Array, Any]:
+        self.modes.append(mode)
+        return self.layer.forward(params, x, mode)
+
+    def backward(
+        self, params: Arrays, cache: Any, dy: Array, wants_dx: bool = True
+    ) -> tuple[Array | None, dict[str, Array]]:
+        self.wanted.append(wants_dx)
+        return self.layer.backward(params, cache, dy, wants_dx)
+
+
 def test_the_input_gradient_of_the_first_layer_is_not_computed() -> None:
-    asked: list[tuple[str, bool]] = []
+    flatten, first, last = (Spy(layer) for layer in (Flatten(), Dense(), Dense()))
+    NumpyEngine(IMAGES, layers={"0": flatten, "1": first, "4": last}).step(batches_of(IMAGES)[0])
+    assert (flatten.wanted, first.wanted, last.wanted) == ([], [False], [True])
 
-    def spy(name: str, layer: Any) -> Any:
-        class Spy:
-            def forward(self, params: Arrays, x: Array, mode: Mode) -> tuple[Array, Any]:
-                return layer.forward(params, x, mode)
 
-            def backward(
-                self, params: Arrays, cache: Any, dy: Array, wants_dx: bool = True
-            ) -> tuple[Array | None, dict[str, Array]]:
-                asked.append((name, wants_dx))
-                return layer.backward(params, cache, dy, wants_dx)
-
-        return Spy()
-
-    layers = {"0": spy("0", Flatten()), "1": spy("1", Dense()), "4": spy("4", Dense())}
-    engine = NumpyEngine(IMAGES, layers=layers)
-    engine.load(State(initial_parameters(IMAGES)))
-    engine.step(batches_of(IMAGES)[0])
-    assert asked == [("4", True), ("1", False)]
+def test_layers_are_told_whether_it_is_training() -> None:
+    spy, batch = Spy(Dropout(0.3)), batches_of(IMAGES)[0]
+    engine = NumpyEngine(IMAGES, layers={"3": spy})
+    engine.step(batch)
+    engine.step(batch._replace(masks={}))
+    engine.predict(batch.x)
+    assert [mode.training for mode in spy.modes] == [True, True, False]
+    assert [mode.mask is batch.masks["3"] for mode in spy.modes] == [True, False, False]
 
 
 def test_a_replaced_layer_is_the_one_that_computes() -> None:
@@ -385,7 +398,7 @@ def test_its_weights_fit_a_module_built_by_hand() -> None:
 
 
 def test_weights_loaded_into_the_module_are_the_engines() -> None:
-    """The module's parameters are views into the vector that the optimizer moves: they must stay so."""
+    """The parameters that a user sees are those that the optimizer moves."""
     engine = TorchEngine(IMAGES)
     parameters = initial_parameters(IMAGES)
     engine.module.load_state_dict({name: torch.tensor(array) for name, array in parameters.items()})

@@ -87,18 +87,20 @@ class TorchEngine:
         with torch.no_grad():
             for name, parameter in self.parameters.items():
                 parameter.copy_(tensors[name])
-        self._optimizer = _optimizer(self._spec, list(self.parameters.values()))
         self._updates = state.updates
-        if state.updates:
-            self._load_moments(state)
+        self._load_moments(state)
 
     def _load_moments(self, state: State) -> None:
-        moments = {moment: self._tensors(arrays) for moment, arrays in state.optimizer.items()}
+        """This optimizer's own; one that the state lacks starts at 0."""
+        held = self._optimizer.state
         # PyTorch counts the updates in a tensor of its own kind, which its fused kernels want on the device.
         device = self.device if self._optimizer.param_groups[0].get("fused") else "cpu"
-        for name, parameter in self.parameters.items():
-            held = {moment: tensors[name] for moment, tensors in moments.items()}
-            self._optimizer.state[parameter] = {"step": torch.tensor(float(state.updates), device=device), **held}
+        for parameter in self.parameters.values():
+            held[parameter] = {"step": torch.tensor(float(state.updates), device=device)}
+        for moment in MOMENTS[type(self._spec)](self._spec):
+            tensors = self._tensors(state.optimizer[moment]) if moment in state.optimizer else {}
+            for name, parameter in self.parameters.items():
+                held[parameter][moment] = tensors[name] if tensors else torch.zeros_like(parameter)
 
     def state(self) -> State:
         """A copy of the state."""
@@ -170,11 +172,6 @@ def resolve_device(device: str) -> torch.device:
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError('training.device = "cuda", and PyTorch finds no CUDA device; use "auto" or "cpu"')
     return torch.device("cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu")
-
-
-def _shared(array: Array) -> Tensor:
-    """A tensor in the array's memory, copied where PyTorch cannot take it: strided or read-only."""
-    return torch.from_numpy(np.require(array, requirements=["C", "W"]))
 
 
 def _tensor(array: Array) -> Tensor:

@@ -1,0 +1,87 @@
+"""The documentation is true: its commands run, its links lead somewhere, its generated pages are current."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import shlex
+from pathlib import Path
+
+import pytest
+
+import twofold
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+COMMANDS = sorted(set(re.findall(r"^\| `(twofold [^`]+)`", README, re.MULTILINE)))
+
+
+def test_the_reference_of_recipes_is_that_of_the_models() -> None:
+    written = (ROOT / "docs" / "recipes.md").read_text("utf-8")
+    assert written == runpy.run_path(str(ROOT / "docs" / "make_recipes.py"))["page"](), "python docs/make_recipes.py"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
+
+
+def test_every_command_of_the_tool_is_in_the_readme(command) -> None:
+    named = {shlex.split(line)[1] for line in COMMANDS}
+    listed = set(re.findall(r"^│ (\w+) ", command("--help").out, re.MULTILINE))
+    assert listed
+    assert listed <= named
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_a_command_of_the_readme_runs(command, in_tmp: Path, line: str) -> None:
+    words = shlex.split(line)[1:]
+    if words[0] == "run":
+        words += ["--set", "training.epochs=2"]
+    if words[0] == "report":
+        twofold.run("moons", overrides={"training.epochs": 1}, out=words[1])
+    done = command(*words)
+    assert done.status == 0, done.err
+    if words[0] == "verify":
+        assert "agree over 200 steps at 1e-09" in done.out
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_python_of_the_readme_runs(in_tmp: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = _blocks("python")
+    exec(code, {})
+    accuracies, agrees, report = capsys.readouterr().out.splitlines()
+    ours, theirs = map(float, accuracies.split())
+    assert ours == pytest.approx(theirs, abs=1 / 200)
+    assert ours > 0.8
+    assert agrees == "True"
+    assert Path(report).is_file()
+
+
+def test_the_recipe_of_the_readme_runs(command, in_tmp: Path) -> None:
+    (recipe,) = _blocks("toml")
+    Path("flowers.toml").write_text(recipe)
+    rows = "".join(f"{i % 7},{i % 3 + i % 2},{'abc'[i % 3]}\n" for i in range(90))
+    Path("flowers.csv").write_text("length,width,species\n" + rows)
+    assert command("run", "flowers.toml", "--quiet").status == 0
+    assert "?" in command("show", "flowers.toml").out
+
+
+def test_make_targets_of_the_readme_exist() -> None:
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    assert set(re.findall(r"make (\w+)", README)) <= targets
+
+
+def test_figures_of_the_readme_are_those_of_the_benchmarks() -> None:
+    for name in ("small", "mnist"):
+        page = (ROOT / "docs" / "benchmarks" / f"{name}.md").read_text("utf-8")
+        rows = [line for line in page.splitlines() if line.startswith("|")]
+        assert len(rows) > 3
+        for row in rows:
+            assert row in README, f"{name}: copy the table of docs/benchmarks/{name}.md into the README"
