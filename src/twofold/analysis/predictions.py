@@ -19,9 +19,7 @@ def evidence(run: Run) -> Arrays:
 def predicted(run: Run) -> dict[str, Array]:
     """The predicted classes over the held-out samples, by engine, for those engines that finished."""
     arrays = evidence(run)
-    return {
-        engine: arrays[f"{engine}.predicted"] for engine in run.engines if f"{engine}.predicted" in arrays
-    }
+    return {engine: arrays[f"{engine}.predicted"] for engine in run.engines if f"{engine}.predicted" in arrays}
 
 
 def probabilities(recipe: Recipe, outputs: Array) -> Array | None:

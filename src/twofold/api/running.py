@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from twofold.api.building import Overrides, Silent, Watcher, build_engine, initial_state, prepare
+from twofold.api.building import Overrides, Silent, Watcher, blas_threads, build_engine, initial_state, prepare
 from twofold.arrays import Array
 from twofold.data import Batches, Dataset
 from twofold.engine import Engine
@@ -64,8 +64,9 @@ def run(
     try:
         evidence = _samples(dataset)
         try:
-            for name, engine in built.items():
-                evidence |= _train_one(name, engine, recipe, dataset, writer, watcher)
+            with blas_threads(recipe):
+                for name, engine in built.items():
+                    evidence |= _train_one(name, engine, recipe, dataset, writer, watcher)
         finally:  # the report of a run that ended early draws what there is
             writer.save(EVIDENCE, evidence)
         status = "finished"

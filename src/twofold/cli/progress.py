@@ -57,7 +57,7 @@ class Bars:
         self._progress.start()  # not before there is something to show
         return self._progress.add_task(what, total=total, scores="")
 
-    def stepped(self, step: int, loss: float | None) -> None:
+    def stepped(self, step: int, loss: float | None = None) -> None:
         """The bar moves on."""
         assert self._task is not None
         self._progress.update(self._task, completed=step)

@@ -95,7 +95,7 @@ class NumpyEngine:
     ) -> None:
         network = recipe.network
         built = {node.name: LAYERS[type(node.spec)](node.spec) for node in network.nodes} | dict(layers or {})
-        self.names = list(built)
+        self.names = [node.name for node in network.nodes]
         self.layout = Layout(network.parameters)
         self._loss = loss or loss_function(recipe.loss)
         self._rule = rule or optimizer(recipe.optimizer)
@@ -127,7 +127,7 @@ class NumpyEngine:
 
     def step(self, batch: Batch) -> NumpyStep:
         """Forward through the layers, back through them, one update of the flat vector."""
-        outputs, caches = self._forward(batch.x, batch.masks)
+        outputs, caches = self._forward(batch.x.astype(self._vector.dtype, copy=False), batch.masks)
         loss, dy = self._loss(outputs[-1], batch.target)
         gradient = self._backward(caches, dy)
         clipped = clip(gradient, self._max_norm) if self._max_norm else gradient

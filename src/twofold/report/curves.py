@@ -29,9 +29,7 @@ def curves_picture(curves: Sequence[Curve], unit: str, caption: str) -> Picture:
     panels = []
     for quantity in ("accuracy", "loss"):
         label = f"{quantity.capitalize()} against {unit}, {_who(curves)}"
-        panels.append(
-            picture(label, *SIZE, lambda figure, q=quantity: _draw(figure.subplots(), curves, unit, q))
-        )
+        panels.append(picture(label, *SIZE, lambda figure, q=quantity: _draw(figure.subplots(), curves, unit, q)))
     return Picture(tuple(panels), caption, _legend(curves))
 
 

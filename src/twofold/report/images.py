@@ -55,9 +55,7 @@ def templates_picture(templates: Array, caption: str) -> Picture:
 def _draw_templates(figure: Figure, templates: Array, columns: int, rows: int) -> None:
     limit = float(np.abs(templates).max()) or 1.0
     axes = figure.subplots()
-    image = axes.imshow(
-        _mosaic(templates, columns, rows), cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="none"
-    )
+    image = axes.imshow(_mosaic(templates, columns, rows), cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="none")
     axes.set_axis_off()
     bar = figure.colorbar(image, ax=axes, orientation="horizontal", shrink=0.6, aspect=40, pad=0.04)
     bar.set_ticks([-limit, 0.0, limit], labels=[f"−{decimal(limit)}", "0", f"+{decimal(limit)}"])
@@ -86,9 +84,7 @@ def cards(preview: Preview, classes: Sequence[str]) -> list[Card]:
             label,
             1.9,
             2.75,
-            lambda figure, image=image, b=before, a=after, t=true: _draw_card(
-                figure, image, b, a, t, classes
-            ),
+            lambda figure, image=image, b=before, a=after, t=true: _draw_card(figure, image, b, a, t, classes),
         )
         found.append(Card(svg, classes[true], _guess(before, true, classes), _guess(after, true, classes)))
     return found
@@ -99,9 +95,7 @@ def _guess(outputs: Array, true: int, classes: Sequence[str]) -> Guess:
     return Guess(classes[best], best == true, float(outputs[best]))
 
 
-def _draw_card(
-    figure: Figure, image: Array, before: Array, after: Array, true: int, classes: Sequence[str]
-) -> None:
+def _draw_card(figure: Figure, image: Array, before: Array, after: Array, true: int, classes: Sequence[str]) -> None:
     top, bottom = figure.subplots(2, 1, height_ratios=[2.2, 1])
     top.imshow(image, cmap="gray_r", interpolation="none")
     top.set(xticks=[], yticks=[])

@@ -122,6 +122,4 @@ def _legend(splits: Mapping[str, Split], classes: Sequence[str]) -> tuple[tuple[
     for split in splits:
         look = _look(split, 0) | {"markeredgecolor": INK} | ({"color": INK} if split == "train" else {})
         entries[f"{SPLITS[split]} ({FILLS[split]})"] = look
-    return tuple(
-        (key(f"points of {name}", MARKER, look | {"markersize": 5}), name) for name, look in entries.items()
-    )
+    return tuple((key(f"points of {name}", MARKER, look | {"markersize": 5}), name) for name, look in entries.items())

@@ -76,9 +76,7 @@ def agreement_sentence(agreed: Agreement) -> str:
     if right == other:
         alike = f"but {unlike}" if agreed.different else "and predict the same class for each"
         return f"The engines agree: both get {right:,} of {total} {split} samples right, {alike}."
-    counts = (
-        f"{ENGINES[first]} gets {right:,} of {total} right and {ENGINES[second]} {other:,}; they {unlike}"
-    )
+    counts = f"{ENGINES[first]} gets {right:,} of {total} right and {ENGINES[second]} {other:,}; they {unlike}"
     if agreed.within_one:
         return f"The engines agree in {split} accuracy to within one sample: {counts}."
     return f"The engines differ in {split} accuracy by {agreed.difference:,} samples: {counts}."

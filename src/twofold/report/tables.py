@@ -99,9 +99,7 @@ def circumstances(run: Run) -> list[tuple[str, str]]:
         ("Versions", versions),
         (
             "Began, ended",
-            " – ".join(
-                run.record[key].replace("T", " ").replace("+00:00", " UTC") for key in ("started", "finished")
-            ),
+            " – ".join(run.record[key].replace("T", " ").replace("+00:00", " UTC") for key in ("started", "finished")),
         ),
     ]
     return [row for row in rows if row[1]]
