@@ -6,13 +6,14 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 
 from twofold.arrays import Array, Arrays, all_finite
 from twofold.data import Batches, Split
-from twofold.engine import Engine, Step
+from twofold.engine import Engine, State
 
 EVALUATION_BATCH = 2000
 WATCH_SECONDS = 0.1
@@ -95,17 +96,16 @@ def train(
     `record` gets every evaluation, the first before training; `watch` gets step and loss ten times a second.
     """
     clock, taken, seconds = time.perf_counter, 0, 0.0
-    previous: Step | None = None
     with np.errstate(all="ignore"):  # overflow is found in the loss, where it can be named
         record(_row(engine, evaluate, batches, 0, 0.0))
+        mark = Mark(0, engine.state())
         started = seen = clock()
         for batch in batches:
             step = engine.step(batch)
             loss = step.loss
             taken += 1
             if not math.isfinite(loss):
-                return Outcome(taken, seconds + clock() - started, _failure(step, previous, batches, taken, loss))
-            previous = step
+                return Outcome(taken, seconds + clock() - started, _failure(engine, batches, mark, taken, loss))
             if (now := clock()) - seen > WATCH_SECONDS:
                 watch(taken, loss)
                 seen = now
@@ -115,9 +115,20 @@ def train(
                 record(row)
                 watch(taken, loss)
                 if not math.isfinite(row.train_loss):
-                    return Outcome(taken, seconds, _failure(step, previous, batches, taken, row.train_loss))
+                    return Outcome(taken, seconds, _failure(engine, batches, mark, taken, row.train_loss))
+                mark = Mark(taken, engine.state(), largest(step.gradients))
                 started = clock()
+            del step  # the next one takes its memory, which is still in the cache
     return Outcome(taken, seconds)
+
+
+class Mark(NamedTuple):
+    """A state to go back to, and how many steps it had taken."""
+
+    taken: int
+    state: State
+    gradient: tuple[str, float] | None = None
+    """The largest of the last step."""
 
 
 def _row(engine: Engine, evaluate: Evaluate, batches: Batches, taken: int, seconds: float) -> Row:
@@ -127,9 +138,18 @@ def _row(engine: Engine, evaluate: Evaluate, batches: Batches, taken: int, secon
     return Row(taken, epoch, batches.rate(max(taken - 1, 0)), seconds, **values)
 
 
-def _failure(step: Step, previous: Step | None, batches: Batches, taken: int, loss: float) -> Failure:
+def _failure(engine: Engine, batches: Batches, mark: Mark, taken: int, loss: float) -> Failure:
+    """Take the steps since the last evaluation once more, which gives the same numbers, and look at the last two.
+
+    To keep every step's record in case the next one fails would cost a tenth of the time of all that do not.
+    """
+    engine.load(mark.state)
+    gradient = mark.gradient
+    for batch in islice(batches.since(mark.taken), taken - mark.taken):
+        step = engine.step(batch)
+        if batch.step == taken - 2:
+            gradient = largest(step.gradients)
     layer = next((name for name, output in step.outputs.items() if not all_finite(output)), None)
-    gradient = largest(previous.gradients) if previous else None
     return Failure(taken, (taken - 1) // batches.steps_per_epoch + 1, loss, batches.rate(taken - 1), layer, gradient)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import final
 
 import numpy as np
@@ -16,7 +17,9 @@ from twofold.recipe.layers import Dropout
 from twofold.schedules import learning_rate
 from twofold.streams import stream
 
-CHUNK = 1 << 17
+Gathered = tuple[Array, Array]
+
+CHUNK = 1 << 20
 """Numbers gathered at once: enough to spread the cost of a call, few enough to stay near the processor."""
 
 
@@ -72,10 +75,13 @@ class Batches:
             return
         order = stream(self.seed, "shuffle", epoch).permutation(len(y))
         chunk = size * max(1, CHUNK // (size * math.prod(x.shape[1:])))
-        for first in range(start, len(y), chunk):
+
+        def gather(first: int) -> tuple[Array, Array]:
             chosen = order[first : first + chunk]
-            xs, ys = x[chosen].astype(self.dtype, copy=False), y[chosen]
-            for offset in range(0, len(chosen), size):
+            return np.take(x, chosen, axis=0, mode="clip").astype(self.dtype, copy=False), y[chosen]
+
+        for xs, ys in _ahead(gather, range(start, len(y), chunk)):
+            for offset in range(0, len(ys), size):
                 yield xs[offset : offset + size], ys[offset : offset + size]
 
     def _masks(self, step: int, samples: int) -> dict[str, Array]:
@@ -83,3 +89,16 @@ class Batches:
             name: stream(self.seed, f"dropout {name}", step).random((samples, *shape), dtype=np.float32) >= p
             for name, (p, shape) in self.drops.items()
         }
+
+
+def _ahead(gather: Callable[[int], Gathered], starts: Sequence[int]) -> Iterator[Gathered]:
+    """Each chunk, gathered while the one before is used: that waits for memory, and leaves the processor to the engine."""
+    if len(starts) < 2:
+        yield from map(gather, starts)
+        return
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(gather, starts[0])
+        for start in starts[1:]:
+            current, following = following.result(), pool.submit(gather, start)
+            yield current
+        yield following.result()

@@ -30,9 +30,8 @@ def cross_entropy(
     e = np.exp(z)
     total = np.add.reduce(e, axis=-1, keepdims=True)
     loss = float(np.add.reduce(np.log(total[:, 0]) - z[rows, target])) / n
-    dz = e / total
-    dz[rows, target] -= 1
-    dz /= n
+    dz = e / (n * total)
+    dz[rows, target] -= 1 / n
     return loss, dz
 
 
