@@ -15,6 +15,7 @@ import time
 import warnings
 from collections.abc import Callable
 from statistics import median
+from typing import Any
 
 import numpy as np
 from timing import publish, ratio, table, take_turns
@@ -124,6 +125,8 @@ def scikit_learn() -> Callable[[], float]:
 
     x, y = _images()
 
+    settings: dict[str, Any] = {"batch_size": BATCH}  # its annotations know only "auto"
+
     def measure() -> float:
         model = MLPClassifier(
             (64,),
@@ -131,7 +134,7 @@ def scikit_learn() -> Callable[[], float]:
             solver="sgd",
             momentum=0,
             alpha=DECAY,
-            batch_size=BATCH,
+            **settings,
             learning_rate_init=LR,
             max_iter=EPOCHS,
             tol=0,

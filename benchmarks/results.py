@@ -35,8 +35,8 @@ def main() -> None:
     rows = [row for name in names for row in _rows(name)]
     header = ["recipe", "engine", "train", "validation", "test", "s of training", "reported"]
     text = (
-        "# Results of the built-in recipes\n\nWritten by `python benchmarks/results.py`: accuracy at the last step, seconds of "
-        "training without evaluation. The engines\nget the same data, order, initial weights and masks.\n\n"
+        "# Results of the built-in recipes\n\nWritten by `python benchmarks/results.py`: accuracy at the last step, "
+        "seconds of training without evaluation.\nThe engines get the same data, order, initial weights and masks.\n\n"
         f"{table(header, rows)}\n\nMeasured with {machine()}.\n"
     )
     print(text)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from twofold.api import build_engine
 from twofold.api.building import initial_state
 from twofold.data import Batches, load_data
 from twofold.recipe import load_recipe
-from twofold.training import Row, train
+from twofold.training import Row, Score, train
 
 ROUNDS = 7
 STEPS = 4000
@@ -38,16 +39,10 @@ def twofold(engine: str, batch: int | str) -> Callable[[], float]:
         batches = Batches(recipe, dataset.train, STEPS)
         batches.evaluate_every = STEPS
         rows: list[Row] = []
-        outcome = train(built, batches, _no_scores, rows.append, lambda step, loss: None)
+        outcome = train(built, batches, lambda e: {"train": Score(0.0, 0.0)}, rows.append, lambda step, loss: None)
         return outcome.seconds / outcome.steps * 1e6
 
     return measure
-
-
-def _no_scores(engine: object) -> dict[str, object]:
-    from twofold.training import Score
-
-    return {"train": Score(0.0, 0.0)}
 
 
 def scikit_learn(batch: int) -> Callable[[], float]:
@@ -55,13 +50,14 @@ def scikit_learn(batch: int) -> Callable[[], float]:
     epochs = max(1, STEPS * batch // len(x))
 
     def measure() -> float:
+        settings: dict[str, Any] = {"batch_size": batch}  # its annotations know only "auto"
         model = MLPClassifier(
             (20,),
             solver="sgd",
             momentum=0,
             alpha=0,
             learning_rate_init=LR,
-            batch_size=batch,
+            **settings,
             max_iter=epochs,
             tol=0,
             n_iter_no_change=epochs + 1,

@@ -1,6 +1,6 @@
 """Write docs/recipes.md, the reference of every key of a recipe, from the models themselves.
 
-    python docs/make_recipes.py
+python docs/make_recipes.py
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from twofold.recipe.faults import TAGS, UNIONS, members
+from twofold.recipe.faults import TAGS, members
 from twofold.recipe.recipe import Recipe
 from twofold.recipe.training import Training
 
@@ -20,8 +21,9 @@ HEAD = """\
 
 Written by `python docs/make_recipes.py` from the models; every key, its rule, its default and its meaning.
 
-A recipe is a TOML file. Tables that it leaves out have defaults, and `twofold show RECIPE` prints the resolved one. A key may be set on the
-command line by its path: `--set optimizer.lr=0.1`, `--set layers.0.units=64`. `data` and `layers` have no default.
+A recipe is a TOML file. Tables that it leaves out have defaults, and `twofold show RECIPE` prints the resolved one.
+A key may be set on the command line by its path: `--set optimizer.lr=0.1`,
+`--set layers.0.units=64`. `data` and `layers` have no default.
 """
 
 
@@ -45,12 +47,16 @@ def _model(heading: str, model: type[BaseModel], tag: str) -> str:
     summary = " ".join((model.__doc__ or "").split())
     schema = model.model_json_schema()["properties"]
     rows = [
-        f"| `{name}` | {_rule(schema[name])} | {_default(field.default)} | {' '.join((field.description or '').split())} |"
+        f"| `{name}` | {_rule(schema[name])} | {_default(field.default)} | {_meaning(field)} |"
         for name, field in model.model_fields.items()
         if name != tag
     ]
     head = "| key | value | default | meaning |\n| --- | --- | --- | --- |\n" if rows else ""
     return f"### `{heading}`\n\n{summary}\n\n{head}" + "\n".join(rows) + ("\n" if rows else "")
+
+
+def _meaning(field: FieldInfo) -> str:
+    return " ".join((field.description or "").split())
 
 
 def _default(value: Any) -> str:

@@ -144,12 +144,14 @@ def _failure(engine: Engine, batches: Batches, mark: Mark, taken: int, loss: flo
     To keep every step's record in case the next one fails would cost a tenth of the time of all that do not.
     """
     engine.load(mark.state)
-    gradient = mark.gradient
+    gradient, outputs = mark.gradient, dict[str, Array]()
     for batch in islice(batches.since(mark.taken), taken - mark.taken):
         step = engine.step(batch)
         if batch.step == taken - 2:
             gradient = largest(step.gradients)
-    layer = next((name for name, output in step.outputs.items() if not all_finite(output)), None)
+        if batch.step == taken - 1:
+            outputs = step.outputs
+    layer = next((name for name, output in outputs.items() if not all_finite(output)), None)
     return Failure(taken, (taken - 1) // batches.steps_per_epoch + 1, loss, batches.rate(taken - 1), layer, gradient)
 
 

@@ -92,7 +92,7 @@ class Batches:
 
 
 def _ahead(gather: Callable[[int], Gathered], starts: Sequence[int]) -> Iterator[Gathered]:
-    """Each chunk, gathered while the one before is used: that waits for memory, and leaves the processor to the engine."""
+    """Each chunk, gathered while the one before is used: that waits for memory, the engine for the processor."""
     if len(starts) < 2:
         yield from map(gather, starts)
         return
