@@ -91,8 +91,8 @@ def initial_state(recipe: Recipe) -> State:
 
 
 def restore(run: Run, engine: str) -> Engine:
-    """An engine with the trained weights of a run, for predictions."""
-    built = build_engine(engine, run.recipe)
+    """An engine with the trained weights of a run, for predictions: on whatever device there is here."""
+    built = build_engine(engine, load_recipe(run.recipe, {"training.device": "auto"}))
     built.load(State(run.weights(engine)))
     return built
 

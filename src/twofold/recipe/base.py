@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Self, TypeAlias
 
@@ -9,6 +10,12 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 Shape: TypeAlias = tuple[int | None, ...]
 """The shape of one sample, without the batch. `None`: known only once the data are read."""
+
+
+def elements(shape: Shape) -> int | None:
+    """How many numbers a tensor of the shape holds; `None` while a size is unknown."""
+    sizes = [size for size in shape if size is not None]
+    return math.prod(sizes) if len(sizes) == len(shape) else None
 
 
 class Part(BaseModel):

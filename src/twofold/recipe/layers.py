@@ -7,12 +7,11 @@ facts that need no data: `output_shape` and `parameter_shapes`, both for one sam
 from __future__ import annotations
 
 import abc
-import math
 from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
-from twofold.recipe.base import Part, Shape
+from twofold.recipe.base import Part, Shape, elements
 
 
 class LayerSpec(Part, abc.ABC):
@@ -101,8 +100,7 @@ class Flatten(LayerSpec):
     kind: Literal["flatten"] = "flatten"
 
     def output_shape(self, shape: Shape) -> Shape:
-        known = [size for size in shape if size is not None]
-        return (math.prod(known) if len(known) == len(shape) else None,)
+        return (elements(shape),)
 
 
 Layer = Annotated[

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from twofold.recipe.base import Shape
+from twofold.recipe.base import Shape, elements
 from twofold.recipe.data import DataSpec
 from twofold.recipe.layers import LayerSpec, Relu, Softmax
 from twofold.recipe.training import CrossEntropy, MeanSquared
@@ -27,7 +26,7 @@ class Node:
     @property
     def kind(self) -> str:
         """The layer's kind: `dense`."""
-        return type(self.spec).model_fields["kind"].default
+        return kind_of(self.spec)
 
     @property
     def count(self) -> int | None:
@@ -73,12 +72,15 @@ class NetworkFault:
     remedy: str = ""
 
 
-def total(shapes: Sequence[Shape] | object) -> int | None:
+def total(shapes: Iterable[Shape]) -> int | None:
     """The number of elements of all shapes together; `None` while one size is unknown."""
-    shapes = list(shapes)  # pyright: ignore[reportArgumentType, reportCallIssue]
-    if any(size is None for shape in shapes for size in shape):
-        return None
-    return sum(math.prod(shape) for shape in shapes)
+    sizes = [elements(shape) for shape in shapes]
+    return None if None in sizes else sum(size for size in sizes if size is not None)
+
+
+def kind_of(spec: LayerSpec) -> str:
+    """The word by which a recipe names the layer."""
+    return type(spec).model_fields["kind"].default
 
 
 def shape_text(shape: Shape, batch: bool = True) -> str:
@@ -92,7 +94,7 @@ def infer(data: DataSpec, layers: Sequence[LayerSpec]) -> tuple[Network, list[Ne
     shape, nodes = data.sample_shape, list[Node]()
     for index, spec in enumerate(layers):
         if refusal := spec.refuses(shape):
-            rule = f"`{spec.kind}` {refusal}; it gets {shape_text(shape)}"  # pyright: ignore[reportAttributeAccessIssue]
+            rule = f"`{kind_of(spec)}` {refusal}; it gets {shape_text(shape)}"
             return Network(tuple(nodes)), [NetworkFault(index, rule)]
         output = spec.output_shape(shape)
         nodes.append(Node(str(index), spec, shape, output, spec.parameter_shapes(shape)))
