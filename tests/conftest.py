@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,6 @@ from twofold.cli import main
 from twofold.data.sources import at_hand
 from twofold.recipe import load_recipe
 
-# Nothing that a test decodes or trains lands in the user's folders.
 SHORT = {"training.epochs": 2, "data.samples": 100}
 
 
@@ -67,5 +67,6 @@ def pytest_collection_modifyitems(items: list[Any]) -> None:
 
 
 os.environ.setdefault("COLUMNS", "80")
+os.environ.setdefault("TWOFOLD_CACHE", str(Path(tempfile.gettempdir()) / "twofold-tests"))
 # Read when torch is imported. On a busy machine, threads wait for each other longer than they compute.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
