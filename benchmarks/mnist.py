@@ -28,7 +28,7 @@ DOCUMENTED = 70
 
 def twofold(engine: str) -> Callable[[], float]:
     from twofold.api import build_engine
-    from twofold.api.building import blas_threads, initial_state
+    from twofold.api.building import few_threads, initial_state
     from twofold.data import Batches, load_data
     from twofold.recipe import load_recipe
     from twofold.training import Score, train
@@ -41,7 +41,7 @@ def twofold(engine: str) -> Callable[[], float]:
         built.load(initial_state(recipe))
         batches = Batches(recipe, dataset.train)
         batches.evaluate_every = batches.steps
-        with blas_threads(recipe):
+        with few_threads(recipe, len(dataset.train)):
             outcome = train(
                 built, batches, lambda e: {"train": Score(0.0, 0.0)}, lambda row: None, lambda step, loss: None
             )

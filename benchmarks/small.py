@@ -19,7 +19,7 @@ from timing import publish, ratio, seconds, table, take_turns
 from torch import nn
 
 from twofold.api import build_engine
-from twofold.api.building import initial_state
+from twofold.api.building import few_threads, initial_state
 from twofold.data import Batches, load_data
 from twofold.recipe import load_recipe
 from twofold.training import Row, Score, train
@@ -39,7 +39,8 @@ def twofold(engine: str, batch: int | str) -> Callable[[], float]:
         batches = Batches(recipe, dataset.train, STEPS)
         batches.evaluate_every = STEPS
         rows: list[Row] = []
-        outcome = train(built, batches, lambda e: {"train": Score(0.0, 0.0)}, rows.append, lambda step, loss: None)
+        with few_threads(recipe, len(dataset.train)):
+            outcome = train(built, batches, lambda e: {"train": Score(0.0, 0.0)}, rows.append, lambda step, loss: None)
         return outcome.seconds / outcome.steps * 1e6
 
     return measure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 import twofold
 from twofold.api import Silent
+from twofold.api.building import few_threads
 from twofold.recipe import load_recipe, titles
 from twofold.training import Row
 
@@ -198,3 +200,27 @@ def test_a_recipe_reaches_what_was_reported(name: str, tmp_path: Path) -> None:
     """In the NumPy engine; that the torch engine gives the same is the business of the lock-step."""
     run = twofold.run(name, engines=["numpy"], out=tmp_path / name)
     assert run.engines["numpy"]["test_accuracy"] >= REACHED[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "samples", "limits"),
+    [
+        ("moons", 800, {"blas": 1, "openmp": 1}),
+        ("moons-adam", 800, {"blas": 1, "openmp": 1}),
+        ("mnist-mlp", 50_000, {"blas": 1}),
+    ],
+)
+def test_small_products_get_one_thread(name: str, samples: int, limits: dict[str, int]) -> None:
+    from threadpoolctl import threadpool_info
+
+    def threads() -> dict[str, int]:
+        return {pool["user_api"]: pool["num_threads"] for pool in threadpool_info()}
+
+    before = threads()
+    with few_threads(load_recipe(name), samples):
+        assert limits.items() <= threads().items()
+    assert threads() == before
+
+
+def test_large_products_keep_their_threads() -> None:
+    assert isinstance(few_threads(load_recipe("mnist-mlp-best"), 50_000), nullcontext)

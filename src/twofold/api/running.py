@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from twofold.api.building import Overrides, Silent, Watcher, blas_threads, build_engine, initial_state, prepare
+from twofold.api.building import Overrides, Silent, Watcher, few_threads, build_engine, initial_state, prepare
 from twofold.arrays import Array
 from twofold.data import Batches, Dataset
 from twofold.engine import Engine
@@ -64,7 +64,7 @@ def run(
     try:
         evidence = _samples(dataset)
         try:
-            with blas_threads(recipe):
+            with few_threads(recipe, len(dataset.train)):
                 for name, engine in built.items():
                     evidence |= _train_one(name, engine, recipe, dataset, writer, watcher)
         finally:  # the report of a run that ended early draws what there is
@@ -151,7 +151,7 @@ def _circumstances(engines: dict[str, Engine]) -> dict[str, Any]:
         "versions": {"python": platform.python_version()} | {name: version(name) for name in libraries},
         "platform": platform.platform(),
         "processors": os.cpu_count(),
-        "blas_threads": max((pool["num_threads"] for pool in threadpool_info()), default=1),
+        "few_threads": max((pool["num_threads"] for pool in threadpool_info()), default=1),
         "devices": {name: str(getattr(engine, "device", "cpu")) for name, engine in engines.items()},
     }
     if "torch" in engines:

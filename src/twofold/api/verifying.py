@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from twofold.api.building import Overrides, Silent, Watcher, blas_threads, build_engine, initial_state, prepare
+from twofold.api.building import Overrides, Silent, Watcher, few_threads, build_engine, initial_state, prepare
 from twofold.data import Batches, Split, at_hand, random_data
 from twofold.errors import UserError
 from twofold.gradcheck import TOLERANCE, Projection, check_gradients
@@ -84,7 +84,7 @@ def verify(
     initial = initial_state(recipe)
     first, second = build_engine("numpy", recipe), build_engine("torch", recipe)
     watcher.started("verify", steps)
-    with blas_threads(recipe):
+    with few_threads(recipe, len(train)):
         verdict = compare(first, second, initial, batches, tolerance or TOLERANCES[dtype], mode, watcher.stepped)
     projections = check_gradients(first, initial, next(iter(batches))) if dtype == "float64" else []
     return Verification(recipe.name, mode, dtype, data, verdict, tuple(projections))
