@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from twofold.api.building import Overrides, Silent, Watcher, few_threads, build_engine, initial_state, prepare
+from twofold.api.building import Overrides, Silent, Watcher, build_engine, few_threads, initial_state, prepare
 from twofold.arrays import Array
 from twofold.data import Batches, Dataset
 from twofold.engine import Engine

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from twofold.api.building import Overrides, Silent, Watcher, few_threads, build_engine, initial_state, prepare
+from twofold.api.building import Overrides, Silent, Watcher, build_engine, few_threads, initial_state, prepare
 from twofold.data import Batches, Split, at_hand, random_data
 from twofold.errors import UserError
 from twofold.gradcheck import TOLERANCE, Projection, check_gradients
