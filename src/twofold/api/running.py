@@ -151,7 +151,7 @@ def _circumstances(engines: dict[str, Engine]) -> dict[str, Any]:
         "versions": {"python": platform.python_version()} | {name: version(name) for name in libraries},
         "platform": platform.platform(),
         "processors": os.cpu_count(),
-        "few_threads": max((pool["num_threads"] for pool in threadpool_info()), default=1),
+        "blas_threads": max((pool["num_threads"] for pool in threadpool_info()), default=1),
         "devices": {name: str(getattr(engine, "device", "cpu")) for name, engine in engines.items()},
     }
     if "torch" in engines:
