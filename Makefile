@@ -1,14 +1,15 @@
 # make demo    set up, train the digits twice, write the report
 # make test    set up, run the whole suite
 # make check   ruff, pyright, import-linter
-# make bench   speed, side by side with the peers; writes docs/benchmarks.md
-# make torture the long proofs: every built-in recipe over 200 steps; writes docs/verification.md
+# make bench   speed, side by side with the peers; writes docs/benchmarks/small.md and mnist.md
+# make torture the long proofs: every built-in recipe over 200 steps; writes docs/benchmarks/verification.md
+# make results every built-in recipe in both engines (20 minutes); writes docs/results.md
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check bench torture pictures clean
+.PHONY: demo test check bench torture results pictures clean
 
 demo: $(READY)
 	$(BIN)/twofold run digits
@@ -29,6 +30,9 @@ bench: $(READY)
 
 torture: $(READY)
 	$(BIN)/python benchmarks/verification.py
+
+results: $(READY)
+	$(BIN)/python benchmarks/results.py
 
 pictures: $(READY)
 	$(BIN)/python docs/pictures/make.py

@@ -13,7 +13,8 @@ import pytest
 import twofold
 from twofold.api import Silent
 from twofold.api.building import few_threads
-from twofold.recipe import load_recipe, titles
+from twofold.data import load_data
+from twofold.recipe import load_recipe, loads, titles
 from twofold.training import Row
 
 SHORT = {"training.epochs": 3, "data.samples": 100}
@@ -94,8 +95,40 @@ def test_the_suggested_rate_is_one_that_learns(tmp_path: Path) -> None:
 
 def test_an_overflow_in_the_last_step_is_no_success(tmp_path: Path) -> None:
     settings = SHORT | {"optimizer.lr": 1e30, "training.steps": 1}
-    with pytest.raises(twofold.TrainingDivergedError):
+    with pytest.raises(twofold.TrainingDivergedError) as error:
         twofold.run("moons", overrides=settings, engines=["numpy"], out=tmp_path / "run")
+    message = str(error.value)
+    assert message.startswith("numpy engine: the loss of the train set was nan after step 1 (epoch 1)")
+    assert "First non-finite value: the output of layer 2 (dense).\n  Largest gradient before it: 2.weight" in message
+
+
+def test_a_test_set_that_overflows_is_no_success(tmp_path: Path) -> None:
+    """Every value is finite, every loss of training too: only an evaluation can find it, here before training."""
+    rows = "".join(f"{i % 5},{i % 2},{'ab'[i % 2]}\n" for i in range(40))
+    spec = 'layers=[{kind="dense",units=2}]\n[data]\nsource="csv"\npath="PATH"\nlabel="c"\nstandardize="none"\n'
+    (tmp_path / "f.csv").write_text("u,v,c\n" + rows)
+    recipe = loads(spec.replace("PATH", str(tmp_path / "f.csv")))
+    test = load_data(recipe.data).test.x[0]
+    lines = rows.replace(f"{test[0]:.0f},{test[1]:.0f},", "3e38,-3e38,")
+    (tmp_path / "f.csv").write_text("u,v,c\n" + lines)
+    with pytest.raises(
+        twofold.TrainingDivergedError, match=r"the loss of the \w+ set was (nan|inf) after step \d"
+    ) as error:
+        settings = {"initial.kind": "normal", "initial.std": 9.0}
+        twofold.run(recipe, overrides=settings, engines="numpy", out=tmp_path / "run")
+    assert "look at the scale of the data" in str(error.value)
+    assert twofold.open_run(tmp_path / "run").status == "failed"
+
+
+RELUS = 'layers=[{kind="dense",units=2},{kind="relu"},{kind="dense",units=20},{kind="relu"},{kind="dense",units=2}]\n'
+
+
+@pytest.mark.parametrize("initial", ["he", "glorot", "orthogonal", "zeros", "default", "normal"])
+def test_biases_of_zero_are_no_wrong_gradients(initial: str) -> None:
+    """Dead units leave the next layer's at exactly 0, on the kink, where a difference measures half a slope."""
+    recipe = loads(f'{RELUS}[data]\nsource="moons"\n[initial]\nkind="{initial}"\n')
+    for seed in range(6):
+        assert twofold.verify(recipe, steps=1, overrides={"training.seed": seed}).passed
 
 
 class Interrupting(Silent):
@@ -181,7 +214,8 @@ def test_a_tolerance_below_rounding_is_not_met() -> None:
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    ({"steps": 0}, "`steps` must be at least 1; got 0"),
+    ({"steps": 0}, "`steps` must be a whole number of at least 1; got 0"),
+    ({"steps": 1.5}, "`steps` must be a whole number of at least 1; got 1.5"),
     ({"mode": "both"}, "`mode` must be `resync` or `free`; got `both`"),
     ({"dtype": "float16"}, "`dtype` must be `float64` or `float32`; got `float16`"),
     ({"tolerance": -1.0}, "`tolerance` must be greater than 0; got -1.0"),

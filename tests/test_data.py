@@ -169,16 +169,36 @@ FILES = {
     "nothing at all": ("", "f.csv:1: the file is empty; it must begin with a row of column names."),
     "no such label": (GOOD.replace("species", "specie"), "f.csv:1: no column `species`; did you mean `specie`?"),
     "the wrong delimiter": (GOOD.replace(",", ";"), "f.csv:1: a single column `length;width;species`; where columns"),
-    "a row too long": (GOOD + "1,2,a,4\n", "f.csv: not a table: Error tokenizing data. C error: Expected 3 fields"),
-    "not text": (b"\xff\xfe\x00length", "f.csv: not UTF-8 text"),
+    "a row too long": (GOOD + "1,2,a,4\n", "f.csv:32: the row has 4 cells, the header 3."),
+    "not text": (b"\xff\xfe\x00length", "f.csv:1: not UTF-8 text"),
+    "a row too short": (GOOD + "1,2\n", "f.csv:32: the row has 2 cells, the header 3."),
+    "an open quote": (GOOD + '"1,2,a\n', "f.csv:32: not a table: unexpected end of data"),
+    "a name twice": (GOOD.replace("width", "length"), "f.csv:1: column `length` stands 2 times; names must differ."),
+    "a column without a name": (GOOD.replace("width", ""), "f.csv:1: column 2 has no name"),
+    "a decimal comma": (
+        GOOD.replace(",", ";").replace("4;1;b", "4;1,5;b"), 'f.csv:6: column `width` must be a number; got "1,5"; write a',
+    ),
+    "underscores": (GOOD.replace("4,1,b", "4,1_0,b"), 'f.csv:6: column `width` must be a number; got "1_0"'),
+    "a line break in quotes before a hole": (
+        GOOD.replace("1,1,b", '1,1,"b\n"').replace("4,1,b", "4,,b"), "f.csv:7: column `width` is empty",
+    ),
+    "a rare class": (GOOD + "1,2,d\n", "f.csv: column `species`: class `d` has 1 sample; a stratified split"),
+    "numbers to predict": (
+        "x,species\n" + "".join(f"{i},{i / 7}\n" for i in range(60)),
+        "f.csv: column `species` holds 60 different values in 60 rows; a class needs several samples.",
+    ),
+    "values too large to standardize": (
+        GOOD.replace("4,1,b", "4,1e308,b").replace("5,2,c", "5,-1e308,c"), "the data cannot be standardized",
+    ),
     "no features": ("species\na\nb\n", "f.csv:1: no feature columns beside the label `species`."),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "message"), FILES.values(), ids=FILES)
 def test_a_fault_in_a_file_is_named_by_line_and_column(tmp_path: Path, text: str | bytes, message: str) -> None:
+    settings = {"delimiter": ";"} if isinstance(text, str) and "4;1,5;b" in text else {}
     with pytest.raises(twofold.DataError) as error:
-        _csv(tmp_path, text)
+        _csv(tmp_path, text, **settings)
     assert str(error.value).replace(f"{tmp_path}/", "").startswith(message)
 
 
@@ -190,7 +210,7 @@ def test_many_faults_are_counted(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_and_wrong_names(tmp_path: Path) -> None:
-    with pytest.raises(twofold.DataError, match=r"no file nowhere\.csv; `data\.path` starts at the folder"):
+    with pytest.raises(twofold.DataError, match=r"no file nowhere\.csv; a relative `data\.path` starts at the folder"):
         load_data(Csv(path="nowhere.csv", label="y"))
     with pytest.raises(twofold.DataError, match="no column `widht`; did you mean `width`"):
         _csv(tmp_path, GOOD, features=["widht"])
@@ -367,3 +387,22 @@ def test_a_recipe_of_ones_own_data_needs_its_number_of_classes(tmp_path: Path) -
     with pytest.raises(twofold.DataError, match=r"holds 3 classes \(`a`, `b`, `c`\); the last layer gives 2 numbers"):
         twofold.run(recipe, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_value_too_large_for_the_type_is_refused_before_training(tmp_path: Path) -> None:
+    text = 'layers = [{ kind = "dense", units = 3 }]\n[data]\nsource = "csv"\npath = "PATH"\nlabel = "species"\n'
+    (tmp_path / "f.csv").write_text(GOOD.replace("4,1,b", "4,1e39,b"))
+    recipe = loads(text.replace("PATH", str(tmp_path / "f.csv")))
+    with pytest.raises(
+        twofold.DataError, match=r"the data as float32: .* holds inf at width; .* training\.dtype = float64"
+    ):
+        twofold.run(recipe, overrides={"data.standardize": "none"}, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_verifying_a_missing_file_takes_its_named_features(tmp_path: Path) -> None:
+    text = 'layers = [{ kind = "dense", units = 3 }]\n[data]\nsource = "csv"\npath = "none.csv"\nlabel = "y"\n'
+    with pytest.raises(twofold.DataError, match=r"no file none\.csv, and how many features it holds is not known"):
+        twofold.verify(loads(text), steps=1)
+    found = twofold.verify(loads(text), steps=1, overrides={"data.features": ["a", "b"]})
+    assert (found.data, found.passed) == ("random", True)

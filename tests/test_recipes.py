@@ -49,7 +49,7 @@ def _tables(section: str) -> st.SearchStrategy[dict[str, Any]]:
             "samples": st.integers(10, 99), "noise": st.floats(0, 1), "seed": st.integers(0, 9),
             "test": st.floats(0, 0.5), "validation": st.one_of(st.floats(0, 0.4), st.integers(1, 99)),
             "path": st.just("/a.csv"), "label": st.text(min_size=1), "reduction": st.sampled_from(["mean", "sum"]),
-            "features": st.lists(st.text(min_size=1), min_size=1, max_size=3), "delimiter": st.characters(),
+            "features": st.lists(st.text(min_size=1), min_size=1, max_size=3), "delimiter": st.sampled_from(",;\t|"),
         }  # fmt: skip
         fields = members(section)[kind].model_fields
         required = {name: keys[name] for name, field in fields.items() if field.is_required()}
@@ -86,6 +86,9 @@ FAULTS = {
     "a misspelt table": (PLANE + "[optimiser]\n", "f.toml:4: unknown key `optimiser`; did you mean `optimizer`?"),
     "a missing key": (PLANE.replace(", units = 2", ""), "f.toml:1: `layers[0]` lacks `units`"),
     "a missing kind": (PLANE.replace('kind = "dense", ', ""), "f.toml:1: `layers[0]` lacks `kind`; known: `dense`"),
+    "non-ASCII text before the fault": (
+        PLANE + '"ü日本" = 1\n'.replace("\n", ""), "f.toml:4: unknown key `ü日本`",
+    ),
     "no data": ('layers = [{ kind = "dense", units = 2 }]', "f.toml:1: `recipe` lacks `data`"),
     "no layers": ('layers = []\n[data]\nsource = "moons"', "f.toml:1: `layers` must not be empty"),
     "a text for a number": (PLANE + 'noise = "high"\n', 'f.toml:4: `noise` must be a number; got "high"'),
@@ -136,6 +139,21 @@ def test_a_fault_names_place_argument_rule_and_value(text: str, message: str, in
         load_recipe("f.toml")
     assert str(error.value).startswith(message)
     assert len(error.value.faults) == 1
+
+
+def test_two_missing_keys_are_two_faults_and_the_layers_are_judged_all_the_same() -> None:
+    with pytest.raises(twofold.RecipeError) as error:
+        loads('[data]\nsource = "csv"\n')
+    rules = {fault.rule for fault in error.value.faults}
+    assert rules == {"`recipe` lacks `layers`", "`data` lacks `path`", "`data` lacks `label`"}
+    with pytest.raises(twofold.RecipeError) as error:
+        load_recipe("moons", ["data.noise=-1", "layers.2.units=3"])
+    assert [fault.place for fault in error.value.faults] == ["--set data.noise", "--set layers.2.units"]
+
+
+def test_a_byte_order_mark_is_no_fault(in_tmp: Path) -> None:
+    Path("f.toml").write_text("\ufeff" + PLANE, "utf-8")
+    assert load_recipe("f.toml").data.source == "moons"
 
 
 def test_every_fault_is_told_at_once_in_the_order_of_the_file(in_tmp: Path) -> None:
@@ -205,6 +223,14 @@ def test_a_kind_is_set_before_the_keys_of_its_table() -> None:
 
 
 WRONG_SETTINGS = {
+    "schedule.kind=step": "--set schedule.kind: `schedule` lacks `step_size`",
+    "layers.2.units=3": "--set layers.2.units: the last layer must give 2 numbers, one for each class; it gives 3",
+    'training.engines=["numpy", "numpy"]': "--set training.engines: `engines` names each engine once",
+    "optimizer=adam": '--set optimizer: `optimizer` must be a table; got "adam"\n  Name its kind by optimizer.kind.',
+    "layers.0.units=99999999999999999999": "--set layers.0.units: the layer would hold",
+    "layers.².units=5": "--set layers.².units: choose an element from 0 to 2; got ²",
+    "data.seed=99999999999999": "--set data.seed: `seed` must be less than 4294967296",
+    "name=../../etc": "--set name: `name`",
     "optimizer.lr": "--set wants KEY=VALUE, as in optimizer.lr=0.1; got `optimizer.lr`",
     "optimizer.lr=-1": "--set optimizer.lr: `lr` must be greater than 0; got -1",
     "optimizer.rate=1": "--set optimizer.rate: unknown key `rate`",
@@ -289,3 +315,11 @@ two lines'''
         ("more", 1, "deep"): 12, ("more", 1, "deep", "v"): 13,
     }  # fmt: skip
     assert {path: found[path].line for path in lines} == lines
+
+
+def test_a_marker_counts_characters_and_keeps_tabs(in_tmp: Path) -> None:
+    Path("f.toml").write_text('layers = [{ kind = "dense", units = 2 }]\ndata = { "source" = "moons", "ü日本" = 1 }\n')
+    with pytest.raises(twofold.RecipeError) as error:
+        load_recipe("f.toml")
+    line, marker = error.value.faults[0].excerpt.splitlines()
+    assert line[len(marker) - 1] == "1"

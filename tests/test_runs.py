@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,10 +84,13 @@ def _turn(name: str) -> Callable[[Path], None]:
     return damage
 
 
-def _status(status: str) -> Callable[[Path], None]:
+def _edit(**values: Any) -> Callable[[Path], None]:
+    """Set keys of the record; one that is set to `None` is taken out."""
+
     def damage(folder: Path) -> None:
-        record = json.loads((folder / "record.json").read_text())
-        (folder / "record.json").write_text(json.dumps(record | {"status": status}))
+        record = json.loads((folder / "record.json").read_text()) | values
+        text = json.dumps({key: value for key, value in record.items() if value is not None})
+        (folder / "record.json").write_text(text)
 
     return damage
 
@@ -93,7 +99,16 @@ DAMAGES = {
     "no record": (_unlink("record.json"), "is no run folder: it holds no record.json"),
     "a cut record": (_cut("record.json"), "record.json cannot be read"),
     "a record of another kind": (lambda folder: (folder / "record.json").write_text("[]"), "is not of format 1"),
-    "still running": (_status("running"), "is half-written: its run has not ended, or was killed"),
+    "no list of files": (_edit(files=None), "record.json is damaged: files: Field required"),
+    "an empty list of files": (_edit(files={}), "record.json is damaged: Value error, it lists no"),
+    "a file of another folder": (_edit(files={"../x": {"bytes": 1, "sha256": ""}}), "record.json is damaged: files"),
+    "no results": (_edit(engines=None), "record.json is damaged: engines: Field required"),
+    "a result without scores": (_edit(engines={"numpy": {}}), "record.json is damaged: engines.numpy.train_accuracy"),
+    "no facts of the data": (_edit(data={}), "record.json is damaged: data.source"),
+    "no circumstances": (_edit(circumstances=None), "record.json is damaged: circumstances"),
+    "no date": (_edit(finished="x"), "record.json is damaged: finished"),
+    "an unknown status": (_edit(status="bogus"), "record.json is damaged: status"),
+    "still running": (_edit(status="running"), "is half-written: its run has not ended, or was killed"),
     "no weights": (_unlink("numpy.safetensors"), "numpy.safetensors is missing"),
     "cut weights": (_cut("torch.safetensors"), "torch.safetensors is not what the run wrote"),
     "a turned bit": (_turn("evidence.safetensors"), "evidence.safetensors is not what the run wrote"),
@@ -114,8 +129,9 @@ def test_no_run_folder(tmp_path: Path) -> None:
         twofold.open_run(tmp_path / "none")
 
 
-def test_a_run_that_is_being_written_is_not_whole(tmp_path: Path) -> None:
+def test_a_run_that_is_being_written_is_not_whole(tmp_path: Path, moons_run: twofold.Run) -> None:
     writer = RunWriter(tmp_path, load_recipe("moons"))
+    writer.record |= {key: moons_run.record[key] for key in ("data", "circumstances")}
     with pytest.raises(twofold.RunFolderError, match="half-written"):
         twofold.open_run(tmp_path)
     writer.finish("interrupted")
@@ -157,3 +173,20 @@ def test_a_run_shows_itself_in_a_notebook(moons_run: twofold.Run) -> None:
     assert f"{moons_run.engines['numpy']['test_accuracy']:.4f}" in page
     assert "numpy" in repr(moons_run)
     assert "finished" in repr(moons_run)
+
+
+def test_a_full_disk_ends_in_a_message_and_a_failed_run(tmp_path: Path) -> None:
+    """In a process of its own, with a limit on the size of a file."""
+    script = (
+        "import resource, signal, sys, twofold\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))\n"
+        "try: twofold.run('moons', engines='numpy', overrides={'training.epochs': 300, 'training.evaluate_every': 1}, "
+        "out=sys.argv[1])\n"
+        "except twofold.RunFolderError as error: print(error)\n"
+    )
+    folder = tmp_path / "run"
+    done = subprocess.run([sys.executable, "-c", script, folder], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"cannot write {folder}/")
+    assert "File too large" in done.stdout
+    assert twofold.open_run(folder).status == "failed"

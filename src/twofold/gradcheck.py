@@ -20,6 +20,11 @@ FLOOR = 1e-3
 """Below this slope the rounding of the loss, about 1e-16 / ε, is what a difference measures."""
 
 
+JITTER = 1e-2
+"""Parameters are moved about so far first: biases that begin at 0 put whole units exactly on ReLU's kink, where
+a central difference measures half a slope."""
+
+
 class Projection(NamedTuple):
     """A tensor's gradient along one random direction of length 1, computed and measured."""
 
@@ -35,7 +40,8 @@ class Projection(NamedTuple):
 
 
 def check_gradients(engine: Engine, state: State, batch: Batch, seed: int = 0) -> list[Projection]:
-    """Each parameter's gradient at `state` against central differences. The engine is left at `state`."""
+    """Each parameter's gradient near `state` against central differences. The engine is left at `state`."""
+    original, state = state, _generic(state, seed)
     engine.load(state)
     gradients = dict(engine.step(batch).gradients)
     found = []
@@ -44,8 +50,17 @@ def check_gradients(engine: Engine, state: State, batch: Batch, seed: int = 0) -
         v /= np.linalg.norm(v)
         up, down = (_loss(engine, state, batch, name, sign * EPSILON * v) for sign in (1, -1))
         found.append(Projection(name, float((gradient * v).sum()), (up - down) / (2 * EPSILON)))
-    engine.load(state)
+    engine.load(original)
     return found
+
+
+def _generic(state: State, seed: int) -> State:
+    """A point where no unit is exactly on a kink."""
+    moved = {
+        name: array + JITTER * stream(seed, f"jitter {name}").normal(size=array.shape)
+        for name, array in state.parameters.items()
+    }
+    return replace(state, parameters=moved)
 
 
 def _loss(engine: Engine, state: State, batch: Batch, name: str, shift: np.ndarray) -> float:

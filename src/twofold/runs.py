@@ -24,7 +24,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from twofold.arrays import Arrays
 from twofold.errors import RunFolderError
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT = 1
+ENGINES = ("numpy", "torch")
 RECIPE, RECORD, HISTORY, EVIDENCE, REPORT = (
     "recipe.toml",
     "record.json",
@@ -55,6 +58,68 @@ HISTORY_COLUMNS = (
     "test_loss",
     "test_accuracy",
 )
+
+
+BareName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")]
+
+
+class _Checked(BaseModel):
+    """What `record.json` must hold for a reader not to stumble; more may stand there."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+
+class _Seal(_Checked):
+    bytes: int
+    sha256: str
+
+
+class _Result(_Checked):
+    train_accuracy: float
+    validation_accuracy: float | None
+    test_accuracy: float | None
+    train_loss: float
+    validation_loss: float | None
+    test_loss: float | None
+    seconds: float
+    steps: int
+
+
+class _Facts(_Checked):
+    source: str
+    fingerprint: str
+    samples: dict[str, int]
+    held_out: str
+    classes: list[str]
+    features: list[str]
+
+
+class _Circumstances(_Checked):
+    versions: dict[str, str]
+    platform: str
+    processors: int | None
+    blas_threads: int
+    devices: dict[str, str]
+
+
+class _Record(_Checked):
+    status: Literal["finished", "interrupted", "failed"]
+    recipe: str
+    title: str
+    started: Annotated[datetime, Field(strict=False)]
+    finished: Annotated[datetime, Field(strict=False)]
+    engines: dict[BareName, _Result]
+    data: _Facts
+    circumstances: _Circumstances
+    files: dict[BareName, _Seal]
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        needed = {RECIPE, HISTORY, *(f"{engine}.safetensors" for engine in self.engines)}
+        needed |= {EVIDENCE} if self.status == "finished" else set()
+        if missing := sorted(needed - self.files.keys()):
+            raise ValueError(f"it lists no {missing[0]}")
+        return self
 
 
 @final
@@ -86,8 +151,11 @@ class RunWriter:
 
     def add_row(self, engine: str, row: tuple[Any, ...]) -> None:
         """A line of the history, on disk before training goes on."""
-        self._rows.writerow((engine, *("" if value is None else value for value in row)))
-        self._history.flush()
+        try:
+            self._rows.writerow((engine, *("" if value is None else value for value in row)))
+            self._history.flush()
+        except OSError as error:
+            raise RunFolderError(f"cannot write {self.folder / HISTORY}: {error.strerror}") from error
 
     def save(self, name: str, arrays: Arrays) -> None:
         """Arrays by name, as safetensors."""
@@ -98,9 +166,12 @@ class RunWriter:
 
     def finish(self, status: str, **facts: Any) -> None:
         """Write the record, last of all: from here on the folder is what its status says."""
-        self._history.flush()
-        os.fsync(self._history.fileno())
-        self._history.close()
+        try:
+            with self._history:
+                self._history.flush()
+                os.fsync(self._history.fileno())
+        except OSError:
+            status = "failed"  # what is on the disk is sealed below; what is not is lost
         self.record |= {"status": status, "finished": _now(), **facts}
         self.record["files"] = {name: _seal(self.folder / name) for name in self._files}
         self._write_record()
@@ -110,7 +181,7 @@ class RunWriter:
         write_whole(self.folder / RECORD, text.encode())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
     """A run folder, opened and verified. In a notebook it shows its results."""
 
@@ -151,6 +222,8 @@ class Run:
 
     def weights(self, engine: str) -> Arrays:
         """The trained parameters by PyTorch's names."""
+        if engine not in ENGINES:
+            raise RunFolderError(f"an engine is `numpy` or `torch`; got `{engine}`")
         return self._arrays(f"{engine}.safetensors")
 
     @cached_property
@@ -205,6 +278,12 @@ def open_run(path: str | Path) -> Run:
         raise RunFolderError(
             f"{path} is half-written: its run has not ended, or was killed. Run the recipe again into another folder."
         )
+    try:
+        _Record.model_validate(record)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise RunFolderError(f"{path}: {RECORD} is damaged: {where + ': ' if where else ''}{first['msg']}") from error
     for name, seal in record["files"].items():
         if not (folder / name).is_file():
             raise RunFolderError(f"{path}: {name} is missing")
@@ -222,8 +301,12 @@ def create_run_folder(out: str | Path | None, name: str) -> Path:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise RunFolderError(f"{out} exists and is not an empty folder; choose another --out")
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunFolderError(f"cannot make the run folder {out or 'runs'}: {error.strerror}") from error
+    except FileExistsError as error:
+        raise RunFolderError(f"{error.filename} is a file and no folder; choose another --out") from error
+    except (OSError, ValueError) as error:
+        raise RunFolderError(
+            f"cannot make the run folder {out or 'runs'}: {_reason(error)}; choose another --out"
+        ) from error
     return folder
 
 
@@ -267,6 +350,10 @@ def _sync_folder(folder: Path) -> None:
 def _seal(path: Path) -> dict[str, Any]:
     content = path.read_bytes()
     return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _now() -> str:

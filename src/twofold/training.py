@@ -52,7 +52,9 @@ class Failure:
     layer: str | None
     """The first layer with a non-finite output; `None` where only the loss is."""
     gradient: tuple[str, float] | None
-    """The largest gradient of the step before, as (parameter, max |g|)."""
+    """The largest gradient before it, as (parameter, max |g|); `None` at the first step."""
+    split: str | None = None
+    """The split whose evaluation found it, after the step; `None` where the step itself did."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,10 @@ def train(
     """
     clock, taken, seconds = time.perf_counter, 0, 0.0
     with np.errstate(all="ignore"):  # overflow is found in the loss, where it can be named
-        record(_row(engine, evaluate, batches, 0, 0.0))
         mark = Mark(0, engine.state())
+        record(row := _row(engine, evaluate, batches, 0, 0.0))
+        if bad := _bad_split(row):
+            return Outcome(0, 0.0, _failure(engine, batches, mark, 0, *bad))
         started = seen = clock()
         for batch in batches:
             step = engine.step(batch)
@@ -114,8 +118,8 @@ def train(
                 row = _row(engine, evaluate, batches, taken, seconds)
                 record(row)
                 watch(taken, loss)
-                if not math.isfinite(row.train_loss):
-                    return Outcome(taken, seconds, _failure(engine, batches, mark, taken, row.train_loss))
+                if bad := _bad_split(row):
+                    return Outcome(taken, seconds, _failure(engine, batches, mark, taken, *bad))
                 mark = Mark(taken, engine.state(), largest(step.gradients))
                 started = clock()
             del step  # the next one takes its memory, which is still in the cache
@@ -138,21 +142,34 @@ def _row(engine: Engine, evaluate: Evaluate, batches: Batches, taken: int, secon
     return Row(taken, epoch, batches.rate(max(taken - 1, 0)), seconds, **values)
 
 
-def _failure(engine: Engine, batches: Batches, mark: Mark, taken: int, loss: float) -> Failure:
+def _bad_split(row: Row) -> tuple[float, str] | None:
+    """The first loss of an evaluation that is not finite, and its split."""
+    for split in ("train", "validation", "test"):
+        loss = getattr(row, f"{split}_loss")
+        if loss is not None and not math.isfinite(loss):
+            return loss, split
+    return None
+
+
+def _failure(
+    engine: Engine, batches: Batches, mark: Mark, taken: int, loss: float, split: str | None = None
+) -> Failure:
     """Take the steps since the last evaluation once more, which gives the same numbers, and look at the last two.
 
     To keep every step's record in case the next one fails would cost a tenth of the time of all that do not.
+    A loss that an evaluation found comes after the last update: its layers' outputs are those of one step more.
     """
     engine.load(mark.state)
     gradient, outputs = mark.gradient, dict[str, Array]()
     for batch in islice(batches.since(mark.taken), taken - mark.taken):
         step = engine.step(batch)
-        if batch.step == taken - 2:
+        if batch.step + 1 == (taken if split else taken - 1):
             gradient = largest(step.gradients)
-        if batch.step == taken - 1:
-            outputs = step.outputs
+        if batch.step + 1 == taken:
+            outputs = engine.step(batch).outputs if split else step.outputs
     layer = next((name for name, output in outputs.items() if not all_finite(output)), None)
-    return Failure(taken, (taken - 1) // batches.steps_per_epoch + 1, loss, batches.rate(taken - 1), layer, gradient)
+    epoch = max(taken - 1, 0) // batches.steps_per_epoch + 1
+    return Failure(taken, epoch, loss, batches.rate(max(taken - 1, 0)), layer, gradient, split)
 
 
 def largest(gradients: Arrays) -> tuple[str, float]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import os
 import platform
 import sys
 from collections.abc import Iterable
 from importlib.metadata import version
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from twofold.api.building import Overrides, Silent, Watcher, build_engine, few_threads, initial_state, prepare
+from twofold.api.failures import diverged
 from twofold.arrays import Array
 from twofold.data import Batches, Dataset
 from twofold.engine import Engine
@@ -22,13 +21,10 @@ from twofold.errors import TrainingDivergedError
 from twofold.numpy_engine import LOSSES
 from twofold.recipe import Recipe, load_recipe
 from twofold.runs import EVIDENCE, SCORES, Run, RunWriter, create_run_folder, open_run
-from twofold.training import Failure, Outcome, Row, evaluate, predictions, train
+from twofold.training import Outcome, Row, evaluate, predictions, train
 
 PREVIEW = 5
 """Test samples whose predictions are kept from before and after training."""
-
-TRIAL_STEPS = (50, 500)
-"""At least and at most so many steps show whether a smaller learning rate learns."""
 
 LIBRARIES = ("twofold", "numpy", "scikit-learn", "torch")
 
@@ -37,7 +33,7 @@ def run(
     recipe: str | Path | Recipe,
     *,
     overrides: Overrides = (),
-    engines: Iterable[str] | None = None,
+    engines: str | Iterable[str] | None = None,
     out: str | Path | None = None,
     watcher: Watcher | None = None,
 ) -> Run:
@@ -52,7 +48,8 @@ def run(
     """
     recipe = load_recipe(recipe, overrides)
     if engines is not None:
-        recipe = load_recipe(recipe, {"training.engines": list(engines)})
+        chosen = [engines] if isinstance(engines, str) else list(engines)
+        recipe = load_recipe(recipe, {"training.engines": chosen})
     watcher = watcher or Silent()
     recipe, dataset = prepare(recipe, watcher)
     fingerprint = dataset.fingerprint
@@ -64,7 +61,7 @@ def run(
     try:
         evidence = _samples(dataset)
         try:
-            with few_threads(recipe, len(dataset.train)):
+            with few_threads(recipe, len(dataset.train)), np.errstate(all="ignore"):  # overflow is named, not warned of
                 for name, engine in built.items():
                     evidence |= _train_one(name, engine, recipe, dataset, writer, watcher)
         finally:  # the report of a run that ended early draws what there is
@@ -105,7 +102,7 @@ def _train_one(
     before = engine.predict(preview)
     outcome = train(engine, batches, score, record, watcher.stepped)
     if outcome.failure:
-        raise _diverged(name, outcome.failure, recipe, dataset, writer.folder)
+        raise diverged(name, outcome.failure, recipe, dataset, writer.folder)
     writer.save(f"{name}.safetensors", engine.state().parameters)
     writer.record["engines"][name] = _result(rows[-1], outcome)
     predicted = np.concatenate([logits.argmax(axis=-1) for logits, _ in predictions(engine, held_out)])
@@ -157,51 +154,3 @@ def _circumstances(engines: dict[str, Engine]) -> dict[str, Any]:
     if "torch" in engines:
         facts["torch_threads"] = sys.modules["torch"].get_num_threads()
     return facts
-
-
-def _diverged(name: str, failure: Failure, recipe: Recipe, dataset: Dataset, folder: Path) -> TrainingDivergedError:
-    kinds = {node.name: node.kind for node in recipe.network.nodes}
-    where = (
-        "the loss itself; every layer's output is finite"
-        if failure.layer is None
-        else (f"the output of layer {failure.layer} ({kinds[failure.layer]})")
-    )
-    before = (
-        "this was the first step"
-        if failure.gradient is None
-        else (f"{failure.gradient[0]}, with an element of size {failure.gradient[1]:.3g}")
-    )
-    message = (
-        f"{name} engine: the loss became {failure.loss} at step {failure.step} (epoch {failure.epoch}), "
-        f"with learning rate {failure.lr:g}.\n"
-        f"  First non-finite value: {where}.\n"
-        f"  Largest gradient before it: {before}.\n"
-        f"  {_suggestion(name, failure, recipe, dataset)}\n"
-        f"  What was recorded until then is in {folder}, marked as failed."
-    )
-    return TrainingDivergedError(message, engine=name, step=failure.step)
-
-
-def _suggestion(name: str, failure: Failure, recipe: Recipe, dataset: Dataset) -> str:
-    """The largest of some smaller rates that is tried and found to lower the loss over the same first steps."""
-    steps = min(max(failure.step + 1, TRIAL_STEPS[0]), TRIAL_STEPS[1])
-    given, usual = recipe.optimizer.lr, type(recipe.optimizer)().lr
-    rates = {given / 10**power for power in range(1, 5)} | {usual / 10**power for power in range(4)}
-    for lr in sorted((float(f"{rate:.3g}") for rate in rates if rate < given), reverse=True):
-        if _learns(name, load_recipe(recipe, {"optimizer.lr": lr}), dataset, steps):
-            return f"Try --set optimizer.lr={lr:g}: with it the loss fell over the first {steps} steps."
-    return "No smaller learning rate was found to help: look at the scale of the data (data.standardize)."
-
-
-def _learns(name: str, recipe: Recipe, dataset: Dataset, steps: int) -> bool:
-    """Whether the loss on the first batches is finite and lower after `steps` steps than before."""
-    engine, batches = build_engine(name, recipe), Batches(recipe, dataset.train)
-    sample = dataset.train[: batches.size]
-    loss = LOSSES[recipe.loss.kind]
-    engine.load(initial_state(recipe))
-    with np.errstate(all="ignore"):
-        before = evaluate(engine, sample, loss).loss
-        for batch in islice(batches, steps):
-            engine.step(batch)
-        after = evaluate(engine, sample, loss).loss
-    return math.isfinite(after) and after < before

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 from twofold.api.building import Overrides, Silent, Watcher, build_engine, few_threads, initial_state, prepare
 from twofold.data import Batches, Split, at_hand, random_data
-from twofold.errors import UserError
+from twofold.errors import DataError, UserError
 from twofold.gradcheck import TOLERANCE, Projection, check_gradients
 from twofold.lockstep import Mode, Verdict, compare
 from twofold.recipe import Recipe, load_recipe
@@ -32,8 +33,13 @@ class Verification:
 
     @property
     def agrees(self) -> bool:
-        """Both engines agree, and the gradients are those of the loss."""
-        return self.verdict.agrees and not self.wrong_gradients
+        """No gap between the engines was above the tolerance."""
+        return self.verdict.agrees
+
+    @property
+    def passed(self) -> bool:
+        """The engines agree, and central differences confirm the gradients: agreeing engines may be wrong together."""
+        return self.agrees and not self.wrong_gradients
 
     @property
     def wrong_gradients(self) -> list[Projection]:
@@ -46,7 +52,7 @@ class Verification:
         check = {"largest": max(sizes), "wrong": [p.name for p in self.wrong_gradients]} if sizes else None
         return {
             **self.verdict.to_json(),
-            "agrees": self.agrees,
+            "passed": self.passed,
             "recipe": self.recipe,
             "mode": self.mode,
             "dtype": self.dtype,
@@ -55,7 +61,10 @@ class Verification:
         }
 
     def _repr_html_(self) -> str:
-        return self.verdict._repr_html_()
+        wrong = ", ".join(f"<code>{html.escape(p.name)}</code>" for p in self.wrong_gradients)
+        return self.verdict._repr_html_() + (
+            f"<b>Central differences contradict the gradient of {wrong}</b>" if wrong else ""
+        )
 
 
 def verify(
@@ -95,16 +104,22 @@ def _samples(recipe: Recipe, watcher: Watcher) -> tuple[Recipe, Split, str]:
     if at_hand(recipe.data):
         recipe, dataset = prepare(recipe, watcher)
         return recipe, dataset.train, "real"
+    if None in recipe.network.input_shape:
+        path = getattr(recipe.data, "path", "the file")
+        raise DataError(
+            f"no file {path}, and how many features it holds is not known; put it there, or name them: "
+            '--set \'data.features=["a", "b"]\''
+        )
     size = recipe.training.batch_size
     return recipe, random_data(recipe, RANDOM_BATCHES * (32 if size == "full" else size)).train, "random"
 
 
 def _check_arguments(steps: int, mode: str, dtype: str, tolerance: float | None) -> None:
-    if steps < 1:
-        raise UserError(f"`steps` must be at least 1; got {steps}")
+    if not isinstance(steps, int) or steps < 1:
+        raise UserError(f"`steps` must be a whole number of at least 1; got {steps}")
     if mode not in get_args(Mode):
         raise UserError(f"`mode` must be `resync` or `free`; got `{mode}`")
-    if dtype not in TOLERANCES:
+    if dtype not in list(TOLERANCES):
         raise UserError(f"`dtype` must be `float64` or `float32`; got `{dtype}`")
-    if tolerance is not None and not tolerance > 0:
+    if tolerance is not None and not (isinstance(tolerance, float | int) and tolerance > 0):
         raise UserError(f"`tolerance` must be greater than 0; got {tolerance}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -51,7 +52,7 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Set one key of the recipe by its path; may be given again."),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else.")]
 
 
 @app.command("list", epilog="Example: `twofold list`")
@@ -152,7 +153,7 @@ def verify(
         _print_json(found.to_json())
     else:
         views.print_verification(found)
-    raise typer.Exit(0 if found.agrees else 1)
+    raise typer.Exit(0 if found.passed else 1)
 
 
 @app.command(epilog="Example: `twofold report runs/digits-1`")
@@ -178,6 +179,9 @@ def _print_json(value: Any) -> None:
 
 def main() -> None:
     """The entry point: a user's mistake ends in a message and a status, never in a traceback."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal without → or ∂ shows a question mark
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         app()
     except TwofoldError as error:
@@ -186,6 +190,9 @@ def main() -> None:
     except BrokenPipeError:  # the reader of a pipe has gone: nothing more to say, and nobody to say it to
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except OSError as error:  # a full disk, a vanished folder
+        _complain(str(error))
+        sys.exit(1)
 
 
 def _complain(message: str) -> None:

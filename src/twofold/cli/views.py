@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from twofold.api import Verification
     from twofold.runs import Run
 
+RESULT_WIDTH = 78
+"""A narrower terminal wraps the table's lines, which reads badly, but cuts no number."""
+
 console = Console()
 errors = Console(stderr=True)
 
@@ -110,7 +113,7 @@ def print_note(note: str) -> None:
 def print_results(run: Run, report: Path) -> None:
     """The closing table of a run."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), title=run.record["title"] or run.name, title_justify="left")
-    table.add_column("\nengine", no_wrap=True)
+    table.add_column("\nengine", no_wrap=True, min_width=6)
     for heading in (
         "accuracy\ntrain",
         "\nvalid.",
@@ -121,7 +124,7 @@ def print_results(run: Run, report: Path) -> None:
         "training\nseconds",
         "a step\nµs",
     ):
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(heading, justify="right", no_wrap=True, min_width=6)
     for engine, result in run.engines.items():
         scores = [
             _score(result[f"{split}_{measure}"])
@@ -129,7 +132,7 @@ def print_results(run: Run, report: Path) -> None:
             for split in ("train", "validation", "test")
         ]
         table.add_row(engine, *scores, f"{result['seconds']:.2f}", f"{result['seconds'] / result['steps'] * 1e6:.0f}")
-    console.print(table)
+    console.print(table, width=max(console.width, RESULT_WIDTH))
     console.print(Text(f"report: {report}"), soft_wrap=True)
 
 

@@ -56,8 +56,15 @@ class Dataset:
         return digest(arrays)
 
     def astype(self, dtype: str) -> Dataset:
-        """The same samples in another type; no copy where they have it already."""
-        return self._map(lambda x: x.astype(dtype, copy=False))
+        """The same samples in another type; no copy where they have it already.
+
+        Raises `DataError` for a value that the type cannot hold.
+        """
+        with np.errstate(over="ignore"):
+            converted = self._map(lambda x: x.astype(dtype, copy=False))
+        remedy = f"it is too large for {dtype}. Set training.dtype = float64, or data.standardize."
+        check_finite(converted, f"the data as {dtype}", remedy)
+        return converted
 
     def _map(self, change: Callable[[Array], Array]) -> Dataset:
         parts = {name: Split(change(split.x), split.y) for name, split in self.splits()}
@@ -68,14 +75,19 @@ class Dataset:
         if how == "none":
             return self
         axis = 0 if how == "feature" else None
-        mean = self.train.x.mean(axis=axis, dtype=np.float64)
-        std = np.asarray(self.train.x.std(axis=axis, dtype=np.float64))
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = self.train.x.mean(axis=axis, dtype=np.float64)
+            std = np.asarray(self.train.x.std(axis=axis, dtype=np.float64))
+        if not (all_finite(std) and all_finite(mean)):
+            raise DataError(
+                "the data cannot be standardized: their squares are too large for float64. Scale them down."
+            )
         std[std == 0] = 1
         dtype = self.train.x.dtype
         return self._map(lambda x: ((x - mean.astype(dtype)) / std.astype(dtype)).astype(dtype, copy=False))
 
 
-def check_finite(dataset: Dataset, source: str) -> None:
+def check_finite(dataset: Dataset, source: str, remedy: str = "Remove the sample or fill the value in.") -> None:
     """Raises `DataError` at the first NaN or infinity."""
     for name, split in dataset.splits():
         if all_finite(split.x):
@@ -85,7 +97,7 @@ def check_finite(dataset: Dataset, source: str) -> None:
         column = dataset.features[where[0]] if dataset.features else tuple(int(i) for i in where)
         raise DataError(
             f"{source}: sample {sample} of the {name} set holds {value} at {column}; every feature must be finite. "
-            "Remove the sample or fill the value in."
+            f"{remedy}"
         )
 
 
@@ -137,5 +149,6 @@ def _check_sizes(y: Array, classes: tuple[str, ...], held: dict[str, int]) -> No
         if size < len(classes):
             raise DataError(
                 f"the {name} set would hold {max(size, 0)} of {len(y)} samples, fewer than the {len(classes)} classes; "
-                "change the share of `test` or `validation`."
+                "change `test` or `validation`."
+                f" They hold out {held.get('test', 0)} and {held.get('validation', 0)}."
             )

@@ -75,11 +75,17 @@ def _decoded(split: str, progress: Progress) -> tuple[Array, Array]:
     if path.is_file() and (arrays := _read_cache(path, split)) is not None:
         return arrays
     images, labels = _decode(split, progress)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        np.savez(file, images=images, labels=labels)
-    temporary.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(f".{os.getpid()}.tmp")
+        with temporary.open("wb") as file:
+            np.savez(file, images=images, labels=labels)
+        temporary.replace(path)
+    except OSError as error:
+        raise DataError(
+            f"cannot keep the decoded images in {path.parent}: {error.strerror}; "
+            "set TWOFOLD_CACHE to a folder that can be written."
+        ) from error
     return images, labels
 
 

@@ -1,8 +1,9 @@
-"""A CSV file of the user's own: every fault is named by line and column. Parsing is pandas'."""
+"""A CSV file of the user's own: every fault is named by line and column. Parsing is the standard library's."""
 
 from __future__ import annotations
 
-import warnings
+import csv
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,81 +18,92 @@ MOST_FAULTS = 10
 
 def load_csv(spec: Csv) -> Dataset:
     """Read, check, split. Raises `DataError` with up to ten faults, each as `file:line: column`."""
-    table = _read(spec)
-    features = _columns(spec, table)
+    import pandas as pd
+
+    header, rows = _read(spec)
+    features = _columns(spec, header)
+    table = pd.DataFrame(
+        [cells for _, cells in rows], columns=pd.Index(header), index=[line for line, _ in rows], dtype=str
+    )
     faults = [fault for column in features for fault in _number_faults(table[column])]
     faults += [(line, spec.label, "is empty; give every sample a class") for line in _empty(table[spec.label])]
     if faults:
         raise DataError(_listed(spec.path, faults))
     x = np.stack([table[column].astype(np.float64).to_numpy() for column in features], axis=1)
-    labels = table[spec.label].str.strip()
-    classes = tuple(sorted(labels.unique(), key=_class_order))
+    classes = tuple(sorted(table[spec.label].unique(), key=_class_order))
     _check_classes(spec, table, classes)
-    y = labels.map({name: index for index, name in enumerate(classes)}).to_numpy(np.int64)
-    dataset = hold_out(x, y, classes, spec, spec.test)
+    numbers = {name: index for index, name in enumerate(classes)}
+    y = np.array([numbers[name] for name in table[spec.label]], np.int64)
+    try:
+        dataset = hold_out(x, y, classes, spec, spec.test)
+    except DataError as error:
+        raise DataError(f"{spec.path}: column `{spec.label}`: {error}") from None
     return Dataset(dataset.train, dataset.validation, dataset.test, classes, features)
 
 
-def _read(spec: Csv) -> Any:
-    """All cells as text; the index is the line in the file."""
-    import pandas as pd
-
-    path = Path(spec.path)
-    if not path.is_file():
-        raise DataError(f"no file {spec.path}; `data.path` starts at the folder of the recipe.")
+def _read(spec: Csv) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The header, and each row that is not blank with the line on which it begins; cells without outer spaces."""
+    path, rows, line = Path(spec.path), [], 1
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(
-                path,
-                sep=spec.delimiter,
-                dtype=str,
-                na_filter=False,
-                skip_blank_lines=False,
-                index_col=False,
-                encoding="utf-8-sig",
-                skipinitialspace=True,
-            )
-    except pd.errors.EmptyDataError:
-        raise DataError(f"{spec.path}:1: the file is empty; it must begin with a row of column names.") from None
-    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        raise DataError(f"{spec.path}: not a table: {str(error).strip()}") from error
-    except UnicodeDecodeError as error:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file, delimiter=spec.delimiter, skipinitialspace=True, strict=True)
+            for cells in reader:
+                rows.append((line, [cell.strip() for cell in cells]))
+                line = reader.line_num + 1
+    except FileNotFoundError:
         raise DataError(
-            f"{spec.path}: not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8."
-        ) from error
-    except OSError as error:
-        raise DataError(f"{spec.path}: {error.strerror}") from error
-    table.index = range(2, len(table) + 2)
-    table = table.fillna("").astype(str)
-    table = table[(table != "").any(axis=1)]
-    if table.empty:
+            f"no file {spec.path}; a relative `data.path` starts at the folder of the recipe's file."
+        ) from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{spec.path}:{line}: not UTF-8 text ({error.reason}); save the file as UTF-8.") from error
+    except csv.Error as error:
+        raise DataError(f"{spec.path}:{line}: not a table: {error}.") from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot read {spec.path[:200]}: {getattr(error, 'strerror', None) or error}") from error
+    rows = [(line, cells) for line, cells in rows if any(cells)]
+    if not rows:
+        raise DataError(f"{spec.path}:1: the file is empty; it must begin with a row of column names.")
+    header = rows[0][1]
+    _check_header(spec, header)
+    for line, cells in rows[1:]:
+        if len(cells) != len(header):
+            raise DataError(f"{spec.path}:{line}: the row has {len(cells)} cells, the header {len(header)}.")
+    if len(rows) == 1:
         raise DataError(
             f"{spec.path}:2: no rows under the header; the file must hold at least one sample of each class."
         )
-    return table
+    return header, rows[1:]
 
 
-def _columns(spec: Csv, table: Any) -> tuple[str, ...]:
-    known = [str(column) for column in table.columns]
-    if len(known) == 1 and spec.label not in known:
+def _check_header(spec: Csv, header: list[str]) -> None:
+    if len(header) == 1 and spec.label not in header:
         raise DataError(
-            f"{spec.path}:1: a single column `{known[0]}`; where columns are not separated by `{spec.delimiter}`, "
+            f"{spec.path}:1: a single column `{header[0]}`; where columns are not separated by `{spec.delimiter}`, "
             'say so with data.delimiter, as in `--set data.delimiter=";"`.'
         )
+    for number, name in enumerate(header, start=1):
+        if not name:
+            raise DataError(f"{spec.path}:1: column {number} has no name; the first row must name every column.")
+        if header.count(name) > 1:
+            raise DataError(f"{spec.path}:1: column `{name}` stands {header.count(name)} times; names must differ.")
+
+
+def _columns(spec: Csv, known: list[str]) -> tuple[str, ...]:
     features = spec.features or tuple(column for column in known if column != spec.label)
     for name in (spec.label, *features):
         if name not in known:
             raise DataError(f"{spec.path}:1: no column `{name}`; {did_you_mean(name, known)}")
     if spec.label in features:
         raise DataError(f"{spec.path}:1: column `{spec.label}` is the label and cannot be a feature as well.")
+    if len(set(features)) < len(features):
+        raise DataError(f"{spec.path}: `data.features` names a column twice: {', '.join(features)}")
     if not features:
         raise DataError(f"{spec.path}:1: no feature columns beside the label `{spec.label}`.")
     return features
 
 
 def _empty(cells: Any) -> list[int]:
-    return [int(line) for line in cells.index[cells.str.strip() == ""]]
+    return [int(line) for line in cells.index[cells == ""]]
 
 
 def _number_faults(cells: Any) -> list[tuple[int, str, str]]:
@@ -104,13 +116,12 @@ def _number_faults(cells: Any) -> list[tuple[int, str, str]]:
 
 
 def _number_rule(text: str) -> str:
-    if not text.strip():
+    if not text:
         return "is empty; fill the value in or remove the row"
-    try:
-        float(text)
-    except ValueError:
-        return f'must be a number; got "{text}"'
-    return f"must be finite; got {text}"
+    if text.lower().lstrip("+-") in {"nan", "inf", "infinity"}:
+        return f"must be finite; got {text}"
+    comma = "; write a decimal point for the comma" if re.fullmatch(r"[+-]?\d+,\d+", text) else ""
+    return f'must be a number; got "{text[:60]}"{comma}'
 
 
 def _listed(path: str, faults: list[tuple[int, str, str]]) -> str:
@@ -130,6 +141,11 @@ def _check_classes(spec: Csv, table: Any, classes: tuple[str, ...]) -> None:
         raise DataError(
             f"{spec.path}: column `{spec.label}` holds one class only, `{classes[0]}`, in {lines}; "
             "a classifier needs at least two."
+        )
+    if len(classes) > max(20, len(table) / 2):
+        raise DataError(
+            f"{spec.path}: column `{spec.label}` holds {len(classes)} different values in {len(table)} rows; "
+            "a class needs several samples. To predict a number is not built."
         )
     if spec.classes is not None and spec.classes != len(classes):
         raise DataError(

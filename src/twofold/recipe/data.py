@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import abc
-from pathlib import Path
+import os
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
 from pydantic_core.core_schema import ValidationInfo
 
 from twofold.recipe.base import Part, Shape
@@ -23,7 +23,7 @@ class DataSpec(Part, abc.ABC):
     standardize: Literal["none", "global", "feature"] = "none"
     """Subtract the mean and divide by the standard deviation of the training samples: of all values
     together (`global`), or of each feature (`feature`)."""
-    seed: NonNegativeInt = 42
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
     """Of the source's generator and of the split."""
 
     @property
@@ -43,7 +43,7 @@ class _Split(DataSpec, abc.ABC):
 
 
 class _Plane(_Split, abc.ABC):
-    samples: Annotated[int, Field(ge=2)] = 1000
+    samples: Annotated[int, Field(ge=2, le=10**8)] = 1000
     """How many points are drawn."""
 
     @property
@@ -145,11 +145,19 @@ class Csv(_Split):
     standardize: Literal["none", "global", "feature"] = "feature"
     """As for every source; by default each column is standardized, since columns differ in unit."""
 
+    @field_validator("delimiter")
+    @classmethod
+    def _plain(cls, delimiter: str) -> str:
+        if not delimiter.isascii() or delimiter in "\"'\r\n" or (delimiter.isalnum()):
+            raise ValueError(f"`delimiter` must be a sign such as `,` or `;`, or a tab; got {delimiter!r}")
+        return delimiter
+
     @field_validator("path")
     @classmethod
     def _from_the_recipe(cls, path: str, info: ValidationInfo) -> str:
         context: dict[str, Any] = info.context or {}
-        return str((Path(context["folder"]) / path).resolve()) if "folder" in context else path
+        path = os.path.expanduser(path)
+        return os.path.abspath(os.path.join(context["folder"], path)) if "folder" in context else path
 
     @property
     def sample_shape(self) -> Shape:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import reduce
 from typing import Any, TypeAlias, get_args
 
@@ -31,6 +31,7 @@ NOUNS = {
     "schedule": "schedule",
     "initial": "initial",
 }
+MOST_SHOWN = 60
 EXPECTED = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -56,17 +57,18 @@ def members(section: str) -> dict[str, type[BaseModel]]:
 
 def explain(error: ValidationError, raw: Mapping[str, Any]) -> list[Explained]:
     """Each fault as (path, rule, remedy); the alternatives of one value (`"full"` or a number) are one fault."""
-    rules: dict[KeyPath, list[str]] = {}
-    remedies: dict[KeyPath, str] = {}
+    rules: dict[tuple[KeyPath, str], list[str]] = {}
+    remedies: dict[tuple[KeyPath, str], str] = {}
     for details in error.errors(include_url=False):
         if details["type"] == "too_short" and details["input"]:
             continue  # it holds elements, only none without a fault
         path = _path(details, raw)
         rule = _rule(details, path, raw)
-        if rule not in rules.setdefault(path, []):
-            rules[path].append(rule)
-        remedies.setdefault(path, _remedy(details, path, raw))
-    found = [(path, _joined(alternatives), remedies[path]) for path, alternatives in rules.items()]
+        one = (path, str(details["loc"][-1]) if details["type"] == "missing" else "")
+        if rule not in rules.setdefault(one, []):
+            rules[one].append(rule)
+        remedies.setdefault(one, _remedy(details, path, raw))
+    found = [(one[0], _joined(alternatives), remedies[one]) for one, alternatives in rules.items()]
     return found + _hidden_conflicts(found, raw)
 
 
@@ -84,7 +86,7 @@ def _hidden_conflicts(found: list[Explained], raw: Any) -> list[Explained]:
 
 def _joined(alternatives: list[str]) -> str:
     """`a must be x; got 1` and `a must be y; got 1` → `a must be x or y; got 1`."""
-    if len(alternatives) == 1:
+    if len(alternatives) == 1 or not all(" must be " in rule for rule in alternatives):
         return alternatives[0]
     subject, _, got = alternatives[0].partition("; got")
     others = [rule.partition("; got")[0].partition(" must be ")[2] for rule in alternatives[1:]]
@@ -187,7 +189,10 @@ def _remedy(details: ErrorDetails, path: KeyPath, raw: Any) -> str:
     if field is None or details["type"] in {"extra_forbidden", "value_error", "union_tag_not_found"}:
         return ""
     means = " ".join((field.description or "").split())
-    default = "" if field.default in (PydanticUndefined, None) else f"The default is {_shown(field.default)}."
+    if path[0] in UNIONS and len(path) == 1 and isinstance(details["input"], str):
+        return f"Name its kind by {path[0]}.{TAGS.get(str(path[0]), 'kind')}."
+    bare = field.default in (PydanticUndefined, None) or isinstance(field.default, BaseModel)
+    default = "" if bare else f"The default is {_shown(field.default)}."
     name = next(part for part in reversed(path) if isinstance(part, str))
     about = f"`{name}`: {means}" if means else ""
     return " ".join(part for part in (about, default) if part)
@@ -195,16 +200,9 @@ def _remedy(details: ErrorDetails, path: KeyPath, raw: Any) -> str:
 
 def _shown(value: Any) -> str:
     if isinstance(value, str):
-        return f'"{value}"'
+        return f'"{value}"' if len(value) <= MOST_SHOWN else f'"{value[:MOST_SHOWN]}..."'
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, BaseModel):
-        return value.__class__.__name__.lower()
     if isinstance(value, tuple | list):
         return f"[{', '.join(_shown(item) for item in value)}]"
-    return str(value)
-
-
-def sections_in_error(faults: list[Explained]) -> Iterator[str]:
-    """The tables of the recipe that hold a fault."""
-    return (str(path[0]) for path, _, _ in faults if path)
+    return str(value)[:MOST_SHOWN]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -13,9 +13,9 @@ from typing import Any
 import tomli_w
 from pydantic import TypeAdapter, ValidationError
 
-from twofold.errors import Fault, RecipeError, UnknownNameError, UserError, did_you_mean
+from twofold.errors import Fault, RecipeError, UnknownNameError, UserError, did_you_mean, nearest
 from twofold.recipe.data import Data
-from twofold.recipe.faults import Explained, explain, sections_in_error
+from twofold.recipe.faults import Explained, explain
 from twofold.recipe.layers import Layer
 from twofold.recipe.network import NetworkFault, infer
 from twofold.recipe.places import KeyPath, Place, places
@@ -37,6 +37,9 @@ def titles() -> dict[str, str]:
     return {name: tomllib.loads(text).get("title", "") for name, text in builtin().items()}
 
 
+MOST_NAME = 200
+
+
 def load_recipe(recipe: str | Path | Recipe, overrides: Mapping[str, Any] | Iterable[str] = ()) -> Recipe:
     """The recipe of a built-in name or a TOML file, with single keys set to other values.
 
@@ -51,6 +54,8 @@ def load_recipe(recipe: str | Path | Recipe, overrides: Mapping[str, Any] | Iter
         if not settings:
             return recipe
         return _parse(dump(recipe), f"recipe {recipe.name}", recipe.name, None, settings)
+    if not isinstance(recipe, str | Path):
+        raise UserError(f"a recipe is a built-in name, a file or a Recipe; got {type(recipe).__name__}")
     text, label, folder = _find(str(recipe))
     return _parse(text, label, Path(label).stem, folder, settings)
 
@@ -74,41 +79,53 @@ def _kinds_first(value: Any) -> Any:
 
 
 def _find(name: str) -> tuple[str, str, Path | None]:
-    path = Path(name)
+    path = Path(name[:4096].replace("\0", ""))
     if name in builtin():
         return builtin()[name], f"{name}.toml", None
-    if path.suffix == ".toml" or path.is_file():
+    if path.suffix == ".toml" or _exists(path):
+        if _exists(path) and path.is_dir():
+            raise UserError(f"{name} is a folder; name a recipe or a file that ends in .toml")
         try:
-            return path.read_text("utf-8"), name, path.resolve().parent
+            return path.read_text("utf-8-sig"), name, path.resolve().parent
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-            raise UserError(f"cannot read the recipe {name}: {reason}") from error
+            near = nearest(path.stem, builtin()) if isinstance(error, FileNotFoundError) else []
+            hint = f"; did you mean the built-in recipe `{near[0]}`?" if near else ""
+            raise UserError(f"cannot read the recipe {name[:MOST_NAME]}: {reason}{hint}") from error
     hint = did_you_mean(name, builtin(), most=3)
     raise UnknownNameError(f"no recipe `{name}`; {hint}\n  `twofold list` shows all; a file's name ends in .toml.")
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name too long to be one
+        return False
 
 
 def _settings(overrides: Mapping[str, Any] | Iterable[str]) -> dict[KeyPath, Any]:
     if isinstance(overrides, Mapping):
         return {_split(key): value for key, value in overrides.items()}
     settings = {}
-    for text in overrides:
+    for text in [overrides] if isinstance(overrides, str) else overrides:
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
             raise UserError(f"--set wants KEY=VALUE, as in optimizer.lr=0.1; got `{text}`")
-        settings[_split(key.strip())] = _value(value.strip())
+        settings[_split(key.strip())] = _value(value.strip() or value)
     return settings
 
 
 def _split(key: str) -> KeyPath:
-    return tuple(int(part) if part.isdigit() else part for part in key.split("."))
+    return tuple(int(part) if part.isascii() and part.isdecimal() else part for part in key.split("."))
 
 
 def _value(text: str) -> Any:
     """A TOML value; a text needs no quotes on the command line."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        parsed = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
         return text
+    return parsed["value"] if len(parsed) == 1 else text
 
 
 def _set(raw: dict[str, Any], path: KeyPath, value: Any) -> None:
@@ -142,7 +159,7 @@ def _child(here: Any, part: str | int, path: KeyPath) -> Any:
 def _parse(text: str, label: str, name: str, folder: Path | None, settings: dict[KeyPath, Any]) -> Recipe:
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # the parser lets numbers too long and tables too deep through
         line = re.search(r"line (\d+)", str(error))
         number = line.group(1) if line else len(text.splitlines()) or 1
         raise RecipeError([Fault(f"{label}:{number}", f"not valid TOML: {error}")]) from error
@@ -159,7 +176,7 @@ def _parse(text: str, label: str, name: str, folder: Path | None, settings: dict
         return recipe
     # The fit of the layers has better places and remedies than the model's one sentence for all of them.
     faults = [fault for fault in found if fault[0]] + [fault for fault in found if not fault[0] and "lacks" in fault[1]]
-    faults += _network_faults(raw, set(sections_in_error(found)))
+    faults += _network_faults(raw, [path for path, _, _ in found])
     raise RecipeError(_located(faults, text, label, settings))
 
 
@@ -173,11 +190,15 @@ def _default_kinds(raw: dict[str, Any]) -> dict[str, Any]:
     return {**raw, **{name: {"kind": kind, **raw[name]} for name, kind in kinds.items()}}
 
 
-def _network_faults(raw: dict[str, Any], in_error: set[str]) -> list[Explained]:
-    """Faults of the network as a whole, where data and layers are without faults of their own."""
-    if {"data", "layers"} & in_error or not {"data", "layers"} <= raw.keys():
+def _network_faults(raw: dict[str, Any], wrong: Sequence[KeyPath]) -> list[Explained]:
+    """Faults of the network as a whole, where the layers have none of their own; the data without their faulty keys."""
+    if any(path[:1] == ("layers",) for path in wrong) or not {"data", "layers"} <= raw.keys():
         return []
-    data = TypeAdapter[Any](Data).validate_python(raw["data"])
+    try:
+        sound = {key: value for key, value in raw["data"].items() if ("data", key) not in wrong}
+        data = TypeAdapter[Any](Data).validate_python(sound)
+    except (ValidationError, AttributeError):
+        return []
     layers = [TypeAdapter[Any](Layer).validate_python(layer) for layer in raw["layers"]]
 
     def path(fault: NetworkFault) -> KeyPath:
@@ -190,15 +211,24 @@ def _located(faults: list[Explained], text: str, label: str, settings: Mapping[K
     known, lines = places(text), text.splitlines()
 
     def locate(path: KeyPath, rule: str, remedy: str) -> tuple[int, Fault]:
-        option = next((key for key in settings if path[: len(key)] == key), None)
-        if option is not None and path:
+        option = next((key for key in settings if path and _concerns(key, path, rule, known)), None)
+        if option is not None:
             return 0, Fault(f"--set {'.'.join(map(str, option))}", rule, remedy)
         place = _nearest_place(path, known)
         line = lines[place.line - 1] if place.line <= len(lines) else ""
-        excerpt = f"{line}\n{' ' * place.column}^" if path and line.strip() else ""
+        marker = re.sub(r"[^\t]", " ", line[: place.column]) + "^"
+        excerpt = f"{line}\n{marker}" if path and line.strip() else ""
         return place.line, Fault(f"{label}:{place.line}", rule, remedy, excerpt)
 
     return [fault for _, fault in sorted((locate(*fault) for fault in faults), key=lambda item: item[0])]
+
+
+def _concerns(option: KeyPath, path: KeyPath, rule: str, known: Mapping[KeyPath, Place]) -> bool:
+    """Whether an option set what is at fault: the value, or a part of it that the rule names or the file lacks."""
+    if path[: len(option)] == option:
+        return True
+    inside = option[: len(path)] == path
+    return inside and (path not in known or path[0] == "layers" or f"`{option[-1]}`" in rule)
 
 
 def _nearest_place(path: KeyPath, known: Mapping[KeyPath, Place]) -> Place:

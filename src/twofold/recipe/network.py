@@ -11,6 +11,8 @@ from twofold.recipe.data import DataSpec
 from twofold.recipe.layers import LayerSpec, Relu, Softmax
 from twofold.recipe.training import CrossEntropy, MeanSquared
 
+MOST_PARAMETERS = 10**9
+
 
 @dataclass(frozen=True)
 class Node:
@@ -99,12 +101,21 @@ def infer(data: DataSpec, layers: Sequence[LayerSpec]) -> tuple[Network, list[Ne
         output = spec.output_shape(shape)
         nodes.append(Node(str(index), spec, shape, output, spec.parameter_shapes(shape)))
         shape = output
-    faults = _ending_faults(data, shape, len(layers) - 1)
+    faults = _ending_faults(data, shape, len(layers) - 1) + _size_faults(nodes)
     if not faults and not any(node.parameters for node in nodes):
         kinds = ", ".join(f"`{node.kind}`" for node in nodes)
         rule = f"at least one of the `layers` must hold parameters to train; got {kinds}"
         faults = [NetworkFault(len(layers) - 1, rule, 'End with { kind = "dense", units = CLASSES }.')]
     return Network(tuple(nodes)), faults
+
+
+def _size_faults(nodes: Sequence[Node]) -> list[NetworkFault]:
+    """No layer holds more than a machine could."""
+    return [
+        NetworkFault(index, f"the layer would hold {node.count:,} parameters; at most {MOST_PARAMETERS:,} are allowed")
+        for index, node in enumerate(nodes)
+        if (node.count or 0) > MOST_PARAMETERS
+    ]
 
 
 def _ending_faults(data: DataSpec, shape: Shape, last: int) -> list[NetworkFault]:

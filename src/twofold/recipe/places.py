@@ -38,7 +38,16 @@ def places(text: str) -> dict[KeyPath, Place]:
             found[path] = _place(node)
             for pair in pairs:
                 found.update(_pair(path, pair))
-    return found
+    return _in_characters(found, source)
+
+
+def _in_characters(found: dict[KeyPath, Place], source: bytes) -> dict[KeyPath, Place]:
+    """Tree-sitter counts columns in bytes; a marker under the line counts characters."""
+    lines = source.split(b"\n")
+    return {
+        path: Place(place.line, len(lines[place.line - 1][: place.column].decode(errors="replace")))
+        for path, place in found.items()
+    }
 
 
 def _resolve(key: tuple[str, ...], counts: dict[KeyPath, int], grows: bool) -> KeyPath:

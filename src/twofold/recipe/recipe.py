@@ -32,7 +32,7 @@ class Recipe(Part):
 
     title: str = ""
     """One line for people."""
-    name: Annotated[str, Field(min_length=1)] = "recipe"
+    name: Annotated[str, Field(pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]{0,99}$")] = "recipe"
     """The file's name without its ending, where it gives none."""
     data: Data
     layers: Annotated[tuple[Layer, ...], Field(strict=False, min_length=1)]
