@@ -176,7 +176,7 @@ FILES = {
     "a name twice": (GOOD.replace("width", "length"), "f.csv:1: column `length` stands 2 times; names must differ."),
     "a column without a name": (GOOD.replace("width", ""), "f.csv:1: column 2 has no name"),
     "a decimal comma": (
-        GOOD.replace(",", ";").replace("4;1;b", "4;1,5;b"), 'f.csv:6: column `width` must be a number; got "1,5"; write a',
+        GOOD.replace(",", ";").replace("4;1;b", "4;1,5;b"), 'f.csv:6: column `width` must be a number; got "1,5"; ',
     ),
     "underscores": (GOOD.replace("4,1,b", "4,1_0,b"), 'f.csv:6: column `width` must be a number; got "1_0"'),
     "a line break in quotes before a hole": (
