@@ -257,3 +257,25 @@ def test_a_closed_pipe_is_no_fault(in_tmp: Path) -> None:
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, env={**os.environ, "COLUMNS": "80"})
     assert done.stderr == ""
     assert done.stdout.startswith("title")
+
+
+def test_a_narrow_terminal_cuts_no_number(in_tmp: Path) -> None:
+    words = [*TWOFOLD, "run", "moons", *SHORT, "--engine", "numpy"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "40"})
+    row = next(line for line in done.stdout.splitlines() if line.startswith(" numpy"))
+    assert "…" not in done.stdout.replace("–", "")
+    assert len(row.split()) == 9
+
+
+def test_a_full_disk_behind_the_output_is_no_traceback() -> None:
+    script = f"{' '.join(TWOFOLD)} show moons > /dev/full"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_terminal_without_the_signs_shows_others() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([*TWOFOLD, "show", "moons"], capture_output=True, text=True, check=True, env=environment)
+    assert "0.weight (20, 2)" in done.stdout

@@ -132,7 +132,7 @@ def print_results(run: Run, report: Path) -> None:
             for split in ("train", "validation", "test")
         ]
         table.add_row(engine, *scores, f"{result['seconds']:.2f}", f"{result['seconds'] / result['steps'] * 1e6:.0f}")
-    console.print(table, width=max(console.width, RESULT_WIDTH))
+    Console(width=max(console.width, RESULT_WIDTH)).print(table)
     console.print(Text(f"report: {report}"), soft_wrap=True)
 
 

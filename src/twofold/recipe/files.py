@@ -228,7 +228,8 @@ def _concerns(option: KeyPath, path: KeyPath, rule: str, known: Mapping[KeyPath,
     if path[: len(option)] == option:
         return True
     inside = option[: len(path)] == path
-    return inside and (path not in known or path[0] == "layers" or f"`{option[-1]}`" in rule)
+    new_kind = option[-1] in {"kind", "source"}
+    return inside and (new_kind or path not in known or path[0] == "layers" or f"`{option[-1]}`" in rule)
 
 
 def _nearest_place(path: KeyPath, known: Mapping[KeyPath, Place]) -> Place:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from twofold.recipe.base import Part
 from twofold.recipe.data import Data
@@ -32,7 +33,7 @@ class Recipe(Part):
 
     title: str = ""
     """One line for people."""
-    name: Annotated[str, Field(pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]{0,99}$")] = "recipe"
+    name: str = "recipe"
     """The file's name without its ending, where it gives none."""
     data: Data
     layers: Annotated[tuple[Layer, ...], Field(strict=False, min_length=1)]
@@ -41,6 +42,15 @@ class Recipe(Part):
     schedule: Schedule = Constant()
     initial: Initial = DefaultInitial()
     training: Training = Training()
+
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, name: str) -> str:
+        if not re.fullmatch(r"[^./\\\x00-\x1f][^/\\\x00-\x1f]{0,99}", name):
+            raise ValueError(
+                f"`name` must be fit for a folder: 1 to 100 characters, no slash, no point in front; got {name[:60]!r}"
+            )
+        return name
 
     @model_validator(mode="after")
     def _layers_fit(self) -> Self:
