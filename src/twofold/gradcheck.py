@@ -17,7 +17,7 @@ from twofold.streams import stream
 EPSILON = 1e-6
 TOLERANCE = 1e-5
 FLOOR = 1e-3
-"""Below this slope the rounding of the loss, about 1e-16 / ε, is what a difference measures."""
+"""Times the loss: below this slope the rounding of the loss, about 1e-16 / ε of it, is what a difference measures."""
 
 
 JITTER = 1e-2
@@ -31,11 +31,13 @@ class Projection(NamedTuple):
     name: str
     computed: float
     measured: float
+    loss: float = 1.0
+    """Where the slope was measured: a difference holds the loss's own rounding."""
 
     @property
     def size(self) -> float:
         """Relative distance of the two."""
-        scale = max(abs(self.computed), abs(self.measured), FLOOR)
+        scale = max(abs(self.computed), abs(self.measured), FLOOR * max(1.0, abs(self.loss)))
         return abs(self.computed - self.measured) / scale
 
 
@@ -43,13 +45,14 @@ def check_gradients(engine: Engine, state: State, batch: Batch, seed: int = 0) -
     """Each parameter's gradient near `state` against central differences. The engine is left at `state`."""
     original, state = state, _generic(state, seed)
     engine.load(state)
-    gradients = dict(engine.step(batch).gradients)
+    step = engine.step(batch)
+    gradients, loss = dict(step.gradients), step.loss
     found = []
     for name, gradient in gradients.items():
         v = stream(seed, f"direction {name}").normal(size=gradient.shape)
         v /= np.linalg.norm(v)
         up, down = (_loss(engine, state, batch, name, sign * EPSILON * v) for sign in (1, -1))
-        found.append(Projection(name, float((gradient * v).sum()), (up - down) / (2 * EPSILON)))
+        found.append(Projection(name, float((gradient * v).sum()), (up - down) / (2 * EPSILON), loss))
     engine.load(original)
     return found
 
