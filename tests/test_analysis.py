@@ -19,25 +19,7 @@ from twofold.api import restore
 from twofold.errors import TrainingDivergedError
 from twofold.recipe import load_recipe
 from twofold.runs import EVIDENCE, Run
-
-
-class InterruptsTorch:
-    """A watcher that presses Ctrl-C once the torch engine has been evaluated twice."""
-
-    def __init__(self) -> None:
-        self.engine, self.evaluations = "", 0
-
-    def data(self, what: str, done: int, total: int) -> None: ...
-
-    def started(self, what: str, steps: int) -> None:
-        self.engine, self.evaluations = what, 0
-
-    def stepped(self, step: int, loss: float | None) -> None: ...
-
-    def evaluated(self, row: Any) -> None:
-        self.evaluations += 1
-        if self.engine == "torch" and self.evaluations == 2:
-            raise KeyboardInterrupt
+from watchers import InterruptsTorch
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +48,7 @@ def failed(folder: Path) -> Run:
 @pytest.fixture(scope="module")
 def interrupted(folder: Path) -> Run:
     with pytest.raises(KeyboardInterrupt):
-        twofold.run("digits", overrides={"training.epochs": 3}, out=folder / "cut", watcher=InterruptsTorch())
+        twofold.run("digits", overrides={"training.epochs": 3}, out=folder / "cut", watcher=InterruptsTorch(2))
     return twofold.open_run(folder / "cut")
 
 

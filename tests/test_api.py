@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 
 import twofold
-from twofold.api import Silent
 from twofold.api.building import few_threads
 from twofold.data import load_data
 from twofold.recipe import load_recipe, loads, titles
-from twofold.training import Row
+from watchers import InterruptsTorch
 
 SHORT = {"training.epochs": 3, "data.samples": 100}
 
@@ -130,24 +129,10 @@ def test_biases_of_zero_are_no_wrong_gradients(initial: str) -> None:
         assert twofold.verify(recipe, steps=1, overrides={"training.seed": seed}).passed
 
 
-class Interrupting(Silent):
-    """Presses Ctrl-C at an evaluation of the second engine."""
-
-    def __init__(self) -> None:
-        self.engine = ""
-
-    def started(self, what: str, steps: int) -> None:
-        self.engine = what
-
-    def evaluated(self, row: Row) -> None:
-        if self.engine == "torch" and row.step:
-            raise KeyboardInterrupt
-
-
 def test_an_interrupted_run_says_so_and_keeps_what_it_has(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt) as interrupt:
         twofold.run(
-            "moons", overrides=SHORT | {"training.evaluate_every": 1}, out=tmp_path / "run", watcher=Interrupting()
+            "moons", overrides=SHORT | {"training.evaluate_every": 1}, out=tmp_path / "run", watcher=InterruptsTorch(2)
         )
     assert interrupt.value.__notes__ == [f"what was recorded until then is in {tmp_path / 'run'}"]
     run = twofold.open_run(tmp_path / "run")

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 import pytest
@@ -19,6 +18,7 @@ from twofold.analysis import Agreement, Mistake
 from twofold.errors import RunFolderError, TrainingDivergedError
 from twofold.report import sentences, text, write_report
 from twofold.runs import EVIDENCE, REPORT, Run
+from watchers import InterruptsTorch
 
 CELLS = {"td", "th", "li", "p", "dt", "dd"}
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -61,25 +61,6 @@ class Page(HTMLParser):
     def words(self) -> str:
         """The text with every run of white space as one space."""
         return " ".join(self.text.split())
-
-
-class InterruptsTorch:
-    """A watcher that presses Ctrl-C once the torch engine has been evaluated three times."""
-
-    def __init__(self) -> None:
-        self.engine, self.evaluations = "", 0
-
-    def data(self, what: str, done: int, total: int) -> None: ...
-
-    def started(self, what: str, steps: int) -> None:
-        self.engine, self.evaluations = what, 0
-
-    def stepped(self, step: int, loss: float | None) -> None: ...
-
-    def evaluated(self, row: Any) -> None:
-        self.evaluations += 1
-        if self.engine == "torch" and self.evaluations == 3:
-            raise KeyboardInterrupt
 
 
 def page(run: Run) -> Page:
@@ -232,7 +213,7 @@ def test_a_run_that_failed_before_it_kept_anything(failed: Run, tmp_path: Path) 
 
 def test_an_interrupted_run_reports_the_engine_that_finished(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        twofold.run("digits", overrides={"training.epochs": 3}, out=tmp_path / "cut", watcher=InterruptsTorch())
+        twofold.run("digits", overrides={"training.epochs": 3}, out=tmp_path / "cut", watcher=InterruptsTorch(3))
     found = page(twofold.open_run(tmp_path / "cut"))
     words = found.words
     assert "This run was interrupted." in words

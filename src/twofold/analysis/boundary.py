@@ -7,11 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from twofold.analysis.predictions import evidence, probabilities
-from twofold.api import build_engine
+from twofold.api import restore
 from twofold.arrays import Array
 from twofold.data import Split
-from twofold.engine import State
-from twofold.recipe import load_recipe
 from twofold.runs import Run
 
 GRID = 200
@@ -42,9 +40,7 @@ def points(run: Run) -> dict[str, Split]:
 
 def boundary(run: Run, engine: str, size: int = GRID) -> Boundary:
     """The engine restored from its weights and asked over the box of all points, a little widened."""
-    # On the processor: a run that was made with CUDA opens on any machine.
-    built = build_engine(engine, load_recipe(run.recipe, {"training.device": "cpu"}))
-    built.load(State(run.weights(engine)))
+    built = restore(run, engine, device="cpu")  # the same picture on any machine
     x, y = _axes(np.concatenate([split.x for split in points(run).values()]), size)
     grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(run.recipe.training.dtype)
     outputs = built.predict(grid)

@@ -92,9 +92,9 @@ def initial_state(recipe: Recipe) -> State:
     return State(initial_parameters(recipe))
 
 
-def restore(run: Run, engine: str) -> Engine:
+def restore(run: Run, engine: str, device: str = "auto") -> Engine:
     """An engine with the trained weights of a run, for predictions: on whatever device there is here."""
-    built = build_engine(engine, load_recipe(run.recipe, {"training.device": "auto"}))
+    built = build_engine(engine, load_recipe(run.recipe, {"training.device": device}))
     built.load(State(run.weights(engine)))
     return built
 

@@ -60,6 +60,8 @@ class Dataset:
 
         Raises `DataError` for a value that the type cannot hold.
         """
+        if self.train.x.dtype == dtype:
+            return self
         with np.errstate(over="ignore"):
             converted = self._map(lambda x: x.astype(dtype, copy=False))
         remedy = f"it is too large for {dtype}. Set training.dtype = float64, or data.standardize."
