@@ -63,6 +63,8 @@ class LayerCase:
     replicas: int | None = None
     smooth: bool = True
     """False where the input lies on a kink, at which no difference quotient is a derivative."""
+    trains: bool = True
+    """False where the layer has too few numbers to train on: a batch of one has no variance."""
 
     @property
     def kind(self) -> str:
@@ -81,6 +83,16 @@ class LayerCase:
             name: normal(f"{self.name} {name}", self._stacked(tuple(size or 0 for size in shape))).astype(dtype)
             for name, shape in shapes.items()
         }
+
+    def buffers(self, dtype: str = "float64") -> dict[str, Array]:
+        """Running statistics: means of any sign, variances above 0."""
+        shapes = self.spec.buffer_shapes(self.shape[1:])
+        drawn = {n: normal(f"{self.name} {n}", tuple(size or 0 for size in shape)) for n, shape in shapes.items()}
+        return {n: (np.exp(a) if n == "running_var" else a).astype(dtype) for n, a in drawn.items()}
+
+    def held(self, dtype: str = "float64") -> dict[str, Array]:
+        """What the layer is given: parameters and running statistics."""
+        return {**self.params(dtype), **self.buffers(dtype)}
 
     def mask(self) -> Array | None:
         """What dropout keeps; `None` for a layer that wants no mask."""
@@ -103,6 +115,11 @@ def _extreme(x: Array) -> Array:
     return np.where(x > 0, 1e3, -1e3)
 
 
+def _whole(x: Array) -> Array:
+    """Whole numbers from -1 to 1: most windows hold their largest several times."""
+    return np.clip(np.rint(x), -1, 1)
+
+
 def _thousands(x: Array) -> Array:
     return x * 1e3
 
@@ -121,6 +138,87 @@ LAYERS = [
     LayerCase("dense replicas", spec.Dense(units=3), (5, 2), replicas=4),
     LayerCase("dense replicas without bias", spec.Dense(units=3, bias=False), (5, 2), replicas=3),
     LayerCase("dense replicas with an axis between", spec.Dense(units=2), (5, 3, 7), replicas=3),
+    LayerCase("conv2d", spec.Conv2d(channels=4, kernel=3), (2, 3, 5, 7)),
+    LayerCase("conv2d as in VGG", spec.Conv2d(channels=4, kernel=3, padding=1), (2, 3, 6, 6)),
+    LayerCase("conv2d without bias", spec.Conv2d(channels=4, kernel=3, bias=False), (2, 3, 5, 7)),
+    LayerCase("conv2d of one image", spec.Conv2d(channels=2, kernel=5), (1, 1, 8, 8)),
+    LayerCase("conv2d of one pixel", spec.Conv2d(channels=5, kernel=1), (3, 2, 5, 3)),
+    LayerCase("conv2d to one pixel", spec.Conv2d(channels=2, kernel=(5, 3)), (3, 2, 5, 3)),
+    LayerCase("conv2d of one pixel in, padded", spec.Conv2d(channels=2, kernel=3, padding=1), (3, 2, 1, 1)),
+    LayerCase("conv2d with stride", spec.Conv2d(channels=3, kernel=3, stride=2, padding=1), (2, 2, 7, 8)),
+    LayerCase("conv2d with a stride past the kernel", spec.Conv2d(channels=3, kernel=2, stride=3), (2, 2, 8, 9)),
+    LayerCase("conv2d unequal", spec.Conv2d(channels=3, kernel=(3, 2), stride=(1, 2), padding=(0, 1)), (2, 2, 5, 6)),
+    LayerCase("conv2d dilated", spec.Conv2d(channels=2, kernel=3, dilation=2, padding=2), (2, 2, 6, 7)),
+    LayerCase(
+        "conv2d dilated, unequal", spec.Conv2d(channels=2, kernel=3, dilation=(1, 3), padding=(1, 2)), (2, 2, 4, 7)
+    ),
+    LayerCase("conv2d in groups", spec.Conv2d(channels=6, kernel=3, groups=2, padding=1), (2, 4, 5, 5)),
+    LayerCase("conv2d a channel a group", spec.Conv2d(channels=6, kernel=3, groups=3, bias=False), (2, 3, 5, 4)),
+    LayerCase("conv2d with more padding than kernel", spec.Conv2d(channels=2, kernel=2, padding=4), (2, 2, 3, 3)),
+    LayerCase(
+        "conv2d with everything",
+        spec.Conv2d(channels=4, kernel=(3, 2), stride=(2, 1), padding=(2, 1), dilation=(2, 3), groups=2),
+        (3, 4, 9, 8),
+    ),
+    LayerCase("max_pool2d", spec.MaxPool2d(kernel=2), (2, 3, 6, 8)),
+    LayerCase("max_pool2d of odd sizes", spec.MaxPool2d(kernel=2), (2, 3, 5, 7)),
+    LayerCase("max_pool2d overlapping, as in VGG", spec.MaxPool2d(kernel=3, stride=2, padding=1), (2, 3, 8, 8)),
+    LayerCase("max_pool2d overlapping, of odd sizes", spec.MaxPool2d(kernel=3, stride=2, padding=1), (2, 3, 7, 5)),
+    LayerCase("max_pool2d of one image", spec.MaxPool2d(kernel=3, stride=1, padding=1), (1, 1, 4, 4)),
+    LayerCase("max_pool2d of one pixel", spec.MaxPool2d(kernel=3, stride=2, padding=1), (2, 2, 1, 1)),
+    LayerCase("max_pool2d unequal", spec.MaxPool2d(kernel=(3, 2), stride=(2, 1), padding=(1, 0)), (2, 3, 6, 5)),
+    LayerCase("max_pool2d dilated", spec.MaxPool2d(kernel=3, stride=1, padding=1, dilation=2), (2, 3, 6, 7)),
+    LayerCase("max_pool2d dilated, unequal", spec.MaxPool2d(kernel=2, dilation=(2, 3)), (2, 3, 7, 9)),
+    LayerCase("max_pool2d rounding up", spec.MaxPool2d(kernel=3, stride=2, ceil_mode=True), (2, 3, 6, 8)),
+    LayerCase(
+        "max_pool2d rounding up, the last window dropped",
+        spec.MaxPool2d(kernel=2, stride=3, padding=1, ceil_mode=True),
+        (2, 3, 4, 7),
+    ),
+    LayerCase("max_pool2d of ties", spec.MaxPool2d(kernel=3, stride=2, padding=1), (2, 3, 8, 8), _whole, smooth=False),
+    LayerCase("max_pool2d of zeros", spec.MaxPool2d(kernel=2), (2, 3, 4, 4), lambda x: x * 0, smooth=False),
+    LayerCase("avg_pool2d", spec.AvgPool2d(kernel=2), (2, 3, 6, 8)),
+    LayerCase("avg_pool2d of odd sizes", spec.AvgPool2d(kernel=2), (2, 3, 5, 7)),
+    LayerCase("avg_pool2d overlapping", spec.AvgPool2d(kernel=3, stride=2, padding=1), (2, 3, 7, 6)),
+    LayerCase(
+        "avg_pool2d, the padding left out",
+        spec.AvgPool2d(kernel=3, stride=2, padding=1, count_include_pad=False),
+        (2, 3, 7, 6),
+    ),
+    LayerCase("avg_pool2d unequal", spec.AvgPool2d(kernel=(3, 1), stride=(1, 2)), (1, 2, 6, 5)),
+    LayerCase("global_avg_pool2d", spec.GlobalAvgPool2d(), (3, 4, 5, 7)),
+    LayerCase("global_avg_pool2d of one pixel", spec.GlobalAvgPool2d(), (1, 4, 1, 1)),
+    LayerCase("batch_norm of vectors", spec.BatchNorm(), (6, 4)),
+    LayerCase("batch_norm of images", spec.BatchNorm(), (3, 4, 5, 3)),
+    LayerCase("batch_norm of one image", spec.BatchNorm(), (1, 4, 5, 3)),
+    LayerCase("batch_norm of two vectors", spec.BatchNorm(), (2, 3)),
+    LayerCase("batch_norm of one vector", spec.BatchNorm(), (1, 3), trains=False),
+    LayerCase("batch_norm of one pixel", spec.BatchNorm(), (1, 3, 1, 1), trains=False),
+    LayerCase("batch_norm without affine", spec.BatchNorm(affine=False), (3, 4, 5, 3)),
+    LayerCase("batch_norm of another eps and momentum", spec.BatchNorm(eps=0.1, momentum=0.6), (6, 4)),
+    LayerCase("batch_norm that forgets", spec.BatchNorm(momentum=1.0), (3, 2, 3, 3)),
+    # Of zeros every mean is exact. Of another constant only rounding is left to normalize, 1 / √ε = 316 times as large.
+    LayerCase("batch_norm of zeros", spec.BatchNorm(), (5, 4), lambda x: x * 0, smooth=False),
+    LayerCase("layer_norm of vectors", spec.LayerNorm(), (6, 4)),
+    LayerCase("layer_norm of images", spec.LayerNorm(), (3, 4, 5, 3)),
+    LayerCase("layer_norm over the last axis", spec.LayerNorm(axes=1), (3, 4, 5)),
+    LayerCase("layer_norm over two axes", spec.LayerNorm(axes=2), (3, 4, 5, 3)),
+    LayerCase("layer_norm of one sample without affine", spec.LayerNorm(affine=False), (1, 7)),
+    LayerCase("layer_norm of another eps", spec.LayerNorm(eps=0.1), (6, 4)),
+    LayerCase("leaky_relu", spec.LeakyRelu(), (4, 5)),
+    LayerCase("leaky_relu of another slope", spec.LeakyRelu(negative_slope=0.3), (3, 2, 5, 7)),
+    LayerCase("leaky_relu of exact zeros", spec.LeakyRelu(), (9, 11), _half_zero, smooth=False),
+    LayerCase("elu", spec.Elu(), (4, 5)),
+    LayerCase("elu of another alpha", spec.Elu(alpha=0.3), (3, 2, 5, 7)),
+    LayerCase("elu saturated", spec.Elu(), (9, 7), _saturated),
+    LayerCase("elu of exact zeros", spec.Elu(), (9, 11), _half_zero, smooth=False),
+    LayerCase("gelu", spec.Gelu(), (4, 5)),
+    LayerCase("gelu saturated", spec.Gelu(), (9, 7), _saturated),
+    LayerCase("gelu, approximate", spec.Gelu(approximate="tanh"), (4, 5)),
+    LayerCase("gelu, approximate and saturated", spec.Gelu(approximate="tanh"), (9, 7), _saturated),
+    LayerCase("silu", spec.Silu(), (4, 5)),
+    LayerCase("silu saturated", spec.Silu(), (9, 7), _saturated),
+    LayerCase("silu of images", spec.Silu(), (3, 2, 5, 7)),
     LayerCase("relu", spec.Relu(), (4, 5)),
     LayerCase("relu of images", spec.Relu(), (3, 2, 5, 7)),
     LayerCase("relu of exact zeros", spec.Relu(), (9, 11), _half_zero, smooth=False),
@@ -170,6 +268,8 @@ LOSSES = [
     for name, spec in {
         "cross_entropy": part.CrossEntropy(),
         "cross_entropy, summed": part.CrossEntropy(reduction="sum"),
+        "cross_entropy, smoothed": part.CrossEntropy(label_smoothing=0.2),
+        "cross_entropy, smoothed and summed": part.CrossEntropy(label_smoothing=0.1, reduction="sum"),
         "mean_squared": part.MeanSquared(),
         "mean_squared, summed": part.MeanSquared(reduction="sum"),
     }.items()
@@ -256,6 +356,7 @@ INITIALS: dict[str, Any] = {
     "he for linear units": part.He(gain=1.0),
     "orthogonal": part.Orthogonal(),
     "orthogonal, scaled": part.Orthogonal(gain=math.sqrt(2)),
+    "dirac": part.Dirac(),
     "zeros": part.Zeros(),
 }
 

@@ -13,8 +13,9 @@ import pytest
 
 import twofold
 from twofold.cli import main
+from twofold.data.images import PUBLISHED
 from twofold.data.sources import at_hand
-from twofold.recipe import load_recipe
+from twofold.recipe.data import Cifar10, Mnist
 
 SHORT = {"training.epochs": 2, "data.samples": 100}
 
@@ -57,13 +58,15 @@ def in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def pytest_collection_modifyitems(items: list[Any]) -> None:
-    """Tests on the real MNIST images are skipped, and say so, where the images are not at hand."""
-    if at_hand(load_recipe("mnist-mlp").data):
-        return
-    skip = pytest.mark.skip(reason="MNIST is not at hand: set TWOFOLD_DATA to a folder that holds hub/ylecun/mnist")
-    for item in items:
-        if "mnist" in item.keywords:
-            item.add_marker(skip)
+    """Tests on real published images are skipped, and say so, where the images are not at hand."""
+    for name, spec in {"mnist": Mnist(), "cifar10": Cifar10()}.items():
+        if at_hand(spec):
+            continue
+        folder = f"hub/{PUBLISHED[name].hub}"
+        skip = pytest.mark.skip(reason=f"{name} is not at hand: set TWOFOLD_DATA to a folder that holds {folder}")
+        for item in items:
+            if item.get_closest_marker(name):
+                item.add_marker(skip)
 
 
 os.environ.setdefault("COLUMNS", "80")

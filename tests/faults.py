@@ -102,6 +102,9 @@ class Reporting:
     def predict(self, x: Array) -> Array:
         return self.engine.predict(x)
 
+    def outputs(self, x: Array) -> list[Array]:
+        return self.engine.outputs(x)
+
     def step(self, batch: Batch) -> Any:
         step = self.engine.step(batch)
         fields = {name: getattr(step, name) for name in ("outputs", "logits", "loss", "gradients", "state")}
@@ -376,6 +379,21 @@ DROPS = recipe([dense(9), RELU, THIRD, dense(2)])
 SOFT = recipe([dense(4), TANH, dense(3), SOFTMAX], loss={"kind": "mean_squared"})
 IMAGES = recipe([FLATTEN, dense(6), TANH, dense(10)], data={"source": "digits"})
 
+PICTURES = recipe(
+    [
+        {"kind": "conv2d", "channels": 3, "kernel": 3, "padding": 1},
+        {"kind": "batch_norm"},
+        RELU,
+        {"kind": "max_pool2d", "kernel": 3, "stride": 2, "padding": 1},
+        {"kind": "avg_pool2d", "kernel": 3, "stride": 1, "padding": 1},
+        FLATTEN,
+        dense(10),
+    ],
+    data={"source": "digits"},
+    loss={"kind": "cross_entropy", "label_smoothing": 0.1},
+    training={"ema": 0.9},
+)
+
 
 def trained_by(base: Recipe, **settings: Any) -> Recipe:
     """The recipe with another optimizer, or schedule."""
@@ -403,6 +421,99 @@ def zero_sample_second(batches: list[Batch]) -> list[Batch]:
 
 def batches_of(recipe: Recipe, prepare: Prepare = _same) -> list[Batch]:
     return prepare(list(Batches(recipe, random_data(recipe, 24).train)))
+
+
+def turned_round(layer: Layer) -> Layer:
+    """A convolution in the mathematicians' sense: the kernel upside down."""
+
+    def turn(params: Arrays, x: Array, mode: Mode) -> tuple[Arrays, Array, Mode]:
+        return {**params, "weight": params["weight"][:, :, ::-1, ::-1]}, x, mode
+
+    return Forward(layer, turn)
+
+
+def built_as(**settings: Any) -> Callable[[Recipe, str], Layer]:
+    """A layer that was built with other settings than the recipe's."""
+
+    def build(recipe: Recipe, name: str) -> Layer:
+        spec = recipe.layers[int(name)].model_copy(update=settings)
+        return LAYERS[type(spec)](spec)
+
+    return build
+
+
+def layer_built_as(name: str, **settings: Any) -> Plant:
+    return lambda recipe: NumpyEngine(recipe, layers={name: built_as(**settings)(recipe, name)})
+
+
+@final
+class Statistics:
+    """A batch normalization whose running statistics pass through a function of old and new."""
+
+    def __init__(self, layer: Layer, change: Callable[[str, Array, Array, int], Array]) -> None:
+        self.layer, self.change = layer, change
+
+    def forward(self, params: Arrays, x: Array, mode: Mode) -> tuple[Array, Any]:
+        y, cache = self.layer.forward(params, x, mode)
+        return y, (cache, x.size // x.shape[1])
+
+    def backward(
+        self, params: Arrays, cache: Any, dy: Array, wants_dx: bool = True
+    ) -> tuple[Array | None, dict[str, Array]]:
+        return self.layer.backward(params, cache[0], dy, wants_dx)
+
+    def running(self, params: Arrays, cache: Any) -> dict[str, Array]:
+        new = self.layer.running(params, cache[0])  # pyright: ignore[reportAttributeAccessIssue]
+        return {name: self.change(name, params[name], value, cache[1]) for name, value in new.items()}
+
+
+def biased_running_variance(name: str, old: Array, new: Array, n: int) -> Array:
+    return 0.9 * old + (new - 0.9 * old) * (n - 1) / n if name == "running_var" else new
+
+
+def keras_momentum(name: str, old: Array, new: Array, n: int) -> Array:
+    """0.1 as the weight of the past."""
+    return 0.1 * old + 0.9 * (new - 0.9 * old) / 0.1
+
+
+@final
+class ConstantStatistics:
+    """A batch normalization that goes back as if mean and variance did not depend on x."""
+
+    def __init__(self, layer: Layer) -> None:
+        self.layer = layer
+
+    def forward(self, params: Arrays, x: Array, mode: Mode) -> tuple[Array, Any]:
+        return self.layer.forward(params, x, mode)
+
+    def backward(
+        self, params: Arrays, cache: Any, dy: Array, wants_dx: bool = True
+    ) -> tuple[Array | None, dict[str, Array]]:
+        _, grads = self.layer.backward(params, cache, dy, wants_dx)
+        scale = (cache.rstd * params["weight"]).reshape(-1, *(1,) * (dy.ndim - 2))
+        return dy * scale, grads
+
+    def running(self, params: Arrays, cache: Any) -> dict[str, Array]:
+        return self.layer.running(params, cache)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def averaged_faster(recipe: Recipe) -> Engine:
+    """The moving average keeps a tenth less of the past."""
+
+    @final
+    class Wrong:
+        name = "numpy"
+
+        def __init__(self) -> None:
+            self.engine = NumpyEngine(recipe)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.engine, name)
+
+        def step(self, batch: Batch) -> Any:
+            return self.engine.step(batch._replace(ema=batch.ema * 0.9))
+
+    return Wrong()  # pyright: ignore[reportReturnType]
 
 
 @dataclass(frozen=True)
@@ -574,5 +685,31 @@ FAULTS = {
         trained_by(SQUARE, schedule={"kind": "step", "step_size": 3, "unit": "step"}),
         update_with(lambda p, g, moments, lr, k: (g, 0.001 if k == 3 else lr, k)),
         (3, "state", "0.weight"),
+    ),
+    "a convolution in the mathematicians' sense": Fault(
+        PICTURES, in_layer("0", turned_round), (1, "forward", "0.output")
+    ),
+    "a dilated kernel": Fault(PICTURES, layer_built_as("0", dilation=2, padding=2), (1, "forward", "0.output")),
+    "windows side by side where they overlap": Fault(
+        PICTURES, layer_built_as("3", kernel=2, padding=0), (1, "forward", "3.output")
+    ),
+    "batch norm, its statistics taken for constants": Fault(
+        PICTURES, in_layer("1", ConstantStatistics), (1, "gradient", "0.bias")
+    ),
+    "batch norm, another eps": Fault(PICTURES, layer_built_as("1", eps=1e-3), (1, "forward", "1.output")),
+    "batch norm, the biased variance kept": Fault(
+        PICTURES, in_layer("1", lambda layer: Statistics(layer, biased_running_variance)), (1, "state", "1.running_var")
+    ),
+    "batch norm, momentum the other way round": Fault(
+        PICTURES, in_layer("1", lambda layer: Statistics(layer, keras_momentum)), (1, "state", "1.running_mean")
+    ),
+    "average pooling without its padding": Fault(
+        PICTURES, layer_built_as("4", count_include_pad=False), (1, "forward", "4.output")
+    ),
+    "a moving average that forgets faster": Fault(PICTURES, averaged_faster, (1, "state", "0.weight (average)")),
+    "label smoothing left out": Fault(
+        PICTURES,
+        lambda recipe: NumpyEngine(recipe, loss=loss_function(recipe.loss.model_copy(update={"label_smoothing": 0.0}))),
+        (1, "loss", "loss"),
     ),
 }

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +13,7 @@ from twofold.arrays import digest
 from twofold.data import Batches, Dataset, Split, at_hand, load_data, random_data
 from twofold.data.dataset import check_finite
 from twofold.recipe import Recipe, load_recipe, loads
-from twofold.recipe.data import Csv, Mnist
+from twofold.recipe.data import Csv
 
 PLANE = ("moons", "circles", "blobs", "classification")
 
@@ -299,83 +296,7 @@ def test_random_data_has_the_declared_shape() -> None:
     assert set(train.y) <= set(range(10))
 
 
-# MNIST ------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.mnist
-def test_mnist_is_the_published_one() -> None:
-    dataset = load_data(load_recipe("mnist-mlp").data)
-    assert {name: split.x.shape for name, split in dataset.splits()} == {
-        "train": (50_000, 1, 28, 28), "validation": (10_000, 1, 28, 28), "test": (10_000, 1, 28, 28),
-    }  # fmt: skip
-    assert dataset.train.y[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
-    assert dataset.test.y[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
-    # The published mean and deviation of the 60,000 training images.
-    pixels = np.concatenate([dataset.train.x, dataset.validation.x]).astype(np.float64)
-    assert (pixels.mean(), pixels.std()) == pytest.approx((0.1307, 0.3081), abs=5e-5)
-    assert pixels.min() == 0
-    assert pixels.max() == 1
-
-
-@pytest.mark.mnist
-def test_the_first_images_and_the_same_validation() -> None:
-    few, all_ = (load_data(Mnist(samples=samples, validation=10_000)) for samples in (2000, None))
-    np.testing.assert_array_equal(few.train.x, all_.train.x[:2000])
-    np.testing.assert_array_equal(few.validation.x, all_.validation.x)
-
-
-@pytest.mark.mnist
-def test_more_images_than_there_are() -> None:
-    with pytest.raises(
-        twofold.DataError, match="mnist has 60000 training images; validation = 10000 leaves 50000, samples"
-    ):
-        load_data(Mnist(samples=50_001, validation=10_000))
-
-
-@pytest.mark.mnist
-def test_images_are_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TWOFOLD_CACHE", str(tmp_path))
-    calls: list[tuple[str, int, int]] = []
-    first = load_data(Mnist(samples=100), lambda *call: calls.append(call))
-    assert calls[-1] == ("decoding MNIST, test", 10_000, 10_000)
-    calls.clear()
-    again = load_data(Mnist(samples=100), lambda *call: calls.append(call))
-    assert not calls
-    assert again.fingerprint == first.fingerprint
-    damaged = next(tmp_path.glob("mnist-test-*.npz"))
-    damaged.write_bytes(damaged.read_bytes()[:1000])
-    assert load_data(Mnist(samples=100), lambda *call: calls.append(call)).fingerprint == first.fingerprint
-    assert calls
-    assert not list(tmp_path.glob("*.tmp"))
-
-
-def test_without_the_images_the_hub_is_asked_by_name(tmp_path: Path) -> None:
-    """The real download path, up to the request: in a process of its own, since the library reads its switch once."""
-    script = (
-        "import twofold, sys\n"
-        "from twofold.data import load_data\n"
-        "from twofold.recipe.data import Mnist\n"
-        "try: load_data(Mnist())\n"
-        "except twofold.DataError as error: print(error)\n"
-    )
-    environment = {key: value for key, value in os.environ.items() if key != "TWOFOLD_DATA"}
-    environment |= {"TWOFOLD_CACHE": str(tmp_path), "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("mnist cannot be loaded from the Hugging Face Hub (ylecun/mnist): ")
-    assert "Set TWOFOLD_DATA to a folder that holds hub/ylecun/mnist" in done.stdout
-
-
-def test_without_the_extra_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TWOFOLD_CACHE", str(tmp_path))
-    monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(twofold.MissingExtraError, match=r"pip install 'twofold\[images\]'"):
-        load_data(Mnist())
-
-
-def test_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TWOFOLD_CACHE", str(tmp_path))
-    monkeypatch.delenv("TWOFOLD_DATA", raising=False)
-    assert not at_hand(Mnist())
+def test_at_hand(tmp_path: Path) -> None:
     assert at_hand(load_recipe("moons").data)
     assert not at_hand(Csv(path=str(tmp_path / "none.csv"), label="y"))
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from cases import INITIALS, RELU, assert_bits, dense, recipe
 from twofold.arrays import Array
 from twofold.engine import State
-from twofold.initial import initial_parameters
+from twofold.initial import initial_buffers, initial_parameters
 from twofold.numpy_engine import NumpyEngine
 from twofold.torch_engine import TorchEngine
 
@@ -40,6 +40,7 @@ def by_torch(spec: Any, weight: Tensor) -> None:
             weight, nonlinearity="relu" if spec.gain > 1 else "linear"
         ),
         "orthogonal": lambda: init.orthogonal_(weight, spec.gain),
+        "dirac": lambda: init.kaiming_uniform_(weight, a=math.sqrt(5)),
         "zeros": lambda: init.zeros_(weight),
     }
     with torch.random.fork_rng(devices=[]):
@@ -106,7 +107,7 @@ def test_default_biases_are_drawn_from_the_weights_fan_in() -> None:
     assert ks_2samp(ours, theirs).pvalue > 0.01
 
 
-@pytest.mark.parametrize("name", [name for name in INITIALS if name != "default"])
+@pytest.mark.parametrize("name", [name for name in INITIALS if name not in {"default", "dirac"}])
 def test_other_biases_are_zero(name: str) -> None:
     assert not drawn(INITIALS[name], [dense(4), RELU, dense(2)])["0.bias"].any()
 
@@ -138,3 +139,34 @@ def test_layers_and_seeds_differ(name: str) -> None:
     assert not np.array_equal(first["0.weight"], first["2.weight"])
     assert not np.array_equal(first["0.weight"], second["0.weight"])
     assert_bits(drawn(INITIALS[name], layers, 1, inputs=4), second)
+
+
+@pytest.mark.parametrize(("channels", "groups"), [(6, 1), (3, 1), (2, 1), (6, 3)], ids=str)
+@pytest.mark.parametrize("kernel", [3, (1, 5)], ids=str)
+def test_dirac_kernels_pass_their_channel_on(channels: int, groups: int, kernel: Any) -> None:
+    """As PyTorch's on the first outputs; the first convolution, and the outputs beyond the inputs, are the default's."""
+    conv = {"kind": "conv2d", "channels": 3, "kernel": kernel, "padding": 2}
+    layers = [conv, RELU, {**conv, "channels": channels, "groups": groups}, {"kind": "flatten"}, dense(10)]
+    pictures = {"data": {"source": "digits"}}
+    ours = initial_parameters(recipe(layers, initial={"kind": "dirac"}, **pictures))
+    default = initial_parameters(recipe(layers, **pictures))
+    each, inputs = channels // groups, 3 // groups
+    wanted = torch.tensor(default["2.weight"])
+    for group in range(groups):
+        first = wanted[group * each : group * each + min(each, inputs)]
+        nn.init.dirac_(first)
+    np.testing.assert_array_equal(ours["2.weight"], wanted.numpy())
+    assert_bits(
+        {k: ours[k] for k in ("0.weight", "0.bias", "2.bias")},
+        {k: default[k] for k in ("0.weight", "0.bias", "2.bias")},
+    )
+
+
+def test_normalization_begins_as_the_identity() -> None:
+    norms = [{"kind": "batch_norm"}, dense(3), {"kind": "layer_norm"}, dense(2)]
+    built = recipe(norms, initial={"kind": "normal", "std": 3.0})
+    parameters = initial_parameters(built) | initial_buffers(built)
+    for name in ("0.weight", "2.weight", "0.running_var"):
+        assert (parameters[name] == 1).all()
+    for name in ("0.bias", "2.bias", "0.running_mean"):
+        assert (parameters[name] == 0).all()

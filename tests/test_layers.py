@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,21 +12,53 @@ from torch import nn
 
 from cases import DTYPES, LAYERS, LayerCase, assert_bits, assert_same, normal
 from twofold.arrays import Array, Arrays
+from twofold.errors import UserError
 from twofold.numpy_engine.engine import LAYERS as BUILD
-from twofold.numpy_engine.layer import TRAINING, Layer, Mode
+from twofold.numpy_engine.layer import TRAINING, Layer, Mode, Tracking
 
-MODULES: dict[str, Callable[[Any, int], nn.Module]] = {
-    "dense": lambda spec, inputs: nn.Linear(inputs, spec.units, bias=spec.bias),
-    "relu": lambda spec, inputs: nn.ReLU(),
-    "sigmoid": lambda spec, inputs: nn.Sigmoid(),
-    "tanh": lambda spec, inputs: nn.Tanh(),
-    "softmax": lambda spec, inputs: nn.Softmax(dim=-1),
-    "dropout": lambda spec, inputs: nn.Dropout(spec.p),
-    "flatten": lambda spec, inputs: nn.Flatten(),
+
+def _norm(spec: Any, x: Array) -> nn.Module:
+    kind = nn.BatchNorm2d if x.ndim == 4 else nn.BatchNorm1d
+    return kind(x.shape[1], eps=spec.eps, momentum=spec.momentum, affine=spec.affine)
+
+
+MODULES: dict[str, Callable[[Any, Array], nn.Module]] = {
+    "dense": lambda spec, x: nn.Linear(x.shape[-1], spec.units, bias=spec.bias),
+    "conv2d": lambda spec, x: nn.Conv2d(
+        x.shape[1], spec.channels, spec.kernel, spec.stride, spec.padding, spec.dilation, spec.groups, spec.bias
+    ),
+    "max_pool2d": lambda spec, x: nn.MaxPool2d(
+        spec.kernel, spec.stride, spec.padding, spec.dilation, ceil_mode=spec.ceil_mode
+    ),
+    "avg_pool2d": lambda spec, x: nn.AvgPool2d(
+        spec.kernel, spec.stride, spec.padding, count_include_pad=spec.count_include_pad
+    ),
+    "global_avg_pool2d": lambda spec, x: nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+    "batch_norm": _norm,
+    "layer_norm": lambda spec, x: nn.LayerNorm(
+        x.shape[-spec.axes :] if spec.axes else x.shape[1:], eps=spec.eps, elementwise_affine=spec.affine
+    ),
+    "relu": lambda spec, x: nn.ReLU(),
+    "leaky_relu": lambda spec, x: nn.LeakyReLU(spec.negative_slope),
+    "elu": lambda spec, x: nn.ELU(spec.alpha),
+    "gelu": lambda spec, x: nn.GELU(spec.approximate),
+    "silu": lambda spec, x: nn.SiLU(),
+    "sigmoid": lambda spec, x: nn.Sigmoid(),
+    "tanh": lambda spec, x: nn.Tanh(),
+    "softmax": lambda spec, x: nn.Softmax(dim=-1),
+    "dropout": lambda spec, x: nn.Dropout(spec.p),
+    "flatten": lambda spec, x: nn.Flatten(),
 }
 
-each_layer = pytest.mark.parametrize("case", LAYERS, ids=lambda case: case.name)
-each_mode = pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
+
+def passes(cases: Iterable[LayerCase]) -> pytest.MarkDecorator:
+    """Each case in both modes, as far as it can be trained on."""
+    pairs = [(case, training) for case in cases for training in (True, False) if case.trains or not training]
+    names = [f"{case.name}, {'training' if training else 'evaluation'}" for case, training in pairs]
+    return pytest.mark.parametrize(("case", "training"), pairs, ids=names)
+
+
+each_pass = passes(LAYERS)
 each_dtype = pytest.mark.parametrize("dtype", DTYPES)
 
 
@@ -37,6 +69,7 @@ class Passed(NamedTuple):
     dx: Array
     grads: Arrays
     mask: Array | None
+    buffers: Arrays
 
 
 def built(case: LayerCase) -> Layer:
@@ -49,17 +82,21 @@ def mode_of(case: LayerCase, training: bool) -> Mode:
 
 
 def by_numpy(case: LayerCase, dtype: str, mode: Mode) -> Passed:
-    params = case.params(dtype)
-    y, cache = built(case).forward(params, case.x(dtype), mode)
-    dx, grads = built(case).backward(params, cache, case.dy(dtype))
+    params, layer = case.held(dtype), built(case)
+    y, cache = layer.forward(params, case.x(dtype), mode)
+    dx, grads = layer.backward(params, cache, case.dy(dtype))
     assert dx is not None
-    return Passed(y, dx, grads, mode.mask)
+    buffers = case.buffers(dtype)
+    if isinstance(layer, Tracking):
+        buffers |= layer.running(params, cache)
+    return Passed(y, dx, grads, mode.mask, buffers)
 
 
 def by_torch(case: LayerCase, x: Array, params: Arrays, dy: Array, training: bool) -> Passed:
     """PyTorch's module and autograd; the mask is the one that PyTorch drew."""
-    module = MODULES[case.kind](case.spec, x.shape[-1]).to(getattr(torch, str(x.dtype))).train(training)
-    module.load_state_dict({name: torch.tensor(array) for name, array in params.items()})
+    module = MODULES[case.kind](case.spec, x).to(getattr(torch, str(x.dtype))).train(training)
+    held = {**params, **case.buffers(str(x.dtype))}
+    module.load_state_dict({name: torch.tensor(array) for name, array in held.items()}, strict=False)
     tensor = torch.tensor(x, requires_grad=True)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
@@ -68,7 +105,9 @@ def by_torch(case: LayerCase, x: Array, params: Arrays, dy: Array, training: boo
         y = module(tensor)
     dx, *grads = torch.autograd.grad(y, [tensor, *module.parameters()], torch.tensor(dy))
     names = [name for name, _ in module.named_parameters()]
-    return Passed(y.detach().numpy(), dx.numpy(), {n: g.numpy() for n, g in zip(names, grads, strict=True)}, kept)
+    buffers = {name: module.get_buffer(name).numpy() for name in case.buffers()}
+    by_name = {name: gradient.numpy() for name, gradient in zip(names, grads, strict=True)}
+    return Passed(y.detach().numpy(), dx.numpy(), by_name, kept, buffers)
 
 
 def replicas_by_torch(case: LayerCase, dtype: str, training: bool) -> Passed:
@@ -81,12 +120,11 @@ def replicas_by_torch(case: LayerCase, dtype: str, training: bool) -> Passed:
         for r in range(case.replicas)
     ]
     grads = {name: np.stack([one.grads[name] for one in passed]) for name in params}
-    return Passed(np.stack([one.y for one in passed]), np.stack([one.dx for one in passed]), grads, None)
+    return Passed(np.stack([one.y for one in passed]), np.stack([one.dx for one in passed]), grads, None, {})
 
 
-@each_layer
+@each_pass
 @each_dtype
-@each_mode
 def test_forward_and_backward_equal_pytorch(case: LayerCase, dtype: str, training: bool) -> None:
     theirs = replicas_by_torch(case, dtype, training)
     ours = by_numpy(case, dtype, Mode(True, theirs.mask) if training else mode_of(case, training))
@@ -95,10 +133,11 @@ def test_forward_and_backward_equal_pytorch(case: LayerCase, dtype: str, trainin
     assert ours.grads.keys() == theirs.grads.keys()
     for name, gradient in theirs.grads.items():
         assert_same(ours.grads[name], gradient, name)
+    for name, statistic in theirs.buffers.items():
+        assert_same(ours.buffers[name], statistic, name)
 
 
-@pytest.mark.parametrize("case", [case for case in LAYERS if case.smooth], ids=lambda case: case.name)
-@each_mode
+@passes(case for case in LAYERS if case.smooth)
 def test_backward_equals_central_differences(case: LayerCase, training: bool) -> None:
     """⟨∂L/∂a, v⟩ for L = ⟨y, dy⟩, one random direction v for the input and one for each parameter."""
     layer, mode, dy = built(case), mode_of(case, training), case.dy()
@@ -108,7 +147,7 @@ def test_backward_equals_central_differences(case: LayerCase, training: bool) ->
     def loss(name: str, shift: Array) -> float:
         moved = {**at, name: at[name] + shift}
         x = moved.pop("x")
-        return float((layer.forward(moved, x, mode)[0] * dy).sum())
+        return float((layer.forward({**case.buffers(), **moved}, x, mode)[0] * dy).sum())
 
     for name, gradient in {"x": passed.dx, **passed.grads}.items():
         v, epsilon = normal(f"direction {name}", at[name].shape), 1e-5
@@ -117,24 +156,22 @@ def test_backward_equals_central_differences(case: LayerCase, training: bool) ->
         assert (gradient * v).sum() == pytest.approx(measured, rel=1e-6, abs=1e-8), name
 
 
-@each_layer
-@each_mode
+@each_pass
 def test_nothing_given_is_modified(case: LayerCase, training: bool) -> None:
     mode = mode_of(case, training)
-    given = {"x": case.x(), "dy": case.dy(), **case.params()} | ({"mask": mode.mask} if mode.mask is not None else {})
+    given = {"x": case.x(), "dy": case.dy(), **case.held()} | ({"mask": mode.mask} if mode.mask is not None else {})
     before = {name: array.copy() for name, array in given.items()}
-    params = {name: given[name] for name in case.params()}
+    params = {name: given[name] for name in case.held()}
     y, cache = built(case).forward(params, given["x"], mode)
     y_before = y.copy()
     built(case).backward(params, cache, given["dy"])
     assert_bits({**given, "y": y}, {**before, "y": y_before})
 
 
-@each_layer
-@each_mode
+@each_pass
 def test_twice_gives_the_same(case: LayerCase, training: bool) -> None:
     """Nothing is kept on the layer: a second pass on the same object sees none of the first."""
-    layer, mode, params = built(case), mode_of(case, training), case.params()
+    layer, mode, params = built(case), mode_of(case, training), case.held()
     first, cache = layer.forward(params, case.x(), mode)
     first_back = layer.backward(params, cache, case.dy())
     layer.forward(params, case.x() * 2 + 1, mode)
@@ -146,13 +183,35 @@ def test_twice_gives_the_same(case: LayerCase, training: bool) -> None:
     )
 
 
-@pytest.mark.parametrize("case", [case for case in LAYERS if case.params()], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [case for case in LAYERS if case.params() and case.trains], ids=lambda case: case.name)
 def test_the_first_layer_saves_its_input_gradient(case: LayerCase) -> None:
-    _, cache = built(case).forward(case.params(), case.x(), TRAINING)
-    dx, grads = built(case).backward(case.params(), cache, case.dy(), wants_dx=False)
-    _, wanted = built(case).backward(case.params(), cache, case.dy())
-    assert dx is None
+    """It may give none; what it gives is the same."""
+    _, cache = built(case).forward(case.held(), case.x(), TRAINING)
+    dx, grads = built(case).backward(case.held(), cache, case.dy(), wants_dx=False)
+    _, wanted = built(case).backward(case.held(), cache, case.dy())
+    assert dx is None or "norm" in case.kind
     assert_bits(grads, wanted)
+
+
+@pytest.mark.parametrize("case", [case for case in LAYERS if not case.trains], ids=lambda case: case.name)
+def test_one_number_a_channel_has_no_variance_to_train_with(case: LayerCase) -> None:
+    with pytest.raises(UserError, match="`batch_norm` in training needs more than one number a channel; got 1 x 3"):
+        built(case).forward(case.held(), case.x(), TRAINING)
+
+
+@pytest.mark.parametrize("case", [case for case in LAYERS if case.x().ndim == 4], ids=lambda case: case.name)
+def test_the_order_of_the_memory_changes_nothing(case: LayerCase) -> None:
+    """Channels innermost, as the layers give them, or the columns, as data come; up to the order of sums."""
+    mode = Mode(case.trains, case.mask())
+    plain = built(case).forward(case.held(), case.x(), mode)
+    turned = np.ascontiguousarray(case.x().transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    other = built(case).forward(case.held(), turned, mode)
+    assert_same(other[0], plain[0], "y")
+    dx, grads = built(case).backward(case.held(), other[1], case.dy())
+    wanted_dx, wanted = built(case).backward(case.held(), plain[1], case.dy())
+    assert_same(dx, wanted_dx, "dx")
+    for name, gradient in wanted.items():
+        assert_same(grads[name], gradient, name)
 
 
 @pytest.mark.parametrize("case", [case for case in LAYERS if case.kind == "dropout"], ids=lambda case: case.name)

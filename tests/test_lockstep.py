@@ -13,6 +13,7 @@ import pytest
 import twofold
 from cases import FLATTEN, OPTIMIZERS, RELU, SCHEDULES, SIGMOID, SOFTMAX, TANH, THIRD, dense, kinds, recipe
 from faults import FAULTS, SQUARE, Reporting, batches_of, in_loss, loss_gradient_32_times, sgd, trained_by
+from twofold.api.building import initial_state
 from twofold.engine import Batch, Engine, State
 from twofold.initial import initial_parameters
 from twofold.lockstep import STAGES, Divergence, Mode, Verdict, compare
@@ -23,10 +24,36 @@ from twofold.torch_engine import TorchEngine
 
 TOLERANCE = 1e-9
 PLANE = ["moons", "moons-adam", "circles", "blobs", "classification"]
+CONV = {"kind": "conv2d", "channels": 4, "kernel": 3, "padding": 1}
+POOL = {"kind": "max_pool2d", "kernel": 3, "stride": 2, "padding": 1}
+NORM = {"kind": "batch_norm"}
 EVERY_LAYER = [
-    FLATTEN, dense(12), RELU, THIRD, dense(9, bias=False), TANH,
+    CONV, NORM, {"kind": "leaky_relu"}, POOL,
+    {**CONV, "groups": 2, "bias": False}, {"kind": "layer_norm"}, {"kind": "silu"}, {"kind": "avg_pool2d", "kernel": 2},
+    CONV, {"kind": "gelu"}, {"kind": "global_avg_pool2d"},
+    FLATTEN, dense(12), NORM, {"kind": "elu"}, RELU, THIRD, dense(9, bias=False), TANH,
     dense(8), SIGMOID, {"kind": "dropout"}, dense(10), SOFTMAX,
 ]  # fmt: skip
+AUGMENTED = {
+    "flips and translation": {"flip": "random", "translate": 2},
+    "alternating flips, reflection and cutout": {
+        "flip": "alternating", "translate": 3, "padding": "reflect", "cutout": 3,
+    },
+    "rotation, shift and bending": {"rotate": 20.0, "shift": 1.5, "elastic": 0.8},
+    "growing images": {"grow": [(4, 0.25), (6, 0.5)], "flip": "random"},
+}  # fmt: skip
+SMALL_VGG = [
+    CONV,
+    NORM,
+    RELU,
+    POOL,
+    {**CONV, "channels": 6},
+    NORM,
+    RELU,
+    POOL,
+    {"kind": "global_avg_pool2d"},
+    dense(10),
+]
 MIXED = recipe([dense(7), RELU, THIRD, dense(6, bias=False), TANH, dense(5), SIGMOID, dense(3)])
 RECIPES = {
     "every layer": recipe(EVERY_LAYER, data={"source": "digits"}, loss={"kind": "mean_squared"}),
@@ -42,6 +69,12 @@ RECIPES = {
     ),
     "summed cross-entropy": recipe([dense(5), TANH, dense(2)], loss={"kind": "cross_entropy", "reduction": "sum"}),
     "summed squares": recipe([dense(5), TANH, dense(2)], loss={"kind": "mean_squared", "reduction": "sum"}),
+    "smoothed labels": recipe([dense(5), TANH, dense(3)], loss={"kind": "cross_entropy", "label_smoothing": 0.2}),
+    "an average of the weights": recipe(SMALL_VGG, data={"source": "digits"}, training={"ema": 0.99}),
+    **{
+        name: recipe(SMALL_VGG, data={"source": "digits"}, augmentation=augmentation)
+        for name, augmentation in AUGMENTED.items()
+    },
     "zeros to begin with": recipe([dense(5), TANH, dense(2)], initial={"kind": "zeros"}),
 }
 
@@ -56,7 +89,7 @@ def lockstep(
     mode: Mode = "resync",
     tolerance: float = TOLERANCE,
 ) -> Verdict:
-    return compare(first, second, State(initial_parameters(recipe)), batches, tolerance, mode)
+    return compare(first, second, initial_state(recipe), batches, tolerance, mode)
 
 
 def both(recipe: Recipe, mode: Mode, tolerance: float = TOLERANCE) -> Verdict:

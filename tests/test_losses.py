@@ -21,7 +21,9 @@ def one_hot(case: LossCase) -> Array:
 
 def by_torch(case: LossCase, outputs: Tensor) -> Tensor:
     if case.spec.kind == "cross_entropy":
-        return nn.CrossEntropyLoss(reduction=case.spec.reduction)(outputs, torch.tensor(case.target()))
+        smoothed = case.spec.label_smoothing
+        loss = nn.CrossEntropyLoss(reduction=case.spec.reduction, label_smoothing=smoothed)
+        return loss(outputs, torch.tensor(case.target()))
     return nn.MSELoss(reduction=case.spec.reduction)(outputs, torch.tensor(one_hot(case)).to(outputs.dtype))
 
 

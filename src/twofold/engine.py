@@ -10,15 +10,37 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+import numpy as np
+from numpy.typing import DTypeLike
+
 from twofold.arrays import Array, Arrays
 from twofold.errors import UserError
+
+
+class Scaling(NamedTuple):
+    """From bytes to what a network sees: (x − shift) / divisor, where both stand beside a sample."""
+
+    shift: Array
+    divisor: Array
+
+    def astype(self, dtype: DTypeLike) -> Scaling:
+        """The same, to numbers of another type."""
+        return Scaling(self.shift.astype(dtype, copy=False), self.divisor.astype(dtype, copy=False))
+
+    def apply(self, x: Array) -> Array:
+        """The scaled samples as a new array, of the type of `shift` and `divisor`."""
+        scaled = x.astype(self.shift.dtype)
+        if self.shift.any():
+            scaled -= self.shift
+        scaled /= self.divisor
+        return scaled
 
 
 class Batch(NamedTuple):
     """What one step is taken on, drawn outside the engines and given to both."""
 
     x: Array
-    """Inputs, (batch, *sample)."""
+    """Inputs, (batch, *sample): numbers, or bytes with a `scaling`."""
     target: Array
     """Classes as int64, (batch,)."""
     lr: float
@@ -27,6 +49,15 @@ class Batch(NamedTuple):
     """The elements that dropout keeps, as booleans (batch, *sample), by the name of the layer."""
     step: int
     """Counted from 0."""
+    ema: float = 0.0
+    """The weight of the past in the moving average of the weights."""
+    scaling: Scaling | None = None
+    """From bytes to what the network sees, where the bytes came as they are."""
+
+
+def floats(batch: Batch, dtype: np.dtype) -> Array:
+    """The inputs as numbers of the type."""
+    return batch.x.astype(dtype, copy=False) if batch.scaling is None else batch.scaling.astype(dtype).apply(batch.x)
 
 
 @dataclass(frozen=True)
@@ -38,13 +69,22 @@ class State:
     """The moments by PyTorch's name for them, then by parameter: `optimizer["exp_avg"]["0.weight"]`."""
     updates: int = 0
     """How many updates the optimizer has made: Adam's bias correction wants it."""
+    buffers: Arrays = field(default_factory=dict)
+    """Running statistics."""
+    average: Arrays = field(default_factory=dict)
+    """The moving average of parameters and running statistics, where the recipe asks for one."""
+
+    def weights(self) -> dict[str, Array]:
+        """What predictions are made with: parameters and running statistics, their averages where there are any."""
+        return {**self.parameters, **self.buffers, **self.average}
 
     def arrays(self) -> dict[str, Array]:
-        """All of it under one name each: `0.weight`, `0.weight (exp_avg)`."""
+        """All of it under one name each: `0.weight`, `1.running_mean`, `0.weight (exp_avg)`, `0.weight (average)`."""
         moments = {
             f"{name} ({moment})": array for moment, arrays in self.optimizer.items() for name, array in arrays.items()
         }
-        return {**self.parameters, **moments}
+        averages = {f"{name} (average)": array for name, array in self.average.items()}
+        return {**self.parameters, **self.buffers, **moments, **averages}
 
 
 class Step(Protocol):
@@ -100,7 +140,11 @@ class Engine(Protocol):
         ...
 
     def predict(self, x: Array) -> Array:
-        """The logits in evaluation mode, (batch, classes)."""
+        """The logits in evaluation mode, (batch, classes), of the averaged weights where the recipe has them."""
+        ...
+
+    def outputs(self, x: Array) -> list[Array]:
+        """What each layer gives in evaluation mode, in forward order; the last one is `predict`'s."""
         ...
 
 

@@ -11,8 +11,9 @@ from functools import singledispatch
 import numpy as np
 
 from twofold.arrays import Array
-from twofold.recipe import Recipe
-from twofold.recipe.training import DefaultInitial, Glorot, He, Initial, Normal, Orthogonal, Zeros
+from twofold.recipe import Node, Recipe
+from twofold.recipe.layers import BatchNorm, Conv2d, LayerNorm
+from twofold.recipe.training import DefaultInitial, Dirac, Glorot, He, Initial, Normal, Orthogonal, Zeros
 from twofold.streams import stream
 
 
@@ -21,16 +22,40 @@ def initial_parameters(recipe: Recipe) -> dict[str, Array]:
 
     A layer draws from its own stream, so that a longer network begins like the shorter one.
     """
-    parameters = {}
+    parameters, convolved = dict[str, Array](), False
     for node in recipe.network.nodes:
-        rng = stream(recipe.training.seed, f"initial {node.name}")
-        weight = node.parameters.get("weight")
-        for name, shape in node.parameters.items():
-            sizes = _known(shape)
-            fan_in = math.prod(_known(weight or shape)[1:])
-            draw = _weight if name == "weight" else _bias
-            parameters[f"{node.name}.{name}"] = draw(recipe.initial, sizes, fan_in, rng)
+        drawn = _drawn(node, recipe.initial, stream(recipe.training.seed, f"initial {node.name}"))
+        if isinstance(node.spec, Conv2d):
+            if isinstance(recipe.initial, Dirac) and convolved:
+                _pass_on(drawn["weight"], node.spec.groups)
+            convolved = True
+        parameters |= {f"{node.name}.{name}": array for name, array in drawn.items()}
     return parameters
+
+
+def _drawn(node: Node, initial: Initial, rng: np.random.Generator) -> dict[str, Array]:
+    """The parameters of one layer."""
+    shapes = {name: _known(shape) for name, shape in node.parameters.items()}
+    if isinstance(node.spec, BatchNorm | LayerNorm):  # they begin as the identity, whatever the recipe's choice
+        return {name: np.full(shape, float(name == "weight")) for name, shape in shapes.items()}
+    fan_in = math.prod(shapes["weight"][1:]) if shapes else 0
+    draws = {"weight": _weight, "bias": _bias}
+    return {name: draws[name](initial, shape, fan_in, rng) for name, shape in shapes.items()}
+
+
+def _pass_on(weight: Array, groups: int) -> None:
+    """The first kernels of each group become those that give one channel back, in place."""
+    out, channels, rows, columns = weight.shape
+    for group in weight.reshape(groups, out // groups, channels, rows, columns):
+        count = min(len(group), channels)
+        group[:count] = 0
+        group[range(count), range(count), rows // 2, columns // 2] = 1
+
+
+def initial_buffers(recipe: Recipe) -> dict[str, Array]:
+    """Every running statistic by its full name, in float64: means 0, variances 1."""
+    shapes = recipe.network.buffers.items()
+    return {name: np.full(_known(shape), float(name.endswith("running_var"))) for name, shape in shapes}
 
 
 def _known(shape: tuple[int | None, ...]) -> tuple[int, ...]:
@@ -43,8 +68,9 @@ def _weight(initial: Initial, shape: tuple[int, ...], fan_in: int, rng: np.rando
     raise TypeError(f"no initial weights {initial!r}")
 
 
-@_weight.register
-def _(initial: DefaultInitial, shape: tuple[int, ...], fan_in: int, rng: np.random.Generator) -> Array:
+@_weight.register(Dirac)
+@_weight.register(DefaultInitial)
+def _(initial: DefaultInitial | Dirac, shape: tuple[int, ...], fan_in: int, rng: np.random.Generator) -> Array:
     bound = 1 / math.sqrt(fan_in)
     return rng.uniform(-bound, bound, shape)
 
@@ -81,7 +107,7 @@ def _(initial: Zeros, shape: tuple[int, ...], fan_in: int, rng: np.random.Genera
 
 
 def _bias(initial: Initial, shape: tuple[int, ...], fan_in: int, rng: np.random.Generator) -> Array:
-    if isinstance(initial, DefaultInitial):
+    if isinstance(initial, DefaultInitial | Dirac):
         return _weight(initial, shape, fan_in, rng)
     return np.zeros(shape)
 

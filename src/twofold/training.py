@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
@@ -12,10 +12,13 @@ from typing import NamedTuple
 import numpy as np
 
 from twofold.arrays import Array, Arrays, all_finite
-from twofold.data import Batches, Split
+from twofold.data import Batches, Split, mirrored
 from twofold.engine import Engine, State
+from twofold.recipe import Network
 
 EVALUATION_BATCH = 2000
+EVALUATION_NUMBERS = 1 << 24
+"""A layer's output for an evaluation batch holds at most so many: 64 MiB, of which a convolution takes a few."""
 WATCH_SECONDS = 0.1
 
 
@@ -63,27 +66,50 @@ class Outcome:
 
     steps: int
     seconds: float
+    row: Row
+    """The evaluation of the weights that the engine is left with."""
     failure: Failure | None = None
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What the validation samples decide; by default nothing."""
+
+    keep_best: bool = False
+    """The engine is left with the weights of the evaluation with the best accuracy; of equals, the lowest loss."""
+    patience: int | None = None
+    """Training stops after so many evaluations in a row without a lower loss."""
 
 
 LossFunction = Callable[[Array, Array], tuple[float, Array]]
 Evaluate = Callable[[Engine], dict[str, Score]]
 
 
-def evaluate(engine: Engine, split: Split, loss: LossFunction) -> Score:
+def evaluate(
+    engine: Engine, split: Split, loss: LossFunction, *, flip: bool = False, batch: int = EVALUATION_BATCH
+) -> Score:
     """Mean loss, in float64, and accuracy over all samples of a split, in evaluation mode."""
     total, right = 0.0, 0
-    for logits, target in predictions(engine, split):
+    for logits, target in predictions(engine, split, flip=flip, batch=batch):
         total += loss(logits.astype(np.float64), target)[0] * len(target)
         right += int((logits.argmax(axis=-1) == target).sum())
     return Score(total / len(split), right / len(split))
 
 
-def predictions(engine: Engine, split: Split) -> Iterator[tuple[Array, Array]]:
-    """Logits and targets, in large batches."""
-    for start in range(0, len(split), EVALUATION_BATCH):
-        part = split[start : start + EVALUATION_BATCH]
-        yield engine.predict(part.x), part.y
+def predictions(
+    engine: Engine, split: Split, *, flip: bool = False, batch: int = EVALUATION_BATCH
+) -> Iterator[tuple[Array, Array]]:
+    """Logits and targets, in large batches; with `flip` the mean of an image's logits and its mirror image's."""
+    for start in range(0, len(split), batch):
+        part = split[start : start + batch]
+        x = part.floats()
+        logits = engine.predict(x)
+        yield ((logits + engine.predict(mirrored(x))) / 2 if flip else logits), part.y
+
+
+def evaluation_batch(network: Network) -> int:
+    """As many samples at once as fit where a sample has most numbers: large, but not in memory."""
+    return min(EVALUATION_BATCH, max(1, EVALUATION_NUMBERS // network.largest))
 
 
 def train(
@@ -92,8 +118,9 @@ def train(
     evaluate: Evaluate,
     record: Callable[[Row], None],
     watch: Callable[[int, float], None],
+    validation: Validation = Validation(),
 ) -> Outcome:
-    """Take every step, evaluate on the way, stop at a loss that is not finite.
+    """Take every step, evaluate on the way, stop at a loss that is not finite, or when patience ends.
 
     `record` gets every evaluation, the first before training; `watch` gets step and loss ten times a second.
     """
@@ -102,14 +129,15 @@ def train(
         mark = Mark(0, engine.state())
         record(row := _row(engine, evaluate, batches, 0, 0.0))
         if bad := _bad_split(row):
-            return Outcome(0, 0.0, _failure(engine, batches, mark, 0, *bad))
+            return Outcome(0, 0.0, row, _failure(engine, batches, mark, 0, *bad))
+        rows, best = [row], (row, mark.state)
         started = seen = clock()
         for batch in batches:
             step = engine.step(batch)
             loss = step.loss
             taken += 1
             if not math.isfinite(loss):
-                return Outcome(taken, seconds + clock() - started, _failure(engine, batches, mark, taken, loss))
+                return Outcome(taken, seconds + clock() - started, row, _failure(engine, batches, mark, taken, loss))
             if (now := clock()) - seen > WATCH_SECONDS:
                 watch(taken, loss)
                 seen = now
@@ -119,11 +147,32 @@ def train(
                 record(row)
                 watch(taken, loss)
                 if bad := _bad_split(row):
-                    return Outcome(taken, seconds, _failure(engine, batches, mark, taken, *bad))
+                    return Outcome(taken, seconds, row, _failure(engine, batches, mark, taken, *bad))
                 mark = Mark(taken, engine.state(), largest(step.gradients))
+                rows.append(row)
+                if validation.keep_best and _merit(row) > _merit(best[0]):
+                    best = (row, mark.state)
+                if validation.patience and _waited(rows) >= validation.patience:
+                    break
                 started = clock()
             del step  # the next one takes its memory, which is still in the cache
-    return Outcome(taken, seconds)
+        if validation.keep_best:
+            row, state = best
+            engine.load(state)
+    return Outcome(taken, seconds, row)
+
+
+def _merit(row: Row) -> tuple[float, float]:
+    """Of weights, on the validation samples: accuracy, then loss."""
+    assert row.validation_accuracy is not None
+    assert row.validation_loss is not None
+    return row.validation_accuracy, -row.validation_loss
+
+
+def _waited(rows: Sequence[Row]) -> int:
+    """How many evaluations have come since the lowest validation loss."""
+    losses = [row.validation_loss for row in rows]
+    return len(losses) - 1 - losses.index(min(loss for loss in losses if loss is not None))
 
 
 class Mark(NamedTuple):

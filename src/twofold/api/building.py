@@ -10,16 +10,22 @@ from typing import Any, Protocol
 from twofold.data import Dataset, load_data
 from twofold.engine import Engine, State
 from twofold.errors import DataError, UserError
-from twofold.initial import initial_parameters
+from twofold.initial import initial_buffers, initial_parameters
+from twofold.memory import keep_large_blocks
 from twofold.numpy_engine import NumpyEngine
 from twofold.recipe import Recipe, load_recipe
-from twofold.recipe.data import Csv
-from twofold.recipe.layers import Dense
+from twofold.recipe.data import Csv, Images
 from twofold.runs import Run
 from twofold.training import Row
 
 SMALL_PRODUCT = {"blas": 1 << 24, "openmp": 1 << 20}
 """Multiply-adds of a matrix product below which a second thread is not worth waking: OpenMP's threads are PyTorch's."""
+
+SIZES = ("units", "channels")
+"""The keys that say how many numbers a layer gives."""
+
+LARGE_BATCH = 1 << 21
+"""Numbers in a layer's output above which the C library is asked to keep freed memory."""
 
 Overrides = Mapping[str, Any] | Iterable[str]
 
@@ -62,6 +68,9 @@ class Silent:
 
 def build_engine(name: str, recipe: Recipe) -> Engine:
     """An engine for the recipe's network; its parameters are 0 until a state is loaded."""
+    batch = recipe.training.batch_size
+    if batch == "full" or batch * recipe.network.largest > LARGE_BATCH:
+        keep_large_blocks()
     if name == "numpy":
         return NumpyEngine(recipe)
     if name == "torch":
@@ -89,33 +98,39 @@ def few_threads(recipe: Recipe, samples: int) -> AbstractContextManager[object]:
 
 def initial_state(recipe: Recipe) -> State:
     """Where both engines start."""
-    return State(initial_parameters(recipe))
+    return State(initial_parameters(recipe), buffers=initial_buffers(recipe))
 
 
 def restore(run: Run, engine: str, device: str = "auto") -> Engine:
     """An engine with the trained weights of a run, for predictions: on whatever device there is here."""
-    built = build_engine(engine, load_recipe(run.recipe, {"training.device": device}))
-    built.load(State(run.weights(engine)))
+    plain = {"training.device": device, "training.ema": 0.0, "training.compile": False}
+    recipe = load_recipe(run.recipe, plain)
+    weights = run.weights(engine)
+    buffers = {name: array for name, array in weights.items() if name in recipe.network.buffers}
+    parameters = {name: array for name, array in weights.items() if name not in buffers}
+    built = build_engine(engine, recipe)
+    built.load(State(parameters, buffers=buffers))
     return built
 
 
 def prepare(recipe: Recipe, watcher: Watcher) -> tuple[Recipe, Dataset]:
-    """Load the data, and fill in what only they know: the features and classes of a CSV file."""
+    """Load the data, and fill in what only they know: the features of a CSV file, the classes of it or of a folder."""
     dataset = load_data(recipe.data, watcher.data)
-    if isinstance(recipe.data, Csv):
+    if isinstance(recipe.data, Csv | Images):
         _check_classes(recipe, recipe.data, dataset)
-        known = {"data.features": list(dataset.features), "data.classes": len(dataset.classes)}
-        recipe = load_recipe(recipe, known)
+        features = {"data.features": list(dataset.features)} if dataset.features else {}
+        recipe = load_recipe(recipe, {**features, "data.classes": len(dataset.classes)})
     return recipe, dataset
 
 
-def _check_classes(recipe: Recipe, data: Csv, dataset: Dataset) -> None:
-    """What the recipe could not know of itself: a number for each class that the file holds."""
+def _check_classes(recipe: Recipe, data: Csv | Images, dataset: Dataset) -> None:
+    """What the recipe could not know of itself: a number for each class that the file or folder holds."""
     given, found = recipe.network.classes, dataset.classes
     if given != len(found):
         names = ", ".join(f"`{name}`" for name in found[:10]) + (", ..." if len(found) > 10 else "")
-        last = max(i for i, layer in enumerate(recipe.layers) if isinstance(layer, Dense))
+        sized = [(i, key) for i, layer in enumerate(recipe.layers) for key in SIZES if hasattr(layer, key)]
+        remedy = f" Set its {sized[-1][1]}: --set layers.{'.'.join(map(str, sized[-1]))}={len(found)}" if sized else ""
+        holder = f"column `{data.label}`" if isinstance(data, Csv) else "`train`"
         raise DataError(
-            f"{data.path}: column `{data.label}` holds {len(found)} classes ({names}); the last layer gives {given} "
-            f"numbers. Set its units: --set layers.{last}.units={len(found)}"
+            f"{data.path}: {holder} holds {len(found)} classes ({names}); the last layer gives {given} numbers.{remedy}"
         )

@@ -21,7 +21,7 @@ from twofold.errors import TrainingDivergedError
 from twofold.numpy_engine import LOSSES
 from twofold.recipe import Recipe, load_recipe
 from twofold.runs import EVIDENCE, SCORES, Run, RunWriter, create_run_folder, open_run
-from twofold.training import Outcome, Row, evaluate, predictions, train
+from twofold.training import Outcome, Row, Validation, evaluate, evaluation_batch, predictions, train
 
 PREVIEW = 5
 """Test samples whose predictions are kept from before and after training."""
@@ -83,29 +83,31 @@ def _train_one(
     name: str, engine: Engine, recipe: Recipe, dataset: Dataset, writer: RunWriter, watcher: Watcher
 ) -> dict[str, Array]:
     """Train one engine, write its weights and results; the arrays that the report will draw."""
-    batches = Batches(recipe, dataset.train)
-    loss = LOSSES[recipe.loss.kind]
-    rows: list[Row] = []
+    batches = Batches(recipe, dataset.train, raw=str(getattr(engine, "device", "cpu")) != "cpu")
+    loss, training = LOSSES[recipe.loss.kind], recipe.training
+    how: Any = {"flip": training.flip_test, "batch": evaluation_batch(recipe.network)}
+    splits = dict(dataset.splits())
+    splits["train"] = splits["train"][: training.evaluate_samples]
 
     def score(engine: Engine) -> dict[str, Any]:
-        return {split: evaluate(engine, samples, loss) for split, samples in dataset.splits()}
+        return {split: evaluate(engine, samples, loss, **how) for split, samples in splits.items()}
 
     def record(row: Row) -> None:
-        rows.append(row)
         writer.add_row(name, row)
         watcher.evaluated(row)
 
     _, held_out = dataset.held_out
-    preview = held_out.x[:PREVIEW]
+    preview = held_out[:PREVIEW].floats()
     watcher.started(name, batches.steps)
     engine.load(initial_state(recipe))
     before = engine.predict(preview)
-    outcome = train(engine, batches, score, record, watcher.stepped)
+    validation = Validation(training.keep == "best", training.patience)
+    outcome = train(engine, batches, score, record, watcher.stepped, validation)
     if outcome.failure:
         raise diverged(name, outcome.failure, recipe, dataset, writer.folder)
-    writer.save(f"{name}.safetensors", engine.state().parameters)
-    writer.record["engines"][name] = _result(rows[-1], outcome)
-    predicted = np.concatenate([logits.argmax(axis=-1) for logits, _ in predictions(engine, held_out)])
+    writer.save(f"{name}.safetensors", engine.state().weights())
+    writer.record["engines"][name] = _result(outcome)
+    predicted = np.concatenate([logits.argmax(axis=-1) for logits, _ in predictions(engine, held_out, **how)])
     return {
         f"{name}.before": before,
         f"{name}.after": engine.predict(preview),
@@ -123,9 +125,9 @@ def _samples(dataset: Dataset) -> dict[str, Array]:
     return found
 
 
-def _result(row: Row, outcome: Outcome) -> dict[str, Any]:
-    scores = {key: value for key, value in row._asdict().items() if key in SCORES}
-    return {key: scores[key] for key in SCORES} | {"seconds": outcome.seconds, "steps": outcome.steps}
+def _result(outcome: Outcome) -> dict[str, Any]:
+    scores = {key: getattr(outcome.row, key) for key in SCORES}
+    return scores | {"seconds": outcome.seconds, "steps": outcome.steps, "kept_step": outcome.row.step}
 
 
 def _facts(recipe: Recipe, dataset: Dataset, fingerprint: str) -> dict[str, Any]:

@@ -86,7 +86,8 @@ def verify(
     Raises `RecipeError`, `UnknownNameError`, `DataError`, or `UserError` for an argument out of range.
     """
     _check_arguments(steps, mode, dtype, tolerance)
-    recipe = load_recipe(load_recipe(recipe, overrides), {"training.dtype": dtype})
+    exact = {"training.dtype": dtype, "training.autocast": "none", "training.compile": False}
+    recipe = load_recipe(load_recipe(recipe, overrides), exact)
     watcher = watcher or Silent()
     recipe, train, data = _samples(recipe, watcher)
     batches = Batches(recipe, train, steps)

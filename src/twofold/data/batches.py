@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import final
 
 import numpy as np
 
 from twofold.arrays import Array
+from twofold.data.augmentation import Augmenter
 from twofold.data.dataset import Split
 from twofold.engine import Batch
 from twofold.recipe import Recipe
 from twofold.recipe.layers import Dropout
-from twofold.schedules import learning_rate
+from twofold.schedules import averaging, learning_rate
 from twofold.streams import stream
 
 Gathered = tuple[Array, Array]
@@ -31,7 +33,8 @@ class Batches:
     holds what is left. Iterating twice gives the same twice.
     """
 
-    def __init__(self, recipe: Recipe, train: Split, steps: int | None = None) -> None:
+    def __init__(self, recipe: Recipe, train: Split, steps: int | None = None, *, raw: bool = False) -> None:
+        """`raw`: hand bytes out as bytes, with their scaling: for a device to which they travel faster."""
         training = recipe.training
         self.train = train
         self.seed = training.seed
@@ -43,6 +46,10 @@ class Batches:
         self.evaluate_every = training.evaluate_every * (
             self.steps_per_epoch if training.evaluation_unit == "epoch" else 1
         )
+        self.scaling = train.scaling.astype(self.dtype) if train.scaling else None
+        self.raw = raw and self.scaling is not None
+        self.vary = Augmenter(recipe.augmentation, self.seed, train, length) if recipe.augmentation.any else None
+        self.ema = partial(averaging, training.ema)
         self.rate = learning_rate(recipe.schedule, recipe.optimizer.lr, length, self.steps_per_epoch)
         self.drops = {
             node.name: (node.spec.p, tuple(size or 1 for size in shape))
@@ -60,29 +67,43 @@ class Batches:
         """The batches from a step on, as if those before had been taken."""
         epoch, skipped = divmod(step, self.steps_per_epoch)
         while step < self.steps:
-            for x, target in self._epoch(epoch, skipped * self.size):
-                yield Batch(x, target, self.rate(step), self._masks(step, len(target)), step)
+            for x, target in self._epoch(epoch, skipped):
+                masks, scaling = self._masks(step, len(target)), self.scaling if self.raw else None
+                yield Batch(x, target, self.rate(step), masks, step, self.ema(step), scaling)
                 step += 1
                 if step == self.steps:
                     return
             epoch, skipped = epoch + 1, 0
 
-    def _epoch(self, epoch: int, start: int) -> Iterator[tuple[Array, Array]]:
-        """The epoch's samples from position `start` on: gathered a chunk at a time, handed out as views."""
-        x, y, size = self.train.x, self.train.y, self.size
-        if size == len(y):  # one batch holds all: their order changes nothing
-            yield x.astype(self.dtype, copy=False), y
+    def _epoch(self, epoch: int, skipped: int) -> Iterator[tuple[Array, Array]]:
+        """The epoch's batches from number `skipped` on: gathered a chunk at a time, handed out as views."""
+        train, size = self.train, self.size
+        whole = size == len(train)
+        if whole and not self.vary:  # one batch holds all: their order changes nothing
+            yield self._numbers(train.x), train.y
             return
-        order = stream(self.seed, "shuffle", epoch).permutation(len(y))
-        chunk = size * max(1, CHUNK // (size * math.prod(x.shape[1:])))
+        order = np.arange(size) if whole else stream(self.seed, "shuffle", epoch).permutation(len(train))
+        batches = max(1, CHUNK // (size * math.prod(train.x.shape[1:])))
 
-        def gather(first: int) -> tuple[Array, Array]:
-            chosen = order[first : first + chunk]
-            return np.take(x, chosen, axis=0, mode="clip").astype(self.dtype, copy=False), y[chosen]
+        def gather(first: int) -> list[Gathered]:
+            chosen = order[first * size : (first + batches) * size]
+            x, y = np.take(train.x, chosen, axis=0, mode="clip"), train.y[chosen]
+            parts = [slice(start, start + size) for start in range(0, len(y), size)]
+            if self.vary is None:
+                x = self._numbers(x)
+                return [(x[part], y[part]) for part in parts]
+            steps = range(epoch * self.steps_per_epoch + first, self.steps)
+            varied = (self.vary(x[p], chosen[p], epoch, step) for p, step in zip(parts, steps, strict=False))
+            return [(self._numbers(x), y[part]) for x, part in zip(varied, parts, strict=False)]
 
-        for xs, ys in _ahead(gather, range(start, len(y), chunk)):
-            for offset in range(0, len(ys), size):
-                yield xs[offset : offset + size], ys[offset : offset + size]
+        for chunk in _ahead(gather, range(skipped, self.steps_per_epoch, batches)):
+            yield from chunk
+
+    def _numbers(self, x: Array) -> Array:
+        """What the engine is given of samples."""
+        if self.raw:
+            return x
+        return x.astype(self.dtype, copy=False) if self.scaling is None else self.scaling.apply(x)
 
     def _masks(self, step: int, samples: int) -> dict[str, Array]:
         return {
@@ -91,7 +112,7 @@ class Batches:
         }
 
 
-def _ahead(gather: Callable[[int], Gathered], starts: Sequence[int]) -> Iterator[Gathered]:
+def _ahead(gather: Callable[[int], list[Gathered]], starts: Sequence[int]) -> Iterator[list[Gathered]]:
     """Each chunk, gathered while the one before is used: that waits for memory, the engine for the processor."""
     if len(starts) < 2:
         yield from map(gather, starts)

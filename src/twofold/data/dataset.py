@@ -9,22 +9,34 @@ from functools import cached_property
 import numpy as np
 
 from twofold.arrays import Array, all_finite, digest
+from twofold.engine import Scaling
 from twofold.errors import DataError
 from twofold.recipe.data import DataSpec
+
+BYTES_AT_ONCE = 1000
+"""Samples whose bytes are turned into numbers at once."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Inputs (samples, *sample) and their classes (samples,), as int64 from 0."""
+    """Inputs (samples, *sample) and their classes (samples,), as int64 from 0.
+
+    Images are kept as bytes, a quarter of the memory; `scaling` says what a network sees of them.
+    """
 
     x: Array
     y: Array
+    scaling: Scaling | None = None
 
     def __len__(self) -> int:
         return len(self.y)
 
     def __getitem__(self, index: Array | slice) -> Split:
-        return Split(self.x[index], self.y[index])
+        return Split(self.x[index], self.y[index], self.scaling)
+
+    def floats(self) -> Array:
+        """What a network sees of the samples."""
+        return self.x if self.scaling is None else self.scaling.apply(self.x)
 
 
 @dataclass(frozen=True)
@@ -56,10 +68,12 @@ class Dataset:
         return digest(arrays)
 
     def astype(self, dtype: str) -> Dataset:
-        """The same samples in another type; no copy where they have it already.
+        """The same samples as numbers of another type; no copy where they are that already. Bytes stay bytes.
 
         Raises `DataError` for a value that the type cannot hold.
         """
+        if self.train.scaling:
+            return self._scaled(self.train.scaling.astype(dtype))
         if self.train.x.dtype == dtype:
             return self
         with np.errstate(over="ignore"):
@@ -69,30 +83,61 @@ class Dataset:
         return converted
 
     def _map(self, change: Callable[[Array], Array]) -> Dataset:
-        parts = {name: Split(change(split.x), split.y) for name, split in self.splits()}
+        parts = {name: replace(split, x=change(split.x)) for name, split in self.splits()}
         return replace(self, **parts)
+
+    def _scaled(self, scaling: Scaling) -> Dataset:
+        return replace(self, **{name: replace(split, scaling=scaling) for name, split in self.splits()})
 
     def standardized(self, how: str) -> Dataset:
         """Minus the mean, over the standard deviation, both of the training samples; a constant stays 0."""
         if how == "none":
             return self
-        axis = 0 if how == "feature" else None
+        x = self.train.x
+        axis = {"global": None, "channel": (0, *range(2, x.ndim)), "feature": 0}[how]
+        if self.train.scaling:
+            return self._scaled(Scaling(*_byte_statistics(x, axis)))
         with np.errstate(over="ignore", invalid="ignore"):
-            mean = self.train.x.mean(axis=axis, dtype=np.float64)
-            std = np.asarray(self.train.x.std(axis=axis, dtype=np.float64))
+            mean = _beside(x.mean(axis=axis, dtype=np.float64, keepdims=True))
+            std = _beside(x.std(axis=axis, dtype=np.float64, keepdims=True))
         if not (all_finite(std) and all_finite(mean)):
             raise DataError(
                 "the data cannot be standardized: their squares are too large for float64. Scale them down."
             )
         std[std == 0] = 1
-        dtype = self.train.x.dtype
+        dtype = x.dtype
         return self._map(lambda x: ((x - mean.astype(dtype)) / std.astype(dtype)).astype(dtype, copy=False))
+
+
+def _beside(statistic: Array) -> Array:
+    """Without the axis of samples, to stand beside one of them."""
+    return np.asarray(statistic)[0]
+
+
+def _byte_statistics(x: Array, axis: int | tuple[int, ...] | None) -> tuple[Array, Array]:
+    """Mean and standard deviation of bytes, from sums that float64 holds exactly, a part at a time."""
+    total = squares = np.zeros((), np.float64)
+    for start in range(0, len(x), BYTES_AT_ONCE):
+        part = x[start : start + BYTES_AT_ONCE].astype(np.float64)
+        total = total + part.sum(axis=axis, keepdims=True)
+        squares = squares + np.square(part, out=part).sum(axis=axis, keepdims=True)
+    count = x.size / total.size
+    mean = total / count
+    std = np.sqrt(np.maximum(squares / count - mean**2, 0))
+    std[std == 0] = 1
+    return _beside(mean), _beside(std)
+
+
+def images(x: Array, y: Array) -> Split:
+    """Images as bytes (samples, channels, height, width), which a network sees divided by 255."""
+    shape = (1,) * (x.ndim - 1)
+    return Split(x, y, Scaling(np.zeros(shape), np.full(shape, 255.0)))
 
 
 def check_finite(dataset: Dataset, source: str, remedy: str = "Remove the sample or fill the value in.") -> None:
     """Raises `DataError` at the first NaN or infinity."""
     for name, split in dataset.splits():
-        if all_finite(split.x):
+        if split.scaling or all_finite(split.x):
             continue
         sample, *where = np.argwhere(~np.isfinite(split.x))[0]
         value = split.x[(sample, *where)]
@@ -122,8 +167,8 @@ def hold_out(x: Array, y: Array, classes: tuple[str, ...], spec: DataSpec, test:
     parts = {}
     for name, size in held.items():
         rest, parts[name] = _part(rest, y, size, spec.seed)
-    train, validation, testing = (Split(x[i], y[i]) for i in (rest, parts["validation"], parts["test"]))
-    return Dataset(train, validation, testing, classes)
+    whole = images(x, y) if x.dtype == np.uint8 else Split(x, y)
+    return Dataset(whole[rest], whole[parts["validation"]], whole[parts["test"]], classes)
 
 
 def _part(indices: Array, y: Array, size: int, seed: int) -> tuple[Array, Array]:

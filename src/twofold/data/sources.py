@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from functools import singledispatch
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from twofold.data.dataset import Dataset, Split, check_finite, hold_out
-from twofold.data.images import Progress, load_mnist, mnist_at_hand
+from twofold.data.folders import load_images
+from twofold.data.images import load_published, published_at_hand
+from twofold.data.published import Progress
 from twofold.data.tables import load_csv
 from twofold.recipe import Recipe
-from twofold.recipe.data import Blobs, Circles, Classification, Csv, DataSpec, Digits, Mnist, Moons
+from twofold.recipe.data import Blobs, Cifar10, Circles, Classification, Csv, DataSpec, Digits, Images, Mnist, Moons
 from twofold.streams import stream
 
 
@@ -32,9 +34,14 @@ def load_data(spec: DataSpec, progress: Progress = _silent) -> Dataset:
 
 def at_hand(spec: DataSpec) -> bool:
     """Whether the samples can be had without a download and without a file that is missing."""
-    if isinstance(spec, Mnist):
-        return mnist_at_hand()
-    return Path(spec.path).is_file() if isinstance(spec, Csv) else True
+    match spec:
+        case Mnist() | Cifar10():
+            return published_at_hand(spec)
+        case Images():
+            return os.path.isdir(spec.path)
+        case Csv():
+            return os.path.isfile(spec.path)
+    return True
 
 
 def random_data(recipe: Recipe, samples: int) -> Dataset:
@@ -107,8 +114,13 @@ def _(spec: Digits, progress: Progress) -> Dataset:
 
 
 @_load.register
-def _(spec: Mnist, progress: Progress) -> Dataset:
-    return load_mnist(spec, progress)
+def _(spec: Mnist | Cifar10, progress: Progress) -> Dataset:
+    return load_published(spec, progress)
+
+
+@_load.register
+def _(spec: Images, progress: Progress) -> Dataset:
+    return load_images(spec, progress)
 
 
 @_load.register

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import final
 
 import numpy as np
@@ -28,12 +29,114 @@ class Relu:
 
 
 @final
+class LeakyRelu:
+    """y = x where x > 0, else a x,  dx = dy where x > 0, else a dy: at 0 the slope is a, as in PyTorch."""
+
+    def __init__(self, negative_slope: float) -> None:
+        self.a = negative_slope
+
+    def forward(self, params: Arrays, x: Same, mode: Mode) -> tuple[Same, Array]:
+        """The cache is x."""
+        return np.where(x > 0, x, self.a * x), x
+
+    def backward(self, params: Arrays, cache: Array, dy: Same, wants_dx: bool = True) -> tuple[Same, dict[str, Array]]:
+        """a dy where the unit was off."""
+        return np.where(cache > 0, dy, self.a * dy), {}
+
+
+@final
+class Elu:
+    """y = x where x > 0, else α (exp(x) − 1),  dx = dy where x > 0, else dy · (y + α).
+
+    Clevert et al., Fast and accurate deep network learning by exponential linear units (2015).
+    """
+
+    def __init__(self, alpha: float) -> None:
+        self.alpha = alpha
+
+    def forward(self, params: Arrays, x: Same, mode: Mode) -> tuple[Same, Array]:
+        """The cache is x."""
+        return np.where(x > 0, x, self.alpha * np.expm1(np.minimum(x, 0))), x
+
+    def backward(self, params: Arrays, cache: Array, dy: Same, wants_dx: bool = True) -> tuple[Same, dict[str, Array]]:
+        """α exp(x) is the slope where the unit was off."""
+        return dy * np.where(cache > 0, 1, self.alpha * np.exp(np.minimum(cache, 0))), {}
+
+
+@final
+class Gelu:
+    """y = x Φ(x),  dx = dy · (Φ(x) + x φ(x)), Φ and φ the distribution function and the density of N(0, 1).
+
+    Hendrycks & Gimpel, Gaussian error linear units (2016).
+    """
+
+    def forward(self, params: Arrays, x: Same, mode: Mode) -> tuple[Same, Array]:
+        """Φ(x) = (1 + erf(x / √2)) / 2; the cache is x."""
+        return x * _normal_cdf(x), x
+
+    def backward(self, params: Arrays, cache: Array, dy: Same, wants_dx: bool = True) -> tuple[Same, dict[str, Array]]:
+        """φ(x) = exp(−x² / 2) / √(2π)."""
+        x = cache
+        density = np.exp(-0.5 * x * x) * (1 / math.sqrt(2 * math.pi))
+        return dy * (_normal_cdf(x) + x * density), {}
+
+
+def _normal_cdf(x: Array) -> Array:
+    from scipy.special import erf
+
+    return 0.5 * (1 + erf(x * math.sqrt(0.5)))
+
+
+@final
+class GeluTanh:
+    """y = x (1 + tanh u) / 2 with u = √(2/π) (x + 0.044715 x³): the older form, without erf.
+
+    dx = dy · ((1 + tanh u) / 2 + x (1 − tanh² u) / 2 · √(2/π) (1 + 3 · 0.044715 x²)).
+    """
+
+    def forward(self, params: Arrays, x: Same, mode: Mode) -> tuple[Same, Array]:
+        """The cache is x."""
+        return 0.5 * x * (1 + self._tanh(x)), x
+
+    def backward(self, params: Arrays, cache: Array, dy: Same, wants_dx: bool = True) -> tuple[Same, dict[str, Array]]:
+        """The product rule, and the chain rule through u."""
+        x, t = cache, self._tanh(cache)
+        slope = math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * x * x)
+        return dy * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * slope), {}
+
+    @staticmethod
+    def _tanh(x: Array) -> Array:
+        return np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x))
+
+
+@final
+class Silu:
+    """y = x σ(x),  dx = dy · σ(x) (1 + x (1 − σ(x))), σ the sigmoid.
+
+    Elfwing et al., Sigmoid-weighted linear units (2017).
+    """
+
+    def forward(self, params: Arrays, x: Same, mode: Mode) -> tuple[Same, Array]:
+        """The cache is x."""
+        return x * _sigmoid(x), x
+
+    def backward(self, params: Arrays, cache: Array, dy: Same, wants_dx: bool = True) -> tuple[Same, dict[str, Array]]:
+        """The slope nowhere jumps."""
+        x, s = cache, _sigmoid(cache)
+        return dy * s * (1 + x * (1 - s)), {}
+
+
+def _sigmoid(x: Array) -> Array:
+    return 0.5 + 0.5 * np.tanh(0.5 * x)  # the same function, and exp(−x) cannot overflow
+
+
+@final
 class Sigmoid:
     """y = 1 / (1 + exp(−x)),  dx = dy · y (1 − y)."""
 
     def forward(self, params: Arrays, x: Same, mode: Mode) -> tuple[Same, Array]:
         """The cache is y."""
-        y = 0.5 + 0.5 * np.tanh(0.5 * x)  # the same function, and exp(−x) cannot overflow
+        y = _sigmoid(x)
         return y, y
 
     def backward(self, params: Arrays, cache: Array, dy: Same, wants_dx: bool = True) -> tuple[Same, dict[str, Array]]:

@@ -9,20 +9,34 @@ from typing import Any, final
 import numpy as np
 
 from twofold.arrays import Array, Arrays
-from twofold.engine import Batch, State, check_shapes
-from twofold.numpy_engine.activations import Relu, Sigmoid, Softmax, Tanh
+from twofold.engine import Batch, State, check_shapes, floats
+from twofold.numpy_engine.activations import Elu, Gelu, GeluTanh, LeakyRelu, Relu, Sigmoid, Silu, Softmax, Tanh
+from twofold.numpy_engine.conv import Conv2d
 from twofold.numpy_engine.dense import Dense
 from twofold.numpy_engine.dropout import Dropout
 from twofold.numpy_engine.flatten import Flatten
-from twofold.numpy_engine.layer import EVALUATION, TRAINING, Layer, Mode
+from twofold.numpy_engine.layer import EVALUATION, TRAINING, Layer, Mode, Tracking
 from twofold.numpy_engine.losses import Loss, loss_function
+from twofold.numpy_engine.norm import BatchNorm, LayerNorm
 from twofold.numpy_engine.optimizers import Moments, Rule, clip, optimizer
-from twofold.recipe import Recipe, Shape
+from twofold.numpy_engine.pool import AvgPool2d, GlobalAvgPool2d, MaxPool2d
+from twofold.numpy_engine.windows import Windows
+from twofold.recipe import Network, Recipe, Shape
 from twofold.recipe import layers as specs
 
 LAYERS: dict[type[specs.LayerSpec], Callable[[Any], Layer]] = {
     specs.Dense: lambda spec: Dense(),
+    specs.Conv2d: lambda spec: Conv2d(Windows(*spec.window), spec.groups),
+    specs.MaxPool2d: lambda spec: MaxPool2d(Windows(*spec.window, spec.ceil_mode)),
+    specs.AvgPool2d: lambda spec: AvgPool2d(Windows(*spec.window), spec.count_include_pad),
+    specs.GlobalAvgPool2d: lambda spec: GlobalAvgPool2d(),
+    specs.BatchNorm: lambda spec: BatchNorm(spec.momentum, spec.eps),
+    specs.LayerNorm: lambda spec: LayerNorm(spec.axes, spec.eps),
     specs.Relu: lambda spec: Relu(),
+    specs.LeakyRelu: lambda spec: LeakyRelu(spec.negative_slope),
+    specs.Elu: lambda spec: Elu(spec.alpha),
+    specs.Gelu: lambda spec: GeluTanh() if spec.approximate == "tanh" else Gelu(),
+    specs.Silu: lambda spec: Silu(),
     specs.Sigmoid: lambda spec: Sigmoid(),
     specs.Tanh: lambda spec: Tanh(),
     specs.Softmax: lambda spec: Softmax(),
@@ -97,23 +111,28 @@ class NumpyEngine:
         built = {node.name: LAYERS[type(node.spec)](node.spec) for node in network.nodes} | dict(layers or {})
         self.names = [node.name for node in network.nodes]
         self.layout = Layout(network.parameters)
+        self._statistics = Layout(network.buffers)
         self._loss = loss or loss_function(recipe.loss)
         self._rule = rule or optimizer(recipe.optimizer)
         self._max_norm = recipe.optimizer.max_norm
-        self._vector = np.zeros(self.layout.size, recipe.training.dtype)
+        # One memory: the parameters, which the optimizer steps along, then the running statistics.
+        self._weights = np.zeros(self.layout.size + self._statistics.size, recipe.training.dtype)
+        self._vector = self._weights[: self.layout.size]
+        self._average = self._weights.copy() if recipe.training.ema else None
         self._moments: Moments = self._rule.init(self._vector)
         self._updates = 0
-        views = self.layout.views(self._vector)
-        self._layers = [
-            (node.name, built[node.name], {name: views[f"{node.name}.{name}"] for name in node.parameters})
-            for node in network.nodes
-        ]
+        self._layers = [built[name] for name in self.names]
+        self._tracking = [(i, layer) for i, layer in enumerate(self._layers) if isinstance(layer, Tracking)]
+        self._params = self._by_layer(network, self._weights)
+        self._averaged = self._params if self._average is None else self._by_layer(network, self._average)
         # Nothing before the first layer with parameters wants a gradient.
-        self._first = next((i for i, (_, _, params) in enumerate(self._layers) if params), len(self._layers))
+        self._first = next((i for i, node in enumerate(network.nodes) if node.parameters), len(self._layers))
 
     def load(self, state: State) -> None:
         """Take over a state, copied. Raises `UserError` where names or shapes are not this network's."""
-        _fill(self.layout.views(self._vector), state.parameters)
+        _fill(self._views(self._weights), {**state.parameters, **state.buffers})
+        if self._average is not None:
+            _fill(self._views(self._average), state.weights())
         self._moments = self._rule.init(self._vector)
         for name, vector in self._moments.items():
             if name in state.optimizer:
@@ -122,42 +141,68 @@ class NumpyEngine:
 
     def state(self) -> State:
         """A copy of the state."""
+        weights = self._weights.copy()
         moments = {name: self.layout.views(vector.copy()) for name, vector in self._moments.items()}
-        return State(self.layout.views(self._vector.copy()), moments, self._updates)
+        average = {} if self._average is None else self._views(self._average.copy())
+        buffers = self._statistics.views(weights[self.layout.size :])
+        return State(self.layout.views(weights), moments, self._updates, buffers, average)
 
     def step(self, batch: Batch) -> NumpyStep:
         """Forward through the layers, back through them, one update of the flat vector."""
-        outputs, caches = self._forward(batch.x.astype(self._vector.dtype, copy=False), batch.masks)
+        outputs, caches = self._forward(floats(batch, self._vector.dtype), batch.masks)
         loss, dy = self._loss(outputs[-1], batch.target)
         gradient = self._backward(caches, dy)
         clipped = clip(gradient, self._max_norm) if self._max_norm else gradient
         self._updates += 1
         self._rule.update(self._vector, clipped, self._moments, batch.lr, self._updates)
+        self._track(caches)
+        if self._average is not None:
+            self._average += (1 - batch.ema) * (self._weights - self._average)
         return NumpyStep(self, outputs, loss, gradient)
 
     def predict(self, x: Array) -> Array:
         """The logits in evaluation mode."""
-        y = x.astype(self._vector.dtype, copy=False)
-        for _, layer, params in self._layers:
-            y, _ = layer.forward(params, y, EVALUATION)
-        return y
+        return self.outputs(x)[-1]
+
+    def outputs(self, x: Array) -> list[Array]:
+        """What each layer gives in evaluation mode, with the averaged weights where the recipe has them."""
+        found = [x.astype(self._vector.dtype, copy=False)]
+        for layer, params in zip(self._layers, self._averaged, strict=True):
+            found.append(layer.forward(params, found[-1], EVALUATION)[0])
+        return found[1:]
+
+    def _views(self, weights: Array) -> dict[str, Array]:
+        """Parameters and running statistics by name, sharing the memory of `weights`."""
+        return {**self.layout.views(weights), **self._statistics.views(weights[self.layout.size :])}
+
+    def _by_layer(self, network: Network, weights: Array) -> list[dict[str, Array]]:
+        views = self._views(weights)
+        return [
+            {name: views[f"{node.name}.{name}"] for name in node.parameters | node.buffers} for node in network.nodes
+        ]
 
     def _forward(self, x: Array, masks: Mapping[str, Array]) -> tuple[list[Array], list[Any]]:
         outputs, caches = [], []
-        for name, layer, params in self._layers:
+        for name, layer, params in zip(self.names, self._layers, self._params, strict=True):
             mode = Mode(True, masks[name]) if name in masks else TRAINING
             x, cache = layer.forward(params, x, mode)
             outputs.append(x)
             caches.append(cache)
         return outputs, caches
 
+    def _track(self, caches: list[Any]) -> None:
+        """The running statistics after the batch."""
+        for index, layer in self._tracking:
+            for name, value in layer.running(self._params[index], caches[index]).items():
+                self._params[index][name][...] = value
+
     def _backward(self, caches: list[Any], dy: Array) -> Array:
         """The gradient of all parameters as one new vector, in the order of the layout."""
         pieces: list[Array] = []
         for index in range(len(self._layers) - 1, self._first - 1, -1):
-            _, layer, params = self._layers[index]
-            dx, grads = layer.backward(params, caches[index], dy, index > self._first)
-            pieces[:0] = [grads[name].reshape(-1) for name in params]
+            params = self._params[index]
+            dx, grads = self._layers[index].backward(params, caches[index], dy, index > self._first)
+            pieces[:0] = [grads[name].reshape(-1) for name in params if name in grads]
             if dx is not None:
                 dy = dx
         return np.concatenate(pieces) if pieces else np.zeros_like(self._vector)

@@ -39,3 +39,12 @@ class Layer(Protocol):
         `wants_dx` is false for the first layer with parameters: nothing uses its ∂L/∂x, which may then be `None`.
         """
         ...
+
+
+@runtime_checkable
+class Tracking(Layer, Protocol):
+    """A layer with running statistics: they come in with the parameters and go out here, never on the object."""
+
+    def running(self, params: Arrays, cache: Any) -> dict[str, Array]:
+        """The running statistics after the pass that gave `cache`, by name."""
+        ...

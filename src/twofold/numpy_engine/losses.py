@@ -15,23 +15,33 @@ Loss = Callable[[Array, Array], tuple[float, Array]]
 
 
 def cross_entropy(
-    logits: Float[Array, "batch classes"], target: Int[Array, "batch"], reduction: str = "mean"
+    logits: Float[Array, "batch classes"],
+    target: Int[Array, "batch"],
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
 ) -> tuple[float, Float[Array, "batch classes"]]:
     """Mean cross-entropy in nats, and its gradient. `torch.nn.functional.cross_entropy`.
 
     L = −(1/n) Σ log softmax(z)[target],   ∂L/∂z = (softmax(z) − onehot(target)) / n
 
     The division by n is here and nowhere else: every later gradient is a mean over the batch because this one is.
-    With `reduction="sum"` there is none.
+    With `reduction="sum"` there is none. With label smoothing ε the target is (1 − ε) onehot + ε / C for C classes:
+
+    L = −(1/n) Σ ((1 − ε) log softmax(z)[target] + (ε / C) Σ_c log softmax(z)[c]).   Szegedy et al. (2015), section 7.
     """
     rows = np.arange(len(logits))
     n = len(logits) if reduction == "mean" else 1
     z = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)
     e = np.exp(z)
     total = np.add.reduce(e, axis=-1, keepdims=True)
-    loss = float(np.add.reduce(np.log(total[:, 0]) - z[rows, target])) / n
+    log_total = np.log(total[:, 0])
+    loss = float(np.add.reduce(log_total - z[rows, target])) / n
     dz = e / (n * total)
-    dz[rows, target] -= 1 / n
+    dz[rows, target] -= (1 - label_smoothing) / n
+    if label_smoothing:
+        uniform = float(np.add.reduce(log_total - z.mean(axis=-1))) / n
+        loss = (1 - label_smoothing) * loss + label_smoothing * uniform
+        dz -= label_smoothing / (n * logits.shape[-1])
     return loss, dz
 
 
@@ -56,4 +66,5 @@ LOSSES = {"cross_entropy": cross_entropy, "mean_squared": mean_squared}
 
 def loss_function(spec: CrossEntropy | MeanSquared) -> Loss:
     """The loss of a recipe, with its reduction."""
-    return partial(LOSSES[spec.kind], reduction=spec.reduction)
+    options = spec.model_dump(exclude={"kind"})
+    return partial(LOSSES[spec.kind], **options)

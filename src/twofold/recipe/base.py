@@ -12,6 +12,15 @@ Shape: TypeAlias = tuple[int | None, ...]
 """The shape of one sample, without the batch. `None`: known only once the data are read."""
 
 
+Pair: TypeAlias = tuple[int, int]
+"""Height and width."""
+
+
+def pair(size: int | Pair) -> Pair:
+    """Height and width: one number stands for both."""
+    return (size, size) if isinstance(size, int) else size
+
+
 def elements(shape: Shape) -> int | None:
     """How many numbers a tensor of the shape holds; `None` while a size is unknown."""
     sizes = [size for size in shape if size is not None]

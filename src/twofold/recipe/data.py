@@ -9,10 +9,20 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
 from pydantic_core.core_schema import ValidationInfo
 
-from twofold.recipe.base import Part, Shape
+from twofold.recipe.base import Part, Shape, pair
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Holdout = Share | Annotated[int, Field(ge=1)]
+
+
+Side = Annotated[int, Field(ge=1, le=4096)]
+
+
+def absolute(path: str, info: ValidationInfo) -> str:
+    """A path that a recipe's file names starts at that file's folder."""
+    context: dict[str, Any] = info.context or {}
+    path = os.path.expanduser(path)
+    return os.path.abspath(os.path.join(context["folder"], path)) if "folder" in context else path
 
 
 class DataSpec(Part, abc.ABC):
@@ -20,9 +30,9 @@ class DataSpec(Part, abc.ABC):
 
     validation: Holdout = 0.0
     """Held out of the training samples: a share of all samples below 1, or a whole number of samples."""
-    standardize: Literal["none", "global", "feature"] = "none"
-    """Subtract the mean and divide by the standard deviation of the training samples: of all values
-    together (`global`), or of each feature (`feature`)."""
+    standardize: Literal["none", "global", "channel", "feature"] = "none"
+    """Subtract the mean and divide by the standard deviation of the training samples: of all values together
+    (`global`), of each channel of images (`channel`), or of each feature (`feature`)."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
     """Of the source's generator and of the split."""
 
@@ -109,23 +119,79 @@ class Digits(_Split):
         return 10
 
 
-class Mnist(DataSpec):
+class _Published(DataSpec, abc.ABC):
+    """Images with a test set of their own; the validation samples are the last ones of the training set."""
+
+    samples: PositiveInt | None = None
+    """Train on the first so many images only; validation and test stay whole."""
+    root: Annotated[str, Field(min_length=1)] | None = None
+    """A folder that torchvision left. Without it: below TWOFOLD_DATA, then in the cache, then the Hub."""
+
+    @field_validator("root")
+    @classmethod
+    def _from_the_recipe(cls, root: str | None, info: ValidationInfo) -> str | None:
+        return root if root is None else absolute(root, info)
+
+    @property
+    def class_count(self) -> int | None:
+        return 10
+
+
+class Mnist(_Published):
     """70,000 handwritten digits of 28x28 pixels, divided by 255, with a test set of their own: `ylecun/mnist`.
 
-    The validation samples are the last ones of the training set.
+    The validation samples are the last ones of the training set. `root` holds torchvision's `MNIST/raw`.
     """
 
     source: Literal["mnist"] = "mnist"
-    samples: PositiveInt | None = None
-    """Train on the first so many images only; validation and test stay whole."""
 
     @property
     def sample_shape(self) -> Shape:
         return (1, 28, 28)
 
+
+class Cifar10(_Published):
+    """60,000 colour images of 32x32 pixels, divided by 255, with a test set of their own: `uoft-cs/cifar10`.
+
+    The validation samples are the last ones of the training set. `root` holds torchvision's `cifar-10-batches-py`
+    or `cifar-10-batches-bin`.
+    """
+
+    source: Literal["cifar10"] = "cifar10"
+
+    @property
+    def sample_shape(self) -> Shape:
+        return (3, 32, 32)
+
+
+class Images(_Split):
+    """A folder of one's own, `train/CLASS/*` and `test/CLASS/*`: files of any size, resized and divided by 255.
+
+    Where there is no folder `test`, a share of the training images is held out.
+    """
+
+    source: Literal["images"] = "images"
+    path: Annotated[str, Field(min_length=1)]
+    """The folder; a relative path starts at the recipe's own folder."""
+    size: Side | Annotated[tuple[Side, Side], Field(strict=False)]
+    """Height and width that every image is resized to: one number, or two."""
+    channels: Literal[1, 3] = 3
+    """1: grey; 3: colour."""
+    classes: Annotated[int, Field(ge=2)] | None = None
+    """How many classes there are, where the folder is not at hand to say so."""
+
+    @field_validator("path")
+    @classmethod
+    def _from_the_recipe(cls, path: str, info: ValidationInfo) -> str:
+        return absolute(path, info)
+
+    @property
+    def sample_shape(self) -> Shape:
+        return (self.channels, *pair(self.size))
+
     @property
     def class_count(self) -> int | None:
-        return 10
+        return self.classes
 
 
 class Csv(_Split):
@@ -142,7 +208,7 @@ class Csv(_Split):
     """What stands between two columns."""
     classes: Annotated[int, Field(ge=2)] | None = None
     """How many classes there are, where the file is not at hand to say so."""
-    standardize: Literal["none", "global", "feature"] = "feature"
+    standardize: Literal["none", "global", "channel", "feature"] = "feature"
     """As for every source; by default each column is standardized, since columns differ in unit."""
 
     @field_validator("delimiter")
@@ -155,9 +221,7 @@ class Csv(_Split):
     @field_validator("path")
     @classmethod
     def _from_the_recipe(cls, path: str, info: ValidationInfo) -> str:
-        context: dict[str, Any] = info.context or {}
-        path = os.path.expanduser(path)
-        return os.path.abspath(os.path.join(context["folder"], path)) if "folder" in context else path
+        return absolute(path, info)
 
     @property
     def sample_shape(self) -> Shape:
@@ -169,6 +233,6 @@ class Csv(_Split):
 
 
 Data = Annotated[
-    Moons | Circles | Blobs | Classification | Digits | Mnist | Csv,
+    Moons | Circles | Blobs | Classification | Digits | Mnist | Cifar10 | Images | Csv,
     Field(discriminator="source"),
 ]

@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticUndefined
 
 from twofold.errors import did_you_mean
+from twofold.recipe.augmentation import Augmentation
 from twofold.recipe.base import Part
 from twofold.recipe.data import Data
 from twofold.recipe.layers import Layer
@@ -23,6 +24,8 @@ Explained: TypeAlias = tuple[KeyPath, str, str]
 
 TAGS = {"layers": "kind", "data": "source"}
 UNIONS = {"data": Data, "layers": Layer, "loss": Loss, "optimizer": Optimizer, "schedule": Schedule, "initial": Initial}
+PLAIN: dict[str, type[BaseModel]] = {"augmentation": Augmentation, "training": Training}
+"""The tables without kinds."""
 NOUNS = {
     "layers": "layer kind",
     "data": "source",
@@ -116,8 +119,8 @@ def _model(path: KeyPath, raw: Any) -> type[BaseModel] | None:
     if not path:
         return Recipe
     section = str(path[0])
-    if section == "training":
-        return Training
+    if section in PLAIN:
+        return PLAIN[section]
     if section not in UNIONS:
         return None
     for part in path[: 2 if section == "layers" else 1]:

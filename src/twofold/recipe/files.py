@@ -15,7 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from twofold.errors import Fault, RecipeError, UnknownNameError, UserError, did_you_mean, nearest
 from twofold.recipe.data import Data
-from twofold.recipe.faults import Explained, explain
+from twofold.recipe.faults import PLAIN, Explained, explain
+from twofold.recipe.fit import misfits
 from twofold.recipe.layers import Layer
 from twofold.recipe.network import NetworkFault, infer
 from twofold.recipe.places import KeyPath, Place, places
@@ -176,7 +177,7 @@ def _parse(text: str, label: str, name: str, folder: Path | None, settings: dict
         return recipe
     # The fit of the layers has better places and remedies than the model's one sentence for all of them.
     faults = [fault for fault in found if fault[0]] + [fault for fault in found if not fault[0] and "lacks" in fault[1]]
-    faults += _network_faults(raw, [path for path, _, _ in found])
+    faults += _network_faults(raw, [path for path, _, _ in found]) + _misfits(raw)
     raise RecipeError(_located(faults, text, label, settings))
 
 
@@ -205,6 +206,16 @@ def _network_faults(raw: dict[str, Any], wrong: Sequence[KeyPath]) -> list[Expla
         return ("layers",) if fault.layer is None else ("layers", fault.layer)
 
     return [(path(fault), fault.rule, fault.remedy) for fault in infer(data, layers)[1]]
+
+
+def _misfits(raw: dict[str, Any]) -> list[Explained]:
+    """Faults between tables, where each by itself is sound."""
+    kinds: dict[str, Any] = {"data": Data, "layers": tuple[Layer, ...], **PLAIN}
+    try:
+        parts = [TypeAdapter[Any](kind).validate_python(raw.get(name, {})) for name, kind in kinds.items()]
+    except ValidationError:
+        return []
+    return [tuple(misfit) for misfit in misfits(*parts)]
 
 
 def _located(faults: list[Explained], text: str, label: str, settings: Mapping[KeyPath, Any]) -> list[Fault]:

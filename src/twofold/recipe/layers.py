@@ -9,29 +9,11 @@ from __future__ import annotations
 import abc
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
-from twofold.recipe.base import Part, Shape, elements
-
-
-class LayerSpec(Part, abc.ABC):
-    """A layer of a recipe. Final classes below; each is told from the others by its `kind`."""
-
-    def refuses(self, shape: Shape) -> str:
-        """Why this layer cannot take inputs of `shape`, or an empty string."""
-        return ""
-
-    @abc.abstractmethod
-    def output_shape(self, shape: Shape) -> Shape:
-        """The shape of the output for an input of `shape`."""
-
-    def parameter_shapes(self, shape: Shape) -> dict[str, Shape]:
-        """The shape of each parameter by its PyTorch name, for an input of `shape`."""
-        return {}
-
-    def mask_shape(self, shape: Shape) -> Shape | None:
-        """The shape of the random mask that the layer wants for each training sample, or `None`."""
-        return None
+from twofold.recipe.base import Shape, elements
+from twofold.recipe.layer import LayerSpec, Refusal
+from twofold.recipe.windows import AvgPool2d, Conv2d, GlobalAvgPool2d, MaxPool2d
 
 
 class Dense(LayerSpec):
@@ -43,8 +25,8 @@ class Dense(LayerSpec):
     bias: bool = True
     """Whether b is added."""
 
-    def refuses(self, shape: Shape) -> str:
-        return "" if shape else "takes at least one axis of features"
+    def refuses(self, shape: Shape) -> Refusal | None:
+        return None if shape else Refusal("takes at least one axis of features")
 
     def output_shape(self, shape: Shape) -> Shape:
         return (*shape[:-1], self.units)
@@ -77,6 +59,36 @@ class Tanh(_Elementwise):
     kind: Literal["tanh"] = "tanh"
 
 
+class LeakyRelu(_Elementwise):
+    """y = x where x > 0, else a x: a unit that is off still passes a little gradient. `torch.nn.LeakyReLU`."""
+
+    kind: Literal["leaky_relu"] = "leaky_relu"
+    negative_slope: Annotated[float, Field(ge=0)] = 0.01
+    """a."""
+
+
+class Elu(_Elementwise):
+    """y = x where x > 0, else α (exp(x) − 1). `torch.nn.ELU`."""
+
+    kind: Literal["elu"] = "elu"
+    alpha: PositiveFloat = 1.0
+    """α: −α is the least output."""
+
+
+class Gelu(_Elementwise):
+    """y = x Φ(x), Φ the distribution function of N(0, 1). `torch.nn.GELU`."""
+
+    kind: Literal["gelu"] = "gelu"
+    approximate: Literal["none", "tanh"] = "none"
+    """`tanh`: Φ(x) ≈ (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2."""
+
+
+class Silu(_Elementwise):
+    """y = x / (1 + exp(−x)), also called swish. `torch.nn.SiLU`."""
+
+    kind: Literal["silu"] = "silu"
+
+
 class Softmax(_Elementwise):
     """y = exp(x) / Σ exp(x), over the last axis. `torch.nn.Softmax(dim=-1)`."""
 
@@ -103,7 +115,72 @@ class Flatten(LayerSpec):
         return (elements(shape),)
 
 
+class BatchNorm(_Elementwise):
+    """y = γ (x − μ) / √(σ² + ε) + β, a mean and a variance for each channel (axis 1) over the batch and the plane.
+
+    In training those of the batch; in evaluation the running ones. `torch.nn.BatchNorm1d`, `torch.nn.BatchNorm2d`.
+    """
+
+    kind: Literal["batch_norm"] = "batch_norm"
+    momentum: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """The weight of the **new** batch in the running mean and variance."""
+    eps: PositiveFloat = 1e-5
+    """ε."""
+    affine: bool = True
+    """Whether there are γ (`weight`) and β (`bias`)."""
+
+    def refuses(self, shape: Shape) -> Refusal | None:
+        if len(shape) in (1, 3):
+            return None
+        return Refusal("takes features (N, features) or images (N, channels, height, width)")
+
+    def parameter_shapes(self, shape: Shape) -> dict[str, Shape]:
+        return {"weight": shape[:1], "bias": shape[:1]} if self.affine else {}
+
+    def buffer_shapes(self, shape: Shape) -> dict[str, Shape]:
+        return {"running_mean": shape[:1], "running_var": shape[:1]}
+
+
+class LayerNorm(_Elementwise):
+    """y = γ (x − μ) / √(σ² + ε) + β, a mean and a variance for each sample over its last axes. `torch.nn.LayerNorm`."""
+
+    kind: Literal["layer_norm"] = "layer_norm"
+    axes: PositiveInt | None = None
+    """Over how many of the last axes; over the whole sample where left out."""
+    eps: PositiveFloat = 1e-5
+    """ε."""
+    affine: bool = True
+    """Whether there are γ (`weight`) and β (`bias`), one for each element normalized over."""
+
+    def refuses(self, shape: Shape) -> Refusal | None:
+        if self.axes is None or self.axes <= len(shape):
+            return None
+        return Refusal(
+            f"over {self.axes} axes takes samples of at least as many", f"Set `axes` to at most {len(shape)}."
+        )
+
+    def parameter_shapes(self, shape: Shape) -> dict[str, Shape]:
+        normalized = shape[-self.axes :] if self.axes else shape
+        return {"weight": normalized, "bias": normalized} if self.affine else {}
+
+
 Layer = Annotated[
-    Dense | Relu | Sigmoid | Tanh | Softmax | Dropout | Flatten,
+    Dense
+    | Conv2d
+    | MaxPool2d
+    | AvgPool2d
+    | GlobalAvgPool2d
+    | BatchNorm
+    | LayerNorm
+    | Relu
+    | LeakyRelu
+    | Elu
+    | Gelu
+    | Silu
+    | Sigmoid
+    | Tanh
+    | Softmax
+    | Dropout
+    | Flatten,
     Field(discriminator="kind"),
 ]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from twofold.recipe.base import Shape, elements
 from twofold.recipe.data import DataSpec
-from twofold.recipe.layers import LayerSpec, Relu, Softmax
+from twofold.recipe.layer import LayerSpec
+from twofold.recipe.layers import Relu, Softmax
 from twofold.recipe.training import CrossEntropy, MeanSquared
 
 MOST_PARAMETERS = 10**9
@@ -24,6 +25,8 @@ class Node:
     output_shape: Shape
     parameters: dict[str, Shape]
     """By the layer's own names: `weight`, `bias`."""
+    buffers: dict[str, Shape] = field(default_factory=dict)
+    """Running statistics, by the layer's own names: `running_mean`, `running_var`."""
 
     @property
     def kind(self) -> str:
@@ -46,6 +49,16 @@ class Network:
     def parameters(self) -> dict[str, Shape]:
         """The shape of every parameter by its full name, in PyTorch's order: `"1.weight"`."""
         return {f"{node.name}.{name}": shape for node in self.nodes for name, shape in node.parameters.items()}
+
+    @cached_property
+    def buffers(self) -> dict[str, Shape]:
+        """The shape of every running statistic by its full name: `"1.running_mean"`."""
+        return {f"{node.name}.{name}": shape for node in self.nodes for name, shape in node.buffers.items()}
+
+    @property
+    def largest(self) -> int:
+        """How many numbers a sample has where it has most: what a batch needs of memory."""
+        return max(elements(shape) or 1 for node in self.nodes for shape in (node.input_shape, node.output_shape))
 
     @property
     def count(self) -> int | None:
@@ -93,20 +106,29 @@ def shape_text(shape: Shape, batch: bool = True) -> str:
 
 def infer(data: DataSpec, layers: Sequence[LayerSpec]) -> tuple[Network, list[NetworkFault]]:
     """Walk through the layers with the shape of a sample; stops at the first layer that refuses it."""
-    shape, nodes = data.sample_shape, list[Node]()
-    for index, spec in enumerate(layers):
-        if refusal := spec.refuses(shape):
-            rule = f"`{kind_of(spec)}` {refusal}; it gets {shape_text(shape)}"
-            return Network(tuple(nodes)), [NetworkFault(index, rule)]
-        output = spec.output_shape(shape)
-        nodes.append(Node(str(index), spec, shape, output, spec.parameter_shapes(shape)))
-        shape = output
+    nodes, shape, refused = walk(data.sample_shape, layers)
+    if refused:
+        return Network(tuple(nodes)), refused
     faults = _ending_faults(data, shape, len(layers) - 1) + _size_faults(nodes)
     if not faults and not any(node.parameters for node in nodes):
         kinds = ", ".join(f"`{node.kind}`" for node in nodes)
         rule = f"at least one of the `layers` must hold parameters to train; got {kinds}"
         faults = [NetworkFault(len(layers) - 1, rule, 'End with { kind = "dense", units = CLASSES }.')]
     return Network(tuple(nodes)), faults
+
+
+def walk(shape: Shape, layers: Sequence[LayerSpec]) -> tuple[list[Node], Shape, list[NetworkFault]]:
+    """The layers in their places for samples of a shape, the shape at the end, and the layer that refuses its input."""
+    nodes = list[Node]()
+    for index, spec in enumerate(layers):
+        if refusal := spec.refuses(shape):
+            rule = f"`{kind_of(spec)}` {refusal.rule}; it gets {shape_text(shape)}"
+            return nodes, shape, [NetworkFault(index, rule, refusal.remedy)]
+        output = spec.output_shape(shape)
+        parameters, buffers = spec.parameter_shapes(shape), spec.buffer_shapes(shape)
+        nodes.append(Node(str(index), spec, shape, output, parameters, buffers))
+        shape = output
+    return nodes, shape, []
 
 
 def _size_faults(nodes: Sequence[Node]) -> list[NetworkFault]:

@@ -7,8 +7,10 @@ from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from twofold.recipe.augmentation import Augmentation
 from twofold.recipe.base import Part
 from twofold.recipe.data import Data
+from twofold.recipe.fit import misfits
 from twofold.recipe.layers import Layer
 from twofold.recipe.network import Network, infer, notes
 from twofold.recipe.training import (
@@ -25,7 +27,7 @@ from twofold.recipe.training import (
 
 
 class Recipe(Part):
-    """Data, layers, loss, optimizer, schedule, initial weights and training of one run.
+    """Data, layers, loss, optimizer, schedule, initial weights, augmentation and training of one run.
 
     Valid by construction: pydantic's `ValidationError` lists what is wrong, `twofold.load_recipe` says it
     with file and line.
@@ -41,6 +43,7 @@ class Recipe(Part):
     optimizer: Optimizer = Sgd()
     schedule: Schedule = Constant()
     initial: Initial = DefaultInitial()
+    augmentation: Augmentation = Augmentation()
     training: Training = Training()
 
     @field_validator("name")
@@ -53,10 +56,11 @@ class Recipe(Part):
         return name
 
     @model_validator(mode="after")
-    def _layers_fit(self) -> Self:
+    def _parts_fit(self) -> Self:
         _, faults = infer(self.data, self.layers)
-        if faults:
-            raise ValueError("; ".join(fault.rule for fault in faults))
+        found = [*faults, *misfits(self.data, self.layers, self.augmentation, self.training)]
+        if found:
+            raise ValueError("; ".join(fault.rule for fault in found))
         return self
 
     @property

@@ -24,6 +24,9 @@ class CrossEntropy(_Loss):
     """Mean over the batch of −log softmax(z)[target], in nats; z are logits. `torch.nn.CrossEntropyLoss`."""
 
     kind: Literal["cross_entropy"] = "cross_entropy"
+    label_smoothing: Fraction = 0.0
+    """ε: the target is 1 − ε + ε / C at the true one of C classes and ε / C at the others. Training only: what is
+    reported is the loss without."""
 
 
 class MeanSquared(_Loss):
@@ -216,13 +219,20 @@ class Orthogonal(Part):
     """Factor on the orthogonal matrix."""
 
 
+class Dirac(Part):
+    """As `default`, but of every convolution after the first the kernels of the first outputs pass one channel on as it
+    is: a deep network begins nearly as the identity. `torch.nn.init.dirac_`."""
+
+    kind: Literal["dirac"] = "dirac"
+
+
 class Zeros(Part):
     """Everything 0: all hidden units stay alike, which is what it is there to show."""
 
     kind: Literal["zeros"] = "zeros"
 
 
-Initial = Annotated[DefaultInitial | Normal | Glorot | He | Orthogonal | Zeros, Field(discriminator="kind")]
+Initial = Annotated[DefaultInitial | Normal | Glorot | He | Orthogonal | Dirac | Zeros, Field(discriminator="kind")]
 
 Engines = tuple[Literal["numpy", "torch"], ...]
 
@@ -240,12 +250,28 @@ class Training(Part):
     """Units between two evaluations; the first comes before training, the last after it."""
     evaluate_unit: Unit | None = None
     """What `evaluate_every` counts; as the length where left out."""
+    evaluate_samples: PositiveInt | None = None
+    """At most so many of the training samples are evaluated; all of them where left out."""
+    flip_test: bool = False
+    """Evaluate images as the mean of the outputs for the image and its mirror image."""
+    ema: Fraction = 0.0
+    """The weight of the past in a moving average of weights and running statistics, which then predicts; at update k at
+    most (1 + k) / (10 + k). 0: none."""
+    keep: Literal["last", "best"] = "last"
+    """Which weights a run keeps: those at its end, or those of the evaluation with the best validation accuracy."""
+    patience: PositiveInt | None = None
+    """Stop after so many evaluations in a row without a lower validation loss."""
     seed: NonNegativeInt = 0
     """Of initial weights, order and masks."""
     engines: Annotated[Engines, Field(strict=False, min_length=1)] = ("numpy", "torch")
     """Which engines are trained, in this order."""
     dtype: Literal["float32", "float64"] = "float32"
     """Of parameters and arithmetic, in both engines."""
+    autocast: Literal["none", "bfloat16"] = "none"
+    """`bfloat16`: the torch engine's products and convolutions take and give 16 bits, in training and evaluation; its
+    parameters keep 32. Faster where the processor or the device has such products. NumPy has none."""
+    compile: bool = False
+    """Whether the torch engine's forward and backward pass go through `torch.compile`: slow to begin; needs a compiler."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Of the torch engine. `auto`: CUDA where there is one."""
 
@@ -264,6 +290,8 @@ class Training(Part):
             found.append(f"give `epochs` or `steps`, not both; got {epochs} and {steps}")
         if isinstance(engines, list | tuple) and any(engines.count(name) > 1 for name in engines):
             found.append(f"`engines` names each engine once; got {list(engines)}")
+        if values.get("autocast") == "bfloat16" and values.get("dtype") == "float64":
+            found.append('`autocast = "bfloat16"` wants `dtype = "float32"`; got "float64"')
         return found
 
     @property

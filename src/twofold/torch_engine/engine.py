@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from functools import partial, singledispatch
+from itertools import accumulate
 from typing import final
 
 import numpy as np
@@ -12,10 +14,11 @@ import torch._dynamo
 from torch import Tensor, nn
 
 from twofold.arrays import Array, Arrays
-from twofold.engine import Batch, State, check_shapes
+from twofold.engine import Batch, Scaling, State, check_shapes
 from twofold.errors import UserError
 from twofold.recipe import Recipe
 from twofold.recipe.training import Adam, Adamw, CrossEntropy, Loss, MeanSquared, Optimizer, Rmsprop, Sgd
+from twofold.recipe.windows import Conv2d
 from twofold.torch_engine.modules import build
 
 
@@ -62,33 +65,55 @@ class TorchStep:
 
 @final
 class TorchEngine:
-    """The same network as a user of PyTorch would write it: an ordinary `nn.Sequential`, in `module`."""
+    """The same network as a user of PyTorch would write it: an ordinary `nn.Sequential`, in `module`.
+
+    `averaged` is what predicts: a copy of it with the moving average of its weights where the recipe asks for one.
+    """
 
     name = "torch"
 
     def __init__(self, recipe: Recipe) -> None:
         self.device = resolve_device(recipe.training.device)
         self.dtype: torch.dtype = getattr(torch, recipe.training.dtype)
-        self.module = build(recipe.network).to_empty(device=self.device).to(self.dtype)
+        # PyTorch's convolutions are faster where the channels lie innermost, and in half the bits.
+        convolves = any(isinstance(node.spec, Conv2d) for node in recipe.network.nodes)
+        self._format = torch.channels_last if convolves else torch.contiguous_format
+        self._autocast = recipe.training.autocast == "bfloat16"
+        self.module = build(recipe.network).to_empty(device=self.device).to(self.dtype, memory_format=self._format)
         self.parameters = dict(self.module.named_parameters())
+        self.buffers = {name: self.module.get_buffer(name) for name in recipe.network.buffers}
         with torch.no_grad():
-            for parameter in self.parameters.values():
-                parameter.zero_()
-        self._modules = list(self.module)
+            for tensor in (*self.module.parameters(), *self.module.buffers()):
+                tensor.zero_()
+        self.averaged = deepcopy(self.module) if recipe.training.ema else self.module
+        self._names = [node.name for node in recipe.network.nodes]
         self._loss = _loss(recipe.loss)
         self._max_norm = recipe.optimizer.max_norm
         self._spec = recipe.optimizer
         self._optimizer = _optimizer(self._spec, list(self.parameters.values()))
         self._updates = 0
+        self._run = torch.compile(self._forward) if recipe.training.compile else self._forward
 
     def load(self, state: State) -> None:
         """Take over a state, copied. Raises `UserError` where names or shapes are not this network's."""
-        tensors = self._tensors(state.parameters)
-        with torch.no_grad():
-            for name, parameter in self.parameters.items():
-                parameter.copy_(tensors[name])
+        self._copy({**state.parameters, **state.buffers}, self.module)
+        if self.averaged is not self.module:
+            self._copy(state.weights(), self.averaged)
         self._updates = state.updates
         self._load_moments(state)
+
+    @torch.no_grad()
+    def _copy(self, arrays: Arrays, module: nn.Module) -> None:
+        """Into the module's own memory, whose order of axes an array need not share."""
+        held = self._held(module)
+        check_shapes({name: tuple(tensor.shape) for name, tensor in held.items()}, arrays)
+        for name, tensor in held.items():
+            tensor.copy_(_tensor(arrays[name]))
+
+    def _held(self, module: nn.Module) -> dict[str, Tensor]:
+        """Parameters and running statistics of the module by name."""
+        buffers = {name: module.get_buffer(name) for name in self.buffers}
+        return {**dict(module.named_parameters()), **buffers}
 
     def _load_moments(self, state: State) -> None:
         """This optimizer's own; one that the state lacks starts at 0."""
@@ -97,10 +122,15 @@ class TorchEngine:
         device = self.device if self._optimizer.param_groups[0].get("fused") else "cpu"
         for parameter in self.parameters.values():
             held[parameter] = {"step": torch.tensor(float(state.updates), device=device)}
+        shapes = {name: tuple(parameter.shape) for name, parameter in self.parameters.items()}
         for moment in MOMENTS[type(self._spec)](self._spec):
-            tensors = self._tensors(state.optimizer[moment]) if moment in state.optimizer else {}
+            arrays = state.optimizer.get(moment)
+            if arrays is not None:
+                check_shapes(shapes, arrays)
             for name, parameter in self.parameters.items():
-                held[parameter][moment] = tensors[name] if tensors else torch.zeros_like(parameter)
+                # In the parameter's order of axes: fused kernels walk through both memories side by side.
+                memory = torch.zeros_like(parameter, requires_grad=False)
+                held[parameter][moment] = memory if arrays is None else memory.copy_(_tensor(arrays[name]))
 
     def state(self) -> State:
         """A copy of the state."""
@@ -108,8 +138,9 @@ class TorchEngine:
             moment: {name: self._moment(parameter, moment) for name, parameter in self.parameters.items()}
             for moment in MOMENTS[type(self._spec)](self._spec)
         }
-        parameters = {name: _array(parameter, copy=True) for name, parameter in self.parameters.items()}
-        return State(parameters, moments, self._updates)
+        parameters, buffers = _arrays(self.parameters), _arrays(self.buffers)
+        average = {} if self.averaged is self.module else _arrays(self._held(self.averaged))
+        return State(parameters, moments, self._updates, buffers, average)
 
     def _moment(self, parameter: nn.Parameter, moment: str) -> Array:
         """Moments do not exist before the first update; they are 0 then."""
@@ -120,8 +151,14 @@ class TorchEngine:
         """Forward, autograd, one update."""
         if not self.module.training:  # asked first: setting it anew costs more than a layer
             self.module.train()
-        outputs = self._forward(self._input(batch.x), batch.masks)
-        loss = self._loss(outputs[-1], _tensor(batch.target).to(self.device))
+        masks = {name: _tensor(mask).to(self.device) for name, mask in batch.masks.items()}
+        x = self._input(batch.x, batch.scaling)
+        if self._autocast:
+            with torch.autocast(self.device.type, torch.bfloat16):
+                outputs = self._run(x, masks)
+        else:
+            outputs = self._run(x, masks)
+        loss = self._loss(outputs[-1].to(self.dtype), _tensor(batch.target).to(self.device))
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         gradients = [parameter.grad for parameter in self.parameters.values()]
@@ -130,7 +167,14 @@ class TorchEngine:
         self._optimizer.param_groups[0]["lr"] = batch.lr
         self._optimizer.step()
         self._updates += 1
+        if self.averaged is not self.module:
+            self._average(batch.ema)
         return TorchStep(self, outputs, loss, gradients)
+
+    @torch.no_grad()
+    def _average(self, ema: float) -> None:
+        averages, weights = self._held(self.averaged), self._held(self.module)
+        torch._foreach_lerp_(list(averages.values()), list(weights.values()), 1 - ema)
 
     def _clip(self, gradients: Sequence[Tensor | None], max_norm: float) -> None:
         """In copies: the step's record keeps the gradients as they were."""
@@ -138,33 +182,43 @@ class TorchEngine:
             parameter.grad = None if gradient is None else gradient.clone()
         nn.utils.clip_grad_norm_(self.parameters.values(), max_norm)
 
-    @torch.inference_mode()
     def predict(self, x: Array) -> Array:
         """The logits in evaluation mode."""
-        self.module.eval()
-        return _array(self.module(self._input(x)))
+        return _array(self._evaluated(x, lambda x: [self.averaged(x)])[-1])
 
-    def _input(self, x: Array) -> Tensor:
-        return _tensor(x).to(self.device, self.dtype)
+    def outputs(self, x: Array) -> list[Array]:
+        """What each layer gives in evaluation mode."""
 
-    def _forward(self, x: Tensor, masks: Mapping[str, Array]) -> list[Tensor]:
+        def each(x: Tensor) -> list[Tensor]:
+            return list(accumulate(self.averaged, lambda x, module: module(x), initial=x))[1:]
+
+        return [_array(output) for output in self._evaluated(x, each)]
+
+    @torch.inference_mode()
+    def _evaluated(self, x: Array, run: Callable[[Tensor], list[Tensor]]) -> list[Tensor]:
+        self.averaged.eval()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._autocast):
+            return run(self._input(x))
+
+    def _input(self, x: Array, scaling: Scaling | None = None) -> Tensor:
+        """On the device; bytes travel as bytes and are scaled there."""
+        inputs = _tensor(x).to(self.device)
+        if scaling is None:
+            inputs = inputs.to(self.dtype)
+        else:
+            shift, divisor = (_tensor(part).to(self.device, self.dtype) for part in scaling)
+            inputs = inputs.to(self.dtype).sub_(shift).div_(divisor)
+        return inputs.contiguous(memory_format=self._format) if inputs.dim() == 4 else inputs
+
+    def _forward(self, x: Tensor, masks: Mapping[str, Tensor]) -> list[Tensor]:
         outputs = []
-        for index, module in enumerate(self._modules):
+        for name, module in zip(self._names, self.module, strict=True):
             if isinstance(module, nn.Dropout):
-                x = self._drop(x, masks.get(str(index)), module.p)
+                x = x if name not in masks else x * masks[name] / (1 - module.p)  # the batch's mask, none of its own
             else:
                 x = module(x)
             outputs.append(x)
         return outputs
-
-    def _drop(self, x: Tensor, mask: Array | None, p: float) -> Tensor:
-        """`nn.Dropout` with the mask of the batch in place of one of its own."""
-        return x if mask is None else x * _tensor(mask).to(self.device) / (1 - p)
-
-    def _tensors(self, arrays: Arrays) -> dict[str, Tensor]:
-        """A copy of arrays of this network's names and shapes, on the device."""
-        check_shapes({name: tuple(parameter.shape) for name, parameter in self.parameters.items()}, arrays)
-        return {name: _tensor(arrays[name]).to(self.device, self.dtype, copy=True) for name in self.parameters}
 
 
 def resolve_device(device: str) -> torch.device:
@@ -181,7 +235,12 @@ def _tensor(array: Array) -> Tensor:
 
 
 def _array(tensor: Tensor, copy: bool = False) -> Array:
-    return tensor.detach().to("cpu", copy=copy).numpy()
+    dtype = torch.float32 if tensor.dtype is torch.bfloat16 else tensor.dtype  # NumPy has no bfloat16
+    return tensor.detach().to("cpu", dtype, copy=copy).numpy()
+
+
+def _arrays(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
+    return {name: _array(tensor, copy=True) for name, tensor in tensors.items()}
 
 
 @singledispatch
@@ -191,7 +250,7 @@ def _loss(spec: Loss) -> Callable[[Tensor, Tensor], Tensor]:
 
 @_loss.register
 def _(spec: CrossEntropy) -> Callable[[Tensor, Tensor], Tensor]:
-    return partial(nn.functional.cross_entropy, reduction=spec.reduction)
+    return partial(nn.functional.cross_entropy, reduction=spec.reduction, label_smoothing=spec.label_smoothing)
 
 
 @_loss.register

@@ -8,6 +8,7 @@ from torch import nn
 
 from twofold.recipe import Network, Node
 from twofold.recipe import layers as specs
+from twofold.torch_engine.conv import Conv2d
 
 
 def build(network: Network) -> nn.Sequential:
@@ -23,6 +24,63 @@ def _module(spec: specs.LayerSpec, node: Node) -> nn.Module:
 @_module.register
 def _(spec: specs.Dense, node: Node) -> nn.Module:
     return nn.Linear(node.input_shape[-1] or 0, spec.units, bias=spec.bias, device="meta")
+
+
+@_module.register
+def _(spec: specs.Conv2d, node: Node) -> nn.Module:
+    kernel, stride, padding, dilation = spec.window
+    channels = node.input_shape[0] or 0
+    return Conv2d(
+        channels, spec.channels, kernel, stride, padding, dilation, spec.groups, bias=spec.bias, device="meta"
+    )
+
+
+@_module.register
+def _(spec: specs.MaxPool2d, node: Node) -> nn.Module:
+    return nn.MaxPool2d(*spec.window, ceil_mode=spec.ceil_mode)
+
+
+@_module.register
+def _(spec: specs.AvgPool2d, node: Node) -> nn.Module:
+    kernel, stride, padding, _ = spec.window
+    return nn.AvgPool2d(kernel, stride, padding, count_include_pad=spec.count_include_pad)
+
+
+@_module.register
+def _(spec: specs.GlobalAvgPool2d, node: Node) -> nn.Module:
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
+@_module.register
+def _(spec: specs.BatchNorm, node: Node) -> nn.Module:
+    kind = nn.BatchNorm2d if len(node.input_shape) == 3 else nn.BatchNorm1d
+    return kind(node.input_shape[0] or 0, spec.eps, spec.momentum, spec.affine, device="meta")
+
+
+@_module.register
+def _(spec: specs.LayerNorm, node: Node) -> nn.Module:
+    shape = [size or 0 for size in (node.input_shape[-spec.axes :] if spec.axes else node.input_shape)]
+    return nn.LayerNorm(shape, spec.eps, spec.affine, device="meta")
+
+
+@_module.register
+def _(spec: specs.LeakyRelu, node: Node) -> nn.Module:
+    return nn.LeakyReLU(spec.negative_slope)
+
+
+@_module.register
+def _(spec: specs.Elu, node: Node) -> nn.Module:
+    return nn.ELU(spec.alpha)
+
+
+@_module.register
+def _(spec: specs.Gelu, node: Node) -> nn.Module:
+    return nn.GELU(spec.approximate)
+
+
+@_module.register
+def _(spec: specs.Silu, node: Node) -> nn.Module:
+    return nn.SiLU()
 
 
 @_module.register

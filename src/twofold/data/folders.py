@@ -1,0 +1,178 @@
+"""A folder of one's own images, a folder a class: every faulty file is named. Decoding is Pillow's."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.data.dataset import Dataset, hold_out, images
+from twofold.data.published import Labelled, Progress
+from twofold.data.tables import MOST_FAULTS
+from twofold.errors import DataError, MissingExtraError, did_you_mean
+from twofold.recipe.base import pair
+from twofold.recipe.data import Images
+
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "PPM", "WEBP")
+"""Those that Pillow decodes by itself: for some others it starts a program."""
+
+Classes = dict[str, list[Path]]
+"""The files of each class, by its name."""
+
+
+def load_images(spec: Images, progress: Progress) -> Dataset:
+    """Read, check, resize, split. Raises `DataError` with up to ten faults, each with its file.
+
+    Files are taken class by class, in the order of their names. The first frame counts, the camera's orientation is
+    honoured, transparency is dropped. Resizing is Pillow's bilinear filter, whose support grows with the factor by
+    which an image shrinks, so that nothing aliases.
+    """
+    try:
+        import PIL.Image  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError(str(error.name), "images", "the source `images`") from error
+    parts = _listed(spec)
+    classes = tuple(parts["train"])
+    if spec.classes is not None and spec.classes != len(classes):
+        raise DataError(f"{spec.path}: `train` holds {len(classes)} classes; `data.classes` says {spec.classes}.")
+    arrays = _decoded(spec, parts, progress)
+    try:
+        dataset = hold_out(*arrays["train"], classes, spec, 0.0 if "test" in parts else spec.test)
+    except DataError as error:
+        raise DataError(f"{spec.path}: {error}") from None
+    test = images(*arrays["test"]) if "test" in parts else dataset.test
+    return Dataset(dataset.train, dataset.validation, test, classes)
+
+
+def _raise(faults: list[str]) -> None:
+    if faults:
+        more = [f"and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
+        raise DataError("\n".join(faults[:MOST_FAULTS] + more))
+
+
+def _listed(spec: Images) -> dict[str, Classes]:
+    """The files of `train` and, where it is there, of `test`."""
+    base = Path(spec.path)
+    if not os.path.isdir(base):
+        raise DataError(f"no folder {spec.path}; a relative `data.path` starts at the folder of the recipe's file.")
+    if not os.path.isdir(base / "train"):
+        raise DataError(
+            f"{base}: no folder `train`; the layout is train/CLASS/FILE, one folder a class, and test/CLASS/FILE "
+            "where there are images to test on."
+        )
+    faults: list[str] = []
+    parts = {part: _classes(base / part, faults) for part in ("train", "test") if os.path.lexists(base / part)}
+    train = list(parts["train"])
+    if len(train) < 2:
+        names = f"one class only, `{train[0]}`" if train else "no folder of a class"
+        faults.append(f"{base / 'train'}: holds {names}; a classifier needs at least two.")
+    if "test" in parts and not parts["test"]:
+        faults.append(f"{base / 'test'}: holds no folder of a class; fill it, or remove it to hold out a share.")
+    for name in parts.get("test", {}):
+        if name not in train:
+            rule = f"`train` has no class of that name; {did_you_mean(name, train)}"
+            faults.append(f"{base / 'test' / name}: {rule}")
+    _raise(faults)
+    return parts
+
+
+def _entries(folder: Path, faults: list[str]) -> list[Path]:
+    """What lies in a folder, by name, but for what is hidden."""
+    try:
+        return [folder / name for name in sorted(os.listdir(folder)) if not name.startswith(".")]
+    except OSError as error:
+        faults.append(f"{folder}: cannot be read: {error.strerror}")
+        return []
+
+
+def _classes(folder: Path, faults: list[str]) -> Classes:
+    found: Classes = {}
+    for entry in _entries(folder, faults):
+        if not os.path.isdir(entry):
+            faults.append(f"{entry}: lies directly in `{folder.name}`; put it into the folder of its class.")
+            continue
+        if not entry.name.isprintable():
+            faults.append(f"{str(entry)!a}: the name of a class must be printable text; rename the folder.")
+        found[entry.name] = files = _entries(entry, faults)
+        faults += [
+            f"{file}: is no file; images lie directly in the folder of their class."
+            for file in files
+            if not os.path.isfile(file)
+        ]
+        if not files:
+            faults.append(f"{entry}: holds no image; add some, or remove the folder.")
+    return found
+
+
+def _decoded(spec: Images, parts: dict[str, Classes], progress: Progress) -> dict[str, Labelled]:
+    """Every image as bytes, beside the number of its class in `train`."""
+    import PIL.Image
+
+    numbers = {name: number for number, name in enumerate(parts["train"])}
+    arrays: dict[str, Labelled] = {}
+    faults: list[str] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of damaged remarks in a file whose pixels are whole
+        warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
+        for part, classes in parts.items():
+            files = [(file, numbers[name]) for name, files in classes.items() for file in files]
+            x = np.empty((len(files), spec.channels, *pair(spec.size)), np.uint8)
+            for at, (file, _) in enumerate(files):
+                if at % 100 == 0:
+                    progress(f"decoding {part}", at, len(files))
+                try:
+                    x[at] = _image(file, spec)
+                except Exception as error:  # on damaged files, decoders raise whatever they stumble over
+                    faults.append(f"{file}: {_rule(error)}")
+            progress(f"decoding {part}", len(files), len(files))
+            arrays[part] = x, np.array([number for _, number in files], np.int64)
+    _raise(faults)
+    return arrays
+
+
+def _image(file: Path, spec: Images) -> Array:
+    """One image as bytes (channels, height, width)."""
+    from PIL import Image, ImageOps
+
+    height, width = pair(spec.size)
+    with Image.open(file, formats=FORMATS) as opened:
+        upright = _eight_bits(ImageOps.exif_transpose(opened))
+    plain = upright.convert("L" if spec.channels == 1 else "RGB")
+    pixels = np.asarray(plain.resize((width, height), Image.Resampling.BILINEAR))
+    return pixels.reshape(height, width, spec.channels).transpose(2, 0, 1)
+
+
+def _eight_bits(image: Any) -> Any:
+    """16 bits a pixel to 8: Pillow's own conversion would turn all above 255 into white."""
+    from PIL import Image
+
+    if image.mode == "F":
+        raise _RefusedError("holds fractions, of a range that is not known; save it with 8 bits a channel")
+    if not image.mode.startswith("I"):
+        return image
+    pixels = np.asarray(image)
+    if pixels.min() < 0 or pixels.max() >= 1 << 16:
+        raise _RefusedError("holds more than 16 bits a pixel; save it with 8 bits a channel")
+    return Image.fromarray((pixels >> 8).astype(np.uint8))
+
+
+class _RefusedError(Exception):
+    """A rule that an image breaks."""
+
+
+def _rule(error: Exception) -> str:
+    from PIL import Image, UnidentifiedImageError
+
+    match error:
+        case _RefusedError():
+            return str(error)
+        case UnidentifiedImageError():
+            return f"is no image of a known format ({', '.join(FORMATS)}); remove or convert it"
+        case Image.DecompressionBombWarning() | Image.DecompressionBombError():
+            return f"is too large to be opened safely: {str(error).split(',')[0]}; save a smaller copy"
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return f"is damaged or cannot be read: {reason[:200]}; replace or remove it"

@@ -1,0 +1,64 @@
+"""Published sets of images: what each holds, and the checks that every way of reading one goes through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.errors import DataError
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is done, how much of it, and how much there is."""
+
+Labelled = tuple[Array, Array]
+"""Images as bytes (samples, channels, height, width), and their classes as int64 (samples,)."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """A set of images with a training set and a test set of its own."""
+
+    name: str
+    title: str
+    hub: str
+    """Owner and name on the Hugging Face Hub."""
+    column: str
+    """The column of the images there; their classes are in `label`."""
+    shape: tuple[int, int, int]
+    """Channels, height, width."""
+    sizes: Mapping[str, int]
+    classes: tuple[str, ...]
+
+
+MNIST = Published(
+    name="mnist",
+    title="MNIST",
+    hub="ylecun/mnist",
+    column="image",
+    shape=(1, 28, 28),
+    sizes={"train": 60_000, "test": 10_000},
+    classes=tuple(str(digit) for digit in range(10)),
+)
+CIFAR10 = Published(
+    name="cifar10",
+    title="CIFAR-10",
+    hub="uoft-cs/cifar10",
+    column="img",
+    shape=(3, 32, 32),
+    sizes={"train": 50_000, "test": 10_000},
+    classes=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+)
+
+
+def checked_labels(labels: Array, published: Published, place: str | Path, record: str, remedy: str) -> Array:
+    """As int64. Raises `DataError` at the first that is no class; `record` is the word for where it stands."""
+    last = len(published.classes) - 1
+    wrong = np.flatnonzero((labels < 0) | (labels > last))
+    if len(wrong):
+        at = int(wrong[0])
+        raise DataError(f"{place}: {record} {at}: the label must be 0 to {last}; got {labels[at]}. {remedy}")
+    return labels.astype(np.int64)

@@ -1,0 +1,174 @@
+"""The folders that torchvision leaves on a disk: everything that a file says of itself is checked before it is used."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import os
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.data.pickles import PickledArray, unpickled
+from twofold.data.published import Labelled, Progress, Published, checked_labels
+from twofold.errors import DataError
+
+AGAIN = "Remove the file and let torchvision download it again."
+MOST_PICKLE = 2
+"""A pickle may take so many times the bytes of its images: as text, half of them take two."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A way in which a set lies on a disk."""
+
+    folders: tuple[str, ...]
+    """Below the folder that was given: itself, or further in."""
+    files: Mapping[str, tuple[str, ...]]
+    """By split; for IDX each a pair of images and labels with one beginning."""
+    read: Callable[[Published, Path, int], Labelled]
+    """From a file that should hold so many images."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A folder of a known layout."""
+
+    published: Published
+    folder: Path
+    layout: Layout
+
+    def read(self, split: str, progress: Progress) -> Labelled:
+        """A whole split, in the order of its files."""
+        names = self.layout.files[split]
+        size = self.published.sizes[split] // len(names)
+        parts: list[Labelled] = []
+        for name in names:
+            progress(f"reading {self.published.title}, {split}", len(parts), len(names))
+            parts.append(self.layout.read(self.published, self.folder / name, size))
+        progress(f"reading {self.published.title}, {split}", len(names), len(names))
+        images, labels = zip(*parts, strict=True)
+        return np.concatenate(images), np.concatenate(labels)
+
+
+def find(published: Published, base: Path) -> Found | None:
+    """The folder of the set in `base`, or `base` itself; known by any of its files."""
+    for layout in LAYOUTS[published.name]:
+        for place in layout.folders:
+            folder = base / place
+            names = [name for names in layout.files.values() for name in names]
+            if any(os.path.isfile(path) for name in names for path in _forms(folder / name)):
+                return Found(published, folder, layout)
+    return None
+
+
+def _forms(path: Path) -> list[Path]:
+    """The file, and for IDX the four in which it may be there."""
+    if not path.name.endswith("-"):
+        return [path]
+    names = (f"{path.name}images-idx3-ubyte", f"{path.name}labels-idx1-ubyte")
+    return [path.with_name(name + ending) for name in names for ending in ("", ".gz")]
+
+
+def _read_idx(published: Published, path: Path, size: int) -> Labelled:
+    """http://yann.lecun.com/exdb/mnist: big-endian magic number and sizes, then a byte a value."""
+    channels, height, width = published.shape
+    plain_images, packed_images, plain_labels, packed_labels = _forms(path)
+    images = _idx(plain_images, packed_images, {"magic number": 2051, "images": size, "rows": height, "columns": width})
+    labels = _idx(plain_labels, packed_labels, {"magic number": 2049, "labels": size})
+    place = plain_labels if os.path.isfile(plain_labels) else packed_labels
+    return images.reshape(size, channels, height, width), checked_labels(labels, published, place, "image", AGAIN)
+
+
+def _idx(plain: Path, packed: Path, header: Mapping[str, int]) -> Array:
+    """The bytes after a header that must be this one; a file that unpacks to more is not unpacked further."""
+    path = plain if os.path.isfile(plain) else packed
+    if not os.path.isfile(path):
+        raise DataError(f"no file {plain}, nor with .gz; torchvision's download is not complete. Run it again.")
+    promised = math.prod(list(header.values())[1:])
+    try:
+        with gzip.open(path) if path is packed else path.open("rb") as file:
+            head = file.read(4 * len(header))
+            _check_header(path, head, header)
+            content = file.read(promised + 1)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"{path}: not a whole gzip file ({error}). {AGAIN}") from error
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+    if len(content) != promised:
+        got = "more" if len(content) > promised else str(len(content))
+        raise DataError(f"{path}: {promised} bytes must follow the header; got {got}. {AGAIN}")
+    return np.frombuffer(content, np.uint8)
+
+
+def _check_header(path: Path, head: bytes, header: Mapping[str, int]) -> None:
+    if len(head) < 4 * len(header):
+        raise DataError(
+            f"{path}: the header must take {4 * len(header)} bytes; the file ends after {len(head)}. {AGAIN}"
+        )
+    for (name, wanted), got in zip(header.items(), np.frombuffer(head, ">u4").tolist(), strict=True):
+        if got != wanted:
+            raise DataError(f"{path}: the header must give {wanted} as {name}; got {got}. {AGAIN}")
+
+
+def _whole(path: Path, most: int) -> bytes:
+    """The content; of a file with more than `most` bytes, one byte more than that."""
+    try:
+        with path.open("rb") as file:
+            return file.read(most + 1)
+    except FileNotFoundError:
+        raise DataError(f"no file {path}; torchvision's download is not complete. Run it again.") from None
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _read_cifar_bin(published: Published, path: Path, size: int) -> Labelled:
+    """https://www.cs.toronto.edu/~kriz/cifar.html: records of one byte of label and 3072 of pixels, plane by plane."""
+    record = 1 + math.prod(published.shape)
+    raw = _whole(path, size * record)
+    if len(raw) != size * record:
+        got = "more" if len(raw) > size * record else str(len(raw))
+        raise DataError(f"{path}: {size} records of {record} bytes make {size * record}; got {got}. {AGAIN}")
+    records = np.frombuffer(raw, np.uint8).reshape(size, record)
+    labels = checked_labels(records[:, 0], published, path, "record", AGAIN)
+    return records[:, 1:].reshape(size, *published.shape), labels
+
+
+def _read_cifar_pickle(published: Published, path: Path, size: int) -> Labelled:
+    """The same as a pickled dictionary of `data`, bytes (10000, 3072), and `labels`, a list."""
+    pixels = math.prod(published.shape)
+    most = MOST_PICKLE * size * pixels + (1 << 20)
+    raw = _whole(path, most)
+    if len(raw) > most:
+        raise DataError(f"{path}: a batch of {size} images takes at most {most} bytes; the file holds more. {AGAIN}")
+    batch = unpickled(path, raw)
+    data, labels = (batch.get(key.encode(), batch.get(key)) for key in ("data", "labels"))
+    images = data.uint8((size, pixels)) if isinstance(data, PickledArray) else None
+    if images is None:
+        raise DataError(f"{path}: `data` must be an array of {size} x {pixels} bytes (uint8). {AGAIN}")
+    if not isinstance(labels, list) or len(labels) != size:
+        got = f"{len(labels)} of them" if isinstance(labels, list) else f"`{type(labels).__name__}`"
+        raise DataError(f"{path}: `labels` must be a list of {size} numbers; got {got}. {AGAIN}")
+    for at, label in enumerate(labels):
+        if type(label) is not int or abs(label) > 255:
+            got = label if type(label) is int else f"`{type(label).__name__}`"
+            raise DataError(f"{path}: record {at}: the label must be 0 to 9; got {got}. {AGAIN}")
+    return images.reshape(size, *published.shape), checked_labels(np.array(labels), published, path, "record", AGAIN)
+
+
+_TRAIN = tuple(f"data_batch_{number}" for number in range(1, 6))
+LAYOUTS = {
+    "mnist": (Layout((".", "raw", "MNIST/raw"), {"train": ("train-",), "test": ("t10k-",)}, _read_idx),),
+    "cifar10": (
+        Layout(
+            (".", "cifar-10-batches-bin"),
+            {"train": tuple(f"{name}.bin" for name in _TRAIN), "test": ("test_batch.bin",)},
+            _read_cifar_bin,
+        ),
+        Layout((".", "cifar-10-batches-py"), {"train": _TRAIN, "test": ("test_batch",)}, _read_cifar_pickle),
+    ),
+}

@@ -1,0 +1,81 @@
+"""Windows over the plane: which elements of the input each one sees.
+
+Images are (N, C, H, W) in shape. In memory the channels lie innermost, as in PyTorch's `channels_last`: then an element
+of the window is a run of numbers, not single ones far apart. A layer takes either order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.recipe.base import Pair
+from twofold.recipe.windows import steps
+
+
+class Element(NamedTuple):
+    """One element of the window, over all places of the window at which it lies within the input."""
+
+    row: int
+    column: int
+    inputs: tuple[slice, slice]
+    """Where it lies in the input's plane, window after window."""
+    outputs: tuple[slice, slice]
+    """Of which windows: the rows and columns of the output's plane."""
+
+
+class Windows(NamedTuple):
+    """Sizes of a sliding window, each as height and width. What lies beyond the input is left out, not copied."""
+
+    kernel: Pair
+    stride: Pair
+    padding: Pair
+    dilation: Pair
+    ceil_mode: bool = False
+
+    def plane(self, height: int, width: int) -> Pair:
+        """How many windows lie below and beside each other."""
+        sizes = zip((height, width), self.kernel, self.stride, self.padding, self.dilation, strict=True)
+        rows, columns = (steps(*axis, self.ceil_mode) for axis in sizes)
+        return rows, columns
+
+    def elements(self, height: int, width: int) -> Iterator[Element]:
+        """The window's elements in row order, without those that never lie within the input."""
+        plane = self.plane(height, width)
+        for row in range(self.kernel[0]):
+            for column in range(self.kernel[1]):
+                down = self._along(0, row, height, plane[0])
+                across = self._along(1, column, width, plane[1])
+                if down and across:
+                    yield Element(row, column, (down[0], across[0]), (down[1], across[1]))
+
+    def _along(self, axis: int, index: int, size: int, count: int) -> tuple[slice, slice] | None:
+        """Window k has its element at k · stride + offset: the k for which that is within the input."""
+        stride = self.stride[axis]
+        offset = index * self.dilation[axis] - self.padding[axis]
+        first = max(0, -(offset // stride))  # ⌈−offset / stride⌉
+        last = min(count - 1, (size - 1 - offset) // stride)
+        if last < first:
+            return None
+        start = first * stride + offset
+        return slice(start, start + (last - first) * stride + 1, stride), slice(first, last + 1)
+
+
+def channels_last(x: Array) -> Array:
+    """(N, C, H, W) → (N, H, W, C): a view."""
+    return x.transpose(0, 2, 3, 1)
+
+
+def channels_first(x: Array) -> Array:
+    """(N, H, W, C) → (N, C, H, W): a view."""
+    return x.transpose(0, 3, 1, 2)
+
+
+def empty_images(shape: tuple[int, ...], dtype: np.dtype, fill: float | int | None = None) -> Array:
+    """(N, C, H, W) with the channels innermost in memory."""
+    n, c, h, w = shape
+    memory = np.empty((n, h, w, c), dtype) if fill is None else np.full((n, h, w, c), fill, dtype)
+    return channels_first(memory)

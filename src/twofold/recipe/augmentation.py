@@ -1,0 +1,59 @@
+"""How training images are varied: each epoch sees another variant of every image, evaluation the images themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt
+
+from twofold.recipe.base import Part
+
+Stage = Annotated[tuple[Annotated[int, Field(ge=1)], Annotated[float, Field(gt=0, le=1)]], Field(strict=False)]
+"""Pixels a side, share of the training."""
+
+
+class Augmentation(Part):
+    """Variants of the training images, drawn by position: the same for every engine, and after a resumption too."""
+
+    flip: Literal["none", "random", "alternating"] = "none"
+    """Mirror images left to right: each with probability 1/2, or `alternating`, half of them in even epochs and the
+    other half in odd ones, so that two epochs show every image both ways."""
+    translate: NonNegativeInt = 0
+    """Shift by a whole number of pixels, at most so many, along each axis."""
+    padding: Literal["zeros", "reflect"] = "zeros"
+    """What comes in where a translated image has gone: zeros (black), or the image mirrored at its border."""
+    cutout: NonNegativeInt = 0
+    """Side of a square of the image that is set to what the network sees as 0; its centre lies anywhere."""
+    shift: NonNegativeFloat = 0.0
+    """Shift by any number of pixels, at most so many, along each axis. With `rotate` and `elastic` one resampling,
+    linear between pixels, 0 beyond the border."""
+    rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
+    """Rotate about the centre, by at most so many degrees."""
+    elastic: NonNegativeFloat = 0.0
+    """Bend: every pixel comes from elsewhere, so many pixels away (root mean square), neighbours together."""
+    elastic_scale: Annotated[float, Field(ge=2)] = 7.0
+    """Pixels between the points where the bending is drawn; smooth between them."""
+
+    grow: Annotated[tuple[Stage, ...], Field(strict=False)] = ()
+    """`[[24, 0.5]]`: images of 24 x 24 pixels for the first half of the training, then whole ones: the first steps,
+    which learn what is coarse, cost less. Several pairs follow each other. For networks that take any size."""
+
+    @classmethod
+    def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
+        grow = values.get("grow", ())
+        try:
+            total = sum(share for _, share in grow)
+        except (TypeError, ValueError):
+            return []
+        return [f"the shares of `grow` must add up to at most 1; got {total:g}"] if total > 1 else []
+
+    @property
+    def any(self) -> bool:
+        """Whether images are varied at all."""
+        return self != Augmentation(padding=self.padding, elastic_scale=self.elastic_scale)
+
+    @property
+    def resamples(self) -> bool:
+        """Whether pixels come from between pixels."""
+        return bool(self.shift or self.rotate or self.elastic)

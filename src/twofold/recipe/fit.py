@@ -1,0 +1,80 @@
+"""Rules between the tables of a recipe: what one asks for, another must hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from twofold.recipe.augmentation import Augmentation
+from twofold.recipe.base import Shape
+from twofold.recipe.data import DataSpec
+from twofold.recipe.layer import LayerSpec
+from twofold.recipe.network import Node, walk
+from twofold.recipe.training import Training
+
+
+class Misfit(NamedTuple):
+    """Two tables that do not fit: the key to point at, the rule, the next step."""
+
+    path: tuple[str, ...]
+    rule: str
+    remedy: str
+
+
+def misfits(
+    data: DataSpec, layers: Sequence[LayerSpec], augmentation: Augmentation, training: Training
+) -> list[Misfit]:
+    """What is wrong between tables that may each be right."""
+    found = []
+    shape = data.sample_shape
+    if len(shape) != 3:
+        wants = {"augmentation": augmentation.any, "training.flip_test": training.flip_test}
+        found += [
+            Misfit(
+                tuple(key.split(".")), f"`{key}` wants images; the samples have {_axes(len(shape))}", "Leave it out."
+            )
+            for key, wanted in wants.items()
+            if wanted
+        ]
+    else:
+        found += _translation(shape, augmentation) + _growth(shape, layers, augmentation)
+    if not data.validation:
+        wants = {"keep": training.keep == "best", "patience": training.patience is not None}
+        found += [
+            Misfit(("training", key), f"`{key}` watches the validation samples; there are none", "Set data.validation.")
+            for key, wanted in wants.items()
+            if wanted
+        ]
+    return found
+
+
+def _translation(shape: Shape, augmentation: Augmentation) -> list[Misfit]:
+    least = min(size or 1 for size in shape[1:])
+    if augmentation.translate < least:
+        return []
+    rule = f"`translate` must be smaller than the image, {shape[1]} x {shape[2]}; got {augmentation.translate}"
+    return [Misfit(("augmentation", "translate"), rule, f"Set it to at most {least - 1}.")]
+
+
+def _growth(shape: Shape, layers: Sequence[LayerSpec], augmentation: Augmentation) -> list[Misfit]:
+    """Images of every size must go through the same network."""
+    whole, *_ = walk(shape, layers)
+    for size, _ in augmentation.grow:
+        nodes, _, refused = walk((shape[0], size, size), layers)
+        rule = next((fault.rule for fault in refused), "")
+        if not refused:
+            pairs = zip(nodes, whole, strict=False)
+            other = next((a.name for a, b in pairs if a.parameters != b.parameters or _mask(a) != _mask(b)), None)
+            rule = "" if other is None else f"layer {other} (`{whole[int(other)].kind}`) would have another shape"
+        if rule:
+            remedy = "Choose another size, or put a `global_avg_pool2d` before the dense layers."
+            return [Misfit(("augmentation", "grow"), f"`grow`: with images of {size} x {size}, {rule}", remedy)]
+    return []
+
+
+def _mask(node: Node) -> Shape | None:
+    return node.spec.mask_shape(node.input_shape)
+
+
+def _axes(count: int) -> str:
+    return "one axis of features" if count == 1 else f"{count} axes"
