@@ -144,7 +144,7 @@ def test_layers_and_seeds_differ(name: str) -> None:
 @pytest.mark.parametrize(("channels", "groups"), [(6, 1), (3, 1), (2, 1), (6, 3)], ids=str)
 @pytest.mark.parametrize("kernel", [3, (1, 5)], ids=str)
 def test_dirac_kernels_pass_their_channel_on(channels: int, groups: int, kernel: Any) -> None:
-    """As PyTorch's on the first outputs; the first convolution, and the outputs beyond the inputs, are the default's."""
+    """As PyTorch's on the first outputs; the first convolution, and outputs beyond the inputs, are the default's."""
     conv = {"kind": "conv2d", "channels": 3, "kernel": kernel, "padding": 2}
     layers = [conv, RELU, {**conv, "channels": channels, "groups": groups}, {"kind": "flatten"}, dense(10)]
     pictures = {"data": {"source": "digits"}}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, final
 
 import numpy as np
@@ -161,15 +161,20 @@ class NumpyEngine:
         return NumpyStep(self, outputs, loss, gradient)
 
     def predict(self, x: Array) -> Array:
-        """The logits in evaluation mode."""
-        return self.outputs(x)[-1]
+        """The logits in evaluation mode, of the averaged weights where the recipe has them."""
+        for y in self._evaluated(x):
+            x = y
+        return x
 
     def outputs(self, x: Array) -> list[Array]:
-        """What each layer gives in evaluation mode, with the averaged weights where the recipe has them."""
-        found = [x.astype(self._vector.dtype, copy=False)]
+        """What each layer gives in evaluation mode."""
+        return list(self._evaluated(x))
+
+    def _evaluated(self, x: Array) -> Iterator[Array]:
+        x = x.astype(self._vector.dtype, copy=False)
         for layer, params in zip(self._layers, self._averaged, strict=True):
-            found.append(layer.forward(params, found[-1], EVALUATION)[0])
-        return found[1:]
+            x, _ = layer.forward(params, x, EVALUATION)
+            yield x
 
     def _views(self, weights: Array) -> dict[str, Array]:
         """Parameters and running statistics by name, sharing the memory of `weights`."""

@@ -40,7 +40,9 @@ class MaxPool2d:
         index = empty_images(shape, np.min_scalar_type(int(np.prod(self.windows.kernel)) - 1), 0)
         for number, element in enumerate(self.windows.elements(*x.shape[2:])):
             candidate, largest = x[:, :, *element.inputs], y[:, :, *element.outputs]
-            np.copyto(index[:, :, *element.outputs], index.dtype.type(number), where=candidate > largest)
+            chosen = index[:, :, *element.outputs]
+            # Numbers ascend, so that the maximum is the last one that was larger: faster than writing where it was.
+            np.maximum(chosen, np.multiply(candidate > largest, number, dtype=index.dtype), out=chosen)
             np.maximum(largest, candidate, out=largest)  # a NaN stays
         return y, Chosen(index, x.shape)
 

@@ -271,7 +271,7 @@ class Training(Part):
     """`bfloat16`: the torch engine's products and convolutions take and give 16 bits, in training and evaluation; its
     parameters keep 32. Faster where the processor or the device has such products. NumPy has none."""
     compile: bool = False
-    """Whether the torch engine's forward and backward pass go through `torch.compile`: slow to begin; needs a compiler."""
+    """Whether the torch engine's forward and backward pass go through `torch.compile`: slow to begin."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Of the torch engine. `auto`: CUDA where there is one."""
 

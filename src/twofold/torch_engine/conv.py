@@ -1,8 +1,8 @@
 """Convolution over small planes in 16 bits, as one matrix product.
 
-oneDNN's gradient of a convolution's weight is slow where the plane is a few pixels wide: for 512 channels in and out on
-4 x 4 pixels, 74 ms in place of 19 ms (batch 256, two cores). A matrix product over the unfolded images is not. In 32 and 64
-bits, on other devices and on larger planes the module is PyTorch's own.
+oneDNN's gradient of a convolution's weight is slow where the plane is a few pixels wide: for 512 channels in and out
+on 4 x 4 pixels, 74 ms in place of 19 ms (batch 256, two cores). A matrix product over the unfolded images is not. In 32
+and 64 bits, on other devices and on larger planes the module is PyTorch's own.
 """
 
 from __future__ import annotations
