@@ -15,6 +15,7 @@ import twofold
 from twofold.recipe import Recipe, dump, load_recipe, loads, shape_text, titles
 from twofold.recipe.faults import UNIONS, members
 from twofold.recipe.places import places
+from twofold.recipe.windows import Conv2d
 
 PLANE = 'layers = [{ kind = "dense", units = 2 }]\n[data]\nsource = "moons"\n'
 
@@ -82,6 +83,96 @@ def test_any_recipe_survives_its_own_dump(title: str, hidden: list, data: dict, 
     assert loads(dump(recipe)) == recipe
 
 
+IMAGES = '[data]\nsource = "digits"\n'
+
+
+def _window(layer: str) -> str:
+    """A recipe of 8 x 8 pixels with the layer in line 2."""
+    return f'layers = [\n{layer},\n{{ kind = "flatten" }},\n{{ kind = "dense", units = 10 }},\n]\n{IMAGES}'
+
+
+WINDOWS = {
+    "a window larger than the image": (
+        '{ kind = "conv2d", channels = 4, kernel = 11 }',
+        "`conv2d` with kernel 11, stride 1, padding 0 does not fit: its window spans 11 of the height, and the input "
+        "with its padding has 8; it gets (N, 1, 8, 8)",
+        "The smallest change that fits: set `padding` to 2, or set `kernel` to at most 8; or take a pooling layer out.",
+    ),
+    "a window too wide": (
+        '{ kind = "conv2d", channels = 4, kernel = [3, 20], padding = 1 }',
+        "its window spans 20 of the width, and the input with its padding has 10",
+        "set `padding` to 6, or set `kernel` to at most 10",
+    ),
+    "a dilated window": (
+        '{ kind = "conv2d", channels = 4, kernel = 3, dilation = 5 }',
+        "with kernel 3, stride 1, padding 0, dilation 5 does not fit: its window spans 11 of the height",
+        "set `padding` to 2, or set `kernel` to at most 2",
+    ),
+    "a pooling larger than the image": (
+        '{ kind = "max_pool2d", kernel = 9 }',
+        "`max_pool2d` with kernel 9, stride 9, padding 0 does not fit",
+        "set `padding` to 1, or set `kernel` to at most 8; or take this layer out.",
+    ),
+    "more padding than a pooling may have": (
+        '{ kind = "max_pool2d", kernel = 2, padding = 2 }',
+        "`padding` must be at most half of `kernel`; got 2 and 2",
+        "",
+    ),
+    "groups that do not divide the outputs": (
+        '{ kind = "conv2d", channels = 4, kernel = 3, groups = 3 }',
+        "`groups` must divide `channels`; got 3 and 4",
+        "",
+    ),
+    "groups that do not divide the inputs": (
+        '{ kind = "conv2d", channels = 6, kernel = 3, groups = 2 }',
+        "`conv2d` with groups 2 takes a number of channels that it divides; it gets (N, 1, 8, 8)",
+        "Set `groups` to a divisor of 1.",
+    ),
+    "a kernel of three sizes": (
+        '{ kind = "conv2d", channels = 4, kernel = [3, 3, 3] }',
+        "`kernel` must be a whole number or a list of at most 2 values; got [3, 3, 3]",
+        "Height and width of the window: one number, or two.",
+    ),
+    "a convolution of vectors": (
+        '{ kind = "flatten" }, { kind = "conv2d", channels = 4, kernel = 3 }',
+        "`conv2d` takes images (N, channels, height, width); it gets (N, 64)",
+        "Put it before `flatten` and dense layers.",
+    ),
+    "a normalization over axes that are not there": (
+        '{ kind = "layer_norm", axes = 4 }',
+        "`layer_norm` over 4 axes takes samples of at least as many; it gets (N, 1, 8, 8)",
+        "Set `axes` to at most 3.",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_layers_that_do_not_fit_say_the_smallest_change_that_does(name: str) -> None:
+    layer, rule, remedy = WINDOWS[name]
+    with pytest.raises(twofold.RecipeError) as error:
+        loads(_window(layer), "f.toml")
+    assert str(error.value).startswith("f.toml:2: ")
+    assert rule in str(error.value)
+    assert remedy in str(error.value)
+
+
+@pytest.mark.parametrize("size", range(1, 12))
+@pytest.mark.parametrize("kernel", [1, 2, 3, 5])
+@pytest.mark.parametrize("dilation", [1, 2, 3])
+def test_the_padding_of_a_remedy_fits_and_one_less_does_not(size: int, kernel: int, dilation: int) -> None:
+    conv = Conv2d(channels=1, kernel=kernel, dilation=dilation)
+    refusal = conv.refuses((1, size, size))
+    if refusal is None:
+        return
+    padding = int(refusal.remedy.partition("`padding` to ")[2].partition(",")[0])
+    assert Conv2d(channels=1, kernel=kernel, dilation=dilation, padding=padding).refuses((1, size, size)) is None
+    less = Conv2d(channels=1, kernel=kernel, dilation=dilation, padding=padding - 1)
+    assert less.refuses((1, size, size)) is not None
+    fitting = int(refusal.remedy.partition("at most ")[2].partition(";")[0])
+    assert Conv2d(channels=1, kernel=fitting, dilation=dilation).refuses((1, size, size)) is None
+    assert Conv2d(channels=1, kernel=fitting + 1, dilation=dilation).refuses((1, size, size)) is not None
+
+
 FAULTS = {
     "a rate below 0": (
         PLANE + '[optimizer]\nkind = "sgd"\nlr = -0.01\n',
@@ -116,7 +207,7 @@ FAULTS = {
     ),
     "too many betas": (
         PLANE + '[optimizer]\nkind = "adam"\nbetas = [0.9, 0.99, 0.999]\n',
-        "f.toml:6: `betas` must have at most 2 values; got 3",
+        "f.toml:6: `betas` must be a list of at most 2 values; got [0.9, 0.99, 0.999]",
     ),
     "two lengths": (
         PLANE + "[training]\nepochs = 1\nsteps = 2\n", "f.toml:4: give `epochs` or `steps`, not both; got 1 and 2",

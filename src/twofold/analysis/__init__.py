@@ -1,16 +1,37 @@
 """Facts from the run folder, as plain data: what the report draws and says, and nothing of how it looks."""
 
 from twofold.analysis.boundary import Boundary, boundary, points
-from twofold.analysis.confusion import Confusion, Mistake, confusion
-from twofold.analysis.curves import Curve, Distance, Lowest, counted, curves, distance, lowest_loss
-from twofold.analysis.images import Preview, previews, templates
+from twofold.analysis.confusion import ClassScore, Confusion, Mistake, confusion
+from twofold.analysis.curves import (
+    Curve,
+    Distance,
+    GapCurve,
+    Lowest,
+    counted,
+    curves,
+    distance,
+    gap_curves,
+    lowest_loss,
+)
+from twofold.analysis.images import (
+    FirstWeights,
+    Preview,
+    WrongImage,
+    WrongImages,
+    first_weights,
+    previews,
+    wrong_images,
+)
+from twofold.analysis.maps import FeatureMaps, LayerMaps, feature_maps
 from twofold.analysis.predictions import evidence, predicted, probabilities
 from twofold.analysis.results import (
     Agreement,
+    Ending,
     Gap,
     Result,
     Times,
     agreement,
+    endings,
     gaps,
     held_out_shares,
     results,
@@ -21,10 +42,16 @@ from twofold.analysis.steps import LayerStep, LossStep, layer_steps, loss_step
 __all__ = [
     "Agreement",
     "Boundary",
+    "ClassScore",
     "Confusion",
     "Curve",
     "Distance",
+    "Ending",
+    "FeatureMaps",
+    "FirstWeights",
     "Gap",
+    "GapCurve",
+    "LayerMaps",
     "LayerStep",
     "LossStep",
     "Lowest",
@@ -32,13 +59,19 @@ __all__ = [
     "Preview",
     "Result",
     "Times",
+    "WrongImage",
+    "WrongImages",
     "agreement",
     "boundary",
     "confusion",
     "counted",
     "curves",
     "distance",
+    "endings",
     "evidence",
+    "feature_maps",
+    "first_weights",
+    "gap_curves",
     "gaps",
     "held_out_shares",
     "layer_steps",
@@ -49,6 +82,6 @@ __all__ = [
     "previews",
     "probabilities",
     "results",
-    "templates",
     "times",
+    "wrong_images",
 ]

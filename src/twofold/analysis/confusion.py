@@ -27,6 +27,22 @@ class Mistake:
 
 
 @dataclass(frozen=True)
+class ClassScore:
+    """How many samples of a class are answered right, and what the others are most often taken for."""
+
+    name: str
+    samples: int
+    right: int
+    mistake: Mistake | None
+    """`None` where all are right."""
+
+    @property
+    def accuracy(self) -> float | None:
+        """`None` for a class without samples."""
+        return self.right / self.samples if self.samples else None
+
+
+@dataclass(frozen=True)
 class Confusion:
     """Rows are true classes, columns predicted ones."""
 
@@ -51,6 +67,18 @@ class Confusion:
     def wrong(self) -> int:
         """Samples off the diagonal."""
         return int(self.counts.sum() - np.trace(self.counts))
+
+    def scores(self) -> list[ClassScore]:
+        """One a class, in the order of the classes."""
+        return [self._score(c) for c in range(len(self.classes))]
+
+    def _score(self, true: int) -> ClassScore:
+        samples, right = int(self.samples[true]), int(self.counts[true, true])
+        others = self.counts[true].copy()
+        others[true] = 0
+        taken = int(others.argmax())
+        mistake = Mistake(self.classes[true], self.classes[taken], int(others[taken]), samples)
+        return ClassScore(self.classes[true], samples, right, mistake if mistake.count else None)
 
     def worst(self, most: int = 3) -> list[Mistake]:
         """The most frequent mistakes, by their share of the true class, then by their number."""

@@ -13,6 +13,8 @@ from twofold.arrays import Array
 from twofold.runs import Run
 
 SPLITS = ("train", "validation", "test")
+FEWEST = 3
+"""Evaluations that make a course."""
 
 
 @dataclass(frozen=True)
@@ -91,3 +93,30 @@ def distance(found: Sequence[Curve]) -> Distance | None:
         return float(max(gaps, default=0.0))
 
     return Distance(furthest("loss"), furthest("accuracy"))
+
+
+@dataclass(frozen=True)
+class GapCurve:
+    """Training accuracy minus the accuracy on a split that was held out, an element an evaluation."""
+
+    engine: str
+    split: str
+    x: Array
+    gap: Array
+
+    @property
+    def largest(self) -> tuple[float, float]:
+        """Where the gap was largest, and how large."""
+        index = int(self.gap.argmax())
+        return float(self.x[index]), float(self.gap[index])
+
+
+def gap_curves(found: Sequence[Curve]) -> list[GapCurve]:
+    """Per engine with at least three evaluations: training against validation, else against test."""
+    gaps = []
+    for engine in dict.fromkeys(curve.engine for curve in found):
+        splits = {curve.split: curve for curve in found if curve.engine == engine}
+        held = splits.get("validation", splits.get("test"))
+        if held and "train" in splits and len(held.x) >= FEWEST:
+            gaps.append(GapCurve(engine, held.split, held.x, splits["train"].accuracy - held.accuracy))
+    return gaps

@@ -92,7 +92,7 @@ def _batch_norm(node: Node, spec: BatchNorm) -> tuple[Lines, Lines]:
     keep = f"{1 - spec.momentum:g}"
     forward = [
         ("μ = mean(x), σ² = mean((x − μ)²) of each channel", f"{shape} → {channels}"),
-        (f"x̂ = (x − μ) / √(σ² + {spec.eps:g})", f"{shape} → {shape}"),
+        ("x̂ = (x − μ) / √(σ² + ε)", f"{shape} → {shape}"),
     ]
     forward += [("y = γ x̂ + β", f"{channels} · {shape} + {channels} → {shape}")] if spec.affine else [("y = x̂", shape)]
     forward += [
@@ -112,7 +112,7 @@ def _layer_norm(node: Node, spec: LayerNorm) -> tuple[Lines, Lines]:
     over = f"its last {'axis' if axes == 1 else f'{axes} axes'}"
     forward = [
         (f"μ = mean(x), σ² = mean((x − μ)²) of each sample over {over}", f"{shape} → {rest}"),
-        (f"x̂ = (x − μ) / √(σ² + {spec.eps:g})", f"{shape} → {shape}"),
+        ("x̂ = (x − μ) / √(σ² + ε)", f"{shape} → {shape}"),
     ]
     last = ("y = γ x̂ + β", f"{normalized} · {shape} + {normalized} → {shape}") if spec.affine else ("y = x̂", shape)
     g = "γ dy" if spec.affine else "dy"
@@ -184,4 +184,3 @@ def _window(spec: MaxPool2d | AvgPool2d) -> str:
 
 def _times(*sizes: str | int | None, sign: str = "·") -> str:
     return sign.join("?" if size is None else str(size) for size in sizes)
-

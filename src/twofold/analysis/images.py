@@ -1,13 +1,29 @@
-"""Images: the templates that the first layer learned, and what was predicted before and after training."""
+"""Images: what the first layer looks for, what was predicted before and after training, what is surely wrong."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from twofold.analysis.predictions import evidence, probabilities
+from twofold.analysis.predictions import evidence, measured
 from twofold.arrays import Array
-from twofold.recipe.layers import Dense
+from twofold.recipe import Network
+from twofold.recipe.layers import Conv2d, Dense
 from twofold.runs import Run
+
+CHANNELS = (1, 3)
+"""Grey and colour."""
+
+
+@dataclass(frozen=True)
+class FirstWeights:
+    """The weights of the first layer that has any, as images."""
+
+    name: str
+    """Of the parameter: `0.weight`."""
+    convolution: bool
+    """Kernels that slide over the image; else templates as large as the image."""
+    images: Array
+    """(units, channels, height, width)."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +32,7 @@ class Preview:
 
     engine: str
     images: Array
-    """(samples, height, width)."""
+    """(samples, channels, height, width), as the data hold them."""
     target: Array
     before: Array
     """(samples, classes), before any training."""
@@ -26,25 +42,60 @@ class Preview:
     """What `before` and `after` hold: `probability`, or `output` where the loss makes them none."""
 
 
-def image_shape(run: Run) -> tuple[int, int] | None:
-    """Height and width of a sample; `None` where the samples are no images of one channel."""
+@dataclass(frozen=True)
+class WrongImage:
+    """An image that an engine takes for another class."""
+
+    index: int
+    """Its place among the samples held out, from 0."""
+    image: Array
+    """(channels, height, width), as the data hold it; a large one made smaller."""
+    true: int
+    taken: int
+    value_true: float
+    """Probability or output of the true class."""
+    value_taken: float
+
+
+@dataclass(frozen=True)
+class WrongImages:
+    """The images that an engine gets most confidently wrong, the surest first."""
+
+    engine: str
+    images: list[WrongImage]
+    wrong: int
+    """All images that it gets wrong."""
+    measure: str
+
+
+def image_shape(run: Run) -> tuple[int, int, int] | None:
+    """Channels, height and width of a sample; `None` where the samples are no grey or colour images."""
     match run.recipe.network.input_shape:
-        case (1, int() as height, int() as width):
-            return height, width
+        case (int() as channels, int() as height, int() as width) if channels in CHANNELS:
+            return channels, height, width
     return None
 
 
-def templates(run: Run, engine: str) -> Array | None:
-    """The rows of the first weight matrix as images, (units, height, width).
+def has_convolution(network: Network) -> bool:
+    """Whether any layer is a `conv2d`."""
+    return any(isinstance(node.spec, Conv2d) for node in network.nodes)
 
-    `None` where the first layer with parameters is no dense one over all pixels.
+
+def first_weights(run: Run, engine: str) -> FirstWeights | None:
+    """The kernels of the first convolution, or the rows of a first dense layer over all pixels.
+
+    `None` where a layer before has mixed the channels or pixels, or where the samples are no images.
     """
     shape = image_shape(run)
-    first = next((node for node in run.recipe.network.nodes if node.parameters), None)
-    if shape is None or first is None or not isinstance(first.spec, Dense):
+    first = next((node for node in run.recipe.network.nodes if isinstance(node.spec, Dense | Conv2d)), None)
+    if shape is None or first is None:
         return None
-    weight = run.weights(engine)[f"{first.name}.weight"]
-    return weight.reshape(-1, *shape) if weight.shape[1] == shape[0] * shape[1] else None
+    weight = run.weights(engine)[name := f"{first.name}.weight"]
+    if isinstance(first.spec, Conv2d):
+        return FirstWeights(name, True, weight) if weight.shape[1] in CHANNELS else None
+    if first.input_shape != (shape[0] * shape[1] * shape[2],):
+        return None
+    return FirstWeights(name, False, weight.reshape(-1, *shape))
 
 
 def previews(run: Run) -> list[Preview]:
@@ -52,14 +103,31 @@ def previews(run: Run) -> list[Preview]:
     arrays = evidence(run)
     if image_shape(run) is None or "preview" not in arrays:
         return []
-    images = arrays["preview"][:, 0]
+    images = arrays["preview"]
     found = []
     for engine in run.engines:
-        before, after = (arrays[f"{engine}.{when}"] for when in ("before", "after"))
-        p, q = probabilities(run.recipe, before), probabilities(run.recipe, after)
-        target = arrays["target"][: len(images)]
-        if p is None or q is None:
-            found.append(Preview(engine, images, target, before, after, "output"))
-        else:
-            found.append(Preview(engine, images, target, p, q, "probability"))
+        before, measure = measured(run.recipe, arrays[f"{engine}.before"])
+        after, _ = measured(run.recipe, arrays[f"{engine}.after"])
+        found.append(Preview(engine, images, arrays["target"][: len(images)], before, after, measure))
     return found
+
+
+def wrong_images(run: Run) -> list[WrongImages]:
+    """One of each engine that finished and got an image wrong; none in folders of runs that kept no such images."""
+    arrays, found = evidence(run), list[WrongImages]()
+    for engine in run.engines if image_shape(run) else ():
+        index = arrays.get(f"{engine}.mistakes")
+        if index is None or not len(index):
+            continue
+        values, measure = measured(run.recipe, arrays[f"{engine}.mistakes.outputs"])
+        target, predicted = arrays["target"], arrays[f"{engine}.predicted"]
+        images = [
+            _wrong_image(int(place), image, int(target[place]), int(predicted[place]), row)
+            for place, image, row in zip(index, arrays[f"{engine}.mistakes.x"], values, strict=True)
+        ]
+        found.append(WrongImages(engine, images, int((predicted != target).sum()), measure))
+    return found
+
+
+def _wrong_image(index: int, image: Array, true: int, taken: int, values: Array) -> WrongImage:
+    return WrongImage(index, image, true, taken, float(values[true]), float(values[taken]))

@@ -32,3 +32,9 @@ def probabilities(recipe: Recipe, outputs: Array) -> Array | None:
         e = np.exp(z - z.max(axis=-1, keepdims=True))
         return e / e.sum(axis=-1, keepdims=True)
     return outputs.astype(np.float64) if isinstance(recipe.layers[-1], Softmax) else None
+
+
+def measured(recipe: Recipe, outputs: Array) -> tuple[Array, str]:
+    """The outputs as probabilities where they stand for such, else as they are; and the word for what they are."""
+    p = probabilities(recipe, outputs)
+    return (outputs, "output") if p is None else (p, "probability")

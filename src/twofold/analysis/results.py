@@ -79,6 +79,17 @@ class Gap:
         return self.train - self.held_out
 
 
+@dataclass(frozen=True)
+class Ending:
+    """Where a finished engine stopped, and which weights the run kept."""
+
+    engine: str
+    steps: int
+    planned: int
+    kept: int
+    """The step after which the kept weights were reached."""
+
+
 def results(run: Run) -> list[Result]:
     """Every engine that has begun, in the recipe's order."""
     return [found for engine in run.recipe.training.engines if (found := _result(run, engine))]
@@ -102,6 +113,17 @@ def times(run: Run) -> Times | None:
         return None
     faster, slower = min(seconds, key=seconds.__getitem__), max(seconds, key=seconds.__getitem__)
     return Times(faster, slower, seconds[slower] / seconds[faster])
+
+
+def endings(run: Run) -> list[Ending]:
+    """One of each engine that finished; without `kept_step` in the record the weights are the last ones."""
+    training, samples = run.recipe.training, run.record["data"]["samples"]["train"]
+    size = samples if training.batch_size == "full" else min(training.batch_size, samples)
+    planned = training.steps or (training.epochs or 1) * math.ceil(samples / size)
+    return [
+        Ending(engine, result["steps"], planned, result.get("kept_step", result["steps"]))
+        for engine, result in run.engines.items()
+    ]
 
 
 def gaps(run: Run) -> list[Gap]:

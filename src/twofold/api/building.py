@@ -13,8 +13,10 @@ from twofold.errors import DataError, UserError
 from twofold.initial import initial_buffers, initial_parameters
 from twofold.memory import keep_large_blocks
 from twofold.numpy_engine import NumpyEngine
-from twofold.recipe import Recipe, load_recipe
+from twofold.recipe import Node, Recipe, load_recipe
+from twofold.recipe.base import elements
 from twofold.recipe.data import Csv, Images
+from twofold.recipe.windows import Conv2d
 from twofold.runs import Run
 from twofold.training import Row
 
@@ -90,10 +92,15 @@ def few_threads(recipe: Recipe, samples: int) -> AbstractContextManager[object]:
     from threadpoolctl import threadpool_limits
 
     batch = samples if recipe.training.batch_size == "full" else recipe.training.batch_size
-    weights = [math.prod(size or 1 for size in shape) for shape in recipe.network.parameters.values()]
-    size = batch * max(weights, default=0)
+    size = batch * max((_multiply_adds(node) for node in recipe.network.nodes), default=0)
     small = {library: 1 for library, limit in SMALL_PRODUCT.items() if size < limit}
     return threadpool_limits(small) if small else nullcontext()
+
+
+def _multiply_adds(node: Node) -> int:
+    """Of a layer's largest product, for one sample: each weight once a window."""
+    windows = math.prod(size or 1 for size in node.output_shape[1:]) if isinstance(node.spec, Conv2d) else 1
+    return windows * max((elements(shape) or 1 for shape in node.parameters.values()), default=0)
 
 
 def initial_state(recipe: Recipe) -> State:

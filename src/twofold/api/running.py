@@ -13,18 +13,16 @@ from typing import Any
 import numpy as np
 
 from twofold.api.building import Overrides, Silent, Watcher, build_engine, few_threads, initial_state, prepare
+from twofold.api.evidence import kept_samples, mistakes, previewed
 from twofold.api.failures import diverged
 from twofold.arrays import Array
-from twofold.data import Batches, Dataset
+from twofold.data import Batches, Dataset, Split
 from twofold.engine import Engine
 from twofold.errors import TrainingDivergedError
 from twofold.numpy_engine import LOSSES
 from twofold.recipe import Recipe, load_recipe
 from twofold.runs import EVIDENCE, SCORES, Run, RunWriter, create_run_folder, open_run
 from twofold.training import Outcome, Row, Validation, evaluate, evaluation_batch, predictions, train
-
-PREVIEW = 5
-"""Test samples whose predictions are kept from before and after training."""
 
 LIBRARIES = ("twofold", "numpy", "scikit-learn", "torch")
 
@@ -59,7 +57,7 @@ def run(
     writer.record |= {"data": _facts(recipe, dataset, fingerprint), "circumstances": _circumstances(built)}
     status = "failed"
     try:
-        evidence = _samples(dataset)
+        evidence = kept_samples(dataset)
         try:
             with few_threads(recipe, len(dataset.train)), np.errstate(all="ignore"):  # overflow is named, not warned of
                 for name, engine in built.items():
@@ -96,33 +94,23 @@ def _train_one(
         writer.add_row(name, row)
         watcher.evaluated(row)
 
+    def answer(split: Split) -> Array:
+        return np.concatenate([logits for logits, _ in predictions(engine, split, **how)])
+
     _, held_out = dataset.held_out
-    preview = held_out[:PREVIEW].floats()
+    preview = previewed(held_out)
     watcher.started(name, batches.steps)
     engine.load(initial_state(recipe))
-    before = engine.predict(preview)
+    before = answer(preview)
     validation = Validation(training.keep == "best", training.patience)
     outcome = train(engine, batches, score, record, watcher.stepped, validation)
     if outcome.failure:
         raise diverged(name, outcome.failure, recipe, dataset, writer.folder)
     writer.save(f"{name}.safetensors", engine.state().weights())
     writer.record["engines"][name] = _result(outcome)
-    predicted = np.concatenate([logits.argmax(axis=-1) for logits, _ in predictions(engine, held_out, **how)])
-    return {
-        f"{name}.before": before,
-        f"{name}.after": engine.predict(preview),
-        f"{name}.predicted": predicted,
-    }
-
-
-def _samples(dataset: Dataset) -> dict[str, Array]:
-    """What the report shows of the data: the targets, the first samples, all points of a plane."""
-    _, held_out = dataset.held_out
-    found = {"target": held_out.y, "preview": held_out.x[:PREVIEW]}
-    if held_out.x.shape[1:] == (2,):
-        for split, samples in dataset.splits():
-            found |= {f"{split}.x": samples.x, f"{split}.y": samples.y}
-    return found
+    outputs = answer(held_out)
+    found = {"before": before, "after": answer(preview), "predicted": outputs.argmax(axis=-1)}
+    return {f"{name}.{what}": array for what, array in (found | mistakes(outputs, held_out, recipe)).items()}
 
 
 def _result(outcome: Outcome) -> dict[str, Any]:

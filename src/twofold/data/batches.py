@@ -14,8 +14,9 @@ from twofold.arrays import Array
 from twofold.data.augmentation import Augmenter
 from twofold.data.dataset import Split
 from twofold.engine import Batch
+from twofold.errors import UserError
 from twofold.recipe import Recipe
-from twofold.recipe.layers import Dropout
+from twofold.recipe.layers import BatchNorm, Dropout
 from twofold.schedules import averaging, learning_rate
 from twofold.streams import stream
 
@@ -40,6 +41,7 @@ class Batches:
         self.seed = training.seed
         self.dtype = np.dtype(training.dtype)
         self.size = len(train) if training.batch_size == "full" else min(training.batch_size, len(train))
+        _check_batch_of_one(recipe, len(train), self.size)
         self.steps_per_epoch = math.ceil(len(train) / self.size)
         length = training.steps or (training.epochs or 1) * self.steps_per_epoch
         self.steps = length if steps is None else steps
@@ -110,6 +112,20 @@ class Batches:
             name: stream(self.seed, f"dropout {name}", step).random((samples, *shape), dtype=np.float32) >= p
             for name, (p, shape) in self.drops.items()
         }
+
+
+def _check_batch_of_one(recipe: Recipe, samples: int, size: int) -> None:
+    """Raises `UserError` where an epoch's last batch is too small for a layer that needs a variance."""
+    if samples % size != 1 and size != 1:
+        return
+    for node in recipe.network.nodes:
+        if isinstance(node.spec, BatchNorm) and math.prod(each or 1 for each in node.input_shape[1:]) == 1:
+            fitting = next((b for b in range(size + 1, samples + 1) if samples % b != 1), None)
+            remedy = f"set training.batch_size to {fitting}" if fitting else "give it more samples"
+            raise UserError(
+                f"of {samples} samples in batches of {size}, the last batch holds one, and `batch_norm` (layer "
+                f"{node.name}) needs at least two to train on: {remedy}."
+            )
 
 
 def _ahead(gather: Callable[[int], list[Gathered]], starts: Sequence[int]) -> Iterator[list[Gathered]]:

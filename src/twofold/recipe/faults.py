@@ -173,7 +173,7 @@ def _rule(details: ErrorDetails, path: KeyPath, raw: Any) -> str:
         case "too_short" | "string_too_short":
             return f"{name} must not be empty"
         case "too_long":
-            return f"{name} must have at most {context['max_length']} values; got {len(value)}"
+            return f"{name} must be a list of at most {context['max_length']} values; got {_shown(value)}"
         case _ if kind in EXPECTED:
             return f"{name} must be {EXPECTED[kind]}; got {_shown(value)}"
         case _:

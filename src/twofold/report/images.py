@@ -1,22 +1,24 @@
-"""What the first layer looks for, and what was predicted for the first images before and after training."""
+"""Images with what was answered for them: the first ones before and after training, and those surely wrong."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from twofold.analysis import Preview
+from twofold.analysis import Preview, WrongImages
 from twofold.arrays import Array
-from twofold.report.drawing import BLUE, GREY, INK, VERMILLION, Picture, picture, printable
-from twofold.report.text import decimal
+from twofold.report.drawing import BLUE, GREY, INK, VERMILLION, picture, printable
+from twofold.report.text import ENGINES
+from twofold.runs import Run
 
-MOST_TEMPLATES = 64
-COLUMNS = 8
 MOST_LABELS = 10
+WRONG_INCHES = 1.2
 
 
 @dataclass(frozen=True)
@@ -38,55 +40,62 @@ class Card:
     after: Guess
 
 
-def templates_picture(templates: Array, caption: str) -> Picture:
-    """The rows of the first weight matrix, each as an image, on one scale that is symmetric about 0."""
-    shown = templates[:MOST_TEMPLATES]
-    columns = min(COLUMNS, len(shown))
-    rows = -(-len(shown) // columns)
-    panel = picture(
-        f"{len(shown)} templates of the first layer",
-        5.6,
-        0.9 + 4.6 * rows / columns,
-        lambda figure: _draw_templates(figure, shown, columns, rows),
-    )
-    return Picture((panel,), caption, narrow=True)
+@dataclass(frozen=True)
+class WrongCard:
+    """One image with its class, and the class that it was taken for."""
+
+    svg: Markup
+    index: int
+    true: Guess
+    taken: Guess
 
 
-def _draw_templates(figure: Figure, templates: Array, columns: int, rows: int) -> None:
-    limit = float(np.abs(templates).max()) or 1.0
-    axes = figure.subplots()
-    image = axes.imshow(_mosaic(templates, columns, rows), cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="none")
-    axes.set_axis_off()
-    bar = figure.colorbar(image, ax=axes, orientation="horizontal", shrink=0.6, aspect=40, pad=0.04)
-    bar.set_ticks([-limit, 0.0, limit], labels=[f"−{decimal(limit)}", "0", f"+{decimal(limit)}"])
-    bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
-    bar.set_label("weight")
+def grey_scale(run: Run) -> str:
+    """How images of one channel are drawn: those of digits hold ink, photographs hold light."""
+    return "gray" if run.record["data"]["source"] == "images" else "gray_r"
 
 
-def _mosaic(templates: Array, columns: int, rows: int) -> Array:
-    """Side by side with a gap of a pixel or more; NaN, which is drawn as nothing, fills the rest."""
-    _, height, width = templates.shape
-    gap = max(1, width // 12)
-    mosaic = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap), np.nan)
-    for index, template in enumerate(templates):
-        top, left = (index // columns) * (height + gap), (index % columns) * (width + gap)
-        mosaic[top : top + height, left : left + width] = template
-    return mosaic
+def draw_image(axes: Axes, image: Array, grey: str) -> None:
+    """An image (channels, height, width), bytes from 0 to 255, other numbers from their smallest to their largest."""
+    low, high = (0, 255) if image.dtype == np.uint8 else (float(image.min()), float(image.max()))
+    if len(image) == 1:
+        axes.imshow(image[0], cmap=grey, vmin=low, vmax=high, interpolation="none")
+    else:
+        axes.imshow((image.transpose(1, 2, 0) - low) / ((high - low) or 1), interpolation="none")
+    axes.set(xticks=[], yticks=[])
+    axes.grid(False)
+    axes.spines[:].set_visible(True)
 
 
-def cards(preview: Preview, classes: Sequence[str]) -> list[Card]:
+def cards(preview: Preview, classes: Sequence[str], grey: str) -> list[Card]:
     """The first images, each with the probability of every class before and after training."""
     found = []
     for index, image in enumerate(preview.images):
         true, before, after = int(preview.target[index]), preview.before[index], preview.after[index]
-        label = f"Image {index + 1} of class {classes[true]}, with the {preview.measure} of each class"
-        svg = picture(
-            label,
-            1.9,
-            2.75,
-            lambda figure, image=image, b=before, a=after, t=true: _draw_card(figure, image, b, a, t, classes),
-        )
+        label = f"Image {index} of class {classes[true]}, with the {preview.measure} of each class"
+
+        def draw(figure: Figure, image: Array = image, b: Array = before, a: Array = after, t: int = true) -> None:
+            top, bottom = figure.subplots(2, 1, height_ratios=[2.2, 1])
+            draw_image(top, image, grey)
+            _bars(bottom, b, a, t, classes)
+
+        svg = picture(label, 1.9, 2.75, draw)
         found.append(Card(svg, classes[true], _guess(before, true, classes), _guess(after, true, classes)))
+    return found
+
+
+def wrong_cards(wrong: WrongImages, classes: Sequence[str], grey: str) -> list[WrongCard]:
+    """The images most confidently wrong, each with the two classes in question."""
+    found = []
+    for each in wrong.images:
+        true, taken = classes[each.true], classes[each.taken]
+        label = f"Image {each.index} of class {true}, which {ENGINES[wrong.engine]} takes for {taken}"
+
+        def draw(figure: Figure, image: Array = each.image) -> None:
+            draw_image(figure.subplots(), image, grey)
+
+        svg = picture(label, WRONG_INCHES, WRONG_INCHES, draw)
+        found.append(WrongCard(svg, each.index, Guess(true, True, each.value_true), Guess(taken, False, each.value_taken)))
     return found
 
 
@@ -95,20 +104,22 @@ def _guess(outputs: Array, true: int, classes: Sequence[str]) -> Guess:
     return Guess(classes[best], best == true, float(outputs[best]))
 
 
-def _draw_card(figure: Figure, image: Array, before: Array, after: Array, true: int, classes: Sequence[str]) -> None:
-    top, bottom = figure.subplots(2, 1, height_ratios=[2.2, 1])
-    top.imshow(image, cmap="gray_r", interpolation="none")
-    top.set(xticks=[], yticks=[])
-    top.grid(False)
-    top.spines[:].set_visible(True)
-    x = np.arange(len(after))
-    colours = [BLUE if c == true else VERMILLION for c in x]
-    bottom.bar(x, after, width=0.85, color=colours)
-    bottom.bar(x, before, width=0.85, facecolor="none", edgecolor=INK, linewidth=0.7)
-    bottom.set_ylim(min(0.0, float(min(before.min(), after.min()))), max(1.0, float(after.max())))
-    bottom.set_yticks([0, 1])
-    bottom.grid(False)
-    bottom.spines["left"].set_color(GREY)
+def class_bars(axes: Axes, values: Array, true: int) -> Array:
+    """A bar a class, the true one in blue, the others in orange; the places of the bars."""
+    x = np.arange(len(values))
+    axes.bar(x, values, width=0.85, color=[BLUE if c == true else VERMILLION for c in x])
+    axes.set_ylim(min(0.0, float(values.min())), max(1.0, float(values.max())))
+    axes.set_yticks([0, 1])
+    axes.grid(False)
+    axes.spines["left"].set_color(GREY)
+    return x
+
+
+def _bars(axes: Axes, before: Array, after: Array, true: int, classes: Sequence[str]) -> None:
+    x = class_bars(axes, after, true)
+    outline: dict[str, Any] = {"facecolor": "none", "edgecolor": INK, "linewidth": 0.7}
+    axes.bar(x, before, width=0.85, **outline)
+    axes.set_ylim(min(0.0, float(min(before.min(), after.min()))), max(1.0, float(after.max())))
     few = len(classes) <= MOST_LABELS and all(len(name) <= 2 for name in classes)
-    bottom.set_xticks(x if few else [], [printable(name, c) for c, name in enumerate(classes)] if few else [])
-    bottom.tick_params(length=0, pad=2)
+    axes.set_xticks(x if few else [], [printable(name, c) for c, name in enumerate(classes)] if few else [])
+    axes.tick_params(length=0, pad=2)

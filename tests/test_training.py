@@ -1,0 +1,310 @@
+"""What happens around the steps: averaged weights, mirror images, the best weights, patience, part of the samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import twofold
+from cases import RELU, assert_bits, dense, recipe
+from faults import PICTURES, batches_of, trained_by
+from twofold.api.building import build_engine, initial_state, restore
+from twofold.arrays import Array
+from twofold.data import Batches, Split, random_data
+from twofold.engine import Batch, State
+from twofold.errors import UserError
+from twofold.initial import initial_buffers, initial_parameters
+from twofold.numpy_engine import LOSSES
+from twofold.recipe import Recipe, load_recipe
+from twofold.schedules import averaging
+from twofold.training import EVALUATION_BATCH, Row, Validation, evaluate, evaluation_batch, train
+
+ENGINES = ("numpy", "torch")
+each_engine = pytest.mark.parametrize("engine", ENGINES)
+SHORT = {"training.epochs": 4, "data.samples": 100, "training.evaluate_every": 1}
+CONV = [
+    {"kind": "conv2d", "channels": 3, "kernel": 3},
+    {"kind": "batch_norm"},
+    {"kind": "relu"},
+    {"kind": "flatten"},
+    {"kind": "dense", "units": 10},
+]
+
+
+# The moving average of the weights
+
+
+@pytest.mark.parametrize(("step", "weight"), [(0, 2 / 11), (7, 0.5), (89, 0.91), (10**6, 0.95)])
+def test_the_past_weighs_little_at_first_and_the_recipes_share_later(step: int, weight: float) -> None:
+    assert averaging(0.95, step) == pytest.approx(weight)
+
+
+@each_engine
+def test_the_average_is_that_of_weights_and_running_statistics(engine: str) -> None:
+    built = build_engine(engine, PICTURES)
+    built.load(initial_state(PICTURES))
+    wanted = dict(initial_parameters(PICTURES) | initial_buffers(PICTURES))
+    for batch in batches_of(PICTURES):
+        state = built.step(batch).state
+        weight, now = averaging(0.9, batch.step), {**state.parameters, **state.buffers}
+        wanted = {name: weight * old + (1 - weight) * now[name] for name, old in wanted.items()}
+    average = built.state().average
+    assert average.keys() == wanted.keys()
+    for name, array in wanted.items():
+        np.testing.assert_allclose(average[name], array, rtol=1e-12, atol=1e-14, err_msg=name)
+
+
+@each_engine
+def test_the_average_predicts_and_is_what_a_run_keeps(engine: str, tmp_path: Path) -> None:
+    settings = {"layers": CONV, "training.epochs": 2, "training.ema": 0.9}
+    run = twofold.run("digits", overrides=settings, engines=engine, out=tmp_path / "run")
+    plain = load_recipe(run.recipe, {"training.ema": 0.0})
+    assert set(run.weights(engine)) == {*plain.network.parameters, *plain.network.buffers}
+    x = np.random.default_rng(0).random((5, 1, 8, 8), dtype=np.float32)
+    trained = build_engine(engine, run.recipe)
+    trained.load(initial_state(run.recipe))
+    from twofold.data import load_data
+
+    for batch in Batches(run.recipe, load_data(run.recipe.data).astype("float32").train):
+        trained.step(batch)
+    np.testing.assert_array_equal(restore(run, engine, "cpu").predict(x), trained.predict(x))
+    without = build_engine(engine, plain)
+    without.load(State(trained.state().parameters, buffers=trained.state().buffers))
+    assert not np.allclose(without.predict(x), trained.predict(x))
+
+
+@each_engine
+def test_a_state_without_an_average_begins_one_at_its_weights(engine: str) -> None:
+    built = build_engine(engine, PICTURES)
+    built.load(initial_state(PICTURES))
+    average = built.state().average
+    assert_bits(dict(average), {**initial_parameters(PICTURES), **initial_buffers(PICTURES)})
+
+
+@each_engine
+def test_a_step_from_a_loaded_state_is_the_step_that_would_have_come(engine: str) -> None:
+    """Running statistics and averages are part of the state."""
+    batches = batches_of(PICTURES)
+    first, second = build_engine(engine, PICTURES), build_engine(engine, PICTURES)
+    first.load(initial_state(PICTURES))
+    for batch in batches[:4]:
+        first.step(batch)
+    second.load(first.state())
+    for batch in batches[4:8]:
+        a, b = first.step(batch), second.step(batch)
+        assert_bits(a.state.arrays(), b.state.arrays())
+
+
+@each_engine
+def test_running_statistics_of_another_network_are_refused(engine: str) -> None:
+    built = build_engine(engine, PICTURES)
+    with pytest.raises(UserError, match=r"another network: `1\.running_mean` is missing"):
+        built.load(State(initial_parameters(PICTURES)))
+
+
+@each_engine
+def test_outputs_are_those_of_every_layer_in_evaluation_mode(engine: str) -> None:
+    built = build_engine(engine, PICTURES)
+    built.load(initial_state(PICTURES))
+    for batch in batches_of(PICTURES)[:3]:
+        built.step(batch)
+    x = batches_of(PICTURES)[0].x
+    outputs = built.outputs(x)
+    assert [output.shape[1:] for output in outputs] == [node.output_shape for node in PICTURES.network.nodes]
+    np.testing.assert_array_equal(outputs[-1], built.predict(x))
+    one_by_one = np.concatenate([built.predict(x[i : i + 1]) for i in range(len(x))])
+    np.testing.assert_allclose(one_by_one, outputs[-1], rtol=1e-10, atol=1e-12)  # no statistics of the batch
+
+
+# Evaluation
+
+
+class Columns:
+    """An engine whose two logits are sums of the left and the right half of an image."""
+
+    def predict(self, x: Array) -> Array:
+        half = x.shape[-1] // 2
+        return np.stack([x[..., :half].sum(axis=(1, 2, 3)), 3 * x[..., half:].sum(axis=(1, 2, 3))], axis=1)
+
+
+def test_mirror_images_are_averaged_before_the_answer() -> None:
+    x = np.zeros((2, 1, 2, 4))
+    x[0, ..., 0], x[1, ..., 3] = 1.0, 1.0
+    split = Split(x, np.array([0, 1]))
+    engine: Any = Columns()
+    assert evaluate(engine, split, LOSSES["cross_entropy"]).accuracy == 1.0
+    flipped = evaluate(engine, split, LOSSES["cross_entropy"], flip=True)
+    assert flipped.accuracy == 0.5  # both halves count alike: logits (1, 3) for either image
+    assert flipped.loss == pytest.approx((np.log(1 + np.exp(2)) + np.log(1 + np.exp(-2))) / 2)
+
+
+@pytest.mark.parametrize(("name", "batch"), [("moons", EVALUATION_BATCH), ("cifar10-vgg", 256), ("mnist-lenet", 2000)])
+def test_evaluation_takes_as_many_samples_as_fit(name: str, batch: int) -> None:
+    assert evaluation_batch(load_recipe(name).network) == batch
+
+
+def test_part_of_the_training_samples_are_evaluated(tmp_path: Path) -> None:
+    whole, part = (
+        twofold.run("moons", overrides=SHORT | settings, engines="numpy", out=tmp_path / name)
+        for name, settings in [("whole", {}), ("part", {"training.evaluate_samples": 7})]
+    )
+    assert_bits(whole.weights("numpy"), part.weights("numpy"))
+    assert whole.history["test_loss"].equals(part.history["test_loss"])
+    assert set((part.history["train_accuracy"] * 7).round(9) % 1) == {0.0}
+    assert not whole.history["train_loss"].equals(part.history["train_loss"])
+
+
+# Validation
+
+
+def rows(losses: Iterable[float], accuracies: Iterable[float]) -> list[dict[str, Any]]:
+    pairs = zip(losses, accuracies, strict=True)
+    return [{"train": (1.0, 0.5), "validation": pair} for pair in pairs]
+
+
+class Counts:
+    """An engine whose state says how many steps it has taken."""
+
+    name = "numpy"
+    taken = 0
+
+    def load(self, state: State) -> None:
+        self.taken = state.updates
+
+    def state(self) -> State:
+        return State({"w": np.zeros(1)}, updates=self.taken)
+
+    def step(self, batch: Batch) -> Any:
+        self.taken += 1
+        return SimpleNamespace(loss=1.0, gradients={"w": np.zeros(1)})
+
+
+def trained(found: list[dict[str, Any]], validation: Validation) -> tuple[Counts, Any, list[Row]]:
+    """A training with the given evaluations, the first before it, one a step."""
+    from twofold.training import Score
+
+    built = recipe([dense(2)], training={"steps": len(found) - 1, "evaluate_every": 1})
+    engine, seen, rest = Counts(), list[Row](), iter(found)
+    batches = Batches(built, random_data(built, 24).train)
+
+    def scores(_: Any) -> dict[str, Score]:
+        return {split: Score(*pair) for split, pair in next(rest).items()}
+
+    outcome = train(engine, batches, scores, seen.append, lambda step, loss: None, validation)  # pyright: ignore
+    return engine, outcome, seen
+
+
+def test_the_best_weights_are_kept_and_their_evaluation() -> None:
+    found = rows([2.0, 0.9, 0.8, 0.7, 0.6], [0.1, 0.8, 0.9, 0.9, 0.7])
+    engine, outcome, seen = trained(found, Validation(keep_best=True))
+    assert engine.taken == 3  # of equal accuracies the lower loss
+    assert outcome.row == seen[3]
+    assert outcome.steps == 4
+
+
+def test_by_default_the_last_weights_are_kept() -> None:
+    engine, outcome, seen = trained(rows([2.0, 0.5, 0.9], [0.1, 0.9, 0.2]), Validation())
+    assert engine.taken == 2
+    assert outcome.row == seen[-1]
+
+
+@pytest.mark.parametrize(
+    ("losses", "patience", "steps"),
+    [
+        ([9, 8, 7, 6, 5], 1, 4),
+        ([9, 8, 8, 7, 6], 1, 2),  # equal is not lower
+        ([9, 5, 6, 7, 4, 3], 2, 3),
+        ([9, 5, 6, 4, 6, 7, 1], 2, 5),
+        ([1, 2, 3, 4, 5], 3, 3),  # the evaluation before training counts
+    ],
+)
+def test_training_stops_when_patience_ends(losses: list[float], patience: int, steps: int) -> None:
+    found = rows(map(float, losses), [0.5] * len(losses))
+    engine, outcome, _ = trained(found, Validation(patience=patience))
+    assert outcome.steps == steps
+    assert engine.taken == steps
+    assert outcome.failure is None
+
+
+@each_engine
+def test_a_run_keeps_the_best_and_says_which(engine: str, tmp_path: Path) -> None:
+    """A rate that grows too large spoils what was learned."""
+    settings = {
+        "data.validation": 0.2, "training.keep": "best", "training.epochs": 30, "optimizer.lr": 0.05,
+        "schedule": {"kind": "exponential", "gamma": 1.0},
+    }  # fmt: skip
+    run = twofold.run("moons", overrides=SHORT | settings, engines=engine, out=tmp_path / "run")
+    result, history = run.engines[engine], run.history
+    best = history.sort_values(["validation_accuracy", "validation_loss"], ascending=[False, True]).iloc[0]
+    assert result["kept_step"] == best["step"]
+    assert result["validation_accuracy"] == best["validation_accuracy"]
+    assert result["test_loss"] == pytest.approx(best["test_loss"])
+
+
+# A batch of one
+
+
+def test_a_last_batch_of_one_is_found_before_training() -> None:
+    layers = [dense(4), {"kind": "batch_norm"}, RELU, dense(2)]
+    built = recipe(layers, training={"batch_size": 8})
+    message = r"of 25 samples in batches of 8, the last batch holds one, .*\(layer 1\).* set training.batch_size to 9"
+    with pytest.raises(UserError, match=message):
+        Batches(built, random_data(built, 25).train)
+    Batches(built, random_data(built, 26).train)
+    images: Recipe = trained_by(PICTURES, training=PICTURES.training.model_copy(update={"batch_size": 8}))
+    Batches(images, random_data(images, 25).train)  # a plane has more than one number
+
+
+# What only the torch engine has
+
+
+def test_16_bits_are_near_32(tmp_path: Path) -> None:
+    settings = {"layers": CONV, "training.steps": 5, "training.device": "cpu"}
+    wide, narrow = (
+        twofold.run("digits", overrides=settings | {"training.autocast": kind}, engines="torch", out=tmp_path / kind)
+        for kind in ("none", "bfloat16")
+    )
+    for name, array in wide.weights("torch").items():
+        other = narrow.weights("torch")[name]
+        assert other.dtype == np.float32
+        np.testing.assert_allclose(other, array, rtol=0, atol=5e-3, err_msg=name)
+    assert not np.array_equal(wide.weights("torch")["0.weight"], narrow.weights("torch")["0.weight"])
+
+
+@pytest.mark.parametrize(
+    ("kernel", "padding"), [((3, 3), (1, 1)), ((2, 3), (0, 1)), ((1, 1), (0, 0)), ((3, 1), (2, 0))], ids=str
+)
+def test_the_product_for_small_planes_is_the_convolution(
+    kernel: tuple[int, int], padding: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As near to 32 bits as PyTorch's own convolution in 16."""
+    from torch import nn
+
+    from twofold.torch_engine import conv
+
+    monkeypatch.setattr(conv, "MANY_CHANNELS", 1)
+    torch.manual_seed(0)
+    ours, theirs = conv.Conv2d(6, 7, kernel, padding=padding), nn.Conv2d(6, 7, kernel, padding=padding)
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(5, 6, 4, 5)
+    dy = torch.randn(theirs(x).shape)
+
+    def passed(module: nn.Module, narrow: bool) -> list[torch.Tensor]:
+        inputs = x.clone().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=narrow):
+            y = module(inputs)
+        return [y.float(), *torch.autograd.grad(y.float(), [inputs, *module.parameters()], dy)]
+
+    exact, plain, product = passed(theirs, False), passed(theirs, True), passed(ours, True)
+    assert [part.dtype for part in product] == [part.dtype for part in plain]
+    assert not torch.equal(product[0], plain[0]) or kernel == (1, 1)
+    for wanted, near, found in zip(exact, plain, product, strict=True):
+        distance = (found - wanted).abs().max()
+        assert distance <= 3 * (near - wanted).abs().max() + 0.01 * wanted.abs().max()
+    torch.testing.assert_close(ours(x), theirs(x), rtol=0, atol=0)  # without autocast it is PyTorch's own
