@@ -27,6 +27,7 @@ check: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks/small.py
 	$(BIN)/python benchmarks/mnist.py
+	$(BIN)/python benchmarks/images.py
 
 torture: $(READY)
 	$(BIN)/python benchmarks/verification.py

@@ -23,11 +23,15 @@ from twofold.data import Batches, Dataset, Split
 from twofold.engine import State
 from twofold.initial import initial_parameters
 from twofold.numpy_engine import LOSSES, NumpyEngine
-from twofold.numpy_engine.activations import Relu, Softmax
+from twofold.numpy_engine.activations import Elu, LeakyRelu, Relu, Softmax
+from twofold.numpy_engine.conv import Conv2d
 from twofold.numpy_engine.dense import Dense
 from twofold.numpy_engine.dropout import Dropout
 from twofold.numpy_engine.layer import EVALUATION, TRAINING, Mode
+from twofold.numpy_engine.norm import BatchNorm
 from twofold.numpy_engine.optimizers import clip, optimizer
+from twofold.numpy_engine.pool import AvgPool2d, MaxPool2d
+from twofold.numpy_engine.windows import Windows
 from twofold.recipe import training as part
 from twofold.schedules import learning_rate
 from twofold.training import EVALUATION_BATCH, Score, evaluate
@@ -317,11 +321,77 @@ def test_fans_are_the_inputs_and_the_outputs(initial: dict[str, Any], std: float
     assert not drawn["0.bias"].any()
 
 
-# Batches, evaluation, comparison
-
-
 def split(samples: int, features: int) -> Split:
     return Split(normal("samples", (samples, features)), np.arange(samples) % 2)
+
+
+# Images
+
+
+def windows(kernel: int, stride: int = 1, padding: int = 0) -> Windows:
+    return Windows((kernel, kernel), (stride, stride), (padding, padding), (1, 1))
+
+
+def plane(*rows: list[float]) -> Array:
+    """One image of one channel."""
+    return np.array(rows, np.float64)[None, None]
+
+
+def test_a_convolution_is_a_cross_correlation() -> None:
+    kernel = plane([1, 2], [3, 4])
+    y, _ = Conv2d(windows(2)).forward({"weight": kernel}, plane([1, 0, 0], [0, 0, 0], [0, 0, 1]), TRAINING)
+    assert y[0, 0].tolist() == [[1, 0], [0, 4]]  # turned round it would begin with 4
+
+
+def test_at_a_tie_the_first_maximum_takes_the_gradient() -> None:
+    pool = MaxPool2d(windows(2))
+    _, cache = pool.forward({}, plane([5, 7], [7, 7]), TRAINING)
+    dx, _ = pool.backward({}, cache, plane([10]))
+    assert dx[0, 0].tolist() == [[0, 10], [0, 0]]
+
+
+def test_the_padding_of_a_max_pooling_is_never_chosen() -> None:
+    pool = MaxPool2d(windows(3, 2, 1))
+    y, cache = pool.forward({}, plane([-5, -3], [-4, -2]), TRAINING)
+    assert y[0, 0].tolist() == [[-2]]
+    assert pool.backward({}, cache, plane([1]))[0][0, 0].tolist() == [[0, 0], [0, 1]]
+
+
+def test_the_zeros_around_an_average_pooling_count() -> None:
+    x = plane([9, 9], [9, 9])
+    counted, _ = AvgPool2d(windows(3, 2, 1), True).forward({}, x, TRAINING)
+    left_out, _ = AvgPool2d(windows(3, 2, 1), False).forward({}, x, TRAINING)
+    assert counted.item() == 4
+    assert left_out.item() == 9
+
+
+def test_batch_norm_keeps_the_unbiased_variance_and_normalizes_by_the_biased() -> None:
+    norm = BatchNorm(momentum=0.1, eps=0.0)
+    held = {"running_mean": np.array([10.0]), "running_var": np.array([10.0])}
+    y, cache = norm.forward(held, np.array([[1.0], [3.0]]), TRAINING)
+    assert y.ravel().tolist() == [-1, 1]  # biased variance 1, unbiased 2
+    running = norm.running(held, cache)
+    assert running["running_mean"] == pytest.approx(0.9 * 10 + 0.1 * 2)
+    assert running["running_var"] == pytest.approx(0.9 * 10 + 0.1 * 2)
+    y, cache = norm.forward(held, np.array([[1.0], [3.0]]), EVALUATION)
+    assert y.ravel() == pytest.approx((np.array([1.0, 3.0]) - 10) / math.sqrt(10))
+    assert norm.running(held, cache) == {}
+
+
+def test_leaky_relu_and_elu_have_the_negative_slope_at_zero() -> None:
+    for layer, slope in ((LeakyRelu(0.3), 0.3), (Elu(0.7), 0.7)):
+        _, cache = layer.forward({}, np.zeros(1), TRAINING)
+        assert layer.backward({}, cache, np.ones(1))[0] == [slope]
+
+
+def test_smoothing_gives_the_true_class_its_share_too() -> None:
+    """Of two classes with equal logits, every share costs ln 2; the gradient is softmax minus the shares."""
+    loss, gradient = LOSSES["cross_entropy"](np.zeros((1, 2)), np.array([0]), label_smoothing=0.2)
+    assert loss == pytest.approx(LN2)
+    assert gradient[0] == pytest.approx([0.5 - 0.9, 0.5 - 0.1])
+
+
+# Batches, evaluation, comparison
 
 
 def epochs(samples: int, batch_size: int | str, number: int) -> list[list[Array]]:

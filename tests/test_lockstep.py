@@ -12,12 +12,28 @@ import pytest
 
 import twofold
 from cases import FLATTEN, OPTIMIZERS, RELU, SCHEDULES, SIGMOID, SOFTMAX, TANH, THIRD, dense, kinds, recipe
-from faults import FAULTS, SQUARE, Reporting, batches_of, in_loss, loss_gradient_32_times, sgd, trained_by
+from faults import (
+    FAULTS,
+    SQUARE,
+    Changed,
+    Reporting,
+    batches_of,
+    in_layer,
+    in_loss,
+    loss_gradient_32_times,
+    sgd,
+    trained_by,
+)
 from twofold.api.building import initial_state
+from twofold.arrays import Array
+from twofold.data import Batches, Split
 from twofold.engine import Batch, Engine, State
 from twofold.initial import initial_parameters
 from twofold.lockstep import STAGES, Divergence, Mode, Verdict, compare
 from twofold.numpy_engine import NumpyEngine
+from twofold.numpy_engine.layer import TRAINING
+from twofold.numpy_engine.pool import MaxPool2d
+from twofold.numpy_engine.windows import Windows
 from twofold.recipe import Recipe
 from twofold.recipe.layers import Layer
 from twofold.torch_engine import TorchEngine
@@ -155,6 +171,61 @@ def test_free_running_drifts_further_than_resynchronised() -> None:
         for mode in get_args(Mode)
     }
     assert gaps["free"] > 3 * gaps["resync"] > 0
+
+
+# Ties and kinks: where a rounding could choose between two gradients
+
+
+def flat_images(samples: int = 24) -> Split:
+    """Whole areas of one value: every window within an area gives the same number, if all sums are added alike."""
+    rng = np.random.default_rng(0)
+    x = np.repeat(np.repeat(rng.choice([0.0, 0.1, 0.7, 1.0], (samples, 1, 2, 2)), 4, axis=2), 4, axis=3)
+    return Split(x, rng.integers(10, size=samples))
+
+
+def nudged(y: Array) -> Array:
+    """The last bit of every number, as another order of sums would leave it."""
+    return y * (1 + np.finfo(np.float64).eps * np.random.default_rng(1).integers(-1, 2, y.shape))
+
+
+TIED = recipe([CONV, POOL, {**CONV, "bias": False}, POOL, FLATTEN, dense(10)], data={"source": "digits"})
+
+
+@each_mode
+def test_ties_in_a_max_part_nothing(mode: Mode) -> None:
+    """The first of equals takes the gradient. Where rounding makes another the largest, it saw the same pixels: what it
+    gives the weights below is the same."""
+    batches = list(Batches(TIED, flat_images()))
+    assert lockstep(NumpyEngine(TIED), TorchEngine(TIED), TIED, batches, mode).agrees
+    other = in_layer("0", lambda layer: Changed(layer, y=nudged))(TIED)
+    plain, moved = NumpyEngine(TIED), other
+    plain.load(initial_state(TIED))
+    x = batches[0].x
+    _, before = MaxPool2d(Windows((3, 3), (2, 2), (1, 1), (1, 1))).forward({}, plain.outputs(x)[0], TRAINING)
+    _, after = MaxPool2d(Windows((3, 3), (2, 2), (1, 1), (1, 1))).forward({}, nudged(plain.outputs(x)[0]), TRAINING)
+    assert (before.index != after.index).mean() > 0.1  # many windows do choose another
+    assert lockstep(plain, moved, TIED, batches, mode).agrees
+
+
+@each_mode
+def test_relu_at_exactly_zero_is_off_in_both(mode: Mode) -> None:
+    """Black images without a bias, and a normalization of them, give exact zeros in both engines."""
+    black = Split(np.zeros((24, 1, 8, 8)), np.arange(24) % 10)
+    for layers in ([{**CONV, "bias": False}, RELU], [CONV, NORM, RELU]):
+        built = recipe([*layers, FLATTEN, dense(10)], data={"source": "digits"})
+        batches = list(Batches(built, black))
+        assert lockstep(NumpyEngine(built), TorchEngine(built), built, batches, mode).agrees
+
+
+def test_relu_a_rounding_above_zero_is_on_and_that_is_found() -> None:
+    """Where a sum is 0 in one engine and 1e-17 in the other, they part, in the gradient and nowhere before."""
+    built = recipe([CONV, RELU, FLATTEN, dense(10)], data={"source": "digits"}, initial={"kind": "he"})
+    black = Split(np.zeros((24, 1, 8, 8)), np.arange(24) % 10)
+    above = in_layer("0", lambda layer: Changed(layer, y=lambda y: y + 1e-17))(built)
+    verdict = lockstep(NumpyEngine(built), above, built, Batches(built, black))
+    assert verdict.first_divergence is not None
+    assert verdict.first_divergence[:3] == (1, "gradient", "0.bias")
+    assert verdict.largest["forward"] < 1e-12
 
 
 # Planted faults

@@ -42,8 +42,8 @@ def previewed(held_out: Split) -> Split:
 def mistakes(outputs: Array, held_out: Split, recipe: Recipe) -> dict[str, Array]:
     """The images that are most confidently wrong, the surest first: their places, the outputs, the images.
 
-    Nothing where samples are no images. Under the cross-entropy, the probability of the class that was answered says how
-    sure the network is, else its output.
+    Nothing where samples are no images. How sure the network is, the probability of the class that it answers says
+    under the cross-entropy, else its output.
     """
     if held_out.x.ndim != 4:
         return {}

@@ -121,6 +121,7 @@ def _result(outcome: Outcome) -> dict[str, Any]:
 def _facts(recipe: Recipe, dataset: Dataset, fingerprint: str) -> dict[str, Any]:
     return {
         "source": recipe.data.source,
+        "title": dataset.title,
         "fingerprint": fingerprint,
         "samples": {name: len(split) for name, split in dataset.splits()},
         "held_out": dataset.held_out[0],

@@ -157,11 +157,22 @@ def verify(
 
 
 @app.command(epilog="Example: `twofold report runs/digits-1`")
-def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]) -> None:
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    image: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="The held-out image, from 0, to be shown layer by layer where there are convolutions.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
     """Write report.html again from a run folder."""
     from twofold.report import write_report
 
-    typer.echo(write_report(run))
+    typer.echo(write_report(run, image))
 
 
 @app.callback(invoke_without_command=True)

@@ -48,6 +48,8 @@ class Dataset:
     test: Split
     classes: tuple[str, ...]
     features: tuple[str, ...] = ()
+    title: str = ""
+    """What a published set is called in full: CIFAR-10 (JPEG copies)."""
 
     def splits(self) -> Iterator[tuple[str, Split]]:
         """The splits that hold samples, by name."""

@@ -15,6 +15,8 @@ from twofold.errors import DataError, MissingExtraError
 
 AT_ONCE = 1000
 """Images held encoded in memory at once."""
+JPEG = b"\xff\xd8"
+"""How such a file begins."""
 
 
 def read_hub(
@@ -26,14 +28,16 @@ def read_hub(
     size, wanted = len(table), published.sizes[split]
     if size != wanted:
         raise DataError(f"{published.name}: the {split} set must hold {wanted} images; it holds {size}")
-    images = np.empty((size, *published.shape), np.uint8)
+    images, jpeg = np.empty((size, *published.shape), np.uint8), False
     for start in range(0, size, AT_ONCE):
         progress(f"decoding {published.title}, {split}", start, size)
         for offset, cell in enumerate(table[start : start + AT_ONCE][published.column]):
             images[start + offset] = _image(cell, published, f"{place}: image {start + offset}")
+            jpeg = jpeg or cell["bytes"].startswith(JPEG)
     progress(f"decoding {published.title}, {split}", size, size)
     remedy = f"Remove the copy and fetch {published.hub} again."
-    return images, checked_labels(_labels(table, place, remedy), published, place, "image", remedy)
+    labels = checked_labels(_labels(table, place, remedy), published, place, "image", remedy)
+    return Labelled(images, labels, jpeg)
 
 
 def _image(cell: Any, published: Published, place: str) -> Array:

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
-from twofold.arrays import Array
 from twofold.data import torchvision
 from twofold.data.dataset import Dataset, images
 from twofold.data.hub import read_hub
@@ -27,7 +26,7 @@ def load_published(spec: Mnist | Cifar10, progress: Progress) -> Dataset:
     local = _local(published, spec.root)
     read = local.read if isinstance(local, torchvision.Found) else _Decoded(published, local).read
     parts = {split: read(split, progress) for split in published.sizes}
-    x, y = parts["train"]
+    x, y, jpeg = parts["train"]
     held = round(spec.validation * len(y)) if isinstance(spec.validation, float) else spec.validation
     left = len(y) - held
     if left < 1 or (spec.samples or 1) > left:
@@ -37,7 +36,9 @@ def load_published(spec: Mnist | Cifar10, progress: Progress) -> Dataset:
         )
     train, validation = slice(spec.samples or left), slice(left, len(y))
     whole = images(x, y)
-    return Dataset(whole[train], whole[validation], images(*parts["test"]), published.classes)
+    test = images(parts["test"].images, parts["test"].labels)
+    title = published.title + (" (JPEG copies)" if jpeg else "")
+    return Dataset(whole[train], whole[validation], test, published.classes, title=title)
 
 
 def published_at_hand(spec: Mnist | Cifar10) -> bool:
@@ -88,9 +89,9 @@ class _Decoded:
         path = _cache(self.published, split, self.folder)
         if os.path.isfile(path) and (kept := _read_cache(path, self.published, split)) is not None:
             return kept
-        x, y = read_hub(self.published, split, self.folder, _places(self.published), progress)
-        _write_cache(path, x, y)
-        return x, y
+        found = read_hub(self.published, split, self.folder, _places(self.published), progress)
+        _write_cache(path, found)
+        return found
 
 
 def _cache(published: Published, split: str, folder: Path | None) -> Path:
@@ -105,22 +106,22 @@ def _read_cache(path: Path, published: Published, split: str) -> Labelled | None
     """`None` where the file is damaged: it is then made anew."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            x, y = arrays["images"], arrays["labels"]
+            x, y, jpeg = (arrays[name] for name in Labelled._fields)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     size = published.sizes[split]
     whole = (x.shape, x.dtype, y.shape, y.dtype) == ((size, *published.shape), np.uint8, (size,), np.int64)
-    return (x, y) if whole and y.min() >= 0 and y.max() < len(published.classes) else None
+    return Labelled(x, y, bool(jpeg)) if whole and y.min() >= 0 and y.max() < len(published.classes) else None
 
 
-def _write_cache(path: Path, x: Array, y: Array) -> None:
+def _write_cache(path: Path, found: Labelled) -> None:
     """Under its name only when it is whole; what an interruption leaves is removed."""
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("wb") as file:
-                np.savez(file, images=x, labels=y)
+                np.savez(file, **{name: np.asarray(part) for name, part in found._asdict().items()})
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,8 +15,15 @@ from twofold.errors import DataError
 Progress = Callable[[str, int, int], None]
 """Called with what is done, how much of it, and how much there is."""
 
-Labelled = tuple[Array, Array]
-"""Images as bytes (samples, channels, height, width), and their classes as int64 (samples,)."""
+class Labelled(NamedTuple):
+    """Images of one split."""
+
+    images: Array
+    """Bytes (samples, channels, height, width)."""
+    labels: Array
+    """Their classes as int64 (samples,)."""
+    jpeg: bool = False
+    """Whether they were JPEG files: no longer every pixel as it was published."""
 
 
 @dataclass(frozen=True)

@@ -51,8 +51,8 @@ class Found:
             progress(f"reading {self.published.title}, {split}", len(parts), len(names))
             parts.append(self.layout.read(self.published, self.folder / name, size))
         progress(f"reading {self.published.title}, {split}", len(names), len(names))
-        images, labels = zip(*parts, strict=True)
-        return np.concatenate(images), np.concatenate(labels)
+        images, labels = (np.concatenate([part[i] for part in parts]) for i in range(2))
+        return Labelled(images, labels)
 
 
 def find(published: Published, base: Path) -> Found | None:
@@ -81,7 +81,8 @@ def _read_idx(published: Published, path: Path, size: int) -> Labelled:
     images = _idx(plain_images, packed_images, {"magic number": 2051, "images": size, "rows": height, "columns": width})
     labels = _idx(plain_labels, packed_labels, {"magic number": 2049, "labels": size})
     place = plain_labels if os.path.isfile(plain_labels) else packed_labels
-    return images.reshape(size, channels, height, width), checked_labels(labels, published, place, "image", AGAIN)
+    labels = checked_labels(labels, published, place, "image", AGAIN)
+    return Labelled(images.reshape(size, channels, height, width), labels)
 
 
 def _idx(plain: Path, packed: Path, header: Mapping[str, int]) -> Array:
@@ -135,7 +136,7 @@ def _read_cifar_bin(published: Published, path: Path, size: int) -> Labelled:
         raise DataError(f"{path}: {size} records of {record} bytes make {size * record}; got {got}. {AGAIN}")
     records = np.frombuffer(raw, np.uint8).reshape(size, record)
     labels = checked_labels(records[:, 0], published, path, "record", AGAIN)
-    return records[:, 1:].reshape(size, *published.shape), labels
+    return Labelled(records[:, 1:].reshape(size, *published.shape), labels)
 
 
 def _read_cifar_pickle(published: Published, path: Path, size: int) -> Labelled:
@@ -157,7 +158,8 @@ def _read_cifar_pickle(published: Published, path: Path, size: int) -> Labelled:
         if type(label) is not int or abs(label) > 255:
             got = label if type(label) is int else f"`{type(label).__name__}`"
             raise DataError(f"{path}: record {at}: the label must be 0 to 9; got {got}. {AGAIN}")
-    return images.reshape(size, *published.shape), checked_labels(np.array(labels), published, path, "record", AGAIN)
+    found = checked_labels(np.array(labels), published, path, "record", AGAIN)
+    return Labelled(images.reshape(size, *published.shape), found)
 
 
 _TRAIN = tuple(f"data_batch_{number}" for number in range(1, 6))

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from twofold.analysis import Curve
-from twofold.report.drawing import BLUE, GREEN, INK, LINE, VERMILLION, Picture, key, picture
+from twofold.analysis import Curve, GapCurve
+from twofold.report.drawing import BLUE, GREEN, GREY, INK, LINE, PURPLE, VERMILLION, Picture, key, picture
 from twofold.report.text import ENGINES, SPLITS, decimal
 
 LOOKS = {"train": (BLUE, "-"), "validation": (GREEN, (0, (4, 1.5))), "test": (VERMILLION, (0, (1.2, 1.2)))}
@@ -33,6 +34,27 @@ def curves_picture(curves: Sequence[Curve], unit: str, caption: str) -> Picture:
     return Picture(tuple(panels), caption, _legend(curves))
 
 
+def gap_picture(gaps: Sequence[GapCurve], unit: str, caption: str) -> Picture:
+    """Training accuracy minus the held-out one. The first engine is a thick pale line, the other a thin one upon it."""
+    looks = [PALE, THIN] if len(gaps) > 1 else [THIN]
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        axes.axhline(0, color=GREY, linewidth=0.8)
+        for gap, look in zip(gaps, looks, strict=True):
+            some = thinned(gap)
+            axes.plot(gap.x[some], gap.gap[some], color=PURPLE, **look)
+        axes.set(xlabel=unit, ylabel=f"training − {SPLITS[gaps[0].split]}", xlim=(0, max(gap.x[-1] for gap in gaps)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+
+    who = " and ".join(ENGINES[gap.engine] for gap in gaps)
+    panel = picture(f"Training accuracy minus {SPLITS[gaps[0].split]} accuracy against {unit}, {who}", 5.6, 2.3, draw)
+    names = [f"{ENGINES[gap.engine]} ({how})" for gap, how in zip(gaps, ("wide, pale", "thin"), strict=False)]
+    signs = zip(names, looks, strict=True) if len(gaps) > 1 else ()
+    legend = tuple((key(f"gap of {name}", LINE, look | {"color": PURPLE}), name) for name, look in signs)
+    return Picture((panel,), caption, legend, narrow=True)
+
+
 def logarithmic(curves: Sequence[Curve]) -> bool:
     """Whether the loss spans more than two decades."""
     loss = np.concatenate([curve.loss for curve in curves])
@@ -40,7 +62,7 @@ def logarithmic(curves: Sequence[Curve]) -> bool:
     return bool(loss.size) and loss.min() > 0 and loss.max() / loss.min() > TWO_DECADES
 
 
-def thinned(curve: Curve) -> slice:
+def thinned(curve: Curve | GapCurve) -> slice:
     """Every k-th evaluation, so that no more than `MOST_POINTS` are drawn."""
     return slice(None, None, -(-len(curve.x) // MOST_POINTS))
 

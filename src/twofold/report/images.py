@@ -95,7 +95,9 @@ def wrong_cards(wrong: WrongImages, classes: Sequence[str], grey: str) -> list[W
             draw_image(figure.subplots(), image, grey)
 
         svg = picture(label, WRONG_INCHES, WRONG_INCHES, draw)
-        found.append(WrongCard(svg, each.index, Guess(true, True, each.value_true), Guess(taken, False, each.value_taken)))
+        found.append(
+            WrongCard(svg, each.index, Guess(true, True, each.value_true), Guess(taken, False, each.value_taken))
+        )
     return found
 
 

@@ -12,40 +12,49 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from twofold.analysis import (
+    Confusion,
     boundary,
     confusion,
     counted,
     curves,
+    feature_maps,
+    first_weights,
+    gap_curves,
     layer_steps,
     loss_step,
     points,
     previews,
-    templates,
+    wrong_images,
 )
 from twofold.recipe import dump, shape_text
-from twofold.report import sentences, tables
-from twofold.report.curves import curves_picture
+from twofold.report import captions, sentences, tables, weights
+from twofold.report.classes import class_table
+from twofold.report.curves import curves_picture, gap_picture
 from twofold.report.drawing import Picture, printable
-from twofold.report.images import MOST_TEMPLATES, Card, cards, templates_picture
+from twofold.report.images import Card, WrongCard, cards, grey_scale, wrong_cards
+from twofold.report.maps import MapRow, map_rows
 from twofold.report.matrix import matrix_picture
 from twofold.report.plane import MOST_POINTS, plane_picture
 from twofold.report.text import SPLITS, moment
 from twofold.runs import REPORT, Run, open_run, write_whole
 
 
-def write_report(run: Run | str | Path) -> Path:
+def write_report(run: Run | str | Path, image: int | None = None) -> Path:
     """Write `report.html` from the run folder alone, and return its path.
 
-    The same folder gives the same bytes. A run that failed or was interrupted is reported as far as it came.
+    The same folder gives the same bytes. A run that failed or was interrupted is reported as far as it came. `image` is
+    the place, from 0, of the held-out image that is shown layer by layer, of a network with convolutions; for one that
+    the folder does not hold the data are loaded.
 
-    Raises `RunFolderError` for a folder that is missing, half-written or damaged, or cannot be written to.
+    Raises `RunFolderError` for a folder that is missing, half-written or damaged, or cannot be written to, and
+    `UserError` for an image that cannot be had.
     """
     run = run if isinstance(run, Run) else open_run(run)
-    write_whole(run.path / REPORT, render(run).encode())
+    write_whole(run.path / REPORT, render(run, image).encode())
     return run.path / REPORT
 
 
-def render(run: Run) -> str:
+def render(run: Run, image: int | None = None) -> str:
     """The page as text."""
     # PackageLoader finds the template in a wheel and in a zip as well.
     environment = Environment(
@@ -59,7 +68,8 @@ def render(run: Run) -> str:
     environment.globals["shape_text"] = shape_text
     environment.globals["SPLITS"] = SPLITS
     numbers = {f"{what}_number": count(1).__next__ for what in ("section", "figure", "table")}
-    return environment.get_template("page.html.jinja").render(**_facts(run), **_figures(run), **numbers)
+    facts = {**_facts(run), **_figures(run), **_maps(run, image)}
+    return environment.get_template("page.html.jinja").render(**facts, **numbers)
 
 
 def code(text: str) -> Markup:
@@ -95,16 +105,24 @@ def _facts(run: Run) -> dict[str, Any]:
 def _figures(run: Run) -> dict[str, Any]:
     return {
         "curves": _curves(run),
+        "gap": _gap(run),
         "plane": _plane(run),
-        "matrices": _matrices(run),
-        "templates": _templates(run),
+        "weights": _weights(run),
         **_cards(run),
+        "wrong": _wrong(run),
+        "classes": class_table(found := confusion(run), run.record["data"]["held_out"]),
+        "matrices": [_matrix(run, each) for each in found],
     }
 
 
 def _curves(run: Run) -> Picture | None:
     found = curves(run)
-    return curves_picture(found, counted(run), sentences.curves_caption(run, found)) if found else None
+    return curves_picture(found, counted(run), captions.curves_caption(run, found)) if found else None
+
+
+def _gap(run: Run) -> Picture | None:
+    found, unit = gap_curves(curves(run)), counted(run)
+    return gap_picture(found, unit, captions.gap_caption(found, unit)) if found else None
 
 
 def _plane(run: Run) -> Picture | None:
@@ -116,23 +134,19 @@ def _plane(run: Run) -> Picture | None:
     standard = "" if run.recipe.data.standardize == "none" else " (standardized)"
     x, y = (printable(name, i, 30) + standard for i, name in enumerate(data["features"] or ("x₁", "x₂")))
     counts = {split: len(samples) for split, samples in splits.items()}
-    caption = sentences.plane_caption(run, boundaries, counts, MOST_POINTS)
+    caption = captions.plane_caption(run, boundaries, counts, MOST_POINTS)
     return plane_picture(splits, boundaries, data["classes"], (x, y), caption)
 
 
-def _matrices(run: Run) -> list[Picture]:
-    found = confusion(run)
-    split = run.record["data"]["held_out"]
-    return [matrix_picture(each, sentences.confusion_caption(each, split)) for each in found]
+def _matrix(run: Run, found: Confusion) -> Picture:
+    return matrix_picture(found, captions.confusion_caption(found, run.record["data"]["held_out"]))
 
 
-def _templates(run: Run) -> Picture | None:
-    found = {engine: each for engine in run.engines if (each := templates(run, engine)) is not None}
+def _weights(run: Run) -> Picture | None:
+    found = {engine: each for engine in run.engines if (each := first_weights(run, engine)) is not None}
     if not found:
         return None
-    name = next(name for name in run.recipe.network.parameters if name.endswith(".weight"))
-    caption = sentences.templates_caption(found, name, MOST_TEMPLATES)
-    return templates_picture(next(iter(found.values())), caption)
+    return weights.weights_picture(next(iter(found.values())), captions.weights_caption(found, weights.MOST))
 
 
 def _cards(run: Run) -> dict[str, Any]:
@@ -142,4 +156,32 @@ def _cards(run: Run) -> dict[str, Any]:
         return {"cards": list[Card](), "cards_caption": ""}
     classes = run.record["data"]["classes"]
     split = SPLITS[run.record["data"]["held_out"]]
-    return {"cards": cards(found[0], classes), "cards_caption": sentences.cards_caption(found, split)}
+    return {
+        "cards": cards(found[0], classes, grey_scale(run)),
+        "cards_caption": captions.cards_caption(found, split),
+    }
+
+
+def _wrong(run: Run) -> list[tuple[list[WrongCard], str]]:
+    """Cards and caption, of each engine."""
+    data = run.record["data"]
+    split = data["held_out"]
+    return [
+        (
+            wrong_cards(each, data["classes"], grey_scale(run)),
+            captions.wrong_caption(each, split, data["samples"][split]),
+        )
+        for each in wrong_images(run)
+    ]
+
+
+def _maps(run: Run, image: int | None) -> dict[str, Any]:
+    found = feature_maps(run, image)
+    if found is None:
+        return {"maps": list[MapRow](), "maps_caption": "", "image": None}
+    data = run.record["data"]
+    return {
+        "maps": map_rows(found, run.recipe.network.nodes, data["classes"], grey_scale(run)),
+        "maps_caption": captions.maps_caption(found, data["classes"], data["held_out"]),
+        "image": image,
+    }
