@@ -13,7 +13,7 @@ from torch.nn import functional
 from cases import RELU, assert_bits, dense, recipe
 from twofold.arrays import Array
 from twofold.data import Batches, Split
-from twofold.data.augmentation import Augmenter, bent, resampled, resized, rotated_places, translated
+from twofold.data.augmentation import Augmenter, affine_places, bent, resampled, resized, translated
 from twofold.data.dataset import images
 from twofold.engine import Batch
 from twofold.recipe import Recipe
@@ -29,6 +29,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "cutout": {"cutout": 3},
     "a shift between pixels": {"shift": 1.5},
     "rotation": {"rotate": 20.0},
+    "zooming": {"zoom": 0.3},
     "bending": {"elastic": 1.0, "elastic_scale": 4.0},
     "everything": {"flip": "random", "translate": 1, "cutout": 2, "rotate": 9.0, "elastic": 0.5, "grow": [(6, 0.5)]},
 }
@@ -153,20 +154,28 @@ def test_cutout_sets_a_square_to_the_mean_of_standardized_images() -> None:
 
 def test_a_rotation_by_nothing_is_nothing_and_by_a_right_angle_is_numpys() -> None:
     x = pictures(1).x
-    none = rotated_places(np.zeros(len(x)), np.zeros((len(x), 2)), SIZE, SIZE)
+    one = np.ones(len(x))
+    none = affine_places(np.zeros(len(x)), one, np.zeros((len(x), 2)), SIZE, SIZE)
     np.testing.assert_array_equal(resampled(x, none), x)
-    quarter = rotated_places(np.full(len(x), np.pi / 2), np.zeros((len(x), 2)), SIZE, SIZE)
+    quarter = affine_places(np.full(len(x), np.pi / 2), one, np.zeros((len(x), 2)), SIZE, SIZE)
     turned = resampled(x.astype(np.float64), quarter)
     np.testing.assert_allclose(turned, np.rot90(x, -1, axes=(2, 3)), atol=0.02)
 
 
 def test_a_shift_by_whole_pixels_moves_the_image_and_brings_zeros_in() -> None:
     x = pictures().x
-    places = rotated_places(np.zeros(len(x)), np.tile([2.0, -1.0], (len(x), 1)), SIZE, SIZE)
+    places = affine_places(np.zeros(len(x)), np.ones(len(x)), np.tile([2.0, -1.0], (len(x), 1)), SIZE, SIZE)
     moved = resampled(x, places)
     np.testing.assert_array_equal(moved[:, :, :-2, 1:], x[:, :, 2:, :-1])
     assert not moved[:, :, -2:].any()
     assert not moved[:, :, :, 0].any()
+
+
+def test_zooming_by_two_shows_every_other_pixel() -> None:
+    x = np.zeros((1, 1, 9, 9))
+    x[0, 0, 2, 6] = 1.0
+    places = affine_places(np.zeros(1), np.full(1, 2.0), np.zeros((1, 2)), 9, 9)
+    assert np.argwhere(resampled(x, places)[0, 0] == 1).tolist() == [[3, 5]]  # from (-2, 2) to (-1, 1) of the centre
 
 
 def test_resampling_is_linear_between_pixels() -> None:

@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import twofold
 
@@ -64,13 +65,19 @@ def test_the_python_of_the_readme_runs(in_tmp: Path, capsys: pytest.CaptureFixtu
     assert Path(report).is_file()
 
 
-def test_the_recipe_of_the_readme_runs(command, in_tmp: Path) -> None:
-    (recipe,) = _blocks("toml")
-    Path("flowers.toml").write_text(recipe)
+def test_the_recipes_of_the_readme_run(command, in_tmp: Path) -> None:
+    flowers, photos = _blocks("toml")
+    Path("flowers.toml").write_text(flowers)
     rows = "".join(f"{i % 7},{i % 3 + i % 2},{'abc'[i % 3]}\n" for i in range(90))
     Path("flowers.csv").write_text("length,width,species\n" + rows)
     assert command("run", "flowers.toml", "--quiet").status == 0
     assert "?" in command("show", "flowers.toml").out
+    Path("photos.toml").write_text(photos)
+    for index, split in enumerate(["train"] * 12 + ["test"] * 4):
+        folder = Path("photos", split, ("cats", "dogs")[index % 2])
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.effect_noise((40, 30 + index), 60).save(folder / f"{index}.png")
+    assert command("run", "photos.toml", "--quiet").status == 0
 
 
 def test_make_targets_of_the_readme_exist() -> None:

@@ -97,7 +97,7 @@ def _batch_norm(node: Node, spec: BatchNorm) -> tuple[Lines, Lines]:
     forward += [("y = γ x̂ + β", f"{channels} · {shape} + {channels} → {shape}")] if spec.affine else [("y = x̂", shape)]
     forward += [
         (f"running_mean ← {keep} running_mean + {m} μ", channels),
-        (f"running_var ← {keep} running_var + {m} σ² n / (n − 1), n = {n}", channels),
+        (f"running_var ← {keep} running_var + {m} σ² n / (n − 1)", f"{channels}, n = {n}"),
     ]
     scale = "γ / √(σ² + ε)" if spec.affine else "1 / √(σ² + ε)"
     dx = (f"dx = {scale} · (dy − mean(dy) − x̂ mean(dy ⊙ x̂))", f"{shape} → {shape}")
@@ -131,11 +131,11 @@ def _plane(node: Node) -> tuple[str, str] | None:
     match node.spec:
         case MaxPool2d() as spec:
             window = _window(spec)
-            return f"y = max over {window}", "dx = Σ dy over the windows whose first maximum is here"
+            return f"y = max over {window}", "dx = Σ dy of windows whose first max is here"
         case AvgPool2d() as spec:
             window, count = _window(spec), math.prod(pair(spec.kernel))
             divisor = count if spec.count_include_pad or not any(pair(spec.padding)) else "elements within x"
-            return f"y = Σ x / {divisor} over {window}", f"dx = Σ dy / {divisor} over the windows that hold it"
+            return f"y = Σ x / {divisor} over {window}", f"dx = Σ dy / {divisor} of the windows that hold it"
         case GlobalAvgPool2d():
             count = _times(*node.input_shape[1:])
             return f"y = Σ x / ({count}) over the plane", f"dx = dy / ({count}) everywhere in the plane"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from twofold.analysis.predictions import evidence, measured
 from twofold.arrays import Array
@@ -59,13 +59,19 @@ class WrongImage:
 
 @dataclass(frozen=True)
 class WrongImages:
-    """The images that an engine gets most confidently wrong, the surest first."""
+    """The images that are most confidently wrong, the surest first."""
 
-    engine: str
+    engines: tuple[str, ...]
+    """Those that make these mistakes; the values are the first one's."""
     images: list[WrongImage]
     wrong: int
-    """All images that it gets wrong."""
+    """How many images each of them gets wrong."""
     measure: str
+
+    @property
+    def which(self) -> tuple[int, list[tuple[int, int]]]:
+        """What two engines must share to be told together: the number, the images, what they are taken for."""
+        return self.wrong, [(image.index, image.taken) for image in self.images]
 
 
 def image_shape(run: Run) -> tuple[int, int, int] | None:
@@ -113,7 +119,7 @@ def previews(run: Run) -> list[Preview]:
 
 
 def wrong_images(run: Run) -> list[WrongImages]:
-    """One of each engine that finished and got an image wrong; none in folders of runs that kept no such images."""
+    """One for engines that make the same mistakes, else one an engine; none where the run kept no such images."""
     arrays, found = evidence(run), list[WrongImages]()
     for engine in run.engines if image_shape(run) else ():
         index = arrays.get(f"{engine}.mistakes")
@@ -125,7 +131,11 @@ def wrong_images(run: Run) -> list[WrongImages]:
             _wrong_image(int(place), image, int(target[place]), int(predicted[place]), row)
             for place, image, row in zip(index, arrays[f"{engine}.mistakes.x"], values, strict=True)
         ]
-        found.append(WrongImages(engine, images, int((predicted != target).sum()), measure))
+        new = WrongImages((engine,), images, int((predicted != target).sum()), measure)
+        if found and found[0].which == new.which:
+            found[0] = replace(found[0], engines=(*found[0].engines, engine))
+        else:
+            found.append(new)
     return found
 
 

@@ -60,7 +60,8 @@ class Augmenter:
         spec, rng = self.spec, stream(self.seed, "resample", step)
         angles = np.radians(rng.uniform(-spec.rotate, spec.rotate, len(x)))
         shifts = rng.uniform(-spec.shift, spec.shift, (len(x), 2))
-        places = rotated_places(angles, shifts, x.shape[2], x.shape[3])
+        scales = 1 + rng.uniform(-spec.zoom, spec.zoom, len(x))
+        places = affine_places(angles, scales, shifts, x.shape[2], x.shape[3])
         if spec.elastic:
             places += spec.elastic * bent(rng, len(x), x.shape[2], x.shape[3], spec.elastic_scale)
         return resampled(x, places)
@@ -81,11 +82,11 @@ def translated(x: Array, offsets: Array, most: int, padding: str) -> Array:
     return cuts[np.arange(len(x)), :, offsets[:, 0], offsets[:, 1]]
 
 
-def rotated_places(angles: Array, shifts: Array, height: int, width: int) -> Array:
+def affine_places(angles: Array, scales: Array, shifts: Array, height: int, width: int) -> Array:
     """Where each pixel of the new image comes from: (n, 2, height, width), rows then columns, in pixels."""
     rows = np.arange(height, dtype=np.float32)[:, None] - (height - 1) / 2
     columns = np.arange(width, dtype=np.float32) - (width - 1) / 2
-    cos, sin = (f(angles).astype(np.float32)[:, None, None] for f in (np.cos, np.sin))
+    cos, sin = ((scales * f(angles)).astype(np.float32)[:, None, None] for f in (np.cos, np.sin))
     places = np.stack([cos * rows - sin * columns, sin * rows + cos * columns], axis=1)
     centre = np.array([(height - 1) / 2, (width - 1) / 2])
     places += (centre + shifts).astype(np.float32)[:, :, None, None]

@@ -15,6 +15,7 @@ from twofold.errors import DataError
 Progress = Callable[[str, int, int], None]
 """Called with what is done, how much of it, and how much there is."""
 
+
 class Labelled(NamedTuple):
     """Images of one split."""
 

@@ -26,10 +26,12 @@ class Augmentation(Part):
     cutout: NonNegativeInt = 0
     """Side of a square of the image that is set to what the network sees as 0; its centre lies anywhere."""
     shift: NonNegativeFloat = 0.0
-    """Shift by any number of pixels, at most so many, along each axis. With `rotate` and `elastic` one resampling,
-    linear between pixels, 0 beyond the border."""
+    """Shift by any number of pixels, at most so many, along each axis. With `rotate`, `zoom` and `elastic` one
+    resampling, linear between pixels, 0 beyond the border."""
     rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
     """Rotate about the centre, by at most so many degrees."""
+    zoom: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Enlarge or reduce by at most this share."""
     elastic: NonNegativeFloat = 0.0
     """Bend: every pixel comes from elsewhere, so many pixels away (root mean square), neighbours together."""
     elastic_scale: Annotated[float, Field(ge=2)] = 7.0
@@ -56,4 +58,4 @@ class Augmentation(Part):
     @property
     def resamples(self) -> bool:
         """Whether pixels come from between pixels."""
-        return bool(self.shift or self.rotate or self.elastic)
+        return bool(self.shift or self.rotate or self.zoom or self.elastic)

@@ -19,6 +19,7 @@ from twofold.analysis import (
     counted,
     distance,
 )
+from twofold.analysis.maps import MOST_CHANNELS
 from twofold.report.curves import logarithmic, thinned
 from twofold.report.text import ENGINES, SPLITS, decimal, joined, plural
 from twofold.runs import Run
@@ -90,10 +91,11 @@ def gap_caption(gaps: Sequence[GapCurve], unit: str) -> str:
         at, largest = gap.largest
         text = f"the gap was largest, {_signed(largest)}, at {unit} {at:,g} and ended at {_signed(float(gap.gap[-1]))}"
         said.setdefault(text, []).append(ENGINES[gap.engine])
+    who = {text: "both engines" if len(engines) > 1 else engines[0] for text, engines in said.items()}
     found = (
         f"Training accuracy minus {split} accuracy against {unit}: above 0 the network does better on what it has seen."
     )
-    return " ".join([found, *(f"In {joined(engines)} {text}." for text, engines in said.items())])
+    return " ".join([found, *(f"In {who[text]} {text}." for text in said)])
 
 
 def _signed(value: float) -> str:
@@ -141,10 +143,14 @@ def maps_caption(found: FeatureMaps, classes: Sequence[str], split: str) -> str:
     text = (
         f"Image {found.index} of the {SPLITS[split]} images, counted from 0, of class {classes[found.true]}, on its "
         f"way through the network that {ENGINES[found.engine]} trained. Each row is the output of a layer, with the "
-        "number of the channel over each map. Of a convolution with more than 8 channels those 8 are shown whose maps "
-        "have the largest variance, and the layers up to the next convolution show the same ones. Each row is shaded "
-        "on a scale of its own, from black for its smallest value to white for its largest; both stand beside it."
+        "number of the channel over each map. Each row is shaded on a scale of its own, from black for its smallest "
+        "value to white for its largest; both stand beside it."
     )
+    if any((layer.node.output_shape[0] or 0) > len(layer.channels) for layer in found.layers):
+        text += (
+            f" Of a convolution with more than {MOST_CHANNELS} channels those {MOST_CHANNELS} are shown whose maps "
+            "have the largest variance; the layers up to the next convolution show the same ones."
+        )
     if found.left_out:
         text += f" {plural(found.left_out, 'layer')} with maps {'is' if found.left_out == 1 else 'are'} left out."
     answer = "rightly" if best == found.true else "wrongly"
@@ -153,17 +159,16 @@ def maps_caption(found: FeatureMaps, classes: Sequence[str], split: str) -> str:
 
 
 def wrong_caption(wrong: WrongImages, split: str, samples: int) -> str:
-    """How many of how many, and how to see one of them layer by layer."""
-    count = len(wrong.images)
-    which = (
-        f"The {count} of {wrong.wrong:,}" if count < wrong.wrong else f"All {count}" if count > 1 else "The only one"
-    )
+    """How many of how many, what the numbers are, and how sure the engine was."""
+    count, first = len(wrong.images), ENGINES[wrong.engines[0]]
+    which = f"The {count} of {wrong.wrong:,}" if count < wrong.wrong else f"All {count}" if count > 1 else "The one"
+    who, where = (f"{first} gets", "") if len(wrong.engines) == 1 else ("both engines get", f" in {first}")
     low, high = (value(image.value_taken for image in wrong.images) for value in (min, max))
     sure = f"{low:.3f} to {high:.3f}" if count > 1 else f"{high:.3f}"
     return (
-        f"{which} of {samples:,} {SPLITS[split]} images that {ENGINES[wrong.engine]} gets wrong, the surest "
-        f"mistake first, with the {wrong.measure} of the true class and of the class that it was taken for ({sure}). "
-        f"The number is the image’s place among the {SPLITS[split]} images, from 0."
+        f"{which} of {samples:,} {SPLITS[split]} images that {who} wrong, the surest mistake first, with the "
+        f"{wrong.measure}{where} of the true class (✓) and of the one that it is taken for (✗, {sure}). The number is "
+        f"the image’s place among the {SPLITS[split]} images, from 0."
     )
 
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from twofold.analysis import Preview, WrongImages
 from twofold.arrays import Array
 from twofold.report.drawing import BLUE, GREY, INK, VERMILLION, picture, printable
-from twofold.report.text import ENGINES
+from twofold.report.text import ENGINES, joined
 from twofold.runs import Run
 
 MOST_LABELS = 10
@@ -86,10 +86,10 @@ def cards(preview: Preview, classes: Sequence[str], grey: str) -> list[Card]:
 
 def wrong_cards(wrong: WrongImages, classes: Sequence[str], grey: str) -> list[WrongCard]:
     """The images most confidently wrong, each with the two classes in question."""
-    found = []
+    found, who = [], [ENGINES[engine] for engine in wrong.engines]
     for each in wrong.images:
         true, taken = classes[each.true], classes[each.taken]
-        label = f"Image {each.index} of class {true}, which {ENGINES[wrong.engine]} takes for {taken}"
+        label = f"Image {each.index} of class {true}, taken for {taken} in {joined(who)}"
 
         def draw(figure: Figure, image: Array = each.image) -> None:
             draw_image(figure.subplots(), image, grey)

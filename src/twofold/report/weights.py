@@ -23,7 +23,7 @@ def weights_picture(first: FirstWeights, caption: str) -> Picture:
     rows = -(-len(shown) // columns)
     colour = shown.shape[1] == 3
     what = "kernels" if first.convolution else "templates"
-    height = CELL * rows * max(0.3, shown.shape[2] / shown.shape[3]) + (0.15 if colour else 0.8)
+    height = CELL * rows * max(0.3, shown.shape[2] / shown.shape[3]) + (0.1 if colour else 0.62)
     panel = picture(
         f"{len(shown)} {what} of the first layer",
         max(CELL * columns + 0.2, 2.6),
