@@ -8,7 +8,6 @@ Exits with status 1 where a recipe does not agree at 1e-9, or where its data wer
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 from timing import publish, table
 
@@ -17,7 +16,7 @@ from twofold.recipe import load_recipe, titles
 from twofold.recipe.windows import Conv2d
 
 STEPS = 200
-CONVOLVED: dict[str, Any] = {"steps": 50, "overrides": {"training.batch_size": 8}}
+CONVOLVED_STEPS = 50
 
 
 def main() -> None:
@@ -25,7 +24,8 @@ def main() -> None:
     for name in titles():
         for mode in ("resync", "free"):
             convolves = any(isinstance(layer, Conv2d) for layer in load_recipe(name).layers)
-            found = verify(name, mode=mode, **(CONVOLVED if convolves else {"steps": STEPS}))
+            few = {"training.batch_size": 8} if convolves else {}
+            found = verify(name, overrides=few, steps=CONVOLVED_STEPS if convolves else STEPS, mode=mode)
             sizes = [f"{size:.1e}" for size in found.verdict.largest.values()]
             differences = max(projection.size for projection in found.projections)
             rows.append(

@@ -7,17 +7,22 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
+from PIL import Image
+from safetensors.numpy import load_file, save_file
 
 import twofold
 from twofold import analysis
-from twofold.api import restore
-from twofold.errors import TrainingDivergedError
+from twofold.analysis import maps
+from twofold.api import Silent, prepare, restore
+from twofold.api.evidence import thumbnails
+from twofold.data import mirrored
+from twofold.errors import TrainingDivergedError, UserError
 from twofold.recipe import load_recipe
+from twofold.recipe.layers import Layer
 from twofold.runs import EVIDENCE, Run
 from watchers import InterruptsTorch
 
@@ -30,6 +35,59 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def digits(folder: Path) -> Run:
     return twofold.run("digits", overrides={"training.epochs": 2}, out=folder / "digits")
+
+
+@pytest.fixture(scope="module")
+def conv(folder: Path) -> Run:
+    """A small network of every kind that the report draws, on digits."""
+    layers = [
+        {"kind": "conv2d", "channels": 12, "kernel": 3, "padding": 1},
+        {"kind": "batch_norm"},
+        {"kind": "relu"},
+        {"kind": "max_pool2d", "kernel": 2},
+        {"kind": "flatten"},
+        {"kind": "dropout", "p": 0.25},
+        {"kind": "dense", "units": 10},
+    ]
+    short = {"layers": layers, "training.epochs": 2, "training.dtype": "float64", "training.batch_size": 64}
+    return twofold.run("digits", overrides=short, out=folder / "conv")
+
+
+COLOURS = """
+layers = [
+    { kind = "conv2d", channels = 4, kernel = 3 },
+    { kind = "relu" },
+    { kind = "flatten" },
+    { kind = "dense", units = 3 },
+]
+[data]
+source = "images"
+path = "pictures"
+size = 10
+validation = 0.2
+standardize = "channel"
+[training]
+epochs = 3
+engines = ["numpy"]
+flip_test = true
+keep = "best"
+evaluate_samples = 20
+"""
+
+
+@pytest.fixture(scope="module")
+def colours(folder: Path) -> Run:
+    """Photographs of noise, most of them red, green or blue."""
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 16), ("test", 10)):
+        for channel, name in enumerate(("blue", "green", "red")):
+            (folder / "pictures" / part / name).mkdir(parents=True)
+            for index in range(count):
+                pixels = rng.integers(0, 200, (10, 10, 3), dtype=np.uint8)
+                pixels[..., 2 - channel] += 30
+                Image.fromarray(pixels).save(folder / "pictures" / part / name / f"{index:02}.png")
+    (folder / "colours.toml").write_text(COLOURS, "utf-8")
+    return twofold.run(folder / "colours.toml", out=folder / "colours")
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +203,22 @@ def test_times_name_the_faster_engine(digits: Run) -> None:
     assert timed == analysis.Times("numpy", "torch", 4.5)
 
 
+def test_endings_know_what_was_planned(digits: Run, colours: Run) -> None:
+    assert analysis.endings(digits) == [
+        analysis.Ending(engine, 2 * 40, 2 * 40, 2 * 40) for engine in ("numpy", "torch")
+    ]
+    (only,) = analysis.endings(colours)
+    history = colours.history
+    best = history.loc[history["validation_accuracy"] == history["validation_accuracy"].max(), "step"].tolist()
+    assert only.kept == colours.engines["numpy"]["kept_step"]
+    assert only.kept in best
+    old = {engine: {**result, "steps": 50} for engine, result in digits.engines.items()}
+    for result in old.values():
+        del result["kept_step"]
+    first, _ = analysis.endings(replace(digits, record={**digits.record, "engines": old}))
+    assert first == analysis.Ending("numpy", 50, 80, 50)
+
+
 def test_gap_is_to_validation_where_there_is_one(digits: Run, blobs: Run) -> None:
     for run in (digits, blobs):
         for gap in analysis.gaps(run):
@@ -199,6 +273,17 @@ def test_no_mistakes_no_worst(digits: Run, tmp_path: Path) -> None:
     assert (matrix.wrong, matrix.worst()) == (0, [])
 
 
+def test_each_class_has_its_accuracy_and_its_mistake() -> None:
+    counts = np.array([[3, 1, 0], [0, 0, 0], [1, 2, 5]])
+    scores = analysis.Confusion(("numpy",), ("a", "b", "c"), counts).scores()
+    assert scores == [
+        analysis.ClassScore("a", 4, 3, analysis.Mistake("a", "b", 1, 4)),
+        analysis.ClassScore("b", 0, 0, None),
+        analysis.ClassScore("c", 8, 5, analysis.Mistake("c", "b", 2, 8)),
+    ]
+    assert [score.accuracy for score in scores] == [0.75, None, 0.625]
+
+
 # Curves
 
 
@@ -230,6 +315,20 @@ def test_lowest_loss_and_distance() -> None:
     apart = analysis.distance([first, second])
     assert apart is not None
     assert (apart.loss, apart.accuracy) == (0.25, pytest.approx(0.1))
+
+
+def test_gaps_against_the_length_of_training(blobs: Run) -> None:
+    x = np.array([0.0, 1.0, 2.0])
+    train = analysis.Curve("numpy", "train", x, x, np.array([0.1, 0.9, 1.0]))
+    test = analysis.Curve("numpy", "test", x, x, np.array([0.2, 0.5, 0.7]))
+    (gap,) = analysis.gap_curves([train, test])
+    np.testing.assert_allclose(gap.gap, [-0.1, 0.4, 0.3])
+    assert gap.largest == (1.0, pytest.approx(0.4))
+    validation = replace(test, split="validation", accuracy=test.accuracy - 0.1)
+    assert analysis.gap_curves([train, validation, test])[0].split == "validation"
+    assert analysis.gap_curves([train]) == []
+    assert analysis.gap_curves([replace(train, x=x[:2]), replace(test, x=x[:2])]) == []
+    assert [gap.engine for gap in analysis.gap_curves(analysis.curves(blobs))] == ["numpy", "torch"]
 
 
 # Points
@@ -267,11 +366,11 @@ def test_points_are_the_splits(blobs: Run, digits: Run) -> None:
 
 
 def test_templates_are_rows_of_the_first_weight(digits: Run, blobs: Run) -> None:
-    found = analysis.templates(digits, "torch")
+    found = analysis.first_weights(digits, "torch")
     assert found is not None
-    assert found.shape == (64, 8, 8)
-    np.testing.assert_array_equal(found[7].ravel(), digits.weights("torch")["1.weight"][7])
-    assert analysis.templates(blobs, "torch") is None
+    assert (found.name, found.convolution, found.images.shape) == ("1.weight", False, (64, 1, 8, 8))
+    np.testing.assert_array_equal(found.images[7].ravel(), digits.weights("torch")["1.weight"][7])
+    assert analysis.first_weights(blobs, "torch") is None
 
 
 def test_no_templates_where_the_first_layer_sees_rows_only(digits: Run, tmp_path: Path) -> None:
@@ -279,13 +378,13 @@ def test_no_templates_where_the_first_layer_sees_rows_only(digits: Run, tmp_path
     run = twofold.run(
         "digits", overrides={"layers": layers, "training.epochs": 1}, engines=["numpy"], out=tmp_path / "run"
     )
-    assert analysis.templates(run, "numpy") is None
+    assert analysis.first_weights(run, "numpy") is None
 
 
 def test_previews_hold_probabilities_from_before_and_after(digits: Run, blobs: Run) -> None:
     first, second = analysis.previews(digits)
     assert (first.engine, second.engine, first.measure) == ("numpy", "torch", "probability")
-    np.testing.assert_array_equal(first.images, digits.evidence["preview"][:, 0])
+    np.testing.assert_array_equal(first.images, digits.evidence["preview"])
     np.testing.assert_array_equal(first.target, digits.evidence["target"][:5])
     for values in (first.before, first.after):
         np.testing.assert_allclose(values.sum(axis=1), 1)
@@ -313,6 +412,189 @@ def test_outputs_of_a_squared_error_are_not_called_probabilities() -> None:
     )
     outputs = np.array([[0.25, 0.75]])
     np.testing.assert_array_equal(analysis.probabilities(ended, outputs), outputs)
+
+
+def test_the_first_kernels_are_images(conv: Run, colours: Run, tmp_path: Path) -> None:
+    found = analysis.first_weights(conv, "torch")
+    assert found is not None
+    assert (found.name, found.convolution, found.images.shape) == ("0.weight", True, (12, 1, 3, 3))
+    found = analysis.first_weights(colours, "numpy")
+    assert found is not None
+    np.testing.assert_array_equal(found.images, colours.weights("numpy")["0.weight"])
+    layers = [{"kind": "flatten"}, {"kind": "dense", "units": 3}]
+    overrides = {"layers": layers, "training.epochs": 1}
+    run = twofold.run(colours.recipe, overrides=overrides, out=tmp_path / "run")
+    found = analysis.first_weights(run, "numpy")
+    assert found is not None
+    assert found.images.shape == (3, 3, 10, 10)
+    np.testing.assert_array_equal(found.images[1, 2].ravel(), run.weights("numpy")["1.weight"][1, 200:])
+
+
+# Evidence
+
+
+def test_the_folder_holds_all_that_its_images_need_to_be_asked_again(colours: Run) -> None:
+    arrays = load_file(colours.path / EVIDENCE)
+    assert arrays["preview"].dtype == arrays["numpy.mistakes.x"].dtype == np.uint8
+    assert arrays["preview"].shape == (5, 3, 10, 10)
+    x = (arrays["preview"] - arrays["scaling.shift"]) / arrays["scaling.divisor"]
+    engine = restore(colours, "numpy")
+    np.testing.assert_allclose(
+        (engine.predict(x) + engine.predict(mirrored(x))) / 2, arrays["numpy.after"], rtol=1e-4, atol=1e-5
+    )
+
+
+def test_the_surest_mistakes_are_kept(conv: Run, colours: Run) -> None:
+    for run, engine in ((conv, "torch"), (colours, "numpy")):
+        _, dataset = prepare(run.recipe, Silent())
+        _, held_out = dataset.astype(run.recipe.training.dtype).held_out
+        built, x = restore(run, engine), held_out.floats()
+        z = built.predict(x)
+        if run.recipe.training.flip_test:
+            z = (z + built.predict(mirrored(x))) / 2
+        p = np.exp(z - z.max(axis=1, keepdims=True)).astype(np.float64)
+        p /= p.sum(axis=1, keepdims=True)
+        wrong = np.flatnonzero(p.argmax(axis=1) != held_out.y)
+        surest = wrong[np.argsort(-p[wrong].max(axis=1), kind="stable")][:12]
+        found = next(each for each in analysis.wrong_images(run) if engine in each.engines)
+        assert [image.index for image in found.images] == surest.tolist()
+        assert (found.wrong, found.measure) == (len(wrong), "probability")
+        for image in found.images:
+            np.testing.assert_array_equal(image.image, held_out.x[image.index])
+            assert (image.true, image.taken) == (held_out.y[image.index], p[image.index].argmax())
+            assert image.value_taken == pytest.approx(p[image.index].max(), rel=1e-3)
+            assert image.value_true == pytest.approx(p[image.index][image.true], rel=1e-3)
+
+
+def test_engines_that_make_the_same_mistakes_are_told_together(conv: Run, tmp_path: Path) -> None:
+    assert [each.engines for each in analysis.wrong_images(conv)] == [("numpy", "torch")]
+    target = conv.evidence["target"]
+    other = with_evidence(conv, tmp_path / "run", **{"torch.predicted": (target + 1) % 10})
+    assert [each.engines for each in analysis.wrong_images(other)] == [("numpy",), ("torch",)]
+    assert analysis.wrong_images(other)[1].wrong == len(target)
+
+
+def test_large_images_are_kept_smaller() -> None:
+    x = np.zeros((1, 3, 150, 100), np.uint8)
+    x[0, 0, :3, :3] = [[0, 0, 1], [9, 0, 0], [0, 9, 8]]
+    small = thumbnails(x)
+    assert (small.shape, small.dtype) == ((1, 3, 50, 33), np.uint8)
+    assert small[0, 0, 0, 0] == 3
+    assert thumbnails(x[:0]).shape == (0, 3, 50, 33)
+    assert thumbnails(x[..., :1]).shape == (1, 3, 50, 1)
+    kept = np.ones((2, 1, 64, 64))
+    assert thumbnails(kept) is kept
+
+
+def test_points_keep_no_mistakes(blobs: Run) -> None:
+    assert not any("mistakes" in name or "scaling" in name for name in blobs.evidence)
+    assert analysis.wrong_images(blobs) == []
+
+
+def without(run: Run, target: Path, *names: str) -> Run:
+    """A copy of the run as an older version would have left it."""
+    shutil.copytree(run.path, target)
+    kept = {key: array for key, array in run.evidence.items() if not any(name in key for name in names)}
+    save_file(kept, target / EVIDENCE)
+    return Run(target, run.record)
+
+
+def test_an_older_folder_has_fewer_facts(conv: Run, colours: Run, tmp_path: Path) -> None:
+    old = without(conv, tmp_path / "conv", "mistakes")
+    assert analysis.wrong_images(old) == []
+    assert analysis.feature_maps(old) is not None
+    old = without(colours, tmp_path / "colours", "mistakes", "scaling")
+    assert len(analysis.previews(old)) == 1
+    assert analysis.feature_maps(old) is None
+
+
+# Maps
+
+
+def test_maps_are_the_outputs_of_the_layers(conv: Run) -> None:
+    found = analysis.feature_maps(conv)
+    assert found is not None
+    assert (found.engine, found.index, found.left_out, found.measure) == ("numpy", 0, 0, "probability")
+    assert [layer.node.kind for layer in found.layers] == ["conv2d", "batch_norm", "relu", "max_pool2d"]
+    image = conv.evidence["preview"][:1]
+    outputs = restore(conv, "numpy").outputs(image)
+    relu = outputs[2][0]
+    liveliest = np.sort(np.argsort(-relu.var(axis=(1, 2)), kind="stable")[:8])
+    for layer, output in zip(found.layers, outputs, strict=False):
+        np.testing.assert_array_equal(layer.channels, liveliest)
+        np.testing.assert_array_equal(layer.maps, output[0, liveliest])
+    np.testing.assert_array_equal(found.image, image[0])
+    assert found.outputs.argmax() == conv.evidence["numpy.predicted"][0]
+    assert found.outputs.sum() == pytest.approx(1)
+    assert found.true == conv.evidence["target"][0]
+
+
+def test_a_flipped_test_shows_the_answer_that_counts(colours: Run) -> None:
+    found = analysis.feature_maps(colours, 3)
+    assert found is not None
+    p = analysis.probabilities(colours.recipe, colours.evidence["numpy.after"])
+    assert p is not None
+    np.testing.assert_allclose(found.outputs, p[3], rtol=1e-3)
+
+
+def test_the_liveliest_channels() -> None:
+    planes = np.zeros((10, 2, 2))
+    planes[:, 0, 0] = [5, 0, 1, 7, 2, 2, 9, 3, 4, 8]
+    np.testing.assert_array_equal(maps.liveliest(planes), [0, 3, 4, 5, 6, 7, 8, 9])
+    np.testing.assert_array_equal(maps.liveliest(planes[:3]), [0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [
+        ("mnist-lenet", ["conv2d", "relu", "max_pool2d"] * 2),
+        ("cifar10-cnn5-adam", ["relu", "max_pool2d"] * 5),
+        (
+            "cifar10-vgg",
+            (["relu", "max_pool2d"] * 2 + ["relu"]) + ["relu", "max_pool2d", "relu"] * 2 + ["relu", "max_pool2d"],
+        ),
+    ],
+)
+def test_deep_networks_show_what_comes_out_of_their_blocks(name: str, kinds: list[str]) -> None:
+    nodes = load_recipe(name).network.nodes
+    outputs = [np.zeros([size or 1 for size in node.output_shape]) for node in nodes]
+    layers = maps._layers(nodes, outputs)
+    assert [layer.node.kind for layer in maps._fewer(layers)] == kinds
+    assert len(maps._fewer(layers * 3)) <= maps.MOST_LAYERS
+
+
+def test_an_image_comes_from_the_folder_or_else_from_the_data(colours: Run, tmp_path: Path) -> None:
+    kept = {0, 1, 2, 3, 4, *colours.evidence["numpy.mistakes"].tolist()}
+    other = next(index for index in range(29, -1, -1) if index not in kept)
+    _, dataset = prepare(colours.recipe, Silent())
+    found = analysis.feature_maps(colours, other)
+    assert found is not None
+    np.testing.assert_array_equal(found.image, dataset.test.x[other])
+    assert found.true == dataset.test.y[other]
+    moved = with_recipe(colours, tmp_path / "run", f"{colours.path.parent}/pictures", "/nowhere/at/all")
+    assert analysis.feature_maps(moved, max(kept)) is not None
+    with pytest.raises(UserError) as error:
+        analysis.feature_maps(moved, other)
+    assert str(error.value) == (
+        f"--image {other}: the run folder does not hold this image, and the data (source `images`) are not at hand. "
+        f"The folder holds the images {', '.join(map(str, sorted(kept)))}."
+    )
+    changed = replace(colours, record={**colours.record, "data": {**colours.record["data"], "fingerprint": "0"}})
+    with pytest.raises(UserError, match="the data at hand are not those of the run: their fingerprint is another"):
+        analysis.feature_maps(changed, other)
+
+
+@pytest.mark.parametrize("index", [-1, 359, 10**9])
+def test_an_image_out_of_range_is_refused(conv: Run, index: int) -> None:
+    with pytest.raises(UserError, match=f"--image counts the 359 test images from 0 to 358; got {index}"):
+        analysis.feature_maps(conv, index)
+
+
+def test_no_convolution_no_maps(digits: Run, blobs: Run, failed: Run) -> None:
+    for run in (digits, blobs, failed):
+        assert analysis.feature_maps(run) is None
+        with pytest.raises(UserError, match="--image shows what convolutions make of an image; `.*` has no `conv2d`"):
+            analysis.feature_maps(run, 0)
 
 
 # The dimensions of a training step
@@ -366,6 +648,108 @@ def test_the_loss_is_divided_only_where_it_is_a_mean(kind: str) -> None:
     for reduction, divided in (("mean", True), ("sum", False)):
         step = analysis.loss_step(load_recipe("moons", {"loss.kind": kind, "loss.reduction": reduction}))
         assert step.kind == kind
-        assert ("1/" in step.forward[0]) is divided
-        assert ("/ N" in step.backward[0] or "/ (N C)" in step.backward[0]) is divided
-        assert step.backward[1] == "() → (N, 2)"
+        ((loss, _),), ((dy, shapes_of_dy),) = step.forward, step.backward
+        assert ("1/" in loss) is divided
+        assert ("/ N" in dy or "/ (N C)" in dy) is divided
+        assert shapes_of_dy == "() → (N, 2)"
+
+
+def test_a_smoothed_target_is_written_out() -> None:
+    step = analysis.loss_step(load_recipe("moons", {"loss.label_smoothing": 0.1}))
+    assert step.forward == [
+        ("q = 0.9 onehot(t) + 0.1 / 2", "(N,) → (N, 2)"),
+        ("L = −1/N Σₙ q · log softmax(y)", "(N, 2) → ()"),
+    ]
+    assert step.backward == [("dy = (softmax(y) − q) / N", "() → (N, 2)")]
+
+
+CONV = {"kind": "conv2d", "channels": 6, "kernel": [3, 2], "stride": 2, "padding": 1}
+
+
+def plane_steps(*layers: dict[str, Any]) -> list[analysis.LayerStep]:
+    last = [{"kind": "flatten"}, {"kind": "dense", "units": 10}]
+    return analysis.layer_steps(load_recipe("digits", {"layers": [CONV, *layers, *last]}).network)
+
+
+def test_a_convolution_is_a_product_over_windows() -> None:
+    first, second, *_ = plane_steps({"kind": "conv2d", "channels": 4, "kernel": 2, "groups": 2})
+    assert first.forward == [
+        ("X: the windows of x as rows", "(N, 1, 8, 8) → (N·4·5, 6)"),
+        ("Y = X Wᵀ + b", "(N·4·5, 6) · (6, 6) + (6,) → (N·4·5, 6)"),
+    ]
+    assert first.backward == [
+        ("dW = dYᵀ X", "(6, N·4·5) · (N·4·5, 6) → (6, 6)"),
+        ("db = Σ dY over the windows", "(N, 6, 4, 5) → (6,)"),
+    ]
+    assert second.forward[1] == (
+        "Y = X Wᵀ + b in each of 2 groups",
+        "(N·3·4, 12) · (12, 2) + (2,) → (N·3·4, 2)",
+    )
+    assert second.backward[2:] == [
+        ("dX = dY W in each of 2 groups", "(N·3·4, 2) · (2, 12) → (N·3·4, 12)"),
+        ("dx: dX folded back, added where windows overlap", "(N·3·4, 12) → (N, 6, 4, 5)"),
+    ]
+
+
+def test_normalizations_say_over_what() -> None:
+    _, batch, layer, plain, *_ = plane_steps(
+        {"kind": "batch_norm", "momentum": 0.2},
+        {"kind": "layer_norm", "axes": 1},
+        {"kind": "batch_norm", "affine": False},
+    )
+    assert batch.forward[0] == ("μ = mean(x), σ² = mean((x − μ)²) of each channel", "(N, 6, 4, 5) → (6,)")
+    assert batch.forward[3:] == [
+        ("running_mean ← 0.8 running_mean + 0.2 μ", "(6,)"),
+        ("running_var ← 0.8 running_var + 0.2 σ² n / (n − 1)", "(6,), n = N·4·5"),
+    ]
+    assert [equation for equation, _ in batch.backward] == [
+        "dγ = Σ dy ⊙ x̂",
+        "dβ = Σ dy",
+        "dx = γ / √(σ² + ε) · (dy − mean(dy) − x̂ mean(dy ⊙ x̂))",
+    ]
+    assert layer.forward[0][1] == "(N, 6, 4, 5) → (N, 6, 4)"
+    assert layer.forward[2] == ("y = γ x̂ + β", "(5,) · (N, 6, 4, 5) + (5,) → (N, 6, 4, 5)")
+    assert len(plain.backward) == 1
+    assert "γ" not in plain.backward[0][0]
+
+
+@pytest.mark.parametrize(
+    ("layer", "forward", "backward"),
+    [
+        (
+            {"kind": "max_pool2d", "kernel": 2, "stride": 1, "padding": 1},
+            "y = max over windows of 2 × 2, stride 1 × 1, padding 1 × 1",
+            "dx = Σ dy of windows whose first max is here",
+        ),
+        ({"kind": "avg_pool2d", "kernel": 2}, "y = Σ x / 4 over windows of 2 × 2", "dx = Σ dy / 4 of the windows"),
+        (
+            {"kind": "avg_pool2d", "kernel": 2, "padding": 1, "count_include_pad": False},
+            "y = Σ x / elements within x over windows of 2 × 2, padding 1 × 1",
+            "dx = Σ dy / elements within x",
+        ),
+        ({"kind": "global_avg_pool2d"}, "y = Σ x / (4·5) over the plane", "dx = dy / (4·5)"),
+        ({"kind": "leaky_relu", "negative_slope": 0.2}, "y = x where x > 0, else 0.2 x", "else 0.2 dy"),
+        ({"kind": "elu"}, "y = x where x > 0, else (exp(x) − 1)", "dx = dy where x > 0, else dy ⊙ (y + 1)"),
+        ({"kind": "gelu"}, "y = x Φ(x)", "dx = dy ⊙ (Φ(x) + x φ(x))"),
+        ({"kind": "gelu", "approximate": "tanh"}, "y = x (1 + tanh u) / 2", "(1 − tanh² u) / 2 · √(2/π)"),
+        ({"kind": "silu"}, "y = x σ(x)", "dx = dy ⊙ σ(x) (1 + x (1 − σ(x)))"),
+    ],
+)
+def test_the_equations_of_images_and_activations(layer: dict[str, Any], forward: str, backward: str) -> None:
+    step = plane_steps(layer)[1]
+    ((y, there),), ((dx, back),) = step.forward, step.backward
+    assert y.startswith(forward)
+    assert backward in dx
+    assert there == " → ".join(reversed(back.split(" → ")))
+
+
+def test_no_kind_of_layer_is_without_its_equations() -> None:
+    settings = {"conv2d": {"channels": 2, "kernel": 1}, "dense": {"units": 3}}
+    settings |= {kind: {"kernel": 1} for kind in ("max_pool2d", "avg_pool2d")}
+    kinds = [member.model_fields["kind"].default for member in get_args(get_args(Layer)[0])]
+    assert len(kinds) > 15
+    for kind in kinds:
+        last = [] if kind in ("flatten", "global_avg_pool2d") else [{"kind": "flatten"}]
+        layers = [CONV, {"kind": kind, **settings.get(kind, {})}, *last, {"kind": "dense", "units": 10}]
+        step = analysis.layer_steps(load_recipe("digits", {"layers": layers}).network)[1]
+        assert all(len(equation) > 2 for equation, _ in step.forward + step.backward), kind

@@ -16,7 +16,7 @@ from twofold.data import at_hand, mirrored
 from twofold.engine import Scaling
 from twofold.errors import UserError
 from twofold.recipe import Node
-from twofold.recipe.layers import BatchNorm, Conv2d, Dropout, LayerNorm
+from twofold.recipe.layers import AvgPool2d, BatchNorm, Conv2d, Dropout, LayerNorm, MaxPool2d
 from twofold.runs import Run
 
 MOST_CHANNELS = 8
@@ -140,16 +140,25 @@ def _kept(run: Run) -> dict[int, Chosen]:
 
 
 def _layers(nodes: Sequence[Node], outputs: Sequence[Array]) -> list[LayerMaps]:
-    """Every layer that gives maps of its own. The layers after a convolution show the channels that it shows."""
+    """Every layer that gives maps of its own; from one convolution to the next the same channels are shown."""
     found, channels = list[LayerMaps](), None
-    for node, output in zip(nodes, outputs, strict=True):
-        if output.ndim != 3:
-            continue
+    planes = [(node, output) for node, output in zip(nodes, outputs, strict=True) if output.ndim == 3]
+    for index, (node, output) in enumerate(planes):
         if channels is None or isinstance(node.spec, Conv2d):
-            channels = liveliest(output)
+            channels = liveliest(_activated(planes[index:]))
         if not isinstance(node.spec, Dropout):  # in evaluation it passes on what it gets
             found.append(LayerMaps(node, channels, output[channels]))
     return found
+
+
+def _activated(planes: Sequence[tuple[Node, Array]]) -> Array:
+    """What the activation behind the first layer makes of its maps; else these themselves."""
+    for node, output in planes[1:]:
+        if isinstance(node.spec, Conv2d | MaxPool2d | AvgPool2d):
+            break
+        if not isinstance(node.spec, BatchNorm | LayerNorm | Dropout):
+            return output
+    return planes[0][1]
 
 
 def liveliest(output: Array) -> Array:

@@ -41,10 +41,12 @@ def load_images(spec: Images, progress: Progress) -> Dataset:
         raise DataError(f"{spec.path}: `train` holds {len(classes)} classes; `data.classes` says {spec.classes}.")
     arrays = _decoded(spec, parts, progress)
     try:
-        dataset = hold_out(*arrays["train"], classes, spec, 0.0 if "test" in parts else spec.test)
+        dataset = hold_out(
+            arrays["train"].images, arrays["train"].labels, classes, spec, 0.0 if "test" in parts else spec.test
+        )
     except DataError as error:
         raise DataError(f"{spec.path}: {error}") from None
-    test = images(*arrays["test"]) if "test" in parts else dataset.test
+    test = images(arrays["test"].images, arrays["test"].labels) if "test" in parts else dataset.test
     return Dataset(dataset.train, dataset.validation, test, classes)
 
 
@@ -129,7 +131,7 @@ def _decoded(spec: Images, parts: dict[str, Classes], progress: Progress) -> dic
                 except Exception as error:  # on damaged files, decoders raise whatever they stumble over
                     faults.append(f"{file}: {_rule(error)}")
             progress(f"decoding {part}", len(files), len(files))
-            arrays[part] = x, np.array([number for _, number in files], np.int64)
+            arrays[part] = Labelled(x, np.array([number for _, number in files], np.int64))
     _raise(faults)
     return arrays
 

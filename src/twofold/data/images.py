@@ -121,7 +121,7 @@ def _write_cache(path: Path, found: Labelled) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("wb") as file:
-                np.savez(file, **{name: np.asarray(part) for name, part in found._asdict().items()})
+                np.savez(file, images=found.images, labels=found.labels, jpeg=np.asarray(found.jpeg))
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)

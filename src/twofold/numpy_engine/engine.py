@@ -27,7 +27,7 @@ from twofold.recipe import layers as specs
 LAYERS: dict[type[specs.LayerSpec], Callable[[Any], Layer]] = {
     specs.Dense: lambda spec: Dense(),
     specs.Conv2d: lambda spec: Conv2d(Windows(*spec.window), spec.groups),
-    specs.MaxPool2d: lambda spec: MaxPool2d(Windows(*spec.window, spec.ceil_mode)),
+    specs.MaxPool2d: lambda spec: MaxPool2d(Windows(*spec.window, ceil_mode=spec.ceil_mode)),
     specs.AvgPool2d: lambda spec: AvgPool2d(Windows(*spec.window), spec.count_include_pad),
     specs.GlobalAvgPool2d: lambda spec: GlobalAvgPool2d(),
     specs.BatchNorm: lambda spec: BatchNorm(spec.momentum, spec.eps),

@@ -18,7 +18,7 @@ Pooled = Float[Array, "n c i j"]
 class Chosen(NamedTuple):
     """Which element of each window was the largest, by its number in row order, and the shape of x."""
 
-    index: UInt[Array, "n c i j"]
+    number: UInt[Array, "n c i j"]
     shape: tuple[int, ...]
 
 
@@ -37,23 +37,23 @@ class MaxPool2d:
         """Element after element of the window; a later one must be larger, not equal."""
         shape = (*x.shape[:2], *self.windows.plane(*x.shape[2:]))
         y = empty_images(shape, x.dtype, -np.inf)
-        index = empty_images(shape, np.min_scalar_type(int(np.prod(self.windows.kernel)) - 1), 0)
+        numbers = empty_images(shape, np.min_scalar_type(int(np.prod(self.windows.kernel)) - 1), 0)
         for number, element in enumerate(self.windows.elements(*x.shape[2:])):
             candidate, largest = x[:, :, *element.inputs], y[:, :, *element.outputs]
-            chosen = index[:, :, *element.outputs]
+            chosen = numbers[:, :, *element.outputs]
             # Numbers ascend, so that the maximum is the last one that was larger: faster than writing where it was.
-            np.maximum(chosen, np.multiply(candidate > largest, number, dtype=index.dtype), out=chosen)
+            np.maximum(chosen, np.multiply(candidate > largest, number, dtype=numbers.dtype), out=chosen)
             np.maximum(largest, candidate, out=largest)  # a NaN stays
-        return y, Chosen(index, x.shape)
+        return y, Chosen(numbers, x.shape)
 
     def backward(
         self, params: Arrays, cache: Chosen, dy: Pooled, wants_dx: bool = True
     ) -> tuple[Images, dict[str, Array]]:
         """Element after element of the window, where it was the one chosen."""
-        index, shape = cache
+        numbers, shape = cache
         dx = empty_images(shape, dy.dtype, 0)
         for number, element in enumerate(self.windows.elements(*shape[2:])):
-            dx[:, :, *element.inputs] += dy[:, :, *element.outputs] * (index[:, :, *element.outputs] == number)
+            dx[:, :, *element.inputs] += dy[:, :, *element.outputs] * (numbers[:, :, *element.outputs] == number)
         return dx, {}
 
 

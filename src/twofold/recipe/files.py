@@ -215,7 +215,7 @@ def _misfits(raw: dict[str, Any]) -> list[Explained]:
         parts = [TypeAdapter[Any](kind).validate_python(raw.get(name, {})) for name, kind in kinds.items()]
     except ValidationError:
         return []
-    return [tuple(misfit) for misfit in misfits(*parts)]
+    return [(misfit.path, misfit.rule, misfit.remedy) for misfit in misfits(*parts)]
 
 
 def _located(faults: list[Explained], text: str, label: str, settings: Mapping[KeyPath, Any]) -> list[Fault]:

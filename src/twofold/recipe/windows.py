@@ -70,8 +70,9 @@ class _Window(_Image, abc.ABC):
         return f"The smallest change that fits: set `padding` to {padding}, or {smaller}; or take a pooling layer out."
 
     def _plane(self, shape: Shape) -> Pair:
+        kernel, stride, padding, dilation = self.window
         rows, columns = (
-            steps(size or 0, *(each[axis] for each in self.window), self.rounds_up)
+            steps(size or 0, kernel[axis], stride[axis], padding[axis], dilation[axis], self.rounds_up)
             for axis, size in enumerate(shape[1:])
         )
         return rows, columns

@@ -130,10 +130,10 @@ def _scale_text(first: FirstWeights) -> str:
 
 def _colour_text(first: FirstWeights) -> str:
     largest = np.abs(first.images).max(axis=(1, 2, 3))
+    low, high = decimal(float(largest.min())), decimal(float(largest.max()))
     return (
         "The weights of the red, the green and the blue channel are drawn as these colours: mid grey is 0, and each is "
-        "scaled by its own largest weight, of either sign. These have sizes from "
-        f"{decimal(float(largest.min()))} to {decimal(float(largest.max()))}."
+        f"scaled by its own largest weight, of either sign, {low if low == high else f'between {low} and {high}'}."
     )
 
 
@@ -149,7 +149,8 @@ def maps_caption(found: FeatureMaps, classes: Sequence[str], split: str) -> str:
     if any((layer.node.output_shape[0] or 0) > len(layer.channels) for layer in found.layers):
         text += (
             f" Of a convolution with more than {MOST_CHANNELS} channels those {MOST_CHANNELS} are shown whose maps "
-            "have the largest variance; the layers up to the next convolution show the same ones."
+            "have the largest variance (after the activation, where one follows); the layers up to the next "
+            "convolution show the same ones."
         )
     if found.left_out:
         text += f" {plural(found.left_out, 'layer')} with maps {'is' if found.left_out == 1 else 'are'} left out."

@@ -23,8 +23,9 @@ MANY_CHANNELS = 128
 class Conv2d(nn.Conv2d):
     """`torch.nn.Conv2d`, with another way to the same result under autocast on the processor."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (PyTorch's name)
         """The convolution of (n, c, h, w)."""
+        x = input
         if not self._pays(x):
             return super().forward(x)
         weight = self.weight.to(torch.bfloat16)

@@ -79,7 +79,8 @@ class TorchEngine:
         convolves = any(isinstance(node.spec, Conv2d) for node in recipe.network.nodes)
         self._format = torch.channels_last if convolves else torch.contiguous_format
         self._autocast = recipe.training.autocast == "bfloat16"
-        self.module = build(recipe.network).to_empty(device=self.device).to(self.dtype, memory_format=self._format)
+        self.module = build(recipe.network).to_empty(device=self.device).to(self.dtype)
+        self.module.to(memory_format=self._format)  # pyright: ignore[reportCallIssue]
         self.parameters = dict(self.module.named_parameters())
         self.buffers = {name: self.module.get_buffer(name) for name in recipe.network.buffers}
         with torch.no_grad():
@@ -174,7 +175,7 @@ class TorchEngine:
     @torch.no_grad()
     def _average(self, ema: float) -> None:
         averages, weights = self._held(self.averaged), self._held(self.module)
-        torch._foreach_lerp_(list(averages.values()), list(weights.values()), 1 - ema)
+        torch._foreach_lerp_(list(averages.values()), list(weights.values()), 1 - ema)  # pyright: ignore
 
     def _clip(self, gradients: Sequence[Tensor | None], max_norm: float) -> None:
         """In copies: the step's record keeps the gradients as they were."""
