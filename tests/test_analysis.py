@@ -593,7 +593,7 @@ def test_an_image_out_of_range_is_refused(conv: Run, index: int) -> None:
 def test_no_convolution_no_maps(digits: Run, blobs: Run, failed: Run) -> None:
     for run in (digits, blobs, failed):
         assert analysis.feature_maps(run) is None
-        with pytest.raises(UserError, match="--image shows what convolutions make of an image; `.*` has no `conv2d`"):
+        with pytest.raises(UserError, match=r"--image shows what convolutions make of an image; `.*` has no `conv2d`"):
             analysis.feature_maps(run, 0)
 
 

@@ -10,13 +10,16 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 import pytest
+from PIL import Image
 from safetensors.numpy import save_file
 
 import twofold
-from twofold.analysis import Agreement, Mistake
-from twofold.errors import RunFolderError, TrainingDivergedError
-from twofold.report import sentences, text, write_report
+from twofold.analysis import Agreement, ClassScore, Confusion, GapCurve, Mistake
+from twofold.errors import RunFolderError, TrainingDivergedError, UserError
+from twofold.report import captions, sentences, text, write_report
+from twofold.report.classes import class_table, weakest_sentences
 from twofold.runs import EVIDENCE, REPORT, Run
 from watchers import InterruptsTorch
 
@@ -92,6 +95,64 @@ def failed(folder: Path) -> Run:
     return twofold.open_run(folder / "failed")
 
 
+CONVOLUTIONS = [
+    {"kind": "conv2d", "channels": 12, "kernel": 3, "padding": 1},
+    {"kind": "batch_norm"},
+    {"kind": "relu"},
+    {"kind": "max_pool2d", "kernel": 2},
+    {"kind": "flatten"},
+    {"kind": "dense", "units": 10},
+]
+
+
+@pytest.fixture(scope="module")
+def conv(folder: Path) -> Run:
+    short = {"layers": CONVOLUTIONS, "training.epochs": 2, "training.dtype": "float64", "training.batch_size": 64}
+    return twofold.run("digits", overrides=short, out=folder / "conv")
+
+
+@pytest.fixture(scope="module")
+def colours(folder: Path) -> Run:
+    """A folder of small photographs, trained with every setting that changes what a number means."""
+    rng = np.random.default_rng(0)
+    for part in ("train", "test"):
+        for channel, name in enumerate(("blue", "green", "red")):
+            (folder / "pictures" / part / name).mkdir(parents=True)
+            for index in range(16):
+                pixels = rng.integers(0, 200, (10, 10, 3), dtype=np.uint8)
+                pixels[..., 2 - channel] += 30
+                Image.fromarray(pixels).save(folder / "pictures" / part / name / f"{index:02}.png")
+    settings = {
+        "layers": [
+            {"kind": "conv2d", "channels": 4, "kernel": 3},
+            {"kind": "relu"},
+            {"kind": "flatten"},
+            {"kind": "dense", "units": 3},
+        ],
+        "data": {"source": "images", "path": str(folder / "pictures"), "size": 10, "validation": 0.25},
+        "loss.label_smoothing": 0.1,
+        "optimizer.lr": 0.2,
+        "training.epochs": 60,
+        "training.engines": ["numpy"],
+        "training.flip_test": True,
+        "training.ema": 0.5,
+        "training.keep": "best",
+        "training.patience": 2,
+        "training.evaluate_samples": 20,
+    }
+    return twofold.run("digits", overrides=settings, out=folder / "colours")
+
+
+@pytest.fixture(scope="module")
+def conv_page(conv: Run) -> Page:
+    return page(conv)
+
+
+@pytest.fixture(scope="module")
+def colours_page(colours: Run) -> Page:
+    return page(colours)
+
+
 @pytest.fixture(scope="module")
 def digits_page(digits: Run) -> Page:
     return page(digits)
@@ -128,8 +189,8 @@ def test_the_report_of_images(digits: Run, digits_page: Page) -> None:
     ):
         assert expected in words, expected
     assert words.count(accuracy) >= 2
-    assert found.tags.count("figure") == 4
-    assert found.tags.count("table") == 5
+    assert found.tags.count("figure") == 6
+    assert found.tags.count("table") == 6
     assert "✓" in words
     assert "✗" in words
     assert (digits.path / "recipe.toml").read_text("utf-8").strip() in found.text
@@ -145,7 +206,9 @@ def test_the_report_of_points(moons_page: Page) -> None:
     assert "The points by class and split and the decision boundary of PyTorch" in labels
     assert "validation" not in re.sub(r"validation = 0|`?validation`?\s*=", "", words.split("The whole recipe")[0])
     assert "first weight matrix" not in words
-    assert found.tags.count("figure") == 3
+    assert found.tags.count("figure") == 4
+    assert "Training accuracy minus test accuracy against epoch" in words
+    assert "layer by layer" not in words
 
 
 def test_one_engine_is_not_compared(tmp_path: Path) -> None:
@@ -185,6 +248,89 @@ def test_no_held_out_samples_a_squared_error_and_one_hidden_unit(tmp_path: Path)
     assert "The 1 row of the first weight matrix" in words
 
 
+def test_the_report_of_a_convolutional_network(conv: Run, conv_page: Page) -> None:
+    words = conv_page.words
+    target, predicted = (conv.evidence[name] for name in ("target", "numpy.predicted"))
+    wrong = int((target != predicted).sum())
+    for expected in (
+        "(N·8·8, 9) · (9, 12) + (12,) → (N·8·8, 12)",
+        "running_mean ← 0.9 running_mean + 0.1 μ",
+        "1.weight (12,), 1.bias (12,), 1.running_mean (12,), 1.running_var (12,)",
+        "Running statistics, in grey, are kept beside the parameters",
+        "The 12 kernels of the first convolution 0.weight (12 × 1 × 3 × 3) after training in NumPy",
+        "One image, layer by layer",
+        f"Image 0 of the test images, counted from 0, of class {target[0]}, on its way",
+        "Of a convolution with more than 8 channels those 8 are shown",
+        "3 max_pool2d (12, 4, 4)",
+        "5 dense (10,) probability of each class",
+        "twofold report conv --image N shows image N.",
+        f"The 12 of {wrong} of 359 test images that both engines get wrong, the surest mistake first",
+        "Right answers by true class on the test samples",
+        "Training accuracy minus validation accuracy against epoch",
+        "Made from the run folder alone. twofold report conv,",
+    ):
+        assert expected in words, expected
+    assert "left out" not in words
+    assert conv_page.tags.count("figure") == 7
+    assert len(conv_page.html.encode()) < 3_000_000
+
+
+def test_the_report_of_colour_images_and_of_settings_that_change_a_number(colours: Run, colours_page: Page) -> None:
+    words, result = colours_page.words, colours.engines["numpy"]
+    assert result["kept_step"] < result["steps"] < 120
+    for expected in (
+        "was trained for at most 60 epochs on 36 samples",
+        "Training accuracy and loss are those of the first 20 training samples.",
+        "by the mean of the outputs for it and for its mirror image",
+        "a moving average of the weights, in which the past has a weight of 0.5 at each step",
+        "The losses are those without the label smoothing of 0.1",
+        f"In NumPy, training stopped after {result['steps']} of 120 steps: the validation loss had not fallen in 2 "
+        "evaluations.",
+        f"In NumPy, the weights kept are those of step {result['kept_step']} of {result['steps']}, the best",
+        "q = 0.9 onehot(t) + 0.1 / 3",
+        "The 4 kernels of the first convolution 0.weight (4 × 3 × 3 × 3)",
+        "The weights of the red, the green and the blue channel are drawn as these colours: mid grey is 0",
+        "input (3, 10, 10)",
+        "class blue",
+    ):
+        assert expected in words, expected
+    assert "Of a convolution with more than" not in words
+
+
+def test_the_image_may_be_chosen(conv: Run, tmp_path: Path, command) -> None:
+    shutil.copytree(conv.path, tmp_path / "run")
+    folder, target = tmp_path / "run", conv.evidence["target"]
+    done = command("report", folder, "--image", 77)
+    assert done.status == 0, done.err
+    words = Page((folder / REPORT).read_text("utf-8")).words
+    assert f"Image 77 of the test images, counted from 0, of class {target[77]}, on its way" in words
+    assert "Made from the run folder. twofold report run --image 77, typed" in words
+    before = (folder / REPORT).read_bytes()
+    refused = command("report", folder, "--image", 359)
+    assert refused.status == 2
+    assert "--image counts the 359 test images from 0 to 358; got 359" in refused.err
+    assert (folder / REPORT).read_bytes() == before
+    assert command("report", folder, "--image", -1).status == 2
+    assert command("report", folder).status == 0
+    assert b"Image 0 of the test images" in (folder / REPORT).read_bytes()
+
+
+def test_an_image_is_not_chosen_where_nothing_is_convolved(digits: Run) -> None:
+    with pytest.raises(UserError, match="`digits` has no `conv2d` over images"):
+        write_report(digits, image=0)
+
+
+def test_an_older_folder_is_reported(colours: Run, tmp_path: Path) -> None:
+    shutil.copytree(colours.path, tmp_path / "old")
+    kept = {k: v for k, v in colours.evidence.items() if "mistakes" not in k and "scaling" not in k}
+    save_file(kept, tmp_path / "old" / EVIDENCE)
+    result = {k: v for k, v in colours.engines["numpy"].items() if k != "kept_step"}
+    words = page(Run(tmp_path / "old", {**colours.record, "engines": {"numpy": result}})).words
+    assert "First predictions" in words
+    assert "layer by layer" not in words
+    assert "Most confidently wrong" not in words
+
+
 # Runs that did not finish
 
 
@@ -220,14 +366,16 @@ def test_an_interrupted_run_reports_the_engine_that_finished(tmp_path: Path) -> 
     assert "PyTorch †" in words
     assert "NumPy †" not in words
     assert "Confusion matrix of NumPy" in words
-    assert found.tags.count("figure") == 4
+    assert found.tags.count("figure") == 6
 
 
 # It stands alone
 
 
-def test_it_holds_no_script_and_asks_for_nothing(digits_page: Page, moons_page: Page) -> None:
-    for found in (digits_page, moons_page):
+def test_it_holds_no_script_and_asks_for_nothing(
+    digits_page: Page, moons_page: Page, conv_page: Page, colours_page: Page
+) -> None:
+    for found in (digits_page, moons_page, conv_page, colours_page):
         assert {"script", "link", "img", "iframe", "object", "embed"}.isdisjoint(found.tags)
         for tag, name, value in found.attributes:
             assert not name.startswith("on"), (tag, name)
@@ -239,21 +387,26 @@ def test_it_holds_no_script_and_asks_for_nothing(digits_page: Page, moons_page: 
         assert len(found.html.encode()) < 3_000_000
 
 
-def test_ids_are_unique_and_every_reference_has_one(digits_page: Page, moons_page: Page) -> None:
-    for found in (digits_page, moons_page):
+def test_ids_are_unique_and_every_reference_has_one(digits_page: Page, moons_page: Page, conv_page: Page) -> None:
+    for found in (digits_page, moons_page, conv_page):
         assert len(found.ids) == len(set(found.ids)) > 50
         used = re.findall(r'(?:href="#|url\(#)([^")]+)', found.html)
         assert set(used) <= set(found.ids)
 
 
-def test_every_picture_says_what_it_shows(digits_page: Page) -> None:
+def test_every_picture_says_what_it_shows(digits_page: Page, conv_page: Page) -> None:
+    for found in (digits_page, conv_page):
+        _check_labels(found)
     found = digits_page
+    assert re.findall(r"Figure (\d)\.", found.words) == ["1", "2", "3", "4", "5", "6"]
+    assert re.findall(r"Table (\d)\.", found.words) == ["1", "2", "3", "4", "5", "6"]
+
+
+def _check_labels(found: Page) -> None:
     labels = [value for tag, name, value in found.attributes if (tag, name) == ("svg", "aria-label")]
     assert len(labels) == found.tags.count("svg")
     assert len(set(labels)) == len(labels)
     assert found.tags.count("figcaption") == found.tags.count("figure")
-    assert re.findall(r"Figure (\d)\.", found.words) == ["1", "2", "3", "4"]
-    assert re.findall(r"Table (\d)\.", found.words) == ["1", "2", "3", "4", "5"]
 
 
 def test_names_from_a_file_are_text_and_never_markup(tmp_path: Path) -> None:
@@ -289,8 +442,8 @@ def test_many_classes_have_a_matrix_without_numbers(tmp_path: Path) -> None:
 # The same bytes
 
 
-def test_the_same_folder_gives_the_same_bytes(moons: Run, digits: Run, tmp_path: Path) -> None:
-    for run in (moons, digits):
+def test_the_same_folder_gives_the_same_bytes(moons: Run, digits: Run, conv: Run, tmp_path: Path) -> None:
+    for run in (moons, digits, conv):
         once = write_report(run).read_bytes()
         (run.path / REPORT).unlink()
         with mpl.rc_context({"axes.ymargin": 0.4, "lines.linewidth": 9, "svg.fonttype": "none"}):
@@ -358,12 +511,51 @@ def test_agreement_in_words(right: tuple[int, int], different: int, said: str) -
 
 def test_worst_confusions_in_words() -> None:
     first, second = Mistake("4", "9", 21, 982), Mistake("7", "2", 1, 1028)
-    assert sentences.worst_sentence([first, second], 22) == (
+    assert captions.worst_sentence([first, second], 22) == (
         "Worst: 4 is taken for 9 in 2.1 % of its samples (21 of 982); "
         "7 is taken for 2 in 0.1 % of its samples (1 of 1,028)."
     )
-    assert sentences.worst_sentence([second], 1).startswith("The one confusion: 7")
-    assert sentences.worst_sentence([], 0) == "No sample is confused."
+    assert captions.worst_sentence([second], 1).startswith("The one confusion: 7")
+    assert captions.worst_sentence([], 0) == "No sample is confused."
+
+
+def test_gaps_in_words() -> None:
+    x, gap = np.array([0.0, 1.0, 2.0]), np.array([-0.1, 0.25, 0.125])
+    first = GapCurve("numpy", "validation", x, gap)
+    begin = "Training accuracy minus validation accuracy against epoch: above 0 the network does better on what it has seen."
+    largest = "the gap was largest, +0.2500, at epoch 1 and ended at +0.1250."
+    assert captions.gap_caption([first], "epoch") == f"{begin} In NumPy {largest}"
+    both = [first, GapCurve("torch", "validation", x, gap)]
+    assert captions.gap_caption(both, "epoch") == f"{begin} In both engines {largest}"
+    falling = GapCurve("torch", "validation", x, -gap)
+    assert "In PyTorch the gap was largest, +0.1000, at epoch 0 and ended at −0.1250." in captions.gap_caption(
+        [first, falling], "epoch"
+    )
+
+
+def test_the_weakest_class_in_words() -> None:
+    a, b = ClassScore("a", 4, 4, None), ClassScore("b", 8, 5, Mistake("b", "a", 2, 8))
+    said = "class b: 5 of 8 right (0.6250), 2 taken for a."
+    assert weakest_sentences({"NumPy and PyTorch": [a, b]}) == [f"Weakest is {said}"]
+    assert weakest_sentences({"NumPy": [a], "PyTorch": [a, b]}) == [
+        "Every class is answered right throughout in NumPy.",
+        f"Weakest in PyTorch is {said}",
+    ]
+
+
+def test_a_table_of_classes_has_a_column_group_for_each_answer() -> None:
+    counts = np.array([[3, 1], [0, 0]])
+    one, other = Confusion(("numpy",), ("a", "b"), counts), Confusion(("torch",), ("a", "b"), counts[:, ::-1])
+    table = class_table([one, other], "test")
+    assert table is not None
+    assert table.engines == ["NumPy", "PyTorch"]
+    assert table.rows == [
+        ("a", "4", [("3", "0.7500", "b (1)"), ("1", "0.2500", "b (3)")]),
+        ("b", "0", [("0", "–", "–"), ("0", "–", "–")]),
+    ]
+    many = Confusion(("numpy",), tuple("abcdefghijklmnopqrstu"), np.eye(21, dtype=int))
+    assert class_table([many], "test") is None
+    assert class_table([], "test") is None
 
 
 @pytest.mark.parametrize(

@@ -18,12 +18,25 @@ pytestmark = pytest.mark.browser
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 SHORT = {"training.epochs": 2}
 BEGIN = ["Results", "Recipe", "Network", "Course of training"]
-IMAGES = ["What the first layer looks for", "First predictions, before and after training", "Confusions"]
+END = ["Classes and confusions", "Circumstances"]
+FIRST, PREDICTIONS = "What the first layer looks for", "First predictions, before and after training"
+WRONG = "Most confidently wrong"
 HEADINGS = {
-    "digits": [*BEGIN, *IMAGES, "Circumstances"],
-    "moons": [*BEGIN, "Points and decision boundary", "Confusions", "Circumstances"],
+    "digits": [*BEGIN, FIRST, PREDICTIONS, WRONG, *END],
+    "conv": [*BEGIN, FIRST, "One image, layer by layer", PREDICTIONS, WRONG, *END],
+    "moons": [*BEGIN, "Points and decision boundary", *END],
     "failed": [*BEGIN, "Points", "Circumstances"],
 }
+LAYERS = [
+    {"kind": "conv2d", "channels": 12, "kernel": 3, "padding": 1},
+    {"kind": "batch_norm"},
+    {"kind": "relu"},
+    *({"kind": "conv2d", "channels": 8, "kernel": 3, "padding": 1}, {"kind": "relu"}) * 4,
+    {"kind": "max_pool2d", "kernel": 2},
+    {"kind": "tanh"},  # 13 layers with maps, as many as are ever shown
+    {"kind": "flatten"},
+    {"kind": "dense", "units": 10},
+]
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +54,7 @@ def browser() -> Iterator[Browser]:
 def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("browser")
     twofold.run("digits", overrides=SHORT, out=folder / "digits")
+    twofold.run("digits", overrides=SHORT | {"layers": LAYERS}, out=folder / "conv")
     twofold.run("moons", overrides=SHORT, out=folder / "moons")
     with pytest.raises(TrainingDivergedError):
         twofold.run("moons", overrides={"optimizer.lr": 1e20}, out=folder / "failed")
@@ -82,6 +96,8 @@ def test_nothing_overflows_and_every_picture_is_seen(
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     pictures = page.locator("figure svg").all()
     assert pictures
+    for step in page.locator(".eq").all() if width > 1000 else ():
+        assert step.evaluate("step => step.scrollWidth <= step.clientWidth")
     for picture in pictures:
         box = picture.bounding_box()
         assert box is not None
@@ -116,7 +132,7 @@ def test_it_prints_on_a4_with_no_figure_cut(page: Page, reports: dict[str, Path]
     page.goto(reports[name].as_uri())
     pdf = page.pdf(prefer_css_page_size=True)
     assert pdf.startswith(b"%PDF")
-    assert 1 < pdf.count(b"/Type /Page\n") <= 8
+    assert 1 < pdf.count(b"/Type /Page\n") <= 12
     page.emulate_media(media="print")
     page.set_viewport_size({"width": 672, "height": 1000})  # A4 less its margins
     tallest = 261 * 96 / 25.4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
@@ -275,6 +276,29 @@ def test_16_bits_are_near_32(tmp_path: Path) -> None:
         assert other.dtype == np.float32
         np.testing.assert_allclose(other, array, rtol=0, atol=5e-3, err_msg=name)
     assert not np.array_equal(wide.weights("torch")["0.weight"], narrow.weights("torch")["0.weight"])
+
+
+def test_compiling_is_asked_for_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch's compiler itself takes half a minute: here it is a stand-in that counts."""
+    calls: list[Any] = []
+    monkeypatch.setattr(torch, "compile", lambda forward: lambda *inputs: calls.append(1) or forward(*inputs))
+    monkeypatch.setenv("CXX", sys.executable)
+    compiled = trained_by(PICTURES, training=PICTURES.training.model_copy(update={"compile": True}))
+    states = []
+    for built in (PICTURES, compiled):
+        engine = build_engine("torch", built)
+        engine.load(initial_state(built))
+        states.append(engine.step(batches_of(built)[0]).state.arrays())
+    assert calls == [1]
+    assert_bits(*states)
+
+
+def test_compiling_without_a_compiler_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CXX", raising=False)
+    compiled = trained_by(PICTURES, training=PICTURES.training.model_copy(update={"compile": True}))
+    with pytest.raises(UserError, match=r"wants a C\+\+ compiler; none of c\+\+, g\+\+, clang\+\+, cl is found"):
+        build_engine("torch", compiled)
 
 
 @pytest.mark.parametrize(

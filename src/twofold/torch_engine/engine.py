@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from functools import partial, singledispatch
@@ -20,6 +22,8 @@ from twofold.recipe import Recipe
 from twofold.recipe.training import Adam, Adamw, CrossEntropy, Loss, MeanSquared, Optimizer, Rmsprop, Sgd
 from twofold.recipe.windows import Conv2d
 from twofold.torch_engine.modules import build
+
+Forward = Callable[[Tensor, Mapping[str, Tensor]], list[Tensor]]
 
 
 @final
@@ -93,7 +97,7 @@ class TorchEngine:
         self._spec = recipe.optimizer
         self._optimizer = _optimizer(self._spec, list(self.parameters.values()))
         self._updates = 0
-        self._run = torch.compile(self._forward) if recipe.training.compile else self._forward
+        self._run = _compiled(self._forward, self.device) if recipe.training.compile else self._forward
 
     def load(self, state: State) -> None:
         """Take over a state, copied. Raises `UserError` where names or shapes are not this network's."""
@@ -227,6 +231,17 @@ def resolve_device(device: str) -> torch.device:
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError('training.device = "cuda", and PyTorch finds no CUDA device; use "auto" or "cpu"')
     return torch.device("cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu")
+
+
+def _compiled(forward: Forward, device: torch.device) -> Forward:
+    """Raises `UserError` where the compiler that PyTorch would call is missing."""
+    compilers = [os.environ.get("CXX", "c++"), "g++", "clang++", "cl"]
+    if device.type == "cpu" and not any(map(shutil.which, compilers)):
+        raise UserError(
+            f"training.compile = true wants a C++ compiler; none of {', '.join(compilers)} is found. "
+            "Install one, or set training.compile = false"
+        )
+    return torch.compile(forward)
 
 
 def _tensor(array: Array) -> Tensor:
