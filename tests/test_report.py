@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -138,6 +139,7 @@ def colours(folder: Path) -> Run:
         "training.ema": 0.5,
         "training.keep": "best",
         "training.patience": 2,
+        "augmentation.flip": "random",
         "training.evaluate_samples": 20,
     }
     return twofold.run("digits", overrides=settings, out=folder / "colours")
@@ -291,6 +293,8 @@ def test_the_report_of_colour_images_and_of_settings_that_change_a_number(colour
         "The 4 kernels of the first convolution 0.weight (4 × 3 × 3 × 3)",
         "The weights of the red, the green and the blue channel are drawn as these colours: mid grey is 0",
         "input (3, 10, 10)",
+        'augmentation flip = "random"',
+        "Variants of the training images, drawn by position",
         "class blue",
     ):
         assert expected in words, expected
@@ -313,6 +317,25 @@ def test_the_image_may_be_chosen(conv: Run, tmp_path: Path, command) -> None:
     assert command("report", folder, "--image", -1).status == 2
     assert command("report", folder).status == 0
     assert b"Image 0 of the test images" in (folder / REPORT).read_bytes()
+
+
+def test_published_data_are_named_in_full_beside_every_figure(colours: Run) -> None:
+    title = "CIFAR-10 (JPEG copies)"
+    words = page(replace(colours, record={**colours.record, "data": {**colours.record["data"], "title": title}})).words
+    for expected in (
+        f"on 36 samples of {title}, in batches",
+        f"mean loss on the samples of {title} and time",
+        f"test samples of {title} against epoch",
+        f"validation accuracy on samples of {title} against epoch",
+        f"Image 0 of the test images of {title}, counted",
+        f"The first 5 test images of {title}, with",
+        f"of 48 test images of {title} that NumPy gets wrong",
+        f"on the test samples of {title}, and the class",
+        f"48 test samples of {title}, in per cent",
+        f"source images; {title}; 36 training",
+    ):
+        assert expected in words, expected
+    assert title not in page(colours).words
 
 
 def test_an_image_is_not_chosen_where_nothing_is_convolved(digits: Run) -> None:
@@ -522,7 +545,8 @@ def test_worst_confusions_in_words() -> None:
 def test_gaps_in_words() -> None:
     x, gap = np.array([0.0, 1.0, 2.0]), np.array([-0.1, 0.25, 0.125])
     first = GapCurve("numpy", "validation", x, gap)
-    begin = "Training accuracy minus validation accuracy against epoch: above 0 the network does better on what it has seen."
+    begin = "Training accuracy minus validation accuracy against epoch: above 0 the network does better on "
+    begin += "what it has seen."
     largest = "the gap was largest, +0.2500, at epoch 1 and ended at +0.1250."
     assert captions.gap_caption([first], "epoch") == f"{begin} In NumPy {largest}"
     both = [first, GapCurve("torch", "validation", x, gap)]

@@ -21,7 +21,7 @@ from twofold.analysis import (
 )
 from twofold.analysis.maps import MOST_CHANNELS
 from twofold.report.curves import logarithmic, thinned
-from twofold.report.text import ENGINES, SPLITS, decimal, joined, plural
+from twofold.report.text import ENGINES, SPLITS, decimal, joined, of_data, plural
 from twofold.runs import Run
 
 
@@ -31,7 +31,8 @@ def curves_caption(run: Run, curves: Sequence[Curve]) -> str:
     scale = ", the loss on a logarithmic scale" if logarithmic(curves) else ""
     splits = joined([SPLITS[s] for s in SPLITS if any(curve.split == s for curve in curves)])
     longest = max(curves, key=lambda curve: len(curve.x))
-    text = f"Accuracy and loss on the {splits} samples against {unit}{scale}; {len(longest.x):,} evaluations"
+    text = f"Accuracy and loss on the {splits} samples{of_data(run)} against {unit}{scale}; "
+    text += f"{len(longest.x):,} evaluations"
     every = thinned(longest).step or 1
     text += f", every {every}th drawn." if every > 1 else "."
     if apart := distance(curves):
@@ -57,14 +58,14 @@ def plane_caption(run: Run, boundaries: Sequence[Boundary], counts: dict[str, in
     return text
 
 
-def confusion_caption(confusion: Confusion, split: str) -> str:
+def confusion_caption(confusion: Confusion, split: str, of: str = "") -> str:
     """How to read the matrix, and its worst confusions."""
     who = ENGINES[confusion.engines[0]]
     if len(confusion.engines) > 1:
         who = "both engines, which predict the same class for every sample"
     total = plural(int(confusion.counts.sum()), f"{SPLITS[split]} sample")
     text = (
-        f"Confusion matrix of {who}: {total}, in per cent of each true class (rows). On the diagonal, "
+        f"Confusion matrix of {who}: {total}{of}, in per cent of each true class (rows). On the diagonal, "
         "in blue, the right answers; beside it, in orange, the confusions, the darker the more frequent. "
     )
     return text + worst_sentence(confusion.worst(), confusion.wrong)
@@ -83,7 +84,7 @@ def worst_sentence(worst: Sequence[Mistake], wrong: int) -> str:
     return begin + "; ".join([first, *rest]) + "."
 
 
-def gap_caption(gaps: Sequence[GapCurve], unit: str) -> str:
+def gap_caption(gaps: Sequence[GapCurve], unit: str, of: str = "") -> str:
     """The gap at the end and where it was largest, said once where both engines have the numbers."""
     split = SPLITS[gaps[0].split]
     said: dict[str, list[str]] = {}
@@ -92,9 +93,9 @@ def gap_caption(gaps: Sequence[GapCurve], unit: str) -> str:
         text = f"the gap was largest, {_signed(largest)}, at {unit} {at:,g} and ended at {_signed(float(gap.gap[-1]))}"
         said.setdefault(text, []).append(ENGINES[gap.engine])
     who = {text: "both engines" if len(engines) > 1 else engines[0] for text, engines in said.items()}
-    found = (
-        f"Training accuracy minus {split} accuracy against {unit}: above 0 the network does better on what it has seen."
-    )
+    where = f" on samples{of}" if of else ""
+    found = f"Training accuracy minus {split} accuracy{where} against {unit}: above 0 the network does better on what "
+    found += "it has seen."
     return " ".join([found, *(f"In {who[text]} {text}." for text in said)])
 
 
@@ -137,14 +138,14 @@ def _colour_text(first: FirstWeights) -> str:
     )
 
 
-def maps_caption(found: FeatureMaps, classes: Sequence[str], split: str) -> str:
+def maps_caption(found: FeatureMaps, classes: Sequence[str], split: str, of: str = "") -> str:
     """Which image, which channels, how they are shaded, and what comes out."""
     best = int(found.outputs.argmax())
     text = (
-        f"Image {found.index} of the {SPLITS[split]} images, counted from 0, of class {classes[found.true]}, on its "
-        f"way through the network that {ENGINES[found.engine]} trained. Each row is the output of a layer, with the "
-        "number of the channel over each map. Each row is shaded on a scale of its own, from black for its smallest "
-        "value to white for its largest; both stand beside it."
+        f"Image {found.index} of the {SPLITS[split]} images{of}, counted from 0, of class {classes[found.true]}, on "
+        f"its way through the network that {ENGINES[found.engine]} trained. Each row is the output of a layer, with "
+        "the number of the channel over each map. Each row is shaded on a scale of its own, from black for its "
+        "smallest value to white for its largest; both stand beside it."
     )
     if any((layer.node.output_shape[0] or 0) > len(layer.channels) for layer in found.layers):
         text += (
@@ -159,7 +160,7 @@ def maps_caption(found: FeatureMaps, classes: Sequence[str], split: str) -> str:
     return text + ("." if best == found.true else f"; {classes[found.true]} gets {found.outputs[found.true]:.3f}.")
 
 
-def wrong_caption(wrong: WrongImages, split: str, samples: int) -> str:
+def wrong_caption(wrong: WrongImages, split: str, samples: int, of: str = "") -> str:
     """How many of how many, what the numbers are, and how sure the engine was."""
     count, first = len(wrong.images), ENGINES[wrong.engines[0]]
     which = f"The {count} of {wrong.wrong:,}" if count < wrong.wrong else f"All {count}" if count > 1 else "The one"
@@ -167,17 +168,17 @@ def wrong_caption(wrong: WrongImages, split: str, samples: int) -> str:
     low, high = (value(image.value_taken for image in wrong.images) for value in (min, max))
     sure = f"{low:.3f} to {high:.3f}" if count > 1 else f"{high:.3f}"
     return (
-        f"{which} of {samples:,} {SPLITS[split]} images that {who} wrong, the surest mistake first, with the "
+        f"{which} of {samples:,} {SPLITS[split]} images{of} that {who} wrong, the surest mistake first, with the "
         f"{wrong.measure}{where} of the true class (✓) and of the one that it is taken for (✗, {sure}). The number is "
         f"the image’s place among the {SPLITS[split]} images, from 0."
     )
 
 
-def cards_caption(previews: Sequence[Preview], split: str) -> str:
+def cards_caption(previews: Sequence[Preview], split: str, of: str = "") -> str:
     """What the bars are, and how far the engines' values are apart."""
     first, *others = previews
     count = len(first.images)
-    which = f"The first {count} {split} images" if count > 1 else f"The first {split} image"
+    which = f"The first {count} {split} images{of}" if count > 1 else f"The first {split} image{of}"
     text = (
         f"{which}, with the {first.measure} that "
         f"{ENGINES[first.engine]} gives to each class: outlined before any training, filled after it "

@@ -21,7 +21,7 @@ class ClassTable:
     """Class, samples, and for each of `engines`: right, accuracy, most frequent mistake."""
 
 
-def class_table(found: Sequence[Confusion], split: str) -> ClassTable | None:
+def class_table(found: Sequence[Confusion], split: str, of: str = "") -> ClassTable | None:
     """`None` where there are more classes than one looks at."""
     if not found or len(found[0].classes) > MOST_CLASSES:
         return None
@@ -31,7 +31,7 @@ def class_table(found: Sequence[Confusion], split: str) -> ClassTable | None:
         for scores in zip(*columns, strict=True)
     ]
     caption = (
-        f"Right answers by true class on the {SPLITS[split]} samples, and the class that the others are most often "
+        f"Right answers by true class on the {SPLITS[split]} samples{of}, and the class that the others are most often "
         "taken for."
     )
     worst = weakest_sentences({_who(c): scores for c, scores in zip(found, columns, strict=True)})

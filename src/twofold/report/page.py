@@ -35,7 +35,7 @@ from twofold.report.images import Card, WrongCard, cards, grey_scale, wrong_card
 from twofold.report.maps import MapRow, map_rows
 from twofold.report.matrix import matrix_picture
 from twofold.report.plane import MOST_POINTS, plane_picture
-from twofold.report.text import SPLITS, moment
+from twofold.report.text import SPLITS, moment, of_data
 from twofold.runs import REPORT, Run, open_run, write_whole
 
 
@@ -87,6 +87,7 @@ def _facts(run: Run) -> dict[str, Any]:
         "when": moment(run.record["finished"]),
         "version": run.record["circumstances"]["versions"]["twofold"],
         "lead": sentences.lead(run),
+        "of_data": of_data(run),
         "results": tables.result_rows(run),
         "not_begun": tables.not_begun(run),
         "splits": tables.score_splits(run),
@@ -110,7 +111,7 @@ def _figures(run: Run) -> dict[str, Any]:
         "weights": _weights(run),
         **_cards(run),
         "wrong": _wrong(run),
-        "classes": class_table(found := confusion(run), run.record["data"]["held_out"]),
+        "classes": class_table(found := confusion(run), run.record["data"]["held_out"], of_data(run)),
         "matrices": [_matrix(run, each) for each in found],
     }
 
@@ -122,7 +123,7 @@ def _curves(run: Run) -> Picture | None:
 
 def _gap(run: Run) -> Picture | None:
     found, unit = gap_curves(curves(run)), counted(run)
-    return gap_picture(found, unit, captions.gap_caption(found, unit)) if found else None
+    return gap_picture(found, unit, captions.gap_caption(found, unit, of_data(run))) if found else None
 
 
 def _plane(run: Run) -> Picture | None:
@@ -139,7 +140,7 @@ def _plane(run: Run) -> Picture | None:
 
 
 def _matrix(run: Run, found: Confusion) -> Picture:
-    return matrix_picture(found, captions.confusion_caption(found, run.record["data"]["held_out"]))
+    return matrix_picture(found, captions.confusion_caption(found, run.record["data"]["held_out"], of_data(run)))
 
 
 def _weights(run: Run) -> Picture | None:
@@ -158,7 +159,7 @@ def _cards(run: Run) -> dict[str, Any]:
     split = SPLITS[run.record["data"]["held_out"]]
     return {
         "cards": cards(found[0], classes, grey_scale(run)),
-        "cards_caption": captions.cards_caption(found, split),
+        "cards_caption": captions.cards_caption(found, split, of_data(run)),
     }
 
 
@@ -169,7 +170,7 @@ def _wrong(run: Run) -> list[tuple[list[WrongCard], str]]:
     return [
         (
             wrong_cards(each, data["classes"], grey_scale(run)),
-            captions.wrong_caption(each, split, data["samples"][split]),
+            captions.wrong_caption(each, split, data["samples"][split], of_data(run)),
         )
         for each in wrong_images(run)
     ]
@@ -182,6 +183,6 @@ def _maps(run: Run, image: int | None) -> dict[str, Any]:
     data = run.record["data"]
     return {
         "maps": map_rows(found, run.recipe.network.nodes, data["classes"], grey_scale(run)),
-        "maps_caption": captions.maps_caption(found, data["classes"], data["held_out"]),
+        "maps_caption": captions.maps_caption(found, data["classes"], data["held_out"], of_data(run)),
         "image": image,
     }

@@ -18,7 +18,7 @@ from twofold.analysis import (
     times,
 )
 from twofold.recipe.training import CrossEntropy
-from twofold.report.text import ENGINES, SPLITS, loss_text, plural, seconds, share, times_as
+from twofold.report.text import ENGINES, SPLITS, loss_text, of_data, plural, seconds, share, times_as
 from twofold.runs import Run
 
 
@@ -35,7 +35,7 @@ def lead(run: Run) -> str:
     if len(engines) > 1:
         who = f"once in {engines[0]} and once in {engines[1]}: "
         who += "from the same initial weights, on the same data in the same order."
-    samples = plural(run.record["data"]["samples"]["train"], "sample")
+    samples = plural(run.record["data"]["samples"]["train"], "sample") + of_data(run)
     was = "was" if run.status == "finished" else "was to be"
     return f"{network} {was} trained for {most}{length} on {samples}, {batches}, {who}"
 

@@ -68,7 +68,8 @@ def _result_row(result: Result, splits: list[str]) -> ResultRow:
 
 def settings(recipe: Recipe) -> list[Setting]:
     """Every part of the recipe but its layers, which have a table of their own."""
-    parts = ("data", "loss", "optimizer", "schedule", "initial", "training")
+    augmentation = ["augmentation"] if recipe.augmentation.any else []
+    parts = ["data", *augmentation, "loss", "optimizer", "schedule", "initial", "training"]
     return [_setting(part, getattr(recipe, part)) for part in parts]
 
 
@@ -107,4 +108,5 @@ def circumstances(run: Run) -> list[tuple[str, str]]:
 
 def _samples(data: dict[str, Any]) -> str:
     counts = [f"{count:,} {SPLITS[split]}" for split, count in data["samples"].items()]
-    return f"{' + '.join(counts)} samples of {len(data['classes'])} classes"
+    title = f"{data['title']}; " if data.get("title") else ""
+    return f"{title}{' + '.join(counts)} samples of {len(data['classes'])} classes"

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from twofold.runs import Run
+
 ENGINES = {"numpy": "NumPy", "torch": "PyTorch"}
 SPLITS = {"train": "training", "validation": "validation", "test": "test"}
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -51,6 +53,12 @@ def loss_text(value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e4 else decimal(value)
+
+
+def of_data(run: Run) -> str:
+    """` of CIFAR-10 (JPEG copies)`: figures measured on published data name them in full."""
+    title = run.record["data"].get("title")
+    return f" of {title}" if title else ""
 
 
 def plural(count: int, noun: str) -> str:

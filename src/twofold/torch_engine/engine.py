@@ -6,7 +6,6 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from functools import partial, singledispatch
 from itertools import accumulate
 from typing import final
 
@@ -19,9 +18,9 @@ from twofold.arrays import Array, Arrays
 from twofold.engine import Batch, Scaling, State, check_shapes
 from twofold.errors import UserError
 from twofold.recipe import Recipe
-from twofold.recipe.training import Adam, Adamw, CrossEntropy, Loss, MeanSquared, Optimizer, Rmsprop, Sgd
 from twofold.recipe.windows import Conv2d
 from twofold.torch_engine.modules import build
+from twofold.torch_engine.rules import MOMENTS, loss_function, optimizer
 
 Forward = Callable[[Tensor, Mapping[str, Tensor]], list[Tensor]]
 
@@ -92,10 +91,10 @@ class TorchEngine:
                 tensor.zero_()
         self.averaged = deepcopy(self.module) if recipe.training.ema else self.module
         self._names = [node.name for node in recipe.network.nodes]
-        self._loss = _loss(recipe.loss)
+        self._loss = loss_function(recipe.loss)
         self._max_norm = recipe.optimizer.max_norm
         self._spec = recipe.optimizer
-        self._optimizer = _optimizer(self._spec, list(self.parameters.values()))
+        self._optimizer = optimizer(self._spec, list(self.parameters.values()))
         self._updates = 0
         self._run = _compiled(self._forward, self.device) if recipe.training.compile else self._forward
 
@@ -257,46 +256,3 @@ def _array(tensor: Tensor, copy: bool = False) -> Array:
 
 def _arrays(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
     return {name: _array(tensor, copy=True) for name, tensor in tensors.items()}
-
-
-@singledispatch
-def _loss(spec: Loss) -> Callable[[Tensor, Tensor], Tensor]:
-    raise TypeError(f"no loss {spec!r}")
-
-
-@_loss.register
-def _(spec: CrossEntropy) -> Callable[[Tensor, Tensor], Tensor]:
-    return partial(nn.functional.cross_entropy, reduction=spec.reduction, label_smoothing=spec.label_smoothing)
-
-
-@_loss.register
-def _(spec: MeanSquared) -> Callable[[Tensor, Tensor], Tensor]:
-    def loss(outputs: Tensor, target: Tensor) -> Tensor:
-        onehot = nn.functional.one_hot(target, outputs.shape[-1]).to(outputs.dtype)
-        return nn.functional.mse_loss(outputs, onehot, reduction=spec.reduction)
-
-    return loss
-
-
-MOMENTS = {
-    Sgd: lambda spec: ("momentum_buffer",) if spec.momentum else (),
-    Adam: lambda spec: ("exp_avg", "exp_avg_sq"),
-    Adamw: lambda spec: ("exp_avg", "exp_avg_sq"),
-    Rmsprop: lambda spec: ("square_avg",),
-}
-"""PyTorch's names for what each optimizer remembers; they do not exist there before the first update."""
-
-
-def _optimizer(spec: Optimizer, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    # A fused kernel passes the memory once; for a few numbers it costs more to call than what it replaces.
-    fused = any(parameter.is_cuda for parameter in parameters) or sum(p.numel() for p in parameters) > 20_000
-    lr, decay = spec.lr, spec.weight_decay
-    match spec:
-        case Sgd(momentum=momentum, nesterov=nesterov):
-            return torch.optim.SGD(parameters, lr, momentum, 0, decay, nesterov, foreach=False, fused=fused)
-        case Adam(betas=betas, eps=eps):
-            return torch.optim.Adam(parameters, lr, betas, eps, decay, fused=True)
-        case Adamw(betas=betas, eps=eps):
-            return torch.optim.AdamW(parameters, lr, betas, eps, decay, fused=True)
-        case Rmsprop(alpha=alpha, eps=eps):
-            return torch.optim.RMSprop(parameters, lr, alpha, eps, decay)

@@ -1,0 +1,56 @@
+"""Losses and optimizers of a recipe as PyTorch's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial, singledispatch
+
+import torch
+from torch import Tensor, nn
+
+from twofold.recipe.training import Adam, Adamw, CrossEntropy, Loss, MeanSquared, Optimizer, Rmsprop, Sgd
+
+
+@singledispatch
+def loss_function(spec: Loss) -> Callable[[Tensor, Tensor], Tensor]:
+    """From outputs and classes to the loss, with the recipe's reduction and smoothing."""
+    raise TypeError(f"no loss {spec!r}")
+
+
+@loss_function.register
+def _(spec: CrossEntropy) -> Callable[[Tensor, Tensor], Tensor]:
+    return partial(nn.functional.cross_entropy, reduction=spec.reduction, label_smoothing=spec.label_smoothing)
+
+
+@loss_function.register
+def _(spec: MeanSquared) -> Callable[[Tensor, Tensor], Tensor]:
+    def loss(outputs: Tensor, target: Tensor) -> Tensor:
+        onehot = nn.functional.one_hot(target, outputs.shape[-1]).to(outputs.dtype)
+        return nn.functional.mse_loss(outputs, onehot, reduction=spec.reduction)
+
+    return loss
+
+
+MOMENTS = {
+    Sgd: lambda spec: ("momentum_buffer",) if spec.momentum else (),
+    Adam: lambda spec: ("exp_avg", "exp_avg_sq"),
+    Adamw: lambda spec: ("exp_avg", "exp_avg_sq"),
+    Rmsprop: lambda spec: ("square_avg",),
+}
+"""PyTorch's names for what each optimizer remembers; they do not exist there before the first update."""
+
+
+def optimizer(spec: Optimizer, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    """The optimizer of `torch.optim` with the recipe's settings."""
+    # A fused kernel passes the memory once; for a few numbers it costs more to call than what it replaces.
+    fused = any(parameter.is_cuda for parameter in parameters) or sum(p.numel() for p in parameters) > 20_000
+    lr, decay = spec.lr, spec.weight_decay
+    match spec:
+        case Sgd(momentum=momentum, nesterov=nesterov):
+            return torch.optim.SGD(parameters, lr, momentum, 0, decay, nesterov, foreach=False, fused=fused)
+        case Adam(betas=betas, eps=eps):
+            return torch.optim.Adam(parameters, lr, betas, eps, decay, fused=True)
+        case Adamw(betas=betas, eps=eps):
+            return torch.optim.AdamW(parameters, lr, betas, eps, decay, fused=True)
+        case Rmsprop(alpha=alpha, eps=eps):
+            return torch.optim.RMSprop(parameters, lr, alpha, eps, decay)
