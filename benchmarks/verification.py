@@ -3,7 +3,7 @@
     TWOFOLD_DATA=... python benchmarks/verification.py [RECIPE ...]
 
 Of networks with convolutions 50 steps of 8 samples, of the largest re-synchronised only. Exits with status 1 where a
-recipe does not agree at 1e-9, or where its data were not at hand. With names only these recipes' rows are measured anew.
+recipe does not agree at 1e-9, or where its data were not at hand. With names, only the rows of these are measured anew.
 """
 
 from __future__ import annotations
