@@ -1,9 +1,9 @@
 # make demo    set up, train the digits twice, write the report
 # make test    set up, run the whole suite
 # make check   ruff, pyright, import-linter
-# make bench   speed, side by side with the peers; writes docs/benchmarks/small.md and mnist.md
-# make torture the long proofs: every built-in recipe over 200 steps; writes docs/benchmarks/verification.md
-# make results every built-in recipe in both engines (20 minutes); writes docs/results.md
+# make bench   speed, side by side with the peers; writes docs/benchmarks/{small,mnist,images}.md
+# make torture the long proofs: every built-in recipe over 50 or 200 steps; writes docs/benchmarks/verification.md
+# make results the built-in recipes that take minutes (two hours in all); writes docs/results.md
 
 PYTHON ?= python3
 BIN := .venv/bin

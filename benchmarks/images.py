@@ -73,27 +73,28 @@ def plain(name: str, steps: int, **settings: Any) -> tuple[float, Any, Any]:
     x = torch.from_numpy(dataset.train.floats())
     y = torch.from_numpy(dataset.train.y)
     torch.manual_seed(0)
-    model = _lenet(nn) if name == LENET else _vgg(nn, normalized=name == VGG_BN)
-    momentum = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4)
-    optimizer = momentum if name == LENET else torch.optim.Adam(model.parameters(), lr=recipe.optimizer.lr)
     criterion = nn.CrossEntropyLoss()
 
     def slices() -> Any:
         for chosen in torch.randperm(len(x)).split(BATCH[name]):
             yield x[chosen], y[chosen]
 
-    def train(count: int) -> None:
+    def train(count: int) -> Any:
+        model = _lenet(nn) if name == LENET else _vgg(nn, normalized=name == VGG_BN)
+        momentum = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4)
+        optimizer = momentum if name == LENET else torch.optim.Adam(model.parameters(), lr=recipe.optimizer.lr)
         loaded = DataLoader(TensorDataset(x, y), batch_size=BATCH[name], shuffle=True)
         for _, (inputs, targets) in zip(range(count), slices() if name == LENET else loaded, strict=False):
             optimizer.zero_grad()
             loss = criterion(model(inputs), targets)
             loss.backward()
             optimizer.step()
+        return model.eval()
 
     train(2)
     started = time.perf_counter()
-    train(steps)
-    return (time.perf_counter() - started) / steps, model.eval(), dataset
+    model = train(steps)
+    return (time.perf_counter() - started) / steps, model, dataset
 
 
 def _vgg(nn: Any, normalized: bool) -> Any:

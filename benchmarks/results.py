@@ -92,7 +92,10 @@ def _measured(name: str, *engines: str) -> dict[tuple[str, str], list[str]]:
 def _run(name: str, seed: int, engines: tuple[str, ...]) -> twofold.Run:
     folder = FOLDER / "-".join([name, *engines, *([f"seed{seed}"] if seed else [])])
     if folder.exists():
-        return twofold.open_run(folder)
+        run = twofold.open_run(folder)
+        if run.status != "finished":
+            sys.exit(f"{folder} did not finish; remove it to measure anew")
+        return run
     run = twofold.run(name, engines=engines or None, overrides={"training.seed": seed}, out=folder)
     twofold.write_report(run)
     print(run, flush=True)

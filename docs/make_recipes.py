@@ -5,6 +5,7 @@ python docs/make_recipes.py
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from twofold.recipe.faults import TAGS, members
+from twofold.recipe.faults import PLAIN, TAGS, members
 from twofold.recipe.recipe import Recipe
-from twofold.recipe.training import Training
 
 HEAD = """\
 # Recipes
@@ -34,7 +34,7 @@ def page() -> str:
         parts.append(f"## `{section}`\n\n{_default_kind(section)}")
         tag = TAGS.get(section, "kind")
         parts += [_model(f'{tag} = "{kind}"', model, tag) for kind, model in members(section).items()]
-    parts.append(_model("training", Training, "").replace("### `training`", "## `training`"))
+    parts += [_model(name, model, "").replace("###", "##", 1) for name, model in PLAIN.items()]
     return "\n".join(parts)
 
 
@@ -76,7 +76,7 @@ def _rule(schema: dict[str, Any]) -> str:
     if "anyOf" in schema:
         return " or ".join(_rule(option) for option in schema["anyOf"] if option.get("type") != "null")
     if "enum" in schema or "const" in schema:
-        return ", ".join(f'`"{value}"`' for value in schema.get("enum", [schema.get("const")]))
+        return ", ".join(f"`{json.dumps(value)}`" for value in schema.get("enum", [schema.get("const")]))
     bounds = [text.format(f"{schema[key]:g}") for key, text in BOUNDS.items() if key in schema]
     return " ".join([TYPES.get(schema.get("type", ""), "value"), ", ".join(bounds)]).strip()
 

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 import twofold
+from twofold.recipe import Recipe
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -83,6 +84,12 @@ def test_the_recipes_of_the_readme_run(command, in_tmp: Path) -> None:
 def test_make_targets_of_the_readme_exist() -> None:
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     assert set(re.findall(r"make (\w+)", README)) <= targets
+
+
+def test_the_reference_has_every_table_of_a_recipe() -> None:
+    page = (ROOT / "docs" / "recipes.md").read_text("utf-8")
+    for table in Recipe.model_fields.keys() - {"title", "name"}:
+        assert f"## `{table}`" in page
 
 
 def test_figures_of_the_readme_are_those_of_the_benchmarks() -> None:

@@ -17,7 +17,7 @@ from cases import RELU, assert_bits, dense, recipe
 from faults import PICTURES, batches_of, trained_by
 from twofold.api.building import build_engine, initial_state, restore
 from twofold.arrays import Array
-from twofold.data import Batches, Split, random_data
+from twofold.data import Batches, Split, load_data, random_data
 from twofold.engine import Batch, State
 from twofold.errors import UserError
 from twofold.initial import initial_buffers, initial_parameters
@@ -70,8 +70,6 @@ def test_the_average_predicts_and_is_what_a_run_keeps(engine: str, tmp_path: Pat
     x = np.random.default_rng(0).random((5, 1, 8, 8), dtype=np.float32)
     trained = build_engine(engine, run.recipe)
     trained.load(initial_state(run.recipe))
-    from twofold.data import load_data
-
     for batch in Batches(run.recipe, load_data(run.recipe.data).astype("float32").train):
         trained.step(batch)
     np.testing.assert_array_equal(restore(run, engine, "cpu").predict(x), trained.predict(x))
@@ -234,11 +232,12 @@ def test_training_stops_when_patience_ends(losses: list[float], patience: int, s
 
 
 @each_engine
-def test_a_run_keeps_the_best_and_says_which(engine: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("ema", [0.0, 0.8])
+def test_a_run_keeps_the_best_and_says_which(engine: str, ema: float, tmp_path: Path) -> None:
     """A rate that grows too large spoils what was learned."""
     settings = {
-        "data.validation": 0.2, "training.keep": "best", "training.epochs": 30, "optimizer.lr": 0.05,
-        "schedule": {"kind": "exponential", "gamma": 1.0},
+        "data.validation": 0.2, "training.keep": "best", "training.epochs": 30, "training.ema": ema,
+        "optimizer.lr": 0.5, "schedule": {"kind": "linear", "start_factor": 0.01, "end_factor": 1.0, "unit": "step"},
     }  # fmt: skip
     run = twofold.run("moons", overrides=SHORT | settings, engines=engine, out=tmp_path / "run")
     result, history = run.engines[engine], run.history
@@ -246,6 +245,10 @@ def test_a_run_keeps_the_best_and_says_which(engine: str, tmp_path: Path) -> Non
     assert result["kept_step"] == best["step"]
     assert result["validation_accuracy"] == best["validation_accuracy"]
     assert result["test_loss"] == pytest.approx(best["test_loss"])
+    assert result["kept_step"] < result["steps"]  # else these weights are the last ones
+    validation = load_data(run.recipe.data).astype("float32").validation
+    found = evaluate(restore(run, engine, "cpu"), validation, LOSSES["cross_entropy"])
+    assert found.loss == pytest.approx(best["validation_loss"], rel=1e-6)
 
 
 # A batch of one

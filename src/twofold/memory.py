@@ -23,5 +23,7 @@ def keep_large_blocks() -> None:
         return
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL("libc.so.6").mallopt
-        for option, value in (M_MMAP_THRESHOLD, 1 << 30), (M_TRIM_THRESHOLD, (1 << 31) - 1), (M_TOP_PAD, KEPT):
-            mallopt(option, value)
+        # Where the first is refused, any other option would stop glibc from raising the threshold by itself.
+        if mallopt(M_MMAP_THRESHOLD, 1 << 30):
+            mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
+            mallopt(M_TOP_PAD, KEPT)

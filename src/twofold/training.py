@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 import numpy as np
 
@@ -130,7 +130,7 @@ def train(
         record(row := _row(engine, evaluate, batches, 0, 0.0))
         if bad := _bad_split(row):
             return Outcome(0, 0.0, row, _failure(engine, batches, mark, 0, *bad))
-        rows, best = [row], (row, mark.state)
+        course = _Course(validation, row, mark.state)
         started = seen = clock()
         for batch in batches:
             step = engine.step(batch)
@@ -149,17 +149,36 @@ def train(
                 if bad := _bad_split(row):
                     return Outcome(taken, seconds, row, _failure(engine, batches, mark, taken, *bad))
                 mark = Mark(taken, engine.state(), largest(step.gradients))
-                rows.append(row)
-                if validation.keep_best and _merit(row) > _merit(best[0]):
-                    best = (row, mark.state)
-                if validation.patience and _waited(rows) >= validation.patience:
+                course.add(row, mark.state)
+                if course.patience_ended:
                     break
                 started = clock()
             del step  # the next one takes its memory, which is still in the cache
         if validation.keep_best:
-            row, state = best
-            engine.load(state)
-    return Outcome(taken, seconds, row)
+            engine.load(course.best)
+    return Outcome(taken, seconds, course.row if validation.keep_best else row)
+
+
+@final
+class _Course:
+    """What the validation samples have said so far."""
+
+    def __init__(self, validation: Validation, row: Row, state: State) -> None:
+        self.validation = validation
+        self.losses = [row.validation_loss or 0.0]
+        self.row, self.best = row, state
+
+    def add(self, row: Row, state: State) -> None:
+        """After each evaluation."""
+        self.losses.append(row.validation_loss or 0.0)
+        if self.validation.keep_best and _merit(row) > _merit(self.row):
+            self.row, self.best = row, state
+
+    @property
+    def patience_ended(self) -> bool:
+        """Whether too many evaluations have come since the lowest loss."""
+        waited = len(self.losses) - 1 - self.losses.index(min(self.losses))
+        return self.validation.patience is not None and waited >= self.validation.patience
 
 
 def _merit(row: Row) -> tuple[float, float]:
@@ -167,12 +186,6 @@ def _merit(row: Row) -> tuple[float, float]:
     assert row.validation_accuracy is not None
     assert row.validation_loss is not None
     return row.validation_accuracy, -row.validation_loss
-
-
-def _waited(rows: Sequence[Row]) -> int:
-    """How many evaluations have come since the lowest validation loss."""
-    losses = [row.validation_loss for row in rows]
-    return len(losses) - 1 - losses.index(min(loss for loss in losses if loss is not None))
 
 
 class Mark(NamedTuple):

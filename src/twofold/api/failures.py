@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from itertools import islice
 from pathlib import Path
 
@@ -13,10 +14,12 @@ from twofold.data import Batches, Dataset
 from twofold.errors import TrainingDivergedError
 from twofold.numpy_engine import LOSSES
 from twofold.recipe import Recipe, load_recipe
-from twofold.training import Failure, evaluate
+from twofold.training import Failure, evaluate, evaluation_batch
 
 TRIAL_STEPS = (50, 500)
 """At least and at most so many steps show whether a smaller learning rate learns."""
+TRIAL_SECONDS = 30.0
+"""No further rate is tried after so long."""
 
 
 def diverged(name: str, failure: Failure, recipe: Recipe, dataset: Dataset, folder: Path) -> TrainingDivergedError:
@@ -62,7 +65,12 @@ def _suggestion(name: str, failure: Failure, recipe: Recipe, dataset: Dataset) -
     steps = min(max(failure.step + 1, TRIAL_STEPS[0]), TRIAL_STEPS[1])
     given, usual = recipe.optimizer.lr, type(recipe.optimizer)().lr
     rates = {given / 10**power for power in range(1, 5)} | {usual / 10**power for power in range(4)}
+    started = time.monotonic()
     for lr in sorted((float(f"{rate:.3g}") for rate in rates if rate < given), reverse=True):
+        if time.monotonic() - started > TRIAL_SECONDS:
+            return (
+                f"Try a smaller learning rate than {failure.lr:g}: --set optimizer.lr={lr:g}, which was not tried here."
+            )
         if _learns(name, load_recipe(recipe, {"optimizer.lr": lr}), dataset, steps):
             return f"Try --set optimizer.lr={lr:g}: with it the loss fell over the first {steps} steps."
     return "No smaller learning rate was found to help: look at the scale of the data (data.standardize)."
@@ -72,11 +80,11 @@ def _learns(name: str, recipe: Recipe, dataset: Dataset, steps: int) -> bool:
     """Whether the loss on the first batches is finite and lower after `steps` steps than before."""
     engine, batches = build_engine(name, recipe), Batches(recipe, dataset.train)
     sample = dataset.train[: batches.size]
-    loss = LOSSES[recipe.loss.kind]
+    loss, size = LOSSES[recipe.loss.kind], evaluation_batch(recipe.network)
     engine.load(initial_state(recipe))
     with np.errstate(all="ignore"):
-        before = evaluate(engine, sample, loss).loss
+        before = evaluate(engine, sample, loss, batch=size).loss
         for batch in islice(batches, steps):
             engine.step(batch)
-        after = evaluate(engine, sample, loss).loss
+        after = evaluate(engine, sample, loss, batch=size).loss
     return math.isfinite(after) and after < before

@@ -52,6 +52,7 @@ def run(
     recipe, dataset = prepare(recipe, watcher)
     fingerprint = dataset.fingerprint
     dataset = dataset.astype(recipe.training.dtype)
+    Batches(recipe, dataset.train)  # refuses what cannot be trained on before there is a folder
     built = {name: build_engine(name, recipe) for name in recipe.training.engines}
     writer = RunWriter(create_run_folder(out, recipe.name), recipe)
     writer.record |= {"data": _facts(recipe, dataset, fingerprint), "circumstances": _circumstances(built)}

@@ -53,7 +53,7 @@ class Augmenter:
     def _mirrored(self, chosen: Array, epoch: int) -> Array:
         """Which images are mirrored. `alternating`: those that were not, in the epoch before."""
         alternates = self.spec.flip == "alternating"
-        draw = stream(self.seed, "flip", 0 if alternates else epoch).random(self.samples) < 0.5
+        draw = _coins(self.seed, self.samples, 0 if alternates else epoch)
         return draw[chosen] ^ bool(alternates and epoch % 2)
 
     def _resampled(self, x: Array, step: int) -> Array:
@@ -71,6 +71,12 @@ class Augmenter:
         rows, columns = (rng.integers(0, size, len(x)) - side // 2 for size in x.shape[2:])
         for image, row, column in zip(x, rows, columns, strict=True):
             image[:, max(row, 0) : row + side, max(column, 0) : column + side] = self.neutral
+
+
+@lru_cache(maxsize=2)
+def _coins(seed: int, samples: int, epoch: int) -> Array:
+    """One coin a sample: the same for every batch of an epoch."""
+    return stream(seed, "flip", epoch).random(samples) < 0.5
 
 
 def translated(x: Array, offsets: Array, most: int, padding: str) -> Array:

@@ -16,6 +16,7 @@ from twofold.data.tables import MOST_FAULTS
 from twofold.errors import DataError, MissingExtraError, did_you_mean
 from twofold.recipe.base import pair
 from twofold.recipe.data import Images
+from twofold.streams import stream
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "PPM", "WEBP")
 """Those that Pillow decodes by itself: for some others it starts a program."""
@@ -131,7 +132,9 @@ def _decoded(spec: Images, parts: dict[str, Classes], progress: Progress) -> dic
                 except Exception as error:  # on damaged files, decoders raise whatever they stumble over
                     faults.append(f"{file}: {_rule(error)}")
             progress(f"decoding {part}", len(files), len(files))
-            arrays[part] = Labelled(x, np.array([number for _, number in files], np.int64))
+            # Files lie class by class: shuffled once, the first few are samples of them all.
+            order = stream(spec.seed, f"files of {part}").permutation(len(files))
+            arrays[part] = Labelled(x[order], np.array([number for _, number in files], np.int64)[order])
     _raise(faults)
     return arrays
 

@@ -28,6 +28,10 @@ def load_published(spec: Mnist | Cifar10, progress: Progress) -> Dataset:
     parts = {split: read(split, progress) for split in published.sizes}
     x, y, jpeg = parts["train"]
     held = round(spec.validation * len(y)) if isinstance(spec.validation, float) else spec.validation
+    if spec.validation and not held:
+        raise DataError(
+            f"`validation = {spec.validation}` of {len(y)} images is no image at all; raise the share or set it to 0."
+        )
     left = len(y) - held
     if left < 1 or (spec.samples or 1) > left:
         raise DataError(
@@ -42,12 +46,11 @@ def load_published(spec: Mnist | Cifar10, progress: Progress) -> Dataset:
 
 
 def published_at_hand(spec: Mnist | Cifar10) -> bool:
-    """Whether the images can be had without a download."""
+    """Whether the images can be had without a download; a folder that the recipe names is tried, and its faults told."""
+    if spec.root is not None:
+        return True
     published = PUBLISHED[spec.source]
-    try:
-        local = _local(published, spec.root)
-    except DataError:
-        return False
+    local = _local(published, None)
     return local is not None or all(os.path.isfile(_cache(published, split, None)) for split in published.sizes)
 
 

@@ -22,7 +22,8 @@ class Augmentation(Part):
     translate: NonNegativeInt = 0
     """Shift by a whole number of pixels, at most so many, along each axis."""
     padding: Literal["zeros", "reflect"] = "zeros"
-    """What comes in where a translated image has gone: zeros (black), or the image mirrored at its border."""
+    """What comes in where a translated image has gone: zeros of the data as they are kept (black, of bytes), or the image
+    mirrored at its border."""
     cutout: NonNegativeInt = 0
     """Side of a square of the image that is set to what the network sees as 0; its centre lies anywhere."""
     shift: NonNegativeFloat = 0.0
@@ -31,9 +32,9 @@ class Augmentation(Part):
     rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
     """Rotate about the centre, by at most so many degrees."""
     zoom: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Enlarge or reduce by at most this share."""
+    """Look at the image from a distance that is at most this share shorter or longer."""
     elastic: NonNegativeFloat = 0.0
-    """Bend: every pixel comes from elsewhere, so many pixels away (root mean square), neighbours together."""
+    """Bend: every pixel comes from elsewhere, so many pixels away along each axis (root mean square)."""
     elastic_scale: Annotated[float, Field(ge=2)] = 7.0
     """Pixels between the points where the bending is drawn; smooth between them."""
 

@@ -9,7 +9,7 @@ from twofold.recipe.augmentation import Augmentation
 from twofold.recipe.base import Shape
 from twofold.recipe.data import DataSpec
 from twofold.recipe.layer import LayerSpec
-from twofold.recipe.network import Node, walk
+from twofold.recipe.network import Node, shape_text, walk
 from twofold.recipe.training import Training
 
 
@@ -58,14 +58,16 @@ def _translation(shape: Shape, augmentation: Augmentation) -> list[Misfit]:
 
 def _growth(shape: Shape, layers: Sequence[LayerSpec], augmentation: Augmentation) -> list[Misfit]:
     """Images of every size must go through the same network."""
-    whole, *_ = walk(shape, layers)
+    whole, whole_end, _ = walk(shape, layers)
     for size, _ in augmentation.grow:
-        nodes, _, refused = walk((shape[0], size, size), layers)
+        nodes, end, refused = walk((shape[0], size, size), layers)
         rule = next((fault.rule for fault in refused), "")
         if not refused:
             pairs = zip(nodes, whole, strict=False)
             other = next((a.name for a, b in pairs if a.parameters != b.parameters or _mask(a) != _mask(b)), None)
             rule = "" if other is None else f"layer {other} (`{whole[int(other)].kind}`) would have another shape"
+            if not rule and end != whole_end:
+                rule = f"the last layer would give {shape_text(end)} in place of {shape_text(whole_end)}"
         if rule:
             remedy = "Choose another size, or put a `global_avg_pool2d` before the dense layers."
             return [Misfit(("augmentation", "grow"), f"`grow`: with images of {size} x {size}, {rule}", remedy)]

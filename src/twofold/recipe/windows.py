@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -66,8 +67,7 @@ class _Window(_Image, abc.ABC):
         return None
 
     def _remedy(self, kernel: int, padding: int, fitting: int) -> str:
-        smaller = f"set `kernel` to at most {fitting}"
-        return f"The smallest change that fits: set `padding` to {padding}, or {smaller}; or take a pooling layer out."
+        return f"The smallest change that fits: set `padding` to {padding}, or set `kernel` to at most {fitting}."
 
     def _plane(self, shape: Shape) -> Pair:
         kernel, stride, padding, dilation = self.window
@@ -117,7 +117,10 @@ class Conv2d(_Window):
         channels = shape[0] or 0
         if channels % self.groups:
             rule = f"with groups {self.groups} takes a number of channels that it divides"
-            return Refusal(rule, f"Set `groups` to a divisor of {channels}.")
+            fitting = math.gcd(channels, self.channels)
+            return Refusal(
+                rule, f"Set `groups` to {fitting} or a divisor of it." if fitting > 1 else "Set `groups` to 1."
+            )
         return None
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -156,7 +159,7 @@ class _Pool(_Window, abc.ABC):
     def _remedy(self, kernel: int, padding: int, fitting: int) -> str:
         smaller = f"set `kernel` to at most {fitting}"
         wider = f"set `padding` to {padding}, or " if padding <= kernel // 2 else ""
-        return f"The smallest change that fits: {wider}{smaller}; or take this layer out."
+        return f"The smallest change that fits: {wider}{smaller}; or take the layer out."
 
 
 class MaxPool2d(_Pool):

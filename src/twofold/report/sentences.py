@@ -126,7 +126,7 @@ def gap_sentences(found: Sequence[Gap]) -> list[str]:
     for gap in found:
         side = "above" if gap.size >= 0 else "below"
         what = (
-            f"training accuracy ended {abs(gap.size):.4f} {side} {SPLITS[gap.split]} accuracy "
+            f"training accuracy is {abs(gap.size):.4f} {side} {SPLITS[gap.split]} accuracy "
             f"({gap.train:.4f} against {gap.held_out:.4f})"
         )
         said.setdefault(what, []).append(ENGINES[gap.engine])

@@ -11,7 +11,7 @@ from typing import final
 
 import numpy as np
 import torch
-import torch._dynamo
+import torch._dynamo  # PyTorch does so at an optimizer's first step: a second that is none of training's
 from torch import Tensor, nn
 
 from twofold.arrays import Array, Arrays
@@ -78,6 +78,8 @@ class TorchEngine:
     def __init__(self, recipe: Recipe) -> None:
         self.device = resolve_device(recipe.training.device)
         self.dtype: torch.dtype = getattr(torch, recipe.training.dtype)
+        if self.device.type == "cuda":  # by default it rounds the factors of convolutions to 10 bits
+            torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
         # PyTorch's convolutions are faster where the channels lie innermost, and in half the bits.
         convolves = any(isinstance(node.spec, Conv2d) for node in recipe.network.nodes)
         self._format = torch.channels_last if convolves else torch.contiguous_format
