@@ -68,9 +68,7 @@ def _suggestion(name: str, failure: Failure, recipe: Recipe, dataset: Dataset) -
     started = time.monotonic()
     for lr in sorted((float(f"{rate:.3g}") for rate in rates if rate < given), reverse=True):
         if time.monotonic() - started > TRIAL_SECONDS:
-            return (
-                f"Try a smaller learning rate than {failure.lr:g}: --set optimizer.lr={lr:g}, which was not tried here."
-            )
+            return f"Try a smaller learning rate: --set optimizer.lr={lr:g}, to which the trials here did not come."
         if _learns(name, load_recipe(recipe, {"optimizer.lr": lr}), dataset, steps):
             return f"Try --set optimizer.lr={lr:g}: with it the loss fell over the first {steps} steps."
     return "No smaller learning rate was found to help: look at the scale of the data (data.standardize)."

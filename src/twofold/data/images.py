@@ -46,7 +46,7 @@ def load_published(spec: Mnist | Cifar10, progress: Progress) -> Dataset:
 
 
 def published_at_hand(spec: Mnist | Cifar10) -> bool:
-    """Whether the images can be had without a download; a folder that the recipe names is tried, and its faults told."""
+    """Whether the images can be had without a download; a folder that the recipe names must be."""
     if spec.root is not None:
         return True
     published = PUBLISHED[spec.source]

@@ -22,8 +22,8 @@ class Augmentation(Part):
     translate: NonNegativeInt = 0
     """Shift by a whole number of pixels, at most so many, along each axis."""
     padding: Literal["zeros", "reflect"] = "zeros"
-    """What comes in where a translated image has gone: zeros of the data as they are kept (black, of bytes), or the image
-    mirrored at its border."""
+    """What comes in where a translated image has gone: zeros of the data as they are kept (of bytes: black), or the
+    image mirrored at its border."""
     cutout: NonNegativeInt = 0
     """Side of a square of the image that is set to what the network sees as 0; its centre lies anywhere."""
     shift: NonNegativeFloat = 0.0
