@@ -21,7 +21,7 @@ from PIL import Image
 
 import twofold
 from twofold.api.building import Silent, prepare
-from twofold.data import Dataset, at_hand, load_data
+from twofold.data import Dataset, Split, at_hand, load_data
 from twofold.data import images as published_images
 from twofold.data.published import CIFAR10, MNIST
 from twofold.data.torchvision import find
@@ -435,7 +435,7 @@ def test_the_order_of_the_places(place: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", TINY)
 def test_a_root_without_the_files(name: str, tmp_path: Path) -> None:
     spec = SPECS[name](root=str(tmp_path))
-    assert not at_hand(spec)
+    assert at_hand(spec)  # it is what the recipe names: tried, and its faults told
     with pytest.raises(twofold.DataError) as error:
         load_data(spec)
     further = {"mnist": "raw\n    {0}/MNIST/raw", "cifar10": "cifar-10-batches-bin\n    {0}/cifar-10-batches-py"}[name]
@@ -764,12 +764,20 @@ MODES: dict[str, tuple[str, Any, int, tuple[int, int, int]]] = {
 }
 
 
+def _only_green(split: Split) -> np.ndarray:
+    """The one image of the first class; files are read in an order of their own."""
+    (image,) = split.x[split.y == 0]
+    return image
+
+
 @pytest.mark.parametrize(("mode", "colour", "grey", "rgb"), MODES.values(), ids=MODES)
 def test_files_of_any_mode(mode: str, colour: Any, grey: int, rgb: tuple[int, int, int], tmp_path: Path) -> None:
     _folder(tmp_path, parts=("train", "test"))
-    _picture(tmp_path / "test/green/-first.png", colour, mode=mode)
+    for file in (tmp_path / "test/green").iterdir():
+        file.unlink()
+    _picture(tmp_path / "test/green/0.png", colour, mode=mode)
     for channels, expected in ((1, (grey,)), (3, rgb)):
-        image = _images(tmp_path, channels=channels, size=(4, 5)).test.x[0]
+        image = _only_green(_images(tmp_path, channels=channels, size=(4, 5)).test)
         assert image.shape == (channels, 4, 5)
         np.testing.assert_array_equal(image, np.broadcast_to(np.array(expected)[:, None, None], image.shape))
 
@@ -790,7 +798,7 @@ def test_an_image_lies_as_the_camera_was_held(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned to the right: the left side comes to the top
     wide.save(tmp_path / "test/green/0.png", exif=exif)
-    image = _images(tmp_path, channels=1, size=(8, 4)).test.x[0, 0]
+    image = _only_green(_images(tmp_path, channels=1, size=(8, 4)).test)[0]
     np.testing.assert_array_equal(image[:4], 255)
     np.testing.assert_array_equal(image[4:], 0)
 
@@ -799,8 +807,10 @@ def test_shrinking_does_not_alias(tmp_path: Path) -> None:
     """Stripes of one pixel become grey; picking pixels would leave black or white."""
     _folder(tmp_path, parts=("train", "test"))
     stripes = np.tile(np.array([0, 255], np.uint8), (64, 32))
-    Image.fromarray(stripes).save(tmp_path / "test/green/-first.png")
-    image = _images(tmp_path, channels=1).test.x[0, 0]
+    for file in (tmp_path / "test/green").iterdir():
+        file.unlink()
+    Image.fromarray(stripes).save(tmp_path / "test/green/0.png")
+    image = _only_green(_images(tmp_path, channels=1).test)[0]
     np.testing.assert_allclose(image, 127.5, atol=8)
 
 
@@ -956,3 +966,13 @@ def test_the_number_of_classes(tmp_path: Path) -> None:
         f"{tmp_path}: `train` holds 2 classes (`green`, `red`); the last layer gives 4 numbers. "
         "Set its units: --set layers.1.units=2"
     )
+
+
+def test_files_are_read_in_an_order_of_their_own_and_the_same_twice(tmp_path: Path) -> None:
+    """Class by class, the first few would be of one class."""
+    _folder(tmp_path, parts=("train", "test"))
+    first, second = (_images(tmp_path) for _ in range(2))
+    assert first.fingerprint == second.fingerprint
+    for split in (first.train, first.test):
+        assert split.y.tolist() != sorted(split.y.tolist())
+    assert _images(tmp_path, seed=1).fingerprint != first.fingerprint

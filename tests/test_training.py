@@ -237,7 +237,7 @@ def test_a_run_keeps_the_best_and_says_which(engine: str, ema: float, tmp_path: 
     """A rate that grows too large spoils what was learned."""
     settings = {
         "data.validation": 0.2, "training.keep": "best", "training.epochs": 30, "training.ema": ema,
-        "optimizer.lr": 0.5, "schedule": {"kind": "linear", "start_factor": 0.01, "end_factor": 1.0, "unit": "step"},
+        "optimizer.lr": 10.0, "schedule": {"kind": "linear", "start_factor": 0.003, "end_factor": 1.0, "unit": "step"},
     }  # fmt: skip
     run = twofold.run("moons", overrides=SHORT | settings, engines=engine, out=tmp_path / "run")
     result, history = run.engines[engine], run.history
