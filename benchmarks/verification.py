@@ -42,6 +42,12 @@ def main() -> None:
             print(*row, flush=True)
             if not found.agrees or found.data != "real":
                 failed.append(f"{name}, {mode}")
+        _write(rows)
+    sys.exit(f"failed: {'; '.join(failed)}" if failed else 0)
+
+
+def _write(rows: dict[tuple[str, str], list[str]]) -> None:
+    """The page, after each recipe."""
     header = ["recipe", "mode", "steps", "data", "agrees at 1e-9", *STAGES, "central differences"]
     text = (
         "Largest relative gap of each stage between the NumPy engine and PyTorch in float64.\n"
@@ -50,7 +56,6 @@ def main() -> None:
         "Last column: the NumPy engine's gradients against central differences (allowed: 1e-5).\n\n"
     )
     publish("verification", "Both engines compute the same", text + table(header, [rows[key] for key in sorted(rows)]))
-    sys.exit(f"failed: {'; '.join(failed)}" if failed else 0)
 
 
 def _written() -> dict[tuple[str, str], list[str]]:

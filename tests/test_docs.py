@@ -93,7 +93,7 @@ def test_the_reference_has_every_table_of_a_recipe() -> None:
 
 
 def test_figures_of_the_readme_are_those_of_the_benchmarks() -> None:
-    for name in ("small", "mnist"):
+    for name in ("small", "mnist", "images"):
         page = (ROOT / "docs" / "benchmarks" / f"{name}.md").read_text("utf-8")
         rows = [line for line in page.splitlines() if line.startswith("|")]
         assert len(rows) > 3
