@@ -65,7 +65,7 @@ def main() -> None:
 def _written() -> dict[tuple[str, str], list[str]]:
     """The rows of the page by recipe and engine."""
     lines = PAGE.read_text("utf-8").splitlines() if PAGE.is_file() else []
-    cells = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines if line.startswith("| `")]
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("| `")]
     return {(row[0].strip("`"), row[1]): row for row in cells}
 
 
