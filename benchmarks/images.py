@@ -10,8 +10,6 @@ own, so that memory is its own; they take turns.
 from __future__ import annotations
 
 import json
-import resource
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -19,7 +17,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from timing import publish, ratio, table, take_turns
+from timing import apart, elsewhere, publish, ratio, table, tell
 
 VGG, VGG_BN, LENET = "cifar10-vgg", "cifar10-vgg-bn", "mnist-lenet"
 BATCH = {VGG: 128, VGG_BN: 128, LENET: 64}
@@ -130,8 +128,7 @@ COMPARED = {
 def measure_here(name: str, contestant: str) -> None:
     """In a process of its own: one figure, and the most memory that was resident."""
     seconds, *_ = CONTESTANTS[contestant](name)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": seconds, "memory": memory}))
+    tell(seconds)
 
 
 def accuracy_here(contestant: str) -> None:
@@ -151,23 +148,9 @@ def accuracy_here(contestant: str) -> None:
     print(json.dumps({"accuracy": float((np.concatenate(parts).argmax(1) == test.y).mean())}))
 
 
-def _elsewhere(*words: str) -> dict[str, float]:
-    done = subprocess.run([sys.executable, __file__, *words], stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def _compare(name: str) -> str:
-    memory: dict[str, float] = {}
-
-    def contestant(each: str) -> Callable[[], float]:
-        def measure() -> float:
-            found = _elsewhere(name, each)
-            memory[each] = found["memory"]
-            return found["seconds"]
-
-        return measure
-
-    figures = take_turns({each: contestant(each) for each in COMPARED[name]}, ROUNDS)
+    words = {each: [name, each] for each in COMPARED[name]}
+    figures, memory = apart(__file__, words, ROUNDS)
     rows = [
         [
             each, f"{1000 * median(values):.1f}", f"{BATCH[name] / median(values):.0f}",
@@ -185,7 +168,9 @@ def _compare(name: str) -> str:
 
 def main() -> None:
     tables = [_compare(name) for name in COMPARED]
-    scores = {each: _elsewhere("accuracy", each)["accuracy"] for each in ("plain PyTorch", "torch engine, bfloat16")}
+    scores = {
+        each: elsewhere(__file__, "accuracy", each)["accuracy"] for each in ("plain PyTorch", "torch engine, bfloat16")
+    }
     said = ", ".join(f"{each} {score:.3f}" for each, score in scores.items())
     text = "\n\n".join(tables) + (
         f"\n\nAccuracy of `{VGG_BN}` on the first {TEST} test images (CIFAR-10, JPEG copies) after {ACCURACY_STEPS} "

@@ -8,8 +8,6 @@ loop, the same with a DataLoader, and with scikit-learn. Each runs in a process 
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 import time
 import warnings
@@ -18,7 +16,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from timing import publish, ratio, table, take_turns
+from timing import apart, publish, ratio, table, tell
 
 ROUNDS = 5
 EPOCHS = 3
@@ -55,7 +53,7 @@ def _images() -> tuple[np.ndarray, np.ndarray]:
     from twofold.recipe import load_recipe
 
     train = load_data(load_recipe("mnist-mlp").data).train
-    return train.x.reshape(len(train), -1), train.y
+    return train.floats().astype(np.float32).reshape(len(train), -1), train.y
 
 
 def _timed(epoch: Callable[[], None]) -> Callable[[], float]:
@@ -161,28 +159,13 @@ CONTESTANTS: dict[str, Callable[[], Callable[[], float]]] = {
 
 def measure_here(name: str) -> None:
     """In a process of its own: one figure, and the most memory that was resident."""
-    import resource
-
     measure = CONTESTANTS[name]()
     measure()
-    seconds = measure()
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": seconds, "memory": memory}))
+    tell(measure())
 
 
 def main() -> None:
-    memory: dict[str, float] = {}
-
-    def elsewhere(name: str) -> Callable[[], float]:
-        def measure() -> float:
-            done = subprocess.run([sys.executable, __file__, name], capture_output=True, text=True, check=True)
-            found = json.loads(done.stdout)
-            memory[name] = found["memory"]
-            return found["seconds"]
-
-        return measure
-
-    figures = take_turns({name: elsewhere(name) for name in CONTESTANTS}, ROUNDS)
+    figures, memory = apart(__file__, {name: [name] for name in CONTESTANTS}, ROUNDS)
     rows = [
         [
             name, f"{median(values):.3f}", f"{DOCUMENTED * median(values):.1f}",

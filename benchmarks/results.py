@@ -9,13 +9,12 @@ there is not run again: remove the folder to measure anew.
 
 from __future__ import annotations
 
-import re
 import sys
 from datetime import datetime
 from pathlib import Path
 from statistics import mean
 
-from timing import machine, table
+from timing import machine, table, written
 
 import twofold
 from twofold.recipe import titles
@@ -64,9 +63,7 @@ def main() -> None:
 
 def _written() -> dict[tuple[str, str], list[str]]:
     """The rows of the page by recipe and engine."""
-    lines = PAGE.read_text("utf-8").splitlines() if PAGE.is_file() else []
-    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("| `")]
-    return {(row[0].strip("`"), row[1]): row for row in cells}
+    return {(row[0].strip("`"), row[1]): row for row in written(PAGE)}
 
 
 def _write(rows: dict[tuple[str, str], list[str]]) -> None:
@@ -117,7 +114,7 @@ def _row(name: str, engine: str, runs: list[twofold.Run]) -> list[str]:
 
 def _seconds(run: twofold.Run) -> float:
     """From the beginning to the end, evaluation included."""
-    began, ended = (datetime.fromisoformat(re.sub(r"Z$", "+00:00", run.record[key])) for key in ("started", "finished"))
+    began, ended = (datetime.fromisoformat(run.record[key]) for key in ("started", "finished"))
     return (ended - began).total_seconds()
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import platform
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
@@ -38,6 +41,43 @@ def table(header: list[str], rows: list[list[str]]) -> str:
     """A Markdown table."""
     lines = [header, ["---", *("---:" for _ in header[1:])], *rows]
     return "\n".join(f"| {' | '.join(row)} |" for row in lines)
+
+
+def apart(
+    script: str, contestants: Mapping[str, list[str]], rounds: int
+) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """Contestants take turns, each in a process of its own: their seconds, and the most MiB each had resident."""
+    memory: dict[str, float] = {}
+
+    def contestant(name: str) -> Callable[[], float]:
+        def measure() -> float:
+            found = elsewhere(script, *contestants[name])
+            memory[name] = found["memory"]
+            return found["seconds"]
+
+        return measure
+
+    return take_turns({name: contestant(name) for name in contestants}, rounds), memory
+
+
+def elsewhere(script: str, *words: str) -> dict[str, float]:
+    """What the script, called with these words, prints as JSON in its last line."""
+    done = subprocess.run([sys.executable, script, *words], stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def tell(seconds: float) -> None:
+    """Called in a process of its own: its figure, and the most memory that was resident."""
+    import resource
+
+    print(json.dumps({"seconds": seconds, "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+
+
+def written(page: Path) -> list[list[str]]:
+    """The cells of each row of a page's table, without its head; none where there is no page."""
+    lines = page.read_text("utf-8").splitlines() if page.is_file() else []
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("|")]
+    return rows[2:]
 
 
 def machine() -> str:

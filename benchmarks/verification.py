@@ -11,13 +11,14 @@ from __future__ import annotations
 import sys
 from typing import get_args
 
-from timing import DOCS, publish, table
+from timing import DOCS, publish, table, written
 
 from twofold.api import verify
 from twofold.lockstep import Mode
 from twofold.recipe import load_recipe, titles
 from twofold.recipe.windows import Conv2d
 
+PAGE = DOCS / "verification.md"
 STEPS = 200
 FEW_STEPS, FEW_SAMPLES = 50, 8
 """Of networks with convolutions or many parameters."""
@@ -26,7 +27,7 @@ STAGES = ["forward", "loss", "gradient", "state"]
 
 
 def main() -> None:
-    rows, failed = _written() if sys.argv[1:] else {}, []
+    rows, failed = {(row[0], row[1]): row for row in written(PAGE)} if sys.argv[1:] else {}, []
     for name in sys.argv[1:] or titles():
         recipe = load_recipe(name)
         many = (recipe.network.count or 0) > MANY_PARAMETERS
@@ -56,14 +57,6 @@ def _write(rows: dict[tuple[str, str], list[str]]) -> None:
         "Last column: the NumPy engine's gradients against central differences (allowed: 1e-5).\n\n"
     )
     publish("verification", "Both engines compute the same", text + table(header, [rows[key] for key in sorted(rows)]))
-
-
-def _written() -> dict[tuple[str, str], list[str]]:
-    """The rows of the page by recipe and mode."""
-    lines = (DOCS / "verification.md").read_text("utf-8").splitlines()
-    rows = [line for line in lines if "| resync |" in line or "| free |" in line]
-    cells = [[cell.strip() for cell in row.strip("| ").split(" | ")] for row in rows]
-    return {(row[0], row[1]): row for row in cells}
 
 
 if __name__ == "__main__":

@@ -117,9 +117,7 @@ def times(run: Run) -> Times | None:
 
 def endings(run: Run) -> list[Ending]:
     """One of each engine that finished; without `kept_step` in the record the weights are the last ones."""
-    training, samples = run.recipe.training, run.record["data"]["samples"]["train"]
-    size = samples if training.batch_size == "full" else min(training.batch_size, samples)
-    planned = training.steps or (training.epochs or 1) * math.ceil(samples / size)
+    planned = run.recipe.training.length(run.record["data"]["samples"]["train"])
     return [
         Ending(engine, result["steps"], planned, result.get("kept_step", result["steps"]))
         for engine, result in run.engines.items()

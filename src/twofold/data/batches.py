@@ -40,10 +40,10 @@ class Batches:
         self.train = train
         self.seed = training.seed
         self.dtype = np.dtype(training.dtype)
-        self.size = len(train) if training.batch_size == "full" else min(training.batch_size, len(train))
+        self.size = training.batch(len(train))
         _check_batch_of_one(recipe, len(train), self.size)
         self.steps_per_epoch = math.ceil(len(train) / self.size)
-        length = training.steps or (training.epochs or 1) * self.steps_per_epoch
+        length = training.length(len(train))
         self.steps = length if steps is None else steps
         self.evaluate_every = training.evaluate_every * (
             self.steps_per_epoch if training.evaluation_unit == "epoch" else 1

@@ -150,20 +150,20 @@ def check_finite(dataset: Dataset, source: str, remedy: str = "Remove the sample
         )
 
 
+def held_count(name: str, wanted: float, samples: int) -> int:
+    """How many samples a share below 1 or a whole number holds out. Raises `DataError` for a share of none at all."""
+    held = round(wanted * samples) if isinstance(wanted, float) else wanted
+    if wanted and not held:
+        raise DataError(
+            f"`{name} = {wanted}` of {samples} samples is no sample at all; raise the share or set it to 0."
+        )
+    return held
+
+
 def hold_out(x: Array, y: Array, classes: tuple[str, ...], spec: DataSpec, test: float) -> Dataset:
     """A stratified split into train, validation and test, the same for the same seed."""
-    share = isinstance(spec.validation, float)
-    held = {
-        "test": round(test * len(y)),
-        "validation": round(spec.validation * len(y)) if share else int(spec.validation),
-    }
     wanted = {"test": test, "validation": spec.validation}
-    empty = [name for name, share in wanted.items() if share and not held[name]]
-    if empty:
-        raise DataError(
-            f"`{empty[0]} = {wanted[empty[0]]}` of {len(y)} samples is no sample at all; "
-            "raise the share or set it to 0."
-        )
+    held = {name: held_count(name, share, len(y)) for name, share in wanted.items()}
     _check_sizes(y, classes, {name: size for name, size in held.items() if size})
     rest = np.arange(len(y))
     parts = {}

@@ -71,12 +71,11 @@ def _open(published: Published, split: str, folder: Path | None, looked: tuple[P
     except ImportError as error:
         raise MissingExtraError(str(error.name), "images", f"the source `{published.name}`") from error
     datasets.disable_progress_bars()
+    address = _address(published, split, folder)
     try:
-        table = datasets.load_dataset(**_address(published, split, folder), split=split)
+        table = datasets.load_dataset(**address, split=split)
         encoded = datasets.Image(decode=False)
         return table.select_columns([published.column, "label"]).cast_column(published.column, encoded)
-    except DataError:
-        raise
     except Exception as error:  # the library lets through whatever its network layers raise
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DataError(_unreachable(published, folder, looked, reason)) from error

@@ -11,7 +11,7 @@ import numpy as np
 import platformdirs
 
 from twofold.data import torchvision
-from twofold.data.dataset import Dataset, images
+from twofold.data.dataset import Dataset, held_count, images
 from twofold.data.hub import read_hub
 from twofold.data.published import CIFAR10, MNIST, Labelled, Progress, Published
 from twofold.errors import DataError
@@ -27,12 +27,7 @@ def load_published(spec: Mnist | Cifar10, progress: Progress) -> Dataset:
     read = local.read if isinstance(local, torchvision.Found) else _Decoded(published, local).read
     parts = {split: read(split, progress) for split in published.sizes}
     x, y, jpeg = parts["train"]
-    held = round(spec.validation * len(y)) if isinstance(spec.validation, float) else spec.validation
-    if spec.validation and not held:
-        raise DataError(
-            f"`validation = {spec.validation}` of {len(y)} images is no image at all; raise the share or set it to 0."
-        )
-    left = len(y) - held
+    left = len(y) - held_count("validation", spec.validation, len(y))
     if left < 1 or (spec.samples or 1) > left:
         raise DataError(
             f"{published.name} has {len(y)} training images; validation = {spec.validation} leaves {max(left, 0)}, "

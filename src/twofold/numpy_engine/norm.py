@@ -47,7 +47,6 @@ class BatchNorm:
     def forward(self, params: Arrays, x: Same, mode: Mode) -> tuple[Same, Normalized]:
         """Raises `UserError` in training on one number a channel: it has no variance."""
         mean, variance = params["running_mean"], params["running_var"]
-        centred = None
         if mode.training:
             if x.size == x.shape[1]:
                 raise UserError(
@@ -55,10 +54,10 @@ class BatchNorm:
                     "Choose a batch size that leaves no batch of one sample."
                 )
             mean = x.mean(axis=_rest(x))
-            centred = x - _spread(mean, x)
-            variance = _mean(centred, centred)
+        x_hat = x - _spread(mean, x)
+        if mode.training:
+            variance = _mean(x_hat, x_hat)
         rstd = 1 / np.sqrt(variance + self.eps)
-        x_hat = x - _spread(mean, x) if centred is None else centred
         x_hat *= _spread(rstd, x)
         y = x_hat
         if "weight" in params:

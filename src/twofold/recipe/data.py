@@ -18,13 +18,6 @@ Holdout = Share | Annotated[int, Field(ge=1)]
 Side = Annotated[int, Field(ge=1, le=4096)]
 
 
-def absolute(path: str, info: ValidationInfo) -> str:
-    """A path that a recipe's file names starts at that file's folder."""
-    context: dict[str, Any] = info.context or {}
-    path = os.path.expanduser(path)
-    return os.path.abspath(os.path.join(context["folder"], path)) if "folder" in context else path
-
-
 class DataSpec(Part, abc.ABC):
     """A source of samples. Final classes below; each is told from the others by its `source`."""
 
@@ -35,6 +28,16 @@ class DataSpec(Part, abc.ABC):
     (`global`), of each channel of images (`channel`), or of each feature (`feature`)."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
     """Of the source's generator and of the split."""
+
+    @field_validator("path", "root", check_fields=False)
+    @classmethod
+    def _from_the_recipe(cls, path: str | None, info: ValidationInfo) -> str | None:
+        """A path that a recipe's file names starts at that file's folder."""
+        if path is None:
+            return None
+        context: dict[str, Any] = info.context or {}
+        path = os.path.expanduser(path)
+        return os.path.abspath(os.path.join(context["folder"], path)) if "folder" in context else path
 
     @property
     @abc.abstractmethod
@@ -127,11 +130,6 @@ class _Published(DataSpec, abc.ABC):
     root: Annotated[str, Field(min_length=1)] | None = None
     """A folder that torchvision left. Without it: below TWOFOLD_DATA, then in the cache, then the Hub."""
 
-    @field_validator("root")
-    @classmethod
-    def _from_the_recipe(cls, root: str | None, info: ValidationInfo) -> str | None:
-        return root if root is None else absolute(root, info)
-
     @property
     def class_count(self) -> int | None:
         return 10
@@ -180,11 +178,6 @@ class Images(_Split):
     classes: Annotated[int, Field(ge=2)] | None = None
     """How many classes there are, where the folder is not at hand to say so."""
 
-    @field_validator("path")
-    @classmethod
-    def _from_the_recipe(cls, path: str, info: ValidationInfo) -> str:
-        return absolute(path, info)
-
     @property
     def sample_shape(self) -> Shape:
         return (self.channels, *pair(self.size))
@@ -217,11 +210,6 @@ class Csv(_Split):
         if not delimiter.isascii() or delimiter in "\"'\r\n" or (delimiter.isalnum()):
             raise ValueError(f"`delimiter` must be a sign such as `,` or `;`, or a tab; got {delimiter!r}")
         return delimiter
-
-    @field_validator("path")
-    @classmethod
-    def _from_the_recipe(cls, path: str, info: ValidationInfo) -> str:
-        return absolute(path, info)
 
     @property
     def sample_shape(self) -> Shape:

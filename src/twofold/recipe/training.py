@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -293,6 +294,14 @@ class Training(Part):
         if values.get("autocast") == "bfloat16" and values.get("dtype") == "float64":
             found.append('`autocast = "bfloat16"` wants `dtype = "float32"`; got "float64"')
         return found
+
+    def batch(self, samples: int) -> int:
+        """How many of so many training samples a step takes."""
+        return samples if self.batch_size == "full" else min(self.batch_size, samples)
+
+    def length(self, samples: int) -> int:
+        """The steps of a training on so many samples; the last batch of an epoch holds what is left."""
+        return self.steps or (self.epochs or 1) * math.ceil(samples / self.batch(samples))
 
     @property
     def evaluation_unit(self) -> Unit:

@@ -92,6 +92,7 @@ class TorchEngine:
             for tensor in (*self.module.parameters(), *self.module.buffers()):
                 tensor.zero_()
         self.averaged = deepcopy(self.module) if recipe.training.ema else self.module
+        self._pairs = tuple(list(self._held(module).values()) for module in (self.averaged, self.module))
         self._names = [node.name for node in recipe.network.nodes]
         self._loss = loss_function(recipe.loss)
         self._max_norm = recipe.optimizer.max_norm
@@ -179,8 +180,8 @@ class TorchEngine:
 
     @torch.no_grad()
     def _average(self, ema: float) -> None:
-        averages, weights = self._held(self.averaged), self._held(self.module)
-        torch._foreach_lerp_(list(averages.values()), list(weights.values()), 1 - ema)  # pyright: ignore
+        averages, weights = self._pairs
+        torch._foreach_lerp_(averages, weights, 1 - ema)  # pyright: ignore
 
     def _clip(self, gradients: Sequence[Tensor | None], max_norm: float) -> None:
         """In copies: the step's record keeps the gradients as they were."""
