@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -221,7 +222,9 @@ def test_the_numpy_engine_runs_without_torch() -> None:
 
 def test_ctrl_c_leaves_a_run_that_says_interrupted(in_tmp: Path) -> None:
     words = [*TWOFOLD, "run", "moons", "--engine", "numpy", "--set", "training.epochs=1000000", "--out", "here"]
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    # What runs in the background of a shell ignores Ctrl-C, and so would its children.
+    hearing = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, preexec_fn=hearing)
     _wait_for(in_tmp / "here" / "history.csv", lines=20)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)

@@ -1,11 +1,13 @@
 """The only place that builds engines and hands them to a loop: run a recipe, verify it, restore an engine."""
 
 from twofold.api.building import Overrides, Silent, Watcher, build_engine, prepare, restore
+from twofold.api.points import Point, train_points
 from twofold.api.running import run
 from twofold.api.verifying import Verification, verify
 
 __all__ = [
     "Overrides",
+    "Point",
     "Silent",
     "Verification",
     "Watcher",
@@ -13,5 +15,6 @@ __all__ = [
     "prepare",
     "restore",
     "run",
+    "train_points",
     "verify",
 ]

@@ -123,11 +123,16 @@ def restore(run: Run, engine: str, device: str = "auto") -> Engine:
 def prepare(recipe: Recipe, watcher: Watcher) -> tuple[Recipe, Dataset]:
     """Load the data, and fill in what only they know: the features of a CSV file, the classes of it or of a folder."""
     dataset = load_data(recipe.data, watcher.data)
-    if isinstance(recipe.data, Csv | Images):
-        _check_classes(recipe, recipe.data, dataset)
-        features = {"data.features": list(dataset.features)} if dataset.features else {}
-        recipe = load_recipe(recipe, {**features, "data.classes": len(dataset.classes)})
-    return recipe, dataset
+    return resolved(recipe, dataset), dataset
+
+
+def resolved(recipe: Recipe, dataset: Dataset) -> Recipe:
+    """The recipe with what only its data know."""
+    if not isinstance(recipe.data, Csv | Images):
+        return recipe
+    _check_classes(recipe, recipe.data, dataset)
+    features = {"data.features": list(dataset.features)} if dataset.features else {}
+    return load_recipe(recipe, {**features, "data.classes": len(dataset.classes)})
 
 
 def _check_classes(recipe: Recipe, data: Csv | Images, dataset: Dataset) -> None:

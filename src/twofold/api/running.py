@@ -15,14 +15,14 @@ import numpy as np
 from twofold.api.building import Overrides, Silent, Watcher, build_engine, few_threads, initial_state, prepare
 from twofold.api.evidence import kept_samples, mistakes, previewed
 from twofold.api.failures import diverged
+from twofold.api.scoring import evaluation, scorer
 from twofold.arrays import Array
 from twofold.data import Batches, Dataset, Split
 from twofold.engine import Engine
 from twofold.errors import TrainingDivergedError
-from twofold.numpy_engine import LOSSES
 from twofold.recipe import Recipe, load_recipe
 from twofold.runs import EVIDENCE, SCORES, Run, RunWriter, create_run_folder, open_run
-from twofold.training import Outcome, Row, Validation, evaluate, evaluation_batch, predictions, train
+from twofold.training import Outcome, Row, Validation, predictions, train
 
 LIBRARIES = ("twofold", "numpy", "scikit-learn", "torch")
 
@@ -83,13 +83,7 @@ def _train_one(
 ) -> dict[str, Array]:
     """Train one engine, write its weights and results; the arrays that the report will draw."""
     batches = Batches(recipe, dataset.train, raw=str(getattr(engine, "device", "cpu")) != "cpu")
-    loss, training = LOSSES[recipe.loss.kind], recipe.training
-    how: Any = {"flip": training.flip_test, "batch": evaluation_batch(recipe.network)}
-    splits = dict(dataset.splits())
-    splits["train"] = splits["train"][: training.evaluate_samples]
-
-    def score(engine: Engine) -> dict[str, Any]:
-        return {split: evaluate(engine, samples, loss, **how) for split, samples in splits.items()}
+    how = evaluation(recipe)
 
     def record(row: Row) -> None:
         writer.add_row(name, row)
@@ -103,8 +97,8 @@ def _train_one(
     watcher.started(name, batches.steps)
     engine.load(initial_state(recipe))
     before = answer(preview)
-    validation = Validation(training.keep == "best", training.patience)
-    outcome = train(engine, batches, score, record, watcher.stepped, validation)
+    validation = Validation(recipe.training.keep == "best", recipe.training.patience)
+    outcome = train(engine, batches, scorer(recipe, dataset), record, watcher.stepped, validation)
     if outcome.failure:
         raise diverged(name, outcome.failure, recipe, dataset, writer.folder)
     writer.save(f"{name}.safetensors", engine.state().weights())

@@ -1,0 +1,28 @@
+"""How a recipe is judged: loss and accuracy on every split, in the way that its training table says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twofold.data import Dataset
+from twofold.engine import Engine
+from twofold.numpy_engine import LOSSES
+from twofold.recipe import Recipe
+from twofold.training import Evaluate, Score, evaluate, evaluation_batch
+
+
+def evaluation(recipe: Recipe) -> dict[str, Any]:
+    """What `evaluate` and `predictions` are told of a recipe."""
+    return {"flip": recipe.training.flip_test, "batch": evaluation_batch(recipe.network)}
+
+
+def scorer(recipe: Recipe, dataset: Dataset) -> Evaluate:
+    """Loss and accuracy of an engine on each split; of the training samples on as many as the recipe says."""
+    loss, how = LOSSES[recipe.loss.kind], evaluation(recipe)
+    splits = dict(dataset.splits())
+    splits["train"] = splits["train"][: recipe.training.evaluate_samples]
+
+    def score(engine: Engine) -> dict[str, Score]:
+        return {name: evaluate(engine, split, loss, **how) for name, split in splits.items()}
+
+    return score
