@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import numpy as np
@@ -63,6 +63,8 @@ class LayerCase:
     replicas: int | None = None
     smooth: bool = True
     """False where the input lies on a kink, at which no difference quotient is a derivative."""
+    scale: float = 1.0
+    """Of the parameters. A loop over time multiplies with W_hh at every step, and rounding with it."""
     trains: bool = True
     """False where the layer has too few numbers to train on: a batch of one has no variance."""
 
@@ -80,7 +82,7 @@ class LayerCase:
     def params(self, dtype: str = "float64") -> dict[str, Array]:
         shapes = self.spec.parameter_shapes(self.shape[1:])
         return {
-            name: normal(f"{self.name} {name}", self._stacked(tuple(size or 0 for size in shape))).astype(dtype)
+            name: (self.scale * normal(f"{self.name} {name}", self._stacked(_known(shape)))).astype(dtype)
             for name, shape in shapes.items()
         }
 
@@ -103,6 +105,10 @@ class LayerCase:
         return shape if self.replicas is None else (self.replicas, *shape)
 
 
+def _known(shape: tuple[int | None, ...]) -> tuple[int, ...]:
+    return tuple(size or 0 for size in shape)
+
+
 def _half_zero(x: Array) -> Array:
     return np.where(x > 0, x, 0.0)
 
@@ -118,6 +124,11 @@ def _extreme(x: Array) -> Array:
 def _whole(x: Array) -> Array:
     """Whole numbers from -1 to 1: most windows hold their largest several times."""
     return np.clip(np.rint(x), -1, 1)
+
+
+def _numbers(x: Array) -> Array:
+    """Whole numbers from 0 to 6, and a half above each, so that a small step changes none."""
+    return np.clip(np.floor(np.abs(x) * 4), 0, 6) + 0.5
 
 
 def _thousands(x: Array) -> Array:
@@ -205,6 +216,32 @@ LAYERS = [
     LayerCase("layer_norm over two axes", spec.LayerNorm(axes=2), (3, 4, 5, 3)),
     LayerCase("layer_norm of one sample without affine", spec.LayerNorm(affine=False), (1, 7)),
     LayerCase("layer_norm of another eps", spec.LayerNorm(eps=0.1), (6, 4)),
+    *(
+        replace(case, scale=0.3)
+        for kind in (spec.Rnn, spec.Lstm, spec.Gru)
+        for name in [kind.model_fields["kind"].default]
+        for case in (
+            LayerCase(name, kind(units=4), (5, 6, 3)),
+            LayerCase(f"{name} after every step", kind(units=4, output="every"), (5, 6, 3)),
+            LayerCase(f"{name} without bias", kind(units=3, bias=False), (4, 5, 2)),
+            LayerCase(f"{name} of one number a step", kind(units=5), (4, 7, 1)),
+            LayerCase(f"{name} of one step", kind(units=3), (4, 1, 2)),
+            LayerCase(f"{name} of one sample", kind(units=3, output="every"), (1, 4, 2)),
+            LayerCase(f"{name} of one unit", kind(units=1), (3, 4, 2)),
+            LayerCase(f"{name} half saturated", kind(units=4), (5, 6, 3), lambda x: x * 4),
+            LayerCase(f"{name} replicas", kind(units=4), (5, 6, 3), replicas=3),
+            LayerCase(f"{name} replicas of one number a step", kind(units=4, output="every"), (5, 6, 1), replicas=2),
+            # How W_hh begins changes no pass: the table of initial weights looks at it.
+            LayerCase(f"{name} begun elsewhere", kind(units=2, initial_hh="orthogonal", gain_hh=0.5), (2, 3, 2)),
+        )
+    ),
+    LayerCase("rnn of relu", spec.Rnn(units=4, nonlinearity="relu"), (5, 6, 3)),
+    LayerCase("rnn of relu, after every step", spec.Rnn(units=4, nonlinearity="relu", output="every"), (5, 6, 3)),
+    LayerCase("lstm that remembers from the start", spec.Lstm(units=2, forget_bias=1.0), (2, 3, 2)),
+    LayerCase("embedding", spec.Embedding(num_embeddings=7, units=3), (5, 4), _numbers),
+    LayerCase("embedding of one number", spec.Embedding(num_embeddings=7, units=2), (1, 1), _numbers),
+    LayerCase("embedding of one vector", spec.Embedding(num_embeddings=9, units=1), (3, 2), _numbers),
+    LayerCase("embedding replicas", spec.Embedding(num_embeddings=7, units=3), (5, 4), _numbers, replicas=3),
     LayerCase("leaky_relu", spec.LeakyRelu(), (4, 5)),
     LayerCase("leaky_relu of another slope", spec.LeakyRelu(negative_slope=0.3), (3, 2, 5, 7)),
     LayerCase("leaky_relu of exact zeros", spec.LeakyRelu(), (9, 11), _half_zero, smooth=False),

@@ -70,9 +70,27 @@ SMALL_VGG = [
     {"kind": "global_avg_pool2d"},
     dense(10),
 ]
+SEQUENCES = [
+    {"kind": "embedding", "num_embeddings": 10, "units": 3},
+    {"kind": "lstm", "units": 5, "output": "every"},
+    {"kind": "dropout", "p": 0.3},
+    {"kind": "gru", "units": 4, "output": "every"},
+    {"kind": "rnn", "units": 6, "nonlinearity": "relu", "output": "every"},
+    {"kind": "rnn", "units": 7, "initial_hh": "orthogonal"},
+    dense(10),
+]
+PALINDROMES = {"source": "palindromes", "length": 6}
 MIXED = recipe([dense(7), RELU, THIRD, dense(6, bias=False), TANH, dense(5), SIGMOID, dense(3)])
 RECIPES = {
     "every layer": recipe(EVERY_LAYER, data={"source": "digits"}, loss={"kind": "mean_squared"}),
+    "every layer of sequences": recipe(SEQUENCES, data=PALINDROMES | {"encoding": "index"}),
+    "sequences of one number": recipe(
+        [{"kind": "rnn", "units": 6}, dense(10)], data=PALINDROMES, optimizer={"kind": "rmsprop", "max_norm": 0.5}
+    ),
+    "sequences that grow": recipe(
+        [{"kind": "lstm", "units": 5, "forget_bias": 1.0}, dense(10)],
+        data=PALINDROMES | {"encoding": "one_hot", "grow": [[3, 0.25], [4, 0.25]]},
+    ),
     "softmax twice": recipe([dense(4), SOFTMAX]),
     "one layer": recipe([dense(4)]),
     "dropout first": recipe([THIRD, dense(4)]),
@@ -146,7 +164,8 @@ def test_small_recipes_agree(name: str, mode: Mode) -> None:
 
 
 def test_one_of_these_recipes_holds_every_layer() -> None:
-    assert {layer.kind for layer in RECIPES["every layer"].layers} == kinds(Layer).keys()
+    names = ("every layer", "every layer of sequences")
+    assert {layer.kind for name in names for layer in RECIPES[name].layers} == kinds(Layer).keys()
 
 
 @each_mode

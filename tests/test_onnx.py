@@ -119,6 +119,39 @@ def test_batch_normalization_in_both_modes(case: LayerCase, training: bool) -> N
         np.testing.assert_allclose(running["running_var"], unbiased, rtol=1e-5, atol=1e-7)
 
 
+RECURRENT = [
+    case
+    for case in LAYERS
+    if case.kind in {"rnn", "lstm", "gru"}
+    and case.replicas is None
+    and getattr(case.spec, "nonlinearity", "tanh") == "tanh"  # the evaluator knows no other, the specification does
+]
+# ONNX's gates: i, o, f, c and z, r, h. Ours, as PyTorch's: i, f, g, o and r, z, n.
+ORDERS = {"rnn": [0], "lstm": [0, 3, 1, 2], "gru": [1, 0, 2]}
+
+
+@pytest.mark.parametrize("case", RECURRENT, ids=lambda case: case.name)
+def test_a_recurrent_layer_gives_the_operators_values(case: LayerCase) -> None:
+    """Sequences stand time first there, and a GRU's reset gate stands after the product where `linear_before_reset`."""
+    spec: Any = case.spec
+    held, units, order = case.params(), spec.units, ORDERS[case.kind]
+
+    def turned(name: str) -> Array:
+        array = held.get(name, np.zeros(len(order) * units))
+        blocks = np.split(array, len(order))
+        return np.concatenate([blocks[index] for index in order])
+
+    inputs = {"X": case.x().transpose(1, 0, 2), "W": turned("weight_ih")[None], "R": turned("weight_hh")[None]}
+    inputs["B"] = np.concatenate([turned("bias_ih"), turned("bias_hh")])[None]
+    attributes: dict[str, Any] = {"hidden_size": units}
+    if case.kind == "gru":
+        attributes["linear_before_reset"] = 1
+    y, last = evaluated(case.kind.upper(), attributes, inputs, ["Y", "Y_h"])
+    theirs = y[:, 0].transpose(1, 0, 2) if spec.output == "every" else last[0]
+    ours, _ = BUILD[type(spec)](spec).forward(held, case.x(), EVALUATION)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-9)
+
+
 def test_every_operator_of_the_list_is_covered() -> None:
     named = {OPERATORS[case.kind](case.spec, case)[0] for case in COVERED}
     assert named >= {
@@ -126,6 +159,7 @@ def test_every_operator_of_the_list_is_covered() -> None:
         "Elu", "Gelu", "LeakyRelu",
     }  # fmt: skip
     assert NORMS
+    assert {case.kind for case in RECURRENT} == ORDERS.keys()
 
 
 def test_the_comparison_sees_another_attribute() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import twofold
 from twofold.recipe import Recipe, dump, load_recipe, loads, shape_text, titles
+from twofold.recipe.data import Palindromes
 from twofold.recipe.faults import UNIONS, members
 from twofold.recipe.places import places
 from twofold.recipe.windows import Conv2d
@@ -36,6 +37,8 @@ def test_the_built_in_recipes_are_those_of_the_documents() -> None:
         "cifar10-mlp", "cifar10-mlp-100-50", "cifar10-mlp-dropout-step", "cifar10-mlp-deep", "cifar10-mlp-best",
         "cifar10-vgg", "cifar10-vgg-bn", "cifar10-cnn5-adam", "cifar10-cnn5-sgd", "cifar10-vgg-best",
         "cifar10-vgg-short",
+        "palindrome", "palindrome-4", "palindrome-10", "palindrome-12", "palindrome-19", "palindrome-20",
+        "palindrome-lstm", "palindrome-gru", "palindrome-long", "palindrome-200",
     }  # fmt: skip
 
 
@@ -65,9 +68,9 @@ def _tables(section: str) -> st.SearchStrategy[dict[str, Any]]:
         optional = {name: keys[name] for name in fields if name in keys and name not in required}
         return st.fixed_dictionaries({tag: st.just(kind), **required}, optional=optional)
 
-    # Images are flattened first: windows over the plane have tests of their own.
-    plane = {"conv2d", "max_pool2d", "avg_pool2d", "global_avg_pool2d"}
-    return st.sampled_from(sorted(members(section).keys() - plane)).flatmap(table)
+    # Samples are flattened first: windows over the plane, and sequences, have tests of their own.
+    shaped = {"conv2d", "max_pool2d", "avg_pool2d", "global_avg_pool2d", "rnn", "lstm", "gru", "embedding"}
+    return st.sampled_from(sorted(members(section).keys() - shaped - {"palindromes"})).flatmap(table)
 
 
 @given(
@@ -81,6 +84,31 @@ def test_any_recipe_survives_its_own_dump(title: str, hidden: list, data: dict, 
     layers.append({"kind": "dense", "units": classes})
     recipe = loads(tomli_w.dumps({"title": title, "layers": layers, "data": data, **rest}))
     assert loads(dump(recipe)) == recipe
+
+
+@given(
+    kinds=st.lists(st.sampled_from(["rnn", "lstm", "gru"]), min_size=1, max_size=3), every=st.booleans(),
+    encoding=st.sampled_from(["number", "one_hot", "index"]), length=st.integers(2, 1000),
+    samples=st.one_of(st.none(), st.integers(1, 10**9)), replacement=st.booleans(), bias=st.booleans(),
+    initial_hh=st.sampled_from(["recipe", "orthogonal", "identity"]),
+)  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_any_recipe_of_sequences_survives_its_own_dump(
+    kinds: list[str], every: bool, encoding: str, length: int, replacement: bool, samples: int | None, **options: Any
+) -> None:
+    data = {"source": "palindromes", "length": length, "encoding": encoding, "replacement": replacement}
+    layers: list[dict[str, Any]] = [{"kind": "embedding", "num_embeddings": 10, "units": 3}] * (encoding == "index")
+    layers += [{"kind": kind, "units": 4, "output": "every", **options} for kind in kinds]
+    layers += [{"kind": "flatten"}] if every else [{"kind": "gru", "units": 2}]
+    layers.append({"kind": "dense", "units": 10})
+    known = {"samples": samples} if samples else {}
+    text = tomli_w.dumps({"layers": layers, "data": data | known, "training": {"steps": 3}})
+    if Palindromes.conflicts({**data, **known}):  # more different palindromes than there are
+        assert not replacement
+        with pytest.raises(RecipeError, match="`samples`"):
+            loads(text)
+    else:
+        assert loads(dump(loads(text))) == loads(text)
 
 
 IMAGES = '[data]\nsource = "digits"\n'

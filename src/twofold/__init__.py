@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     from twofold.recipe import Recipe, load_recipe
     from twofold.report import write_report
     from twofold.runs import Run, open_run
+    from twofold.torch_engine.palindromes import PalindromeDataset
 
 # Where each public name lives. They are imported when first asked for, so that `import twofold` and
 # `twofold --help` take a fraction of a second.
 _HOMES = {
     "DataError": "errors",
     "MissingExtraError": "errors",
+    "PalindromeDataset": "torch_engine.palindromes",
     "Recipe": "recipe",
     "RecipeError": "errors",
     "Run": "runs",
@@ -51,6 +53,7 @@ _HOMES = {
 __all__ = [
     "DataError",
     "MissingExtraError",
+    "PalindromeDataset",
     "Recipe",
     "RecipeError",
     "Run",

@@ -43,8 +43,8 @@ class Batch(NamedTuple):
     """Inputs, (batch, *sample): numbers, or bytes with a `scaling`."""
     target: Array
     """Classes as int64, (batch,)."""
-    lr: float
-    """The learning rate of this step."""
+    lr: float | Array
+    """The learning rate of this step; of replicas one each, (replicas, 1)."""
     masks: Mapping[str, Array]
     """The elements that dropout keeps, as booleans (batch, *sample), by the name of the layer."""
     step: int
@@ -58,6 +58,15 @@ class Batch(NamedTuple):
 def floats(batch: Batch, dtype: np.dtype) -> Array:
     """The inputs as numbers of the type."""
     return batch.x.astype(dtype, copy=False) if batch.scaling is None else batch.scaling.astype(dtype).apply(batch.x)
+
+
+class ThroughTime(NamedTuple):
+    """What one batch shows of a recurrent layer, time first: (steps, batch, units)."""
+
+    h: Array
+    """h(1), ..., h(T)."""
+    gradient: Array
+    """∂loss/∂h(t) on all paths: through later steps, and to whatever reads h(t)."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +146,10 @@ class Engine(Protocol):
 
     def step(self, batch: Batch) -> Step:
         """One forward pass, one backward pass, one update."""
+        ...
+
+    def through_time(self, batch: Batch) -> dict[str, ThroughTime]:
+        """h and ∂loss/∂h at every step of each recurrent layer, by the layer's name. Changes nothing."""
         ...
 
     def predict(self, x: Array) -> Array:

@@ -13,6 +13,7 @@ import numpy as np
 from twofold.arrays import Array
 from twofold.recipe import Node, Recipe
 from twofold.recipe.layers import BatchNorm, Conv2d, LayerNorm
+from twofold.recipe.recurrent import HIDDEN, Embedding, Lstm, Recurrent
 from twofold.recipe.training import DefaultInitial, Dirac, Glorot, He, Initial, Normal, Orthogonal, Zeros
 from twofold.streams import stream
 
@@ -29,6 +30,12 @@ def initial_parameters(recipe: Recipe) -> dict[str, Array]:
             if isinstance(recipe.initial, Dirac) and convolved:
                 _pass_on(drawn["weight"], node.spec.groups)
             convolved = True
+        if isinstance(node.spec, Recurrent):
+            if node.spec.initial_hh != "recipe":
+                drawn[HIDDEN] = _kept(node.spec, stream(recipe.training.seed, f"initial {node.name} {HIDDEN}"))
+            drawn[HIDDEN] *= node.spec.gain_hh
+        if isinstance(node.spec, Lstm) and node.spec.bias:
+            drawn["bias_hh"][node.spec.units : 2 * node.spec.units] += node.spec.forget_bias
         parameters |= {f"{node.name}.{name}": array for name, array in drawn.items()}
     return parameters
 
@@ -38,9 +45,36 @@ def _drawn(node: Node, initial: Initial, rng: np.random.Generator) -> dict[str, 
     shapes = {name: _known(shape) for name, shape in node.parameters.items()}
     if isinstance(node.spec, BatchNorm | LayerNorm):  # they begin as the identity, whatever the recipe's choice
         return {name: np.full(shape, float(name == "weight")) for name, shape in shapes.items()}
+    if isinstance(node.spec, Embedding):
+        return {name: np.zeros(s) if isinstance(initial, Zeros) else rng.normal(size=s) for name, s in shapes.items()}
+    if isinstance(node.spec, Recurrent):
+        return _recurrent(node.spec, initial, shapes, rng)
     fan_in = math.prod(shapes["weight"][1:]) if shapes else 0
     draws = {"weight": _weight, "bias": _bias}
     return {name: draws[name](initial, shape, fan_in, rng) for name, shape in shapes.items()}
+
+
+def _recurrent(
+    spec: Recurrent, initial: Initial, shapes: dict[str, tuple[int, ...]], rng: np.random.Generator
+) -> dict[str, Array]:
+    """By default from U(−1/√h, 1/√h), h the units, as `torch.nn.RNN`; else each gate as a dense layer of its own."""
+    drawn = dict[str, Array]()
+    for name, (_, *rest) in shapes.items():
+        if isinstance(initial, DefaultInitial | Dirac):
+            drawn[name] = _weight(DefaultInitial(), shapes[name], spec.units, rng)
+        else:
+            draw, fan_in = (_weight, rest[0]) if rest else (_bias, 0)
+            gates = [draw(initial, (spec.units, *rest), fan_in, rng) for _ in spec.gates]
+            drawn[name] = np.concatenate(gates)
+    return drawn
+
+
+def _kept(spec: Recurrent, rng: np.random.Generator) -> Array:
+    """Gate by gate a matrix that leaves every length as it is."""
+    square = (spec.units, spec.units)
+    if spec.initial_hh == "identity":
+        return np.concatenate([np.eye(*square) for _ in spec.gates])
+    return np.concatenate([_weight(Orthogonal(), square, spec.units, rng) for _ in spec.gates])
 
 
 def _pass_on(weight: Array, groups: int) -> None:

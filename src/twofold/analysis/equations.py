@@ -26,6 +26,7 @@ from twofold.recipe.layers import (
     Softmax,
     Tanh,
 )
+from twofold.recipe.recurrent import Embedding, Gru, Lstm, Recurrent, Rnn
 
 Lines = list[tuple[str, str]]
 """An equation and the shapes that it takes through, each."""
@@ -42,6 +43,8 @@ def equations(node: Node) -> tuple[Lines, Lines]:
             return _batch_norm(node, spec)
         case LayerNorm() as spec:
             return _layer_norm(node, spec)
+        case Recurrent() as spec:
+            return _recurrent(node, spec)
     before, after = shape_text(node.input_shape), shape_text(node.output_shape)
     forward, backward = _elementwise(node.spec) or _plane(node) or ("y", "dx")
     return [(forward, f"{before} → {after}")], [(backward, f"{after} → {before}")]
@@ -82,6 +85,67 @@ def _conv(node: Node, spec: Conv2d) -> tuple[Lines, Lines]:
         ("dx: dX folded back, added where windows overlap", f"({rows}, {k}) → {before}"),
     ]
     return forward, backward
+
+
+CELLS: dict[type[Recurrent], tuple[list[str], list[str]]] = {
+    Lstm: (
+        [
+            "i, f, o = σ(a + c), g = tanh(a + c), a block of rows each",
+            "m(t) = f ⊙ m(t−1) + i ⊙ g, h(t) = o ⊙ tanh m(t)",
+        ],
+        [
+            "dm(t) = dh(t) ⊙ o ⊙ (1 − tanh² m(t)) + dm(t+1) ⊙ f(t+1)",
+            "da = dc = dm ⊙ (g, m(t−1), i), dh ⊙ tanh m, ⊙ slope",
+        ],
+    ),
+    Gru: (
+        ["r, z = σ(a + c), n = tanh(a + r ⊙ c), a block of rows each", "h(t) = (1 − z) ⊙ n + z ⊙ h(t−1)"],
+        ["ds = dh(t) ⊙ (1 − z) ⊙ (1 − n²), dz = dh(t) ⊙ (h(t−1) − n), dr = ds ⊙ c", "dc = da, but of n dc = ds ⊙ r"],
+    ),
+}
+
+
+def _recurrent(node: Node, spec: Recurrent) -> tuple[Lines, Lines]:
+    """One row a product: those of all steps at once, and those of one step, h(0) = 0, dh(T+1) = 0."""
+    steps, inputs = ("?" if size is None else size for size in node.input_shape)
+    h, rows = spec.units, len(spec.gates) * spec.units
+    state, gates = f"(N, {h})", f"(N, {rows})"
+    bias, plus = (" + b_ih", f" + ({rows},)") if spec.bias else ("", "")
+    every = f"{_times('N', steps)}"
+    if isinstance(spec, Rnn):
+        tanh = spec.nonlinearity == "tanh"
+        forward = ["h(t) = tanh(a(t) + c(t))" if tanh else "h(t) = max(a(t) + c(t), 0)"]
+        backward = ["da(t) = dc(t) = dh(t) ⊙ (1 − h(t)²)" if tanh else "da(t) = dc(t) = dh(t) ⊙ [h(t) > 0]"]
+    else:
+        forward, backward = CELLS[type(spec)]
+    past = " + dh(t) ⊙ z" if isinstance(spec, Gru) else ""
+    out = shape_text(node.output_shape)
+    c = f"{state} · ({h}, {rows}){plus} → {gates}"
+    last = "y = h(T)" if spec.output == "last" else "y = h(1), ..., h(T)"
+    first = "dh(T) = dy" if spec.output == "last" else "dh(t) begins as dy(t)"
+    weights = [
+        ("dW_ih = Σₜ da(t)ᵀ x(t)", f"({rows}, {every}) · ({every}, {inputs}) → ({rows}, {inputs})"),
+        ("dW_hh = Σₜ dc(t)ᵀ h(t−1)", f"({rows}, {every}) · ({every}, {h}) → ({rows}, {h})"),
+    ]
+    weights += [("db_ih = Σₜ Σₙ da(t), db_hh = Σₜ Σₙ dc(t)", f"({every}, {rows}) → ({rows},)")] if spec.bias else []
+    return (
+        [
+            (
+                f"a = x W_ihᵀ{bias}, t = 1 ... {steps}",
+                f"({every}, {inputs}) · ({inputs}, {rows}){plus} → ({every}, {rows})",
+            ),
+            (f"c(t) = h(t−1) W_hhᵀ{' + b_hh' if spec.bias else ''}", c),
+            *((line, f"{gates} → {state}") for line in forward),
+            (last, f"{state} → {out}"),
+        ],
+        [
+            (first, f"{out} → {state}"),
+            *((line, f"{state} → {gates}") for line in backward),
+            (f"dh(t−1) = dc(t) W_hh{past}", f"{gates} · ({rows}, {h}) → {state}"),
+            *weights,
+            ("dx = da W_ih", f"({every}, {rows}) · ({rows}, {inputs}) → ({every}, {inputs})"),
+        ],
+    )
 
 
 def _batch_norm(node: Node, spec: BatchNorm) -> tuple[Lines, Lines]:
@@ -168,6 +232,8 @@ def _elementwise(spec: LayerSpec) -> tuple[str, str] | None:
             return "y = exp(x) / Σ exp(x)", "dx = y ⊙ (dy − Σ dy ⊙ y)"
         case Dropout(p=p):
             return f"y = x ⊙ m / {1 - p:g}", f"dx = dy ⊙ m / {1 - p:g}"
+        case Embedding():
+            return "y = W[x], a row of W for each number", "dW[k] = Σ dy where x = k"
         case Flatten():
             return "y = x, all axes but the batch in one", "dx = dy, in the shape of x"
     return None

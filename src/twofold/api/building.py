@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
+import numpy as np
+
 from twofold.data import Dataset, load_data
 from twofold.engine import Engine, State
 from twofold.errors import DataError, UserError
@@ -16,12 +18,18 @@ from twofold.numpy_engine import NumpyEngine
 from twofold.recipe import Node, Recipe, load_recipe
 from twofold.recipe.base import elements
 from twofold.recipe.data import Csv, Images
+from twofold.recipe.recurrent import Embedding, Recurrent
 from twofold.recipe.windows import Conv2d
 from twofold.runs import Run
 from twofold.training import Row
 
 SMALL_PRODUCT = {"blas": 1 << 24, "openmp": 1 << 20}
 """Multiply-adds of a matrix product below which a second thread is not worth waking: OpenMP's threads are PyTorch's."""
+
+SHARED_PRODUCT = 1 << 19
+"""Multiply-adds of a recurrent layer's product, of one gate and one step of time, from which threads share it out."""
+MOST_PARTS = 4
+"""More threads wait for Python's lock."""
 
 SIZES = ("units", "channels")
 """The keys that say how many numbers a layer gives."""
@@ -71,15 +79,31 @@ class Silent:
 def build_engine(name: str, recipe: Recipe) -> Engine:
     """An engine for the recipe's network; its parameters are 0 until a state is loaded."""
     batch = recipe.training.batch_size
-    if batch == "full" or batch * recipe.network.largest > LARGE_BATCH:
+    recurrent = any(isinstance(layer, Recurrent) for layer in recipe.layers)
+    if batch == "full" or recurrent or batch * recipe.network.largest > LARGE_BATCH:
         keep_large_blocks()
     if name == "numpy":
-        return NumpyEngine(recipe)
+        return NumpyEngine(recipe, threads=_threads(recipe))
     if name == "torch":
         from twofold.torch_engine import TorchEngine  # seconds to import, for those who use it
 
         return TorchEngine(recipe)
     raise UserError(f"an engine is `numpy` or `torch`; got `{name}`")
+
+
+def _threads(recipe: Recipe) -> int:
+    """How many parts of the batch a recurrent layer takes at once: one for each processor that the libraries may use.
+
+    One where the product of a step of time is too small to be worth sharing out.
+    """
+    from threadpoolctl import threadpool_info
+
+    batch = recipe.training.batch_size
+    hidden = max((layer.units**2 for layer in recipe.layers if isinstance(layer, Recurrent)), default=0)
+    if batch == "full" or batch * hidden < SHARED_PRODUCT:
+        return 1
+    allowed = max((pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"), default=1)
+    return min(allowed, MOST_PARTS)
 
 
 def few_threads(recipe: Recipe, samples: int) -> AbstractContextManager[object]:
@@ -127,12 +151,27 @@ def prepare(recipe: Recipe, watcher: Watcher) -> tuple[Recipe, Dataset]:
 
 
 def resolved(recipe: Recipe, dataset: Dataset) -> Recipe:
-    """The recipe with what only its data know."""
+    """The recipe with what only its data know. Raises `DataError` where they do not fit its first or last layer."""
+    _check_numbers(recipe, dataset)
     if not isinstance(recipe.data, Csv | Images):
         return recipe
     _check_classes(recipe, recipe.data, dataset)
     features = {"data.features": list(dataset.features)} if dataset.features else {}
     return load_recipe(recipe, {**features, "data.classes": len(dataset.classes)})
+
+
+def _check_numbers(recipe: Recipe, dataset: Dataset) -> None:
+    """An embedding has a vector for the whole numbers below a limit."""
+    if not isinstance(spec := recipe.layers[0], Embedding):
+        return
+    for name, split in dataset.splits():
+        x = split.floats()
+        wrong = (x < 0) | (x >= spec.num_embeddings) | (x != np.floor(x))
+        if wrong.any():
+            raise DataError(
+                f"layer 0 (embedding) takes whole numbers from 0 to {spec.num_embeddings - 1}; the {name} set holds "
+                f"{x[wrong][0]:g}. Set its num_embeddings, or leave data.standardize out."
+            )
 
 
 def _check_classes(recipe: Recipe, data: Csv | Images, dataset: Dataset) -> None:

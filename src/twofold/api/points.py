@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from twofold.api.building import build_engine, few_threads, initial_state, resolved
 from twofold.api.scoring import scorer
 from twofold.data import Batches, Dataset, load_data
+from twofold.flow import Flow, carried, flow_batch, measure_flow
+from twofold.numpy_engine import LOSSES, NumpyEngine
 from twofold.recipe import Recipe
+from twofold.replicas import StackedBatches, many, stacked, together, train_replicas
+from twofold.replicas import scorer as replicas_scorer
 from twofold.runs import SCORES
-from twofold.training import Row, Validation, train
+from twofold.training import Outcome, Row, Validation, evaluation_batch, train
 
 
 @dataclass(frozen=True)
@@ -22,19 +27,27 @@ class Point:
     scores: dict[str, float | None]
     """`test_accuracy` and the others, by the names of `twofold.runs.SCORES`; empty after a failure."""
     seconds: float
-    """Of training alone."""
+    """Of training alone; of networks that were trained at once, a share."""
     steps: int
     history: tuple[Row, ...]
     """Every evaluation, the first before training."""
     failure: str = ""
     """Why there are no scores, in a sentence."""
+    flow: dict[str, Any] | None = None
+    """Of the first recurrent layer, before and after training: ‖∂L/∂h(t)‖ at each step, which share of the last one's
+    reaches the first (`carried_before`, `carried_after`), spectral radius and largest singular value of W_hh."""
 
 
 def train_points(recipes: Sequence[Recipe], engine: str) -> list[Point]:
-    """Train each recipe in one engine, from its own seed; a loss that diverges is a point's failure and raises nothing.
+    """Train each recipe in one engine; a loss that diverges is a point's failure and raises nothing.
+
+    Recipes that differ in `training.seed` and `optimizer.lr` alone are trained at once in the NumPy engine, where their
+    layers allow it: the same numbers up to rounding, in less time.
 
     Raises `DataError` or `UserError` where a recipe cannot be trained at all.
     """
+    if engine == "numpy" and len(recipes) > 1 and together(recipes):
+        return _together(recipes)
     points, dataset = list[Point](), None
     for before, recipe in zip((None, *recipes), recipes, strict=False):
         if dataset is None or before is None or before.data != recipe.data:
@@ -47,10 +60,50 @@ def _lone(recipe: Recipe, dataset: Dataset, engine: str) -> Point:
     built, history = build_engine(engine, recipe), list[Row]()
     built.load(initial_state(recipe))
     batches = Batches(recipe, dataset.train)
+    watched = flow_batch(dataset.train, batches.size)
     validation = Validation(recipe.training.keep == "best", recipe.training.patience)
     with few_threads(recipe, len(dataset.train)), np.errstate(all="ignore"):
+        before = measure_flow(built, recipe.network, watched)
         outcome = train(built, batches, scorer(recipe, dataset), history.append, lambda step, loss: None, validation)
+        after = measure_flow(built, recipe.network, watched)
+    return _point(outcome, history, _flow(before, after, ()))
+
+
+def _together(recipes: Sequence[Recipe]) -> list[Point]:
+    """Replicas of one network."""
+    dataset = load_data(recipes[0].data).astype(recipes[0].training.dtype)
+    recipes = [resolved(recipe, dataset) for recipe in recipes]
+    first, count = recipes[0], len(recipes)
+    engine = NumpyEngine(first, replicas=count)
+    engine.load(stacked([initial_state(recipe) for recipe in recipes]))
+    batches = StackedBatches([Batches(recipe, dataset.train) for recipe in recipes])
+    lone = flow_batch(dataset.train, batches.first.size)
+    watched = lone._replace(x=many(lone.x, count), target=many(lone.target, count))
+    score = replicas_scorer(first, dataset, count, LOSSES[first.loss.kind], evaluation_batch(first.network))
+    with few_threads(first, len(dataset.train)):
+        before = measure_flow(engine, first.network, watched)
+        outcomes, histories = train_replicas(engine, batches, score)
+        after = measure_flow(engine, first.network, watched)
+    pairs = zip(outcomes, histories, strict=True)
+    return [_point(*pair, _flow(before, after, (index,))) for index, pair in enumerate(pairs)]
+
+
+def _point(outcome: Outcome, history: Sequence[Row], flow: dict[str, Any] | None) -> Point:
     failure = outcome.failure
-    said = f"the loss became {failure.loss} at step {failure.step}" if failure else ""
-    scores = {} if failure else {key: getattr(outcome.row, key) for key in SCORES}
-    return Point(scores, outcome.seconds, outcome.steps, tuple(history), said)
+    if failure:
+        said = f"the loss became {failure.loss} at step {failure.step}"
+        return Point({}, outcome.seconds, outcome.steps, tuple(history), said, flow)
+    scores = {key: getattr(outcome.row, key) for key in SCORES}
+    return Point(scores, outcome.seconds, outcome.steps, tuple(history), flow=flow)
+
+
+def _flow(before: Mapping[str, Flow], after: Mapping[str, Flow], replica: tuple[int, ...]) -> dict[str, Any] | None:
+    """Of the first recurrent layer, as plain values."""
+    if not before:
+        return None
+    name, found = next(iter(before)), dict[str, Any]()
+    for when, flows in (("before", before), ("after", after)):
+        gradient, _, radius, singular = (values[replica] for values in flows[name])
+        found |= {f"carried_{when}": carried(gradient), f"gradient_{when}": gradient.tolist()}
+        found |= {f"radius_{when}": radius.tolist(), f"singular_{when}": singular.tolist()}
+    return found

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import final
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from twofold.arrays import Array
 from twofold.data.augmentation import Augmenter
-from twofold.data.dataset import Split
+from twofold.data.dataset import Draw, Split
 from twofold.engine import Batch
 from twofold.errors import UserError
 from twofold.recipe import Recipe
@@ -24,6 +25,21 @@ Gathered = tuple[Array, Array]
 
 CHUNK = 1 << 20
 """Numbers gathered at once: enough to spread the cost of a call, few enough to stay near the processor."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Batches beside each other in memory."""
+
+    x: Array
+    y: Array
+    size: int
+    """Samples of a batch; the last may be smaller."""
+
+    def __iter__(self) -> Iterator[Gathered]:
+        """Each batch, as views."""
+        for start in range(0, len(self.y), self.size):
+            yield self.x[start : start + self.size], self.y[start : start + self.size]
 
 
 @final
@@ -44,6 +60,7 @@ class Batches:
         _check_batch_of_one(recipe, len(train), self.size)
         self.steps_per_epoch = math.ceil(len(train) / self.size)
         length = training.length(len(train))
+        self.length = length
         self.steps = length if steps is None else steps
         self.evaluate_every = training.evaluate_every * (
             self.steps_per_epoch if training.evaluation_unit == "epoch" else 1
@@ -70,36 +87,47 @@ class Batches:
         epoch, skipped = divmod(step, self.steps_per_epoch)
         while step < self.steps:
             for x, target in self._epoch(epoch, skipped):
-                masks, scaling = self._masks(step, len(target)), self.scaling if self.raw else None
+                masks, scaling = self.masks(step, len(target)), self.scaling if self.raw else None
                 yield Batch(x, target, self.rate(step), masks, step, self.ema(step), scaling)
                 step += 1
                 if step == self.steps:
                     return
             epoch, skipped = epoch + 1, 0
 
-    def _epoch(self, epoch: int, skipped: int) -> Iterator[tuple[Array, Array]]:
+    def _epoch(self, epoch: int, skipped: int) -> Iterator[Gathered]:
+        for chunk in self.chunks(epoch, skipped):
+            yield from chunk
+
+    def chunks(self, epoch: int, skipped: int) -> Iterator[Iterable[Gathered]]:
         """The epoch's batches from number `skipped` on: gathered a chunk at a time, handed out as views."""
         train, size = self.train, self.size
         whole = size == len(train)
-        if whole and not self.vary:  # one batch holds all: their order changes nothing
-            yield self._numbers(train.x), train.y
+        if train.draw is None and whole and not self.vary:  # one batch holds all: their order changes nothing
+            yield Chunk(self._numbers(train.x), train.y, size)
             return
         order = np.arange(size) if whole else stream(self.seed, "shuffle", epoch).permutation(len(train))
         batches = max(1, CHUNK // (size * math.prod(train.x.shape[1:])))
 
-        def gather(first: int) -> list[Gathered]:
+        def gather(first: int) -> Iterable[Gathered]:
+            start = epoch * self.steps_per_epoch + first
+            if train.draw is not None:
+                return [self._drawn(train.draw, step) for step in range(start, min(start + batches, self.steps))]
             chosen = order[first * size : (first + batches) * size]
             x, y = np.take(train.x, chosen, axis=0, mode="clip"), train.y[chosen]
-            parts = [slice(start, start + size) for start in range(0, len(y), size)]
             if self.vary is None:
-                x = self._numbers(x)
-                return [(x[part], y[part]) for part in parts]
-            steps = range(epoch * self.steps_per_epoch + first, self.steps)
-            varied = (self.vary(x[p], chosen[p], epoch, step) for p, step in zip(parts, steps, strict=False))
+                return Chunk(self._numbers(x), y, size)
+            parts = [slice(start, start + size) for start in range(0, len(y), size)]
+            varied = (
+                self.vary(x[p], chosen[p], epoch, step)
+                for p, step in zip(parts, range(start, self.steps), strict=False)
+            )
             return [(self._numbers(x), y[part]) for x, part in zip(varied, parts, strict=False)]
 
-        for chunk in _ahead(gather, range(skipped, self.steps_per_epoch, batches)):
-            yield from chunk
+        yield from _ahead(gather, range(skipped, self.steps_per_epoch, batches))
+
+    def _drawn(self, draw: Draw, step: int) -> Gathered:
+        x, y = draw(stream(self.seed, "draw", step), self.size, step / self.length)
+        return self._numbers(x), y
 
     def _numbers(self, x: Array) -> Array:
         """What the engine is given of samples."""
@@ -107,7 +135,8 @@ class Batches:
             return x
         return x.astype(self.dtype, copy=False) if self.scaling is None else self.scaling.apply(x)
 
-    def _masks(self, step: int, samples: int) -> dict[str, Array]:
+    def masks(self, step: int, samples: int) -> dict[str, Array]:
+        """What each dropout layer keeps at a step."""
         return {
             name: stream(self.seed, f"dropout {name}", step).random((samples, *shape), dtype=np.float32) >= p
             for name, (p, shape) in self.drops.items()
@@ -128,7 +157,7 @@ def _check_batch_of_one(recipe: Recipe, samples: int, size: int) -> None:
             )
 
 
-def _ahead(gather: Callable[[int], list[Gathered]], starts: Sequence[int]) -> Iterator[list[Gathered]]:
+def _ahead(gather: Callable[[int], Iterable[Gathered]], starts: Sequence[int]) -> Iterator[Iterable[Gathered]]:
     """Each chunk, gathered while the one before is used: that waits for memory, the engine for the processor."""
     if len(starts) < 2:
         yield from map(gather, starts)

@@ -17,6 +17,10 @@ BYTES_AT_ONCE = 1000
 """Samples whose bytes are turned into numbers at once."""
 
 
+Draw = Callable[[np.random.Generator, int, float], tuple[Array, Array]]
+"""From a generator, a number of samples and the share of the training that is over to inputs and classes."""
+
+
 @dataclass(frozen=True)
 class Split:
     """Inputs (samples, *sample) and their classes (samples,), as int64 from 0.
@@ -27,6 +31,8 @@ class Split:
     x: Array
     y: Array
     scaling: Scaling | None = None
+    draw: Draw | None = None
+    """Where samples are drawn anew at every step: x and y are then a few of them, to be judged on."""
 
     def __len__(self) -> int:
         return len(self.y)
@@ -85,8 +91,7 @@ class Dataset:
         return converted
 
     def _map(self, change: Callable[[Array], Array]) -> Dataset:
-        parts = {name: replace(split, x=change(split.x)) for name, split in self.splits()}
-        return replace(self, **parts)
+        return replace(self, **{name: _changed(split, change) for name, split in self.splits()})
 
     def _scaled(self, scaling: Scaling) -> Dataset:
         return replace(self, **{name: replace(split, scaling=scaling) for name, split in self.splits()})
@@ -109,6 +114,18 @@ class Dataset:
         std[std == 0] = 1
         dtype = x.dtype
         return self._map(lambda x: ((x - mean.astype(dtype)) / std.astype(dtype)).astype(dtype, copy=False))
+
+
+def _changed(split: Split, change: Callable[[Array], Array]) -> Split:
+    """Samples that are drawn later change in the same way."""
+    if (draw := split.draw) is None:
+        return replace(split, x=change(split.x))
+
+    def changed(rng: np.random.Generator, samples: int, progress: float) -> tuple[Array, Array]:
+        x, y = draw(rng, samples, progress)
+        return change(x), y
+
+    return replace(split, x=change(split.x), draw=changed)
 
 
 def _beside(statistic: Array) -> Array:

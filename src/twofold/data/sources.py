@@ -11,10 +11,24 @@ import numpy as np
 from twofold.data.dataset import Dataset, Split, check_finite, hold_out
 from twofold.data.folders import load_images
 from twofold.data.images import load_published, published_at_hand
+from twofold.data.palindromes import load_palindromes
 from twofold.data.published import Progress
 from twofold.data.tables import load_csv
 from twofold.recipe import Recipe
-from twofold.recipe.data import Blobs, Cifar10, Circles, Classification, Csv, DataSpec, Digits, Images, Mnist, Moons
+from twofold.recipe.data import (
+    Blobs,
+    Cifar10,
+    Circles,
+    Classification,
+    Csv,
+    DataSpec,
+    Digits,
+    Images,
+    Mnist,
+    Moons,
+    Palindromes,
+)
+from twofold.recipe.recurrent import Embedding
 from twofold.streams import stream
 
 
@@ -45,11 +59,13 @@ def at_hand(spec: DataSpec) -> bool:
 
 
 def random_data(recipe: Recipe, samples: int) -> Dataset:
-    """Standard normal inputs of the declared shape with random classes: for a proof where no data are at hand."""
+    """Standard normal inputs of the declared shape, or whole numbers for an embedding, with random classes: for a proof where no data are at hand."""
     rng = stream(recipe.data.seed, "random inputs")
     network = recipe.network
     shape = tuple(size or 1 for size in network.input_shape)
-    train = Split(rng.normal(size=(samples, *shape)), rng.integers(network.classes, size=samples))
+    first, size = recipe.layers[0], (samples, *shape)
+    x = rng.integers(first.num_embeddings, size=size) * 1.0 if isinstance(first, Embedding) else rng.normal(size=size)
+    train = Split(x, rng.integers(network.classes, size=samples))
     none = train[:0]
     return Dataset(train, none, none, tuple(str(index) for index in range(network.classes)))
 
@@ -121,6 +137,11 @@ def _(spec: Mnist | Cifar10, progress: Progress) -> Dataset:
 @_load.register
 def _(spec: Images, progress: Progress) -> Dataset:
     return load_images(spec, progress)
+
+
+@_load.register
+def _(spec: Palindromes, progress: Progress) -> Dataset:
+    return load_palindromes(spec)
 
 
 @_load.register

@@ -9,17 +9,21 @@ from typing import Any, final
 import numpy as np
 
 from twofold.arrays import Array, Arrays
-from twofold.engine import Batch, State, check_shapes, floats
+from twofold.engine import Batch, State, ThroughTime, check_shapes, floats
 from twofold.numpy_engine.activations import Elu, Gelu, GeluTanh, LeakyRelu, Relu, Sigmoid, Silu, Softmax, Tanh
+from twofold.numpy_engine.cells import Gru, Lstm, Vanilla
 from twofold.numpy_engine.conv import Conv2d
 from twofold.numpy_engine.dense import Dense
 from twofold.numpy_engine.dropout import Dropout
+from twofold.numpy_engine.embedding import Embedding
 from twofold.numpy_engine.flatten import Flatten
-from twofold.numpy_engine.layer import EVALUATION, TRAINING, Layer, Mode, Tracking
+from twofold.numpy_engine.layer import Layer, Mode, Timed, Tracking
 from twofold.numpy_engine.losses import Loss, loss_function
 from twofold.numpy_engine.norm import BatchNorm, LayerNorm
 from twofold.numpy_engine.optimizers import Moments, Rule, clip, optimizer
 from twofold.numpy_engine.pool import AvgPool2d, GlobalAvgPool2d, MaxPool2d
+from twofold.numpy_engine.recurrent import Recurrent
+from twofold.numpy_engine.threads import InParts
 from twofold.numpy_engine.windows import Windows
 from twofold.recipe import Network, Recipe, Shape
 from twofold.recipe import layers as specs
@@ -32,6 +36,10 @@ LAYERS: dict[type[specs.LayerSpec], Callable[[Any], Layer]] = {
     specs.GlobalAvgPool2d: lambda spec: GlobalAvgPool2d(),
     specs.BatchNorm: lambda spec: BatchNorm(spec.momentum, spec.eps),
     specs.LayerNorm: lambda spec: LayerNorm(spec.axes, spec.eps),
+    specs.Rnn: lambda spec: Recurrent(Vanilla(spec.nonlinearity), spec.output == "every"),
+    specs.Lstm: lambda spec: Recurrent(Lstm(), spec.output == "every"),
+    specs.Gru: lambda spec: Recurrent(Gru(), spec.output == "every"),
+    specs.Embedding: lambda spec: Embedding(),
     specs.Relu: lambda spec: Relu(),
     specs.LeakyRelu: lambda spec: LeakyRelu(spec.negative_slope),
     specs.Elu: lambda spec: Elu(spec.alpha),
@@ -56,8 +64,9 @@ class Layout:
         self.size = ends[-1] if ends else 0
 
     def views(self, vector: Array) -> dict[str, Array]:
-        """The named parts of a vector, sharing its memory."""
-        return {name: vector[self.slices[name]].reshape(shape) for name, shape in self.shapes.items()}
+        """The named parts of a vector, sharing its memory; of a stack of vectors, (replicas, size), those of each."""
+        lead = vector.shape[:-1]
+        return {name: vector[..., self.slices[name]].reshape(*lead, *shape) for name, shape in self.shapes.items()}
 
 
 @final
@@ -95,7 +104,11 @@ class NumpyStep:
 
 @final
 class NumpyEngine:
-    """The readable engine. `layers`, `loss` and `rule` default to the recipe's: a test plants its faults there."""
+    """The readable engine. `layers`, `loss` and `rule` default to the recipe's: a test plants its faults there.
+
+    With `replicas` it holds as many networks and takes a step in all of them: states, batches, losses and logits then
+    have a first axis more, (replicas, ...): see `twofold.replicas`. With `threads` recurrent layers share batches out.
+    """
 
     name = "numpy"
 
@@ -106,9 +119,13 @@ class NumpyEngine:
         layers: Mapping[str, Layer] | None = None,
         loss: Loss | None = None,
         rule: Rule | None = None,
+        replicas: int | None = None,
+        threads: int = 1,
     ) -> None:
         network = recipe.network
         built = {node.name: LAYERS[type(node.spec)](node.spec) for node in network.nodes} | dict(layers or {})
+        if threads > 1:
+            built |= {name: InParts(layer, threads) for name, layer in built.items() if isinstance(layer, Timed)}
         self.names = [node.name for node in network.nodes]
         self.layout = Layout(network.parameters)
         self._statistics = Layout(network.buffers)
@@ -116,8 +133,10 @@ class NumpyEngine:
         self._rule = rule or optimizer(recipe.optimizer)
         self._max_norm = recipe.optimizer.max_norm
         # One memory: the parameters, which the optimizer steps along, then the running statistics.
-        self._weights = np.zeros(self.layout.size + self._statistics.size, recipe.training.dtype)
-        self._vector = self._weights[: self.layout.size]
+        lead = () if replicas is None else (replicas,)
+        self._weights = np.zeros((*lead, self.layout.size + self._statistics.size), recipe.training.dtype)
+        self._vector = self._weights[..., : self.layout.size]
+        self._training, self._evaluation = (Mode(training, lead=len(lead)) for training in (True, False))
         self._average = self._weights.copy() if recipe.training.ema else None
         self._moments: Moments = self._rule.init(self._vector)
         self._updates = 0
@@ -144,7 +163,7 @@ class NumpyEngine:
         weights = self._weights.copy()
         moments = {name: self.layout.views(vector.copy()) for name, vector in self._moments.items()}
         average = {} if self._average is None else self._views(self._average.copy())
-        buffers = self._statistics.views(weights[self.layout.size :])
+        buffers = self._statistics.views(weights[..., self.layout.size :])
         return State(self.layout.views(weights), moments, self._updates, buffers, average)
 
     def step(self, batch: Batch) -> NumpyStep:
@@ -154,11 +173,27 @@ class NumpyEngine:
         gradient = self._backward(caches, dy)
         clipped = clip(gradient, self._max_norm) if self._max_norm else gradient
         self._updates += 1
-        self._rule.update(self._vector, clipped, self._moments, batch.lr, self._updates)
+        lr = batch.lr if isinstance(batch.lr, float) else np.asarray(batch.lr, self._vector.dtype)
+        self._rule.update(self._vector, clipped, self._moments, lr, self._updates)
         self._track(caches)
         if self._average is not None:
             self._average += (1 - batch.ema) * (self._weights - self._average)
         return NumpyStep(self, outputs, loss, gradient)
+
+    def through_time(self, batch: Batch) -> dict[str, ThroughTime]:
+        """h and ∂loss/∂h at every step of each recurrent layer."""
+        found = dict[str, ThroughTime]()
+        if not any(isinstance(layer, Timed) for layer in self._layers):
+            return found
+        outputs, caches = self._forward(floats(batch, self._vector.dtype), batch.masks)
+        dy: Array | None = self._loss(outputs[-1], batch.target)[1]
+        for index in range(len(self._layers) - 1, -1, -1):
+            layer, params = self._layers[index], self._params[index]
+            assert dy is not None
+            if isinstance(layer, Timed):
+                found[self.names[index]] = layer.through_time(params, caches[index], dy)
+            dy, _ = layer.backward(params, caches[index], dy)
+        return dict(reversed(found.items()))
 
     def predict(self, x: Array) -> Array:
         """The logits in evaluation mode, of the averaged weights where the recipe has them."""
@@ -173,12 +208,12 @@ class NumpyEngine:
     def _evaluated(self, x: Array) -> Iterator[Array]:
         x = x.astype(self._vector.dtype, copy=False)
         for layer, params in zip(self._layers, self._averaged, strict=True):
-            x, _ = layer.forward(params, x, EVALUATION)
+            x, _ = layer.forward(params, x, self._evaluation)
             yield x
 
     def _views(self, weights: Array) -> dict[str, Array]:
         """Parameters and running statistics by name, sharing the memory of `weights`."""
-        return {**self.layout.views(weights), **self._statistics.views(weights[self.layout.size :])}
+        return {**self.layout.views(weights), **self._statistics.views(weights[..., self.layout.size :])}
 
     def _by_layer(self, network: Network, weights: Array) -> list[dict[str, Array]]:
         views = self._views(weights)
@@ -189,7 +224,7 @@ class NumpyEngine:
     def _forward(self, x: Array, masks: Mapping[str, Array]) -> tuple[list[Array], list[Any]]:
         outputs, caches = [], []
         for name, layer, params in zip(self.names, self._layers, self._params, strict=True):
-            mode = Mode(True, masks[name]) if name in masks else TRAINING
+            mode = self._training._replace(mask=masks[name]) if name in masks else self._training
             x, cache = layer.forward(params, x, mode)
             outputs.append(x)
             caches.append(cache)
@@ -203,14 +238,14 @@ class NumpyEngine:
 
     def _backward(self, caches: list[Any], dy: Array) -> Array:
         """The gradient of all parameters as one new vector, in the order of the layout."""
-        pieces: list[Array] = []
+        pieces, lead = list[Array](), self._vector.shape[:-1]
         for index in range(len(self._layers) - 1, self._first - 1, -1):
             params = self._params[index]
             dx, grads = self._layers[index].backward(params, caches[index], dy, index > self._first)
-            pieces[:0] = [grads[name].reshape(-1) for name in params if name in grads]
+            pieces[:0] = [grads[name].reshape(*lead, -1) for name in params if name in grads]
             if dx is not None:
                 dy = dx
-        return np.concatenate(pieces) if pieces else np.zeros_like(self._vector)
+        return np.concatenate(pieces, axis=-1) if pieces else np.zeros_like(self._vector)
 
 
 def _fill(views: Mapping[str, Array], arrays: Arrays) -> None:

@@ -15,13 +15,13 @@ class Flatten:
     """(n, c, h, w) → (n, c · h · w), in memory order, as `torch.nn.Flatten`."""
 
     def forward(
-        self, params: Arrays, x: Float[Array, "batch *shape"], mode: Mode
-    ) -> tuple[Float[Array, "batch features"], tuple[int, ...]]:
+        self, params: Arrays, x: Float[Array, "*shape"], mode: Mode
+    ) -> tuple[Float[Array, "*batch features"], tuple[int, ...]]:
         """The cache is the shape of x."""
-        return x.reshape(len(x), -1), x.shape
+        return x.reshape(*x.shape[: mode.lead + 1], -1), x.shape
 
     def backward(
-        self, params: Arrays, cache: tuple[int, ...], dy: Float[Array, "batch features"], wants_dx: bool = True
-    ) -> tuple[Float[Array, "batch *shape"], dict[str, Array]]:
+        self, params: Arrays, cache: tuple[int, ...], dy: Float[Array, "*batch features"], wants_dx: bool = True
+    ) -> tuple[Float[Array, "*shape"], dict[str, Array]]:
         """Back to the shape of x."""
         return dy.reshape(cache), {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from twofold.arrays import Array, Arrays
+from twofold.engine import ThroughTime
 
 
 class Mode(NamedTuple):
@@ -17,6 +18,8 @@ class Mode(NamedTuple):
     training: bool
     mask: Array | None = None
     """What dropout keeps, as booleans; `None` where the layer drops nothing."""
+    lead: int = 0
+    """How many axes of replicas stand before the batch."""
 
 
 TRAINING = Mode(training=True)
@@ -47,4 +50,13 @@ class Tracking(Layer, Protocol):
 
     def running(self, params: Arrays, cache: Any) -> dict[str, Array]:
         """The running statistics after the pass that gave `cache`, by name."""
+        ...
+
+
+@runtime_checkable
+class Timed(Layer, Protocol):
+    """A layer with a hidden state."""
+
+    def through_time(self, params: Arrays, cache: Any, dy: Array) -> ThroughTime:
+        """h(t) and ∂L/∂h(t) of every step, on all paths to the loss."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -11,15 +12,16 @@ from jaxtyping import Float, Int
 from twofold.arrays import Array
 from twofold.recipe.training import CrossEntropy, MeanSquared
 
-Loss = Callable[[Array, Array], tuple[float, Array]]
+Loss = Callable[[Array, Array], tuple[Any, Array]]
+"""From outputs and classes to the loss and its gradient; of replicas one loss each."""
 
 
 def cross_entropy(
-    logits: Float[Array, "batch classes"],
-    target: Int[Array, "batch"],
+    logits: Float[Array, "*batch classes"],
+    target: Int[Array, "*batch"],
     reduction: str = "mean",
     label_smoothing: float = 0.0,
-) -> tuple[float, Float[Array, "batch classes"]]:
+) -> tuple[Any, Float[Array, "*batch classes"]]:
     """Mean cross-entropy in nats, and its gradient. `torch.nn.functional.cross_entropy`.
 
     L = −(1/n) Σ log softmax(z)[target],   ∂L/∂z = (softmax(z) − onehot(target)) / n
@@ -29,25 +31,36 @@ def cross_entropy(
 
     L = −(1/n) Σ ((1 − ε) log softmax(z)[target] + (ε / C) Σ_c log softmax(z)[c]).   Szegedy et al. (2015), section 7.
     """
-    rows = np.arange(len(logits))
-    n = len(logits) if reduction == "mean" else 1
+    chosen = (*_places(target), target)
+    n = target.shape[-1] if reduction == "mean" else 1
     z = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)
     e = np.exp(z)
     total = np.add.reduce(e, axis=-1, keepdims=True)
-    log_total = np.log(total[:, 0])
-    loss = float(np.add.reduce(log_total - z[rows, target])) / n
+    log_total = np.log(total[..., 0])
+    loss = _summed(log_total - z[chosen]) / n
     dz = e / (n * total)
-    dz[rows, target] -= (1 - label_smoothing) / n
+    dz[chosen] -= (1 - label_smoothing) / n
     if label_smoothing:
-        uniform = float(np.add.reduce(log_total - z.mean(axis=-1))) / n
+        uniform = _summed(log_total - z.mean(axis=-1)) / n
         loss = (1 - label_smoothing) * loss + label_smoothing * uniform
         dz -= label_smoothing / (n * logits.shape[-1])
     return loss, dz
 
 
+def _places(target: Array) -> tuple[Array, ...]:
+    """The index of each target along its axes: the rows, and before them the replicas."""
+    return (np.arange(len(target)),) if target.ndim == 1 else tuple(np.indices(target.shape, sparse=True))
+
+
+def _summed(terms: Array) -> Any:
+    """Over the batch: a number, or of replicas one each."""
+    total = np.add.reduce(terms, axis=-1)
+    return float(total) if terms.ndim == 1 else total.astype(np.float64)
+
+
 def mean_squared(
-    outputs: Float[Array, "batch classes"], target: Int[Array, "batch"], reduction: str = "mean"
-) -> tuple[float, Float[Array, "batch classes"]]:
+    outputs: Float[Array, "*batch classes"], target: Int[Array, "*batch"], reduction: str = "mean"
+) -> tuple[Any, Float[Array, "*batch classes"]]:
     """Mean squared distance to the one-hot target, and its gradient. `torch.nn.functional.mse_loss`.
 
     L = (1 / n c) Σ (y − onehot(target))²,   ∂L/∂y = 2 (y − onehot(target)) / (n c)
@@ -56,9 +69,10 @@ def mean_squared(
     some books put in front.
     """
     distance = outputs.copy()
-    distance[np.arange(len(outputs)), target] -= 1
-    terms = outputs.size if reduction == "mean" else 1
-    return float(np.vdot(distance, distance)) / terms, distance * (2 / terms)
+    distance[(*_places(target), target)] -= 1
+    terms = outputs.shape[-2] * outputs.shape[-1] if reduction == "mean" else 1
+    squares = np.add.reduce(distance * distance, axis=-1)
+    return _summed(squares) / terms, distance * (2 / terms)
 
 
 LOSSES = {"cross_entropy": cross_entropy, "mean_squared": mean_squared}

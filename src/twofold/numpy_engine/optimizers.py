@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import singledispatch
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -19,7 +19,8 @@ from twofold.recipe.training import Adam, Adamw, Optimizer, Rmsprop, Sgd
 
 Vector = Float[Array, "*replicas size"]
 Moments = dict[str, Array]
-Update = Callable[[Array, Array, Moments, float, int], None]
+Update = Callable[[Array, Array, Moments, Any, int], None]
+"""The rate is a number, or of replicas one each, (replicas, 1)."""
 
 
 class Rule(NamedTuple):
@@ -40,8 +41,11 @@ def clip(g: Vector, max_norm: float) -> Vector:
 
     Pascanu et al., On the difficulty of training recurrent neural networks (2013).
     """
-    factor = max_norm / (math.sqrt(np.vdot(g, g)) + 1e-6)
-    return g * min(factor, 1.0)  # in this order a NaN stays a NaN
+    if g.ndim == 1:
+        factor = max_norm / (math.sqrt(np.vdot(g, g)) + 1e-6)
+        return g * min(factor, 1.0)  # in this order a NaN stays a NaN
+    norms = np.sqrt(np.add.reduce(g * g, axis=-1, keepdims=True))
+    return g * np.minimum(max_norm / (norms + 1e-6), 1)
 
 
 @optimizer.register
@@ -56,7 +60,7 @@ def _(spec: Sgd) -> Rule:
     def init(p: Vector) -> Moments:
         return {"momentum_buffer": np.zeros_like(p)} if mu else {}
 
-    def update(p: Vector, g: Vector, moments: Moments, lr: float, k: int) -> None:
+    def update(p: Vector, g: Vector, moments: Moments, lr: Any, k: int) -> None:
         if not mu:  # p ← (1 − η λ) p − η g: the same, one pass through memory less
             if decay:
                 p *= 1 - lr * decay
@@ -99,7 +103,7 @@ def _adam_init(p: Vector) -> Moments:
 def _adam_update(spec: Adam | Adamw, decoupled: bool) -> Update:
     (beta1, beta2), eps, decay = spec.betas, spec.eps, spec.weight_decay
 
-    def update(p: Vector, g: Vector, moments: Moments, lr: float, k: int) -> None:
+    def update(p: Vector, g: Vector, moments: Moments, lr: Any, k: int) -> None:
         m, v = moments["exp_avg"], moments["exp_avg_sq"]
         if decay and decoupled:
             p *= 1 - lr * decay
@@ -129,7 +133,7 @@ def _(spec: Rmsprop) -> Rule:
     def init(p: Vector) -> Moments:
         return {"square_avg": np.zeros_like(p)}
 
-    def update(p: Vector, g: Vector, moments: Moments, lr: float, k: int) -> None:
+    def update(p: Vector, g: Vector, moments: Moments, lr: Any, k: int) -> None:
         if decay:
             g = g + decay * p
         v = moments["square_avg"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import os
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
@@ -16,6 +17,10 @@ Holdout = Share | Annotated[int, Field(ge=1)]
 
 
 Side = Annotated[int, Field(ge=1, le=4096)]
+
+
+Stage = Annotated[tuple[Annotated[int, Field(ge=2)], Annotated[float, Field(gt=0, lt=1)]], Field(strict=False)]
+"""A length, and the share of the steps that train on it."""
 
 
 class DataSpec(Part, abc.ABC):
@@ -220,7 +225,89 @@ class Csv(_Split):
         return self.classes
 
 
+class Palindromes(DataSpec):
+    """Sequences of digits that read alike from both ends: all but the last are the input, the last is the class.
+
+    A network must carry the first digit through every step. Of `length` digits the first half, rounded up, is drawn
+    uniformly, so that there are 10^⌈length / 2⌉ palindromes. Those held out are drawn first and never trained on.
+    """
+
+    source: Literal["palindromes"] = "palindromes"
+    length: Annotated[int, Field(ge=2, le=1000)]
+    """Digits of a palindrome, T."""
+    samples: PositiveInt | None = None
+    """How many there are to train on; without end, drawn anew at every step, where left out."""
+    replacement: bool = True
+    """Whether a palindrome may be drawn again."""
+    encoding: Literal["number", "one_hot", "index"] = "number"
+    """How a digit enters: as one number, (T − 1, 1), as ten of which one is 1, (T − 1, 10), or as it is, (T − 1,), for
+    an `embedding`."""
+    test: Annotated[int, Field(ge=1, le=10**6)] = 1000
+    """How many are held out for the test, and at most a fifth of all there are."""
+    validation: Annotated[int, Field(ge=0, le=10**6)] = 0
+    """How many more are held out, and again at most a fifth."""
+    grow: Annotated[tuple[Stage, ...], Field(strict=False)] = ()
+    """A curriculum: pairs of a length and a share of the steps, which train on palindromes of that length, one after
+    another; the rest train on those of `length`."""
+
+    @property
+    def existing(self) -> int:
+        """How many palindromes there are of the length."""
+        return 10 ** ((self.length + 1) // 2)
+
+    @property
+    def held_out(self) -> dict[str, int]:
+        """How many are held out for what. Of two digits there are ten, one a class: none can be spared."""
+        most = self.existing // 5 if self.length > 2 else 0
+        return {"test": min(self.test, most), "validation": min(self.validation, most)}
+
+    @property
+    def sample_shape(self) -> Shape:
+        features: dict[str, Shape] = {"number": (1,), "one_hot": (10,), "index": ()}
+        return (self.length - 1, *features[self.encoding])
+
+    @property
+    def class_count(self) -> int | None:
+        return 10
+
+    @classmethod
+    def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
+        found = []
+        length, samples, repeats = values.get("length"), values.get("samples"), values.get("replacement")
+        if repeats is False and isinstance(length, int):
+            spec = cls.model_construct(**{"test": 1000, "validation": 0, **values})
+            left = spec.existing - sum(spec.held_out.values())
+            if isinstance(samples, int) and samples > left:
+                found.append(
+                    f"`samples`: there are {_count(spec.existing)} palindromes of {length} digits, "
+                    f"{_count(spec.existing - left)} of them held out: at most {_count(left)} different ones to train "
+                    f"on; got {samples:,}"
+                )
+            if samples is None and left > MOST_DIFFERENT:
+                found.append(
+                    f"`samples` must say how many of the {_count(left)} palindromes to train on where none may be "
+                    "drawn again"
+                )
+        grow = values.get("grow") or ()
+        if grow and samples is not None:
+            found.append("`grow` draws palindromes of other lengths anew at every step: leave `samples` out")
+        if isinstance(grow, list | tuple) and all(len(each) == 2 for each in grow):
+            if sum(share for _, share in grow) >= 1:
+                found.append("`grow`: the shares together must be below 1, so that some steps train on `length`")
+            if isinstance(length, int) and any(each >= length for each, _ in grow):
+                found.append(f"`grow`: every length must be below `length`, {length}; got {[each for each, _ in grow]}")
+        return found
+
+
+MOST_DIFFERENT = 10**6
+"""Palindromes that are numbered one by one; more are drawn and looked up."""
+
+
+def _count(number: int) -> str:
+    return f"{number:,}" if number < 10**12 else f"10^{len(str(number)) - 1}"
+
+
 Data = Annotated[
-    Moons | Circles | Blobs | Classification | Digits | Mnist | Cifar10 | Images | Csv,
+    Moons | Circles | Blobs | Classification | Digits | Mnist | Cifar10 | Images | Csv | Palindromes,
     Field(discriminator="source"),
 ]

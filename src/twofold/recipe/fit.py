@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from twofold.recipe.augmentation import Augmentation
 from twofold.recipe.base import Shape
-from twofold.recipe.data import DataSpec
+from twofold.recipe.data import DataSpec, Palindromes
 from twofold.recipe.layer import LayerSpec
 from twofold.recipe.network import Node, shape_text, walk
 from twofold.recipe.training import Training
@@ -38,6 +38,8 @@ def misfits(
         ]
     else:
         found += _translation(shape, augmentation) + _growth(shape, layers, augmentation)
+    if isinstance(data, Palindromes):
+        found += _sequences(data, layers, training)
     if not data.validation:
         wants = {"keep": training.keep == "best", "patience": training.patience is not None}
         found += [
@@ -72,6 +74,23 @@ def _growth(shape: Shape, layers: Sequence[LayerSpec], augmentation: Augmentatio
             remedy = "Choose another size, or put a `global_avg_pool2d` before the dense layers."
             return [Misfit(("augmentation", "grow"), f"`grow`: with images of {size} x {size}, {rule}", remedy)]
     return []
+
+
+def _sequences(data: Palindromes, layers: Sequence[LayerSpec], training: Training) -> list[Misfit]:
+    """Data without end have no epochs, and sequences of every length go through the same network."""
+    found = []
+    if data.samples is None and data.replacement and training.epochs is not None:
+        rule = f"palindromes without end have no epochs; got {training.epochs} of them"
+        found.append(Misfit(("training", "epochs"), rule, "Set training.steps in place of epochs, or data.samples."))
+    whole, whole_end, _ = walk(data.sample_shape, layers)
+    for length, _ in data.grow:
+        nodes, end, refused = walk((length - 1, *data.sample_shape[1:]), layers)
+        same = end == whole_end and all(a.parameters == b.parameters for a, b in zip(nodes, whole, strict=False))
+        if refused or not same:
+            rule = f"`grow`: palindromes of {length} digits do not go through the same network"
+            found.append(Misfit(("data", "grow"), rule, 'Let the last recurrent layer give `output = "last"`.'))
+            break
+    return found
 
 
 def _mask(node: Node) -> Shape | None:

@@ -26,6 +26,10 @@ class LayerSpec(Part, abc.ABC):
     def output_shape(self, shape: Shape) -> Shape:
         """The shape of the output for an input of `shape`."""
 
+    def working_shape(self, shape: Shape) -> Shape:
+        """The shape of the largest array that a pass makes of one sample."""
+        return self.output_shape(shape)
+
     def parameter_shapes(self, shape: Shape) -> dict[str, Shape]:
         """The shape of each parameter by its PyTorch name, for an input of `shape`."""
         return {}

@@ -13,6 +13,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from twofold.recipe.base import Shape, elements
 from twofold.recipe.layer import LayerSpec, Refusal
+from twofold.recipe.recurrent import Embedding, Gru, Lstm, Rnn
 from twofold.recipe.windows import AvgPool2d, Conv2d, GlobalAvgPool2d, MaxPool2d
 
 
@@ -36,30 +37,34 @@ class Dense(LayerSpec):
         return weight | ({"bias": (self.units,)} if self.bias else {})
 
 
-class _Elementwise(LayerSpec, abc.ABC):
+class _SameShape(LayerSpec, abc.ABC):
     def output_shape(self, shape: Shape) -> Shape:
         return shape
 
 
-class Relu(_Elementwise):
+class Elementwise(_SameShape, abc.ABC):
+    """An activation: every element by itself."""
+
+
+class Relu(Elementwise):
     """y = max(x, 0); the derivative at 0 is 0. `torch.nn.ReLU`."""
 
     kind: Literal["relu"] = "relu"
 
 
-class Sigmoid(_Elementwise):
+class Sigmoid(Elementwise):
     """y = 1 / (1 + exp(−x)). `torch.nn.Sigmoid`."""
 
     kind: Literal["sigmoid"] = "sigmoid"
 
 
-class Tanh(_Elementwise):
+class Tanh(Elementwise):
     """y = tanh x. `torch.nn.Tanh`."""
 
     kind: Literal["tanh"] = "tanh"
 
 
-class LeakyRelu(_Elementwise):
+class LeakyRelu(Elementwise):
     """y = x where x > 0, else a x: a unit that is off still passes a little gradient. `torch.nn.LeakyReLU`."""
 
     kind: Literal["leaky_relu"] = "leaky_relu"
@@ -67,7 +72,7 @@ class LeakyRelu(_Elementwise):
     """a."""
 
 
-class Elu(_Elementwise):
+class Elu(Elementwise):
     """y = x where x > 0, else α (exp(x) − 1). `torch.nn.ELU`."""
 
     kind: Literal["elu"] = "elu"
@@ -75,7 +80,7 @@ class Elu(_Elementwise):
     """α: −α is the least output."""
 
 
-class Gelu(_Elementwise):
+class Gelu(Elementwise):
     """y = x Φ(x), Φ the distribution function of N(0, 1). `torch.nn.GELU`."""
 
     kind: Literal["gelu"] = "gelu"
@@ -83,19 +88,19 @@ class Gelu(_Elementwise):
     """`tanh`: Φ(x) ≈ (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2."""
 
 
-class Silu(_Elementwise):
+class Silu(Elementwise):
     """y = x / (1 + exp(−x)), also called swish. `torch.nn.SiLU`."""
 
     kind: Literal["silu"] = "silu"
 
 
-class Softmax(_Elementwise):
+class Softmax(_SameShape):
     """y = exp(x) / Σ exp(x), over the last axis. `torch.nn.Softmax(dim=-1)`."""
 
     kind: Literal["softmax"] = "softmax"
 
 
-class Dropout(_Elementwise):
+class Dropout(_SameShape):
     """In training y = x · m / (1 − p), m drawn from {0, 1} with P(m = 0) = p; else y = x. `torch.nn.Dropout`."""
 
     kind: Literal["dropout"] = "dropout"
@@ -115,7 +120,7 @@ class Flatten(LayerSpec):
         return (elements(shape),)
 
 
-class BatchNorm(_Elementwise):
+class BatchNorm(_SameShape):
     """y = γ (x − μ) / √(σ² + ε) + β, a mean and a variance for each channel (axis 1) over the batch and the plane.
 
     In training those of the batch; in evaluation the running ones. `torch.nn.BatchNorm1d`, `torch.nn.BatchNorm2d`.
@@ -141,7 +146,7 @@ class BatchNorm(_Elementwise):
         return {"running_mean": shape[:1], "running_var": shape[:1]}
 
 
-class LayerNorm(_Elementwise):
+class LayerNorm(_SameShape):
     """y = γ (x − μ) / √(σ² + ε) + β, a mean and a variance for each sample over its last axes. `torch.nn.LayerNorm`."""
 
     kind: Literal["layer_norm"] = "layer_norm"
@@ -172,6 +177,10 @@ Layer = Annotated[
     | GlobalAvgPool2d
     | BatchNorm
     | LayerNorm
+    | Rnn
+    | Lstm
+    | Gru
+    | Embedding
     | Relu
     | LeakyRelu
     | Elu

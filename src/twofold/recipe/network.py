@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from twofold.recipe.base import Shape, elements
-from twofold.recipe.data import DataSpec
+from twofold.recipe.data import DataSpec, Palindromes
 from twofold.recipe.layer import LayerSpec
 from twofold.recipe.layers import Relu, Softmax
+from twofold.recipe.recurrent import Embedding
 from twofold.recipe.training import CrossEntropy, MeanSquared
 
 MOST_PARAMETERS = 10**9
@@ -58,7 +59,8 @@ class Network:
     @property
     def largest(self) -> int:
         """How many numbers a sample has where it has most: what a batch needs of memory."""
-        return max(elements(shape) or 1 for node in self.nodes for shape in (node.input_shape, node.output_shape))
+        shapes = [(node.input_shape, node.spec.working_shape(node.input_shape)) for node in self.nodes]
+        return max(elements(shape) or 1 for pair in shapes for shape in pair)
 
     @property
     def count(self) -> int | None:
@@ -109,7 +111,7 @@ def infer(data: DataSpec, layers: Sequence[LayerSpec]) -> tuple[Network, list[Ne
     nodes, shape, refused = walk(data.sample_shape, layers)
     if refused:
         return Network(tuple(nodes)), refused
-    faults = _ending_faults(data, shape, len(layers) - 1) + _size_faults(nodes)
+    faults = _ending_faults(data, shape, len(layers) - 1) + _size_faults(nodes) + _order_faults(nodes)
     if not faults and not any(node.parameters for node in nodes):
         kinds = ", ".join(f"`{node.kind}`" for node in nodes)
         rule = f"at least one of the `layers` must hold parameters to train; got {kinds}"
@@ -140,6 +142,15 @@ def _size_faults(nodes: Sequence[Node]) -> list[NetworkFault]:
     ]
 
 
+def _order_faults(nodes: Sequence[Node]) -> list[NetworkFault]:
+    """Whole numbers come from the data alone."""
+    return [
+        NetworkFault(index, "`embedding` takes whole numbers: no layer may stand before it", "Make it the first layer.")
+        for index, node in enumerate(nodes)
+        if isinstance(node.spec, Embedding) and index > 0
+    ]
+
+
 def _ending_faults(data: DataSpec, shape: Shape, last: int) -> list[NetworkFault]:
     """The last layer gives one number a class."""
     if len(shape) != 1:
@@ -157,9 +168,14 @@ def _ending_faults(data: DataSpec, shape: Shape, last: int) -> list[NetworkFault
     return []
 
 
-def notes(layers: Sequence[LayerSpec], loss: CrossEntropy | MeanSquared) -> list[str]:
+def notes(data: DataSpec, layers: Sequence[LayerSpec], loss: CrossEntropy | MeanSquared) -> list[str]:
     """What is allowed and yet seldom meant, one sentence each."""
     found = []
+    if isinstance(data, Palindromes) and not data.held_out["test"]:
+        found.append(
+            "Of palindromes of two digits there are ten, one a class: none can be held out, and the test set is what "
+            "is trained on."
+        )
     if isinstance(loss, CrossEntropy) and isinstance(layers[-1], Softmax):
         found.append(
             "`cross_entropy` takes logits and applies softmax itself: after a `softmax` layer it is applied twice, "

@@ -71,4 +71,4 @@ class Recipe(Part):
     @property
     def notes(self) -> list[str]:
         """What is allowed and yet seldom meant, one sentence each."""
-        return notes(self.layers, self.loss)
+        return notes(self.data, self.layers, self.loss)

@@ -262,6 +262,9 @@ class Training(Part):
     """Which weights a run keeps: those at its end, or those of the evaluation with the best validation accuracy."""
     patience: PositiveInt | None = None
     """Stop after so many evaluations in a row without a lower validation loss."""
+    gradient_flow: bool = False
+    """Measure how the gradient flows back through a recurrent layer at every evaluation, not only before and after
+    training: a way forward and back each time."""
     seed: NonNegativeInt = 0
     """Of initial weights, order and masks."""
     engines: Annotated[Engines, Field(strict=False, min_length=1)] = ("numpy", "torch")

@@ -15,11 +15,12 @@ import torch._dynamo  # PyTorch does so at an optimizer's first step: a second t
 from torch import Tensor, nn
 
 from twofold.arrays import Array, Arrays
-from twofold.engine import Batch, Scaling, State, check_shapes
+from twofold.engine import Batch, Scaling, State, ThroughTime, check_shapes
 from twofold.errors import UserError
 from twofold.recipe import Recipe
 from twofold.recipe.windows import Conv2d
 from twofold.torch_engine.modules import build
+from twofold.torch_engine.recurrent import Recurrent
 from twofold.torch_engine.rules import MOMENTS, loss_function, optimizer
 
 Forward = Callable[[Tensor, Mapping[str, Tensor]], list[Tensor]]
@@ -158,8 +159,7 @@ class TorchEngine:
         """Forward, autograd, one update."""
         if not self.module.training:  # asked first: setting it anew costs more than a layer
             self.module.train()
-        masks = {name: _tensor(mask).to(self.device) for name, mask in batch.masks.items()}
-        x = self._input(batch.x, batch.scaling)
+        x, masks = self._input(batch.x, batch.scaling), self._masks(batch)
         if self._autocast:
             with torch.autocast(self.device.type, torch.bfloat16):
                 outputs = self._run(x, masks)
@@ -177,6 +177,30 @@ class TorchEngine:
         if self.averaged is not self.module:
             self._average(batch.ema)
         return TorchStep(self, outputs, loss, gradients)
+
+    def through_time(self, batch: Batch) -> dict[str, ThroughTime]:
+        """h and ∂loss/∂h at every step of each recurrent layer, by autograd."""
+        states = dict[str, list[Tensor]]()
+        if not any(isinstance(module, Recurrent) for module in self.module):
+            return {}
+        x, masks = self._input(batch.x, batch.scaling), self._masks(batch)
+        self.module.train()
+        for name, module in zip(self._names, self.module, strict=True):
+            if isinstance(module, Recurrent):
+                states[name] = module.unroll(x)
+                x = module.read(states[name])
+            else:
+                x = self._through(name, module, x, masks)
+        loss = self._loss(x.to(self.dtype), _tensor(batch.target).to(self.device))
+        hidden = [h for layer in states.values() for h in layer]
+        gradients = iter(torch.autograd.grad(loss, hidden, materialize_grads=True))
+        return {
+            name: ThroughTime(_array(torch.stack(layer)), _array(torch.stack([next(gradients) for _ in layer])))
+            for name, layer in states.items()
+        }
+
+    def _masks(self, batch: Batch) -> dict[str, Tensor]:
+        return {name: _tensor(mask).to(self.device) for name, mask in batch.masks.items()}
 
     @torch.no_grad()
     def _average(self, ema: float) -> None:
@@ -220,12 +244,16 @@ class TorchEngine:
     def _forward(self, x: Tensor, masks: Mapping[str, Tensor]) -> list[Tensor]:
         outputs = []
         for name, module in zip(self._names, self.module, strict=True):
-            if isinstance(module, nn.Dropout):
-                x = x if name not in masks else x * masks[name] / (1 - module.p)  # the batch's mask, none of its own
-            else:
-                x = module(x)
+            x = self._through(name, module, x, masks)
             outputs.append(x)
         return outputs
+
+    @staticmethod
+    def _through(name: str, module: nn.Module, x: Tensor, masks: Mapping[str, Tensor]) -> Tensor:
+        """Dropout takes the batch's mask, none of its own."""
+        if not isinstance(module, nn.Dropout):
+            return module(x)
+        return x if name not in masks else x * masks[name] / (1 - module.p)
 
 
 def resolve_device(device: str) -> torch.device:

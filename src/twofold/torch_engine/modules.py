@@ -9,6 +9,7 @@ from torch import nn
 from twofold.recipe import Network, Node
 from twofold.recipe import layers as specs
 from twofold.torch_engine.conv import Conv2d
+from twofold.torch_engine.recurrent import Embedding, Recurrent
 
 
 def build(network: Network) -> nn.Sequential:
@@ -61,6 +62,18 @@ def _(spec: specs.BatchNorm, node: Node) -> nn.Module:
 def _(spec: specs.LayerNorm, node: Node) -> nn.Module:
     shape = [size or 0 for size in (node.input_shape[-spec.axes :] if spec.axes else node.input_shape)]
     return nn.LayerNorm(shape, spec.eps, spec.affine, device="meta")
+
+
+@_module.register
+def _(spec: specs.Rnn | specs.Lstm | specs.Gru, node: Node) -> nn.Module:
+    step = spec.nonlinearity if isinstance(spec, specs.Rnn) else spec.kind
+    inputs, gates, every = node.input_shape[-1] or 0, len(spec.gates), spec.output == "every"
+    return Recurrent(inputs, spec.units, gates, step, every, spec.bias, "meta")
+
+
+@_module.register
+def _(spec: specs.Embedding, node: Node) -> nn.Module:
+    return Embedding(spec.num_embeddings, spec.units, device="meta")
 
 
 @_module.register

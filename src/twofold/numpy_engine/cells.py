@@ -1,0 +1,192 @@
+"""The cells of recurrent layers: one step of time, forward and back. The loop over time stands in `recurrent.py`.
+
+A step is given a = W_ih x(t) + b_ih and c = W_hh h(t−1) + b_hh, (..., n, gates · h), which it may overwrite, and writes
+h(t). On the way back it is given ∂L/∂h(t), and writes ∂L/∂a and ∂L/∂c. σ(s) is (1 + tanh(s / 2)) / 2, which cannot
+overflow.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol, final, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float
+
+from twofold.arrays import Array
+
+Gates = Float[Array, "*n gates"]
+State = Float[Array, "*n h"]
+
+
+class Way(NamedTuple):
+    """What one step passes on along time beside its product with W_hh, forward or back; `None` where there is none."""
+
+    direct: State | None = None
+    """∂L/∂h(t−1) on paths that avoid W_hh."""
+    memory: State | None = None
+    """c(t), or on the way back ∂L/∂c(t−1)."""
+
+
+@runtime_checkable  # the tests check annotations while they run
+class Cell(Protocol):
+    """What tells one recurrent layer from another."""
+
+    gates: int
+    """How many blocks of h rows each weight has."""
+    apart: bool
+    """Whether c enters in another way than a, so that their gradients differ."""
+
+    def forward(self, a: Gates, c: Gates, h: State, memory: State | None, out: State) -> tuple[State | None, Any]:
+        """Write h(t) to `out`; the new memory, and what `backward` needs."""
+        ...
+
+    def backward(self, cache: Any, dh: State, dmemory: State | None, da: Gates, dc: Gates) -> Way:
+        """Write ∂L/∂a to `da` and, where they differ, ∂L/∂c to `dc`."""
+        ...
+
+
+@final
+class Vanilla:
+    """h = tanh(a + c),  da = dc = dh ⊙ (1 − h²); with relu h = max(a + c, 0),  da = dc = dh ⊙ [h > 0].
+
+    Elman, Finding structure in time (1990). Why the gradient fades: every step multiplies it with W_hhᵀ and with
+    1 − h² ≤ 1. Bengio et al., Learning long-term dependencies with gradient descent is difficult (1994).
+    """
+
+    gates = 1
+    apart = False
+
+    def __init__(self, nonlinearity: str) -> None:
+        self.relu = nonlinearity == "relu"
+
+    def forward(self, a: Gates, c: Gates, h: State, memory: State | None, out: State) -> tuple[State | None, Any]:
+        """The cache is h."""
+        np.add(a, c, out=c)
+        if self.relu:
+            np.maximum(c, 0, out=out)
+        else:
+            np.tanh(c, out=out)
+        return None, out
+
+    def backward(self, cache: Any, dh: State, dmemory: State | None, da: Gates, dc: Gates) -> Way:
+        """Nothing passes a saturated unit."""
+        if self.relu:
+            np.multiply(dh, cache > 0, out=da)
+        else:
+            np.multiply(cache, cache, out=da)
+            np.subtract(1, da, out=da)
+            da *= dh
+        return Way()
+
+
+class LongShort(NamedTuple):
+    """Of a step of an LSTM: its gates, the memory before it, tanh of the memory after it."""
+
+    gates: Gates
+    memory: State
+    tanh_memory: State
+
+
+@final
+class Lstm:
+    """i, f, o = σ(a + c), g = tanh(a + c);  m = f ⊙ m(t−1) + i ⊙ g,  h = o ⊙ tanh m.
+
+        dm += dh ⊙ o ⊙ (1 − tanh² m),   dm(t−1) = dm ⊙ f
+        di = dm ⊙ g,  df = dm ⊙ m(t−1),  dg = dm ⊙ i,  do = dh ⊙ tanh m,  each times the slope of its σ or tanh
+
+    m is the memory, PyTorch's c. Along it a gradient is multiplied by f alone.
+    Hochreiter & Schmidhuber, Long short-term memory (1997); Gers et al., Learning to forget (2000).
+    """
+
+    gates = 4
+    apart = False
+
+    def forward(self, a: Gates, c: Gates, h: State, memory: State | None, out: State) -> tuple[State | None, Any]:
+        """All four gates at once: σ by way of tanh, of half the sum."""
+        np.add(a, c, out=c)
+        i, f, g, o = _blocks(c, 4)
+        for gate in (i, f, o):
+            gate *= 0.5
+        np.tanh(c, out=c)
+        for gate in (i, f, o):
+            gate *= 0.5
+            gate += 0.5
+        before = np.zeros_like(h) if memory is None else memory
+        after = f * before
+        after += i * g
+        tanh_after = np.tanh(after)
+        np.multiply(o, tanh_after, out=out)
+        return after, LongShort(c, before, tanh_after)
+
+    def backward(self, cache: Any, dh: State, dmemory: State | None, da: Gates, dc: Gates) -> Way:
+        """What comes along h and along the memory adds up."""
+        (i, f, g, o), before, tanh_after = _blocks(cache.gates, 4), cache.memory, cache.tanh_memory
+        di, df, dg, do = _blocks(da, 4)
+        dm = dh * o
+        dm *= 1 - tanh_after * tanh_after
+        if dmemory is not None:
+            dm += dmemory
+        np.multiply(dm, g * i * (1 - i), out=di)
+        np.multiply(dm, before * f * (1 - f), out=df)
+        np.multiply(dm, i * (1 - g * g), out=dg)
+        np.multiply(dh, tanh_after * o * (1 - o), out=do)
+        return Way(memory=dm * f)
+
+
+class Gated(NamedTuple):
+    """Of a step of a GRU: r and z side by side, n, the hidden part of n, the state before it."""
+
+    rz: Gates
+    n: State
+    hidden: State
+    h: State
+
+
+@final
+class Gru:
+    """r, z = σ(a + c), n = tanh(a + r ⊙ c),  h = (1 − z) ⊙ n + z ⊙ h(t−1).
+
+        dz = dh ⊙ (h(t−1) − n),  ds = dh ⊙ (1 − z) ⊙ (1 − n²),  dr = ds ⊙ c,  dr and dz times the slope of σ
+        da of n: ds,  dc of n: ds ⊙ r,  and past W_hh: dh(t−1) = dh ⊙ z
+
+    Cho et al., Learning phrase representations using RNN encoder-decoder (2014), with the reset gate after the product,
+    as in PyTorch and cuDNN.
+    """
+
+    gates = 3
+    apart = True
+
+    def forward(self, a: Gates, c: Gates, h: State, memory: State | None, out: State) -> tuple[State | None, Any]:
+        """The third block of c is kept: the way back through r wants it."""
+        size = h.shape[-1]
+        rz = a[..., : 2 * size] + c[..., : 2 * size]
+        rz *= 0.5
+        np.tanh(rz, out=rz)
+        rz *= 0.5
+        rz += 0.5
+        r, z = _blocks(rz, 2)
+        hidden = c[..., 2 * size :]
+        n = r * hidden
+        n += a[..., 2 * size :]
+        np.tanh(n, out=n)
+        np.subtract(h, n, out=out)
+        out *= z
+        out += n
+        return None, Gated(rz, n, hidden, h)
+
+    def backward(self, cache: Any, dh: State, dmemory: State | None, da: Gates, dc: Gates) -> Way:
+        """∂L/∂c is ∂L/∂a but for the block of n."""
+        (r, z), n, hidden, h = _blocks(cache.rz, 2), cache.n, cache.hidden, cache.h
+        dr, dz, ds = _blocks(da, 3)
+        np.multiply(dh * (1 - z), 1 - n * n, out=ds)
+        np.multiply(ds * hidden, r * (1 - r), out=dr)
+        np.multiply(dh * (h - n), z * (1 - z), out=dz)
+        dc[...] = da
+        _blocks(dc, 3)[2][...] *= r
+        return Way(direct=dh * z)
+
+
+def _blocks(gates: Gates, count: int) -> list[Array]:
+    """The gates as views."""
+    size = gates.shape[-1] // count
+    return [gates[..., k * size : (k + 1) * size] for k in range(count)]

@@ -1,0 +1,127 @@
+"""Recurrent layers: one loop over time for every cell, and back-propagation through time by hand."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, final
+
+import numpy as np
+from jaxtyping import Float
+
+from twofold.arrays import Array, Arrays
+from twofold.engine import ThroughTime
+from twofold.numpy_engine.cells import Cell
+from twofold.numpy_engine.layer import Mode
+
+Sequences = Float[Array, "*n steps inputs"]
+Hidden = Float[Array, "*n h"]
+
+
+class Unrolled(NamedTuple):
+    """A pass through time; in all arrays but x time stands first."""
+
+    x: Array
+    h: Array
+    """h(0), h(1), ..., h(T)."""
+    caches: list[Any]
+    """What the cell keeps of each step."""
+
+
+@final
+class Recurrent:
+    """h(t) = cell(W_ih x(t) + b_ih, W_hh h(t−1) + b_hh), h(0) = 0, for t = 1 ... T; W is (gates · h, ...).
+
+        forward     A = X W_ihᵀ + b_ih of all steps at once       (T n, in) · (in, gates · h)   → (T n, gates · h)
+                    c = h(t−1) W_hhᵀ + b_hh step by step          (n, h) · (h, gates · h)       → (n, gates · h)
+        backward    dh(t−1) = dc(t) W_hh + what passes it by      (n, gates · h) · (gates · h, h) → (n, h)
+                    dW_hh = Σ_t dc(t)ᵀ h(t−1), as one product     (gates · h, T n) · (T n, h)   → (gates · h, h)
+                    dW_ih = Σ_t da(t)ᵀ x(t), dx = dA W_ih         as of a dense layer
+
+    Only what a step must wait for stands in the loop. Written over leading axes: with W (replicas, gates · h, in) a
+    stack of networks takes one pass. Werbos, Backpropagation through time: what it does and how to do it (1990).
+    """
+
+    def __init__(self, cell: Cell, every: bool) -> None:
+        self.cell = cell
+        self.every = every
+
+    def forward(self, params: Arrays, x: Sequences, mode: Mode) -> tuple[Array, Unrolled]:
+        """h after the last step, or after every one."""
+        W, lead = params["weight_hh"].swapaxes(-1, -2), params["weight_hh"].ndim - 2
+        steps = x.shape[-2]
+        a = _input_part(params, x, self.cell.apart)
+        h = np.empty((steps + 1, *x.shape[:-2], W.shape[-2]), x.dtype)
+        h[0] = 0
+        memory, caches = None, []
+        for t in range(steps):
+            c = h[t] @ W
+            if self.cell.apart and "bias_hh" in params:
+                c += params["bias_hh"][..., None, :]
+            memory, cache = self.cell.forward(a[t], c, h[t], memory, h[t + 1])
+            caches.append(cache)
+        y = np.moveaxis(h[1:], 0, lead + 1) if self.every else h[-1]
+        return y, Unrolled(x, h, caches)
+
+    def backward(
+        self, params: Arrays, cache: Unrolled, dy: Array, wants_dx: bool = True
+    ) -> tuple[Sequences | None, dict[str, Array]]:
+        """Step by step back through time, then one product for each weight."""
+        _, da, dc = self._back(params, cache, dy)
+        W, lead = params["weight_ih"], params["weight_ih"].ndim - 2
+        x = np.moveaxis(cache.x, -2, 0)
+        rows = _rows(da, lead)
+        grads = {
+            "weight_ih": rows.swapaxes(-1, -2) @ _rows(x, lead),
+            "weight_hh": _rows(dc[1:], lead).swapaxes(-1, -2) @ _rows(cache.h[1:-1], lead),  # h(0) is 0
+        }
+        if "bias_ih" in params:
+            grads["bias_ih"] = np.add.reduce(rows, axis=-2)
+            grads["bias_hh"] = np.add.reduce(_rows(dc, lead), axis=-2) if self.cell.apart else grads["bias_ih"]
+        return (np.moveaxis(da @ W, 0, -2) if wants_dx else None), grads
+
+    def through_time(self, params: Arrays, cache: Unrolled, dy: Array) -> ThroughTime:
+        """h(t) and ∂L/∂h(t) of every step, on all paths to the loss."""
+        dh, _, _ = self._back(params, cache, dy)
+        return ThroughTime(cache.h[1:], dh)
+
+    def _back(self, params: Arrays, cache: Unrolled, dy: Array) -> tuple[Array, Array, Array]:
+        """∂L/∂h(t), ∂L/∂a(t) and ∂L/∂c(t) for t = 1 ... T."""
+        W, cell = params["weight_hh"], self.cell
+        steps = len(cache.caches)
+        dh = np.empty_like(cache.h[1:])
+        da = np.empty((*dh.shape[:-1], W.shape[-2]), dh.dtype)
+        dc = np.empty_like(da) if cell.apart else da
+        dys = np.moveaxis(dy, -2, 0) if self.every else None
+        dh[-1] = dy if dys is None else dys[-1]
+        dmemory = None
+        for t in range(steps - 1, -1, -1):
+            way = cell.backward(cache.caches[t], dh[t], dmemory, da[t], dc[t])
+            dmemory = way.memory
+            if t == 0:
+                break
+            np.matmul(dc[t], W, out=dh[t - 1])
+            if way.direct is not None:
+                dh[t - 1] += way.direct
+            if dys is not None:
+                dh[t - 1] += dys[t - 1]
+        return dh, da, dc
+
+
+def _input_part(params: Arrays, x: Sequences, apart: bool) -> Array:
+    """a of every step, time first; b_hh is added here where a and c are added anyway."""
+    W, lead = params["weight_ih"], params["weight_ih"].ndim - 2
+    x = np.moveaxis(x, -2, 0)
+    if x.shape[-1] == 1:
+        a = x * W.swapaxes(-1, -2)  # the same product: no library is fast where there is nothing to add up
+    elif lead:
+        a = x @ W.swapaxes(-1, -2)
+    else:
+        a = (x.reshape(-1, x.shape[-1]) @ W.T).reshape(*x.shape[:-1], -1)
+    if "bias_ih" in params:
+        bias = params["bias_ih"] if apart else params["bias_ih"] + params["bias_hh"]
+        a += bias[..., None, :]
+    return a
+
+
+def _rows(a: Array, lead: int) -> Array:
+    """(T, *replicas, n, k) → (*replicas, T n, k): without replicas a view."""
+    return np.moveaxis(a, 0, lead).reshape(*a.shape[1 : 1 + lead], -1, a.shape[-1])

@@ -1,0 +1,62 @@
+"""One layer on several processors: each takes a part of the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any, TypeVar, final
+
+import numpy as np
+
+from twofold.arrays import Array, Arrays
+from twofold.engine import ThroughTime
+from twofold.numpy_engine.layer import Mode, Timed
+
+T = TypeVar("T")
+
+
+@final
+class InParts:
+    """The layer, taken by `parts` threads at once: samples are independent, and gradients of parameters add up.
+
+    For the many small products of a loop over time, which a linear algebra library would not share out. NumPy holds no
+    lock while it computes.
+    """
+
+    def __init__(self, layer: Timed, parts: int) -> None:
+        self.layer = layer
+        self.parts = parts
+
+    def forward(self, params: Arrays, x: Array, mode: Mode) -> tuple[Array, list[Any]]:
+        """The cache is that of each part."""
+        passed = self._each(lambda part: self.layer.forward(params, part, mode), self._split(x))
+        return np.concatenate([y for y, _ in passed]), [cache for _, cache in passed]
+
+    def backward(
+        self, params: Arrays, cache: list[Any], dy: Array, wants_dx: bool = True
+    ) -> tuple[Array | None, dict[str, Array]]:
+        """∂L/∂x beside each other, ∂L/∂parameter as a sum."""
+        pairs = list(zip(cache, self._split(dy), strict=True))
+        passed = self._each(lambda pair: self.layer.backward(params, *pair, wants_dx), pairs)
+        dxs = [dx for dx, _ in passed if dx is not None]
+        grads = {name: sum(grads[name] for _, grads in passed) for name in passed[0][1]}
+        return (np.concatenate(dxs) if wants_dx else None), grads
+
+    def through_time(self, params: Arrays, cache: list[Any], dy: Array) -> ThroughTime:
+        """Of the whole batch."""
+        found = [self.layer.through_time(params, *pair) for pair in zip(cache, self._split(dy), strict=True)]
+        return ThroughTime(*(np.concatenate(arrays, axis=1) for arrays in zip(*found, strict=True)))
+
+    def _split(self, a: Array) -> list[Array]:
+        return np.array_split(a, self.parts)
+
+    def _each(self, call: Callable[[Any], T], items: Sequence[Any]) -> list[T]:
+        """The first here, the others in threads that wait for them."""
+        others = [_pool(self.parts - 1).submit(call, item) for item in items[1:]]
+        return [call(items[0]), *(other.result() for other in others)]
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads)

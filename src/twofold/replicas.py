@@ -1,0 +1,170 @@
+"""Networks of one shape trained at once: the NumPy engine with an axis of replicas in front.
+
+A step in R small networks costs little more than in one, since most of it is the calls. Each replica takes the batches,
+the initial weights, the masks and the rates of its own recipe, and so the trajectory of its lone run, up to rounding.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, final
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.data import Batches, Dataset
+from twofold.data.batches import Chunk, Gathered
+from twofold.engine import Batch, Engine, State
+from twofold.recipe import Recipe
+from twofold.recipe.layers import Dense, Dropout, Elementwise, Flatten, Softmax
+from twofold.recipe.recurrent import Embedding, Recurrent
+from twofold.training import Failure, Outcome, Row
+
+REPLICABLE = (Dense, Recurrent, Embedding, Elementwise, Softmax, Dropout, Flatten)
+"""Layers that are written over leading axes."""
+VARIED = ("training.seed", "optimizer.lr")
+"""What replicas may differ in."""
+
+
+def together(recipes: Sequence[Recipe]) -> bool:
+    """Whether networks of these recipes can be trained at once: they differ in the keys of `VARIED` alone."""
+    first = recipes[0]
+    training = first.training
+    plain = not (first.augmentation.any or training.ema or training.patience or training.keep == "best")
+    written = plain and all(isinstance(layer, REPLICABLE) for layer in first.layers)
+    return written and all(_common(recipe) == _common(first) for recipe in recipes)
+
+
+def _common(recipe: Recipe) -> Recipe:
+    training = recipe.training.model_copy(update={"seed": 0})
+    optimizer = recipe.optimizer.model_copy(update={"lr": 1.0})
+    return recipe.model_copy(update={"training": training, "optimizer": optimizer})
+
+
+def stacked(states: Sequence[State]) -> State:
+    """The initial states of replicas as one."""
+    names = states[0].parameters
+    return State({name: np.stack([state.parameters[name] for state in states]) for name in names})
+
+
+def many(a: Array, replicas: int) -> Array:
+    """The same for every replica, without a copy."""
+    return np.broadcast_to(a, (replicas, *a.shape))
+
+
+@final
+class StackedBatches:
+    """The batches of several recipes side by side: x is (replicas, batch, *sample)."""
+
+    def __init__(self, each: Sequence[Batches]) -> None:
+        self.each = each
+        self.first = each[0]
+
+    def __iter__(self) -> Iterator[Batch]:
+        step, epoch = 0, 0
+        while step < self.first.steps:
+            for x, target in self._epoch(epoch):
+                masks = [batches.masks(step, target.shape[1]) for batches in self.each]
+                joined = {name: np.stack([mask[name] for mask in masks]) for name in masks[0]}
+                yield Batch(x, target, np.array([[batches.rate(step)] for batches in self.each]), joined, step)
+                step += 1
+                if step == self.first.steps:
+                    return
+            epoch += 1
+
+    def _epoch(self, epoch: int) -> Iterator[Gathered]:
+        for chunks in zip(*(batches.chunks(epoch, 0) for batches in self.each), strict=True):
+            if isinstance(chunks[0], Chunk):
+                x, y = (np.stack([getattr(chunk, part) for chunk in chunks]) for part in "xy")
+                for start in range(0, y.shape[1], chunks[0].size):
+                    part = slice(start, start + chunks[0].size)
+                    yield x[:, part], y[:, part]
+            else:
+                for batch in zip(*chunks, strict=True):
+                    yield np.stack([x for x, _ in batch]), np.stack([y for _, y in batch])
+
+
+class Scores(NamedTuple):
+    """Of one split, an element a replica."""
+
+    loss: Array
+    accuracy: Array
+
+
+Score = Callable[[Engine], dict[str, Scores]]
+
+
+def scorer(
+    recipe: Recipe, dataset: Dataset, replicas: int, loss: Callable[[Array, Array], tuple[Array, Array]], batch: int
+) -> Score:
+    """Loss and accuracy of every replica on each split, as `twofold.training.evaluate` has them of one."""
+    splits = dict(dataset.splits())
+    splits["train"] = splits["train"][: recipe.training.evaluate_samples]
+
+    def score(engine: Engine) -> dict[str, Scores]:
+        found = {}
+        for name, split in splits.items():
+            total, right = np.zeros(replicas), np.zeros(replicas)
+            for start in range(0, len(split), batch):
+                part = split[start : start + batch]
+                logits = engine.predict(many(part.floats(), replicas))
+                total += loss(logits.astype(np.float64), many(part.y, replicas))[0] * len(part)
+                right += (logits.argmax(axis=-1) == part.y).sum(axis=-1)
+            found[name] = Scores(total / len(split), right / len(split))
+        return found
+
+    return score
+
+
+def train_replicas(
+    engine: Engine, batches: StackedBatches, score: Score, watch: Callable[[int], None] = lambda step: None
+) -> tuple[list[Outcome], list[list[Row]]]:
+    """Take every step in all replicas; a replica whose loss is not finite ends there, and the others go on.
+
+    Seconds are a replica's share. What `twofold.training.train` does for one, without its keeping of best weights.
+    """
+    replicas, first, clock = len(batches.each), batches.first, time.perf_counter
+    rows = [list[Row]() for _ in range(replicas)]
+    ended = dict[int, Outcome]()
+    seconds, taken = 0.0, 0
+
+    def record() -> None:
+        scores = score(engine)
+        for index, one in enumerate(batches.each):
+            if index in ended:
+                continue
+            values = {
+                f"{split}_{key}": float(getattr(s, key)[index]) for split, s in scores.items() for key in s._fields
+            }
+            lr = one.rate(max(taken - 1, 0))
+            rows[index].append(Row(taken, taken / first.steps_per_epoch, lr, seconds / replicas, **values))
+            bad = next((s for s in scores if not np.isfinite(scores[s].loss[index])), None)
+            if bad is not None:
+                end(index, float(scores[bad].loss[index]), bad)
+
+    def end(index: int, loss: float, split: str | None = None) -> None:
+        epoch = max(taken - 1, 0) // first.steps_per_epoch + 1
+        failure = Failure(taken, epoch, loss, batches.each[index].rate(max(taken - 1, 0)), None, None, split)
+        ended[index] = Outcome(taken, seconds / replicas, rows[index][-1], failure)
+
+    with np.errstate(all="ignore"):
+        record()
+        started = clock()
+        for batch in batches:
+            step = engine.step(batch)
+            losses = np.asarray(step.loss)
+            taken += 1
+            if not np.isfinite(losses).all():
+                for index in np.flatnonzero(~np.isfinite(losses)):
+                    if int(index) not in ended:
+                        end(int(index), float(losses[index]))
+                if len(ended) == replicas:
+                    break
+            if taken % first.evaluate_every == 0 or taken == first.steps:
+                seconds += clock() - started
+                record()
+                watch(taken)
+                started = clock()
+    finished = [ended.get(i) or Outcome(taken, seconds / replicas, rows[i][-1]) for i in range(replicas)]
+    return finished, rows

@@ -1,0 +1,88 @@
+"""Palindromes for a loop of one's own in PyTorch, with a plain `DataLoader`."""
+
+from __future__ import annotations
+
+import sys
+from typing import final
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from twofold.arrays import Array
+from twofold.data.palindromes import different, drawn, encoded, held_out_halves, palindrome
+from twofold.errors import UserError
+from twofold.recipe.data import Palindromes
+from twofold.streams import stream
+
+
+@final
+class PalindromeDataset(Dataset[tuple[Array, int]]):
+    """All digits of a palindrome but the last, and the last.
+
+    >>> loader = DataLoader(PalindromeDataset(5), batch_size=128)  # doctest: +SKIP
+    >>> x, y = next(iter(loader))  # doctest: +SKIP
+
+    x holds the digits as numbers, (128, 4) float32, or (128, 4, 10) with `one_hot`; y is (128,), int64.
+
+    Without `total_len` the set has no end: item k is drawn from a generator of its own, the same whenever it is asked
+    for, in whatever process. With `total_len` it holds so many; with `replacement=False` no two of them are equal.
+    `train=False` gives those that the training set of the same length and seed never shows: a fifth of all there are,
+    and at most 1000. Of length 2 none can be spared.
+
+    Raises `UserError` for a length below 2, and where more different palindromes are asked for than there are.
+    """
+
+    def __init__(
+        self,
+        seq_length: int,
+        total_len: int | None = None,
+        one_hot: bool = False,
+        *,
+        replacement: bool = True,
+        train: bool = True,
+        seed: int = 42,
+    ) -> None:
+        self.seq_length, self.one_hot, self.seed = seq_length, one_hot, seed
+        spec = _spec(seq_length, total_len)
+        held_out = held_out_halves(spec.model_copy(update={"seed": seed}))
+        self._held_out = frozenset(half.tobytes() for half in held_out)
+        self._halves: Array | None = None
+        if not train:
+            if not len(held_out):
+                raise UserError("of palindromes of two digits there are ten, one a class: none can be held out")
+            self._halves = held_out[:total_len]
+        elif total_len is not None and not replacement:
+            left = spec.existing - len(held_out)
+            if total_len > left:
+                raise UserError(
+                    f"there are {spec.existing:,} palindromes of {seq_length} digits, {len(held_out):,} of them held "
+                    f"out: `total_len` is at most {left:,} without replacement; got {total_len:,}"
+                )
+            self._halves = different(stream(seed, "palindromes to train on"), seq_length, total_len, self._held_out)
+        self._length = total_len if self._halves is None else len(self._halves)
+
+    def __len__(self) -> int:
+        return sys.maxsize if self._length is None else self._length
+
+    def __getitem__(self, index: int) -> tuple[Array, int]:
+        if not 0 <= index < len(self):  # what ends a loop over the set itself
+            raise IndexError(f"there are {len(self)} palindromes; got index {index}")
+        x, target = encoded(self._half(index)[None], self.seq_length, "one_hot" if self.one_hot else "index")
+        return x[0], int(target[0])
+
+    def generate_palindrome(self, index: int | None = None) -> Array:
+        """All digits of palindrome number `index`, or of any one, (seq_length,) float32."""
+        half = self._half(int(np.random.default_rng().integers(len(self))) if index is None else index)
+        return palindrome(half[None], self.seq_length)[0].astype(np.float32)
+
+    def _half(self, index: int) -> Array:
+        if self._halves is not None:
+            return self._halves[index]
+        return drawn(stream(self.seed, "palindrome", index), self.seq_length, 1, self._held_out)[0]
+
+
+def _spec(seq_length: int, total_len: int | None) -> Palindromes:
+    for name, value, least in (("seq_length", seq_length, 2), ("total_len", total_len, 1)):
+        if value is not None and not (isinstance(value, int) and value >= least):
+            raise UserError(f"`{name}` must be a whole number of at least {least}; got {value!r}")
+    return Palindromes(length=seq_length)
