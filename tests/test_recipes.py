@@ -105,7 +105,7 @@ def test_any_recipe_of_sequences_survives_its_own_dump(
     text = tomli_w.dumps({"layers": layers, "data": data | known, "training": {"steps": 3}})
     if Palindromes.conflicts({**data, **known}):  # more different palindromes than there are
         assert not replacement
-        with pytest.raises(RecipeError, match="`samples`"):
+        with pytest.raises(twofold.RecipeError, match="`samples`"):
             loads(text)
     else:
         assert loads(dump(loads(text))) == loads(text)

@@ -59,7 +59,10 @@ def at_hand(spec: DataSpec) -> bool:
 
 
 def random_data(recipe: Recipe, samples: int) -> Dataset:
-    """Standard normal inputs of the declared shape, or whole numbers for an embedding, with random classes: for a proof where no data are at hand."""
+    """Random inputs with random classes, for a proof where no data are at hand.
+
+    Standard normal, of the declared shape; for an embedding whole numbers.
+    """
     rng = stream(recipe.data.seed, "random inputs")
     network = recipe.network
     shape = tuple(size or 1 for size in network.input_shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import math
 import os
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -225,6 +226,16 @@ class Csv(_Split):
         return self.classes
 
 
+LONGEST = 1000
+"""Digits of a palindrome, at most."""
+MOST_DIFFERENT = 10**6
+"""Palindromes that are numbered one by one; more are drawn and looked up."""
+
+
+def _count(number: int) -> str:
+    return f"{number:,}" if number < 10**12 else f"10^{round(math.log10(number))}"
+
+
 class Palindromes(DataSpec):
     """Sequences of digits that read alike from both ends: all but the last are the input, the last is the class.
 
@@ -233,7 +244,7 @@ class Palindromes(DataSpec):
     """
 
     source: Literal["palindromes"] = "palindromes"
-    length: Annotated[int, Field(ge=2, le=1000)]
+    length: Annotated[int, Field(ge=2, le=LONGEST)]
     """Digits of a palindrome, T."""
     samples: PositiveInt | None = None
     """How many there are to train on; without end, drawn anew at every step, where left out."""
@@ -272,39 +283,35 @@ class Palindromes(DataSpec):
 
     @classmethod
     def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
-        found = []
-        length, samples, repeats = values.get("length"), values.get("samples"), values.get("replacement")
-        if repeats is False and isinstance(length, int):
-            spec = cls.model_construct(**{"test": 1000, "validation": 0, **values})
-            left = spec.existing - sum(spec.held_out.values())
-            if isinstance(samples, int) and samples > left:
-                found.append(
-                    f"`samples`: there are {_count(spec.existing)} palindromes of {length} digits, "
-                    f"{_count(spec.existing - left)} of them held out: at most {_count(left)} different ones to train "
-                    f"on; got {samples:,}"
-                )
-            if samples is None and left > MOST_DIFFERENT:
-                found.append(
-                    f"`samples` must say how many of the {_count(left)} palindromes to train on where none may be "
-                    "drawn again"
-                )
-        grow = values.get("grow") or ()
-        if grow and samples is not None:
-            found.append("`grow` draws palindromes of other lengths anew at every step: leave `samples` out")
-        if isinstance(grow, list | tuple) and all(len(each) == 2 for each in grow):
-            if sum(share for _, share in grow) >= 1:
-                found.append("`grow`: the shares together must be below 1, so that some steps train on `length`")
-            if isinstance(length, int) and any(each >= length for each, _ in grow):
-                found.append(f"`grow`: every length must be below `length`, {length}; got {[each for each, _ in grow]}")
+        try:
+            spec = cls.model_construct(**{**values, "grow": tuple(map(tuple, values.get("grow") or ()))})
+            return [*spec._too_many(), *spec._growth()]
+        except (TypeError, ValueError, AttributeError):  # a value of another type, which has a fault of its own
+            return []
+
+    def _too_many(self) -> list[str]:
+        held_out, samples = sum(self.held_out.values()), self.samples
+        left = self.existing - held_out
+        if self.replacement or not 2 <= self.length <= LONGEST:
+            return []
+        if samples is None and left > MOST_DIFFERENT:
+            return [f"`samples` must say how many of the {_count(left)} palindromes to train on; none is drawn again"]
+        if samples is None or samples <= left:
+            return []
+        return [
+            f"`samples`: there are {_count(self.existing)} palindromes of {self.length} digits, {held_out:,} of them "
+            f"held out: at most {_count(left)} different ones to train on; got {samples:,}"
+        ]
+
+    def _growth(self) -> list[str]:
+        found, lengths = [], [length for length, _ in self.grow]
+        if self.grow and not (self.samples is None and self.replacement):
+            found.append("`grow` draws palindromes anew at every step: leave `samples` and `replacement` out")
+        if sum(share for _, share in self.grow) >= 1:
+            found.append("the shares of `grow` must add up to less than 1, so that some steps train on `length`")
+        if any(length >= self.length for length in lengths):
+            found.append(f"every length of `grow` must be below `length`, {self.length}; got {max(lengths)}")
         return found
-
-
-MOST_DIFFERENT = 10**6
-"""Palindromes that are numbered one by one; more are drawn and looked up."""
-
-
-def _count(number: int) -> str:
-    return f"{number:,}" if number < 10**12 else f"10^{len(str(number)) - 1}"
 
 
 Data = Annotated[
