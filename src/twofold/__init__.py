@@ -18,14 +18,16 @@ if TYPE_CHECKING:
         MissingExtraError,
         RecipeError,
         RunFolderError,
+        StudyError,
         TrainingDivergedError,
         TwofoldError,
         UnknownNameError,
         UserError,
     )
     from twofold.recipe import Recipe, load_recipe
-    from twofold.report import write_report
+    from twofold.report import write_report, write_study_report
     from twofold.runs import Run, open_run
+    from twofold.study import StudyResult, open_study, run_study
 
 # Where each public name lives. They are imported when first asked for, so that `import twofold` and
 # `twofold --help` take a fraction of a second.
@@ -36,6 +38,8 @@ _HOMES = {
     "RecipeError": "errors",
     "Run": "runs",
     "RunFolderError": "errors",
+    "StudyError": "errors",
+    "StudyResult": "study",
     "TrainingDivergedError": "errors",
     "TwofoldError": "errors",
     "UnknownNameError": "errors",
@@ -43,9 +47,12 @@ _HOMES = {
     "Verification": "api",
     "load_recipe": "recipe",
     "open_run": "runs",
+    "open_study": "study",
     "run": "api",
+    "run_study": "study",  # `twofold.study` is the room
     "verify": "api",
     "write_report": "report",
+    "write_study_report": "report",
 }
 
 __all__ = [
@@ -55,6 +62,8 @@ __all__ = [
     "RecipeError",
     "Run",
     "RunFolderError",
+    "StudyError",
+    "StudyResult",
     "TrainingDivergedError",
     "TwofoldError",
     "UnknownNameError",
@@ -62,9 +71,12 @@ __all__ = [
     "Verification",
     "load_recipe",
     "open_run",
+    "open_study",
     "run",
+    "run_study",
     "verify",
     "write_report",
+    "write_study_report",
 ]
 
 

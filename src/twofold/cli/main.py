@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -33,6 +34,13 @@ class EngineChoice(StrEnum):
     both = "both"
 
 
+class OneEngine(StrEnum):
+    """What `--engine` takes where one engine trains."""
+
+    numpy = "numpy"
+    torch = "torch"
+
+
 class ModeChoice(StrEnum):
     """What `--mode` takes."""
 
@@ -57,14 +65,16 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard
 
 @app.command("list", epilog="Example: `twofold list`")
 def list_recipes(as_json: JsonOption = False) -> None:
-    """List the built-in recipes."""
+    """List the built-in recipes and studies."""
     from twofold.cli import views
     from twofold.recipe import titles
+    from twofold.study.files import titles as studies
 
     if as_json:
         _print_json([{"name": name, "title": title} for name, title in titles().items()])
     else:
         views.print_recipes(titles())
+        views.print_studies(studies())
 
 
 @app.command(epilog="Example: `twofold show mnist-mlp --set layers.1.units=128`")
@@ -156,9 +166,85 @@ def verify(
     raise typer.Exit(0 if found.passed else 1)
 
 
+@app.command(
+    epilog="Example: `twofold study moons --axis optimizer.lr=0.01,0.1 --axis data.noise=0.1,0.2 --seeds 5 "
+    "--set training.epochs=50`"
+)
+def study(
+    source: Annotated[
+        str, typer.Argument(metavar="STUDY", help="A built-in study or a study's file; or a recipe, with --axis.")
+    ],
+    axes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--axis",
+            metavar="FIELD=A,B,...",
+            help="Vary one key of the recipe, named by its path, or `recipe`; may be given again. Adds an axis to a "
+            "study's file, or replaces the values of one.",
+        ),
+    ] = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="How many seeds each setting gets, or a list: `3,4,5`.", show_default=False),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Set one key of the recipe for every point; may be given again."),
+    ] = None,
+    engine: Annotated[
+        OneEngine | None, typer.Option(help="Which engine trains: `numpy` where the study says nothing.", show_default=False)
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(metavar="SCORE", help="What is compared; `test_accuracy` where left out.", show_default=False),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The study's folder; `studies/NAME` where left out.")
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Processes at a time; one a processor where left out.", show_default=False),
+    ] = None,
+    as_json: JsonOption = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
+) -> None:
+    """Train every point of a grid over keys of a recipe and seeds, in parallel; write table and report.
+
+    Stop it when you like: the same command goes on where it was. A point that fails is recorded and the rest go on.
+    Exit status 1 when every point failed.
+    """
+    from twofold.cli import progress, views
+    from twofold.report import write_study_report
+    from twofold.study import run_study
+
+    try:
+        with progress.study(not (quiet or as_json)) as watcher:
+            result = run_study(
+                source,
+                axes=axes or (),
+                seeds=seeds,
+                overrides=settings or (),
+                engine=engine and engine.value,
+                metric=metric,
+                out=out,
+                jobs=jobs,
+                watcher=watcher,
+            )
+            write_study_report(result)
+    except KeyboardInterrupt as interrupt:
+        notes = getattr(interrupt, "__notes__", [])
+        _complain("; ".join(["interrupted", *notes]) + f". The same command goes on:\n  {_same_command()}")
+        raise typer.Exit(130) from None
+    if as_json:
+        _print_json(result.to_json())
+    elif not quiet:
+        views.print_study(result)
+    raise typer.Exit(1 if result.failed == result.total else 0)
+
+
 @app.command(epilog="Example: `twofold report runs/digits-1`")
 def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a study's.")],
     image: Annotated[
         int | None,
         typer.Option(
@@ -169,10 +255,14 @@ def report(
         ),
     ] = None,
 ) -> None:
-    """Write report.html again from a run folder."""
-    from twofold.report import write_report
+    """Write report.html again from a run folder or a study folder."""
+    from twofold.report import write_report, write_study_report
+    from twofold.study.folder import STUDY
 
-    typer.echo(write_report(run, image))
+    if (run / STUDY).is_file():
+        typer.echo(write_study_report(run))
+    else:
+        typer.echo(write_report(run, image))
 
 
 @app.callback(invoke_without_command=True)
@@ -186,6 +276,10 @@ def _global(version: Annotated[bool, typer.Option("--version", help="Print the v
 
 def _print_json(value: Any) -> None:
     typer.echo(json.dumps(value, allow_nan=False))
+
+
+def _same_command() -> str:
+    return shlex.join(["twofold", *sys.argv[1:]])
 
 
 def main() -> None:

@@ -1,0 +1,258 @@
+"""From a study folder to `report.html`: one file that opens anywhere, without script or network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+from twofold.report.along import MOST_SERIES, along_panel, bounded, dotted, legend, tick
+from twofold.report.drawing import Picture
+from twofold.report.template import filled
+from twofold.report.text import ENGINES, joined, loss_text, moment, plural, seconds, share, value_text
+from twofold.runs import write_whole
+from twofold.study import Axis, Series, StudyResult, open_study, series_along
+from twofold.study.files import dump
+from twofold.study.result import CARRIED, metric_name
+
+MOST_ROWS = 60
+"""Settings in the table; of more, the best."""
+MOST_FAILED = 40
+CARRIED_NAMES = dict(zip(CARRIED, ("before training", "after training"), strict=True))
+
+
+@dataclass(frozen=True)
+class SettingRow:
+    """A row of the table of results."""
+
+    values: list[str]
+    seeds: str
+    failed: str
+    mean: str
+    half: str
+    span: str
+    seconds: str
+    best: bool
+
+
+def write_study_report(study: StudyResult | str | Path) -> Path:
+    """Write `report.html` from the study folder alone, whole or not, and return its path.
+
+    Raises `StudyError` for a folder that is missing or damaged.
+    """
+    study = study if isinstance(study, StudyResult) else open_study(study)
+    write_whole(study.report, filled("study.html.jinja", _facts(study)).encode())
+    return study.report
+
+
+def _facts(result: StudyResult) -> dict[str, Any]:
+    return {
+        "title": result.study.heading,
+        "when": moment(max(point.finished for point in result.points)) if result.points else "",
+        "version": _versions(result).get("twofold", ["?"])[0],
+        "missing": result.total - len(result.points),
+        "total": result.total,
+        "metric": metric_name(result.study.metric) + _on_data(result),
+        "lead": _lead(result),
+        "axes": result.study.axes,
+        "rows": _rows(result),
+        "settings": len(result.summary),
+        "most_rows": MOST_ROWS,
+        "any_failed": bool(result.failed),
+        "findings": _findings(result),
+        "pictures": [picture for field in _drawn(result) if (picture := _picture(result, field))],
+        "carried": [picture for field in _drawn(result) if (picture := _carried(result, field))],
+        "failures": _failures(result)[:MOST_FAILED],
+        "failed": result.failed,
+        "circumstances": _circumstances(result),
+        "toml": dump(result.study),
+        "folder": quote(result.path.resolve().name),
+    }
+
+
+def _lead(result: StudyResult) -> str:
+    study = result.study
+    axes = joined([f"{plural(len(axis.values), 'value')} of {axis.name}" for axis in study.axes])
+    grid = f"{axes}, each with {plural(len(study.seeds), 'seed')}" if axes else plural(len(study.seeds), "seed")
+    recipe = "" if any(axis.field == "recipe" for axis in study.axes) else f" of the recipe `{study.recipe}`"
+    return f"{plural(result.total, 'training')}{recipe} in {ENGINES[study.engine]}{_on_data(result)}: {grid}."
+
+
+def _on_data(result: StudyResult) -> str:
+    """` on CIFAR-10 (JPEG copies)`: figures measured on published data name them in full."""
+    titles = dict.fromkeys(point.data for point in result.points if point.data)
+    return f" on {joined(list(titles))}" if titles else ""
+
+
+def _rows(result: StudyResult) -> list[SettingRow]:
+    found = list(result.summary.to_dict("records"))
+    best = _best(result)
+    if len(found) > MOST_ROWS:
+        found = sorted(found, key=lambda row: _merit(result, row), reverse=True)[:MOST_ROWS]
+    return [_row(result, row, best) for row in found]
+
+
+def _row(result: StudyResult, row: dict[Any, Any], best: dict[Any, Any] | None) -> SettingRow:
+    metric, fields = result.study.metric, [axis.field for axis in result.study.axes]
+    half = row["mean"] - row["low"]
+    return SettingRow(
+        values=[tick(row[field]) for field in fields],
+        seeds=str(row["seeds"]),
+        failed=str(row["failed"] or ""),
+        mean=score(metric, row["mean"]),
+        half="–" if math.isnan(half) else f"± {score(metric, half)}",
+        span="–" if math.isnan(row["mean"]) else f"{score(metric, row['lowest'])} – {score(metric, row['highest'])}",
+        seconds=seconds(row["seconds"]),
+        best=best is not None and all(row[field] == best[field] for field in fields) and len(result.summary) > 1,
+    )
+
+
+def score(metric: str, value: float) -> str:
+    """A value of the metric."""
+    if math.isnan(value):
+        return "–"
+    return share(value) if bounded(metric) else loss_text(value)
+
+
+def _merit(result: StudyResult, row: dict[Any, Any]) -> float:
+    if math.isnan(row["mean"]):
+        return -math.inf
+    return -row["mean"] if result.study.metric.endswith("loss") else row["mean"]
+
+
+def _best(result: StudyResult) -> dict[Any, Any] | None:
+    rows = [row for row in result.summary.to_dict("records") if not math.isnan(row["mean"])]
+    return max(rows, key=lambda row: _merit(result, row), default=None)
+
+
+def _findings(result: StudyResult) -> list[str]:
+    """What a reader would look for in the table."""
+    study, best, found = result.study, _best(result), list[str]()
+    if best is not None and len(result.summary) > 1:
+        found.append(_best_sentence(result, best))
+        rivals = _rivals(result, best)
+        if rivals is not None:
+            others = plural(len(result.summary) - 1, "other setting")
+            found.append(f"Of the {others}, {rivals or 'none'} {'has' if rivals == 1 else 'have'} an interval that overlaps it.")
+        if study.metric.startswith("test"):
+            found.append(
+                "The best is chosen by the same test samples that it is measured on: on others expect a little less."
+            )
+    if len(study.seeds) == 1:
+        found.append("Each setting has one seed: there is no interval, and small differences may be chance.")
+    if result.failed:
+        found.append(f"{plural(result.failed, 'training')} failed and {'is' if result.failed == 1 else 'are'} left out.")
+    return found
+
+
+def _best_sentence(result: StudyResult, best: dict[Any, Any]) -> str:
+    metric = result.study.metric
+    where = joined([f"{axis.name} {tick(best[axis.field])}" for axis in result.study.axes])
+    half = best["mean"] - best["low"]
+    spread = "" if math.isnan(half) else f" ± {score(metric, half)} over {plural(best['seeds'], 'seed')}"
+    return f"The best mean {metric_name(metric)}, {score(metric, best['mean'])}{spread}, is that of {where}."
+
+
+def _rivals(result: StudyResult, best: dict[Any, Any]) -> int | None:
+    """How many other settings' intervals overlap the best one's; `None` where one of one seed is compared."""
+    rows = result.summary.dropna(subset=["low"])
+    if math.isnan(best["low"]) or len(rows) < len(result.summary):
+        return None
+    return int(((rows["low"] <= best["high"]) & (rows["high"] >= best["low"])).sum()) - 1
+
+
+def _drawn(result: StudyResult) -> list[Axis | None]:
+    """The axes that have something to show; without one, the seeds alone."""
+    several = [axis for axis in result.study.axes if len(axis.values) > 1]
+    return [*(several or result.study.axes[:1] or [None])]
+
+
+def _companion(result: StudyResult, axis: Axis | None) -> Axis | None:
+    """The axis that is told by colour: one of categories first, and none with more values than there are colours."""
+    others = [other for other in _drawn(result) if other is not None and other is not axis]
+    fit = [other for other in others if len(other.values) <= MOST_SERIES]
+    return min(fit, key=lambda other: (other.numeric, len(other.values)), default=None)
+
+
+def _series(result: StudyResult, axis: Axis | None, metric: str) -> tuple[list[Series], Axis | None]:
+    by = _companion(result, axis)
+    return series_along(result.table, axis and axis.field, by and by.field, metric), by
+
+
+def _picture(result: StudyResult, axis: Axis | None) -> Picture | None:
+    metric = result.study.metric
+    series, by = _series(result, axis, metric)
+    if not series:
+        return None
+    name = metric_name(metric)
+    label = f"{name.capitalize()}{_on_data(result)} against {axis.name if axis else 'nothing but the seed'}"
+    panel = along_panel(label, axis, series, metric)
+    return Picture((panel,), f"{label}. {_caption(result, axis, by, series)}", legend(series, by), narrow=True)
+
+
+def _carried(result: StudyResult, axis: Axis | None) -> Picture | None:
+    found = {name: _series(result, axis, name) for name in result.carried}
+    found = {name: pair for name, pair in found.items() if pair[0]}
+    if not found:
+        return None
+    against = f"against {axis.name if axis else 'nothing but the seed'}"
+    panels = tuple(
+        along_panel(f"Gradient carried {CARRIED_NAMES[name]} {against}", axis, series, "gradient_carried", len(found) == 1)
+        for name, (series, _) in found.items()
+    )
+    series, by = next(iter(found.values()))
+    caption = f"Gradient carried through time {against}. {_caption(result, axis, by, series)}"
+    titles = tuple(CARRIED_NAMES[name] for name in found)
+    return Picture(panels, caption, legend(series, by), titles, narrow=True)
+
+
+def _caption(result: StudyResult, axis: Axis | None, by: Axis | None, series: Sequence[Series]) -> str:
+    """What is drawn, and what is averaged."""
+    several, said = len(result.study.seeds) > 1, list[str]()
+    if several:
+        drawn = "shaded" if axis is not None and axis.numeric and len(axis.values) > 1 else "as a bar"
+        cut = ", cut at 0 and 1" if bounded(result.study.metric) else ""
+        said.append(f"Means over {len(result.study.seeds)} seeds with the 95 % interval of the mean (Student’s t) {drawn}{cut}")
+        said.append("every seed is a dot" if dotted(series) else "too many seeds to draw them one by one")
+    else:
+        said.append("One seed a point")
+    averaged = [other for other in _drawn(result) if other is not None and other is not axis and other is not by]
+    if averaged:
+        names = joined([f"the {len(other.values)} values of {other.name}" for other in averaged])
+        said.append(f"what is drawn of a seed is its mean over {names}")
+    failed = " Points that failed are left out." if result.failed else ""
+    return "; ".join(said) + f".{failed}"
+
+
+def _failures(result: StudyResult) -> list[tuple[list[str], int, str]]:
+    return [
+        ([value_text(value) for value in point.values], point.seed, point.failure)
+        for point in result.points
+        if point.status == "failed"
+    ]
+
+
+def _versions(result: StudyResult) -> dict[str, list[str]]:
+    """Every version that a point was trained with."""
+    found: dict[str, list[str]] = {}
+    for point in result.points:
+        for name, number in point.versions.items():
+            if number not in found.setdefault(name, []):
+                found[name].append(number)
+    return found
+
+
+def _circumstances(result: StudyResult) -> list[tuple[str, str]]:
+    times = sorted(point.finished for point in result.points)
+    rows = [
+        ("Points", f"{len(result.points):,} of {result.total:,}; {result.failed:,} failed"),
+        ("Engine", f"{ENGINES[result.study.engine]}, one BLAS thread a process"),
+        ("Training", f"{seconds(sum(point.seconds for point in result.points))} in all, over all processes"),
+        ("Versions", ", ".join(f"{name} {' and '.join(numbers)}" for name, numbers in _versions(result).items())),
+    ]
+    if times:
+        rows.append(("First and last point", f"{moment(times[0])} – {moment(times[-1])}"))
+    return rows
