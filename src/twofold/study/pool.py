@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from twofold.api import Point, train_points
 from twofold.errors import StudyError, TwofoldError
@@ -21,6 +22,14 @@ from twofold.study.versions import versions
 
 Train = Callable[[Sequence[Recipe], str], list[Point]]
 """What `twofold.api.train_points` is."""
+
+
+class Home(NamedTuple):
+    """The process that a worker works for, and where that process is now: a worker may be older than the study."""
+
+    process: int
+    folder: str
+
 
 DIED_TWICE = "its worker process died twice: killed from outside, or for want of memory"
 MOST_IDLE_DEATHS = 3
@@ -77,7 +86,8 @@ def _parallel(
     """
     import joblib
 
-    calls = (joblib.delayed(_work)(task, engine, folder, os.getpid(), train) for task in tasks)
+    home = Home(os.getpid(), os.getcwd())
+    calls = (joblib.delayed(_work)(task, engine, folder, home, train) for task in tasks)
     with joblib.parallel_config(backend="loky", inner_max_num_threads=1), warnings.catch_warnings():
         # Said when the caller stops early, as Ctrl-C does.
         warnings.filterwarnings("ignore", message=".*tasks.*", module="joblib")
@@ -86,9 +96,10 @@ def _parallel(
         )(calls)
 
 
-def _work(task: Sequence[Planned], engine: str, folder: Path, parent: int, train: Train) -> list[str]:
+def _work(task: Sequence[Planned], engine: str, folder: Path, home: Home, train: Train) -> list[str]:
     """In a worker process: train the points and write their files."""
-    _end_with(parent)
+    _end_with(home.process)
+    os.chdir(home.folder)
     marker = folder / POINTS / f"{task[0].id}.started"
     marker.write_text(json.dumps({"pid": os.getpid(), "points": [point.id for point in task]}))
     _train(task, engine, folder, train)
