@@ -68,13 +68,24 @@ def test_json_is_one_object_and_nothing_else(command, in_tmp: Path) -> None:
 
 def test_a_file_of_ones_own_may_be_changed_on_the_command_line(command, in_tmp: Path) -> None:
     Path("recipes").mkdir()
-    Path("recipes/own.toml").write_text('layers = [{ kind = "dense", units = 2 }]\n[data]\nsource = "blobs"\ncenters = 2\n')
+    Path("recipes/own.toml").write_text(
+        'layers = [{ kind = "dense", units = 2 }]\n[data]\nsource = "blobs"\ncenters = 2\n'
+    )
     Path("recipes/depth.toml").write_text(
         'title = "Own"\nseeds = 3\nset.training.epochs = 9\n'
         '[[axes]]\nfield = "recipe"\nvalues = ["own.toml", "moons"]\n'
         '[[axes]]\nfield = "optimizer.lr"\nvalues = [0.1]\n'
     )
-    words = ["--seeds", "4,5", "--set", "training.epochs=1", "--axis", "optimizer.lr=0.2,0.3", "--axis", "data.samples=40"]
+    words = [
+        "--seeds",
+        "4,5",
+        "--set",
+        "training.epochs=1",
+        "--axis",
+        "optimizer.lr=0.2,0.3",
+        "--axis",
+        "data.samples=40",
+    ]
     done = command("study", "recipes/depth.toml", *words)
     assert done.status == 0, done.err
     table = pd.read_csv("studies/depth/results.csv")

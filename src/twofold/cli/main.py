@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import io
-import json
 import os
-import shlex
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from twofold.cli.output import JsonOption, QuietOption, complain, print_json
+from twofold.cli.study import EXAMPLE as STUDY_EXAMPLE
+from twofold.cli.study import study
 from twofold.errors import TwofoldError
 
 app = typer.Typer(
@@ -34,13 +35,6 @@ class EngineChoice(StrEnum):
     both = "both"
 
 
-class OneEngine(StrEnum):
-    """What `--engine` takes where one engine trains."""
-
-    numpy = "numpy"
-    torch = "torch"
-
-
 class ModeChoice(StrEnum):
     """What `--mode` takes."""
 
@@ -60,7 +54,6 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Set one key of the recipe by its path; may be given again."),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else.")]
 
 
 @app.command("list", epilog="Example: `twofold list`")
@@ -71,7 +64,7 @@ def list_recipes(as_json: JsonOption = False) -> None:
     from twofold.study.files import titles as studies
 
     if as_json:
-        _print_json([{"name": name, "title": title} for name, title in titles().items()])
+        print_json([{"name": name, "title": title} for name, title in titles().items()])
     else:
         views.print_recipes(titles())
         views.print_studies(studies())
@@ -85,7 +78,7 @@ def show(recipe: RecipeArgument, settings: SetOption = None, as_json: JsonOption
 
     loaded = load_recipe(recipe, settings or ())
     if as_json:
-        _print_json(views.recipe_json(loaded))
+        print_json(views.recipe_json(loaded))
     else:
         views.print_recipe(loaded)
 
@@ -101,7 +94,7 @@ def run(
         Path | None, typer.Option(metavar="DIR", help="A new folder for the run; `runs/NAME-N` where left out.")
     ] = None,
     as_json: JsonOption = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Train each engine on identical data, order, initial weights and masks; write the run and its report."""
     from twofold.api import run as train
@@ -118,10 +111,10 @@ def run(
             result = train(loaded, engines=engines, out=out, watcher=watcher)
             report = write_report(result)
     except KeyboardInterrupt as interrupt:
-        _complain("; ".join(["interrupted", *getattr(interrupt, "__notes__", [])]))
+        complain("; ".join(["interrupted", *getattr(interrupt, "__notes__", [])]))
         raise typer.Exit(130) from None
     if as_json:
-        _print_json(result.to_json())
+        print_json(result.to_json())
     elif not quiet:
         views.print_results(result, report)
 
@@ -160,86 +153,13 @@ def verify(
             watcher=watcher,
         )
     if as_json:
-        _print_json(found.to_json())
+        print_json(found.to_json())
     else:
         views.print_verification(found)
     raise typer.Exit(0 if found.passed else 1)
 
 
-@app.command(
-    epilog="Example: `twofold study moons --axis optimizer.lr=0.01,0.1 --axis data.noise=0.1,0.2 --seeds 5 "
-    "--set training.epochs=50`"
-)
-def study(
-    source: Annotated[
-        str, typer.Argument(metavar="STUDY", help="A built-in study or a study's file; or a recipe, with --axis.")
-    ],
-    axes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--axis",
-            metavar="FIELD=A,B,...",
-            help="Vary one key of the recipe, named by its path, or `recipe`; may be given again. Adds an axis to a "
-            "study's file, or replaces the values of one.",
-        ),
-    ] = None,
-    seeds: Annotated[
-        str | None,
-        typer.Option(metavar="N", help="How many seeds each setting gets, or a list: `3,4,5`.", show_default=False),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Set one key of the recipe for every point; may be given again."),
-    ] = None,
-    engine: Annotated[
-        OneEngine | None, typer.Option(help="Which engine trains: `numpy` where the study says nothing.", show_default=False)
-    ] = None,
-    metric: Annotated[
-        str | None,
-        typer.Option(metavar="SCORE", help="What is compared; `test_accuracy` where left out.", show_default=False),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The study's folder; `studies/NAME` where left out.")
-    ] = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Processes at a time; one a processor where left out.", show_default=False),
-    ] = None,
-    as_json: JsonOption = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
-) -> None:
-    """Train every point of a grid over keys of a recipe and seeds, in parallel; write table and report.
-
-    Stop it when you like: the same command goes on where it was. A point that fails is recorded and the rest go on.
-    Exit status 1 when every point failed.
-    """
-    from twofold.cli import progress, views
-    from twofold.report import write_study_report
-    from twofold.study import run_study
-
-    try:
-        with progress.study(not (quiet or as_json)) as watcher:
-            result = run_study(
-                source,
-                axes=axes or (),
-                seeds=seeds,
-                overrides=settings or (),
-                engine=engine and engine.value,
-                metric=metric,
-                out=out,
-                jobs=jobs,
-                watcher=watcher,
-            )
-            write_study_report(result)
-    except KeyboardInterrupt as interrupt:
-        notes = getattr(interrupt, "__notes__", [])
-        _complain("; ".join(["interrupted", *notes]) + f". The same command goes on:\n  {_same_command()}")
-        raise typer.Exit(130) from None
-    if as_json:
-        _print_json(result.to_json())
-    elif not quiet:
-        views.print_study(result)
-    raise typer.Exit(1 if result.failed == result.total else 0)
+app.command(epilog=STUDY_EXAMPLE)(study)
 
 
 @app.command(epilog="Example: `twofold report runs/digits-1`")
@@ -274,14 +194,6 @@ def _global(version: Annotated[bool, typer.Option("--version", help="Print the v
         raise typer.Exit
 
 
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, allow_nan=False))
-
-
-def _same_command() -> str:
-    return shlex.join(["twofold", *sys.argv[1:]])
-
-
 def main() -> None:
     """The entry point: a user's mistake ends in a message and a status, never in a traceback."""
     for stream in (sys.stdout, sys.stderr):  # a terminal without → or ∂ shows a question mark
@@ -290,15 +202,11 @@ def main() -> None:
     try:
         app()
     except TwofoldError as error:
-        _complain(str(error))
+        complain(str(error))
         sys.exit(error.exit_status)
     except BrokenPipeError:  # the reader of a pipe has gone: nothing more to say, and nobody to say it to
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except OSError as error:  # a full disk, a vanished folder
-        _complain(str(error))
+        complain(str(error))
         sys.exit(1)
-
-
-def _complain(message: str) -> None:
-    typer.echo(typer.style("error: ", fg="red", bold=True) + message, err=True)

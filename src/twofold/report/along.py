@@ -26,12 +26,11 @@ ROOM = 0.07
 """The least distance of two ticks, as a share of the axis."""
 SPREAD = 0.5
 """The width over which the series at one category stand."""
+ASIDE = 0.05
 ALONE, BESIDE = (6.4, 3.4), (4.6, 3.2)
 
 
-def along_panel(
-    label: str, axis: Axis | None, series: Sequence[Series], metric: str, alone: bool = True
-) -> Markup:
+def along_panel(label: str, axis: Axis | None, series: Sequence[Series], metric: str, alone: bool = True) -> Markup:
     """The metric against the values of an axis; `None`: there is no axis, only seeds."""
     size = ALONE if alone else BESIDE
     return picture(label, *size, lambda figure: _draw(figure, axis, series, metric))
@@ -88,7 +87,7 @@ def _draw(figure: Figure, axis: Axis | None, series: Sequence[Series], metric: s
     place = _number if numeric else _category(axis, len(series))
     values = [value for each in series for dots in each.dots for value in dots]
     logged = not bounded(metric) and min(values) > 0 and max(values) > TWO_DECADES * min(values)
-    lowest, highest = (0.0, 1.0) if bounded(metric) else (min(values) if logged else -math.inf, math.inf)
+    lowest, highest = (0.0, 1.0) if bounded(metric) else (min(values) / 2 if logged else -math.inf, math.inf)
     for index, each in enumerate(series):
         x = np.array([place(value, index) for value in each.x], np.float64)
         _one(axes, each, x, index, numeric and len(each.x) > 1, (lowest, highest), dotted(series))
@@ -122,12 +121,13 @@ def _one(
         axes.plot(x[order], mean[order], color=colour, marker=shape, markersize=4.5, linewidth=1.3)
     else:
         bar = np.array([mean - low, high - mean])
-        axes.errorbar(
-            x, mean, bar, color=colour, marker=shape, markersize=5, linestyle="", capsize=4, elinewidth=1.3
-        )
+        axes.errorbar(x, mean, bar, color=colour, marker=shape, markersize=5, linestyle="", capsize=4, elinewidth=1.3)
     if dots:
         at = np.repeat(x, [len(found) for found in series.dots])
-        axes.plot(at, np.concatenate(series.dots), "o", color=colour, markersize=3.6, alpha=0.5, markeredgewidth=0)
+        aside = 0 if joined else ASIDE  # of the bar
+        axes.plot(
+            at + aside, np.concatenate(series.dots), "o", color=colour, markersize=3.6, alpha=0.5, markeredgewidth=0
+        )
 
 
 def _number(value: Any, index: int) -> float:

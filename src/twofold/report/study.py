@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from twofold.report.along import MOST_SERIES, along_panel, bounded, dotted, legend, tick
-from twofold.report.drawing import Picture
+from twofold.report.along import bounded, tick
+from twofold.report.study_pictures import study_pictures
 from twofold.report.template import filled
-from twofold.report.text import ENGINES, joined, loss_text, moment, plural, seconds, share, value_text
+from twofold.report.text import ENGINES, joined, loss_text, moment, plural, seconds, share
 from twofold.runs import write_whole
-from twofold.study import Axis, Series, StudyResult, open_study, series_along
+from twofold.study import StudyResult, cell, metric_name, open_study
 from twofold.study.files import dump
-from twofold.study.result import CARRIED, metric_name
 
 MOST_ROWS = 60
 """Settings in the table; of more, the best."""
 MOST_FAILED = 40
-CARRIED_NAMES = dict(zip(CARRIED, ("before training", "after training"), strict=True))
 
 
 @dataclass(frozen=True)
@@ -63,8 +60,7 @@ def _facts(result: StudyResult) -> dict[str, Any]:
         "most_rows": MOST_ROWS,
         "any_failed": bool(result.failed),
         "findings": _findings(result),
-        "pictures": [picture for field in _drawn(result) if (picture := _picture(result, field))],
-        "carried": [picture for field in _drawn(result) if (picture := _carried(result, field))],
+        **study_pictures(result, _on_data(result)),
         "failures": _failures(result)[:MOST_FAILED],
         "failed": result.failed,
         "circumstances": _circumstances(result),
@@ -135,8 +131,8 @@ def _findings(result: StudyResult) -> list[str]:
         found.append(_best_sentence(result, best))
         rivals = _rivals(result, best)
         if rivals is not None:
-            others = plural(len(result.summary) - 1, "other setting")
-            found.append(f"Of the {others}, {rivals or 'none'} {'has' if rivals == 1 else 'have'} an interval that overlaps it.")
+            others, have = plural(len(result.summary) - 1, "other setting"), "has" if rivals == 1 else "have"
+            found.append(f"Of the {others}, {rivals or 'none'} {have} an interval that overlaps with this one’s.")
         if study.metric.startswith("test"):
             found.append(
                 "The best is chosen by the same test samples that it is measured on: on others expect a little less."
@@ -144,7 +140,8 @@ def _findings(result: StudyResult) -> list[str]:
     if len(study.seeds) == 1:
         found.append("Each setting has one seed: there is no interval, and small differences may be chance.")
     if result.failed:
-        found.append(f"{plural(result.failed, 'training')} failed and {'is' if result.failed == 1 else 'are'} left out.")
+        are = "is" if result.failed == 1 else "are"
+        found.append(f"{plural(result.failed, 'training')} failed and {are} left out.")
     return found
 
 
@@ -164,72 +161,9 @@ def _rivals(result: StudyResult, best: dict[Any, Any]) -> int | None:
     return int(((rows["low"] <= best["high"]) & (rows["high"] >= best["low"])).sum()) - 1
 
 
-def _drawn(result: StudyResult) -> list[Axis | None]:
-    """The axes that have something to show; without one, the seeds alone."""
-    several = [axis for axis in result.study.axes if len(axis.values) > 1]
-    return [*(several or result.study.axes[:1] or [None])]
-
-
-def _companion(result: StudyResult, axis: Axis | None) -> Axis | None:
-    """The axis that is told by colour: one of categories first, and none with more values than there are colours."""
-    others = [other for other in _drawn(result) if other is not None and other is not axis]
-    fit = [other for other in others if len(other.values) <= MOST_SERIES]
-    return min(fit, key=lambda other: (other.numeric, len(other.values)), default=None)
-
-
-def _series(result: StudyResult, axis: Axis | None, metric: str) -> tuple[list[Series], Axis | None]:
-    by = _companion(result, axis)
-    return series_along(result.table, axis and axis.field, by and by.field, metric), by
-
-
-def _picture(result: StudyResult, axis: Axis | None) -> Picture | None:
-    metric = result.study.metric
-    series, by = _series(result, axis, metric)
-    if not series:
-        return None
-    name = metric_name(metric)
-    label = f"{name.capitalize()}{_on_data(result)} against {axis.name if axis else 'nothing but the seed'}"
-    panel = along_panel(label, axis, series, metric)
-    return Picture((panel,), f"{label}. {_caption(result, axis, by, series)}", legend(series, by), narrow=True)
-
-
-def _carried(result: StudyResult, axis: Axis | None) -> Picture | None:
-    found = {name: _series(result, axis, name) for name in result.carried}
-    found = {name: pair for name, pair in found.items() if pair[0]}
-    if not found:
-        return None
-    against = f"against {axis.name if axis else 'nothing but the seed'}"
-    panels = tuple(
-        along_panel(f"Gradient carried {CARRIED_NAMES[name]} {against}", axis, series, "gradient_carried", len(found) == 1)
-        for name, (series, _) in found.items()
-    )
-    series, by = next(iter(found.values()))
-    caption = f"Gradient carried through time {against}. {_caption(result, axis, by, series)}"
-    titles = tuple(CARRIED_NAMES[name] for name in found)
-    return Picture(panels, caption, legend(series, by), titles, narrow=True)
-
-
-def _caption(result: StudyResult, axis: Axis | None, by: Axis | None, series: Sequence[Series]) -> str:
-    """What is drawn, and what is averaged."""
-    several, said = len(result.study.seeds) > 1, list[str]()
-    if several:
-        drawn = "shaded" if axis is not None and axis.numeric and len(axis.values) > 1 else "as a bar"
-        cut = ", cut at 0 and 1" if bounded(result.study.metric) else ""
-        said.append(f"Means over {len(result.study.seeds)} seeds with the 95 % interval of the mean (Student’s t) {drawn}{cut}")
-        said.append("every seed is a dot" if dotted(series) else "too many seeds to draw them one by one")
-    else:
-        said.append("One seed a point")
-    averaged = [other for other in _drawn(result) if other is not None and other is not axis and other is not by]
-    if averaged:
-        names = joined([f"the {len(other.values)} values of {other.name}" for other in averaged])
-        said.append(f"what is drawn of a seed is its mean over {names}")
-    failed = " Points that failed are left out." if result.failed else ""
-    return "; ".join(said) + f".{failed}"
-
-
 def _failures(result: StudyResult) -> list[tuple[list[str], int, str]]:
     return [
-        ([value_text(value) for value in point.values], point.seed, point.failure)
+        ([tick(cell(value)) for value in point.values], point.seed, point.failure)
         for point in result.points
         if point.status == "failed"
     ]

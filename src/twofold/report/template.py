@@ -26,6 +26,11 @@ def code(text: str) -> Markup:
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
+def breakable(text: str) -> Markup:
+    """A path that may be broken after its points."""
+    return Markup(str(escape(text)).replace(".", ".<wbr>"))
+
+
 @cache
 def _environment() -> Environment:
     # PackageLoader finds the template in a wheel and in a zip as well.
@@ -37,6 +42,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["code"] = code
+    environment.filters["breakable"] = breakable
     environment.globals["shape_text"] = shape_text
     environment.globals["SPLITS"] = SPLITS
     return environment

@@ -11,7 +11,6 @@ A study that was stopped goes on from the points that are there; without its fil
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -48,7 +48,9 @@ def plan(source: Source) -> list[Planned]:
     study = source.study
     count = math.prod(len(axis.values) for axis in study.axes) * len(study.seeds)
     if count > MOST_POINTS:
-        raise StudyError(f"the study has {count:,} points; at most {MOST_POINTS:,} are run. Take values out of an axis.")
+        raise StudyError(
+            f"the study has {count:,} points; at most {MOST_POINTS:,} are run. Take values out of an axis."
+        )
     recipes, faults = list[tuple[tuple[Any, ...], Recipe]](), dict[str, Fault]()
     for values in product(*(axis.values for axis in study.axes)):
         try:

@@ -7,11 +7,11 @@ import os
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from twofold.api import Point, train_points
 from twofold.errors import StudyError, TwofoldError
@@ -44,7 +44,7 @@ def finish(
     jobs: int,
     note: Callable[[str], None],
     train: Train = train_points,
-) -> Iterator[Planned]:
+) -> Generator[Planned, None, None]:
     """Train every point once, and yield it when its file is there.
 
     After the death of a process the rest goes on in new ones. The points that were being trained are suspects: each is
@@ -86,14 +86,15 @@ def _parallel(
     """
     import joblib
 
+    parallel: Any = joblib.Parallel  # its annotations admit less than it takes
     home = Home(os.getpid(), os.getcwd())
     calls = (joblib.delayed(_work)(task, engine, folder, home, train) for task in tasks)
     with joblib.parallel_config(backend="loky", inner_max_num_threads=1), warnings.catch_warnings():
         # Said when the caller stops early, as Ctrl-C does.
         warnings.filterwarnings("ignore", message=".*tasks.*", module="joblib")
-        yield from joblib.Parallel(
-            n_jobs=max(2, jobs), pre_dispatch=jobs, batch_size=1, return_as="generator_unordered"
-        )(calls)
+        yield from parallel(n_jobs=max(2, jobs), pre_dispatch=jobs, batch_size=1, return_as="generator_unordered")(
+            calls
+        )
 
 
 def _work(task: Sequence[Planned], engine: str, folder: Path, home: Home, train: Train) -> list[str]:

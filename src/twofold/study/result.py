@@ -97,7 +97,7 @@ class StudyResult:
             "points": self.total,
             "finished": len(self.points) - self.failed,
             "failed": self.failed,
-            "results": json.loads(self.summary.to_json(orient="records", double_precision=15)),
+            "results": [{key: _finite(value) for key, value in row.items()} for row in self.summary.to_dict("records")],
             "table": str(self.path / RESULTS),
             "report": str(self.report),
         }
@@ -127,6 +127,10 @@ def metric_name(metric: str) -> str:
 def best_words(metric: str, best: float | None) -> str:
     """`best test accuracy 0.9850`, or nothing."""
     return "" if best is None else f"best {metric_name(metric)} {best:.4f}"
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def cell(value: Any) -> Any:

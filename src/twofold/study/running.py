@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from twofold.api import Silent
 from twofold.data import load_data
@@ -67,10 +67,10 @@ def run_study(
 ) -> StudyResult:
     """Train every point of a study that its folder does not hold yet, in parallel processes.
 
-    `source` is a built-in study or a study's file, or a recipe: a built-in name, a file or a `Recipe`. `axes` adds axes,
-    `{"optimizer.lr": [0.01, 0.1]}`, or replaces one of the same field; `seeds` is a number of seeds or a list;
+    `source` is a built-in study or a study's file, or a recipe: a built-in name, a file or a `Recipe`. `axes` adds
+    axes, `{"optimizer.lr": [0.01, 0.1]}`, or replaces one of the same field; `seeds` is a number of seeds or a list;
     `overrides` sets single keys of the recipe at every point; `out` is the folder, `studies/NAME` where left out;
-    `jobs` is how many processes train at a time, one a processor where left out.
+    `jobs` is how many processes train at a time, where left out one a core.
 
     The same call goes on where a study was stopped. A point that cannot be trained is kept as failed.
 

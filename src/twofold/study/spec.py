@@ -31,6 +31,7 @@ class Axis(Part):
 
     @classmethod
     def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
+        """A value is given once."""
         found, seen = [], list[Any]()
         for value in values.get("values") or ():
             if value in seen:
@@ -57,14 +58,15 @@ class Study(Part):
     name: str = "study"
     """The file's name without its ending, where it gives none."""
     recipe: Annotated[str, Field(min_length=1)] | None = None
-    """A built-in recipe or a file; a relative path starts at the study's own folder. An axis `recipe` takes its place."""
+    """A built-in recipe, or a file: a relative path starts at the study's own folder. An axis `recipe` takes its
+    place."""
     engine: Literal["numpy", "torch"] = "numpy"
     """Which engine trains."""
     metric: str = "test_accuracy"
     """The score that the report compares."""
     seeds: tuple[int, ...] = (0,)
     """Of initial weights, order and masks: a number n for 0 to n − 1, or a list."""
-    settings: Annotated[dict[str, Any], Field(alias="set")] = {}
+    settings: dict[str, Any] = Field(alias="set", default={})
     """Keys of the recipe by their paths, for every point: what `--set` does."""
     axes: Annotated[tuple[Axis, ...], Field(strict=False)] = ()
     """What is varied; none: only the seed is."""
@@ -90,8 +92,11 @@ class Study(Part):
 
     @classmethod
     def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
+        """A key is set in one place."""
         fields, settings = [axis.field for axis in values["axes"]], values["settings"]
-        found = [f"two axes have the same field `{field}`" for field in dict.fromkeys(fields) if fields.count(field) > 1]
+        found = [
+            f"two axes have the same field `{field}`" for field in dict.fromkeys(fields) if fields.count(field) > 1
+        ]
         found += [f"`{field}` is set and is an axis too; take it out of one" for field in fields if field in settings]
         if SEED in fields or SEED in settings:
             found.append(f"`{SEED}` of each point comes from `seeds`; give `seeds` in its place")
@@ -102,7 +107,7 @@ class Study(Part):
     @property
     def heading(self) -> str:
         """The title, or what is varied."""
-        return self.title or f"{self.name} against {' and '.join([axis.name for axis in self.axes] or ['the seed'])}"
+        return self.title or f"{self.name} against {', '.join([axis.name for axis in self.axes] or ['the seed'])}"
 
 
 def shown(value: Any) -> str:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CONFIDENCE = 0.95
+VANISHED = 1e-45
+"""What stands for 0 among logarithms: the smallest number of float32."""
 
 
 class Interval(NamedTuple):
@@ -56,12 +58,13 @@ def summary(table: pd.DataFrame, fields: Sequence[str], metric: str) -> pd.DataF
 
     rows = []
     for values, part in _combinations(table, fields):
-        scores = part[metric].dropna()
+        scores: Any = part[metric].dropna()
+        failed: Any = part["status"] == "failed"
         rows.append(
             {
                 **dict(zip(fields, values, strict=True)),
                 "seeds": len(scores),
-                "failed": int((part["status"] == "failed").sum()),
+                "failed": int(failed.sum()),
                 **interval(scores.tolist())._asdict(),
                 "lowest": scores.min(),
                 "highest": scores.max(),
@@ -72,21 +75,33 @@ def summary(table: pd.DataFrame, fields: Sequence[str], metric: str) -> pd.DataF
     return pd.DataFrame(rows, columns=columns)
 
 
-def series_along(table: pd.DataFrame, field: str | None, by: str | None, metric: str) -> list[Series]:
+def series_along(
+    table: pd.DataFrame, field: str | None, by: str | None, metric: str, geometric: bool = False
+) -> list[Series]:
     """The metric along the field `field`, a series for each value of the field `by`.
 
-    What differs in other fields is averaged for each seed first; the interval is that of the mean over seeds.
+    What differs in other fields is averaged for each seed first; the interval is that of the mean over seeds. With
+    `geometric` all of it is done with logarithms, as becomes what spans decades.
     """
     found = []
+    if geometric:
+        values: Any = table[metric]
+        table = table.assign(**{metric: values.clip(lower=VANISHED).map(math.log)})
     for (value,), part in _combinations(table, [by]) if by else [((None,), table)]:
         places: dict[Any, list[float]] = {}
         for (x,), rows in _combinations(part, [field]) if field else [((None,), part)]:
-            scores = rows.dropna(subset=[metric]).groupby("seed", sort=False)[metric].mean()
+            scores: Any = rows.dropna(subset=[metric]).groupby("seed", sort=False)[metric].mean()
             if len(scores):
                 places[x] = scores.tolist()
         intervals = tuple(interval(scores) for scores in places.values())
         found.append(Series(value, tuple(places), intervals, tuple(map(tuple, places.values()))))
-    return [series for series in found if series.x]
+    return [_raised(series) if geometric else series for series in found if series.x]
+
+
+def _raised(series: Series) -> Series:
+    """From logarithms back to numbers."""
+    intervals = tuple(Interval(*map(math.exp, found)) for found in series.intervals)
+    return Series(series.value, series.x, intervals, tuple(tuple(map(math.exp, dots)) for dots in series.dots))
 
 
 def _combinations(table: pd.DataFrame, fields: Sequence[str]) -> list[tuple[tuple[Any, ...], pd.DataFrame]]:
@@ -94,5 +109,5 @@ def _combinations(table: pd.DataFrame, fields: Sequence[str]) -> list[tuple[tupl
         return []
     if not fields:
         return [((), table)]
-    groups = table.groupby(list(fields), sort=False, dropna=False)
+    groups: Any = table.groupby(list(fields), sort=False, dropna=False)
     return [(tuple(value.item() if hasattr(value, "item") else value for value in key), part) for key, part in groups]
