@@ -119,7 +119,8 @@ GROUPS = {
 def test_points_that_differ_in_seed_and_rate_alone_go_together(name: str) -> None:
     axes, seeds, jobs, sizes = GROUPS[name]
     planned = plan(source(axes=axes, seeds=seeds))
-    found = groups(planned, jobs)
+    found = groups(planned, "numpy", jobs)
+    assert len(groups(planned, "torch", jobs)) == len(planned)
     assert [len(group) for group in found] == sizes
     assert sorted(point.id for group in found for point in group) == sorted(point.id for point in planned)
     for group in found:

@@ -160,7 +160,7 @@ def print_study(result: StudyResult) -> None:
     """The closing table of a study: the best settings, and where the rest is."""
     study, rows = result.study, result.summary
     ordered = rows.sort_values("mean", ascending=study.metric.endswith("loss"), kind="stable")
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), title=Text(study.heading), title_justify="left")
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for axis in study.axes:
         table.add_column(axis.name)
     for heading in ("seeds", study.metric.replace("_", " "), "95 %"):
@@ -168,7 +168,7 @@ def print_study(result: StudyResult) -> None:
     for row in ordered.head(MOST_SETTINGS).to_dict("records"):
         values = [Text(str(row[axis.field])) for axis in study.axes]
         table.add_row(*values, str(row["seeds"]), _number(row["mean"]), f"± {_number(row['mean'] - row['low'])}")
-    console.print(table)
+    console.print(Text(study.heading, style="bold"), table)
     if len(rows) > MOST_SETTINGS:
         console.print(f"the best {MOST_SETTINGS} of {len(rows):,} settings")
     points = f"{len(result.points):,} points" + (f", {result.failed:,} failed" if result.failed else "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -51,11 +50,18 @@ def series_name(by: Axis, index: int, value: Any) -> str:
     return f"{by.name} {text}" if by.numeric else text
 
 
+def value_words(value: Any) -> str:
+    """A value of an axis as a table shows it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return f"{value:,}"
+    return decimal(value, 6) if isinstance(value, float) else str(value)
+
+
 def tick(value: Any, index: int = 0) -> str:
-    """A value as it stands at an axis."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return decimal(float(value), 4)
-    return printable(str(value).lower() if isinstance(value, bool) else str(value), index, 28)
+    """The same, as short as a figure wants it."""
+    return printable(value_words(value), index, 28)
 
 
 def logarithmic(values: Sequence[float]) -> bool:
@@ -87,10 +93,10 @@ def _draw(figure: Figure, axis: Axis | None, series: Sequence[Series], metric: s
     place = _number if numeric else _category(axis, len(series))
     values = [value for each in series for dots in each.dots for value in dots]
     logged = not bounded(metric) and min(values) > 0 and max(values) > TWO_DECADES * min(values)
-    lowest, highest = (0.0, 1.0) if bounded(metric) else (min(values) / 2 if logged else -math.inf, math.inf)
+    floor = 0.0 if bounded(metric) else min(values) / 2 if logged else None
     for index, each in enumerate(series):
         x = np.array([place(value, index) for value in each.x], np.float64)
-        _one(axes, each, x, index, numeric and len(each.x) > 1, (lowest, highest), dotted(series))
+        _one(axes, each, x, index, numeric and len(each.x) > 1, floor, dotted(series))
     axes.set(xlabel=axis.name if axis else "", ylabel=metric.replace("_", " ").replace("train ", "training "))
     _x_ticks(axes, axis)
     if logged:
@@ -106,15 +112,20 @@ def _one(
     x: Any,
     index: int,
     joined: bool,
-    bounds: tuple[float, float],
+    floor: float | None,
     dots: bool,
 ) -> None:
-    """A series: a line with a shaded interval along numbers, else a point with a bar."""
+    """A series: a line with a shaded interval along numbers, else a point with a bar.
+
+    What is below 0 of an interval is drawn at `floor`; a floor of 0 is that of shares, which end at 1.
+    """
     colour, shape = COLOURS[index], SHAPES[index]
     mean, low, high = np.array(series.intervals, np.float64).T
-    low, high = np.fmax(low, bounds[0]), np.fmin(high, bounds[1])
-    single = np.isnan(np.array(series.intervals, np.float64)[:, 1])
-    low, high = np.where(single, mean, low), np.where(single, mean, high)
+    low, high = np.where(np.isnan(low), mean, low), np.where(np.isnan(high), mean, high)
+    if floor is not None:
+        low = np.where(low > 0, low, floor)
+    if floor == 0:
+        high = np.minimum(high, 1)
     if joined:
         order = np.argsort(x)
         axes.fill_between(x[order], low[order], high[order], color=colour, alpha=0.16, linewidth=0)
@@ -159,7 +170,7 @@ def _x_ticks(axes: Axes, axis: Axis | None) -> None:
     ticks = _apart(sorted(map(float, axis.values)), logarithmic(axis.values))
     if len(axis.values) <= MOST_TICKS:
         axes.xaxis.set_major_locator(FixedLocator(ticks))
-        axes.xaxis.set_major_formatter(FixedFormatter([tick(value) for value in ticks]))
+        axes.xaxis.set_major_formatter(FixedFormatter([value_words(value) for value in ticks]))
         axes.xaxis.set_minor_locator(NullLocator())
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from twofold.report.along import bounded, tick
+from twofold.report.along import bounded, value_words
 from twofold.report.study_pictures import study_pictures
 from twofold.report.template import filled
 from twofold.report.text import ENGINES, joined, loss_text, moment, plural, seconds, share
@@ -95,7 +95,7 @@ def _row(result: StudyResult, row: dict[Any, Any], best: dict[Any, Any] | None) 
     metric, fields = result.study.metric, [axis.field for axis in result.study.axes]
     half = row["mean"] - row["low"]
     return SettingRow(
-        values=[tick(row[field]) for field in fields],
+        values=[value_words(row[field]) for field in fields],
         seeds=str(row["seeds"]),
         failed=str(row["failed"] or ""),
         mean=score(metric, row["mean"]),
@@ -147,7 +147,7 @@ def _findings(result: StudyResult) -> list[str]:
 
 def _best_sentence(result: StudyResult, best: dict[Any, Any]) -> str:
     metric = result.study.metric
-    where = joined([f"{axis.name} {tick(best[axis.field])}" for axis in result.study.axes])
+    where = joined([f"{axis.name} {value_words(best[axis.field])}" for axis in result.study.axes])
     half = best["mean"] - best["low"]
     spread = "" if math.isnan(half) else f" ± {score(metric, half)} over {plural(best['seeds'], 'seed')}"
     return f"The best mean {metric_name(metric)}, {score(metric, best['mean'])}{spread}, is that of {where}."
@@ -163,7 +163,7 @@ def _rivals(result: StudyResult, best: dict[Any, Any]) -> int | None:
 
 def _failures(result: StudyResult) -> list[tuple[list[str], int, str]]:
     return [
-        ([tick(cell(value)) for value in point.values], point.seed, point.failure)
+        ([value_words(cell(value)) for value in point.values], point.seed, point.failure)
         for point in result.points
         if point.status == "failed"
     ]

@@ -67,16 +67,19 @@ def plan(source: Source) -> list[Planned]:
     return planned
 
 
-def groups(planned: Iterable[Planned], jobs: int) -> list[list[Planned]]:
-    """Points that differ only in seed and learning rate, together; split so that every job has work."""
+def groups(planned: Iterable[Planned], engine: str, jobs: int) -> list[list[Planned]]:
+    """Points that differ only in seed and learning rate, together; split so that every job has work.
+
+    What is handed over together is also kept together: PyTorch, which has nothing to gain, gets one point at a time.
+    """
     alike: dict[str, list[Planned]] = {}
     for point in planned:
         alike.setdefault(_digest(point.recipe.model_dump(mode="json", exclude=TOGETHER)), []).append(point)
-    return [part for group in alike.values() for part in _split(group, jobs)]
+    most = MOST_TOGETHER if engine == "numpy" else 1
+    return [part for group in alike.values() for part in _split(group, min(most, math.ceil(len(group) / jobs)))]
 
 
-def _split(group: Sequence[Planned], jobs: int) -> Iterator[list[Planned]]:
-    size = min(MOST_TOGETHER, math.ceil(len(group) / jobs))
+def _split(group: Sequence[Planned], size: int) -> Iterator[list[Planned]]:
     for start in range(0, len(group), size):
         yield list(group[start : start + size])
 

@@ -55,7 +55,7 @@ def finish(
     suspects, idle = dict[str, Planned](), 0
     while waiting:
         try:
-            for names in _parallel(groups(waiting.values(), jobs), engine, folder, jobs, train):
+            for names in _parallel(groups(waiting.values(), engine, jobs), engine, folder, jobs, train):
                 yield from [waiting.pop(name) for name in names]
         except BrokenProcessPool:
             yield from [waiting.pop(name) for name in list(waiting) if finished(folder, name)]
