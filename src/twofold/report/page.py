@@ -19,6 +19,7 @@ from twofold.analysis import (
     loss_step,
     points,
     previews,
+    time_flows,
     wrong_images,
 )
 from twofold.recipe import dump
@@ -32,6 +33,7 @@ from twofold.report.matrix import matrix_picture
 from twofold.report.plane import MOST_POINTS, plane_picture
 from twofold.report.template import filled
 from twofold.report.text import SPLITS, moment, of_data
+from twofold.report.through_time import flow_picture
 from twofold.runs import REPORT, Run, open_run, write_whole
 
 
@@ -88,6 +90,7 @@ def _figures(run: Run) -> dict[str, Any]:
         "gap": _gap(run),
         "plane": _plane(run),
         "weights": _weights(run),
+        "flows": _flows(run),
         **_cards(run),
         "wrong": _wrong(run),
         "classes": class_table(found := confusion(run), run.record["data"]["held_out"], of_data(run)),
@@ -127,6 +130,13 @@ def _weights(run: Run) -> Picture | None:
     if not found:
         return None
     return weights.weights_picture(next(iter(found.values())), captions.weights_caption(found, weights.MOST))
+
+
+def _flows(run: Run) -> list[Picture]:
+    """A figure for each recurrent layer, both engines in it."""
+    found = time_flows(run)
+    layers = dict.fromkeys(flow.layer for flow in found)
+    return [flow_picture([flow for flow in found if flow.layer == layer]) for layer in layers]
 
 
 def _cards(run: Run) -> dict[str, Any]:
