@@ -56,7 +56,8 @@ def plan(source: Source) -> list[Planned]:
         try:
             recipes.append((values, _recipe(source, values)))
         except UserError as error:
-            faults |= {str(fault): fault for fault in _faults(source, values, error)}
+            for fault in _faults(source, values, error):
+                faults.setdefault(f"{fault.place} {fault.rule}", fault)
         if len(faults) >= MOST_FAULTS:
             break
     if faults:
