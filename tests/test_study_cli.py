@@ -134,7 +134,7 @@ def test_help_has_an_example_that_runs(command, in_tmp: Path) -> None:
 
 NOISES = ",".join(f"0.{i}" for i in range(1, 7))
 LONG = [*TWOFOLD, "study", "moons", "--axis", f"data.noise={NOISES}", "--jobs", "2", "--out", "here", "--quiet"]
-LONG += ["--set", "training.epochs=150", "--set", "training.evaluate_every=50"]
+LONG += ["--set", "training.epochs=100", "--set", "training.evaluate_every=50"]
 
 
 def _wait(until: Callable[[], bool], what: str) -> None:
