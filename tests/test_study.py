@@ -230,6 +230,13 @@ WRONG: dict[str, tuple[str, list[str], list[str]]] = {
         "moons", ["--axis", "data.noise=0.1", "--metric", "validation_loss"],
         ["--metric: `validation_loss` wants validation samples; there are none at data.noise = 0.1"],
     ),
+    "a test score without a test set": (
+        "moons", ["--set", "data.test=0.0"],
+        ["error: moons: `test_accuracy` wants test samples; there are none\n  Set data.test, or choose another"],
+    ),
+    "a name that leads elsewhere": (
+        'name = "../up"\n' + FILE, [], ["s.toml:1: `name` must be fit for a folder: no slash, no point in front; got"],
+    ),
     "no TOML": ("seeds = ", [], ["s.toml: not valid TOML: "]),
     "an axis without values": ("moons", ["--axis", "lr"], ["--axis wants KEY=VALUE, as in optimizer.lr=0.01,0.1"]),
     "too many points": ("moons", ["--seeds", "100001"], ["the study has 100,001 points; at most 100,000 are run."]),
@@ -442,6 +449,15 @@ def test_a_folder_with_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match=r"notes.txt is a file and no folder; choose another --out"):
         study(tmp_path / "notes.txt")
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_what_a_killed_process_left_is_tidied_and_a_file_of_ones_own_is_not(tmp_path: Path) -> None:
+    points = study(tmp_path / "s").path / "points"
+    for name in ("0123456789abcdef.started", ".0123456789abcdef.json.77.tmp", "mine.json"):
+        (points / name).write_text("half")
+    study(tmp_path / "s")
+    assert (points / "mine.json").read_text() == "half"
+    assert len(list(points.iterdir())) == 7
 
 
 def test_a_folder_can_be_copied_and_opened(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from twofold.errors import Fault, RecipeError, StudyError, UserError, nearest
 from twofold.recipe import Recipe, load_recipe
+from twofold.recipe.data import Images
 from twofold.study.files import Source
 from twofold.study.spec import RECIPE, words
 
@@ -56,7 +57,8 @@ def plan(source: Source) -> list[Planned]:
         try:
             recipes.append((values, _recipe(source, values)))
         except UserError as error:
-            faults |= {str(fault): fault for fault in _faults(source, values, error)}
+            for fault in _faults(source, values, error):
+                faults.setdefault(f"{fault.place} {fault.rule}", fault)
         if len(faults) >= MOST_FAULTS:
             break
     if faults:
@@ -112,11 +114,13 @@ def _digest(content: Any) -> str:
 def _check_measured(source: Source, recipes: Sequence[tuple[tuple[Any, ...], Recipe]]) -> None:
     """A score of samples that are not held out would be missing at every point."""
     metric, axes = source.study.metric, source.study.axes
+    split = metric.partition("_")[0]
     for values, recipe in recipes:
-        if metric.startswith("validation") and not recipe.data.validation:
+        # A folder of images may have a test set of its own.
+        if split != "train" and not isinstance(recipe.data, Images) and not getattr(recipe.data, split, True):
             at = f" at {words(axes, values)}" if axes else ""
-            rule = f"`{metric}` wants validation samples; there are none{at}"
-            raise StudyError(str(source.fault(("metric",), rule, "Set data.validation, or choose another metric.")))
+            rule = f"`{metric}` wants {split} samples; there are none{at}"
+            raise StudyError(str(source.fault(("metric",), rule, f"Set data.{split}, or choose another metric.")))
 
 
 def _all_different(source: Source, planned: Sequence[Planned]) -> None:
