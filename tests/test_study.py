@@ -128,6 +128,14 @@ def test_points_that_differ_in_seed_and_rate_alone_go_together(name: str) -> Non
         assert len({load_recipe(point.recipe, plain).model_dump_json() for point in group}) == 1
 
 
+def test_points_that_are_not_trained_at_once_are_kept_one_by_one() -> None:
+    """Large networks gain nothing as replicas: a study that is stopped loses one point, not a group."""
+    layers = [{"kind": "conv2d", "channels": 2, "kernel": 3}, {"kind": "flatten"}, {"kind": "dense", "units": 10}]
+    for recipe, overrides in (("palindrome-20", {}), ("digits", {"layers": layers})):
+        planned = plan(load_study(recipe, seeds=6, overrides=overrides))
+        assert [len(group) for group in groups(planned, "numpy", 1)] == [1] * 6
+
+
 @pytest.mark.parametrize("name", titles())
 def test_a_built_in_study_is_sound(name: str) -> None:
     built = load_study(name).study

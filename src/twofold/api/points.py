@@ -38,6 +38,11 @@ class Point:
     reaches the first (`carried_before`, `carried_after`), spectral radius and largest singular value of W_hh."""
 
 
+def at_once(recipes: Sequence[Recipe], engine: str) -> bool:
+    """Whether these are trained as replicas, by the NumPy engine: they are alike, and small enough for it to pay."""
+    return engine == "numpy" and len(recipes) > 1 and pays(recipes[0]) and together(recipes)
+
+
 def train_points(recipes: Sequence[Recipe], engine: str) -> list[Point]:
     """Train each recipe in one engine; a loss that diverges is a point's failure and raises nothing.
 
@@ -46,7 +51,7 @@ def train_points(recipes: Sequence[Recipe], engine: str) -> list[Point]:
 
     Raises `DataError` or `UserError` where a recipe cannot be trained at all.
     """
-    if engine == "numpy" and len(recipes) > 1 and pays(recipes[0]) and together(recipes):
+    if at_once(recipes, engine):
         return _together(recipes)
     points, dataset = list[Point](), None
     for before, recipe in zip((None, *recipes), recipes, strict=False):

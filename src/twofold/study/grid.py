@@ -11,6 +11,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from twofold.api import at_once
 from twofold.errors import Fault, RecipeError, StudyError, UserError, nearest
 from twofold.recipe import Recipe, load_recipe
 from twofold.recipe.data import Images
@@ -70,15 +71,18 @@ def plan(source: Source) -> list[Planned]:
 
 
 def groups(planned: Iterable[Planned], engine: str, jobs: int) -> list[list[Planned]]:
-    """Points that differ only in seed and learning rate, together; split so that every job has work.
+    """Points that are trained at once, together; split so that every job has work.
 
-    What is handed over together is also kept together: PyTorch, which has nothing to gain, gets one point at a time.
+    What is handed over together is also kept together: what is trained one after another is handed over one by one.
     """
     alike: dict[str, list[Planned]] = {}
     for point in planned:
         alike.setdefault(_digest(point.recipe.model_dump(mode="json", exclude=TOGETHER)), []).append(point)
-    most = MOST_TOGETHER if engine == "numpy" else 1
-    return [part for group in alike.values() for part in _split(group, min(most, math.ceil(len(group) / jobs)))]
+    found = list[list[Planned]]()
+    for group in alike.values():
+        most = MOST_TOGETHER if at_once([point.recipe for point in group], engine) else 1
+        found += _split(group, min(most, math.ceil(len(group) / jobs)))
+    return found
 
 
 def _split(group: Sequence[Planned], size: int) -> Iterator[list[Planned]]:
