@@ -32,10 +32,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / done.stdout.split()[-1]
 
 
-def test_a_wheel_holds_the_recipes_the_licence_and_the_types(wheel: Path) -> None:
+def test_a_wheel_holds_the_recipes_the_studies_the_licence_and_the_types(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     for recipe in (ROOT / "src/twofold/recipe/builtin").glob("*.toml"):
         assert f"twofold/recipe/builtin/{recipe.name}" in names
+    for study in (ROOT / "src/twofold/study/builtin").glob("*.toml"):
+        assert f"twofold/study/builtin/{study.name}" in names
     assert "twofold/py.typed" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert all(name.startswith(("twofold/", "twofold-")) for name in names)

@@ -25,7 +25,7 @@ from twofold.runs import EVIDENCE, REPORT, Run
 from watchers import InterruptsTorch
 
 CELLS = {"td", "th", "li", "p", "dt", "dd"}
-VOID = {"meta", "link", "br", "img", "input", "hr"}
+VOID = {"meta", "link", "br", "wbr", "img", "input", "hr"}
 
 
 class Page(HTMLParser):

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 import twofold
 from twofold.errors import TrainingDivergedError
-from twofold.report import write_report
+from twofold.report import write_report, write_study_report
 
 pytestmark = pytest.mark.browser
 
@@ -26,7 +26,9 @@ HEADINGS = {
     "conv": [*BEGIN, FIRST, "One image, layer by layer", PREDICTIONS, WRONG, *END],
     "moons": [*BEGIN, "Points and decision boundary", *END],
     "failed": [*BEGIN, "Points", "Circumstances"],
+    "study": ["Results", "Along each axis", "Failed points", "Circumstances"],
 }
+RATES = {"optimizer.lr": [0.01, 0.1, 1e20], "layers.0.units": [3, 10], "training.batch_size": ["full", 8]}
 LAYERS = [
     {"kind": "conv2d", "channels": 12, "kernel": 3, "padding": 1},
     {"kind": "batch_norm"},
@@ -58,7 +60,9 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     twofold.run("moons", overrides=SHORT, out=folder / "moons")
     with pytest.raises(TrainingDivergedError):
         twofold.run("moons", overrides={"optimizer.lr": 1e20}, out=folder / "failed")
-    return {name: write_report(folder / name) for name in HEADINGS}
+    study = twofold.run_study("moons", axes=RATES, seeds=2, overrides=SHORT, out=folder / "study", jobs=2)
+    runs = {name: write_report(folder / name) for name in HEADINGS if name != "study"}
+    return {**runs, "study": write_study_report(study)}
 
 
 @pytest.fixture(params=sorted(HEADINGS))

@@ -18,14 +18,16 @@ if TYPE_CHECKING:
         MissingExtraError,
         RecipeError,
         RunFolderError,
+        StudyError,
         TrainingDivergedError,
         TwofoldError,
         UnknownNameError,
         UserError,
     )
     from twofold.recipe import Recipe, load_recipe
-    from twofold.report import write_report
+    from twofold.report import write_report, write_study_report
     from twofold.runs import Run, open_run
+    from twofold.study import StudyResult, open_study, run_study
     from twofold.torch_engine.palindromes import PalindromeDataset
 
 # Where each public name lives. They are imported when first asked for, so that `import twofold` and
@@ -38,6 +40,8 @@ _HOMES = {
     "RecipeError": "errors",
     "Run": "runs",
     "RunFolderError": "errors",
+    "StudyError": "errors",
+    "StudyResult": "study",
     "TrainingDivergedError": "errors",
     "TwofoldError": "errors",
     "UnknownNameError": "errors",
@@ -45,9 +49,12 @@ _HOMES = {
     "Verification": "api",
     "load_recipe": "recipe",
     "open_run": "runs",
+    "open_study": "study",
     "run": "api",
+    "run_study": "study",  # `twofold.study` is the room
     "verify": "api",
     "write_report": "report",
+    "write_study_report": "report",
 }
 
 __all__ = [
@@ -58,6 +65,8 @@ __all__ = [
     "RecipeError",
     "Run",
     "RunFolderError",
+    "StudyError",
+    "StudyResult",
     "TrainingDivergedError",
     "TwofoldError",
     "UnknownNameError",
@@ -65,9 +74,12 @@ __all__ = [
     "Verification",
     "load_recipe",
     "open_run",
+    "open_study",
     "run",
+    "run_study",
     "verify",
     "write_report",
+    "write_study_report",
 ]
 
 

@@ -6,6 +6,7 @@ TwofoldError                      1
 │   ├── UnknownNameError          2   no such recipe or key; offers the nearest names
 │   ├── DataError                 2   the data are not what the recipe or the file promises
 │   ├── RunFolderError            2   a run folder that is missing, in use, half-written or damaged
+│   ├── StudyError                2   a study that is wrong, or a study folder that is in use or another study's
 │   └── MissingExtraError         2   an optional library is needed and is not installed
 └── TrainingDivergedError         1   the loss became NaN or infinite at a known step
 """
@@ -67,6 +68,10 @@ class DataError(UserError):
 
 class RunFolderError(UserError):
     """A run folder is missing, in use, half-written or damaged."""
+
+
+class StudyError(UserError):
+    """A study is wrong, each fault at its place; or its folder is in use, damaged, or belongs to another study."""
 
 
 class MissingExtraError(UserError):

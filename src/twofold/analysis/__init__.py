@@ -38,6 +38,7 @@ from twofold.analysis.results import (
     times,
 )
 from twofold.analysis.steps import LayerStep, LossStep, layer_steps, loss_step
+from twofold.analysis.through_time import TimeFlow, time_flows
 
 __all__ = [
     "Agreement",
@@ -58,6 +59,7 @@ __all__ = [
     "Mistake",
     "Preview",
     "Result",
+    "TimeFlow",
     "Times",
     "WrongImage",
     "WrongImages",
@@ -82,6 +84,7 @@ __all__ = [
     "previews",
     "probabilities",
     "results",
+    "time_flows",
     "times",
     "wrong_images",
 ]

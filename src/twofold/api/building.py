@@ -26,6 +26,9 @@ from twofold.training import Row
 SMALL_PRODUCT = {"blas": 1 << 24, "openmp": 1 << 20}
 """Multiply-adds of a matrix product below which a second thread is not worth waking: OpenMP's threads are PyTorch's."""
 
+MANY_PRODUCTS = 16
+"""A loop over time waits for its threads at every step: its products must be so many times larger. With two threads a
+step of the palindromes took PyTorch 5.6 ms on a quiet machine, 7.8 ms with one; on a busy one 220 ms."""
 SHARED_PRODUCT = 1 << 19
 """Multiply-adds of a recurrent layer's product, of one gate and one step of time, from which threads share it out."""
 MOST_PARTS = 4
@@ -117,6 +120,8 @@ def few_threads(recipe: Recipe, samples: int) -> AbstractContextManager[object]:
 
     batch = samples if recipe.training.batch_size == "full" else recipe.training.batch_size
     size = batch * max((_multiply_adds(node) for node in recipe.network.nodes), default=0)
+    if any(isinstance(layer, Recurrent) for layer in recipe.layers):
+        size //= MANY_PRODUCTS
     small = {library: 1 for library, limit in SMALL_PRODUCT.items() if size < limit}
     return threadpool_limits(small) if small else nullcontext()
 

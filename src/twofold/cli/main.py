@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from twofold.cli.output import JsonOption, QuietOption, complain, print_json
+from twofold.cli.study import EXAMPLE as STUDY_EXAMPLE
+from twofold.cli.study import study
 from twofold.errors import TwofoldError
 
 app = typer.Typer(
@@ -52,19 +54,20 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Set one key of the recipe by its path; may be given again."),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else.")]
 
 
 @app.command("list", epilog="Example: `twofold list`")
 def list_recipes(as_json: JsonOption = False) -> None:
-    """List the built-in recipes."""
+    """List the built-in recipes and studies."""
     from twofold.cli import views
     from twofold.recipe import titles
+    from twofold.study.files import titles as studies
 
     if as_json:
-        _print_json([{"name": name, "title": title} for name, title in titles().items()])
+        print_json([{"name": name, "title": title} for name, title in titles().items()])
     else:
         views.print_recipes(titles())
+        views.print_studies(studies())
 
 
 @app.command(epilog="Example: `twofold show mnist-mlp --set layers.1.units=128`")
@@ -75,7 +78,7 @@ def show(recipe: RecipeArgument, settings: SetOption = None, as_json: JsonOption
 
     loaded = load_recipe(recipe, settings or ())
     if as_json:
-        _print_json(views.recipe_json(loaded))
+        print_json(views.recipe_json(loaded))
     else:
         views.print_recipe(loaded)
 
@@ -91,7 +94,7 @@ def run(
         Path | None, typer.Option(metavar="DIR", help="A new folder for the run; `runs/NAME-N` where left out.")
     ] = None,
     as_json: JsonOption = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Train each engine on identical data, order, initial weights and masks; write the run and its report."""
     from twofold.api import run as train
@@ -108,10 +111,10 @@ def run(
             result = train(loaded, engines=engines, out=out, watcher=watcher)
             report = write_report(result)
     except KeyboardInterrupt as interrupt:
-        _complain("; ".join(["interrupted", *getattr(interrupt, "__notes__", [])]))
+        complain("; ".join(["interrupted", *getattr(interrupt, "__notes__", [])]))
         raise typer.Exit(130) from None
     if as_json:
-        _print_json(result.to_json())
+        print_json(result.to_json())
     elif not quiet:
         views.print_results(result, report)
 
@@ -150,15 +153,18 @@ def verify(
             watcher=watcher,
         )
     if as_json:
-        _print_json(found.to_json())
+        print_json(found.to_json())
     else:
         views.print_verification(found)
     raise typer.Exit(0 if found.passed else 1)
 
 
+app.command(epilog=STUDY_EXAMPLE)(study)
+
+
 @app.command(epilog="Example: `twofold report runs/digits-1`")
 def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a study's.")],
     image: Annotated[
         int | None,
         typer.Option(
@@ -169,10 +175,14 @@ def report(
         ),
     ] = None,
 ) -> None:
-    """Write report.html again from a run folder."""
-    from twofold.report import write_report
+    """Write report.html again from a run folder or a study folder."""
+    from twofold.report import write_report, write_study_report
+    from twofold.study.folder import STUDY
 
-    typer.echo(write_report(run, image))
+    if (run / STUDY).is_file():
+        typer.echo(write_study_report(run))
+    else:
+        typer.echo(write_report(run, image))
 
 
 @app.callback(invoke_without_command=True)
@@ -184,10 +194,6 @@ def _global(version: Annotated[bool, typer.Option("--version", help="Print the v
         raise typer.Exit
 
 
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, allow_nan=False))
-
-
 def main() -> None:
     """The entry point: a user's mistake ends in a message and a status, never in a traceback."""
     for stream in (sys.stdout, sys.stderr):  # a terminal without → or ∂ shows a question mark
@@ -196,15 +202,11 @@ def main() -> None:
     try:
         app()
     except TwofoldError as error:
-        _complain(str(error))
+        complain(str(error))
         sys.exit(error.exit_status)
     except BrokenPipeError:  # the reader of a pipe has gone: nothing more to say, and nobody to say it to
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except OSError as error:  # a full disk, a vanished folder
-        _complain(str(error))
+        complain(str(error))
         sys.exit(1)
-
-
-def _complain(message: str) -> None:
-    typer.echo(typer.style("error: ", fg="red", bold=True) + message, err=True)

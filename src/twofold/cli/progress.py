@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from twofold.api import Silent, Watcher
+from twofold.cli.views import noted, print_note
+from twofold.study.running import StudyWatcher, Unwatched
 
 if TYPE_CHECKING:
     from twofold.training import Row
@@ -21,6 +23,22 @@ def shown(wanted: bool) -> Iterator[Watcher]:
     if not wanted:
         yield Silent()
         return
+    with _progress() as progress:
+        yield Bars(progress)
+
+
+@contextmanager
+def study(wanted: bool) -> Iterator[StudyWatcher]:
+    """The same for a study; what it has to say is said in either case."""
+    if not wanted:
+        yield Notes()
+        return
+    with _progress() as progress:
+        yield StudyBars(progress)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -30,7 +48,7 @@ def shown(wanted: bool) -> Iterator[Watcher]:
     )
     progress = Progress(*columns, console=Console(stderr=True))
     try:
-        yield Bars(progress)
+        yield progress
     finally:
         progress.stop()
 
@@ -53,9 +71,9 @@ class Bars:
         """A new bar."""
         self._task = self._add(what, steps)
 
-    def _add(self, what: str, total: int) -> TaskID:
+    def _add(self, what: str, total: int, done: int = 0) -> TaskID:
         self._progress.start()  # not before there is something to show
-        return self._progress.add_task(what, total=total, scores="")
+        return self._progress.add_task(what, total=total, completed=done, scores="")
 
     def stepped(self, step: int, loss: float | None = None) -> None:
         """The bar moves on."""
@@ -68,3 +86,28 @@ class Bars:
         split = "train" if row.validation_loss is None else "validation"
         loss, accuracy = getattr(row, f"{split}_loss"), getattr(row, f"{split}_accuracy")
         self._progress.update(self._task, completed=row.step, scores=f"{split} loss {loss:.4f} accuracy {accuracy:.4f}")
+
+
+class StudyBars(Bars):
+    """One bar for the points of a study: those that were there before say nothing about how long a point takes."""
+
+    def began(self, done: int, total: int) -> None:
+        """The bar, as far as it is."""
+        self._task = self._add("points", total, done)
+
+    def finished(self, done: int, words: str) -> None:
+        """The bar moves on."""
+        assert self._task is not None
+        self._progress.update(self._task, completed=done, scores=words)
+
+    def note(self, text: str) -> None:
+        """Above the bar."""
+        self._progress.console.print(noted(text))
+
+
+class Notes(Unwatched):
+    """A watcher of a study that draws nothing, and passes on what cannot be left unsaid."""
+
+    def note(self, text: str) -> None:
+        """On standard error."""
+        print_note(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,10 @@ from twofold.recipe import Network, Node, Recipe, dump, shape_text
 if TYPE_CHECKING:
     from twofold.api import Verification
     from twofold.runs import Run
+    from twofold.study import StudyResult
 
+MOST_SETTINGS = 20
+"""Of a study with more settings, the best are shown."""
 RESULT_WIDTH = 78
 """A narrower terminal wraps the table's lines, which reads badly, but cuts no number."""
 
@@ -27,13 +31,24 @@ errors = Console(stderr=True)
 
 def print_recipes(titles: Mapping[str, str]) -> None:
     """Names and titles."""
+    _print_titles(titles)
+    console.print("\n[dim]twofold show NAME for the settings, twofold run NAME to train[/]")
+
+
+def print_studies(titles: Mapping[str, str]) -> None:
+    """Names and titles."""
+    console.print("\nStudies:\n")
+    _print_titles(titles)
+    console.print("\n[dim]twofold study NAME to run one[/]")
+
+
+def _print_titles(titles: Mapping[str, str]) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
     for name, title in titles.items():
         table.add_row(name, Text(title))
     console.print(table)
-    console.print("\n[dim]twofold show NAME for the settings, twofold run NAME to train[/]")
 
 
 def recipe_json(recipe: Recipe) -> dict[str, Any]:
@@ -107,7 +122,12 @@ def _count(count: int | None) -> str:
 
 def print_note(note: str) -> None:
     """Something that is allowed and yet seldom meant."""
-    errors.print(Text.assemble(("note: ", "yellow"), note))
+    errors.print(noted(note))
+
+
+def noted(note: str) -> Text:
+    """A note as it is printed."""
+    return Text.assemble(("note: ", "yellow"), note)
 
 
 def print_results(run: Run, report: Path) -> None:
@@ -134,6 +154,30 @@ def print_results(run: Run, report: Path) -> None:
         table.add_row(engine, *scores, f"{result['seconds']:.2f}", f"{result['seconds'] / result['steps'] * 1e6:.0f}")
     Console(width=max(console.width, RESULT_WIDTH)).print(table)
     console.print(Text(f"report: {report}"), soft_wrap=True)
+
+
+def print_study(result: StudyResult) -> None:
+    """The closing table of a study: the best settings, and where the rest is."""
+    study, rows = result.study, result.summary
+    ordered = rows.sort_values("mean", ascending=study.metric.endswith("loss"), kind="stable")
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for axis in study.axes:
+        table.add_column(axis.name)
+    for heading in ("seeds", study.metric.replace("_", " "), "95 %"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in ordered.head(MOST_SETTINGS).to_dict("records"):
+        values = [Text(str(row[axis.field])) for axis in study.axes]
+        table.add_row(*values, str(row["seeds"]), _number(row["mean"]), f"± {_number(row['mean'] - row['low'])}")
+    console.print(Text(study.heading, style="bold"), table)
+    if len(rows) > MOST_SETTINGS:
+        console.print(f"the best {MOST_SETTINGS} of {len(rows):,} settings")
+    points = f"{len(result.points):,} points" + (f", {result.failed:,} failed" if result.failed else "")
+    for what, value in {"points": points, "table": result.path / "results.csv", "report": result.report}.items():
+        console.print(Text(f"{what}: {value}"), soft_wrap=True)
+
+
+def _number(value: float) -> str:
+    return _score(None if math.isnan(value) else value)
 
 
 def _score(value: float | None) -> str:

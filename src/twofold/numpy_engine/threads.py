@@ -38,9 +38,9 @@ class InParts:
     ) -> tuple[Array | None, dict[str, Array]]:
         """∂L/∂x beside each other, ∂L/∂parameter as a sum."""
         pairs = list(zip(cache, self._split(dy), strict=True))
-        passed = self._each(lambda pair: self.layer.backward(params, *pair, wants_dx), pairs)
+        passed = self._each(lambda pair: self.layer.backward(params, pair[0], pair[1], wants_dx), pairs)
         dxs = [dx for dx, _ in passed if dx is not None]
-        grads = {name: sum(grads[name] for _, grads in passed) for name in passed[0][1]}
+        grads = {name: np.add.reduce([grads[name] for _, grads in passed]) for name in passed[0][1]}
         return (np.concatenate(dxs) if wants_dx else None), grads
 
     def through_time(self, params: Arrays, cache: list[Any], dy: Array) -> ThroughTime:

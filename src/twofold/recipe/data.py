@@ -254,10 +254,10 @@ class Palindromes(DataSpec):
     encoding: Literal["number", "one_hot", "index"] = "number"
     """How a digit enters: as one number, (T − 1, 1), as ten of which one is 1, (T − 1, 10), or as it is, (T − 1,), for
     an `embedding`."""
-    test: Annotated[int, Field(ge=1, le=10**6)] = 1000
+    test: PositiveInt = 1000
     """How many are held out for the test, and at most a fifth of all there are."""
-    validation: Annotated[int, Field(ge=0, le=10**6)] = 0
-    """How many more are held out, and again at most a fifth."""
+    validation: Holdout = 0.0
+    """Held out beside them, and again at most a fifth: a share of all there are below 1, or a whole number."""
     grow: Annotated[tuple[Stage, ...], Field(strict=False)] = ()
     """A curriculum: pairs of a length and a share of the steps, which train on palindromes of that length, one after
     another; the rest train on those of `length`."""
@@ -270,8 +270,10 @@ class Palindromes(DataSpec):
     @property
     def held_out(self) -> dict[str, int]:
         """How many are held out for what. Of two digits there are ten, one a class: none can be spared."""
-        most = self.existing // 5 if self.length > 2 else 0
-        return {"test": min(self.test, most), "validation": min(self.validation, most)}
+        most = min(self.existing // 5, MOST_DIFFERENT) if self.length > 2 else 0
+        share, existing = self.validation, min(self.existing, 10 * MOST_DIFFERENT)
+        wanted = {"test": self.test, "validation": round(share * existing) if isinstance(share, float) else share}
+        return {name: min(number, most) for name, number in wanted.items()}
 
     @property
     def sample_shape(self) -> Shape:

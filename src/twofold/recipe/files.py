@@ -107,20 +107,23 @@ def _exists(path: Path) -> bool:
 def _settings(overrides: Mapping[str, Any] | Iterable[str]) -> dict[KeyPath, Any]:
     if isinstance(overrides, Mapping):
         return {_split(key): value for key, value in overrides.items()}
-    settings = {}
-    for text in [overrides] if isinstance(overrides, str) else overrides:
-        key, equals, value = text.partition("=")
-        if not equals or not key.strip():
-            raise UserError(f"--set wants KEY=VALUE, as in optimizer.lr=0.1; got `{text}`")
-        settings[_split(key.strip())] = _value(value.strip() or value)
-    return settings
+    texts = [overrides] if isinstance(overrides, str) else overrides
+    return {_split(key): toml_value(value) for key, value in map(assignment, texts)}
+
+
+def assignment(text: str, option: str = "--set", example: str = "optimizer.lr=0.1") -> tuple[str, str]:
+    """Key and value of a text such as `optimizer.lr=0.1`."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise UserError(f"{option} wants KEY=VALUE, as in {example}; got `{text}`")
+    return key.strip(), value.strip() or value
 
 
 def _split(key: str) -> KeyPath:
     return tuple(int(part) if part.isascii() and part.isdecimal() else part for part in key.split("."))
 
 
-def _value(text: str) -> Any:
+def toml_value(text: str) -> Any:
     """A TOML value; a text needs no quotes on the command line."""
     try:
         parsed = tomllib.loads(f"value = {text}")

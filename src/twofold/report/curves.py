@@ -81,7 +81,7 @@ def _draw(axes: Axes, curves: Sequence[Curve], unit: str, quantity: str) -> None
     axes.set_xlim(0, max(curve.x[-1] for curve in curves))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     if quantity == "loss" and logarithmic(curves):
-        _log_scale(axes)
+        log_scale(axes)
     elif quantity == "loss":
         low, high = axes.get_ylim()
         axes.set_ylim(bottom=0 if low < high / 2 else low)
@@ -90,7 +90,7 @@ def _draw(axes: Axes, curves: Sequence[Curve], unit: str, quantity: str) -> None
         axes.set_ylim(max(low, 0.0), min(high, 1.02))
 
 
-def _log_scale(axes: Axes) -> None:
+def log_scale(axes: Axes) -> None:
     """Plain decimals at the ticks; within few decades 2 and 5 are labelled too."""
     axes.set_yscale("log")
     low, high = axes.get_ylim()

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from itertools import count
 from pathlib import Path
 from shlex import quote
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
 
 from twofold.analysis import (
     Confusion,
@@ -24,9 +19,10 @@ from twofold.analysis import (
     loss_step,
     points,
     previews,
+    time_flows,
     wrong_images,
 )
-from twofold.recipe import dump, shape_text
+from twofold.recipe import dump
 from twofold.report import captions, sentences, tables, weights
 from twofold.report.classes import class_table
 from twofold.report.curves import curves_picture, gap_picture
@@ -35,7 +31,9 @@ from twofold.report.images import Card, WrongCard, cards, grey_scale, wrong_card
 from twofold.report.maps import MapRow, map_rows
 from twofold.report.matrix import matrix_picture
 from twofold.report.plane import MOST_POINTS, plane_picture
+from twofold.report.template import filled
 from twofold.report.text import SPLITS, moment, of_data
+from twofold.report.through_time import flow_picture
 from twofold.runs import REPORT, Run, open_run, write_whole
 
 
@@ -56,25 +54,8 @@ def write_report(run: Run | str | Path, image: int | None = None) -> Path:
 
 def render(run: Run, image: int | None = None) -> str:
     """The page as text."""
-    # PackageLoader finds the template in a wheel and in a zip as well.
-    environment = Environment(
-        loader=PackageLoader("twofold.report", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["code"] = code
-    environment.globals["shape_text"] = shape_text
-    environment.globals["SPLITS"] = SPLITS
-    numbers = {f"{what}_number": count(1).__next__ for what in ("section", "figure", "table")}
     facts = {**_facts(run), **_figures(run), **_maps(run, image)}
-    return environment.get_template("page.html.jinja").render(**facts, **numbers)
-
-
-def code(text: str) -> Markup:
-    """What stands between backticks, as code."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+    return filled("page.html.jinja", facts)
 
 
 def _facts(run: Run) -> dict[str, Any]:
@@ -109,6 +90,7 @@ def _figures(run: Run) -> dict[str, Any]:
         "gap": _gap(run),
         "plane": _plane(run),
         "weights": _weights(run),
+        "flows": _flows(run),
         **_cards(run),
         "wrong": _wrong(run),
         "classes": class_table(found := confusion(run), run.record["data"]["held_out"], of_data(run)),
@@ -148,6 +130,13 @@ def _weights(run: Run) -> Picture | None:
     if not found:
         return None
     return weights.weights_picture(next(iter(found.values())), captions.weights_caption(found, weights.MOST))
+
+
+def _flows(run: Run) -> list[Picture]:
+    """A figure for each recurrent layer, both engines in it."""
+    found = time_flows(run)
+    layers = dict.fromkeys(flow.layer for flow in found)
+    return [flow_picture([flow for flow in found if flow.layer == layer]) for layer in layers]
 
 
 def _cards(run: Run) -> dict[str, Any]:

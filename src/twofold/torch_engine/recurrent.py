@@ -53,8 +53,7 @@ class Recurrent(nn.Module):
         rows = gates * units
         self.weight_ih = nn.Parameter(torch.empty(rows, inputs, device=device))
         self.weight_hh = nn.Parameter(torch.empty(rows, units, device=device))
-        for name in ("bias_ih", "bias_hh"):
-            self.register_parameter(name, nn.Parameter(torch.empty(rows, device=device)) if bias else None)
+        self.bias_ih, self.bias_hh = (nn.Parameter(torch.empty(rows, device=device)) if bias else None for _ in "ih")
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (PyTorch's name)
         """What the next layer reads."""

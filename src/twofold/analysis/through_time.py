@@ -1,0 +1,76 @@
+"""How the gradient flowed back through time in a run: facts from what was measured while it was trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from twofold.analysis.predictions import evidence
+from twofold.arrays import Array
+from twofold.flow import recurrent_nodes
+from twofold.recipe.recurrent import Recurrent
+from twofold.runs import Run
+
+FADED = 0.01
+"""Of the last step's gradient less than this share reaches the first: it vanishes. Over its inverse: it explodes."""
+
+
+@dataclass(frozen=True)
+class TimeFlow:
+    """One recurrent layer of one engine; the first axis of the arrays is the moments, the first before training."""
+
+    engine: str
+    layer: str
+    kind: str
+    gates: tuple[str, ...]
+    step: Array
+    """The training step of each moment."""
+    gradient: Array
+    """‖∂L/∂h(t)‖, (moments, T)."""
+    saturated: Array
+    """Share of units with |h(t)| > 0.95, (moments, T); NaN where the nonlinearity is no tanh."""
+    radius: Array
+    """Spectral radius of W_hh, (moments, gates)."""
+    singular: Array
+    """Largest singular value of W_hh, (moments, gates)."""
+
+    @property
+    def carried(self) -> Array:
+        """‖∂L/∂h(1)‖ / ‖∂L/∂h(T)‖ at each moment; NaN where no gradient arrives."""
+        last = self.gradient[:, -1]
+        return np.divide(self.gradient[:, 0], last, out=np.full(len(last), np.nan), where=last > 0)
+
+    @property
+    def has_saturation(self) -> bool:
+        """Whether saturation means something here."""
+        return bool(np.isfinite(self.saturated).all())
+
+    def factor(self, moment: int) -> float:
+        """What a step back multiplies the norm with, on geometric average; 1 for a single step."""
+        steps = self.gradient.shape[1] - 1
+        return float(self.carried[moment] ** (1 / steps)) if steps else 1.0
+
+    def verdict(self, moment: int) -> str:
+        """`vanishes`, `explodes`, `is carried`, or `does not arrive` where there is none at the last step."""
+        carried = self.carried[moment]
+        if not np.isfinite(carried):
+            return "does not arrive"
+        return "vanishes" if carried < FADED else "explodes" if carried > 1 / FADED else "is carried"
+
+
+def time_flows(run: Run) -> list[TimeFlow]:
+    """Each recurrent layer, of each engine that finished."""
+    arrays, found = evidence(run), list[TimeFlow]()
+    for node in recurrent_nodes(run.recipe.network):
+        assert isinstance(node.spec, Recurrent)
+        for engine in run.engines:
+            if f"{engine}.flow.step" not in arrays:
+                continue
+            parts = {
+                field: arrays[f"{engine}.flow.{node.name}.{field}"]
+                for field in ("gradient", "saturated", "radius", "singular")
+            }
+            step = arrays[f"{engine}.flow.step"]
+            found.append(TimeFlow(engine, node.name, node.kind, node.spec.gates, step, **parts))
+    return found

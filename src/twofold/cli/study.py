@@ -1,0 +1,101 @@
+"""`twofold study`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from twofold.cli.output import JsonOption, QuietOption, complain, print_json
+
+EXAMPLE = (
+    "Example: `twofold study moons --axis optimizer.lr=0.01,0.1 --axis data.noise=0.1,0.2 --seeds 5 "
+    "--set training.epochs=50`"
+)
+
+
+class OneEngine(StrEnum):
+    """What `--engine` takes where one engine trains."""
+
+    numpy = "numpy"
+    torch = "torch"
+
+
+def study(
+    source: Annotated[
+        str, typer.Argument(metavar="STUDY", help="A built-in study or a study's file; or a recipe, with --axis.")
+    ],
+    axes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--axis",
+            metavar="FIELD=A,B,...",
+            help="Vary one key of the recipe, named by its path, or `recipe`; may be given again. Adds an axis to a "
+            "study's file, or replaces the values of one.",
+        ),
+    ] = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="How many seeds each setting gets, or a list: `3,4,5`.", show_default=False),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Set one key of the recipe for every point; may be given again."
+        ),
+    ] = None,
+    engine: Annotated[
+        OneEngine | None,
+        typer.Option(help="Which engine trains: `numpy` where the study says nothing.", show_default=False),
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(metavar="SCORE", help="What is compared; `test_accuracy` where left out.", show_default=False),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The study's folder; `studies/NAME` where left out.")
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Processes at a time; where left out, one a core.", show_default=False),
+    ] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Train every point of a grid over keys of a recipe and seeds, in parallel; write table and report.
+
+    Stop it when you like: the same command goes on where it was. A point that fails is recorded and the rest go on.
+    Exit status 1 when every point failed.
+    """
+    from twofold.cli import progress, views
+    from twofold.report import write_study_report
+    from twofold.study import run_study
+
+    try:
+        with progress.study(not (quiet or as_json)) as watcher:
+            result = run_study(
+                source,
+                axes=axes or (),
+                seeds=seeds,
+                overrides=settings or (),
+                engine=engine and engine.value,
+                metric=metric,
+                out=out,
+                jobs=jobs,
+                watcher=watcher,
+            )
+            write_study_report(result)
+    except KeyboardInterrupt as interrupt:
+        notes = getattr(interrupt, "__notes__", [])
+        command = shlex.join(["twofold", *sys.argv[1:]])
+        complain("; ".join(["interrupted", *notes]) + f". The same command goes on:\n  {command}")
+        raise typer.Exit(130) from None
+    if as_json:
+        print_json(result.to_json())
+    elif not quiet:
+        views.print_study(result)
+    raise typer.Exit(1 if result.failed == result.total else 0)

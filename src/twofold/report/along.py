@@ -1,0 +1,185 @@
+"""A study's metric along one of its axes: means with intervals, and every seed as a dot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+
+from twofold.report.curves import TWO_DECADES, log_scale
+from twofold.report.drawing import COLOURS, MARKER, key, picture, printable
+from twofold.report.text import decimal
+from twofold.study import Axis, Series, cell
+
+SHAPES = ("o", "s", "^", "D", "v", "P", "X", "*")
+"""Colour or shape, either is enough to tell a series."""
+MOST_SERIES = len(SHAPES)
+MOST_DOTS = 3000
+MOST_TICKS = 12
+ROOM = 0.07
+"""The least distance of two ticks, as a share of the axis."""
+SPREAD = 0.5
+"""The width over which the series at one category stand."""
+ASIDE = 0.05
+ALONE, BESIDE = (6.4, 3.4), (4.6, 3.2)
+
+
+def along_panel(label: str, axis: Axis | None, series: Sequence[Series], metric: str, alone: bool = True) -> Markup:
+    """The metric against the values of an axis; `None`: there is no axis, only seeds."""
+    size = ALONE if alone else BESIDE
+    return picture(label, *size, lambda figure: _draw(figure, axis, series, metric))
+
+
+def legend(series: Sequence[Series], by: Axis | None) -> tuple[tuple[Markup, str], ...]:
+    """Sign and name of each series; one alone needs none."""
+    if by is None or len(series) < 2:
+        return ()
+    names = [series_name(by, index, each.value) for index, each in enumerate(series)]
+    looks = ({"color": COLOURS[i], "marker": SHAPES[i], "markersize": 6, "linestyle": ""} for i in range(len(names)))
+    return tuple((key(f"series {name}", MARKER, look), name) for name, look in zip(names, looks, strict=True))
+
+
+def series_name(by: Axis, index: int, value: Any) -> str:
+    """`noise 0.1`, or the text alone."""
+    text = tick(value, index)
+    return f"{by.name} {text}" if by.numeric else text
+
+
+def value_words(value: Any) -> str:
+    """A value of an axis as a table shows it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return f"{value:,}"
+    return decimal(value, 6) if isinstance(value, float) else str(value)
+
+
+def tick(value: Any, index: int = 0) -> str:
+    """The same, as short as a figure wants it."""
+    return printable(value_words(value), index, 28)
+
+
+def logarithmic(values: Sequence[float]) -> bool:
+    """Whether numbers over more than a decade stand more evenly by their ratios than by their differences."""
+    low, high = min(values), max(values)
+    if low <= 0 or high < 9.9 * low:
+        return False
+    x = np.sort(np.asarray(values, np.float64))
+    return len(x) < 3 or _unevenness(np.diff(np.log(x))) <= _unevenness(np.diff(x))
+
+
+def bounded(metric: str) -> bool:
+    """Whether the metric is a share, from 0 to 1."""
+    return metric.endswith("accuracy")
+
+
+def dotted(series: Sequence[Series]) -> bool:
+    """Whether there is room for every seed."""
+    return sum(len(dots) for each in series for dots in each.dots) <= MOST_DOTS
+
+
+def _unevenness(gaps: Any) -> float:
+    return float(np.std(gaps) / np.mean(gaps))
+
+
+def _draw(figure: Figure, axis: Axis | None, series: Sequence[Series], metric: str) -> None:
+    axes: Axes = figure.subplots()
+    numeric = axis is not None and axis.numeric
+    place = _number if numeric else _category(axis, len(series))
+    values = [value for each in series for dots in each.dots for value in dots]
+    logged = not bounded(metric) and min(values) > 0 and max(values) > TWO_DECADES * min(values)
+    floor = 0.0 if bounded(metric) else min(values) / 2 if logged else None
+    for index, each in enumerate(series):
+        x = np.array([place(value, index) for value in each.x], np.float64)
+        _one(axes, each, x, index, numeric and len(each.x) > 1, floor, dotted(series))
+    axes.set(xlabel=axis.name if axis else "", ylabel=metric.replace("_", " ").replace("train ", "training "))
+    _x_ticks(axes, axis)
+    if logged:
+        log_scale(axes)
+    elif bounded(metric):
+        low, high = axes.get_ylim()
+        axes.set_ylim(max(low, -0.02), min(high, 1.02))
+
+
+def _one(
+    axes: Axes,
+    series: Series,
+    x: Any,
+    index: int,
+    joined: bool,
+    floor: float | None,
+    dots: bool,
+) -> None:
+    """A series: a line with a shaded interval along numbers, else a point with a bar.
+
+    What is below 0 of an interval is drawn at `floor`; a floor of 0 is that of shares, which end at 1.
+    """
+    colour, shape = COLOURS[index], SHAPES[index]
+    mean, low, high = np.array(series.intervals, np.float64).T
+    low, high = np.where(np.isnan(low), mean, low), np.where(np.isnan(high), mean, high)
+    if floor is not None:
+        low = np.where(low > 0, low, floor)
+    if floor == 0:
+        high = np.minimum(high, 1)
+    if joined:
+        order = np.argsort(x)
+        axes.fill_between(x[order], low[order], high[order], color=colour, alpha=0.16, linewidth=0)
+        axes.plot(x[order], mean[order], color=colour, marker=shape, markersize=4.5, linewidth=1.3)
+    else:
+        bar = np.array([mean - low, high - mean])
+        axes.errorbar(x, mean, bar, color=colour, marker=shape, markersize=5, linestyle="", capsize=4, elinewidth=1.3)
+    if dots:
+        at = np.repeat(x, [len(found) for found in series.dots])
+        aside = 0 if joined else ASIDE  # of the bar
+        axes.plot(
+            at + aside, np.concatenate(series.dots), "o", color=colour, markersize=3.6, alpha=0.5, markeredgewidth=0
+        )
+
+
+def _number(value: Any, index: int) -> float:
+    return float(value)
+
+
+def _category(axis: Axis | None, count: int) -> Callable[[Any, int], float]:
+    """Series at one category stand side by side."""
+    places = {cell(value): place for place, value in enumerate(axis.values)} if axis else {None: 0}
+    step = SPREAD / max(count, 1)
+    return lambda value, index: places[cell(value)] + (index - (count - 1) / 2) * step
+
+
+def _x_ticks(axes: Axes, axis: Axis | None) -> None:
+    if axis is None:
+        axes.set(xticks=[], xlim=(-0.6, 0.6))
+        return
+    if not axis.numeric:
+        labels = [tick(value, index) for index, value in enumerate(axis.values)]
+        axes.set_xticks(range(len(labels)), labels)
+        axes.set_xlim(-0.6, len(labels) - 0.4)
+        if sum(map(len, labels)) > 60:
+            axes.tick_params(axis="x", labelrotation=30)
+            for text in axes.get_xticklabels():
+                text.set_horizontalalignment("right")
+        return
+    if logarithmic(axis.values):
+        axes.set_xscale("log")
+    ticks = _apart(sorted(map(float, axis.values)), logarithmic(axis.values))
+    if len(axis.values) <= MOST_TICKS:
+        axes.xaxis.set_major_locator(FixedLocator(ticks))
+        axes.xaxis.set_major_formatter(FixedFormatter([value_words(value) for value in ticks]))
+        axes.xaxis.set_minor_locator(NullLocator())
+
+
+def _apart(values: Sequence[float], logged: bool) -> list[float]:
+    """The values whose labels do not overlap."""
+    places = np.log(values) if logged else np.asarray(values)
+    room = ROOM * (places[-1] - places[0])
+    chosen = [0]
+    for index in range(1, len(values)):
+        if places[index] - places[chosen[-1]] >= room:
+            chosen.append(index)
+    return [values[index] for index in chosen]

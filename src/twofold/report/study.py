@@ -1,0 +1,192 @@
+"""From a study folder to `report.html`: one file that opens anywhere, without script or network."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+from twofold.report.along import bounded, value_words
+from twofold.report.study_pictures import study_pictures
+from twofold.report.template import filled
+from twofold.report.text import ENGINES, joined, loss_text, moment, plural, seconds, share
+from twofold.runs import write_whole
+from twofold.study import StudyResult, cell, metric_name, open_study
+from twofold.study.files import dump
+
+MOST_ROWS = 60
+"""Settings in the table; of more, the best."""
+MOST_FAILED = 40
+
+
+@dataclass(frozen=True)
+class SettingRow:
+    """A row of the table of results."""
+
+    values: list[str]
+    seeds: str
+    failed: str
+    mean: str
+    half: str
+    span: str
+    seconds: str
+    best: bool
+
+
+def write_study_report(study: StudyResult | str | Path) -> Path:
+    """Write `report.html` from the study folder alone, whole or not, and return its path.
+
+    Raises `StudyError` for a folder that is missing or damaged.
+    """
+    study = study if isinstance(study, StudyResult) else open_study(study)
+    write_whole(study.report, filled("study.html.jinja", _facts(study)).encode())
+    return study.report
+
+
+def _facts(result: StudyResult) -> dict[str, Any]:
+    return {
+        "title": result.study.heading,
+        "when": moment(max(point.finished for point in result.points)) if result.points else "",
+        "version": _versions(result).get("twofold", ["?"])[0],
+        "missing": result.total - len(result.points),
+        "total": result.total,
+        "metric": metric_name(result.study.metric) + _on_data(result),
+        "lead": _lead(result),
+        "axes": result.study.axes,
+        "rows": _rows(result),
+        "settings": len(result.summary),
+        "most_rows": MOST_ROWS,
+        "any_failed": bool(result.failed),
+        "findings": _findings(result),
+        **study_pictures(result, _on_data(result)),
+        "failures": _failures(result)[:MOST_FAILED],
+        "failed": result.failed,
+        "circumstances": _circumstances(result),
+        "toml": dump(result.study),
+        "folder": quote(result.path.resolve().name),
+    }
+
+
+def _lead(result: StudyResult) -> str:
+    study = result.study
+    axes = joined([f"{plural(len(axis.values), 'value')} of {axis.name}" for axis in study.axes])
+    grid = f"{axes}, each with {plural(len(study.seeds), 'seed')}" if axes else plural(len(study.seeds), "seed")
+    recipe = "" if any(axis.field == "recipe" for axis in study.axes) else f" of the recipe `{study.recipe}`"
+    return f"{plural(result.total, 'training')}{recipe} in {ENGINES[study.engine]}{_on_data(result)}: {grid}."
+
+
+def _on_data(result: StudyResult) -> str:
+    """` on CIFAR-10 (JPEG copies)`: figures measured on published data name them in full."""
+    titles = dict.fromkeys(point.data for point in result.points if point.data)
+    return f" on {joined(list(titles))}" if titles else ""
+
+
+def _rows(result: StudyResult) -> list[SettingRow]:
+    found = list(result.summary.to_dict("records"))
+    best = _best(result)
+    if len(found) > MOST_ROWS:
+        found = sorted(found, key=lambda row: _merit(result, row), reverse=True)[:MOST_ROWS]
+    return [_row(result, row, best) for row in found]
+
+
+def _row(result: StudyResult, row: dict[Any, Any], best: dict[Any, Any] | None) -> SettingRow:
+    metric, fields = result.study.metric, [axis.field for axis in result.study.axes]
+    half = row["mean"] - row["low"]
+    return SettingRow(
+        values=[value_words(row[field]) for field in fields],
+        seeds=str(row["seeds"]),
+        failed=str(row["failed"] or ""),
+        mean=score(metric, row["mean"]),
+        half="–" if math.isnan(half) else f"± {score(metric, half)}",
+        span="–" if math.isnan(row["mean"]) else f"{score(metric, row['lowest'])} – {score(metric, row['highest'])}",
+        seconds=seconds(row["seconds"]),
+        best=best is not None and all(row[field] == best[field] for field in fields) and len(result.summary) > 1,
+    )
+
+
+def score(metric: str, value: float) -> str:
+    """A value of the metric."""
+    if math.isnan(value):
+        return "–"
+    return share(value) if bounded(metric) else loss_text(value)
+
+
+def _merit(result: StudyResult, row: dict[Any, Any]) -> float:
+    if math.isnan(row["mean"]):
+        return -math.inf
+    return -row["mean"] if result.study.metric.endswith("loss") else row["mean"]
+
+
+def _best(result: StudyResult) -> dict[Any, Any] | None:
+    rows = [row for row in result.summary.to_dict("records") if not math.isnan(row["mean"])]
+    return max(rows, key=lambda row: _merit(result, row), default=None)
+
+
+def _findings(result: StudyResult) -> list[str]:
+    """What a reader would look for in the table."""
+    study, best, found = result.study, _best(result), list[str]()
+    if best is not None and len(result.summary) > 1:
+        found.append(_best_sentence(result, best))
+        rivals = _rivals(result, best)
+        if rivals is not None:
+            others, have = plural(len(result.summary) - 1, "other setting"), "has" if rivals == 1 else "have"
+            found.append(f"Of the {others}, {rivals or 'none'} {have} an interval that overlaps with this one’s.")
+        if study.metric.startswith("test"):
+            found.append(
+                "The best is chosen by the same test samples that it is measured on: on others expect a little less."
+            )
+    if len(study.seeds) == 1:
+        found.append("Each setting has one seed: there is no interval, and small differences may be chance.")
+    if result.failed:
+        are = "is" if result.failed == 1 else "are"
+        found.append(f"{plural(result.failed, 'training')} failed and {are} left out.")
+    return found
+
+
+def _best_sentence(result: StudyResult, best: dict[Any, Any]) -> str:
+    metric = result.study.metric
+    where = joined([f"{axis.name} {value_words(best[axis.field])}" for axis in result.study.axes])
+    half = best["mean"] - best["low"]
+    spread = "" if math.isnan(half) else f" ± {score(metric, half)} over {plural(best['seeds'], 'seed')}"
+    return f"The best mean {metric_name(metric)}, {score(metric, best['mean'])}{spread}, is that of {where}."
+
+
+def _rivals(result: StudyResult, best: dict[Any, Any]) -> int | None:
+    """How many other settings' intervals overlap the best one's; `None` where one of one seed is compared."""
+    rows = result.summary.dropna(subset=["low"])
+    if math.isnan(best["low"]) or len(rows) < len(result.summary):
+        return None
+    return int(((rows["low"] <= best["high"]) & (rows["high"] >= best["low"])).sum()) - 1
+
+
+def _failures(result: StudyResult) -> list[tuple[list[str], int, str]]:
+    return [
+        ([value_words(cell(value)) for value in point.values], point.seed, point.failure)
+        for point in result.points
+        if point.status == "failed"
+    ]
+
+
+def _versions(result: StudyResult) -> dict[str, list[str]]:
+    """Every version that a point was trained with."""
+    found: dict[str, list[str]] = {}
+    for point in result.points:
+        for name, number in point.versions.items():
+            if number not in found.setdefault(name, []):
+                found[name].append(number)
+    return found
+
+
+def _circumstances(result: StudyResult) -> list[tuple[str, str]]:
+    times = sorted(point.finished for point in result.points)
+    rows = [
+        ("Points", f"{len(result.points):,} of {result.total:,}; {result.failed:,} failed"),
+        ("Engine", f"{ENGINES[result.study.engine]}, one BLAS thread a process"),
+        ("Training", f"{seconds(sum(point.seconds for point in result.points))} in all, over all processes"),
+        ("Versions", ", ".join(f"{name} {' and '.join(numbers)}" for name, numbers in _versions(result).items())),
+    ]
+    if times:
+        rows.append(("First and last point", f"{moment(times[0])} – {moment(times[-1])}"))
+    return rows

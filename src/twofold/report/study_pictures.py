@@ -1,0 +1,92 @@
+"""The figures of a study: its metric along each axis, and what is averaged, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twofold.report.along import MOST_SERIES, along_panel, bounded, dotted, legend
+from twofold.report.drawing import Picture
+from twofold.report.text import decimal, joined
+from twofold.study import CARRIED, VANISHED, Axis, Series, StudyResult, metric_name, series_along
+
+CARRIED_NAMES: dict[str, str] = dict(zip(CARRIED, ("before training", "after training"), strict=True))
+
+
+def study_pictures(result: StudyResult, on_data: str) -> dict[str, list[Picture]]:
+    """`pictures` of the metric and `carried` of the gradient through time, one for each axis with several values."""
+    metrics = (_metric(result, axis, on_data) for axis in _drawn(result))
+    carried = (_carried(result, axis) for axis in _drawn(result))
+    return {
+        "pictures": [picture for picture in metrics if picture],
+        "carried": [picture for picture in carried if picture],
+    }
+
+
+def _drawn(result: StudyResult) -> list[Axis | None]:
+    """The axes that have something to show; without one, the seeds alone."""
+    several = [axis for axis in result.study.axes if len(axis.values) > 1]
+    return [*(several or result.study.axes[:1] or [None])]
+
+
+def _companion(result: StudyResult, axis: Axis | None) -> Axis | None:
+    """The axis that is told by colour: one of categories first, and none with more values than there are colours."""
+    others = [other for other in _drawn(result) if other is not None and other is not axis]
+    fit = [other for other in others if len(other.values) <= MOST_SERIES]
+    return min(fit, key=lambda other: (other.numeric, len(other.values)), default=None)
+
+
+def _series(result: StudyResult, axis: Axis | None, by: Axis | None, metric: str) -> list[Series]:
+    return series_along(result.table, axis and axis.field, by and by.field, metric, metric in CARRIED)
+
+
+def _against(axis: Axis | None) -> str:
+    return f"against {axis.name}" if axis else "for each seed"
+
+
+def _metric(result: StudyResult, axis: Axis | None, on_data: str) -> Picture | None:
+    metric, by = result.study.metric, _companion(result, axis)
+    series = _series(result, axis, by, metric)
+    if not series:
+        return None
+    label = f"{metric_name(metric).capitalize()}{on_data} {_against(axis)}"
+    caption = _caption(result, axis, by, series, "Means", ", cut at 0 and 1" if bounded(metric) else "")
+    panel = along_panel(label, axis, series, metric)
+    return Picture((panel,), f"{label}. {caption}", legend(series, by), narrow=True)
+
+
+def _carried(result: StudyResult, axis: Axis | None) -> Picture | None:
+    by = _companion(result, axis)
+    found = {name: series for name in result.carried if (series := _series(result, axis, by, name))}
+    if not found:
+        return None
+    alone = len(found) == 1
+    panels = tuple(
+        along_panel(f"Gradient carried {CARRIED_NAMES[name]} {_against(axis)}", axis, series, "gradient_carried", alone)
+        for name, series in found.items()
+    )
+    series = next(iter(found.values()))
+    caption = _caption(result, axis, by, series, "Geometric means", " of the logarithms")
+    if any((result.table[name] == 0).any() for name in found):
+        caption += f" A gradient of 0 is drawn at {decimal(VANISHED)}."
+    titles = tuple(CARRIED_NAMES[name] for name in found)
+    label = f"Gradient carried through time {_against(axis)}"
+    return Picture(panels, f"{label}. {caption}", legend(series, by), titles, narrow=True)
+
+
+def _caption(
+    result: StudyResult, axis: Axis | None, by: Axis | None, series: Sequence[Series], means: str, how: str
+) -> str:
+    """What is drawn, and what is averaged."""
+    seeds, said = len(result.study.seeds), list[str]()
+    if seeds > 1:
+        drawn = "shaded" if axis is not None and axis.numeric and len(axis.values) > 1 else "as a bar"
+        said.append(f"{means} over {seeds} seeds with the 95 % interval (Student’s t{how}) {drawn}")
+        said.append("every seed is a dot" if dotted(series) else "the seeds are too many to be drawn one by one")
+    else:
+        said.append("One seed a point")
+    averaged = [other for other in _drawn(result) if other is not None and other is not axis and other is not by]
+    if averaged:
+        names = joined([f"the {len(other.values)} values of {other.name}" for other in averaged])
+        said.append(f"what is drawn of a seed is its mean over {names}")
+    failed = " Points that failed are left out." if result.failed else ""
+    return "; ".join(said) + f".{failed}"

@@ -1,0 +1,139 @@
+"""The gradient on its way back through time: its norm at each step, and what W_hh and tanh do to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from twofold.analysis import TimeFlow
+from twofold.flow import SATURATED
+from twofold.report.curves import PALE, THIN, log_scale
+from twofold.report.drawing import BLUE, GREEN, INK, LINE, PURPLE, VERMILLION, Picture, key, picture
+from twofold.report.text import ENGINES, decimal
+
+FEWEST = 3
+"""Moments that make a course."""
+SIZE = (4.4, 2.7)
+BEFORE, AFTER = "before training", "after training"
+COLOURS = {BEFORE: BLUE, AFTER: VERMILLION}
+RADIUS, SINGULAR = "spectral radius of W_hh", "largest singular value of W_hh"
+Draw = Callable[[Axes, TimeFlow, dict[str, Any]], None]
+
+
+def flow_picture(flows: Sequence[TimeFlow]) -> Picture:
+    """One layer, of one engine or two: the first is a thick pale line, the other a thin one upon it."""
+    panels: list[tuple[str, str, str, Draw]] = [("Gradient of h(t)", "step t", "‖∂L/∂h(t)‖", _gradient)]
+    if flows[0].has_saturation:
+        panels.append(("Saturated units", "step t", f"share with |h(t)| > {SATURATED:g}", _saturated))
+    if all(len(flow.step) >= FEWEST for flow in flows):
+        panels.append(("What reaches the first step", "training step", "‖∂L/∂h(1)‖ / ‖∂L/∂h(T)‖", _carried))
+        panels.append(("The matrix W_hh", "training step", "largest of the gates", _matrix))
+    drawn = tuple(_panel(title, x, y, draw, flows) for title, x, y, draw in panels)
+    return Picture(drawn, flow_caption(flows), _legend(flows, len(panels) > FEWEST - 1), tuple(p[0] for p in panels))
+
+
+def _panel(title: str, x: str, y: str, draw: Draw, flows: Sequence[TimeFlow]) -> Markup:
+    looks = [PALE, THIN] if len(flows) > 1 else [THIN]
+
+    def whole(figure: Figure) -> None:
+        axes = figure.subplots()
+        for flow, look in zip(flows, looks, strict=True):
+            draw(axes, flow, look)
+        axes.set(xlabel=x, ylabel=y)
+        positive = [line.get_ydata() for line in axes.get_lines()]
+        if y.startswith("‖") and any(np.any(np.asarray(values) > 0) for values in positive):
+            log_scale(axes)
+
+    who = " and ".join(ENGINES[flow.engine] for flow in flows)
+    return picture(f"{title}, layer {flows[0].layer}, {who}", *SIZE, whole)
+
+
+def _gradient(axes: Axes, flow: TimeFlow, look: dict[str, Any]) -> None:
+    _by_time(axes, np.where(flow.gradient > 0, flow.gradient, np.nan), look)
+
+
+def _saturated(axes: Axes, flow: TimeFlow, look: dict[str, Any]) -> None:
+    _by_time(axes, flow.saturated, look)
+    axes.set_ylim(-0.02, 1.02)
+
+
+def _by_time(axes: Axes, values: np.ndarray, look: dict[str, Any]) -> None:
+    t = np.arange(1, values.shape[1] + 1)
+    marker = {"marker": "o", "markersize": 3} if len(t) < FEWEST else {}
+    for moment, colour in zip((0, -1), COLOURS.values(), strict=True):
+        axes.plot(t, values[moment], color=colour, **look, **marker)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _carried(axes: Axes, flow: TimeFlow, look: dict[str, Any]) -> None:
+    carried = flow.carried
+    axes.plot(flow.step, np.where(carried > 0, carried, np.nan), color=PURPLE, **look)
+
+
+def _matrix(axes: Axes, flow: TimeFlow, look: dict[str, Any]) -> None:
+    axes.plot(flow.step, flow.singular.max(axis=-1), color=GREEN, **look)
+    axes.plot(flow.step, flow.radius.max(axis=-1), color=INK, **look)
+
+
+def _legend(flows: Sequence[TimeFlow], course: bool) -> tuple[tuple[Markup, str], ...]:
+    names = dict(COLOURS) | ({RADIUS: INK, SINGULAR: GREEN} if course else {})
+    looks: dict[str, dict[str, Any]] = {name: {"color": colour, "linewidth": 1.6} for name, colour in names.items()}
+    if len(flows) > 1:
+        looks[f"{ENGINES[flows[0].engine]} (wide, pale)"] = PALE | {"color": INK}
+        looks[f"{ENGINES[flows[1].engine]} (thin)"] = THIN | {"color": INK}
+    layer = flows[0].layer
+    return tuple((key(f"flow of layer {layer}, {name}", LINE, look), name) for name, look in looks.items())
+
+
+def flow_caption(flows: Sequence[TimeFlow]) -> str:
+    """How to read the figure, and in a sentence for each moment what the numbers show."""
+    first, steps = flows[0], flows[0].gradient.shape[1]
+    text = (
+        f"Layer {first.layer} (`{first.kind}`): the norm of the loss’s gradient with respect to the hidden state after "
+        f"each of the {steps} steps, over the first training samples; the loss is at step {steps}, on the right."
+    )
+    text = " ".join([text, _said(first, 0, "Before"), _said(first, -1, "After")])
+    if len(flows) > 1:
+        text += (
+            f" These are {ENGINES[first.engine]}’s numbers; {ENGINES[flows[1].engine]}’s norms differ from them by at "
+        )
+        text += f"most {_apart(flows)} of their size."
+    return text
+
+
+def _said(flow: TimeFlow, moment: int, when: str) -> str:
+    gradient, verdict = flow.gradient[moment], flow.verdict(moment)
+    if verdict == "does not arrive":
+        return f"{when} training no gradient reaches the last step."
+    first, last, factor = (decimal(float(value)) for value in (gradient[0], gradient[-1], flow.factor(moment)))
+    text = (
+        f"{when} training it goes from {last} at step {len(gradient)} to {first} at step 1, a factor of {factor} a "
+        f"step: the gradient {verdict}. {_matrices(flow, moment)}"
+    )
+    if flow.has_saturation:
+        text += f"; {flow.saturated[moment].mean():.0%} of the units are saturated"
+    return text + "."
+
+
+def _matrices(flow: TimeFlow, moment: int) -> str:
+    pairs = [
+        (decimal(float(r)), decimal(float(s))) for r, s in zip(flow.radius[moment], flow.singular[moment], strict=True)
+    ]
+    if len(pairs) == 1:
+        return f"W_hh has spectral radius {pairs[0][0]} and largest singular value {pairs[0][1]}"
+    each = ", ".join(f"{gate} {r} and {s}" for gate, (r, s) in zip(flow.gates, pairs, strict=True))
+    return f"Spectral radius and largest singular value of W_hh, gate by gate: {each}"
+
+
+def _apart(flows: Sequence[TimeFlow]) -> str:
+    """The relative distance of the engines' norms, before and after training."""
+    a, b = (flow.gradient[[0, -1]] for flow in flows[:2])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gaps = np.abs(a - b) / np.maximum(np.abs(a), np.abs(b))
+    return decimal(float(np.nanmax(gaps, initial=0.0)), 2)

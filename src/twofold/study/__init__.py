@@ -1,0 +1,27 @@
+"""Studies: a grid over fields of a recipe and over seeds, in parallel processes, that goes on where it was stopped."""
+
+from twofold.study.files import load_study, titles
+from twofold.study.result import CARRIED, StudyResult, cell, metric_name, open_study
+from twofold.study.running import StudyWatcher, run_study
+from twofold.study.spec import Axis, Study
+from twofold.study.summary import VANISHED, Interval, Series, interval, series_along, summary
+
+__all__ = [
+    "CARRIED",
+    "VANISHED",
+    "Axis",
+    "Interval",
+    "Series",
+    "Study",
+    "StudyResult",
+    "StudyWatcher",
+    "cell",
+    "interval",
+    "load_study",
+    "metric_name",
+    "open_study",
+    "run_study",
+    "series_along",
+    "summary",
+    "titles",
+]

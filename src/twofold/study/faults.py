@@ -1,0 +1,63 @@
+"""From pydantic's errors to sentences about a study, each at the option or the line that it came from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic_core import ErrorDetails
+
+from twofold.errors import Fault, did_you_mean
+from twofold.recipe.faults import EXPECTED
+from twofold.recipe.places import KeyPath, places
+from twofold.study.spec import TOP, Axis, shown
+
+
+def explain(details: ErrorDetails, raw: dict[str, Any]) -> tuple[KeyPath, str]:
+    """Where a fault is, and the rule that it breaks."""
+    kind, path = details["type"], details["loc"]
+    name, value = f"`{_name(path)}`", details["input"]
+    if kind == "extra_forbidden":
+        known = Axis.model_fields if path[0] == "axes" else TOP
+        return path, f"unknown key {name}; {did_you_mean(str(path[-1]), known)}"
+    if kind == "missing":
+        return path[:-1], f"`{_name(path[:-1])}` lacks `{path[-1]}`"
+    if kind == "value_error":
+        return _whose(str(details["ctx"]["error"]), path, raw) if "ctx" in details else (path, details["msg"])
+    if kind in {"too_short", "string_too_short"}:
+        whose = f" of axis `{axis.get('field')}`" if len(path) > 2 and (axis := raw["axes"][path[1]]) else ""
+        return path, f"{name}{whose} must not be empty"
+    expected = EXPECTED.get(kind) or details["msg"].removeprefix("Input should be ").replace("'", '"')
+    return path, f"{name} must be {expected}; got {shown(value)[:60]}"
+
+
+def _whose(rule: str, path: KeyPath, raw: dict[str, Any]) -> tuple[KeyPath, str]:
+    """A rule between keys points at the last axis that it names."""
+    if path:
+        return path, rule
+    named = [i for i, axis in enumerate(raw["axes"]) if f"`{axis['field']}`" in rule]
+    return (("axes", named[-1]) if named else ()), rule
+
+
+def _name(path: KeyPath) -> str:
+    """`values` for a key, `axes[1]` for an element."""
+    if not path:
+        return "study"
+    return f"{_name(path[:-1])}[{path[-1]}]" if isinstance(path[-1], int) else str(path[-1])
+
+
+def located(text: str, label: str, options: Mapping[KeyPath, str], path: KeyPath, rule: str, remedy: str = "") -> Fault:
+    """A fault at its place: the option that set it, or file and line."""
+    option = next((name for key, name in options.items() if path[: len(key)] == key), None)
+    if option is not None or not text:
+        return Fault(option or label, rule, remedy)
+    known = places(text)
+    if path[:1] == ("set",) and path not in known:
+        path = ("set", *(part for key in path[1:] for part in str(key).split(".")))
+    while path not in known:
+        path = path[:-1]
+    place = known[path]
+    line = text.splitlines()[place.line - 1] if path else ""
+    marker = re.sub(r"[^\t]", " ", line[: place.column]) + "^"
+    return Fault(f"{label}:{place.line}", rule, remedy, f"{line}\n{marker}" if line.strip() else "")

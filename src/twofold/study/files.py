@@ -1,0 +1,203 @@
+"""Studies as TOML or from the command line: find one, merge what was asked for, report every fault at its place."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import ValidationError
+
+from twofold.errors import Fault, StudyError, UnknownNameError, UserError, did_you_mean
+from twofold.recipe import Recipe
+from twofold.recipe import titles as recipe_titles
+from twofold.recipe.files import assignment, toml_value
+from twofold.recipe.places import KeyPath
+from twofold.study.faults import explain, located
+from twofold.study.spec import Study
+
+Axes = Mapping[str, Iterable[Any]] | Iterable[str]
+"""Values by field, or texts as after `--axis`."""
+Settings = Mapping[str, Any] | Iterable[str]
+"""Values by the path of a key, or texts as after `--set`."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A study, and what is known of where it came from."""
+
+    study: Study
+    folder: Path | None = None
+    """Where relative recipes start."""
+    recipe: Recipe | None = None
+    """Given as an object, in place of the study's `recipe`."""
+    label: str = "study"
+    text: str = ""
+    options: Mapping[KeyPath, str] = field(default_factory=dict)
+    """The option that set a part of the study."""
+
+    def fault(self, path: KeyPath, rule: str, remedy: str = "") -> Fault:
+        """A fault at its place: the option that set it, or file and line."""
+        return located(self.text, self.label, self.options, path, rule, remedy)
+
+
+@cache
+def builtin() -> dict[str, str]:
+    """The text of every built-in study by its name."""
+    folder = resources.files("twofold.study") / "builtin"
+    texts = {file.name[:-5]: file.read_text("utf-8") for file in folder.iterdir() if file.name.endswith(".toml")}
+    return dict(sorted(texts.items()))
+
+
+def titles() -> dict[str, str]:
+    """The title of every built-in study by its name."""
+    return {name: tomllib.loads(text).get("title", "") for name, text in builtin().items()}
+
+
+def load_study(
+    source: str | Path | Recipe,
+    *,
+    axes: Axes = (),
+    seeds: Any = None,
+    overrides: Settings = (),
+    engine: str | None = None,
+    metric: str | None = None,
+) -> Source:
+    """A built-in study, a study's file, or a recipe with axes of its own.
+
+    Raises `StudyError` with every fault, each at its place, and `UnknownNameError` with the nearest names.
+    """
+    text, label, raw, folder = _read(source)
+    options = _merge(raw, axes, seeds, overrides, {"engine": engine, "metric": metric})
+    recipe = source if isinstance(source, Recipe) else None
+    try:
+        return Source(Study.model_validate(raw), folder, recipe, label, text, options)
+    except ValidationError as error:
+        found = [(path, rule) for details in error.errors(include_url=False) for path, rule in [explain(details, raw)]]
+        faults = [located(text, label, options, path, rule) for path, rule in dict.fromkeys(found)]
+        raise StudyError("\n\n".join(map(str, faults))) from error
+
+
+def dump(study: Study) -> str:
+    """The study as TOML, with every default written out."""
+    return tomli_w.dumps(study.model_dump(mode="json", by_alias=True, exclude_none=True))
+
+
+def loads(text: str, label: str) -> Study:
+    """The study in a text that `dump` wrote."""
+    try:
+        return Study.model_validate(tomllib.loads(text))
+    except ValueError as error:
+        raise StudyError(f"{label} is no study that this version wrote: {error}") from error
+
+
+def _read(source: str | Path | Recipe) -> tuple[str, str, dict[str, Any], Path | None]:
+    """Text, its name for people, its table, and the folder it stands in. A recipe is a study of that recipe."""
+    if isinstance(source, Recipe):
+        return "", source.name, _of_recipe(source.name, source.name), None
+    if not isinstance(source, str | Path):
+        raise UserError(f"a study is a built-in name, a file or a recipe; got {type(source).__name__}")
+    name = str(source)
+    if name in builtin():
+        return builtin()[name], f"{name}.toml", _parse(builtin()[name], f"{name}.toml"), None
+    if name in recipe_titles():
+        return "", name, _of_recipe(name, name), None
+    if Path(name).suffix != ".toml":
+        known = [*builtin(), *recipe_titles()]
+        raise UnknownNameError(
+            f"no study and no recipe `{name}`; {did_you_mean(name, known, most=3)}\n"
+            "  `twofold list` shows all; a file's name ends in .toml."
+        )
+    try:
+        text = Path(name).read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise UserError(f"cannot read the study {name[:200]}: {reason}") from error
+    raw, folder = _parse(text, name), Path(name).resolve().parent
+    if "layers" in raw:
+        return "", name, _of_recipe(Path(name).name, Path(name).stem), folder
+    return text, name, raw, folder
+
+
+def _of_recipe(recipe: str, name: str) -> dict[str, Any]:
+    return {"name": re.sub(r"[^\w.-]", "_", name).lstrip(".") or "study", "recipe": recipe}
+
+
+def _parse(text: str, label: str) -> dict[str, Any]:
+    try:
+        return {"name": Path(label).stem, **tomllib.loads(text)}
+    except (ValueError, RecursionError) as error:
+        raise StudyError(f"{label}: not valid TOML: {error}") from error
+
+
+def _merge(
+    raw: dict[str, Any], axes: Axes, seeds: Any, overrides: Settings, plain: Mapping[str, Any]
+) -> dict[KeyPath, str]:
+    """Put what was asked for into the table, and say which option did it."""
+    options: dict[KeyPath, str] = {}
+    for key, value in {**plain, "seeds": _seeds(seeds)}.items():
+        if value is not None:
+            raw[key], options[(key,)] = value, f"--{key}"
+    if isinstance(raw.get("set"), dict):
+        raw["set"] = _flat(raw["set"])
+    for key, value in _settings(overrides).items():
+        raw.setdefault("set", {})[key] = value
+        options["set", key] = f"--set {key}"
+    listed = raw.setdefault("axes", [])
+    for name, values in _axes(axes).items():
+        index = _index(listed, name)
+        listed[index : index + 1] = [{"field": name, "values": values}]
+        options["axes", index] = f"--axis {name}"
+    return options
+
+
+def _index(axes: list[Any], name: str) -> int:
+    """The place of the axis with that field, or the next one."""
+    return next((i for i, axis in enumerate(axes) if isinstance(axis, dict) and axis.get("field") == name), len(axes))
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """`training.steps = 500` is a path whether it stands in quotes or not."""
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return found
+
+
+def _settings(overrides: Settings) -> dict[str, Any]:
+    if isinstance(overrides, Mapping):
+        return dict(overrides)
+    texts = [overrides] if isinstance(overrides, str) else overrides
+    return {key: toml_value(value) for key, value in map(assignment, texts)}
+
+
+def _axes(axes: Axes) -> dict[str, list[Any]]:
+    if isinstance(axes, Mapping):
+        return {name: list(values) for name, values in axes.items()}
+    found: dict[str, list[Any]] = {}
+    for text in [axes] if isinstance(axes, str) else axes:
+        name, values = assignment(text, "--axis", "optimizer.lr=0.01,0.1")
+        if name in found:
+            raise StudyError(f"--axis {name} is given twice; list all values in one: --axis {name}=A,B,C")
+        found[name] = _values(values)
+    return found
+
+
+def _values(text: str) -> list[Any]:
+    """Values between commas, as TOML where they are that; a text needs no quotes."""
+    listed = toml_value(f"[{text}]")
+    return listed if isinstance(listed, list) else [toml_value(part.strip()) for part in text.split(",")]
+
+
+def _seeds(seeds: Any) -> Any:
+    """`5` is a number of seeds, `3,4` a list of them."""
+    if not isinstance(seeds, str):
+        return seeds
+    listed = _values(seeds)
+    return listed[0] if len(listed) == 1 else listed

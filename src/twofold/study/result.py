@@ -1,0 +1,138 @@
+"""A study folder, opened: its points as a tidy table, their means and intervals."""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from twofold.errors import StudyError
+from twofold.runs import SCORES, write_whole
+from twofold.study.folder import REPORT, RESULTS, Kept, read_points, read_study
+from twofold.study.spec import Study
+from twofold.study.summary import summary
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CARRIED = ("carried_before", "carried_after")
+"""Columns that a study of recurrent networks has."""
+
+
+@dataclass(frozen=True, eq=False)
+class StudyResult:
+    """A study folder, opened. In a notebook it shows its means."""
+
+    path: Path
+    study: Study
+    points: tuple[Kept, ...]
+    """Those that finished or failed, in the grid's order."""
+
+    @property
+    def total(self) -> int:
+        """Points of the whole grid."""
+        return math.prod(len(axis.values) for axis in self.study.axes) * len(self.study.seeds)
+
+    @property
+    def failed(self) -> int:
+        """Points that could not be trained."""
+        return sum(point.status == "failed" for point in self.points)
+
+    @property
+    def carried(self) -> list[str]:
+        """The columns of the gradient that is carried through time, where a point has them."""
+        return [name for name in CARRIED if any(name in (point.flow or {}) for point in self.points)]
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row a point: the value of every axis, the seed, the status, every score."""
+        import pandas as pd
+
+        fields, carried = [axis.field for axis in self.study.axes], self.carried
+        rows = [
+            {
+                **dict(zip(fields, map(cell, point.values), strict=True)),
+                "seed": point.seed,
+                "status": point.status,
+                **{name: point.scores.get(name) for name in SCORES},
+                **{name: (point.flow or {}).get(name) for name in carried},
+                "seconds": point.seconds,
+                "steps": point.steps,
+                "failure": point.failure,
+                "id": point.id,
+            }
+            for point in self.points
+        ]
+        columns = [*fields, "seed", "status", *SCORES, *carried, "seconds", "steps", "failure", "id"]
+        table = pd.DataFrame(rows, columns=columns)
+        return table.astype(dict.fromkeys([*SCORES, *carried], "float64"))
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """One row a combination of the axes: how many seeds, and the metric's mean with its 95 % interval."""
+        return summary(self.table, [axis.field for axis in self.study.axes], self.study.metric)
+
+    @property
+    def report(self) -> Path:
+        """Where the report is, or would be: `twofold report STUDY` writes it."""
+        return self.path / REPORT
+
+    def write_table(self) -> Path:
+        """Write `results.csv`, and return its path."""
+        write_whole(self.path / RESULTS, self.table.to_csv(index=False, lineterminator="\n").encode())
+        return self.path / RESULTS
+
+    def to_json(self) -> dict[str, Any]:
+        """What `twofold study --json` prints: the means, and where the rest is."""
+        return {
+            "study": str(self.path),
+            "title": self.study.heading,
+            "engine": self.study.engine,
+            "metric": self.study.metric,
+            "points": self.total,
+            "finished": len(self.points) - self.failed,
+            "failed": self.failed,
+            "results": [{key: _finite(value) for key, value in row.items()} for row in self.summary.to_dict("records")],
+            "table": str(self.path / RESULTS),
+            "report": str(self.report),
+        }
+
+    def __repr__(self) -> str:
+        return f"<StudyResult {self.path}: {len(self.points)} of {self.total} points, {self.failed} failed>"
+
+    def _repr_html_(self) -> str:
+        head = f"<b>{html.escape(self.study.heading)}</b>: mean {metric_name(self.study.metric)}, 95 % interval"
+        return f"{head} (<code>{html.escape(str(self.path))}</code>){self.summary.to_html(index=False, na_rep='–')}"
+
+
+def open_study(path: str | Path) -> StudyResult:
+    """Open a study folder, whole or not. Raises `StudyError` for one that is missing."""
+    folder = Path(path)
+    if not folder.is_dir():
+        raise StudyError(f"no study folder {path}; `twofold study` makes one")
+    study = read_study(folder)
+    return StudyResult(folder, study, tuple(read_points(folder, study)))
+
+
+def metric_name(metric: str) -> str:
+    """`test accuracy`."""
+    return metric.replace("_", " ").replace("train ", "training ")
+
+
+def best_words(metric: str, best: float | None) -> str:
+    """`best test accuracy 0.9850`, or nothing."""
+    return "" if best is None else f"best {metric_name(metric)} {best:.4f}"
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def cell(value: Any) -> Any:
+    """A cell of a table holds a number or a text; what is more is written as JSON."""
+    return json.dumps(value) if isinstance(value, list | tuple | Mapping) else value

@@ -1,0 +1,125 @@
+"""What a study is: frozen data that spans a grid over fields of a recipe and over seeds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from twofold.errors import did_you_mean
+from twofold.recipe.base import Part
+from twofold.runs import SCORES
+
+RECIPE = "recipe"
+"""The field that says which recipe is trained."""
+SEED = "training.seed"
+TOP = ("title", "recipe", "engine", "metric", "seeds", "set", "axes")
+"""The keys of a study, for people."""
+
+
+class Axis(Part):
+    """One field of the recipe, and the values that it takes."""
+
+    field: Annotated[str, Field(min_length=1)]
+    """The path of a key, `optimizer.lr` or `layers.0.units`, or `recipe`: which recipe."""
+    values: Annotated[tuple[Any, ...], Field(strict=False, min_length=1)]
+    """What it takes in turn: numbers, texts, or whole tables."""
+    label: str = ""
+    """What the report calls it; the field where left out."""
+
+    @classmethod
+    def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
+        """A value is given once."""
+        found, seen = [], list[Any]()
+        for value in values.get("values") or ():
+            if value in seen:
+                found.append(f"axis `{values.get('field')}` takes the value {shown(value)} twice")
+            seen.append(value)
+        return found
+
+    @property
+    def name(self) -> str:
+        """The label, or the field."""
+        return self.label or self.field
+
+    @property
+    def numeric(self) -> bool:
+        """Whether every value is a number."""
+        return all(isinstance(value, int | float) and not isinstance(value, bool) for value in self.values)
+
+
+class Study(Part):
+    """Every combination of the values of the axes, each with every seed, in one engine."""
+
+    title: str = ""
+    """One line for people."""
+    name: str = "study"
+    """The file's name without its ending, where it gives none."""
+    recipe: Annotated[str, Field(min_length=1)] | None = None
+    """A built-in recipe, or a file: a relative path starts at the study's own folder. An axis `recipe` takes its
+    place."""
+    engine: Literal["numpy", "torch"] = "numpy"
+    """Which engine trains."""
+    metric: str = "test_accuracy"
+    """The score that the report compares."""
+    seeds: tuple[int, ...] = (0,)
+    """Of initial weights, order and masks: a number n for 0 to n − 1, or a list."""
+    settings: dict[str, Any] = Field(alias="set", default={})
+    """Keys of the recipe by their paths, for every point: what `--set` does."""
+    axes: Annotated[tuple[Axis, ...], Field(strict=False)] = ()
+    """What is varied; none: only the seed is."""
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _seeds(cls, seeds: Any) -> tuple[int, ...]:
+        listed = range(seeds) if _whole(seeds) else seeds
+        good = isinstance(listed, list | tuple | range) and all(_whole(seed) and seed >= 0 for seed in listed)
+        if not good or not listed or len(set(listed)) < len(listed):
+            raise ValueError(
+                "`seeds` must be a whole number of at least 1, or a list of different whole numbers from 0; "
+                f"got {shown(seeds)}"
+            )
+        return tuple(listed)
+
+    @field_validator("metric")
+    @classmethod
+    def _metric(cls, metric: str) -> str:
+        if metric not in SCORES:
+            raise ValueError(f"unknown metric `{metric}`; {did_you_mean(metric, SCORES)}")
+        return metric
+
+    @classmethod
+    def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
+        """A key is set in one place."""
+        fields, settings = [axis.field for axis in values["axes"]], values["settings"]
+        found = [
+            f"two axes have the same field `{field}`" for field in dict.fromkeys(fields) if fields.count(field) > 1
+        ]
+        found += [f"`{field}` is set and is an axis too; take it out of one" for field in fields if field in settings]
+        if SEED in fields or SEED in settings:
+            found.append(f"`{SEED}` of each point comes from `seeds`; give `seeds` in its place")
+        if values["recipe"] is None and RECIPE not in fields:
+            found.append("a study wants a `recipe`, or an axis with the field `recipe`")
+        return found
+
+    @property
+    def heading(self) -> str:
+        """The title, or what is varied."""
+        return self.title or f"{self.name} against {', '.join([axis.name for axis in self.axes] or ['the seed'])}"
+
+
+def shown(value: Any) -> str:
+    """A value as JSON: short, and alike wherever it stands."""
+    return json.dumps(list(value) if isinstance(value, range | tuple) else value, ensure_ascii=False, default=str)
+
+
+def words(axes: Sequence[Axis], values: Sequence[Any], seed: int | None = None) -> str:
+    """A place in the grid: `optimizer.lr = 0.1, data.noise = 0.2, seed 3`."""
+    parts = [f"{axis.field} = {shown(value)}" for axis, value in zip(axes, values, strict=True)]
+    return ", ".join(parts + ([] if seed is None else [f"seed {seed}"]))
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
