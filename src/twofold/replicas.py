@@ -42,7 +42,8 @@ def together(recipes: Sequence[Recipe]) -> bool:
     """Whether networks of these recipes can be trained at once: they differ in the keys of `VARIED` alone."""
     first = recipes[0]
     training = first.training
-    plain = not (first.augmentation.any or training.ema or training.patience or training.keep == "best")
+    judged = training.flip_test or training.patience or training.keep == "best"
+    plain = not (first.augmentation.any or training.ema or judged)
     written = plain and all(isinstance(layer, REPLICABLE) for layer in first.layers)
     return written and all(_common(recipe) == _common(first) for recipe in recipes)
 

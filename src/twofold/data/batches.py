@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -56,7 +57,8 @@ class Batches:
         self.train = train
         self.seed = training.seed
         self.dtype = np.dtype(training.dtype)
-        self.size = training.batch(len(train))
+        endless = train.draw is not None and training.batch_size != "full"
+        self.size = training.batch(sys.maxsize if endless else len(train))
         _check_batch_of_one(recipe, len(train), self.size)
         self.steps_per_epoch = math.ceil(len(train) / self.size)
         length = training.length(len(train))

@@ -16,6 +16,8 @@ from twofold.recipe.data import MOST_DIFFERENT, Palindromes
 from twofold.streams import stream
 
 DIGITS = 10
+ROUNDING = 1e-9
+"""Of shares that are added up; less than one step of a training."""
 SHOWN = 1000
 """Of palindromes without end, so many are drawn once, to measure loss and accuracy in training on."""
 
@@ -50,10 +52,11 @@ class Draw:
         return encoded(drawn(rng, length, samples, held_out), length, self.spec.encoding)
 
     def _length(self, progress: float) -> int:
+        end = 0.0
         for length, share in self.spec.grow:
-            if progress < share:
+            end += share
+            if progress < end - ROUNDING:
                 return length
-            progress -= share
         return self.spec.length
 
 

@@ -71,11 +71,11 @@ class Layout:
 
 @final
 class NumpyStep:
-    """The record of a step: references until a field is read. See `twofold.engine.Step`."""
+    """The record of a step: references until a field is read. See `twofold.engine.Step`. Replicas have a loss each."""
 
     __slots__ = ("_engine", "_gradient", "_outputs", "loss")
 
-    def __init__(self, engine: NumpyEngine, outputs: list[Array], loss: float, gradient: Array) -> None:
+    def __init__(self, engine: NumpyEngine, outputs: list[Array], loss: Any, gradient: Array) -> None:
         self._engine = engine
         self._outputs = outputs
         self._gradient = gradient

@@ -49,7 +49,7 @@ class InParts:
         return ThroughTime(*(np.concatenate(arrays, axis=1) for arrays in zip(*found, strict=True)))
 
     def _split(self, a: Array) -> list[Array]:
-        return np.array_split(a, self.parts)
+        return np.array_split(a, max(1, min(self.parts, len(a))))  # none of nothing
 
     def _each(self, call: Callable[[Any], T], items: Sequence[Any]) -> list[T]:
         """The first here, the others in threads that wait for them."""

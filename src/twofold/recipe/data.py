@@ -232,7 +232,8 @@ MOST_DIFFERENT = 10**6
 """Palindromes that are numbered one by one; more are drawn and looked up."""
 
 
-def _count(number: int) -> str:
+def count_text(number: int) -> str:
+    """`9,999,000`; of large numbers the power of ten that is nearest."""
     return f"{number:,}" if number < 10**12 else f"10^{round(math.log10(number))}"
 
 
@@ -287,9 +288,14 @@ class Palindromes(DataSpec):
     def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
         try:
             spec = cls.model_construct(**{**values, "grow": tuple(map(tuple, values.get("grow") or ()))})
-            return [*spec._too_many(), *spec._growth()]
+            return [*spec._none_to_spare(), *spec._too_many(), *spec._growth()]
         except (TypeError, ValueError, AttributeError):  # a value of another type, which has a fault of its own
             return []
+
+    def _none_to_spare(self) -> list[str]:
+        if self.length != 2 or not self.validation:
+            return []
+        return ["`validation`: of palindromes of two digits there are ten, one a class: none can be held out"]
 
     def _too_many(self) -> list[str]:
         held_out, samples = sum(self.held_out.values()), self.samples
@@ -297,12 +303,14 @@ class Palindromes(DataSpec):
         if self.replacement or not 2 <= self.length <= LONGEST:
             return []
         if samples is None and left > MOST_DIFFERENT:
-            return [f"`samples` must say how many of the {_count(left)} palindromes to train on; none is drawn again"]
+            return [
+                f"`samples` must say how many of the {count_text(left)} palindromes to train on; none is drawn again"
+            ]
         if samples is None or samples <= left:
             return []
         return [
-            f"`samples`: there are {_count(self.existing)} palindromes of {self.length} digits, {held_out:,} of them "
-            f"held out: at most {_count(left)} different ones to train on; got {samples:,}"
+            f"`samples`: there are {count_text(self.existing)} palindromes of {self.length} digits, {held_out:,} of "
+            f"them held out: at most {count_text(left)} different ones to train on; got {samples:,}"
         ]
 
     def _growth(self) -> list[str]:
@@ -313,6 +321,11 @@ class Palindromes(DataSpec):
             found.append("the shares of `grow` must add up to less than 1, so that some steps train on `length`")
         if any(length >= self.length for length in lengths):
             found.append(f"every length of `grow` must be below `length`, {self.length}; got {max(lengths)}")
+        if self.grow and self.standardize not in ("none", "global"):
+            found.append(
+                "`grow` changes how many digits there are to standardize one by one; "
+                f'got `standardize = "{self.standardize}"`'
+            )
         return found
 
 

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 from twofold.arrays import Array
 from twofold.data.palindromes import different, drawn, encoded, held_out_halves, palindrome
 from twofold.errors import UserError
-from twofold.recipe.data import Palindromes
+from twofold.recipe.data import LONGEST, MOST_DIFFERENT, Palindromes, count_text
 from twofold.streams import stream
 
 
@@ -25,11 +25,13 @@ class PalindromeDataset(Dataset[tuple[Array, int]]):
     x holds the digits as numbers, (128, 4) float32, or (128, 4, 10) with `one_hot`; y is (128,), int64.
 
     Without `total_len` the set has no end: item k is drawn from a generator of its own, the same whenever it is asked
-    for, in whatever process. With `total_len` it holds so many; with `replacement=False` no two of them are equal.
+    for, in whatever process. With `total_len` it holds so many; with `replacement=False` no two of them are equal, and
+    without `total_len` they are all that are left.
     `train=False` gives those that the training set of the same length and seed never shows: a fifth of all there are,
     and at most 1000. Of length 2 none can be spared.
 
-    Raises `UserError` for a length below 2, and where more different palindromes are asked for than there are.
+    Raises `UserError` for a length below 2 or above 1000, and where more different palindromes are asked for than there
+    are.
     """
 
     def __init__(
@@ -51,22 +53,25 @@ class PalindromeDataset(Dataset[tuple[Array, int]]):
             if not len(held_out):
                 raise UserError("of palindromes of two digits there are ten, one a class: none can be held out")
             self._halves = held_out[:total_len]
-        elif total_len is not None and not replacement:
+        elif not replacement:
             left = spec.existing - len(held_out)
-            if total_len > left:
+            if total_len is None and left > MOST_DIFFERENT:
+                raise UserError(
+                    f"`total_len` must say how many of the {count_text(left)} palindromes; none is drawn again"
+                )
+            if total_len is not None and total_len > left:
                 raise UserError(
                     f"there are {spec.existing:,} palindromes of {seq_length} digits, {len(held_out):,} of them held "
                     f"out: `total_len` is at most {left:,} without replacement; got {total_len:,}"
                 )
-            self._halves = different(stream(seed, "palindromes to train on"), seq_length, total_len, self._held_out)
+            rng = stream(seed, "palindromes to train on")
+            self._halves = different(rng, seq_length, total_len or left, self._held_out)
         self._length = total_len if self._halves is None else len(self._halves)
 
     def __len__(self) -> int:
         return sys.maxsize if self._length is None else self._length
 
     def __getitem__(self, index: int) -> tuple[Array, int]:
-        if not 0 <= index < len(self):  # what ends a loop over the set itself
-            raise IndexError(f"there are {len(self)} palindromes; got index {index}")
         x, target = encoded(self._half(index)[None], self.seq_length, "one_hot" if self.one_hot else "index")
         return x[0], int(target[0])
 
@@ -76,13 +81,17 @@ class PalindromeDataset(Dataset[tuple[Array, int]]):
         return palindrome(half[None], self.seq_length)[0].astype(np.float32)
 
     def _half(self, index: int) -> Array:
+        if not 0 <= index < len(self):  # what ends a loop over the set itself
+            raise IndexError(f"there are {len(self)} palindromes; got index {index}")
         if self._halves is not None:
             return self._halves[index]
         return drawn(stream(self.seed, "palindrome", index), self.seq_length, 1, self._held_out)[0]
 
 
 def _spec(seq_length: int, total_len: int | None) -> Palindromes:
-    for name, value, least in (("seq_length", seq_length, 2), ("total_len", total_len, 1)):
-        if value is not None and not (isinstance(value, int) and value >= least):
+    for name, value, least in (("seq_length", seq_length, 2), ("total_len", 1 if total_len is None else total_len, 1)):
+        if not (isinstance(value, int) and value >= least):
             raise UserError(f"`{name}` must be a whole number of at least {least}; got {value!r}")
+    if seq_length > LONGEST:
+        raise UserError(f"`seq_length` must be a whole number of at most {LONGEST}; got {seq_length}")
     return Palindromes(length=seq_length)
