@@ -98,6 +98,20 @@ longest that was published for a trained tanh network is 50, in one run.
 
 {_longest(limits)} [The table of all points](pictures/palindrome-limits.csv).
 
+## In a PyTorch loop of one's own
+
+```python
+from torch.utils.data import DataLoader
+
+from twofold import PalindromeDataset
+
+train = PalindromeDataset(5)                          # without end; total_len=600 holds so many
+test = PalindromeDataset(5, train=False)              # those that `train` never shows
+x, y = next(iter(DataLoader(train, batch_size=128)))
+print(x.shape, y.shape, len(test))                    # torch.Size([128, 4]) torch.Size([128]) 200
+print(train.generate_palindrome())                    # all five digits
+```
+
 Measured with {machine()}.
 """
 

@@ -45,7 +45,7 @@ def test_every_command_of_the_tool_is_in_the_readme(command) -> None:
 def test_a_command_of_the_readme_runs(command, in_tmp: Path, line: str) -> None:
     words = shlex.split(line)[1:]
     if words[0] in {"run", "study"}:
-        words += ["--set", "training.epochs=2"]
+        words += ["--set", "training.steps=2" if "palindrome" in words else "training.epochs=2"]
     if words[0] == "report":
         twofold.run("moons", overrides={"training.epochs": 1}, out=words[1])
     done = command(*words)
@@ -121,6 +121,12 @@ def test_the_study_of_the_readme_prints_such_a_table(command, in_tmp: Path) -> N
     assert rows[-3:] == shown.splitlines()[-3:]
 
 
+def test_the_python_of_the_palindromes_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "palindromes.md").read_text("utf-8"), re.DOTALL)
+    exec(code, {})
+    assert "torch.Size([128, 4])" in capsys.readouterr().out
+
+
 def test_make_targets_of_the_readme_exist() -> None:
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     assert set(re.findall(r"make (\w+)", README)) <= targets
@@ -133,7 +139,7 @@ def test_the_reference_has_every_table_of_a_recipe() -> None:
 
 
 def test_figures_of_the_readme_are_those_of_the_benchmarks() -> None:
-    for name in ("small", "mnist", "images"):
+    for name in ("small", "mnist", "images", "recurrent"):
         page = (ROOT / "docs" / "benchmarks" / f"{name}.md").read_text("utf-8")
         rows = [line for line in page.splitlines() if line.startswith("|")]
         assert len(rows) > 3
