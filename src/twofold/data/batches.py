@@ -113,7 +113,8 @@ class Batches:
         def gather(first: int) -> Iterable[Gathered]:
             start = epoch * self.steps_per_epoch + first
             if train.draw is not None:
-                return [self._drawn(train.draw, step) for step in range(start, min(start + batches, self.steps))]
+                stop = min(first + batches, self.steps_per_epoch) - first + start
+                return [self._drawn(train.draw, step) for step in range(start, min(stop, self.steps))]
             chosen = order[first * size : (first + batches) * size]
             x, y = np.take(train.x, chosen, axis=0, mode="clip"), train.y[chosen]
             if self.vary is None:

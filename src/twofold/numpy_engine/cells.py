@@ -105,12 +105,13 @@ class Lstm:
         """All four gates at once: σ by way of tanh, of half the sum."""
         np.add(a, c, out=c)
         i, f, g, o = _blocks(c, 4)
-        for gate in (i, f, o):
-            gate *= 0.5
+        sigmoids = c[..., : 2 * h.shape[-1]], o
+        for gates in sigmoids:
+            gates *= 0.5
         np.tanh(c, out=c)
-        for gate in (i, f, o):
-            gate *= 0.5
-            gate += 0.5
+        for gates in sigmoids:
+            gates *= 0.5
+            gates += 0.5
         before = np.zeros_like(h) if memory is None else memory
         after = f * before
         after += i * g

@@ -46,7 +46,8 @@ class Recurrent:
 
     def forward(self, params: Arrays, x: Sequences, mode: Mode) -> tuple[Array, Unrolled]:
         """h after the last step, or after every one."""
-        W, lead = params["weight_hh"].swapaxes(-1, -2), params["weight_hh"].ndim - 2
+        lead = params["weight_hh"].ndim - 2
+        W = np.ascontiguousarray(params["weight_hh"].swapaxes(-1, -2))  # read at every step
         steps = x.shape[-2]
         a = _input_part(params, x, self.cell.apart)
         h = np.empty((steps + 1, *x.shape[:-2], W.shape[-2]), x.dtype)
