@@ -1,9 +1,9 @@
 # make demo    set up, train the digits twice, write the report
 # make test    set up, run the whole suite
 # make check   ruff, pyright, import-linter
-# make bench   speed, side by side with the peers; writes docs/benchmarks/{small,mnist,images}.md
+# make bench   speed, side by side with the peers; writes docs/benchmarks/{small,mnist,images,recurrent}.md
 # make torture the long proofs: every built-in recipe over 50 or 200 steps; writes docs/benchmarks/verification.md
-# make results the built-in recipes that take minutes (two hours in all); writes docs/results.md
+# make results the built-in recipes that take minutes (two hours in all); writes docs/results.md, docs/palindromes.md
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -28,12 +28,14 @@ bench: $(READY)
 	$(BIN)/python benchmarks/small.py
 	$(BIN)/python benchmarks/mnist.py
 	$(BIN)/python benchmarks/images.py
+	$(BIN)/python benchmarks/recurrent.py
 
 torture: $(READY)
 	$(BIN)/python benchmarks/verification.py
 
 results: $(READY)
 	$(BIN)/python benchmarks/results.py
+	$(BIN)/python benchmarks/palindromes.py
 
 pictures: $(READY)
 	$(BIN)/python docs/pictures/make.py

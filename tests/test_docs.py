@@ -12,6 +12,9 @@ from PIL import Image
 
 import twofold
 from twofold.recipe import Recipe
+from twofold.study import load_study
+from twofold.study.grid import plan
+from twofold.study.spec import TOP
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -41,8 +44,8 @@ def test_every_command_of_the_tool_is_in_the_readme(command) -> None:
 @pytest.mark.parametrize("line", COMMANDS)
 def test_a_command_of_the_readme_runs(command, in_tmp: Path, line: str) -> None:
     words = shlex.split(line)[1:]
-    if words[0] == "run":
-        words += ["--set", "training.epochs=2"]
+    if words[0] in {"run", "study"}:
+        words += ["--set", "training.steps=2" if "palindrome" in words else "training.epochs=2"]
     if words[0] == "report":
         twofold.run("moons", overrides={"training.epochs": 1}, out=words[1])
     done = command(*words)
@@ -81,6 +84,49 @@ def test_the_recipes_of_the_readme_run(command, in_tmp: Path) -> None:
     assert command("run", "photos.toml", "--quiet").status == 0
 
 
+def _studies(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / "docs" / "studies.md").read_text("utf-8"), re.DOTALL)
+
+
+def test_the_file_of_the_studies_page_is_read_and_its_fault_told_as_it_says(command, in_tmp: Path) -> None:
+    (study,) = _studies("toml")
+    Path("rates.toml").write_text(study)
+    assert len(plan(load_study("rates.toml"))) == 30
+    Path("rates.toml").write_text(study.replace("0.1]", "-0.1]"))
+    assert command("study", "rates.toml").err == _studies("text")[0]
+
+
+def test_the_studies_page_has_every_key_and_score() -> None:
+    page = (ROOT / "docs" / "studies.md").read_text("utf-8")
+    for key in TOP:
+        assert f"| `{key}` |" in page
+
+
+def test_the_python_of_the_studies_page_runs(in_tmp: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = _studies("python")
+    exec(code, {})
+    assert "optimizer.lr" in capsys.readouterr().out
+    assert Path("studies/moons/report.html").is_file()
+
+
+def test_the_study_of_the_readme_prints_such_a_table(command, in_tmp: Path) -> None:
+    line = next(line for block in _blocks("sh") for line in block.splitlines() if "study" in line)
+    done = command(*shlex.split(line)[1:], "--set", "training.epochs=1")
+    (shown,) = (block for block in _blocks("text") if "studies/" in block)
+    rows = [text.rstrip() for text in done.out.splitlines()]
+    figures = r"\d\.\d{4}"
+    assert [re.sub(figures, "", text) for text in rows[:4] if text] == [
+        re.sub(figures, "", text) for text in shown.splitlines()[:4] if text
+    ]
+    assert rows[-3:] == shown.splitlines()[-3:]
+
+
+def test_the_python_of_the_palindromes_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "palindromes.md").read_text("utf-8"), re.DOTALL)
+    exec(code, {})
+    assert "torch.Size([128, 4])" in capsys.readouterr().out
+
+
 def test_make_targets_of_the_readme_exist() -> None:
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     assert set(re.findall(r"make (\w+)", README)) <= targets
@@ -93,7 +139,7 @@ def test_the_reference_has_every_table_of_a_recipe() -> None:
 
 
 def test_figures_of_the_readme_are_those_of_the_benchmarks() -> None:
-    for name in ("small", "mnist", "images"):
+    for name in ("small", "mnist", "images", "recurrent"):
         page = (ROOT / "docs" / "benchmarks" / f"{name}.md").read_text("utf-8")
         rows = [line for line in page.splitlines() if line.startswith("|")]
         assert len(rows) > 3

@@ -24,6 +24,7 @@ WRONG = "Most confidently wrong"
 HEADINGS = {
     "digits": [*BEGIN, FIRST, PREDICTIONS, WRONG, *END],
     "conv": [*BEGIN, FIRST, "One image, layer by layer", PREDICTIONS, WRONG, *END],
+    "palindrome": [*BEGIN, "The gradient through time", *END],
     "moons": [*BEGIN, "Points and decision boundary", *END],
     "failed": [*BEGIN, "Points", "Circumstances"],
     "study": ["Results", "Along each axis", "Failed points", "Circumstances"],
@@ -58,6 +59,8 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     twofold.run("digits", overrides=SHORT, out=folder / "digits")
     twofold.run("digits", overrides=SHORT | {"layers": LAYERS}, out=folder / "conv")
     twofold.run("moons", overrides=SHORT, out=folder / "moons")
+    steps = {"training.steps": 30, "training.gradient_flow": True}
+    twofold.run("palindrome", overrides=steps, out=folder / "palindrome")
     with pytest.raises(TrainingDivergedError):
         twofold.run("moons", overrides={"optimizer.lr": 1e20}, out=folder / "failed")
     study = twofold.run_study("moons", axes=RATES, seeds=2, overrides=SHORT, out=folder / "study", jobs=2)

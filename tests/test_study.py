@@ -128,6 +128,14 @@ def test_points_that_differ_in_seed_and_rate_alone_go_together(name: str) -> Non
         assert len({load_recipe(point.recipe, plain).model_dump_json() for point in group}) == 1
 
 
+def test_points_that_are_not_trained_at_once_are_kept_one_by_one() -> None:
+    """Large networks gain nothing as replicas: a study that is stopped loses one point, not a group."""
+    layers = [{"kind": "conv2d", "channels": 2, "kernel": 3}, {"kind": "flatten"}, {"kind": "dense", "units": 10}]
+    for recipe, overrides in (("palindrome-20", {}), ("digits", {"layers": layers})):
+        planned = plan(load_study(recipe, seeds=6, overrides=overrides))
+        assert [len(group) for group in groups(planned, "numpy", 1)] == [1] * 6
+
+
 @pytest.mark.parametrize("name", titles())
 def test_a_built_in_study_is_sound(name: str) -> None:
     built = load_study(name).study
@@ -229,6 +237,13 @@ WRONG: dict[str, tuple[str, list[str], list[str]]] = {
     "a metric of samples that are not held out": (
         "moons", ["--axis", "data.noise=0.1", "--metric", "validation_loss"],
         ["--metric: `validation_loss` wants validation samples; there are none at data.noise = 0.1"],
+    ),
+    "a test score without a test set": (
+        "moons", ["--set", "data.test=0.0"],
+        ["error: moons: `test_accuracy` wants test samples; there are none\n  Set data.test, or choose another"],
+    ),
+    "a name that leads elsewhere": (
+        'name = "../up"\n' + FILE, [], ["s.toml:1: `name` must be fit for a folder: no slash, no point in front; got"],
     ),
     "no TOML": ("seeds = ", [], ["s.toml: not valid TOML: "]),
     "an axis without values": ("moons", ["--axis", "lr"], ["--axis wants KEY=VALUE, as in optimizer.lr=0.01,0.1"]),
@@ -442,6 +457,15 @@ def test_a_folder_with_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match=r"notes.txt is a file and no folder; choose another --out"):
         study(tmp_path / "notes.txt")
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_what_a_killed_process_left_is_tidied_and_a_file_of_ones_own_is_not(tmp_path: Path) -> None:
+    points = study(tmp_path / "s").path / "points"
+    for name in ("0123456789abcdef.started", ".0123456789abcdef.json.77.tmp", "mine.json"):
+        (points / name).write_text("half")
+    study(tmp_path / "s")
+    assert (points / "mine.json").read_text() == "half"
+    assert len(list(points.iterdir())) == 7
 
 
 def test_a_folder_can_be_copied_and_opened(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_a_study_writes_table_and_report(command, in_tmp: Path) -> None:
     done = command("study", "moons", *AXES, *SHORT)
     assert done.status == 0, done.err
     for words in (
-        "moons against optimizer.lr and data.noise",
+        "moons against optimizer.lr, data.noise",
         "points: 8 points",
         "table: studies/moons/results.csv",
         "report: studies/moons/report.html",
@@ -132,9 +132,9 @@ def test_help_has_an_example_that_runs(command, in_tmp: Path) -> None:
 
 # Stopped
 
-NOISES = ",".join(f"0.{i}" for i in range(1, 9))
+NOISES = ",".join(f"0.{i}" for i in range(1, 7))
 LONG = [*TWOFOLD, "study", "moons", "--axis", f"data.noise={NOISES}", "--jobs", "2", "--out", "here", "--quiet"]
-LONG += ["--set", "training.epochs=150", "--set", "training.evaluate_every=50"]
+LONG += ["--set", "training.epochs=100", "--set", "training.evaluate_every=50"]
 
 
 def _wait(until: Callable[[], bool], what: str) -> None:
@@ -164,20 +164,18 @@ def _gone(pid: int) -> bool:
 
 
 def test_a_killed_study_goes_on_where_it_was(in_tmp: Path) -> None:
-    """Each point is there exactly once, those before the kill are not touched, and no process is left behind."""
+    """Each point is there exactly once, and those that were there are not touched."""
     folder = in_tmp / "here"
-    process = subprocess.Popen(LONG)
+    process = subprocess.Popen(LONG, stderr=subprocess.DEVNULL)
     _wait(lambda: len(_points(folder)) >= 2, "two points")
     process.kill()
     process.wait(timeout=60)
     workers = _workers(folder)
-    kept = {path: path.stat().st_mtime_ns for path in _points(folder)}
-    assert 2 <= len(kept) < 8
-    assert workers
     _wait(lambda: all(map(_gone, workers)), "the end of the workers")
-    assert {path: path.stat().st_mtime_ns for path in _points(folder)} == kept
+    kept = {path: path.stat().st_mtime_ns for path in _points(folder)}
+    assert 2 <= len(kept) < 6
     subprocess.run(LONG, check=True)
-    assert len(_points(folder)) == 8
+    assert len(_points(folder)) == 6
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     table = pd.read_csv(folder / "results.csv")
     assert list(table["data.noise"]) == [float(noise) for noise in NOISES.split(",")]
@@ -201,14 +199,26 @@ def test_a_worker_that_is_killed_is_told_and_its_point_run_again(in_tmp: Path) -
     assert set(table["status"]) == {"ok"}
 
 
+ENDLESS = ["study", "moons", "--axis", "training.epochs=1,2,3,1000000", "--jobs", "2", "--out", "here"]
+
+
+def test_a_killed_study_leaves_no_process_behind(in_tmp: Path) -> None:
+    folder = in_tmp / "here"
+    process = subprocess.Popen([*TWOFOLD, *ENDLESS], stderr=subprocess.DEVNULL)
+    _wait(lambda: len(_points(folder)) == 3 and bool(_workers(folder)), "three points")
+    process.kill()
+    process.wait(timeout=60)
+    _wait(lambda: all(map(_gone, _workers(folder))), "the end of the worker")
+    assert len(_points(folder)) == 3
+
+
 @pytest.mark.parametrize("heard", ["by the process", "by its whole group"])
 def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(in_tmp: Path, heard: str) -> None:
     folder = in_tmp / "here"
-    words = ["study", "moons", "--axis", "training.epochs=1,2,3,1000000", "--jobs", "2", "--out", "here"]
     # What runs in the background of a shell ignores Ctrl-C, and so would its children.
     hearing = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     process = subprocess.Popen(
-        [*TWOFOLD, *words], stderr=subprocess.PIPE, text=True, preexec_fn=hearing, start_new_session=True
+        [*TWOFOLD, *ENDLESS], stderr=subprocess.PIPE, text=True, preexec_fn=hearing, start_new_session=True
     )
     _wait(lambda: len(_points(folder)) == 3 and bool(_workers(folder)), "three points")
     workers = _workers(folder)
@@ -226,7 +236,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(in_tmp: Path, heard
 
 
 def test_a_second_process_is_refused(command, in_tmp: Path) -> None:
-    process = subprocess.Popen(LONG)
+    process = subprocess.Popen(LONG, stderr=subprocess.DEVNULL)
     try:
         _wait(lambda: bool(_workers(in_tmp / "here")), "a worker")
         done = command(*LONG[3:])

@@ -128,6 +128,12 @@ def test_the_gradient_that_is_carried_through_time_is_drawn_where_there_is_one(t
     assert "A gradient of 0" not in found.words
 
 
+def test_the_gradient_of_a_point_that_failed_is_left_out(tmp_path: Path) -> None:
+    result = study(tmp_path / "s", trainers.flowing)
+    failed = tuple(point.model_copy(update={"status": "failed", "scores": {}}) for point in result.points)
+    assert labels(page(StudyResult(result.path, result.study, failed))) == []
+
+
 def test_a_metric_on_published_data_names_them_in_full(tmp_path: Path) -> None:
     result = study(tmp_path / "s")
     named = [point.model_copy(update={"data": "MNIST (copies)"}) for point in result.points]

@@ -1,7 +1,7 @@
 """The only place that builds engines and hands them to a loop: run a recipe, verify it, restore an engine."""
 
 from twofold.api.building import Overrides, Silent, Watcher, build_engine, prepare, restore
-from twofold.api.points import Point, train_points
+from twofold.api.points import Point, at_once, train_points
 from twofold.api.running import run
 from twofold.api.verifying import Verification, verify
 
@@ -11,6 +11,7 @@ __all__ = [
     "Silent",
     "Verification",
     "Watcher",
+    "at_once",
     "build_engine",
     "prepare",
     "restore",

@@ -14,7 +14,7 @@ from twofold.data import Batches, Dataset, load_data
 from twofold.flow import Flow, carried, flow_batch, measure_flow
 from twofold.numpy_engine import LOSSES, NumpyEngine
 from twofold.recipe import Recipe
-from twofold.replicas import StackedBatches, many, stacked, together, train_replicas
+from twofold.replicas import StackedBatches, many, pays, stacked, together, train_replicas
 from twofold.replicas import scorer as replicas_scorer
 from twofold.runs import SCORES
 from twofold.training import Outcome, Row, Validation, evaluation_batch, train
@@ -38,15 +38,20 @@ class Point:
     reaches the first (`carried_before`, `carried_after`), spectral radius and largest singular value of W_hh."""
 
 
+def at_once(recipes: Sequence[Recipe], engine: str) -> bool:
+    """Whether these are trained as replicas, by the NumPy engine: they are alike, and small enough for it to pay."""
+    return engine == "numpy" and len(recipes) > 1 and pays(recipes[0]) and together(recipes)
+
+
 def train_points(recipes: Sequence[Recipe], engine: str) -> list[Point]:
     """Train each recipe in one engine; a loss that diverges is a point's failure and raises nothing.
 
     Recipes that differ in `training.seed` and `optimizer.lr` alone are trained at once in the NumPy engine, where their
-    layers allow it: the same numbers up to rounding, in less time.
+    layers allow it and they are small enough for it to pay: the same numbers up to rounding, in less time.
 
     Raises `DataError` or `UserError` where a recipe cannot be trained at all.
     """
-    if engine == "numpy" and len(recipes) > 1 and together(recipes):
+    if at_once(recipes, engine):
         return _together(recipes)
     points, dataset = list[Point](), None
     for before, recipe in zip((None, *recipes), recipes, strict=False):

@@ -50,7 +50,8 @@ def _progress() -> Iterator[Progress]:
     try:
         yield progress
     finally:
-        progress.stop()
+        if progress.live.is_started:
+            progress.stop()
 
 
 class Bars:

@@ -167,17 +167,15 @@ def print_study(result: StudyResult) -> None:
         table.add_column(heading, justify="right", no_wrap=True)
     for row in ordered.head(MOST_SETTINGS).to_dict("records"):
         values = [Text(str(row[axis.field])) for axis in study.axes]
-        table.add_row(*values, str(row["seeds"]), _number(row["mean"]), f"± {_number(row['mean'] - row['low'])}")
+        half = row["mean"] - row["low"]
+        spread = "–" if math.isnan(half) else f"± {half:.4f}"
+        table.add_row(*values, str(row["seeds"]), _score(None if math.isnan(row["mean"]) else row["mean"]), spread)
     console.print(Text(study.heading, style="bold"), table)
     if len(rows) > MOST_SETTINGS:
         console.print(f"the best {MOST_SETTINGS} of {len(rows):,} settings")
     points = f"{len(result.points):,} points" + (f", {result.failed:,} failed" if result.failed else "")
     for what, value in {"points": points, "table": result.path / "results.csv", "report": result.report}.items():
         console.print(Text(f"{what}: {value}"), soft_wrap=True)
-
-
-def _number(value: float) -> str:
-    return _score(None if math.isnan(value) else value)
 
 
 def _score(value: float | None) -> str:

@@ -45,9 +45,9 @@ def legend(series: Sequence[Series], by: Axis | None) -> tuple[tuple[Markup, str
 
 
 def series_name(by: Axis, index: int, value: Any) -> str:
-    """`noise 0.1`, or the text alone."""
+    """`noise 0.1`; where every value is a text, the text alone."""
     text = tick(value, index)
-    return f"{by.name} {text}" if by.numeric else text
+    return text if all(isinstance(each, str) for each in by.values) else f"{by.name} {text}"
 
 
 def value_words(value: Any) -> str:

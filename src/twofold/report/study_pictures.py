@@ -36,7 +36,8 @@ def _companion(result: StudyResult, axis: Axis | None) -> Axis | None:
 
 
 def _series(result: StudyResult, axis: Axis | None, by: Axis | None, metric: str) -> list[Series]:
-    return series_along(result.table, axis and axis.field, by and by.field, metric, metric in CARRIED)
+    finished = result.table.query("status == 'ok'")
+    return series_along(finished, axis and axis.field, by and by.field, metric, metric in CARRIED)
 
 
 def _against(axis: Axis | None) -> str:

@@ -163,20 +163,20 @@ def claim(folder: Path, study: Study, planned: Sequence[Planned]) -> list[str]:
     Raises `StudyError` where the folder belongs to another study: a folder's points are all of one grid.
     """
     (folder / POINTS).mkdir(exist_ok=True)
-    damaged = []
-    if (folder / STUDY).is_file():
-        there, expected = read_study(folder), {_key(point.values, point.seed): point.id for point in planned}
-        files = sorted((folder / POINTS).glob("*.json"))
-        for path in files:
-            point = read_point(folder, path.stem)
-            if point is None:
-                damaged.append(path)
-            elif expected.get(_key(point.values, point.seed)) != point.id or not _same_grid(there, study):
-                raise StudyError(
-                    f"{folder} belongs to another study: {_difference(there, study)}. "
-                    "Choose another --out, or remove the folder."
-                )
-    for path in [*damaged, *(folder / POINTS).glob("*.started")]:
+    expected = {_key(point.values, point.seed): point.id for point in planned}
+    names, damaged = set(expected.values()), []
+    there = read_study(folder) if (folder / STUDY).is_file() else study
+    for path in sorted((folder / POINTS).glob("*.json")):
+        point = read_point(folder, path.stem)
+        if point is None:
+            damaged += [path] if path.stem in names else []
+        elif expected.get(_key(point.values, point.seed)) != point.id or not _same_grid(there, study):
+            raise StudyError(
+                f"{folder} belongs to another study: {_difference(there, study)}. "
+                "Choose another --out, or remove the folder."
+            )
+    # Markers and half-written files of a process that was killed.
+    for path in [*damaged, *(folder / POINTS).glob("*.started"), *(folder / POINTS).glob(".*.tmp")]:
         path.unlink()
     write_whole(folder / STUDY, dump(study).encode())
     return [path.name for path in damaged]

@@ -11,8 +11,10 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from twofold.api import at_once
 from twofold.errors import Fault, RecipeError, StudyError, UserError, nearest
 from twofold.recipe import Recipe, load_recipe
+from twofold.recipe.data import Images
 from twofold.study.files import Source
 from twofold.study.spec import RECIPE, words
 
@@ -56,7 +58,8 @@ def plan(source: Source) -> list[Planned]:
         try:
             recipes.append((values, _recipe(source, values)))
         except UserError as error:
-            faults |= {str(fault): fault for fault in _faults(source, values, error)}
+            for fault in _faults(source, values, error):
+                faults.setdefault(f"{fault.place} {fault.rule}", fault)
         if len(faults) >= MOST_FAULTS:
             break
     if faults:
@@ -68,15 +71,18 @@ def plan(source: Source) -> list[Planned]:
 
 
 def groups(planned: Iterable[Planned], engine: str, jobs: int) -> list[list[Planned]]:
-    """Points that differ only in seed and learning rate, together; split so that every job has work.
+    """Points that are trained at once, together; split so that every job has work.
 
-    What is handed over together is also kept together: PyTorch, which has nothing to gain, gets one point at a time.
+    What is handed over together is also kept together: what is trained one after another is handed over one by one.
     """
     alike: dict[str, list[Planned]] = {}
     for point in planned:
         alike.setdefault(_digest(point.recipe.model_dump(mode="json", exclude=TOGETHER)), []).append(point)
-    most = MOST_TOGETHER if engine == "numpy" else 1
-    return [part for group in alike.values() for part in _split(group, min(most, math.ceil(len(group) / jobs)))]
+    found = list[list[Planned]]()
+    for group in alike.values():
+        most = MOST_TOGETHER if at_once([point.recipe for point in group], engine) else 1
+        found += _split(group, min(most, math.ceil(len(group) / jobs)))
+    return found
 
 
 def _split(group: Sequence[Planned], size: int) -> Iterator[list[Planned]]:
@@ -112,11 +118,13 @@ def _digest(content: Any) -> str:
 def _check_measured(source: Source, recipes: Sequence[tuple[tuple[Any, ...], Recipe]]) -> None:
     """A score of samples that are not held out would be missing at every point."""
     metric, axes = source.study.metric, source.study.axes
+    split = metric.partition("_")[0]
     for values, recipe in recipes:
-        if metric.startswith("validation") and not recipe.data.validation:
+        # A folder of images may have a test set of its own.
+        if split != "train" and not isinstance(recipe.data, Images) and not getattr(recipe.data, split, True):
             at = f" at {words(axes, values)}" if axes else ""
-            rule = f"`{metric}` wants validation samples; there are none{at}"
-            raise StudyError(str(source.fault(("metric",), rule, "Set data.validation, or choose another metric.")))
+            rule = f"`{metric}` wants {split} samples; there are none{at}"
+            raise StudyError(str(source.fault(("metric",), rule, f"Set data.{split}, or choose another metric.")))
 
 
 def _all_different(source: Source, planned: Sequence[Planned]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
@@ -15,7 +16,8 @@ from twofold.runs import SCORES
 RECIPE = "recipe"
 """The field that says which recipe is trained."""
 SEED = "training.seed"
-TOP = ("title", "recipe", "engine", "metric", "seeds", "set", "axes")
+FOLDER_NAME = r"[^./\\\x00-\x1f][^/\\\x00-\x1f]{0,99}"
+TOP = ("title", "name", "recipe", "engine", "metric", "seeds", "set", "axes")
 """The keys of a study, for people."""
 
 
@@ -82,6 +84,13 @@ class Study(Part):
                 f"got {shown(seeds)}"
             )
         return tuple(listed)
+
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, name: str) -> str:
+        if not re.fullmatch(FOLDER_NAME, name):
+            raise ValueError(f"`name` must be fit for a folder: no slash, no point in front; got {shown(name)[:60]}")
+        return name
 
     @field_validator("metric")
     @classmethod
