@@ -15,10 +15,12 @@ from twofold.arrays import Array, Arrays
 from twofold.data import Batches, random_data
 from twofold.engine import Batch, Engine, State
 from twofold.numpy_engine import NumpyEngine
+from twofold.numpy_engine.cells import Cell, Way
 from twofold.numpy_engine.engine import LAYERS
 from twofold.numpy_engine.layer import Layer, Mode
 from twofold.numpy_engine.losses import Loss, loss_function
 from twofold.numpy_engine.optimizers import Moments, Rule, clip, optimizer
+from twofold.numpy_engine.recurrent import Recurrent
 from twofold.recipe import Recipe
 
 Change = Callable[[Any], Any]
@@ -516,6 +518,217 @@ def averaged_faster(recipe: Recipe) -> Engine:
     return Wrong()  # pyright: ignore[reportReturnType]
 
 
+# Through time: cells and layers with a state
+
+
+@final
+class OtherCell:
+    """A cell with another step forward or back."""
+
+    def __init__(self, cell: Cell, forward: Callable[..., Any] | None = None, backward: Any = None) -> None:
+        self.cell, self.gates, self.apart = cell, cell.gates, cell.apart
+        self.ahead, self.back = forward or cell.forward, backward or cell.backward
+
+    def forward(self, a: Array, c: Array, h: Array, memory: Array | None, out: Array) -> tuple[Array | None, Any]:
+        return self.ahead(a, c, h, memory, out)
+
+    def backward(self, cache: Any, dh: Array, dmemory: Array | None, da: Array, dc: Array) -> Way:
+        return self.back(cache, dh, dmemory, da, dc)
+
+
+@final
+class OtherPass:
+    """A layer with a state whose output, or whose way back, is another function of the parameters and the cache."""
+
+    def __init__(self, layer: Recurrent, y: Callable[..., Array] | None = None, back: Any = None) -> None:
+        self.layer, self.y, self.back = layer, y, back
+
+    def forward(self, params: Arrays, x: Array, mode: Mode) -> tuple[Array, Any]:
+        y, cache = self.layer.forward(params, x, mode)
+        return (self.y(params, cache) if self.y else y), cache
+
+    def backward(
+        self, params: Arrays, cache: Any, dy: Array, wants_dx: bool = True
+    ) -> tuple[Array | None, dict[str, Array]]:
+        return (self.back or self._plain)(self.layer, params, cache, dy)
+
+    @staticmethod
+    def _plain(layer: Recurrent, params: Arrays, cache: Any, dy: Array) -> tuple[Array | None, dict[str, Array]]:
+        return layer.backward(params, cache, dy)
+
+
+def in_cell(wrap: Callable[[Any], Cell]) -> Plant:
+    """In the first layer, which gives its last state."""
+
+    def wrapped(layer: Layer) -> Layer:
+        assert isinstance(layer, Recurrent)
+        return Recurrent(wrap(layer.cell), layer.every)
+
+    return in_layer("0", wrapped)
+
+
+def in_time(**change: Any) -> Plant:
+    return in_layer("0", lambda layer: OtherPass(layer, **change))  # pyright: ignore[reportArgumentType]
+
+
+def with_params(change: Callable[[Arrays], Arrays]) -> Plant:
+    """In the first layer, on the way forward."""
+    return in_layer("0", lambda layer: Forward(layer, lambda params, x, mode: (change(params), x, mode)))
+
+
+def back_with(change: Callable[[Arrays, Any, Array], tuple[Arrays, Any, Array]]) -> Plant:
+    """In the first layer, on the way back."""
+    return in_time(back=lambda layer, params, cache, dy: layer.backward(*change(params, cache, dy)))
+
+
+def written(gates: Array, order: str, wanted: str) -> Array:
+    """The blocks of gates in another order."""
+    blocks = dict(zip(order, np.split(gates, len(order), axis=-1), strict=True))
+    return np.concatenate([blocks[gate] for gate in wanted], axis=-1)
+
+
+def gates_as_i_f_o_g(cell: Cell) -> Cell:
+    """As some books write them."""
+
+    def forward(a: Array, c: Array, h: Array, memory: Any, out: Array) -> Any:
+        return cell.forward(written(a, "ifog", "ifgo"), written(c, "ifog", "ifgo"), h, memory, out)
+
+    return OtherCell(cell, forward)
+
+
+def gates_as_z_r_n(cell: Cell) -> Cell:
+    """As Cho's paper and Keras write them."""
+
+    def forward(a: Array, c: Array, h: Array, memory: Any, out: Array) -> Any:
+        return cell.forward(written(a, "zrn", "rzn"), written(c, "zrn", "rzn"), h, memory, out)
+
+    return OtherCell(cell, forward)
+
+
+def update_gate_turned(cell: Cell) -> Cell:
+    """h = z ⊙ n + (1 − z) ⊙ h(t−1), as in Cho's paper; 1 − σ(s) is σ(−s)."""
+
+    def forward(a: Array, c: Array, h: Array, memory: Any, out: Array) -> Any:
+        sign = np.repeat([1.0, -1.0, 1.0], h.shape[-1])
+        return cell.forward(a * sign, c * sign, h, memory, out)
+
+    return OtherCell(cell, forward)
+
+
+def reset_before_the_product(params: Arrays, cache: Any) -> Array:
+    """n = tanh(W_in x + b_in + W_hn (r ⊙ h) + b_hn): Cho's first version, and Keras' with `reset_after=False`."""
+    h = np.zeros_like(cache.h[0])
+    (W_r, W_z, W_n), (b_r, b_z, b_n) = (np.split(params[f"{name}_hh"], 3) for name in ("weight", "bias"))
+    for x in np.moveaxis(cache.x, -2, 0):
+        a_r, a_z, a_n = np.split(x @ params["weight_ih"].T + params["bias_ih"], 3, axis=-1)
+        r, z = (1 / (1 + np.exp(-a - h @ W.T - b)) for a, W, b in ((a_r, W_r, b_r), (a_z, W_z, b_z)))
+        h = (1 - z) * np.tanh(a_n + (r * h) @ W_n.T + b_n) + z * h
+    return h
+
+
+def begun_at_one(params: Arrays, cache: Any) -> Array:
+    """h(0) = 1."""
+    h = np.ones_like(cache.h[0])
+    for x in np.moveaxis(cache.x, -2, 0):
+        h = np.tanh(x @ params["weight_ih"].T + params["bias_ih"] + h @ params["weight_hh"].T + params["bias_hh"])
+    return h
+
+
+def memory_of_the_batch_before(cell: Cell) -> Cell:
+    """Nobody clears it."""
+    kept: list[Array | None] = [None]
+
+    def forward(a: Array, c: Array, h: Array, memory: Any, out: Array) -> Any:
+        kept[0], cache = cell.forward(a, c, h, kept[0] if memory is None else memory, out)
+        return kept[0], cache
+
+    return OtherCell(cell, forward)
+
+
+def output_without_tanh(cell: Cell) -> Cell:
+    """h = o ⊙ m."""
+
+    def forward(a: Array, c: Array, h: Array, memory: Any, out: Array) -> Any:
+        memory, cache = cell.forward(a, c, h, memory, out)
+        np.multiply(np.split(cache.gates, 4, axis=-1)[3], memory, out=out)
+        return memory, cache
+
+    return OtherCell(cell, forward)
+
+
+def slope_of_the_sum(cell: Cell) -> Cell:
+    """1 − s² in place of 1 − tanh² s."""
+    return OtherCell(
+        cell, backward=lambda cache, dh, dmemory, da, dc: cell.backward(np.arctanh(cache), dh, dmemory, da, dc)
+    )
+
+
+def without_the_way(**left_out: None) -> Callable[[Cell], Cell]:
+    """One of the ways past W_hh is forgotten."""
+
+    def wrap(cell: Cell) -> Cell:
+        return OtherCell(cell, backward=lambda *given: cell.backward(*given)._replace(**left_out))
+
+    return wrap
+
+
+def hidden_gradient_as_the_inputs(cell: Cell) -> Cell:
+    """∂L/∂c is taken for ∂L/∂a, as it is in the other cells."""
+
+    def backward(cache: Any, dh: Array, dmemory: Any, da: Array, dc: Array) -> Way:
+        way = cell.backward(cache, dh, dmemory, da, dc)
+        dc[...] = da
+        return way
+
+    return OtherCell(cell, backward=backward)
+
+
+def last_gradient_at_every_step(layer: Recurrent, params: Arrays, cache: Any, dy: Array) -> Any:
+    """As if the loss read every state."""
+    every = np.repeat(dy[:, None], len(cache.caches), axis=1)
+    return Recurrent(layer.cell, every=True).backward(params, cache, every)
+
+
+def counted_once(layer: Layer) -> Layer:
+    """dW[x] = dy: of a number that stands twice, the last place alone counts."""
+
+    @final
+    class Wrong:
+        def forward(self, params: Arrays, x: Array, mode: Mode) -> tuple[Array, Any]:
+            return layer.forward(params, x, mode)
+
+        def backward(
+            self, params: Arrays, cache: Any, dy: Array, wants_dx: bool = True
+        ) -> tuple[Array | None, dict[str, Array]]:
+            dW = np.zeros_like(params["weight"])
+            dW[cache.astype(int)] = dy
+            return None, {"weight": dW}
+
+    return Wrong()
+
+
+def of_its_own_state(params: Arrays, cache: Any, dy: Array) -> tuple[Arrays, Any, Array]:
+    """dW_hh of h(t) in place of h(t−1)."""
+    return params, cache._replace(h=np.concatenate([cache.h[:1], cache.h[2:], cache.h[-1:]])), dy
+
+
+def without_bias_of_f(params: Arrays) -> Arrays:
+    kept = np.repeat([1.0, 0.0, 1.0, 1.0], params["weight_hh"].shape[-1])
+    return {**params, "bias_ih": params["bias_ih"] * kept, "bias_hh": params["bias_hh"] * kept}
+
+
+def through_time(kind: str, **options: Any) -> Recipe:
+    """A layer with a state, read after the last of five steps."""
+    return recipe([{"kind": kind, "units": 4, **options}, dense(10)], data={"source": "palindromes", "length": 6})
+
+
+RNN, LSTM, GRU = (through_time(kind) for kind in ("rnn", "lstm", "gru"))
+LOOKED = recipe(
+    [{"kind": "embedding", "num_embeddings": 10, "units": 3}, {"kind": "rnn", "units": 4}, dense(10)],
+    data={"source": "palindromes", "length": 6, "encoding": "index"},
+)
+
+
 @dataclass(frozen=True)
 class Fault:
     """What is broken, where, and where it is first seen: step from 1, stage, tensor."""
@@ -711,5 +924,58 @@ FAULTS = {
         PICTURES,
         lambda recipe: NumpyEngine(recipe, loss=loss_function(recipe.loss.model_copy(update={"label_smoothing": 0.0}))),
         (1, "loss", "loss"),
+    ),
+    "h(0) of ones": Fault(RNN, in_time(y=begun_at_one), (1, "forward", "0.output")),
+    "W_hh transposed": Fault(
+        RNN,
+        with_params(lambda params: {**params, "weight_hh": params["weight_hh"].T}),
+        (1, "forward", "0.output"),
+    ),
+    "the first state read in place of the last": Fault(
+        RNN, in_time(y=lambda params, cache: cache.h[1]), (1, "forward", "0.output")
+    ),
+    "b_hh left out": Fault(
+        RNN,
+        with_params(lambda params: {**params, "bias_hh": params["bias_hh"] * 0}),
+        (1, "forward", "0.output"),
+    ),
+    "relu in place of tanh through time": Fault(
+        RNN, layer_built_as("0", nonlinearity="relu"), (1, "forward", "0.output")
+    ),
+    "dh not passed through time": Fault(
+        RNN,
+        back_with(lambda params, cache, dy: ({**params, "weight_hh": params["weight_hh"] * 0}, cache, dy)),
+        (1, "gradient", "0.bias_hh"),
+    ),
+    "W_hh transposed on the way back": Fault(
+        RNN,
+        back_with(lambda params, cache, dy: ({**params, "weight_hh": params["weight_hh"].T}, cache, dy)),
+        (1, "gradient", "0.bias_hh"),
+    ),
+    "the last step's gradient at every step": Fault(
+        RNN, in_time(back=last_gradient_at_every_step), (1, "gradient", "0.bias_hh")
+    ),
+    "tanh' of the sum in place of the state": Fault(RNN, in_cell(slope_of_the_sum), (1, "gradient", "0.bias_hh")),
+    "dW_hh of the step's own state": Fault(RNN, back_with(of_its_own_state), (1, "gradient", "0.weight_hh")),
+    "lstm, gates in the order i, f, o, g": Fault(LSTM, in_cell(gates_as_i_f_o_g), (1, "forward", "0.output")),
+    "lstm, the forget gate without its bias": Fault(LSTM, with_params(without_bias_of_f), (1, "forward", "0.output")),
+    "lstm, h without the tanh of the memory": Fault(LSTM, in_cell(output_without_tanh), (1, "forward", "0.output")),
+    "lstm, the memory of the batch before": Fault(
+        LSTM, in_cell(memory_of_the_batch_before), (2, "forward", "0.output")
+    ),
+    "lstm, the memory's gradient forgotten": Fault(
+        LSTM, in_cell(without_the_way(memory=None)), (1, "gradient", "0.bias_hh")
+    ),
+    "gru, reset before the product": Fault(GRU, in_time(y=reset_before_the_product), (1, "forward", "0.output")),
+    "gru, gates in the order z, r, n": Fault(GRU, in_cell(gates_as_z_r_n), (1, "forward", "0.output")),
+    "gru, the update gate turned round": Fault(GRU, in_cell(update_gate_turned), (1, "forward", "0.output")),
+    "gru, the gradient past W_hh forgotten": Fault(
+        GRU, in_cell(without_the_way(direct=None)), (1, "gradient", "0.bias_hh")
+    ),
+    "gru, one gradient for both products": Fault(
+        GRU, in_cell(hidden_gradient_as_the_inputs), (1, "gradient", "0.bias_hh")
+    ),
+    "embedding, a number that stands twice counted once": Fault(
+        LOOKED, in_layer("0", counted_once), (1, "gradient", "0.weight")
     ),
 }

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cases import FLATTEN, RELU, SIGMOID, SOFTMAX, TANH, THIRD, assert_bits, dense, recipe
-from faults import DROPS, FAULTS, SQUARE, Fault, Reporting, batches_of
+from faults import DROPS, FAULTS, LOOKED, SQUARE, Fault, Reporting, batches_of
 from twofold.engine import Engine, State
 from twofold.gradcheck import TOLERANCE, Projection, check_gradients
 from twofold.initial import initial_parameters
@@ -28,6 +28,11 @@ HEALTHY = {
         [FLATTEN, dense(9), RELU, THIRD, dense(8), TANH, dense(7), SIGMOID, dense(10), SOFTMAX],
         data={"source": "digits"},
     ),
+    "through time": recipe(
+        [{"kind": "gru", "units": 4, "output": "every"}, {"kind": "lstm", "units": 3}, dense(10)],
+        data={"source": "palindromes", "length": 6},
+    ),
+    "an embedding, and a vanilla network": LOOKED,
     "clipped and decayed, which the gradients do not show": recipe(
         [dense(4), TANH, dense(2)], optimizer={"kind": "adam", "max_norm": 1e-3, "weight_decay": 0.5}
     ),
@@ -62,6 +67,12 @@ def test_healthy_gradients_are_confirmed(build: Callable[[Recipe], Engine], name
         ("relu lets every gradient pass", {"0.weight", "0.bias"}),
         ("dropout lets every gradient pass", {"0.weight", "0.bias"}),
         ("squared error's gradient not divided by the batch", {"0.weight", "0.bias", "2.weight", "2.bias"}),
+        ("dh not passed through time", {"0.weight_ih", "0.weight_hh", "0.bias_ih", "0.bias_hh"}),
+        ("W_hh transposed on the way back", {"0.weight_ih", "0.weight_hh", "0.bias_ih", "0.bias_hh"}),
+        ("dW_hh of the step's own state", {"0.weight_hh"}),
+        ("lstm, the memory's gradient forgotten", {"0.weight_ih", "0.weight_hh", "0.bias_ih", "0.bias_hh"}),
+        ("gru, one gradient for both products", {"0.weight_ih", "0.weight_hh", "0.bias_ih", "0.bias_hh"}),
+        ("embedding, a number that stands twice counted once", {"0.weight"}),
     ],
 )
 def test_wrong_gradients_are_named(name: str, expected: set[str]) -> None:

@@ -22,7 +22,7 @@ from twofold.engine import Step
 from twofold.flow import carried, flow_batch, measure_flow
 from twofold.numpy_engine import LOSSES, NumpyEngine
 from twofold.recipe import Recipe, load_recipe
-from twofold.replicas import StackedBatches, many, scorer, stacked, together, train_replicas
+from twofold.replicas import StackedBatches, many, pays, scorer, stacked, together, train_replicas
 from twofold.training import Outcome, Row, evaluation_batch, train
 
 REPLICAS = 3
@@ -252,6 +252,26 @@ def test_what_is_not_written_for_replicas_is_trained_alone(change: dict[str, Any
     assert not together(varied(built))
 
 
+@pytest.mark.parametrize(
+    ("layers", "batch_size", "small"),
+    [
+        ([dense(1024), RELU], 64, True),  # 2^16, the limit itself
+        ([dense(1024), RELU], 65, False),
+        ([{"kind": "lstm", "units": 128}], 25, True),  # 5 steps, 4 gates of 128: 2,560 a sample
+        ([{"kind": "lstm", "units": 128}], 26, False),
+        ([{"kind": "rnn", "units": 128}], 26, True),
+        ([{"kind": "rnn", "units": 3}], "full", False),
+    ],
+)
+def test_replicas_pay_where_the_network_and_its_batch_are_small(
+    layers: list[dict[str, Any]], batch_size: Any, small: bool
+) -> None:
+    first = [FLATTEN] if layers[0]["kind"] == "dense" else []
+    built = sequences([*first, *layers], training={"batch_size": batch_size})
+    assert pays(built) == small
+    assert together(varied(built))
+
+
 # A replica that diverges
 
 
@@ -410,6 +430,7 @@ def test_only_what_fits_is_trained_at_once(monkeypatch: pytest.MonkeyPatch) -> N
     train_points(recipes[:1], "numpy")
     train_points(recipes, "torch")
     train_points([recipes[0], load_recipe(recipes[0], APART["another batch size"])], "numpy")
+    train_points(varied(load_recipe(DENSE, {"training.batch_size": "full"})), "numpy")
     assert calls == [3]
 
 
