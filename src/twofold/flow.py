@@ -39,6 +39,12 @@ def recurrent_nodes(network: Network) -> list[Node]:
     return [node for node in network.nodes if isinstance(node.spec, Recurrent)]
 
 
+def read_last(network: Network) -> str | None:
+    """The layer whose last step alone is read: of its gradients, what arrives at an earlier step came through time."""
+    nodes = recurrent_nodes(network)
+    return next((n.name for n in nodes if isinstance(n.spec, Recurrent) and n.spec.output == "last"), None)
+
+
 def flow_batch(train: Split, samples: int) -> Batch:
     """The batch on which the flow is measured, at every moment the same: the first training samples."""
     part = train[:samples]

@@ -45,6 +45,11 @@ def equations(node: Node) -> tuple[Lines, Lines]:
             return _layer_norm(node, spec)
         case Recurrent() as spec:
             return _recurrent(node, spec)
+        case Embedding() as spec:
+            before, after = shape_text(node.input_shape), shape_text(node.output_shape)
+            dW = f"{after} → ({spec.num_embeddings}, {spec.units})"
+            forward = [("y = W[x], a row of W for each number", f"{before} → {after}")]
+            return forward, [("dW[k] = Σ dy where x = k", dW)]
     before, after = shape_text(node.input_shape), shape_text(node.output_shape)
     forward, backward = _elementwise(node.spec) or _plane(node) or ("y", "dx")
     return [(forward, f"{before} → {after}")], [(backward, f"{after} → {before}")]
@@ -232,8 +237,6 @@ def _elementwise(spec: LayerSpec) -> tuple[str, str] | None:
             return "y = exp(x) / Σ exp(x)", "dx = y ⊙ (dy − Σ dy ⊙ y)"
         case Dropout(p=p):
             return f"y = x ⊙ m / {1 - p:g}", f"dx = dy ⊙ m / {1 - p:g}"
-        case Embedding():
-            return "y = W[x], a row of W for each number", "dW[k] = Σ dy where x = k"
         case Flatten():
             return "y = x, all axes but the batch in one", "dx = dy, in the shape of x"
     return None

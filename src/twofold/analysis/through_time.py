@@ -34,6 +34,10 @@ class TimeFlow:
     """Spectral radius of W_hh, (moments, gates)."""
     singular: Array
     """Largest singular value of W_hh, (moments, gates)."""
+    after: int = -1
+    """The moment of the weights that the run keeps."""
+    every: bool = False
+    """Whether the next layer reads every h(t), so that a gradient arrives at each step from there as well."""
 
     @property
     def carried(self) -> Array:
@@ -52,10 +56,12 @@ class TimeFlow:
         return float(self.carried[moment] ** (1 / steps)) if steps else 1.0
 
     def verdict(self, moment: int) -> str:
-        """`vanishes`, `explodes`, `is carried`, or `does not arrive` where there is none at the last step."""
+        """`vanishes`, `explodes`, `overflows`, `is carried`; `does not arrive` where there is none at the last step."""
+        if not self.gradient[moment, -1]:
+            return "does not arrive"
         carried = self.carried[moment]
         if not np.isfinite(carried):
-            return "does not arrive"
+            return "overflows"
         return "vanishes" if carried < FADED else "explodes" if carried > 1 / FADED else "is carried"
 
 
@@ -72,5 +78,9 @@ def time_flows(run: Run) -> list[TimeFlow]:
                 for field in ("gradient", "saturated", "radius", "singular")
             }
             step = arrays[f"{engine}.flow.step"]
-            found.append(TimeFlow(engine, node.name, node.kind, node.spec.gates, step, **parts))
+            kept = np.flatnonzero(step == run.engines[engine].get("kept_step", step[-1]))
+            after, every = int(kept[-1]), node.spec.output == "every"
+            found.append(
+                TimeFlow(engine, node.name, node.kind, node.spec.gates, step, **parts, after=after, every=every)
+            )
     return found

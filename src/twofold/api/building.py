@@ -123,6 +123,8 @@ def few_threads(recipe: Recipe, samples: int) -> AbstractContextManager[object]:
     if any(isinstance(layer, Recurrent) for layer in recipe.layers):
         size //= MANY_PRODUCTS
     small = {library: 1 for library, limit in SMALL_PRODUCT.items() if size < limit}
+    if _threads(recipe) > 1:  # each of them calls the library by itself
+        small["blas"] = 1
     return threadpool_limits(small) if small else nullcontext()
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from twofold.arrays import Array
 from twofold.data import Dataset, Split
 from twofold.recipe import Recipe
+from twofold.recipe.recurrent import Embedding
 from twofold.recipe.training import CrossEntropy
 
 PREVIEW = 5
@@ -19,7 +20,7 @@ THUMBNAIL = 64
 """Height and width of the images kept of mistakes: of a larger one the means of square blocks."""
 
 
-def kept_samples(dataset: Dataset) -> dict[str, Array]:
+def kept_samples(recipe: Recipe, dataset: Dataset) -> dict[str, Array]:
     """The targets of the held-out samples, the first of these samples, all points of a plane.
 
     Samples are as the data hold them; a network sees (x − `scaling.shift`) / `scaling.divisor` of bytes.
@@ -28,7 +29,7 @@ def kept_samples(dataset: Dataset) -> dict[str, Array]:
     found = {"target": held_out.y, "preview": previewed(held_out).x}
     if held_out.scaling:
         found |= {f"scaling.{part}": array for part, array in held_out.scaling._asdict().items()}
-    if held_out.x.shape[1:] == (2,):
+    if held_out.x.shape[1:] == (2,) and not isinstance(recipe.layers[0], Embedding):  # whole numbers are no plane
         for split, points in dataset.splits():
             found |= {f"{split}.x": points.x, f"{split}.y": points.y}
     return found

@@ -11,7 +11,7 @@ import numpy as np
 from twofold.api.building import build_engine, few_threads, initial_state, resolved
 from twofold.api.scoring import scorer
 from twofold.data import Batches, Dataset, load_data
-from twofold.flow import Flow, carried, flow_batch, measure_flow
+from twofold.flow import Flow, carried, flow_batch, measure_flow, read_last, recurrent_nodes
 from twofold.numpy_engine import LOSSES, NumpyEngine
 from twofold.recipe import Recipe
 from twofold.replicas import StackedBatches, many, pays, stacked, together, train_replicas
@@ -34,8 +34,9 @@ class Point:
     failure: str = ""
     """Why there are no scores, in a sentence."""
     flow: dict[str, Any] | None = None
-    """Of the first recurrent layer, before and after training: ‖∂L/∂h(t)‖ at each step, which share of the last one's
-    reaches the first (`carried_before`, `carried_after`), spectral radius and largest singular value of W_hh."""
+    """Of the recurrent layer whose last step is read, before and after training: ‖∂L/∂h(t)‖ at each step, the share of
+    the last one's that reaches the first (`carried_before`, `carried_after`), spectral radius and largest singular
+    value of W_hh."""
 
 
 def at_once(recipes: Sequence[Recipe], engine: str) -> bool:
@@ -65,13 +66,13 @@ def _lone(recipe: Recipe, dataset: Dataset, engine: str) -> Point:
     built, history = build_engine(engine, recipe), list[Row]()
     built.load(initial_state(recipe))
     batches = Batches(recipe, dataset.train)
-    watched = flow_batch(dataset.train, batches.size)
+    watched = flow_batch(dataset.train, batches.size if recurrent_nodes(recipe.network) else 1)
     validation = Validation(recipe.training.keep == "best", recipe.training.patience)
     with few_threads(recipe, len(dataset.train)), np.errstate(all="ignore"):
         before = measure_flow(built, recipe.network, watched)
         outcome = train(built, batches, scorer(recipe, dataset), history.append, lambda step, loss: None, validation)
         after = measure_flow(built, recipe.network, watched)
-    return _point(outcome, history, _flow(before, after, ()))
+    return _point(outcome, history, _flow(read_last(recipe.network), before, after))
 
 
 def _together(recipes: Sequence[Recipe]) -> list[Point]:
@@ -82,7 +83,7 @@ def _together(recipes: Sequence[Recipe]) -> list[Point]:
     engine = NumpyEngine(first, replicas=count)
     engine.load(stacked([initial_state(recipe) for recipe in recipes]))
     batches = StackedBatches([Batches(recipe, dataset.train) for recipe in recipes])
-    lone = flow_batch(dataset.train, batches.first.size)
+    lone = flow_batch(dataset.train, batches.first.size if recurrent_nodes(first.network) else 1)
     watched = lone._replace(x=many(lone.x, count), target=many(lone.target, count))
     score = replicas_scorer(first, dataset, count, LOSSES[first.loss.kind], evaluation_batch(first.network))
     with few_threads(first, len(dataset.train)):
@@ -90,7 +91,7 @@ def _together(recipes: Sequence[Recipe]) -> list[Point]:
         outcomes, histories = train_replicas(engine, batches, score)
         after = measure_flow(engine, first.network, watched)
     pairs = zip(outcomes, histories, strict=True)
-    return [_point(*pair, _flow(before, after, (index,))) for index, pair in enumerate(pairs)]
+    return [_point(*pair, _flow(read_last(first.network), before, after, (index,))) for index, pair in enumerate(pairs)]
 
 
 def _point(outcome: Outcome, history: Sequence[Row], flow: dict[str, Any] | None) -> Point:
@@ -102,11 +103,13 @@ def _point(outcome: Outcome, history: Sequence[Row], flow: dict[str, Any] | None
     return Point(scores, outcome.seconds, outcome.steps, tuple(history), flow=flow)
 
 
-def _flow(before: Mapping[str, Flow], after: Mapping[str, Flow], replica: tuple[int, ...]) -> dict[str, Any] | None:
-    """Of the first recurrent layer, as plain values."""
-    if not before:
+def _flow(
+    name: str | None, before: Mapping[str, Flow], after: Mapping[str, Flow], replica: tuple[int, ...] = ()
+) -> dict[str, Any] | None:
+    """Of one recurrent layer, as plain values."""
+    if name is None:
         return None
-    name, found = next(iter(before)), dict[str, Any]()
+    found = dict[str, Any]()
     for when, flows in (("before", before), ("after", after)):
         gradient, _, radius, singular = (values[replica] for values in flows[name])
         found |= {f"carried_{when}": carried(gradient), f"gradient_{when}": gradient.tolist()}

@@ -20,7 +20,7 @@ from twofold.arrays import Array
 from twofold.data import Batches, Dataset, Split
 from twofold.engine import Engine
 from twofold.errors import TrainingDivergedError
-from twofold.flow import Flow, as_arrays, flow_batch, measure_flow
+from twofold.flow import Flow, as_arrays, flow_batch, measure_flow, recurrent_nodes
 from twofold.recipe import Recipe, load_recipe
 from twofold.runs import EVIDENCE, SCORES, Run, RunWriter, create_run_folder, open_run
 from twofold.training import Outcome, Row, Validation, predictions, train
@@ -59,7 +59,7 @@ def run(
     writer.record |= {"data": _facts(recipe, dataset, fingerprint), "circumstances": _circumstances(built)}
     status = "failed"
     try:
-        evidence = kept_samples(dataset)
+        evidence = kept_samples(recipe, dataset)
         try:
             with few_threads(recipe, len(dataset.train)), np.errstate(all="ignore"):  # overflow is named, not warned of
                 for name, engine in built.items():
@@ -86,13 +86,17 @@ def _train_one(
     batches = Batches(recipe, dataset.train, raw=str(getattr(engine, "device", "cpu")) != "cpu")
     how = evaluation(recipe)
 
-    watched, flows = flow_batch(dataset.train, batches.size), list[tuple[int, dict[str, Flow]]]()
+    flows = dict[int, dict[str, Flow]]()
+
+    def look(step: int) -> None:
+        if recurrent_nodes(recipe.network):
+            flows[step] = measure_flow(engine, recipe.network, flow_batch(dataset.train, batches.size))
 
     def record(row: Row) -> None:
         writer.add_row(name, row)
         watcher.evaluated(row)
         if recipe.training.gradient_flow or row.step == 0:
-            flows.append((row.step, measure_flow(engine, recipe.network, watched)))
+            look(row.step)
 
     def answer(split: Split) -> Array:
         return np.concatenate([logits for logits, _ in predictions(engine, split, **how)])
@@ -106,13 +110,14 @@ def _train_one(
     outcome = train(engine, batches, scorer(recipe, dataset), record, watcher.stepped, validation)
     if outcome.failure:
         raise diverged(name, outcome.failure, recipe, dataset, writer.folder)
-    if flows[-1][0] != outcome.row.step:
-        flows.append((outcome.row.step, measure_flow(engine, recipe.network, watched)))
+    if outcome.row.step not in flows:
+        look(outcome.row.step)
     writer.save(f"{name}.safetensors", engine.state().weights())
     writer.record["engines"][name] = _result(outcome)
     outputs = answer(held_out)
-    found = {"before": before, "after": answer(preview), "predicted": outputs.argmax(axis=-1), **as_arrays(flows)}
-    return {f"{name}.{what}": array for what, array in (found | mistakes(outputs, held_out, recipe)).items()}
+    found = {"before": before, "after": answer(preview), "predicted": outputs.argmax(axis=-1)}
+    found |= as_arrays(sorted(flows.items())) | mistakes(outputs, held_out, recipe)
+    return {f"{name}.{what}": array for what, array in found.items()}
 
 
 def _result(outcome: Outcome) -> dict[str, Any]:

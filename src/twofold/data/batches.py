@@ -59,7 +59,8 @@ class Batches:
         self.dtype = np.dtype(training.dtype)
         endless = train.draw is not None and training.batch_size != "full"
         self.size = training.batch(sys.maxsize if endless else len(train))
-        _check_batch_of_one(recipe, len(train), self.size)
+        if not endless:
+            _check_batch_of_one(recipe, len(train), self.size)
         self.steps_per_epoch = math.ceil(len(train) / self.size)
         length = training.length(len(train))
         self.length = length

@@ -124,7 +124,7 @@ class NumpyEngine:
     ) -> None:
         network = recipe.network
         built = {node.name: LAYERS[type(node.spec)](node.spec) for node in network.nodes} | dict(layers or {})
-        if threads > 1:
+        if threads > 1 and replicas is None:
             built |= {name: InParts(layer, threads) for name, layer in built.items() if isinstance(layer, Timed)}
         self.names = [node.name for node in network.nodes]
         self.layout = Layout(network.parameters)

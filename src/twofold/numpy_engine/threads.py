@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -53,10 +54,20 @@ class InParts:
 
     def _each(self, call: Callable[[Any], T], items: Sequence[Any]) -> list[T]:
         """The first here, the others in threads that wait for them."""
-        others = [_pool(self.parts - 1).submit(call, item) for item in items[1:]]
+        others = [_pool(self.parts - 1).submit(_quietly, call, item) for item in items[1:]]
         return [call(items[0]), *(other.result() for other in others)]
+
+
+def _quietly(call: Callable[[Any], T], item: Any) -> T:
+    """Overflow is found in the loss, in whatever thread it happens: NumPy's settings are a thread's own."""
+    with np.errstate(all="ignore"):
+        return call(item)
 
 
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads)
+
+
+if hasattr(os, "register_at_fork"):  # a forked process has the pool, and none of its threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)

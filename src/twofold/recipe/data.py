@@ -247,7 +247,7 @@ class Palindromes(DataSpec):
     source: Literal["palindromes"] = "palindromes"
     length: Annotated[int, Field(ge=2, le=LONGEST)]
     """Digits of a palindrome, T."""
-    samples: PositiveInt | None = None
+    samples: Annotated[int, Field(ge=1, le=10**8)] | None = None
     """How many there are to train on; without end, drawn anew at every step, where left out."""
     replacement: bool = True
     """Whether a palindrome may be drawn again."""
@@ -288,19 +288,25 @@ class Palindromes(DataSpec):
     def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
         try:
             spec = cls.model_construct(**{**values, "grow": tuple(map(tuple, values.get("grow") or ()))})
+            if not 2 <= spec.length <= LONGEST:  # said elsewhere; and their number would not be found in time
+                return []
             return [*spec._none_to_spare(), *spec._too_many(), *spec._growth()]
         except (TypeError, ValueError, AttributeError):  # a value of another type, which has a fault of its own
             return []
 
     def _none_to_spare(self) -> list[str]:
-        if self.length != 2 or not self.validation:
+        if not self.validation or self.held_out["validation"]:
             return []
-        return ["`validation`: of palindromes of two digits there are ten, one a class: none can be held out"]
+        if self.length == 2:
+            return ["`validation`: of palindromes of two digits there are ten, one a class: none can be held out"]
+        return [
+            f"`validation = {self.validation}` of {self.existing:,} palindromes is none at all; raise it or leave it"
+        ]
 
     def _too_many(self) -> list[str]:
         held_out, samples = sum(self.held_out.values()), self.samples
         left = self.existing - held_out
-        if self.replacement or not 2 <= self.length <= LONGEST:
+        if self.replacement:
             return []
         if samples is None and left > MOST_DIFFERENT:
             return [

@@ -21,6 +21,7 @@ from twofold.recipe.layers import Layer
 from twofold.recipe.network import NetworkFault, infer
 from twofold.recipe.places import KeyPath, Place, places
 from twofold.recipe.recipe import Recipe
+from twofold.recipe.training import Schedule
 
 OTHER_LENGTH: dict[KeyPath, str] = {("training", "epochs"): "steps", ("training", "steps"): "epochs"}
 
@@ -216,9 +217,11 @@ def _misfits(raw: dict[str, Any]) -> list[Explained]:
     kinds: dict[str, Any] = {"data": Data, "layers": tuple[Layer, ...], **PLAIN}
     try:
         parts = [TypeAdapter[Any](kind).validate_python(raw.get(name, {})) for name, kind in kinds.items()]
+        schedule: Any = TypeAdapter[Any](Schedule).validate_python(raw.get("schedule", {"kind": "constant"}))
     except ValidationError:
         return []
-    return [(misfit.path, misfit.rule, misfit.remedy) for misfit in misfits(*parts)]
+    found = misfits(*parts, schedule=schedule)
+    return [(misfit.path, misfit.rule, misfit.remedy) for misfit in found]
 
 
 def _located(faults: list[Explained], text: str, label: str, settings: Mapping[KeyPath, Any]) -> list[Fault]:

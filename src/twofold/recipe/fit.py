@@ -10,7 +10,7 @@ from twofold.recipe.base import Shape
 from twofold.recipe.data import DataSpec, Palindromes
 from twofold.recipe.layer import LayerSpec
 from twofold.recipe.network import Node, shape_text, walk
-from twofold.recipe.training import Training
+from twofold.recipe.training import Schedule, Training
 
 
 class Misfit(NamedTuple):
@@ -22,7 +22,11 @@ class Misfit(NamedTuple):
 
 
 def misfits(
-    data: DataSpec, layers: Sequence[LayerSpec], augmentation: Augmentation, training: Training
+    data: DataSpec,
+    layers: Sequence[LayerSpec],
+    augmentation: Augmentation,
+    training: Training,
+    schedule: Schedule,
 ) -> list[Misfit]:
     """What is wrong between tables that may each be right."""
     found = []
@@ -39,7 +43,7 @@ def misfits(
     else:
         found += _translation(shape, augmentation) + _growth(shape, layers, augmentation)
     if isinstance(data, Palindromes):
-        found += _sequences(data, layers, training)
+        found += _sequences(data, layers, training, schedule)
     if not data.validation:
         wants = {"keep": training.keep == "best", "patience": training.patience is not None}
         found += [
@@ -76,19 +80,28 @@ def _growth(shape: Shape, layers: Sequence[LayerSpec], augmentation: Augmentatio
     return []
 
 
-def _sequences(data: Palindromes, layers: Sequence[LayerSpec], training: Training) -> list[Misfit]:
+def _sequences(data: Palindromes, layers: Sequence[LayerSpec], training: Training, schedule: Schedule) -> list[Misfit]:
     """Data without end have no epochs, and sequences of every length go through the same network."""
     found = []
-    if data.samples is None and data.replacement and training.epochs is not None:
-        rule = f"palindromes without end have no epochs; got {training.epochs} of them"
-        found.append(Misfit(("training", "epochs"), rule, "Set training.steps in place of epochs, or data.samples."))
+    if data.samples is None and data.replacement:
+        remedies = {
+            ("training", "epochs"): (training.epochs, "Set training.steps in place of epochs, or data.samples."),
+            ("training", "evaluate_unit"): (training.evaluate_unit == "epoch", 'Set it to "step", or data.samples.'),
+            ("schedule", "unit"): (getattr(schedule, "unit", "") == "epoch", 'Set it to "step", or data.samples.'),
+        }
+        rule = "palindromes without end have no epochs"
+        found += [Misfit(path, rule, remedy) for path, (counted, remedy) in remedies.items() if counted]
     whole, whole_end, _ = walk(data.sample_shape, layers)
     for length, _ in data.grow:
         nodes, end, refused = walk((length - 1, *data.sample_shape[1:]), layers)
-        same = end == whole_end and all(a.parameters == b.parameters for a, b in zip(nodes, whole, strict=False))
-        if refused or not same:
+        pairs = list(zip(nodes, whole, strict=False))
+        same = end == whole_end and all(a.parameters == b.parameters for a, b in pairs)
+        masks = all(_mask(a) == _mask(b) for a, b in pairs)
+        if refused or not same or not masks:
             rule = f"`grow`: palindromes of {length} digits do not go through the same network"
-            found.append(Misfit(("data", "grow"), rule, 'Let the last recurrent layer give `output = "last"`.'))
+            rule += "" if masks else ": dropout's masks are drawn for sequences of one length"
+            remedy = "Drop out after the last step only." if not masks else 'End with `output = "last"`.'
+            found.append(Misfit(("data", "grow"), rule, remedy))
             break
     return found
 

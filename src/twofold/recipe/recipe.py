@@ -58,7 +58,7 @@ class Recipe(Part):
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         _, faults = infer(self.data, self.layers)
-        found = [*faults, *misfits(self.data, self.layers, self.augmentation, self.training)]
+        found = [*faults, *misfits(self.data, self.layers, self.augmentation, self.training, self.schedule)]
         if found:
             raise ValueError("; ".join(fault.rule for fault in found))
         return self

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import abc
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 from pydantic import PositiveFloat, PositiveInt
 
@@ -35,7 +36,7 @@ class Recurrent(LayerSpec, abc.ABC):
     def refuses(self, shape: Shape) -> Refusal | None:
         if len(shape) == 2:
             return None
-        remedy = 'Let the layer before give `output = "every"`.' if len(shape) == 1 else ""
+        remedy = 'It reads the data, an `embedding` of whole numbers, or a recurrent layer with `output = "every"`.'
         return Refusal("takes sequences (N, steps, features)", remedy)
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -60,7 +61,7 @@ class Rnn(Recurrent):
 
 
 class Lstm(Recurrent):
-    """i, f, o = σ(...), g = tanh(...); c(t) = f ⊙ c(t−1) + i ⊙ g; h(t) = o ⊙ tanh c(t). `torch.nn.LSTM`.
+    """i, f, o = σ(...), g = tanh(...); m(t) = f ⊙ m(t−1) + i ⊙ g; h(t) = o ⊙ tanh m(t). `torch.nn.LSTM`.
 
     Each gate is of W_ih x(t) + b_ih + W_hh h(t−1) + b_hh; in the weights they follow each other as i, f, g, o.
     """
@@ -69,6 +70,12 @@ class Lstm(Recurrent):
     forget_bias: float = 0.0
     """Added to the initial b_hh of f: at 1 the memory is kept from the start (Jozefowicz et al., 2015)."""
     gates: ClassVar[tuple[str, ...]] = ("i", "f", "g", "o")
+
+    @classmethod
+    def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
+        if values.get("forget_bias") and values.get("bias") is False:
+            return [f"`forget_bias` is added to a bias; got {values['forget_bias']} and `bias = false`"]
+        return []
 
 
 class Gru(Recurrent):

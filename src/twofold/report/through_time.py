@@ -55,18 +55,18 @@ def _panel(title: str, x: str, y: str, draw: Draw, flows: Sequence[TimeFlow]) ->
 
 
 def _gradient(axes: Axes, flow: TimeFlow, look: dict[str, Any]) -> None:
-    _by_time(axes, np.where(flow.gradient > 0, flow.gradient, np.nan), look)
+    _by_time(axes, np.where(flow.gradient > 0, flow.gradient, np.nan), flow.after, look)
 
 
 def _saturated(axes: Axes, flow: TimeFlow, look: dict[str, Any]) -> None:
-    _by_time(axes, flow.saturated, look)
+    _by_time(axes, flow.saturated, flow.after, look)
     axes.set_ylim(-0.02, 1.02)
 
 
-def _by_time(axes: Axes, values: np.ndarray, look: dict[str, Any]) -> None:
+def _by_time(axes: Axes, values: np.ndarray, after: int, look: dict[str, Any]) -> None:
     t = np.arange(1, values.shape[1] + 1)
     marker = {"marker": "o", "markersize": 3} if len(t) < FEWEST else {}
-    for moment, colour in zip((0, -1), COLOURS.values(), strict=True):
+    for moment, colour in zip((0, after), COLOURS.values(), strict=True):
         axes.plot(t, values[moment], color=colour, **look, **marker)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
@@ -91,14 +91,20 @@ def _legend(flows: Sequence[TimeFlow], course: bool) -> tuple[tuple[Markup, str]
     return tuple((key(f"flow of layer {layer}, {name}", LINE, look), name) for name, look in looks.items())
 
 
+WHENCE = {
+    False: "the loss is at step {}, on the right.",
+    True: "the next layer reads every step, so that at each of them a gradient arrives from there as well.",
+}
+
+
 def flow_caption(flows: Sequence[TimeFlow]) -> str:
     """How to read the figure, and in a sentence for each moment what the numbers show."""
     first, steps = flows[0], flows[0].gradient.shape[1]
     text = (
         f"Layer {first.layer} (`{first.kind}`): the norm of the loss’s gradient with respect to the hidden state after "
-        f"each of the {steps} steps, over the first training samples; the loss is at step {steps}, on the right."
+        f"each of the {steps} steps, over the first training samples; {WHENCE[first.every].format(steps)}"
     )
-    text = " ".join([text, _said(first, 0, "Before"), _said(first, -1, "After")])
+    text = " ".join([text, _said(first, 0, "Before"), _said(first, first.after, "After")])
     if len(flows) > 1:
         text += (
             f" These are {ENGINES[first.engine]}’s numbers; {ENGINES[flows[1].engine]}’s norms differ from them by at "
@@ -113,8 +119,9 @@ def _said(flow: TimeFlow, moment: int, when: str) -> str:
         return f"{when} training no gradient reaches the last step."
     first, last, factor = (decimal(float(value)) for value in (gradient[0], gradient[-1], flow.factor(moment)))
     text = (
-        f"{when} training it goes from {last} at step {len(gradient)} to {first} at step 1, a factor of {factor} a "
-        f"step: the gradient {verdict}. {_matrices(flow, moment)}"
+        f"{when} training it goes from {last} at step {len(gradient)} to {first} at step 1"
+        + ("" if flow.every else f", a factor of {factor} a step: the gradient {verdict}")
+        + f". {_matrices(flow, moment)}"
     )
     if flow.has_saturation:
         text += f"; {flow.saturated[moment].mean():.0%} of the units are saturated"
@@ -133,7 +140,7 @@ def _matrices(flow: TimeFlow, moment: int) -> str:
 
 def _apart(flows: Sequence[TimeFlow]) -> str:
     """The relative distance of the engines' norms, before and after training."""
-    a, b = (flow.gradient[[0, -1]] for flow in flows[:2])
+    a, b = (flow.gradient[[0, flow.after]] for flow in flows[:2])
     with np.errstate(divide="ignore", invalid="ignore"):
         gaps = np.abs(a - b) / np.maximum(np.abs(a), np.abs(b))
     return decimal(float(np.nanmax(gaps, initial=0.0)), 2)

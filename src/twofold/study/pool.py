@@ -103,8 +103,10 @@ def _work(task: Sequence[Planned], engine: str, folder: Path, home: Home, train:
     os.chdir(home.folder)
     marker = folder / POINTS / f"{task[0].id}.started"
     marker.write_text(json.dumps({"pid": os.getpid(), "points": [point.id for point in task]}))
-    _train(task, engine, folder, train)
-    marker.unlink()
+    try:
+        _train(task, engine, folder, train)
+    finally:
+        marker.unlink()
     return [point.id for point in task]
 
 

@@ -15,6 +15,10 @@ VANISHED = 1e-45
 """What stands for 0 among logarithms: the smallest number of float32."""
 
 
+LARGEST = math.log(1e45)
+"""Of logarithms that are drawn."""
+
+
 class Interval(NamedTuple):
     """A mean, and where 95 % of such intervals hold the true one; of one value there is no interval: NaN."""
 
@@ -100,8 +104,13 @@ def series_along(
 
 def _raised(series: Series) -> Series:
     """From logarithms back to numbers."""
-    intervals = tuple(Interval(*map(math.exp, found)) for found in series.intervals)
-    return Series(series.value, series.x, intervals, tuple(tuple(map(math.exp, dots)) for dots in series.dots))
+    intervals = tuple(Interval(*map(_exp, found)) for found in series.intervals)
+    return Series(series.value, series.x, intervals, tuple(tuple(map(_exp, dots)) for dots in series.dots))
+
+
+def _exp(value: float) -> float:
+    """The interval of two seeds may end far beyond any number."""
+    return math.exp(min(value, LARGEST))
 
 
 def _combinations(table: pd.DataFrame, fields: Sequence[str]) -> list[tuple[tuple[Any, ...], pd.DataFrame]]:

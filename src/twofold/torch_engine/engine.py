@@ -184,13 +184,17 @@ class TorchEngine:
         if not any(isinstance(module, Recurrent) for module in self.module):
             return {}
         x, masks = self._input(batch.x, batch.scaling), self._masks(batch)
+        statistics = {name: buffer.clone() for name, buffer in self.module.named_buffers()}
         self.module.train()
-        for name, module in zip(self._names, self.module, strict=True):
-            if isinstance(module, Recurrent):
-                states[name] = module.unroll(x)
-                x = module.read(states[name])
-            else:
-                x = self._through(name, module, x, masks)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._autocast):
+            for name, module in zip(self._names, self.module, strict=True):
+                if isinstance(module, Recurrent):
+                    states[name] = module.unroll(x)
+                    x = module.read(states[name])
+                else:
+                    x = self._through(name, module, x, masks)
+        for name, buffer in self.module.named_buffers():  # a batch norm tracks whatever passes in training
+            buffer.copy_(statistics[name])
         loss = self._loss(x.to(self.dtype), _tensor(batch.target).to(self.device))
         hidden = [h for layer in states.values() for h in layer]
         gradients = iter(torch.autograd.grad(loss, hidden, materialize_grads=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from numbers import Integral
 from typing import final
 
 import numpy as np
@@ -30,6 +31,8 @@ class PalindromeDataset(Dataset[tuple[Array, int]]):
     `train=False` gives those that the training set of the same length and seed never shows: a fifth of all there are,
     and at most 1000. Of length 2 none can be spared.
 
+    A set without end is random as it is: a `DataLoader` that shuffles would number all of its items first.
+
     Raises `UserError` for a length below 2 or above 1000, and where more different palindromes are asked for than there
     are.
     """
@@ -52,6 +55,10 @@ class PalindromeDataset(Dataset[tuple[Array, int]]):
         if not train:
             if not len(held_out):
                 raise UserError("of palindromes of two digits there are ten, one a class: none can be held out")
+            if total_len is not None and total_len > len(held_out):
+                raise UserError(
+                    f"of palindromes of {seq_length} digits {len(held_out):,} are held out; got total_len={total_len}"
+                )
             self._halves = held_out[:total_len]
         elif not replacement:
             left = spec.existing - len(held_out)
@@ -90,8 +97,8 @@ class PalindromeDataset(Dataset[tuple[Array, int]]):
 
 def _spec(seq_length: int, total_len: int | None) -> Palindromes:
     for name, value, least in (("seq_length", seq_length, 2), ("total_len", 1 if total_len is None else total_len, 1)):
-        if not (isinstance(value, int) and value >= least):
+        if not (isinstance(value, Integral) and value >= least):
             raise UserError(f"`{name}` must be a whole number of at least {least}; got {value!r}")
     if seq_length > LONGEST:
         raise UserError(f"`seq_length` must be a whole number of at most {LONGEST}; got {seq_length}")
-    return Palindromes(length=seq_length)
+    return Palindromes(length=int(seq_length))
