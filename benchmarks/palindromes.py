@@ -90,9 +90,9 @@ before training">
 
 ## How far a vanilla network remembers
 
-The networks of `palindrome-long` (50) and `palindrome-200` (beyond): the same equations, W_hh orthogonal times 1.1
-to begin with, Adam, a falling rate, clipping at 1, and beyond 50 lengths that grow. Five seeds, {minutes[LIMITS]:.0f} minutes of training in all. The
-longest that was published for a trained tanh network is 50, in one run.
+The networks of `palindrome-long` (50) and `palindrome-200` (beyond): the same equations, W_hh orthogonal times
+1.1 to begin with, Adam, a falling rate, clipping at 1, and beyond 50 lengths that grow. Five seeds. The longest
+that was published for a trained tanh network is 50, in one run.
 
 {_limits(limits)}
 

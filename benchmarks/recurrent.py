@@ -150,6 +150,12 @@ def numpy_lone(recipe: Recipe, steps: int) -> Callable[[], float]:
     return measure
 
 
+def one_after_another(recipe: Recipe, count: int, steps: int) -> Callable[[], float]:
+    """As many lone networks: one, times their number."""
+    lone = numpy_lone(recipe, steps)
+    return lambda: count * lone()
+
+
 class Stacked(nn.Module):
     """Several networks at once in PyTorch, with batched products: two dense layers, or a recurrent and a dense one."""
 
@@ -276,11 +282,14 @@ def main() -> None:
         rows = []
         cases = (("`moons`", POINTS, MOONS_STEPS), ("`palindrome-20`", SEQUENCES, 20))
         for what, recipe, steps in cases:
-            pair = {
-                "NumPy": numpy_replicas(recipe, REPLICAS, steps),
-                "PyTorch": torch_replicas(recipe, REPLICAS, steps),
-            }
-            figures = take_turns(pair, ROUNDS)
+            figures = take_turns(
+                {
+                    "NumPy": numpy_replicas(recipe, REPLICAS, steps),
+                    "NumPy, one after another": one_after_another(recipe, REPLICAS, steps),
+                    "PyTorch": torch_replicas(recipe, REPLICAS, steps),
+                },
+                ROUNDS,
+            )
             for name in figures:
                 rows.append([f"{what}, {name}", *_row(figures, name, "PyTorch")[1:]])
         header = [f"{REPLICAS} replicas, one thread", "ms a step of all (median)", "over PyTorch"]

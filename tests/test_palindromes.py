@@ -227,6 +227,18 @@ def test_another_seed_draws_other_batches(other: dict[str, Any]) -> None:
     assert not np.array_equal(first.x, second.x)
 
 
+@pytest.mark.parametrize("name", ["palindrome-20", "palindrome-long", "palindrome-200"])
+def test_no_step_draws_the_batch_of_another_however_they_are_gathered(name: str) -> None:
+    """Over many epochs' worth of what is judged on: chunks of them are gathered ahead."""
+    recipe = twofold.load_recipe(name, {"training.steps": 60, "training.batch_size": 100})
+    drawn = {batch.step: batch.x.tobytes() for batch in Batches(recipe, load_data(recipe.data).train)}
+    assert list(drawn) == list(range(60))
+    assert len(set(drawn.values())) == 60
+    for step in (9, 10, 11, 37, 59):
+        first = next(iter(Batches(recipe, load_data(recipe.data).train).since(step)))
+        assert first.x.tobytes() == drawn[step]
+
+
 def test_two_steps_draw_two_batches() -> None:
     first, second = islice(batches_of({}), 2)
     assert not np.array_equal(first.x, second.x)
@@ -337,12 +349,33 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "growing into another network": (
         {"data.grow": [[3, 0.5]], "layers": [EVERY, {"kind": "flatten"}, DENSE]},
         "`grow`: palindromes of 3 digits do not go through the same network\n"
-        '  Let the last recurrent layer give `output = "last"`.',
+        '  End with `output = "last"`.',
     ),
     "epochs without end": (
         {"training.epochs": 3},
         "palindromes without end have no epochs\n"
         "  Set training.steps in place of epochs, or data.samples.",
+    ),
+    "evaluations by the epoch without end": (
+        {"training.evaluate_unit": "epoch"},
+        'palindromes without end have no epochs\n  Set it to "step", or data.samples.',
+    ),
+    "a rate that falls by the epoch without end": (
+        {"schedule": {"kind": "step", "step_size": 30}},
+        'palindromes without end have no epochs\n  Set it to "step", or data.samples.',
+    ),
+    "masks of one length": (
+        {"data.grow": [[3, 0.5]], "layers": [EVERY, {"kind": "dropout"}, RNN, DENSE]},
+        "`grow`: palindromes of 3 digits do not go through the same network: dropout's masks are drawn for sequences "
+        "of one length\n  Drop out after the last step only.",
+    ),
+    "a share of none": (
+        {"data.length": 3, "data.validation": 0.004}, "`validation = 0.004` of 100 palindromes is none at all",
+    ),
+    "far too long": ({"data.length": 10**9}, "`length` must be less than or equal to 1000; got 1000000000"),
+    "a bias that is not there": (
+        {"layers.0": {"kind": "lstm", "units": 4, "bias": False, "forget_bias": 1.0}},
+        "`forget_bias` is added to a bias; got 1.0 and `bias = false`",
     ),
     "an embedding in the middle": (
         {"layers": [EVERY, EMBEDDING, {"kind": "flatten"}, DENSE]},

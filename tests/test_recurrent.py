@@ -196,6 +196,16 @@ def test_looking_through_time_changes_nothing(layers: list[dict[str, Any]], engi
 
 
 @each_engine
+def test_looking_through_time_leaves_running_statistics_as_they_are(engine: str) -> None:
+    built = sequences([layer("rnn"), dense(6), {"kind": "batch_norm"}, dense(10)])
+    looked = loaded(engine, built)
+    before = looked.state().arrays()
+    looked.through_time(first_batch(built))
+    assert any("running_var" in name for name in before)
+    assert_bits(looked.state().arrays(), before)
+
+
+@each_engine
 def test_a_network_without_a_state_shows_nothing(engine: str) -> None:
     built = recipe([dense(4), dense(10)], data={"source": "palindromes", "length": 5, "encoding": "index"})
     assert loaded(engine, built).through_time(first_batch(built)) == {}

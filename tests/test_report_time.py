@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,21 @@ def test_gates_are_named_one_by_one_and_have_no_saturation() -> None:
     assert not found.has_saturation
     assert "gate by gate: i 1.5 and 3, f 1.5 and 3, g 1.5 and 3, o 1.5 and 3." in flow_caption([found])
     assert [*flow_picture([found]).titles] == ["Gradient of h(t)", "What reaches the first step", "The matrix W_hh"]
+
+
+def test_a_layer_that_is_read_at_every_step_gets_no_verdict() -> None:
+    caption = flow_caption([replace(flow([1e-6, 1.0]), every=True)])
+    assert "at each of them a gradient arrives from there as well." in caption
+    assert "vanishes" not in caption
+
+
+def test_what_is_kept_may_lie_in_the_middle_of_training() -> None:
+    found = replace(flow([1.0, 1.0]), gradient=np.array([[1.0, 1.0], [1e-3, 1.0], [5.0, 1.0]]), after=1)
+    assert "After training it goes from 1 at step 2 to 0.001 at step 1" in flow_caption([found])
+
+
+def test_an_overflow_is_no_missing_gradient() -> None:
+    assert flow([np.inf, 1.0]).verdict(0) == flow([np.nan, 1.0]).verdict(0) == "overflows"
 
 
 def test_two_engines_are_compared() -> None:
