@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, reduce
 from typing import Any, TypeVar, final
 
 import numpy as np
@@ -41,7 +41,7 @@ class InParts:
         pairs = list(zip(cache, self._split(dy), strict=True))
         passed = self._each(lambda pair: self.layer.backward(params, pair[0], pair[1], wants_dx), pairs)
         dxs = [dx for dx, _ in passed if dx is not None]
-        grads = {name: np.add.reduce([grads[name] for _, grads in passed]) for name in passed[0][1]}
+        grads = {name: reduce(np.add, [grads[name] for _, grads in passed]) for name in passed[0][1]}
         return (np.concatenate(dxs) if wants_dx else None), grads
 
     def through_time(self, params: Arrays, cache: list[Any], dy: Array) -> ThroughTime:
