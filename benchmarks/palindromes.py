@@ -68,9 +68,8 @@ are only ten: there the test set is what is trained on).
 <img src="pictures/palindrome-lengths.svg" width="620" alt="Test accuracy of four networks against the
 palindrome's length">
 
-Test accuracy, mean over five seeds, in brackets the lowest. {"; ".join(NETWORKS.values())}; in the picture
-every seed is a dot, and the shade is the 95 % interval of the mean (Student's t). {minutes[LENGTHS]:.0f}
-minutes of training in all, in two processes.
+Test accuracy, mean over five seeds, in brackets the lowest; in the picture every seed is a dot, and the shade is
+the 95 % interval of the mean (Student's t). {minutes[LENGTHS]:.0f} minutes of training in all, one thread each.
 
 {_accuracies(lengths)}
 
@@ -147,8 +146,8 @@ def _explained(points: pd.DataFrame) -> str:
     ):
         if len(part):
             share = np.exp(np.log(np.maximum(part["carried_after"], 1e-45)).mean())
-            parts.append(f"{share:.1e} in the {len(part)} of the documents' networks {word}")
-    return f"After training, of lengths from 10 on, it is {', and '.join(parts)} (geometric means)."
+            parts.append(f"{share:.2g} in the {len(part)} of the documents' networks {word}")
+    return f"After training, of lengths from 10 on, it is {', and '.join(parts)}\n(geometric means)."
 
 
 def _limits(points: pd.DataFrame) -> str:

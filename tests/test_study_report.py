@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
 
 import trainers
 import twofold
 from test_report import Page
 from trainers import accuracy
 from twofold.report import write_study_report
-from twofold.report.along import logarithmic, value_words
+from twofold.report.along import _x_ticks, logarithmic, value_words
 from twofold.study import Axis, StudyResult, load_study
 from twofold.study.grid import plan
 from twofold.study.pool import Train
@@ -175,6 +176,17 @@ SCALES = {
 def test_numbers_that_stand_evenly_by_their_ratios_get_a_logarithmic_axis(name: str) -> None:
     values, expected = SCALES[name]
     assert logarithmic(values) is expected
+
+
+def test_many_numbers_on_a_logarithmic_axis_have_plain_ticks() -> None:
+    """More than are labelled one by one: those with room beside each other are, and none as a power of ten."""
+    lengths = (2, 3, 4, 5, 6, 8, 10, 12, 14, 15, 16, 18, 19, 20, 25, 30)
+    axes = Figure().subplots()
+    _x_ticks(axes, Axis(field="data.length", values=lengths))
+    labels = [text.get_text() for text in axes.get_xticklabels()]
+    assert set(labels) <= set(map(str, lengths))
+    assert {"2", "10"} <= set(labels)
+    assert len(axes.get_xticks(minor=True)) == 0
 
 
 def test_any_value_of_an_axis_can_be_drawn(tmp_path: Path) -> None:

@@ -165,10 +165,11 @@ def _x_ticks(axes: Axes, axis: Axis | None) -> None:
             for text in axes.get_xticklabels():
                 text.set_horizontalalignment("right")
         return
-    if logarithmic(axis.values):
+    logged = logarithmic(axis.values)
+    if logged:
         axes.set_xscale("log")
-    ticks = _apart(sorted(map(float, axis.values)), logarithmic(axis.values))
-    if len(axis.values) <= MOST_TICKS:
+    ticks = _apart(sorted(map(float, axis.values)), logged)
+    if logged or len(axis.values) <= MOST_TICKS:
         axes.xaxis.set_major_locator(FixedLocator(ticks))
         axes.xaxis.set_major_formatter(FixedFormatter([value_words(value) for value in ticks]))
         axes.xaxis.set_minor_locator(NullLocator())
