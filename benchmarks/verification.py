@@ -3,7 +3,7 @@
     TWOFOLD_DATA=... python benchmarks/verification.py [RECIPE ...]
 
 Of networks with convolutions 50 steps of 8 samples, of the largest re-synchronised only. Exits with status 1 where a
-recipe does not agree at 1e-9, or where its data were not at hand. With names, only the rows of these are measured anew.
+recipe does not agree at 1e-9 re-synchronised, or where its data were not at hand. With names, only the rows of these are measured anew.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def main() -> None:
             row = [name, mode, str(found.verdict.steps), found.data, agrees, *sizes, f"{differences:.1e}"]
             rows[name, mode] = row
             print(*row, flush=True)
-            if not found.agrees or found.data != "real":
+            if (not found.agrees and mode == "resync") or found.data != "real":  # drift is no fault
                 failed.append(f"{name}, {mode}")
         _write(rows)
     sys.exit(f"failed: {'; '.join(failed)}" if failed else 0)
@@ -52,7 +52,8 @@ def _write(rows: dict[tuple[str, str], list[str]]) -> None:
     header = ["recipe", "mode", "steps", "data", "agrees at 1e-9", *STAGES, "central differences"]
     text = (
         "Largest relative gap of each stage between the NumPy engine and PyTorch in float64.\n"
-        "`resync`: every step from the same state. `free`: from the same start only, so that gaps may grow.\n"
+        "`resync`: every step from the same state: the proof. `free`: from the same start only, where rounding may grow,\n"
+        "as it does in recurrent networks.\n"
         f"Networks with convolutions, or with more than {MANY_PARAMETERS:,} parameters: batches of {FEW_SAMPLES}.\n"
         "Last column: the NumPy engine's gradients against central differences (allowed: 1e-5).\n\n"
     )

@@ -746,10 +746,17 @@ def test_the_equations_of_images_and_activations(layer: dict[str, Any], forward:
 def test_no_kind_of_layer_is_without_its_equations() -> None:
     settings = {"conv2d": {"channels": 2, "kernel": 1}, "dense": {"units": 3}}
     settings |= {kind: {"kernel": 1} for kind in ("max_pool2d", "avg_pool2d")}
+    settings |= {kind: {"units": 3} for kind in ("rnn", "lstm", "gru")} | {
+        "embedding": {"num_embeddings": 9, "units": 3}
+    }
     kinds = [member.model_fields["kind"].default for member in get_args(get_args(Layer)[0])]
     assert len(kinds) > 15
     for kind in kinds:
-        last = [] if kind in ("flatten", "global_avg_pool2d") else [{"kind": "flatten"}]
-        layers = [CONV, {"kind": kind, **settings.get(kind, {})}, *last, {"kind": "dense", "units": 10}]
-        step = analysis.layer_steps(load_recipe("digits", {"layers": layers}).network)[1]
+        recurrent = kind in ("rnn", "lstm", "gru")
+        last = [] if kind in ("flatten", "global_avg_pool2d") or recurrent else [{"kind": "flatten"}]
+        data = {"source": "palindromes", "length": 5} if recurrent else {"source": "digits"}
+        first = [] if recurrent or kind == "embedding" else [CONV]
+        layers = [*first, {"kind": kind, **settings.get(kind, {})}, *last, {"kind": "dense", "units": 10}]
+        recipe = load_recipe("digits", {"data": data, "layers": layers, "training": {"steps": 1}})
+        step = analysis.layer_steps(recipe.network)[len(first)]
         assert all(len(equation) > 2 for equation, _ in step.forward + step.backward), kind
