@@ -53,8 +53,8 @@ def _write(rows: dict[tuple[str, str], list[str]]) -> None:
     header = ["recipe", "mode", "steps", "data", "agrees at 1e-9", *STAGES, "central differences"]
     text = (
         "Largest relative gap of each stage between the NumPy engine and PyTorch in float64.\n"
-        "`resync`: every step from the same state: the proof. `free`: from the same start only, where rounding may grow,"
-        "\nas it does in recurrent networks.\n"
+        "`resync`: every step from the same state: the proof. `free`: from the same start only, where rounding may "
+        "grow,\nas it does in recurrent networks.\n"
         f"Networks with convolutions, or with more than {MANY_PARAMETERS:,} parameters: batches of {FEW_SAMPLES}.\n"
         "Last column: the NumPy engine's gradients against central differences (allowed: 1e-5).\n\n"
     )
