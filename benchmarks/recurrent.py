@@ -295,7 +295,7 @@ def main() -> None:
                 rows.append([f"{what}, {name}", *_row(figures, name, "PyTorch")[1:]])
         header = [f"{REPLICAS} replicas, one thread", "ms a step of all (median)", "over PyTorch"]
         parts += ["", table(header, rows)]
-    figures = take_turns({"`twofold study`": study, "plain PyTorch runs": plain_runs}, 1)
+    figures = take_turns({"the study": study, "plain PyTorch runs": plain_runs}, 1)
     parts += ["", f"## A study of {SEEDS} seeds\n"]
     header = [f"`moons`, {EPOCHS} epochs, {SEEDS} seeds", "seconds", "over the plain runs"]
     parts.append(table(header, [_row(figures, name, "plain PyTorch runs") for name in figures]))

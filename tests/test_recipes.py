@@ -89,7 +89,7 @@ def test_any_recipe_survives_its_own_dump(title: str, hidden: list, data: dict, 
 @given(
     kinds=st.lists(st.sampled_from(["rnn", "lstm", "gru"]), min_size=1, max_size=3), every=st.booleans(),
     encoding=st.sampled_from(["number", "one_hot", "index"]), length=st.integers(2, 1000),
-    samples=st.one_of(st.none(), st.integers(1, 10**9)), replacement=st.booleans(), bias=st.booleans(),
+    samples=st.one_of(st.none(), st.integers(1, 10**8)), replacement=st.booleans(), bias=st.booleans(),
     initial_hh=st.sampled_from(["recipe", "orthogonal", "identity"]),
 )  # fmt: skip
 @settings(max_examples=60, deadline=None)

@@ -636,6 +636,7 @@ def threads(monkeypatch: pytest.MonkeyPatch, allowed: int, units: int, batch_siz
         (2, 128, 31, 1),
         (2, 8, 128, 1),
         (2, 128, "full", 1),
+        (2, 1024, 256, 1),  # the library shares it out by itself
     ],
 )
 def test_a_large_product_is_shared_out(

@@ -97,7 +97,7 @@ def build_engine(name: str, recipe: Recipe) -> Engine:
 def _threads(recipe: Recipe) -> int:
     """How many parts of the batch a recurrent layer takes at once: one for each processor that the libraries may use.
 
-    One where the product of a step of time is too small to be worth sharing out.
+    One where the product of a step of time is too small to be worth sharing out, or so large that the library does.
     """
     from threadpoolctl import threadpool_info
 
@@ -105,6 +105,8 @@ def _threads(recipe: Recipe) -> int:
     hidden = max((layer.units**2 for layer in recipe.layers if isinstance(layer, Recurrent)), default=0)
     if batch == "full" or batch * hidden < SHARED_PRODUCT:
         return 1
+    if batch * max(map(_multiply_adds, recipe.network.nodes)) >= MANY_PRODUCTS * SMALL_PRODUCT["blas"]:
+        return 1  # so large that the library's own threads pay
     allowed = max((pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"), default=1)
     return min(allowed, MOST_PARTS)
 
@@ -123,8 +125,6 @@ def few_threads(recipe: Recipe, samples: int) -> AbstractContextManager[object]:
     if any(isinstance(layer, Recurrent) for layer in recipe.layers):
         size //= MANY_PRODUCTS
     small = {library: 1 for library, limit in SMALL_PRODUCT.items() if size < limit}
-    if _threads(recipe) > 1:  # each of them calls the library by itself
-        small["blas"] = 1
     return threadpool_limits(small) if small else nullcontext()
 
 

@@ -37,7 +37,7 @@ class Recurrent(LayerSpec, abc.ABC):
         if len(shape) == 2:
             return None
         remedy = 'It reads the data, an `embedding` of whole numbers, or a recurrent layer with `output = "every"`.'
-        return Refusal("takes sequences (N, steps, features)", remedy)
+        return Refusal("takes sequences (N, steps, features)", remedy if len(shape) == 1 else "")
 
     def output_shape(self, shape: Shape) -> Shape:
         return (self.units,) if self.output == "last" else (shape[0], self.units)

@@ -193,11 +193,11 @@ class TorchEngine:
                     x = module.read(states[name])
                 else:
                     x = self._through(name, module, x, masks)
-        for name, buffer in self.module.named_buffers():  # a batch norm tracks whatever passes in training
-            buffer.copy_(statistics[name])
         loss = self._loss(x.to(self.dtype), _tensor(batch.target).to(self.device))
         hidden = [h for layer in states.values() for h in layer]
         gradients = iter(torch.autograd.grad(loss, hidden, materialize_grads=True))
+        for name, buffer in self.module.named_buffers():  # a batch norm tracks whatever passes in training
+            buffer.copy_(statistics[name])
         return {
             name: ThroughTime(_array(torch.stack(layer)), _array(torch.stack([next(gradients) for _ in layer])))
             for name, layer in states.items()
