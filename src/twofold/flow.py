@@ -80,9 +80,13 @@ def _time_last(values: Array) -> Array:
     return np.moveaxis(values, 0, -1)
 
 
-def carried(gradient: Array) -> float:
-    """‖∂L/∂h(1)‖ / ‖∂L/∂h(T)‖: the share of the last step's gradient that reaches the first."""
-    return float(gradient[0] / gradient[-1]) if gradient[-1] > 0 else float("nan")
+def carried(gradient: Array) -> Array:
+    """‖∂L/∂h(1)‖ / ‖∂L/∂h(T)‖ of norms (..., T): the share of the last step's gradient that reaches the first.
+
+    NaN where no gradient arrives at the last step.
+    """
+    last = gradient[..., -1]
+    return np.divide(gradient[..., 0], last, out=np.full(last.shape, np.nan), where=last > 0)
 
 
 def as_arrays(moments: Sequence[tuple[int, Mapping[str, Flow]]]) -> dict[str, Array]:

@@ -19,14 +19,10 @@ from twofold.engine import Batch, Engine, State
 from twofold.recipe import Recipe
 from twofold.recipe.layers import Dense, Dropout, Elementwise, Flatten, Softmax
 from twofold.recipe.recurrent import Embedding, Recurrent
-from twofold.training import Failure, Outcome, Row
+from twofold.training import Failure, Outcome, Row, Score, bad_split, judged_splits, row_of
 
 REPLICABLE = (Dense, Recurrent, Embedding, Elementwise, Softmax, Dropout, Flatten)
 """Layers that are written over leading axes."""
-VARIED = ("training.seed", "optimizer.lr")
-"""What replicas may differ in."""
-
-
 SMALL_BATCH = 1 << 16
 """Numbers in a layer's largest array up to which replicas pay. Beyond, calls are cheap beside arithmetic, and a network
 alone stays in the processor's cache: ten of 128 units over 20 steps took 48 ms at once, 41 ms one after another."""
@@ -39,16 +35,17 @@ def pays(recipe: Recipe) -> bool:
 
 
 def together(recipes: Sequence[Recipe]) -> bool:
-    """Whether networks of these recipes can be trained at once: they differ in the keys of `VARIED` alone."""
+    """Whether networks of these recipes can be trained at once: they differ in seed and learning rate alone."""
     first = recipes[0]
     training = first.training
     judged = training.flip_test or training.patience or training.keep == "best"
     plain = not (first.augmentation.any or training.ema or judged)
     written = plain and all(isinstance(layer, REPLICABLE) for layer in first.layers)
-    return written and all(_common(recipe) == _common(first) for recipe in recipes)
+    return written and all(common(recipe) == common(first) for recipe in recipes)
 
 
-def _common(recipe: Recipe) -> Recipe:
+def common(recipe: Recipe) -> Recipe:
+    """The recipe without what replicas may differ in, the seed and the learning rate."""
     training = recipe.training.model_copy(update={"seed": 0})
     optimizer = recipe.optimizer.model_copy(update={"lr": 1.0})
     return recipe.model_copy(update={"training": training, "optimizer": optimizer})
@@ -89,9 +86,7 @@ class StackedBatches:
         for chunks in zip(*(batches.chunks(epoch, 0) for batches in self.each), strict=True):
             if isinstance(chunks[0], Chunk):
                 x, y = (np.stack([getattr(chunk, part) for chunk in chunks]) for part in "xy")
-                for start in range(0, y.shape[1], chunks[0].size):
-                    part = slice(start, start + chunks[0].size)
-                    yield x[:, part], y[:, part]
+                yield from Chunk(x, y, chunks[0].size)
             else:
                 for batch in zip(*chunks, strict=True):
                     yield np.stack([x for x, _ in batch]), np.stack([y for _, y in batch])
@@ -104,15 +99,14 @@ class Scores(NamedTuple):
     accuracy: Array
 
 
-Score = Callable[[Engine], dict[str, Scores]]
+Judge = Callable[[Engine], dict[str, Scores]]
 
 
 def scorer(
     recipe: Recipe, dataset: Dataset, replicas: int, loss: Callable[[Array, Array], tuple[Array, Array]], batch: int
-) -> Score:
+) -> Judge:
     """Loss and accuracy of every replica on each split, as `twofold.training.evaluate` has them of one."""
-    splits = dict(dataset.splits())
-    splits["train"] = splits["train"][: recipe.training.evaluate_samples]
+    splits = judged_splits(dataset, recipe.training.evaluate_samples)
 
     def score(engine: Engine) -> dict[str, Scores]:
         found = {}
@@ -130,7 +124,7 @@ def scorer(
 
 
 def train_replicas(
-    engine: Engine, batches: StackedBatches, score: Score, watch: Callable[[int], None] = lambda step: None
+    engine: Engine, batches: StackedBatches, score: Judge, watch: Callable[[int], None] = lambda step: None
 ) -> tuple[list[Outcome], list[list[Row]]]:
     """Take every step in all replicas; a replica whose loss is not finite ends there, and the others go on.
 
@@ -146,14 +140,10 @@ def train_replicas(
         for index, one in enumerate(batches.each):
             if index in ended:
                 continue
-            values = {
-                f"{split}_{key}": float(getattr(s, key)[index]) for split, s in scores.items() for key in s._fields
-            }
-            lr = one.rate(max(taken - 1, 0))
-            rows[index].append(Row(taken, taken / first.steps_per_epoch, lr, seconds / replicas, **values))
-            bad = next((s for s in scores if not np.isfinite(scores[s].loss[index])), None)
-            if bad is not None:
-                end(index, float(scores[bad].loss[index]), bad)
+            lone = {split: Score(float(s.loss[index]), float(s.accuracy[index])) for split, s in scores.items()}
+            rows[index].append(row := row_of(lone, one, taken, seconds / replicas))
+            if bad := bad_split(row):
+                end(index, *bad)
 
     def end(index: int, loss: float, split: str | None = None) -> None:
         epoch = max(taken - 1, 0) // first.steps_per_epoch + 1

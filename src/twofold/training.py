@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple, final
@@ -12,7 +12,7 @@ from typing import NamedTuple, final
 import numpy as np
 
 from twofold.arrays import Array, Arrays, all_finite
-from twofold.data import Batches, Split, mirrored
+from twofold.data import Batches, Dataset, Split, mirrored
 from twofold.engine import Engine, State
 from twofold.recipe import Network
 
@@ -127,8 +127,8 @@ def train(
     clock, taken, seconds = time.perf_counter, 0, 0.0
     with np.errstate(all="ignore"):  # overflow is found in the loss, where it can be named
         mark = Mark(0, engine.state())
-        record(row := _row(engine, evaluate, batches, 0, 0.0))
-        if bad := _bad_split(row):
+        record(row := row_of(evaluate(engine), batches, 0, 0.0))
+        if bad := bad_split(row):
             return Outcome(0, 0.0, row, _failure(engine, batches, mark, 0, *bad))
         course = _Course(validation, row, mark.state)
         started = seen = clock()
@@ -143,10 +143,10 @@ def train(
                 seen = now
             if taken % batches.evaluate_every == 0 or taken == batches.steps:
                 seconds += clock() - started
-                row = _row(engine, evaluate, batches, taken, seconds)
+                row = row_of(evaluate(engine), batches, taken, seconds)
                 record(row)
                 watch(taken, loss)
-                if bad := _bad_split(row):
+                if bad := bad_split(row):
                     return Outcome(taken, seconds, row, _failure(engine, batches, mark, taken, *bad))
                 mark = Mark(taken, engine.state(), largest(step.gradients))
                 course.add(row, mark.state)
@@ -197,14 +197,21 @@ class Mark(NamedTuple):
     """The largest of the last step."""
 
 
-def _row(engine: Engine, evaluate: Evaluate, batches: Batches, taken: int, seconds: float) -> Row:
-    scores = evaluate(engine)
+def judged_splits(dataset: Dataset, train_samples: int | None) -> dict[str, Split]:
+    """What an evaluation looks at: every split, of the training samples at most so many."""
+    splits = dict(dataset.splits())
+    splits["train"] = splits["train"][:train_samples]
+    return splits
+
+
+def row_of(scores: Mapping[str, Score], batches: Batches, taken: int, seconds: float) -> Row:
+    """The line of an evaluation after so many steps."""
     values = {f"{split}_{key}": value for split, score in scores.items() for key, value in score._asdict().items()}
     epoch = taken / batches.steps_per_epoch
     return Row(taken, epoch, batches.rate(max(taken - 1, 0)), seconds, **values)
 
 
-def _bad_split(row: Row) -> tuple[float, str] | None:
+def bad_split(row: Row) -> tuple[float, str] | None:
     """The first loss of an evaluation that is not finite, and its split."""
     for split in ("train", "validation", "test"):
         loss = getattr(row, f"{split}_loss")

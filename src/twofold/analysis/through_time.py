@@ -8,7 +8,7 @@ import numpy as np
 
 from twofold.analysis.predictions import evidence
 from twofold.arrays import Array
-from twofold.flow import recurrent_nodes
+from twofold.flow import Flow, carried, recurrent_nodes
 from twofold.recipe.recurrent import Recurrent
 from twofold.runs import Run
 
@@ -42,8 +42,7 @@ class TimeFlow:
     @property
     def carried(self) -> Array:
         """‖∂L/∂h(1)‖ / ‖∂L/∂h(T)‖ at each moment; NaN where no gradient arrives."""
-        last = self.gradient[:, -1]
-        return np.divide(self.gradient[:, 0], last, out=np.full(len(last), np.nan), where=last > 0)
+        return carried(self.gradient)
 
     @property
     def has_saturation(self) -> bool:
@@ -73,10 +72,7 @@ def time_flows(run: Run) -> list[TimeFlow]:
         for engine in run.engines:
             if f"{engine}.flow.step" not in arrays:
                 continue
-            parts = {
-                field: arrays[f"{engine}.flow.{node.name}.{field}"]
-                for field in ("gradient", "saturated", "radius", "singular")
-            }
+            parts = {field: arrays[f"{engine}.flow.{node.name}.{field}"] for field in Flow._fields}
             step = arrays[f"{engine}.flow.step"]
             kept = np.flatnonzero(step == run.engines[engine].get("kept_step", step[-1]))
             after, every = int(kept[-1]), node.spec.output == "every"

@@ -12,6 +12,7 @@ import numpy as np
 from twofold.data import Dataset, load_data
 from twofold.engine import Engine, State
 from twofold.errors import DataError, UserError
+from twofold.flow import recurrent_nodes
 from twofold.initial import initial_buffers, initial_parameters
 from twofold.memory import keep_large_blocks
 from twofold.numpy_engine import NumpyEngine
@@ -82,8 +83,7 @@ class Silent:
 def build_engine(name: str, recipe: Recipe) -> Engine:
     """An engine for the recipe's network; its parameters are 0 until a state is loaded."""
     batch = recipe.training.batch_size
-    recurrent = any(isinstance(layer, Recurrent) for layer in recipe.layers)
-    if batch == "full" or recurrent or batch * recipe.network.largest > LARGE_BATCH:
+    if batch == "full" or recurrent_nodes(recipe.network) or batch * recipe.network.largest > LARGE_BATCH:
         keep_large_blocks()
     if name == "numpy":
         return NumpyEngine(recipe, threads=_threads(recipe))
@@ -122,7 +122,7 @@ def few_threads(recipe: Recipe, samples: int) -> AbstractContextManager[object]:
 
     batch = samples if recipe.training.batch_size == "full" else recipe.training.batch_size
     size = batch * max((_multiply_adds(node) for node in recipe.network.nodes), default=0)
-    if any(isinstance(layer, Recurrent) for layer in recipe.layers):
+    if recurrent_nodes(recipe.network):
         size //= MANY_PRODUCTS
     small = {library: 1 for library, limit in SMALL_PRODUCT.items() if size < limit}
     return threadpool_limits(small) if small else nullcontext()

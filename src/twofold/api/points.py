@@ -112,6 +112,6 @@ def _flow(
     found = dict[str, Any]()
     for when, flows in (("before", before), ("after", after)):
         gradient, _, radius, singular = (values[replica] for values in flows[name])
-        found |= {f"carried_{when}": carried(gradient), f"gradient_{when}": gradient.tolist()}
+        found |= {f"carried_{when}": float(carried(gradient)), f"gradient_{when}": gradient.tolist()}
         found |= {f"radius_{when}": radius.tolist(), f"singular_{when}": singular.tolist()}
     return found

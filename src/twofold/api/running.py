@@ -6,7 +6,6 @@ import os
 import platform
 import sys
 from collections.abc import Iterable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from twofold.api.building import Overrides, Silent, Watcher, build_engine, few_t
 from twofold.api.evidence import kept_samples, mistakes, previewed
 from twofold.api.failures import diverged
 from twofold.api.scoring import evaluation, scorer
+from twofold.api.versions import versions
 from twofold.arrays import Array
 from twofold.data import Batches, Dataset, Split
 from twofold.engine import Engine
@@ -24,8 +24,6 @@ from twofold.flow import Flow, as_arrays, flow_batch, measure_flow, recurrent_no
 from twofold.recipe import Recipe, load_recipe
 from twofold.runs import EVIDENCE, SCORES, Run, RunWriter, create_run_folder, open_run
 from twofold.training import Outcome, Row, Validation, predictions, train
-
-LIBRARIES = ("twofold", "numpy", "scikit-learn", "torch")
 
 
 def run(
@@ -141,9 +139,8 @@ def _circumstances(engines: dict[str, Engine]) -> dict[str, Any]:
     """Versions, threads and devices: what a figure was measured with."""
     from threadpoolctl import threadpool_info
 
-    libraries = LIBRARIES if "torch" in engines else LIBRARIES[:-1]
     facts: dict[str, Any] = {
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in libraries},
+        "versions": versions("torch" in engines),
         "platform": platform.platform(),
         "processors": os.cpu_count(),
         "blas_threads": max((pool["num_threads"] for pool in threadpool_info()), default=1),

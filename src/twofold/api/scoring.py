@@ -8,7 +8,7 @@ from twofold.data import Dataset
 from twofold.engine import Engine
 from twofold.numpy_engine import LOSSES
 from twofold.recipe import Recipe
-from twofold.training import Evaluate, Score, evaluate, evaluation_batch
+from twofold.training import Evaluate, Score, evaluate, evaluation_batch, judged_splits
 
 
 def evaluation(recipe: Recipe) -> dict[str, Any]:
@@ -19,8 +19,7 @@ def evaluation(recipe: Recipe) -> dict[str, Any]:
 def scorer(recipe: Recipe, dataset: Dataset) -> Evaluate:
     """Loss and accuracy of an engine on each split; of the training samples on as many as the recipe says."""
     loss, how = LOSSES[recipe.loss.kind], evaluation(recipe)
-    splits = dict(dataset.splits())
-    splits["train"] = splits["train"][: recipe.training.evaluate_samples]
+    splits = judged_splits(dataset, recipe.training.evaluate_samples)
 
     def score(engine: Engine) -> dict[str, Score]:
         return {name: evaluate(engine, split, loss, **how) for name, split in splits.items()}

@@ -30,7 +30,7 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Chunk:
-    """Batches beside each other in memory."""
+    """Batches beside each other in memory, (samples, ...); of replicas (replicas, samples, ...)."""
 
     x: Array
     y: Array
@@ -39,8 +39,10 @@ class Chunk:
 
     def __iter__(self) -> Iterator[Gathered]:
         """Each batch, as views."""
-        for start in range(0, len(self.y), self.size):
-            yield self.x[start : start + self.size], self.y[start : start + self.size]
+        lead = (slice(None),) * (self.y.ndim - 1)
+        for start in range(0, self.y.shape[-1], self.size):
+            part = (*lead, slice(start, start + self.size))
+            yield self.x[part], self.y[part]
 
 
 @final

@@ -62,7 +62,6 @@ class Kept(BaseModel):
 def kept(planned: Planned, engine: str, point: Point, versions: Mapping[str, str]) -> Kept:
     """What is kept of a training. Numbers that are not finite are left open: JSON has none."""
     rows = [row._asdict() for row in point.history]
-    flow = getattr(point, "flow", None)
     return Kept(
         **_place(planned, engine),
         status="failed" if point.failure else "ok",
@@ -70,7 +69,7 @@ def kept(planned: Planned, engine: str, point: Point, versions: Mapping[str, str
         scores=_plain(point.scores),
         seconds=float(point.seconds),
         steps=int(point.steps),
-        flow=None if flow is None else _plain(flow),
+        flow=None if point.flow is None else _plain(point.flow),
         history={name: [_plain(row[name]) for row in rows] for name in Row._fields} if rows else {},
         versions=dict(versions),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),

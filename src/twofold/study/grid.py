@@ -15,6 +15,7 @@ from twofold.api import at_once
 from twofold.errors import Fault, RecipeError, StudyError, UserError, nearest
 from twofold.recipe import Recipe, load_recipe
 from twofold.recipe.data import Images
+from twofold.replicas import common
 from twofold.study.files import Source
 from twofold.study.spec import RECIPE, words
 
@@ -22,8 +23,6 @@ MOST_POINTS = 100_000
 MOST_FAULTS = 10
 MOST_TOGETHER = 32
 """Points that are handed over together."""
-TOGETHER = {"training": {"seed"}, "optimizer": {"lr"}}
-"""What the points of a group differ in."""
 NO_MATTER: dict[str, Any] = {"title": True, "name": True, "training": {"engines"}}
 """What changes no result."""
 
@@ -77,7 +76,7 @@ def groups(planned: Iterable[Planned], engine: str, jobs: int) -> list[list[Plan
     """
     alike: dict[str, list[Planned]] = {}
     for point in planned:
-        alike.setdefault(_digest(point.recipe.model_dump(mode="json", exclude=TOGETHER)), []).append(point)
+        alike.setdefault(_digest(common(point.recipe).model_dump(mode="json")), []).append(point)
     found = list[list[Planned]]()
     for group in alike.values():
         most = MOST_TOGETHER if at_once([point.recipe for point in group], engine) else 1

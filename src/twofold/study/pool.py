@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from twofold.api import Point, train_points
+from twofold.api.versions import versions
 from twofold.errors import StudyError, TwofoldError
 from twofold.recipe import Recipe
 from twofold.study.folder import POINTS, finished, kept, kept_failure, write_point
 from twofold.study.grid import Planned, groups
-from twofold.study.versions import versions
 
 Train = Callable[[Sequence[Recipe], str], list[Point]]
 """What `twofold.api.train_points` is."""
@@ -123,7 +123,7 @@ def _train(task: Sequence[Planned], engine: str, folder: Path, train: Train) -> 
         write_point(folder, kept_failure(task[0], engine, said))
         return
     for planned, point in zip(task, points, strict=True):
-        write_point(folder, kept(planned, engine, point, versions(engine)))
+        write_point(folder, kept(planned, engine, point, versions(engine == "torch")))
 
 
 def _begun(folder: Path) -> list[str]:
