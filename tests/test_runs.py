@@ -27,7 +27,14 @@ def copy(moons_run: twofold.Run, tmp_path: Path) -> Path:
 
 
 def test_a_run_folder_holds_what_it_says(moons_run: twofold.Run) -> None:
-    names = {"recipe.toml", "history.csv", "numpy.safetensors", "torch.safetensors", "evidence.safetensors"}
+    names = {
+        "recipe.toml",
+        "history.csv",
+        "times.csv",
+        "numpy.safetensors",
+        "torch.safetensors",
+        "evidence.safetensors",
+    }
     assert set(moons_run.record["files"]) == names
     assert {file.name for file in moons_run.path.iterdir()} == names | {"record.json"}
     assert moons_run.status == "finished"
@@ -98,7 +105,18 @@ def _edit(**values: Any) -> Callable[[Path], None]:
 DAMAGES = {
     "no record": (_unlink("record.json"), "is no run folder: it holds no record.json"),
     "a cut record": (_cut("record.json"), "record.json cannot be read"),
-    "a record of another kind": (lambda folder: (folder / "record.json").write_text("[]"), "is not of format 1"),
+    "a record of another kind": (
+        lambda folder: (folder / "record.json").write_text("[]"),
+        "names no format; this version reads format 2",
+    ),
+    "a newer record": (
+        _edit(format=3),
+        "was written by a newer version of Twofold: its format is 3, this version reads 2; upgrade",
+    ),
+    "an older record": (
+        _edit(format=1),
+        "was written by an older version of Twofold: its format is 1, this version reads 2; run its",
+    ),
     "no list of files": (_edit(files=None), "record.json is damaged: files: Field required"),
     "an empty list of files": (_edit(files={}), "record.json is damaged: Value error, it lists no"),
     "a file of another folder": (_edit(files={"../x": {"bytes": 1, "sha256": ""}}), "record.json is damaged: files"),

@@ -91,7 +91,7 @@ def _train_one(
             flows[step] = measure_flow(engine, recipe.network, flow_batch(dataset.train, batches.size))
 
     def record(row: Row) -> None:
-        writer.add_row(name, row)
+        writer.add_row(name, row._asdict())
         watcher.evaluated(row)
         if recipe.training.gradient_flow or row.step == 0:
             look(row.step)

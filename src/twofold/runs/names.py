@@ -1,0 +1,28 @@
+"""The names of what a run folder holds."""
+
+FORMAT = 2
+"""Of the folder; one that a newer Twofold wrote is refused by name, not guessed at."""
+ENGINES = ("numpy", "torch")
+RECIPE, RECORD, HISTORY, TIMES, EVIDENCE, REPORT = (
+    "recipe.toml",
+    "record.json",
+    "history.csv",
+    "times.csv",
+    "evidence.safetensors",
+    "report.html",
+)
+SCORES = ("train_accuracy", "validation_accuracy", "test_accuracy", "train_loss", "validation_loss", "test_loss")
+HISTORY_COLUMNS = (
+    "engine",
+    "step",
+    "epoch",
+    "lr",
+    "train_loss",
+    "train_accuracy",
+    "validation_loss",
+    "validation_accuracy",
+    "test_loss",
+    "test_accuracy",
+)
+TIME_COLUMNS = ("engine", "step", "seconds")
+"""Apart from the history, which is then the same whenever the recipe is run again."""

@@ -1,0 +1,149 @@
+"""A finished run folder, opened and verified."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from twofold.arrays import Arrays
+from twofold.errors import RunFolderError
+from twofold.recipe import Recipe, loads
+from twofold.runs.names import ENGINES, EVIDENCE, FORMAT, HISTORY, RECIPE, RECORD, REPORT, TIMES
+from twofold.runs.record import Record
+from twofold.runs.tensors import read_tensors
+from twofold.runs.whole import seal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A run folder, opened and verified. In a notebook it shows its results."""
+
+    path: Path
+    record: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The recipe's name."""
+        return self.record["recipe"]
+
+    @property
+    def status(self) -> str:
+        """`finished`, `interrupted` or `failed`."""
+        return self.record["status"]
+
+    @property
+    def engines(self) -> dict[str, dict[str, Any]]:
+        """The results of each engine: accuracies, losses, seconds, steps."""
+        return self.record["engines"]
+
+    @property
+    def report(self) -> Path:
+        """Where the report is, or would be: `twofold report RUN` writes it."""
+        return self.path / REPORT
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The recipe with every default written out."""
+        return loads((self.path / RECIPE).read_text("utf-8"), str(self.path / RECIPE))
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """One row an evaluation: the columns of `history.csv`, and the `seconds` of training until then."""
+        import pandas as pd
+
+        return pd.read_csv(self.path / HISTORY).merge(pd.read_csv(self.path / TIMES), on=["engine", "step"], how="left")
+
+    def weights(self, engine: str) -> Arrays:
+        """The trained parameters by PyTorch's names."""
+        if engine not in ENGINES:
+            raise RunFolderError(f"an engine is `numpy` or `torch`; got `{engine}`")
+        return self._arrays(f"{engine}.safetensors")
+
+    @cached_property
+    def evidence(self) -> Arrays:
+        """Predictions and samples that the report draws."""
+        return self._arrays(EVIDENCE)
+
+    def to_json(self) -> dict[str, Any]:
+        """The folder, the recipe's name and the results: what `twofold run --json` prints."""
+        return {"run": str(self.path), "recipe": self.name, "engines": self.engines}
+
+    def _arrays(self, name: str) -> Arrays:
+        if not (self.path / name).is_file():
+            raise RunFolderError(f"{self.path} holds no {name}: the run is {self.status}")
+        return read_tensors(self.path / name)
+
+    def __repr__(self) -> str:
+        scores = ", ".join(
+            f"{engine} {result['test_accuracy']:.4f}"
+            for engine, result in self.engines.items()
+            if result["test_accuracy"] is not None
+        )
+        return f"<Run {self.path} {self.status}{': test accuracy ' + scores if scores else ''}>"
+
+    def _repr_html_(self) -> str:
+        keys = ["train_accuracy", "validation_accuracy", "test_accuracy", "test_loss", "seconds", "steps"]
+        head = "".join(f"<th>{key.replace('_', ' ')}</th>" for key in ["engine", *keys])
+        rows = "".join(
+            f"<tr><td>{engine}</td>{''.join(f'<td>{_cell(result[key])}</td>' for key in keys)}</tr>"
+            for engine, result in self.engines.items()
+        )
+        title = html.escape(self.record["title"] or self.name)
+        return f"<b>{title}</b> ({self.status}, <code>{html.escape(str(self.path))}</code>)<table>{head}{rows}</table>"
+
+
+def open_run(path: str | Path) -> Run:
+    """Open a run folder. Raises `RunFolderError` for one that is missing, half-written or damaged."""
+    folder = Path(path)
+    if not folder.is_dir():
+        raise RunFolderError(f"no run folder {path}; `twofold run RECIPE` makes one")
+    try:
+        record = json.loads((folder / RECORD).read_text("utf-8"))
+    except FileNotFoundError:
+        raise RunFolderError(f"{path} is no run folder: it holds no {RECORD}") from None
+    except (ValueError, OSError) as error:
+        raise RunFolderError(f"{path}: {RECORD} cannot be read: {error}") from error
+    _check_format(path, record)
+    if record.get("status") == "running":
+        raise RunFolderError(
+            f"{path} is half-written: its run has not ended, or was killed. Run the recipe again into another folder."
+        )
+    try:
+        Record.model_validate(record)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise RunFolderError(f"{path}: {RECORD} is damaged: {where + ': ' if where else ''}{first['msg']}") from error
+    for name, kept in record["files"].items():
+        if not (folder / name).is_file():
+            raise RunFolderError(f"{path}: {name} is missing")
+        if seal(folder / name) != kept:
+            raise RunFolderError(f"{path}: {name} is not what the run wrote: size or checksum differ")
+    return Run(folder, record)
+
+
+def _check_format(path: str | Path, record: object) -> None:
+    """Raises `RunFolderError` for a folder of another version's, and says which is the newer."""
+    found = record.get("format") if isinstance(record, dict) else None
+    if found == FORMAT:
+        return
+    if not isinstance(found, int) or isinstance(found, bool):
+        raise RunFolderError(f"{path}: {RECORD} names no format; this version reads format {FORMAT}")
+    age, remedy = ("a newer", "upgrade Twofold") if found > FORMAT else ("an older", "run its recipe again")
+    raise RunFolderError(
+        f"{path} was written by {age} version of Twofold: its format is {found}, this version reads {FORMAT}; {remedy}"
+    )
+
+
+def _cell(value: float | int | None) -> str:
+    return "" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
