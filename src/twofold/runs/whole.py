@@ -36,5 +36,6 @@ def _sync_folder(folder: Path) -> None:
 
 
 def seal(path: Path) -> dict[str, Any]:
+    """Size in bytes and SHA-256 of a file: what `record.json` lists of it."""
     content = path.read_bytes()
     return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
