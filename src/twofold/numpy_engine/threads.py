@@ -68,7 +68,7 @@ class InParts:
 def _handing_over() -> Iterator[None]:
     """Threads that want Python's lock get it between two operations of NumPy.
 
-    Each operation gives the lock up and takes it again so soon that a thread which waits for it is too late to be awake;
+    An operation gives the lock up and takes it again so soon that a thread which waits for it wakes too late;
     it may insist only after this interval, by default 5 ms: more than the whole pass.
     """
     before = sys.getswitchinterval()
