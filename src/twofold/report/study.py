@@ -41,8 +41,13 @@ def write_study_report(study: StudyResult | str | Path) -> Path:
     Raises `StudyError` for a folder that is missing or damaged.
     """
     study = study if isinstance(study, StudyResult) else open_study(study)
-    write_whole(study.report, filled("study.html.jinja", _facts(study)).encode())
+    write_whole(study.report, render_study(study).encode())
     return study.report
+
+
+def render_study(study: StudyResult) -> str:
+    """The page as text."""
+    return filled("study.html.jinja", _facts(study))
 
 
 def _facts(result: StudyResult) -> dict[str, Any]:
