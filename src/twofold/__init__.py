@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from twofold.analysis import Walk, walk
     from twofold.api import Verification, run, verify
     from twofold.errors import (
         DataError,
@@ -47,12 +48,14 @@ _HOMES = {
     "UnknownNameError": "errors",
     "UserError": "errors",
     "Verification": "api",
+    "Walk": "analysis",
     "load_recipe": "recipe",
     "open_run": "runs",
     "open_study": "study",
     "run": "api",
     "run_study": "study",  # `twofold.study` is the room
     "verify": "api",
+    "walk": "analysis",
     "write_report": "report",
     "write_study_report": "report",
 }
@@ -72,12 +75,14 @@ __all__ = [
     "UnknownNameError",
     "UserError",
     "Verification",
+    "Walk",
     "load_recipe",
     "open_run",
     "open_study",
     "run",
     "run_study",
     "verify",
+    "walk",
     "write_report",
     "write_study_report",
 ]

@@ -39,6 +39,8 @@ from twofold.analysis.results import (
 )
 from twofold.analysis.steps import LayerStep, LossStep, layer_steps, loss_step
 from twofold.analysis.through_time import TimeFlow, time_flows
+from twofold.analysis.walk import LayerFacts, Numbers, Row, Walk, walk
+from twofold.analysis.window import Window
 
 __all__ = [
     "Agreement",
@@ -52,15 +54,20 @@ __all__ = [
     "FirstWeights",
     "Gap",
     "GapCurve",
+    "LayerFacts",
     "LayerMaps",
     "LayerStep",
     "LossStep",
     "Lowest",
     "Mistake",
+    "Numbers",
     "Preview",
     "Result",
+    "Row",
     "TimeFlow",
     "Times",
+    "Walk",
+    "Window",
     "WrongImage",
     "WrongImages",
     "agreement",
@@ -86,5 +93,6 @@ __all__ = [
     "results",
     "time_flows",
     "times",
+    "walk",
     "wrong_images",
 ]

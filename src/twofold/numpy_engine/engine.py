@@ -195,7 +195,7 @@ class NumpyEngine:
             gradients |= {f"{name}.{parameter}": gradient for parameter, gradient in grads.items()}
             dy = dy if dx is None else dx
         ordered = {name: gradients[name] for name in self.layout.shapes}
-        signals, through_time = (dict(reversed(found.items())) for found in (signals, through_time))
+        signals, through_time = dict(reversed(signals.items())), dict(reversed(through_time.items()))
         held = dict(zip(self.names, held_bytes(caches, beside=self._weights), strict=True))
         return Trace(dict(zip(self.names, outputs, strict=True)), loss, signals, ordered, held, through_time)
 
