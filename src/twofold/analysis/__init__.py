@@ -37,9 +37,10 @@ from twofold.analysis.results import (
     results,
     times,
 )
+from twofold.analysis.rows import Numbers, Row, few_steps
 from twofold.analysis.steps import LayerStep, LossStep, layer_steps, loss_step
 from twofold.analysis.through_time import TimeFlow, time_flows
-from twofold.analysis.walk import LayerFacts, Numbers, Row, Walk, walk
+from twofold.analysis.walk import LayerFacts, Walk, walk
 from twofold.analysis.window import Window
 
 __all__ = [
@@ -79,6 +80,7 @@ __all__ = [
     "endings",
     "evidence",
     "feature_maps",
+    "few_steps",
     "first_weights",
     "gap_curves",
     "gaps",
