@@ -142,8 +142,16 @@ def _around(array: Array) -> Place:
 
 
 def few_steps(rows: Sequence[Row], most: int) -> tuple[list[Row], int]:
-    """The rows with at most so many steps of time of each layer, among them the first and the last; how many are not."""
-    steps = {row.layer: max(other.step or 0 for other in rows if other.layer == row.layer) for row in rows}
-    kept = {layer: set(np.linspace(1, count, most).round().tolist()) for layer, count in steps.items() if count > most}
+    """The rows without most steps of time of the layers that have more than `most`; and how many rows are left out.
+
+    Of such a layer stay the first third of so many steps, the last third, and a third spread evenly between.
+    """
+    counts = {row.layer: row.step for row in sorted(rows, key=lambda row: row.step or 0) if row.step}
+    kept = {layer: _few(count, max(1, most // 3)) for layer, count in counts.items() if count > most}
     found = [row for row in rows if row.step is None or row.step in kept.get(row.layer, {row.step})]
     return found, len(rows) - len(found)
+
+
+def _few(count: int, third: int) -> set[int]:
+    between = np.linspace(third, count - third + 1, third + 2).round().astype(int)
+    return {*range(1, third + 1), *between.tolist(), *range(count - third + 1, count + 1)}

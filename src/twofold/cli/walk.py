@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from twofold.analysis import Row, Walk, Window
 
 EXAMPLE = "Example: `twofold walk digits --sample 3`"
-MOST_STEPS = 12
+MOST_STEPS = 20
 """Steps of time that are printed of a layer."""
 WIDEST_KERNEL = 5
 """Numbers side by side: a wider window is told by its sum alone."""
@@ -122,8 +122,7 @@ def _table(found: Walk, rows: list[Row], *, back: bool) -> Table:
 def _operation(row: Row) -> Text:
     text = Text(row.equation).append(f"\n{row.shapes}", style="dim")
     if row.numbers:
-        same = f", gap {_gap(row.numbers.gap)}"
-        text.append(same if row.step else f"\n{row.numbers.name}{same}")
+        text.append(f"\n{row.numbers.name}, gap {_gap(row.numbers.gap)}")
         for engine, few in row.numbers.few.items():
             text.append(f"\n{NAMES[engine]:8}", style="dim").append("".join(f"{x + 0.0:>10.3g}" for x in few))
     return text

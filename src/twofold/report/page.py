@@ -34,6 +34,7 @@ from twofold.report.plane import MOST_POINTS, plane_picture
 from twofold.report.template import filled
 from twofold.report.text import SPLITS, moment, of_data
 from twofold.report.through_time import flow_picture
+from twofold.report.walk import chapter
 from twofold.runs import REPORT, Run, open_run, write_whole
 
 
@@ -54,7 +55,7 @@ def write_report(run: Run | str | Path, image: int | None = None) -> Path:
 
 def render(run: Run, image: int | None = None) -> str:
     """The page as text."""
-    facts = {**_facts(run), **_figures(run), **_maps(run, image)}
+    facts = {**_facts(run), **_figures(run), **_maps(run, image), "walk": chapter(run)}
     return filled("page.html.jinja", facts)
 
 
