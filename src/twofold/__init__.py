@@ -12,7 +12,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from twofold.api import Verification, run, verify
+    from twofold.api import (
+        Answers,
+        Evaluation,
+        NumpyModel,
+        Verification,
+        evaluate,
+        export_weights,
+        import_weights,
+        load_model,
+        predict,
+        run,
+        verify,
+    )
     from twofold.errors import (
         DataError,
         MissingExtraError,
@@ -33,8 +45,11 @@ if TYPE_CHECKING:
 # Where each public name lives. They are imported when first asked for, so that `import twofold` and
 # `twofold --help` take a fraction of a second.
 _HOMES = {
+    "Answers": "api",
     "DataError": "errors",
+    "Evaluation": "api",
     "MissingExtraError": "errors",
+    "NumpyModel": "api",
     "PalindromeDataset": "torch_engine.palindromes",
     "Recipe": "recipe",
     "RecipeError": "errors",
@@ -47,9 +62,14 @@ _HOMES = {
     "UnknownNameError": "errors",
     "UserError": "errors",
     "Verification": "api",
+    "evaluate": "api",
+    "export_weights": "api",
+    "import_weights": "api",
+    "load_model": "api",
     "load_recipe": "recipe",
     "open_run": "runs",
     "open_study": "study",
+    "predict": "api",
     "run": "api",
     "run_study": "study",  # `twofold.study` is the room
     "verify": "api",
@@ -58,8 +78,11 @@ _HOMES = {
 }
 
 __all__ = [
+    "Answers",
     "DataError",
+    "Evaluation",
     "MissingExtraError",
+    "NumpyModel",
     "PalindromeDataset",
     "Recipe",
     "RecipeError",
@@ -72,9 +95,14 @@ __all__ = [
     "UnknownNameError",
     "UserError",
     "Verification",
+    "evaluate",
+    "export_weights",
+    "import_weights",
+    "load_model",
     "load_recipe",
     "open_run",
     "open_study",
+    "predict",
     "run",
     "run_study",
     "verify",
