@@ -104,18 +104,6 @@ def test_the_python_of_the_studies_page_runs(in_tmp: Path, capsys: pytest.Captur
     assert Path("studies/moons/report.html").is_file()
 
 
-def test_the_study_of_the_readme_prints_such_a_table(command, in_tmp: Path) -> None:
-    line = next(line for block in _blocks("sh") for line in block.splitlines() if "study" in line)
-    done = command(*shlex.split(line)[1:], "--set", "training.epochs=1")
-    (shown,) = (block for block in _blocks("text") if "studies/" in block)
-    rows = [text.rstrip() for text in done.out.splitlines()]
-    figures = r"\d\.\d{4}"
-    assert [re.sub(figures, "", text) for text in rows[:4] if text] == [
-        re.sub(figures, "", text) for text in shown.splitlines()[:4] if text
-    ]
-    assert rows[-3:] == shown.splitlines()[-3:]
-
-
 def test_the_python_of_the_palindromes_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "palindromes.md").read_text("utf-8"), re.DOTALL)
     exec(code, {})

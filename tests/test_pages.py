@@ -9,9 +9,11 @@ compared with every number masked, and `...` stands for any lines. A comment abo
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 import subprocess
-import sys
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,13 +62,15 @@ def shown(wanted: list[str], printed: list[str]) -> bool:
 
 
 def perform(line: str, command, options: list[str]) -> tuple[int, str]:
-    """Status and output of one line; `twofold` in this process, which saves its start."""
+    """Status and output of one line; `twofold` and programs in this process, which saves their start."""
     words = shlex.split(line, comments=True)
     if words[0] == "twofold" and not set(words) & {"|", ">", "&&"}:
         done = command(*words[1:], *options)
         return done.status, done.out + done.err
-    if words[0] == "python":
-        line = shlex.join([sys.executable, *words[1:]])
+    if words[0] == "python" and len(words) == 2:
+        with redirect_stdout(StringIO()) as out:
+            runpy.run_path(words[1], run_name="__main__")
+        return 0, out.getvalue()
     ran = subprocess.run(line, shell=True, capture_output=True, text=True, check=False, timeout=120)
     return ran.returncode, ran.stdout + ran.stderr
 
