@@ -23,12 +23,14 @@ if TYPE_CHECKING:
         TwofoldError,
         UnknownNameError,
         UserError,
+        WeightsError,
     )
     from twofold.recipe import Recipe, load_recipe
-    from twofold.report import write_report, write_study_report
+    from twofold.report import sections, write_report, write_study_report
     from twofold.runs import Run, open_run
     from twofold.study import StudyResult, open_study, run_study
     from twofold.torch_engine.palindromes import PalindromeDataset
+    from twofold.torch_engine.stack import torch_module
 
 # Where each public name lives. They are imported when first asked for, so that `import twofold` and
 # `twofold --help` take a fraction of a second.
@@ -47,11 +49,14 @@ _HOMES = {
     "UnknownNameError": "errors",
     "UserError": "errors",
     "Verification": "api",
+    "WeightsError": "errors",
     "load_recipe": "recipe",
     "open_run": "runs",
     "open_study": "study",
     "run": "api",
     "run_study": "study",  # `twofold.study` is the room
+    "sections": "report",
+    "torch_module": "torch_engine.stack",
     "verify": "api",
     "write_report": "report",
     "write_study_report": "report",
@@ -72,11 +77,14 @@ __all__ = [
     "UnknownNameError",
     "UserError",
     "Verification",
+    "WeightsError",
     "load_recipe",
     "open_run",
     "open_study",
     "run",
     "run_study",
+    "sections",
+    "torch_module",
     "verify",
     "write_report",
     "write_study_report",
