@@ -80,9 +80,10 @@ def _kinds(section: str) -> list[str]:
     often = Counter(row for own in rows.values() for row in own)
     common = [row for row, times in often.items() if times >= max(4, 0.7 * len(models))]
     lacking = {key: [kind for kind, model in models.items() if key not in model.model_fields] for key, *_ in common}
-    absent = [
-        f"no `{key}` has " + " or ".join(f"`{kind}`" for kind in kinds) for key, kinds in lacking.items() if kinds
-    ]
+    absent = []
+    for key, kinds in lacking.items():
+        names = " and ".join(f"`{kind}`" for kind in kinds)
+        absent += [f"{names} {'has' if len(kinds) == 1 else 'have'} no `{key}`"] if kinds else []
     other = [key for key, *_ in common if any(row[0] == key and row not in common for row in often)]
     again = ["a kind whose own table names one of them again has it as it stands there"] if other else []
     text = "; ".join([f"Keys of every {tag}", *absent, *again])
@@ -158,12 +159,8 @@ def _list(schema: dict[str, Any]) -> str:
         rules = [_rule(place) for place in places]
         return f"list of {COUNTS[len(rules)]}: " + (rules[0] if len(set(rules)) == 1 else " and ".join(rules))
     rule = _rule(schema["items"])
-    return f"list of {rule}" if rule.startswith("`") else f"list of {rule}".replace(*_plural(rule))
-
-
-def _plural(rule: str) -> tuple[str, str]:
-    first = rule.split(" of ")[0]
-    return first, first + "s"
+    word = rule.split(" of ")[0]
+    return "list of " + (rule if rule.startswith("`") else rule.replace(word, f"{word}s", 1))
 
 
 def _number(value: float) -> str:
