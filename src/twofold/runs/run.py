@@ -15,7 +15,18 @@ from pydantic import ValidationError
 from twofold.arrays import Arrays
 from twofold.errors import RunFolderError
 from twofold.recipe import Recipe, loads
-from twofold.runs.names import ENGINES, EVIDENCE, FORMAT, HISTORY, RECIPE, RECORD, REPORT, TIMES
+from twofold.runs.names import (
+    ENGINES,
+    EVIDENCE,
+    FORMAT,
+    HISTORY,
+    RECIPE,
+    RECORD,
+    REPORT,
+    SIGNAL_COLUMNS,
+    SIGNALS,
+    TIMES,
+)
 from twofold.runs.record import Record
 from twofold.runs.tensors import read_tensors
 from twofold.runs.whole import seal
@@ -62,6 +73,15 @@ class Run:
         import pandas as pd
 
         return pd.read_csv(self.path / HISTORY).merge(pd.read_csv(self.path / TIMES), on=["engine", "step"], how="left")
+
+    @cached_property
+    def signals(self) -> pd.DataFrame:
+        """Norms of parameters, gradients and updates, and shares of sleeping units; of an older folder without rows."""
+        import pandas as pd
+
+        if SIGNALS not in self.record["files"]:
+            return pd.DataFrame(columns=list(SIGNAL_COLUMNS))
+        return pd.read_csv(self.path / SIGNALS, dtype={"layer": str, "part": str})
 
     def weights(self, engine: str) -> Arrays:
         """The trained parameters by PyTorch's names."""
