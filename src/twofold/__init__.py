@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from twofold.analysis import Walk, walk
     from twofold.api import Verification, run, verify
     from twofold.errors import (
         DataError,
@@ -50,6 +51,7 @@ _HOMES = {
     "UserError": "errors",
     "Verification": "api",
     "WeightsError": "errors",
+    "Walk": "analysis",
     "load_recipe": "recipe",
     "open_run": "runs",
     "open_study": "study",
@@ -58,6 +60,7 @@ _HOMES = {
     "sections": "report",
     "torch_module": "torch_engine.stack",
     "verify": "api",
+    "walk": "analysis",
     "write_report": "report",
     "write_study_report": "report",
 }
@@ -77,6 +80,7 @@ __all__ = [
     "UnknownNameError",
     "UserError",
     "Verification",
+    "Walk",
     "WeightsError",
     "load_recipe",
     "open_run",
@@ -86,6 +90,7 @@ __all__ = [
     "sections",
     "torch_module",
     "verify",
+    "walk",
     "write_report",
     "write_study_report",
 ]

@@ -4,15 +4,18 @@ from twofold.api.building import Overrides, Silent, Watcher, build_engine, prepa
 from twofold.api.points import Point, at_once, train_points
 from twofold.api.running import run
 from twofold.api.verifying import Verification, verify
+from twofold.api.walking import Passage, pass_through
 
 __all__ = [
     "Overrides",
+    "Passage",
     "Point",
     "Silent",
     "Verification",
     "Watcher",
     "at_once",
     "build_engine",
+    "pass_through",
     "prepare",
     "restore",
     "run",

@@ -14,6 +14,8 @@ import typer
 from twofold.cli.output import JsonOption, QuietOption, complain, print_json
 from twofold.cli.study import EXAMPLE as STUDY_EXAMPLE
 from twofold.cli.study import study
+from twofold.cli.walk import EXAMPLE as WALK_EXAMPLE
+from twofold.cli.walk import walk
 from twofold.errors import TwofoldError
 
 app = typer.Typer(
@@ -159,6 +161,7 @@ def verify(
     raise typer.Exit(0 if found.passed else 1)
 
 
+app.command(epilog=WALK_EXAMPLE)(walk)
 app.command(epilog=STUDY_EXAMPLE)(study)
 
 
