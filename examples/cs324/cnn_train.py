@@ -6,6 +6,7 @@ python cnn_train.py --learning_rate 1e-4 --max_steps 5000 --eval_freq 500 --batc
 from __future__ import annotations
 
 import argparse
+from argparse import SUPPRESS
 from collections.abc import Sequence
 
 import script
@@ -23,7 +24,11 @@ PARSER = script.parser(
     engine="torch",
 )
 PARSER.add_argument("--unit", choices=("epoch", "step"), default="step", help="what --max_steps and --eval_freq count")
-PARSER.add_argument("--data_dir", help="the folder where torchvision left CIFAR-10; found or downloaded where left out")
+PARSER.add_argument(
+    "--data_dir",
+    default=SUPPRESS,
+    help="the folder where torchvision left CIFAR-10; below TWOFOLD_DATA, or downloaded, where left out",
+)
 
 
 def recipe(flags: argparse.Namespace) -> twofold.Recipe:
@@ -34,7 +39,7 @@ def recipe(flags: argparse.Namespace) -> twofold.Recipe:
         "layers": layers(n_classes=10),
         **script.settings(flags, flags.unit),
     }
-    return twofold.load_recipe("cifar10-vgg", changes | ({"data.root": flags.data_dir} if flags.data_dir else {}))
+    return twofold.load_recipe("cifar10-vgg", changes)
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from argparse import SUPPRESS
 from collections.abc import Callable, Sequence
 from typing import Any, final
 
@@ -40,7 +41,7 @@ def parser(script: str, says: str, **defaults: Any) -> argparse.ArgumentParser:
     )
     made.add_argument("--engine", choices=("numpy", "torch", "both"), help="NumPy by hand, PyTorch, or both in turn")
     made.add_argument("--seed", type=int, default=0, help="of initial weights and order")
-    made.add_argument("--out", help="a new folder for the run; runs/NAME-N where left out")
+    made.add_argument("--out", default=SUPPRESS, help="a new folder for the run; runs/NAME-N where left out")
     made.set_defaults(**defaults)
     return made
 
@@ -64,7 +65,7 @@ def settings(flags: argparse.Namespace, unit: str) -> dict[str, Any]:
         "training.evaluate_every": flags.eval_freq,
         "training.batch_size": flags.batch_size,
         "training.seed": flags.seed,
-    }
+    } | ({"data.root": flags.data_dir} if "data_dir" in flags else {})
 
 
 def train(
@@ -79,7 +80,7 @@ def train(
     flags = parser.parse_args(words)
     engines = {"both": ["numpy", "torch"], None: None}.get(flags.engine, [flags.engine])
     try:
-        run = twofold.run(recipe(flags), engines=engines, out=flags.out, watcher=Printer())
+        run = twofold.run(recipe(flags), engines=engines, out=getattr(flags, "out", None), watcher=Printer())
     except twofold.UserError as error:
         parser.error(in_flags(str(error)))
     except twofold.TwofoldError as error:

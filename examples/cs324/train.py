@@ -10,9 +10,18 @@ from collections.abc import Sequence
 
 import script
 import twofold
+from twofold.recipe.data import LONGEST
 from vanilla_rnn import layers
 
 ENCODINGS = {1: "number", 10: "one_hot"}
+
+
+def length(text: str) -> int:
+    """What `--input_length` takes."""
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) < LONGEST):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {LONGEST - 1}; got `{text}`")
+    return int(text)
+
 
 PARSER = script.parser(
     "train.py",
@@ -24,9 +33,7 @@ PARSER = script.parser(
     optimizer="rmsprop",
     engine="both",
 )
-PARSER.add_argument(
-    "--input_length", type=int, default=4, help="digits that are read: one less than the palindrome has"
-)
+PARSER.add_argument("--input_length", type=length, default=4, help="digits that are read: all but the last one")
 PARSER.add_argument("--input_dim", type=int, choices=ENCODINGS, default=1, help="1: a digit is a number; 10: one-hot")
 PARSER.add_argument("--num_hidden", type=int, default=128, help="hidden units")
 PARSER.add_argument("--num_classes", type=int, default=10, help="digits to tell apart: 10")
