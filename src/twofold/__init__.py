@@ -24,12 +24,14 @@ if TYPE_CHECKING:
         TwofoldError,
         UnknownNameError,
         UserError,
+        WeightsError,
     )
     from twofold.recipe import Recipe, load_recipe
-    from twofold.report import write_report, write_study_report
+    from twofold.report import sections, write_report, write_study_report
     from twofold.runs import Run, open_run
     from twofold.study import StudyResult, open_study, run_study
     from twofold.torch_engine.palindromes import PalindromeDataset
+    from twofold.torch_engine.stack import torch_module
 
 # Where each public name lives. They are imported when first asked for, so that `import twofold` and
 # `twofold --help` take a fraction of a second.
@@ -48,12 +50,15 @@ _HOMES = {
     "UnknownNameError": "errors",
     "UserError": "errors",
     "Verification": "api",
+    "WeightsError": "errors",
     "Walk": "analysis",
     "load_recipe": "recipe",
     "open_run": "runs",
     "open_study": "study",
     "run": "api",
     "run_study": "study",  # `twofold.study` is the room
+    "sections": "report",
+    "torch_module": "torch_engine.stack",
     "verify": "api",
     "walk": "analysis",
     "write_report": "report",
@@ -76,11 +81,14 @@ __all__ = [
     "UserError",
     "Verification",
     "Walk",
+    "WeightsError",
     "load_recipe",
     "open_run",
     "open_study",
     "run",
     "run_study",
+    "sections",
+    "torch_module",
     "verify",
     "walk",
     "write_report",
