@@ -13,6 +13,8 @@ from twofold.analysis.curves import (
     gap_curves,
     lowest_loss,
 )
+from twofold.analysis.finding import Finding
+from twofold.analysis.findings import findings
 from twofold.analysis.images import (
     FirstWeights,
     Preview,
@@ -37,6 +39,7 @@ from twofold.analysis.results import (
     results,
     times,
 )
+from twofold.analysis.signals import Course, courses
 from twofold.analysis.steps import LayerStep, LossStep, layer_steps, loss_step
 from twofold.analysis.through_time import TimeFlow, time_flows
 
@@ -45,10 +48,12 @@ __all__ = [
     "Boundary",
     "ClassScore",
     "Confusion",
+    "Course",
     "Curve",
     "Distance",
     "Ending",
     "FeatureMaps",
+    "Finding",
     "FirstWeights",
     "Gap",
     "GapCurve",
@@ -67,11 +72,13 @@ __all__ = [
     "boundary",
     "confusion",
     "counted",
+    "courses",
     "curves",
     "distance",
     "endings",
     "evidence",
     "feature_maps",
+    "findings",
     "first_weights",
     "gap_curves",
     "gaps",
