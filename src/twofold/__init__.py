@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         WeightsError,
     )
     from twofold.recipe import Recipe, load_recipe
-    from twofold.report import sections, write_comparison, write_report, write_study_report
+    from twofold.report import sections, write_comparison, write_figures, write_report, write_study_report
     from twofold.runs import Run, open_run
     from twofold.study import StudyResult, open_study, run_study
     from twofold.torch_engine.palindromes import PalindromeDataset
@@ -59,6 +59,7 @@ _HOMES = {
     "torch_module": "torch_engine.stack",
     "verify": "api",
     "write_comparison": "report",
+    "write_figures": "report",
     "write_report": "report",
     "write_study_report": "report",
 }
@@ -88,6 +89,7 @@ __all__ = [
     "torch_module",
     "verify",
     "write_comparison",
+    "write_figures",
     "write_report",
     "write_study_report",
 ]

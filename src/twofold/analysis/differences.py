@@ -102,7 +102,8 @@ def subject(runs: Sequence[Run], found: Sequence[Difference]) -> Subject | None:
 def _ordered(paths: Mapping[str, None]) -> list[str]:
     """As a recipe has its tables: those of one part stand together whichever recipe has them."""
     parts = dict.fromkeys(path.split(".")[0] for path in paths)
-    return [path for part in parts for path in paths if path.split(".")[0] == part]
+    ours = ([path for path in paths if path.split(".")[0] == part] for part in parts)
+    return [path for each in ours for path in sorted(each, key=lambda path: not path.endswith((".kind", ".source")))]
 
 
 def _flat(recipe: Recipe, by_layer: bool) -> dict[str, Any]:

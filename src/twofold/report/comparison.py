@@ -17,7 +17,7 @@ from twofold.report import comparison_words as words
 from twofold.report import tables
 from twofold.report.comparison_curves import curves_picture, gap_picture
 from twofold.report.template import Filled, filled
-from twofold.report.text import SPLITS, moment, value_text
+from twofold.report.text import ENGINES, SPLITS, moment, value_text
 from twofold.runs import Run, open_run, write_whole
 from twofold.study.folder import STUDY
 
@@ -32,8 +32,6 @@ class ComparedRow:
 
     name: str
     rows: int
-    parameters: str
-    samples: str
     result: tables.ResultRow
 
 
@@ -90,7 +88,7 @@ def _facts(runs: Sequence[Run]) -> dict[str, Any]:
     called, found = names(runs), differences([run.recipe for run in runs])
     about = subject(runs, found)
     unlike = [
-        ("Each run", _each_run(runs)),
+        ("Runs", _each_run(runs)),
         ("Settings", [_setting(difference) for difference in found if not difference.idle]),
         ("Settings that change only what is recorded, or where", [_setting(each) for each in found if each.idle]),
         ("Data and machine", _circumstances(runs)),
@@ -115,33 +113,37 @@ def _rows(runs: Sequence[Run], called: Sequence[str]) -> list[ComparedRow]:
     found = []
     for run, name in zip(runs, called, strict=True):
         rows = [tables.result_row(result, splits) for result in results(run)]
-        count, samples = run.recipe.network.count, run.record["data"]["samples"]["train"]
-        parameters = "?" if count is None else f"{count:,}"
-        found += [
-            ComparedRow(name, 0 if index else len(rows), parameters, f"{samples:,}", row)
-            for index, row in enumerate(rows)
-        ]
+        found += [ComparedRow(name, 0 if index else len(rows), row) for index, row in enumerate(rows)]
     return found
 
 
 def _setting(difference: Difference) -> tuple[str, list[str]]:
-    return difference.path, ["–" if value is ABSENT else value_text(value) for value in difference.values]
+    return difference.path, [_value(value) for value in difference.values]
+
+
+def _value(value: Any) -> str:
+    return "–" if value is ABSENT else value if isinstance(value, str) else value_text(value)
 
 
 def _each_run(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
-    return [("recipe", [run.name for run in runs])]
+    counts = [run.recipe.network.count for run in runs]
+    return [
+        ("recipe", [run.name for run in runs]),
+        ("parameters", ["?" if count is None else f"{count:,}" for count in counts]),
+    ]
 
 
 def _circumstances(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
     """Where these are not the same."""
     facts = [(run.record["data"], run.record["circumstances"]) for run in runs]
     versions = dict.fromkeys(name for _, machine in facts for name in machine["versions"])
+    shared = [engine for engine in ENGINES if all(engine in machine["devices"] for _, machine in facts)]
     rows = [
         *((f"{SPLITS[s]} samples", [f"{data['samples'].get(s, 0):,}" for data, _ in facts]) for s in SPLITS),
         ("fingerprint of the data", [data["fingerprint"][:12] for data, _ in facts]),
         ("status", [run.status for run in runs]),
         *((f"version of {name}", [machine["versions"].get(name, "–") for _, machine in facts]) for name in versions),
-        ("devices", [", ".join(f"{e} {d}" for e, d in machine["devices"].items()) for _, machine in facts]),
+        *((f"device of {engine}", [machine["devices"][engine] for _, machine in facts]) for engine in shared),
         *(
             (key.replace("_", " "), [str(machine.get(key, "–")) for _, machine in facts])
             for key in ("platform", "processors", "blas_threads", "torch_threads")

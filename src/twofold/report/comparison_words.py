@@ -130,7 +130,7 @@ def better_sentence(pair: Paired, names: Sequence[str], rivals: int, split: str)
     counts += f"({share(other / n)})"
     only = (
         f"{pair.only_first:,} samples only {first} gets right, {pair.only_second:,} only {second}; "
-        f"McNemar’s exact p = {p_text(pair.p)}"
+        f"McNemar’s exact p {p_text(pair.p)}"
     )
     if not pair.only_first + pair.only_second:
         return f"{counts}: they answer each of these samples alike, right or wrong."
@@ -148,8 +148,8 @@ def better_sentence(pair: Paired, names: Sequence[str], rivals: int, split: str)
 
 
 def p_text(p: float) -> str:
-    """A probability: two digits, and no more zeros than can be read."""
-    return decimal(p, 2) if p >= 1e-12 else "less than 10⁻¹²"
+    """`= 0.15`, `< 10⁻¹²`."""
+    return f"= {decimal(p, 2)}" if p >= 1e-12 else "< 10⁻¹²"
 
 
 def _gaps(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
