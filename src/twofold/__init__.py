@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from twofold.analysis import Walk, walk
     from twofold.api import (
         Answers,
         Evaluation,
@@ -35,12 +36,14 @@ if TYPE_CHECKING:
         TwofoldError,
         UnknownNameError,
         UserError,
+        WeightsError,
     )
     from twofold.recipe import Recipe, load_recipe
-    from twofold.report import write_report, write_study_report
+    from twofold.report import sections, write_report, write_study_report
     from twofold.runs import Run, open_run
     from twofold.study import StudyResult, open_study, run_study
     from twofold.torch_engine.palindromes import PalindromeDataset
+    from twofold.torch_engine.stack import torch_module
 
 # Where each public name lives. They are imported when first asked for, so that `import twofold` and
 # `twofold --help` take a fraction of a second.
@@ -62,6 +65,8 @@ _HOMES = {
     "UnknownNameError": "errors",
     "UserError": "errors",
     "Verification": "api",
+    "Walk": "analysis",
+    "WeightsError": "errors",
     "evaluate": "api",
     "export_weights": "api",
     "import_weights": "api",
@@ -72,7 +77,10 @@ _HOMES = {
     "predict": "api",
     "run": "api",
     "run_study": "study",  # `twofold.study` is the room
+    "sections": "report",
+    "torch_module": "torch_engine.stack",
     "verify": "api",
+    "walk": "analysis",
     "write_report": "report",
     "write_study_report": "report",
 }
@@ -95,6 +103,8 @@ __all__ = [
     "UnknownNameError",
     "UserError",
     "Verification",
+    "Walk",
+    "WeightsError",
     "evaluate",
     "export_weights",
     "import_weights",
@@ -105,7 +115,10 @@ __all__ = [
     "predict",
     "run",
     "run_study",
+    "sections",
+    "torch_module",
     "verify",
+    "walk",
     "write_report",
     "write_study_report",
 ]

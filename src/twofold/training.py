@@ -13,7 +13,7 @@ import numpy as np
 
 from twofold.arrays import Array, Arrays, all_finite
 from twofold.data import Batches, Dataset, Split, mirrored
-from twofold.engine import Engine, State
+from twofold.engine import Engine, State, Step
 from twofold.recipe import Network
 
 EVALUATION_BATCH = 2000
@@ -81,6 +81,18 @@ class Validation:
     """Training stops after so many evaluations in a row without a lower loss."""
 
 
+class Moment(NamedTuple):
+    """A moment of training that is looked at closely: the first step, and every evaluation with the step before it."""
+
+    taken: int
+    before: Arrays
+    """The parameters before the step; before training the initial ones."""
+    after: Arrays
+    step: Step | None
+    """Its record; `None` before training."""
+
+
+Look = Callable[[Moment], None]
 LossFunction = Callable[[Array, Array], tuple[float, Array]]
 Evaluate = Callable[[Engine], dict[str, Score]]
 
@@ -125,10 +137,12 @@ def train(
     record: Callable[[Row], None],
     watch: Callable[[int, float], None],
     validation: Validation = Validation(),
+    look: Look | None = None,
 ) -> Outcome:
     """Take every step, evaluate on the way, stop at a loss that is not finite, or when patience ends.
 
-    `record` gets every evaluation, the first before training; `watch` gets step and loss ten times a second.
+    `record` gets every evaluation, the first before training; `watch` gets step and loss ten times a second; `look`
+    gets the first step and that of every evaluation, with the parameters before and after it; its time is not counted.
     """
     clock, taken, seconds = time.perf_counter, 0, 0.0
     with np.errstate(all="ignore"):  # overflow is found in the loss, where it can be named
@@ -137,8 +151,16 @@ def train(
         if bad := bad_split(row):
             return Outcome(0, 0.0, row, _failure(engine, batches, mark, 0, *bad))
         course = _Course(validation, row, mark.state)
+        if look:
+            look(Moment(0, mark.state.parameters, mark.state.parameters, None))
         started = seen = clock()
         for batch in batches:
+            evaluates = (taken + 1) % batches.evaluate_every == 0 or taken + 1 == batches.steps
+            before = None
+            if look and (evaluates or not taken):
+                paused = clock()
+                before = engine.state().parameters
+                started += clock() - paused
             step = engine.step(batch)
             loss = step.loss
             taken += 1
@@ -147,7 +169,7 @@ def train(
             if (now := clock()) - seen > WATCH_SECONDS:
                 watch(taken, loss)
                 seen = now
-            if taken % batches.evaluate_every == 0 or taken == batches.steps:
+            if evaluates:
                 seconds += clock() - started
                 row = row_of(evaluate(engine), batches, taken, seconds)
                 record(row)
@@ -156,9 +178,15 @@ def train(
                     return Outcome(taken, seconds, row, _failure(engine, batches, mark, taken, *bad))
                 mark = Mark(taken, engine.state(), largest(step.gradients))
                 course.add(row, mark.state)
+                if look and before:
+                    look(Moment(taken, before, mark.state.parameters, step))
                 if course.patience_ended:
                     break
                 started = clock()
+            elif look and before:
+                paused = clock()
+                look(Moment(taken, before, engine.state().parameters, step))
+                started += clock() - paused
             del step  # the next one takes its memory, which is still in the cache
         if validation.keep_best:
             engine.load(course.best)

@@ -7,6 +7,7 @@ from twofold.api.points import Point, at_once, train_points
 from twofold.api.predicting import Answer, Answers, predict
 from twofold.api.running import run
 from twofold.api.verifying import Verification, verify
+from twofold.api.walking import Passage, pass_through
 from twofold.api.weights import export_weights, import_weights, named_weights
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Evaluation",
     "NumpyModel",
     "Overrides",
+    "Passage",
     "Point",
     "Silent",
     "Verification",
@@ -26,6 +28,7 @@ __all__ = [
     "import_weights",
     "load_model",
     "named_weights",
+    "pass_through",
     "predict",
     "prepare",
     "restore",

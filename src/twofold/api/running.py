@@ -24,7 +24,8 @@ from twofold.errors import TrainingDivergedError
 from twofold.flow import Flow, as_arrays, flow_batch, measure_flow, recurrent_nodes
 from twofold.recipe import Recipe, load_recipe
 from twofold.runs import EVIDENCE, SCORES, Run, RunWriter, create_run_folder, open_run
-from twofold.training import Outcome, Row, Validation, predictions, train
+from twofold.signals import Signals, as_row
+from twofold.training import Moment, Outcome, Row, Validation, predictions, train
 
 
 def run(
@@ -94,6 +95,7 @@ def _train_one(
     batches = Batches(recipe, dataset.train, raw=str(getattr(engine, "device", "cpu")) != "cpu")
     how = evaluation(recipe)
 
+    signals = Signals(engine, recipe.network, batches, dataset.train)
     flows = dict[int, dict[str, Flow]]()
 
     def look(step: int) -> None:
@@ -106,6 +108,9 @@ def _train_one(
         if recipe.training.gradient_flow or row.step == 0:
             look(row.step)
 
+    def closely(moment: Moment) -> None:
+        writer.add_signals(name, map(as_row, signals.of(moment)))
+
     def answer(split: Split) -> Array:
         return np.concatenate([logits for logits, _ in predictions(engine, split, **how)])
 
@@ -115,7 +120,7 @@ def _train_one(
     engine.load(initial_state(recipe))
     before = answer(preview)
     validation = Validation(recipe.training.keep == "best", recipe.training.patience)
-    outcome = train(engine, batches, scorer(recipe, dataset), record, watcher.stepped, validation)
+    outcome = train(engine, batches, scorer(recipe, dataset), record, watcher.stepped, validation, closely)
     if outcome.failure:
         raise diverged(name, outcome.failure, recipe, dataset, writer.folder)
     if outcome.row.step not in flows:

@@ -18,6 +18,8 @@ from twofold.cli.predict import EXAMPLE as PREDICT_EXAMPLE
 from twofold.cli.predict import predict
 from twofold.cli.study import EXAMPLE as STUDY_EXAMPLE
 from twofold.cli.study import study
+from twofold.cli.walk import EXAMPLE as WALK_EXAMPLE
+from twofold.cli.walk import walk
 from twofold.cli.weights import EXAMPLE as WEIGHTS_EXAMPLE
 from twofold.cli.weights import weights
 from twofold.errors import TwofoldError
@@ -171,6 +173,7 @@ def verify(
     raise typer.Exit(0 if found.passed else 1)
 
 
+app.command(epilog=WALK_EXAMPLE)(walk)
 app.command(epilog=STUDY_EXAMPLE)(study)
 app.command(epilog=PREDICT_EXAMPLE, context_settings={"ignore_unknown_options": True})(predict)
 app.command(epilog=EVALUATE_EXAMPLE)(evaluate)

@@ -3,6 +3,7 @@
     recipe.toml              the recipe, with every default written out
     record.json              status, results, versions, and size and SHA-256 of every other file; written last
     history.csv              one line an evaluation; times.csv has the seconds until then
+    signals.csv              norms of gradients, updates and weights, shares of units that pass no gradient
     numpy.safetensors        weights, one file an engine, by PyTorch's names
     torch.safetensors
     evidence.safetensors     what the report draws: predictions, a few samples
