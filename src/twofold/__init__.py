@@ -13,7 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from twofold.analysis import Walk, walk
-    from twofold.api import Verification, run, verify
+    from twofold.api import (
+        Answers,
+        Evaluation,
+        NumpyModel,
+        Verification,
+        evaluate,
+        export_weights,
+        import_weights,
+        load_model,
+        predict,
+        run,
+        verify,
+    )
     from twofold.errors import (
         DataError,
         MissingExtraError,
@@ -36,8 +48,11 @@ if TYPE_CHECKING:
 # Where each public name lives. They are imported when first asked for, so that `import twofold` and
 # `twofold --help` take a fraction of a second.
 _HOMES = {
+    "Answers": "api",
     "DataError": "errors",
+    "Evaluation": "api",
     "MissingExtraError": "errors",
+    "NumpyModel": "api",
     "PalindromeDataset": "torch_engine.palindromes",
     "Recipe": "recipe",
     "RecipeError": "errors",
@@ -52,9 +67,14 @@ _HOMES = {
     "Verification": "api",
     "WeightsError": "errors",
     "Walk": "analysis",
+    "evaluate": "api",
+    "export_weights": "api",
+    "import_weights": "api",
+    "load_model": "api",
     "load_recipe": "recipe",
     "open_run": "runs",
     "open_study": "study",
+    "predict": "api",
     "run": "api",
     "run_study": "study",  # `twofold.study` is the room
     "sections": "report",
@@ -66,8 +86,11 @@ _HOMES = {
 }
 
 __all__ = [
+    "Answers",
     "DataError",
+    "Evaluation",
     "MissingExtraError",
+    "NumpyModel",
     "PalindromeDataset",
     "Recipe",
     "RecipeError",
@@ -82,9 +105,14 @@ __all__ = [
     "Verification",
     "Walk",
     "WeightsError",
+    "evaluate",
+    "export_weights",
+    "import_weights",
+    "load_model",
     "load_recipe",
     "open_run",
     "open_study",
+    "predict",
     "run",
     "run_study",
     "sections",
