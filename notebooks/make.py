@@ -15,6 +15,8 @@ from nbclient import NotebookClient
 FOLDER = Path(__file__).parent
 MOST_SECONDS = 6 * 3600
 """Of one cell."""
+STARTUP_SECONDS = 300
+"""Of a kernel, on a busy machine."""
 
 
 def sources() -> list[Path]:
@@ -22,14 +24,15 @@ def sources() -> list[Path]:
     return sorted(FOLDER.glob("part*.py"))
 
 
-def executed(source: Path, folder: Path, **how: Any) -> Any:
+def executed(source: Path, folder: Path) -> Any:
     """The notebook of a source with its outputs; its runs go below `folder`.
 
     Raises `nbclient.exceptions.CellExecutionError` at the first cell that fails.
     """
     notebook = jupytext.read(source)
     resources = {"metadata": {"path": str(folder)}}
-    NotebookClient(notebook, timeout=MOST_SECONDS, kernel_name="python3", resources=resources, **how).execute()
+    limits = {"timeout": MOST_SECONDS, "startup_timeout": STARTUP_SECONDS}
+    NotebookClient(notebook, kernel_name="python3", resources=resources, **limits).execute()
     return notebook
 
 

@@ -154,10 +154,11 @@ for kind in ("64 units", "LeNet"):
 # ## Question 3. Which digits are confused?
 
 # %%
-twofold.sections(compared["LeNet, all"])["Classes and confusions"]
+lenet_report = twofold.sections(compared["LeNet, all"])
+lenet_report["Classes and confusions"]
 
 # %%
-twofold.sections(compared["LeNet, all"])["Most confidently wrong"]
+lenet_report["Most confidently wrong"]
 
 # %% [markdown]
 # Look at the images before you blame the network: some of them you would not read either.

@@ -81,7 +81,7 @@ back.reverse()  # ∂L/∂h(1), ..., ∂L/∂h(T)
 for name in ("numpy", "torch"):
     engine = build_engine(name, exact)
     engine.load(initial_state(exact))
-    through = engine.through_time(batch)["0"]
+    through = engine.trace(batch).through_time["0"]
     gaps = abs(through.h - np.array(h[1:])).max(), abs(through.gradient - np.array(back)).max()
     assert max(gaps) < 1e-12
     print(f"{name}: largest difference of h(t) {gaps[0]:.1e}, of ∂L/∂h(t) {gaps[1]:.1e}")

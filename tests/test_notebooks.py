@@ -32,7 +32,7 @@ def test_a_recipe_shows_its_notes() -> None:
 
 def test_the_sections_of_a_report_are_those_of_the_page(moons_run: twofold.Run) -> None:
     found = twofold.sections(moons_run)
-    page = render(moons_run)
+    page = render(moons_run).html
     assert list(found) == re.findall(r"<h2><span>\d+</span>(.*?)</h2>", page)
     for part in found.values():
         shown = part._repr_html_()

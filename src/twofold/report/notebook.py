@@ -63,7 +63,7 @@ def sections(result: Run | StudyResult | str | Path, image: int | None = None) -
     """
     if isinstance(result, str | Path):
         result = open_study(result) if (Path(result) / STUDY).is_file() else open_run(result)
-    page = render_study(result) if isinstance(result, StudyResult) else render(result, image)
+    page = (render_study(result) if isinstance(result, StudyResult) else render(result, image)).html
     _, *parts = HEADING.split(page[: page.index("<footer>")])
     found = [Section(unescape(name), _alone(text)) for name, text in zip(parts[::2], parts[1::2], strict=True)]
     return Sections({section.heading: section for section in found})

@@ -13,9 +13,20 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from twofold.arrays import Arrays
-from twofold.errors import RunFolderError
+from twofold.errors import RunFolderError, TwofoldError
 from twofold.recipe import Recipe, loads
-from twofold.runs.names import ENGINES, EVIDENCE, FORMAT, HISTORY, RECIPE, RECORD, REPORT, TIMES
+from twofold.runs.names import (
+    ENGINES,
+    EVIDENCE,
+    FORMAT,
+    HISTORY,
+    RECIPE,
+    RECORD,
+    REPORT,
+    SIGNAL_COLUMNS,
+    SIGNALS,
+    TIMES,
+)
 from twofold.runs.record import Record
 from twofold.runs.tensors import read_tensors
 from twofold.runs.whole import seal
@@ -30,6 +41,8 @@ class Run:
 
     path: Path
     record: Mapping[str, Any]
+    reused: bool = False
+    """Whether it was there already and was taken instead of a training: `twofold.run(..., reuse=True)`."""
 
     @property
     def name(self) -> str:
@@ -63,25 +76,34 @@ class Run:
 
         return pd.read_csv(self.path / HISTORY).merge(pd.read_csv(self.path / TIMES), on=["engine", "step"], how="left")
 
+    @cached_property
+    def signals(self) -> pd.DataFrame:
+        """Norms of parameters, gradients and updates, and shares of sleeping units; of an older folder without rows."""
+        import pandas as pd
+
+        if SIGNALS not in self.record["files"]:
+            return pd.DataFrame(columns=list(SIGNAL_COLUMNS))
+        return pd.read_csv(self.path / SIGNALS, dtype={"layer": str, "part": str})
+
     def weights(self, engine: str) -> Arrays:
         """The trained parameters by PyTorch's names."""
         if engine not in ENGINES:
             raise RunFolderError(f"an engine is `numpy` or `torch`; got `{engine}`")
-        return self._arrays(f"{engine}.safetensors")
+        return self._arrays(f"{engine}.safetensors", finite=True)
 
     @cached_property
     def evidence(self) -> Arrays:
         """Predictions and samples that the report draws."""
-        return self._arrays(EVIDENCE)
+        return self._arrays(EVIDENCE, finite=False)
 
     def to_json(self) -> dict[str, Any]:
         """The folder, the recipe's name and the results: what `twofold run --json` prints."""
         return {"run": str(self.path), "recipe": self.name, "engines": self.engines}
 
-    def _arrays(self, name: str) -> Arrays:
+    def _arrays(self, name: str, *, finite: bool) -> Arrays:
         if not (self.path / name).is_file():
             raise RunFolderError(f"{self.path} holds no {name}: the run is {self.status}")
-        return read_tensors(self.path / name)
+        return read_tensors(self.path / name, finite=finite)
 
     def __repr__(self) -> str:
         scores = ", ".join(
@@ -147,3 +169,11 @@ def _check_format(path: str | Path, record: object) -> None:
 
 def _cell(value: float | int | None) -> str:
     return "" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def peek_recipe(path: str | Path) -> Recipe | None:
+    """The recipe of a run folder that is not opened, hence not verified; `None` where none can be read there."""
+    try:
+        return loads((Path(path) / RECIPE).read_text("utf-8"), str(path))
+    except (OSError, ValueError, TwofoldError):
+        return None
