@@ -154,7 +154,7 @@ FAULTY: dict[str, tuple[Callable[[Path], None], str]] = {
     "NaN": (_saved(W2=np.full((2, 20), np.nan)), "every element of `W2` must be finite; got nan at (0, 0)"),
     "infinity": (_saved(b2=np.array([0, -np.inf])), "every element of `b2` must be finite; got -inf at (1,)"),
     "too large": (_saved(b2=np.array([0, 1e300])), "every element of `b2` must be small enough for float32"),
-    "without end as weights": (_saved(b1=np.full(20, 3e38), W2=np.full((2, 20), 3e38)), "with these weights the loss of the train set is"),
+    "without end as weights": (_saved(b1=np.full(20, 3e38), W2=np.full((2, 20), 3e38)), "the loss of the train set is"),
     "a name twice": (_twice, "`b2` stands 2 times"),
     "a turned bit": (_turned, "`b2` cannot be read: Bad CRC-32"),
     "a path": (_member("b2", b""), "`b2` cannot be read"),
