@@ -7,25 +7,41 @@
     torch.safetensors
     evidence.safetensors     what the report draws: predictions, a few samples
     report.html              made from the rest, and made again by `twofold report`
+    checkpoints/             until the run is finished: what it takes to go on
 
 While it is being written its status is `running`; it is taken for whole only when `record.json` says otherwise
 and every file it lists has the size and checksum it lists.
 """
 
+from twofold.runs.checkpoints import Checkpoint, arrays_of, evidence_of, newest
 from twofold.runs.folders import create_run_folder
+from twofold.runs.lock import HOLDER, LOCK, locked
 from twofold.runs.names import EVIDENCE, HISTORY, REPORT, SCORES
-from twofold.runs.run import Run, open_run
-from twofold.runs.whole import write_whole
-from twofold.runs.writer import RunWriter
+from twofold.runs.record import Begun
+from twofold.runs.run import Run, check_begun, open_run, read_record
+from twofold.runs.whole import sweep, write_whole
+from twofold.runs.writer import RunWriter, now
 
 __all__ = [
     "EVIDENCE",
     "HISTORY",
+    "HOLDER",
+    "LOCK",
     "REPORT",
     "SCORES",
+    "Begun",
+    "Checkpoint",
     "Run",
     "RunWriter",
+    "arrays_of",
+    "check_begun",
     "create_run_folder",
+    "evidence_of",
+    "locked",
+    "newest",
+    "now",
     "open_run",
+    "read_record",
+    "sweep",
     "write_whole",
 ]

@@ -26,3 +26,8 @@ HISTORY_COLUMNS = (
 )
 TIME_COLUMNS = ("engine", "step", "seconds")
 """Apart from the history, which is then the same whenever the recipe is run again."""
+
+
+def weights_name(engine: str) -> str:
+    """Of an engine's weights."""
+    return f"{engine}.safetensors"
