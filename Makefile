@@ -16,7 +16,7 @@ demo: $(READY)
 
 test: $(READY)
 	sh scripts/browser
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: $(READY)
 	$(BIN)/ruff check .

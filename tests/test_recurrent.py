@@ -172,7 +172,7 @@ each_network = pytest.mark.parametrize("layers", NETWORKS.values(), ids=NETWORKS
 def test_both_engines_see_the_same_states_and_gradients(layers: list[dict[str, Any]]) -> None:
     built = sequences(layers)
     batch = first_batch(built)
-    ours, theirs = (loaded(name, built).through_time(batch) for name in ENGINES)
+    ours, theirs = (loaded(name, built).trace(batch).through_time for name in ENGINES)
     assert list(ours) == list(theirs) == [node.name for node in recurrent_nodes(built.network)]
     for name, found in ours.items():
         units = built.layers[int(name)].model_dump()["units"]
@@ -188,7 +188,7 @@ def test_looking_through_time_changes_nothing(layers: list[dict[str, Any]], engi
     built = sequences(layers, optimizer={"kind": "adam"})
     batch = first_batch(built)
     looked, plain = loaded(engine, built), loaded(engine, built)
-    looked.through_time(batch)
+    looked.trace(batch)
     assert_bits(looked.state().arrays(), plain.state().arrays())
     first, second = looked.step(batch), plain.step(batch)
     assert_bits(dict(first.gradients), dict(second.gradients))
@@ -200,7 +200,7 @@ def test_looking_through_time_leaves_running_statistics_as_they_are(engine: str)
     built = sequences([layer("rnn"), dense(6), {"kind": "batch_norm"}, dense(10)])
     looked = loaded(engine, built)
     before = looked.state().arrays()
-    looked.through_time(first_batch(built))
+    looked.trace(first_batch(built))
     assert any("running_var" in name for name in before)
     assert_bits(looked.state().arrays(), before)
 
@@ -208,7 +208,7 @@ def test_looking_through_time_leaves_running_statistics_as_they_are(engine: str)
 @each_engine
 def test_a_network_without_a_state_shows_nothing(engine: str) -> None:
     built = recipe([dense(4), dense(10)], data={"source": "palindromes", "length": 5, "encoding": "index"})
-    assert loaded(engine, built).through_time(first_batch(built)) == {}
+    assert loaded(engine, built).trace(first_batch(built)).through_time == {}
 
 
 @each_kind
@@ -225,7 +225,7 @@ def test_through_time_equals_autograd_over_pytorchs_cells(kind: str, every: bool
     logits = nn.functional.linear(read, torch.tensor(held[f"{head}.weight"]), torch.tensor(held[f"{head}.bias"]))
     loss = nn.functional.cross_entropy(logits, torch.tensor(batch.target))
     gradients = torch.autograd.grad(loss, states)
-    ours = loaded("numpy", built).through_time(batch)["0"]
+    ours = loaded("numpy", built).trace(batch).through_time["0"]
     np.testing.assert_allclose(ours.h, torch.stack(states).detach().numpy(), **EXACT)
     np.testing.assert_allclose(ours.gradient, torch.stack(gradients).numpy(), **EXACT)
 
@@ -253,7 +253,7 @@ def test_through_time_equals_central_differences(kind: str, every: bool) -> None
     """Of the loss, along a random direction of every hidden state."""
     built = sequences([layer(kind, **(EVERY if every else {})), *([{"kind": "flatten"}] if every else [])])
     batch, held = first_batch(built), initial_parameters(built)
-    gradient = loaded("numpy", built).through_time(batch)["0"].gradient
+    gradient = loaded("numpy", built).trace(batch).through_time["0"].gradient
     epsilon, rng = 1e-5, np.random.default_rng(0)
     for t in range(1, 7):
         v = rng.normal(size=gradient.shape[1:])
@@ -313,7 +313,7 @@ def test_a_training_in_parts_is_the_training(layers: list[dict[str, Any]], batch
         np.testing.assert_allclose(second.logits, first.logits, **EXACT)
     for name, array in plain.state().arrays().items():
         np.testing.assert_allclose(parts.state().arrays()[name], array, err_msg=name, **EXACT)
-    seen, wanted = parts.through_time(batch), plain.through_time(batch)
+    seen, wanted = parts.trace(batch).through_time, plain.trace(batch).through_time
     for name in wanted:
         for ours, theirs in zip(seen[name], wanted[name], strict=True):
             np.testing.assert_allclose(ours, theirs, err_msg=name, **EXACT)
@@ -413,7 +413,7 @@ def test_where_there_is_no_tanh_nothing_is_called_saturated(options: dict[str, A
 
 def test_the_gradients_norm_is_over_batch_and_units() -> None:
     built = sequences([layer("rnn")])
-    gradient = loaded("numpy", built).through_time(first_batch(built))["0"].gradient
+    gradient = loaded("numpy", built).trace(first_batch(built)).through_time["0"].gradient
     wanted = [math.sqrt(float((each**2).sum())) for each in gradient]
     assert flow_of(built).gradient == pytest.approx(wanted, rel=1e-12)
 

@@ -61,7 +61,11 @@ def test_gates_are_named_one_by_one_and_have_no_saturation() -> None:
     found = flow([1.0, 1.0], kind="lstm", saturated=np.nan)
     assert not found.has_saturation
     assert "gate by gate: i 1.5 and 3, f 1.5 and 3, g 1.5 and 3, o 1.5 and 3." in flow_caption([found])
-    assert [*flow_picture([found]).titles] == ["Gradient of h(t)", "What reaches the first step", "The matrix W_hh"]
+    assert [panel.title for panel in flow_picture([found]).panels] == [
+        "Gradient of h(t)",
+        "What reaches the first step",
+        "The matrix W_hh",
+    ]
 
 
 def test_a_layer_that_is_read_at_every_step_gets_no_verdict() -> None:
@@ -141,4 +145,4 @@ def test_an_lstm_says_what_its_gates_do(folder: Path) -> None:
 
 def test_other_networks_have_no_such_section(moons_run: Run) -> None:
     assert time_flows(moons_run) == []
-    assert "through time" not in Page(twofold.report.page.render(moons_run)).words
+    assert "through time" not in Page(twofold.report.page.render(moons_run).html).words

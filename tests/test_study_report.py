@@ -37,7 +37,7 @@ def page(result: StudyResult) -> Page:
 
 def labels(found: Page) -> list[str]:
     pictures = [value for tag, name, value in found.attributes if (tag, name) == ("svg", "aria-label")]
-    return [label for label in pictures if not label.startswith("Key:")]
+    return [label for label in pictures if not label.startswith("Key of ")]
 
 
 def test_means_and_intervals_are_those_of_a_calculation_by_hand(tmp_path: Path) -> None:

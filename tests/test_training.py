@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,7 +25,7 @@ from twofold.initial import initial_buffers, initial_parameters
 from twofold.numpy_engine import LOSSES
 from twofold.recipe import Recipe, load_recipe
 from twofold.schedules import averaging
-from twofold.training import EVALUATION_BATCH, Row, Validation, evaluate, evaluation_batch, train
+from twofold.training import EVALUATION_BATCH, Moment, Row, Validation, evaluate, evaluation_batch, train
 
 ENGINES = ("numpy", "torch")
 each_engine = pytest.mark.parametrize("engine", ENGINES)
@@ -335,3 +336,43 @@ def test_the_product_for_small_planes_is_the_convolution(
         distance = (found - wanted).abs().max()
         assert distance <= 3 * (near - wanted).abs().max() + 0.01 * wanted.abs().max()
     torch.testing.assert_close(ours(x), theirs(x), rtol=0, atol=0)  # without autocast it is PyTorch's own
+
+
+# What is looked at closely
+
+
+@each_engine
+def test_the_first_step_and_that_of_every_evaluation_are_looked_at(engine: str) -> None:
+    spec = load_recipe("blobs", {"data.samples": 100, "training.steps": 7, "training.evaluate_every": 3})
+    dataset, seen, rows = load_data(spec.data).astype("float32"), list[Moment](), list[Row]()
+    built = build_engine(engine, spec)
+    built.load(initial_state(spec))
+    score = {"train": evaluate(built, dataset.train, LOSSES["cross_entropy"])}
+    train(built, Batches(spec, dataset.train), lambda _: score, rows.append, lambda *_: None, look=seen.append)
+    assert [moment.taken for moment in seen] == [0, 1, 3, 6, 7]
+    assert [row.step for row in rows] == [0, 3, 6, 7]
+    assert seen[0].step is None
+    again = build_engine(engine, spec)
+    again.load(initial_state(spec))
+    states = [again.state(), *(again.step(batch).state for batch in Batches(spec, dataset.train))]
+    for moment in seen:
+        assert_bits(dict(moment.before), dict(states[max(moment.taken - 1, 0)].parameters))
+        assert_bits(dict(moment.after), dict(states[moment.taken].parameters))
+
+
+def test_the_time_of_looking_is_not_that_of_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that goes on only while something is looked at."""
+    spec = load_recipe("blobs", {"data.samples": 100, "training.steps": 4, "training.evaluate_every": 2})
+    dataset, clock = load_data(spec.data).astype("float32"), [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+
+    def look(moment: Moment) -> None:
+        clock[0] += 1.0
+
+    built = build_engine("numpy", spec)
+    built.load(initial_state(spec))
+    score = {"train": evaluate(built, dataset.train, LOSSES["cross_entropy"])}
+    batches = Batches(spec, dataset.train)
+    outcome = train(built, batches, lambda _: score, lambda _: None, lambda *_: None, look=look)
+    assert clock[0] == 4.0
+    assert outcome.seconds == 0.0

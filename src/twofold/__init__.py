@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         TwofoldError,
         UnknownNameError,
         UserError,
+        WeightsError,
     )
     from twofold.recipe import Recipe, load_recipe
     from twofold.report import write_report, write_study_report
@@ -47,6 +48,7 @@ _HOMES = {
     "UnknownNameError": "errors",
     "UserError": "errors",
     "Verification": "api",
+    "WeightsError": "errors",
     "load_recipe": "recipe",
     "open_run": "runs",
     "open_study": "study",
@@ -72,6 +74,7 @@ __all__ = [
     "UnknownNameError",
     "UserError",
     "Verification",
+    "WeightsError",
     "load_recipe",
     "open_run",
     "open_study",

@@ -76,15 +76,17 @@ class Course:
         best = Best(row, state) if validation.keep_best else None
         return cls(Mark(0, state), row, 0.0, row.validation_loss or 0.0, 0, best)
 
-    def evaluated(self, row: Row, mark: Mark, seconds: float) -> Self:
-        """After an evaluation here."""
+    def evaluated(self, row: Row, state: State) -> Self:
+        """After an evaluation of this state."""
         loss, best = row.validation_loss or 0.0, self.best
         if best and _merit(row) > _merit(best.row):
-            best = Best(row, mark.state)
+            best = Best(row, state)
         waited = 0 if loss < self.lowest else self.waited + 1
-        return replace(
-            self, mark=mark, row=row, seconds=seconds, lowest=min(loss, self.lowest), waited=waited, best=best
-        )
+        return replace(self, row=row, lowest=min(loss, self.lowest), waited=waited, best=best)
+
+    def at(self, mark: Mark, seconds: float) -> Self:
+        """A few steps later."""
+        return replace(self, mark=mark, seconds=seconds)
 
     def ended(self, validation: Validation) -> bool:
         """Whether too many evaluations have come since the lowest loss."""

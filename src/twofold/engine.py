@@ -70,6 +70,24 @@ class ThroughTime(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Trace:
+    """One batch on its way through the network and back, kept whole; all of it by the layer's or parameter's name."""
+
+    outputs: Arrays
+    """y of each layer, in forward order."""
+    loss: float
+    signals: Arrays
+    """∂loss/∂y of each layer, in forward order; without the layers before the first with parameters, which want none.
+    ∂loss/∂x of a layer is that of the layer before it."""
+    gradients: Arrays
+    """∂loss/∂parameter."""
+    held: Mapping[str, int]
+    """Bytes that each layer keeps for the way back, without parameters and without what a layer before it keeps."""
+    through_time: Mapping[str, ThroughTime]
+    """Of each recurrent layer."""
+
+
+@dataclass(frozen=True)
 class State:
     """Everything an engine remembers from one step to the next, as arrays by their PyTorch names."""
 
@@ -148,8 +166,8 @@ class Engine(Protocol):
         """One forward pass, one backward pass, one update."""
         ...
 
-    def through_time(self, batch: Batch) -> dict[str, ThroughTime]:
-        """h and ∂loss/∂h at every step of each recurrent layer, by the layer's name. Changes nothing."""
+    def trace(self, batch: Batch) -> Trace:
+        """The way of a batch forward and back, as in training but without the update. Changes nothing."""
         ...
 
     def predict(self, x: Array) -> Array:

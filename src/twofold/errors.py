@@ -6,6 +6,7 @@ TwofoldError                      1
 │   ├── UnknownNameError          2   no such recipe or key; offers the nearest names
 │   ├── DataError                 2   the data are not what the recipe or the file promises
 │   ├── RunFolderError            2   a run folder that is missing, in use, half-written or damaged
+│   │   └── WeightsError          2   a file of arrays that is malformed, damaged or of another network
 │   ├── StudyError                2   a study that is wrong, or a study folder that is in use or another study's
 │   └── MissingExtraError         2   an optional library is needed and is not installed
 └── TrainingDivergedError         1   the loss became NaN or infinite at a known step
@@ -68,6 +69,10 @@ class DataError(UserError):
 
 class RunFolderError(UserError):
     """A run folder is missing, in use, half-written or damaged."""
+
+
+class WeightsError(RunFolderError):
+    """A file of arrays is malformed, damaged or of another network: names the file, the array and the rule."""
 
 
 class StudyError(UserError):

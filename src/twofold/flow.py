@@ -57,7 +57,7 @@ def measure_flow(engine: Engine, network: Network, batch: Batch) -> dict[str, Fl
     if not nodes:
         return {}
     with np.errstate(all="ignore"):
-        through, weights = engine.through_time(batch), engine.state().parameters
+        through, weights = engine.trace(batch).through_time, engine.state().parameters
         return {node.name: _flow(node, through[node.name].h, through[node.name].gradient, weights) for node in nodes}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ import numpy as np
 from twofold.arrays import Array, Arrays, all_finite
 from twofold.course import NOTHING_DECIDED, Course, Mark, Row, Validation
 from twofold.data import Batches, Dataset, Split, mirrored
-from twofold.engine import Engine
+from twofold.engine import Engine, Step
 from twofold.recipe import Network
 
 EVALUATION_BATCH = 2000
@@ -64,6 +64,18 @@ class Keep(NamedTuple):
     write: Callable[[Course], None]
 
 
+class Moment(NamedTuple):
+    """A moment of training that is looked at closely: the first step, and every evaluation with the step before it."""
+
+    taken: int
+    before: Arrays
+    """The parameters before the step; before training the initial ones."""
+    after: Arrays
+    step: Step | None
+    """Its record; `None` before training."""
+
+
+Look = Callable[[Moment], None]
 LossFunction = Callable[[Array, Array], tuple[float, Array]]
 Evaluate = Callable[[Engine], dict[str, Score]]
 
@@ -102,13 +114,17 @@ def train(
     record: Callable[[Row], None],
     watch: Callable[[int, float], None],
     validation: Validation = NOTHING_DECIDED,
+    look: Look | None = None,
+    *,
     since: Course | None = None,
     keep: Keep | None = None,
 ) -> Outcome:
     """Take every step, evaluate on the way, stop at a loss that is not finite, or when patience ends.
 
-    `record` gets every evaluation, the first before training; `watch` gets step and loss ten times a second. `keep` gets
-    the course every so many steps; begun anew from it, `since`, a training ends with the same bytes.
+    `record` gets every evaluation, the first before training; `watch` gets step and loss ten times a second; `look`
+    gets the first step and that of every evaluation, with the parameters before and after it; `keep` gets the course
+    every so many steps. The time of all these is not counted. Begun anew `since` a course that was kept, a training
+    ends with the same bytes.
     """
     clock = time.perf_counter
     with np.errstate(all="ignore"):  # overflow is found in the loss, where it can be named
@@ -118,12 +134,21 @@ def train(
             if bad := bad_split(row):
                 return Outcome(0, 0.0, row, _failure(engine, batches, Mark(0, state), 0, *bad))
             course = Course.beginning(row, state, validation)
+            if look:
+                look(Moment(0, state.parameters, state.parameters, None))
         else:
             course = since
             engine.load(course.mark.state)
         taken, seconds = course.mark.taken, course.seconds
         started = seen = clock()
         for batch in batches.since(taken):
+            evaluates = (taken + 1) % batches.evaluate_every == 0 or taken + 1 == batches.steps
+            keeps = keep is not None and (taken + 1) % keep.every == 0 and taken + 1 < batches.steps
+            before = None
+            if look and (evaluates or not taken):
+                paused = clock()
+                before = engine.state().parameters
+                started += clock() - paused
             step = engine.step(batch)
             loss = step.loss
             taken += 1
@@ -133,23 +158,23 @@ def train(
             if (now := clock()) - seen > WATCH_SECONDS:
                 watch(taken, loss)
                 seen = now
-            if taken % batches.evaluate_every == 0 or taken == batches.steps:
+            if evaluates or keeps or before:
                 seconds += clock() - started
-                row = row_of(evaluate(engine), batches, taken, seconds)
-                record(row)
-                watch(taken, loss)
-                if bad := bad_split(row):
-                    return Outcome(taken, seconds, row, _failure(engine, batches, course.mark, taken, *bad))
-                course = course.evaluated(row, Mark(taken, engine.state(), largest(step.gradients)), seconds)
-                if course.ended(validation):
+                mark = Mark(taken, engine.state(), largest(step.gradients))
+                if evaluates:
+                    row = row_of(evaluate(engine), batches, taken, seconds)
+                    record(row)
+                    watch(taken, loss)
+                    if bad := bad_split(row):
+                        return Outcome(taken, seconds, row, _failure(engine, batches, course.mark, taken, *bad))
+                    course = course.evaluated(row, mark.state)
+                course = course.at(mark, seconds)
+                if look and before:
+                    look(Moment(taken, before, mark.state.parameters, step))
+                if evaluates and course.ended(validation):
                     break
-                started = clock()
-            if keep and taken % keep.every == 0 and taken < batches.steps:
-                seconds += clock() - started
-                if course.mark.taken < taken:
-                    mark = Mark(taken, engine.state(), largest(step.gradients))
-                    course = replace(course, mark=mark)
-                keep.write(course := replace(course, seconds=seconds))
+                if keep and keeps:
+                    keep.write(course)
                 started = clock()
             del step  # the next one takes its memory, which is still in the cache
         if course.best:

@@ -40,6 +40,13 @@ class Cell(Protocol):
         """Write h(t) to `out`; the new memory, and what `backward` needs."""
         ...
 
+    def slopes(self, h: Array, da: Array) -> None:
+        """Before the way back, given h(1) ... h(T): what `backward` wants to find in `da`, of all steps at once.
+
+        Few large operations in place of many small ones, between which threads wait for Python's lock.
+        """
+        ...
+
     def backward(self, cache: Any, dh: State, dmemory: State | None, da: Gates, dc: Gates) -> Way:
         """Write ∂L/∂a to `da` and, where they differ, ∂L/∂c to `dc`."""
         ...
@@ -60,22 +67,25 @@ class Vanilla:
         self.relu = nonlinearity == "relu"
 
     def forward(self, a: Gates, c: Gates, h: State, memory: State | None, out: State) -> tuple[State | None, Any]:
-        """The cache is h."""
+        """Nothing is kept but h, which the loop has."""
         np.add(a, c, out=c)
         if self.relu:
             np.maximum(c, 0, out=out)
         else:
             np.tanh(c, out=out)
-        return None, out
+        return None, None
+
+    def slopes(self, h: Array, da: Array) -> None:
+        """1 − h² or [h > 0]: nothing passes a saturated unit."""
+        if self.relu:
+            np.greater(h, 0, out=da)
+        else:
+            np.multiply(h, h, out=da)
+            np.subtract(1, da, out=da)
 
     def backward(self, cache: Any, dh: State, dmemory: State | None, da: Gates, dc: Gates) -> Way:
-        """Nothing passes a saturated unit."""
-        if self.relu:
-            np.multiply(dh, cache > 0, out=da)
-        else:
-            np.multiply(cache, cache, out=da)
-            np.subtract(1, da, out=da)
-            da *= dh
+        """Times the slope, which stands in `da`."""
+        da *= dh
         return Way()
 
 
@@ -118,6 +128,9 @@ class Lstm:
         tanh_after = np.tanh(after)
         np.multiply(o, tanh_after, out=out)
         return after, LongShort(c, before, tanh_after)
+
+    def slopes(self, h: Array, da: Array) -> None:
+        """None: they are those of the gates, each in its step."""
 
     def backward(self, cache: Any, dh: State, dmemory: State | None, da: Gates, dc: Gates) -> Way:
         """What comes along h and along the memory adds up."""
@@ -174,6 +187,9 @@ class Gru:
         out *= z
         out += n
         return None, Gated(rz, n, hidden, h)
+
+    def slopes(self, h: Array, da: Array) -> None:
+        """None: they are those of the gates, each in its step."""
 
     def backward(self, cache: Any, dh: State, dmemory: State | None, da: Gates, dc: Gates) -> Way:
         """∂L/∂c is ∂L/∂a but for the block of n."""

@@ -9,7 +9,7 @@ from typing import Any, final
 import numpy as np
 
 from twofold.arrays import Array, Arrays
-from twofold.engine import Batch, State, ThroughTime, check_shapes, floats
+from twofold.engine import Batch, State, ThroughTime, Trace, check_shapes, floats
 from twofold.numpy_engine.activations import Elu, Gelu, GeluTanh, LeakyRelu, Relu, Sigmoid, Silu, Softmax, Tanh
 from twofold.numpy_engine.cells import Gru, Lstm, Vanilla
 from twofold.numpy_engine.conv import Conv2d
@@ -17,6 +17,7 @@ from twofold.numpy_engine.dense import Dense
 from twofold.numpy_engine.dropout import Dropout
 from twofold.numpy_engine.embedding import Embedding
 from twofold.numpy_engine.flatten import Flatten
+from twofold.numpy_engine.held import held_bytes
 from twofold.numpy_engine.layer import Layer, Mode, Timed, Tracking
 from twofold.numpy_engine.losses import Loss, loss_function
 from twofold.numpy_engine.norm import BatchNorm, LayerNorm
@@ -180,20 +181,23 @@ class NumpyEngine:
             self._average += (1 - batch.ema) * (self._weights - self._average)
         return NumpyStep(self, outputs, loss, gradient)
 
-    def through_time(self, batch: Batch) -> dict[str, ThroughTime]:
-        """h and ∂loss/∂h at every step of each recurrent layer."""
-        found = dict[str, ThroughTime]()
-        if not any(isinstance(layer, Timed) for layer in self._layers):
-            return found
+    def trace(self, batch: Batch) -> Trace:
+        """The way of a batch forward and back, without the update."""
         outputs, caches = self._forward(floats(batch, self._vector.dtype), batch.masks)
-        dy: Array | None = self._loss(outputs[-1], batch.target)[1]
-        for index in range(len(self._layers) - 1, -1, -1):
-            layer, params = self._layers[index], self._params[index]
-            assert dy is not None
+        loss, dy = self._loss(outputs[-1], batch.target)
+        signals, gradients, through_time = dict[str, Array](), dict[str, Array](), dict[str, ThroughTime]()
+        for index in range(len(self._layers) - 1, self._first - 1, -1):
+            name, layer, params = self.names[index], self._layers[index], self._params[index]
+            signals[name] = dy
             if isinstance(layer, Timed):
-                found[self.names[index]] = layer.through_time(params, caches[index], dy)
-            dy, _ = layer.backward(params, caches[index], dy)
-        return dict(reversed(found.items()))
+                through_time[name] = layer.through_time(params, caches[index], dy)
+            dx, grads = layer.backward(params, caches[index], dy, index > self._first)
+            gradients |= {f"{name}.{parameter}": gradient for parameter, gradient in grads.items()}
+            dy = dy if dx is None else dx
+        ordered = {name: gradients[name] for name in self.layout.shapes}
+        signals, through_time = (dict(reversed(found.items())) for found in (signals, through_time))
+        held = dict(zip(self.names, held_bytes(caches, beside=self._weights), strict=True))
+        return Trace(dict(zip(self.names, outputs, strict=True)), loss, signals, ordered, held, through_time)
 
     def predict(self, x: Array) -> Array:
         """The logits in evaluation mode, of the averaged weights where the recipe has them."""

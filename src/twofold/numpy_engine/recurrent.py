@@ -54,7 +54,7 @@ class Recurrent:
         h[0] = 0
         memory, caches = None, []
         for t in range(steps):
-            c = h[t] @ W
+            c = h[t] @ W if t else np.zeros((*h.shape[1:-1], W.shape[-1]), x.dtype)  # h(0) is 0
             if self.cell.apart and "bias_hh" in params:
                 c += params["bias_hh"][..., None, :]
             memory, cache = self.cell.forward(a[t], c, h[t], memory, h[t + 1])
@@ -93,6 +93,7 @@ class Recurrent:
         dc = np.empty_like(da) if cell.apart else da
         dys = np.moveaxis(dy, -2, 0) if self.every else None
         dh[-1] = dy if dys is None else dys[-1]
+        cell.slopes(cache.h[1:], da)
         dmemory = None
         for t in range(steps - 1, -1, -1):
             way = cell.backward(cache.caches[t], dh[t], dmemory, da[t], dc[t])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache, reduce
 from typing import Any, TypeVar, final
 
@@ -15,6 +17,9 @@ from twofold.engine import ThroughTime
 from twofold.numpy_engine.layer import Mode, Timed
 
 T = TypeVar("T")
+
+HAND_OVER = 5e-6
+"""Seconds."""
 
 
 @final
@@ -54,8 +59,24 @@ class InParts:
 
     def _each(self, call: Callable[[Any], T], items: Sequence[Any]) -> list[T]:
         """The first here, the others in threads that wait for them."""
-        others = [_pool(self.parts - 1).submit(_quietly, call, item) for item in items[1:]]
-        return [call(items[0]), *(other.result() for other in others)]
+        with _handing_over():
+            others = [_pool(self.parts - 1).submit(_quietly, call, item) for item in items[1:]]
+            return [call(items[0]), *(other.result() for other in others)]
+
+
+@contextmanager
+def _handing_over() -> Iterator[None]:
+    """Threads that want Python's lock get it between two operations of NumPy.
+
+    An operation gives the lock up and takes it again so soon that a thread which waits for it wakes too late;
+    it may insist only after this interval, by default 5 ms: more than the whole pass.
+    """
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(HAND_OVER)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def _quietly(call: Callable[[Any], T], item: Any) -> T:

@@ -6,13 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import FigureBase
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from twofold.report.curves import TWO_DECADES, log_scale
-from twofold.report.drawing import COLOURS, MARKER, key, picture, printable
+from twofold.report.drawing import COLOURS, MARKER, Key, Panel, printable
 from twofold.report.text import decimal
 from twofold.study import Axis, Series, cell
 
@@ -29,19 +28,21 @@ ASIDE = 0.05
 ALONE, BESIDE = (6.4, 3.4), (4.6, 3.2)
 
 
-def along_panel(label: str, axis: Axis | None, series: Sequence[Series], metric: str, alone: bool = True) -> Markup:
+def along_panel(
+    label: str, axis: Axis | None, series: Sequence[Series], metric: str, alone: bool = True, title: str = ""
+) -> Panel:
     """The metric against the values of an axis; `None`: there is no axis, only seeds."""
     size = ALONE if alone else BESIDE
-    return picture(label, *size, lambda figure: _draw(figure, axis, series, metric))
+    return Panel(label, *size, lambda figure: _draw(figure, axis, series, metric), title)
 
 
-def legend(series: Sequence[Series], by: Axis | None) -> tuple[tuple[Markup, str], ...]:
+def legend(series: Sequence[Series], by: Axis | None) -> tuple[Key, ...]:
     """Sign and name of each series; one alone needs none."""
     if by is None or len(series) < 2:
         return ()
     names = [series_name(by, index, each.value) for index, each in enumerate(series)]
     looks = ({"color": COLOURS[i], "marker": SHAPES[i], "markersize": 6, "linestyle": ""} for i in range(len(names)))
-    return tuple((key(f"series {name}", MARKER, look), name) for name, look in zip(names, looks, strict=True))
+    return tuple(Key(name, look, MARKER) for name, look in zip(names, looks, strict=True))
 
 
 def series_name(by: Axis, index: int, value: Any) -> str:
@@ -87,7 +88,7 @@ def _unevenness(gaps: Any) -> float:
     return float(np.std(gaps) / np.mean(gaps))
 
 
-def _draw(figure: Figure, axis: Axis | None, series: Sequence[Series], metric: str) -> None:
+def _draw(figure: FigureBase, axis: Axis | None, series: Sequence[Series], metric: str) -> None:
     axes: Axes = figure.subplots()
     numeric = axis is not None and axis.numeric
     place = _number if numeric else _category(axis, len(series))

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import FigureBase
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from twofold.analysis import Curve, GapCurve
-from twofold.report.drawing import BLUE, GREEN, GREY, INK, LINE, PURPLE, VERMILLION, Picture, key, picture
+from twofold.report.drawing import BLUE, GREEN, GREY, INK, PURPLE, VERMILLION, Key, Panel, Picture
 from twofold.report.text import ENGINES, SPLITS, decimal
 
 LOOKS = {"train": (BLUE, "-"), "validation": (GREEN, (0, (4, 1.5))), "test": (VERMILLION, (0, (1.2, 1.2)))}
@@ -30,15 +29,15 @@ def curves_picture(curves: Sequence[Curve], unit: str, caption: str) -> Picture:
     panels = []
     for quantity in ("accuracy", "loss"):
         label = f"{quantity.capitalize()} against {unit}, {_who(curves)}"
-        panels.append(picture(label, *SIZE, lambda figure, q=quantity: _draw(figure.subplots(), curves, unit, q)))
-    return Picture(tuple(panels), caption, _legend(curves))
+        panels.append(Panel(label, *SIZE, lambda figure, q=quantity: _draw(figure.subplots(), curves, unit, q)))
+    return Picture("curves", tuple(panels), caption, _legend(curves))
 
 
 def gap_picture(gaps: Sequence[GapCurve], unit: str, caption: str) -> Picture:
     """Training accuracy minus the held-out one. The first engine is a thick pale line, the other a thin one upon it."""
     looks = [PALE, THIN] if len(gaps) > 1 else [THIN]
 
-    def draw(figure: Figure) -> None:
+    def draw(figure: FigureBase) -> None:
         axes = figure.subplots()
         axes.axhline(0, color=GREY, linewidth=0.8)
         for gap, look in zip(gaps, looks, strict=True):
@@ -48,11 +47,11 @@ def gap_picture(gaps: Sequence[GapCurve], unit: str, caption: str) -> Picture:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
 
     who = " and ".join(ENGINES[gap.engine] for gap in gaps)
-    panel = picture(f"Training accuracy minus {SPLITS[gaps[0].split]} accuracy against {unit}, {who}", 5.6, 2.3, draw)
+    panel = Panel(f"Training accuracy minus {SPLITS[gaps[0].split]} accuracy against {unit}, {who}", 5.6, 2.3, draw)
     names = [f"{ENGINES[gap.engine]} ({how})" for gap, how in zip(gaps, ("wide, pale", "thin"), strict=False)]
     signs = zip(names, looks, strict=True) if len(gaps) > 1 else ()
-    legend = tuple((key(f"gap of {name}", LINE, look | {"color": PURPLE}), name) for name, look in signs)
-    return Picture((panel,), caption, legend, narrow=True)
+    legend = tuple(Key(name, look | {"color": PURPLE}) for name, look in signs)
+    return Picture("gap", (panel,), caption, legend, narrow=True)
 
 
 def logarithmic(curves: Sequence[Curve]) -> bool:
@@ -100,14 +99,14 @@ def log_scale(axes: Axes) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _legend(curves: Sequence[Curve]) -> tuple[tuple[Markup, str], ...]:
+def _legend(curves: Sequence[Curve]) -> tuple[Key, ...]:
     engines = _engines(curves)
     splits = [split for split in LOOKS if any(curve.split == split for curve in curves)]
     entries = {SPLITS[s]: {"color": LOOKS[s][0], "linestyle": LOOKS[s][1], "linewidth": 1.6} for s in splits}
     if len(engines) > 1:
         entries[f"{ENGINES[engines[0]]} (wide, pale)"] = PALE | {"color": INK}
         entries[f"{ENGINES[engines[1]]} (thin)"] = THIN | {"color": INK}
-    return tuple((key(f"curve of {name}", LINE, look), name) for name, look in entries.items())
+    return tuple(Key(name, look) for name, look in entries.items())
 
 
 def _engines(curves: Sequence[Curve]) -> list[str]:

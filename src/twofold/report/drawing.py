@@ -1,4 +1,4 @@
-"""How every figure is made: one style, one palette, and an SVG that can stand beside others in one page.
+"""What a figure is, and how it is made: one style, one palette, and an SVG that can stand beside others in one page.
 
 A figure is the same, byte for byte, whenever it is drawn: no dates, none of the user's settings, the one font
 that matplotlib brings. Text is drawn as outlines, so it looks alike on every machine.
@@ -9,14 +9,15 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import matplotlib.style
 from markupsafe import Markup, escape
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.lines import Line2D
 
@@ -57,40 +58,99 @@ LINE, MARKER = 0.36, 0.14
 """Widths of the two kinds of keys, in inches."""
 
 
+Draw: TypeAlias = Callable[[FigureBase], None]
+"""Draws into a figure of its own, or into a part of one."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """A line of text at a panel: what it is of, what it says, a number; each may be left out."""
+
+    what: str = ""
+    text: str = ""
+    number: str = ""
+    right: bool | None = None
+    """Whether the answer that `text` names is right, where it names one."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One drawing. Nothing is drawn before it is asked for."""
+
+    label: str
+    """What is seen; unique in the page."""
+    width: float
+    """Of the drawing, in inches, as is `height`."""
+    height: float
+    draw: Draw
+    title: str = ""
+    """Over it; what stands between backticks is code."""
+    notes: tuple[Note, ...] = ()
+    placed: bool = False
+    """Whether `draw` places its axes itself."""
+
+    @property
+    def svg(self) -> Markup:
+        """To be put into a page."""
+        return inline_svg(self.label, self.width, self.height, self.draw, self.placed)
+
+
+@dataclass(frozen=True)
+class Key:
+    """A sign of a legend, a line or a marker, and what it stands for."""
+
+    name: str
+    look: Mapping[str, Any]
+    width: float = LINE
+
+
 @dataclass(frozen=True)
 class Picture:
-    """A numbered figure of the page: one picture or several that stand side by side where there is room."""
+    """A numbered figure: one panel, or several that stand side by side where there is room."""
 
-    panels: tuple[Markup, ...]
+    name: str
+    """Unique in the page, and fit for a file's name: what other text refers to, see `refer`."""
+    panels: tuple[Panel, ...]
     caption: str
-    legend: tuple[tuple[Markup, str], ...] = ()
-    """A sign and what it stands for, for all panels together."""
-    titles: tuple[str, ...] = ()
-    """Over the panels, one each, or none at all."""
+    legend: tuple[Key, ...] = ()
+    """For all panels together."""
     narrow: bool = False
     """Whether a panel that stands alone keeps to its own width."""
+    form: Literal["panels", "cards", "small", "rows"] = "panels"
+    """Side by side; as cards over their notes, in one size or the other; or each in a row, its notes before it."""
+
+    @property
+    def keys(self) -> Iterator[tuple[Markup, str]]:
+        """Sign and name of each entry of the legend."""
+        for key in self.legend:
+            label = f"Key of {self.name}: {key.name}"
+            yield inline_svg(label, key.width, MARKER, lambda figure, key=key: _sign(figure, key), True), key.name
 
 
-def picture(label: str, width: float, height: float, draw: Callable[[Figure], None]) -> Markup:
-    """Inline SVG of what `draw` draws, in inches; `label` says what is seen, and is unique in the page."""
-    salt = "f" + hashlib.sha256(label.encode()).hexdigest()[:8]
-    with matplotlib.style.context(["default", STYLE | {"svg.hashsalt": salt}]):
-        figure = Figure(figsize=(width, height), layout="constrained")
+def inline_svg(label: str, width: float, height: float, draw: Draw, placed: bool = False) -> Markup:
+    """What `draw` draws, in inches; `label` says what is seen, and is unique in the page: no two share an id."""
+    prefix = "f" + hashlib.sha256(label.encode()).hexdigest()[:8]
+    with styled({"svg.hashsalt": prefix}):
+        figure = Figure(figsize=(width, height), layout=None if placed else "constrained")
         draw(figure)
         file = io.StringIO()
         figure.savefig(file, format="svg", metadata=NO_METADATA)
-    return _inline(file.getvalue(), salt, label, round(width * 96))
+    return _inline(file.getvalue(), prefix, label, round(width * 96))
 
 
-def key(label: str, width: float, look: Mapping[str, Any]) -> Markup:
-    """The sign of a legend by itself: a line where `width` is that of one, else a marker."""
+def styled(more: Mapping[str, Any]) -> AbstractContextManager[None]:
+    """One style for every drawing, whatever the user's settings."""
+    return matplotlib.style.context(["default", {**STYLE, **more}])
 
-    def draw(figure: Figure) -> None:
-        figure.set_layout_engine("none")
-        x = [0.0, 1.0] if width > MARKER else [0.5]
-        figure.add_artist(Line2D(x, [0.5] * len(x), **look))
 
-    return picture(f"Key: {label}", width, MARKER, draw)
+def _sign(figure: FigureBase, key: Key) -> None:
+    x = [0.0, 1.0] if key.width > MARKER else [0.5]
+    figure.add_artist(Line2D(x, [0.5] * len(x), **key.look))
+
+
+def slug(text: str) -> str:
+    """As part of a file's name: `optimizer.lr` is `optimizer-lr`."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "unnamed"
 
 
 def printable(name: str, index: int, longest: int = 14) -> str:

@@ -3,51 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import FigureBase
 
-from twofold.analysis import Preview, WrongImages
+from twofold.analysis import Preview, WrongImage, WrongImages
 from twofold.arrays import Array
-from twofold.report.drawing import BLUE, GREY, INK, VERMILLION, picture, printable
+from twofold.report.drawing import BLUE, GREY, INK, VERMILLION, Note, Panel, Picture, printable
 from twofold.report.text import ENGINES, joined
 from twofold.runs import Run
 
 MOST_LABELS = 10
 WRONG_INCHES = 1.2
-
-
-@dataclass(frozen=True)
-class Guess:
-    """The class with the largest output."""
-
-    name: str
-    right: bool
-    value: float
-
-
-@dataclass(frozen=True)
-class Card:
-    """One image with its predictions."""
-
-    svg: Markup
-    true: str
-    before: Guess
-    after: Guess
-
-
-@dataclass(frozen=True)
-class WrongCard:
-    """One image with its class, and the class that it was taken for."""
-
-    svg: Markup
-    index: int
-    true: Guess
-    taken: Guess
 
 
 def grey_scale(run: Run) -> str:
@@ -67,43 +36,48 @@ def draw_image(axes: Axes, image: Array, grey: str) -> None:
     axes.spines[:].set_visible(True)
 
 
-def cards(preview: Preview, classes: Sequence[str], grey: str) -> list[Card]:
+def previews_picture(preview: Preview, classes: Sequence[str], grey: str, caption: str) -> Picture:
     """The first images, each with the probability of every class before and after training."""
-    found = []
-    for index, image in enumerate(preview.images):
-        true, before, after = int(preview.target[index]), preview.before[index], preview.after[index]
-        label = f"Image {index} of class {classes[true]}, with the {preview.measure} of each class"
-
-        def draw(figure: Figure, image: Array = image, b: Array = before, a: Array = after, t: int = true) -> None:
-            top, bottom = figure.subplots(2, 1, height_ratios=[2.2, 1])
-            draw_image(top, image, grey)
-            _bars(bottom, b, a, t, classes)
-
-        svg = picture(label, 1.9, 2.75, draw)
-        found.append(Card(svg, classes[true], _guess(before, true, classes), _guess(after, true, classes)))
-    return found
+    places = range(len(preview.images))
+    return Picture("first-predictions", tuple(_card(preview, i, classes, grey) for i in places), caption, form="cards")
 
 
-def wrong_cards(wrong: WrongImages, classes: Sequence[str], grey: str) -> list[WrongCard]:
-    """The images most confidently wrong, each with the two classes in question."""
-    found, who = [], [ENGINES[engine] for engine in wrong.engines]
-    for each in wrong.images:
-        true, taken = classes[each.true], classes[each.taken]
-        label = f"Image {each.index} of class {true}, taken for {taken} in {joined(who)}"
+def _card(preview: Preview, index: int, classes: Sequence[str], grey: str) -> Panel:
+    image, true = preview.images[index], int(preview.target[index])
+    before, after = preview.before[index], preview.after[index]
+    label = f"Image {index} of class {classes[true]}, with the {preview.measure} of each class"
 
-        def draw(figure: Figure, image: Array = each.image) -> None:
-            draw_image(figure.subplots(), image, grey)
+    def draw(figure: FigureBase) -> None:
+        top, bottom = figure.subplots(2, 1, height_ratios=[2.2, 1])
+        draw_image(top, image, grey)
+        _bars(bottom, before, after, true, classes)
 
-        svg = picture(label, WRONG_INCHES, WRONG_INCHES, draw)
-        found.append(
-            WrongCard(svg, each.index, Guess(true, True, each.value_true), Guess(taken, False, each.value_taken))
-        )
-    return found
+    answers = (_answer(when, values, true, classes) for when, values in {"before": before, "after": after}.items())
+    return Panel(label, 1.9, 2.75, draw, notes=(Note("class", classes[true]), *answers))
 
 
-def _guess(outputs: Array, true: int, classes: Sequence[str]) -> Guess:
+def _answer(when: str, outputs: Array, true: int, classes: Sequence[str]) -> Note:
+    """The class with the largest output."""
     best = int(outputs.argmax())
-    return Guess(classes[best], best == true, float(outputs[best]))
+    return Note(when, classes[best], f"{outputs[best]:.3f}", best == true)
+
+
+def wrong_picture(wrong: WrongImages, classes: Sequence[str], grey: str, caption: str) -> Picture:
+    """The images most confidently wrong, each with the two classes in question."""
+    who = joined([ENGINES[engine] for engine in wrong.engines])
+    panels = tuple(_wrong_card(each, who, classes, grey) for each in wrong.images)
+    return Picture(f"most-wrong-{'-'.join(wrong.engines)}", panels, caption, form="small")
+
+
+def _wrong_card(each: WrongImage, who: str, classes: Sequence[str], grey: str) -> Panel:
+    true, taken = classes[each.true], classes[each.taken]
+    notes = (
+        Note("", true, f"{each.value_true:.3f}", True),
+        Note("", taken, f"{each.value_taken:.3f}", False),
+        Note("number", "", f"{each.index:,}"),
+    )
+    label = f"Image {each.index} of class {true}, taken for {taken} in {who}"
+    return Panel(label, WRONG_INCHES, WRONG_INCHES, lambda f: draw_image(f.subplots(), each.image, grey), notes=notes)
 
 
 def class_bars(axes: Axes, values: Array, true: int) -> Array:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from markupsafe import Markup
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import FigureBase
 
 from twofold.analysis import FeatureMaps, LayerMaps
 from twofold.recipe import Node, Shape, shape_text
-from twofold.report.drawing import picture, printable
+from twofold.report.drawing import Note, Panel, Picture, printable
 from twofold.report.images import class_bars, draw_image
 from twofold.report.text import decimal
 
@@ -25,33 +23,26 @@ CELL = (WIDTH - GAP * (PLACES - 1)) / PLACES
 MOST_NAMES = 20
 
 
-@dataclass(frozen=True)
-class MapRow:
-    """A layer: its name and kind, the shape of its output, what the shades stand for, the maps."""
-
-    name: str
-    kind: str
-    shape: str
-    scale: str
-    svg: Markup
-
-
-def map_rows(found: FeatureMaps, nodes: Sequence[Node], classes: Sequence[str], grey: str) -> list[MapRow]:
-    """The image, the layers, and the classes."""
+def maps_picture(found: FeatureMaps, nodes: Sequence[Node], classes: Sequence[str], grey: str, caption: str) -> Picture:
+    """The image, the layers, and the classes: a row each, with the shape and what its shades stand for."""
     which = f"image {found.index}"
-    last, shape = nodes[-1], found.image.shape
-    first = _strip(f"The input, {which}", shape, 1, lambda axes, _: draw_image(axes, found.image, grey))
-    bars = picture(f"The {found.measure} of each class for {which}", WIDTH, 1.3, lambda f: _bars(f, found, classes))
-    return [
-        MapRow("", "input", shape_text(shape, batch=False), "", first),
-        *(_layer(layer, which) for layer in found.layers),
-        MapRow(
-            last.name, last.kind, shape_text(last.output_shape, batch=False), f"{found.measure} of each class", bars
-        ),
-    ]
+    shape = found.image.shape
+    notes = (Note(shape_text(shape, batch=False)),)
+    first = _strip(
+        f"The input, {which}", shape, 1, lambda axes, _: draw_image(axes, found.image, grey), "`input`", notes
+    )
+    layers = [_layer(layer, which) for layer in found.layers]
+    last, measure = nodes[-1], f"{found.measure} of each class"
+    notes = (Note(shape_text(last.output_shape, batch=False)), Note(measure))
+    bars = Panel(f"The {measure} for {which}", WIDTH, 1.3, lambda f: _bars(f, found, classes), _title(last), notes)
+    return Picture("maps", (first, *layers, bars), caption, form="rows")
 
 
-def _layer(layer: LayerMaps, which: str) -> MapRow:
+def _title(node: Node) -> str:
+    return f"{node.name} `{node.kind}`"
+
+
+def _layer(layer: LayerMaps, which: str) -> Panel:
     node, maps = layer.node, layer.maps
     low, high = float(maps.min()), float(maps.max())
 
@@ -62,26 +53,28 @@ def _layer(layer: LayerMaps, which: str) -> MapRow:
         axes.spines[:].set_visible(True)
         axes.set_title(str(layer.channels[place]), fontsize=6.5, pad=2)
 
-    svg = _strip(f"{len(maps)} maps of layer {node.name}, {node.kind}, for {which}", maps.shape, len(maps), draw)
+    label = f"{len(maps)} maps of layer {node.name}, {node.kind}, for {which}"
     scale = f"{decimal(low)} to {decimal(high)}".replace("-", "−")
-    return MapRow(node.name, node.kind, shape_text(node.output_shape, batch=False), scale, svg)
+    notes = (Note(shape_text(node.output_shape, batch=False)), Note(scale))
+    return _strip(label, maps.shape, len(maps), draw, _title(node), notes)
 
 
-def _strip(label: str, shape: Shape, count: int, draw: Callable[[Axes, int], None]) -> Markup:
+def _strip(
+    label: str, shape: Shape, count: int, draw: Callable[[Axes, int], None], title: str, notes: tuple[Note, ...]
+) -> Panel:
     """So many pictures (…, height, width) in a row, in places that are the same in every row."""
     tall = CELL * min(max((shape[-2] or 1) / (shape[-1] or 1), 0.25), 2.0)
     height = tall + NUMBER + 0.02
 
-    def place(figure: Figure) -> None:
-        figure.set_layout_engine("none")
+    def place(figure: FigureBase) -> None:
         for index in range(count):
             left = index * (CELL + GAP) + 0.01
             draw(figure.add_axes((left / WIDTH, 0.02 / height, (CELL - 0.02) / WIDTH, tall / height)), index)
 
-    return picture(label, WIDTH, height, place)
+    return Panel(label, WIDTH, height, place, title, notes, placed=True)
 
 
-def _bars(figure: Figure, found: FeatureMaps, classes: Sequence[str]) -> None:
+def _bars(figure: FigureBase, found: FeatureMaps, classes: Sequence[str]) -> None:
     axes = figure.subplots()
     x = class_bars(axes, found.outputs, found.true)
     named = len(classes) <= MOST_NAMES

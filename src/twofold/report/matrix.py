@@ -8,7 +8,7 @@ from matplotlib.colors import LinearSegmentedColormap
 
 from twofold.analysis import Confusion
 from twofold.arrays import Array
-from twofold.report.drawing import BLUE, INK, VERMILLION, Picture, picture, printable
+from twofold.report.drawing import BLUE, INK, VERMILLION, Panel, Picture, printable
 from twofold.report.text import ENGINES
 
 MOST_NUMBERS = 20
@@ -23,8 +23,8 @@ def matrix_picture(confusion: Confusion, caption: str) -> Picture:
     who = " and ".join(ENGINES[engine] for engine in confusion.engines)
     size = min(1.2 + 0.42 * len(confusion.classes), 5.4)
     label = f"Confusion matrix of {who} in per cent, rows true classes, columns predicted ones"
-    panel = picture(label, size + 0.4, size, lambda figure: _draw(figure.subplots(), confusion))
-    return Picture((panel,), caption, narrow=True)
+    panel = Panel(label, size + 0.4, size, lambda figure: _draw(figure.subplots(), confusion))
+    return Picture(f"confusion-{'-'.join(confusion.engines)}", (panel,), caption, narrow=True)
 
 
 def _draw(axes: Axes, confusion: Confusion) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from twofold.analysis import (
     Confusion,
+    WrongImages,
     boundary,
     confusion,
     counted,
@@ -27,11 +28,11 @@ from twofold.report import captions, sentences, tables, weights
 from twofold.report.classes import class_table
 from twofold.report.curves import curves_picture, gap_picture
 from twofold.report.drawing import Picture, printable
-from twofold.report.images import Card, WrongCard, cards, grey_scale, wrong_cards
-from twofold.report.maps import MapRow, map_rows
+from twofold.report.images import grey_scale, previews_picture, wrong_picture
+from twofold.report.maps import maps_picture
 from twofold.report.matrix import matrix_picture
 from twofold.report.plane import MOST_POINTS, plane_picture
-from twofold.report.template import filled
+from twofold.report.template import Filled, filled
 from twofold.report.text import SPLITS, moment, of_data
 from twofold.report.through_time import flow_picture
 from twofold.runs import REPORT, Run, open_run, write_whole
@@ -48,14 +49,13 @@ def write_report(run: Run | str | Path, image: int | None = None) -> Path:
     `UserError` for an image that cannot be had.
     """
     run = run if isinstance(run, Run) else open_run(run)
-    write_whole(run.path / REPORT, render(run, image).encode())
+    write_whole(run.path / REPORT, render(run, image).html.encode())
     return run.path / REPORT
 
 
-def render(run: Run, image: int | None = None) -> str:
-    """The page as text."""
-    facts = {**_facts(run), **_figures(run), **_maps(run, image)}
-    return filled("page.html.jinja", facts)
+def render(run: Run, image: int | None = None) -> Filled:
+    """The page and its figures."""
+    return filled("page.html.jinja", {**_facts(run), **_figures(run, image)})
 
 
 def _facts(run: Run) -> dict[str, Any]:
@@ -80,19 +80,21 @@ def _facts(run: Run) -> dict[str, Any]:
         "steps": layer_steps(recipe.network),
         "loss": loss_step(recipe),
         "circumstances": tables.circumstances(run),
-        "folder": quote(run.path.resolve().name),
+        "folder": _folder(run),
     }
 
 
-def _figures(run: Run) -> dict[str, Any]:
+def _figures(run: Run, image: int | None) -> dict[str, Any]:
     return {
         "curves": _curves(run),
         "gap": _gap(run),
         "plane": _plane(run),
         "weights": _weights(run),
         "flows": _flows(run),
-        **_cards(run),
-        "wrong": _wrong(run),
+        "maps": (maps := _maps(run, image)),
+        "image": image if maps else None,
+        "first": _first(run),
+        "wrong": [_wrong(run, each) for each in wrong_images(run)],
         "classes": class_table(found := confusion(run), run.record["data"]["held_out"], of_data(run)),
         "matrices": [_matrix(run, each) for each in found],
     }
@@ -139,39 +141,32 @@ def _flows(run: Run) -> list[Picture]:
     return [flow_picture([flow for flow in found if flow.layer == layer]) for layer in layers]
 
 
-def _cards(run: Run) -> dict[str, Any]:
+def _first(run: Run) -> Picture | None:
     """Of the first engine; how far the other's differ is said in words."""
     found = previews(run)
     if not found:
-        return {"cards": list[Card](), "cards_caption": ""}
-    classes = run.record["data"]["classes"]
-    split = SPLITS[run.record["data"]["held_out"]]
-    return {
-        "cards": cards(found[0], classes, grey_scale(run)),
-        "cards_caption": captions.cards_caption(found, split, of_data(run)),
-    }
+        return None
+    data = run.record["data"]
+    caption = captions.cards_caption(found, SPLITS[data["held_out"]], of_data(run))
+    return previews_picture(found[0], data["classes"], grey_scale(run), caption)
 
 
-def _wrong(run: Run) -> list[tuple[list[WrongCard], str]]:
-    """Cards and caption, of each engine."""
+def _wrong(run: Run, each: WrongImages) -> Picture:
     data = run.record["data"]
     split = data["held_out"]
-    return [
-        (
-            wrong_cards(each, data["classes"], grey_scale(run)),
-            captions.wrong_caption(each, split, data["samples"][split], of_data(run)),
-        )
-        for each in wrong_images(run)
-    ]
+    caption = captions.wrong_caption(each, split, data["samples"][split], of_data(run))
+    return wrong_picture(each, data["classes"], grey_scale(run), caption)
 
 
-def _maps(run: Run, image: int | None) -> dict[str, Any]:
+def _maps(run: Run, image: int | None) -> Picture | None:
     found = feature_maps(run, image)
     if found is None:
-        return {"maps": list[MapRow](), "maps_caption": "", "image": None}
+        return None
     data = run.record["data"]
-    return {
-        "maps": map_rows(found, run.recipe.network.nodes, data["classes"], grey_scale(run)),
-        "maps_caption": captions.maps_caption(found, data["classes"], data["held_out"], of_data(run)),
-        "image": image,
-    }
+    caption = captions.maps_caption(found, data["classes"], data["held_out"], of_data(run))
+    caption += f" `twofold report {_folder(run)} --image N` shows image N."
+    return maps_picture(found, run.recipe.network.nodes, data["classes"], grey_scale(run), caption)
+
+
+def _folder(run: Run) -> str:
+    return quote(run.path.resolve().name)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
+from matplotlib.figure import FigureBase
 
 from twofold.analysis import Boundary
 from twofold.arrays import Array
 from twofold.data import Split
-from twofold.report.drawing import COLOURS, INK, MARKER, Picture, key, picture
+from twofold.report.drawing import COLOURS, INK, MARKER, Draw, Key, Panel, Picture
 from twofold.report.text import ENGINES, SPLITS
 
 MARKERS = ("o", "^", "s", "D", "v", "P", "X", "p")
@@ -33,19 +32,17 @@ def plane_picture(
     caption: str,
 ) -> Picture:
     """One panel an engine; one without a boundary where no engine finished."""
-    panels, titles = [], []
+    panels = []
     for boundary in boundaries or [None]:
         who = f"and the decision boundary of {ENGINES[boundary.engine]}" if boundary else "without a boundary"
         label = f"The points by class and split {who}"
-        panels.append(picture(label, WIDTH, _height(splits), _drawing(splits, boundary, axes)))
-        titles.append(ENGINES[boundary.engine] if boundary else "")
-    return Picture(tuple(panels), caption, _legend(splits, classes), tuple(titles), narrow=True)
+        title = ENGINES[boundary.engine] if boundary else ""
+        panels.append(Panel(label, WIDTH, _height(splits), _drawing(splits, boundary, axes), title))
+    return Picture("points", tuple(panels), caption, _legend(splits, classes), narrow=True)
 
 
-def _drawing(
-    splits: Mapping[str, Split], boundary: Boundary | None, names: tuple[str, str]
-) -> Callable[[Figure], None]:
-    def draw(figure: Figure) -> None:
+def _drawing(splits: Mapping[str, Split], boundary: Boundary | None, names: tuple[str, str]) -> Draw:
+    def draw(figure: FigureBase) -> None:
         axes = figure.subplots()
         axes.grid(False)
         if boundary:
@@ -117,9 +114,9 @@ def _look(split: str, c: int) -> dict[str, Any]:
     }
 
 
-def _legend(splits: Mapping[str, Split], classes: Sequence[str]) -> tuple[tuple[Markup, str], ...]:
+def _legend(splits: Mapping[str, Split], classes: Sequence[str]) -> tuple[Key, ...]:
     entries = {f"class {name}": _look("train", c) for c, name in enumerate(classes)}
     for split in splits:
         look = _look(split, 0) | {"markeredgecolor": INK} | ({"color": INK} if split == "train" else {})
         entries[f"{SPLITS[split]} ({FILLS[split]})"] = look
-    return tuple((key(f"points of {name}", MARKER, look | {"markersize": 5}), name) for name, look in entries.items())
+    return tuple(Key(name, look | {"markersize": 5, "linestyle": "none"}, MARKER) for name, look in entries.items())

@@ -41,7 +41,7 @@ def write_study_report(study: StudyResult | str | Path) -> Path:
     Raises `StudyError` for a folder that is missing or damaged.
     """
     study = study if isinstance(study, StudyResult) else open_study(study)
-    write_whole(study.report, filled("study.html.jinja", _facts(study)).encode())
+    write_whole(study.report, filled("study.html.jinja", _facts(study)).html.encode())
     return study.report
 
 

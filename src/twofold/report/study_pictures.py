@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from twofold.report.along import MOST_SERIES, along_panel, bounded, dotted, legend
-from twofold.report.drawing import Picture
+from twofold.report.drawing import Picture, slug
 from twofold.report.text import decimal, joined
 from twofold.study import CARRIED, VANISHED, Axis, Series, StudyResult, metric_name, series_along
 
@@ -44,6 +44,11 @@ def _against(axis: Axis | None) -> str:
     return f"against {axis.name}" if axis else "for each seed"
 
 
+def _name(what: str, axis: Axis | None) -> str:
+    """`along-optimizer-lr`, `along-seeds`."""
+    return f"{what}-{slug(axis.name if axis else 'seeds')}"
+
+
 def _metric(result: StudyResult, axis: Axis | None, on_data: str) -> Picture | None:
     metric, by = result.study.metric, _companion(result, axis)
     series = _series(result, axis, by, metric)
@@ -52,7 +57,7 @@ def _metric(result: StudyResult, axis: Axis | None, on_data: str) -> Picture | N
     label = f"{metric_name(metric).capitalize()}{on_data} {_against(axis)}"
     caption = _caption(result, axis, by, series, "Means", ", cut at 0 and 1" if bounded(metric) else "")
     panel = along_panel(label, axis, series, metric)
-    return Picture((panel,), f"{label}. {caption}", legend(series, by), narrow=True)
+    return Picture(_name("along", axis), (panel,), f"{label}. {caption}", legend(series, by), narrow=True)
 
 
 def _carried(result: StudyResult, axis: Axis | None) -> Picture | None:
@@ -62,16 +67,22 @@ def _carried(result: StudyResult, axis: Axis | None) -> Picture | None:
         return None
     alone = len(found) == 1
     panels = tuple(
-        along_panel(f"Gradient carried {CARRIED_NAMES[name]} {_against(axis)}", axis, series, "gradient_carried", alone)
+        along_panel(
+            f"Gradient carried {(title := CARRIED_NAMES[name])} {_against(axis)}",
+            axis,
+            series,
+            "gradient_carried",
+            alone,
+            title,
+        )
         for name, series in found.items()
     )
     series = next(iter(found.values()))
     caption = _caption(result, axis, by, series, "Geometric means", " of the logarithms")
     if any((result.table[name] == 0).any() for name in found):
         caption += f" A gradient of 0 is drawn at {decimal(VANISHED)}."
-    titles = tuple(CARRIED_NAMES[name] for name in found)
     label = f"Gradient carried through time {_against(axis)}"
-    return Picture(panels, f"{label}. {caption}", legend(series, by), titles, narrow=True)
+    return Picture(_name("carried", axis), panels, f"{label}. {caption}", legend(series, by), narrow=True)
 
 
 def _caption(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from itertools import count
 from typing import Any
@@ -12,13 +13,32 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from twofold.recipe import shape_text
-from twofold.report.text import SPLITS
+from twofold.report.drawing import Picture
+from twofold.report.text import SPLITS, referred
 
 
-def filled(name: str, facts: Mapping[str, Any]) -> str:
-    """The page as text; its sections, figures and tables are counted from 1."""
-    numbers = {f"{what}_number": count(1).__next__ for what in ("section", "figure", "table")}
-    return _environment().get_template(name).render(**facts, **numbers)
+@dataclass(frozen=True)
+class Filled:
+    """A page, and its figures in their order: the first is figure 1."""
+
+    html: str
+    pictures: list[Picture]
+
+
+def filled(name: str, facts: Mapping[str, Any]) -> Filled:
+    """The page; its sections, figures and tables are counted from 1."""
+    numbers = {f"{what}_number": count(1).__next__ for what in ("section", "table")}
+    pictures = list[Picture]()
+
+    def figure_number(picture: Picture) -> int:
+        pictures.append(picture)
+        return len(pictures)
+
+    html = _environment().get_template(name).render(**facts, **numbers, figure_number=figure_number)
+    places = {picture.name: number for number, picture in enumerate(pictures, start=1)}
+    if len(places) < len(pictures):
+        raise ValueError(f"two figures of a page share a name: {[picture.name for picture in pictures]}")
+    return Filled(referred(html, lambda name: f'<a href="#figure-{name}">Figure {places[name]}</a>'), pictures)
 
 
 def code(text: str) -> Markup:

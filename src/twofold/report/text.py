@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -59,6 +60,19 @@ def of_data(run: Run) -> str:
     """` of CIFAR-10 (JPEG copies)`: figures measured on published data name them in full."""
     title = run.record["data"].get("title")
     return f" of {title}" if title else ""
+
+
+def refer(picture: str) -> str:
+    """`Figure 3`, with its place in the page, where the figure of this name has number 3.
+
+    To be written into a sentence or a caption: the number is put in when the page is whole.
+    """
+    return f"\ue000{picture}\ue001"
+
+
+def referred(text: str, write: Callable[[str], str]) -> str:
+    """The text, with what `write` says for the name of each figure that it refers to."""
+    return re.sub("\ue000(.*?)\ue001", lambda match: write(match[1]), text)
 
 
 def plural(count: int, noun: str) -> str:

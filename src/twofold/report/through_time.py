@@ -6,15 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import FigureBase
 from matplotlib.ticker import MaxNLocator
 
 from twofold.analysis import TimeFlow
 from twofold.flow import SATURATED
 from twofold.report.curves import PALE, THIN, log_scale
-from twofold.report.drawing import BLUE, GREEN, INK, LINE, PURPLE, VERMILLION, Picture, key, picture
+from twofold.report.drawing import BLUE, GREEN, INK, PURPLE, VERMILLION, Key, Panel, Picture
 from twofold.report.text import ENGINES, decimal
 
 FEWEST = 3
@@ -35,13 +34,14 @@ def flow_picture(flows: Sequence[TimeFlow]) -> Picture:
         panels.append(("What reaches the first step", "training step", "‖∂L/∂h(1)‖ / ‖∂L/∂h(T)‖", _carried))
         panels.append(("The matrix W_hh", "training step", "largest of the gates", _matrix))
     drawn = tuple(_panel(title, x, y, draw, flows) for title, x, y, draw in panels)
-    return Picture(drawn, flow_caption(flows), _legend(flows, len(panels) > FEWEST - 1), tuple(p[0] for p in panels))
+    name = f"through-time-{flows[0].layer}"
+    return Picture(name, drawn, flow_caption(flows), _legend(flows, len(panels) > FEWEST - 1))
 
 
-def _panel(title: str, x: str, y: str, draw: Draw, flows: Sequence[TimeFlow]) -> Markup:
+def _panel(title: str, x: str, y: str, draw: Draw, flows: Sequence[TimeFlow]) -> Panel:
     looks = [PALE, THIN] if len(flows) > 1 else [THIN]
 
-    def whole(figure: Figure) -> None:
+    def whole(figure: FigureBase) -> None:
         axes = figure.subplots()
         for flow, look in zip(flows, looks, strict=True):
             draw(axes, flow, look)
@@ -51,7 +51,7 @@ def _panel(title: str, x: str, y: str, draw: Draw, flows: Sequence[TimeFlow]) ->
             log_scale(axes)
 
     who = " and ".join(ENGINES[flow.engine] for flow in flows)
-    return picture(f"{title}, layer {flows[0].layer}, {who}", *SIZE, whole)
+    return Panel(f"{title}, layer {flows[0].layer}, {who}", *SIZE, whole, title)
 
 
 def _gradient(axes: Axes, flow: TimeFlow, look: dict[str, Any]) -> None:
@@ -81,14 +81,13 @@ def _matrix(axes: Axes, flow: TimeFlow, look: dict[str, Any]) -> None:
     axes.plot(flow.step, flow.radius.max(axis=-1), color=INK, **look)
 
 
-def _legend(flows: Sequence[TimeFlow], course: bool) -> tuple[tuple[Markup, str], ...]:
+def _legend(flows: Sequence[TimeFlow], course: bool) -> tuple[Key, ...]:
     names = dict(COLOURS) | ({RADIUS: INK, SINGULAR: GREEN} if course else {})
     looks: dict[str, dict[str, Any]] = {name: {"color": colour, "linewidth": 1.6} for name, colour in names.items()}
     if len(flows) > 1:
         looks[f"{ENGINES[flows[0].engine]} (wide, pale)"] = PALE | {"color": INK}
         looks[f"{ENGINES[flows[1].engine]} (thin)"] = THIN | {"color": INK}
-    layer = flows[0].layer
-    return tuple((key(f"flow of layer {layer}, {name}", LINE, look), name) for name, look in looks.items())
+    return tuple(Key(name, look) for name, look in looks.items())
 
 
 WHENCE = {

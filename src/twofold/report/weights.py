@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib.figure import FigureBase
 
 from twofold.analysis import FirstWeights
 from twofold.arrays import Array
-from twofold.report.drawing import Picture, picture
+from twofold.report.drawing import Panel, Picture
 from twofold.report.text import decimal
 
 MOST = 64
@@ -24,16 +24,16 @@ def weights_picture(first: FirstWeights, caption: str) -> Picture:
     colour = shown.shape[1] == 3
     what = "kernels" if first.convolution else "templates"
     height = CELL * rows * max(0.3, shown.shape[2] / shown.shape[3]) + (0.1 if colour else 0.62)
-    panel = picture(
+    panel = Panel(
         f"{len(shown)} {what} of the first layer",
         max(CELL * columns + 0.2, 2.6),
         height,
         lambda figure: _draw_colour(figure, shown, columns) if colour else _draw(figure, shown[:, 0], columns),
     )
-    return Picture((panel,), caption, narrow=True)
+    return Picture("first-weights", (panel,), caption, narrow=True)
 
 
-def _draw(figure: Figure, weights: Array, columns: int) -> None:
+def _draw(figure: FigureBase, weights: Array, columns: int) -> None:
     limit = float(np.abs(weights).max()) or 1.0
     axes = figure.subplots()
     mosaic = _mosaic(weights, columns, np.nan)
@@ -45,7 +45,7 @@ def _draw(figure: Figure, weights: Array, columns: int) -> None:
     bar.set_label("weight")
 
 
-def _draw_colour(figure: Figure, weights: Array, columns: int) -> None:
+def _draw_colour(figure: FigureBase, weights: Array, columns: int) -> None:
     """Grey is 0; the largest weight of an image, of either sign, has full colour."""
     limits = np.abs(weights).max(axis=(1, 2, 3), keepdims=True)
     coloured = 0.5 + 0.5 * weights / np.where(limits > 0, limits, 1)

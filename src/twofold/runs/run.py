@@ -67,21 +67,21 @@ class Run:
         """The trained parameters by PyTorch's names."""
         if engine not in ENGINES:
             raise RunFolderError(f"an engine is `numpy` or `torch`; got `{engine}`")
-        return self._arrays(f"{engine}.safetensors")
+        return self._arrays(f"{engine}.safetensors", finite=True)
 
     @cached_property
     def evidence(self) -> Arrays:
         """Predictions and samples that the report draws."""
-        return self._arrays(EVIDENCE)
+        return self._arrays(EVIDENCE, finite=False)
 
     def to_json(self) -> dict[str, Any]:
         """The folder, the recipe's name and the results: what `twofold run --json` prints."""
         return {"run": str(self.path), "recipe": self.name, "engines": self.engines}
 
-    def _arrays(self, name: str) -> Arrays:
+    def _arrays(self, name: str, *, finite: bool) -> Arrays:
         if not (self.path / name).is_file():
             raise RunFolderError(f"{self.path} holds no {name}: the run is {self.status}")
-        return read_tensors(self.path / name)
+        return read_tensors(self.path / name, finite=finite)
 
     def __repr__(self) -> str:
         scores = ", ".join(

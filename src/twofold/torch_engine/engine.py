@@ -15,10 +15,11 @@ import torch._dynamo  # PyTorch does so at an optimizer's first step: a second t
 from torch import Tensor, nn
 
 from twofold.arrays import Array, Arrays
-from twofold.engine import Batch, Scaling, State, ThroughTime, check_shapes
+from twofold.engine import Batch, Scaling, State, ThroughTime, Trace, check_shapes
 from twofold.errors import UserError
 from twofold.recipe import Recipe
 from twofold.recipe.windows import Conv2d
+from twofold.torch_engine.held import Held
 from twofold.torch_engine.modules import build
 from twofold.torch_engine.recurrent import Recurrent
 from twofold.torch_engine.rules import MOMENTS, loss_function, optimizer
@@ -178,30 +179,35 @@ class TorchEngine:
             self._average(batch.ema)
         return TorchStep(self, outputs, loss, gradients)
 
-    def through_time(self, batch: Batch) -> dict[str, ThroughTime]:
-        """h and ∂loss/∂h at every step of each recurrent layer, by autograd."""
-        states = dict[str, list[Tensor]]()
-        if not any(isinstance(module, Recurrent) for module in self.module):
-            return {}
+    def trace(self, batch: Batch) -> Trace:
+        """The way of a batch forward and back by autograd, without the update."""
+        outputs, states, held = dict[str, Tensor](), dict[str, list[Tensor]](), Held(self.module)
         x, masks = self._input(batch.x, batch.scaling), self._masks(batch)
         statistics = {name: buffer.clone() for name, buffer in self.module.named_buffers()}
         self.module.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._autocast):
             for name, module in zip(self._names, self.module, strict=True):
-                if isinstance(module, Recurrent):
-                    states[name] = module.unroll(x)
-                    x = module.read(states[name])
-                else:
-                    x = self._through(name, module, x, masks)
+                with held.by(name):
+                    if isinstance(module, Recurrent):
+                        states[name] = module.unroll(x)
+                        x = module.read(states[name])
+                    else:
+                        x = self._through(name, module, x, masks)
+                outputs[name] = x
         loss = self._loss(x.to(self.dtype), _tensor(batch.target).to(self.device))
+        wanted = {name: y for name, y in outputs.items() if y.requires_grad}
         hidden = [h for layer in states.values() for h in layer]
-        gradients = iter(torch.autograd.grad(loss, hidden, materialize_grads=True))
+        sources = [*wanted.values(), *self.parameters.values(), *hidden]
+        found = iter(torch.autograd.grad(loss, sources, materialize_grads=True))
         for name, buffer in self.module.named_buffers():  # a batch norm tracks whatever passes in training
             buffer.copy_(statistics[name])
-        return {
-            name: ThroughTime(_array(torch.stack(layer)), _array(torch.stack([next(gradients) for _ in layer])))
+        signals, gradients = ({name: _array(next(found)) for name in each} for each in (wanted, self.parameters))
+        through_time = {
+            name: ThroughTime(_array(torch.stack(layer)), _array(torch.stack([next(found) for _ in layer])))
             for name, layer in states.items()
         }
+        passed = {name: _array(y) for name, y in outputs.items()}
+        return Trace(passed, loss.item(), signals, gradients, held.bytes, through_time)
 
     def _masks(self, batch: Batch) -> dict[str, Tensor]:
         return {name: _tensor(mask).to(self.device) for name, mask in batch.masks.items()}

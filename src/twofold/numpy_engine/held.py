@@ -1,0 +1,40 @@
+"""What the way back keeps in memory: measured on the caches, not on paper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from twofold.arrays import Array
+
+
+def held_bytes(caches: Sequence[Any], beside: Array) -> list[int]:
+    """The bytes that each cache keeps in memory and no cache before it does.
+
+    A view keeps the whole array that it looks into, so that this one is counted, once. `beside` is counted nowhere: it
+    is in memory anyway.
+    """
+    seen, found = {id(_owner(beside))}, []
+    for cache in caches:
+        owners = {id(owner): owner.nbytes for owner in map(_owner, _arrays(cache)) if id(owner) not in seen}
+        seen |= owners.keys()
+        found.append(sum(owners.values()))
+    return found
+
+
+def _arrays(cache: Any) -> Iterator[Array]:
+    """Those in a cache, however deep: caches are arrays, tuples and lists of such, sizes, or nothing."""
+    if isinstance(cache, np.ndarray):
+        yield cache
+    elif isinstance(cache, tuple | list):
+        for part in cache:
+            yield from _arrays(part)
+
+
+def _owner(array: Array) -> Array:
+    """The array whose memory it is."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array

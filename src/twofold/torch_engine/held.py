@@ -1,0 +1,34 @@
+"""What autograd keeps in memory for the way back: measured as it is saved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+
+@final
+class Held:
+    """The bytes that autograd saves in each layer and in no layer before it, without parameters and statistics."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.bytes = dict[str, int]()
+        self._seen = {tensor.untyped_storage().data_ptr() for tensor in (*module.parameters(), *module.buffers())}
+
+    @contextmanager
+    def by(self, name: str) -> Iterator[None]:
+        """Count what is saved within, for the layer of this name."""
+        self.bytes[name] = 0
+
+        def save(tensor: Tensor) -> Tensor:
+            memory = tensor.untyped_storage()  # a view keeps the whole of it
+            if memory.data_ptr() not in self._seen:
+                self._seen.add(memory.data_ptr())
+                self.bytes[name] += memory.nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(save, lambda tensor: tensor):
+            yield
