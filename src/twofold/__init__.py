@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from twofold.api import Verification, run, verify
+    from twofold.api import Verification, resume, run, verify
     from twofold.errors import (
         DataError,
         MissingExtraError,
@@ -52,6 +52,7 @@ _HOMES = {
     "load_recipe": "recipe",
     "open_run": "runs",
     "open_study": "study",
+    "resume": "api",
     "run": "api",
     "run_study": "study",  # `twofold.study` is the room
     "verify": "api",
@@ -78,6 +79,7 @@ __all__ = [
     "load_recipe",
     "open_run",
     "open_study",
+    "resume",
     "run",
     "run_study",
     "verify",

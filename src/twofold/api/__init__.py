@@ -2,7 +2,7 @@
 
 from twofold.api.building import Overrides, Silent, Watcher, build_engine, prepare, restore
 from twofold.api.points import Point, at_once, train_points
-from twofold.api.running import run
+from twofold.api.running import resume, run
 from twofold.api.verifying import Verification, verify
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "build_engine",
     "prepare",
     "restore",
+    "resume",
     "run",
     "train_points",
     "verify",

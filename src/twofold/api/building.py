@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
@@ -63,9 +64,13 @@ class Watcher(Protocol):
         """After each evaluation."""
         ...
 
+    def note(self, text: str) -> None:
+        """What cannot be left unsaid: a checkpoint that was refused, other circumstances than at the beginning."""
+        ...
+
 
 class Silent:
-    """A watcher that shows nothing."""
+    """A watcher that shows nothing; what cannot be left unsaid becomes a warning."""
 
     def data(self, what: str, done: int, total: int) -> None:
         """Nothing."""
@@ -78,6 +83,10 @@ class Silent:
 
     def evaluated(self, row: Row) -> None:
         """Nothing."""
+
+    def note(self, text: str) -> None:
+        """A `UserWarning`."""
+        warnings.warn(text, stacklevel=4)
 
 
 def build_engine(name: str, recipe: Recipe) -> Engine:

@@ -12,6 +12,8 @@ from typing import Annotated
 import typer
 
 from twofold.cli.output import JsonOption, QuietOption, complain, print_json
+from twofold.cli.resume import EXAMPLE as RESUME_EXAMPLE
+from twofold.cli.resume import resume
 from twofold.cli.study import EXAMPLE as STUDY_EXAMPLE
 from twofold.cli.study import study
 from twofold.errors import TwofoldError
@@ -93,6 +95,15 @@ def run(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="A new folder for the run; `runs/NAME-N` where left out.")
     ] = None,
+    checkpoint_every: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Write a checkpoint every N steps, from which `twofold resume` goes on.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -108,7 +119,7 @@ def run(
         views.print_note(note)
     try:
         with progress.shown(not (quiet or as_json)) as watcher:
-            result = train(loaded, engines=engines, out=out, watcher=watcher)
+            result = train(loaded, engines=engines, out=out, checkpoint_every=checkpoint_every, watcher=watcher)
             report = write_report(result)
     except KeyboardInterrupt as interrupt:
         complain("; ".join(["interrupted", *getattr(interrupt, "__notes__", [])]))
@@ -159,6 +170,7 @@ def verify(
     raise typer.Exit(0 if found.passed else 1)
 
 
+app.command(epilog=RESUME_EXAMPLE)(resume)
 app.command(epilog=STUDY_EXAMPLE)(study)
 
 

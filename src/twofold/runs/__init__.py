@@ -13,11 +13,10 @@ While it is being written its status is `running`; it is taken for whole only wh
 and every file it lists has the size and checksum it lists.
 """
 
-from twofold.runs.checkpoints import Checkpoint, arrays_of, evidence_of, newest
-from twofold.runs.folders import create_run_folder
+from twofold.runs.checkpoints import Checkpoint, arrays_of, evidence_of, newest, remove_checkpoints
+from twofold.runs.folders import claim_run_folder, create_run_folder
 from twofold.runs.lock import HOLDER, LOCK, locked
-from twofold.runs.names import EVIDENCE, HISTORY, REPORT, SCORES
-from twofold.runs.record import Begun
+from twofold.runs.names import EVIDENCE, HISTORY, RECIPE, REPORT, SCORES
 from twofold.runs.run import Run, check_begun, open_run, read_record
 from twofold.runs.whole import sweep, write_whole
 from twofold.runs.writer import RunWriter, now
@@ -27,14 +26,15 @@ __all__ = [
     "HISTORY",
     "HOLDER",
     "LOCK",
+    "RECIPE",
     "REPORT",
     "SCORES",
-    "Begun",
     "Checkpoint",
     "Run",
     "RunWriter",
     "arrays_of",
     "check_begun",
+    "claim_run_folder",
     "create_run_folder",
     "evidence_of",
     "locked",
@@ -42,6 +42,7 @@ __all__ = [
     "now",
     "open_run",
     "read_record",
+    "remove_checkpoints",
     "sweep",
     "write_whole",
 ]

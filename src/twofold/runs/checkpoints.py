@@ -164,12 +164,13 @@ def newest(folder: Path, recipe: Mapping[str, Any]) -> tuple[Checkpoint | None, 
 
 def arrays_of(folder: Path, checkpoint: Checkpoint) -> Arrays:
     """The arrays of a checkpoint that was found whole."""
-    return read_tensors(folder / CHECKPOINTS / f"{checkpoint.name}.safetensors") if checkpoint.arrays else {}
+    path = folder / CHECKPOINTS / f"{checkpoint.name}.safetensors"
+    return read_tensors(path, finite=False) if checkpoint.arrays else {}
 
 
 def evidence_of(folder: Path, engine: str) -> Arrays:
     """What was kept of an engine that had ended."""
-    return read_tensors(folder / CHECKPOINTS / f"{engine}.safetensors")
+    return read_tensors(folder / CHECKPOINTS / f"{engine}.safetensors", finite=False)
 
 
 def remove_checkpoints(folder: Path) -> None:

@@ -21,7 +21,7 @@ class Lines:
         """`kept`: so many bytes of the file that is there stay, and the rest is cut off; 0: a new file."""
         self.path, self.columns = path, tuple(columns)
         try:
-            self._file = path.open("r+b" if kept else "wb")
+            self._file = path.open("r+b" if kept else "w+b")
             self._sha, self._bytes = hashlib.sha256(self._file.read(kept)), kept
             self._file.truncate(kept)
             self._file.seek(kept)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, final
 
 from twofold.arrays import Arrays
+from twofold.errors import TwofoldError
 from twofold.recipe import Recipe, dump
 from twofold.runs.checkpoints import Checkpoint, Checkpoints, remove_checkpoints
 from twofold.runs.lines import Lines
@@ -97,8 +98,15 @@ class RunWriter:
         self.record["engines"][engine] = dict(result)
         self.checkpoint(None, {}, {})
 
+    def resumed(self, entry: Mapping[str, Any]) -> None:
+        """Say in the record when the run went on, and from where."""
+        self.record["resumed"] = [*self.record.get("resumed", []), dict(entry)]
+
     def finish(self, status: str) -> None:
         """Write the record, last of all: from here on the folder is what its status says."""
+        if status != "finished":  # of a checkpoint that could not be written the one before is there
+            with suppress(TwofoldError):
+                self.checkpoints.wait()
         try:
             for lines in self._lines.values():
                 lines.close()
@@ -106,9 +114,8 @@ class RunWriter:
             status = "failed"  # what is on the disk is sealed below; what is not is lost
         self.record |= {"status": status, "finished": now()}
         self._write_record({name: seal(self.folder / name) for name in [*self._whole, *self._lines]})
-        if status == "finished" or "failure" in self.record:  # there is nothing to go on to
+        if status == "finished" or "failure" in self.record:  # nobody goes on from here, nor waits for the lock
             remove_checkpoints(self.folder)
-        if status == "finished":  # nobody waits for the lock to go on
             with suppress(OSError):
                 (self.folder / LOCK).unlink(missing_ok=True)
 
