@@ -39,4 +39,4 @@ def _kind(array: Array) -> str:
 
 def _bytes(array: Array) -> memoryview:
     little = array.astype(array.dtype.newbyteorder("<"), copy=False)
-    return memoryview(little.reshape(-1).view(np.uint8))
+    return little.reshape(-1).view(np.uint8).data

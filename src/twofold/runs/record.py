@@ -80,9 +80,8 @@ class Begun(_Checked):
 
 
 class Record(Begun):
-    """The whole of it."""
+    """The whole of it, once it has ended."""
 
-    status: Literal["finished", "interrupted", "failed"]
     finished: Annotated[datetime, Field(strict=False)]
     engines: dict[BareName, _Result]
 
