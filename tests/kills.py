@@ -135,7 +135,7 @@ def writes_down(log: Path) -> None:
             file.write(f"{engine} {facts.get('taken')} {digest(arrays)}\n")
         write(self, engine, facts, arrays)
 
-    setattr(RunWriter, "checkpoint", logged)
+    RunWriter.checkpoint = logged
 
 
 def train(recipe: Recipe, folder: Path, log: Path, every: int | None = 7) -> None:

@@ -14,8 +14,9 @@ import numpy as np
 from twofold.api.building import Overrides, Silent, Watcher, build_engine, few_threads, prepare
 from twofold.api.courses import Flows, course_of
 from twofold.api.evidence import kept_samples
+from twofold.api.reusing import find_run
 from twofold.api.session import train_engine
-from twofold.api.versions import versions
+from twofold.api.versions import code, versions
 from twofold.course import Course
 from twofold.data import Batches, Dataset
 from twofold.engine import Engine
@@ -49,6 +50,7 @@ def run(
     engines: str | Iterable[str] | None = None,
     out: str | Path | None = None,
     checkpoint_every: int | None = None,
+    reuse: bool = False,
     watcher: Watcher | None = None,
 ) -> Run:
     """Train each engine of the recipe on identical data, order, initial weights and masks.
@@ -56,6 +58,8 @@ def run(
     `recipe` is a built-in name, a TOML file or a `Recipe`; `overrides` sets single keys, `{"optimizer.lr": 0.1}`;
     `engines` replaces the recipe's; `out` is a new folder, `runs/NAME-N` where left out; `checkpoint_every` is a number
     of steps: after so many each time a checkpoint is written, from which `resume` goes on.
+    With `reuse` a finished run of the same recipe, data and code, in `out` or else in `runs`, is taken instead of
+    training again; `Run.reused` says so.
 
     Raises `RecipeError`, `UnknownNameError`, `DataError` or `RunFolderError` before anything is trained, and
     `TrainingDivergedError` at the step where the loss stops being finite; what was recorded until then stays in
@@ -69,8 +73,14 @@ def run(
         recipe = load_recipe(recipe, {"training.engines": chosen})
     watcher = watcher or Silent()
     recipe, dataset, facts = _facts(recipe, watcher)
+    if reuse:
+        found = find_run(recipe, facts["data"]["fingerprint"], out)
+        if found.run:
+            return found.run
+        if found.reason:
+            watcher.warn(found.reason)
     built = _built(recipe, dataset)
-    facts |= {"circumstances": _circumstances(built), "checkpoint_every": checkpoint_every}
+    facts |= {"circumstances": circumstances(built), "checkpoint_every": checkpoint_every}
     folder = create_run_folder(out, recipe.name)
     with locked(folder):
         claim_run_folder(folder)
@@ -101,12 +111,12 @@ def resume(run: str | Path | Run, *, watcher: Watcher | None = None) -> Run:
         recipe, dataset, facts = _facts(recipe, watcher)
         _check_data(folder, record, facts)
         built = _built(recipe, dataset)
-        differences = list(_differences(record["circumstances"], _circumstances(built)))
+        differences = list(_differences(record["circumstances"], circumstances(built)))
         for difference in differences:
-            watcher.note(f"{folder} was begun with {difference}: the last bits of its numbers may differ")
+            watcher.warn(f"{folder} was begun with {difference}: the last bits of its numbers may differ")
         since, said = newest(folder, record["files"][RECIPE])
         for line in said:
-            watcher.note(f"{folder}: {line}; {_where(since)}")
+            watcher.warn(f"{folder}: {line}; {_where(since)}")
         start = course_of(since.facts, arrays_of(folder, since)) if since and since.engine else None
         writer = RunWriter.again(folder, record, since)
         engine, step = (since.engine, start[0].mark.taken) if since and start else (None, 0)
@@ -170,6 +180,8 @@ def _ended(folder: Path, record: Mapping[str, Any]) -> bool:
             f"{folder} ended when its training diverged, and would again: there is nothing to go on with.\n  {said}"
         )
     if record.get("status") != "finished":
+        if "imported" in record:
+            raise RunFolderError(f"{folder} was killed while weights were loaded into it; load them again")
         return False
     sweep(folder)
     remove_checkpoints(folder)
@@ -218,12 +230,13 @@ def _facts(recipe: Recipe, watcher: Watcher) -> tuple[Recipe, Dataset, dict[str,
     return recipe, dataset.astype(recipe.training.dtype), {"data": facts}
 
 
-def _circumstances(engines: dict[str, Engine]) -> dict[str, Any]:
+def circumstances(engines: dict[str, Engine]) -> dict[str, Any]:
     """Versions, threads and devices: what a figure was measured with."""
     from threadpoolctl import threadpool_info
 
     facts: dict[str, Any] = {
         "versions": versions("torch" in engines),
+        "code": code(),
         "platform": platform.platform(),
         "processors": os.cpu_count(),
         "blas_threads": max((pool["num_threads"] for pool in threadpool_info()), default=1),

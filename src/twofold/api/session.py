@@ -18,7 +18,8 @@ from twofold.engine import Engine
 from twofold.flow import as_arrays, flow_batch, measure_flow, recurrent_nodes
 from twofold.recipe import Recipe
 from twofold.runs import SCORES, RunWriter
-from twofold.training import Keep, Outcome, predictions, train
+from twofold.signals import Signals, as_row
+from twofold.training import Keep, Moment, Outcome, predictions, train
 
 
 def train_engine(
@@ -37,6 +38,7 @@ def train_engine(
     batches = Batches(recipe, dataset.train, raw=str(getattr(engine, "device", "cpu")) != "cpu")
     how = evaluation(recipe)
     course, flows = since or (None, Flows())
+    signals = Signals(engine, recipe.network, batches, dataset.train)
 
     def look(step: int) -> None:
         if recurrent_nodes(recipe.network):
@@ -47,6 +49,9 @@ def train_engine(
         watcher.evaluated(row)
         if recipe.training.gradient_flow or row.step == 0:
             look(row.step)
+
+    def closely(moment: Moment) -> None:
+        writer.add_signals(name, map(as_row, signals.of(moment)))
 
     def checkpoint(course: Course) -> None:
         writer.checkpoint(name, facts_of(course), arrays_of(course, flows))
@@ -61,7 +66,7 @@ def train_engine(
         watcher.stepped(course.mark.taken)
     engine.load(initial_state(recipe))
     before = answer(preview)
-    every = writer.record["checkpoint_every"]
+    every = writer.record.get("checkpoint_every")
     outcome = train(
         engine,
         batches,
@@ -69,6 +74,7 @@ def train_engine(
         record,
         watcher.stepped,
         Validation(recipe.training.keep == "best", recipe.training.patience),
+        closely,
         since=course,
         keep=Keep(every, checkpoint) if every else None,
     )

@@ -3,6 +3,7 @@
     recipe.toml              the recipe, with every default written out
     record.json              status, results, versions, and size and SHA-256 of every other file; written last
     history.csv              one line an evaluation; times.csv has the seconds until then
+    signals.csv              norms of gradients, updates and weights, shares of units that pass no gradient
     numpy.safetensors        weights, one file an engine, by PyTorch's names
     torch.safetensors
     evidence.safetensors     what the report draws: predictions, a few samples
@@ -16,12 +17,13 @@ and every file it lists has the size and checksum it lists.
 from twofold.runs.checkpoints import Checkpoint, arrays_of, evidence_of, newest, remove_checkpoints
 from twofold.runs.folders import claim_run_folder, create_run_folder
 from twofold.runs.lock import HOLDER, LOCK, locked
-from twofold.runs.names import EVIDENCE, HISTORY, RECIPE, REPORT, SCORES
-from twofold.runs.run import Run, check_begun, open_run, read_record
+from twofold.runs.names import ENGINES, EVIDENCE, HISTORY, RECIPE, REPORT, SCORES
+from twofold.runs.run import Run, check_begun, open_run, peek_recipe, read_record
 from twofold.runs.whole import sweep, write_whole
 from twofold.runs.writer import RunWriter, now
 
 __all__ = [
+    "ENGINES",
     "EVIDENCE",
     "HISTORY",
     "HOLDER",
@@ -41,6 +43,7 @@ __all__ = [
     "newest",
     "now",
     "open_run",
+    "peek_recipe",
     "read_record",
     "remove_checkpoints",
     "sweep",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,11 +15,22 @@ from twofold.recipe import Recipe, dump
 from twofold.runs.checkpoints import Checkpoint, Checkpoints, remove_checkpoints
 from twofold.runs.lines import Lines
 from twofold.runs.lock import LOCK
-from twofold.runs.names import FORMAT, HISTORY, HISTORY_COLUMNS, RECIPE, RECORD, TIME_COLUMNS, TIMES, weights_name
+from twofold.runs.names import (
+    FORMAT,
+    HISTORY,
+    HISTORY_COLUMNS,
+    RECIPE,
+    RECORD,
+    SIGNAL_COLUMNS,
+    SIGNALS,
+    TIME_COLUMNS,
+    TIMES,
+    weights_name,
+)
 from twofold.runs.packing import packed
 from twofold.runs.whole import seal, write_whole
 
-GROWING = {HISTORY: HISTORY_COLUMNS, TIMES: TIME_COLUMNS}
+GROWING = {HISTORY: HISTORY_COLUMNS, TIMES: TIME_COLUMNS, SIGNALS: SIGNAL_COLUMNS}
 """The files that grow, and their columns. All others are written whole or not at all."""
 
 
@@ -79,8 +90,16 @@ class RunWriter:
     def add_row(self, engine: str, values: Mapping[str, Any]) -> None:
         """A line of the history and one of the times, with the system before training goes on; `values` by column."""
         line = {"engine": engine, **values}
-        for name, columns in GROWING.items():
-            self._lines[name].add([line[column] for column in columns])
+        for name in (HISTORY, TIMES):
+            self._add(name, line)
+
+    def add_signals(self, engine: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Lines of the signals of one moment, by column."""
+        for values in rows:
+            self._add(SIGNALS, {"engine": engine, **values})
+
+    def _add(self, name: str, line: Mapping[str, Any]) -> None:
+        self._lines[name].add([line[column] for column in GROWING[name]])
 
     def checkpoint(self, engine: str | None, facts: Mapping[str, Any], arrays: Arrays) -> None:
         """A place to go on from, written while training goes on. `engine` is in training, or `None` between two.
