@@ -119,7 +119,7 @@ DAMAGES = {
         "was written by an older version of Twofold: its format is 1, this version reads 2; run its",
     ),
     "no list of files": (_edit(files=None), "record.json is damaged: files: Field required"),
-    "an empty list of files": (_edit(files={}), "record.json is damaged: Value error, it lists no"),
+    "an empty list of files": (_edit(files={}), "record.json is damaged: Value error, it lists no recipe.toml"),
     "a file of another folder": (_edit(files={"../x": {"bytes": 1, "sha256": ""}}), "record.json is damaged: files"),
     "no results": (_edit(engines=None), "record.json is damaged: engines: Field required"),
     "a result without scores": (_edit(engines={"numpy": {}}), "record.json is damaged: engines.numpy.train_accuracy"),
@@ -149,8 +149,8 @@ def test_no_run_folder(tmp_path: Path) -> None:
 
 
 def test_a_run_that_is_being_written_is_not_whole(tmp_path: Path, moons_run: twofold.Run) -> None:
-    writer = RunWriter(tmp_path, load_recipe("moons"))
-    writer.record |= {key: moons_run.record[key] for key in ("data", "circumstances")}
+    facts = {key: moons_run.record[key] for key in ("data", "circumstances")}
+    writer = RunWriter(tmp_path, load_recipe("moons"), facts)
     with pytest.raises(twofold.RunFolderError, match="half-written"):
         twofold.open_run(tmp_path)
     writer.finish("interrupted")

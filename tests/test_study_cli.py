@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -241,7 +242,8 @@ def test_a_second_process_is_refused(command, in_tmp: Path) -> None:
         _wait(lambda: bool(_workers(in_tmp / "here")), "a worker")
         done = command(*LONG[3:])
         assert done.status == 2
-        assert "error: here is in use: another process runs this study. Wait until it has ended" in done.err
+        assert f"error: here is in use: process {process.pid} on {socket.gethostname()}, since 20" in done.err
+        assert ", runs this study. Wait until it has ended, or choose another --out." in done.err
     finally:
         process.kill()
         process.wait(timeout=60)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         import_weights,
         load_model,
         predict,
+        resume,
         run,
         verify,
     )
@@ -75,6 +76,7 @@ _HOMES = {
     "open_run": "runs",
     "open_study": "study",
     "predict": "api",
+    "resume": "api",
     "run": "api",
     "run_study": "study",  # `twofold.study` is the room
     "sections": "report",
@@ -115,6 +117,7 @@ __all__ = [
     "open_run",
     "open_study",
     "predict",
+    "resume",
     "run",
     "run_study",
     "sections",

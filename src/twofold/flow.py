@@ -98,3 +98,12 @@ def as_arrays(moments: Sequence[tuple[int, Mapping[str, Flow]]]) -> dict[str, Ar
         for field in Flow._fields:
             found[f"flow.{name}.{field}"] = np.stack([getattr(flows[name], field) for _, flows in moments])
     return found
+
+
+def as_moments(arrays: Arrays) -> dict[int, dict[str, Flow]]:
+    """The moments by their steps, of arrays that `as_arrays` gave; other arrays may stand beside them."""
+    names = {name.split(".", 1)[1].rpartition(".")[0] for name in arrays if name.startswith("flow.")} - {""}
+    return {
+        int(step): {name: Flow(*(arrays[f"flow.{name}.{field}"][index] for field in Flow._fields)) for name in names}
+        for index, step in enumerate(arrays.get("flow.step", ()))
+    }

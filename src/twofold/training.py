@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import NamedTuple, final
+from typing import NamedTuple
 
 import numpy as np
 
 from twofold.arrays import Array, Arrays, all_finite
+from twofold.course import NOTHING_DECIDED, Course, Mark, Row, Validation
 from twofold.data import Batches, Dataset, Split, mirrored
-from twofold.engine import Engine, State, Step
+from twofold.engine import Engine, Step
 from twofold.recipe import Network
 
 EVALUATION_BATCH = 2000
@@ -27,21 +28,6 @@ class Score(NamedTuple):
 
     loss: float
     accuracy: float
-
-
-class Row(NamedTuple):
-    """One evaluation: what `history.csv` holds in a line. A split without samples gives `None`."""
-
-    step: int
-    epoch: float
-    lr: float
-    seconds: float
-    train_loss: float
-    train_accuracy: float
-    validation_loss: float | None = None
-    validation_accuracy: float | None = None
-    test_loss: float | None = None
-    test_accuracy: float | None = None
 
 
 @dataclass(frozen=True)
@@ -71,14 +57,11 @@ class Outcome:
     failure: Failure | None = None
 
 
-@dataclass(frozen=True)
-class Validation:
-    """What the validation samples decide; by default nothing."""
+class Keep(NamedTuple):
+    """Who is told, every so many steps, what it takes to go on from there. Its time is not counted."""
 
-    keep_best: bool = False
-    """The engine is left with the weights of the evaluation with the best accuracy; of equals, the lowest loss."""
-    patience: int | None = None
-    """Training stops after so many evaluations in a row without a lower loss."""
+    every: int
+    write: Callable[[Course], None]
 
 
 class Moment(NamedTuple):
@@ -136,26 +119,37 @@ def train(
     evaluate: Evaluate,
     record: Callable[[Row], None],
     watch: Callable[[int, float], None],
-    validation: Validation = Validation(),
+    validation: Validation = NOTHING_DECIDED,
     look: Look | None = None,
+    *,
+    since: Course | None = None,
+    keep: Keep | None = None,
 ) -> Outcome:
     """Take every step, evaluate on the way, stop at a loss that is not finite, or when patience ends.
 
     `record` gets every evaluation, the first before training; `watch` gets step and loss ten times a second; `look`
-    gets the first step and that of every evaluation, with the parameters before and after it; its time is not counted.
+    gets the first step and that of every evaluation, with the parameters before and after it; `keep` gets the course
+    every so many steps. The time of all these is not counted. Begun anew `since` a course that was kept, a training
+    ends with the same bytes.
     """
-    clock, taken, seconds = time.perf_counter, 0, 0.0
+    clock = time.perf_counter
     with np.errstate(all="ignore"):  # overflow is found in the loss, where it can be named
-        mark = Mark(0, engine.state())
-        record(row := row_of(evaluate(engine), batches, 0, 0.0))
-        if bad := bad_split(row):
-            return Outcome(0, 0.0, row, _failure(engine, batches, mark, 0, *bad))
-        course = _Course(validation, row, mark.state)
-        if look:
-            look(Moment(0, mark.state.parameters, mark.state.parameters, None))
+        if since is None:
+            state = engine.state()
+            record(row := row_of(evaluate(engine), batches, 0, 0.0))
+            if bad := bad_split(row):
+                return Outcome(0, 0.0, row, _failure(engine, batches, Mark(0, state), 0, *bad))
+            course = Course.beginning(row, state, validation)
+            if look:
+                look(Moment(0, state.parameters, state.parameters, None))
+        else:
+            course = since
+            engine.load(course.mark.state)
+        taken, seconds = course.mark.taken, course.seconds
         started = seen = clock()
-        for batch in batches:
+        for batch in batches.since(taken):
             evaluates = (taken + 1) % batches.evaluate_every == 0 or taken + 1 == batches.steps
+            keeps = keep is not None and (taken + 1) % keep.every == 0 and taken + 1 < batches.steps
             before = None
             if look and (evaluates or not taken):
                 paused = clock()
@@ -165,70 +159,33 @@ def train(
             loss = step.loss
             taken += 1
             if not math.isfinite(loss):
-                return Outcome(taken, seconds + clock() - started, row, _failure(engine, batches, mark, taken, loss))
+                failure = _failure(engine, batches, course.mark, taken, loss)
+                return Outcome(taken, seconds + clock() - started, course.row, failure)
             if (now := clock()) - seen > WATCH_SECONDS:
                 watch(taken, loss)
                 seen = now
-            if evaluates:
+            if evaluates or keeps or before:
                 seconds += clock() - started
-                row = row_of(evaluate(engine), batches, taken, seconds)
-                record(row)
-                watch(taken, loss)
-                if bad := bad_split(row):
-                    return Outcome(taken, seconds, row, _failure(engine, batches, mark, taken, *bad))
                 mark = Mark(taken, engine.state(), largest(step.gradients))
-                course.add(row, mark.state)
+                if evaluates:
+                    row = row_of(evaluate(engine), batches, taken, seconds)
+                    record(row)
+                    watch(taken, loss)
+                    if bad := bad_split(row):
+                        return Outcome(taken, seconds, row, _failure(engine, batches, course.mark, taken, *bad))
+                    course = course.evaluated(row, mark.state)
+                course = course.at(mark, seconds)
                 if look and before:
                     look(Moment(taken, before, mark.state.parameters, step))
-                if course.patience_ended:
+                if evaluates and course.ended(validation):
                     break
+                if keep and keeps:
+                    keep.write(course)
                 started = clock()
-            elif look and before:
-                paused = clock()
-                look(Moment(taken, before, engine.state().parameters, step))
-                started += clock() - paused
             del step  # the next one takes its memory, which is still in the cache
-        if validation.keep_best:
-            engine.load(course.best)
-    return Outcome(taken, seconds, course.row if validation.keep_best else row)
-
-
-@final
-class _Course:
-    """What the validation samples have said so far."""
-
-    def __init__(self, validation: Validation, row: Row, state: State) -> None:
-        self.validation = validation
-        self.losses = [row.validation_loss or 0.0]
-        self.row, self.best = row, state
-
-    def add(self, row: Row, state: State) -> None:
-        """After each evaluation."""
-        self.losses.append(row.validation_loss or 0.0)
-        if self.validation.keep_best and _merit(row) > _merit(self.row):
-            self.row, self.best = row, state
-
-    @property
-    def patience_ended(self) -> bool:
-        """Whether too many evaluations have come since the lowest loss."""
-        waited = len(self.losses) - 1 - self.losses.index(min(self.losses))
-        return self.validation.patience is not None and waited >= self.validation.patience
-
-
-def _merit(row: Row) -> tuple[float, float]:
-    """Of weights, on the validation samples: accuracy, then loss."""
-    assert row.validation_accuracy is not None
-    assert row.validation_loss is not None
-    return row.validation_accuracy, -row.validation_loss
-
-
-class Mark(NamedTuple):
-    """A state to go back to, and how many steps it had taken."""
-
-    taken: int
-    state: State
-    gradient: tuple[str, float] | None = None
-    """The largest of the last step."""
+        if course.best:
+            engine.load(course.best.state)
+    return Outcome(taken, seconds, course.best.row if course.best else course.row)
 
 
 def judged_splits(dataset: Dataset, train_samples: int | None) -> dict[str, Split]:

@@ -5,7 +5,7 @@ from twofold.api.evaluating import Evaluation, evaluate
 from twofold.api.models import NumpyModel, load_model
 from twofold.api.points import Point, at_once, train_points
 from twofold.api.predicting import Answer, Answers, predict
-from twofold.api.running import run
+from twofold.api.running import resume, run
 from twofold.api.verifying import Verification, verify
 from twofold.api.walking import Passage, pass_through
 from twofold.api.weights import export_weights, import_weights, named_weights
@@ -32,6 +32,7 @@ __all__ = [
     "predict",
     "prepare",
     "restore",
+    "resume",
     "run",
     "train_points",
     "verify",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
@@ -67,9 +68,13 @@ class Watcher(Protocol):
         """Something that a user should know and need not act on."""
         ...
 
+    def warn(self, text: str) -> None:
+        """What cannot be left unsaid: a checkpoint that was refused, other circumstances than at the beginning."""
+        ...
+
 
 class Silent:
-    """A watcher that shows nothing."""
+    """A watcher that shows nothing; what cannot be left unsaid becomes a warning."""
 
     def data(self, what: str, done: int, total: int) -> None:
         """Nothing."""
@@ -85,6 +90,10 @@ class Silent:
 
     def note(self, text: str) -> None:
         """Nothing."""
+
+    def warn(self, text: str) -> None:
+        """A `UserWarning`."""
+        warnings.warn(text, stacklevel=4)
 
 
 def build_engine(name: str, recipe: Recipe) -> Engine:

@@ -5,27 +5,42 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from twofold.api.building import Overrides, Silent, Watcher, build_engine, few_threads, initial_state, prepare
-from twofold.api.evidence import kept_samples, mistakes, previewed
-from twofold.api.failures import diverged
+from twofold.api.building import Overrides, Silent, Watcher, build_engine, few_threads, prepare
+from twofold.api.courses import Flows, course_of
+from twofold.api.evidence import kept_samples
 from twofold.api.reusing import find_run
-from twofold.api.scoring import evaluation, scorer
+from twofold.api.session import train_engine
 from twofold.api.versions import code, versions
-from twofold.arrays import Array
-from twofold.data import Batches, Dataset, Split
+from twofold.course import Course
+from twofold.data import Batches, Dataset
 from twofold.engine import Engine
-from twofold.errors import TrainingDivergedError
-from twofold.flow import Flow, as_arrays, flow_batch, measure_flow, recurrent_nodes
+from twofold.errors import RunFolderError, TrainingDivergedError, UserError
 from twofold.recipe import Recipe, load_recipe
-from twofold.runs import EVIDENCE, SCORES, Run, RunWriter, create_run_folder, open_run
-from twofold.signals import Signals, as_row
-from twofold.training import Moment, Outcome, Row, Validation, predictions, train
+from twofold.runs import (
+    EVIDENCE,
+    RECIPE,
+    Checkpoint,
+    Run,
+    RunWriter,
+    arrays_of,
+    check_begun,
+    claim_run_folder,
+    create_run_folder,
+    evidence_of,
+    locked,
+    newest,
+    now,
+    open_run,
+    read_record,
+    remove_checkpoints,
+    sweep,
+)
 
 
 def run(
@@ -34,13 +49,15 @@ def run(
     overrides: Overrides = (),
     engines: str | Iterable[str] | None = None,
     out: str | Path | None = None,
+    checkpoint_every: int | None = None,
     reuse: bool = False,
     watcher: Watcher | None = None,
 ) -> Run:
     """Train each engine of the recipe on identical data, order, initial weights and masks.
 
     `recipe` is a built-in name, a TOML file or a `Recipe`; `overrides` sets single keys, `{"optimizer.lr": 0.1}`;
-    `engines` replaces the recipe's; `out` is a new folder, `runs/NAME-N` where left out.
+    `engines` replaces the recipe's; `out` is a new folder, `runs/NAME-N` where left out; `checkpoint_every` is a number
+    of steps: after so many each time a checkpoint is written, from which `resume` goes on.
     With `reuse` a finished run of the same recipe, data and code, in `out` or else in `runs`, is taken instead of
     training again; `Run.reused` says so.
 
@@ -48,106 +65,169 @@ def run(
     `TrainingDivergedError` at the step where the loss stops being finite; what was recorded until then stays in
     the folder, marked as failed. `KeyboardInterrupt` marks it as interrupted.
     """
+    if checkpoint_every is not None and checkpoint_every < 1:
+        raise UserError(f"`checkpoint_every` is a number of steps, at least 1; got {checkpoint_every}")
     recipe = load_recipe(recipe, overrides)
     if engines is not None:
         chosen = [engines] if isinstance(engines, str) else list(engines)
         recipe = load_recipe(recipe, {"training.engines": chosen})
     watcher = watcher or Silent()
-    recipe, dataset = prepare(recipe, watcher)
-    fingerprint = dataset.fingerprint
+    recipe, dataset, facts = _facts(recipe, watcher)
     if reuse:
-        found = find_run(recipe, fingerprint, out)
+        found = find_run(recipe, facts["data"]["fingerprint"], out)
         if found.run:
             return found.run
         if found.reason:
-            watcher.note(found.reason)
-    dataset = dataset.astype(recipe.training.dtype)
-    Batches(recipe, dataset.train)  # refuses what cannot be trained on before there is a folder
-    built = {name: build_engine(name, recipe) for name in recipe.training.engines}
-    writer = RunWriter(create_run_folder(out, recipe.name), recipe)
-    writer.record |= {"data": _facts(recipe, dataset, fingerprint), "circumstances": circumstances(built)}
+            watcher.warn(found.reason)
+    built = _built(recipe, dataset)
+    facts |= {"circumstances": circumstances(built), "checkpoint_every": checkpoint_every}
+    folder = create_run_folder(out, recipe.name)
+    with locked(folder):
+        claim_run_folder(folder)
+        writer = RunWriter(folder, recipe, facts)
+        _train(recipe, dataset, built, writer, watcher)
+    return open_run(folder)
+
+
+def resume(run: str | Path | Run, *, watcher: Watcher | None = None) -> Run:
+    """Go on with a run that was killed or interrupted: it ends with the bytes with which it would have ended.
+
+    It goes on from the newest checkpoint that is whole; without one from its beginning. Engines that have ended are not
+    trained again. A run that is finished already is given back as it is.
+
+    Raises `RunFolderError` where the folder is in use, is no run's, its recipe is not the one it began with, its data
+    are others now, or its training diverged; and whatever `run` raises while it trains.
+    """
+    folder = run.path if isinstance(run, Run) else Path(run)
+    watcher = watcher or Silent()
+    if _ended(folder, read_record(folder)):
+        return open_run(folder)
+    with locked(folder):
+        record = read_record(folder)
+        if _ended(folder, record):  # while this process came for the lock
+            return open_run(folder)
+        sweep(folder)
+        recipe = check_begun(folder, record)
+        recipe, dataset, facts = _facts(recipe, watcher)
+        _check_data(folder, record, facts)
+        built = _built(recipe, dataset)
+        differences = list(_differences(record["circumstances"], circumstances(built)))
+        for difference in differences:
+            watcher.warn(f"{folder} was begun with {difference}: the last bits of its numbers may differ")
+        since, said = newest(folder, record["files"][RECIPE])
+        for line in said:
+            watcher.warn(f"{folder}: {line}; {_where(since)}")
+        start = course_of(since.facts, arrays_of(folder, since)) if since and since.engine else None
+        writer = RunWriter.again(folder, record, since)
+        engine, step = (since.engine, start[0].mark.taken) if since and start else (None, 0)
+        writer.resumed({"at": now(), "engine": engine, "step": step, "differences": differences})
+        _train(recipe, dataset, built, writer, watcher, start)
+    return open_run(folder)
+
+
+def _train(
+    recipe: Recipe,
+    dataset: Dataset,
+    engines: dict[str, Engine],
+    writer: RunWriter,
+    watcher: Watcher,
+    start: tuple[Course, Flows] | None = None,
+) -> None:
+    """Each engine that has not ended yet, the first of them from `start` on; the record says how it went."""
     status = "failed"
     try:
         evidence = kept_samples(recipe, dataset)
         try:
             with few_threads(recipe, len(dataset.train)), np.errstate(all="ignore"):  # overflow is named, not warned of
-                for name, engine in built.items():
-                    evidence |= _train_one(name, engine, recipe, dataset, writer, watcher)
+                for name, engine in engines.items():
+                    if name in writer.record["engines"]:
+                        evidence |= evidence_of(writer.folder, name)
+                        continue
+                    evidence |= train_engine(name, engine, recipe, dataset, writer, watcher, start)
+                    start = None
+            writer.checkpoints.wait()
         finally:  # the report of a run that ended early draws what there is
             writer.save(EVIDENCE, evidence)
         status = "finished"
     except KeyboardInterrupt as interrupt:
         status = "interrupted"
         interrupt.add_note(f"what was recorded until then is in {writer.folder}")
+        interrupt.add_note(f"`twofold resume {writer.folder}` goes on with it")
         raise
+    except RunFolderError as error:
+        raise RunFolderError(f"{error}\n  When that is mended, `twofold resume {writer.folder}` goes on.") from error
     except TrainingDivergedError as error:
         writer.record["failure"] = {"engine": error.engine, "step": error.step, "message": str(error)}
         raise
     finally:
         writer.finish(status)
-    return open_run(writer.folder)
 
 
-def _train_one(
-    name: str, engine: Engine, recipe: Recipe, dataset: Dataset, writer: RunWriter, watcher: Watcher
-) -> dict[str, Array]:
-    """Train one engine, write its weights and results; the arrays that the report will draw."""
-    batches = Batches(recipe, dataset.train, raw=str(getattr(engine, "device", "cpu")) != "cpu")
-    how = evaluation(recipe)
-
-    signals = Signals(engine, recipe.network, batches, dataset.train)
-    flows = dict[int, dict[str, Flow]]()
-
-    def look(step: int) -> None:
-        if recurrent_nodes(recipe.network):
-            flows[step] = measure_flow(engine, recipe.network, flow_batch(dataset.train, batches.size))
-
-    def record(row: Row) -> None:
-        writer.add_row(name, row._asdict())
-        watcher.evaluated(row)
-        if recipe.training.gradient_flow or row.step == 0:
-            look(row.step)
-
-    def closely(moment: Moment) -> None:
-        writer.add_signals(name, map(as_row, signals.of(moment)))
-
-    def answer(split: Split) -> Array:
-        return np.concatenate([logits for logits, _ in predictions(engine, split, **how)])
-
-    _, held_out = dataset.held_out
-    preview = previewed(held_out)
-    watcher.started(name, batches.steps)
-    engine.load(initial_state(recipe))
-    before = answer(preview)
-    validation = Validation(recipe.training.keep == "best", recipe.training.patience)
-    outcome = train(engine, batches, scorer(recipe, dataset), record, watcher.stepped, validation, closely)
-    if outcome.failure:
-        raise diverged(name, outcome.failure, recipe, dataset, writer.folder)
-    if outcome.row.step not in flows:
-        look(outcome.row.step)
-    writer.save(f"{name}.safetensors", engine.state().weights())
-    writer.record["engines"][name] = _result(outcome)
-    outputs = answer(held_out)
-    found = {"before": before, "after": answer(preview), "predicted": outputs.argmax(axis=-1)}
-    found |= as_arrays(sorted(flows.items())) | mistakes(outputs, held_out, recipe)
-    return {f"{name}.{what}": array for what, array in found.items()}
+def _built(recipe: Recipe, dataset: Dataset) -> dict[str, Engine]:
+    """Its engines, after whatever cannot be trained on is refused."""
+    Batches(recipe, dataset.train)
+    return {name: build_engine(name, recipe) for name in recipe.training.engines}
 
 
-def _result(outcome: Outcome) -> dict[str, Any]:
-    scores = {key: getattr(outcome.row, key) for key in SCORES}
-    return scores | {"seconds": outcome.seconds, "steps": outcome.steps, "kept_step": outcome.row.step}
+def _ended(folder: Path, record: Mapping[str, Any]) -> bool:
+    """Whether the run is finished; what a process left that was killed right after is swept away.
+
+    Raises `RunFolderError` where its training diverged.
+    """
+    if "failure" in record:
+        said = record["failure"].get("message", "") if isinstance(record["failure"], dict) else ""
+        raise RunFolderError(
+            f"{folder} ended when its training diverged, and would again: there is nothing to go on with.\n  {said}"
+        )
+    if record.get("status") != "finished":
+        if "imported" in record:
+            raise RunFolderError(f"{folder} was killed while weights were loaded into it; load them again")
+        return False
+    sweep(folder)
+    remove_checkpoints(folder)
+    return True
 
 
-def _facts(recipe: Recipe, dataset: Dataset, fingerprint: str) -> dict[str, Any]:
-    return {
+def _check_data(folder: Path, record: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+    """Raises `RunFolderError` where the data are not those that the run began with."""
+    was, now_is = record["data"]["fingerprint"], facts["data"]["fingerprint"]
+    if was != now_is:
+        raise RunFolderError(
+            f"{folder} was begun with other data: their fingerprint was {was[:12]}..., now it is {now_is[:12]}.... "
+            "Bring the data back as they were, or run the recipe again into another folder."
+        )
+
+
+def _differences(was: Mapping[str, Any], now_is: Mapping[str, Any]) -> Iterator[str]:
+    """What of the circumstances numbers depend on, and is another now."""
+    before, after = (dict(each["versions"]) for each in (was, now_is))
+    for facts, values in ((was, before), (now_is, after)):
+        values |= {f"device of the {name} engine": device for name, device in facts["devices"].items()}
+        values |= {"threads of BLAS": facts.get("blas_threads"), "threads of PyTorch": facts.get("torch_threads")}
+    for key, value in before.items():
+        if after.get(key) != value:
+            yield f"{key} {value}, now {after.get(key)}"
+
+
+def _where(since: Checkpoint | None) -> str:
+    if since is None:
+        return "there is none before it, and the run begins anew"
+    return f"the run goes on from checkpoint {since.name}"
+
+
+def _facts(recipe: Recipe, watcher: Watcher) -> tuple[Recipe, Dataset, dict[str, Any]]:
+    """Recipe and data as they are trained on, and what the record says of the data."""
+    recipe, dataset = prepare(recipe, watcher)
+    facts = {
         "source": recipe.data.source,
         "title": dataset.title,
-        "fingerprint": fingerprint,
+        "fingerprint": dataset.fingerprint,
         "samples": {name: len(split) for name, split in dataset.splits()},
         "held_out": dataset.held_out[0],
         "classes": dataset.classes,
         "features": dataset.features,
     }
+    return recipe, dataset.astype(recipe.training.dtype), {"data": facts}
 
 
 def circumstances(engines: dict[str, Engine]) -> dict[str, Any]:

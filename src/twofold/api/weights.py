@@ -89,9 +89,9 @@ def import_weights(
             evidence |= {f"{name}.{what}": array for what, array in found.items()}
             if bad := bad_split(rows[name]):
                 raise WeightsError(f"{path}: with these weights the loss of the {bad[1]} set is {bad[0]}")
-    writer = RunWriter(create_run_folder(out, recipe.name), recipe)
-    writer.record |= {"data": run.record["data"], "circumstances": circumstances(built)}
-    writer.record["imported"] = {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    imported = {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    facts = {"data": run.record["data"], "circumstances": circumstances(built), "imported": imported}
+    writer = RunWriter(create_run_folder(out, recipe.name), recipe, facts)
     for name, engine in built.items():
         writer.add_row(name, rows[name]._asdict())
         writer.save(f"{name}.safetensors", engine.state().weights())

@@ -18,6 +18,8 @@ from twofold.cli.predict import EXAMPLE as PREDICT_EXAMPLE
 from twofold.cli.predict import predict
 from twofold.cli.report import EXAMPLE as REPORT_EXAMPLE
 from twofold.cli.report import report
+from twofold.cli.resume import EXAMPLE as RESUME_EXAMPLE
+from twofold.cli.resume import resume
 from twofold.cli.study import EXAMPLE as STUDY_EXAMPLE
 from twofold.cli.study import study
 from twofold.cli.walk import EXAMPLE as WALK_EXAMPLE
@@ -103,6 +105,15 @@ def run(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="A new folder for the run; `runs/NAME-N` where left out.")
     ] = None,
+    checkpoint_every: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Write a checkpoint every N steps, from which `twofold resume` goes on.",
+            show_default=False,
+        ),
+    ] = None,
     reuse: Annotated[
         bool,
         typer.Option("--reuse", help="Take a finished run of the same recipe, data and code where there is one."),
@@ -122,7 +133,14 @@ def run(
         views.print_note(note)
     try:
         with progress.shown(not (quiet or as_json)) as watcher:
-            result = train(loaded, engines=engines, out=out, reuse=reuse, watcher=watcher)
+            result = train(
+                loaded,
+                engines=engines,
+                out=out,
+                checkpoint_every=checkpoint_every,
+                reuse=reuse,
+                watcher=watcher,
+            )
             report = result.report if result.reused and result.report.is_file() else write_report(result)
     except KeyboardInterrupt as interrupt:
         complain("; ".join(["interrupted", *getattr(interrupt, "__notes__", [])]))
@@ -175,6 +193,7 @@ def verify(
     raise typer.Exit(0 if found.passed else 1)
 
 
+app.command(epilog=RESUME_EXAMPLE)(resume)
 app.command(epilog=WALK_EXAMPLE)(walk)
 app.command(epilog=STUDY_EXAMPLE)(study)
 app.command(epilog=PREDICT_EXAMPLE, context_settings={"ignore_unknown_options": True})(predict)

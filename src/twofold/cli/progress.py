@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def shown(wanted: bool) -> Iterator[Watcher]:
     """A watcher that draws while the context lasts, or one that does not."""
     if not wanted:
-        yield Silent()
+        yield Quiet()
         return
     with _progress() as progress:
         yield Bars(progress)
@@ -91,6 +91,16 @@ class Bars:
     def note(self, text: str) -> None:
         """Above the bar."""
         self._progress.console.print(noted(text))
+
+    warn = note
+
+
+class Quiet(Silent):
+    """A watcher that draws nothing, and passes on what cannot be left unsaid."""
+
+    def warn(self, text: str) -> None:
+        """On standard error."""
+        print_note(text)
 
 
 class StudyBars(Bars):

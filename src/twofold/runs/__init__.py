@@ -8,27 +8,44 @@
     torch.safetensors
     evidence.safetensors     what the report draws: predictions, a few samples
     report.html              made from the rest, and made again by `twofold report`
+    checkpoints/             until the run is finished: what it takes to go on
 
 While it is being written its status is `running`; it is taken for whole only when `record.json` says otherwise
 and every file it lists has the size and checksum it lists.
 """
 
-from twofold.runs.folders import create_run_folder
-from twofold.runs.names import ENGINES, EVIDENCE, HISTORY, REPORT, SCORES
-from twofold.runs.run import Run, open_run, peek_recipe
-from twofold.runs.whole import write_whole
-from twofold.runs.writer import RunWriter
+from twofold.runs.checkpoints import Checkpoint, arrays_of, evidence_of, newest, remove_checkpoints
+from twofold.runs.folders import claim_run_folder, create_run_folder
+from twofold.runs.lock import HOLDER, LOCK, locked
+from twofold.runs.names import ENGINES, EVIDENCE, HISTORY, RECIPE, REPORT, SCORES
+from twofold.runs.run import Run, check_begun, open_run, peek_recipe, read_record
+from twofold.runs.whole import sweep, write_whole
+from twofold.runs.writer import RunWriter, now
 
 __all__ = [
     "ENGINES",
     "EVIDENCE",
     "HISTORY",
+    "HOLDER",
+    "LOCK",
+    "RECIPE",
     "REPORT",
     "SCORES",
+    "Checkpoint",
     "Run",
     "RunWriter",
+    "arrays_of",
+    "check_begun",
+    "claim_run_folder",
     "create_run_folder",
+    "evidence_of",
+    "locked",
+    "newest",
+    "now",
     "open_run",
     "peek_recipe",
+    "read_record",
+    "remove_checkpoints",
+    "sweep",
     "write_whole",
 ]

@@ -29,3 +29,8 @@ TIME_COLUMNS = ("engine", "step", "seconds")
 """Apart from the history, which is then the same whenever the recipe is run again."""
 SIGNAL_COLUMNS = ("engine", "step", "layer", "part", "weight", "gradient", "update", "dead", "saturated")
 """A line a parameter, with norms, or an activation, with shares of its units: see `twofold.signals.Signal`."""
+
+
+def weights_name(engine: str) -> str:
+    """Of an engine's weights."""
+    return f"{engine}.safetensors"

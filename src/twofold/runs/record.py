@@ -51,18 +51,39 @@ class _Circumstances(_Checked):
     devices: dict[str, str]
 
 
-class Record(_Checked):
-    """The whole of it."""
+class _Resumed(_Checked):
+    at: Annotated[datetime, Field(strict=False)]
+    engine: str | None
+    step: int
 
-    status: Literal["finished", "interrupted", "failed"]
+
+class Begun(_Checked):
+    """What it holds from the beginning: enough to go on with the run."""
+
+    status: Literal["running", "finished", "interrupted", "failed"]
     recipe: str
     title: str
     started: Annotated[datetime, Field(strict=False)]
-    finished: Annotated[datetime, Field(strict=False)]
-    engines: dict[BareName, _Result]
     data: _Facts
     circumstances: _Circumstances
+    checkpoint_every: Annotated[int, Field(ge=1)] | None = None
+    """Steps between two checkpoints."""
+    resumed: list[_Resumed] = []
+    """Each time that the run went on, from where."""
     files: dict[BareName, _Seal]
+
+    @model_validator(mode="after")
+    def _recipe_sealed(self) -> Self:
+        if RECIPE not in self.files:
+            raise ValueError(f"it lists no {RECIPE}")
+        return self
+
+
+class Record(Begun):
+    """The whole of it, once it has ended."""
+
+    finished: Annotated[datetime, Field(strict=False)]
+    engines: dict[BareName, _Result]
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -27,7 +27,7 @@ from twofold.runs.names import (
     SIGNALS,
     TIMES,
 )
-from twofold.runs.record import Record
+from twofold.runs.record import Begun, Record
 from twofold.runs.tensors import read_tensors
 from twofold.runs.whole import seal
 
@@ -126,6 +126,22 @@ class Run:
 
 def open_run(path: str | Path) -> Run:
     """Open a run folder. Raises `RunFolderError` for one that is missing, half-written or damaged."""
+    folder, record = Path(path), read_record(path)
+    if record.get("status") == "running":
+        raise RunFolderError(
+            f"{path} is half-written: its run has not ended, or was killed. `twofold resume {path}` goes on with it."
+        )
+    _check(path, record, Record)
+    for name, kept in record["files"].items():
+        if not (folder / name).is_file():
+            raise RunFolderError(f"{path}: {name} is missing")
+        if seal(folder / name) != kept:
+            raise RunFolderError(f"{path}: {name} is not what the run wrote: size or checksum differ")
+    return Run(folder, record)
+
+
+def read_record(path: str | Path) -> dict[str, Any]:
+    """What `record.json` holds, of whatever status. Raises `RunFolderError` where there is none of this format."""
     folder = Path(path)
     if not folder.is_dir():
         raise RunFolderError(f"no run folder {path}; `twofold run RECIPE` makes one")
@@ -136,22 +152,27 @@ def open_run(path: str | Path) -> Run:
     except (ValueError, OSError) as error:
         raise RunFolderError(f"{path}: {RECORD} cannot be read: {error}") from error
     _check_format(path, record)
-    if record.get("status") == "running":
-        raise RunFolderError(
-            f"{path} is half-written: its run has not ended, or was killed. Run the recipe again into another folder."
-        )
+    return record
+
+
+def check_begun(path: str | Path, record: Mapping[str, Any]) -> Recipe:
+    """The recipe of a run that is to go on. Raises `RunFolderError` where record or recipe are not what it wrote."""
+    _check(path, record, Begun)
+    file = Path(path) / RECIPE
+    if not file.is_file():
+        raise RunFolderError(f"{path}: {RECIPE} is missing")
+    if seal(file) != record["files"][RECIPE]:
+        raise RunFolderError(f"{path}: {RECIPE} is not what the run wrote: size or checksum differ")
+    return loads(file.read_text("utf-8"), str(file))
+
+
+def _check(path: str | Path, record: Mapping[str, Any], model: type[Begun]) -> None:
     try:
-        Record.model_validate(record)
+        model.model_validate(record)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise RunFolderError(f"{path}: {RECORD} is damaged: {where + ': ' if where else ''}{first['msg']}") from error
-    for name, kept in record["files"].items():
-        if not (folder / name).is_file():
-            raise RunFolderError(f"{path}: {name} is missing")
-        if seal(folder / name) != kept:
-            raise RunFolderError(f"{path}: {name} is not what the run wrote: size or checksum differ")
-    return Run(folder, record)
 
 
 def _check_format(path: str | Path, record: object) -> None:

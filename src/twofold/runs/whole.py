@@ -2,27 +2,47 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twofold.errors import RunFolderError
+from twofold.runs.names import REPORT
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Replace a file in one move: a reader sees the old bytes or the new ones, after a power cut too."""
+def write_whole(path: Path, *pieces: Buffer) -> dict[str, Any]:
+    """Replace a file in one move: a reader sees the old bytes or the new ones, after a power cut too. Its seal.
+
+    The bytes go to a file beside it, which is brought to the disk, read back, and only then takes the name. Raises
+    `RunFolderError` where that fails; the old file is then what it was.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    sha, size = hashlib.sha256(), sum(memoryview(piece).nbytes for piece in pieces)
     try:
         with temporary.open("wb") as file:
-            file.write(content)
+            for piece in pieces:
+                file.write(piece)
+                sha.update(piece)
             file.flush()
             os.fsync(file.fileno())
+        written = {"bytes": size, "sha256": sha.hexdigest()}
+        if seal(temporary) != written:
+            raise OSError(errno.EIO, "what was read back is not what was written")
         temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise RunFolderError(f"cannot write {path} ({len(content)} bytes): {error.strerror}") from error
-    _sync_folder(path.parent)
+        _sync_folder(path.parent)
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise
+        raise RunFolderError(f"cannot write {path} ({size} bytes): {error.strerror}") from error
+    return written
 
 
 def _sync_folder(folder: Path) -> None:
@@ -37,5 +57,29 @@ def _sync_folder(folder: Path) -> None:
 
 def seal(path: Path) -> dict[str, Any]:
     """Size in bytes and SHA-256 of a file: what `record.json` lists of it."""
-    content = path.read_bytes()
-    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return {"bytes": file.tell(), "sha256": digest}
+
+
+def sweep(folder: Path) -> None:
+    """Take away what processes left half-written when they were killed. Call it with the folder locked.
+
+    Only the report is written without the lock: that of a living process stays.
+    """
+    for path in folder.glob(".*.tmp"):
+        if not (path.name.startswith(f".{REPORT}.") and _lives(path.name.split(".")[-2])):
+            path.unlink(missing_ok=True)
+
+
+def _lives(process: str) -> bool:
+    """Whether another process has this number. Where one cannot ask, none has."""
+    if os.name != "posix" or not process.isdecimal() or int(process) == os.getpid():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True

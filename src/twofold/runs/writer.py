@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, final
 
 from twofold.arrays import Arrays
-from twofold.errors import RunFolderError
+from twofold.errors import TwofoldError
 from twofold.recipe import Recipe, dump
+from twofold.runs.checkpoints import Checkpoint, Checkpoints, remove_checkpoints
+from twofold.runs.lines import Lines
+from twofold.runs.lock import LOCK
 from twofold.runs.names import (
     FORMAT,
     HISTORY,
@@ -23,95 +25,124 @@ from twofold.runs.names import (
     SIGNALS,
     TIME_COLUMNS,
     TIMES,
+    weights_name,
 )
+from twofold.runs.packing import packed
 from twofold.runs.whole import seal, write_whole
 
-
-@final
-class _Lines:
-    """A CSV file that grows: each line is on disk before training goes on."""
-
-    def __init__(self, path: Path, columns: tuple[str, ...]) -> None:
-        self.path = path
-        self._file = path.open("w", newline="", encoding="utf-8")
-        self._rows = csv.writer(self._file, lineterminator="\n")
-        self._rows.writerow(columns)
-
-    def add(self, values: tuple[Any, ...]) -> None:
-        try:
-            self._rows.writerow("" if value is None else value for value in values)
-            self._file.flush()
-        except OSError as error:
-            raise RunFolderError(f"cannot write {self.path}: {error.strerror}") from error
-
-    def close(self) -> None:
-        with self._file:
-            self._file.flush()
-            os.fsync(self._file.fileno())
+GROWING = {HISTORY: HISTORY_COLUMNS, TIMES: TIME_COLUMNS, SIGNALS: SIGNAL_COLUMNS}
+"""The files that grow, and their columns. All others are written whole or not at all."""
 
 
 @final
 class RunWriter:
-    """A run folder in the making. Every file but the three that grow is written whole or not at all."""
+    """A run folder in the making: a new one, or one that goes on where a checkpoint was."""
 
-    def __init__(self, folder: Path, recipe: Recipe) -> None:
+    def __init__(self, folder: Path, recipe: Recipe, facts: Mapping[str, Any]) -> None:
+        """Begin: `facts` are what the record holds of data and circumstances."""
         self.folder = folder
+        recipe_seal = write_whole(folder / RECIPE, dump(recipe).encode())
         self.record: dict[str, Any] = {
             "format": FORMAT,
             "status": "running",
             "recipe": recipe.name,
             "title": recipe.title,
-            "started": _now(),
+            "started": now(),
             "engines": {},
+            **facts,
         }
-        self._files: list[str] = []
-        self.write(RECIPE, dump(recipe).encode())
-        self._write_record()
-        self._history = _Lines(folder / HISTORY, HISTORY_COLUMNS)
-        self._times = _Lines(folder / TIMES, TIME_COLUMNS)
-        self._signals = _Lines(folder / SIGNALS, SIGNAL_COLUMNS)
-        self._files += [HISTORY, TIMES, SIGNALS]
+        self._start(recipe_seal, None)
+
+    @classmethod
+    def again(cls, folder: Path, record: Mapping[str, Any], since: Checkpoint | None) -> RunWriter:
+        """Go on in the folder of a run that was killed or stopped: what was written after the checkpoint is cut off."""
+        writer = cls.__new__(cls)
+        writer.folder = folder
+        writer.record = {key: value for key, value in record.items() if key not in ("files", "finished")}
+        writer.record |= {"status": "running", "engines": dict(since.results) if since else {}}
+        writer._start(record["files"][RECIPE], since)
+        return writer
+
+    def _start(self, recipe: dict[str, Any], since: Checkpoint | None) -> None:
+        self._weights = {name: kept.model_dump() for name, kept in since.weights.items()} if since else {}
+        self._whole = [RECIPE, *(weights_name(engine) for engine in self._weights)]
+        self._write_record({RECIPE: recipe})  # before a file that an earlier record seals is cut back
+        grown = since.grown if since else {}
+        self._lines = {
+            name: Lines(self.folder / name, columns, grown[name].bytes if name in grown else 0)
+            for name, columns in GROWING.items()
+        }
+        self.checkpoints = Checkpoints(self.folder, recipe, since)
 
     def write(self, name: str, content: bytes) -> None:
         """A file of the run, whole or not at all."""
-        write_whole(self.folder / name, content)
-        self._files.append(name)
+        self._sealed(name, write_whole(self.folder / name, content))
+
+    def save(self, name: str, arrays: Arrays) -> dict[str, Any]:
+        """Arrays by name, as safetensors; the file's seal."""
+        return self._sealed(name, write_whole(self.folder / name, *packed(arrays)))
+
+    def _sealed(self, name: str, sealed: dict[str, Any]) -> dict[str, Any]:
+        if name not in self._whole:
+            self._whole.append(name)
+        return sealed
 
     def add_row(self, engine: str, values: Mapping[str, Any]) -> None:
-        """A line of the history and one of the times, on disk before training goes on; `values` by column."""
+        """A line of the history and one of the times, with the system before training goes on; `values` by column."""
         line = {"engine": engine, **values}
-        self._history.add(tuple(line[column] for column in HISTORY_COLUMNS))
-        self._times.add(tuple(line[column] for column in TIME_COLUMNS))
+        for name in (HISTORY, TIMES):
+            self._add(name, line)
 
     def add_signals(self, engine: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Lines of the signals of one moment, by column."""
         for values in rows:
-            line = {"engine": engine, **values}
-            self._signals.add(tuple(line[column] for column in SIGNAL_COLUMNS))
+            self._add(SIGNALS, {"engine": engine, **values})
 
-    def save(self, name: str, arrays: Arrays) -> None:
-        """Arrays by name, as safetensors."""
-        import numpy as np
-        from safetensors.numpy import save
+    def _add(self, name: str, line: Mapping[str, Any]) -> None:
+        self._lines[name].add([line[column] for column in GROWING[name]])
 
-        self.write(name, save({key: np.ascontiguousarray(array) for key, array in arrays.items()}))
+    def checkpoint(self, engine: str | None, facts: Mapping[str, Any], arrays: Arrays) -> None:
+        """A place to go on from, written while training goes on. `engine` is in training, or `None` between two.
 
-    def finish(self, status: str, **facts: Any) -> None:
+        Raises `RunFolderError` where the checkpoint before it could not be written.
+        """
+        results = self.record["engines"]
+        self.checkpoints.write(engine, facts, arrays, results, self._weights, self._lines)
+
+    def engine_ended(self, engine: str, weights: Arrays, result: Mapping[str, Any], evidence: Arrays) -> None:
+        """Keep what an engine has left behind: whatever comes, it is not trained again."""
+        self._weights[engine] = self.save(weights_name(engine), weights)
+        self.checkpoints.wait()  # its manifest must not hold what comes now
+        self.checkpoints.keep_evidence(engine, evidence)
+        self.record["engines"][engine] = dict(result)
+        self.checkpoint(None, {}, {})
+
+    def resumed(self, entry: Mapping[str, Any]) -> None:
+        """Say in the record when the run went on, and from where."""
+        self.record["resumed"] = [*self.record.get("resumed", []), dict(entry)]
+
+    def finish(self, status: str) -> None:
         """Write the record, last of all: from here on the folder is what its status says."""
+        if status != "finished":  # of a checkpoint that could not be written the one before is there
+            with suppress(TwofoldError):
+                self.checkpoints.wait()
         try:
-            self._history.close()
-            self._times.close()
-            self._signals.close()
+            for lines in self._lines.values():
+                lines.close()
         except OSError:
             status = "failed"  # what is on the disk is sealed below; what is not is lost
-        self.record |= {"status": status, "finished": _now(), **facts}
-        self.record["files"] = {name: seal(self.folder / name) for name in self._files}
-        self._write_record()
+        self.record |= {"status": status, "finished": now()}
+        self._write_record({name: seal(self.folder / name) for name in [*self._whole, *self._lines]})
+        if status == "finished" or "failure" in self.record:  # nobody goes on from here, nor waits for the lock
+            remove_checkpoints(self.folder)
+            with suppress(OSError):
+                (self.folder / LOCK).unlink(missing_ok=True)
 
-    def _write_record(self) -> None:
-        text = json.dumps(self.record, indent=2, ensure_ascii=False, allow_nan=False)
+    def _write_record(self, files: Mapping[str, Any]) -> None:
+        text = json.dumps(self.record | {"files": dict(files)}, indent=2, ensure_ascii=False, allow_nan=False)
         write_whole(self.folder / RECORD, text.encode())
 
 
-def _now() -> str:
+def now() -> str:
+    """The time, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -12,8 +12,8 @@ A study that was stopped goes on from the points that are there; without its fil
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
@@ -23,14 +23,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from twofold.api import Point
 from twofold.errors import StudyError
-from twofold.runs import write_whole
+from twofold.runs import HOLDER, LOCK, sweep, write_whole
+from twofold.runs import locked as lock_folder
 from twofold.study.files import dump, loads
 from twofold.study.grid import Planned
 from twofold.study.spec import Study, shown
 from twofold.training import Row
 
 FORMAT = 1
-STUDY, POINTS, RESULTS, REPORT, LOCK = "study.toml", "points", "results.csv", "report.html", ".lock"
+STUDY, POINTS, RESULTS, REPORT = "study.toml", "points", "results.csv", "report.html"
 
 
 class Kept(BaseModel):
@@ -121,24 +122,9 @@ def read_points(folder: Path, study: Study) -> list[Kept]:
     return [places[key] for key in grid if key in places]
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> AbstractContextManager[None]:
     """One process at a time. The lock ends with the process, however it ends."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise StudyError(
-            f"{folder} is in use: another process runs this study. Wait until it has ended, or choose another --out."
-        ) from None
-    except OSError as error:
-        raise StudyError(f"cannot lock {folder}: {error.strerror or error}; choose another --out") from error
-    try:
-        yield
-    finally:
-        lock.release()
+    return lock_folder(folder, "runs this study", StudyError)
 
 
 def make_folder(out: str | Path | None, name: str) -> Path:
@@ -146,7 +132,7 @@ def make_folder(out: str | Path | None, name: str) -> Path:
     folder = Path("studies") / name if out is None else Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not (folder / STUDY).is_file() and any(path.name != LOCK for path in folder.iterdir()):
+        if not (folder / STUDY).is_file() and any(path.name not in (LOCK, HOLDER) for path in folder.iterdir()):
             raise StudyError(f"{folder} is not empty and holds no study; choose another --out")
     except FileExistsError as error:
         raise StudyError(f"{error.filename} is a file and no folder; choose another --out") from error
@@ -174,8 +160,9 @@ def claim(folder: Path, study: Study, planned: Sequence[Planned]) -> list[str]:
                 f"{folder} belongs to another study: {_difference(there, study)}. "
                 "Choose another --out, or remove the folder."
             )
-    # Markers and half-written files of a process that was killed.
-    for path in [*damaged, *(folder / POINTS).glob("*.started"), *(folder / POINTS).glob(".*.tmp")]:
+    sweep(folder)
+    sweep(folder / POINTS)
+    for path in [*damaged, *(folder / POINTS).glob("*.started")]:  # markers of a process that was killed
         path.unlink()
     write_whole(folder / STUDY, dump(study).encode())
     return [path.name for path in damaged]

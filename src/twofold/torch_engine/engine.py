@@ -24,6 +24,9 @@ from twofold.torch_engine.modules import build
 from twofold.torch_engine.recurrent import Recurrent
 from twofold.torch_engine.rules import MOMENTS, loss_function, optimizer
 
+ALIGNED = 64
+"""Bytes: where PyTorch's own memory begins."""
+
 Forward = Callable[[Tensor, Mapping[str, Tensor]], list[Tensor]]
 
 
@@ -249,6 +252,8 @@ class TorchEngine:
         else:
             shift, divisor = (_tensor(part).to(self.device, self.dtype) for part in scaling)
             inputs = inputs.to(self.dtype).sub_(shift).div_(divisor)
+        if inputs.data_ptr() % ALIGNED and inputs.is_cpu:  # products round otherwise elsewhere in memory
+            inputs = inputs.clone()
         return inputs.contiguous(memory_format=self._format) if inputs.dim() == 4 else inputs
 
     def _forward(self, x: Tensor, masks: Mapping[str, Tensor]) -> list[Tensor]:

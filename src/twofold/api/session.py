@@ -1,0 +1,95 @@
+"""One engine of a run: trained from its beginning or from a checkpoint on, and what it leaves behind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from twofold.api.building import Watcher, initial_state
+from twofold.api.courses import Flows, arrays_of, facts_of
+from twofold.api.evidence import mistakes, previewed
+from twofold.api.failures import diverged
+from twofold.api.scoring import evaluation, scorer
+from twofold.arrays import Array
+from twofold.course import Course, Row, Validation
+from twofold.data import Batches, Dataset, Split
+from twofold.engine import Engine
+from twofold.flow import as_arrays, flow_batch, measure_flow, recurrent_nodes
+from twofold.recipe import Recipe
+from twofold.runs import SCORES, RunWriter
+from twofold.signals import Signals, as_row
+from twofold.training import Keep, Moment, Outcome, predictions, train
+
+
+def train_engine(
+    name: str,
+    engine: Engine,
+    recipe: Recipe,
+    dataset: Dataset,
+    writer: RunWriter,
+    watcher: Watcher,
+    since: tuple[Course, Flows] | None = None,
+) -> dict[str, Array]:
+    """Train it, keep its weights and results; the arrays that the report will draw.
+
+    What is measured before training is measured again where a run goes on: it is a function of the recipe.
+    """
+    batches = Batches(recipe, dataset.train, raw=str(getattr(engine, "device", "cpu")) != "cpu")
+    how = evaluation(recipe)
+    course, flows = since or (None, Flows())
+    signals = Signals(engine, recipe.network, batches, dataset.train)
+
+    def look(step: int) -> None:
+        if recurrent_nodes(recipe.network):
+            flows[step] = measure_flow(engine, recipe.network, flow_batch(dataset.train, batches.size))
+
+    def record(row: Row) -> None:
+        writer.add_row(name, row._asdict())
+        watcher.evaluated(row)
+        if recipe.training.gradient_flow or row.step == 0:
+            look(row.step)
+
+    def closely(moment: Moment) -> None:
+        writer.add_signals(name, map(as_row, signals.of(moment)))
+
+    def checkpoint(course: Course) -> None:
+        writer.checkpoint(name, facts_of(course), arrays_of(course, flows))
+
+    def answer(split: Split) -> Array:
+        return np.concatenate([logits for logits, _ in predictions(engine, split, **how)])
+
+    _, held_out = dataset.held_out
+    preview = previewed(held_out)
+    watcher.started(name, batches.steps)
+    if course:
+        watcher.stepped(course.mark.taken)
+    engine.load(initial_state(recipe))
+    before = answer(preview)
+    every = writer.record.get("checkpoint_every")
+    outcome = train(
+        engine,
+        batches,
+        scorer(recipe, dataset),
+        record,
+        watcher.stepped,
+        Validation(recipe.training.keep == "best", recipe.training.patience),
+        closely,
+        since=course,
+        keep=Keep(every, checkpoint) if every else None,
+    )
+    if outcome.failure:
+        raise diverged(name, outcome.failure, recipe, dataset, writer.folder)
+    if outcome.row.step not in flows:
+        look(outcome.row.step)
+    outputs = answer(held_out)
+    found = {"before": before, "after": answer(preview), "predicted": outputs.argmax(axis=-1)}
+    found |= as_arrays(sorted(flows.items())) | mistakes(outputs, held_out, recipe)
+    evidence = {f"{name}.{what}": array for what, array in found.items()}
+    writer.engine_ended(name, engine.state().weights(), _result(outcome), evidence)
+    return evidence
+
+
+def _result(outcome: Outcome) -> dict[str, Any]:
+    scores = {key: getattr(outcome.row, key) for key in SCORES}
+    return scores | {"seconds": outcome.seconds, "steps": outcome.steps, "kept_step": outcome.row.step}

@@ -1,0 +1,53 @@
+"""`twofold resume`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from twofold.cli.output import JsonOption, QuietOption, complain, print_json
+
+if TYPE_CHECKING:
+    from twofold.runs import Run
+
+EXAMPLE = "Example: `twofold resume runs/digits-1`"
+
+
+def resume(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run that was killed or interrupted.")],
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Go on with a run that was killed or interrupted, from its newest checkpoint, to the same bytes.
+
+    Without a checkpoint it begins anew; engines that have ended are kept. Of a finished run nothing is done.
+    """
+    from twofold.api import resume as go_on
+    from twofold.cli import progress, views
+    from twofold.report import write_report
+    from twofold.runs import read_record
+
+    finished = run.is_dir() and read_record(run).get("status") == "finished"
+    try:
+        with progress.shown(not (quiet or as_json)) as watcher:
+            result = go_on(run, watcher=watcher)
+            report = result.report
+            if not (finished and report.is_file()):
+                report = write_report(result)
+    except KeyboardInterrupt as interrupt:
+        complain("; ".join(["interrupted", *getattr(interrupt, "__notes__", [])]))
+        raise typer.Exit(130) from None
+    if as_json:
+        print_json(result.to_json())
+    elif not quiet:
+        typer.echo(f"{run} is finished: there is nothing to go on with." if finished else _from_where(result))
+        views.print_results(result, report)
+
+
+def _from_where(run: Run) -> str:
+    last = run.record["resumed"][-1]
+    if last["engine"]:
+        return f"{run.path} went on after step {last['step']} of the {last['engine']} engine."
+    return f"{run.path} went on at the beginning of an engine."

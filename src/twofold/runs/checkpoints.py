@@ -1,0 +1,233 @@
+"""Checkpoints: what it takes to go on with a run as if it had never stopped.
+
+    checkpoints/000007.safetensors   the arrays: parameters, moments, statistics, averages, the best weights so far
+    checkpoints/000007.json          the manifest, written last: what the arrays belong to, and the seal of every file
+    checkpoints/numpy.safetensors    of an engine that has ended, what evidence.safetensors will hold of it
+
+A manifest is one line of JSON and, in a second line, the SHA-256 of the first. The newest two checkpoints are kept: the
+one before goes only when a newer one has been read back. A finished run has none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, final
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from twofold.arrays import Arrays
+from twofold.errors import RunFolderError
+from twofold.runs.lines import Lines, begins_with
+from twofold.runs.packing import packed
+from twofold.runs.tensors import read_tensors
+from twofold.runs.whole import seal, write_whole
+
+CHECKPOINTS = "checkpoints"
+KEPT = 2
+_NAME = re.compile(r"(\d{6,12})\.(?:json|safetensors)")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Seal(_Strict):
+    """Of a file, or of its beginning."""
+
+    bytes: int
+    sha256: str
+
+
+class Checkpoint(_Strict):
+    """A manifest that was read, and whose files are what it says."""
+
+    format: Literal[1] = 1
+    number: int
+    recipe: Seal
+    engine: str | None
+    """Which is in training; `None` between two."""
+    facts: dict[str, Any]
+    """Of the training, beside the arrays."""
+    arrays: Seal | None
+    results: dict[str, dict[str, Any]]
+    """Of the engines that have ended, as the record will hold them."""
+    weights: dict[Literal["numpy", "torch"], Seal]
+    evidence: dict[Literal["numpy", "torch"], Seal]
+    grown: dict[str, Seal]
+    """How far the files that grow had grown."""
+
+    @property
+    def name(self) -> str:
+        """Of its files."""
+        return f"{self.number:06d}"
+
+
+@final
+class Checkpoints:
+    """Those of a run in the making. They are written in a thread of their own, from copies, while training goes on."""
+
+    def __init__(self, folder: Path, recipe: dict[str, Any], since: Checkpoint | None = None) -> None:
+        """What lies there of checkpoints after `since` is refused or unfinished, and is taken away."""
+        self.folder, self._recipe = folder / CHECKPOINTS, recipe
+        self._number = since.number if since else 0
+        self._evidence = {name: kept.model_dump() for name, kept in since.evidence.items()} if since else {}
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+        _remove(self.folder, lambda number: number > self._number)
+
+    def keep_evidence(self, engine: str, arrays: Arrays) -> None:
+        """Of an engine that has ended. The manifests from now on hold its seal."""
+        self._evidence[engine] = write_whole(self._made() / f"{engine}.safetensors", *packed(arrays))
+
+    def write(
+        self,
+        engine: str | None,
+        facts: Mapping[str, Any],
+        arrays: Arrays,
+        results: Mapping[str, Any],
+        weights: Mapping[str, Any],
+        lines: Mapping[str, Lines],
+    ) -> None:
+        """Begin to write the next one; `arrays` must not change any more. Waits for the one before."""
+        self.wait()
+        self._number += 1
+        manifest = {
+            "format": 1,
+            "number": self._number,
+            "recipe": self._recipe,
+            "engine": engine,
+            "facts": dict(facts),
+            "results": dict(results),
+            "weights": dict(weights),
+            "evidence": dict(self._evidence),
+            "grown": {name: each.sealed() for name, each in lines.items()},
+        }
+        self._thread = threading.Thread(target=self._write, args=(manifest, arrays, tuple(lines.values())))
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Until the last one is on the disk. Raises what kept it from there, a `RunFolderError` as a rule."""
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+
+    def _write(self, manifest: dict[str, Any], arrays: Arrays, lines: tuple[Lines, ...]) -> None:
+        try:
+            folder, name = self._made(), f"{manifest['number']:06d}"
+            sealed = write_whole(folder / f"{name}.safetensors", *packed(arrays)) if arrays else None
+            for each in lines:
+                each.sync()
+            write_whole(folder / f"{name}.json", dumped(manifest | {"arrays": sealed}))
+            _remove(folder, lambda number: number <= manifest["number"] - KEPT)
+        except OSError as error:
+            self._error = RunFolderError(f"cannot write a checkpoint into {self.folder}: {error.strerror or error}")
+        except BaseException as error:  # told to the thread that trains
+            self._error = error
+
+    def _made(self) -> Path:
+        try:
+            self.folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise RunFolderError(f"cannot make {self.folder}: {error.strerror}") from error
+        return self.folder
+
+
+def dumped(manifest: Mapping[str, Any]) -> bytes:
+    """The two lines of a manifest."""
+    line = json.dumps(manifest, sort_keys=True).encode()
+    return line + b"\n" + hashlib.sha256(line).hexdigest().encode() + b"\n"
+
+
+def newest(folder: Path, recipe: Mapping[str, Any]) -> tuple[Checkpoint | None, list[str]]:
+    """The newest checkpoint that is whole, and what is to be said of newer ones, which are not."""
+    said, there = list[str](), folder / CHECKPOINTS
+    for number in sorted(_numbers(there), reverse=True):
+        name = f"{number:06d}"
+        if not (there / f"{name}.json").exists():
+            said.append(f"checkpoint {name} was not finished")
+            continue
+        try:
+            return _checked(folder, number, recipe), said
+        except _RefusedError as refused:
+            said.append(f"checkpoint {name} is refused: {refused}")
+    return None, said
+
+
+def arrays_of(folder: Path, checkpoint: Checkpoint) -> Arrays:
+    """The arrays of a checkpoint that was found whole."""
+    path = folder / CHECKPOINTS / f"{checkpoint.name}.safetensors"
+    return read_tensors(path, finite=False) if checkpoint.arrays else {}
+
+
+def evidence_of(folder: Path, engine: str) -> Arrays:
+    """What was kept of an engine that had ended."""
+    return read_tensors(folder / CHECKPOINTS / f"{engine}.safetensors", finite=False)
+
+
+def remove_checkpoints(folder: Path) -> None:
+    """All of them."""
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+
+
+def _numbers(folder: Path) -> set[int]:
+    """Of every checkpoint of which there is anything."""
+    found = (_NAME.fullmatch(path.name) for path in folder.glob("*"))
+    return {int(match[1]) for match in found if match}
+
+
+def _remove(folder: Path, which: Callable[[int], bool]) -> None:
+    """The manifests first: there is never one without its arrays."""
+    for number in filter(which, _numbers(folder)):
+        for kind in ("json", "safetensors"):
+            (folder / f"{number:06d}.{kind}").unlink(missing_ok=True)
+
+
+class _RefusedError(Exception):
+    """Why a checkpoint is not gone on from."""
+
+
+def _checked(folder: Path, number: int, recipe: Mapping[str, Any]) -> Checkpoint:
+    """A checkpoint of this recipe, all of whose files are what it says. Raises `_RefusedError`."""
+    found = _read(folder / CHECKPOINTS / f"{number:06d}.json")
+    if found.number != number:
+        raise _RefusedError(f"its manifest is that of checkpoint {found.number:06d}")
+    if found.recipe.model_dump() != dict(recipe):
+        raise _RefusedError("it belongs to another recipe")
+    whole = {f"{engine}.safetensors": kept for engine, kept in found.weights.items()}
+    whole |= {f"{CHECKPOINTS}/{engine}.safetensors": kept for engine, kept in found.evidence.items()}
+    whole |= {f"{CHECKPOINTS}/{found.name}.safetensors": found.arrays} if found.arrays else {}
+    try:
+        for name, kept in whole.items():
+            path = folder / name
+            if path.stat().st_size != kept.bytes or seal(path) != kept.model_dump():
+                raise _RefusedError(f"{name} is not what the run wrote: size or checksum differ")
+        for name, kept in found.grown.items():
+            if Path(name).name != name or not begins_with(folder / name, kept.model_dump()):
+                raise _RefusedError(f"{name} does not begin with what the run wrote")
+    except FileNotFoundError as error:
+        raise _RefusedError(f"{Path(error.filename).relative_to(folder)} is missing") from None
+    except OSError as error:
+        raise _RefusedError(f"{error.filename} cannot be read: {error.strerror}") from None
+    return found
+
+
+def _read(path: Path) -> Checkpoint:
+    try:
+        content = path.read_bytes()
+        line, _, rest = content.partition(b"\n")
+        if rest != hashlib.sha256(line).hexdigest().encode() + b"\n":
+            raise _RefusedError(f"{path.name} is not what the run wrote: its checksum differs")
+        return Checkpoint.model_validate_json(line)
+    except OSError as error:
+        raise _RefusedError(f"{path.name} cannot be read: {error.strerror}") from None
+    except ValidationError as error:
+        raise _RefusedError(f"{path.name} is of another version of Twofold: {error.errors()[0]['msg']}") from None

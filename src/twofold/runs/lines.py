@@ -1,0 +1,65 @@
+"""CSV files that grow while a run lasts."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, final
+
+from twofold.errors import RunFolderError
+
+
+@final
+class Lines:
+    """A CSV file that grows: each line is with the system before training goes on, and on the disk when synced."""
+
+    def __init__(self, path: Path, columns: Sequence[str], kept: int = 0) -> None:
+        """`kept`: so many bytes of the file that is there stay, and the rest is cut off; 0: a new file."""
+        self.path, self.columns = path, tuple(columns)
+        try:
+            self._file = path.open("r+b" if kept else "w+b")
+            self._sha, self._bytes = hashlib.sha256(self._file.read(kept)), kept
+            self._file.truncate(kept)
+            self._file.seek(kept)
+        except OSError as error:
+            raise RunFolderError(f"cannot write {path}: {error.strerror}") from error
+        if not kept:
+            self.add(self.columns)
+
+    def add(self, values: Sequence[Any]) -> None:
+        """A line."""
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerow("" if value is None else value for value in values)
+        line = text.getvalue().encode()
+        try:
+            self._file.write(line)
+            self._file.flush()
+        except OSError as error:
+            raise RunFolderError(f"cannot write {self.path} ({len(line)} bytes more): {error.strerror}") from error
+        self._sha.update(line)
+        self._bytes += len(line)
+
+    def sealed(self) -> dict[str, Any]:
+        """Size and SHA-256 of what was added until now: the file begins with it whatever comes."""
+        return {"bytes": self._bytes, "sha256": self._sha.hexdigest()}
+
+    def sync(self) -> None:
+        """Bring to the disk what was added. Raises `OSError`."""
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Bring all of it to the disk. Raises `OSError`."""
+        with self._file:
+            self._file.flush()
+            self.sync()
+
+
+def begins_with(path: Path, sealed: dict[str, Any]) -> bool:
+    """Whether the file's first bytes are those that were sealed. Raises `OSError` where it cannot be read."""
+    with path.open("rb") as file:
+        start = file.read(sealed["bytes"])
+    return {"bytes": len(start), "sha256": hashlib.sha256(start).hexdigest()} == sealed
