@@ -27,7 +27,7 @@ from twofold.report.figures import captions_text, latex, latex_text
 from twofold.report.text import refer
 from twofold.runs import Run
 
-SHORT = {"training.epochs": 4, "data.samples": 100, "training.dtype": "float64"}
+SHORT = {"training.epochs": 4, "training.evaluate_every": 1, "data.samples": 100, "training.dtype": "float64"}
 ADAM = {"kind": "adam", "lr": 0.05}
 VARIANTS: dict[str, dict[str, Any]] = {
     "sgd": {},
