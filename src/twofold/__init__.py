@@ -12,7 +12,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from twofold.api import Verification, run, verify
+    from twofold.analysis import Walk, walk
+    from twofold.api import (
+        Answers,
+        Evaluation,
+        NumpyModel,
+        Verification,
+        evaluate,
+        export_weights,
+        import_weights,
+        load_model,
+        predict,
+        run,
+        verify,
+    )
     from twofold.errors import (
         DataError,
         MissingExtraError,
@@ -35,8 +48,11 @@ if TYPE_CHECKING:
 # Where each public name lives. They are imported when first asked for, so that `import twofold` and
 # `twofold --help` take a fraction of a second.
 _HOMES = {
+    "Answers": "api",
     "DataError": "errors",
+    "Evaluation": "api",
     "MissingExtraError": "errors",
+    "NumpyModel": "api",
     "PalindromeDataset": "torch_engine.palindromes",
     "Recipe": "recipe",
     "RecipeError": "errors",
@@ -49,15 +65,22 @@ _HOMES = {
     "UnknownNameError": "errors",
     "UserError": "errors",
     "Verification": "api",
+    "Walk": "analysis",
     "WeightsError": "errors",
+    "evaluate": "api",
+    "export_weights": "api",
+    "import_weights": "api",
+    "load_model": "api",
     "load_recipe": "recipe",
     "open_run": "runs",
     "open_study": "study",
+    "predict": "api",
     "run": "api",
     "run_study": "study",  # `twofold.study` is the room
     "sections": "report",
     "torch_module": "torch_engine.stack",
     "verify": "api",
+    "walk": "analysis",
     "write_comparison": "report",
     "write_figures": "report",
     "write_report": "report",
@@ -65,8 +88,11 @@ _HOMES = {
 }
 
 __all__ = [
+    "Answers",
     "DataError",
+    "Evaluation",
     "MissingExtraError",
+    "NumpyModel",
     "PalindromeDataset",
     "Recipe",
     "RecipeError",
@@ -79,15 +105,22 @@ __all__ = [
     "UnknownNameError",
     "UserError",
     "Verification",
+    "Walk",
     "WeightsError",
+    "evaluate",
+    "export_weights",
+    "import_weights",
+    "load_model",
     "load_recipe",
     "open_run",
     "open_study",
+    "predict",
     "run",
     "run_study",
     "sections",
     "torch_module",
     "verify",
+    "walk",
     "write_comparison",
     "write_figures",
     "write_report",

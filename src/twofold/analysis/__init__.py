@@ -13,6 +13,8 @@ from twofold.analysis.curves import (
     gap_curves,
     lowest_loss,
 )
+from twofold.analysis.finding import Finding
+from twofold.analysis.findings import findings
 from twofold.analysis.images import (
     FirstWeights,
     Preview,
@@ -37,41 +39,55 @@ from twofold.analysis.results import (
     results,
     times,
 )
+from twofold.analysis.rows import Numbers, Row, few_steps
+from twofold.analysis.signals import Course, courses
 from twofold.analysis.steps import LayerStep, LossStep, layer_steps, loss_step
 from twofold.analysis.through_time import TimeFlow, time_flows
+from twofold.analysis.walk import LayerFacts, Walk, walk
+from twofold.analysis.window import Window
 
 __all__ = [
     "Agreement",
     "Boundary",
     "ClassScore",
     "Confusion",
+    "Course",
     "Curve",
     "Distance",
     "Ending",
     "FeatureMaps",
+    "Finding",
     "FirstWeights",
     "Gap",
     "GapCurve",
+    "LayerFacts",
     "LayerMaps",
     "LayerStep",
     "LossStep",
     "Lowest",
     "Mistake",
+    "Numbers",
     "Preview",
     "Result",
+    "Row",
     "TimeFlow",
     "Times",
+    "Walk",
+    "Window",
     "WrongImage",
     "WrongImages",
     "agreement",
     "boundary",
     "confusion",
     "counted",
+    "courses",
     "curves",
     "distance",
     "endings",
     "evidence",
     "feature_maps",
+    "few_steps",
+    "findings",
     "first_weights",
     "gap_curves",
     "gaps",
@@ -86,5 +102,6 @@ __all__ = [
     "results",
     "time_flows",
     "times",
+    "walk",
     "wrong_images",
 ]
