@@ -231,8 +231,8 @@ def test_every_figure_is_written_three_times_and_its_caption_twice(
     assert all(files[f"curves.{form}"].startswith(begin) for form, begin in {"pdf": b"%PDF", "png": b"\x89PNG"}.items())
     assert b"**Figure 2.** Training accuracy minus test accuracy" in files["captions.md"]
     assert rb"\includegraphics[width=0.98\linewidth]{curves}" in files["figures.tex"]
-    twofold.write_figures([folder / "adam", folder / "sgd"], "two")
-    assert files == {path.name: path.read_bytes() for path in Path("two").iterdir()}
+    twofold.write_figures([folder / "adam", folder / "sgd"], "again/one")
+    assert files == {path.name: path.read_bytes() for path in Path("again/one").iterdir()}
 
 
 def test_captions_refer_to_figures_by_number_and_by_label() -> None:
