@@ -46,7 +46,7 @@ def report(
 ) -> None:
     """Write report.html again from a run folder or a study folder; put several runs side by side in one page."""
     from twofold.report import write_comparison, write_figures, write_report, write_study_report
-    from twofold.report.comparison import COMPARISON
+    from twofold.report.comparison import COMPARISON, checked_out
     from twofold.study.folder import STUDY
 
     several, study = len(runs) > 1, (runs[0] / STUDY).is_file()
@@ -57,9 +57,13 @@ def report(
             f"--out is for a comparison of several runs; the report of {runs[0]} is written into its folder"
         )
     if several:
+        checked_out(out or COMPARISON)
+    if figures is not None:
+        figures = write_figures(runs if several else runs[0], figures, image)
+    if several:
         written = write_comparison(runs, out or COMPARISON)
     else:
         written = write_study_report(runs[0]) if study else write_report(runs[0], image)
     typer.echo(written)
     if figures is not None:
-        typer.echo(write_figures(runs if several else runs[0], figures, image))
+        typer.echo(figures)

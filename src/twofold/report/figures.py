@@ -18,7 +18,8 @@ from twofold.study import StudyResult, open_study
 from twofold.study.folder import STUDY
 
 CAPTIONS, LATEX = "captions.md", "figures.tex"
-PREAMBLE = """% Every figure of the report, in its order. In the preamble: \\usepackage{{graphicx}} \\graphicspath{{{{{folder}/}}}}
+PREAMBLE = """% Every figure of the report, in its order. In the preamble:
+% \\usepackage{{graphicx}} \\graphicspath{{{{{folder}/}}}}
 % Then \\input{{{folder}/{name}}}; or copy the figures that are wanted.
 """
 FIGURE = """

@@ -22,6 +22,8 @@ SIZE = (4.4, 2.7)
 BEFORE, AFTER = "before training", "after training"
 COLOURS = {BEFORE: BLUE, AFTER: VERMILLION}
 RADIUS, SINGULAR = "spectral radius of W_hh", "largest singular value of W_hh"
+DASHES: dict[str, Any] = {BEFORE: (0, (4, 1.5)), AFTER: "-", RADIUS: (0, (4, 1.5)), SINGULAR: "-"}
+"""Colour or dash, either is enough."""
 Draw = Callable[[Axes, TimeFlow, dict[str, Any]], None]
 
 
@@ -66,8 +68,8 @@ def _saturated(axes: Axes, flow: TimeFlow, look: dict[str, Any]) -> None:
 def _by_time(axes: Axes, values: np.ndarray, after: int, look: dict[str, Any]) -> None:
     t = np.arange(1, values.shape[1] + 1)
     marker = {"marker": "o", "markersize": 3} if len(t) < FEWEST else {}
-    for moment, colour in zip((0, after), COLOURS.values(), strict=True):
-        axes.plot(t, values[moment], color=colour, **look, **marker)
+    for moment, (name, colour) in zip((0, after), COLOURS.items(), strict=True):
+        axes.plot(t, values[moment], color=colour, **_dashed(look, name), **marker)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
@@ -77,13 +79,20 @@ def _carried(axes: Axes, flow: TimeFlow, look: dict[str, Any]) -> None:
 
 
 def _matrix(axes: Axes, flow: TimeFlow, look: dict[str, Any]) -> None:
-    axes.plot(flow.step, flow.singular.max(axis=-1), color=GREEN, **look)
-    axes.plot(flow.step, flow.radius.max(axis=-1), color=INK, **look)
+    axes.plot(flow.step, flow.singular.max(axis=-1), color=GREEN, **_dashed(look, SINGULAR))
+    axes.plot(flow.step, flow.radius.max(axis=-1), color=INK, **_dashed(look, RADIUS))
+
+
+def _dashed(look: dict[str, Any], name: str) -> dict[str, Any]:
+    """A thin line with its dash; the wide pale one has none."""
+    return look if look is PALE else look | {"linestyle": DASHES[name]}
 
 
 def _legend(flows: Sequence[TimeFlow], course: bool) -> tuple[Key, ...]:
     names = dict(COLOURS) | ({RADIUS: INK, SINGULAR: GREEN} if course else {})
-    looks: dict[str, dict[str, Any]] = {name: {"color": colour, "linewidth": 1.6} for name, colour in names.items()}
+    looks: dict[str, dict[str, Any]] = {
+        name: {"color": colour, "linewidth": 1.6, "linestyle": DASHES[name]} for name, colour in names.items()
+    }
     if len(flows) > 1:
         looks[f"{ENGINES[flows[0].engine]} (wide, pale)"] = PALE | {"color": INK}
         looks[f"{ENGINES[flows[1].engine]} (thin)"] = THIN | {"color": INK}
