@@ -13,7 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from twofold.analysis import Walk, walk
-    from twofold.api import Verification, run, verify
+    from twofold.api import (
+        Answers,
+        Evaluation,
+        NumpyModel,
+        Verification,
+        evaluate,
+        export_weights,
+        import_weights,
+        load_model,
+        predict,
+        run,
+        verify,
+    )
     from twofold.errors import (
         DataError,
         MissingExtraError,
@@ -27,7 +39,7 @@ if TYPE_CHECKING:
         WeightsError,
     )
     from twofold.recipe import Recipe, load_recipe
-    from twofold.report import sections, write_report, write_study_report
+    from twofold.report import sections, write_comparison, write_figures, write_report, write_study_report
     from twofold.runs import Run, open_run
     from twofold.study import StudyResult, open_study, run_study
     from twofold.torch_engine.palindromes import PalindromeDataset
@@ -36,8 +48,11 @@ if TYPE_CHECKING:
 # Where each public name lives. They are imported when first asked for, so that `import twofold` and
 # `twofold --help` take a fraction of a second.
 _HOMES = {
+    "Answers": "api",
     "DataError": "errors",
+    "Evaluation": "api",
     "MissingExtraError": "errors",
+    "NumpyModel": "api",
     "PalindromeDataset": "torch_engine.palindromes",
     "Recipe": "recipe",
     "RecipeError": "errors",
@@ -50,24 +65,34 @@ _HOMES = {
     "UnknownNameError": "errors",
     "UserError": "errors",
     "Verification": "api",
-    "WeightsError": "errors",
     "Walk": "analysis",
+    "WeightsError": "errors",
+    "evaluate": "api",
+    "export_weights": "api",
+    "import_weights": "api",
+    "load_model": "api",
     "load_recipe": "recipe",
     "open_run": "runs",
     "open_study": "study",
+    "predict": "api",
     "run": "api",
     "run_study": "study",  # `twofold.study` is the room
     "sections": "report",
     "torch_module": "torch_engine.stack",
     "verify": "api",
     "walk": "analysis",
+    "write_comparison": "report",
+    "write_figures": "report",
     "write_report": "report",
     "write_study_report": "report",
 }
 
 __all__ = [
+    "Answers",
     "DataError",
+    "Evaluation",
     "MissingExtraError",
+    "NumpyModel",
     "PalindromeDataset",
     "Recipe",
     "RecipeError",
@@ -82,15 +107,22 @@ __all__ = [
     "Verification",
     "Walk",
     "WeightsError",
+    "evaluate",
+    "export_weights",
+    "import_weights",
+    "load_model",
     "load_recipe",
     "open_run",
     "open_study",
+    "predict",
     "run",
     "run_study",
     "sections",
     "torch_module",
     "verify",
     "walk",
+    "write_comparison",
+    "write_figures",
     "write_report",
     "write_study_report",
 ]

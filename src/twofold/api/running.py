@@ -14,8 +14,9 @@ import numpy as np
 from twofold.api.building import Overrides, Silent, Watcher, build_engine, few_threads, initial_state, prepare
 from twofold.api.evidence import kept_samples, mistakes, previewed
 from twofold.api.failures import diverged
+from twofold.api.reusing import find_run
 from twofold.api.scoring import evaluation, scorer
-from twofold.api.versions import versions
+from twofold.api.versions import code, versions
 from twofold.arrays import Array
 from twofold.data import Batches, Dataset, Split
 from twofold.engine import Engine
@@ -33,12 +34,15 @@ def run(
     overrides: Overrides = (),
     engines: str | Iterable[str] | None = None,
     out: str | Path | None = None,
+    reuse: bool = False,
     watcher: Watcher | None = None,
 ) -> Run:
     """Train each engine of the recipe on identical data, order, initial weights and masks.
 
     `recipe` is a built-in name, a TOML file or a `Recipe`; `overrides` sets single keys, `{"optimizer.lr": 0.1}`;
     `engines` replaces the recipe's; `out` is a new folder, `runs/NAME-N` where left out.
+    With `reuse` a finished run of the same recipe, data and code, in `out` or else in `runs`, is taken instead of
+    training again; `Run.reused` says so.
 
     Raises `RecipeError`, `UnknownNameError`, `DataError` or `RunFolderError` before anything is trained, and
     `TrainingDivergedError` at the step where the loss stops being finite; what was recorded until then stays in
@@ -51,11 +55,17 @@ def run(
     watcher = watcher or Silent()
     recipe, dataset = prepare(recipe, watcher)
     fingerprint = dataset.fingerprint
+    if reuse:
+        found = find_run(recipe, fingerprint, out)
+        if found.run:
+            return found.run
+        if found.reason:
+            watcher.note(found.reason)
     dataset = dataset.astype(recipe.training.dtype)
     Batches(recipe, dataset.train)  # refuses what cannot be trained on before there is a folder
     built = {name: build_engine(name, recipe) for name in recipe.training.engines}
     writer = RunWriter(create_run_folder(out, recipe.name), recipe)
-    writer.record |= {"data": _facts(recipe, dataset, fingerprint), "circumstances": _circumstances(built)}
+    writer.record |= {"data": _facts(recipe, dataset, fingerprint), "circumstances": circumstances(built)}
     status = "failed"
     try:
         evidence = kept_samples(recipe, dataset)
@@ -140,12 +150,13 @@ def _facts(recipe: Recipe, dataset: Dataset, fingerprint: str) -> dict[str, Any]
     }
 
 
-def _circumstances(engines: dict[str, Engine]) -> dict[str, Any]:
+def circumstances(engines: dict[str, Engine]) -> dict[str, Any]:
     """Versions, threads and devices: what a figure was measured with."""
     from threadpoolctl import threadpool_info
 
     facts: dict[str, Any] = {
         "versions": versions("torch" in engines),
+        "code": code(),
         "platform": platform.platform(),
         "processors": os.cpu_count(),
         "blas_threads": max((pool["num_threads"] for pool in threadpool_info()), default=1),

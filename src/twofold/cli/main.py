@@ -11,11 +11,19 @@ from typing import Annotated
 
 import typer
 
+from twofold.cli.evaluate import EXAMPLE as EVALUATE_EXAMPLE
+from twofold.cli.evaluate import evaluate
 from twofold.cli.output import JsonOption, QuietOption, complain, print_json
+from twofold.cli.predict import EXAMPLE as PREDICT_EXAMPLE
+from twofold.cli.predict import predict
+from twofold.cli.report import EXAMPLE as REPORT_EXAMPLE
+from twofold.cli.report import report
 from twofold.cli.study import EXAMPLE as STUDY_EXAMPLE
 from twofold.cli.study import study
 from twofold.cli.walk import EXAMPLE as WALK_EXAMPLE
 from twofold.cli.walk import walk
+from twofold.cli.weights import EXAMPLE as WEIGHTS_EXAMPLE
+from twofold.cli.weights import weights
 from twofold.errors import TwofoldError
 
 app = typer.Typer(
@@ -95,6 +103,10 @@ def run(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="A new folder for the run; `runs/NAME-N` where left out.")
     ] = None,
+    reuse: Annotated[
+        bool,
+        typer.Option("--reuse", help="Take a finished run of the same recipe, data and code where there is one."),
+    ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -110,14 +122,16 @@ def run(
         views.print_note(note)
     try:
         with progress.shown(not (quiet or as_json)) as watcher:
-            result = train(loaded, engines=engines, out=out, watcher=watcher)
-            report = write_report(result)
+            result = train(loaded, engines=engines, out=out, reuse=reuse, watcher=watcher)
+            report = result.report if result.reused and result.report.is_file() else write_report(result)
     except KeyboardInterrupt as interrupt:
         complain("; ".join(["interrupted", *getattr(interrupt, "__notes__", [])]))
         raise typer.Exit(130) from None
     if as_json:
-        print_json(result.to_json())
+        print_json(result.to_json() | ({"reused": result.reused} if reuse else {}))
     elif not quiet:
+        if result.reused:
+            views.print_note(f"nothing was trained: {result.path} has the same recipe, data and code")
         views.print_results(result, report)
 
 
@@ -163,29 +177,12 @@ def verify(
 
 app.command(epilog=WALK_EXAMPLE)(walk)
 app.command(epilog=STUDY_EXAMPLE)(study)
+app.command(epilog=PREDICT_EXAMPLE, context_settings={"ignore_unknown_options": True})(predict)
+app.command(epilog=EVALUATE_EXAMPLE)(evaluate)
+app.command(epilog=WEIGHTS_EXAMPLE)(weights)
 
 
-@app.command(epilog="Example: `twofold report runs/digits-1`")
-def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a study's.")],
-    image: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            metavar="N",
-            help="The held-out image, from 0, to be shown layer by layer where there are convolutions.",
-            show_default=False,
-        ),
-    ] = None,
-) -> None:
-    """Write report.html again from a run folder or a study folder."""
-    from twofold.report import write_report, write_study_report
-    from twofold.study.folder import STUDY
-
-    if (run / STUDY).is_file():
-        typer.echo(write_study_report(run))
-    else:
-        typer.echo(write_report(run, image))
+app.command(epilog=REPORT_EXAMPLE)(report)
 
 
 @app.callback(invoke_without_command=True)

@@ -56,6 +56,8 @@ class Dataset:
     features: tuple[str, ...] = ()
     title: str = ""
     """What a published set is called in full: CIFAR-10 (JPEG copies)."""
+    standardization: Scaling | None = None
+    """What numbers went through already; bytes have it in the `scaling` of their splits."""
 
     def splits(self) -> Iterator[tuple[str, Split]]:
         """The splits that hold samples, by name."""
@@ -112,8 +114,8 @@ class Dataset:
                 "the data cannot be standardized: their squares are too large for float64. Scale them down."
             )
         std[std == 0] = 1
-        dtype = x.dtype
-        return self._map(lambda x: ((x - mean.astype(dtype)) / std.astype(dtype)).astype(dtype, copy=False))
+        done = Scaling(mean, std).astype(x.dtype)
+        return replace(self._map(lambda x: (x - done.shift) / done.divisor), standardization=done)
 
 
 def _changed(split: Split, change: Callable[[Array], Array]) -> Split:

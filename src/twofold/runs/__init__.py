@@ -14,12 +14,13 @@ and every file it lists has the size and checksum it lists.
 """
 
 from twofold.runs.folders import create_run_folder
-from twofold.runs.names import EVIDENCE, HISTORY, REPORT, SCORES
-from twofold.runs.run import Run, open_run
+from twofold.runs.names import ENGINES, EVIDENCE, HISTORY, REPORT, SCORES
+from twofold.runs.run import Run, open_run, peek_recipe
 from twofold.runs.whole import write_whole
 from twofold.runs.writer import RunWriter
 
 __all__ = [
+    "ENGINES",
     "EVIDENCE",
     "HISTORY",
     "REPORT",
@@ -28,5 +29,6 @@ __all__ = [
     "RunWriter",
     "create_run_folder",
     "open_run",
+    "peek_recipe",
     "write_whole",
 ]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from twofold.arrays import Arrays
-from twofold.errors import RunFolderError
+from twofold.errors import RunFolderError, TwofoldError
 from twofold.recipe import Recipe, loads
 from twofold.runs.names import (
     ENGINES,
@@ -41,6 +41,8 @@ class Run:
 
     path: Path
     record: Mapping[str, Any]
+    reused: bool = False
+    """Whether it was there already and was taken instead of a training: `twofold.run(..., reuse=True)`."""
 
     @property
     def name(self) -> str:
@@ -167,3 +169,11 @@ def _check_format(path: str | Path, record: object) -> None:
 
 def _cell(value: float | int | None) -> str:
     return "" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def peek_recipe(path: str | Path) -> Recipe | None:
+    """The recipe of a run folder that is not opened, hence not verified; `None` where none can be read there."""
+    try:
+        return loads((Path(path) / RECIPE).read_text("utf-8"), str(path))
+    except (OSError, ValueError, TwofoldError):
+        return None
