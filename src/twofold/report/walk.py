@@ -85,8 +85,8 @@ def _lead(found: Walk, classes: Sequence[str]) -> str:
     last = passage.first + n - 1
     return (
         f"A batch of the {SPLITS[passage.split]} samples {passage.first} to {last} (N = {n}) goes forward and back as "
-        f"in training, without the update, in both engines with the weights that {ENGINES[passage.weights]} trained. "
-        f"Numbers of x, y and h and of their gradients are those of sample {passage.sample}, of class "
+        f"in training, without the update, in NumPy and in PyTorch with the weights that {ENGINES[passage.weights]} "
+        f"trained. Numbers of x, y and h and of their gradients are those of sample {passage.sample}, of class "
         f"{classes[int(passage.batch.target[passage.place])]}; norms and gradients of parameters are the whole batch’s."
     )
 
@@ -161,6 +161,6 @@ def _totals(found: Walk) -> str:
     same = "agree bit for bit" if not found.gap else f"differ by {bound(found.gap)} of their size"
     return (
         f"In all {plural(found.parameters, 'parameter')}, {forward:,} multiply-adds forward and {backward:,} back, "
-        f"those of the products alone; bytes kept for the way back: {held}. The engines’ arrays {same}, in "
+        f"those of the products alone; bytes kept for the way back: {held}. The arrays of the two {same}, in "
         f"{found.passage.recipe.training.dtype}."
     )
