@@ -84,8 +84,8 @@ def _lead(found: Walk, classes: Sequence[str]) -> str:
     passage, n = found.passage, len(found.passage.batch.target)
     last = passage.first + n - 1
     return (
-        f"A batch of the {SPLITS[passage.split]} samples {passage.first} to {last} (N = {n}) goes forward and back as in "
-        f"training, without the update, in both engines with the weights that {ENGINES[passage.weights]} trained. "
+        f"A batch of the {SPLITS[passage.split]} samples {passage.first} to {last} (N = {n}) goes forward and back as "
+        f"in training, without the update, in both engines with the weights that {ENGINES[passage.weights]} trained. "
         f"Numbers of x, y and h and of their gradients are those of sample {passage.sample}, of class "
         f"{classes[int(passage.batch.target[passage.place])]}; norms and gradients of parameters are the whole batch’s."
     )
@@ -160,7 +160,7 @@ def _totals(found: Walk) -> str:
     held = " and ".join(f"{ENGINES[engine]} {count:,}" for engine, count in found.held.items())
     same = "agree bit for bit" if not found.gap else f"differ by {bound(found.gap)} of their size"
     return (
-        f"In all {plural(found.parameters, 'parameter')}, {forward:,} multiply-adds forward and {backward:,} back, those "
-        f"of the products alone; bytes kept for the way back: {held}. The engines’ arrays {same}, in "
+        f"In all {plural(found.parameters, 'parameter')}, {forward:,} multiply-adds forward and {backward:,} back, "
+        f"those of the products alone; bytes kept for the way back: {held}. The engines’ arrays {same}, in "
         f"{found.passage.recipe.training.dtype}."
     )
