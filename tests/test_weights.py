@@ -32,6 +32,9 @@ def test_there_and_back(command, moons_run: twofold.Run, in_tmp: Path, engine: s
     done = command("weights", moons_run.path, "--from", "w.npz", "--out", "again")
     assert done.status == 0
     assert "report: again/report.html" in done.out
+    assert "got its weights from the file w.npz, in NumPy and PyTorch. Nothing was trained." in Path(
+        "again/report.html"
+    ).read_text("utf-8")
     made = twofold.open_run("again")
     for other in ("numpy", "torch"):
         for name, array in moons_run.weights(engine).items():

@@ -121,3 +121,7 @@ class Printer:
     def evaluated(self, row: Row) -> None:
         """Step, epoch, training loss, accuracies."""
         print(f"step {row.step:,}, epoch {row.epoch:g}: loss {row.train_loss:.4f}, {scores(row._asdict())}")
+
+    def note(self, text: str) -> None:
+        """As it is."""
+        print(text)

@@ -21,6 +21,9 @@ def lead(run: Run) -> str:
     training, count = run.recipe.training, run.recipe.network.count
     most = "at most " if training.patience else ""
     network = "A network" if count is None else f"A network of {plural(count, 'parameter')}"
+    if imported := run.record.get("imported"):
+        where = " and ".join(ENGINES[engine] for engine in training.engines)
+        return f"{network} got its weights from the file {imported.get('file', '')}, in {where}. Nothing was trained."
     length = plural(training.steps, "step") if training.steps else plural(training.epochs or 0, "epoch")
     size = training.batch_size
     batches = "all at once in every step" if size == "full" else f"in batches of {size:,}"
