@@ -119,7 +119,7 @@ class Units(NamedTuple):
 
     def joined(self, other: Units) -> Units:
         """Over the samples of both."""
-        throughout = self.throughout & other.throughout
+        throughout = np.logical_and(self.throughout, other.throughout)
         return Units(throughout, self.asleep + other.asleep, self.total + other.total, self.relu)
 
 
@@ -143,7 +143,7 @@ def _asleep(
 
 
 def _units(asleep: Array, relu: bool = False) -> Units:
-    return Units(asleep.all(axis=0), int(asleep.sum()), asleep.size, relu)
+    return Units(np.logical_and.reduce(asleep, axis=0), int(asleep.sum()), asleep.size, relu)
 
 
 def _by_unit(y: Array) -> Array:

@@ -53,8 +53,9 @@ def _turning(held: Curve, train: Curve, unit: str) -> list[Finding]:
     if len(loss) >= t.FEWEST_EVALUATIONS and low < len(loss) - last:
         rise = float(np.median(loss[-last:]) - loss[low])
         least = max(t.NOISE * wavering(loss), t.TURN * float(loss[low]), t.TURN_OF_START * float(loss[0]))
-        if rise > least and np.median(fallen[-last:]) < fallen[low]:
-            return [Finding("turned", held.engine, True, "curves", numbers)]
+        if rise > least:  # together with the training loss it is no over-fitting: the rate is judged by that
+            falls = np.median(fallen[-last:]) < fallen[low]
+            return [Finding("turned", held.engine, True, "curves", numbers)] if falls else []
     return [Finding("no_turn" if low < len(loss) - 1 else "falls_to_the_end", held.engine, False, "curves", numbers)]
 
 
@@ -86,16 +87,16 @@ def under_fitting(run: Run) -> list[Finding]:
             continue
         base, accuracy, split = float(shares.max()), result["train_accuracy"], run.record["data"]["held_out"]
         numbers = {"train": accuracy, "base": base, "share": share, "split": split}
-        seen = "curves" if engine in losses else ""
-        if engine in losses:
-            loss = losses[engine].loss
-            numbers |= {"first": float(loss[0]), "last": float(loss[-1]), "falling": still_falling(loss)}
+        if engine not in losses:
+            continue
+        loss = losses[engine].loss
+        numbers |= {"first": float(loss[0]), "last": float(loss[-1]), "falling": still_falling(loss)}
         held = result[f"{split}_accuracy"]
         under, chance = share < t.LEARNED, t.SIGMAS * standard_error(base, run.record["data"]["samples"][split])
         if under and held is not None and held <= base + chance:
-            found.append(Finding("learned_nothing", engine, True, seen, numbers | {"held": held}))
-        elif engine in losses:
-            found.append(Finding("under_fits" if under else "learned", engine, under, seen, numbers))
+            found.append(Finding("learned_nothing", engine, True, "curves", numbers | {"held": held}))
+        elif under or numbers["last"] < numbers["first"]:
+            found.append(Finding("under_fits" if under else "learned", engine, under, "curves", numbers))
     return found
 
 

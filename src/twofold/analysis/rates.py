@@ -52,7 +52,7 @@ def _diverged(run: Run, engine: str, step: int, ratios: Sequence[Course]) -> Fin
     if largest is None:
         return Finding("diverged", engine, True, "", numbers)
     numbers |= _of(largest)
-    return Finding("diverged_by_steps", engine, True, "updates" if len(largest.step) > 1 else "", numbers)
+    return Finding("diverged_by_steps", engine, True, "signals" if len(largest.step) > 1 else "", numbers)
 
 
 def _judged(run: Run, engine: str, loss: Array, ratios: Sequence[Course]) -> Finding:
@@ -68,8 +68,8 @@ def _judged(run: Run, engine: str, loss: Array, ratios: Sequence[Course]) -> Fin
             return Finding("rate_high_by_units", engine, True, "units", numbers | _units_of(asleep), asleep.layer)
     share = learned(run, engine)
     if max(medians) < t.RATIO_LOW and share is not None and share < t.LEARNED:
-        return Finding("rate_low", engine, True, "updates", numbers | {"share": share})
-    return Finding("rate_fits", engine, False, "updates", numbers)
+        return Finding("rate_low", engine, True, "signals", numbers | {"share": share})
+    return Finding("rate_fits", engine, False, "signals", numbers)
 
 
 def risen(loss: Array) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 
 from twofold.arrays import Array
 from twofold.recipe import Node
@@ -43,21 +44,24 @@ def courses(run: Run, quantity: Quantity) -> list[Course]:
     units = quantity in ("dead", "saturated")
     for engine in run.recipe.training.engines:
         for node in run.recipe.network.nodes:
-            rows = table[(table["engine"] == engine) & (table["layer"] == node.name)]
+            rows: pd.DataFrame = table.loc[(table["engine"] == engine) & (table["layer"] == node.name)]
             for part in dict.fromkeys(rows["part"]):
                 if not units and part not in matrices(node):
                     continue
-                lines = rows[rows["part"] == part]
-                values = (
-                    lines["update"].to_numpy(np.float64) / np.maximum(lines["weight"].to_numpy(np.float64), 1e-300)
-                    if quantity == "ratio"
-                    else lines[quantity].to_numpy(np.float64)
-                )
+                lines: pd.DataFrame = rows.loc[rows["part"] == part]
+                values = _values(lines, quantity)
                 known = ~np.isnan(values)
                 if known.any():
                     step = lines["step"].to_numpy(np.int64)[known]
                     found.append(Course(engine, node.name, node.kind, part, step, values[known]))
     return found
+
+
+def _values(lines: pd.DataFrame, quantity: Quantity) -> Array:
+    if quantity != "ratio":
+        return lines[quantity].to_numpy(np.float64)
+    update, weight = (lines[column].to_numpy(np.float64) for column in ("update", "weight"))
+    return np.divide(update, weight, out=np.full(len(weight), np.nan), where=weight > 0)
 
 
 def matrices(node: Node) -> list[str]:
@@ -69,5 +73,5 @@ def kept_step(run: Run, engine: str) -> int:
     """The step of the weights that the run keeps; of an engine that did not finish the last that was recorded."""
     if engine in run.engines:
         return int(run.engines[engine].get("kept_step", run.engines[engine]["steps"]))
-    rows = run.history[run.history["engine"] == engine]
-    return int(rows["step"].max()) if len(rows) else 0
+    steps = run.history.loc[run.history["engine"] == engine, "step"].to_numpy(np.int64)
+    return int(steps.max(initial=0))

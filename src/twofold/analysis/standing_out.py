@@ -33,7 +33,13 @@ def confusions(run: Run) -> list[Finding]:
         count, even = int(counts[true, taken]), each.wrong / (classes * (classes - 1))
         if count >= t.FEWEST_MISTAKES and poisson.sf(count - 1, even) * classes * (classes - 1) < t.STANDS_OUT:
             names = {"true": each.classes[true], "taken": each.classes[taken]}
-            numbers = {**names, "count": count, "wrong": each.wrong, "even": even, "samples": int(each.samples[true])}
+            numbers = {
+                **names,
+                "count": count,
+                "wrong": each.wrong,
+                "expected": even,
+                "samples": int(each.samples[true]),
+            }
             figure = f"confusion-{'-'.join(each.engines)}"
             found += [Finding("confused", engine, False, figure, numbers) for engine in each.engines]
     return found
@@ -59,7 +65,7 @@ def engines_apart(run: Run) -> list[Finding]:
         apart = [step for step in sorted(gaps) if gaps[step][0] > t.APART]
         gap, name = max(gaps.values())
         numbers = {"gap": gap, "name": name, "moments": len(gaps), "step": apart[0] if apart else None}
-        found.append(Finding("part" if apart else "together", other, False, "gradients", numbers))
+        found.append(Finding("part" if apart else "together", other, False, "signals", numbers))
     return found + _better(run)
 
 

@@ -22,17 +22,18 @@ def sleeping(run: Run) -> list[Finding]:
     for engine in dict.fromkeys(course.engine for course in asleep):
         own, faults = [course for course in asleep if course.engine == engine], list[Finding]()
         for course in own:
-            numbers = {"before": float(course.value[0]), "after": course.at(kept_step(run, engine))}
-            numbers |= {"units": _units(run, course.layer), "kind": course.kind, "gate": course.part}
+            after = course.at(kept_step(run, engine))
+            numbers = {"before": float(course.value[0]), "after": after, "gate": course.part, "kind": course.kind}
+            numbers |= {"units": _units(run, course.layer)}
             if _relu(run, course.layer):
-                if numbers["after"] >= t.DEAD:
+                if after >= t.DEAD:
                     faults.append(Finding("dead", engine, True, "units", numbers, course.layer))
                 continue
             share = saturated[_place(course)]
             numbers |= {"share_before": float(share.value[0]), "share_after": share.at(kept_step(run, engine))}
-            if numbers["share_before"] >= t.SATURATED_START:
+            if share.value[0] >= t.SATURATED_START:
                 faults.append(Finding("saturated_at_start", engine, True, "units", numbers, course.layer))
-            elif numbers["after"] >= t.DEAD:
+            elif after >= t.DEAD:
                 faults.append(Finding("stuck", engine, True, "units", numbers, course.layer))
         found += faults or [_awake(run, engine, own)]
     return found
@@ -40,7 +41,10 @@ def sleeping(run: Run) -> list[Finding]:
 
 def _awake(run: Run, engine: str, own: list[Course]) -> Finding:
     most = max(own, key=lambda course: course.at(kept_step(run, engine)))
-    numbers = {"after": most.at(kept_step(run, engine)), "units": _units(run, most.layer), "kind": most.kind}
+    share = most.at(kept_step(run, engine))
+    if not share:
+        return Finding("all_awake", engine, False, "units")
+    numbers = {"after": share, "units": _units(run, most.layer), "kind": most.kind}
     relu = _relu(run, most.layer)
     return Finding("awake" if relu else "unsaturated", engine, False, "units", numbers, most.layer)
 
@@ -62,14 +66,14 @@ def through_depth(run: Run) -> list[Finding]:
             share = float(np.median(course.value[both] / last.value[both]))
             kind = "fades_in_depth" if share < t.DEPTH else "grows_in_depth" if share > 1 / t.DEPTH else ""
             if kind:
-                numbers = {"share": share, "last": last.layer, "here": _middle(course), "there": _middle(last)}
-                found.append(Finding(kind, engine, True, "gradients", numbers, course.layer))
+                numbers = {"share": share, "beside": last.layer, "here": _middle(course), "there": _middle(last)}
+                found.append(Finding(kind, engine, True, "signals", numbers, course.layer))
                 break  # the first layer is the furthest from the loss; those between are between
         else:
-            norms = [_middle(course) for course in own if (course.value > 0).any()]
-            if norms:
+            norms = [float(np.median(course.value)) for course in own]
+            if min(norms) > 0:
                 numbers = {"least": min(norms), "most": max(norms)}
-                found.append(Finding("even_in_depth", engine, False, "gradients", numbers))
+                found.append(Finding("even_in_depth", engine, False, "signals", numbers))
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Any, final
 
 from twofold.analysis import Finding
 from twofold.analysis import thresholds as t
-from twofold.report.text import ENGINES, SPLITS, decimal, refer
+from twofold.report.text import ENGINES, SPLITS, decimal, loss_text, refer
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "no_turn": (
         "Turning point",
-        "the {split} loss was lowest, {loss}, at {unit} {at:,g} and ended at {last}; beside the training loss, from "
-        "{train_then} to {train_last}, and the noise of the curve that is no turn",
+        "the {split} loss was lowest, {loss}, at {unit} {at:,g} and ended at {last}: a rise too small to count",
     ),
-    "falls_to_the_end": ("Turning point", "none: the {split} loss was lowest, {last}, at the very end"),
+    "falls_to_the_end": ("Turning point", "there is none: the {split} loss was lowest, {last}, at the very end"),
     "starts_high": (
         "Initial loss",
         "before training the loss is {loss}, where equal probabilities would have {even}: the initial weights or the "
@@ -69,34 +68,38 @@ TEXTS: dict[str, tuple[str, str]] = {
     "diverged_by_steps": (
         "Rate too high",
         "the loss was no finite number any more at step {step}; with the rate of {lr} a step had changed `{name}` by "
-        "{ratio:.2g} of its size at step {ratio_step}, where about {rule} is usual",
+        "{ratio:two} of its size at step {ratio_step}, where about {rule} is usual",
     ),
     "rate_high_by_loss": (
         "Rate too high",
         "the training loss went far above what it had been, from {lowest} at its lowest to {last} at the end; with the "
-        "rate of {lr} a step changed `{name}` by {ratio:.2g} of its size at step {ratio_step}, where about {rule} is "
+        "rate of {lr} a step changed `{name}` by {ratio:two} of its size at step {ratio_step}, where about {rule} is "
         "usual",
     ),
     "rate_high_by_units": (
         "Rate too high",
-        "training itself put layer {layer} to sleep, {dead_first:.0%} of its units before and {dead_last:.0%} after it; "
-        "with the rate of {lr} a step changed `{name}` by {ratio:.2g} of its size at step {ratio_step}, where about "
+        "training itself put layer {layer} to sleep, {dead_first:.0%} of its units before, {dead_last:.0%} after it; "
+        "with the rate of {lr} a step changed `{name}` by {ratio:two} of its size at step {ratio_step}, where about "
         "{rule} is usual",
     ),
     "rate_low": (
         "Rate too low",
-        "the updates are at most {largest_ratio:.2g} of the weights in size (median over training), where about {rule} "
+        "the updates are at most {largest_ratio:two} of the weights in size (median over training), where about {rule} "
         "is usual, and the training loss came from {first} to {last} only",
     ),
     "rate_fits": (
         "Learning rate",
-        "the updates are {smallest_ratio:.2g} to {largest_ratio:.2g} of the weights in size (medians over training, "
+        "the updates are {smallest_ratio:two} to {largest_ratio:two} of the weights in size (medians over training, "
         "layer by layer); about {rule} is usual, and no loss or layer shows a rate that is too high or too low",
     ),
     "dead": (
         "Dead units",
         "{after:.0%} of the {units} units of layer {layer} (`{kind}`) are 0 for every sample of the probe, "
         "{before:.0%} before training: no gradient passes them",
+    ),
+    "all_awake": (
+        "Dead and saturated units",
+        "there are none: every unit passes a gradient for some sample of the probe",
     ),
     "awake": ("Dead units", "few: at most {after:.0%} of a layer’s units, of the {units} of layer {layer} (`{kind}`)"),
     "saturated_at_start": (
@@ -116,12 +119,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "fades_in_depth": (
         "Vanishing gradient",
-        "through the layers: the gradient of layer {layer}’s weight is {share:.2g} times that of layer {last}’s "
+        "through the layers: the gradient of layer {layer}’s weight is {share:two} times that of layer {beside}’s "
         "(median over training; norms {here} and {there})",
     ),
     "grows_in_depth": (
         "Exploding gradient",
-        "through the layers: the gradient of layer {layer}’s weight is {share:.3g} times that of layer {last}’s "
+        "through the layers: the gradient of layer {layer}’s weight is {share:.3g} times that of layer {beside}’s "
         "(median over training; norms {here} and {there}); the inputs or the weights on the way are too large",
     ),
     "even_in_depth": (
@@ -149,16 +152,16 @@ TEXTS: dict[str, tuple[str, str]] = {
     "confused": (
         "Confusion",
         "{count} of the {wrong} mistakes are {true} taken for {taken}, of {samples} samples of that class; spread "
-        "evenly over all pairs of classes they would be {even} a pair",
+        "evenly over all pairs of classes they would be {expected} a pair",
     ),
     "part": (
         "The engines",
-        "the norms of their weights part: from step {step} on they differ by more than {apart:.0%}, at most by {gap:.2g} "
-        "of themselves (`{name}`)",
+        "the norms of their weights part: from step {step} on they differ by more than {apart:.0%}, at most by "
+        "{gap:two} of themselves (`{name}`)",
     ),
     "together": (
         "The engines",
-        "the norms of their weights stay together: at {moments} moments they differ by at most {gap:.2g} of themselves "
+        "the norms of their weights stay together: at {moments} moments they differ by at most {gap:two} of themselves "
         "(`{name}`)",
     ),
     "better": (
@@ -166,9 +169,11 @@ TEXTS: dict[str, tuple[str, str]] = {
         "it answers better than the other, beyond chance: {alone} samples it alone gets right, {other} the other alone",
     ),
 }
-"""Title and sentence of each kind of finding; a number without a format is written with three digits."""
+"""Title and sentence of each kind of finding. A number without a format has three digits; `two` gives it two."""
 ABOUT_BOTH = ("part", "together")
 """Nothing is said of who shows it."""
+LOSSES = {"first", "last", "loss", "lowest", "even", "train_then", "train_last"}
+"""Numbers that are losses."""
 FALLING = {True: "was still falling: more training is the first thing to try", False: "had stopped falling"}
 
 
@@ -177,11 +182,12 @@ class _Words(Formatter):
     """A number without a format with as many digits as help, a count with its thousands."""
 
     def format_field(self, value: Any, format_spec: str) -> str:
-        if not format_spec and isinstance(value, float):
-            return decimal(value)
-        if not format_spec and isinstance(value, int):
+        if isinstance(value, float) and format_spec in ("", "two"):
+            return decimal(value, 2 if format_spec else 3)
+        if isinstance(value, int) and not format_spec:
             return f"{value:,}"
-        return super().format_field(value, format_spec)
+        text = super().format_field(value, format_spec)
+        return text.replace("-", "−") if isinstance(value, float) else text
 
 
 def said(found: Sequence[Finding], figures: Collection[str]) -> list[Said]:
@@ -212,6 +218,7 @@ def _said(group: Sequence[Finding], both: bool, figures: Collection[str]) -> Sai
 
 def _text(finding: Finding) -> str:
     numbers: dict[str, Any] = {**finding.numbers, "layer": finding.layer, "rule": t.RATIO, "apart": t.APART}
+    numbers |= {key: loss_text(value) for key, value in finding.numbers.items() if key in LOSSES}
     if "split" in numbers:
         numbers["split"] = SPLITS[numbers["split"]]
     if "falling" in numbers:

@@ -51,33 +51,33 @@ Line = tuple[str, str]
 
 
 def signal_pictures(run: Run) -> list[Picture]:
-    """Gradients, updates, units: those that the run has recorded."""
-    return [each for each in (_gradients(run), _updates(run), _units(run)) if each]
+    """Gradients and updates, and units: those that the run has recorded."""
+    return [each for each in (_steps(run), _units(run)) if each]
 
 
-def _gradients(run: Run) -> Picture | None:
-    found = courses(run, "gradient")
-    if not found:
+def _steps(run: Run) -> Picture | None:
+    gradients, ratios = courses(run, "gradient"), courses(run, "ratio")
+    if not gradients or not ratios:
         return None
-    caption = (
-        f"The norm of the loss’s gradient with respect to each layer’s weight, of one batch at each moment, before any "
-        f"clipping{_moments(found)}; logarithmic.{_left_out(found)}"
+    panels = (
+        _panel("Norm of the gradient", "‖∂L/∂W‖", gradients, logarithmic=True, title="Gradient"),
+        _panel(
+            "Update over weight",
+            "‖ΔW‖ / ‖W‖",
+            ratios,
+            gradients,
+            logarithmic=True,
+            band=True,
+            title="Update over weight",
+        ),
     )
-    panel = _panel("Norm of the gradient by layer", "‖∂L/∂W‖", found, logarithmic=True)
-    return Picture("gradients", (panel,), caption, _legend(found), narrow=True)
-
-
-def _updates(run: Run) -> Picture | None:
-    found = courses(run, "ratio")
-    if not found:
-        return None
     caption = (
-        "What a step changes each layer’s weight by, in size, over the weight’s own size"
-        f"{_moments(found)}; logarithmic. The grey band is the rule of thumb, about {decimal(RATIO)} "
-        f"(Karpathy, CS231n): above it steps are coarse, far below it little is learned.{_left_out(found)}"
+        "Left, the norm of the loss’s gradient with respect to each layer’s weight, of one batch a moment, before "
+        "any clipping; right, the size of what the step changed over that of the weight"
+        f"{_moments(gradients)}; logarithmic. The grey band is the rule of thumb, about {decimal(RATIO)} (Karpathy, "
+        f"CS231n): above it steps are coarse, far below it little is learned.{_left_out(gradients)}"
     )
-    panel = _panel("Size of an update over that of the weight", "‖ΔW‖ / ‖W‖", found, logarithmic=True, band=True)
-    return Picture("updates", (panel,), caption, _legend(found), narrow=True)
+    return Picture("signals", panels, caption, _legend(gradients))
 
 
 def _units(run: Run) -> Picture | None:
