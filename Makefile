@@ -4,12 +4,13 @@
 # make bench   speed, side by side with the peers; writes docs/benchmarks/{small,mnist,images,recurrent}.md
 # make torture the long proofs: every built-in recipe over 50 or 200 steps; writes docs/benchmarks/verification.md
 # make results the built-in recipes that take minutes (two hours in all); writes docs/results.md, docs/palindromes.md
+# make notebooks  the notebooks of the five parts, executed; TWOFOLD_SHORT=1 make notebooks: a few steps each
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check bench torture results pictures clean
+.PHONY: demo test check bench torture results pictures notebooks clean
 
 demo: $(READY)
 	$(BIN)/twofold run digits
@@ -36,6 +37,9 @@ torture: $(READY)
 results: $(READY)
 	$(BIN)/python benchmarks/results.py
 	$(BIN)/python benchmarks/palindromes.py
+
+notebooks: $(READY)
+	$(BIN)/python notebooks/make.py
 
 pictures: $(READY)
 	$(BIN)/python docs/pictures/make.py

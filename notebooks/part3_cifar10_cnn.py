@@ -118,6 +118,8 @@ views
 
 # %%
 recipe = twofold.load_recipe("cifar10-vgg-short", LENGTH | ({} if REAL else DIGITS))
+if SHORT:
+    recipe = twofold.load_recipe(recipe, {"layers": [*recipe.layers[:8], *recipe.layers[-2:]]})
 run = twofold.run(recipe)
 report = twofold.sections(run)
 run
