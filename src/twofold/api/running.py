@@ -14,6 +14,7 @@ import numpy as np
 from twofold.api.building import Overrides, Silent, Watcher, build_engine, few_threads, initial_state, prepare
 from twofold.api.evidence import kept_samples, mistakes, previewed
 from twofold.api.failures import diverged
+from twofold.api.needed import check_memory
 from twofold.api.scoring import evaluation, scorer
 from twofold.api.versions import versions
 from twofold.arrays import Array
@@ -49,6 +50,7 @@ def run(
         recipe = load_recipe(recipe, {"training.engines": chosen})
     watcher = watcher or Silent()
     recipe, dataset = prepare(recipe, watcher)
+    check_memory(recipe, recipe.training.engines, *(split for _, split in dataset.splits()))
     fingerprint = dataset.fingerprint
     dataset = dataset.astype(recipe.training.dtype)
     Batches(recipe, dataset.train)  # refuses what cannot be trained on before there is a folder

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from twofold.api.building import Overrides, Silent, Watcher, build_engine, few_threads, initial_state, prepare
+from twofold.api.needed import check_memory
 from twofold.data import Batches, Split, at_hand, random_data
 from twofold.errors import DataError, UserError
 from twofold.gradcheck import TOLERANCE, Projection, check_gradients
@@ -90,6 +91,7 @@ def verify(
     recipe = load_recipe(load_recipe(recipe, overrides), exact)
     watcher = watcher or Silent()
     recipe, train, data = _samples(recipe, watcher)
+    check_memory(recipe, ("numpy", "torch"), train, together=True)
     batches = Batches(recipe, train, steps)
     initial = initial_state(recipe)
     first, second = build_engine("numpy", recipe), build_engine("torch", recipe)

@@ -12,6 +12,7 @@ import numpy as np
 from twofold.arrays import Array
 from twofold.data.dataset import Dataset, hold_out, images
 from twofold.data.published import Labelled, Progress
+from twofold.data.room import check_room
 from twofold.data.tables import MOST_FAULTS
 from twofold.errors import DataError, MissingExtraError, did_you_mean
 from twofold.recipe.base import pair
@@ -20,6 +21,9 @@ from twofold.streams import stream
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "PPM", "WEBP")
 """Those that Pillow decodes by itself: for some others it starts a program."""
+
+COPIES = 3
+"""Of every image: as decoded, shuffled, split."""
 
 Classes = dict[str, list[Path]]
 """The files of each class, by its name."""
@@ -118,6 +122,11 @@ def _decoded(spec: Images, parts: dict[str, Classes], progress: Progress) -> dic
     numbers = {name: number for number, name in enumerate(parts["train"])}
     arrays: dict[str, Labelled] = {}
     faults: list[str] = []
+    images = sum(len(files) for classes in parts.values() for files in classes.values())
+    height, width = pair(spec.size)
+    each = COPIES * spec.channels * height * width
+    remedy = f"Set data.size lower, or take fewer: one takes about {each} bytes."
+    check_room(f"{spec.path}: {images} images of {height} x {width} pixels", images * each, remedy)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of damaged remarks in a file whose pixels are whole
         warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
