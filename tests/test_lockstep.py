@@ -35,7 +35,7 @@ from twofold.numpy_engine.layer import TRAINING
 from twofold.numpy_engine.pool import MaxPool2d
 from twofold.numpy_engine.windows import Windows
 from twofold.recipe import Recipe
-from twofold.recipe.layers import Layer
+from twofold.recipe.layers import Elementwise, Layer
 from twofold.torch_engine import TorchEngine
 
 TOLERANCE = 1e-9
@@ -50,6 +50,10 @@ EVERY_LAYER = [
     FLATTEN, dense(12), NORM, {"kind": "elu"}, RELU, THIRD, dense(9, bias=False), TANH,
     dense(8), SIGMOID, {"kind": "dropout"}, dense(10), SOFTMAX,
 ]  # fmt: skip
+NAMED = {layer["kind"] for layer in EVERY_LAYER}
+OTHERS = [kind for kind, spec in kinds(Layer).items() if issubclass(spec, Elementwise) and kind not in NAMED]
+EVERY_LAYER[-2:-2] = [layer for kind in OTHERS for layer in (dense(8), {"kind": kind})]
+"""An activation that was added later stands here of itself."""
 AUGMENTED = {
     "flips and translation": {"flip": "random", "translate": 2},
     "alternating flips, reflection and cutout": {

@@ -31,6 +31,7 @@ def test_a_run_folder_holds_what_it_says(moons_run: twofold.Run) -> None:
         "recipe.toml",
         "history.csv",
         "times.csv",
+        "signals.csv",
         "numpy.safetensors",
         "torch.safetensors",
         "evidence.safetensors",

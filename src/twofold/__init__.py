@@ -12,7 +12,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from twofold.api import Verification, run, verify
+    from twofold.analysis import Walk, walk
+    from twofold.api import (
+        Answers,
+        Evaluation,
+        NumpyModel,
+        Verification,
+        evaluate,
+        export_weights,
+        import_weights,
+        load_model,
+        predict,
+        run,
+        verify,
+    )
     from twofold.errors import (
         DataError,
         MissingExtraError,
@@ -26,16 +39,20 @@ if TYPE_CHECKING:
         WeightsError,
     )
     from twofold.recipe import Recipe, load_recipe
-    from twofold.report import write_report, write_study_report
+    from twofold.report import sections, write_report, write_study_report
     from twofold.runs import Run, open_run
     from twofold.study import StudyResult, open_study, run_study
     from twofold.torch_engine.palindromes import PalindromeDataset
+    from twofold.torch_engine.stack import torch_module
 
 # Where each public name lives. They are imported when first asked for, so that `import twofold` and
 # `twofold --help` take a fraction of a second.
 _HOMES = {
+    "Answers": "api",
     "DataError": "errors",
+    "Evaluation": "api",
     "MissingExtraError": "errors",
+    "NumpyModel": "api",
     "PalindromeDataset": "torch_engine.palindromes",
     "Recipe": "recipe",
     "RecipeError": "errors",
@@ -49,19 +66,31 @@ _HOMES = {
     "UserError": "errors",
     "Verification": "api",
     "WeightsError": "errors",
+    "Walk": "analysis",
+    "evaluate": "api",
+    "export_weights": "api",
+    "import_weights": "api",
+    "load_model": "api",
     "load_recipe": "recipe",
     "open_run": "runs",
     "open_study": "study",
+    "predict": "api",
     "run": "api",
     "run_study": "study",  # `twofold.study` is the room
+    "sections": "report",
+    "torch_module": "torch_engine.stack",
     "verify": "api",
+    "walk": "analysis",
     "write_report": "report",
     "write_study_report": "report",
 }
 
 __all__ = [
+    "Answers",
     "DataError",
+    "Evaluation",
     "MissingExtraError",
+    "NumpyModel",
     "PalindromeDataset",
     "Recipe",
     "RecipeError",
@@ -74,13 +103,22 @@ __all__ = [
     "UnknownNameError",
     "UserError",
     "Verification",
+    "Walk",
     "WeightsError",
+    "evaluate",
+    "export_weights",
+    "import_weights",
+    "load_model",
     "load_recipe",
     "open_run",
     "open_study",
+    "predict",
     "run",
     "run_study",
+    "sections",
+    "torch_module",
     "verify",
+    "walk",
     "write_report",
     "write_study_report",
 ]

@@ -11,7 +11,7 @@ from functools import singledispatch
 import numpy as np
 
 from twofold.arrays import Array
-from twofold.recipe import Node, Recipe
+from twofold.recipe import Network, Node, Recipe
 from twofold.recipe.layers import BatchNorm, Conv2d, LayerNorm
 from twofold.recipe.recurrent import HIDDEN, Embedding, Lstm, Recurrent
 from twofold.recipe.training import DefaultInitial, Dirac, Glorot, He, Initial, Normal, Orthogonal, Zeros
@@ -19,20 +19,25 @@ from twofold.streams import stream
 
 
 def initial_parameters(recipe: Recipe) -> dict[str, Array]:
-    """Every parameter of the recipe's network by its full name, in float64.
+    """Every parameter of the recipe's network by its full name, in float64."""
+    return drawn_parameters(recipe.network, recipe.initial, recipe.training.seed)
+
+
+def drawn_parameters(network: Network, initial: Initial, seed: int) -> dict[str, Array]:
+    """Every parameter of a network by its full name, in float64.
 
     A layer draws from its own stream, so that a longer network begins like the shorter one.
     """
     parameters, convolved = dict[str, Array](), False
-    for node in recipe.network.nodes:
-        drawn = _drawn(node, recipe.initial, stream(recipe.training.seed, f"initial {node.name}"))
+    for node in network.nodes:
+        drawn = _drawn(node, initial, stream(seed, f"initial {node.name}"))
         if isinstance(node.spec, Conv2d):
-            if isinstance(recipe.initial, Dirac) and convolved:
+            if isinstance(initial, Dirac) and convolved:
                 _pass_on(drawn["weight"], node.spec.groups)
             convolved = True
         if isinstance(node.spec, Recurrent):
             if node.spec.initial_hh != "recipe":
-                drawn[HIDDEN] = _kept(node.spec, stream(recipe.training.seed, f"initial {node.name} {HIDDEN}"))
+                drawn[HIDDEN] = _kept(node.spec, stream(seed, f"initial {node.name} {HIDDEN}"))
             drawn[HIDDEN] *= node.spec.gain_hh
         if isinstance(node.spec, Lstm) and node.spec.bias:
             drawn["bias_hh"][node.spec.units : 2 * node.spec.units] += node.spec.forget_bias
@@ -87,8 +92,13 @@ def _pass_on(weight: Array, groups: int) -> None:
 
 
 def initial_buffers(recipe: Recipe) -> dict[str, Array]:
+    """Every running statistic of the recipe's network by its full name, in float64."""
+    return drawn_buffers(recipe.network)
+
+
+def drawn_buffers(network: Network) -> dict[str, Array]:
     """Every running statistic by its full name, in float64: means 0, variances 1."""
-    shapes = recipe.network.buffers.items()
+    shapes = network.buffers.items()
     return {name: np.full(_known(shape), float(name.endswith("running_var"))) for name, shape in shapes}
 
 

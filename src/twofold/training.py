@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple, final
@@ -101,11 +101,17 @@ def evaluate(
     engine: Engine, split: Split, loss: LossFunction, *, flip: bool = False, batch: int = EVALUATION_BATCH
 ) -> Score:
     """Mean loss, in float64, and accuracy over all samples of a split, in evaluation mode."""
-    total, right = 0.0, 0
-    for logits, target in predictions(engine, split, flip=flip, batch=batch):
+    return scored(predictions(engine, split, flip=flip, batch=batch), loss)
+
+
+def scored(answers: Iterable[tuple[Array, Array]], loss: LossFunction) -> Score:
+    """Mean loss, in float64, and accuracy of logits and targets that come in batches."""
+    total, right, samples = 0.0, 0, 0
+    for logits, target in answers:
         total += loss(logits.astype(np.float64), target)[0] * len(target)
         right += int((logits.argmax(axis=-1) == target).sum())
-    return Score(total / len(split), right / len(split))
+        samples += len(target)
+    return Score(total / samples, right / samples)
 
 
 def predictions(

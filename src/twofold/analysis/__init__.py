@@ -37,8 +37,11 @@ from twofold.analysis.results import (
     results,
     times,
 )
+from twofold.analysis.rows import Numbers, Row, few_steps
 from twofold.analysis.steps import LayerStep, LossStep, layer_steps, loss_step
 from twofold.analysis.through_time import TimeFlow, time_flows
+from twofold.analysis.walk import LayerFacts, Walk, walk
+from twofold.analysis.window import Window
 
 __all__ = [
     "Agreement",
@@ -52,15 +55,20 @@ __all__ = [
     "FirstWeights",
     "Gap",
     "GapCurve",
+    "LayerFacts",
     "LayerMaps",
     "LayerStep",
     "LossStep",
     "Lowest",
     "Mistake",
+    "Numbers",
     "Preview",
     "Result",
+    "Row",
     "TimeFlow",
     "Times",
+    "Walk",
+    "Window",
     "WrongImage",
     "WrongImages",
     "agreement",
@@ -72,6 +80,7 @@ __all__ = [
     "endings",
     "evidence",
     "feature_maps",
+    "few_steps",
     "first_weights",
     "gap_curves",
     "gaps",
@@ -86,5 +95,6 @@ __all__ = [
     "results",
     "time_flows",
     "times",
+    "walk",
     "wrong_images",
 ]

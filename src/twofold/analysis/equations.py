@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
-from twofold.recipe import Node, shape_text
+from twofold.analysis.in_time import recurrent
+from twofold.analysis.operation import Lines, Operation, Operations, Size, product, shape, times
+from twofold.recipe import Node
 from twofold.recipe.base import pair
 from twofold.recipe.layers import (
     AvgPool2d,
@@ -26,173 +28,115 @@ from twofold.recipe.layers import (
     Softmax,
     Tanh,
 )
-from twofold.recipe.recurrent import Embedding, Gru, Lstm, Recurrent, Rnn
-
-Lines = list[tuple[str, str]]
-"""An equation and the shapes that it takes through, each."""
+from twofold.recipe.recurrent import Embedding, Recurrent
 
 
-def equations(node: Node) -> tuple[Lines, Lines]:
-    """Forward and backward. The lines that lead to dx begin with `dx` or `dX`."""
+def lines(operations: Operations) -> Lines:
+    """Equation and shapes alone."""
+    return [(operation.equation, operation.shapes) for operation in operations]
+
+
+def equations(node: Node, n: Size = "N") -> tuple[Operations, Operations]:
+    """Forward and backward, of a batch of `n`. The lines that lead to dx begin with `dx` or `dX`."""
+    before, after = shape(n, node.input_shape), shape(n, node.output_shape)
     match node.spec:
         case Dense():
-            return _dense(node)
+            return _dense(node, n)
         case Conv2d() as spec:
-            return _conv(node, spec)
+            return _conv(node, spec, n)
         case BatchNorm() as spec:
-            return _batch_norm(node, spec)
+            return _batch_norm(node, spec, n)
         case LayerNorm() as spec:
-            return _layer_norm(node, spec)
+            return _layer_norm(node, spec, n)
         case Recurrent() as spec:
-            return _recurrent(node, spec)
+            return recurrent(node, spec, n)
         case Embedding() as spec:
-            before, after = shape_text(node.input_shape), shape_text(node.output_shape)
             dW = f"{after} → ({spec.num_embeddings}, {spec.units})"
-            forward = [("y = W[x], a row of W for each number", f"{before} → {after}")]
-            return forward, [("dW[k] = Σ dy where x = k", dW)]
-    before, after = shape_text(node.input_shape), shape_text(node.output_shape)
+            forward = [Operation("y = W[x], a row of W for each number", f"{before} → {after}", "y")]
+            return forward, [Operation("dW[k] = Σ dy where x = k", dW, "weight")]
     forward, backward = _elementwise(node.spec) or _plane(node) or ("y", "dx")
-    return [(forward, f"{before} → {after}")], [(backward, f"{after} → {before}")]
+    return [Operation(forward, f"{before} → {after}", "y")], [Operation(backward, f"{after} → {before}", "dx")]
 
 
-def _dense(node: Node) -> tuple[Lines, Lines]:
+def _dense(node: Node, n: Size) -> tuple[Operations, Operations]:
     """The matrix products of a dense layer; axes between the batch and the features count as samples."""
     inputs, outputs = ("?" if s[-1] is None else s[-1] for s in (node.input_shape, node.output_shape))
-    n = "N" if len(node.input_shape) == 1 else "N′"
+    if middle := node.input_shape[:-1]:
+        n = "N′" if n == "N" else times(n, *middle)
     bias = "bias" in node.parameters
-    plus = f" + ({outputs},)" if bias else ""
-    y = f"({n}, {inputs}) · ({inputs}, {outputs}){plus} → ({n}, {outputs})"
-    dx = f"({n}, {outputs}) · ({outputs}, {inputs}) → ({n}, {inputs})"
-    dw = f"({outputs}, {n}) · ({n}, {inputs}) → ({outputs}, {inputs})"
-    backward = [("dW = dyᵀ x", dw)]
-    backward += [("db = Σₙ dy", f"({n}, {outputs}) → ({outputs},)")] if bias else []
-    return [("y = x Wᵀ + b" if bias else "y = x Wᵀ", y)], [*backward, ("dx = dy W", dx)]
+    y = product("y = x Wᵀ + b" if bias else "y = x Wᵀ", n, inputs, outputs, "y", bias=bias)
+    dW = product("dW = dyᵀ x", outputs, n, inputs, "weight")
+    db = Operation("db = Σₙ dy", f"({n}, {outputs}) → ({outputs},)", "bias")
+    dx = product("dx = dy W", n, outputs, inputs, "dx")
+    return [y], [dW, *([db] if bias else []), dx]
 
 
-def _conv(node: Node, spec: Conv2d) -> tuple[Lines, Lines]:
+def _conv(node: Node, spec: Conv2d, n: Size) -> tuple[Operations, Operations]:
     """A dense layer over windows: L = N h w of them, each of k = channels of a group · kernel height · kernel width."""
     plane, groups = node.output_shape[1:], spec.groups
-    rows = _times("N", *plane)
+    rows = times(n, *plane)
     k = (node.input_shape[0] or 0) // groups * math.prod(pair(spec.kernel))
     out = spec.channels // groups
     each = f" in each of {groups} groups" if groups > 1 else ""
-    before, after = shape_text(node.input_shape), shape_text(node.output_shape)
-    plus = f" + ({out},)" if spec.bias else ""
-    y = f"({rows}, {k}) · ({k}, {out}){plus} → ({rows}, {out})"
+    before, after = shape(n, node.input_shape), shape(n, node.output_shape)
     forward = [
-        (f"X: the windows of x as rows{each}", f"{before} → ({rows}, {k})"),
-        (("Y = X Wᵀ + b" if spec.bias else "Y = X Wᵀ") + each, y),
+        Operation(f"X: the windows of x as rows{each}", f"{before} → ({rows}, {k})"),
+        product(f"Y = X Wᵀ{' + b' if spec.bias else ''}{each}", rows, k, out, "y", bias=spec.bias, copies=groups),
     ]
-    backward = [(f"dW = dYᵀ X{each}", f"({out}, {rows}) · ({rows}, {k}) → ({out}, {k})")]
-    backward += [("db = Σ dY over the windows", f"{after} → ({spec.channels},)")] if spec.bias else []
-    backward += [
-        (f"dX = dY W{each}", f"({rows}, {out}) · ({out}, {k}) → ({rows}, {k})"),
-        ("dx: dX folded back, added where windows overlap", f"({rows}, {k}) → {before}"),
+    db = Operation("db = Σ dY over the windows", f"{after} → ({spec.channels},)", "bias")
+    backward = [
+        product(f"dW = dYᵀ X{each}", out, rows, k, "weight", copies=groups),
+        *([db] if spec.bias else []),
+        product(f"dX = dY W{each}", rows, out, k, copies=groups),
+        Operation("dx: dX folded back, added where windows overlap", f"({rows}, {k}) → {before}", "dx"),
     ]
     return forward, backward
 
 
-CELLS: dict[type[Recurrent], tuple[list[str], list[str]]] = {
-    Lstm: (
-        [
-            "i, f, o = σ(a + c), g = tanh(a + c), a block of rows each",
-            "m(t) = f ⊙ m(t−1) + i ⊙ g, h(t) = o ⊙ tanh m(t)",
-        ],
-        [
-            "dm(t) = dh(t) ⊙ o ⊙ (1 − tanh² m(t)) + dm(t+1) ⊙ f(t+1)",
-            "da = dc = dm ⊙ (g, m(t−1), i), dh ⊙ tanh m, ⊙ slope",
-        ],
-    ),
-    Gru: (
-        ["r, z = σ(a + c), n = tanh(a + r ⊙ c), a block of rows each", "h(t) = (1 − z) ⊙ n + z ⊙ h(t−1)"],
-        ["ds = dh(t) ⊙ (1 − z) ⊙ (1 − n²), dz = dh(t) ⊙ (h(t−1) − n), dr = ds ⊙ c", "dc = da, but of n dc = ds ⊙ r"],
-    ),
-}
-
-
-def _recurrent(node: Node, spec: Recurrent) -> tuple[Lines, Lines]:
-    """One row a product: those of all steps at once, and those of one step, h(0) = 0, dh(T+1) = 0."""
-    steps, inputs = ("?" if size is None else size for size in node.input_shape)
-    h, rows = spec.units, len(spec.gates) * spec.units
-    state, gates = f"(N, {h})", f"(N, {rows})"
-    bias, plus = (" + b_ih", f" + ({rows},)") if spec.bias else ("", "")
-    every = f"{_times('N', steps)}"
-    if isinstance(spec, Rnn):
-        tanh = spec.nonlinearity == "tanh"
-        forward = ["h(t) = tanh(a(t) + c(t))" if tanh else "h(t) = max(a(t) + c(t), 0)"]
-        backward = ["da(t) = dc(t) = dh(t) ⊙ (1 − h(t)²)" if tanh else "da(t) = dc(t) = dh(t) ⊙ [h(t) > 0]"]
-    else:
-        forward, backward = CELLS[type(spec)]
-    past = " + dh(t) ⊙ z" if isinstance(spec, Gru) else ""
-    out = shape_text(node.output_shape)
-    c = f"{state} · ({h}, {rows}){plus} → {gates}"
-    last = "y = h(T)" if spec.output == "last" else "y = h(1), ..., h(T)"
-    first = "dh(T) = dy" if spec.output == "last" else "dh(t) begins as dy(t)"
-    weights = [
-        ("dW_ih = Σₜ da(t)ᵀ x(t)", f"({rows}, {every}) · ({every}, {inputs}) → ({rows}, {inputs})"),
-        ("dW_hh = Σₜ dc(t)ᵀ h(t−1)", f"({rows}, {every}) · ({every}, {h}) → ({rows}, {h})"),
-    ]
-    weights += [("db_ih = Σₜ Σₙ da(t), db_hh = Σₜ Σₙ dc(t)", f"({every}, {rows}) → ({rows},)")] if spec.bias else []
-    return (
-        [
-            (
-                f"a = x W_ihᵀ{bias}, t = 1 ... {steps}",
-                f"({every}, {inputs}) · ({inputs}, {rows}){plus} → ({every}, {rows})",
-            ),
-            (f"c(t) = h(t−1) W_hhᵀ{' + b_hh' if spec.bias else ''}", c),
-            *((line, f"{gates} → {state}") for line in forward),
-            (last, f"{state} → {out}"),
-        ],
-        [
-            (first, f"{out} → {state}"),
-            *((line, f"{state} → {gates}") for line in backward),
-            (f"dh(t−1) = dc(t) W_hh{past}", f"{gates} · ({rows}, {h}) → {state}"),
-            *weights,
-            ("dx = da W_ih", f"({every}, {rows}) · ({rows}, {inputs}) → ({every}, {inputs})"),
-        ],
-    )
-
-
-def _batch_norm(node: Node, spec: BatchNorm) -> tuple[Lines, Lines]:
-    """Statistics of the batch and the plane, n numbers a channel."""
-    shape, channels = shape_text(node.input_shape), f"({node.input_shape[0] or '?'},)"
-    n = _times("N", *node.input_shape[1:])
-    m = f"{spec.momentum:g}"
-    keep = f"{1 - spec.momentum:g}"
+def _batch_norm(node: Node, spec: BatchNorm, n: Size) -> tuple[Operations, Operations]:
+    """Statistics of the batch and the plane, so many numbers a channel."""
+    x, channels = shape(n, node.input_shape), f"({node.input_shape[0] or '?'},)"
+    count, new, old = times(n, *node.input_shape[1:]), f"{spec.momentum:g}", f"{1 - spec.momentum:g}"
     forward = [
-        ("μ = mean(x), σ² = mean((x − μ)²) of each channel", f"{shape} → {channels}"),
-        ("x̂ = (x − μ) / √(σ² + ε)", f"{shape} → {shape}"),
-    ]
-    forward += [("y = γ x̂ + β", f"{channels} · {shape} + {channels} → {shape}")] if spec.affine else [("y = x̂", shape)]
-    forward += [
-        (f"running_mean ← {keep} running_mean + {m} μ", channels),
-        (f"running_var ← {keep} running_var + {m} σ² n / (n − 1)", f"{channels}, n = {n}"),
+        Operation("μ = mean(x), σ² = mean((x − μ)²) of each channel", f"{x} → {channels}"),
+        Operation("x̂ = (x − μ) / √(σ² + ε)", f"{x} → {x}"),
+        _scaled(spec.affine, x, channels),
+        Operation(f"running_mean ← {old} running_mean + {new} μ", channels),
+        Operation(f"running_var ← {old} running_var + {new} σ² n / (n − 1)", f"{channels}, n = {count}"),
     ]
     scale = "γ / √(σ² + ε)" if spec.affine else "1 / √(σ² + ε)"
-    dx = (f"dx = {scale} · (dy − mean(dy) − x̂ mean(dy ⊙ x̂))", f"{shape} → {shape}")
-    return forward, [*_scale_gradients(spec.affine, shape, channels, "Σ"), dx]
+    dx = Operation(f"dx = {scale} · (dy − mean(dy) − x̂ mean(dy ⊙ x̂))", f"{x} → {x}", "dx")
+    return forward, [*_scale_gradients(spec.affine, x, channels, "Σ"), dx]
 
 
-def _layer_norm(node: Node, spec: LayerNorm) -> tuple[Lines, Lines]:
+def _layer_norm(node: Node, spec: LayerNorm, n: Size) -> tuple[Operations, Operations]:
     """Statistics of each sample over its last axes."""
     axes = spec.axes or len(node.input_shape)
-    shape, rest = shape_text(node.input_shape), shape_text(node.input_shape[:-axes])
-    normalized = shape_text(node.input_shape[-axes:], batch=False)
+    x, rest = shape(n, node.input_shape), shape(n, node.input_shape[:-axes])
+    normalized = shape(None, node.input_shape[-axes:])
     over = f"its last {'axis' if axes == 1 else f'{axes} axes'}"
     forward = [
-        (f"μ = mean(x), σ² = mean((x − μ)²) of each sample over {over}", f"{shape} → {rest}"),
-        ("x̂ = (x − μ) / √(σ² + ε)", f"{shape} → {shape}"),
+        Operation(f"μ = mean(x), σ² = mean((x − μ)²) of each sample over {over}", f"{x} → {rest}"),
+        Operation("x̂ = (x − μ) / √(σ² + ε)", f"{x} → {x}"),
+        _scaled(spec.affine, x, normalized),
     ]
-    last = ("y = γ x̂ + β", f"{normalized} · {shape} + {normalized} → {shape}") if spec.affine else ("y = x̂", shape)
     g = "γ dy" if spec.affine else "dy"
-    dx = (f"dx = (g − mean(g) − x̂ mean(g ⊙ x̂)) / √(σ² + ε), g = {g}", f"{shape} → {shape}")
-    return [*forward, last], [*_scale_gradients(spec.affine, shape, normalized, "Σₙ"), dx]
+    dx = Operation(f"dx = (g − mean(g) − x̂ mean(g ⊙ x̂)) / √(σ² + ε), g = {g}", f"{x} → {x}", "dx")
+    return forward, [*_scale_gradients(spec.affine, x, normalized, "Σₙ"), dx]
 
 
-def _scale_gradients(affine: bool, shape: str, parameters: str, total: str) -> Lines:
+def _scaled(affine: bool, x: str, parameters: str) -> Operation:
+    """The last line of a normalization."""
+    if affine:
+        return Operation("y = γ x̂ + β", f"{parameters} · {x} + {parameters} → {x}", "y")
+    return Operation("y = x̂", x, "y")
+
+
+def _scale_gradients(affine: bool, x: str, parameters: str, total: str) -> Operations:
     if not affine:
         return []
-    return [(f"dγ = {total} dy ⊙ x̂", f"{shape} → {parameters}"), (f"dβ = {total} dy", f"{shape} → {parameters}")]
+    to = f"{x} → {parameters}"
+    return [Operation(f"dγ = {total} dy ⊙ x̂", to, "weight"), Operation(f"dβ = {total} dy", to, "bias")]
 
 
 def _plane(node: Node) -> tuple[str, str] | None:
@@ -206,7 +150,7 @@ def _plane(node: Node) -> tuple[str, str] | None:
             divisor = count if spec.count_include_pad or not any(pair(spec.padding)) else "elements within x"
             return f"y = Σ x / {divisor} over {window}", f"dx = Σ dy / {divisor} of the windows that hold it"
         case GlobalAvgPool2d():
-            count = _times(*node.input_shape[1:])
+            count = _by(*node.input_shape[1:], sign="·")
             return f"y = Σ x / ({count}) over the plane", f"dx = dy / ({count}) everywhere in the plane"
     return None
 
@@ -245,11 +189,11 @@ def _elementwise(spec: LayerSpec) -> tuple[str, str] | None:
 def _window(spec: MaxPool2d | AvgPool2d) -> str:
     """`windows of 2 × 2`, with stride, padding and dilation where they are not what one would think."""
     kernel, stride, padding, dilation = spec.window
-    text = "windows of " + _times(*kernel, sign=" × ")
-    text += "" if stride == kernel else f", stride {_times(*stride, sign=' × ')}"
-    text += "" if not any(padding) else f", padding {_times(*padding, sign=' × ')}"
-    return text + ("" if dilation == (1, 1) else f", dilation {_times(*dilation, sign=' × ')}")
+    text = "windows of " + _by(*kernel)
+    text += "" if stride == kernel else f", stride {_by(*stride)}"
+    text += "" if not any(padding) else f", padding {_by(*padding)}"
+    return text + ("" if dilation == (1, 1) else f", dilation {_by(*dilation)}")
 
 
-def _times(*sizes: str | int | None, sign: str = "·") -> str:
+def _by(*sizes: int | None, sign: str = " × ") -> str:
     return sign.join("?" if size is None else str(size) for size in sizes)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from twofold.analysis.equations import Lines, equations
-from twofold.recipe import Network, Node, Recipe, shape_text
+from twofold.analysis.equations import equations, lines
+from twofold.analysis.operation import Lines, Operations, Size, shape
+from twofold.recipe import Network, Node, Recipe
 from twofold.recipe.training import CrossEntropy, MeanSquared
 
 
@@ -29,14 +30,14 @@ class LossStep:
     backward: Lines
 
 
-def loss_step(recipe: Recipe) -> LossStep:
+def loss_step(recipe: Recipe, n: Size = "N") -> LossStep:
     """y is the output of the last layer, t the target, N the batch, C the number of classes."""
     network, mean = recipe.network, recipe.loss.reduction == "mean"
-    shape = shape_text(network.nodes[-1].output_shape)
-    forward, backward = f"{shape} → ()", f"() → {shape}"
+    y = shape(n, network.nodes[-1].output_shape)
+    forward, backward = f"{y} → ()", f"() → {y}"
     match recipe.loss:
         case CrossEntropy(label_smoothing=e) if e:
-            q = (f"q = {1 - e:g} onehot(t) + {e:g} / {network.classes}", f"(N,) → {shape}")
+            q = (f"q = {1 - e:g} onehot(t) + {e:g} / {network.classes}", f"({n},) → {y}")
             value = ("1/N " if mean else "") + "Σₙ q · log softmax(y)"
             dy = "dy = " + ("(softmax(y) − q) / N" if mean else "softmax(y) − q")
             return LossStep("cross_entropy", [q, (f"L = −{value}", forward)], [(dy, backward)])
@@ -52,12 +53,18 @@ def loss_step(recipe: Recipe) -> LossStep:
 
 def layer_steps(network: Network) -> list[LayerStep]:
     """Every layer, in the order of the forward pass."""
-    first = next((i for i, node in enumerate(network.nodes) if node.parameters), len(network.nodes))
-    return [_layer_step(node, index > first) for index, node in enumerate(network.nodes)]
+    return [
+        LayerStep(node, lines(forward), lines(backward), wants_dx)
+        for node, forward, backward, wants_dx in operations(network)
+    ]
 
 
-def _layer_step(node: Node, wants_dx: bool) -> LayerStep:
-    forward, backward = equations(node)
-    if not wants_dx:
-        backward = [line for line in backward if not line[0].startswith(("dx", "dX"))]
-    return LayerStep(node, forward, backward, wants_dx)
+def operations(network: Network, n: Size = "N") -> list[tuple[Node, Operations, Operations, bool]]:
+    """Of every layer, forward and backward, of a batch of `n`; and whether anything wants its dx."""
+    first, found = next((i for i, node in enumerate(network.nodes) if node.parameters), len(network.nodes)), []
+    for index, node in enumerate(network.nodes):
+        forward, backward = equations(node, n)
+        if index <= first:
+            backward = [each for each in backward if not each.equation.startswith(("dx", "dX"))]
+        found.append((node, forward, backward, index > first))
+    return found

@@ -63,6 +63,10 @@ class Watcher(Protocol):
         """After each evaluation."""
         ...
 
+    def note(self, text: str) -> None:
+        """Something that a user should know and need not act on."""
+        ...
+
 
 class Silent:
     """A watcher that shows nothing."""
@@ -77,6 +81,9 @@ class Silent:
         """Nothing."""
 
     def evaluated(self, row: Row) -> None:
+        """Nothing."""
+
+    def note(self, text: str) -> None:
         """Nothing."""
 
 

@@ -23,12 +23,14 @@ THUMBNAIL = 64
 def kept_samples(recipe: Recipe, dataset: Dataset) -> dict[str, Array]:
     """The targets of the held-out samples, the first of these samples, all points of a plane.
 
-    Samples are as the data hold them; a network sees (x − `scaling.shift`) / `scaling.divisor` of bytes.
+    Samples are as the data hold them; a network sees (x − `scaling.shift`) / `scaling.divisor` of bytes. Numbers are
+    kept as it sees them; `standardization.shift` and `.divisor` are what they went through.
     """
     _, held_out = dataset.held_out
     found = {"target": held_out.y, "preview": previewed(held_out).x}
-    if held_out.scaling:
-        found |= {f"scaling.{part}": array for part, array in held_out.scaling._asdict().items()}
+    for name, scaling in {"scaling": held_out.scaling, "standardization": dataset.standardization}.items():
+        if scaling:
+            found |= {f"{name}.{part}": array for part, array in scaling._asdict().items()}
     if held_out.x.shape[1:] == (2,) and not isinstance(recipe.layers[0], Embedding):  # whole numbers are no plane
         for split, points in dataset.splits():
             found |= {f"{split}.x": points.x, f"{split}.y": points.y}

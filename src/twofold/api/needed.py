@@ -42,15 +42,18 @@ class Needed:
     """Of one sample of a batch: what every layer keeps for the way back, what the widest makes on it."""
     batch: int
     """Samples of a batch."""
+    looked: int
+    """What an evaluation takes, which comes after a step."""
 
     @property
     def total(self) -> int:
         """All of it, at the worst moment."""
-        return self.state + self.data + self.batch * self.sample
+        return self.state + self.data + max(self.batch * self.sample, self.looked)
 
     def fitting(self, available: int) -> int:
         """The largest batch that so many bytes hold; below 1 where not even one sample fits."""
-        return (available - self.state - self.data) // self.sample
+        left = available - self.state - self.data
+        return left // self.sample if left >= self.looked else 0
 
 
 def check_memory(recipe: Recipe, engines: Sequence[str], *splits: Split, together: bool = False) -> None:
@@ -71,12 +74,12 @@ def check_memory(recipe: Recipe, engines: Sequence[str], *splits: Split, togethe
     if fitting >= 1:
         remedy = f"Set training.batch_size to at most {fitting}: --set training.batch_size={fitting}"
     else:
-        remedy = "Not even a batch of one sample fits: make the layers smaller, or take fewer samples."
+        remedy = "No batch fits beside it: make the layers smaller, or take fewer samples."
     raise UserError(
         f"not enough memory: this training takes about {size_text(needed.total)}, {size_text(available)} are "
         f"available. Of it, parameters and moments take {size_text(needed.state)}, the data {size_text(needed.data)}, "
         f"a batch of {needed.batch} samples {size_text(needed.batch * needed.sample)}, {size_text(needed.sample)} "
-        f"each.\n  {remedy}"
+        f"each; an evaluation {size_text(needed.looked)}.\n  {remedy}"
     )
 
 
@@ -102,11 +105,11 @@ def needed_memory(recipe: Recipe, engines: Sequence[str], *splits: Split, togeth
     batch = training.batch(sys.maxsize if train.draw is not None and training.batch_size != "full" else len(train))
     numbers = [sample_numbers(network.nodes, engine) for engine in engines] or [0]
     sample = sum(numbers) if together else max(numbers)
-    # An evaluation and a step come after one another: what is above the step's.
     most = max(map(len, splits))
     looked = min(evaluation_batch(network), most) * max(_looked_at(node, "numpy" in engines) for node in network.nodes)
-    looked = max(0, looked - batch * sample)
-    return Needed(item * state, item * (converted + 2 * most * network.classes + looked), max(1, item * sample), batch)
+    return Needed(
+        item * state, item * (converted + 2 * most * network.classes), max(1, item * sample), batch, item * looked
+    )
 
 
 def sample_numbers(nodes: Sequence[Node], engine: str) -> int:

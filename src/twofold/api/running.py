@@ -15,8 +15,9 @@ from twofold.api.building import Overrides, Silent, Watcher, build_engine, few_t
 from twofold.api.evidence import kept_samples, mistakes, previewed
 from twofold.api.failures import diverged
 from twofold.api.needed import check_memory
+from twofold.api.reusing import find_run
 from twofold.api.scoring import evaluation, scorer
-from twofold.api.versions import versions
+from twofold.api.versions import code, versions
 from twofold.arrays import Array
 from twofold.data import Batches, Dataset, Split
 from twofold.engine import Engine
@@ -24,7 +25,8 @@ from twofold.errors import TrainingDivergedError
 from twofold.flow import Flow, as_arrays, flow_batch, measure_flow, recurrent_nodes
 from twofold.recipe import Recipe, load_recipe
 from twofold.runs import EVIDENCE, SCORES, Run, RunWriter, create_run_folder, open_run
-from twofold.training import Outcome, Row, Validation, predictions, train
+from twofold.signals import Signals, as_row
+from twofold.training import Moment, Outcome, Row, Validation, predictions, train
 
 
 def run(
@@ -33,12 +35,15 @@ def run(
     overrides: Overrides = (),
     engines: str | Iterable[str] | None = None,
     out: str | Path | None = None,
+    reuse: bool = False,
     watcher: Watcher | None = None,
 ) -> Run:
     """Train each engine of the recipe on identical data, order, initial weights and masks.
 
     `recipe` is a built-in name, a TOML file or a `Recipe`; `overrides` sets single keys, `{"optimizer.lr": 0.1}`;
     `engines` replaces the recipe's; `out` is a new folder, `runs/NAME-N` where left out.
+    With `reuse` a finished run of the same recipe, data and code, in `out` or else in `runs`, is taken instead of
+    training again; `Run.reused` says so.
 
     Raises `RecipeError`, `UnknownNameError`, `DataError` or `RunFolderError` before anything is trained, and
     `TrainingDivergedError` at the step where the loss stops being finite; what was recorded until then stays in
@@ -52,11 +57,17 @@ def run(
     recipe, dataset = prepare(recipe, watcher)
     check_memory(recipe, recipe.training.engines, *(split for _, split in dataset.splits()))
     fingerprint = dataset.fingerprint
+    if reuse:
+        found = find_run(recipe, fingerprint, out)
+        if found.run:
+            return found.run
+        if found.reason:
+            watcher.note(found.reason)
     dataset = dataset.astype(recipe.training.dtype)
     Batches(recipe, dataset.train)  # refuses what cannot be trained on before there is a folder
     built = {name: build_engine(name, recipe) for name in recipe.training.engines}
     writer = RunWriter(create_run_folder(out, recipe.name), recipe)
-    writer.record |= {"data": _facts(recipe, dataset, fingerprint), "circumstances": _circumstances(built)}
+    writer.record |= {"data": _facts(recipe, dataset, fingerprint), "circumstances": circumstances(built)}
     status = "failed"
     try:
         evidence = kept_samples(recipe, dataset)
@@ -86,6 +97,7 @@ def _train_one(
     batches = Batches(recipe, dataset.train, raw=str(getattr(engine, "device", "cpu")) != "cpu")
     how = evaluation(recipe)
 
+    signals = Signals(engine, recipe.network, batches, dataset.train)
     flows = dict[int, dict[str, Flow]]()
 
     def look(step: int) -> None:
@@ -98,6 +110,9 @@ def _train_one(
         if recipe.training.gradient_flow or row.step == 0:
             look(row.step)
 
+    def closely(moment: Moment) -> None:
+        writer.add_signals(name, map(as_row, signals.of(moment)))
+
     def answer(split: Split) -> Array:
         return np.concatenate([logits for logits, _ in predictions(engine, split, **how)])
 
@@ -107,7 +122,7 @@ def _train_one(
     engine.load(initial_state(recipe))
     before = answer(preview)
     validation = Validation(recipe.training.keep == "best", recipe.training.patience)
-    outcome = train(engine, batches, scorer(recipe, dataset), record, watcher.stepped, validation)
+    outcome = train(engine, batches, scorer(recipe, dataset), record, watcher.stepped, validation, closely)
     if outcome.failure:
         raise diverged(name, outcome.failure, recipe, dataset, writer.folder)
     if outcome.row.step not in flows:
@@ -137,12 +152,13 @@ def _facts(recipe: Recipe, dataset: Dataset, fingerprint: str) -> dict[str, Any]
     }
 
 
-def _circumstances(engines: dict[str, Engine]) -> dict[str, Any]:
+def circumstances(engines: dict[str, Engine]) -> dict[str, Any]:
     """Versions, threads and devices: what a figure was measured with."""
     from threadpoolctl import threadpool_info
 
     facts: dict[str, Any] = {
         "versions": versions("torch" in engines),
+        "code": code(),
         "platform": platform.platform(),
         "processors": os.cpu_count(),
         "blas_threads": max((pool["num_threads"] for pool in threadpool_info()), default=1),

@@ -1,13 +1,19 @@
-"""How a recipe is judged: loss and accuracy on every split, in the way that its training table says."""
+"""How a recipe is judged: loss and accuracy on every split, in the way that its training table says; what its
+network's outputs stand for."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from twofold.arrays import Array
 from twofold.data import Dataset
 from twofold.engine import Engine
 from twofold.numpy_engine import LOSSES
 from twofold.recipe import Recipe
+from twofold.recipe.layers import Softmax
+from twofold.recipe.training import CrossEntropy
 from twofold.training import Evaluate, Score, evaluate, evaluation_batch, judged_splits
 
 
@@ -25,3 +31,21 @@ def scorer(recipe: Recipe, dataset: Dataset) -> Evaluate:
         return {name: evaluate(engine, split, loss, **how) for name, split in splits.items()}
 
     return score
+
+
+def probabilities(recipe: Recipe, outputs: Array) -> Array | None:
+    """From the outputs of the last layer to probabilities, (samples, classes).
+
+    `None` where the outputs are none and stand for none: under the squared error they may leave [0, 1].
+    """
+    if isinstance(recipe.loss, CrossEntropy):  # it applies softmax itself, whatever the last layer is
+        z = outputs.astype(np.float64)
+        e = np.exp(z - z.max(axis=-1, keepdims=True))
+        return e / e.sum(axis=-1, keepdims=True)
+    return outputs.astype(np.float64) if isinstance(recipe.layers[-1], Softmax) else None
+
+
+def measured(recipe: Recipe, outputs: Array) -> tuple[Array, str]:
+    """The outputs as probabilities where they stand for such, else as they are; and the word for what they are."""
+    p = probabilities(recipe, outputs)
+    return (outputs, "output") if p is None else (p, "probability")

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from twofold.api.building import Overrides, Silent, Watcher, build_engine, few_threads, initial_state, prepare
+from twofold.api.building import Overrides, Silent, Watcher, build_engine, few_threads, initial_state
 from twofold.api.needed import check_memory
-from twofold.data import Batches, Split, at_hand, random_data
-from twofold.errors import DataError, UserError
+from twofold.api.samples import found_data
+from twofold.data import Batches
+from twofold.errors import UserError
 from twofold.gradcheck import TOLERANCE, Projection, check_gradients
 from twofold.lockstep import Mode, Verdict, compare
 from twofold.recipe import Recipe, load_recipe
@@ -90,7 +91,9 @@ def verify(
     exact = {"training.dtype": dtype, "training.autocast": "none", "training.compile": False}
     recipe = load_recipe(load_recipe(recipe, overrides), exact)
     watcher = watcher or Silent()
-    recipe, train, data = _samples(recipe, watcher)
+    size = recipe.training.batch_size
+    recipe, dataset, data = found_data(recipe, watcher, RANDOM_BATCHES * (32 if size == "full" else size))
+    train = dataset.train
     check_memory(recipe, ("numpy", "torch"), train, together=True)
     batches = Batches(recipe, train, steps)
     initial = initial_state(recipe)
@@ -100,21 +103,6 @@ def verify(
         verdict = compare(first, second, initial, batches, tolerance or TOLERANCES[dtype], mode, watcher.stepped)
     projections = check_gradients(first, initial, next(iter(batches))) if dtype == "float64" else []
     return Verification(recipe.name, mode, dtype, data, verdict, tuple(projections))
-
-
-def _samples(recipe: Recipe, watcher: Watcher) -> tuple[Recipe, Split, str]:
-    """Training samples, real where they are at hand."""
-    if at_hand(recipe.data):
-        recipe, dataset = prepare(recipe, watcher)
-        return recipe, dataset.train, "real"
-    if None in recipe.network.input_shape:
-        path = getattr(recipe.data, "path", "the file")
-        raise DataError(
-            f"no file {path}, and how many features it holds is not known; put it there, or name them: "
-            '--set \'data.features=["a", "b"]\''
-        )
-    size = recipe.training.batch_size
-    return recipe, random_data(recipe, RANDOM_BATCHES * (32 if size == "full" else size)).train, "random"
 
 
 def _check_arguments(steps: int, mode: str, dtype: str, tolerance: float | None) -> None:

@@ -11,9 +11,17 @@ from typing import Annotated
 
 import typer
 
+from twofold.cli.evaluate import EXAMPLE as EVALUATE_EXAMPLE
+from twofold.cli.evaluate import evaluate
 from twofold.cli.output import JsonOption, QuietOption, complain, print_json
+from twofold.cli.predict import EXAMPLE as PREDICT_EXAMPLE
+from twofold.cli.predict import predict
 from twofold.cli.study import EXAMPLE as STUDY_EXAMPLE
 from twofold.cli.study import study
+from twofold.cli.walk import EXAMPLE as WALK_EXAMPLE
+from twofold.cli.walk import walk
+from twofold.cli.weights import EXAMPLE as WEIGHTS_EXAMPLE
+from twofold.cli.weights import weights
 from twofold.errors import TwofoldError
 
 app = typer.Typer(
@@ -93,6 +101,10 @@ def run(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="A new folder for the run; `runs/NAME-N` where left out.")
     ] = None,
+    reuse: Annotated[
+        bool,
+        typer.Option("--reuse", help="Take a finished run of the same recipe, data and code where there is one."),
+    ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -108,14 +120,16 @@ def run(
         views.print_note(note)
     try:
         with progress.shown(not (quiet or as_json)) as watcher:
-            result = train(loaded, engines=engines, out=out, watcher=watcher)
-            report = write_report(result)
+            result = train(loaded, engines=engines, out=out, reuse=reuse, watcher=watcher)
+            report = result.report if result.reused and result.report.is_file() else write_report(result)
     except KeyboardInterrupt as interrupt:
         complain("; ".join(["interrupted", *getattr(interrupt, "__notes__", [])]))
         raise typer.Exit(130) from None
     if as_json:
-        print_json(result.to_json())
+        print_json(result.to_json() | ({"reused": result.reused} if reuse else {}))
     elif not quiet:
+        if result.reused:
+            views.print_note(f"nothing was trained: {result.path} has the same recipe, data and code")
         views.print_results(result, report)
 
 
@@ -159,7 +173,11 @@ def verify(
     raise typer.Exit(0 if found.passed else 1)
 
 
+app.command(epilog=WALK_EXAMPLE)(walk)
 app.command(epilog=STUDY_EXAMPLE)(study)
+app.command(epilog=PREDICT_EXAMPLE, context_settings={"ignore_unknown_options": True})(predict)
+app.command(epilog=EVALUATE_EXAMPLE)(evaluate)
+app.command(epilog=WEIGHTS_EXAMPLE)(weights)
 
 
 @app.command(epilog="Example: `twofold report runs/digits-1`")

@@ -88,6 +88,10 @@ class Bars:
         loss, accuracy = getattr(row, f"{split}_loss"), getattr(row, f"{split}_accuracy")
         self._progress.update(self._task, completed=row.step, scores=f"{split} loss {loss:.4f} accuracy {accuracy:.4f}")
 
+    def note(self, text: str) -> None:
+        """Above the bar."""
+        self._progress.console.print(noted(text))
+
 
 class StudyBars(Bars):
     """One bar for the points of a study: those that were there before say nothing about how long a point takes."""
@@ -100,10 +104,6 @@ class StudyBars(Bars):
         """The bar moves on."""
         assert self._task is not None
         self._progress.update(self._task, completed=done, scores=words)
-
-    def note(self, text: str) -> None:
-        """Above the bar."""
-        self._progress.console.print(noted(text))
 
 
 class Notes(Unwatched):

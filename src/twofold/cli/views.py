@@ -151,9 +151,14 @@ def print_results(run: Run, report: Path) -> None:
             for measure in ("accuracy", "loss")
             for split in ("train", "validation", "test")
         ]
-        table.add_row(engine, *scores, f"{result['seconds']:.2f}", f"{result['seconds'] / result['steps'] * 1e6:.0f}")
+        table.add_row(engine, *scores, f"{result['seconds']:.2f}", _microseconds(result))
     Console(width=max(console.width, RESULT_WIDTH)).print(table)
     console.print(Text(f"report: {report}"), soft_wrap=True)
+
+
+def _microseconds(result: Mapping[str, Any]) -> str:
+    """A step; none was taken where weights were loaded."""
+    return f"{result['seconds'] / result['steps'] * 1e6:.0f}" if result["steps"] else "–"
 
 
 def print_study(result: StudyResult) -> None:

@@ -46,6 +46,26 @@ class Chunk:
 
 
 @final
+class Masks:
+    """What each dropout layer of a recipe keeps, as a function of the step."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.seed = recipe.training.seed
+        self.drops = {
+            node.name: (node.spec.p, tuple(size or 1 for size in shape))
+            for node in recipe.network.nodes
+            if isinstance(node.spec, Dropout) and (shape := node.spec.mask_shape(node.input_shape))
+        }
+
+    def __call__(self, step: int, samples: int) -> dict[str, Array]:
+        """Booleans (samples, *sample) by the layer's name."""
+        return {
+            name: stream(self.seed, f"dropout {name}", step).random((samples, *shape), dtype=np.float32) >= p
+            for name, (p, shape) in self.drops.items()
+        }
+
+
+@final
 class Batches:
     """The batches of a recipe's training on the samples of `train`.
 
@@ -75,11 +95,7 @@ class Batches:
         self.vary = Augmenter(recipe.augmentation, self.seed, train, length) if recipe.augmentation.any else None
         self.ema = partial(averaging, training.ema)
         self.rate = learning_rate(recipe.schedule, recipe.optimizer.lr, length, self.steps_per_epoch)
-        self.drops = {
-            node.name: (node.spec.p, tuple(size or 1 for size in shape))
-            for node in recipe.network.nodes
-            if isinstance(node.spec, Dropout) and (shape := node.spec.mask_shape(node.input_shape))
-        }
+        self.masks = Masks(recipe)
 
     def __len__(self) -> int:
         return self.steps
@@ -140,13 +156,6 @@ class Batches:
         if self.raw:
             return x
         return x.astype(self.dtype, copy=False) if self.scaling is None else self.scaling.apply(x)
-
-    def masks(self, step: int, samples: int) -> dict[str, Array]:
-        """What each dropout layer keeps at a step."""
-        return {
-            name: stream(self.seed, f"dropout {name}", step).random((samples, *shape), dtype=np.float32) >= p
-            for name, (p, shape) in self.drops.items()
-        }
 
 
 def _check_batch_of_one(recipe: Recipe, samples: int, size: int) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -117,29 +119,26 @@ def _classes(folder: Path, faults: list[str]) -> Classes:
 
 def _decoded(spec: Images, parts: dict[str, Classes], progress: Progress) -> dict[str, Labelled]:
     """Every image as bytes, beside the number of its class in `train`."""
-    import PIL.Image
-
     numbers = {name: number for number, name in enumerate(parts["train"])}
+    shape = (spec.channels, *pair(spec.size))
     arrays: dict[str, Labelled] = {}
     faults: list[str] = []
-    images = sum(len(files) for classes in parts.values() for files in classes.values())
+    count = sum(len(files) for classes in parts.values() for files in classes.values())
     height, width = pair(spec.size)
     each = COPIES * spec.channels * height * width
     remedy = f"Set data.size lower, or take fewer: one takes about {each} bytes."
-    check_room(f"{spec.path}: {images} images of {height} x {width} pixels", images * each, remedy)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of damaged remarks in a file whose pixels are whole
-        warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
+    check_room(f"{spec.path}: {count} images of {height} x {width} pixels", count * each, remedy)
+    with guarded():
         for part, classes in parts.items():
             files = [(file, numbers[name]) for name, files in classes.items() for file in files]
-            x = np.empty((len(files), spec.channels, *pair(spec.size)), np.uint8)
+            x = np.empty((len(files), *shape), np.uint8)
             for at, (file, _) in enumerate(files):
                 if at % 100 == 0:
                     progress(f"decoding {part}", at, len(files))
                 try:
-                    x[at] = _image(file, spec)
+                    x[at] = decoded(file, shape)
                 except Exception as error:  # on damaged files, decoders raise whatever they stumble over
-                    faults.append(f"{file}: {_rule(error)}")
+                    faults.append(f"{file}: {image_rule(error)}")
             progress(f"decoding {part}", len(files), len(files))
             # Files lie class by class: shuffled once, the first few are samples of them all.
             order = stream(spec.seed, f"files of {part}").permutation(len(files))
@@ -148,16 +147,33 @@ def _decoded(spec: Images, parts: dict[str, Classes], progress: Progress) -> dic
     return arrays
 
 
-def _image(file: Path, spec: Images) -> Array:
-    """One image as bytes (channels, height, width)."""
+@contextmanager
+def guarded() -> Iterator[None]:
+    """While images are decoded: what threatens the memory is an error, remarks in a whole file are nothing."""
+    import PIL.Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
+        yield
+
+
+def decoded(file: Path, shape: tuple[int, int, int]) -> Array:
+    """One image as bytes of the shape (channels, height, width)."""
+    from PIL import Image
+
+    channels, height, width = shape
+    plain = upright(file).convert("L" if channels == 1 else "RGB")
+    pixels = np.asarray(plain.resize((width, height), Image.Resampling.BILINEAR))
+    return pixels.reshape(height, width, channels).transpose(2, 0, 1)
+
+
+def upright(file: Path) -> Any:
+    """An image of Pillow's, turned as the camera says, of 8 bits a channel."""
     from PIL import Image, ImageOps
 
-    height, width = pair(spec.size)
     with Image.open(file, formats=FORMATS) as opened:
-        upright = _eight_bits(ImageOps.exif_transpose(opened))
-    plain = upright.convert("L" if spec.channels == 1 else "RGB")
-    pixels = np.asarray(plain.resize((width, height), Image.Resampling.BILINEAR))
-    return pixels.reshape(height, width, spec.channels).transpose(2, 0, 1)
+        return _eight_bits(ImageOps.exif_transpose(opened))
 
 
 def _eight_bits(image: Any) -> Any:
@@ -178,7 +194,8 @@ class _RefusedError(Exception):
     """A rule that an image breaks."""
 
 
-def _rule(error: Exception) -> str:
+def image_rule(error: Exception) -> str:
+    """The rule that a file breaks which could not be decoded."""
     from PIL import Image, UnidentifiedImageError
 
     match error:

@@ -77,11 +77,15 @@ def palindrome(halves: Array, length: int) -> Array:
 def encoded(halves: Array, length: int, encoding: str) -> tuple[Array, Array]:
     """What a network is given, and the last digit as int64, (samples,)."""
     digits = palindrome(halves, length)
-    inputs, target = digits[:, :-1], digits[:, -1].astype(np.int64)
+    return encoded_digits(digits[:, :-1], encoding), digits[:, -1].astype(np.int64)
+
+
+def encoded_digits(digits: Array, encoding: str) -> Array:
+    """How digits (samples, steps) enter a network."""
     if encoding == "one_hot":
-        return np.eye(DIGITS, dtype=np.float32)[inputs], target
-    x = inputs.astype(np.float32)
-    return (x if encoding == "index" else x[..., None]), target
+        return np.eye(DIGITS, dtype=np.float32)[digits]
+    x = digits.astype(np.float32)
+    return x if encoding == "index" else x[..., None]
 
 
 def _train(spec: Palindromes, draw: Draw) -> Split:

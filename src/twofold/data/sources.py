@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from twofold.data.dataset import Dataset, Split, check_finite, hold_out
+from twofold.data.dataset import Dataset, Split, checked, hold_out
 from twofold.data.folders import load_images
 from twofold.data.images import load_published, published_at_hand
 from twofold.data.palindromes import load_palindromes
@@ -48,7 +48,7 @@ def load_data(spec: DataSpec, progress: Progress = _silent) -> Dataset:
     """
     _check_samples(spec)
     dataset = _load(spec, progress)
-    check_finite(dataset, getattr(spec, "path", getattr(spec, "source", "data")))
+    checked(dataset, getattr(spec, "path", getattr(spec, "source", "data")))
     return dataset.standardized(spec.standardize)
 
 

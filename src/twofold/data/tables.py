@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from twofold.arrays import Array
 from twofold.data.dataset import Dataset, hold_out
 from twofold.data.room import check_room
 from twofold.errors import DataError, did_you_mean
@@ -21,18 +23,9 @@ TABLE = 12
 
 def load_csv(spec: Csv) -> Dataset:
     """Read, check, split. Raises `DataError` with up to ten faults, each as `file:line: column`."""
-    import pandas as pd
-
-    header, rows = _read(spec)
-    features = _columns(spec, header)
-    table = pd.DataFrame(
-        [cells for _, cells in rows], columns=pd.Index(header), index=[line for line, _ in rows], dtype=str
-    )
-    faults = [fault for column in features for fault in _number_faults(table[column])]
-    faults += [(line, spec.label, "is empty; give every sample a class") for line in _empty(table[spec.label])]
-    if faults:
-        raise DataError(_listed(spec.path, faults))
-    x = np.stack([table[column].astype(np.float64).to_numpy() for column in features], axis=1)
+    table = _table(spec)
+    features = _columns(spec, list(table.columns))
+    x = _numbers(spec, table, features, _empty(table[spec.label]))
     classes = tuple(sorted(table[spec.label].unique(), key=_class_order))
     _check_classes(spec, table, classes)
     numbers = {name: index for index, name in enumerate(classes)}
@@ -42,6 +35,41 @@ def load_csv(spec: Csv) -> Dataset:
     except DataError as error:
         raise DataError(f"{spec.path}: column `{spec.label}`: {error}") from None
     return Dataset(dataset.train, dataset.validation, dataset.test, classes, features)
+
+
+def read_rows(spec: Csv, features: tuple[str, ...]) -> tuple[Array, list[int], list[str] | None]:
+    """The feature columns of a file, wherever they stand in it; the line of each row; the labels where it has them.
+
+    Raises `DataError` where a feature is missing or no finite number. Columns that are no feature may hold anything.
+    """
+    table = _table(spec)
+    for name in features:
+        if name not in table.columns:
+            raise DataError(
+                f"{spec.path}:1: no column `{name}`, a feature of the network; {did_you_mean(name, table.columns)}"
+            )
+    labels = table[spec.label].tolist() if spec.label in table.columns else None
+    return _numbers(spec, table, features), table.index.tolist(), labels
+
+
+def _table(spec: Csv) -> Any:
+    """The cells as text, by column and line."""
+    import pandas as pd
+
+    header, rows = _read(spec)
+    return pd.DataFrame(
+        [cells for _, cells in rows], columns=pd.Index(header), index=[line for line, _ in rows], dtype=str
+    )
+
+
+def _numbers(spec: Csv, table: Any, features: tuple[str, ...], unlabelled: Sequence[int] = ()) -> Array:
+    """The features, (rows, features). Raises `DataError` with the cells that are no numbers, and the lines without a
+    label."""
+    faults = [fault for column in features for fault in _number_faults(table[column])]
+    faults += [(line, spec.label, "is empty; give every sample a class") for line in unlabelled]
+    if faults:
+        raise DataError(_listed(spec, faults))
+    return np.stack([table[column].astype(np.float64).to_numpy() for column in features], axis=1)
 
 
 def _read(spec: Csv) -> tuple[list[str], list[tuple[int, list[str]]]]:
@@ -128,13 +156,14 @@ def _number_rule(text: str) -> str:
     return f'must be a number; got "{text[:60]}"{comma}'
 
 
-def _listed(path: str, faults: list[tuple[int, str, str]]) -> str:
+def _listed(spec: Csv, faults: list[tuple[int, str, str]]) -> str:
     faults = sorted(faults, key=lambda fault: fault[0])
-    lines = [f"{path}:{line}: column `{column}` {rule}" for line, column, rule in faults[:MOST_FAULTS]]
+    lines = [f"{spec.path}:{line}: column `{column}` {rule}" for line, column, rule in faults[:MOST_FAULTS]]
     more = len(faults) - MOST_FAULTS
     if more > 0:
         lines.append(f"and {more} more")
-    if len({line for line, _, _ in faults}) > 1 and len({column for _, column, _ in faults}) == 1:
+    one_column = len({line for line, _, _ in faults}) > 1 and len({column for _, column, _ in faults}) == 1
+    if one_column and not spec.features:
         lines.append("Where this column is no feature, name the features: data.features = [...]")
     return "\n".join(lines)
 

@@ -195,9 +195,10 @@ class NumpyEngine:
             gradients |= {f"{name}.{parameter}": gradient for parameter, gradient in grads.items()}
             dy = dy if dx is None else dx
         ordered = {name: gradients[name] for name in self.layout.shapes}
-        signals, through_time = (dict(reversed(found.items())) for found in (signals, through_time))
+        signals = dict(reversed(signals.items()))
         held = dict(zip(self.names, held_bytes(caches, beside=self._weights), strict=True))
-        return Trace(dict(zip(self.names, outputs, strict=True)), loss, signals, ordered, held, through_time)
+        given = dict(zip(self.names, outputs, strict=True))
+        return Trace(given, loss, signals, ordered, held, dict(reversed(through_time.items())))
 
     def predict(self, x: Array) -> Array:
         """The logits in evaluation mode, of the averaged weights where the recipe has them."""

@@ -13,6 +13,7 @@ from twofold.recipe.data import Data
 from twofold.recipe.fit import misfits
 from twofold.recipe.layers import Layer
 from twofold.recipe.network import Network, infer, notes
+from twofold.recipe.shown import recipe_html
 from twofold.recipe.training import (
     Constant,
     CrossEntropy,
@@ -72,3 +73,6 @@ class Recipe(Part):
     def notes(self) -> list[str]:
         """What is allowed and yet seldom meant, one sentence each."""
         return notes(self.data, self.layers, self.loss)
+
+    def _repr_html_(self) -> str:
+        return recipe_html(self.title or self.name, self.network, self.notes)

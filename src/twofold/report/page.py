@@ -35,6 +35,7 @@ from twofold.report.plane import MOST_POINTS, plane_picture
 from twofold.report.template import Filled, filled
 from twofold.report.text import SPLITS, moment, of_data
 from twofold.report.through_time import flow_picture
+from twofold.report.walk import chapter
 from twofold.runs import REPORT, Run, open_run, write_whole
 
 
@@ -55,7 +56,7 @@ def write_report(run: Run | str | Path, image: int | None = None) -> Path:
 
 def render(run: Run, image: int | None = None) -> Filled:
     """The page and its figures."""
-    return filled("page.html.jinja", {**_facts(run), **_figures(run, image)})
+    return filled("page.html.jinja", {**_facts(run), **_figures(run, image), "walk": chapter(run)})
 
 
 def _facts(run: Run) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from twofold.report.along import bounded, value_words
 from twofold.report.study_pictures import study_pictures
-from twofold.report.template import filled
+from twofold.report.template import Filled, filled
 from twofold.report.text import ENGINES, joined, loss_text, moment, plural, seconds, share
 from twofold.runs import write_whole
 from twofold.study import StudyResult, cell, metric_name, open_study
@@ -41,8 +41,13 @@ def write_study_report(study: StudyResult | str | Path) -> Path:
     Raises `StudyError` for a folder that is missing or damaged.
     """
     study = study if isinstance(study, StudyResult) else open_study(study)
-    write_whole(study.report, filled("study.html.jinja", _facts(study)).html.encode())
+    write_whole(study.report, render_study(study).html.encode())
     return study.report
+
+
+def render_study(study: StudyResult) -> Filled:
+    """The page and its figures."""
+    return filled("study.html.jinja", _facts(study))
 
 
 def _facts(result: StudyResult) -> dict[str, Any]:

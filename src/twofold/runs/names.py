@@ -3,11 +3,12 @@
 FORMAT = 2
 """Of the folder; one that a newer Twofold wrote is refused by name, not guessed at."""
 ENGINES = ("numpy", "torch")
-RECIPE, RECORD, HISTORY, TIMES, EVIDENCE, REPORT = (
+RECIPE, RECORD, HISTORY, TIMES, SIGNALS, EVIDENCE, REPORT = (
     "recipe.toml",
     "record.json",
     "history.csv",
     "times.csv",
+    "signals.csv",
     "evidence.safetensors",
     "report.html",
 )
@@ -26,3 +27,5 @@ HISTORY_COLUMNS = (
 )
 TIME_COLUMNS = ("engine", "step", "seconds")
 """Apart from the history, which is then the same whenever the recipe is run again."""
+SIGNAL_COLUMNS = ("engine", "step", "layer", "part", "weight", "gradient", "update", "dead", "saturated")
+"""A line a parameter, with norms, or an activation, with shares of its units: see `twofold.signals.Signal`."""

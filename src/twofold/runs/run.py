@@ -13,9 +13,20 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from twofold.arrays import Arrays
-from twofold.errors import RunFolderError
+from twofold.errors import RunFolderError, TwofoldError
 from twofold.recipe import Recipe, loads
-from twofold.runs.names import ENGINES, EVIDENCE, FORMAT, HISTORY, RECIPE, RECORD, REPORT, TIMES
+from twofold.runs.names import (
+    ENGINES,
+    EVIDENCE,
+    FORMAT,
+    HISTORY,
+    RECIPE,
+    RECORD,
+    REPORT,
+    SIGNAL_COLUMNS,
+    SIGNALS,
+    TIMES,
+)
 from twofold.runs.record import Record
 from twofold.runs.tensors import read_tensors
 from twofold.runs.whole import seal
@@ -30,6 +41,8 @@ class Run:
 
     path: Path
     record: Mapping[str, Any]
+    reused: bool = False
+    """Whether it was there already and was taken instead of a training: `twofold.run(..., reuse=True)`."""
 
     @property
     def name(self) -> str:
@@ -62,6 +75,15 @@ class Run:
         import pandas as pd
 
         return pd.read_csv(self.path / HISTORY).merge(pd.read_csv(self.path / TIMES), on=["engine", "step"], how="left")
+
+    @cached_property
+    def signals(self) -> pd.DataFrame:
+        """Norms of parameters, gradients and updates, and shares of sleeping units; of an older folder without rows."""
+        import pandas as pd
+
+        if SIGNALS not in self.record["files"]:
+            return pd.DataFrame(columns=list(SIGNAL_COLUMNS))
+        return pd.read_csv(self.path / SIGNALS, dtype={"layer": str, "part": str})
 
     def weights(self, engine: str) -> Arrays:
         """The trained parameters by PyTorch's names."""
@@ -147,3 +169,11 @@ def _check_format(path: str | Path, record: object) -> None:
 
 def _cell(value: float | int | None) -> str:
     return "" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def peek_recipe(path: str | Path) -> Recipe | None:
+    """The recipe of a run folder that is not opened, hence not verified; `None` where none can be read there."""
+    try:
+        return loads((Path(path) / RECIPE).read_text("utf-8"), str(path))
+    except (OSError, ValueError, TwofoldError):
+        return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, final
@@ -13,7 +13,17 @@ from typing import Any, final
 from twofold.arrays import Arrays
 from twofold.errors import RunFolderError
 from twofold.recipe import Recipe, dump
-from twofold.runs.names import FORMAT, HISTORY, HISTORY_COLUMNS, RECIPE, RECORD, TIME_COLUMNS, TIMES
+from twofold.runs.names import (
+    FORMAT,
+    HISTORY,
+    HISTORY_COLUMNS,
+    RECIPE,
+    RECORD,
+    SIGNAL_COLUMNS,
+    SIGNALS,
+    TIME_COLUMNS,
+    TIMES,
+)
 from twofold.runs.whole import seal, write_whole
 
 
@@ -42,7 +52,7 @@ class _Lines:
 
 @final
 class RunWriter:
-    """A run folder in the making. Every file but the two that grow is written whole or not at all."""
+    """A run folder in the making. Every file but the three that grow is written whole or not at all."""
 
     def __init__(self, folder: Path, recipe: Recipe) -> None:
         self.folder = folder
@@ -59,7 +69,8 @@ class RunWriter:
         self._write_record()
         self._history = _Lines(folder / HISTORY, HISTORY_COLUMNS)
         self._times = _Lines(folder / TIMES, TIME_COLUMNS)
-        self._files += [HISTORY, TIMES]
+        self._signals = _Lines(folder / SIGNALS, SIGNAL_COLUMNS)
+        self._files += [HISTORY, TIMES, SIGNALS]
 
     def write(self, name: str, content: bytes) -> None:
         """A file of the run, whole or not at all."""
@@ -71,6 +82,12 @@ class RunWriter:
         line = {"engine": engine, **values}
         self._history.add(tuple(line[column] for column in HISTORY_COLUMNS))
         self._times.add(tuple(line[column] for column in TIME_COLUMNS))
+
+    def add_signals(self, engine: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Lines of the signals of one moment, by column."""
+        for values in rows:
+            line = {"engine": engine, **values}
+            self._signals.add(tuple(line[column] for column in SIGNAL_COLUMNS))
 
     def save(self, name: str, arrays: Arrays) -> None:
         """Arrays by name, as safetensors."""
@@ -84,6 +101,7 @@ class RunWriter:
         try:
             self._history.close()
             self._times.close()
+            self._signals.close()
         except OSError:
             status = "failed"  # what is on the disk is sealed below; what is not is lost
         self.record |= {"status": status, "finished": _now(), **facts}

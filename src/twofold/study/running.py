@@ -49,9 +49,6 @@ class Unwatched(Silent):
     def finished(self, done: int, words: str) -> None:
         """Nothing."""
 
-    def note(self, text: str) -> None:
-        """Nothing."""
-
 
 def run_study(
     source: str | Path | Recipe,

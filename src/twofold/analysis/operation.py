@@ -1,0 +1,62 @@
+"""An operation of a layer: its equation, the shapes that it takes through, and how much work it is."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from twofold.recipe import Shape
+
+Size = int | str
+"""A number, or the letter that stands for it."""
+
+Lines = list[tuple[str, str]]
+"""An equation and the shapes that it takes through, each."""
+
+
+class Operation(NamedTuple):
+    """One line of the way forward or back."""
+
+    equation: str
+    shapes: str
+    gives: str = ""
+    """What it ends in: `y`, `dx`, or the parameter whose gradient it is; empty where the next line goes on with it."""
+    multiply_adds: int = 0
+    """Of its matrix product: each weight once a row. Work element by element counts none; nor does a batch of N."""
+    timed: bool = False
+    """Whether it is done anew at every step of time."""
+
+
+Operations = list[Operation]
+
+
+def shape(n: Size | None, sizes: Shape) -> str:
+    """`(N, 1, 28, 28)`, or with the batch as a number; `?` is a size that waits for the data."""
+    texts = ([] if n is None else [str(n)]) + ["?" if size is None else str(size) for size in sizes]
+    return f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"
+
+
+def times(n: Size, *sizes: Size | None) -> Size:
+    """`N·28·28`; a number where all are numbers."""
+    if isinstance(n, int) and all(isinstance(size, int) for size in sizes):
+        return math.prod((n, *(size for size in sizes if isinstance(size, int))))
+    return "·".join("?" if size is None else str(size) for size in (n, *sizes))
+
+
+def product(
+    equation: str,
+    rows: Size,
+    inner: Size,
+    columns: Size,
+    gives: str = "",
+    *,
+    bias: bool = False,
+    copies: int = 1,
+    timed: bool = False,
+) -> Operation:
+    """A matrix product, `(rows, inner) · (inner, columns) + (columns,) → (rows, columns)`, `copies` times."""
+    plus = f" + ({columns},)" if bias else ""
+    sizes = [size for size in (rows, inner, columns) if isinstance(size, int)]
+    work = copies * math.prod(sizes) if len(sizes) == 3 else 0
+    shapes = f"({rows}, {inner}) · ({inner}, {columns}){plus} → ({rows}, {columns})"
+    return Operation(equation, shapes, gives, work, timed)

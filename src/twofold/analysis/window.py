@@ -1,0 +1,89 @@
+"""One output pixel of a convolution, worked out by hand: the window's numbers times the kernel's, plus the bias."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from twofold.arrays import Array, Arrays, gap
+from twofold.recipe import Node
+from twofold.recipe.layers import Conv2d
+
+
+@dataclass(frozen=True)
+class Window:
+    """y[o, i, j] = b[o] + Σ_c Σ_uv window[c, u, v] · kernel[o, c, u, v], for one sample."""
+
+    layer: str
+    channel: int
+    """o, the channel of the output with the largest |y| at this place."""
+    place: tuple[int, int]
+    """i and j: the middle of the output."""
+    inputs: int
+    """How many channels the window has."""
+    shown: int
+    """c, the channel of the input that adds most to the sum."""
+    corner: tuple[int, int]
+    """Row and column of the window's first number in the input; negative in the padding."""
+    window: Array
+    """The numbers of channel c under the kernel, (height, width)."""
+    inside: Array
+    """False where the window lies in the padding, whose numbers are 0."""
+    kernel: Array
+    """(height, width)."""
+    part: float
+    """Σ window · kernel of channel c."""
+    rest: float
+    """The same of all other channels together."""
+    bias: float
+    outputs: Mapping[str, float]
+    """y[o, i, j] as each engine has it."""
+
+    @property
+    def total(self) -> float:
+        """The sum, in float64."""
+        return self.part + self.rest + self.bias
+
+    @property
+    def gap(self) -> float:
+        """The largest distance of an engine's y from the sum, as `twofold.arrays.gap` measures it."""
+        return max(gap(np.array(self.total), np.array(y)) for y in self.outputs.values())
+
+
+def window_of(node: Node, x: Array, parameters: Arrays, outputs: Mapping[str, Array]) -> Window:
+    """The sum behind one pixel; `x` is the input of one sample, (channels, height, width), `outputs` what it became."""
+    spec = node.spec
+    assert isinstance(spec, Conv2d)
+    y = next(iter(outputs.values()))
+    i, j = y.shape[1] // 2, y.shape[2] // 2
+    o = int(np.abs(y[:, i, j]).argmax())
+    kernels = parameters[f"{node.name}.weight"][o].astype(np.float64)
+    kernel, stride, padding, dilation = spec.window
+    rows, columns = (
+        place * step - pad + np.arange(size) * spread
+        for place, step, pad, size, spread in zip((i, j), stride, padding, kernel, dilation, strict=True)
+    )
+    inside = np.logical_and.outer((rows >= 0) & (rows < x.shape[1]), (columns >= 0) & (columns < x.shape[2]))
+    first = o // (spec.channels // spec.groups) * len(kernels)
+    seen = x[first : first + len(kernels), rows.clip(0, x.shape[1] - 1)][:, :, columns.clip(0, x.shape[2] - 1)]
+    seen = np.where(inside, seen, 0).astype(np.float64)
+    parts = (seen * kernels).sum(axis=(1, 2))
+    c = int(np.abs(parts).argmax())
+    bias = float(parameters[f"{node.name}.bias"][o]) if spec.bias else 0.0
+    return Window(
+        layer=node.name,
+        channel=o,
+        place=(i, j),
+        inputs=len(kernels),
+        shown=first + c,
+        corner=(int(rows[0]), int(columns[0])),
+        window=seen[c],
+        inside=inside,
+        kernel=kernels[c],
+        part=float(parts[c]),
+        rest=float(parts.sum() - parts[c]),
+        bias=bias,
+        outputs={engine: float(each[o, i, j]) for engine, each in outputs.items()},
+    )

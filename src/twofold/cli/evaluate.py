@@ -1,0 +1,107 @@
+"""`twofold evaluate`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from twofold.cli.output import JsonOption, print_json
+from twofold.cli.predict import EngineOption, RunArgument
+
+if TYPE_CHECKING:
+    from twofold.api import Evaluation
+
+EXAMPLE = "Example: `twofold evaluate runs/digits-1 --confusion`"
+WORST = 5
+"""Mistakes that are named."""
+
+
+class SplitChoice(StrEnum):
+    """What `--split` takes."""
+
+    train = "train"
+    validation = "validation"
+    test = "test"
+
+
+def evaluate(
+    run: RunArgument,
+    split: Annotated[
+        SplitChoice | None,
+        typer.Option(help="Of the recipe's data; those held out where left out.", show_default=False),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH", help="Other samples: a CSV file with the label's column, or a folder of images by class."
+        ),
+    ] = None,
+    engine: EngineOption = None,
+    confusion: Annotated[
+        bool, typer.Option("--confusion", help="Also show which classes are taken for which.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge the trained networks again. Exit status 1 when the recorded scores are not found again."""
+    from twofold.api import evaluate as judge
+    from twofold.cli import progress
+
+    with progress.shown(not as_json) as watcher:
+        found = judge(run, split=split, data=data, engines=engine, watcher=watcher)
+    if as_json:
+        print_json(found.to_json(confusion))
+    else:
+        _print(found, confusion)
+    raise typer.Exit(1 if found.agrees is False else 0)
+
+
+def _print(found: Evaluation, confusion: bool) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    from twofold.cli.views import console
+
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("engine")
+    for heading in ("accuracy", "loss", *(("recorded", "recorded") if found.recorded else ())):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for engine, score in found.scores.items():
+        kept = [found.recorded[engine].score] if engine in found.recorded else []
+        table.add_row(engine, *(f"{value:.6g}" for s in (score, *kept) for value in (s.accuracy, s.loss)))
+    console.print(Text(f"{found.data}: {len(found.target):,} samples"), table)
+    if found.recorded:
+        wrong = [engine for engine, recorded in found.recorded.items() if not recorded.agrees]
+        said = "[red]not the recorded scores[/]: " + ", ".join(wrong) if wrong else "[green]the recorded scores[/]"
+        console.print(said)
+    if confusion:
+        for engine in found.scores:
+            _print_confusion(found, engine)
+
+
+def _print_confusion(found: Evaluation, engine: str) -> None:
+    """Rows are true classes; then the most frequent mistakes."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from twofold.analysis import Confusion
+    from twofold.cli.views import console
+
+    counts = found.confusion(engine)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column(f"{engine}: true class")
+    for name in found.classes:
+        table.add_column(Text(name), justify="right", no_wrap=True)
+    for name, row in zip(found.classes, counts.tolist(), strict=True):
+        table.add_row(Text(name), *map(str, row))
+    width = max(console.width, 20 + sum(3 + max(len(name), 5) for name in found.classes))
+    Console(width=width).print(table)
+    for mistake in Confusion((engine,), found.classes, counts).worst(WORST):
+        console.print(
+            Text(f"{mistake.count:,} of {mistake.samples:,} `{mistake.true}` are taken for `{mistake.taken}`")
+        )

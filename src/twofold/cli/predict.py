@@ -1,0 +1,123 @@
+"""`twofold predict`."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from twofold.cli.output import JsonOption, print_json
+from twofold.errors import UserError
+
+if TYPE_CHECKING:
+    from twofold.api import Answers
+
+EXAMPLE = "Example: `twofold predict runs/digits-1 drawing.png`, `twofold predict runs/palindrome-1 12321`"
+MOST_SAMPLES = 40
+"""So many are printed; the rest are counted."""
+
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+
+
+class EngineOfRun(StrEnum):
+    """What `--engine` takes where a run has been trained."""
+
+    numpy = "numpy"
+    torch = "torch"
+
+
+EngineOption = Annotated[
+    EngineOfRun | None, typer.Option(help="Which engine; all of the run's where left out.", show_default=False)
+]
+
+
+def predict(
+    run: RunArgument,
+    samples: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SAMPLE...",
+            help="Image files or folders of images; CSV files, or rows as `5.1,3.5`; points as `0.5,1.2`; palindromes, "
+            "whole or without their last digit: whatever the network was trained on.",
+        ),
+    ],
+    engine: EngineOption = None,
+    table: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Also write a line a sample and engine to a new file.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask the trained networks about new samples: class, probability, runner-up, and how far the engines are apart."""
+    from twofold.api import predict as ask
+    from twofold.cli import views
+
+    _check_words(samples)
+    if table is not None and table.exists():
+        raise UserError(f"{table} exists; choose another --csv")
+    answers = ask(run, samples, engines=engine)
+    if table is not None:
+        _write(table, answers.rows())
+    if as_json:
+        print_json(answers.to_json())
+    else:
+        _print(answers)
+        for note in answers.notes:
+            views.print_note(note)
+
+
+def _check_words(samples: Sequence[str]) -> None:
+    """A point may begin with a minus sign, so that this command looks for options that it does not know itself."""
+    for word in samples:
+        if word.startswith("-") and not word[1:2].isdigit() and word[1:2] != ".":
+            raise UserError(f"no option `{word}`; `twofold predict --help` lists all")
+
+
+def _write(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    from twofold.runs import write_whole
+
+    text = io.StringIO()
+    lines = csv.DictWriter(text, rows[0].keys(), lineterminator="\n")
+    lines.writeheader()
+    lines.writerows(rows)
+    write_whole(path, text.getvalue().encode())
+
+
+def _print(answers: Answers) -> None:
+    """A line for each sample and engine."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    from twofold.cli.views import console
+
+    gaps, expects = answers.gaps, any(answers.expected)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("sample", "engine", "class"):
+        table.add_column(heading, overflow="fold")
+    table.add_column(answers.measure, justify="right", no_wrap=True)
+    table.add_column("runner-up", overflow="fold")
+    table.add_column(answers.measure, justify="right", no_wrap=True)
+    for heading in (["expected"] if expects else []) + ([] if gaps is None else ["gap"]):
+        table.add_column(heading, justify="right" if heading == "gap" else "left", no_wrap=heading == "gap")
+    for index, name in enumerate(answers.names[:MOST_SAMPLES]):
+        for place, engine in enumerate(answers.outputs):
+            found = answers.answer(engine, index)
+            row = [name if not place else "", engine, found.class_name, f"{found.value:.4f}"]
+            row += [found.runner_up, f"{found.runner_up_value:.4f}"]
+            row += [answers.expected[index] or "–" if not place else ""] if expects else []
+            row += [] if gaps is None else [f"{gaps[index]:.1e}" if place else ""]
+            table.add_row(*map(Text, row))
+    console.print(table)
+    if len(answers) > MOST_SAMPLES:
+        console.print(f"the first {MOST_SAMPLES} of {len(answers):,} samples; --csv FILE or --json has all")
+    for engine in answers.outputs:
+        if len(answers) > 1 and (counted := answers.right(engine)):
+            right, known = counted
+            console.print(f"{engine}: {right:,} of {known:,} as expected")
+    if gaps is not None and len(answers) > 1:
+        console.print(f"largest gap between the engines: {gaps.max():.1e}")

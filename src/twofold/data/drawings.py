@@ -1,0 +1,89 @@
+"""A drawing or a photograph of a handwritten digit, made into what the published digits are: light ink on black.
+
+LeCun et al., 1998: MNIST's digits fill a box of 20x20 pixels in the middle of 28x28, by their centre of mass. Those of
+scikit-learn fill their 8x8 pixels.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.data.folders import upright
+
+BOXES = {28: 20, 8: 8}
+"""Height and width of the box that the ink fills, by those of the image."""
+LIGHT = 127
+"""Paper is lighter than this."""
+INK = 0.2
+"""Of the strongest ink: what is weaker may be a shadow or a mark of compression."""
+FAINT = 16
+"""Ink that stands out from the paper by less is none."""
+
+
+def drawn(file: Path, side: int) -> tuple[Array, list[str]]:
+    """The digit as bytes (1, side, side), and what was done to it: nothing to an image that is as the published are.
+
+    Ink that is darker than the border is turned light. An image of another size is cut to its ink, which is shrunk to
+    the box and put where the published digits have theirs.
+    """
+    from PIL import Image
+
+    pixels = np.asarray(_on_white(upright(file)).convert("L"))
+    done = []
+    if np.median(_border(pixels)) > LIGHT:
+        pixels = 255 - pixels
+        done.append("dark on light, turned to light on dark")
+    if pixels.shape == (side, side):
+        return pixels[None], done
+    ink = np.clip(pixels - float(np.median(_border(pixels))), 0, None)
+    if ink.max() < FAINT:
+        plain = Image.fromarray(pixels).resize((side, side), Image.Resampling.BILINEAR)
+        return np.asarray(plain)[None], [*done, "no ink was found"]
+    done.append("cut to the ink and centred")
+    return _placed(_cut(ink * (255 / ink.max())), side, BOXES[side])[None], done
+
+
+def _on_white(image: Any) -> Any:
+    """Where a drawing is transparent, the paper shows."""
+    from PIL import Image
+
+    if not image.has_transparency_data:
+        return image
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+
+
+def _border(pixels: Array) -> Array:
+    return np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+
+
+def _cut(ink: Array) -> Array:
+    """The smallest part that holds all ink."""
+    rows, columns = (np.flatnonzero((ink > INK * ink.max()).any(axis=axis)) for axis in (1, 0))
+    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def _placed(ink: Array, side: int, box: int) -> Array:
+    """Shrunk to the box as it is long, its centre of mass in the middle as far as the image reaches."""
+    from PIL import Image
+
+    factor = box / max(ink.shape)
+    height, width = (max(1, round(size * factor)) for size in ink.shape)
+    small = np.asarray(
+        Image.fromarray(np.rint(ink).astype(np.uint8)).resize((width, height), Image.Resampling.BILINEAR)
+    )
+    image = np.zeros((side, side), np.uint8)
+    weights = small.astype(np.float64) + 1e-9
+    top, left = (
+        min(
+            max(round((side - 1) / 2 - float(np.average(np.arange(size), weights=weights.sum(axis=axis)))), 0),
+            side - size,
+        )
+        for size, axis in ((height, 1), (width, 0))
+    )
+    image[top : top + height, left : left + width] = small
+    return image

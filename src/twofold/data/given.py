@@ -1,0 +1,224 @@
+"""Samples that a trained network is given: images, rows of a table, points, palindromes, as its own data hold them."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.data.drawings import drawn
+from twofold.data.folders import decoded, guarded, image_rule
+from twofold.data.palindromes import encoded_digits
+from twofold.data.tables import MOST_FAULTS, read_rows
+from twofold.errors import DataError, MissingExtraError, did_you_mean
+from twofold.recipe.data import Cifar10, Csv, DataSpec, Digits, Images, Mnist, Palindromes
+
+SHOWN = 60
+"""Characters of what a user wrote that a message repeats."""
+
+
+class Given(NamedTuple):
+    """Samples as the data hold them, before they are standardized."""
+
+    names: list[str]
+    """What each is called: a file, `file:line`, what stood on the command line."""
+    x: Array
+    """Bytes of images, numbers otherwise, (samples, *sample)."""
+    expected: list[str | None]
+    """The right class of each by its name, where it is known."""
+    notes: list[str]
+    """What was done to a sample that its owner may not expect."""
+
+
+def read_given(data: DataSpec, words: Sequence[str], features: Sequence[str] = ()) -> Given:
+    """What each word names, one sample or several.
+
+    An image file, or a folder of them, for a network of images; a CSV file, or one row as `5.1,3.5`, for one of tables,
+    with the columns `features`; a point as `0.5,1.2` for one of the plane; a palindrome, or all of its digits but the
+    last, for one of palindromes.
+
+    Raises `DataError` for anything else.
+    """
+    if not words:
+        raise DataError("no sample is given")
+    match data:
+        case Palindromes():
+            return _palindromes(data, words)
+        case Csv():
+            return _joined([_table_or_row(data, word, tuple(features)) for word in words])
+        case Digits() | Mnist() | Cifar10() | Images():
+            return _images(data, [(file, None) for word in words for file in _files(Path(word))])
+    return _joined([_point(word, ("x", "y")) for word in words])
+
+
+def read_labelled(data: DataSpec, path: str | Path, classes: Sequence[str], features: Sequence[str] = ()) -> Given:
+    """Samples with their classes: a CSV file with the column of the label, or a folder of images, a folder a class.
+
+    Raises `DataError` for a class that the network does not know, and for a sample without one.
+    """
+    match data:
+        case Csv():
+            found = _labelled_rows(data, Path(path), tuple(features))
+        case Digits() | Mnist() | Cifar10() | Images():
+            found = _images(data, _labelled_files(Path(path), classes))
+        case _:
+            raise DataError(
+                f"samples of the source `{getattr(data, 'source', '')}` are drawn and not read from a file; "
+                "leave --data out, and choose with --split"
+            )
+    known = _quoted(classes)
+    _raise(
+        [
+            f"{name}: class `{label}` is none of the network's; known: {known}" if label else f"{name}: has no class"
+            for name, label in zip(found.names, found.expected, strict=True)
+            if label not in classes
+        ]
+    )
+    return found
+
+
+def _joined(parts: Sequence[Given]) -> Given:
+    return Given(
+        [name for part in parts for name in part.names],
+        np.concatenate([part.x for part in parts]),
+        [label for part in parts for label in part.expected],
+        [note for part in parts for note in part.notes],
+    )
+
+
+def _raise(faults: Sequence[str]) -> None:
+    if faults:
+        more = [f"and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
+        raise DataError("\n".join([*faults[:MOST_FAULTS], *more]))
+
+
+def _palindromes(data: Palindromes, words: Sequence[str]) -> Given:
+    rows, expected = [], []
+    for word in words:
+        shown, length = f"`{word[:SHOWN]}`", data.length
+        if not (word.isascii() and word.isdecimal()):
+            raise DataError(f"a palindrome is written in the digits 0 to 9; got {shown}")
+        if len(word) not in (length, length - 1):
+            raise DataError(
+                f"the network was trained on palindromes of {length} digits, of which it reads {length - 1}; "
+                f"{shown} has {len(word)}"
+            )
+        if len(word) == length and word != word[::-1]:
+            raise DataError(
+                f"{shown} is no palindrome: backwards it is `{word[::-1][:SHOWN]}`. Give its first {length - 1} digits "
+                "to see what the network answers to them."
+            )
+        rows.append([int(digit) for digit in word[: length - 1]])
+        expected.append(word[0])  # the last digit of a palindrome is its first
+    return Given(list(words), encoded_digits(np.array(rows), data.encoding), expected, [])
+
+
+def _point(word: str, columns: Sequence[str]) -> Given:
+    """Numbers with commas between them."""
+    wanted = ",".join(columns) if len(columns) <= 10 else f"{len(columns)} numbers"
+    try:
+        values = [float(part) for part in word.split(",")]
+    except ValueError:
+        raise DataError(f"numbers with a comma between them are wanted, {wanted}; got `{word[:SHOWN]}`") from None
+    if len(values) != len(columns):
+        raise DataError(f"`{word[:SHOWN]}` holds {len(values)} of {len(columns)} numbers: {wanted}")
+    if not all(map(math.isfinite, values)):
+        raise DataError(f"every number must be finite; got `{word[:SHOWN]}`")
+    return Given([word], np.array([values]), [None], [])
+
+
+def _table_or_row(data: Csv, word: str, features: tuple[str, ...]) -> Given:
+    if not os.path.exists(word):
+        try:
+            return _point(word, features)
+        except DataError as error:
+            if "," in word and not word.endswith(".csv"):
+                raise
+            raise DataError(
+                f"no file {word[:SHOWN]}; give a CSV file with the columns {_quoted(features)}, or one row of numbers"
+            ) from error
+    x, lines, labels = read_rows(data.model_copy(update={"path": word}), features)
+    return Given([f"{word}:{line}" for line in lines], x, [label or None for label in labels or [""] * len(lines)], [])
+
+
+def _labelled_rows(data: Csv, path: Path, features: tuple[str, ...]) -> Given:
+    if not os.path.exists(path):
+        raise DataError(f"no file {path}; --data takes a CSV file with the columns {_quoted((*features, data.label))}")
+    found = _table_or_row(data, str(path), features)
+    if not any(found.expected):
+        raise DataError(f"{path}:1: no column `{data.label}`, which holds the class")
+    return found
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _files(path: Path) -> list[Path]:
+    """The file, or every file below the folder, by name, but for what is hidden."""
+    if not os.path.exists(path):
+        raise DataError(f"no file {path}")
+    if not path.is_dir():
+        return [path]
+    found = []
+    for folder, folders, files in os.walk(path):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [Path(folder, name) for name in sorted(files) if not name.startswith(".")]
+    if not found:
+        raise DataError(f"{path}: the folder holds no image")
+    return found
+
+
+def _labelled_files(path: Path, classes: Sequence[str]) -> list[tuple[Path, str | None]]:
+    if not path.is_dir():
+        raise DataError(f"no folder {path}; --data takes a folder of images with a folder a class")
+    found: list[tuple[Path, str | None]] = []
+    for entry in sorted(path.iterdir()):
+        if entry.name.startswith("."):
+            continue
+        if not entry.is_dir():
+            raise DataError(f"{entry}: lies directly in `{path.name}`; images lie in the folder of their class")
+        if entry.name not in classes:
+            inside = next((part for part in ("test", "train") if (path / part).is_dir()), None)
+            hint = f"name {path / inside}" if inside else did_you_mean(entry.name, classes)
+            raise DataError(f"{entry}: the network knows no class `{entry.name}`; {hint}")
+        found += [(file, entry.name) for file in _files(entry)]
+    if not found:
+        raise DataError(f"{path}: the folder holds no image")
+    return found
+
+
+def _images(data: DataSpec, files: Sequence[tuple[Path, str | None]]) -> Given:
+    """Decoded and resized as the data of the recipe are; drawings of digits as the published digits are."""
+    try:
+        import PIL.Image  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError(str(error.name), "images", "to read an image") from error
+    channels, height, width = (size or 0 for size in data.sample_shape)
+    read = (
+        _digit(height)
+        if isinstance(data, Mnist | Digits)
+        else lambda file: (decoded(file, (channels, height, width)), [])
+    )
+    x, notes, faults = np.empty((len(files), channels, height, width), np.uint8), list[str](), list[str]()
+    with guarded():
+        for at, (file, _) in enumerate(files):
+            try:
+                x[at], done = read(file)
+            except Exception as error:  # on damaged files, decoders raise whatever they stumble over
+                faults.append(f"{file}: {image_rule(error)}")
+            else:
+                notes += [f"{file}: {', '.join(done)}"] if done else []
+    _raise(faults)
+    if isinstance(data, Digits):  # which come as numbers from 0 to 1
+        x = x.astype(np.float32) / 255
+    return Given([str(file) for file, _ in files], x, [label for _, label in files], notes)
+
+
+def _digit(side: int) -> Callable[[Path], tuple[Array, list[str]]]:
+    return lambda file: drawn(file, side)

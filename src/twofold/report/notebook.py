@@ -1,0 +1,89 @@
+"""The report in parts, for a notebook: each section by its heading, with its figures and tables."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import cache
+from html import escape, unescape
+from importlib import resources
+from pathlib import Path
+from typing import final
+
+from twofold.errors import UnknownNameError, did_you_mean
+from twofold.report.page import render
+from twofold.report.study import render_study
+from twofold.runs import Run, open_run
+from twofold.study import StudyResult, open_study
+from twofold.study.folder import STUDY
+
+HEADING = re.compile(r"<h2><span>\d+</span>(.*?)</h2>")
+
+
+@dataclass(frozen=True, repr=False)
+class Section:
+    """A section of a report. In a notebook it shows itself; elsewhere `html` is its text."""
+
+    heading: str
+    html: str
+
+    def __repr__(self) -> str:
+        return f"<Section {self.heading!r}>"
+
+    def _repr_html_(self) -> str:
+        return _shown(self.html)
+
+
+@final
+class Sections(dict[str, Section]):
+    """The sections of a report by their headings. In a notebook all of them show themselves."""
+
+    def __missing__(self, heading: str) -> Section:
+        """Raises `UnknownNameError` for a heading that the report has not."""
+        hint = did_you_mean(heading, self)
+        raise UnknownNameError(f"this report has no section `{heading}`; {hint}")
+
+    def __repr__(self) -> str:
+        return f"<Sections {', '.join(map(repr, self))}>"
+
+    def _repr_html_(self) -> str:
+        return _shown("".join(f"<h2>{escape(section.heading)}</h2>{section.html}" for section in self.values()))
+
+
+def sections(result: Run | StudyResult | str | Path, image: int | None = None) -> Sections:
+    """The sections of a run's report, or of a study's, made from its folder alone; nothing is written.
+
+    >>> sections("runs/moons-1")["Course of training"]  # doctest: +SKIP
+
+    `image` is the held-out image, from 0, that is shown layer by layer of a network with convolutions.
+
+    Raises `RunFolderError` or `StudyError` for a folder that is missing or damaged, and `UserError` for an image that
+    cannot be had.
+    """
+    if isinstance(result, str | Path):
+        result = open_study(result) if (Path(result) / STUDY).is_file() else open_run(result)
+    page = (render_study(result) if isinstance(result, StudyResult) else render(result, image)).html
+    _, *parts = HEADING.split(page[: page.index("<footer>")])
+    found = [Section(unescape(name), _alone(text)) for name, text in zip(parts[::2], parts[1::2], strict=True)]
+    return Sections({section.heading: section for section in found})
+
+
+def _alone(html: str) -> str:
+    """With ids of its own: in a notebook the figures of several runs stand in one page."""
+    salt = "t" + hashlib.sha256(html.encode()).hexdigest()[:8]
+    return re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{salt}-", html.strip())
+
+
+def _shown(html: str) -> str:
+    return f'<div class="twofold"><style>{_style()}</style>{html}</div>'
+
+
+@cache
+def _style() -> str:
+    """The report's own style, held within its part of the page."""
+    css = resources.files("twofold.report").joinpath("page.css").read_text("utf-8")
+    css = css[: css.index("@page")].replace(":root", "&")
+    return (
+        f".twofold {{ {css} color: var(--ink); background: #fff; font: 1rem/1.5 var(--serif); padding: .2rem .6rem; }}"
+    )
