@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """Random recipes and CSV files: a command ends with a status and a message, never with a traceback.
 
 `TWOFOLD_FUZZ=10000` takes so many examples in place of a few.
