@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import twofold
+from trained import digits, flowers, palindromes, photos
 from twofold.cli import main
 from twofold.data.images import PUBLISHED
 from twofold.data.sources import at_hand
@@ -48,6 +49,13 @@ def moons_run(tmp_path_factory: pytest.TempPathFactory) -> twofold.Run:
     """A finished run of both engines, to be read and not to be written to."""
     folder = tmp_path_factory.mktemp("runs") / "moons"
     return twofold.run("moons", overrides=SHORT | {"data.validation": 0.1}, out=folder)
+
+
+@pytest.fixture(scope="session")
+def trained_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, twofold.Run]:
+    """Finished runs of a table, of images, of palindromes and of digits, to be read and not to be written to."""
+    folder = tmp_path_factory.mktemp("trained")
+    return {made.__name__: made(folder) for made in (flowers, photos, palindromes, digits)}
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def test_a_command_of_the_readme_runs(command, in_tmp: Path, line: str) -> None:
     words = shlex.split(line)[1:]
     if words[0] in {"run", "study"}:
         words += ["--set", "training.steps=2" if "palindrome" in words else "training.epochs=2"]
-    if words[0] == "report":
+    if words[0] in {"report", "predict", "evaluate", "weights"}:
         twofold.run("moons", overrides={"training.epochs": 1}, out=words[1])
     done = command(*words)
     assert done.status == 0, done.err
@@ -128,3 +128,11 @@ def test_figures_of_the_readme_are_those_of_the_benchmarks() -> None:
         assert len(rows) > 3
         for row in rows:
             assert row in README, f"{name}: copy the table of docs/benchmarks/{name}.md into the README"
+
+
+def test_the_python_of_the_page_on_using_runs(in_tmp: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By hand from the file, and by the engine: the same numbers."""
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "using.md").read_text("utf-8"), re.DOTALL)
+    exec(code, {})
+    mine, theirs = (list(map(float, line.strip("[]").split())) for line in capsys.readouterr().out.splitlines())
+    assert mine == pytest.approx(theirs, rel=1e-5)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import runpy
+from pathlib import Path
 
 import pytest
 
 import twofold
 from twofold.report.page import render
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_a_recipe_shows_its_layers() -> None:
@@ -58,9 +62,30 @@ def test_a_section_that_is_not_there(moons_run: twofold.Run) -> None:
     assert found.get("Result") is None
 
 
-def test_the_sections_of_a_study(tmp_path) -> None:
+def test_the_sections_of_a_study(tmp_path: Path) -> None:
     study = twofold.run_study(
         "moons", axes={"optimizer.lr": [0.01, 0.1]}, seeds=2, overrides={"training.epochs": 1}, out=tmp_path / "study"
     )
     assert "Figure 1" in twofold.sections(study)["Along the axis"].html
     assert twofold.sections(tmp_path / "study").keys() == twofold.sections(study).keys()
+
+
+MAKE = runpy.run_path(str(ROOT / "notebooks" / "make.py"))
+SOURCES = MAKE["sources"]()
+
+
+def test_there_is_a_notebook_for_each_part() -> None:
+    names = ["points_in_the_plane", "cifar10_mlp", "cifar10_cnn", "mnist", "palindromes"]
+    assert [source.stem for source in SOURCES] == [f"part{number}_{name}" for number, name in enumerate(names, 1)]
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_a_notebook_runs(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWOFOLD_SHORT", "1")
+    notebook = MAKE["executed"](source, tmp_path)
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    said = "".join(output.text for output in outputs if output.get("name") == "stderr")
+    assert said == ""  # a warning among it
+    assert sum("text/html" in output.get("data", {}) for output in outputs) >= 3
+    assert sum(cell.cell_type == "markdown" for cell in notebook.cells) >= 5
+    assert any((tmp_path / "runs").iterdir())

@@ -19,6 +19,8 @@ from typing import NamedTuple
 
 import pytest
 
+import twofold
+
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 NOTE = r"(?:^<!-- (?P<note>[^\n]*) -->\n)?"
@@ -137,3 +139,15 @@ def test_every_page_is_reached_from_the_readme() -> None:
         reached.add(page)
         ahead += [to for to, _ in links(page) if to.suffix == ".md" and to not in reached]
     assert {str(page.relative_to(ROOT)) for page in set(PAGES) - reached} == set()
+
+
+def test_the_tutorial_names_the_chapters_of_the_report(in_tmp: Path) -> None:
+    """Those of the run that it makes, in their order; what is to be handed in stands in some of them."""
+    text = (ROOT / "docs" / "tutorial.md").read_text("utf-8")
+    read, hand_in = (
+        re.findall(r"\*\*([A-Z][^*]+)\*\*", part) for part in re.split(r"^## What to hand in", text, flags=re.M)
+    )
+    report = twofold.write_report(twofold.run("digits", overrides={"training.epochs": 1}))
+    chapters = re.findall(r"<h2><span>\d+</span>([^<]+)</h2>", report.read_text("utf-8"))
+    assert read == chapters
+    assert set(hand_in) <= set(chapters)

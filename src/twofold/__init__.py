@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         WeightsError,
     )
     from twofold.recipe import Recipe, load_recipe
-    from twofold.report import sections, write_report, write_study_report
+    from twofold.report import sections, write_comparison, write_figures, write_report, write_study_report
     from twofold.runs import Run, open_run
     from twofold.study import StudyResult, open_study, run_study
     from twofold.torch_engine.palindromes import PalindromeDataset
@@ -65,8 +65,8 @@ _HOMES = {
     "UnknownNameError": "errors",
     "UserError": "errors",
     "Verification": "api",
-    "WeightsError": "errors",
     "Walk": "analysis",
+    "WeightsError": "errors",
     "evaluate": "api",
     "export_weights": "api",
     "import_weights": "api",
@@ -81,6 +81,8 @@ _HOMES = {
     "torch_module": "torch_engine.stack",
     "verify": "api",
     "walk": "analysis",
+    "write_comparison": "report",
+    "write_figures": "report",
     "write_report": "report",
     "write_study_report": "report",
 }
@@ -119,6 +121,8 @@ __all__ = [
     "torch_module",
     "verify",
     "walk",
+    "write_comparison",
+    "write_figures",
     "write_report",
     "write_study_report",
 ]

@@ -13,6 +13,8 @@ from twofold.analysis.curves import (
     gap_curves,
     lowest_loss,
 )
+from twofold.analysis.finding import Finding
+from twofold.analysis.findings import findings
 from twofold.analysis.images import (
     FirstWeights,
     Preview,
@@ -38,6 +40,7 @@ from twofold.analysis.results import (
     times,
 )
 from twofold.analysis.rows import Numbers, Row, few_steps
+from twofold.analysis.signals import Course, courses
 from twofold.analysis.steps import LayerStep, LossStep, layer_steps, loss_step
 from twofold.analysis.through_time import TimeFlow, time_flows
 from twofold.analysis.walk import LayerFacts, Walk, walk
@@ -48,10 +51,12 @@ __all__ = [
     "Boundary",
     "ClassScore",
     "Confusion",
+    "Course",
     "Curve",
     "Distance",
     "Ending",
     "FeatureMaps",
+    "Finding",
     "FirstWeights",
     "Gap",
     "GapCurve",
@@ -75,12 +80,14 @@ __all__ = [
     "boundary",
     "confusion",
     "counted",
+    "courses",
     "curves",
     "distance",
     "endings",
     "evidence",
     "feature_maps",
     "few_steps",
+    "findings",
     "first_weights",
     "gap_curves",
     "gaps",

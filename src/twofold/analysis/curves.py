@@ -46,9 +46,12 @@ def counted(run: Run) -> Literal["epoch", "step"]:
     return "epoch" if run.recipe.training.steps is None else "step"
 
 
-def curves(run: Run) -> list[Curve]:
-    """Every engine and split with at least two evaluations, engines in the recipe's order."""
-    table, unit = run.history, counted(run)
+def curves(run: Run, unit: Literal["epoch", "step"] | None = None) -> list[Curve]:
+    """Every engine and split with at least two evaluations, engines in the recipe's order.
+
+    Against `unit`; what the recipe counts in where it is left out.
+    """
+    table, unit = run.history, unit or counted(run)
     found = []
     for engine in run.recipe.training.engines:
         rows: pd.DataFrame = table.loc[table["engine"] == engine]

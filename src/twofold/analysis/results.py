@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,7 +57,7 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Times:
-    """The training times of two finished engines."""
+    """Two training times, by name."""
 
     faster: str
     slower: str
@@ -108,7 +109,11 @@ def agreement(run: Run) -> Agreement | None:
 
 def times(run: Run) -> Times | None:
     """`None` unless two engines have finished."""
-    seconds = {engine: result["seconds"] for engine, result in run.engines.items()}
+    return times_of({engine: result["seconds"] for engine, result in run.engines.items()})
+
+
+def times_of(seconds: Mapping[str, float]) -> Times | None:
+    """The fastest and the slowest by name; `None` unless there are two times above 0."""
     if len(seconds) < 2 or min(seconds.values()) <= 0:
         return None
     faster, slower = min(seconds, key=seconds.__getitem__), max(seconds, key=seconds.__getitem__)

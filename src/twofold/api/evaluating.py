@@ -52,6 +52,8 @@ class Evaluation:
     """Mean loss and share of right answers, by engine."""
     recorded: Mapping[str, Recorded]
     """By engine; empty for other data than the recipe's."""
+    notes: tuple[str, ...] = ()
+    """What was done to a sample that its owner may not expect."""
 
     @property
     def agrees(self) -> bool | None:
@@ -76,7 +78,7 @@ class Evaluation:
         }
         counted = {"classes": list(self.classes)} if confusion else {}
         facts = {"run": str(self.run.path), "data": self.data, "samples": len(self.target)}
-        return {**facts, "engines": engines, "agrees": self.agrees, **counted}
+        return {**facts, "engines": engines, "agrees": self.agrees, **counted, "notes": list(self.notes)}
 
     def _repr_html_(self) -> str:
         rows = "".join(
@@ -106,7 +108,7 @@ def evaluate(
     """
     run = opened(run)
     chosen = trained(run, engines)
-    name, samples, threads_for = _samples(run, split, data, watcher or Silent())
+    name, samples, threads_for, notes = _samples(run, split, data, watcher or Silent())
     loss, how = LOSSES[run.recipe.loss.kind], evaluation(run.recipe)
     scores, predicted, recorded = dict[str, Score](), dict[str, Array](), dict[str, Recorded]()
     with few_threads(run.recipe, threads_for), np.errstate(all="ignore"):
@@ -117,11 +119,13 @@ def evaluate(
             if data is None:
                 kept = Score(*(run.engines[engine][f"{name}_{key}"] for key in Score._fields))
                 recorded[engine] = Recorded(kept, _same(scores[engine], kept, run.recipe))
-    return Evaluation(run, name, tuple(run.record["data"]["classes"]), samples.y, predicted, scores, recorded)
+    return Evaluation(run, name, tuple(run.record["data"]["classes"]), samples.y, predicted, scores, recorded, notes)
 
 
-def _samples(run: Run, split: str | None, data: str | Path | None, watcher: Watcher) -> tuple[str, Split, int]:
-    """What they are called, the samples, and how many a step of the training chose from."""
+def _samples(
+    run: Run, split: str | None, data: str | Path | None, watcher: Watcher
+) -> tuple[str, Split, int, tuple[str, ...]]:
+    """What they are called, the samples, how many a step of the training chose from, and what was done to them."""
     facts = run.record["data"]
     if data is not None:
         if split is not None:
@@ -129,7 +133,7 @@ def _samples(run: Run, split: str | None, data: str | Path | None, watcher: Watc
         classes = facts["classes"]
         given = read_labelled(run.recipe.data, data, classes, facts["features"])
         target = [classes.index(name) for name in given.expected]
-        return str(data), seen(run, given, target), facts["samples"]["train"]
+        return str(data), seen(run, given, target), facts["samples"]["train"], given.notes
     name = split or facts["held_out"]
     if name not in SPLITS:
         raise UserError(f"a split is `train`, `validation` or `test`; got `{name}`")
@@ -137,7 +141,7 @@ def _samples(run: Run, split: str | None, data: str | Path | None, watcher: Watc
         raise UserError(f"{run.path} has no {name} samples; choose from {', '.join(facts['samples'])}")
     dataset = same_data(run, watcher)
     judged = judged_splits(dataset, run.recipe.training.evaluate_samples)
-    return name, judged[name], len(dataset.train)
+    return name, judged[name], len(dataset.train), ()
 
 
 def same_data(run: Run, watcher: Watcher) -> Dataset:

@@ -146,7 +146,7 @@ def predict(
     _check_outputs(given, outputs)
     classes = tuple(run.record["data"]["classes"])
     known = tuple(name if name in classes else None for name in given.expected)
-    return Answers(run, tuple(given.names), classes, known, tuple(given.notes), split.floats(), outputs)
+    return Answers(run, tuple(given.names), classes, known, given.notes, split.floats(), outputs)
 
 
 def opened(run: Run | str | Path) -> Run:

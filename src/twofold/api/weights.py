@@ -17,7 +17,7 @@ from twofold.api.scoring import evaluation, scorer
 from twofold.arrays import Array
 from twofold.data import Dataset, Split
 from twofold.engine import Engine, State
-from twofold.errors import UserError
+from twofold.errors import WeightsError
 from twofold.recipe import Network, Recipe, load_recipe
 from twofold.recipe.layers import Dense
 from twofold.runs import EVIDENCE, SCORES, Run, RunWriter, create_run_folder, open_run
@@ -73,8 +73,8 @@ def import_weights(
     Its engines are those of the recipe, or `engines`; nothing is trained. Names are `W1 b1 W2 b2` for a network of two
     dense layers, or PyTorch's. `out` is a new folder, `runs/NAME-N` where left out.
 
-    Raises `UserError` for weights of another network, for other types than floating-point numbers and for numbers that
-    are not finite, before anything is written.
+    Raises `WeightsError` for weights of another network, for other types than floating-point numbers and for numbers
+    that are not finite, before anything is written.
     """
     run, path = opened(run), Path(file)
     chosen = run.recipe.training.engines if engines is None else [engines] if isinstance(engines, str) else [*engines]
@@ -88,7 +88,7 @@ def import_weights(
             rows[name], found = _judged(engine, weights, recipe, dataset)
             evidence |= {f"{name}.{what}": array for what, array in found.items()}
             if bad := bad_split(rows[name]):
-                raise UserError(f"{path}: with these weights the loss of the {bad[1]} set is {bad[0]}")
+                raise WeightsError(f"{path}: with these weights the loss of the {bad[1]} set is {bad[0]}")
     writer = RunWriter(create_run_folder(out, recipe.name), recipe)
     writer.record |= {"data": run.record["data"], "circumstances": circumstances(built)}
     writer.record["imported"] = {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}

@@ -12,6 +12,7 @@ from twofold.cli.output import JsonOption, print_json
 from twofold.cli.predict import EngineOption, RunArgument
 
 if TYPE_CHECKING:
+    from twofold.analysis import Confusion
     from twofold.api import Evaluation
 
 EXAMPLE = "Example: `twofold evaluate runs/digits-1 --confusion`"
@@ -63,7 +64,7 @@ def _print(found: Evaluation, confusion: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from twofold.cli.views import console
+    from twofold.cli.views import console, print_note
 
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("engine")
@@ -75,33 +76,45 @@ def _print(found: Evaluation, confusion: bool) -> None:
     console.print(Text(f"{found.data}: {len(found.target):,} samples"), table)
     if found.recorded:
         wrong = [engine for engine, recorded in found.recorded.items() if not recorded.agrees]
-        said = "[red]not the recorded scores[/]: " + ", ".join(wrong) if wrong else "[green]the recorded scores[/]"
-        console.print(said)
+        if wrong:
+            console.print(f"[red]not what the run recorded[/]: {', '.join(wrong)}")
+        else:
+            console.print("[green]as recorded[/]: the same accuracy, and the same loss but for rounding")
     if confusion:
-        for engine in found.scores:
-            _print_confusion(found, engine)
+        for matrix in _matrices(found):
+            _print_confusion(matrix)
+    for note in found.notes:
+        print_note(note)
 
 
-def _print_confusion(found: Evaluation, engine: str) -> None:
+def _matrices(found: Evaluation) -> list[Confusion]:
+    """One for all engines that answer the same."""
+    from twofold.analysis import Confusion
+
+    groups = dict[bytes, list[str]]()
+    for engine, predicted in found.predicted.items():
+        groups.setdefault(predicted.tobytes(), []).append(engine)
+    return [Confusion(tuple(engines), found.classes, found.confusion(engines[0])) for engines in groups.values()]
+
+
+def _print_confusion(found: Confusion) -> None:
     """Rows are true classes; then the most frequent mistakes."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    from twofold.analysis import Confusion
     from twofold.cli.views import console
 
-    counts = found.confusion(engine)
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column(f"{engine}: true class")
+    table.add_column(f"{', '.join(found.engines)}: true class")
     for name in found.classes:
         table.add_column(Text(name), justify="right", no_wrap=True)
-    for name, row in zip(found.classes, counts.tolist(), strict=True):
+    for name, row in zip(found.classes, found.counts.tolist(), strict=True):
         table.add_row(Text(name), *map(str, row))
     width = max(console.width, 20 + sum(3 + max(len(name), 5) for name in found.classes))
     Console(width=width).print(table)
-    for mistake in Confusion((engine,), found.classes, counts).worst(WORST):
+    for mistake in found.worst(WORST):
         console.print(
             Text(f"{mistake.count:,} of {mistake.samples:,} `{mistake.true}` are taken for `{mistake.taken}`")
         )

@@ -16,6 +16,8 @@ from twofold.cli.evaluate import evaluate
 from twofold.cli.output import JsonOption, QuietOption, complain, print_json
 from twofold.cli.predict import EXAMPLE as PREDICT_EXAMPLE
 from twofold.cli.predict import predict
+from twofold.cli.report import EXAMPLE as REPORT_EXAMPLE
+from twofold.cli.report import report
 from twofold.cli.study import EXAMPLE as STUDY_EXAMPLE
 from twofold.cli.study import study
 from twofold.cli.walk import EXAMPLE as WALK_EXAMPLE
@@ -180,27 +182,7 @@ app.command(epilog=EVALUATE_EXAMPLE)(evaluate)
 app.command(epilog=WEIGHTS_EXAMPLE)(weights)
 
 
-@app.command(epilog="Example: `twofold report runs/digits-1`")
-def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a study's.")],
-    image: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            metavar="N",
-            help="The held-out image, from 0, to be shown layer by layer where there are convolutions.",
-            show_default=False,
-        ),
-    ] = None,
-) -> None:
-    """Write report.html again from a run folder or a study folder."""
-    from twofold.report import write_report, write_study_report
-    from twofold.study.folder import STUDY
-
-    if (run / STUDY).is_file():
-        typer.echo(write_study_report(run))
-    else:
-        typer.echo(write_report(run, image))
+app.command(epilog=REPORT_EXAMPLE)(report)
 
 
 @app.callback(invoke_without_command=True)

@@ -100,15 +100,14 @@ def _print(answers: Answers) -> None:
     for heading in ("sample", "engine", "class"):
         table.add_column(heading, overflow="fold")
     table.add_column(answers.measure, justify="right", no_wrap=True)
-    table.add_column("runner-up", overflow="fold")
-    table.add_column(answers.measure, justify="right", no_wrap=True)
+    table.add_column("runner-up", justify="right", overflow="fold")
     for heading in (["expected"] if expects else []) + ([] if gaps is None else ["gap"]):
         table.add_column(heading, justify="right" if heading == "gap" else "left", no_wrap=heading == "gap")
     for index, name in enumerate(answers.names[:MOST_SAMPLES]):
         for place, engine in enumerate(answers.outputs):
             found = answers.answer(engine, index)
             row = [name if not place else "", engine, found.class_name, f"{found.value:.4f}"]
-            row += [found.runner_up, f"{found.runner_up_value:.4f}"]
+            row.append(f"{found.runner_up}  {found.runner_up_value:.4f}")
             row += [answers.expected[index] or "–" if not place else ""] if expects else []
             row += [] if gaps is None else [f"{gaps[index]:.1e}" if place else ""]
             table.add_row(*map(Text, row))

@@ -31,8 +31,19 @@ class Given(NamedTuple):
     """Bytes of images, numbers otherwise, (samples, *sample)."""
     expected: list[str | None]
     """The right class of each by its name, where it is known."""
-    notes: list[str]
-    """What was done to a sample that its owner may not expect."""
+    done: list[tuple[str, str]]
+    """Names of samples, and what was done to each that its owner may not expect."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A sentence for each thing that was done, however many samples it was done to."""
+        groups = dict[str, list[str]]()
+        for name, what in self.done:
+            groups.setdefault(what, []).append(name)
+        return tuple(
+            f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {what}"
+            for what, names in groups.items()
+        )
 
 
 def read_given(data: DataSpec, words: Sequence[str], features: Sequence[str] = ()) -> Given:
@@ -87,7 +98,7 @@ def _joined(parts: Sequence[Given]) -> Given:
         [name for part in parts for name in part.names],
         np.concatenate([part.x for part in parts]),
         [label for part in parts for label in part.expected],
-        [note for part in parts for note in part.notes],
+        [done for part in parts for done in part.done],
     )
 
 
@@ -205,15 +216,16 @@ def _images(data: DataSpec, files: Sequence[tuple[Path, str | None]]) -> Given:
         if isinstance(data, Mnist | Digits)
         else lambda file: (decoded(file, (channels, height, width)), [])
     )
-    x, notes, faults = np.empty((len(files), channels, height, width), np.uint8), list[str](), list[str]()
+    x = np.empty((len(files), channels, height, width), np.uint8)
+    notes, faults = list[tuple[str, str]](), list[str]()
     with guarded():
         for at, (file, _) in enumerate(files):
             try:
-                x[at], done = read(file)
+                x[at], what = read(file)
             except Exception as error:  # on damaged files, decoders raise whatever they stumble over
                 faults.append(f"{file}: {image_rule(error)}")
             else:
-                notes += [f"{file}: {', '.join(done)}"] if done else []
+                notes += [(str(file), ", ".join(what))] if what else []
     _raise(faults)
     if isinstance(data, Digits):  # which come as numbers from 0 to 1
         x = x.astype(np.float32) / 255

@@ -108,7 +108,7 @@ def _read(spec: Csv) -> tuple[list[str], list[tuple[int, list[str]]]]:
 
 
 def _check_header(spec: Csv, header: list[str]) -> None:
-    if len(header) == 1 and spec.label not in header:
+    if len(header) == 1 and header[0] not in (spec.label, *(spec.features or ())):
         raise DataError(
             f"{spec.path}:1: a single column `{header[0]}`; where columns are not separated by `{spec.delimiter}`, "
             'say so with data.delimiter, as in `--set data.delimiter=";"`.'

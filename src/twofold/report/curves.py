@@ -44,7 +44,7 @@ def gap_picture(gaps: Sequence[GapCurve], unit: str, caption: str) -> Picture:
             some = thinned(gap)
             axes.plot(gap.x[some], gap.gap[some], color=PURPLE, **look)
         axes.set(xlabel=unit, ylabel=f"training − {SPLITS[gaps[0].split]}", xlim=(0, max(gap.x[-1] for gap in gaps)))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+        plain_ticks(axes)
 
     who = " and ".join(ENGINES[gap.engine] for gap in gaps)
     panel = Panel(f"Training accuracy minus {SPLITS[gaps[0].split]} accuracy against {unit}, {who}", 5.6, 2.3, draw)
@@ -75,11 +75,19 @@ def _draw(axes: Axes, curves: Sequence[Curve], unit: str, quantity: str) -> None
         y = np.where(np.isfinite(values := getattr(curve, quantity)), values, np.nan)
         look = PALE if pale else THIN | {"linestyle": dash}
         axes.plot(curve.x[some], y[some], color=colour, **look)
-    axes.set_xlabel(unit)
-    axes.set_ylabel(quantity)
-    axes.set_xlim(0, max(curve.x[-1] for curve in curves))
+    finish_axes(axes, unit, quantity, max(curve.x[-1] for curve in curves), logarithmic(curves))
+
+
+def plain_ticks(axes: Axes) -> None:
+    """Numbers along x as `10,000`."""
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-    if quantity == "loss" and logarithmic(curves):
+
+
+def finish_axes(axes: Axes, unit: str, quantity: str, end: float, logged: bool) -> None:
+    """Names and limits of an accuracy's or a loss's axes; whether a loss is drawn by its logarithm."""
+    axes.set(xlabel=unit, ylabel=quantity, xlim=(0, end))
+    plain_ticks(axes)
+    if quantity == "loss" and logged:
         log_scale(axes)
     elif quantity == "loss":
         low, high = axes.get_ylim()

@@ -25,7 +25,7 @@ from matplotlib.lines import Line2D
 BLUE, VERMILLION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 ORANGE, SKY, YELLOW, BLACK = "#e69f00", "#56b4e9", "#f0e442", "#000000"
 COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, YELLOW, BLACK)
-INK, GREY = "#222222", "#8a8a8a"
+INK, SOFT, GREY = "#222222", "#5c5c5c", "#8a8a8a"
 
 STYLE: dict[str, Any] = {
     "axes.axisbelow": True,

@@ -14,6 +14,7 @@ from twofold.analysis import (
     counted,
     curves,
     feature_maps,
+    findings,
     first_weights,
     gap_curves,
     layer_steps,
@@ -28,10 +29,12 @@ from twofold.report import captions, sentences, tables, weights
 from twofold.report.classes import class_table
 from twofold.report.curves import curves_picture, gap_picture
 from twofold.report.drawing import Picture, printable
+from twofold.report.findings import said
 from twofold.report.images import grey_scale, previews_picture, wrong_picture
 from twofold.report.maps import maps_picture
 from twofold.report.matrix import matrix_picture
 from twofold.report.plane import MOST_POINTS, plane_picture
+from twofold.report.signals import signal_pictures
 from twofold.report.template import Filled, filled
 from twofold.report.text import SPLITS, moment, of_data
 from twofold.report.through_time import flow_picture
@@ -56,11 +59,13 @@ def write_report(run: Run | str | Path, image: int | None = None) -> Path:
 
 def render(run: Run, image: int | None = None) -> Filled:
     """The page and its figures."""
-    return filled("page.html.jinja", {**_facts(run), **_figures(run, image), "walk": chapter(run)})
+    figures = _figures(run, image)
+    analysed = said(findings(run), _names(figures))
+    return filled("page.html.jinja", {**_facts(run), **figures, "analysed": analysed, "walk": chapter(run)})
 
 
 def _facts(run: Run) -> dict[str, Any]:
-    recipe, found = run.recipe, curves(run)
+    recipe = run.recipe
     return {
         "title": run.record["title"] or run.name,
         "name": run.name,
@@ -73,7 +78,7 @@ def _facts(run: Run) -> dict[str, Any]:
         "results": tables.result_rows(run),
         "not_begun": tables.not_begun(run),
         "splits": tables.score_splits(run),
-        "findings": sentences.results_sentences(run, found),
+        "findings": sentences.results_sentences(run),
         "settings": tables.settings(recipe),
         "notes": recipe.notes,
         "toml": dump(recipe),
@@ -89,6 +94,7 @@ def _figures(run: Run, image: int | None) -> dict[str, Any]:
     return {
         "curves": _curves(run),
         "gap": _gap(run),
+        "signals": signal_pictures(run),
         "plane": _plane(run),
         "weights": _weights(run),
         "flows": _flows(run),
@@ -167,6 +173,12 @@ def _maps(run: Run, image: int | None) -> Picture | None:
     caption = captions.maps_caption(found, data["classes"], data["held_out"], of_data(run))
     caption += f" `twofold report {_folder(run)} --image N` shows image N."
     return maps_picture(found, run.recipe.network.nodes, data["classes"], grey_scale(run), caption)
+
+
+def _names(figures: dict[str, Any]) -> set[str]:
+    """The figures that a sentence may refer to."""
+    each = [part for value in figures.values() for part in (value if isinstance(value, list) else [value])]
+    return {picture.name for picture in each if isinstance(picture, Picture)}
 
 
 def _folder(run: Run) -> str:

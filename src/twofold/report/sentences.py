@@ -6,19 +6,13 @@ from collections.abc import Sequence
 
 from twofold.analysis import (
     Agreement,
-    Curve,
-    Gap,
-    Lowest,
     agreement,
-    counted,
     endings,
-    gaps,
     held_out_shares,
-    lowest_loss,
     times,
 )
 from twofold.recipe.training import CrossEntropy
-from twofold.report.text import ENGINES, SPLITS, loss_text, of_data, plural, seconds, share, times_as
+from twofold.report.text import ENGINES, SPLITS, of_data, plural, seconds, share, times_as
 from twofold.runs import Run
 
 
@@ -40,8 +34,8 @@ def lead(run: Run) -> str:
     return f"{network} {was} trained for {most}{length} on {samples}, {batches}, {who}"
 
 
-def results_sentences(run: Run, curves: Sequence[Curve]) -> list[str]:
-    """Agreement, times, gap and turning point: what the table of results means."""
+def results_sentences(run: Run) -> list[str]:
+    """Agreement, times and what an accuracy is one of: what the table of results means."""
     found = []
     if agreed := agreement(run):
         found.append(agreement_sentence(agreed))
@@ -51,8 +45,6 @@ def results_sentences(run: Run, curves: Sequence[Curve]) -> list[str]:
         ratio = times_as(timed.ratio)
         found.append(f"{fast} needed {fast_s} of training and {slow} {slow_s}: {slow} took {ratio} as long.")
     found += meaning_sentences(run)
-    found += gap_sentences(gaps(run))
-    found += lowest_sentences(run, curves)
     shares = held_out_shares(run)
     if shares is not None:
         split = SPLITS[run.record["data"]["held_out"]]
@@ -120,39 +112,5 @@ def agreement_sentence(agreed: Agreement) -> str:
     return f"The engines differ in {split} accuracy by {agreed.difference:,} samples: {counts}."
 
 
-def gap_sentences(found: Sequence[Gap]) -> list[str]:
-    """How far training accuracy is from the held-out one; said once where both engines have the numbers."""
-    said: dict[str, list[str]] = {}
-    for gap in found:
-        side = "above" if gap.size >= 0 else "below"
-        what = (
-            f"training accuracy is {abs(gap.size):.4f} {side} {SPLITS[gap.split]} accuracy "
-            f"({gap.train:.4f} against {gap.held_out:.4f})"
-        )
-        said.setdefault(what, []).append(ENGINES[gap.engine])
-    return [f"In {_who(engines)}, {what}." for what, engines in said.items()]
-
-
-def lowest_sentences(run: Run, curves: Sequence[Curve]) -> list[str]:
-    """Where the held-out loss was lowest: beyond, the network over-fits."""
-    split = next((s for s in ("validation", "test") if any(curve.split == s for curve in curves)), None)
-    said: dict[str, list[str]] = {}
-    for curve in curves:
-        lowest = lowest_loss(curve) if curve.split == split else None
-        if lowest and curve.engine in run.engines:
-            said.setdefault(_lowest_text(lowest, counted(run)), []).append(ENGINES[curve.engine])
-    return [f"{what} in {_who(engines)}." for what, engines in said.items()]
-
-
 def _who(engines: Sequence[str]) -> str:
     return "both engines" if len(engines) > 1 else engines[0]
-
-
-def _lowest_text(lowest: Lowest, unit: str) -> str:
-    split = SPLITS[lowest.split]
-    if lowest.at == lowest.end:
-        return f"The {split} loss was lowest, {loss_text(lowest.loss)}, at the very end"
-    return (
-        f"The {split} loss was lowest, {loss_text(lowest.loss)}, at {unit} {lowest.at:,g} and ended at "
-        f"{loss_text(lowest.last)}"
-    )

@@ -43,7 +43,7 @@ def score_splits(run: Run) -> list[str]:
 def result_rows(run: Run) -> list[ResultRow]:
     """One row an engine that has begun."""
     splits = score_splits(run)
-    return [_result_row(result, splits) for result in results(run)]
+    return [result_row(result, splits) for result in results(run)]
 
 
 def not_begun(run: Run) -> str:
@@ -52,7 +52,8 @@ def not_begun(run: Run) -> str:
     return joined([ENGINES[engine] for engine in run.recipe.training.engines if engine not in begun])
 
 
-def _result_row(result: Result, splits: list[str]) -> ResultRow:
+def result_row(result: Result, splits: list[str]) -> ResultRow:
+    """A row of the table; the scores are those of `splits`."""
     mean = result.step_microseconds
     losses = [result.scores[f"{split}_loss"] for split in splits]
     return ResultRow(

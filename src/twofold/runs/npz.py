@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from twofold.arrays import Array, Arrays, all_finite
-from twofold.errors import UserError, did_you_mean
+from twofold.errors import UserError, WeightsError, did_you_mean
 from twofold.runs.whole import write_whole
 
 HEADER = 1 << 14
@@ -38,7 +38,7 @@ def write_npz(path: Path, arrays: Arrays) -> None:
 
 
 def read_names(path: Path) -> list[str]:
-    """The names of the arrays that a file holds. Raises `UserError` for a file that is none."""
+    """The names of the arrays that a file holds. Raises `WeightsError` for a file that is none."""
     with _opened(path) as file:
         return [_name(info) for info in file.infolist()]
 
@@ -46,7 +46,7 @@ def read_names(path: Path) -> list[str]:
 def read_npz(path: Path, shapes: Shapes, dtype: str) -> dict[str, Array]:
     """Exactly the arrays of these names and shapes, as numbers of `dtype`.
 
-    Raises `UserError` at the first tensor that is missing, unknown, of another shape, no floating-point numbers, or
+    Raises `WeightsError` at the first tensor that is missing, unknown, of another shape, no floating-point numbers, or
     not finite.
     """
     with _opened(path) as file:
@@ -54,15 +54,15 @@ def read_npz(path: Path, shapes: Shapes, dtype: str) -> dict[str, Array]:
         names = [_name(info) for info in members]
         for name in names:
             if name not in shapes:
-                raise UserError(
+                raise WeightsError(
                     f"{path}: these weights are of another network: the recipe's has no `{name[:60]}`; "
                     f"{did_you_mean(name, shapes)}"
                 )
             if names.count(name) > 1:
-                raise UserError(f"{path}: `{name}` stands {names.count(name)} times")
+                raise WeightsError(f"{path}: `{name}` stands {names.count(name)} times")
         for name, shape in shapes.items():
             if name not in names:
-                raise UserError(
+                raise WeightsError(
                     f"{path}: these weights are of another network: `{name}` is missing; its shape is {shape}"
                 )
         found = {name: _read(path, file, info, shapes[name]) for name, info in zip(names, members, strict=True)}
@@ -70,13 +70,15 @@ def read_npz(path: Path, shapes: Shapes, dtype: str) -> dict[str, Array]:
 
 
 def _opened(path: Path) -> zipfile.ZipFile:
+    if path.exists() and not path.is_file():  # to open a pipe would wait for whoever writes to it
+        raise WeightsError(f"{path} is no file; name one that ends in .npz")
     try:
         return zipfile.ZipFile(path)
     except FileNotFoundError:
-        raise UserError(f"no file {path}") from None
+        raise WeightsError(f"no file {path}") from None
     except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
         reason = getattr(error, "strerror", None) or "it is damaged, or was not written by numpy.savez"
-        raise UserError(f"cannot read {path} as .npz: {reason}") from error
+        raise WeightsError(f"cannot read {path} as .npz: {reason}") from error
 
 
 def _name(info: zipfile.ZipInfo) -> str:
@@ -94,17 +96,17 @@ def _read(path: Path, file: zipfile.ZipFile, info: zipfile.ZipInfo, shape: tuple
         read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
         found, by_columns, dtype = read(stream)
     except (OSError, ValueError, KeyError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path}: `{name}` cannot be read: {str(error)[:200] or 'it is damaged'}") from error
+        raise WeightsError(f"{path}: `{name}` cannot be read: {str(error)[:200] or 'it is damaged'}") from error
     if found != shape:
         turned = "; W is (out, in): give its transpose" if len(shape) == 2 and found == shape[::-1] else ""
-        raise UserError(
+        raise WeightsError(
             f"{path}: these weights are of another network: `{name}` is {found}, the recipe's is {shape}{turned}"
         )
     if dtype.kind != "f" or dtype.itemsize > WIDEST:
-        raise UserError(f"{path}: `{name}` must hold numbers of float16, float32 or float64; got {dtype}")
+        raise WeightsError(f"{path}: `{name}` must hold numbers of float16, float32 or float64; got {dtype}")
     numbers = content[stream.tell() :]
     if len(numbers) != math.prod(shape) * dtype.itemsize:
-        raise UserError(f"{path}: `{name}` is cut or too long: {len(numbers)} bytes for {shape} of {dtype}")
+        raise WeightsError(f"{path}: `{name}` is cut or too long: {len(numbers)} bytes for {shape} of {dtype}")
     return np.frombuffer(numbers, dtype).reshape(shape, order="F" if by_columns else "C")
 
 
@@ -114,5 +116,5 @@ def _converted(path: Path, name: str, array: Array, dtype: str) -> Array:
     for tested, rule in ((array, "finite"), (converted, f"small enough for {dtype}")):
         if not all_finite(tested):
             at = tuple(int(i) for i in np.argwhere(~np.isfinite(tested))[0])
-            raise UserError(f"{path}: every element of `{name}` must be {rule}; got {array[at]} at {at}")
+            raise WeightsError(f"{path}: every element of `{name}` must be {rule}; got {array[at]} at {at}")
     return converted

@@ -1,0 +1,160 @@
+"""What several recipes set differently, and what of it the runs are about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
+
+from twofold.recipe import Recipe
+from twofold.recipe.recurrent import Gru, Lstm, Rnn
+from twofold.recipe.windows import Conv2d
+from twofold.runs import Run
+
+ABSENT: Final = None
+"""In place of the value of a key that a recipe does not have."""
+LABELS = ("title", "name")
+IDLE = (
+    "training.evaluate_every",
+    "training.evaluate_unit",
+    "training.evaluate_samples",
+    "training.gradient_flow",
+    "training.engines",
+    "training.device",
+    "data.root",
+)
+"""Keys that change what is recorded or where, and not what is trained."""
+Aspect: TypeAlias = Literal[
+    "network", "data", "samples", "augmentation", "loss", "optimizer", "schedule", "initial weights", "training", "seed"
+]
+ASPECTS: Mapping[str, Aspect] = {
+    "data.samples": "samples",
+    "data.seed": "seed",
+    "training.seed": "seed",
+    "layers": "network",
+    "data": "data",
+    "augmentation": "augmentation",
+    "loss": "loss",
+    "optimizer": "optimizer",
+    "schedule": "schedule",
+    "initial": "initial weights",
+    "training": "training",
+}
+"""By the beginning of a key's path; the first that fits."""
+NAMES = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop"}
+CELLS = {Rnn: "vanilla RNN", Lstm: "LSTM", Gru: "GRU"}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A key of the recipe, and its value in each run."""
+
+    path: str
+    values: tuple[Any, ...]
+
+    @property
+    def idle(self) -> bool:
+        """Whether it changes nothing of what is trained."""
+        return self.path in IDLE
+
+    @property
+    def aspect(self) -> Aspect:
+        """The part of an experiment that the key belongs to."""
+        return next(
+            aspect for begin, aspect in ASPECTS.items() if self.path == begin or self.path.startswith(f"{begin}.")
+        )
+
+
+def differences(recipes: Sequence[Recipe]) -> list[Difference]:
+    """The keys whose values are not the same in all recipes, in the order of a recipe.
+
+    The layers are compared key by key where all networks have the same kinds of layers, else as a whole.
+    """
+    alike = len({tuple(layer.kind for layer in recipe.layers) for recipe in recipes}) == 1
+    flat = [_flat(recipe, alike) for recipe in recipes]
+    paths = dict.fromkeys(path for each in flat for path in each)
+    found = (Difference(path, tuple(each.get(path, ABSENT) for each in flat)) for path in _ordered(paths))
+    return [difference for difference in found if any(value != difference.values[0] for value in difference.values)]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a comparison is about: an aspect, and what each run stands for."""
+
+    aspect: Aspect
+    words: tuple[str, ...]
+
+
+def subject(runs: Sequence[Run], found: Sequence[Difference]) -> Subject | None:
+    """`Adam` and `SGD`, `2,000 training samples` and `50,000 …`, `vanilla RNN` and `LSTM`.
+
+    `None` where no aspect says it: nothing differs that has a name, or several aspects do.
+    """
+    aspects = {difference.aspect for difference in found if not difference.idle}
+    named = [
+        Subject(aspect, tuple(words))
+        for aspect, name in _SUBJECTS.items()
+        if aspect in aspects and len(set(words := [*name(runs)])) == len(words)
+    ]
+    return named[0] if len(named) == 1 else None
+
+
+def _ordered(paths: Mapping[str, None]) -> list[str]:
+    """As a recipe has its tables: those of one part stand together whichever recipe has them."""
+    parts = dict.fromkeys(path.split(".")[0] for path in paths)
+    ours = ([path for path in paths if path.split(".")[0] == part] for part in parts)
+    return [path for each in ours for path in sorted(each, key=lambda path: not path.endswith((".kind", ".source")))]
+
+
+def _flat(recipe: Recipe, by_layer: bool) -> dict[str, Any]:
+    tables: dict[str, Any] = recipe.model_dump(mode="json", exclude_none=True, exclude=set(LABELS))
+    layers = tables.pop("layers")
+    found = _leaves("", {"data": tables.pop("data")})
+    found |= _leaves("layers", dict(enumerate(layers))) if by_layer else {"layers": layers_text(recipe)}
+    return found | _leaves("", tables)
+
+
+def _leaves(path: str, value: Any) -> dict[str, Any]:
+    """Every value under its dotted path."""
+    if not isinstance(value, dict):
+        return {path: value}
+    found: dict[str, Any] = {}
+    for key, below in value.items():
+        found |= _leaves(f"{path}.{key}" if path else str(key), below)
+    return found
+
+
+def layers_text(recipe: Recipe) -> str:
+    """`flatten, dense 64, sigmoid, dense 10`."""
+    sizes = ((layer.kind, getattr(layer, "units", getattr(layer, "channels", None))) for layer in recipe.layers)
+    return ", ".join(kind if size is None else f"{kind} {size}" for kind, size in sizes)
+
+
+def _networks(runs: Sequence[Run]) -> list[str]:
+    return [_network(run.recipe) for run in runs]
+
+
+def _network(recipe: Recipe) -> str:
+    for layer in recipe.layers:
+        if isinstance(layer, (Rnn, Lstm, Gru)):
+            return CELLS[type(layer)]
+    if any(isinstance(layer, Conv2d) for layer in recipe.layers):
+        return "convolutions"
+    return "fully connected layers"
+
+
+def _optimizers(runs: Sequence[Run]) -> list[str]:
+    optimizers = [run.recipe.optimizer for run in runs]
+    kinds = [NAMES.get(optimizer.kind, optimizer.kind) for optimizer in optimizers]
+    return kinds if len(set(kinds)) > 1 else [f"learning rate {optimizer.lr:g}" for optimizer in optimizers]
+
+
+def _samples(runs: Sequence[Run]) -> list[str]:
+    return [f"{run.record['data']['samples']['train']:,} training samples" for run in runs]
+
+
+_SUBJECTS: Mapping[Aspect, Callable[[Sequence[Run]], list[str]]] = {
+    "network": _networks,
+    "optimizer": _optimizers,
+    "samples": _samples,
+}

@@ -1,0 +1,65 @@
+"""`twofold report`: the page of a run, of a study, or of several runs side by side; and its figures as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from twofold.errors import UserError
+
+EXAMPLE = (
+    "Examples: `twofold report runs/digits-1`; `twofold report runs/cifar10-cnn5-adam-1 runs/cifar10-cnn5-sgd-1 "
+    "--out adam-or-sgd.html`; `twofold report runs/digits-1 --figures figures`"
+)
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="A run folder, or a study's; or several runs.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.html",
+            help="Where a comparison of several runs is written; `comparison.html` in this folder where left out.",
+            show_default=False,
+        ),
+    ] = None,
+    figures: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write every figure of the page into this folder as well, as SVG, PDF and PNG, and the captions as "
+            "`captions.md` and `figures.tex`.",
+            show_default=False,
+        ),
+    ] = None,
+    image: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="The held-out image, from 0, to be shown layer by layer where there are convolutions.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Write report.html again from a run folder or a study folder; put several runs side by side in one page."""
+    from twofold.report import write_comparison, write_figures, write_report, write_study_report
+    from twofold.report.comparison import COMPARISON
+    from twofold.study.folder import STUDY
+
+    several, study = len(runs) > 1, (runs[0] / STUDY).is_file()
+    if several and image is not None:
+        raise UserError(f"--image shows an image of one run; got {len(runs)} runs")
+    if not several and out is not None:
+        raise UserError(
+            f"--out is for a comparison of several runs; the report of {runs[0]} is written into its folder"
+        )
+    if several:
+        written = write_comparison(runs, out or COMPARISON)
+    else:
+        written = write_study_report(runs[0]) if study else write_report(runs[0], image)
+    typer.echo(written)
+    if figures is not None:
+        typer.echo(write_figures(runs if several else runs[0], figures, image))

@@ -1,0 +1,163 @@
+"""From several run folders to one page that puts them side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+from twofold.analysis import results
+from twofold.analysis.comparison import all_curves, common_splits, common_unit, names, same_task
+from twofold.analysis.curves import SPLITS as ALL_SPLITS
+from twofold.analysis.differences import ABSENT, Difference, differences, subject
+from twofold.errors import RunFolderError, UserError
+from twofold.report import comparison_words as words
+from twofold.report import tables
+from twofold.report.comparison_curves import curves_picture, gap_picture
+from twofold.report.template import Filled, filled
+from twofold.report.text import ENGINES, SPLITS, moment, value_text
+from twofold.runs import Run, open_run, write_whole
+from twofold.study.folder import STUDY
+
+COMPARISON = "comparison.html"
+MOST = 8
+"""Runs in one comparison: as many as can be told by colour."""
+
+
+@dataclass(frozen=True)
+class ComparedRow:
+    """A row of the table of results: an engine of a run. The first of a run says over how many rows its name goes."""
+
+    name: str
+    rows: int
+    result: tables.ResultRow
+
+
+def write_comparison(runs: Sequence[Run | str | Path], out: str | Path = COMPARISON) -> Path:
+    """Put two to eight runs in one page, `out`, and return its path.
+
+    What their recipes set differently, their curves, their results, and in sentences which is better and by how much.
+    The same folders give the same bytes.
+
+    Raises `RunFolderError` for a folder that is missing, half-written or damaged, or where the page cannot be written,
+    and `UserError` for fewer than two runs or more than eight, for one run twice and for a study.
+    """
+    path = checked_out(out)
+    write_whole(path, render_comparison(opened(runs)).html.encode())
+    return path
+
+
+def opened(runs: Sequence[Run | str | Path]) -> list[Run]:
+    """The runs of a comparison; raises as `write_comparison` does."""
+    if not 2 <= len(runs) <= MOST:
+        raise UserError(f"a comparison takes 2 to {MOST} runs; got {len(runs)}")
+    paths = [run.path if isinstance(run, Run) else Path(run) for run in runs]
+    seen = set[Path]()
+    for path in paths:
+        if (path / STUDY).is_file():
+            raise UserError(
+                f"{path} is a study folder, and a comparison takes runs; `twofold report {quote(str(path))}` writes "
+                "the study’s own report"
+            )
+        if path.resolve() in seen:
+            raise UserError(f"{path} is given twice; name each run of a comparison once")
+        seen.add(path.resolve())
+    return [run if isinstance(run, Run) else open_run(run) for run in runs]
+
+
+def checked_out(out: str | Path) -> Path:
+    """A place for a page. Raises `RunFolderError` for one that is none."""
+    path = Path(out)
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise RunFolderError(f"--out names the page to be written, a file that ends in .html; got {out}")
+    if path.is_dir():
+        raise RunFolderError(f"{out} is a folder; --out names the page to be written, {path / COMPARISON} say")
+    if not path.parent.is_dir():
+        raise RunFolderError(f"cannot write {out}: there is no folder {path.parent}; make it, or choose another --out")
+    return path
+
+
+def render_comparison(runs: Sequence[Run]) -> Filled:
+    """The page and its figures."""
+    return filled("comparison.html.jinja", {**_facts(runs), **_figures(runs)})
+
+
+def _facts(runs: Sequence[Run]) -> dict[str, Any]:
+    called, found = names(runs), differences([run.recipe for run in runs])
+    about = subject(runs, found)
+    unlike = [
+        ("Runs", _each_run(runs)),
+        ("Settings", [_setting(difference) for difference in found if not difference.idle]),
+        ("Settings that change only what is recorded, or where", [_setting(each) for each in found if each.idle]),
+        ("Data and machine", _circumstances(runs)),
+    ]
+    return {
+        "title": words.heading(about, called),
+        "when": moment(max(run.record["finished"] for run in runs)),
+        "version": max(run.record["circumstances"]["versions"]["twofold"] for run in runs),
+        "names": called,
+        "lead": words.lead(runs, called, about, found),
+        "rows": _rows(runs, called),
+        "splits": [split for split in ALL_SPLITS if any(run.record["data"]["samples"].get(split) for run in runs)],
+        "findings": words.findings(runs, called),
+        "unlike": [(part, rows) for part, rows in unlike if rows],
+        "unfinished": [name for name, run in zip(called, runs, strict=True) if run.status != "finished"],
+        "folders": " ".join(quote(str(run.path)) for run in runs),
+    }
+
+
+def _rows(runs: Sequence[Run], called: Sequence[str]) -> list[ComparedRow]:
+    splits = [split for split in ALL_SPLITS if any(run.record["data"]["samples"].get(split) for run in runs)]
+    found = []
+    for run, name in zip(runs, called, strict=True):
+        rows = [tables.result_row(result, splits) for result in results(run)]
+        found += [ComparedRow(name, 0 if index else len(rows), row) for index, row in enumerate(rows)]
+    return found
+
+
+def _setting(difference: Difference) -> tuple[str, list[str]]:
+    return difference.path, [_value(value) for value in difference.values]
+
+
+def _value(value: Any) -> str:
+    return "–" if value is ABSENT else value if isinstance(value, str) else value_text(value)
+
+
+def _each_run(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
+    counts = [run.recipe.network.count for run in runs]
+    return [
+        ("recipe", [run.name for run in runs]),
+        ("parameters", ["?" if count is None else f"{count:,}" for count in counts]),
+    ]
+
+
+def _circumstances(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
+    """Where these are not the same."""
+    facts = [(run.record["data"], run.record["circumstances"]) for run in runs]
+    versions = dict.fromkeys(name for _, machine in facts for name in machine["versions"])
+    shared = [engine for engine in ENGINES if all(engine in machine["devices"] for _, machine in facts)]
+    rows = [
+        *((f"{SPLITS[s]} samples", [f"{data['samples'].get(s, 0):,}" for data, _ in facts]) for s in SPLITS),
+        ("fingerprint of the data", [data["fingerprint"][:12] for data, _ in facts]),
+        ("status", [run.status for run in runs]),
+        *((f"version of {name}", [machine["versions"].get(name, "–") for _, machine in facts]) for name in versions),
+        *((f"device of {engine}", [machine["devices"][engine] for _, machine in facts]) for engine in shared),
+        *(
+            (key.replace("_", " "), [str(machine.get(key, "–")) for _, machine in facts])
+            for key in ("platform", "processors", "blas_threads", "torch_threads")
+        ),
+    ]
+    return [(what, values) for what, values in rows if len(set(values)) > 1]
+
+
+def _figures(runs: Sequence[Run]) -> dict[str, Any]:
+    found, called, unit = all_curves(runs), names(runs), common_unit(runs)
+    if not all(found):
+        return {"curves": None, "gap": None}
+    splits, against = common_splits(runs), words.against_sentence(runs, called)
+    return {
+        "curves": curves_picture(found, called, splits, unit, words.curves_caption(runs, splits, against)),
+        "gap": gap_picture(found, called, unit, words.gap_caption(splits)) if same_task(runs) else None,
+    }

@@ -1,0 +1,107 @@
+"""Every figure of a page as files, with the captions, for LaTeX and for slides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from twofold.errors import RunFolderError
+from twofold.report.comparison import opened, render_comparison
+from twofold.report.composed import FORMATS, composed
+from twofold.report.drawing import Picture
+from twofold.report.page import render
+from twofold.report.study import render_study
+from twofold.report.text import referred
+from twofold.runs import Run, open_run, write_whole
+from twofold.study import StudyResult, open_study
+from twofold.study.folder import STUDY
+
+CAPTIONS, LATEX = "captions.md", "figures.tex"
+PREAMBLE = """% Every figure of the report, in its order. In the preamble: \\usepackage{{graphicx}} \\graphicspath{{{{{folder}/}}}}
+% Then \\input{{{folder}/{name}}}; or copy the figures that are wanted.
+"""
+FIGURE = """
+\\begin{{figure}}[htbp]
+  \\centering
+  \\includegraphics[width={width}\\linewidth]{{{name}}}
+  \\caption{{{caption}}}
+  \\label{{fig:{name}}}
+\\end{{figure}}
+"""
+COLUMN = 9.0
+"""Inches of a figure that takes a document's whole line."""
+SIGNS = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
+    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "−": "$-$", "×": r"$\times$", "·": r"$\cdot$", "±": r"$\pm$", "→": r"$\to$", "∂": r"$\partial$", "‖": r"$\Vert$",
+    "≤": r"$\leq$", "≥": r"$\geq$", "√": r"$\surd$", "η": r"$\eta$", "λ": r"$\lambda$", "₁": "$_1$", "₂": "$_2$",
+    "–": "--", "—": "---", "…": r"\ldots{}", "✓": r"$\surd$", "✗": r"$\times$",
+}  # fmt: skip
+SUPERSCRIPTS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+
+
+def write_figures(
+    result: Run | StudyResult | str | Path | Sequence[Run | str | Path], folder: str | Path, image: int | None = None
+) -> Path:
+    """Write every figure of a run's report, a study's or a comparison's into `folder`, and return it.
+
+    `NAME.svg`, `NAME.pdf` and `NAME.png`, the panels and the legend of a figure in one drawing; `captions.md` has the
+    captions with the numbers of the page, `figures.tex` the same as LaTeX figures. Names and bytes are the same
+    whenever the page is. The folder is made where there is none; files of other names are left alone.
+
+    Raises `RunFolderError` where it cannot be written to, and as the report does.
+    """
+    pictures = _pictures(result, image)
+    folder = _made(Path(folder))
+    for picture in pictures:
+        for form in FORMATS:
+            write_whole(folder / f"{picture.name}.{form}", composed(picture, form))
+    write_whole(folder / CAPTIONS, captions_text(pictures).encode())
+    write_whole(folder / LATEX, latex_text(pictures, folder.name).encode())
+    return folder
+
+
+def _pictures(result: Run | StudyResult | str | Path | Sequence[Run | str | Path], image: int | None) -> list[Picture]:
+    if isinstance(result, str | Path):
+        result = open_study(result) if (Path(result) / STUDY).is_file() else open_run(result)
+    if isinstance(result, StudyResult):
+        return render_study(result).pictures
+    return (render(result, image) if isinstance(result, Run) else render_comparison(opened(result))).pictures
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise RunFolderError(f"--figures names a folder, and {folder} is a file; choose another name") from error
+    except OSError as error:
+        raise RunFolderError(f"cannot make the folder {folder}: {error.strerror}; choose another --figures") from error
+    return folder
+
+
+def captions_text(pictures: Sequence[Picture]) -> str:
+    """The captions as Markdown, under the names of the files."""
+    numbers = {picture.name: number for number, picture in enumerate(pictures, start=1)}
+    parts = [
+        f"## {name}\n\n**Figure {number}.** {referred(picture.caption, lambda to: f'Figure {numbers[to]}')}\n"
+        for picture, (name, number) in zip(pictures, numbers.items(), strict=True)
+    ]
+    return "\n".join(["# Figures and their captions\n", *parts])
+
+
+def latex_text(pictures: Sequence[Picture], folder: str) -> str:
+    """The figures as LaTeX, any engine's; they refer to each other by label."""
+    found = [PREAMBLE.format(folder=folder, name=LATEX)]
+    for picture in pictures:
+        width = min(1.0, max(0.4, sum(panel.width for panel in picture.panels[:2]) / COLUMN))
+        caption = referred(latex(picture.caption), lambda to: f"Figure~\\ref{{fig:{to}}}")
+        found.append(FIGURE.format(width=f"{width:.2g}", name=picture.name, caption=caption))
+    return "".join(found)
+
+
+def latex(text: str) -> str:
+    """A caption as LaTeX: what stands between backticks in typewriter letters, signs by their commands."""
+    text = "".join(SIGNS.get(sign, sign) for sign in text)
+    text = re.sub("[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+", lambda match: f"$^{{{match[0].translate(SUPERSCRIPTS)}}}$", text)
+    return re.sub(r"`([^`]+)`", r"\\texttt{\1}", text)

@@ -1,0 +1,228 @@
+"""What was found in a run, in words: each sentence has its numbers, and names the figure in which they are seen."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from string import Formatter
+from typing import Any, final
+
+from twofold.analysis import Finding
+from twofold.analysis import thresholds as t
+from twofold.report.text import ENGINES, SPLITS, decimal, refer
+
+
+@dataclass(frozen=True)
+class Said:
+    """A finding as the page has it."""
+
+    title: str
+    text: str
+    fault: bool
+
+
+TEXTS: dict[str, tuple[str, str]] = {
+    "learned_nothing": (
+        "Nothing learned",
+        "the {split} accuracy is {held:.4f}, within chance of the {base:.4f} that the most frequent class as every "
+        "answer would score; training accuracy is {train:.4f}",
+    ),
+    "under_fits": (
+        "Under-fitting",
+        "training accuracy is {train:.4f}, where the most frequent class as every answer would score {base:.4f}: only "
+        "{share:.0%} of what there was to learn. The training loss went from {first} to {last} and {falling}",
+    ),
+    "learned": (
+        "Fit to the training samples",
+        "training accuracy is {train:.4f}; the training loss went from {first} to {last}",
+    ),
+    "over_fits": (
+        "Over-fitting",
+        "training accuracy is {train:.4f} and {split} accuracy {held:.4f}: a gap of {gap:.4f}, {sigmas:.1f} times its "
+        "standard error of {error:.4f}",
+    ),
+    "no_gap": (
+        "Gap",
+        "training accuracy is {train:.4f} and {split} accuracy {held:.4f}, a difference of {gap:.4f} with a standard "
+        "error of {error:.4f}: no over-fitting that counts",
+    ),
+    "turned": (
+        "Turning point",
+        "the {split} loss was lowest, {loss}, at {unit} {at:,g} and rose to {last}, while the training loss went on "
+        "falling from {train_then} to {train_last}: from there on the network learned its training samples by heart",
+    ),
+    "no_turn": (
+        "Turning point",
+        "the {split} loss was lowest, {loss}, at {unit} {at:,g} and ended at {last}; beside the training loss, from "
+        "{train_then} to {train_last}, and the noise of the curve that is no turn",
+    ),
+    "falls_to_the_end": ("Turning point", "none: the {split} loss was lowest, {last}, at the very end"),
+    "starts_high": (
+        "Initial loss",
+        "before training the loss is {loss}, where equal probabilities would have {even}: the initial weights or the "
+        "inputs are too large",
+    ),
+    "diverged": (
+        "Divergence",
+        "the loss was no finite number any more at step {step}: the rate of {lr} is too high for these gradients",
+    ),
+    "diverged_by_steps": (
+        "Rate too high",
+        "the loss was no finite number any more at step {step}; with the rate of {lr} a step had changed `{name}` by "
+        "{ratio:.2g} of its size at step {ratio_step}, where about {rule} is usual",
+    ),
+    "rate_high_by_loss": (
+        "Rate too high",
+        "the training loss went far above what it had been, from {lowest} at its lowest to {last} at the end; with the "
+        "rate of {lr} a step changed `{name}` by {ratio:.2g} of its size at step {ratio_step}, where about {rule} is "
+        "usual",
+    ),
+    "rate_high_by_units": (
+        "Rate too high",
+        "training itself put layer {layer} to sleep, {dead_first:.0%} of its units before and {dead_last:.0%} after it; "
+        "with the rate of {lr} a step changed `{name}` by {ratio:.2g} of its size at step {ratio_step}, where about "
+        "{rule} is usual",
+    ),
+    "rate_low": (
+        "Rate too low",
+        "the updates are at most {largest_ratio:.2g} of the weights in size (median over training), where about {rule} "
+        "is usual, and the training loss came from {first} to {last} only",
+    ),
+    "rate_fits": (
+        "Learning rate",
+        "the updates are {smallest_ratio:.2g} to {largest_ratio:.2g} of the weights in size (medians over training, "
+        "layer by layer); about {rule} is usual, and no loss or layer shows a rate that is too high or too low",
+    ),
+    "dead": (
+        "Dead units",
+        "{after:.0%} of the {units} units of layer {layer} (`{kind}`) are 0 for every sample of the probe, "
+        "{before:.0%} before training: no gradient passes them",
+    ),
+    "awake": ("Dead units", "few: at most {after:.0%} of a layer’s units, of the {units} of layer {layer} (`{kind}`)"),
+    "saturated_at_start": (
+        "Saturated units",
+        "{share_before:.0%} of the outputs of layer {layer} ({named}) are saturated before any training: the weights "
+        "before it are too large",
+    ),
+    "stuck": (
+        "Saturated units",
+        "{after:.0%} of the {units} units of layer {layer} ({named}) are saturated for every sample of the probe, "
+        "{before:.0%} before training: next to no gradient passes them",
+    ),
+    "unsaturated": (
+        "Saturated units",
+        "few are so for every sample: at most {after:.0%} of a layer’s units, of the {units} of layer {layer} "
+        "(`{kind}`)",
+    ),
+    "fades_in_depth": (
+        "Vanishing gradient",
+        "through the layers: the gradient of layer {layer}’s weight is {share:.2g} times that of layer {last}’s "
+        "(median over training; norms {here} and {there})",
+    ),
+    "grows_in_depth": (
+        "Exploding gradient",
+        "through the layers: the gradient of layer {layer}’s weight is {share:.3g} times that of layer {last}’s "
+        "(median over training; norms {here} and {there}); the inputs or the weights on the way are too large",
+    ),
+    "even_in_depth": (
+        "Gradients",
+        "they neither vanish nor explode through the layers: norms from {least} to {most} (medians over training)",
+    ),
+    "vanishes": (
+        "Vanishing gradient",
+        "through time: of the last step’s gradient only a share of {carried} reaches the first of {steps} steps after "
+        "training, a factor of {factor} a step, and {before} before; what stands first cannot be learned from it",
+    ),
+    "explodes": (
+        "Exploding gradient",
+        "through time: on its way to the first of {steps} steps the gradient grows {carried} times after training, a "
+        "factor of {factor} a step, and {before} times before",
+    ),
+    "overflows": (
+        "Exploding gradient",
+        "through time: on its way to the first of {steps} steps the gradient leaves the numbers that can be written",
+    ),
+    "carried": (
+        "Gradient through time",
+        "a share of {carried} of it reaches the first of {steps} steps after training, {before} before",
+    ),
+    "confused": (
+        "Confusion",
+        "{count} of the {wrong} mistakes are {true} taken for {taken}, of {samples} samples of that class; spread "
+        "evenly over all pairs of classes they would be {even} a pair",
+    ),
+    "part": (
+        "The engines",
+        "the norms of their weights part: from step {step} on they differ by more than {apart:.0%}, at most by {gap:.2g} "
+        "of themselves (`{name}`)",
+    ),
+    "together": (
+        "The engines",
+        "the norms of their weights stay together: at {moments} moments they differ by at most {gap:.2g} of themselves "
+        "(`{name}`)",
+    ),
+    "better": (
+        "The engines",
+        "it answers better than the other, beyond chance: {alone} samples it alone gets right, {other} the other alone",
+    ),
+}
+"""Title and sentence of each kind of finding; a number without a format is written with three digits."""
+ABOUT_BOTH = ("part", "together")
+"""Nothing is said of who shows it."""
+FALLING = {True: "was still falling: more training is the first thing to try", False: "had stopped falling"}
+
+
+@final
+class _Words(Formatter):
+    """A number without a format with as many digits as help, a count with its thousands."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if not format_spec and isinstance(value, float):
+            return decimal(value)
+        if not format_spec and isinstance(value, int):
+            return f"{value:,}"
+        return super().format_field(value, format_spec)
+
+
+def said(found: Sequence[Finding], figures: Collection[str]) -> list[Said]:
+    """Findings as sentences, faults first. What both engines show is said once; `figures` are those of the page."""
+    groups = dict[tuple[str, str, str], list[Finding]]()
+    for finding in found:
+        groups.setdefault((finding.kind, finding.layer, str(finding.numbers.get("gate", ""))), []).append(finding)
+    both = len({finding.engine for finding in found}) > 1
+    sentences = [_said(group, both, figures) for group in groups.values()]
+    return sorted(sentences, key=lambda each: not each.fault)
+
+
+def _said(group: Sequence[Finding], both: bool, figures: Collection[str]) -> Said:
+    first, (title, _) = group[0], TEXTS[group[0].kind]
+    texts = [_text(finding) for finding in group]
+    text = texts[0][0].upper() + texts[0][1:]
+    if both and first.kind not in ABOUT_BOTH:
+        who = [ENGINES[finding.engine] for finding in group]
+        if len(group) == 1:
+            text = f"{who[0]} alone: {texts[0]}"
+        elif len(set(texts)) == 1:
+            text = f"Both engines: {texts[0]}"
+        else:
+            text = f"{who[0]}, and {who[1]} with numbers of its own: {texts[0]}"
+    seen = f" ({refer(first.figure)})" if first.figure in figures else ""
+    return Said(title, f"{text}{seen}.", first.fault)
+
+
+def _text(finding: Finding) -> str:
+    numbers: dict[str, Any] = {**finding.numbers, "layer": finding.layer, "rule": t.RATIO, "apart": t.APART}
+    if "split" in numbers:
+        numbers["split"] = SPLITS[numbers["split"]]
+    if "falling" in numbers:
+        numbers["falling"] = FALLING[numbers["falling"]]
+    if numbers.get("error"):
+        numbers["sigmas"] = numbers["gap"] / numbers["error"]
+    numbers["named"] = _named(numbers)
+    return _Words().vformat(TEXTS[finding.kind][1], (), numbers)
+
+
+def _named(numbers: Mapping[str, Any]) -> str:
+    """The kind of a layer, and its gate where it has several."""
+    kind, gate = numbers.get("kind", ""), numbers.get("gate", "output")
+    return f"`{kind}`" if gate in ("output", "h") else f"`{kind}`, gate {gate}"
