@@ -33,6 +33,8 @@ bench: $(READY)
 
 torture: $(READY)
 	$(BIN)/python benchmarks/verification.py
+	$(BIN)/python benchmarks/hostile.py
+	TWOFOLD_FUZZ=10000 $(BIN)/python -m pytest -q tests/test_fuzz.py
 
 results: $(READY)
 	$(BIN)/python benchmarks/results.py

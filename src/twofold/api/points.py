@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from twofold.api.building import build_engine, few_threads, initial_state, resolved
+from twofold.api.needed import check_memory
 from twofold.api.scoring import scorer
 from twofold.data import Batches, Dataset, load_data
 from twofold.flow import Flow, carried, flow_batch, measure_flow, read_last, recurrent_nodes
@@ -63,6 +64,7 @@ def train_points(recipes: Sequence[Recipe], engine: str) -> list[Point]:
 
 
 def _lone(recipe: Recipe, dataset: Dataset, engine: str) -> Point:
+    check_memory(recipe, [engine], *(split for _, split in dataset.splits()))
     built, history = build_engine(engine, recipe), list[Row]()
     built.load(initial_state(recipe))
     batches = Batches(recipe, dataset.train)

@@ -14,6 +14,7 @@ import numpy as np
 from twofold.api.building import Overrides, Silent, Watcher, build_engine, few_threads, prepare
 from twofold.api.courses import Flows, course_of
 from twofold.api.evidence import kept_samples
+from twofold.api.needed import check_memory
 from twofold.api.reusing import find_run
 from twofold.api.session import train_engine
 from twofold.api.versions import code, versions
@@ -165,6 +166,7 @@ def _train(
 
 def _built(recipe: Recipe, dataset: Dataset) -> dict[str, Engine]:
     """Its engines, after whatever cannot be trained on is refused."""
+    check_memory(recipe, recipe.training.engines, *(split for _, split in dataset.splits()))
     Batches(recipe, dataset.train)
     return {name: build_engine(name, recipe) for name in recipe.training.engines}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from twofold.api.building import Overrides, Silent, Watcher, build_engine, few_threads, initial_state
+from twofold.api.needed import check_memory
 from twofold.api.samples import found_data
 from twofold.data import Batches
 from twofold.errors import UserError
@@ -93,6 +94,7 @@ def verify(
     size = recipe.training.batch_size
     recipe, dataset, data = found_data(recipe, watcher, RANDOM_BATCHES * (32 if size == "full" else size))
     train = dataset.train
+    check_memory(recipe, ("numpy", "torch"), train, together=True)
     batches = Batches(recipe, train, steps)
     initial = initial_state(recipe)
     first, second = build_engine("numpy", recipe), build_engine("torch", recipe)

@@ -155,6 +155,31 @@ def images(x: Array, y: Array) -> Split:
     return Split(x, y, Scaling(np.zeros(shape), np.full(shape, 255.0)))
 
 
+def checked(dataset: Dataset, source: str) -> Dataset:
+    """The samples, if every one of them can be trained on: whatever they come from, this is the last door.
+
+    Raises `DataError` for no samples, lengths that differ, labels that are no classes, features that are not finite.
+    """
+    last = len(dataset.classes) - 1
+    for name in ("train", "validation", "test"):
+        split: Split = getattr(dataset, name)
+        x, y = split.x, split.y
+        if len(x) != len(y):
+            raise DataError(f"{source}: the {name} set holds {len(x)} samples and {len(y)} labels; give each one.")
+        if y.dtype.kind not in "iu":
+            raise DataError(f"{source}: the labels of the {name} set must be whole numbers from 0; got {y.dtype}.")
+        if len(wrong := np.flatnonzero((y < 0) | (y > last))):
+            at = int(wrong[0])
+            raise DataError(
+                f"{source}: sample {at} of the {name} set has label {y[at]}; it must be 0 to {last}. "
+                "Correct the label or remove the sample."
+            )
+    if not len(dataset.train):
+        raise DataError(f"{source}: the train set holds no sample; hold out less, or add samples.")
+    check_finite(dataset, source)
+    return dataset
+
+
 def check_finite(dataset: Dataset, source: str, remedy: str = "Remove the sample or fill the value in.") -> None:
     """Raises `DataError` at the first NaN or infinity."""
     for name, split in dataset.splits():

@@ -14,6 +14,7 @@ import numpy as np
 from twofold.arrays import Array
 from twofold.data.dataset import Dataset, hold_out, images
 from twofold.data.published import Labelled, Progress
+from twofold.data.room import check_room
 from twofold.data.tables import MOST_FAULTS
 from twofold.errors import DataError, MissingExtraError, did_you_mean
 from twofold.recipe.base import pair
@@ -22,6 +23,9 @@ from twofold.streams import stream
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "PPM", "WEBP")
 """Those that Pillow decodes by itself: for some others it starts a program."""
+
+COPIES = 3
+"""Of every image: as decoded, shuffled, split."""
 
 Classes = dict[str, list[Path]]
 """The files of each class, by its name."""
@@ -119,6 +123,11 @@ def _decoded(spec: Images, parts: dict[str, Classes], progress: Progress) -> dic
     shape = (spec.channels, *pair(spec.size))
     arrays: dict[str, Labelled] = {}
     faults: list[str] = []
+    count = sum(len(files) for classes in parts.values() for files in classes.values())
+    height, width = pair(spec.size)
+    each = COPIES * spec.channels * height * width
+    remedy = f"Set data.size lower, or take fewer: one takes about {each} bytes."
+    check_room(f"{spec.path}: {count} images of {height} x {width} pixels", count * each, remedy)
     with guarded():
         for part, classes in parts.items():
             files = [(file, numbers[name]) for name, files in classes.items() for file in files]

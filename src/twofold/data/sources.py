@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from twofold.data.dataset import Dataset, Split, check_finite, hold_out
+from twofold.data.dataset import Dataset, Split, checked, hold_out
 from twofold.data.folders import load_images
 from twofold.data.images import load_published, published_at_hand
 from twofold.data.palindromes import load_palindromes
 from twofold.data.published import Progress
+from twofold.data.room import check_room
 from twofold.data.tables import load_csv
 from twofold.recipe import Recipe
+from twofold.recipe.base import elements
 from twofold.recipe.data import (
     Blobs,
     Cifar10,
@@ -31,6 +33,9 @@ from twofold.recipe.data import (
 from twofold.recipe.recurrent import Embedding
 from twofold.streams import stream
 
+BYTES_OF_A_SAMPLE, BYTES_OF_A_NUMBER = 120, 8
+"""While samples are drawn and split; measured: 109 for a point, 5 to 6 for each number of a palindrome."""
+
 
 def _silent(what: str, done: int, total: int) -> None:
     """Progress that nobody watches."""
@@ -41,9 +46,18 @@ def load_data(spec: DataSpec, progress: Progress = _silent) -> Dataset:
 
     Raises `DataError` for data that are not what they should be.
     """
+    _check_samples(spec)
     dataset = _load(spec, progress)
-    check_finite(dataset, getattr(spec, "path", getattr(spec, "source", "data")))
+    checked(dataset, getattr(spec, "path", getattr(spec, "source", "data")))
     return dataset.standardized(spec.standardize)
+
+
+def _check_samples(spec: DataSpec) -> None:
+    """Raises `DataError` where as many samples as the recipe asks for would not fit into memory."""
+    samples, numbers = getattr(spec, "samples", None), elements(spec.sample_shape)
+    if samples and numbers and not isinstance(spec, Mnist | Cifar10):  # of those the first few are taken
+        each = max(BYTES_OF_A_SAMPLE, BYTES_OF_A_NUMBER * numbers)
+        check_room(f"`data.samples = {samples}`", samples * each, f"Set it lower: a sample takes about {each} bytes.")
 
 
 def at_hand(spec: DataSpec) -> bool:

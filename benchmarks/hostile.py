@@ -1,0 +1,106 @@
+"""Malformed and randomly damaged weight files in full: what is refused, how fast, and what the library reads of them.
+
+    python benchmarks/hostile.py [MUTATIONS]
+
+Exits with status 1 where a malformed kind is read, or a damaged file is read as anything but its own bytes.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+import tracemalloc
+from pathlib import Path
+
+from timing import DOCS, table
+
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+
+from safetensors.numpy import load
+
+from malformed import MALFORMED  # pyright: ignore[reportMissingImports]
+from mutations import EXPECTED, mutated  # pyright: ignore[reportMissingImports]
+from twofold.errors import WeightsError
+from twofold.runs.tensors import Expected, read_tensors
+
+PAGE = DOCS / "hostile.md"
+MUTATIONS = 100_000
+
+
+def refused(path: Path, content: bytes, expected: Expected | None = None) -> bool:
+    path.write_bytes(content)
+    try:
+        read_tensors(path, expected)
+    except WeightsError:
+        return True
+    return False
+
+
+def library_takes(content: bytes) -> bool:
+    try:
+        load(content)
+    except Exception:  # whatever it raises, it refuses
+        return False
+    return True
+
+
+def kinds(path: Path) -> tuple[str, int]:
+    """A row for each kind, and how many were read."""
+    rows, wrong = [], 0
+    for name, (content, _) in MALFORMED.items():
+        started = time.process_time()
+        ours = refused(path, content)
+        seconds = time.process_time() - started
+        tracemalloc.start()
+        refused(path, content)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        wrong += not ours
+        theirs = "**read**" if library_takes(content) else "refused"
+        rows.append([name, "refused" if ours else "**read**", f"{seconds * 1e3:.1f}", f"{most >> 10}", theirs])
+    return table(["kind", "Twofold", "ms of processor", "peak, KiB", "safetensors"], rows), wrong
+
+
+def mutations(path: Path, count: int) -> tuple[str, int]:
+    """How many damaged files are refused; those that are read must hold the file's own numbers."""
+    read, wrong, slowest = 0, 0, 0.0
+    for seed in range(count):
+        content, sound = mutated(seed)
+        path.write_bytes(content)
+        started = time.process_time()
+        try:
+            found = read_tensors(path, EXPECTED)
+        except WeightsError:
+            found = None
+        slowest = max(slowest, time.process_time() - started)
+        if found is not None:
+            read += 1
+            wrong += not sound(found)
+    text = (
+        f"{count:,} random mutations: {count - read:,} refused, all by one exception; {read:,} read. Of those read, "
+        f"{wrong} differ from the sound file in anything but numbers of the data, which only a checksum can see: a run "
+        f"folder has one. Slowest: {slowest * 1e3:.1f} ms of processor."
+    )
+    return text, wrong
+
+
+def main() -> int:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else MUTATIONS
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "w.safetensors"
+        rows, read = kinds(path)
+        text, wrong = mutations(path, count)
+    taken = sum(library_takes(content) for content, _ in MALFORMED.values())
+    PAGE.write_text(
+        "# Malformed weight files\n\nWritten by `python benchmarks/hostile.py`.\n\n"
+        f"{len(MALFORMED)} kinds of malformed file: Twofold reads {read} of them, the library's own reader {taken}. "
+        f"The peak is of memory that Python allocates, the file's own bytes included.\n\n{text}\n\n{rows}\n",
+        "utf-8",
+    )
+    print(text)
+    return bool(read or wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
