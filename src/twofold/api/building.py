@@ -65,10 +65,6 @@ class Watcher(Protocol):
         ...
 
     def note(self, text: str) -> None:
-        """Something that a user should know and need not act on."""
-        ...
-
-    def warn(self, text: str) -> None:
         """What cannot be left unsaid: a checkpoint that was refused, other circumstances than at the beginning."""
         ...
 
@@ -89,9 +85,6 @@ class Silent:
         """Nothing."""
 
     def note(self, text: str) -> None:
-        """Nothing."""
-
-    def warn(self, text: str) -> None:
         """A `UserWarning`."""
         warnings.warn(text, stacklevel=4)
 

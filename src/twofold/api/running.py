@@ -79,7 +79,7 @@ def run(
         if found.run:
             return found.run
         if found.reason:
-            watcher.warn(found.reason)
+            watcher.note(found.reason)
     built = _built(recipe, dataset)
     facts |= {"circumstances": circumstances(built), "checkpoint_every": checkpoint_every}
     folder = create_run_folder(out, recipe.name)
@@ -114,10 +114,10 @@ def resume(run: str | Path | Run, *, watcher: Watcher | None = None) -> Run:
         built = _built(recipe, dataset)
         differences = list(_differences(record["circumstances"], circumstances(built)))
         for difference in differences:
-            watcher.warn(f"{folder} was begun with {difference}: the last bits of its numbers may differ")
+            watcher.note(f"{folder} was begun with {difference}: the last bits of its numbers may differ")
         since, said = newest(folder, record["files"][RECIPE])
         for line in said:
-            watcher.warn(f"{folder}: {line}; {_where(since)}")
+            watcher.note(f"{folder}: {line}; {_where(since)}")
         start = course_of(since.facts, arrays_of(folder, since)) if since and since.engine else None
         writer = RunWriter.again(folder, record, since)
         engine, step = (since.engine, start[0].mark.taken) if since and start else (None, 0)

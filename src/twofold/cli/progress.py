@@ -92,13 +92,11 @@ class Bars:
         """Above the bar."""
         self._progress.console.print(noted(text))
 
-    warn = note
-
 
 class Quiet(Silent):
     """A watcher that draws nothing, and passes on what cannot be left unsaid."""
 
-    def warn(self, text: str) -> None:
+    def note(self, text: str) -> None:
         """On standard error."""
         print_note(text)
 
