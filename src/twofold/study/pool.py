@@ -92,6 +92,8 @@ def _parallel(
     with joblib.parallel_config(backend="loky", inner_max_num_threads=1), warnings.catch_warnings():
         # Said when the caller stops early, as Ctrl-C does.
         warnings.filterwarnings("ignore", message=".*tasks.*", module="joblib")
+        # joblib begins a process anew that has grown, as the first that loads PyTorch does; nothing is lost.
+        warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
         yield from parallel(n_jobs=max(2, jobs), pre_dispatch=jobs, batch_size=1, return_as="generator_unordered")(
             calls
         )
