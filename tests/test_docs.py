@@ -14,7 +14,9 @@ import pytest
 from PIL import Image
 
 import twofold
+from twofold.analysis.thresholds import DEAD
 from twofold.recipe import Recipe
+from twofold.report.findings import TEXTS
 from twofold.study import load_study
 from twofold.study.grid import plan
 from twofold.study.spec import TOP
@@ -27,6 +29,45 @@ COMMANDS = sorted(set(re.findall(r"^\| `(twofold [^`]+)`", README, re.MULTILINE)
 def test_the_reference_of_recipes_is_that_of_the_models() -> None:
     written = (ROOT / "docs" / "recipes.md").read_text("utf-8")
     assert written == runpy.run_path(str(ROOT / "docs" / "make_recipes.py"))["page"](), "python docs/make_recipes.py"
+
+
+def test_every_module_has_its_place_in_the_rooms_of_the_design() -> None:
+    """A line names modules; a folder's lines go on until the next name at the left."""
+    source, rooms, room = ROOT / "src" / "twofold", dict[str, set[str]](), ""
+    (block,) = re.findall(r"```\nsrc/twofold/\n(.*?)```", (ROOT / "docs" / "design.md").read_text("utf-8"), re.DOTALL)
+    for line in block.splitlines():
+        name, *words = line.split()
+        indented = line.startswith("   ")
+        room = room if indented else name if name.endswith("/") else ""
+        rooms.setdefault(room, set()).update(words if name == room else [name, *words])
+    for path in source.rglob("*.py"):
+        if not path.stem.startswith("__"):
+            room = "" if path.parent == source else f"{path.parent.name}/"
+            assert path.stem in rooms.get(room, ()), f"docs/design.md, rooms: {path.relative_to(source)}"
+
+
+def test_the_page_on_the_analysis_is_that_of_its_constants_and_sentences() -> None:
+    """Every sentence under one rule, every threshold in one at least, and no threshold typed into a rule."""
+    made = runpy.run_path(str(ROOT / "docs" / "make_analysis.py"))
+    assert (ROOT / "docs" / "analysis.md").read_text("utf-8") == made["page"](), "python docs/make_analysis.py"
+    assert sorted(kind for rule in made["RULES"] for kind in rule.kinds) == sorted(TEXTS)
+    rules = " ".join([made["HEAD"], *(rule.text + rule.source for rule in made["RULES"])])
+    assert set(re.findall(r"\{([A-Z_]+)\}", rules)) == set(made["NUMBERS"])
+    typed = re.findall(r"\d+\.\d+", " ".join(rule.text for rule in made["RULES"]))
+    assert typed == ["0.6745"]  # of the normal distribution
+
+
+def test_healthy_trainings_have_no_fault_and_known_faults_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    page = (ROOT / "docs" / "benchmarks" / "healthy.md").read_text("utf-8")
+    made = runpy.run_path(str(ROOT / "benchmarks" / "healthy.py"))
+    rows = {cells[0].strip("`"): cells for line in page.splitlines() if (cells := line.strip("| ").split(" | "))[1:]}
+    assert len(made["HEALTHY"]) >= 10
+    for name in made["HEALTHY"]:
+        assert rows[name][-1] == "none"
+        assert rows[name][4] == "–" or float(rows[name][4]) < DEAD
+    for name, (_, faults) in made["KNOWN"].items():
+        assert faults <= set(rows[name][-1].split(", "))
 
 
 def test_every_command_of_the_tool_is_in_the_readme(command) -> None:

@@ -20,7 +20,7 @@ def dense(*units: int, act: str = "relu") -> list[dict[str, Any]]:
 
 
 LARGE = {"kind": "normal", "std": 30.0}
-NOISY = {"data.noise": 0.5, "data.samples": 60, "data.test": 0.5, "training.epochs": 500}
+NOISY = {"data.noise": 0.5, "data.samples": 120, "data.test": 0.5, "training.epochs": 500}
 PLANTED: dict[str, tuple[str, dict[str, Any], set[str]]] = {
     "a rate that ends in dead units": ("digits", {"optimizer.lr": 1.0}, {"rate_high_by_units", "dead"}),
     "a rate that throws the loss up": (

@@ -20,8 +20,11 @@ PARTS = (
     confusions,
     engines_apart,
 )
+UNTRAINED = (confusions, engines_apart)
+"""Of weights that were read from a file: what they answer, and nothing of a training."""
 
 
 def findings(run: Run) -> list[Finding]:
     """Of every part of the analysis, in order. A run folder without signals has those that need none."""
-    return [finding for part in PARTS for finding in part(run)]
+    parts = UNTRAINED if "imported" in run.record else PARTS
+    return [finding for part in parts for finding in part(run)]

@@ -37,23 +37,29 @@ def over_fitting(run: Run) -> list[Finding]:
         seen = "gap" if held is not None and len(held.x) > 2 else "curves" if held is not None else ""
         found.append(Finding("over_fits" if over else "no_gap", gap.engine, over, seen, numbers))
         if held is not None and train is not None:
-            found += _turning(held, train, counted(run))
+            found += _turning(held, train, counted(run), samples[gap.split])
     return found
 
 
-def _turning(held: Curve, train: Curve, unit: str) -> list[Finding]:
-    """A loss that rose again while that of the training samples went on falling, by more than it wavers."""
+def _turning(held: Curve, train: Curve, unit: str, samples: int) -> list[Finding]:
+    """A loss that rose again while that of the training samples went on falling, by more than it wavers.
+
+    What bears such a rise are the samples that are answered wrong, ever more surely. A sum over k of them has a
+    standard error of about its size over √k: k must be more than the square of the standard errors that are asked for.
+    """
     loss, fallen = held.loss, train.loss
     if not (np.isfinite(loss).all() and np.isfinite(fallen).all()):
         return []
     low = int(loss.argmin())
     last = max(3, len(loss) // 10)
     numbers = {"split": held.split, "unit": unit, "at": float(held.x[low]), "loss": float(loss[low])}
+    numbers["wrong"] = round((1 - float(held.accuracy[-1])) * samples)
     numbers |= {"last": float(loss[-1]), "train_then": float(fallen[low]), "train_last": float(fallen[-1])}
     if len(loss) >= t.FEWEST_EVALUATIONS and low < len(loss) - last:
         rise = float(np.median(loss[-last:]) - loss[low])
         least = max(t.NOISE * wavering(loss), t.TURN * float(loss[low]), t.TURN_OF_START * float(loss[0]))
-        if rise > least:  # together with the training loss it is no over-fitting: the rate is judged by that
+        if rise > least and numbers["wrong"] > t.SIGMAS**2:
+            # Together with the training loss it is no over-fitting: the rate is judged by that.
             falls = np.median(fallen[-last:]) < fallen[low]
             return [Finding("turned", held.engine, True, "curves", numbers)] if falls else []
     return [Finding("no_turn" if low < len(loss) - 1 else "falls_to_the_end", held.engine, False, "curves", numbers)]

@@ -81,7 +81,7 @@ def risen(loss: Array) -> bool:
 def _killed(run: Run, engine: str) -> Course | None:
     """A layer that training itself put to sleep, and no gradient passes any more."""
     for course in courses(run, "dead"):
-        if course.engine == engine and course.value[0] < t.DEAD and course.value[-1] >= 0.9:
+        if course.engine == engine and course.value[0] < t.DEAD and course.value[-1] >= t.KILLED:
             return course
     return None
 

@@ -1,7 +1,7 @@
 """From which size on a measurement is a finding. `docs/analysis.md` has the rules with their sources."""
 
 SIGMAS = 3.0
-"""Standard errors that a difference of accuracies must exceed: by chance one in 700 does on one side."""
+"""Standard errors that a difference must exceed: by chance one in 700 does on one side."""
 GAP = 0.05
 """Training accuracy minus held-out accuracy below which there is nothing to mend, however sure the difference is."""
 FEWEST_EVALUATIONS = 5
@@ -29,7 +29,9 @@ RATIO_HIGH = 0.1
 RATIO_LOW = 1e-4
 """A tenth of it: a thousand steps in one direction do not change a weight by a tenth of itself."""
 DEAD = 0.5
-"""The share of a layer's units that are dead: of twelve healthy recipes none has a quarter."""
+"""The share of a layer's units that are dead. Healthy trainings stay below: docs/benchmarks/healthy.md."""
+KILLED = 0.9
+"""The share of units that training itself puts to sleep where the rate is to blame: next to nothing passes any more."""
 SATURATED_START = 0.5
 """The share of outputs that are saturated before training: by usual initial weights next to none are."""
 DEPTH = 0.01

@@ -53,7 +53,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "no_turn": (
         "Turning point",
-        "the {split} loss was lowest, {loss}, at {unit} {at:,g} and ended at {last}: a rise too small to count",
+        "the {split} loss was lowest, {loss}, at {unit} {at:,g} and ended at {last}, with {wrong} samples "
+        "answered wrong: a rise too small to count, or borne by too few of them",
     ),
     "falls_to_the_end": ("Turning point", "there is none: the {split} loss was lowest, {last}, at the very end"),
     "starts_high": (

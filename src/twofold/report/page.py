@@ -78,6 +78,7 @@ def _facts(run: Run) -> dict[str, Any]:
         "results": tables.result_rows(run),
         "not_begun": tables.not_begun(run),
         "splits": tables.score_splits(run),
+        "trained": "imported" not in run.record,
         "findings": sentences.results_sentences(run),
         "settings": tables.settings(recipe),
         "notes": recipe.notes,
