@@ -135,7 +135,9 @@ def test_an_interrupted_run_says_so_and_keeps_what_it_has(tmp_path: Path) -> Non
         twofold.run(
             "moons", overrides=SHORT | {"training.evaluate_every": 1}, out=tmp_path / "run", watcher=InterruptsTorch(2)
         )
-    assert interrupt.value.__notes__ == [f"what was recorded until then is in {tmp_path / 'run'}"]
+    folder = tmp_path / "run"
+    said = [f"what was recorded until then is in {folder}", f"`twofold resume {folder}` goes on with it"]
+    assert interrupt.value.__notes__ == said
     run = twofold.open_run(tmp_path / "run")
     assert run.status == "interrupted"
     assert list(run.engines) == ["numpy"]
