@@ -525,12 +525,18 @@ def averaged_faster(recipe: Recipe) -> Engine:
 class OtherCell:
     """A cell with another step forward or back."""
 
-    def __init__(self, cell: Cell, forward: Callable[..., Any] | None = None, backward: Any = None) -> None:
+    def __init__(
+        self, cell: Cell, forward: Callable[..., Any] | None = None, backward: Any = None, slopes: Any = None
+    ) -> None:
         self.cell, self.gates, self.apart = cell, cell.gates, cell.apart
         self.ahead, self.back = forward or cell.forward, backward or cell.backward
+        self.steep = slopes or cell.slopes
 
     def forward(self, a: Array, c: Array, h: Array, memory: Array | None, out: Array) -> tuple[Array | None, Any]:
         return self.ahead(a, c, h, memory, out)
+
+    def slopes(self, h: Any, da: Any) -> None:
+        self.steep(h, da)
 
     def backward(self, cache: Any, dh: Array, dmemory: Array | None, da: Array, dc: Array) -> Way:
         return self.back(cache, dh, dmemory, da, dc)
@@ -658,9 +664,7 @@ def output_without_tanh(cell: Cell) -> Cell:
 
 def slope_of_the_sum(cell: Cell) -> Cell:
     """1 − s² in place of 1 − tanh² s."""
-    return OtherCell(
-        cell, backward=lambda cache, dh, dmemory, da, dc: cell.backward(np.arctanh(cache), dh, dmemory, da, dc)
-    )
+    return OtherCell(cell, slopes=lambda h, da: cell.slopes(np.arctanh(h), da))
 
 
 def without_the_way(**left_out: None) -> Callable[[Cell], Cell]:
@@ -707,9 +711,11 @@ def counted_once(layer: Layer) -> Layer:
     return Wrong()
 
 
-def of_its_own_state(params: Arrays, cache: Any, dy: Array) -> tuple[Arrays, Any, Array]:
+def of_its_own_state(layer: Recurrent, params: Arrays, cache: Any, dy: Array) -> Any:
     """dW_hh of h(t) in place of h(t−1)."""
-    return params, cache._replace(h=np.concatenate([cache.h[:1], cache.h[2:], cache.h[-1:]])), dy
+    dx, grads = layer.backward(params, cache, dy)
+    _, _, dc = layer._back(params, cache, dy)
+    return dx, {**grads, "weight_hh": np.einsum("tng,tnh->gh", dc, cache.h[1:])}
 
 
 def without_bias_of_f(params: Arrays) -> Arrays:
@@ -956,7 +962,7 @@ FAULTS = {
         RNN, in_time(back=last_gradient_at_every_step), (1, "gradient", "0.bias_hh")
     ),
     "tanh' of the sum in place of the state": Fault(RNN, in_cell(slope_of_the_sum), (1, "gradient", "0.bias_hh")),
-    "dW_hh of the step's own state": Fault(RNN, back_with(of_its_own_state), (1, "gradient", "0.weight_hh")),
+    "dW_hh of the step's own state": Fault(RNN, in_time(back=of_its_own_state), (1, "gradient", "0.weight_hh")),
     "lstm, gates in the order i, f, o, g": Fault(LSTM, in_cell(gates_as_i_f_o_g), (1, "forward", "0.output")),
     "lstm, the forget gate without its bias": Fault(LSTM, with_params(without_bias_of_f), (1, "forward", "0.output")),
     "lstm, h without the tanh of the memory": Fault(LSTM, in_cell(output_without_tanh), (1, "forward", "0.output")),

@@ -52,7 +52,7 @@ def test_figures_of_two_sections_share_no_id(moons_run: twofold.Run) -> None:
     assert all(ids)
     assert not ids[0] & ids[1]
     for html, known in zip((first, second), ids, strict=True):
-        assert set(re.findall(r'(?:href="#|url\(#)([^")]+)', html)) == known
+        assert set(re.findall(r'(?:href="#|url\(#)([^")]+)', html)) <= known
 
 
 def test_a_section_that_is_not_there(moons_run: twofold.Run) -> None:

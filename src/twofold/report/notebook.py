@@ -65,13 +65,13 @@ def sections(result: Run | StudyResult | str | Path, image: int | None = None) -
         result = open_study(result) if (Path(result) / STUDY).is_file() else open_run(result)
     page = (render_study(result) if isinstance(result, StudyResult) else render(result, image)).html
     _, *parts = HEADING.split(page[: page.index("<footer>")])
-    found = [Section(unescape(name), _alone(text)) for name, text in zip(parts[::2], parts[1::2], strict=True)]
+    salt = "t" + hashlib.sha256(page.encode()).hexdigest()[:8]
+    found = [Section(unescape(name), _alone(text, salt)) for name, text in zip(parts[::2], parts[1::2], strict=True)]
     return Sections({section.heading: section for section in found})
 
 
-def _alone(html: str) -> str:
-    """With ids of its own: in a notebook the figures of several runs stand in one page."""
-    salt = "t" + hashlib.sha256(html.encode()).hexdigest()[:8]
+def _alone(html: str, salt: str) -> str:
+    """With the report's own ids: in a notebook the figures of several runs stand in one page."""
     return re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{salt}-", html.strip())
 
 
