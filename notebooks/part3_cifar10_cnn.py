@@ -15,8 +15,6 @@
 #
 # A convolution looks at a small window, with the same weights everywhere. You will compute one output pixel by hand,
 # follow the sizes through the reduced VGG network, train it, look into it, and compare Adam with SGD.
-#
-# On the real images the training of the VGG network takes some five minutes on two cores, the comparison longer.
 
 # %%
 import os
