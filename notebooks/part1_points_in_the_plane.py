@@ -109,9 +109,9 @@ report["Course of training"]
 report["Points and decision boundary"]
 
 # %% [markdown]
-# *What to look at.* Do the curves of the two engines lie on each other? What may differ is rounding, and the time. Whether they
-# agree is not for the eye to say. `verify` compares every output, the loss, every gradient and the state after it,
-# step by step, in float64:
+# *What to look at.* Do the curves of the two engines lie on each other? What may differ is rounding, and the time.
+# Whether they agree is not for the eye to say. `verify` compares every output, the loss, every gradient and the state
+# after it, step by step, in float64:
 
 # %%
 twofold.verify("moons", steps=10 if SHORT else 200)

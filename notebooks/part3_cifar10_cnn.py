@@ -112,7 +112,7 @@ views
 # %% [markdown]
 # ## Training
 #
-# The built-in `cifar10-vgg-short` has these layers with batch normalization and is done in minutes:
+# The built-in `cifar10-vgg-short` has these layers with batch normalization:
 
 # %%
 recipe = twofold.load_recipe("cifar10-vgg-short", LENGTH | ({} if REAL else DIGITS))
