@@ -158,7 +158,9 @@ def faults(run: twofold.Run) -> set[str]:
 
 def of_the_run(run: twofold.Run, finding: Finding) -> dict[str, Any]:
     """The numbers that a finding should have, read off the files of the run as their definitions say."""
-    n, history, signals = finding.numbers, run.history, run.signals
+    n = finding.numbers
+    history: Any = run.history
+    signals: Any = run.signals
     history = history[history["engine"] == finding.engine].reset_index()
     signals = signals[signals["engine"] == finding.engine]
     units = signals[(signals["layer"] == finding.layer) & (signals["part"] == n.get("gate", "output"))]
@@ -281,8 +283,8 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> twofold.Run:
 
 def test_an_engine_that_is_broken_parts_from_the_other_and_is_worse(broken: twofold.Run) -> None:
     found = {finding.kind: finding for finding in findings(broken)}
-    weights = broken.signals.pivot_table("weight", ["step", "layer", "part"], "engine").query("part == 'weight'")
-    gaps = (weights["numpy"] - weights["torch"]).abs() / weights.max(axis=1)
+    weights: Any = broken.signals.pivot_table("weight", ["step", "layer", "part"], "engine").query("part == 'weight'")
+    gaps: Any = (weights["numpy"] - weights["torch"]).abs() / weights.max(axis=1)
     n = found["part"].numbers
     assert n["gap"] == pytest.approx(gaps.max())
     assert n["step"] == gaps[gaps > 0.01].index.get_level_values("step").min()
