@@ -40,15 +40,14 @@ HEALTHY: dict[str, dict[str, Any]] = {
     "palindrome-gru": TEN,
     "palindrome-long": TEN,
     "palindrome-lstm": TEN,
-    "cifar10-vgg-short": {"training.epochs": 1, "data.samples": 20_000, "training.evaluate_every": 1},
 }
 """What is set differently, so that a training takes at most a minute or so."""
 KNOWN: dict[str, tuple[dict[str, Any], set[str]]] = {
     "mnist-mlp-2000": ({}, {"over_fits"}),
-    "palindrome-20": ({}, {"vanishes"}),
+    "palindrome-20": ({"training.steps": 200}, {"vanishes"}),
 }
-"""Recipes with a fault that must be found: two thousand images, a vanilla network over twenty digits."""
-ENGINES = dict.fromkeys(("cifar10-vgg-short", "mnist-lenet", "mnist-lenet-baseline", "mnist-lenet-best"), "torch")
+"""Recipes with a fault that must be found: two thousand images; twenty digits after 200 steps."""
+ENGINES = dict.fromkeys(("mnist-lenet", "mnist-lenet-baseline", "mnist-lenet-best"), "torch")
 """Of the others the NumPy engine."""
 
 
@@ -65,7 +64,7 @@ def measured(name: str, overrides: dict[str, Any], folder: Path) -> tuple[list[s
 
 def _published(name: str) -> bool:
     """Whether the samples are those of a published set, and not drawn."""
-    return name.startswith(("mnist", "cifar10"))
+    return name.startswith("mnist")
 
 
 def _largest_dead(run: Run) -> str:
@@ -95,9 +94,9 @@ def _write(rows: dict[str, list[str]]) -> None:
     healthy, known = ([rows[name] for name in names if name in rows] for names in (HEALTHY, KNOWN))
     without = sum(row[-1] == "none" for row in healthy)
     text = (
-        f"Trainings in which nothing is wrong: the analysis finds no fault in {without} of {len(healthy)}. None of "
-        "them served to\nchoose a [threshold](../analysis.md); where a recipe did, it is trained here on other data, "
-        "from other weights.\n\n"
+        f"Trainings in which nothing is wrong: the analysis finds no fault in {without} of {len(healthy)}. Weights, "
+        f"batches and, where they\nare drawn, data have seed {SEED}, which served to choose no "
+        "[threshold](../analysis.md).\n\n"
         f"{table(header, healthy)}\n\n"
         "Trainings with a fault that is known, which must be found:\n\n"
         f"{table(header, known)}"

@@ -1,4 +1,4 @@
-"""Write docs/analysis.md, each statement of the analysis with its rule, its thresholds and its source, from the constants.
+"""Write docs/analysis.md, each statement of the analysis with its rule, thresholds and source, from the constants.
 
 python docs/make_analysis.py
 """
@@ -59,8 +59,8 @@ RULES = (
         "training; the training loss meanwhile fell; and more than {SIGMAS}² samples are answered wrong, for a rise "
         "that k samples bear has a standard error of about its size over √k. The noise is that of second differences: "
         "median |Δ²| / 0.6745 / √6. A course of fewer than {FEWEST_EVALUATIONS} evaluations has no turn.",
-        "Prechelt, *Early stopping, but when?* (1998); the noise as by Gasser, Sroka & Jennen-Steinmetz, *Residual variance "
-        "and residual pattern in nonlinear regression* (1986).",
+        "Prechelt, *Early stopping, but when?* (1998); the noise as by Gasser, Sroka & Jennen-Steinmetz, *Residual "
+        "variance and residual pattern in nonlinear regression* (1986).",
     ),
     Rule(
         "Loss before training",
@@ -97,8 +97,9 @@ RULES = (
         "Saturated units",
         ("saturated_at_start", "stuck", "unsaturated"),
         "An output is saturated where |tanh| or |2σ − 1| is above {SATURATED}: the slope is below a tenth of the "
-        "largest. A layer or gate has the fault where at least {SATURATED_START} of its outputs are so before training, "
-        "or at least {DEAD} of its units for every one of the {PROBE} samples after it. The last layer may saturate.",
+        "largest. A layer or gate has the fault where at least {SATURATED_START} of its outputs are so "
+        "before training, or at least {DEAD} of its units for every one of the {PROBE} samples after it. The last "
+        "layer may saturate.",
         "Glorot & Bengio, *Understanding the difficulty of training deep feedforward neural networks* (2010).",
     ),
     Rule(
@@ -120,10 +121,10 @@ RULES = (
     Rule(
         "Confusions",
         ("confused",),
-        "Of three classes or more, the pair (true, taken for) with the most mistakes: at least {FEWEST_MISTAKES}, and so "
-        "many that mistakes spread evenly over all pairs would give any of them that many with a chance of less than "
-        "{STANDS_OUT}: a Poisson tail times the number of pairs. Looked at where {LEARNED} is learned. No fault: it "
-        "says where to look.",
+        "Of three classes or more, the pair (true, taken for) with the most mistakes: at least {FEWEST_MISTAKES}, and "
+        "so many that mistakes spread evenly over all pairs would give any of them that many with a chance of less "
+        "than {STANDS_OUT}: a Poisson tail times the number of pairs. Looked at where {LEARNED} is learned. No fault: "
+        "it says where to look.",
         "Bonferroni’s bound.",
     ),
     Rule(

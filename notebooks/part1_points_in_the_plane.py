@@ -18,8 +18,6 @@
 # 1. take one training step by hand and compare every gradient with the library's;
 # 2. train the same network in NumPy and in PyTorch and see where they differ;
 # 3. measure what the batch size, the learning rate and the hidden layer are there for.
-#
-# Each training below takes seconds; those with batches of one point, a minute.
 
 # %%
 import os
@@ -111,9 +109,9 @@ report["Course of training"]
 report["Points and decision boundary"]
 
 # %% [markdown]
-# *What to look at.* The curves of the two engines lie on each other: what differs is rounding, and the time. That they
-# agree is not for the eye to say. `verify` compares every output, the loss, every gradient and the state after it,
-# step by step, in float64:
+# *What to look at.* Do the curves of the two engines lie on each other? What may differ is rounding, and the time.
+# Whether they agree is not for the eye to say. `verify` compares every output, the loss, every gradient and the state
+# after it, step by step, in float64:
 
 # %%
 twofold.verify("moons", steps=10 if SHORT else 200)

@@ -14,10 +14,8 @@
 # # Part 2. CIFAR-10 with fully connected layers: over-fitting
 #
 # Images of 32 x 32 pixels in three colours, ten classes, and a network that sees 3072 numbers and does not know which
-# pixels are neighbours. It learns its training images well and new ones badly. You will measure how badly, from when
-# on, and what two remedies do.
-#
-# The trainings take minutes each on the real images.
+# pixels are neighbours. How well does it learn its training images, and how well new ones? You will measure both, from
+# when on they part, and what dropout and a falling rate change.
 
 # %%
 import os
@@ -81,8 +79,8 @@ report = twofold.sections(run)
 report["Course of training"]
 
 # %% [markdown]
-# *What to look at.* Two curves part: accuracy on the training images goes on rising, on the test images it does not.
-# The loss says it earlier than the accuracy: a network can become worse by being surer of its mistakes.
+# *What to look at.* Do the two curves part, accuracy on the training images rising where that on the test images does
+# not? Does the loss say it earlier than the accuracy? A network can become worse by being surer of its mistakes.
 #
 # ## Question 2. From when on does it over-fit?
 #
@@ -139,7 +137,8 @@ print(f"and the gap by {only['training − test'] - measured.loc['neither', 'tra
 # %% [markdown]
 # *Why.* After $k$ epochs the rate is $\eta \cdot 0.1^{\lfloor k / 10 \rfloor}$: all updates together that can still
 # come add up to about a ninth of those of the last ten epochs. Whatever the network has not learned by then it never
-# learns. Dropout narrows the gap by making training harder, so that it needs more steps, not fewer.
+# learns. Dropout makes training harder, so that it needs more steps, not fewer; whether it narrows the gap here is the
+# last number above.
 
 # %%
 runs["dropout and falling rate"].history[["epoch", "lr", "train_loss", "test_accuracy"]]

@@ -15,8 +15,6 @@
 #
 # A convolution looks at a small window, with the same weights everywhere. You will compute one output pixel by hand,
 # follow the sizes through the reduced VGG network, train it, look into it, and compare Adam with SGD.
-#
-# On the real images the training of the VGG network takes some five minutes on two cores, the comparison longer.
 
 # %%
 import os
@@ -114,7 +112,7 @@ views
 # %% [markdown]
 # ## Training
 #
-# The built-in `cifar10-vgg-short` has these layers with batch normalization and is done in minutes:
+# The built-in `cifar10-vgg-short` has these layers with batch normalization:
 
 # %%
 recipe = twofold.load_recipe("cifar10-vgg-short", LENGTH | ({} if REAL else DIGITS))

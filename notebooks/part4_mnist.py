@@ -15,8 +15,6 @@
 #
 # Handwritten digits of 28 x 28 pixels; 64 sigmoid units; weights saved under the names of the textbook, `W1 b1 W2 b2`,
 # and used by three lines of NumPy. Then: what 2,000 images are short of, and what convolutions add.
-#
-# On the real images the first network takes half a minute, the others a few minutes together.
 
 # %%
 import os

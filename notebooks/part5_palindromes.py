@@ -16,8 +16,6 @@
 # A recurrent network reads the digits of a palindrome one by one, all but the last, and answers the last. That is the
 # first, so that one digit must be carried through every step. You will write the loop over time and the way back by
 # hand, measure how far a vanilla network remembers, and see the reason in the gradient.
-#
-# The trainings take seconds each, the study some minutes.
 
 # %%
 import os
@@ -103,7 +101,7 @@ norms.to_frame().T
 #
 # ## Training
 #
-# Of five digits, where four are read, that is no hindrance:
+# Of five digits four are read. Is it a hindrance there?
 
 # %%
 run = twofold.run(recipe, overrides={"training.gradient_flow": True})
@@ -141,7 +139,7 @@ print("Mean test accuracy:", ", ".join(f"{mean:.2f} at length {length}" for leng
 print("Chance is 0.10.")
 
 # %% [markdown]
-# Look at the single seeds as well as at the mean: at middling lengths some find the way and some do not.
+# Look at the single seeds as well as at the mean: do they lie together at every length?
 # [docs/palindromes.md](../docs/palindromes.md) has the whole curve.
 #
 # ## Question 3. Which remedy helps at twenty digits?

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import twofold
-from twofold.analysis import findings
+from twofold.analysis import Finding, confusion, findings
+from twofold.analysis.predictions import evidence
+from twofold.api import building, running
+from twofold.engine import Engine, State
+from twofold.recipe import Recipe, load_recipe
 from twofold.report.findings import TEXTS, said
 
 FLAT = {"kind": "flatten"}
@@ -22,7 +31,11 @@ def dense(*units: int, act: str = "relu") -> list[dict[str, Any]]:
 LARGE = {"kind": "normal", "std": 30.0}
 NOISY = {"data.noise": 0.5, "data.samples": 120, "data.test": 0.5, "training.epochs": 500}
 PLANTED: dict[str, tuple[str, dict[str, Any], set[str]]] = {
-    "a rate that ends in dead units": ("digits", {"optimizer.lr": 1.0}, {"rate_high_by_units", "dead"}),
+    "a rate that ends in dead units": (
+        "digits",
+        {"optimizer.lr": 1.0, "training.epochs": 10},
+        {"rate_high_by_units", "dead"},
+    ),
     "a rate that throws the loss up": (
         "moons",
         {"optimizer.lr": 30.0, "training.epochs": 100},
@@ -46,7 +59,68 @@ PLANTED: dict[str, tuple[str, dict[str, Any], set[str]]] = {
         {"fades_in_depth"},
     ),
     "twenty digits": ("palindrome-20", {"training.steps": 100}, {"vanishes"}),
+    "a loss that is no number": (
+        "moons",
+        {"optimizer.lr": 1e20, "training.epochs": 3},
+        {"diverged_by_steps"},
+    ),
+    "a rate that saturates tanh": (
+        "digits",
+        {"layers": [FLAT, *dense(32, 10, act="tanh")], "optimizer.lr": 100.0, "training.epochs": 4},
+        {"stuck", "rate_high_by_loss"},
+    ),
+    "a rate that shuts gates": (
+        "palindrome",
+        {
+            "layers": [{"kind": "lstm", "units": 16}, {"kind": "dense", "units": 10}],
+            "optimizer": {"kind": "adam", "lr": 3.0},
+            "training.steps": 60,
+        },
+        {"stuck"},
+    ),
+    "large weights in fifteen layers of tanh": (
+        "digits",
+        {
+            "layers": [FLAT, *dense(*[32] * 15, 10, act="tanh")],
+            "initial": LARGE | {"std": 3.0},
+            "optimizer.lr": 1e-4,
+            "training.epochs": 2,
+        },
+        {"grows_in_depth"},
+    ),
+    "a large W_hh without tanh": (
+        "palindrome-10",
+        {
+            "layers": [
+                {"kind": "rnn", "units": 32, "initial_hh": "orthogonal", "gain_hh": 3.0, "nonlinearity": "relu"},
+                {"kind": "dense", "units": 10},
+            ],
+            "optimizer": {"kind": "sgd", "lr": 1e-6},
+            "training.steps": 20,
+        },
+        {"explodes"},
+    ),
+    "labels drawn at random": (
+        "labels.toml",
+        {"data.label": "noise", "training.epochs": 200, "training.evaluate_every": 10},
+        {"over_fits", "turned"},
+    ),
 }
+LABELS = """
+layers = [{ kind = "dense", units = 64 }, { kind = "relu" }, { kind = "dense", units = 4 }]
+[data]
+source = "csv"
+path = "labels.csv"
+label = "class"
+features = ["x", "y"]
+test = 0.4
+[optimizer]
+kind = "adam"
+lr = 0.02
+[training]
+epochs = 20
+"""
+"""Four places, one a class; the third and the fourth class are at either's place by chance. `noise` is all chance."""
 HEALTHY: dict[str, tuple[str, dict[str, Any]]] = {
     "digits": ("digits", {}),
     "moons-adam": ("moons-adam", {}),
@@ -56,22 +130,208 @@ HEALTHY: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def analysed(name: str, overrides: dict[str, Any], folder: Path) -> tuple[set[str], list[str]]:
-    run = twofold.run(name, overrides=overrides, engines="numpy", out=folder)
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With a table of two features and two labels."""
+    folder, rng = tmp_path_factory.mktemp("findings"), np.random.default_rng(0)
+    place = np.repeat(np.arange(4), 60)
+    x, y = (place % 2 + rng.normal(0, 0.1, 240), place // 2 + rng.normal(0, 0.1, 240))
+    swapped = np.where((place >= 2) & (rng.random(240) < 0.5), 5 - place, place)
+    columns = {"x": x, "y": y, "class": list("abcd"), "noise": rng.permutation(place)}
+    columns["class"] = np.array(columns["class"])[swapped]
+    pd.DataFrame(columns).to_csv(folder / "labels.csv", index=False)
+    (folder / "labels.toml").write_text(LABELS, "utf-8")
+    return folder
+
+
+def trained(recipe: str | Recipe, overrides: dict[str, Any], out: Path, engines: Any = "numpy") -> twofold.Run:
+    """A run, finished or failed."""
+    try:
+        return twofold.run(recipe, overrides=overrides, engines=engines, out=out)
+    except twofold.TrainingDivergedError:
+        return twofold.open_run(out)
+
+
+def faults(run: twofold.Run) -> set[str]:
+    return {finding.kind for finding in findings(run) if finding.fault}
+
+
+def of_the_run(run: twofold.Run, finding: Finding) -> dict[str, Any]:
+    """The numbers that a finding should have, read off the files of the run as their definitions say."""
+    n = finding.numbers
+    history: Any = run.history
+    signals: Any = run.signals
+    history = history[history["engine"] == finding.engine].reset_index()
+    signals = signals[signals["engine"] == finding.engine]
+    units = signals[(signals["layer"] == finding.layer) & (signals["part"] == n.get("gate", "output"))]
+    loss, result, wanted = history["train_loss"], run.engines.get(finding.engine, {}), dict[str, Any]()
+    if "train" in n:
+        wanted |= {"train": result["train_accuracy"]}
+    if "held" in n:
+        wanted |= {"held": result[f"{n['split']}_accuracy"]}
+    if "first" in n:
+        wanted |= {"first": loss.iloc[0], "last": loss.iloc[-1]}
+    if "highest" in n:
+        wanted |= {"highest": n["highest"] if n["highest"] in set(loss) else None}
+        wanted |= {"lowest": loss[: loss[loss == n["highest"]].index[0] + 1].min()}
+    if "train_then" in n:
+        held = history[f"{n['split']}_loss"]
+        low = history.loc[held.idxmin()]
+        wanted |= {"at": low[n["unit"]], "loss": held.min(), "last": held.iloc[-1]}
+        wanted |= {"train_then": low["train_loss"], "train_last": loss.iloc[-1]}
+    if "ratio" in n:
+        ratio = signals["update"] / signals["weight"]
+        ratio = ratio[signals["part"].str.startswith("weight")]
+        row = signals.loc[ratio.idxmax()]
+        wanted |= {"ratio": ratio.max(), "ratio_step": row["step"], "name": f"{row['layer']}.{row['part']}"}
+    if "after" in n:
+        wanted |= {"after": units["dead"].iloc[-1]}
+        wanted |= {"before": units["dead"].iloc[0]} if "before" in n else {}
+    if "share_before" in n and finding.kind != "dead":
+        wanted |= {"share_before": units["saturated"].iloc[0]}
+    if "carried" in n:
+        norms = evidence(run)[f"{finding.engine}.flow.{finding.layer}.gradient"]
+        wanted |= {"carried": norms[-1, 0] / norms[-1, -1], "before": norms[0, 0] / norms[0, -1]}
+    if "beside" in n:
+        here, there = (
+            signals[(signals["layer"] == layer) & (signals["part"] == "weight")]["gradient"].dropna()
+            for layer in (finding.layer, n["beside"])
+        )
+        wanted |= {"here": here.median(), "there": there.median()}
+        wanted |= {"share": np.median(here.to_numpy() / there.to_numpy())}
+    return wanted
+
+
+def sound(run: twofold.Run) -> None:
+    """Every number is the run's, and every sentence can be written."""
     found = findings(run)
-    return {finding.kind for finding in found if finding.fault}, [each.text for each in said(found, ())]
+    for finding in found:
+        for key, value in of_the_run(run, finding).items():
+            same = value if isinstance(value, str) else pytest.approx(value, rel=1e-4)
+            assert finding.numbers[key] == same, f"{finding.kind}, {key}"
+    for each in said(found, ()):
+        assert not re.search(r"[{}]|nan|None", each.text)
 
 
-@pytest.mark.parametrize(("name", "overrides", "faults"), PLANTED.values(), ids=PLANTED)
-def test_a_planted_fault_is_found(name: str, overrides: dict[str, Any], faults: set[str], tmp_path: Path) -> None:
-    assert faults <= analysed(name, overrides, tmp_path / "run")[0]
+@pytest.mark.parametrize(("name", "overrides", "planted"), PLANTED.values(), ids=PLANTED)
+def test_a_planted_fault_is_found(
+    name: str, overrides: dict[str, Any], planted: set[str], tmp_path: Path, folder: Path
+) -> None:
+    recipe = str(folder / name) if name.endswith(".toml") else name
+    run = trained(recipe, overrides, tmp_path / "run")
+    assert planted <= faults(run)
+    sound(run)
 
 
 @pytest.mark.parametrize(("name", "overrides"), HEALTHY.values(), ids=HEALTHY)
 def test_a_healthy_run_has_no_fault(name: str, overrides: dict[str, Any], tmp_path: Path) -> None:
-    faults, texts = analysed(name, overrides, tmp_path / "run")
-    assert not faults
-    assert texts
+    run = trained(name, overrides, tmp_path / "run")
+    assert not faults(run)
+    assert findings(run)
+    sound(run)
+
+
+def test_a_loss_that_is_no_number_before_any_signal_is_told_of(tmp_path: Path) -> None:
+    run = without_signals(trained("moons", {"optimizer.lr": 1e20, "training.epochs": 3}, tmp_path / "run"))
+    (finding,) = [finding for finding in findings(run) if finding.fault]
+    assert (finding.kind, finding.numbers["step"]) == ("diverged", run.record["failure"]["step"])
+
+
+def test_units_that_begin_asleep_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Biases of −10 before a ReLU."""
+
+    def asleep(recipe: Recipe) -> State:
+        state = building.initial_state(recipe)
+        return State(dict(state.parameters) | {"1.bias": np.full_like(state.parameters["1.bias"], -10.0)})
+
+    monkeypatch.setattr("twofold.api.session.initial_state", asleep)
+    run = trained("digits", {"training.epochs": 3}, tmp_path / "run")
+    (finding,) = [finding for finding in findings(run) if finding.kind == "dead"]
+    assert (finding.numbers["before"], finding.numbers["after"], finding.layer) == (1.0, 1.0, "2")
+    assert "learned_nothing" in faults(run)
+    sound(run)
+
+
+def test_classes_that_are_confused_are_named(folder: Path, tmp_path: Path) -> None:
+    run = trained(str(folder / "labels.toml"), {}, tmp_path / "run")
+    (finding,) = [finding for finding in findings(run) if finding.kind == "confused"]
+    n, classes = finding.numbers, run.record["data"]["classes"]
+    assert {n["true"], n["taken"]} == {"c", "d"}
+    true, taken = (np.array(evidence(run)[key]) for key in ("target", "numpy.predicted"))
+    assert n["count"] == ((true == classes.index(n["true"])) & (taken == classes.index(n["taken"]))).sum()
+    assert n["samples"] == (true == classes.index(n["true"])).sum()
+    assert n["wrong"] == (true != taken).sum() == confusion(run)[0].wrong
+    assert n["expected"] == pytest.approx(n["wrong"] / 12)
+
+
+def test_mistakes_that_are_spread_evenly_name_no_classes(folder: Path, tmp_path: Path) -> None:
+    run = trained(str(folder / "labels.toml"), {"data.label": "noise"}, tmp_path / "run")
+    assert "confused" not in {finding.kind for finding in findings(run)}
+
+
+@pytest.fixture
+def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> twofold.Run:
+    """Two engines, the second of which lets its weights decay, which the recipe does not ask for."""
+
+    def built(name: str, recipe: Recipe) -> Engine:
+        decay = {"optimizer.weight_decay": 2.0} if name == "torch" else {}
+        return building.build_engine("numpy", load_recipe(recipe, decay))
+
+    monkeypatch.setattr(running, "build_engine", built)
+    return trained("digits", {"training.epochs": 5}, tmp_path / "broken", ["numpy", "torch"])
+
+
+def test_an_engine_that_is_broken_parts_from_the_other_and_is_worse(broken: twofold.Run) -> None:
+    found = {finding.kind: finding for finding in findings(broken)}
+    weights: Any = broken.signals.pivot_table("weight", ["step", "layer", "part"], "engine").query("part == 'weight'")
+    gaps: Any = (weights["numpy"] - weights["torch"]).abs() / weights.max(axis=1)
+    n = found["part"].numbers
+    assert n["gap"] == pytest.approx(gaps.max())
+    assert n["step"] == gaps[gaps > 0.01].index.get_level_values("step").min()
+    assert found["better"].engine == "numpy"
+    arrays = evidence(broken)
+    mine, other = (arrays[f"{engine}.predicted"] == arrays["target"] for engine in ("numpy", "torch"))
+    assert (found["better"].numbers["alone"], found["better"].numbers["other"]) == (
+        (mine & ~other).sum(),
+        (other & ~mine).sum(),
+    )
+    (text,) = [each.text for each in said(findings(broken), ()) if "beyond chance" in each.text]
+    assert text.startswith("NumPy alone: it answers better")
+
+
+def test_engines_that_are_alike_stay_together(moons_run: twofold.Run) -> None:
+    kinds = {finding.kind for finding in findings(moons_run)}
+    assert "together" in kinds
+    assert not {"part", "better"} & kinds
+
+
+def without_signals(run: twofold.Run) -> twofold.Run:
+    """The folder as it was before signals were recorded."""
+    (run.path / "signals.csv").unlink()
+    record = json.loads((run.path / "record.json").read_text("utf-8"))
+    del record["files"]["signals.csv"]
+    (run.path / "record.json").write_text(json.dumps(record), "utf-8")
+    return twofold.Run(run.path, record)
+
+
+def test_an_older_folder_has_the_sentences_that_need_no_signals(moons_run: twofold.Run, tmp_path: Path) -> None:
+    run = without_signals(twofold.Run(shutil.copytree(moons_run.path, tmp_path / "old"), moons_run.record))
+    kinds = {finding.kind for finding in findings(run)}
+    assert kinds
+    needing = {"rate_fits", "rate_low", "dead", "awake", "all_awake", "even_in_depth", "together", "part"}
+    assert not kinds & needing
+    page = twofold.write_report(run).read_text("utf-8")
+    assert "Gap.</b>" in page
+    assert "Update over weight" not in page
+
+
+def test_of_weights_from_a_file_nothing_is_said_of_training(moons_run: twofold.Run, tmp_path: Path) -> None:
+    twofold.export_weights(moons_run, tmp_path / "w.npz")
+    run = twofold.import_weights(moons_run, tmp_path / "w.npz", out=tmp_path / "run")
+    assert {finding.kind for finding in findings(run)} <= {"confused", "better"}
+    page = twofold.write_report(run).read_text("utf-8")
+    assert "No fault of training was found" not in page
+    assert "No fault of training was found" in twofold.write_report(moons_run).read_text("utf-8") or faults(moons_run)
 
 
 def test_every_sentence_has_a_title() -> None:

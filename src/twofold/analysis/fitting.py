@@ -55,14 +55,16 @@ def _turning(held: Curve, train: Curve, unit: str, samples: int) -> list[Finding
     numbers = {"split": held.split, "unit": unit, "at": float(held.x[low]), "loss": float(loss[low])}
     numbers["wrong"] = round((1 - float(held.accuracy[-1])) * samples)
     numbers |= {"last": float(loss[-1]), "train_then": float(fallen[low]), "train_last": float(fallen[-1])}
-    if len(loss) >= t.FEWEST_EVALUATIONS and low < len(loss) - last:
-        rise = float(np.median(loss[-last:]) - loss[low])
-        least = max(t.NOISE * wavering(loss), t.TURN * float(loss[low]), t.TURN_OF_START * float(loss[0]))
-        if rise > least and numbers["wrong"] > t.SIGMAS**2:
-            # Together with the training loss it is no over-fitting: the rate is judged by that.
-            falls = np.median(fallen[-last:]) < fallen[low]
-            return [Finding("turned", held.engine, True, "curves", numbers)] if falls else []
-    return [Finding("no_turn" if low < len(loss) - 1 else "falls_to_the_end", held.engine, False, "curves", numbers)]
+    rise = float(np.median(loss[-last:]) - loss[low])
+    least = max(t.NOISE * wavering(loss), t.TURN * float(loss[low]), t.TURN_OF_START * float(loss[0]))
+    if low == len(loss) - 1:
+        return [Finding("falls_to_the_end", held.engine, False, "curves", numbers)]
+    if rise <= least or numbers["wrong"] <= t.SIGMAS**2:
+        return [Finding("no_turn", held.engine, False, "curves", numbers)]
+    # Together with the training loss it is no over-fitting: the rate is judged by that.
+    falls = np.median(fallen[-last:]) < fallen[low]
+    late = low >= len(loss) - last or len(loss) < t.FEWEST_EVALUATIONS
+    return [Finding("turned", held.engine, True, "curves", numbers)] if falls and not late else []
 
 
 def wavering(values: Array) -> float:

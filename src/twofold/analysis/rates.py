@@ -58,12 +58,12 @@ def _diverged(run: Run, engine: str, step: int, ratios: Sequence[Course]) -> Fin
 def _judged(run: Run, engine: str, loss: Array, ratios: Sequence[Course]) -> Finding:
     largest = max(ratios, key=lambda course: course.value.max())
     medians = [float(np.median(course.value[course.value > 0])) for course in ratios]
-    numbers = {"first": float(loss[0]), "last": float(loss[-1]), "lowest": float(np.nanmin(loss))}
+    numbers = {"first": float(loss[0]), "last": float(loss[-1])}
     numbers |= {"smallest_ratio": min(medians), "largest_ratio": max(medians), **_of(largest)}
     numbers |= {"lr": run.recipe.optimizer.lr}
     if largest.value.max() >= t.RATIO_HIGH:
         if risen(loss):
-            return Finding("rate_high_by_loss", engine, True, "curves", numbers)
+            return Finding("rate_high_by_loss", engine, True, "curves", numbers | _rise(loss))
         if asleep := _killed(run, engine):
             return Finding("rate_high_by_units", engine, True, "units", numbers | _units_of(asleep), asleep.layer)
     share = learned(run, engine)
@@ -76,6 +76,13 @@ def risen(loss: Array) -> bool:
     """Whether the training loss went far above what it had been, at the end or again and again."""
     high = loss > np.fmin.accumulate(loss) + t.RISE * loss[0]
     return bool(high[-1] or high.mean() >= t.RISEN_SHARE)
+
+
+def _rise(loss: Array) -> dict[str, float]:
+    """Where the loss was furthest above what it had been: that, and the loss there."""
+    before = np.fmin.accumulate(loss)
+    place = int(np.nanargmax(loss - before))
+    return {"lowest": float(before[place]), "highest": float(loss[place])}
 
 
 def _killed(run: Run, engine: str) -> Course | None:

@@ -73,5 +73,5 @@ def kept_step(run: Run, engine: str) -> int:
     """The step of the weights that the run keeps; of an engine that did not finish the last that was recorded."""
     if engine in run.engines:
         return int(run.engines[engine].get("kept_step", run.engines[engine]["steps"]))
-    steps = run.history.loc[run.history["engine"] == engine, "step"].to_numpy(np.int64)
+    steps = run.signals.loc[run.signals["engine"] == engine, "step"].to_numpy(np.int64)
     return int(steps.max(initial=0))

@@ -128,7 +128,7 @@ def _legend(figure: Figure, line: Sequence[Key], y: float) -> None:
     width, height = figure.get_size_inches()
     x = (width - sum(map(_entry, line))) / 2 + 0.12
     for key in line:
-        ends = [x, x + key.width] if key.width > MARKER else [x + key.width / 2]
+        ends = [x, x + key.width / 2, x + key.width] if key.width > MARKER else [x + key.width / 2]
         figure.add_artist(Line2D([end / width for end in ends], [y / height] * len(ends), **key.look))
         _text(figure, x + key.width + 0.1, y, key.name)
         x += _entry(key)

@@ -144,7 +144,7 @@ def styled(more: Mapping[str, Any]) -> AbstractContextManager[None]:
 
 
 def _sign(figure: FigureBase, key: Key) -> None:
-    x = [0.0, 1.0] if key.width > MARKER else [0.5]
+    x = [0.0, 0.5, 1.0] if key.width > MARKER else [0.5]
     figure.add_artist(Line2D(x, [0.5] * len(x), **key.look))
 
 

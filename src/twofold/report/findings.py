@@ -73,7 +73,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "rate_high_by_loss": (
         "Rate too high",
-        "the training loss went far above what it had been, from {lowest} at its lowest to {last} at the end; with the "
+        "the training loss went up again from {lowest} to {highest}, and ended at {last}; with the "
         "rate of {lr} a step changed `{name}` by {ratio:two} of its size at step {ratio_step}, where about {rule} is "
         "usual",
     ),
@@ -148,7 +148,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "carried": (
         "Gradient through time",
-        "a share of {carried} of it reaches the first of {steps} steps after training, {before} before",
+        "{carried} times the last step’s reaches the first of {steps} steps after training, {before} times before",
     ),
     "confused": (
         "Confusion",
@@ -173,7 +173,7 @@ TEXTS: dict[str, tuple[str, str]] = {
 """Title and sentence of each kind of finding. A number without a format has three digits; `two` gives it two."""
 ABOUT_BOTH = ("part", "together")
 """Nothing is said of who shows it."""
-LOSSES = {"first", "last", "loss", "lowest", "even", "train_then", "train_last"}
+LOSSES = {"first", "last", "loss", "lowest", "highest", "even", "train_then", "train_last"}
 """Numbers that are losses."""
 FALLING = {True: "was still falling: more training is the first thing to try", False: "had stopped falling"}
 

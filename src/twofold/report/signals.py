@@ -42,6 +42,16 @@ LAYERS = (
     (BLACK, "X"),
 )
 """Colour and marker of a line: either is enough to tell it."""
+DASHES: tuple[Any, ...] = (
+    "-",
+    (0, (5, 2)),
+    (0, (1, 1.5)),
+    (0, (5, 2, 1, 2)),
+    (0, (8, 3)),
+    (0, (3, 1, 1, 1, 1, 1)),
+    (0, (2, 4)),
+)
+"""And its dashes, which tell the wide lines too, which have no markers."""
 MARKS = 8
 """So many markers on a line."""
 SIZE = (4.4, 3.0)
@@ -131,11 +141,14 @@ def _draw(axes: Axes, found: Sequence[Course], lines: Sequence[Line], logarithmi
     for course in sorted(found, key=lambda course: engines.index(course.engine)):
         if (course.layer, course.part) not in lines:
             continue
-        colour, marker = LAYERS[lines.index((course.layer, course.part))]
+        place = lines.index((course.layer, course.part))
+        colour, marker = LAYERS[place]
         values = np.where(np.isfinite(course.value) & ((course.value > 0) | (not logarithmic)), course.value, np.nan)
         marks: dict[str, Any] = {"marker": marker, "markersize": 4, "markevery": max(1, len(values) // MARKS)}
         pale = len(engines) > 1 and course.engine == engines[0]
-        axes.plot(course.step, values, color=colour, **(PALE if pale else THIN | marks))
+        axes.plot(
+            course.step, values, color=colour, **((PALE if pale else THIN | marks) | {"linestyle": DASHES[place]})
+        )
     drawn = [np.asarray(line.get_ydata(), np.float64) for line in axes.get_lines()]
     if logarithmic and any(np.isfinite(values).any() for values in drawn):
         log_scale(axes)
@@ -162,9 +175,10 @@ def _legend(found: Sequence[Course]) -> tuple[Key, ...]:
             "marker": marker,
             "markersize": 4,
             "linewidth": 1.6,
-            "markevery": [0],
+            "linestyle": dashes,
+            "markevery": [1],
         }
-        for line, (colour, marker) in zip(_lines(found), LAYERS, strict=False)
+        for line, (colour, marker), dashes in zip(_lines(found), LAYERS, DASHES, strict=False)
     }
     engines = _engines(found)
     if len(engines) > 1:
