@@ -127,8 +127,8 @@ def _scale_text(first: FirstWeights) -> str:
     what = "channel" if first.convolution else "unit"
     largest = decimal(float(np.abs(first.images).max()))
     return (
-        f"Ink on a yellow, light pixel excites the {what}, on a blue, dark one inhibits it; the largest weight has size "
-        f"{largest}."
+        f"Ink on a yellow, light pixel excites the {what}, on a blue, dark one inhibits it; the largest weight has "
+        f"size {largest}."
     )
 
 
