@@ -3,7 +3,8 @@
     TWOFOLD_DATA=... python benchmarks/reports.py [RECIPE ...]
 
 Each recipe is trained for a few steps on few samples; the report of the run is written anew in a process of its own.
-Exits with status 1 where a report is 3 MB or more, or names anything in the network. With names, only the rows of these are measured anew.
+Exits with status 1 where a report is 3 MB or more, or names anything in the network.
+With names, only the rows of these are measured anew.
 """
 
 from __future__ import annotations
