@@ -1,7 +1,7 @@
 # make demo    set up, train the digits twice, write the report
 # make test    set up, run the whole suite
 # make check   ruff, pyright, import-linter
-# make bench   speed, side by side with the peers; writes docs/benchmarks/{small,mnist,images,recurrent}.md
+# make bench   speed, side by side with the peers; writes docs/benchmarks/{small,mnist,images,recurrent,reports}.md
 # make torture the long proofs: every built-in recipe over 50 or 200 steps; writes docs/benchmarks/verification.md;
 #              what the analysis says of trainings in which nothing is wrong; writes docs/benchmarks/healthy.md
 # make results the built-in recipes that take minutes (two hours in all); writes docs/results.md, docs/palindromes.md
@@ -31,6 +31,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/mnist.py
 	$(BIN)/python benchmarks/images.py
 	$(BIN)/python benchmarks/recurrent.py
+	$(BIN)/python benchmarks/reports.py
 
 torture: $(READY)
 	$(BIN)/python benchmarks/verification.py

@@ -203,6 +203,8 @@ def test_what_cannot_be_compared_is_refused(folder: Path, in_tmp: Path, command:
         (*runs, "--out", "none/page.html"): "there is no folder none",
         (runs[0], "--out", "page.html"): "--out is for a comparison of several runs",
         (*runs, "--figures", "file"): "--figures names a folder, and file is a file",
+        (*runs, "--figures", "file/below"): "cannot make the folder file/below",
+        (study, "--figures", "file"): "--figures names a folder, and file is a file",
     }
     before = sorted(in_tmp.iterdir())
     for line, expected in cases.items():

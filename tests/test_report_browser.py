@@ -17,8 +17,9 @@ pytestmark = pytest.mark.browser
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 SHORT = {"training.epochs": 2}
-BEGIN = ["Results", "Recipe", "Network", "Course of training"]
-END = ["Classes and confusions", "Circumstances"]
+BEGIN = ["Results", "Analysis", "Recipe", "Network", "Course of training", "Gradients, updates and units"]
+CLASSES, WALK = "Classes and confusions", "The walk: one batch forward and back"
+END = [CLASSES, WALK, "Circumstances"]
 FIRST, PREDICTIONS = "What the first layer looks for", "First predictions, before and after training"
 WRONG = "Most confidently wrong"
 HEADINGS = {
@@ -114,7 +115,7 @@ def test_nothing_overflows_and_every_picture_is_seen(
         assert box["x"] + box["width"] <= width
     # What is wider than the page scrolls within its own box.
     for table in page.locator("table").all():
-        assert table.evaluate("table => getComputedStyle(table.parentElement).overflowX") == "auto"
+        assert table.evaluate("table => getComputedStyle(table.closest('.scroll')).overflowX") == "auto"
 
 
 def test_the_whole_recipe_unfolds(page: Page, reports: dict[str, Path]) -> None:
@@ -135,16 +136,25 @@ def test_a_script_would_not_run(page: Page, reports: dict[str, Path], tmp_path: 
     assert page.title() != "ran"
 
 
-def test_it_prints_on_a4_with_no_figure_cut(page: Page, reports: dict[str, Path], name: str) -> None:
+WIDER = """page => [...document.querySelectorAll("main *")].filter(each => each.getClientRects().length)
+  .filter(each => each.getBoundingClientRect().right > page + 1).map(each => each.outerHTML.slice(0, 80))"""
+"""What reaches beyond the page's right edge."""
+
+
+def test_it_prints_on_a4_with_nothing_cut(page: Page, reports: dict[str, Path], name: str) -> None:
     page.goto(reports[name].as_uri())
     pdf = page.pdf(prefer_css_page_size=True)
     assert pdf.startswith(b"%PDF")
-    assert 1 < pdf.count(b"/Type /Page\n") <= 12
+    assert 1 < pdf.count(b"/Type /Page\n") <= 18
     page.emulate_media(media="print")
     page.set_viewport_size({"width": 672, "height": 1000})  # A4 less its margins
     tallest = 261 * 96 / 25.4
-    for figure in page.locator("figure").all():
-        box = figure.bounding_box()
+    assert page.evaluate(WIDER, 672) == []
+    for kept in page.locator("figure, tr").all():
+        box = kept.bounding_box()
         assert box is not None
         assert box["height"] < tallest
-        assert figure.evaluate("figure => getComputedStyle(figure).breakInside") == "avoid"
+    broken = "found => found.map(each => getComputedStyle(each).%s)"
+    assert set(page.locator("figure, tr").evaluate_all(broken % "breakInside")) == {"avoid"}
+    assert set(page.locator("h2, caption, thead, summary").evaluate_all(broken % "breakAfter")) == {"avoid"}
+    assert set(page.locator("footer").evaluate_all(broken % "breakBefore")) == {"avoid"}

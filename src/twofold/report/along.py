@@ -11,12 +11,12 @@ from matplotlib.figure import FigureBase
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from twofold.report.curves import TWO_DECADES, log_scale
-from twofold.report.drawing import COLOURS, MARKER, Key, Panel, printable
+from twofold.report.drawing import COLOURS, DASHES, MARKER, Key, Panel, printable
 from twofold.report.text import decimal
 from twofold.study import Axis, Series, cell
 
 SHAPES = ("o", "s", "^", "D", "v", "P", "X", "*")
-"""Colour or shape, either is enough to tell a series."""
+"""Colour or shape, either is enough to tell a series; a line has its dash as well."""
 MOST_SERIES = len(SHAPES)
 MOST_DOTS = 3000
 MOST_TICKS = 12
@@ -130,7 +130,9 @@ def _one(
     if joined:
         order = np.argsort(x)
         axes.fill_between(x[order], low[order], high[order], color=colour, alpha=0.16, linewidth=0)
-        axes.plot(x[order], mean[order], color=colour, marker=shape, markersize=4.5, linewidth=1.3)
+        axes.plot(
+            x[order], mean[order], color=colour, marker=shape, markersize=4.5, linewidth=1.3, linestyle=DASHES[index]
+        )
     else:
         bar = np.array([mean - low, high - mean])
         axes.errorbar(x, mean, bar, color=colour, marker=shape, markersize=5, linestyle="", capsize=4, elinewidth=1.3)

@@ -126,7 +126,10 @@ def weights_caption(found: dict[str, FirstWeights], most: int) -> str:
 def _scale_text(first: FirstWeights) -> str:
     what = "channel" if first.convolution else "unit"
     largest = decimal(float(np.abs(first.images).max()))
-    return f"Ink on a red pixel excites the {what}, on a blue one inhibits it; the largest weight has size {largest}."
+    return (
+        f"Ink on a yellow, light pixel excites the {what}, on a blue, dark one inhibits it; the largest weight has "
+        f"size {largest}."
+    )
 
 
 def _colour_text(first: FirstWeights) -> str:

@@ -11,20 +11,8 @@ from matplotlib.figure import FigureBase
 
 from twofold.analysis import Curve, GapCurve, gap_curves
 from twofold.report.curves import PALE, SIZE, THIN, finish_axes, logarithmic, plain_ticks, thinned
-from twofold.report.drawing import COLOURS, GREY, INK, Key, Panel, Picture
+from twofold.report.drawing import COLOURS, DASHES, GREY, INK, Key, Panel, Picture
 from twofold.report.text import ENGINES, SPLITS
-
-DASHES: tuple[Any, ...] = (
-    "-",
-    (0, (4, 1.5)),
-    (0, (1.2, 1.2)),
-    (0, (6, 1.5, 1.2, 1.5)),
-    (0, (9, 2)),
-    (0, (4, 1.2, 1.2, 1.2, 1.2, 1.2)),
-    (0, (2.5, 2.5)),
-    (0, (9, 1.5, 3, 1.5)),
-)
-"""One a run, as the colours are: either is enough."""
 
 
 def curves_picture(

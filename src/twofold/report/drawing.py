@@ -25,6 +25,17 @@ from matplotlib.lines import Line2D
 BLUE, VERMILLION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 ORANGE, SKY, YELLOW, BLACK = "#e69f00", "#56b4e9", "#f0e442", "#000000"
 COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, YELLOW, BLACK)
+DASHES: tuple[Any, ...] = (
+    "-",
+    (0, (4, 1.5)),
+    (0, (1.2, 1.2)),
+    (0, (6, 1.5, 1.2, 1.5)),
+    (0, (9, 2)),
+    (0, (4, 1.2, 1.2, 1.2, 1.2, 1.2)),
+    (0, (2.5, 2.5)),
+    (0, (9, 1.5, 3, 1.5)),
+)
+"""One a line, as the colours are: either is enough."""
 INK, SOFT, GREY = "#222222", "#5c5c5c", "#8a8a8a"
 
 STYLE: dict[str, Any] = {

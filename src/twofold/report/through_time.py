@@ -37,7 +37,7 @@ def flow_picture(flows: Sequence[TimeFlow]) -> Picture:
         panels.append(("The matrix W_hh", "training step", "largest of the gates", _matrix))
     drawn = tuple(_panel(title, x, y, draw, flows) for title, x, y, draw in panels)
     name = f"through-time-{flows[0].layer}"
-    return Picture(name, drawn, flow_caption(flows), _legend(flows, len(panels) > FEWEST - 1))
+    return Picture(name, drawn, flow_caption(flows), _legend(flows, len(panels) > FEWEST - 1), narrow=len(drawn) == 1)
 
 
 def _panel(title: str, x: str, y: str, draw: Draw, flows: Sequence[TimeFlow]) -> Panel:

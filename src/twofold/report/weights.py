@@ -12,6 +12,8 @@ from twofold.report.text import decimal
 
 MOST = 64
 COLUMNS = 8
+SIGNED = "cividis"
+"""From dark blue over grey to light yellow: the sign is told in grey too, and by colour-blind eyes."""
 CELL = 0.62
 """Inches from one image to the next."""
 
@@ -37,7 +39,7 @@ def _draw(figure: FigureBase, weights: Array, columns: int) -> None:
     limit = float(np.abs(weights).max()) or 1.0
     axes = figure.subplots()
     mosaic = _mosaic(weights, columns, np.nan)
-    image = axes.imshow(mosaic, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="none")
+    image = axes.imshow(mosaic, cmap=SIGNED, vmin=-limit, vmax=limit, interpolation="none")
     axes.set_axis_off()
     bar = figure.colorbar(image, ax=axes, orientation="horizontal", shrink=0.6, aspect=40, pad=0.04)
     bar.set_ticks([-limit, 0.0, limit], labels=[f"−{decimal(limit)}", "0", f"+{decimal(limit)}"])
