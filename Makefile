@@ -2,7 +2,8 @@
 # make test    set up, run the whole suite
 # make check   ruff, pyright, import-linter
 # make bench   speed, side by side with the peers; writes docs/benchmarks/{small,mnist,images,recurrent}.md
-# make torture the long proofs: every built-in recipe over 50 or 200 steps; writes docs/benchmarks/verification.md
+# make torture the long proofs: every built-in recipe over 50 or 200 steps; writes docs/benchmarks/verification.md;
+#              hostile files, random recipes and CSV files: hostile.md, fuzz.md
 # make results the built-in recipes that take minutes (two hours in all); writes docs/results.md, docs/palindromes.md
 # make notebooks  the notebooks of the five parts, executed; TWOFOLD_SHORT=1 make notebooks: a few steps each
 
@@ -34,7 +35,7 @@ bench: $(READY)
 torture: $(READY)
 	$(BIN)/python benchmarks/verification.py
 	$(BIN)/python benchmarks/hostile.py
-	TWOFOLD_FUZZ=10000 $(BIN)/python -m pytest -q tests/test_fuzz.py
+	$(BIN)/python benchmarks/fuzz.py
 
 results: $(READY)
 	$(BIN)/python benchmarks/results.py
