@@ -244,6 +244,23 @@ def test_the_estimate_is_near_the_true_peak(name: str, in_tmp: Path) -> None:
     assert peak / 2 < estimate < 2 * peak, (estimate, peak)
 
 
+def test_replicas_that_do_not_fit_at_once_are_trained_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    from twofold.api import points
+
+    small = {"data.samples": 200, "training.epochs": 1, "training.engines": ["numpy"]}
+    recipes = [load_recipe("moons", {**small, "training.seed": seed}) for seed in range(8)]
+    splits = [split for _, split in load_data(recipes[0].data).astype("float32").splits()]
+    one = needed_memory(recipes[0], ["numpy"], *splits).total
+    at_once = points.train_points(recipes, "numpy")
+    asked = list[int]()
+    monkeypatch.setattr(points, "train_replicas", lambda *_: asked.append(1))
+    monkeypatch.setattr(needed, "available_memory", lambda: 3 * one)
+    alone = points.train_points(recipes, "numpy")
+    assert not asked
+    for a, b in zip(at_once, alone, strict=True):
+        assert a.scores["train_loss"] == pytest.approx(b.scores["train_loss"], rel=1e-5)
+
+
 SOUND = Split(np.zeros((4, 2)), np.array([0, 1, 0, 1]))
 DATASETS: dict[str, tuple[Split, str]] = {
     "NaN": (Split(np.array([[0, 1], [np.nan, 1]]), np.array([0, 1])), "a: sample 1 of the train set holds nan at (0,)"),

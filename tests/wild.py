@@ -1,6 +1,6 @@
 """Recipes and CSV files drawn at random, and the command line that is given them.
 
-`tests/test_fuzz.py` takes a few, `benchmarks/fuzz.py` ten thousand of each kind.
+`tests/test_fuzz.py` takes a few, `benchmarks/fuzz.py` ten thousand recipes and as many tables.
 """
 
 from __future__ import annotations
