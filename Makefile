@@ -3,7 +3,8 @@
 # make check   ruff, pyright, import-linter
 # make bench   speed, side by side with the peers; writes docs/benchmarks/{small,mnist,images,recurrent,reports}.md
 # make torture the long proofs: every built-in recipe over 50 or 200 steps; writes docs/benchmarks/verification.md;
-#              what the analysis says of trainings in which nothing is wrong; writes docs/benchmarks/healthy.md
+#              hostile files, random recipes and CSV files: hostile.md, fuzz.md;
+#              what the analysis says of trainings in which nothing is wrong: healthy.md; killed and starved runs: survival.md
 # make results the built-in recipes that take minutes (two hours in all); writes docs/results.md, docs/palindromes.md
 # make notebooks  the notebooks of the five parts, executed; TWOFOLD_SHORT=1 make notebooks: a few steps each
 
@@ -37,7 +38,7 @@ torture: $(READY)
 	$(BIN)/python benchmarks/verification.py
 	$(BIN)/python benchmarks/hostile.py
 	$(BIN)/python benchmarks/healthy.py
-	TWOFOLD_FUZZ=10000 $(BIN)/python -m pytest -q tests/test_fuzz.py
+	$(BIN)/python benchmarks/fuzz.py
 
 results: $(READY)
 	$(BIN)/python benchmarks/results.py

@@ -2,11 +2,14 @@
 
     python benchmarks/hostile.py [MUTATIONS]
 
-Exits with status 1 where a malformed kind is read, or a damaged file is read as anything but its own bytes.
+Damaged files go through the reader alone, and one in ten lies in a run folder as well, which is then opened. Exits with
+status 1 where a malformed kind is read, a damaged file is read as anything but its own bytes, or a run folder with a
+damaged file is opened.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
 import time
@@ -19,13 +22,18 @@ sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 from safetensors.numpy import load
 
+import twofold
 from malformed import MALFORMED  # pyright: ignore[reportMissingImports]
-from mutations import EXPECTED, mutated  # pyright: ignore[reportMissingImports]
-from twofold.errors import WeightsError
+from mutations import EXPECTED, SOUND, mutated  # pyright: ignore[reportMissingImports]
+from twofold.errors import RunFolderError, WeightsError
+from twofold.runs import open_run
 from twofold.runs.tensors import Expected, read_tensors
+from twofold.runs.whole import seal
 
 PAGE = DOCS / "hostile.md"
 MUTATIONS = 100_000
+IN_A_FOLDER = 10
+"""One mutation in so many lies in a run folder too."""
 
 
 def refused(path: Path, content: bytes, expected: Expected | None = None) -> bool:
@@ -85,21 +93,51 @@ def mutations(path: Path, count: int) -> tuple[str, int]:
     return text, wrong
 
 
+def in_a_folder(folder: Path, count: int) -> tuple[str, int]:
+    """How many run folders with a damaged file are refused, by the checksum in their record."""
+    twofold.run("moons", overrides={"training.epochs": 1, "data.samples": 50}, engines="numpy", out=folder)
+    path, file = folder / "record.json", folder / "numpy.safetensors"
+    file.write_bytes(SOUND)
+    record = json.loads(path.read_text("utf-8"))
+    record["files"][file.name] = seal(file)
+    path.write_text(json.dumps(record), "utf-8")
+    open_run(folder)  # sound as it is: what is refused below is refused for its damage
+    damaged, opened, slowest = 0, 0, 0.0
+    for seed in range(count):
+        if (content := mutated(seed)[0]) == SOUND:
+            continue
+        damaged += 1
+        file.write_bytes(content)
+        started = time.process_time()
+        try:
+            open_run(folder)
+            opened += 1
+        except RunFolderError:
+            slowest = max(slowest, time.process_time() - started)
+    text = (
+        f"The first {count:,} in a run folder: {damaged:,} differ from the sound file, and {damaged - opened:,} "
+        f"of these folders are refused when opened, by the checksum. Slowest: {slowest * 1e3:.1f} ms of processor."
+    )
+    return text, opened
+
+
 def main() -> int:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else MUTATIONS
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "w.safetensors"
         rows, read = kinds(path)
         text, wrong = mutations(path, count)
+        folders, opened = in_a_folder(Path(folder) / "run", count // IN_A_FOLDER)
     taken = sum(library_takes(content) for content, _ in MALFORMED.values())
     PAGE.write_text(
         "# Malformed weight files\n\nWritten by `python benchmarks/hostile.py`.\n\n"
         f"{len(MALFORMED)} kinds of malformed file: Twofold reads {read} of them, the library's own reader {taken}. "
-        f"The peak is of memory that Python allocates, the file's own bytes included.\n\n{text}\n\n{rows}\n",
+        f"The peak is of memory that Python allocates, the file's own bytes included.\n\n{text}\n\n{folders}\n\n"
+        f"{rows}\n",
         "utf-8",
     )
-    print(text)
-    return bool(read or wrong)
+    print(text, folders, sep="\n")
+    return bool(read or wrong or opened)
 
 
 if __name__ == "__main__":

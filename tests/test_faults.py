@@ -96,11 +96,40 @@ CASES = {
         settings=("optimizer.lr=1e30",),
         status=1,
     ),
+    "half labels": Case(
+        (
+            "data.csv:2: column `class` must hold classes, words or whole numbers; got 0.5.",
+            "write it as a word, `class 0.5`",
+            "to predict a number is not built",
+        ),
+        _table(rows=[f"{i},1,{[0.5, 1.5][i % 2]}" for i in range(40)]),
+    ),
+    "NaN as a label": Case(
+        ("data.csv:6: column `class` must hold classes, words or whole numbers; got nan.",),
+        _table((5, "0.1,2,nan"), rows=[f"{i},1,{i % 2}" for i in range(40)]),
+    ),
+    "a label written in two ways": Case(
+        ("data.csv:6: column `class` holds `1` and `1.0`, the same number; write each class in one way.",),
+        _table((5, "0.1,2,1.0"), rows=[f"{i},1,{i % 2}" for i in range(40)]),
+    ),
     "features of 1e30": Case(
-        ("numpy engine: the loss of the train set was nan after step 0", "Nothing was trained yet", "data.standardize"),
+        (
+            "the data as float32: sample 0 of the train set holds ",
+            "e+30 at x; a feature must be at most 1.8e+19 in size, or its square is beyond float32.",
+            'Set training.dtype = float64, or data.standardize = "feature".',
+        ),
         _table(rows=[f"{'-' * (i % 2)}1e30,{i % 3}e30,{'ab'[i % 2]}" for i in range(40)]),
         'standardize = "none"',
-        settings=("initial.kind=normal", "initial.std=1e8"),
+    ),
+    "features of 1e200": Case(
+        ("the data as float64: sample ", "at most 1.3e+154 in size", "Scale the data down"),
+        _table(rows=[f"{'-' * (i % 2)}1e200,{i % 3},{'ab'[i % 2]}" for i in range(40)]),
+        'standardize = "none"',
+        'dtype = "float64"',
+    ),
+    "initial weights of 1e30": Case(
+        ("numpy engine: the loss of the train set was nan after step 0", "Nothing was trained yet", "data.standardize"),
+        settings=("initial.kind=normal", "initial.std=1e30"),
         status=1,
     ),
     "features that float32 cannot hold": Case(
@@ -148,7 +177,7 @@ def test_memory_that_does_not_suffice_is_told_with_the_batch_that_fits(
     words = ("run", "blobs", "--set", "training.batch_size=full", "--engine", "numpy", "--out", "run", "--quiet")
     small = ("--set", "training.epochs=1", "--set", "data.samples=20000")
     recipe = load_recipe("blobs", {"training.batch_size": "full", "data.samples": 20000, "training.engines": ["numpy"]})
-    splits = [split for _, split in load_data(recipe.data).splits()]
+    splits = [split for _, split in load_data(recipe.data).astype(recipe.training.dtype).splits()]
     fitting = needed_memory(recipe, ["numpy"], *splits).fitting(LITTLE)
     monkeypatch.setattr(needed, "available_memory", lambda: LITTLE)
     done = command(*words, *small)
@@ -213,6 +242,23 @@ def test_the_estimate_is_near_the_true_peak(name: str, in_tmp: Path) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak / 2 < estimate < 2 * peak, (estimate, peak)
+
+
+def test_replicas_that_do_not_fit_at_once_are_trained_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    from twofold.api import points
+
+    small = {"data.samples": 200, "training.epochs": 1, "training.engines": ["numpy"]}
+    recipes = [load_recipe("moons", {**small, "training.seed": seed}) for seed in range(8)]
+    splits = [split for _, split in load_data(recipes[0].data).astype("float32").splits()]
+    one = needed_memory(recipes[0], ["numpy"], *splits).total
+    at_once = points.train_points(recipes, "numpy")
+    asked = list[int]()
+    monkeypatch.setattr(points, "train_replicas", lambda *_: asked.append(1))
+    monkeypatch.setattr(needed, "available_memory", lambda: 3 * one)
+    alone = points.train_points(recipes, "numpy")
+    assert not asked
+    for a, b in zip(at_once, alone, strict=True):
+        assert a.scores["train_loss"] == pytest.approx(b.scores["train_loss"], rel=1e-5)
 
 
 SOUND = Split(np.zeros((4, 2)), np.array([0, 1, 0, 1]))

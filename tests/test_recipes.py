@@ -453,3 +453,8 @@ def test_a_marker_counts_characters_and_keeps_tabs(in_tmp: Path) -> None:
         load_recipe("f.toml")
     line, marker = error.value.faults[0].excerpt.splitlines()
     assert line[len(marker) - 1] == "1"
+
+
+def test_minus_zero_is_zero() -> None:
+    noise = getattr(twofold.load_recipe("moons", {"data.noise": -0.0}).data, "noise", None)
+    assert str(noise) == "0.0"

@@ -83,6 +83,14 @@ def check_memory(recipe: Recipe, engines: Sequence[str], *splits: Split, togethe
     )
 
 
+def fit_at_once(recipe: Recipe, replicas: int, *splits: Split) -> bool:
+    """Whether so many replicas of a network can be trained at once, so far as it is known how much memory there is."""
+    available = available_memory()
+    one = needed_memory(recipe, ["numpy"], *splits)
+    needed = one.data + replicas * (one.state + max(one.batch * one.sample, one.looked))
+    return available is None or needed <= available
+
+
 def _on_a_device(recipe: Recipe) -> bool:
     """Whether the torch engine computes elsewhere."""
     if recipe.training.device == "cpu":

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from twofold.api.building import build_engine, few_threads, initial_state, resolved
-from twofold.api.needed import check_memory
+from twofold.api.needed import check_memory, fit_at_once
 from twofold.api.scoring import scorer
 from twofold.data import Batches, Dataset, load_data
 from twofold.flow import Flow, carried, flow_batch, measure_flow, read_last, recurrent_nodes
@@ -49,7 +49,8 @@ def train_points(recipes: Sequence[Recipe], engine: str) -> list[Point]:
     """Train each recipe in one engine; a loss that diverges is a point's failure and raises nothing.
 
     Recipes that differ in `training.seed` and `optimizer.lr` alone are trained at once in the NumPy engine, where their
-    layers allow it and they are small enough for it to pay: the same numbers up to rounding, in less time.
+    layers allow it and they are small enough for it to pay: the same numbers up to rounding, in less time. Where the
+    memory does not hold them at once, they are trained one after another.
 
     Raises `DataError` or `UserError` where a recipe cannot be trained at all.
     """
@@ -78,10 +79,12 @@ def _lone(recipe: Recipe, dataset: Dataset, engine: str) -> Point:
 
 
 def _together(recipes: Sequence[Recipe]) -> list[Point]:
-    """Replicas of one network."""
+    """Replicas of one network, or one after another where they do not fit into memory at once."""
     dataset = load_data(recipes[0].data).astype(recipes[0].training.dtype)
     recipes = [resolved(recipe, dataset) for recipe in recipes]
     first, count = recipes[0], len(recipes)
+    if not fit_at_once(first, count, *(split for _, split in dataset.splits())):
+        return [_lone(recipe, dataset, "numpy") for recipe in recipes]
     engine = NumpyEngine(first, replicas=count)
     engine.load(stacked([initial_state(recipe) for recipe in recipes]))
     batches = StackedBatches([Batches(recipe, dataset.train) for recipe in recipes])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -80,16 +80,19 @@ class Dataset:
     def astype(self, dtype: str) -> Dataset:
         """The same samples as numbers of another type; no copy where they are that already. Bytes stay bytes.
 
-        Raises `DataError` for a value that the type cannot hold.
+        Raises `DataError` for a value that the type cannot hold, or not its square: gradients are products of features
+        and their norms sums of squares, so that training would end in infinity.
         """
         if self.train.scaling:
             return self._scaled(self.train.scaling.astype(dtype))
         if self.train.x.dtype == dtype:
+            _check_squares(self, dtype)
             return self
         with np.errstate(over="ignore"):
             converted = self._map(lambda x: x.astype(dtype, copy=False))
         remedy = f"it is too large for {dtype}. Set training.dtype = float64, or data.standardize."
         check_finite(converted, f"the data as {dtype}", remedy)
+        _check_squares(converted, dtype)
         return converted
 
     def _map(self, change: Callable[[Array], Array]) -> Dataset:
@@ -187,11 +190,29 @@ def check_finite(dataset: Dataset, source: str, remedy: str = "Remove the sample
             continue
         sample, *where = np.argwhere(~np.isfinite(split.x))[0]
         value = split.x[(sample, *where)]
-        column = dataset.features[where[0]] if dataset.features else tuple(int(i) for i in where)
         raise DataError(
-            f"{source}: sample {sample} of the {name} set holds {value} at {column}; every feature must be finite. "
-            f"{remedy}"
+            f"{source}: sample {sample} of the {name} set holds {value} at {_column(dataset, where)}; every feature "
+            f"must be finite. {remedy}"
         )
+
+
+def _check_squares(dataset: Dataset, dtype: str) -> None:
+    """Raises `DataError` at the first feature whose square is beyond the type."""
+    most = float(np.sqrt(np.finfo(dtype).max))
+    for name, split in dataset.splits():
+        if not len(split) or -most <= split.x.min() <= split.x.max() <= most:
+            continue
+        sample, *where = np.argwhere(np.abs(split.x) > most)[0]
+        wider = "Set training.dtype = float64, or" if dtype == "float32" else "Scale the data down, or set"
+        raise DataError(
+            f"the data as {dtype}: sample {sample} of the {name} set holds {split.x[(sample, *where)]:g} at "
+            f"{_column(dataset, where)}; a feature must be at most {most:.2g} in size, or its square is beyond "
+            f'{dtype}. {wider} data.standardize = "feature".'
+        )
+
+
+def _column(dataset: Dataset, where: Sequence[int]) -> str:
+    return dataset.features[where[0]] if dataset.features else str(tuple(int(i) for i in where))
 
 
 def held_count(name: str, wanted: float, samples: int) -> int:

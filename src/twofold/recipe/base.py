@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 Shape: TypeAlias = tuple[int | None, ...]
 """The shape of one sample, without the batch. `None`: known only once the data are read."""
@@ -33,6 +33,12 @@ class Part(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
+
+    @field_validator("*")
+    @classmethod
+    def _no_minus_zero(cls, value: Any) -> Any:
+        """-0.0 is not below 0, and yet has a sign, which libraries behind a recipe take for one."""
+        return 0.0 if isinstance(value, float) and value == 0 else value
 
     @classmethod
     def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
