@@ -34,6 +34,7 @@ bench: $(READY)
 torture: $(READY)
 	$(BIN)/python benchmarks/verification.py
 	$(BIN)/python benchmarks/hostile.py
+	$(BIN)/python benchmarks/survival.py
 	TWOFOLD_FUZZ=10000 $(BIN)/python -m pytest -q tests/test_fuzz.py
 
 results: $(READY)

@@ -45,8 +45,8 @@ def when(step: int, happens: Callable[[], object]) -> None:
     """Plant something right after a step of any training of this process."""
     stepped = Silent.stepped
 
-    def planted(self: Any, count: int) -> None:
-        stepped(self, count)
+    def planted(self: Any, count: int, *others: Any) -> None:
+        stepped(self, count, *others)
         if count == step:
             happens()
 
