@@ -12,7 +12,7 @@ import hashlib
 import os
 import sys
 
-os.environ |= {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 import random
 import shutil
@@ -23,7 +23,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from timing import DOCS, publish, table, written
@@ -34,9 +34,8 @@ import kills  # pyright: ignore[reportMissingImports]
 import starved  # pyright: ignore[reportMissingImports]
 from twofold.api import resume
 from twofold.api.building import build_engine, initial_state
-from twofold.recipe import dump
 from twofold.cli import progress, views
-from twofold.recipe import load_recipe
+from twofold.recipe import dump, load_recipe
 from twofold.report import write_report
 from twofold.runs import RECIPE, RunWriter, arrays_of, locked, newest, open_run, sweep
 from twofold.runs.whole import seal
@@ -70,7 +69,7 @@ def warm(room: Path) -> None:
 class Twin:
     """The run of an engine that nobody disturbed, and others of the same recipe compared with it."""
 
-    made: dict[str, Twin] = {}
+    made: ClassVar[dict[str, Twin]] = {}
 
     def __init__(self, room: Path, engine: str) -> None:
         self.recipe, self.engine = kills.everything(engine), engine
@@ -415,9 +414,10 @@ def main() -> int:
 
 def _write(rows: dict[str, list[str]]) -> None:
     text = (
-        f"A run of {STEPS} steps with everything on: shuffle, dropout, augmentation, batch norm, averaged weights, clipping, a "
-        f"schedule, early stopping, the best weights kept; a checkpoint every {EVERY} steps.\nThe same bytes: SHA-256 of every "
-        "file but `record.json` and `times.csv`, which say when; and of what each checkpoint held.\n\n"
+        f"A run of {STEPS} steps with everything on: shuffle, dropout, augmentation, batch norm, averaged weights, "
+        "clipping, a schedule, early stopping, the best weights kept; a checkpoint every "
+        f"{EVERY} steps.\nThe same bytes: SHA-256 of every file but `record.json` and `times.csv`, which say when; and of "
+        "what each checkpoint held.\n\n"
     )
     publish(
         "survival",

@@ -1,4 +1,4 @@
-"""What a machine can withhold from a run: room on the disk, permission to write. Each is planted in a fork of this process.
+"""What a machine can withhold from a run: room on the disk, permission to write. Planted in a fork of this process.
 
 Of root the file system asks no permission: the fork becomes nobody.
 """
