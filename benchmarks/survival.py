@@ -416,8 +416,8 @@ def _write(rows: dict[str, list[str]]) -> None:
     text = (
         f"A run of {STEPS} steps with everything on: shuffle, dropout, augmentation, batch norm, averaged weights, "
         "clipping, a schedule, early stopping, the best weights kept; a checkpoint every "
-        f"{EVERY} steps.\nThe same bytes: SHA-256 of every file but `record.json` and `times.csv`, which say when; and of "
-        "what each checkpoint held.\n\n"
+        f"{EVERY} steps.\nThe same bytes: SHA-256 of every file but `record.json` and `times.csv`, which say "
+        "when; and of what each checkpoint held.\n\n"
     )
     publish(
         "survival",
