@@ -39,6 +39,7 @@ torture: $(READY)
 	$(BIN)/python benchmarks/hostile.py
 	$(BIN)/python benchmarks/healthy.py
 	$(BIN)/python benchmarks/fuzz.py
+	$(BIN)/python benchmarks/survival.py
 
 results: $(READY)
 	$(BIN)/python benchmarks/results.py

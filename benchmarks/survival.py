@@ -12,7 +12,7 @@ import hashlib
 import os
 import sys
 
-os.environ |= {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 import random
 import shutil
@@ -23,7 +23,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from timing import DOCS, publish, table, written
@@ -32,9 +32,13 @@ sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 import kills  # pyright: ignore[reportMissingImports]
 import starved  # pyright: ignore[reportMissingImports]
+from twofold.api import resume
 from twofold.api.building import build_engine, initial_state
-from twofold.recipe import dump
-from twofold.runs import RECIPE, RunWriter, arrays_of, locked, newest, seal, sweep
+from twofold.cli import progress, views
+from twofold.recipe import dump, load_recipe
+from twofold.report import write_report
+from twofold.runs import RECIPE, RunWriter, arrays_of, locked, newest, open_run, sweep
+from twofold.runs.whole import seal
 
 ENGINES = ("numpy", "torch")
 STEPS, EVERY = 60, 7
@@ -46,6 +50,16 @@ Failures = Iterator[str | None]
 def warm(room: Path) -> None:
     """What a run imports, imported once. A backward pass of PyTorch would start threads, which no fork survives."""
     kills.train(kills.everything(), room / "warm", room / "warm.log")
+    write_report(open_run(room / "warm"))
+    (room / "warm.toml").write_text(dump(kills.everything()))
+    load_recipe(room / "warm.toml")
+    assert (
+        kills.apart(
+            lambda: (kills.dies_after("numpy", 40), kills.train(kills.everything(), room / "cold", room / "cold.log"))
+        )
+        == -9
+    )
+    resume(room / "cold")  # nobody, whom a fork may become, cannot read root's libraries
     recipe = kills.everything("torch")
     engine = build_engine("torch", recipe)
     engine.load(initial_state(recipe))
@@ -55,7 +69,7 @@ def warm(room: Path) -> None:
 class Twin:
     """The run of an engine that nobody disturbed, and others of the same recipe compared with it."""
 
-    made: dict[str, Twin] = {}
+    made: ClassVar[dict[str, Twin]] = {}
 
     def __init__(self, room: Path, engine: str) -> None:
         self.recipe, self.engine = kills.everything(engine), engine
@@ -188,22 +202,27 @@ def damaged(room: Path, _: str) -> Failures:
         for content in (*cut, *turned):
             path.write_bytes(content)
             found, said = newest(folder, sealed)
-            right = found and found.number == 1 and len(said) == 1 and said[0].startswith("checkpoint 000002 is refused: ")
+            right = (
+                found and found.number == 1 and len(said) == 1 and said[0].startswith("checkpoint 000002 is refused: ")
+            )
             yield None if right else f"{kind}: took {found and found.number}, said {said}"
         path.write_bytes(sound)
 
 
-def starving(twin: Twin, happens: Callable[[], object], mended: Callable[[], object], step: int, needs: str) -> str | None:
+def starving(
+    twin: Twin, happens: Callable[[], object], mended: Callable[[], object], step: int, needs: str
+) -> str | None:
     """A run to which that happens right after a step; what was saved stays, and it goes on when that is mended."""
     shutil.rmtree(twin.tried, ignore_errors=True)
     twin.tried.mkdir()
-    starved.hand_over(twin.tried)
     said, before = twin.tried.with_suffix(".said"), twin.tried.with_suffix(".before")
     shutil.rmtree(before, ignore_errors=True)
 
     def at_the_step() -> None:
         kept = sorted((twin.tried / "checkpoints").glob("*.json"))[-1].stem  # not what is being written
         before.write_text(kept)
+        starved.hand_over(twin.tried)
+        starved.becomes_nobody()
         happens()
 
     before.touch()
@@ -212,15 +231,15 @@ def starving(twin: Twin, happens: Callable[[], object], mended: Callable[[], obj
         os.chown(before, starved.NOBODY, starved.NOBODY)
         os.chown(said, starved.NOBODY, starved.NOBODY)
     words = ("run", twin.file, "--out", twin.tried, "--checkpoint-every", str(EVERY), "--quiet")
-    done = starved.status(
-        starved.command(said, *words), starved.becomes_nobody, lambda: starved.when(step, at_the_step)
-    )
+    done = starved.status(starved.command(said, *words), lambda: starved.when(step, at_the_step))
     text, kept = said.read_text(), before.read_text()
+    if not kept:
+        return f"ended before that, with {done}: {text}"
     mended()
     if done in (0, -9) or "Traceback" in text or str(twin.tried) not in text or needs not in text:
         return f"status {done}: {text}"
     twin_bytes = hashlib.sha256((twin.tried / "checkpoints" / f"{kept}.safetensors").read_bytes()).hexdigest()
-    if not kept or twin_bytes not in (twin.tried / "checkpoints" / f"{kept}.json").read_text():
+    if twin_bytes not in (twin.tried / "checkpoints" / f"{kept}.json").read_text():
         return f"checkpoint {kept} is not what it was"
     twin._log.unlink(missing_ok=True)
     return twin.fault()
@@ -253,7 +272,9 @@ def tmpfs_full(room: Path, engine: str) -> Failures:
     try:
         for step in (16, 27, 45):
             for free in (0, 8192, 32_768):
-                yield starving(twin, lambda free=free: fill(free), lambda: filler.unlink(missing_ok=True), step, "bytes")
+                yield starving(
+                    twin, lambda free=free: fill(free), lambda: filler.unlink(missing_ok=True), step, "bytes"
+                )
     finally:
         twin.tried = plain
         subprocess.run(["umount", "-l", there], check=True)
@@ -275,10 +296,18 @@ def read_only(room: Path, engine: str) -> Failures:
 def no_permission(room: Path, engine: str) -> Failures:
     """A file of a killed run may not be read or written: resume refuses or falls back, and takes nothing away."""
     twin = Twin.of(room, engine)
-    for name in ("record.json", "recipe.toml", "history.csv", "checkpoints/000005.json", "checkpoints/000005.safetensors"):
+    for name in (
+        "record.json",
+        "recipe.toml",
+        "history.csv",
+        "checkpoints/000005.json",
+        "checkpoints/000005.safetensors",
+    ):
         twin.begin(lambda: kills.dies_after(engine, 40))
         starved.hand_over(twin.tried)
         before, said = starved.checkpoints(twin.tried), room / "said"
+        said.touch()
+        said.chmod(0o666)
         (twin.tried / name).chmod(0)
         done = starved.status(starved.command(said, "resume", twin.tried, "--quiet"), starved.becomes_nobody)
         text = said.read_text()
@@ -303,8 +332,10 @@ def raced(room: Path, engine: str) -> Failures:
     holder = os.fork()
     if not holder:
         starved.when(20, lambda: (mark.touch(), signal.pause()))
-        kills.train(twin.recipe, twin.tried, twin._log)
-        os._exit(0)
+        try:
+            kills.train(twin.recipe, twin.tried, twin._log)
+        finally:
+            os._exit(1)
     while not mark.exists():
         time.sleep(0.01)
     said = room / "said"
@@ -325,7 +356,9 @@ def reproducible(room: Path, _: str) -> Failures:
         here.mkdir(parents=True)
         (here / "all.toml").write_text(dump(kills.everything("both")))
         words = [sys.executable, "-m", "twofold", "run", "all.toml", "--out", "run", "--quiet"]
-        done = subprocess.run(words, cwd=here, env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, text=True)
+        done = subprocess.run(
+            words, cwd=here, env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, text=True
+        )
         traces = kills.traces(here / "run") if done.returncode == 0 else {}
         traces.pop("report.html", None)  # says where and when
         found.add(tuple(sorted(traces.items())))
@@ -337,7 +370,10 @@ TESTS: dict[str, tuple[Callable[[Path, str], Failures], str]] = {
     "killed, and killed again going on": (twice, "the same bytes"),
     "killed before and after calls that change a folder": (every_call, "the same bytes"),
     "killed at random moments while saving": (saves, "readable; nothing left after the next start"),
-    "newest checkpoint cut at every offset, a bit turned in every byte": (damaged, "refused, said, the one before taken"),
+    "newest checkpoint cut at every offset, a bit turned in every byte": (
+        damaged,
+        "refused, said, the one before taken",
+    ),
     "file size limit": (disk_full, "told with path and bytes; the last checkpoint whole; goes on to the same bytes"),
     "small disk full": (tmpfs_full, "told with path and bytes; the last checkpoint whole; goes on to the same bytes"),
     "folder read-only": (read_only, "told with path and bytes; the last checkpoint whole; goes on to the same bytes"),
@@ -348,9 +384,12 @@ TESTS: dict[str, tuple[Callable[[Path, str], Failures], str]] = {
 BOTH = (every_step, twice, every_call)
 
 
+assert progress, views  # imported before the forks
+
+
 def main() -> int:
     page = DOCS / "survival.md"
-    rows = {row[0]: row for row in written(page)} if sys.argv[1:] else {}
+    rows = dict[str, list[str]]()
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as name:
         room = Path(name)
@@ -362,16 +401,29 @@ def main() -> int:
                     continue
                 started, found = time.perf_counter(), list(test(room, engine))
                 faults = [fault for fault in found if fault]
-                print(f"{title_here}: {len(found)}, {len(faults)} failed", f"{time.perf_counter() - started:.0f} s", flush=True)
+                print(
+                    f"{title_here}: {len(found)}, {len(faults)} failed",
+                    f"{time.perf_counter() - started:.0f} s",
+                    flush=True,
+                )
                 print(*dict.fromkeys(faults[:5]), sep="\n", end="\n" if faults else "", flush=True)
                 rows[title_here] = [title_here, str(len(found)), str(len(found) - len(faults)), wanted]
-    text = (
-        f"A run of {STEPS} steps with everything on: shuffle, dropout, augmentation, batch norm, averaged weights, clipping, a "
-        f"schedule, early stopping, the best weights kept; a checkpoint every {EVERY} steps.\nThe same bytes: SHA-256 of every "
-        "file but `record.json` and `times.csv`, which say when; and of what each checkpoint held.\n\n"
-    )
-    publish("survival", "What runs survive", text + table(["what happens", "cases", "survived", "what is asked"], [*rows.values()]))
+                _write({row[0]: row for row in written(page)} | rows if sys.argv[1:] else rows)
     return any(row[1] != row[2] for row in rows.values())
+
+
+def _write(rows: dict[str, list[str]]) -> None:
+    text = (
+        f"A run of {STEPS} steps with everything on: shuffle, dropout, augmentation, batch norm, averaged weights, "
+        "clipping, a schedule, early stopping, the best weights kept; a checkpoint every "
+        f"{EVERY} steps.\nThe same bytes: SHA-256 of every file but `record.json` and `times.csv`, which say "
+        "when; and of what each checkpoint held.\n\n"
+    )
+    publish(
+        "survival",
+        "What runs survive",
+        text + table(["what happens", "cases", "survived", "what is asked"], list(rows.values())),
+    )
 
 
 if __name__ == "__main__":

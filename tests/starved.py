@@ -1,4 +1,4 @@
-"""What a machine can withhold from a run: room on the disk, permission to write. Each is planted in a fork of this process.
+"""What a machine can withhold from a run: room on the disk, permission to write. Planted in a fork of this process.
 
 Of root the file system asks no permission: the fork becomes nobody.
 """
@@ -45,8 +45,8 @@ def when(step: int, happens: Callable[[], object]) -> None:
     """Plant something right after a step of any training of this process."""
     stepped = Silent.stepped
 
-    def planted(self: Any, count: int) -> None:
-        stepped(self, count)
+    def planted(self: Any, count: int, *others: Any) -> None:
+        stepped(self, count, *others)
         if count == step:
             happens()
 

@@ -18,7 +18,8 @@ from twofold.api.building import build_engine, initial_state
 from twofold.arrays import Array
 from twofold.course import Row
 from twofold.engine import Batch
-from twofold.runs import locked
+from twofold.runs import RunWriter, locked, newest
+from twofold.runs.whole import seal
 
 # Where a batch lies
 
@@ -128,6 +129,18 @@ def test_a_damaged_checkpoint_is_refused_and_the_one_before_taken(
     with pytest.warns(UserWarning, match=rf"checkpoint {newer} .*{said}.*goes on from checkpoint {older}"):
         twofold.resume(run)
     assert kills.traces(run) == kills.traces(references["numpy"][0])
+
+
+def test_what_a_killed_process_left_half_written_is_swept(tmp_path: Path) -> None:
+    writer = RunWriter(tmp_path, twofold.load_recipe("moons"), {})
+    writer.checkpoint("numpy", {}, {"a": np.zeros(2)})
+    writer.finish("interrupted")
+    left = tmp_path / "checkpoints" / ".000002.safetensors.1.tmp"
+    left.touch()
+    since, _ = newest(tmp_path, seal(tmp_path / "recipe.toml"))
+    again = RunWriter.again(tmp_path, {"files": {"recipe.toml": seal(tmp_path / "recipe.toml")}}, since)
+    assert not left.exists()
+    again.finish("interrupted")
 
 
 def test_a_history_that_was_cut_is_found(tmp_path: Path, references) -> None:

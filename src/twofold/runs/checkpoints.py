@@ -26,7 +26,7 @@ from twofold.errors import RunFolderError
 from twofold.runs.lines import Lines, begins_with
 from twofold.runs.packing import packed
 from twofold.runs.tensors import read_tensors
-from twofold.runs.whole import seal, write_whole
+from twofold.runs.whole import seal, sweep, write_whole
 
 CHECKPOINTS = "checkpoints"
 KEPT = 2
@@ -80,6 +80,7 @@ class Checkpoints:
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
         _remove(self.folder, lambda number: number > self._number)
+        sweep(self.folder)
 
     def keep_evidence(self, engine: str, arrays: Arrays) -> None:
         """Of an engine that has ended. The manifests from now on hold its seal."""
