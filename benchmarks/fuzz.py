@@ -39,7 +39,8 @@ def drawn(inputs: st.SearchStrategy[bytes], count: int, end: Callable[[bytes], E
 
     @settings(
         max_examples=count, deadline=None, database=None, derandomize=True,
-        phases=[Phase.generate], suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
     )  # fmt: skip
     @given(content=inputs)
     def each(content: bytes) -> None:

@@ -47,7 +47,7 @@ KNOWN: dict[str, tuple[dict[str, Any], set[str]]] = {
     "palindrome-20": ({"training.steps": 200}, {"vanishes"}),
 }
 """Recipes with a fault that must be found: two thousand images; twenty digits after 200 steps."""
-ENGINES = dict.fromkeys(("mnist-lenet", "mnist-lenet-baseline", "mnist-lenet-best"), "torch")
+ENGINES: dict[str, str] = dict.fromkeys(("mnist-lenet", "mnist-lenet-baseline", "mnist-lenet-best"), "torch")
 """Of the others the NumPy engine."""
 
 

@@ -160,7 +160,7 @@ def saves(room: Path, _: str) -> Failures:
                 writer.checkpoint("numpy", {"taken": number}, arrays(number))
 
     last = 0
-    for _ in range(SAVES):
+    for _kill in range(SAVES):
         child = os.fork()
         if not child:
             try:

@@ -191,7 +191,7 @@ def test_the_report_of_images(digits: Run, digits_page: Page) -> None:
     ):
         assert expected in words, expected
     assert words.count(accuracy) >= 2
-    assert found.tags.count("figure") == 6
+    assert found.tags.count("figure") == 8
     assert found.tags.count("table") == 8  # two of them the walk
     assert "✓" in words
     assert "✗" in words
@@ -208,9 +208,9 @@ def test_the_report_of_points(moons_page: Page) -> None:
     assert "The points by class and split and the decision boundary of PyTorch" in labels
     assert "validation" not in re.sub(r"validation = 0|`?validation`?\s*=", "", words.split("The whole recipe")[0])
     assert "first weight matrix" not in words
-    assert found.tags.count("figure") == 4
+    assert found.tags.count("figure") == 6
     assert "Training accuracy minus test accuracy against epoch" in words
-    assert "layer by layer" not in words
+    assert "One image, layer by layer" not in words
 
 
 def test_one_engine_is_not_compared(tmp_path: Path) -> None:
@@ -273,7 +273,7 @@ def test_the_report_of_a_convolutional_network(conv: Run, conv_page: Page) -> No
     ):
         assert expected in words, expected
     assert "left out" not in words
-    assert conv_page.tags.count("figure") == 7
+    assert conv_page.tags.count("figure") == 9
     assert len(conv_page.html.encode()) < 3_000_000
 
 
@@ -350,7 +350,7 @@ def test_an_older_folder_is_reported(colours: Run, tmp_path: Path) -> None:
     result = {k: v for k, v in colours.engines["numpy"].items() if k != "kept_step"}
     words = page(Run(tmp_path / "old", {**colours.record, "engines": {"numpy": result}})).words
     assert "First predictions" in words
-    assert "layer by layer" not in words
+    assert "One image, layer by layer" not in words
     assert "Most confidently wrong" not in words
 
 
@@ -367,14 +367,15 @@ def test_a_failed_run_says_so_and_shows_its_points(failed: Run) -> None:
     assert "Not begun: PyTorch." in words
     assert "there is no curve to draw" in words
     assert "The points by class and split without a boundary" in found.html
-    assert found.tags.count("figure") == 1
+    assert found.tags.count("figure") == 3
 
 
 def test_a_run_that_failed_before_it_kept_anything(failed: Run, tmp_path: Path) -> None:
     shutil.copytree(failed.path, tmp_path / "bare")
     (tmp_path / "bare" / EVIDENCE).unlink()
-    history = (tmp_path / "bare" / "history.csv").read_text("utf-8")
-    (tmp_path / "bare" / "history.csv").write_text(history.splitlines()[0] + "\n", "utf-8")
+    for name in ("history.csv", "signals.csv"):
+        lines = (tmp_path / "bare" / name).read_text("utf-8").splitlines()
+        (tmp_path / "bare" / name).write_text(lines[0] + "\n", "utf-8")
     found = page(Run(tmp_path / "bare", failed.record))
     assert "No engine came as far as its first evaluation." in found.words
     assert found.tags.count("figure") == 0
@@ -389,7 +390,7 @@ def test_an_interrupted_run_reports_the_engine_that_finished(tmp_path: Path) -> 
     assert "PyTorch †" in words
     assert "NumPy †" not in words
     assert "Confusion matrix of NumPy" in words
-    assert found.tags.count("figure") == 6
+    assert found.tags.count("figure") == 8
 
 
 # It stands alone
@@ -421,7 +422,7 @@ def test_every_picture_says_what_it_shows(digits_page: Page, conv_page: Page) ->
     for found in (digits_page, conv_page):
         _check_labels(found)
     found = digits_page
-    assert re.findall(r"Figure (\d)\.", found.words) == ["1", "2", "3", "4", "5", "6"]
+    assert re.findall(r"Figure (\d)\.", found.words) == ["1", "2", "3", "4", "5", "6", "7", "8"]
     assert re.findall(r"Table (\d)\.", found.words) == ["1", "2", "3", "4", "5", "6", "7", "8"]
 
 
