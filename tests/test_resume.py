@@ -119,6 +119,7 @@ DAMAGES: dict[str, tuple[Callable[[Path, str], None], str]] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:.*was not finished")
 @pytest.mark.parametrize(("damage", "said"), DAMAGES.values(), ids=DAMAGES)
 def test_a_damaged_checkpoint_is_refused_and_the_one_before_taken(
     damage: Callable[[Path, str], None], said: str, tmp_path: Path, references
@@ -143,6 +144,7 @@ def test_what_a_killed_process_left_half_written_is_swept(tmp_path: Path) -> Non
     again.finish("interrupted")
 
 
+@pytest.mark.filterwarnings("ignore:.*was not finished")
 def test_a_history_that_was_cut_is_found(tmp_path: Path, references) -> None:
     run = killed(tmp_path / "run")
     os.truncate(run / "history.csv", 120)

@@ -86,7 +86,8 @@ def test_another_run_is_not_and_the_reason_is_said(
 def test_a_run_with_fewer_engines_is_not_taken(in_tmp: Path) -> None:
     overrides = {"training.epochs": 1, "data.samples": 50}
     twofold.run("moons", overrides=overrides, engines="numpy")
-    assert not twofold.run("moons", overrides=overrides, reuse=True).reused
+    with pytest.warns(UserWarning, match="runs/moons-1 is not taken: it holds no weights of torch"):
+        assert not twofold.run("moons", overrides=overrides, reuse=True).reused
     assert twofold.run("moons", overrides=overrides, engines="torch", reuse=True).path == Path("runs/moons-2")
 
 

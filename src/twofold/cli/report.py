@@ -10,7 +10,7 @@ import typer
 from twofold.errors import UserError
 
 EXAMPLE = (
-    "Examples: `twofold report runs/digits-1`; `twofold report runs/cifar10-cnn5-adam-1 runs/cifar10-cnn5-sgd-1 "
+    "Example: `twofold report runs/digits-1`; `twofold report runs/cifar10-cnn5-adam-1 runs/cifar10-cnn5-sgd-1 "
     "--out adam-or-sgd.html`; `twofold report runs/digits-1 --figures figures`"
 )
 

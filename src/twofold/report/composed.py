@@ -32,8 +32,19 @@ def composed(picture: Picture, form: str) -> bytes:
     """The whole figure as SVG, PDF or PNG, the same bytes whenever it is drawn."""
     with styled({"savefig.transparent": False, "svg.hashsalt": picture.name, "pdf.fonttype": 42}):
         file = io.BytesIO()
-        _whole(picture).savefig(file, format=form, dpi=DOTS, metadata=METADATA[form])
+        _settled(_whole(picture)).savefig(file, format=form, dpi=DOTS, metadata=METADATA[form])
     return file.getvalue()
+
+
+def _settled(figure: Figure) -> Figure:
+    """With its layout done, and rounded: the solver's last digits differ from one call to the next."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for part in figure.subfigs:
+        part.bbox_relative.set_points(part.bbox_relative.get_points().round(6))
+    for axes in figure.axes:
+        axes.set_position([round(number, 6) for number in axes.get_position().bounds])
+    return figure
 
 
 def _whole(picture: Picture) -> Figure:
