@@ -43,7 +43,8 @@ def _settled(figure: Figure) -> Figure:
     for part in figure.subfigs:
         part.bbox_relative.set_points(part.bbox_relative.get_points().round(6))
     for axes in figure.axes:
-        axes.set_position([round(number, 6) for number in axes.get_position().bounds])
+        x, y, width, height = (round(number, 6) for number in axes.get_position().bounds)
+        axes.set_position((x, y, width, height))
     return figure
 
 
