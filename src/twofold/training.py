@@ -197,9 +197,13 @@ def judged_splits(dataset: Dataset, train_samples: int | None) -> dict[str, Spli
 
 def row_of(scores: Mapping[str, Score], batches: Batches, taken: int, seconds: float) -> Row:
     """The line of an evaluation after so many steps."""
-    values = {f"{split}_{key}": value for split, score in scores.items() for key, value in score._asdict().items()}
     epoch = taken / batches.steps_per_epoch
-    return Row(taken, epoch, batches.rate(max(taken - 1, 0)), seconds, **values)
+    return Row(taken, epoch, batches.rate(max(taken - 1, 0)), seconds, **by_column(scores))
+
+
+def by_column(scores: Mapping[str, Score]) -> dict[str, float]:
+    """`train_loss`, `train_accuracy` and so on: as a row has them."""
+    return {f"{split}_{key}": value for split, score in scores.items() for key, value in score._asdict().items()}
 
 
 def bad_split(row: Row) -> tuple[float, str] | None:

@@ -11,9 +11,9 @@ import numpy as np
 from twofold.analysis.images import has_convolution, image_shape
 from twofold.analysis.predictions import evidence, measured
 from twofold.api import Silent, prepare, restore
+from twofold.api.evidence import kept_scaling
 from twofold.arrays import Array
 from twofold.data import at_hand, mirrored
-from twofold.engine import Scaling
 from twofold.errors import UserError
 from twofold.recipe import Node
 from twofold.recipe.layers import AvgPool2d, BatchNorm, Conv2d, Dropout, LayerNorm, MaxPool2d
@@ -131,7 +131,7 @@ def _kept(run: Run) -> dict[int, Chosen]:
     for engine in run.engines:
         if f"{engine}.mistakes" in arrays:
             found |= zip(arrays[f"{engine}.mistakes"].tolist(), arrays[f"{engine}.mistakes.x"], strict=True)
-    scaling = Scaling(arrays["scaling.shift"], arrays["scaling.divisor"]) if "scaling.shift" in arrays else None
+    scaling = kept_scaling(arrays)
     return {
         index: Chosen(image, scaling.apply(image) if scaling else image, int(arrays["target"][index]))
         for index, image in found.items()

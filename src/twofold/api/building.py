@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from twofold.arrays import Arrays
 from twofold.data import Dataset, load_data
 from twofold.engine import Engine, State
 from twofold.errors import DataError, UserError
@@ -17,7 +18,7 @@ from twofold.flow import recurrent_nodes
 from twofold.initial import initial_buffers, initial_parameters
 from twofold.memory import keep_large_blocks
 from twofold.numpy_engine import NumpyEngine
-from twofold.recipe import Node, Recipe, load_recipe
+from twofold.recipe import Network, Node, Recipe, load_recipe
 from twofold.recipe.base import elements
 from twofold.recipe.data import Csv, Images
 from twofold.recipe.recurrent import Embedding, Recurrent
@@ -152,12 +153,15 @@ def restore(run: Run, engine: str, device: str = "auto") -> Engine:
     """An engine with the trained weights of a run, for predictions: on whatever device there is here."""
     plain = {"training.device": device, "training.ema": 0.0, "training.compile": False}
     recipe = load_recipe(run.recipe, plain)
-    weights = run.weights(engine)
-    buffers = {name: array for name, array in weights.items() if name in recipe.network.buffers}
-    parameters = {name: array for name, array in weights.items() if name not in buffers}
     built = build_engine(engine, recipe)
-    built.load(State(parameters, buffers=buffers))
+    built.load(state_of(run.weights(engine), recipe.network))
     return built
+
+
+def state_of(weights: Arrays, network: Network) -> State:
+    """A network's weights, as a run keeps them, apart: parameters and running statistics."""
+    buffers = {name: array for name, array in weights.items() if name in network.buffers}
+    return State({name: array for name, array in weights.items() if name not in buffers}, buffers=buffers)
 
 
 def prepare(recipe: Recipe, watcher: Watcher) -> tuple[Recipe, Dataset]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from twofold.api.building import Silent, Watcher, few_threads, prepare, restore
-from twofold.api.predicting import opened, seen, trained
+from twofold.api.predicting import seen, trained
 from twofold.api.scoring import evaluation
 from twofold.api.verifying import TOLERANCES
 from twofold.arrays import Array
@@ -20,7 +20,7 @@ from twofold.data.given import read_labelled
 from twofold.errors import DataError, UserError
 from twofold.numpy_engine import LOSSES
 from twofold.recipe import Recipe
-from twofold.runs import Run
+from twofold.runs import Run, opened
 from twofold.training import Score, judged_splits, predictions, scored
 
 SPLITS = ("train", "validation", "test")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from twofold.arrays import Array
+from twofold.api.scoring import evaluation
+from twofold.arrays import Array, Arrays
 from twofold.data import Dataset, Split
+from twofold.engine import Engine, Scaling
 from twofold.recipe import Recipe
 from twofold.recipe.recurrent import Embedding
 from twofold.recipe.training import CrossEntropy
+from twofold.training import predictions
 
 PREVIEW = 5
 """Held-out samples that are kept, with what is answered before and after training."""
@@ -35,6 +38,24 @@ def kept_samples(recipe: Recipe, dataset: Dataset) -> dict[str, Array]:
         for split, points in dataset.splits():
             found |= {f"{split}.x": points.x, f"{split}.y": points.y}
     return found
+
+
+def kept_scaling(arrays: Arrays, name: str = "scaling") -> Scaling | None:
+    """What the kept samples go through, or, as `standardization`, went through; `None` where there is no such thing."""
+    parts = [f"{name}.{part}" for part in Scaling._fields]
+    return Scaling(*(arrays[part] for part in parts)) if all(part in arrays for part in parts) else None
+
+
+def answers(engine: Engine, split: Split, recipe: Recipe) -> Array:
+    """The outputs for every sample, (samples, classes), as the recipe judges them."""
+    return np.concatenate([logits for logits, _ in predictions(engine, split, **evaluation(recipe))])
+
+
+def kept_answers(engine: Engine, before: Array, held_out: Split, recipe: Recipe) -> dict[str, Array]:
+    """What the engine answers now, beside what it answered to the first samples `before` training."""
+    outputs = answers(engine, held_out, recipe)
+    found = {"before": before, "after": answers(engine, previewed(held_out), recipe)}
+    return found | {"predicted": outputs.argmax(axis=-1)} | mistakes(outputs, held_out, recipe)
 
 
 def previewed(held_out: Split) -> Split:

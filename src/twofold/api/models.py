@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Literal, final, overload
 import numpy as np
 
 from twofold.api.building import restore
-from twofold.api.predicting import opened, trained
+from twofold.api.predicting import trained
 from twofold.api.scoring import probabilities
 from twofold.arrays import Array
 from twofold.engine import Engine
 from twofold.errors import UserError
 from twofold.recipe import Node, Recipe, shape_text
-from twofold.runs import Run
+from twofold.runs import Run, opened
 
 if TYPE_CHECKING:
     from torch import nn

@@ -10,14 +10,13 @@ import numpy as np
 
 from twofold.api.building import build_engine, few_threads, initial_state, resolved
 from twofold.api.needed import check_memory, fit_at_once
-from twofold.api.scoring import scorer
+from twofold.api.scoring import scorer, scores_of
 from twofold.data import Batches, Dataset, load_data
 from twofold.flow import Flow, carried, flow_batch, measure_flow, read_last, recurrent_nodes
 from twofold.numpy_engine import LOSSES, NumpyEngine
 from twofold.recipe import Recipe
 from twofold.replicas import StackedBatches, many, pays, stacked, together, train_replicas
 from twofold.replicas import scorer as replicas_scorer
-from twofold.runs import SCORES
 from twofold.training import Outcome, Row, Validation, evaluation_batch, train
 
 
@@ -104,8 +103,7 @@ def _point(outcome: Outcome, history: Sequence[Row], flow: dict[str, Any] | None
     if failure:
         said = f"the loss became {failure.loss} at step {failure.step}"
         return Point({}, outcome.seconds, outcome.steps, tuple(history), said, flow)
-    scores = {key: getattr(outcome.row, key) for key in SCORES}
-    return Point(scores, outcome.seconds, outcome.steps, tuple(history), flow=flow)
+    return Point(scores_of(outcome.row), outcome.seconds, outcome.steps, tuple(history), flow=flow)
 
 
 def _flow(

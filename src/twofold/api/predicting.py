@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from twofold.api.building import few_threads, restore
-from twofold.api.scoring import evaluation, measured
+from twofold.api.evidence import answers, kept_scaling
+from twofold.api.scoring import measured
 from twofold.arrays import Array, all_finite
 from twofold.data import Split
 from twofold.data.given import Given, read_given
 from twofold.engine import Scaling
 from twofold.errors import DataError, RunFolderError, UserError
-from twofold.runs import ENGINES, Run, open_run
-from twofold.training import predictions
+from twofold.runs import ENGINES, Run, opened
 
 
 class Answer(NamedTuple):
@@ -137,21 +137,14 @@ def predict(
     words = [samples] if isinstance(samples, str | Path) else list(samples)
     given = read_given(run.recipe.data, [str(word) for word in words], run.record["data"]["features"])
     split = seen(run, given)
-    how = evaluation(run.recipe)
     outputs = {}
     with few_threads(run.recipe, len(split)), np.errstate(all="ignore"):
         for name in chosen:
-            engine = restore(run, name)
-            outputs[name] = np.concatenate([logits for logits, _ in predictions(engine, split, **how)])
+            outputs[name] = answers(restore(run, name), split, run.recipe)
     _check_outputs(given, outputs)
     classes = tuple(run.record["data"]["classes"])
     known = tuple(name if name in classes else None for name in given.expected)
     return Answers(run, tuple(given.names), classes, known, given.notes, split.floats(), outputs)
-
-
-def opened(run: Run | str | Path) -> Run:
-    """The run of a folder."""
-    return run if isinstance(run, Run) else open_run(run)
 
 
 def trained(run: Run, engines: str | Iterable[str] | None = None) -> list[str]:
@@ -194,8 +187,8 @@ def scaling_of(run: Run) -> Scaling | None:
     """
     arrays = run.evidence
     for name in ("scaling", "standardization"):
-        if f"{name}.shift" in arrays and f"{name}.divisor" in arrays:
-            return Scaling(arrays[f"{name}.shift"], arrays[f"{name}.divisor"])
+        if scaling := kept_scaling(arrays, name):
+            return scaling
     if run.recipe.data.standardize != "none":
         raise RunFolderError(
             f"{run.path} keeps no mean and standard deviation of its training samples: an earlier Twofold wrote it. "

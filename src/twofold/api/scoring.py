@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from twofold.arrays import Array
+from twofold.course import Row
 from twofold.data import Dataset
 from twofold.engine import Engine
 from twofold.numpy_engine import LOSSES
 from twofold.recipe import Recipe
 from twofold.recipe.layers import Softmax
 from twofold.recipe.training import CrossEntropy
+from twofold.runs import SCORES
 from twofold.training import Evaluate, Score, evaluate, evaluation_batch, judged_splits
 
 
@@ -31,6 +33,11 @@ def scorer(recipe: Recipe, dataset: Dataset) -> Evaluate:
         return {name: evaluate(engine, split, loss, **how) for name, split in splits.items()}
 
     return score
+
+
+def scores_of(row: Row) -> dict[str, float | None]:
+    """Of an evaluation, by the names that a run and a study keep."""
+    return {key: getattr(row, key) for key in SCORES}
 
 
 def probabilities(recipe: Recipe, outputs: Array) -> Array | None:

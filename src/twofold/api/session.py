@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from twofold.api.building import Watcher, initial_state
 from twofold.api.courses import Flows, arrays_of, facts_of
-from twofold.api.evidence import mistakes, previewed
+from twofold.api.evidence import answers, kept_answers, previewed
 from twofold.api.failures import diverged
-from twofold.api.scoring import evaluation, scorer
+from twofold.api.scoring import scorer, scores_of
 from twofold.arrays import Array
 from twofold.course import Course, Row, Validation
-from twofold.data import Batches, Dataset, Split
+from twofold.data import Batches, Dataset
 from twofold.engine import Engine
 from twofold.flow import as_arrays, flow_batch, measure_flow, recurrent_nodes
 from twofold.recipe import Recipe
-from twofold.runs import SCORES, RunWriter
+from twofold.runs import RunWriter
 from twofold.signals import Signals, as_row
-from twofold.training import Keep, Moment, Outcome, predictions, train
+from twofold.training import Keep, Moment, Outcome, train
 
 
 def train_engine(
@@ -36,7 +34,6 @@ def train_engine(
     What is measured before training is measured again where a run goes on: it is a function of the recipe.
     """
     batches = Batches(recipe, dataset.train, raw=str(getattr(engine, "device", "cpu")) != "cpu")
-    how = evaluation(recipe)
     course, flows = since or (None, Flows())
     signals = Signals(engine, recipe.network, batches, dataset.train)
 
@@ -56,16 +53,12 @@ def train_engine(
     def checkpoint(course: Course) -> None:
         writer.checkpoint(name, facts_of(course), arrays_of(course, flows))
 
-    def answer(split: Split) -> Array:
-        return np.concatenate([logits for logits, _ in predictions(engine, split, **how)])
-
     _, held_out = dataset.held_out
-    preview = previewed(held_out)
     watcher.started(name, batches.steps)
     if course:
         watcher.stepped(course.mark.taken)
     engine.load(initial_state(recipe))
-    before = answer(preview)
+    before = answers(engine, previewed(held_out), recipe)
     every = writer.record.get("checkpoint_every")
     outcome = train(
         engine,
@@ -82,14 +75,11 @@ def train_engine(
         raise diverged(name, outcome.failure, recipe, dataset, writer.folder)
     if outcome.row.step not in flows:
         look(outcome.row.step)
-    outputs = answer(held_out)
-    found = {"before": before, "after": answer(preview), "predicted": outputs.argmax(axis=-1)}
-    found |= as_arrays(sorted(flows.items())) | mistakes(outputs, held_out, recipe)
+    found = kept_answers(engine, before, held_out, recipe) | as_arrays(sorted(flows.items()))
     evidence = {f"{name}.{what}": array for what, array in found.items()}
     writer.engine_ended(name, engine.state().weights(), _result(outcome), evidence)
     return evidence
 
 
 def _result(outcome: Outcome) -> dict[str, Any]:
-    scores = {key: getattr(outcome.row, key) for key in SCORES}
-    return scores | {"seconds": outcome.seconds, "steps": outcome.steps, "kept_step": outcome.row.step}
+    return scores_of(outcome.row) | {"seconds": outcome.seconds, "steps": outcome.steps, "kept_step": outcome.row.step}

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from twofold.api.building import Overrides, Silent, Watcher, build_engine, initial_state, prepare
+from twofold.api.building import Overrides, Silent, Watcher, build_engine, initial_state, prepare, state_of
+from twofold.api.evidence import kept_scaling
 from twofold.api.samples import found_data
 from twofold.arrays import Arrays
 from twofold.data import Masks, Split, at_hand
-from twofold.engine import Batch, Scaling, State, Trace
+from twofold.engine import Batch, State, Trace
 from twofold.errors import UserError
 from twofold.recipe import Recipe, load_recipe
 from twofold.recipe.files import builtin
@@ -98,7 +99,7 @@ def pass_through(
         chosen, weights = _of_run(run, sample, batch, watcher), next(iter(run.engines))
     plain = {"training.device": "cpu", "training.ema": 0.0, "training.compile": False, "training.autocast": "none"}
     recipe = load_recipe(chosen.recipe, plain)
-    state = initial_state(recipe) if run is None else _trained(run, weights, recipe)
+    state = initial_state(recipe) if run is None else state_of(run.weights(weights), recipe.network)
     given, traces = _traced(recipe, chosen.split, state)
     folder = "" if run is None else str(run.path)
     return Passage(
@@ -169,20 +170,13 @@ def _kept(run: Run) -> Split | None:
     x, target = arrays.get("preview"), arrays.get("target")
     if x is None or target is None or x.shape[1:] != run.recipe.network.input_shape:
         return None
-    scaling = Scaling(arrays["scaling.shift"], arrays["scaling.divisor"]) if "scaling.shift" in arrays else None
-    return Split(x, target[: len(x)], scaling)
+    return Split(x, target[: len(x)], kept_scaling(arrays))
 
 
 def _block(split: Split, sample: int, size: int) -> tuple[int, Split]:
     """The batch that holds a sample: batches follow each other, and the last is as large as the others."""
     first = max(0, min(sample // size * size, len(split) - size))
     return first, split[slice(first, first + size)]
-
-
-def _trained(run: Run, engine: str, recipe: Recipe) -> State:
-    weights, buffers = run.weights(engine), recipe.network.buffers
-    parameters = {name: array for name, array in weights.items() if name not in buffers}
-    return State(parameters, buffers={name: weights[name] for name in buffers})
 
 
 def _traced(recipe: Recipe, split: Split, state: State) -> tuple[Batch, dict[str, Trace]]:

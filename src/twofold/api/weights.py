@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from twofold.api.building import Silent, Watcher, build_engine, few_threads, initial_state
+from twofold.api.building import Silent, Watcher, build_engine, few_threads, initial_state, state_of
 from twofold.api.evaluating import same_data
-from twofold.api.evidence import kept_samples, mistakes, previewed
-from twofold.api.predicting import opened, trained
+from twofold.api.evidence import answers, kept_answers, kept_samples, previewed
+from twofold.api.predicting import trained
 from twofold.api.running import circumstances
-from twofold.api.scoring import evaluation, scorer
+from twofold.api.scoring import scorer, scores_of
 from twofold.arrays import Array
-from twofold.data import Dataset, Split
+from twofold.data import Dataset
 from twofold.engine import Engine, State
 from twofold.errors import WeightsError
 from twofold.recipe import Network, Recipe, load_recipe
 from twofold.recipe.layers import Dense
-from twofold.runs import EVIDENCE, SCORES, Run, RunWriter, create_run_folder, open_run
+from twofold.runs import EVIDENCE, Run, RunWriter, create_run_folder, open_run, opened, seal, weights_name
 from twofold.runs.npz import read_names, read_npz, write_npz
-from twofold.training import Row, bad_split, predictions
+from twofold.training import Row, bad_split, by_column
 
 TWO_LAYERS = ("W1", "b1", "W2", "b2")
 """y = W2 f(W1 x + b1) + b2: the names of a network of two dense layers. W is (out, in), as in PyTorch."""
@@ -89,14 +88,13 @@ def import_weights(
             evidence |= {f"{name}.{what}": array for what, array in found.items()}
             if bad := bad_split(rows[name]):
                 raise WeightsError(f"{path}: with these weights the loss of the {bad[1]} set is {bad[0]}")
-    imported = {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    imported = {"file": path.name, "sha256": seal(path)["sha256"]}
     facts = {"data": run.record["data"], "circumstances": circumstances(built), "imported": imported}
     writer = RunWriter(create_run_folder(out, recipe.name), recipe, facts)
     for name, engine in built.items():
         writer.add_row(name, rows[name]._asdict())
-        writer.save(f"{name}.safetensors", engine.state().weights())
-        scores = {key: getattr(rows[name], key) for key in SCORES}
-        writer.record["engines"][name] = scores | {"seconds": 0.0, "steps": 0, "kept_step": 0}
+        writer.save(weights_name(name), engine.state().weights())
+        writer.record["engines"][name] = scores_of(rows[name]) | {"seconds": 0.0, "steps": 0, "kept_step": 0}
     writer.save(EVIDENCE, evidence)
     writer.finish("finished")
     return open_run(writer.folder)
@@ -112,24 +110,14 @@ def _read(path: Path, recipe: Recipe) -> State:
     wanted = {named[name]: tuple(size or 0 for size in shape) for name, shape in shapes.items()}
     found = read_npz(path, wanted, recipe.training.dtype)
     arrays = {name: found[short] for name, short in named.items()}
-    return State(
-        {name: arrays[name] for name in network.parameters}, buffers={name: arrays[name] for name in network.buffers}
-    )
+    return state_of(arrays, network)
 
 
 def _judged(engine: Engine, weights: State, recipe: Recipe, dataset: Dataset) -> tuple[Row, dict[str, Array]]:
     """The evaluation of an engine with the weights, and what a run keeps of its answers."""
-    how, held_out = evaluation(recipe), dataset.held_out[1]
-
-    def answer(split: Split) -> Array:
-        return np.concatenate([logits for logits, _ in predictions(engine, split, **how)])
-
-    preview = previewed(held_out)
+    held_out = dataset.held_out[1]
     engine.load(initial_state(recipe))
-    before = answer(preview)
+    before = answers(engine, previewed(held_out), recipe)
     engine.load(weights)
-    scores = scorer(recipe, dataset)(engine)
-    values = {f"{split}_{key}": value for split, score in scores.items() for key, value in score._asdict().items()}
-    outputs = answer(held_out)
-    found = {"before": before, "after": answer(preview), "predicted": outputs.argmax(axis=-1)}
-    return Row(0, 0.0, 0.0, 0.0, **values), found | mistakes(outputs, held_out, recipe)
+    row = Row(0, 0.0, 0.0, 0.0, **by_column(scorer(recipe, dataset)(engine)))
+    return row, kept_answers(engine, before, held_out, recipe)

@@ -18,7 +18,7 @@ from twofold.report import tables
 from twofold.report.comparison_curves import curves_picture, gap_picture
 from twofold.report.template import Filled, filled
 from twofold.report.text import ENGINES, SPLITS, moment, value_text
-from twofold.runs import Run, open_run, write_whole
+from twofold.runs import Run, opened, write_whole
 from twofold.study.folder import STUDY
 
 COMPARISON = "comparison.html"
@@ -45,11 +45,11 @@ def write_comparison(runs: Sequence[Run | str | Path], out: str | Path = COMPARI
     and `UserError` for fewer than two runs or more than eight, for one run twice and for a study.
     """
     path = checked_out(out)
-    write_whole(path, render_comparison(opened(runs)).html.encode())
+    write_whole(path, render_comparison(compared(runs)).html.encode())
     return path
 
 
-def opened(runs: Sequence[Run | str | Path]) -> list[Run]:
+def compared(runs: Sequence[Run | str | Path]) -> list[Run]:
     """The runs of a comparison; raises as `write_comparison` does."""
     if not 2 <= len(runs) <= MOST:
         raise UserError(f"a comparison takes 2 to {MOST} runs; got {len(runs)}")
@@ -64,7 +64,7 @@ def opened(runs: Sequence[Run | str | Path]) -> list[Run]:
         if path.resolve() in seen:
             raise UserError(f"{path} is given twice; name each run of a comparison once")
         seen.add(path.resolve())
-    return [run if isinstance(run, Run) else open_run(run) for run in runs]
+    return [opened(run) for run in runs]
 
 
 def checked_out(out: str | Path) -> Path:

@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from twofold.errors import RunFolderError
-from twofold.report.comparison import opened, render_comparison
+from twofold.report.comparison import compared, render_comparison
 from twofold.report.composed import FORMATS, composed
 from twofold.report.drawing import Picture
 from twofold.report.page import render
-from twofold.report.study import render_study
+from twofold.report.study import open_folder, render_study
 from twofold.report.text import referred
-from twofold.runs import Run, open_run, write_whole
-from twofold.study import StudyResult, open_study
-from twofold.study.folder import STUDY
+from twofold.runs import Run, write_whole
+from twofold.study import StudyResult
 
 CAPTIONS, LATEX = "captions.md", "figures.tex"
 PREAMBLE = """% Every figure of the report, in its order. In the preamble:
@@ -65,10 +64,10 @@ def write_figures(
 
 def _pictures(result: Run | StudyResult | str | Path | Sequence[Run | str | Path], image: int | None) -> list[Picture]:
     if isinstance(result, str | Path):
-        result = open_study(result) if (Path(result) / STUDY).is_file() else open_run(result)
+        result = open_folder(result)
     if isinstance(result, StudyResult):
         return render_study(result).pictures
-    return (render(result, image) if isinstance(result, Run) else render_comparison(opened(result))).pictures
+    return (render(result, image) if isinstance(result, Run) else render_comparison(compared(result))).pictures
 
 
 def _made(folder: Path) -> Path:

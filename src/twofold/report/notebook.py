@@ -13,10 +13,9 @@ from typing import final
 
 from twofold.errors import UnknownNameError, did_you_mean
 from twofold.report.page import render
-from twofold.report.study import render_study
-from twofold.runs import Run, open_run
-from twofold.study import StudyResult, open_study
-from twofold.study.folder import STUDY
+from twofold.report.study import open_folder, render_study
+from twofold.runs import Run
+from twofold.study import StudyResult
 
 HEADING = re.compile(r"<h2><span>\d+</span>(.*?)</h2>")
 
@@ -62,7 +61,7 @@ def sections(result: Run | StudyResult | str | Path, image: int | None = None) -
     cannot be had.
     """
     if isinstance(result, str | Path):
-        result = open_study(result) if (Path(result) / STUDY).is_file() else open_run(result)
+        result = open_folder(result)
     page = (render_study(result) if isinstance(result, StudyResult) else render(result, image)).html
     _, *parts = HEADING.split(page[: page.index("<footer>")])
     salt = "t" + hashlib.sha256(page.encode()).hexdigest()[:8]

@@ -39,7 +39,7 @@ from twofold.report.template import Filled, filled
 from twofold.report.text import SPLITS, moment, of_data
 from twofold.report.through_time import flow_picture
 from twofold.report.walk import chapter
-from twofold.runs import REPORT, Run, open_run, write_whole
+from twofold.runs import REPORT, Run, opened, write_whole
 
 
 def write_report(run: Run | str | Path, image: int | None = None) -> Path:
@@ -52,7 +52,7 @@ def write_report(run: Run | str | Path, image: int | None = None) -> Path:
     Raises `RunFolderError` for a folder that is missing, half-written or damaged, or cannot be written to, and
     `UserError` for an image that cannot be had.
     """
-    run = run if isinstance(run, Run) else open_run(run)
+    run = opened(run)
     write_whole(run.path / REPORT, render(run, image).html.encode())
     return run.path / REPORT
 

@@ -12,9 +12,10 @@ from twofold.report.along import bounded, value_words
 from twofold.report.study_pictures import study_pictures
 from twofold.report.template import Filled, filled
 from twofold.report.text import ENGINES, joined, loss_text, moment, plural, seconds, share
-from twofold.runs import write_whole
+from twofold.runs import Run, open_run, write_whole
 from twofold.study import StudyResult, cell, metric_name, open_study
 from twofold.study.files import dump
+from twofold.study.folder import STUDY
 
 MOST_ROWS = 60
 """Settings in the table; of more, the best."""
@@ -43,6 +44,11 @@ def write_study_report(study: StudyResult | str | Path) -> Path:
     study = study if isinstance(study, StudyResult) else open_study(study)
     write_whole(study.report, render_study(study).html.encode())
     return study.report
+
+
+def open_folder(path: str | Path) -> Run | StudyResult:
+    """The study of a folder, else its run; raises as opening it does."""
+    return open_study(path) if (Path(path) / STUDY).is_file() else open_run(path)
 
 
 def render_study(study: StudyResult) -> Filled:

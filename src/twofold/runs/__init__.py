@@ -17,10 +17,10 @@ and every file it lists has the size and checksum it lists.
 from twofold.runs.checkpoints import Checkpoint, arrays_of, evidence_of, newest, remove_checkpoints
 from twofold.runs.folders import claim_run_folder, create_run_folder
 from twofold.runs.lock import HOLDER, LOCK, locked
-from twofold.runs.names import ENGINES, EVIDENCE, HISTORY, RECIPE, REPORT, SCORES
-from twofold.runs.run import Run, check_begun, open_run, peek_recipe, read_record
-from twofold.runs.whole import sweep, write_whole
-from twofold.runs.writer import RunWriter, now
+from twofold.runs.names import ENGINES, EVIDENCE, HISTORY, RECIPE, REPORT, SCORES, weights_name
+from twofold.runs.run import Run, check_begun, open_run, opened, peek_recipe, read_record
+from twofold.runs.whole import now, seal, sweep, write_whole
+from twofold.runs.writer import RunWriter
 
 __all__ = [
     "ENGINES",
@@ -43,9 +43,12 @@ __all__ = [
     "newest",
     "now",
     "open_run",
+    "opened",
     "peek_recipe",
     "read_record",
     "remove_checkpoints",
+    "seal",
     "sweep",
+    "weights_name",
     "write_whole",
 ]

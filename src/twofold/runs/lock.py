@@ -7,11 +7,10 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 from twofold.errors import RunFolderError, UserError
-from twofold.runs.whole import write_whole
+from twofold.runs.whole import now, write_whole
 
 LOCK, HOLDER = ".lock", ".holder.json"
 """The file that is locked, and who holds it: a process that dies leaves both, and holds nothing."""
@@ -35,8 +34,7 @@ def locked(folder: Path, doing: str = "trains this run", refusal: type[UserError
     except OSError as error:
         raise refusal(f"cannot lock {folder}: {error.strerror or error}; choose another --out") from error
     try:
-        since = datetime.now(UTC).isoformat(timespec="seconds")
-        holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
+        holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": now()}
         write_whole(folder / HOLDER, json.dumps(holder).encode())
         try:
             yield

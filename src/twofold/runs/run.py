@@ -124,6 +124,11 @@ class Run:
         return f"<b>{title}</b> ({self.status}, <code>{html.escape(str(self.path))}</code>)<table>{head}{rows}</table>"
 
 
+def opened(run: Run | str | Path) -> Run:
+    """The run itself, or that of a folder; raises as `open_run` does."""
+    return run if isinstance(run, Run) else open_run(run)
+
+
 def open_run(path: str | Path) -> Run:
     """Open a run folder. Raises `RunFolderError` for one that is missing, half-written or damaged."""
     folder, record = Path(path), read_record(path)

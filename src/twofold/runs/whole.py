@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,11 @@ def seal(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return {"bytes": file.tell(), "sha256": digest}
+
+
+def now() -> str:
+    """The time, to the second, as records hold it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def sweep(folder: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, final
 
@@ -28,7 +27,7 @@ from twofold.runs.names import (
     weights_name,
 )
 from twofold.runs.packing import packed
-from twofold.runs.whole import seal, write_whole
+from twofold.runs.whole import now, seal, write_whole
 
 GROWING = {HISTORY: HISTORY_COLUMNS, TIMES: TIME_COLUMNS, SIGNALS: SIGNAL_COLUMNS}
 """The files that grow, and their columns. All others are written whole or not at all."""
@@ -141,8 +140,3 @@ class RunWriter:
     def _write_record(self, files: Mapping[str, Any]) -> None:
         text = json.dumps(self.record | {"files": dict(files)}, indent=2, ensure_ascii=False, allow_nan=False)
         write_whole(self.folder / RECORD, text.encode())
-
-
-def now() -> str:
-    """The time, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from twofold.api import Point
 from twofold.errors import StudyError
-from twofold.runs import HOLDER, LOCK, sweep, write_whole
+from twofold.runs import HOLDER, LOCK, now, sweep, write_whole
 from twofold.runs import locked as lock_folder
 from twofold.study.files import dump, loads
 from twofold.study.grid import Planned
@@ -73,14 +72,14 @@ def kept(planned: Planned, engine: str, point: Point, versions: Mapping[str, str
         flow=None if point.flow is None else _plain(point.flow),
         history={name: [_plain(row[name]) for row in rows] for name in Row._fields} if rows else {},
         versions=dict(versions),
-        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        finished=now(),
     )
 
 
 def kept_failure(planned: Planned, engine: str, failure: str) -> Kept:
     """What is kept of a point that could not be trained."""
-    when = datetime.now(UTC).isoformat(timespec="seconds")
-    return Kept(**_place(planned, engine), status="failed", failure=failure, finished=when)
+
+    return Kept(**_place(planned, engine), status="failed", failure=failure, finished=now())
 
 
 def write_point(folder: Path, point: Kept) -> None:
