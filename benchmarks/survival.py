@@ -32,7 +32,7 @@ sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 import kills  # pyright: ignore[reportMissingImports]
 import starved  # pyright: ignore[reportMissingImports]
-from twofold.api import resume
+from twofold.api import resume, run
 from twofold.api.building import build_engine, initial_state
 from twofold.cli import progress, views
 from twofold.recipe import dump, load_recipe
@@ -49,7 +49,7 @@ Failures = Iterator[str | None]
 
 def warm(room: Path) -> None:
     """What a run imports, imported once. A backward pass of PyTorch would start threads, which no fork survives."""
-    kills.train(kills.everything(), room / "warm", room / "warm.log")
+    run(kills.everything(), out=room / "warm", checkpoint_every=EVERY)
     write_report(open_run(room / "warm"))
     (room / "warm.toml").write_text(dump(kills.everything()))
     load_recipe(room / "warm.toml")
@@ -215,7 +215,7 @@ def starving(
     """A run to which that happens right after a step; what was saved stays, and it goes on when that is mended."""
     shutil.rmtree(twin.tried, ignore_errors=True)
     twin.tried.mkdir()
-    said, before = twin.tried.with_suffix(".said"), twin.tried.with_suffix(".before")
+    before = twin.tried.with_suffix(".before")
     shutil.rmtree(before, ignore_errors=True)
 
     def at_the_step() -> None:
@@ -226,13 +226,9 @@ def starving(
         happens()
 
     before.touch()
-    said.touch()
-    if os.geteuid() == 0:
-        os.chown(before, starved.NOBODY, starved.NOBODY)
-        os.chown(said, starved.NOBODY, starved.NOBODY)
     words = ("run", twin.file, "--out", twin.tried, "--checkpoint-every", str(EVERY), "--quiet")
-    done = starved.status(starved.command(said, *words), lambda: starved.when(step, at_the_step))
-    text, kept = said.read_text(), before.read_text()
+    done, text = starved.told(*words, first=lambda: kills.after(twin.engine, step, at_the_step))
+    kept = before.read_text()
     if not kept:
         return f"ended before that, with {done}: {text}"
     mended()
@@ -305,12 +301,9 @@ def no_permission(room: Path, engine: str) -> Failures:
     ):
         twin.begin(lambda: kills.dies_after(engine, 40))
         starved.hand_over(twin.tried)
-        before, said = starved.checkpoints(twin.tried), room / "said"
-        said.touch()
-        said.chmod(0o666)
+        before = starved.checkpoints(twin.tried)
         (twin.tried / name).chmod(0)
-        done = starved.status(starved.command(said, "resume", twin.tried, "--quiet"), starved.becomes_nobody)
-        text = said.read_text()
+        done, text = starved.told("resume", twin.tried, "--quiet", first=starved.becomes_nobody)
         falls_back = name.startswith("checkpoints")
         if "Traceback" in text or Path(name).name not in text or done != (0 if falls_back else 2):
             yield f"{name}: status {done}: {text}"
@@ -331,17 +324,16 @@ def raced(room: Path, engine: str) -> Failures:
     mark.unlink(missing_ok=True)
     holder = os.fork()
     if not holder:
-        starved.when(20, lambda: (mark.touch(), signal.pause()))
+        kills.after(engine, 20, lambda: (mark.touch(), signal.pause()))
         try:
             kills.train(twin.recipe, twin.tried, twin._log)
         finally:
             os._exit(1)
-    while not mark.exists():
+    while not mark.exists() and not os.waitpid(holder, os.WNOHANG)[0]:
         time.sleep(0.01)
-    said = room / "said"
     for number in range(PROCESSES):
         words = ("resume", twin.tried) if number % 2 else ("run", twin.file, "--out", twin.tried)
-        done, text = starved.status(starved.command(said, *words)), said.read_text()
+        done, text = starved.told(*words)
         yield None if done == 2 and f"process {holder} on " in text else f"status {done}: {text}"
     os.kill(holder, signal.SIGKILL)
     os.waitpid(holder, 0)
@@ -360,7 +352,6 @@ def reproducible(room: Path, _: str) -> Failures:
             words, cwd=here, env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, text=True
         )
         traces = kills.traces(here / "run") if done.returncode == 0 else {}
-        traces.pop("report.html", None)  # says where and when
         found.add(tuple(sorted(traces.items())))
         yield done.stderr or None if not traces else None if len(found) == 1 else "other bytes"
 
@@ -416,8 +407,8 @@ def _write(rows: dict[str, list[str]]) -> None:
     text = (
         f"A run of {STEPS} steps with everything on: shuffle, dropout, augmentation, batch norm, averaged weights, "
         "clipping, a schedule, early stopping, the best weights kept; a checkpoint every "
-        f"{EVERY} steps.\nThe same bytes: SHA-256 of every file but `record.json` and `times.csv`, which say "
-        "when; and of what each checkpoint held.\n\n"
+        f"{EVERY} steps.\nThe same bytes: SHA-256 of every file but `record.json`, `times.csv` and the report, which "
+        "say when or where; and of what each checkpoint held.\n\n"
     )
     publish(
         "survival",

@@ -86,19 +86,23 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def dies_after(engine: str, step: int) -> None:
-    """Plant the death of this process right after an engine's step, counted from 1."""
+def after(engine: str, step: int, happens: Callable[[], object]) -> None:
+    """Plant something right after an engine's step, counted from 1."""
     kind: Any = type(build_engine(engine, load_recipe("moons")))
-    take, taken = kind.step, 0
+    take = kind.step
 
-    def step_and_die(self: Any, batch: Any) -> Any:
-        nonlocal taken
+    def planted(self: Any, batch: Any) -> Any:
         done = take(self, batch)
-        if (taken := batch.step + 1) == step:
-            die()
+        if batch.step + 1 == step:
+            happens()
         return done
 
-    kind.step = step_and_die
+    kind.step = planted
+
+
+def dies_after(engine: str, step: int) -> None:
+    """Plant the death of this process right after an engine's step."""
+    after(engine, step, die)
 
 
 CALLS = ("fsync", "replace", "unlink", "mkdir", "rename")
@@ -151,8 +155,8 @@ def go_on(folder: Path, log: Path) -> None:
 
 
 def traces(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file of a run that does not say when it was made."""
-    names = (path for path in folder.iterdir() if path.name not in ("record.json", "times.csv"))
+    """SHA-256 of every file of a run that does not say when or where it was made."""
+    names = (path for path in folder.iterdir() if path.name not in ("record.json", "times.csv", "report.html"))
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in names}
 
 

@@ -9,11 +9,10 @@ import os
 import resource
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import kills
-from twofold.api.building import Silent
 from twofold.cli import main
 
 NOBODY = 65534
@@ -30,7 +29,8 @@ def hand_over(folder: Path) -> None:
     """To nobody, with all that is in it, and open every folder on the way: of root's alone it could not be written."""
     if os.geteuid() == 0:
         for path in (folder, *folder.rglob("*")):
-            os.chown(path, NOBODY, NOBODY)
+            with suppress(FileNotFoundError):  # a temporary file, renamed meanwhile
+                os.chown(path, NOBODY, NOBODY)
         for above in folder.parents:
             if above.stat().st_uid == 0 and str(above).startswith(("/tmp/", "/dev/shm/")):
                 above.chmod(above.stat().st_mode | 0o055)
@@ -41,45 +41,30 @@ def limits_files(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 
 
-def when(step: int, happens: Callable[[], object]) -> None:
-    """Plant something right after a step of any training of this process."""
-    stepped = Silent.stepped
+def told(*words: str | Path, first: Callable[[], object] = lambda: None) -> tuple[int, str]:
+    """Exit status of the command line in a fork, after what is done first, and what it says.
 
-    def planted(self: Any, count: int, *others: Any) -> None:
-        stepped(self, count, *others)
-        if count == step:
-            happens()
-
-    Silent.stepped = planted
-
-
-def command(said: Path, *words: str | Path) -> Callable[[], None]:
-    """The command line in a fork, with what it says in a file. Call it with `status`."""
+    It speaks through a pipe, which no limit to files holds up, and which must hold all of it: 64 KiB.
+    """
+    reading, writing = os.pipe()
 
     def work() -> None:
-        with said.open("wb") as file:
-            os.dup2(file.fileno(), 1)
-            os.dup2(file.fileno(), 2)
+        os.dup2(writing, 1)
+        os.dup2(writing, 2)
         os.environ["COLUMNS"] = "4000"
         sys.argv = ["twofold", *map(str, words)]
-        main()
-
-    return work
-
-
-def status(work: Callable[[], object], *first: Callable[[], object]) -> int:
-    """The exit status of work in a fork, after what is done first."""
-
-    def all_of_it() -> None:
         try:
-            for each in (*first, work):
-                each()
+            first()
+            main()
         except SystemExit as end:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(int(end.code or 0))
 
-    return kills.apart(all_of_it)
+    done = kills.apart(work)
+    os.close(writing)
+    with open(reading) as said:
+        return done, said.read()
 
 
 def checkpoints(folder: Path) -> dict[str, bytes]:

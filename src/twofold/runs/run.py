@@ -138,10 +138,7 @@ def open_run(path: str | Path) -> Run:
         )
     _check(path, record, Record)
     for name, kept in record["files"].items():
-        if not (folder / name).is_file():
-            raise RunFolderError(f"{path}: {name} is missing")
-        if seal(folder / name) != kept:
-            raise RunFolderError(f"{path}: {name} is not what the run wrote: size or checksum differ")
+        _check_file(folder, name, kept)
     return Run(folder, record)
 
 
@@ -163,12 +160,21 @@ def read_record(path: str | Path) -> dict[str, Any]:
 def check_begun(path: str | Path, record: Mapping[str, Any]) -> Recipe:
     """The recipe of a run that is to go on. Raises `RunFolderError` where record or recipe are not what it wrote."""
     _check(path, record, Begun)
+    _check_file(Path(path), RECIPE, record["files"][RECIPE])
     file = Path(path) / RECIPE
-    if not file.is_file():
-        raise RunFolderError(f"{path}: {RECIPE} is missing")
-    if seal(file) != record["files"][RECIPE]:
-        raise RunFolderError(f"{path}: {RECIPE} is not what the run wrote: size or checksum differ")
     return loads(file.read_text("utf-8"), str(file))
+
+
+def _check_file(folder: Path, name: str, kept: Mapping[str, Any]) -> None:
+    """Raises `RunFolderError` for a file that its seal does not fit."""
+    if not (folder / name).is_file():
+        raise RunFolderError(f"{folder}: {name} is missing")
+    try:
+        found = seal(folder / name)
+    except OSError as error:
+        raise RunFolderError(f"{folder}: {name} cannot be read: {error.strerror}") from error
+    if found != kept:
+        raise RunFolderError(f"{folder}: {name} is not what the run wrote: size or checksum differ")
 
 
 def _check(path: str | Path, record: Mapping[str, Any], model: type[Begun]) -> None:
