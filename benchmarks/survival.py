@@ -128,7 +128,7 @@ def every_call(room: Path, engine: str) -> Failures:
     for after in (False, True):
         call = 0
         while twin.begin(lambda call=call, after=after: kills.dies_at(call, after)) == -9:
-            call += 1 if engine == "numpy" else 5
+            call += 1 if engine == "numpy" else 3
             if (twin.tried / "record.json").is_file():
                 yield twin.fault()
             else:  # nothing was trained, nor is there a run yet

@@ -116,13 +116,15 @@ def dies_at(call: int, after: bool) -> None:
     def planted(real: Callable[..., Any]) -> Callable[..., Any]:
         def function(*arguments: Any, **options: Any) -> Any:
             nonlocal made
-            made += 1
-            if made == call + 1 and not after:
+            number = made
+            made += 1  # meanwhile another thread calls
+            if number == call and not after:
                 die()
-            result = real(*arguments, **options)
-            if made == call + 1:
-                die()
-            return result
+            try:
+                return real(*arguments, **options)
+            finally:
+                if number == call:
+                    die()
 
         return function
 

@@ -165,6 +165,13 @@ def test_numbered_folders_and_folders_in_use(in_tmp: Path) -> None:
     for taken in ("full", "file"):
         with pytest.raises(twofold.RunFolderError, match=f"{taken} exists and is not an empty folder"):
             create_run_folder(taken, "moons")
+    for name in ("recipe.toml", ".recipe.toml.123.tmp"):
+        (in_tmp / name[-4:]).mkdir()
+        (in_tmp / name[-4:] / name).touch()
+        with pytest.raises(twofold.RunFolderError, match="is not an empty folder"):
+            create_run_folder(name[-4:], "moons")  # the user's own
+        (in_tmp / name[-4:] / ".lock").touch()
+        assert create_run_folder(name[-4:], "moons").is_dir()  # of a run that was killed before it had a record
     assert create_run_folder("new/deep", "moons").is_dir()
     with pytest.raises(twofold.RunFolderError, match="cannot make the run folder file/x: Not a directory"):
         create_run_folder("file/x", "moons")

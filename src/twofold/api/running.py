@@ -39,8 +39,8 @@ from twofold.runs import (
     now,
     open_run,
     read_record,
-    remove_checkpoints,
     sweep,
+    tidy,
 )
 
 
@@ -186,7 +186,7 @@ def _ended(folder: Path, record: Mapping[str, Any]) -> bool:
             raise RunFolderError(f"{folder} was killed while weights were loaded into it; load them again")
         return False
     sweep(folder)
-    remove_checkpoints(folder)
+    tidy(folder)
     return True
 
 

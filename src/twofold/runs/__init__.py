@@ -14,8 +14,8 @@ While it is being written its status is `running`; it is taken for whole only wh
 and every file it lists has the size and checksum it lists.
 """
 
-from twofold.runs.checkpoints import Checkpoint, arrays_of, evidence_of, newest, remove_checkpoints
-from twofold.runs.folders import claim_run_folder, create_run_folder
+from twofold.runs.checkpoints import Checkpoint, arrays_of, evidence_of, newest
+from twofold.runs.folders import claim_run_folder, create_run_folder, tidy
 from twofold.runs.lock import HOLDER, LOCK, locked
 from twofold.runs.names import ENGINES, EVIDENCE, HISTORY, RECIPE, REPORT, SCORES, weights_name
 from twofold.runs.run import Run, check_begun, open_run, opened, peek_recipe, read_record
@@ -46,9 +46,9 @@ __all__ = [
     "opened",
     "peek_recipe",
     "read_record",
-    "remove_checkpoints",
     "seal",
     "sweep",
+    "tidy",
     "weights_name",
     "write_whole",
 ]

@@ -1,11 +1,15 @@
-"""A new folder for a run."""
+"""The folder of a run: a new one, and one whose run has ended."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from twofold.errors import RunFolderError
+from twofold.runs.checkpoints import remove_checkpoints
 from twofold.runs.lock import HOLDER, LOCK, locked
+from twofold.runs.names import RECIPE
+from twofold.runs.whole import TEMPORARY, sweep
 
 
 def create_run_folder(out: str | Path | None, name: str) -> Path:
@@ -14,7 +18,7 @@ def create_run_folder(out: str | Path | None, name: str) -> Path:
         if out is None:
             return _next_folder(Path("runs"), name)
         folder = Path(out)
-        if folder.exists() and (not folder.is_dir() or any(path.name != LOCK for path in folder.iterdir())):
+        if folder.exists() and (not folder.is_dir() or _holds_something(folder)):
             if (folder / LOCK).is_file():
                 with locked(folder):  # who holds it is named
                     pass
@@ -31,8 +35,26 @@ def create_run_folder(out: str | Path | None, name: str) -> Path:
 
 def claim_run_folder(folder: Path) -> None:
     """Called with the folder locked. Raises `RunFolderError` where a run came first, and has ended since."""
-    if any(path.name not in (LOCK, HOLDER) for path in folder.iterdir()):
+    if _holds_something(folder):
         raise RunFolderError(f"{folder} exists and is not an empty folder; choose another --out")
+    sweep(folder)
+
+
+def tidy(folder: Path) -> None:
+    """Take away what only a run that is going on needs: nobody goes on from here, nor waits for the lock."""
+    remove_checkpoints(folder)
+    for name in (LOCK, HOLDER):
+        with suppress(OSError):
+            (folder / name).unlink(missing_ok=True)
+
+
+def _holds_something(folder: Path) -> bool:
+    """Whether there is more than what a run leaves that was killed before it had a record: nothing to go on from.
+
+    A recipe alone is the user's own; beside a lock it is that run's.
+    """
+    begun = (LOCK, HOLDER, RECIPE, TEMPORARY) if (folder / LOCK).exists() else ()
+    return not all(any(map(path.match, begun)) for path in folder.iterdir())
 
 
 def _next_folder(parent: Path, name: str) -> Path:

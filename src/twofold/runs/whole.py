@@ -16,6 +16,9 @@ from twofold.runs.names import REPORT
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+TEMPORARY = ".*.tmp"
+"""The names of files that are being written."""
+
 
 def write_whole(path: Path, *pieces: Buffer) -> dict[str, Any]:
     """Replace a file in one move: a reader sees the old bytes or the new ones, after a power cut too. Its seal.
@@ -73,7 +76,7 @@ def sweep(folder: Path) -> None:
 
     Only the report is written without the lock: that of a living process stays.
     """
-    for path in folder.glob(".*.tmp"):
+    for path in folder.glob(TEMPORARY):
         if not (path.name.startswith(f".{REPORT}.") and _lives(path.name.split(".")[-2])):
             path.unlink(missing_ok=True)
 

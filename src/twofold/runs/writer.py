@@ -11,9 +11,9 @@ from typing import Any, final
 from twofold.arrays import Arrays
 from twofold.errors import TwofoldError
 from twofold.recipe import Recipe, dump
-from twofold.runs.checkpoints import Checkpoint, Checkpoints, remove_checkpoints
+from twofold.runs.checkpoints import Checkpoint, Checkpoints
+from twofold.runs.folders import tidy
 from twofold.runs.lines import Lines
-from twofold.runs.lock import LOCK
 from twofold.runs.names import (
     FORMAT,
     HISTORY,
@@ -132,10 +132,8 @@ class RunWriter:
             status = "failed"  # what is on the disk is sealed below; what is not is lost
         self.record |= {"status": status, "finished": now()}
         self._write_record({name: seal(self.folder / name) for name in [*self._whole, *self._lines]})
-        if status == "finished" or "failure" in self.record:  # nobody goes on from here, nor waits for the lock
-            remove_checkpoints(self.folder)
-            with suppress(OSError):
-                (self.folder / LOCK).unlink(missing_ok=True)
+        if status == "finished" or "failure" in self.record:
+            tidy(self.folder)
 
     def _write_record(self, files: Mapping[str, Any]) -> None:
         text = json.dumps(self.record | {"files": dict(files)}, indent=2, ensure_ascii=False, allow_nan=False)
