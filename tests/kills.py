@@ -11,7 +11,8 @@ import os
 import signal
 import traceback
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ EVERYTHING: dict[str, Any] = {
     "optimizer": {"kind": "adamw", "lr": 0.02, "max_norm": 5.0},
     "schedule": {"kind": "one_cycle"},
     "training": {
+        "seed": 1,  # validation is best before the end
         "steps": 60,
         "batch_size": 67,  # an epoch is 25 steps, the last of a smaller batch
         "evaluate_every": 6,
@@ -62,22 +64,34 @@ def everything(engine: str = "numpy", **training: Any) -> Recipe:
     return loads(tomli_w.dumps({**EVERYTHING, "training": {**EVERYTHING["training"], "engines": engines, **training}}))
 
 
-def apart(work: Callable[[], object]) -> int:
-    """Do it in a fork: 0, or 1 after an exception, whose text is printed, or −9 where it was killed."""
+@contextmanager
+def quiet_fork() -> Iterator[int]:
+    """A fork: 0 within it, which ends with the context, with status 1 after an exception, whose text is printed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # from 3.12 on: of the threads that a fork leaves behind
         child = os.fork()
-    if not child:
-        status = 1
-        try:
-            work()
-            status = 0
-        except twofold.TwofoldError as error:
-            print(error)
-        except BaseException:
-            traceback.print_exc()
-        finally:
+    status = 1
+    try:
+        yield child
+        status = 0
+    except twofold.TwofoldError as error:
+        if child:
+            raise
+        print(error)
+    except BaseException:
+        if child:
+            raise
+        traceback.print_exc()
+    finally:
+        if not child:
             os._exit(status)
+
+
+def apart(work: Callable[[], object]) -> int:
+    """Do it in a fork: its exit status, or −9 where it was killed."""
+    with quiet_fork() as child:
+        if not child:
+            work()
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 

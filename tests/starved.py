@@ -41,6 +41,16 @@ def limits_files(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 
 
+def fills(filler: Path, free: int) -> None:
+    """The file system that a file lies on, but for so many bytes."""
+    with filler.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError:
+            file.truncate(max(0, file.tell() - free))
+
+
 def told(*words: str | Path, first: Callable[[], object] = lambda: None) -> tuple[int, str]:
     """Exit status of the command line in a fork, after what is done first, and what it says.
 
@@ -49,8 +59,7 @@ def told(*words: str | Path, first: Callable[[], object] = lambda: None) -> tupl
     reading, writing = os.pipe()
 
     def work() -> None:
-        os.dup2(writing, 1)
-        os.dup2(writing, 2)
+        sys.stdout = sys.stderr = os.fdopen(writing, "w", buffering=1)
         os.environ["COLUMNS"] = "4000"
         sys.argv = ["twofold", *map(str, words)]
         try:
@@ -58,7 +67,6 @@ def told(*words: str | Path, first: Callable[[], object] = lambda: None) -> tupl
             main()
         except SystemExit as end:
             sys.stdout.flush()
-            sys.stderr.flush()
             os._exit(int(end.code or 0))
 
     done = kills.apart(work)
