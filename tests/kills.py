@@ -39,7 +39,7 @@ EVERYTHING: dict[str, Any] = {
     "optimizer": {"kind": "adamw", "lr": 0.02, "max_norm": 5.0},
     "schedule": {"kind": "one_cycle"},
     "training": {
-        "seed": 1,  # validation is best before the end
+        "seed": 16,  # validation is best at step 36
         "steps": 60,
         "batch_size": 67,  # an epoch is 25 steps, the last of a smaller batch
         "evaluate_every": 6,
