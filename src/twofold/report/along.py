@@ -36,13 +36,21 @@ def along_panel(
     return Panel(label, *size, lambda figure: _draw(figure, axis, series, metric), title)
 
 
-def legend(series: Sequence[Series], by: Axis | None) -> tuple[Key, ...]:
-    """Sign and name of each series; one alone needs none."""
+def legend(series: Sequence[Series], by: Axis | None, axis: Axis | None) -> tuple[Key, ...]:
+    """Sign and name of each series along an axis; one alone needs none."""
     if by is None or len(series) < 2:
         return ()
-    names = [series_name(by, index, each.value) for index, each in enumerate(series)]
-    looks = ({"color": COLOURS[i], "marker": SHAPES[i], "markersize": 6, "linestyle": ""} for i in range(len(names)))
-    return tuple(Key(name, look, MARKER) for name, look in zip(names, looks, strict=True))
+    keys = []
+    for index, each in enumerate(series):
+        look = {"color": COLOURS[index], "marker": SHAPES[index], "markersize": 4.5, "linestyle": ""}
+        line = {"linestyle": DASHES[index], "linewidth": 1.3, "markevery": [1]} if _lines(axis, each) else {}
+        keys.append(Key(series_name(by, index, each.value), look | line, 0.5 if line else MARKER))
+    return tuple(keys)
+
+
+def _lines(axis: Axis | None, series: Series) -> bool:
+    """Whether a series is a line: along numbers."""
+    return axis is not None and axis.numeric and len(series.x) > 1
 
 
 def series_name(by: Axis, index: int, value: Any) -> str:
@@ -97,7 +105,7 @@ def _draw(figure: FigureBase, axis: Axis | None, series: Sequence[Series], metri
     floor = 0.0 if bounded(metric) else min(values) / 2 if logged else None
     for index, each in enumerate(series):
         x = np.array([place(value, index) for value in each.x], np.float64)
-        _one(axes, each, x, index, numeric and len(each.x) > 1, floor, dotted(series))
+        _one(axes, each, x, index, _lines(axis, each), floor, dotted(series))
     axes.set(xlabel=axis.name if axis else "", ylabel=metric.replace("_", " ").replace("train ", "training "))
     _x_ticks(axes, axis)
     if logged:

@@ -17,6 +17,7 @@ from twofold.report.curves import PALE, THIN, log_scale
 from twofold.report.drawing import (
     BLACK,
     BLUE,
+    DASHES,
     GREEN,
     GREY,
     INK,
@@ -41,17 +42,7 @@ LAYERS = (
     (SKY, "P"),
     (BLACK, "X"),
 )
-"""Colour and marker of a line: either is enough to tell it."""
-DASHES: tuple[Any, ...] = (
-    "-",
-    (0, (5, 2)),
-    (0, (1, 1.5)),
-    (0, (5, 2, 1, 2)),
-    (0, (8, 3)),
-    (0, (3, 1, 1, 1, 1, 1)),
-    (0, (2, 4)),
-)
-"""And its dashes, which tell the wide lines too, which have no markers."""
+"""Colour and marker of a line, beside its dashes: either is enough to tell it. Wide lines have no markers."""
 MARKS = 8
 """So many markers on a line."""
 SIZE = (4.4, 3.0)

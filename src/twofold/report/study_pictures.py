@@ -57,7 +57,7 @@ def _metric(result: StudyResult, axis: Axis | None, on_data: str) -> Picture | N
     label = f"{metric_name(metric).capitalize()}{on_data} {_against(axis)}"
     caption = _caption(result, axis, by, series, "Means", ", cut at 0 and 1" if bounded(metric) else "")
     panel = along_panel(label, axis, series, metric)
-    return Picture(_name("along", axis), (panel,), f"{label}. {caption}", legend(series, by), narrow=True)
+    return Picture(_name("along", axis), (panel,), f"{label}. {caption}", legend(series, by, axis), narrow=True)
 
 
 def _carried(result: StudyResult, axis: Axis | None) -> Picture | None:
@@ -82,7 +82,7 @@ def _carried(result: StudyResult, axis: Axis | None) -> Picture | None:
     if any((result.table[name] == 0).any() for name in found):
         caption += f" A gradient of 0 is drawn at {decimal(VANISHED)}."
     label = f"Gradient carried through time {_against(axis)}"
-    return Picture(_name("carried", axis), panels, f"{label}. {caption}", legend(series, by), narrow=True)
+    return Picture(_name("carried", axis), panels, f"{label}. {caption}", legend(series, by, axis), narrow=True)
 
 
 def _caption(
