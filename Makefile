@@ -1,7 +1,7 @@
 # make demo    set up, train the digits twice, write the report
 # make test    set up, run the whole suite
 # make check   ruff, pyright, import-linter
-# make bench   speed, side by side with the peers; writes docs/benchmarks/{small,mnist,images,recurrent,reports}.md
+# make bench   speed, side by side with the peers; writes docs/benchmarks/{small,mnist,images,recurrent,reports,checkpoints}.md
 # make torture the long proofs: every built-in recipe over 50 or 200 steps; writes docs/benchmarks/verification.md;
 #              hostile files, random recipes and CSV files: hostile.md, fuzz.md;
 #              what the analysis says of trainings in which nothing is wrong: healthy.md; killed and starved runs: survival.md
@@ -33,6 +33,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/images.py
 	$(BIN)/python benchmarks/recurrent.py
 	$(BIN)/python benchmarks/reports.py
+	$(BIN)/python benchmarks/checkpoints.py
 
 torture: $(READY)
 	$(BIN)/python benchmarks/verification.py

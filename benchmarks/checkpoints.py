@@ -14,6 +14,7 @@ import os
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,7 +22,7 @@ from typing import Any
 from timing import elsewhere, publish, seconds, table, tell
 
 RECIPE, EVERY = "cifar10-vgg-bn", 100
-STEPS = {32: 1200, 128: 600}
+STEPS = {32: 800, 128: 500}
 
 
 def _recipe(batch: int, steps: int) -> Any:
@@ -32,21 +33,29 @@ def _recipe(batch: int, steps: int) -> Any:
 
 
 def _times(batch: int, steps: int, every: int | None) -> list[float]:
-    """When each step of a run ended."""
-    from twofold import run
-    from twofold.torch_engine import TorchEngine
+    """When each step of a run ended; it is evaluated on few samples."""
+    from twofold.api.building import Silent, build_engine, few_threads
+    from twofold.api.session import train_engine
+    from twofold.data import load_data
+    from twofold.runs import RunWriter
 
-    ended, step = list[float](), TorchEngine.step
+    recipe = _recipe(batch, steps)
+    dataset = load_data(recipe.data).astype("float32")
+    dataset = replace(dataset, test=dataset.test[:100])
+    engine, ended = build_engine("torch", recipe), list[float]()
+    step = engine.step
 
-    def timed(self: Any, batch: Any) -> Any:
-        done = step(self, batch)
+    def timed(batch: Any) -> Any:
+        done = step(batch)
         _ = done.loss  # waits for the device
         ended.append(time.perf_counter())
         return done
 
-    TorchEngine.step = timed
-    with tempfile.TemporaryDirectory() as room:
-        run(_recipe(batch, steps), out=Path(room) / "run", checkpoint_every=every)
+    engine.step = timed
+    with tempfile.TemporaryDirectory() as room, few_threads(recipe, len(dataset.train)):
+        writer = RunWriter(Path(room), recipe, {"checkpoint_every": every})
+        train_engine("torch", engine, recipe, dataset, writer, Silent())
+        writer.finish("finished")
     return ended
 
 
