@@ -12,10 +12,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
+import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, final
 
@@ -122,6 +125,7 @@ class Checkpoints:
             raise error
 
     def _write(self, manifest: dict[str, Any], arrays: Arrays, lines: tuple[Lines, ...]) -> None:
+        _step_back()
         try:
             folder, name = self._made(), f"{manifest['number']:06d}"
             sealed = write_whole(folder / f"{name}.safetensors", *packed(arrays)) if arrays else None
@@ -140,6 +144,14 @@ class Checkpoints:
         except OSError as error:
             raise RunFolderError(f"cannot make {self.folder}: {error.strerror}") from error
         return self.folder
+
+
+def _step_back() -> None:
+    """The lowest priority for this thread: a training that keeps every processor busy would lose several times as much
+    to it as it takes. Who waits for it leaves it a processor."""
+    if sys.platform == "linux":  # elsewhere the number of a thread may be that of a process
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
 
 
 def dumped(manifest: Mapping[str, Any]) -> bytes:
