@@ -247,6 +247,26 @@ def test_a_folder_of_the_hubs_without_its_files(place: Path) -> None:
     assert str(error.value).startswith(f"{folder}: no file train-*.parquet; the folder must hold what is on the Hub")
 
 
+BROKEN: dict[str, Callable[[bytes], bytes]] = {
+    "cut": lambda content: content[: len(content) // 2],
+    "empty": lambda content: b"",
+    "no Parquet": lambda content: b"x,y\n1,2\n",
+    "a pickle": lambda content: pickle.dumps(os.getcwd),
+    "another size of its directory": lambda content: content[:-8] + bytes([content[-8] ^ 255]) + content[-7:],
+}
+
+
+@pytest.mark.usefixtures("own_library_cache")
+@pytest.mark.parametrize("change", BROKEN.values(), ids=BROKEN)
+def test_a_broken_file_of_the_hubs_is_refused(change: Callable[[bytes], bytes], place: Path) -> None:
+    hub = _hub("mnist", place)
+    (file,) = hub.rglob("train-*.parquet")
+    file.write_bytes(change(file.read_bytes()))
+    with pytest.raises(twofold.DataError) as error:
+        load_data(Mnist())
+    assert str(error.value).startswith(f"mnist cannot be loaded from {hub}: ")
+
+
 @pytest.mark.usefixtures("own_library_cache")
 def test_a_table_without_the_columns(place: Path) -> None:
     _hub("mnist", place).rename(place / "hub" / "moved")

@@ -45,11 +45,12 @@ def report(
     ] = None,
 ) -> None:
     """Write report.html again from a run folder or a study folder; put several runs side by side in one page."""
-    from twofold.report import write_comparison, write_figures, write_report, write_study_report
     from twofold.report.comparison import COMPARISON, checked_out
-    from twofold.study.folder import STUDY
+    from twofold.report.figures import rendered, write_pictures
+    from twofold.report.study import open_folder
+    from twofold.runs import write_whole
 
-    several, study = len(runs) > 1, (runs[0] / STUDY).is_file()
+    several = len(runs) > 1
     if several and image is not None:
         raise UserError(f"--image shows an image of one run; got {len(runs)} runs")
     if not several and out is not None:
@@ -57,13 +58,13 @@ def report(
             f"--out is for a comparison of several runs; the report of {runs[0]} is written into its folder"
         )
     if several:
-        checked_out(out or COMPARISON)
-    if figures is not None:
-        figures = write_figures(runs if several else runs[0], figures, image)
-    if several:
-        written = write_comparison(runs, out or COMPARISON)
+        path, page = checked_out(out or COMPARISON), rendered(runs)
     else:
-        written = write_study_report(runs[0]) if study else write_report(runs[0], image)
-    typer.echo(written)
+        found = open_folder(runs[0])
+        path, page = found.report, rendered(found, image)
+    if figures is not None:
+        figures = write_pictures(page.pictures, figures)
+    write_whole(path, page.html.encode())
+    typer.echo(path)
     if figures is not None:
         typer.echo(figures)

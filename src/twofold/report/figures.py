@@ -12,6 +12,7 @@ from twofold.report.composed import FORMATS, composed
 from twofold.report.drawing import Picture
 from twofold.report.page import render
 from twofold.report.study import open_folder, render_study
+from twofold.report.template import Filled
 from twofold.report.text import referred
 from twofold.runs import Run, write_whole
 from twofold.study import StudyResult
@@ -52,7 +53,20 @@ def write_figures(
 
     Raises `RunFolderError` where it cannot be written to, and as the report does.
     """
-    pictures = _pictures(result, image)
+    return write_pictures(rendered(result, image).pictures, folder)
+
+
+def rendered(result: Run | StudyResult | str | Path | Sequence[Run | str | Path], image: int | None = None) -> Filled:
+    """The page of a run, a study or a comparison, and its figures; raises as writing it does."""
+    if isinstance(result, str | Path):
+        result = open_folder(result)
+    if isinstance(result, StudyResult):
+        return render_study(result)
+    return render(result, image) if isinstance(result, Run) else render_comparison(compared(result))
+
+
+def write_pictures(pictures: Sequence[Picture], folder: str | Path) -> Path:
+    """As `write_figures`, those of a page."""
     folder = _made(Path(folder))
     for picture in pictures:
         for form in FORMATS:
@@ -60,14 +74,6 @@ def write_figures(
     write_whole(folder / CAPTIONS, captions_text(pictures).encode())
     write_whole(folder / LATEX, latex_text(pictures, folder.name).encode())
     return folder
-
-
-def _pictures(result: Run | StudyResult | str | Path | Sequence[Run | str | Path], image: int | None) -> list[Picture]:
-    if isinstance(result, str | Path):
-        result = open_folder(result)
-    if isinstance(result, StudyResult):
-        return render_study(result).pictures
-    return (render(result, image) if isinstance(result, Run) else render_comparison(compared(result))).pictures
 
 
 def _made(folder: Path) -> Path:
