@@ -111,8 +111,8 @@ def main() -> None:
     text = (
         f"{table(columns, rows)}\n\nA checkpoint holds 9 million parameters, both moments of Adam and the running "
         "statistics; it is copied, then written by a thread beside the training, brought to the disk, read back and "
-        "checked. Medians over the checkpoints of a run, a share below 0 being less than the machine's noise; `torch.save` writes the same tensors, "
-        "unchecked."
+        "checked. Medians over the checkpoints of a run, a share below 0 being less than the machine's noise; "
+        "`torch.save` writes the same tensors, unchecked."
     )
     publish("checkpoints", "What checkpoints cost", text)
 
