@@ -20,7 +20,7 @@ def confusions(run: Run) -> list[Finding]:
 
     A pair then has a Poisson number of them, its mean all mistakes over the number of pairs.
     """
-    from scipy.stats import poisson
+    from scipy.special import pdtrc  # of Poisson's distribution; scipy.stats takes a second to import
 
     found = list[Finding]()
     for each in confusion(run):
@@ -31,7 +31,7 @@ def confusions(run: Run) -> list[Finding]:
         np.fill_diagonal(counts, 0)
         true, taken = np.unravel_index(int(counts.argmax()), counts.shape)
         count, even = int(counts[true, taken]), each.wrong / (classes * (classes - 1))
-        if count >= t.FEWEST_MISTAKES and poisson.sf(count - 1, even) * classes * (classes - 1) < t.STANDS_OUT:
+        if count >= t.FEWEST_MISTAKES and pdtrc(count - 1, even) * classes * (classes - 1) < t.STANDS_OUT:
             names = {"true": each.classes[true], "taken": each.classes[taken]}
             numbers = {
                 **names,

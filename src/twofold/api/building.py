@@ -144,6 +144,16 @@ def _multiply_adds(node: Node) -> int:
     return windows * max((elements(shape) or 1 for shape in node.parameters.values()), default=0)
 
 
+def training_engine(name: str, recipe: Recipe) -> Engine:
+    """An engine that is about to be trained.
+
+    What PyTorch imports at an optimizer's first step, for two seconds that are none of training's, is imported before.
+    """
+    if name == "torch":
+        import torch._dynamo  # noqa: F401
+    return build_engine(name, recipe)
+
+
 def initial_state(recipe: Recipe) -> State:
     """Where both engines start."""
     return State(initial_parameters(recipe), buffers=initial_buffers(recipe))

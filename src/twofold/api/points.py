@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from twofold.api.building import build_engine, few_threads, initial_state, resolved
+from twofold.api.building import few_threads, initial_state, resolved, training_engine
 from twofold.api.needed import check_memory, fit_at_once
 from twofold.api.scoring import scorer, scores_of
 from twofold.data import Batches, Dataset, load_data
@@ -65,7 +65,7 @@ def train_points(recipes: Sequence[Recipe], engine: str) -> list[Point]:
 
 def _lone(recipe: Recipe, dataset: Dataset, engine: str) -> Point:
     check_memory(recipe, [engine], *(split for _, split in dataset.splits()))
-    built, history = build_engine(engine, recipe), list[Row]()
+    built, history = training_engine(engine, recipe), list[Row]()
     built.load(initial_state(recipe))
     batches = Batches(recipe, dataset.train)
     watched = flow_batch(dataset.train, batches.size if recurrent_nodes(recipe.network) else 1)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from twofold.api.building import Overrides, Silent, Watcher, build_engine, few_threads, prepare
+from twofold.api.building import Overrides, Silent, Watcher, few_threads, prepare, training_engine
 from twofold.api.courses import Flows, course_of
 from twofold.api.evidence import kept_samples
 from twofold.api.needed import check_memory
@@ -168,7 +168,7 @@ def _built(recipe: Recipe, dataset: Dataset) -> dict[str, Engine]:
     """Its engines, after whatever cannot be trained on is refused."""
     check_memory(recipe, recipe.training.engines, *(split for _, split in dataset.splits()))
     Batches(recipe, dataset.train)
-    return {name: build_engine(name, recipe) for name in recipe.training.engines}
+    return {name: training_engine(name, recipe) for name in recipe.training.engines}
 
 
 def _ended(folder: Path, record: Mapping[str, Any]) -> bool:

@@ -6,12 +6,12 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
+from functools import cached_property
 from itertools import accumulate
 from typing import final
 
 import numpy as np
 import torch
-import torch._dynamo  # PyTorch does so at an optimizer's first step: a second that is none of training's
 from torch import Tensor, nn
 
 from twofold.arrays import Array, Arrays
@@ -89,22 +89,23 @@ class TorchEngine:
         convolves = any(isinstance(node.spec, Conv2d) for node in recipe.network.nodes)
         self._format = torch.channels_last if convolves else torch.contiguous_format
         self._autocast = recipe.training.autocast == "bfloat16"
-        self.module = build(recipe.network).to_empty(device=self.device).to(self.dtype)
+        # As `to_empty` does, which would import symbolic mathematics for a second.
+        self.module = build(recipe.network)._apply(self._zeros)
         self.module.to(memory_format=self._format)  # pyright: ignore[reportCallIssue]
         self.parameters = dict(self.module.named_parameters())
         self.buffers = {name: self.module.get_buffer(name) for name in recipe.network.buffers}
-        with torch.no_grad():
-            for tensor in (*self.module.parameters(), *self.module.buffers()):
-                tensor.zero_()
         self.averaged = deepcopy(self.module) if recipe.training.ema else self.module
         self._pairs = tuple(list(self._held(module).values()) for module in (self.averaged, self.module))
         self._names = [node.name for node in recipe.network.nodes]
         self._loss = loss_function(recipe.loss)
         self._max_norm = recipe.optimizer.max_norm
         self._spec = recipe.optimizer
-        self._optimizer = optimizer(self._spec, list(self.parameters.values()))
         self._updates = 0
         self._run = _compiled(self._forward, self.device) if recipe.training.compile else self._forward
+
+    def _zeros(self, t: Tensor) -> Tensor:
+        """Of its shape, in the engine's type where it holds fractions."""
+        return torch.zeros(t.shape, dtype=self.dtype if t.is_floating_point() else t.dtype, device=self.device)
 
     def load(self, state: State) -> None:
         """Take over a state, copied. Raises `UserError` where names or shapes are not this network's."""
@@ -112,7 +113,8 @@ class TorchEngine:
         if self.averaged is not self.module:
             self._copy(state.weights(), self.averaged)
         self._updates = state.updates
-        self._load_moments(state)
+        if state.optimizer or "_optimizer" in vars(self):
+            self._load_moments(self._optimizer, state.optimizer)
 
     @torch.no_grad()
     def _copy(self, arrays: Arrays, module: nn.Module) -> None:
@@ -127,16 +129,23 @@ class TorchEngine:
         buffers = {name: module.get_buffer(name) for name in self.buffers}
         return {**dict(module.named_parameters()), **buffers}
 
-    def _load_moments(self, state: State) -> None:
-        """This optimizer's own; one that the state lacks starts at 0."""
-        held = self._optimizer.state
+    @cached_property
+    def _optimizer(self) -> torch.optim.Optimizer:
+        """Made when it is wanted: PyTorch imports much for it, and whoever only predicts wants none."""
+        made = optimizer(self._spec, list(self.parameters.values()))
+        self._load_moments(made, {})
+        return made
+
+    def _load_moments(self, made: torch.optim.Optimizer, moments: Mapping[str, Arrays]) -> None:
+        """The optimizer's own of them; one that is not there starts at 0."""
+        held = made.state
         # PyTorch counts the updates in a tensor of its own kind, which its fused kernels want on the device.
-        device = self.device if self._optimizer.param_groups[0].get("fused") else "cpu"
+        device = self.device if made.param_groups[0].get("fused") else "cpu"
         for parameter in self.parameters.values():
-            held[parameter] = {"step": torch.tensor(float(state.updates), device=device)}
+            held[parameter] = {"step": torch.tensor(float(self._updates), device=device)}
         shapes = {name: tuple(parameter.shape) for name, parameter in self.parameters.items()}
         for moment in MOMENTS[type(self._spec)](self._spec):
-            arrays = state.optimizer.get(moment)
+            arrays = moments.get(moment)
             if arrays is not None:
                 check_shapes(shapes, arrays)
             for name, parameter in self.parameters.items():
@@ -155,7 +164,7 @@ class TorchEngine:
         return State(parameters, moments, self._updates, buffers, average)
 
     def _moment(self, parameter: nn.Parameter, moment: str) -> Array:
-        """Moments do not exist before the first update; they are 0 then."""
+        """PyTorch may drop one; it is 0 then."""
         held = self._optimizer.state.get(parameter, {}).get(moment)
         return _array(torch.zeros_like(parameter) if held is None else held, copy=True)
 
