@@ -23,7 +23,7 @@ from twofold.recipe import titles
 PAGE = DOCS / "reports.md"
 MOST = 3_000_000
 """Bytes of a report."""
-STEPS = {"training.steps": 3, "training.evaluate_every": 1}
+STEPS = {"training.steps": 3, "training.evaluate_every": 3, "training.evaluate_samples": 500}
 SAMPLES = {"data.samples": 200}
 FETCHED = re.compile(r"""(?:\bsrc|<link[^>]*\bhref|xlink:href|\burl)\s*[=(]\s*["']?(?:https?:)?//|@import""")
 """What a browser would ask the network for."""
