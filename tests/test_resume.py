@@ -156,6 +156,9 @@ def test_a_history_that_was_cut_is_found(tmp_path: Path, references) -> None:
 def test_what_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command, references) -> None:
     run = killed(tmp_path / "run")
     record = json.loads((run / "record.json").read_text())
+    done = command("run", "moons", "--out", run)
+    assert done.status == 2
+    assert f"is not an empty folder; choose another --out, or `twofold resume {run}` to go on with its run" in done.err
     with locked(run), pytest.raises(twofold.RunFolderError, match=rf"in use: process {os.getpid()} on .*, since 20"):
         twofold.resume(run)
     with monkeypatch.context() as patch:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from twofold.errors import RunFolderError
-from twofold.runs.checkpoints import remove_checkpoints
+from twofold.runs.checkpoints import CHECKPOINTS, remove_checkpoints
 from twofold.runs.lock import HOLDER, LOCK, locked
 from twofold.runs.names import RECIPE
 from twofold.runs.whole import TEMPORARY, sweep
@@ -22,7 +22,8 @@ def create_run_folder(out: str | Path | None, name: str) -> Path:
             if (folder / LOCK).is_file():
                 with locked(folder):  # who holds it is named
                     pass
-            raise RunFolderError(f"{out} exists and is not an empty folder; choose another --out")
+            goes_on = f", or `twofold resume {out}` to go on with its run" if (folder / CHECKPOINTS).is_dir() else ""
+            raise RunFolderError(f"{out} exists and is not an empty folder; choose another --out{goes_on}")
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
         raise RunFolderError(f"{error.filename} is a file and no folder; choose another --out") from error
