@@ -91,7 +91,7 @@ def processors() -> str:
     import os
 
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{count} processors"
+    return f"{count} processor{'' if count == 1 else 's'}"
 
 
 def publish(name: str, title: str, text: str) -> None:
