@@ -29,7 +29,7 @@ import surviving as s  # pyright: ignore[reportMissingImports]
 SAME = "the same bytes"
 TOLD = "told with path and bytes; the last checkpoint whole; goes on to the same bytes"
 STEPS = (16, 20, 27, 45)
-FILES = ("record.json", "recipe.toml", "history.csv", "checkpoints/000005.json", "checkpoints/000005.safetensors")
+FILES = ("record.json", "recipe.toml", "history.csv", s.NEWEST, s.NEWEST.replace("json", "safetensors"))
 
 Row = tuple[str, Callable[[], Iterator[str | None]], str]
 

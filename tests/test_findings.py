@@ -277,7 +277,7 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> twofold.Run:
         decay = {"optimizer.weight_decay": 2.0} if name == "torch" else {}
         return building.build_engine("numpy", load_recipe(recipe, decay))
 
-    monkeypatch.setattr(running, "build_engine", built)
+    monkeypatch.setattr(running, "training_engine", built)
     return trained("digits", {"training.epochs": 5}, tmp_path / "broken", ["numpy", "torch"])
 
 

@@ -33,7 +33,7 @@ CASES: dict[str, Callable[[Twin], Failures]] = {
     "cut and turned": lambda twin: surviving.damaged(twin.room),
     "file size limit": lambda twin: surviving.file_limit(twin, (16, 27), (100, 20_000)),
     "folder read-only": lambda twin: surviving.read_only(twin, (27,)),
-    "file without permission": lambda twin: surviving.no_permission(twin, ("record.json", "checkpoints/000005.json")),
+    "file without permission": lambda twin: surviving.no_permission(twin, ("record.json", surviving.NEWEST)),
     "two processes": lambda twin: surviving.raced(twin, 2),
     "hash seeds and folders": lambda twin: surviving.reproduced(twin.room, "numpy", ("0", "123")),
 }
