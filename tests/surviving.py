@@ -59,6 +59,22 @@ def warm(room: Path) -> None:
     engine.predict(np.zeros((2, 1, 8, 8), np.float32))
 
 
+WHOLE = "checkpoints/*.json"
+"""What a checkpoint has once it is whole."""
+
+
+def _last_whole(folder: Path) -> str:
+    """The number of the newest checkpoint that is whole, as its files are named."""
+    return max(folder.glob(WHOLE)).stem
+
+
+def _wait(happened: Callable[[], bool]) -> None:
+    """Until something has happened; for a minute at most, which is enough on any machine."""
+    end = time.monotonic() + 60
+    while not happened() and time.monotonic() < end:
+        time.sleep(0.01)
+
+
 class Twin:
     """The run of an engine that nobody disturbed, and others of the same recipe, which are compared with it."""
 
@@ -142,9 +158,7 @@ def saving(room: Path, times: int) -> Failures:
         with kills.quiet_fork() as child:
             if not child:
                 _saves(folder)
-        for _tenth in range(0 if last else 600):  # the first process has the time it takes, on any machine
-            if not any(folder.glob("checkpoints/*.json")):
-                time.sleep(0.1)
+        _wait(lambda: any(folder.glob(WHOLE)))  # the first process has the time it takes
         time.sleep(chance.uniform(0.02, 0.25))
         os.kill(child, signal.SIGKILL)
         ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -216,7 +230,7 @@ def starving(twin: Twin, step: int, happens: Callable[[], object], mended: Calla
     before.write_text("")
 
     def at_the_step() -> None:
-        kept = sorted((twin.tried / "checkpoints").glob("*.json"))[-1].stem  # not what is being written
+        kept = _last_whole(twin.tried)  # not what is being written
         before.write_text(kept)
         starved.hand_over(twin.tried)
         starved.becomes_nobody()
@@ -276,7 +290,7 @@ def no_permission(twin: Twin, names: Iterable[str]) -> Failures:
     """A file of a killed run may not be read or written: resume refuses or falls back, and takes nothing away."""
     for pattern in names:
         twin.killed(40)
-        name = pattern.replace("NEWEST", max((twin.tried / "checkpoints").glob("*.json")).stem)
+        name = pattern.replace("NEWEST", _last_whole(twin.tried))
         starved.hand_over(twin.tried)
         before = starved.checkpoints(twin.tried)
         (twin.tried / name).chmod(0)
@@ -306,8 +320,7 @@ def raced(twin: Twin, processes: int) -> Failures:
             twin_stands = lambda: (standing.touch(), signal.pause())  # noqa: E731
             kills.after(twin.engine, 20, twin_stands)
             kills.train(twin.recipe, twin.tried, twin.tried.with_suffix(".log"), EVERY)
-    while not standing.exists() and not os.waitpid(holder, os.WNOHANG)[0]:
-        time.sleep(0.01)
+    _wait(standing.exists)
     for number in range(processes):
         words = ("resume", twin.tried) if number % 2 else ("run", twin.file, "--out", twin.tried)
         done, text = starved.told(*words)
