@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -152,8 +153,24 @@ def _points(folder: Path) -> list[Path]:
 
 def _workers(folder: Path) -> list[int]:
     """The processes that have begun a point and not ended it."""
-    texts = [path.read_text() for path in folder.glob("points/*.started")]
-    return [json.loads(text)["pid"] for text in texts if text]
+    texts = list[str]()
+    for path in folder.glob("points/*.started"):
+        with suppress(FileNotFoundError):  # it may end meanwhile
+            texts.append(path.read_text())
+    return [json.loads(text)["pid"] for text in texts if text.endswith("}")]
+
+
+def _deaf(pid: int) -> bool:
+    """Whether a process and what it begins cannot hear Ctrl-C, which a terminal sends to every process of its group."""
+    status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return bool((int(status["SigBlk"], 16) | int(status["SigIgn"], 16)) >> signal.SIGINT - 1 & 1)
+
+
+def _children(pid: int) -> list[int]:
+    """The idle workers too, and what counts their resources."""
+    return [
+        int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
+    ]
 
 
 def _gone(pid: int) -> bool:
@@ -223,10 +240,12 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(in_tmp: Path, heard
     )
     _wait(lambda: len(_points(folder)) == 3 and bool(_workers(folder)), "three points")
     workers = _workers(folder)
-    if heard == "by the process":
-        process.send_signal(signal.SIGINT)
-    else:
+    assert not _deaf(process.pid)
+    assert all(map(_deaf, _children(process.pid)))
+    if heard == "by its whole group":
         os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "error: interrupted; 3 of 4 points are kept in here. The same command goes on:" in err

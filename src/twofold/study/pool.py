@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import threading
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import cache
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -94,9 +97,28 @@ def _parallel(
         warnings.filterwarnings("ignore", message=".*tasks.*", module="joblib")
         # joblib begins a process anew that has grown, as the first that loads PyTorch does; nothing is lost.
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
-        yield from parallel(n_jobs=max(2, jobs), pre_dispatch=jobs, batch_size=1, return_as="generator_unordered")(
-            calls
-        )
+        pool = parallel(n_jobs=max(2, jobs), pre_dispatch=jobs, batch_size=1, return_as="generator_unordered")
+        with _deaf_children():
+            done = pool(calls)
+        yield from done
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Ctrl-C in a terminal reaches every process of its group; this one alone answers it, and ends the workers.
+
+    Blocked signals are inherited: by the processes that begin here, and by the thread that begins others later. One
+    that comes meanwhile is answered at the end. A system without signal masks has no such groups either.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # Python before 3.13 unblocks the signal when it starts this process
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _work(task: Sequence[Planned], engine: str, folder: Path, home: Home, train: Train) -> list[str]:
