@@ -108,12 +108,12 @@ def _deaf_children() -> Iterator[None]:
     """Ctrl-C in a terminal reaches every process of its group; this one alone answers it, and ends the workers.
 
     Blocked signals are inherited: by the processes that begin here, and by the thread that begins others later. One
-    that comes meanwhile is answered at the end. A system without signal masks has no such groups either.
+    that comes meanwhile is answered at the end. Where the system has no signal masks, the children hear it as before.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    resource_tracker.ensure_running()  # Python before 3.13 unblocks the signal when it starts this process
+    resource_tracker.ensure_running()  # it leaves the signal unblocked where it is started, in Python 3.11
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
