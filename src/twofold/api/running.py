@@ -243,6 +243,7 @@ def circumstances(engines: dict[str, Engine]) -> dict[str, Any]:
         "processors": os.cpu_count(),
         "blas_threads": max((pool["num_threads"] for pool in threadpool_info()), default=1),
         "devices": {name: str(getattr(engine, "device", "cpu")) for name, engine in engines.items()},
+        "arithmetic": {name: getattr(engine, "arithmetic", None) for name, engine in engines.items()},
     }
     if "torch" in engines:
         facts["torch_threads"] = sys.modules["torch"].get_num_threads()

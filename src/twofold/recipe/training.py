@@ -273,7 +273,11 @@ class Training(Part):
     """Of parameters and arithmetic, in both engines."""
     autocast: Literal["none", "bfloat16"] = "none"
     """`bfloat16`: the torch engine's products and convolutions take and give 16 bits, in training and evaluation; its
-    parameters keep 32. Faster where the processor or the device has such products. NumPy has none."""
+    parameters keep 32. Where the processor or the device has no such products, and they would take many times as long,
+    it computes in 32 bits; a run's record says which. NumPy has none."""
+    convolution: Literal["direct", "winograd"] = "direct"
+    """`winograd`: where the torch engine convolves on the processor with windows of 3 x 3 and many channels, not in 16
+    bits, it takes a quarter of the multiplications, and rounds to about 1e-5 of the largest value in 32 bits."""
     compile: bool = False
     """Whether the torch engine's forward and backward pass go through `torch.compile`: slow to begin."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
