@@ -94,9 +94,10 @@ def processors() -> str:
     return f"{count} processor{'' if count == 1 else 's'}"
 
 
-def publish(name: str, title: str, text: str) -> None:
-    """Print a result and write it where the docs quote it."""
+def publish(name: str, title: str, text: str, script: str | None = None) -> None:
+    """Print a result and write it where the docs quote it; `script` where the page is not of its name."""
     DOCS.mkdir(parents=True, exist_ok=True)
-    page = f"# {title}\n\nWritten by `python benchmarks/{name}.py`.\n\n{text}\n\nMeasured with {machine()}.\n"
+    written_by = f"Written by `python benchmarks/{script or name}.py`."
+    page = f"# {title}\n\n{written_by}\n\n{text}\n\nMeasured with {machine()}.\n"
     (DOCS / f"{name}.md").write_text(page, "utf-8")
     print(f"\n{page}")

@@ -265,6 +265,14 @@ FAULTS = {
         'layers = [{ kind = "dense", units = 2 }]\ndata = { source = "moons" }\ntraining = { flip_test = true }\n',
         "r.toml:3: `training.flip_test` wants images; the samples have one axis of features",
     ),
+    "a moved image of points": (
+        'layers = [{ kind = "dense", units = 2 }]\ndata = { source = "moons" }\ntraining = { shift_test = 1 }\n',
+        "r.toml:3: `training.shift_test` wants images; the samples have one axis of features",
+    ),
+    "judged outside the image": (
+        HEAD + "[training]\nshift_test = 8\n",
+        "r.toml:4: `shift_test` must be smaller than the image, 8 x 8; got 8",
+    ),
     "a translation out of the image": (
         HEAD + "[augmentation]\ntranslate = 8\n",
         "r.toml:4: `translate` must be smaller than the image, 8 x 8; got 8\n    translate = 8\n                ^\n"

@@ -136,6 +136,7 @@ def colours(folder: Path) -> Run:
         "training.epochs": 60,
         "training.engines": ["numpy"],
         "training.flip_test": True,
+        "training.shift_test": 1,
         "training.ema": 0.5,
         "training.keep": "best",
         "training.patience": 2,
@@ -283,7 +284,8 @@ def test_the_report_of_colour_images_and_of_settings_that_change_a_number(colour
     for expected in (
         "was trained for at most 60 epochs on 36 samples",
         "Training accuracy and loss are those of the first 20 training samples.",
-        "by the mean of the outputs for it and for its mirror image",
+        "by the mean of the outputs for it and for it moved by 1 pixel both ways along the diagonal, and for the "
+        "mirror images of all three; so are",
         "a moving average of the weights, in which the past has a weight of 0.5 at each step",
         "The losses are those without the label smoothing of 0.1",
         f"In NumPy, training stopped after {result['steps']} of 120 steps: the validation loss had not fallen in 2 "

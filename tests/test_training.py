@@ -18,7 +18,7 @@ from cases import RELU, assert_bits, dense, recipe
 from faults import PICTURES, batches_of, trained_by
 from twofold.api.building import build_engine, initial_state, restore
 from twofold.arrays import Array
-from twofold.data import Batches, Split, load_data, random_data
+from twofold.data import Batches, Split, Views, load_data, random_data
 from twofold.engine import Batch, State
 from twofold.errors import UserError
 from twofold.initial import initial_buffers, initial_parameters
@@ -139,9 +139,28 @@ def test_mirror_images_are_averaged_before_the_answer() -> None:
     split = Split(x, np.array([0, 1]))
     engine: Any = Columns()
     assert evaluate(engine, split, LOSSES["cross_entropy"]).accuracy == 1.0
-    flipped = evaluate(engine, split, LOSSES["cross_entropy"], flip=True)
+    flipped = evaluate(engine, split, LOSSES["cross_entropy"], views=Views(mirror=True))
     assert flipped.accuracy == 0.5  # both halves count alike: logits (1, 3) for either image
     assert flipped.loss == pytest.approx((np.log(1 + np.exp(2)) + np.log(1 + np.exp(-2))) / 2)
+
+
+def test_views_of_an_image_are_weighted() -> None:
+    """Half for the image, a quarter for each move; with the mirror image the mean of both."""
+    x = np.arange(12.0).reshape(1, 1, 3, 4)
+    seen: list[Array] = []
+
+    def first_pixel(x: Array) -> Array:
+        seen.append(x)
+        return x[:, 0, 0, :1]
+
+    moved = Views(shift=1).judged(first_pixel, x)
+    assert [float(part[0, 0, 0, 0]) for part in seen] == [0.0, 5.0, 5.0]  # mirrored at the border, then the inner one
+    np.testing.assert_array_equal(seen[1][0, 0], [[5, 4, 5, 6], [1, 0, 1, 2], [5, 4, 5, 6]])
+    np.testing.assert_array_equal(seen[2][0, 0], [[5, 6, 7, 6], [9, 10, 11, 10], [5, 6, 7, 6]])
+    assert moved[0, 0] == (2 * 0 + 5 + 5) / 4
+    both = Views(mirror=True, shift=1).judged(first_pixel, x)
+    assert both[0, 0] == (moved[0, 0] + Views(shift=1).judged(first_pixel, x[..., ::-1])[0, 0]) / 2
+    assert Views().judged(first_pixel, x)[0, 0] == 0
 
 
 @pytest.mark.parametrize(("name", "batch"), [("moons", EVALUATION_BATCH), ("cifar10-vgg", 256), ("mnist-lenet", 2000)])
@@ -269,7 +288,9 @@ def test_a_last_batch_of_one_is_found_before_training() -> None:
 # What only the torch engine has
 
 
-def test_16_bits_are_near_32(tmp_path: Path) -> None:
+def test_16_bits_are_near_32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slowly where the processor has no such products, for which the engine would not take them."""
+    monkeypatch.setattr("twofold.torch_engine.engine.has_narrow_products", lambda _: True)
     settings = {"layers": CONV, "training.steps": 5, "training.device": "cpu"}
     wide, narrow = (
         twofold.run("digits", overrides=settings | {"training.autocast": kind}, engines="torch", out=tmp_path / kind)

@@ -38,7 +38,7 @@ def together(recipes: Sequence[Recipe]) -> bool:
     """Whether networks of these recipes can be trained at once: they differ in seed and learning rate alone."""
     first = recipes[0]
     training = first.training
-    judged = training.flip_test or training.patience or training.keep == "best"
+    judged = training.flip_test or training.shift_test or training.patience or training.keep == "best"
     plain = not (first.augmentation.any or training.ema or judged)
     written = plain and all(isinstance(layer, REPLICABLE) for layer in first.layers)
     return written and all(common(recipe) == common(first) for recipe in recipes)

@@ -13,7 +13,7 @@ import numpy as np
 
 from twofold.arrays import Array, Arrays, all_finite
 from twofold.course import NOTHING_DECIDED, Course, Mark, Row, Validation
-from twofold.data import Batches, Dataset, Split, mirrored
+from twofold.data import Batches, Dataset, Split, Views
 from twofold.engine import Engine, Step
 from twofold.recipe import Network
 
@@ -21,6 +21,7 @@ EVALUATION_BATCH = 2000
 EVALUATION_NUMBERS = 1 << 24
 """A layer's output for an evaluation batch holds at most so many: 64 MiB, of which a convolution takes a few."""
 WATCH_SECONDS = 0.1
+ONE_VIEW = Views()
 
 
 class Score(NamedTuple):
@@ -81,10 +82,10 @@ Evaluate = Callable[[Engine], dict[str, Score]]
 
 
 def evaluate(
-    engine: Engine, split: Split, loss: LossFunction, *, flip: bool = False, batch: int = EVALUATION_BATCH
+    engine: Engine, split: Split, loss: LossFunction, *, views: Views = ONE_VIEW, batch: int = EVALUATION_BATCH
 ) -> Score:
     """Mean loss, in float64, and accuracy over all samples of a split, in evaluation mode."""
-    return scored(predictions(engine, split, flip=flip, batch=batch), loss)
+    return scored(predictions(engine, split, views=views, batch=batch), loss)
 
 
 def scored(answers: Iterable[tuple[Array, Array]], loss: LossFunction) -> Score:
@@ -98,14 +99,12 @@ def scored(answers: Iterable[tuple[Array, Array]], loss: LossFunction) -> Score:
 
 
 def predictions(
-    engine: Engine, split: Split, *, flip: bool = False, batch: int = EVALUATION_BATCH
+    engine: Engine, split: Split, *, views: Views = ONE_VIEW, batch: int = EVALUATION_BATCH
 ) -> Iterator[tuple[Array, Array]]:
-    """Logits and targets, in large batches; with `flip` the mean of an image's logits and its mirror image's."""
+    """Logits, the mean over an image's views, and targets, in large batches."""
     for start in range(0, len(split), batch):
         part = split[start : start + batch]
-        x = part.floats()
-        logits = engine.predict(x)
-        yield ((logits + engine.predict(mirrored(x))) / 2 if flip else logits), part.y
+        yield views.judged(engine.predict, part.floats()), part.y
 
 
 def evaluation_batch(network: Network) -> int:

@@ -12,8 +12,9 @@ from twofold.analysis.images import has_convolution, image_shape
 from twofold.analysis.predictions import evidence, measured
 from twofold.api import Silent, prepare, restore
 from twofold.api.evidence import kept_scaling
+from twofold.api.scoring import views
 from twofold.arrays import Array
-from twofold.data import at_hand, mirrored
+from twofold.data import at_hand
 from twofold.errors import UserError
 from twofold.recipe import Node
 from twofold.recipe.layers import AvgPool2d, BatchNorm, Conv2d, Dropout, LayerNorm, MaxPool2d
@@ -79,9 +80,7 @@ def feature_maps(run: Run, index: int | None = None) -> FeatureMaps | None:
     engine, x = next(iter(run.engines)), chosen.x[None]
     built = restore(run, engine, device="cpu")  # the same picture on any machine
     outputs = built.outputs(x)
-    last = outputs[-1]
-    if run.recipe.training.flip_test:
-        last = (last + built.predict(mirrored(x))) / 2
+    last = views(run.recipe).judged(built.predict, x)
     values, measure = measured(run.recipe, last)
     layers = _layers(run.recipe.network.nodes, [output[0].astype(np.float64) for output in outputs])
     shown = _fewer(layers)

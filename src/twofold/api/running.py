@@ -206,6 +206,8 @@ def _differences(was: Mapping[str, Any], now_is: Mapping[str, Any]) -> Iterator[
     for facts, values in ((was, before), (now_is, after)):
         values |= {f"device of the {name} engine": device for name, device in facts["devices"].items()}
         values |= {"threads of BLAS": facts.get("blas_threads"), "threads of PyTorch": facts.get("torch_threads")}
+        if "torch_arithmetic" in facts:
+            values["arithmetic of PyTorch"] = facts["torch_arithmetic"]
     for key, value in before.items():
         if after.get(key) != value:
             yield f"{key} {value}, now {after.get(key)}"
@@ -243,8 +245,8 @@ def circumstances(engines: dict[str, Engine]) -> dict[str, Any]:
         "processors": os.cpu_count(),
         "blas_threads": max((pool["num_threads"] for pool in threadpool_info()), default=1),
         "devices": {name: str(getattr(engine, "device", "cpu")) for name, engine in engines.items()},
-        "arithmetic": {name: getattr(engine, "arithmetic", None) for name, engine in engines.items()},
     }
     if "torch" in engines:
         facts["torch_threads"] = sys.modules["torch"].get_num_threads()
+        facts["torch_arithmetic"] = str(getattr(engines["torch"], "arithmetic", ""))
     return facts

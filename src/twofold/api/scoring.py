@@ -9,7 +9,7 @@ import numpy as np
 
 from twofold.arrays import Array
 from twofold.course import Row
-from twofold.data import Dataset
+from twofold.data import Dataset, Views
 from twofold.engine import Engine
 from twofold.numpy_engine import LOSSES
 from twofold.recipe import Recipe
@@ -21,7 +21,12 @@ from twofold.training import Evaluate, Score, evaluate, evaluation_batch, judged
 
 def evaluation(recipe: Recipe) -> dict[str, Any]:
     """What `evaluate` and `predictions` are told of a recipe."""
-    return {"flip": recipe.training.flip_test, "batch": evaluation_batch(recipe.network)}
+    return {"views": views(recipe), "batch": evaluation_batch(recipe.network)}
+
+
+def views(recipe: Recipe) -> Views:
+    """How the recipe looks at an image that is judged."""
+    return Views(recipe.training.flip_test, recipe.training.shift_test)
 
 
 def scorer(recipe: Recipe, dataset: Dataset) -> Evaluate:

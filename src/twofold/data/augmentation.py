@@ -7,8 +7,9 @@ a batch stays as small as it was.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import final
+from typing import NamedTuple, final
 
 import numpy as np
 
@@ -159,3 +160,26 @@ def _neutral(train: Split) -> Array:
 def mirrored(x: Array) -> Array:
     """Images left to right: a view."""
     return x[..., ::-1]
+
+
+class Views(NamedTuple):
+    """How an image is looked at when it is judged: as it is, or from several sides."""
+
+    mirror: bool = False
+    """From both."""
+    shift: int = 0
+    """Also moved by so many pixels up and left, and down and right, each with half the weight of the image itself."""
+
+    def judged(self, predict: Callable[[Array], Array], x: Array) -> Array:
+        """The mean of what `predict` says of the views."""
+        outputs = predict(x)
+        if self.shift:
+            height, width = x.shape[2:]
+            around = (self.shift, self.shift)
+            wide = np.pad(x, ((0, 0), (0, 0), around, around), mode="reflect")
+            ends = (0, 2 * self.shift)
+            moved = [np.ascontiguousarray(wide[..., end : end + height, end : end + width]) for end in ends]
+            outputs = (2 * outputs + sum(predict(part) for part in moved)) / 4
+        if self.mirror:
+            outputs = (outputs + self._replace(mirror=False).judged(predict, mirrored(x))) / 2
+        return outputs

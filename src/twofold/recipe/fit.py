@@ -32,7 +32,11 @@ def misfits(
     found = []
     shape = data.sample_shape
     if len(shape) != 3:
-        wants = {"augmentation": augmentation.any, "training.flip_test": training.flip_test}
+        wants = {
+            "augmentation": augmentation.any,
+            "training.flip_test": training.flip_test,
+            "training.shift_test": training.shift_test > 0,
+        }
         found += [
             Misfit(
                 tuple(key.split(".")), f"`{key}` wants images; the samples have {_axes(len(shape))}", "Leave it out."
@@ -41,7 +45,9 @@ def misfits(
             if wanted
         ]
     else:
-        found += _translation(shape, augmentation) + _growth(shape, layers, augmentation)
+        found += _movement(shape, ("augmentation", "translate"), augmentation.translate)
+        found += _movement(shape, ("training", "shift_test"), training.shift_test)
+        found += _growth(shape, layers, augmentation)
     if isinstance(data, Palindromes):
         found += _sequences(data, layers, training, schedule)
     if not data.validation:
@@ -54,12 +60,12 @@ def misfits(
     return found
 
 
-def _translation(shape: Shape, augmentation: Augmentation) -> list[Misfit]:
+def _movement(shape: Shape, place: tuple[str, str], pixels: int) -> list[Misfit]:
     least = min(size or 1 for size in shape[1:])
-    if augmentation.translate < least:
+    if pixels < least:
         return []
-    rule = f"`translate` must be smaller than the image, {shape[1]} x {shape[2]}; got {augmentation.translate}"
-    return [Misfit(("augmentation", "translate"), rule, f"Set it to at most {least - 1}.")]
+    rule = f"`{place[1]}` must be smaller than the image, {shape[1]} x {shape[2]}; got {pixels}"
+    return [Misfit(place, rule, f"Set it to at most {least - 1}.")]
 
 
 def _growth(shape: Shape, layers: Sequence[LayerSpec], augmentation: Augmentation) -> list[Misfit]:

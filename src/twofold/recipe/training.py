@@ -255,6 +255,9 @@ class Training(Part):
     """At most so many of the training samples are evaluated; all of them where left out."""
     flip_test: bool = False
     """Evaluate images as the mean of the outputs for the image and its mirror image."""
+    shift_test: NonNegativeInt = 0
+    """Evaluate images as the mean of the outputs for the image, with half of the weight, and for the image moved by so
+    many pixels up and left, and down and right; what comes in is the image mirrored at its border."""
     ema: Fraction = 0.0
     """The weight of the past in a moving average of weights and running statistics, which then predicts; at update k at
     most (1 + k) / (10 + k). 0: none."""

@@ -146,7 +146,7 @@ def _circumstances(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
         *((f"device of {engine}", [machine["devices"][engine] for _, machine in facts]) for engine in shared),
         *(
             (key.replace("_", " "), [str(machine.get(key, "–")) for _, machine in facts])
-            for key in ("platform", "processors", "blas_threads", "torch_threads")
+            for key in ("platform", "processors", "blas_threads", "torch_threads", "torch_arithmetic")
         ),
     ]
     return [(what, values) for what, values in rows if len(set(values)) > 1]

@@ -64,9 +64,15 @@ def meaning_sentences(run: Run) -> list[str]:
     some = training.evaluate_samples
     if some and some < run.record["data"]["samples"]["train"]:
         found.append(f"Training accuracy and loss are those of the first {plural(some, 'training sample')}.")
-    if training.flip_test:
+    if training.flip_test or training.shift_test:
+        moved = f" and for it moved by {plural(training.shift_test, 'pixel')} both ways along the diagonal"
+        shown = moved if training.shift_test else ""
+        mirror = ", and for the mirror images of all three" if training.shift_test else " and for its mirror image"
+        shown += mirror if training.flip_test else ""
+        found.append(f"An image is judged by the mean of the outputs for it{shown}; so are accuracy and loss.")
+    if training.autocast == "bfloat16" and run.record["circumstances"].get("torch_arithmetic") == "float32":
         found.append(
-            "An image is judged by the mean of the outputs for it and for its mirror image; so are accuracy and loss."
+            "PyTorch computed in 32 bits: the machine has no products of 16 bits, which the recipe would take."
         )
     if training.ema:
         found.append(

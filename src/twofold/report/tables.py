@@ -89,13 +89,16 @@ def circumstances(run: Run) -> list[tuple[str, str]]:
     facts, data = run.record["circumstances"], run.record["data"]
     versions = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
     devices = ", ".join(f"{ENGINES.get(name, name)} on {device}" for name, device in facts["devices"].items())
+    dtype = run.recipe.training.dtype
+    if facts.get("torch_arithmetic", dtype) != dtype:
+        devices += f" in {facts['torch_arithmetic']}"
     threads = f"{facts['processors']} processors; NumPy’s BLAS {facts['blas_threads']} threads"
     if "torch_threads" in facts:
         threads += f", PyTorch {facts['torch_threads']} threads"
     rows = [
         ("Data", f"source {data['source']}; " + _samples(data)),
         ("Fingerprint of the data", data["fingerprint"]),
-        ("Arithmetic", f"{run.recipe.training.dtype}; {devices}"),
+        ("Arithmetic", f"{dtype}; {devices}"),
         ("Threads", threads),
         ("Platform", facts["platform"]),
         ("Versions", versions),

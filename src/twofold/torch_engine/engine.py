@@ -296,7 +296,7 @@ def resolve_device(device: str) -> torch.device:
 
 
 def has_narrow_products(device: torch.device) -> bool:
-    """Whether it multiplies numbers of 16 bits itself. A processor that does not takes twenty times as long as in 32."""
+    """Whether it multiplies numbers of 16 bits itself; a processor that does not takes twenty times as long."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     able = getattr(torch.cpu, "get_capabilities", dict)()  # older versions of PyTorch do not tell

@@ -109,12 +109,14 @@ class Winograd(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, padding: tuple[int, int]) -> Tensor:  # pyright: ignore
+        """Only x and w are kept: tiles are cheaper to transform again than to hold."""
         ctx.save_for_backward(x, weight)
         ctx.padding = padding
         return _convolved(x, weight, padding)
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor, None]:  # pyright: ignore
+        """dX where it is wanted, and dw."""
         x, weight = ctx.saved_tensors
         around = cast(tuple[int, int], tuple(KERNEL - 1 - p for p in ctx.padding))
         turned = weight.flip(2, 3).transpose(0, 1)

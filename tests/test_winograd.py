@@ -1,0 +1,211 @@
+"""Minimal filtering is the plain convolution: its values, its gradients, where it is taken; lock-step sees it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv2d
+
+import twofold
+from cases import FLATTEN, RELU, dense, recipe
+from faults import batches_of, trained_by
+from twofold.api.building import initial_state
+from twofold.lockstep import compare
+from twofold.numpy_engine import NumpyEngine
+from twofold.torch_engine import TorchEngine, conv, engine, winograd
+from twofold.torch_engine.conv import Conv2d
+from twofold.torch_engine.winograd import SIDES, Tiling, Winograd, transforms
+
+PLANES = [(4, 4), (2, 2), (1, 1), (1, 6), (2, 5), (7, 3), (12, 9), (6, 6), (8, 8)]
+PADDINGS = [(0, 0), (1, 1), (2, 0), (1, 2)]
+TOLERANCE = {torch.float64: 1e-12, torch.float32: 3e-5}
+"""Of the largest value. The transforms of F(4 x 4, 3 x 3) enlarge rounding some ten times over the plain sum's."""
+
+WIDE = {"kind": "conv2d", "channels": conv.MANY_CHANNELS, "kernel": 3, "padding": 1, "bias": False}
+NORM = {"kind": "batch_norm"}
+NETWORK = recipe(
+    [WIDE, NORM, RELU, {**WIDE, "channels": 6, "bias": True}, RELU, FLATTEN, dense(10)],
+    data={"source": "digits"},
+    training={"steps": 4, "batch_size": 6, "dtype": "float64", "convolution": "winograd", "engines": ["torch"]},
+    optimizer={"kind": "sgd", "momentum": 0.9},
+)
+
+
+def both_ways(
+    n: int, plane: tuple[int, int], padding: tuple[int, int], dtype: torch.dtype
+) -> list[tuple[Tensor, Tensor]]:
+    """Output and gradients by minimal filtering and by PyTorch's own convolution."""
+    torch.manual_seed(0)
+    x = torch.randn(n, 5, *plane, dtype=dtype, requires_grad=True)
+    weight = torch.randn(7, 5, 3, 3, dtype=dtype, requires_grad=True)
+    plain, found = conv2d(x, weight, padding=padding), Winograd.apply(x, weight, padding)
+    assert isinstance(found, Tensor)
+    dy = torch.randn_like(plain)
+    return list(
+        zip(
+            [found, *torch.autograd.grad(found, [x, weight], dy)],
+            [plain, *torch.autograd.grad(plain, [x, weight], dy)],
+            strict=True,
+        )
+    )
+
+
+def assert_near(pairs: list[tuple[Tensor, Tensor]], tolerance: float) -> None:
+    for found, wanted in pairs:
+        assert found.shape == wanted.shape
+        assert (found - wanted).abs().max() <= tolerance * wanted.abs().max()
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+@pytest.mark.parametrize("padding", PADDINGS, ids=str)
+@pytest.mark.parametrize("plane", PLANES, ids=str)
+def test_it_is_the_convolution(plane: tuple[int, int], padding: tuple[int, int], dtype: torch.dtype) -> None:
+    if min(size + 2 * p for size, p in zip(plane, padding, strict=True)) < 3:
+        pytest.skip("no window fits in")
+    for n in (1, 5):
+        assert_near(both_ways(n, plane, padding, dtype), TOLERANCE[dtype])
+
+
+def test_images_are_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(winograd, "CHUNK", 600)
+    assert Tiling.of(4, 4).images(7) == 2
+    assert_near(both_ways(5, (4, 4), (1, 1), torch.float64), TOLERANCE[torch.float64])
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_every_size_of_tile_is_right(side: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(winograd, "SIDES", (side,))
+    assert_near(both_ways(3, (9, 10), (1, 1), torch.float64), TOLERANCE[torch.float64])
+
+
+@pytest.mark.parametrize(
+    ("plane", "side", "products"),
+    [((4, 4), 4, 36), ((8, 8), 4, 144), ((2, 2), 2, 16), ((3, 3), 3, 25), ((6, 6), 3, 100)],
+)
+def test_tiles_are_those_with_the_fewest_products(plane: tuple[int, int], side: int, products: int) -> None:
+    tiling = Tiling.of(*plane)
+    assert tiling.side == side
+    assert tiling.down * tiling.across * tiling.size**2 == products
+
+
+def test_the_matrices_of_two_outputs_are_the_published_ones() -> None:
+    """Lavin and Gray (2016), equation 7, up to the order of the points and signs that cancel."""
+    bt, g, at = transforms(2, torch.float64)
+    assert (bt.shape, g.shape, at.shape) == ((16, 16), (16, 9), (4, 16))
+    published_g = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
+    np.testing.assert_allclose(np.abs(g.numpy()), np.abs(np.kron(published_g, published_g)))
+
+
+# Where it is taken
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kernel_size": 5, "padding": 2},
+        {"kernel_size": 3, "stride": 2, "padding": 1},
+        {"kernel_size": 3, "dilation": 2, "padding": 2},
+        {"kernel_size": 3, "groups": 2, "padding": 1},
+        {"kernel_size": 3, "padding": 3},
+    ],
+    ids=str,
+)
+def test_other_windows_are_left_to_pytorch(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conv, "MANY_CHANNELS", 1)
+    ours = Conv2d(4, 6, **options)
+    ours.winograd = True
+    theirs = nn.Conv2d(4, 6, **options)
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(3, 4, 8, 8)
+    assert torch.equal(ours(x), theirs(x))
+
+
+def test_it_is_taken_where_the_recipe_asks_for_it() -> None:
+    few, many = torch.randn(2, 8, 4, 4), torch.randn(2, conv.MANY_CHANNELS, 4, 4)
+    for x in (few, many):
+        module = Conv2d(x.shape[1], 3, 3, padding=1)
+        plain = module(x)
+        module.winograd = True
+        assert torch.equal(module(x), plain) == (x is few)
+        torch.testing.assert_close(module(x), plain, rtol=0, atol=1e-4)
+
+
+def test_a_window_that_does_not_fit_is_refused_as_before() -> None:
+    module = Conv2d(conv.MANY_CHANNELS, 3, 3)
+    module.winograd = True
+    with pytest.raises(RuntimeError, match=r"Kernel size can't be greater"):
+        module(torch.randn(1, conv.MANY_CHANNELS, 2, 2))
+
+
+def test_a_training_by_it_ends_as_the_plain_one(tmp_path: Any) -> None:
+    settings = {"training.steps": 5, "training.dtype": "float32"}
+    weights = [
+        twofold.run(NETWORK, overrides=settings | {"training.convolution": kind}, out=tmp_path / kind).weights("torch")
+        for kind in ("direct", "winograd")
+    ]
+    assert any(not np.array_equal(array, weights[1][name]) for name, array in weights[0].items())
+    for name, array in weights[0].items():
+        np.testing.assert_allclose(weights[1][name], array, rtol=0, atol=1e-3, err_msg=name)
+
+
+# The proof
+
+
+def test_lock_step_proves_it() -> None:
+    first, second = NumpyEngine(NETWORK), TorchEngine(NETWORK)
+    assert compare(first, second, initial_state(NETWORK), batches_of(NETWORK), 1e-9).agrees
+
+
+def test_lock_step_finds_a_wrong_transform(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(side: int, dtype: torch.dtype) -> winograd.Transforms:
+        right = transforms(side, dtype)
+        return right._replace(output=right.output * (1 + 1e-6))
+
+    monkeypatch.setattr(winograd, "transforms", wrong)
+    first, second = NumpyEngine(NETWORK), TorchEngine(NETWORK)
+    verdict = compare(first, second, initial_state(NETWORK), batches_of(NETWORK), 1e-9)
+    assert verdict.first_divergence
+    assert (verdict.first_divergence.step, verdict.first_divergence.stage, verdict.first_divergence.name) == (
+        1,
+        "forward",
+        "3.output",
+    )
+
+
+def test_a_proof_takes_the_plain_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which decides ties as the NumPy engine does; the first test of this part is minimal filtering's own proof."""
+
+    def refuse(*_: Any) -> Any:
+        raise AssertionError
+
+    monkeypatch.setattr(Winograd, "apply", refuse)
+    assert twofold.verify(NETWORK, steps=1).agrees
+
+
+# 16 bits where the machine has them
+
+
+@pytest.mark.parametrize(("units", "arithmetic"), [({}, "float32"), ({"amx_bf16": True}, "bfloat16")], ids=str)
+def test_16_bits_are_taken_where_the_processor_has_them(
+    units: dict[str, bool], arithmetic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: units, raising=False)
+    asked = trained_by(
+        NETWORK,
+        training=NETWORK.training.model_copy(update={"autocast": "bfloat16", "dtype": "float32", "device": "cpu"}),
+    )
+    assert TorchEngine(asked).arithmetic == arithmetic
+
+
+def test_a_report_says_that_32_bits_were_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    monkeypatch.setattr(engine, "has_narrow_products", lambda _: False)
+    settings = {"training.autocast": "bfloat16", "training.steps": 2}
+    run = twofold.run("digits", overrides=settings, engines="torch", out=tmp_path / "run")
+    assert run.record["circumstances"]["torch_arithmetic"] == "float32"
+    assert (
+        "PyTorch computed in 32 bits: the machine has no products of 16 bits" in twofold.write_report(run).read_text()
+    )
