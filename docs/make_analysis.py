@@ -12,7 +12,7 @@ from textwrap import fill
 
 from twofold.analysis import thresholds, through_time
 from twofold.flow import SATURATED
-from twofold.report.findings import TEXTS
+from twofold.report.findings import NOUNS, TEXTS
 from twofold.signals import MOST_MOMENTS, PROBE
 
 NUMBERS = {name: value for name, value in vars(thresholds).items() if name.isupper()}
@@ -38,9 +38,10 @@ RULES = (
         ("learned_nothing", "under_fits", "learned"),
         "What there is to learn is the share of samples that the most frequent class as every answer gets wrong. A "
         "network under-fits where it has learned less than {LEARNED} of that on its *training* samples; where besides "
-        "its held-out accuracy is within {SIGMAS} standard errors of that constant answer, it has learned nothing. The "
-        "loss is still falling where the last fifth of the evaluations brings more than {STILL_FALLING} of its whole "
-        "fall.",
+        "its training *and* its held-out accuracy are within {SIGMAS} standard errors of that constant answer, it has "
+        "learned nothing. The loss is still falling where the last fifth of the evaluations brings more than "
+        "{STILL_FALLING} of its whole fall. Where samples are drawn anew at every step, training accuracy, here and "
+        "below, is that of others drawn once like those.",
         "Goodfellow, Bengio & Courville, *Deep Learning* (2016), 5.2 and 11.4.",
     ),
     Rule(
@@ -53,7 +54,7 @@ RULES = (
     ),
     Rule(
         "Over-fitting: the turn",
-        ("turned", "no_turn", "falls_to_the_end"),
+        ("turned", "no_turn", "turned_by_few", "falls_to_the_end"),
         "The median of the last tenth of the held-out losses, three at least, lies above the lowest one by more than "
         "{NOISE} times the noise of the course, {TURN} of that lowest loss and {TURN_OF_START} of the loss before "
         "training; the training loss meanwhile fell; and more than {SIGMAS}² samples are answered wrong, for a rise "
@@ -84,7 +85,13 @@ RULES = (
         "(less than {LEARNED}). A small step alone is no fault: at the end of a training it is usual.",
         "As above.",
     ),
-    Rule("Rate that fits", ("rate_fits",), "None of the two rules above, where signals were recorded.", "As above."),
+    Rule(
+        "Rate that fits",
+        ("rate_fits",),
+        "None of the two rules above, where signals were recorded and the network does not under-fit: of one that has "
+        "learned less than {LEARNED}, nothing is said of a rate to which no rule applies.",
+        "As above.",
+    ),
     Rule(
         "Dead units",
         ("dead", "awake", "all_awake"),
@@ -129,7 +136,7 @@ RULES = (
     ),
     Rule(
         "The engines apart",
-        ("part", "together"),
+        ("part", "together", "alike"),
         "The norms of a weight in the two engines differ by more than {APART} of the larger. No fault: rounding grows "
         "in a training that runs free. Whether the engines compute the same is for `twofold verify` to say.",
         "",
@@ -185,8 +192,13 @@ def _filled(text: str) -> str:
 
 def _shown(text: str) -> str:
     """A sentence with the names of its numbers."""
-    text = re.sub(r"`?\{(\w+?)(?::[^}]*)?\}`?", lambda match: f"*{match[1].replace('_', ' ')}*", text)
-    return text[0].upper() + text[1:]
+    text = re.sub(r"`?\{(\w+?)(?::([^}]*))?\}`?", _number, text)
+    return re.sub(r"\w", lambda match: match[0].upper(), text, count=1)
+
+
+def _number(match: re.Match[str]) -> str:
+    """Its name, and the noun that counts with it."""
+    return f"*{match[1].replace('_', ' ')}*" + (f" {match[2]}s" if match[2] in NOUNS else "")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from html import unescape
 from itertools import combinations
 from pathlib import Path
 from shutil import copytree
@@ -18,6 +20,7 @@ from conftest import Outcome
 from test_report import Page
 from twofold.analysis.comparison import Paired, names, paired, same_samples
 from twofold.analysis.differences import Subject, differences, subject
+from twofold.recipe import load_recipe
 from twofold.report import comparison_words as words
 from twofold.report.comparison import render_comparison
 from twofold.report.comparison_curves import DASHES
@@ -55,7 +58,11 @@ def page(folder: Path, *which: str) -> Page:
 
 
 HEADINGS = {
-    ("adam", "sgd"): ("Adam against SGD", "Nothing else that changes what is trained differs."),
+    ("adam", "sgd"): (
+        "Adam against SGD",
+        "adam is trained with Adam and sgd is trained with SGD. Their learning rates (0.05 and 0.01) differ as well. "
+        "Nothing else that changes what is trained differs.",
+    ),
     ("sgd", "slow"): ("Learning rate 0.01 against learning rate 0.001", "Nothing else"),
     ("sgd", "more"): ("80 against 160 training samples", "Nothing else"),
     ("sgd", "long"): ("Sgd against long", "They differ in 1 setting: training.epochs."),
@@ -79,6 +86,56 @@ def test_only_settings_that_differ_are_listed(folder: Path) -> None:
     assert "optimizer. kind adam sgd" in found.replace("optimizer.kind", "optimizer. kind")
     for same in ("data.noise", "training.epochs", "training.seed", "schedule"):
         assert same not in found
+
+
+def test_no_row_of_the_table_has_the_same_value_in_all_runs(folder: Path) -> None:
+    """Neither of the recipe's name nor of the number of parameters."""
+    for which in (("adam", "sgd"), ("sgd", "slow", "more"), ("sgd", "circles")):
+        page = render_comparison([twofold.open_run(folder / name) for name in which]).html
+        rows = re.findall(r'<tr><th scope="row"><code>(.*?)</code></th>(.*)</tr>', page)
+        assert rows
+        for key, cells in rows:
+            assert len(set(re.findall(r"<td[^>]*>(.*?)</td>", cells))) > 1, key
+
+
+def test_runs_that_are_the_same_have_no_table_of_differences(folder: Path, tmp_path: Path) -> None:
+    copytree(folder / "sgd", tmp_path / "again")
+    found = Page(render_comparison([twofold.open_run(path) for path in (folder / "sgd", tmp_path / "again")]).html)
+    assert "Nothing: recipe, data and machine are the same." in found.words
+    assert found.tags.count("table") == 1
+
+
+ALONGSIDE: dict[str, tuple[tuple[dict[str, Any], ...], str]] = {
+    "what both have": (
+        ({"kind": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 1e-4}, {"kind": "adam", "lr": 0.001}),
+        "Their learning rates (0.1 and 0.001) and weight decays (0.0001 and 0) differ as well. Nothing else",
+    ),
+    "what one has": (({"kind": "sgd", "lr": 0.1, "momentum": 0.9}, {"kind": "adam", "lr": 0.1}), "SGD and `b` is"),
+    "what one does not set": (
+        ({"kind": "sgd", "lr": 0.1, "max_norm": 5.0}, {"kind": "adam", "lr": 0.1}),
+        "Their largest norms of the gradient (5 and none) differ as well.",
+    ),
+    "beside a rate": (({"lr": 0.1, "momentum": 0.9}, {"lr": 0.2}), "Their momenta (0.9 and 0) differ as well. Nothing"),
+    "without a name": (
+        ({"kind": "adam", "eps": 1e-6}, {"kind": "adam", "lr": 0.1}),
+        "Their values of `optimizer.eps` (1e-06 and 1e-08) differ as well. Nothing",
+    ),
+    "of two of three": (
+        ({"kind": "sgd", "lr": 0.1}, {"kind": "adam", "lr": 0.1, "eps": 1e-6}, {"kind": "rmsprop", "lr": 0.1}),
+        "Their values of `optimizer.eps` (none, 1e-06 and 1e-08) differ as well.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ALONGSIDE)
+def test_what_differs_beside_the_subject_is_named(case: str) -> None:
+    optimizers, expected = ALONGSIDE[case]
+    recipes = [twofold.load_recipe("moons", {"optimizer": optimizer}) for optimizer in optimizers]
+    record = {"data": {"source": "moons", "classes": ["0", "1"], "features": ["x", "y"]}}
+    runs, found = [_Recorded(Path(), record, recipe) for recipe in recipes], differences(recipes)
+    said = words.lead(runs, "abc"[: len(runs)], subject(runs, found), found)
+    assert expected in said
+    assert ("as well" in said) == ("as well" in expected)
 
 
 def test_three_runs_and_one_engine(folder: Path) -> None:
@@ -105,8 +162,47 @@ def test_curves_are_against_steps_where_not_all_count_epochs(folder: Path) -> No
 
 def test_the_same_folders_give_the_same_bytes(folder: Path, tmp_path: Path) -> None:
     runs = [folder / "adam", folder / "sgd"]
-    first, second = (twofold.write_comparison(runs, tmp_path / f"{i}.html").read_bytes() for i in range(2))
+    for place in ("one", "two"):
+        (tmp_path / place).mkdir()
+    first, second = (
+        twofold.write_comparison(runs, tmp_path / place / "page.html").read_bytes() for place in ("one", "two")
+    )
     assert first == second
+
+
+@pytest.mark.parametrize(
+    ("out", "named"),
+    [
+        ([], ""),
+        (["--out", "comparison.html"], ""),
+        (["--out", "three runs.html"], " --out 'three runs.html'"),
+        (["--out", "pages/three.html"], " --out pages/three.html"),
+        (["--out", "HERE/three.html"], " --out three.html"),
+    ],
+)
+def test_the_page_says_how_it_is_written_again(
+    folder: Path, in_tmp: Path, command: Callable[..., Outcome], out: list[str], named: str
+) -> None:
+    """With the name that it has, and without the folder where it happens to lie."""
+    (in_tmp / "pages").mkdir()
+    (in_tmp / "runs").symlink_to(folder)
+    done = command("report", "runs/adam", "runs/sgd", *(word.replace("HERE", str(in_tmp)) for word in out))
+    assert done.status == 0
+    page = Path(done.out.strip()).read_text("utf-8")
+    assert f"twofold report runs/adam runs/sgd{named}</code> writes this page again" in unescape(page)
+    assert str(in_tmp) not in page
+
+
+def test_samples_drawn_anew_are_not_counted() -> None:
+    runs = []
+    for settings in ({}, {"data.samples": 600}):
+        runs.append(Run(Path(), {"data": {"samples": {"train": settings.get("data.samples", 1000)}}}))
+        vars(runs[-1])["recipe"] = load_recipe("palindrome", settings)
+    found = subject(runs, differences([run.recipe for run in runs]))
+    assert found is not None
+    assert found.words == ("samples drawn anew at every step", "600 training samples")
+    assert words.heading(found, ["a", "b"]) == "Samples drawn anew at every step against 600 training samples"
+    assert "on what training may draw or it has seen, and" in words.gap_caption(runs, ["train", "test"])
 
 
 # Whether chance could do it

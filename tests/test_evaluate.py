@@ -70,7 +70,12 @@ def test_another_score_than_recorded_is_found(command, moons_run: twofold.Run, i
 def test_what_is_printed(command, moons_run: twofold.Run) -> None:
     done = command("evaluate", moons_run.path, "--confusion")
     assert done.status == 0
-    for text in ("test: 20 samples", "accuracy", "recorded", "as recorded: the same accuracy", "true class"):
+    for text in (
+        "test: 20 samples",
+        "loss  recorded accuracy  recorded loss",
+        "as recorded: the same accuracy",
+        "true class",
+    ):
         assert text in done.out
     found = json.loads(command("evaluate", moons_run.path, "--confusion", "--json").out)
     assert found["classes"] == ["0", "1"]

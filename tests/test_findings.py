@@ -14,6 +14,8 @@ import pytest
 
 import twofold
 from twofold.analysis import Finding, confusion, findings
+from twofold.analysis.curves import Curve
+from twofold.analysis.fitting import turning
 from twofold.analysis.predictions import evidence
 from twofold.api import building, running
 from twofold.engine import Engine, State
@@ -301,7 +303,7 @@ def test_an_engine_that_is_broken_parts_from_the_other_and_is_worse(broken: twof
 
 def test_engines_that_are_alike_stay_together(moons_run: twofold.Run) -> None:
     kinds = {finding.kind for finding in findings(moons_run)}
-    assert "together" in kinds
+    assert kinds & {"together", "alike"}
     assert not {"part", "better"} & kinds
 
 
@@ -318,7 +320,7 @@ def test_an_older_folder_has_the_sentences_that_need_no_signals(moons_run: twofo
     run = without_signals(twofold.Run(shutil.copytree(moons_run.path, tmp_path / "old"), moons_run.record))
     kinds = {finding.kind for finding in findings(run)}
     assert kinds
-    needing = {"rate_fits", "rate_low", "dead", "awake", "all_awake", "even_in_depth", "together", "part"}
+    needing = {"rate_fits", "rate_low", "dead", "awake", "all_awake", "even_in_depth", "together", "alike", "part"}
     assert not kinds & needing
     page = twofold.write_report(run).read_text("utf-8")
     assert "Gap.</b>" in page
@@ -332,6 +334,78 @@ def test_of_weights_from_a_file_nothing_is_said_of_training(moons_run: twofold.R
     page = twofold.write_report(run).read_text("utf-8")
     assert "No fault of training was found" not in page
     assert "No fault of training was found" in twofold.write_report(moons_run).read_text("utf-8") or faults(moons_run)
+
+
+FITS = {
+    "nothing": (0.55, 0.6, "learned_nothing"),
+    "of the training samples alone": (0.7, 0.6, "under_fits"),
+    "of the held-out samples alone": (0.55, 0.85, "under_fits"),
+    "most": (0.9, 0.9, "learned"),
+}
+"""Training and test accuracy, of 70 and of 20 samples; 0.5 is a constant answer’s, by chance at most 0.67 and 0.81."""
+
+
+@pytest.mark.parametrize(("train", "test", "kind"), FITS.values(), ids=FITS)
+def test_nothing_is_learned_where_no_accuracy_is_beyond_chance(
+    moons_run: twofold.Run, train: float, test: float, kind: str
+) -> None:
+    """And of the rate no more is said there than the rules on it say."""
+    result = moons_run.engines["numpy"] | {"train_accuracy": train, "test_accuracy": test}
+    run = twofold.Run(moons_run.path, {**moons_run.record, "engines": {"numpy": result}})
+    found = {finding.kind: finding for finding in findings(run) if finding.engine == "numpy"}
+    assert set(found) & {"learned_nothing", "under_fits", "learned"} == {kind}
+    assert ("rate_fits" in found) == (kind == "learned")
+    assert ("more training is the first thing to try" in said([found[kind]], ())[0].text) == (kind != "learned")
+
+
+TURNS = {
+    "small": (np.linspace(0.4, 0.41, 6), 0.1, "no_turn"),
+    "of few samples": (np.linspace(0.4, 0.8, 6), 0.995, "turned_by_few"),
+    "both": (np.linspace(0.4, 0.41, 6), 0.995, "no_turn"),
+    "neither": (np.linspace(0.4, 0.8, 6), 0.1, "turned"),
+    "none": (np.linspace(0.4, 0.3, 6), 0.1, "falls_to_the_end"),
+}
+"""How the held-out loss ends, the accuracy on 1,000 samples."""
+
+
+@pytest.mark.parametrize(("end", "accuracy", "kind"), TURNS.values(), ids=TURNS)
+def test_why_a_rise_does_not_count(end: Any, accuracy: float, kind: str) -> None:
+    loss = np.concatenate([np.linspace(1.4, 0.6, 5), end])
+    x, right = np.arange(float(len(loss))), np.full(len(loss), accuracy)
+    held, train = Curve("numpy", "test", x, loss, right), Curve("numpy", "train", x, np.linspace(1.4, 0.1, 11), right)
+    assert [finding.kind for finding in turning(held, train, "step", 1000)] == [kind]
+
+
+def test_norms_that_are_recorded_alike_name_no_tensor(moons_run: twofold.Run) -> None:
+    run = twofold.Run(moons_run.path, moons_run.record)
+    mine: Any = run.signals[run.signals["engine"] == "numpy"]
+    vars(run)["signals"] = pd.concat([mine, mine.assign(engine="torch")])
+    (text,) = [each.text for each in said(findings(run), ()) if each.title == "The engines"]
+    assert "they differ by less than 10⁻⁵ of themselves" in text
+    assert "`" not in text
+
+
+LOSSES = {"split": "test", "unit": "step", "at": 3.0, "loss": 0.5, "last": 0.6, "train_then": 0.4, "train_last": 0.3}
+ACCURACIES = {"split": "test", "train": 0.5, "held": 0.25, "gap": 0.25, "error": 0.05, "base": 0.5, "share": 0.1}
+ANEW = ACCURACIES | LOSSES | {"first": 0.9, "falling": False, "others": 1000}
+SAID: dict[str, tuple[str, dict[str, Any], str]] = {
+    "one sample": ("turned_by_few", LOSSES | {"wrong": 1}, "with 1 sample answered wrong: too few"),
+    "several samples": ("turned_by_few", LOSSES | {"wrong": 9}, "with 9 samples answered wrong: too few"),
+    "one unit": ("dead", {"after": 1.0, "before": 0.0, "units": 1, "kind": "relu"}, "100% of the 1 unit of layer"),
+    "by heart": ("turned", LOSSES, "learned its training samples by heart"),
+    "by heart, drawn anew": ("turned", ANEW, "learned what training may draw by heart"),
+    "a gap": ("no_gap", ACCURACIES, "Training accuracy is 0.5000 and test accuracy"),
+    **{
+        f"{kind}, drawn anew": (kind, ANEW, "ccuracy on 1,000 samples drawn like those trained on is 0.5000")
+        for kind in ("no_gap", "over_fits", "learned", "under_fits", "learned_nothing")
+    },
+}
+
+
+@pytest.mark.parametrize(("kind", "numbers", "expected"), SAID.values(), ids=SAID)
+def test_what_is_said_of_numbers(kind: str, numbers: dict[str, Any], expected: str) -> None:
+    (each,) = said([Finding(kind, "numpy", False, "", numbers)], ())
+    assert expected in each.text
 
 
 def test_every_sentence_has_a_title() -> None:

@@ -58,6 +58,18 @@ def test_the_help_shows_the_example(name: str) -> None:
         assert shlex.join(words) in text or " ".join(words) in text
 
 
+SEVERAL = [name for name in COMMANDS if len(examples(name)) > 1]
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_each_of_several_examples_can_be_pasted(name: str) -> None:
+    """It stands alone on a line, that of a terminal of the usual width."""
+    shown = CliRunner().invoke(app, [name, "--help"], terminal_width=80, env={"COLUMNS": "80"}).output
+    lines = [line.strip() for line in shown.splitlines()]
+    for words in examples(name):
+        assert shlex.join(words) in lines
+
+
 def test_every_option_says_what_it_does() -> None:
     for name, command in COMMANDS.items():
         assert command.help, name

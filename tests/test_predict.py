@@ -125,6 +125,20 @@ def test_a_blank_sheet_has_no_ink(trained_runs: Runs, in_tmp: Path) -> None:
     assert "no ink was found" in twofold.predict(trained_runs["digits"], "blank.png").notes[0]
 
 
+def test_an_image_without_any_drawing_gets_a_word(trained_runs: Runs, command, in_tmp: Path) -> None:
+    """Of the size of the published digits as well, and among images of any kind."""
+    Image.new("L", (8, 8), "white").save("white.png")
+    Image.new("L", (8, 8), "black").save("black.png")
+    done = command("predict", trained_runs["digits"].path, "white.png", "black.png")
+    err = " ".join(done.err.split())
+    assert "white.png: dark on light, turned to light on dark, no ink was found: all its pixels are alike" in err
+    assert "note: black.png: no ink was found: all its pixels are alike" in err
+    Image.new("RGB", (50, 40), "orange").save("orange.png")
+    Image.effect_noise((50, 40), 60).save("noise.png")
+    answers = twofold.predict(trained_runs["photos"], ["orange.png", "noise.png"])
+    assert answers.notes == ("orange.png: the image is blank: all its pixels are alike",)
+
+
 @pytest.mark.mnist
 def test_digits_of_mnist_photographed_large_keep_their_place(in_tmp: Path) -> None:
     """Pasted out of the middle on a light sheet ten times as large: each comes back within a pixel of where it was."""

@@ -336,6 +336,11 @@ SETTINGS = {
     "a layer by its index": ("layers.0.units=7", lambda r: r.layers[0].units == 7),
     "a list": ('training.engines=["numpy"]', lambda r: r.training.engines == ("numpy",)),
     "another kind starts its table anew": ("optimizer.kind=adam", lambda r: r.optimizer.lr == 0.001),
+    "and what counted its units": ("training.steps=9", lambda r: r.training.evaluate_every == 1),
+    "a training in steps is evaluated twenty times": (
+        "training.steps=200",
+        lambda r: (r.training.evaluate_every, r.training.evaluation_unit) == (10, "step"),
+    ),
     "another length takes the old one away": ("training.steps=9", lambda r: r.training.epochs is None),
     "a table that was left out": ("schedule.kind=cosine", lambda r: r.schedule.kind == "cosine"),
 }
@@ -344,6 +349,16 @@ SETTINGS = {
 @pytest.mark.parametrize(("text", "holds"), SETTINGS.values(), ids=SETTINGS)
 def test_set_names_a_key_by_its_path(text: str, holds: Any) -> None:
     assert holds(load_recipe("moons", [text]))
+
+
+def test_a_length_is_set_before_what_counts_its_units() -> None:
+    recipe = load_recipe("moons", ["training.evaluate_every=3", "training.steps=90"])
+    assert (recipe.training.evaluate_every, recipe.training.steps) == (3, 90)
+    kept = load_recipe("moons", ["training.evaluate_unit=epoch", "training.steps=90"])
+    assert (kept.training.evaluate_every, kept.training.evaluation_unit) == (
+        load_recipe("moons").training.evaluate_every,
+        "epoch",
+    )
 
 
 def test_a_kind_is_set_before_the_keys_of_its_table() -> None:

@@ -19,6 +19,7 @@ from safetensors.numpy import save_file
 import twofold
 from twofold.analysis import Agreement, ClassScore, Confusion, GapCurve, Mistake
 from twofold.errors import RunFolderError, TrainingDivergedError, UserError
+from twofold.recipe import load_recipe
 from twofold.report import captions, sentences, text, write_report
 from twofold.report.classes import class_table, weakest_sentences
 from twofold.runs import EVIDENCE, REPORT, Run
@@ -177,7 +178,7 @@ def test_the_report_of_images(digits: Run, digits_page: Page) -> None:
         "Real handwritten digits",
         "A network of 4,810 parameters was trained for 2 epochs on 1,258 samples, in batches of 32",
         f"both get {right} of 359 test samples right",
-        "as long.",
+        "of training and ",
         "(N, 1, 8, 8) → (N, 64)",
         "1.weight (64, 64), 1.bias (64,)",
         "all parameters 4,810",
@@ -231,6 +232,48 @@ def test_steps_are_the_axis_where_the_recipe_counts_them(tmp_path: Path) -> None
     assert "samples against step" in words
     assert "3 evaluations." in words
     assert "validation (hollow, thin)" in words
+
+
+def test_palindromes_that_are_drawn_anew_are_no_training_set(tmp_path: Path) -> None:
+    short = {"training.steps": 50, "training.evaluate_every": 20}
+    words = page(twofold.run("palindrome", overrides=short, engines="numpy", out=tmp_path / "run")).words
+    for expected in (
+        "was trained for 50 steps on palindromes drawn anew at every step, 6,400 in all, in batches of 128, in NumPy.",
+        "Training accuracy and loss are those of 1,000 others, drawn once like those trained on.",
+        "drawn anew at every step to train on; to judge by, 1,000 others + 200 test samples of 10 classes",
+        "above 0 the network does better on what training may draw.",
+        "ccuracy on 1,000 samples drawn like those trained on is",
+    ):
+        assert expected in words, expected
+    for absent in ("it has seen", "1,000 training", "on 1,000 samples,", "500 training", "the first training samples"):
+        assert absent not in words, absent
+
+
+LEADS: dict[str, tuple[dict[str, object], str]] = {
+    "without end": ({}, "for 1,000 steps on palindromes drawn anew at every step, 128,000 in all, in batches of 128,"),
+    "as many as are judged": (
+        {"training.batch_size": "full"},
+        "drawn anew at every step, 1,000,000 in all, in batches of",
+    ),
+    "with patience": (
+        {"data.validation": 9, "training.patience": 3},
+        "for at most 1,000 steps on palindromes drawn anew",
+    ),
+    "with an end": ({"data.samples": 600}, "for 1,000 steps on 1,000 samples, in batches of 128,"),
+    "all at once": (
+        {"data.samples": 600, "training.batch_size": "full"},
+        "on 1,000 samples, all at once in every step,",
+    ),
+}
+"""Of `palindrome`, whose run records 1,000 samples."""
+
+
+@pytest.mark.parametrize(("settings", "said"), LEADS.values(), ids=LEADS)
+def test_what_was_trained_on_in_words(settings: dict[str, object], said: str) -> None:
+    data = {"source": "palindromes", "samples": {"train": 1000}}
+    run = Run(Path(), {"status": "finished", "data": data})
+    vars(run)["recipe"] = load_recipe("palindrome", settings)
+    assert said in sentences.lead(run)
 
 
 def test_no_held_out_samples_a_squared_error_and_one_hidden_unit(tmp_path: Path) -> None:
@@ -593,6 +636,7 @@ def test_a_table_of_classes_has_a_column_group_for_each_answer() -> None:
         (1250.0, "1,250"),
         (3.4e-8, "3.4·10⁻⁸"),
         (2e-12, "2·10⁻¹²"),
+        (1e-5, "10⁻⁵"),
         (0.5, "0.5"),
         (999.6, "1,000"),
         (12345.0, "12,300"),
@@ -607,6 +651,19 @@ def test_decimal(value: float, written: str) -> None:
 @pytest.mark.parametrize(("value", "written"), [(0.1, "0.10 s"), (12.34, "12.3 s"), (438.4, "438 s")])
 def test_seconds(value: float, written: str) -> None:
     assert text.seconds(value) == written
+
+
+@pytest.mark.parametrize(
+    ("ratio", "said"),
+    [
+        (1.0, "they took about as long as each other"),
+        (1.049, "they took about as long as each other"),
+        (1.06, "b took 1.1 times as long as a"),
+        (438.4, "b took 438 times as long as a"),
+    ],
+)
+def test_times_in_words(ratio: float, said: str) -> None:
+    assert text.took(ratio, "b", "a") == said
 
 
 def test_small_words() -> None:

@@ -255,6 +255,19 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(in_tmp: Path, heard
     _wait(lambda: all(map(_gone, workers)), "the end of the workers")
 
 
+def test_sigterm_keeps_what_is_finished_and_says_how_to_go_on(in_tmp: Path) -> None:
+    folder = in_tmp / "here"
+    process = subprocess.Popen([*TWOFOLD, *ENDLESS], stderr=subprocess.PIPE, text=True)
+    _wait(lambda: len(_points(folder)) == 3 and bool(_workers(folder)), "three points")
+    workers = _workers(folder)
+    process.terminate()
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 143, err
+    assert "error: interrupted; 3 of 4 points are kept in here. The same command goes on:" in err
+    assert "Traceback" not in err
+    _wait(lambda: all(map(_gone, workers)), "the end of the workers")
+
+
 def test_a_second_process_is_refused(command, in_tmp: Path) -> None:
     process = subprocess.Popen(LONG, stderr=subprocess.DEVNULL)
     try:

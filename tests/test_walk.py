@@ -316,6 +316,62 @@ def test_a_fault_is_a_gap_where_it_was_planted(
         assert found.windows[0].gap > 0.1
 
 
+def rounded(y: Array) -> Array:
+    """Another last bit at every other pixel."""
+    y = y.copy()
+    y[..., ::2] *= 1 + 1e-15
+    return y
+
+
+TIES = [conv(4, 1), {"kind": "max_pool2d", "kernel": 2}, {"kind": "relu"}, *FLAT]
+
+
+@pytest.mark.parametrize("parts", [False, True], ids=["alike", "rounded"])
+def test_ties_that_rounding_decides_are_told_apart_from_faults(
+    parts: bool, monkeypatch: pytest.MonkeyPatch, command: Any
+) -> None:
+    """The even border of a digit gives windows of four numbers that are alike."""
+    before = [{"kind": "batch_norm", "affine": False}, *TIES]
+    recipe = load_recipe("digits", {"layers": before, "training.dtype": "float64", "training.batch_size": 8})
+    broken = Changed(Conv2d(Windows((1, 1), (1, 1), (0, 0), (1, 1))), y=rounded if parts else lambda y: y)
+
+    def build(engine: str, recipe: Recipe) -> Any:
+        if engine == "numpy":
+            return NumpyEngine(recipe, layers={"1": broken})
+        return building.build_engine(engine, recipe)
+
+    monkeypatch.setattr(walking, "build_engine", build)
+    found = twofold.walk(recipe)
+    assert found.gap < EXACT
+    if not parts:
+        assert (list(found.ties), found.moved_gap) == ([], 0)
+        return
+    (tie,) = found.ties
+    assert tie.layer == "2"
+    assert 0 < tie.parted < tie.windows == 8 * 4 * 4 * 4
+    assert found.moved_gap > 0.01
+    told = found.to_json()
+    assert told["ties"] == [{"layer": "2", "parted": tie.parted, "windows": tie.windows}]
+    assert told["totals"]["moved_gap"] == found.moved_gap
+    from twofold.cli.walk import _totals
+
+    assert f"In {tie.parted:,} of 512 windows of 2 max_pool2d the largest number" in _totals(found)
+
+
+CELL_SHAPES = {
+    "lstm": ["(3, 16) → (3, 16)", "(3, 16) → (3, 4)", "(3, 4) → (3, 4)", "(3, 4) → (3, 16)"],
+    "gru": ["(3, 12) → (3, 12)", "(3, 12) → (3, 4)", "(3, 4) → (3, 4)", "(3, 4) → (3, 12)"],
+}
+
+
+@pytest.mark.parametrize("kind", CELL_SHAPES)
+def test_each_line_of_a_cell_has_its_own_shapes(kind: str) -> None:
+    found = walked(kind)
+    rows = [row for row in (*found.forward, *found.backward) if row.layer == "1" and "→" in row.shapes]
+    told = [row.shapes for row in rows if not row.multiply_adds and "·" not in row.shapes and "(t)" not in row.shapes]
+    assert [shapes for shapes in CELL_SHAPES[kind] if shapes not in told] == []
+
+
 # Which sample
 
 
@@ -441,6 +497,16 @@ def test_the_command_prints_a_table_that_a_terminal_holds(command: Any) -> None:
     ):  # fmt: skip
         assert text in done.out
     assert max(map(len, done.out.splitlines())) <= 80
+
+
+def test_wide_windows_and_small_numbers_stay_in_the_terminal(command: Any) -> None:
+    layers = '[{kind="conv2d",channels=2,kernel=5,padding=2},{kind="flatten"},{kind="dense",units=10}]'
+    done = command("walk", "digits", "--batch", 2, "--set", f"layers={layers}")
+    assert done.status == 0
+    assert max(map(len, done.out.splitlines())) <= 80
+    window = done.out.split("One pixel of layer 0")[1].split("Σ of these")[0]
+    rows = re.findall(r"^(?: +(?:pad|-?[\d.]+(?:e-\d+)?)){5}$", window, re.MULTILINE)
+    assert len(rows) == 10  # five of the window, and below them five of the kernel
 
 
 def test_the_command_says_where_inputs_are_random(

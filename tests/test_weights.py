@@ -146,7 +146,18 @@ FAULTY: dict[str, tuple[Callable[[Path], None], str]] = {
     "no file": (lambda path: None, "no file w.npz"),
     "a folder": (lambda path: path.mkdir(), "w.npz is no file"),
     "a tensor missing": (_saved(b2=None), "weights are of another network: `b2` is missing; its shape is (2,)"),
-    "a tensor more": (_saved(W3=np.zeros(3)), "weights are of another network: the recipe's has no `W3`; did you"),
+    "a tensor more": (
+        _saved(W3=np.zeros(3)),
+        "weights are of another network: the recipe's has no `W3`, which is (3,) in the file; did you mean `W",
+    ),
+    "another kind": (
+        lambda path: np.savez(path, **{"0.weight_ih": np.zeros((8, 1)), "0.weight_hh": np.zeros((8, 8))}),
+        "the recipe's has no `0.weight_ih`, which is (8, 1) in the file; did you mean `0.weight`, (20, 2)?",
+    ),
+    "no array among them": (
+        _member("readme", b"hello, hello"),
+        "has no `readme`; known: `W1` (20, 2), `b1` (20,), `W2` (2, 20), `b2` (2,)\n",
+    ),
     "another width": (_saved(W1=np.zeros((30, 2))), "of another network: `W1` is (30, 2), the recipe's is (20, 2)"),
     "the transpose": (_saved(W1=np.zeros((2, 20))), "`W1` is (2, 20), the recipe's is (20, 2); W is (out, in)"),
     "another rank": (_saved(b1=np.zeros((20, 1))), "`b1` is (20, 1), the recipe's is (20,)"),
@@ -187,6 +198,17 @@ def test_faulty_weights_are_refused_and_nothing_is_written(
     assert done.err.count("error: ") == 1
     assert done.out == ""
     assert sorted(in_tmp.rglob("*")) == before
+
+
+def test_weights_of_another_kind_of_network_are_told_by_their_shapes(
+    command, moons_run: twofold.Run, trained_runs: Runs, in_tmp: Path
+) -> None:
+    twofold.export_weights(moons_run, "w.npz")
+    run = trained_runs["palindromes"]
+    done = command("weights", run.path, "--from", "w.npz", "--out", "made")
+    known = ", ".join(f"`{name}` {shape}" for name, shape in list(run.recipe.network.parameters.items())[:2])
+    assert done.status == 2
+    assert f"the recipe's has no `W1`, which is (20, 2) in the file; known: {known}" in done.err
 
 
 def test_a_bomb_takes_no_memory(tmp_path: Path) -> None:

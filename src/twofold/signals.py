@@ -30,6 +30,8 @@ AT_ONCE = 1 << 22
 """A way through the network holds at most so many numbers: 16 MiB."""
 MOST_MOMENTS = 100
 """Evaluations that are written down; of more, every k-th and the last."""
+DIGITS = 6
+"""Of a norm or a share, as it is written down: more than any figure shows."""
 OUTPUT = "output"
 WATCHED = (Relu, Sigmoid, Tanh, Recurrent)
 SIGMOIDS = {"i", "f", "o", "r", "z"}
@@ -186,6 +188,6 @@ def held_numbers(network: Network) -> int:
 
 
 def as_row(signal: Signal) -> Mapping[str, object]:
-    """By column; six digits are more than any figure shows."""
+    """By column, so many digits of each."""
     values = signal._asdict()
-    return {key: f"{value:.6g}" if isinstance(value, float) else value for key, value in values.items()}
+    return {key: f"{value:.{DIGITS}g}" if isinstance(value, float) else value for key, value in values.items()}

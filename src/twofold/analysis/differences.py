@@ -41,6 +41,8 @@ ASPECTS: Mapping[str, Aspect] = {
     "training": "training",
 }
 """By the beginning of a key's path; the first that fits."""
+ITSELF = ("layers", "data.samples", "optimizer.kind", "optimizer.lr")
+"""The keys that a comparison is about; of one aspect the first that differs."""
 NAMES = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop"}
 CELLS = {Rnn: "vanilla RNN", Lstm: "LSTM", Gru: "GRU"}
 
@@ -51,11 +53,19 @@ class Difference:
 
     path: str
     values: tuple[Any, ...]
+    held: tuple[bool, ...]
+    """Whether each recipe has such a key, set or not."""
 
     @property
     def idle(self) -> bool:
         """Whether it changes nothing of what is trained."""
         return self.path in IDLE
+
+    @property
+    def shared(self) -> bool:
+        """Whether recipes that have such a key set it differently: what one alone has is no such."""
+        values = [value for value, held in zip(self.values, self.held, strict=True) if held]
+        return any(value != values[0] for value in values)
 
     @property
     def aspect(self) -> Aspect:
@@ -72,8 +82,12 @@ def differences(recipes: Sequence[Recipe]) -> list[Difference]:
     """
     alike = len({tuple(layer.kind for layer in recipe.layers) for recipe in recipes}) == 1
     flat = [_flat(recipe, alike) for recipe in recipes]
+    held = [_flat(recipe, alike, unset=True).keys() for recipe in recipes]
     paths = dict.fromkeys(path for each in flat for path in each)
-    found = (Difference(path, tuple(each.get(path, ABSENT) for each in flat)) for path in _ordered(paths))
+    found = (
+        Difference(path, tuple(each.get(path, ABSENT) for each in flat), tuple(path in each for each in held))
+        for path in _ordered(paths)
+    )
     return [difference for difference in found if any(value != difference.values[0] for value in difference.values)]
 
 
@@ -99,6 +113,16 @@ def subject(runs: Sequence[Run], found: Sequence[Difference]) -> Subject | None:
     return named[0] if len(named) == 1 else None
 
 
+def alongside(subject: Subject, found: Sequence[Difference]) -> list[Difference]:
+    """What else differs in the subject's own part of the recipe: the rates of two optimizers.
+
+    Not what is set in one of them alone and unknown to the others: a momentum is part of what SGD is.
+    """
+    ours = [difference for difference in found if difference.aspect == subject.aspect]
+    itself = next((path for path in ITSELF if any(difference.path == path for difference in ours)), None)
+    return [difference for difference in ours if difference.shared and difference.path != itself]
+
+
 def _ordered(paths: Mapping[str, None]) -> list[str]:
     """As a recipe has its tables: those of one part stand together whichever recipe has them."""
     parts = dict.fromkeys(path.split(".")[0] for path in paths)
@@ -106,8 +130,9 @@ def _ordered(paths: Mapping[str, None]) -> list[str]:
     return [path for each in ours for path in sorted(each, key=lambda path: not path.endswith((".kind", ".source")))]
 
 
-def _flat(recipe: Recipe, by_layer: bool) -> dict[str, Any]:
-    tables: dict[str, Any] = recipe.model_dump(mode="json", exclude_none=True, exclude=set(LABELS))
+def _flat(recipe: Recipe, by_layer: bool, unset: bool = False) -> dict[str, Any]:
+    """Values by dotted path, those that are not set only with `unset`."""
+    tables: dict[str, Any] = recipe.model_dump(mode="json", exclude_none=not unset, exclude=set(LABELS))
     layers = tables.pop("layers")
     found = _leaves("", {"data": tables.pop("data")})
     found |= _leaves("layers", dict(enumerate(layers))) if by_layer else {"layers": layers_text(recipe)}
@@ -150,7 +175,12 @@ def _optimizers(runs: Sequence[Run]) -> list[str]:
 
 
 def _samples(runs: Sequence[Run]) -> list[str]:
-    return [f"{run.record['data']['samples']['train']:,} training samples" for run in runs]
+    return [
+        "samples drawn anew at every step"
+        if run.recipe.data.endless
+        else f"{run.record['data']['samples']['train']:,} training samples"
+        for run in runs
+    ]
 
 
 _SUBJECTS: Mapping[Aspect, Callable[[Sequence[Run]], list[str]]] = {

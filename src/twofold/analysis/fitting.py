@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -24,24 +25,37 @@ def standard_error(accuracy: float, samples: int) -> float:
     return math.sqrt(p * (1 - p) / (samples + 4))
 
 
+def judged(run: Run, split: str) -> int:
+    """The samples that an accuracy is one of."""
+    samples, most = run.record["data"]["samples"][split], run.recipe.training.evaluate_samples
+    return min(most, samples) if most and split == "train" else samples
+
+
+def _others(run: Run) -> dict[str, int]:
+    """Of samples drawn anew at every step, how many others stand for them: a number of what training accuracy is in."""
+    return {"others": judged(run, "train")} if run.recipe.data.endless else {}
+
+
 def over_fitting(run: Run) -> list[Finding]:
     """The gap between training and held-out accuracy, and where the held-out loss turned."""
     found, drawn = list[Finding](), {(curve.engine, curve.split): curve for curve in curves(run)}
-    samples = run.record["data"]["samples"]
-    trained = min(run.recipe.training.evaluate_samples or samples["train"], samples["train"])
+    trained = judged(run, "train")
     for gap in gaps(run):
-        error = math.hypot(standard_error(gap.train, trained), standard_error(gap.held_out, samples[gap.split]))
+        samples = judged(run, gap.split)
+        error = math.hypot(standard_error(gap.train, trained), standard_error(gap.held_out, samples))
         numbers = {"split": gap.split, "train": gap.train, "held": gap.held_out, "gap": gap.size, "error": error}
+        numbers |= _others(run)
         over = gap.size >= t.GAP and gap.size > t.SIGMAS * error
         held, train = drawn.get((gap.engine, gap.split)), drawn.get((gap.engine, "train"))
         seen = "gap" if held is not None and len(held.x) > 2 else "curves" if held is not None else ""
         found.append(Finding("over_fits" if over else "no_gap", gap.engine, over, seen, numbers))
         if held is not None and train is not None:
-            found += _turning(held, train, counted(run), samples[gap.split])
+            turns = turning(held, train, counted(run), samples)
+            found += [replace(turn, numbers={**turn.numbers, **_others(run)}) for turn in turns]
     return found
 
 
-def _turning(held: Curve, train: Curve, unit: str, samples: int) -> list[Finding]:
+def turning(held: Curve, train: Curve, unit: str, samples: int) -> list[Finding]:
     """A loss that rose again while that of the training samples went on falling, by more than it wavers.
 
     What bears such a rise are the samples that are answered wrong, ever more surely. A sum over k of them has a
@@ -60,7 +74,8 @@ def _turning(held: Curve, train: Curve, unit: str, samples: int) -> list[Finding
     if low == len(loss) - 1:
         return [Finding("falls_to_the_end", held.engine, False, "curves", numbers)]
     if rise <= least or numbers["wrong"] <= t.SIGMAS**2:
-        return [Finding("no_turn", held.engine, False, "curves", numbers)]
+        kind = "no_turn" if rise <= least else "turned_by_few"
+        return [Finding(kind, held.engine, False, "curves", numbers)]
     # Together with the training loss it is no over-fitting: the rate is judged by that.
     falls = np.median(fallen[-last:]) < fallen[low]
     late = low >= len(loss) - last or len(loss) < t.FEWEST_EVALUATIONS
@@ -94,14 +109,15 @@ def under_fitting(run: Run) -> list[Finding]:
         if share is None or shares is None:
             continue
         base, accuracy, split = float(shares.max()), result["train_accuracy"], run.record["data"]["held_out"]
-        numbers = {"train": accuracy, "base": base, "share": share, "split": split}
+        numbers = {"train": accuracy, "base": base, "share": share, "split": split, **_others(run)}
         if engine not in losses:
             continue
         loss = losses[engine].loss
         numbers |= {"first": float(loss[0]), "last": float(loss[-1]), "falling": still_falling(loss)}
         held = result[f"{split}_accuracy"]
-        under, chance = share < t.LEARNED, t.SIGMAS * standard_error(base, run.record["data"]["samples"][split])
-        if under and held is not None and held <= base + chance:
+        under = share < t.LEARNED
+        chance = {part: base + t.SIGMAS * standard_error(base, judged(run, part)) for part in ("train", split)}
+        if under and held is not None and held <= chance[split] and accuracy <= chance["train"]:
             found.append(Finding("learned_nothing", engine, True, "curves", numbers | {"held": held}))
         elif under or numbers["last"] < numbers["first"]:
             found.append(Finding("under_fits" if under else "learned", engine, under, "curves", numbers))

@@ -25,7 +25,7 @@ def rates(run: Run) -> list[Finding]:
         if failure := _failure(run, engine):
             found.append(_diverged(run, engine, failure, ratios))
         elif ratios and engine in losses:
-            found.append(_judged(run, engine, losses[engine], ratios))
+            found += _judged(run, engine, losses[engine], ratios)
     return found
 
 
@@ -55,7 +55,8 @@ def _diverged(run: Run, engine: str, step: int, ratios: Sequence[Course]) -> Fin
     return Finding("diverged_by_steps", engine, True, "signals" if len(largest.step) > 1 else "", numbers)
 
 
-def _judged(run: Run, engine: str, loss: Array, ratios: Sequence[Course]) -> Finding:
+def _judged(run: Run, engine: str, loss: Array, ratios: Sequence[Course]) -> list[Finding]:
+    """Too high, too low, or a rate that fits; none of them where little was learned and the steps are of some size."""
     largest = max(ratios, key=lambda course: course.value.max())
     medians = [float(np.median(course.value[course.value > 0])) for course in ratios]
     numbers = {"first": float(loss[0]), "last": float(loss[-1])}
@@ -63,13 +64,14 @@ def _judged(run: Run, engine: str, loss: Array, ratios: Sequence[Course]) -> Fin
     numbers |= {"lr": run.recipe.optimizer.lr}
     if largest.value.max() >= t.RATIO_HIGH:
         if risen(loss):
-            return Finding("rate_high_by_loss", engine, True, "curves", numbers | _rise(loss))
+            return [Finding("rate_high_by_loss", engine, True, "curves", numbers | _rise(loss))]
         if asleep := _killed(run, engine):
-            return Finding("rate_high_by_units", engine, True, "units", numbers | _units_of(asleep), asleep.layer)
+            return [Finding("rate_high_by_units", engine, True, "units", numbers | _units_of(asleep), asleep.layer)]
     share = learned(run, engine)
-    if max(medians) < t.RATIO_LOW and share is not None and share < t.LEARNED:
-        return Finding("rate_low", engine, True, "signals", numbers | {"share": share})
-    return Finding("rate_fits", engine, False, "signals", numbers)
+    if share is None or share >= t.LEARNED:
+        return [Finding("rate_fits", engine, False, "signals", numbers)]
+    low = Finding("rate_low", engine, True, "signals", numbers | {"share": share})
+    return [low] if max(medians) < t.RATIO_LOW else []
 
 
 def risen(loss: Array) -> bool:

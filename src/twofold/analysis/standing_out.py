@@ -13,6 +13,10 @@ from twofold.analysis.fitting import learned
 from twofold.analysis.predictions import evidence, predicted
 from twofold.analysis.signals import courses
 from twofold.runs import Run
+from twofold.signals import DIGITS
+
+RESOLUTION = 10.0 ** (1 - DIGITS)
+"""Two norms that are written alike differ by less than this share of themselves: a one in the last digit."""
 
 
 def confusions(run: Run) -> list[Finding]:
@@ -65,7 +69,8 @@ def engines_apart(run: Run) -> list[Finding]:
         apart = [step for step in sorted(gaps) if gaps[step][0] > t.APART]
         gap, name = max(gaps.values())
         numbers = {"gap": gap, "name": name, "moments": len(gaps), "step": apart[0] if apart else None}
-        found.append(Finding("part" if apart else "together", other, False, "signals", numbers))
+        kind = "part" if apart else "together" if gap else "alike"
+        found.append(Finding(kind, other, False, "signals", numbers | {"resolution": RESOLUTION}))
     return found + _better(run)
 
 

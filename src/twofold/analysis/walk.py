@@ -13,6 +13,7 @@ import numpy as np
 from twofold.analysis.operation import shape
 from twofold.analysis.rows import Row, each_trace, layer_rows, loss_rows, places_of, shown
 from twofold.analysis.steps import operations
+from twofold.analysis.ties import Ties, ties
 from twofold.analysis.window import Window, window_of
 from twofold.api import Overrides, Passage, Watcher, pass_through
 from twofold.recipe import Recipe
@@ -43,6 +44,8 @@ class Walk:
     backward: Sequence[Row]
     windows: Sequence[Window]
     """One pixel of each convolution."""
+    ties: Sequence[Ties] = ()
+    """Max poolings that send the gradient to another element in each engine."""
 
     @property
     def parameters(self) -> int:
@@ -56,8 +59,24 @@ class Walk:
 
     @property
     def gap(self) -> float:
-        """The largest of any array; NaN where one is."""
-        return float(np.max([row.numbers.gap for row in (*self.forward, *self.backward) if row.numbers]))
+        """The largest of any array; NaN where one is. Where ties part the engines, without the dx that they reach."""
+        moved = {id(row) for row in self._moved}
+        rows = [row for row in (*self.forward, *self.backward) if id(row) not in moved]
+        return float(np.max([row.numbers.gap for row in rows if row.numbers]))
+
+    @property
+    def moved_gap(self) -> float:
+        """The largest of the dx that ties reach; 0 where there are none."""
+        return float(np.max([0.0, *(row.numbers.gap for row in self._moved if row.numbers)]))
+
+    @property
+    def _moved(self) -> list[Row]:
+        """The rows of dx of the last pooling with ties, and of the layers before it."""
+        names = [layer.name for layer in self.layers]
+        reached = names[: names.index(self.ties[-1].layer) + 1] if self.ties else []
+        return [
+            row for row in self.backward if row.layer in reached and row.numbers and row.numbers.name.startswith("dx")
+        ]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values: what `twofold walk --json` prints. NaN and infinity are `None`."""
@@ -86,7 +105,9 @@ class Walk:
                 },
                 "held": self.held,
                 "gap": _plain(self.gap),
+                "moved_gap": _plain(self.moved_gap),
             },
+            "ties": [each._asdict() for each in self.ties],
         }
 
     def _repr_html_(self) -> str:
@@ -123,7 +144,7 @@ def walk(
         before = node.name
     ahead, last = loss_rows(passage, before, places[before])
     back = [row for rows in (last, *reversed(backward)) for row in rows]
-    return Walk(passage, layers, [*forward, *ahead], back, list(_windows(passage)))
+    return Walk(passage, layers, [*forward, *ahead], back, list(_windows(passage)), ties(passage))
 
 
 def _windows(passage: Passage) -> Iterator[Window]:

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from twofold.api.building import Overrides, Silent, Watcher, build_engine, few_threads, initial_state
 from twofold.api.needed import check_memory
-from twofold.api.samples import found_data
+from twofold.api.samples import PLAIN, found_data
 from twofold.data import Batches
 from twofold.errors import UserError
 from twofold.gradcheck import TOLERANCE, Projection, check_gradients
@@ -18,9 +18,6 @@ from twofold.recipe import Recipe, load_recipe
 
 TOLERANCES = {"float64": 1e-9, "float32": 1e-4}
 RANDOM_BATCHES = 8
-PLAIN = {"training.autocast": "none", "training.convolution": "direct", "training.compile": False}
-"""What is proved is the plain way to each number. Other ways round otherwise, and where values are exactly alike, as
-`dirac` makes them before the first step, a maximum would be another pixel."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from twofold.api.building import Overrides, Silent, Watcher, build_engine, initial_state, prepare, state_of
 from twofold.api.evidence import kept_scaling
-from twofold.api.samples import found_data
+from twofold.api.samples import PLAIN, found_data
 from twofold.arrays import Arrays
 from twofold.data import Masks, Split, at_hand
 from twofold.engine import Batch, State, Trace
@@ -97,8 +97,7 @@ def pass_through(
         if overrides:
             raise UserError(f"--set changes a recipe; `{source}` is a run, whose weights belong to its own settings")
         chosen, weights = _of_run(run, sample, batch, watcher), next(iter(run.engines))
-    plain = {"training.device": "cpu", "training.ema": 0.0, "training.compile": False, "training.autocast": "none"}
-    recipe = load_recipe(chosen.recipe, plain)
+    recipe = load_recipe(chosen.recipe, PLAIN | {"training.device": "cpu", "training.ema": 0.0})
     state = initial_state(recipe) if run is None else state_of(run.weights(weights), recipe.network)
     given, traces = _traced(recipe, chosen.split, state)
     folder = "" if run is None else str(run.path)

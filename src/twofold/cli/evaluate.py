@@ -68,7 +68,7 @@ def _print(found: Evaluation, confusion: bool) -> None:
 
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("engine")
-    for heading in ("accuracy", "loss", *(("recorded", "recorded") if found.recorded else ())):
+    for heading in ("accuracy", "loss", *(("recorded accuracy", "recorded loss") if found.recorded else ())):
         table.add_column(heading, justify="right", no_wrap=True)
     for engine, score in found.scores.items():
         kept = [found.recorded[engine].score] if engine in found.recorded else []

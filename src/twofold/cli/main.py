@@ -13,6 +13,7 @@ import typer
 
 from twofold.cli.evaluate import EXAMPLE as EVALUATE_EXAMPLE
 from twofold.cli.evaluate import evaluate
+from twofold.cli.interrupts import interruptible
 from twofold.cli.output import JsonOption, QuietOption, complain, print_json
 from twofold.cli.predict import EXAMPLE as PREDICT_EXAMPLE
 from twofold.cli.predict import predict
@@ -131,20 +132,16 @@ def run(
     loaded = load_recipe(recipe, settings or ())
     for note in loaded.notes:
         views.print_note(note)
-    try:
-        with progress.shown(not (quiet or as_json)) as watcher:
-            result = train(
-                loaded,
-                engines=engines,
-                out=out,
-                checkpoint_every=checkpoint_every,
-                reuse=reuse,
-                watcher=watcher,
-            )
-            report = result.report if result.reused and result.report.is_file() else write_report(result)
-    except KeyboardInterrupt as interrupt:
-        complain("; ".join(["interrupted", *getattr(interrupt, "__notes__", [])]))
-        raise typer.Exit(130) from None
+    with interruptible(), progress.shown(not (quiet or as_json)) as watcher:
+        result = train(
+            loaded,
+            engines=engines,
+            out=out,
+            checkpoint_every=checkpoint_every,
+            reuse=reuse,
+            watcher=watcher,
+        )
+        report = result.report if result.reused and result.report.is_file() else write_report(result)
     if as_json:
         print_json(result.to_json() | ({"reused": result.reused} if reuse else {}))
     elif not quiet:

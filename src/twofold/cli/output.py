@@ -11,6 +11,11 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")]
 
 
+def examples(*commands: str) -> str:
+    """The end of a help in Markdown: each command is a paragraph of its own, to be pasted."""
+    return "\n\n".join(["Examples:", *(f"`{command}`" for command in commands)])
+
+
 def print_json(value: Any) -> None:
     """One value on standard output."""
     typer.echo(json.dumps(value, allow_nan=False))

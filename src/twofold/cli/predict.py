@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from twofold.cli.output import JsonOption, print_json
+from twofold.cli.output import JsonOption, examples, print_json
 from twofold.errors import UserError
 
 if TYPE_CHECKING:
     from twofold.api import Answers
 
-EXAMPLE = "Example: `twofold predict runs/digits-1 drawing.png`, `twofold predict runs/palindrome-1 12321`"
+EXAMPLE = examples("twofold predict runs/digits-1 drawing.png", "twofold predict runs/palindrome-1 12321")
 MOST_SAMPLES = 40
 """So many are printed; the rest are counted."""
 

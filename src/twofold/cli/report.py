@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
+from twofold.cli.output import examples
 from twofold.errors import UserError
 
-EXAMPLE = (
-    "Example: `twofold report runs/digits-1`; `twofold report runs/cifar10-cnn5-adam-1 runs/cifar10-cnn5-sgd-1 "
-    "--out adam-or-sgd.html`; `twofold report runs/digits-1 --figures figures`"
+EXAMPLE = examples(
+    "twofold report runs/digits-1",
+    "twofold report cnn5-sgd cnn5-adam --out adam-or-sgd.html",
+    "twofold report runs/digits-1 --figures figures",
 )
 
 
@@ -58,7 +60,8 @@ def report(
             f"--out is for a comparison of several runs; the report of {runs[0]} is written into its folder"
         )
     if several:
-        path, page = checked_out(out or COMPARISON), rendered(runs)
+        path = checked_out(out or COMPARISON)
+        page = rendered(runs, out=path)
     else:
         found = open_folder(runs[0])
         path, page = found.report, rendered(found, image)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from twofold.cli.output import JsonOption, QuietOption, complain, print_json
+from twofold.cli.interrupts import interruptible
+from twofold.cli.output import JsonOption, QuietOption, print_json
 
 if TYPE_CHECKING:
     from twofold.runs import Run
@@ -30,15 +31,11 @@ def resume(
     from twofold.runs import read_record
 
     finished = run.is_dir() and read_record(run).get("status") == "finished"
-    try:
-        with progress.shown(not (quiet or as_json)) as watcher:
-            result = go_on(run, watcher=watcher)
-            report = result.report
-            if not (finished and report.is_file()):
-                report = write_report(result)
-    except KeyboardInterrupt as interrupt:
-        complain("; ".join(["interrupted", *getattr(interrupt, "__notes__", [])]))
-        raise typer.Exit(130) from None
+    with interruptible(), progress.shown(not (quiet or as_json)) as watcher:
+        result = go_on(run, watcher=watcher)
+        report = result.report
+        if not (finished and report.is_file()):
+            report = write_report(result)
     if as_json:
         print_json(result.to_json())
     elif not quiet:

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from twofold.cli.output import JsonOption, QuietOption, complain, print_json
+from twofold.cli.interrupts import interruptible
+from twofold.cli.output import JsonOption, QuietOption, print_json
 
 EXAMPLE = (
     "Example: `twofold study moons --axis optimizer.lr=0.01,0.1 --axis data.noise=0.1,0.2 --seeds 5 "
@@ -75,25 +76,20 @@ def study(
     from twofold.report import write_study_report
     from twofold.study import run_study
 
-    try:
-        with progress.study(not (quiet or as_json)) as watcher:
-            result = run_study(
-                source,
-                axes=axes or (),
-                seeds=seeds,
-                overrides=settings or (),
-                engine=engine and engine.value,
-                metric=metric,
-                out=out,
-                jobs=jobs,
-                watcher=watcher,
-            )
-            write_study_report(result)
-    except KeyboardInterrupt as interrupt:
-        notes = getattr(interrupt, "__notes__", [])
-        command = shlex.join(["twofold", *sys.argv[1:]])
-        complain("; ".join(["interrupted", *notes]) + f". The same command goes on:\n  {command}")
-        raise typer.Exit(130) from None
+    then = f". The same command goes on:\n  {shlex.join(['twofold', *sys.argv[1:]])}"
+    with interruptible(then), progress.study(not (quiet or as_json)) as watcher:
+        result = run_study(
+            source,
+            axes=axes or (),
+            seeds=seeds,
+            overrides=settings or (),
+            engine=engine and engine.value,
+            metric=metric,
+            out=out,
+            jobs=jobs,
+            watcher=watcher,
+        )
+        write_study_report(result)
     if as_json:
         print_json(result.to_json())
     elif not quiet:

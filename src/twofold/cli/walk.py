@@ -19,6 +19,9 @@ MOST_STEPS = 20
 """Steps of time that are printed of a layer."""
 WIDEST_KERNEL = 5
 """Numbers side by side: a wider window is told by its sum alone."""
+MOST_CHARACTERS = 8
+"""Of a number: three of them and the engine's name stand in a terminal of 80 columns beside the largest counts."""
+TIMES = "   ·"
 NAMES = {"numpy": "NumPy", "torch": "PyTorch"}
 
 
@@ -69,7 +72,7 @@ def _print(found: Walk) -> None:
     backward, _ = few_steps(found.backward, MOST_STEPS)
     console.print("\nForward, x → y:", _table(found, forward, back=False))
     for window in found.windows:
-        console.print(_window(window))
+        console.print(_window(window, console.width))
     console.print("Backward, dy → dx, where dx is the gradient of the loss with respect to x:")
     console.print(_table(found, backward, back=True))
     if left_out:
@@ -124,15 +127,21 @@ def _operation(row: Row) -> Text:
     if row.numbers:
         text.append(f"\n{row.numbers.name}, gap {_gap(row.numbers.gap)}")
         for engine, few in row.numbers.few.items():
-            text.append(f"\n{NAMES[engine]:8}", style="dim").append("".join(f"{x + 0.0:>10.3g}" for x in few))
+            text.append(f"\n{NAMES[engine]:8}", style="dim").append("".join(f"{_short(x):>9}" for x in few))
     return text
+
+
+def _short(number: float) -> str:
+    """Three digits, or two where the power of ten wants the room."""
+    text = f"{number + 0.0:.3g}"
+    return text if len(text) <= MOST_CHARACTERS else f"{number:.2g}"
 
 
 def _gap(gap: float) -> str:
     return f"{gap:.0e}" if gap else "0"
 
 
-def _window(window: Window) -> Text:
+def _window(window: Window, columns: int) -> Text:
     """One pixel of a convolution: what the window sees, times the kernel, and the rest of the sum."""
     pixel = ", ".join(map(str, (window.channel, *window.place)))
     text = Text(f"  One pixel of layer {window.layer}, y[{pixel}]", style="bold")
@@ -140,11 +149,16 @@ def _window(window: Window) -> Text:
     (row, column), of = window.corner, f"x[{window.shown}]"
     text.append(f": {of} from row {row}, column {column}, times the kernel", style="not bold")
     if width <= WIDEST_KERNEL:
-        for seen, inside, weights in zip(window.window, window.inside, window.kernel, strict=True):
-            left = "".join(
-                f"{value + 0.0:>8.3g}" if here else f"{'pad':>8}" for value, here in zip(seen, inside, strict=True)
-            )
-            text.append("\n" + left + "   ·" + "".join(f"{weight:>8.2g}" for weight in weights), style="not bold")
+        seen = [
+            "".join(f"{_short(value) if here else 'pad':>9}" for value, here in zip(*pair, strict=True))
+            for pair in zip(window.window, window.inside, strict=True)
+        ]
+        weights = ["".join(f"{_short(weight):>9}" for weight in row) for row in window.kernel]
+        if 2 * len(seen[0]) + len(TIMES) <= columns:
+            lines = [f"{left}{TIMES}{right}" for left, right in zip(seen, weights, strict=True)]
+        else:
+            lines = [*seen, TIMES, *weights]
+        text.append("\n" + "\n".join(lines), style="not bold")
     others = window.inputs - 1
     terms = [f"Σ of these {height} × {width} products {window.part:.6g}"]
     terms += [f"of the {others} other channel{'s' * (others != 1)} {window.rest:.6g}"] if others else []
@@ -160,6 +174,22 @@ def _totals(found: Walk) -> str:
     held = " and ".join(f"{NAMES[engine]} {count:,}" for engine, count in found.held.items())
     return (
         f"{found.parameters:,} parameters; {forward:,} multiply-adds forward and {backward:,} back, of the products "
-        f"alone; bytes kept for the way back: {held}; the largest gap between the engines is {_gap(found.gap)} of the "
-        f"array's size, in {found.passage.recipe.training.dtype}."
+        f"alone; bytes kept for the way back: {held}, of a layer those beyond what an earlier one keeps; the largest "
+        f"gap between the engines is {_gap(found.gap)} of the array's size, in "
+        f"{found.passage.recipe.training.dtype}.{_ties(found)}"
+    )
+
+
+def _ties(found: Walk) -> str:
+    """Why dx differs in a few places, where it does."""
+    kinds = {layer.name: layer.kind for layer in found.layers}
+    where = ", ".join(
+        f"{tie.parted:,} of {tie.windows:,} windows of {tie.layer} {kinds[tie.layer]}" for tie in found.ties
+    )
+    return (
+        f"\nIn {where} the largest number stands there more than once but for rounding, and each engine sends the "
+        f"gradient to another of them: dx differs there, by up to {_gap(found.moved_gap)}. Both are right, and no "
+        "parameter's gradient is another for it."
+        if where
+        else ""
     )

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from twofold.cli.output import JsonOption, print_json
+from twofold.cli.output import JsonOption, examples, print_json
 from twofold.cli.predict import EngineOption, RunArgument
 from twofold.errors import UserError
 
-EXAMPLE = (
-    "Example: `twofold weights runs/moons-1 --npz moons.npz`, then "
-    "`twofold weights runs/moons-1 --from moons.npz --out again`"
+EXAMPLE = examples(
+    "twofold weights runs/moons-1 --npz moons.npz",
+    "twofold weights runs/moons-1 --from moons.npz --out again",
 )
 
 

@@ -38,7 +38,7 @@ def drawn(file: Path, side: int) -> tuple[Array, list[str]]:
         pixels = 255 - pixels
         done.append("dark on light, turned to light on dark")
     if pixels.shape == (side, side):
-        return pixels[None], done
+        return pixels[None], done if np.ptp(pixels) else [*done, "no ink was found: all its pixels are alike"]
     ink = np.clip(pixels - float(np.median(_border(pixels))), 0, None)
     if ink.max() < FAINT:
         plain = Image.fromarray(pixels).resize((side, side), Image.Resampling.BILINEAR)

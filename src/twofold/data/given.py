@@ -211,11 +211,7 @@ def _images(data: DataSpec, files: Sequence[tuple[Path, str | None]]) -> Given:
     except ImportError as error:
         raise MissingExtraError(str(error.name), "images", "to read an image") from error
     channels, height, width = (size or 0 for size in data.sample_shape)
-    read = (
-        _digit(height)
-        if isinstance(data, Mnist | Digits)
-        else lambda file: (decoded(file, (channels, height, width)), [])
-    )
+    read = _digit(height) if isinstance(data, Mnist | Digits) else _picture(channels, height, width)
     x = np.empty((len(files), channels, height, width), np.uint8)
     notes, faults = list[tuple[str, str]](), list[str]()
     with guarded():
@@ -230,6 +226,14 @@ def _images(data: DataSpec, files: Sequence[tuple[Path, str | None]]) -> Given:
     if isinstance(data, Digits):  # which come as numbers from 0 to 1
         x = x.astype(np.float32) / 255
     return Given([str(file) for file, _ in files], x, [label for _, label in files], notes)
+
+
+def _picture(channels: int, height: int, width: int) -> Callable[[Path], tuple[Array, list[str]]]:
+    def read(file: Path) -> tuple[Array, list[str]]:
+        x = decoded(file, (channels, height, width))
+        return x, [] if np.ptp(x, axis=(1, 2)).any() else ["the image is blank: all its pixels are alike"]
+
+    return read
 
 
 def _digit(side: int) -> Callable[[Path], tuple[Array, list[str]]]:

@@ -55,6 +55,11 @@ class DataSpec(Part, abc.ABC):
     def class_count(self) -> int | None:
         """How many classes there are; `None` where only the file knows it."""
 
+    @property
+    def endless(self) -> bool:
+        """Whether samples are drawn anew at every step; a training set then is a few others, to be judged on."""
+        return False
+
 
 class _Split(DataSpec, abc.ABC):
     test: Share = 0.2
@@ -263,6 +268,10 @@ class Palindromes(DataSpec):
     another; the rest train on those of `length`."""
 
     @property
+    def endless(self) -> bool:
+        return self.samples is None and self.replacement
+
+    @property
     def existing(self) -> int:
         """How many palindromes there are of the length."""
         return 10 ** ((self.length + 1) // 2)
@@ -321,7 +330,7 @@ class Palindromes(DataSpec):
 
     def _growth(self) -> list[str]:
         found, lengths = [], [length for length, _ in self.grow]
-        if self.grow and not (self.samples is None and self.replacement):
+        if self.grow and not self.endless:
             found.append("`grow` draws palindromes anew at every step: leave `samples` and `replacement` out")
         if sum(share for _, share in self.grow) >= 1:
             found.append("the shares of `grow` must add up to less than 1, so that some steps train on `length`")

@@ -23,6 +23,7 @@ from twofold.recipe.places import KeyPath, Place, places
 from twofold.recipe.recipe import Recipe
 from twofold.recipe.training import Schedule
 
+LENGTHS = ("epochs", "steps")
 OTHER_LENGTH: dict[KeyPath, str] = {("training", "epochs"): "steps", ("training", "steps"): "epochs"}
 
 
@@ -134,7 +135,11 @@ def toml_value(text: str) -> Any:
 
 
 def _set(raw: dict[str, Any], path: KeyPath, value: Any) -> None:
-    """Put `value` at `path`; another `kind` starts its table anew, another length takes the old one away."""
+    """Put `value` at `path`; another `kind` starts its table anew, another length takes the old one away.
+
+    And with it `evaluate_every`, where that counted what the old one did: an evaluation each epoch is not meant to
+    become one each step.
+    """
     here: Any = raw
     for part in path[:-1]:
         here = _child(here, part, path)
@@ -145,7 +150,8 @@ def _set(raw: dict[str, Any], path: KeyPath, value: Any) -> None:
         return
     if last in {"kind", "source"} and here.get(last) != value:
         here.clear()
-    here.pop(OTHER_LENGTH.get(path), None)
+    if here.pop(OTHER_LENGTH.get(path), None) is not None and "evaluate_unit" not in here:
+        here.pop("evaluate_every", None)
     here[str(last)] = value
 
 
@@ -168,8 +174,8 @@ def _parse(text: str, label: str, name: str, folder: Path | None, settings: dict
         line = re.search(r"line (\d+)", str(error))
         number = line.group(1) if line else len(text.splitlines()) or 1
         raise RecipeError([Fault(f"{label}:{number}", f"not valid TOML: {error}")]) from error
-    # A kind first: it starts its table anew, whatever else is set in it.
-    for path, value in sorted(settings.items(), key=lambda item: item[0][-1] not in {"kind", "source"}):
+    # A kind and a length first: they take away what else may be set in their table.
+    for path, value in sorted(settings.items(), key=lambda item: item[0][-1] not in {"kind", "source", *LENGTHS}):
         _set(raw, path, value)
     raw = _default_kinds({"name": name, **raw})
     context = {"folder": folder} if folder else {}

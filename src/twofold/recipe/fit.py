@@ -89,7 +89,7 @@ def _growth(shape: Shape, layers: Sequence[LayerSpec], augmentation: Augmentatio
 def _sequences(data: Palindromes, layers: Sequence[LayerSpec], training: Training, schedule: Schedule) -> list[Misfit]:
     """Data without end have no epochs, and sequences of every length go through the same network."""
     found = []
-    if data.samples is None and data.replacement:
+    if data.endless:
         remedies = {
             ("training", "epochs"): (training.epochs, "Set training.steps in place of epochs, or data.samples."),
             ("training", "evaluate_unit"): (training.evaluate_unit == "epoch", 'Set it to "step", or data.samples.'),

@@ -235,6 +235,9 @@ class Zeros(Part):
 
 Initial = Annotated[DefaultInitial | Normal | Glorot | He | Orthogonal | Dirac | Zeros, Field(discriminator="kind")]
 
+EVALUATIONS = 20
+"""Of a training in steps whose recipe does not say how often."""
+
 Engines = tuple[Literal["numpy", "torch"], ...]
 
 
@@ -248,7 +251,8 @@ class Training(Part):
     batch_size: PositiveInt | Literal["full"] = 32
     """Samples a step; the last batch of an epoch may be smaller. `full`: all of them."""
     evaluate_every: PositiveInt = 1
-    """Units between two evaluations; the first comes before training, the last after it."""
+    """Units between two evaluations; the first comes before training, the last after it. Left out in a training of so
+    many `steps`: a twentieth of them."""
     evaluate_unit: Unit | None = None
     """What `evaluate_every` counts; as the length where left out."""
     evaluate_samples: PositiveInt | None = None
@@ -289,8 +293,13 @@ class Training(Part):
     @model_validator(mode="before")
     @classmethod
     def _some_length(cls, value: Any) -> Any:
-        if isinstance(value, dict) and value.get("epochs") is None and value.get("steps") is None:
+        if not isinstance(value, dict):
+            return value
+        steps = value.get("steps")
+        if value.get("epochs") is None and steps is None:
             return {**value, "epochs": 10}
+        if isinstance(steps, int) and steps > 0 and value.get("evaluate_every") is None:
+            return {**value, "evaluate_every": max(1, steps // EVALUATIONS)}
         return value
 
     @classmethod

@@ -84,7 +84,7 @@ def worst_sentence(worst: Sequence[Mistake], wrong: int) -> str:
     return begin + "; ".join([first, *rest]) + "."
 
 
-def gap_caption(gaps: Sequence[GapCurve], unit: str, of: str = "") -> str:
+def gap_caption(gaps: Sequence[GapCurve], unit: str, of: str = "", seen: str = "it has seen") -> str:
     """The gap at the end and where it was largest, said once where both engines have the numbers."""
     split = SPLITS[gaps[0].split]
     said: dict[str, list[str]] = {}
@@ -95,7 +95,7 @@ def gap_caption(gaps: Sequence[GapCurve], unit: str, of: str = "") -> str:
     who = {text: "both engines" if len(engines) > 1 else engines[0] for text, engines in said.items()}
     where = f" on samples{of}" if of else ""
     found = f"Training accuracy minus {split} accuracy{where} against {unit}: above 0 the network does better on what "
-    found += "it has seen."
+    found += f"{seen}."
     return " ".join([found, *(f"In {who[text]} {text}." for text in said)])
 
 

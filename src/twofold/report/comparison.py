@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from shlex import quote
+from shlex import join, quote
 from typing import Any
 
 from twofold.analysis import results
@@ -39,13 +39,13 @@ def write_comparison(runs: Sequence[Run | str | Path], out: str | Path = COMPARI
     """Put two to eight runs in one page, `out`, and return its path.
 
     What their recipes set differently, their curves, their results, and in sentences which is better and by how much.
-    The same folders give the same bytes.
+    The same folders and the same name of the page give the same bytes.
 
     Raises `RunFolderError` for a folder that is missing, half-written or damaged, or where the page cannot be written,
     and `UserError` for fewer than two runs or more than eight, for one run twice and for a study.
     """
     path = checked_out(out)
-    write_whole(path, render_comparison(compared(runs)).html.encode())
+    write_whole(path, render_comparison(compared(runs), path).html.encode())
     return path
 
 
@@ -79,9 +79,16 @@ def checked_out(out: str | Path) -> Path:
     return path
 
 
-def render_comparison(runs: Sequence[Run]) -> Filled:
-    """The page and its figures."""
-    return filled("comparison.html.jinja", {**_facts(runs), **_figures(runs)})
+def render_comparison(runs: Sequence[Run], out: str | Path = COMPARISON) -> Filled:
+    """The page that is written to `out`, and its figures."""
+    return filled("comparison.html.jinja", {**_facts(runs), **_figures(runs), "again": _again(runs, Path(out))})
+
+
+def _again(runs: Sequence[Run], out: Path) -> str:
+    """The command that writes the page; of a whole path the name alone, so that it lies in any folder as it is."""
+    page = Path(out.name) if out.is_absolute() else out
+    named = [] if page == Path(COMPARISON) else ["--out", str(page)]
+    return join(["twofold", "report", *(str(run.path) for run in runs), *named])
 
 
 def _facts(runs: Sequence[Run]) -> dict[str, Any]:
@@ -104,7 +111,6 @@ def _facts(runs: Sequence[Run]) -> dict[str, Any]:
         "findings": words.findings(runs, called),
         "unlike": [(part, rows) for part, rows in unlike if rows],
         "unfinished": [name for name, run in zip(called, runs, strict=True) if run.status != "finished"],
-        "folders": " ".join(quote(str(run.path)) for run in runs),
     }
 
 
@@ -127,14 +133,20 @@ def _value(value: Any) -> str:
 
 def _each_run(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
     counts = [run.recipe.network.count for run in runs]
-    return [
-        ("recipe", [run.name for run in runs]),
-        ("parameters", ["?" if count is None else f"{count:,}" for count in counts]),
-    ]
+    return _unlike(
+        [
+            ("recipe", [run.name for run in runs]),
+            ("parameters", ["?" if count is None else f"{count:,}" for count in counts]),
+        ]
+    )
+
+
+def _unlike(rows: Sequence[tuple[str, list[str]]]) -> list[tuple[str, list[str]]]:
+    """Those whose values are not all the same."""
+    return [(what, values) for what, values in rows if len(set(values)) > 1]
 
 
 def _circumstances(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
-    """Where these are not the same."""
     facts = [(run.record["data"], run.record["circumstances"]) for run in runs]
     versions = dict.fromkeys(name for _, machine in facts for name in machine["versions"])
     shared = [engine for engine in ENGINES if all(engine in machine["devices"] for _, machine in facts)]
@@ -149,7 +161,7 @@ def _circumstances(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
             for key in ("platform", "processors", "blas_threads", "torch_threads", "torch_arithmetic")
         ),
     ]
-    return [(what, values) for what, values in rows if len(set(values)) > 1]
+    return _unlike(rows)
 
 
 def _figures(runs: Sequence[Run]) -> dict[str, Any]:
@@ -159,5 +171,5 @@ def _figures(runs: Sequence[Run]) -> dict[str, Any]:
     splits, against = common_splits(runs), words.against_sentence(runs, called)
     return {
         "curves": curves_picture(found, called, splits, unit, words.curves_caption(runs, splits, against)),
-        "gap": gap_picture(found, called, unit, words.gap_caption(splits)) if same_task(runs) else None,
+        "gap": gap_picture(found, called, unit, words.gap_caption(runs, splits)) if same_task(runs) else None,
     }

@@ -18,10 +18,30 @@ from twofold.analysis.comparison import (
     same_task,
 )
 from twofold.analysis.curves import Curve
-from twofold.analysis.differences import Difference, Subject
+from twofold.analysis.differences import ABSENT, Difference, Subject, alongside
 from twofold.analysis.results import times_of
-from twofold.report.text import ENGINES, SPLITS, decimal, joined, loss_text, plural, seconds, share, times_as
+from twofold.report.text import (
+    ENGINES,
+    SPLITS,
+    decimal,
+    joined,
+    loss_text,
+    plural,
+    seconds,
+    seen,
+    share,
+    took,
+    value_text,
+)
 from twofold.runs import Run
+
+PLURALS = {
+    "optimizer.lr": "learning rates",
+    "optimizer.weight_decay": "weight decays",
+    "optimizer.momentum": "momenta",
+    "optimizer.max_norm": "largest norms of the gradient",
+}
+"""What the values of a key are called in a sentence."""
 
 
 def heading(subject: Subject | None, names: Sequence[str]) -> str:
@@ -56,13 +76,22 @@ def lead(runs: Sequence[Run], names: Sequence[str], subject: Subject | None, fou
     if subject is None:
         return f"{text}. They differ in {plural(len(ours), 'setting')}: {_paths(ours)}."
     each = joined([f"`{name}` {_of(subject, word)}" for name, word in zip(names, subject.words, strict=True)])
+    said = f"{text}: {each}."
+    if also := alongside(subject, ours):
+        said += f" Their {joined([_each_value(difference) for difference in also])} differ as well."
     besides = [difference for difference in ours if difference.aspect != subject.aspect]
     if not besides:
-        return f"{text}: {each}. Nothing else that changes what is trained differs."
+        return f"{said} Nothing else that changes what is trained differs."
     return (
-        f"{text}: {each}. They differ in {_paths(besides)} as well, so that a difference between them is not that "
-        "of the one thing alone."
+        f"{said} They differ in {_paths(besides)} as well, so that a difference between them is not that of the one "
+        "thing alone."
     )
+
+
+def _each_value(difference: Difference) -> str:
+    """`learning rates (0.1 and 0.001)`, run by run."""
+    called = PLURALS.get(difference.path, f"values of `{difference.path}`")
+    return f"{called} ({joined(['none' if value is ABSENT else value_text(value) for value in difference.values])})"
 
 
 def _of(subject: Subject, word: str) -> str:
@@ -222,10 +251,8 @@ def _times(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
             continue
         every = {name: run.engines[engine]["seconds"] for name, run in zip(names, runs, strict=True)}
         each = joined([f"`{name}` {seconds(value)}" for name, value in every.items()])
-        found.append(
-            f"In {ENGINES[engine]}, training took {each}: `{timed.slower}` {times_as(timed.ratio)} as long as "
-            f"`{timed.faster}`. Each was timed once."
-        )
+        ratio = took(timed.ratio, f"`{timed.slower}`", f"`{timed.faster}`")
+        found.append(f"In {ENGINES[engine]}, training took {each}: {ratio}. Each was timed once.")
     return found
 
 
@@ -259,9 +286,10 @@ def curves_caption(runs: Sequence[Run], splits: Sequence[str], against: str) -> 
     return text
 
 
-def gap_caption(splits: Sequence[str]) -> str:
+def gap_caption(runs: Sequence[Run], splits: Sequence[str]) -> str:
     """What the gap is."""
+    what = " or ".join(dict.fromkeys(map(seen, runs)))
     return (
-        f"Training accuracy minus {SPLITS[splits[-1]]} accuracy: above 0 the network does better on what it has seen, "
-        "and the higher, the more it over-fits."
+        f"Training accuracy minus {SPLITS[splits[-1]]} accuracy: above 0 the network does better on what {what}, and "
+        "the higher, the more it over-fits."
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from twofold.errors import RunFolderError
-from twofold.report.comparison import compared, render_comparison
+from twofold.report.comparison import COMPARISON, compared, render_comparison
 from twofold.report.composed import FORMATS, composed
 from twofold.report.drawing import Picture
 from twofold.report.page import render
@@ -56,13 +56,17 @@ def write_figures(
     return write_pictures(rendered(result, image).pictures, folder)
 
 
-def rendered(result: Run | StudyResult | str | Path | Sequence[Run | str | Path], image: int | None = None) -> Filled:
-    """The page of a run, a study or a comparison, and its figures; raises as writing it does."""
+def rendered(
+    result: Run | StudyResult | str | Path | Sequence[Run | str | Path],
+    image: int | None = None,
+    out: str | Path = COMPARISON,
+) -> Filled:
+    """The page of a run, a study or a comparison, this one for `out`, and its figures; raises as writing it does."""
     if isinstance(result, str | Path):
         result = open_folder(result)
     if isinstance(result, StudyResult):
         return render_study(result)
-    return render(result, image) if isinstance(result, Run) else render_comparison(compared(result))
+    return render(result, image) if isinstance(result, Run) else render_comparison(compared(result), out)
 
 
 def write_pictures(pictures: Sequence[Picture], folder: str | Path) -> Path:

@@ -9,7 +9,7 @@ from typing import Any, final
 
 from twofold.analysis import Finding
 from twofold.analysis import thresholds as t
-from twofold.report.text import ENGINES, SPLITS, decimal, loss_text, refer
+from twofold.report.text import ENGINES, SPLITS, decimal, loss_text, plural, refer
 
 
 @dataclass(frozen=True)
@@ -24,37 +24,42 @@ class Said:
 TEXTS: dict[str, tuple[str, str]] = {
     "learned_nothing": (
         "Nothing learned",
-        "the {split} accuracy is {held:.4f}, within chance of the {base:.4f} that the most frequent class as every "
-        "answer would score; training accuracy is {train:.4f}",
+        "the {split} accuracy is {held:.4f}, {training_accuracy} is {train:.4f}: both are within chance of the "
+        "{base:.4f} that the most frequent class as every answer would score. The training loss went from {first} to "
+        "{last} and {falling}",
     ),
     "under_fits": (
         "Under-fitting",
-        "training accuracy is {train:.4f}, where the most frequent class as every answer would score {base:.4f}: only "
-        "{share:.0%} of what there was to learn. The training loss went from {first} to {last} and {falling}",
+        "{training_accuracy} is {train:.4f}, where the most frequent class as every answer would score {base:.4f}: "
+        "only {share:.0%} of what there was to learn. The training loss went from {first} to {last} and {falling}",
     ),
     "learned": (
-        "Fit to the training samples",
-        "training accuracy is {train:.4f}; the training loss went from {first} to {last}",
+        "Fit",
+        "{training_accuracy} is {train:.4f}; the training loss went from {first} to {last}",
     ),
     "over_fits": (
         "Over-fitting",
-        "training accuracy is {train:.4f} and {split} accuracy {held:.4f}: a gap of {gap:.4f}, {sigmas:.1f} times its "
-        "standard error of {error:.4f}",
+        "{training_accuracy} is {train:.4f} and {split} accuracy {held:.4f}: a gap of {gap:.4f}, {sigmas:.1f} times "
+        "its standard error of {error:.4f}",
     ),
     "no_gap": (
         "Gap",
-        "training accuracy is {train:.4f} and {split} accuracy {held:.4f}, a difference of {gap:.4f} with a standard "
+        "{training_accuracy} is {train:.4f} and {split} accuracy {held:.4f}, a difference of {gap:.4f} with a standard "
         "error of {error:.4f}: no over-fitting that counts",
     ),
     "turned": (
         "Turning point",
         "the {split} loss was lowest, {loss}, at {unit} {at:,g} and rose to {last}, while the training loss went on "
-        "falling from {train_then} to {train_last}: from there on the network learned its training samples by heart",
+        "falling from {train_then} to {train_last}: from there on the network learned {its_training_samples} by heart",
     ),
     "no_turn": (
         "Turning point",
-        "the {split} loss was lowest, {loss}, at {unit} {at:,g} and ended at {last}, with {wrong} samples "
-        "answered wrong: a rise too small to count, or borne by too few of them",
+        "the {split} loss was lowest, {loss}, at {unit} {at:,g} and ended at {last}: a rise too small to count",
+    ),
+    "turned_by_few": (
+        "Turning point",
+        "the {split} loss was lowest, {loss}, at {unit} {at:,g} and ended at {last}, with {wrong:sample} answered "
+        "wrong: too few to bear a rise that counts",
     ),
     "falls_to_the_end": ("Turning point", "there is none: the {split} loss was lowest, {last}, at the very end"),
     "starts_high": (
@@ -95,7 +100,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "dead": (
         "Dead units",
-        "{after:.0%} of the {units} units of layer {layer} (`{kind}`) are 0 for every sample of the probe, "
+        "{after:.0%} of the {units:unit} of layer {layer} (`{kind}`) are 0 for every sample of the probe, "
         "{before:.0%} before training: no gradient passes them",
     ),
     "all_awake": (
@@ -110,7 +115,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "stuck": (
         "Saturated units",
-        "{after:.0%} of the {units} units of layer {layer} ({named}) are saturated for every sample of the probe, "
+        "{after:.0%} of the {units:unit} of layer {layer} ({named}) are saturated for every sample of the probe, "
         "{before:.0%} before training: next to no gradient passes them",
     ),
     "unsaturated": (
@@ -162,16 +167,26 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "together": (
         "The engines",
-        "the norms of their weights stay together: at {moments} moments they differ by at most {gap:two} of themselves "
+        "the norms of their weights stay together: at {moments:moment} they differ by at most {gap:two} of themselves "
         "(`{name}`)",
+    ),
+    "alike": (
+        "The engines",
+        "the norms of their weights stay together: at {moments:moment} they differ by less than {resolution} of "
+        "themselves, the last digit that is recorded",
     ),
     "better": (
         "The engines",
         "it answers better than the other, beyond chance: {alone} samples it alone gets right, {other} the other alone",
     ),
 }
-"""Title and sentence of each kind of finding. A number without a format has three digits; `two` gives it two."""
-ABOUT_BOTH = ("part", "together")
+"""Title and sentence of each kind of finding.
+
+A number without a format has three digits; `two` gives it two; a noun counts with it.
+"""
+NOUNS = ("sample", "moment", "unit")
+"""Formats of a count."""
+ABOUT_BOTH = ("part", "together", "alike")
 """Nothing is said of who shows it."""
 LOSSES = {"first", "last", "loss", "lowest", "highest", "even", "train_then", "train_last"}
 """Numbers that are losses."""
@@ -185,6 +200,8 @@ class _Words(Formatter):
     def format_field(self, value: Any, format_spec: str) -> str:
         if isinstance(value, float) and format_spec in ("", "two"):
             return decimal(value, 2 if format_spec else 3)
+        if format_spec in NOUNS:
+            return plural(value, format_spec)
         if isinstance(value, int) and not format_spec:
             return f"{value:,}"
         text = super().format_field(value, format_spec)
@@ -227,7 +244,16 @@ def _text(finding: Finding) -> str:
     if numbers.get("error"):
         numbers["sigmas"] = numbers["gap"] / numbers["error"]
     numbers["named"] = _named(numbers)
+    numbers |= _trained_on(finding.numbers.get("others"))
     return _Words().vformat(TEXTS[finding.kind][1], (), numbers)
+
+
+def _trained_on(others: int | None) -> dict[str, str]:
+    """What training accuracy is one of: the samples trained on, or others, where these are drawn anew at every step."""
+    if others is None:
+        return {"training_accuracy": "training accuracy", "its_training_samples": "its training samples"}
+    accuracy = f"accuracy on {plural(others, 'sample')} drawn like those trained on"
+    return {"training_accuracy": accuracy, "its_training_samples": "what training may draw"}
 
 
 def _named(numbers: Mapping[str, Any]) -> str:

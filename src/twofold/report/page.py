@@ -36,7 +36,7 @@ from twofold.report.matrix import matrix_picture
 from twofold.report.plane import MOST_POINTS, plane_picture
 from twofold.report.signals import signal_pictures
 from twofold.report.template import Filled, filled
-from twofold.report.text import SPLITS, moment, of_data
+from twofold.report.text import SPLITS, moment, of_data, seen
 from twofold.report.through_time import flow_picture
 from twofold.report.walk import chapter
 from twofold.runs import REPORT, Run, opened, write_whole
@@ -115,7 +115,7 @@ def _curves(run: Run) -> Picture | None:
 
 def _gap(run: Run) -> Picture | None:
     found, unit = gap_curves(curves(run)), counted(run)
-    return gap_picture(found, unit, captions.gap_caption(found, unit, of_data(run))) if found else None
+    return gap_picture(found, unit, captions.gap_caption(found, unit, of_data(run), seen(run))) if found else None
 
 
 def _plane(run: Run) -> Picture | None:

@@ -12,7 +12,7 @@ from twofold.analysis import (
     times,
 )
 from twofold.recipe.training import CrossEntropy
-from twofold.report.text import ENGINES, SPLITS, of_data, plural, seconds, share, times_as
+from twofold.report.text import ENGINES, SPLITS, of_data, plural, seconds, share, took
 from twofold.runs import Run
 
 
@@ -25,16 +25,26 @@ def lead(run: Run) -> str:
         where = " and ".join(ENGINES[engine] for engine in training.engines)
         return f"{network} got its weights from the file {imported.get('file', '')}, in {where}. Nothing was trained."
     length = plural(training.steps, "step") if training.steps else plural(training.epochs or 0, "epoch")
-    size = training.batch_size
-    batches = "all at once in every step" if size == "full" else f"in batches of {size:,}"
     engines = [ENGINES[engine] for engine in training.engines]
     who = f"in {engines[0]}."
     if len(engines) > 1:
         who = f"once in {engines[0]} and once in {engines[1]}: "
         who += "from the same initial weights, on the same data in the same order."
-    samples = plural(run.record["data"]["samples"]["train"], "sample") + of_data(run)
     was = "was" if run.status == "finished" else "was to be"
-    return f"{network} {was} trained for {most}{length} on {samples}, {batches}, {who}"
+    return f"{network} {was} trained for {most}{length} on {_samples(run, most)}, {who}"
+
+
+def _samples(run: Run, most: str) -> str:
+    """How many, and how many at once; of those drawn anew at every step, how many in all."""
+    training, count = run.recipe.training, run.record["data"]["samples"]["train"]
+    size = count if training.batch_size == "full" else training.batch_size
+    if run.recipe.data.endless:
+        total = (training.steps or 0) * size
+        return (
+            f"{run.record['data']['source']} drawn anew at every step, {most}{total:,} in all, in batches of {size:,}"
+        )
+    batches = "all at once in every step" if training.batch_size == "full" else f"in batches of {size:,}"
+    return f"{plural(count, 'sample')}{of_data(run)}, {batches}"
 
 
 def results_sentences(run: Run) -> list[str]:
@@ -45,8 +55,7 @@ def results_sentences(run: Run) -> list[str]:
     if timed := times(run):
         fast, slow = ENGINES[timed.faster], ENGINES[timed.slower]
         fast_s, slow_s = (seconds(run.engines[engine]["seconds"]) for engine in (timed.faster, timed.slower))
-        ratio = times_as(timed.ratio)
-        found.append(f"{fast} needed {fast_s} of training and {slow} {slow_s}: {slow} took {ratio} as long.")
+        found.append(f"{fast} needed {fast_s} of training and {slow} {slow_s}: {took(timed.ratio, slow)}.")
     found += meaning_sentences(run)
     shares = held_out_shares(run)
     if shares is not None:
@@ -61,8 +70,11 @@ def results_sentences(run: Run) -> list[str]:
 def meaning_sentences(run: Run) -> list[str]:
     """The settings that change what an accuracy or a loss is one of."""
     training, loss, found = run.recipe.training, run.recipe.loss, list[str]()
-    some = training.evaluate_samples
-    if some and some < run.record["data"]["samples"]["train"]:
+    some, count = training.evaluate_samples, run.record["data"]["samples"]["train"]
+    if run.recipe.data.endless:
+        others = plural(min(some or count, count), "other")
+        found.append(f"Training accuracy and loss are those of {others}, drawn once like those trained on.")
+    elif some and some < count:
         found.append(f"Training accuracy and loss are those of the first {plural(some, 'training sample')}.")
     if training.flip_test or training.shift_test:
         moved = f" and for it moved by {plural(training.shift_test, 'pixel')} both ways along the diagonal"

@@ -85,7 +85,10 @@ def _units(run: Run) -> Picture | None:
     dead, saturated = courses(run, "dead"), courses(run, "saturated")
     if not dead:
         return None
-    samples = min(PROBE, run.record["data"]["samples"]["train"])
+    count = min(PROBE, run.record["data"]["samples"]["train"])
+    samples = f"{count:,} training samples"
+    if run.recipe.data.endless:
+        samples = f"{count:,} samples of those that training accuracy is measured on"
     panels = [
         _panel("Units that pass no gradient for any sample", "share of the layer’s units", dead, title="Dead units")
     ]
@@ -93,7 +96,7 @@ def _units(run: Run) -> Picture | None:
         title = "Saturated outputs"
         panels.append(_panel("Outputs that are saturated", "share of the outputs", saturated, dead, title=title))
     caption = (
-        f"Over the first {samples:,} training samples, in evaluation mode: the share of units that pass no gradient "
+        f"Over the first {samples}, in evaluation mode: the share of units that pass no gradient "
         "for any of them, a ReLU by being 0, others by being saturated throughout"
     )
     if saturated:

@@ -8,7 +8,7 @@ from typing import Any
 
 from twofold.analysis import Result, results
 from twofold.recipe import Recipe
-from twofold.report.text import ENGINES, SPLITS, joined, loss_text, seconds, share, value_text
+from twofold.report.text import ENGINES, SPLITS, joined, loss_text, plural, seconds, share, value_text
 from twofold.runs import Run
 
 
@@ -96,7 +96,7 @@ def circumstances(run: Run) -> list[tuple[str, str]]:
     if "torch_threads" in facts:
         threads += f", PyTorch {facts['torch_threads']} threads"
     rows = [
-        ("Data", f"source {data['source']}; " + _samples(data)),
+        ("Data", f"source {data['source']}; " + _samples(run)),
         ("Fingerprint of the data", data["fingerprint"]),
         ("Arithmetic", f"{dtype}; {devices}"),
         ("Threads", threads),
@@ -110,7 +110,11 @@ def circumstances(run: Run) -> list[tuple[str, str]]:
     return [row for row in rows if row[1]]
 
 
-def _samples(data: dict[str, Any]) -> str:
+def _samples(run: Run) -> str:
+    data = run.record["data"]
     counts = [f"{count:,} {SPLITS[split]}" for split, count in data["samples"].items()]
     title = f"{data['title']}; " if data.get("title") else ""
+    if run.recipe.data.endless:
+        title = "drawn anew at every step to train on; to judge by, "
+        counts[0] = plural(data["samples"]["train"], "other")
     return f"{title}{' + '.join(counts)} samples of {len(data['classes'])} classes"

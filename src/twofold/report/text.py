@@ -13,6 +13,8 @@ from twofold.runs import Run
 
 ENGINES = {"numpy": "NumPy", "torch": "PyTorch"}
 SPLITS = {"train": "training", "validation": "validation", "test": "test"}
+ALIKE = 1.05
+"""Of two times the one over the other, below which no digit that is written tells them apart."""
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 MONTHS = (
     "January", "February", "March", "April", "May", "June",
@@ -21,7 +23,7 @@ MONTHS = (
 
 
 def decimal(value: float, digits: int = 3) -> str:
-    """So many significant digits, with an exponent only where it helps: `0.0312`, `1,250`, `3.4·10⁻⁸`."""
+    """So many significant digits, with an exponent only where it helps: `0.0312`, `1,250`, `3.4·10⁻⁸`, `10⁻⁵`."""
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
     if 1e-4 <= abs(value) < 1e7:
@@ -31,7 +33,8 @@ def decimal(value: float, digits: int = 3) -> str:
         return text.rstrip("0").rstrip(".") if "." in text else text
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
     mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
-    return f"{mantissa}·10{str(int(exponent)).translate(SUPERSCRIPTS)}"
+    power = f"10{str(int(exponent)).translate(SUPERSCRIPTS)}"
+    return power if mantissa == "1" else f"{mantissa}·{power}"
 
 
 def seconds(value: float) -> str:
@@ -39,9 +42,11 @@ def seconds(value: float) -> str:
     return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f} s"
 
 
-def times_as(ratio: float) -> str:
-    """`4.5 times`."""
-    return f"{ratio:.{1 if ratio < 100 else 0}f} times"
+def took(ratio: float, slower: str, faster: str = "") -> str:
+    """`PyTorch took 4.5 times as long`; where it would be 1.0 times, that they took as long as each other."""
+    if ratio < ALIKE:
+        return "they took about as long as each other"
+    return f"{slower} took {ratio:.{1 if ratio < 100 else 0}f} times as long{f' as {faster}' if faster else ''}"
 
 
 def share(value: float | None) -> str:
@@ -60,6 +65,11 @@ def of_data(run: Run) -> str:
     """` of CIFAR-10 (JPEG copies)`: figures measured on published data name them in full."""
     title = run.record["data"].get("title")
     return f" of {title}" if title else ""
+
+
+def seen(run: Run) -> str:
+    """What a network answers better where it over-fits: `it has seen`; of what is drawn anew, `training may draw`."""
+    return "training may draw" if run.recipe.data.endless else "it has seen"
 
 
 def refer(picture: str) -> str:

@@ -110,7 +110,8 @@ def flow_caption(flows: Sequence[TimeFlow]) -> str:
     first, steps = flows[0], flows[0].gradient.shape[1]
     text = (
         f"Layer {first.layer} (`{first.kind}`): the norm of the loss’s gradient with respect to the hidden state after "
-        f"each of the {steps} steps, over the first training samples; {WHENCE[first.every].format(steps)}"
+        f"each of the {steps} steps, over the first samples that training accuracy is measured on; "
+        f"{WHENCE[first.every].format(steps)}"
     )
     text = " ".join([text, _said(first, 0, "Before"), _said(first, first.after, "After")])
     if len(flows) > 1:

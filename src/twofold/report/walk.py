@@ -162,5 +162,20 @@ def _totals(found: Walk) -> str:
     return (
         f"In all {plural(found.parameters, 'parameter')}, {forward:,} multiply-adds forward and {backward:,} back, "
         f"those of the products alone; bytes kept for the way back: {held}. The arrays of the two {same}, in "
-        f"{found.passage.recipe.training.dtype}."
+        f"{found.passage.recipe.training.dtype}.{_ties(found)}"
+    )
+
+
+def _ties(found: Walk) -> str:
+    """Why dx differs in a few places, where it does."""
+    kinds = {layer.name: layer.kind for layer in found.layers}
+    where = joined(
+        [f"{tie.parted:,} of {tie.windows:,} windows of {tie.layer} {kinds[tie.layer]}" for tie in found.ties]
+    )
+    return (
+        f" In {where} the largest number stands there more than once but for rounding, and each engine sends the "
+        f"gradient to another of them: dx differs there, by {bound(found.moved_gap)}. Both are right, and no "
+        "parameter’s gradient is another for it."
+        if where
+        else ""
     )

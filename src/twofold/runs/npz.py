@@ -12,18 +12,21 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from twofold.arrays import Array, Arrays, all_finite
-from twofold.errors import UserError, WeightsError, did_you_mean
+from twofold.errors import UserError, WeightsError, nearest
 from twofold.runs.whole import write_whole
 
 HEADER = 1 << 14
 """Bytes that a member may hold beside its numbers."""
 WIDEST = 8
 """Bytes of a number in float64."""
+
+LISTED = 6
+"""Tensors of the recipe that a message names."""
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -52,11 +55,11 @@ def read_npz(path: Path, shapes: Shapes, dtype: str) -> dict[str, Array]:
     with _opened(path) as file:
         members = file.infolist()
         names = [_name(info) for info in members]
-        for name in names:
+        for name, info in zip(names, members, strict=True):
             if name not in shapes:
                 raise WeightsError(
-                    f"{path}: these weights are of another network: the recipe's has no `{name[:60]}`; "
-                    f"{did_you_mean(name, shapes)}"
+                    f"{path}: these weights are of another network: the recipe's has no `{name[:60]}`"
+                    f"{_shape_said(path, file, info)}; {_known(name, shapes)}"
                 )
             if names.count(name) > 1:
                 raise WeightsError(f"{path}: `{name}` stands {names.count(name)} times")
@@ -85,18 +88,51 @@ def _name(info: zipfile.ZipInfo) -> str:
     return info.filename.removesuffix(".npy")
 
 
-def _read(path: Path, file: zipfile.ZipFile, info: zipfile.ZipInfo, shape: tuple[int, ...]) -> Array:
-    """One array. A member is never read beyond what its shape needs, whatever the file says of its size."""
-    name, most = _name(info), HEADER + WIDEST * math.prod(shape)
+def _shape_said(path: Path, file: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
+    """Nothing for what is no array."""
+    try:
+        return f", which is {str(_member(path, file, info, 0).shape)[:60]} in the file"
+    except WeightsError:
+        return ""
+
+
+def _known(name: str, shapes: Shapes) -> str:
+    """As `did_you_mean`, with shapes."""
+    if near := nearest(name, shapes, 1):
+        return f"did you mean `{near[0]}`, {shapes[near[0]]}?"
+    listed = [f"`{known}` {shape}" for known, shape in shapes.items()]
+    more = f" and {len(listed) - LISTED} more" if len(listed) > LISTED else ""
+    return f"known: {', '.join(listed[:LISTED])}{more}"
+
+
+class _Member(NamedTuple):
+    """What the header of a `.npy` file says, and the bytes behind it."""
+
+    shape: tuple[int, ...]
+    by_columns: bool
+    dtype: np.dtype[Any]
+    numbers: bytes
+
+
+def _member(path: Path, file: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> _Member:
+    """Never read beyond `most` bytes of numbers, whatever the file says of its size."""
     try:
         with file.open(info) as member:
-            content = member.read(most + 1)
+            content = member.read(HEADER + most + 1)
         stream = io.BytesIO(content)
         version = np.lib.format.read_magic(stream)
         read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
-        found, by_columns, dtype = read(stream)
+        shape, by_columns, dtype = read(stream)
     except (OSError, ValueError, KeyError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise WeightsError(f"{path}: `{name}` cannot be read: {str(error)[:200] or 'it is damaged'}") from error
+        said = str(error)[:200] or "it is damaged"
+        raise WeightsError(f"{path}: `{_name(info)}` cannot be read: {said}") from error
+    return _Member(shape, by_columns, dtype, content[stream.tell() :])
+
+
+def _read(path: Path, file: zipfile.ZipFile, info: zipfile.ZipInfo, shape: tuple[int, ...]) -> Array:
+    """One array, of the shape that it must have."""
+    name = _name(info)
+    found, by_columns, dtype, numbers = _member(path, file, info, WIDEST * math.prod(shape))
     if found != shape:
         turned = "; W is (out, in): give its transpose" if len(shape) == 2 and found == shape[::-1] else ""
         raise WeightsError(
@@ -104,7 +140,6 @@ def _read(path: Path, file: zipfile.ZipFile, info: zipfile.ZipInfo, shape: tuple
         )
     if dtype.kind != "f" or dtype.itemsize > WIDEST:
         raise WeightsError(f"{path}: `{name}` must hold numbers of float16, float32 or float64; got {dtype}")
-    numbers = content[stream.tell() :]
     if len(numbers) != math.prod(shape) * dtype.itemsize:
         raise WeightsError(f"{path}: `{name}` is cut or too long: {len(numbers)} bytes for {shape} of {dtype}")
     return np.frombuffer(numbers, dtype).reshape(shape, order="F" if by_columns else "C")
