@@ -48,4 +48,5 @@ def _sigterm_heard() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if signal.getsignal(signal.SIGTERM) is stop:  # else the process is about to end, and a second may be on its way
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)

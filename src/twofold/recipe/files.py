@@ -23,7 +23,8 @@ from twofold.recipe.places import KeyPath, Place, places
 from twofold.recipe.recipe import Recipe
 from twofold.recipe.training import Schedule
 
-LENGTHS = ("epochs", "steps")
+FIRST = (("kind", "source", "evaluate_unit"), ("epochs", "steps"))
+"""Keys that are set before others, in turn."""
 OTHER_LENGTH: dict[KeyPath, str] = {("training", "epochs"): "steps", ("training", "steps"): "epochs"}
 
 
@@ -134,6 +135,11 @@ def toml_value(text: str) -> Any:
     return parsed["value"] if len(parsed) == 1 else text
 
 
+def _turn(path: KeyPath) -> int:
+    """A kind and a length come before what else is set in their table, which they take away; a unit before a length."""
+    return next((turn for turn, keys in enumerate(FIRST) if path[-1] in keys), len(FIRST))
+
+
 def _set(raw: dict[str, Any], path: KeyPath, value: Any) -> None:
     """Put `value` at `path`; another `kind` starts its table anew, another length takes the old one away.
 
@@ -174,8 +180,7 @@ def _parse(text: str, label: str, name: str, folder: Path | None, settings: dict
         line = re.search(r"line (\d+)", str(error))
         number = line.group(1) if line else len(text.splitlines()) or 1
         raise RecipeError([Fault(f"{label}:{number}", f"not valid TOML: {error}")]) from error
-    # A kind and a length first: they take away what else may be set in their table.
-    for path, value in sorted(settings.items(), key=lambda item: item[0][-1] not in {"kind", "source", *LENGTHS}):
+    for path, value in sorted(settings.items(), key=lambda item: _turn(item[0])):
         _set(raw, path, value)
     raw = _default_kinds({"name": name, **raw})
     context = {"folder": folder} if folder else {}
