@@ -201,7 +201,7 @@ class _Words(Formatter):
         if isinstance(value, float) and format_spec in ("", "two"):
             return decimal(value, 2 if format_spec else 3)
         if format_spec in NOUNS:
-            return plural(value, format_spec)
+            return plural(int(value), format_spec)
         if isinstance(value, int) and not format_spec:
             return f"{value:,}"
         text = super().format_field(value, format_spec)
