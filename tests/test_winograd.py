@@ -18,7 +18,8 @@ from twofold.lockstep import compare
 from twofold.numpy_engine import NumpyEngine
 from twofold.torch_engine import TorchEngine, conv, engine, winograd
 from twofold.torch_engine.conv import Conv2d
-from twofold.torch_engine.winograd import SIDES, Tiling, Winograd, transforms
+from twofold.torch_engine.ways import Convolution
+from twofold.torch_engine.winograd import SIDES, WINOGRAD, Tiling, transforms
 
 PLANES = [(4, 4), (2, 2), (1, 1), (1, 6), (2, 5), (7, 3), (12, 9), (6, 6), (8, 8)]
 PADDINGS = [(0, 0), (1, 1), (2, 0), (1, 2)]
@@ -42,7 +43,7 @@ def both_ways(
     torch.manual_seed(0)
     x = torch.randn(n, 5, *plane, dtype=dtype, requires_grad=True)
     weight = torch.randn(7, 5, 3, 3, dtype=dtype, requires_grad=True)
-    plain, found = conv2d(x, weight, padding=padding), Winograd.apply(x, weight, padding)
+    plain, found = conv2d(x, weight, padding=padding), Convolution.apply(x, weight, padding, WINOGRAD)
     assert isinstance(found, Tensor)
     dy = torch.randn_like(plain)
     return list(
@@ -182,7 +183,7 @@ def test_a_proof_takes_the_plain_way(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> Any:
         raise AssertionError
 
-    monkeypatch.setattr(Winograd, "apply", refuse)
+    monkeypatch.setattr(Convolution, "apply", refuse)
     assert twofold.verify(NETWORK, steps=1).agrees
 
 

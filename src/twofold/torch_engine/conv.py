@@ -13,13 +13,14 @@ Everywhere else the module is PyTorch's own.
 
 from __future__ import annotations
 
-from typing import Any, cast, final
+from typing import cast, final
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from twofold.torch_engine.winograd import KERNEL, Winograd
+from twofold.torch_engine.ways import Convolution, Way
+from twofold.torch_engine.winograd import KERNEL, WINOGRAD
 
 SMALL_PLANE = 25
 """Pixels up to which the product is faster."""
@@ -42,7 +43,7 @@ class Conv2d(nn.Conv2d):
             return super().forward(x)
         if narrow:
             x, weight = x.to(torch.bfloat16), weight.to(torch.bfloat16)
-        y = cast(Tensor, (_Product if narrow else Winograd).apply(x, weight, padding))
+        y = cast(Tensor, Convolution.apply(x, weight, padding, PRODUCT if narrow else WINOGRAD))
         return y if self.bias is None else y + self.bias.to(y.dtype)[:, None, None]
 
     def _plain(self, x: Tensor) -> bool:
@@ -61,26 +62,6 @@ class Conv2d(nn.Conv2d):
         return self.kernel_size == (KERNEL, KERNEL) and all(size + 2 * p >= KERNEL for size, p in sizes)
 
 
-class _Product(torch.autograd.Function):
-    """Y = X W, dW = Xᵀ dY; dX is the convolution of dY with the kernel turned round."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, padding: tuple[int, int]) -> Tensor:  # pyright: ignore
-        ctx.save_for_backward(x, weight)
-        ctx.padding = padding
-        return _convolved(x, weight, padding)
-
-    @staticmethod
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor, Tensor, None]:  # pyright: ignore
-        x, weight = ctx.saved_tensors
-        out, channels, rows, columns = weight.shape
-        flat = dy.permute(0, 2, 3, 1).reshape(-1, out)
-        dw = (flat.t() @ _unfolded(x, (rows, columns), ctx.padding)).view(out, rows, columns, channels)
-        around = (rows - 1 - ctx.padding[0], columns - 1 - ctx.padding[1])
-        dx = _convolved(dy, weight.flip(2, 3).transpose(0, 1), around)
-        return dx, dw.permute(0, 3, 1, 2), None
-
-
 def _convolved(x: Tensor, weight: Tensor, padding: tuple[int, int]) -> Tensor:
     """(n, c, h, w) → (n, out, h', w'), with the channels innermost in memory."""
     out, channels, rows, columns = weight.shape
@@ -90,9 +71,20 @@ def _convolved(x: Tensor, weight: Tensor, padding: tuple[int, int]) -> Tensor:
     return y.view(len(x), height, width, out).permute(0, 3, 1, 2)
 
 
+def _kernel_gradient(x: Tensor, dy: Tensor, kernel: tuple[int, int], padding: tuple[int, int]) -> Tensor:
+    """dW = dYᵀ X, of the unfolded X."""
+    flat = dy.permute(0, 2, 3, 1).reshape(-1, dy.shape[1])
+    dw = flat.t() @ _unfolded(x, kernel, padding)
+    return dw.view(dy.shape[1], *kernel, x.shape[1]).permute(0, 3, 1, 2)
+
+
 def _unfolded(x: Tensor, kernel: tuple[int, int], padding: tuple[int, int]) -> Tensor:
     """Each window as a row, its channels innermost: (n · h' · w', rows · columns · c)."""
     (down, across), (rows, columns) = padding, kernel
     last = pad(x.permute(0, 2, 3, 1), (0, 0, across, across, down, down))
     windows = last.unfold(1, rows, 1).unfold(2, columns, 1)  # (n, h', w', c, rows, columns)
     return windows.permute(0, 1, 2, 4, 5, 3).reshape(-1, rows * columns * x.shape[1])
+
+
+PRODUCT = Way(_convolved, _kernel_gradient)
+"""Y = X W of the unfolded X: one matrix product."""

@@ -14,12 +14,14 @@ convolution; in 32 bits it rounds to about 1e-5 of the largest value, in 64 to 1
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, NamedTuple, cast, final
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
+
+from twofold.torch_engine.ways import Way
 
 KERNEL = 3
 POINTS = (0.0, 1.0, -1.0, 2.0, -2.0)
@@ -103,27 +105,6 @@ class Tiling(NamedTuple):
         out.copy_(whole[:, :height, :width])
 
 
-@final
-class Winograd(torch.autograd.Function):
-    """Y = X ∗ w for images (n, c, h, w) and kernels (out, c, 3, 3), stride 1."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, padding: tuple[int, int]) -> Tensor:  # pyright: ignore
-        """Only x and w are kept: tiles are cheaper to transform again than to hold."""
-        ctx.save_for_backward(x, weight)
-        ctx.padding = padding
-        return _convolved(x, weight, padding)
-
-    @staticmethod
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor, None]:  # pyright: ignore
-        """dX where it is wanted, and dw."""
-        x, weight = ctx.saved_tensors
-        around = cast(tuple[int, int], tuple(KERNEL - 1 - p for p in ctx.padding))
-        turned = weight.flip(2, 3).transpose(0, 1)
-        dx = _convolved(dy, turned, around) if ctx.needs_input_grad[0] else None
-        return dx, _kernel_gradient(x, dy, ctx.padding), None
-
-
 def _convolved(x: Tensor, weight: Tensor, padding: tuple[int, int]) -> Tensor:
     """(n, c, h, w) → (n, out, h', w'), with the channels innermost in memory."""
     x = x.permute(0, 2, 3, 1)
@@ -141,8 +122,8 @@ def _convolved(x: Tensor, weight: Tensor, padding: tuple[int, int]) -> Tensor:
     return y.permute(0, 3, 1, 2)
 
 
-def _kernel_gradient(x: Tensor, dy: Tensor, padding: tuple[int, int]) -> Tensor:
-    """(out, c, 3, 3), summed over images and tiles."""
+def _kernel_gradient(x: Tensor, dy: Tensor, kernel: tuple[int, int], padding: tuple[int, int]) -> Tensor:
+    """(out, c, 3, 3), summed over images and tiles; `kernel` is 3 x 3."""
     x, dy = x.permute(0, 2, 3, 1), dy.permute(0, 2, 3, 1)
     channels, out = x.shape[3], dy.shape[3]
     tiling = Tiling.of(*dy.shape[1:3])
@@ -154,3 +135,7 @@ def _kernel_gradient(x: Tensor, dy: Tensor, padding: tuple[int, int]) -> Tensor:
         d_products = (at.t() @ tiling.split(dy_part)).view(len(du), -1, out)
         du.baddbmm_(v.transpose(1, 2), d_products, beta=min(index, 1))  # the first one fills the memory
     return (g.t() @ du.view(len(du), -1)).view(KERNEL, KERNEL, channels, out).permute(3, 2, 0, 1)
+
+
+WINOGRAD = Way(_convolved, _kernel_gradient)
+"""For kernels of 3 x 3."""
