@@ -13,11 +13,17 @@ from scipy.stats import ks_2samp
 from torch import Tensor, nn
 
 from cases import INITIALS, RELU, assert_bits, dense, recipe
+from twofold import verify
+from twofold.api import building
+from twofold.api.walking import pass_through
 from twofold.arrays import Array
-from twofold.engine import State
-from twofold.initial import initial_buffers, initial_parameters
+from twofold.data import Split
+from twofold.engine import Scaling, State
+from twofold.errors import UserError
+from twofold.initial import WHITENING_EPSILON, initial_buffers, initial_parameters, whitening_filters
 from twofold.numpy_engine import NumpyEngine
 from twofold.torch_engine import TorchEngine
+from twofold.torch_engine.stack import torch_module
 
 OUT, IN = 300, 200
 each_initial = pytest.mark.parametrize("name", INITIALS)
@@ -170,3 +176,91 @@ def test_normalization_begins_as_the_identity() -> None:
         assert (parameters[name] == 1).all()
     for name in ("0.bias", "2.bias", "0.running_mean"):
         assert (parameters[name] == 0).all()
+
+
+WHITE = {"kind": "conv2d", "channels": 24, "kernel": 2, "initial": "whitening"}
+
+
+def pictures(count: int = 300, channels: int = 3, size: tuple[int, int] = (9, 8)) -> Array:
+    """Smooth noise: neighbours correlate, and so do channels."""
+    rough = np.random.default_rng(5).normal(size=(count, channels, size[0] + 2, size[1] + 2))
+    smooth = rough[..., 1:-1, 1:-1] + (rough[..., :-2, 1:-1] + rough[..., 1:-1, 2:]) / 2
+    return smooth + smooth.mean(axis=1, keepdims=True)
+
+
+def white(images: Array, **settings: Any) -> dict[str, Array]:
+    layers = [{**WHITE, **settings}, {"kind": "flatten"}, dense(10)]
+    data = {"source": "cifar10"} if images.shape[1] == 3 else {"source": "digits"}
+    return initial_parameters(recipe(layers, data=data), images)
+
+
+@pytest.mark.parametrize("count", [1, 63, 300], ids=str)
+@pytest.mark.parametrize(("kernel", "dilation"), [((2, 2), (1, 1)), ((3, 1), (1, 1)), ((2, 3), (2, 1))], ids=str)
+def test_whitening_filters_give_uncorrelated_numbers_of_one_size(
+    kernel: tuple[int, int], dilation: tuple[int, int], count: int
+) -> None:
+    """Through PyTorch's convolution: E[y yᵀ] is diagonal, λ / (λ + ε) for PyTorch's eigenvalues λ of E[p pᵀ]."""
+    images = pictures(count)
+    filters = whitening_filters(images, kernel, dilation)
+    x = torch.from_numpy(images)
+    patches = nn.functional.unfold(x, kernel, dilation).transpose(0, 1).flatten(1)
+    values = torch.linalg.eigvalsh(patches @ patches.T / patches.shape[1]).flip(0)
+    y = nn.functional.conv2d(x, torch.from_numpy(filters), dilation=dilation).transpose(0, 1).flatten(1)
+    wanted = torch.diag(values / (values + WHITENING_EPSILON))
+    torch.testing.assert_close(y @ y.T / y.shape[1], wanted, rtol=0, atol=1e-9)
+
+
+def test_whitening_filters_are_one_choice_of_two_signs() -> None:
+    rows = whitening_filters(pictures(), (2, 2)).reshape(12, -1)
+    assert (rows.max(axis=1) == np.abs(rows).max(axis=1)).all()
+
+
+def test_a_direction_that_images_lack_is_not_blown_up() -> None:
+    filters = whitening_filters(np.repeat(pictures(channels=1), 3, axis=1), (1, 1)).reshape(3, 3)
+    np.testing.assert_allclose(np.linalg.norm(filters[1:], axis=1), WHITENING_EPSILON**-0.5, rtol=1e-6)
+
+
+@pytest.mark.parametrize("channels", [24, 7, 40, 1], ids=str)
+def test_a_first_convolution_begins_as_filters_and_their_opposites(channels: int) -> None:
+    """As many pairs as there is room for, the largest eigenvalues first; channels beyond are the recipe's."""
+    images = pictures()
+    ours, plain = white(images, channels=channels), white(images, channels=channels, initial="recipe")
+    pairs = min(channels // 2, 12)
+    filters = whitening_filters(images, (2, 2))[:pairs]
+    np.testing.assert_array_equal(ours["0.weight"][:pairs], filters)
+    np.testing.assert_array_equal(ours["0.weight"][pairs : 2 * pairs], -filters)
+    np.testing.assert_array_equal(ours["0.weight"][2 * pairs :], plain["0.weight"][2 * pairs :])
+    assert not ours["0.bias"].any()
+    assert_bits({"2.weight": ours["2.weight"]}, {"2.weight": plain["2.weight"]})
+
+
+def test_whitening_wants_training_images() -> None:
+    built = recipe([WHITE, {"kind": "flatten"}, dense(10)], data={"source": "digits"})
+    with pytest.raises(UserError, match='`initial = "whitening"` wants training images; there are none here'):
+        initial_parameters(built)
+    with pytest.raises(UserError, match="wants training images"):
+        torch_module([WHITE], (3, 8, 8))
+
+
+@pytest.mark.parametrize(("samples", "taken"), [(3, [0, 1, 2]), (10, [0, 2, 5, 7])], ids=str)
+def test_whitening_looks_at_samples_from_first_to_last(
+    samples: int, taken: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the network sees them: bytes are scaled."""
+    monkeypatch.setattr(building, "WHITENING_NUMBERS", 4 * 3 * 32 * 32)
+    x = np.random.default_rng(0).integers(0, 256, (samples, 3, 32, 32), np.uint8)
+    scaling = Scaling(np.float32(np.full((3, 1, 1), 9.0)), np.float32(np.full((3, 1, 1), 50.0)))
+    built = recipe([WHITE, {"kind": "flatten"}, dense(10)], data={"source": "cifar10"})
+    state = building.initial_state(built, Split(x, np.zeros(samples, int), scaling))
+    seen = (x[taken].astype(np.float32) - 9) / 50
+    np.testing.assert_array_equal(state.parameters["0.weight"], initial_parameters(built, seen)["0.weight"])
+
+
+@pytest.mark.parametrize("source", ["digits", "cifar10"])
+def test_both_engines_agree_from_a_whitening_on(source: str) -> None:
+    layers = [{**WHITE, "channels": 64, "kernel": 3, "padding": 1}, RELU, {"kind": "flatten"}, dense(10)]
+    built = recipe(layers, data={"source": source}, optimizer={"kind": "sgd", "lr": 0.01})
+    assert verify(built, steps=3).agrees
+    weight = pass_through(built).parameters["0.weight"]
+    count = weight[0].size
+    np.testing.assert_array_equal(weight[:count], -weight[count : 2 * count])

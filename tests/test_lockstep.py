@@ -24,8 +24,10 @@ from faults import (
     sgd,
     trained_by,
 )
+from twofold.api import building, verifying
 from twofold.api.building import initial_state
 from twofold.arrays import Array
+from twofold.cli.views import print_verification
 from twofold.data import Batches, Split
 from twofold.engine import Batch, Engine, State
 from twofold.initial import initial_parameters
@@ -228,6 +230,55 @@ def test_ties_in_a_max_part_nothing(mode: Mode) -> None:
     _, after = MaxPool2d(Windows((3, 3), (2, 2), (1, 1), (1, 1))).forward({}, nudged(plain.outputs(x)[0]), TRAINING)
     assert (before.number != after.number).mean() > 0.1  # many windows do choose another
     assert lockstep(plain, moved, TIED, batches, mode).agrees
+
+
+@pytest.mark.parametrize("parts", [False, True], ids=["alike", "rounded"])
+def test_verify_tells_the_ties_behind_gradients_that_part(
+    parts: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`dirac` passes one pixel on: two places of a window have one number, and other neighbours."""
+    one, three = {**CONV, "kernel": 1, "padding": 0}, {**CONV, "kernel": 3, "padding": 1, "bias": False}
+    layers = [one, three, {"kind": "max_pool2d", "kernel": 2}, FLATTEN, dense(10)]
+    built = recipe(layers, data={"source": "digits"}, initial={"kind": "dirac"})
+    broken = in_layer("1", lambda layer: Changed(layer, y=nudged if parts else lambda y: y))
+
+    def build(engine: str, recipe: Recipe) -> Any:
+        return broken(recipe) if engine == "torch" else building.build_engine(engine, recipe)
+
+    monkeypatch.setattr(verifying, "build_engine", build)
+    found = verifying.verify(built, steps=2)
+    print_verification(found)
+    printed = " ".join(capsys.readouterr().out.split())
+    if not parts:
+        assert (found.agrees, found.ties) == (True, ())
+        assert "rounding" not in printed
+        return
+    (tie,) = found.ties
+    assert found.verdict.first_divergence is not None
+    assert (found.verdict.first_divergence.stage, tie.layer, tie.windows) == ("gradient", "2", 8 * 4 * 4 * 4)
+    assert found.verdict.largest["forward"] < 1e-14
+    assert found.to_json()["ties"] == [{"layer": "2", "parted": tie.parted, "windows": tie.windows}]
+    assert f"In {tie.parted:,} of 512 windows of layer 2, a max pooling, two numbers are the largest" in printed
+
+
+def test_no_tie_is_told_of_engines_that_part_before_a_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = in_layer("0", lambda layer: Changed(layer, y=lambda y: y * 1.001))
+
+    def build(engine: str, recipe: Recipe) -> Any:
+        return wrong(recipe) if engine == "torch" else building.build_engine(engine, recipe)
+
+    monkeypatch.setattr(verifying, "build_engine", build)
+    assert verifying.verify(TIED, steps=1).ties == ()
+
+
+def test_the_first_step_that_parts_is_shown_once() -> None:
+    seen = []
+    batches = list(Batches(TIED, flat_images()))
+    late = in_layer("0", lambda layer: Changed(layer, y=lambda y: y * 1.001))(TIED)
+    compare(
+        NumpyEngine(TIED), late, initial_state(TIED), batches, 1e-9, parted=lambda batch, a, b: seen.append(batch.step)
+    )
+    assert seen == [0]
 
 
 @each_mode

@@ -10,13 +10,14 @@ import torch
 from torch import nn
 
 from cases import OPTIMIZERS, assert_bits, dense, normal, recipe
+from twofold.api.building import initial_state
 from twofold.arrays import Array, gap
 from twofold.data import Batches, random_data
 from twofold.engine import Batch, State
 from twofold.initial import initial_parameters
 from twofold.numpy_engine import NumpyEngine
 from twofold.numpy_engine.engine import Layout
-from twofold.numpy_engine.optimizers import clip, optimizer
+from twofold.numpy_engine.optimizers import Rule, clip, optimizer
 from twofold.recipe import Recipe
 from twofold.torch_engine import TorchEngine
 
@@ -29,8 +30,18 @@ each_optimizer = pytest.mark.parametrize("name", OPTIMIZERS)
 each_engine = pytest.mark.parametrize("build", [NumpyEngine, TorchEngine])
 
 
-def by_torch(spec: Any, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+WEIGHTS = np.concatenate([np.full(np.prod(shape), "weight" in name) for name, shape in SHAPES.items()])
+
+
+def rule_of(spec: Any, dtype: str = "float64") -> Rule:
+    return optimizer(spec, WEIGHTS.astype(dtype) if spec.decayed == "weights" else 1.0)
+
+
+def by_torch(spec: Any, named: dict[str, nn.Parameter]) -> torch.optim.Optimizer:
     common = {"lr": spec.lr, "weight_decay": spec.weight_decay}
+    biases = [parameter for name, parameter in named.items() if spec.decayed == "weights" and "bias" in name]
+    others = [parameter for parameter in named.values() if all(parameter is not bias for bias in biases)]
+    parameters = [{"params": others}, *([{"params": biases, "weight_decay": 0.0}] if biases else [])]
     match spec.kind:
         case "sgd":
             return torch.optim.SGD(parameters, momentum=spec.momentum, nesterov=spec.nesterov, **common)
@@ -55,17 +66,18 @@ def rate(spec: Any, k: int) -> float:
 @each_optimizer
 def test_twenty_updates_equal_pytorch(name: str) -> None:
     spec = OPTIMIZERS[name]
-    rule, vector = optimizer(spec), normal("start", (LAYOUT.size,))
+    rule, vector = rule_of(spec), normal("start", (LAYOUT.size,))
     moments = rule.init(vector)
     parameters = {name: nn.Parameter(torch.tensor(view)) for name, view in LAYOUT.views(vector).items()}
-    theirs = by_torch(spec, list(parameters.values()))
+    theirs = by_torch(spec, parameters)
     for k in range(STEPS):
         g = gradient(k)
         for parameter, view in zip(parameters.values(), LAYOUT.views(g).values(), strict=True):
             parameter.grad = torch.tensor(view)
         if spec.max_norm:
             nn.utils.clip_grad_norm_(parameters.values(), spec.max_norm)
-        theirs.param_groups[0]["lr"] = rate(spec, k)
+        for group in theirs.param_groups:
+            group["lr"] = rate(spec, k)
         theirs.step()
         rule.update(vector, clip(g, spec.max_norm) if spec.max_norm else g, moments, rate(spec, k), k + 1)
         for tensor, view in LAYOUT.views(vector).items():
@@ -78,7 +90,7 @@ def test_twenty_updates_equal_pytorch(name: str) -> None:
 
 @each_optimizer
 def test_an_update_leaves_the_gradient_as_it_was(name: str) -> None:
-    rule, vector, g = optimizer(OPTIMIZERS[name]), normal("start", (LAYOUT.size,)), gradient(0)
+    rule, vector, g = rule_of(OPTIMIZERS[name]), normal("start", (LAYOUT.size,)), gradient(0)
     moments = rule.init(vector)
     for k in (1, 2):
         rule.update(vector, g, moments, 0.1, k)
@@ -87,7 +99,7 @@ def test_an_update_leaves_the_gradient_as_it_was(name: str) -> None:
 
 @each_optimizer
 def test_float32_stays_float32(name: str) -> None:
-    rule, vector = optimizer(OPTIMIZERS[name]), normal("start", (LAYOUT.size,)).astype(np.float32)
+    rule, vector = rule_of(OPTIMIZERS[name], "float32"), normal("start", (LAYOUT.size,)).astype(np.float32)
     moments = rule.init(vector)
     rule.update(vector, gradient(0).astype(np.float32), moments, 0.1, 1)
     assert {array.dtype for array in (vector, *moments.values())} == {np.dtype(np.float32)}
@@ -109,6 +121,35 @@ def test_one_nan_is_clipped_to_all_nan_as_in_pytorch() -> None:
 def trained(spec: Any) -> tuple[Recipe, list[Batch]]:
     built = recipe([dense(4), {"kind": "tanh"}, dense(2)], optimizer=spec)
     return built, list(Batches(built, random_data(built, 24).train))
+
+
+NORMED = [dense(4), {"kind": "tanh"}, {"kind": "batch_norm"}, {"kind": "layer_norm"}, dense(2)]
+MULTIPLIED = {"0.weight", "4.weight"}
+
+
+def after_a_step(build: Any, **optimizer: Any) -> State:
+    built = recipe(NORMED, optimizer=optimizer)
+    engine = build(built)
+    start = initial_state(built)  # biases and β begin at 0, where there is nothing to decay
+    engine.load(State({name: array + 0.5 for name, array in start.parameters.items()}, buffers=start.buffers))
+    engine.step(next(iter(Batches(built, random_data(built, 24).train))))
+    return engine.state()
+
+
+@each_engine
+@pytest.mark.parametrize("kind", ["sgd", "adam", "adamw", "rmsprop"])
+def test_only_weights_decay_where_a_recipe_says_so(kind: str, build: Any) -> None:
+    """At the first step biases, γ and β go where they go without any decay, and the others where all decay."""
+    partly, wholly = (
+        after_a_step(build, kind=kind, weight_decay=0.3, decayed="weights"),
+        after_a_step(build, kind=kind, weight_decay=0.3),
+    )
+    without = after_a_step(build, kind=kind, weight_decay=0.0)
+    assert recipe(NORMED).network.weights == MULTIPLIED
+    for name, array in partly.parameters.items():
+        same, other = (wholly, without) if name in MULTIPLIED else (without, wholly)
+        np.testing.assert_array_equal(array, same.parameters[name], err_msg=name)
+        assert not np.array_equal(array, other.parameters[name]), name
 
 
 @each_engine

@@ -151,6 +151,16 @@ WINDOWS = {
         "`groups` must divide `channels`; got 3 and 4",
         "",
     ),
+    "whitening in groups": (
+        '{ kind = "conv2d", channels = 4, kernel = 3, groups = 2, initial = "whitening" }',
+        '`initial = "whitening"` wants `groups` 1: its filters see whole patches; got 2',
+        "",
+    ),
+    "whitening behind a layer": (
+        '{ kind = "relu" }, { kind = "conv2d", channels = 4, kernel = 3, initial = "whitening" }',
+        '`conv2d` with `initial = "whitening"` begins with filters of the images: no layer may stand before it',
+        "Make it the first layer.",
+    ),
     "groups that do not divide the inputs": (
         '{ kind = "conv2d", channels = 6, kernel = 3, groups = 2 }',
         "`conv2d` with groups 2 takes a number of channels that it divides; it gets (N, 1, 8, 8)",

@@ -9,24 +9,35 @@ import math
 from functools import singledispatch
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from twofold.arrays import Array
+from twofold.errors import UserError
 from twofold.recipe import Network, Node, Recipe
+from twofold.recipe.base import Pair, pair
 from twofold.recipe.layers import BatchNorm, Conv2d, LayerNorm
 from twofold.recipe.recurrent import HIDDEN, Embedding, Lstm, Recurrent
 from twofold.recipe.training import DefaultInitial, Dirac, Glorot, He, Initial, Normal, Orthogonal, Zeros
 from twofold.streams import stream
 
+WHITENING_EPSILON = 5e-4
+"""ε, added to the eigenvalues: directions in which images hardly differ are not blown up. Jordan's value."""
+WHITENED_AT_ONCE = 64
+"""Images whose patches are taken at once."""
 
-def initial_parameters(recipe: Recipe) -> dict[str, Array]:
+
+def initial_parameters(recipe: Recipe, images: Array | None = None) -> dict[str, Array]:
     """Every parameter of the recipe's network by its full name, in float64."""
-    return drawn_parameters(recipe.network, recipe.initial, recipe.training.seed)
+    return drawn_parameters(recipe.network, recipe.initial, recipe.training.seed, images)
 
 
-def drawn_parameters(network: Network, initial: Initial, seed: int) -> dict[str, Array]:
+def drawn_parameters(network: Network, initial: Initial, seed: int, images: Array | None = None) -> dict[str, Array]:
     """Every parameter of a network by its full name, in float64.
 
-    A layer draws from its own stream, so that a longer network begins like the shorter one.
+    A layer draws from its own stream, so that a longer network begins like the shorter one. `images` are training
+    samples as the network sees them, for a convolution that begins as their whitening.
+
+    Raises `UserError` where such a convolution finds none.
     """
     parameters, convolved = dict[str, Array](), False
     for node in network.nodes:
@@ -34,6 +45,8 @@ def drawn_parameters(network: Network, initial: Initial, seed: int) -> dict[str,
         if isinstance(node.spec, Conv2d):
             if isinstance(initial, Dirac) and convolved:
                 _pass_on(drawn["weight"], node.spec.groups)
+            if node.spec.initial == "whitening":
+                _whiten(drawn, node.spec, images)
             convolved = True
         if isinstance(node.spec, Recurrent):
             if node.spec.initial_hh != "recipe":
@@ -89,6 +102,43 @@ def _pass_on(weight: Array, groups: int) -> None:
         count = min(len(group), channels)
         group[:count] = 0
         group[range(count), range(count), rows // 2, columns // 2] = 1
+
+
+def _whiten(drawn: dict[str, Array], spec: Conv2d, images: Array | None) -> None:
+    """The first kernels become filters that whiten the patches of the images, and the bias 0, in place."""
+    if images is None:
+        raise UserError('`initial = "whitening"` wants training images; there are none here: leave it out')
+    weight = drawn["weight"]
+    filters = whitening_filters(images, pair(spec.kernel), pair(spec.dilation))[: len(weight) // 2]
+    both = np.concatenate([filters, -filters])
+    weight[: len(both)] = both
+    if spec.bias:
+        drawn["bias"][:] = 0
+
+
+def whitening_filters(images: Array, kernel: Pair, dilation: Pair = (1, 1)) -> Array:
+    """v / √(λ + ε) for each eigenvector v of E[p pᵀ], p a patch of an image; those of large eigenvalues λ come first.
+
+    From (n, c, h, w) to (c · rows · columns, c, rows, columns), float64. What the filters give of the images has mean
+    square 1, less where λ is near ε, and no two of them correlate: all directions are learned at one rate. The sign of
+    v is such that its largest element is positive.
+
+    Source: as a frozen first layer Page, How to train your ResNet, 2018; Jordan, 94 % on CIFAR-10 in 3.29 seconds, 2024.
+    """
+    size = images.shape[1] * math.prod(kernel)
+    moment, count = np.zeros((size, size)), 0
+    reach = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
+    for start in range(0, len(images), WHITENED_AT_ONCE):
+        part = images[start : start + WHITENED_AT_ONCE].astype(np.float64)
+        patches = sliding_window_view(part, reach, axis=(2, 3))[..., :: dilation[0], :: dilation[1]]
+        columns = patches.transpose(1, 4, 5, 0, 2, 3).reshape(size, -1)
+        moment += columns @ columns.T
+        count += columns.shape[1]
+    values, vectors = np.linalg.eigh(moment / count)
+    rows = vectors.T[::-1]
+    largest = np.take_along_axis(rows, np.abs(rows).argmax(axis=1)[:, None], axis=1)
+    scaled = rows * np.sign(largest) / np.sqrt(np.maximum(values[::-1, None], 0) + WHITENING_EPSILON)
+    return scaled.reshape(size, images.shape[1], *kernel)
 
 
 def initial_buffers(recipe: Recipe) -> dict[str, Array]:

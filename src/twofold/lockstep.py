@@ -79,8 +79,12 @@ def compare(
     tolerance: float,
     mode: Mode = "resync",
     watch: Callable[[int], None] = lambda step: None,
+    parted: Callable[[Batch, Step, Step], None] = lambda batch, first, second: None,
 ) -> Verdict:
-    """Run both engines over the batches from one initial state, and say how far apart they were, where."""
+    """Run both engines over the batches from one initial state, and say how far apart they were, where.
+
+    `watch` gets every step; `parted` gets the first one that diverges, with its batch, to look for the cause.
+    """
     first.load(initial)
     second.load(initial)
     largest = dict.fromkeys(STAGES, 0.0)
@@ -93,6 +97,8 @@ def compare(
                 largest[stage] = float(np.maximum(largest[stage], size))  # a NaN stays
                 if divergence is None and not size <= tolerance:
                     divergence = Divergence(steps, stage, name, size)
+            if divergence and divergence.step == steps:
+                parted(batch, a, b)
             if mode == "resync":
                 second.load(a.state)
             watch(steps)

@@ -13,12 +13,12 @@ import numpy as np
 from twofold.analysis.operation import shape
 from twofold.analysis.rows import Row, each_trace, layer_rows, loss_rows, places_of, shown
 from twofold.analysis.steps import operations
-from twofold.analysis.ties import Ties, ties
 from twofold.analysis.window import Window, window_of
 from twofold.api import Overrides, Passage, Watcher, pass_through
 from twofold.recipe import Recipe
 from twofold.recipe.layers import Conv2d
 from twofold.runs import Run
+from twofold.ties import Ties, ties
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,9 @@ def walk(
         before = node.name
     ahead, last = loss_rows(passage, before, places[before])
     back = [row for rows in (last, *reversed(backward)) for row in rows]
-    return Walk(passage, layers, [*forward, *ahead], back, list(_windows(passage)), ties(passage))
+    first, second = (trace.outputs for trace in passage.traces.values())
+    parted = ties(passage.recipe.network, passage.batch.x, first, second)
+    return Walk(passage, layers, [*forward, *ahead], back, list(_windows(passage)), parted)
 
 
 def _windows(passage: Passage) -> Iterator[Window]:

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from twofold.arrays import Arrays
-from twofold.data import Dataset, load_data
+from twofold.arrays import Array, Arrays
+from twofold.data import Dataset, Split, load_data
 from twofold.engine import Engine, State
 from twofold.errors import DataError, UserError
 from twofold.flow import recurrent_nodes
@@ -39,6 +39,9 @@ MOST_PARTS = 4
 
 SIZES = ("units", "channels")
 """The keys that say how many numbers a layer gives."""
+
+WHITENING_NUMBERS = 1 << 24
+"""Numbers of the training images that filters are fitted to: of CIFAR-10 5,461 images, millions of patches."""
 
 LARGE_BATCH = 1 << 21
 """Numbers in a layer's output above which the C library is asked to keep freed memory."""
@@ -154,9 +157,20 @@ def training_engine(name: str, recipe: Recipe) -> Engine:
     return build_engine(name, recipe)
 
 
-def initial_state(recipe: Recipe) -> State:
-    """Where both engines start."""
-    return State(initial_parameters(recipe), buffers=initial_buffers(recipe))
+def initial_state(recipe: Recipe, train: Split | None = None) -> State:
+    """Where both engines start. A first layer that begins as the whitening of images looks at some of `train`.
+
+    Raises `UserError` where it finds none.
+    """
+    whitens = any(isinstance(layer, Conv2d) and layer.initial == "whitening" for layer in recipe.layers)
+    images = _some(train) if whitens and train is not None else None
+    return State(initial_parameters(recipe, images), buffers=initial_buffers(recipe))
+
+
+def _some(train: Split) -> Array:
+    """So many samples as hold `WHITENING_NUMBERS`, evenly out of all of them: a folder's images lie class by class."""
+    count = min(len(train), max(1, WHITENING_NUMBERS // math.prod(train.x.shape[1:])))
+    return train[np.arange(count) * len(train) // count].floats()
 
 
 def restore(run: Run, engine: str, device: str = "auto") -> Engine:

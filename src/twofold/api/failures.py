@@ -79,7 +79,7 @@ def _learns(name: str, recipe: Recipe, dataset: Dataset, steps: int) -> bool:
     engine, batches = build_engine(name, recipe), Batches(recipe, dataset.train)
     sample = dataset.train[: batches.size]
     loss, size = LOSSES[recipe.loss.kind], evaluation_batch(recipe.network)
-    engine.load(initial_state(recipe))
+    engine.load(initial_state(recipe, dataset.train))
     with np.errstate(all="ignore"):
         before = evaluate(engine, sample, loss, batch=size).loss
         for batch in islice(batches, steps):

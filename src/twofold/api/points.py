@@ -66,7 +66,7 @@ def train_points(recipes: Sequence[Recipe], engine: str) -> list[Point]:
 def _lone(recipe: Recipe, dataset: Dataset, engine: str) -> Point:
     check_memory(recipe, [engine], *(split for _, split in dataset.splits()))
     built, history = training_engine(engine, recipe), list[Row]()
-    built.load(initial_state(recipe))
+    built.load(initial_state(recipe, dataset.train))
     batches = Batches(recipe, dataset.train)
     watched = flow_batch(dataset.train, batches.size if recurrent_nodes(recipe.network) else 1)
     validation = Validation(recipe.training.keep == "best", recipe.training.patience)
@@ -85,7 +85,7 @@ def _together(recipes: Sequence[Recipe]) -> list[Point]:
     if not fit_at_once(first, count, *(split for _, split in dataset.splits())):
         return [_lone(recipe, dataset, "numpy") for recipe in recipes]
     engine = NumpyEngine(first, replicas=count)
-    engine.load(stacked([initial_state(recipe) for recipe in recipes]))
+    engine.load(stacked([initial_state(recipe, dataset.train) for recipe in recipes]))
     batches = StackedBatches([Batches(recipe, dataset.train) for recipe in recipes])
     lone = flow_batch(dataset.train, batches.first.size if recurrent_nodes(first.network) else 1)
     watched = lone._replace(x=many(lone.x, count), target=many(lone.target, count))

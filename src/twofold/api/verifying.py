@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
+
 from twofold.api.building import Overrides, Silent, Watcher, build_engine, few_threads, initial_state
 from twofold.api.needed import check_memory
 from twofold.api.samples import PLAIN, found_data
 from twofold.data import Batches
+from twofold.engine import Batch, Step, floats
 from twofold.errors import UserError
 from twofold.gradcheck import TOLERANCE, Projection, check_gradients
 from twofold.lockstep import Mode, Verdict, compare
 from twofold.recipe import Recipe, load_recipe
+from twofold.ties import Ties, ties
 
 TOLERANCES = {"float64": 1e-9, "float32": 1e-4}
 RANDOM_BATCHES = 8
@@ -32,6 +36,8 @@ class Verification:
     verdict: Verdict
     projections: tuple[Projection, ...]
     """The NumPy engine's gradients against central differences, at the first batch; in float64 only."""
+    ties: tuple[Ties, ...] = ()
+    """Where gradients part: max poolings in which rounding decides which number of a window is the largest."""
 
     @property
     def agrees(self) -> bool:
@@ -60,6 +66,7 @@ class Verification:
             "dtype": self.dtype,
             "data": self.data,
             "central_differences": check,
+            "ties": [each._asdict() for each in self.ties],
         }
 
     def _repr_html_(self) -> str:
@@ -95,13 +102,21 @@ def verify(
     train = dataset.train
     check_memory(recipe, ("numpy", "torch"), train, together=True)
     batches = Batches(recipe, train, steps)
-    initial = initial_state(recipe)
+    initial = initial_state(recipe, train)
     first, second = build_engine("numpy", recipe), build_engine("torch", recipe)
+    found = list[Ties]()
+
+    def parted(batch: Batch, a: Step, b: Step) -> None:
+        found.extend(ties(recipe.network, floats(batch, np.dtype(dtype)), a.outputs, b.outputs))
+
     watcher.started("verify", steps)
     with few_threads(recipe, len(train)):
-        verdict = compare(first, second, initial, batches, tolerance or TOLERANCES[dtype], mode, watcher.stepped)
+        allowed = tolerance or TOLERANCES[dtype]
+        verdict = compare(first, second, initial, batches, allowed, mode, watcher.stepped, parted)
     projections = check_gradients(first, initial, next(iter(batches))) if dtype == "float64" else []
-    return Verification(recipe.name, mode, dtype, data, verdict, tuple(projections))
+    divergence = verdict.first_divergence
+    decided = tuple(found) if divergence and divergence.stage == "gradient" else ()
+    return Verification(recipe.name, mode, dtype, data, verdict, tuple(projections), decided)
 
 
 def _check_arguments(steps: int, mode: str, dtype: str, tolerance: float | None) -> None:

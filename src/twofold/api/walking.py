@@ -64,6 +64,8 @@ class _Chosen:
     name: str
     first: int
     split: Split
+    train: Split | None = None
+    """Of a recipe: what a whitening first layer looks at."""
 
 
 def pass_through(
@@ -98,7 +100,7 @@ def pass_through(
             raise UserError(f"--set changes a recipe; `{source}` is a run, whose weights belong to its own settings")
         chosen, weights = _of_run(run, sample, batch, watcher), next(iter(run.engines))
     recipe = load_recipe(chosen.recipe, PLAIN | {"training.device": "cpu", "training.ema": 0.0})
-    state = initial_state(recipe) if run is None else state_of(run.weights(weights), recipe.network)
+    state = initial_state(recipe, chosen.train) if run is None else state_of(run.weights(weights), recipe.network)
     given, traces = _traced(recipe, chosen.split, state)
     folder = "" if run is None else str(run.path)
     return Passage(
@@ -120,10 +122,11 @@ def _of_recipe(recipe: Recipe, sample: int, batch: int | None, watcher: Watcher)
     usual = recipe.training.batch_size
     size = batch or (MOST_SAMPLES if usual == "full" else min(usual, MOST_SAMPLES))
     recipe, dataset, data = found_data(recipe, watcher, max(size, MOST_SAMPLES))
-    name, split = dataset.astype(recipe.training.dtype).held_out
+    dataset = dataset.astype(recipe.training.dtype)
+    name, split = dataset.held_out
     _check(sample, len(split), "random" if data == "random" else name)
     first, part = _block(split, sample, size)
-    return _Chosen(recipe, data, name, first, part)
+    return _Chosen(recipe, data, name, first, part, dataset.train)
 
 
 def _of_run(run: Run, sample: int, batch: int | None, watcher: Watcher) -> _Chosen:

@@ -213,6 +213,13 @@ def print_verification(found: Verification) -> None:
         table.add_section()
         table.add_row("gradients against central differences", f"{max(p.size for p in found.projections):.2e}")
     console.print(table)
+    for tie in found.ties:
+        console.print(
+            f"In {tie.parted:,} of {tie.windows:,} windows of layer {tie.layer}, a max pooling, two numbers are the "
+            "largest but for rounding, and each engine sends the gradient to another one: both are right there, and "
+            "central differences measure something between. Smaller batches hold fewer such windows: "
+            "--set training.batch_size=8"
+        )
     for wrong in found.wrong_gradients:
         console.print(
             f"[red]wrong gradient[/] of [bold]{wrong.name}[/] in the NumPy engine: along a random direction "

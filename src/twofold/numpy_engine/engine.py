@@ -131,7 +131,7 @@ class NumpyEngine:
         self.layout = Layout(network.parameters)
         self._statistics = Layout(network.buffers)
         self._loss = loss or loss_function(recipe.loss)
-        self._rule = rule or optimizer(recipe.optimizer)
+        self._rule = rule or optimizer(recipe.optimizer, self._decayed(recipe))
         self._max_norm = recipe.optimizer.max_norm
         # One memory: the parameters, which the optimizer steps along, then the running statistics.
         lead = () if replicas is None else (replicas,)
@@ -147,6 +147,15 @@ class NumpyEngine:
         self._averaged = self._params if self._average is None else self._by_layer(network, self._average)
         # Nothing before the first layer with parameters wants a gradient.
         self._first = next((i for i, node in enumerate(network.nodes) if node.parameters), len(self._layers))
+
+    def _decayed(self, recipe: Recipe) -> Array | float:
+        """1 where a number of the vector decays, 0 where not."""
+        if recipe.optimizer.decayed == "all":
+            return 1.0
+        decayed = np.zeros(self.layout.size, recipe.training.dtype)
+        for name in recipe.network.weights:
+            decayed[self.layout.slices[name]] = 1
+        return decayed
 
     def load(self, state: State) -> None:
         """Take over a state, copied. Raises `UserError` where names or shapes are not this network's."""

@@ -31,8 +31,11 @@ class Rule(NamedTuple):
 
 
 @singledispatch
-def optimizer(spec: Optimizer) -> Rule:
-    """The rule of an optimizer's settings, without its clipping: see `clip`."""
+def optimizer(spec: Optimizer, decayed: Vector | float = 1.0) -> Rule:
+    """The rule of an optimizer's settings, without its clipping: see `clip`.
+
+    λ is the weight decay times `decayed`, 1 for all parameters or 1 and 0 for each number of the vector.
+    """
     raise TypeError(f"no optimizer {spec!r}")
 
 
@@ -49,24 +52,24 @@ def clip(g: Vector, max_norm: float) -> Vector:
 
 
 @optimizer.register
-def _(spec: Sgd) -> Rule:
+def _(spec: Sgd, decayed: Vector | float = 1.0) -> Rule:
     """v ← μ v + g; p ← p − η v, with g ← g + λ p before it. `torch.optim.SGD`.
 
     The learning rate stands outside v; scikit-learn's stands inside, which differs as soon as η changes.
     Nesterov's variant steps along g + μ v.
     """
-    mu, decay, nesterov = spec.momentum, spec.weight_decay, spec.nesterov
+    mu, nesterov, decays, decay = spec.momentum, spec.nesterov, spec.weight_decay > 0, spec.weight_decay * decayed
 
     def init(p: Vector) -> Moments:
         return {"momentum_buffer": np.zeros_like(p)} if mu else {}
 
     def update(p: Vector, g: Vector, moments: Moments, lr: Any, k: int) -> None:
         if not mu:  # p ← (1 − η λ) p − η g: the same, one pass through memory less
-            if decay:
+            if decays:
                 p *= 1 - lr * decay
             p -= lr * g
             return
-        if decay:
+        if decays:
             g = g + decay * p
         v = moments["momentum_buffer"]
         v *= mu
@@ -77,37 +80,37 @@ def _(spec: Sgd) -> Rule:
 
 
 @optimizer.register
-def _(spec: Adam) -> Rule:
+def _(spec: Adam, decayed: Vector | float = 1.0) -> Rule:
     """m ← β₁ m + (1 − β₁) g; v ← β₂ v + (1 − β₂) g²; p ← p − η m̂ / (√v̂ + ε). `torch.optim.Adam`.
 
     m̂ = m / (1 − β₁ᵏ), v̂ = v / (1 − β₂ᵏ): ε is added after the correction. Added before it, as scikit-learn
     does, it weighs 31.6 times as much at the first step. Weight decay is added to g: see AdamW.
     Kingma & Ba, Adam: a method for stochastic optimization (2014).
     """
-    return Rule(_adam_init, _adam_update(spec, decoupled=False))
+    return Rule(_adam_init, _adam_update(spec, decayed, decoupled=False))
 
 
 @optimizer.register
-def _(spec: Adamw) -> Rule:
+def _(spec: Adamw, decayed: Vector | float = 1.0) -> Rule:
     """Adam, with p ← p (1 − η λ) in place of g ← g + λ p. `torch.optim.AdamW`.
 
     Loshchilov & Hutter, Decoupled weight decay regularization (2017).
     """
-    return Rule(_adam_init, _adam_update(spec, decoupled=True))
+    return Rule(_adam_init, _adam_update(spec, decayed, decoupled=True))
 
 
 def _adam_init(p: Vector) -> Moments:
     return {"exp_avg": np.zeros_like(p), "exp_avg_sq": np.zeros_like(p)}
 
 
-def _adam_update(spec: Adam | Adamw, decoupled: bool) -> Update:
-    (beta1, beta2), eps, decay = spec.betas, spec.eps, spec.weight_decay
+def _adam_update(spec: Adam | Adamw, decayed: Vector | float, decoupled: bool) -> Update:
+    (beta1, beta2), eps, decays, decay = spec.betas, spec.eps, spec.weight_decay > 0, spec.weight_decay * decayed
 
     def update(p: Vector, g: Vector, moments: Moments, lr: Any, k: int) -> None:
         m, v = moments["exp_avg"], moments["exp_avg_sq"]
-        if decay and decoupled:
+        if decays and decoupled:
             p *= 1 - lr * decay
-        elif decay:
+        elif decays:
             g = g + decay * p
         m *= beta1
         m += (1 - beta1) * g
@@ -122,19 +125,19 @@ def _adam_update(spec: Adam | Adamw, decoupled: bool) -> Update:
 
 
 @optimizer.register
-def _(spec: Rmsprop) -> Rule:
+def _(spec: Rmsprop, decayed: Vector | float = 1.0) -> Rule:
     """v ← α v + (1 − α) g²; p ← p − η g / (√v + ε). `torch.optim.RMSprop`.
 
     ε stands outside the root, and v is not corrected for its start at 0: the first steps are long.
     Tieleman & Hinton, Lecture 6.5 of Neural networks for machine learning (2012).
     """
-    alpha, eps, decay = spec.alpha, spec.eps, spec.weight_decay
+    alpha, eps, decays, decay = spec.alpha, spec.eps, spec.weight_decay > 0, spec.weight_decay * decayed
 
     def init(p: Vector) -> Moments:
         return {"square_avg": np.zeros_like(p)}
 
     def update(p: Vector, g: Vector, moments: Moments, lr: Any, k: int) -> None:
-        if decay:
+        if decays:
             g = g + decay * p
         v = moments["square_avg"]
         v *= alpha

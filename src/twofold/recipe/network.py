@@ -9,9 +9,10 @@ from functools import cached_property
 from twofold.recipe.base import Shape, elements
 from twofold.recipe.data import DataSpec, Palindromes
 from twofold.recipe.layer import LayerSpec
-from twofold.recipe.layers import Relu, Softmax
+from twofold.recipe.layers import BatchNorm, LayerNorm, Relu, Softmax
 from twofold.recipe.recurrent import Embedding
 from twofold.recipe.training import CrossEntropy, MeanSquared
+from twofold.recipe.windows import Conv2d
 
 MOST_PARAMETERS = 10**9
 
@@ -55,6 +56,13 @@ class Network:
     def buffers(self) -> dict[str, Shape]:
         """The shape of every running statistic by its full name: `"1.running_mean"`."""
         return {f"{node.name}.{name}": shape for node in self.nodes for name, shape in node.buffers.items()}
+
+    @cached_property
+    def weights(self) -> frozenset[str]:
+        """The full names of matrices and kernels: no bias, no γ or β of a normalization."""
+        multiplied = [node for node in self.nodes if not isinstance(node.spec, BatchNorm | LayerNorm)]
+        names = {f"{node.name}.{name}" for node in multiplied for name in node.parameters if "bias" not in name}
+        return frozenset(names)
 
     @property
     def largest(self) -> int:
@@ -143,12 +151,21 @@ def _size_faults(nodes: Sequence[Node]) -> list[NetworkFault]:
 
 
 def _order_faults(nodes: Sequence[Node]) -> list[NetworkFault]:
-    """Whole numbers come from the data alone."""
+    """Whole numbers come from the data alone, and images to be whitened."""
     return [
-        NetworkFault(index, "`embedding` takes whole numbers: no layer may stand before it", "Make it the first layer.")
-        for index, node in enumerate(nodes)
-        if isinstance(node.spec, Embedding) and index > 0
+        NetworkFault(int(node.name), f"{rule}: no layer may stand before it", "Make it the first layer.")
+        for node in nodes[1:]
+        if (rule := _of_the_data(node.spec))
     ]
+
+
+def _of_the_data(spec: LayerSpec) -> str:
+    """What a layer wants of the data themselves; empty where it takes what a layer gives."""
+    if isinstance(spec, Embedding):
+        return "`embedding` takes whole numbers"
+    if isinstance(spec, Conv2d) and spec.initial == "whitening":
+        return '`conv2d` with `initial = "whitening"` begins with filters of the images'
+    return ""
 
 
 def _ending_faults(data: DataSpec, shape: Shape, last: int) -> list[NetworkFault]:

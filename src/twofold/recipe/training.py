@@ -43,7 +43,10 @@ class _Optimizer(Part):
     lr: PositiveFloat
     """Learning rate η; the schedule multiplies it."""
     weight_decay: NonNegativeFloat = 0.0
-    """λ: λ p is added to the gradient (AdamW: p is multiplied by 1 − η λ), biases included."""
+    """λ: λ p is added to the gradient (AdamW: p is multiplied by 1 − η λ), of what `decayed` says."""
+    decayed: Literal["all", "weights"] = "all"
+    """Which parameters decay: all, as PyTorch's, or matrices and kernels alone, without biases and without the γ and β
+    of normalizations."""
     max_norm: PositiveFloat | None = None
     """Clip the gradient to this norm over all parameters together."""
 
@@ -88,7 +91,7 @@ class Adamw(_Adaptive):
     betas: Annotated[tuple[Fraction, Fraction], Field(strict=False)] = (0.9, 0.999)
     """Weights of the past in the moving means of g and g²."""
     weight_decay: NonNegativeFloat = 0.01
-    """λ: p is multiplied by 1 − η λ, biases included."""
+    """λ: p is multiplied by 1 − η λ, of what `decayed` says."""
 
 
 class Rmsprop(_Adaptive):

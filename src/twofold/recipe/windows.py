@@ -99,6 +99,10 @@ class Conv2d(_Window):
     """Channels in so many groups that know nothing of each other."""
     bias: bool = True
     """Whether b is added."""
+    initial: Literal["recipe", "whitening"] = "recipe"
+    """How W begins: as the recipe's `initial` says, or, in the first layer, with filters that whiten the training
+    images: √(λ + ε)⁻¹ v and −√(λ + ε)⁻¹ v for the eigenvectors v and eigenvalues λ of the mean of p pᵀ over their
+    patches p, ε = 5e-4; b then begins at 0, and channels beyond twice the patch's numbers as the recipe says."""
 
     @property
     def window(self) -> tuple[Pair, Pair, Pair, Pair]:
@@ -109,6 +113,8 @@ class Conv2d(_Window):
         channels, groups = values.get("channels"), values.get("groups", 1)
         if isinstance(channels, int) and isinstance(groups, int) and groups > 0 and channels % groups:
             return [f"`groups` must divide `channels`; got {groups} and {channels}"]
+        if values.get("initial") == "whitening" and groups != 1:
+            return [f'`initial = "whitening"` wants `groups` 1: its filters see whole patches; got {groups}']
         return []
 
     def refuses(self, shape: Shape) -> Refusal | None:

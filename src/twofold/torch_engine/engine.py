@@ -108,6 +108,7 @@ class TorchEngine:
         self._loss = loss_function(recipe.loss)
         self._max_norm = recipe.optimizer.max_norm
         self._spec = recipe.optimizer
+        self._weights = recipe.network.weights
         self._updates = 0
         self._run = _compiled(self._forward, self.device) if recipe.training.compile else self._forward
 
@@ -140,7 +141,7 @@ class TorchEngine:
     @cached_property
     def _optimizer(self) -> torch.optim.Optimizer:
         """Made when it is wanted: PyTorch imports much for it, and whoever only predicts wants none."""
-        made = optimizer(self._spec, list(self.parameters.values()))
+        made = optimizer(self._spec, self.parameters, self._weights)
         self._load_moments(made, {})
         return made
 
@@ -192,7 +193,8 @@ class TorchEngine:
         gradients = [parameter.grad for parameter in self.parameters.values()]
         if self._max_norm:
             self._clip(gradients, self._max_norm)
-        self._optimizer.param_groups[0]["lr"] = batch.lr
+        for group in self._optimizer.param_groups:
+            group["lr"] = batch.lr
         self._optimizer.step()
         self._updates += 1
         if self.averaged is not self.module:

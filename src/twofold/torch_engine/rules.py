@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Set
 from functools import partial, singledispatch
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -40,17 +41,27 @@ MOMENTS = {
 """PyTorch's names for what each optimizer remembers; they do not exist there before the first update."""
 
 
-def optimizer(spec: Optimizer, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    """The optimizer of `torch.optim` with the recipe's settings."""
+def optimizer(spec: Optimizer, parameters: Mapping[str, nn.Parameter], weights: Set[str]) -> torch.optim.Optimizer:
+    """The optimizer of `torch.optim` with the recipe's settings; `weights` names what decays where not all do."""
     # A fused kernel passes the memory once; for a few numbers it costs more to call than what it replaces.
-    fused = any(parameter.is_cuda for parameter in parameters) or sum(p.numel() for p in parameters) > 20_000
-    lr, decay = spec.lr, spec.weight_decay
+    every = list(parameters.values())
+    fused = any(parameter.is_cuda for parameter in every) or sum(p.numel() for p in every) > 20_000
+    lr, decay, groups = spec.lr, spec.weight_decay, _groups(spec, parameters, weights)
     match spec:
         case Sgd(momentum=momentum, nesterov=nesterov):
-            return torch.optim.SGD(parameters, lr, momentum, 0, decay, nesterov, foreach=False, fused=fused)
+            return torch.optim.SGD(groups, lr, momentum, 0, decay, nesterov, foreach=False, fused=fused)
         case Adam(betas=betas, eps=eps):
-            return torch.optim.Adam(parameters, lr, betas, eps, decay, fused=True)
+            return torch.optim.Adam(groups, lr, betas, eps, decay, fused=True)
         case Adamw(betas=betas, eps=eps):
-            return torch.optim.AdamW(parameters, lr, betas, eps, decay, fused=True)
+            return torch.optim.AdamW(groups, lr, betas, eps, decay, fused=True)
         case Rmsprop(alpha=alpha, eps=eps):
-            return torch.optim.RMSprop(parameters, lr, alpha, eps, decay)
+            return torch.optim.RMSprop(groups, lr, alpha, eps, decay)
+
+
+def _groups(spec: Optimizer, parameters: Mapping[str, nn.Parameter], weights: Set[str]) -> list[dict[str, Any]]:
+    """What decays and what does not."""
+    if spec.decayed == "all" or weights == parameters.keys():
+        return [{"params": list(parameters.values())}]
+    decayed = [parameter for name, parameter in parameters.items() if name in weights]
+    others = [parameter for name, parameter in parameters.items() if name not in weights]
+    return [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
