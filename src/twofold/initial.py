@@ -123,7 +123,7 @@ def whitening_filters(images: Array, kernel: Pair, dilation: Pair = (1, 1)) -> A
     square 1, less where λ is near ε, and no two of them correlate: all directions are learned at one rate. The sign of
     v is such that its largest element is positive.
 
-    Source: as a frozen first layer Page, How to train your ResNet, 2018; Jordan, 94 % on CIFAR-10 in 3.29 seconds, 2024.
+    Source: Page, How to train your ResNet, 2018, and Jordan, 94 % on CIFAR-10 in 3.29 seconds, 2024; frozen there.
     """
     size = images.shape[1] * math.prod(kernel)
     moment, count = np.zeros((size, size)), 0
