@@ -246,6 +246,8 @@ def test_verify_tells_the_ties_behind_gradients_that_part(
         return broken(recipe) if engine == "torch" else building.build_engine(engine, recipe)
 
     monkeypatch.setattr(verifying, "build_engine", build)
+    assert verifying.verify(built, steps=2).agrees  # from a point beside
+    monkeypatch.setattr(verifying, "beside", lambda state: state)
     found = verifying.verify(built, steps=2)
     print_verification(found)
     printed = " ".join(capsys.readouterr().out.split())

@@ -43,7 +43,7 @@ class Projection(NamedTuple):
 
 def check_gradients(engine: Engine, state: State, batch: Batch, seed: int = 0) -> list[Projection]:
     """Each parameter's gradient near `state` against central differences. The engine is left at `state`."""
-    original, state = state, _generic(state, seed)
+    original, state = state, beside(state, seed)
     engine.load(state)
     step = engine.step(batch)
     gradients, loss = dict(step.gradients), step.loss
@@ -57,8 +57,8 @@ def check_gradients(engine: Engine, state: State, batch: Batch, seed: int = 0) -
     return found
 
 
-def _generic(state: State, seed: int) -> State:
-    """A point where no unit is exactly on a kink."""
+def beside(state: State, seed: int = 0) -> State:
+    """A point near it, where no unit is exactly on a kink and no two numbers are exactly alike."""
     moved = {
         name: array + JITTER * stream(seed, f"jitter {name}").normal(size=array.shape)
         for name, array in state.parameters.items()
