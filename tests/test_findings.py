@@ -18,6 +18,7 @@ from twofold.analysis.curves import Curve
 from twofold.analysis.fitting import turning
 from twofold.analysis.predictions import evidence
 from twofold.api import building, running
+from twofold.data import Split
 from twofold.engine import Engine, State
 from twofold.recipe import Recipe, load_recipe
 from twofold.report.findings import TEXTS, said
@@ -253,8 +254,8 @@ def test_a_loss_that_is_no_number_before_any_signal_is_told_of(tmp_path: Path) -
 def test_units_that_begin_asleep_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Biases of −10 before a ReLU."""
 
-    def asleep(recipe: Recipe) -> State:
-        state = building.initial_state(recipe)
+    def asleep(recipe: Recipe, train: Split) -> State:
+        state = building.initial_state(recipe, train)
         return State(dict(state.parameters) | {"1.bias": np.full_like(state.parameters["1.bias"], -10.0)})
 
     monkeypatch.setattr("twofold.api.session.initial_state", asleep)
