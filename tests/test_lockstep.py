@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, get_args
 
 import numpy as np
@@ -232,6 +232,15 @@ def test_ties_in_a_max_part_nothing(mode: Mode) -> None:
     assert lockstep(plain, moved, TIED, batches, mode).agrees
 
 
+def verified_against(broken: Callable[[Recipe], Engine], monkeypatch: pytest.MonkeyPatch) -> None:
+    """`verify` gets the broken engine in PyTorch's place."""
+
+    def build(engine: str, recipe: Recipe) -> Engine:
+        return broken(recipe) if engine == "torch" else building.build_engine(engine, recipe)
+
+    monkeypatch.setattr(verifying, "build_engine", build)
+
+
 @pytest.mark.parametrize("parts", [False, True], ids=["alike", "rounded"])
 def test_verify_tells_the_ties_behind_gradients_that_part(
     parts: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -240,12 +249,7 @@ def test_verify_tells_the_ties_behind_gradients_that_part(
     one, three = {**CONV, "kernel": 1, "padding": 0}, {**CONV, "kernel": 3, "padding": 1, "bias": False}
     layers = [one, three, {"kind": "max_pool2d", "kernel": 2}, FLATTEN, dense(10)]
     built = recipe(layers, data={"source": "digits"}, initial={"kind": "dirac"})
-    broken = in_layer("1", lambda layer: Changed(layer, y=nudged if parts else lambda y: y))
-
-    def build(engine: str, recipe: Recipe) -> Any:
-        return broken(recipe) if engine == "torch" else building.build_engine(engine, recipe)
-
-    monkeypatch.setattr(verifying, "build_engine", build)
+    verified_against(in_layer("1", lambda layer: Changed(layer, y=nudged if parts else lambda y: y)), monkeypatch)
     assert verifying.verify(built, steps=2).agrees  # from a point beside
     monkeypatch.setattr(verifying, "beside", lambda state: state)
     found = verifying.verify(built, steps=2)
@@ -264,12 +268,7 @@ def test_verify_tells_the_ties_behind_gradients_that_part(
 
 
 def test_no_tie_is_told_of_engines_that_part_before_a_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
-    wrong = in_layer("0", lambda layer: Changed(layer, y=lambda y: y * 1.001))
-
-    def build(engine: str, recipe: Recipe) -> Any:
-        return wrong(recipe) if engine == "torch" else building.build_engine(engine, recipe)
-
-    monkeypatch.setattr(verifying, "build_engine", build)
+    verified_against(in_layer("0", lambda layer: Changed(layer, y=lambda y: y * 1.001)), monkeypatch)
     assert verifying.verify(TIED, steps=1).ties == ()
 
 

@@ -45,7 +45,7 @@ def drawn_parameters(network: Network, initial: Initial, seed: int, images: Arra
         if isinstance(node.spec, Conv2d):
             if isinstance(initial, Dirac) and convolved:
                 _pass_on(drawn["weight"], node.spec.groups)
-            if node.spec.initial == "whitening":
+            if node.spec.whitens:
                 _whiten(drawn, node.spec, images)
             convolved = True
         if isinstance(node.spec, Recurrent):

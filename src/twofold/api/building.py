@@ -162,8 +162,8 @@ def initial_state(recipe: Recipe, train: Split | None = None) -> State:
 
     Raises `UserError` where it finds none.
     """
-    whitens = any(isinstance(layer, Conv2d) and layer.initial == "whitening" for layer in recipe.layers)
-    images = _some(train) if whitens and train is not None else None
+    first = recipe.layers[0]
+    images = _some(train) if train is not None and isinstance(first, Conv2d) and first.whitens else None
     return State(initial_parameters(recipe, images), buffers=initial_buffers(recipe))
 
 

@@ -163,7 +163,7 @@ def _of_the_data(spec: LayerSpec) -> str:
     """What a layer wants of the data themselves; empty where it takes what a layer gives."""
     if isinstance(spec, Embedding):
         return "`embedding` takes whole numbers"
-    if isinstance(spec, Conv2d) and spec.initial == "whitening":
+    if isinstance(spec, Conv2d) and spec.whitens:
         return '`conv2d` with `initial = "whitening"` begins with filters of the images'
     return ""
 

@@ -108,6 +108,11 @@ class Conv2d(_Window):
     def window(self) -> tuple[Pair, Pair, Pair, Pair]:
         return pair(self.kernel), pair(self.stride), pair(self.padding), pair(self.dilation)
 
+    @property
+    def whitens(self) -> bool:
+        """Whether it wants images to begin with."""
+        return self.initial == "whitening"
+
     @classmethod
     def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
         channels, groups = values.get("channels"), values.get("groups", 1)
