@@ -18,18 +18,18 @@ from twofold.lockstep import compare
 from twofold.numpy_engine import NumpyEngine
 from twofold.torch_engine import TorchEngine, conv, engine, winograd
 from twofold.torch_engine.conv import Conv2d
-from twofold.torch_engine.ways import Convolution
-from twofold.torch_engine.winograd import SIDES, WINOGRAD, Tiling, transforms
+from twofold.torch_engine.winograd import POINTS, SIDES, Tiling, Winograd, transforms
 
-PLANES = [(4, 4), (2, 2), (1, 1), (1, 6), (2, 5), (7, 3), (12, 9), (6, 6), (8, 8)]
+PLANES = [(4, 4), (2, 2), (1, 1), (1, 6), (2, 5), (7, 3), (12, 9), (6, 6), (8, 8), (15, 11)]
 PADDINGS = [(0, 0), (1, 1), (2, 0), (1, 2)]
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 3e-5}
-"""Of the largest value. The transforms of F(4 x 4, 3 x 3) enlarge rounding some ten times over the plain sum's."""
+"""Of the largest value. The transforms of F(6 x 6, 3 x 3) enlarge rounding some twenty times over the plain sum's."""
 
-WIDE = {"kind": "conv2d", "channels": conv.MANY_CHANNELS, "kernel": 3, "padding": 1, "bias": False}
+CHANNELS = round(conv.MANY_KERNELS**0.5)
+WIDE = {"kind": "conv2d", "channels": CHANNELS, "kernel": 3, "padding": 1, "bias": False}
 NORM = {"kind": "batch_norm"}
 NETWORK = recipe(
-    [WIDE, NORM, RELU, {**WIDE, "channels": 6, "bias": True}, RELU, FLATTEN, dense(10)],
+    [WIDE, NORM, RELU, {**WIDE, "bias": True}, RELU, FLATTEN, dense(10)],
     data={"source": "digits"},
     training={"steps": 4, "batch_size": 6, "dtype": "float64", "convolution": "winograd", "engines": ["torch"]},
     optimizer={"kind": "sgd", "momentum": 0.9},
@@ -43,7 +43,7 @@ def both_ways(
     torch.manual_seed(0)
     x = torch.randn(n, 5, *plane, dtype=dtype, requires_grad=True)
     weight = torch.randn(7, 5, 3, 3, dtype=dtype, requires_grad=True)
-    plain, found = conv2d(x, weight, padding=padding), Convolution.apply(x, weight, padding, WINOGRAD)
+    plain, found = conv2d(x, weight, padding=padding), Winograd.apply(x, weight, padding)
     assert isinstance(found, Tensor)
     dy = torch.randn_like(plain)
     return list(
@@ -80,12 +80,21 @@ def test_images_are_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("side", SIDES)
 def test_every_size_of_tile_is_right(side: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(winograd, "SIDES", (side,))
-    assert_near(both_ways(3, (9, 10), (1, 1), torch.float64), TOLERANCE[torch.float64])
+    for dtype, tolerance in TOLERANCE.items():
+        assert_near(both_ways(3, (9, 10), (1, 1), dtype), tolerance)
 
 
 @pytest.mark.parametrize(
     ("plane", "side", "products"),
-    [((4, 4), 4, 36), ((8, 8), 4, 144), ((2, 2), 2, 16), ((3, 3), 3, 25), ((6, 6), 3, 100)],
+    [
+        ((4, 4), 4, 36),
+        ((8, 8), 4, 144),
+        ((2, 2), 2, 16),
+        ((3, 3), 3, 25),
+        ((6, 6), 6, 64),
+        ((5, 5), 5, 49),
+        ((15, 15), 5, 441),
+    ],
 )
 def test_tiles_are_those_with_the_fewest_products(plane: tuple[int, int], side: int, products: int) -> None:
     tiling = Tiling.of(*plane)
@@ -95,10 +104,53 @@ def test_tiles_are_those_with_the_fewest_products(plane: tuple[int, int], side: 
 
 def test_the_matrices_of_two_outputs_are_the_published_ones() -> None:
     """Lavin and Gray (2016), equation 7, up to the order of the points and signs that cancel."""
-    bt, g, at = transforms(2, torch.float64)
-    assert (bt.shape, g.shape, at.shape) == ((16, 16), (16, 9), (4, 16))
     published_g = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
-    np.testing.assert_allclose(np.abs(g.numpy()), np.abs(np.kron(published_g, published_g)))
+    published_bt = np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]])
+    published_at = np.array([[1, 1, 1, 0], [0, 1, -1, -1]])
+    found = transforms(2)
+    np.testing.assert_allclose(np.abs(found.kernel), np.abs(np.kron(published_g, published_g)))
+    np.testing.assert_allclose(np.abs(matrix(found.input, 4)), np.abs(published_bt))
+    np.testing.assert_allclose(np.abs(matrix(found.output, 4)), np.abs(published_at))
+
+
+def matrix(factors: winograd.Factors, columns: int) -> np.ndarray:
+    """What the sums of slices multiply by."""
+    parts = list(torch.eye(columns, dtype=torch.float64))
+    totals = winograd._transformed(factors, parts, [None] * len(factors.last))  # pyright: ignore[reportPrivateUsage]
+    return torch.stack(totals).numpy()
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_the_way_back_is_the_transpose(side: int) -> None:
+    found, size = transforms(side), side + 2
+    np.testing.assert_allclose(matrix(found.input, size).T, matrix(found.input_back, size), atol=1e-12)
+    np.testing.assert_allclose(matrix(found.output, size).T, matrix(found.output_back, side), atol=1e-12)
+    assert len(matrix(found.output, size)) == side
+    np.testing.assert_allclose(matrix(found.output_back, side)[:-1, 1], POINTS[: size - 1])
+
+
+@pytest.mark.parametrize(("side", "terms", "shared"), [(4, 22, 12), (6, 44, 24)])
+def test_opposite_points_share_their_sums(side: int, terms: int, shared: int) -> None:
+    """Terms of Bᵀ, and additions and products of its two factors: half as many."""
+    factors = transforms(side).input
+    assert np.count_nonzero(matrix(factors, side + 2)) == terms
+    assert sum(len(row) - 1 for sums in factors for row in sums) == shared
+
+
+@pytest.mark.parametrize("wanted", [(True, True), (False, True), (True, False), (False, False)], ids=str)
+def test_a_gradient_that_is_not_wanted_changes_no_other(wanted: tuple[bool, bool]) -> None:
+    torch.manual_seed(0)
+    x, weight = torch.randn(3, 4, 5, 5, dtype=torch.float64), torch.randn(6, 4, 3, 3, dtype=torch.float64)
+    for tensor, wants in zip((x, weight), wanted, strict=True):
+        tensor.requires_grad_(wants)
+    found, plain = Winograd.apply(x, weight, (1, 1)), conv2d(x, weight, padding=1)
+    assert isinstance(found, Tensor)
+    assert found.requires_grad == any(wanted)
+    leaves = [tensor for tensor in (x, weight) if tensor.requires_grad]
+    if leaves:
+        dy = torch.randn_like(plain)
+        ours, theirs = (torch.autograd.grad(y, leaves, dy) for y in (found, plain))
+        assert_near(list(zip(ours, theirs, strict=True)), 1e-12)
 
 
 # Where it is taken
@@ -116,7 +168,7 @@ def test_the_matrices_of_two_outputs_are_the_published_ones() -> None:
     ids=str,
 )
 def test_other_windows_are_left_to_pytorch(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conv, "MANY_CHANNELS", 1)
+    monkeypatch.setattr(conv, "MANY_KERNELS", 1)
     ours = Conv2d(4, 6, **options)
     ours.winograd = True
     theirs = nn.Conv2d(4, 6, **options)
@@ -126,9 +178,9 @@ def test_other_windows_are_left_to_pytorch(options: dict[str, Any], monkeypatch:
 
 
 def test_it_is_taken_where_the_recipe_asks_for_it() -> None:
-    few, many = torch.randn(2, 8, 4, 4), torch.randn(2, conv.MANY_CHANNELS, 4, 4)
+    few, many = torch.randn(2, 8, 4, 4), torch.randn(2, CHANNELS, 4, 4)
     for x in (few, many):
-        module = Conv2d(x.shape[1], 3, 3, padding=1)
+        module = Conv2d(x.shape[1], CHANNELS, 3, padding=1)
         plain = module(x)
         module.winograd = True
         assert torch.equal(module(x), plain) == (x is few)
@@ -136,10 +188,10 @@ def test_it_is_taken_where_the_recipe_asks_for_it() -> None:
 
 
 def test_a_window_that_does_not_fit_is_refused_as_before() -> None:
-    module = Conv2d(conv.MANY_CHANNELS, 3, 3)
+    module = Conv2d(CHANNELS, CHANNELS, 3)
     module.winograd = True
     with pytest.raises(RuntimeError, match=r"Kernel size can't be greater"):
-        module(torch.randn(1, conv.MANY_CHANNELS, 2, 2))
+        module(torch.randn(1, CHANNELS, 2, 2))
 
 
 def test_a_training_by_it_ends_as_the_plain_one(tmp_path: Any) -> None:
@@ -162,9 +214,9 @@ def test_lock_step_proves_it() -> None:
 
 
 def test_lock_step_finds_a_wrong_transform(monkeypatch: pytest.MonkeyPatch) -> None:
-    def wrong(side: int, dtype: torch.dtype) -> winograd.Transforms:
-        right = transforms(side, dtype)
-        return right._replace(output=right.output * (1 + 1e-6))
+    def wrong(side: int) -> winograd.Transforms:
+        right = transforms(side)
+        return right._replace(kernel=right.kernel * (1 + 1e-6))
 
     monkeypatch.setattr(winograd, "transforms", wrong)
     first, second = NumpyEngine(NETWORK), TorchEngine(NETWORK)
@@ -183,7 +235,7 @@ def test_a_proof_takes_the_plain_way(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> Any:
         raise AssertionError
 
-    monkeypatch.setattr(Convolution, "apply", refuse)
+    monkeypatch.setattr(Winograd, "apply", refuse)
     assert twofold.verify(NETWORK, steps=1).agrees
 
 

@@ -5,27 +5,29 @@ a few pixels wide: for 512 channels in and out on 4 x 4 pixels, 74 ms in place o
 product over the unfolded images is not.
 
 *Windows of 3 x 3 in 32 or 64 bits*, by Winograd's minimal filtering, where the recipe asks for it
-(`torch_engine/winograd.py`): there and back 176 ms in place of 458 for the same layer, 130 in place of 378 for 256
-channels on 8 x 8 pixels (two cores without matrix units). With 64 channels the transforms cost what they save.
+(`torch_engine/winograd.py`): there and back 167 ms in place of 418 for 256 channels in and out on 8 x 8 pixels, 70 in
+place of 138 on 5 x 5, 201 in place of 348 from 64 to 256 channels on 15 x 15 (batch 256, two cores without matrix
+units). With 64 channels in and out the transforms cost what they save.
 
 Everywhere else the module is PyTorch's own.
 """
 
 from __future__ import annotations
 
-from typing import cast, final
+from typing import Any, cast, final
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from twofold.torch_engine.ways import Convolution, Way
-from twofold.torch_engine.winograd import KERNEL, WINOGRAD
+from twofold.torch_engine.winograd import KERNEL, Winograd
 
 SMALL_PLANE = 25
 """Pixels up to which the product is faster."""
 MANY_CHANNELS = 128
-"""Input channels from which it is, and from which minimal filtering is."""
+"""Input channels from which it is."""
+MANY_KERNELS = 1 << 14
+"""Input times output channels from which minimal filtering is faster: the work that its transforms do not grow with."""
 
 
 @final
@@ -43,23 +45,47 @@ class Conv2d(nn.Conv2d):
             return super().forward(x)
         if narrow:
             x, weight = x.to(torch.bfloat16), weight.to(torch.bfloat16)
-        y = cast(Tensor, Convolution.apply(x, weight, padding, PRODUCT if narrow else WINOGRAD))
+        y = cast(Tensor, (Product if narrow else Winograd).apply(x, weight, padding))
         return y if self.bias is None else y + self.bias.to(y.dtype)[:, None, None]
 
     def _plain(self, x: Tensor) -> bool:
-        """Many channels on the processor, and windows that move by one pixel within their padding."""
+        """On the processor, with windows that move by one pixel within their padding."""
         plain = (self.stride, self.dilation, self.groups) == ((1, 1), (1, 1), 1)
         within = all(p < k for p, k in zip(cast(tuple[int, int], self.padding), self.kernel_size, strict=True))
-        return plain and within and self.in_channels >= MANY_CHANNELS and x.device.type == "cpu"
+        return plain and within and x.device.type == "cpu"
 
-    @staticmethod
-    def _small(x: Tensor) -> bool:
-        return x.shape[2] * x.shape[3] <= SMALL_PLANE
+    def _small(self, x: Tensor) -> bool:
+        """A small plane of many channels."""
+        return self.in_channels >= MANY_CHANNELS and x.shape[2] * x.shape[3] <= SMALL_PLANE
 
     def _three(self, x: Tensor) -> bool:
-        """Windows of 3 x 3, of which one fits in at least."""
+        """Many windows of 3 x 3, of which one fits in at least."""
         sizes = zip(x.shape[2:], cast(tuple[int, int], self.padding), strict=True)
-        return self.kernel_size == (KERNEL, KERNEL) and all(size + 2 * p >= KERNEL for size, p in sizes)
+        fits = self.kernel_size == (KERNEL, KERNEL) and all(size + 2 * p >= KERNEL for size, p in sizes)
+        return fits and self.in_channels * self.out_channels >= MANY_KERNELS
+
+
+@final
+class Product(torch.autograd.Function):
+    """Y = X W of the unfolded X: one matrix product. X is (n, c, h, w), W (out, c, rows, columns)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, padding: tuple[int, int]) -> Tensor:  # pyright: ignore
+        """Only X and W are kept: the unfolded X is cheaper to make again than to hold."""
+        ctx.save_for_backward(x, weight)
+        ctx.padding = padding
+        return _convolved(x, weight, padding)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor, None]:  # pyright: ignore
+        """dX where it is wanted, as the convolution of dY with the kernels turned round; dW = dYᵀ X."""
+        x, weight = ctx.saved_tensors
+        out, channels, rows, columns = weight.shape
+        around = (rows - 1 - ctx.padding[0], columns - 1 - ctx.padding[1])
+        turned = weight.flip(2, 3).transpose(0, 1)
+        dx = _convolved(dy, turned, around) if ctx.needs_input_grad[0] else None
+        dw = dy.permute(0, 2, 3, 1).reshape(-1, out).t() @ _unfolded(x, (rows, columns), ctx.padding)
+        return dx, dw.view(out, rows, columns, channels).permute(0, 3, 1, 2), None
 
 
 def _convolved(x: Tensor, weight: Tensor, padding: tuple[int, int]) -> Tensor:
@@ -71,20 +97,9 @@ def _convolved(x: Tensor, weight: Tensor, padding: tuple[int, int]) -> Tensor:
     return y.view(len(x), height, width, out).permute(0, 3, 1, 2)
 
 
-def _kernel_gradient(x: Tensor, dy: Tensor, kernel: tuple[int, int], padding: tuple[int, int]) -> Tensor:
-    """dW = dYᵀ X, of the unfolded X."""
-    flat = dy.permute(0, 2, 3, 1).reshape(-1, dy.shape[1])
-    dw = flat.t() @ _unfolded(x, kernel, padding)
-    return dw.view(dy.shape[1], *kernel, x.shape[1]).permute(0, 3, 1, 2)
-
-
 def _unfolded(x: Tensor, kernel: tuple[int, int], padding: tuple[int, int]) -> Tensor:
     """Each window as a row, its channels innermost: (n · h' · w', rows · columns · c)."""
     (down, across), (rows, columns) = padding, kernel
     last = pad(x.permute(0, 2, 3, 1), (0, 0, across, across, down, down))
     windows = last.unfold(1, rows, 1).unfold(2, columns, 1)  # (n, h', w', c, rows, columns)
     return windows.permute(0, 1, 2, 4, 5, 3).reshape(-1, rows * columns * x.shape[1])
-
-
-PRODUCT = Way(_convolved, _kernel_gradient)
-"""Y = X W of the unfolded X: one matrix product."""

@@ -4,8 +4,9 @@
 
 A tile d of a = m + 2 pixels a side gives m x m outputs with a² products in place of 9 m²: for m = 4 a quarter. Summed
 over channels, ⊙ is a matrix product at each of the a² places. The three matrices evaluate polynomials at a points, one
-of them infinity, and interpolate (Cook, Toom); larger m would lose digits. On the way back dX is the convolution of dY
-with the kernels turned round, and dw = Gᵀ (Σ (Bᵀ d B) ⊙ (A dY Aᵀ)) G over all tiles.
+of them infinity, and interpolate (Cook, Toom). Bᵀ d B and the like are sums of slices of the images, rows first, then
+columns. On the way back each step is transposed: dM = A dY Aᵀ, with which dw = Gᵀ (Σ V ⊙ dM) G for V = Bᵀ d B, kept
+from the way forward, and dd = B ((G w Gᵀ) ⊙ dM) Bᵀ, added up where tiles overlap.
 
 Source: Lavin and Gray, Fast algorithms for convolutional neural networks, 2016. It is the same function as the plain
 convolution; in 32 bits it rounds to about 1e-5 of the largest value, in 64 to 1e-14, where lock-step shows it.
@@ -13,50 +14,130 @@ convolution; in 32 bits it rounds to about 1e-5 of the largest value, in 64 to 1
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple, final
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from twofold.torch_engine.ways import Way
+from twofold.arrays import Array
 
 KERNEL = 3
-POINTS = (0.0, 1.0, -1.0, 2.0, -2.0)
+OVERLAP = KERNEL - 1
+"""Pixels that a tile shares with the next one."""
+POINTS = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5)
 """Where the polynomials are evaluated, besides infinity: small numbers, whose powers round little."""
-SIDES = (2, 3, 4)
-"""Outputs a side of a tile."""
-CHUNK = 1 << 21
+SIDES = (2, 3, 4, 5, 6)
+"""Outputs a side of a tile; with 6 it rounds twice as much as with 4."""
+CHUNK = 1 << 22
 """Numbers of transformed tiles at once: what the processor's cache holds."""
+
+Padding = tuple[int, int]
+Term = tuple[int, float]
+"""Which part, times what."""
+Sums = tuple[tuple[Term, ...], ...]
+"""The rows of a matrix, without their zeros."""
+
+
+class Factors(NamedTuple):
+    """A matrix as `last` times `first`, which have fewer terms together."""
+
+    first: Sums
+    last: Sums
 
 
 class Transforms(NamedTuple):
-    """The matrices for a tile whose pixels lie in one row: each ⊗ itself."""
+    """The matrices for tiles of one size, and those of the way back."""
 
-    input: Tensor
-    """Bᵀ ⊗ Bᵀ, (a², a²)."""
-    kernel: Tensor
-    """G ⊗ G, (a², 9)."""
-    output: Tensor
-    """Aᵀ ⊗ Aᵀ, (m², a²)."""
+    input: Factors
+    """Bᵀ, (a, a)."""
+    output: Factors
+    """Aᵀ, (m, a)."""
+    input_back: Factors
+    """B."""
+    output_back: Factors
+    """A."""
+    kernel: Array
+    """G ⊗ G, (a², 9): for kernels whose weights lie in one row."""
 
 
 @lru_cache
-def transforms(side: int, dtype: torch.dtype) -> Transforms:
+def transforms(side: int) -> Transforms:
     """Of F(side x side, 3 x 3)."""
     points = np.array(POINTS[: side + KERNEL - 2])
     size = side + KERNEL - 1
-    at, g, bt = np.zeros((side, size)), np.zeros((size, KERNEL)), np.zeros((size, size))
+    a, g, bt = np.zeros((size, side)), np.zeros((size, KERNEL)), np.zeros((size, size))
     for k, point in enumerate(points):
         rest = np.delete(points, k)
-        at[:, k] = point ** np.arange(side)
+        a[k] = point ** np.arange(side)
         g[k] = point ** np.arange(KERNEL) / np.prod(point - rest)
         bt[k, :-1] = np.poly(rest)[::-1]
-    at[-1, -1] = g[-1, -1] = 1  # at infinity a polynomial is its highest coefficient
+    a[-1, -1] = g[-1, -1] = 1  # at infinity a polynomial is its highest coefficient
     bt[-1] = np.poly(points)[::-1]
-    return Transforms(*(torch.from_numpy(np.kron(matrix, matrix)).to(dtype) for matrix in (bt, g, at)))
+    (bt_first, bt_last), (a_first, a_last) = _factors(bt), _factors(a)
+    return Transforms(
+        input=Factors(_sums(bt_first), _sums(bt_last)),
+        output=Factors(_sums(a_last.T), _sums(a_first.T)),
+        input_back=Factors(_sums(bt_last.T), _sums(bt_first.T)),
+        output_back=Factors(_sums(a_first), _sums(a_last)),
+        kernel=np.kron(g, g),
+    )
+
+
+def _factors(matrix: Array) -> tuple[Array, Array]:
+    """`first` and `last`: the rows of two opposite points, one below the other, share their even and odd parts."""
+    signs = (-1.0) ** np.arange(matrix.shape[1])
+    first, last = list[Array](), list[Array]()
+    row = 0
+    while row < len(matrix):
+        values, mirror = matrix[row], _mirrored(matrix[row : row + 2], signs)
+        parts = [(values, 0)] if not mirror else [(values * (signs > 0), mirror), (values * (signs < 0), -mirror)]
+        for part, sign in parts:
+            scale = min(part[part != 0][::-1], key=abs) if mirror else 1.0
+            column = np.zeros(len(matrix))
+            column[row] = scale
+            if mirror:
+                column[row + 1] = sign * scale
+            first.append(part / scale)
+            last.append(column)
+        row += 2 if mirror else 1
+    return np.array(first), np.array(last).T
+
+
+def _mirrored(rows: Array, signs: Array) -> int:
+    """±1 where the second row is ± the first one with its odd places negated, and sharing saves terms."""
+    if len(rows) < 2 or np.count_nonzero(rows[0]) <= 2:
+        return 0
+    return next((sign for sign in (1, -1) if np.array_equal(rows[1], sign * signs * rows[0])), 0)
+
+
+def _sums(matrix: Array) -> Sums:
+    """A term without a factor first: it costs no product."""
+    rows = ([(int(part), float(row[part])) for part in np.flatnonzero(row)] for row in matrix)
+    return tuple(tuple(sorted(row, key=lambda term: term[1] != 1)) for row in rows)
+
+
+def _transformed(factors: Factors, parts: Sequence[Tensor], outs: Sequence[Tensor | None]) -> list[Tensor]:
+    """The matrix times the parts, into memory where it is given."""
+    between = [_sum(row, parts, None) for row in factors.first]
+    return [_sum(row, between, out) for row, out in zip(factors.last, outs, strict=True)]
+
+
+def _sum(row: Sequence[Term], parts: Sequence[Tensor], out: Tensor | None) -> Tensor:
+    (part, factor), *rest = row
+    if not rest and factor == 1 and out is None:
+        return parts[part]
+    if not rest or factor != 1:
+        total = torch.mul(parts[part], factor, out=out)
+    else:
+        (second, times), *rest = rest
+        total = torch.add(parts[part], parts[second], alpha=times, out=out)
+    for other, times in rest:
+        total.add_(parts[other], alpha=times)
+    return total
 
 
 class Tiling(NamedTuple):
@@ -75,67 +156,115 @@ class Tiling(NamedTuple):
     @property
     def size(self) -> int:
         """Inputs a side of a tile."""
-        return self.side + KERNEL - 1
+        return self.side + OVERLAP
+
+    @property
+    def covered(self) -> tuple[int, int]:
+        """Outputs that the tiles cover."""
+        return self.down * self.side, self.across * self.side
 
     def images(self, channels: int) -> int:
         """How many images are taken at once."""
         return max(1, CHUNK // (self.down * self.across * self.size**2 * channels))
 
-    def taken(self, x: Tensor, padding: tuple[int, int]) -> Tensor:
-        """The overlapping tiles of the padded inputs (n, h, w, c), pixel by pixel: (a², n · tiles · c)."""
-        (top, left), step = padding, self.side
-        bottom = self.down * step + KERNEL - 1 - x.shape[1] - top
-        right = self.across * step + KERNEL - 1 - x.shape[2] - left
+    def evaluated(self, x: Tensor, padding: Padding) -> Tensor:
+        """Bᵀ d B of each tile of the padded inputs (n, h, w, c): (a, a, n, down, across, c)."""
+        (top, left), (n, height, width, channels), (down, across) = padding, x.shape, self.covered
+        bottom, right = down + OVERLAP - height - top, across + OVERLAP - width - left
         padded = pad(x, (0, 0, left, right, top, bottom))
-        tiles = padded.unfold(1, self.size, step).unfold(2, self.size, step)  # (n, down, across, c, a, a)
-        return tiles.permute(4, 5, 0, 1, 2, 3).reshape(self.size**2, -1)
+        rows = x.new_empty(self.size, n, self.down, padded.shape[2], channels)
+        tiles = x.new_empty(self.size, self.size, n, self.down, self.across, channels)
+        bt = transforms(self.side).input
+        _transformed(bt, [padded[:, k : k + down : self.side] for k in range(self.size)], rows.unbind())
+        _transformed(bt, [rows[..., k : k + across : self.side, :] for k in range(self.size)], tiles.unbind(1))
+        return tiles
 
-    def split(self, dy: Tensor) -> Tensor:
-        """The tiles of the outputs (n, h, w, c), which do not overlap: (m², n · tiles · c)."""
-        n, height, width, channels = dy.shape
-        whole = pad(dy, (0, 0, 0, self.across * self.side - width, 0, self.down * self.side - height))
-        tiles = whole.view(n, self.down, self.side, self.across, self.side, channels)
-        return tiles.permute(2, 4, 0, 1, 3, 5).reshape(self.side**2, -1)
+    def evaluated_back(self, d_tiles: Tensor, padding: Padding, dx: Tensor) -> None:
+        """B dV Bᵀ of each tile, added up where they overlap, into the memory of dX (n, h, w, c)."""
+        (top, left), (n, height, width, channels), (down, across) = padding, dx.shape, self.covered
+        d_rows = d_tiles.new_empty(self.size, n, self.down, across + OVERLAP, channels)
+        d_padded = d_tiles.new_empty(n, down + OVERLAP, across + OVERLAP, channels)
+        d_rows[..., across:, :].zero_()
+        d_padded[:, down:].zero_()
+        self._added(d_tiles.unbind(1), [d_rows[..., k : k + across : self.side, :] for k in range(self.size)])
+        self._added(d_rows.unbind(), [d_padded[:, k : k + down : self.side] for k in range(self.size)])
+        dx.copy_(d_padded[:, top : top + height, left : left + width])
 
-    def joined(self, tiles: Tensor, out: Tensor) -> None:
-        """The opposite of `split`, into the memory of the outputs."""
-        n, height, width, channels = out.shape
-        apart = tiles.view(self.side, self.side, n, self.down, self.across, channels).permute(2, 3, 0, 4, 1, 5)
-        whole = apart.reshape(n, self.down * self.side, self.across * self.side, channels)
-        out.copy_(whole[:, :height, :width])
+    def _added(self, parts: Sequence[Tensor], places: Sequence[Tensor]) -> None:
+        """The first places of every tile are its own; the last ones are the first of the next tile."""
+        own, shared = places[: self.side], places[self.side :]
+        totals = _transformed(transforms(self.side).input_back, parts, [*own, *[None] * OVERLAP])
+        for place, total in zip(shared, totals[self.side :], strict=True):
+            place.add_(total)
 
+    def interpolated(self, products: Tensor, y: Tensor) -> None:
+        """Aᵀ M A of each tile (a, a, n, down, across, c), into the memory of the outputs (n, h, w, c)."""
+        n, height, width, channels = y.shape
+        whole = y if (height, width) == self.covered else y.new_empty(n, *self.covered, channels)
+        rows = products.new_empty(self.side, *products.shape[1:])
+        pixels = whole.view(n, self.down, self.side, self.across, self.side, channels).permute(2, 4, 0, 1, 3, 5)
+        at = transforms(self.side).output
+        _transformed(at, products.unbind(), rows.unbind())
+        _transformed(at, rows.unbind(1), pixels.unbind(1))
+        if whole is not y:
+            y.copy_(whole[:, :height, :width])
 
-def _convolved(x: Tensor, weight: Tensor, padding: tuple[int, int]) -> Tensor:
-    """(n, c, h, w) → (n, out, h', w'), with the channels innermost in memory."""
-    x = x.permute(0, 2, 3, 1)
-    n, height, width, channels = x.shape
-    out = len(weight)
-    y = x.new_empty(n, height + 2 * padding[0] - KERNEL + 1, width + 2 * padding[1] - KERNEL + 1, out)
-    tiling = Tiling.of(*y.shape[1:3])
-    bt, g, at = transforms(tiling.side, x.dtype)
-    u = (g @ weight.permute(2, 3, 1, 0).reshape(KERNEL**2, -1)).view(-1, channels, out)
-    images = tiling.images(max(channels, out))
-    for part, y_part in zip(x.split(images), y.split(images), strict=True):
-        v = (bt @ tiling.taken(part, padding)).view(len(u), -1, channels)
-        products = torch.bmm(v, u).view(len(u), -1)
-        tiling.joined(at @ products, y_part)
-    return y.permute(0, 3, 1, 2)
-
-
-def _kernel_gradient(x: Tensor, dy: Tensor, kernel: tuple[int, int], padding: tuple[int, int]) -> Tensor:
-    """(out, c, 3, 3), summed over images and tiles; `kernel` is 3 x 3."""
-    x, dy = x.permute(0, 2, 3, 1), dy.permute(0, 2, 3, 1)
-    channels, out = x.shape[3], dy.shape[3]
-    tiling = Tiling.of(*dy.shape[1:3])
-    bt, g, at = transforms(tiling.side, x.dtype)
-    du = x.new_empty(tiling.size**2, channels, out)
-    images = tiling.images(max(channels, out))
-    for index, (part, dy_part) in enumerate(zip(x.split(images), dy.split(images), strict=True)):
-        v = (bt @ tiling.taken(part, padding)).view(len(du), -1, channels)
-        d_products = (at.t() @ tiling.split(dy_part)).view(len(du), -1, out)
-        du.baddbmm_(v.transpose(1, 2), d_products, beta=min(index, 1))  # the first one fills the memory
-    return (g.t() @ du.view(len(du), -1)).view(KERNEL, KERNEL, channels, out).permute(3, 2, 0, 1)
+    def interpolated_back(self, dy: Tensor) -> Tensor:
+        """A dY Aᵀ of each tile of the outputs (n, h, w, c): (a, a, n, down, across, c)."""
+        (n, height, width, channels), (down, across) = dy.shape, self.covered
+        whole = pad(dy, (0, 0, 0, across - width, 0, down - height))
+        pixels = whole.view(n, self.down, self.side, self.across, self.side, channels)
+        d_rows = dy.new_empty(self.size, n, self.down, self.across, self.side, channels)
+        d_products = dy.new_empty(self.size, self.size, n, self.down, self.across, channels)
+        a = transforms(self.side).output_back
+        _transformed(a, pixels.unbind(2), d_rows.unbind())
+        _transformed(a, d_rows.unbind(4), d_products.unbind(1))
+        return d_products
 
 
-WINOGRAD = Way(_convolved, _kernel_gradient)
-"""For kernels of 3 x 3."""
+@final
+class Winograd(torch.autograd.Function):
+    """Y = X ∗ W for X (n, c, h, w) and W (out, c, 3, 3), with the channels innermost in memory."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, padding: Padding) -> Tensor:  # pyright: ignore
+        """Keeps Bᵀ d B and G w Gᵀ where a gradient is wanted."""
+        x = x.permute(0, 2, 3, 1)
+        n, height, width, channels = x.shape
+        out = len(weight)
+        y = x.new_empty(n, height + 2 * padding[0] - OVERLAP, width + 2 * padding[1] - OVERLAP, out)
+        tiling = Tiling.of(*y.shape[1:3])
+        u = (_kernel(tiling, x) @ weight.permute(2, 3, 1, 0).reshape(KERNEL**2, -1)).view(-1, channels, out)
+        images = tiling.images(max(channels, out))
+        kept = list[Tensor]()
+        for part, y_part in zip(x.split(images), y.split(images), strict=True):
+            tiles = tiling.evaluated(part, padding)
+            v = tiles.view(len(u), -1, channels)
+            tiling.interpolated(torch.bmm(v, u).view(*tiles.shape[:-1], out), y_part)
+            if any(ctx.needs_input_grad):
+                kept.append(v)
+        ctx.save_for_backward(u, *kept)
+        ctx.shape, ctx.padding, ctx.tiling, ctx.images = x.shape, padding, tiling, images
+        return y.permute(0, 3, 1, 2)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor, None]:  # pyright: ignore
+        """dX where it is wanted, and dW."""
+        u, *kept = ctx.saved_tensors
+        tiling: Tiling = ctx.tiling
+        _, channels, out = u.shape
+        dy = dy.permute(0, 2, 3, 1)
+        dx, du = dy.new_empty(ctx.shape) if ctx.needs_input_grad[0] else None, torch.empty_like(u)
+        for index, (v, dy_part) in enumerate(zip(kept, dy.split(ctx.images), strict=True)):
+            d_tiles = tiling.interpolated_back(dy_part)
+            d_products = d_tiles.view(len(u), -1, out)
+            du.baddbmm_(v.transpose(1, 2), d_products, beta=min(index, 1))  # the first one fills the memory
+            if dx is not None:
+                dv = torch.bmm(d_products, u.transpose(1, 2)).view(*d_tiles.shape[:-1], channels)
+                tiling.evaluated_back(dv, ctx.padding, dx.split(ctx.images)[index])
+        dw = (_kernel(tiling, dy).t() @ du.view(len(u), -1)).view(KERNEL, KERNEL, channels, out)
+        return None if dx is None else dx.permute(0, 3, 1, 2), dw.permute(3, 2, 0, 1), None
+
+
+def _kernel(tiling: Tiling, like: Tensor) -> Tensor:
+    return torch.from_numpy(transforms(tiling.side).kernel).to(like.dtype)
