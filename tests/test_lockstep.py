@@ -264,7 +264,7 @@ def test_verify_tells_the_ties_behind_gradients_that_part(
     assert (found.verdict.first_divergence.stage, tie.layer, tie.windows) == ("gradient", "2", 8 * 4 * 4 * 4)
     assert found.verdict.largest["forward"] < 1e-14
     assert found.to_json()["ties"] == [{"layer": "2", "parted": tie.parted, "windows": tie.windows}]
-    assert f"In {tie.parted:,} of 512 windows of layer 2, a max pooling, two numbers are the largest" in printed
+    assert f"In {tie.parted:,} of 512 windows of 2 max_pool2d two numbers are the largest" in printed
 
 
 def test_no_tie_is_told_of_engines_that_part_before_a_gradient(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,10 @@ class Ties(NamedTuple):
     parted: int
     windows: int
 
+    def __str__(self) -> str:
+        """As a sentence names them."""
+        return f"{self.parted:,} of {self.windows:,} windows of {self.layer} max_pool2d"
+
 
 def ties(network: Network, x: Array, first: Arrays, second: Arrays) -> list[Ties]:
     """The poolings that part two engines, in forward order, from their outputs by layer for a batch x.

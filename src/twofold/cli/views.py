@@ -215,9 +215,9 @@ def print_verification(found: Verification) -> None:
     console.print(table)
     for tie in found.ties:
         console.print(
-            f"In {tie.parted:,} of {tie.windows:,} windows of layer {tie.layer}, a max pooling, two numbers are the "
-            "largest but for rounding, and each engine sends the gradient to another one: both are right there, and "
-            "central differences measure something between. Smaller batches hold fewer such windows."
+            f"In {tie} two numbers are the largest but for rounding, and each engine sends the gradient to another "
+            "one: both are right there, and central differences measure something between. Smaller batches hold fewer "
+            "such windows."
         )
     for wrong in found.wrong_gradients:
         console.print(

@@ -182,10 +182,7 @@ def _totals(found: Walk) -> str:
 
 def _ties(found: Walk) -> str:
     """Why dx differs in a few places, where it does."""
-    kinds = {layer.name: layer.kind for layer in found.layers}
-    where = ", ".join(
-        f"{tie.parted:,} of {tie.windows:,} windows of {tie.layer} {kinds[tie.layer]}" for tie in found.ties
-    )
+    where = ", ".join(map(str, found.ties))
     return (
         f"\nIn {where} the largest number stands there more than once but for rounding, and each engine sends the "
         f"gradient to another of them: dx differs there, by up to {_gap(found.moved_gap)}. Both are right, and no "
