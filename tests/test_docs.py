@@ -23,7 +23,7 @@ from twofold.study.spec import TOP
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
-BENCHMARKS = ("small", "mnist", "images", "recurrent")
+BENCHMARKS = ("small", "mnist", "images", "images-32", "recurrent")
 COMMANDS = sorted(set(re.findall(r"^\| `(twofold [^`]+)`", README, re.MULTILINE)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ PADDINGS = [(0, 0), (1, 1), (2, 0), (1, 2)]
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 3e-5}
 """Of the largest value. The transforms of F(6 x 6, 3 x 3) enlarge rounding some twenty times over the plain sum's."""
 
-CHANNELS = round(conv.MANY_KERNELS**0.5)
+CHANNELS = 2 * conv.MANY_PRODUCTS
 WIDE = {"kind": "conv2d", "channels": CHANNELS, "kernel": 3, "padding": 1, "bias": False}
 NORM = {"kind": "batch_norm"}
 NETWORK = recipe(
@@ -53,6 +54,26 @@ def both_ways(
             strict=True,
         )
     )
+
+
+LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "channels last": lambda t: t.contiguous(memory_format=torch.channels_last),
+    "a slice": lambda t: t.repeat_interleave(2, dim=3)[..., ::2],
+    "one number for all": lambda t: t[:1, :1, :1, :1].expand_as(t),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_order_in_memory_changes_nothing(layout: str) -> None:
+    torch.manual_seed(0)
+    laid = LAYOUTS[layout]
+    weight = torch.randn(7, 5, 3, 3, dtype=torch.float64, requires_grad=True)
+    x, dy = (laid(torch.randn(4, channels, 8, 7, dtype=torch.float64)) for channels in (5, 7))
+    x.requires_grad_()
+    found, plain = Winograd.apply(x, weight, (1, 1)), conv2d(x, weight, padding=1)
+    assert isinstance(found, Tensor)
+    ours, theirs = (torch.autograd.grad(y, [x, weight], dy) for y in (found, plain))
+    assert_near(list(zip([found, *ours], [plain, *theirs], strict=True)), 1e-12)
 
 
 def assert_near(pairs: list[tuple[Tensor, Tensor]], tolerance: float) -> None:
@@ -129,11 +150,11 @@ def test_the_way_back_is_the_transpose(side: int) -> None:
     np.testing.assert_allclose(matrix(found.output_back, side)[:-1, 1], POINTS[: size - 1])
 
 
-@pytest.mark.parametrize(("side", "terms", "shared"), [(4, 22, 12), (6, 44, 24)])
-def test_opposite_points_share_their_sums(side: int, terms: int, shared: int) -> None:
-    """Terms of Bᵀ, and additions and products of its two factors: half as many."""
+@pytest.mark.parametrize(("side", "alone", "shared"), [(4, 16, 12), (6, 36, 24)])
+def test_opposite_points_share_their_sums(side: int, alone: int, shared: int) -> None:
+    """Additions of Bᵀ, and of its two factors: a quarter and a third fewer."""
     factors = transforms(side).input
-    assert np.count_nonzero(matrix(factors, side + 2)) == terms
+    assert np.count_nonzero(matrix(factors, side + 2)) - (side + 2) == alone
     assert sum(len(row) - 1 for sums in factors for row in sums) == shared
 
 
@@ -146,6 +167,8 @@ def test_a_gradient_that_is_not_wanted_changes_no_other(wanted: tuple[bool, bool
     found, plain = Winograd.apply(x, weight, (1, 1)), conv2d(x, weight, padding=1)
     assert isinstance(found, Tensor)
     assert found.requires_grad == any(wanted)
+    if found.grad_fn is not None:  # G w Gᵀ, and the one part's Bᵀ d B for the gradient of w alone
+        assert len(found.grad_fn.saved_tensors) == 1 + wanted[1]  # pyright: ignore[reportAttributeAccessIssue]
     leaves = [tensor for tensor in (x, weight) if tensor.requires_grad]
     if leaves:
         dy = torch.randn_like(plain)
@@ -168,7 +191,7 @@ def test_a_gradient_that_is_not_wanted_changes_no_other(wanted: tuple[bool, bool
     ids=str,
 )
 def test_other_windows_are_left_to_pytorch(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conv, "MANY_KERNELS", 1)
+    monkeypatch.setattr(conv, "MANY_PRODUCTS", 1)
     ours = Conv2d(4, 6, **options)
     ours.winograd = True
     theirs = nn.Conv2d(4, 6, **options)
@@ -185,6 +208,49 @@ def test_it_is_taken_where_the_recipe_asks_for_it() -> None:
         module.winograd = True
         assert torch.equal(module(x), plain) == (x is few)
         torch.testing.assert_close(module(x), plain, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("channels", "out", "plane"),
+    [(16, 1024, (6, 6)), (CHANNELS, CHANNELS - 1, (6, 6)), (CHANNELS, CHANNELS, (1, 1)), (CHANNELS, CHANNELS, (1, 6))],
+    ids=str,
+)
+def test_few_products_are_left_to_pytorch(channels: int, out: int, plane: tuple[int, int]) -> None:
+    """Of uneven channels, and of planes that no tile fits."""
+    module, x = Conv2d(channels, out, 3, padding=1), torch.randn(2, channels, *plane)
+    plain = module(x)
+    module.winograd = True
+    assert torch.equal(module(x), plain)
+
+
+def test_one_image_without_a_batch_is_left_to_pytorch() -> None:
+    module, x = Conv2d(CHANNELS, CHANNELS, 3, padding=1), torch.randn(CHANNELS, 6, 6)
+    plain = module(x)
+    module.winograd = True
+    assert torch.equal(module(x), plain)
+
+
+def test_an_evaluation_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    module, wanted = Conv2d(CHANNELS, CHANNELS, 3, padding=1), []
+    module.winograd = True
+    apply = Winograd.apply
+    monkeypatch.setattr(
+        Winograd, "apply", lambda x, weight, padding: wanted.append(weight.requires_grad) or apply(x, weight, padding)
+    )
+    module(torch.randn(2, CHANNELS, 4, 4))
+    for mode in (torch.no_grad, torch.inference_mode):
+        with mode():
+            module(torch.randn(2, CHANNELS, 4, 4))
+    assert wanted == [True, False, False]
+
+
+def test_a_second_derivative_is_refused() -> None:
+    x, weight = torch.randn(2, 4, 5, 5, requires_grad=True), torch.randn(6, 4, 3, 3, requires_grad=True)
+    y = Winograd.apply(x, weight, (1, 1))
+    assert isinstance(y, Tensor)
+    (dx,) = torch.autograd.grad(y.square().sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        dx.sum().backward()
 
 
 def test_a_window_that_does_not_fit_is_refused_as_before() -> None:
@@ -205,6 +271,13 @@ def test_a_training_by_it_ends_as_the_plain_one(tmp_path: Any) -> None:
         np.testing.assert_allclose(weights[1][name], array, rtol=0, atol=1e-3, err_msg=name)
 
 
+@pytest.mark.parametrize(("compiled", "taken"), [(False, True), (True, False)])
+def test_a_compiled_network_takes_the_plain_way(compiled: bool, taken: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "compile", lambda forward: forward)
+    built = TorchEngine(trained_by(NETWORK, training=NETWORK.training.model_copy(update={"compile": compiled})))
+    assert [m.winograd for m in built.module.modules() if isinstance(m, Conv2d)] == [taken, taken]
+
+
 # The proof
 
 
@@ -213,10 +286,19 @@ def test_lock_step_proves_it() -> None:
     assert compare(first, second, initial_state(NETWORK), batches_of(NETWORK), 1e-9).agrees
 
 
-def test_lock_step_finds_a_wrong_transform(monkeypatch: pytest.MonkeyPatch) -> None:
+def enlarged(sums: winograd.Sums) -> winograd.Sums:
+    return tuple(tuple((part, factor * (1 + 1e-6)) for part, factor in row) for row in sums)
+
+
+@pytest.mark.parametrize(
+    ("field", "stage", "name"),
+    [("kernel", "forward", "3.output"), ("output", "forward", "3.output"), ("input_back", "gradient", "1.bias")],
+)
+def test_lock_step_finds_a_wrong_transform(field: str, stage: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def wrong(side: int) -> winograd.Transforms:
-        right = transforms(side)
-        return right._replace(kernel=right.kernel * (1 + 1e-6))
+        right = getattr(transforms(side), field)
+        spoilt = right * (1 + 1e-6) if field == "kernel" else right._replace(last=enlarged(right.last))
+        return transforms(side)._replace(**{field: spoilt})
 
     monkeypatch.setattr(winograd, "transforms", wrong)
     first, second = NumpyEngine(NETWORK), TorchEngine(NETWORK)
@@ -224,8 +306,8 @@ def test_lock_step_finds_a_wrong_transform(monkeypatch: pytest.MonkeyPatch) -> N
     assert verdict.first_divergence
     assert (verdict.first_divergence.step, verdict.first_divergence.stage, verdict.first_divergence.name) == (
         1,
-        "forward",
-        "3.output",
+        stage,
+        name,
     )
 
 

@@ -20,14 +20,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from twofold.torch_engine.winograd import KERNEL, Winograd
+from twofold.torch_engine.winograd import KERNEL, Tiling, Winograd
 
 SMALL_PLANE = 25
 """Pixels up to which the product is faster."""
 MANY_CHANNELS = 128
 """Input channels from which it is."""
-MANY_KERNELS = 1 << 14
-"""Input times output channels from which minimal filtering is faster: the work that its transforms do not grow with."""
+MANY_PRODUCTS = 50
+"""Products for each number that minimal filtering transforms, from which it is faster: c · out / (c + out)."""
 
 
 @final
@@ -39,7 +39,10 @@ class Conv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (PyTorch's name)
         """The convolution of (n, c, h, w)."""
-        x, weight, padding = input, self.weight, cast(tuple[int, int], self.padding)
+        x, padding = input, cast(tuple[int, int], self.padding)
+        weight = (
+            self.weight if torch.is_grad_enabled() else self.weight.detach()
+        )  # else more would be kept than is used
         narrow = torch.is_autocast_enabled("cpu")
         if not self._plain(x) or not (self._small(x) if narrow else self.winograd and self._three(x)):
             return super().forward(x)
@@ -52,17 +55,20 @@ class Conv2d(nn.Conv2d):
         """On the processor, with windows that move by one pixel within their padding."""
         plain = (self.stride, self.dilation, self.groups) == ((1, 1), (1, 1), 1)
         within = all(p < k for p, k in zip(cast(tuple[int, int], self.padding), self.kernel_size, strict=True))
-        return plain and within and x.device.type == "cpu"
+        return plain and within and x.device.type == "cpu" and x.dim() == 4
 
     def _small(self, x: Tensor) -> bool:
         """A small plane of many channels."""
         return self.in_channels >= MANY_CHANNELS and x.shape[2] * x.shape[3] <= SMALL_PLANE
 
     def _three(self, x: Tensor) -> bool:
-        """Many windows of 3 x 3, of which one fits in at least."""
+        """Windows of 3 x 3, of which one fits in at least, where filtering saves more than its transforms cost."""
+        channels, out = self.in_channels, self.out_channels
+        if self.kernel_size != (KERNEL, KERNEL) or channels * out < MANY_PRODUCTS * (channels + out):
+            return False
         sizes = zip(x.shape[2:], cast(tuple[int, int], self.padding), strict=True)
-        fits = self.kernel_size == (KERNEL, KERNEL) and all(size + 2 * p >= KERNEL for size, p in sizes)
-        return fits and self.in_channels * self.out_channels >= MANY_KERNELS
+        height, width = (size + 2 * p - KERNEL + 1 for size, p in sizes)
+        return min(height, width) > 0 and 2 * Tiling.of(height, width).products <= KERNEL**2 * height * width
 
 
 @final

@@ -99,7 +99,8 @@ class TorchEngine:
         self.module.to(memory_format=self._format)  # pyright: ignore[reportCallIssue]
         for module in self.module.modules():
             if isinstance(module, Convolution):
-                module.winograd = recipe.training.convolution == "winograd"
+                # A compiler would take its many small operations for as many programs.
+                module.winograd = recipe.training.convolution == "winograd" and not recipe.training.compile
         self.parameters = dict(self.module.named_parameters())
         self.buffers = {name: self.module.get_buffer(name) for name in recipe.network.buffers}
         self.averaged = deepcopy(self.module) if recipe.training.ema else self.module

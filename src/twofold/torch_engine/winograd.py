@@ -3,10 +3,11 @@
     Y = Aᵀ [ (G w Gᵀ) ⊙ (Bᵀ d B) ] A,   summed over the input channels
 
 A tile d of a = m + 2 pixels a side gives m x m outputs with a² products in place of 9 m²: for m = 4 a quarter. Summed
-over channels, ⊙ is a matrix product at each of the a² places. The three matrices evaluate polynomials at a points, one
-of them infinity, and interpolate (Cook, Toom). Bᵀ d B and the like are sums of slices of the images, rows first, then
-columns. On the way back each step is transposed: dM = A dY Aᵀ, with which dw = Gᵀ (Σ V ⊙ dM) G for V = Bᵀ d B, kept
-from the way forward, and dd = B ((G w Gᵀ) ⊙ dM) Bᵀ, added up where tiles overlap.
+over channels, ⊙ is a matrix product at each of the a² places. G and A evaluate polynomials at a points, one of them
+infinity, and B interpolates (Cook, Toom): filtering is the transpose of a product of polynomials. Bᵀ d B and the like
+are sums of slices of the images, rows first, then columns. On the way back each step is transposed: dM = A dY Aᵀ, with
+which dw = Gᵀ (Σ V ⊙ dM) G for V = Bᵀ d B, kept from the way forward, and dd = B ((G w Gᵀ) ⊙ dM) Bᵀ, added up where
+tiles overlap.
 
 Source: Lavin and Gray, Fast algorithms for convolutional neural networks, 2016. It is the same function as the plain
 convolution; in 32 bits it rounds to about 1e-5 of the largest value, in 64 to 1e-14, where lock-step shows it.
@@ -21,6 +22,7 @@ from typing import Any, NamedTuple, final
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 
 from twofold.arrays import Array
@@ -29,11 +31,11 @@ KERNEL = 3
 OVERLAP = KERNEL - 1
 """Pixels that a tile shares with the next one."""
 POINTS = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5)
-"""Where the polynomials are evaluated, besides infinity: small numbers, whose powers round little."""
+"""Where the polynomials are evaluated, besides infinity: the further apart their powers, the more the sums round."""
 SIDES = (2, 3, 4, 5, 6)
 """Outputs a side of a tile; with 6 it rounds twice as much as with 4."""
 CHUNK = 1 << 22
-"""Numbers of transformed tiles at once: what the processor's cache holds."""
+"""Numbers of transformed tiles at once: found by trying, between the cost of a call and what the caches hold."""
 
 Padding = tuple[int, int]
 Term = tuple[int, float]
@@ -151,7 +153,7 @@ class Tiling(NamedTuple):
     def of(cls, height: int, width: int) -> Tiling:
         """That with the fewest products."""
         tilings = [cls(side, -(-height // side), -(-width // side)) for side in SIDES]
-        return min(tilings, key=lambda tiling: tiling.down * tiling.across * tiling.size**2)
+        return min(tilings, key=lambda tiling: tiling.products)
 
     @property
     def size(self) -> int:
@@ -163,11 +165,16 @@ class Tiling(NamedTuple):
         """Outputs that the tiles cover."""
         return self.down * self.side, self.across * self.side
 
+    @property
+    def products(self) -> int:
+        """Of a plane of one input channel and one output channel."""
+        return self.down * self.across * self.size**2
+
     def images(self, channels: int) -> int:
         """How many images are taken at once."""
-        return max(1, CHUNK // (self.down * self.across * self.size**2 * channels))
+        return max(1, CHUNK // (self.products * channels))
 
-    def evaluated(self, x: Tensor, padding: Padding) -> Tensor:
+    def input_tiles(self, x: Tensor, padding: Padding) -> Tensor:
         """Bᵀ d B of each tile of the padded inputs (n, h, w, c): (a, a, n, down, across, c)."""
         (top, left), (n, height, width, channels), (down, across) = padding, x.shape, self.covered
         bottom, right = down + OVERLAP - height - top, across + OVERLAP - width - left
@@ -175,19 +182,19 @@ class Tiling(NamedTuple):
         rows = x.new_empty(self.size, n, self.down, padded.shape[2], channels)
         tiles = x.new_empty(self.size, self.size, n, self.down, self.across, channels)
         bt = transforms(self.side).input
-        _transformed(bt, [padded[:, k : k + down : self.side] for k in range(self.size)], rows.unbind())
-        _transformed(bt, [rows[..., k : k + across : self.side, :] for k in range(self.size)], tiles.unbind(1))
+        _transformed(bt, padded.unfold(1, self.size, self.side).unbind(-1), rows.unbind())
+        _transformed(bt, rows.unfold(3, self.size, self.side).unbind(-1), tiles.unbind(1))
         return tiles
 
-    def evaluated_back(self, d_tiles: Tensor, padding: Padding, dx: Tensor) -> None:
+    def input_back(self, d_tiles: Tensor, padding: Padding, dx: Tensor) -> None:
         """B dV Bᵀ of each tile, added up where they overlap, into the memory of dX (n, h, w, c)."""
         (top, left), (n, height, width, channels), (down, across) = padding, dx.shape, self.covered
         d_rows = d_tiles.new_empty(self.size, n, self.down, across + OVERLAP, channels)
         d_padded = d_tiles.new_empty(n, down + OVERLAP, across + OVERLAP, channels)
         d_rows[..., across:, :].zero_()
         d_padded[:, down:].zero_()
-        self._added(d_tiles.unbind(1), [d_rows[..., k : k + across : self.side, :] for k in range(self.size)])
-        self._added(d_rows.unbind(), [d_padded[:, k : k + down : self.side] for k in range(self.size)])
+        self._added(d_tiles.unbind(1), d_rows.unfold(3, self.size, self.side).unbind(-1))
+        self._added(d_rows.unbind(), d_padded.unfold(1, self.size, self.side).unbind(-1))
         dx.copy_(d_padded[:, top : top + height, left : left + width])
 
     def _added(self, parts: Sequence[Tensor], places: Sequence[Tensor]) -> None:
@@ -197,7 +204,7 @@ class Tiling(NamedTuple):
         for place, total in zip(shared, totals[self.side :], strict=True):
             place.add_(total)
 
-    def interpolated(self, products: Tensor, y: Tensor) -> None:
+    def outputs(self, products: Tensor, y: Tensor) -> None:
         """Aᵀ M A of each tile (a, a, n, down, across, c), into the memory of the outputs (n, h, w, c)."""
         n, height, width, channels = y.shape
         whole = y if (height, width) == self.covered else y.new_empty(n, *self.covered, channels)
@@ -209,10 +216,11 @@ class Tiling(NamedTuple):
         if whole is not y:
             y.copy_(whole[:, :height, :width])
 
-    def interpolated_back(self, dy: Tensor) -> Tensor:
+    def output_back(self, dy: Tensor) -> Tensor:
         """A dY Aᵀ of each tile of the outputs (n, h, w, c): (a, a, n, down, across, c)."""
         (n, height, width, channels), (down, across) = dy.shape, self.covered
-        whole = pad(dy, (0, 0, 0, across - width, 0, down - height))
+        fits = (height, width) == self.covered
+        whole = dy if fits else pad(dy, (0, 0, 0, across - width, 0, down - height))
         pixels = whole.view(n, self.down, self.side, self.across, self.side, channels)
         d_rows = dy.new_empty(self.size, n, self.down, self.across, self.side, channels)
         d_products = dy.new_empty(self.size, self.size, n, self.down, self.across, channels)
@@ -228,7 +236,7 @@ class Winograd(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, padding: Padding) -> Tensor:  # pyright: ignore
-        """Keeps Bᵀ d B and G w Gᵀ where a gradient is wanted."""
+        """Keeps G w Gᵀ, and Bᵀ d B where the gradient of W is wanted."""
         x = x.permute(0, 2, 3, 1)
         n, height, width, channels = x.shape
         out = len(weight)
@@ -238,32 +246,39 @@ class Winograd(torch.autograd.Function):
         images = tiling.images(max(channels, out))
         kept = list[Tensor]()
         for part, y_part in zip(x.split(images), y.split(images), strict=True):
-            tiles = tiling.evaluated(part, padding)
+            tiles = tiling.input_tiles(part, padding)
             v = tiles.view(len(u), -1, channels)
-            tiling.interpolated(torch.bmm(v, u).view(*tiles.shape[:-1], out), y_part)
-            if any(ctx.needs_input_grad):
+            tiling.outputs(torch.bmm(v, u).view(*tiles.shape[:-1], out), y_part)
+            if ctx.needs_input_grad[1]:
                 kept.append(v)
         ctx.save_for_backward(u, *kept)
         ctx.shape, ctx.padding, ctx.tiling, ctx.images = x.shape, padding, tiling, images
         return y.permute(0, 3, 1, 2)
 
     @staticmethod
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor, None]:  # pyright: ignore
-        """dX where it is wanted, and dW."""
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor | None, None]:  # pyright: ignore
+        """dX and dW, where they are wanted."""
         u, *kept = ctx.saved_tensors
         tiling: Tiling = ctx.tiling
         _, channels, out = u.shape
         dy = dy.permute(0, 2, 3, 1)
         dx, du = dy.new_empty(ctx.shape) if ctx.needs_input_grad[0] else None, torch.empty_like(u)
-        for index, (v, dy_part) in enumerate(zip(kept, dy.split(ctx.images), strict=True)):
-            d_tiles = tiling.interpolated_back(dy_part)
+        dx_parts = [] if dx is None else dx.split(ctx.images)
+        for index, dy_part in enumerate(dy.split(ctx.images)):
+            d_tiles = tiling.output_back(dy_part)
             d_products = d_tiles.view(len(u), -1, out)
-            du.baddbmm_(v.transpose(1, 2), d_products, beta=min(index, 1))  # the first one fills the memory
-            if dx is not None:
+            if kept:  # the first part fills the memory
+                du.baddbmm_(kept[index].transpose(1, 2), d_products, beta=min(index, 1))
+            if dx_parts:
                 dv = torch.bmm(d_products, u.transpose(1, 2)).view(*d_tiles.shape[:-1], channels)
-                tiling.evaluated_back(dv, ctx.padding, dx.split(ctx.images)[index])
-        dw = (_kernel(tiling, dy).t() @ du.view(len(u), -1)).view(KERNEL, KERNEL, channels, out)
-        return None if dx is None else dx.permute(0, 3, 1, 2), dw.permute(3, 2, 0, 1), None
+                tiling.input_back(dv, ctx.padding, dx_parts[index])
+        dw = _kernel(tiling, dy).t() @ du.view(len(u), -1) if kept else None
+        return (
+            None if dx is None else dx.permute(0, 3, 1, 2),
+            None if dw is None else dw.view(KERNEL, KERNEL, channels, out).permute(3, 2, 0, 1),
+            None,
+        )
 
 
 def _kernel(tiling: Tiling, like: Tensor) -> Tensor:
