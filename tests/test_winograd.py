@@ -37,23 +37,26 @@ NETWORK = recipe(
 )
 
 
-def both_ways(
-    n: int, plane: tuple[int, int], padding: tuple[int, int], dtype: torch.dtype
-) -> list[tuple[Tensor, Tensor]]:
-    """Output and gradients by minimal filtering and by PyTorch's own convolution."""
+def drawn(n: int, plane: tuple[int, int], dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
+    """Images and kernels that want their gradients."""
     torch.manual_seed(0)
     x = torch.randn(n, 5, *plane, dtype=dtype, requires_grad=True)
-    weight = torch.randn(7, 5, 3, 3, dtype=dtype, requires_grad=True)
+    return x, torch.randn(7, 5, 3, 3, dtype=dtype, requires_grad=True)
+
+
+def both_ways(
+    x: Tensor, weight: Tensor, padding: tuple[int, int], laid: Callable[[Tensor], Tensor] = lambda t: t
+) -> list[tuple[Tensor, Tensor]]:
+    """Output and the gradients that are wanted, by minimal filtering and by PyTorch's own convolution."""
     plain, found = conv2d(x, weight, padding=padding), Winograd.apply(x, weight, padding)
     assert isinstance(found, Tensor)
-    dy = torch.randn_like(plain)
-    return list(
-        zip(
-            [found, *torch.autograd.grad(found, [x, weight], dy)],
-            [plain, *torch.autograd.grad(plain, [x, weight], dy)],
-            strict=True,
-        )
-    )
+    leaves = [tensor for tensor in (x, weight) if tensor.requires_grad]
+    assert found.requires_grad == bool(leaves)
+    if not leaves:
+        return [(found, plain)]
+    dy = laid(torch.randn_like(plain))
+    ours, theirs = (torch.autograd.grad(y, leaves, dy) for y in (found, plain))
+    return list(zip([found, *ours], [plain, *theirs], strict=True))
 
 
 LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -65,15 +68,8 @@ LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_the_order_in_memory_changes_nothing(layout: str) -> None:
-    torch.manual_seed(0)
-    laid = LAYOUTS[layout]
-    weight = torch.randn(7, 5, 3, 3, dtype=torch.float64, requires_grad=True)
-    x, dy = (laid(torch.randn(4, channels, 8, 7, dtype=torch.float64)) for channels in (5, 7))
-    x.requires_grad_()
-    found, plain = Winograd.apply(x, weight, (1, 1)), conv2d(x, weight, padding=1)
-    assert isinstance(found, Tensor)
-    ours, theirs = (torch.autograd.grad(y, [x, weight], dy) for y in (found, plain))
-    assert_near(list(zip([found, *ours], [plain, *theirs], strict=True)), 1e-12)
+    laid, (x, weight) = LAYOUTS[layout], drawn(4, (8, 7))
+    assert_near(both_ways(laid(x.detach()).requires_grad_(), weight, (1, 1), laid), TOLERANCE[torch.float64])
 
 
 def assert_near(pairs: list[tuple[Tensor, Tensor]], tolerance: float) -> None:
@@ -89,20 +85,20 @@ def test_it_is_the_convolution(plane: tuple[int, int], padding: tuple[int, int],
     if min(size + 2 * p for size, p in zip(plane, padding, strict=True)) < 3:
         pytest.skip("no window fits in")
     for n in (1, 5):
-        assert_near(both_ways(n, plane, padding, dtype), TOLERANCE[dtype])
+        assert_near(both_ways(*drawn(n, plane, dtype), padding), TOLERANCE[dtype])
 
 
 def test_images_are_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(winograd, "CHUNK", 600)
     assert Tiling.of(4, 4).images(7) == 2
-    assert_near(both_ways(5, (4, 4), (1, 1), torch.float64), TOLERANCE[torch.float64])
+    assert_near(both_ways(*drawn(5, (4, 4)), (1, 1)), TOLERANCE[torch.float64])
 
 
 @pytest.mark.parametrize("side", SIDES)
 def test_every_size_of_tile_is_right(side: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(winograd, "SIDES", (side,))
     for dtype, tolerance in TOLERANCE.items():
-        assert_near(both_ways(3, (9, 10), (1, 1), dtype), tolerance)
+        assert_near(both_ways(*drawn(3, (9, 10), dtype), (1, 1)), tolerance)
 
 
 @pytest.mark.parametrize(
@@ -160,20 +156,12 @@ def test_opposite_points_share_their_sums(side: int, alone: int, shared: int) ->
 
 @pytest.mark.parametrize("wanted", [(True, True), (False, True), (True, False), (False, False)], ids=str)
 def test_a_gradient_that_is_not_wanted_changes_no_other(wanted: tuple[bool, bool]) -> None:
-    torch.manual_seed(0)
-    x, weight = torch.randn(3, 4, 5, 5, dtype=torch.float64), torch.randn(6, 4, 3, 3, dtype=torch.float64)
-    for tensor, wants in zip((x, weight), wanted, strict=True):
-        tensor.requires_grad_(wants)
-    found, plain = Winograd.apply(x, weight, (1, 1)), conv2d(x, weight, padding=1)
+    x, weight = (t.requires_grad_(wants) for t, wants in zip(drawn(3, (5, 5)), wanted, strict=True))
+    assert_near(both_ways(x, weight, (1, 1)), TOLERANCE[torch.float64])
+    found = Winograd.apply(x, weight, (1, 1))
     assert isinstance(found, Tensor)
-    assert found.requires_grad == any(wanted)
     if found.grad_fn is not None:  # G w Gᵀ, and the one part's Bᵀ d B for the gradient of w alone
         assert len(found.grad_fn.saved_tensors) == 1 + wanted[1]  # pyright: ignore[reportAttributeAccessIssue]
-    leaves = [tensor for tensor in (x, weight) if tensor.requires_grad]
-    if leaves:
-        dy = torch.randn_like(plain)
-        ours, theirs = (torch.autograd.grad(y, leaves, dy) for y in (found, plain))
-        assert_near(list(zip(ours, theirs, strict=True)), 1e-12)
 
 
 # Where it is taken

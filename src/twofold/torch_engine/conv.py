@@ -40,12 +40,10 @@ class Conv2d(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (PyTorch's name)
         """The convolution of (n, c, h, w)."""
         x, padding = input, cast(tuple[int, int], self.padding)
-        weight = (
-            self.weight if torch.is_grad_enabled() else self.weight.detach()
-        )  # else more would be kept than is used
         narrow = torch.is_autocast_enabled("cpu")
         if not self._plain(x) or not (self._small(x) if narrow else self.winograd and self._three(x)):
             return super().forward(x)
+        weight = self.weight if torch.is_grad_enabled() else self.weight.detach()  # so that no way keeps what it makes
         if narrow:
             x, weight = x.to(torch.bfloat16), weight.to(torch.bfloat16)
         y = cast(Tensor, (Product if narrow else Winograd).apply(x, weight, padding))

@@ -69,8 +69,8 @@ class Transforms(NamedTuple):
 @lru_cache
 def transforms(side: int) -> Transforms:
     """Of F(side x side, 3 x 3)."""
-    points = np.array(POINTS[: side + KERNEL - 2])
-    size = side + KERNEL - 1
+    size = side + OVERLAP
+    points = np.array(POINTS[: size - 1])
     a, g, bt = np.zeros((size, side)), np.zeros((size, KERNEL)), np.zeros((size, size))
     for k, point in enumerate(points):
         rest = np.delete(points, k)
@@ -79,34 +79,29 @@ def transforms(side: int) -> Transforms:
         bt[k, :-1] = np.poly(rest)[::-1]
     a[-1, -1] = g[-1, -1] = 1  # at infinity a polynomial is its highest coefficient
     bt[-1] = np.poly(points)[::-1]
-    (bt_first, bt_last), (a_first, a_last) = _factors(bt), _factors(a)
-    return Transforms(
-        input=Factors(_sums(bt_first), _sums(bt_last)),
-        output=Factors(_sums(a_last.T), _sums(a_first.T)),
-        input_back=Factors(_sums(bt_last.T), _sums(bt_first.T)),
-        output_back=Factors(_sums(a_first), _sums(a_last)),
-        kernel=np.kron(g, g),
-    )
+    (to_tiles, to_tiles_back), (output_back, output) = _factors(bt), _factors(a)
+    return Transforms(to_tiles, output, to_tiles_back, output_back, kernel=np.kron(g, g))
 
 
-def _factors(matrix: Array) -> tuple[Array, Array]:
-    """`first` and `last`: the rows of two opposite points, one below the other, share their even and odd parts."""
-    signs = (-1.0) ** np.arange(matrix.shape[1])
-    first, last = list[Array](), list[Array]()
+def _factors(matrix: Array) -> tuple[Factors, Factors]:
+    """Of it and of its transpose: rows of two opposite points, one below the other, share their even and odd parts."""
+    signs, units = (-1.0) ** np.arange(matrix.shape[1]), np.eye(len(matrix))
+    rows, columns = list[Array](), list[Array]()
     row = 0
     while row < len(matrix):
         values, mirror = matrix[row], _mirrored(matrix[row : row + 2], signs)
-        parts = [(values, 0)] if not mirror else [(values * (signs > 0), mirror), (values * (signs < 0), -mirror)]
-        for part, sign in parts:
-            scale = min(part[part != 0][::-1], key=abs) if mirror else 1.0
-            column = np.zeros(len(matrix))
-            column[row] = scale
-            if mirror:
-                column[row + 1] = sign * scale
-            first.append(part / scale)
-            last.append(column)
-        row += 2 if mirror else 1
-    return np.array(first), np.array(last).T
+        if mirror:
+            for part, sign in ((values * (signs > 0), mirror), (values * (signs < 0), -mirror)):
+                scale = min(part[part != 0][::-1], key=abs)
+                rows.append(part / scale)
+                columns.append(scale * (units[row] + sign * units[row + 1]))
+            row += 2
+        else:
+            rows.append(values)
+            columns.append(units[row])
+            row += 1
+    first, last = np.array(rows), np.array(columns).T
+    return Factors(_sums(first), _sums(last)), Factors(_sums(last.T), _sums(first.T))
 
 
 def _mirrored(rows: Array, signs: Array) -> int:
