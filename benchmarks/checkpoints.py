@@ -34,10 +34,10 @@ def _recipe(batch: int, steps: int) -> Any:
 
 def _times(batch: int, steps: int, every: int | None) -> list[float]:
     """When each step of a run ended; it is evaluated on few samples."""
-    from twofold.api.building import Silent, build_engine, few_threads
-    from twofold.api.session import train_engine
     from twofold.data import load_data
     from twofold.runs import RunWriter
+    from twofold.setup.building import Silent, build_engine, few_threads
+    from twofold.train.session import train_engine
 
     recipe = _recipe(batch, steps)
     dataset = load_data(recipe.data).astype("float32")
@@ -71,7 +71,7 @@ def measure(batch: int) -> dict[str, float]:
 def _saved() -> float:
     import torch
 
-    from twofold.api.building import build_engine, initial_state
+    from twofold.setup.building import build_engine, initial_state
 
     recipe = _recipe(32, 1)
     engine = build_engine("torch", recipe)

@@ -44,9 +44,8 @@ def _recipe(name: str, **settings: Any) -> Any:
 
 def engine(kind: str, name: str, steps: int, **settings: Any) -> tuple[float, Any, Any]:
     """Seconds a step, the engine and its data. As `twofold run` trains it, without evaluation."""
-    from twofold.api import build_engine
-    from twofold.api.building import few_threads, initial_state
     from twofold.data import Batches
+    from twofold.setup.building import build_engine, few_threads, initial_state
 
     recipe = _recipe(name, **settings)
     dataset = _dataset(recipe)

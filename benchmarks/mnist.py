@@ -25,11 +25,10 @@ DOCUMENTED = 70
 
 
 def twofold(engine: str) -> Callable[[], float]:
-    from twofold.api import build_engine
-    from twofold.api.building import few_threads, initial_state
     from twofold.data import Batches, load_data
     from twofold.recipe import load_recipe
-    from twofold.training import Score, train
+    from twofold.setup.building import build_engine, few_threads, initial_state
+    from twofold.train.loop import Score, train
 
     recipe = load_recipe("mnist-mlp", {"training.epochs": EPOCHS})
     dataset = load_data(recipe.data)

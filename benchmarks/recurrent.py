@@ -26,13 +26,12 @@ from threadpoolctl import threadpool_limits
 from timing import publish, ratio, seconds, table, take_turns
 from torch import Tensor, nn
 
-from twofold.api import build_engine
-from twofold.api.building import few_threads, initial_state
 from twofold.data import Batches, load_data
 from twofold.engine import Batch
 from twofold.numpy_engine import NumpyEngine
 from twofold.recipe import Recipe, load_recipe
-from twofold.replicas import StackedBatches, stacked
+from twofold.setup.building import build_engine, few_threads, initial_state
+from twofold.train.replicas import StackedBatches, stacked
 
 ROUNDS = 7
 STEPS = 60

@@ -18,11 +18,11 @@ from sklearn.neural_network import MLPClassifier
 from timing import publish, ratio, seconds, table, take_turns
 from torch import nn
 
-from twofold.api import build_engine
-from twofold.api.building import few_threads, initial_state
 from twofold.data import Batches, load_data
 from twofold.recipe import load_recipe
-from twofold.training import Row, Score, train
+from twofold.runs.history import HistoryRow
+from twofold.setup.building import build_engine, few_threads, initial_state
+from twofold.train.loop import Score, train
 
 ROUNDS = 7
 STEPS = 4000
@@ -38,7 +38,7 @@ def twofold(engine: str, batch: int | str) -> Callable[[], float]:
         built.load(initial_state(recipe))
         batches = Batches(recipe, dataset.train, STEPS)
         batches.evaluate_every = STEPS
-        rows: list[Row] = []
+        rows: list[HistoryRow] = []
         with few_threads(recipe, len(dataset.train)):
             outcome = train(built, batches, lambda e: {"train": Score(0.0, 0.0)}, rows.append, lambda step, loss: None)
         return outcome.seconds / outcome.steps * 1e6

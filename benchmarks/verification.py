@@ -14,8 +14,8 @@ from typing import get_args
 
 from timing import DOCS, publish, table, written
 
-from twofold.api import verify
-from twofold.lockstep import Mode
+from twofold.proof.lockstep import Mode
+from twofold.proof.verify import verify
 from twofold.recipe import load_recipe, titles
 from twofold.recipe.windows import Conv2d
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from textwrap import fill
 
 from twofold.analysis import thresholds, through_time
-from twofold.flow import SATURATED
 from twofold.report.findings import NOUNS, TEXTS
-from twofold.signals import MOST_MOMENTS, PROBE
+from twofold.train.gradient_flow import SATURATED
+from twofold.train.signals import MOST_MOMENTS, PROBE
 
 NUMBERS = {name: value for name, value in vars(thresholds).items() if name.isupper()}
 NUMBERS |= {"FADED": through_time.FADED, "SATURATED": SATURATED, "PROBE": PROBE, "MOST_MOMENTS": MOST_MOMENTS}

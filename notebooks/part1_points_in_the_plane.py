@@ -26,9 +26,8 @@ import numpy as np
 import pandas as pd
 
 import twofold
-from twofold.api import build_engine
-from twofold.api.building import initial_state
 from twofold.data import Batches, load_data
+from twofold.setup.building import build_engine, initial_state
 
 SHORT = "TWOFOLD_SHORT" in os.environ  # a few steps in place of the whole training: a test of this notebook
 LENGTH = {"training.epochs": 2, "training.evaluate_every": 1, "data.samples": 100} if SHORT else {}

@@ -23,9 +23,8 @@ import numpy as np
 import pandas as pd
 
 import twofold
-from twofold.api import build_engine
-from twofold.api.building import initial_state
 from twofold.data import at_hand, load_data
+from twofold.setup.building import build_engine, initial_state
 
 SHORT = "TWOFOLD_SHORT" in os.environ  # a few steps in place of the whole training: a test of this notebook
 REAL = at_hand(twofold.load_recipe("cifar10-vgg").data) and not SHORT

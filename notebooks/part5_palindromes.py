@@ -24,9 +24,8 @@ import numpy as np
 import pandas as pd
 
 import twofold
-from twofold.api import build_engine
-from twofold.api.building import initial_state
 from twofold.data import Batches, load_data
+from twofold.setup.building import build_engine, initial_state
 
 SHORT = "TWOFOLD_SHORT" in os.environ  # a few steps in place of the whole training: a test of this notebook
 LENGTH = {"training.steps": 10, "training.evaluate_every": 5} if SHORT else {}

@@ -17,12 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import twofold
-from twofold import api
-from twofold.api import session
-from twofold.api.building import build_engine
 from twofold.arrays import digest
 from twofold.recipe import Recipe, load_recipe
 from twofold.runs import RunWriter
+from twofold.setup.building import build_engine
+from twofold.train import running, session
 
 EVERYTHING: dict[str, Any] = {
     "layers": [
@@ -161,13 +160,13 @@ def writes_down(log: Path) -> None:
 def train(recipe: Recipe, folder: Path, log: Path, every: int | None = 7) -> None:
     """A run that writes down its checkpoints."""
     writes_down(log)
-    api.run(recipe, out=folder, checkpoint_every=every)
+    running.run(recipe, out=folder, checkpoint_every=every)
 
 
 def go_on(folder: Path, log: Path) -> None:
     """Its resumption."""
     writes_down(log)
-    api.resume(folder)
+    running.resume(folder)
 
 
 def traces(folder: Path) -> dict[str, str]:

@@ -22,8 +22,6 @@ import numpy as np
 
 import kills
 import starved
-from twofold.api import resume, run
-from twofold.api.building import build_engine, initial_state
 from twofold.arrays import Array
 from twofold.cli import progress, views
 from twofold.recipe import dump, load_recipe
@@ -31,6 +29,8 @@ from twofold.report import write_report
 from twofold.runs import RECIPE, RunWriter, arrays_of, locked, newest, open_run, sweep
 from twofold.runs.names import RECORD
 from twofold.runs.whole import seal
+from twofold.setup.building import build_engine, initial_state
+from twofold.train.running import resume, run
 
 assert progress, views  # imported before the forks
 

@@ -16,14 +16,14 @@ from safetensors.numpy import load_file, save_file
 
 import twofold
 from twofold import analysis
-from twofold.analysis import maps
-from twofold.api import Silent, prepare, restore
-from twofold.api.evidence import thumbnails
 from twofold.data import mirrored
 from twofold.errors import TrainingDivergedError, UserError
+from twofold.probe import boundary, maps, predictions, steps
 from twofold.recipe import load_recipe
 from twofold.recipe.layers import Layer
 from twofold.runs import EVIDENCE, Run
+from twofold.setup.building import Silent, prepare, restore
+from twofold.train.evidence import thumbnails
 from watchers import InterruptsTorch
 
 
@@ -148,7 +148,7 @@ def test_an_engine_that_did_not_finish_shows_its_last_evaluation(interrupted: Ru
     assert cut.scores["train_loss"] == last["train_loss"]
     assert analysis.agreement(interrupted) is None
     assert analysis.times(interrupted) is None
-    assert list(analysis.predicted(interrupted)) == ["numpy"]
+    assert list(predictions.predicted(interrupted)) == ["numpy"]
 
 
 def test_a_run_that_failed_at_once_has_points_and_nothing_learned(failed: Run) -> None:
@@ -158,15 +158,15 @@ def test_a_run_that_failed_at_once_has_points_and_nothing_learned(failed: Run) -
     assert analysis.curves(failed) == []
     assert analysis.confusion(failed) == []
     assert analysis.gaps(failed) == []
-    assert sorted(analysis.points(failed)) == ["test", "train"]
+    assert sorted(boundary.points(failed)) == ["test", "train"]
 
 
 def test_a_run_without_evidence_has_no_facts_from_it(failed: Run, tmp_path: Path) -> None:
     shutil.copytree(failed.path, tmp_path / "bare")
     (tmp_path / "bare" / EVIDENCE).unlink()
     bare = Run(tmp_path / "bare", failed.record)
-    assert analysis.evidence(bare) == {}
-    assert analysis.points(bare) == {}
+    assert predictions.evidence(bare) == {}
+    assert boundary.points(bare) == {}
     assert analysis.previews(bare) == []
     assert analysis.held_out_shares(bare) is None
 
@@ -336,8 +336,8 @@ def test_gaps_against_the_length_of_training(blobs: Run) -> None:
 
 def test_boundary_is_what_the_restored_engine_answers(blobs: Run) -> None:
     for engine in ("numpy", "torch"):
-        found = analysis.boundary(blobs, engine, size=20)
-        points = np.concatenate([split.x for split in analysis.points(blobs).values()])
+        found = boundary.boundary(blobs, engine, size=20)
+        points = np.concatenate([split.x for split in boundary.points(blobs).values()])
         assert found.x[0] < points[:, 0].min() < points[:, 0].max() < found.x[-1]
         assert found.y[0] < points[:, 1].min() < points[:, 1].max() < found.y[-1]
         np.testing.assert_allclose(found.shares.sum(axis=-1), 1)
@@ -352,14 +352,14 @@ def test_boundary_is_what_the_restored_engine_answers(blobs: Run) -> None:
 def test_a_run_made_with_cuda_is_restored_anywhere(blobs: Run, tmp_path: Path) -> None:
     moved = with_recipe(blobs, tmp_path / "run", 'device = "auto"', 'device = "cuda"')
     np.testing.assert_array_equal(
-        analysis.boundary(moved, "torch", size=5).margins, analysis.boundary(blobs, "torch", size=5).margins
+        boundary.boundary(moved, "torch", size=5).margins, boundary.boundary(blobs, "torch", size=5).margins
     )
 
 
 def test_points_are_the_splits(blobs: Run, digits: Run) -> None:
-    sizes = {split: len(samples) for split, samples in analysis.points(blobs).items()}
+    sizes = {split: len(samples) for split, samples in boundary.points(blobs).items()}
     assert sizes == blobs.record["data"]["samples"]
-    assert analysis.points(digits) == {}
+    assert boundary.points(digits) == {}
 
 
 # Images
@@ -399,7 +399,7 @@ def test_previews_hold_probabilities_from_before_and_after(digits: Run, blobs: R
 
 def test_outputs_of_a_squared_error_are_not_called_probabilities() -> None:
     plain = load_recipe("digits", {"loss.kind": "mean_squared"})
-    assert analysis.probabilities(plain, np.ones((2, 10))) is None
+    assert predictions.probabilities(plain, np.ones((2, 10))) is None
     ended = load_recipe(
         "moons",
         {
@@ -411,7 +411,7 @@ def test_outputs_of_a_squared_error_are_not_called_probabilities() -> None:
         },
     )
     outputs = np.array([[0.25, 0.75]])
-    np.testing.assert_array_equal(analysis.probabilities(ended, outputs), outputs)
+    np.testing.assert_array_equal(predictions.probabilities(ended, outputs), outputs)
 
 
 def test_the_first_kernels_are_images(conv: Run, colours: Run, tmp_path: Path) -> None:
@@ -502,17 +502,17 @@ def without(run: Run, target: Path, *names: str) -> Run:
 def test_an_older_folder_has_fewer_facts(conv: Run, colours: Run, tmp_path: Path) -> None:
     old = without(conv, tmp_path / "conv", "mistakes")
     assert analysis.wrong_images(old) == []
-    assert analysis.feature_maps(old) is not None
+    assert maps.feature_maps(old) is not None
     old = without(colours, tmp_path / "colours", "mistakes", "scaling")
     assert len(analysis.previews(old)) == 1
-    assert analysis.feature_maps(old) is None
+    assert maps.feature_maps(old) is None
 
 
 # Maps
 
 
 def test_maps_are_the_outputs_of_the_layers(conv: Run) -> None:
-    found = analysis.feature_maps(conv)
+    found = maps.feature_maps(conv)
     assert found is not None
     assert (found.engine, found.index, found.left_out, found.measure) == ("numpy", 0, 0, "probability")
     assert [layer.node.kind for layer in found.layers] == ["conv2d", "batch_norm", "relu", "max_pool2d"]
@@ -530,9 +530,9 @@ def test_maps_are_the_outputs_of_the_layers(conv: Run) -> None:
 
 
 def test_a_flipped_test_shows_the_answer_that_counts(colours: Run) -> None:
-    found = analysis.feature_maps(colours, 3)
+    found = maps.feature_maps(colours, 3)
     assert found is not None
-    p = analysis.probabilities(colours.recipe, colours.evidence["numpy.after"])
+    p = predictions.probabilities(colours.recipe, colours.evidence["numpy.after"])
     assert p is not None
     np.testing.assert_allclose(found.outputs, p[3], rtol=1e-3)
 
@@ -567,34 +567,34 @@ def test_an_image_comes_from_the_folder_or_else_from_the_data(colours: Run, tmp_
     kept = {0, 1, 2, 3, 4, *colours.evidence["numpy.mistakes"].tolist()}
     other = next(index for index in range(29, -1, -1) if index not in kept)
     _, dataset = prepare(colours.recipe, Silent())
-    found = analysis.feature_maps(colours, other)
+    found = maps.feature_maps(colours, other)
     assert found is not None
     np.testing.assert_array_equal(found.image, dataset.test.x[other])
     assert found.true == dataset.test.y[other]
     moved = with_recipe(colours, tmp_path / "run", f"{colours.path.parent}/pictures", "/nowhere/at/all")
-    assert analysis.feature_maps(moved, max(kept)) is not None
+    assert maps.feature_maps(moved, max(kept)) is not None
     with pytest.raises(UserError) as error:
-        analysis.feature_maps(moved, other)
+        maps.feature_maps(moved, other)
     assert str(error.value) == (
         f"--image {other}: the run folder does not hold this image, and the data (source `images`) are not at hand. "
         f"The folder holds the images {', '.join(map(str, sorted(kept)))}."
     )
     changed = replace(colours, record={**colours.record, "data": {**colours.record["data"], "fingerprint": "0"}})
     with pytest.raises(UserError, match="the data at hand are not those of the run: their fingerprint is another"):
-        analysis.feature_maps(changed, other)
+        maps.feature_maps(changed, other)
 
 
 @pytest.mark.parametrize("index", [-1, 359, 10**9])
 def test_an_image_out_of_range_is_refused(conv: Run, index: int) -> None:
     with pytest.raises(UserError, match=f"--image counts the 359 test images from 0 to 358; got {index}"):
-        analysis.feature_maps(conv, index)
+        maps.feature_maps(conv, index)
 
 
 def test_no_convolution_no_maps(digits: Run, blobs: Run, failed: Run) -> None:
     for run in (digits, blobs, failed):
-        assert analysis.feature_maps(run) is None
+        assert maps.feature_maps(run) is None
         with pytest.raises(UserError, match=r"--image shows what convolutions make of an image; `.*` has no `conv2d`"):
-            analysis.feature_maps(run, 0)
+            maps.feature_maps(run, 0)
 
 
 # The dimensions of a training step
@@ -607,7 +607,7 @@ def shapes(text: str) -> Iterator[tuple[str, ...]]:
 
 def test_products_of_a_dense_layer_fit_together() -> None:
     network = load_recipe("mnist-mlp").network
-    first, last = (step for step in analysis.layer_steps(network) if step.node.parameters)
+    first, last = (step for step in steps.layer_steps(network) if step.node.parameters)
     assert [equation for equation, _ in first.backward] == ["dW = dyᵀ x", "db = Σₙ dy"]
     assert [equation for equation, _ in last.backward] == ["dW = dyᵀ x", "db = Σₙ dy", "dx = dy W"]
     for step, products in ((first, (0,)), (last, (0, 2))):
@@ -622,10 +622,10 @@ def test_products_of_a_dense_layer_fit_together() -> None:
 
 
 def test_only_layers_after_the_first_parameters_want_a_gradient_of_their_input() -> None:
-    steps = analysis.layer_steps(load_recipe("digits").network)
-    assert [type(step.node.spec).__name__.lower() for step in steps] == ["flatten", "dense", "relu", "dense"]
-    assert [step.wants_dx for step in steps] == [False, False, True, True]
-    assert steps[0].backward == []
+    described = steps.layer_steps(load_recipe("digits").network)
+    assert [type(step.node.spec).__name__.lower() for step in described] == ["flatten", "dense", "relu", "dense"]
+    assert [step.wants_dx for step in described] == [False, False, True, True]
+    assert described[0].backward == []
 
 
 @pytest.mark.parametrize("kind", ["relu", "sigmoid", "tanh", "softmax", {"kind": "dropout", "p": 0.25}])
@@ -635,7 +635,7 @@ def test_every_layer_kind_has_its_equations(kind: str | dict[str, Any]) -> None:
         "moons",
         {"layers": [{"kind": "dense", "units": 4, "bias": False}, layer, {"kind": "dense", "units": 2}]},
     ).network
-    first, middle, _ = analysis.layer_steps(network)
+    first, middle, _ = steps.layer_steps(network)
     ((y, forward),), ((dx, backward),) = middle.forward, middle.backward
     assert y.startswith("y = ")
     assert dx.startswith("dx = ")
@@ -646,7 +646,7 @@ def test_every_layer_kind_has_its_equations(kind: str | dict[str, Any]) -> None:
 @pytest.mark.parametrize("kind", ["cross_entropy", "mean_squared"])
 def test_the_loss_is_divided_only_where_it_is_a_mean(kind: str) -> None:
     for reduction, divided in (("mean", True), ("sum", False)):
-        step = analysis.loss_step(load_recipe("moons", {"loss.kind": kind, "loss.reduction": reduction}))
+        step = steps.loss_step(load_recipe("moons", {"loss.kind": kind, "loss.reduction": reduction}))
         assert step.kind == kind
         ((loss, _),), ((dy, shapes_of_dy),) = step.forward, step.backward
         assert ("1/" in loss) is divided
@@ -655,7 +655,7 @@ def test_the_loss_is_divided_only_where_it_is_a_mean(kind: str) -> None:
 
 
 def test_a_smoothed_target_is_written_out() -> None:
-    step = analysis.loss_step(load_recipe("moons", {"loss.label_smoothing": 0.1}))
+    step = steps.loss_step(load_recipe("moons", {"loss.label_smoothing": 0.1}))
     assert step.forward == [
         ("q = 0.9 onehot(t) + 0.1 / 2", "(N,) → (N, 2)"),
         ("L = −1/N Σₙ q · log softmax(y)", "(N, 2) → ()"),
@@ -666,9 +666,9 @@ def test_a_smoothed_target_is_written_out() -> None:
 CONV = {"kind": "conv2d", "channels": 6, "kernel": [3, 2], "stride": 2, "padding": 1}
 
 
-def plane_steps(*layers: dict[str, Any]) -> list[analysis.LayerStep]:
+def plane_steps(*layers: dict[str, Any]) -> list[steps.LayerStep]:
     last = [{"kind": "flatten"}, {"kind": "dense", "units": 10}]
-    return analysis.layer_steps(load_recipe("digits", {"layers": [CONV, *layers, *last]}).network)
+    return steps.layer_steps(load_recipe("digits", {"layers": [CONV, *layers, *last]}).network)
 
 
 def test_a_convolution_is_a_product_over_windows() -> None:
@@ -757,5 +757,5 @@ def test_no_kind_of_layer_is_without_its_equations() -> None:
         first = [] if recurrent or kind == "embedding" else [CONV]
         layers = [*first, {"kind": kind, **settings.get(kind, {})}, *last, {"kind": "dense", "units": 10}]
         recipe = load_recipe("digits", {"data": data, "layers": layers, "training": {"steps": 1}})
-        step = analysis.layer_steps(recipe.network)[len(first)]
+        step = steps.layer_steps(recipe.network)[len(first)]
         assert all(len(equation) > 2 for equation, _ in step.forward + step.backward), kind

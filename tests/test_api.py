@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 import twofold
-from twofold.api.building import few_threads
 from twofold.data import load_data
 from twofold.recipe import load_recipe, loads, titles
 from twofold.recipe.windows import Conv2d
+from twofold.setup.building import few_threads
 from watchers import InterruptsTorch
 
 SHORT = {"training.epochs": 3, "data.samples": 100}

@@ -219,9 +219,9 @@ def test_images_grow_at_their_shares_of_the_training() -> None:
 @pytest.mark.parametrize("standardize", ["none", "global", "channel", "feature"])
 def test_bytes_scaled_on_the_device_are_those_scaled_before(standardize: str, dtype: str) -> None:
     """Bit for bit, in both engines."""
-    from twofold.api.building import initial_state
     from twofold.data import Dataset
     from twofold.numpy_engine import NumpyEngine
+    from twofold.setup.building import initial_state
     from twofold.torch_engine import TorchEngine
 
     train = pictures()

@@ -22,7 +22,8 @@ from twofold.arrays import FLOOR, Array, gap
 from twofold.data import Batches, Dataset, Split
 from twofold.data.palindromes import encoded
 from twofold.engine import Batch, State
-from twofold.initial import initial_parameters
+from twofold.engine.initial import initial_parameters
+from twofold.engine.schedules import learning_rate
 from twofold.numpy_engine import LOSSES, NumpyEngine
 from twofold.numpy_engine.activations import Elu, LeakyRelu, Relu, Softmax
 from twofold.numpy_engine.cells import Gru, Lstm, Vanilla
@@ -37,8 +38,8 @@ from twofold.numpy_engine.pool import AvgPool2d, MaxPool2d
 from twofold.numpy_engine.recurrent import Recurrent
 from twofold.numpy_engine.windows import Windows
 from twofold.recipe import training as part
-from twofold.schedules import learning_rate
-from twofold.training import EVALUATION_BATCH, Score, evaluate
+from twofold.setup.needed import EVALUATION_BATCH
+from twofold.train.loop import Score, evaluate
 
 ROOT = Path(__file__).parents[1]
 LN2 = math.log(2)

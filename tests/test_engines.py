@@ -17,8 +17,8 @@ from cases import FLATTEN, OPTIMIZERS, RELU, SOFTMAX, THIRD, assert_bits, assert
 from faults import SQUARE, Changed, batches_of, sgd, trained_by
 from twofold.arrays import Array, Arrays
 from twofold.engine import Engine, State
+from twofold.engine.initial import initial_parameters
 from twofold.errors import UserError
-from twofold.initial import initial_parameters
 from twofold.numpy_engine import NumpyEngine
 from twofold.numpy_engine.dense import Dense
 from twofold.numpy_engine.dropout import Dropout

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from conftest import Outcome
-from twofold.api import needed
-from twofold.api.needed import needed_memory
 from twofold.data import room
 from twofold.data.dataset import Dataset, Split, checked
 from twofold.data.sources import load_data
 from twofold.errors import DataError
 from twofold.recipe import load_recipe
+from twofold.setup import needed
+from twofold.setup.needed import needed_memory
 
 RECIPE = """
 layers = [{{ kind = "dense", units = 4 }}, {{ kind = "relu" }}, {{ kind = "dense", units = {classes} }}]
@@ -231,7 +231,7 @@ ESTIMATED: dict[str, dict[str, Any]] = {
 def test_the_estimate_is_near_the_true_peak(name: str, in_tmp: Path) -> None:
     import tracemalloc
 
-    from twofold.api.points import _lone
+    from twofold.train.points import _lone
 
     recipe = load_recipe(name, {**ESTIMATED[name], "training.engines": ["numpy"]})
     dataset = load_data(recipe.data)
@@ -245,7 +245,7 @@ def test_the_estimate_is_near_the_true_peak(name: str, in_tmp: Path) -> None:
 
 
 def test_replicas_that_do_not_fit_at_once_are_trained_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    from twofold.api import points
+    from twofold.train import points
 
     small = {"data.samples": 200, "training.epochs": 1, "training.engines": ["numpy"]}
     recipes = [load_recipe("moons", {**small, "training.seed": seed}) for seed in range(8)]

@@ -16,12 +16,13 @@ import twofold
 from twofold.analysis import Finding, confusion, findings
 from twofold.analysis.curves import Curve
 from twofold.analysis.fitting import turning
-from twofold.analysis.predictions import evidence
-from twofold.api import building, running
 from twofold.data import Split
 from twofold.engine import Engine, State
+from twofold.probe.predictions import evidence
 from twofold.recipe import Recipe, load_recipe
 from twofold.report.findings import TEXTS, said
+from twofold.setup import building
+from twofold.train import running
 
 FLAT = {"kind": "flatten"}
 
@@ -258,7 +259,7 @@ def test_units_that_begin_asleep_are_found(tmp_path: Path, monkeypatch: pytest.M
         state = building.initial_state(recipe, train)
         return State(dict(state.parameters) | {"1.bias": np.full_like(state.parameters["1.bias"], -10.0)})
 
-    monkeypatch.setattr("twofold.api.session.initial_state", asleep)
+    monkeypatch.setattr("twofold.train.session.initial_state", asleep)
     run = trained("digits", {"training.epochs": 3}, tmp_path / "run")
     (finding,) = [finding for finding in findings(run) if finding.kind == "dead"]
     assert (finding.numbers["before"], finding.numbers["after"], finding.layer) == (1.0, 1.0, "2")

@@ -12,9 +12,9 @@ import pytest
 from cases import FLATTEN, RELU, SIGMOID, SOFTMAX, TANH, THIRD, assert_bits, dense, recipe
 from faults import DROPS, FAULTS, LOOKED, SQUARE, Fault, Reporting, batches_of
 from twofold.engine import Engine, State
-from twofold.gradcheck import TOLERANCE, Projection, check_gradients
-from twofold.initial import initial_parameters
+from twofold.engine.initial import initial_parameters
 from twofold.numpy_engine import NumpyEngine
+from twofold.proof.gradcheck import TOLERANCE, Projection, check_gradients
 from twofold.recipe import Recipe
 from twofold.torch_engine import TorchEngine
 

@@ -20,13 +20,13 @@ import pytest
 from PIL import Image
 
 import twofold
-from twofold.api.building import Silent, prepare
 from twofold.data import Dataset, Split, at_hand, load_data
 from twofold.data import images as published_images
 from twofold.data.published import CIFAR10, MNIST
 from twofold.data.torchvision import find
 from twofold.recipe import loads
 from twofold.recipe.data import Cifar10, Images, Mnist
+from twofold.setup.building import Silent, prepare
 
 TINY = {
     "mnist": replace(MNIST, sizes={"train": 6, "test": 4}),

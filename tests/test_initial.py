@@ -14,14 +14,14 @@ from torch import Tensor, nn
 
 from cases import INITIALS, RELU, assert_bits, dense, recipe
 from twofold import verify
-from twofold.api import building
-from twofold.api.walking import pass_through
 from twofold.arrays import Array
 from twofold.data import Split
 from twofold.engine import Scaling, State
+from twofold.engine.initial import WHITENING_EPSILON, initial_buffers, initial_parameters, whitening_filters
 from twofold.errors import UserError
-from twofold.initial import WHITENING_EPSILON, initial_buffers, initial_parameters, whitening_filters
 from twofold.numpy_engine import NumpyEngine
+from twofold.probe.passage import pass_through
+from twofold.setup import building
 from twofold.torch_engine import TorchEngine
 from twofold.torch_engine.stack import torch_module
 

@@ -24,20 +24,21 @@ from faults import (
     sgd,
     trained_by,
 )
-from twofold.api import building, verifying
-from twofold.api.building import initial_state
 from twofold.arrays import Array
 from twofold.cli.views import print_verification
 from twofold.data import Batches, Split
 from twofold.engine import Batch, Engine, State
-from twofold.initial import initial_parameters
-from twofold.lockstep import STAGES, Divergence, Mode, Verdict, compare
+from twofold.engine.initial import initial_parameters
 from twofold.numpy_engine import NumpyEngine
 from twofold.numpy_engine.layer import TRAINING
 from twofold.numpy_engine.pool import MaxPool2d
 from twofold.numpy_engine.windows import Windows
+from twofold.proof import verify as verifying
+from twofold.proof.lockstep import STAGES, Divergence, Mode, Verdict, compare
 from twofold.recipe import Recipe
 from twofold.recipe.layers import Elementwise, Layer
+from twofold.setup import building
+from twofold.setup.building import initial_state
 from twofold.torch_engine import TorchEngine
 
 TOLERANCE = 1e-9

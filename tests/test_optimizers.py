@@ -10,15 +10,15 @@ import torch
 from torch import nn
 
 from cases import OPTIMIZERS, assert_bits, dense, normal, recipe
-from twofold.api.building import initial_state
 from twofold.arrays import Array, gap
 from twofold.data import Batches, random_data
 from twofold.engine import Batch, State
-from twofold.initial import initial_parameters
+from twofold.engine.initial import initial_parameters
 from twofold.numpy_engine import NumpyEngine
 from twofold.numpy_engine.engine import Layout
 from twofold.numpy_engine.optimizers import Rule, clip, optimizer
 from twofold.recipe import Recipe
+from twofold.setup.building import initial_state
 from twofold.torch_engine import TorchEngine
 
 SHAPES = {"0.weight": (4, 3), "0.bias": (4,), "2.weight": (2, 4), "2.bias": (2,)}

@@ -15,12 +15,12 @@ from scipy.stats import chisquare
 from torch.utils.data import DataLoader
 
 import twofold
-from twofold.api.building import Silent, prepare
 from twofold.arrays import Array
 from twofold.data import Batches, Dataset, Split, load_data
 from twofold.data.palindromes import SHOWN
 from twofold.recipe import Recipe
 from twofold.recipe.data import Palindromes
+from twofold.setup.building import Silent, prepare
 
 LENGTHS = (2, 3, 4, 5, 6, 20, 199, 200)
 HELD_OUT = (3, 4, 5, 6, 20)

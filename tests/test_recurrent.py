@@ -17,20 +17,21 @@ from torch import Tensor, nn
 
 import twofold
 from cases import INITIALS, LAYERS, LayerCase, assert_bits, assert_same, dense, recipe
-from twofold.api import building
-from twofold.api.building import build_engine, few_threads, initial_state
 from twofold.arrays import Array, Arrays
 from twofold.data import Batches, load_data
 from twofold.engine import Batch, Engine, State, ThroughTime
-from twofold.flow import SATURATED, Flow, as_arrays, carried, flow_batch, measure_flow, recurrent_nodes
-from twofold.initial import initial_parameters
+from twofold.engine.initial import initial_parameters
 from twofold.numpy_engine import LOSSES, NumpyEngine
 from twofold.numpy_engine.cells import Gru, Lstm, Vanilla
 from twofold.numpy_engine.layer import TRAINING, Timed
 from twofold.numpy_engine.recurrent import Recurrent
 from twofold.numpy_engine.threads import InParts
 from twofold.recipe import Recipe
+from twofold.recipe.network import recurrent_nodes
+from twofold.setup import building
+from twofold.setup.building import build_engine, few_threads, initial_state
 from twofold.torch_engine import TorchEngine
+from twofold.train.gradient_flow import SATURATED, Flow, as_arrays, carried, flow_batch, measure_flow
 
 KINDS = ("rnn", "lstm", "gru")
 ENGINES = ("numpy", "torch")

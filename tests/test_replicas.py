@@ -13,17 +13,19 @@ import pytest
 import twofold
 from cases import FLATTEN, OPTIMIZERS, RELU, SCHEDULES, SIGMOID, SOFTMAX, TANH, dense, recipe
 from faults import trained_by
-from twofold.api import points
-from twofold.api.building import initial_state
-from twofold.api.points import Point, train_points
-from twofold.api.scoring import scorer as lone_scorer
 from twofold.data import Batches, Dataset, load_data
 from twofold.engine import Step
-from twofold.flow import carried, flow_batch, measure_flow
 from twofold.numpy_engine import LOSSES, NumpyEngine
 from twofold.recipe import Recipe, load_recipe
-from twofold.replicas import StackedBatches, many, pays, scorer, stacked, together, train_replicas
-from twofold.training import Outcome, Row, evaluation_batch, train
+from twofold.runs.history import HistoryRow
+from twofold.setup.building import initial_state
+from twofold.setup.needed import evaluation_batch
+from twofold.train import points
+from twofold.train.gradient_flow import carried, flow_batch, measure_flow
+from twofold.train.loop import Outcome, train
+from twofold.train.points import Point, train_points
+from twofold.train.replicas import StackedBatches, many, pays, scorer, stacked, together, train_replicas
+from twofold.train.scoring import scorer as lone_scorer
 
 REPLICAS = 3
 # Sums of the same numbers in another order, over 12 steps of size 1.
@@ -275,8 +277,8 @@ def test_replicas_pay_where_the_network_and_its_batch_are_small(
 # A replica that diverges
 
 
-def train_lone(built: Recipe, dataset: Dataset) -> tuple[Outcome, list[Row]]:
-    engine, rows = NumpyEngine(built), list[Row]()
+def train_lone(built: Recipe, dataset: Dataset) -> tuple[Outcome, list[HistoryRow]]:
+    engine, rows = NumpyEngine(built), list[HistoryRow]()
     engine.load(initial_state(built))
     outcome = train(
         engine, Batches(built, dataset.train), lone_scorer(built, dataset), rows.append, lambda step, loss: None
@@ -284,18 +286,20 @@ def train_lone(built: Recipe, dataset: Dataset) -> tuple[Outcome, list[Row]]:
     return outcome, rows
 
 
-def train_together(recipes: list[Recipe], dataset: Dataset) -> tuple[list[Outcome], list[list[Row]], NumpyEngine]:
+def train_together(
+    recipes: list[Recipe], dataset: Dataset
+) -> tuple[list[Outcome], list[list[HistoryRow]], NumpyEngine]:
     first, engine = recipes[0], engine_of(recipes)
     score = scorer(first, dataset, len(recipes), LOSSES[first.loss.kind], evaluation_batch(first.network))
     found = train_replicas(engine, StackedBatches([Batches(each, dataset.train) for each in recipes]), score)
     return *found, engine
 
 
-def assert_rows(ours: list[Row], theirs: list[Row]) -> None:
+def assert_rows(ours: list[HistoryRow], theirs: list[HistoryRow]) -> None:
     """Equal but for the clock; what is not finite is so in both."""
     assert len(ours) == len(theirs)
     for row, other in zip(ours, theirs, strict=True):
-        for name in Row._fields:
+        for name in HistoryRow._fields:
             if name == "seconds":
                 continue
             a, b = getattr(row, name), getattr(other, name)

@@ -13,13 +13,12 @@ import pytest
 import kills
 import twofold
 from cases import assert_bits, dense, recipe
-from twofold.api import Silent
-from twofold.api.building import build_engine, initial_state
 from twofold.arrays import Array
-from twofold.course import Row
 from twofold.engine import Batch
 from twofold.runs import RunWriter, locked, newest
+from twofold.runs.history import HistoryRow
 from twofold.runs.whole import seal
+from twofold.setup.building import Silent, build_engine, initial_state
 
 # Where a batch lies
 
@@ -180,7 +179,7 @@ def test_what_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, comman
 
 def test_interrupted_and_gone_on_with(tmp_path: Path) -> None:
     class Presses(Silent):
-        def evaluated(self, row: Row) -> None:
+        def evaluated(self, row: HistoryRow) -> None:
             if row.step == 24:
                 raise KeyboardInterrupt
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 import twofold
-from twofold.api import reusing
+from twofold.setup.building import Silent
+from twofold.train import reusing, running
 
 SHORT = ["--set", "training.epochs=2", "--set", "data.samples=100", "--engine", "numpy"]
 
@@ -70,7 +71,7 @@ def test_another_run_is_not_and_the_reason_is_said(
     change()
     said: list[str] = []
 
-    class Listener(twofold.api.Silent):
+    class Listener(Silent):
         def note(self, text: str) -> None:
             said.append(text)
 
@@ -114,13 +115,13 @@ def test_what_is_printed(command, in_tmp: Path) -> None:
 
 
 def test_the_code_is_that_of_the_rooms_that_compute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from twofold.api import versions
+    from twofold.setup import versions
 
     def code_of(folder: Path) -> str:
-        monkeypatch.setattr(versions, "__file__", str(folder / "api" / "versions.py"))
+        monkeypatch.setattr(versions, "__file__", str(folder / "setup" / "versions.py"))
         return versions.code.__wrapped__()
 
-    for name in ("training.py", "report/page.py", "numpy_engine/dense.py"):
+    for name in ("train.py", "report/page.py", "numpy_engine/dense.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("a")
     first = code_of(tmp_path)
@@ -129,4 +130,4 @@ def test_the_code_is_that_of_the_rooms_that_compute(monkeypatch: pytest.MonkeyPa
     (tmp_path / "numpy_engine/dense.py").write_text("b")
     assert code_of(tmp_path) != first
     assert len(first) == 64
-    assert reusing.code() == twofold.api.running.code()
+    assert reusing.code() == running.code()

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 import twofold
-from twofold.api import restore
 from twofold.recipe import load_recipe
 from twofold.runs import RunWriter, create_run_folder, write_whole
+from twofold.setup.building import restore
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from torch import nn
 from torch.optim import lr_scheduler
 
 from cases import SCHEDULES, ScheduleCase
+from twofold.engine.schedules import learning_rate
 from twofold.recipe import training
-from twofold.schedules import learning_rate
 
 LR = 0.1
 

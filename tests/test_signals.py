@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 import twofold
-from twofold.api.building import build_engine, initial_state
 from twofold.data import Batches, load_data
 from twofold.engine import State
 from twofold.recipe import Recipe, load_recipe
 from twofold.runs.names import SIGNAL_COLUMNS
-from twofold.signals import MOST_MOMENTS, PROBE, Signal, Signals, gates
-from twofold.training import Moment
+from twofold.setup.building import build_engine, initial_state
+from twofold.train.loop import Moment
+from twofold.train.signals import MOST_MOMENTS, PROBE, Signal, Signals, gates
 
 ENGINES = ("numpy", "torch")
 each_engine = pytest.mark.parametrize("engine", ENGINES)

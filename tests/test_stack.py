@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import twofold
-from twofold.initial import initial_buffers, initial_parameters
+from twofold.engine.initial import initial_buffers, initial_parameters
 
 DENSE = {"kind": "dense", "units": 2}
 

@@ -10,8 +10,8 @@ import pytest
 
 import surviving
 from surviving import Failures, Twin
-from twofold.api import running
 from twofold.arrays import Arrays
+from twofold.train import running
 
 pytestmark = [
     pytest.mark.skipif(os.name != "posix", reason="forks"),

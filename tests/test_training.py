@@ -16,16 +16,18 @@ import torch
 import twofold
 from cases import RELU, assert_bits, dense, recipe
 from faults import PICTURES, batches_of, trained_by
-from twofold.api.building import build_engine, initial_state, restore
 from twofold.arrays import Array
 from twofold.data import Batches, Split, Views, load_data, random_data
 from twofold.engine import Batch, State
+from twofold.engine.initial import initial_buffers, initial_parameters
+from twofold.engine.schedules import averaging
 from twofold.errors import UserError
-from twofold.initial import initial_buffers, initial_parameters
 from twofold.numpy_engine import LOSSES
 from twofold.recipe import Recipe, load_recipe
-from twofold.schedules import averaging
-from twofold.training import EVALUATION_BATCH, Moment, Row, Validation, evaluate, evaluation_batch, train
+from twofold.runs.history import HistoryRow
+from twofold.setup.building import build_engine, initial_state, restore
+from twofold.setup.needed import EVALUATION_BATCH, evaluation_batch
+from twofold.train.loop import Moment, Validation, evaluate, train
 
 ENGINES = ("numpy", "torch")
 each_engine = pytest.mark.parametrize("engine", ENGINES)
@@ -204,12 +206,12 @@ class Counts:
         return SimpleNamespace(loss=1.0, gradients={"w": np.zeros(1)})
 
 
-def trained(found: list[dict[str, Any]], validation: Validation) -> tuple[Counts, Any, list[Row]]:
+def trained(found: list[dict[str, Any]], validation: Validation) -> tuple[Counts, Any, list[HistoryRow]]:
     """A training with the given evaluations, the first before it, one a step."""
-    from twofold.training import Score
+    from twofold.train.loop import Score
 
     built = recipe([dense(2)], training={"steps": len(found) - 1, "evaluate_every": 1})
-    engine, seen, rest = Counts(), list[Row](), iter(found)
+    engine, seen, rest = Counts(), list[HistoryRow](), iter(found)
     batches = Batches(built, random_data(built, 24).train)
 
     def scores(_: Any) -> dict[str, Score]:
@@ -365,7 +367,7 @@ def test_the_product_for_small_planes_is_the_convolution(
 @each_engine
 def test_the_first_step_and_that_of_every_evaluation_are_looked_at(engine: str) -> None:
     spec = load_recipe("blobs", {"data.samples": 100, "training.steps": 7, "training.evaluate_every": 3})
-    dataset, seen, rows = load_data(spec.data).astype("float32"), list[Moment](), list[Row]()
+    dataset, seen, rows = load_data(spec.data).astype("float32"), list[Moment](), list[HistoryRow]()
     built = build_engine(engine, spec)
     built.load(initial_state(spec))
     score = {"train": evaluate(built, dataset.train, LOSSES["cross_entropy"])}

@@ -16,8 +16,6 @@ from torch.utils.flop_counter import FlopCounterMode
 import twofold
 from faults import Changed
 from test_report import page
-from twofold.analysis import Walk, few_steps
-from twofold.api import building, walking
 from twofold.arrays import Array
 from twofold.data.batches import Batches
 from twofold.data.sources import load_data
@@ -27,10 +25,14 @@ from twofold.numpy_engine.conv import Conv2d
 from twofold.numpy_engine.dense import Dense
 from twofold.numpy_engine.held import held_bytes
 from twofold.numpy_engine.windows import Windows
+from twofold.probe import passage as walking
+from twofold.probe.rows import few_steps
+from twofold.probe.walk import Walk
 from twofold.recipe import Recipe, load_recipe
 from twofold.recipe.files import builtin
 from twofold.report.walk import bound, chapter
 from twofold.runs import Run, open_run
+from twofold.setup import building
 
 EXACT = 1e-9
 
@@ -435,7 +437,7 @@ def test_a_run_without_samples_and_data_walks_with_random_inputs(
     digits_run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(walking, "_kept", lambda run: None)
-    for where in (walking, twofold.api.samples):
+    for where in (walking, twofold.setup.samples):
         monkeypatch.setattr(where, "at_hand", lambda spec: False)
     assert twofold.walk(digits_run).passage.data == "random"
 

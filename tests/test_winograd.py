@@ -14,9 +14,9 @@ from torch.nn.functional import conv2d
 import twofold
 from cases import FLATTEN, RELU, dense, recipe
 from faults import batches_of, trained_by
-from twofold.api.building import initial_state
-from twofold.lockstep import compare
 from twofold.numpy_engine import NumpyEngine
+from twofold.proof.lockstep import compare
+from twofold.setup.building import initial_state
 from twofold.torch_engine import TorchEngine, conv, engine, winograd
 from twofold.torch_engine.conv import Conv2d
 from twofold.torch_engine.winograd import POINTS, SIDES, Tiling, Winograd, transforms

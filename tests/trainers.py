@@ -8,11 +8,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from twofold.api import Point
 from twofold.errors import DataError
 from twofold.recipe import Recipe
 from twofold.runs import SCORES
-from twofold.training import Row
+from twofold.runs.history import HistoryRow
+from twofold.train.points import Point
 
 
 def accuracy(recipe: Recipe) -> float:
@@ -58,7 +58,7 @@ def refusing(recipes: Sequence[Recipe], engine: str) -> list[Point]:
 def diverging(recipes: Sequence[Recipe], engine: str) -> list[Point]:
     """Seed 1 has no scores; its history ends with a loss that is no number."""
     points = quick(recipes, engine)
-    row = Row(5, 0.1, 0.1, 0.0, float("nan"), 0.5)
+    row = HistoryRow(5, 0.1, 0.1, 0.0, float("nan"), 0.5)
     lost = Point({}, 0.5, 5, (row,), "the loss became nan at step 5")
     return [lost if recipe.training.seed == 1 else point for recipe, point in zip(recipes, points, strict=True)]
 
@@ -83,7 +83,7 @@ def flowing(recipes: Sequence[Recipe], engine: str) -> list[Point]:
 
 def _point(recipe: Recipe) -> Point:
     scores = {name: accuracy(recipe) if "accuracy" in name else 1 - accuracy(recipe) for name in SCORES}
-    row = Row(0, 0.0, recipe.optimizer.lr, 0.0, 0.7, 0.5)
+    row = HistoryRow(0, 0.0, recipe.optimizer.lr, 0.0, 0.7, 0.5)
     return Point({**scores, "validation_accuracy": None, "validation_loss": None}, 0.25, 10, (row,))
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from twofold.api import Silent
-from twofold.training import Row
+from twofold.runs.history import HistoryRow
+from twofold.setup.building import Silent
 
 
 class InterruptsTorch(Silent):
@@ -15,7 +15,7 @@ class InterruptsTorch(Silent):
     def started(self, what: str, steps: int) -> None:
         self.engine = what
 
-    def evaluated(self, row: Row) -> None:
+    def evaluated(self, row: HistoryRow) -> None:
         self.left -= self.engine == "torch"
         if not self.left:
             raise KeyboardInterrupt

@@ -10,7 +10,7 @@ from typing import Any, final
 
 import twofold
 from twofold.report.text import ENGINES, plural
-from twofold.training import Row
+from twofold.runs.history import HistoryRow
 
 FLAGS = {
     "layers.0.units": "--num_hidden",
@@ -118,7 +118,7 @@ class Printer:
     def stepped(self, step: int, loss: float | None = None) -> None:
         """Nothing."""
 
-    def evaluated(self, row: Row) -> None:
+    def evaluated(self, row: HistoryRow) -> None:
         """Step, epoch, training loss, accuracies."""
         print(f"step {row.step:,}, epoch {row.epoch:g}: loss {row.train_loss:.4f}, {scores(row._asdict())}")
 

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from twofold.analysis.curves import SPLITS, Curve, counted, curves
-from twofold.analysis.predictions import evidence, predicted
+from twofold.probe.predictions import evidence, predicted
 from twofold.runs import Run
 
 LEVEL = 0.05

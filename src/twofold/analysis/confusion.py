@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from twofold.analysis.predictions import evidence, predicted
 from twofold.arrays import Array
+from twofold.probe.predictions import evidence, predicted
 from twofold.runs import Run
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from twofold.analysis.predictions import evidence, measured
 from twofold.arrays import Array
-from twofold.recipe import Network
+from twofold.probe.predictions import evidence, measured
 from twofold.recipe.layers import Conv2d, Dense
 from twofold.runs import Run
 
@@ -74,25 +73,12 @@ class WrongImages:
         return self.wrong, [(image.index, image.taken) for image in self.images]
 
 
-def image_shape(run: Run) -> tuple[int, int, int] | None:
-    """Channels, height and width of a sample; `None` where the samples are no grey or colour images."""
-    match run.recipe.network.input_shape:
-        case (int() as channels, int() as height, int() as width) if channels in CHANNELS:
-            return channels, height, width
-    return None
-
-
-def has_convolution(network: Network) -> bool:
-    """Whether any layer is a `conv2d`."""
-    return any(isinstance(node.spec, Conv2d) for node in network.nodes)
-
-
 def first_weights(run: Run, engine: str) -> FirstWeights | None:
     """The kernels of the first convolution, or the rows of a first dense layer over all pixels.
 
     `None` where a layer before has mixed the channels or pixels, or where the samples are no images.
     """
-    shape = image_shape(run)
+    shape = run.recipe.network.image_shape
     first = next((node for node in run.recipe.network.nodes if isinstance(node.spec, Dense | Conv2d)), None)
     if shape is None or first is None:
         return None
@@ -107,7 +93,7 @@ def first_weights(run: Run, engine: str) -> FirstWeights | None:
 def previews(run: Run) -> list[Preview]:
     """One of each engine that finished; empty where the samples are no images."""
     arrays = evidence(run)
-    if image_shape(run) is None or "preview" not in arrays:
+    if run.recipe.network.image_shape is None or "preview" not in arrays:
         return []
     images = arrays["preview"]
     found = []
@@ -121,7 +107,7 @@ def previews(run: Run) -> list[Preview]:
 def wrong_images(run: Run) -> list[WrongImages]:
     """One for engines that make the same mistakes, else one an engine; none where the run kept no such images."""
     arrays, found = evidence(run), list[WrongImages]()
-    for engine in run.engines if image_shape(run) else ():
+    for engine in run.engines if run.recipe.network.image_shape else ():
         index = arrays.get(f"{engine}.mistakes")
         if index is None or not len(index):
             continue

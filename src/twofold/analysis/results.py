@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from twofold.analysis.predictions import evidence, predicted
 from twofold.arrays import Array
+from twofold.probe.predictions import evidence, predicted
 from twofold.runs import SCORES, Run
 
 

@@ -10,10 +10,10 @@ from twofold.analysis import thresholds as t
 from twofold.analysis.confusion import confusion
 from twofold.analysis.finding import Finding
 from twofold.analysis.fitting import learned
-from twofold.analysis.predictions import evidence, predicted
 from twofold.analysis.signals import courses
+from twofold.probe.predictions import evidence, predicted
 from twofold.runs import Run
-from twofold.signals import DIGITS
+from twofold.train.signals import DIGITS
 
 RESOLUTION = 10.0 ** (1 - DIGITS)
 """Two norms that are written alike differ by less than this share of themselves: a one in the last digit."""

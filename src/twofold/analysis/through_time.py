@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from twofold.analysis.predictions import evidence
 from twofold.arrays import Array
-from twofold.flow import Flow, carried, recurrent_nodes
+from twofold.probe.predictions import evidence
+from twofold.recipe.network import recurrent_nodes
 from twofold.recipe.recurrent import Recurrent
 from twofold.runs import Run
+from twofold.train.gradient_flow import Flow, carried
 
 FADED = 0.01
 """Of the last step's gradient less than this share reaches the first: it vanishes. Over its inverse: it explodes."""

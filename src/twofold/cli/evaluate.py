@@ -13,7 +13,7 @@ from twofold.cli.predict import EngineOption, RunArgument
 
 if TYPE_CHECKING:
     from twofold.analysis import Confusion
-    from twofold.api import Evaluation
+    from twofold.inference.evaluating import Evaluation
 
 EXAMPLE = "Example: `twofold evaluate runs/digits-1 --confusion`"
 WORST = 5
@@ -47,8 +47,8 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Judge the trained networks again. Exit status 1 when the recorded scores are not found again."""
-    from twofold.api import evaluate as judge
     from twofold.cli import progress
+    from twofold.inference.evaluating import evaluate as judge
 
     with progress.shown(not as_json) as watcher:
         found = judge(run, split=split, data=data, engines=engine, watcher=watcher)

@@ -123,10 +123,10 @@ def run(
     quiet: QuietOption = False,
 ) -> None:
     """Train each engine on identical data, order, initial weights and masks; write the run and its report."""
-    from twofold.api import run as train
     from twofold.cli import progress, views
     from twofold.recipe import load_recipe
     from twofold.report import write_report
+    from twofold.train.running import run as train
 
     engines = {None: None, "both": ["numpy", "torch"]}.get(engine, [engine])
     loaded = load_recipe(recipe, settings or ())
@@ -170,8 +170,8 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Compare both engines at every stage of every step. Exit status 0 when they agree, 1 when they do not."""
-    from twofold.api import verify as compare
     from twofold.cli import progress, views
+    from twofold.proof.verify import verify as compare
 
     with progress.shown(not as_json) as watcher:
         found = compare(

@@ -15,7 +15,7 @@ from twofold.cli.output import JsonOption, examples, print_json
 from twofold.errors import UserError
 
 if TYPE_CHECKING:
-    from twofold.api import Answers
+    from twofold.inference.predicting import Answers
 
 EXAMPLE = examples("twofold predict runs/digits-1 drawing.png", "twofold predict runs/palindrome-1 12321")
 MOST_SAMPLES = 40
@@ -53,8 +53,8 @@ def predict(
     as_json: JsonOption = False,
 ) -> None:
     """Ask the trained networks about new samples: class, probability, runner-up, and how far the engines are apart."""
-    from twofold.api import predict as ask
     from twofold.cli import views
+    from twofold.inference.predicting import predict as ask
 
     _check_words(samples)
     if table is not None and table.exists():

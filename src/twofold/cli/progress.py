@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from twofold.api import Silent, Watcher
 from twofold.cli.views import noted, print_note
+from twofold.setup.building import Silent, Watcher
 from twofold.study.running import StudyWatcher, Unwatched
 
 if TYPE_CHECKING:
-    from twofold.training import Row
+    from twofold.runs.history import HistoryRow
 
 
 @contextmanager
@@ -81,7 +81,7 @@ class Bars:
         assert self._task is not None
         self._progress.update(self._task, completed=step)
 
-    def evaluated(self, row: Row) -> None:
+    def evaluated(self, row: HistoryRow) -> None:
         """Loss and accuracy, on validation where there is one, else in training."""
         assert self._task is not None
         split = "train" if row.validation_loss is None else "validation"

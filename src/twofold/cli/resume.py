@@ -25,10 +25,10 @@ def resume(
 
     Without a checkpoint it begins anew; engines that have ended are kept. Of a finished run nothing is done.
     """
-    from twofold.api import resume as go_on
     from twofold.cli import progress, views
     from twofold.report import write_report
     from twofold.runs import read_record
+    from twofold.train.running import resume as go_on
 
     finished = run.is_dir() and read_record(run).get("status") == "finished"
     with interruptible(), progress.shown(not (quiet or as_json)) as watcher:

@@ -16,7 +16,7 @@ from rich.text import Text
 from twofold.recipe import Network, Node, Recipe, dump, shape_text
 
 if TYPE_CHECKING:
-    from twofold.api import Verification
+    from twofold.proof.verify import Verification
     from twofold.runs import Run
     from twofold.study import StudyResult
 

@@ -12,7 +12,9 @@ from rich.text import Text
 from twofold.cli.output import JsonOption, print_json
 
 if TYPE_CHECKING:
-    from twofold.analysis import Row, Walk, Window
+    from twofold.probe.rows import Row
+    from twofold.probe.walk import Walk
+    from twofold.probe.window import Window
 
 EXAMPLE = "Example: `twofold walk digits --sample 3`"
 MOST_STEPS = 20
@@ -52,8 +54,8 @@ def walk(
     As in training, without the update, in both engines with the same weights: of a recipe its initial ones, of a run
     the trained ones. The batch is of held-out samples, or of random inputs where the data are not at hand.
     """
-    from twofold.analysis import walk as take
     from twofold.cli import progress
+    from twofold.probe.walk import walk as take
 
     with progress.shown(not as_json) as watcher:
         found = take(source, sample=sample, batch=batch, overrides=settings or (), watcher=watcher)
@@ -64,8 +66,8 @@ def walk(
 
 
 def _print(found: Walk) -> None:
-    from twofold.analysis import few_steps
     from twofold.cli.views import console
+    from twofold.probe.rows import few_steps
 
     console.print(Text(_head(found)))
     forward, left_out = few_steps(found.forward, MOST_STEPS)

@@ -45,8 +45,8 @@ def weights(
 
 
 def _import(run: Path, source: Path, out: Path | None, engine: str | None, as_json: bool) -> None:
-    from twofold.api import import_weights
     from twofold.cli import progress, views
+    from twofold.inference.weights import import_weights
     from twofold.report import write_report
 
     with progress.shown(not as_json) as watcher:
@@ -62,8 +62,8 @@ def _export(run: Path, npz: Path | None, engine: str | None, as_json: bool) -> N
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    from twofold.api import export_weights, named_weights
     from twofold.cli.views import console
+    from twofold.inference.weights import export_weights, named_weights
 
     engine, arrays = named_weights(run, engine)
     if npz is not None:

@@ -16,10 +16,10 @@ from twofold.arrays import Array
 from twofold.data.augmentation import Augmenter
 from twofold.data.dataset import Draw, Split
 from twofold.engine import Batch
+from twofold.engine.schedules import averaging, learning_rate
 from twofold.errors import UserError
 from twofold.recipe import Recipe
 from twofold.recipe.layers import BatchNorm, Dropout
-from twofold.schedules import averaging, learning_rate
 from twofold.streams import stream
 
 Gathered = tuple[Array, Array]

@@ -108,7 +108,8 @@ class NumpyEngine:
     """The readable engine. `layers`, `loss` and `rule` default to the recipe's: a test plants its faults there.
 
     With `replicas` it holds as many networks and takes a step in all of them: states, batches, losses and logits then
-    have a first axis more, (replicas, ...): see `twofold.replicas`. With `threads` recurrent layers share batches out.
+    have a first axis more, (replicas, ...): see
+    `twofold.train.replicas`. With `threads` recurrent layers share batches out.
     """
 
     name = "numpy"

@@ -10,7 +10,7 @@ from twofold.recipe.base import Shape, elements
 from twofold.recipe.data import DataSpec, Palindromes
 from twofold.recipe.layer import LayerSpec
 from twofold.recipe.layers import BatchNorm, LayerNorm, Relu, Softmax
-from twofold.recipe.recurrent import Embedding
+from twofold.recipe.recurrent import Embedding, Recurrent
 from twofold.recipe.training import CrossEntropy, MeanSquared
 from twofold.recipe.windows import Conv2d
 
@@ -81,6 +81,19 @@ class Network:
         return self.nodes[0].input_shape
 
     @property
+    def image_shape(self) -> tuple[int, int, int] | None:
+        """Channels, height and width of a sample; `None` where the samples are no grey or colour images."""
+        match self.input_shape:
+            case (1 | 3 as channels, int() as height, int() as width):
+                return channels, height, width
+        return None
+
+    @property
+    def convolves(self) -> bool:
+        """Whether any layer is a `conv2d`."""
+        return any(isinstance(node.spec, Conv2d) for node in self.nodes)
+
+    @property
     def classes(self) -> int:
         """How many numbers the last layer gives: one a class."""
         (classes,) = self.nodes[-1].output_shape
@@ -139,6 +152,11 @@ def walk(shape: Shape, layers: Sequence[LayerSpec]) -> tuple[list[Node], Shape, 
         nodes.append(Node(str(index), spec, shape, output, parameters, buffers))
         shape = output
     return nodes, shape, []
+
+
+def recurrent_nodes(network: Network) -> list[Node]:
+    """The layers with a hidden state."""
+    return [node for node in network.nodes if isinstance(node.spec, Recurrent)]
 
 
 def _size_faults(nodes: Sequence[Node]) -> list[NetworkFault]:

@@ -6,20 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from twofold.analysis import (
-    Boundary,
-    Confusion,
-    Curve,
-    FeatureMaps,
-    FirstWeights,
-    GapCurve,
-    Mistake,
-    Preview,
-    WrongImages,
-    counted,
-    distance,
-)
-from twofold.analysis.maps import MOST_CHANNELS
+from twofold.analysis import Confusion, Curve, FirstWeights, GapCurve, Mistake, Preview, WrongImages, counted, distance
+from twofold.probe.boundary import Boundary
+from twofold.probe.maps import MOST_CHANNELS, FeatureMaps
 from twofold.report.curves import logarithmic, thinned
 from twofold.report.text import ENGINES, SPLITS, decimal, joined, of_data, plural
 from twofold.runs import Run

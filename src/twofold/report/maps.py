@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 
-from twofold.analysis import FeatureMaps, LayerMaps
+from twofold.probe.maps import FeatureMaps, LayerMaps
 from twofold.recipe import Node, Shape, shape_text
 from twofold.report.drawing import Note, Panel, Picture, printable
 from twofold.report.images import class_bars, draw_image

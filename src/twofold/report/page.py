@@ -9,21 +9,19 @@ from typing import Any
 from twofold.analysis import (
     Confusion,
     WrongImages,
-    boundary,
     confusion,
     counted,
     curves,
-    feature_maps,
     findings,
     first_weights,
     gap_curves,
-    layer_steps,
-    loss_step,
-    points,
     previews,
     time_flows,
     wrong_images,
 )
+from twofold.probe.boundary import boundary, points
+from twofold.probe.maps import feature_maps
+from twofold.probe.steps import layer_steps, loss_step
 from twofold.recipe import dump
 from twofold.report import captions, sentences, tables, weights
 from twofold.report.classes import class_table

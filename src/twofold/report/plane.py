@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import FigureBase
 
-from twofold.analysis import Boundary
 from twofold.arrays import Array
 from twofold.data import Split
+from twofold.probe.boundary import Boundary
 from twofold.report.drawing import COLOURS, INK, MARKER, Draw, Key, Panel, Picture
 from twofold.report.text import ENGINES, SPLITS
 

@@ -12,7 +12,6 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from twofold.analysis import Course, courses
 from twofold.analysis.thresholds import RATIO
-from twofold.flow import SATURATED
 from twofold.report.curves import PALE, THIN, log_scale
 from twofold.report.drawing import (
     BLACK,
@@ -31,7 +30,8 @@ from twofold.report.drawing import (
 )
 from twofold.report.text import ENGINES, decimal, joined
 from twofold.runs import Run
-from twofold.signals import MOST_MOMENTS, PROBE
+from twofold.train.gradient_flow import SATURATED
+from twofold.train.signals import MOST_MOMENTS, PROBE
 
 LAYERS = (
     (BLUE, "o"),

@@ -11,10 +11,10 @@ from matplotlib.figure import FigureBase
 from matplotlib.ticker import MaxNLocator
 
 from twofold.analysis import TimeFlow
-from twofold.flow import SATURATED
 from twofold.report.curves import PALE, THIN, log_scale
 from twofold.report.drawing import BLUE, GREEN, INK, PURPLE, VERMILLION, Key, Panel, Picture
 from twofold.report.text import ENGINES, decimal
+from twofold.train.gradient_flow import SATURATED
 
 FEWEST = 3
 """Moments that make a course."""

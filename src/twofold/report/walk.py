@@ -6,8 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from twofold.analysis import Row, Walk, Window, evidence, few_steps, walk
 from twofold.errors import UserError
+from twofold.probe.predictions import evidence
+from twofold.probe.rows import Row, few_steps
+from twofold.probe.walk import Walk, walk
+from twofold.probe.window import Window
 from twofold.report.text import ENGINES, SPLITS, SUPERSCRIPTS, decimal, joined, plural
 from twofold.runs import Run
 

@@ -20,14 +20,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from twofold.api import Point
 from twofold.errors import StudyError
 from twofold.runs import HOLDER, LOCK, now, sweep, write_whole
 from twofold.runs import locked as lock_folder
+from twofold.runs.history import HistoryRow
 from twofold.study.files import dump, loads
 from twofold.study.grid import Planned
 from twofold.study.spec import Study, shown
-from twofold.training import Row
+from twofold.train.points import Point
 
 FORMAT = 1
 STUDY, POINTS, RESULTS, REPORT = "study.toml", "points", "results.csv", "report.html"
@@ -70,7 +70,7 @@ def kept(planned: Planned, engine: str, point: Point, versions: Mapping[str, str
         seconds=float(point.seconds),
         steps=int(point.steps),
         flow=None if point.flow is None else _plain(point.flow),
-        history={name: [_plain(row[name]) for row in rows] for name in Row._fields} if rows else {},
+        history={name: [_plain(row[name]) for row in rows] for name in HistoryRow._fields} if rows else {},
         versions=dict(versions),
         finished=now(),
     )

@@ -11,13 +11,13 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from twofold.api import at_once
 from twofold.errors import Fault, RecipeError, StudyError, UserError, nearest
 from twofold.recipe import Recipe, load_recipe
 from twofold.recipe.data import Images
-from twofold.replicas import common
 from twofold.study.files import Source
 from twofold.study.spec import RECIPE, words
+from twofold.train.points import at_once
+from twofold.train.replicas import common
 
 MOST_POINTS = 100_000
 MOST_FAULTS = 10

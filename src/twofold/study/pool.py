@@ -16,15 +16,15 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from twofold.api import Point, train_points
-from twofold.api.versions import versions
 from twofold.errors import StudyError, TwofoldError
 from twofold.recipe import Recipe
+from twofold.setup.versions import versions
 from twofold.study.folder import POINTS, finished, kept, kept_failure, write_point
 from twofold.study.grid import Planned, groups
+from twofold.train.points import Point, train_points
 
 Train = Callable[[Sequence[Recipe], str], list[Point]]
-"""What `twofold.api.train_points` is."""
+"""What `twofold.train.points.train_points` is."""
 
 
 class Home(NamedTuple):

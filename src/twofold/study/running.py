@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from twofold.api import Silent
 from twofold.data import load_data
 from twofold.errors import StudyError, TwofoldError
 from twofold.recipe import Recipe
 from twofold.recipe.data import Cifar10, DataSpec, Mnist
+from twofold.setup.building import Silent
 from twofold.study.files import Axes, Settings, Source, load_study
 from twofold.study.folder import Kept, claim, finished, locked, make_folder, read_point
 from twofold.study.grid import Planned, plan

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from twofold.initial import drawn_buffers, drawn_parameters
+from twofold.engine.initial import drawn_buffers, drawn_parameters
 from twofold.recipe.layer import LayerSpec
 from twofold.recipe.stack import stacked
 from twofold.recipe.training import DefaultInitial

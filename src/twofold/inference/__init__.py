@@ -1,0 +1,1 @@
+"""A trained network in use: predict, evaluate, load, weights in and out."""

@@ -1,0 +1,163 @@
+"""Judge the trained networks of a run again: on the data of its recipe, or on others."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.data import Dataset, Split
+from twofold.data.given import read_labelled
+from twofold.errors import DataError, UserError
+from twofold.inference.predicting import seen, trained
+from twofold.numpy_engine import LOSSES
+from twofold.proof.verify import TOLERANCES
+from twofold.recipe import Recipe
+from twofold.runs import Run, opened
+from twofold.setup.building import Silent, Watcher, few_threads, prepare, restore
+from twofold.train.loop import Score, judged_splits, predictions, scored
+from twofold.train.scoring import evaluation
+
+SPLITS = ("train", "validation", "test")
+BFLOAT16 = 1e-2
+"""Relative; its numbers have 8 bits, and another processor adds them up in another order."""
+
+
+class Recorded(NamedTuple):
+    """The scores that a run keeps of its training, and whether they are found again."""
+
+    score: Score
+    agrees: bool
+    """The accuracy is the same, the loss within rounding: 1e-4 relative in float32, 1e-9 in float64."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Loss and accuracy of a run's networks on some samples. In a notebook it shows a table."""
+
+    run: Run
+    data: str
+    """`test`, `validation` or `train` of the recipe's data, or the path that was given."""
+    classes: tuple[str, ...]
+    target: Array
+    """The right classes, (samples,)."""
+    predicted: Mapping[str, Array]
+    """The classes answered, by engine."""
+    scores: Mapping[str, Score]
+    """Mean loss and share of right answers, by engine."""
+    recorded: Mapping[str, Recorded]
+    """By engine; empty for other data than the recipe's."""
+    notes: tuple[str, ...] = ()
+    """What was done to a sample that its owner may not expect."""
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether every recorded score was found again; `None` where none is recorded of these samples."""
+        return all(recorded.agrees for recorded in self.recorded.values()) if self.recorded else None
+
+    def confusion(self, engine: str) -> Array:
+        """How many samples of each class (rows) are taken for which (columns)."""
+        counts = np.zeros((len(self.classes), len(self.classes)), np.int64)
+        np.add.at(counts, (self.target, self.predicted[engine]), 1)
+        return counts
+
+    def to_json(self, confusion: bool = False) -> dict[str, Any]:
+        """Plain values: what `twofold evaluate --json` prints."""
+        engines = {
+            name: {
+                **score._asdict(),
+                "recorded": self.recorded[name].score._asdict() if name in self.recorded else None,
+                **({"confusion": self.confusion(name).tolist()} if confusion else {}),
+            }
+            for name, score in self.scores.items()
+        }
+        counted = {"classes": list(self.classes)} if confusion else {}
+        facts = {"run": str(self.run.path), "data": self.data, "samples": len(self.target)}
+        return {**facts, "engines": engines, "agrees": self.agrees, **counted, "notes": list(self.notes)}
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{name}</td><td>{score.accuracy:.4f}</td><td>{score.loss:.4f}</td></tr>"
+            for name, score in self.scores.items()
+        )
+        title = f"{html.escape(self.data)}, {len(self.target):,} samples"
+        return f"<b>{title}</b><table><tr><th>engine</th><th>accuracy</th><th>loss</th></tr>{rows}</table>"
+
+
+def evaluate(
+    run: Run | str | Path,
+    *,
+    split: str | None = None,
+    data: str | Path | None = None,
+    engines: str | Iterable[str] | None = None,
+    watcher: Watcher | None = None,
+) -> Evaluation:
+    """Loss and accuracy of the trained networks of a run.
+
+    On the samples that the run was judged by, which gives the recorded scores again, or those of `split`: `train`,
+    `validation` or `test`. On other samples with `data`: a CSV file with the column of the label, or a folder of
+    images, a folder a class; what was done to the data of the training is done to them.
+
+    Raises `DataError` for data that are not what the network takes, and where the recipe's data have changed since;
+    `RunFolderError` for a run without weights.
+    """
+    run = opened(run)
+    chosen = trained(run, engines)
+    name, samples, threads_for, notes = _samples(run, split, data, watcher or Silent())
+    loss, how = LOSSES[run.recipe.loss.kind], evaluation(run.recipe)
+    scores, predicted, recorded = dict[str, Score](), dict[str, Array](), dict[str, Recorded]()
+    with few_threads(run.recipe, threads_for), np.errstate(all="ignore"):
+        for engine in chosen:
+            answers = list(predictions(restore(run, engine), samples, **how))
+            predicted[engine] = np.concatenate([logits.argmax(axis=-1) for logits, _ in answers])
+            scores[engine] = scored(answers, loss)
+            if data is None:
+                kept = Score(*(run.engines[engine][f"{name}_{key}"] for key in Score._fields))
+                recorded[engine] = Recorded(kept, _same(scores[engine], kept, run.recipe))
+    return Evaluation(run, name, tuple(run.record["data"]["classes"]), samples.y, predicted, scores, recorded, notes)
+
+
+def _samples(
+    run: Run, split: str | None, data: str | Path | None, watcher: Watcher
+) -> tuple[str, Split, int, tuple[str, ...]]:
+    """What they are called, the samples, how many a step of the training chose from, and what was done to them."""
+    facts = run.record["data"]
+    if data is not None:
+        if split is not None:
+            raise UserError("choose a split of the recipe's data, or other data, not both")
+        classes = facts["classes"]
+        given = read_labelled(run.recipe.data, data, classes, facts["features"])
+        target = [classes.index(name) for name in given.expected]
+        return str(data), seen(run, given, target), facts["samples"]["train"], given.notes
+    name = split or facts["held_out"]
+    if name not in SPLITS:
+        raise UserError(f"a split is `train`, `validation` or `test`; got `{name}`")
+    if name not in facts["samples"]:
+        raise UserError(f"{run.path} has no {name} samples; choose from {', '.join(facts['samples'])}")
+    dataset = same_data(run, watcher)
+    judged = judged_splits(dataset, run.recipe.training.evaluate_samples)
+    return name, judged[name], len(dataset.train), ()
+
+
+def same_data(run: Run, watcher: Watcher) -> Dataset:
+    """The data that a run was trained on, loaded again. Raises `DataError` where they have changed since."""
+    kept = run.record["data"]["fingerprint"]
+    _, dataset = prepare(run.recipe, watcher)
+    if dataset.fingerprint != kept:
+        raise DataError(
+            f"the data of the recipe are no longer those that {run.path} was trained on: their fingerprint is "
+            f"{dataset.fingerprint[:12]}, the run's is {kept[:12]}. A new split of them may test on "
+            "what was trained on; name a file of other samples with --data, or run the recipe again."
+        )
+    return dataset.astype(run.recipe.training.dtype)
+
+
+def _same(found: Score, kept: Score, recipe: Recipe) -> bool:
+    training = recipe.training
+    tolerance = TOLERANCES[training.dtype] if training.autocast == "none" else BFLOAT16
+    return found.accuracy == kept.accuracy and abs(found.loss - kept.loss) <= tolerance * max(abs(kept.loss), 1e-4)

@@ -1,0 +1,98 @@
+"""A trained network in hand: PyTorch's own module, or one of NumPy that prints and answers alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, final, overload
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.engine import Engine
+from twofold.errors import UserError
+from twofold.inference.predicting import trained
+from twofold.recipe import Node, Recipe, shape_text
+from twofold.runs import Run, opened
+from twofold.setup.building import restore
+from twofold.train.scoring import probabilities
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@final
+class NumpyModel:
+    """A trained network of the NumPy engine, to be asked.
+
+    It takes what the network sees, (samples, *sample), scaled and standardized: `twofold.predict(...).inputs` is so.
+    """
+
+    def __init__(self, engine: Engine, recipe: Recipe) -> None:
+        self._engine = engine
+        self.recipe = recipe
+
+    def __call__(self, x: Array) -> Array:
+        """The outputs of the last layer, (samples, classes). Raises `UserError` for samples of another shape."""
+        x = np.asarray(x)
+        shape = self.recipe.network.input_shape
+        if x.shape[1:] != shape or not x.ndim or x.dtype.kind not in "fiu":
+            raise UserError(f"the network takes numbers of the shape {shape_text(shape)}; got {x.dtype} of {x.shape}")
+        return self._engine.predict(x)
+
+    def outputs(self, x: Array) -> dict[str, Array]:
+        """What each layer gives, by the layer's name."""
+        self(x[:1])
+        return dict(zip((node.name for node in self.recipe.network.nodes), self._engine.outputs(x), strict=True))
+
+    def predict(self, x: Array) -> Array:
+        """The numbers of the classes answered, (samples,)."""
+        return self(x).argmax(axis=-1)
+
+    def predict_proba(self, x: Array) -> Array:
+        """The probability of each class, (samples, classes). Raises `UserError` where outputs stand for none."""
+        p = probabilities(self.recipe, self(x))
+        if p is None:
+            raise UserError("under the squared error the outputs are no probabilities; call the model itself")
+        return p
+
+    def state_dict(self) -> dict[str, Array]:
+        """Parameters and running statistics by PyTorch's names, copied."""
+        return self._engine.state().weights()
+
+    def __repr__(self) -> str:
+        return "\n".join(["NumpyModel(", *(f"  ({node.name}): {_described(node)}" for node in self._nodes), ")"])
+
+    @property
+    def _nodes(self) -> tuple[Node, ...]:
+        return self.recipe.network.nodes
+
+
+def _described(node: Node) -> str:
+    """`dense (N, 2) → (N, 20), weight (20, 2), bias (20)`."""
+    held = {**node.parameters, **node.buffers}
+    tensors = [f"{name} {shape_text(shape, batch=False)}" for name, shape in held.items()]
+    return ", ".join([f"{node.kind} {shape_text(node.input_shape)} → {shape_text(node.output_shape)}", *tensors])
+
+
+@overload
+def load_model(run: Run | str | Path, engine: Literal["torch"] = "torch", device: str = "cpu") -> nn.Module: ...
+@overload
+def load_model(run: Run | str | Path, engine: Literal["numpy"], device: str = "cpu") -> NumpyModel: ...
+def load_model(run: Run | str | Path, engine: str = "torch", device: str = "cpu") -> nn.Module | NumpyModel:
+    """The trained network of a run.
+
+    `torch`: an ordinary `nn.Sequential` in evaluation mode, on `device`: save its `state_dict`, train it on, put it
+    into a program. `numpy`: a `NumpyModel`, which prints, answers and names its weights alike. Where the recipe
+    averages its weights, these are the averages. Both take what a network sees: scaled and standardized samples.
+
+    Raises `RunFolderError` for a run without weights of the engine, `UserError` for another engine.
+    """
+    run = opened(run)
+    (engine,) = trained(run, engine)
+    built = restore(run, engine, device)
+    if engine == "numpy":
+        return NumpyModel(built, run.recipe)
+    from twofold.torch_engine import TorchEngine
+
+    assert isinstance(built, TorchEngine)
+    return built.module.eval()

@@ -1,0 +1,204 @@
+"""Ask the trained networks of a run about samples that a user gives."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from twofold.arrays import Array, all_finite
+from twofold.data import Split
+from twofold.data.given import Given, read_given
+from twofold.engine import Scaling
+from twofold.errors import DataError, RunFolderError, UserError
+from twofold.runs import ENGINES, Run, opened
+from twofold.setup.building import few_threads, restore
+from twofold.train.evidence import answers, kept_scaling
+from twofold.train.scoring import measured
+
+
+class Answer(NamedTuple):
+    """What one engine answers to one sample."""
+
+    class_name: str
+    value: float
+    """Of that class: its probability, or the network's output where outputs are no probabilities."""
+    runner_up: str
+    runner_up_value: float
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What the engines of a run answer to some samples. In a notebook it shows a table."""
+
+    run: Run
+    names: tuple[str, ...]
+    """What each sample is called."""
+    classes: tuple[str, ...]
+    expected: tuple[str | None, ...]
+    """The right class of each sample, where it was given."""
+    notes: tuple[str, ...]
+    """What was done to a sample that its owner may not expect."""
+    inputs: Array
+    """What the networks were given, (samples, *sample): what a model of `twofold.load_model` takes."""
+    outputs: Mapping[str, Array]
+    """Of the last layer, (samples, classes), by engine."""
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def measure(self) -> str:
+        """`probability`, or `output` where the outputs stand for no probabilities: under the squared error."""
+        return measured(self.run.recipe, next(iter(self.outputs.values())))[1]
+
+    @cached_property
+    def values(self) -> dict[str, Array]:
+        """Probabilities, or outputs where there are none, (samples, classes), by engine."""
+        return {engine: measured(self.run.recipe, outputs)[0] for engine, outputs in self.outputs.items()}
+
+    @cached_property
+    def gaps(self) -> Array | None:
+        """The largest distance of the two engines' values for each sample, (samples,); `None` with one engine."""
+        first, *rest = self.values.values()
+        return np.abs(first - rest[0]).max(axis=-1) if rest else None
+
+    def answer(self, engine: str, sample: int) -> Answer:
+        """The class with the largest value and the next one; of equals the first."""
+        values = self.values[engine][sample]
+        best, second = np.argsort(-values, kind="stable")[:2]
+        return Answer(self.classes[best], float(values[best]), self.classes[second], float(values[second]))
+
+    def right(self, engine: str) -> tuple[int, int] | None:
+        """How many of the samples whose class is known are answered right, and how many these are."""
+        known = [index for index, name in enumerate(self.expected) if name is not None]
+        right = sum(self.answer(engine, index).class_name == self.expected[index] for index in known)
+        return (right, len(known)) if known else None
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each sample and engine, as plain values."""
+        gaps = self.gaps
+        return [
+            {
+                "sample": name,
+                "engine": engine,
+                **_plain(self.answer(engine, index), self.measure),
+                **({"expected": self.expected[index]} if any(self.expected) else {}),
+                **({} if gaps is None else {"gap": float(gaps[index])}),
+            }
+            for index, name in enumerate(self.names)
+            for engine in self.outputs
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values: what `twofold predict --json` prints."""
+        return {"run": str(self.run.path), "measure": self.measure, "answers": self.rows(), "notes": list(self.notes)}
+
+    def _repr_html_(self) -> str:
+        head, *_ = rows = self.rows()
+        cells = "".join(
+            f"<tr>{''.join(f'<td>{html.escape(_cell(value))}</td>' for value in row.values())}</tr>" for row in rows
+        )
+        headings = "".join(f"<th>{key.replace('_', ' ')}</th>" for key in head)
+        return f"<table><tr>{headings}</tr>{cells}</table>"
+
+
+def _plain(answer: Answer, measure: str) -> dict[str, Any]:
+    return {
+        "class": answer.class_name,
+        measure: answer.value,
+        "runner_up": answer.runner_up,
+        f"runner_up_{measure}": answer.runner_up_value,
+    }
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def predict(
+    run: Run | str | Path, samples: str | Path | Iterable[str | Path], *, engines: str | Iterable[str] | None = None
+) -> Answers:
+    """What the trained networks of a run answer to samples.
+
+    `samples` are image files or folders for a network of images, CSV files or rows as `"5.1,3.5"` for one of tables,
+    points as `"0.5,1.2"`, palindromes as `"12321"` or without their last digit; what was done to the data of the
+    training is done to them. `engines` are those of the run where left out.
+
+    Raises `DataError` for samples that are not what the network takes, `RunFolderError` for a run without weights.
+    """
+    run = opened(run)
+    chosen = trained(run, engines)
+    words = [samples] if isinstance(samples, str | Path) else list(samples)
+    given = read_given(run.recipe.data, [str(word) for word in words], run.record["data"]["features"])
+    split = seen(run, given)
+    outputs = {}
+    with few_threads(run.recipe, len(split)), np.errstate(all="ignore"):
+        for name in chosen:
+            outputs[name] = answers(restore(run, name), split, run.recipe)
+    _check_outputs(given, outputs)
+    classes = tuple(run.record["data"]["classes"])
+    known = tuple(name if name in classes else None for name in given.expected)
+    return Answers(run, tuple(given.names), classes, known, given.notes, split.floats(), outputs)
+
+
+def trained(run: Run, engines: str | Iterable[str] | None = None) -> list[str]:
+    """Those engines whose weights a run holds; those that are asked for, where any are.
+
+    Raises `UserError` for no engine's name, `RunFolderError` where there are no weights.
+    """
+    if not run.engines:
+        raise RunFolderError(f"{run.path} holds no weights: the run is {run.status}. Run its recipe again.")
+    wanted = list(run.engines) if engines is None else [engines] if isinstance(engines, str) else list(engines)
+    for name in wanted:
+        if name not in ENGINES:
+            raise UserError(f"an engine is `numpy` or `torch`; got `{name}`")
+        if name not in run.engines:
+            held = ", ".join(f"`{engine}`" for engine in run.engines)
+            raise RunFolderError(f"{run.path} holds no weights of `{name}`, only of {held}: the run is {run.status}")
+    return wanted
+
+
+def seen(run: Run, given: Given, target: Sequence[int] = ()) -> Split:
+    """Samples as the run's networks see them, scaled as those that they were trained on; `target` are their classes."""
+    y = np.array(target or [0] * len(given.names), np.int64)
+    dtype, scaling = run.recipe.training.dtype, scaling_of(run)
+    if given.x.dtype == np.uint8:
+        if scaling is None:
+            raise RunFolderError(f"{run.path} keeps no scaling of its images; run its recipe again")
+        return Split(given.x, y, scaling.astype(dtype))
+    with np.errstate(over="ignore", invalid="ignore"):
+        x = (given.x if scaling is None else scaling.apply(given.x)).astype(dtype, copy=False)
+    for name, sample in zip(given.names, x, strict=True):
+        if not all_finite(sample):
+            raise DataError(f"{name}: a number is too large for {dtype}")
+    return Split(x, y)
+
+
+def scaling_of(run: Run) -> Scaling | None:
+    """What the run's samples went through: bytes of images, or numbers that were standardized.
+
+    Raises `RunFolderError` where they were standardized and the run does not say how.
+    """
+    arrays = run.evidence
+    for name in ("scaling", "standardization"):
+        if scaling := kept_scaling(arrays, name):
+            return scaling
+    if run.recipe.data.standardize != "none":
+        raise RunFolderError(
+            f"{run.path} keeps no mean and standard deviation of its training samples: an earlier Twofold wrote it. "
+            "Run its recipe again."
+        )
+    return None
+
+
+def _check_outputs(given: Given, outputs: Mapping[str, Array]) -> None:
+    for engine, array in outputs.items():
+        wrong = np.flatnonzero(~np.isfinite(array).all(axis=-1))
+        if len(wrong):
+            raise DataError(f"{given.names[wrong[0]]}: the {engine} engine's outputs are not finite; look at its scale")

@@ -1,0 +1,124 @@
+"""Weights out of a run, as NumPy's `.npz`, and into a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.data import Dataset
+from twofold.engine import Engine, State
+from twofold.errors import WeightsError
+from twofold.inference.evaluating import same_data
+from twofold.inference.predicting import trained
+from twofold.recipe import Network, Recipe, load_recipe
+from twofold.recipe.layers import Dense
+from twofold.runs import EVIDENCE, Run, RunWriter, create_run_folder, open_run, opened, seal, weights_name
+from twofold.runs.history import HistoryRow
+from twofold.runs.npz import read_names, read_npz, write_npz
+from twofold.setup.building import Silent, Watcher, build_engine, few_threads, initial_state, state_of
+from twofold.train.evidence import answers, kept_answers, kept_samples, previewed
+from twofold.train.loop import bad_split, by_column
+from twofold.train.running import circumstances
+from twofold.train.scoring import scorer, scores_of
+
+TWO_LAYERS = ("W1", "b1", "W2", "b2")
+"""y = W2 f(W1 x + b1) + b2: the names of a network of two dense layers. W is (out, in), as in PyTorch."""
+
+
+def npz_names(network: Network) -> dict[str, str]:
+    """What each tensor is called in an `.npz` file, by its PyTorch name.
+
+    `W1 b1 W2 b2` in a network whose only parameters are those of two dense layers, else the PyTorch names themselves.
+    """
+    names = [*network.parameters, *network.buffers]
+    holders = [node for node in network.nodes if node.parameters or node.buffers]
+    two = len(holders) == 2 and all(isinstance(node.spec, Dense) and node.spec.bias for node in holders)
+    return dict(zip(names, TWO_LAYERS if two else names, strict=True))
+
+
+def export_weights(run: Run | str | Path, file: str | Path, *, engine: str | None = None) -> dict[str, Array]:
+    """Write the trained weights of one engine, the run's first where left out, to a new `.npz` file.
+
+    Gives the arrays by name. Of a network of two dense layers they are called `W1 b1 W2 b2`, W (out, in), else by
+    PyTorch's names.
+
+    Raises `UserError` for a file that exists, `RunFolderError` for a run without weights.
+    """
+    _, arrays = named_weights(run, engine)
+    write_npz(Path(file), arrays)
+    return arrays
+
+
+def named_weights(run: Run | str | Path, engine: str | None = None) -> tuple[str, dict[str, Array]]:
+    """The engine, the run's first where left out, and its trained weights as an `.npz` file has them."""
+    run = opened(run)
+    engine, *_ = trained(run, engine)
+    weights = run.weights(engine)
+    return engine, {name: weights[key] for key, name in npz_names(run.recipe.network).items()}
+
+
+def import_weights(
+    run: Run | str | Path,
+    file: str | Path,
+    *,
+    out: str | Path | None = None,
+    engines: str | Iterable[str] | None = None,
+    watcher: Watcher | None = None,
+) -> Run:
+    """A new run with the weights of an `.npz` file in place of trained ones, judged on the data of `run`'s recipe.
+
+    Its engines are those of the recipe, or `engines`; nothing is trained. Names are `W1 b1 W2 b2` for a network of two
+    dense layers, or PyTorch's. `out` is a new folder, `runs/NAME-N` where left out.
+
+    Raises `WeightsError` for weights of another network, for other types than floating-point numbers and for numbers
+    that are not finite, before anything is written.
+    """
+    run, path = opened(run), Path(file)
+    chosen = run.recipe.training.engines if engines is None else [engines] if isinstance(engines, str) else [*engines]
+    recipe = load_recipe(run.recipe, {"training.engines": list(chosen)})
+    weights = _read(path, recipe)
+    dataset = same_data(run, watcher or Silent())
+    built = {name: build_engine(name, recipe) for name in recipe.training.engines}
+    evidence, rows = kept_samples(recipe, dataset), dict[str, HistoryRow]()
+    with few_threads(recipe, len(dataset.train)), np.errstate(all="ignore"):
+        for name, engine in built.items():
+            rows[name], found = _judged(engine, weights, recipe, dataset)
+            evidence |= {f"{name}.{what}": array for what, array in found.items()}
+            if bad := bad_split(rows[name]):
+                raise WeightsError(f"{path}: with these weights the loss of the {bad[1]} set is {bad[0]}")
+    imported = {"file": path.name, "sha256": seal(path)["sha256"]}
+    facts = {"data": run.record["data"], "circumstances": circumstances(built), "imported": imported}
+    writer = RunWriter(create_run_folder(out, recipe.name), recipe, facts)
+    for name, engine in built.items():
+        writer.add_row(name, rows[name]._asdict())
+        writer.save(weights_name(name), engine.state().weights())
+        writer.record["engines"][name] = scores_of(rows[name]) | {"seconds": 0.0, "steps": 0, "kept_step": 0}
+    writer.save(EVIDENCE, evidence)
+    writer.finish("finished")
+    return open_run(writer.folder)
+
+
+def _read(path: Path, recipe: Recipe) -> State:
+    """By the names of the file that has them: the short ones where it holds any of them, else PyTorch's."""
+    network = recipe.network
+    shapes = {**network.parameters, **network.buffers}
+    named = npz_names(network)
+    if not set(read_names(path)) & set(named.values()):
+        named = {name: name for name in named}
+    wanted = {named[name]: tuple(size or 0 for size in shape) for name, shape in shapes.items()}
+    found = read_npz(path, wanted, recipe.training.dtype)
+    arrays = {name: found[short] for name, short in named.items()}
+    return state_of(arrays, network)
+
+
+def _judged(engine: Engine, weights: State, recipe: Recipe, dataset: Dataset) -> tuple[HistoryRow, dict[str, Array]]:
+    """The evaluation of an engine with the weights, and what a run keeps of its answers."""
+    held_out = dataset.held_out[1]
+    engine.load(initial_state(recipe, dataset.train))
+    before = answers(engine, previewed(held_out), recipe)
+    engine.load(weights)
+    row = HistoryRow(0, 0.0, 0.0, 0.0, **by_column(scorer(recipe, dataset)(engine)))
+    return row, kept_answers(engine, before, held_out, recipe)

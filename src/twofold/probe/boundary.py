@@ -1,0 +1,66 @@
+"""Points in the plane, and where each engine draws the line between their classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.data import Split
+from twofold.probe.predictions import evidence, probabilities
+from twofold.runs import Run
+from twofold.setup.building import restore
+
+GRID = 200
+MARGIN = 0.08
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """The outputs of one engine over a grid of the plane, (rows, columns, classes)."""
+
+    engine: str
+    x: Array
+    """Of the columns."""
+    y: Array
+    """Of the rows, ascending."""
+    shares: Array
+    """How much each class has of a point; they sum to 1. Probabilities under the cross-entropy."""
+    margins: Array
+    """The output of each class minus the largest of the others: 0 on the boundary of the class."""
+
+
+def points(run: Run) -> dict[str, Split]:
+    """The points by split, as the network sees them; empty where the samples are no points in the plane."""
+    arrays = evidence(run)
+    splits = ("train", "validation", "test")
+    return {s: Split(arrays[f"{s}.x"], arrays[f"{s}.y"]) for s in splits if f"{s}.x" in arrays}
+
+
+def boundary(run: Run, engine: str, size: int = GRID) -> Boundary:
+    """The engine restored from its weights and asked over the box of all points, a little widened."""
+    built = restore(run, engine, device="cpu")  # the same picture on any machine
+    x, y = _axes(np.concatenate([split.x for split in points(run).values()]), size)
+    grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(run.recipe.training.dtype)
+    outputs = built.predict(grid)
+    shares = probabilities(run.recipe, outputs)
+    if shares is None:
+        shares = np.clip(outputs.astype(np.float64), 1e-6, None)
+        shares /= shares.sum(axis=-1, keepdims=True)
+    form = (size, size, outputs.shape[-1])
+    return Boundary(engine, x, y, shares.reshape(form), _margins(outputs.astype(np.float64)).reshape(form))
+
+
+def _axes(x: Array, size: int) -> tuple[Array, Array]:
+    low, high = x.min(axis=0).astype(np.float64), x.max(axis=0).astype(np.float64)
+    pad = MARGIN * np.where(high > low, high - low, 1.0)
+    first, second = np.linspace(low - pad, high + pad, size).T
+    return first, second
+
+
+def _margins(outputs: Array) -> Array:
+    """Each output minus the largest of the others."""
+    ordered = np.sort(outputs, axis=-1)
+    best, second = ordered[..., -1:], ordered[..., -2:-1]
+    return np.where(outputs == best, outputs - second, outputs - best)

@@ -1,0 +1,175 @@
+"""What each layer makes of one image: the engine is restored from its weights and asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.data import at_hand
+from twofold.errors import UserError
+from twofold.probe.predictions import evidence, measured
+from twofold.recipe import Node
+from twofold.recipe.layers import AvgPool2d, BatchNorm, Conv2d, Dropout, LayerNorm, MaxPool2d
+from twofold.runs import Run
+from twofold.setup.building import Silent, prepare, restore
+from twofold.train.evidence import kept_scaling
+from twofold.train.scoring import views
+
+MOST_CHANNELS = 8
+MOST_LAYERS = 13
+
+
+class Chosen(NamedTuple):
+    """An image, as the data hold it and as the network sees it, and its class."""
+
+    image: Array
+    x: Array
+    true: int
+
+
+@dataclass(frozen=True)
+class LayerMaps:
+    """The output of a layer for one image, in evaluation mode."""
+
+    node: Node
+    channels: Array
+    """Those that are shown, ascending."""
+    maps: Array
+    """(channels, height, width)."""
+
+
+@dataclass(frozen=True)
+class FeatureMaps:
+    """One image on its way through the network."""
+
+    engine: str
+    index: int
+    """Its place among the samples held out, from 0."""
+    image: Array
+    """(channels, height, width), as the data hold it."""
+    true: int
+    layers: list[LayerMaps]
+    left_out: int
+    """Layers with maps that are not shown."""
+    outputs: Array
+    """Of the last layer, (classes,)."""
+    measure: str
+    """What `outputs` hold: `probability` or `output`."""
+
+
+def feature_maps(run: Run, index: int | None = None) -> FeatureMaps | None:
+    """The maps of the held-out image number `index`, 0 where left out, in the first engine that finished.
+
+    `None` where there is nothing to show: no images, no convolution, no engine that finished, or no `index` and no
+    image in the folder that the network could be given.
+
+    Raises `UserError` for an image that is asked for and cannot be had.
+    """
+    if index is not None:
+        _check(run, index)
+    if run.recipe.network.image_shape is None or not run.recipe.network.convolves or not run.engines:
+        return None
+    chosen = _chosen(run, index or 0, index is not None)
+    if chosen is None:
+        return None
+    engine, x = next(iter(run.engines)), chosen.x[None]
+    built = restore(run, engine, device="cpu")  # the same picture on any machine
+    outputs = built.outputs(x)
+    last = views(run.recipe).judged(built.predict, x)
+    values, measure = measured(run.recipe, last)
+    layers = _layers(run.recipe.network.nodes, [output[0].astype(np.float64) for output in outputs])
+    shown = _fewer(layers)
+    left_out = len(layers) - len(shown)
+    return FeatureMaps(engine, index or 0, chosen.image, chosen.true, shown, left_out, values[0], measure)
+
+
+def _check(run: Run, index: int) -> None:
+    if run.recipe.network.image_shape is None or not run.recipe.network.convolves:
+        raise UserError(f"--image shows what convolutions make of an image; `{run.name}` has no `conv2d` over images")
+    samples = run.record["data"]["samples"][held_out := run.record["data"]["held_out"]]
+    if not 0 <= index < samples:
+        raise UserError(f"--image counts the {samples:,} {held_out} images from 0 to {samples - 1}; got {index}")
+
+
+def _chosen(run: Run, index: int, asked: bool) -> Chosen | None:
+    """The image from the folder, else from the data where it was asked for."""
+    kept = _kept(run)
+    if index in kept or not asked:
+        return kept.get(index)
+    data = run.recipe.data
+    if not at_hand(data):
+        raise UserError(
+            f"--image {index}: the run folder does not hold this image, and the data (source `{data.source}`) are not "
+            f"at hand. {_in(kept)}"
+        )
+    _, dataset = prepare(run.recipe, Silent())
+    if dataset.fingerprint != run.record["data"]["fingerprint"]:
+        raise UserError(
+            f"--image {index}: the run folder does not hold this image, and the data at hand are not those of the run: "
+            f"their fingerprint is another. {_in(kept)}"
+        )
+    sample = dataset.astype(run.recipe.training.dtype).held_out[1][index : index + 1]
+    return Chosen(sample.x[0], sample.floats()[0], int(sample.y[0]))
+
+
+def _in(kept: Mapping[int, Chosen]) -> str:
+    if not kept:
+        return "The folder holds no image."
+    return f"The folder holds the images {', '.join(map(str, sorted(kept)))}."
+
+
+def _kept(run: Run) -> dict[int, Chosen]:
+    """The images in the folder that are whole, by their place."""
+    arrays = evidence(run)
+    found = dict(enumerate(arrays.get("preview", ())))
+    for engine in run.engines:
+        if f"{engine}.mistakes" in arrays:
+            found |= zip(arrays[f"{engine}.mistakes"].tolist(), arrays[f"{engine}.mistakes.x"], strict=True)
+    scaling = kept_scaling(arrays)
+    return {
+        index: Chosen(image, scaling.apply(image) if scaling else image, int(arrays["target"][index]))
+        for index, image in found.items()
+        if image.shape == run.recipe.network.input_shape and (scaling or image.dtype.kind == "f")
+    }
+
+
+def _layers(nodes: Sequence[Node], outputs: Sequence[Array]) -> list[LayerMaps]:
+    """Every layer that gives maps of its own; from one convolution to the next the same channels are shown."""
+    found, channels = list[LayerMaps](), None
+    planes = [(node, output) for node, output in zip(nodes, outputs, strict=True) if output.ndim == 3]
+    for index, (node, output) in enumerate(planes):
+        if channels is None or isinstance(node.spec, Conv2d):
+            channels = liveliest(_activated(planes[index:]))
+        if not isinstance(node.spec, Dropout):  # in evaluation it passes on what it gets
+            found.append(LayerMaps(node, channels, output[channels]))
+    return found
+
+
+def _activated(planes: Sequence[tuple[Node, Array]]) -> Array:
+    """What the activation behind the first layer makes of its maps; else these themselves."""
+    for node, output in planes[1:]:
+        if isinstance(node.spec, Conv2d | MaxPool2d | AvgPool2d):
+            break
+        if not isinstance(node.spec, BatchNorm | LayerNorm | Dropout):
+            return output
+    return planes[0][1]
+
+
+def liveliest(output: Array) -> Array:
+    """The channels with the largest variance over the plane, ascending; of (channels, height, width)."""
+    order = np.argsort(-output.var(axis=(1, 2)), kind="stable")
+    return np.sort(order[:MOST_CHANNELS])
+
+
+def _fewer(layers: list[LayerMaps]) -> list[LayerMaps]:
+    """At most `MOST_LAYERS`: first without normalizations, then without the convolutions, then evenly chosen ones."""
+    for kinds in ((), (BatchNorm, LayerNorm), (BatchNorm, LayerNorm, Conv2d)):
+        fewer = [layer for layer in layers if not isinstance(layer.node.spec, kinds)]
+        if fewer and len(fewer) <= MOST_LAYERS:
+            return fewer
+    chosen = np.linspace(0, len(layers) - 1, MOST_LAYERS).round().astype(int)
+    return [layers[i] for i in chosen]

@@ -1,0 +1,194 @@
+"""One batch through both engines, forward and back, with the same weights: what a walk through the network shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from twofold.arrays import Arrays
+from twofold.data import Masks, Split, at_hand
+from twofold.engine import Batch, State, Trace
+from twofold.errors import UserError
+from twofold.recipe import Recipe, load_recipe
+from twofold.recipe.files import builtin
+from twofold.runs import EVIDENCE, Run, open_run
+from twofold.setup.building import Overrides, Silent, Watcher, build_engine, initial_state, prepare, state_of
+from twofold.setup.samples import PLAIN, found_data
+from twofold.train.evidence import kept_scaling
+
+ENGINES = ("numpy", "torch")
+FEWEST = 2
+"""Samples of a batch: a batch norm needs more than one."""
+MOST_SAMPLES = 32
+"""Of a recipe's batch, where no other number is asked for: a walk is for reading."""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A batch on its way through both engines, which hold the same weights."""
+
+    recipe: Recipe
+    run: str
+    """The run's folder; empty for a recipe."""
+    weights: str
+    """`initial`, or the engine that trained them."""
+    data: str
+    """`real`, or `random` where the data are not at hand."""
+    split: str
+    """Where the samples are from: those that are judged on, the test set where there is one."""
+    sample: int
+    """The sample whose numbers are shown: its place in the split, from 0."""
+    first: int
+    """The place of the batch's first sample in the split."""
+    batch: Batch
+    parameters: Arrays
+    traces: Mapping[str, Trace]
+    """By engine."""
+
+    @property
+    def place(self) -> int:
+        """The sample's place in the batch."""
+        return self.sample - self.first
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """The samples of a batch."""
+
+    recipe: Recipe
+    data: str
+    name: str
+    first: int
+    split: Split
+    train: Split | None = None
+    """Of a recipe: what a whitening first layer looks at."""
+
+
+def pass_through(
+    source: str | Path | Recipe | Run,
+    *,
+    sample: int = 0,
+    batch: int | None = None,
+    overrides: Overrides = (),
+    watcher: Watcher | None = None,
+) -> Passage:
+    """Take the batch that holds a sample forward and back in both engines, as in training, without the update.
+
+    Samples are those held out: of a recipe those of its data, else random ones; of a run those that its folder keeps,
+    else those of its data. A recipe has its initial weights, a run those that its first engine trained, in both
+    engines. Arithmetic is the recipe's on the CPU, dropout's mask that of the first step.
+
+    Raises `UserError` where the sample is out of range or cannot be had, `RunFolderError` for a damaged folder,
+    `UnknownNameError` where there is neither such a recipe nor such a folder.
+    """
+    if not isinstance(sample, int) or sample < 0:
+        raise UserError(f"`sample` must be a whole number of at least 0; got {sample}")
+    if batch is not None and (not isinstance(batch, int) or batch < 1):
+        raise UserError(f"`batch` must be a whole number of at least 1; got {batch}")
+    watcher = watcher or Silent()
+    run = _run(source)
+    if run is None:
+        assert not isinstance(source, Run)
+        recipe = load_recipe(source, overrides)
+        chosen, weights = _of_recipe(recipe, sample, batch, watcher), "initial"
+    else:
+        if overrides:
+            raise UserError(f"--set changes a recipe; `{source}` is a run, whose weights belong to its own settings")
+        chosen, weights = _of_run(run, sample, batch, watcher), next(iter(run.engines))
+    recipe = load_recipe(chosen.recipe, PLAIN | {"training.device": "cpu", "training.ema": 0.0})
+    state = initial_state(recipe, chosen.train) if run is None else state_of(run.weights(weights), recipe.network)
+    given, traces = _traced(recipe, chosen.split, state)
+    folder = "" if run is None else str(run.path)
+    return Passage(
+        recipe, folder, weights, chosen.data, chosen.name, sample, chosen.first, given, state.parameters, traces
+    )
+
+
+def _run(source: str | Path | Recipe | Run) -> Run | None:
+    """The run that the source names, `None` where it names a recipe."""
+    if isinstance(source, Run):
+        return source
+    if isinstance(source, Recipe) or str(source) in builtin() or str(source).endswith(".toml"):
+        return None
+    path = Path(source)
+    return open_run(path) if path.is_dir() or len(path.parts) > 1 else None
+
+
+def _of_recipe(recipe: Recipe, sample: int, batch: int | None, watcher: Watcher) -> _Chosen:
+    usual = recipe.training.batch_size
+    size = batch or (MOST_SAMPLES if usual == "full" else min(usual, MOST_SAMPLES))
+    recipe, dataset, data = found_data(recipe, watcher, max(size, MOST_SAMPLES))
+    dataset = dataset.astype(recipe.training.dtype)
+    name, split = dataset.held_out
+    _check(sample, len(split), "random" if data == "random" else name)
+    first, part = _block(split, sample, size)
+    return _Chosen(recipe, data, name, first, part, dataset.train)
+
+
+def _of_run(run: Run, sample: int, batch: int | None, watcher: Watcher) -> _Chosen:
+    """The samples in the folder where they are enough, else those of the data, else random ones."""
+    if not run.engines:
+        raise UserError(
+            f"{run.path} holds no trained weights: the run is {run.status}. "
+            "`twofold walk RECIPE` takes the initial ones."
+        )
+    name = run.record["data"]["held_out"]
+    _check(sample, run.record["data"]["samples"][name], name)
+    kept = _kept(run)
+    count = 0 if kept is None else len(kept)
+    if kept is not None and max(sample + 1, batch or 1) <= count:
+        first, part = _block(kept, sample, batch or count)
+        return _Chosen(run.recipe, "real", name, first, part)
+    size = batch or max(count, FEWEST)
+    if at_hand(run.recipe.data):
+        recipe, dataset = prepare(run.recipe, watcher)
+        if dataset.fingerprint == run.record["data"]["fingerprint"]:
+            first, part = _block(dataset.astype(recipe.training.dtype).held_out[1], sample, size)
+            return _Chosen(recipe, "real", name, first, part)
+        missing = "the data at hand are not those of the run: their fingerprint is another"
+    else:
+        missing = f"the data (source `{run.recipe.data.source}`) are not at hand"
+    if not count and not sample:
+        recipe, dataset, _ = found_data(run.recipe, watcher, size)
+        return _Chosen(recipe, "random", "train", 0, dataset.astype(recipe.training.dtype).train)
+    raise UserError(
+        f"{run.path} keeps {count} {name} samples, from 0, too few for sample {sample}"
+        f"{'' if batch is None else f' in a batch of {batch}'}, and {missing}."
+    )
+
+
+def _check(sample: int, samples: int, name: str) -> None:
+    if sample >= samples:
+        raise UserError(f"--sample counts the {samples:,} {name} samples from 0 to {samples - 1}; got {sample}")
+
+
+def _kept(run: Run) -> Split | None:
+    """The samples in the folder, where a network can be given them."""
+    arrays = run.evidence if (run.path / EVIDENCE).is_file() else {}
+    x, target = arrays.get("preview"), arrays.get("target")
+    if x is None or target is None or x.shape[1:] != run.recipe.network.input_shape:
+        return None
+    return Split(x, target[: len(x)], kept_scaling(arrays))
+
+
+def _block(split: Split, sample: int, size: int) -> tuple[int, Split]:
+    """The batch that holds a sample: batches follow each other, and the last is as large as the others."""
+    first = max(0, min(sample // size * size, len(split) - size))
+    return first, split[slice(first, first + size)]
+
+
+def _traced(recipe: Recipe, split: Split, state: State) -> tuple[Batch, dict[str, Trace]]:
+    """With one thread, so that the same folder gives the same numbers on any number of processors."""
+    x = split.floats().astype(recipe.training.dtype)  # a copy: what a layer keeps of it is the batch, not the data
+    batch, traces = Batch(x, split.y, 0.0, Masks(recipe)(0, len(split)), 0), dict[str, Trace]()
+    for name in ENGINES:
+        with threadpool_limits(1):
+            engine = build_engine(name, recipe)
+        engine.load(state)
+        with threadpool_limits(1), np.errstate(all="ignore"):  # building may have loaded PyTorch's threads
+            traces[name] = engine.trace(batch)
+    return batch, traces

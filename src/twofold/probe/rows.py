@@ -1,0 +1,157 @@
+"""The rows of a walk: each operation of a layer with a few of the numbers that it ends in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from twofold.arrays import Array, gap
+from twofold.engine import Trace
+from twofold.probe.operation import Operation, Operations
+from twofold.probe.passage import Passage
+from twofold.probe.steps import loss_step
+from twofold.recipe import Node
+
+FEW = 3
+"""Numbers of an array that are shown."""
+
+Place = tuple[int | slice, ...]
+"""Where in an array."""
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A few numbers of an array, among them a large one, and what is to be said of all of it; by engine."""
+
+    name: str
+    """What they are and where: `y[16, 12, 10:14]`."""
+    few: Mapping[str, tuple[float, ...]]
+    norm: Mapping[str, float]
+    """The root of the sum of the squares of the whole batch's numbers."""
+    gap: float
+    """The relative distance of the engines' arrays, `twofold.arrays.gap`; 0 for the same bits."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """An operation of a layer, or one step of time of a recurrent layer."""
+
+    layer: str
+    """The layer's name; `loss` for the loss."""
+    kind: str
+    equation: str
+    shapes: str
+    multiply_adds: int
+    """Of its matrix product; work element by element counts none. What every step of time does is counted there."""
+    numbers: Numbers | None
+    """Of what it ends in; `None` where only the next row ends in something that a layer hands on."""
+    step: int | None = None
+    """The step of time, from 1."""
+
+
+def layer_rows(
+    passage: Passage, node: Node, found: Operations, place: Place, back: bool, before: str = ""
+) -> Iterator[Row]:
+    """The operations of a layer one way; the steps of time follow the last operation that each of them does."""
+    timed = [index for index, operation in enumerate(found) if operation.timed]
+    for index, each in enumerate(found):
+        numbers = _numbers(passage, node.name, each.gives, place, before)
+        yield Row(node.name, node.kind, each.equation, each.shapes, 0 if each.timed else each.multiply_adds, numbers)
+        if timed and index == timed[-1]:
+            yield from _steps(passage, node, [found[i] for i in timed], back)
+
+
+def _numbers(passage: Passage, layer: str, gives: str, place: Place, before: str) -> Numbers | None:
+    """Of what an operation ends in: y and dx the sample's, a parameter's gradient the batch's."""
+    if not gives:
+        return None
+    if gives in ("y", "dx"):
+        arrays = {
+            e: trace.outputs[layer] if gives == "y" else trace.signals[before] for e, trace in each_trace(passage)
+        }
+        return shown(gives, arrays, place, passage.place)
+    arrays = {engine: trace.gradients[f"{layer}.{gives}"] for engine, trace in each_trace(passage)}
+    return shown(f"d {layer}.{gives}", arrays, _around(np.abs(arrays["numpy"])))
+
+
+def each_trace(passage: Passage) -> Iterator[tuple[str, Trace]]:
+    """The engines' names and traces."""
+    yield from passage.traces.items()
+
+
+def _steps(passage: Passage, node: Node, each: Sequence[Operation], back: bool) -> Iterator[Row]:
+    """One row a step of time: on the way back from the last, which no product with W_hh has made."""
+    through = {engine: trace.through_time[node.name] for engine, trace in each_trace(passage)}
+    work = sum(operation.multiply_adds for operation in each)
+    steps, n, units = through["numpy"].h.shape
+    letter, place = "dh" if back else "h", _around(through["numpy"].h[-1][passage.place])
+    for t in range(steps, 0, -1) if back else range(1, steps + 1):
+        arrays = {engine: (found.gradient if back else found.h)[t - 1] for engine, found in through.items()}
+        done = 0 if back and t == steps else work
+        numbers = shown(f"{letter}({t})", arrays, place, passage.place)
+        yield Row(node.name, node.kind, f"{letter}({t})", f"({n}, {units})", done, numbers, t)
+
+
+def loss_rows(passage: Passage, last: str, place: Place) -> tuple[list[Row], list[Row]]:
+    """Where the way forward ends and the way back begins; `last` is the last layer."""
+    found = loss_step(passage.recipe, len(passage.batch.target))
+    losses = {engine: np.array(trace.loss) for engine, trace in each_trace(passage)}
+    signals = {engine: trace.signals[last] for engine, trace in each_trace(passage)}
+    ends = (shown("L", losses, ()), shown("dy", signals, place, passage.place))
+    ways = [
+        [
+            Row("loss", found.kind, equation, shapes, 0, ends[way] if index == len(lines) - 1 else None)
+            for index, (equation, shapes) in enumerate(lines)
+        ]
+        for way, lines in enumerate((found.forward, found.backward))
+    ]
+    return ways[0], ways[1]
+
+
+def shown(name: str, arrays: Mapping[str, Array], place: Place, sample: int | None = None) -> Numbers:
+    """A few numbers of the sample, or of all; norm and gap are of all."""
+    first, *others = arrays.values()
+    norms = {engine: float(np.linalg.norm(array.astype(np.float64))) for engine, array in arrays.items()}
+    parts = {engine: array if sample is None else array[sample] for engine, array in arrays.items()}
+    few = {engine: tuple(map(float, np.atleast_1d(part[place]))) for engine, part in parts.items()}
+    where = ", ".join(f"{axis.start}:{axis.stop}" if isinstance(axis, slice) else str(axis) for axis in place)
+    return Numbers(f"{name}[{where}]" if place else name, few, norms, max(gap(first, other) for other in others))
+
+
+def places_of(passage: Passage) -> dict[str, Place]:
+    """Where the numbers of each layer's y are taken, by its name, those of x under none: around the sample's largest.
+
+    A layer that leaves the shape as it is shows the places of its input: what it does can be read off.
+    """
+    place = _around(passage.batch.x[passage.place])
+    places = {"": place}
+    for node in passage.recipe.network.nodes:
+        if node.input_shape != node.output_shape:
+            place = _around(passage.traces["numpy"].outputs[node.name][passage.place])
+        places[node.name] = place
+    return places
+
+
+def _around(array: Array) -> Place:
+    """`FEW` numbers beside each other, among them the largest."""
+    *axes, last = map(int, np.unravel_index(array.argmax(), array.shape))
+    start = max(0, min(last - FEW // 2, array.shape[-1] - FEW))
+    return (*axes, slice(start, min(start + FEW, array.shape[-1])))
+
+
+def few_steps(rows: Sequence[Row], most: int) -> tuple[list[Row], int]:
+    """The rows without most steps of time of the layers that have more than `most`; and how many rows are left out.
+
+    Of such a layer stay the first third of so many steps, the last third, and a third spread evenly between.
+    """
+    counts = {row.layer: row.step for row in sorted(rows, key=lambda row: row.step or 0) if row.step}
+    kept = {layer: _few(count, max(1, most // 3)) for layer, count in counts.items() if count > most}
+    found = [row for row in rows if row.step is None or row.step in kept.get(row.layer, {row.step})]
+    return found, len(rows) - len(found)
+
+
+def _few(count: int, third: int) -> set[int]:
+    between = np.linspace(third, count - third + 1, third + 2).round().astype(int)
+    return {*range(1, third + 1), *between.tolist(), *range(count - third + 1, count + 1)}

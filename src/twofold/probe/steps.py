@@ -1,0 +1,70 @@
+"""One training step, layer by layer: equations and dimensions of every product, forward and backward."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from twofold.probe.equations import equations, lines
+from twofold.probe.operation import Lines, Operations, Size, shape
+from twofold.recipe import Network, Node, Recipe
+from twofold.recipe.training import CrossEntropy, MeanSquared
+
+
+@dataclass(frozen=True)
+class LayerStep:
+    """What a layer computes in one step. Each line is an equation and the shapes that it takes through."""
+
+    node: Node
+    forward: Lines
+    backward: Lines
+    wants_dx: bool
+    """Nothing before the first layer with parameters wants a gradient: there dx is not computed."""
+
+
+@dataclass(frozen=True)
+class LossStep:
+    """Where the forward pass ends and the backward pass begins."""
+
+    kind: str
+    forward: Lines
+    backward: Lines
+
+
+def loss_step(recipe: Recipe, n: Size = "N") -> LossStep:
+    """y is the output of the last layer, t the target, N the batch, C the number of classes."""
+    network, mean = recipe.network, recipe.loss.reduction == "mean"
+    y = shape(n, network.nodes[-1].output_shape)
+    forward, backward = f"{y} → ()", f"() → {y}"
+    match recipe.loss:
+        case CrossEntropy(label_smoothing=e) if e:
+            q = (f"q = {1 - e:g} onehot(t) + {e:g} / {network.classes}", f"({n},) → {y}")
+            value = ("1/N " if mean else "") + "Σₙ q · log softmax(y)"
+            dy = "dy = " + ("(softmax(y) − q) / N" if mean else "softmax(y) − q")
+            return LossStep("cross_entropy", [q, (f"L = −{value}", forward)], [(dy, backward)])
+        case CrossEntropy():
+            value = ("1/N " if mean else "") + "Σₙ log softmax(y)[t]"
+            dy = "dy = " + ("(softmax(y) − onehot(t)) / N" if mean else "softmax(y) − onehot(t)")
+            return LossStep("cross_entropy", [(f"L = −{value}", forward)], [(dy, backward)])
+        case MeanSquared():
+            value = ("1/(N C) " if mean else "") + "Σ (y − onehot(t))²"
+            dy = "dy = 2 (y − onehot(t))" + (" / (N C)" if mean else "")
+            return LossStep("mean_squared", [(f"L = {value}", forward)], [(dy, backward)])
+
+
+def layer_steps(network: Network) -> list[LayerStep]:
+    """Every layer, in the order of the forward pass."""
+    return [
+        LayerStep(node, lines(forward), lines(backward), wants_dx)
+        for node, forward, backward, wants_dx in operations(network)
+    ]
+
+
+def operations(network: Network, n: Size = "N") -> list[tuple[Node, Operations, Operations, bool]]:
+    """Of every layer, forward and backward, of a batch of `n`; and whether anything wants its dx."""
+    first, found = next((i for i, node in enumerate(network.nodes) if node.parameters), len(network.nodes)), []
+    for index, node in enumerate(network.nodes):
+        forward, backward = equations(node, n)
+        if index <= first:
+            backward = [each for each in backward if not each.equation.startswith(("dx", "dX"))]
+        found.append((node, forward, backward, index > first))
+    return found

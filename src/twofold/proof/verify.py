@@ -1,0 +1,133 @@
+"""Prove that both engines compute the same for a recipe, and that its gradients are those of its loss."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from twofold.data import Batches
+from twofold.engine import Batch, Step, floats
+from twofold.errors import UserError
+from twofold.proof.gradcheck import TOLERANCE, Projection, beside, check_gradients
+from twofold.proof.lockstep import Mode, Verdict, compare
+from twofold.proof.ties import Ties, ties
+from twofold.recipe import Recipe, load_recipe
+from twofold.recipe.training import Dirac
+from twofold.setup.building import Overrides, Silent, Watcher, build_engine, few_threads, initial_state
+from twofold.setup.needed import check_memory
+from twofold.setup.samples import PLAIN, found_data
+
+TOLERANCES = {"float64": 1e-9, "float32": 1e-4}
+RANDOM_BATCHES = 8
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What `twofold verify` found: the verdict of the lock-step, the gradient check, and on which data."""
+
+    recipe: str
+    mode: Mode
+    dtype: str
+    data: str
+    """`real`, or `random` where the recipe's data are not at hand."""
+    verdict: Verdict
+    projections: tuple[Projection, ...]
+    """The NumPy engine's gradients against central differences, at the first batch; in float64 only."""
+    ties: tuple[Ties, ...] = ()
+    """Where gradients part: max poolings in which rounding decides which number of a window is the largest."""
+
+    @property
+    def agrees(self) -> bool:
+        """No gap between the engines was above the tolerance."""
+        return self.verdict.agrees
+
+    @property
+    def passed(self) -> bool:
+        """The engines agree, and central differences confirm the gradients: agreeing engines may be wrong together."""
+        return self.agrees and not self.wrong_gradients
+
+    @property
+    def wrong_gradients(self) -> list[Projection]:
+        """The tensors whose gradient central differences do not confirm."""
+        return [projection for projection in self.projections if not projection.size <= TOLERANCE]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values: what `twofold verify --json` prints."""
+        sizes = [projection.size for projection in self.projections]
+        check = {"largest": max(sizes), "wrong": [p.name for p in self.wrong_gradients]} if sizes else None
+        return {
+            **self.verdict.to_json(),
+            "passed": self.passed,
+            "recipe": self.recipe,
+            "mode": self.mode,
+            "dtype": self.dtype,
+            "data": self.data,
+            "central_differences": check,
+            "ties": [each._asdict() for each in self.ties],
+        }
+
+    def _repr_html_(self) -> str:
+        wrong = ", ".join(f"<code>{html.escape(p.name)}</code>" for p in self.wrong_gradients)
+        return self.verdict._repr_html_() + (
+            f"<b>Central differences contradict the gradient of {wrong}</b>" if wrong else ""
+        )
+
+
+def verify(
+    recipe: str | Path | Recipe,
+    *,
+    overrides: Overrides = (),
+    steps: int = 200,
+    mode: Mode = "resync",
+    dtype: str = "float64",
+    tolerance: float | None = None,
+    watcher: Watcher | None = None,
+) -> Verification:
+    """Run both engines in lock-step and compare them at every stage of every step.
+
+    On the recipe's data where they are at hand, else on random inputs of the declared shape; `data` says which.
+    `mode` is `resync` (each step tested by itself: the proof) or `free` (shows drift). `tolerance` is relative, by
+    default 1e-9 in float64 and 1e-4 in float32. `dirac` makes numbers exactly alike before the first step, and which of
+    them a max pooling takes is rounding's choice: both engines then start a little beside it.
+
+    Raises `RecipeError`, `UnknownNameError`, `DataError`, or `UserError` for an argument out of range.
+    """
+    _check_arguments(steps, mode, dtype, tolerance)
+    recipe = load_recipe(load_recipe(recipe, overrides), PLAIN | {"training.dtype": dtype})
+    watcher = watcher or Silent()
+    size = recipe.training.batch_size
+    recipe, dataset, data = found_data(recipe, watcher, RANDOM_BATCHES * (32 if size == "full" else size))
+    train = dataset.train
+    check_memory(recipe, ("numpy", "torch"), train, together=True)
+    batches = Batches(recipe, train, steps)
+    initial = initial_state(recipe, train)
+    start = beside(initial) if isinstance(recipe.initial, Dirac) else initial
+    first, second = build_engine("numpy", recipe), build_engine("torch", recipe)
+    found = list[Ties]()
+
+    def parted(batch: Batch, a: Step, b: Step) -> None:
+        found.extend(ties(recipe.network, floats(batch, np.dtype(dtype)), a.outputs, b.outputs))
+
+    watcher.started("verify", steps)
+    with few_threads(recipe, len(train)):
+        allowed = tolerance or TOLERANCES[dtype]
+        verdict = compare(first, second, start, batches, allowed, mode, watcher.stepped, parted)
+    projections = check_gradients(first, initial, next(iter(batches))) if dtype == "float64" else []
+    divergence = verdict.first_divergence
+    decided = tuple(found) if divergence and divergence.stage == "gradient" else ()
+    return Verification(recipe.name, mode, dtype, data, verdict, tuple(projections), decided)
+
+
+def _check_arguments(steps: int, mode: str, dtype: str, tolerance: float | None) -> None:
+    if not isinstance(steps, int) or steps < 1:
+        raise UserError(f"`steps` must be a whole number of at least 1; got {steps}")
+    if mode not in get_args(Mode):
+        raise UserError(f"`mode` must be `resync` or `free`; got `{mode}`")
+    if dtype not in list(TOLERANCES):
+        raise UserError(f"`dtype` must be `float64` or `float32`; got `{dtype}`")
+    if tolerance is not None and not (isinstance(tolerance, float | int) and tolerance > 0):
+        raise UserError(f"`tolerance` must be greater than 0; got {tolerance}")

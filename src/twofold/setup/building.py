@@ -1,0 +1,231 @@
+"""Engines, data, and whoever watches."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
+
+import numpy as np
+
+from twofold.arrays import Array, Arrays
+from twofold.data import Dataset, Split, load_data
+from twofold.engine import Engine, State
+from twofold.engine.initial import initial_buffers, initial_parameters
+from twofold.errors import DataError, UserError
+from twofold.memory import keep_large_blocks
+from twofold.numpy_engine import NumpyEngine
+from twofold.recipe import Network, Node, Recipe, load_recipe
+from twofold.recipe.base import elements
+from twofold.recipe.data import Csv, Images
+from twofold.recipe.network import recurrent_nodes
+from twofold.recipe.recurrent import Embedding, Recurrent
+from twofold.recipe.windows import Conv2d
+from twofold.runs import Run
+from twofold.runs.history import HistoryRow
+
+SMALL_PRODUCT = {"blas": 1 << 24, "openmp": 1 << 20}
+"""Multiply-adds of a matrix product below which a second thread is not worth waking: OpenMP's threads are PyTorch's."""
+
+MANY_PRODUCTS = 16
+"""A loop over time waits for its threads at every step: its products must be so many times larger. With two threads a
+step of the palindromes took PyTorch 5.6 ms on a quiet machine, 7.8 ms with one; on a busy one 220 ms."""
+SHARED_PRODUCT = 1 << 19
+"""Multiply-adds of a recurrent layer's product, of one gate and one step of time, from which threads share it out."""
+MOST_PARTS = 4
+"""More threads wait for Python's lock."""
+
+SIZES = ("units", "channels")
+"""The keys that say how many numbers a layer gives."""
+
+WHITENING_NUMBERS = 1 << 24
+"""Numbers of the training images that filters are fitted to: of CIFAR-10 5,461 images, millions of patches."""
+
+LARGE_BATCH = 1 << 21
+"""Numbers in a layer's output above which the C library is asked to keep freed memory."""
+
+Overrides = Mapping[str, Any] | Iterable[str]
+
+
+class Watcher(Protocol):
+    """Whoever shows how far a command is."""
+
+    def data(self, what: str, done: int, total: int) -> None:
+        """The data are being prepared."""
+        ...
+
+    def started(self, what: str, steps: int) -> None:
+        """An engine begins to train, or a comparison begins."""
+        ...
+
+    def stepped(self, step: int, loss: float | None = None) -> None:
+        """A few times a second."""
+        ...
+
+    def evaluated(self, row: HistoryRow) -> None:
+        """After each evaluation."""
+        ...
+
+    def note(self, text: str) -> None:
+        """What cannot be left unsaid: a checkpoint that was refused, other circumstances than at the beginning."""
+        ...
+
+
+class Silent:
+    """A watcher that shows nothing; what cannot be left unsaid becomes a warning."""
+
+    def data(self, what: str, done: int, total: int) -> None:
+        """Nothing."""
+
+    def started(self, what: str, steps: int) -> None:
+        """Nothing."""
+
+    def stepped(self, step: int, loss: float | None = None) -> None:
+        """Nothing."""
+
+    def evaluated(self, row: HistoryRow) -> None:
+        """Nothing."""
+
+    def note(self, text: str) -> None:
+        """A `UserWarning`."""
+        warnings.warn(text, stacklevel=4)
+
+
+def build_engine(name: str, recipe: Recipe) -> Engine:
+    """An engine for the recipe's network; its parameters are 0 until a state is loaded."""
+    batch = recipe.training.batch_size
+    if batch == "full" or recurrent_nodes(recipe.network) or batch * recipe.network.largest > LARGE_BATCH:
+        keep_large_blocks()
+    if name == "numpy":
+        return NumpyEngine(recipe, threads=_threads(recipe))
+    if name == "torch":
+        from twofold.torch_engine import TorchEngine  # seconds to import, for those who use it
+
+        return TorchEngine(recipe)
+    raise UserError(f"an engine is `numpy` or `torch`; got `{name}`")
+
+
+def _threads(recipe: Recipe) -> int:
+    """How many parts of the batch a recurrent layer takes at once: one for each processor that the libraries may use.
+
+    One where the product of a step of time is too small to be worth sharing out, or so large that the library does.
+    """
+    from threadpoolctl import threadpool_info
+
+    batch = recipe.training.batch_size
+    hidden = max((layer.units**2 for layer in recipe.layers if isinstance(layer, Recurrent)), default=0)
+    if batch == "full" or batch * hidden < SHARED_PRODUCT:
+        return 1
+    if batch * max(map(_multiply_adds, recipe.network.nodes)) >= MANY_PRODUCTS * SMALL_PRODUCT["blas"]:
+        return 1  # so large that the library's own threads pay
+    allowed = max((pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"), default=1)
+    return min(allowed, MOST_PARTS)
+
+
+def few_threads(recipe: Recipe, samples: int) -> AbstractContextManager[object]:
+    """One thread for the matrix products of NumPy, and for PyTorch, where the largest product of a step is small.
+
+    A second thread gains such a product nothing on a quiet machine; on a busy one the threads wait for each other
+    longer than they compute: 9.5 s in place of 0.2 s for an epoch of MNIST with 64 units, 12 ms in place of 0.15 ms for
+    a step of a 2-20-2 network in PyTorch. Enter it when the engines are built: it limits the libraries then loaded.
+    """
+    from threadpoolctl import threadpool_limits
+
+    batch = samples if recipe.training.batch_size == "full" else recipe.training.batch_size
+    size = batch * max((_multiply_adds(node) for node in recipe.network.nodes), default=0)
+    if recurrent_nodes(recipe.network):
+        size //= MANY_PRODUCTS
+    small = {library: 1 for library, limit in SMALL_PRODUCT.items() if size < limit}
+    return threadpool_limits(small) if small else nullcontext()
+
+
+def _multiply_adds(node: Node) -> int:
+    """Of a layer's largest product, for one sample: each weight once a window."""
+    windows = math.prod(size or 1 for size in node.output_shape[1:]) if isinstance(node.spec, Conv2d) else 1
+    return windows * max((elements(shape) or 1 for shape in node.parameters.values()), default=0)
+
+
+def training_engine(name: str, recipe: Recipe) -> Engine:
+    """An engine that is about to be trained.
+
+    What PyTorch imports at an optimizer's first step, for two seconds that are none of training's, is imported before.
+    """
+    if name == "torch":
+        import torch._dynamo  # noqa: F401
+    return build_engine(name, recipe)
+
+
+def initial_state(recipe: Recipe, train: Split | None = None) -> State:
+    """Where both engines start. A first layer that begins as the whitening of images looks at some of `train`.
+
+    Raises `UserError` where it finds none.
+    """
+    first = recipe.layers[0]
+    images = _some(train) if train is not None and isinstance(first, Conv2d) and first.whitens else None
+    return State(initial_parameters(recipe, images), buffers=initial_buffers(recipe))
+
+
+def _some(train: Split) -> Array:
+    """So many samples as hold `WHITENING_NUMBERS`, evenly out of all of them: a folder's images lie class by class."""
+    count = min(len(train), max(1, WHITENING_NUMBERS // math.prod(train.x.shape[1:])))
+    return train[np.arange(count) * len(train) // count].floats()
+
+
+def restore(run: Run, engine: str, device: str = "auto") -> Engine:
+    """An engine with the trained weights of a run, for predictions: on whatever device there is here."""
+    plain = {"training.device": device, "training.ema": 0.0, "training.compile": False}
+    recipe = load_recipe(run.recipe, plain)
+    built = build_engine(engine, recipe)
+    built.load(state_of(run.weights(engine), recipe.network))
+    return built
+
+
+def state_of(weights: Arrays, network: Network) -> State:
+    """A network's weights, as a run keeps them, apart: parameters and running statistics."""
+    buffers = {name: array for name, array in weights.items() if name in network.buffers}
+    return State({name: array for name, array in weights.items() if name not in buffers}, buffers=buffers)
+
+
+def prepare(recipe: Recipe, watcher: Watcher) -> tuple[Recipe, Dataset]:
+    """Load the data, and fill in what only they know: the features of a CSV file, the classes of it or of a folder."""
+    dataset = load_data(recipe.data, watcher.data)
+    return resolved(recipe, dataset), dataset
+
+
+def resolved(recipe: Recipe, dataset: Dataset) -> Recipe:
+    """The recipe with what only its data know. Raises `DataError` where they do not fit its first or last layer."""
+    _check_numbers(recipe, dataset)
+    if not isinstance(recipe.data, Csv | Images):
+        return recipe
+    _check_classes(recipe, recipe.data, dataset)
+    features = {"data.features": list(dataset.features)} if dataset.features else {}
+    return load_recipe(recipe, {**features, "data.classes": len(dataset.classes)})
+
+
+def _check_numbers(recipe: Recipe, dataset: Dataset) -> None:
+    """An embedding has a vector for the whole numbers below a limit."""
+    if not isinstance(spec := recipe.layers[0], Embedding):
+        return
+    for name, split in dataset.splits():
+        x = split.floats()
+        wrong = (x < 0) | (x >= spec.num_embeddings) | (x != np.floor(x))
+        if wrong.any():
+            raise DataError(
+                f"layer 0 (embedding) takes whole numbers from 0 to {spec.num_embeddings - 1}; the {name} set holds "
+                f"{x[wrong][0]:g}. Set its num_embeddings, or leave data.standardize out."
+            )
+
+
+def _check_classes(recipe: Recipe, data: Csv | Images, dataset: Dataset) -> None:
+    """What the recipe could not know of itself: a number for each class that the file or folder holds."""
+    given, found = recipe.network.classes, dataset.classes
+    if given != len(found):
+        names = ", ".join(f"`{name}`" for name in found[:10]) + (", ..." if len(found) > 10 else "")
+        sized = [(i, key) for i, layer in enumerate(recipe.layers) for key in SIZES if hasattr(layer, key)]
+        remedy = f" Set its {sized[-1][1]}: --set layers.{'.'.join(map(str, sized[-1]))}={len(found)}" if sized else ""
+        holder = f"column `{data.label}`" if isinstance(data, Csv) else "`train`"
+        raise DataError(
+            f"{data.path}: {holder} holds {len(found)} classes ({names}); the last layer gives {given} numbers.{remedy}"
+        )

@@ -1,0 +1,178 @@
+"""How much memory a training will take, from the shapes alone, before anything is allocated for it."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from twofold.data import Split
+from twofold.errors import UserError
+from twofold.memory import available_memory, size_text
+from twofold.recipe import Network, Node, Recipe
+from twofold.recipe.base import elements
+from twofold.recipe.layers import BatchNorm, Dropout, LayerNorm
+from twofold.recipe.recurrent import Recurrent
+from twofold.recipe.training import Adam, Adamw, Optimizer, Rmsprop, Sgd
+from twofold.recipe.windows import Conv2d, MaxPool2d
+
+EVALUATION_BATCH = 2000
+EVALUATION_NUMBERS = 1 << 24
+"""A layer's output for an evaluation batch holds at most so many: 64 MiB, of which a convolution takes a few."""
+COPIES = 2
+"""Of the state beside the engine's own: that of the last evaluation, to go back to, and the one that replaces it."""
+OF_A_STEP = 3
+"""Vectors as long as the parameters: the gradient, its pieces, what the update rule makes of it."""
+ON_THE_WAY_BACK = 3
+"""Arrays as large as the layer's with most numbers: ∂L/∂y, ∂L/∂x, and what the layer makes between them."""
+CHUNKS = 2
+"""Batches gathered: the one in use, the next."""
+
+
+@dataclass(frozen=True)
+class Needed:
+    """Bytes that a training takes beside the samples that are already in memory."""
+
+    state: int
+    """Parameters, gradients, moments, averages, and the copies that training keeps."""
+    data: int
+    """The samples in another type, the answers of an evaluation."""
+    sample: int
+    """Of one sample of a batch: what every layer keeps for the way back, what the widest makes on it."""
+    batch: int
+    """Samples of a batch."""
+    looked: int
+    """What an evaluation takes, which comes after a step."""
+
+    @property
+    def total(self) -> int:
+        """All of it, at the worst moment."""
+        return self.state + self.data + max(self.batch * self.sample, self.looked)
+
+    def fitting(self, available: int) -> int:
+        """The largest batch that so many bytes hold; below 1 where not even one sample fits."""
+        left = available - self.state - self.data
+        return left // self.sample if left >= self.looked else 0
+
+
+def evaluation_batch(network: Network) -> int:
+    """As many samples at once as fit where a sample has most numbers: large, but not in memory."""
+    return min(EVALUATION_BATCH, max(1, EVALUATION_NUMBERS // network.largest))
+
+
+def check_memory(recipe: Recipe, engines: Sequence[str], *splits: Split, together: bool = False) -> None:
+    """Raises `UserError` where training would take more memory than there is, with the batch that would fit.
+
+    `splits`: the training samples, then those that are looked at beside them. `together`: the engines take their steps
+    side by side, as in a verification. Where it is not known how much memory there is, nothing is checked, and nothing
+    is counted of an engine on a device.
+    """
+    available = available_memory()
+    if available is None:
+        return
+    here = [engine for engine in engines if engine == "numpy" or not _on_a_device(recipe)]
+    needed = needed_memory(recipe, here, *splits, together=together)
+    if needed.total <= available:
+        return
+    fitting = needed.fitting(available)
+    if fitting >= 1:
+        remedy = f"Set training.batch_size to at most {fitting}: --set training.batch_size={fitting}"
+    else:
+        remedy = "No batch fits beside it: make the layers smaller, or take fewer samples."
+    raise UserError(
+        f"not enough memory: this training takes about {size_text(needed.total)}, {size_text(available)} are "
+        f"available. Of it, parameters and moments take {size_text(needed.state)}, the data {size_text(needed.data)}, "
+        f"a batch of {needed.batch} samples {size_text(needed.batch * needed.sample)}, {size_text(needed.sample)} "
+        f"each; an evaluation {size_text(needed.looked)}.\n  {remedy}"
+    )
+
+
+def fit_at_once(recipe: Recipe, replicas: int, *splits: Split) -> bool:
+    """Whether so many replicas of a network can be trained at once, so far as it is known how much memory there is."""
+    available = available_memory()
+    one = needed_memory(recipe, ["numpy"], *splits)
+    needed = one.data + replicas * (one.state + max(one.batch * one.sample, one.looked))
+    return available is None or needed <= available
+
+
+def _on_a_device(recipe: Recipe) -> bool:
+    """Whether the torch engine computes elsewhere."""
+    if recipe.training.device == "cpu":
+        return False
+    from twofold.torch_engine.engine import resolve_device
+
+    return resolve_device(recipe.training.device).type != "cpu"
+
+
+def needed_memory(recipe: Recipe, engines: Sequence[str], *splits: Split, together: bool = False) -> Needed:
+    """What training takes, from the shapes of network, batch and data."""
+    network, training, train = recipe.network, recipe.training, splits[0]
+    item, parameters = np.dtype(training.dtype).itemsize, network.count or 0
+    weights = parameters + sum(elements(shape) or 0 for shape in network.buffers.values())
+    held = weights * (2 if training.ema else 1) + parameters * _moments(recipe.optimizer)
+    state = held * (len(engines) + COPIES + (training.keep == "best")) + OF_A_STEP * parameters
+    converted = 0
+    if train.scaling is None and train.x.dtype != training.dtype:
+        converted = sum(map(len, splits)) * math.prod(train.x.shape[1:])
+    batch = training.batch(sys.maxsize if train.draw is not None and training.batch_size != "full" else len(train))
+    numbers = [sample_numbers(network.nodes, engine) for engine in engines] or [0]
+    sample = sum(numbers) if together else max(numbers)
+    most = max(map(len, splits))
+    looked = min(evaluation_batch(network), most) * max(_looked_at(node, "numpy" in engines) for node in network.nodes)
+    return Needed(
+        item * state, item * (converted + 2 * most * network.classes), max(1, item * sample), batch, item * looked
+    )
+
+
+def sample_numbers(nodes: Sequence[Node], engine: str) -> int:
+    """How many numbers a sample of a batch takes in an engine."""
+    kept = CHUNKS * (elements(nodes[0].input_shape) or 1) + sum(_kept(node, engine == "numpy") for node in nodes)
+    return kept + ON_THE_WAY_BACK * _widest(nodes)
+
+
+def _kept(node: Node, numpy: bool) -> int:
+    """What the layer keeps of a sample for the way back, its output with it. Autograd has each output twice."""
+    given, made = elements(node.input_shape) or 1, elements(node.output_shape) or 1
+    match node.spec:
+        case Conv2d() if numpy:
+            return made + _windows(node)
+        case Recurrent() as spec:
+            gates = len(spec.gates)
+            return (node.input_shape[0] or 1) * spec.units * (5 * gates + 1 if numpy else 4 * gates + 6)
+        case BatchNorm() | LayerNorm() | MaxPool2d():
+            return 2 * made + given
+        case Dropout():
+            return 3 * made  # the mask, and the numbers that it was drawn from
+    return made if numpy else 2 * made
+
+
+def _looked_at(node: Node, numpy: bool) -> int:
+    """What the layer takes of a sample in an evaluation, where nothing is kept for the way back."""
+    return _kept(node, numpy) + (elements(node.input_shape) or 1)
+
+
+def _windows(node: Node) -> int:
+    """Numbers of a convolution's input, unfolded: a row a window."""
+    weight = node.parameters["weight"]
+    plane = math.prod(size or 1 for size in node.output_shape[1:])
+    groups = getattr(node.spec, "groups", 1)
+    return plane * math.prod(size or 1 for size in weight[1:]) * groups
+
+
+def _widest(nodes: Sequence[Node]) -> int:
+    """The numbers of a sample at the layer that has most of them, in and out."""
+    return max((elements(n.input_shape) or 1) + (elements(n.output_shape) or 1) for n in nodes) // 2
+
+
+def _moments(spec: Optimizer) -> int:
+    """Vectors that the optimizer remembers."""
+    match spec:
+        case Sgd(momentum=momentum):
+            return 1 if momentum else 0
+        case Rmsprop():
+            return 1
+        case Adam() | Adamw():
+            return 2

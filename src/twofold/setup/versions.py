@@ -1,0 +1,33 @@
+"""What was trained with: this package's code, the versions of Python and of the libraries that compute."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+LIBRARIES = ("twofold", "numpy", "scikit-learn")
+READERS = ("cli", "report", "probe", "analysis", "study")
+"""The rooms that only look at runs: what they hold does not change what a run is."""
+
+
+@cache
+def versions(with_torch: bool) -> dict[str, str]:
+    """By name; PyTorch's where it took part."""
+    libraries = (*LIBRARIES, "torch") if with_torch else LIBRARIES
+    return {"python": platform.python_version()} | {name: version(name) for name in libraries}
+
+
+@cache
+def code() -> str:
+    """SHA-256 over the source files of the package that take part in a run, by name."""
+    package, sha = Path(__file__).parents[1], hashlib.sha256()
+    for file in sorted(package.rglob("*.py")):
+        name = file.relative_to(package)
+        if name.parts[0] not in READERS:
+            content = file.read_bytes()
+            sha.update(f"{name.as_posix()}\0{len(content)}\0".encode())
+            sha.update(content)
+    return sha.hexdigest()

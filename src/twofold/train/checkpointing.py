@@ -1,0 +1,88 @@
+"""The course of a training as a checkpoint holds it, and back: plain values beside arrays by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from twofold.arrays import Array, Arrays
+from twofold.engine import State
+from twofold.errors import RunFolderError
+from twofold.runs.history import HistoryRow
+from twofold.train.course import Best, Course, Mark
+from twofold.train.gradient_flow import Flow, as_arrays, as_moments
+
+Flows = dict[int, dict[str, Flow]]
+"""How the gradient flowed back through each recurrent layer, by the step."""
+
+
+class _Facts(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    taken: int
+    updates: int
+    seconds: float
+    gradient: tuple[str, float] | None
+    row: list[float | None]
+    lowest: float
+    waited: int
+    best: list[float | None] | None
+
+
+def facts_of(course: Course) -> dict[str, Any]:
+    """What of a course is no array."""
+    mark, best = course.mark, course.best
+    return {
+        "taken": mark.taken,
+        "updates": mark.state.updates,
+        "seconds": course.seconds,
+        "gradient": mark.gradient,
+        "row": list(course.row),
+        "lowest": course.lowest,
+        "waited": course.waited,
+        "best": list(best.row) if best else None,
+    }
+
+
+def arrays_of(course: Course, flows: Flows) -> dict[str, Array]:
+    """State, best weights, and the flows measured so far: `state/optimizer/exp_avg/0.weight`, `best/parameters/...`."""
+    found = _named("state", course.mark.state) | as_arrays(sorted(flows.items()))
+    if course.best:
+        weights = course.best.state
+        found |= _named("best", State(weights.parameters, buffers=weights.buffers, average=weights.average))
+    return found
+
+
+def course_of(facts: Mapping[str, Any], arrays: Arrays) -> tuple[Course, Flows]:
+    """The course, and the flows measured so far. Raises `RunFolderError` where there is none in them."""
+    try:
+        found = _Facts.model_validate({**facts, "gradient": facts["gradient"] and tuple(facts["gradient"])})
+        mark = Mark(found.taken, _state("state", arrays, found.updates), found.gradient)
+        best = None if found.best is None else Best(_row(found.best), _state("best", arrays, 0))
+        course = Course(mark, _row(found.row), found.seconds, found.lowest, found.waited, best)
+        return course, as_moments(arrays)
+    except (ValidationError, KeyError, TypeError, ValueError, IndexError) as error:
+        raise RunFolderError(f"a checkpoint does not hold what it takes to go on: {error}") from error
+
+
+def _row(values: list[float | None]) -> HistoryRow:
+    step, *others = values
+    return HistoryRow(int(step or 0), *others)  # pyright: ignore[reportArgumentType]
+
+
+def _named(prefix: str, state: State) -> dict[str, Array]:
+    groups = {"parameters": state.parameters, "buffers": state.buffers, "average": state.average}
+    groups |= {f"optimizer/{moment}": arrays for moment, arrays in state.optimizer.items()}
+    return {f"{prefix}/{group}/{name}": array for group, arrays in groups.items() for name, array in arrays.items()}
+
+
+def _state(prefix: str, arrays: Arrays, updates: int) -> State:
+    groups = dict[str, dict[str, Array]]()
+    for path, array in arrays.items():
+        group, _, name = path.removeprefix(f"{prefix}/").rpartition("/")
+        if path.startswith(f"{prefix}/"):
+            groups.setdefault(group, {})[name] = array
+    moments = {group.removeprefix("optimizer/"): arrays for group, arrays in groups.items() if "/" in group}
+    return State(groups["parameters"], moments, updates, groups.get("buffers", {}), groups.get("average", {}))

@@ -1,0 +1,86 @@
+"""A training between two steps: with the batches, which are a function of the step, all that decides how it goes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Self
+
+from twofold.engine import State
+from twofold.runs.history import HistoryRow
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What the validation samples decide; by default nothing."""
+
+    keep_best: bool = False
+    """The engine is left with the weights of the evaluation with the best accuracy; of equals, the lowest loss."""
+    patience: int | None = None
+    """Training stops after so many evaluations in a row without a lower loss."""
+
+
+NOTHING_DECIDED = Validation()
+"""By the validation samples."""
+
+
+class Mark(NamedTuple):
+    """A state to go back to, and how many steps it had taken."""
+
+    taken: int
+    state: State
+    gradient: tuple[str, float] | None = None
+    """The largest of the last step."""
+
+
+class Best(NamedTuple):
+    """The evaluation with the best accuracy on the validation samples, of equals that with the lowest loss."""
+
+    row: HistoryRow
+    state: State
+
+
+@dataclass(frozen=True)
+class Course:
+    """Whoever holds one, and an engine of the same recipe, goes on to the same bytes."""
+
+    mark: Mark
+    """Here."""
+    row: HistoryRow
+    """The last evaluation."""
+    seconds: float
+    """Of training alone, until here."""
+    lowest: float
+    """The lowest validation loss so far; 0 without validation samples."""
+    waited: int
+    """Evaluations since."""
+    best: Best | None
+    """`None` where the best weights are not kept."""
+
+    @classmethod
+    def beginning(cls, row: HistoryRow, state: State, validation: Validation) -> Self:
+        """After the evaluation before training."""
+        best = Best(row, state) if validation.keep_best else None
+        return cls(Mark(0, state), row, 0.0, row.validation_loss or 0.0, 0, best)
+
+    def evaluated(self, row: HistoryRow, state: State) -> Self:
+        """After an evaluation of this state."""
+        loss, best = row.validation_loss or 0.0, self.best
+        if best and _merit(row) > _merit(best.row):
+            best = Best(row, state)
+        waited = 0 if loss < self.lowest else self.waited + 1
+        return replace(self, row=row, lowest=min(loss, self.lowest), waited=waited, best=best)
+
+    def at(self, mark: Mark, seconds: float) -> Self:
+        """A few steps later."""
+        return replace(self, mark=mark, seconds=seconds)
+
+    def ended(self, validation: Validation) -> bool:
+        """Whether too many evaluations have come since the lowest loss."""
+        return validation.patience is not None and self.waited >= validation.patience
+
+
+def _merit(row: HistoryRow) -> tuple[float, float]:
+    """Of weights, on the validation samples: accuracy, then loss."""
+    assert row.validation_accuracy is not None
+    assert row.validation_loss is not None
+    return row.validation_accuracy, -row.validation_loss

@@ -1,0 +1,93 @@
+"""What a run keeps of its samples and answers beside the weights: few arrays, for the report to draw."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from twofold.arrays import Array, Arrays
+from twofold.data import Dataset, Split
+from twofold.engine import Engine, Scaling
+from twofold.recipe import Recipe
+from twofold.recipe.recurrent import Embedding
+from twofold.recipe.training import CrossEntropy
+from twofold.train.loop import predictions
+from twofold.train.scoring import evaluation
+
+PREVIEW = 5
+"""Held-out samples that are kept, with what is answered before and after training."""
+PREVIEW_BYTES = 1 << 18
+"""Of large images fewer are kept, one at least."""
+MISTAKES = 12
+"""Images that an engine gets most confidently wrong."""
+THUMBNAIL = 64
+"""Height and width of the images kept of mistakes: of a larger one the means of square blocks."""
+
+
+def kept_samples(recipe: Recipe, dataset: Dataset) -> dict[str, Array]:
+    """The targets of the held-out samples, the first of these samples, all points of a plane.
+
+    Samples are as the data hold them; a network sees (x − `scaling.shift`) / `scaling.divisor` of bytes. Numbers are
+    kept as it sees them; `standardization.shift` and `.divisor` are what they went through.
+    """
+    _, held_out = dataset.held_out
+    found = {"target": held_out.y, "preview": previewed(held_out).x}
+    for name, scaling in {"scaling": held_out.scaling, "standardization": dataset.standardization}.items():
+        if scaling:
+            found |= {f"{name}.{part}": array for part, array in scaling._asdict().items()}
+    if held_out.x.shape[1:] == (2,) and not isinstance(recipe.layers[0], Embedding):  # whole numbers are no plane
+        for split, points in dataset.splits():
+            found |= {f"{split}.x": points.x, f"{split}.y": points.y}
+    return found
+
+
+def kept_scaling(arrays: Arrays, name: str = "scaling") -> Scaling | None:
+    """What the kept samples go through, or, as `standardization`, went through; `None` where there is no such thing."""
+    parts = [f"{name}.{part}" for part in Scaling._fields]
+    return Scaling(*(arrays[part] for part in parts)) if all(part in arrays for part in parts) else None
+
+
+def answers(engine: Engine, split: Split, recipe: Recipe) -> Array:
+    """The outputs for every sample, (samples, classes), as the recipe judges them."""
+    return np.concatenate([logits for logits, _ in predictions(engine, split, **evaluation(recipe))])
+
+
+def kept_answers(engine: Engine, before: Array, held_out: Split, recipe: Recipe) -> dict[str, Array]:
+    """What the engine answers now, beside what it answered to the first samples `before` training."""
+    outputs = answers(engine, held_out, recipe)
+    found = {"before": before, "after": answers(engine, previewed(held_out), recipe)}
+    return found | {"predicted": outputs.argmax(axis=-1)} | mistakes(outputs, held_out, recipe)
+
+
+def previewed(held_out: Split) -> Split:
+    """The first samples, as many as are kept."""
+    return held_out[: min(PREVIEW, max(1, PREVIEW_BYTES // held_out.x[:1].nbytes))]
+
+
+def mistakes(outputs: Array, held_out: Split, recipe: Recipe) -> dict[str, Array]:
+    """The images that are most confidently wrong, the surest first: their places, the outputs, the images.
+
+    Nothing where samples are no images. How sure the network is, the probability of the class that it answers says
+    under the cross-entropy, else its output.
+    """
+    if held_out.x.ndim != 4:
+        return {}
+    z = outputs.astype(np.float64)
+    if isinstance(recipe.loss, CrossEntropy):  # the logarithm of the softmax
+        z -= z.max(axis=-1, keepdims=True)
+        z -= np.log(np.exp(z).sum(axis=-1, keepdims=True))
+    wrong = np.flatnonzero(outputs.argmax(axis=-1) != held_out.y)
+    index = wrong[np.argsort(-z[wrong].max(axis=-1), kind="stable")][:MISTAKES]
+    return {"mistakes": index, "mistakes.outputs": outputs[index], "mistakes.x": thumbnails(held_out.x[index])}
+
+
+def thumbnails(x: Array) -> Array:
+    """Images (n, channels, height, width) as they are where they are small, else the means of blocks."""
+    n, channels, height, width = x.shape
+    side = -(-max(height, width) // THUMBNAIL)
+    if side == 1:
+        return x
+    tall, wide = min(side, height), min(side, width)
+    rows, columns = height // tall, width // wide
+    blocks = x[:, :, : rows * tall, : columns * wide].reshape(n, channels, rows, tall, columns, wide)
+    means = blocks.mean(axis=(3, 5))
+    return (np.rint(means) if x.dtype.kind == "u" else means).astype(x.dtype)

@@ -1,0 +1,122 @@
+"""Train recipes without a run folder: the points of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from twofold.data import Batches, Dataset, load_data
+from twofold.numpy_engine import LOSSES, NumpyEngine
+from twofold.recipe import Recipe
+from twofold.recipe.network import recurrent_nodes
+from twofold.runs.history import HistoryRow
+from twofold.setup.building import few_threads, initial_state, resolved, training_engine
+from twofold.setup.needed import check_memory, evaluation_batch, fit_at_once
+from twofold.train.gradient_flow import Flow, carried, flow_batch, measure_flow, read_last
+from twofold.train.loop import Outcome, Validation, train
+from twofold.train.replicas import StackedBatches, many, pays, stacked, together, train_replicas
+from twofold.train.replicas import scorer as replicas_scorer
+from twofold.train.scoring import scorer, scores_of
+
+
+@dataclass(frozen=True)
+class Point:
+    """What a training gave: the scores of the weights that it kept, or why it failed."""
+
+    scores: dict[str, float | None]
+    """`test_accuracy` and the others, by the names of `twofold.runs.SCORES`; empty after a failure."""
+    seconds: float
+    """Of training alone; of networks that were trained at once, a share."""
+    steps: int
+    history: tuple[HistoryRow, ...]
+    """Every evaluation, the first before training."""
+    failure: str = ""
+    """Why there are no scores, in a sentence."""
+    flow: dict[str, Any] | None = None
+    """Of the recurrent layer whose last step is read, before and after training: ‖∂L/∂h(t)‖ at each step, the share of
+    the last one's that reaches the first (`carried_before`, `carried_after`), spectral radius and largest singular
+    value of W_hh."""
+
+
+def at_once(recipes: Sequence[Recipe], engine: str) -> bool:
+    """Whether these are trained as replicas, by the NumPy engine: they are alike, and small enough for it to pay."""
+    return engine == "numpy" and len(recipes) > 1 and pays(recipes[0]) and together(recipes)
+
+
+def train_points(recipes: Sequence[Recipe], engine: str) -> list[Point]:
+    """Train each recipe in one engine; a loss that diverges is a point's failure and raises nothing.
+
+    Recipes that differ in `training.seed` and `optimizer.lr` alone are trained at once in the NumPy engine, where their
+    layers allow it and they are small enough for it to pay: the same numbers up to rounding, in less time. Where the
+    memory does not hold them at once, they are trained one after another.
+
+    Raises `DataError` or `UserError` where a recipe cannot be trained at all.
+    """
+    if at_once(recipes, engine):
+        return _together(recipes)
+    points, dataset = list[Point](), None
+    for before, recipe in zip((None, *recipes), recipes, strict=False):
+        if dataset is None or before is None or before.data != recipe.data:
+            dataset = load_data(recipe.data)
+        points.append(_lone(resolved(recipe, dataset), dataset.astype(recipe.training.dtype), engine))
+    return points
+
+
+def _lone(recipe: Recipe, dataset: Dataset, engine: str) -> Point:
+    check_memory(recipe, [engine], *(split for _, split in dataset.splits()))
+    built, history = training_engine(engine, recipe), list[HistoryRow]()
+    built.load(initial_state(recipe, dataset.train))
+    batches = Batches(recipe, dataset.train)
+    watched = flow_batch(dataset.train, batches.size if recurrent_nodes(recipe.network) else 1)
+    validation = Validation(recipe.training.keep == "best", recipe.training.patience)
+    with few_threads(recipe, len(dataset.train)), np.errstate(all="ignore"):
+        before = measure_flow(built, recipe.network, watched)
+        outcome = train(built, batches, scorer(recipe, dataset), history.append, lambda step, loss: None, validation)
+        after = measure_flow(built, recipe.network, watched)
+    return _point(outcome, history, _flow(read_last(recipe.network), before, after))
+
+
+def _together(recipes: Sequence[Recipe]) -> list[Point]:
+    """Replicas of one network, or one after another where they do not fit into memory at once."""
+    dataset = load_data(recipes[0].data).astype(recipes[0].training.dtype)
+    recipes = [resolved(recipe, dataset) for recipe in recipes]
+    first, count = recipes[0], len(recipes)
+    if not fit_at_once(first, count, *(split for _, split in dataset.splits())):
+        return [_lone(recipe, dataset, "numpy") for recipe in recipes]
+    engine = NumpyEngine(first, replicas=count)
+    engine.load(stacked([initial_state(recipe, dataset.train) for recipe in recipes]))
+    batches = StackedBatches([Batches(recipe, dataset.train) for recipe in recipes])
+    lone = flow_batch(dataset.train, batches.first.size if recurrent_nodes(first.network) else 1)
+    watched = lone._replace(x=many(lone.x, count), target=many(lone.target, count))
+    score = replicas_scorer(first, dataset, count, LOSSES[first.loss.kind], evaluation_batch(first.network))
+    with few_threads(first, len(dataset.train)):
+        before = measure_flow(engine, first.network, watched)
+        outcomes, histories = train_replicas(engine, batches, score)
+        after = measure_flow(engine, first.network, watched)
+    pairs = zip(outcomes, histories, strict=True)
+    return [_point(*pair, _flow(read_last(first.network), before, after, (index,))) for index, pair in enumerate(pairs)]
+
+
+def _point(outcome: Outcome, history: Sequence[HistoryRow], flow: dict[str, Any] | None) -> Point:
+    failure = outcome.failure
+    if failure:
+        said = f"the loss became {failure.loss} at step {failure.step}"
+        return Point({}, outcome.seconds, outcome.steps, tuple(history), said, flow)
+    return Point(scores_of(outcome.row), outcome.seconds, outcome.steps, tuple(history), flow=flow)
+
+
+def _flow(
+    name: str | None, before: Mapping[str, Flow], after: Mapping[str, Flow], replica: tuple[int, ...] = ()
+) -> dict[str, Any] | None:
+    """Of one recurrent layer, as plain values."""
+    if name is None:
+        return None
+    found = dict[str, Any]()
+    for when, flows in (("before", before), ("after", after)):
+        gradient, _, radius, singular = (values[replica] for values in flows[name])
+        found |= {f"carried_{when}": float(carried(gradient)), f"gradient_{when}": gradient.tolist()}
+        found |= {f"radius_{when}": radius.tolist(), f"singular_{when}": singular.tolist()}
+    return found

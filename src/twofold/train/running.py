@@ -1,0 +1,252 @@
+"""Train each engine of a recipe into a run folder."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from twofold.data import Batches, Dataset
+from twofold.engine import Engine
+from twofold.errors import RunFolderError, TrainingDivergedError, UserError
+from twofold.recipe import Recipe, load_recipe
+from twofold.runs import (
+    EVIDENCE,
+    RECIPE,
+    Checkpoint,
+    Run,
+    RunWriter,
+    arrays_of,
+    check_begun,
+    claim_run_folder,
+    create_run_folder,
+    evidence_of,
+    locked,
+    newest,
+    now,
+    open_run,
+    read_record,
+    sweep,
+    tidy,
+)
+from twofold.setup.building import Overrides, Silent, Watcher, few_threads, prepare, training_engine
+from twofold.setup.needed import check_memory
+from twofold.setup.versions import code, versions
+from twofold.train.checkpointing import Flows, course_of
+from twofold.train.course import Course
+from twofold.train.evidence import kept_samples
+from twofold.train.reusing import find_run
+from twofold.train.session import train_engine
+
+
+def run(
+    recipe: str | Path | Recipe,
+    *,
+    overrides: Overrides = (),
+    engines: str | Iterable[str] | None = None,
+    out: str | Path | None = None,
+    checkpoint_every: int | None = None,
+    reuse: bool = False,
+    watcher: Watcher | None = None,
+) -> Run:
+    """Train each engine of the recipe on identical data, order, initial weights and masks.
+
+    `recipe` is a built-in name, a TOML file or a `Recipe`; `overrides` sets single keys, `{"optimizer.lr": 0.1}`;
+    `engines` replaces the recipe's; `out` is a new folder, `runs/NAME-N` where left out; `checkpoint_every` is a number
+    of steps: after so many each time a checkpoint is written, from which `resume` goes on.
+    With `reuse` a finished run of the same recipe, data and code, in `out` or else in `runs`, is taken instead of
+    training again; `Run.reused` says so.
+
+    Raises `RecipeError`, `UnknownNameError`, `DataError` or `RunFolderError` before anything is trained, and
+    `TrainingDivergedError` at the step where the loss stops being finite; what was recorded until then stays in
+    the folder, marked as failed. `KeyboardInterrupt` marks it as interrupted.
+    """
+    if checkpoint_every is not None and checkpoint_every < 1:
+        raise UserError(f"`checkpoint_every` is a number of steps, at least 1; got {checkpoint_every}")
+    recipe = load_recipe(recipe, overrides)
+    if engines is not None:
+        chosen = [engines] if isinstance(engines, str) else list(engines)
+        recipe = load_recipe(recipe, {"training.engines": chosen})
+    watcher = watcher or Silent()
+    recipe, dataset, facts = _facts(recipe, watcher)
+    if reuse:
+        found = find_run(recipe, facts["data"]["fingerprint"], out)
+        if found.run:
+            return found.run
+        if found.reason:
+            watcher.note(found.reason)
+    built = _built(recipe, dataset)
+    facts |= {"circumstances": circumstances(built), "checkpoint_every": checkpoint_every}
+    folder = create_run_folder(out, recipe.name)
+    with locked(folder):
+        claim_run_folder(folder)
+        writer = RunWriter(folder, recipe, facts)
+        _train(recipe, dataset, built, writer, watcher)
+    return open_run(folder)
+
+
+def resume(run: str | Path | Run, *, watcher: Watcher | None = None) -> Run:
+    """Go on with a run that was killed or interrupted: it ends with the bytes with which it would have ended.
+
+    It goes on from the newest checkpoint that is whole; without one from its beginning. Engines that have ended are not
+    trained again. A run that is finished already is given back as it is.
+
+    Raises `RunFolderError` where the folder is in use, is no run's, its recipe is not the one it began with, its data
+    are others now, or its training diverged; and whatever `run` raises while it trains.
+    """
+    folder = run.path if isinstance(run, Run) else Path(run)
+    watcher = watcher or Silent()
+    if _ended(folder, read_record(folder)):
+        return open_run(folder)
+    with locked(folder):
+        record = read_record(folder)
+        if _ended(folder, record):  # while this process came for the lock
+            return open_run(folder)
+        sweep(folder)
+        recipe = check_begun(folder, record)
+        recipe, dataset, facts = _facts(recipe, watcher)
+        _check_data(folder, record, facts)
+        built = _built(recipe, dataset)
+        differences = list(_differences(record["circumstances"], circumstances(built)))
+        for difference in differences:
+            watcher.note(f"{folder} was begun with {difference}: the last bits of its numbers may differ")
+        since, said = newest(folder, record["files"][RECIPE])
+        for line in said:
+            watcher.note(f"{folder}: {line}; {_where(since)}")
+        start = course_of(since.facts, arrays_of(folder, since)) if since and since.engine else None
+        writer = RunWriter.again(folder, record, since)
+        engine, step = (since.engine, start[0].mark.taken) if since and start else (None, 0)
+        writer.resumed({"at": now(), "engine": engine, "step": step, "differences": differences})
+        _train(recipe, dataset, built, writer, watcher, start)
+    return open_run(folder)
+
+
+def _train(
+    recipe: Recipe,
+    dataset: Dataset,
+    engines: dict[str, Engine],
+    writer: RunWriter,
+    watcher: Watcher,
+    start: tuple[Course, Flows] | None = None,
+) -> None:
+    """Each engine that has not ended yet, the first of them from `start` on; the record says how it went."""
+    status = "failed"
+    try:
+        evidence = kept_samples(recipe, dataset)
+        try:
+            with few_threads(recipe, len(dataset.train)), np.errstate(all="ignore"):  # overflow is named, not warned of
+                for name, engine in engines.items():
+                    if name in writer.record["engines"]:
+                        evidence |= evidence_of(writer.folder, name)
+                        continue
+                    evidence |= train_engine(name, engine, recipe, dataset, writer, watcher, start)
+                    start = None
+            writer.checkpoints.wait()
+        finally:  # the report of a run that ended early draws what there is
+            writer.save(EVIDENCE, evidence)
+        status = "finished"
+    except KeyboardInterrupt as interrupt:
+        status = "interrupted"
+        interrupt.add_note(f"what was recorded until then is in {writer.folder}")
+        interrupt.add_note(f"`twofold resume {writer.folder}` goes on with it")
+        raise
+    except RunFolderError as error:
+        raise RunFolderError(f"{error}\n  When that is mended, `twofold resume {writer.folder}` goes on.") from error
+    except TrainingDivergedError as error:
+        writer.record["failure"] = {"engine": error.engine, "step": error.step, "message": str(error)}
+        raise
+    finally:
+        writer.finish(status)
+
+
+def _built(recipe: Recipe, dataset: Dataset) -> dict[str, Engine]:
+    """Its engines, after whatever cannot be trained on is refused."""
+    check_memory(recipe, recipe.training.engines, *(split for _, split in dataset.splits()))
+    Batches(recipe, dataset.train)
+    return {name: training_engine(name, recipe) for name in recipe.training.engines}
+
+
+def _ended(folder: Path, record: Mapping[str, Any]) -> bool:
+    """Whether the run is finished; what a process left that was killed right after is swept away.
+
+    Raises `RunFolderError` where its training diverged.
+    """
+    if "failure" in record:
+        said = record["failure"].get("message", "") if isinstance(record["failure"], dict) else ""
+        raise RunFolderError(
+            f"{folder} ended when its training diverged, and would again: there is nothing to go on with.\n  {said}"
+        )
+    if record.get("status") != "finished":
+        if "imported" in record:
+            raise RunFolderError(f"{folder} was killed while weights were loaded into it; load them again")
+        return False
+    sweep(folder)
+    tidy(folder)
+    return True
+
+
+def _check_data(folder: Path, record: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+    """Raises `RunFolderError` where the data are not those that the run began with."""
+    was, now_is = record["data"]["fingerprint"], facts["data"]["fingerprint"]
+    if was != now_is:
+        raise RunFolderError(
+            f"{folder} was begun with other data: their fingerprint was {was[:12]}..., now it is {now_is[:12]}.... "
+            "Bring the data back as they were, or run the recipe again into another folder."
+        )
+
+
+def _differences(was: Mapping[str, Any], now_is: Mapping[str, Any]) -> Iterator[str]:
+    """What of the circumstances numbers depend on, and is another now."""
+    before, after = (dict(each["versions"]) for each in (was, now_is))
+    for facts, values in ((was, before), (now_is, after)):
+        values |= {f"device of the {name} engine": device for name, device in facts["devices"].items()}
+        values |= {"threads of BLAS": facts.get("blas_threads"), "threads of PyTorch": facts.get("torch_threads")}
+        if "torch_arithmetic" in facts:
+            values["arithmetic of PyTorch"] = facts["torch_arithmetic"]
+    for key, value in before.items():
+        if after.get(key) != value:
+            yield f"{key} {value}, now {after.get(key)}"
+
+
+def _where(since: Checkpoint | None) -> str:
+    if since is None:
+        return "there is none before it, and the run begins anew"
+    return f"the run goes on from checkpoint {since.name}"
+
+
+def _facts(recipe: Recipe, watcher: Watcher) -> tuple[Recipe, Dataset, dict[str, Any]]:
+    """Recipe and data as they are trained on, and what the record says of the data."""
+    recipe, dataset = prepare(recipe, watcher)
+    facts = {
+        "source": recipe.data.source,
+        "title": dataset.title,
+        "fingerprint": dataset.fingerprint,
+        "samples": {name: len(split) for name, split in dataset.splits()},
+        "held_out": dataset.held_out[0],
+        "classes": dataset.classes,
+        "features": dataset.features,
+    }
+    return recipe, dataset.astype(recipe.training.dtype), {"data": facts}
+
+
+def circumstances(engines: dict[str, Engine]) -> dict[str, Any]:
+    """Versions, threads and devices: what a figure was measured with."""
+    from threadpoolctl import threadpool_info
+
+    facts: dict[str, Any] = {
+        "versions": versions("torch" in engines),
+        "code": code(),
+        "platform": platform.platform(),
+        "processors": os.cpu_count(),
+        "blas_threads": max((pool["num_threads"] for pool in threadpool_info()), default=1),
+        "devices": {name: str(getattr(engine, "device", "cpu")) for name, engine in engines.items()},
+    }
+    if "torch" in engines:
+        facts["torch_threads"] = sys.modules["torch"].get_num_threads()
+        facts["torch_arithmetic"] = str(getattr(engines["torch"], "arithmetic", ""))
+    return facts

@@ -1,0 +1,194 @@
+"""What a training shows of itself beside its loss: how large gradients and updates are, and which units are asleep.
+
+Norms are Euclidean, over all elements of a tensor. The update is what the last step changed: with momentum or Adam it
+is not η times the gradient. Its size over that of the weight says whether the rate fits: about 1e-3.
+Karpathy, CS231n, Convolutional Neural Networks for Visual Recognition, Neural Networks Part 3 (Stanford, 2015).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, final
+
+import numpy as np
+
+from twofold.arrays import Array, Arrays
+from twofold.data import Batches, Split
+from twofold.engine import Engine
+from twofold.numpy_engine.engine import LAYERS
+from twofold.numpy_engine.layer import EVALUATION
+from twofold.recipe import Network, Node
+from twofold.recipe.base import elements
+from twofold.recipe.layers import Relu, Sigmoid, Tanh
+from twofold.recipe.network import recurrent_nodes
+from twofold.recipe.recurrent import Gru, Lstm, Recurrent, Rnn
+from twofold.train.gradient_flow import SATURATED
+from twofold.train.loop import Moment
+
+PROBE = 500
+"""Units are watched over so many training samples, the first ones."""
+AT_ONCE = 1 << 22
+"""A way through the network holds at most so many numbers: 16 MiB."""
+MOST_MOMENTS = 100
+"""Evaluations that are written down; of more, every k-th and the last."""
+DIGITS = 6
+"""Of a norm or a share, as it is written down: more than any figure shows."""
+OUTPUT = "output"
+WATCHED = (Relu, Sigmoid, Tanh, Recurrent)
+SIGMOIDS = {"i", "f", "o", "r", "z"}
+"""The gates that are of σ; g, n and h are of tanh."""
+
+
+class Signal(NamedTuple):
+    """A line of `signals.csv`: a parameter has norms, the output of an activation or a gate has shares."""
+
+    step: int
+    layer: str
+    part: str
+    """`weight`, `bias`; `output` of an activation; a gate of a recurrent layer, of a vanilla one `h`."""
+    weight: float | None = None
+    """‖parameter‖ after the step."""
+    gradient: float | None = None
+    """‖∂L/∂parameter‖ of the step, before clipping and decay; none before training."""
+    update: float | None = None
+    """‖change of the parameter by the step‖."""
+    dead: float | None = None
+    """The share of units that pass no gradient for any sample of the probe: ReLU at 0, others saturated."""
+    saturated: float | None = None
+    """The share of outputs whose slope is below a tenth of the largest: |tanh| > 0.95, |2σ − 1| > 0.95."""
+
+
+@final
+class Signals:
+    """Lines about an engine in training, at the moments that it chooses by their step alone."""
+
+    def __init__(self, engine: Engine, network: Network, batches: Batches, train: Split) -> None:
+        self.engine = engine
+        self.network = network
+        self.steps = batches.steps
+        evaluations = -(-batches.steps // batches.evaluate_every)
+        self.every = batches.evaluate_every * -(-evaluations // MOST_MOMENTS)
+        self.probe = train[:PROBE]
+        self.batch = max(1, AT_ONCE // held_numbers(network))
+
+    def of(self, moment: Moment) -> list[Signal]:
+        """A line for each parameter, activation and gate; none at a moment that is left out."""
+        if moment.taken not in (0, 1, self.steps) and moment.taken % self.every:
+            return []
+        with np.errstate(all="ignore"):
+            return [*self._parameters(moment), *self._units(moment.taken)]
+
+    def _parameters(self, moment: Moment) -> Iterator[Signal]:
+        gradients = moment.step.gradients if moment.step else {}
+        for name, after in moment.after.items():
+            layer, part = name.split(".", 1)
+            gradient = norm(gradients[name]) if name in gradients else None
+            update = norm(after.astype(np.float64) - moment.before[name]) if moment.step else None
+            yield Signal(moment.taken, layer, part, norm(after), gradient, update)
+
+    def _units(self, taken: int) -> Iterator[Signal]:
+        """Sample by sample a little of the probe goes through the network, in evaluation mode."""
+        found = dict[tuple[str, str], Units]()
+        if not any(isinstance(node.spec, WATCHED) for node in self.network.nodes):
+            return
+        weights = self.engine.state().weights() if recurrent_nodes(self.network) else {}
+        for start in range(0, len(self.probe), self.batch):
+            x = self.probe[start : start + self.batch].floats()
+            for place, asleep in _asleep(self.network.nodes, [x, *self.engine.outputs(x)], weights):
+                units = found.get(place)
+                found[place] = asleep if units is None else units.joined(asleep)
+        for (layer, part), units in found.items():
+            yield Signal(taken, layer, part, dead=units.dead, saturated=units.saturated)
+
+
+class Units(NamedTuple):
+    """Of one layer's units over some samples, one that sleeps throughout and how often they do."""
+
+    throughout: Array
+    """(units,)"""
+    asleep: int
+    total: int
+    relu: bool
+
+    @property
+    def dead(self) -> float:
+        """The share of units that sleep for every sample."""
+        return float(self.throughout.mean())
+
+    @property
+    def saturated(self) -> float | None:
+        """The share of outputs that sleep; a ReLU is not saturated where it is off: that is its use."""
+        return None if self.relu else self.asleep / self.total
+
+    def joined(self, other: Units) -> Units:
+        """Over the samples of both."""
+        throughout = np.logical_and(self.throughout, other.throughout)
+        return Units(throughout, self.asleep + other.asleep, self.total + other.total, self.relu)
+
+
+def _asleep(
+    nodes: Sequence[Node], through: Sequence[Array], weights: Arrays
+) -> Iterator[tuple[tuple[str, str], Units]]:
+    """Layer by layer; `through` is the input of each layer, and the network's output."""
+    for node, x, y in zip(nodes, through, through[1:], strict=False):
+        match node.spec:
+            case Relu():
+                yield (node.name, OUTPUT), _units(_by_unit(y) <= 0, relu=True)
+            case Sigmoid():
+                yield (node.name, OUTPUT), _units(np.abs(2 * _by_unit(y) - 1) > SATURATED)
+            case Tanh():
+                yield (node.name, OUTPUT), _units(np.abs(_by_unit(y)) > SATURATED)
+            case Rnn() | Lstm() | Gru():
+                relu = isinstance(node.spec, Rnn) and node.spec.nonlinearity == "relu"
+                for gate, values in gates(node, weights, x).items():
+                    y = _by_unit(2 * values - 1 if gate in SIGMOIDS else values)
+                    yield (node.name, gate), _units(y <= 0 if relu else np.abs(y) > SATURATED, relu)
+
+
+def _units(asleep: Array, relu: bool = False) -> Units:
+    return Units(np.logical_and.reduce(asleep, axis=0), int(asleep.sum()), asleep.size, relu)
+
+
+def _by_unit(y: Array) -> Array:
+    """(rows, units): of images a unit is a channel, else an element of the last axis."""
+    if y.ndim == 4:
+        y = np.moveaxis(y, 1, -1)
+    return y.reshape(-1, y.shape[-1])
+
+
+def gates(node: Node, weights: Arrays, x: Array) -> dict[str, Array]:
+    """What each gate of a recurrent layer gives at every step, (T, n, units), by the NumPy engine's own loop."""
+    params = {name: weights[f"{node.name}.{name}"] for name in node.parameters}
+    dtype = params["weight_hh"].dtype
+    _, unrolled = LAYERS[type(node.spec)](node.spec).forward(params, x.astype(dtype, copy=False), EVALUATION)
+    caches = unrolled.caches
+    match node.spec:
+        case Lstm():
+            return _split(np.stack([cache.gates for cache in caches]), ("i", "f", "g", "o"))
+        case Gru():
+            return _split(np.stack([cache.rz for cache in caches]), ("r", "z")) | {"n": np.stack([c.n for c in caches])}
+        case _:
+            return {"h": unrolled.h[1:]}
+
+
+def _split(values: Array, names: Sequence[str]) -> dict[str, Array]:
+    return dict(zip(names, np.split(values, len(names), axis=-1), strict=True))
+
+
+def norm(a: Array) -> float:
+    """√Σ a², in float64."""
+    return float(np.sqrt(np.square(a, dtype=np.float64).sum()))
+
+
+def held_numbers(network: Network) -> int:
+    """How many numbers all layers together hold of one sample."""
+    shapes = [
+        shape for node in network.nodes for shape in (node.output_shape, node.spec.working_shape(node.input_shape))
+    ]
+    return sum(elements(shape) or 0 for shape in shapes) or 1
+
+
+def as_row(signal: Signal) -> Mapping[str, object]:
+    """By column, so many digits of each."""
+    values = signal._asdict()
+    return {key: f"{value:.{DIGITS}g}" if isinstance(value, float) else value for key, value in values.items()}
