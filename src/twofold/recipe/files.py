@@ -216,11 +216,12 @@ def _network_faults(raw: dict[str, Any], wrong: Sequence[KeyPath]) -> list[Expla
     except (ValidationError, AttributeError):
         return []
     layers = [TypeAdapter[Any](Layer).validate_python(layer) for layer in raw["layers"]]
+    _, faults = infer(data.sample_shape, layers, data.class_count)
 
     def path(fault: NetworkFault) -> KeyPath:
         return ("layers",) if fault.layer is None else ("layers", fault.layer)
 
-    return [(path(fault), fault.rule, fault.remedy) for fault in infer(data, layers)[1]]
+    return [(path(fault), fault.rule, fault.remedy) for fault in faults]
 
 
 def _misfits(raw: dict[str, Any]) -> list[Explained]:

@@ -9,8 +9,10 @@ from twofold.recipe.augmentation import Augmentation
 from twofold.recipe.base import Shape
 from twofold.recipe.data import DataSpec, Palindromes
 from twofold.recipe.layer import LayerSpec
+from twofold.recipe.layers import Relu, Softmax
+from twofold.recipe.model import Model
 from twofold.recipe.network import Node, shape_text, walk
-from twofold.recipe.training import Schedule, Training
+from twofold.recipe.training import CrossEntropy, Schedule, Training
 
 
 class Misfit(NamedTuple):
@@ -118,3 +120,22 @@ def _mask(node: Node) -> Shape | None:
 
 def _axes(count: int) -> str:
     return "one axis of features" if count == 1 else f"{count} axes"
+
+
+def notes(data: DataSpec, model: Model) -> list[str]:
+    """What is allowed and yet seldom meant, one sentence each."""
+    sentences = list[str]()
+    last = model.layers[-1]
+    if isinstance(data, Palindromes) and not data.held_out["test"]:
+        sentences.append(
+            "Of palindromes of two digits there are ten, one a class: none can be held out, and the test set is what "
+            "is trained on."
+        )
+    if isinstance(model.loss, CrossEntropy) and isinstance(last, Softmax):
+        sentences.append(
+            "`cross_entropy` takes logits and applies softmax itself: after a `softmax` layer it is applied twice, "
+            "which flattens the gradient. Leave the last layer out."
+        )
+    if isinstance(last, Relu):
+        sentences.append("The last layer is a `relu`: no class can get a negative logit, and dead outputs stay dead.")
+    return sentences

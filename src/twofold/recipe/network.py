@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from twofold.recipe.base import Shape, elements
-from twofold.recipe.data import DataSpec, Palindromes
 from twofold.recipe.layer import LayerSpec
-from twofold.recipe.layers import BatchNorm, LayerNorm, Relu, Softmax
+from twofold.recipe.layers import BatchNorm, LayerNorm
 from twofold.recipe.recurrent import Embedding, Recurrent
-from twofold.recipe.training import CrossEntropy, MeanSquared
 from twofold.recipe.windows import Conv2d
 
 MOST_PARAMETERS = 10**9
@@ -127,12 +125,15 @@ def shape_text(shape: Shape, batch: bool = True) -> str:
     return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
 
 
-def infer(data: DataSpec, layers: Sequence[LayerSpec]) -> tuple[Network, list[NetworkFault]]:
-    """Walk through the layers with the shape of a sample; stops at the first layer that refuses it."""
-    nodes, shape, refused = walk(data.sample_shape, layers)
+def infer(shape: Shape, layers: Sequence[LayerSpec], classes: int | None = None) -> tuple[Network, list[NetworkFault]]:
+    """Walk through the layers with the shape of a sample; stops at the first layer that refuses it.
+
+    The last layer must give one number for each of so many `classes`, where their number is known.
+    """
+    nodes, ending, refused = walk(shape, layers)
     if refused:
         return Network(tuple(nodes)), refused
-    faults = _ending_faults(data, shape, len(layers) - 1) + _size_faults(nodes) + _order_faults(nodes)
+    faults = _ending_faults(ending, classes, len(layers) - 1) + _size_faults(nodes) + _order_faults(nodes)
     if not faults and not any(node.parameters for node in nodes):
         kinds = ", ".join(f"`{node.kind}`" for node in nodes)
         rule = f"at least one of the `layers` must hold parameters to train; got {kinds}"
@@ -186,7 +187,7 @@ def _of_the_data(spec: LayerSpec) -> str:
     return ""
 
 
-def _ending_faults(data: DataSpec, shape: Shape, last: int) -> list[NetworkFault]:
+def _ending_faults(shape: Shape, classes: int | None, last: int) -> list[NetworkFault]:
     """The last layer gives one number a class."""
     if len(shape) != 1:
         remedy = "Put a `flatten` layer before the dense ones, so that each sample gives one number a class."
@@ -196,26 +197,7 @@ def _ending_faults(data: DataSpec, shape: Shape, last: int) -> list[NetworkFault
     if shape[0] is None:
         remedy = 'End with { kind = "dense", units = CLASSES }.'
         return [NetworkFault(last, "the last layer must give a known number of classes", remedy)]
-    classes = data.class_count
     if classes is not None and shape[0] != classes:
         rule = f"the last layer must give {classes} numbers, one for each class; it gives {shape[0]}"
         return [NetworkFault(last, rule, f"Set the last dense layer's `units` to {classes}.")]
     return []
-
-
-def notes(data: DataSpec, layers: Sequence[LayerSpec], loss: CrossEntropy | MeanSquared) -> list[str]:
-    """What is allowed and yet seldom meant, one sentence each."""
-    found = []
-    if isinstance(data, Palindromes) and not data.held_out["test"]:
-        found.append(
-            "Of palindromes of two digits there are ten, one a class: none can be held out, and the test set is what "
-            "is trained on."
-        )
-    if isinstance(loss, CrossEntropy) and isinstance(layers[-1], Softmax):
-        found.append(
-            "`cross_entropy` takes logits and applies softmax itself: after a `softmax` layer it is applied twice, "
-            "which flattens the gradient. Leave the last layer out."
-        )
-    if isinstance(layers[-1], Relu):
-        found.append("The last layer is a `relu`: no class can get a negative logit, and dead outputs stay dead.")
-    return found

@@ -10,9 +10,10 @@ from pydantic import Field, field_validator, model_validator
 from twofold.recipe.augmentation import Augmentation
 from twofold.recipe.base import Part
 from twofold.recipe.data import Data
-from twofold.recipe.fit import misfits
+from twofold.recipe.fit import misfits, notes
 from twofold.recipe.layers import Layer
-from twofold.recipe.network import Network, infer, notes
+from twofold.recipe.model import Model
+from twofold.recipe.network import Network, infer
 from twofold.recipe.shown import recipe_html
 from twofold.recipe.training import (
     Constant,
@@ -58,21 +59,32 @@ class Recipe(Part):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
-        _, faults = infer(self.data, self.layers)
-        found = [*faults, *misfits(self.data, self.layers, self.augmentation, self.training, self.schedule)]
-        if found:
-            raise ValueError("; ".join(fault.rule for fault in found))
+        _, faults = infer(self.data.sample_shape, self.layers, self.data.class_count)
+        wrong = [*faults, *misfits(self.data, self.layers, self.augmentation, self.training, self.schedule)]
+        if wrong:
+            raise ValueError("; ".join(fault.rule for fault in wrong))
         return self
+
+    @property
+    def model(self) -> Model:
+        """The network before it is trained: all that those need who have no data and no training."""
+        return Model(
+            layers=self.layers,
+            shape=self.data.sample_shape,
+            loss=self.loss,
+            initial=self.initial,
+            seed=self.training.seed,
+        )
 
     @property
     def network(self) -> Network:
         """The layers with every shape resolved."""
-        return infer(self.data, self.layers)[0]
+        return infer(self.data.sample_shape, self.layers)[0]
 
     @property
     def notes(self) -> list[str]:
         """What is allowed and yet seldom meant, one sentence each."""
-        return notes(self.data, self.layers, self.loss)
+        return notes(self.data, self.model)
 
     def _repr_html_(self) -> str:
         return recipe_html(self.title or self.name, self.network, self.notes)

@@ -1,0 +1,40 @@
+"""A network before it is trained: what every room that needs no data and no training asks of a recipe."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, NonNegativeInt, model_validator
+
+from twofold.recipe.base import Part, Shape
+from twofold.recipe.layers import Layer
+from twofold.recipe.network import Network, infer
+from twofold.recipe.training import CrossEntropy, DefaultInitial, Initial, Loss
+
+
+class Model(Part):
+    """Layers for samples of a shape, the loss that judges their outputs, and the weights with which they begin.
+
+    A recipe's own is `recipe.model`: `[[layers]]`, `[loss]` and `[initial]`, the shape from `[data]`, the seed from
+    `[training]`. Valid by construction: pydantic's `ValidationError` lists the layers that do not fit.
+    """
+
+    layers: Annotated[tuple[Layer, ...], Field(strict=False, min_length=1)]
+    shape: Annotated[Shape, Field(strict=False)]
+    """The shape of one sample, without the batch; a size is `None` where only the data know it."""
+    loss: Loss = CrossEntropy()
+    initial: Initial = DefaultInitial()
+    seed: NonNegativeInt = 0
+    """Seed of the initial weights."""
+
+    @model_validator(mode="after")
+    def _layers_fit(self) -> Self:
+        _, faults = infer(self.shape, self.layers)
+        if faults:
+            raise ValueError("; ".join(fault.rule for fault in faults))
+        return self
+
+    @property
+    def network(self) -> Network:
+        """The layers with every shape resolved."""
+        return infer(self.shape, self.layers)[0]
