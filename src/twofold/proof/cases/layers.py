@@ -1,0 +1,188 @@
+"""The table of layers: every kind × its options × shapes, with one sample, one pixel, ends and kinks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.proof.cases.layer import LayerCase
+from twofold.recipe import layers as spec
+
+
+def _half_zero(x: Array) -> Array:
+    return np.where(x > 0, x, 0.0)
+
+
+def _saturated(x: Array) -> Array:
+    return x * 30
+
+
+def _extreme(x: Array) -> Array:
+    return np.where(x > 0, 1e3, -1e3)
+
+
+def _whole(x: Array) -> Array:
+    """Whole numbers from -1 to 1: most windows hold their largest several times."""
+    return np.clip(np.rint(x), -1, 1)
+
+
+def _numbers(x: Array) -> Array:
+    """Whole numbers from 0 to 6, and a half above each, so that a small step changes none."""
+    return np.clip(np.floor(np.abs(x) * 4), 0, 6) + 0.5
+
+
+def _thousands(x: Array) -> Array:
+    return x * 1e3
+
+
+LAYERS = [
+    LayerCase("dense", spec.Dense(units=3), (4, 5)),
+    LayerCase("dense without bias", spec.Dense(units=3, bias=False), (4, 5)),
+    LayerCase("dense of one sample", spec.Dense(units=3), (1, 5)),
+    LayerCase("dense of one input", spec.Dense(units=7), (6, 1)),
+    LayerCase("dense to one unit", spec.Dense(units=1), (6, 3)),
+    LayerCase("dense one by one by one", spec.Dense(units=1), (1, 1)),
+    LayerCase("dense square", spec.Dense(units=5), (5, 5)),
+    LayerCase("dense wide", spec.Dense(units=2), (3, 61)),
+    LayerCase("dense with an axis between", spec.Dense(units=3), (4, 7, 5)),
+    LayerCase("dense with two axes between, without bias", spec.Dense(units=3, bias=False), (3, 2, 7, 5)),
+    LayerCase("dense replicas", spec.Dense(units=3), (5, 2), replicas=4),
+    LayerCase("dense replicas without bias", spec.Dense(units=3, bias=False), (5, 2), replicas=3),
+    LayerCase("dense replicas with an axis between", spec.Dense(units=2), (5, 3, 7), replicas=3),
+    LayerCase("conv2d", spec.Conv2d(channels=4, kernel=3), (2, 3, 5, 7)),
+    LayerCase("conv2d as in VGG", spec.Conv2d(channels=4, kernel=3, padding=1), (2, 3, 6, 6)),
+    LayerCase("conv2d without bias", spec.Conv2d(channels=4, kernel=3, bias=False), (2, 3, 5, 7)),
+    LayerCase("conv2d of one image", spec.Conv2d(channels=2, kernel=5), (1, 1, 8, 8)),
+    LayerCase("conv2d of one pixel", spec.Conv2d(channels=5, kernel=1), (3, 2, 5, 3)),
+    LayerCase("conv2d to one pixel", spec.Conv2d(channels=2, kernel=(5, 3)), (3, 2, 5, 3)),
+    LayerCase("conv2d of one pixel in, padded", spec.Conv2d(channels=2, kernel=3, padding=1), (3, 2, 1, 1)),
+    LayerCase("conv2d with stride", spec.Conv2d(channels=3, kernel=3, stride=2, padding=1), (2, 2, 7, 8)),
+    LayerCase("conv2d with a stride past the kernel", spec.Conv2d(channels=3, kernel=2, stride=3), (2, 2, 8, 9)),
+    LayerCase("conv2d unequal", spec.Conv2d(channels=3, kernel=(3, 2), stride=(1, 2), padding=(0, 1)), (2, 2, 5, 6)),
+    LayerCase("conv2d dilated", spec.Conv2d(channels=2, kernel=3, dilation=2, padding=2), (2, 2, 6, 7)),
+    LayerCase(
+        "conv2d dilated, unequal", spec.Conv2d(channels=2, kernel=3, dilation=(1, 3), padding=(1, 2)), (2, 2, 4, 7)
+    ),
+    LayerCase("conv2d as a whitening", spec.Conv2d(channels=8, kernel=2, initial="whitening"), (2, 1, 5, 4)),
+    LayerCase("conv2d in groups", spec.Conv2d(channels=6, kernel=3, groups=2, padding=1), (2, 4, 5, 5)),
+    LayerCase("conv2d a channel a group", spec.Conv2d(channels=6, kernel=3, groups=3, bias=False), (2, 3, 5, 4)),
+    LayerCase("conv2d with more padding than kernel", spec.Conv2d(channels=2, kernel=2, padding=4), (2, 2, 3, 3)),
+    LayerCase(
+        "conv2d with everything",
+        spec.Conv2d(channels=4, kernel=(3, 2), stride=(2, 1), padding=(2, 1), dilation=(2, 3), groups=2),
+        (3, 4, 9, 8),
+    ),
+    LayerCase("max_pool2d", spec.MaxPool2d(kernel=2), (2, 3, 6, 8)),
+    LayerCase("max_pool2d of odd sizes", spec.MaxPool2d(kernel=2), (2, 3, 5, 7)),
+    LayerCase("max_pool2d overlapping, as in VGG", spec.MaxPool2d(kernel=3, stride=2, padding=1), (2, 3, 8, 8)),
+    LayerCase("max_pool2d overlapping, of odd sizes", spec.MaxPool2d(kernel=3, stride=2, padding=1), (2, 3, 7, 5)),
+    LayerCase("max_pool2d of one image", spec.MaxPool2d(kernel=3, stride=1, padding=1), (1, 1, 4, 4)),
+    LayerCase("max_pool2d of one pixel", spec.MaxPool2d(kernel=3, stride=2, padding=1), (2, 2, 1, 1)),
+    LayerCase("max_pool2d unequal", spec.MaxPool2d(kernel=(3, 2), stride=(2, 1), padding=(1, 0)), (2, 3, 6, 5)),
+    LayerCase("max_pool2d dilated", spec.MaxPool2d(kernel=3, stride=1, padding=1, dilation=2), (2, 3, 6, 7)),
+    LayerCase("max_pool2d dilated, unequal", spec.MaxPool2d(kernel=2, dilation=(2, 3)), (2, 3, 7, 9)),
+    LayerCase("max_pool2d rounding up", spec.MaxPool2d(kernel=3, stride=2, ceil_mode=True), (2, 3, 6, 8)),
+    LayerCase(
+        "max_pool2d rounding up, the last window dropped",
+        spec.MaxPool2d(kernel=2, stride=3, padding=1, ceil_mode=True),
+        (2, 3, 4, 7),
+    ),
+    LayerCase("max_pool2d of ties", spec.MaxPool2d(kernel=3, stride=2, padding=1), (2, 3, 8, 8), _whole, smooth=False),
+    LayerCase("max_pool2d of zeros", spec.MaxPool2d(kernel=2), (2, 3, 4, 4), lambda x: x * 0, smooth=False),
+    LayerCase("avg_pool2d", spec.AvgPool2d(kernel=2), (2, 3, 6, 8)),
+    LayerCase("avg_pool2d of odd sizes", spec.AvgPool2d(kernel=2), (2, 3, 5, 7)),
+    LayerCase("avg_pool2d overlapping", spec.AvgPool2d(kernel=3, stride=2, padding=1), (2, 3, 7, 6)),
+    LayerCase(
+        "avg_pool2d, the padding left out",
+        spec.AvgPool2d(kernel=3, stride=2, padding=1, count_include_pad=False),
+        (2, 3, 7, 6),
+    ),
+    LayerCase("avg_pool2d unequal", spec.AvgPool2d(kernel=(3, 1), stride=(1, 2)), (1, 2, 6, 5)),
+    LayerCase("global_avg_pool2d", spec.GlobalAvgPool2d(), (3, 4, 5, 7)),
+    LayerCase("global_avg_pool2d of one pixel", spec.GlobalAvgPool2d(), (1, 4, 1, 1)),
+    LayerCase("batch_norm of vectors", spec.BatchNorm(), (6, 4)),
+    LayerCase("batch_norm of images", spec.BatchNorm(), (3, 4, 5, 3)),
+    LayerCase("batch_norm of one image", spec.BatchNorm(), (1, 4, 5, 3)),
+    LayerCase("batch_norm of two vectors", spec.BatchNorm(), (2, 3)),
+    LayerCase("batch_norm of one vector", spec.BatchNorm(), (1, 3), trains=False),
+    LayerCase("batch_norm of one pixel", spec.BatchNorm(), (1, 3, 1, 1), trains=False),
+    LayerCase("batch_norm without affine", spec.BatchNorm(affine=False), (3, 4, 5, 3)),
+    LayerCase("batch_norm of another eps and momentum", spec.BatchNorm(eps=0.1, momentum=0.6), (6, 4)),
+    LayerCase("batch_norm that forgets", spec.BatchNorm(momentum=1.0), (3, 2, 3, 3)),
+    # Of zeros every mean is exact. Of another constant only rounding is left to normalize, 1 / √ε = 316 times as large.
+    LayerCase("batch_norm of zeros", spec.BatchNorm(), (5, 4), lambda x: x * 0, smooth=False),
+    LayerCase("layer_norm of vectors", spec.LayerNorm(), (6, 4)),
+    LayerCase("layer_norm of images", spec.LayerNorm(), (3, 4, 5, 3)),
+    LayerCase("layer_norm over the last axis", spec.LayerNorm(axes=1), (3, 4, 5)),
+    LayerCase("layer_norm over two axes", spec.LayerNorm(axes=2), (3, 4, 5, 3)),
+    LayerCase("layer_norm of one sample without affine", spec.LayerNorm(affine=False), (1, 7)),
+    LayerCase("layer_norm of another eps", spec.LayerNorm(eps=0.1), (6, 4)),
+    *(
+        replace(case, scale=0.3)
+        for kind in (spec.Rnn, spec.Lstm, spec.Gru)
+        for name in [kind.model_fields["kind"].default]
+        for case in (
+            LayerCase(name, kind(units=4), (5, 6, 3)),
+            LayerCase(f"{name} after every step", kind(units=4, output="every"), (5, 6, 3)),
+            LayerCase(f"{name} without bias", kind(units=3, bias=False), (4, 5, 2)),
+            LayerCase(f"{name} of one number a step", kind(units=5), (4, 7, 1)),
+            LayerCase(f"{name} of one step", kind(units=3), (4, 1, 2)),
+            LayerCase(f"{name} of one sample", kind(units=3, output="every"), (1, 4, 2)),
+            LayerCase(f"{name} of one unit", kind(units=1), (3, 4, 2)),
+            LayerCase(f"{name} half saturated", kind(units=4), (5, 6, 3), lambda x: x * 4),
+            LayerCase(f"{name} replicas", kind(units=4), (5, 6, 3), replicas=3),
+            LayerCase(f"{name} replicas of one number a step", kind(units=4, output="every"), (5, 6, 1), replicas=2),
+            # How W_hh begins changes no pass: the table of initial weights looks at it.
+            LayerCase(f"{name} begun elsewhere", kind(units=2, initial_hh="orthogonal", gain_hh=0.5), (2, 3, 2)),
+        )
+    ),
+    LayerCase("rnn of relu", spec.Rnn(units=4, nonlinearity="relu"), (5, 6, 3)),
+    LayerCase("rnn of relu, after every step", spec.Rnn(units=4, nonlinearity="relu", output="every"), (5, 6, 3)),
+    LayerCase("lstm that remembers from the start", spec.Lstm(units=2, forget_bias=1.0), (2, 3, 2)),
+    LayerCase("embedding", spec.Embedding(num_embeddings=7, units=3), (5, 4), _numbers),
+    LayerCase("embedding of one number", spec.Embedding(num_embeddings=7, units=2), (1, 1), _numbers),
+    LayerCase("embedding of one vector", spec.Embedding(num_embeddings=9, units=1), (3, 2), _numbers),
+    LayerCase("embedding replicas", spec.Embedding(num_embeddings=7, units=3), (5, 4), _numbers, replicas=3),
+    LayerCase("leaky_relu", spec.LeakyRelu(), (4, 5)),
+    LayerCase("leaky_relu of another slope", spec.LeakyRelu(negative_slope=0.3), (3, 2, 5, 7)),
+    LayerCase("leaky_relu of exact zeros", spec.LeakyRelu(), (9, 11), _half_zero, smooth=False),
+    LayerCase("elu", spec.Elu(), (4, 5)),
+    LayerCase("elu of another alpha", spec.Elu(alpha=0.3), (3, 2, 5, 7)),
+    LayerCase("elu saturated", spec.Elu(), (9, 7), _saturated),
+    LayerCase("elu of exact zeros", spec.Elu(), (9, 11), _half_zero, smooth=False),
+    LayerCase("gelu", spec.Gelu(), (4, 5)),
+    LayerCase("gelu saturated", spec.Gelu(), (9, 7), _saturated),
+    LayerCase("gelu, approximate", spec.Gelu(approximate="tanh"), (4, 5)),
+    LayerCase("gelu, approximate and saturated", spec.Gelu(approximate="tanh"), (9, 7), _saturated),
+    LayerCase("silu", spec.Silu(), (4, 5)),
+    LayerCase("silu saturated", spec.Silu(), (9, 7), _saturated),
+    LayerCase("silu of images", spec.Silu(), (3, 2, 5, 7)),
+    LayerCase("relu", spec.Relu(), (4, 5)),
+    LayerCase("relu of images", spec.Relu(), (3, 2, 5, 7)),
+    LayerCase("relu of exact zeros", spec.Relu(), (9, 11), _half_zero, smooth=False),
+    LayerCase("relu of zeros of both signs", spec.Relu(), (3, 5), lambda x: np.copysign(0.0, x), smooth=False),
+    LayerCase("sigmoid", spec.Sigmoid(), (4, 5)),
+    LayerCase("sigmoid of one sample", spec.Sigmoid(), (1, 3)),
+    LayerCase("sigmoid saturated", spec.Sigmoid(), (9, 7), _saturated),
+    LayerCase("sigmoid at its ends", spec.Sigmoid(), (3, 5), _extreme),
+    LayerCase("tanh", spec.Tanh(), (4, 5)),
+    LayerCase("tanh of images", spec.Tanh(), (3, 2, 5, 7)),
+    LayerCase("tanh saturated", spec.Tanh(), (9, 7), _saturated),
+    LayerCase("tanh at its ends", spec.Tanh(), (3, 5), _extreme),
+    LayerCase("softmax", spec.Softmax(), (4, 5)),
+    LayerCase("softmax of one sample", spec.Softmax(), (1, 3)),
+    LayerCase("softmax of one class", spec.Softmax(), (4, 1)),
+    LayerCase("softmax with an axis between", spec.Softmax(), (4, 7, 5)),
+    LayerCase("softmax of large logits", spec.Softmax(), (9, 5), _thousands),
+    LayerCase("softmax of equal logits", spec.Softmax(), (3, 5), lambda x: x * 0 + 7),
+    LayerCase("dropout", spec.Dropout(), (9, 11)),
+    LayerCase("dropout of a third", spec.Dropout(p=0.3), (9, 11)),
+    LayerCase("dropout of nearly all", spec.Dropout(p=0.9), (31, 11)),
+    LayerCase("dropout of images", spec.Dropout(p=0.25), (3, 2, 5, 7)),
+    LayerCase("dropout of nothing, without a mask", spec.Dropout(p=0.0), (9, 11)),
+    LayerCase("flatten of images", spec.Flatten(), (4, 3, 5, 7)),
+    LayerCase("flatten of one image", spec.Flatten(), (1, 1, 8, 8)),
+    LayerCase("flatten of vectors", spec.Flatten(), (4, 5)),
+]

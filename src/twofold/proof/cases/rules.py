@@ -1,0 +1,137 @@
+"""The tables of losses, optimizers, schedules and initial weights."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from twofold.arrays import Array
+from twofold.proof.cases.layer import normal
+from twofold.recipe import training as part
+from twofold.streams import stream
+
+
+@dataclass(frozen=True)
+class LossCase:
+    """A loss with its settings, and the outputs and classes on which it is tried."""
+
+    name: str
+    spec: part.CrossEntropy | part.MeanSquared
+    shape: tuple[int, int]
+    """Batch and classes."""
+    scale: float
+    """Size of the outputs."""
+
+    def outputs(self, dtype: str = "float64") -> Array:
+        """What the network gave."""
+        return (normal(f"{self.name} outputs", self.shape) * self.scale).astype(dtype)
+
+    def target(self) -> Array:
+        """The classes that were wanted."""
+        return stream(0, f"cases {self.name} target").integers(self.shape[1], size=self.shape[0])
+
+
+LOSSES = [
+    LossCase(f"{name}: {shape[0]} of {shape[1]} classes, outputs of size {scale:g}", spec, shape, scale)
+    for name, spec in {
+        "cross_entropy": part.CrossEntropy(),
+        "cross_entropy, summed": part.CrossEntropy(reduction="sum"),
+        "cross_entropy, smoothed": part.CrossEntropy(label_smoothing=0.2),
+        "cross_entropy, smoothed and summed": part.CrossEntropy(label_smoothing=0.1, reduction="sum"),
+        "mean_squared": part.MeanSquared(),
+        "mean_squared, summed": part.MeanSquared(reduction="sum"),
+    }.items()
+    for shape, scale in [
+        ((5, 3), 1.0),
+        ((1, 3), 1.0),
+        ((7, 2), 1.0),
+        ((4, 1), 1.0),
+        ((61, 10), 1.0),
+        ((9, 5), 1e3),
+        ((9, 5), 1e-3),
+    ]
+]
+
+
+OPTIMIZERS: dict[str, Any] = {
+    "sgd": part.Sgd(lr=0.1),
+    "sgd with decay": part.Sgd(lr=0.1, weight_decay=0.1),
+    "sgd clipped": part.Sgd(lr=0.1, max_norm=4.0),
+    "sgd with momentum": part.Sgd(lr=0.1, momentum=0.9),
+    "sgd with momentum and decay": part.Sgd(lr=0.1, momentum=0.5, weight_decay=0.1),
+    "sgd with nesterov": part.Sgd(lr=0.1, momentum=0.9, nesterov=True),
+    "sgd with everything": part.Sgd(lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.1, max_norm=4.0),
+    "sgd with decay of weights": part.Sgd(lr=0.1, weight_decay=0.1, decayed="weights"),
+    "sgd with momentum and decay of weights": part.Sgd(lr=0.1, momentum=0.5, weight_decay=0.1, decayed="weights"),
+    "adam": part.Adam(lr=0.01),
+    "adam with decay": part.Adam(lr=0.01, weight_decay=0.1),
+    "adam with decay of weights": part.Adam(lr=0.01, weight_decay=0.1, decayed="weights"),
+    "adam with other betas": part.Adam(lr=0.01, betas=(0.5, 0.9)),
+    "adam without memory": part.Adam(lr=0.01, betas=(0.0, 0.0)),
+    "adam with a large eps": part.Adam(lr=0.01, eps=0.1),
+    "adam clipped": part.Adam(lr=0.01, max_norm=4.0),
+    "adamw": part.Adamw(lr=0.01),
+    "adamw with decay": part.Adamw(lr=0.1, weight_decay=0.3),
+    "adamw with decay of weights": part.Adamw(lr=0.1, weight_decay=0.3, decayed="weights"),
+    "adamw without decay": part.Adamw(lr=0.01, weight_decay=0.0),
+    "adamw with everything": part.Adamw(lr=0.01, weight_decay=0.1, betas=(0.5, 0.9), eps=0.1, max_norm=4.0),
+    "rmsprop": part.Rmsprop(lr=0.01),
+    "rmsprop with decay": part.Rmsprop(lr=0.01, weight_decay=0.1),
+    "rmsprop with decay of weights": part.Rmsprop(lr=0.01, weight_decay=0.1, decayed="weights"),
+    "rmsprop with another alpha": part.Rmsprop(lr=0.01, alpha=0.5),
+    "rmsprop without memory": part.Rmsprop(lr=0.01, alpha=0.0),
+    "rmsprop with a large eps": part.Rmsprop(lr=0.01, eps=0.1),
+    "rmsprop clipped": part.Rmsprop(lr=0.01, max_norm=4.0),
+}
+
+
+@dataclass(frozen=True)
+class ScheduleCase:
+    """A schedule, and the length of the training that it is tried over."""
+
+    spec: Any
+    steps: int = 40
+    steps_per_epoch: int = 1
+
+
+SCHEDULES = {
+    "constant": ScheduleCase(part.Constant()),
+    "step by epoch": ScheduleCase(part.StepDecay(step_size=3), 40, 4),
+    "step by step": ScheduleCase(part.StepDecay(step_size=7, gamma=0.5, unit="step")),
+    "exponential by epoch": ScheduleCase(part.Exponential(gamma=0.97), 41, 5),
+    "exponential by step": ScheduleCase(part.Exponential(gamma=0.9, unit="step")),
+    "cosine": ScheduleCase(part.Cosine()),
+    "cosine that ends before the training": ScheduleCase(part.Cosine(t_max=15, eta_min=0.01)),
+    "cosine longer than the training": ScheduleCase(part.Cosine(t_max=100)),
+    "cosine by epoch": ScheduleCase(part.Cosine(unit="epoch"), 43, 5),
+    "linear": ScheduleCase(part.Linear()),
+    "linear that ends before the training": ScheduleCase(part.Linear(end_factor=0.1, total_iters=15)),
+    "linear warm-up": ScheduleCase(part.Linear(start_factor=0.01, end_factor=1.0, total_iters=10)),
+    "linear by epoch": ScheduleCase(part.Linear(end_factor=0.5, unit="epoch"), 43, 5),
+    "one_cycle": ScheduleCase(part.OneCycle()),
+    "one_cycle in straight lines": ScheduleCase(part.OneCycle(anneal_strategy="linear")),
+    "one_cycle with every option": ScheduleCase(
+        part.OneCycle(pct_start=0.45, div_factor=5.0, final_div_factor=10.0, anneal_strategy="linear"), 37
+    ),
+    "one_cycle with a late top": ScheduleCase(part.OneCycle(pct_start=0.95), 8),
+    "one_cycle too short to rise": ScheduleCase(part.OneCycle(), 3),
+    "one_cycle of one step": ScheduleCase(part.OneCycle(), 1),
+}
+
+
+INITIALS: dict[str, Any] = {
+    "default": part.DefaultInitial(),
+    "normal": part.Normal(),
+    "normal, narrow": part.Normal(std=0.1),
+    "glorot": part.Glorot(),
+    "glorot, normal": part.Glorot(distribution="normal"),
+    "glorot for tanh": part.Glorot(gain=5 / 3),
+    "he": part.He(),
+    "he, uniform": part.He(distribution="uniform"),
+    "he for linear units": part.He(gain=1.0),
+    "orthogonal": part.Orthogonal(),
+    "orthogonal, scaled": part.Orthogonal(gain=math.sqrt(2)),
+    "dirac": part.Dirac(),
+    "zeros": part.Zeros(),
+}
