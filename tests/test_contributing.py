@@ -76,7 +76,7 @@ def test_the_changed_files_are_formatted_and_linted(copy: Path) -> None:
 
 
 def test_files_that_the_page_names_exist() -> None:
-    for name in re.findall(r"`((?:recipe|numpy_engine|torch_engine|data|cli)/\w*\.?\w*|\w+\.py)`", PAGE):
+    for name in re.findall(r"`((?:recipe|numpy_engine|torch_engine|engine|data|cli)/\w*\.?\w*|\w+\.py)`", PAGE):
         assert (ROOT / "src" / "twofold" / name).exists(), name
     for name in re.findall(r"`(tests/\w+\.py)`", PAGE):
         assert (ROOT / name).exists(), name
