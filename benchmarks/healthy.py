@@ -17,7 +17,7 @@ from typing import Any
 from timing import DOCS, publish, table, written
 
 import twofold
-from twofold.analysis import courses, findings
+from twofold.analysis import findings, signal_curves
 from twofold.runs import Run
 
 PAGE = DOCS / "healthy.md"
@@ -70,7 +70,7 @@ def _published(name: str) -> bool:
 def _largest_dead(run: Run) -> str:
     """The largest share of a hidden layer's units that pass no gradient, at the end."""
     last = run.recipe.network.nodes[-1].name
-    shares = [float(course.value[-1]) for course in courses(run, "dead") if course.layer != last]
+    shares = [float(curve.value[-1]) for curve in signal_curves(run, "dead") if curve.layer != last]
     return f"{max(shares):.3f}" if shares else "–"
 
 

@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 import twofold
-from twofold.analysis.thresholds import DEAD
+from twofold.analysis.rules import RULES, STATEMENTS, THRESHOLDS
+from twofold.analysis.rules.units import DEAD
 from twofold.recipe import Recipe
-from twofold.report.findings import TEXTS
 from twofold.study import load_study
 from twofold.study.grid import plan
 from twofold.study.spec import TOP
@@ -43,18 +43,20 @@ def test_every_module_has_its_place_in_the_rooms_of_the_design() -> None:
         rooms.setdefault(room, set()).update(words if name == room else [name, *words])
     for path in source.rglob("*.py"):
         if not path.stem.startswith("__"):
-            room = "" if path.parent == source else f"{path.parent.name}/"
+            room = "" if path.parent == source else f"{path.relative_to(source).parts[0]}/"
             assert path.stem in rooms.get(room, ()), f"docs/design.md, rooms: {path.relative_to(source)}"
 
 
-def test_the_page_on_the_analysis_is_that_of_its_constants_and_sentences() -> None:
-    """Every sentence under one rule, every threshold in one at least, and no threshold typed into a rule."""
+def test_the_page_on_the_analysis_is_that_of_its_rules() -> None:
+    """Every statement under one rule, every threshold of a rule in its words, and none typed into them."""
     made = runpy.run_path(str(ROOT / "docs" / "make_analysis.py"))
     assert (ROOT / "docs" / "analysis.md").read_text("utf-8") == made["page"](), "python docs/make_analysis.py"
-    assert sorted(kind for rule in made["RULES"] for kind in rule.kinds) == sorted(TEXTS)
-    rules = " ".join([made["HEAD"], *(rule.text + rule.source for rule in made["RULES"])])
-    assert set(re.findall(r"\{([A-Z_]+)\}", rules)) == set(made["NUMBERS"])
-    typed = re.findall(r"\d+\.\d+", " ".join(rule.text for rule in made["RULES"]))
+    assert len(STATEMENTS) == sum(len(rule.statements) for rule in RULES)
+    for rule in RULES:
+        words = " ".join([rule.how, rule.source, *(statement.sentence for statement in rule.statements)])
+        assert set(re.findall(r"\{([A-Z_]+)[:}]", words)) == set(rule.thresholds), rule.title
+        assert all(THRESHOLDS[name] == value for name, value in rule.thresholds.items())
+    typed = re.findall(r"\d+\.\d+", " ".join(rule.how for rule in RULES))
     assert typed == ["0.6745"]  # of the normal distribution
 
 

@@ -15,12 +15,13 @@ import pytest
 import twofold
 from twofold.analysis import Finding, confusion, findings
 from twofold.analysis.curves import Curve
-from twofold.analysis.fitting import turning
+from twofold.analysis.rules import STATEMENTS
+from twofold.analysis.rules.turning import turning
 from twofold.data import Split
 from twofold.engine import Engine, State
 from twofold.probe.predictions import evidence
 from twofold.recipe import Recipe, load_recipe
-from twofold.report.findings import TEXTS, said
+from twofold.report.findings import sentences
 from twofold.setup import building
 from twofold.train import running
 
@@ -213,7 +214,7 @@ def sound(run: twofold.Run) -> None:
         for key, value in of_the_run(run, finding).items():
             same = value if isinstance(value, str) else pytest.approx(value, rel=1e-4)
             assert finding.numbers[key] == same, f"{finding.kind}, {key}"
-    for each in said(found, ()):
+    for each in sentences(found, ()):
         assert not re.search(r"[{}]|nan|None", each.text)
 
 
@@ -230,7 +231,7 @@ def test_a_planted_fault_is_found(
 @pytest.mark.parametrize("rises", [True, False])
 def test_dead_units_are_put_down_to_the_rate(rises: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Such a training is chaotic: whether its loss rose far enough to be told by that is each processor's rounding."""
-    from twofold.analysis import rates
+    from twofold.analysis.rules import rates
 
     monkeypatch.setattr(rates, "risen", lambda _: rises)
     run = trained("digits", PLANTED["a rate that ends in dead units"][1], tmp_path / "run")
@@ -310,7 +311,7 @@ def test_an_engine_that_is_broken_parts_from_the_other_and_is_worse(broken: twof
         (mine & ~other).sum(),
         (other & ~mine).sum(),
     )
-    (text,) = [each.text for each in said(findings(broken), ()) if "beyond chance" in each.text]
+    (text,) = [each.text for each in sentences(findings(broken), ()) if "beyond chance" in each.text]
     assert text.startswith("NumPy alone: it answers better")
 
 
@@ -368,7 +369,7 @@ def test_nothing_is_learned_where_no_accuracy_is_beyond_chance(
     found = {finding.kind: finding for finding in findings(run) if finding.engine == "numpy"}
     assert set(found) & {"learned_nothing", "under_fits", "learned"} == {kind}
     assert ("rate_fits" in found) == (kind == "learned")
-    assert ("more training is the first thing to try" in said([found[kind]], ())[0].text) == (kind != "learned")
+    assert ("more training is the first thing to try" in sentences([found[kind]], ())[0].text) == (kind != "learned")
 
 
 TURNS = {
@@ -393,7 +394,7 @@ def test_norms_that_are_recorded_alike_name_no_tensor(moons_run: twofold.Run) ->
     run = twofold.Run(moons_run.path, moons_run.record)
     mine: Any = run.signals[run.signals["engine"] == "numpy"]
     vars(run)["signals"] = pd.concat([mine, mine.assign(engine="torch")])
-    (text,) = [each.text for each in said(findings(run), ()) if each.title == "The engines"]
+    (text,) = [each.text for each in sentences(findings(run), ()) if each.title == "The engines"]
     assert "they differ by less than 10⁻⁵ of themselves" in text
     assert "`" not in text
 
@@ -417,9 +418,9 @@ SAID: dict[str, tuple[str, dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("kind", "numbers", "expected"), SAID.values(), ids=SAID)
 def test_what_is_said_of_numbers(kind: str, numbers: dict[str, Any], expected: str) -> None:
-    (each,) = said([Finding(kind, "numpy", False, "", numbers)], ())
+    (each,) = sentences([Finding(STATEMENTS[kind], "numpy", "", numbers)], ())
     assert expected in each.text
 
 
 def test_every_sentence_has_a_title() -> None:
-    assert all(title and text for title, text in TEXTS.values())
+    assert all(statement.title and statement.sentence for statement in STATEMENTS.values())

@@ -12,8 +12,6 @@ from twofold.analysis.curves import (
     gap_curves,
     lowest_loss,
 )
-from twofold.analysis.finding import Finding
-from twofold.analysis.findings import findings
 from twofold.analysis.images import (
     FirstWeights,
     Preview,
@@ -36,14 +34,14 @@ from twofold.analysis.results import (
     results,
     times,
 )
-from twofold.analysis.signals import Course, courses
+from twofold.analysis.rules import Finding, findings
+from twofold.analysis.signal_curves import SignalCurve, signal_curves
 from twofold.analysis.through_time import TimeFlow, time_flows
 
 __all__ = [
     "Agreement",
     "ClassScore",
     "Confusion",
-    "Course",
     "Curve",
     "Distance",
     "Ending",
@@ -55,6 +53,7 @@ __all__ = [
     "Mistake",
     "Preview",
     "Result",
+    "SignalCurve",
     "TimeFlow",
     "Times",
     "WrongImage",
@@ -62,7 +61,6 @@ __all__ = [
     "agreement",
     "confusion",
     "counted",
-    "courses",
     "curves",
     "distance",
     "endings",
@@ -74,6 +72,7 @@ __all__ = [
     "lowest_loss",
     "previews",
     "results",
+    "signal_curves",
     "time_flows",
     "times",
     "wrong_images",

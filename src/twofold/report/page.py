@@ -27,7 +27,7 @@ from twofold.report import captions, sentences, tables, weights
 from twofold.report.classes import class_table
 from twofold.report.curves import curves_picture, gap_picture
 from twofold.report.drawing import Picture, printable
-from twofold.report.findings import said
+from twofold.report.findings import sentences as findings_sentences
 from twofold.report.images import grey_scale, previews_picture, wrong_picture
 from twofold.report.maps import maps_picture
 from twofold.report.matrix import matrix_picture
@@ -58,7 +58,7 @@ def write_report(run: Run | str | Path, image: int | None = None) -> Path:
 def render(run: Run, image: int | None = None) -> Filled:
     """The page and its figures."""
     figures = _figures(run, image)
-    analysed = said(findings(run), _names(figures))
+    analysed = findings_sentences(findings(run), _names(figures))
     return filled("page.html.jinja", {**_facts(run), **figures, "analysed": analysed, "walk": chapter(run)})
 
 

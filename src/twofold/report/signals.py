@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from twofold.analysis import Course, courses
-from twofold.analysis.thresholds import RATIO
+from twofold.analysis import SignalCurve, signal_curves
+from twofold.analysis.rules.rates import RATIO
 from twofold.report.curves import PALE, THIN, log_scale
 from twofold.report.drawing import (
     BLACK,
@@ -57,7 +57,7 @@ def signal_pictures(run: Run) -> list[Picture]:
 
 
 def _steps(run: Run) -> Picture | None:
-    gradients, ratios = courses(run, "gradient"), courses(run, "ratio")
+    gradients, ratios = signal_curves(run, "gradient"), signal_curves(run, "ratio")
     if not gradients or not ratios:
         return None
     panels = (
@@ -82,7 +82,7 @@ def _steps(run: Run) -> Picture | None:
 
 
 def _units(run: Run) -> Picture | None:
-    dead, saturated = courses(run, "dead"), courses(run, "saturated")
+    dead, saturated = signal_curves(run, "dead"), signal_curves(run, "saturated")
     if not dead:
         return None
     count = min(PROBE, run.record["data"]["samples"]["train"])
@@ -110,8 +110,8 @@ def _units(run: Run) -> Picture | None:
 def _panel(
     label: str,
     y: str,
-    found: Sequence[Course],
-    named: Sequence[Course] = (),
+    found: Sequence[SignalCurve],
+    named: Sequence[SignalCurve] = (),
     *,
     logarithmic: bool = False,
     band: bool = False,
@@ -128,7 +128,7 @@ def _panel(
     return Panel(f"{label} against step, {who}", *SIZE, whole, title)
 
 
-def _draw(axes: Axes, found: Sequence[Course], lines: Sequence[Line], logarithmic: bool, band: bool) -> None:
+def _draw(axes: Axes, found: Sequence[SignalCurve], lines: Sequence[Line], logarithmic: bool, band: bool) -> None:
     engines = _engines(found)
     if band:
         axes.axhspan(RATIO / BAND, RATIO * BAND, color=GREY, alpha=0.25, linewidth=0)
@@ -153,7 +153,7 @@ def _draw(axes: Axes, found: Sequence[Course], lines: Sequence[Line], logarithmi
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
 
 
-def _lines(found: Sequence[Course]) -> list[Line]:
+def _lines(found: Sequence[SignalCurve]) -> list[Line]:
     """Layer and part of each line; of more than there are colours the first, the last and some between."""
     every = list(dict.fromkeys((course.layer, course.part) for course in found))
     if len(every) <= len(LAYERS):
@@ -161,7 +161,7 @@ def _lines(found: Sequence[Course]) -> list[Line]:
     return [every[round(i * (len(every) - 1) / (len(LAYERS) - 1))] for i in range(len(LAYERS))]
 
 
-def _legend(found: Sequence[Course]) -> tuple[Key, ...]:
+def _legend(found: Sequence[SignalCurve]) -> tuple[Key, ...]:
     kinds = {(course.layer, course.part): course.kind for course in found}
     looks: dict[str, dict[str, Any]] = {
         _name(line, kinds[line]): {
@@ -187,19 +187,19 @@ def _name(line: Line, kind: str) -> str:
     return f"{layer if part in ('output', 'h') else '.'.join(line)} {kind}"
 
 
-def _moments(found: Sequence[Course]) -> str:
+def _moments(found: Sequence[SignalCurve]) -> str:
     longest = max(len(course.step) for course in found)
     return f", at {longest:,} moments" + (
         ", spread evenly over the evaluations" if longest >= MOST_MOMENTS // 2 else ""
     )
 
 
-def _left_out(found: Sequence[Course]) -> str:
+def _left_out(found: Sequence[SignalCurve]) -> str:
     every, drawn = dict.fromkeys((course.layer, course.part) for course in found), _lines(found)
     if len(every) == len(drawn):
         return ""
     return f" Of {len(every)} lines {len(drawn)} are drawn: {joined([layer for layer, _ in drawn])}."
 
 
-def _engines(found: Sequence[Course]) -> list[str]:
+def _engines(found: Sequence[SignalCurve]) -> list[str]:
     return list(dict.fromkeys(course.engine for course in found))

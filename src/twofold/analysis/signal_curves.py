@@ -1,4 +1,4 @@
-"""The signals of a training as courses: a value at each moment that was recorded."""
+"""The signals of a training as curves: a value at each moment that was recorded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Quantity = Literal["weight", "gradient", "ratio", "dead", "saturated"]
 
 
 @dataclass(frozen=True)
-class Course:
+class SignalCurve:
     """One quantity of one parameter, activation or gate in one engine."""
 
     engine: str
@@ -32,15 +32,16 @@ class Course:
         return float(until[-1]) if len(until) else float("nan")
 
 
-def courses(run: Run, quantity: Quantity) -> list[Course]:
-    """Layer by layer, engines in the recipe's order. Of parameters only the weights: biases may begin at 0.
+def signal_curves(run: Run, quantity: Quantity) -> list[SignalCurve]:
+    """The curves of one quantity, engine by engine in the recipe's order, and layer by layer.
 
-    `ratio` is ‖update‖ / ‖weight‖. None of an older run folder, which has no signals.
+    `ratio` is ‖update‖ / ‖weight‖. Of the parameters only weights have curves, for biases may begin at 0. An older run
+    folder has no signals, hence no curves.
     """
     table = run.signals
-    found = list[Course]()
+    curves = list[SignalCurve]()
     if table.empty:
-        return found
+        return curves
     units = quantity in ("dead", "saturated")
     for engine in run.recipe.training.engines:
         for node in run.recipe.network.nodes:
@@ -53,8 +54,8 @@ def courses(run: Run, quantity: Quantity) -> list[Course]:
                 known = ~np.isnan(values)
                 if known.any():
                     step = lines["step"].to_numpy(np.int64)[known]
-                    found.append(Course(engine, node.name, node.kind, part, step, values[known]))
-    return found
+                    curves.append(SignalCurve(engine, node.name, node.kind, part, step, values[known]))
+    return curves
 
 
 def _values(lines: pd.DataFrame, quantity: Quantity) -> Array:
@@ -65,12 +66,12 @@ def _values(lines: pd.DataFrame, quantity: Quantity) -> Array:
 
 
 def matrices(node: Node) -> list[str]:
-    """The parameters of a layer that are multiplied with what comes in."""
+    """Names of the layer's parameters that multiply its input: those of more than one dimension."""
     return [name for name, shape in node.parameters.items() if len(shape) > 1]
 
 
 def kept_step(run: Run, engine: str) -> int:
-    """The step of the weights that the run keeps; of an engine that did not finish the last that was recorded."""
+    """The step of the weights that the run keeps; where the engine did not finish, the last step that was recorded."""
     if engine in run.engines:
         return int(run.engines[engine].get("kept_step", run.engines[engine]["steps"]))
     steps = run.signals.loc[run.signals["engine"] == engine, "step"].to_numpy(np.int64)

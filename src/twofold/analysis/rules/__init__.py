@@ -1,0 +1,31 @@
+"""The rules by which the report says what went wrong in a run, and what was looked for and not found.
+
+A finding is added in the module of its subject: its statement, the function that decides it, and the rule in `RULES`
+there. The report and docs/analysis.md (`python docs/make_analysis.py`) are written from these lists.
+"""
+
+from twofold.analysis.rules import confusions, engines, fitting, gradients, rates, turning, units
+from twofold.analysis.rules.rule import Finding, Rule, Statement
+from twofold.runs import Run
+
+__all__ = ["RULES", "STATEMENTS", "THRESHOLDS", "Finding", "Rule", "Statement", "findings"]
+
+RULES: tuple[Rule, ...] = tuple(
+    rule for module in (fitting, turning, rates, units, gradients, confusions, engines) for rule in module.RULES
+)
+"""In the order of the report's sentences and of the documentation."""
+STATEMENTS = {statement.kind: statement for rule in RULES for statement in rule.statements}
+"""Every statement by its kind."""
+THRESHOLDS = {name: value for rule in RULES for name, value in rule.thresholds.items()}
+"""Every threshold by its name; one that several rules share has one value."""
+
+
+def findings(run: Run) -> list[Finding]:
+    """The statements that are true of the run, in the order of the rules.
+
+    A run folder without signals has those that need none; weights that were read from a file have those that judge no
+    training.
+    """
+    imported = "imported" in run.record
+    deciding = dict.fromkeys(rule.decide for rule in RULES if not (imported and rule.of_training))
+    return [finding for decide in deciding for finding in decide(run)]

@@ -1,0 +1,114 @@
+"""What two engines differ in: the norms of their weights, and which answers better."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from twofold.analysis.rules.fitting import SIGMAS
+from twofold.analysis.rules.rule import Finding, Rule, Statement
+from twofold.analysis.signal_curves import signal_curves
+from twofold.probe.predictions import evidence, predicted
+from twofold.runs import Run
+from twofold.train.signals import DIGITS
+
+APART = 0.01
+"""The share of its norm by which a weight of one engine is apart from that of the other."""
+RESOLUTION = 10.0 ** (1 - DIGITS)
+"""Two norms that are written alike differ by less than this share of themselves: a one in the last digit."""
+
+PART = Statement(
+    "part",
+    "The engines",
+    "the norms of their weights part: from step {step} on they differ by more than {APART:.0%}, at most by "
+    "{gap:two} of themselves (`{name}`)",
+    about_both=True,
+)
+STAY_TOGETHER = Statement(
+    "together",
+    "The engines",
+    "the norms of their weights stay together: at {moments:moment} they differ by at most {gap:two} of themselves "
+    "(`{name}`)",
+    about_both=True,
+)
+ALIKE = Statement(
+    "alike",
+    "The engines",
+    "the norms of their weights stay together: at {moments:moment} they differ by less than {resolution} of "
+    "themselves, the last digit that is recorded",
+    about_both=True,
+)
+BETTER = Statement(
+    "better",
+    "The engines",
+    "it answers better than the other, beyond chance: {alone} samples it alone gets right, {other} the other alone",
+    fault=True,
+)
+
+
+def parting(run: Run) -> list[Finding]:
+    """Whether and when the norms of the weights of two engines part."""
+    first, *others = run.recipe.training.engines
+    gaps = _gaps(run, first, others[0]) if others else {}
+    if not gaps:
+        return []
+    apart = [step for step in sorted(gaps) if gaps[step][0] > APART]
+    gap, name = max(gaps.values())
+    statement = PART if apart else STAY_TOGETHER if gap else ALIKE
+    numbers = {"gap": gap, "name": name, "moments": len(gaps), "step": apart[0] if apart else None}
+    return [Finding(statement, others[0], "signals", numbers | {"resolution": RESOLUTION})]
+
+
+def _gaps(run: Run, first: str, other: str) -> dict[int, tuple[float, str]]:
+    """The largest relative gap of two engines' norms at each step, and the weight that has it."""
+    curves = signal_curves(run, "weight")
+    own = {(curve.layer, curve.part): curve for curve in curves if curve.engine == first}
+    gaps = dict[int, tuple[float, str]]()
+    for curve in curves:
+        mine = own.get((curve.layer, curve.part))
+        if curve.engine != other or mine is None:
+            continue
+        shared = min(len(mine.value), len(curve.value))
+        a, b = mine.value[:shared], curve.value[:shared]
+        for step, gap in zip(curve.step, np.abs(a - b) / np.maximum(np.maximum(a, b), 1e-300), strict=False):
+            gaps[int(step)] = max(gaps.get(int(step), (0.0, "")), (float(gap), f"{curve.layer}.{curve.part}"))
+    return gaps
+
+
+def better(run: Run) -> list[Finding]:
+    """McNemar's test: of the samples that one engine alone gets right, chance gives each half."""
+    classes = predicted(run)
+    if len(classes) < 2:
+        return []
+    target = evidence(run)["target"]
+    (first, a), (second, b), *_ = classes.items()
+    one = int(((a == target) & (b != target)).sum())
+    two = int(((b == target) & (a != target)).sum())
+    if abs(one - two) <= SIGMAS * math.sqrt(one + two):
+        return []
+    numbers = {"alone": max(one, two), "other": min(one, two)}
+    return [Finding(BETTER, first if one > two else second, "", numbers)]
+
+
+RULES = (
+    Rule(
+        "The engines apart",
+        (PART, STAY_TOGETHER, ALIKE),
+        parting,
+        "The norms of a weight in the two engines differ by more than {APART} of the larger. No fault: rounding grows "
+        "in a training that runs free. Whether the engines compute the same is for `twofold verify` to say.",
+        {"APART": APART},
+        of_training=False,
+    ),
+    Rule(
+        "One engine better",
+        (BETTER,),
+        better,
+        "Of the held-out samples, b are answered right by one engine alone and c by the other alone: |b − c| is more "
+        "than {SIGMAS} √(b + c).",
+        {"SIGMAS": SIGMAS},
+        "McNemar, *Note on the sampling error of the difference between correlated proportions* (1947).",
+        of_training=False,
+    ),
+)

@@ -1,0 +1,141 @@
+"""Gradients that fade or grow on their way back, through layers and through time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from twofold.analysis.rules.fitting import learned
+from twofold.analysis.rules.rule import Finding, Rule, Statement
+from twofold.analysis.signal_curves import SignalCurve, signal_curves
+from twofold.analysis.through_time import FADED, time_flows
+from twofold.runs import Run
+
+DEPTH = 0.01
+"""Below this share of the last layer's gradient a layer's gradient vanishes; over its inverse it explodes."""
+SOLVED = 0.9
+"""From this share on the task is learned, whatever a gradient does."""
+
+FADES_IN_DEPTH = Statement(
+    "fades_in_depth",
+    "Vanishing gradient",
+    "through the layers: the gradient of layer {layer}’s weight is {share:two} times that of layer {beside}’s "
+    "(median over training; norms {here} and {there})",
+    fault=True,
+)
+GROWS_IN_DEPTH = Statement(
+    "grows_in_depth",
+    "Exploding gradient",
+    "through the layers: the gradient of layer {layer}’s weight is {share:.3g} times that of layer {beside}’s "
+    "(median over training; norms {here} and {there}); the inputs or the weights on the way are too large",
+    fault=True,
+)
+EVEN_IN_DEPTH = Statement(
+    "even_in_depth",
+    "Gradients",
+    "they neither vanish nor explode through the layers: norms from {least} to {most} (medians over training)",
+)
+VANISHES = Statement(
+    "vanishes",
+    "Vanishing gradient",
+    "through time: of the last step’s gradient only a share of {carried} reaches the first of {steps} steps after "
+    "training, a factor of {factor} a step, and {before} before; what stands first cannot be learned from it",
+    fault=True,
+)
+EXPLODES = Statement(
+    "explodes",
+    "Exploding gradient",
+    "through time: on its way to the first of {steps} steps the gradient grows {carried} times after training, a "
+    "factor of {factor} a step, and {before} times before",
+    fault=True,
+)
+OVERFLOWS = Statement(
+    "overflows",
+    "Exploding gradient",
+    "through time: on its way to the first of {steps} steps the gradient leaves the numbers that can be written",
+    fault=True,
+)
+CARRIED = Statement(
+    "carried",
+    "Gradient through time",
+    "{carried} times the last step’s reaches the first of {steps} steps after training, {before} times before",
+)
+
+
+def through_depth(run: Run) -> list[Finding]:
+    """The gradient of each weight beside that of the last layer's, by the median over training."""
+    curves = signal_curves(run, "gradient")
+    findings = list[Finding]()
+    for engine in dict.fromkeys(curve.engine for curve in curves):
+        own = [curve for curve in curves if curve.engine == engine]
+        if len({curve.layer for curve in own}) < 2:
+            continue
+        norms = [float(np.median(curve.value)) for curve in own]
+        if fault := _fault_in_depth(own):
+            findings.append(fault)
+        elif min(norms) > 0:
+            numbers = {"least": min(norms), "most": max(norms)}
+            findings.append(Finding(EVEN_IN_DEPTH, engine, "signals", numbers))
+    return findings
+
+
+def _fault_in_depth(curves: Sequence[SignalCurve]) -> Finding | None:
+    """The first layer whose gradient fades or grows: it is the furthest from the loss, the others are between."""
+    last = curves[-1]
+    for curve in curves[:-1]:
+        if curve.layer == last.layer or len(curve.value) != len(last.value):
+            continue
+        both = (curve.value > 0) & (last.value > 0)
+        share = float(np.median(curve.value[both] / last.value[both])) if both.any() else 1.0
+        if DEPTH <= share <= 1 / DEPTH:
+            continue
+        numbers = {"share": share, "beside": last.layer, "here": _median(curve), "there": _median(last)}
+        statement = FADES_IN_DEPTH if share < DEPTH else GROWS_IN_DEPTH
+        return Finding(statement, curve.engine, "signals", numbers, curve.layer)
+    return None
+
+
+def _median(curve: SignalCurve) -> float:
+    return float(np.median(curve.value[curve.value > 0])) if (curve.value > 0).any() else 0.0
+
+
+def through_steps(run: Run) -> list[Finding]:
+    """The gradient through time, where the last step alone is read: else it arrives at every step from above."""
+    findings = list[Finding]()
+    faults = {"vanishes": VANISHES, "explodes": EXPLODES, "overflows": OVERFLOWS}
+    for flow in time_flows(run):
+        if flow.every or flow.gradient.shape[1] < 2:
+            continue
+        verdict, share = flow.verdict(flow.after), learned(run, flow.engine)
+        numbers = {"carried": float(flow.carried[flow.after]), "before": float(flow.carried[0])}
+        numbers |= {"steps": flow.gradient.shape[1], "factor": flow.factor(flow.after), "share": share}
+        solved = share is not None and share >= SOLVED
+        statement = CARRIED if verdict == "is carried" else None if solved else faults.get(verdict)
+        if statement:
+            findings.append(Finding(statement, flow.engine, f"through-time-{flow.layer}", numbers, flow.layer))
+    return findings
+
+
+RULES = (
+    Rule(
+        "Gradient through the layers",
+        (FADES_IN_DEPTH, GROWS_IN_DEPTH, EVEN_IN_DEPTH),
+        through_depth,
+        "The norm of a weight’s gradient over that of the last layer’s, median over the moments recorded, is below "
+        "{DEPTH}: it vanishes; above 1 / {DEPTH}: it explodes. The layer that is furthest from the loss is named.",
+        {"DEPTH": DEPTH},
+        "Glorot & Bengio (2010), as above; Bengio, Simard & Frasconi, *Learning long-term dependencies with gradient "
+        "descent is difficult* (1994).",
+    ),
+    Rule(
+        "Gradient through time",
+        (VANISHES, EXPLODES, OVERFLOWS, CARRIED),
+        through_steps,
+        "‖∂L/∂h(1)‖ / ‖∂L/∂h(T)‖ of a recurrent layer that is read at its last step, after training, is below {FADED}: "
+        "it vanishes; above 1 / {FADED}: it explodes. It is a fault where the task is not learned all the same (less "
+        "than {SOLVED} of what there is to learn, on the training samples).",
+        {"FADED": FADED, "SOLVED": SOLVED},
+        "Pascanu, Mikolov & Bengio, *On the difficulty of training recurrent neural networks* (2013).",
+    ),
+)

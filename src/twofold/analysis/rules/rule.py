@@ -1,0 +1,66 @@
+"""A rule of the analysis: when something is said of a run, in which words, from which sizes on, on whose authority."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from twofold.runs import Run
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A sentence that the report may say of an engine, with the names of its numbers between braces.
+
+    How a number is written stands behind its name: `twofold.report.findings` has the formats. Thresholds of the rules
+    are called by their own names.
+    """
+
+    kind: str
+    """The name by which programs and tests know it."""
+    title: str
+    sentence: str
+    fault: bool = False
+    """Whether it tells of something that went wrong; else it says what was looked for and not found, or how it went."""
+    about_both: bool = False
+    """Whether it compares the engines, so that none of them is named as the one that shows it."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A statement that is true of one engine of a run, with the numbers that show it."""
+
+    statement: Statement
+    engine: str
+    figure: str = ""
+    """The figure of the report in which it is seen, by its name; empty where a table or nothing shows it."""
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+    layer: str = ""
+    """The name of the layer that it is about."""
+
+    @property
+    def kind(self) -> str:
+        """The statement's."""
+        return self.statement.kind
+
+    @property
+    def fault(self) -> bool:
+        """Whether something went wrong."""
+        return self.statement.fault
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Statements that belong together: a section of docs/analysis.md."""
+
+    title: str
+    statements: tuple[Statement, ...]
+    decide: Callable[[Run], list[Finding]]
+    """Which of them are true of a run. Several rules may share one function, which is then asked once."""
+    how: str
+    """How it is decided, in words; `{NAME}` is a threshold."""
+    thresholds: Mapping[str, float]
+    source: str = ""
+    of_training: bool = True
+    """Whether it judges a training; else it also holds for weights that were read from a file."""
