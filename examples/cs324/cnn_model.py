@@ -1,27 +1,38 @@
-"""Part 2: the reduced VGG network for CIFAR-10, as a module of PyTorch."""
+"""Part 2: the reduced VGG network for CIFAR-10."""
 
 from __future__ import annotations
 
-from typing import Any, final
-
 from torch import nn
 
-import twofold
+
+def convolution(n_in: int, n_out: int) -> list[nn.Module]:
+    """3x3, stride 1, padding 1: height and width stay; then ReLU."""
+    return [nn.Conv2d(n_in, n_out, kernel_size=3, stride=1, padding=1), nn.ReLU()]
 
 
-def layers(n_classes: int) -> list[Any]:
-    """The layers of the built-in recipe `cifar10-vgg`, with another number of classes at the end."""
-    *convolutions, _ = twofold.load_recipe("cifar10-vgg").layers
-    return [*convolutions, {"kind": "dense", "units": n_classes}]
+def pooling() -> list[nn.Module]:
+    """Max over overlapping windows of 3x3, stride 2, padding 1: height and width become half."""
+    return [nn.MaxPool2d(kernel_size=3, stride=2, padding=1)]
 
 
-@final
 class CNN(nn.Sequential):
-    """Images (N, n_channels, 32, 32) → logits (N, n_classes); `print(CNN(3, 10))` shows every layer.
+    """Images (N, n_channels, 32, 32) → logits (N, n_classes); `print(CNN(3, 10))` shows every layer."""
 
-    Every convolution is 3x3, stride 1, padding 1, with a ReLU behind it; every pooling max, 3x3, stride 2, padding 1:
-    conv 64, pool, conv 128, pool, conv 256, conv 256, pool, conv 512, conv 512, pool, conv 512, conv 512, pool, linear.
-    """
-
-    def __init__(self, n_channels: int, n_classes: int, *, seed: int = 0) -> None:
-        super().__init__(*twofold.torch_module(layers(n_classes), (n_channels, 32, 32), seed=seed))
+    def __init__(self, n_channels: int, n_classes: int) -> None:
+        super().__init__(
+            *convolution(n_channels, 64),  # 64 x 32 x 32
+            *pooling(),  # 64 x 16 x 16
+            *convolution(64, 128),
+            *pooling(),  # 128 x 8 x 8
+            *convolution(128, 256),
+            *convolution(256, 256),
+            *pooling(),  # 256 x 4 x 4
+            *convolution(256, 512),
+            *convolution(512, 512),
+            *pooling(),  # 512 x 2 x 2
+            *convolution(512, 512),
+            *convolution(512, 512),
+            *pooling(),  # 512 x 1 x 1
+            nn.Flatten(),  # 512
+            nn.Linear(512, n_classes),
+        )

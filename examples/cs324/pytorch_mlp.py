@@ -1,29 +1,21 @@
-"""Part 1: fully connected layers with ReLU, as a module of PyTorch."""
+"""Part 1: the fully connected network in PyTorch. The same by hand is `mlp_numpy.py`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, final
+from collections.abc import Sequence
 
 from torch import nn
 
-import twofold
 
-
-def layers(n_hidden: Iterable[int], n_classes: int) -> list[dict[str, Any]]:
-    """The layers as a recipe names them: dense and ReLU for each hidden width, then dense; softmax is the loss's."""
-    hidden = [layer for units in n_hidden for layer in ({"kind": "dense", "units": units}, {"kind": "relu"})]
-    return [*hidden, {"kind": "dense", "units": n_classes}]
-
-
-@final
 class MLP(nn.Sequential):
     """h = max(x W₁ᵀ + b₁, 0) for each width of `n_hidden`, then z = h W₂ᵀ + b₂.
 
-    Inputs (N, n_inputs) → logits (N, n_classes).
-
-    `backward` is autograd's; the same by hand is `twofold/numpy_engine/dense.py` and `activations.py`.
+    Inputs (N, n_inputs) → logits z (N, n_classes): softmax belongs to `torch.nn.CrossEntropyLoss`.
     """
 
-    def __init__(self, n_inputs: int, n_hidden: Iterable[int], n_classes: int, *, seed: int = 0) -> None:
-        super().__init__(*twofold.torch_module(layers(n_hidden, n_classes), (n_inputs,), seed=seed))
+    def __init__(self, n_inputs: int, n_hidden: Sequence[int], n_classes: int) -> None:
+        widths = [n_inputs, *n_hidden]
+        layers: list[nn.Module] = []
+        for inputs, outputs in zip(widths, n_hidden, strict=False):
+            layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+        super().__init__(*layers, nn.Linear(widths[-1], n_classes))

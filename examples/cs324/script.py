@@ -1,127 +1,119 @@
-"""What the three training scripts share: common flags, accuracy as it comes, results and report at the end."""
+"""What the three training scripts share: flags, the optimizer by its name, evaluation, and the lines that they print."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from argparse import SUPPRESS
-from collections.abc import Callable, Sequence
-from typing import Any, final
+import time
+from collections.abc import Callable
 
-import twofold
-from twofold.report.text import ENGINES, plural
-from twofold.runs.history import HistoryRow
+import numpy as np
+import torch
+from torch import Tensor, nn
 
-FLAGS = {
-    "layers.0.units": "--num_hidden",
-    "layers.1.units": "--num_classes",
-    "layers": "--dnn_hidden_units",
-    "data.length": "--input_length",
-    "data.root": "--data_dir",
-    "optimizer.lr": "--learning_rate",
-    "optimizer.max_norm": "--max_norm",
-    "training.steps": "--max_steps",
-    "training.epochs": "--max_steps",
-    "training.evaluate_every": "--eval_freq",
-    "training.batch_size": "--batch_size",
-    "training.seed": "--seed",
+OPTIMIZERS = {
+    "sgd": torch.optim.SGD,
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "rmsprop": torch.optim.RMSprop,
 }
-"""The key of the recipe that a flag sets; those inside a list before the list."""
+EVALUATION_BATCH = 1000
+BAR_SECONDS = 0.2
+BAR_WIDTH = 30
 
 
-def parser(script: str, says: str, **defaults: Any) -> argparse.ArgumentParser:
-    """The flags that every script has."""
-    made = argparse.ArgumentParser(script, description=says, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    made.add_argument("--learning_rate", type=float, help="learning rate")
-    made.add_argument("--max_steps", type=int, help="how long to train")
-    made.add_argument("--eval_freq", type=int, help="from one evaluation to the next")
-    made.add_argument("--batch_size", type=batch, help="samples a step, or `full`: all of them")
-    made.add_argument(
-        "--optimizer", type=str.lower, choices=("sgd", "adam", "adamw", "rmsprop"), help="the rule of the update"
-    )
-    made.add_argument("--engine", choices=("numpy", "torch", "both"), help="NumPy by hand, PyTorch, or both in turn")
-    made.add_argument("--seed", type=int, default=0, help="of initial weights and order")
-    made.add_argument("--out", default=SUPPRESS, help="a new folder for the run; runs/NAME-N where left out")
-    made.set_defaults(**defaults)
-    return made
+def above_zero(kind: type[int] | type[float]) -> Callable[[str], int | float]:
+    """A type of argparse: a number of the kind, greater than 0."""
+
+    def convert(text: str) -> int | float:
+        try:
+            number = kind(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"invalid {kind.__name__} value: {text!r}") from None
+        if not number > 0:
+            raise argparse.ArgumentTypeError(f"must be greater than 0; got {text}")
+        return number
+
+    return convert
 
 
 def batch(text: str) -> int | str:
-    """What `--batch_size` takes."""
-    if text == "full":
-        return text
+    """What `--batch_size` takes: a whole number, or `full` for all samples."""
     try:
-        return int(text)
+        number = 1 if text == "full" else int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"must be a whole number or `full`; got `{text}`") from None
+    if number < 1:
+        raise argparse.ArgumentTypeError(f'must be greater than 0 or "full"; got {text}')
+    return text if text == "full" else number
 
 
-def settings(flags: argparse.Namespace, unit: str) -> dict[str, Any]:
-    """The keys of the recipe that every script sets; `unit` is what the steps are: `step` or `epoch`."""
-    return {
-        "optimizer.kind": flags.optimizer,
-        "optimizer.lr": flags.learning_rate,
-        "training.steps" if unit == "step" else "training.epochs": flags.max_steps,
-        "training.evaluate_every": flags.eval_freq,
-        "training.batch_size": flags.batch_size,
-        "training.seed": flags.seed,
-    } | ({"data.root": flags.data_dir} if "data_dir" in flags else {})
+def parser(script: str, purpose: str, **defaults: object) -> argparse.ArgumentParser:
+    """The flags that every script has."""
+    flags = argparse.ArgumentParser(script, description=purpose, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    flags.add_argument("--learning_rate", type=above_zero(float), help="learning rate")
+    flags.add_argument("--max_steps", type=above_zero(int), help="how long to train")
+    flags.add_argument("--eval_freq", type=above_zero(int), help="from one evaluation to the next")
+    flags.add_argument("--eval_samples", type=above_zero(int), default=10_000, help="samples of a set to judge by")
+    flags.add_argument("--batch_size", type=batch, help="samples a step, or `full`: all of them")
+    flags.add_argument("--optimizer", type=str.lower, choices=tuple(OPTIMIZERS), help="the rule of the update")
+    flags.add_argument("--seed", type=int, default=0, help="of initial weights and order")
+    flags.add_argument(
+        "--out", default=argparse.SUPPRESS, help="train with Twofold, and leave its run and report in this new folder"
+    )
+    flags.add_argument(
+        "--engine", choices=("numpy", "torch", "both"), help="NumPy by hand, PyTorch, or one after the other"
+    )
+    flags.set_defaults(**defaults)
+    return flags
 
 
-def train(
-    parser: argparse.ArgumentParser,
-    recipe: Callable[[argparse.Namespace], twofold.Recipe],
-    words: Sequence[str] | None,
-) -> twofold.Run:
-    """Train the recipe that the flags make, print its results and write its report.
-
-    A wrong flag ends with status 2 and a message that names it, before anything is trained.
-    """
-    flags = parser.parse_args(words)
-    engines = {"both": ["numpy", "torch"], None: None}.get(flags.engine, [flags.engine])
-    try:
-        run = twofold.run(recipe(flags), engines=engines, out=getattr(flags, "out", None), watcher=Printer())
-    except twofold.UserError as error:
-        parser.error(in_flags(str(error)))
-    except twofold.TwofoldError as error:
-        sys.exit(f"{parser.prog}: error: {in_flags(str(error))}")
-    for engine, result in run.engines.items():
-        print(f"{ENGINES[engine]}: {scores(result)}, {result['seconds']:.2f} s of training")
-    print(f"report: {twofold.write_report(run)}")
-    return run
+@torch.no_grad()
+def evaluate(model: nn.Module, x: Tensor, y: Tensor) -> tuple[float, float]:
+    """Mean loss in nats, and the share of right answers, in large batches and without a gradient."""
+    model.eval()
+    loss = 0.0
+    right = 0
+    for part, target in zip(x.split(EVALUATION_BATCH), y.split(EVALUATION_BATCH), strict=True):
+        logits = model(part)
+        loss += nn.functional.cross_entropy(logits, target, reduction="sum").item()
+        right += int((logits.argmax(dim=1) == target).sum())
+    model.train()
+    return loss / len(x), right / len(x)
 
 
-def in_flags(message: str) -> str:
-    """A message about keys of the recipe, said in flags."""
-    for key, flag in FLAGS.items():
-        message = message.replace(f"--set {key}", flag)
-    return message.replace("data.root", "--data_dir")
+def shuffled_batches(rng: np.random.Generator, samples: int, size: int | str) -> list[np.ndarray]:
+    """An epoch: every sample once, in random order, cut into batches; the last may be smaller."""
+    size = samples if size == "full" else int(size)
+    order = rng.permutation(samples)
+    return [order[start : start + size] for start in range(0, samples, size)]
 
 
-def scores(result: dict[str, Any]) -> str:
-    """`accuracy: train 0.9975, test 1.0000`."""
-    found = {split: result[f"{split}_accuracy"] for split in ("train", "validation", "test")}
-    return "accuracy: " + ", ".join(f"{name} {value:.4f}" for name, value in found.items() if value is not None)
+class Progress:
+    """A bar on a terminal, with the time that is left, and one line an evaluation."""
 
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+        self.started = self.drawn = time.monotonic()
 
-@final
-class Printer:
-    """One line an evaluation."""
+    def step(self, taken: int) -> None:
+        """Draw the bar a few times a second, where somebody looks."""
+        now = time.monotonic()
+        if now - self.drawn < BAR_SECONDS or not sys.stderr.isatty():
+            return
+        self.drawn = now
+        done = BAR_WIDTH * taken // self.steps
+        left = (now - self.started) / taken * (self.steps - taken)
+        bar = "#" * done + "." * (BAR_WIDTH - done)
+        print(f"\r{bar} {taken:,} of {self.steps:,} steps, {left:.0f} s left ", end="", file=sys.stderr, flush=True)
 
-    def data(self, what: str, done: int, total: int) -> None:
-        """Nothing."""
+    def line(self, step: int, loss: float, train: float, test: float) -> None:
+        """Loss and accuracy after a number of steps, over the bar."""
+        erase = "\r\033[K" if sys.stderr.isatty() else ""
+        print(erase, end="", file=sys.stderr, flush=True)
+        print(f"step {step:,}: loss {loss:.4f}, accuracy: train {train:.4f}, test {test:.4f}", flush=True)
 
-    def started(self, what: str, steps: int) -> None:
-        """The engine, and how far it will go."""
-        print(f"{ENGINES[what]}, {plural(steps, 'step')}")
-
-    def stepped(self, step: int, loss: float | None = None) -> None:
-        """Nothing."""
-
-    def evaluated(self, row: HistoryRow) -> None:
-        """Step, epoch, training loss, accuracies."""
-        print(f"step {row.step:,}, epoch {row.epoch:g}: loss {row.train_loss:.4f}, {scores(row._asdict())}")
-
-    def note(self, text: str) -> None:
-        """As it is."""
-        print(text)
+    @property
+    def seconds(self) -> float:
+        """Time since the beginning, evaluations included."""
+        return time.monotonic() - self.started
