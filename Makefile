@@ -41,6 +41,7 @@ torture: $(READY)
 	$(BIN)/python benchmarks/healthy.py
 	$(BIN)/python benchmarks/fuzz.py
 	$(BIN)/python benchmarks/survival.py
+	cd examples/cs324 && ../../$(BIN)/python prove_cnn.py
 
 results: $(READY)
 	$(BIN)/python benchmarks/results.py

@@ -1,7 +1,8 @@
-"""examples/cs324: the assignment's files, classes and flags, each script run with the assignment's flags."""
+"""examples/cs324: the assignment's files, classes and flags; each class held against the engine, each script run."""
 
 from __future__ import annotations
 
+import pickle
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +25,9 @@ FOLDER = Path(__file__).parents[1] / "examples" / "cs324"
 README = (FOLDER / "README.md").read_text("utf-8")
 FILES = sorted(path.stem for path in FOLDER.glob("*.py"))
 SCRIPTS = ("pytorch_train_mlp", "cnn_train", "train")
+WITH_TWOFOLD = {"with_twofold", "proof", "prove_mlp", "prove_cnn", "prove_rnn"}
+"""The files that need the library; all others need NumPy and PyTorch alone."""
+RECIPES = {"pytorch_train_mlp": "mlp_recipe", "cnn_train": "cnn_recipe", "train": "rnn_recipe"}
 
 
 @pytest.fixture
@@ -104,25 +109,31 @@ def test_cifar10_from_the_folder_that_torchvision_left(
 
 
 WRONG = {
-    "--learning_rate -1": "--learning_rate: `lr` must be greater than 0; got -1.0",
+    "--learning_rate -1": "argument --learning_rate: must be greater than 0; got -1",
     "--learning_rate fast": "argument --learning_rate: invalid float value: 'fast'",
-    "--max_steps 0": "--max_steps: `epochs` must be greater than 0; got 0",
-    "--eval_freq 0 --unit step": "--eval_freq: `evaluate_every` must be greater than 0; got 0",
-    "--batch_size 0": '--batch_size: `batch_size` must be greater than 0 or "full"; got 0',
+    "--max_steps 0": "argument --max_steps: must be greater than 0; got 0",
+    "--max_steps 1.5": "argument --max_steps: invalid int value: '1.5'",
+    "--eval_freq 0 --unit step": "argument --eval_freq: must be greater than 0; got 0",
+    "--eval_samples 0": "argument --eval_samples: must be greater than 0; got 0",
+    "--batch_size 0": 'argument --batch_size: must be greater than 0 or "full"; got 0',
     "--batch_size all": "argument --batch_size: must be a whole number or `full`; got `all`",
     "--optimizer momentum": "argument --optimizer: invalid choice: 'momentum' (choose from",
-    "--dnn_hidden_units 20,0": "--dnn_hidden_units: `units` must be greater than 0; got 0",
+    "--optimizer adam --engine numpy": "--optimizer adam: the network by hand has sgd; use --engine torch, or --out",
+    "--dnn_hidden_units 20,0": "argument --dnn_hidden_units: every layer must have at least one unit; got `20,0`",
     "--dnn_hidden_units 20;9": "argument --dnn_hidden_units: must be whole numbers with commas between",
     "--data_dir data": "--data_dir: `moons` is drawn, not read; the folder belongs to --data cifar10",
-    "--data cifar10 --data_dir nowhere": "--data_dir: no files of CIFAR-10 as torchvision leaves them",
+    "--data cifar10 --data_dir nowhere": "--data_dir: no data_batch_1 in nowhere: --data_dir is the folder that holds",
+    "--data cifar10 --data_dir nowhere --out run": "--data_dir: no files of CIFAR-10 as torchvision leaves them",
     "--hidden 3": "unrecognized arguments: --hidden 3",
 }
 WRONG_RNN = {
     "--input_length 0": "argument --input_length: must be a whole number from 1 to 999; got `0`",
     "--input_dim 3": "argument --input_dim: invalid choice: 3 (choose from",
-    "--num_hidden 0": "--num_hidden: `units` must be greater than 0; got 0",
-    "--num_classes 9": "--num_classes: the last layer must give 10 numbers, one for each class; it gives 9",
-    "--max_norm 0": "--max_norm: `max_norm` must be greater than 0; got 0.0",
+    "--num_hidden 0": "argument --num_hidden: must be greater than 0; got 0",
+    "--num_classes 9": "--num_classes: there are 10 digits to tell apart; got 9",
+    "--batch_size full": "--batch_size full: palindromes are drawn without end; give a number",
+    "--max_norm 0": "argument --max_norm: must be greater than 0; got 0",
+    "--engine numpy": "--engine numpy: the network by hand is Twofold's; name a folder with --out",
 }
 
 
@@ -143,8 +154,9 @@ def test_a_wrong_flag_is_named_and_nothing_is_written(
 
 @pytest.mark.usefixtures("cs324", "in_tmp")
 def test_a_loss_that_is_not_finite_is_told_in_flags() -> None:
+    words = ["--learning_rate", "1e30", "--max_steps", "3", "--engine", "numpy"]
     with pytest.raises(SystemExit, match=r"Try --learning_rate=0\.01: with it the loss fell") as exit_:
-        imported("pytorch_train_mlp").main(["--learning_rate", "1e30", "--max_steps", "3", "--engine", "numpy"])
+        imported("pytorch_train_mlp").main([*words, "--out", "run"])
     assert str(exit_.value).startswith("pytorch_train_mlp.py: error: numpy engine: the loss became nan at step 2")
 
 
@@ -165,13 +177,180 @@ def test_the_classes_are_modules_with_the_assignments_signatures() -> None:
 
 @pytest.mark.usefixtures("cs324")
 def test_the_recurrent_class_is_the_equation() -> None:
-    rnn = imported("vanilla_rnn").VanillaRNN(5, 1, 8, 10, seed=2)
-    held = rnn.state_dict()
+    rnn = imported("vanilla_rnn").VanillaRNN(5, 1, 8, 10)
+    assert set(dict(rnn.named_parameters())) == {"W_hx", "W_hh", "W_ph", "b_h", "b_o"}
     x, h = torch.rand(3, 5), torch.zeros(3, 8)
     for t in range(5):
-        bias = held["0.bias_ih"] + held["0.bias_hh"]
-        h = torch.tanh(x[:, t : t + 1] @ held["0.weight_ih"].T + h @ held["0.weight_hh"].T + bias)
-    torch.testing.assert_close(rnn(x), h @ held["1.weight"].T + held["1.bias"])
+        h = torch.tanh(x[:, t : t + 1] @ rnn.W_hx.T + h @ rnn.W_hh.T + rnn.b_h)
+    torch.testing.assert_close(rnn(x), h @ rnn.W_ph.T + rnn.b_o)
+
+
+@pytest.mark.usefixtures("cs324")
+def test_the_fully_connected_networks_are_the_engine_over_50_steps() -> None:
+    proof, prove_mlp = imported("proof"), imported("prove_mlp")
+    for gaps in (prove_mlp.torch_gaps(), prove_mlp.numpy_gaps()):
+        assert len(gaps) == 5 + 1 + 2 * 6
+        assert max(gaps.values()) <= proof.TOLERANCE
+
+
+@pytest.mark.usefixtures("cs324")
+def test_the_recurrent_network_is_the_engine_over_50_steps() -> None:
+    gaps = imported("prove_rnn").gaps()
+    assert list(gaps)[:3] == ["output of layer h(T)", "output of layer o", "loss"]
+    assert len(gaps) == 2 + 1 + 2 * 5
+    assert max(gaps.values()) <= imported("proof").TOLERANCE
+
+
+@pytest.mark.usefixtures("cs324")
+def test_the_convolutional_network_is_the_engine() -> None:
+    """One step; `prove_cnn.py` takes all 50, in `make torture`."""
+    gaps = imported("prove_cnn").gaps(steps=1)
+    assert len(gaps) == 23 + 1 + 2 * 18
+    assert max(gaps.values()) <= imported("proof").TOLERANCE
+
+
+@pytest.mark.usefixtures("cs324")
+def test_a_proof_tells_what_parts(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bias whose gradient is the mean over the batch in place of the sum."""
+    proof, prove_mlp, modules = imported("proof"), imported("prove_mlp"), imported("modules")
+    right = modules.Linear.backward
+
+    def wrong(layer: Any, dout: np.ndarray) -> np.ndarray:
+        dx = right(layer, dout)
+        layer.grads["bias"] = dout.mean(axis=0)
+        return dx
+
+    monkeypatch.setattr(modules.Linear, "backward", wrong)
+    with pytest.raises(SystemExit, match="they part by more than 1e-09"):
+        proof.report("mlp_numpy.py", prove_mlp.numpy_gaps())
+    assert re.search(r"gradient of 0\.bias +\S+   <- parts", capsys.readouterr().out)
+
+
+@pytest.mark.usefixtures("cs324")
+@pytest.mark.parametrize("name", ["moons", "circles", "blobs", "classification"])
+def test_points_are_those_of_scikit_learn(name: str) -> None:
+    from sklearn.datasets import make_blobs, make_circles, make_classification, make_moons
+    from sklearn.model_selection import train_test_split
+
+    plane = {"n_features": 2, "n_informative": 2, "n_redundant": 0, "n_clusters_per_class": 1}
+    x, y = {
+        "moons": lambda: make_moons(1000, noise=0.1, random_state=42),
+        "circles": lambda: make_circles(1000, noise=0.1, random_state=42),
+        "blobs": lambda: make_blobs(1000, random_state=42)[:2],
+        "classification": lambda: make_classification(1000, random_state=42, **plane),
+    }[name]()
+    x_train, x_test, y_train, y_test = train_test_split(x, y, test_size=0.2, random_state=42)
+    for ours, theirs in zip(imported("points").load(name), (x_train, y_train, x_test, y_test), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+OWN_TRAININGS = {
+    "mlp": ("pytorch_train_mlp", "--max_steps 4 --eval_freq 2 --batch_size 400", ["0", "4", "8"] * 2),
+    "mlp, adam": ("pytorch_train_mlp", "--max_steps 2 --eval_freq 1 --unit step --optimizer Adam", ["0", "1", "2"]),
+    "rnn": ("train", "--input_length 4 --num_hidden 16 --batch_size 32 --max_steps 4 --eval_freq 2", ["0", "2", "4"]),
+    "rnn, one-hot": ("train", "--input_length 1 --input_dim 10 --max_steps 2 --eval_freq 1", ["0", "1", "2"]),
+}
+
+
+@pytest.mark.usefixtures("cs324", "in_tmp")
+@pytest.mark.parametrize(("script", "flags", "steps"), OWN_TRAININGS.values(), ids=OWN_TRAININGS)
+def test_a_script_trains_by_itself(
+    script: str, flags: str, steps: list[str], in_tmp: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    imported(script).main(flags.split())
+    out = capsys.readouterr().out
+    line = r"^step ([\d,]+): loss [\d.]+, accuracy: train [\d.]+, test [\d.]+$"
+    assert re.findall(line, out, re.MULTILINE) == steps
+    assert not list(in_tmp.iterdir())
+
+
+@pytest.mark.usefixtures("cs324")
+def test_both_networks_of_part_1_learn_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    imported("pytorch_train_mlp").main(["--max_steps", "20", "--eval_freq", "10", "--learning_rate", "0.1"])
+    by_hand, by_pytorch = capsys.readouterr().out.split("PyTorch\n")
+    rows = [re.findall(r"^step .*$", part, re.MULTILINE) for part in (by_hand, by_pytorch)]
+    assert rows[0] == rows[1]
+    assert len(rows[0]) == 3
+
+
+@pytest.mark.usefixtures("cs324")
+def test_the_convolutional_network_trains_on_the_folder_that_torchvision_left(
+    in_tmp: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _py_files(in_tmp / "data" / "cifar-10-batches-py", _modern(2))
+    imported("cnn_train").main(["--max_steps", "2", "--eval_freq", "1", "--batch_size", "3", "--eval_samples", "4"])
+    assert len(re.findall(r"^step \d: loss", capsys.readouterr().out, re.MULTILINE)) == 3
+
+
+@pytest.mark.usefixtures("cs324")
+def test_a_pickle_that_holds_anything_but_arrays_is_refused(in_tmp: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = in_tmp / "cifar-10-batches-py"
+    folder.mkdir()
+    (folder / "data_batch_1").write_bytes(pickle.dumps(subprocess.run))
+    with pytest.raises(SystemExit):
+        imported("cnn_train").main(["--data_dir", str(in_tmp)])
+    assert "it holds subprocess.run, which is no array" in capsys.readouterr().err
+
+
+def test_no_file_of_the_assignment_needs_the_library() -> None:
+    for name in set(FILES) - WITH_TWOFOLD:
+        imports = re.findall(r"^\s*(?:import|from) (\w+)", (FOLDER / f"{name}.py").read_text("utf-8"), re.MULTILINE)
+        assert "twofold" not in imports, name
+        known = {*sys.stdlib_module_names, *FILES, "numpy", "torch"}
+        assert set(imports) <= known, name
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_script_without_the_library_says_what_out_needs(script: str, tmp_path: Path) -> None:
+    hidden = "import sys; sys.modules['twofold'] = None; sys.path.insert(0, sys.argv[1]); "
+    code = f"{hidden}import {script}; {script}.main(['--max_steps', '1', '--out', 'run'])"
+    done = subprocess.run([sys.executable, "-c", code, FOLDER], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "--out trains with Twofold, which is not installed" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+PALINDROMES = {
+    "endless": ({}, None),
+    "so many": ({"total_len": 50}, 50),
+    "held out": ({"train": False}, 200),
+    "all that are left": ({"replacement": False}, 800),
+    "some of them": ({"replacement": False, "total_len": 30}, 30),
+}
+
+
+@pytest.mark.usefixtures("cs324")
+@pytest.mark.parametrize(("settings", "length"), PALINDROMES.values(), ids=PALINDROMES)
+def test_a_data_set_of_palindromes(settings: dict[str, Any], length: int | None) -> None:
+    dataset = imported("dataset").PalindromeDataset(5, **settings)
+    assert len(dataset) == (sys.maxsize if length is None else length)
+    items = [(*dataset[index][0].astype(int), dataset[index][1]) for index in range(min(len(dataset), 800))]
+    assert all(item == item[::-1] and set(item) <= set(range(10)) for item in items)
+    if "replacement" in settings or "train" in settings:
+        assert len(set(items)) == len(items)
+    hidden = {tuple(half) for half in imported("dataset").PalindromeDataset(5, train=False)._halves}
+    assert settings.get("train", True) == all(item[:3] not in hidden for item in items)
+    assert dataset[3][0].tolist() == imported("dataset").PalindromeDataset(5, **settings)[3][0].tolist()
+
+
+WRONG_PALINDROMES = {
+    "`seq_length` must be at least 2": {"seq_length": 1},
+    "`total_len` must be at least 1; got 0": {"seq_length": 5, "total_len": 0},
+    "there are 200 different palindromes of 5 digits to give; got total_len=201": {
+        "seq_length": 5, "total_len": 201, "train": False,
+    },
+    "there are 800 different palindromes of 5 digits to give; got total_len=801": {
+        "seq_length": 5, "total_len": 801, "replacement": False,
+    },
+    "`total_len` must say how many of": {"seq_length": 20, "replacement": False},
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("cs324")
+@pytest.mark.parametrize(("message", "settings"), WRONG_PALINDROMES.items())
+def test_a_wrong_data_set_of_palindromes(message: str, settings: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        imported("dataset").PalindromeDataset(**settings)
 
 
 @pytest.mark.usefixtures("cs324")
@@ -212,11 +391,12 @@ def test_the_readme_has_every_file_and_flag_and_its_commands_are_understood() ->
     flags = {flag for parser in parsers.values() for flag in parser._option_string_actions if flag.startswith("--")}
     assert flags - {"--help"} == set(re.findall(r"^\| `(--\w+)", README, re.MULTILINE))
     assert set(FILES) - {"script"} == set(re.findall(r"^\| `(\w+)\.py`", README, re.MULTILINE))
-    (commands,) = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    commands, _ = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
     for line in commands.splitlines():
         script, *words = line.removeprefix("python ").split()
-        module = imported(script.removesuffix(".py"))
-        assert module.recipe(module.PARSER.parse_args(words)).training.batch_size in (32, 128)
+        module = imported(name := script.removesuffix(".py"))
+        recipe = getattr(imported("with_twofold"), RECIPES[name])
+        assert recipe(module.PARSER.parse_args(words)).training.batch_size in (32, 128)
 
 
 def test_a_script_runs_by_itself(tmp_path: Path) -> None:

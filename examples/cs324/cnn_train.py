@@ -8,12 +8,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-import cifar10
 import numpy as np
-import script
 import torch
-from cnn_model import CNN
 from torch import Tensor, nn
+
+import cifar10
+import script
+from cnn_model import CNN
 
 PARSER = script.parser(
     "cnn_train.py",

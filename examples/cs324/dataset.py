@@ -73,7 +73,9 @@ class PalindromeDataset(Dataset):
         self.seed = seed
         existing = 10 ** ((seq_length + 1) // 2)
         count = 0 if seq_length == 2 else min(MOST_HELD_OUT, int(HELD_OUT_SHARE * existing))
-        held_out = different_halves(np.random.default_rng(seed), seq_length, count, set()) if count else np.empty((0, 1))
+        held_out = (
+            different_halves(np.random.default_rng(seed), seq_length, count, set()) if count else np.empty((0, 1))
+        )
         self._hidden = {half.tobytes() for half in held_out}
         self._halves: np.ndarray | None = None  # those that are not drawn anew for every item
         if not train:

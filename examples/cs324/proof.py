@@ -1,7 +1,7 @@
 """What the three proofs share: 50 steps by the assignment's own class and by Twofold's NumPy engine, compared.
 
-Every step is taken by both on the same batch, in float64, from the same weights. Compared are the output of every layer,
-the loss, the gradient of every parameter, and the parameters after the update. A gap is max |a − b| / max |b|.
+Every step is taken by both on the same batch, in float64, from the same weights. Compared are the output of every
+layer, the loss, the gradient of every parameter, and the parameters after the update. A gap is max |a − b| / max |b|.
 """
 
 from __future__ import annotations
@@ -66,12 +66,18 @@ class TorchTrainer:
         self.optimizer.zero_grad()
         loss.backward()
         parameters = dict(self.module.named_parameters())
-        gradients = {self.names[name]: value.grad.numpy().copy() for name, value in parameters.items()}
+        gradients = {self.names[name]: gradient_of(value) for name, value in parameters.items()}
         if self.max_norm:
             nn.utils.clip_grad_norm_(self.module.parameters(), self.max_norm)
         self.optimizer.step()
         after = {self.names[name]: value.detach().numpy().copy() for name, value in parameters.items()}
         return Taken({name: y.detach().numpy() for name, y in outputs.items()}, loss.item(), gradients, after)
+
+
+def gradient_of(parameter: nn.Parameter) -> np.ndarray:
+    """A copy of what autograd left there."""
+    assert parameter.grad is not None
+    return parameter.grad.numpy().copy()
 
 
 def sequential_outputs(module: nn.Sequential) -> Callable[[torch.Tensor], dict[str, torch.Tensor]]:
@@ -86,7 +92,17 @@ def sequential_outputs(module: nn.Sequential) -> Callable[[torch.Tensor], dict[s
     return outputs
 
 
-def compare(own: Trainer, engine: Engine, batches: Iterable[Batch]) -> dict[str, float]:
+def engine_step(engine: Engine) -> Callable[[Batch], Taken]:
+    """A step of Twofold's engine."""
+
+    def step(batch: Batch) -> Taken:
+        record = engine.step(batch)
+        return Taken(dict(record.outputs), record.loss, dict(record.gradients), dict(record.state.parameters))
+
+    return step
+
+
+def compare(own: Trainer, reference: Callable[[Batch], Taken], batches: Iterable[Batch]) -> dict[str, float]:
     """The largest gap over all batches of everything that both compute, by its name."""
     gaps: dict[str, float] = {}
 
@@ -94,15 +110,14 @@ def compare(own: Trainer, engine: Engine, batches: Iterable[Batch]) -> dict[str,
         gaps[name] = max(gaps.get(name, 0.0), gap(np.asarray(a), np.asarray(b)))
 
     for batch in batches:
-        theirs = engine.step(batch)
+        theirs = reference(batch)
         ours = own.step(batch.x, batch.target)
         for name, output in ours.outputs.items():
             note(f"output of layer {name}", output, theirs.outputs[name])
         note("loss", ours.loss, theirs.loss)
-        parameters = theirs.state.parameters
         for name, gradient in ours.gradients.items():
             note(f"gradient of {name}", gradient, theirs.gradients[name])
-            note(f"{name} after the step", ours.parameters[name], parameters[name])
+            note(f"{name} after the step", ours.parameters[name], theirs.parameters[name])
     return gaps
 
 

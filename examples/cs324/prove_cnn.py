@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from itertools import islice
 
-import proof
 import torch
-from cnn_model import CNN
 
+import proof
 import twofold
+from cnn_model import CNN
 from twofold.data import Batches, random_data
 from twofold.setup.building import build_engine, initial_state
 
@@ -32,7 +32,7 @@ def gaps(steps: int = proof.STEPS) -> dict[str, float]:
     optimizer = torch.optim.Adam(model.parameters(), lr=LR)
     names = {name: name for name in start.parameters}
     own = proof.TorchTrainer(model, names, proof.sequential_outputs(model), optimizer)
-    return proof.compare(own, engine, islice(Batches(recipe, data.train), steps))
+    return proof.compare(own, proof.engine_step(engine), islice(Batches(recipe, data.train), steps))
 
 
 if __name__ == "__main__":

@@ -5,12 +5,12 @@ python prove_mlp.py
 
 from __future__ import annotations
 
-import mlp_numpy
 import numpy as np
-import proof
-import pytorch_mlp
 import torch
 
+import mlp_numpy
+import proof
+import pytorch_mlp
 import twofold
 from twofold.data import Batches, load_data
 from twofold.engine import Engine, State
@@ -65,7 +65,7 @@ def torch_gaps() -> dict[str, float]:
     optimizer = torch.optim.SGD(model.parameters(), lr=LR)
     names = {name: name for name in start.parameters}
     own = proof.TorchTrainer(model, names, proof.sequential_outputs(model), optimizer)
-    return proof.compare(own, engine, batches)
+    return proof.compare(own, proof.engine_step(engine), batches)
 
 
 def numpy_gaps() -> dict[str, float]:
@@ -74,7 +74,7 @@ def numpy_gaps() -> dict[str, float]:
     network = mlp_numpy.MLP(2, HIDDEN, 2)
     for layer, index in zip(network.linear, (0, 2, 4), strict=True):
         layer.params = {name: start.parameters[f"{index}.{name}"].copy() for name in ("weight", "bias")}
-    return proof.compare(ByHand(network), engine, batches)
+    return proof.compare(ByHand(network), proof.engine_step(engine), batches)
 
 
 if __name__ == "__main__":

@@ -8,14 +8,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 
+import numpy as np
+import torch
+from torch import nn
+
 import cifar10
 import mlp_numpy
-import numpy as np
 import points
 import pytorch_mlp
 import script
-import torch
-from torch import nn
 
 Points = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 Step = Callable[[np.ndarray, np.ndarray], float]

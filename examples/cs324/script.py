@@ -1,4 +1,4 @@
-"""What the three training scripts share: flags, the optimizer by its name, evaluation, and the lines that they print."""
+"""What the three training scripts share: flags, the optimizer by its name, evaluation, and the lines they print."""
 
 from __future__ import annotations
 

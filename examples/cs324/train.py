@@ -9,10 +9,11 @@ import argparse
 from collections.abc import Sequence
 
 import numpy as np
-import script
 import torch
-from dataset import PalindromeDataset
 from torch import Tensor, nn
+
+import script
+from dataset import PalindromeDataset
 from vanilla_rnn import VanillaRNN
 
 LONGEST = 999

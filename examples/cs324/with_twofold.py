@@ -54,7 +54,9 @@ def mlp_recipe(flags: argparse.Namespace) -> twofold.Recipe:
     """Dense and ReLU for each hidden width, then dense; softmax is the loss's."""
     start = twofold.load_recipe(RECIPES[flags.data])
     images = [{"kind": "flatten"}] if flags.data == "cifar10" else []
-    hidden = [layer for units in flags.dnn_hidden_units for layer in ({"kind": "dense", "units": units}, {"kind": "relu"})]
+    hidden = [
+        layer for units in flags.dnn_hidden_units for layer in ({"kind": "dense", "units": units}, {"kind": "relu"})
+    ]
     layers = [*images, *hidden, {"kind": "dense", "units": start.network.classes}]
     return twofold.load_recipe(start, {"name": f"mlp-{flags.data}", "layers": layers, **settings(flags, flags.unit)})
 
