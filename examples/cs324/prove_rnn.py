@@ -8,6 +8,8 @@ The assignment's layer has one bias, b_h, PyTorch's and so Twofold's two. So Two
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 
