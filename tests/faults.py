@@ -16,8 +16,8 @@ from twofold.data import Batches, random_data
 from twofold.engine import Batch, Engine, State
 from twofold.numpy_engine import NumpyEngine
 from twofold.numpy_engine.cells import Cell, Way
-from twofold.numpy_engine.engine import LAYERS
 from twofold.numpy_engine.layer import Layer, Mode
+from twofold.numpy_engine.layers import LAYERS
 from twofold.numpy_engine.losses import Loss, loss_function
 from twofold.numpy_engine.optimizers import Moments, Rule, clip, optimizer
 from twofold.numpy_engine.recurrent import Recurrent

@@ -13,8 +13,15 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-TABLES = ("test_layers.py", "test_cases.py", "test_derivations.py", "test_analysis.py", "test_lockstep.py")
-CHOSEN = "softsign or every_kind or holds_every_layer or no_kind_of_layer or index_names"
+TABLES = (
+    "test_layers.py",
+    "test_kinds.py",
+    "test_cases.py",
+    "test_derivations.py",
+    "test_analysis.py",
+    "test_lockstep.py",
+)
+CHOSEN = "softsign or every_kind or every_question or holds_every_layer or no_kind_of_layer or index_names"
 
 
 def changes() -> list[tuple[str, str]]:

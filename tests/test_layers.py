@@ -13,8 +13,8 @@ from torch import nn
 from cases import DTYPES, LAYERS, LayerCase, assert_bits, assert_same, normal
 from twofold.arrays import Array, Arrays
 from twofold.errors import UserError
-from twofold.numpy_engine.engine import LAYERS as BUILD
 from twofold.numpy_engine.layer import TRAINING, Layer, Mode, Tracking
+from twofold.numpy_engine.layers import LAYERS as BUILD
 
 
 def _norm(spec: Any, x: Array) -> nn.Module:

@@ -36,7 +36,8 @@ from twofold.numpy_engine.windows import Windows
 from twofold.proof import verify as verifying
 from twofold.proof.lockstep import STAGES, Divergence, Mode, Verdict, compare
 from twofold.recipe import Recipe
-from twofold.recipe.layers import Elementwise, Layer
+from twofold.recipe.activations import Elementwise
+from twofold.recipe.layers import Layer
 from twofold.setup import building
 from twofold.setup.building import initial_state
 from twofold.torch_engine import TorchEngine

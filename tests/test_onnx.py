@@ -15,8 +15,8 @@ from onnx.reference import ReferenceEvaluator
 
 from cases import LAYERS, LayerCase, assert_same
 from twofold.arrays import Array
-from twofold.numpy_engine.engine import LAYERS as BUILD
 from twofold.numpy_engine.layer import EVALUATION, TRAINING
+from twofold.numpy_engine.layers import LAYERS as BUILD
 from twofold.recipe.base import pair
 
 Node = tuple[str, dict[str, Any], list[str]]

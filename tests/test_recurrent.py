@@ -269,7 +269,7 @@ TIMED = [case for case in LAYERS if case.kind in KINDS and case.replicas is None
 
 
 def plain_layer(case: LayerCase) -> Timed:
-    from twofold.numpy_engine.engine import LAYERS as BUILD
+    from twofold.numpy_engine.layers import LAYERS as BUILD
 
     built = BUILD[type(case.spec)](case.spec)
     assert isinstance(built, Timed)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from twofold.arrays import Array
 from twofold.probe.predictions import evidence, measured
-from twofold.recipe.layers import Conv2d, Dense
+from twofold.recipe.dense import Dense
+from twofold.recipe.windows import Conv2d
 from twofold.runs import Run
 
 CHANNELS = (1, 3)

@@ -19,7 +19,8 @@ from twofold.engine import Batch
 from twofold.engine.schedules import averaging, learning_rate
 from twofold.errors import UserError
 from twofold.recipe import Recipe
-from twofold.recipe.layers import BatchNorm, Dropout
+from twofold.recipe.dense import Dropout
+from twofold.recipe.norms import BatchNorm
 from twofold.streams import stream
 
 Gathered = tuple[Array, Array]

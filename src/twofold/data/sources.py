@@ -30,7 +30,7 @@ from twofold.recipe.data import (
     Moons,
     Palindromes,
 )
-from twofold.recipe.recurrent import Embedding
+from twofold.recipe.dense import Embedding
 from twofold.streams import stream
 
 BYTES_OF_A_SAMPLE, BYTES_OF_A_NUMBER = 120, 8

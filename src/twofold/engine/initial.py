@@ -13,10 +13,19 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from twofold.arrays import Array
 from twofold.errors import UserError
-from twofold.recipe import Network, Node, Recipe
-from twofold.recipe.base import Pair, pair
-from twofold.recipe.layers import BatchNorm, Conv2d, LayerNorm
-from twofold.recipe.recurrent import HIDDEN, Embedding, Lstm, Recurrent
+from twofold.recipe import Network, Recipe
+from twofold.recipe.base import Pair
+from twofold.recipe.parameters import (
+    Bias,
+    Constant,
+    GateBias,
+    GateWeight,
+    Kernel,
+    Parameters,
+    StandardNormal,
+    Start,
+    Weight,
+)
 from twofold.recipe.training import DefaultInitial, Dirac, Glorot, He, Initial, Normal, Orthogonal, Zeros
 from twofold.streams import stream
 
@@ -39,60 +48,64 @@ def drawn_parameters(network: Network, initial: Initial, seed: int, images: Arra
 
     Raises `UserError` where such a convolution finds none.
     """
-    parameters, convolved = dict[str, Array](), False
+    parameters, kernels = dict[str, Array](), 0
     for node in network.nodes:
-        drawn = _drawn(node, initial, stream(seed, f"initial {node.name}"))
-        if isinstance(node.spec, Conv2d):
-            if isinstance(initial, Dirac) and convolved:
-                _pass_on(drawn["weight"], node.spec.groups)
-            if node.spec.whitens:
-                _whiten(drawn, node.spec, images)
-            convolved = True
-        if isinstance(node.spec, Recurrent):
-            if node.spec.initial_hh != "recipe":
-                drawn[HIDDEN] = _kept(node.spec, stream(seed, f"initial {node.name} {HIDDEN}"))
-            drawn[HIDDEN] *= node.spec.gain_hh
-        if isinstance(node.spec, Lstm) and node.spec.bias:
-            drawn["bias_hh"][node.spec.units : 2 * node.spec.units] += node.spec.forget_bias
+        declared = node.spec.parameters(node.input_shape)
+        drawn = _drawn(declared, initial, stream(seed, f"initial {node.name}"))
+        for name, parameter in declared.items():
+            match parameter.start:
+                case Kernel() as kernel:
+                    if isinstance(initial, Dirac) and kernels:
+                        _pass_on(drawn[name], kernel.groups)
+                    if kernel.whitens:
+                        _whiten(drawn[name], kernel, images)
+                    kernels += 1
+                case GateWeight(scheme="orthogonal" | "identity") as gates:
+                    rng = stream(seed, f"initial {node.name} {name}")
+                    drawn[name] = gates.gain * _length_keeping(gates, len(drawn[name]) // gates.units, rng)
         parameters |= {f"{node.name}.{name}": array for name, array in drawn.items()}
     return parameters
 
 
-def _drawn(node: Node, initial: Initial, rng: np.random.Generator) -> dict[str, Array]:
-    """The parameters of one layer."""
-    shapes = {name: _known(shape) for name, shape in node.parameters.items()}
-    if isinstance(node.spec, BatchNorm | LayerNorm):  # they begin as the identity, whatever the recipe's choice
-        return {name: np.full(shape, float(name == "weight")) for name, shape in shapes.items()}
-    if isinstance(node.spec, Embedding):
-        return {name: np.zeros(s) if isinstance(initial, Zeros) else rng.normal(size=s) for name, s in shapes.items()}
-    if isinstance(node.spec, Recurrent):
-        return _recurrent(node.spec, initial, shapes, rng)
-    fan_in = math.prod(shapes["weight"][1:]) if shapes else 0
-    draws = {"weight": _weight, "bias": _bias}
-    return {name: draws[name](initial, shape, fan_in, rng) for name, shape in shapes.items()}
+def _drawn(parameters: Parameters, initial: Initial, rng: np.random.Generator) -> dict[str, Array]:
+    """The parameters of one layer, in their order, all from one stream."""
+    shapes = {name: _known(parameter.shape) for name, parameter in parameters.items()}
+    fan_in = math.prod(shapes.get("weight", ())[1:])
+    return {name: _begun(parameter.start, initial, shapes[name], fan_in, rng) for name, parameter in parameters.items()}
 
 
-def _recurrent(
-    spec: Recurrent, initial: Initial, shapes: dict[str, tuple[int, ...]], rng: np.random.Generator
-) -> dict[str, Array]:
-    """By default from U(−1/√h, 1/√h), h the units, as `torch.nn.RNN`; else each gate as a dense layer of its own."""
-    drawn = dict[str, Array]()
-    for name, (_, *rest) in shapes.items():
-        if isinstance(initial, DefaultInitial | Dirac):
-            drawn[name] = _weight(DefaultInitial(), shapes[name], spec.units, rng)
-        else:
-            draw, fan_in = (_weight, rest[0]) if rest else (_bias, 0)
-            gates = [draw(initial, (spec.units, *rest), fan_in, rng) for _ in spec.gates]
-            drawn[name] = np.concatenate(gates)
-    return drawn
+def _begun(start: Start, initial: Initial, shape: tuple[int, ...], fan_in: int, rng: np.random.Generator) -> Array:
+    """One parameter of a layer whose `weight` has that fan_in."""
+    match start:
+        case Weight() | Kernel():
+            return _weight(initial, shape, fan_in, rng)
+        case Bias():
+            return _bias(initial, shape, fan_in, rng)
+        case Constant(value):
+            return np.full(shape, value)
+        case StandardNormal():
+            return np.zeros(shape) if isinstance(initial, Zeros) else rng.normal(size=shape)
+        case GateWeight():
+            return start.gain * _by_gate(start.units, initial, shape, rng)
+        case GateBias():
+            return _by_gate(start.units, initial, shape, rng) + np.repeat(start.added, start.units)
 
 
-def _kept(spec: Recurrent, rng: np.random.Generator) -> Array:
+def _by_gate(units: int, initial: Initial, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """By default from U(−1/√units, 1/√units), as `torch.nn.RNN`; else each gate as a dense layer of its own."""
+    if isinstance(initial, DefaultInitial | Dirac):
+        return _weight(DefaultInitial(), shape, units, rng)
+    rows, *inputs = shape
+    draw, fan_in = (_weight, inputs[0]) if inputs else (_bias, 0)
+    return np.concatenate([draw(initial, (units, *inputs), fan_in, rng) for _ in range(rows // units)])
+
+
+def _length_keeping(start: GateWeight, gates: int, rng: np.random.Generator) -> Array:
     """Gate by gate a matrix that leaves every length as it is."""
-    square = (spec.units, spec.units)
-    if spec.initial_hh == "identity":
-        return np.concatenate([np.eye(*square) for _ in spec.gates])
-    return np.concatenate([_weight(Orthogonal(), square, spec.units, rng) for _ in spec.gates])
+    square = (start.units, start.units)
+    if start.scheme == "identity":
+        return np.concatenate([np.eye(*square) for _ in range(gates)])
+    return np.concatenate([_weight(Orthogonal(), square, start.units, rng) for _ in range(gates)])
 
 
 def _pass_on(weight: Array, groups: int) -> None:
@@ -104,16 +117,13 @@ def _pass_on(weight: Array, groups: int) -> None:
         group[range(count), range(count), rows // 2, columns // 2] = 1
 
 
-def _whiten(drawn: dict[str, Array], spec: Conv2d, images: Array | None) -> None:
-    """The first kernels become filters that whiten the patches of the images, and the bias 0, in place."""
+def _whiten(weight: Array, start: Kernel, images: Array | None) -> None:
+    """The first kernels become filters that whiten the patches of the images, in place."""
     if images is None:
         raise UserError('`initial = "whitening"` wants training images; there are none here: leave it out')
-    weight = drawn["weight"]
-    filters = whitening_filters(images, pair(spec.kernel), pair(spec.dilation))[: len(weight) // 2]
+    filters = whitening_filters(images, start.kernel, start.dilation)[: len(weight) // 2]
     both = np.concatenate([filters, -filters])
     weight[: len(both)] = both
-    if spec.bias:
-        drawn["bias"][:] = 0
 
 
 def whitening_filters(images: Array, kernel: Pair, dilation: Pair = (1, 1)) -> Array:

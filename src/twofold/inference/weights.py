@@ -14,7 +14,7 @@ from twofold.errors import WeightsError
 from twofold.inference.evaluating import same_data
 from twofold.inference.predicting import trained
 from twofold.recipe import Network, Recipe, load_recipe
-from twofold.recipe.layers import Dense
+from twofold.recipe.dense import Dense
 from twofold.runs import EVIDENCE, Run, RunWriter, create_run_folder, open_run, opened, seal, weights_name
 from twofold.runs.history import HistoryRow
 from twofold.runs.npz import read_names, read_npz, write_npz

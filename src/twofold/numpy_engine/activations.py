@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Float
 
 from twofold.arrays import Array, Arrays
-from twofold.numpy_engine.layer import Mode
+from twofold.numpy_engine.layer import Builders, Mode
+from twofold.recipe import activations as kinds
 
 Same = Float[Array, "*shape"]
 
@@ -177,3 +178,15 @@ class Softmax:
         """The Jacobian diag(y) − y yᵀ times dy, without writing the matrix down."""
         y = cache
         return y * (dy - np.add.reduce(dy * y, axis=-1, keepdims=True)), {}
+
+
+ACTIVATIONS: Builders = {
+    kinds.Relu: lambda spec: Relu(),
+    kinds.LeakyRelu: lambda spec: LeakyRelu(spec.negative_slope),
+    kinds.Elu: lambda spec: Elu(spec.alpha),
+    kinds.Gelu: lambda spec: GeluTanh() if spec.approximate == "tanh" else Gelu(),
+    kinds.Silu: lambda spec: Silu(),
+    kinds.Sigmoid: lambda spec: Sigmoid(),
+    kinds.Tanh: lambda spec: Tanh(),
+    kinds.Softmax: lambda spec: Softmax(),
+}

@@ -7,6 +7,7 @@ overflow.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, final, runtime_checkable
 
 import numpy as np
@@ -45,6 +46,10 @@ class Cell(Protocol):
 
         Few large operations in place of many small ones, between which threads wait for Python's lock.
         """
+        ...
+
+    def values(self, h: Array, caches: Sequence[Any]) -> dict[str, Array]:
+        """What each gate gave at every step, (T, ..., h), by its letter, given h(1) ... h(T) and the caches."""
         ...
 
     def backward(self, cache: Any, dh: State, dmemory: State | None, da: Gates, dc: Gates) -> Way:
@@ -87,6 +92,10 @@ class Vanilla:
         """Times the slope, which stands in `da`."""
         da *= dh
         return Way()
+
+    def values(self, h: Array, caches: Sequence[Any]) -> dict[str, Array]:
+        """There is no gate but the state itself."""
+        return {"h": h}
 
 
 class LongShort(NamedTuple):
@@ -146,6 +155,10 @@ class Lstm:
         np.multiply(dh, tanh_after * o * (1 - o), out=do)
         return Way(memory=dm * f)
 
+    def values(self, h: Array, caches: Sequence[Any]) -> dict[str, Array]:
+        """i, f, g and o."""
+        return dict(zip("ifgo", _blocks(np.stack([cache.gates for cache in caches]), 4), strict=True))
+
 
 class Gated(NamedTuple):
     """Of a step of a GRU: r and z side by side, n, the hidden part of n, the state before it."""
@@ -201,6 +214,11 @@ class Gru:
         dc[...] = da
         _blocks(dc, 3)[2][...] *= r
         return Way(direct=dh * z)
+
+    def values(self, h: Array, caches: Sequence[Any]) -> dict[str, Array]:
+        """r, z and n."""
+        r, z = _blocks(np.stack([cache.rz for cache in caches]), 2)
+        return {"r": r, "z": z, "n": np.stack([cache.n for cache in caches])}
 
 
 def _blocks(gates: Gates, count: int) -> list[Array]:

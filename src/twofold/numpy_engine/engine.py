@@ -3,55 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, final
 
 import numpy as np
 
 from twofold.arrays import Array, Arrays
 from twofold.engine import Batch, State, ThroughTime, Trace, check_shapes, floats
-from twofold.numpy_engine.activations import Elu, Gelu, GeluTanh, LeakyRelu, Relu, Sigmoid, Silu, Softmax, Tanh
-from twofold.numpy_engine.cells import Gru, Lstm, Vanilla
-from twofold.numpy_engine.conv import Conv2d
-from twofold.numpy_engine.dense import Dense
-from twofold.numpy_engine.dropout import Dropout
-from twofold.numpy_engine.embedding import Embedding
-from twofold.numpy_engine.flatten import Flatten
 from twofold.numpy_engine.held import held_bytes
 from twofold.numpy_engine.layer import Layer, Mode, Timed, Tracking
+from twofold.numpy_engine.layers import build_layer
 from twofold.numpy_engine.losses import Loss, loss_function
-from twofold.numpy_engine.norm import BatchNorm, LayerNorm
 from twofold.numpy_engine.optimizers import Moments, Rule, clip, optimizer
-from twofold.numpy_engine.pool import AvgPool2d, GlobalAvgPool2d, MaxPool2d
-from twofold.numpy_engine.recurrent import Recurrent
 from twofold.numpy_engine.threads import InParts
-from twofold.numpy_engine.windows import Windows
 from twofold.recipe import Network, Recipe, Shape
-from twofold.recipe import layers as specs
-
-LAYERS: dict[type[specs.LayerSpec], Callable[[Any], Layer]] = {
-    specs.Dense: lambda spec: Dense(),
-    specs.Conv2d: lambda spec: Conv2d(Windows(*spec.window), spec.groups),
-    specs.MaxPool2d: lambda spec: MaxPool2d(Windows(*spec.window, ceil_mode=spec.ceil_mode)),
-    specs.AvgPool2d: lambda spec: AvgPool2d(Windows(*spec.window), spec.count_include_pad),
-    specs.GlobalAvgPool2d: lambda spec: GlobalAvgPool2d(),
-    specs.BatchNorm: lambda spec: BatchNorm(spec.momentum, spec.eps),
-    specs.LayerNorm: lambda spec: LayerNorm(spec.axes, spec.eps),
-    specs.Rnn: lambda spec: Recurrent(Vanilla(spec.nonlinearity), spec.output == "every"),
-    specs.Lstm: lambda spec: Recurrent(Lstm(), spec.output == "every"),
-    specs.Gru: lambda spec: Recurrent(Gru(), spec.output == "every"),
-    specs.Embedding: lambda spec: Embedding(),
-    specs.Relu: lambda spec: Relu(),
-    specs.LeakyRelu: lambda spec: LeakyRelu(spec.negative_slope),
-    specs.Elu: lambda spec: Elu(spec.alpha),
-    specs.Gelu: lambda spec: GeluTanh() if spec.approximate == "tanh" else Gelu(),
-    specs.Silu: lambda spec: Silu(),
-    specs.Sigmoid: lambda spec: Sigmoid(),
-    specs.Tanh: lambda spec: Tanh(),
-    specs.Softmax: lambda spec: Softmax(),
-    specs.Dropout: lambda spec: Dropout(spec.p),
-    specs.Flatten: lambda spec: Flatten(),
-}
 
 
 @final
@@ -125,7 +90,7 @@ class NumpyEngine:
         threads: int = 1,
     ) -> None:
         network = recipe.network
-        built = {node.name: LAYERS[type(node.spec)](node.spec) for node in network.nodes} | dict(layers or {})
+        built = {node.name: build_layer(node.spec) for node in network.nodes} | dict(layers or {})
         if threads > 1 and replicas is None:
             built |= {name: InParts(layer, threads) for name, layer in built.items() if isinstance(layer, Timed)}
         self.names = [node.name for node in network.nodes]

@@ -6,10 +6,12 @@ same layer serves every time step of a recurrent network and is checked without 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from twofold.arrays import Array, Arrays
 from twofold.engine import ThroughTime
+from twofold.recipe.layer import LayerSpec
 
 
 class Mode(NamedTuple):
@@ -60,3 +62,7 @@ class Timed(Layer, Protocol):
     def through_time(self, params: Arrays, cache: Any, dy: Array) -> ThroughTime:
         """h(t) and ∂L/∂h(t) of every step, on all paths to the loss."""
         ...
+
+
+Builders: TypeAlias = Mapping[type[LayerSpec], Callable[[Any], Layer]]
+"""From a kind of layer to what builds it from a recipe's settings of that kind."""

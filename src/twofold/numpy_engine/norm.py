@@ -9,7 +9,8 @@ from jaxtyping import Float
 
 from twofold.arrays import Array, Arrays
 from twofold.errors import UserError
-from twofold.numpy_engine.layer import Mode
+from twofold.numpy_engine.layer import Builders, Mode
+from twofold.recipe import norms as kinds
 
 Same = Float[Array, "*shape"]
 
@@ -145,3 +146,9 @@ def _spread(values: Array, x: Array) -> Array:
 
 def _text(shape: tuple[int, ...]) -> str:
     return " x ".join(str(size) for size in shape)
+
+
+NORMS: Builders = {
+    kinds.BatchNorm: lambda spec: BatchNorm(spec.momentum, spec.eps),
+    kinds.LayerNorm: lambda spec: LayerNorm(spec.axes, spec.eps),
+}

@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Float, UInt
 
 from twofold.arrays import Array, Arrays
-from twofold.numpy_engine.layer import Mode
+from twofold.numpy_engine.layer import Builders, Mode
 from twofold.numpy_engine.windows import Windows, empty_images
+from twofold.recipe import pooling as kinds
 
 Images = Float[Array, "n c h w"]
 Pooled = Float[Array, "n c i j"]
@@ -112,3 +113,10 @@ class GlobalAvgPool2d:
         dx = empty_images(cache, dy.dtype)
         dx[...] = (dy / (cache[2] * cache[3]))[:, :, None, None]
         return dx, {}
+
+
+POOLING: Builders = {
+    kinds.MaxPool2d: lambda spec: MaxPool2d(Windows(*spec.window, ceil_mode=spec.ceil_mode)),
+    kinds.AvgPool2d: lambda spec: AvgPool2d(Windows(*spec.window), spec.count_include_pad),
+    kinds.GlobalAvgPool2d: lambda spec: GlobalAvgPool2d(),
+}

@@ -9,8 +9,9 @@ from jaxtyping import Float
 
 from twofold.arrays import Array, Arrays
 from twofold.engine import ThroughTime
-from twofold.numpy_engine.cells import Cell
-from twofold.numpy_engine.layer import Mode
+from twofold.numpy_engine.cells import Cell, Gru, Lstm, Vanilla
+from twofold.numpy_engine.layer import Builders, Mode
+from twofold.recipe import recurrent as kinds
 
 Sequences = Float[Array, "*n steps inputs"]
 Hidden = Float[Array, "*n h"]
@@ -84,6 +85,10 @@ class Recurrent:
         dh, _, _ = self._back(params, cache, dy)
         return ThroughTime(cache.h[1:], dh)
 
+    def gates(self, cache: Unrolled) -> dict[str, Array]:
+        """What each gate gave at every step, (T, n, h), by its letter."""
+        return self.cell.values(cache.h[1:], cache.caches)
+
     def _back(self, params: Arrays, cache: Unrolled, dy: Array) -> tuple[Array, Array, Array]:
         """∂L/∂h(t), ∂L/∂a(t) and ∂L/∂c(t) for t = 1 ... T."""
         W, cell = params["weight_hh"], self.cell
@@ -127,3 +132,10 @@ def _input_part(params: Arrays, x: Sequences, apart: bool) -> Array:
 def _rows(a: Array, lead: int) -> Array:
     """(T, *replicas, n, k) → (*replicas, T n, k): without replicas a view."""
     return np.moveaxis(a, 0, lead).reshape(*a.shape[1 : 1 + lead], -1, a.shape[-1])
+
+
+RECURRENT: Builders = {
+    kinds.Rnn: lambda spec: Recurrent(Vanilla(spec.nonlinearity), spec.output == "every"),
+    kinds.Lstm: lambda spec: Recurrent(Lstm(), spec.output == "every"),
+    kinds.Gru: lambda spec: Recurrent(Gru(), spec.output == "every"),
+}

@@ -13,7 +13,10 @@ from twofold.data import at_hand
 from twofold.errors import UserError
 from twofold.probe.predictions import evidence, measured
 from twofold.recipe import Node
-from twofold.recipe.layers import AvgPool2d, BatchNorm, Conv2d, Dropout, LayerNorm, MaxPool2d
+from twofold.recipe.dense import Dropout
+from twofold.recipe.norms import BatchNorm, LayerNorm
+from twofold.recipe.pooling import AvgPool2d, MaxPool2d
+from twofold.recipe.windows import Conv2d
 from twofold.runs import Run
 from twofold.setup.building import Silent, prepare, restore
 from twofold.train.evidence import kept_scaling

@@ -9,10 +9,10 @@ import numpy as np
 
 from twofold.arrays import Array, gap
 from twofold.engine import Trace
-from twofold.probe.operation import Operation, Operations
 from twofold.probe.passage import Passage
 from twofold.probe.steps import loss_step
 from twofold.recipe import Node
+from twofold.recipe.operation import Operation, Operations
 
 FEW = 3
 """Numbers of an array that are shown."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from twofold.probe.equations import equations, lines
-from twofold.probe.operation import Lines, Operations, Size, shape
 from twofold.recipe import Network, Node, Recipe
+from twofold.recipe.operation import Operations, Size, dimensions
 from twofold.recipe.training import CrossEntropy, MeanSquared
+
+Lines: TypeAlias = list[tuple[str, str]]
+"""Equations, each with the shapes that it takes through."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class LossStep:
 def loss_step(recipe: Recipe, n: Size = "N") -> LossStep:
     """y is the output of the last layer, t the target, N the batch, C the number of classes."""
     network, mean = recipe.network, recipe.loss.reduction == "mean"
-    y = shape(n, network.nodes[-1].output_shape)
+    y = dimensions(n, network.nodes[-1].output_shape)
     forward, backward = f"{y} → ()", f"() → {y}"
     match recipe.loss:
         case CrossEntropy(label_smoothing=e) if e:
@@ -59,11 +62,16 @@ def layer_steps(network: Network) -> list[LayerStep]:
     ]
 
 
+def lines(operations: Operations) -> Lines:
+    """Equation and shapes alone."""
+    return [(operation.equation, operation.shapes) for operation in operations]
+
+
 def operations(network: Network, n: Size = "N") -> list[tuple[Node, Operations, Operations, bool]]:
     """Of every layer, forward and backward, of a batch of `n`; and whether anything wants its dx."""
     first, found = next((i for i, node in enumerate(network.nodes) if node.parameters), len(network.nodes)), []
     for index, node in enumerate(network.nodes):
-        forward, backward = equations(node, n)
+        forward, backward = node.spec.equations(node.input_shape, n)
         if index <= first:
             backward = [each for each in backward if not each.equation.startswith(("dx", "dX"))]
         found.append((node, forward, backward, index > first))

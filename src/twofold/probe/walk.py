@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from twofold.probe.operation import shape
 from twofold.probe.passage import Passage, pass_through
 from twofold.probe.rows import Row, each_trace, layer_rows, loss_rows, places_of, shown
 from twofold.probe.steps import operations
 from twofold.probe.window import Window, window_of
 from twofold.proof.ties import Ties, ties
 from twofold.recipe import Recipe
-from twofold.recipe.layers import Conv2d
+from twofold.recipe.operation import dimensions
+from twofold.recipe.windows import Conv2d
 from twofold.runs import Run
 from twofold.setup.building import Overrides, Watcher
 
@@ -135,7 +135,7 @@ def walk(
     places = places_of(passage)
     layers, backward = list[LayerFacts](), list[list[Row]]()
     x = shown("x", dict.fromkeys(passage.traces, passage.batch.x), places[""], passage.place)
-    forward = [Row("", "input", "x", shape(n, passage.recipe.network.input_shape), 0, x)]
+    forward = [Row("", "input", "x", dimensions(n, passage.recipe.network.input_shape), 0, x)]
     before = ""
     for node, forth, back, _ in operations(passage.recipe.network, n):
         held = {engine: trace.held[node.name] for engine, trace in passage.traces.items()}

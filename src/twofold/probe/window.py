@@ -9,7 +9,7 @@ import numpy as np
 
 from twofold.arrays import Array, Arrays, gap
 from twofold.recipe import Node
-from twofold.recipe.layers import Conv2d
+from twofold.recipe.windows import Conv2d
 
 
 @dataclass(frozen=True)

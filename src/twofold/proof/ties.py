@@ -17,7 +17,7 @@ from twofold.numpy_engine.layer import TRAINING
 from twofold.numpy_engine.pool import MaxPool2d
 from twofold.numpy_engine.windows import Windows
 from twofold.recipe import Network
-from twofold.recipe.layers import MaxPool2d as Pooling
+from twofold.recipe.pooling import MaxPool2d as Pooling
 
 
 class Ties(NamedTuple):

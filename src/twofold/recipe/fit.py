@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from twofold.recipe.activations import Relu, Softmax
 from twofold.recipe.augmentation import Augmentation
 from twofold.recipe.base import Shape
 from twofold.recipe.data import DataSpec, Palindromes
 from twofold.recipe.layer import LayerSpec
-from twofold.recipe.layers import Relu, Softmax
 from twofold.recipe.model import Model
 from twofold.recipe.network import Node, shape_text, walk
 from twofold.recipe.training import CrossEntropy, Schedule, Training

@@ -1,11 +1,22 @@
-"""What every layer of a recipe can say of itself."""
+"""The questions that every kind of layer answers about itself, and those of its family.
+
+A kind is a final class. A question is an abstract method, or a class variable without a value: a kind that leaves one
+out cannot be built, and fails `tests/test_kinds.py`. There is no arithmetic here beyond that of shapes.
+"""
 
 from __future__ import annotations
 
 import abc
-from typing import NamedTuple
+from collections.abc import Mapping
+from enum import Enum
+from typing import ClassVar, NamedTuple
 
-from twofold.recipe.base import Part, Shape
+from twofold.recipe.base import Part, Shape, elements
+from twofold.recipe.operation import Operation, Operations, Size, dimensions
+from twofold.recipe.parameters import Parameters
+
+OUTPUT = "output"
+"""The part of a layer that is watched where it has no gates."""
 
 
 class Refusal(NamedTuple):
@@ -15,29 +26,102 @@ class Refusal(NamedTuple):
     remedy: str = ""
 
 
-class LayerSpec(Part, abc.ABC):
-    """A layer of a recipe. Its kinds are final; each is told from the others by its `kind`."""
+class Asleep(Enum):
+    """Which outputs of a unit pass on no gradient, or hardly any."""
 
+    OFF = "y ≤ 0"
+    """Of a ReLU. It is its use to be off for some samples, and a fault to be off for all."""
+    SIGMOID = "|2 y − 1| > 0.95"
+    """At the ends of a sigmoid."""
+    TANH = "|y| > 0.95"
+    """At the ends of a tanh."""
+
+
+class Kept(NamedTuple):
+    """How many numbers of one sample are kept for the way back, the layer's output among them."""
+
+    by_hand: int
+    """In the NumPy engine's caches."""
+    by_autograd: int
+
+
+class LayerSpec(Part, abc.ABC):
+    """A layer of a recipe. Its kinds are final; each is told from the others by its `kind`.
+
+    Every shape is that of one sample, without the batch.
+    """
+
+    stacks: ClassVar[bool]
+    """Whether its NumPy pass is written over leading axes, so that a stack of replicas goes through it at once."""
+
+    @abc.abstractmethod
     def refuses(self, shape: Shape) -> Refusal | None:
         """Why this layer cannot take inputs of `shape`, or `None`."""
-        return None
 
     @abc.abstractmethod
     def output_shape(self, shape: Shape) -> Shape:
         """The shape of the output for an input of `shape`."""
 
+    @abc.abstractmethod
     def working_shape(self, shape: Shape) -> Shape:
         """The shape of the largest array that a pass makes of one sample."""
-        return self.output_shape(shape)
+
+    @abc.abstractmethod
+    def parameters(self, shape: Shape) -> Parameters:
+        """Shape, beginning and decay of each parameter by its PyTorch name, for an input of `shape`."""
+
+    @abc.abstractmethod
+    def buffer_shapes(self, shape: Shape) -> dict[str, Shape]:
+        """The shape of each running statistic by its PyTorch name: part of the state, never trained."""
+
+    @abc.abstractmethod
+    def mask_shape(self, shape: Shape) -> Shape | None:
+        """The shape of the random mask that the layer wants for each training sample, or `None`."""
+
+    @abc.abstractmethod
+    def kept(self, shape: Shape) -> Kept:
+        """What is kept of one sample for the way back. A size that waits for the data counts as 1."""
+
+    @abc.abstractmethod
+    def watched(self) -> Mapping[str, Asleep]:
+        """When its units sleep, by the part of it that is watched: `output`, or a gate. Empty where nothing is."""
+
+    @abc.abstractmethod
+    def only_first(self) -> str:
+        """Why no layer may stand before it; empty where it takes what a layer gives."""
+
+    @abc.abstractmethod
+    def equations(self, shape: Shape, n: Size) -> tuple[Operations, Operations]:
+        """Forward and backward for a batch of `n`. The lines that lead to dx begin with `dx` or `dX`."""
 
     def parameter_shapes(self, shape: Shape) -> dict[str, Shape]:
         """The shape of each parameter by its PyTorch name, for an input of `shape`."""
-        return {}
+        return {name: parameter.shape for name, parameter in self.parameters(shape).items()}
+
+
+class Plain(LayerSpec, abc.ABC):
+    """A layer without running statistics, mask, or watched units. Its output is the largest array that it makes."""
+
+    def working_shape(self, shape: Shape) -> Shape:
+        return self.output_shape(shape)
 
     def buffer_shapes(self, shape: Shape) -> dict[str, Shape]:
-        """The shape of each running statistic by its PyTorch name: part of the state, never trained."""
         return {}
 
     def mask_shape(self, shape: Shape) -> Shape | None:
-        """The shape of the random mask that the layer wants for each training sample, or `None`."""
         return None
+
+    def watched(self) -> Mapping[str, Asleep]:
+        return {}
+
+
+def numbers(shape: Shape) -> int:
+    """How many numbers a tensor of the shape holds; 1 where a size waits for the data."""
+    return elements(shape) or 1
+
+
+def one_line(spec: LayerSpec, shape: Shape, n: Size, formulas: tuple[str, str]) -> tuple[Operations, Operations]:
+    """The equations of a layer whose way forward and whose way back are one operation each, without parameters."""
+    x, y = dimensions(n, shape), dimensions(n, spec.output_shape(shape))
+    forward, backward = formulas
+    return [Operation(forward, f"{x} → {y}", "y")], [Operation(backward, f"{y} → {x}", "dx")]

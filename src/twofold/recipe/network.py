@@ -8,8 +8,7 @@ from functools import cached_property
 
 from twofold.recipe.base import Shape, elements
 from twofold.recipe.layer import LayerSpec
-from twofold.recipe.layers import BatchNorm, LayerNorm
-from twofold.recipe.recurrent import Embedding, Recurrent
+from twofold.recipe.recurrent import Recurrent
 from twofold.recipe.windows import Conv2d
 
 MOST_PARAMETERS = 10**9
@@ -57,10 +56,11 @@ class Network:
 
     @cached_property
     def weights(self) -> frozenset[str]:
-        """The full names of matrices and kernels: no bias, no γ or β of a normalization."""
-        multiplied = [node for node in self.nodes if not isinstance(node.spec, BatchNorm | LayerNorm)]
-        names = {f"{node.name}.{name}" for node in multiplied for name in node.parameters if "bias" not in name}
-        return frozenset(names)
+        """The full names of matrices and kernels: no bias, no scale of a normalization, no slope."""
+        declared = ((node.name, node.spec.parameters(node.input_shape)) for node in self.nodes)
+        return frozenset(
+            f"{layer}.{name}" for layer, held in declared for name, parameter in held.items() if parameter.decays
+        )
 
     @property
     def largest(self) -> int:
@@ -174,17 +174,8 @@ def _order_faults(nodes: Sequence[Node]) -> list[NetworkFault]:
     return [
         NetworkFault(int(node.name), f"{rule}: no layer may stand before it", "Make it the first layer.")
         for node in nodes[1:]
-        if (rule := _of_the_data(node.spec))
+        if (rule := node.spec.only_first())
     ]
-
-
-def _of_the_data(spec: LayerSpec) -> str:
-    """What a layer wants of the data themselves; empty where it takes what a layer gives."""
-    if isinstance(spec, Embedding):
-        return "`embedding` takes whole numbers"
-    if isinstance(spec, Conv2d) and spec.whitens:
-        return '`conv2d` with `initial = "whitening"` begins with filters of the images'
-    return ""
 
 
 def _ending_faults(shape: Shape, classes: int | None, last: int) -> list[NetworkFault]:

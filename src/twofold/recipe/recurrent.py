@@ -1,18 +1,23 @@
-"""The layers that read sequences (N, steps, features): a vanilla network, LSTM, GRU, and a table of vectors."""
+"""The layers with a hidden state, which read sequences (N, steps, features): a vanilla network, LSTM and GRU."""
 
 from __future__ import annotations
 
 import abc
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from pydantic import PositiveFloat, PositiveInt
 
 from twofold.recipe.base import Shape
-from twofold.recipe.layer import LayerSpec, Refusal
+from twofold.recipe.layer import Asleep, Kept, LayerSpec, Refusal
+from twofold.recipe.operation import Operation, Operations, Size, dimensions, product, times
+from twofold.recipe.parameters import GateBias, GateWeight, Parameter, Parameters
 
 HIDDEN = "weight_hh"
 """The matrix from one step's hidden state to the next: gradients pass it once a step."""
+
+Line: TypeAlias = tuple[str, str]
+"""An equation of one step of time, and what it goes from and to: `s`, the numbers of a state, or `g`, of all gates."""
 
 
 class Recurrent(LayerSpec, abc.ABC):
@@ -21,6 +26,7 @@ class Recurrent(LayerSpec, abc.ABC):
     gates: ClassVar[tuple[str, ...]]
     """The blocks of `units` rows that each weight consists of, in PyTorch's order."""
 
+    stacks: ClassVar[bool] = True
     units: PositiveInt
     """Size of the hidden state."""
     output: Literal["last", "every"] = "last"
@@ -45,10 +51,88 @@ class Recurrent(LayerSpec, abc.ABC):
     def working_shape(self, shape: Shape) -> Shape:
         return (shape[0], len(self.gates) * self.units)
 
-    def parameter_shapes(self, shape: Shape) -> dict[str, Shape]:
+    def parameters(self, shape: Shape) -> Parameters:
         rows = len(self.gates) * self.units
-        weights: dict[str, Shape] = {"weight_ih": (rows, shape[1]), HIDDEN: (rows, self.units)}
-        return weights | ({"bias_ih": (rows,), "bias_hh": (rows,)} if self.bias else {})
+        plain = GateWeight(self.units)
+        hidden = GateWeight(self.units, self.initial_hh, self.gain_hh)
+        weights = {
+            "weight_ih": Parameter((rows, shape[1]), plain, decays=True),
+            HIDDEN: Parameter((rows, self.units), hidden, decays=True),
+        }
+        if not self.bias:
+            return weights
+        nothing = (0.0,) * len(self.gates)
+        biases = {"bias_ih": nothing, "bias_hh": self.added_to_bias()}
+        return weights | {
+            name: Parameter((rows,), GateBias(self.units, added), decays=False) for name, added in biases.items()
+        }
+
+    @abc.abstractmethod
+    def added_to_bias(self) -> tuple[float, ...]:
+        """What each gate's block of the initial b_hh is raised by."""
+
+    @abc.abstractmethod
+    def cell_lines(self) -> tuple[list[Line], list[Line]]:
+        """What a step of time does element by element, forward and back."""
+
+    @property
+    @abc.abstractmethod
+    def past_hidden(self) -> str:
+        """What passes W_hh by on the way back, as a term of dh(t−1); empty where nothing does."""
+
+    def buffer_shapes(self, shape: Shape) -> dict[str, Shape]:
+        return {}
+
+    def mask_shape(self, shape: Shape) -> Shape | None:
+        return None
+
+    def kept(self, shape: Shape) -> Kept:
+        """At every step of time what the cell keeps, and the products on their way to it."""
+        states, gates = (shape[0] or 1) * self.units, len(self.gates)
+        return Kept(states * (5 * gates + 1), states * (4 * gates + 6))
+
+    def only_first(self) -> str:
+        return ""
+
+    def equations(self, shape: Shape, n: Size) -> tuple[Operations, Operations]:
+        """A row for each product: of all steps at once, and of one step, with h(0) = 0 and dh(T+1) = 0."""
+        return self._forward(shape, n), self._backward(shape, n)
+
+    def _forward(self, shape: Shape, n: Size) -> Operations:
+        steps, inputs = ("?" if size is None else size for size in shape)
+        rows = len(self.gates) * self.units
+        b_ih, b_hh = (" + b_ih", " + b_hh") if self.bias else ("", "")
+        state, y = f"({n}, {self.units})", dimensions(n, self.output_shape(shape))
+        a, c = f"a = x W_ihᵀ{b_ih}, t = 1 ... {steps}", f"c(t) = h(t−1) W_hhᵀ{b_hh}"
+        return [
+            product(a, times(n, steps), inputs, rows, bias=self.bias),
+            product(c, n, self.units, rows, bias=self.bias, timed=True),
+            *self._timed(self.cell_lines()[0], n),
+            Operation("y = h(T)" if self.output == "last" else "y = h(1), ..., h(T)", f"{state} → {y}", "y"),
+        ]
+
+    def _backward(self, shape: Shape, n: Size) -> Operations:
+        steps, inputs = ("?" if size is None else size for size in shape)
+        rows, every = len(self.gates) * self.units, times(n, steps)
+        state, y = f"({n}, {self.units})", dimensions(n, self.output_shape(shape))
+        total = f"({every}, {rows}) → ({rows},)"
+        sums = [
+            Operation("db_ih = Σₜ Σₙ da(t)", total, "bias_ih"),
+            Operation("db_hh = Σₜ Σₙ dc(t)", total, "bias_hh"),
+        ]
+        return [
+            Operation("dh(T) = dy" if self.output == "last" else "dh(t) begins as dy(t)", f"{y} → {state}"),
+            *self._timed(self.cell_lines()[1], n),
+            product(f"dh(t−1) = dc(t) W_hh{self.past_hidden}", n, rows, self.units, timed=True),
+            product("dW_ih = Σₜ da(t)ᵀ x(t)", rows, every, inputs, "weight_ih"),
+            product("dW_hh = Σₜ dc(t)ᵀ h(t−1)", rows, every, self.units, "weight_hh"),
+            *(sums if self.bias else []),
+            product("dx = da W_ih", every, rows, inputs, "dx"),
+        ]
+
+    def _timed(self, lines: list[Line], n: Size) -> Operations:
+        sizes = {"s": f"({n}, {self.units})", "g": f"({n}, {len(self.gates) * self.units})"}
+        return [Operation(line, f"{sizes[before]} → {sizes[after]}", timed=True) for line, (before, after) in lines]
 
 
 class Rnn(Recurrent):
@@ -58,6 +142,22 @@ class Rnn(Recurrent):
     nonlinearity: Literal["tanh", "relu"] = "tanh"
     """What stands in the place of tanh."""
     gates: ClassVar[tuple[str, ...]] = ("h",)
+
+    def added_to_bias(self) -> tuple[float, ...]:
+        return (0.0,)
+
+    @property
+    def past_hidden(self) -> str:
+        return ""
+
+    def watched(self) -> Mapping[str, Asleep]:
+        return {"h": Asleep.TANH if self.nonlinearity == "tanh" else Asleep.OFF}
+
+    def cell_lines(self) -> tuple[list[Line], list[Line]]:
+        """There is one gate, so to speak, and it is the state."""
+        if self.nonlinearity == "tanh":
+            return [("h(t) = tanh(a(t) + c(t))", "gs")], [("da(t) = dc(t) = dh(t) ⊙ (1 − h(t)²)", "sg")]
+        return [("h(t) = max(a(t) + c(t), 0)", "gs")], [("da(t) = dc(t) = dh(t) ⊙ [h(t) > 0]", "sg")]
 
 
 class Lstm(Recurrent):
@@ -77,6 +177,27 @@ class Lstm(Recurrent):
             return [f"`forget_bias` is added to a bias; got {values['forget_bias']} and `bias = false`"]
         return []
 
+    def added_to_bias(self) -> tuple[float, ...]:
+        return (0.0, self.forget_bias, 0.0, 0.0)
+
+    @property
+    def past_hidden(self) -> str:
+        return ""
+
+    def watched(self) -> Mapping[str, Asleep]:
+        return {"i": Asleep.SIGMOID, "f": Asleep.SIGMOID, "g": Asleep.TANH, "o": Asleep.SIGMOID}
+
+    def cell_lines(self) -> tuple[list[Line], list[Line]]:
+        forward = [
+            ("i, f, o = σ(a + c), g = tanh(a + c), a block of rows each", "gg"),
+            ("m(t) = f ⊙ m(t−1) + i ⊙ g, h(t) = o ⊙ tanh m(t)", "gs"),
+        ]
+        backward = [
+            ("dm(t) = dh(t) ⊙ o ⊙ (1 − tanh² m(t)) + dm(t+1) ⊙ f(t+1)", "ss"),
+            ("da = dc = dm ⊙ (g, m(t−1), i), dh ⊙ tanh m, ⊙ slope", "sg"),
+        ]
+        return forward, backward
+
 
 class Gru(Recurrent):
     """r, z = σ(...), n = tanh(W_in x(t) + b_in + r ⊙ (W_hn h(t−1) + b_hn)); h(t) = (1 − z) ⊙ n + z ⊙ h(t−1).
@@ -87,18 +208,26 @@ class Gru(Recurrent):
     kind: Literal["gru"] = "gru"
     gates: ClassVar[tuple[str, ...]] = ("r", "z", "n")
 
+    def added_to_bias(self) -> tuple[float, ...]:
+        return (0.0, 0.0, 0.0)
 
-class Embedding(LayerSpec):
-    """y = W[x]: a vector for each whole number from 0, learned like any weight. `torch.nn.Embedding`."""
+    @property
+    def past_hidden(self) -> str:
+        return " + dh(t) ⊙ z"
 
-    kind: Literal["embedding"] = "embedding"
-    num_embeddings: PositiveInt
-    """How many numbers there are: x lies from 0 to one less."""
-    units: PositiveInt
-    """Size of a vector."""
+    def watched(self) -> Mapping[str, Asleep]:
+        return {"r": Asleep.SIGMOID, "z": Asleep.SIGMOID, "n": Asleep.TANH}
 
-    def output_shape(self, shape: Shape) -> Shape:
-        return (*shape, self.units)
+    def cell_lines(self) -> tuple[list[Line], list[Line]]:
+        forward = [
+            ("r, z = σ(a + c), n = tanh(a + r ⊙ c), a block of rows each", "gg"),
+            ("h(t) = (1 − z) ⊙ n + z ⊙ h(t−1)", "gs"),
+        ]
+        backward = [
+            ("ds = dh(t) ⊙ (1 − z) ⊙ (1 − n²), dz = dh(t) ⊙ (h(t−1) − n), dr = ds ⊙ c", "ss"),
+            ("da = dr ⊙ r (1 − r), dz ⊙ z (1 − z), ds; dc = da, but of n ds ⊙ r", "sg"),
+        ]
+        return forward, backward
 
-    def parameter_shapes(self, shape: Shape) -> dict[str, Shape]:
-        return {"weight": (self.num_embeddings, self.units)}
+
+Recurrence: TypeAlias = Rnn | Lstm | Gru

@@ -1,18 +1,20 @@
-"""The layers that slide a window over the plane: convolution and pooling. Images are N, C, H, W."""
+"""Layers that slide a window over the plane, and convolution. Images are N, C, H, W."""
 
 from __future__ import annotations
 
 import abc
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from twofold.recipe.base import Pair, Shape, pair
-from twofold.recipe.layer import LayerSpec, Refusal
+from twofold.recipe.layer import Kept, Plain, Refusal, numbers
+from twofold.recipe.operation import Operation, Operations, Size, dimensions, product, times
+from twofold.recipe.parameters import Constant, Kernel, Parameter, Parameters, with_bias
 
-Size = PositiveInt | Annotated[tuple[PositiveInt, PositiveInt], Field(strict=False)]
+Sizes = PositiveInt | Annotated[tuple[PositiveInt, PositiveInt], Field(strict=False)]
 Border = NonNegativeInt | Annotated[tuple[NonNegativeInt, NonNegativeInt], Field(strict=False)]
 
 
@@ -26,15 +28,25 @@ def steps(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil
     return count - 1 if ceil_mode and (count - 1) * stride >= size + padding else count
 
 
-class _Image(LayerSpec, abc.ABC):
+class ImageLayer(Plain, abc.ABC):
+    """A layer that takes images (N, channels, height, width) only."""
+
+    stacks: ClassVar[bool] = False
+
     def refuses(self, shape: Shape) -> Refusal | None:
         if len(shape) == 3 and None not in shape:
             return None
         remedy = "Put it before `flatten` and dense layers." if len(shape) == 1 and None not in shape else ""
         return Refusal("takes images (N, channels, height, width)", remedy)
 
+    def kept(self, shape: Shape) -> Kept:
+        made = numbers(self.output_shape(shape))
+        return Kept(made, 2 * made)
 
-class _Window(_Image, abc.ABC):
+
+class WindowLayer(ImageLayer, abc.ABC):
+    """A layer whose every output sees a window of the input's plane."""
+
     @property
     @abc.abstractmethod
     def window(self) -> tuple[Pair, Pair, Pair, Pair]:
@@ -51,7 +63,7 @@ class _Window(_Image, abc.ABC):
     def _too_large(self, shape: Shape) -> Refusal | None:
         """A window must lie within the padded input at least once."""
         for axis, size in enumerate(shape[1:]):
-            kernel, stride, padding, dilation = (each[axis] for each in self.window)
+            kernel, stride, padding, dilation = (sizes[axis] for sizes in self.window)
             reach = dilation * (kernel - 1) + 1
             missing = reach - (size or 0) - 2 * padding
             if missing <= 0:
@@ -69,7 +81,8 @@ class _Window(_Image, abc.ABC):
     def _remedy(self, kernel: int, padding: int, fitting: int) -> str:
         return f"The smallest change that fits: set `padding` to {padding}, or set `kernel` to at most {fitting}."
 
-    def _plane(self, shape: Shape) -> Pair:
+    def plane(self, shape: Shape) -> Pair:
+        """How many windows lie below and beside each other."""
         kernel, stride, padding, dilation = self.window
         rows, columns = (
             steps(size or 0, kernel[axis], stride[axis], padding[axis], dilation[axis], self.rounds_up)
@@ -78,7 +91,7 @@ class _Window(_Image, abc.ABC):
         return rows, columns
 
 
-class Conv2d(_Window):
+class Conv2d(WindowLayer):
     """y[n, o, i, j] = b[o] + Σ W[o, c, u, v] x[n, c, i s + u d − p, j s + v d − p]: cross-correlation, zeros around.
 
     `torch.nn.Conv2d`.
@@ -87,13 +100,13 @@ class Conv2d(_Window):
     kind: Literal["conv2d"] = "conv2d"
     channels: PositiveInt
     """Outputs."""
-    kernel: Size
+    kernel: Sizes
     """Height and width of the window: one number, or two."""
-    stride: Size = 1
+    stride: Sizes = 1
     """s: from one window to the next."""
     padding: Border = 0
     """p: zeros on every side."""
-    dilation: Size = 1
+    dilation: Sizes = 1
     """d: from one element of the window to the next."""
     groups: PositiveInt = 1
     """Channels in so many groups that know nothing of each other."""
@@ -135,74 +148,43 @@ class Conv2d(_Window):
         return None
 
     def output_shape(self, shape: Shape) -> Shape:
-        return (self.channels, *self._plane(shape))
+        return (self.channels, *self.plane(shape))
 
-    def parameter_shapes(self, shape: Shape) -> dict[str, Shape]:
-        weight: dict[str, Shape] = {"weight": (self.channels, (shape[0] or 0) // self.groups, *pair(self.kernel))}
-        return weight | ({"bias": (self.channels,)} if self.bias else {})
+    def parameters(self, shape: Shape) -> Parameters:
+        kernel = Kernel(self.groups, pair(self.kernel), pair(self.dilation), self.whitens)
+        sizes = (self.channels, (shape[0] or 0) // self.groups, *pair(self.kernel))
+        parameters = with_bias({"weight": Parameter(sizes, kernel, decays=True)}, self.channels, self.bias)
+        if self.whitens and self.bias:
+            parameters["bias"] = Parameter((self.channels,), Constant(0.0), decays=False)
+        return parameters
 
+    def kept(self, shape: Shape) -> Kept:
+        """By hand the unfolded input, a row a window; by autograd the input as it is."""
+        made = numbers(self.output_shape(shape))
+        return Kept(made + math.prod(self.plane(shape)) * self._window_numbers(shape) * self.groups, 2 * made)
 
-class _Pool(_Window, abc.ABC):
-    kernel: Size
-    """Height and width of the window: one number, or two."""
-    stride: Size | None = None
-    """From one window to the next; as the kernel where left out: windows side by side."""
-    padding: Border = 0
-    """On every side; at most half of the kernel."""
+    def only_first(self) -> str:
+        return '`conv2d` with `initial = "whitening"` begins with filters of the images' if self.whitens else ""
 
-    @classmethod
-    def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
-        kernel, padding = values.get("kernel"), values.get("padding", 0)
-        try:
-            wide = any(p > k // 2 for k, p in zip(pair(kernel), pair(padding), strict=True))  # pyright: ignore
-        except (TypeError, ValueError):
-            return []
-        return [f"`padding` must be at most half of `kernel`; got {padding} and {kernel}"] if wide else []
+    def equations(self, shape: Shape, n: Size) -> tuple[Operations, Operations]:
+        """A dense layer over windows: L = N h w of them, k numbers each."""
+        rows, k, out = times(n, *self.plane(shape)), self._window_numbers(shape), self.channels // self.groups
+        x, y = dimensions(n, shape), dimensions(n, self.output_shape(shape))
+        grouped = f" in each of {self.groups} groups" if self.groups > 1 else ""
+        plus_b = " + b" if self.bias else ""
+        forward = [
+            Operation(f"X: the windows of x as rows{grouped}", f"{x} → ({rows}, {k})"),
+            product(f"Y = X Wᵀ{plus_b}{grouped}", rows, k, out, "y", bias=self.bias, copies=self.groups),
+        ]
+        db = Operation("db = Σ dY over the windows", f"{y} → ({self.channels},)", "bias")
+        backward = [
+            product(f"dW = dYᵀ X{grouped}", out, rows, k, "weight", copies=self.groups),
+            *([db] if self.bias else []),
+            product(f"dX = dY W{grouped}", rows, out, k, copies=self.groups),
+            Operation("dx: dX folded back, added where windows overlap", f"({rows}, {k}) → {x}", "dx"),
+        ]
+        return forward, backward
 
-    @property
-    def window(self) -> tuple[Pair, Pair, Pair, Pair]:
-        kernel = pair(self.kernel)
-        return kernel, kernel if self.stride is None else pair(self.stride), pair(self.padding), (1, 1)
-
-    def output_shape(self, shape: Shape) -> Shape:
-        return (*shape[:1], *self._plane(shape))
-
-    def _remedy(self, kernel: int, padding: int, fitting: int) -> str:
-        smaller = f"set `kernel` to at most {fitting}"
-        wider = f"set `padding` to {padding}, or " if padding <= kernel // 2 else ""
-        return f"The smallest change that fits: {wider}{smaller}; or take the layer out."
-
-
-class MaxPool2d(_Pool):
-    """The largest element of each window; the padding is −∞, at a tie the first one counts. `torch.nn.MaxPool2d`."""
-
-    kind: Literal["max_pool2d"] = "max_pool2d"
-    dilation: Size = 1
-    """From one element of the window to the next."""
-    ceil_mode: bool = False
-    """Whether a last window may reach beyond the input."""
-
-    @property
-    def window(self) -> tuple[Pair, Pair, Pair, Pair]:
-        return (*super().window[:3], pair(self.dilation))
-
-    @property
-    def rounds_up(self) -> bool:
-        return self.ceil_mode
-
-
-class AvgPool2d(_Pool):
-    """The mean of each window. `torch.nn.AvgPool2d`."""
-
-    kind: Literal["avg_pool2d"] = "avg_pool2d"
-    count_include_pad: bool = True
-    """Whether the zeros of the padding count in the mean."""
-
-
-class GlobalAvgPool2d(_Image):
-    """The mean of each channel over the whole plane: (N, C, H, W) → (N, C). `torch.nn.AdaptiveAvgPool2d(1)`."""
-
-    kind: Literal["global_avg_pool2d"] = "global_avg_pool2d"
-
-    def output_shape(self, shape: Shape) -> Shape:
-        return shape[:1]
+    def _window_numbers(self, shape: Shape) -> int:
+        """k = channels of a group · kernel height · kernel width."""
+        return (shape[0] or 0) // self.groups * math.prod(pair(self.kernel))

@@ -20,8 +20,9 @@ from twofold.numpy_engine import NumpyEngine
 from twofold.recipe import Network, Node, Recipe, load_recipe
 from twofold.recipe.base import elements
 from twofold.recipe.data import Csv, Images
+from twofold.recipe.dense import Embedding
 from twofold.recipe.network import recurrent_nodes
-from twofold.recipe.recurrent import Embedding, Recurrent
+from twofold.recipe.recurrent import Recurrent
 from twofold.recipe.windows import Conv2d
 from twofold.runs import Run
 from twofold.runs.history import HistoryRow

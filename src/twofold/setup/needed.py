@@ -14,10 +14,8 @@ from twofold.errors import UserError
 from twofold.memory import available_memory, size_text
 from twofold.recipe import Network, Node, Recipe
 from twofold.recipe.base import elements
-from twofold.recipe.layers import BatchNorm, Dropout, LayerNorm
-from twofold.recipe.recurrent import Recurrent
+from twofold.recipe.layer import numbers
 from twofold.recipe.training import Adam, Adamw, Optimizer, Rmsprop, Sgd
-from twofold.recipe.windows import Conv2d, MaxPool2d
 
 EVALUATION_BATCH = 2000
 EVALUATION_NUMBERS = 1 << 24
@@ -118,10 +116,11 @@ def needed_memory(recipe: Recipe, engines: Sequence[str], *splits: Split, togeth
     if train.scaling is None and train.x.dtype != training.dtype:
         converted = sum(map(len, splits)) * math.prod(train.x.shape[1:])
     batch = training.batch(sys.maxsize if train.draw is not None and training.batch_size != "full" else len(train))
-    numbers = [sample_numbers(network.nodes, engine) for engine in engines] or [0]
-    sample = sum(numbers) if together else max(numbers)
+    counts = [sample_numbers(network.nodes, engine) for engine in engines] or [0]
+    sample = sum(counts) if together else max(counts)
     most = max(map(len, splits))
-    looked = min(evaluation_batch(network), most) * max(_looked_at(node, "numpy" in engines) for node in network.nodes)
+    judge = "numpy" if "numpy" in engines else "torch"
+    looked = min(evaluation_batch(network), most) * max(_evaluated(node, judge) for node in network.nodes)
     return Needed(
         item * state, item * (converted + 2 * most * network.classes), max(1, item * sample), batch, item * looked
     )
@@ -129,42 +128,24 @@ def needed_memory(recipe: Recipe, engines: Sequence[str], *splits: Split, togeth
 
 def sample_numbers(nodes: Sequence[Node], engine: str) -> int:
     """How many numbers a sample of a batch takes in an engine."""
-    kept = CHUNKS * (elements(nodes[0].input_shape) or 1) + sum(_kept(node, engine == "numpy") for node in nodes)
+    kept = CHUNKS * numbers(nodes[0].input_shape) + sum(_kept(node, engine) for node in nodes)
     return kept + ON_THE_WAY_BACK * _widest(nodes)
 
 
-def _kept(node: Node, numpy: bool) -> int:
-    """What the layer keeps of a sample for the way back, its output with it. Autograd has each output twice."""
-    given, made = elements(node.input_shape) or 1, elements(node.output_shape) or 1
-    match node.spec:
-        case Conv2d() if numpy:
-            return made + _windows(node)
-        case Recurrent() as spec:
-            gates = len(spec.gates)
-            return (node.input_shape[0] or 1) * spec.units * (5 * gates + 1 if numpy else 4 * gates + 6)
-        case BatchNorm() | LayerNorm() | MaxPool2d():
-            return 2 * made + given
-        case Dropout():
-            return 3 * made  # the mask, and the numbers that it was drawn from
-    return made if numpy else 2 * made
+def _kept(node: Node, engine: str) -> int:
+    """What the layer keeps of a sample for the way back, its output with it."""
+    kept = node.spec.kept(node.input_shape)
+    return kept.by_hand if engine == "numpy" else kept.by_autograd
 
 
-def _looked_at(node: Node, numpy: bool) -> int:
+def _evaluated(node: Node, engine: str) -> int:
     """What the layer takes of a sample in an evaluation, where nothing is kept for the way back."""
-    return _kept(node, numpy) + (elements(node.input_shape) or 1)
-
-
-def _windows(node: Node) -> int:
-    """Numbers of a convolution's input, unfolded: a row a window."""
-    weight = node.parameters["weight"]
-    plane = math.prod(size or 1 for size in node.output_shape[1:])
-    groups = getattr(node.spec, "groups", 1)
-    return plane * math.prod(size or 1 for size in weight[1:]) * groups
+    return _kept(node, engine) + numbers(node.input_shape)
 
 
 def _widest(nodes: Sequence[Node]) -> int:
     """The numbers of a sample at the layer that has most of them, in and out."""
-    return max((elements(n.input_shape) or 1) + (elements(n.output_shape) or 1) for n in nodes) // 2
+    return max(numbers(node.input_shape) + numbers(node.output_shape) for node in nodes) // 2
 
 
 def _moments(spec: Optimizer) -> int:

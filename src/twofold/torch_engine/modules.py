@@ -2,125 +2,75 @@
 
 from __future__ import annotations
 
-from functools import singledispatch
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 from torch import nn
 
-from twofold.recipe import Network, Node
-from twofold.recipe import layers as specs
+from twofold.recipe import Network, Node, activations, dense, norms, pooling, recurrent, windows
+from twofold.recipe.layer import LayerSpec
 from twofold.torch_engine.conv import Conv2d
 from twofold.torch_engine.recurrent import Embedding, Recurrent
+
+Builders: TypeAlias = Mapping[type[LayerSpec], Callable[[Any, Node], nn.Module]]
+"""From a kind of layer to what builds its module from a recipe's settings of that kind, in their place."""
 
 
 def build(network: Network) -> nn.Sequential:
     """An ordinary `nn.Sequential` on the meta device: shapes, no memory, no random numbers."""
-    return nn.Sequential(*(_module(node.spec, node) for node in network.nodes))
+    return nn.Sequential(*(MODULES[type(node.spec)](node.spec, node) for node in network.nodes))
 
 
-@singledispatch
-def _module(spec: specs.LayerSpec, node: Node) -> nn.Module:
-    raise TypeError(f"no module for {spec!r}")
-
-
-@_module.register
-def _(spec: specs.Dense, node: Node) -> nn.Module:
+def _dense(spec: dense.Dense, node: Node) -> nn.Module:
     return nn.Linear(node.input_shape[-1] or 0, spec.units, bias=spec.bias, device="meta")
 
 
-@_module.register
-def _(spec: specs.Conv2d, node: Node) -> nn.Module:
-    kernel, stride, padding, dilation = spec.window
+def _conv(spec: windows.Conv2d, node: Node) -> nn.Module:
     channels = node.input_shape[0] or 0
-    return Conv2d(
-        channels, spec.channels, kernel, stride, padding, dilation, spec.groups, bias=spec.bias, device="meta"
-    )
+    return Conv2d(channels, spec.channels, *spec.window, spec.groups, bias=spec.bias, device="meta")
 
 
-@_module.register
-def _(spec: specs.MaxPool2d, node: Node) -> nn.Module:
-    return nn.MaxPool2d(*spec.window, ceil_mode=spec.ceil_mode)
-
-
-@_module.register
-def _(spec: specs.AvgPool2d, node: Node) -> nn.Module:
+def _avg_pool(spec: pooling.AvgPool2d, node: Node) -> nn.Module:
     kernel, stride, padding, _ = spec.window
     return nn.AvgPool2d(kernel, stride, padding, count_include_pad=spec.count_include_pad)
 
 
-@_module.register
-def _(spec: specs.GlobalAvgPool2d, node: Node) -> nn.Module:
-    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+def _batch_norm(spec: norms.BatchNorm, node: Node) -> nn.Module:
+    module = nn.BatchNorm2d if len(node.input_shape) == 3 else nn.BatchNorm1d
+    return module(node.input_shape[0] or 0, spec.eps, spec.momentum, spec.affine, device="meta")
 
 
-@_module.register
-def _(spec: specs.BatchNorm, node: Node) -> nn.Module:
-    kind = nn.BatchNorm2d if len(node.input_shape) == 3 else nn.BatchNorm1d
-    return kind(node.input_shape[0] or 0, spec.eps, spec.momentum, spec.affine, device="meta")
-
-
-@_module.register
-def _(spec: specs.LayerNorm, node: Node) -> nn.Module:
+def _layer_norm(spec: norms.LayerNorm, node: Node) -> nn.Module:
     shape = [size or 0 for size in (node.input_shape[-spec.axes :] if spec.axes else node.input_shape)]
     return nn.LayerNorm(shape, spec.eps, spec.affine, device="meta")
 
 
-@_module.register
-def _(spec: specs.Rnn | specs.Lstm | specs.Gru, node: Node) -> nn.Module:
-    step = spec.nonlinearity if isinstance(spec, specs.Rnn) else spec.kind
-    inputs, gates, every = node.input_shape[-1] or 0, len(spec.gates), spec.output == "every"
-    return Recurrent(inputs, spec.units, gates, step, every, spec.bias, "meta")
+def _recurrent(spec: recurrent.Recurrence, node: Node) -> nn.Module:
+    step = spec.nonlinearity if isinstance(spec, recurrent.Rnn) else spec.kind
+    inputs, every = node.input_shape[-1] or 0, spec.output == "every"
+    return Recurrent(inputs, spec.units, len(spec.gates), step, every, spec.bias, "meta")
 
 
-@_module.register
-def _(spec: specs.Embedding, node: Node) -> nn.Module:
-    return Embedding(spec.num_embeddings, spec.units, device="meta")
-
-
-@_module.register
-def _(spec: specs.LeakyRelu, node: Node) -> nn.Module:
-    return nn.LeakyReLU(spec.negative_slope)
-
-
-@_module.register
-def _(spec: specs.Elu, node: Node) -> nn.Module:
-    return nn.ELU(spec.alpha)
-
-
-@_module.register
-def _(spec: specs.Gelu, node: Node) -> nn.Module:
-    return nn.GELU(spec.approximate)
-
-
-@_module.register
-def _(spec: specs.Silu, node: Node) -> nn.Module:
-    return nn.SiLU()
-
-
-@_module.register
-def _(spec: specs.Relu, node: Node) -> nn.Module:
-    return nn.ReLU()
-
-
-@_module.register
-def _(spec: specs.Sigmoid, node: Node) -> nn.Module:
-    return nn.Sigmoid()
-
-
-@_module.register
-def _(spec: specs.Tanh, node: Node) -> nn.Module:
-    return nn.Tanh()
-
-
-@_module.register
-def _(spec: specs.Softmax, node: Node) -> nn.Module:
-    return nn.Softmax(dim=-1)
-
-
-@_module.register
-def _(spec: specs.Dropout, node: Node) -> nn.Module:
-    return nn.Dropout(spec.p)
-
-
-@_module.register
-def _(spec: specs.Flatten, node: Node) -> nn.Module:
-    return nn.Flatten()
+MODULES: Builders = {
+    dense.Dense: _dense,
+    dense.Embedding: lambda spec, node: Embedding(spec.num_embeddings, spec.units, device="meta"),
+    dense.Dropout: lambda spec, node: nn.Dropout(spec.p),
+    dense.Flatten: lambda spec, node: nn.Flatten(),
+    windows.Conv2d: _conv,
+    pooling.MaxPool2d: lambda spec, node: nn.MaxPool2d(*spec.window, ceil_mode=spec.ceil_mode),
+    pooling.AvgPool2d: _avg_pool,
+    pooling.GlobalAvgPool2d: lambda spec, node: nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+    norms.BatchNorm: _batch_norm,
+    norms.LayerNorm: _layer_norm,
+    recurrent.Rnn: _recurrent,
+    recurrent.Lstm: _recurrent,
+    recurrent.Gru: _recurrent,
+    activations.Relu: lambda spec, node: nn.ReLU(),
+    activations.LeakyRelu: lambda spec, node: nn.LeakyReLU(spec.negative_slope),
+    activations.Elu: lambda spec, node: nn.ELU(spec.alpha),
+    activations.Gelu: lambda spec, node: nn.GELU(spec.approximate),
+    activations.Silu: lambda spec, node: nn.SiLU(),
+    activations.Sigmoid: lambda spec, node: nn.Sigmoid(),
+    activations.Tanh: lambda spec, node: nn.Tanh(),
+    activations.Softmax: lambda spec, node: nn.Softmax(dim=-1),
+}

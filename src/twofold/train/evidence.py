@@ -8,7 +8,7 @@ from twofold.arrays import Array, Arrays
 from twofold.data import Dataset, Split
 from twofold.engine import Engine, Scaling
 from twofold.recipe import Recipe
-from twofold.recipe.recurrent import Embedding
+from twofold.recipe.dense import Embedding
 from twofold.recipe.training import CrossEntropy
 from twofold.train.loop import predictions
 from twofold.train.scoring import evaluation

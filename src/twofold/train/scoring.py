@@ -12,7 +12,7 @@ from twofold.data import Dataset, Views
 from twofold.engine import Engine
 from twofold.numpy_engine import LOSSES
 from twofold.recipe import Recipe
-from twofold.recipe.layers import Softmax
+from twofold.recipe.activations import Softmax
 from twofold.recipe.training import CrossEntropy
 from twofold.runs import SCORES
 from twofold.runs.history import HistoryRow

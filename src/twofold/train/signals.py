@@ -15,13 +15,14 @@ import numpy as np
 from twofold.arrays import Array, Arrays
 from twofold.data import Batches, Split
 from twofold.engine import Engine
-from twofold.numpy_engine.engine import LAYERS
 from twofold.numpy_engine.layer import EVALUATION
+from twofold.numpy_engine.layers import build_layer
+from twofold.numpy_engine.recurrent import Recurrent as Loop
 from twofold.recipe import Network, Node
 from twofold.recipe.base import elements
-from twofold.recipe.layers import Relu, Sigmoid, Tanh
+from twofold.recipe.layer import OUTPUT, Asleep
 from twofold.recipe.network import recurrent_nodes
-from twofold.recipe.recurrent import Gru, Lstm, Recurrent, Rnn
+from twofold.recipe.recurrent import HIDDEN, Recurrent
 from twofold.train.gradient_flow import SATURATED
 from twofold.train.loop import Moment
 
@@ -33,10 +34,6 @@ MOST_MOMENTS = 100
 """Evaluations that are written down; of more, every k-th and the last."""
 DIGITS = 6
 """Of a norm or a share, as it is written down: more than any figure shows."""
-OUTPUT = "output"
-WATCHED = (Relu, Sigmoid, Tanh, Recurrent)
-SIGMOIDS = {"i", "f", "o", "r", "z"}
-"""The gates that are of σ; g, n and h are of tanh."""
 
 
 class Signal(NamedTuple):
@@ -89,7 +86,7 @@ class Signals:
     def _units(self, taken: int) -> Iterator[Signal]:
         """Sample by sample a little of the probe goes through the network, in evaluation mode."""
         found = dict[tuple[str, str], Units]()
-        if not any(isinstance(node.spec, WATCHED) for node in self.network.nodes):
+        if not any(node.spec.watched() for node in self.network.nodes):
             return
         weights = self.engine.state().weights() if recurrent_nodes(self.network) else {}
         for start in range(0, len(self.probe), self.batch):
@@ -131,22 +128,20 @@ def _asleep(
 ) -> Iterator[tuple[tuple[str, str], Units]]:
     """Layer by layer; `through` is the input of each layer, and the network's output."""
     for node, x, y in zip(nodes, through, through[1:], strict=False):
-        match node.spec:
-            case Relu():
-                yield (node.name, OUTPUT), _units(_by_unit(y) <= 0, relu=True)
-            case Sigmoid():
-                yield (node.name, OUTPUT), _units(np.abs(2 * _by_unit(y) - 1) > SATURATED)
-            case Tanh():
-                yield (node.name, OUTPUT), _units(np.abs(_by_unit(y)) > SATURATED)
-            case Rnn() | Lstm() | Gru():
-                relu = isinstance(node.spec, Rnn) and node.spec.nonlinearity == "relu"
-                for gate, values in gates(node, weights, x).items():
-                    y = _by_unit(2 * values - 1 if gate in SIGMOIDS else values)
-                    yield (node.name, gate), _units(y <= 0 if relu else np.abs(y) > SATURATED, relu)
+        parts = {OUTPUT: y} if OUTPUT in node.spec.watched() else gates(node, weights, x)
+        for part, when in node.spec.watched().items():
+            yield (node.name, part), _units(_by_unit(parts[part]), when)
 
 
-def _units(asleep: Array, relu: bool = False) -> Units:
-    return Units(np.logical_and.reduce(asleep, axis=0), int(asleep.sum()), asleep.size, relu)
+def _units(y: Array, when: Asleep) -> Units:
+    match when:
+        case Asleep.OFF:
+            asleep = y <= 0
+        case Asleep.SIGMOID:
+            asleep = np.abs(2 * y - 1) > SATURATED
+        case Asleep.TANH:
+            asleep = np.abs(y) > SATURATED
+    return Units(np.logical_and.reduce(asleep, axis=0), int(asleep.sum()), asleep.size, when is Asleep.OFF)
 
 
 def _by_unit(y: Array) -> Array:
@@ -157,22 +152,17 @@ def _by_unit(y: Array) -> Array:
 
 
 def gates(node: Node, weights: Arrays, x: Array) -> dict[str, Array]:
-    """What each gate of a recurrent layer gives at every step, (T, n, units), by the NumPy engine's own loop."""
+    """What each gate of a recurrent layer gives at every step, (T, n, units), by the NumPy engine's own loop.
+
+    Empty for any other layer.
+    """
+    if not isinstance(node.spec, Recurrent):
+        return {}
     params = {name: weights[f"{node.name}.{name}"] for name in node.parameters}
-    dtype = params["weight_hh"].dtype
-    _, unrolled = LAYERS[type(node.spec)](node.spec).forward(params, x.astype(dtype, copy=False), EVALUATION)
-    caches = unrolled.caches
-    match node.spec:
-        case Lstm():
-            return _split(np.stack([cache.gates for cache in caches]), ("i", "f", "g", "o"))
-        case Gru():
-            return _split(np.stack([cache.rz for cache in caches]), ("r", "z")) | {"n": np.stack([c.n for c in caches])}
-        case _:
-            return {"h": unrolled.h[1:]}
-
-
-def _split(values: Array, names: Sequence[str]) -> dict[str, Array]:
-    return dict(zip(names, np.split(values, len(names), axis=-1), strict=True))
+    layer = build_layer(node.spec)
+    assert isinstance(layer, Loop)
+    _, unrolled = layer.forward(params, x.astype(params[HIDDEN].dtype, copy=False), EVALUATION)
+    return layer.gates(unrolled)
 
 
 def norm(a: Array) -> float:

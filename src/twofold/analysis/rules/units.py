@@ -7,8 +7,8 @@ from typing import Any
 
 from twofold.analysis.rules.rule import Finding, Rule, Statement
 from twofold.analysis.signal_curves import SignalCurve, kept_step, signal_curves
-from twofold.recipe.layers import Relu
-from twofold.recipe.recurrent import Recurrent, Rnn
+from twofold.recipe.layer import Asleep
+from twofold.recipe.recurrent import Recurrent
 from twofold.runs import Run
 from twofold.train.gradient_flow import SATURATED
 from twofold.train.signals import PROBE
@@ -95,8 +95,8 @@ def _awake(run: Run, engine: str, own: Sequence[SignalCurve]) -> Finding:
 
 
 def _relu(run: Run, layer: str) -> bool:
-    spec = run.recipe.network.nodes[int(layer)].spec
-    return isinstance(spec, Relu) or (isinstance(spec, Rnn) and spec.nonlinearity == "relu")
+    """Whether the layer's units sleep where they are off, not where they are saturated."""
+    return Asleep.OFF in run.recipe.network.nodes[int(layer)].spec.watched().values()
 
 
 def _units(run: Run, layer: str) -> int | None:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from twofold.recipe import Shape
+from twofold.recipe.base import Shape
 
 Size = int | str
 """A number, or the letter that stands for it."""
-
-Lines = list[tuple[str, str]]
-"""An equation and the shapes that it takes through, each."""
 
 
 class Operation(NamedTuple):
@@ -30,7 +27,7 @@ class Operation(NamedTuple):
 Operations = list[Operation]
 
 
-def shape(n: Size | None, sizes: Shape) -> str:
+def dimensions(n: Size | None, sizes: Shape) -> str:
     """`(N, 1, 28, 28)`, or with the batch as a number; `?` is a size that waits for the data."""
     texts = ([] if n is None else [str(n)]) + ["?" if size is None else str(size) for size in sizes]
     return f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"

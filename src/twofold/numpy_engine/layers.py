@@ -1,0 +1,35 @@
+"""From the kinds of layers that a recipe may name to the NumPy engine's layers: the tables of the families, joined."""
+
+from __future__ import annotations
+
+from twofold.numpy_engine.activations import ACTIVATIONS
+from twofold.numpy_engine.conv import Conv2d
+from twofold.numpy_engine.dense import Dense
+from twofold.numpy_engine.dropout import Dropout
+from twofold.numpy_engine.embedding import Embedding
+from twofold.numpy_engine.flatten import Flatten
+from twofold.numpy_engine.layer import Builders, Layer
+from twofold.numpy_engine.norm import NORMS
+from twofold.numpy_engine.pool import POOLING
+from twofold.numpy_engine.recurrent import RECURRENT
+from twofold.numpy_engine.windows import Windows
+from twofold.recipe import dense as kinds
+from twofold.recipe import windows
+from twofold.recipe.layer import LayerSpec
+
+LAYERS: Builders = {
+    kinds.Dense: lambda spec: Dense(),
+    kinds.Embedding: lambda spec: Embedding(),
+    kinds.Dropout: lambda spec: Dropout(spec.p),
+    kinds.Flatten: lambda spec: Flatten(),
+    windows.Conv2d: lambda spec: Conv2d(Windows(*spec.window), spec.groups),
+    **POOLING,
+    **NORMS,
+    **RECURRENT,
+    **ACTIVATIONS,
+}
+
+
+def build_layer(spec: LayerSpec) -> Layer:
+    """The layer of a recipe's settings."""
+    return LAYERS[type(spec)](spec)
