@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from twofold.arrays import Array, all_finite, digest
+from twofold.data.splits import stratified
 from twofold.engine import Scaling
 from twofold.errors import DataError
 from twofold.recipe.data import DataSpec
@@ -239,12 +240,10 @@ def hold_out(x: Array, y: Array, classes: tuple[str, ...], spec: DataSpec, test:
 
 
 def _part(indices: Array, y: Array, size: int, seed: int) -> tuple[Array, Array]:
-    from sklearn.model_selection import train_test_split
-
     if not size:
         return indices, indices[:0]
-    rest, part = train_test_split(indices, test_size=size, random_state=seed, stratify=y[indices])
-    return np.asarray(rest), np.asarray(part)
+    rest, part = stratified(y[indices], size, seed)
+    return indices[rest], indices[part]
 
 
 def _check_sizes(y: Array, classes: tuple[str, ...], held: dict[str, int]) -> None:

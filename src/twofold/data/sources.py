@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from functools import singledispatch
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from twofold.arrays import Array
 from twofold.data.dataset import Dataset, Split, checked, hold_out
 from twofold.data.folders import load_images
 from twofold.data.images import load_published, published_at_hand
 from twofold.data.palindromes import load_palindromes
+from twofold.data.points import blobs, circles, moons
 from twofold.data.published import Progress
 from twofold.data.room import check_room
 from twofold.data.tables import load_csv
@@ -99,26 +104,17 @@ def _load(spec: DataSpec, progress: Progress) -> Dataset:
 
 @_load.register
 def _(spec: Moons, progress: Progress) -> Dataset:
-    from sklearn.datasets import make_moons
-
-    x, y = make_moons(spec.samples, noise=spec.noise, random_state=spec.seed)
-    return _split(x, y, 2, spec)
+    return _split(*moons(spec.samples, spec.noise, spec.seed), 2, spec)
 
 
 @_load.register
 def _(spec: Circles, progress: Progress) -> Dataset:
-    from sklearn.datasets import make_circles
-
-    x, y = make_circles(spec.samples, noise=spec.noise, factor=spec.factor, random_state=spec.seed)
-    return _split(x, y, 2, spec)
+    return _split(*circles(spec.samples, spec.noise, spec.factor, spec.seed), 2, spec)
 
 
 @_load.register
 def _(spec: Blobs, progress: Progress) -> Dataset:
-    from sklearn.datasets import make_blobs
-
-    x, y, *_ = make_blobs(spec.samples, centers=spec.centers, cluster_std=spec.cluster_std, random_state=spec.seed)
-    return _split(x, y, spec.centers, spec)
+    return _split(*blobs(spec.samples, spec.centers, spec.cluster_std, spec.seed), spec.centers, spec)
 
 
 @_load.register
@@ -139,11 +135,27 @@ def _(spec: Classification, progress: Progress) -> Dataset:
 
 @_load.register
 def _(spec: Digits, progress: Progress) -> Dataset:
+    pixels, y = _digits()
+    images = np.asarray(pixels, np.float32).reshape(-1, 1, 8, 8) / 16
+    return _split(images, y, 10, spec)
+
+
+def _digits() -> tuple[Array, Array]:
+    """What `sklearn.datasets.load_digits` returns, (1797, 64) and (1797,), from the file that scikit-learn brings.
+
+    The package itself is imported only where the file does not lie in its usual place: that takes a second.
+    """
+    package = find_spec("sklearn")
+    for folder in (package.submodule_search_locations or []) if package else []:
+        file = Path(folder) / "datasets" / "data" / "digits.csv.gz"
+        if file.is_file():
+            with gzip.open(file, "rt", encoding="utf-8") as lines:
+                table = np.loadtxt(lines, delimiter=",")
+            return table[:, :-1], table[:, -1].astype(int)
     from sklearn.datasets import load_digits
 
-    x, y = load_digits(return_X_y=True)
-    images = np.asarray(x, np.float32).reshape(-1, 1, 8, 8) / 16
-    return _split(images, y, 10, spec)
+    pixels, y = load_digits(return_X_y=True)
+    return np.asarray(pixels), np.asarray(y)
 
 
 @_load.register

@@ -149,12 +149,7 @@ def _multiply_adds(node: Node) -> int:
 
 
 def training_engine(name: str, recipe: Recipe) -> Engine:
-    """An engine that is about to be trained.
-
-    What PyTorch imports at an optimizer's first step, for two seconds that are none of training's, is imported before.
-    """
-    if name == "torch":
-        import torch._dynamo  # noqa: F401
+    """An engine that is about to be trained."""
     return build_engine(name, recipe)
 
 

@@ -23,7 +23,7 @@ from twofold.torch_engine.conv import Conv2d as Convolution
 from twofold.torch_engine.held import Held
 from twofold.torch_engine.modules import build
 from twofold.torch_engine.recurrent import Recurrent
-from twofold.torch_engine.rules import MOMENTS, loss_function, optimizer
+from twofold.torch_engine.rules import MOMENTS, loss_function, optimizer, update
 
 ALIGNED = 64
 """Bytes: where PyTorch's own memory begins."""
@@ -146,6 +146,11 @@ class TorchEngine:
         self._load_moments(made, {})
         return made
 
+    @cached_property
+    def _update(self) -> Callable[[], None]:
+        """One step of the optimizer with the gradients and the rate that it holds."""
+        return update(self._optimizer)
+
     def _load_moments(self, made: torch.optim.Optimizer, moments: Mapping[str, Arrays]) -> None:
         """The optimizer's own of them; one that is not there starts at 0."""
         held = made.state
@@ -189,14 +194,15 @@ class TorchEngine:
         else:
             outputs = self._run(x, masks)
         loss = self._loss(outputs[-1].to(self.dtype), _tensor(batch.target).to(self.device))
-        self._optimizer.zero_grad(set_to_none=True)
+        for parameter in self.parameters.values():
+            parameter.grad = None
         loss.backward()
         gradients = [parameter.grad for parameter in self.parameters.values()]
         if self._max_norm:
             self._clip(gradients, self._max_norm)
         for group in self._optimizer.param_groups:
             group["lr"] = batch.lr
-        self._optimizer.step()
+        self._update()
         self._updates += 1
         if self.averaged is not self.module:
             self._average(batch.ema)

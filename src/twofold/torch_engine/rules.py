@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
 from functools import partial, singledispatch
+from inspect import unwrap
 from typing import Any
 
 import torch
@@ -43,6 +44,7 @@ MOMENTS = {
 
 def optimizer(spec: Optimizer, parameters: Mapping[str, nn.Parameter], weights: Set[str]) -> torch.optim.Optimizer:
     """The optimizer of `torch.optim` with the recipe's settings; `weights` names what decays where not all do."""
+    _leave_the_compiler_alone()
     # A fused kernel passes the memory once; for a few numbers it costs more to call than what it replaces.
     every = list(parameters.values())
     fused = any(parameter.is_cuda for parameter in every) or sum(p.numel() for p in every) > 20_000
@@ -56,6 +58,31 @@ def optimizer(spec: Optimizer, parameters: Mapping[str, nn.Parameter], weights: 
             return torch.optim.AdamW(groups, lr, betas, eps, decay, fused=True)
         case Rmsprop(alpha=alpha, eps=eps):
             return torch.optim.RMSprop(groups, lr, alpha, eps, decay)
+
+
+def update(made: torch.optim.Optimizer) -> Callable[[], None]:
+    """The optimizer's own step, without what PyTorch wraps around it: a profiler's mark, and marks for its compiler.
+
+    The wrapping imports the compiler at the first step, which takes longer than many a training.
+    """
+    step = unwrap(type(made).step)
+
+    @torch.no_grad()
+    def bare() -> None:
+        step(made)
+
+    return bare
+
+
+def _leave_the_compiler_alone() -> None:
+    """Tell PyTorch that groups of parameters are added as they are, outside of any compiled program.
+
+    It would import its compiler to find a function that says so (`torch._compile`); the function itself is one. A
+    version of PyTorch that looks elsewhere takes its time and does the same.
+    """
+    added = unwrap(torch.optim.Optimizer.add_param_group)
+    if not hasattr(added, "__dynamo_disable"):
+        setattr(added, "__dynamo_disable", added)  # noqa: B010, a name of two underscores is mangled in a class only
 
 
 def _groups(spec: Optimizer, parameters: Mapping[str, nn.Parameter], weights: Set[str]) -> list[dict[str, Any]]:

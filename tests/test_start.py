@@ -1,0 +1,53 @@
+"""A command imports what it uses and nothing else: imports, and not arithmetic, are what a user waits for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import twofold
+
+HEAVY = ("torch", "torch._dynamo", "sklearn", "scipy", "pandas", "matplotlib", "numpy", "pydantic", "datasets")
+"""What takes a tenth of a second or more to import."""
+SCRIPT = """
+import sys
+from twofold.cli import main
+sys.argv = ["twofold", *sys.argv[1:]]
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+print("imported:", *sorted(name for name in {names!r} if name in sys.modules))
+"""
+
+
+def imported(arguments: list[str], folder: Path) -> set[str]:
+    """Which of the heavy modules a command has imported when it ends."""
+    script = SCRIPT.replace("{names!r}", repr(HEAVY))
+    command = [sys.executable, "-c", script, *arguments]
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    assert not ended.returncode, ended.stderr
+    return set(ended.stdout.splitlines()[-1].split()[1:])
+
+
+STEPS = ("--set", "training.epochs=1")
+COMMANDS: dict[str, tuple[list[str], set[str]]] = {
+    "help": (["--help"], set()),
+    "help of a command": (["run", "--help"], set()),
+    "version": (["--version"], set()),
+    "list": (["list"], set()),
+    "list as JSON": (["list", "--json"], set()),
+    "show": (["show", "mnist-mlp"], {"numpy", "pydantic"}),
+    "run in NumPy": (["run", "digits", "--engine", "numpy", *STEPS], {"numpy", "pydantic", "matplotlib"}),
+    "run in PyTorch": (["run", "digits", "--engine", "torch", *STEPS], {"numpy", "pydantic", "matplotlib", "torch"}),
+    "verify": (["verify", "moons", "--steps", "2"], {"numpy", "pydantic", "torch"}),
+}
+"""What each command may import of the heavy modules."""
+
+
+@pytest.mark.parametrize(("arguments", "allowed"), COMMANDS.values(), ids=COMMANDS)
+def test_a_command_imports_only_what_it_uses(arguments: list[str], allowed: set[str], tmp_path: Path) -> None:
+    assert imported(arguments, tmp_path) <= allowed
