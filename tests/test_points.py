@@ -16,7 +16,10 @@ from twofold.data.splits import stratified
 
 POINTS: dict[str, tuple[Any, Any]] = {
     "moons": (lambda n, s: moons(n, 0.2, s), lambda n, s: datasets.make_moons(n, noise=0.2, random_state=s)),
-    "moons without noise": (lambda n, s: moons(n, 0.0, s), lambda n, s: datasets.make_moons(n, noise=0.0, random_state=s)),
+    "moons without noise": (
+        lambda n, s: moons(n, 0.0, s),
+        lambda n, s: datasets.make_moons(n, noise=0.0, random_state=s),
+    ),
     "circles": (
         lambda n, s: circles(n, 0.1, 0.5, s),
         lambda n, s: datasets.make_circles(n, noise=0.1, factor=0.5, random_state=s),

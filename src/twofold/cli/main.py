@@ -72,15 +72,15 @@ SetOption = Annotated[
 @app.command("list", epilog="Example: `twofold list`")
 def list_recipes(as_json: JsonOption = False) -> None:
     """List the built-in recipes and studies."""
+    from twofold.builtin import builtin_titles
     from twofold.cli import views
-    from twofold.recipe import titles
-    from twofold.study.files import titles as studies
 
+    recipes = builtin_titles("recipe")
     if as_json:
-        print_json([{"name": name, "title": title} for name, title in titles().items()])
+        print_json([{"name": name, "title": title} for name, title in recipes.items()])
     else:
-        views.print_recipes(titles())
-        views.print_studies(studies())
+        views.print_recipes(recipes)
+        views.print_studies(builtin_titles("study"))
 
 
 @app.command(epilog="Example: `twofold show mnist-mlp --set layers.1.units=128`")

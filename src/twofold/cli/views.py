@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from twofold.recipe import Network, Node, Recipe, dump, shape_text
-
 if TYPE_CHECKING:
     from twofold.proof.verify import Verification
+    from twofold.recipe import Network, Node, Recipe
     from twofold.runs import Run
     from twofold.study import StudyResult
 
@@ -77,6 +75,10 @@ def _layer_json(node: Node) -> dict[str, Any]:
 
 def print_recipe(recipe: Recipe) -> None:
     """The resolved recipe as TOML, and the layer table."""
+    from rich.syntax import Syntax
+
+    from twofold.recipe import dump
+
     console.print(Syntax(dump(recipe), "toml", theme="ansi_dark", background_color="default", word_wrap=True))
     console.print("N is the batch. Forward, x → y, and the parameters that take part:")
     console.print(_forward_table(recipe.network))
@@ -87,6 +89,8 @@ def print_recipe(recipe: Recipe) -> None:
 
 
 def _forward_table(network: Network) -> Table:
+    from twofold.recipe import shape_text
+
     table = Table("layer", "x", "y", "parameters", box=SIMPLE_HEAD)
     table.add_column("count", justify="right")
     for node in network.nodes:
@@ -98,6 +102,8 @@ def _forward_table(network: Network) -> Table:
 
 
 def _backward_table(network: Network) -> Table:
+    from twofold.recipe import shape_text
+
     table = Table("layer", "dy", "dx", "gradients of the parameters", box=SIMPLE_HEAD)
     for node in reversed(network.nodes):
         x, y = _shapes(node)
@@ -113,6 +119,8 @@ def _label(node: Node) -> str:
 
 
 def _shapes(node: Node) -> tuple[str, str]:
+    from twofold.recipe import shape_text
+
     return shape_text(node.input_shape), shape_text(node.output_shape)
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 from pydantic import TypeAdapter, ValidationError
 
+from twofold.builtin import builtin_texts, builtin_titles
 from twofold.errors import Fault, RecipeError, UnknownNameError, UserError, did_you_mean, nearest
 from twofold.recipe.data import Data
 from twofold.recipe.faults import PLAIN, Explained, explain
@@ -28,17 +27,14 @@ FIRST = (("kind", "source", "evaluate_unit"), ("epochs", "steps"))
 OTHER_LENGTH: dict[KeyPath, str] = {("training", "epochs"): "steps", ("training", "steps"): "epochs"}
 
 
-@cache
 def builtin() -> dict[str, str]:
     """The text of every built-in recipe by its name."""
-    folder = resources.files("twofold.recipe") / "builtin"
-    texts = {file.name: file.read_text("utf-8") for file in folder.iterdir() if file.name.endswith(".toml")}
-    return {name.removesuffix(".toml"): texts[name] for name in sorted(texts, key=lambda name: name[:-5])}
+    return builtin_texts("recipe")
 
 
 def titles() -> dict[str, str]:
     """The title of every built-in recipe by its name."""
-    return {name: tomllib.loads(text).get("title", "") for name, text in builtin().items()}
+    return builtin_titles("recipe")
 
 
 MOST_NAME = 200

@@ -6,14 +6,13 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 from pydantic import ValidationError
 
+from twofold.builtin import builtin_texts, builtin_titles
 from twofold.errors import Fault, StudyError, UnknownNameError, UserError, did_you_mean
 from twofold.recipe import Recipe
 from twofold.recipe import titles as recipe_titles
@@ -47,17 +46,14 @@ class Source:
         return located(self.text, self.label, self.options, path, rule, remedy)
 
 
-@cache
 def builtin() -> dict[str, str]:
     """The text of every built-in study by its name."""
-    folder = resources.files("twofold.study") / "builtin"
-    texts = {file.name[:-5]: file.read_text("utf-8") for file in folder.iterdir() if file.name.endswith(".toml")}
-    return dict(sorted(texts.items()))
+    return builtin_texts("study")
 
 
 def titles() -> dict[str, str]:
     """The title of every built-in study by its name."""
-    return {name: tomllib.loads(text).get("title", "") for name, text in builtin().items()}
+    return builtin_titles("study")
 
 
 def load_study(

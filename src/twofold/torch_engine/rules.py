@@ -82,7 +82,7 @@ def _leave_the_compiler_alone() -> None:
     """
     added = unwrap(torch.optim.Optimizer.add_param_group)
     if not hasattr(added, "__dynamo_disable"):
-        setattr(added, "__dynamo_disable", added)  # noqa: B010, a name of two underscores is mangled in a class only
+        setattr(added, "__dynamo_disable", added)
 
 
 def _groups(spec: Optimizer, parameters: Mapping[str, nn.Parameter], weights: Set[str]) -> list[dict[str, Any]]:
