@@ -541,6 +541,9 @@ class OtherCell:
     def backward(self, cache: Any, dh: Array, dmemory: Array | None, da: Array, dc: Array) -> Way:
         return self.back(cache, dh, dmemory, da, dc)
 
+    def values(self, h: Array, caches: Any) -> dict[str, Array]:
+        return self.cell.values(h, caches)
+
 
 @final
 class OtherPass:
