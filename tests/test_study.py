@@ -20,11 +20,14 @@ from twofold.errors import StudyError
 from twofold.recipe import load_recipe
 from twofold.recipe import titles as recipe_titles
 from twofold.study import StudyResult, interval, load_study, open_study, run_study, series_along, summary, titles
+from twofold.study.coordinator import DIED_TWICE
+from twofold.study.executors.choice import Workers
+from twofold.study.executors.seam import Train
 from twofold.study.files import Source, dump, loads
-from twofold.study.folder import read_point
+from twofold.study.folder import point_file, read_point
 from twofold.study.grid import MOST_TOGETHER, groups, plan
-from twofold.study.pool import DIED_TWICE, Train
 from twofold.study.running import Unwatched, run_source
+from twofold.train.points import train_points
 
 RATES = {"optimizer.lr": [0.1, 0.2, 0.3]}
 SHORT = {"training.epochs": 1, "data.samples": 40}
@@ -51,7 +54,7 @@ def source(**changes: Any) -> Source:
 
 
 def study(out: Path, train: Train = trainers.quick, watcher: Told | None = None, **changes: Any) -> StudyResult:
-    return run_source(source(**changes), out=out, jobs=2, watcher=watcher, train=train)
+    return run_source(source(**changes), out=out, workers=Workers(jobs=2), watcher=watcher, train=train)
 
 
 # The grid
@@ -106,21 +109,22 @@ def test_a_point_is_its_content(tmp_path: Path) -> None:
 
 
 GROUPS = {
-    "seeds and rates together": (RATES, 4, 1, [12]),
-    "work for every job": (RATES, 4, 5, [3, 3, 3, 3]),
-    "what is left": (RATES, 3, 2, [5, 4]),
-    "other fields apart": ({**RATES, "data.noise": [0.1, 0.2]}, 2, 2, [3, 3, 3, 3]),
-    "at most so many": ({}, 70, 2, [MOST_TOGETHER, MOST_TOGETHER, 6]),
-    "more jobs than points": ({}, 2, 8, [1, 1]),
+    "seeds and rates together": (RATES, 4, [12]),
+    "cut for several workers": (RATES, 9, [9, 9, 9]),
+    "as even as can be": (RATES, 6, [9, 9]),
+    "for at most four": ({}, 70, [17, 18, 17, 18]),
+    "other fields apart": ({**RATES, "data.noise": [0.1, 0.2]}, 2, [6, 6]),
+    "at most so many": ({}, 4 * MOST_TOGETHER + 1, [25, 26, 26, 26, 26]),
+    "one": ({}, 1, [1]),
 }
 
 
 @pytest.mark.parametrize("name", GROUPS)
 def test_points_that_differ_in_seed_and_rate_alone_go_together(name: str) -> None:
-    axes, seeds, jobs, sizes = GROUPS[name]
+    axes, seeds, sizes = GROUPS[name]
     planned = plan(source(axes=axes, seeds=seeds))
-    found = groups(planned, "numpy", jobs)
-    assert len(groups(planned, "torch", jobs)) == len(planned)
+    found = groups(planned, "numpy")
+    assert len(groups(planned, "torch")) == len(planned)
     assert [len(group) for group in found] == sizes
     assert sorted(point.id for group in found for point in group) == sorted(point.id for point in planned)
     for group in found:
@@ -133,7 +137,7 @@ def test_points_that_are_not_trained_at_once_are_kept_one_by_one() -> None:
     layers = [{"kind": "conv2d", "channels": 2, "kernel": 3}, {"kind": "flatten"}, {"kind": "dense", "units": 10}]
     for recipe, overrides in (("palindrome-20", {}), ("digits", {"layers": layers})):
         planned = plan(load_study(recipe, seeds=6, overrides=overrides))
-        assert [len(group) for group in groups(planned, "numpy", 1)] == [1] * 6
+        assert [len(group) for group in groups(planned, "numpy")] == [1] * 6
 
 
 @pytest.mark.parametrize("name", titles())
@@ -316,15 +320,15 @@ def test_the_same_call_trains_nothing_again_and_a_missing_point_alone(tmp_path: 
     gone.unlink()
     assert open_study(first.path).to_json()["finished"] == 5
     again = study(tmp_path / "s", partial(trainers.logged, log))
-    assert log.read_text().splitlines()[6:] == ["0.2 1"]
+    assert len(log.read_text().splitlines()) == 12  # in the company in which it was trained first
     assert again.table.equals(first.table)
     assert {path for path, time in times.items() if path.stat().st_mtime_ns != time} == {gone}
 
 
 def test_points_are_handed_over_together_with_one_thread(tmp_path: Path) -> None:
     study(tmp_path / "s", partial(trainers.logged, tmp_path / "log"))
-    assert (tmp_path / "log.groups").read_text().split() == ["3", "3"]
-    assert (tmp_path / "log.threads").read_text().split() == ["11", "11"]
+    assert (tmp_path / "log.groups").read_text().split() == ["6"]
+    assert (tmp_path / "log.threads").read_text().split() == ["11"]
 
 
 @pytest.mark.parametrize("content", [b"", b'{"format":1,"id":', b"{}", b"[1]"])
@@ -335,7 +339,7 @@ def test_a_damaged_point_is_run_again_and_that_is_said(tmp_path: Path, content: 
     path.write_bytes(content)
     again = study(tmp_path / "s", partial(trainers.logged, log), told)
     assert told.notes == [f"{first.path}/points/{path.name} is damaged: its point is run again"]
-    assert log.read_text().splitlines() == ["0.2 0"]
+    assert (tmp_path / "log.groups").read_text().split() == ["6"]
     assert again.table.equals(first.table)
 
 
@@ -380,7 +384,7 @@ def test_a_failing_point_is_recorded_and_the_rest_go_on(tmp_path: Path) -> None:
 
 def test_a_loss_that_diverged_is_a_failure_with_its_history(tmp_path: Path) -> None:
     result = study(tmp_path / "s", trainers.diverging, axes={})
-    point = read_point(result.path, result.table["id"][1])
+    point = read_point(point_file(result.path, result.table["id"][1]))
     assert point is not None
     assert (point.status, point.failure, point.steps) == ("failed", "the loss became nan at step 5", 5)
     assert point.history["train_loss"] == [None]
@@ -392,14 +396,100 @@ def test_the_gradient_that_is_carried_through_time_has_columns(tmp_path: Path) -
     table = pd.read_csv(result.path / "results.csv")
     assert list(table.columns[table.columns.get_loc("test_loss") + 1 :])[:2] == ["carried_before", "carried_after"]
     assert list(table["carried_before"]) == pytest.approx([1e-4, 1e-5, 2e-4, 2e-5, 3e-4, 3e-5])
-    point = read_point(result.path, table["id"][0])
+    point = read_point(point_file(result.path, table["id"][0]))
     assert point is not None
     assert point.flow is not None
     assert point.flow["norms"] == [1.0, None]
     assert "carried_before" not in study(tmp_path / "t").table
 
 
+# The same numbers, whatever happened
+
+WIDTHS = {"layers.0.units": [3, 5], "training.batch_size": ["full", 20]}
+
+
+def numbers(result: StudyResult) -> dict[str, Any]:
+    """Every number that a training gave, but for the seconds: of the table, and of each point's file."""
+    points = {}
+    for name in result.table["id"]:
+        point = read_point(point_file(result.path, name))
+        assert point is not None
+        history = {column: values for column, values in point.history.items() if column != "seconds"}
+        points[name] = (point.scores, history, point.flow, point.steps)
+    table = pd.read_csv(result.path / "results.csv", dtype=str).drop(columns="seconds")
+    return {"table": table.to_csv(), "points": points}
+
+
+def test_numbers_depend_neither_on_jobs_nor_on_what_was_there_before(tmp_path: Path) -> None:
+    """What is interrupted is trained in the company in which it was begun; what had finished is not touched."""
+
+    def run(folder: str, jobs: int) -> StudyResult:
+        short = {"training.epochs": 3, "data.samples": 60}
+        source = load_study("moons-adam", axes=WIDTHS, seeds=4, overrides=short)
+        return run_source(source, out=tmp_path / folder, workers=Workers(jobs=jobs))
+
+    first = numbers(run("one", 1))
+    assert numbers(run("two", 2)) == first
+    for step, jobs in ((2, 1), (3, 2)):
+        files = sorted((tmp_path / "two" / "points").glob("*.json"))
+        stay = {path: path.read_bytes() for path in files[::step]}
+        for path in set(files) - set(stay):
+            path.unlink()
+        assert numbers(run("two", jobs)) == first
+        assert {path: path.read_bytes() for path in stay} == stay
+
+
+def test_a_point_in_other_company_has_other_last_digits(tmp_path: Path) -> None:
+    """Why the groups of a study are its own: were they those of the moment, a number could tell when it was stopped."""
+    pair = [load_recipe("moons-adam", {"training.epochs": 3, "training.seed": seed}) for seed in (0, 1)]
+    together, alone = train_points(pair, "numpy")[1], train_points(pair[1:], "numpy")[0]
+    assert together.history[-1].train_loss == pytest.approx(alone.history[-1].train_loss, rel=1e-5)
+
+
 # The folder
+
+
+def test_many_points_stand_in_sub_folders_and_old_folders_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flat = study(tmp_path / "s")
+    monkeypatch.setattr("twofold.study.folder.MOST_IN_A_FOLDER", 5)
+    sorted_ = study(tmp_path / "t")
+    names = {f"{name[:2]}/{name}.json" for name in sorted_.table["id"]}
+    points = sorted_.path / "points"
+    assert {path.relative_to(points).as_posix() for path in points.rglob("*.json")} == names
+    assert sorted_.table.equals(flat.table)
+    (flat.path / "points" / f"{flat.table['id'][0]}.json").unlink()
+    told = Told()
+    assert study(tmp_path / "s", watcher=told).table.equals(sorted_.table)
+    assert told.begun == (5, 6)
+
+
+def test_the_table_grows_while_the_study_runs(tmp_path: Path) -> None:
+    lengths = list[int]()
+
+    class Reader(Told):
+        def finished(self, done: int, words: str) -> None:
+            lengths.append(len(pd.read_csv(tmp_path / "s" / "results.csv")))
+
+    two = source(axes={**RATES, "data.noise": [0.1, 0.2]})
+    run_source(two, out=tmp_path / "s", workers=Workers(jobs=1), watcher=Reader(), train=trainers.quick)
+    assert lengths == [6] * 6 + [12] * 6
+
+
+def test_the_evaluations_of_a_point_are_read_when_they_are_asked_for(tmp_path: Path) -> None:
+    result = study(tmp_path / "s")
+    assert result.points[0].history == {}
+    assert result.evaluations(result.table["id"][0])["train_loss"].tolist() == [0.7]
+    with pytest.raises(StudyError, match="holds no point `nothing`; the column `id` of the table names them"):
+        result.evaluations("nothing")
+
+
+def test_what_a_failed_point_said_stands_beside_it(tmp_path: Path) -> None:
+    result = study(tmp_path / "s", trainers.refusing, axes={}, seeds=4)
+    logs = {path.stem: path.read_text() for path in (result.path / "points").glob("*.log")}
+    assert set(logs) == set(result.table["id"][1:3])
+    assert "trying seed 2" in logs[result.table["id"][2]]
+    assert "ZeroDivisionError: by nothing" in logs[result.table["id"][2]]
+    assert "Traceback" in logs[result.table["id"][1]]
 
 
 def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:

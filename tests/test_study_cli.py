@@ -151,13 +151,14 @@ def _points(folder: Path) -> list[Path]:
     return sorted(folder.glob("points/[0-9a-f]*.json"))
 
 
-def _workers(folder: Path) -> list[int]:
-    """The processes that have begun a point and not ended it."""
-    texts = list[str]()
-    for path in folder.glob("points/*.started"):
+def _workers(study: int) -> list[int]:
+    """The processes that train for the study that runs in this process."""
+    found = list[int]()
+    for child in _children(study):
         with suppress(FileNotFoundError):  # it may end meanwhile
-            texts.append(path.read_text())
-    return [json.loads(text)["pid"] for text in texts if text.endswith("}")]
+            if "popen_loky" in Path(f"/proc/{child}/cmdline").read_text():
+                found.append(child)
+    return found
 
 
 def _deaf(pid: int) -> bool:
@@ -186,9 +187,9 @@ def test_a_killed_study_goes_on_where_it_was(in_tmp: Path) -> None:
     folder = in_tmp / "here"
     process = subprocess.Popen(LONG, stderr=subprocess.DEVNULL)
     _wait(lambda: len(_points(folder)) >= 2, "two points")
+    workers = _workers(process.pid)
     process.kill()
     process.wait(timeout=60)
-    workers = _workers(folder)
     _wait(lambda: all(map(_gone, workers)), "the end of the workers")
     kept = {path: path.stat().st_mtime_ns for path in _points(folder)}
     assert 2 <= len(kept) < 6
@@ -206,8 +207,8 @@ def test_a_killed_study_goes_on_where_it_was(in_tmp: Path) -> None:
 def test_a_worker_that_is_killed_is_told_and_its_point_run_again(in_tmp: Path) -> None:
     folder = in_tmp / "here"
     process = subprocess.Popen(LONG, stderr=subprocess.PIPE, text=True)
-    _wait(lambda: bool(_workers(folder)), "a worker")
-    os.kill(_workers(folder)[0], signal.SIGKILL)
+    _wait(lambda: bool(_workers(process.pid)), "a worker")
+    os.kill(_workers(process.pid)[0], signal.SIGKILL)
     _, err = process.communicate(timeout=100)
     assert process.returncode == 0
     assert "note: a worker process died; " in err.replace("\n", " ")
@@ -223,10 +224,11 @@ ENDLESS = ["study", "moons", "--axis", "training.epochs=1,2,3,1000000", "--jobs"
 def test_a_killed_study_leaves_no_process_behind(in_tmp: Path) -> None:
     folder = in_tmp / "here"
     process = subprocess.Popen([*TWOFOLD, *ENDLESS], stderr=subprocess.DEVNULL)
-    _wait(lambda: len(_points(folder)) == 3 and bool(_workers(folder)), "three points")
+    _wait(lambda: len(_points(folder)) == 3 and bool(_workers(process.pid)), "three points")
+    workers = _workers(process.pid)
     process.kill()
     process.wait(timeout=60)
-    _wait(lambda: all(map(_gone, _workers(folder))), "the end of the worker")
+    _wait(lambda: all(map(_gone, workers)), "the end of the worker")
     assert len(_points(folder)) == 3
 
 
@@ -238,8 +240,8 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(in_tmp: Path, heard
     process = subprocess.Popen(
         [*TWOFOLD, *ENDLESS], stderr=subprocess.PIPE, text=True, preexec_fn=hearing, start_new_session=True
     )
-    _wait(lambda: len(_points(folder)) == 3 and bool(_workers(folder)), "three points")
-    workers = _workers(folder)
+    _wait(lambda: len(_points(folder)) == 3 and bool(_workers(process.pid)), "three points")
+    workers = _workers(process.pid)
     assert not _deaf(process.pid)
     assert all(map(_deaf, _children(process.pid)))
     if heard == "by its whole group":
@@ -258,8 +260,8 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(in_tmp: Path, heard
 def test_sigterm_keeps_what_is_finished_and_says_how_to_go_on(in_tmp: Path) -> None:
     folder = in_tmp / "here"
     process = subprocess.Popen([*TWOFOLD, *ENDLESS], stderr=subprocess.PIPE, text=True)
-    _wait(lambda: len(_points(folder)) == 3 and bool(_workers(folder)), "three points")
-    workers = _workers(folder)
+    _wait(lambda: len(_points(folder)) == 3 and bool(_workers(process.pid)), "three points")
+    workers = _workers(process.pid)
     process.terminate()
     _, err = process.communicate(timeout=60)
     assert process.returncode == 143, err
@@ -271,7 +273,7 @@ def test_sigterm_keeps_what_is_finished_and_says_how_to_go_on(in_tmp: Path) -> N
 def test_a_second_process_is_refused(command, in_tmp: Path) -> None:
     process = subprocess.Popen(LONG, stderr=subprocess.DEVNULL)
     try:
-        _wait(lambda: bool(_workers(in_tmp / "here")), "a worker")
+        _wait(lambda: bool(_workers(process.pid)), "a worker")
         done = command(*LONG[3:])
         assert done.status == 2
         assert f"error: here is in use: process {process.pid} on {socket.gethostname()}, since 20" in done.err

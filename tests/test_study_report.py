@@ -18,8 +18,9 @@ from trainers import accuracy
 from twofold.report import write_study_report
 from twofold.report.along import _x_ticks, logarithmic, value_words
 from twofold.study import Axis, StudyResult, load_study
+from twofold.study.executors.choice import Workers
+from twofold.study.executors.seam import Train
 from twofold.study.grid import plan
-from twofold.study.pool import Train
 from twofold.study.running import run_source
 
 RATES = {"optimizer.lr": [0.01, 0.1, 1.0]}
@@ -28,7 +29,9 @@ T2 = 4.302652729911275
 
 
 def study(folder: Path, train: Train = trainers.quick, **changes: Any) -> StudyResult:
-    return run_source(load_study("moons", **{"axes": RATES, "seeds": 3, **changes}), out=folder, jobs=2, train=train)
+    return run_source(
+        load_study("moons", **{"axes": RATES, "seeds": 3, **changes}), out=folder, workers=Workers(jobs=2), train=train
+    )
 
 
 def page(result: StudyResult) -> Page:

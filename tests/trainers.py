@@ -48,6 +48,7 @@ def dying(log: Path, rate: float, times: int, recipes: Sequence[Recipe], engine:
 def refusing(recipes: Sequence[Recipe], engine: str) -> list[Point]:
     """Raises for one seed, in the way that data do, for another as a fault of the program would."""
     for recipe in recipes:
+        print("trying seed", recipe.training.seed)
         if recipe.training.seed == 1:
             raise DataError("line 7 holds no number")
         if recipe.training.seed == 2:

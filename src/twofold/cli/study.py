@@ -64,6 +64,14 @@ def study(
         int | None,
         typer.Option(min=1, metavar="N", help="Processes at a time; where left out, one a core.", show_default=False),
     ] = None,
+    on: Annotated[
+        str,
+        typer.Option(metavar="ENGINE", help="Where to train: local[:N], processes of this machine."),
+    ] = "local",
+    allow_different: Annotated[
+        bool,
+        typer.Option("--allow-different", help="Take workers with another version of Twofold, NumPy or PyTorch."),
+    ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -87,6 +95,8 @@ def study(
             metric=metric,
             out=out,
             jobs=jobs,
+            on=on,
+            allow_different=allow_different,
             watcher=watcher,
         )
         write_study_report(result)

@@ -1,10 +1,11 @@
 """Studies: a grid over fields of a recipe and over seeds, in parallel processes, that goes on where it was stopped."""
 
 from twofold.study.files import load_study, titles
-from twofold.study.result import CARRIED, StudyResult, cell, metric_name, open_study
+from twofold.study.result import StudyResult, metric_name, open_study
 from twofold.study.running import StudyWatcher, run_study
 from twofold.study.spec import Axis, Study
 from twofold.study.summary import VANISHED, Interval, Series, interval, series_along, summary
+from twofold.study.table import CARRIED, cell
 
 __all__ = [
     "CARRIED",

@@ -2,18 +2,22 @@
 
     study.toml               the study, with every default written out
     points/ID.json           one file a point that finished or failed, written whole
-    points/ID.started        while a process trains the points that it lists
-    results.csv              one row a point
+    points/ID.log            what a worker said of a point that failed
+    results.csv              one row a point: appended while the study runs, in the grid's order when it has ended
     report.html              made from the rest, and made again by `twofold report`
 
-A study that was stopped goes on from the points that are there; without its file a point is trained again.
+A study that was stopped goes on from the points that are there; without its file a point is trained again. A study of
+more than a thousand points sorts their files into sub-folders, `points/ab/ab….json`; a file is found in either
+place. The coordinator alone writes here.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +34,10 @@ from twofold.study.spec import Study, shown
 from twofold.train.points import Point
 
 FORMAT = 1
+MOST_IN_A_FOLDER = 1000
+"""Points whose files stand side by side; more are sorted into sub-folders by the first two characters."""
+WRITERS = 8
+"""Files that are brought to the disk at a time."""
 STUDY, POINTS, RESULTS, REPORT = "study.toml", "points", "results.csv", "report.html"
 
 
@@ -82,24 +90,61 @@ def kept_failure(planned: Planned, engine: str, failure: str) -> Kept:
     return Kept(**_place(planned, engine), status="failed", failure=failure, finished=now())
 
 
-def write_point(folder: Path, point: Kept) -> None:
-    """A point's file, whole or not at all."""
+def write_points(folder: Path, points: Sequence[Kept]) -> None:
+    """The files of points, each whole or not at all.
+
+    What takes time is to bring each to the disk; the system does so with several at once.
+    """
+    if len(points) > 1:
+        with ThreadPoolExecutor(min(WRITERS, len(points))) as threads:
+            list(threads.map(partial(_write_point, folder), points))
+    elif points:
+        _write_point(folder, points[0])
+
+
+def _write_point(folder: Path, point: Kept) -> None:
     text = point.model_dump_json(exclude_none=False)
-    write_whole(folder / POINTS / f"{point.id}.json", text.encode())
+    write_whole(_place_of(folder, f"{point.id}.json"), text.encode())
 
 
-def read_point(folder: Path, name: str) -> Kept | None:
+def write_log(folder: Path, name: str, text: str) -> None:
+    """What there is to read of a point that failed."""
+    write_whole(_place_of(folder, f"{name}.log"), text.encode())
+
+
+def _place_of(folder: Path, name: str) -> Path:
+    """Where a file of a point is written: in a sub-folder where there are such."""
+    inner = folder / POINTS / name[:2]
+    return (inner if inner.is_dir() else folder / POINTS) / name
+
+
+def make_sub_folders(folder: Path, points: int) -> None:
+    """For the files of a study of many points: a folder of a hundred thousand is slow on many systems."""
+    (folder / POINTS).mkdir(exist_ok=True)
+    if points > MOST_IN_A_FOLDER:
+        for number in range(256):
+            (folder / POINTS / f"{number:02x}").mkdir(exist_ok=True)
+
+
+def point_files(folder: Path, ending: str = ".json") -> Iterator[Path]:
+    """The files of the points, wherever they stand."""
+    for pattern in (f"*{ending}", f"[0-9a-f][0-9a-f]/*{ending}"):
+        yield from (folder / POINTS).glob(pattern)
+
+
+def point_file(folder: Path, name: str) -> Path:
+    """The file of a point that is there, or where it would be."""
+    flat = folder / POINTS / f"{name}.json"
+    return flat if flat.is_file() else _place_of(folder, flat.name)
+
+
+def read_point(path: Path) -> Kept | None:
     """A point, or `None` where its file is damaged. Raises `FileNotFoundError` where there is none."""
     try:
-        point = Kept.model_validate_json((folder / POINTS / f"{name}.json").read_bytes())
+        point = Kept.model_validate_json(path.read_bytes())
     except ValidationError:
         return None
-    return point if point.id == name else None
-
-
-def finished(folder: Path, name: str) -> bool:
-    """Whether a point has its file."""
-    return (folder / POINTS / f"{name}.json").is_file()
+    return point if point.id == path.stem else None
 
 
 def read_study(folder: Path) -> Study:
@@ -114,11 +159,21 @@ def read_study(folder: Path) -> Study:
 
 
 def read_points(folder: Path, study: Study) -> list[Kept]:
-    """Every whole point of the study, in the grid's order."""
-    found = (read_point(folder, path.stem) for path in (folder / POINTS).glob("*.json"))
-    places = {_key(point.values, point.seed): point for point in found if point is not None}
+    """Every whole point of the study, in the grid's order, without its evaluations: those stay in its file."""
+    places: dict[str, Kept] = {}
+    versions: dict[str, dict[str, str]] = {}
+    for path in point_files(folder):
+        point = read_point(path)
+        if point is not None:
+            shared = versions.setdefault(shown(point.versions), point.versions)
+            places[_key(point.values, point.seed)] = _light(point, shared)
     grid = (_key(values, seed) for values in product(*(axis.values for axis in study.axes)) for seed in study.seeds)
     return [places[key] for key in grid if key in places]
+
+
+def _light(point: Kept, versions: dict[str, str]) -> Kept:
+    flow = {name: value for name, value in (point.flow or {}).items() if isinstance(value, float)} or None
+    return point.model_copy(update={"history": {}, "flow": flow, "versions": versions})
 
 
 def locked(folder: Path) -> AbstractContextManager[None]:
@@ -141,30 +196,38 @@ def make_folder(out: str | Path | None, name: str) -> Path:
     return folder
 
 
-def claim(folder: Path, study: Study, planned: Sequence[Planned]) -> list[str]:
-    """Write the study into its folder, and name the damaged points, which are taken away.
+def claim(
+    folder: Path, study: Study, planned: Sequence[Planned], present: Callable[[Kept], None]
+) -> tuple[set[str], list[str]]:
+    """Write the study into its folder; the points that are there, each told to `present`, and the damaged ones' names.
 
-    Raises `StudyError` where the folder belongs to another study: a folder's points are all of one grid.
+    What is damaged is taken away. Raises `StudyError` where the folder belongs to another study: a folder's points are
+    all of one grid.
     """
-    (folder / POINTS).mkdir(exist_ok=True)
+    make_sub_folders(folder, len(planned))
     expected = {_key(point.values, point.seed): point.id for point in planned}
-    names, damaged = set(expected.values()), []
-    there = read_study(folder) if (folder / STUDY).is_file() else study
-    for path in sorted((folder / POINTS).glob("*.json")):
-        point = read_point(folder, path.stem)
+    names, damaged, there = {point.id for point in planned}, list[Path](), set[str]()
+    known = read_study(folder) if (folder / STUDY).is_file() else study
+    same_grid = _same_grid(known, study)
+    for path in sorted(point_files(folder)):
+        point = read_point(path)
         if point is None:
             damaged += [path] if path.stem in names else []
-        elif expected.get(_key(point.values, point.seed)) != point.id or not _same_grid(there, study):
+        elif expected.get(_key(point.values, point.seed)) != point.id or not same_grid:
             raise StudyError(
-                f"{folder} belongs to another study: {_difference(there, study)}. "
+                f"{folder} belongs to another study: {_difference(known, study)}. "
                 "Choose another --out, or remove the folder."
             )
+        else:
+            there.add(point.id)
+            present(point)
     sweep(folder)
-    sweep(folder / POINTS)
-    for path in [*damaged, *(folder / POINTS).glob("*.started")]:  # markers of a process that was killed
+    for inner in {path.parent for path in point_files(folder, ".tmp")} | {folder / POINTS}:
+        sweep(inner)
+    for path in [*damaged, *point_files(folder, ".started")]:  # an earlier version's markers
         path.unlink()
     write_whole(folder / STUDY, dump(study).encode())
-    return [path.name for path in damaged]
+    return there, [path.name for path in damaged]
 
 
 def _same_grid(a: Study, b: Study) -> bool:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
 from twofold.errors import Fault, RecipeError, StudyError, UserError, nearest
 from twofold.recipe import Recipe, load_recipe
+from twofold.recipe.base import Part
 from twofold.recipe.data import Images
 from twofold.study.files import Source
 from twofold.study.spec import RECIPE, words
@@ -21,27 +22,42 @@ from twofold.train.replicas import common
 
 MOST_POINTS = 100_000
 MOST_FAULTS = 10
-MOST_TOGETHER = 32
-"""Points that are handed over together."""
+MANY_SETTINGS = 5_000
+"""Settings whose planning takes seconds, so that it is shown."""
+MOST_TOGETHER, LEAST_TOGETHER = 32, 8
+"""Points that are handed over together: at most so many, and no fewer where it is only to give workers something."""
+SHARED_AMONG = 4
+"""Workers for whom a study of small networks is cut up. The number of those that there are must not matter: in another
+company a network's last digits are others."""
 NO_MATTER: dict[str, Any] = {"title": True, "name": True, "training": {"engines"}}
 """What changes no result."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Planned:
     """One point of the grid: a recipe to be trained once."""
 
     id: str
     """A short SHA-256 of the recipe and the engine: the same content, the same point."""
     values: tuple[Any, ...]
-    """Of the axes, in their order."""
+    """One value of each axis, in the axes' order."""
     seed: int
-    recipe: Recipe
+    setting: Recipe
+    """The recipe without the seed, which the points of a setting share: a hundred thousand points fit into memory."""
     data: str = ""
     """What published data are called in full."""
 
+    @property
+    def recipe(self) -> Recipe:
+        """What is trained."""
+        return _seeded(self.setting, self.seed)
 
-def plan(source: Source) -> list[Planned]:
+
+def _silent(what: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+def plan(source: Source, progress: Callable[[str, int, int], None] = _silent) -> list[Planned]:
     """Every point of the study in the grid's order, the seeds innermost.
 
     Raises `StudyError` with every axis and value that makes no recipe, before anything is trained.
@@ -53,9 +69,13 @@ def plan(source: Source) -> list[Planned]:
             f"the study has {count:,} points; at most {MOST_POINTS:,} are run. Take values out of an axis."
         )
     recipes, faults = list[tuple[tuple[Any, ...], Recipe]](), dict[str, Fault]()
-    for values in product(*(axis.values for axis in study.axes)):
+    parts: dict[str, Any] = {}
+    settings = count // len(study.seeds)
+    for number, values in enumerate(product(*(axis.values for axis in study.axes))):
+        if settings >= MANY_SETTINGS and number % 1000 == 0:
+            progress("settings planned", number, settings)
         try:
-            recipes.append((values, _recipe(source, values)))
+            recipes.append((values, _sharing(_recipe(source, values), parts)))
         except UserError as error:
             for fault in _faults(source, values, error):
                 faults.setdefault(f"{fault.place} {fault.rule}", fault)
@@ -69,24 +89,37 @@ def plan(source: Source) -> list[Planned]:
     return planned
 
 
-def groups(planned: Iterable[Planned], engine: str, jobs: int) -> list[list[Planned]]:
-    """Points that are trained at once, together; split so that every job has work.
+def groups(planned: Sequence[Planned], engine: str) -> list[list[Planned]]:
+    """The whole study in groups that are trained together, in the order in which they are handed over.
 
-    What is handed over together is also kept together: what is trained one after another is handed over one by one.
+    They are a function of the study alone, whatever workers there are and whichever points are there already. What is
+    trained one after another is a group of one, so that each is written when it ends.
     """
     alike: dict[str, list[Planned]] = {}
+    names: dict[int, str] = {}
     for point in planned:
-        alike.setdefault(_digest(common(point.recipe).model_dump(mode="json")), []).append(point)
-    found = list[list[Planned]]()
-    for group in alike.values():
-        most = MOST_TOGETHER if at_once([point.recipe for point in group], engine) else 1
-        found += _split(group, min(most, math.ceil(len(group) / jobs)))
-    return found
+        setting = point.setting
+        if id(setting) not in names:
+            names[id(setting)] = _digest(common(setting).model_dump(mode="json"))
+        alike.setdefault(names[id(setting)], []).append(point)
+    pieces = list[list[Planned]]()
+    for kind in alike.values():
+        stacked = at_once([kind[0].recipe, kind[-1].recipe], engine) and len(kind) > 1
+        pieces += _even(kind, _pieces(len(kind), len(alike)) if stacked else len(kind))
+    return pieces
 
 
-def _split(group: Sequence[Planned], size: int) -> Iterator[list[Planned]]:
-    for start in range(0, len(group), size):
-        yield list(group[start : start + size])
+def _pieces(points: int, kinds: int) -> int:
+    """Into how many groups so many points alike are cut, in a study of so many kinds."""
+    wanted = min(math.ceil(SHARED_AMONG / kinds), points // LEAST_TOGETHER)
+    return max(1, wanted, math.ceil(points / MOST_TOGETHER))
+
+
+def _even(points: Sequence[Planned], pieces: int) -> Iterator[list[Planned]]:
+    """Neighbours together, the sizes apart by at most one."""
+    bounds = [len(points) * piece // pieces for piece in range(pieces + 1)]
+    for start, end in pairwise(bounds):
+        yield list(points[start:end])
 
 
 def _recipe(source: Source, values: Sequence[Any]) -> Recipe:
@@ -97,6 +130,16 @@ def _recipe(source: Source, values: Sequence[Any]) -> Recipe:
     return load_recipe(which, dict(sorted(settings.items(), key=lambda item: item[0].count("."))))
 
 
+def _sharing(recipe: Recipe, parts: dict[str, Any]) -> Recipe:
+    """The recipe, its tables those of the recipes before it wherever they are equal."""
+    shared = {}
+    for name, part in recipe:
+        if not isinstance(part, str):
+            text = name + (part.model_dump_json() if isinstance(part, Part) else repr(part))
+            shared[name] = parts.setdefault(text, part)
+    return recipe.model_copy(update=shared)
+
+
 def _found(source: Source, which: Any) -> Any:
     """A file's relative path starts at the study's folder."""
     if source.folder and isinstance(which, str) and which.endswith(".toml"):
@@ -105,9 +148,12 @@ def _found(source: Source, which: Any) -> Any:
 
 
 def _planned(engine: str, values: tuple[Any, ...], seed: int, recipe: Recipe) -> Planned:
-    seeded = recipe.model_copy(update={"training": recipe.training.model_copy(update={"seed": seed})})
-    content = {"engine": engine, "recipe": seeded.model_dump(mode="json", exclude=NO_MATTER)}
-    return Planned(_digest(content)[:16], values, seed, seeded)
+    content = {"engine": engine, "recipe": _seeded(recipe, seed).model_dump(mode="json", exclude=NO_MATTER)}
+    return Planned(_digest(content)[:16], values, seed, recipe)
+
+
+def _seeded(recipe: Recipe, seed: int) -> Recipe:
+    return recipe.model_copy(update={"training": recipe.training.model_copy(update={"seed": seed})})
 
 
 def _digest(content: Any) -> str:

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import html
-import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twofold.errors import StudyError
-from twofold.runs import SCORES, write_whole
-from twofold.study.folder import REPORT, RESULTS, Kept, read_points, read_study
+from twofold.runs import SCORES
+from twofold.study.folder import REPORT, RESULTS, Kept, point_file, read_point, read_points, read_study
 from twofold.study.spec import Study
 from twofold.study.summary import summary
+from twofold.study.table import CARRIED, LAST, cell
 
 if TYPE_CHECKING:
     import pandas as pd
-
-CARRIED = ("carried_before", "carried_after")
-"""Columns that a study of recurrent networks has."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,8 +26,23 @@ class StudyResult:
 
     path: Path
     study: Study
-    points: tuple[Kept, ...]
-    """Those that finished or failed, in the grid's order."""
+    read: tuple[Kept, ...] | None = None
+    """The points, where they have been read already."""
+
+    @cached_property
+    def points(self) -> tuple[Kept, ...]:
+        """Those that finished or failed, in the grid's order, without their evaluations: `evaluations` reads these."""
+        return self.read if self.read is not None else tuple(read_points(self.path, self.study))
+
+    def evaluations(self, point: str) -> pd.DataFrame:
+        """Every evaluation of the point with this `id`, as `history.csv` of a run has them."""
+        import pandas as pd
+
+        file = point_file(self.path, point)
+        kept = read_point(file) if file.is_file() else None
+        if kept is None:
+            raise StudyError(f"{self.path} holds no point `{point}`; the column `id` of the table names them")
+        return pd.DataFrame(kept.history)
 
     @property
     def total(self) -> int:
@@ -68,7 +79,7 @@ class StudyResult:
             }
             for point in self.points
         ]
-        columns = [*fields, "seed", "status", *SCORES, *carried, "seconds", "steps", "failure", "id"]
+        columns = [*fields, "seed", "status", *SCORES, *carried, *LAST]
         table = pd.DataFrame(rows, columns=columns)
         return table.astype(dict.fromkeys([*SCORES, *carried], "float64"))
 
@@ -81,11 +92,6 @@ class StudyResult:
     def report(self) -> Path:
         """Where the report is, or would be: `twofold report STUDY` writes it."""
         return self.path / REPORT
-
-    def write_table(self) -> Path:
-        """Write `results.csv`, and return its path."""
-        write_whole(self.path / RESULTS, self.table.to_csv(index=False, lineterminator="\n").encode())
-        return self.path / RESULTS
 
     def to_json(self) -> dict[str, Any]:
         """What `twofold study --json` prints: the means, and where the rest is."""
@@ -116,7 +122,7 @@ def open_study(path: str | Path) -> StudyResult:
     if not folder.is_dir():
         raise StudyError(f"no study folder {path}; `twofold study` makes one")
     study = read_study(folder)
-    return StudyResult(folder, study, tuple(read_points(folder, study)))
+    return StudyResult(folder, study)
 
 
 def metric_name(metric: str) -> str:
@@ -131,8 +137,3 @@ def best_words(metric: str, best: float | None) -> str:
 
 def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
-
-
-def cell(value: Any) -> Any:
-    """A cell of a table holds a number or a text; what is more is written as JSON."""
-    return json.dumps(value) if isinstance(value, list | tuple | Mapping) else value

@@ -9,15 +9,21 @@ from pathlib import Path
 from typing import Protocol
 
 from twofold.data import load_data
-from twofold.errors import StudyError, TwofoldError
+from twofold.errors import TwofoldError
 from twofold.recipe import Recipe
 from twofold.recipe.data import Cifar10, DataSpec, Mnist
 from twofold.setup.building import Silent
+from twofold.study.coordinator import Work, finish
+from twofold.study.executors.choice import Workers
+from twofold.study.executors.seam import Executor, Train
 from twofold.study.files import Axes, Settings, Source, load_study
-from twofold.study.folder import Kept, claim, finished, locked, make_folder, read_point
-from twofold.study.grid import Planned, plan
-from twofold.study.pool import Train, finish, train_points
+from twofold.study.folder import Kept, claim, locked, make_folder
+from twofold.study.grid import Planned, groups, plan
 from twofold.study.result import StudyResult, best_words, open_study
+from twofold.study.table import Table
+from twofold.train.points import train_points
+
+LOCAL = Workers()
 
 
 class StudyWatcher(Protocol):
@@ -60,6 +66,8 @@ def run_study(
     metric: str | None = None,
     out: str | Path | None = None,
     jobs: int | None = None,
+    on: str = "local",
+    allow_different: bool = False,
     watcher: StudyWatcher | None = None,
 ) -> StudyResult:
     """Train every point of a study that its folder does not hold yet, in parallel processes.
@@ -67,69 +75,92 @@ def run_study(
     `source` is a built-in study or a study's file, or a recipe: a built-in name, a file or a `Recipe`. `axes` adds
     axes, `{"optimizer.lr": [0.01, 0.1]}`, or replaces one of the same field; `seeds` is a number of seeds or a list;
     `overrides` sets single keys of the recipe at every point; `out` is the folder, `studies/NAME` where left out;
-    `jobs` is how many processes train at a time, where left out one a core.
+    `on` is the engine that trains: `local[:N]`, `dask[:ADDRESS]`, `ray[:ADDRESS]` or `slurm[:PARTITION]`; `jobs` is how
+    many points or groups of points are trained at a time, where left out one for each core or worker; `allow_different`
+    takes workers with other versions.
 
     The same call goes on where a study was stopped. A point that cannot be trained is kept as failed.
 
     Raises `StudyError` or `UnknownNameError` before anything is trained; `KeyboardInterrupt` keeps what is finished.
     """
+    workers = Workers(on, jobs, allow_different)
     planned_source = load_study(source, axes=axes, seeds=seeds, overrides=overrides, engine=engine, metric=metric)
-    return run_source(planned_source, out=out, jobs=jobs, watcher=watcher)
+    return run_source(planned_source, out=out, workers=workers, watcher=watcher)
 
 
 def run_source(
     source: Source,
     *,
     out: str | Path | None = None,
-    jobs: int | None = None,
     watcher: StudyWatcher | None = None,
+    workers: Workers = LOCAL,
+    executor: Executor | None = None,
     train: Train = train_points,
 ) -> StudyResult:
-    """What `run_study` does, of a study that was read; `train` may take the place of the engines."""
-    if jobs is not None and jobs < 1:
-        raise StudyError(f"`jobs` must be at least 1; got {jobs}")
-    watcher, study, planned = watcher or Unwatched(), source.study, plan(source)
+    """What `run_study` does, of a study that was read.
+
+    `executor` may take the place of the one that `workers` names, and `train` that of the engines.
+    """
+    watcher, study = watcher or Unwatched(), source.study
+    planned = plan(source, watcher.data)
     folder = make_folder(out, study.name)
     with locked(folder):
-        for name in claim(folder, study, planned):
+        state = _State(study.metric)
+        table = Table(folder, study.axes, {point.id: place for place, point in enumerate(planned)})
+
+        def present(point: Kept) -> None:
+            state.add(point)
+            table.add([point])
+
+        there, damaged = claim(folder, study, planned, present)
+        for name in damaged:
             watcher.note(f"{folder}/points/{name} is damaged: its point is run again")
-        state = _State(folder, study.metric, planned)
-        missing = _prepared([point for point in planned if not finished(folder, point.id)], watcher)
+        missing = {point.id for point in planned} - there
+        if missing:
+            planned = _prepared(planned, watcher)
         watcher.began(state.done, len(planned))
-        running = finish(missing, study.engine, folder, jobs or _processors(), watcher.note, train)
         try:
-            with closing(running):
-                for point in running:
-                    state.add(read_point(folder, point.id))
-                    watcher.finished(state.done, state.words)
+            with table.following():
+                if missing:
+                    demands = workers.demands(planned, study.engine)
+                    work = Work(folder, study.engine, train, missing, watcher.note, *demands)
+                    pieces = groups(planned, study.engine)
+                    with (
+                        closing(executor or workers.executor()) as trainer,
+                        closing(finish(pieces, work, trainer)) as new,
+                    ):
+                        for points in new:
+                            table.add(points)
+                            state.tell(points, watcher)
         except KeyboardInterrupt as interrupt:
-            there = sum(finished(folder, point.id) for point in planned)
-            interrupt.add_note(f"{there:,} of {len(planned):,} points are kept in {folder}")
+            interrupt.add_note(f"{len(table):,} of {len(planned):,} points are kept in {folder}")
             raise
-        finally:
-            result = open_study(folder)
-            result.write_table()
-    return result
+    return open_study(folder)
 
 
 class _State:
     """How far a study is, and how good so far."""
 
-    def __init__(self, folder: Path, metric: str, planned: Sequence[Planned]) -> None:
-        self.metric, self.done, self.failed = metric, 0, 0
+    def __init__(self, metric: str) -> None:
+        self.metric = metric
+        self.done = 0
+        self.failed = 0
         self.best: float | None = None
-        for point in planned:
-            if finished(folder, point.id):
-                self.add(read_point(folder, point.id))
 
-    def add(self, point: Kept | None) -> None:
-        """A point more."""
+    def add(self, point: Kept) -> None:
+        """Count a point."""
         self.done += 1
-        self.failed += point is None or point.status == "failed"
-        score = point.scores.get(self.metric) if point else None
+        self.failed += point.status == "failed"
+        score = point.scores.get(self.metric)
         if score is not None:
             better = min if self.metric.endswith("loss") else max
             self.best = score if self.best is None else better(self.best, score)
+
+    def tell(self, points: Sequence[Kept], watcher: StudyWatcher) -> None:
+        """Count points, and tell each to who watches."""
+        for point in points:
+            self.add(point)
+            watcher.finished(self.done, self.words)
 
     @property
     def words(self) -> str:
@@ -155,9 +186,3 @@ def _prepared(planned: Sequence[Planned], watcher: StudyWatcher) -> list[Planned
         return titles[key]
 
     return [replace(point, data=title(point.recipe.data)) for point in planned]
-
-
-def _processors() -> int:
-    import joblib
-
-    return joblib.cpu_count()

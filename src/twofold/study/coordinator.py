@@ -1,0 +1,132 @@
+"""The coordinator of a study: it hands out what is missing and writes what comes back, each point exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from twofold.errors import StudyError
+from twofold.study.executors.prints import absolute
+from twofold.study.executors.seam import Answer, Executor, Lost, Results, Task, Train
+from twofold.study.executors.work import worker_versions
+from twofold.study.folder import Kept, kept, kept_failure, write_log, write_points
+from twofold.study.grid import Planned
+
+DIED_TWICE = "its worker process died twice: killed from outside, or for want of memory"
+
+Group = Sequence[Planned]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be done, and where it is written."""
+
+    folder: Path
+    """The folder of the points' files."""
+    engine: str
+    train: Train
+    missing: set[str]
+    """The points without a file. What a group trains beside them is not written again."""
+    note: Callable[[str], None]
+    expected: Mapping[str, str] = field(default_factory=dict)
+    """Versions that a worker must have; see `Task`."""
+    data: Mapping[str, str] = field(default_factory=dict)
+    """Fingerprints of the data; see `Task`."""
+
+    def task(self, group: Group) -> Task:
+        """What a worker gets of a group."""
+        names = tuple(point.id for point in group)
+        recipes = tuple(absolute(point.recipe) for point in group)
+        return Task(names, recipes, self.engine, self.train, self.expected, self.data)
+
+
+def finish(groups: Iterable[Group], work: Work, executor: Executor) -> Generator[list[Kept], None, None]:
+    """Train every group that lacks a point, and yield points when their files are there.
+
+    A group is trained whole, so that its numbers are those that it would have had without an interruption. One whose
+    worker dies is a suspect: it is run once more at the end, with nothing beside it, so that a second death has one
+    cause. The points of a group that dies again are then trained one by one, and one whose worker dies has failed.
+    """
+    waiting = {group[0].id: group for group in groups if any(point.id in work.missing for point in group)}
+    suspects = list[Group]()
+    tasks = (work.task(group) for group in list(waiting.values()))
+    with closing(executor.results(tasks)) as batches:
+        for batch in batches:
+            lost = [result.task for result in batch if isinstance(result, Lost)]
+            yield _written(batch, waiting, work)
+            suspects += [waiting[task.names[0]] for task in lost]
+            for task in lost:
+                work.note(f"a worker process died; {_those(task)} will be run once more, alone")
+    for group in suspects:
+        yield from _alone(group, work, executor)
+
+
+def _those(task: Task) -> str:
+    count = len(task.names)
+    return "the point that it was training" if count == 1 else f"the {count} points that it was training"
+
+
+def _alone(group: Group, work: Work, executor: Executor) -> Generator[list[Kept], None, None]:
+    """A group that a worker died with, once more; then each of its points by itself."""
+    points = {group[0].id: group}
+    with closing(executor.results(iter([work.task(group)]), alone=True)) as batches:
+        for batch in batches:
+            yield _written(batch, points, work)
+            for result in batch:
+                if not isinstance(result, Lost):
+                    continue
+                if len(group) == 1:
+                    yield _failed(group[0], result, work)
+                else:
+                    work.note("a group of points lost its worker process twice: they are trained one by one")
+                    for point in group:
+                        yield from _alone([point], work, executor)
+
+
+def _failed(point: Planned, lost: Lost, work: Work) -> list[Kept]:
+    """A point that ends every process that trains it."""
+    if point.id not in work.missing:
+        return []
+    work.note("a worker process died again: the point that it was training has failed")
+    write_log(work.folder, point.id, f"{DIED_TWICE}\n{lost.reason}\n")
+    return _kept([kept_failure(point, work.engine, DIED_TWICE)], work)
+
+
+def _written(batch: Results, groups: Mapping[str, Group], work: Work) -> list[Kept]:
+    """Write what the workers gave back, the points that are missing alone."""
+    points = list[Kept]()
+    for result in batch:
+        if isinstance(result, Lost):
+            continue
+        task, answer = result
+        if answer.refusal:
+            raise StudyError(answer.refusal)
+        members = {point.id: point for point in groups[task.names[0]]}
+        versions = _recorded(answer, work.engine)
+        for trained in answer.trained:
+            if trained.name not in work.missing:
+                continue
+            if trained.log:
+                write_log(work.folder, trained.name, trained.log)
+            planned = members[trained.name]
+            if trained.point is None:
+                points.append(kept_failure(planned, work.engine, trained.failure))
+            else:
+                points.append(kept(planned, work.engine, trained.point, versions))
+    return _kept(points, work)
+
+
+def _kept(points: list[Kept], work: Work) -> list[Kept]:
+    write_points(work.folder, points)
+    work.missing.difference_update(point.id for point in points)
+    return points
+
+
+def _recorded(answer: Answer, engine: str) -> dict[str, str]:
+    """The versions that a point was trained with; the digest of the code where it is not the coordinator's."""
+    versions = dict(answer.worker.versions)
+    if versions.get("code") == worker_versions(engine)["code"]:
+        del versions["code"]
+    return versions

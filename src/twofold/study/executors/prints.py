@@ -1,0 +1,52 @@
+"""Fingerprints of the data that a study reads from files, so that every worker reads the same."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from twofold.recipe import Recipe
+
+
+def fingerprint(path: Path) -> str:
+    """SHA-256 of a file; of a folder that of the names and sizes in it. Empty where nothing can be read."""
+    sha = hashlib.sha256()
+    try:
+        if path.is_dir():
+            for folder, folders, files in os.walk(path):
+                folders.sort()
+                for name in sorted(files):
+                    file = Path(folder, name)
+                    sha.update(f"{file.relative_to(path).as_posix()}\0{file.stat().st_size}\0".encode())
+            return sha.hexdigest()
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return ""
+
+
+def fingerprints(recipes: Iterable[Recipe]) -> dict[str, str]:
+    """Of every file or folder that the recipes name; what is not there is left out: its points will say so."""
+    paths = {path for recipe in recipes if (path := data_path(recipe))}
+    prints = {path: fingerprint(Path(path)) for path in sorted(paths)}
+    return {path: text for path, text in prints.items() if text}
+
+
+def data_path(recipe: Recipe) -> str | None:
+    """The absolute path of a recipe's data, where they come from a file or a folder of the user's own."""
+    path = getattr(recipe.data, "path", None)
+    return os.path.abspath(path) if isinstance(path, str) else None
+
+
+def absolute(recipe: Recipe) -> Recipe:
+    """The recipe with absolute paths: a worker's folder may be another."""
+    data: Any = recipe.data
+    changes = {
+        name: os.path.abspath(path)
+        for name in ("path", "root")
+        if isinstance(path := getattr(data, name, None), str) and not os.path.isabs(path)
+    }
+    return recipe.model_copy(update={"data": data.model_copy(update=changes)}) if changes else recipe

@@ -1,0 +1,105 @@
+"""The work of a worker, on any engine: train the points of a task and give back what came of them.
+
+It writes no file, changes no folder and ends no process.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from functools import cache
+from pathlib import Path
+
+from twofold.errors import TwofoldError
+from twofold.setup.versions import code, versions
+from twofold.study.executors.prints import fingerprint
+from twofold.study.executors.seam import Answer, Task, Trained, Worker
+
+ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
+)
+"""Environment of a worker: as many workers as cores leave no second thread anything to gain, and the number of threads
+may change the last digits."""
+MOST_LOG = 20_000
+"""Characters of a log that are handed back, from its end."""
+
+
+def train_task(task: Task) -> Answer:
+    """Train the points of a task, with one thread, and catch whatever they raise."""
+    worker = Worker(socket.gethostname(), os.getpid(), worker_versions(task.engine))
+    refusal = _refusal(task, worker)
+    if refusal:
+        return Answer(worker, refusal=refusal)
+    with _one_thread():
+        return Answer(worker, tuple(_train(task, range(len(task.names)))))
+
+
+@cache
+def worker_versions(engine: str) -> dict[str, str]:
+    """The versions of what takes part in a training, by name, `code` for a digest of Twofold's own sources."""
+    return {**versions(engine == "torch"), "code": code()[:12]}
+
+
+def _refusal(task: Task, worker: Worker) -> str:
+    """Why this worker must not train the task: other versions, or other data than the study's."""
+    for name, wanted in task.expected.items():
+        here = worker.versions.get(name, "none")
+        if here != wanted:
+            return (
+                f"the worker {worker} has {_version(name, here)}, this command has {_version(name, wanted)}: "
+                "the numbers may differ. Install the same on both, or take it with --allow-different."
+            )
+    for path, wanted in task.data.items():
+        if fingerprint_here(path) != wanted:
+            lacking = "cannot see the data at" if not Path(path).exists() else "has other data at"
+            return (
+                f"the worker {worker} {lacking} {path}. "
+                "Put the same file there, or the study's data into a folder that all machines share."
+            )
+    return ""
+
+
+def _version(name: str, version: str) -> str:
+    return f"another code of Twofold, {version}" if name == "code" else f"{name.capitalize()} {version}"
+
+
+@cache
+def fingerprint_here(path: str) -> str:
+    """The fingerprint of data as this process sees them, computed once."""
+    return fingerprint(Path(path))
+
+
+def _train(task: Task, members: range) -> Iterator[Trained]:
+    """What stops one point of several stops them all: then each is trained by itself."""
+    output = io.StringIO()
+    try:
+        with redirect_stdout(output), redirect_stderr(output), warnings.catch_warnings():
+            warnings.simplefilter("default")
+            points = task.train([task.recipes[index] for index in members], task.engine)
+    except Exception as error:
+        if len(members) > 1:
+            for index in members:
+                yield from _train(task, range(index, index + 1))
+            return
+        failure = str(error) if isinstance(error, TwofoldError) else f"{type(error).__name__}: {error}"
+        log = (output.getvalue() + traceback.format_exc())[-MOST_LOG:]
+        yield Trained(task.names[members[0]], None, failure, log)
+        return
+    for index, point in zip(members, points, strict=True):
+        yield Trained(task.names[index], point, point.failure, output.getvalue()[-MOST_LOG:] if point.failure else "")
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread for the libraries that are loaded, and for those that will be."""
+    from threadpoolctl import threadpool_limits
+
+    for name, value in ONE_THREAD.items():
+        os.environ.setdefault(name, value)
+    with threadpool_limits(1):
+        yield

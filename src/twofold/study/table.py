@@ -1,0 +1,110 @@
+"""`results.csv`: one row a point, appended while a study runs and put into the grid's order when it ends."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO, final
+
+from twofold.runs import SCORES, write_whole
+from twofold.study.folder import RESULTS, Kept, point_files, read_point
+from twofold.study.spec import Axis
+
+CARRIED = ("carried_before", "carried_after")
+"""Columns that a study of recurrent networks has."""
+NOTHING_CARRIED = ","
+LAST = ("seconds", "steps", "failure", "id")
+"""The columns after the scores."""
+
+
+@final
+class Table:
+    """The rows of the points that there are, as text: a hundred thousand of them take some 40 MB."""
+
+    def __init__(self, folder: Path, axes: Sequence[Axis], order: Mapping[str, int]) -> None:
+        """`order` says for every point of the grid the place of its row."""
+        self._folder = folder
+        self._path = folder / RESULTS
+        self._axes = axes
+        self._order = order
+        self._rows: dict[int, tuple[str, str, str]] = {}
+        self._carries = False
+        self._file: TextIO | None = None
+
+    def add(self, points: Iterable[Kept]) -> None:
+        """A row for each point; appended to the file while it is followed."""
+        for point in points:
+            row = self._row(point)
+            self._rows[self._order[point.id]] = row
+            self._carries |= row[1] != NOTHING_CARRIED
+            if self._file:
+                self._file.write(_joined(row, True))
+        if self._file:
+            self._file.flush()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @contextmanager
+    def following(self) -> Iterator[None]:
+        """Rows are appended as they come while the context lasts; then the whole table stands in the grid's order."""
+        self._follow()
+        try:
+            yield
+        finally:
+            self._finish()
+
+    def _follow(self) -> None:
+        write_whole(self._path, self._text(True).encode())
+        self._file = self._path.open("a", encoding="utf-8", newline="")
+
+    def _finish(self) -> None:
+        """The whole table in one move. A stop may have come between a point's file and its row."""
+        files = {path.stem: path for path in point_files(self._folder)}
+        lacking = [name for name, place in self._order.items() if name in files and place not in self._rows]
+        self.add(point for name in lacking if (point := read_point(files[name])))
+        if self._file:
+            self._file.close()
+            self._file = None
+        write_whole(self._path, self._text(self._carries).encode())
+
+    def _text(self, carries: bool) -> str:
+        fields = [axis.field for axis in self._axes]
+        head = (_line([*fields, "seed", "status", *SCORES]), _line(CARRIED), _line(LAST))
+        rows = [head, *(self._rows[place] for place in sorted(self._rows))]
+        return "".join(_joined(row, carries) for row in rows)
+
+    def _row(self, point: Kept) -> tuple[str, str, str]:
+        values = [_value(axis, value) for axis, value in zip(self._axes, point.values, strict=True)]
+        flow = point.flow or {}
+        return (
+            _line([*values, point.seed, point.status, *(point.scores.get(name) for name in SCORES)]),
+            _line([flow.get(name) for name in CARRIED]),
+            _line([point.seconds, point.steps, point.failure, point.id]),
+        )
+
+
+def cell(value: Any) -> Any:
+    """A cell of a table holds a number or a text; what is more is written as JSON."""
+    return json.dumps(value) if isinstance(value, list | tuple | Mapping) else value
+
+
+def _value(axis: Axis, value: Any) -> Any:
+    """A column of numbers of which one has a fraction holds fractions."""
+    fractions = axis.numeric and any(isinstance(value, float) for value in axis.values)
+    return float(value) if fractions else cell(value)
+
+
+def _line(cells: Sequence[Any]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(cells)
+    return text.getvalue()
+
+
+def _joined(row: tuple[str, str, str], carries: bool) -> str:
+    start, middle, end = row
+    return f"{start},{middle},{end}\n" if carries else f"{start},{end}\n"
