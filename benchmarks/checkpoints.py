@@ -75,7 +75,7 @@ def _saved() -> float:
 
     recipe = _recipe(32, 1)
     engine = build_engine("torch", recipe)
-    engine.load(initial_state(recipe))
+    engine.load(initial_state(recipe.model))
     tensors = {name: torch.from_numpy(array.copy()) for name, array in engine.state().arrays().items()}
 
     def save() -> None:

@@ -51,10 +51,10 @@ def engine(kind: str, name: str, steps: int, **settings: Any) -> tuple[float, An
     dataset = _dataset(recipe)
     with few_threads(recipe, len(dataset.train)):
         built = build_engine(kind, recipe)
-        built.load(initial_state(recipe))
+        built.load(initial_state(recipe.model))
         for batch in Batches(recipe, dataset.train, 2):
             built.step(batch)
-        built.load(initial_state(recipe))
+        built.load(initial_state(recipe.model))
         started = time.perf_counter()
         for batch in Batches(recipe, dataset.train, steps):
             _ = built.step(batch).loss

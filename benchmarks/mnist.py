@@ -35,7 +35,7 @@ def twofold(engine: str) -> Callable[[], float]:
 
     def epoch() -> float:
         built = build_engine(engine, recipe)
-        built.load(initial_state(recipe))
+        built.load(initial_state(recipe.model))
         batches = Batches(recipe, dataset.train)
         batches.evaluate_every = batches.steps
         with few_threads(recipe, len(dataset.train)):

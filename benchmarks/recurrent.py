@@ -53,7 +53,7 @@ def engine(name: str, recipe: Recipe) -> Callable[[], float]:
 
     def measure() -> float:
         built = build_engine(name, recipe)
-        built.load(initial_state(recipe))
+        built.load(initial_state(recipe.model))
         with few_threads(recipe, 1000):
             return _each(drawn, lambda batch: built.step(batch).loss)
 
@@ -121,8 +121,8 @@ def numpy_replicas(recipe: Recipe, count: int, steps: int) -> Callable[[], float
     train = load_data(recipe.data).astype("float32").train
 
     def measure() -> float:
-        built = NumpyEngine(recipe, replicas=count)
-        built.load(stacked([initial_state(each) for each in recipes]))
+        built = NumpyEngine(recipe.model, recipe.optimizer, recipe.training, replicas=count)
+        built.load(stacked([initial_state(each.model) for each in recipes]))
         drawn = StackedBatches([Batches(each, train, steps) for each in recipes])
 
         def loop() -> None:
@@ -138,8 +138,8 @@ def numpy_lone(recipe: Recipe, steps: int) -> Callable[[], float]:
     train = load_data(recipe.data).astype("float32").train
 
     def measure() -> float:
-        built = NumpyEngine(recipe)
-        built.load(initial_state(recipe))
+        built = NumpyEngine(recipe.model, recipe.optimizer, recipe.training)
+        built.load(initial_state(recipe.model))
 
         def loop() -> None:
             for batch in Batches(recipe, train, steps):

@@ -35,7 +35,7 @@ def twofold(engine: str, batch: int | str) -> Callable[[], float]:
 
     def measure() -> float:
         built = build_engine(engine, recipe)
-        built.load(initial_state(recipe))
+        built.load(initial_state(recipe.model))
         batches = Batches(recipe, dataset.train, STEPS)
         batches.evaluate_every = STEPS
         rows: list[HistoryRow] = []

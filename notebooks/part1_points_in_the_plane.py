@@ -60,7 +60,7 @@ recipe
 exact = twofold.load_recipe(recipe, {"training.dtype": "float64"})
 train = load_data(exact.data).astype("float64").train
 batch = next(iter(Batches(exact, train)))
-held = initial_state(exact).parameters
+held = initial_state(exact.model).parameters
 
 X, y = batch.x, batch.target
 W1, b1, W2, b2 = (held[name] for name in ("0.weight", "0.bias", "2.weight", "2.bias"))
@@ -82,7 +82,7 @@ by_hand = {"0.weight": dA.T @ X, "0.bias": dA.sum(axis=0), "2.weight": dZ.T @ H,
 gaps = []
 for name in ("numpy", "torch"):
     engine = build_engine(name, exact)
-    engine.load(initial_state(exact))
+    engine.load(initial_state(exact.model))
     gradients = engine.step(batch).gradients
     gaps.append({"engine": name} | {key: abs(by_hand[key] - gradients[key]).max() for key in by_hand})
 assert all(value < 1e-12 for row in gaps for value in list(row.values())[1:])

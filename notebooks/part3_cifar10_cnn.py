@@ -67,8 +67,8 @@ first = twofold.load_recipe(
 )
 images = load_data(first.data).astype("float32").test[:1].floats()
 engine = build_engine("numpy", first)
-engine.load(initial_state(first))
-W, b = (initial_state(first).parameters[name].astype("float32") for name in ("0.weight", "0.bias"))
+engine.load(initial_state(first.model))
+W, b = (initial_state(first.model).parameters[name].astype("float32") for name in ("0.weight", "0.bias"))
 
 o, i, j = 5, 0, 2  # channel, row, column: the window reaches over the upper border
 padded = np.pad(images[0], ((0, 0), (1, 1), (1, 1)))

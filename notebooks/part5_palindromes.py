@@ -54,7 +54,7 @@ recipe
 exact = twofold.load_recipe("palindrome-20", {"training.dtype": "float64"})
 train = load_data(exact.data).astype("float64").train
 batch = next(iter(Batches(exact, train)))
-held = initial_state(exact).parameters
+held = initial_state(exact.model).parameters
 W_hx, W_hh, W_ph, b_o = (held[name] for name in ("0.weight_ih", "0.weight_hh", "1.weight", "1.bias"))
 b_h = held["0.bias_ih"] + held["0.bias_hh"]
 
@@ -77,7 +77,7 @@ back.reverse()  # ∂L/∂h(1), ..., ∂L/∂h(T)
 # %%
 for name in ("numpy", "torch"):
     engine = build_engine(name, exact)
-    engine.load(initial_state(exact))
+    engine.load(initial_state(exact.model))
     through = engine.trace(batch).through_time["0"]
     gaps = abs(through.h - np.array(h[1:])).max(), abs(through.gradient - np.array(back)).max()
     assert max(gaps) < 1e-12

@@ -11,6 +11,7 @@ from typing import Any, final
 import numpy as np
 
 from cases import FLATTEN, RELU, SIGMOID, SOFTMAX, TANH, THIRD, dense, recipe
+from engines import numpy_engine
 from twofold.arrays import Array, Arrays
 from twofold.data import Batches, random_data
 from twofold.engine import Batch, Engine, State
@@ -22,6 +23,7 @@ from twofold.numpy_engine.losses import Loss, loss_function
 from twofold.numpy_engine.optimizers import Moments, Rule, clip, optimizer
 from twofold.numpy_engine.recurrent import Recurrent
 from twofold.recipe import Recipe
+from twofold.recipe.training import Sgd
 
 Change = Callable[[Any], Any]
 
@@ -121,17 +123,17 @@ Plant = Callable[[Recipe], Engine]
 def in_layer(name: str, wrap: Callable[[Layer], Layer]) -> Plant:
     def plant(recipe: Recipe) -> Engine:
         spec = recipe.layers[int(name)]
-        return NumpyEngine(recipe, layers={name: wrap(LAYERS[type(spec)](spec))})
+        return numpy_engine(recipe, layers={name: wrap(LAYERS[type(spec)](spec))})
 
     return plant
 
 
 def in_loss(wrap: Callable[[Loss], Loss]) -> Plant:
-    return lambda recipe: NumpyEngine(recipe, loss=wrap(loss_function(recipe.loss)))
+    return lambda recipe: numpy_engine(recipe, loss=wrap(loss_function(recipe.loss)))
 
 
 def in_rule(wrap: Callable[[Rule, Recipe], Rule]) -> Plant:
-    return lambda recipe: NumpyEngine(recipe, rule=wrap(optimizer(recipe.optimizer), recipe))
+    return lambda recipe: numpy_engine(recipe, rule=wrap(optimizer(recipe.optimizer), recipe))
 
 
 def with_settings(**settings: Any) -> Plant:
@@ -141,7 +143,7 @@ def with_settings(**settings: Any) -> Plant:
 
 def part_of(recipe: Recipe, name: str) -> slice:
     """Where a parameter lies in the flat vector."""
-    return NumpyEngine(recipe).layout.slices[name]
+    return numpy_engine(recipe).layout.slices[name]
 
 
 # The faults.
@@ -311,7 +313,7 @@ def momentum_not_updated(name: str, step: int) -> Plant:
 
 
 def decay_without_biases(rule: Rule, recipe: Recipe) -> Rule:
-    biases = [where for name, where in NumpyEngine(recipe).layout.slices.items() if name.endswith("bias")]
+    biases = [where for name, where in numpy_engine(recipe).layout.slices.items() if name.endswith("bias")]
     plain = optimizer(recipe.optimizer.model_copy(update={"weight_decay": 0.0}))
 
     def update(p: Array, g: Array, moments: Moments, lr: float, k: int) -> None:
@@ -325,7 +327,7 @@ def decay_without_biases(rule: Rule, recipe: Recipe) -> Rule:
 
 def clipped_apart(rule: Rule, recipe: Recipe) -> Rule:
     """Each parameter by a norm of its own."""
-    slices = NumpyEngine(recipe).layout.slices.values()
+    slices = numpy_engine(recipe).layout.slices.values()
     c = recipe.optimizer.max_norm
     assert c
 
@@ -422,7 +424,7 @@ def zero_sample_second(batches: list[Batch]) -> list[Batch]:
 
 
 def batches_of(recipe: Recipe, prepare: Prepare = _same) -> list[Batch]:
-    return prepare(list(Batches(recipe, random_data(recipe, 24).train)))
+    return prepare(list(Batches(recipe, random_data(recipe.model, 24, recipe.data.seed).train)))
 
 
 def turned_round(layer: Layer) -> Layer:
@@ -445,7 +447,7 @@ def built_as(**settings: Any) -> Callable[[Recipe, str], Layer]:
 
 
 def layer_built_as(name: str, **settings: Any) -> Plant:
-    return lambda recipe: NumpyEngine(recipe, layers={name: built_as(**settings)(recipe, name)})
+    return lambda recipe: numpy_engine(recipe, layers={name: built_as(**settings)(recipe, name)})
 
 
 @final
@@ -507,7 +509,7 @@ def averaged_faster(recipe: Recipe) -> Engine:
         name = "numpy"
 
         def __init__(self) -> None:
-            self.engine = NumpyEngine(recipe)
+            self.engine = numpy_engine(recipe)
 
         def __getattr__(self, name: str) -> Any:
             return getattr(self.engine, name)
@@ -889,13 +891,13 @@ FAULTS = {
     "clipping by each parameter's own norm": Fault(
         trained_by(SQUARE, optimizer=sgd(max_norm=0.1)),
         lambda recipe: NumpyEngine(
-            trained_by(recipe, optimizer=sgd()), rule=clipped_apart(optimizer(recipe.optimizer), recipe)
+            recipe.model, Sgd(), recipe.training, rule=clipped_apart(optimizer(recipe.optimizer), recipe)
         ),
         (1, "state", "0.weight"),
     ),
     "clipping left out": Fault(
         trained_by(SQUARE, optimizer=sgd(max_norm=0.1)),
-        lambda recipe: NumpyEngine(trained_by(recipe, optimizer=sgd())),
+        lambda recipe: NumpyEngine(recipe.model, Sgd(), recipe.training),
         (1, "state", "0.weight"),
     ),
     "learning rate of the step before": Fault(
@@ -931,7 +933,10 @@ FAULTS = {
     "a moving average that forgets faster": Fault(PICTURES, averaged_faster, (1, "state", "0.weight (average)")),
     "label smoothing left out": Fault(
         PICTURES,
-        lambda recipe: NumpyEngine(recipe, loss=loss_function(recipe.loss.model_copy(update={"label_smoothing": 0.0}))),
+        lambda recipe: numpy_engine(
+            recipe,
+            loss=loss_function(recipe.loss.model_copy(update={"label_smoothing": 0.0})),
+        ),
         (1, "loss", "loss"),
     ),
     "h(0) of ones": Fault(RNN, in_time(y=begun_at_one), (1, "forward", "0.output")),

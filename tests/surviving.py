@@ -55,7 +55,7 @@ def warm(room: Path) -> None:
     resume(room / "cold")  # nobody, whom a fork may become, cannot read root's libraries
     recipe = kills.everything("torch")
     engine = build_engine("torch", recipe)
-    engine.load(initial_state(recipe))
+    engine.load(initial_state(recipe.model))
     engine.predict(np.zeros((2, 1, 8, 8), np.float32))
 
 

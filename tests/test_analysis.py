@@ -399,7 +399,7 @@ def test_previews_hold_probabilities_from_before_and_after(digits: Run, blobs: R
 
 def test_outputs_of_a_squared_error_are_not_called_probabilities() -> None:
     plain = load_recipe("digits", {"loss.kind": "mean_squared"})
-    assert predictions.probabilities(plain, np.ones((2, 10))) is None
+    assert predictions.probabilities(plain.model, np.ones((2, 10))) is None
     ended = load_recipe(
         "moons",
         {
@@ -411,7 +411,7 @@ def test_outputs_of_a_squared_error_are_not_called_probabilities() -> None:
         },
     )
     outputs = np.array([[0.25, 0.75]])
-    np.testing.assert_array_equal(predictions.probabilities(ended, outputs), outputs)
+    np.testing.assert_array_equal(predictions.probabilities(ended.model, outputs), outputs)
 
 
 def test_the_first_kernels_are_images(conv: Run, colours: Run, tmp_path: Path) -> None:
@@ -532,7 +532,7 @@ def test_maps_are_the_outputs_of_the_layers(conv: Run) -> None:
 def test_a_flipped_test_shows_the_answer_that_counts(colours: Run) -> None:
     found = maps.feature_maps(colours, 3)
     assert found is not None
-    p = predictions.probabilities(colours.recipe, colours.evidence["numpy.after"])
+    p = predictions.probabilities(colours.recipe.model, colours.evidence["numpy.after"])
     assert p is not None
     np.testing.assert_allclose(found.outputs, p[3], rtol=1e-3)
 
@@ -646,7 +646,7 @@ def test_every_layer_kind_has_its_equations(kind: str | dict[str, Any]) -> None:
 @pytest.mark.parametrize("kind", ["cross_entropy", "mean_squared"])
 def test_the_loss_is_divided_only_where_it_is_a_mean(kind: str) -> None:
     for reduction, divided in (("mean", True), ("sum", False)):
-        step = steps.loss_step(load_recipe("moons", {"loss.kind": kind, "loss.reduction": reduction}))
+        step = steps.loss_step(load_recipe("moons", {"loss.kind": kind, "loss.reduction": reduction}).model)
         assert step.kind == kind
         ((loss, _),), ((dy, shapes_of_dy),) = step.forward, step.backward
         assert ("1/" in loss) is divided
@@ -655,7 +655,7 @@ def test_the_loss_is_divided_only_where_it_is_a_mean(kind: str) -> None:
 
 
 def test_a_smoothed_target_is_written_out() -> None:
-    step = steps.loss_step(load_recipe("moons", {"loss.label_smoothing": 0.1}))
+    step = steps.loss_step(load_recipe("moons", {"loss.label_smoothing": 0.1}).model)
     assert step.forward == [
         ("q = 0.9 onehot(t) + 0.1 / 2", "(N,) → (N, 2)"),
         ("L = −1/N Σₙ q · log softmax(y)", "(N, 2) → ()"),

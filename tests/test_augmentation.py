@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional
 
 from cases import RELU, assert_bits, dense, recipe
+from engines import numpy_engine, torch_engine
 from twofold.arrays import Array
 from twofold.data import Batches, Split
 from twofold.data.augmentation import Augmenter, affine_places, bent, resampled, resized, translated
@@ -220,18 +221,19 @@ def test_images_grow_at_their_shares_of_the_training() -> None:
 def test_bytes_scaled_on_the_device_are_those_scaled_before(standardize: str, dtype: str) -> None:
     """Bit for bit, in both engines."""
     from twofold.data import Dataset
-    from twofold.numpy_engine import NumpyEngine
     from twofold.setup.building import initial_state
-    from twofold.torch_engine import TorchEngine
 
     train = pictures()
     dataset = Dataset(train, train[:0], train[:4], tuple("0123456789")).standardized(standardize)
     built = augmented(flip="random")
     built = Recipe.model_validate({**dict(built), "training": built.training.model_copy(update={"dtype": dtype})})
-    for engine in (NumpyEngine(built), TorchEngine(built)):
+    for engine in (
+        numpy_engine(built),
+        torch_engine(built),
+    ):
         states = []
         for raw in (False, True):
-            engine.load(initial_state(built))
+            engine.load(initial_state(built.model))
             for batch in Batches(built, dataset.train, 3, raw=raw):
                 assert batch.x.dtype == (np.uint8 if raw else np.dtype(dtype))
                 assert (batch.scaling is not None) == raw

@@ -18,13 +18,14 @@ from sklearn.neural_network._base import squared_loss as sklearn_squared_loss
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
 from cases import TANH, dense, normal, recipe
+from engines import numpy_engine
 from twofold.arrays import FLOOR, Array, gap
 from twofold.data import Batches, Dataset, Split
 from twofold.data.palindromes import encoded
 from twofold.engine import Batch, State
 from twofold.engine.initial import initial_parameters
 from twofold.engine.schedules import learning_rate
-from twofold.numpy_engine import LOSSES, NumpyEngine
+from twofold.numpy_engine import LOSSES
 from twofold.numpy_engine.activations import Elu, LeakyRelu, Relu, Softmax
 from twofold.numpy_engine.cells import Gru, Lstm, Vanilla
 from twofold.numpy_engine.conv import Conv2d
@@ -127,7 +128,7 @@ def test_dense_weights_are_out_by_in() -> None:
     W = np.array([[1.0, 2.0, 3.0], [0.0, 0.0, 1.0]])
     y, _ = Dense().forward({"weight": W, "bias": np.array([10.0, 20.0])}, np.array([[1.0, 1.0, 2.0]]), TRAINING)
     assert y.tolist() == [[19.0, 22.0]]
-    assert [array.shape for array in initial_parameters(recipe([dense(2)], inputs=3)).values()] == [
+    assert [array.shape for array in initial_parameters(recipe([dense(2)], inputs=3).model).values()] == [
         (2, 3),
         (2,),
     ]
@@ -243,7 +244,7 @@ def test_weight_decay_is_added_to_the_gradient_and_decoupled_in_adamw(spec: Any,
 def test_weight_decay_holds_for_biases_too() -> None:
     decay = 0.5
     built = recipe([dense(4), TANH, dense(2)], optimizer={"kind": "sgd", "lr": 0.1, "weight_decay": decay})
-    engine, start = NumpyEngine(built), initial_parameters(built)
+    engine, start = numpy_engine(built), initial_parameters(built.model)
     engine.load(State(start))
     step = engine.step(next(iter(Batches(built, split(24, 3)))))
     for name, p in start.items():
@@ -286,8 +287,8 @@ def test_clipping_comes_before_weight_decay() -> None:
     """The decay of a large weight is not cut off with the gradient."""
     settings = {"kind": "sgd", "lr": 0.1, "weight_decay": 0.5, "max_norm": 1e-9}
     built = recipe([dense(2)], optimizer=settings)
-    engine = NumpyEngine(built)
-    engine.load(State({name: array + 1 for name, array in initial_parameters(built).items()}))
+    engine = numpy_engine(built)
+    engine.load(State({name: array + 1 for name, array in initial_parameters(built.model).items()}))
     before = engine.state().parameters["0.weight"]
     after = engine.step(next(iter(Batches(built, split(8, 3))))).state.parameters["0.weight"]
     np.testing.assert_allclose(after, before * (1 - 0.1 * 0.5), rtol=1e-8)
@@ -302,7 +303,7 @@ def test_the_first_step_uses_the_schedules_first_value() -> None:
 
 
 def test_default_weights_and_biases_are_uniform_by_fan_in() -> None:
-    drawn = initial_parameters(recipe([dense(500), dense(2)], inputs=25))
+    drawn = initial_parameters(recipe([dense(500), dense(2)], inputs=25).model)
     assert 0.999 * 0.2 < np.abs(drawn["0.weight"]).max() <= 0.2
     assert 0.99 * 0.2 < np.abs(drawn["0.bias"]).max() <= 0.2
 
@@ -317,7 +318,7 @@ def test_default_weights_and_biases_are_uniform_by_fan_in() -> None:
     ids=["normal", "glorot", "he"],
 )
 def test_fans_are_the_inputs_and_the_outputs(initial: dict[str, Any], std: float) -> None:
-    drawn = initial_parameters(recipe([dense(400), dense(2)], inputs=100, initial=initial))
+    drawn = initial_parameters(recipe([dense(400), dense(2)], inputs=100, initial=initial).model)
     # Of 40,000 numbers the standard deviation is known to 1 / √80,000 = 0.35 %.
     assert drawn["0.weight"].std() == pytest.approx(std, rel=0.015)
     assert not drawn["0.bias"].any()
@@ -424,7 +425,7 @@ def test_two_biases_are_trained_where_one_would_do() -> None:
     """Both stand in the sum, so that both get its gradient, and the sum moves twice as far."""
     assert through(Vanilla("tanh"), gates([0], [0], [LN3 / 4], [LN3 / 4]), [7]) == pytest.approx([1 / 2])
     built = recipe([{"kind": "rnn", "units": 3}, dense(10)], data={"source": "palindromes", "length": 4})
-    engine, start = NumpyEngine(built), initial_parameters(built)
+    engine, start = numpy_engine(built), initial_parameters(built.model)
     engine.load(State(start))
     x, target = normal("two biases", (8, 3, 1)), np.arange(8)
     step = engine.step(Batch(x, target, 0.1, {}, 0))
@@ -450,7 +451,7 @@ def test_the_forget_gates_bias_is_added_to_one_of_two() -> None:
                 [{"kind": "lstm", "units": 1, "forget_bias": bias}, dense(10)],
                 data={"source": "palindromes", "length": 4},
                 initial={"kind": "glorot"},
-            )
+            ).model
         )
         for bias in (0.0, 1.0)
     )
@@ -504,7 +505,7 @@ def test_recurrent_weights_begin_by_the_units() -> None:
     """1 / √16 whatever the inputs: one number a step, or ten."""
     for encoding in ("number", "one_hot"):
         data = {"source": "palindromes", "length": 4, "encoding": encoding}
-        drawn = initial_parameters(recipe([{"kind": "lstm", "units": 16}, dense(10)], data=data))
+        drawn = initial_parameters(recipe([{"kind": "lstm", "units": 16}, dense(10)], data=data).model)
         for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
             assert 0.9 * 0.25 < np.abs(drawn[f"0.{name}"]).max() <= 0.25
 

@@ -291,7 +291,7 @@ def test_batches_are_of_the_recipes_type() -> None:
 
 
 def test_random_data_has_the_declared_shape() -> None:
-    train = random_data(load_recipe("mnist-mlp"), 7).train
+    train = random_data(load_recipe("mnist-mlp").model, 7, seed=42).train
     assert train.x.shape == (7, 1, 28, 28)
     assert set(train.y) <= set(range(10))
 

@@ -14,28 +14,27 @@ from pydantic import ValidationError
 from torch import nn
 
 from cases import FLATTEN, OPTIMIZERS, RELU, SOFTMAX, THIRD, assert_bits, assert_same, dense, recipe
+from engines import numpy_engine, torch_engine
 from faults import SQUARE, Changed, batches_of, sgd, trained_by
 from twofold.arrays import Array, Arrays
 from twofold.engine import Engine, State
 from twofold.engine.initial import initial_parameters
 from twofold.errors import UserError
-from twofold.numpy_engine import NumpyEngine
 from twofold.numpy_engine.dense import Dense
 from twofold.numpy_engine.dropout import Dropout
 from twofold.numpy_engine.flatten import Flatten
 from twofold.numpy_engine.layer import Layer, Mode
 from twofold.recipe import Recipe
-from twofold.torch_engine import TorchEngine
 
 Build = Callable[[Recipe], Engine]
 IMAGES = recipe([FLATTEN, dense(6), RELU, THIRD, dense(10)], data={"source": "digits"}, optimizer=sgd(momentum=0.9))
 
-each_engine = pytest.mark.parametrize("build", [NumpyEngine, TorchEngine])
+each_engine = pytest.mark.parametrize("build", [numpy_engine, torch_engine], ids=["numpy", "torch"])
 
 
 def started(build: Build, recipe: Recipe) -> Engine:
     engine = build(recipe)
-    engine.load(State(initial_parameters(recipe)))
+    engine.load(State(initial_parameters(recipe.model)))
     return engine
 
 
@@ -68,7 +67,7 @@ def test_the_other_engine_takes_the_state_over(build: Build, optimizer: str) -> 
     built = trained_by(SQUARE, optimizer=OPTIMIZERS[optimizer])
     engine = started(build, built)
     engine.step(batches_of(built)[0])
-    other = (TorchEngine if build is NumpyEngine else NumpyEngine)(built)
+    other = (torch_engine if build is numpy_engine else numpy_engine)(built)
     other.load(engine.state())
     assert_bits(other.state().arrays(), engine.state().arrays())
 
@@ -87,12 +86,12 @@ def test_before_any_state_parameters_and_moments_are_zero(build: Build) -> None:
 
 @each_engine
 def test_state_and_load_are_copies(build: Build) -> None:
-    given = State(initial_parameters(IMAGES))
+    given = State(initial_parameters(IMAGES.model))
     engine = build(IMAGES)
     engine.load(given)
     engine.state().parameters["1.weight"][:] = 7
     given.parameters["4.weight"][:] = 7
-    assert_bits(engine.state().parameters, initial_parameters(IMAGES))
+    assert_bits(engine.state().parameters, initial_parameters(IMAGES.model))
     engine.step(batches_of(IMAGES)[0])
     held = engine.state()
     before = copied(held.arrays())
@@ -131,7 +130,9 @@ def test_weights_of_another_network_are_refused_by_name(
 ) -> None:
     engine = started(build, SQUARE)
     before = copied(engine.state().arrays())
-    parameters = {key: array for key, array in {**initial_parameters(SQUARE), **change}.items() if array is not None}
+    parameters = {
+        key: array for key, array in {**initial_parameters(SQUARE.model), **change}.items() if array is not None
+    }
     with pytest.raises(UserError, match=f"another network: `{name}` is {given}, the recipe's is {wanted}"):
         engine.load(State(parameters))
     assert_bits(engine.state().arrays(), before)
@@ -169,7 +170,7 @@ def test_a_step_stays_what_it_was(build: Build) -> None:
     }
     for batch in batches[1:4]:
         engine.step(batch)
-    engine.load(State(initial_parameters(built)))
+    engine.load(State(initial_parameters(built.model)))
     now = {**step.outputs, **step.gradients, "logits": step.logits, "loss": np.array(step.loss)}
     assert_bits(now, seen)
 
@@ -206,7 +207,7 @@ def test_a_step_counts_every_update_and_uses_the_batchs_rate(build: Build) -> No
 
 def test_a_numpy_step_is_read_without_a_copy() -> None:
     batch = batches_of(IMAGES)[0]
-    step = started(NumpyEngine, IMAGES).step(batch)
+    step = started(numpy_engine, IMAGES).step(batch)
     again, first = step.gradients, step.gradients
     vector = first["1.weight"].base
     assert vector is not None
@@ -219,7 +220,7 @@ def test_a_numpy_step_is_read_without_a_copy() -> None:
 
 def test_a_torch_step_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading a number or an array from a device is what would wait: none is read until a field is."""
-    engine, batch = started(TorchEngine, IMAGES), batches_of(IMAGES)[0]
+    engine, batch = started(torch_engine, IMAGES), batches_of(IMAGES)[0]
 
     def refuse(*given: Any, **options: Any) -> None:
         raise AssertionError("read from the device")
@@ -269,7 +270,7 @@ def test_predicting_changes_nothing(build: Build) -> None:
 def test_predictions_leave_dropout_out(build: Build) -> None:
     """They are those of the same weights in the network without the layer."""
     plain = recipe([FLATTEN, dense(6), RELU, dense(10)], data={"source": "digits"})
-    parameters = initial_parameters(IMAGES)
+    parameters = initial_parameters(IMAGES.model)
     x = batches_of(IMAGES)[0].x
     engine, without = started(build, IMAGES), build(plain)
     without.load(State({name.replace("4.", "3."): array for name, array in parameters.items()}))
@@ -320,7 +321,7 @@ def no_random_numbers(patch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @each_engine
 def test_engines_draw_no_random_number(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
-    state, batches = State(initial_parameters(IMAGES)), batches_of(IMAGES)
+    state, batches = State(initial_parameters(IMAGES.model)), batches_of(IMAGES)
     with no_random_numbers(monkeypatch):
         engine = build(IMAGES)
         engine.load(state)
@@ -351,13 +352,13 @@ class Spy:
 
 def test_the_input_gradient_of_the_first_layer_is_not_computed() -> None:
     flatten, first, last = (Spy(layer) for layer in (Flatten(), Dense(), Dense()))
-    NumpyEngine(IMAGES, layers={"0": flatten, "1": first, "4": last}).step(batches_of(IMAGES)[0])
+    numpy_engine(IMAGES, layers={"0": flatten, "1": first, "4": last}).step(batches_of(IMAGES)[0])
     assert (flatten.wanted, first.wanted, last.wanted) == ([], [False], [True])
 
 
 def test_layers_are_told_whether_it_is_training() -> None:
     spy, batch = Spy(Dropout(0.3)), batches_of(IMAGES)[0]
-    engine = NumpyEngine(IMAGES, layers={"3": spy})
+    engine = numpy_engine(IMAGES, layers={"3": spy})
     engine.step(batch)
     engine.step(batch._replace(masks={}))
     engine.predict(batch.x)
@@ -366,14 +367,14 @@ def test_layers_are_told_whether_it_is_training() -> None:
 
 
 def test_a_replaced_layer_is_the_one_that_computes() -> None:
-    engine = NumpyEngine(SQUARE, layers={"2": Changed(Dense(), y=lambda y: y * 0)})
-    engine.load(State(initial_parameters(SQUARE)))
+    engine = numpy_engine(SQUARE, layers={"2": Changed(Dense(), y=lambda y: y * 0)})
+    engine.load(State(initial_parameters(SQUARE.model)))
     assert not engine.step(batches_of(SQUARE)[0]).outputs["3"].any()
 
 
 def test_the_module_is_an_ordinary_sequential() -> None:
-    engine = TorchEngine(IMAGES)
-    engine.load(State(initial_parameters(IMAGES)))
+    engine = torch_engine(IMAGES)
+    engine.load(State(initial_parameters(IMAGES.model)))
     assert type(engine.module) is nn.Sequential
     assert [type(module) for module in engine.module] == [
         nn.Flatten,
@@ -389,8 +390,8 @@ def test_the_module_is_an_ordinary_sequential() -> None:
 
 
 def test_its_weights_fit_a_module_built_by_hand() -> None:
-    engine, x = TorchEngine(IMAGES), batches_of(IMAGES)[0].x
-    engine.load(State(initial_parameters(IMAGES)))
+    engine, x = torch_engine(IMAGES), batches_of(IMAGES)[0].x
+    engine.load(State(initial_parameters(IMAGES.model)))
     byhand = nn.Sequential(nn.Flatten(), nn.Linear(64, 6), nn.ReLU(), nn.Dropout(0.3), nn.Linear(6, 10)).double().eval()
     byhand.load_state_dict(engine.module.state_dict())
     with torch.no_grad():
@@ -399,8 +400,8 @@ def test_its_weights_fit_a_module_built_by_hand() -> None:
 
 def test_weights_loaded_into_the_module_are_the_engines() -> None:
     """The parameters that a user sees are those that the optimizer moves."""
-    engine = TorchEngine(IMAGES)
-    parameters = initial_parameters(IMAGES)
+    engine = torch_engine(IMAGES)
+    parameters = initial_parameters(IMAGES.model)
     engine.module.load_state_dict({name: torch.tensor(array) for name, array in parameters.items()})
     assert_bits(engine.state().parameters, parameters)
     step = engine.step(batches_of(IMAGES)[0])
@@ -409,7 +410,7 @@ def test_weights_loaded_into_the_module_are_the_engines() -> None:
 
 
 def test_engines_say_which_they_are() -> None:
-    assert [build(SQUARE).name for build in (NumpyEngine, TorchEngine)] == ["numpy", "torch"]
+    assert [build(SQUARE).name for build in (numpy_engine, torch_engine)] == ["numpy", "torch"]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
@@ -418,10 +419,10 @@ def test_cuda_where_there_is_none_is_refused() -> None:
     with pytest.raises(
         UserError, match=r'training.device = "cuda", and PyTorch finds no CUDA device; use "auto" or "cpu"'
     ):
-        TorchEngine(asked)
+        torch_engine(asked)
 
 
 def test_auto_is_the_processor_where_there_is_no_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     chosen = trained_by(SQUARE, training=SQUARE.training.model_copy(update={"device": "auto"}))
-    assert TorchEngine(chosen).device == torch.device("cpu")
+    assert torch_engine(chosen).device == torch.device("cpu")

@@ -257,7 +257,7 @@ def test_units_that_begin_asleep_are_found(tmp_path: Path, monkeypatch: pytest.M
     """Biases of −10 before a ReLU."""
 
     def asleep(recipe: Recipe, train: Split) -> State:
-        state = building.initial_state(recipe, train)
+        state = building.initial_state(recipe.model, train)
         return State(dict(state.parameters) | {"1.bias": np.full_like(state.parameters["1.bias"], -10.0)})
 
     monkeypatch.setattr("twofold.train.session.initial_state", asleep)

@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 
 from cases import FLATTEN, RELU, SIGMOID, SOFTMAX, TANH, THIRD, assert_bits, dense, recipe
+from engines import numpy_engine, torch_engine
 from faults import DROPS, FAULTS, LOOKED, SQUARE, Fault, Reporting, batches_of
 from twofold.engine import Engine, State
 from twofold.engine.initial import initial_parameters
-from twofold.numpy_engine import NumpyEngine
 from twofold.proof.gradcheck import TOLERANCE, Projection, check_gradients
 from twofold.recipe import Recipe
-from twofold.torch_engine import TorchEngine
 
 HEALTHY = {
     "tanh": SQUARE,
@@ -41,13 +40,13 @@ ALL = {"0.weight", "0.bias", "2.weight", "2.bias", "4.weight", "4.bias"}
 
 
 def wrong(engine: Engine, recipe: Recipe, seed: int = 0) -> set[str]:
-    found = check_gradients(engine, State(initial_parameters(recipe)), batches_of(recipe)[0], seed)
+    found = check_gradients(engine, State(initial_parameters(recipe.model)), batches_of(recipe)[0], seed)
     return {projection.name for projection in found if not projection.size <= TOLERANCE}
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize("name", HEALTHY)
-@pytest.mark.parametrize("build", [NumpyEngine, TorchEngine])
+@pytest.mark.parametrize("build", [numpy_engine, torch_engine], ids=["numpy", "torch"])
 def test_healthy_gradients_are_confirmed(build: Callable[[Recipe], Engine], name: str, seed: int) -> None:
     assert wrong(build(HEALTHY[name]), HEALTHY[name], seed) == set()
 
@@ -90,7 +89,7 @@ def spoil(name: str, element: float) -> Any:
 
 
 @pytest.mark.parametrize("element", [0.0, 1.0, math.nan, math.inf])
-@pytest.mark.parametrize("build", [NumpyEngine, TorchEngine])
+@pytest.mark.parametrize("build", [numpy_engine, torch_engine], ids=["numpy", "torch"])
 def test_one_wrong_element_is_named(build: Callable[[Recipe], Engine], element: float) -> None:
     assert wrong(Reporting(build(SQUARE), gradients=spoil("2.weight", element)), SQUARE) == {"2.weight"}
 
@@ -101,16 +100,20 @@ def test_a_fault_of_the_update_is_none_of_the_gradient() -> None:
     assert wrong(fault.plant(fault.recipe), fault.recipe) == set()
 
 
-@pytest.mark.parametrize("build", [NumpyEngine, TorchEngine])
+@pytest.mark.parametrize("build", [numpy_engine, torch_engine], ids=["numpy", "torch"])
 def test_the_engine_is_left_at_the_state(build: Callable[[Recipe], Engine]) -> None:
-    engine, state = build(SQUARE), State(initial_parameters(SQUARE))
+    engine, state = build(SQUARE), State(initial_parameters(SQUARE.model))
     check_gradients(engine, state, batches_of(SQUARE)[0])
     assert_bits(engine.state().parameters, state.parameters)
     assert engine.state().updates == 0
 
 
 def test_every_parameter_is_projected_in_order() -> None:
-    found = check_gradients(NumpyEngine(SQUARE), State(initial_parameters(SQUARE)), batches_of(SQUARE)[0])
+    found = check_gradients(
+        numpy_engine(SQUARE),
+        State(initial_parameters(SQUARE.model)),
+        batches_of(SQUARE)[0],
+    )
     assert [projection.name for projection in found] == list(SQUARE.network.parameters)
 
 

@@ -13,16 +13,15 @@ from scipy.stats import ks_2samp
 from torch import Tensor, nn
 
 from cases import INITIALS, RELU, assert_bits, dense, recipe
+from engines import numpy_engine, torch_engine
 from twofold import verify
 from twofold.arrays import Array
 from twofold.data import Split
 from twofold.engine import Scaling, State
 from twofold.engine.initial import WHITENING_EPSILON, initial_buffers, initial_parameters, whitening_filters
 from twofold.errors import UserError
-from twofold.numpy_engine import NumpyEngine
 from twofold.probe.passage import pass_through
 from twofold.setup import building
-from twofold.torch_engine import TorchEngine
 from twofold.torch_engine.stack import torch_module
 
 OUT, IN = 300, 200
@@ -30,7 +29,7 @@ each_initial = pytest.mark.parametrize("name", INITIALS)
 
 
 def drawn(spec: Any, layers: list[dict[str, Any]], seed: int = 0, inputs: int = IN) -> dict[str, Array]:
-    return initial_parameters(recipe(layers, inputs=inputs, initial=spec, training={"seed": seed}))
+    return initial_parameters(recipe(layers, inputs=inputs, initial=spec, training={"seed": seed}).model)
 
 
 def by_torch(spec: Any, weight: Tensor) -> None:
@@ -121,9 +120,12 @@ def test_other_biases_are_zero(name: str) -> None:
 @each_initial
 def test_both_engines_get_the_same_arrays(name: str) -> None:
     built = recipe([dense(5), RELU, dense(4, bias=False), RELU, dense(2)], initial=INITIALS[name])
-    parameters = initial_parameters(built)
+    parameters = initial_parameters(built.model)
     assert {array.dtype for array in parameters.values()} == {np.dtype(np.float64)}
-    for engine in (NumpyEngine(built), TorchEngine(built)):
+    for engine in (
+        numpy_engine(built),
+        torch_engine(built),
+    ):
         engine.load(State(parameters))
         assert_bits(engine.state().parameters, parameters)
 
@@ -154,8 +156,8 @@ def test_dirac_kernels_pass_their_channel_on(channels: int, groups: int, kernel:
     conv = {"kind": "conv2d", "channels": 3, "kernel": kernel, "padding": 2}
     layers = [conv, RELU, {**conv, "channels": channels, "groups": groups}, {"kind": "flatten"}, dense(10)]
     pictures = {"data": {"source": "digits"}}
-    ours = initial_parameters(recipe(layers, initial={"kind": "dirac"}, **pictures))
-    default = initial_parameters(recipe(layers, **pictures))
+    ours = initial_parameters(recipe(layers, initial={"kind": "dirac"}, **pictures).model)
+    default = initial_parameters(recipe(layers, **pictures).model)
     each, inputs = channels // groups, 3 // groups
     wanted = torch.tensor(default["2.weight"])
     for group in range(groups):
@@ -171,7 +173,7 @@ def test_dirac_kernels_pass_their_channel_on(channels: int, groups: int, kernel:
 def test_normalization_begins_as_the_identity() -> None:
     norms = [{"kind": "batch_norm"}, dense(3), {"kind": "layer_norm"}, dense(2)]
     built = recipe(norms, initial={"kind": "normal", "std": 3.0})
-    parameters = initial_parameters(built) | initial_buffers(built)
+    parameters = initial_parameters(built.model) | initial_buffers(built.model)
     for name in ("0.weight", "2.weight", "0.running_var"):
         assert (parameters[name] == 1).all()
     for name in ("0.bias", "2.bias", "0.running_mean"):
@@ -191,7 +193,7 @@ def pictures(count: int = 300, channels: int = 3, size: tuple[int, int] = (9, 8)
 def white(images: Array, **settings: Any) -> dict[str, Array]:
     layers = [{**WHITE, **settings}, {"kind": "flatten"}, dense(10)]
     data = {"source": "cifar10"} if images.shape[1] == 3 else {"source": "digits"}
-    return initial_parameters(recipe(layers, data=data), images)
+    return initial_parameters(recipe(layers, data=data).model, images)
 
 
 @pytest.mark.parametrize("count", [1, 63, 300], ids=str)
@@ -237,7 +239,7 @@ def test_a_first_convolution_begins_as_filters_and_their_opposites(channels: int
 def test_whitening_wants_training_images() -> None:
     built = recipe([WHITE, {"kind": "flatten"}, dense(10)], data={"source": "digits"})
     with pytest.raises(UserError, match='`initial = "whitening"` wants training images; there are none here'):
-        initial_parameters(built)
+        initial_parameters(built.model)
     with pytest.raises(UserError, match="wants training images"):
         torch_module([WHITE], (3, 8, 8))
 
@@ -251,9 +253,9 @@ def test_whitening_looks_at_samples_from_first_to_last(
     x = np.random.default_rng(0).integers(0, 256, (samples, 3, 32, 32), np.uint8)
     scaling = Scaling(np.float32(np.full((3, 1, 1), 9.0)), np.float32(np.full((3, 1, 1), 50.0)))
     built = recipe([WHITE, {"kind": "flatten"}, dense(10)], data={"source": "cifar10"})
-    state = building.initial_state(built, Split(x, np.zeros(samples, int), scaling))
+    state = building.initial_state(built.model, Split(x, np.zeros(samples, int), scaling))
     seen = (x[taken].astype(np.float32) - 9) / 50
-    np.testing.assert_array_equal(state.parameters["0.weight"], initial_parameters(built, seen)["0.weight"])
+    np.testing.assert_array_equal(state.parameters["0.weight"], initial_parameters(built.model, seen)["0.weight"])
 
 
 @pytest.mark.parametrize("source", ["digits", "cifar10"])

@@ -12,6 +12,7 @@ import pytest
 
 import twofold
 from cases import FLATTEN, OPTIMIZERS, RELU, SCHEDULES, SIGMOID, SOFTMAX, TANH, THIRD, dense, kinds, recipe
+from engines import numpy_engine, torch_engine
 from faults import (
     FAULTS,
     SQUARE,
@@ -29,7 +30,6 @@ from twofold.cli.views import print_verification
 from twofold.data import Batches, Split
 from twofold.engine import Batch, Engine, State
 from twofold.engine.initial import initial_parameters
-from twofold.numpy_engine import NumpyEngine
 from twofold.numpy_engine.layer import TRAINING
 from twofold.numpy_engine.pool import MaxPool2d
 from twofold.numpy_engine.windows import Windows
@@ -40,7 +40,6 @@ from twofold.recipe.activations import Elementwise
 from twofold.recipe.layers import Layer
 from twofold.setup import building
 from twofold.setup.building import initial_state
-from twofold.torch_engine import TorchEngine
 
 TOLERANCE = 1e-9
 PLANE = ["moons", "moons-adam", "circles", "blobs", "classification"]
@@ -131,11 +130,18 @@ def lockstep(
     mode: Mode = "resync",
     tolerance: float = TOLERANCE,
 ) -> Verdict:
-    return compare(first, second, initial_state(recipe), batches, tolerance, mode)
+    return compare(first, second, initial_state(recipe.model), batches, tolerance, mode)
 
 
 def both(recipe: Recipe, mode: Mode, tolerance: float = TOLERANCE) -> Verdict:
-    return lockstep(NumpyEngine(recipe), TorchEngine(recipe), recipe, batches_of(recipe), mode, tolerance)
+    return lockstep(
+        numpy_engine(recipe),
+        torch_engine(recipe),
+        recipe,
+        batches_of(recipe),
+        mode,
+        tolerance,
+    )
 
 
 # Agreement
@@ -223,10 +229,16 @@ def test_ties_in_a_max_part_nothing(mode: Mode) -> None:
     """The first of equals takes the gradient. Where rounding makes another the largest, it saw the same pixels: what it
     gives the weights below is the same."""
     batches = list(Batches(TIED, flat_images()))
-    assert lockstep(NumpyEngine(TIED), TorchEngine(TIED), TIED, batches, mode).agrees
+    assert lockstep(
+        numpy_engine(TIED),
+        torch_engine(TIED),
+        TIED,
+        batches,
+        mode,
+    ).agrees
     other = in_layer("0", lambda layer: Changed(layer, y=nudged))(TIED)
-    plain, moved = NumpyEngine(TIED), other
-    plain.load(initial_state(TIED))
+    plain, moved = numpy_engine(TIED), other
+    plain.load(initial_state(TIED.model))
     x = batches[0].x
     _, before = MaxPool2d(Windows((3, 3), (2, 2), (1, 1), (1, 1))).forward({}, plain.outputs(x)[0], TRAINING)
     _, after = MaxPool2d(Windows((3, 3), (2, 2), (1, 1), (1, 1))).forward({}, nudged(plain.outputs(x)[0]), TRAINING)
@@ -279,7 +291,12 @@ def test_the_first_step_that_parts_is_shown_once() -> None:
     batches = list(Batches(TIED, flat_images()))
     late = in_layer("0", lambda layer: Changed(layer, y=lambda y: y * 1.001))(TIED)
     compare(
-        NumpyEngine(TIED), late, initial_state(TIED), batches, 1e-9, parted=lambda batch, a, b: seen.append(batch.step)
+        numpy_engine(TIED),
+        late,
+        initial_state(TIED.model),
+        batches,
+        1e-9,
+        parted=lambda batch, a, b: seen.append(batch.step),
     )
     assert seen == [0]
 
@@ -294,7 +311,13 @@ def test_relu_at_exactly_zero_is_off_in_both(mode: Mode) -> None:
     for layers in ([plain, RELU], [plain, NORM, RELU]):
         built = recipe([*layers, FLATTEN, dense(10)], data={"source": "digits"})
         batches = list(Batches(built, black))
-        assert lockstep(NumpyEngine(built), TorchEngine(built), built, batches, mode).agrees
+        assert lockstep(
+            numpy_engine(built),
+            torch_engine(built),
+            built,
+            batches,
+            mode,
+        ).agrees
 
 
 def test_relu_a_rounding_above_zero_is_on_and_that_is_found() -> None:
@@ -302,7 +325,7 @@ def test_relu_a_rounding_above_zero_is_on_and_that_is_found() -> None:
     built = recipe([CONV, RELU, FLATTEN, dense(10)], data={"source": "digits"}, initial={"kind": "he"})
     black = Split(np.zeros((24, 1, 8, 8)), np.arange(24) % 10)
     above = in_layer("0", lambda layer: Changed(layer, y=lambda y: y + 1e-17))(built)
-    verdict = lockstep(NumpyEngine(built), above, built, Batches(built, black))
+    verdict = lockstep(numpy_engine(built), above, built, Batches(built, black))
     assert verdict.first_divergence is not None
     assert verdict.first_divergence[:3] == (1, "gradient", "0.bias")
     assert verdict.largest["forward"] < 1e-12
@@ -316,7 +339,10 @@ def test_relu_a_rounding_above_zero_is_on_and_that_is_found() -> None:
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_planted_fault_is_found_where_it_is_first_seen(name: str, broken_first: bool, mode: Mode) -> None:
     fault = FAULTS[name]
-    engines = [TorchEngine(fault.recipe), fault.plant(fault.recipe)]
+    engines = [
+        torch_engine(fault.recipe),
+        fault.plant(fault.recipe),
+    ]
     if broken_first:
         engines.reverse()
     verdict = lockstep(*engines, fault.recipe, batches_of(fault.recipe, fault.prepare), mode)
@@ -330,7 +356,10 @@ def test_a_planted_fault_is_found_where_it_is_first_seen(name: str, broken_first
 @pytest.mark.parametrize("name", FAULTS)
 def test_without_the_fault_the_same_comparison_agrees(name: str, mode: Mode) -> None:
     fault = FAULTS[name]
-    engines = TorchEngine(fault.recipe), NumpyEngine(fault.recipe)
+    engines = (
+        torch_engine(fault.recipe),
+        numpy_engine(fault.recipe),
+    )
     assert lockstep(*engines, fault.recipe, batches_of(fault.recipe, fault.prepare), mode).agrees
 
 
@@ -341,9 +370,9 @@ def test_the_faults_reach_every_stage() -> None:
 def test_final_weights_would_not_show_a_gradient_32_times_too_large_under_adam() -> None:
     built = trained_by(SQUARE, optimizer={"kind": "adam", "lr": 0.01})
     batches = batches_of(built)
-    healthy, broken = NumpyEngine(built), in_loss(loss_gradient_32_times)(built)
+    healthy, broken = numpy_engine(built), in_loss(loss_gradient_32_times)(built)
     verdict = lockstep(healthy, broken, built, batches, "free")
-    before, after, wrong = initial_parameters(built), healthy.state().parameters, broken.state().parameters
+    before, after, wrong = initial_parameters(built.model), healthy.state().parameters, broken.state().parameters
     moved = max(np.abs(after[name] - before[name]).max() for name in after)
     apart = max(np.abs(after[name] - wrong[name]).max() for name in after)
     assert moved > 0.05
@@ -359,7 +388,7 @@ def test_final_weights_would_not_show_a_gradient_32_times_too_large_under_adam()
 def test_nan_counts_as_divergence_and_stays_in_the_largest_gap(mode: Mode) -> None:
     """The engine is healthy again at the fourth step, where it is re-synchronised."""
     fault = FAULTS["one NaN in one gradient"]
-    engines = TorchEngine(fault.recipe), fault.plant(fault.recipe)
+    engines = torch_engine(fault.recipe), fault.plant(fault.recipe)
     verdict = lockstep(*engines, fault.recipe, batches_of(fault.recipe), mode, tolerance=math.inf)
     assert verdict.first_divergence is not None
     assert verdict.first_divergence[:3] == (3, "gradient", "2.weight")
@@ -417,7 +446,10 @@ def test_a_tensor_that_one_engine_lacks_is_infinitely_far(
     change: dict[str, Any], stage: str, name: str, broken_first: bool
 ) -> None:
     built = trained_by(SQUARE, optimizer=sgd(momentum=0.9))
-    engines: list[Engine] = [TorchEngine(built), Reporting(NumpyEngine(built), **change)]
+    engines: list[Engine] = [
+        torch_engine(built),
+        Reporting(numpy_engine(built), **change),
+    ]
     if broken_first:
         engines.reverse()
     verdict = lockstep(*engines, built, batches_of(built)[:1], "free")
@@ -427,23 +459,31 @@ def test_a_tensor_that_one_engine_lacks_is_infinitely_far(
 
 def test_comparing_starts_both_engines_from_the_initial_state() -> None:
     """Whatever they did before."""
-    first, second = NumpyEngine(SQUARE), TorchEngine(SQUARE)
+    first, second = (
+        numpy_engine(SQUARE),
+        torch_engine(SQUARE),
+    )
     first.step(batches_of(SQUARE)[0])
     assert lockstep(first, second, SQUARE, batches_of(SQUARE), "free").agrees
 
 
 def test_no_batches_is_no_evidence() -> None:
-    verdict = lockstep(NumpyEngine(SQUARE), TorchEngine(SQUARE), SQUARE, [])
+    verdict = lockstep(
+        numpy_engine(SQUARE),
+        torch_engine(SQUARE),
+        SQUARE,
+        [],
+    )
     assert verdict.steps == 0
     assert verdict.largest == dict.fromkeys(STAGES, 0.0)
 
 
 def test_whoever_watches_hears_of_every_step() -> None:
     heard: list[int] = []
-    initial = State(initial_parameters(SQUARE))
+    initial = State(initial_parameters(SQUARE.model))
     compare(
-        NumpyEngine(SQUARE),
-        TorchEngine(SQUARE),
+        numpy_engine(SQUARE),
+        torch_engine(SQUARE),
         initial,
         batches_of(SQUARE)[:3],
         TOLERANCE,

@@ -10,16 +10,15 @@ import torch
 from torch import nn
 
 from cases import OPTIMIZERS, assert_bits, dense, normal, recipe
+from engines import numpy_engine, torch_engine
 from twofold.arrays import Array, gap
 from twofold.data import Batches, random_data
 from twofold.engine import Batch, State
 from twofold.engine.initial import initial_parameters
-from twofold.numpy_engine import NumpyEngine
 from twofold.numpy_engine.engine import Layout
 from twofold.numpy_engine.optimizers import Rule, clip, optimizer
 from twofold.recipe import Recipe
 from twofold.setup.building import initial_state
-from twofold.torch_engine import TorchEngine
 
 SHAPES = {"0.weight": (4, 3), "0.bias": (4,), "2.weight": (2, 4), "2.bias": (2,)}
 LAYOUT = Layout(SHAPES)
@@ -27,7 +26,7 @@ STEPS = 20
 TOLERANCE = 1e-12
 
 each_optimizer = pytest.mark.parametrize("name", OPTIMIZERS)
-each_engine = pytest.mark.parametrize("build", [NumpyEngine, TorchEngine])
+each_engine = pytest.mark.parametrize("build", [numpy_engine, torch_engine], ids=["numpy", "torch"])
 
 
 WEIGHTS = np.concatenate([np.full(np.prod(shape), "weight" in name) for name, shape in SHAPES.items()])
@@ -120,7 +119,7 @@ def test_one_nan_is_clipped_to_all_nan_as_in_pytorch() -> None:
 
 def trained(spec: Any) -> tuple[Recipe, list[Batch]]:
     built = recipe([dense(4), {"kind": "tanh"}, dense(2)], optimizer=spec)
-    return built, list(Batches(built, random_data(built, 24).train))
+    return built, list(Batches(built, random_data(built.model, 24, built.data.seed).train))
 
 
 NORMED = [dense(4), {"kind": "tanh"}, {"kind": "batch_norm"}, {"kind": "layer_norm"}, dense(2)]
@@ -130,9 +129,9 @@ MULTIPLIED = {"0.weight", "4.weight"}
 def after_a_step(build: Any, **optimizer: Any) -> State:
     built = recipe(NORMED, optimizer=optimizer)
     engine = build(built)
-    start = initial_state(built)  # biases and β begin at 0, where there is nothing to decay
+    start = initial_state(built.model)  # biases and β begin at 0, where there is nothing to decay
     engine.load(State({name: array + 0.5 for name, array in start.parameters.items()}, buffers=start.buffers))
-    engine.step(next(iter(Batches(built, random_data(built, 24).train))))
+    engine.step(next(iter(Batches(built, random_data(built.model, 24, built.data.seed).train))))
     return engine.state()
 
 
@@ -157,7 +156,7 @@ def test_only_weights_decay_where_a_recipe_says_so(kind: str, build: Any) -> Non
 def test_a_loaded_state_continues_bit_for_bit(name: str, build: type) -> None:
     built, batches = trained(OPTIMIZERS[name])
     kept, restored = build(built), build(built)
-    kept.load(State(initial_parameters(built)))
+    kept.load(State(initial_parameters(built.model)))
     for batch in batches[:3]:
         kept.step(batch)
     restored.load(kept.state())
@@ -173,10 +172,10 @@ def test_moments_that_a_state_lacks_start_at_zero_in_both_engines(name: str) -> 
     """Whatever the engine did before, and whatever the count of updates says."""
     built, batches = trained(OPTIMIZERS[name])
     states = []
-    for build in (NumpyEngine, TorchEngine):
+    for build in (numpy_engine, torch_engine):
         engine = build(built)
         engine.step(batches[1])
-        engine.load(State(initial_parameters(built), {}, updates=5))
+        engine.load(State(initial_parameters(built.model), {}, updates=5))
         assert not any(array.any() for moment in engine.state().optimizer.values() for array in moment.values())
         states.append(engine.step(batches[0]).state)
     assert states[0].updates == states[1].updates == 6
@@ -188,7 +187,7 @@ def test_moments_that_a_state_lacks_start_at_zero_in_both_engines(name: str) -> 
 def test_moments_of_another_optimizer_are_left_out(build: type) -> None:
     built, batches = trained(OPTIMIZERS["adam"])
     engine, other = build(built), build(trained(OPTIMIZERS["rmsprop"])[0])
-    engine.load(State(initial_parameters(built)))
+    engine.load(State(initial_parameters(built.model)))
     engine.step(batches[0])
     other.step(batches[0])
     other.load(engine.state())

@@ -17,11 +17,12 @@ from torch import Tensor, nn
 
 import twofold
 from cases import INITIALS, LAYERS, LayerCase, assert_bits, assert_same, dense, recipe
+from engines import numpy_engine, torch_engine
 from twofold.arrays import Array, Arrays
 from twofold.data import Batches, load_data
 from twofold.engine import Batch, Engine, State, ThroughTime
 from twofold.engine.initial import initial_parameters
-from twofold.numpy_engine import LOSSES, NumpyEngine
+from twofold.numpy_engine import LOSSES
 from twofold.numpy_engine.cells import Gru, Lstm, Vanilla
 from twofold.numpy_engine.layer import TRAINING, Timed
 from twofold.numpy_engine.recurrent import Recurrent
@@ -56,7 +57,7 @@ def first_batch(built: Recipe) -> Batch:
 
 def loaded(engine: str, built: Recipe, state: State | None = None) -> Engine:
     made = build_engine(engine, built)
-    made.load(state or initial_state(built))
+    made.load(state or initial_state(built.model))
     return made
 
 
@@ -104,7 +105,7 @@ def test_two_layers_in_a_network_equal_pytorchs(kind: str, options: dict[str, An
     built = sequences(layers, data={"encoding": encoding}, optimizer={"kind": "sgd", "lr": 0.5})
     ours = loaded(engine, built)
     theirs = Stacked(kind, {"number": 1, "one_hot": 10}[encoding], options).double()
-    names = theirs.fill(initial_parameters(built))
+    names = theirs.fill(initial_parameters(built.model))
     parameters, rule = dict(theirs.named_parameters()), torch.optim.SGD(theirs.parameters(), lr=0.5)
     for batch in list(Batches(built, load_data(built.data).train))[:3]:
         step = ours.step(batch)
@@ -138,8 +139,8 @@ def by_cells(cell: nn.Module, x: Tensor) -> list[Tensor]:
 @each_option
 def test_weights_load_into_pytorchs_cells_by_name(kind: str, options: dict[str, Any]) -> None:
     built = sequences([layer(kind, output="every", **options), {"kind": "flatten"}], data={"encoding": "one_hot"})
-    engine = TorchEngine(built)
-    engine.load(initial_state(built))
+    engine = torch_engine(built)
+    engine.load(initial_state(built.model))
     cell = CELLS[kind](10, 5, **options).double()
     cell.load_state_dict(engine.module[0].state_dict(), strict=True)
     x = torch.tensor(first_batch(built).x)
@@ -150,7 +151,7 @@ def test_weights_load_into_pytorchs_cells_by_name(kind: str, options: dict[str, 
 @each_option
 def test_the_torch_engine_holds_none_of_pytorchs_recurrent_layers(kind: str, options: dict[str, Any]) -> None:
     """It is a loop of its own: an independent witness of PyTorch's, and of ours."""
-    module = TorchEngine(sequences([layer(kind, **options)])).module
+    module = TorchEngine(sequences([layer(kind, **options)]).model).module
     assert not [m for m in module.modules() if isinstance(m, nn.RNNBase | nn.RNNCellBase)]
 
 
@@ -217,7 +218,7 @@ def test_a_network_without_a_state_shows_nothing(engine: str) -> None:
 def test_through_time_equals_autograd_over_pytorchs_cells(kind: str, every: bool) -> None:
     options = EVERY if every else {}
     built = sequences([layer(kind, **options), *([{"kind": "flatten"}] if every else [])])
-    batch, held = first_batch(built), initial_parameters(built)
+    batch, held = first_batch(built), initial_parameters(built.model)
     cell = CELLS[kind](1, 5).double()
     cell.load_state_dict({n.removeprefix("0."): torch.tensor(a) for n, a in held.items() if n.startswith("0.")})
     states = by_cells(cell, torch.tensor(batch.x))
@@ -253,7 +254,7 @@ def shifted_loss(built: Recipe, held: Arrays, batch: Batch, t: int, shift: Array
 def test_through_time_equals_central_differences(kind: str, every: bool) -> None:
     """Of the loss, along a random direction of every hidden state."""
     built = sequences([layer(kind, **(EVERY if every else {})), *([{"kind": "flatten"}] if every else [])])
-    batch, held = first_batch(built), initial_parameters(built)
+    batch, held = first_batch(built), initial_parameters(built.model)
     gradient = loaded("numpy", built).trace(batch).through_time["0"].gradient
     epsilon, rng = 1e-5, np.random.default_rng(0)
     for t in range(1, 7):
@@ -305,9 +306,12 @@ def test_a_layer_in_parts_is_the_layer(case: LayerCase, parts: int) -> None:
 @each_network
 def test_a_training_in_parts_is_the_training(layers: list[dict[str, Any]], batch_size: int) -> None:
     built = sequences(layers, training={"batch_size": batch_size}, optimizer={"kind": "adam"})
-    plain, parts = NumpyEngine(built), NumpyEngine(built, threads=2)
+    plain, parts = (
+        numpy_engine(built),
+        numpy_engine(built, threads=2),
+    )
     for engine in (plain, parts):
-        engine.load(initial_state(built))
+        engine.load(initial_state(built.model))
     for batch in Batches(built, load_data(built.data).train):
         first, second = plain.step(batch), parts.step(batch)
         assert second.loss == pytest.approx(first.loss, rel=1e-12)
@@ -345,7 +349,7 @@ def test_a_part_that_fails_says_so() -> None:
 
 def with_hidden(built: Recipe, matrix: Array, scale: float = 1.0) -> State:
     """The initial state with another W_hh, and everything else so many times as large."""
-    held = {name: array * scale for name, array in initial_parameters(built).items()}
+    held = {name: array * scale for name, array in initial_parameters(built.model).items()}
     return State({**held, "0.weight_hh": matrix})
 
 
@@ -514,7 +518,7 @@ UNITS = 64
 def begun(options: dict[str, Any], initial: Any = None, length: int = 7) -> dict[str, Array]:
     parts = {} if initial is None else {"initial": initial}
     built = sequences([options], length, data={"encoding": "one_hot"}, **parts)
-    return {name.removeprefix("0."): a for name, a in initial_parameters(built).items() if name.startswith("0.")}
+    return {name.removeprefix("0."): a for name, a in initial_parameters(built.model).items() if name.startswith("0.")}
 
 
 @each_kind
@@ -604,7 +608,7 @@ def test_the_forget_gates_bias_is_raised_and_no_other(initial: Any) -> None:
 def test_an_embedding_begins_standard_normal(initial: str, std: float) -> None:
     layers = [{"kind": "embedding", "num_embeddings": 400, "units": 50}, layer("rnn")]
     built = sequences(layers, data={"encoding": "index"}, initial=INITIALS[initial])
-    weight = initial_parameters(built)["0.weight"]
+    weight = initial_parameters(built.model)["0.weight"]
     assert weight.std() == pytest.approx(std, rel=0.02)
     if std:
         assert kstest(weight.ravel(), "norm").pvalue > 1e-4

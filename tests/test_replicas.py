@@ -12,6 +12,7 @@ import pytest
 
 import twofold
 from cases import FLATTEN, OPTIMIZERS, RELU, SCHEDULES, SIGMOID, SOFTMAX, TANH, dense, recipe
+from engines import numpy_engine
 from faults import trained_by
 from twofold.data import Batches, Dataset, load_data
 from twofold.engine import Step
@@ -100,8 +101,8 @@ def data_of(built: Recipe) -> Dataset:
 
 
 def engine_of(recipes: list[Recipe]) -> NumpyEngine:
-    engine = NumpyEngine(recipes[0], replicas=len(recipes))
-    engine.load(stacked([initial_state(each) for each in recipes]))
+    engine = numpy_engine(recipes[0], replicas=len(recipes))
+    engine.load(stacked([initial_state(each.model) for each in recipes]))
     return engine
 
 
@@ -124,9 +125,9 @@ def test_every_replica_takes_the_trajectory_of_its_lone_run(name: str) -> None:
     recipes, dataset = varied(RECIPES[name]), data_of(RECIPES[name])
     assert together(recipes)
     engine = engine_of(recipes)
-    lone = [NumpyEngine(each) for each in recipes]
+    lone = [numpy_engine(each) for each in recipes]
     for each, built in zip(lone, recipes, strict=True):
-        each.load(initial_state(built))
+        each.load(initial_state(built.model))
     batches = [Batches(each, dataset.train) for each in recipes]
     taken = 0
     for batch, *own in zip(StackedBatches(batches), *batches, strict=True):
@@ -153,8 +154,8 @@ def test_any_number_of_replicas(replicas: int) -> None:
     for batch in StackedBatches([Batches(each, dataset.train) for each in recipes]):
         step = engine.step(batch)
     for r, built in enumerate(recipes):
-        lone = NumpyEngine(built)
-        lone.load(initial_state(built))
+        lone = numpy_engine(built)
+        lone.load(initial_state(built.model))
         for own in Batches(built, dataset.train):
             last = lone.step(own)
         assert_replica(step, last, r)
@@ -178,8 +179,8 @@ def test_replicas_of_float32_take_their_lone_runs_too() -> None:
         engine.step(batch)
     assert {array.dtype for array in engine.state().arrays().values()} == {np.dtype(np.float32)}
     for r, each in enumerate(recipes):
-        lone = NumpyEngine(each)
-        lone.load(initial_state(each))
+        lone = numpy_engine(each)
+        lone.load(initial_state(each.model))
         for own in Batches(each, dataset.train):
             lone.step(own)
         for name, array in lone.state().parameters.items():
@@ -278,8 +279,8 @@ def test_replicas_pay_where_the_network_and_its_batch_are_small(
 
 
 def train_lone(built: Recipe, dataset: Dataset) -> tuple[Outcome, list[HistoryRow]]:
-    engine, rows = NumpyEngine(built), list[HistoryRow]()
-    engine.load(initial_state(built))
+    engine, rows = numpy_engine(built), list[HistoryRow]()
+    engine.load(initial_state(built.model))
     outcome = train(
         engine, Batches(built, dataset.train), lone_scorer(built, dataset), rows.append, lambda step, loss: None
     )
@@ -339,8 +340,8 @@ def test_a_replica_that_diverges_ends_where_its_lone_run_ends(base: Recipe, rate
             assert not math.isfinite(ours.loss)
             assert not math.isfinite(theirs.loss)
         else:
-            final = NumpyEngine(built)
-            final.load(initial_state(built))
+            final = numpy_engine(built)
+            final.load(initial_state(built.model))
             for batch in Batches(built, dataset.train):
                 state = final.step(batch).state
             for name, array in state.parameters.items():
@@ -376,8 +377,8 @@ def test_scores_are_those_of_each_network_whatever_the_batch(batch: int) -> None
     found = scorer(base, dataset, REPLICAS, LOSSES["cross_entropy"], batch)(engine_of(recipes))
     assert list(found) == ["train", "validation", "test"]
     for r, built in enumerate(recipes):
-        lone = NumpyEngine(built)
-        lone.load(initial_state(built))
+        lone = numpy_engine(built)
+        lone.load(initial_state(built.model))
         for name, score in lone_scorer(built, dataset)(lone).items():
             assert found[name].loss[r] == pytest.approx(score.loss, rel=1e-12)
             assert found[name].accuracy[r] == score.accuracy
@@ -503,8 +504,8 @@ def test_the_flow_of_a_replica_is_that_of_its_lone_run(name: str) -> None:
         found = measure_flow(engine, network, stack)
         engine.step(own)
     for r, built in enumerate(recipes):
-        lone = NumpyEngine(built)
-        lone.load(initial_state(built))
+        lone = numpy_engine(built)
+        lone.load(initial_state(built.model))
         for own in Batches(built, dataset.train):
             wanted = measure_flow(lone, network, batch)
             lone.step(own)
@@ -522,8 +523,8 @@ def test_a_point_tells_the_flow_before_and_after(engine: str) -> None:
     for point, built in zip(train_points(varied(base), engine), varied(base), strict=True):
         assert point.flow is not None
         assert {"carried_before", "carried_after", "gradient_before", "radius_after"} <= point.flow.keys()
-        lone = NumpyEngine(built)
-        lone.load(initial_state(built))
+        lone = numpy_engine(built)
+        lone.load(initial_state(built.model))
         dataset = data_of(built)
         flow = measure_flow(lone, built.network, flow_batch(dataset.train, 8))["0"]
         assert point.flow["gradient_before"] == pytest.approx(flow.gradient.tolist(), rel=1e-9)

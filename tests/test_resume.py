@@ -41,7 +41,7 @@ def test_where_a_batch_lies_in_memory_changes_no_bit(engine: str) -> None:
         states = []
         for offset in (0, 4, 16, 40):
             trained = build_engine(engine, built)
-            trained.load(initial_state(built))
+            trained.load(initial_state(built.model))
             trained.step(Batch(placed(x, offset), np.arange(samples) % 2, 0.1, {}, 0))
             states.append(trained.state().arrays() | {"logits": trained.predict(placed(x, offset))})
         for state in states[1:]:

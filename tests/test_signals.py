@@ -33,7 +33,7 @@ def watched(engine: str, spec: Recipe, **weights: Any) -> tuple[Signals, State, 
     """A network with some of its parameters set, and what watches it."""
     dataset = load_data(spec.data).astype(spec.training.dtype)
     built = build_engine(engine, spec)
-    state = initial_state(spec)
+    state = initial_state(spec.model)
     parameters = dict(state.parameters) | {name: np.full_like(state.parameters[name], v) for name, v in weights.items()}
     built.load(State(parameters))
     return Signals(built, spec.network, Batches(spec, dataset.train), dataset.train), built.state(), dataset

@@ -21,7 +21,7 @@ def test_a_module_has_the_weights_with_which_a_run_begins(name: str) -> None:
     state = twofold.torch_module(recipe.layers, shape, seed=3).state_dict()
     counted = {key: state.pop(key) for key in list(state) if key.endswith("num_batches_tracked")}
     assert not any(counted.values())
-    expected = {**initial_parameters(recipe), **initial_buffers(recipe)}
+    expected = {**initial_parameters(recipe.model), **initial_buffers(recipe.model)}
     assert state.keys() == expected.keys()
     for key, tensor in state.items():
         assert torch.equal(tensor, torch.from_numpy(expected[key]).float()), key

@@ -52,8 +52,8 @@ def test_the_past_weighs_little_at_first_and_the_recipes_share_later(step: int, 
 @each_engine
 def test_the_average_is_that_of_weights_and_running_statistics(engine: str) -> None:
     built = build_engine(engine, PICTURES)
-    built.load(initial_state(PICTURES))
-    wanted = dict(initial_parameters(PICTURES) | initial_buffers(PICTURES))
+    built.load(initial_state(PICTURES.model))
+    wanted = dict(initial_parameters(PICTURES.model) | initial_buffers(PICTURES.model))
     for batch in batches_of(PICTURES):
         state = built.step(batch).state
         weight, now = averaging(0.9, batch.step), {**state.parameters, **state.buffers}
@@ -72,7 +72,7 @@ def test_the_average_predicts_and_is_what_a_run_keeps(engine: str, tmp_path: Pat
     assert set(run.weights(engine)) == {*plain.network.parameters, *plain.network.buffers}
     x = np.random.default_rng(0).random((5, 1, 8, 8), dtype=np.float32)
     trained = build_engine(engine, run.recipe)
-    trained.load(initial_state(run.recipe))
+    trained.load(initial_state(run.recipe.model))
     for batch in Batches(run.recipe, load_data(run.recipe.data).astype("float32").train):
         trained.step(batch)
     np.testing.assert_array_equal(restore(run, engine, "cpu").predict(x), trained.predict(x))
@@ -84,9 +84,9 @@ def test_the_average_predicts_and_is_what_a_run_keeps(engine: str, tmp_path: Pat
 @each_engine
 def test_a_state_without_an_average_begins_one_at_its_weights(engine: str) -> None:
     built = build_engine(engine, PICTURES)
-    built.load(initial_state(PICTURES))
+    built.load(initial_state(PICTURES.model))
     average = built.state().average
-    assert_bits(dict(average), {**initial_parameters(PICTURES), **initial_buffers(PICTURES)})
+    assert_bits(dict(average), {**initial_parameters(PICTURES.model), **initial_buffers(PICTURES.model)})
 
 
 @each_engine
@@ -94,7 +94,7 @@ def test_a_step_from_a_loaded_state_is_the_step_that_would_have_come(engine: str
     """Running statistics and averages are part of the state."""
     batches = batches_of(PICTURES)
     first, second = build_engine(engine, PICTURES), build_engine(engine, PICTURES)
-    first.load(initial_state(PICTURES))
+    first.load(initial_state(PICTURES.model))
     for batch in batches[:4]:
         first.step(batch)
     second.load(first.state())
@@ -107,13 +107,13 @@ def test_a_step_from_a_loaded_state_is_the_step_that_would_have_come(engine: str
 def test_running_statistics_of_another_network_are_refused(engine: str) -> None:
     built = build_engine(engine, PICTURES)
     with pytest.raises(UserError, match=r"another network: `1\.running_mean` is missing"):
-        built.load(State(initial_parameters(PICTURES)))
+        built.load(State(initial_parameters(PICTURES.model)))
 
 
 @each_engine
 def test_outputs_are_those_of_every_layer_in_evaluation_mode(engine: str) -> None:
     built = build_engine(engine, PICTURES)
-    built.load(initial_state(PICTURES))
+    built.load(initial_state(PICTURES.model))
     for batch in batches_of(PICTURES)[:3]:
         built.step(batch)
     x = batches_of(PICTURES)[0].x
@@ -212,7 +212,7 @@ def trained(found: list[dict[str, Any]], validation: Validation) -> tuple[Counts
 
     built = recipe([dense(2)], training={"steps": len(found) - 1, "evaluate_every": 1})
     engine, seen, rest = Counts(), list[HistoryRow](), iter(found)
-    batches = Batches(built, random_data(built, 24).train)
+    batches = Batches(built, random_data(built.model, 24, built.data.seed).train)
 
     def scores(_: Any) -> dict[str, Score]:
         return {split: Score(*pair) for split, pair in next(rest).items()}
@@ -281,10 +281,10 @@ def test_a_last_batch_of_one_is_found_before_training() -> None:
     built = recipe(layers, training={"batch_size": 8})
     message = r"of 25 samples in batches of 8, the last batch holds one, .*\(layer 1\).* set training.batch_size to 9"
     with pytest.raises(UserError, match=message):
-        Batches(built, random_data(built, 25).train)
-    Batches(built, random_data(built, 26).train)
+        Batches(built, random_data(built.model, 25, built.data.seed).train)
+    Batches(built, random_data(built.model, 26, built.data.seed).train)
     images: Recipe = trained_by(PICTURES, training=PICTURES.training.model_copy(update={"batch_size": 8}))
-    Batches(images, random_data(images, 25).train)  # a plane has more than one number
+    Batches(images, random_data(images.model, 25, images.data.seed).train)  # a plane has more than one number
 
 
 # What only the torch engine has
@@ -314,7 +314,7 @@ def test_compiling_is_asked_for_and_changes_nothing(monkeypatch: pytest.MonkeyPa
     states = []
     for built in (PICTURES, compiled):
         engine = build_engine("torch", built)
-        engine.load(initial_state(built))
+        engine.load(initial_state(built.model))
         states.append(engine.step(batches_of(built)[0]).state.arrays())
     assert calls == [1]
     assert_bits(*states)
@@ -369,14 +369,14 @@ def test_the_first_step_and_that_of_every_evaluation_are_looked_at(engine: str) 
     spec = load_recipe("blobs", {"data.samples": 100, "training.steps": 7, "training.evaluate_every": 3})
     dataset, seen, rows = load_data(spec.data).astype("float32"), list[Moment](), list[HistoryRow]()
     built = build_engine(engine, spec)
-    built.load(initial_state(spec))
+    built.load(initial_state(spec.model))
     score = {"train": evaluate(built, dataset.train, LOSSES["cross_entropy"])}
     train(built, Batches(spec, dataset.train), lambda _: score, rows.append, lambda *_: None, look=seen.append)
     assert [moment.taken for moment in seen] == [0, 1, 3, 6, 7]
     assert [row.step for row in rows] == [0, 3, 6, 7]
     assert seen[0].step is None
     again = build_engine(engine, spec)
-    again.load(initial_state(spec))
+    again.load(initial_state(spec.model))
     states = [again.state(), *(again.step(batch).state for batch in Batches(spec, dataset.train))]
     for moment in seen:
         assert_bits(dict(moment.before), dict(states[max(moment.taken - 1, 0)].parameters))
@@ -393,7 +393,7 @@ def test_the_time_of_looking_is_not_that_of_training(monkeypatch: pytest.MonkeyP
         clock[0] += 1.0
 
     built = build_engine("numpy", spec)
-    built.load(initial_state(spec))
+    built.load(initial_state(spec.model))
     score = {"train": evaluate(built, dataset.train, LOSSES["cross_entropy"])}
     batches = Batches(spec, dataset.train)
     outcome = train(built, batches, lambda _: score, lambda _: None, lambda *_: None, look=look)

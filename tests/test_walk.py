@@ -14,13 +14,13 @@ import pytest
 from torch.utils.flop_counter import FlopCounterMode
 
 import twofold
+from engines import numpy_engine
 from faults import Changed
 from test_report import page
 from twofold.arrays import Array
 from twofold.data.batches import Batches
 from twofold.data.sources import load_data
 from twofold.errors import RunFolderError, UnknownNameError, UserError
-from twofold.numpy_engine import NumpyEngine
 from twofold.numpy_engine.conv import Conv2d
 from twofold.numpy_engine.dense import Dense
 from twofold.numpy_engine.held import held_bytes
@@ -102,7 +102,7 @@ def test_a_trace_is_a_step_without_the_update(name: str, engine: str) -> None:
     recipe = built(name)
     traced, stepped = (building.build_engine(engine, recipe) for _ in range(2))
     for each in (traced, stepped):
-        each.load(building.initial_state(recipe))
+        each.load(building.initial_state(recipe.model))
     batch = next(iter(Batches(recipe, load_data(recipe.data).train)))
     before = traced.state().arrays()
     trace, step = traced.trace(batch), stepped.step(batch)
@@ -307,7 +307,7 @@ def test_a_fault_is_a_gap_where_it_was_planted(
 ) -> None:
     def build(engine: str, recipe: Recipe) -> Any:
         if engine == "numpy":
-            return NumpyEngine(recipe, layers={layer: broken})
+            return numpy_engine(recipe, layers={layer: broken})
         return building.build_engine(engine, recipe)
 
     monkeypatch.setattr(walking, "build_engine", build)
@@ -339,7 +339,7 @@ def test_ties_that_rounding_decides_are_told_apart_from_faults(
 
     def build(engine: str, recipe: Recipe) -> Any:
         if engine == "numpy":
-            return NumpyEngine(recipe, layers={"1": broken})
+            return numpy_engine(recipe, layers={"1": broken})
         return building.build_engine(engine, recipe)
 
     monkeypatch.setattr(walking, "build_engine", build)

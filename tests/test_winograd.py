@@ -13,11 +13,11 @@ from torch.nn.functional import conv2d
 
 import twofold
 from cases import FLATTEN, RELU, dense, recipe
+from engines import numpy_engine, torch_engine
 from faults import batches_of, trained_by
-from twofold.numpy_engine import NumpyEngine
 from twofold.proof.lockstep import compare
 from twofold.setup.building import initial_state
-from twofold.torch_engine import TorchEngine, conv, engine, winograd
+from twofold.torch_engine import conv, engine, winograd
 from twofold.torch_engine.conv import Conv2d
 from twofold.torch_engine.winograd import POINTS, SIDES, Tiling, Winograd, transforms
 
@@ -262,7 +262,7 @@ def test_a_training_by_it_ends_as_the_plain_one(tmp_path: Any) -> None:
 @pytest.mark.parametrize(("compiled", "taken"), [(False, True), (True, False)])
 def test_a_compiled_network_takes_the_plain_way(compiled: bool, taken: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", lambda forward: forward)
-    built = TorchEngine(trained_by(NETWORK, training=NETWORK.training.model_copy(update={"compile": compiled})))
+    built = torch_engine(trained_by(NETWORK, training=NETWORK.training.model_copy(update={"compile": compiled})))
     assert [m.winograd for m in built.module.modules() if isinstance(m, Conv2d)] == [taken, taken]
 
 
@@ -270,8 +270,11 @@ def test_a_compiled_network_takes_the_plain_way(compiled: bool, taken: bool, mon
 
 
 def test_lock_step_proves_it() -> None:
-    first, second = NumpyEngine(NETWORK), TorchEngine(NETWORK)
-    assert compare(first, second, initial_state(NETWORK), batches_of(NETWORK), 1e-9).agrees
+    first, second = (
+        numpy_engine(NETWORK),
+        torch_engine(NETWORK),
+    )
+    assert compare(first, second, initial_state(NETWORK.model), batches_of(NETWORK), 1e-9).agrees
 
 
 def enlarged(sums: winograd.Sums) -> winograd.Sums:
@@ -289,8 +292,11 @@ def test_lock_step_finds_a_wrong_transform(field: str, stage: str, name: str, mo
         return transforms(side)._replace(**{field: spoilt})
 
     monkeypatch.setattr(winograd, "transforms", wrong)
-    first, second = NumpyEngine(NETWORK), TorchEngine(NETWORK)
-    verdict = compare(first, second, initial_state(NETWORK), batches_of(NETWORK), 1e-9)
+    first, second = (
+        numpy_engine(NETWORK),
+        torch_engine(NETWORK),
+    )
+    verdict = compare(first, second, initial_state(NETWORK.model), batches_of(NETWORK), 1e-9)
     assert verdict.first_divergence
     assert (verdict.first_divergence.step, verdict.first_divergence.stage, verdict.first_divergence.name) == (
         1,
@@ -321,7 +327,7 @@ def test_16_bits_are_taken_where_the_processor_has_them(
         NETWORK,
         training=NETWORK.training.model_copy(update={"autocast": "bfloat16", "dtype": "float32", "device": "cpu"}),
     )
-    assert TorchEngine(asked).arithmetic == arithmetic
+    assert torch_engine(asked).arithmetic == arithmetic
 
 
 def test_a_report_says_that_32_bits_were_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

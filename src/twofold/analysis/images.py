@@ -99,8 +99,8 @@ def previews(run: Run) -> list[Preview]:
     images = arrays["preview"]
     found = []
     for engine in run.engines:
-        before, measure = measured(run.recipe, arrays[f"{engine}.before"])
-        after, _ = measured(run.recipe, arrays[f"{engine}.after"])
+        before, measure = measured(run.recipe.model, arrays[f"{engine}.before"])
+        after, _ = measured(run.recipe.model, arrays[f"{engine}.after"])
         found.append(Preview(engine, images, arrays["target"][: len(images)], before, after, measure))
     return found
 
@@ -112,7 +112,7 @@ def wrong_images(run: Run) -> list[WrongImages]:
         index = arrays.get(f"{engine}.mistakes")
         if index is None or not len(index):
             continue
-        values, measure = measured(run.recipe, arrays[f"{engine}.mistakes.outputs"])
+        values, measure = measured(run.recipe.model, arrays[f"{engine}.mistakes.outputs"])
         target, predicted = arrays["target"], arrays[f"{engine}.predicted"]
         images = [
             _wrong_image(int(place), image, int(target[place]), int(predicted[place]), row)

@@ -18,7 +18,7 @@ from twofold.data.dataset import Draw, Split
 from twofold.engine import Batch
 from twofold.engine.schedules import averaging, learning_rate
 from twofold.errors import UserError
-from twofold.recipe import Recipe
+from twofold.recipe import Network, Recipe
 from twofold.recipe.dense import Dropout
 from twofold.recipe.norms import BatchNorm
 from twofold.streams import stream
@@ -48,13 +48,13 @@ class Chunk:
 
 @final
 class Masks:
-    """What each dropout layer of a recipe keeps, as a function of the step."""
+    """What each dropout layer of a network keeps, as a function of the step."""
 
-    def __init__(self, recipe: Recipe) -> None:
-        self.seed = recipe.training.seed
+    def __init__(self, network: Network, seed: int) -> None:
+        self.seed = seed
         self.drops = {
             node.name: (node.spec.p, tuple(size or 1 for size in shape))
-            for node in recipe.network.nodes
+            for node in network.nodes
             if isinstance(node.spec, Dropout) and (shape := node.spec.mask_shape(node.input_shape))
         }
 
@@ -83,7 +83,7 @@ class Batches:
         endless = train.draw is not None and training.batch_size != "full"
         self.size = training.batch(sys.maxsize if endless else len(train))
         if not endless:
-            _check_batch_of_one(recipe, len(train), self.size)
+            _check_batch_of_one(recipe.network, len(train), self.size)
         self.steps_per_epoch = math.ceil(len(train) / self.size)
         length = training.length(len(train))
         self.length = length
@@ -96,7 +96,7 @@ class Batches:
         self.vary = Augmenter(recipe.augmentation, self.seed, train, length) if recipe.augmentation.any else None
         self.ema = partial(averaging, training.ema)
         self.rate = learning_rate(recipe.schedule, recipe.optimizer.lr, length, self.steps_per_epoch)
-        self.masks = Masks(recipe)
+        self.masks = Masks(recipe.network, self.seed)
 
     def __len__(self) -> int:
         return self.steps
@@ -159,11 +159,11 @@ class Batches:
         return x.astype(self.dtype, copy=False) if self.scaling is None else self.scaling.apply(x)
 
 
-def _check_batch_of_one(recipe: Recipe, samples: int, size: int) -> None:
+def _check_batch_of_one(network: Network, samples: int, size: int) -> None:
     """Raises `UserError` where an epoch's last batch is too small for a layer that needs a variance."""
     if samples % size != 1 and size != 1:
         return
-    for node in recipe.network.nodes:
+    for node in network.nodes:
         if isinstance(node.spec, BatchNorm) and math.prod(each or 1 for each in node.input_shape[1:]) == 1:
             fitting = next((b for b in range(size + 1, samples + 1) if samples % b != 1), None)
             remedy = f"set training.batch_size to {fitting}" if fitting else "give it more samples"

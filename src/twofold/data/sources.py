@@ -20,7 +20,7 @@ from twofold.data.points import blobs, circles, moons
 from twofold.data.published import Progress
 from twofold.data.room import check_room
 from twofold.data.tables import load_csv
-from twofold.recipe import Recipe
+from twofold.recipe import Model
 from twofold.recipe.base import elements
 from twofold.recipe.data import (
     Blobs,
@@ -77,15 +77,15 @@ def at_hand(spec: DataSpec) -> bool:
     return True
 
 
-def random_data(recipe: Recipe, samples: int) -> Dataset:
+def random_data(model: Model, samples: int, seed: int) -> Dataset:
     """Random inputs with random classes, for a proof where no data are at hand.
 
     Standard normal, of the declared shape; for an embedding whole numbers.
     """
-    rng = stream(recipe.data.seed, "random inputs")
-    network = recipe.network
+    rng = stream(seed, "random inputs")
+    network = model.network
     shape = tuple(size or 1 for size in network.input_shape)
-    first, size = recipe.layers[0], (samples, *shape)
+    first, size = model.layers[0], (samples, *shape)
     x = rng.integers(first.num_embeddings, size=size) * 1.0 if isinstance(first, Embedding) else rng.normal(size=size)
     train = Split(x, rng.integers(network.classes, size=samples))
     none = train[:0]

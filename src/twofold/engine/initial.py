@@ -13,7 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from twofold.arrays import Array
 from twofold.errors import UserError
-from twofold.recipe import Network, Recipe
+from twofold.recipe import Model, Network
 from twofold.recipe.base import Pair
 from twofold.recipe.parameters import (
     Bias,
@@ -35,9 +35,9 @@ WHITENED_AT_ONCE = 64
 """Images whose patches are taken at once."""
 
 
-def initial_parameters(recipe: Recipe, images: Array | None = None) -> dict[str, Array]:
-    """Every parameter of the recipe's network by its full name, in float64."""
-    return drawn_parameters(recipe.network, recipe.initial, recipe.training.seed, images)
+def initial_parameters(model: Model, images: Array | None = None) -> dict[str, Array]:
+    """Every parameter of the model's network by its full name, in float64; see `drawn_parameters`."""
+    return drawn_parameters(model.network, model.initial, model.seed, images)
 
 
 def drawn_parameters(network: Network, initial: Initial, seed: int, images: Array | None = None) -> dict[str, Array]:
@@ -151,9 +151,9 @@ def whitening_filters(images: Array, kernel: Pair, dilation: Pair = (1, 1)) -> A
     return scaled.reshape(size, images.shape[1], *kernel)
 
 
-def initial_buffers(recipe: Recipe) -> dict[str, Array]:
-    """Every running statistic of the recipe's network by its full name, in float64."""
-    return drawn_buffers(recipe.network)
+def initial_buffers(model: Model) -> dict[str, Array]:
+    """Every running statistic of the model's network by its full name, in float64."""
+    return drawn_buffers(model.network)
 
 
 def drawn_buffers(network: Network) -> dict[str, Array]:

@@ -11,7 +11,7 @@ from twofold.arrays import Array
 from twofold.engine import Engine
 from twofold.errors import UserError
 from twofold.inference.predicting import trained
-from twofold.recipe import Node, Recipe, shape_text
+from twofold.recipe import Model, Node, shape_text
 from twofold.runs import Run, opened
 from twofold.setup.building import restore
 from twofold.train.scoring import probabilities
@@ -27,14 +27,14 @@ class NumpyModel:
     It takes what the network sees, (samples, *sample), scaled and standardized: `twofold.predict(...).inputs` is so.
     """
 
-    def __init__(self, engine: Engine, recipe: Recipe) -> None:
+    def __init__(self, engine: Engine, model: Model) -> None:
         self._engine = engine
-        self.recipe = recipe
+        self.model = model
 
     def __call__(self, x: Array) -> Array:
         """The outputs of the last layer, (samples, classes). Raises `UserError` for samples of another shape."""
         x = np.asarray(x)
-        shape = self.recipe.network.input_shape
+        shape = self.model.network.input_shape
         if x.shape[1:] != shape or not x.ndim or x.dtype.kind not in "fiu":
             raise UserError(f"the network takes numbers of the shape {shape_text(shape)}; got {x.dtype} of {x.shape}")
         return self._engine.predict(x)
@@ -42,7 +42,7 @@ class NumpyModel:
     def outputs(self, x: Array) -> dict[str, Array]:
         """What each layer gives, by the layer's name."""
         self(x[:1])
-        return dict(zip((node.name for node in self.recipe.network.nodes), self._engine.outputs(x), strict=True))
+        return dict(zip((node.name for node in self.model.network.nodes), self._engine.outputs(x), strict=True))
 
     def predict(self, x: Array) -> Array:
         """The numbers of the classes answered, (samples,)."""
@@ -50,7 +50,7 @@ class NumpyModel:
 
     def predict_proba(self, x: Array) -> Array:
         """The probability of each class, (samples, classes). Raises `UserError` where outputs stand for none."""
-        p = probabilities(self.recipe, self(x))
+        p = probabilities(self.model, self(x))
         if p is None:
             raise UserError("under the squared error the outputs are no probabilities; call the model itself")
         return p
@@ -64,7 +64,7 @@ class NumpyModel:
 
     @property
     def _nodes(self) -> tuple[Node, ...]:
-        return self.recipe.network.nodes
+        return self.model.network.nodes
 
 
 def _described(node: Node) -> str:
@@ -91,7 +91,7 @@ def load_model(run: Run | str | Path, engine: str = "torch", device: str = "cpu"
     (engine,) = trained(run, engine)
     built = restore(run, engine, device)
     if engine == "numpy":
-        return NumpyModel(built, run.recipe)
+        return NumpyModel(built, run.recipe.model)
     from twofold.torch_engine import TorchEngine
 
     assert isinstance(built, TorchEngine)

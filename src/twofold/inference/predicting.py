@@ -55,12 +55,12 @@ class Answers:
     @cached_property
     def measure(self) -> str:
         """`probability`, or `output` where the outputs stand for no probabilities: under the squared error."""
-        return measured(self.run.recipe, next(iter(self.outputs.values())))[1]
+        return measured(self.run.recipe.model, next(iter(self.outputs.values())))[1]
 
     @cached_property
     def values(self) -> dict[str, Array]:
         """Probabilities, or outputs where there are none, (samples, classes), by engine."""
-        return {engine: measured(self.run.recipe, outputs)[0] for engine, outputs in self.outputs.items()}
+        return {engine: measured(self.run.recipe.model, outputs)[0] for engine, outputs in self.outputs.items()}
 
     @cached_property
     def gaps(self) -> Array | None:

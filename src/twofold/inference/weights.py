@@ -117,7 +117,7 @@ def _read(path: Path, recipe: Recipe) -> State:
 def _judged(engine: Engine, weights: State, recipe: Recipe, dataset: Dataset) -> tuple[HistoryRow, dict[str, Array]]:
     """The evaluation of an engine with the weights, and what a run keeps of its answers."""
     held_out = dataset.held_out[1]
-    engine.load(initial_state(recipe, dataset.train))
+    engine.load(initial_state(recipe.model, dataset.train))
     before = answers(engine, previewed(held_out), recipe)
     engine.load(weights)
     row = HistoryRow(0, 0.0, 0.0, 0.0, **by_column(scorer(recipe, dataset)(engine)))

@@ -14,9 +14,11 @@ from twofold.numpy_engine.held import held_bytes
 from twofold.numpy_engine.layer import Layer, Mode, Timed, Tracking
 from twofold.numpy_engine.layers import build_layer
 from twofold.numpy_engine.losses import Loss, loss_function
-from twofold.numpy_engine.optimizers import Moments, Rule, clip, optimizer
+from twofold.numpy_engine.optimizers import Moments, Rule, clip
+from twofold.numpy_engine.optimizers import optimizer as update_rule
 from twofold.numpy_engine.threads import InParts
-from twofold.recipe import Network, Recipe, Shape
+from twofold.recipe import Model, Network, Shape
+from twofold.recipe.training import Optimizer, Sgd, Training
 
 
 @final
@@ -70,7 +72,8 @@ class NumpyStep:
 
 @final
 class NumpyEngine:
-    """The readable engine. `layers`, `loss` and `rule` default to the recipe's: a test plants its faults there.
+    """The readable engine. `layers`, `loss` and `rule` default to the model's and the optimizer's: a test plants its
+    faults there. Of `training` it takes `dtype` and `ema`.
 
     With `replicas` it holds as many networks and takes a step in all of them: states, batches, losses and logits then
     have a first axis more, (replicas, ...): see
@@ -81,7 +84,9 @@ class NumpyEngine:
 
     def __init__(
         self,
-        recipe: Recipe,
+        model: Model,
+        optimizer: Optimizer = Sgd(),
+        training: Training = Training(),
         *,
         layers: Mapping[str, Layer] | None = None,
         loss: Loss | None = None,
@@ -89,22 +94,22 @@ class NumpyEngine:
         replicas: int | None = None,
         threads: int = 1,
     ) -> None:
-        network = recipe.network
+        network = model.network
         built = {node.name: build_layer(node.spec) for node in network.nodes} | dict(layers or {})
         if threads > 1 and replicas is None:
             built |= {name: InParts(layer, threads) for name, layer in built.items() if isinstance(layer, Timed)}
         self.names = [node.name for node in network.nodes]
         self.layout = Layout(network.parameters)
         self._statistics = Layout(network.buffers)
-        self._loss = loss or loss_function(recipe.loss)
-        self._rule = rule or optimizer(recipe.optimizer, self._decayed(recipe))
-        self._max_norm = recipe.optimizer.max_norm
+        self._loss = loss or loss_function(model.loss)
+        self._rule = rule or update_rule(optimizer, self._decayed(network, optimizer, training.dtype))
+        self._max_norm = optimizer.max_norm
         # One memory: the parameters, which the optimizer steps along, then the running statistics.
         lead = () if replicas is None else (replicas,)
-        self._weights = np.zeros((*lead, self.layout.size + self._statistics.size), recipe.training.dtype)
+        self._weights = np.zeros((*lead, self.layout.size + self._statistics.size), training.dtype)
         self._vector = self._weights[..., : self.layout.size]
-        self._training, self._evaluation = (Mode(training, lead=len(lead)) for training in (True, False))
-        self._average = self._weights.copy() if recipe.training.ema else None
+        self._training, self._evaluation = (Mode(trains, lead=len(lead)) for trains in (True, False))
+        self._average = self._weights.copy() if training.ema else None
         self._moments: Moments = self._rule.init(self._vector)
         self._updates = 0
         self._layers = [built[name] for name in self.names]
@@ -114,12 +119,12 @@ class NumpyEngine:
         # Nothing before the first layer with parameters wants a gradient.
         self._first = next((i for i, node in enumerate(network.nodes) if node.parameters), len(self._layers))
 
-    def _decayed(self, recipe: Recipe) -> Array | float:
+    def _decayed(self, network: Network, optimizer: Optimizer, dtype: str) -> Array | float:
         """1 where a number of the vector decays, 0 where not."""
-        if recipe.optimizer.decayed == "all":
+        if optimizer.decayed == "all":
             return 1.0
-        decayed = np.zeros(self.layout.size, recipe.training.dtype)
-        for name in recipe.network.weights:
+        decayed = np.zeros(self.layout.size, dtype)
+        for name in network.weights:
             decayed[self.layout.slices[name]] = 1
         return decayed
 

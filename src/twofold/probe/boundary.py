@@ -44,7 +44,7 @@ def boundary(run: Run, engine: str, size: int = GRID) -> Boundary:
     x, y = _axes(np.concatenate([split.x for split in points(run).values()]), size)
     grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(run.recipe.training.dtype)
     outputs = built.predict(grid)
-    shares = probabilities(run.recipe, outputs)
+    shares = probabilities(run.recipe.model, outputs)
     if shares is None:
         shares = np.clip(outputs.astype(np.float64), 1e-6, None)
         shares /= shares.sum(axis=-1, keepdims=True)

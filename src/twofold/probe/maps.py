@@ -83,7 +83,7 @@ def feature_maps(run: Run, index: int | None = None) -> FeatureMaps | None:
     built = restore(run, engine, device="cpu")  # the same picture on any machine
     outputs = built.outputs(x)
     last = views(run.recipe).judged(built.predict, x)
-    values, measure = measured(run.recipe, last)
+    values, measure = measured(run.recipe.model, last)
     layers = _layers(run.recipe.network.nodes, [output[0].astype(np.float64) for output in outputs])
     shown = _fewer(layers)
     left_out = len(layers) - len(shown)

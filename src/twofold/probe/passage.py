@@ -100,7 +100,7 @@ def pass_through(
             raise UserError(f"--set changes a recipe; `{source}` is a run, whose weights belong to its own settings")
         chosen, weights = _of_run(run, sample, batch, watcher), next(iter(run.engines))
     recipe = load_recipe(chosen.recipe, PLAIN | {"training.device": "cpu", "training.ema": 0.0})
-    state = initial_state(recipe, chosen.train) if run is None else state_of(run.weights(weights), recipe.network)
+    state = initial_state(recipe.model, chosen.train) if run is None else state_of(run.weights(weights), recipe.network)
     given, traces = _traced(recipe, chosen.split, state)
     folder = "" if run is None else str(run.path)
     return Passage(
@@ -184,7 +184,10 @@ def _block(split: Split, sample: int, size: int) -> tuple[int, Split]:
 def _traced(recipe: Recipe, split: Split, state: State) -> tuple[Batch, dict[str, Trace]]:
     """With one thread, so that the same folder gives the same numbers on any number of processors."""
     x = split.floats().astype(recipe.training.dtype)  # a copy: what a layer keeps of it is the batch, not the data
-    batch, traces = Batch(x, split.y, 0.0, Masks(recipe)(0, len(split)), 0), dict[str, Trace]()
+    batch, traces = (
+        Batch(x, split.y, 0.0, Masks(recipe.network, recipe.training.seed)(0, len(split)), 0),
+        dict[str, Trace](),
+    )
     for name in ENGINES:
         with threadpool_limits(1):
             engine = build_engine(name, recipe)

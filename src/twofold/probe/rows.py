@@ -96,7 +96,7 @@ def _steps(passage: Passage, node: Node, each: Sequence[Operation], back: bool) 
 
 def loss_rows(passage: Passage, last: str, place: Place) -> tuple[list[Row], list[Row]]:
     """Where the way forward ends and the way back begins; `last` is the last layer."""
-    found = loss_step(passage.recipe, len(passage.batch.target))
+    found = loss_step(passage.recipe.model, len(passage.batch.target))
     losses = {engine: np.array(trace.loss) for engine, trace in each_trace(passage)}
     signals = {engine: trace.signals[last] for engine, trace in each_trace(passage)}
     ends = (shown("L", losses, ()), shown("dy", signals, place, passage.place))

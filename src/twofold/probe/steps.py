@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from twofold.recipe import Network, Node, Recipe
+from twofold.recipe import Model, Network, Node
 from twofold.recipe.operation import Operations, Size, dimensions
 from twofold.recipe.training import CrossEntropy, MeanSquared
 
@@ -33,12 +33,13 @@ class LossStep:
     backward: Lines
 
 
-def loss_step(recipe: Recipe, n: Size = "N") -> LossStep:
+def loss_step(model: Model, n: Size = "N") -> LossStep:
     """y is the output of the last layer, t the target, N the batch, C the number of classes."""
-    network, mean = recipe.network, recipe.loss.reduction == "mean"
+    network = model.network
+    mean = model.loss.reduction == "mean"
     y = dimensions(n, network.nodes[-1].output_shape)
     forward, backward = f"{y} → ()", f"() → {y}"
-    match recipe.loss:
+    match model.loss:
         case CrossEntropy(label_smoothing=e) if e:
             q = (f"q = {1 - e:g} onehot(t) + {e:g} / {network.classes}", f"({n},) → {y}")
             value = ("1/N " if mean else "") + "Σₙ q · log softmax(y)"

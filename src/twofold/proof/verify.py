@@ -104,7 +104,7 @@ def verify(
     train = dataset.train
     check_memory(recipe, ("numpy", "torch"), train, together=True)
     batches = Batches(recipe, train, steps)
-    initial = initial_state(recipe, train)
+    initial = initial_state(recipe.model, train)
     start = beside(initial) if isinstance(recipe.initial, Dirac) else initial
     first, second = build_engine("numpy", recipe), build_engine("torch", recipe)
     found = list[Ties]()

@@ -83,7 +83,7 @@ def _facts(run: Run) -> dict[str, Any]:
         "toml": dump(recipe),
         "network": recipe.network,
         "steps": layer_steps(recipe.network),
-        "loss": loss_step(recipe),
+        "loss": loss_step(recipe.model),
         "circumstances": tables.circumstances(run),
         "folder": _folder(run),
     }

@@ -17,7 +17,7 @@ from twofold.engine.initial import initial_buffers, initial_parameters
 from twofold.errors import DataError, UserError
 from twofold.memory import keep_large_blocks
 from twofold.numpy_engine import NumpyEngine
-from twofold.recipe import Network, Node, Recipe, load_recipe
+from twofold.recipe import Model, Network, Node, Recipe, load_recipe
 from twofold.recipe.base import elements
 from twofold.recipe.data import Csv, Images
 from twofold.recipe.dense import Embedding
@@ -100,11 +100,11 @@ def build_engine(name: str, recipe: Recipe) -> Engine:
     if batch == "full" or recurrent_nodes(recipe.network) or batch * recipe.network.largest > LARGE_BATCH:
         keep_large_blocks()
     if name == "numpy":
-        return NumpyEngine(recipe, threads=_threads(recipe))
+        return NumpyEngine(recipe.model, recipe.optimizer, recipe.training, threads=_threads(recipe))
     if name == "torch":
         from twofold.torch_engine import TorchEngine  # seconds to import, for those who use it
 
-        return TorchEngine(recipe)
+        return TorchEngine(recipe.model, recipe.optimizer, recipe.training)
     raise UserError(f"an engine is `numpy` or `torch`; got `{name}`")
 
 
@@ -153,14 +153,16 @@ def training_engine(name: str, recipe: Recipe) -> Engine:
     return build_engine(name, recipe)
 
 
-def initial_state(recipe: Recipe, train: Split | None = None) -> State:
-    """Where both engines start. A first layer that begins as the whitening of images looks at some of `train`.
+def initial_state(model: Model, train: Split | None = None) -> State:
+    """The state in which both engines start.
+
+    A first layer that begins as the whitening of images looks at some of `train`.
 
     Raises `UserError` where it finds none.
     """
-    first = recipe.layers[0]
+    first = model.layers[0]
     images = _some(train) if train is not None and isinstance(first, Conv2d) and first.whitens else None
-    return State(initial_parameters(recipe, images), buffers=initial_buffers(recipe))
+    return State(initial_parameters(model, images), buffers=initial_buffers(model))
 
 
 def _some(train: Split) -> Array:

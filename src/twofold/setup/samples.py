@@ -25,4 +25,4 @@ def found_data(recipe: Recipe, watcher: Watcher, samples: int) -> tuple[Recipe, 
             f"no file {path}, and how many features it holds is not known; put it there, or name them: "
             '--set \'data.features=["a", "b"]\''
         )
-    return recipe, random_data(recipe, samples), "random"
+    return recipe, random_data(recipe.model, samples, recipe.data.seed), "random"

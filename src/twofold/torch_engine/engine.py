@@ -17,13 +17,15 @@ from torch import Tensor, nn
 from twofold.arrays import Array, Arrays
 from twofold.engine import Batch, Scaling, State, ThroughTime, Trace, check_shapes
 from twofold.errors import UserError
-from twofold.recipe import Recipe
+from twofold.recipe import Model
+from twofold.recipe.training import Optimizer, Sgd, Training
 from twofold.recipe.windows import Conv2d
 from twofold.torch_engine.conv import Conv2d as Convolution
 from twofold.torch_engine.held import Held
 from twofold.torch_engine.modules import build
 from twofold.torch_engine.recurrent import Recurrent
-from twofold.torch_engine.rules import MOMENTS, loss_function, optimizer, update
+from twofold.torch_engine.rules import MOMENTS, loss_function, update
+from twofold.torch_engine.rules import optimizer as torch_optimizer
 
 ALIGNED = 64
 """Bytes: where PyTorch's own memory begins."""
@@ -79,39 +81,41 @@ class TorchStep:
 class TorchEngine:
     """The same network as a user of PyTorch would write it: an ordinary `nn.Sequential`, in `module`.
 
-    `averaged` is what predicts: a copy of it with the moving average of its weights where the recipe asks for one.
+    `averaged` is what predicts: a copy of it with the moving average of its weights where
+    `training` asks for one; of that table it takes what says how to compute, from `dtype` to `device`.
     """
 
     name = "torch"
 
-    def __init__(self, recipe: Recipe) -> None:
-        self.device = resolve_device(recipe.training.device)
-        self.dtype: torch.dtype = getattr(torch, recipe.training.dtype)
+    def __init__(self, model: Model, optimizer: Optimizer = Sgd(), training: Training = Training()) -> None:
+        network = model.network
+        self.device = resolve_device(training.device)
+        self.dtype: torch.dtype = getattr(torch, training.dtype)
         if self.device.type == "cuda":  # by default it rounds the factors of convolutions to 10 bits
             torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
         # PyTorch's convolutions are faster where the channels lie innermost, and in half the bits.
-        convolves = any(isinstance(node.spec, Conv2d) for node in recipe.network.nodes)
+        convolves = any(isinstance(node.spec, Conv2d) for node in network.nodes)
         self._format = torch.channels_last if convolves else torch.contiguous_format
-        self._autocast = recipe.training.autocast == "bfloat16" and has_narrow_products(self.device)
-        self.arithmetic = "bfloat16" if self._autocast else recipe.training.dtype
+        self._autocast = training.autocast == "bfloat16" and has_narrow_products(self.device)
+        self.arithmetic = "bfloat16" if self._autocast else training.dtype
         # As `to_empty` does, which would import symbolic mathematics for a second.
-        self.module = build(recipe.network)._apply(self._zeros)
+        self.module = build(network)._apply(self._zeros)
         self.module.to(memory_format=self._format)  # pyright: ignore[reportCallIssue]
         for module in self.module.modules():
             if isinstance(module, Convolution):
                 # A compiler would take its many small operations for as many programs.
-                module.winograd = recipe.training.convolution == "winograd" and not recipe.training.compile
+                module.winograd = training.convolution == "winograd" and not training.compile
         self.parameters = dict(self.module.named_parameters())
-        self.buffers = {name: self.module.get_buffer(name) for name in recipe.network.buffers}
-        self.averaged = deepcopy(self.module) if recipe.training.ema else self.module
+        self.buffers = {name: self.module.get_buffer(name) for name in network.buffers}
+        self.averaged = deepcopy(self.module) if training.ema else self.module
         self._pairs = tuple(list(self._held(module).values()) for module in (self.averaged, self.module))
-        self._names = [node.name for node in recipe.network.nodes]
-        self._loss = loss_function(recipe.loss)
-        self._max_norm = recipe.optimizer.max_norm
-        self._spec = recipe.optimizer
-        self._weights = recipe.network.weights
+        self._names = [node.name for node in network.nodes]
+        self._loss = loss_function(model.loss)
+        self._max_norm = optimizer.max_norm
+        self._spec = optimizer
+        self._weights = network.weights
         self._updates = 0
-        self._run = _compiled(self._forward, self.device) if recipe.training.compile else self._forward
+        self._run = _compiled(self._forward, self.device) if training.compile else self._forward
 
     def _zeros(self, t: Tensor) -> Tensor:
         """Of its shape, in the engine's type where it holds fractions."""
@@ -142,7 +146,7 @@ class TorchEngine:
     @cached_property
     def _optimizer(self) -> torch.optim.Optimizer:
         """Made when it is wanted: PyTorch imports much for it, and whoever only predicts wants none."""
-        made = optimizer(self._spec, self.parameters, self._weights)
+        made = torch_optimizer(self._spec, self.parameters, self._weights)
         self._load_moments(made, {})
         return made
 

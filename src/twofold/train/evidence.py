@@ -9,7 +9,7 @@ from twofold.data import Dataset, Split
 from twofold.engine import Engine, Scaling
 from twofold.recipe import Recipe
 from twofold.recipe.dense import Embedding
-from twofold.recipe.training import CrossEntropy
+from twofold.recipe.training import CrossEntropy, Loss
 from twofold.train.loop import predictions
 from twofold.train.scoring import evaluation
 
@@ -55,7 +55,7 @@ def kept_answers(engine: Engine, before: Array, held_out: Split, recipe: Recipe)
     """What the engine answers now, beside what it answered to the first samples `before` training."""
     outputs = answers(engine, held_out, recipe)
     found = {"before": before, "after": answers(engine, previewed(held_out), recipe)}
-    return found | {"predicted": outputs.argmax(axis=-1)} | mistakes(outputs, held_out, recipe)
+    return found | {"predicted": outputs.argmax(axis=-1)} | mistakes(outputs, held_out, recipe.loss)
 
 
 def previewed(held_out: Split) -> Split:
@@ -63,7 +63,7 @@ def previewed(held_out: Split) -> Split:
     return held_out[: min(PREVIEW, max(1, PREVIEW_BYTES // held_out.x[:1].nbytes))]
 
 
-def mistakes(outputs: Array, held_out: Split, recipe: Recipe) -> dict[str, Array]:
+def mistakes(outputs: Array, held_out: Split, loss: Loss) -> dict[str, Array]:
     """The images that are most confidently wrong, the surest first: their places, the outputs, the images.
 
     Nothing where samples are no images. How sure the network is, the probability of the class that it answers says
@@ -72,7 +72,7 @@ def mistakes(outputs: Array, held_out: Split, recipe: Recipe) -> dict[str, Array
     if held_out.x.ndim != 4:
         return {}
     z = outputs.astype(np.float64)
-    if isinstance(recipe.loss, CrossEntropy):  # the logarithm of the softmax
+    if isinstance(loss, CrossEntropy):  # the logarithm of the softmax
         z -= z.max(axis=-1, keepdims=True)
         z -= np.log(np.exp(z).sum(axis=-1, keepdims=True))
     wrong = np.flatnonzero(outputs.argmax(axis=-1) != held_out.y)

@@ -12,7 +12,7 @@ import numpy as np
 from twofold.data import Batches, Dataset
 from twofold.errors import TrainingDivergedError
 from twofold.numpy_engine import LOSSES
-from twofold.recipe import Recipe, load_recipe
+from twofold.recipe import Network, Recipe, load_recipe
 from twofold.setup.building import build_engine, initial_state
 from twofold.setup.needed import evaluation_batch
 from twofold.train.loop import Failure, evaluate
@@ -27,7 +27,7 @@ def diverged(name: str, failure: Failure, recipe: Recipe, dataset: Dataset, fold
     """The exception, with everything that is known in its message."""
     message = (
         f"{name} engine: {_what(failure)} (epoch {failure.epoch}), with learning rate {failure.lr:g}.\n"
-        f"  First non-finite value: {_where(failure, recipe)}.\n"
+        f"  First non-finite value: {_where(failure, recipe.network)}.\n"
         f"  Largest gradient before it: {_before(failure)}.\n"
         f"  {_suggestion(name, failure, recipe, dataset)}\n"
         f"  What was recorded until then is in {folder}, marked as failed; `twofold report {folder}` draws it."
@@ -41,14 +41,14 @@ def _what(failure: Failure) -> str:
     return f"the loss became {failure.loss} at step {failure.step}"
 
 
-def _where(failure: Failure, recipe: Recipe) -> str:
+def _where(failure: Failure, network: Network) -> str:
     if failure.layer is None:
         return (
             f"the loss of the {failure.split} set"
             if failure.split
             else "the loss itself; every layer's output is finite"
         )
-    kinds = {node.name: node.kind for node in recipe.network.nodes}
+    kinds = {node.name: node.kind for node in network.nodes}
     return f"the output of layer {failure.layer} ({kinds[failure.layer]})"
 
 
@@ -80,7 +80,7 @@ def _learns(name: str, recipe: Recipe, dataset: Dataset, steps: int) -> bool:
     engine, batches = build_engine(name, recipe), Batches(recipe, dataset.train)
     sample = dataset.train[: batches.size]
     loss, size = LOSSES[recipe.loss.kind], evaluation_batch(recipe.network)
-    engine.load(initial_state(recipe, dataset.train))
+    engine.load(initial_state(recipe.model, dataset.train))
     with np.errstate(all="ignore"):
         before = evaluate(engine, sample, loss, batch=size).loss
         for batch in islice(batches, steps):

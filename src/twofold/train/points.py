@@ -68,7 +68,7 @@ def train_points(recipes: Sequence[Recipe], engine: str) -> list[Point]:
 def _lone(recipe: Recipe, dataset: Dataset, engine: str) -> Point:
     check_memory(recipe, [engine], *(split for _, split in dataset.splits()))
     built, history = training_engine(engine, recipe), list[HistoryRow]()
-    built.load(initial_state(recipe, dataset.train))
+    built.load(initial_state(recipe.model, dataset.train))
     batches = Batches(recipe, dataset.train)
     watched = flow_batch(dataset.train, batches.size if recurrent_nodes(recipe.network) else 1)
     validation = Validation(recipe.training.keep == "best", recipe.training.patience)
@@ -86,8 +86,8 @@ def _together(recipes: Sequence[Recipe]) -> list[Point]:
     first, count = recipes[0], len(recipes)
     if not fit_at_once(first, count, *(split for _, split in dataset.splits())):
         return [_lone(recipe, dataset, "numpy") for recipe in recipes]
-    engine = NumpyEngine(first, replicas=count)
-    engine.load(stacked([initial_state(recipe, dataset.train) for recipe in recipes]))
+    engine = NumpyEngine(first.model, first.optimizer, first.training, replicas=count)
+    engine.load(stacked([initial_state(recipe.model, dataset.train) for recipe in recipes]))
     batches = StackedBatches([Batches(recipe, dataset.train) for recipe in recipes])
     lone = flow_batch(dataset.train, batches.first.size if recurrent_nodes(first.network) else 1)
     watched = lone._replace(x=many(lone.x, count), target=many(lone.target, count))

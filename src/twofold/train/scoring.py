@@ -11,7 +11,7 @@ from twofold.arrays import Array
 from twofold.data import Dataset, Views
 from twofold.engine import Engine
 from twofold.numpy_engine import LOSSES
-from twofold.recipe import Recipe
+from twofold.recipe import Model, Recipe
 from twofold.recipe.activations import Softmax
 from twofold.recipe.training import CrossEntropy
 from twofold.runs import SCORES
@@ -46,19 +46,19 @@ def scores_of(row: HistoryRow) -> dict[str, float | None]:
     return {key: getattr(row, key) for key in SCORES}
 
 
-def probabilities(recipe: Recipe, outputs: Array) -> Array | None:
+def probabilities(model: Model, outputs: Array) -> Array | None:
     """From the outputs of the last layer to probabilities, (samples, classes).
 
     `None` where the outputs are none and stand for none: under the squared error they may leave [0, 1].
     """
-    if isinstance(recipe.loss, CrossEntropy):  # it applies softmax itself, whatever the last layer is
+    if isinstance(model.loss, CrossEntropy):  # it applies softmax itself, whatever the last layer is
         z = outputs.astype(np.float64)
         e = np.exp(z - z.max(axis=-1, keepdims=True))
         return e / e.sum(axis=-1, keepdims=True)
-    return outputs.astype(np.float64) if isinstance(recipe.layers[-1], Softmax) else None
+    return outputs.astype(np.float64) if isinstance(model.layers[-1], Softmax) else None
 
 
-def measured(recipe: Recipe, outputs: Array) -> tuple[Array, str]:
+def measured(model: Model, outputs: Array) -> tuple[Array, str]:
     """The outputs as probabilities where they stand for such, else as they are; and the word for what they are."""
-    p = probabilities(recipe, outputs)
+    p = probabilities(model, outputs)
     return (outputs, "output") if p is None else (p, "probability")

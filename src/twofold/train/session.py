@@ -59,7 +59,7 @@ def train_engine(
     watcher.started(name, batches.steps)
     if course:
         watcher.stepped(course.mark.taken)
-    engine.load(initial_state(recipe, dataset.train))
+    engine.load(initial_state(recipe.model, dataset.train))
     before = answers(engine, previewed(held_out), recipe)
     every = writer.record.get("checkpoint_every")
     outcome = train(
