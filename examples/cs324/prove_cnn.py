@@ -23,9 +23,9 @@ def gaps(steps: int = proof.STEPS) -> dict[str, float]:
     """The largest gaps over so many steps of Adam, on random images: what is compared is arithmetic."""
     training = {"steps": steps, "batch_size": BATCH, "dtype": "float64", "engines": ["numpy"]}
     recipe = twofold.load_recipe("cifar10-vgg", {"optimizer.lr": LR, "training": training})
-    data = random_data(recipe, 4 * BATCH).astype("float64")
+    data = random_data(recipe.model, 4 * BATCH, recipe.data.seed).astype("float64")
     engine = build_engine("numpy", recipe)
-    start = initial_state(recipe, data.train)
+    start = initial_state(recipe.model, data.train)
     engine.load(start)
     model = CNN(n_channels=3, n_classes=10).double()
     model.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in start.parameters.items()})

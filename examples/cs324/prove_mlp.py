@@ -52,7 +52,7 @@ def reference() -> tuple[Engine, State, Batches]:
     recipe = twofold.load_recipe("moons", {"layers": LAYERS, "optimizer.lr": LR, "training": training})
     data = load_data(recipe.data).astype("float64")
     engine = build_engine("numpy", recipe)
-    start = initial_state(recipe, data.train)
+    start = initial_state(recipe.model, data.train)
     engine.load(start)
     return engine, start, Batches(recipe, data.train)
 

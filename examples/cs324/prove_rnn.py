@@ -48,7 +48,7 @@ def gaps() -> dict[str, float]:
     """The largest gaps over 50 steps of RMSprop with a clipped gradient."""
     recipe = twofold.load_recipe("palindrome", SETTINGS)
     engine = build_engine("numpy", recipe)
-    start = initial_state(recipe)
+    start = initial_state(recipe.model)
     engine.load(start)
     step = proof.engine_step(engine)
 
