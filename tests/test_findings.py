@@ -19,9 +19,9 @@ from twofold.analysis.rules import STATEMENTS
 from twofold.analysis.rules.turning import turning
 from twofold.data import Split
 from twofold.engine import Engine, State
-from twofold.probe.predictions import evidence
 from twofold.recipe import Recipe, load_recipe
 from twofold.report.findings import sentences
+from twofold.runs.evidence import evidence
 from twofold.setup import building
 from twofold.train import running
 

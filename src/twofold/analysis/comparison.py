@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 
 from twofold.analysis.curves import SPLITS, Curve, counted, curves
-from twofold.probe.predictions import evidence, predicted
 from twofold.runs import Run
+from twofold.runs.evidence import evidence, predicted
 
 LEVEL = 0.05
 """A difference that chance alone makes more seldom than this is called one."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from twofold.arrays import Array
-from twofold.probe.predictions import evidence, predicted
 from twofold.runs import Run
+from twofold.runs.evidence import evidence, predicted
 
 
 @dataclass(frozen=True)

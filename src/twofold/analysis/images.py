@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from twofold.arrays import Array
-from twofold.probe.predictions import evidence, measured
 from twofold.recipe.dense import Dense
 from twofold.recipe.windows import Conv2d
 from twofold.runs import Run
+from twofold.runs.evidence import evidence
+from twofold.setup.outputs import measured
 
 CHANNELS = (1, 3)
 """Grey and colour."""

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from twofold.arrays import Array
-from twofold.probe.predictions import evidence, predicted
 from twofold.runs import SCORES, Run
+from twofold.runs.evidence import evidence, predicted
 
 
 @dataclass(frozen=True)

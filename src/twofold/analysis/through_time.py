@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from twofold.arrays import Array
-from twofold.probe.predictions import evidence
 from twofold.recipe.network import recurrent_nodes
 from twofold.recipe.recurrent import Recurrent
 from twofold.runs import Run
+from twofold.runs.evidence import evidence
 from twofold.train.gradient_flow import Flow, carried
 
 FADED = 0.01

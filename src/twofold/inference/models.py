@@ -14,7 +14,7 @@ from twofold.inference.predicting import trained
 from twofold.recipe import Model, Node, shape_text
 from twofold.runs import Run, opened
 from twofold.setup.building import restore
-from twofold.train.scoring import probabilities
+from twofold.setup.outputs import probabilities
 
 if TYPE_CHECKING:
     from torch import nn

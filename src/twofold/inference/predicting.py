@@ -17,9 +17,10 @@ from twofold.data.given import Given, read_given
 from twofold.engine import Scaling
 from twofold.errors import DataError, RunFolderError, UserError
 from twofold.runs import ENGINES, Run, opened
+from twofold.runs.evidence import kept_scaling
 from twofold.setup.building import few_threads, restore
-from twofold.train.evidence import answers, kept_scaling
-from twofold.train.scoring import measured
+from twofold.setup.outputs import measured
+from twofold.train.evidence import answers
 
 
 class Answer(NamedTuple):

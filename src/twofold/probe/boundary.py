@@ -8,9 +8,10 @@ import numpy as np
 
 from twofold.arrays import Array
 from twofold.data import Split
-from twofold.probe.predictions import evidence, probabilities
 from twofold.runs import Run
+from twofold.runs.evidence import evidence
 from twofold.setup.building import restore
+from twofold.setup.outputs import probabilities
 
 GRID = 200
 MARGIN = 0.08

@@ -11,16 +11,15 @@ import numpy as np
 from twofold.arrays import Array
 from twofold.data import at_hand
 from twofold.errors import UserError
-from twofold.probe.predictions import evidence, measured
 from twofold.recipe import Node
 from twofold.recipe.dense import Dropout
 from twofold.recipe.norms import BatchNorm, LayerNorm
 from twofold.recipe.pooling import AvgPool2d, MaxPool2d
 from twofold.recipe.windows import Conv2d
 from twofold.runs import Run
+from twofold.runs.evidence import evidence, kept_scaling
 from twofold.setup.building import Silent, prepare, restore
-from twofold.train.evidence import kept_scaling
-from twofold.train.scoring import views
+from twofold.setup.outputs import measured, views
 
 MOST_CHANNELS = 8
 MOST_LAYERS = 13

@@ -16,9 +16,9 @@ from twofold.errors import UserError
 from twofold.recipe import Recipe, load_recipe
 from twofold.recipe.files import builtin
 from twofold.runs import EVIDENCE, Run, open_run
+from twofold.runs.evidence import kept_scaling
 from twofold.setup.building import Overrides, Silent, Watcher, build_engine, initial_state, prepare, state_of
 from twofold.setup.samples import PLAIN, found_data
-from twofold.train.evidence import kept_scaling
 
 ENGINES = ("numpy", "torch")
 FEWEST = 2

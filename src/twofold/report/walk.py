@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from twofold.errors import UserError
-from twofold.probe.predictions import evidence
 from twofold.probe.rows import Row, few_steps
 from twofold.probe.walk import Walk, walk
 from twofold.probe.window import Window
 from twofold.report.text import ENGINES, SPLITS, SUPERSCRIPTS, decimal, joined, plural
 from twofold.runs import Run
+from twofold.runs.evidence import evidence
 
 MOST_STEPS = 12
 """Steps of time that are shown of a layer."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from twofold.arrays import Array, Arrays
+from twofold.arrays import Array
 from twofold.data import Dataset, Split
-from twofold.engine import Engine, Scaling
+from twofold.engine import Engine
 from twofold.recipe import Recipe
 from twofold.recipe.dense import Embedding
 from twofold.recipe.training import CrossEntropy, Loss
@@ -38,12 +38,6 @@ def kept_samples(recipe: Recipe, dataset: Dataset) -> dict[str, Array]:
         for split, points in dataset.splits():
             found |= {f"{split}.x": points.x, f"{split}.y": points.y}
     return found
-
-
-def kept_scaling(arrays: Arrays, name: str = "scaling") -> Scaling | None:
-    """What the kept samples go through, or, as `standardization`, went through; `None` where there is no such thing."""
-    parts = [f"{name}.{part}" for part in Scaling._fields]
-    return Scaling(*(arrays[part] for part in parts)) if all(part in arrays for part in parts) else None
 
 
 def answers(engine: Engine, split: Split, recipe: Recipe) -> Array:

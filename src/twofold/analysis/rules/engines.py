@@ -9,8 +9,8 @@ import numpy as np
 from twofold.analysis.rules.fitting import SIGMAS
 from twofold.analysis.rules.rule import Finding, Rule, Statement
 from twofold.analysis.signal_curves import signal_curves
-from twofold.probe.predictions import evidence, predicted
 from twofold.runs import Run
+from twofold.runs.evidence import evidence, predicted
 from twofold.train.signals import DIGITS
 
 APART = 0.01

@@ -1,0 +1,34 @@
+"""What a network's outputs stand for, and how a recipe looks at an image that is judged."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.data import Views
+from twofold.recipe import Model, Recipe
+from twofold.recipe.activations import Softmax
+from twofold.recipe.training import CrossEntropy
+
+
+def views(recipe: Recipe) -> Views:
+    """How the recipe looks at an image that is judged."""
+    return Views(recipe.training.flip_test, recipe.training.shift_test)
+
+
+def probabilities(model: Model, outputs: Array) -> Array | None:
+    """From the outputs of the last layer to probabilities, (samples, classes).
+
+    `None` where the outputs are none and stand for none: under the squared error they may leave [0, 1].
+    """
+    if isinstance(model.loss, CrossEntropy):  # it applies softmax itself, whatever the last layer is
+        z = outputs.astype(np.float64)
+        e = np.exp(z - z.max(axis=-1, keepdims=True))
+        return e / e.sum(axis=-1, keepdims=True)
+    return outputs.astype(np.float64) if isinstance(model.layers[-1], Softmax) else None
+
+
+def measured(model: Model, outputs: Array) -> tuple[Array, str]:
+    """The outputs as probabilities where they stand for such, else as they are; and the word for what they are."""
+    p = probabilities(model, outputs)
+    return (outputs, "output") if p is None else (p, "probability")
