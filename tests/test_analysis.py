@@ -18,10 +18,11 @@ import twofold
 from twofold import analysis
 from twofold.data import mirrored
 from twofold.errors import TrainingDivergedError, UserError
-from twofold.probe import boundary, maps, predictions, steps
+from twofold.probe import boundary, maps, steps
 from twofold.recipe import load_recipe
 from twofold.recipe.layers import Layer
-from twofold.runs import EVIDENCE, Run
+from twofold.runs import EVIDENCE, Run, evidence
+from twofold.setup import outputs as network_outputs
 from twofold.setup.building import Silent, prepare, restore
 from twofold.train.evidence import thumbnails
 from watchers import InterruptsTorch
@@ -148,7 +149,7 @@ def test_an_engine_that_did_not_finish_shows_its_last_evaluation(interrupted: Ru
     assert cut.scores["train_loss"] == last["train_loss"]
     assert analysis.agreement(interrupted) is None
     assert analysis.times(interrupted) is None
-    assert list(predictions.predicted(interrupted)) == ["numpy"]
+    assert list(evidence.predicted(interrupted)) == ["numpy"]
 
 
 def test_a_run_that_failed_at_once_has_points_and_nothing_learned(failed: Run) -> None:
@@ -165,7 +166,7 @@ def test_a_run_without_evidence_has_no_facts_from_it(failed: Run, tmp_path: Path
     shutil.copytree(failed.path, tmp_path / "bare")
     (tmp_path / "bare" / EVIDENCE).unlink()
     bare = Run(tmp_path / "bare", failed.record)
-    assert predictions.evidence(bare) == {}
+    assert evidence.evidence(bare) == {}
     assert boundary.points(bare) == {}
     assert analysis.previews(bare) == []
     assert analysis.held_out_shares(bare) is None
@@ -399,7 +400,7 @@ def test_previews_hold_probabilities_from_before_and_after(digits: Run, blobs: R
 
 def test_outputs_of_a_squared_error_are_not_called_probabilities() -> None:
     plain = load_recipe("digits", {"loss.kind": "mean_squared"})
-    assert predictions.probabilities(plain.model, np.ones((2, 10))) is None
+    assert network_outputs.probabilities(plain.model, np.ones((2, 10))) is None
     ended = load_recipe(
         "moons",
         {
@@ -411,7 +412,7 @@ def test_outputs_of_a_squared_error_are_not_called_probabilities() -> None:
         },
     )
     outputs = np.array([[0.25, 0.75]])
-    np.testing.assert_array_equal(predictions.probabilities(ended.model, outputs), outputs)
+    np.testing.assert_array_equal(network_outputs.probabilities(ended.model, outputs), outputs)
 
 
 def test_the_first_kernels_are_images(conv: Run, colours: Run, tmp_path: Path) -> None:
@@ -532,7 +533,7 @@ def test_maps_are_the_outputs_of_the_layers(conv: Run) -> None:
 def test_a_flipped_test_shows_the_answer_that_counts(colours: Run) -> None:
     found = maps.feature_maps(colours, 3)
     assert found is not None
-    p = predictions.probabilities(colours.recipe.model, colours.evidence["numpy.after"])
+    p = network_outputs.probabilities(colours.recipe.model, colours.evidence["numpy.after"])
     assert p is not None
     np.testing.assert_allclose(found.outputs, p[3], rtol=1e-3)
 
