@@ -748,6 +748,7 @@ def test_no_kind_of_layer_is_without_its_equations() -> None:
     settings = {"conv2d": {"channels": 2, "kernel": 1}, "dense": {"units": 3}}
     settings |= {kind: {"kernel": 1} for kind in ("max_pool2d", "avg_pool2d")}
     settings |= {kind: {"units": 3} for kind in ("rnn", "lstm", "gru")}
+    settings["group_norm"] = {"num_groups": 1}
     settings["embedding"] = {"num_embeddings": 9, "units": 3}
     kinds = [member.model_fields["kind"].default for member in get_args(get_args(Layer)[0])]
     assert len(kinds) > 15

@@ -171,13 +171,23 @@ def test_dirac_kernels_pass_their_channel_on(channels: int, groups: int, kernel:
 
 
 def test_normalization_begins_as_the_identity() -> None:
-    norms = [{"kind": "batch_norm"}, dense(3), {"kind": "layer_norm"}, dense(2)]
+    group = {"kind": "group_norm", "num_groups": 2}
+    norms = [{"kind": "batch_norm"}, dense(3), {"kind": "layer_norm"}, dense(4), group, dense(2)]
     built = recipe(norms, initial={"kind": "normal", "std": 3.0})
     parameters = initial_parameters(built.model) | initial_buffers(built.model)
-    for name in ("0.weight", "2.weight", "0.running_var"):
+    for name in ("0.weight", "2.weight", "4.weight", "0.running_var"):
         assert (parameters[name] == 1).all()
-    for name in ("0.bias", "2.bias", "0.running_mean"):
+    for name in ("0.bias", "2.bias", "4.bias", "0.running_mean"):
         assert (parameters[name] == 0).all()
+
+
+@pytest.mark.parametrize("name", INITIALS)
+def test_learned_slopes_begin_at_a_quarter_whatever_the_weights_do(name: str) -> None:
+    layers = [dense(4), {"kind": "prelu"}, {"kind": "prelu", "num_parameters": 4, "init": -0.5}, dense(2)]
+    parameters = drawn(INITIALS[name], layers)
+    np.testing.assert_array_equal(parameters["1.weight"], [0.25])
+    np.testing.assert_array_equal(parameters["2.weight"], [-0.5] * 4)
+    assert nn.PReLU().weight.item() == 0.25
 
 
 WHITE = {"kind": "conv2d", "channels": 24, "kernel": 2, "initial": "whitening"}

@@ -73,6 +73,8 @@ MODULES: dict[str, Callable[[Any, Array], nn.Module]] = {
     "lstm": Read,
     "gru": Read,
     "embedding": Looked,
+    "group_norm": lambda spec, x: nn.GroupNorm(spec.num_groups, x.shape[1], spec.eps, spec.affine),
+    "prelu": lambda spec, x: nn.PReLU(spec.num_parameters, spec.init),
     "relu": lambda spec, x: nn.ReLU(),
     "leaky_relu": lambda spec, x: nn.LeakyReLU(spec.negative_slope),
     "elu": lambda spec, x: nn.ELU(spec.alpha),

@@ -36,7 +36,7 @@ from twofold.numpy_engine.windows import Windows
 from twofold.proof import verify as verifying
 from twofold.proof.lockstep import STAGES, Divergence, Mode, Verdict, compare
 from twofold.recipe import Recipe
-from twofold.recipe.activations import Elementwise
+from twofold.recipe.base import Part
 from twofold.recipe.layers import Layer
 from twofold.setup import building
 from twofold.setup.building import initial_state
@@ -46,17 +46,28 @@ PLANE = ["moons", "moons-adam", "circles", "blobs", "classification"]
 CONV = {"kind": "conv2d", "channels": 4, "kernel": 3, "padding": 1}
 POOL = {"kind": "max_pool2d", "kernel": 3, "stride": 2, "padding": 1}
 NORM = {"kind": "batch_norm"}
+
+
+def keeps_vectors(kind: type[Part]) -> bool:
+    """Whether a kind of layer needs no settings and takes vectors to vectors of the same size."""
+    if any(field.is_required() for field in kind.model_fields.values()):
+        return False
+    spec: Any = kind()
+    return spec.refuses((8,)) is None and spec.output_shape((8,)) == (8,)
+
+
 EVERY_LAYER = [
     CONV, NORM, {"kind": "leaky_relu"}, POOL,
     {**CONV, "groups": 2, "bias": False}, {"kind": "layer_norm"}, {"kind": "silu"}, {"kind": "avg_pool2d", "kernel": 2},
-    CONV, {"kind": "gelu"}, {"kind": "global_avg_pool2d"},
+    CONV, {"kind": "group_norm", "num_groups": 2}, {"kind": "prelu", "num_parameters": 4}, {"kind": "gelu"},
+    {"kind": "global_avg_pool2d"},
     FLATTEN, dense(12), NORM, {"kind": "elu"}, RELU, THIRD, dense(9, bias=False), TANH,
     dense(8), SIGMOID, {"kind": "dropout"}, dense(10), SOFTMAX,
 ]  # fmt: skip
 NAMED = {layer["kind"] for layer in EVERY_LAYER}
-OTHERS = [kind for kind, spec in kinds(Layer).items() if issubclass(spec, Elementwise) and kind not in NAMED]
+OTHERS = [kind for kind, spec in kinds(Layer).items() if kind not in NAMED and keeps_vectors(spec)]
 EVERY_LAYER[-2:-2] = [layer for kind in OTHERS for layer in (dense(8), {"kind": kind})]
-"""An activation that was added later stands here of itself."""
+"""An activation or a normalization that was added later stands here of itself."""
 AUGMENTED = {
     "flips and translation": {"flip": "random", "translate": 2},
     "alternating flips, reflection and cutout": {

@@ -54,6 +54,12 @@ OPERATORS: dict[str, Callable[[Any, LayerCase], Node]] = {
     "global_avg_pool2d": lambda spec, case: ("GlobalAveragePool", {}, []),
     "layer_norm": _layer_norm,
     "relu": lambda spec, case: ("Relu", {}, []),
+    "group_norm": lambda spec, case: (
+        "GroupNormalization",
+        {"num_groups": spec.num_groups, "epsilon": spec.eps, "stash_type": TensorProto.DOUBLE},
+        ["weight", "bias"],
+    ),
+    "prelu": lambda spec, case: ("PRelu", {}, ["weight"]),
     "leaky_relu": lambda spec, case: ("LeakyRelu", {"alpha": spec.negative_slope}, []),
     "elu": lambda spec, case: ("Elu", {"alpha": spec.alpha}, []),
     "gelu": lambda spec, case: ("Gelu", {"approximate": spec.approximate}, []),
@@ -64,7 +70,11 @@ OPERATORS: dict[str, Callable[[Any, LayerCase], Node]] = {
 }
 NORMS = [case for case in LAYERS if case.kind == "batch_norm"]
 # Gemm is a product of two matrices; a stack of replicas is none of ONNX's.
-COVERED = [case for case in LAYERS if case.kind in OPERATORS and not (case.kind == "dense" and len(case.x().shape) > 2)]
+COVERED = [
+    case
+    for case in LAYERS
+    if case.kind in OPERATORS and case.replicas is None and not (case.kind == "dense" and len(case.shape) > 2)
+]
 
 
 def evaluated(operator: str, attributes: dict[str, Any], inputs: dict[str, Array], outputs: list[str]) -> list[Any]:
@@ -83,6 +93,10 @@ def test_a_layer_gives_the_operators_values(case: LayerCase) -> None:
     held = case.params()
     if case.kind == "layer_norm" and not held:
         held = {"weight": np.ones(case.shape[1:]), "bias": np.zeros(case.shape[1:])}
+    if case.kind == "group_norm" and not held:
+        held = {"weight": np.ones(case.shape[1]), "bias": np.zeros(case.shape[1])}
+    if case.kind == "prelu":
+        held = {"weight": held["weight"].reshape(-1, *(1,) * (len(case.shape) - 2))}
     (theirs,) = evaluated(operator, attributes, {"x": case.x(), **{name: held[name] for name in names}}, ["y"])
     ours, _ = BUILD[type(case.spec)](case.spec).forward(case.params(), case.x(), EVALUATION)
     # Its attributes are float32, and so is its erf, which Gelu multiplies by x up to 100.
@@ -156,7 +170,7 @@ def test_every_operator_of_the_list_is_covered() -> None:
     named = {OPERATORS[case.kind](case.spec, case)[0] for case in COVERED}
     assert named >= {
         "Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "LayerNormalization", "Softmax", "Gemm", "Flatten",
-        "Elu", "Gelu", "LeakyRelu",
+        "Elu", "Gelu", "LeakyRelu", "PRelu", "GroupNormalization",
     }  # fmt: skip
     assert NORMS
     assert {case.kind for case in RECURRENT} == ORDERS.keys()

@@ -122,8 +122,11 @@ def trained(spec: Any) -> tuple[Recipe, list[Batch]]:
     return built, list(Batches(built, random_data(built.model, 24, built.data.seed).train))
 
 
-NORMED = [dense(4), {"kind": "tanh"}, {"kind": "batch_norm"}, {"kind": "layer_norm"}, dense(2)]
-MULTIPLIED = {"0.weight", "4.weight"}
+NORMED = [
+    dense(4), {"kind": "prelu"}, {"kind": "batch_norm"}, {"kind": "layer_norm"},
+    {"kind": "prelu", "num_parameters": 4}, {"kind": "group_norm", "num_groups": 2}, dense(2),
+]  # fmt: skip
+MULTIPLIED = {"0.weight", "6.weight"}
 
 
 def after_a_step(build: Any, **optimizer: Any) -> State:

@@ -176,6 +176,31 @@ WINDOWS = {
         "`conv2d` takes images (N, channels, height, width); it gets (N, 64)",
         "Put it before `flatten` and dense layers.",
     ),
+    "groups of channels that do not divide them": (
+        '{ kind = "conv2d", channels = 6, kernel = 3 }, { kind = "group_norm", num_groups = 4 }',
+        "`group_norm` with num_groups 4 takes a number of channels that it divides; it gets (N, 6, 6, 6)",
+        "Set `num_groups` to 2, or to another divisor of 6.",
+    ),
+    "groups of channels where there is one": (
+        '{ kind = "group_norm", num_groups = 2 }',
+        "`group_norm` with num_groups 2 takes a number of channels that it divides; it gets (N, 1, 8, 8)",
+        "Set `num_groups` to 1.",
+    ),
+    "groups of one number": (
+        '{ kind = "flatten" }, { kind = "group_norm", num_groups = 64 }',
+        "`group_norm` with num_groups 64 takes groups of more than one number, which has no variance; it gets (N, 64)",
+        "Set `num_groups` to a smaller divisor of 64.",
+    ),
+    "slopes that are not the channels": (
+        '{ kind = "conv2d", channels = 6, kernel = 3 }, { kind = "prelu", num_parameters = 4 }',
+        "`prelu` with num_parameters 4 takes as many channels (axis 1); it gets (N, 6, 6, 6)",
+        "Set `num_parameters` to 6, or to 1 for one slope in all channels.",
+    ),
+    "slopes of one channel": (
+        '{ kind = "prelu", num_parameters = 4 }',
+        "`prelu` with num_parameters 4 takes as many channels (axis 1); it gets (N, 1, 8, 8)",
+        "Set `num_parameters` to 1.",
+    ),
     "a normalization over axes that are not there": (
         '{ kind = "layer_norm", axes = 4 }',
         "`layer_norm` over 4 axes takes samples of at least as many; it gets (N, 1, 8, 8)",

@@ -58,6 +58,7 @@ RECIPES: dict[str, Recipe] = {
         [
             dense(6), {"kind": "leaky_relu"}, dense(6), {"kind": "elu"}, dense(6), {"kind": "gelu"},
             dense(6), {"kind": "gelu", "approximate": "tanh"}, dense(6), {"kind": "silu"},
+            dense(6), {"kind": "prelu"}, dense(6), {"kind": "prelu", "num_parameters": 6},
         ]
     ),
     "a smaller last batch": plane([dense(6), TANH], training={"batch_size": 13}),

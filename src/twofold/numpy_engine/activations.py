@@ -1,4 +1,4 @@
-"""Activations: no parameters, one equation and its derivative each."""
+"""Activations: one equation and its derivative each, and the gradient of the slope where it is learned."""
 
 from __future__ import annotations
 
@@ -43,6 +43,38 @@ class LeakyRelu:
     def backward(self, params: Arrays, cache: Array, dy: Same, wants_dx: bool = True) -> tuple[Same, dict[str, Array]]:
         """a dy where the unit was off."""
         return np.where(cache > 0, dy, self.a * dy), {}
+
+
+@final
+class Prelu:
+    """y = x where x > 0, else a x,  dx = dy where x > 0, else a dy,  da = Σ dy · x where x ≤ 0. `torch.nn.PReLU`.
+
+    a is (1,) or (channels,), along axis 1 of x (n, channels, ...), and adds up over everything that shares it. At 0 the
+    slope is a, as in PyTorch. With a (replicas, 1 or channels) a stack of networks takes one pass.
+    He et al., Delving deep into rectifiers (2015).
+    """
+
+    def forward(self, params: Arrays, x: Same, mode: Mode) -> tuple[Same, Array]:
+        """The cache is x."""
+        return np.where(x > 0, x, _by_channel(params["weight"], x) * x), x
+
+    def backward(
+        self, params: Arrays, cache: Array, dy: Same, wants_dx: bool = True
+    ) -> tuple[Same | None, dict[str, Array]]:
+        """a dy where the unit was off, and what each of these adds to da."""
+        x, a = cache, params["weight"]
+        beside = _by_channel(a, x)
+        shared = tuple(axis for axis in range(a.ndim - 1, x.ndim) if beside.shape[axis] == 1)
+        da = np.where(x > 0, 0, dy * x).sum(axis=shared).reshape(a.shape)
+        return (np.where(x > 0, dy, beside * dy) if wants_dx else None), {"weight": da}
+
+
+def _by_channel(a: Float[Array, "*replicas slopes"], x: Array) -> Array:
+    """The slopes, to stand beside x (*replicas, n, channels, ...); a single one also beside x without channels."""
+    lead = a.ndim - 1
+    if x.ndim == lead + 1:
+        return a
+    return a.reshape(*a.shape[:-1], 1, a.shape[-1], *(1,) * (x.ndim - lead - 2))
 
 
 @final
@@ -183,6 +215,7 @@ class Softmax:
 ACTIVATIONS: Builders = {
     kinds.Relu: lambda spec: Relu(),
     kinds.LeakyRelu: lambda spec: LeakyRelu(spec.negative_slope),
+    kinds.Prelu: lambda spec: Prelu(),
     kinds.Elu: lambda spec: Elu(spec.alpha),
     kinds.Gelu: lambda spec: GeluTanh() if spec.approximate == "tanh" else Gelu(),
     kinds.Silu: lambda spec: Silu(),

@@ -1,4 +1,4 @@
-"""Normalization: of each channel over the batch, or of each sample by itself."""
+"""Normalization: of each channel over the batch, of each sample by itself, or of its groups of channels."""
 
 from __future__ import annotations
 
@@ -129,6 +129,49 @@ class LayerNorm:
         return tuple(range(-(self.axes or x.ndim - 1), 0))
 
 
+@final
+class GroupNorm:
+    """x̂ = (x − μ) / √(σ² + ε),  y = γ x̂ + β, over each group of channels of each sample. `torch.nn.GroupNorm`.
+
+        dx = 1 / √(σ² + ε) · (g − mean(g) − x̂ · mean(g ⊙ x̂))  with g = γ ⊙ dy,   dγ = Σ dy ⊙ x̂,   dβ = Σ dy
+
+    Means are over a group, the sums over samples and plane: γ and β are (channels). The same in training and
+    evaluation. Wu & He, Group normalization (2018).
+    """
+
+    def __init__(self, num_groups: int, eps: float) -> None:
+        self.num_groups = num_groups
+        self.eps = eps
+
+    def forward(self, params: Arrays, x: Same, mode: Mode) -> tuple[Same, Normalized]:
+        """The variance is the biased one, over the number of elements."""
+        rows = self._grouped(x)
+        centred = rows - rows.mean(axis=-1, keepdims=True)
+        rstd = 1 / np.sqrt((centred * centred).mean(axis=-1, keepdims=True) + self.eps)
+        centred *= rstd
+        x_hat = centred.reshape(x.shape)
+        y = x_hat
+        if "weight" in params:
+            y = x_hat * _spread(params["weight"], x)
+            y += _spread(params["bias"], x)
+        return y, Normalized(x_hat, rstd)
+
+    def backward(
+        self, params: Arrays, cache: Normalized, dy: Same, wants_dx: bool = True
+    ) -> tuple[Same, dict[str, Array]]:
+        """The group's own mean and variance pass a gradient on to its every element."""
+        affine, over = "weight" in params, _rest(dy)
+        grads = {"weight": (dy * cache.x_hat).sum(axis=over), "bias": dy.sum(axis=over)} if affine else {}
+        g = self._grouped(dy * _spread(params["weight"], dy) if affine else dy)
+        x_hat = self._grouped(cache.x_hat)
+        mean, along = g.mean(axis=-1, keepdims=True), (g * x_hat).mean(axis=-1, keepdims=True)
+        return (cache.rstd * (g - mean - x_hat * along)).reshape(dy.shape), grads
+
+    def _grouped(self, x: Same) -> Float[Array, "n groups elements"]:
+        """A row for each group of each sample."""
+        return x.reshape(len(x), self.num_groups, -1)
+
+
 def _rest(x: Array) -> tuple[int, ...]:
     """Every axis but the channels'."""
     return (0, *range(2, x.ndim))
@@ -151,4 +194,5 @@ def _text(shape: tuple[int, ...]) -> str:
 NORMS: Builders = {
     kinds.BatchNorm: lambda spec: BatchNorm(spec.momentum, spec.eps),
     kinds.LayerNorm: lambda spec: LayerNorm(spec.axes, spec.eps),
+    kinds.GroupNorm: lambda spec: GroupNorm(spec.num_groups, spec.eps),
 }

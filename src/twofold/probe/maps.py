@@ -13,7 +13,7 @@ from twofold.data import at_hand
 from twofold.errors import UserError
 from twofold.recipe import Node
 from twofold.recipe.dense import Dropout
-from twofold.recipe.norms import BatchNorm, LayerNorm
+from twofold.recipe.norms import Normalization
 from twofold.recipe.pooling import AvgPool2d, MaxPool2d
 from twofold.recipe.windows import Conv2d
 from twofold.runs import Run
@@ -156,7 +156,7 @@ def _activated(planes: Sequence[tuple[Node, Array]]) -> Array:
     for node, output in planes[1:]:
         if isinstance(node.spec, Conv2d | MaxPool2d | AvgPool2d):
             break
-        if not isinstance(node.spec, BatchNorm | LayerNorm | Dropout):
+        if not isinstance(node.spec, Normalization | Dropout):
             return output
     return planes[0][1]
 
@@ -169,7 +169,7 @@ def liveliest(output: Array) -> Array:
 
 def _fewer(layers: list[LayerMaps]) -> list[LayerMaps]:
     """At most `MOST_LAYERS`: first without normalizations, then without the convolutions, then evenly chosen ones."""
-    for kinds in ((), (BatchNorm, LayerNorm), (BatchNorm, LayerNorm, Conv2d)):
+    for kinds in ((), (Normalization,), (Normalization, Conv2d)):
         fewer = [layer for layer in layers if not isinstance(layer.node.spec, kinds)]
         if fewer and len(fewer) <= MOST_LAYERS:
             return fewer

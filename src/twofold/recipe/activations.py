@@ -6,12 +6,12 @@ import abc
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
-from pydantic import Field, PositiveFloat
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from twofold.recipe.base import Shape
 from twofold.recipe.layer import OUTPUT, Asleep, Kept, LayerSpec, Plain, Refusal, numbers, one_line
-from twofold.recipe.operation import Operations, Size
-from twofold.recipe.parameters import Parameters
+from twofold.recipe.operation import Operation, Operations, Size, dimensions
+from twofold.recipe.parameters import Constant, Parameter, Parameters
 
 
 class Elementwise(LayerSpec, abc.ABC):
@@ -77,6 +77,44 @@ class LeakyRelu(Elementwise):
     def formulas(self) -> tuple[str, str]:
         a = f"{self.negative_slope:g}"
         return f"y = x where x > 0, else {a} x", f"dx = dy where x > 0, else {a} dy"
+
+
+class Prelu(Plain):
+    """y = x where x > 0, else a x, a learned: one slope for all channels (axis 1), or one each. `torch.nn.PReLU`."""
+
+    stacks: ClassVar[bool] = True
+    kind: Literal["prelu"] = "prelu"
+    num_parameters: PositiveInt = 1
+    """How many slopes there are: 1, or one for each channel; of vectors a channel is a feature."""
+    init: float = 0.25
+    """Where a begins. It never decays with `decayed = "weights"`: a slope of 0 is not a simpler network."""
+
+    def refuses(self, shape: Shape) -> Refusal | None:
+        channels = shape[0] if shape else 1
+        if self.num_parameters == 1 or channels in (None, self.num_parameters):
+            return None
+        rule = f"with num_parameters {self.num_parameters} takes as many channels (axis 1)"
+        other = ", or to 1 for one slope in all channels" if channels != 1 else ""
+        return Refusal(rule, f"Set `num_parameters` to {channels}{other}.")
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return shape
+
+    def parameters(self, shape: Shape) -> Parameters:
+        return {"weight": Parameter((self.num_parameters,), Constant(self.init), decays=False)}
+
+    def kept(self, shape: Shape) -> Kept:
+        return Kept(numbers(shape), 2 * numbers(shape))
+
+    def only_first(self) -> str:
+        return ""
+
+    def equations(self, shape: Shape, n: Size) -> tuple[Operations, Operations]:
+        x, a = dimensions(n, shape), f"({self.num_parameters},)"
+        over = "Σ" if self.num_parameters == 1 else "Σ of each channel"
+        forward = Operation("y = x where x > 0, else a x", f"{x}, {a} → {x}", "y")
+        da = Operation(f"da = {over} dy ⊙ x where x ≤ 0", f"{x} → {a}", "weight")
+        return [forward], [da, Operation("dx = dy where x > 0, else a dy", f"{x}, {a} → {x}", "dx")]
 
 
 class Elu(Elementwise):
@@ -165,4 +203,4 @@ class Softmax(Plain):
         return one_line(self, shape, n, ("y = exp(x) / Σ exp(x)", "dx = y ⊙ (dy − Σ dy ⊙ y)"))
 
 
-Activation: TypeAlias = Relu | LeakyRelu | Elu | Gelu | Silu | Sigmoid | Tanh | Softmax
+Activation: TypeAlias = Relu | LeakyRelu | Prelu | Elu | Gelu | Silu | Sigmoid | Tanh | Softmax

@@ -1,8 +1,9 @@
-"""Normalization: of each channel over the batch, of each sample over its last axes."""
+"""Normalization: of each channel over the batch, of each sample over its last axes or over groups of channels."""
 
 from __future__ import annotations
 
 import abc
+import math
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
@@ -119,6 +120,55 @@ class LayerNorm(Normalization):
         return forward, [*scale_gradients(self.affine, x, normalized, "Σₙ"), dx]
 
 
+class GroupNorm(Normalization):
+    """y = γ (x − μ) / √(σ² + ε) + β, a mean and a variance for each sample and each group of channels (axis 1).
+
+    `torch.nn.GroupNorm`: a group is so many channels side by side, with their planes.
+    """
+
+    kind: Literal["group_norm"] = "group_norm"
+    num_groups: PositiveInt
+    """Groups, which must divide the channels."""
+    eps: PositiveFloat = 1e-5
+    """ε."""
+    affine: bool = True
+    """Whether there are γ (`weight`) and β (`bias`), one for each channel."""
+
+    def refuses(self, shape: Shape) -> Refusal | None:
+        if not shape or None in shape:
+            return Refusal("takes features (N, channels) or images (N, channels, height, width)")
+        channels = shape[0] or 0
+        if channels % self.num_groups:
+            fitting = math.gcd(channels, self.num_groups)
+            rule = f"with num_groups {self.num_groups} takes a number of channels that it divides"
+            other = f", or to another divisor of {channels}" if channels > 1 else ""
+            return Refusal(rule, f"Set `num_groups` to {fitting}{other}.")
+        if numbers(shape) == self.num_groups:
+            rule = f"with num_groups {self.num_groups} takes groups of more than one number, which has no variance"
+            return Refusal(rule, f"Set `num_groups` to a smaller divisor of {channels}.")
+        return None
+
+    def parameters(self, shape: Shape) -> Parameters:
+        return scale_and_shift(shape[:1], self.affine)
+
+    def buffer_shapes(self, shape: Shape) -> dict[str, Shape]:
+        return {}
+
+    def equations(self, shape: Shape, n: Size) -> tuple[Operations, Operations]:
+        """Statistics of each sample's groups."""
+        x, channels = dimensions(n, shape), f"({shape[0]},)"
+        forward = [
+            Operation(
+                f"μ = mean(x), σ² = mean((x − μ)²) of each sample over each of {self.num_groups} groups of channels",
+                f"{x} → {dimensions(n, (self.num_groups,))}",
+            ),
+            Operation("x̂ = (x − μ) / √(σ² + ε)", f"{x} → {x}"),
+            scaled(self.affine, x, channels),
+        ]
+        dx = sample_gradient(self.affine, x)
+        return forward, [*scale_gradients(self.affine, x, channels, "Σ"), dx]
+
+
 def scale_and_shift(shape: Shape, affine: bool) -> Parameters:
     """γ, which begins at 1, and β, which begins at 0, where there are any."""
     if not affine:
@@ -150,4 +200,4 @@ def sample_gradient(affine: bool, x: str) -> Operation:
     return Operation(f"dx = (g − mean(g) − x̂ mean(g ⊙ x̂)) / √(σ² + ε), g = {g}", f"{x} → {x}", "dx")
 
 
-Norm: TypeAlias = BatchNorm | LayerNorm
+Norm: TypeAlias = BatchNorm | LayerNorm | GroupNorm

@@ -45,8 +45,8 @@ class _Optimizer(Part):
     weight_decay: NonNegativeFloat = 0.0
     """λ: λ p is added to the gradient (AdamW: p is multiplied by 1 − η λ), of what `decayed` says."""
     decayed: Literal["all", "weights"] = "all"
-    """Which parameters decay: all, as PyTorch's, or matrices and kernels alone, without biases and without the γ and β
-    of normalizations."""
+    """Which parameters decay: all, as PyTorch's, or matrices and kernels alone, without biases, without the γ and β of
+    normalizations and the slopes of `prelu`."""
     max_norm: PositiveFloat | None = None
     """Clip the gradient to this norm over all parameters together."""
 

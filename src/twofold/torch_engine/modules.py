@@ -45,6 +45,10 @@ def _layer_norm(spec: norms.LayerNorm, node: Node) -> nn.Module:
     return nn.LayerNorm(shape, spec.eps, spec.affine, device="meta")
 
 
+def _group_norm(spec: norms.GroupNorm, node: Node) -> nn.Module:
+    return nn.GroupNorm(spec.num_groups, node.input_shape[0] or 0, spec.eps, spec.affine, device="meta")
+
+
 def _recurrent(spec: recurrent.Recurrence, node: Node) -> nn.Module:
     step = spec.nonlinearity if isinstance(spec, recurrent.Rnn) else spec.kind
     inputs, every = node.input_shape[-1] or 0, spec.output == "every"
@@ -62,11 +66,13 @@ MODULES: Builders = {
     pooling.GlobalAvgPool2d: lambda spec, node: nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
     norms.BatchNorm: _batch_norm,
     norms.LayerNorm: _layer_norm,
+    norms.GroupNorm: _group_norm,
     recurrent.Rnn: _recurrent,
     recurrent.Lstm: _recurrent,
     recurrent.Gru: _recurrent,
     activations.Relu: lambda spec, node: nn.ReLU(),
     activations.LeakyRelu: lambda spec, node: nn.LeakyReLU(spec.negative_slope),
+    activations.Prelu: lambda spec, node: nn.PReLU(spec.num_parameters, device="meta"),
     activations.Elu: lambda spec, node: nn.ELU(spec.alpha),
     activations.Gelu: lambda spec, node: nn.GELU(spec.approximate),
     activations.Silu: lambda spec, node: nn.SiLU(),

@@ -8,9 +8,9 @@ import numpy as np
 
 from twofold.arrays import Array
 from twofold.proof.cases.layer import LayerCase
-from twofold.recipe.activations import Elu, Gelu, LeakyRelu, Relu, Sigmoid, Silu, Softmax, Tanh
+from twofold.recipe.activations import Elu, Gelu, LeakyRelu, Prelu, Relu, Sigmoid, Silu, Softmax, Tanh
 from twofold.recipe.dense import Dense, Dropout, Embedding, Flatten
-from twofold.recipe.norms import BatchNorm, LayerNorm
+from twofold.recipe.norms import BatchNorm, GroupNorm, LayerNorm
 from twofold.recipe.pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d
 from twofold.recipe.recurrent import Gru, Lstm, Rnn
 from twofold.recipe.windows import Conv2d
@@ -122,6 +122,13 @@ LAYERS = [
     LayerCase("layer_norm over two axes", LayerNorm(axes=2), (3, 4, 5, 3)),
     LayerCase("layer_norm of one sample without affine", LayerNorm(affine=False), (1, 7)),
     LayerCase("layer_norm of another eps", LayerNorm(eps=0.1), (6, 4)),
+    LayerCase("group_norm of images", GroupNorm(num_groups=2), (3, 6, 5, 4)),
+    LayerCase("group_norm of vectors", GroupNorm(num_groups=2), (4, 14)),
+    LayerCase("group_norm of one group", GroupNorm(num_groups=1), (3, 4, 5, 3)),
+    LayerCase("group_norm of a channel a group", GroupNorm(num_groups=4), (3, 4, 5, 3)),
+    LayerCase("group_norm of sequences", GroupNorm(num_groups=2), (3, 4, 5)),
+    LayerCase("group_norm of one image without affine", GroupNorm(num_groups=2, affine=False), (1, 4, 3, 3)),
+    LayerCase("group_norm of another eps", GroupNorm(num_groups=2, eps=0.1), (3, 4, 2, 3)),
     *(
         replace(case, scale=0.3)
         for kind in (Rnn, Lstm, Gru)
@@ -151,6 +158,17 @@ LAYERS = [
     LayerCase("leaky_relu", LeakyRelu(), (4, 5)),
     LayerCase("leaky_relu of another slope", LeakyRelu(negative_slope=0.3), (3, 2, 5, 7)),
     LayerCase("leaky_relu of exact zeros", LeakyRelu(), (9, 11), _half_zero, smooth=False),
+    LayerCase("prelu", Prelu(), (4, 5)),
+    LayerCase("prelu, a slope a feature", Prelu(num_parameters=5), (4, 5)),
+    LayerCase("prelu of images", Prelu(), (3, 2, 5, 7)),
+    LayerCase("prelu of images, a slope a channel", Prelu(num_parameters=2), (3, 2, 5, 7)),
+    LayerCase("prelu of sequences, a slope a step", Prelu(num_parameters=4), (3, 4, 5)),
+    LayerCase("prelu of one sample", Prelu(num_parameters=3), (1, 3)),
+    LayerCase("prelu of exact zeros", Prelu(num_parameters=11), (9, 11), _half_zero, smooth=False),
+    # Where the slope begins changes no pass: tests/test_initial.py looks at it.
+    LayerCase("prelu begun elsewhere", Prelu(init=-0.5), (4, 5)),
+    LayerCase("prelu replicas", Prelu(), (4, 5), replicas=3),
+    LayerCase("prelu replicas, a slope a channel", Prelu(num_parameters=5), (4, 5, 3), replicas=3),
     LayerCase("elu", Elu(), (4, 5)),
     LayerCase("elu of another alpha", Elu(alpha=0.3), (3, 2, 5, 7)),
     LayerCase("elu saturated", Elu(), (9, 7), _saturated),
