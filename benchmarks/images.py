@@ -45,12 +45,12 @@ def _recipe(name: str, **settings: Any) -> Any:
 def engine(kind: str, name: str, steps: int, **settings: Any) -> tuple[float, Any, Any]:
     """Seconds a step, the engine and its data. As `twofold run` trains it, without evaluation."""
     from twofold.data import Batches
-    from twofold.setup.building import build_engine, few_threads, initial_state
+    from twofold.setup.building import few_threads, initial_state, training_engine
 
     recipe = _recipe(name, **settings)
     dataset = _dataset(recipe)
     with few_threads(recipe, len(dataset.train)):
-        built = build_engine(kind, recipe)
+        built = training_engine(kind, recipe)
         built.load(initial_state(recipe.model))
         for batch in Batches(recipe, dataset.train, 2):
             built.step(batch)

@@ -25,7 +25,7 @@ from twofold.errors import UserError
 from twofold.numpy_engine import LOSSES
 from twofold.recipe import Recipe, load_recipe
 from twofold.runs.history import HistoryRow
-from twofold.setup.building import build_engine, initial_state, restore
+from twofold.setup.building import build_engine, initial_state, restore, training_engine
 from twofold.setup.needed import EVALUATION_BATCH, evaluation_batch
 from twofold.train.loop import Moment, Validation, evaluate, train
 
@@ -313,7 +313,7 @@ def test_compiling_is_asked_for_and_changes_nothing(monkeypatch: pytest.MonkeyPa
     compiled = trained_by(PICTURES, training=PICTURES.training.model_copy(update={"compile": True}))
     states = []
     for built in (PICTURES, compiled):
-        engine = build_engine("torch", built)
+        engine = training_engine("torch", built)
         engine.load(initial_state(built.model))
         states.append(engine.step(batches_of(built)[0]).state.arrays())
     assert calls == [1]
@@ -325,7 +325,7 @@ def test_compiling_without_a_compiler_says_so(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("CXX", raising=False)
     compiled = trained_by(PICTURES, training=PICTURES.training.model_copy(update={"compile": True}))
     with pytest.raises(UserError, match=r"wants a C\+\+ compiler; none of c\+\+, g\+\+, clang\+\+, cl is found"):
-        build_engine("torch", compiled)
+        training_engine("torch", compiled)
 
 
 @pytest.mark.parametrize(
@@ -341,7 +341,7 @@ def test_the_product_for_small_planes_is_the_convolution(
 
     monkeypatch.setattr(conv, "MANY_CHANNELS", 1)
     torch.manual_seed(0)
-    ours, theirs = conv.Conv2d(6, 7, kernel, padding=padding), nn.Conv2d(6, 7, kernel, padding=padding)
+    ours, theirs = conv.NarrowConv2d(6, 7, kernel, padding=padding), nn.Conv2d(6, 7, kernel, padding=padding)
     theirs.load_state_dict(ours.state_dict())
     x = torch.randn(5, 6, 4, 5)
     dy = torch.randn(theirs(x).shape)

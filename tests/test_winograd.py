@@ -16,9 +16,9 @@ from cases import FLATTEN, RELU, dense, recipe
 from engines import numpy_engine, torch_engine
 from faults import batches_of, trained_by
 from twofold.proof.lockstep import compare
-from twofold.setup.building import initial_state
-from twofold.torch_engine import conv, engine, winograd
-from twofold.torch_engine.conv import Conv2d
+from twofold.setup.building import build_engine, initial_state, training_engine
+from twofold.torch_engine import engine, filtering, winograd
+from twofold.torch_engine.filtering import FilteringConv2d
 from twofold.torch_engine.winograd import POINTS, SIDES, Tiling, Winograd, transforms
 
 PLANES = [(4, 4), (2, 2), (1, 1), (1, 6), (2, 5), (7, 3), (12, 9), (6, 6), (8, 8), (15, 11)]
@@ -26,7 +26,7 @@ PADDINGS = [(0, 0), (1, 1), (2, 0), (1, 2)]
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 3e-5}
 """Of the largest value. The transforms of F(6 x 6, 3 x 3) enlarge rounding some twenty times over the plain sum's."""
 
-CHANNELS = 2 * conv.MANY_PRODUCTS
+CHANNELS = 2 * filtering.MANY_PRODUCTS
 WIDE = {"kind": "conv2d", "channels": CHANNELS, "kernel": 3, "padding": 1, "bias": False}
 NORM = {"kind": "batch_norm"}
 NETWORK = recipe(
@@ -167,6 +167,13 @@ def test_a_gradient_that_is_not_wanted_changes_no_other(wanted: tuple[bool, bool
 # Where it is taken
 
 
+def modules(channels: int, out: int, **options: Any) -> tuple[nn.Module, nn.Module]:
+    """One that may filter, and PyTorch's own, with the same parameters."""
+    ours, theirs = FilteringConv2d(channels, out, **options), nn.Conv2d(channels, out, **options)
+    theirs.load_state_dict(ours.state_dict())
+    return ours, theirs
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -179,11 +186,8 @@ def test_a_gradient_that_is_not_wanted_changes_no_other(wanted: tuple[bool, bool
     ids=str,
 )
 def test_other_windows_are_left_to_pytorch(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conv, "MANY_PRODUCTS", 1)
-    ours = Conv2d(4, 6, **options)
-    ours.winograd = True
-    theirs = nn.Conv2d(4, 6, **options)
-    theirs.load_state_dict(ours.state_dict())
+    monkeypatch.setattr(filtering, "MANY_PRODUCTS", 1)
+    ours, theirs = modules(4, 6, **options)
     x = torch.randn(3, 4, 8, 8)
     assert torch.equal(ours(x), theirs(x))
 
@@ -191,11 +195,9 @@ def test_other_windows_are_left_to_pytorch(options: dict[str, Any], monkeypatch:
 def test_it_is_taken_where_the_recipe_asks_for_it() -> None:
     few, many = torch.randn(2, 8, 4, 4), torch.randn(2, CHANNELS, 4, 4)
     for x in (few, many):
-        module = Conv2d(x.shape[1], CHANNELS, 3, padding=1)
-        plain = module(x)
-        module.winograd = True
-        assert torch.equal(module(x), plain) == (x is few)
-        torch.testing.assert_close(module(x), plain, rtol=0, atol=1e-4)
+        ours, theirs = modules(x.shape[1], CHANNELS, kernel_size=3, padding=1)
+        assert torch.equal(ours(x), theirs(x)) == (x is few)
+        torch.testing.assert_close(ours(x), theirs(x), rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -205,22 +207,19 @@ def test_it_is_taken_where_the_recipe_asks_for_it() -> None:
 )
 def test_few_products_are_left_to_pytorch(channels: int, out: int, plane: tuple[int, int]) -> None:
     """Of uneven channels, and of planes that no tile fits."""
-    module, x = Conv2d(channels, out, 3, padding=1), torch.randn(2, channels, *plane)
-    plain = module(x)
-    module.winograd = True
-    assert torch.equal(module(x), plain)
+    ours, theirs = modules(channels, out, kernel_size=3, padding=1)
+    x = torch.randn(2, channels, *plane)
+    assert torch.equal(ours(x), theirs(x))
 
 
 def test_one_image_without_a_batch_is_left_to_pytorch() -> None:
-    module, x = Conv2d(CHANNELS, CHANNELS, 3, padding=1), torch.randn(CHANNELS, 6, 6)
-    plain = module(x)
-    module.winograd = True
-    assert torch.equal(module(x), plain)
+    ours, theirs = modules(CHANNELS, CHANNELS, kernel_size=3, padding=1)
+    x = torch.randn(CHANNELS, 6, 6)
+    assert torch.equal(ours(x), theirs(x))
 
 
 def test_an_evaluation_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    module, wanted = Conv2d(CHANNELS, CHANNELS, 3, padding=1), []
-    module.winograd = True
+    module, wanted = FilteringConv2d(CHANNELS, CHANNELS, 3, padding=1), []
     apply = Winograd.apply
     monkeypatch.setattr(
         Winograd, "apply", lambda x, weight, padding: wanted.append(weight.requires_grad) or apply(x, weight, padding)
@@ -242,8 +241,7 @@ def test_a_second_derivative_is_refused() -> None:
 
 
 def test_a_window_that_does_not_fit_is_refused_as_before() -> None:
-    module = Conv2d(CHANNELS, CHANNELS, 3)
-    module.winograd = True
+    module = FilteringConv2d(CHANNELS, CHANNELS, 3)
     with pytest.raises(RuntimeError, match=r"Kernel size can't be greater"):
         module(torch.randn(1, CHANNELS, 2, 2))
 
@@ -263,7 +261,15 @@ def test_a_training_by_it_ends_as_the_plain_one(tmp_path: Any) -> None:
 def test_a_compiled_network_takes_the_plain_way(compiled: bool, taken: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", lambda forward: forward)
     built = torch_engine(trained_by(NETWORK, training=NETWORK.training.model_copy(update={"compile": compiled})))
-    assert [m.winograd for m in built.module.modules() if isinstance(m, Conv2d)] == [taken, taken]
+    convolutions = [m for m in built.module if isinstance(m, nn.Conv2d)]
+    assert [isinstance(m, FilteringConv2d) for m in convolutions] == [taken, taken]
+
+
+def test_a_witness_is_made_of_pytorchs_own_convolutions() -> None:
+    built: Any = build_engine("torch", NETWORK)
+    assert [type(m) for m in built.module if isinstance(m, nn.Conv2d)] == [nn.Conv2d, nn.Conv2d]
+    trained: Any = training_engine("torch", NETWORK)
+    assert [type(m) for m in trained.module if isinstance(m, nn.Conv2d)] == [FilteringConv2d, FilteringConv2d]
 
 
 # The proof

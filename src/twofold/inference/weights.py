@@ -18,7 +18,7 @@ from twofold.recipe.dense import Dense
 from twofold.runs import EVIDENCE, Run, RunWriter, create_run_folder, open_run, opened, seal, weights_name
 from twofold.runs.history import HistoryRow
 from twofold.runs.npz import read_names, read_npz, write_npz
-from twofold.setup.building import Silent, Watcher, build_engine, few_threads, initial_state, state_of
+from twofold.setup.building import Silent, Watcher, few_threads, initial_state, state_of, training_engine
 from twofold.train.evidence import answers, kept_answers, kept_samples, previewed
 from twofold.train.loop import bad_split, by_column
 from twofold.train.running import circumstances
@@ -81,7 +81,7 @@ def import_weights(
     recipe = load_recipe(run.recipe, {"training.engines": list(chosen)})
     weights = _read(path, recipe)
     dataset = same_data(run, watcher or Silent())
-    built = {name: build_engine(name, recipe) for name in recipe.training.engines}
+    built = {name: training_engine(name, recipe) for name in recipe.training.engines}
     evidence, rows = kept_samples(recipe, dataset), dict[str, HistoryRow]()
     with few_threads(recipe, len(dataset.train)), np.errstate(all="ignore"):
         for name, engine in built.items():

@@ -18,7 +18,7 @@ from twofold.recipe.files import builtin
 from twofold.runs import EVIDENCE, Run, open_run
 from twofold.runs.evidence import kept_scaling
 from twofold.setup.building import Overrides, Silent, Watcher, build_engine, initial_state, prepare, state_of
-from twofold.setup.samples import PLAIN, found_data
+from twofold.setup.samples import found_data
 
 ENGINES = ("numpy", "torch")
 FEWEST = 2
@@ -99,7 +99,7 @@ def pass_through(
         if overrides:
             raise UserError(f"--set changes a recipe; `{source}` is a run, whose weights belong to its own settings")
         chosen, weights = _of_run(run, sample, batch, watcher), next(iter(run.engines))
-    recipe = load_recipe(chosen.recipe, PLAIN | {"training.device": "cpu", "training.ema": 0.0})
+    recipe = load_recipe(chosen.recipe, {"training.device": "cpu", "training.ema": 0.0})
     state = initial_state(recipe.model, chosen.train) if run is None else state_of(run.weights(weights), recipe.network)
     given, traces = _traced(recipe, chosen.split, state)
     folder = "" if run is None else str(run.path)

@@ -19,7 +19,7 @@ from twofold.recipe import Recipe, load_recipe
 from twofold.recipe.training import Dirac
 from twofold.setup.building import Overrides, Silent, Watcher, build_engine, few_threads, initial_state
 from twofold.setup.needed import check_memory
-from twofold.setup.samples import PLAIN, found_data
+from twofold.setup.samples import found_data
 
 TOLERANCES = {"float64": 1e-9, "float32": 1e-4}
 RANDOM_BATCHES = 8
@@ -97,7 +97,7 @@ def verify(
     Raises `RecipeError`, `UnknownNameError`, `DataError`, or `UserError` for an argument out of range.
     """
     _check_arguments(steps, mode, dtype, tolerance)
-    recipe = load_recipe(load_recipe(recipe, overrides), PLAIN | {"training.dtype": dtype})
+    recipe = load_recipe(load_recipe(recipe, overrides), {"training.dtype": dtype, "training.autocast": "none"})
     watcher = watcher or Silent()
     size = recipe.training.batch_size
     recipe, dataset, data = found_data(recipe, watcher, RANDOM_BATCHES * (32 if size == "full" else size))

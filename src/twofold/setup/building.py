@@ -47,6 +47,9 @@ WHITENING_NUMBERS = 1 << 24
 LARGE_BATCH = 1 << 21
 """Numbers in a layer's output above which the C library is asked to keep freed memory."""
 
+PLAIN = {"autocast": "none", "convolution": "direct", "compile": False}
+"""What a witness leaves out of `training`: each is a shorter way to the same numbers, up to rounding."""
+
 Overrides = Mapping[str, Any] | Iterable[str]
 
 
@@ -94,17 +97,22 @@ class Silent:
         warnings.warn(text, stacklevel=4)
 
 
-def build_engine(name: str, recipe: Recipe) -> Engine:
-    """An engine for the recipe's network; its parameters are 0 until a state is loaded."""
+def build_engine(name: str, recipe: Recipe, *, fast: bool = False) -> Engine:
+    """An engine for the recipe's network; its parameters are 0 until a state is loaded.
+
+    It takes the plain way to each number, as a witness must; `fast`: those that the recipe's training asks for, which
+    round otherwise.
+    """
     batch = recipe.training.batch_size
+    training = recipe.training if fast else recipe.training.model_copy(update=PLAIN)
     if batch == "full" or recurrent_nodes(recipe.network) or batch * recipe.network.largest > LARGE_BATCH:
         keep_large_blocks()
     if name == "numpy":
-        return NumpyEngine(recipe.model, recipe.optimizer, recipe.training, threads=_threads(recipe))
+        return NumpyEngine(recipe.model, recipe.optimizer, training, threads=_threads(recipe))
     if name == "torch":
         from twofold.torch_engine import TorchEngine  # seconds to import, for those who use it
 
-        return TorchEngine(recipe.model, recipe.optimizer, recipe.training)
+        return TorchEngine(recipe.model, recipe.optimizer, training)
     raise UserError(f"an engine is `numpy` or `torch`; got `{name}`")
 
 
@@ -149,8 +157,8 @@ def _multiply_adds(node: Node) -> int:
 
 
 def training_engine(name: str, recipe: Recipe) -> Engine:
-    """An engine that is about to be trained."""
-    return build_engine(name, recipe)
+    """An engine that is about to be trained, by the ways that the recipe asks for."""
+    return build_engine(name, recipe, fast=True)
 
 
 def initial_state(model: Model, train: Split | None = None) -> State:
@@ -172,10 +180,14 @@ def _some(train: Split) -> Array:
 
 
 def restore(run: Run, engine: str, device: str = "auto") -> Engine:
-    """An engine with the trained weights of a run, for predictions: on whatever device there is here."""
-    plain = {"training.device": device, "training.ema": 0.0, "training.compile": False}
-    recipe = load_recipe(run.recipe, plain)
-    built = build_engine(engine, recipe)
+    """An engine with the trained weights of a run, for predictions: on whatever device there is here.
+
+    It computes as the run was trained, so that it answers as the run's evaluations did, but without waiting for a
+    compiler.
+    """
+    settings = {"training.device": device, "training.ema": 0.0, "training.compile": False}
+    recipe = load_recipe(run.recipe, settings)
+    built = build_engine(engine, recipe, fast=True)
     built.load(state_of(run.weights(engine), recipe.network))
     return built
 

@@ -7,10 +7,6 @@ from twofold.errors import DataError
 from twofold.recipe import Recipe
 from twofold.setup.building import Watcher, prepare
 
-PLAIN = {"training.autocast": "none", "training.convolution": "direct", "training.compile": False}
-"""What is proved or shown is the plain way to each number. Other ways round otherwise, and where values are exactly
-alike, as `dirac` makes them before the first step, a maximum would be another pixel."""
-
 
 def found_data(recipe: Recipe, watcher: Watcher, samples: int) -> tuple[Recipe, Dataset, str]:
     """The recipe with what its data know, the data, and whether they are `real` or so many `random` samples.

@@ -1,15 +1,7 @@
-"""Convolution on the processor by other ways than oneDNN's: the same function, sooner.
+"""Convolution of small planes in 16 bits as one matrix product: the same function, sooner, on the processor.
 
-*Small planes in 16 bits*, as one matrix product. oneDNN's gradient of a convolution's weight is slow where the plane is
-a few pixels wide: for 512 channels in and out on 4 x 4 pixels, 74 ms in place of 19 ms (batch 256, two cores). A matrix
-product over the unfolded images is not.
-
-*Windows of 3 x 3 in 32 or 64 bits*, by Winograd's minimal filtering, where the recipe asks for it
-(`torch_engine/winograd.py`): there and back 167 ms in place of 418 for 256 channels in and out on 8 x 8 pixels, 70 in
-place of 138 on 5 x 5, 201 in place of 348 from 64 to 256 channels on 15 x 15 (batch 256, two cores without matrix
-units). With 64 channels in and out the transforms cost what they save.
-
-Everywhere else the module is PyTorch's own.
+oneDNN's gradient of a convolution's weight is slow where the plane is a few pixels wide: for 512 channels in and out on
+4 x 4 pixels, 74 ms in place of 19 ms (batch 256, two cores). A matrix product over the unfolded images is not.
 """
 
 from __future__ import annotations
@@ -20,53 +12,37 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from twofold.torch_engine.winograd import KERNEL, Tiling, Winograd
-
 SMALL_PLANE = 25
 """Pixels up to which the product is faster."""
 MANY_CHANNELS = 128
 """Input channels from which it is."""
-MANY_PRODUCTS = 50
-"""Products for each number that minimal filtering transforms, from which it is faster: c · out / (c + out)."""
 
 
 @final
-class Conv2d(nn.Conv2d):
-    """`torch.nn.Conv2d`, with other ways to the same result on the processor."""
-
-    winograd = False
-    """Whether minimal filtering may be used."""
+class NarrowConv2d(nn.Conv2d):
+    """`torch.nn.Conv2d`, which takes the product for small planes of many channels while autocast is on."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (PyTorch's name)
         """The convolution of (n, c, h, w)."""
-        x, padding = input, cast(tuple[int, int], self.padding)
-        narrow = torch.is_autocast_enabled("cpu")
-        if not self._plain(x) or not (self._small(x) if narrow else self.winograd and self._three(x)):
+        x = input
+        small = moves_by_one(self, x) and self.in_channels >= MANY_CHANNELS and x.shape[2] * x.shape[3] <= SMALL_PLANE
+        if not small or not torch.is_autocast_enabled("cpu"):
             return super().forward(x)
-        weight = self.weight if torch.is_grad_enabled() else self.weight.detach()  # so that no way keeps what it makes
-        if narrow:
-            x, weight = x.to(torch.bfloat16), weight.to(torch.bfloat16)
-        y = cast(Tensor, (Product if narrow else Winograd).apply(x, weight, padding))
+        x, weight = x.to(torch.bfloat16), wanted(self.weight).to(torch.bfloat16)
+        y = cast(Tensor, Product.apply(x, weight, self.padding))
         return y if self.bias is None else y + self.bias.to(y.dtype)[:, None, None]
 
-    def _plain(self, x: Tensor) -> bool:
-        """On the processor, with windows that move by one pixel within their padding."""
-        plain = (self.stride, self.dilation, self.groups) == ((1, 1), (1, 1), 1)
-        within = all(p < k for p, k in zip(cast(tuple[int, int], self.padding), self.kernel_size, strict=True))
-        return plain and within and x.device.type == "cpu" and x.dim() == 4
 
-    def _small(self, x: Tensor) -> bool:
-        """A small plane of many channels."""
-        return self.in_channels >= MANY_CHANNELS and x.shape[2] * x.shape[3] <= SMALL_PLANE
+def moves_by_one(module: nn.Conv2d, x: Tensor) -> bool:
+    """Whether a batch on the processor meets windows that move by one pixel within their padding."""
+    plain = (module.stride, module.dilation, module.groups) == ((1, 1), (1, 1), 1)
+    within = all(p < k for p, k in zip(cast(tuple[int, int], module.padding), module.kernel_size, strict=True))
+    return plain and within and x.device.type == "cpu" and x.dim() == 4
 
-    def _three(self, x: Tensor) -> bool:
-        """Windows of 3 x 3, of which one fits in at least, where filtering saves more than its transforms cost."""
-        channels, out = self.in_channels, self.out_channels
-        if self.kernel_size != (KERNEL, KERNEL) or channels * out < MANY_PRODUCTS * (channels + out):
-            return False
-        sizes = zip(x.shape[2:], cast(tuple[int, int], self.padding), strict=True)
-        height, width = (size + 2 * p - KERNEL + 1 for size, p in sizes)
-        return min(height, width) > 0 and 2 * Tiling.of(height, width).products <= KERNEL**2 * height * width
+
+def wanted(weight: Tensor) -> Tensor:
+    """The weight, detached where nobody wants its gradient, so that nothing is kept for it."""
+    return weight if torch.is_grad_enabled() else weight.detach()
 
 
 @final

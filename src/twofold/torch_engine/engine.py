@@ -20,9 +20,8 @@ from twofold.errors import UserError
 from twofold.recipe import Model
 from twofold.recipe.training import Optimizer, Sgd, Training
 from twofold.recipe.windows import Conv2d
-from twofold.torch_engine.conv import Conv2d as Convolution
 from twofold.torch_engine.held import Held
-from twofold.torch_engine.modules import build
+from twofold.torch_engine.modules import build, convolution_of
 from twofold.torch_engine.recurrent import Recurrent
 from twofold.torch_engine.rules import MOMENTS, loss_function, update
 from twofold.torch_engine.rules import optimizer as torch_optimizer
@@ -99,12 +98,8 @@ class TorchEngine:
         self._autocast = training.autocast == "bfloat16" and has_narrow_products(self.device)
         self.arithmetic = "bfloat16" if self._autocast else training.dtype
         # As `to_empty` does, which would import symbolic mathematics for a second.
-        self.module = build(network)._apply(self._zeros)
+        self.module = build(network, convolution_of(training, self._autocast))._apply(self._zeros)
         self.module.to(memory_format=self._format)  # pyright: ignore[reportCallIssue]
-        for module in self.module.modules():
-            if isinstance(module, Convolution):
-                # A compiler would take its many small operations for as many programs.
-                module.winograd = training.convolution == "winograd" and not training.compile
         self.parameters = dict(self.module.named_parameters())
         self.buffers = {name: self.module.get_buffer(name) for name in network.buffers}
         self.averaged = deepcopy(self.module) if training.ema else self.module

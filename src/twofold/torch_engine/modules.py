@@ -9,16 +9,37 @@ from torch import nn
 
 from twofold.recipe import Network, Node, activations, dense, norms, pooling, recurrent, windows
 from twofold.recipe.layer import LayerSpec
-from twofold.torch_engine.conv import Conv2d
+from twofold.recipe.training import Training
+from twofold.torch_engine.conv import NarrowConv2d
+from twofold.torch_engine.filtering import FilteringConv2d
 from twofold.torch_engine.recurrent import Embedding, Recurrent
 
 Builders: TypeAlias = Mapping[type[LayerSpec], Callable[[Any, Node], nn.Module]]
 """From a kind of layer to what builds its module from a recipe's settings of that kind, in their place."""
 
 
-def build(network: Network) -> nn.Sequential:
-    """An ordinary `nn.Sequential` on the meta device: shapes, no memory, no random numbers."""
-    return nn.Sequential(*(MODULES[type(node.spec)](node.spec, node) for node in network.nodes))
+def build(network: Network, convolution: type[nn.Conv2d] = nn.Conv2d) -> nn.Sequential:
+    """An ordinary `nn.Sequential` on the meta device: shapes, no memory, no random numbers.
+
+    `convolution` is the module of every `conv2d`: PyTorch's own, or one that takes another way to the same function.
+    """
+    modules = (MODULES[type(node.spec)](node.spec, node) for node in network.nodes)
+    return nn.Sequential(*(remade(m, convolution) if isinstance(m, nn.Conv2d) else m for m in modules))
+
+
+def convolution_of(training: Training, narrow: bool) -> type[nn.Conv2d]:
+    """The module that computes a training's convolutions; `narrow`: its products take 16 bits."""
+    if narrow:
+        return NarrowConv2d
+    # A compiler would take its many small operations for as many programs.
+    return FilteringConv2d if training.convolution == "winograd" and not training.compile else nn.Conv2d
+
+
+def remade(module: nn.Conv2d, convolution: type[nn.Conv2d]) -> nn.Conv2d:
+    """A convolution of the same sizes, on the meta device."""
+    m = module
+    sizes = (m.kernel_size, m.stride, m.padding, m.dilation, m.groups)
+    return convolution(m.in_channels, m.out_channels, *sizes, m.bias is not None, device="meta")  # pyright: ignore
 
 
 def _dense(spec: dense.Dense, node: Node) -> nn.Module:
@@ -27,7 +48,7 @@ def _dense(spec: dense.Dense, node: Node) -> nn.Module:
 
 def _conv(spec: windows.Conv2d, node: Node) -> nn.Module:
     channels = node.input_shape[0] or 0
-    return Conv2d(channels, spec.channels, *spec.window, spec.groups, bias=spec.bias, device="meta")
+    return nn.Conv2d(channels, spec.channels, *spec.window, spec.groups, bias=spec.bias, device="meta")
 
 
 def _avg_pool(spec: pooling.AvgPool2d, node: Node) -> nn.Module:

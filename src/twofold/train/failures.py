@@ -13,7 +13,7 @@ from twofold.data import Batches, Dataset
 from twofold.errors import TrainingDivergedError
 from twofold.numpy_engine import LOSSES
 from twofold.recipe import Network, Recipe, load_recipe
-from twofold.setup.building import build_engine, initial_state
+from twofold.setup.building import initial_state, training_engine
 from twofold.setup.needed import evaluation_batch
 from twofold.train.loop import Failure, evaluate
 
@@ -77,7 +77,7 @@ def _suggestion(name: str, failure: Failure, recipe: Recipe, dataset: Dataset) -
 
 def _learns(name: str, recipe: Recipe, dataset: Dataset, steps: int) -> bool:
     """Whether the loss on the first batches is finite and lower after `steps` steps than before."""
-    engine, batches = build_engine(name, recipe), Batches(recipe, dataset.train)
+    engine, batches = training_engine(name, recipe), Batches(recipe, dataset.train)
     sample = dataset.train[: batches.size]
     loss, size = LOSSES[recipe.loss.kind], evaluation_batch(recipe.network)
     engine.load(initial_state(recipe.model, dataset.train))
