@@ -59,6 +59,8 @@ class Dataset:
     """What a published set is called in full: CIFAR-10 (JPEG copies)."""
     standardization: Scaling | None = None
     """What numbers went through already; bytes have it in the `scaling` of their splits."""
+    notes: tuple[str, ...] = ()
+    """What was done to the samples that their owner may not expect, a sentence each."""
 
     def splits(self) -> Iterator[tuple[str, Split]]:
         """The splits that hold samples, by name."""

@@ -15,7 +15,7 @@ from twofold.arrays import Array
 from twofold.data.dataset import Dataset, hold_out, images
 from twofold.data.published import Labelled, Progress
 from twofold.data.room import check_room
-from twofold.data.tables import MOST_FAULTS
+from twofold.data.cells import MOST_FAULTS
 from twofold.errors import DataError, MissingExtraError, did_you_mean
 from twofold.recipe.base import pair
 from twofold.recipe.data import Images

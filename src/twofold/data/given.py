@@ -11,10 +11,12 @@ from typing import NamedTuple
 import numpy as np
 
 from twofold.arrays import Array
+from twofold.data.cells import MOST_FAULTS
 from twofold.data.drawings import drawn
 from twofold.data.folders import decoded, guarded, image_rule
+from twofold.data.names import same_class
 from twofold.data.palindromes import encoded_digits
-from twofold.data.tables import MOST_FAULTS, read_rows
+from twofold.data.tables import read_rows
 from twofold.errors import DataError, MissingExtraError, did_you_mean
 from twofold.recipe.data import Cifar10, Csv, DataSpec, Digits, Images, Mnist, Palindromes
 
@@ -83,14 +85,15 @@ def read_labelled(data: DataSpec, path: str | Path, classes: Sequence[str], feat
                 "leave --data out, and choose with --split"
             )
     known = _quoted(classes)
+    expected = [same_class(label, classes) if label else None for label in found.expected]
     _raise(
         [
             f"{name}: class `{label}` is none of the network's; known: {known}" if label else f"{name}: has no class"
-            for name, label in zip(found.names, found.expected, strict=True)
-            if label not in classes
+            for name, label, matched in zip(found.names, found.expected, expected, strict=True)
+            if matched is None
         ]
     )
-    return found
+    return found._replace(expected=expected)
 
 
 def _joined(parts: Sequence[Given]) -> Given:

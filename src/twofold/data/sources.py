@@ -175,4 +175,4 @@ def _(spec: Palindromes, progress: Progress) -> Dataset:
 
 @_load.register
 def _(spec: Csv, progress: Progress) -> Dataset:
-    return load_csv(spec)
+    return load_csv(spec, progress)

@@ -201,6 +201,8 @@ def state_of(weights: Arrays, network: Network) -> State:
 def prepare(recipe: Recipe, watcher: Watcher) -> tuple[Recipe, Dataset]:
     """Load the data, and fill in what only they know: the features of a CSV file, the classes of it or of a folder."""
     dataset = load_data(recipe.data, watcher.data)
+    for note in dataset.notes:
+        watcher.note(note)
     return resolved(recipe, dataset), dataset
 
 

@@ -1,0 +1,219 @@
+"""The rows of a CSV file, each with its line. Parsing is the standard library's; what it raises is said in our words."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from twofold.data.names import number_of
+from twofold.errors import DataError
+from twofold.foreign import open_foreign
+from twofold.recipe.data import Csv
+
+SEPARATORS = (",", ";", "\t", "|")
+"""Those that are tried where the recipe's own makes no table of the first row."""
+CHUNK = 1 << 20
+MOST_NAMED = 20
+"""Columns that a message lists."""
+
+OTHER_FORMATS = {
+    b"\x1f\x8b": "it is packed by gzip; unpack it first",
+    b"PK\x03\x04": "it is a workbook (.xlsx) or another zip archive; save the sheet as CSV (UTF-8)",
+    b"\xd0\xcf\x11\xe0": "it is an old workbook (.xls); save the sheet as CSV (UTF-8)",
+    b"PAR1": "it is a Parquet file; write it as CSV: pandas.read_parquet(FILE).to_csv(OTHER, index=False)",
+    b"BZh": "it is packed by bzip2; unpack it first",
+    b"\xfd7zXZ\x00": "it is packed by xz; unpack it first",
+    b"%PDF": "it is a PDF; save the table as CSV (UTF-8)",
+}
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+CSV_RULES = {
+    "unexpected end of data": "unexpected end of data: a quote is opened and never closed",
+    "expected after": "behind a quoted cell stands more text; double the quotes within a cell, or change the delimiter",
+    "field larger than field limit": "a cell is longer than 131,072 characters; is a quote opened and never closed?",
+    "new-line character seen": "a line ends in a way that is not known; save the file with line ends of one kind",
+}
+
+Row = tuple[int, list[str]]
+"""The line on which it begins, and its cells without outer spaces."""
+
+
+class Size(NamedTuple):
+    """Upper bounds of what a file holds."""
+
+    rows: int
+    cells: int
+
+
+def measured(spec: Csv) -> Size:
+    """How many rows and cells a file holds at most, from its line ends and separators alone."""
+    lines = cells = 0
+    separator = spec.delimiter.encode()
+    try:
+        with open_foreign(spec.path) as file:
+            while chunk := file.read(CHUNK):
+                ends = chunk.count(b"\n") or chunk.count(b"\r")
+                lines += ends
+                cells += ends + chunk.count(separator)
+    except OSError as error:
+        raise unreadable(spec, error) from error
+    return Size(lines + 1, cells + 1)
+
+
+def rows_of(spec: Csv) -> Iterator[Row]:
+    """Each row that is not blank. Raises `DataError` at the line that is no row of a table."""
+    line = 1
+    try:
+        with open_foreign(spec.path) as file:
+            _check_format(spec, file.read(8))
+            file.seek(0)
+            text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+            reader = csv.reader(text, delimiter=spec.delimiter, skipinitialspace=True, strict=True)
+            for cells in reader:
+                if any(cells):
+                    stripped = [cell.strip() for cell in cells]
+                    if any(stripped):
+                        yield line, stripped
+                line = reader.line_num + 1
+    except UnicodeDecodeError as error:
+        raise DataError(_not_text(spec)) from error
+    except csv.Error as error:
+        raise DataError(f"{spec.path}:{line}: not a table: {_rule(spec, line, error)}.") from error
+    except OSError as error:
+        raise unreadable(spec, error) from error
+
+
+def unreadable(spec: Csv, error: OSError) -> DataError:
+    """What to say of a file that cannot be opened."""
+    if isinstance(error, FileNotFoundError):
+        return DataError(
+            f"no file {spec.path[:1000]}; a relative `data.path` starts at the folder of the recipe's file."
+        )
+    return DataError(f"cannot read {spec.path[:200]}: {error.strerror or error}")
+
+
+def _check_format(spec: Csv, start: bytes) -> None:
+    if start.startswith(UTF_16):
+        raise DataError(f"{spec.path}:1: not UTF-8 text: it begins as UTF-16 does; save the file as CSV (UTF-8).")
+    for magic, rule in OTHER_FORMATS.items():
+        if start.startswith(magic):
+            raise DataError(f"{spec.path}: not a CSV file: {rule}.")
+
+
+def _not_text(spec: Csv) -> str:
+    """The first line with a byte that is no UTF-8, and what it would be in Latin-1."""
+    with open_foreign(spec.path) as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                byte = line[error.start]
+                letter = bytes([byte]).decode("cp1252", "replace")
+                guess = f", `{letter}` in Windows-1252" if letter.isprintable() and letter != "\ufffd" else ""
+                return (
+                    f"{spec.path}:{number}: not UTF-8 text: byte 0x{byte:02x} at character {error.start + 1}{guess}; "
+                    "save the file as UTF-8."
+                )
+    return f"{spec.path}: not UTF-8 text; save the file as UTF-8."
+
+
+def _rule(spec: Csv, line: int, error: csv.Error) -> str:
+    if line == 1 and (other := _better_separator(spec, _first_line(spec), ())):
+        return f"the columns of the first row are separated by `{_sign(other)}`; {_delimiter_remedy(other)}"
+    return next((rule for part, rule in CSV_RULES.items() if part in str(error)), str(error))
+
+
+def _first_line(spec: Csv) -> str:
+    with open_foreign(spec.path) as file:
+        return file.readline(CHUNK).decode("utf-8-sig", "replace").strip()
+
+
+def _better_separator(spec: Csv, text: str, wanted: tuple[str, ...]) -> str:
+    """A separator that makes a table of the first row in which all the wanted columns stand; none where none does."""
+    for sign in SEPARATORS:
+        if sign == spec.delimiter or sign not in text:
+            continue
+        cells = [cell.strip().strip('"') for cell in text.split(sign)]
+        if len(cells) > 1 and set(wanted) <= set(cells):
+            return sign
+    return ""
+
+
+def separated(spec: Csv, wanted: tuple[str, ...]) -> Csv:
+    """The same file with the separator that its first row is written with: one who asks a network did not choose it."""
+    try:
+        first = _first_line(spec)
+    except OSError as error:
+        raise unreadable(spec, error) from error
+    cells = {cell.strip().strip('"') for cell in first.split(spec.delimiter)}
+    if set(wanted) <= cells:
+        return spec
+    other = _better_separator(spec, first, wanted)
+    return spec.model_copy(update={"delimiter": other}) if other else spec
+
+
+def _sign(separator: str) -> str:
+    return "tab" if separator == "\t" else separator
+
+
+def _delimiter_remedy(separator: str) -> str:
+    written = "\\t" if separator == "\t" else separator
+    return f'write `delimiter = "{written}"` under [data] in the recipe'
+
+
+def check_header(spec: Csv, header: list[str]) -> None:
+    """Raises `DataError` for a first row that names no columns: numbers, or all columns in one cell."""
+    wanted = {spec.label, *(spec.features or ())}
+    if len(header) == 1 and header[0] not in wanted:
+        other = _better_separator(spec, header[0], ())
+        separators = f"separated by `{_sign(other)}`" if other else f"not separated by `{_sign(spec.delimiter)}`"
+        raise DataError(
+            f"{spec.path}:1: a single column `{header[0][:200]}`; where columns are {separators}, "
+            f"{_delimiter_remedy(other or ';')}."
+        )
+    if _are_numbers(header):
+        raise DataError(
+            f"{spec.path}:1: the first row holds numbers, {', '.join(header[:3])}, ..., where names of the columns must "
+            "stand: it would be lost as a sample. Put a row of names in front, as in `x1,x2,label`."
+        )
+
+
+def _are_numbers(header: list[str]) -> bool:
+    """Whether the first row is a sample: numbers with fractions, or nothing but numbers that do not count columns."""
+    values = [number_of(name) for name in header]
+    numbers = [value for value in values if value is not None]
+    if any(value != value.to_integral_value() or value < 0 for value in numbers):
+        return True
+    if len(numbers) < len([name for name in header if name]):  # words among them: years, say, or quantiles
+        return False
+    return numbers not in ([*range(len(numbers))], [*range(1, len(numbers) + 1)])
+
+
+def columns_at(spec: Csv, header: list[str], names: tuple[str, ...]) -> list[int]:
+    """Where each name stands in the header. Raises `DataError` for one that stands there twice."""
+    counts = Counter(header)
+    for name in names:
+        if counts[name] > 1:
+            raise DataError(
+                f"{spec.path}:1: column `{name}` stands {counts[name]} times; names must differ. Rename one, or leave "
+                "it out of data.features."
+            )
+    at = {name: index for index, name in enumerate(header)}
+    return [at[name] for name in names]
+
+
+def listed(names: tuple[str, ...] | list[str]) -> str:
+    """Names as a recipe lists them, the first few of many."""
+    quoted = [f'"{name}"' for name in names[:MOST_NAMED]]
+    return f"[{', '.join(quoted + ['...'] * (len(names) > MOST_NAMED))}]"
+
+
+def same_file(path: str) -> bool:
+    """Whether there is anything of that name; `False` for a name that nothing can have."""
+    try:
+        return os.path.exists(path)
+    except ValueError:
+        return False

@@ -1,0 +1,33 @@
+"""Names of classes: their order, and numbers among them, which may be written in several ways."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+
+NO_NUMBERS = {"nan", "inf", "infinity"}
+MISSING = {"", "na", "n/a", "#n/a", "nan", "null", "<na>", "?"}
+"""What stands for a value that is not there, in small letters."""
+
+
+def number_of(text: str) -> Decimal | None:
+    """The finite number that a text writes, exactly, however long; `None` for a word."""
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        return None
+    return value if value.is_finite() else None
+
+
+def class_order(name: str) -> tuple[int, Decimal, str]:
+    """Numbers by value, then words by the alphabet."""
+    value = number_of(name)
+    return (1, Decimal(0), name) if value is None else (0, value, name)
+
+
+def same_class(label: str, classes: Sequence[str]) -> str | None:
+    """The class that a label names: by its text, or as another way to write its number, `1.0` for `1`."""
+    if label in classes:
+        return label
+    value = number_of(label)
+    return None if value is None else next((name for name in classes if number_of(name) == value), None)
