@@ -249,7 +249,7 @@ WRONG: dict[str, tuple[str, list[str], list[str]]] = {
     "a name that leads elsewhere": (
         'name = "../up"\n' + FILE, [], ["s.toml:1: `name` must be fit for a folder: no slash, no point in front; got"],
     ),
-    "no TOML": ("seeds = ", [], ["s.toml: not valid TOML: "]),
+    "no TOML": ("seeds = ", [], ["s.toml:1: not valid TOML: "]),
     "an axis without values": ("moons", ["--axis", "lr"], ["--axis wants KEY=VALUE, as in optimizer.lr=0.01,0.1"]),
     "too many points": ("moons", ["--seeds", "100001"], ["the study has 100,001 points; at most 100,000 are run."]),
     "no jobs": ("moons", ["--jobs", "0"], ["Invalid value for '--jobs'"]),

@@ -31,6 +31,12 @@ class UserError(TwofoldError):
     exit_status = 2
 
 
+MOST_FAULTS = 40
+"""Faults that a message tells; the rest are counted. With `MOST_FAULT` its text stays below 64 KB."""
+MOST_FAULT = 1500
+"""Characters of one of them."""
+
+
 @dataclass(frozen=True)
 class Fault:
     """One fault of a recipe.
@@ -56,7 +62,9 @@ class RecipeError(UserError):
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(faults)
-        super().__init__("\n\n".join(str(fault) for fault in faults))
+        told = [str(fault)[:MOST_FAULT] for fault in self.faults[:MOST_FAULTS]]
+        more = len(self.faults) - len(told)
+        super().__init__("\n\n".join([*told, f"and {more:,} more faults"] if more else told))
 
 
 class UnknownNameError(UserError):

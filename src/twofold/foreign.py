@@ -11,8 +11,9 @@ import errno
 import json
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from twofold.memory import size_text
 
@@ -35,7 +36,7 @@ class IrregularError(OSError):
     """What a name leads to is no regular file, or is larger than the reader allows."""
 
 
-def open_foreign(path: str | os.PathLike[str], most: int | None = None) -> BinaryIO:
+def open_foreign(path: str | os.PathLike[str], most: int | None = None) -> BufferedReader:
     """A regular file of at most `most` bytes, opened for reading.
 
     Raises `IrregularError` for a pipe, a device, a socket and for more bytes; `OSError` as `open` does.
@@ -77,7 +78,7 @@ def too_large(size: int, most: int) -> str:
 
 
 def read_json(path: str | os.PathLike[str], most: int = MOST_TEXT) -> Any:
-    """The value of a JSON file. Raises `ValueError` for anything that is no JSON or too deep; else as `read_foreign`."""
+    """The value of a JSON file. Raises `ValueError` for what is no JSON or too deep; else as `read_foreign`."""
     return parse_json(read_foreign(path, most))
 
 
@@ -97,12 +98,16 @@ def check_depth(value: Any, most: int = MOST_DEPTH) -> None:
     """Raises `ValueError` for tables and lists within each other deeper than `most`."""
     level = [value]
     for _ in range(most + 1):
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, dict | list)
-        ] if level and all(isinstance(outer, dict | list) for outer in level) else []
+        level = (
+            [
+                inner
+                for outer in level
+                for inner in (outer.values() if isinstance(outer, dict) else outer)
+                if isinstance(inner, dict | list)
+            ]
+            if level and all(isinstance(outer, dict | list) for outer in level)
+            else []
+        )
         if not level:
             return
     raise ValueError(f"it is nested deeper than {most} levels")

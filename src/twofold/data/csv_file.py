@@ -1,4 +1,4 @@
-"""The rows of a CSV file, each with its line. Parsing is the standard library's; what it raises is said in our words."""
+"""The rows of a CSV file, each with its line. The standard library parses; its errors are said in our words."""
 
 from __future__ import annotations
 
@@ -176,8 +176,8 @@ def check_header(spec: Csv, header: list[str]) -> None:
         )
     if _are_numbers(header):
         raise DataError(
-            f"{spec.path}:1: the first row holds numbers, {', '.join(header[:3])}, ..., where names of the columns must "
-            "stand: it would be lost as a sample. Put a row of names in front, as in `x1,x2,label`."
+            f"{spec.path}:1: the first row holds numbers, {', '.join(header[:3])}, ..., where names of the columns "
+            "must stand: it would be lost as a sample. Put a row of names in front, as in `x1,x2,label`."
         )
 
 

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from twofold.arrays import Array
+from twofold.data.cells import MOST_FAULTS
 from twofold.data.dataset import Dataset, hold_out, images
 from twofold.data.published import Labelled, Progress
 from twofold.data.room import check_room
-from twofold.data.cells import MOST_FAULTS
 from twofold.errors import DataError, MissingExtraError, did_you_mean
 from twofold.recipe.base import pair
 from twofold.recipe.data import Images

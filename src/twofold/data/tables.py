@@ -111,7 +111,9 @@ def read_rows(spec: Csv, features: tuple[str, ...]) -> tuple[Array, list[int], l
     header, rows = _opened(spec)
     for name in features:
         if name not in header:
-            raise DataError(f"{spec.path}:1: no column `{name}`, a feature of the network; {did_you_mean(name, header)}")
+            raise DataError(
+                f"{spec.path}:1: no column `{name}`, a feature of the network; {did_you_mean(name, header)}"
+            )
     _check_room(spec, size, len(features))
     places = columns_at(spec, header, features)
     label_at = header.index(spec.label) if spec.label in header else None

@@ -106,7 +106,8 @@ def _read(path: Path, recipe: Recipe) -> State:
     network = recipe.network
     shapes = {**network.parameters, **network.buffers}
     named = npz_names(network)
-    if not set(read_names(path)) & set(named.values()):
+    sizes = [tuple(size or 0 for size in shape) for shape in shapes.values()]
+    if not set(read_names(path, sizes)) & set(named.values()):
         named = {name: name for name in named}
     wanted = {named[name]: tuple(size or 0 for size in shape) for name, shape in shapes.items()}
     found = read_npz(path, wanted, recipe.training.dtype)

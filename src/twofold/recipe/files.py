@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from twofold.builtin import builtin_texts, builtin_titles
 from twofold.errors import Fault, RecipeError, UnknownNameError, UserError, did_you_mean, nearest
+from twofold.foreign import MOST_DEPTH, MOST_RECIPE, read_foreign
 from twofold.recipe.data import Data
 from twofold.recipe.faults import PLAIN, Explained, explain
 from twofold.recipe.fit import misfits
@@ -20,6 +20,7 @@ from twofold.recipe.layers import Layer
 from twofold.recipe.network import NetworkFault, infer
 from twofold.recipe.places import KeyPath, Place, places
 from twofold.recipe.recipe import Recipe
+from twofold.recipe.toml import TomlError, marked, parse_toml
 from twofold.recipe.training import Schedule
 
 FIRST = (("kind", "source", "evaluate_unit"), ("epochs", "steps"))
@@ -86,7 +87,7 @@ def _find(name: str) -> tuple[str, str, Path | None]:
         if _exists(path) and path.is_dir():
             raise UserError(f"{name} is a folder; name a recipe or a file that ends in .toml")
         try:
-            return path.read_text("utf-8-sig"), name, path.resolve().parent
+            return read_foreign(path, MOST_RECIPE).decode("utf-8-sig"), name, path.resolve().parent
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
             near = nearest(path.stem, builtin()) if isinstance(error, FileNotFoundError) else []
@@ -119,6 +120,8 @@ def assignment(text: str, option: str = "--set", example: str = "optimizer.lr=0.
 
 
 def _split(key: str) -> KeyPath:
+    if key.count(".") >= MOST_DEPTH:
+        raise UserError(f"a key has at most {MOST_DEPTH} parts; got {key[:60]}... of {key.count('.') + 1}")
     return tuple(int(part) if part.isascii() and part.isdecimal() else part for part in key.split("."))
 
 
@@ -171,11 +174,9 @@ def _child(here: Any, part: str | int, path: KeyPath) -> Any:
 
 def _parse(text: str, label: str, name: str, folder: Path | None, settings: dict[KeyPath, Any]) -> Recipe:
     try:
-        raw = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # the parser lets numbers too long and tables too deep through
-        line = re.search(r"line (\d+)", str(error))
-        number = line.group(1) if line else len(text.splitlines()) or 1
-        raise RecipeError([Fault(f"{label}:{number}", f"not valid TOML: {error}")]) from error
+        raw = parse_toml(text, label)
+    except TomlError as error:
+        raise RecipeError([error.fault]) from error
     for path, value in sorted(settings.items(), key=lambda item: _turn(item[0])):
         _set(raw, path, value)
     raw = _default_kinds({"name": name, **raw})
@@ -241,8 +242,7 @@ def _located(faults: list[Explained], text: str, label: str, settings: Mapping[K
             return 0, Fault(f"--set {'.'.join(map(str, option))}", rule, remedy)
         place = _nearest_place(path, known)
         line = lines[place.line - 1] if place.line <= len(lines) else ""
-        marker = re.sub(r"[^\t]", " ", line[: place.column]) + "^"
-        excerpt = f"{line}\n{marker}" if path and line.strip() else ""
+        excerpt = marked(line, place.column) if path and line.strip() else ""
         return place.line, Fault(f"{label}:{place.line}", rule, remedy, excerpt)
 
     return [fault for _, fault in sorted((locate(*fault) for fault in faults), key=lambda item: item[0])]

@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from twofold.arrays import Arrays
 from twofold.errors import RunFolderError
+from twofold.foreign import read_foreign
 from twofold.runs.lines import Lines, begins_with
 from twofold.runs.packing import packed
 from twofold.runs.tensors import read_tensors
@@ -235,7 +236,7 @@ def _checked(folder: Path, number: int, recipe: Mapping[str, Any]) -> Checkpoint
 
 def _read(path: Path) -> Checkpoint:
     try:
-        content = path.read_bytes()
+        content = read_foreign(path)
         line, _, rest = content.partition(b"\n")
         if rest != hashlib.sha256(line).hexdigest().encode() + b"\n":
             raise _RefusedError(f"{path.name} is not what the run wrote: its checksum differs")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, final
 
 from twofold.errors import RunFolderError
+from twofold.foreign import open_foreign
 
 
 @final
@@ -60,6 +61,6 @@ class Lines:
 
 def begins_with(path: Path, sealed: dict[str, Any]) -> bool:
     """Whether the file's first bytes are those that were sealed. Raises `OSError` where it cannot be read."""
-    with path.open("rb") as file:
+    with open_foreign(path) as file:
         start = file.read(sealed["bytes"])
     return {"bytes": len(start), "sha256": hashlib.sha256(start).hexdigest()} == sealed

@@ -10,9 +10,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from twofold.errors import RunFolderError, UserError
+from twofold.foreign import read_json
 from twofold.runs.whole import now, write_whole
 
 LOCK, HOLDER = ".lock", ".holder.json"
+MOST_HOLDER = 1 << 16
 """The file that is locked, and who holds it: a process that dies leaves both, and holds nothing."""
 
 
@@ -48,7 +50,7 @@ def locked(folder: Path, doing: str = "trains this run", refusal: type[UserError
 def _holder(folder: Path) -> str:
     """Who holds the lock. It writes so a moment after it has the lock: until then it is another process."""
     try:
-        holder = json.loads((folder / HOLDER).read_bytes())
+        holder = read_json(folder / HOLDER, MOST_HOLDER)
         return f"process {holder['pid']:d} on {holder['host']:.100}, since {holder['since']:.40},"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"

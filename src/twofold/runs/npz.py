@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import zipfile
-import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,12 +19,22 @@ import numpy as np
 
 from twofold.arrays import Array, Arrays, all_finite
 from twofold.errors import UserError, WeightsError, nearest
+from twofold.foreign import open_foreign
 from twofold.runs.whole import write_whole
 
 HEADER = 1 << 14
 """Bytes that a member may hold beside its numbers."""
 WIDEST = 8
 """Bytes of a number in float64."""
+MOST_MEMBERS = 10_000
+SLACK = 1 << 20
+"""Bytes that a file may hold beside its arrays: names, headers, the zip's own directory."""
+MAGIC = b"\x93NUMPY"
+_HEADER = re.compile(
+    r"\{'descr': ?'(?P<type>[<>|=]?[a-zA-Z]\d{1,4}|[^']{1,40})', ?'fortran_order': ?(?P<columns>True|False), ?"
+    r"'shape': ?\((?P<shape>[-\d, ]{0,400})\),? ?\} *\n?"
+)
+"""What `numpy.save` writes: nothing else is read, so that nothing has to be evaluated."""
 
 LISTED = 6
 """Tensors of the recipe that a message names."""
@@ -40,9 +51,12 @@ def write_npz(path: Path, arrays: Arrays) -> None:
     write_whole(path, memory.getvalue())
 
 
-def read_names(path: Path) -> list[str]:
-    """The names of the arrays that a file holds. Raises `WeightsError` for a file that is none."""
-    with _opened(path) as file:
+def read_names(path: Path, shapes: Iterable[tuple[int, ...]] = ()) -> list[str]:
+    """The names of the arrays that a file holds, whose shapes should be these.
+
+    Raises `WeightsError` for a file that is none, or far too large for them.
+    """
+    with _opened(path, shapes) as file:
         return [_name(info) for info in file.infolist()]
 
 
@@ -52,7 +66,7 @@ def read_npz(path: Path, shapes: Shapes, dtype: str) -> dict[str, Array]:
     Raises `WeightsError` at the first tensor that is missing, unknown, of another shape, no floating-point numbers, or
     not finite.
     """
-    with _opened(path) as file:
+    with _opened(path, shapes.values()) as file:
         members = file.infolist()
         names = [_name(info) for info in members]
         for name, info in zip(names, members, strict=True):
@@ -72,16 +86,27 @@ def read_npz(path: Path, shapes: Shapes, dtype: str) -> dict[str, Array]:
     return {name: _converted(path, name, found[name], dtype) for name in shapes}
 
 
-def _opened(path: Path) -> zipfile.ZipFile:
-    if path.exists() and not path.is_file():  # to open a pipe would wait for whoever writes to it
-        raise WeightsError(f"{path} is no file; name one that ends in .npz")
+@contextmanager
+def _opened(path: Path, shapes: Iterable[tuple[int, ...]] = ()) -> Iterator[zipfile.ZipFile]:
+    most = 2 * WIDEST * sum(map(math.prod, shapes)) + SLACK
     try:
-        return zipfile.ZipFile(path)
+        with open_foreign(path, most) as raw:
+            try:
+                file = zipfile.ZipFile(raw)
+            except Exception as error:  # on damaged directories the library raises whatever it stumbles over
+                raise WeightsError(
+                    f"cannot read {path} as .npz: it is damaged, or was not written by numpy.savez"
+                ) from error
+            with file:
+                if len(file.infolist()) > MOST_MEMBERS:
+                    raise WeightsError(f"{path}: a file may hold at most {MOST_MEMBERS} arrays")
+                yield file
     except FileNotFoundError:
         raise WeightsError(f"no file {path}") from None
-    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
-        reason = getattr(error, "strerror", None) or "it is damaged, or was not written by numpy.savez"
-        raise WeightsError(f"cannot read {path} as .npz: {reason}") from error
+    except IsADirectoryError:
+        raise WeightsError(f"{path} is no file; name one that ends in .npz") from None
+    except OSError as error:
+        raise WeightsError(f"cannot read {path} as .npz: {error.strerror or error}") from error
 
 
 def _name(info: zipfile.ZipInfo) -> str:
@@ -119,14 +144,35 @@ def _member(path: Path, file: zipfile.ZipFile, info: zipfile.ZipInfo, most: int)
     try:
         with file.open(info) as member:
             content = member.read(HEADER + most + 1)
-        stream = io.BytesIO(content)
-        version = np.lib.format.read_magic(stream)
-        read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
-        shape, by_columns, dtype = read(stream)
-    except (OSError, ValueError, KeyError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        said = str(error)[:200] or "it is damaged"
-        raise WeightsError(f"{path}: `{_name(info)}` cannot be read: {said}") from error
-    return _Member(shape, by_columns, dtype, content[stream.tell() :])
+    except Exception as error:  # on damaged members, decoders raise whatever they stumble over
+        reason = str(error)[:200] or "it is damaged"
+        raise WeightsError(f"{path}: `{_name(info)}` cannot be read: {reason}") from error
+    try:
+        return _taken_apart(content)
+    except ValueError as error:
+        raise WeightsError(f"{path}: `{_name(info)}` cannot be read: {error}") from None
+
+
+def _taken_apart(content: bytes) -> _Member:
+    """Header and numbers of a `.npy` file. Raises `ValueError` for a header that `numpy.save` does not write."""
+    if not content.startswith(MAGIC) or len(content) < 12:
+        raise ValueError("the magic string of a .npy file must begin it")
+    version = content[6]
+    if version not in (1, 2, 3):
+        raise ValueError(f"the version of its header must be 1, 2 or 3; got {version}")
+    begin = 10 if version == 1 else 12
+    end = begin + int.from_bytes(content[8:begin], "little")
+    if end > min(len(content), HEADER):
+        raise ValueError(f"its header must end within {HEADER} bytes and the file; it claims to end at {end}")
+    header = _HEADER.fullmatch(content[begin:end].decode("latin-1"))
+    if header is None:
+        raise ValueError("its header must give descr, fortran_order and shape as numpy.save writes them")
+    try:
+        dtype = np.dtype(header["type"])
+        shape = tuple(int(size) for size in header["shape"].split(",") if size.strip())
+    except (TypeError, ValueError):
+        raise ValueError("its header gives a type or a shape that no array has") from None
+    return _Member(shape, header["columns"] == "True", dtype, content[end:])
 
 
 def _read(path: Path, file: zipfile.ZipFile, info: zipfile.ZipInfo, shape: tuple[int, ...]) -> Array:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 
 from twofold.arrays import Arrays
 from twofold.errors import RunFolderError, TwofoldError
+from twofold.foreign import MOST_RECIPE, read_foreign, read_json
 from twofold.recipe import Recipe, loads
 from twofold.runs.names import (
     ENGINES,
@@ -28,7 +28,7 @@ from twofold.runs.names import (
     TIMES,
 )
 from twofold.runs.record import Begun, Record
-from twofold.runs.tensors import read_tensors
+from twofold.runs.tensors import Expected, read_tensors
 from twofold.runs.whole import seal
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Run:
     @cached_property
     def recipe(self) -> Recipe:
         """The recipe with every default written out."""
-        return loads((self.path / RECIPE).read_text("utf-8"), str(self.path / RECIPE))
+        return _recipe(self.path)
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -89,21 +89,31 @@ class Run:
         """The trained parameters by PyTorch's names."""
         if engine not in ENGINES:
             raise RunFolderError(f"an engine is `numpy` or `torch`; got `{engine}`")
-        return self._arrays(f"{engine}.safetensors", finite=True)
+        return self._arrays(f"{engine}.safetensors", self._shapes())
+
+    def _shapes(self) -> Expected:
+        """What the recipe's network holds, before anything is allocated for what a file says it does."""
+        network, dtype = self.recipe.network, self.recipe.training.dtype
+        sizes = {**network.parameters, **network.buffers}
+        unknown = [name for name, shape in sizes.items() if None in shape]
+        if unknown:
+            raise RunFolderError(f"{self.path}: {RECIPE} does not say how large `{unknown[0]}` is; it was altered")
+        return {name: (tuple(size or 0 for size in shape), dtype) for name, shape in sizes.items()}
 
     @cached_property
     def evidence(self) -> Arrays:
         """Predictions and samples that the report draws."""
-        return self._arrays(EVIDENCE, finite=False)
+        return self._arrays(EVIDENCE, None)
 
     def to_json(self) -> dict[str, Any]:
         """The folder, the recipe's name and the results: what `twofold run --json` prints."""
         return {"run": str(self.path), "recipe": self.name, "engines": self.engines}
 
-    def _arrays(self, name: str, *, finite: bool) -> Arrays:
+    def _arrays(self, name: str, expected: Expected | None) -> Arrays:
+        """Finite numbers of these shapes; of any, where none are expected."""
         if not (self.path / name).is_file():
             raise RunFolderError(f"{self.path} holds no {name}: the run is {self.status}")
-        return read_tensors(self.path / name, finite=finite)
+        return read_tensors(self.path / name, expected, finite=expected is not None)
 
     def __repr__(self) -> str:
         scores = ", ".join(
@@ -148,11 +158,12 @@ def read_record(path: str | Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise RunFolderError(f"no run folder {path}; `twofold run RECIPE` makes one")
     try:
-        record = json.loads((folder / RECORD).read_text("utf-8"))
+        record = read_json(folder / RECORD)
     except FileNotFoundError:
         raise RunFolderError(f"{path} is no run folder: it holds no {RECORD}") from None
     except (ValueError, OSError) as error:
-        raise RunFolderError(f"{path}: {RECORD} cannot be read: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise RunFolderError(f"{path}: {RECORD} cannot be read: {reason}") from error
     _check_format(path, record)
     return record
 
@@ -161,8 +172,17 @@ def check_begun(path: str | Path, record: Mapping[str, Any]) -> Recipe:
     """The recipe of a run that is to go on. Raises `RunFolderError` where record or recipe are not what it wrote."""
     _check(path, record, Begun)
     _check_file(Path(path), RECIPE, record["files"][RECIPE])
-    file = Path(path) / RECIPE
-    return loads(file.read_text("utf-8"), str(file))
+    return _recipe(Path(path))
+
+
+def _recipe(folder: Path) -> Recipe:
+    """The recipe of a run. Raises `RunFolderError` where its file cannot be read, `RecipeError` for its faults."""
+    try:
+        text = read_foreign(folder / RECIPE, MOST_RECIPE).decode()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise RunFolderError(f"{folder}: {RECIPE} cannot be read: {reason}") from error
+    return loads(text, str(folder / RECIPE))
 
 
 def _check_file(folder: Path, name: str, kept: Mapping[str, Any]) -> None:
@@ -206,6 +226,6 @@ def _cell(value: float | int | None) -> str:
 def peek_recipe(path: str | Path) -> Recipe | None:
     """The recipe of a run folder that is not opened, hence not verified; `None` where none can be read there."""
     try:
-        return loads((Path(path) / RECIPE).read_text("utf-8"), str(path))
+        return loads(read_foreign(Path(path) / RECIPE, MOST_RECIPE).decode(), str(path))
     except (OSError, ValueError, TwofoldError):
         return None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Mapping
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -12,6 +12,8 @@ import numpy as np
 
 from twofold.arrays import Array, Arrays, all_finite
 from twofold.errors import WeightsError
+from twofold.foreign import IrregularError, open_foreign
+from twofold.memory import available_memory, size_text
 from twofold.runs.header import DTYPES, MalformedError, Place, header_length, places, short
 
 FINITE_AT_ONCE = 1 << 16
@@ -29,19 +31,20 @@ def read_tensors(path: str | Path, expected: Expected | None = None, *, finite: 
     """
     path = Path(path)
     try:
-        if path.exists() and not path.is_file():  # to open a pipe would wait for whoever writes to it
-            raise WeightsError(f"{path} is no file; name one that ends in .safetensors.")
-        with path.open("rb") as file:
+        with open_foreign(path) as file:
             size = os.fstat(file.fileno()).st_size
             length = header_length(file.read(8), size)
             found = places(file.read(length), size - 8 - length)
             if expected is not None:
                 _check_expected(path, found, expected)
+            _check_memory(path, size)
             return {place.name: _array(file, place, finite) for place in found}
     except MalformedError as error:
         raise WeightsError(
             f"{path}: {error}. Nothing was loaded: the file is damaged or no safetensors file; take another copy."
         ) from None
+    except (IrregularError, IsADirectoryError):
+        raise WeightsError(f"{path} is no file; name one that ends in .safetensors.") from None
     except FileNotFoundError:
         raise WeightsError(f"no file {path}; name one that ends in .safetensors.") from None
     except (OSError, ValueError) as error:
@@ -60,11 +63,20 @@ def _check_expected(path: Path, found: list[Place], expected: Expected) -> None:
             )
 
 
+def _check_memory(path: Path, size: int) -> None:
+    """Raises `WeightsError` where the arrays would not fit into what memory is left: a sparse file takes no disk."""
+    available = available_memory()
+    if available is not None and size > available:
+        raise WeightsError(
+            f"{path}: not enough memory: its arrays take {size_text(size)}, {size_text(available)} are available."
+        )
+
+
 def _said(what: tuple[tuple[int, ...], np.dtype[Any]] | None) -> str:
     return "missing" if what is None else f"{what[0]} of {what[1].name}"
 
 
-def _array(file: io.BufferedReader, place: Place, finite: bool) -> Array:
+def _array(file: BufferedReader, place: Place, finite: bool) -> Array:
     """The bytes that come next in the file, as numbers of this machine's byte order."""
 
     def refuse(rule: str) -> NoReturn:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twofold.errors import RunFolderError
+from twofold.foreign import open_foreign
 from twofold.runs.names import REPORT
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def _sync_folder(folder: Path) -> None:
 
 def seal(path: Path) -> dict[str, Any]:
     """Size in bytes and SHA-256 of a file: what `record.json` lists of it."""
-    with path.open("rb") as file:
+    with open_foreign(path) as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return {"bytes": file.tell(), "sha256": digest}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from pydantic_core import ErrorDetails
 from twofold.errors import Fault, did_you_mean
 from twofold.recipe.faults import EXPECTED
 from twofold.recipe.places import KeyPath, places
+from twofold.recipe.toml import marked
 from twofold.study.spec import TOP, Axis, shown
 
 
@@ -59,5 +59,4 @@ def located(text: str, label: str, options: Mapping[KeyPath, str], path: KeyPath
         path = path[:-1]
     place = known[path]
     line = text.splitlines()[place.line - 1] if path else ""
-    marker = re.sub(r"[^\t]", " ", line[: place.column]) + "^"
-    return Fault(f"{label}:{place.line}", rule, remedy, f"{line}\n{marker}" if line.strip() else "")
+    return Fault(f"{label}:{place.line}", rule, remedy, marked(line, place.column) if line.strip() else "")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +13,12 @@ from pydantic import ValidationError
 
 from twofold.builtin import builtin_texts, builtin_titles
 from twofold.errors import Fault, StudyError, UnknownNameError, UserError, did_you_mean
+from twofold.foreign import MOST_RECIPE, read_foreign
 from twofold.recipe import Recipe
 from twofold.recipe import titles as recipe_titles
 from twofold.recipe.files import assignment, toml_value
 from twofold.recipe.places import KeyPath
+from twofold.recipe.toml import TomlError, parse_toml
 from twofold.study.faults import explain, located
 from twofold.study.spec import Study
 
@@ -88,8 +89,8 @@ def dump(study: Study) -> str:
 def loads(text: str, label: str) -> Study:
     """The study in a text that `dump` wrote."""
     try:
-        return Study.model_validate(tomllib.loads(text))
-    except ValueError as error:
+        return Study.model_validate(parse_toml(text, label))
+    except (ValueError, TomlError) as error:
         raise StudyError(f"{label} is no study that this version wrote: {error}") from error
 
 
@@ -111,7 +112,7 @@ def _read(source: str | Path | Recipe) -> tuple[str, str, dict[str, Any], Path |
             "  `twofold list` shows all; a file's name ends in .toml."
         )
     try:
-        text = Path(name).read_text("utf-8-sig")
+        text = read_foreign(name, MOST_RECIPE).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UserError(f"cannot read the study {name[:200]}: {reason}") from error
@@ -127,9 +128,9 @@ def _of_recipe(recipe: str, name: str) -> dict[str, Any]:
 
 def _parse(text: str, label: str) -> dict[str, Any]:
     try:
-        return {"name": Path(label).stem, **tomllib.loads(text)}
-    except (ValueError, RecursionError) as error:
-        raise StudyError(f"{label}: not valid TOML: {error}") from error
+        return {"name": Path(label).stem, **parse_toml(text, label)}
+    except TomlError as error:
+        raise StudyError(str(error)) from error
 
 
 def _merge(

@@ -25,6 +25,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from twofold.errors import StudyError
+from twofold.foreign import MOST_RECIPE, read_foreign
 from twofold.runs import HOLDER, LOCK, now, sweep, write_whole
 from twofold.runs import locked as lock_folder
 from twofold.runs.history import HistoryRow
@@ -141,7 +142,7 @@ def point_file(folder: Path, name: str) -> Path:
 def read_point(path: Path) -> Kept | None:
     """A point, or `None` where its file is damaged. Raises `FileNotFoundError` where there is none."""
     try:
-        point = Kept.model_validate_json(path.read_bytes())
+        point = Kept.model_validate_json(read_foreign(path))
     except ValidationError:
         return None
     return point if point.id == path.stem else None
@@ -151,7 +152,7 @@ def read_study(folder: Path) -> Study:
     """The study of a folder. Raises `StudyError` where there is none."""
     path = folder / STUDY
     try:
-        return loads(path.read_text("utf-8"), str(path))
+        return loads(read_foreign(path, MOST_RECIPE).decode(), str(path))
     except FileNotFoundError:
         raise StudyError(f"{folder} is no study folder: it holds no {STUDY}") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from twofold.foreign import open_foreign
 from twofold.recipe import Recipe
 
 
@@ -22,7 +23,7 @@ def fingerprint(path: Path) -> str:
                     file = Path(folder, name)
                     sha.update(f"{file.relative_to(path).as_posix()}\0{file.stat().st_size}\0".encode())
             return sha.hexdigest()
-        with path.open("rb") as stream:
+        with open_foreign(path) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError:
         return ""
