@@ -66,7 +66,9 @@ def study(
     ] = None,
     on: Annotated[
         str,
-        typer.Option(metavar="ENGINE", help="Where to train: local[:N], processes of this machine."),
+        typer.Option(
+            metavar="ENGINE", help="Where to train: local[:N], dask[:ADDRESS], ray[:ADDRESS] or slurm[:PARTITION]."
+        ),
     ] = "local",
     allow_different: Annotated[
         bool,

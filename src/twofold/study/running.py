@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +15,7 @@ from twofold.recipe.data import Cifar10, DataSpec, Mnist
 from twofold.setup.building import Silent
 from twofold.study.coordinator import Work, finish
 from twofold.study.executors.choice import Workers
+from twofold.study.executors.local import Local
 from twofold.study.executors.seam import Executor, Train
 from twofold.study.files import Axes, Settings, Source, load_study
 from twofold.study.folder import Kept, claim, locked, make_folder
@@ -118,24 +119,29 @@ def run_source(
         missing = {point.id for point in planned} - there
         if missing:
             planned = _prepared(planned, watcher)
-        watcher.began(state.done, len(planned))
         try:
-            with table.following():
-                if missing:
-                    demands = workers.demands(planned, study.engine)
-                    work = Work(folder, study.engine, train, missing, watcher.note, *demands)
-                    pieces = groups(planned, study.engine)
-                    with (
-                        closing(executor or workers.executor()) as trainer,
-                        closing(finish(pieces, work, trainer)) as new,
-                    ):
-                        for points in new:
-                            table.add(points)
-                            state.tell(points, watcher)
+            with table.following(), _executor(executor, workers, missing) as trainer:
+                watcher.began(state.done, len(planned))
+                demands = workers.demands(planned, study.engine) if missing else ({}, {})
+                work = Work(folder, study.engine, train, missing, watcher.note, *demands)
+                with closing(finish(groups(planned, study.engine), work, trainer)) as new:
+                    for points in new:
+                        table.add(points)
+                        state.tell(points, watcher)
         except KeyboardInterrupt as interrupt:
             interrupt.add_note(f"{len(table):,} of {len(planned):,} points are kept in {folder}")
             raise
     return open_study(folder)
+
+
+@contextmanager
+def _executor(given: Executor | None, workers: Workers, missing: set[str]) -> Iterator[Executor]:
+    """What trains; where nothing is missing none is started, and none is asked."""
+    executor = given or (workers.executor() if missing else Local(1))
+    try:
+        yield executor
+    finally:
+        executor.close()
 
 
 class _State:

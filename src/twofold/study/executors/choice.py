@@ -25,6 +25,9 @@ class Kind(NamedTuple):
 
 KINDS: dict[str, Kind] = {
     "local": Kind("local", "how many processes: local:4"),
+    "dask": Kind("dask", "the address of a scheduler: dask:tcp://10.0.0.1:8786"),
+    "ray": Kind("ray", "the address of a cluster: ray:10.0.0.1:6379"),
+    "slurm": Kind("slurm", "a partition: slurm:short"),
 }
 COMPARED = ("twofold", "code", "numpy", "torch")
 """Versions that decide the numbers of a training."""

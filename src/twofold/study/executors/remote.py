@@ -1,0 +1,85 @@
+"""What the executors of clusters share: whether an address is answered at, and results that arrive in a queue."""
+
+from __future__ import annotations
+
+import queue
+import socket
+from collections.abc import Callable, Generator, Iterator
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from twofold.errors import StudyError
+from twofold.study.executors.seam import Answer, Lost, Results, Task
+
+ANSWER_SECONDS = 4.0
+"""How long an address may take to answer at all; the engine's own handshake may take as long again."""
+LOOK_SECONDS = 0.5
+"""How often it is looked whether the engine is still there."""
+
+Handle = TypeVar("Handle")
+
+
+def check_answers(address: str, remedy: str) -> None:
+    """Raises `StudyError` within seconds where nobody listens at `host:port` or `scheme://host:port`."""
+    parts = urlsplit(address if "://" in address else f"//{address}")
+    try:
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if not host or not port:
+        raise StudyError(f"`{address}` is no address; it must be HOST:PORT. {remedy}")
+    try:
+        socket.create_connection((host, port), ANSWER_SECONDS).close()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StudyError(f"nobody answers at {address}: tried {host}, port {port}: {reason}. {remedy}") from None
+
+
+def stream(
+    tasks: Iterator[Task],
+    most: int,
+    submit: Callable[[Task, Callable[[], None]], Handle],
+    result: Callable[[Handle, Task], Answer | Lost],
+    check: Callable[[], None],
+    cancel: Callable[[list[Handle]], None],
+) -> Generator[Results, None, None]:
+    """Keep `most` tasks with the engine, and yield what has ended.
+
+    `submit` hands over a task, and its second argument is called from any thread when the task has ended; `check`
+    raises where the engine is lost; `cancel` is asked to end what runs when the caller stops early.
+    """
+    ended: queue.SimpleQueue[Task] = queue.SimpleQueue()
+    running: dict[int, tuple[Task, Handle]] = {}
+    try:
+        while True:
+            while len(running) < most and (task := next(tasks, None)) is not None:
+                running[id(task)] = (task, submit(task, _putting(ended, task)))
+            if not running:
+                return
+            batch: Results = []
+            for task in _arrived(ended, check):
+                _, handle = running.pop(id(task))
+                answer = result(handle, task)
+                batch.append(answer if isinstance(answer, Lost) else (task, answer))
+            yield batch
+    finally:
+        if running:
+            cancel([handle for _, handle in running.values()])
+
+
+def _putting(ended: queue.SimpleQueue[Task], task: Task) -> Callable[[], None]:
+    return lambda: ended.put(task)
+
+
+def _arrived(ended: queue.SimpleQueue[Task], check: Callable[[], None]) -> list[Task]:
+    """Whatever has ended, at least one."""
+    while True:
+        try:
+            first = ended.get(timeout=LOOK_SECONDS)
+        except queue.Empty:
+            check()
+            continue
+        arrived: list[Any] = [first]
+        while not ended.empty():
+            arrived.append(ended.get())
+        return arrived

@@ -1,0 +1,257 @@
+"""Executors: the same study on every engine that is installed, with a worker that dies; what wrong ones are told."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import trainers
+from trainers import accuracy
+from twofold.errors import MissingExtraError, StudyError
+from twofold.recipe import load_recipe
+from twofold.study import load_study
+from twofold.study.executors import remote, slurm, work
+from twofold.study.executors.choice import KINDS, Workers
+from twofold.study.executors.prints import absolute, fingerprint
+from twofold.study.executors.seam import Executor, Task
+from twofold.study.executors.work import train_task, worker_versions
+from twofold.study.grid import plan
+from twofold.study.running import Unwatched, run_source
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@contextmanager
+def local() -> Iterator[Executor]:
+    yield Workers("local:2").executor()
+
+
+@contextmanager
+def dask() -> Iterator[Executor]:
+    pytest.importorskip("distributed")
+    yield Workers("dask", 2).executor()
+
+
+@contextmanager
+def ray() -> Iterator[Executor]:
+    pytest.importorskip("ray")
+    yield Workers("ray", 2).executor()
+
+
+@contextmanager
+def jobs() -> Iterator[Executor]:
+    pytest.importorskip("submitit")
+    yield slurm.start("", 2, "local")
+
+
+ENGINES = {"local": local, "dask": dask, "ray": ray, "slurm": jobs}
+AXES = {"data.noise": [0.1, 0.2], "optimizer.lr": [0.1, 0.2, 0.3]}
+
+
+class Told(Unwatched):
+    """Keeps the notes."""
+
+    def __init__(self) -> None:
+        self.notes = list[str]()
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_study_is_the_same_on_every_engine_though_a_worker_dies(
+    in_tmp: Path, monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), *sys.path]))
+    source, told = load_study("moons", axes=AXES, seeds=1), Told()
+    dying = partial(trainers.dying, in_tmp / "log", 0.2, 1)
+    with ENGINES[engine]() as executor:
+        result = run_source(source, out="s", executor=executor, watcher=told, train=dying)
+    assert list(result.table["id"]) == [point.id for point in plan(source)]
+    assert list(result.table["test_accuracy"]) == [accuracy(point.recipe) for point in plan(source)]
+    assert set(result.table["status"]) == {"ok"}
+    assert told.notes == ["a worker process died; the 3 points that it was training will be run once more, alone"]
+    assert pd.read_csv("s/results.csv")["id"].is_unique
+    assert sorted(os.listdir()) == ["log", "s"]
+
+
+# What a worker refuses
+
+RECIPE = load_recipe("moons")
+
+
+def task(**changes: object) -> Task:
+    return Task(**{"names": ("a",), "recipes": (RECIPE,), "engine": "numpy", "train": trainers.quick, **changes})  # pyright: ignore[reportArgumentType]
+
+
+def test_a_worker_with_other_versions_refuses_and_names_both() -> None:
+    here = worker_versions("numpy")
+    for name, words in (("twofold", "Twofold 9.9"), ("numpy", "Numpy 9.9"), ("torch", "Torch 9.9")):
+        refusal = train_task(task(expected={name: "9.9"})).refusal
+        assert f"this command has {words}: the numbers may differ." in refusal
+        assert f"has {name.capitalize()} {here.get(name, 'none')}," in refusal
+        assert "Install the same on both, or take it with --allow-different." in refusal
+    assert "another code of Twofold, abc" in train_task(task(expected={"code": "abc"})).refusal
+    assert not train_task(task(expected=here)).refusal
+
+
+def test_a_study_ends_at_a_refusal_and_another_version_that_is_taken_is_recorded(
+    in_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = load_study("moons", axes=AXES, seeds=1)
+    monkeypatch.setattr(work, "worker_versions", lambda engine: {**worker_versions(engine), "twofold": "0.0.1"})
+
+    class Here:
+        workers = 1
+
+        def results(self, tasks: Iterator[Task], alone: bool = False):
+            for task in tasks:
+                yield [(task, train_task(task))]
+
+        def close(self) -> None: ...
+
+    demanding = Workers("dask")
+    with pytest.raises(
+        StudyError, match=r"has Twofold 0\.0\.1, this command has Twofold 0\.1\.0: the numbers may differ"
+    ):
+        run_source(source, out="s", workers=demanding, executor=Here(), train=trainers.quick)
+    assert not list(Path("s/points").iterdir())
+    taking = Workers("dask", allow_different=True)
+    result = run_source(source, out="s", workers=taking, executor=Here(), train=trainers.quick)
+    assert {point.versions["twofold"] for point in result.points} == {"0.0.1"}
+
+
+def test_data_that_a_worker_cannot_see_are_named_with_the_worker(tmp_path: Path) -> None:
+    file = tmp_path / "table.csv"
+    file.write_text("a,b,class\n1,2,x\n")
+    wanted = {str(file): fingerprint(file)}
+    work.fingerprint_here.cache_clear()
+    assert not train_task(task(data=wanted)).refusal
+    for change, words in (
+        (lambda: file.write_text("a,b\n"), "has other data at"),
+        (file.unlink, "cannot see the data at"),
+    ):
+        change()
+        work.fingerprint_here.cache_clear()
+        refusal = train_task(task(data=wanted)).refusal
+        assert f"{words} {file}. Put the same file there" in refusal
+        assert f"process {os.getpid()} on " in refusal
+
+
+def test_a_folder_of_data_has_the_fingerprint_of_its_files(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "1.png").write_bytes(b"12")
+    first = fingerprint(tmp_path)
+    (tmp_path / "a" / "2.png").write_bytes(b"")
+    assert fingerprint(tmp_path) != first
+    assert fingerprint(tmp_path / "none") == ""
+
+
+def test_a_worker_gets_absolute_paths(in_tmp: Path) -> None:
+    recipe = load_recipe("moons").model_copy(
+        update={"data": load_recipe("digits").data.model_copy(update={"path": "x"})}
+    )
+    assert getattr(absolute(recipe).data, "path") == str(in_tmp / "x")  # noqa: B009
+    assert absolute(RECIPE) is RECIPE
+
+
+def test_a_worker_trains_with_one_thread() -> None:
+    threads = list[int]()
+
+    def train(recipes, engine):
+        from threadpoolctl import threadpool_info
+
+        threads.extend(library["num_threads"] for library in threadpool_info())
+        return trainers.quick(recipes, engine)
+
+    assert train_task(task(train=train)).trained[0].point
+    assert set(threads) == {1}
+
+
+# What a wrong engine is told
+
+WRONG: dict[str, tuple[str, ...]] = {
+    "dusk": ("`on` names no engine `dusk`; did you mean `dask`?",),
+    "local:none": ("`on` must be local:N with a whole number of at least 1; got local:none",),
+    "local:0": ("got local:0",),
+    "dask:127.0.0.1:9": (
+        "nobody answers at tcp://127.0.0.1:9: tried 127.0.0.1, port 9: ",
+        "Start one with `dask scheduler`",
+    ),
+    "dask:here": ("`tcp://here` is no address; it must be HOST:PORT. Start one with `dask scheduler`",),
+    "ray:127.0.0.1:9": ("nobody answers at 127.0.0.1:9: tried 127.0.0.1, port 9: ", "Start one with `ray start --head"),
+    "slurm": ("`--on slurm` wants `sbatch`, and there is none here: run the command on a login node",),
+}
+
+
+@pytest.mark.parametrize("on", WRONG)
+def test_an_engine_that_is_not_there_is_told_at_once(command, in_tmp: Path, on: str) -> None:
+    kind = on.partition(":")[0]
+    if kind in ("dask", "ray", "slurm"):
+        pytest.importorskip({"dask": "distributed", "slurm": "submitit"}.get(kind, kind))
+    done = command("study", "moons", "--on", on, "--out", "s")
+    assert done.status == 2
+    for words in WRONG[on]:
+        assert words in done.err
+    assert not list(Path(".").glob("s/points/*"))
+
+
+def test_what_answers_and_is_no_dask_scheduler_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr("twofold.study.executors.dask.check_answers", lambda *_: None)
+
+    def client(*_: object, **__: object) -> None:
+        raise MemoryError("a length that is none")
+
+    monkeypatch.setattr(distributed, "Client", client)
+    with pytest.raises(StudyError, match=r"no Dask scheduler at tcp://here:1: a length that is none\. Start one with"):
+        Workers("dask:here:1").executor()
+
+
+def test_jobs_and_a_number_of_processes_must_be_alike() -> None:
+    with pytest.raises(StudyError, match="`on` is local:3 and `jobs` is 2; give one of them"):
+        Workers("local:3", 2)
+    assert Workers("local:3").executor().workers == 3
+
+
+EXTRAS = {"dask": "distributed", "ray": "ray", "slurm": "submitit"}
+
+
+@pytest.mark.parametrize("kind", EXTRAS)
+def test_a_library_that_is_lacking_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setitem(sys.modules, EXTRAS[kind], None)
+    with pytest.raises(MissingExtraError) as error:
+        Workers(kind).executor()
+    assert str(error.value) == (f"`--on {kind}` needs `{EXTRAS[kind]}`; install it with: pip install 'twofold[{kind}]'")
+
+
+def test_every_kind_has_its_module() -> None:
+    for name, kind in KINDS.items():
+        assert callable(importlib.import_module(f"twofold.study.executors.{kind.module}").start), name
+
+
+def test_a_lost_engine_ends_the_stream_and_what_runs_is_cancelled() -> None:
+    cancelled = list[str]()
+
+    def check() -> None:
+        raise StudyError("the scheduler was lost")
+
+    def submit(task: Task, ended: Callable[[], None]) -> str:
+        if task.names == ("a",):
+            ended()
+        return task.names[0]
+
+    tasks = iter([task(), task(names=("b",)), task(names=("c",))])
+    results = remote.stream(tasks, 2, submit, lambda handle, task: train_task(task), check, cancelled.extend)
+    assert [task.names for task, _ in next(results)] == [("a",)]  # pyright: ignore[reportGeneralTypeIssues]
+    with pytest.raises(StudyError, match="lost"):
+        next(results)
+    assert cancelled == ["b", "c"]
