@@ -176,6 +176,27 @@ def test_a_worker_trains_with_one_thread() -> None:
     assert set(threads) == {1}
 
 
+def test_data_are_read_once_by_a_worker_and_again_when_they_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = list[str]()
+    load = work.load_data
+    monkeypatch.setattr(work, "load_data", lambda spec: (reads.append(spec.path), load(spec))[1])
+    file = tmp_path / "t.csv"
+    (tmp_path / "r.toml").write_text(
+        'layers = [{ kind = "dense", units = 2 }]\ntraining.epochs = 1\n'
+        '[data]\nsource = "csv"\npath = "t.csv"\nlabel = "c"\n'
+    )
+    file.write_text("a,c\n" + "".join(f"{i},{i % 2}\n" for i in range(40)))
+    recipes = [load_recipe(tmp_path / "r.toml", {"training.batch_size": size}) for size in (4, 5)]
+    for recipe in recipes:
+        assert work.trained([recipe], "numpy")[0].scores
+    assert reads == [str(file)]
+    file.write_text("a,c\n" + "".join(f"{i},{i % 2}\n" for i in range(50)))
+    work.trained(recipes[:1], "numpy")
+    assert reads == [str(file)] * 2
+
+
 # What a wrong engine is told
 
 WRONG: dict[str, tuple[str, ...]] = {

@@ -17,12 +17,12 @@ from twofold.study.coordinator import Work, finish
 from twofold.study.executors.choice import Workers
 from twofold.study.executors.local import Local
 from twofold.study.executors.seam import Executor, Train
+from twofold.study.executors.work import trained
 from twofold.study.files import Axes, Settings, Source, load_study
 from twofold.study.folder import Kept, claim, locked, make_folder
 from twofold.study.grid import Planned, groups, plan
 from twofold.study.result import StudyResult, best_words, open_study
 from twofold.study.table import Table
-from twofold.train.points import train_points
 
 LOCAL = Workers()
 
@@ -96,7 +96,7 @@ def run_source(
     watcher: StudyWatcher | None = None,
     workers: Workers = LOCAL,
     executor: Executor | None = None,
-    train: Train = train_points,
+    train: Train = trained,
 ) -> StudyResult:
     """What `run_study` does, of a study that was read.
 

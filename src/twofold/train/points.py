@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from twofold.data import Batches, Dataset, load_data
 from twofold.numpy_engine import LOSSES, NumpyEngine
 from twofold.recipe import Recipe
+from twofold.recipe.data import DataSpec
 from twofold.recipe.network import recurrent_nodes
 from twofold.runs.history import HistoryRow
 from twofold.setup.building import few_threads, initial_state, resolved, training_engine
@@ -46,21 +47,27 @@ def at_once(recipes: Sequence[Recipe], engine: str) -> bool:
     return engine == "numpy" and len(recipes) > 1 and pays(recipes[0]) and together(recipes)
 
 
-def train_points(recipes: Sequence[Recipe], engine: str) -> list[Point]:
+Load = Callable[[DataSpec], Dataset]
+"""The function that reads the samples of a source."""
+
+
+def train_points(recipes: Sequence[Recipe], engine: str, load: Load = load_data) -> list[Point]:
     """Train each recipe in one engine; a loss that diverges is a point's failure and raises nothing.
 
     Recipes that differ in `training.seed` and `optimizer.lr` alone are trained at once in the NumPy engine, where their
     layers allow it and they are small enough for it to pay: the same numbers up to rounding, in less time. Where the
     memory does not hold them at once, they are trained one after another.
 
+    `load` reads the samples: a worker that trains many points of the same data remembers them.
+
     Raises `DataError` or `UserError` where a recipe cannot be trained at all.
     """
     if at_once(recipes, engine):
-        return _together(recipes)
+        return _together(recipes, load)
     points, dataset = list[Point](), None
     for before, recipe in zip((None, *recipes), recipes, strict=False):
         if dataset is None or before is None or before.data != recipe.data:
-            dataset = load_data(recipe.data)
+            dataset = load(recipe.data)
         points.append(_lone(resolved(recipe, dataset), dataset.astype(recipe.training.dtype), engine))
     return points
 
@@ -79,9 +86,9 @@ def _lone(recipe: Recipe, dataset: Dataset, engine: str) -> Point:
     return _point(outcome, history, _flow(read_last(recipe.network), before, after))
 
 
-def _together(recipes: Sequence[Recipe]) -> list[Point]:
+def _together(recipes: Sequence[Recipe], load: Load) -> list[Point]:
     """Replicas of one network, or one after another where they do not fit into memory at once."""
-    dataset = load_data(recipes[0].data).astype(recipes[0].training.dtype)
+    dataset = load(recipes[0].data).astype(recipes[0].training.dtype)
     recipes = [resolved(recipe, dataset) for recipe in recipes]
     first, count = recipes[0], len(recipes)
     if not fit_at_once(first, count, *(split for _, split in dataset.splits())):

@@ -29,6 +29,15 @@ def fingerprint(path: Path) -> str:
         return ""
 
 
+def mark(path: str | None) -> str:
+    """What changes at once when a file, or what a folder and its folders hold, is changed: sizes and times."""
+    if path is None or not os.path.exists(path):
+        return ""
+    inner = [entry.path for entry in os.scandir(path) if entry.is_dir()] if os.path.isdir(path) else []
+    stats = [os.stat(place) for place in (path, *sorted(inner))]
+    return " ".join(f"{stat.st_size}-{stat.st_mtime_ns}" for stat in stats)
+
+
 def fingerprints(recipes: Iterable[Recipe]) -> dict[str, str]:
     """Of every file or folder that the recipes name; what is not there is left out: its points will say so."""
     paths = {path for recipe in recipes if (path := data_path(recipe))}
