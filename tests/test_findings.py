@@ -11,16 +11,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import poisson
 
 import twofold
 from twofold.analysis import Finding, confusion, findings
 from twofold.analysis.curves import Curve
 from twofold.analysis.rules import STATEMENTS
+from twofold.analysis.rules.confusions import poisson_tail
 from twofold.analysis.rules.turning import turning
 from twofold.data import Split
 from twofold.engine import Engine, State
-from twofold.recipe import Recipe, load_recipe
+from twofold.recipe import Model, Recipe, load_recipe
 from twofold.report.findings import sentences
+from twofold.runs.columns import Columns
 from twofold.runs.evidence import evidence
 from twofold.setup import building
 from twofold.train import running
@@ -256,8 +259,8 @@ def test_a_loss_that_is_no_number_before_any_signal_is_told_of(tmp_path: Path) -
 def test_units_that_begin_asleep_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Biases of −10 before a ReLU."""
 
-    def asleep(recipe: Recipe, train: Split) -> State:
-        state = building.initial_state(recipe.model, train)
+    def asleep(model: Model, train: Split) -> State:
+        state = building.initial_state(model, train)
         return State(dict(state.parameters) | {"1.bias": np.full_like(state.parameters["1.bias"], -10.0)})
 
     monkeypatch.setattr("twofold.train.session.initial_state", asleep)
@@ -278,6 +281,11 @@ def test_classes_that_are_confused_are_named(folder: Path, tmp_path: Path) -> No
     assert n["samples"] == (true == classes.index(n["true"])).sum()
     assert n["wrong"] == (true != taken).sum() == confusion(run)[0].wrong
     assert n["expected"] == pytest.approx(n["wrong"] / 12)
+
+
+@pytest.mark.parametrize(("count", "mean"), [(0, 1.0), (1, 0.0), (5, 0.3), (9, 4.0), (40, 12.5), (900, 800.0)])
+def test_the_tail_of_poissons_distribution_is_that_of_scipy(count: int, mean: float) -> None:
+    assert poisson_tail(count, mean) == pytest.approx(poisson.sf(count - 1, mean), abs=1e-12)
 
 
 def test_mistakes_that_are_spread_evenly_name_no_classes(folder: Path, tmp_path: Path) -> None:
@@ -392,8 +400,10 @@ def test_why_a_rise_does_not_count(end: Any, accuracy: float, kind: str) -> None
 
 def test_norms_that_are_recorded_alike_name_no_tensor(moons_run: twofold.Run) -> None:
     run = twofold.Run(moons_run.path, moons_run.record)
-    mine: Any = run.signals[run.signals["engine"] == "numpy"]
-    vars(run)["signals"] = pd.concat([mine, mine.assign(engine="torch")])
+    mine = run.recorded_signals.where(run.recorded_signals["engine"] == "numpy").by_name
+    other = {**mine, "engine": np.full(len(mine["engine"]), "torch")}
+    both = {name: np.concatenate([column, other[name]]) for name, column in mine.items()}
+    vars(run)["recorded_signals"] = Columns(both)
     (text,) = [each.text for each in sentences(findings(run), ()) if each.title == "The engines"]
     assert "they differ by less than 10⁻⁵ of themselves" in text
     assert "`" not in text

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import twofold
+
 HEAVY = ("torch", "torch._dynamo", "sklearn", "scipy", "scipy.stats", "pandas", "matplotlib", "numpy", "datasets")
 """What takes a tenth of a second or more to import."""
 SCRIPT = """
@@ -44,6 +46,21 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
     "verify": (["verify", "moons", "--steps", "2"], {"numpy", "torch"}),
 }
 """What each command may import of the heavy modules."""
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folders of runs in both engines: `images`, of digits, and `points`, of moons."""
+    folder = tmp_path_factory.mktemp("start")
+    for name, recipe in {"images": "digits", "points": "moons"}.items():
+        twofold.run(recipe, overrides={"training.epochs": 2}, out=folder / name)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["images", "points"])
+def test_a_report_reads_the_folder_alone(name: str, runs: Path) -> None:
+    """Neither engine is asked: what the report wants of them was asked when the run ended."""
+    assert imported(["report", name], runs) <= {"numpy", "matplotlib"}
 
 
 @pytest.mark.parametrize(("arguments", "allowed"), COMMANDS.values(), ids=COMMANDS)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 
 from twofold.arrays import Array
 from twofold.runs import Run
@@ -51,14 +50,14 @@ def curves(run: Run, unit: Literal["epoch", "step"] | None = None) -> list[Curve
 
     Against `unit`; what the recipe counts in where it is left out.
     """
-    table, unit = run.history, unit or counted(run)
+    table, unit = run.evaluations, unit or counted(run)
     found = []
     for engine in run.recipe.training.engines:
-        rows: pd.DataFrame = table.loc[table["engine"] == engine]
+        rows = table.where(table["engine"] == engine)
         for split in SPLITS:
-            loss, accuracy = (rows[f"{split}_{key}"].to_numpy(np.float64) for key in ("loss", "accuracy"))
+            loss, accuracy = (rows[f"{split}_{key}"] for key in ("loss", "accuracy"))
             if len(rows) > 1 and not np.isnan(accuracy).all():
-                found.append(Curve(engine, split, rows[unit].to_numpy(np.float64), loss, accuracy))
+                found.append(Curve(engine, split, rows[unit], loss, accuracy))
     return found
 
 

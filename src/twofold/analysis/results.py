@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -151,9 +150,9 @@ def _result(run: Run, engine: str) -> Result | None:
     if engine in run.engines:
         kept = run.engines[engine]
         return Result(engine, {key: kept[key] for key in SCORES}, kept["seconds"], kept["steps"], True)
-    rows = run.history[run.history["engine"] == engine]
-    if rows.empty:
+    rows = run.evaluations.where(run.evaluations["engine"] == engine)
+    if not len(rows):
         return None
-    last: dict[str, Any] = rows.iloc[-1].to_dict()
-    scores = {key: None if math.isnan(last[key]) else float(last[key]) for key in SCORES}
-    return Result(engine, scores, float(last["seconds"]), int(last["step"]), False)
+    last = rows.last()
+    scores = {key: None if math.isnan(last[key]) else last[key] for key in SCORES}
+    return Result(engine, scores, last["seconds"], int(last["step"]), False)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 
 from twofold.arrays import Array
 from twofold.recipe import Node
 from twofold.runs import Run
+from twofold.runs.columns import Columns
 
 Quantity = Literal["weight", "gradient", "ratio", "dead", "saturated"]
 
@@ -38,30 +38,27 @@ def signal_curves(run: Run, quantity: Quantity) -> list[SignalCurve]:
     `ratio` is ‖update‖ / ‖weight‖. Of the parameters only weights have curves, for biases may begin at 0. An older run
     folder has no signals, hence no curves.
     """
-    table = run.signals
-    curves = list[SignalCurve]()
-    if table.empty:
-        return curves
+    table, curves = run.recorded_signals, list[SignalCurve]()
     units = quantity in ("dead", "saturated")
     for engine in run.recipe.training.engines:
         for node in run.recipe.network.nodes:
-            rows: pd.DataFrame = table.loc[(table["engine"] == engine) & (table["layer"] == node.name)]
-            for part in dict.fromkeys(rows["part"]):
+            rows = table.where((table["engine"] == engine) & (table["layer"] == node.name))
+            for part in dict.fromkeys(rows["part"].tolist()):
                 if not units and part not in matrices(node):
                     continue
-                lines: pd.DataFrame = rows.loc[rows["part"] == part]
+                lines = rows.where(rows["part"] == part)
                 values = _values(lines, quantity)
                 known = ~np.isnan(values)
                 if known.any():
-                    step = lines["step"].to_numpy(np.int64)[known]
+                    step = lines["step"][known].astype(np.int64)
                     curves.append(SignalCurve(engine, node.name, node.kind, part, step, values[known]))
     return curves
 
 
-def _values(lines: pd.DataFrame, quantity: Quantity) -> Array:
+def _values(lines: Columns, quantity: Quantity) -> Array:
     if quantity != "ratio":
-        return lines[quantity].to_numpy(np.float64)
-    update, weight = (lines[column].to_numpy(np.float64) for column in ("update", "weight"))
+        return lines[quantity]
+    update, weight = lines["update"], lines["weight"]
     return np.divide(update, weight, out=np.full(len(weight), np.nan), where=weight > 0)
 
 
@@ -74,5 +71,5 @@ def kept_step(run: Run, engine: str) -> int:
     """The step of the weights that the run keeps; where the engine did not finish, the last step that was recorded."""
     if engine in run.engines:
         return int(run.engines[engine].get("kept_step", run.engines[engine]["steps"]))
-    steps = run.signals.loc[run.signals["engine"] == engine, "step"].to_numpy(np.int64)
-    return int(steps.max(initial=0))
+    signals = run.recorded_signals
+    return int(signals["step"][signals["engine"] == engine].max(initial=0))

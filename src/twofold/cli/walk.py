@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-from rich.text import Text
 
 from twofold.cli.output import JsonOption, print_json
 
 if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
     from twofold.probe.rows import Row
-    from twofold.probe.walk import Walk
+    from twofold.probe.walk import Line, Walk
     from twofold.probe.window import Window
 
 EXAMPLE = "Example: `twofold walk digits --sample 3`"
@@ -58,73 +59,74 @@ def walk(
     from twofold.probe.walk import walk as take
 
     with progress.shown(not as_json) as watcher:
-        found = take(source, sample=sample, batch=batch, overrides=settings or (), watcher=watcher)
+        walked = take(source, sample=sample, batch=batch, overrides=settings or (), watcher=watcher)
     if as_json:
-        print_json(found.to_json())
+        print_json(walked.to_json())
     else:
-        _print(found)
+        _print(walked)
 
 
-def _print(found: Walk) -> None:
+def _print(walk: Walk) -> None:
+    from rich.text import Text
+
     from twofold.cli.views import console
-    from twofold.probe.rows import few_steps
 
-    console.print(Text(_head(found)))
-    forward, left_out = few_steps(found.forward, MOST_STEPS)
-    backward, _ = few_steps(found.backward, MOST_STEPS)
-    console.print("\nForward, x → y:", _table(found, forward, back=False))
-    for window in found.windows:
+    console.print(Text(_head(walk)))
+    forward, left_out = walk.lines("forward", MOST_STEPS)
+    backward, _ = walk.lines("backward", MOST_STEPS)
+    console.print("\nForward, x → y:", _table(forward, "bytes\nkept"))
+    for window in walk.windows:
         console.print(_window(window, console.width))
     console.print("Backward, dy → dx, where dx is the gradient of the loss with respect to x:")
-    console.print(_table(found, backward, back=True))
+    console.print(_table(backward, "\nnorm"))
     if left_out:
         console.print(f"{left_out:,} steps of time are left out each way; --json has every one.")
-    console.print(Text(_totals(found)))
+    console.print(Text(_totals(walk)))
 
 
-def _head(found: Walk) -> str:
-    passage, n = found.passage, len(found.passage.batch.target)
-    if passage.data == "random":
-        what = f"{n} random inputs of the declared shape (the data are not at hand)"
+def _head(walk: Walk) -> str:
+    about = walk.about
+    if about.data == "random":
+        what = f"{about.samples} random inputs of the declared shape (the data are not at hand)"
     else:
-        what = f"the {passage.split} samples {passage.first} to {passage.first + n - 1}"
+        what = f"the {about.split} samples {about.first} to {about.last}"
     weights = (
-        "the initial weights" if passage.weights == "initial" else f"the weights that {NAMES[passage.weights]} trained"
+        "the initial weights" if about.weights == "initial" else f"the weights that {NAMES[about.weights]} trained"
     )
     return (
-        f"{passage.run or passage.recipe.name}: {what}, N = {n}, with {weights}, in both engines. Numbers of y, h and "
-        f"their gradients are those of sample {passage.sample}, of class {int(passage.batch.target[passage.place])}; "
-        "norms and the gradients of parameters are the batch's."
+        f"{about.run or about.recipe}: {what}, N = {about.samples}, with {weights}, in both engines. Numbers of y, h "
+        f"and their gradients are those of sample {about.sample}, of class {about.target}; norms and the gradients of "
+        "parameters are the batch's."
     )
 
 
-def _table(found: Walk, rows: list[Row], *, back: bool) -> Table:
+def _table(lines: Sequence[Line], size: str) -> Table:
     """A row an operation; below its equation the shapes, and what comes of it in both engines."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("\nlayer")
     table.add_column("\noperation", ratio=1)
     table.add_column("multiply-\nadds", justify="right", no_wrap=True)
-    table.add_column("\nnorm" if back else "bytes\nkept", justify="right", no_wrap=True)
-    facts = {layer.name: layer for layer in found.layers}
-    for index, row in enumerate(rows):
-        new = index == 0 or rows[index - 1].layer != row.layer
-        if new and index:
+    table.add_column(size, justify="right", no_wrap=True)
+    for index, line in enumerate(lines):
+        if line.begins and index:
             table.add_section()
-        name = f"loss\n{row.kind}" if row.layer == "loss" else f"{row.layer} {row.kind}".strip()
-        layer = Text(name if new else "")
-        fact = facts.get(row.layer)
-        if new and not back and fact and fact.parameters:
-            layer.append(f"\n{fact.parameters:,}\nparameters", style="dim")
-        last = ""
-        if back:
-            last = f"{next(iter(row.numbers.norm.values())):.4g}" if row.numbers else ""
-        elif new and fact:
-            last = f"{fact.held['numpy']:,}"
+        row, layer = line.row, Text("")
+        if line.begins:
+            layer = Text(f"loss\n{row.kind}" if row.layer == "loss" else f"{row.layer} {row.kind}".strip())
+        if line.layer and line.layer.parameters:
+            layer.append(f"\n{line.layer.parameters:,}\nparameters", style="dim")
+        last = "" if line.size is None else f"{line.size:,}" if line.layer else f"{line.size:.4g}"
         table.add_row(layer, _operation(row), f"{row.multiply_adds:,}" if row.multiply_adds else "", last)
     return table
 
 
 def _operation(row: Row) -> Text:
+    from rich.text import Text
+
     text = Text(row.equation).append(f"\n{row.shapes}", style="dim")
     if row.numbers:
         text.append(f"\n{row.numbers.name}, gap {_gap(row.numbers.gap)}")
@@ -139,12 +141,14 @@ def _short(number: float) -> str:
     return text if len(text) <= MOST_CHARACTERS else f"{number:.2g}"
 
 
-def _gap(gap: float) -> str:
+def _gap(gap: float | None) -> str:
     return f"{gap:.0e}" if gap else "0"
 
 
 def _window(window: Window, columns: int) -> Text:
     """One pixel of a convolution: what the window sees, times the kernel, and the rest of the sum."""
+    from rich.text import Text
+
     pixel = ", ".join(map(str, (window.channel, *window.place)))
     text = Text(f"  One pixel of layer {window.layer}, y[{pixel}]", style="bold")
     height, width = window.kernel.shape
@@ -171,23 +175,23 @@ def _window(window: Window, columns: int) -> Text:
     return text
 
 
-def _totals(found: Walk) -> str:
-    forward, backward = (sum(row.multiply_adds for row in rows) for rows in (found.forward, found.backward))
-    held = " and ".join(f"{NAMES[engine]} {count:,}" for engine, count in found.held.items())
+def _totals(walk: Walk) -> str:
+    work = walk.multiply_adds
+    held = " and ".join(f"{NAMES[engine]} {count:,}" for engine, count in walk.held.items())
     return (
-        f"{found.parameters:,} parameters; {forward:,} multiply-adds forward and {backward:,} back, of the products "
-        f"alone; bytes kept for the way back: {held}, of a layer those beyond what an earlier one keeps; the largest "
-        f"gap between the engines is {_gap(found.gap)} of the array's size, in "
-        f"{found.passage.recipe.training.dtype}.{_ties(found)}"
+        f"{walk.parameters:,} parameters; {work['forward']:,} multiply-adds forward and {work['backward']:,} back, of "
+        f"the products alone; bytes kept for the way back: {held}, of a layer those beyond what an earlier one keeps; "
+        f"the largest gap between the engines is {_gap(walk.gap)} of the array's size, in {walk.about.dtype}."
+        f"{_ties(walk)}"
     )
 
 
-def _ties(found: Walk) -> str:
+def _ties(walk: Walk) -> str:
     """Why dx differs in a few places, where it does."""
-    where = ", ".join(map(str, found.ties))
+    where = ", ".join(map(str, walk.ties))
     return (
         f"\nIn {where} the largest number stands there more than once but for rounding, and each engine sends the "
-        f"gradient to another of them: dx differs there, by up to {_gap(found.moved_gap)}. Both are right, and no "
+        f"gradient to another of them: dx differs there, by up to {_gap(walk.moved_gap)}. Both are right, and no "
         "parameter's gradient is another for it."
         if where
         else ""

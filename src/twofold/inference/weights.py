@@ -13,6 +13,7 @@ from twofold.engine import Engine, State
 from twofold.errors import WeightsError
 from twofold.inference.evaluating import same_data
 from twofold.inference.predicting import trained
+from twofold.probe.kept import asked
 from twofold.recipe import Network, Recipe, load_recipe
 from twofold.recipe.dense import Dense
 from twofold.runs import EVIDENCE, Run, RunWriter, create_run_folder, open_run, opened, seal, weights_name
@@ -97,6 +98,7 @@ def import_weights(
         writer.save(weights_name(name), engine.state().weights())
         writer.record["engines"][name] = scores_of(rows[name]) | {"seconds": 0.0, "steps": 0, "kept_step": 0}
     writer.save(EVIDENCE, evidence)
+    writer.save(EVIDENCE, evidence | asked(Run(writer.folder, writer.record)))
     writer.finish("finished")
     return open_run(writer.folder)
 

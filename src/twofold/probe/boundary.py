@@ -10,7 +10,6 @@ from twofold.arrays import Array
 from twofold.data import Split
 from twofold.runs import Run
 from twofold.runs.evidence import evidence
-from twofold.setup.building import restore
 from twofold.setup.outputs import probabilities
 
 GRID = 200
@@ -23,9 +22,9 @@ class Boundary:
 
     engine: str
     x: Array
-    """Of the columns."""
+    """First coordinates of the columns."""
     y: Array
-    """Of the rows, ascending."""
+    """Second coordinates of the rows, ascending."""
     shares: Array
     """How much each class has of a point; they sum to 1. Probabilities under the cross-entropy."""
     margins: Array
@@ -40,17 +39,30 @@ def points(run: Run) -> dict[str, Split]:
 
 
 def boundary(run: Run, engine: str, size: int = GRID) -> Boundary:
-    """The engine restored from its weights and asked over the box of all points, a little widened."""
-    built = restore(run, engine, device="cpu")  # the same picture on any machine
+    """The engine's answers over the box of all points, a little widened: those that the folder keeps.
+
+    An older folder keeps none, and no folder those of a grid of another size: there the engine is restored from its
+    weights and asked.
+    """
     x, y = _axes(np.concatenate([split.x for split in points(run).values()]), size)
-    grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(run.recipe.training.dtype)
-    outputs = built.predict(grid)
+    outputs = evidence(run).get(f"{engine}.boundary")
+    if outputs is None or len(outputs) != size * size:
+        outputs = grid_outputs(run, engine, size)
     shares = probabilities(run.recipe.model, outputs)
     if shares is None:
         shares = np.clip(outputs.astype(np.float64), 1e-6, None)
         shares /= shares.sum(axis=-1, keepdims=True)
     form = (size, size, outputs.shape[-1])
     return Boundary(engine, x, y, shares.reshape(form), _margins(outputs.astype(np.float64)).reshape(form))
+
+
+def grid_outputs(run: Run, engine: str, size: int = GRID) -> Array:
+    """The engine's outputs at `size` times `size` points of the plane, row by row, (points, classes)."""
+    from twofold.setup.building import restore
+
+    x, y = _axes(np.concatenate([split.x for split in points(run).values()]), size)
+    grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(run.recipe.training.dtype)
+    return restore(run, engine, device="cpu").predict(grid)  # the same picture on any machine
 
 
 def _axes(x: Array, size: int) -> tuple[Array, Array]:

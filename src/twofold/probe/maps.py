@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from twofold.arrays import Array
+from twofold.arrays import Array, Arrays
 from twofold.data import at_hand
 from twofold.errors import UserError
 from twofold.recipe import Node
@@ -18,7 +18,6 @@ from twofold.recipe.pooling import AvgPool2d, MaxPool2d
 from twofold.recipe.windows import Conv2d
 from twofold.runs import Run
 from twofold.runs.evidence import evidence, kept_scaling
-from twofold.setup.building import Silent, prepare, restore
 from twofold.setup.outputs import measured, views
 
 MOST_CHANNELS = 8
@@ -73,20 +72,59 @@ def feature_maps(run: Run, index: int | None = None) -> FeatureMaps | None:
     """
     if index is not None:
         _check(run, index)
-    if run.recipe.network.image_shape is None or not run.recipe.network.convolves or not run.engines:
-        return None
-    chosen = _chosen(run, index or 0, index is not None)
+    chosen = _chosen(run, index or 0, index is not None) if _convolves_images(run) else None
     if chosen is None:
         return None
-    engine, x = next(iter(run.engines)), chosen.x[None]
+    arrays, engine = evidence(run), next(iter(run.engines))
+    outputs = arrays.get("maps.outputs")
+    if index or outputs is None:
+        layers, left_out, outputs = _asked(run, engine, chosen)
+    else:
+        layers, left_out = _kept_layers(run, arrays), int(arrays["maps.left_out"][0])
+    values, measure = measured(run.recipe.model, outputs)
+    return FeatureMaps(engine, index or 0, chosen.image, chosen.true, layers, left_out, values[0], measure)
+
+
+def _convolves_images(run: Run) -> bool:
+    """Whether an engine has finished that makes maps of images."""
+    network = run.recipe.network
+    return network.image_shape is not None and network.convolves and bool(run.engines)
+
+
+def kept_maps(run: Run) -> dict[str, Array]:
+    """What the report draws of the first held-out image, as arrays by name; nothing where there is nothing to draw."""
+    chosen = _kept(run).get(0) if _convolves_images(run) else None
+    if chosen is None:
+        return {}
+    layers, left_out, outputs = _asked(run, next(iter(run.engines)), chosen)
+    dtype = run.recipe.training.dtype
+    return {
+        "maps.outputs": outputs,
+        "maps.left_out": np.array([left_out]),
+        **{f"maps.{layer.node.name}.channels": layer.channels for layer in layers},
+        **{f"maps.{layer.node.name}": layer.maps.astype(dtype) for layer in layers},
+    }
+
+
+def _kept_layers(run: Run, arrays: Arrays) -> list[LayerMaps]:
+    """The maps in the folder."""
+    return [
+        LayerMaps(node, arrays[f"maps.{node.name}.channels"], arrays[f"maps.{node.name}"].astype(np.float64))
+        for node in run.recipe.network.nodes
+        if f"maps.{node.name}" in arrays
+    ]
+
+
+def _asked(run: Run, engine: str, chosen: Chosen) -> tuple[list[LayerMaps], int, Array]:
+    """The maps that are shown, the number of layers left out, and the outputs: the engine is restored and asked."""
+    from twofold.setup.building import restore
+
     built = restore(run, engine, device="cpu")  # the same picture on any machine
-    outputs = built.outputs(x)
-    last = views(run.recipe).judged(built.predict, x)
-    values, measure = measured(run.recipe.model, last)
-    layers = _layers(run.recipe.network.nodes, [output[0].astype(np.float64) for output in outputs])
+    layers = _layers(
+        run.recipe.network.nodes, [output[0].astype(np.float64) for output in built.outputs(chosen.x[None])]
+    )
     shown = _fewer(layers)
-    left_out = len(layers) - len(shown)
-    return FeatureMaps(engine, index or 0, chosen.image, chosen.true, shown, left_out, values[0], measure)
+    return shown, len(layers) - len(shown), views(run.recipe).judged(built.predict, chosen.x[None])
 
 
 def _check(run: Run, index: int) -> None:
@@ -108,6 +146,8 @@ def _chosen(run: Run, index: int, asked: bool) -> Chosen | None:
             f"--image {index}: the run folder does not hold this image, and the data (source `{data.source}`) are not "
             f"at hand. {_in(kept)}"
         )
+    from twofold.setup.building import Silent, prepare
+
     _, dataset = prepare(run.recipe, Silent())
     if dataset.fingerprint != run.record["data"]["fingerprint"]:
         raise UserError(

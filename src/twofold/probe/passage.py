@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +29,7 @@ MOST_SAMPLES = 32
 
 @dataclass(frozen=True)
 class Passage:
-    """A batch on its way through both engines, which hold the same weights."""
+    """A batch on its way through the engines, which hold the same weights."""
 
     recipe: Recipe
     run: str
@@ -75,11 +75,12 @@ def pass_through(
     batch: int | None = None,
     overrides: Overrides = (),
     watcher: Watcher | None = None,
+    engines: Sequence[str] = ENGINES,
 ) -> Passage:
-    """Take the batch that holds a sample forward and back in both engines, as in training, without the update.
+    """Take the batch that holds a sample forward and back in the engines, as in training, without the update.
 
     Samples are those held out: of a recipe those of its data, else random ones; of a run those that its folder keeps,
-    else those of its data. A recipe has its initial weights, a run those that its first engine trained, in both
+    else those of its data. A recipe has its initial weights, a run those that its first engine trained, in all
     engines. Arithmetic is the recipe's on the CPU, dropout's mask that of the first step.
 
     Raises `UserError` where the sample is out of range or cannot be had, `RunFolderError` for a damaged folder,
@@ -101,7 +102,7 @@ def pass_through(
         chosen, weights = _of_run(run, sample, batch, watcher), next(iter(run.engines))
     recipe = load_recipe(chosen.recipe, {"training.device": "cpu", "training.ema": 0.0})
     state = initial_state(recipe.model, chosen.train) if run is None else state_of(run.weights(weights), recipe.network)
-    given, traces = _traced(recipe, chosen.split, state)
+    given, traces = _traced(recipe, chosen.split, state, engines)
     folder = "" if run is None else str(run.path)
     return Passage(
         recipe, folder, weights, chosen.data, chosen.name, sample, chosen.first, given, state.parameters, traces
@@ -181,14 +182,14 @@ def _block(split: Split, sample: int, size: int) -> tuple[int, Split]:
     return first, split[slice(first, first + size)]
 
 
-def _traced(recipe: Recipe, split: Split, state: State) -> tuple[Batch, dict[str, Trace]]:
+def _traced(recipe: Recipe, split: Split, state: State, engines: Sequence[str]) -> tuple[Batch, dict[str, Trace]]:
     """With one thread, so that the same folder gives the same numbers on any number of processors."""
     x = split.floats().astype(recipe.training.dtype)  # a copy: what a layer keeps of it is the batch, not the data
     batch, traces = (
         Batch(x, split.y, 0.0, Masks(recipe.network, recipe.training.seed)(0, len(split)), 0),
         dict[str, Trace](),
     )
-    for name in ENGINES:
+    for name in engines:
         with threadpool_limits(1):
             engine = build_engine(name, recipe)
         engine.load(state)

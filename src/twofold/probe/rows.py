@@ -30,8 +30,8 @@ class Numbers:
     few: Mapping[str, tuple[float, ...]]
     norm: Mapping[str, float]
     """The root of the sum of the squares of the whole batch's numbers."""
-    gap: float
-    """The relative distance of the engines' arrays, `twofold.arrays.gap`; 0 for the same bits."""
+    gap: float | None
+    """The relative distance of the engines' arrays, `twofold.arrays.gap`; 0 for the same bits, `None` for one."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,9 @@ def shown(name: str, arrays: Mapping[str, Array], place: Place, sample: int | No
     parts = {engine: array if sample is None else array[sample] for engine, array in arrays.items()}
     few = {engine: tuple(map(float, np.atleast_1d(part[place]))) for engine, part in parts.items()}
     where = ", ".join(f"{axis.start}:{axis.stop}" if isinstance(axis, slice) else str(axis) for axis in place)
-    return Numbers(f"{name}[{where}]" if place else name, few, norms, max(gap(first, other) for other in others))
+    return Numbers(
+        f"{name}[{where}]" if place else name, few, norms, max((gap(first, other) for other in others), default=None)
+    )
 
 
 def places_of(passage: Passage) -> dict[str, Place]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from twofold.probe.passage import Passage, pass_through
-from twofold.probe.rows import Row, each_trace, layer_rows, loss_rows, places_of, shown
+from twofold.probe.passage import ENGINES, Passage, pass_through
+from twofold.probe.rows import Row, each_trace, few_steps, layer_rows, loss_rows, places_of, shown
 from twofold.probe.steps import operations
 from twofold.probe.window import Window, window_of
 from twofold.proof.ties import Ties, ties
@@ -24,7 +24,7 @@ from twofold.setup.building import Overrides, Watcher
 
 @dataclass(frozen=True)
 class LayerFacts:
-    """What a layer holds."""
+    """A layer's parameters, and the bytes that it keeps."""
 
     name: str
     kind: str
@@ -35,11 +35,52 @@ class LayerFacts:
 
 
 @dataclass(frozen=True)
+class About:
+    """What goes through the network, and with which weights."""
+
+    recipe: str
+    run: str
+    """The run's folder; empty for a recipe, and for a walk that the folder itself keeps."""
+    weights: str
+    """`initial`, or the engine that trained them."""
+    data: str
+    """`real`, or `random` where the data are not at hand."""
+    split: str
+    sample: int
+    """The sample whose numbers are shown: its place in the split, from 0."""
+    target: int
+    """The sample's class."""
+    first: int
+    """The place of the batch's first sample in the split."""
+    samples: int
+    """Samples of the batch."""
+    dtype: str
+
+    @property
+    def last(self) -> int:
+        """The place of the batch's last sample in the split."""
+        return self.first + self.samples - 1
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of the table of a walk: what the terminal, the page and a notebook print, each in its way."""
+
+    row: Row
+    layer: LayerFacts | None
+    """The layer's facts at its first row forward."""
+    begins: bool
+    """Whether the row is the first of its layer."""
+    size: float | None
+    """Forward the bytes that NumPy keeps for the way back, at a layer's first row; backward NumPy's norm."""
+
+
+@dataclass(frozen=True)
 class Walk:
     """One batch through the network and back. The numbers shown are those of one sample, gradients of parameters apart,
     which are the batch's."""
 
-    passage: Passage
+    about: About
     layers: Sequence[LayerFacts]
     forward: Sequence[Row]
     backward: Sequence[Row]
@@ -47,28 +88,52 @@ class Walk:
     """One pixel of each convolution."""
     ties: Sequence[Ties] = ()
     """Max poolings that send the gradient to another element in each engine."""
+    traced: Passage | None = field(default=None, repr=False)
+    """The arrays; `None` for a walk that a run's folder keeps."""
+
+    @property
+    def passage(self) -> Passage:
+        """The batch, the weights and every array on the way. A walk that a run's folder keeps has none."""
+        if self.traced is None:
+            raise AttributeError(
+                "this walk was read from a run's folder, which keeps no arrays; `twofold.walk` has them"
+            )
+        return self.traced
+
+    @property
+    def engines(self) -> list[str]:
+        """The engines' names."""
+        return list(self.layers[0].held)
 
     @property
     def parameters(self) -> int:
-        """Of all layers."""
+        """The number of parameters of all layers."""
         return sum(layer.parameters for layer in self.layers)
 
     @property
     def held(self) -> dict[str, int]:
         """Bytes kept for the way back, by engine."""
-        return {engine: sum(layer.held[engine] for layer in self.layers) for engine in self.passage.traces}
+        return {engine: sum(layer.held[engine] for layer in self.layers) for engine in self.engines}
 
     @property
-    def gap(self) -> float:
-        """The largest of any array; NaN where one is. Where ties part the engines, without the dx that they reach."""
+    def multiply_adds(self) -> dict[str, int]:
+        """Multiply-adds of the products, forward and backward."""
+        ways = {"forward": self.forward, "backward": self.backward}
+        return {way: sum(row.multiply_adds for row in rows) for way, rows in ways.items()}
+
+    @property
+    def gap(self) -> float | None:
+        """The largest gap of any array; NaN where one is, `None` for one engine.
+
+        Where ties part the engines, without the dx that they reach.
+        """
         moved = {id(row) for row in self._moved}
-        rows = [row for row in (*self.forward, *self.backward) if id(row) not in moved]
-        return float(np.max([row.numbers.gap for row in rows if row.numbers]))
+        return _largest(row for row in (*self.forward, *self.backward) if id(row) not in moved)
 
     @property
     def moved_gap(self) -> float:
-        """The largest of the dx that ties reach; 0 where there are none."""
-        return float(np.max([0.0, *(row.numbers.gap for row in self._moved if row.numbers)]))
+        """The largest gap of the dx that ties reach; 0 where there are none."""
+        return _largest(self._moved) or 0.0
 
     @property
     def _moved(self) -> list[Row]:
@@ -79,41 +144,33 @@ class Walk:
             row for row in self.backward if row.layer in reached and row.numbers and row.numbers.name.startswith("dx")
         ]
 
+    def lines(self, way: Literal["forward", "backward"], most_steps: int | None = None) -> tuple[list[Line], int]:
+        """The table of one way, and how many steps of time are left out where a layer has more than `most_steps`."""
+        rows, left_out = (self.forward if way == "forward" else self.backward), 0
+        if most_steps is not None:
+            rows, left_out = few_steps(rows, most_steps)
+        facts, lines = {layer.name: layer for layer in self.layers}, list[Line]()
+        for index, row in enumerate(rows):
+            begins = index == 0 or rows[index - 1].layer != row.layer
+            layer = facts.get(row.layer) if begins and way == "forward" else None
+            norm = row.numbers.norm["numpy"] if row.numbers and way == "backward" else None
+            lines.append(Line(row, layer, begins, layer.held["numpy"] if layer else norm))
+        return lines, left_out
+
     def to_json(self) -> dict[str, Any]:
         """Plain values: what `twofold walk --json` prints. NaN and infinity are `None`."""
-        passage = self.passage
-        return {
-            "recipe": passage.recipe.name,
-            "run": passage.run or None,
-            "weights": passage.weights,
-            "data": passage.data,
-            "split": passage.split,
-            "sample": passage.sample,
-            "class": int(passage.batch.target[passage.place]),
-            "batch": {"first": passage.first, "samples": len(passage.batch.target)},
-            "dtype": passage.recipe.training.dtype,
-            "layers": [
-                {"name": each.name, "kind": each.kind, "parameters": each.parameters, "held": dict(each.held)}
-                for each in self.layers
-            ],
-            "forward": [_row_json(row) for row in self.forward],
-            "backward": [_row_json(row) for row in self.backward],
-            "windows": [_window_json(window) for window in self.windows],
-            "totals": {
-                "parameters": self.parameters,
-                "multiply_adds": {
-                    way: sum(row.multiply_adds for row in getattr(self, way)) for way in ("forward", "backward")
-                },
-                "held": self.held,
-                "gap": _plain(self.gap),
-                "moved_gap": _plain(self.moved_gap),
-            },
-            "ties": [each._asdict() for each in self.ties],
-        }
+        from twofold.probe.walk_json import walk_json
+
+        return walk_json(self)
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{name}</th>" for name in ("layer", "operation", "shapes", "norm", "gap"))
         return f"<table><tr>{head}</tr>{''.join(map(_row_html, (*self.forward, *self.backward)))}</table>"
+
+
+def _largest(rows: Iterable[Row]) -> float | None:
+    gaps = [row.numbers.gap for row in rows if row.numbers and row.numbers.gap is not None]
+    return float(np.max(gaps)) if gaps else None
 
 
 def walk(
@@ -123,14 +180,15 @@ def walk(
     batch: int | None = None,
     overrides: Overrides = (),
     watcher: Watcher | None = None,
+    engines: Sequence[str] = ENGINES,
 ) -> Walk:
-    """Take the batch that holds the held-out sample number `sample` through both engines, forward and back.
+    """Take the batch that holds the held-out sample number `sample` through the engines, forward and back.
 
-    Of a recipe with its initial weights, of a run with those that its first engine trained; both engines hold the same.
+    Of a recipe with its initial weights, of a run with those that its first engine trained; all engines hold the same.
     A batch holds `batch` samples; left out, as many as the recipe trains on, 32 at most, and of a run those in its
     folder. See `twofold.probe.passage.pass_through` for what is raised.
     """
-    passage = pass_through(source, sample=sample, batch=batch, overrides=overrides, watcher=watcher)
+    passage = pass_through(source, sample=sample, batch=batch, overrides=overrides, watcher=watcher, engines=engines)
     n = len(passage.batch.target)
     places = places_of(passage)
     layers, backward = list[LayerFacts](), list[list[Row]]()
@@ -145,9 +203,25 @@ def walk(
         before = node.name
     ahead, last = loss_rows(passage, before, places[before])
     back = [row for rows in (last, *reversed(backward)) for row in rows]
-    first, second = (trace.outputs for trace in passage.traces.values())
-    parted = ties(passage.recipe.network, passage.batch.x, first, second)
-    return Walk(passage, layers, [*forward, *ahead], back, list(_windows(passage)), parted)
+    outputs = [trace.outputs for trace in passage.traces.values()]
+    parted = ties(passage.recipe.network, passage.batch.x, *outputs) if len(outputs) == 2 else []
+    return Walk(_about(passage), layers, [*forward, *ahead], back, list(_windows(passage)), parted, passage)
+
+
+def _about(passage: Passage) -> About:
+    target, recipe = passage.batch.target, passage.recipe
+    return About(
+        recipe=recipe.name,
+        run=passage.run,
+        weights=passage.weights,
+        data=passage.data,
+        split=passage.split,
+        sample=passage.sample,
+        target=int(target[passage.place]),
+        first=passage.first,
+        samples=len(target),
+        dtype=recipe.training.dtype,
+    )
 
 
 def _windows(passage: Passage) -> Iterator[Window]:
@@ -162,46 +236,8 @@ def _windows(passage: Passage) -> Iterator[Window]:
 def _row_html(row: Row) -> str:
     cells = [f"{row.layer} {row.kind}", row.equation, row.shapes]
     if row.numbers:
-        cells += [f"{next(iter(row.numbers.norm.values())):.4g}", f"{row.numbers.gap:.0e}"]
+        cells += [
+            f"{next(iter(row.numbers.norm.values())):.4g}",
+            "" if row.numbers.gap is None else f"{row.numbers.gap:.0e}",
+        ]
     return f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>"
-
-
-def _row_json(row: Row) -> dict[str, Any]:
-    numbers = row.numbers
-    return {
-        "layer": row.layer,
-        "kind": row.kind,
-        "equation": row.equation,
-        "shapes": row.shapes,
-        "multiply_adds": row.multiply_adds,
-        "step": row.step,
-        "gives": numbers and numbers.name,
-        "numbers": numbers and {engine: [*map(_plain, few)] for engine, few in numbers.few.items()},
-        "norm": numbers and {engine: _plain(norm) for engine, norm in numbers.norm.items()},
-        "gap": numbers and _plain(numbers.gap),
-    }
-
-
-def _window_json(window: Window) -> dict[str, Any]:
-    return {
-        "layer": window.layer,
-        "channel": window.channel,
-        "place": window.place,
-        "input_channel": window.shown,
-        "input_channels": window.inputs,
-        "corner": window.corner,
-        "window": window.window.tolist(),
-        "inside": window.inside.tolist(),
-        "kernel": window.kernel.tolist(),
-        "part": window.part,
-        "rest": window.rest,
-        "bias": window.bias,
-        "sum": window.total,
-        "outputs": dict(window.outputs),
-        "gap": _plain(window.gap),
-    }
-
-
-def _plain(value: float) -> float | None:
-    """JSON has no word for NaN."""
-    return value if np.isfinite(value) else None

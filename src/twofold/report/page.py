@@ -20,6 +20,7 @@ from twofold.analysis import (
     wrong_images,
 )
 from twofold.probe.boundary import boundary, points
+from twofold.probe.kept import asks
 from twofold.probe.maps import feature_maps
 from twofold.probe.steps import layer_steps, loss_step
 from twofold.recipe import dump
@@ -99,6 +100,7 @@ def _figures(run: Run, image: int | None) -> dict[str, Any]:
         "flows": _flows(run),
         "maps": (maps := _maps(run, image)),
         "image": image if maps else None,
+        "asked": asks(run),
         "first": _first(run),
         "wrong": [_wrong(run, each) for each in wrong_images(run)],
         "classes": class_table(found := confusion(run), run.record["data"]["held_out"], of_data(run)),

@@ -6,13 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from twofold.errors import UserError
-from twofold.probe.rows import Row, few_steps
-from twofold.probe.walk import Walk, walk
+from twofold.probe.kept import walk_of
+from twofold.probe.walk import Line as WalkLine
+from twofold.probe.walk import Walk
 from twofold.probe.window import Window
 from twofold.report.text import ENGINES, SPLITS, SUPERSCRIPTS, decimal, joined, plural
 from twofold.runs import Run
-from twofold.runs.evidence import evidence
 
 MOST_STEPS = 12
 """Steps of time that are shown of a layer."""
@@ -64,59 +63,48 @@ class Chapter:
 
 def chapter(run: Run) -> Chapter | None:
     """`None` where the folder keeps no samples, or where these are too few for a step of training."""
-    if "preview" not in evidence(run) or not run.engines:
+    walk = walk_of(run)
+    if walk is None:
         return None
-    try:
-        found = walk(run)
-    except UserError:  # a batch norm wants more than one number a channel, and of large images one is kept
-        return None
-    forward, left_out = few_steps(found.forward, MOST_STEPS)
-    backward, _ = few_steps(found.backward, MOST_STEPS)
-    steps = f"{plural(left_out, 'step')} of time are left out each way." if left_out else ""
+    forward, left_out = walk.lines("forward", MOST_STEPS)
+    backward, _ = walk.lines("backward", MOST_STEPS)
     return Chapter(
-        _lead(found, run.record["data"]["classes"]),
-        _lines(found, forward, back=False),
-        _lines(found, backward, back=True),
-        [_pixel(window) for window in found.windows],
-        steps,
-        _totals(found),
+        _lead(walk, run.record["data"]["classes"]),
+        [_cells(line) for line in forward],
+        [_cells(line) for line in backward],
+        [_pixel(window) for window in walk.windows],
+        f"{plural(left_out, 'step')} of time are left out each way." if left_out else "",
+        _totals(walk),
     )
 
 
-def _lead(found: Walk, classes: Sequence[str]) -> str:
-    passage, n = found.passage, len(found.passage.batch.target)
-    last = passage.first + n - 1
+def _lead(walk: Walk, classes: Sequence[str]) -> str:
+    about = walk.about
+    where = " and in ".join(ENGINES[engine] for engine in walk.engines)
     return (
-        f"A batch of the {SPLITS[passage.split]} samples {passage.first} to {last} (N = {n}) goes forward and back as "
-        f"in training, without the update, in NumPy and in PyTorch with the weights that {ENGINES[passage.weights]} "
-        f"trained. Numbers of x, y and h and of their gradients are those of sample {passage.sample}, of class "
-        f"{classes[int(passage.batch.target[passage.place])]}; norms and gradients of parameters are the whole batch’s."
+        f"A batch of the {SPLITS[about.split]} samples {about.first} to {about.last} (N = {about.samples}) goes "
+        f"forward and back as in training, without the update, in {where} with the weights that "
+        f"{ENGINES[about.weights]} trained. Numbers of x, y and h and of their gradients are those of sample "
+        f"{about.sample}, of class {classes[about.target]}; norms and gradients of parameters are the whole batch’s."
     )
 
 
-def _lines(found: Walk, rows: Sequence[Row], *, back: bool) -> list[Line]:
-    facts, lines = {layer.name: layer for layer in found.layers}, list[Line]()
-    for index, row in enumerate(rows):
-        new = index == 0 or rows[index - 1].layer != row.layer
-        fact, numbers = facts.get(row.layer), row.numbers
-        count = fact.parameters if fact and new and not back else 0
-        kept = f"{fact.held['numpy']:,}" if fact and new else ""
-        norm = decimal(numbers.norm["numpy"], 4) if numbers else ""
-        lines.append(
-            Line(
-                layer=row.layer if new else "",
-                kind=row.kind if new else "",
-                parameters=plural(count, "parameter") if count else "",
-                equation=row.equation,
-                shapes=row.shapes,
-                work=f"{row.multiply_adds:,}" if row.multiply_adds else "",
-                size=norm if back else kept,
-                name=numbers.name if numbers else "",
-                few=[(ENGINES[engine], _few(few)) for engine, few in numbers.few.items()] if numbers else [],
-                gap=bound(numbers.gap) if numbers else "",
-            )
-        )
-    return lines
+def _cells(line: WalkLine) -> Line:
+    """A row of the table as texts."""
+    row, layer, numbers = line.row, line.layer, line.row.numbers
+    size = "" if line.size is None else f"{line.size:,}" if layer else decimal(line.size, 4)
+    return Line(
+        layer=row.layer if line.begins else "",
+        kind=row.kind if line.begins else "",
+        parameters=plural(layer.parameters, "parameter") if layer and layer.parameters else "",
+        equation=row.equation,
+        shapes=row.shapes,
+        work=f"{row.multiply_adds:,}" if row.multiply_adds else "",
+        size=size,
+        name=numbers.name if numbers else "",
+        few=[(ENGINES[engine], _few(few)) for engine, few in numbers.few.items()] if numbers else [],
+        gap="" if numbers is None or numbers.gap is None else bound(numbers.gap),
+    )
 
 
 def _few(numbers: Sequence[float]) -> str:
@@ -158,23 +146,25 @@ def _pixel(window: Window) -> Pixel:
     )
 
 
-def _totals(found: Walk) -> str:
-    forward, backward = (sum(row.multiply_adds for row in rows) for rows in (found.forward, found.backward))
-    held = " and ".join(f"{ENGINES[engine]} {count:,}" for engine, count in found.held.items())
-    same = "agree bit for bit" if not found.gap else f"differ by {bound(found.gap)} of their size"
-    return (
-        f"In all {plural(found.parameters, 'parameter')}, {forward:,} multiply-adds forward and {backward:,} back, "
-        f"those of the products alone; bytes kept for the way back: {held}. The arrays of the two {same}, in "
-        f"{found.passage.recipe.training.dtype}.{_ties(found)}"
+def _totals(walk: Walk) -> str:
+    work = walk.multiply_adds
+    held = " and ".join(f"{ENGINES[engine]} {count:,}" for engine, count in walk.held.items())
+    text = (
+        f"In all {plural(walk.parameters, 'parameter')}, {work['forward']:,} multiply-adds forward and "
+        f"{work['backward']:,} back, those of the products alone; bytes kept for the way back: {held}."
     )
+    if walk.gap is None:
+        return f"{text} The numbers are in {walk.about.dtype}."
+    same = "agree bit for bit" if not walk.gap else f"differ by {bound(walk.gap)} of their size"
+    return f"{text} The arrays of the two {same}, in {walk.about.dtype}.{_ties(walk)}"
 
 
-def _ties(found: Walk) -> str:
+def _ties(walk: Walk) -> str:
     """Why dx differs in a few places, where it does."""
-    where = joined([str(tie) for tie in found.ties])
+    where = joined([str(tie) for tie in walk.ties])
     return (
         f" In {where} the largest number stands there more than once but for rounding, and each engine sends the "
-        f"gradient to another of them: dx differs there, by {bound(found.moved_gap)}. Both are right, and no "
+        f"gradient to another of them: dx differs there, by {bound(walk.moved_gap)}. Both are right, and no "
         "parameter’s gradient is another for it."
         if where
         else ""

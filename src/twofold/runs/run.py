@@ -9,12 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from twofold.arrays import Arrays
 from twofold.errors import RunFolderError, TwofoldError
 from twofold.foreign import MOST_RECIPE, read_foreign, read_json
 from twofold.recipe import Recipe, loads
+from twofold.runs.columns import Columns, read_columns
 from twofold.runs.names import (
     ENGINES,
     EVIDENCE,
@@ -77,6 +79,15 @@ class Run:
         return pd.read_csv(self.path / HISTORY).merge(pd.read_csv(self.path / TIMES), on=["engine", "step"], how="left")
 
     @cached_property
+    def evaluations(self) -> Columns:
+        """The same as columns: what the analysis reads, without pandas."""
+        table = read_columns(self.path / HISTORY, ["engine"])
+        times = read_columns(self.path / TIMES, ["engine"])
+        taken = dict(zip(zip(times["engine"], times["step"], strict=True), times["seconds"], strict=True))
+        rows = zip(table["engine"], table["step"], strict=True)
+        return Columns({**table.by_name, "seconds": np.array([taken.get(row, np.nan) for row in rows])})
+
+    @cached_property
     def signals(self) -> pd.DataFrame:
         """Norms of parameters, gradients and updates, and shares of sleeping units; of an older folder without rows."""
         import pandas as pd
@@ -84,6 +95,14 @@ class Run:
         if SIGNALS not in self.record["files"]:
             return pd.DataFrame(columns=list(SIGNAL_COLUMNS))
         return pd.read_csv(self.path / SIGNALS, dtype={"layer": str, "part": str})
+
+    @cached_property
+    def recorded_signals(self) -> Columns:
+        """The same as columns: what the analysis reads, without pandas."""
+        texts = ["engine", "layer", "part"]
+        if SIGNALS not in self.record["files"]:
+            return Columns({name: np.array([], str if name in texts else np.float64) for name in SIGNAL_COLUMNS})
+        return read_columns(self.path / SIGNALS, texts)
 
     def weights(self, engine: str) -> Arrays:
         """The trained parameters by PyTorch's names."""

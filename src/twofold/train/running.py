@@ -14,6 +14,7 @@ import numpy as np
 from twofold.data import Batches, Dataset
 from twofold.engine import Engine
 from twofold.errors import RunFolderError, TrainingDivergedError, UserError
+from twofold.probe.kept import asked
 from twofold.recipe import Recipe, load_recipe
 from twofold.runs import (
     EVIDENCE,
@@ -149,6 +150,7 @@ def _train(
             writer.checkpoints.wait()
         finally:  # the report of a run that ended early draws what there is
             writer.save(EVIDENCE, evidence)
+        writer.save(EVIDENCE, evidence | asked(Run(writer.folder, writer.record)))
         status = "finished"
     except KeyboardInterrupt as interrupt:
         status = "interrupted"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -44,14 +45,12 @@ def _standing_out(matrix: Confusion) -> dict[str, Any]:
 
     A pair has a Poisson number of mistakes, its mean all mistakes over the number of pairs.
     """
-    from scipy.special import pdtrc  # the tail of Poisson's distribution; scipy.stats takes a second to import
-
     pairs = len(matrix.classes) * (len(matrix.classes) - 1)
     counts = matrix.counts.copy()
     np.fill_diagonal(counts, 0)
     true, taken = np.unravel_index(int(counts.argmax()), counts.shape)
     count, even = int(counts[true, taken]), matrix.wrong / pairs
-    if count < FEWEST_MISTAKES or pdtrc(count - 1, even) * pairs >= STANDS_OUT:
+    if count < FEWEST_MISTAKES or poisson_tail(count, even) * pairs >= STANDS_OUT:
         return {}
     return {
         "true": matrix.classes[true],
@@ -61,6 +60,13 @@ def _standing_out(matrix: Confusion) -> dict[str, Any]:
         "expected": even,
         "samples": int(matrix.samples[true]),
     }
+
+
+def poisson_tail(count: int, mean: float) -> float:
+    """P(X ≥ count) for a Poisson X: 1 − Σ_{i < count} e^−mean meanⁱ / i!, to the last digits of 1."""
+    if not mean:
+        return float(count <= 0)
+    return max(0.0, 1 - math.fsum(math.exp(i * math.log(mean) - mean - math.lgamma(i + 1)) for i in range(count)))
 
 
 RULES = (

@@ -84,12 +84,12 @@ FITTING_RATE = Statement(
 
 def initial_loss(run: Run) -> list[Finding]:
     """The loss before training beside ln C, that of equal probabilities. Karpathy, A recipe (2019)."""
-    rows = run.history[run.history["step"] == 0]
+    rows = run.evaluations.where(run.evaluations["step"] == 0)
     if not isinstance(run.recipe.loss, CrossEntropy) or run.recipe.loss.reduction != "mean":
         return []
     even = math.log(len(run.record["data"]["classes"]))
     return [
-        Finding(STARTS_HIGH, engine, "", {"loss": float(loss), "even": even})
+        Finding(STARTS_HIGH, str(engine), "", {"loss": float(loss), "even": even})
         for engine, loss in zip(rows["engine"], rows["train_loss"], strict=True)
         if loss > INITIAL_LOSS * even
     ]

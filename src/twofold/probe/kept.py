@@ -1,0 +1,62 @@
+"""What the report wants to know of a run's engines: asked when the run ends, and kept in its folder."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.errors import UserError
+from twofold.probe.boundary import grid_outputs, points
+from twofold.probe.maps import kept_maps
+from twofold.probe.walk import Walk
+from twofold.probe.walk_json import walk_from_json, walk_json
+from twofold.runs import Run
+from twofold.runs.evidence import evidence
+
+
+def asked(run: Run) -> dict[str, Array]:
+    """The arrays that a run's evidence has beside samples and predictions, from its restored engines.
+
+    `ENGINE.boundary`: its outputs over a grid of the plane, where samples are points. `maps.*`: what each layer makes
+    of the first held-out image, where the network convolves images. `walk`: one batch forward and back, the UTF-8 of
+    its JSON as bytes, none where the samples do not make a batch.
+    """
+    with np.errstate(all="ignore"):
+        arrays = {f"{engine}.boundary": grid_outputs(run, engine) for engine in run.engines} if points(run) else {}
+        walk = _walk(run)
+        text = json.dumps(walk_json(walk) | {"run": None}) if walk else ""
+        return arrays | kept_maps(run) | {"walk": np.frombuffer(text.encode(), np.uint8)}
+
+
+def walk_of(run: Run) -> Walk | None:
+    """The walk that the folder keeps, with the samples in it and the weights that its first engine trained.
+
+    Taken anew for an older folder, which keeps none. `None` where the folder keeps no samples, or where these are too
+    few for a step of training.
+    """
+    if "preview" not in evidence(run):
+        return None
+    kept = evidence(run).get("walk")
+    if kept is None:
+        return _walk(run)
+    return walk_from_json(json.loads(kept.tobytes())) if len(kept) else None
+
+
+def _walk(run: Run) -> Walk | None:
+    """Through NumPy and the engines of the run: whoever trains in NumPy alone does not wait for PyTorch."""
+    from twofold.probe.walk import walk
+
+    if "preview" not in evidence(run) or not run.engines:
+        return None
+    engines = ["numpy", *(engine for engine in run.engines if engine != "numpy")]
+    try:
+        return walk(run, engines=engines)
+    except UserError:  # a batch norm wants more than one number a channel, and of large images one is kept
+        return None
+
+
+def asks(run: Run) -> bool:
+    """Whether the report of this folder asks its engines: those of older folders, which keep less."""
+    return bool(run.engines) and "preview" in evidence(run) and "walk" not in evidence(run)
