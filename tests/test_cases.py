@@ -10,12 +10,14 @@ import pytest
 from cases import INITIALS, LAYERS, LOSSES, OPTIMIZERS, SCHEDULES, kinds
 from twofold.recipe import layers, training
 
+FROM_FILES = [training.FromFile(path="a"), training.FromFile(path="b", sha256="0" * 64)]
+"""They draw nothing, and are tried in tests/test_adopt.py."""
 TABLES: dict[str, tuple[Any, list[Any]]] = {
     "layers": (layers.Layer, [case.spec for case in LAYERS]),
     "losses": (training.Loss, [case.spec for case in LOSSES]),
     "optimizers": (training.Optimizer, list(OPTIMIZERS.values())),
     "schedules": (training.Schedule, [case.spec for case in SCHEDULES.values()]),
-    "initial weights": (training.Initial, list(INITIALS.values())),
+    "initial weights": (training.Initial, [*INITIALS.values(), *FROM_FILES]),
 }
 
 

@@ -16,7 +16,9 @@ from PIL import Image
 import twofold
 from twofold.analysis.rules import RULES, STATEMENTS, THRESHOLDS
 from twofold.analysis.rules.units import DEAD
+from twofold.exchange.onnx.writing import onnx_model, write_onnx
 from twofold.recipe import Recipe
+from twofold.setup.building import initial_state
 from twofold.study import load_study
 from twofold.study.grid import plan
 from twofold.study.spec import TOP
@@ -88,6 +90,9 @@ def test_a_command_of_the_readme_runs(command, in_tmp: Path, line: str) -> None:
     if words[0] in {"report", "resume", "predict", "evaluate", "weights"}:
         for run in (word for word in words[1:] if word.startswith("runs/")):
             twofold.run("moons", overrides={"training.epochs": 1}, out=run)
+    if words[0] == "adopt":
+        recipe = twofold.load_recipe("moons")
+        write_onnx(onnx_model(recipe, initial_state(recipe.model).weights()), Path(words[1]))
     done = command(*words)
     assert done.status == 0, done.err
     if words[0] == "verify":

@@ -60,7 +60,7 @@ def _tables(section: str) -> st.SearchStrategy[dict[str, Any]]:
             "label_smoothing": st.floats(0, 0.9), "negative_slope": st.floats(0, 1),
             "approximate": st.sampled_from(["none", "tanh"]), "affine": st.booleans(), "root": st.just("/data"),
             "size": st.one_of(st.integers(1, 9), st.tuples(st.integers(1, 9), st.integers(1, 9))),
-            "classes": st.just(2),
+            "classes": st.just(2), "shape": st.lists(st.integers(1, 9), min_size=1, max_size=3),
             "features": st.lists(st.text(min_size=1), min_size=1, max_size=3), "delimiter": st.sampled_from(",;\t|"),
         }  # fmt: skip
         fields = members(section)[kind].model_fields

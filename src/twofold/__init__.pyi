@@ -1,4 +1,7 @@
 from .errors import (
+    AdoptError as AdoptError,
+)
+from .errors import (
     DataError as DataError,
 )
 from .errors import (
@@ -28,6 +31,8 @@ from .errors import (
 from .errors import (
     WeightsError as WeightsError,
 )
+from .exchange.adopted import Adopted as Adopted
+from .exchange.adopting import adopt as adopt
 from .inference.evaluating import Evaluation as Evaluation
 from .inference.evaluating import evaluate as evaluate
 from .inference.models import NumpyModel as NumpyModel

@@ -8,6 +8,7 @@ TwofoldError                      1
 │   ├── RunFolderError            2   a run folder that is missing, in use, half-written or damaged
 │   │   └── WeightsError          2   a file of arrays that is malformed, damaged or of another network
 │   ├── StudyError                2   a study that is wrong, or a study folder that is in use or another study's
+│   ├── AdoptError                2   a model of another library that no recipe can express, or whose proof failed
 │   └── MissingExtraError         2   an optional library is needed and is not installed
 └── TrainingDivergedError         1   the loss became NaN or infinite at a known step
 """
@@ -85,6 +86,19 @@ class WeightsError(RunFolderError):
 
 class StudyError(UserError):
     """A study is wrong, each fault at its place; or its folder is in use, damaged, or belongs to another study."""
+
+
+class AdoptError(UserError):
+    """A model of another library cannot be adopted: names the layer, its type, the reason and the nearest thing."""
+
+    def __init__(self, reason: str, *, layer: str = "", operator: str = "", nearest: str = "") -> None:
+        self.layer = layer
+        self.operator = operator
+        self.reason = reason
+        self.nearest = nearest
+        where = f"`{layer}`" if layer else ""
+        where += f" ({operator})" if operator else ""
+        super().__init__(f"{where}{': ' if where else ''}{reason}{f'. {nearest}' if nearest else ''}")
 
 
 class MissingExtraError(UserError):

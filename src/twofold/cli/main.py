@@ -11,6 +11,8 @@ from typing import Annotated
 
 import typer
 
+from twofold.cli.adopt import EXAMPLE as ADOPT_EXAMPLE
+from twofold.cli.adopt import adopt
 from twofold.cli.evaluate import EXAMPLE as EVALUATE_EXAMPLE
 from twofold.cli.evaluate import evaluate
 from twofold.cli.interrupts import interruptible
@@ -196,6 +198,7 @@ app.command(epilog=STUDY_EXAMPLE)(study)
 app.command(epilog=PREDICT_EXAMPLE, context_settings={"ignore_unknown_options": True})(predict)
 app.command(epilog=EVALUATE_EXAMPLE)(evaluate)
 app.command(epilog=WEIGHTS_EXAMPLE)(weights)
+app.command(epilog=ADOPT_EXAMPLE)(adopt)
 
 
 app.command(epilog=REPORT_EXAMPLE)(report)

@@ -20,9 +20,11 @@ from twofold.data.points import blobs, circles, moons
 from twofold.data.published import Progress
 from twofold.data.room import check_room
 from twofold.data.tables import load_csv
+from twofold.errors import DataError
 from twofold.recipe import Model
 from twofold.recipe.base import elements
 from twofold.recipe.data import (
+    Arrays,
     Blobs,
     Cifar10,
     Circles,
@@ -74,6 +76,8 @@ def at_hand(spec: DataSpec) -> bool:
             return os.path.isdir(spec.path)
         case Csv():
             return os.path.isfile(spec.path)
+        case Arrays():
+            return False
     return True
 
 
@@ -171,6 +175,15 @@ def _(spec: Images, progress: Progress) -> Dataset:
 @_load.register
 def _(spec: Palindromes, progress: Progress) -> Dataset:
     return load_palindromes(spec)
+
+
+@_load.register
+def _(spec: Arrays, progress: Progress) -> Dataset:
+    sizes = " x ".join(map(str, spec.shape))
+    raise DataError(
+        f"this recipe names no data: its samples, {sizes} numbers each of {spec.classes} classes, are handed over in "
+        "memory. Set [data] to a source of such samples; `twofold adopt FILE --data RECIPE` takes a recipe's."
+    )
 
 
 @_load.register

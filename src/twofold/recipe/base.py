@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from typing import Any, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic_core.core_schema import ValidationInfo
 
 Shape: TypeAlias = tuple[int | None, ...]
 """The shape of one sample, without the batch. `None`: known only once the data are read."""
@@ -25,6 +27,13 @@ def elements(shape: Shape) -> int | None:
     """How many numbers a tensor of the shape holds; `None` while a size is unknown."""
     sizes = [size for size in shape if size is not None]
     return math.prod(sizes) if len(sizes) == len(shape) else None
+
+
+def from_the_recipe(path: str, info: ValidationInfo) -> str:
+    """A path that a recipe's file names starts at that file's folder."""
+    context: dict[str, Any] = info.context or {}
+    path = os.path.expanduser(path)
+    return os.path.abspath(os.path.join(context["folder"], path)) if "folder" in context else path
 
 
 class Part(BaseModel):

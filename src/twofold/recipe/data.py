@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import abc
 import math
-import os
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
 from pydantic_core.core_schema import ValidationInfo
 
-from twofold.recipe.base import Part, Shape, pair
+from twofold.recipe.base import Part, Shape, from_the_recipe, pair
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Holdout = Share | Annotated[int, Field(ge=1)]
@@ -39,11 +38,7 @@ class DataSpec(Part, abc.ABC):
     @classmethod
     def _from_the_recipe(cls, path: str | None, info: ValidationInfo) -> str | None:
         """A path that a recipe's file names starts at that file's folder."""
-        if path is None:
-            return None
-        context: dict[str, Any] = info.context or {}
-        path = os.path.expanduser(path)
-        return os.path.abspath(os.path.join(context["folder"], path)) if "folder" in context else path
+        return None if path is None else from_the_recipe(path, info)
 
     @property
     @abc.abstractmethod
@@ -231,6 +226,28 @@ class Csv(_Split):
         return self.classes
 
 
+class Arrays(_Split):
+    """Samples that are handed over in memory: the recipe knows their shape and how many classes there are.
+
+    What `twofold adopt` writes where it is not told a recipe whose data to take. Until data are named, `verify` and
+    `walk` take random samples of the shape.
+    """
+
+    source: Literal["arrays"] = "arrays"
+    shape: Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=1)]
+    """The shape of one sample, without the batch."""
+    classes: Annotated[int, Field(ge=2)]
+    """How many classes there are."""
+
+    @property
+    def sample_shape(self) -> Shape:
+        return self.shape
+
+    @property
+    def class_count(self) -> int | None:
+        return self.classes
+
+
 LONGEST = 1000
 """Digits of a palindrome, at most."""
 MOST_DIFFERENT = 10**6
@@ -345,6 +362,6 @@ class Palindromes(DataSpec):
 
 
 Data = Annotated[
-    Moons | Circles | Blobs | Classification | Digits | Mnist | Cifar10 | Images | Csv | Palindromes,
+    Moons | Circles | Blobs | Classification | Digits | Mnist | Cifar10 | Images | Csv | Arrays | Palindromes,
     Field(discriminator="source"),
 ]

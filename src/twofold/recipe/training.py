@@ -6,9 +6,18 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
+from pydantic_core.core_schema import ValidationInfo
 
-from twofold.recipe.base import Part
+from twofold.recipe.base import Part, from_the_recipe
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Factor = Annotated[float, Field(gt=0, le=1)]
@@ -236,7 +245,24 @@ class Zeros(Part):
     kind: Literal["zeros"] = "zeros"
 
 
-Initial = Annotated[DefaultInitial | Normal | Glorot | He | Orthogonal | Dirac | Zeros, Field(discriminator="kind")]
+class FromFile(Part):
+    """The weights and running statistics of a file, as `twofold adopt` writes it, whatever the seed."""
+
+    kind: Literal["file"] = "file"
+    path: Annotated[str, Field(min_length=1)]
+    """A safetensors file with PyTorch's names, `0.weight`; a relative path starts at the recipe's own folder."""
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    """Checksum of the file, which must then be the same."""
+
+    @field_validator("path")
+    @classmethod
+    def _from_the_recipe(cls, path: str, info: ValidationInfo) -> str:
+        return from_the_recipe(path, info)
+
+
+Initial = Annotated[
+    DefaultInitial | Normal | Glorot | He | Orthogonal | Dirac | Zeros | FromFile, Field(discriminator="kind")
+]
 
 EVALUATIONS = 20
 """Of a training in steps whose recipe does not say how often."""

@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,7 +15,7 @@ from twofold.arrays import Array, Arrays
 from twofold.data import Dataset, Split, load_data
 from twofold.engine import Engine, State
 from twofold.engine.initial import initial_buffers, initial_parameters
-from twofold.errors import DataError, UserError
+from twofold.errors import DataError, UserError, WeightsError
 from twofold.memory import keep_large_blocks
 from twofold.numpy_engine import NumpyEngine
 from twofold.recipe import Model, Network, Node, Recipe, load_recipe
@@ -23,9 +24,11 @@ from twofold.recipe.data import Csv, Images
 from twofold.recipe.dense import Embedding
 from twofold.recipe.network import recurrent_nodes
 from twofold.recipe.recurrent import Recurrent
+from twofold.recipe.training import FromFile
 from twofold.recipe.windows import Conv2d
-from twofold.runs import Run
+from twofold.runs import Run, seal
 from twofold.runs.history import HistoryRow
+from twofold.runs.tensors import read_tensors
 
 SMALL_PRODUCT = {"blas": 1 << 24, "openmp": 1 << 20}
 """Multiply-adds of a matrix product below which a second thread is not worth waking: OpenMP's threads are PyTorch's."""
@@ -166,11 +169,33 @@ def initial_state(model: Model, train: Split | None = None) -> State:
 
     A first layer that begins as the whitening of images looks at some of `train`.
 
-    Raises `UserError` where it finds none.
+    Raises `UserError` where it finds none, and `WeightsError` for a file of weights that is not the network's.
     """
+    if isinstance(model.initial, FromFile):
+        return _of_a_file(model.initial, model.network)
     first = model.layers[0]
     images = _some(train) if train is not None and isinstance(first, Conv2d) and first.whitens else None
     return State(initial_parameters(model, images), buffers=initial_buffers(model))
+
+
+def _of_a_file(initial: FromFile, network: Network) -> State:
+    """Weights that were trained elsewhere, in whichever floating-point type the file has."""
+    path = Path(initial.path)
+    weights = {name: array.astype(np.float64) for name, array in read_tensors(path).items()}
+    if initial.sha256 and seal(path)["sha256"] != initial.sha256:
+        raise WeightsError(
+            f"{path} is not the file that the recipe names: its checksum is another. Adopt the model again, or leave "
+            "initial.sha256 out."
+        )
+    shapes = {**network.parameters, **network.buffers}
+    for name in sorted(shapes.keys() | weights.keys()):
+        held = weights[name].shape if name in weights else None
+        if held != shapes.get(name):
+            raise WeightsError(
+                f"{path}: these weights are of another network: `{name}` is {held or 'missing'}, the recipe's is "
+                f"{shapes.get(name, 'missing')}"
+            )
+    return state_of(weights, network)
 
 
 def _some(train: Split) -> Array:

@@ -1,0 +1,75 @@
+"""`twofold.adopt`: a model of another library, whatever its form, as a recipe, weights and a proof."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+from twofold.errors import AdoptError, UserError
+from twofold.exchange.adopted import Adopted, LossName, Wanted
+from twofold.recipe import Recipe
+
+FORMS = "a PyTorch module, a .onnx file, or a Python file's object as mine.py:model"
+PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".bin", ".ckpt", ".joblib")
+
+
+def adopt(
+    model: object,
+    *,
+    sample: Any = None,
+    shape: tuple[int, ...] | None = None,
+    data: str | Path | Recipe | None = None,
+    loss: LossName | None = None,
+    name: str = "",
+) -> Adopted:
+    """A model of another library as a recipe, weights and the proof that they are the same.
+
+    `model` is a `torch.nn.Module` that is a chain of layers, as `nn.Sequential` or as a class; a `.onnx` file; or
+    `mine.py:model`, an object of a Python file, which runs in a process of its own. `sample` is a batch of inputs,
+    which a module needs; `shape` the shape of one sample, where a file leaves it open. `data` is a recipe whose data
+    and training are taken over; `loss` is `cross_entropy` or `mean_squared`.
+
+    A module is proved in float64 against itself: every layer's output, the loss, every gradient, and 20 training
+    steps, to 1e-9. A file is proved forward, to 1e-6.
+
+    Raises `AdoptError` for what no recipe can express, naming the layer, its type, the reason and the nearest thing
+    that can be adopted, and where the proof fails; `UserError` for arguments that are wrong.
+    """
+    if loss is not None and loss not in get_args(LossName):
+        raise UserError(f"`loss` must be `cross_entropy` or `mean_squared`; got {loss!r}")
+    wanted = Wanted(name, loss, data)
+    if not isinstance(model, str | Path):
+        return _module(model, sample, shape, wanted)
+    text = str(model)
+    file, _, attribute = text.rpartition(":")
+    if file.endswith(".py"):
+        from twofold.exchange.script import adopt_script
+
+        return adopt_script(Path(file), attribute, shape, wanted)
+    path = Path(text)
+    if path.suffix == ".onnx":
+        from twofold.exchange.onnx.adopting import adopt_onnx
+
+        return adopt_onnx(path, wanted, shape=shape, sample=sample)
+    raise _refusal(path)
+
+
+def _module(model: Any, sample: Any, shape: tuple[int, ...] | None, wanted: Wanted) -> Adopted:
+    if not any(kind.__module__.startswith("torch.nn") for kind in type(model).__mro__):
+        raise UserError(f"`model` must be {FORMS}; got {type(model).__name__}")
+    from twofold.exchange.torch.adopting import adopt_module, random_sample
+
+    return adopt_module(model, random_sample(shape) if sample is None and shape else sample, wanted)
+
+
+def _refusal(path: Path) -> UserError:
+    if path.suffix == ".py":
+        return UserError(f"name the object of the file: {path}:model")
+    if path.suffix in PICKLES:
+        return AdoptError(
+            f"{path} is a pickle, which may run any code when it is opened; nothing here opens one. Where you trust "
+            "it, make it safetensors, and give adopt the module itself:\n"
+            f'    state = torch.load("{path.name}", weights_only=True)\n'
+            f'    safetensors.torch.save_file(state, "{path.stem}.safetensors")'
+        )
+    return UserError(f"`model` must be {FORMS}; got {path}")

@@ -1,0 +1,34 @@
+"""New files: written whole or not at all, and never over an older one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from twofold.arrays import Arrays
+from twofold.errors import UserError
+from twofold.runs import write_whole
+
+
+def write_new(path: str | Path, content: str | bytes) -> Path:
+    """A new file. Raises `UserError` where it exists."""
+    path = Path(path)
+    check_new(path)
+    write_whole(path, content.encode("utf-8") if isinstance(content, str) else content)
+    return path
+
+
+def check_new(path: Path) -> None:
+    """Raises `UserError` for a file that exists, or whose folder does not."""
+    if path.exists():
+        raise UserError(f"{path} exists; choose another name")
+    if not path.parent.is_dir():
+        raise UserError(f"no folder {path.parent} for {path.name}; make it first")
+
+
+def write_weights(path: str | Path, weights: Arrays) -> Path:
+    """Arrays by name as a new safetensors file."""
+    from safetensors.numpy import save
+
+    return write_new(path, save({name: np.ascontiguousarray(array) for name, array in weights.items()}))

@@ -1,0 +1,97 @@
+"""The other process of `adopt mine.py:model`: it runs the user's file, proves its module, and writes what was found.
+
+Never imported by the rest of the program; started as `python -m twofold.exchange.inside`, with the order as JSON on its
+standard input.
+"""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from twofold.errors import AdoptError
+from twofold.exchange import script
+from twofold.exchange.adopted import Adopted, Wanted
+from twofold.exchange.chain import weights_of
+from twofold.recipe import dump, loads
+
+MEMORY = 16 << 30
+"""Bytes of address space, of which PyTorch alone takes several."""
+
+
+def main() -> None:
+    """Read the order, run the file, write the answer."""
+    order = json.load(sys.stdin)
+    out = Path(order["out"])
+    _limit()
+    try:
+        _adopt(order, out)
+    except AdoptError as error:
+        refusal = {"reason": error.reason, "layer": error.layer, "operator": error.operator, "nearest": error.nearest}
+        (out / script.REFUSAL).write_text(json.dumps(refusal), "utf-8")
+
+
+def _adopt(order: dict[str, Any], out: Path) -> None:
+    module, sample = _loaded(order)
+    from twofold.exchange.torch import adopting
+    from twofold.exchange.torch.converting import converted
+    from twofold.exchange.torch.tracing import Original
+
+    if sample is None and order["shape"]:
+        sample = adopting.random_sample(tuple(order["shape"]))
+    data = loads(order["data"]) if order["data"] else None
+    adopted = adopting.adopt_module(module, sample, Wanted(order["name"], order["loss"], data))
+    original = Original(module, adopting.batch_of(module, sample))
+    chain = converted(original)
+    _write(adopted, weights_of(chain.links), chain.x, chain.y, out)
+
+
+def _loaded(order: dict[str, Any]) -> tuple[Any, Any]:
+    """The module that the file names, and its sample where it has one."""
+    sys.path.insert(0, str(Path(order["file"]).parent))
+    sys.stdout = sys.stderr
+    names = runpy.run_path(order["file"], run_name="__twofold__")
+    attribute = order["attribute"]
+    from torch import nn
+
+    if attribute not in names:
+        known = ", ".join(f"`{name}`" for name, value in names.items() if isinstance(value, nn.Module)) or "none"
+        raise AdoptError(f"the file has no `{attribute}`", nearest=f"Modules in it: {known}")
+    module = names[attribute]
+    if not isinstance(module, nn.Module) and callable(module):
+        module = module()
+    if not isinstance(module, nn.Module):
+        raise AdoptError(f"`{attribute}` is a {type(module).__name__}, no torch.nn.Module")
+    return module, names.get("sample")
+
+
+def _write(adopted: Adopted, weights: dict[str, Any], x: Any, y: Any, out: Path) -> None:
+    from safetensors.numpy import save_file
+
+    (out / script.RECIPE).write_text(dump(adopted.recipe), "utf-8")
+    save_file({name: np.ascontiguousarray(array) for name, array in adopted.weights.items()}, out / script.WEIGHTS)
+    answers = {f"weight {name}": np.ascontiguousarray(array) for name, array in weights.items()}
+    save_file({**answers, "x": np.ascontiguousarray(x), "y": np.ascontiguousarray(y)}, out / script.ANSWERS)
+    proof = adopted.proof
+    facts = {"witness": proof.witness, "steps": proof.steps, "comparisons": proof.comparisons}
+    facts |= {"largest": dict(proof.largest), "origins": list(adopted.origins)}
+    (out / script.PROOF).write_text(json.dumps(facts), "utf-8")
+
+
+def _limit() -> None:
+    """Of memory and processor time, where the system knows such limits."""
+    try:
+        import resource
+    except ImportError:
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (script.SECONDS, script.SECONDS))
+
+
+if __name__ == "__main__":
+    main()

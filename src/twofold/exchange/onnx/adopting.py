@@ -1,0 +1,179 @@
+"""Adopt an ONNX file: read, convert, prove by two runtimes and by the vector that the file may hold."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.errors import AdoptError, TwofoldError
+from twofold.exchange.adopted import Adopted, Wanted, adopted, loaded_engine
+from twofold.exchange.chain import Chain, weights_of
+from twofold.exchange.onnx.call import Converter
+from twofold.exchange.onnx.converters import CONVERTERS, Key
+from twofold.exchange.onnx.converting import TOLERANCE, converted
+from twofold.exchange.onnx.graph import Graph
+from twofold.exchange.onnx.names import RECIPE, VECTOR, onnx_module
+from twofold.exchange.onnx.reading import read_model
+from twofold.exchange.onnx.writing import unpacked
+from twofold.exchange.proof import Ledger, Proof
+from twofold.recipe import Model, Recipe
+from twofold.recipe.files import loads
+from twofold.recipe.network import kind_of
+
+MOST_VECTOR = 10**7
+START_ONLY = ("initial", "initial_hh", "gain_hh", "forget_bias", "init")
+"""Keys of a layer that say how its weights begin: no graph shows them."""
+PAIRS = ("kernel", "stride", "padding", "dilation")
+"""Keys of a window that one number stands for, or two."""
+NO_TRAINING = "An ONNX file holds no training: gradients are proved by `twofold verify` between the two engines."
+
+
+def adopt_onnx(
+    path: Path,
+    wanted: Wanted,
+    *,
+    shape: tuple[int, ...] | None = None,
+    sample: Array | None = None,
+    converters: Mapping[Key, Converter] = CONVERTERS,
+) -> Adopted:
+    """The recipe, weights and proof of a file; see `twofold.adopt`."""
+    model = read_model(path)
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    ours = _own_recipe(metadata)
+    graph = Graph(model, shape if ours is None or shape else _entry_shape(ours, model), sample)
+    chain = converted(graph, converters)
+    kind = next((array.dtype for array in graph.constants.values() if array.dtype.kind == "f"), np.dtype(np.float32))
+    named = wanted.named(ours.name if ours else path.stem)
+    return adopted(
+        chain,
+        named,
+        lambda model: prove(graph, chain, model, metadata.get(VECTOR)),
+        "float64" if kind == np.float64 else "float32",
+        _checked(ours, chain) if ours and wanted.data is None and wanted.loss is None else None,
+    )
+
+
+def prove(graph: Graph, chain: Chain, model: Model, vector: str | None = None) -> Proof:
+    """Forward layer by layer by the reference evaluator in float64, the end by onnxruntime, and the file's vector."""
+    ledger = Ledger({"forward": TOLERANCE, "onnxruntime": TOLERANCE, "test vector": TOLERANCE})
+    onnx, weights = onnx_module(), weights_of(chain.links)
+    engine = loaded_engine(model, weights)
+    for link, y in zip(chain.links, engine.outputs(chain.x), strict=True):
+        if link.output is not None:
+            ledger.compare("forward", link.label, y, graph.values[link.output])
+    witness = f"ONNX's reference evaluator {onnx.__version__}, float64"
+    notes = [NO_TRAINING]
+    ran = _run(graph)
+    if ran is None:
+        notes.append("onnxruntime is not installed, and took no part: pip install 'twofold[onnx]'")
+    else:
+        theirs, runtime = ran
+        witness += f"; {runtime}"
+        ledger.compare("onnxruntime", graph.end, _ended(chain, engine.predict(chain.x)), theirs)
+    if vector is not None:
+        x, y = _vector(vector)
+        ledger.compare("test vector", graph.end, engine.predict(x.reshape(len(x), *chain.x.shape[1:])), y)
+    return ledger.proof(witness, 0, tuple(notes))
+
+
+def _ended(chain: Chain, logits: Array) -> Array:
+    """What the file gives of logits: with a log-softmax at its end, that."""
+    if chain.loss is None:
+        return logits
+    z = logits - logits.max(axis=-1, keepdims=True)
+    return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
+
+
+def _run(graph: Graph) -> tuple[Array, str] | None:
+    """The outputs by onnxruntime in the file's own type; `None` where it is not installed."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    kind = graph.entry.type.tensor_type.elem_type
+    feed = graph.x.astype(onnx_module().helper.tensor_dtype_to_np_dtype(kind))
+    try:
+        session = onnxruntime.InferenceSession(
+            graph.model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        (y,) = session.run([graph.end], {graph.entry.name: feed})
+    except Exception as error:  # whatever its C++ side raises
+        lines = str(error).strip().splitlines()
+        raise AdoptError(f"onnxruntime cannot run it: {lines[0][:200] if lines else error!r}") from error
+    return np.asarray(y), f"onnxruntime {onnxruntime.__version__}"
+
+
+def _vector(text: str) -> tuple[Array, Array]:
+    try:
+        held = json.loads(text)
+        return unpacked(held["x"], MOST_VECTOR), unpacked(held["y"], MOST_VECTOR)
+    except (ValueError, KeyError, TypeError) as error:
+        raise AdoptError(f"its test vector is damaged: {error}", layer=VECTOR, operator="metadata") from error
+
+
+def _own_recipe(metadata: Mapping[str, str]) -> Recipe | None:
+    """The recipe that a file of ours carries."""
+    if RECIPE not in metadata:
+        return None
+    try:
+        return loads(metadata[RECIPE], "the file's recipe")
+    except TwofoldError as error:
+        raise AdoptError(f"its recipe is damaged: {error}", layer=RECIPE, operator="metadata") from error
+
+
+def _entry_shape(recipe: Recipe, model: Any) -> tuple[int, ...] | None:
+    """A sample's shape as the recipe has it; of a graph that takes bytes, an image twice as large."""
+    onnx = onnx_module()
+    shape = tuple(size or 0 for size in recipe.network.input_shape)
+    if model.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8:
+        return (shape[0], 2 * shape[1], 2 * shape[2])
+    return shape
+
+
+def _checked(recipe: Recipe, chain: Chain) -> Recipe:
+    """The file's own recipe, if its layers are those of its graph. Raises `AdoptError` at the first that is not."""
+    ours = [link.spec for link in chain.links]
+    if len(ours) != len(recipe.layers):
+        raise AdoptError(
+            f"the recipe in the file has {len(recipe.layers)} layers, its graph {len(ours)}",
+            layer=RECIPE,
+            operator="metadata",
+        )
+    for link, spec in zip(chain.links, recipe.layers, strict=True):
+        if not _alike(_as_shown(link.spec), _as_shown(spec)):
+            raise AdoptError(
+                f"the recipe in the file has `{kind_of(spec)}` with other settings there",
+                layer=link.label,
+                operator=link.operator,
+            )
+    return recipe
+
+
+def _alike(a: dict[str, Any], b: dict[str, Any]) -> bool:
+    """The same settings; numbers to the digits of a file's 32 bits."""
+    return a.keys() == b.keys() and all(
+        math.isclose(a[key], b[key], rel_tol=1e-6) if isinstance(a[key], float) else a[key] == b[key] for key in a
+    )
+
+
+def _as_shown(spec: Any) -> dict[str, Any]:
+    """What a graph shows of a layer."""
+    plain = {key: value for key, value in dict(spec).items() if key not in START_ONLY}
+    if "stride" in plain and plain["stride"] is None:
+        plain["stride"] = plain["kernel"]
+    if not plain.get("padding", 1):
+        plain.pop("count_include_pad", None)
+    if plain.get("affine") is False:
+        plain["affine"] = True
+    return {
+        key: (value, value) if key in PAIRS and isinstance(value, int) else value for key, value in plain.items()
+    } | {"kind": kind_of(spec)}

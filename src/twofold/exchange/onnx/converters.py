@@ -1,0 +1,424 @@
+"""From ONNX's operators to layers: one table, by operator and the version in which it took its form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.exchange import kinds as specs
+from twofold.exchange.chain import Chain
+from twofold.exchange.onnx.call import Call, Converter
+from twofold.exchange.onnx.graph import attributes_of
+from twofold.exchange.onnx.recurrent import recurrent, transposed
+from twofold.recipe.base import Pair
+from twofold.recipe.layer import LayerSpec
+
+
+def _gemm(call: Call, chain: Chain) -> str | None:
+    call.only(alpha=1.0, beta=1.0, transA=0)
+    if len(chain.shape) != 1:
+        call.refuse(f"it gets {call.x.shape}; it multiplies vectors (N, features)")
+    weight = call.held(1, "weight")
+    weight = weight if call.attributes.get("transB", 0) else weight.T
+    bias = call.maybe(2, "bias")
+    return _dense(call, chain, weight, bias, call.node.output[0])
+
+
+def _matmul(call: Call, chain: Chain) -> str | None:
+    """With the addition behind it, where that adds one number a unit."""
+    if call.node.input[0] != call.source:
+        call.refuse("its first factor is a constant", "The nearest is the sample times a matrix")
+    weight = call.held(1, "second factor")
+    if weight.ndim != 2:
+        call.refuse(f"its second factor is {weight.shape}", "The nearest is a matrix, (inputs, units)")
+    output, bias = call.node.output[0], None
+    users = call.graph.users(output)
+    if len(users) == 1 and users[0].op_type == "Add":
+        other = next(name for name in users[0].input if name != output)
+        added = call.graph.constant(other)
+        if added is not None and added.size == weight.shape[1] and added.shape[-1:] == (weight.shape[1],):
+            output, bias = users[0].output[0], added
+    return _dense(call, chain, weight.T, bias, output)
+
+
+def _dense(call: Call, chain: Chain, weight: Array, bias: Array | None, output: str) -> str:
+    tensors = {"weight": np.ascontiguousarray(weight)}
+    if bias is not None:
+        tensors["bias"] = np.ascontiguousarray(np.broadcast_to(bias.reshape(-1), (len(weight),)))
+    return call.add(chain, specs.Dense(units=len(weight), bias=bias is not None), tensors, output)
+
+
+def _conv(call: Call, chain: Chain) -> None:
+    weight, bias = call.held(1, "weight"), call.maybe(2, "bias")
+    _check_plane(call)
+    kernel, stride, dilation = weight.shape[2:], _pair(call, "strides"), _pair(call, "dilations")
+    spec = specs.Conv2d(
+        channels=len(weight),
+        kernel=_plain(kernel),
+        stride=_plain(stride),
+        padding=_plain(_padding(call, kernel, stride, dilation)),
+        dilation=_plain(dilation),
+        groups=int(call.attributes.get("group", 1)),
+        bias=bias is not None,
+    )
+    call.add(chain, spec, {"weight": weight} | ({} if bias is None else {"bias": bias}))
+
+
+def _check_plane(call: Call) -> None:
+    axes = call.x.ndim - 2
+    if axes == 1:
+        nearest = "The nearest slides over a plane with kernel (1, k), on samples (channels, 1, length)"
+        call.refuse("it slides along one axis", nearest)
+    if axes != 2:
+        call.refuse(f"it slides over {axes} axes", "The nearest is a plane, (N, channels, height, width)")
+
+
+def _pair(call: Call, name: str) -> Pair:
+    height, width = call.attributes.get(name, (1, 1))
+    return int(height), int(width)
+
+
+def _plain(size: Sequence[int]) -> int | Pair:
+    height, width = size
+    return int(height) if height == width else (int(height), int(width))
+
+
+def _padding(call: Call, kernel: Sequence[int], stride: Pair, dilation: Pair) -> Pair:
+    """The same on both sides of an axis, whichever way the file says it."""
+    auto = call.attributes.get("auto_pad", "NOTSET")
+    if auto == "VALID":
+        return 0, 0
+    if auto in ("SAME_UPPER", "SAME_LOWER"):
+        pads = [_same(*axis) for axis in zip(call.x.shape[2:], kernel, stride, dilation, strict=True)]
+        begin, end = [total // 2 for total in pads], [total - total // 2 for total in pads]
+    else:
+        sides = [int(side) for side in call.attributes.get("pads", (0, 0, 0, 0))]
+        begin, end = sides[:2], sides[2:]
+    if begin != end or min(begin) < 0:
+        reason = f"its padding is {tuple(begin)} in front and {tuple(end)} behind"
+        call.refuse(reason, "The nearest is as much on both sides")
+    return begin[0], begin[1]
+
+
+def _same(size: int, kernel: int, stride: int, dilation: int) -> int:
+    """The zeros with which ⌈size / stride⌉ windows lie along an axis."""
+    return max(0, (-(-size // stride) - 1) * stride + dilation * (kernel - 1) + 1 - size)
+
+
+def _max_pool(call: Call, chain: Chain) -> None:
+    _check_plane(call)
+    call.only(storage_order=0)
+    if len(call.node.output) > 1 and call.node.output[1]:
+        call.refuse("it gives the indices as well", "Leave its second output out")
+    kernel, stride, dilation = _pair(call, "kernel_shape"), _pair(call, "strides"), _pair(call, "dilations")
+    spec = specs.MaxPool2d(
+        kernel=_plain(kernel),
+        stride=_plain(stride),
+        padding=_plain(_padding(call, kernel, stride, dilation)),
+        dilation=_plain(dilation),
+        ceil_mode=bool(call.attributes.get("ceil_mode", 0)),
+    )
+    call.add(chain, spec)
+
+
+def _average_pool(call: Call, chain: Chain) -> None:
+    _check_plane(call)
+    call.only(ceil_mode=0, dilations=[1, 1])
+    kernel, stride = _pair(call, "kernel_shape"), _pair(call, "strides")
+    padding = _padding(call, kernel, stride, (1, 1))
+    counted = bool(call.attributes.get("count_include_pad", 0)) or padding == (0, 0)
+    spec = specs.AvgPool2d(
+        kernel=_plain(kernel), stride=_plain(stride), padding=_plain(padding), count_include_pad=counted
+    )
+    call.add(chain, spec)
+
+
+def _global_average_pool(call: Call, chain: Chain) -> None:
+    _check_plane(call)
+    call.add(chain, specs.GlobalAvgPool2d())
+
+
+def _reduce_mean(call: Call, chain: Chain) -> None:
+    """The axes are an attribute until version 13, an input since 18."""
+    axes = call.maybe(1, "axes") if call.since >= 18 else call.attributes.get("axes")
+    axes = [] if axes is None else sorted(int(axis) % call.x.ndim for axis in axes)
+    if call.x.ndim != 4 or axes != [2, 3]:
+        call.refuse(f"a mean over the axes {axes} of {call.x.shape}", "The nearest is one over the plane, axes 2 and 3")
+    call.add(chain, specs.GlobalAvgPool2d())
+
+
+def _batch_normalization(call: Call, chain: Chain) -> None:
+    """The momentum there is the weight of the past."""
+    call.only(spatial=1, training_mode=0)
+    momentum = round(1 - _short(float(call.attributes.get("momentum", 0.9))), 7)
+    if not 0 < momentum <= 1:
+        call.refuse(f"its momentum is {1 - momentum:g}", "The nearest is one from 0 to below 1")
+    names = ("weight", "bias", "running_mean", "running_var")
+    tensors = {name: call.held(place, name) for place, name in enumerate(names, start=1)}
+    eps = _short(float(call.attributes.get("epsilon", 1e-5)))
+    call.add(chain, specs.BatchNorm(momentum=momentum, eps=eps), tensors)
+
+
+def _short(number: float) -> float:
+    """The shortest decimal that a file's number of 32 bits stands for: 1e-05, not 9.999999747378752e-06."""
+    return float(str(np.float32(number)))
+
+
+def _layer_normalization(call: Call, chain: Chain) -> None:
+    call.only(stash_type=1)
+    axis = int(call.attributes.get("axis", -1)) % call.x.ndim
+    if axis == 0:
+        call.refuse("it normalizes over the batch as well", "The nearest is axis 1")
+    weight, bias = call.held(1, "scale"), call.maybe(2, "bias")
+    if bias is None:
+        call.refuse("it has γ and no β", "The nearest has both")
+    axes = call.x.ndim - axis
+    eps = _short(float(call.attributes.get("epsilon", 1e-5)))
+    spec = specs.LayerNorm(axes=None if axis == 1 else axes, eps=eps)
+    call.add(chain, spec, {"weight": weight, "bias": bias})
+
+
+def _group_normalization(call: Call, chain: Chain) -> None:
+    """Since version 21 γ and β stand for channels; before, for groups."""
+    groups, eps = int(call.attributes["num_groups"]), _short(float(call.attributes.get("epsilon", 1e-5)))
+    tensors = {"weight": call.held(1, "scale"), "bias": call.held(2, "bias")}
+    call.add(chain, specs.GroupNorm(num_groups=groups, eps=eps), tensors)
+
+
+def _reshape(call: Call, chain: Chain) -> str | None:
+    """A flatten, or the first part of a group norm: exporters write it as an instance norm of the groups."""
+    users = call.graph.users(call.node.output[0])
+    if len(users) == 1 and users[0].op_type == "InstanceNormalization" and call.y.ndim == 3:
+        return _grouped(call, chain, Call(call.graph, users[0], call.node.output[0], 0, attributes_of(users[0])))
+    return _flatten(call, chain)
+
+
+def _grouped(call: Call, chain: Chain, norm: Call) -> str:
+    scale, shift = norm.held(1, "scale"), norm.held(2, "bias")
+    (back, *others) = call.graph.users(norm.node.output[0]) or [None]
+    if back is None or others or back.op_type != "Reshape" or not ((scale == 1).all() and not shift.any()):
+        norm.refuse("it normalizes by itself", "The nearest is `group_norm`, `batch_norm` or `layer_norm`")
+    end, tensors = back.output[0], dict[str, Array]()
+    for part, operator in (("weight", "Mul"), ("bias", "Add")):
+        users = call.graph.users(end)
+        if len(users) != 1 or users[0].op_type != operator:
+            break
+        held = call.graph.constant(next(name for name in users[0].input if name != end))
+        if held is None or held.size != chain.shape[0]:
+            break
+        tensors[part], end = held.reshape(-1), users[0].output[0]
+    eps = _short(float(norm.attributes.get("epsilon", 1e-5)))
+    spec = specs.GroupNorm(num_groups=call.y.shape[1], eps=eps, affine=len(tensors) == 2)
+    return call.add(chain, spec, tensors, end)
+
+
+def _prelu(call: Call, chain: Chain) -> None:
+    slopes = call.held(1, "slope").reshape(-1)
+    call.add(chain, specs.Prelu(num_parameters=len(slopes)), {"weight": slopes})
+
+
+def _elementwise(spec: LayerSpec) -> Converter:
+    def convert(call: Call, chain: Chain) -> None:
+        call.add(chain, spec)
+
+    return convert
+
+
+def _elu(call: Call, chain: Chain) -> None:
+    call.add(chain, specs.Elu(alpha=_short(float(call.attributes.get("alpha", 1.0)))))
+
+
+def _leaky_relu(call: Call, chain: Chain) -> None:
+    slope = _short(float(call.attributes.get("alpha", 0.01)))
+    if slope < 0:
+        call.refuse(f"its alpha is {slope:g}", "The nearest is a slope of at least 0")
+    call.add(chain, specs.LeakyRelu(negative_slope=slope))
+
+
+def _gelu(call: Call, chain: Chain) -> None:
+    call.add(chain, specs.Gelu(approximate=call.attributes.get("approximate", "none")))
+
+
+def _swish(call: Call, chain: Chain) -> None:
+    call.only(alpha=1.0)
+    call.add(chain, specs.Silu())
+
+
+def _softmax(call: Call, chain: Chain) -> None:
+    _check_axis(call)
+    call.add(chain, specs.Softmax())
+
+
+def _log_softmax(call: Call, chain: Chain) -> None:
+    """Part of the cross-entropy, at the end."""
+    _check_axis(call)
+    if call.node.output[0] != call.graph.end:
+        call.refuse("log-softmax inside a network", "The nearest is `softmax`; at the end it is part of cross-entropy")
+    chain.loss = "cross_entropy"
+
+
+def _check_axis(call: Call) -> None:
+    """Over the last axis; before version 13 over all axes from `axis` on, which are one in (N, classes)."""
+    axis = int(call.attributes.get("axis", -1 if call.since >= 13 else 1)) % call.x.ndim
+    if axis != call.x.ndim - 1:
+        call.refuse(f"over axis {axis} of {call.x.shape}", "The nearest is over the last axis")
+
+
+def _dropout_attribute(call: Call, chain: Chain) -> None:
+    """Until version 10 its share is an attribute."""
+    _dropout_of(call, chain, float(call.attributes.get("ratio", 0.5)))
+
+
+def _dropout(call: Call, chain: Chain) -> None:
+    """Since version 12 its share is an input."""
+    ratio, training = call.maybe(1, "ratio"), call.maybe(2, "training_mode")
+    if training is not None and bool(training):
+        call.refuse("training_mode is set: it drops whenever it runs", "The nearest is training_mode = false")
+    _dropout_of(call, chain, 0.5 if ratio is None else float(ratio))
+
+
+def _dropout_of(call: Call, chain: Chain, p: float) -> None:
+    if not 0 <= p < 1:
+        call.refuse(f"its ratio is {p:g}", "The nearest is a share below 1")
+    call.add(chain, specs.Dropout(p=_short(p)))
+
+
+def _flatten(call: Call, chain: Chain) -> None:
+    """`Flatten`, `Reshape`, `Squeeze`, `Unsqueeze`: what becomes of the sample's axes shows in the shapes."""
+    if call.y.shape[:1] != call.x.shape[:1]:
+        call.refuse(f"it takes samples apart: {call.x.shape} becomes {call.y.shape}")
+    if call.y.ndim == 2:
+        chain.flatten(call.label, call.operator, call.y, call.node.output[0])
+    elif not chain.links:
+        chain.begin_as(call.y)
+    elif _without_ones(call.y.shape) != _without_ones(call.x.shape):
+        call.refuse(
+            f"{call.x.shape} becomes {call.y.shape} between layers", "The nearest is a flatten before a dense layer"
+        )
+
+
+def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(size for size in shape[1:] if size != 1)
+
+
+def _nothing(call: Call, chain: Chain) -> None:
+    """Gives back what it is given."""
+
+
+def _unchanged(call: Call, chain: Chain) -> None:
+    """`Pad` by nothing, `Slice` of everything."""
+    if not (call.x.shape == call.y.shape and np.array_equal(call.x, call.y)):
+        call.refuse("it changes what passes", nearest_to(call.node.op_type))
+
+
+def _cast(call: Call, chain: Chain) -> None:
+    """To floating-point numbers, or of whole ones to select rows of a table."""
+    if not np.array_equal(call.x, call.y):
+        call.refuse("it rounds the numbers that pass", "The nearest is a network of one floating-point type")
+
+
+def _gather(call: Call, chain: Chain) -> None:
+    """Rows of a constant table."""
+    if call.node.input[0] == call.source:
+        call.refuse("it selects a part of the sample", "The nearest is the last step of a recurrent layer")
+    call.only(axis=0)
+    table = call.held(0, "table")
+    if table.ndim != 2:
+        call.refuse(f"its table is {table.shape}", "The nearest is (rows, units)")
+    rows, units = table.shape
+    call.add(chain, specs.Embedding(num_embeddings=rows, units=units), {"weight": table})
+
+
+def _preprocessing(call: Call, chain: Chain) -> None:
+    """Arithmetic with constants, and resizing, before the first layer: samples enter the recipe behind it."""
+    if chain.links:
+        joined = call.node.op_type in ("Add", "Sub", "Mul", "Div")
+        reason = "it joins two tensors" if joined else "no layer of a recipe expresses it"
+        call.refuse(reason, "Twofold's networks are chains, one layer behind the other")
+    for place, name in enumerate(call.node.input):
+        if name != call.source:
+            call.maybe(place, f"input {place}")
+    chain.begin_as(call.y.astype(np.float64))
+
+
+Key = tuple[str, int]
+
+
+def _versions(operator: str, versions: Sequence[int], converter: Converter) -> dict[Key, Converter]:
+    return {(operator, version): converter for version in versions}
+
+
+MOVES = (13, 21, 23, 24, 25)
+"""Versions in which operators that move numbers without arithmetic only got more types."""
+
+CONVERTERS: Mapping[Key, Converter] = {
+    **_versions("Gemm", (7, 9, 11, 13), _gemm),
+    **_versions("MatMul", (1, 9, 13), _matmul),
+    **_versions("Conv", (1, 11, 22), _conv),
+    **_versions("MaxPool", (1, 8, 10, 11, 12, 22), _max_pool),
+    **_versions("AveragePool", (1, 7, 10, 11, 19, 22), _average_pool),
+    **_versions("GlobalAveragePool", (1, 22), _global_average_pool),
+    **_versions("ReduceMean", (1, 11, 13, 18), _reduce_mean),
+    **_versions("BatchNormalization", (7, 9, 14, 15), _batch_normalization),
+    **_versions("LayerNormalization", (17,), _layer_normalization),
+    **_versions("RNN", (7, 14, 22), recurrent),
+    **_versions("LSTM", (7, 14, 22), recurrent),
+    **_versions("GRU", (7, 14, 22), recurrent),
+    **_versions("Transpose", (1, *MOVES), transposed),
+    **_versions("Gather", (1, 11, 13), _gather),
+    **_versions("Relu", (6, 13, 14), _elementwise(specs.Relu())),
+    **_versions("Sigmoid", (6, 13), _elementwise(specs.Sigmoid())),
+    **_versions("Tanh", (6, 13), _elementwise(specs.Tanh())),
+    **_versions("Elu", (6, 22), _elu),
+    **_versions("LeakyRelu", (6, 16), _leaky_relu),
+    **_versions("Gelu", (20,), _gelu),
+    **_versions("Swish", (24,), _swish),
+    **_versions("Softmax", (1, 11, 13), _softmax),
+    **_versions("LogSoftmax", (1, 11, 13), _log_softmax),
+    **_versions("Dropout", (7, 10), _dropout_attribute),
+    **_versions("Dropout", (12, 13, 22), _dropout),
+    **_versions("Flatten", (1, 9, 11, *MOVES), _flatten),
+    **_versions("Reshape", (5, 14, 19, *MOVES), _reshape),
+    **_versions("GroupNormalization", (21,), _group_normalization),
+    **_versions("PRelu", (7, 9, 16), _prelu),
+    **_versions("Squeeze", (1, 11, *MOVES), _flatten),
+    **_versions("Unsqueeze", (1, 11, *MOVES), _flatten),
+    **_versions("Identity", (1, 14, 16, 19, *MOVES), _nothing),
+    **_versions("Cast", (6, 9, 13, 19, 21, 23, 24, 25, 28), _cast),
+    **_versions("Pad", (2, 11, 13, 18, 19, 21, 23, 24, 25), _unchanged),
+    **_versions("Slice", (1, 10, 11, 13), _unchanged),
+    **_versions("Add", (7, 13, 14), _preprocessing),
+    **_versions("Sub", (7, 13, 14), _preprocessing),
+    **_versions("Mul", (7, 13, 14), _preprocessing),
+    **_versions("Div", (7, 13, 14), _preprocessing),
+    **_versions("Resize", (10, 11, 13, 18, 19), _preprocessing),
+    **_versions("Round", (11, 22), _preprocessing),
+    **_versions("Clip", (6, 11, 12, 13), _preprocessing),
+}
+"""The operators that can be adopted, each form of each."""
+
+NEAREST: Mapping[str, str] = {
+    "ConvTranspose": "The nearest is `conv2d`, which does not enlarge the plane",
+    "InstanceNormalization": "The nearest is `batch_norm` or `layer_norm`",
+    "LRN": "The nearest is `batch_norm`, which took its place",
+    "GlobalMaxPool": "The nearest is `max_pool2d`, or `global_avg_pool2d`",
+    "HardSigmoid": "The nearest is `sigmoid`",
+    "HardSwish": "The nearest is `silu`",
+    "Mish": "The nearest is `silu`",
+    "Selu": "The nearest is `elu`",
+    "Celu": "The nearest is `elu`",
+    "Softplus": "The nearest is `elu` or `relu`",
+    "Softsign": "The nearest is `tanh`",
+    "ThresholdedRelu": "The nearest is `relu`",
+    "Pad": "The nearest is the `padding` of the convolution behind it",
+    "Concat": "Twofold's networks are chains, one layer behind the other",
+    "Attention": "The nearest that reads sequences is `gru` or `lstm`",
+}
+
+
+def nearest_to(operator: str) -> str:
+    """What to use in place of an operator that no recipe expresses."""
+    names = sorted({name for name, _ in CONVERTERS} - {"Resize", "Round", "Clip", "Sub", "Div", "Pad", "Slice"})
+    return NEAREST.get(operator, f"Files are adopted of: {', '.join(names)}")

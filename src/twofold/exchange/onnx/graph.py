@@ -1,0 +1,188 @@
+"""A read model as a graph that is walked: who reads what, which tensors are constants, what each one holds."""
+
+from __future__ import annotations
+
+import copy
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any, final
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.errors import AdoptError, UserError
+from twofold.exchange.onnx.names import onnx_module
+from twofold.exchange.onnx.reading import array_of, opset_of
+from twofold.exchange.onnx.reference import every_tensor
+from twofold.streams import stream
+
+SAMPLES = 3
+RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli")
+
+
+@final
+class Graph:
+    """The model, its constants, and every tensor of it for a random sample, computed in float64."""
+
+    def __init__(self, model: Any, shape: tuple[int, ...] | None, sample: Array | None) -> None:
+        self.model = model
+        self.opset = opset_of(model)
+        self.constants = {tensor.name: array_of(tensor) for tensor in model.graph.initializer}
+        for node in model.graph.node:
+            if node.op_type == "Constant":
+                self.constants[node.output[0]] = _constant(node)
+        self.readers = defaultdict(list)
+        for node in model.graph.node:
+            for name in dict.fromkeys(node.input):
+                self.readers[name].append(node)
+        self.entry = self._entry()
+        self.end = self._end()
+        self.x = self._sample(shape, sample)
+        self.values = self._evaluated()
+        self.sizes = self._size_like()
+
+    def constant(self, name: str) -> Array | None:
+        """What a tensor holds that does not depend on the sample's numbers."""
+        if name in self.constants:
+            return self.constants[name]
+        return self.values[name] if name in self.sizes else None
+
+    def users(self, name: str) -> list[Any]:
+        """The nodes that read a tensor's numbers; those that read its size only do not count."""
+        return [node for node in self.readers[name] if not all(output in self.sizes for output in node.output)]
+
+    def since(self, node: Any) -> int:
+        """The version in which the node's operator took its present form."""
+        return onnx_module().defs.get_schema(node.op_type, self.opset, "").since_version
+
+    def _entry(self) -> Any:
+        inputs = [entry for entry in self.model.graph.input if entry.name not in self.constants]
+        if len(inputs) != 1:
+            names = ", ".join(f"`{entry.name}`" for entry in inputs) or "none"
+            raise AdoptError(f"it takes {len(inputs)} inputs ({names}); a network here takes one")
+        if not inputs[0].type.HasField("tensor_type"):
+            raise AdoptError("its input is no tensor", layer=inputs[0].name)
+        return inputs[0]
+
+    def _end(self) -> str:
+        outputs = self.model.graph.output
+        if len(outputs) != 1:
+            names = ", ".join(f"`{output.name}`" for output in outputs)
+            reason = f"it gives {len(outputs)} outputs ({names}); a network here gives one number a class"
+            raise AdoptError(reason, nearest="Write the file with the classes' output alone")
+        return outputs[0].name
+
+    def _sample(self, shape: tuple[int, ...] | None, sample: Array | None) -> Array:
+        """A batch of the declared sizes: the user's, or a random one."""
+        kind = self.entry.type.tensor_type
+        batch, *sizes = [_size(dim) for dim in kind.shape.dim] or [None]
+        if sample is not None:
+            return np.asarray(sample)
+        if shape is None:
+            for index, size in enumerate(sizes, start=1):
+                if size is None:
+                    name = kind.shape.dim[index].dim_param or "?"
+                    raise AdoptError(
+                        f"axis {index} of its input has no size (`{name}`), and a recipe needs one",
+                        layer=self.entry.name,
+                        operator="input",
+                        nearest="Name the shape of one sample: --shape 3,32,32",
+                    )
+            shape = tuple(size or 0 for size in sizes)
+        elif len(shape) != len(sizes) or any(a not in (None, b) for a, b in zip(sizes, shape, strict=True)):
+            declared = ", ".join("?" if size is None else str(size) for size in sizes)
+            raise UserError(f"`shape` is {shape}; the file's input is ({declared}) without the batch")
+        count = batch or (SAMPLES if SAMPLES not in shape[:1] else SAMPLES + 1)
+        if count * np.prod(shape, dtype=float) > 1e8:
+            raise AdoptError(f"a sample of shape {shape} is too large", layer=self.entry.name, operator="input")
+        rng, whole = stream(0, "adopt onnx"), self._whole_numbers()
+        if whole is not None:
+            return rng.integers(whole, size=(count, *shape))
+        return rng.standard_normal((count, *shape))
+
+    def _whole_numbers(self) -> int | None:
+        """The number of rows where the input selects rows of a table, 256 where it is bytes; else `None`."""
+        onnx = onnx_module()
+        name = self.entry.name
+        while True:
+            (reader, *others) = self.readers[name] or [None]
+            if reader is None or others:
+                break
+            if reader.op_type == "Gather" and reader.input[0] in self.constants:
+                return len(self.constants[reader.input[0]])
+            if reader.op_type not in ("Cast", "Identity"):
+                break
+            name = reader.output[0]
+        return 256 if self.entry.type.tensor_type.elem_type == onnx.TensorProto.UINT8 else None
+
+    def _evaluated(self) -> dict[str, Array]:
+        """Every tensor, by the reference evaluator in float64."""
+        onnx = onnx_module()
+        doubled = in_double(self.model)
+        kind = next(e for e in doubled.graph.input if e.name == self.entry.name).type.tensor_type.elem_type
+        feed = self.x.astype(onnx.helper.tensor_dtype_to_np_dtype(kind))
+        return every_tensor(doubled, {self.entry.name: feed})
+
+    def _size_like(self) -> set[str]:
+        """Tensors that depend on constants and the sizes of the sample, and not on its numbers."""
+        found = set[str]()
+        for node in self.model.graph.node:
+            names = [name for name in node.input if name and name not in self.constants]
+            if node.op_type == "Shape" or (node.op_type not in RANDOM and all(name in found for name in names)):
+                found.update(node.output)
+        return found
+
+
+def in_double(model: Any) -> Any:
+    """A copy that computes in float64: weights, inputs, casts."""
+    onnx = onnx_module()
+    single, double = onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE
+    made = copy.deepcopy(model)
+    del made.graph.value_info[:]
+    for entry in [*made.graph.input, *made.graph.output]:
+        if entry.type.tensor_type.elem_type == single:
+            entry.type.tensor_type.elem_type = double
+    tensors = list(made.graph.initializer)
+    for node in made.graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                tensors.append(attribute.t)
+            if node.op_type == "Cast" and attribute.name == "to" and attribute.i == single:
+                attribute.i = double
+    for tensor in tensors:
+        if tensor.data_type == single:
+            array = array_of(tensor).astype(np.float64)
+            tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))
+    return made
+
+
+def _size(dim: Any) -> int | None:
+    return dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else None
+
+
+def _constant(node: Any) -> Array:
+    """The value of a `Constant` node, in whichever attribute it stands."""
+    onnx = onnx_module()
+    for attribute in node.attribute:
+        if attribute.name == "value":
+            return array_of(attribute.t)
+        if attribute.name in ("value_float", "value_int", "value_floats", "value_ints"):
+            return np.array(onnx.helper.get_attribute_value(attribute))
+    raise AdoptError("its value is no number", layer=node.name or node.output[0], operator="Constant")
+
+
+def _text(value: Any) -> Any:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def attributes_of(node: Any) -> dict[str, Any]:
+    """A node's attributes as plain values."""
+    onnx = onnx_module()
+    plain = {}
+    for attribute in node.attribute:
+        value = onnx.helper.get_attribute_value(attribute)
+        if isinstance(value, Iterable) and not isinstance(value, bytes | str):
+            plain[attribute.name] = [_text(part) for part in value]
+        else:
+            plain[attribute.name] = _text(value)
+    return plain

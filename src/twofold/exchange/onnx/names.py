@@ -1,0 +1,30 @@
+"""What an ONNX file of ours says of itself, beside the standard fields: keys of its `metadata_props`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twofold.errors import MissingExtraError
+
+RECIPE = "twofold.recipe"
+"""The recipe as TOML."""
+LABELS = "labels"
+"""The classes' names in the order of the outputs, as a JSON list."""
+VECTOR = "twofold.test_vector"
+"""A few samples and what the network answered, as JSON: {"x": ..., "y": ...}, each with shape, dtype and base64."""
+PREPROCESSING = "twofold.preprocessing"
+"""What the graph does to bytes before the first layer, as JSON: null where samples enter as the layers take them."""
+ORDERS: dict[str, list[int]] = {"rnn": [0], "lstm": [0, 3, 1, 2], "gru": [1, 0, 2]}
+"""ONNX's order of the gates, by ours: i, o, f, c of i, f, g, o and z, r, h of r, z, n."""
+
+
+def onnx_module() -> Any:
+    """The library `onnx`. Raises `MissingExtraError` where it is not installed."""
+    try:
+        import onnx
+        import onnx.checker
+        import onnx.helper
+        import onnx.numpy_helper
+    except ImportError:
+        raise MissingExtraError("onnx", "onnx", "Reading or writing an ONNX file") from None
+    return onnx

@@ -1,0 +1,131 @@
+"""Adopt an object of a Python file: the file runs in a process of its own, and arrays and JSON come back.
+
+The module is traced, converted and proved over there, where it is. What comes back is read as untrusted: the recipe and
+the weights by the readers of any file, and the network's answers are computed again on this side and compared.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from twofold.errors import AdoptError, UserError
+from twofold.exchange.adopted import Adopted, Wanted, loaded_engine
+from twofold.exchange.proof import STAGES, Proof, gap_of_same_form
+from twofold.recipe import Recipe, dump, load_recipe, loads
+from twofold.runs.tensors import read_tensors
+
+SECONDS = 300
+MOST_TEXT = 1 << 20
+TOLERANCE = 1e-9
+RECIPE, WEIGHTS, ANSWERS, PROOF, REFUSAL = (
+    "recipe.toml",
+    "weights.safetensors",
+    "answers.safetensors",
+    "proof.json",
+    "refusal.json",
+)
+
+
+def adopt_script(file: Path, attribute: str, shape: tuple[int, ...] | None, wanted: Wanted) -> Adopted:
+    """The recipe, weights and proof of the object `attribute` of a file; see `twofold.adopt`.
+
+    The object is a module, or a function or class that gives one when it is called. The file may define `sample`, a
+    batch; else `shape` says what one sample is like.
+    """
+    if not file.is_file():
+        raise UserError(f"no file {file}")
+    if not attribute.isidentifier():
+        raise UserError(f"name the object of the file: {file}:model; got `{attribute}`")
+    with tempfile.TemporaryDirectory(prefix="twofold-adopt-") as folder:
+        out = Path(folder)
+        data = dump(load_recipe(wanted.data)) if wanted.data is not None else None
+        order = {"file": str(file.resolve()), "attribute": attribute, "shape": shape, "name": wanted.name}
+        order |= {"loss": wanted.loss, "data": data, "out": folder}
+        _run(order, file)
+        if (out / REFUSAL).is_file():
+            raise AdoptError(**_json(out / REFUSAL, ("reason", "layer", "operator", "nearest")))
+        return _received(out)
+
+
+def _run(order: dict[str, Any], file: Path) -> None:
+    """The other process. Raises `AdoptError` where it fails or takes too long."""
+    kept = ("PATH", "HOME", "LANG", "PYTHONPATH", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV", "TWOFOLD_DATA")
+    environment = {key: os.environ[key] for key in kept if key in os.environ} | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "twofold.exchange.inside"]
+    try:
+        ended = subprocess.run(
+            command,
+            input=json.dumps(order),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=SECONDS,
+            env=environment,
+            cwd=order["out"],
+        )
+    except subprocess.TimeoutExpired:
+        raise AdoptError(f"{file} has not ended after {SECONDS} s", nearest="Let it only build the model") from None
+    if ended.returncode:
+        lines = [line for line in ended.stderr[-MOST_TEXT:].splitlines() if line.strip()]
+        said = "".join(c if c.isprintable() else "?" for c in lines[-1][:300]) if lines else "nothing"
+        raise AdoptError(f"{file} ended with status {ended.returncode}; it said: {said}")
+
+
+def _received(out: Path) -> Adopted:
+    """What the other process wrote, checked as any file is, and its answers computed again."""
+    recipe = _recipe(out / RECIPE)
+    network, dtype = recipe.network, recipe.training.dtype
+    shapes = {**network.parameters, **network.buffers}
+    expected = {name: (tuple(size or 0 for size in shape), dtype) for name, shape in shapes.items()}
+    weights = dict(read_tensors(out / WEIGHTS, expected))
+    facts = _json(out / PROOF, ("witness", "steps", "comparisons", "largest", "origins"))
+    largest = {str(stage): float(size) for stage, size in dict(facts["largest"]).items() if stage in STAGES}
+    origins = tuple(_printable(origin) for origin in facts["origins"])
+    proof = Proof(
+        _printable(facts["witness"]),
+        int(facts["steps"]),
+        int(facts["comparisons"]),
+        largest,
+        dict.fromkeys(STAGES, TOLERANCE),
+        None,
+    )
+    if set(largest) != set(STAGES) or not all(size <= TOLERANCE for size in largest.values()):
+        raise AdoptError("the proof that came back is not one that passed")
+    answers = read_tensors(out / ANSWERS)
+    _check_answers(recipe, answers)
+    return Adopted(recipe, weights, proof, origins)
+
+
+def _check_answers(recipe: Recipe, answers: Any) -> None:
+    """The adopted network, in float64, answers here what the module answered there."""
+    weights = {name.removeprefix("weight "): array for name, array in answers.items() if name.startswith("weight ")}
+    engine = loaded_engine(recipe.model, weights)
+    size = gap_of_same_form(engine.predict(answers["x"].astype(np.float64)), answers["y"])
+    if not size <= TOLERANCE:
+        raise AdoptError(f"computed again here, its answers differ: relative gap {size:.1e}, {TOLERANCE:g} allowed")
+
+
+def _recipe(path: Path) -> Recipe:
+    return loads(path.read_text("utf-8"), "the adopted recipe")
+
+
+def _json(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
+    if path.stat().st_size > MOST_TEXT:
+        raise AdoptError(f"{path.name} that came back is too long")
+    held = json.loads(path.read_text("utf-8"))
+    if not isinstance(held, dict) or set(held) != set(keys):
+        raise AdoptError(f"{path.name} that came back is not what was asked for")
+    return {key: _printable(value) if isinstance(value, str) else value for key, value in held.items()}
+
+
+def _printable(text: Any) -> str:
+    """Without signs that a terminal takes for orders."""
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in str(text)[:2000])

@@ -1,0 +1,1 @@
+"""PyTorch modules: traced, converted, proved; and written again as a state dict beside a module file."""

@@ -1,0 +1,84 @@
+"""Adopt a PyTorch module: trace, convert, prove."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from twofold.arrays import Array
+from twofold.errors import AdoptError
+from twofold.exchange.adopted import Adopted, Wanted, adopted
+from twofold.exchange.torch.call import Converter
+from twofold.exchange.torch.converters import CONVERTERS
+from twofold.exchange.torch.converting import converted
+from twofold.exchange.torch.proving import prove
+from twofold.exchange.torch.tracing import Original
+from twofold.streams import stream
+
+SAMPLES = 8
+"""Samples of the proof's batch: of a smaller one that the user gives, more like it are drawn."""
+
+
+def adopt_module(
+    module: nn.Module,
+    sample: Any,
+    wanted: Wanted,
+    converters: Mapping[Any, Converter] = CONVERTERS,
+) -> Adopted:
+    """The recipe, weights and proof of a module; see `twofold.adopt`."""
+    original = Original(module, batch_of(module, sample))
+    chain = converted(original, converters)
+    return adopted(chain, wanted.named(original.name), lambda model: prove(original, model, chain), _dtype(module))
+
+
+def _dtype(module: nn.Module) -> str:
+    """The type in which the module's weights are kept: float64, or float32 for all others."""
+    kinds = {parameter.dtype for parameter in module.parameters()}
+    return "float64" if kinds == {torch.float64} else "float32"
+
+
+def batch_of(module: nn.Module, sample: Any) -> Tensor:
+    """A batch of at least two samples. Raises `AdoptError` for what is no batch of numbers."""
+    x = _tensor(module, sample)
+    if x.ndim < 2 or 0 in x.shape:
+        raise AdoptError(
+            f"`sample` must be a batch, (N, ...) with N of at least 1; got {tuple(x.shape)}",
+            nearest="For one sample x it is x[None]",
+        )
+    numbers = x.numpy()
+    if not np.isfinite(numbers).all():
+        raise AdoptError("`sample` holds NaN or infinity")
+    if len(x) >= SAMPLES:
+        return x[:SAMPLES].clone()
+    return torch.cat([x, torch.from_numpy(_alike(numbers, SAMPLES - len(x)))])
+
+
+def _tensor(module: nn.Module, sample: Any) -> Tensor:
+    if sample is None:
+        raise AdoptError(
+            "`sample` is missing: the shape of one sample cannot be read off a module",
+            operator=type(module).__name__,
+            nearest="Give a batch as the module takes it: twofold.adopt(module, sample=torch.randn(8, 1, 28, 28))",
+        )
+    x = torch.as_tensor(np.asarray(sample)) if not isinstance(sample, Tensor) else sample.detach().cpu()
+    if x.is_complex() or x.dtype == torch.bool:
+        raise AdoptError(f"`sample` must hold numbers; got {x.dtype}")
+    return x.to(torch.float64) if x.is_floating_point() else x.to(torch.int64)
+
+
+def random_sample(shape: tuple[int, ...]) -> Array:
+    """A batch of normal numbers, for a module of whose samples only the shape is known."""
+    return stream(0, "adopt sample").standard_normal((SAMPLES, *shape))
+
+
+def _alike(x: Array, count: int) -> Array:
+    """More samples of the mean and spread of these, or of their whole numbers in another order."""
+    rng = stream(0, "adopt sample")
+    shape = (count, *x.shape[1:])
+    if x.dtype.kind == "i":
+        return rng.choice(x.reshape(-1), shape)
+    return x.mean() + (x.std() or 1.0) * rng.standard_normal(shape)

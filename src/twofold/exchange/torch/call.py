@@ -1,0 +1,109 @@
+"""One operation of a traced module, as a converter is handed it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import torch
+from torch import Tensor, fx, nn
+
+from twofold.arrays import Array
+from twofold.errors import AdoptError
+from twofold.exchange.chain import Chain, Link
+from twofold.recipe.base import Pair
+from twofold.recipe.layer import LayerSpec
+
+
+@dataclass(frozen=True)
+class Call:
+    """An operation on the chain's last output."""
+
+    node: fx.Node
+    operator: str
+    """PyTorch's name of it: `Conv2d`, `F.relu`, `.view`."""
+    module: Any
+    """The module where the operation is one, else `None`."""
+    args: tuple[Any, ...]
+    """Behind the input; tensors of the module as `Attribute`."""
+    kwargs: Mapping[str, Any]
+    x: Array
+    y: Any
+    """What it gives of the sample: an array, or a tuple of a recurrent module."""
+    values: Mapping[str, Any]
+    """What every node gives of the sample."""
+
+    @property
+    def label(self) -> str:
+        """The module's name, or the node's where the operation is a function."""
+        return str(self.node.target) if self.module is not None else self.node.name
+
+    def argument(self, position: int, name: str, default: Any) -> Any:
+        """An argument behind the input, by place or name."""
+        if name in self.kwargs:
+            return self.kwargs[name]
+        return self.args[position] if len(self.args) > position else default
+
+    def refuse(self, reason: str, nearest: str = "") -> NoReturn:
+        """Raise `AdoptError` in the name of this operation."""
+        raise AdoptError(reason, layer=self.label, operator=self.operator, nearest=nearest)
+
+    def add(self, chain: Chain, spec: LayerSpec, *, part: str = "", buffers: bool = False) -> None:
+        """Put a layer at the end of the chain, with the module's own tensors where it has any."""
+        tensors, origins = dict[str, Array](), dict[str, str]()
+        if isinstance(self.module, nn.Module):
+            named = dict(self.module.named_parameters(recurse=False))
+            named |= (
+                {name: t for name, t in self.module.named_buffers(recurse=False) if t is not None} if buffers else {}
+            )
+            for name, tensor in named.items():
+                if name == "num_batches_tracked":
+                    continue
+                tensors[name] = array_of(tensor)
+                origins[name] = f"{self.label}.{name}"
+        label = f"{self.label}{part}"
+        chain.add(Link(spec, label, self.operator, tensors, origins, self.node.name), self.y)
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """A tensor that a function of the forward pass reads from its module."""
+
+    name: str
+    array: Array
+    constant: bool
+    """Whether it was made in the forward pass: torch.zeros(...)."""
+
+
+Converter = Callable[[Call, Chain], fx.Node | None]
+"""Adds layers to the chain; gives the node at which the chain goes on where it is not the operation's own."""
+
+
+def array_of(tensor: Tensor) -> Array:
+    """A copy in memory of the processor."""
+    return tensor.detach().to("cpu", copy=True).numpy()
+
+
+def pair_of(size: Any) -> Pair:
+    """Height and width of what PyTorch takes as one number or two."""
+    if isinstance(size, int):
+        return (size, size)
+    height, width = (int(part) for part in (size if len(size) == 2 else (*size, *size)))
+    return height, width
+
+
+def plain_pair(size: Any) -> int | Pair:
+    """One number where height and width are equal, as a recipe would say it."""
+    height, width = pair_of(size)
+    return height if height == width else (height, width)
+
+
+def is_axis(axis: int, wanted: int, axes: int) -> bool:
+    """Whether an axis, counted from either end, is the wanted one."""
+    return axis % axes == wanted % axes
+
+
+def same_tensor(a: Any, b: Any) -> bool:
+    """Whether two arrays hold the same numbers."""
+    return a.shape == b.shape and bool(torch.equal(torch.from_numpy(a), torch.from_numpy(b)))

@@ -1,0 +1,126 @@
+"""The proof of an adopted PyTorch module: its own forward pass, autograd and optimizer beside the NumPy engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812  (PyTorch's usual name)
+
+from twofold.arrays import Array, Arrays
+from twofold.engine import Batch
+from twofold.exchange.adopted import loaded_engine
+from twofold.exchange.chain import Chain, Link, weights_of
+from twofold.exchange.kinds import Embedding
+from twofold.exchange.proof import STAGES, Ledger, Proof
+from twofold.exchange.torch.tracing import Original
+from twofold.numpy_engine import NumpyEngine
+from twofold.recipe import Model
+from twofold.recipe.training import Sgd
+from twofold.streams import stream
+
+TOLERANCE = 1e-9
+STEPS = 20
+LR = 0.05
+MOMENTUM = 0.9
+
+
+def prove(original: Original, model: Model, chain: Chain, steps: int = STEPS) -> Proof:
+    """Forward layer by layer, loss, every gradient and the state, over training steps side by side, in float64.
+
+    Both start from the adopted weights and run freely, by SGD with momentum: nothing is synchronised on the way.
+    """
+    engine = loaded_engine(model, weights_of(chain.links), Sgd(lr=LR, momentum=MOMENTUM))
+    ledger = Ledger(dict.fromkeys(STAGES, TOLERANCE))
+    pair = _Pair(original, engine, chain, torch.optim.SGD(original.parameters.values(), LR, MOMENTUM), ledger)
+    with np.errstate(all="ignore"):
+        pair.evaluate()
+        for batch in _batches(original, model, steps):
+            pair.step(batch, model.loss.kind)
+        pair.evaluate()
+    return ledger.proof(f"PyTorch {torch.__version__.split('+')[0]}, float64", steps)
+
+
+class _Pair(NamedTuple):
+    """The original and the NumPy engine, side by side."""
+
+    original: Original
+    engine: NumpyEngine
+    chain: Chain
+    optimizer: torch.optim.Optimizer
+    ledger: Ledger
+
+    def evaluate(self) -> None:
+        """Every layer's output on the user's sample, in evaluation."""
+        theirs = self.original.evaluated(self.original.x)
+        self._forward(self.engine.outputs(self._input(self.original.x.numpy())), theirs, None)
+
+    def step(self, batch: Batch, loss: str) -> None:
+        """One training step of both, every stage compared."""
+        ledger, original, number = self.ledger, self.original, batch.step + 1
+        step = self.engine.step(batch._replace(x=self._input(batch.x), masks=self._masks(batch.masks)))
+        outputs, gradients, state = step.outputs, step.gradients, self.engine.state()
+        links = self.chain.links
+        y, theirs = original.trained(torch.from_numpy(batch.x), batch.masks)
+        self._forward(list(outputs.values()), theirs, number)
+        value = _loss(y, torch.from_numpy(batch.target), loss)
+        ledger.compare("loss", loss, np.asarray(step.loss), value.detach().numpy(), number)
+        self.optimizer.zero_grad()
+        value.backward()
+        for ours, origin in _named(links, gradients):
+            gradient = original.parameters[origin].grad
+            ledger.compare("gradient", origin, ours, None if gradient is None else gradient.numpy(), number)
+        self.optimizer.step()
+        held = {**original.parameters, **dict(original.traced.named_buffers())}
+        for ours, origin in _named(links, {**state.parameters, **state.buffers}):
+            ledger.compare("state", origin, ours, held[origin].detach().numpy(), number)
+
+    def _forward(self, ours: list[Array], theirs: dict[str, Array], step: int | None) -> None:
+        for link, y in zip(self.chain.links, ours, strict=True):
+            if link.output is not None:
+                self.ledger.compare("forward", link.label, y, theirs[link.output], step)
+
+    def _masks(self, masks: Mapping[str, Array]) -> dict[str, Array]:
+        """Those of the original's dropouts, by our layers' names."""
+        places = {link.output: str(index) for index, link in enumerate(self.chain.links)}
+        return {places[name]: mask for name, mask in masks.items() if name in places}
+
+    def _input(self, x: Array) -> Array:
+        """The sample in the form in which our first layer takes it."""
+        return x.astype(np.float64).reshape(len(x), *self.chain.x.shape[1:])
+
+
+def _named(links: list[Link], arrays: Arrays) -> Iterator[tuple[Array, str]]:
+    """Our array and the original's name of every tensor in `arrays`."""
+    for index, link in enumerate(links):
+        for part, origin in link.origins.items():
+            if (array := arrays.get(f"{index}.{part}")) is not None:
+                yield array, origin
+
+
+def _loss(y: Tensor, target: Tensor, kind: str) -> Tensor:
+    """Cross-entropy of logits; of log-probabilities it is the same, their log-softmax being themselves."""
+    if kind == "cross_entropy":
+        return F.cross_entropy(y, target)
+    return F.mse_loss(y, F.one_hot(target, y.shape[-1]).to(y.dtype))
+
+
+def _batches(original: Original, model: Model, steps: int) -> Iterator[Batch]:
+    """Random samples like the user's own: of their mean and spread, or whole numbers below the embedding's limit."""
+    x = original.x.numpy()
+    n = len(x)
+    values = original.evaluated(original.x)
+    shapes = {name: values[name].shape for name in original.dropouts}
+    for step in range(steps):
+        rng = stream(0, "adopt", step)
+        if original.x.is_floating_point() and not isinstance(model.layers[0], Embedding):
+            drawn = x.mean() + (x.std() or 1.0) * rng.standard_normal(x.shape)
+        else:
+            assert isinstance(model.layers[0], Embedding)
+            drawn = rng.integers(model.layers[0].num_embeddings, size=x.shape).astype(x.dtype)
+        target = rng.integers(model.network.classes, size=n)
+        masks = {name: rng.random(shapes[name]) >= p for name, p in original.dropouts.items()}
+        yield Batch(drawn, target, LR, masks, step)

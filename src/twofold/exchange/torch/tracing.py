@@ -1,0 +1,283 @@
+"""A module's operations in the order in which they run, with the sizes of a sample filled in.
+
+torch.fx records what happens to a stand-in for the input. Ours knows the sizes of the sample: `x.view(x.size(0), -1)`,
+`x.shape[2:]` and loops over sizes, all usual in `forward`, come out as plain numbers.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any, final
+
+import numpy as np
+import torch
+from torch import Tensor, fx, nn
+from torch.fx.node import map_aggregate
+from torch.nn import functional as F  # noqa: N812  (PyTorch's usual name)
+from torch.nn.parameter import UninitializedParameter
+
+from twofold.arrays import Array
+from twofold.errors import AdoptError
+
+MOST_PARAMETERS = 10**9
+
+
+class _Shaped(fx.Proxy):
+    """A stand-in that knows the value that it stands for, of the sample."""
+
+    value: Any = None
+
+    @property
+    def shape(self) -> Any:
+        return self.value.shape
+
+    @property
+    def ndim(self) -> int:
+        return self.value.ndim
+
+    @property
+    def device(self) -> Any:
+        return self.value.device
+
+    @property
+    def dtype(self) -> Any:
+        return self.value.dtype
+
+    def size(self, dim: int | None = None) -> Any:
+        return self.value.shape if dim is None else self.value.shape[dim]
+
+    def dim(self) -> int:
+        return self.value.ndim
+
+    def numel(self) -> int:
+        return self.value.numel()
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+
+class _Tracer(fx.Tracer):
+    """Runs every operation on the sample as it is recorded."""
+
+    def __init__(self, x: Tensor) -> None:
+        super().__init__()
+        self.x = x
+        self._running = False
+
+    def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
+        """While a module is run on the sample, torch.fx must not record what it calls."""
+        return forward(*args, **kwargs) if self._running else super().call_module(m, forward, args, kwargs)
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        """As above, for the parameters that it reads."""
+        return attr_val if self._running else super().getattr(attr, attr_val, parameter_proxy_cache)
+
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        return _Shaped(node, self)
+
+    def create_proxy(self, kind: str, target: Any, args: Any, kwargs: Any, *rest: Any, **more: Any) -> Any:
+        proxy: Any = super().create_proxy(kind, target, args, kwargs, *rest, **more)
+        self._running = True
+        try:
+            proxy.value = self._run(kind, target, map_aggregate(args, _value), map_aggregate(kwargs, _value))
+        finally:
+            self._running = False
+        return proxy
+
+    def _run(self, kind: str, target: Any, args: Any, kwargs: Any) -> Any:
+        """What an operation gives of the sample."""
+        match kind:
+            case "placeholder":
+                return self.x
+            case "call_module":
+                return self.root.get_submodule(target)(*args, **kwargs)
+            case "call_function":
+                return target(*args, **kwargs)
+            case "call_method":
+                return getattr(args[0], target)(*args[1:], **kwargs)
+            case "get_attr":
+                return _attribute(self.root, target)
+        return None
+
+
+def _value(argument: Any) -> Any:
+    return argument.value if isinstance(argument, _Shaped) else argument
+
+
+def _attribute(root: nn.Module, target: str) -> Any:
+    path, _, name = target.rpartition(".")
+    return getattr(root.get_submodule(path), name)
+
+
+def trace(module: nn.Module, x: Tensor, *, training: bool) -> fx.GraphModule:
+    """The operations of a forward pass; the module is left as it is.
+
+    Raises `AdoptError` where which operations run depends on the values of the input.
+    """
+    state = copy.deepcopy(module.state_dict())
+    module = copy.deepcopy(module).train(training)
+    tracer = _Tracer(x)
+    with torch.no_grad():
+        try:
+            graph = tracer.trace(module)
+        except AdoptError:
+            raise
+        except Exception as error:  # whatever the user's forward raises
+            reason = (
+                f"its forward pass cannot be traced: {str(error).strip().splitlines()[0] if str(error) else error!r}"
+            )
+            raise AdoptError(
+                reason,
+                operator=type(module).__name__,
+                nearest="Give adopt the part of it that is a chain of layers and takes no decisions",
+            ) from error
+    traced = fx.GraphModule(tracer.root, graph, type(module).__name__)
+    traced.graph.eliminate_dead_code()
+    traced.load_state_dict(state, strict=False)  # a batch norm tracked the sample
+    return traced
+
+
+@final
+class Original:
+    """The user's module in float64: a copy, run operation by operation with dropout's masks given."""
+
+    def __init__(self, module: nn.Module, x: Tensor) -> None:
+        _check_module(module)
+        self.name = type(module).__name__
+        self.x = x.to(torch.float64) if x.is_floating_point() else x
+        self._whole = copy.deepcopy(module).to(torch.float64)
+        _check_masks(trace(self._whole, self.x, training=False))
+        self.traced = trace(self._whole, self.x, training=True)
+        self.parameters = dict(self.traced.named_parameters())
+        self.dropouts = {
+            node.name: dropout_rate(self.traced, node)
+            for node in self.traced.graph.nodes
+            if is_dropout(self.traced, node) and dropout_rate(self.traced, node)
+        }
+        """The share that each dropout zeroes, by its node's name."""
+        self.declared = {name: tuple(parameter.shape) for name, parameter in module.named_parameters()}
+
+    def evaluated(self, x: Tensor) -> dict[str, Any]:
+        """What every operation gives in evaluation, by the node's name, as arrays."""
+        self.traced.eval()
+        run = _Run(self.traced, {})
+        with torch.no_grad():
+            run.run(x)
+        return {name: _arrays(value) for name, value in run.values.items()}
+
+    def check_trace(self) -> None:
+        """Raises `AdoptError` where the traced operations and the module itself give other outputs."""
+        with torch.no_grad():
+            traced = _Run(self.traced.eval(), {}).run(self.x)
+            whole = copy.deepcopy(self._whole).eval()(self.x)
+        if isinstance(traced, Tensor) and not (isinstance(whole, Tensor) and torch.equal(traced, whole)):
+            raise AdoptError(
+                "in evaluation it gives other outputs than the operations that were traced of it: its forward pass is "
+                "not the same every time",
+                operator=self.name,
+            )
+
+    def trained(self, x: Tensor, masks: Mapping[str, Array]) -> tuple[Tensor, dict[str, Any]]:
+        """The output in training with these masks by the dropout's node, and what every operation gives."""
+        self.traced.train()
+        run = _Run(self.traced, masks)
+        y = run.run(x)
+        return y, {name: _arrays(value) for name, value in run.values.items()}
+
+    def load(self, state: Mapping[str, Array]) -> None:
+        """Set parameters and buffers by the module's own names."""
+        held = {**self.parameters, **dict(self.traced.named_buffers())}
+        with torch.no_grad():
+            for name, array in state.items():
+                held[name].copy_(torch.from_numpy(np.ascontiguousarray(array)))
+
+
+class _Run(fx.Interpreter):
+    """Keeps what every operation gives, copied: an operation in place would overwrite it."""
+
+    def __init__(self, module: fx.GraphModule, masks: Mapping[str, Array]) -> None:
+        super().__init__(module)
+        self.masks = masks
+        self.values: dict[str, Any] = {}
+
+    def run_node(self, n: fx.Node) -> Any:
+        if is_dropout(self.module, n):
+            x = self.env[n.all_input_nodes[0]]
+            result = x
+            if n.name in self.masks:
+                result = x * torch.from_numpy(self.masks[n.name]) / (1 - dropout_rate(self.module, n))
+        else:
+            result = super().run_node(n)
+        self.values[n.name] = _copied(result)
+        return result
+
+
+def is_dropout(root: nn.Module, node: fx.Node) -> bool:
+    """Whether a node draws a dropout mask, which the proof hands it instead."""
+    if node.op == "call_module":
+        return type(root.get_submodule(str(node.target))) is nn.Dropout
+    return node.op == "call_function" and node.target is F.dropout
+
+
+def dropout_rate(root: nn.Module, node: fx.Node) -> float:
+    """The share of elements that a dropout node zeroes in training, as the original states it."""
+    if node.op == "call_module":
+        return float(root.get_submodule(str(node.target)).p)  # pyright: ignore
+    if not _argument(node, 2, "training", True):
+        return 0.0
+    return float(_argument(node, 1, "p", 0.5))
+
+
+def _argument(node: fx.Node, position: int, name: str, default: Any) -> Any:
+    if name in node.kwargs:
+        return node.kwargs[name]
+    return node.args[position] if len(node.args) > position else default
+
+
+def _check_module(module: nn.Module) -> None:
+    for name, part in module.named_modules():
+        hooks = [getattr(part, kind) for kind in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks")]
+        if any(hooks):
+            raise AdoptError(
+                "it has hooks, which may change what passes",
+                layer=name,
+                operator=type(part).__name__,
+                nearest="Remove them, as with torch.nn.utils.remove_weight_norm, and adopt it then",
+            )
+    count = 0
+    for name, parameter in module.named_parameters():
+        if isinstance(parameter, UninitializedParameter):
+            raise AdoptError("it has no size yet", layer=name, nearest="Run the module once on a sample")
+        if not parameter.requires_grad:
+            raise AdoptError(
+                "it is frozen (requires_grad is False); Twofold trains every parameter",
+                layer=name,
+                nearest="Set requires_grad to True for the copy that is adopted",
+            )
+        count += parameter.numel()
+    if count > MOST_PARAMETERS:
+        raise AdoptError(f"it holds {count:,} parameters; at most {MOST_PARAMETERS:,} are allowed")
+
+
+def _check_masks(evaluation: fx.GraphModule) -> None:
+    for node in evaluation.graph.nodes:
+        if node.op == "call_function" and node.target is F.dropout and dropout_rate(evaluation, node):
+            raise AdoptError(
+                "it drops in evaluation as well: F.dropout was called without `training=self.training`",
+                layer=node.name,
+                operator="F.dropout",
+                nearest="Use nn.Dropout, or pass training=self.training",
+            )
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.detach().clone()
+    return tuple(map(_copied, value)) if isinstance(value, tuple | list) else value
+
+
+def _arrays(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.numpy()
+    return tuple(map(_arrays, value)) if isinstance(value, tuple) else value

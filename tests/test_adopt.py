@@ -1,0 +1,182 @@
+"""`twofold adopt` as a user has it: what it returns, what it writes, that every other command takes it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from typer.testing import CliRunner
+
+import twofold
+from twofold.cli.main import app
+from twofold.engine import Batch
+from twofold.errors import AdoptError, DataError, UserError, WeightsError
+from twofold.exchange.onnx.writing import onnx_model
+from twofold.setup.building import build_engine, initial_state
+
+SCRIPT = """
+import torch
+from torch import nn
+
+print("whatever a script says")
+model = nn.Sequential(nn.Linear(2, 6), nn.ReLU(), nn.Linear(6, 2))
+sample = torch.randn(8, 2)
+
+
+def build():
+    return nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 2))
+
+"""
+
+
+@pytest.fixture
+def network() -> nn.Sequential:
+    torch.manual_seed(2)
+    return nn.Sequential(nn.Linear(2, 20), nn.ReLU(), nn.Linear(20, 2))
+
+
+def told(*arguments: object) -> tuple[int, str]:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.output
+
+
+def test_what_is_adopted_is_the_module(network: nn.Sequential) -> None:
+    adopted = twofold.adopt(network, sample=torch.randn(8, 2))
+    assert [type(layer).__name__ for layer in adopted.recipe.layers] == ["Dense", "Relu", "Dense"]
+    assert all((adopted.weights[name] == tensor.numpy()).all() for name, tensor in network.state_dict().items())
+    assert adopted.origins == ("0 (Linear)", "1 (ReLU)", "2 (Linear)")
+    assert adopted.recipe.training.dtype == "float32"
+    assert adopted.to_json()["proof"]["passed"]
+    assert "the same as the original" in adopted._repr_html_()
+    assert twofold.adopt(network.double(), shape=(2,)).recipe.training.dtype == "float64"
+
+
+def test_the_module_is_left_as_it_was(network: nn.Sequential) -> None:
+    module = nn.Sequential(nn.BatchNorm1d(2), network).eval()
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    twofold.adopt(module, sample=np.ones((3, 2)))
+    assert all(torch.equal(before[name], tensor) for name, tensor in module.state_dict().items())
+    assert not module.training
+    assert next(module.parameters()).dtype == torch.float32
+
+
+def test_samples_that_are_none_are_refused(network: nn.Sequential) -> None:
+    with pytest.raises(AdoptError, match="`sample` is missing"):
+        twofold.adopt(network)
+    with pytest.raises(AdoptError, match=r"`sample` must be a batch, \(N, ...\)"):
+        twofold.adopt(network, sample=torch.randn(2))
+    with pytest.raises(AdoptError, match="`sample` holds NaN or infinity"):
+        twofold.adopt(network, sample=torch.full((2, 2), float("nan")))
+    with pytest.raises(AdoptError, match="its forward pass cannot be traced"):
+        twofold.adopt(network, sample=torch.randn(2, 3))
+    poisoned = nn.Sequential(nn.Linear(2, 2))
+    with torch.no_grad():
+        poisoned[0].bias[0] = float("inf")  # pyright: ignore
+    with pytest.raises(AdoptError, match=r"`0` \(Linear\): its bias holds NaN or infinity"):
+        twofold.adopt(poisoned, sample=torch.randn(2, 2))
+
+
+def test_the_recipe_that_is_written_begins_with_the_weights(network: nn.Sequential, tmp_path: Path) -> None:
+    adopted = twofold.adopt(network, sample=torch.randn(8, 2), data="moons", name="mine")
+    recipe, weights = adopted.save(tmp_path / "mine.toml")
+    loaded = twofold.load_recipe(recipe)
+    assert loaded.data == twofold.load_recipe("moons").data
+    state = initial_state(loaded.model)
+    assert all((state.parameters[name] == array).all() for name, array in adopted.weights.items())
+    run = twofold.run(recipe, overrides={"training.epochs": 1}, out=tmp_path / "run")
+    assert run.status == "finished"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
+    with pytest.raises(WeightsError, match="is not the file that the recipe names: its checksum is another"):
+        initial_state(loaded.model)
+    again = adopted.save(tmp_path / "again.toml", tmp_path / "again.safetensors")[0]
+    narrow = twofold.load_recipe(again, {"layers.0.units": 5})
+    with pytest.raises(WeightsError, match=r"`0.bias` is \(20,\), the recipe's is \(5,\)"):
+        initial_state(narrow.model)
+    with pytest.raises(UserError, match=r"mine.toml exists; choose another name"):
+        adopted.save(tmp_path / "mine.toml")
+
+
+def test_without_data_it_is_verified_on_random_samples_and_not_trained(network: nn.Sequential, tmp_path: Path) -> None:
+    recipe, _ = twofold.adopt(network, sample=torch.randn(8, 2), name="mine").save(tmp_path / "mine.toml")
+    assert told("verify", recipe, "--steps", 3)[0] == 0
+    assert "random inputs" in told("walk", recipe)[1]
+    assert told("show", recipe)[0] == 0
+    with pytest.raises(DataError, match="this recipe names no data: its samples, 2 numbers each of 2 classes"):
+        twofold.run(recipe, out=tmp_path / "run")
+
+
+def test_its_first_step_is_pytorchs(network: nn.Sequential, tmp_path: Path) -> None:
+    recipe, _ = twofold.adopt(network.double(), sample=torch.randn(8, 2), data="moons").save(tmp_path / "mine.toml")
+    loaded = twofold.load_recipe(recipe)
+    engine = build_engine("numpy", loaded)
+    engine.load(initial_state(loaded.model))
+    x, target = torch.randn(8, 2, dtype=torch.float64), torch.randint(2, (8,))
+    optimizer = torch.optim.SGD(network.parameters(), 0.01)
+    loss = nn.functional.cross_entropy(network(x), target)
+    loss.backward()
+    optimizer.step()
+    step = engine.step(Batch(x.numpy(), target.numpy(), 0.01, {}, 0))
+    assert step.loss == pytest.approx(loss.item(), rel=1e-12)
+    for name, parameter in network.named_parameters():
+        np.testing.assert_allclose(step.state.parameters[name], parameter.detach().numpy(), rtol=1e-12)
+
+
+def test_an_object_of_a_python_file_is_adopted_in_a_process_of_its_own(tmp_path: Path) -> None:
+    script = tmp_path / "mine.py"
+    script.write_text(SCRIPT)
+    status, output = told("adopt", f"{script}:model", "--data", "moons", "--out", tmp_path / "a.toml", "--json")
+    facts = json.loads(output)
+    assert status == 0
+    assert facts["proof"]["steps"] == 20
+    assert facts["proof"]["largest"]["gradient"] <= 1e-9
+    assert [layer["kind"] for layer in facts["layers"]] == ["dense", "relu", "dense"]
+    assert twofold.load_recipe(tmp_path / "a.toml").initial.kind == "file"
+    with pytest.raises(AdoptError, match=r"the file has no `net`\. Modules in it: `model`"):
+        twofold.adopt(f"{script}:net")
+    with pytest.raises(UserError, match="name the object of the file"):
+        twofold.adopt(script)
+
+
+def test_a_function_that_builds_one_is_called_there(tmp_path: Path) -> None:
+    script = tmp_path / "mine.py"
+    script.write_text(SCRIPT.replace("sample =", "unused ="))
+    adopted = twofold.adopt(f"{script}:build", shape=(2,))
+    assert adopted.recipe.network.parameters["0.weight"] == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("import nothing_of_this_name", "ModuleNotFoundError: No module named 'nothing_of_this_name'"),
+        ("import os\nos._exit(7)", "ended with status 7; it said: nothing"),
+        ("def broken(:", "SyntaxError"),
+    ],
+)
+def test_a_python_file_that_fails_says_how(text: str, said: str, tmp_path: Path) -> None:
+    script = tmp_path / "mine.py"
+    script.write_text(text)
+    with pytest.raises(AdoptError) as refusal:
+        twofold.adopt(f"{script}:model", shape=(2,))
+    assert said in str(refusal.value)
+
+
+def test_the_command_shows_layers_proof_and_files(network: nn.Sequential, tmp_path: Path) -> None:
+    file = tmp_path / "mine.onnx"
+    parameters = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+    file.write_bytes(onnx_model(twofold.load_recipe("moons"), parameters).SerializeToString())
+    status, output = told("adopt", file, "--out", tmp_path / "b.toml", "--weights", tmp_path / "w.safetensors")
+    assert status == 0
+    assert "0 dense" in output
+    assert "(Gemm (version 13))" in output
+    assert "proved the same in" in output
+    assert (tmp_path / "w.safetensors").is_file()
+    with pytest.raises(UserError, match=r"--weights names the file beside the recipe"):
+        told("adopt", file, "--weights", tmp_path / "v.safetensors")
+    with pytest.raises(UserError, match=r"--shape must be whole numbers of at least 1, as 3,32,32; got `a`"):
+        told("adopt", file, "--shape", "a")
