@@ -69,7 +69,17 @@ def _tables(section: str) -> st.SearchStrategy[dict[str, Any]]:
         return st.fixed_dictionaries({tag: st.just(kind), **required}, optional=optional)
 
     # Samples are flattened first: windows over the plane, and sequences, have tests of their own.
-    shaped = {"conv2d", "max_pool2d", "avg_pool2d", "global_avg_pool2d", "rnn", "lstm", "gru", "embedding"}
+    shaped = {
+        "conv2d",
+        "max_pool2d",
+        "avg_pool2d",
+        "global_avg_pool2d",
+        "rnn",
+        "lstm",
+        "gru",
+        "embedding",
+        "group_norm",
+    }
     return st.sampled_from(sorted(members(section).keys() - shaped - {"palindromes"})).flatmap(table)
 
 
