@@ -1,0 +1,417 @@
+"""The check: a thing, what it should be like, and a report."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.errors import UserError
+from twofold.proof.check import inputs
+from twofold.proof.check.compared import Gap, Run, gaps
+from twofold.proof.check.diagnosis import Diagnosis, Finding
+from twofold.proof.check.relations import Relation, relations, undone
+from twofold.proof.check.report import CheckReport, Named, Power, element
+from twofold.proof.check.sandbox import Answer, Limits, run_file, run_here
+from twofold.proof.check.subject import Subject, subjects
+from twofold.proof.mistakes import Tensors
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """Which of a user's names stands for what, where it cannot be told: `Adapter(weight="W", transposed=True)`.
+
+    `arguments` names roles of arguments: `{"inp": "x", "d": "dy"}`.
+    """
+
+    weight: str | None = None
+    bias: str | None = None
+    weight_ih: str | None = None
+    weight_hh: str | None = None
+    bias_ih: str | None = None
+    bias_hh: str | None = None
+    running_mean: str | None = None
+    running_var: str | None = None
+    transposed: bool | None = None
+    """Whether weights lie as (in, out)."""
+    arguments: Mapping[str, str] = field(default_factory=dict)
+
+    def job(self) -> dict[str, Any]:
+        """As the process of the user's code reads it."""
+        own = {
+            value: name
+            for name, value in vars(self).items()
+            if isinstance(value, str) and name not in ("transposed", "arguments")
+        }
+        return {"arguments": {**own, **self.arguments}} | (
+            {} if self.transposed is None else {"transposed": self.transposed}
+        )
+
+
+@dataclass(frozen=True)
+class Request:
+    """One thing to be checked: where it is, what it should be like, and how."""
+
+    thing: str
+    """Its name in reports."""
+    object: str
+    like: Any
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    dtype: str = "float64"
+    shape: Sequence[int] | None = None
+    adapter: Adapter = field(default_factory=Adapter)
+
+
+def check(
+    thing: Any,
+    like: Any,
+    *,
+    adapter: Adapter | None = None,
+    float32: bool = False,
+    shape: Sequence[int] | None = None,
+    seconds: float = 20.0,
+    **settings: Any,
+) -> CheckReport:
+    """Whether a user's code computes what a layer, loss, optimizer, clipping or schedule computes; else what is wrong.
+
+    `thing` is a pair of functions, a class or an object, a `torch.nn.Module` or `torch.autograd.Function`, a function, or
+    the place of one in a file: `"mine.py:MyDense"`. `like` is what it should be: `"dense"`,
+    `{"kind": "dense", "units": 3}`; what a kind must have and is left out takes a small size. It runs in a process of its own
+    (see `twofold.proof.check.sandbox`).
+
+    Raises `UserError` for an unknown kind or setting, or a file that is not there.
+    """
+    dtype = "float32" if float32 else "float64"
+    if isinstance(thing, str | os.PathLike):
+        file, name = _place(os.fspath(thing))
+        request = Request(
+            f"{file.name}:{name}" if name else file.name, name, like, settings, dtype, shape, adapter or Adapter()
+        )
+        return check_file(file, [request], Limits(seconds))[0]
+    name = getattr(thing, "__qualname__", None) or type(thing).__qualname__
+    if isinstance(thing, tuple | list):
+        name = ", ".join(getattr(member, "__name__", "?") for member in thing)
+    request = Request(name, "", like, settings, dtype, shape, adapter or Adapter())
+    return _checked([request], lambda items: run_here(_player(thing, items), items, Limits(seconds)))[0]
+
+
+def check_file(file: Path, requests: Sequence[Request], limits: Limits) -> list[CheckReport]:
+    """Several things of one file, in one process of its own."""
+    return _checked(requests, lambda items: run_file(file, items, limits))
+
+
+def _place(text: str) -> tuple[Path, str]:
+    file, _, name = text.rpartition(":") if ".py:" in text else (text, "", "")
+    path = Path(file)
+    if not path.is_file():
+        raise UserError(f"no file {path}; give FILE.py or FILE.py:NAME")
+    return path, name
+
+
+def _player(thing: Any, items: Sequence[Mapping[str, Any]]) -> Any:
+    """Plays a thing of this process's own in a copy of the process."""
+
+    def play(folder: Path) -> None:
+        import sys
+
+        from twofold.proof.check.inside.functions import Job
+        from twofold.proof.check.inside.load import find_its_way_back
+        from twofold.proof.check.inside.plans import paired
+        from twofold.proof.check.inside.play import answered, quiet_threads
+
+        work = json.loads((folder / "job.json").read_text("utf-8"))
+        path = Path(inspect.getsourcefile(_code(thing)) or "") if _has_source(thing) else Path("")
+        with quiet_threads():
+            found = find_its_way_back(paired(thing))
+            answered(work["items"], lambda job: found, Job, path, folder, "torch" in sys.modules)
+
+    return play
+
+
+def _code(thing: Any) -> Any:
+    member = thing[0] if isinstance(thing, tuple | list) else thing
+    return member if inspect.isclass(member) or inspect.isroutine(member) else type(member)
+
+
+def _has_source(thing: Any) -> bool:
+    try:
+        return inspect.getsourcefile(_code(thing)) is not None
+    except TypeError:
+        return False
+
+
+def _checked(requests: Sequence[Request], run: Any) -> list[CheckReport]:
+    started = time.perf_counter()
+    choices = [subjects(r.like, r.settings, r.dtype, r.shape) for r in requests]
+    items = [_item(request, found[0]) for request, found in zip(requests, choices, strict=True)]
+    answers: list[Answer] = run(items)
+    reports = []
+    for request, found, answer in zip(requests, choices, answers, strict=True):
+        subject = found[0]
+        for other in found[1:]:
+            if any(plan["fits"] for plan in answer.plans) or answer.ended:
+                break
+            again = run([_item(request, other)])[0]
+            if any(plan["fits"] for plan in again.plans):
+                subject, answer = other, again
+        reports.append(replace(_judged(request, subject, answer), seconds=time.perf_counter() - started))
+    return reports
+
+
+def _item(request: Request, subject: Subject) -> dict[str, Any]:
+    expected = right(subject)
+    return {
+        "object": request.object,
+        "kind": subject.kind,
+        "section": subject.section,
+        "settings": {k: v for k, v in subject.settings.items() if k != "kind"},
+        "float32": subject.dtype == "float32",
+        "scenes": subject.scenes,
+        "expected": expected,
+        "gradients": subject.gradients,
+        **request.adapter.job(),
+    }
+
+
+def right(subject: Subject) -> list[Tensors]:
+    """The right tensors."""
+    return subject.run()
+
+
+def _judged(request: Request, subject: Subject, answer: Answer) -> CheckReport:
+    report = CheckReport(
+        request.thing, subject.kind, subject.settings, "unchecked", "", dtype=subject.dtype, printed=answer.printed
+    )
+    if answer.cannot:
+        return replace(report, summary=answer.cannot)
+    if answer.ended:
+        return replace(report, status="wrong", summary=answer.ended, errors={"the process": answer.ended})
+    verdicts = [_verdict(report, subject, plan, run) for plan, run in zip(answer.plans, answer.tensors, strict=True)]
+    return min(verdicts, key=lambda r: (not r.ok, sum(not gap.ok for gap in r.gaps), r.fault is None))
+
+
+def _verdict(report: CheckReport, subject: Subject, plan: Mapping[str, Any], run: Run) -> CheckReport:
+    subject = _as_played(subject, plan)
+    expected = right(subject)
+    yours = [dict(tensors) for tensors in run]
+    if subject.kind == "dropout":
+        subject, expected = _masks_of(subject, yours, expected)
+    notes, absent = _absences(subject, yours, expected, plan)
+    errors: dict[str, str] = dict(plan["errors"])
+    skipped = _evaluation_skipped(subject, yours, errors)
+    scenes, yours, expected = _without(skipped, subject, yours, expected)
+    subject = replace(subject, scenes=tuple(scenes))
+    notes += [f"not checked in {name}: the object has no way of being told" for name in skipped]
+    single = subject.dtype == "float32" or _in_single(yours)
+    tolerances = subject.tolerances(expected, single)
+    compared = gaps(yours, expected, subject.names, tolerances, absent)
+    if single and subject.dtype == "float64":
+        notes.append("it computes in float32: compared within what one unit in the last place of the inputs moves")
+    wrong = [gap for gap in compared if not gap.ok]
+    base = replace(
+        report,
+        gaps=tuple(compared),
+        reading=str(plan["plan"]),
+        notes=tuple(notes),
+        errors=errors or None,
+        power=power(subject),
+    )
+    if not wrong and not errors:
+        return replace(base, status="right", summary="right: every tensor agrees")
+    return _faulty(base, subject, yours, expected, tolerances, wrong)
+
+
+def _faulty(
+    base: CheckReport,
+    subject: Subject,
+    yours: Run,
+    expected: list[Tensors],
+    tolerances: Mapping[str, float],
+    wrong: list[Gap],
+) -> CheckReport:
+    first = wrong[0] if wrong else None
+    named = named_faults(subject, yours, expected, tolerances, [gap.tensor for gap in wrong])
+    if not named and base.errors:
+        scene, error = next(iter(base.errors.items()))
+        summary = f"it fails in {scene}: {error}"
+    elif named:
+        summary = named[0].sentence
+    else:
+        summary = f"no known mistake; the first wrong tensor is {element(first)}" if first else "it fails"
+    return replace(
+        base, status="wrong", summary=summary, first=first, fault=named[0] if named else None, faults=tuple(named)
+    )
+
+
+def named_faults(
+    subject: Subject, yours: Run, expected: list[Tensors], tolerances: Mapping[str, float], wrong: Sequence[str]
+) -> list[Named]:
+    """What is wrong, by name: how arrays lie is undone first, and what is left is looked for beside it."""
+    laid = list[Relation]()
+    for name in wrong:
+        found = next(relations(name, yours, expected, subject.scenes, tolerances.get(name, 1e-9)), None)
+        if found is not None and found.layout:
+            laid.append(found)
+            yours = undone(found, yours, expected)
+    left = [gap.tensor for gap in gaps(yours, expected, subject.names, tolerances) if not gap.ok]
+    left = [name for name in left if name in wrong]
+    findings = Diagnosis(subject, yours, expected, tolerances, left).findings()
+    named = [_named(finding, yours, expected, subject, tolerances) for finding in findings]
+    return [*(_of_relation(relation, (relation.tensor,)) for relation in laid), *named]
+
+
+def _named(
+    finding: Finding, yours: Run, expected: list[Tensors], subject: Subject, tolerances: Mapping[str, float]
+) -> Named:
+    if finding.relation is not None:
+        return replace(_of_relation(finding.relation, finding.explains), open=finding.open)
+    lead = finding.explains[0]
+    relation = next(relations(lead, yours, expected, subject.scenes, tolerances.get(lead, 1e-9)), None)
+    sentence = " And: ".join(mistake.sentence for mistake in finding.mistakes)
+    hints = finding.mistakes[0].hints
+    name = " + ".join(mistake.id for mistake in finding.mistakes)
+    formula = relation.formula if relation is not None and relation.id not in ("constant", "reordered") else ""
+    return Named(name, sentence, formula, (*hints, sentence), finding.explains, finding.open)
+
+
+def _of_relation(relation: Relation, explains: tuple[str, ...]) -> Named:
+    listed = ", ".join(explains)
+    sentence = relation.sentence
+    if len(explains) > 1:
+        sentence = f"{listed}: each {relation.sentence.removeprefix(relation.tensor).strip()}"
+    hints = (
+        f"The line that computes {listed}.",
+        f"How does your {relation.tensor} differ from the right one?",
+        sentence,
+    )
+    return Named(f"relation-{relation.id}", sentence, relation.formula, hints, explains)
+
+
+def _as_played(subject: Subject, plan: Mapping[str, Any]) -> Subject:
+    """An optimizer whose rate cannot be changed was played at one rate."""
+    if subject.section == "optimizer" and plan["constant_rate"]:
+        scenes = inputs.optimizer_scenes(subject.settings, constant_rate=True)
+        return replace(subject, scenes=tuple(scenes))
+    return subject
+
+
+def _masks_of(
+    subject: Subject, yours: list[dict[str, Array]], expected: list[Tensors]
+) -> tuple[Subject, list[Tensors]]:
+    """A dropout that draws its own mask is judged by the mask that its y shows."""
+    p = float(subject.settings.get("p", 0.5))
+    agree = all(
+        "y" in mine and mine["y"].shape == theirs["y"].shape and np.array_equal(mine["y"] != 0, theirs["y"] != 0)
+        for scene, mine, theirs in zip(subject.scenes, yours, expected, strict=False)
+        if scene.training
+    )
+    if agree:
+        return subject, expected
+    scenes = []
+    dropped = [0, 0]
+    for scene, mine in zip(subject.scenes, yours, strict=False):
+        y = mine.get("y")
+        if scene.training and y is not None and y.shape == scene.arrays["x"].shape:
+            kept = (y != 0).astype(float)
+            dropped[0] += int((kept == 0).sum())
+            dropped[1] += kept.size
+            scene = replace(scene, arrays={**scene.arrays, "mask": kept})
+        scenes.append(scene)
+    scenes += subject.scenes[len(scenes) :]
+    spread = 6 * math.sqrt(max(dropped[1], 1) * max(p * (1 - p), 1e-9))
+    if not 0 < dropped[0] < dropped[1] or abs(dropped[0] - p * dropped[1]) > spread:
+        return subject, expected
+    changed = replace(subject, scenes=tuple(scenes))
+    return changed, right(changed)
+
+
+def _absences(
+    subject: Subject, yours: Run, expected: list[Tensors], plan: Mapping[str, Any]
+) -> tuple[list[str], frozenset[str]]:
+    """Tensors that the object never gives although it need not: running statistics; a way back where there is none."""
+    given = {name for tensors in yours for name in tensors}
+    wanted = dict.fromkeys(name for tensors in expected for name in tensors)
+    lead = next(iter(wanted))
+    missing = [name for name in wanted if name not in given]
+    notes = list[str]()
+    allowed = {"running_mean", "running_var"} & set(missing)
+    if (
+        lead in given
+        and len(missing)
+        == len(wanted) - 1 - len(allowed & set(wanted)) - len({"running_mean", "running_var"} & set(wanted) & given)
+        and not plan["errors"]
+    ):
+        allowed |= set(missing)
+        if set(missing) - {"running_mean", "running_var"}:
+            notes.append("there is no way back: forward alone was checked")
+    elif (
+        "dx" in missing
+        and not plan["errors"]
+        and subject.section == "layers"
+        and len(given) > 1
+        and subject.kind == "embedding"
+    ):
+        allowed.add("dx")
+    if {"running_mean", "running_var"} & set(missing):
+        notes.append("it keeps no running statistics that could be read: they were not checked")
+    return notes, frozenset(allowed)
+
+
+def _evaluation_skipped(subject: Subject, yours: Run, errors: dict[str, str]) -> list[str]:
+    """Evaluation, where running statistics or a mode are not to be had."""
+    if subject.kind != "batch_norm":
+        return []
+    if any("running_mean" in tensors for tensors in yours):
+        return []
+    skipped = [scene.name for scene in subject.scenes if not scene.training]
+    for name in skipped:
+        errors.pop(name, None)
+    return skipped
+
+
+def _without(names: Sequence[str], subject: Subject, yours: Run, expected: list[Tensors]) -> tuple[Any, Any, Any]:
+    keep = [i for i, scene in enumerate(subject.scenes) if scene.name not in names]
+    padded = [*yours, *({} for _ in range(len(subject.scenes) - len(yours)))]
+    return [subject.scenes[i] for i in keep], [padded[i] for i in keep], [expected[i] for i in keep]
+
+
+def _in_single(yours: Run) -> bool:
+    """Whether numbers come in float32, or in float64 and yet such as float32 holds."""
+    arrays = [
+        tensor for tensors in yours for tensor in tensors.values() if tensor.size > 1 and np.isfinite(tensor).all()
+    ]
+    if any(tensor.dtype == np.float32 for tensor in arrays):
+        return True
+    telling = [t for t in arrays if not np.array_equal(t, np.round(t))]
+    return bool(telling) and all(np.array_equal(t, t.astype(np.float32).astype(float)) for t in telling)
+
+
+_POWERS: dict[str, Power] = {}
+
+
+def power(subject: Subject) -> Power:
+    """How many of the kind's known mistakes change a tensor of these scenes."""
+    key = repr((subject.kind, sorted(subject.settings.items(), key=str), subject.names, subject.dtype))
+    if key not in _POWERS:
+        expected = right(subject)
+        tolerances = subject.tolerances(expected, single=False)
+        invisible, known = list[str](), 0
+        for mistake in subject.mistakes():
+            making = mistake.apply(subject.making)
+            if making.settings == subject.making.settings and not making.switches:
+                continue
+            known += 1
+            predicted = subject.run(making)
+            if all(gap.ok for gap in gaps(predicted, expected, subject.names, tolerances)):
+                invisible.append(mistake.id)
+        _POWERS[key] = Power(known - len(invisible), known, tuple(invisible))
+    return _POWERS[key]

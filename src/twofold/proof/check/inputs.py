@@ -1,0 +1,215 @@
+"""The inputs on which a check is made: chosen so that nothing hides.
+
+Sizes are small and pairwise different, so that a transposed matrix has the wrong shape; dy is not uniform, since with
+dy = 1 a softmax or a batch norm has gradient 0 and a way back of zeros would pass; windows overlap; several batches
+follow each other on one object, with other sizes and other parameters, so that what is stale shows; one batch is of a
+single sample; one lies on the kinks, after those that lie away from them; and where ε or overflow matter, one is small
+and one is large.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.proof.mistakes import Scene
+from twofold.recipe.faults import members
+from twofold.recipe.layer import LayerSpec
+from twofold.recipe.network import kind_of
+from twofold.streams import stream
+
+REQUIRED: dict[str, dict[str, Any]] = {
+    "dense": {"units": 3},
+    "conv2d": {"channels": 5, "kernel": 3},
+    "max_pool2d": {"kernel": 2},
+    "avg_pool2d": {"kernel": 2},
+    "rnn": {"units": 4},
+    "lstm": {"units": 4},
+    "gru": {"units": 4},
+    "embedding": {"num_embeddings": 7, "units": 3},
+    "step": {"step_size": 3},
+    "exponential": {"gamma": 0.9},
+}
+"""Settings that a kind must have and that may be left out of a check: then these."""
+IMAGES = ("conv2d", "max_pool2d", "avg_pool2d", "global_avg_pool2d")
+RECURRENT = ("rnn", "lstm", "gru")
+NORMS = ("batch_norm", "layer_norm", "group_norm")
+LOSSES = ("cross_entropy", "mean_squared")
+OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
+SCHEDULES = ("constant", "step", "exponential", "cosine", "linear", "one_cycle")
+
+
+def normal(name: str, shape: tuple[int, ...]) -> Array:
+    """Standard normal numbers by name."""
+    return stream(0, f"check {name}").normal(size=shape)
+
+
+def section(kind: str) -> str:
+    """The part of a recipe that has the kind."""
+    return next(name for name in ("layers", "loss", "optimizer", "schedule") if kind in members(name))
+
+
+def sample_shape(spec: LayerSpec) -> tuple[int, ...]:
+    """The shape of one sample, with sizes that tell every axis apart."""
+    kind = kind_of(spec)
+    if kind in IMAGES:
+        window = getattr(spec, "window", ((1, 1), (1, 1), (0, 0), (1, 1)))
+        kernel, stride, _, dilation = window
+        reach = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
+        groups = int(getattr(spec, "groups", 1))
+        height = max(7, reach[0] + 2 * stride[0])
+        return (3 * groups, height, max(height + 2, reach[1] + 2 * stride[1]))
+    if kind in RECURRENT:
+        return (6, 3)
+    if kind == "embedding":
+        return (5,)
+    if kind == "flatten":
+        return (2, 3, 5)
+    if kind == "group_norm":
+        return (3 * int(getattr(spec, "groups", 2)), 5, 3)
+    return (int(getattr(spec, "axes", None) or 1) > 1 and (4, 5, 3)) or (5,)
+
+
+def layer_scenes(spec: LayerSpec, shape: tuple[int, ...]) -> list[Scene]:
+    """The scenes of a layer on samples of a shape."""
+    kind = kind_of(spec)
+    sizes = (4, 2) if len(shape) == 3 else (7, 4)
+    scenes = [
+        _scene(spec, shape, "a batch", sizes[0], fresh=True),
+        _scene(spec, shape, "the next batch", sizes[0]),
+        _scene(spec, shape, "a smaller batch", sizes[1]),
+    ]
+    if not (kind == "batch_norm" and len(shape) == 1):
+        scenes.append(_scene(spec, shape, "a batch of one sample", 1))
+    scenes += [_scene(spec, shape, name, sizes[0], change) for name, change in _special(kind).items()]
+    if kind in ("batch_norm", "dropout"):
+        scenes.append(_evaluation(_scene(spec, shape, "evaluation", sizes[1])))
+    return scenes
+
+
+def _special(kind: str) -> dict[str, Callable[[Array], Array]]:
+    """Kinks, ends and small numbers."""
+    if kind in ("relu", "leaky_relu", "elu", "prelu"):
+        return {"exact zeros": lambda x: np.where(x > 0, x, 0.0), "large numbers": lambda x: 9 * x}
+    if kind == "max_pool2d":
+        return {"ties": lambda x: np.clip(np.rint(x), -1, 1), "negative numbers": lambda x: -np.abs(x) - 1}
+    if kind in NORMS:
+        return {"small numbers": lambda x: 0.01 * x}
+    if kind == "softmax":
+        return {"large logits": lambda x: 1e3 * x}
+    if kind in ("sigmoid", "tanh", "silu", "gelu"):
+        return {"large numbers": lambda x: 30 * x}
+    return {}
+
+
+def _scene(
+    spec: LayerSpec,
+    shape: tuple[int, ...],
+    name: str,
+    n: int,
+    change: Callable[[Array], Array] = lambda x: x,
+    fresh: bool = False,
+) -> Scene:
+    kind = kind_of(spec)
+    x = normal(f"{kind} {name} x", (n, *shape))
+    x = 0.4 + 1.7 * x if kind in NORMS else x
+    facts: dict[str, Any] = {"training": True, "fresh": fresh}
+    if kind == "embedding":
+        x = np.clip(np.floor(np.abs(x) * 3), 0, getattr(spec, "num_embeddings", 7) - 1)
+        x.flat[0], x.flat[-1] = 2, 2
+        facts["whole_numbers"] = True
+    output = tuple(size or 0 for size in spec.output_shape(shape))
+    arrays = {"x": change(x), "dy": normal(f"{kind} {name} dy", (n, *output))}
+    scale = 0.5 if kind in RECURRENT else 1.0
+    for parameter, size in spec.parameter_shapes(shape).items():
+        arrays[parameter] = scale * normal(f"{kind} {name} {parameter}", tuple(s or 0 for s in size))
+    for buffer, size in spec.buffer_shapes(shape).items():
+        drawn = normal(f"{kind} {buffer}", tuple(s or 0 for s in size))
+        arrays[buffer] = np.exp(drawn) if buffer == "running_var" else drawn
+    mask = spec.mask_shape(shape)
+    if mask is not None:
+        arrays["mask"] = (normal(f"{kind} {name} mask", (n, *shape)) > 0.3).astype(float)
+    return Scene(name, arrays, facts)
+
+
+def _evaluation(scene: Scene) -> Scene:
+    arrays = {name: array for name, array in scene.arrays.items() if name != "dy"}
+    return replace(scene, arrays=arrays, facts={**scene.facts, "training": False})
+
+
+def loss_scenes(kind: str) -> list[Scene]:
+    """Outputs and classes; large logits for the cross-entropy."""
+    sizes = [("a batch", (7, 4), 1.0), ("the next batch", (5, 3), 2.0), ("a batch of one sample", (1, 3), 1.0)]
+    if kind == "cross_entropy":
+        sizes.append(("large logits", (5, 3), 1e3))
+    return [
+        Scene(
+            name,
+            {
+                "outputs": scale * normal(f"loss {name}", shape),
+                "target": stream(0, f"check target {name}").integers(shape[1], size=shape[0]),
+            },
+            {"fresh": number == 0},
+        )
+        for number, (name, shape, scale) in enumerate(sizes)
+    ]
+
+
+def _gradients(name: str, size: float) -> dict[str, Array]:
+    return {f"g.{p}": size * normal(f"{name} g {p}", shape) for p, shape in PARAMETERS.items()}
+
+
+PARAMETERS = {"weight": (3, 5), "bias": (3,)}
+
+
+def optimizer_scenes(settings: Mapping[str, Any], constant_rate: bool) -> list[Scene]:
+    """Steps in sequence, the rate falling on the way; then, from anew, tiny gradients, beside which ε is large."""
+    start = {f"p.{name}": normal(f"optimizer {name}", shape) for name, shape in PARAMETERS.items()}
+    lr, norm = float(settings.get("lr") or 0.1), settings.get("max_norm")
+    scenes = []
+    for number in range(7):
+        size = 1.0 if norm is None else float(norm) * (0.1 if number in (0, 3) else 1.0)
+        rate = lr if constant_rate or number < 3 else lr * (0.5 if number < 5 else 0.2)
+        arrays = {**_gradients(f"step {number}", size), **(start if number == 0 else {})}
+        scenes.append(Scene(f"step {number + 1}", arrays, {"lr": rate, "k": number + 1, "fresh": number == 0}))
+    for number in range(4):
+        arrays = {**_gradients(f"tiny step {number}", 1e-7), **(start if number == 0 else {})}
+        facts = {"lr": lr, "k": number + 1, "fresh": number == 0}
+        scenes.append(Scene(f"step {number + 1} of tiny gradients", arrays, facts))
+    return scenes
+
+
+def clipping_scenes(settings: Mapping[str, Any]) -> list[Scene]:
+    """Gradients above the norm, below it, far above, and exact zeros."""
+    c = float(settings.get("max_norm") or 0.5)
+    sizes = [("gradients above the norm", 1.0), ("gradients below the norm", 0.05), ("gradients far above", 40.0),
+             ("gradients of zero", 0.0)]  # fmt: skip
+    return [Scene(name, _gradients(name, c * size), {"max_norm": c, "fresh": True}) for name, size in sizes]
+
+
+def schedule_scenes(settings: Mapping[str, Any]) -> list[Scene]:
+    """The rates of two trainings of different length; k counts in the schedule's own unit."""
+    lr = float(settings.get("lr") or 0.7)
+    return [
+        Scene(f"a training of {total} steps", {"k": np.arange(total)}, {"lr": lr, "steps": total, "fresh": True})
+        for total in (40, 23)
+    ]
+
+
+def shapes_of(kind: str, spec: LayerSpec) -> list[tuple[int, ...]]:
+    """The sample shapes to try: an object for images may take no vectors, and the other way round."""
+    if kind == "batch_norm":
+        return [(4, 5, 3), (4,)]
+    if kind == "layer_norm" and getattr(spec, "axes", None) is None:
+        return [(5,), (4, 5, 3)]
+    return [sample_shape(spec)]
+
+
+def largest(scenes: list[Scene]) -> int:
+    """How many numbers the largest input of the scenes has."""
+    return max(math.prod(array.shape) for scene in scenes for array in scene.arrays.values())

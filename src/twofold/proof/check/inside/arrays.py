@@ -1,0 +1,176 @@
+"""From what a user's code gives to arrays, and from our layouts to theirs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from twofold.proof.check.inside.names import gradient_role, names_input_gradient
+
+
+class Unusable(Exception):
+    """What came back is no array: says what it is."""
+
+
+def torch() -> Any:
+    """PyTorch, where the user's code imported it."""
+    return sys.modules.get("torch")
+
+
+def is_tensor(value: Any) -> bool:
+    """Whether a value is a tensor of PyTorch."""
+    library = torch()
+    return library is not None and isinstance(value, library.Tensor)
+
+
+def array(value: Any, what: str) -> np.ndarray:
+    """A value as an array of numbers. Raises `Unusable`."""
+    if is_tensor(value):
+        value = value.detach().cpu().numpy()
+    if value is None:
+        raise Unusable(f"{what} is None, where an array is expected")
+    try:
+        result = np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise Unusable(f"{what} is {type(value).__name__}, where an array is expected") from error
+    if result.dtype.kind not in "fiub":
+        raise Unusable(f"{what} is {type(value).__name__}, where an array of numbers is expected")
+    return np.array(result, dtype=result.dtype if result.dtype in (np.float32, np.float64) else np.float64)
+
+
+def arrays_in(value: Any) -> list[Any]:
+    """The members of a tuple or list, or the value alone."""
+    return list(value) if isinstance(value, tuple | list) else [value]
+
+
+def shape_of(value: Any) -> tuple[int, ...] | None:
+    """The shape of an array or tensor; `None` for anything else."""
+    shape = getattr(value, "shape", None)
+    return None if shape is None else tuple(int(size) for size in shape)
+
+
+class Layout(NamedTuple):
+    """How a user's arrays lie, beside ours."""
+
+    name: str
+    transposed: bool = False
+    """Weights as (in, out), kernels as (height, width, in, out)."""
+    channels_last: bool = False
+    """Images as (N, H, W, C)."""
+    time_first: bool = False
+    """Sequences as (T, N, features)."""
+    features_first: bool = False
+    """Vectors as columns: (features, N)."""
+    flat_bias: bool = True
+    """Biases as (out,), not (1, out)."""
+
+    def weight(self, value: np.ndarray) -> np.ndarray:
+        """Ours to theirs."""
+        if self.transposed and value.ndim == 2:
+            return np.ascontiguousarray(value.T)
+        if self.transposed and value.ndim == 4:
+            return np.ascontiguousarray(value.transpose(2, 3, 1, 0))
+        if value.ndim == 1 and not self.flat_bias:
+            return value[:, None] if self.features_first else value[None]
+        return value
+
+    def weight_back(self, value: np.ndarray) -> np.ndarray:
+        """Theirs to ours."""
+        if self.transposed and value.ndim == 2 and (self.flat_bias or 1 not in value.shape):
+            return value.T
+        if self.transposed and value.ndim == 4:
+            return value.transpose(3, 2, 0, 1)
+        if not self.flat_bias and value.ndim == 2 and 1 in value.shape:
+            return value.reshape(-1)
+        return value
+
+    def data(self, value: np.ndarray) -> np.ndarray:
+        """x or dy, ours to theirs."""
+        if self.channels_last and value.ndim == 4:
+            return np.ascontiguousarray(value.transpose(0, 2, 3, 1))
+        if self.time_first and value.ndim == 3:
+            return np.ascontiguousarray(value.swapaxes(0, 1))
+        if self.features_first and value.ndim == 2:
+            return np.ascontiguousarray(value.T)
+        return value
+
+    def data_back(self, value: np.ndarray) -> np.ndarray:
+        """y or dx, theirs to ours."""
+        if self.channels_last and value.ndim == 4:
+            return value.transpose(0, 3, 1, 2)
+        if self.time_first and value.ndim == 3:
+            return value.swapaxes(0, 1)
+        if self.features_first and value.ndim == 2:
+            return value.T
+        return value
+
+
+def layouts(kind: str) -> list[Layout]:
+    """The layouts to try, PyTorch's first."""
+    found = [Layout("PyTorch's layout")]
+    if kind in ("dense", "conv2d", "rnn", "lstm", "gru"):
+        found.append(Layout("weights (in, out)", transposed=True))
+    if kind in ("dense", "batch_norm", "layer_norm"):
+        found.append(Layout("biases (1, out)", flat_bias=False))
+        found.append(Layout("weights (in, out), biases (1, out)", transposed=kind == "dense", flat_bias=False))
+    if kind == "dense":
+        found.append(Layout("columns for samples", features_first=True, flat_bias=False))
+        found.append(Layout("columns for samples, weights (in, out)", True, features_first=True, flat_bias=False))
+    if kind in ("conv2d", "max_pool2d", "avg_pool2d", "global_avg_pool2d", "batch_norm", "group_norm"):
+        found.append(Layout("images (N, H, W, C)", kind == "conv2d", channels_last=True))
+        if kind == "conv2d":
+            found.append(Layout("images (N, H, W, C), kernels (out, in, H, W)", channels_last=True))
+    if kind in ("rnn", "lstm", "gru"):
+        found.append(Layout("sequences (T, N, features)", time_first=True))
+        found.append(Layout("sequences (T, N, features), weights (in, out)", True, time_first=True))
+    return found
+
+
+def gradients(
+    result: Any, kind: str, wanted: Mapping[str, tuple[int, ...]], x_shape: tuple[int, ...], order: Sequence[str]
+) -> tuple[Any, dict[str, Any]]:
+    """dx and the parameters' gradients from what a way back gave: by key, by place, by shape."""
+    if isinstance(result, Mapping):
+        dx = next((value for name, value in result.items() if names_input_gradient(str(name))), None)
+        grads = {gradient_role(kind, str(n), wanted): v for n, v in result.items() if not names_input_gradient(str(n))}
+        return dx, {str(role): value for role, value in grads.items() if role}
+    members = arrays_in(result)
+    tables = [member for member in members if isinstance(member, Mapping)]
+    single = [member for member in members if not isinstance(member, Mapping)]
+    nested = [member for member in single if isinstance(member, tuple | list)]
+    if nested and len(single) == 2:
+        single = [single[0], *nested[0]] if nested[0] is single[1] else [single[1], *nested[0]]
+    if tables:
+        _, grads = gradients(tables[0], kind, wanted, x_shape, order)
+        named_dx, _ = gradients(tables[0], kind, wanted, x_shape, order)
+        return (single[0] if single else named_dx), grads
+    if len(single) == 1:
+        return single[0], {}
+    names = [role for role in order if role in wanted]
+    if len(single) == len(names) and shape_of(single[0]) != x_shape:
+        return None, dict(zip(names, single, strict=True))
+    dx, rest = single[0], single[1:]
+    if shape_of(dx) != x_shape and any(shape_of(value) == x_shape for value in rest):
+        place = next(i for i, value in enumerate(single) if shape_of(value) == x_shape)
+        dx, rest = single[place], single[:place] + single[place + 1 :]
+    grads = dict(zip(names, rest, strict=False))
+    fits = all(shape_of(value) == wanted[name] for name, value in grads.items())
+    if not fits:
+        grads = _by_shape(rest, names, wanted) or grads
+    return dx, grads
+
+
+def _by_shape(
+    values: Sequence[Any], names: Sequence[str], wanted: Mapping[str, tuple[int, ...]]
+) -> dict[str, Any] | None:
+    """Each gradient with the parameter of its shape, where shapes leave one possibility."""
+    found: dict[str, Any] = {}
+    for value in values:
+        fitting = [name for name in names if wanted[name] == shape_of(value) and name not in found]
+        if len(fitting) != 1:
+            return None
+        found[fitting[0]] = value
+    return found

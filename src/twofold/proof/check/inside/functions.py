@@ -1,0 +1,399 @@
+"""A layer brought as functions: forward and backward, or a step of time and its way back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from twofold.proof.check.inside import names as n
+from twofold.proof.check.inside.arrays import Layout, Unusable, array, arrays_in, gradients, is_tensor, shape_of, torch
+from twofold.proof.check.inside.call import call, signature
+
+BUFFERS = ("running_mean", "running_var")
+
+
+class Job(dict[str, Any]):
+    """What is asked for: `kind`, `settings`, `arguments` (declared roles), and the shapes of each scene."""
+
+    @property
+    def kind(self) -> str:
+        """The layer's kind."""
+        return self["kind"]
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The layer's settings."""
+        return self["settings"]
+
+    @property
+    def declared(self) -> Mapping[str, str]:
+        """Roles of arguments that the user declared."""
+        return self.get("arguments") or {}
+
+
+def setting_values(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as an argument would take them: one number for a square window."""
+    values: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, list | tuple) and len(value) == 2 and value[0] == value[1] and name != "betas":
+            value = value[0]
+        elif isinstance(value, list):
+            value = tuple(value)
+        values[name] = value
+    kernel = settings.get("kernel")
+    if kernel is not None:
+        high, wide = kernel if isinstance(kernel, list | tuple) else (kernel, kernel)
+        values |= {"kernel_h": high, "kernel_w": wide}
+        if values.get("stride") is None:
+            values["stride"] = values["kernel"]
+    if "p" in settings:
+        values["keep"] = 1 - settings["p"]
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def bundle(settings: Mapping[str, Any], training: bool, buffers: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """The dictionary of settings that some assignments hand over: `conv_param`, `pool_param`, `bn_param`."""
+    values = setting_values(settings)
+    pad = values.get("padding", 0)
+    return {
+        **values,
+        "pad": pad,
+        "pool_height": values.get("kernel_h"),
+        "pool_width": values.get("kernel_w"),
+        "mode": "train" if training else "test",
+        **buffers,
+    }
+
+
+BUNDLES = "convparam poolparam bnparam lnparam dropoutparam gnparam param hparams hyper config cfg options hparameters settings opts"
+
+
+class Functions:
+    """A pair of functions over scenes; what the user's functions keep they keep themselves."""
+
+    def __init__(
+        self, forward: Callable[..., Any], backward: Callable[..., Any] | None, job: Job, layout: Layout
+    ) -> None:
+        self.forward, self.backward, self.job, self.layout = forward, backward, job, layout
+        self.names = {
+            "params": n.PARAMS, "x": n.INPUT, "dy": n.GRADIENT, "cache": n.CACHE, "training": n.MODE, "mask": "mask m keepmask",
+            "h0": n.STATE, "c0": n.MEMORY, "y": n.OUTPUT, "bundle": BUNDLES, "mode_object": "mode",
+            **n.WEIGHTS[n.family(job.kind)], **n.SETTINGS,
+        }  # fmt: skip
+        self.whole = self._takes_params()
+
+    def _takes_params(self) -> bool:
+        """Whether the parameters go in as one dictionary."""
+        parameters = signature(self.forward)
+        if not parameters:
+            return False
+        if parameters[0].name in self.job.declared:
+            return self.job.declared[parameters[0].name] == "params"
+        short = n.plain(parameters[0].name)
+        return any(n.plain(p.name) in n.words(n.PARAMS) for p in parameters) and not (
+            short in ("theta", "p") and len(parameters) == 1
+        )
+
+    def values(self, scene: Any) -> dict[str, Any]:
+        """Everything that an argument may be, by role."""
+        kind, layout = self.job.kind, self.layout
+        params = {name: layout.weight(scene.arrays[name]).copy() for name in scene.parameters}
+        buffers = {name: scene.arrays[name].copy() for name in BUFFERS if name in scene.arrays}
+        values: dict[str, Any] = {"x": layout.data(scene.arrays["x"]).copy(), **setting_values(self.job.settings)}
+        self.buffers = buffers
+        if self.whole:
+            values["params"] = {**params, **buffers}
+        values |= {**params, **buffers}
+        if kind in n.RECURRENT and "bias_ih" in params and not self._names_both():
+            values["bias"] = params["bias_ih"] + params["bias_hh"]
+            del values["bias_ih"], values["bias_hh"]
+        if kind == "embedding":
+            values["x"] = values["x"].astype(int)
+        self.given = bundle(self.job.settings, scene.training, buffers)
+        values |= {"training": self._mode(scene.training), "bundle": self.given}
+        if "mask" in scene.arrays:
+            values["mask"] = scene.arrays["mask"]
+        if kind in n.RECURRENT:
+            units = scene.arrays["weight_hh"].shape[-1]
+            values |= {"h0": np.zeros((len(scene.arrays["x"]), units)), "c0": np.zeros((len(scene.arrays["x"]), units))}
+        return values
+
+    def _names_both(self) -> bool:
+        parameters = signature(self.forward) or []
+        if self.whole:
+            return True
+        names = [n.plain(p.name) for p in parameters]
+        known = n.WEIGHTS["recurrent"]
+        return any(name in n.words(known["bias_hh"]) for name in names) and any(
+            name in n.words(known["bias_ih"]) for name in names
+        )
+
+    def _mode(self, training: bool) -> Any:
+        for parameter in signature(self.forward) or []:
+            if n.plain(parameter.name) == "mode":
+                if isinstance(parameter.default, str):
+                    other = {"train": "test", "training": "evaluation"}
+                    return parameter.default if training else other.get(parameter.default, "eval")
+                if isinstance(parameter.default, bool):
+                    return training
+                return Mode(training, None)
+        return training
+
+    def play(self, scene: Any) -> dict[str, np.ndarray]:
+        """Forward and back; tensors in our layout."""
+        values = self.values(scene)
+        if "training" in values and isinstance(values["training"], Mode):
+            values["training"] = Mode(scene.training, scene.arrays.get("mask"))
+        weights = [role for role in self.order(values)]
+        leaves: dict[str, Any] = {}
+        values = self._as_tensors(values, leaves)
+        result = call(self.forward, values, self.names, weights, self.job.declared)
+        y, cache = self._outputs(result, scene)
+        tensors = {"y": self._read_y(y, scene)}
+        tensors |= self._running(result, scene)
+        if "dy" not in scene.arrays:
+            return tensors
+        if self.backward is None:
+            return tensors | (self._autograd(y, leaves, scene) if is_tensor(y) and y.requires_grad else {})
+        return tensors | self._back(values, y, cache, scene)
+
+    def order(self, values: Mapping[str, Any]) -> list[str]:
+        """Roles in the order in which unnamed arguments follow each other."""
+        weights = [
+            r for r in ("weight", "weight_ih", "weight_hh", "bias", "bias_ih", "bias_hh", *BUFFERS) if r in values
+        ]
+        settings = {
+            "conv2d": ["stride", "padding"], "max_pool2d": ["kernel", "stride", "padding"],
+            "avg_pool2d": ["kernel", "stride", "padding"], "leaky_relu": ["negative_slope"], "elu": ["alpha"], "dropout": ["p"],
+            "batch_norm": ["eps", "momentum"], "layer_norm": ["eps"], "group_norm": ["groups", "eps"],
+        }.get(self.job.kind, [])  # fmt: skip
+        head = ["params", "x"] if self.whole else ["x", *(["h0"] if self.job.kind in n.RECURRENT else []), *weights]
+        return [*head, *(["mask"] if self.job.kind == "dropout" else []), *settings, "training"]
+
+    def _as_tensors(self, values: dict[str, Any], leaves: dict[str, Any]) -> dict[str, Any]:
+        """Tensors of PyTorch where the user's code is written for them, numbers of which gradients are wanted."""
+        library = torch()
+        if library is None or not self.job.get("torch") or self.backward is not None:
+            return values
+        for name, value in values.items():
+            if isinstance(value, np.ndarray):
+                tensor = library.tensor(value)
+                if tensor.is_floating_point() and name not in BUFFERS and name not in ("h0", "c0", "mask"):
+                    tensor.requires_grad_(True)
+                    leaves[name] = tensor
+                values[name] = tensor
+        if "params" in values:
+            values["params"] = {name: values[name] for name in values["params"]}
+        return values
+
+    def _outputs(self, result: Any, scene: Any) -> tuple[Any, Any]:
+        members = arrays_in(result)
+        if len(members) == 1:
+            return members[0], None
+        expected = scene.shapes["y"]
+        place = next((i for i, value in enumerate(members) if shape_of(value) == expected), 0)
+        rest = members[:place] + members[place + 1 :]
+        return members[place], rest[0] if len(rest) == 1 else tuple(rest)
+
+    def _read_y(self, y: Any, scene: Any) -> np.ndarray:
+        read = self.layout.data_back(array(y, "what `forward` gave"))
+        self.every = read.ndim == 3 and self.job.kind in n.RECURRENT and len(scene.shapes["y"]) == 2
+        return read[:, -1] if self.every else read
+
+    def _running(self, result: Any, scene: Any) -> dict[str, np.ndarray]:
+        """Running statistics that came back in the bundle, were changed in place, or were given beside y."""
+        found = {}
+        for name in BUFFERS:
+            if name in scene.arrays:
+                value = self.given.get(name)
+                given = [m for m in arrays_in(result) if isinstance(m, Mapping)]
+                other = next((m[name] for m in given if name in m), None)
+                found[name] = array(other if other is not None else value, name).reshape(-1)
+        changed = any(not np.array_equal(found[name], scene.arrays[name]) for name in found)
+        tracked = any(name in n.words(BUNDLES) for name in map(n.plain, self._argument_names())) or changed
+        return found if tracked else {}
+
+    def _argument_names(self) -> list[str]:
+        return [parameter.name for parameter in signature(self.forward) or []]
+
+    def _back(self, values: dict[str, Any], y: Any, cache: Any, scene: Any) -> dict[str, np.ndarray]:
+        dy = self._given_dy(scene)
+        roles = {k: v for k, v in values.items() if k not in ("h0", "c0")}
+        roles |= {"dy": dy, "y": y, "cache": values["x"] if cache is None else cache}
+        head = ["params"] if self.whole and self._back_takes_params() else []
+        order = [*head, *self._back_order(), *[r for r in self.order(values) if r not in head], "y"]
+        names = {**self.names, "bias": self.names.get("bias", "")}
+        result = call(self.backward, roles, names, order, self.job.declared)  # pyright: ignore[reportArgumentType]
+        return self.named(result, scene)
+
+    def _back_takes_params(self) -> bool:
+        parameters = signature(self.backward) if self.backward else None
+        required = [p for p in parameters or [] if p.default is p.empty]
+        return any(n.plain(p.name) in n.words(n.PARAMS) for p in required) or len(required) >= 3
+
+    def _back_order(self) -> list[str]:
+        """`(cache, dy)` or `(dy, cache)`: what is named settles it; else dy stands first, but after `params`."""
+        parameters = [n.plain(p.name) for p in (signature(self.backward) if self.backward else None) or []]
+        if self.whole and not (parameters and parameters[0] in n.words(n.GRADIENT)):
+            return ["cache", "dy"]
+        return ["dy", "cache"]
+
+    def _given_dy(self, scene: Any) -> np.ndarray:
+        dy = scene.arrays["dy"]
+        if self.every:
+            full = np.zeros((len(dy), scene.arrays["x"].shape[1], dy.shape[-1]))
+            full[:, -1] = dy
+            dy = full
+        return self.layout.data(dy).copy()
+
+    def named(self, result: Any, scene: Any) -> dict[str, np.ndarray]:
+        """dx and the parameters' gradients, in our layout, by our names."""
+        wanted = {name: self.layout.weight(scene.arrays[name]).shape for name in scene.parameters}
+        one_bias = self.job.kind in n.RECURRENT and "bias_ih" in wanted and not self._names_both()
+        if one_bias:
+            wanted = {("bias" if k == "bias_ih" else k): v for k, v in wanted.items() if k != "bias_hh"}
+        x_shape = self.layout.data(scene.arrays["x"]).shape
+        order = self._parameter_order(wanted)
+        result = self._without_state(result, scene)
+        dx, grads = gradients(result, self.job.kind, wanted, x_shape, order)
+        if one_bias and "bias" in grads:
+            grads = {
+                **{k: v for k, v in grads.items() if k != "bias"},
+                "bias_ih": grads["bias"],
+                "bias_hh": grads["bias"],
+            }
+        tensors = {}
+        if dx is not None:
+            tensors["dx"] = self.layout.data_back(array(dx, "dx"))
+        for name in scene.parameters:
+            if grads.get(name) is not None:
+                tensors[scene.gradient(name)] = self.layout.weight_back(array(grads[name], f"the gradient of {name}"))
+        return tensors
+
+    def _without_state(self, result: Any, scene: Any) -> Any:
+        """∂L/∂h(0) is not asked for."""
+        if self.job.kind not in n.RECURRENT or not isinstance(result, tuple | list):
+            return result
+        units, steps = scene.arrays["weight_hh"].shape[-1], scene.arrays["x"].shape[1]
+        if steps and len(result) > 2:
+            return [value for value in result if shape_of(value) != (len(scene.arrays["x"]), units)]
+        return result
+
+    def _parameter_order(self, wanted: Mapping[str, Any]) -> list[str]:
+        """As the way forward names them, else as usual."""
+        named = [n.parameter_role(self.job.kind, argument, wanted) for argument in self._argument_names()]
+        ordered = [role for role in named if role]
+        return [*ordered, *(role for role in self.order(wanted) if role not in ordered and role in wanted)]
+
+    def _autograd(self, y: Any, leaves: dict[str, Any], scene: Any) -> dict[str, np.ndarray]:
+        """Gradients by PyTorch, of a function written for it."""
+        library = torch()
+        dy = library.tensor(self._given_dy(scene)).to(y.dtype)
+        wanted = {
+            name: leaf for name, leaf in leaves.items() if name == "x" or name in scene.parameters or name == "bias"
+        }
+        found = library.autograd.grad(y, list(wanted.values()), dy, allow_unused=True)
+        tensors = {}
+        for (name, leaf), gradient in zip(wanted.items(), found, strict=True):
+            value = array(library.zeros_like(leaf) if gradient is None else gradient, name)
+            if name == "x":
+                tensors["dx"] = self.layout.data_back(value)
+            elif name == "bias" and "bias_ih" in scene.parameters:
+                tensors |= {scene.gradient("bias_ih"): value, scene.gradient("bias_hh"): value}
+            else:
+                tensors[scene.gradient(name)] = self.layout.weight_back(value)
+        return tensors
+
+
+class Mode:
+    """What Twofold's own layers take as `mode`."""
+
+    def __init__(self, training: bool, mask: Any) -> None:
+        self.training, self.mask, self.lead = training, mask, 0
+
+    def __bool__(self) -> bool:
+        return self.training
+
+    def __eq__(self, other: object) -> bool:
+        return other in (("train", "training", True) if self.training else ("test", "eval", "evaluation", False))
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType]
+
+
+class StepFunctions(Functions):
+    """A recurrent cell: one step of time and its way back; the loop is ours."""
+
+    def play(self, scene: Any) -> dict[str, np.ndarray]:
+        """Step by step forward, and back through time."""
+        values, x = self.values(scene), scene.arrays["x"]
+        leaves: dict[str, Any] = {}
+        values = self._as_tensors(values, leaves)
+        whole, order = values["x"], [*self.order(values)]
+        if self.job.kind == "lstm":
+            order.insert(order.index("h0") + 1, "c0")
+        h, c, states, caches = values["h0"], values["c0"], list[Any](), list[Any]()
+        for t in range(x.shape[1]):
+            now = {**values, "x": whole[:, t], "h0": h, "c0": c}
+            result = call(self.forward, now, self.names, order, self.job.declared)
+            h, c, cache = self._step_outputs(result, c)
+            states.append(h)
+            caches.append(cache)
+        every = len(scene.shapes["y"]) == 3
+        if is_tensor(h):
+            y = torch().stack(states, 1) if every else states[-1]
+            tensors = {"y": array(y, "y")}
+            self.every = False
+            return tensors | (
+                self._autograd(y, leaves, scene) if "dy" in scene.arrays and self.backward is None else {}
+            )
+        tensors = {"y": np.stack([array(s, "h") for s in states], 1) if every else array(states[-1], "h")}
+        if self.backward is None or "dy" not in scene.arrays:
+            return tensors
+        return tensors | self._through_time(values, caches, scene, every)
+
+    def _step_outputs(self, result: Any, c: Any) -> tuple[Any, Any, Any]:
+        members = arrays_in(result)
+        if len(members) == 2 and isinstance(members[0], tuple | list):
+            members = [*members[0], members[1]]
+        if self.job.kind == "lstm" and len(members) > 1:
+            return members[0], members[1], members[2] if len(members) == 3 else tuple(members[2:])
+        return members[0], c, members[1] if len(members) == 2 else tuple(members[1:])
+
+    def _through_time(
+        self, values: dict[str, Any], caches: list[Any], scene: Any, every: bool
+    ) -> dict[str, np.ndarray]:
+        dy, count = scene.arrays["dy"], len(caches)
+        total: dict[str, np.ndarray] = {}
+        dx = np.zeros(scene.arrays["x"].shape)
+        dh, dc = np.zeros(np.shape(values["h0"])), np.zeros(np.shape(values["h0"]))
+        for t in reversed(range(count)):
+            dh = dh + (dy[:, t] if every else dy * (t == count - 1))
+            roles = {**values, "dy": dh, "c0": dc, "cache": caches[t]}
+            order = ["dy", *(["c0"] if self.job.kind == "lstm" else []), "cache"]
+            names = {**self.names, "c0": f"{n.MEMORY} dc dnextc dcnext dcell dnc"}
+            result = call(self.backward, roles, names, order, self.job.declared)  # pyright: ignore[reportArgumentType]
+            step_x, dh, dc, grads = self._step_back(result, scene, dc)
+            dx[:, t] = step_x
+            for name, gradient in grads.items():
+                total[name] = total.get(name, 0) + gradient
+        return {"dx": dx, **total}
+
+    def _step_back(self, result: Any, scene: Any, dc: np.ndarray) -> tuple[Any, Any, Any, dict[str, np.ndarray]]:
+        members = [m for m in arrays_in(result)]
+        if isinstance(members[-1], Mapping):
+            members = [*members[:-1], *members[-1].values()]
+        if len(members) < 3:
+            raise Unusable("a step's `backward` must give dx, dh(t−1) and the gradients of the parameters")
+        lstm = self.job.kind == "lstm"
+        dx, dh, rest = members[0], members[1], members[3:] if lstm else members[2:]
+        wanted = {name: self.layout.weight(scene.arrays[name]).shape for name in scene.parameters}
+        one_bias = not self._names_both()
+        names = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"]
+        grads = {}
+        for name, value in zip(names, rest, strict=False):
+            grads[scene.gradient(name)] = self.layout.weight_back(array(value, name))
+        if one_bias and scene.gradient("bias_ih") in grads and "bias_hh" in wanted:
+            grads[scene.gradient("bias_hh")] = grads[scene.gradient("bias_ih")]
+        return array(dx, "dx"), array(dh, "dh"), array(members[2], "dc") if lstm else dc, grads

@@ -1,0 +1,167 @@
+"""In which ways an object may be meant: the plans that are tried, one after another."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from twofold.proof.check.inside import names as n
+from twofold.proof.check.inside.arrays import layouts
+from twofold.proof.check.inside.call import signature
+from twofold.proof.check.inside.functions import Functions, Job, StepFunctions
+from twofold.proof.check.inside.objects import Objects
+from twofold.proof.check.inside.rules import Clippings, Losses, Optimizers, Schedules, fresh
+from twofold.proof.check.inside.torch_objects import AutogradFunctions, Modules, is_autograd_function, is_module
+
+
+class Plan(NamedTuple):
+    """A way of reading the object: its name, and what plays scenes that way."""
+
+    name: str
+    build: Callable[[], Any]
+
+
+class Pair(NamedTuple):
+    """Forward and backward as functions."""
+
+    forward: Callable[..., Any]
+    backward: Callable[..., Any] | None
+
+
+def plans(thing: Any, job: Job) -> Iterator[Plan]:
+    """The ways of reading a thing, the usual ones first."""
+    kind = job.kind
+    if kind in ("cross_entropy", "mean_squared"):
+        pair = thing if isinstance(thing, Pair) else Pair(thing, None)
+        orders = ("classes", "onehot") if kind == "cross_entropy" else ("onehot", "classes")
+        for form in orders:
+            yield Plan(form, lambda form=form: Losses(pair.forward, job, form, pair.backward))
+    elif kind in ("sgd", "adam", "adamw", "rmsprop"):
+        forms = _optimizer_forms(thing)
+        for form in forms:
+            yield Plan(form, lambda form=form: Optimizers(fresh(_alone(thing)), job, form))
+    elif kind == "max_norm":
+        for form in ("dictionary", "list", "objects", "torch", "torch list"):
+            if not form.startswith("torch") or job.get("torch"):
+                yield Plan(form, lambda form=form: Clippings(_alone(thing), job, form))
+    elif job["section"] == "schedule":
+        yield Plan("step first", lambda: Schedules(fresh(_alone(thing)), job, "step first"))
+        yield Plan("rate first", lambda: Schedules(fresh(_alone(thing)), job, "rate first"))
+    else:
+        yield from _layers(thing, job)
+
+
+def _optimizer_forms(thing: Any) -> tuple[str, ...]:
+    alone = _alone(thing)
+    if not inspect.isroutine(alone):
+        return ("whole", "lists", "apart", "objects")
+    parameters = [n.plain(p.name) for p in signature(alone) or []]
+    several = any(name in ("params", "grads", "parameters", "gradients") for name in parameters)
+    return ("whole", "each", "table") if several else ("each", "table", "whole")
+
+
+def _alone(thing: Any) -> Any:
+    return thing.forward if isinstance(thing, Pair) else thing
+
+
+def _layers(thing: Any, job: Job) -> Iterator[Plan]:
+    for layout in _layouts(job):
+        if isinstance(thing, Pair):
+            yield from _pairs(thing, job, layout)
+        elif is_autograd_function(thing):
+            yield Plan(layout.name, lambda layout=layout: AutogradFunctions(thing, job, layout))
+        elif is_module(thing):
+            yield Plan(
+                layout.name, lambda layout=layout: Modules(_ready(thing), job, layout, not isinstance(thing, type))
+            )
+        elif isinstance(thing, type):
+            if _like_ours(thing):
+                yield Plan(layout.name, lambda layout=layout: _Ours(thing, job, layout))
+            yield Plan(layout.name, lambda layout=layout: Objects(thing, job, layout))
+        elif inspect.isroutine(thing):
+            if _makes(thing):
+                yield Plan(f"made by a function, {layout.name}", lambda layout=layout: _Made(thing, job, layout))
+            yield from _pairs(Pair(thing, None), job, layout)
+        else:
+            if _like_ours(type(thing)):
+                yield Plan(layout.name, lambda layout=layout: Functions(thing.forward, thing.backward, job, layout))
+            yield Plan(layout.name, lambda layout=layout: Objects(fresh(thing), job, layout, ready=True))
+
+
+def _layouts(job: Job) -> Any:
+    found = layouts(job.kind)
+    transposed = job.get("transposed")
+    return [layout for layout in found if transposed is None or layout.transposed == transposed]
+
+
+def _pairs(pair: Pair, job: Job, layout: Any) -> Iterator[Plan]:
+    step = job.kind in n.RECURRENT and any(
+        n.plain(p.name) in n.words(n.STATE) for p in signature(pair.forward) or [] if p.default is p.empty
+    )
+    if step and not any(n.plain(p.name) == "h0" for p in signature(pair.forward) or []):
+        yield Plan(f"a step of time, {layout.name}", lambda: StepFunctions(pair.forward, pair.backward, job, layout))
+    yield Plan(layout.name, lambda: Functions(pair.forward, pair.backward, job, layout))
+
+
+def _like_ours(kind: type) -> bool:
+    """A layer of Twofold's own form: `forward(params, x, ...)`."""
+    forward = getattr(kind, "forward", None)
+    parameters = signature(forward) if forward else None
+    return bool(parameters) and n.plain(parameters[0].name) in n.words(n.PARAMS)  # pyright: ignore[reportOptionalSubscript]
+
+
+def _makes(function: Callable[..., Any]) -> bool:
+    """Whether a function seems to build a layer: it takes no input."""
+    parameters = [n.plain(p.name) for p in signature(function) or []]
+    return not any(name in n.words(n.INPUT) for name in parameters if name not in ("n",))
+
+
+def _ready(thing: Any) -> Any:
+    return thing if isinstance(thing, type) else fresh(thing)
+
+
+class _Ours:
+    """A class whose `forward` and `backward` take parameters as Twofold's layers do."""
+
+    def __init__(self, build: type, job: Job, layout: Any) -> None:
+        self.build, self.job, self.layout, self.pair = build, job, layout, None
+
+    def play(self, scene: Any) -> dict[str, Any]:
+        """As a pair of functions; `running` gives running statistics."""
+        from twofold.proof.check.inside.objects import construct
+
+        if self.pair is None:
+            made = construct(self.build, self.job, scene)
+            self.made = made
+            self.pair = Functions(made.forward, getattr(made, "backward", None), self.job, self.layout)
+        return self.pair.play(scene)
+
+
+class _Made:
+    """What a function of the user's builds: a module, or an object with `forward`."""
+
+    def __init__(self, function: Any, job: Job, layout: Any) -> None:
+        self.function, self.job, self.layout, self.player = function, job, layout, None
+
+    def play(self, scene: Any) -> dict[str, Any]:
+        """As what it builds."""
+        from twofold.proof.check.inside.objects import construct
+
+        if self.player is None:
+            made = construct(self.function, self.job, scene)
+            kind = Modules if is_module(made) else Objects
+            if isinstance(made, tuple) and len(made) == 2 and all(map(callable, made)):
+                self.player = Functions(made[0], made[1], self.job, self.layout)
+            else:
+                self.player = kind(made, self.job, self.layout, True)
+        return self.player.play(scene)
+
+
+def paired(thing: Any) -> Any:
+    """A pair of functions where a thing is one: a tuple, a table, or a module with `forward` and `backward`."""
+    if isinstance(thing, tuple | list) and len(thing) == 2 and all(callable(member) for member in thing):
+        return Pair(thing[0], thing[1])
+    if isinstance(thing, Mapping) and "forward" in thing:
+        return Pair(thing["forward"], thing.get("backward"))
+    return thing

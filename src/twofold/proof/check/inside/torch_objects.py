@@ -1,0 +1,233 @@
+"""A layer brought as a `torch.nn.Module` or a `torch.autograd.Function`: gradients come from its own autograd."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from twofold.proof.check.inside import names as n
+from twofold.proof.check.inside.arrays import Layout, array, arrays_in, is_tensor, shape_of, torch
+from twofold.proof.check.inside.call import CannotBind, call, signature
+from twofold.proof.check.inside.functions import BUFFERS, Functions, Job
+from twofold.proof.check.inside.objects import construct
+
+
+class Modules:
+    """A module over scenes, in float64 unless it insists on another type."""
+
+    def __init__(self, build: Any, job: Job, layout: Layout, ready: bool = False) -> None:
+        self.build, self.job, self.layout = build, job, layout
+        self.module: Any = build if ready else None
+        self.where: dict[str, Any] = {}
+        self.every = False
+        self.single = False
+
+    def play(self, scene: Any) -> dict[str, np.ndarray]:
+        """Set the parameters, go forward, and let autograd go back."""
+        library = torch()
+        if self.module is None:
+            self.module = construct(self.build, self.job, scene)
+        self.module.to(library.float32 if self.job.get("float32") else library.float64)
+        self.module.train(scene.training)
+        self._find(scene)
+        with library.no_grad():
+            for name, tensor in self.where.items():
+                tensor.copy_(library.tensor(self._value(name, scene)).reshape(tensor.shape))
+        x = library.tensor(self.layout.data(scene.arrays["x"]))
+        x = x.long() if self.job.kind == "embedding" else x.clone().requires_grad_(True)
+        self.module.zero_grad(set_to_none=True) if "accumulates" not in self.job else None
+        result = self._forward(x, scene)
+        y = self._output(result, scene)
+        tensors = {"y": self._read_y(y, scene)}
+        tensors |= {b: array(self.where[b], b).reshape(-1) for b in BUFFERS if b in self.where}
+        if "dy" in scene.arrays:
+            tensors |= self._back(y, x, scene)
+        return tensors
+
+    def _forward(self, x: Any, scene: Any) -> Any:
+        values: dict[str, Any] = {"x": x, "training": scene.training}
+        if "mask" in scene.arrays:
+            values["mask"] = torch().tensor(scene.arrays["mask"])
+        parameters = [p for p in signature(self.module.forward) or [] if p.default is p.empty]
+        if self.job.kind in n.RECURRENT and len(parameters) > 1:
+            return self._step_by_step(x, scene)
+        names = {"x": n.INPUT, "training": n.MODE, "mask": "mask m"}
+        args = [values["x"]] if len(parameters) <= 1 else None
+        if args is not None and len(signature(self.module.forward) or []) <= 1:
+            return self.module(*args)
+        return call(_Called(self.module), values, names, ["x", "mask", "training"], self.job.declared)
+
+    def _step_by_step(self, x: Any, scene: Any) -> Any:
+        """A cell: forward(x, h) or forward(x, (h, c)); the loop over time is ours."""
+        units = scene.arrays["weight_hh"].shape[-1]
+        h = c = x.new_zeros(len(x), units)
+        states = []
+        parameters = [p for p in signature(self.module.forward) or [] if p.default is p.empty]
+        for t in range(x.shape[1]):
+            if self.job.kind == "lstm" and len(parameters) == 2:
+                result = self.module(x[:, t], (h, c))
+            elif self.job.kind == "lstm":
+                result = self.module(x[:, t], h, c)
+            else:
+                result = self.module(x[:, t], h)
+            members = [m for member in arrays_in(result) for m in arrays_in(member)]
+            h = members[0]
+            c = members[-1] if self.job.kind == "lstm" else c
+            states.append(h)
+        return torch().stack(states, 1) if len(scene.shapes["y"]) == 3 else states[-1]
+
+    def _output(self, result: Any, scene: Any) -> Any:
+        members = [m for member in arrays_in(result) for m in arrays_in(member) if is_tensor(m)]
+        expected = scene.shapes["y"]
+        fitting = [m for m in members if self.layout.data_back(m.detach().numpy()).shape == expected]
+        return fitting[0] if fitting else members[0] if members else result
+
+    def _read_y(self, y: Any, scene: Any) -> np.ndarray:
+        read = self.layout.data_back(array(y, "what `forward` gave"))
+        self.every = read.ndim == 3 and len(scene.shapes["y"]) == 2 and self.job.kind in n.RECURRENT
+        return read[:, -1] if self.every else read
+
+    def _value(self, name: str, scene: Any) -> np.ndarray:
+        ours = scene.arrays[name]
+        if self.single and name == "bias_ih":
+            ours = ours + scene.arrays["bias_hh"]
+        return self.layout.weight(ours)
+
+    def _held(self) -> dict[str, Any]:
+        held = dict(self.module.named_parameters())
+        held |= {name: b for name, b in self.module.named_buffers() if b.is_floating_point()}
+        return held
+
+    def _find(self, scene: Any) -> None:
+        """Each parameter by name, else in the order in which they stand, by shape."""
+        if self.where:
+            return
+        held = self._held()
+        wanted = [*scene.parameters, *(b for b in BUFFERS if b in scene.arrays)]
+        free = dict(held)
+        for by_name in (True, False):
+            for name in [w for w in wanted if w not in self.where]:
+                shape = self.layout.weight(scene.arrays[name]).shape
+                size = scene.arrays[name].size
+                fitting = [
+                    k
+                    for k, v in free.items()
+                    if tuple(v.shape) == shape or (scene.arrays[name].ndim == 1 and v.numel() == size)
+                ]
+                if by_name:
+                    fitting = [k for k in fitting if self._role(k, wanted) == name]
+                if not by_name and name in BUFFERS:
+                    fitting = []
+                if fitting:
+                    self.where[name] = free.pop(fitting[0])
+        missing = [name for name in scene.parameters if name not in self.where]
+        if missing == ["bias_hh"] or (missing == ["bias_ih"] and "bias_hh" in self.where):
+            self.where["bias_ih"] = self.where.pop("bias_hh", None) if missing == ["bias_ih"] else self.where["bias_ih"]
+            self.single, missing = True, []
+        if missing:
+            names = ", ".join(f"`{k}` {tuple(v.shape)}" for k, v in held.items()) or "no parameter"
+            raise CannotBind(
+                f"cannot find `{missing[0]}` {tuple(scene.arrays[missing[0]].shape)} in the module; it holds {names}. "
+                f'Say where with an adapter: `Adapter({missing[0]}="NAME")`, or `--adapt NAME={missing[0]}`.'
+            )
+
+    def _role(self, key: str, wanted: list[str]) -> str | None:
+        declared = self.job.declared.get(key)
+        if declared:
+            return declared
+        parts = key.split(".")
+        role = n.parameter_role(self.job.kind, parts[-1], wanted)
+        if role or self.job.kind not in n.RECURRENT or len(parts) < 2:
+            return role
+        holder, leaf = n.plain(parts[-2]), parts[-1]
+        hidden = any(word in holder for word in ("hh", "h2h", "hidden", "rec", "wh", "u"))
+        return (
+            f"{leaf}_{'hh' if hidden and 'i2h' not in holder and 'x2h' not in holder and 'ih' not in holder else 'ih'}"
+        )
+
+    def _back(self, y: Any, x: Any, scene: Any) -> dict[str, np.ndarray]:
+        library = torch()
+        dy = scene.arrays["dy"]
+        if self.every:
+            full = np.zeros((len(dy), scene.arrays["x"].shape[1], dy.shape[-1]))
+            full[:, -1] = dy
+            dy = full
+        if not y.requires_grad:
+            return {"dx": np.zeros(scene.arrays["x"].shape)} if x.is_floating_point() else {}
+        y.backward(library.tensor(self.layout.data(dy)).to(y.dtype).reshape(y.shape))
+        tensors: dict[str, np.ndarray] = {}
+        if x.is_floating_point():
+            gradient = library.zeros_like(x) if x.grad is None else x.grad
+            tensors["dx"] = self.layout.data_back(array(gradient, "dx"))
+        for name in scene.parameters:
+            tensor = self.where.get(name)
+            if tensor is None or not tensor.requires_grad:
+                if tensor is not None:
+                    tensors[scene.gradient(name)] = np.zeros(scene.arrays[name].shape)
+                continue
+            gradient = array(library.zeros_like(tensor) if tensor.grad is None else tensor.grad, name)
+            tensors[scene.gradient(name)] = self._ours(gradient, scene.arrays[name])
+        if self.single:
+            tensors[scene.gradient("bias_hh")] = tensors[scene.gradient("bias_ih")]
+        return tensors
+
+    def _ours(self, gradient: np.ndarray, ours: np.ndarray) -> np.ndarray:
+        return gradient.reshape(-1) if ours.ndim == 1 and gradient.ndim > 1 else self.layout.weight_back(gradient)
+
+
+class _Called:
+    """A module to be called, with the signature of its `forward`."""
+
+    def __init__(self, module: Any) -> None:
+        self.module = module
+        import inspect
+
+        self.__signature__ = inspect.signature(module.forward)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.module(*args, **kwargs)
+
+
+class AutogradFunctions(Functions):
+    """A `torch.autograd.Function`: `apply` with the arguments of its `forward`."""
+
+    def __init__(self, function: Any, job: Job, layout: Layout) -> None:
+        self.function = function
+        super().__init__(function.forward, None, job, layout)
+
+    def play(self, scene: Any) -> dict[str, np.ndarray]:
+        """Forward by `apply`, back by autograd."""
+        parameters = signature(self.function.forward) or []
+        values = self.values(scene)
+        leaves: dict[str, Any] = {}
+        values = self._as_tensors(values, leaves)
+        from twofold.proof.check.inside.call import bound
+
+        _, kwargs = bound(self.function.forward, values, self.names, self.order(values), self.job.declared)
+        args = [kwargs[p.name] for p in parameters if p.name in kwargs]
+        y = self.function.apply(*args)
+        y = y[0] if isinstance(y, tuple) else y
+        tensors = {"y": self._read_y(y, scene)}
+        if "dy" not in scene.arrays:
+            return tensors
+        return tensors | (self._autograd(y, leaves, scene) if y.requires_grad else {})
+
+
+def is_module(value: Any) -> bool:
+    """Whether a class or an object is a `torch.nn.Module`."""
+    library = torch()
+    if library is None:
+        return False
+    return issubclass(value, library.nn.Module) if isinstance(value, type) else isinstance(value, library.nn.Module)
+
+
+def is_autograd_function(value: Any) -> bool:
+    """Whether a class is a `torch.autograd.Function`."""
+    library = torch()
+    return library is not None and isinstance(value, type) and issubclass(value, library.autograd.Function)
+
+
+def uses_tensors(result: Any) -> bool:
+    """Whether a result holds tensors."""
+    return any(is_tensor(value) or (shape_of(value) is not None and is_tensor(value)) for value in arrays_in(result))

@@ -1,0 +1,254 @@
+"""A user's code in a process of its own: with a time limit, a memory limit, a temporary folder, its output kept apart.
+
+What crosses is arrays in safetensors and JSON, never pickles; nothing that the process says of itself counts. The system
+holds what `ENFORCED` names; `NOT_ENFORCED` names what it does not hold.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load, save_file
+
+from twofold.arrays import Array
+
+ENFORCED = "processor time, wall time, memory (Linux), the size of what is written, the length of what is printed"
+NOT_ENFORCED = (
+    "reading other files of this user, and the network: where submissions are not trusted, run the check in a container or "
+    "under an account of its own"
+)
+MOST_PRINTED = 4_000
+"""Characters kept of what the code prints."""
+MOST_RESULT = 60_000_000
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a user's code may take."""
+
+    seconds: float = 20.0
+    megabytes: int = 4_096
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back for one item: tensors by plan and scene, errors by scene; or why nothing did."""
+
+    cannot: str = ""
+    """Why nothing could be checked: the file does not import, the object is not there, no call fits."""
+    ended: str = ""
+    """How the process ended where it did not give an answer: a limit, a crash, an exit."""
+    plans: Sequence[Mapping[str, Any]] = ()
+    tensors: Sequence[Sequence[Mapping[str, Array]]] = ()
+    reason: str = ""
+    printed: str = field(default="", repr=False)
+
+
+def run_file(file: Path, items: Sequence[Mapping[str, Any]], limits: Limits) -> list[Answer]:
+    """The items of a file, each an object with its scenes, played in one process."""
+    with tempfile.TemporaryDirectory(prefix="twofold-check-") as name:
+        folder = Path(name)
+        work = {"file": str(file.resolve()), "seconds": limits.seconds, "megabytes": limits.megabytes}
+        _write(folder, work, items)
+        command = [sys.executable, "-m", "twofold.proof.check.inside", str(folder)]
+        home = folder / "home"
+        home.mkdir()
+        with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
+            process = subprocess.Popen(
+                command,
+                cwd=home,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                env=_environment(home),
+                start_new_session=True,
+            )
+            status = _wait(process, limits.seconds)
+        return _read(folder, status, len(items), limits)
+
+
+def run_here(play: Callable[[Path], None], items: Sequence[Mapping[str, Any]], limits: Limits) -> list[Answer]:
+    """The items of an object that lives in this process: a copy of the process plays them, and is ended."""
+    with tempfile.TemporaryDirectory(prefix="twofold-check-") as name:
+        folder = Path(name)
+        _write(folder, {"seconds": limits.seconds}, items)
+        if not hasattr(os, "fork"):
+            play(folder)
+            return _read(folder, 0, len(items), limits)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            sys.stdout.flush()
+            sys.stderr.flush()
+            pid = os.fork()
+        if pid == 0:
+            _play_apart(play, folder, limits)
+        return _read(folder, _wait_pid(pid, limits.seconds), len(items), limits)
+
+
+def _play_apart(play: Callable[[Path], None], folder: Path, limits: Limits) -> None:
+    status = 1
+    try:
+        for number, name in ((1, "stdout"), (2, "stderr")):
+            file = os.open(folder / name, os.O_WRONLY | os.O_CREAT)
+            os.dup2(file, number)
+        sys.stdout, sys.stderr = (open(folder / name, "w") for name in ("stdout", "stderr"))  # noqa: SIM115
+        os.chdir(folder)
+        seconds = int(limits.seconds) + 1
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_RESULT, MOST_RESULT))
+        play(folder)
+        status = 0
+    except BaseException as error:
+        os.write(2, f"{type(error).__name__}: {error}\n".encode())
+    finally:
+        os._exit(status)
+
+
+def _environment(home: Path) -> dict[str, str]:
+    """What the code sees of the environment: paths to find packages, and one thread."""
+    kept = {
+        name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "VIRTUAL_ENV") if name in os.environ
+    }
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    return {
+        **kept,
+        **threads,
+        "HOME": str(home),
+        "TMPDIR": str(home),
+        "PYTHONHASHSEED": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | str:
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return "time"
+    finally:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass
+        process.wait()
+
+
+def _wait_pid(pid: int, seconds: float) -> int | str:
+    end, pause = time.monotonic() + seconds, 0.001
+    while time.monotonic() < end:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(pause)
+        pause = min(0.05, pause * 1.5)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return "time"
+
+
+def _write(folder: Path, work: dict[str, Any], items: Sequence[Mapping[str, Any]]) -> None:
+    listed = []
+    for number, item in enumerate(items):
+        name = f"scenes-{number}.safetensors"
+        arrays = {
+            f"{i}/{key}": np.ascontiguousarray(array)
+            for i, scene in enumerate(item["scenes"])
+            for key, array in scene.arrays.items()
+        }
+        save_file(arrays, folder / name)
+        scenes = [
+            {
+                "name": scene.name,
+                "facts": dict(scene.facts),
+                "arrays": list(scene.arrays),
+                "shapes": {key: list(np.shape(tensor)) for key, tensor in expected.items()},
+                "gradients": item["gradients"],
+            }
+            for scene, expected in zip(item["scenes"], item["expected"], strict=True)
+        ]
+        told = {key: value for key, value in item.items() if key not in ("scenes", "expected", "gradients")}
+        listed.append({**told, "scenes": scenes, "scenes_file": name})
+    (folder / "job.json").write_text(json.dumps({**work, "items": listed}), "utf-8")
+
+
+def _read(folder: Path, status: int | str, count: int, limits: Limits) -> list[Answer]:
+    printed = _printed(folder)
+    result, arrays_file = folder / "result.json", folder / "result.safetensors"
+    size = arrays_file.stat().st_size if arrays_file.is_file() else 0
+    if not result.is_file() or size > MOST_RESULT or result.stat().st_size > MOST_RESULT:
+        return [Answer(ended=_how(status, limits, _text(folder / "stderr")), printed=printed)] * count
+    try:
+        answer = json.loads(result.read_text("utf-8"))
+        arrays = load(arrays_file.read_bytes())
+        return _answers(answer, arrays, count, printed)
+    except Exception:  # whatever the process left there
+        return [Answer(ended="what the process left cannot be read", printed=printed)] * count
+
+
+def _answers(answer: Any, arrays: Mapping[str, Array], count: int, printed: str) -> list[Answer]:
+    if "cannot" in answer:
+        return [Answer(cannot=str(answer["cannot"])[:2_000], printed=printed)] * count
+    found = []
+    for number, item in enumerate(answer["items"]):
+        if "cannot" in item:
+            found.append(Answer(cannot=str(item["cannot"])[:2_000], printed=printed))
+            continue
+        tensors = []
+        for place, plan in enumerate(item["plans"]):
+            scenes: list[dict[str, Array]] = [{} for _ in range(int(plan["scenes"]))]
+            head = f"{number}/{place}/"
+            for key, array in arrays.items():
+                if key.startswith(head):
+                    index, name = key[len(head) :].split("/", 1)
+                    scenes[int(index)][name] = array
+            tensors.append(scenes)
+        found.append(Answer("", "", item["plans"], tensors, str(item.get("reason", "")), printed))
+    return found
+
+
+def _how(status: int | str, limits: Limits, errors: str) -> str:
+    if status == "time":
+        return f"the code did not end within {limits.seconds:g} seconds: an endless loop, or much too slow"
+    if status == -signal.SIGXCPU or status == -signal.SIGKILL:
+        return f"the code took more than {limits.seconds:g} seconds of the processor, or more memory than it may"
+    if "MemoryError" in errors:
+        return f"the code took more than {limits.megabytes:,} MB of memory"
+    if isinstance(status, int) and status < 0:
+        return f"the process crashed ({signal.Signals(-status).name})"
+    last = errors.strip().splitlines()[-1][:300] if errors.strip() else ""
+    return f"the process ended by itself with status {status}" + (f": {last}" if last else "")
+
+
+def _text(path: Path) -> str:
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        return file.read(MOST_PRINTED).decode("utf-8", "replace")
+
+
+def _printed(folder: Path) -> str:
+    text = "\n".join(part for part in (_text(folder / "stdout"), _text(folder / "stderr")) if part)
+    safe = "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)
+    cut = sum((folder / name).stat().st_size for name in ("stdout", "stderr") if (folder / name).is_file())
+    return safe + (
+        f"\n... cut: {cut:,} bytes were printed" if cut > 2 * MOST_PRINTED or len(text) >= MOST_PRINTED else ""
+    )
+
+
+def clean(folder: Path) -> None:
+    """Remove a temporary folder."""
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,188 @@
+"""What a thing is compared with: the kind and its settings, the scenes, the right tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ValidationError
+
+from twofold.arrays import Array, gap
+from twofold.errors import UserError, did_you_mean
+from twofold.proof.check import inputs
+from twofold.proof.check.compared import TOLERANCE
+from twofold.proof.mistakes import Making, Mistake, Scene, Tensors, computation, gradient_name, mistakes_of
+from twofold.recipe.base import Part
+from twofold.recipe.faults import members
+from twofold.recipe.layer import LayerSpec
+from twofold.streams import stream
+
+CLIPPING = ("max_norm", "clip", "clipping", "gradient_clipping", "clip_grad_norm", "clip_grad_norm_", "clip_grad")
+SECTIONS = ("layers", "loss", "optimizer", "schedule")
+DRAWS = 4
+"""Perturbations by one unit in the last place, of which the envelope in float32 is the largest."""
+MARGIN = 32.0
+"""The envelope's factor: sums in another order round as often as there are terms."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A kind with its settings, on scenes."""
+
+    kind: str
+    section: str
+    settings: Mapping[str, Any]
+    scenes: tuple[Scene, ...]
+    dtype: str = "float64"
+
+    @property
+    def making(self) -> Making:
+        """The right computation."""
+        return Making(self.kind, self.settings)
+
+    @property
+    def names(self) -> list[str]:
+        """The scenes' names."""
+        return [scene.name for scene in self.scenes]
+
+    @property
+    def gradients(self) -> dict[str, str]:
+        """What the gradient of each parameter is called."""
+        if self.section != "layers":
+            return {}
+        known = ("x", "dy", "mask", "running_mean", "running_var")
+        return {name: gradient_name(name) for name in self.scenes[0].arrays if name not in known}
+
+    def run(self, making: Making | None = None, scenes: Sequence[Scene] | None = None) -> list[Tensors]:
+        """Every scene's tensors; a computation begins anew where a scene says so. A pass that fails gives none."""
+        results, current = list[Tensors](), None
+        with np.errstate(all="ignore"):
+            for scene in scenes or self.scenes:
+                if current is None or scene.facts.get("fresh"):
+                    current = computation(making or self.making)
+                try:
+                    results.append(current.run(scene))
+                except (ValueError, IndexError, ZeroDivisionError, OverflowError):
+                    results.append({})
+        return results
+
+    def mistakes(self) -> list[Mistake]:
+        """What is known to go wrong in this kind."""
+        return mistakes_of(self.kind)
+
+    def tolerances(self, right: Sequence[Tensors], single: bool) -> dict[str, float]:
+        """The largest gap of each tensor that is still right."""
+        names = dict.fromkeys(name for tensors in right for name in tensors)
+        return self._envelope(right) if single else dict.fromkeys(names, TOLERANCE)
+
+    def _envelope(self, right: Sequence[Tensors]) -> dict[str, float]:
+        """How far each tensor moves when the inputs move by one unit in the last place of float32."""
+        envelope = {name: 1e-5 for tensors in right for name in tensors}
+        for draw in range(DRAWS):
+            moved = self.run(scenes=[_moved(scene, draw) for scene in self.scenes])
+            for one, other in zip(right, moved, strict=True):
+                for name in one:
+                    size = gap(one[name], other[name]) if name in other else 0.0
+                    if np.isfinite(size) and size < 0.1:  # beyond: a kink was passed
+                        envelope[name] = max(envelope[name], MARGIN * size)
+        return envelope
+
+
+def _moved(scene: Scene, draw: int) -> Scene:
+    rng = stream(0, f"check ulp {scene.name}", draw)
+    arrays: dict[str, Array] = {}
+    for name, array in scene.arrays.items():
+        if array.dtype.kind != "f" or name == "mask" or (scene.facts.get("whole_numbers") and name == "x"):
+            arrays[name] = array
+            continue
+        step = np.spacing(np.abs(array).astype(np.float32)).astype(float)
+        arrays[name] = array + step * rng.integers(-1, 2, array.shape)
+    return replace(scene, arrays=arrays)
+
+
+def subjects(
+    like: Any, settings: Mapping[str, Any], dtype: str = "float64", shape: Sequence[int] | None = None
+) -> list[Subject]:
+    """What `like` names, on each shape of sample that an object of its kind may want, the usual one first.
+
+    Raises `UserError` for an unknown kind or a setting that it does not take.
+    """
+    kind, given = _read(like)
+    given = {**given, **settings}
+    if kind in CLIPPING:
+        c = float(given.get("max_norm", given.get("c", 0.5)))
+        return [Subject("max_norm", "clipping", {"max_norm": c}, tuple(inputs.clipping_scenes({"max_norm": c})), dtype)]
+    section = _section(kind)
+    spec = _spec(section, kind, given)
+    values = {**spec.model_dump(), "kind": kind}
+    if section == "layers":
+        assert isinstance(spec, LayerSpec)
+        shapes = [tuple(shape)] if shape is not None else inputs.shapes_of(kind, spec)
+        return [_layer(kind, spec, values, s, dtype) for s in shapes]
+    if section == "loss":
+        scenes = inputs.loss_scenes(kind)
+    elif section == "optimizer":
+        scenes = inputs.optimizer_scenes(values, constant_rate=False)
+    else:
+        scenes = inputs.schedule_scenes(given)
+    return [Subject(kind, section, values, tuple(_cast(scene, dtype) for scene in scenes), dtype)]
+
+
+def _layer(kind: str, spec: LayerSpec, values: Mapping[str, Any], shape: tuple[int, ...], dtype: str) -> Subject:
+    refusal = spec.refuses(shape)
+    if refusal:
+        raise UserError(f"`{kind}` {refusal.rule}; `shape` is {shape}. {refusal.remedy}".rstrip())
+    scenes = tuple(_cast(scene, dtype) for scene in inputs.layer_scenes(spec, shape))
+    return Subject(kind, "layers", values, scenes, dtype)
+
+
+def _cast(scene: Scene, dtype: str) -> Scene:
+    """Inputs that float32 can hold, so that both precisions start from the same numbers."""
+    if dtype == "float64":
+        return scene
+    arrays = {n: a.astype(dtype).astype(float) if a.dtype.kind == "f" else a for n, a in scene.arrays.items()}
+    return replace(scene, arrays=arrays)
+
+
+def _read(like: Any) -> tuple[str, dict[str, Any]]:
+    if isinstance(like, str):
+        return like.strip(), {}
+    if isinstance(like, Part):
+        return type(like).model_fields["kind"].default, like.model_dump(exclude={"kind"})
+    if isinstance(like, Mapping) and isinstance(like.get("kind"), str):
+        return like["kind"], {name: value for name, value in like.items() if name != "kind"}
+    raise UserError(f'`like` must name a kind: "dense", or {{"kind": "dense", "units": 3}}; got {type(like).__name__}')
+
+
+def kinds() -> list[str]:
+    """Everything that a thing can be compared with."""
+    return [*(kind for section in SECTIONS for kind in members(section)), "max_norm"]
+
+
+def _section(kind: str) -> str:
+    for section in SECTIONS:
+        if kind in members(section):
+            return section
+    raise UserError(f"unknown kind `{kind}`; {did_you_mean(kind, kinds())}")
+
+
+def _spec(section: str, kind: str, given: Mapping[str, Any]) -> BaseModel:
+    model = members(section)[kind]
+    values = {"kind": kind, **inputs.REQUIRED.get(kind, {}), **given}
+    if section == "schedule":
+        values.pop("lr", None)
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        faults = [_told(details, kind, model) for details in error.errors(include_url=False)]
+        raise UserError(f"`{kind}`: {'; '.join(faults)}") from error
+
+
+def _told(details: Any, kind: str, model: type[BaseModel]) -> str:
+    name = ".".join(str(part) for part in details["loc"]) or kind
+    if details["type"] == "extra_forbidden":
+        return f"unknown setting `{name}`; {did_you_mean(name, [f for f in model.model_fields if f != 'kind'])}"
+    message = details["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    return f"`{name}` must be {message}; got {details['input']!r}" if details["loc"] else message

@@ -1,0 +1,90 @@
+"""The catalogue of mistakes: data that turns a right computation into a wrong one, with a name and a sentence."""
+
+from __future__ import annotations
+
+from twofold.proof.mistakes.activations import ACTIVATIONS, Activation
+from twofold.proof.mistakes.activations import MISTAKES as OF_ACTIVATIONS
+from twofold.proof.mistakes.base import Computation, Making, Mistake, Scene, Tensors
+from twofold.proof.mistakes.conv import CONV, Conv2d
+from twofold.proof.mistakes.dense import DENSE, EMBEDDING, Dense, Embedding
+from twofold.proof.mistakes.layer import LayerComputation, gradient_name, of_any_layer
+from twofold.proof.mistakes.losses import LOSSES, LossComputation
+from twofold.proof.mistakes.norm import NORM, BatchNorm, LayerNorm
+from twofold.proof.mistakes.optimizers import ClippingComputation, OptimizerComputation
+from twofold.proof.mistakes.pool import POOL, AvgPool2d, GlobalAvgPool2d, MaxPool2d
+from twofold.proof.mistakes.recurrent import Recurrent
+from twofold.proof.mistakes.schedules import SCHEDULES, ScheduleComputation
+from twofold.proof.mistakes.schedules import TABLE as OF_SCHEDULES
+from twofold.proof.mistakes.shapes import DROPOUT, FLATTEN, SOFTMAX, Dropout, Flatten, Softmax
+from twofold.proof.mistakes.through_time import THROUGH_TIME
+from twofold.proof.mistakes.updates import CLIPPING, OPTIMIZERS
+
+__all__ = [
+    "KINDS",
+    "MISTAKES",
+    "Computation",
+    "Making",
+    "Mistake",
+    "Scene",
+    "Tensors",
+    "computation",
+    "gradient_name",
+    "mistakes_of",
+]
+
+LAYERS: dict[str, type] = {
+    "dense": Dense,
+    "conv2d": Conv2d,
+    "max_pool2d": MaxPool2d,
+    "avg_pool2d": AvgPool2d,
+    "global_avg_pool2d": GlobalAvgPool2d,
+    "batch_norm": BatchNorm,
+    "layer_norm": LayerNorm,
+    "rnn": Recurrent,
+    "lstm": Recurrent,
+    "gru": Recurrent,
+    "embedding": Embedding,
+    **dict.fromkeys(ACTIVATIONS, Activation),
+    "softmax": Softmax,
+    "dropout": Dropout,
+    "flatten": Flatten,
+}
+RULES: dict[str, type] = {
+    "cross_entropy": LossComputation,
+    "mean_squared": LossComputation,
+    **dict.fromkeys(("sgd", "adam", "adamw", "rmsprop"), OptimizerComputation),
+    "max_norm": ClippingComputation,
+    **dict.fromkeys(SCHEDULES, ScheduleComputation),
+}
+KINDS: tuple[str, ...] = (*LAYERS, *RULES)
+"""Everything of which mistakes are known, by the names that a recipe gives it; `max_norm` is clipping."""
+
+MISTAKES: tuple[Mistake, ...] = (
+    *DENSE,
+    *EMBEDDING,
+    *CONV,
+    *POOL,
+    *NORM,
+    *THROUGH_TIME,
+    *OF_ACTIVATIONS,
+    *SOFTMAX,
+    *DROPOUT,
+    *FLATTEN,
+    *LOSSES,
+    *OPTIMIZERS,
+    *CLIPPING,
+    *OF_SCHEDULES,
+    *of_any_layer(LAYERS),
+)
+
+
+def mistakes_of(kind: str) -> list[Mistake]:
+    """The mistakes that can be made in a kind, those of it alone first."""
+    return [mistake for mistake in MISTAKES if kind in mistake.kinds]
+
+
+def computation(making: Making) -> Computation:
+    """The computation as it is made: right without switches."""
+    if making.kind in LAYERS:
+        return LayerComputation(making, LAYERS[making.kind])
+    return RULES[making.kind](making)

@@ -1,0 +1,102 @@
+"""What a mistake is: data that turns a right computation into a wrong one, with a name and a sentence.
+
+A computation is written once for each kind, with *switches*: named places at which it goes another way. Without a
+switch it is the right one. A mistake turns switches on, or builds the computation with other settings than asked for;
+two mistakes together turn on the switches of both. So the catalogue predicts what a student's code with that mistake
+gives, number for number, and a name is given only where the numbers are those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol
+
+from twofold.arrays import Array, Arrays
+
+Derivative = Literal["formula", "own", "right"]
+
+
+@dataclass(frozen=True)
+class Making:
+    """How a computation is built: its kind and settings, its switches, and what its way back is."""
+
+    kind: str
+    settings: Mapping[str, Any]
+    switches: frozenset[str] = frozenset()
+    derivative: Derivative = "formula"
+    """Way back after a mistake on the way forward. `formula`: the textbook's, on what the wrong pass kept; `own`: the
+    derivative of the wrong pass, as autograd gives it; `right`: the one of the right pass."""
+
+    def on(self, *switches: str) -> Making:
+        """The same with more switches."""
+        return replace(self, switches=self.switches | set(switches))
+
+    def built_with(self, **settings: Any) -> Making:
+        """The same with other settings."""
+        return replace(self, settings={**self.settings, **settings})
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The inputs of one pass or step."""
+
+    name: str
+    arrays: Arrays
+    """Inputs by name: `x`, `dy`, parameters by their PyTorch names, `target`, gradients."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What is no array: whether it is training, the rate, the number of the step."""
+
+    @property
+    def training(self) -> bool:
+        """Whether the pass is one of training."""
+        return bool(self.facts.get("training", True))
+
+
+Tensors = dict[str, Array]
+"""What a pass gives, by name, in the order in which the numbers come to be."""
+
+
+class Computation(Protocol):
+    """A computation over scenes in sequence: it may remember, as a wrong one does."""
+
+    def run(self, scene: Scene) -> Tensors:
+        """Every tensor of the pass."""
+        ...
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A known way of getting a computation wrong."""
+
+    id: str
+    kinds: tuple[str, ...]
+    """The layers, losses, optimizers or schedules in which it can be made."""
+    sentence: str
+    """What is wrong, in a sentence that ends with the right form."""
+    hints: tuple[str, str]
+    """Where to look, and what to ask there, without the answer."""
+    apply: Callable[[Making], Making]
+
+
+def on(*switches: str) -> Callable[[Making], Making]:
+    """The mistake of these switches."""
+    return lambda making: making.on(*switches)
+
+
+def built_with(**settings: Any) -> Callable[[Making], Making]:
+    """The mistake of other settings than asked for."""
+    return lambda making: making.built_with(**settings)
+
+
+Row = tuple[str, str, str]
+"""Switch, sentence, and the question that leads to it."""
+
+
+def rows(kinds: str | tuple[str, ...], where: str, *table: Row) -> list[Mistake]:
+    """Mistakes of one switch each; the id is `kind-switch`, with dashes."""
+    names = (kinds,) if isinstance(kinds, str) else kinds
+    return [
+        Mistake(f"{names[0]}-{switch.replace('_', '-')}", names, sentence, (where, question), on(switch))
+        for switch, sentence, question in table
+    ]

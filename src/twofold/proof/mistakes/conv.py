@@ -1,0 +1,317 @@
+"""The mistakes of a convolution."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import numpy as np
+
+from twofold.arrays import Array, Arrays
+from twofold.proof.mistakes.base import Making, Scene, rows
+from twofold.proof.mistakes.layer import Plain
+from twofold.recipe.base import pair
+from twofold.recipe.windows import steps
+
+
+class Plane:
+    """Where the elements of a window lie in the padded input."""
+
+    def __init__(self, making: Making) -> None:
+        settings = making.settings
+        self.kernel = pair(settings["kernel"])
+        stride = settings.get("stride")
+        self.stride = self.kernel if stride is None else pair(stride)
+        self.padding = pair(settings.get("padding", 0))
+        self.dilation = pair(settings.get("dilation", 1))
+        self.ceil = bool(settings.get("ceil_mode", False))
+        on = making.switches
+        self.shift = -1 if "starts_one_late" in on else 1 if "starts_one_early" in on else 0
+        self.unit_stride = "stride_ignored" in on
+
+    def size(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of windows."""
+        axes = zip((height, width), self.kernel, self.stride, self.padding, self.dilation, strict=True)
+        rows_, columns = (steps(*axis, self.ceil) for axis in axes)
+        return rows_, columns
+
+    def padded(self, x: Array, fill: float | str = 0.0) -> Array:
+        """x with its border; behind it, room for windows that reach beyond."""
+        (down, side), (rows_, columns) = self.padding, self.size(*x.shape[2:])
+        ends = [
+            max(0, (count - 1) * s + d * (k - 1) + 1 - size - p)
+            for count, s, d, k, size, p in zip(
+                (rows_, columns), self.stride, self.dilation, self.kernel, x.shape[2:], self.padding, strict=True
+            )
+        ]
+        borders = ((0, 0), (0, 0), (down, max(down, ends[0])), (side, max(side, ends[1])))
+        if isinstance(fill, str):
+            return np.pad(x, borders, mode=fill)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        return np.pad(x, borders, constant_values=fill)
+
+    def at(self, u: int, v: int, count: tuple[int, int]) -> tuple[slice, slice]:
+        """The elements (u, v) of all windows in the padded input."""
+        step = (1, 1) if self.unit_stride else self.stride
+        a, b = u * self.dilation[0], v * self.dilation[1]
+        return slice(a, a + (count[0] - 1) * step[0] + 1, step[0]), slice(b, b + (count[1] - 1) * step[1] + 1, step[1])
+
+    def inside(self, padded: Array, shape: tuple[int, ...]) -> Array:
+        """The padded array without its border."""
+        (down, side), (height, width) = self.padding, shape[2:]
+        down, side = max(down + self.shift, 0), max(side + self.shift, 0)
+        if self.shift > 0:
+            padded = np.pad(padded, ((0, 0), (0, 0), (0, 1), (0, 1)))
+        return padded[:, :, down : down + height, side : side + width]
+
+
+@final
+class Conv2d(Plain):
+    """y = Σ W x + b over windows, by a loop over the kernel's elements, with switches."""
+
+    def __init__(self, making: Making) -> None:
+        super().__init__(making)
+        self.plane = Plane(making)
+        self.groups = int(making.settings.get("groups", 1))
+
+    def _kernel(self, W: Array) -> Array:
+        on = self.on
+        if "flipped" in on:
+            return W[:, :, ::-1, ::-1]
+        if "kernel_transposed" in on and W.shape[2] == W.shape[3]:
+            return W.swapaxes(2, 3)
+        if "columns_in_another_order" in on:
+            return W.reshape(len(W), *W.shape[2:], W.shape[1]).transpose(0, 3, 1, 2)
+        if "first_kernel_for_all" in on:
+            return np.broadcast_to(W[:1], W.shape)
+        return W
+
+    def _input(self, x: Array) -> Array:
+        on = self.on
+        if "channels_reversed" in on:
+            x = x[:, ::-1]
+        fill: float | str = "edge" if "padded_with_edges" in on else "reflect" if "padded_by_mirror" in on else 0.0
+        return self.plane.padded(x, 1.0 if "padded_with_ones" in on else fill)
+
+    def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, Any]:
+        """The cache is x."""
+        on, W, count = self.on, self._kernel(params["weight"]), self.plane.size(*x.shape[2:])
+        X = self._input(x)
+        y = np.zeros((len(x), len(W), *count), np.result_type(x, W))
+        share, outs = W.shape[1], len(W) // self.groups
+        channels = 1 if "first_channel_alone" in on else share
+        for group in range(self.groups):
+            rows_ = (
+                slice(group, None, self.groups)
+                if "groups_interleaved" in on
+                else slice(group * outs, group * outs + outs)
+            )
+            for u in range(W.shape[2]):
+                for v in range(W.shape[3]):
+                    part = X[:, group * share : group * share + channels, *self.plane.at(u, v, count)]
+                    y[:, rows_] += np.einsum("ncij,oc->noij", part, W[rows_, :channels, u, v])
+        if "mean_over_the_window" in on:
+            y = y / (share * W.shape[2] * W.shape[3])
+        if "bias" in params:
+            y = y + self._bias(params["bias"], W)[:, None, None]
+        if "relu_inside" in on:
+            y = y * (y.real > 0)
+        return self._order(y), x
+
+    def _order(self, y: Array) -> Array:
+        on = self.on
+        if "rows_for_planes" in on:
+            return y.transpose(0, 2, 3, 1).reshape(y.shape)
+        if "output_in_another_order" in on:
+            return y.transpose(1, 0, 2, 3).reshape(y.shape)
+        if "positions_before_samples" in on:
+            return y.transpose(2, 3, 0, 1).reshape(y.shape[0], *y.shape[2:], y.shape[1]).transpose(0, 3, 1, 2)
+        return y
+
+    def _bias(self, b: Array, W: Array) -> Array:
+        on = self.on
+        if "no_bias" in on:
+            return 0 * b
+        if "bias_per_channel" in on:
+            return b * W.shape[1]
+        if "bias_per_element" in on:
+            return b * W[0].size
+        if "bias_twice" in on:
+            return 2 * b
+        if "bias_subtracted" in on:
+            return -b
+        return np.full(b.shape, b[0]) if "first_bias_for_all" in on else b
+
+    def backward(self, params: Arrays, cache: Any, dy: Array) -> tuple[Array, dict[str, Array]]:
+        """Element after element of the kernel."""
+        x, W = cache, params["weight"]
+        grads = {"weight": self._weight(x, dy, W)}
+        if "bias" in params:
+            grads["bias"] = self._bias_gradient(dy)
+        return self._dx(x, dy, W), grads
+
+    def _weight(self, x: Array, dy: Array, W: Array) -> Array:
+        on, X = self.on, self.plane.padded(x)
+        count, share, outs = dy.shape[2:], W.shape[1], len(W) // self.groups
+        if "dW_of_the_last_image" in on:
+            X, dy = X[-1:], dy[-1:]
+        if "dW_of_the_first_image" in on:
+            X, dy = X[:1], dy[:1]
+        if "dW_without_padding" in on:
+            X = self.plane.padded(x * 0) + np.pad(x, [(0, 0), (0, 0), *((0, 2 * p) for p in self.plane.padding)])
+        if "dW_of_the_last_window" in on:
+            last = np.zeros_like(dy)
+            last[..., -1, -1] = dy[..., -1, -1]
+            dy = last
+        if "dW_without_dy" in on:
+            dy = np.ones_like(dy)
+        dW = np.zeros_like(W)
+        for group in range(self.groups):
+            rows_, channels = slice(group * outs, group * outs + outs), slice(group * share, group * share + share)
+            for u in range(W.shape[2]):
+                for v in range(W.shape[3]):
+                    part = X[:, channels, *self.plane.at(u, v, count)]
+                    dW[rows_, :, u, v] = np.einsum("noij,ncij->oc", dy[:, rows_], part)
+        if "dW_averaged" in on:
+            dW = dW / len(x)
+        if "dW_over_positions" in on:
+            dW = dW / (count[0] * count[1])
+        if "dW_over_all" in on:
+            dW = dW / (len(x) * count[0] * count[1])
+        if "dW_kernel_transposed" in on and W.shape[2] == W.shape[3]:
+            dW = dW.swapaxes(2, 3)
+        return dW[:, :, ::-1, ::-1] if "dW_flipped" in on else dW
+
+    def _bias_gradient(self, dy: Array) -> Array:
+        on = self.on
+        if "db_averaged" in on:
+            return dy.sum(axis=(0, 2, 3)) / len(dy)
+        if "db_over_positions" in on:
+            return dy.sum(axis=0).mean(axis=(1, 2))
+        if "db_over_all" in on:
+            return dy.mean(axis=(0, 2, 3))
+        if "db_of_the_last_image" in on:
+            return dy[-1].sum(axis=(1, 2))
+        if "db_of_the_first_image" in on:
+            return dy[0].sum(axis=(1, 2))
+        if "db_of_the_last_window" in on:
+            return dy[:, :, -1, -1].sum(axis=0)
+        if "db_of_everything" in on:
+            return np.full(dy.shape[1], dy.sum())
+        if "db_of_ones" in on:
+            return np.full(dy.shape[1], float(dy.size // dy.shape[1]))
+        return dy.sum(axis=(0, 2, 3))
+
+    def _dx(self, x: Array, dy: Array, W: Array) -> Array:
+        on, count, share, outs = self.on, dy.shape[2:], W.shape[1], len(W) // self.groups
+        if "dx_flipped" in on:
+            W = W[:, :, ::-1, ::-1]
+        if "dx_kernel_transposed" in on and W.shape[2] == W.shape[3]:
+            W = W.swapaxes(2, 3)
+        padded = self.plane.padded(np.zeros(x.shape))
+        counts = np.zeros(padded.shape)
+        order = self._windows_in_order(count) if "dx_overwritten" in on else None
+        for group in range(self.groups):
+            rows_, channels = slice(group * outs, group * outs + outs), slice(group * share, group * share + share)
+            if order is not None:
+                self._overwrite(padded[:, channels], dy[:, rows_], W[rows_], order)
+                continue
+            for u in range(W.shape[2]):
+                for v in range(W.shape[3]):
+                    where = self.plane.at(u, v, count)
+                    padded[:, channels, *where] += np.einsum("noij,oc->ncij", dy[:, rows_], W[rows_, :, u, v])
+                    counts[:, channels, *where] += 1
+        if "dx_divided_by_overlap" in on:
+            padded = padded / np.maximum(counts, 1)
+        if "dx_not_cropped" in on:
+            return padded[:, :, : x.shape[2], : x.shape[3]]
+        return self.plane.inside(padded, x.shape)
+
+    @staticmethod
+    def _windows_in_order(count: tuple[int, ...]) -> list[tuple[int, int]]:
+        return [(i, j) for i in range(count[0]) for j in range(count[1])]
+
+    def _overwrite(self, padded: Array, dy: Array, W: Array, order: list[tuple[int, int]]) -> None:
+        """Window after window, `=` in place of `+=`."""
+        (s, t), (d, e), (k, m) = self.plane.stride, self.plane.dilation, W.shape[2:]
+        for i, j in order:
+            rows_, columns = slice(i * s, i * s + d * (k - 1) + 1, d), slice(j * t, j * t + e * (m - 1) + 1, e)
+            padded[:, :, rows_, columns] = np.einsum("no,ocuv->ncuv", dy[:, :, i, j], W)
+
+
+FORWARD, WEIGHT, BIAS, INPUT = "The way forward.", "The gradient of the kernel.", "The gradient of the bias.", "dx."
+CONV = [
+    *rows(
+        "conv2d",
+        FORWARD,
+        ("flipped", "The kernel is flipped (rotated by 180°): a convolution in the mathematicians' sense, where the layer is a "
+         "cross-correlation.", "Which x does W[0, 0] meet?"),
+        ("kernel_transposed", "The kernel's rows and columns are swapped (transposed).", "Which axis of W is the height?"),
+        ("columns_in_another_order", "The unfolded windows and the reshaped kernel have different orders: (kernel, kernel, "
+         "channels) against (channels, kernel, kernel), so that weights meet the wrong elements.", "In which order does im2col "
+         "write a window?"),
+        ("rows_for_planes", "The output is reshaped from (N, H, W, out) to (N, out, H, W) without a transpose: channels and places "
+         "are mixed.", "Where does the reshape put channel 1?"),
+        ("output_in_another_order", "The output is reshaped from (out, N, H, W) to (N, out, H, W) without a transpose: samples and "
+         "channels are mixed.", "Where does the reshape put sample 1?"),
+        ("positions_before_samples", "The output is reshaped as if samples came first where im2col has positions first: samples "
+         "and places are mixed.", "Where does the reshape put sample 1?"),
+        ("first_kernel_for_all", "The first kernel serves every output channel, where each has its own.", "Which W for output 1?"),
+        ("channels_reversed", "The input's channels are read in reversed order (BGR for RGB).", "Which channel meets W[:, 0]?"),
+        ("first_channel_alone", "Only the first input channel is summed, where all are.", "Over which axes is the sum?"),
+        ("groups_interleaved", "The outputs of the groups are interleaved, where each group's stand side by side.",
+         "Which group is output 1 of?"),
+        ("padded_with_edges", "The border repeats the edge, where it is of zeros.", "What lies outside?"),
+        ("padded_by_mirror", "The border mirrors the image, where it is of zeros.", "What lies outside?"),
+        ("padded_with_ones", "The border is of ones, where it is of zeros.", "What lies outside?"),
+        ("stride_ignored", "The windows move by one pixel: the stride is not used when they are cut out.", "Where does window 1 "
+         "begin?"),
+        ("mean_over_the_window", "The products are averaged over the window, where they are summed.", "Sum or mean?"),
+        ("no_bias", "The bias is not added.", "Which parameters does y depend on?"),
+        ("bias_per_channel", "The bias is added once for every input channel, where it is once: it stands inside the loop over "
+         "channels.", "How often does b enter?"),
+        ("bias_per_element", "The bias is added once for every element of the kernel, where it is once.", "How often does b enter?"),
+        ("bias_twice", "The bias is added twice.", "How often does b enter?"),
+        ("bias_subtracted", "The bias is subtracted, where it is added.", "What is the sign of b?"),
+        ("first_bias_for_all", "The first bias serves every output channel.", "Which b for output 1?"),
+        ("relu_inside", "A ReLU is applied inside the layer.", "Can y be negative?"),
+    ),
+    *rows(
+        "conv2d",
+        WEIGHT,
+        ("dW_averaged", "dW is averaged over the batch (divided by the batch size, 1/N), where it is summed.", "Sum or mean?"),
+        ("dW_over_positions", "dW is averaged over the positions of the window, where it is summed.", "Sum or mean?"),
+        ("dW_over_all", "dW is averaged over batch and positions, where it is summed.", "Sum or mean?"),
+        ("dW_of_the_last_image", "dW holds the last image only: overwritten in the loop over the batch, where images add up.",
+         "`=` or `+=`?"),
+        ("dW_of_the_first_image", "dW holds the first image only, where all images add up.", "Over what is summed?"),
+        ("dW_of_the_last_window", "dW holds the last window only: overwritten in the loop over positions, where windows add up.",
+         "`=` or `+=`?"),
+        ("dW_flipped", "dW is flipped (rotated by 180°).", "Which x does dW[0, 0] meet?"),
+        ("dW_kernel_transposed", "dW has the kernel's rows and columns swapped (transposed).", "Which axis of dW is the height?"),
+        ("dW_without_padding", "dW reads x without its border: the windows are offset by the padding.", "Which x: padded?"),
+        ("dW_without_dy", "dW does not use dy.", "Where does dy enter?"),
+    ),
+    *rows(
+        "conv2d",
+        BIAS,
+        ("db_averaged", "db is averaged over the batch (divided by the batch size, 1/N), where it is summed.", "Sum or mean?"),
+        ("db_over_positions", "db is averaged over the positions, where it is summed over batch, rows and columns.", "Sum or mean?"),
+        ("db_over_all", "db is the mean over batch and positions, where it is the sum.", "Sum or mean?"),
+        ("db_of_the_last_image", "db holds the last image only, where all images add up.", "`=` or `+=`?"),
+        ("db_of_the_first_image", "db holds the first image only, where all images add up.", "Over what is summed?"),
+        ("db_of_the_last_window", "db holds the last position only: overwritten in the loop, where positions add up.", "`=` or `+=`?"),
+        ("db_of_everything", "db is summed over the channels too: the axis is missing.", "Along which axes?"),
+        ("db_of_ones", "db counts the positions: it does not use dy.", "Where does dy enter?"),
+    ),
+    *rows(
+        "conv2d",
+        INPUT,
+        ("dx_flipped", "The kernel is flipped where it is not, or not flipped where it must be, on the way to dx: dx is the full "
+         "convolution of dy with the kernel.", "Which dy does W[0, 0] meet?"),
+        ("dx_kernel_transposed", "dx uses the kernel with rows and columns swapped (transposed).", "Which axis of W is the height?"),
+        ("dx_overwritten", "Where windows overlap dx is overwritten, where what every window gives adds up.", "`=` or `+=`?"),
+        ("dx_divided_by_overlap", "dx is averaged over the windows that overlap, where they add up.", "Sum or mean?"),
+        ("dx_not_cropped", "dx is cut at the wrong place: the border is not taken off at the top and left.", "Where is the border?"),
+        ("starts_one_late", "dx is offset by one pixel: cropped one pixel too early.", "Where is the border?"),
+        ("starts_one_early", "dx is offset by one pixel: cropped one pixel too late.", "Where is the border?"),
+    ),
+]  # fmt: skip
