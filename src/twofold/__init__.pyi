@@ -43,6 +43,9 @@ from .inference.weights import export_weights as export_weights
 from .inference.weights import import_weights as import_weights
 from .probe.walk import Walk as Walk
 from .probe.walk import walk as walk
+from .proof.check.checking import Adapter as Adapter
+from .proof.check.checking import check as check
+from .proof.check.report import CheckReport as CheckReport
 from .proof.verify import Verification as Verification
 from .proof.verify import verify as verify
 from .recipe.files import load_recipe as load_recipe

@@ -13,6 +13,8 @@ import typer
 
 from twofold.cli.adopt import EXAMPLE as ADOPT_EXAMPLE
 from twofold.cli.adopt import adopt
+from twofold.cli.check import EXAMPLE as CHECK_EXAMPLE
+from twofold.cli.check import check
 from twofold.cli.evaluate import EXAMPLE as EVALUATE_EXAMPLE
 from twofold.cli.evaluate import evaluate
 from twofold.cli.interrupts import interruptible
@@ -192,6 +194,7 @@ def verify(
     raise typer.Exit(0 if found.passed else 1)
 
 
+app.command(epilog=CHECK_EXAMPLE)(check)
 app.command(epilog=RESUME_EXAMPLE)(resume)
 app.command(epilog=WALK_EXAMPLE)(walk)
 app.command(epilog=STUDY_EXAMPLE)(study)

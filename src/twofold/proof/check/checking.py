@@ -83,10 +83,10 @@ def check(
 ) -> CheckReport:
     """Whether a user's code computes what a layer, loss, optimizer, clipping or schedule computes; else what is wrong.
 
-    `thing` is a pair of functions, a class or an object, a `torch.nn.Module` or `torch.autograd.Function`, a function, or
-    the place of one in a file: `"mine.py:MyDense"`. `like` is what it should be: `"dense"`,
-    `{"kind": "dense", "units": 3}`; what a kind must have and is left out takes a small size. It runs in a process of its own
-    (see `twofold.proof.check.sandbox`).
+    `thing` is a pair of functions, a class or an object, a `torch.nn.Module` or `torch.autograd.Function`, a function,
+    or the place of one in a file: `"mine.py:MyDense"`. `like` is what it should be: `"dense"`,
+    `{"kind": "dense", "units": 3}`; what a kind must have and is left out takes a small size. It runs in a process of
+    its own: see `twofold.proof.check.sandbox`.
 
     Raises `UserError` for an unknown kind or setting, or a file that is not there.
     """
@@ -156,15 +156,25 @@ def _checked(requests: Sequence[Request], run: Any) -> list[CheckReport]:
     answers: list[Answer] = run(items)
     reports = []
     for request, found, answer in zip(requests, choices, answers, strict=True):
-        subject = found[0]
+        report = _judged(request, found[0], answer)
         for other in found[1:]:
-            if any(plan["fits"] for plan in answer.plans) or answer.ended:
+            if report.ok or answer.ended or answer.cannot or not _of_another_shape(report):
                 break
-            again = run([_item(request, other)])[0]
-            if any(plan["fits"] for plan in again.plans):
-                subject, answer = other, again
-        reports.append(replace(_judged(request, subject, answer), seconds=time.perf_counter() - started))
+            report = _better(report, _judged(request, other, run([_item(request, other)])[0]))
+        reports.append(replace(report, seconds=time.perf_counter() - started))
     return reports
+
+
+def _of_another_shape(report: CheckReport) -> bool:
+    """Whether the object may be meant for samples of another shape: it fails, or gives another shape."""
+    return bool(report.errors) or (report.first is not None and not math.isfinite(report.first.size))
+
+
+def _better(one: CheckReport, other: CheckReport) -> CheckReport:
+    """The report of the reading that has less wrong."""
+    return min(
+        (one, other), key=lambda r: (not r.ok, len(r.errors or {}), sum(not gap.ok for gap in r.gaps), r.fault is None)
+    )
 
 
 def _item(request: Request, subject: Subject) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,7 +16,8 @@ Run = Sequence[Mapping[str, Array]]
 """Tensors by name, scene after scene."""
 
 
-class Gap(NamedTuple):
+@dataclass(frozen=True)
+class Gap:
     """The largest gap of a tensor over all scenes, and where it is."""
 
     tensor: str

@@ -78,7 +78,10 @@ def sample_shape(spec: LayerSpec) -> tuple[int, ...]:
 def layer_scenes(spec: LayerSpec, shape: tuple[int, ...]) -> list[Scene]:
     """The scenes of a layer on samples of a shape."""
     kind = kind_of(spec)
-    sizes = (4, 2) if len(shape) == 3 else (7, 4)
+    used = {*shape, *(size for size in spec.output_shape(shape) if size)}
+    used |= {size for sizes in spec.parameter_shapes(shape).values() for size in sizes if size}
+    candidates = [n for n in ((4, 6, 5, 8, 2) if len(shape) == 3 else (7, 4, 6, 9, 11, 8)) if n not in used]
+    sizes = (*candidates, 13, 10)[:2]
     scenes = [
         _scene(spec, shape, "a batch", sizes[0], fresh=True),
         _scene(spec, shape, "the next batch", sizes[0]),
@@ -142,22 +145,27 @@ def _evaluation(scene: Scene) -> Scene:
     return replace(scene, arrays=arrays, facts={**scene.facts, "training": False})
 
 
-def loss_scenes(kind: str) -> list[Scene]:
+def loss_scenes(kind: str, of_probabilities: bool = False) -> list[Scene]:
     """Outputs and classes; large logits for the cross-entropy."""
     sizes = [("a batch", (7, 4), 1.0), ("the next batch", (5, 3), 2.0), ("a batch of one sample", (1, 3), 1.0)]
-    if kind == "cross_entropy":
+    if kind == "cross_entropy" and not of_probabilities:
         sizes.append(("large logits", (5, 3), 1e3))
     return [
         Scene(
             name,
             {
-                "outputs": scale * normal(f"loss {name}", shape),
+                "outputs": _probabilities(scale * normal(f"loss {name}", shape), of_probabilities),
                 "target": stream(0, f"check target {name}").integers(shape[1], size=shape[0]),
             },
             {"fresh": number == 0},
         )
         for number, (name, shape, scale) in enumerate(sizes)
     ]
+
+
+def _probabilities(z: Array, wanted: bool) -> Array:
+    e = np.exp(z) if wanted else z
+    return e / e.sum(axis=-1, keepdims=True) if wanted else z
 
 
 def _gradients(name: str, size: float) -> dict[str, Array]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -77,8 +77,8 @@ FACTORS: tuple[tuple[str, Factor, str, str], ...] = (
     ("two", lambda s, r: 2.0, "2", "is twice too large: a factor 2 too many"),
     ("half", lambda s, r: 0.5, "1/2", "is half of what is right: a factor 2 is missing, or a 1/2 too many"),
     ("n", _batch, "N", "is multiplied by the batch size N: the division by N is missing, a sum where a mean belongs"),
-    ("over-n", lambda s, r: 1 / _batch(s, r), "1/N", "is divided by the batch size N: averaged over the batch where the right one "
-     "is summed"),
+    ("over-n", lambda s, r: 1 / _batch(s, r), "1/N", "is divided by the batch size N: averaged over the batch where "
+                                                     "the right one is summed"),
     ("over-n-squared", lambda s, r: 1 / _batch(s, r) ** 2, "1/N²", "is divided by the batch size N twice"),
     ("minus-n", lambda s, r: -_batch(s, r), "−N", "has the wrong sign and is N times too large"),
     ("minus-over-n", lambda s, r: -1 / _batch(s, r), "−1/N", "has the wrong sign and is divided by the batch size N"),
@@ -86,17 +86,23 @@ FACTORS: tuple[tuple[str, Factor, str, str], ...] = (
     ("over-classes", lambda s, r: 1 / _classes(s, r), "1/C", "is divided by the number of classes C"),
     ("all", _all, "N C", "is a sum where the mean over batch and outputs belongs: N C times too large"),
     ("over-all", lambda s, r: 1 / _all(s, r), "1/(N C)", "is divided by the number of all outputs N C once more"),
-    ("n-over-two", lambda s, r: _batch(s, r) / 2, "N/2", "is N/2 times too large: not divided by N, and a factor 2 missing"),
+    ("n-over-two", lambda s, r: _batch(s, r) / 2, "N/2", "is N/2 times too large: not divided by N, and a factor 2 "
+                                                         "missing"),
     ("two-n", lambda s, r: 2 * _batch(s, r), "2N", "is 2N times too large: not divided by N, and a factor 2 too many"),
-    ("half-classes", lambda s, r: _classes(s, r) / 2, "C/2", "is C/2 times too large: divided by N alone and without the factor 2"),
+    ("half-classes", lambda s, r: _classes(s, r) / 2, "C/2", "is C/2 times too large: divided by N alone and without "
+                                                             "the factor 2"),
     ("over-two-n", lambda s, r: 0.5 / _batch(s, r), "1/(2N)", "is divided by 2N"),
     ("plane", _plane, "H W", "is multiplied by the number of positions H W: a sum where a mean belongs"),
-    ("over-plane", lambda s, r: 1 / _plane(s, r), "1/(H W)", "is divided by the number of positions H W: averaged where it is summed"),
-    ("over-terms", lambda s, r: 1 / _terms(s, r), "1/(N H W)", "is averaged over batch and positions where it is summed"),
+    ("over-plane", lambda s, r: 1 / _plane(s, r), "1/(H W)", "is divided by the number of positions H W: averaged "
+                                                             "where it is summed"),
+    ("over-terms", lambda s, r: 1 / _terms(s, r), "1/(N H W)", "is averaged over batch and positions where it is "
+                                                               "summed"),
     ("terms", _terms, "N H W", "is summed over batch and positions where it is averaged"),
     ("steps", _steps, "T", "is multiplied by the number of time steps T"),
-    ("over-steps", lambda s, r: 1 / _steps(s, r), "1/T", "is divided by the number of time steps T: averaged over time where all add up"),
-    ("over-n-steps", lambda s, r: 1 / (_steps(s, r) * _batch(s, r)), "1/(N T)", "is averaged over batch and time where all add up"),
+    ("over-steps", lambda s, r: 1 / _steps(s, r), "1/T", "is divided by the number of time steps T: averaged over "
+                                                         "time where all add up"),
+    ("over-n-steps", lambda s, r: 1 / (_steps(s, r) * _batch(s, r)), "1/(N T)",
+     "is averaged over batch and time where all add up"),
     ("over-inputs", lambda s, r: 1 / _inputs(s, r), "1/inputs", "is divided by the number of inputs"),
     ("inputs", _inputs, "inputs", "is multiplied by the number of inputs"),
     ("units", _units, "units", "is multiplied by the number of units"),
@@ -136,7 +142,8 @@ def relations(name: str, yours: Run, right: Run, scenes: Sequence[Scene], tolera
     yield from (told(*found) for found in _ordered(rows, holds, tolerance))
 
 
-Found = tuple[str, str, str] | tuple[str, str, str, bool]
+Found = tuple[Any, ...]
+"""Identity, formula, sentence, and whether it is one of layout."""
 Rows = list[tuple[Scene, Array, Array]]
 Holds = Callable[[Callable[[Scene, Array], Array]], bool]
 
@@ -168,7 +175,7 @@ def _laid(rows: Rows, holds: Holds) -> Iterator[Found]:
             break
     if holds(lambda s, t: t.reshape(-1)) and rows[0][2].ndim > 1:
         yield "flattened", "{t} as one row", f"is flattened: the right one has shape {rows[0][2].shape}", True
-    for scene, mine, theirs in rows[:1]:
+    for _, mine, theirs in rows[:1]:
         for axis in range(mine.ndim):
             if (
                 mine.ndim == theirs.ndim + 1
@@ -178,9 +185,7 @@ def _laid(rows: Rows, holds: Holds) -> Iterator[Found]:
                 yield (
                     "not-summed",
                     f"{{t}} before the sum over axis {axis}",
-                    (
-                        f"is not summed over axis {axis} (the batch, where that is 0): the right one has shape {theirs.shape}"
-                    ),
+                    (" (the batch, where that is 0): the right one has shape "),
                     True,
                 )
                 return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from twofold.proof.check.compared import Gap
@@ -135,7 +135,8 @@ class CheckReport:
         )
         rows = "".join(
             f"<tr><td>{html.escape(gap.tensor)}</td><td>{_size(gap.size)}</td><td>{_size(gap.tolerance)}</td>"
-            f"<td>{'' if gap.control is None else _size(gap.control)}</td><td>{'right' if gap.ok else 'wrong'}</td></tr>"
+            f"<td>{'' if gap.control is None else _size(gap.control)}</td>"
+            f"<td>{'right' if gap.ok else 'wrong'}</td></tr>"
             for gap in self.gaps
         )
         table = (
@@ -148,7 +149,7 @@ class CheckReport:
 
 
 def _gap_json(gap: Gap) -> dict[str, Any]:
-    values = gap._asdict()
+    values = asdict(gap)
     for name in ("size", "yours", "right", "control", "tolerance"):
         value = values[name]
         values[name] = value if value is not None and math.isfinite(value) else None
@@ -170,9 +171,8 @@ def element(gap: Gap) -> str:
 
 
 def _lines(report: CheckReport, hint: int) -> list[str]:
-    lines = [
-        f"{report.thing} against {report.kind}: {report.status if report.status != 'unchecked' else 'could not be checked'}"
-    ]
+    verdict = "could not be checked" if report.status == "unchecked" else report.status
+    lines = [f"{report.thing} against {report.kind}: {verdict}"]
     if report.status == "unchecked":
         lines.append(f"  {report.summary}")
     if report.first is not None:

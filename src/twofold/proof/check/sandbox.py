@@ -1,11 +1,12 @@
-"""A user's code in a process of its own: with a time limit, a memory limit, a temporary folder, its output kept apart.
+"""A user's code in a process of its own: a time limit, a memory limit, a temporary folder, its output kept apart.
 
-What crosses is arrays in safetensors and JSON, never pickles; nothing that the process says of itself counts. The system
-holds what `ENFORCED` names; `NOT_ENFORCED` names what it does not hold.
+What crosses is arrays in safetensors and JSON, never pickles; nothing that the process says of itself counts. The
+system holds what `ENFORCED` names; `NOT_ENFORCED` names what it does not hold.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -28,8 +29,8 @@ from twofold.arrays import Array
 
 ENFORCED = "processor time, wall time, memory (Linux), the size of what is written, the length of what is printed"
 NOT_ENFORCED = (
-    "reading other files of this user, and the network: where submissions are not trusted, run the check in a container or "
-    "under an account of its own"
+    "reading other files of this user, and the network: where submissions are not trusted, run the check in a "
+    "container or under an account of its own"
 )
 MOST_PRINTED = 4_000
 """Characters kept of what the code prints."""
@@ -140,10 +141,8 @@ def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | str:
     except subprocess.TimeoutExpired:
         return "time"
     finally:
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
         process.wait()
 
 
@@ -165,7 +164,7 @@ def _write(folder: Path, work: dict[str, Any], items: Sequence[Mapping[str, Any]
     for number, item in enumerate(items):
         name = f"scenes-{number}.safetensors"
         arrays = {
-            f"{i}/{key}": np.ascontiguousarray(array)
+            f"{i}/{key}": np.array(array, order="C")
             for i, scene in enumerate(item["scenes"])
             for key, array in scene.arrays.items()
         }

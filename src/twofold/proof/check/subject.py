@@ -53,7 +53,7 @@ class Subject:
         if self.section != "layers":
             return {}
         known = ("x", "dy", "mask", "running_mean", "running_var")
-        return {name: gradient_name(name) for name in self.scenes[0].arrays if name not in known}
+        return {name: gradient_name(name, self.kind) for name in self.scenes[0].arrays if name not in known}
 
     def run(self, making: Making | None = None, scenes: Sequence[Scene] | None = None) -> list[Tensors]:
         """Every scene's tensors; a computation begins anew where a scene says so. A pass that fails gives none."""
@@ -115,14 +115,17 @@ def subjects(
         c = float(given.get("max_norm", given.get("c", 0.5)))
         return [Subject("max_norm", "clipping", {"max_norm": c}, tuple(inputs.clipping_scenes({"max_norm": c})), dtype)]
     section = _section(kind)
+    of = given.pop("of", None) if kind == "cross_entropy" else None
+    if of not in (None, "logits", "probabilities"):
+        raise UserError(f"`of` must be `logits` or `probabilities`: what the loss takes; got {of!r}")
     spec = _spec(section, kind, given)
-    values = {**spec.model_dump(), "kind": kind}
+    values = {**spec.model_dump(), "kind": kind} | ({"of": of} if of else {})
     if section == "layers":
         assert isinstance(spec, LayerSpec)
         shapes = [tuple(shape)] if shape is not None else inputs.shapes_of(kind, spec)
         return [_layer(kind, spec, values, s, dtype) for s in shapes]
     if section == "loss":
-        scenes = inputs.loss_scenes(kind)
+        scenes = inputs.loss_scenes(kind, of == "probabilities")
     elif section == "optimizer":
         scenes = inputs.optimizer_scenes(values, constant_rate=False)
     else:

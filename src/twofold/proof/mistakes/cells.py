@@ -53,7 +53,7 @@ class Vanilla:
         elif "tanh_of_the_input_alone" in on:
             new = np.tanh(a) + h @ U.T + b
         else:
-            new = s * (s.real > 0) if self.relu else np.tanh(s)
+            new = s * (np.real(s) > 0) if self.relu else np.tanh(s)
         if "state_added" in on:
             new = new + h
         return new, memory, (s, new, h)

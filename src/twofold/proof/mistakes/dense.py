@@ -26,7 +26,7 @@ class Dense(Plain):
         if "bias" in params:
             y = y + self._bias(params["bias"])
         if "relu_inside" in on:
-            y = y * (y.real > 0)
+            y = y * (np.real(y) > 0)
         if "tanh_inside" in on:
             y = np.tanh(y)
         if "sigmoid_inside" in on:
@@ -105,7 +105,7 @@ class Embedding(Plain):
 
     def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, Any]:
         """The cache is x."""
-        on, W, places = self.on, params["weight"], x.real.astype(int)
+        on, W, places = self.on, params["weight"], np.real(x).astype(int)
         if "counted_from_one" in on:
             places = (places - 1) % len(W)
         if "next_row" in on:
@@ -148,8 +148,10 @@ DENSE = [
         ("no_bias", "The bias is not added: y = x Wᵀ, where y = x Wᵀ + b.", "Which parameters does y depend on?"),
         ("bias_twice", "The bias is added twice: y = x Wᵀ + 2 b.", "How often does b enter?"),
         ("bias_subtracted", "The bias is subtracted: y = x Wᵀ − b, where it is added.", "What is the sign of b?"),
-        ("first_bias_for_all", "The first bias is added to every unit, where each has its own.", "Which b gets unit 1?"),
-        ("bias_summed", "The sum of all biases is added to every unit, where each has its own.", "Which b gets unit 1?"),
+        ("first_bias_for_all", "The first bias is added to every unit, where each has its own.",
+         "Which b gets unit 1?"),
+        ("bias_summed", "The sum of all biases is added to every unit, where each has its own.",
+         "Which b gets unit 1?"),
         ("bias_reversed", "The biases are added in reversed order.", "Which b gets unit 0?"),
         ("x_divided_by_inputs", "y is divided by the number of inputs: a mean where the product sums.", "Sum or mean?"),
         ("y_divided_by_root", "x Wᵀ is divided by √(inputs): a scaling that no dense layer has.", "Is y scaled?"),
@@ -160,33 +162,39 @@ DENSE = [
     *rows(
         "dense",
         WEIGHT,
-        ("dW_averaged", "dW is divided by the batch size: averaged over the batch (1/N) where it must be summed; the mean "
-         "is in the loss already.", "Is the sum over the batch divided by anything?"),
-        ("dW_of_the_last", "dW holds the last sample only: it is overwritten in the loop over the batch where the samples "
-         "must add up.", "`=` or `+=`?"),
+        ("dW_averaged", "dW is divided by the batch size: averaged over the batch (1/N) where it must be summed; the "
+                        "mean is in the loss already.", "Is the sum over the batch divided by anything?"),
+        ("dW_of_the_last", "dW holds the last sample only: it is overwritten in the loop over the batch where the "
+                           "samples must add up.", "`=` or `+=`?"),
         ("dW_of_the_first", "dW holds the first sample only, where all samples add up.", "Over what is summed?"),
-        ("dW_of_means", "dW is the product of the means of dy and x over the batch, where it is the sum of the products "
-         "dyᵀ x.", "Sum of products, or product of sums?"),
+        ("dW_of_means", "dW is the product of the means of dy and x over the batch, where it is the sum of the "
+                        "products dyᵀ x.", "Sum of products, or product of sums?"),
         ("dW_of_sums", "dW is the product of the sums of dy and x over the batch, where it is the sum of the products "
          "dyᵀ x.", "Sum of products, or product of sums?"),
         ("dW_without_dy", "dW does not use dy: it is the sum of x, where it is dyᵀ x.", "Where does dy enter?"),
         ("dW_without_x", "dW does not use x: it is the sum of dy, where it is dyᵀ x.", "Where does x enter?"),
-        ("dW_of_centred_x", "dW is computed with x minus its mean over the batch, where x stands as it is.", "Which x?"),
-        ("dW_with_W", "W is added to dW (a weight decay of 1): a penalty belongs to the optimizer.", "What else is in dW?"),
+        ("dW_of_centred_x", "dW is computed with x minus its mean over the batch, where x stands as it is.",
+         "Which x?"),
+        ("dW_with_W", "W is added to dW (a weight decay of 1): a penalty belongs to the optimizer.",
+         "What else is in dW?"),
         ("sign_of_W", "dx uses the signs of W where it uses W: dx = dy W.", "What is dy multiplied with?"),
     ),
     *rows(
         "dense",
         BIAS,
-        ("db_averaged", "db is averaged over the batch (divided by the batch size, 1/N) where it must be summed: db = Σ "
-         "dy.", "Sum or mean?"),
-        ("db_of_the_last", "db holds the last sample only: overwritten in the loop where the samples add up.", "`=` or `+=`?"),
+        ("db_averaged", "db is averaged over the batch (divided by the batch size, 1/N) where it must be summed: db "
+                        "= Σ dy.", "Sum or mean?"),
+        ("db_of_the_last", "db holds the last sample only: overwritten in the loop where the samples add up.",
+         "`=` or `+=`?"),
         ("db_of_the_first", "db holds the first sample only, where all samples add up.", "Over what is summed?"),
-        ("db_of_all", "db is the sum over the batch and all units: the axis is missing, db = Σ dy over the batch alone.",
+        ("db_of_all", "db is the sum over the batch and all units: the axis is missing, db = Σ dy over the batch "
+                      "alone.",
          "Along which axis?"),
-        ("db_of_the_mean_of_all", "db is the mean over the batch and all units, where it is the sum over the batch alone.",
+        ("db_of_the_mean_of_all", "db is the mean over the batch and all units, where it is the sum over the batch "
+                                  "alone.",
          "Along which axis?"),
-        ("db_of_ones", "db does not use dy: it is the batch size everywhere, where it is Σ dy.", "Where does dy enter?"),
+        ("db_of_ones", "db does not use dy: it is the batch size everywhere, where it is Σ dy.",
+         "Where does dy enter?"),
         ("db_one", "db is 1 everywhere, where it is Σ dy.", "Where does dy enter?"),
         ("db_with_x", "db is multiplied with x, where it is the sum of dy alone.", "What is ∂y/∂b?"),
         ("db_zero", "db is zero: the bias never learns, where db = Σ dy.", "Is db ever written?"),
@@ -200,14 +208,16 @@ EMBEDDING = [
         ("counted_from_one", "The rows are counted from 1: number k takes row k − 1.", "Which row has number 0?"),
         ("next_row", "The rows are shifted by one: number k takes row k + 1.", "Which row has number 0?"),
         ("times_root", "y is multiplied by √(units), as some transformers do; the layer is y = W[x].", "Is y scaled?"),
-        ("zero_is_padding", "Number 0 is taken for padding: its vector is zero where it is row 0 of W.", "And number 0?"),
+        ("zero_is_padding", "Number 0 is taken for padding: its vector is zero where it is row 0 of W.",
+         "And number 0?"),
         ("of_length_one", "Every vector is scaled to length 1, where y = W[x].", "Is y scaled?"),
     ),
     *rows(
         "embedding",
         "How the gradients of one number's places come together.",
-        ("counted_once", "Of a number that stands several times only the last place counts: overwritten (`dW[x] = dy`) where "
-         "all places are added (`np.add.at`).", "What happens to a number that stands twice?"),
+        ("counted_once", "Of a number that stands several times only the last place counts: overwritten (`dW[x] = "
+                         "dy`) where all places are added (`np.add.at`).",
+         "What happens to a number that stands twice?"),
         ("averaged_over_places", "dW is averaged over the places of each number, where they add up.", "Sum or mean?"),
         ("dW_averaged", "dW is divided by the batch size (1/N): the mean is in the loss already.", "Sum or mean?"),
         ("counts_for_gradients", "dW counts the places of each number: it does not use dy.", "Where does dy enter?"),

@@ -21,7 +21,7 @@ def sigmoid(x: Array) -> Array:
 
 def where(x: Array) -> Array:
     """1 where x > 0, else 0."""
-    return (x.real > 0).astype(float)
+    return (np.real(x) > 0).astype(float)
 
 
 def cdf(x: Array) -> Array:
@@ -49,7 +49,7 @@ def gelu_tanh_slope(x: Array, y: Array, a: float, inner: float = 3.0) -> Array:
 
 def elu(x: Array, a: float) -> Array:
     """x where x > 0, else a (exp(x) − 1)."""
-    return np.where(x.real > 0, x, a * (np.exp(np.where(x.real > 0, 0, x)) - 1))
+    return np.where(np.real(x) > 0, x, a * (np.exp(np.where(np.real(x) > 0, 0, x)) - 1))
 
 
 def exp_of_negative(x: Array) -> Array:
@@ -59,7 +59,7 @@ def exp_of_negative(x: Array) -> Array:
 
 FUNCTIONS: Mapping[str, Function] = {
     "relu": lambda x, a: x * where(x),
-    "leaky_relu": lambda x, a: np.where(x.real > 0, x, a * x),
+    "leaky_relu": lambda x, a: np.where(np.real(x) > 0, x, a * x),
     "elu": elu,
     "gelu": lambda x, a: x * cdf(x),
     "gelu_tanh": lambda x, a: 0.5 * x * (1 + tanh_u(x)),

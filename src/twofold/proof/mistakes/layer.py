@@ -47,8 +47,10 @@ class Plain:
 BUFFERS = ("running_mean", "running_var")
 
 
-def gradient_name(parameter: str) -> str:
-    """`dW` for `weight`, `db` for `bias`, `dW_hh` for `weight_hh`."""
+def gradient_name(parameter: str, kind: str = "") -> str:
+    """`dW` for `weight`, `db` for `bias`, `dW_hh` for `weight_hh`; `dgamma` and `dbeta` of a normalization."""
+    if kind.endswith("_norm"):
+        return {"weight": "dgamma", "bias": "dbeta"}[parameter]
     short = parameter.replace("weight", "W").replace("bias", "b")
     return f"d{short}"
 
@@ -122,7 +124,7 @@ class LayerComputation:
                 gradient = gradient / n
             if "accumulates" in self.on:
                 gradient = self.total[name] = gradient + self.total.get(name, 0)
-            tensors[gradient_name(name)] = gradient
+            tensors[gradient_name(name, self.making.kind)] = gradient
         return tensors
 
 
@@ -172,8 +174,8 @@ def of_any_layer(kinds: Iterable[str]) -> list[Mistake]:
         back,
         (
             "dy_as_ones",
-            "The way back does not use dy: it computes as if the gradient from behind were 1 everywhere, where the chain "
-            "rule multiplies by dy.",
+            "The way back does not use dy: it computes as if the gradient from behind were 1 everywhere, where the "
+            "chain rule multiplies by dy.",
             "Where does `dy` (`dout`, `grad_output`) enter?",
         ),
         (
@@ -198,13 +200,14 @@ def of_any_layer(kinds: Iterable[str]) -> list[Mistake]:
         ),
         (
             "first_parameters",
-            "The parameters of the first call are used ever after: a copy was kept where the current parameters belong.",
+            "The parameters of the first call are used ever after: a copy was kept where the current parameters "
+            "belong.",
             "What happens when the optimizer changes the parameters?",
         ),
         (
             "gradients_averaged",
-            "The gradients of all parameters are divided by the batch size: they are averaged over the batch (1/N) where "
-            "they must be summed; the mean is in the loss already.",
+            "The gradients of all parameters are divided by the batch size: they are averaged over the batch (1/N) "
+            "where they must be summed; the mean is in the loss already.",
             "How many times is the gradient divided by the batch size in the whole network?",
         ),
         (

@@ -31,20 +31,23 @@ class _Normalization(Plain):
 
     def _standard(self, x: Array, mean: Array | None, variance: Array | None, over: tuple[int, ...]) -> Kept:
         """x̂ by given statistics, or those of x."""
-        on, training = self.on, mean is None
+        training = mean is None
         if mean is None:
-            mean = x.mean(axis=over, keepdims=True)
-        centred = x - (0 if "mean_not_subtracted" in on else mean)
+            mean = np.asarray(x.mean(axis=over, keepdims=True))
+        centred = x - (0 if "mean_not_subtracted" in self.on else mean)
         if variance is None:
-            spread = x - x.mean(axis=over, keepdims=True)
-            variance = (spread * spread).mean(axis=over, keepdims=True)
-            n = spread.size / variance.size
-            if "unbiased" in on:
-                variance = variance * n / (n - 1)
-            if "mean_of_squares" in on:
-                variance = (x * x).mean(axis=over, keepdims=True)
+            variance = self._variance(x, over)
         rstd = 1 / self._deviation(variance)
         return Kept(x, centred * rstd, centred, variance, rstd, training, mean)
+
+    def _variance(self, x: Array, over: tuple[int, ...]) -> Array:
+        """The biased one, over n."""
+        on, spread = self.on, x - x.mean(axis=over, keepdims=True)
+        variance = np.asarray((spread * spread).mean(axis=over, keepdims=True))
+        n = spread.size / variance.size
+        if "unbiased" in on:
+            return variance * n / (n - 1)
+        return np.asarray((x * x).mean(axis=over, keepdims=True)) if "mean_of_squares" in on else variance
 
     def _deviation(self, variance: Array) -> Array:
         on, eps = self.on, self.eps
@@ -261,7 +264,8 @@ NORM = [
     *rows(
         BOTH,
         STATISTICS,
-        ("unbiased", "The unbiased variance (over n − 1, ddof=1) normalizes, where the biased one (over n) does.", "n or n − 1?"),
+        ("unbiased", "The unbiased variance (over n − 1, ddof=1) normalizes, where the biased one (over n) does.",
+         "n or n − 1?"),
         ("eps_outside", "ε stands outside the root: x / (σ + ε), where it is x / √(σ² + ε).", "Where does ε stand?"),
         ("no_eps", "ε is left out: x / σ, where it is x / √(σ² + ε).", "Where does ε stand?"),
         ("eps_8", "ε is 1e-8, another than asked for.", "How large is ε?"),
@@ -270,10 +274,12 @@ NORM = [
         ("eps_3", "ε is 1e-3, another than asked for.", "How large is ε?"),
         ("eps_5", "ε is 1e-5 (the default), another than asked for.", "How large is ε?"),
         ("eps_squared", "ε is squared under the root.", "How large is ε?"),
-        ("no_root", "x is divided by the variance, where it is by its root (the standard deviation).", "What is var(y)?"),
+        ("no_root", "x is divided by the variance, where it is by its root (the standard deviation).",
+         "What is var(y)?"),
         ("mean_not_subtracted", "The mean is not subtracted from x.", "What is mean(y)?"),
         ("mean_of_squares", "The mean of squares stands where the variance belongs.", "What is var(y)?"),
-        ("over_everything", "Mean and variance are taken over the whole array: the axis is missing.", "How many means are there?"),
+        ("over_everything", "Mean and variance are taken over the whole array: the axis is missing.",
+         "How many means are there?"),
     ),
     *rows(
         BOTH,
@@ -300,48 +306,55 @@ NORM = [
     *rows(
         BOTH,
         BACK,
-        ("statistics_constant", "Mean and variance are taken for constants: dx = dy γ / √(σ² + ε), where both depend on x and pass a "
-         "gradient on.", "Do μ and σ² depend on x?"),
+        ("statistics_constant", "Mean and variance are taken for constants: dx = dy γ / √(σ² + ε), where both depend "
+                                "on x and pass a gradient on.", "Do μ and σ² depend on x?"),
         ("mean_without_gradient", "The path through the mean is missing: the term − mean(dy).", "Does μ depend on x?"),
-        ("variance_without_gradient", "The path through the variance is missing: the term − x̂ mean(dy x̂).", "Does σ² depend on x?"),
+        ("variance_without_gradient", "The path through the variance is missing: the term − x̂ mean(dy x̂).",
+         "Does σ² depend on x?"),
         ("variance_turned", "The term of the variance has the wrong sign: − x̂ mean(dy x̂).", "Which sign?"),
         ("variance_half", "The term of the variance is halved: the 2 of the square is missing.", "What is ∂σ²/∂x?"),
-        ("variance_twice", "The term of the variance is doubled: the −1/2 of the power is missing.", "What is the derivative of "
-         "v^(−1/2)?"),
-        ("power_of_the_variance", "The power of the variance is −1 where it is −3/2 in its derivative.", "What is the derivative of "
-         "v^(−1/2)?"),
+        ("variance_twice", "The term of the variance is doubled: the −1/2 of the power is missing.",
+         "What is the derivative of v^(−1/2)?"),
+        ("power_of_the_variance", "The power of the variance is −1 where it is −3/2 in its derivative.",
+         "What is the derivative of v^(−1/2)?"),
         ("centred_for_x_hat", "x − μ stands where x̂ belongs in the term of the variance.", "Which x?"),
         ("sums_for_means", "Sums stand where the means of dy and dy x̂ belong: the 1/n is missing.", "Sum or mean?"),
         ("without_rstd", "The factor 1 / √(σ² + ε) is missing in dx.", "What is ∂x̂/∂x?"),
         ("rstd_squared", "dx is divided by the variance, where it is by its root.", "What is ∂x̂/∂x?"),
         ("times_deviation", "dx is multiplied by √(σ² + ε), where it is divided by it.", "What is ∂x̂/∂x?"),
-        ("dx_times_n", "dx is n times too large: the 1/n before the bracket is missing.", "Which factor stands before?"),
+        ("dx_times_n", "dx is n times too large: the 1/n before the bracket is missing.",
+         "Which factor stands before?"),
         ("dx_over_n", "dx is divided by n once too often.", "Which factor stands before?"),
         ("dx_without_gamma", "γ is missing in dx.", "What does dy pass first on its way back?"),
     ),
     *rows(
         "batch_norm",
         STATISTICS,
-        ("over_features", "Mean and variance are taken over each sample's features (as layer norm does), where they are over the "
-         "batch.", "How many means are there?"),
-        ("over_the_batch_alone", "Mean and variance are taken over the batch alone, one for every pixel, where they are over batch, "
-         "rows and columns, one for every channel.", "How many means are there?"),
-        ("over_the_plane_alone", "Mean and variance are taken for every image by itself (instance norm), where they are over the "
-         "batch.", "How many means are there?"),
+        ("over_features", "Mean and variance are taken over each sample's features (as layer norm does), where they "
+                          "are over the batch.", "How many means are there?"),
+        ("over_the_batch_alone", "Mean and variance are taken over the batch alone, one for every pixel, where they "
+                                 "are over batch, rows and columns, one for every channel.",
+         "How many means are there?"),
+        ("over_the_plane_alone", "Mean and variance are taken for every image by itself (instance norm), where they "
+                                 "are over the batch.", "How many means are there?"),
     ),
     *rows(
         "batch_norm",
         RUNNING,
-        ("running_of_biased", "The running variance takes the biased variance (over n), where it takes the unbiased one (over n − 1).",
+        ("running_of_biased", "The running variance takes the biased variance (over n), where it takes the unbiased "
+                              "one (over n − 1).",
          "n or n − 1?"),
-        ("momentum_turned", "The momentum is the other way round: it weighs the past (0.9 old + 0.1 new as Keras writes it) where it "
-         "weighs the new batch, r ← (1 − m) r + m · new.", "What does momentum multiply?"),
+        ("momentum_turned", "The momentum is the other way round: it weighs the past (0.9 old + 0.1 new as Keras "
+                            "writes it) where it weighs the new batch, r ← (1 − m) r + m · new.",
+         "What does momentum multiply?"),
         ("never_updates", "The running statistics are never updated.", "When do they change?"),
         ("updates_in_evaluation", "The running statistics are updated in evaluation too.", "When do they change?"),
         ("running_deviation", "The running variance takes the standard deviation.", "What is stored?"),
-        ("running_replaced", "The running statistics are those of the last batch: replaced, where they are a moving average.",
+        ("running_replaced", "The running statistics are those of the last batch: replaced, where they are a moving "
+                             "average.",
          "Where is the past?"),
-        ("running_added", "The past is not weighted: r + m · new, where it is (1 − m) r + m · new.", "Where is the past?"),
+        ("running_added", "The past is not weighted: r + m · new, where it is (1 − m) r + m · new.",
+         "Where is the past?"),
         ("running_mean_alone", "The running variance is never updated.", "When does it change?"),
         ("running_var_alone", "The running mean is never updated.", "When does it change?"),
         ("batch_in_evaluation", "The batch's own mean and variance normalize in evaluation, where the running ones do.",
@@ -353,15 +366,17 @@ NORM = [
     *rows(
         "layer_norm",
         STATISTICS,
-        ("over_the_batch", "Mean and variance are taken over the batch (axis 0, as batch norm does), where they are over each "
-         "sample's features.", "How many means are there?"),
-        ("over_the_last_alone", "Mean and variance are taken over the last axis alone, where they are over the whole sample.",
+        ("over_the_batch", "Mean and variance are taken over the batch (axis 0, as batch norm does), where they are "
+                           "over each sample's features.", "How many means are there?"),
+        ("over_the_last_alone", "Mean and variance are taken over the last axis alone, where they are over the whole "
+                                "sample.",
          "How many means are there?"),
     ),
     *rows(
         "layer_norm",
         BACK,
-        ("gamma_after_the_means", "γ multiplies dx at the end, where it multiplies dy before the means are taken: g = γ dy.",
+        ("gamma_after_the_means", "γ multiplies dx at the end, where it multiplies dy before the means are taken: g "
+                                  "= γ dy.",
          "What does dy pass first on its way back?"),
     ),
 ]  # fmt: skip

@@ -101,9 +101,8 @@ class OptimizerComputation:
         if "velocity_of_the_step_before" in on:
             return outside * v
         if nesterov:
-            look = g if "nesterov_with_the_old" not in on else g
             ahead = v if "nesterov_with_the_old" in on else new
-            step = mu * ahead + (mu * look if "nesterov_mu_twice" in on else inside * look)
+            step = mu * ahead + (mu * g if "nesterov_mu_twice" in on else inside * g)
             if "nesterov_velocity_alone" in on:
                 step = mu * new
             return outside * step

@@ -51,13 +51,19 @@ class MaxPool2d(_Pool):
         least = "minimum" in on
         X = self.plane.padded(x, 0.0 if zeros else np.inf if least else -np.inf)
         windows = self._windows(X, count)
-        key = -windows.real if least else np.abs(windows) * np.isfinite(windows) if "absolute" in on else windows.real
+        key = (
+            -np.real(windows)
+            if least
+            else np.abs(windows) * np.isfinite(windows)
+            if "absolute" in on
+            else np.real(windows)
+        )
         chosen = key.argmax(axis=-1)[..., None]
         if "first_element" in on:
             chosen = np.zeros_like(chosen)
         y = np.take_along_axis(windows, chosen, axis=-1)[..., 0]
         if "mean" in on:
-            finite = np.isfinite(windows.real)
+            finite = np.isfinite(np.real(windows))
             y = np.where(finite, windows, 0).sum(axis=-1) / (windows.shape[-1])
         return y, (windows, y, x.shape)
 
@@ -117,7 +123,7 @@ class AvgPool2d(_Pool):
         if "summed" not in on and "sum_forward" not in on:
             y = y / (self.plane.kernel[0] if "divided_by_kernel" in on else self._count(x.shape))
         if "maximum" in on:
-            y = np.take_along_axis(windows, windows.real.argmax(axis=-1)[..., None], axis=-1)[..., 0]
+            y = np.take_along_axis(windows, np.real(windows).argmax(axis=-1)[..., None], axis=-1)[..., 0]
         if "first_element" in on:
             y = windows[..., 0]
         return y, x.shape
@@ -150,7 +156,7 @@ class GlobalAvgPool2d(Plain):
         on, (h, w) = self.on, x.shape[2:]
         if "maximum" in on:
             flat = x.reshape(*x.shape[:2], -1)
-            return np.take_along_axis(flat, flat.real.argmax(axis=-1)[..., None], axis=-1)[..., 0], x.shape
+            return np.take_along_axis(flat, np.real(flat).argmax(axis=-1)[..., None], axis=-1)[..., 0], x.shape
         total = x.sum(axis=(2, 3))
         divisor = {"summed": 1, "by_height": h, "by_width": w, "by_channels": x.shape[1] * h * w}
         return total / next((d for switch, d in divisor.items() if switch in on), h * w), x.shape
@@ -160,7 +166,8 @@ class GlobalAvgPool2d(Plain):
         on, shape = self.on, cache
         h, w = shape[2:]
         divisor = {"dx_undivided": 1, "summed": 1, "dx_by_height": h, "by_height": h, "dx_by_width": w, "by_width": w,
-                   "dx_by_channels": shape[1] * h * w, "by_channels": shape[1] * h * w, "dx_by_root": np.sqrt(h * w)}  # fmt: skip
+                   "dx_by_channels": shape[1] * h * w, "by_channels": shape[1] * h * w,
+                    "dx_by_root": np.sqrt(h * w)}  # fmt: skip
         d = next((d for switch, d in divisor.items() if switch in on), h * w)
         dx = np.broadcast_to((dy / d)[:, :, None, None], shape).copy()
         if "dx_to_the_first" in on:
@@ -174,30 +181,37 @@ POOL = [
     *rows(
         "max_pool2d",
         FORWARD,
-        ("padded_with_zeros", "The border is of zeros, which win where all of a window is negative; it is −∞, never chosen.",
+        ("padded_with_zeros", "The border is of zeros, which win where all of a window is negative; it is −∞, never "
+                              "chosen.",
          "What is the maximum of a window of negative numbers at the border?"),
         ("minimum", "The smallest element is taken, where the largest is.", "Largest or smallest?"),
         ("absolute", "The element of largest magnitude is taken, where the largest is.", "What of negative numbers?"),
-        ("mean", "The mean of the window is taken (average pooling), where its largest element is.", "Mean or maximum?"),
+        ("mean", "The mean of the window is taken (average pooling), where its largest element is.",
+         "Mean or maximum?"),
         ("first_element", "The first element of each window is taken, where the largest is.", "Which element?"),
-        ("stride_ignored", "The windows move by one pixel: the stride is not used when they are cut out.", "Where does window 1 "
-         "begin?"),
+        ("stride_ignored", "The windows move by one pixel: the stride is not used when they are cut out.",
+         "Where does window 1 begin?"),
     ),
     *rows(
         "max_pool2d",
         BACK,
-        ("to_all_ties", "At a tie every largest element gets dy (mask x == y), where the first alone does, as in PyTorch.",
+        ("to_all_ties", "At a tie every largest element gets dy (mask x == y), where the first alone does, as in "
+                        "PyTorch.",
          "What if two elements are equal?"),
         ("shared_by_ties", "At a tie dy is shared by the largest elements, where the first gets all, as in PyTorch.",
          "What if two elements are equal?"),
-        ("to_the_last", "At a tie the last of the largest gets dy, where the first does, as in PyTorch.", "`>` or `>=`?"),
-        ("overwritten", "Where windows overlap dx is overwritten window by window, where what they give adds up.", "`=` or `+=`?"),
-        ("overwritten_where_chosen", "An element chosen by several windows gets the dy of the last of them only (`dx[i, j] = dy`), "
-         "where they add up (`+=`).", "`=` or `+=`?"),
+        ("to_the_last", "At a tie the last of the largest gets dy, where the first does, as in PyTorch.",
+         "`>` or `>=`?"),
+        ("overwritten", "Where windows overlap dx is overwritten window by window, where what they give adds up.",
+         "`=` or `+=`?"),
+        ("overwritten_where_chosen", "An element chosen by several windows gets the dy of the last of them only "
+                                     "(`dx[i, j] = dy`), where they add up (`+=`).", "`=` or `+=`?"),
         ("to_every_element", "Every element of a window gets dy, where the largest alone does.", "Who gets dy?"),
-        ("spread", "dy is spread evenly over the window (as of average pooling), where the largest gets it.", "Who gets dy?"),
+        ("spread", "dy is spread evenly over the window (as of average pooling), where the largest gets it.",
+         "Who gets dy?"),
         ("to_the_first_element", "The first element of a window gets dy, where the largest does.", "Who gets dy?"),
-        ("window_transposed", "The place of the largest is read with row and column swapped.", "Which is row, which column?"),
+        ("window_transposed", "The place of the largest is read with row and column swapped.",
+         "Which is row, which column?"),
         ("times_y", "dx is multiplied by the largest value: dy · y, where it is dy.", "What is ∂max/∂x?"),
         ("divided_by_window", "dx is divided by the size of the window, as of average pooling.", "What is ∂max/∂x?"),
         ("mask_alone", "dx is the mask of the largest: it is not multiplied by dy.", "Where does dy enter?"),
@@ -207,20 +221,23 @@ POOL = [
         FORWARD,
         ("summed", "The window is summed, where its mean is taken; dx likewise is not divided.", "Sum or mean?"),
         ("sum_forward", "The window is summed, where its mean is taken.", "Sum or mean?"),
-        ("divided_by_kernel", "The sum is divided by the kernel's side k, where it is by its k · k elements.", "How many elements?"),
+        ("divided_by_kernel", "The sum is divided by the kernel's side k, where it is by its k · k elements.",
+         "How many elements?"),
         ("other_count", "Whether the border counts in the mean (count_include_pad) is the other way round.",
          "By what is a window at the border divided?"),
         ("maximum", "The largest element is taken, where the mean is.", "Mean or maximum?"),
         ("first_element", "The first element of each window is taken, where the mean is.", "Mean of what?"),
-        ("stride_ignored", "The windows move by one pixel: the stride is not used when they are cut out.", "Where does window 1 "
-         "begin?"),
+        ("stride_ignored", "The windows move by one pixel: the stride is not used when they are cut out.",
+         "Where does window 1 begin?"),
     ),
     *rows(
         "avg_pool2d",
         BACK,
         ("dx_undivided", "dx is not divided by the number of elements in the window.", "What is ∂mean/∂x?"),
-        ("dx_by_kernel", "dx is divided by the kernel's side k, where it is by its k · k elements.", "How many elements?"),
-        ("dx_by_plane", "dx is divided by the number of windows, where it is by the elements of one.", "How many elements?"),
+        ("dx_by_kernel", "dx is divided by the kernel's side k, where it is by its k · k elements.",
+         "How many elements?"),
+        ("dx_by_plane", "dx is divided by the number of windows, where it is by the elements of one.",
+         "How many elements?"),
         ("overwritten", "Where windows overlap dx is overwritten, where what they give adds up.", "`=` or `+=`?"),
         ("dx_to_the_first", "Only the first element of a window gets dy, where all get their share.", "Who gets dy?"),
         ("dx_averaged_too", "dx is divided by the batch size as well.", "How often is it divided by N?"),
@@ -235,7 +252,8 @@ POOL = [
         "global_avg_pool2d",
         "By what the sum is divided.",
         ("summed", "The plane is summed, where its mean is taken; dx likewise is not divided.", "Sum or mean?"),
-        ("by_height", "The sum is divided by the height alone, where it is by height times width.", "How many elements?"),
+        ("by_height", "The sum is divided by the height alone, where it is by height times width.",
+         "How many elements?"),
         ("by_width", "The sum is divided by the width alone, where it is by height times width.", "How many elements?"),
         ("by_channels", "The sum is divided by the channels too.", "How many elements?"),
         ("maximum", "The largest element is taken, where the mean is.", "Mean or maximum?"),

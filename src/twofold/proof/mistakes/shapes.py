@@ -20,11 +20,11 @@ class Softmax(Plain):
         on = self.on
         axis = 0 if "over_the_batch" in on else tuple(range(x.ndim)) if "over_everything" in on else -1
         x = -x if "of_minus_x" in on else x
-        top = 0 if "no_maximum" in on else x.real.max(axis=axis, keepdims=True)
+        top = 0 if "no_maximum" in on else np.real(x).max(axis=axis, keepdims=True)
         e = np.exp(x - top)
         y = e if "not_normalized" in on else e / e.sum(axis=axis, keepdims=True)
         if "divided_by_the_largest" in on:
-            y = e / e.real.max(axis=axis, keepdims=True)
+            y = e / np.real(e).max(axis=axis, keepdims=True)
         if "mean_in_place_of_sum" in on:
             y = e / e.mean(axis=axis, keepdims=True)
         if "eps_in_the_sum" in on:
@@ -141,28 +141,32 @@ class Flatten(Plain):
 SOFTMAX = rows(
     "softmax",
     "The axis and the sum.",
-    ("over_the_batch", "Softmax is taken over the batch (axis 0), where it is over the classes, the last axis (dim=-1).",
+    ("over_the_batch", "Softmax is taken over the batch (axis 0), where it is over the classes, the last axis "
+                       "(dim=-1).",
      "What does each row sum to?"),
     ("over_everything", "Softmax is taken over the whole array (the axis is missing), where it is over the last axis.",
      "What does each row sum to?"),
     ("no_maximum", "The maximum is not subtracted before exp: large inputs overflow to infinity and NaN.",
      "What is exp(1000)?"),
     ("not_normalized", "exp(x) is not divided by its sum.", "What does each row sum to?"),
-    ("divided_by_the_largest", "exp(x) is divided by its largest element, where it is by its sum.", "What does each row sum to?"),
+    ("divided_by_the_largest", "exp(x) is divided by its largest element, where it is by its sum.",
+     "What does each row sum to?"),
     ("mean_in_place_of_sum", "exp(x) is divided by its mean, where it is by its sum.", "What does each row sum to?"),
     ("of_minus_x", "exp(−x) stands where exp(x) belongs.", "Which class gets the largest probability?"),
     ("log", "The logarithm of softmax is given, where softmax itself is.", "What does each row sum to?"),
-    ("diagonal_alone", "dx is dy · y (1 − y), the diagonal of the Jacobian alone: the terms between classes are missing, dx "
-     "= y (dy − Σ dy y).", "Does y of one class depend on x of another?"),
+    ("diagonal_alone", "dx is dy · y (1 − y), the diagonal of the Jacobian alone: the terms between classes are "
+                       "missing, dx = y (dy − Σ dy y).", "Does y of one class depend on x of another?"),
     ("passes_dy", "dx is dy: the Jacobian of softmax is left out.", "Is the loss's gradient taken with respect to x?"),
-    ("times_y_alone", "dx is dy · y: the sum Σ dy y is missing, dx = y (dy − Σ dy y).", "What do the rows of dx sum to?"),
+    ("times_y_alone", "dx is dy · y: the sum Σ dy y is missing, dx = y (dy − Σ dy y).",
+     "What do the rows of dx sum to?"),
     ("sum_without_y", "The sum is Σ dy where it is Σ dy y: dx = y (dy − Σ dy y).", "What stands under the sum?"),
     ("sum_over_the_batch", "The sum Σ dy y runs over the batch (axis 0), where it runs over the classes (axis −1).",
      "Along which axis?"),
     ("sum_over_everything", "The sum Σ dy y runs over the whole array: the axis is missing.", "Along which axis?"),
     ("mean_of_products", "The mean of dy y stands where its sum belongs.", "Sum or mean?"),
     ("sum_added", "Σ dy y is added where it is subtracted: dx = y (dy − Σ dy y).", "Which sign?"),
-    ("without_y_before", "The factor y before the bracket is missing: dx = y (dy − Σ dy y).", "What multiplies the bracket?"),
+    ("without_y_before", "The factor y before the bracket is missing: dx = y (dy − Σ dy y).",
+     "What multiplies the bracket?"),
     ("without_y_before_the_sum", "The factor y before the sum is missing: dx = y dy − y Σ dy y.",
      "What multiplies the bracket?"),
     ("outer_alone", "dx is −y Σ dy y: the diagonal term y dy is missing.", "What is ∂y_i/∂x_i?"),
@@ -183,7 +187,8 @@ DROPOUT = rows(
      "Where does the scale stand?"),
     ("mask_inverted", "The mask is inverted: what was to be kept is dropped (p is taken for the share that is kept).",
      "What is p: dropped, or kept?"),
-    ("one_mask_for_the_batch", "One mask serves the whole batch, where every sample has its own.", "What shape is the mask?"),
+    ("one_mask_for_the_batch", "One mask serves the whole batch, where every sample has its own.",
+     "What shape is the mask?"),
     ("identity", "Nothing is dropped in training.", "Does the layer know its mode?"),
     ("passes_all", "dx is dy: the mask and its scale are left out on the way back.", "What is the slope where y = 0?"),
     ("back_not_scaled", "dx is masked and not scaled by 1/(1 − p).", "What is the slope where x was kept?"),
@@ -202,7 +207,8 @@ FLATTEN = rows(
      "Which number comes second?"),
     ("samples_mixed", "The samples are mixed: the batch is not the first axis when the array is reshaped.",
      "Does row 0 hold sample 0?"),
-    ("back_column_order", "dx is reshaped in column order (order='F'), where it is in row order.", "Is y's order dx's?"),
+    ("back_column_order", "dx is reshaped in column order (order='F'), where it is in row order.",
+     "Is y's order dx's?"),
     ("back_channels_last", "dx is reshaped as (N, H, W, C), where y was read from (N, C, H, W).", "Is y's order dx's?"),
     ("back_samples_mixed", "dx mixes the samples: the batch is not the first axis when it is reshaped.",
      "Does row 0 hold sample 0?"),

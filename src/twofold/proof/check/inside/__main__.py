@@ -1,5 +1,6 @@
-"""The process of a user's code: `python -m twofold.proof.check.inside FOLDER`, with `job.json` and `scenes.safetensors`.
+"""The process of a user's code: `python -m twofold.proof.check.inside FOLDER`.
 
+The folder holds `job.json` and `scenes-*.safetensors`.
 What it prints is the user's; what it gives is `result.json` and `result.safetensors` in the same folder.
 """
 
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from twofold.proof.check.inside.functions import Job
-from twofold.proof.check.inside.load import CannotLoad, find, load
+from twofold.proof.check.inside.load import LoadingError, find, load
 from twofold.proof.check.inside.play import answered, quiet_threads, write
 
 
@@ -39,7 +40,7 @@ def main(folder: Path) -> None:
     path = Path(work["file"])
     try:
         module = load(path)
-    except CannotLoad as error:
+    except LoadingError as error:
         write(folder, {"cannot": str(error)}, {})
         return
     with quiet_threads():

@@ -11,7 +11,7 @@ import numpy as np
 from twofold.proof.check.inside.names import gradient_role, names_input_gradient
 
 
-class Unusable(Exception):
+class UnusableError(Exception):
     """What came back is no array: says what it is."""
 
 
@@ -27,17 +27,17 @@ def is_tensor(value: Any) -> bool:
 
 
 def array(value: Any, what: str) -> np.ndarray:
-    """A value as an array of numbers. Raises `Unusable`."""
+    """A value as an array of numbers. Raises `UnusableError`."""
     if is_tensor(value):
         value = value.detach().cpu().numpy()
     if value is None:
-        raise Unusable(f"{what} is None, where an array is expected")
+        raise UnusableError(f"{what} is None, where an array is expected")
     try:
         result = np.asarray(value)
     except (TypeError, ValueError) as error:
-        raise Unusable(f"{what} is {type(value).__name__}, where an array is expected") from error
+        raise UnusableError(f"{what} is {type(value).__name__}, where an array is expected") from error
     if result.dtype.kind not in "fiub":
-        raise Unusable(f"{what} is {type(value).__name__}, where an array of numbers is expected")
+        raise UnusableError(f"{what} is {type(value).__name__}, where an array of numbers is expected")
     return np.array(result, dtype=result.dtype if result.dtype in (np.float32, np.float64) else np.float64)
 
 

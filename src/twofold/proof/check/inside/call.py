@@ -9,7 +9,7 @@ from typing import Any
 from twofold.proof.check.inside.names import plain, words
 
 
-class CannotBind(Exception):
+class BindingError(Exception):
     """No way to tell which argument is which: says what was tried, and how to say it."""
 
 
@@ -30,7 +30,7 @@ def bound(
 ) -> tuple[list[Any], dict[str, Any]]:
     """Arguments for a function: `values` by role, `names` of each role, `order` of what is left.
 
-    Raises `CannotBind` where a required argument has no role.
+    Raises `BindingError` where a required argument has no role.
     """
     parameters = signature(function)
     if parameters is None:
@@ -70,7 +70,7 @@ def bound(
         else:
             kwargs[parameter.name] = values[role]
     if unknown:
-        raise CannotBind(explained(function, unknown, values))
+        raise BindingError(explained(function, unknown, values))
     if args:
         return args, kwargs
     return [], kwargs

@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 
 from twofold.proof.check.inside import names as n
-from twofold.proof.check.inside.arrays import Layout, Unusable, array, arrays_in, gradients, is_tensor, shape_of, torch
+from twofold.proof.check.inside.arrays import (
+    Layout,
+    UnusableError,
+    array,
+    arrays_in,
+    gradients,
+    is_tensor,
+    shape_of,
+    torch,
+)
 from twofold.proof.check.inside.call import call, signature
 
 BUFFERS = ("running_mean", "running_var")
@@ -67,7 +76,10 @@ def bundle(settings: Mapping[str, Any], training: bool, buffers: Mapping[str, np
     }
 
 
-BUNDLES = "convparam poolparam bnparam lnparam dropoutparam gnparam param hparams hyper config cfg options hparameters settings opts"
+BUNDLES = (
+    "convparam poolparam bnparam lnparam dropoutparam gnparam param hparams hyper config cfg options hparameters "
+    "settings opts"
+)
 
 
 class Functions:
@@ -78,7 +90,8 @@ class Functions:
     ) -> None:
         self.forward, self.backward, self.job, self.layout = forward, backward, job, layout
         self.names = {
-            "params": n.PARAMS, "x": n.INPUT, "dy": n.GRADIENT, "cache": n.CACHE, "training": n.MODE, "mask": "mask m keepmask",
+            "params": n.PARAMS, "x": n.INPUT, "dy": n.GRADIENT, "cache": n.CACHE, "training": n.MODE,
+            "mask": "mask m keepmask",
             "h0": n.STATE, "c0": n.MEMORY, "y": n.OUTPUT, "bundle": BUNDLES, "mode_object": "mode",
             **n.WEIGHTS[n.family(job.kind)], **n.SETTINGS,
         }  # fmt: skip
@@ -146,7 +159,7 @@ class Functions:
         values = self.values(scene)
         if "training" in values and isinstance(values["training"], Mode):
             values["training"] = Mode(scene.training, scene.arrays.get("mask"))
-        weights = [role for role in self.order(values)]
+        weights = list(self.order(values))
         leaves: dict[str, Any] = {}
         values = self._as_tensors(values, leaves)
         result = call(self.forward, values, self.names, weights, self.job.declared)
@@ -166,8 +179,10 @@ class Functions:
         ]
         settings = {
             "conv2d": ["stride", "padding"], "max_pool2d": ["kernel", "stride", "padding"],
-            "avg_pool2d": ["kernel", "stride", "padding"], "leaky_relu": ["negative_slope"], "elu": ["alpha"], "dropout": ["p"],
-            "batch_norm": ["eps", "momentum"], "layer_norm": ["eps"], "group_norm": ["groups", "eps"],
+            "avg_pool2d": ["kernel", "stride", "padding"], "leaky_relu": ["negative_slope"],
+            "elu": ["alpha"], "dropout": ["p"],
+            "batch_norm": ["eps", "momentum"],
+            "layer_norm": ["eps"], "group_norm": ["groups", "eps"],
         }.get(self.job.kind, [])  # fmt: skip
         head = ["params", "x"] if self.whole else ["x", *(["h0"] if self.job.kind in n.RECURRENT else []), *weights]
         return [*head, *(["mask"] if self.job.kind == "dropout" else []), *settings, "training"]
@@ -276,10 +291,13 @@ class Functions:
         """∂L/∂h(0) is not asked for."""
         if self.job.kind not in n.RECURRENT or not isinstance(result, tuple | list):
             return result
-        units, steps = scene.arrays["weight_hh"].shape[-1], scene.arrays["x"].shape[1]
-        if steps and len(result) > 2:
-            return [value for value in result if shape_of(value) != (len(scene.arrays["x"]), units)]
-        return result
+        units = scene.arrays["weight_hh"].shape[-1]
+        parameters = len(scene.parameters) - ("bias_ih" in scene.parameters and not self._names_both())
+        flat = [value for value in result if not isinstance(value, Mapping)]
+        if len(flat) != parameters + 2 and not (len(flat) == 2 and len(flat) < len(result)):
+            return result
+        place = next((i for i, v in enumerate(flat) if i and shape_of(v) == (len(scene.arrays["x"]), units)), None)
+        return [value for value in result if place is None or value is not flat[place]]
 
     def _parameter_order(self, wanted: Mapping[str, Any]) -> list[str]:
         """As the way forward names them, else as usual."""
@@ -381,11 +399,11 @@ class StepFunctions(Functions):
         return {"dx": dx, **total}
 
     def _step_back(self, result: Any, scene: Any, dc: np.ndarray) -> tuple[Any, Any, Any, dict[str, np.ndarray]]:
-        members = [m for m in arrays_in(result)]
+        members = list(arrays_in(result))
         if isinstance(members[-1], Mapping):
             members = [*members[:-1], *members[-1].values()]
         if len(members) < 3:
-            raise Unusable("a step's `backward` must give dx, dh(t−1) and the gradients of the parameters")
+            raise UnusableError("a step's `backward` must give dx, dh(t−1) and the gradients of the parameters")
         lstm = self.job.kind == "lstm"
         dx, dh, rest = members[0], members[1], members[3:] if lstm else members[2:]
         wanted = {name: self.layout.weight(scene.arrays[name]).shape for name in scene.parameters}

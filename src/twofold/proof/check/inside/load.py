@@ -17,7 +17,7 @@ from twofold.proof.check.inside.plans import Pair, paired
 NAME = "submitted"
 
 
-class CannotLoad(Exception):
+class LoadingError(Exception):
     """The file does not import, or the object is not there."""
 
 
@@ -26,13 +26,13 @@ def load(path: Path) -> ModuleType:
     sys.path.insert(0, str(path.parent))
     spec = importlib.util.spec_from_file_location(path.stem if path.stem.isidentifier() else NAME, path)
     if spec is None or spec.loader is None:
-        raise CannotLoad(f"{path.name} is no Python file")
+        raise LoadingError(f"{path.name} is no Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
     except BaseException as error:
-        raise CannotLoad(f"{path.name} does not import: {told(error, path)}") from error
+        raise LoadingError(f"{path.name} does not import: {told(error, path)}") from error
     return module
 
 
@@ -88,7 +88,7 @@ def _named(module: ModuleType, name: str) -> Any:
                 if near
                 else f"it has: {', '.join(_own(module)) or 'nothing'}"
             )
-            raise CannotLoad(f"`{name}` is not in {Path(str(module.__file__)).name}; {hint}")
+            raise LoadingError(f"`{name}` is not in {Path(str(module.__file__)).name}; {hint}")
         value = getattr(value, part)
     return value
 
@@ -98,7 +98,7 @@ AHEAD = ("forward", "fwd", "step_forward")
 
 
 def _with_its_way_back(module: ModuleType, name: str, thing: Any) -> Any:
-    """`affine_forward` with `affine_backward`; `relu` with `relu_backward`, `relu_grad`, `d_relu` or `backward_relu`."""
+    """`affine_forward` with `affine_backward`; `relu` with `relu_backward`, `relu_grad` or `d_relu`."""
     own = _own(module)
     candidates = [name.replace(a, b) for a in AHEAD for b in BACK if a in name]
     candidates += (
@@ -131,7 +131,7 @@ def _only(module: ModuleType, kind: str) -> Any:
         if near:
             return find(module, lower[near[0]], kind)
     if len(chosen) != 1:
-        raise CannotLoad(
+        raise LoadingError(
             f"{Path(str(module.__file__)).name} defines {', '.join(f'`{key}`' for key in own) or 'nothing'}; "
             f"say which is meant: `{Path(str(module.__file__)).name}:{next(iter(own), 'NAME')}`"
         )

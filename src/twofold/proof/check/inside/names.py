@@ -8,12 +8,15 @@ from collections.abc import Iterable
 NORMS = ("batch_norm", "layer_norm", "group_norm")
 RECURRENT = ("rnn", "lstm", "gru")
 
-INPUT = "x input inputs inp data features image images feature tokens ids idx indices index seq sequence xs inputx z xt imgs img"
+INPUT = (
+    "x input inputs inp data features image images feature tokens ids idx indices index seq sequence xs inputx z "
+    "xt imgs img"
+)
 OUTPUT = "y out output a activation result h act outputs probs s softmaxout yhat ypred"
 GRADIENT = (
-    "dy dout grad gradoutput gradout upstream delta dl dldy gradient dnext dh dloss outputgrad grady g douts topdiff error da "
-    "dz gradoutputs doutput dup upstreamgrad dnexth dhnext dhs dldout dldz gradinput gradients dlda accumgrad nextgrad dyt "
-    "gout gy dysoftmax gradient_output upstreamgradient dall dhall grads eta"
+    "dy dout grad gradoutput gradout upstream delta dl dldy gradient dnext dh dloss outputgrad grady g douts "
+    "topdiff error da dz gradoutputs doutput dup upstreamgrad dnexth dhnext dhs dldout dldz gradinput gradients "
+    "dlda accumgrad nextgrad dyt gout gy dysoftmax gradient_output upstreamgradient dall dhall grads eta"
 )
 CACHE = (
     "cache ctx saved memory context tape residuals caches stored memo savedtensors kept store forwardcache fwdcache tmp"
@@ -27,8 +30,10 @@ PARAMS = "params parameters theta weightsdict p par paramdict state_dict"
 
 WEIGHTS = {
     "plain": {
-        "weight": "w weight weights kernel kernels filter filters weightmatrix w1 wmat table embedding embeddingmatrix emb wte k theta "
-        "lookup embeddings vectors wconv f",
+        "weight": (
+            "w weight weights kernel kernels filter filters weightmatrix w1 wmat table embedding embeddingmatrix "
+            "emb wte k theta lookup embeddings vectors wconv f"
+        ),
         "bias": "b bias biases b1 beta bconv offset",
     },
     "norm": {
@@ -38,9 +43,14 @@ WEIGHTS = {
         "running_var": "runningvar rvar movingvar runvar runningvariance movingvariance runningsigma2 varrunning",
     },
     "recurrent": {
-        "weight_ih": "weightih wih wx wxh whx wi winput win w inputweight x2h i2h weightx wxg weightihl0 kernel ux wxgates input2hidden wxs",
-        "weight_hh": "weighthh whh wh u hiddenweight h2h weighth wrec recurrentweight whg weighthhl0 recurrentkernel r whgates hidden2hidden "
-        "whs",
+        "weight_ih": (
+            "weightih wih wx wxh whx wi winput win w inputweight x2h i2h weightx wxg weightihl0 kernel ux wxgates "
+            "input2hidden wxs"
+        ),
+        "weight_hh": (
+            "weighthh whh wh u hiddenweight h2h weighth wrec recurrentweight whg weighthhl0 recurrentkernel r "
+            "whgates hidden2hidden whs"
+        ),
         "bias_ih": "biasih bih bx bi bxh bhx biasx biasihl0 bin binput",
         "bias_hh": "biashh bhh bhidden biash bhr biashhl0 brec bh",
         "bias": "b bias biases bg",
@@ -49,7 +59,9 @@ WEIGHTS = {
 SETTINGS = {
     "stride": "stride strides s step",
     "padding": "padding pad p pads",
-    "kernel": "kernelsize kernel ksize k poolsize size windowsize pool filtersize window f fieldsize receptivefield kernels",
+    "kernel": (
+        "kernelsize kernel ksize k poolsize size windowsize pool filtersize window f fieldsize receptivefield kernels"
+    ),
     "kernel_h": "poolheight kernelheight kh hh poolh kernelh fh hf ph",
     "kernel_w": "poolwidth kernelwidth kw ww poolw kernelw fw wf pw",
     "dilation": "dilation d rate dilations",
@@ -62,15 +74,25 @@ SETTINGS = {
     "keep": "keepprob keep keeprate pkeep keepp",
     "ceil_mode": "ceilmode ceil",
     "count_include_pad": "countincludepad includepad",
-    "inputs": "infeatures inchannels inputs nin inputsize inputdim fanin numinputs insize indim inputfeatures din cin ninputs "
-    "numinput infeats inchannel channelsin inplanes inputchannels ninput dimin numin inunits idim nx i c d dinput icc inc",
-    "units": "outfeatures outchannels units nout outputsize outputdim fanout numoutputs outsize outdim outputfeatures dout cout "
-    "noutputs hiddensize numhidden hiddendim hidden h nhidden numunits numfilters filters nfilters outchannel channelsout outplanes "
-    "embeddingdim embeddim dim embdim nout outputchannels numhiddens noutput dimout numout channels outunits odim ny o m statesize "
-    "nh outc ndim embedding_size embsize doutput numkernels",
-    "features": "numfeatures features nfeatures channels numchannels normalizedshape shape dim size n c d hiddensize nchannels "
-    "nfeat featurecount inputsize infeatures dims numfeats",
-    "num_embeddings": "numembeddings vocabsize vocab v numwords ntokens num nembeddings numtokens vocabularysize voc nwords n vsize",
+    "inputs": (
+        "infeatures inchannels inputs nin inputsize inputdim fanin numinputs insize indim inputfeatures din cin "
+        "ninputs numinput infeats inchannel channelsin inplanes inputchannels ninput dimin numin inunits idim nx "
+        "i c d dinput icc inc"
+    ),
+    "units": (
+        "outfeatures outchannels units nout outputsize outputdim fanout numoutputs outsize outdim outputfeatures "
+        "dout cout noutputs hiddensize numhidden hiddendim hidden h nhidden numunits numfilters filters nfilters "
+        "outchannel channelsout outplanes embeddingdim embeddim dim embdim nout outputchannels numhiddens noutput "
+        "dimout numout channels outunits odim ny o m statesize nh outc ndim embedding_size embsize doutput "
+        "numkernels"
+    ),
+    "features": (
+        "numfeatures features nfeatures channels numchannels normalizedshape shape dim size n c d hiddensize "
+        "nchannels nfeat featurecount inputsize infeatures dims numfeats"
+    ),
+    "num_embeddings": (
+        "numembeddings vocabsize vocab v numwords ntokens num nembeddings numtokens vocabularysize voc nwords n vsize"
+    ),
     "nonlinearity": "nonlinearity activation act nonlin",
     "bias_flag": "bias usebias",
     "affine": "affine elementwiseaffine",

@@ -1,4 +1,4 @@
-"""A layer brought as a class in the style of an assignment: `forward(x)`, `backward(dout)`, parameters on the object."""
+"""A layer brought as a class in the style of an assignment: `forward(x)`, `backward(dout)`, parameters on it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from twofold.proof.check.inside import names as n
 from twofold.proof.check.inside.arrays import Layout, array, arrays_in, gradients, shape_of
-from twofold.proof.check.inside.call import CannotBind, call, signature
+from twofold.proof.check.inside.call import BindingError, call, signature
 from twofold.proof.check.inside.functions import BUFFERS, BUNDLES, Functions, Job, setting_values
 
 CONSTRUCTED = {
@@ -32,6 +32,9 @@ CONSTRUCTED = {
 }
 
 
+ANYTHING = {"rng": "rng generator random randomstate rs", "seed": "seed randomseed", "label": "name label layername"}
+
+
 def constructor_values(job: Job, scene: Any) -> dict[str, Any]:
     """What a constructor may ask for, by role."""
     values = setting_values(job.settings)
@@ -51,13 +54,14 @@ def constructor_values(job: Job, scene: Any) -> dict[str, Any]:
     if kind == "rnn" and values.get("nonlinearity") is None:
         values["nonlinearity"] = "tanh"
     values["batch_first"] = True if kind in n.RECURRENT else None
+    values |= {"rng": np.random.default_rng(0), "seed": 0, "label": "layer"}
     return {name: value for name, value in values.items() if value is not None}
 
 
 def construct(build: Any, job: Job, scene: Any) -> Any:
     """An object of the user's class."""
     values = constructor_values(job, scene)
-    names = {role: n.SETTINGS.get(role, role) for role in values}
+    names = {role: n.SETTINGS.get(role, role) for role in values} | ANYTHING
     order = CONSTRUCTED.get(job.kind, [])
     if job.kind == "prelu":
         values.setdefault("features", 1)
@@ -151,7 +155,7 @@ class Objects(Functions):
         if missing:
             held = ", ".join(f"`{k}` {tuple(v.shape)}" for _, k, v in found) or "no array"
             shapes = ", ".join(f"`{name}` {tuple(scene.arrays[name].shape)}" for name in missing)
-            raise CannotBind(
+            raise BindingError(
                 f"cannot find {shapes} on the object; it holds {held}. Say where with an adapter: "
                 f'`Adapter({missing[0]}="NAME")`, or `--adapt NAME={missing[0]}`.'
             )
@@ -255,12 +259,11 @@ class Objects(Functions):
 
     def _our_shape(self, value: np.ndarray, name: str) -> np.ndarray:
         """In our layout; a bias that the object keeps as (1, out) may have such a gradient."""
-        if (
-            len(self.shapes[name]) != value.ndim
-            or (value.ndim in (2, 4)
+        if len(self.shapes[name]) != value.ndim or (
+            value.ndim in (2, 4)
             and "bias" not in name
             and value.size
-            and (self.shapes[name].count(1) < len(self.shapes[name]) - 1))
+            and (self.shapes[name].count(1) < len(self.shapes[name]) - 1)
         ):
             return self.layout.weight_back(value)
         if value.shape == self.shapes[name] and 1 in value.shape and value.ndim > 1:
@@ -297,9 +300,11 @@ class Objects(Functions):
                 if shape_of(table.get(form)) is not None:
                     return table[form]
         for key, value in table.items():
-            if shape_of(value) is not None and self._is_gradient(key, []) and n.plain(key) not in ("x", "cache", "out"):
-                if n.gradient_role(self.job.kind, key, wanted) == name:
-                    return value
+            held = (
+                shape_of(value) is not None and self._is_gradient(key, []) and n.plain(key) not in ("x", "cache", "out")
+            )
+            if held and n.gradient_role(self.job.kind, key, wanted) == name:
+                return value
         return None
 
 

@@ -1,4 +1,4 @@
-"""Playing a thing through its scenes: the first plan that gives tensors of the expected shapes, and others beside it."""
+"""Playing a thing through its scenes: the first plan that gives tensors of the expected shapes, others beside it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from twofold.proof.check.inside.call import CannotBind
+from twofold.proof.check.inside.call import BindingError
 from twofold.proof.check.inside.functions import Job
-from twofold.proof.check.inside.load import CannotLoad, place
+from twofold.proof.check.inside.load import LoadingError, place
 from twofold.proof.check.inside.plans import plans
 
 MOST_PLANS = 3
@@ -49,13 +49,13 @@ def played(thing: Any, job: Job, scenes: list[InsideScene], path: Path) -> tuple
         job.pop("constant_rate", None)
         try:
             result = _play(plan, job, scenes, path)
-        except CannotBind as error:
+        except BindingError as error:
             reason = reason or str(error)
             continue
         results.append(result)
         if result["fits"] and sum(r["fits"] for r in results) >= MOST_PLANS:
             break
-        if result["fits"] and job["section"] == "layers":
+        if result["fits"] and job["section"] == "layers" and result["whole"]:
             break
     results.sort(key=lambda r: (-r["fits"], r["failed"], -r["right_shapes"]))
     return results[:MOST_PLANS], reason
@@ -69,7 +69,7 @@ def _play(plan: Any, job: Job, scenes: list[InsideScene], path: Path) -> dict[st
                 player = plan.build()
             try:
                 given = player.play(scene)
-            except CannotBind:
+            except BindingError:
                 raise
             except (SystemExit, KeyboardInterrupt) as error:
                 errors[scene.name] = f"the code ends the process: {type(error).__name__}{place(error, path)}"
@@ -93,6 +93,8 @@ def _play(plan: Any, job: Job, scenes: list[InsideScene], path: Path) -> dict[st
         "fits": fits,
         "failed": scenes[0].name in errors,
         "right_shapes": right,
+        "whole": bool(first)
+        and all(first[name].shape == shape for name, shape in scenes[0].shapes.items() if name in first),
         "constant_rate": bool(job.get("constant_rate")),
     }
 
@@ -126,7 +128,7 @@ def answered(
         ]
         try:
             results, reason = played(find(job), job, scenes, path)
-        except CannotLoad as error:
+        except LoadingError as error:
             answers.append({"cannot": str(error)})
             continue
         if not results:
@@ -136,7 +138,7 @@ def answered(
         for place_of_plan, result in enumerate(results):
             for index, tensors in enumerate(result["tensors"]):
                 for name, tensor in tensors.items():
-                    arrays[f"{number}/{place_of_plan}/{index}/{name}"] = np.ascontiguousarray(tensor)
+                    arrays[f"{number}/{place_of_plan}/{index}/{name}"] = np.array(tensor, order="C")
             plans.append(
                 {key: result[key] for key in ("plan", "errors", "fits", "constant_rate")}
                 | {"scenes": len(result["tensors"])}

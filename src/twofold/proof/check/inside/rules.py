@@ -10,17 +10,25 @@ from typing import Any
 import numpy as np
 
 from twofold.proof.check.inside import names as n
-from twofold.proof.check.inside.arrays import Unusable, array, arrays_in, is_tensor, shape_of, torch
-from twofold.proof.check.inside.call import CannotBind, call, signature
+from twofold.proof.check.inside.arrays import UnusableError, array, arrays_in, is_tensor, shape_of, torch
+from twofold.proof.check.inside.call import BindingError, call, signature
 from twofold.proof.check.inside.functions import Job
 from twofold.proof.check.inside.objects import BACKWARDS, FORWARDS, _method  # pyright: ignore[reportPrivateUsage]
 
 PREDICTIONS = (
-    "x z logits outputs output scores out pred preds predictions prediction ypred yhat inputs input logit o score probs a yp "
-    "predicted p h net"
+    "x z logits outputs output scores out pred preds predictions prediction ypred yhat inputs input logit o score "
+    "probs a yp predicted p h net"
 )
 TARGETS = "y target targets labels label t ytrue truth onehot tgt gt true yt ys actual expected classes d"
 LOSS_SETTINGS = {"reduction": "reduction", "label_smoothing": "labelsmoothing smoothing eps epsilon ls"}
+
+
+STEPS = ("step", "update", "apply", "apply_gradients", "__call__", "optimize", "update_params", "minimize")
+RATED = ("get_lr", "lr", "rate", "__call__", "learning_rate", "get", "value", "at", "lr_at", "get_rate", "schedule")
+HELD = ("lr", "current_lr", "rate", "learning_rate")
+MOMENTS = n.words(
+    "m v velocity s sq buf vel cache r gsq mt vt h avg expavg expavgsq squareavg momentumbuffer vdw sdw g2"
+)
 
 
 class Losses:
@@ -34,9 +42,8 @@ class Losses:
         z, target = scene.arrays["outputs"], scene.arrays["target"].astype(int)
         wanted = target if self.form == "classes" else np.eye(z.shape[1])[target]
         library = torch()
-        tensors = bool(self.job.get("torch")) and library is not None
         values: dict[str, Any] = {"outputs": z.copy(), "target": wanted.copy()}
-        if tensors:
+        if self.job.get("torch") and library is not None:
             values = {"outputs": library.tensor(z).requires_grad_(True), "target": library.tensor(wanted)}
         names = {"outputs": PREDICTIONS, "target": TARGETS, **LOSS_SETTINGS}
         values |= {k: v for k, v in self.job.settings.items() if k in LOSS_SETTINGS}
@@ -47,7 +54,7 @@ class Losses:
         value = members[0]
         if is_tensor(value) and value.requires_grad and backward is None:
             if value.ndim:
-                raise Unusable(f"the loss has shape {tuple(value.shape)}, where a single number is expected")
+                raise UnusableError(f"the loss has shape {tuple(value.shape)}, where a single number is expected")
             value.backward()
             return {"loss": _number(value), "dz": array(values["outputs"].grad, "the gradient")}
         if len(members) > 1 and backward is None and shape_of(members[1]):
@@ -156,7 +163,7 @@ class Optimizers:
             tables = [m for m in members if isinstance(m, Mapping)]
             if tables and set(tables[0]) >= set(self.p):
                 self.p = {name: array(tables[0][name], name) for name in self.p}
-            self.state = next((m for m in tables[1:]), self.state)
+            self.state = dict(next((m for m in tables[1:]), self.state))
             return
         for name in self.p:
             state = self.state.setdefault(name, {"learning_rate": values["lr"], **values})
@@ -171,8 +178,7 @@ class Optimizers:
     def _numbered_state(self, given: dict[str, Any], name: str) -> dict[str, Any]:
         """Moments that go in and come out as arrays of their own: `m`, `v`, `velocity`."""
         parameters = [n.plain(p.name) for p in signature(self.thing) or []]
-        arrays_wanted = [p for p in parameters if p in ("m", "v", "velocity", "s", "sq", "buf", "vel", "cache", "r", "gsq", "mt", "vt", "h",
-                                                        "avg", "expavg", "expavgsq", "squareavg", "momentumbuffer", "vdw", "sdw", "g2")]  # fmt: skip
+        arrays_wanted = [p for p in parameters if p in MOMENTS]
         if not arrays_wanted or self.form == "table":
             self.moments: list[str] = []
             return {}
@@ -212,7 +218,7 @@ class Optimizers:
             ("step", "update", "apply", "apply_gradients", "__call__", "optimize", "update_params", "minimize"),
         )
         if method is None:
-            raise CannotBind("the optimizer has no `step` or `update`")
+            raise BindingError("the optimizer has no `step` or `update`")
         required = [p for p in signature(method) or [] if p.default is p.empty]
         if self.form == "apart":
             for key in self.p:
@@ -356,10 +362,10 @@ class Clippings:
 
 
 COUNTED = {
-    "k": "k step t epoch it iteration i n currentstep stepnum nstep curstep currentepoch stepcount global_step e iter",
+    "k": "k step t epoch it iteration i n currentstep stepnum nstep curstep currentepoch stepcount globalstep e iter",
     "lr": RATES,
-    "steps": "steps total totalsteps nsteps numsteps maxsteps maxiter totalepochs epochs numepochs T length trainsteps niter maxepochs "
-    "totaliterations nepochs tmax",
+    "steps": "steps total totalsteps nsteps numsteps maxsteps maxiter totalepochs epochs numepochs T length trainsteps "
+    "niter maxepochs totaliterations nepochs tmax",
     "step_size": "stepsize size period every interval dropevery drop_every stepsz",
     "gamma": "gamma decay factor decayrate drop dropfactor rate",
     "t_max": "tmax T totalsteps steps total period tmaxsteps maxsteps totalepochs",
@@ -398,7 +404,7 @@ class Schedules:
             return {"rate": self._by_object(function, steps, names, values)}
         first = call(function, {**values, "k": steps[0]}, names, order, self.job.declared)
         if callable(first):
-            return {"rate": np.array([float(first(k)) for k in steps])}
+            return {"rate": np.array([float(array(first(k), "the rate")) for k in steps])}
         rates = [call(function, {**values, "k": k}, names, order, self.job.declared) for k in steps]
         return {"rate": np.array([float(array(rate, "the rate")) for rate in rates])}
 
@@ -425,11 +431,11 @@ class Schedules:
             return np.array([float(call(method, {**values, "k": k}, names, ["k"], self.job.declared)) for k in steps])
         rates, advance = [], _method(thing, ("step", "advance", "next", "update"))
         for _ in steps:
-            held = next((getattr(thing, a) for a in ("lr", "current_lr", "rate", "learning_rate") if isinstance(getattr(thing, a, None), float)), None)  # fmt: skip
-            rates.append(float(method() if callable(method) else held))  # pyright: ignore[reportArgumentType]
+            held = next((getattr(thing, a) for a in HELD if isinstance(getattr(thing, a, None), float)), None)
+            rates.append(float(array(method() if callable(method) else held, "the rate")))
             given = advance() if callable(advance) else None
             if method is None and held is None and given is not None:
-                rates[-1] = float(given)
+                rates[-1] = float(array(given, "the rate"))
         return np.array(rates)
 
 

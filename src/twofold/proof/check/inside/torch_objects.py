@@ -8,7 +8,7 @@ import numpy as np
 
 from twofold.proof.check.inside import names as n
 from twofold.proof.check.inside.arrays import Layout, array, arrays_in, is_tensor, shape_of, torch
-from twofold.proof.check.inside.call import CannotBind, call, signature
+from twofold.proof.check.inside.call import BindingError, call, signature
 from twofold.proof.check.inside.functions import BUFFERS, Functions, Job
 from twofold.proof.check.inside.objects import construct
 
@@ -127,7 +127,7 @@ class Modules:
             self.single, missing = True, []
         if missing:
             names = ", ".join(f"`{k}` {tuple(v.shape)}" for k, v in held.items()) or "no parameter"
-            raise CannotBind(
+            raise BindingError(
                 f"cannot find `{missing[0]}` {tuple(scene.arrays[missing[0]].shape)} in the module; it holds {names}. "
                 f'Say where with an adapter: `Adapter({missing[0]}="NAME")`, or `--adapt NAME={missing[0]}`.'
             )

@@ -1,0 +1,163 @@
+"""`twofold check`."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from twofold.cli.output import examples
+from twofold.errors import UserError
+
+if TYPE_CHECKING:
+    from twofold.proof.check.checking import Adapter
+    from twofold.proof.check.report import CheckReport
+
+EXAMPLE = examples(
+    "twofold check mine.py:MyDense --like dense",
+    "twofold check mine.py:Conv --like conv2d --set channels=4 --set kernel=3 --hint 1",
+    "twofold check --template dense > mine.py",
+    "twofold check submissions/* --task cs324-mlp --jobs 2 --csv grades.csv --pages pages",
+)
+
+
+class FormatChoice(StrEnum):
+    """What `--format` takes."""
+
+    text = "text"
+    json = "json"
+    gradescope = "gradescope"
+    junit = "junit"
+
+
+def check(
+    things: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="FILE.py[:NAME]...", help="A thing in a file; with `--task` a folder for each student."),
+    ] = None,
+    like: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND", help="What it should be: dense, conv2d, relu, cross_entropy, adam, max_norm, cosine, ..."
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting of the kind: units=3; may be given again."),
+    ] = None,
+    float32: Annotated[bool, typer.Option("--float32", help="Compare in single precision.")] = False,
+    hint: Annotated[
+        int, typer.Option(min=0, max=2, help="0: where to look; 1: what to ask there; 2: what is wrong.")
+    ] = 2,
+    form: Annotated[FormatChoice, typer.Option("--format", help="How the report is printed.")] = FormatChoice.text,
+    adapt: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=ROLE", help="What a name stands for: W=weight, d=dy; transposed=true for weights (in, out)."
+        ),
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Time limit of the code's process.")] = 20.0,
+    template: Annotated[str | None, typer.Option(metavar="KIND", help="Print a skeleton to fill in.")] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(metavar="TASK", help="A built-in task, or a file that ends in .toml: checks every item."),
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Submissions checked at once.")] = 1,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Grades of all submissions.")] = None,
+    pages: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A page for each student, and one for the class.")
+    ] = None,
+) -> None:
+    """Check your own layer, loss, optimizer, clipping or schedule. Exit status 0 right, 1 wrong, 2 not checked."""
+    if template is not None:
+        from twofold.proof.check.templates import template_of
+
+        typer.echo(template_of(template), nl=False)
+        return
+    if not things:
+        raise UserError("give FILE.py:NAME and `--like KIND`, or folders and `--task TASK`; see `twofold check --help`")
+    if task is not None:
+        raise typer.Exit(_task(things, task, form, hint, jobs, csv, pages))
+    if like is None:
+        raise UserError("`--like` is missing: what should it be? For example `--like dense`")
+    from twofold.proof.check.checking import check as check_thing
+
+    reports = [
+        check_thing(
+            thing, like, adapter=_adapter(adapt or []), float32=float32, seconds=seconds, **_values(settings or [])
+        )
+        for thing in things
+    ]
+    _print(reports, form, hint)
+    raise typer.Exit(max(report.exit_status for report in reports))
+
+
+def _values(settings: list[str]) -> dict[str, Any]:
+    """`units=3` as TOML has it; a bare word is a text."""
+    import tomllib
+
+    values = {}
+    for setting in settings:
+        key, sign, text = setting.partition("=")
+        if not sign:
+            raise UserError(f"`--set` takes KEY=VALUE; got {setting}")
+        try:
+            values[key.strip()] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            values[key.strip()] = text.strip()
+    return values
+
+
+def _adapter(pairs: list[str]) -> Adapter:
+    from twofold.proof.check.checking import Adapter
+
+    table = {}
+    for pair in pairs:
+        name, sign, role = pair.partition("=")
+        if not sign:
+            raise UserError(f"`--adapt` takes NAME=ROLE; got {pair}")
+        table[name.strip()] = role.strip()
+    transposed = table.pop("transposed", None)
+    return Adapter(arguments=table, transposed=None if transposed is None else transposed.lower() == "true")
+
+
+def _print(reports: list[CheckReport], form: FormatChoice, hint: int) -> None:
+    if form is FormatChoice.text:
+        typer.echo("\n\n".join(report.text(hint) for report in reports))
+        return
+    if form is FormatChoice.json:
+        values = [report.to_json() for report in reports]
+        typer.echo(json.dumps(values[0] if len(values) == 1 else values, allow_nan=False))
+        return
+    from twofold.proof.check.formats import gradescope, junit
+    from twofold.proof.check.grading import Grade, Graded
+
+    graded = [Graded(report.thing, 1.0, False, report, hint) for report in reports]
+    grade = Grade(reports[0].thing, tuple(graded))
+    typer.echo(gradescope(grade) if form is FormatChoice.gradescope else junit(grade))
+
+
+def _task(
+    things: list[str], task: str, form: FormatChoice, hint: int, jobs: int, csv: Path | None, pages: Path | None
+) -> int:
+    from twofold.cli import progress
+    from twofold.proof.check import formats, grading
+    from twofold.proof.check import pages as pages_of
+    from twofold.proof.check.task import load_task
+
+    loaded = load_task(task)
+    with progress.shown(len(things) > 1 and form is FormatChoice.text) as watcher:
+        grades = grading.grade_all([Path(thing) for thing in things], loaded, jobs, watcher)
+    if csv is not None:
+        csv.write_text(formats.grades_csv(grades), "utf-8")
+    if pages is not None:
+        pages_of.write_pages(pages, grades, loaded)
+    if form is FormatChoice.text:
+        typer.echo(formats.class_text(grades) if len(grades) > 1 else formats.grade_text(grades[0], min(hint, 2)))
+    else:
+        shape = {"json": formats.as_json, "gradescope": formats.gradescope, "junit": formats.junit}[form.value]
+        typer.echo("\n".join(shape(grade) for grade in grades))
+    return max(grade.exit_status for grade in grades)

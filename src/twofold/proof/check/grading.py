@@ -1,0 +1,137 @@
+"""Grades: a task's items over submissions, several at once; what a student may read of each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from twofold.errors import UserError, nearest
+from twofold.proof.check.checking import CheckReport, check_file
+from twofold.proof.check.report import element
+from twofold.proof.check.sandbox import Limits
+from twofold.proof.check.task import Item, Task
+
+
+@dataclass(frozen=True)
+class Graded:
+    """One item of one submission."""
+
+    title: str
+    points: float
+    hidden: bool
+    report: CheckReport
+    hint: int
+
+    @property
+    def score(self) -> float:
+        """All points of the item, or none."""
+        return self.points if self.report.ok else 0.0
+
+    def told(self) -> str:
+        """What the student reads: of a hidden item nothing but whether it has its points."""
+        if self.hidden:
+            return "hidden: " + ("passed" if self.report.ok else "not passed")
+        if self.report.ok:
+            return "right: every tensor agrees"
+        if self.report.status == "unchecked" or self.report.fault is None:
+            return self.report.summary
+        lines = [f"first wrong tensor: {element(self.report.first)}"] if self.report.first and self.hint else []
+        return "\n".join([*lines, *(fault.hint(self.hint) for fault in self.report.faults)])
+
+
+@dataclass(frozen=True)
+class Grade:
+    """A submission, graded."""
+
+    student: str
+    items: tuple[Graded, ...]
+
+    @property
+    def score(self) -> float:
+        """Points reached."""
+        return sum(item.score for item in self.items)
+
+    @property
+    def points(self) -> float:
+        """Points that could be reached."""
+        return sum(item.points for item in self.items)
+
+    @property
+    def exit_status(self) -> int:
+        """0 where all is right, 1 where something is wrong, 2 where something could not be checked."""
+        return max(item.report.exit_status for item in self.items)
+
+
+class Watcher(Protocol):
+    """What is told of the progress."""
+
+    def started(self, name: str, steps: int, /) -> None:
+        """So many submissions will be graded."""
+        ...
+
+    def stepped(self, step: int, /) -> None:
+        """So many are graded."""
+        ...
+
+
+def grade(folder: Path, task: Task) -> Grade:
+    """One submission: a folder, or the one file of a task with one file. Things of one file share a process."""
+    if not folder.exists():
+        raise UserError(f"no folder {folder}")
+    limits = Limits(task.seconds, task.megabytes)
+    graded: dict[int, Graded] = {}
+    files = dict.fromkeys(item.file for item in task.item)
+    for file in files:
+        numbered = [(number, item) for number, item in enumerate(task.item) if item.file == file]
+        items = [item for _, item in numbered]
+        path = folder if folder.is_file() else folder / file
+        reports = _reports(path, folder, items, limits)
+        for (number, item), report in zip(numbered, reports, strict=True):
+            graded[number] = Graded(item.title, item.points, item.hidden, report, item.hint)
+    return Grade(folder.name, tuple(graded[number] for number in sorted(graded)))
+
+
+def _reports(path: Path, folder: Path, items: Sequence[Item], limits: Limits) -> list[CheckReport]:
+    if not path.is_file():
+        near = nearest(path.name, [entry.name for entry in folder.iterdir() if entry.suffix == ".py"])
+        hint = f"; did you mean {' or '.join(f'`{name}`' for name in near)}?" if near else ""
+        missing = f"the submission has no file `{path.name}`{hint}"
+        return [CheckReport(item.title, "", {}, "unchecked", missing) for item in items]
+    reports = check_file(path, [item.request() for item in items], limits)
+    if len(items) > 1 and any((report.errors or {}).get("the process") for report in reports):
+        return [check_file(path, [item.request()], limits)[0] for item in items]  # one of them ended it: which?
+    return reports
+
+
+def grade_all(folders: Sequence[Path], task: Task, jobs: int, watcher: Watcher | None = None) -> list[Grade]:
+    """Every submission, `jobs` at once; in the order in which they were given."""
+    if watcher is not None:
+        watcher.started("check", len(folders))
+    grades: dict[int, Grade] = {}
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        futures = {pool.submit(grade, folder, task): number for number, folder in enumerate(folders)}
+        for done, future in enumerate(as_completed(futures), 1):
+            grades[futures[future]] = future.result()
+            if watcher is not None:
+                watcher.stepped(done)
+    return [grades[number] for number in range(len(folders))]
+
+
+def mistakes_of_class(grades: Sequence[Grade]) -> list[tuple[str, str, int]]:
+    """Which mistake how often: item, name, and in how many submissions."""
+    count = Counter((item.title, _name(item.report)) for item in _wrong(grades))
+    return [(title, name, times) for (title, name), times in count.most_common()]
+
+
+def _wrong(grades: Sequence[Grade]) -> Iterator[Graded]:
+    return (item for grade in grades for item in grade.items if not item.report.ok)
+
+
+def _name(report: CheckReport) -> str:
+    if report.fault is not None:
+        return report.fault.sentence
+    return "could not be checked" if report.status == "unchecked" else "no known mistake"

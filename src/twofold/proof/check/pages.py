@@ -1,0 +1,80 @@
+"""Pages of a graded class: one for each student, one for the class with which mistakes were made how often."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from twofold.proof.check.grading import Grade, Graded, mistakes_of_class
+from twofold.proof.check.task import Task
+
+STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
+    "table{border-collapse:collapse;width:100%}td,th{border-bottom:1px solid #ccc;padding:.4rem .6rem;text-align:left;"
+    "vertical-align:top}td.n{text-align:right;white-space:nowrap}pre{white-space:pre-wrap;margin:0;"
+    "font:14px/1.4 monospace}.right{color:#176d2b}.wrong{color:#a11}"
+)
+
+
+def write_pages(folder: Path, grades: Sequence[Grade], task: Task) -> Path:
+    """Every page; gives that of the class, which is for the teacher alone."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = page_names([grade.student for grade in grades])
+    for grade, name in zip(grades, names, strict=True):
+        (folder / name).write_text(student_page(grade, task.title), "utf-8")
+    page = folder / "class.html"
+    page.write_text(class_page(grades, names, task.title), "utf-8")
+    return page
+
+
+def page_names(students: Sequence[str]) -> list[str]:
+    """A file's name for each student, whatever the folder was called; no two alike."""
+    names = list[str]()
+    for number, student in enumerate(students, 1):
+        name = re.sub(r"[^\w.-]", "_", student).strip(".")[:60] or "student"
+        unique = name not in ("class", *(n.removesuffix(".html") for n in names))
+        names.append(f"{name if unique else f'{name}-{number}'}.html")
+    return names
+
+
+def _page(title: str, body: str) -> str:
+    safe = html.escape(title)
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{safe}</title><style>{STYLE}</style>'
+        f"<h1>{safe}</h1>{body}</html>\n"
+    )
+
+
+def student_page(grade: Grade, title: str) -> str:
+    """What a student reads."""
+    rows = "".join(_row(item) for item in grade.items)
+    head = f"<p><b>{grade.score:g}</b> of {grade.points:g} points in <i>{html.escape(title)}</i></p>"
+    return _page(grade.student, f"{head}<table><tr><th>item</th><th>points</th><th></th></tr>{rows}</table>")
+
+
+def _row(item: Graded) -> str:
+    mark = "right" if item.report.ok else "wrong"
+    return (
+        f'<tr><td>{html.escape(item.title)}</td><td class="n {mark}">{item.score:g} / {item.points:g}</td>'
+        f"<td><pre>{html.escape(item.told())}</pre></td></tr>"
+    )
+
+
+def class_page(grades: Sequence[Grade], names: Sequence[str], title: str) -> str:
+    """Points of all, and which mistakes were made how often."""
+    students = "".join(
+        f'<tr><td><a href="{html.escape(name)}">{html.escape(grade.student)}</a></td><td class="n">{grade.score:g} / '
+        f"{grade.points:g}</td><td>{' '.join('✓' if item.report.ok else '✗' for item in grade.items)}</td></tr>"
+        for grade, name in zip(grades, names, strict=True)
+    )
+    mistakes = "".join(
+        f'<tr><td class="n">{times}</td><td>{html.escape(item)}</td><td>{html.escape(name)}</td></tr>'
+        for item, name, times in mistakes_of_class(grades)
+    )
+    return _page(
+        title,
+        f"<h2>Points</h2><table>{students}</table><h2>Mistakes</h2>"
+        f"<table><tr><th>submissions</th><th>item</th><th>what is wrong</th></tr>{mistakes}</table>",
+    )

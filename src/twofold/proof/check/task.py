@@ -1,0 +1,122 @@
+"""A whole task: items in a TOML file, each a thing of a submission, what it should be, and its points."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, ValidationError
+
+from twofold.errors import UserError, did_you_mean
+from twofold.proof.check.checking import Adapter, Request
+from twofold.proof.check.subject import subjects
+
+
+class Item(BaseModel):
+    """One thing that a submission must have."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: str
+    """Its file in the submission's folder."""
+    object: str = ""
+    """Its name in the file; left out: the only thing that fits."""
+    like: dict[str, Any] | str
+    """What it should be."""
+    name: str = ""
+    """What a student reads; `file:object` where left out."""
+    points: NonNegativeFloat = 1.0
+    hidden: bool = False
+    """Whether a student is told nothing of it but its name and its points."""
+    hint: Annotated[int, Field(ge=0, le=2)] = 1
+    """How much of the answer a student reads: where to look, what to ask there, what is wrong."""
+    shape: tuple[int, ...] | None = None
+    """Shape of a sample, where the usual one does not do."""
+    arguments: dict[str, str] = {}
+    """What names stand for, where it cannot be told."""
+    transposed: bool | None = None
+    float32: bool = False
+
+    @property
+    def title(self) -> str:
+        """What a student reads."""
+        return self.name or (f"{self.file}:{self.object}" if self.object else self.file)
+
+    def request(self) -> Request:
+        """As the check takes it."""
+        adapter = Adapter(transposed=self.transposed, arguments=self.arguments)
+        dtype = "float32" if self.float32 else "float64"
+        return Request(self.title, self.object, self.like, {}, dtype, self.shape, adapter)
+
+
+class Task(BaseModel):
+    """Items, and the limits of a submission's process."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str
+    item: Annotated[tuple[Item, ...], Field(min_length=1)]
+    seconds: Annotated[float, Field(gt=0)] = 20.0
+    """Time limit of each file's process."""
+    megabytes: Annotated[int, Field(gt=0)] = 4_096
+    """Memory limit of each file's process."""
+
+    @property
+    def points(self) -> float:
+        """All points that can be had."""
+        return sum(item.points for item in self.item)
+
+
+def builtin_tasks() -> list[str]:
+    """The names of the tasks that come with Twofold."""
+    folder = resources.files("twofold.proof.check") / "tasks"
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def load_task(name: str) -> Task:
+    """A built-in task by name, or a file that ends in .toml. Raises `UserError` with every fault of the file."""
+    if name.endswith(".toml"):
+        path = Path(name)
+        if not path.is_file():
+            raise UserError(f"no file {path}; a built-in task is one of: {', '.join(builtin_tasks())}")
+        text = path.read_text("utf-8")
+    elif name in builtin_tasks():
+        text = (resources.files("twofold.proof.check") / "tasks" / f"{name}.toml").read_text("utf-8")
+    else:
+        raise UserError(f"no task `{name}`; {did_you_mean(name, builtin_tasks())}")
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{name} is no TOML: {error}") from error
+    return read_task(raw, name, text)
+
+
+def read_task(raw: Mapping[str, Any], name: str, text: str = "") -> Task:
+    """A task from its table; every item's kind and settings are checked now, not at the first submission."""
+    try:
+        task = Task.model_validate(raw)
+    except ValidationError as error:
+        faults = [f"  {_place(details['loc'], text)}{details['msg']}" for details in error.errors(include_url=False)]
+        raise UserError(f"{name}:\n" + "\n".join(faults)) from error
+    for number, item in enumerate(task.item, 1):
+        if Path(item.file).is_absolute() or ".." in Path(item.file).parts:
+            raise UserError(f"{name}: item {number}: `file` must lie in the submission's folder; got {item.file}")
+        try:
+            subjects(item.like, {}, shape=item.shape)
+        except UserError as error:
+            raise UserError(f"{name}: item {number} (`{item.title}`): {error}") from error
+    return task
+
+
+def _place(loc: tuple[int | str, ...], text: str) -> str:
+    """`line 12, item 2, points: `."""
+    number = next((part for part in loc if isinstance(part, int)), None)
+    starts = [text.count("\n", 0, match.start()) + 1 for match in re.finditer(r"^\[\[item\]\]", text, re.MULTILINE)]
+    line = f"line {starts[number]}, " if number is not None and number < len(starts) else ""
+    item = f"item {number + 1}, " if number is not None else ""
+    key = next((str(part) for part in reversed(loc) if isinstance(part, str)), "")
+    return f"{line}{item}`{key}`: "

@@ -1,0 +1,38 @@
+"""The check of a user's code: right ones are right however they are written, wrong ones are caught and named."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from twofold.proof.check.checking import CheckReport, Request, check_file
+from twofold.proof.check.sandbox import Limits
+
+HERE = Path(__file__).parent
+
+
+def cases(corpus: str) -> list[dict[str, Any]]:
+    return tomllib.loads((HERE / corpus / "cases.toml").read_text("utf-8"))["case"]
+
+
+@cache
+def reports(corpus: str, file: str) -> dict[str, CheckReport]:
+    """Every case of a file, in one process of its own."""
+    chosen = [case for case in cases(corpus) if case["file"] == file]
+    requests = [Request(case["object"], case["object"], case["like"]) for case in chosen]
+    answers = check_file(HERE / corpus / file, requests, Limits(120))
+    return {f"{case['object']} {case['like']}": answer for case, answer in zip(chosen, answers, strict=True)}
+
+
+def files(corpus: str) -> list[str]:
+    return list(dict.fromkeys(case["file"] for case in cases(corpus)))
+
+
+@pytest.mark.parametrize("file", files("right"))
+def test_right_code_is_not_accused(file: str) -> None:
+    accused = {name: str(report) for name, report in reports("right", file).items() if not report.ok}
+    assert accused == {}
