@@ -5,7 +5,10 @@ import numpy as np
 
 class LinearModule:
     def __init__(self, in_features, out_features):
-        self.params = {"weight": np.random.normal(0, 0.1, (in_features, out_features)), "bias": np.zeros((1, out_features))}
+        self.params = {
+            "weight": np.random.normal(0, 0.1, (in_features, out_features)),
+            "bias": np.zeros((1, out_features)),
+        }
         self.grads = {"weight": np.zeros((in_features, out_features)), "bias": np.zeros((1, out_features))}
 
     def forward(self, x):
@@ -290,7 +293,10 @@ class Embedding:
 
 class Float32Linear:
     def __init__(self, in_features, out_features):
-        self.params = {"weight": np.zeros((out_features, in_features), np.float32), "bias": np.zeros(out_features, np.float32)}
+        self.params = {
+            "weight": np.zeros((out_features, in_features), np.float32),
+            "bias": np.zeros(out_features, np.float32),
+        }
         self.grads = {}
 
     def forward(self, x):

@@ -121,7 +121,9 @@ def conv_forward(x, w, b, conv_param):
         for f in range(F):
             for i in range(oh):
                 for j in range(ow):
-                    out[n, f, i, j] = np.sum(xp[n, :, i * stride : i * stride + HH, j * stride : j * stride + WW] * w[f]) + b[f]
+                    out[n, f, i, j] = (
+                        np.sum(xp[n, :, i * stride : i * stride + HH, j * stride : j * stride + WW] * w[f]) + b[f]
+                    )
     return out, (x, w, b, conv_param)
 
 

@@ -105,7 +105,10 @@ class GRUCell(nn.Module):
         super().__init__()
         self.weight_ih = nn.Parameter(torch.randn(3 * hidden_size, input_size))
         self.weight_hh = nn.Parameter(torch.randn(3 * hidden_size, hidden_size))
-        self.bias_ih, self.bias_hh = nn.Parameter(torch.zeros(3 * hidden_size)), nn.Parameter(torch.zeros(3 * hidden_size))
+        self.bias_ih, self.bias_hh = (
+            nn.Parameter(torch.zeros(3 * hidden_size)),
+            nn.Parameter(torch.zeros(3 * hidden_size)),
+        )
 
     def forward(self, x, h):
         i = x @ self.weight_ih.T + self.bias_ih

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 EXAMPLE = examples(
     "twofold check mine.py:MyDense --like dense",
-    "twofold check mine.py:Conv --like conv2d --set channels=4 --set kernel=3 --hint 1",
-    "twofold check --template dense > mine.py",
-    "twofold check submissions/* --task cs324-mlp --jobs 2 --csv grades.csv --pages pages",
+    "twofold check mine.py:Conv --like conv2d --set kernel=3 --hint 1",
+    "twofold check --template dense",
+    "twofold check ada grace --task cs324-mlp --jobs 2 --csv grades.csv",
 )
 
 
