@@ -35,8 +35,9 @@ def _recipe(batch: int, steps: int) -> Any:
 def _times(batch: int, steps: int, every: int | None) -> list[float]:
     """When each step of a run ended; it is evaluated on few samples."""
     from twofold.data import load_data
-    from twofold.runs import RunWriter
+    from twofold.runs import Beginning, RunWriter
     from twofold.setup.building import Silent, build_engine, few_threads
+    from twofold.train.running import circumstances, facts_of
     from twofold.train.session import train_engine
 
     recipe = _recipe(batch, steps)
@@ -53,7 +54,8 @@ def _times(batch: int, steps: int, every: int | None) -> list[float]:
 
     engine.step = timed
     with tempfile.TemporaryDirectory() as room, few_threads(recipe, len(dataset.train)):
-        writer = RunWriter(Path(room), recipe, {"checkpoint_every": every})
+        beginning = Beginning(data=facts_of(recipe, dataset), circumstances=circumstances({}), checkpoint_every=every)
+        writer = RunWriter(Path(room), recipe, beginning)
         train_engine("torch", engine, recipe, dataset, writer, Silent())
         writer.finish("finished")
     return ended

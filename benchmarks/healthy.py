@@ -55,7 +55,7 @@ def measured(name: str, overrides: dict[str, Any], folder: Path) -> tuple[list[s
     """The row of a training, and its faults."""
     seeds = {"training.seed": SEED} | ({} if _published(name) else {"data.seed": SEED})
     run = twofold.run(name, overrides=overrides | seeds, engines=ENGINES.get(name, "numpy"), out=folder / name)
-    (result,), split = run.engines.values(), run.record["data"]["held_out"]
+    (result,), split = run.engines.values(), run.record.data.held_out
     faults = {finding.kind for finding in findings(run) if finding.fault}
     changed = ", ".join(f"{key} = {value}" for key, value in overrides.items())
     row = [f"`{name}`", changed or "nothing", f"{result['train_accuracy']:.4f}", f"{result[f'{split}_accuracy']:.4f}"]

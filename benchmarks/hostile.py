@@ -99,7 +99,7 @@ def in_a_folder(folder: Path, count: int) -> tuple[str, int]:
     path, file = folder / "record.json", folder / "numpy.safetensors"
     file.write_bytes(SOUND)
     record = json.loads(path.read_text("utf-8"))
-    record["files"][file.name] = seal(file)
+    record["files"][file.name] = seal(file).model_dump()
     path.write_text(json.dumps(record), "utf-8")
     open_run(folder)  # sound as it is: what is refused below is refused for its damage
     damaged, opened, slowest = 0, 0, 0.0

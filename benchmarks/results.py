@@ -124,7 +124,7 @@ def _row(name: str, engine: str, runs: list[twofold.Run]) -> list[str]:
 
 def _seconds(run: twofold.Run) -> float:
     """From the beginning to the end, evaluation included."""
-    began, ended = (datetime.fromisoformat(run.record[key]) for key in ("started", "finished"))
+    began, ended = map(datetime.fromisoformat, (run.record.started, run.record.finished))
     return (ended - began).total_seconds()
 
 

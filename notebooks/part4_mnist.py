@@ -132,7 +132,7 @@ rows = []
 for name, each in compared.items():
     result = next(iter(each.engines.values()))
     gap = result["train_accuracy"] - result["validation_accuracy"]
-    rows.append((name, each.record["data"]["samples"]["train"], result["train_accuracy"]))
+    rows.append((name, each.record.data.samples["train"], result["train_accuracy"]))
     rows[-1] += (result["validation_accuracy"], gap, result["test_accuracy"], result["seconds"])
 columns = ["network", "images", "training", "validation", "gap", "test", "seconds"]
 measured = pd.DataFrame(rows, columns=columns).set_index("network")

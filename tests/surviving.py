@@ -22,11 +22,12 @@ import numpy as np
 
 import kills
 import starved
+from records import beginning
 from twofold.arrays import Array
 from twofold.cli import progress, views
 from twofold.recipe import dump, load_recipe
 from twofold.report import write_report
-from twofold.runs import RECIPE, RunWriter, arrays_of, locked, newest, open_run, sweep
+from twofold.runs import RECIPE, RunWriter, arrays_of, locked, newest, open_run, read_record, sweep
 from twofold.runs.names import RECORD
 from twofold.runs.whole import seal
 from twofold.setup.building import build_engine, initial_state
@@ -146,14 +147,11 @@ def at_calls(twin: Twin, every: int) -> Failures:
                 yield f"beginning again ended with {ended}" if ended else None
 
 
-SAVED = "checkpoint_every"
-
-
 def saving(room: Path, times: int) -> Failures:
     """A process that only saves is killed at a random moment; the next one begins in the same folder."""
     folder, chance, last = room / "saves", random.Random(0), 0
     folder.mkdir()
-    RunWriter(folder, kills.everything(), {SAVED: 1}).finish("interrupted")
+    RunWriter(folder, kills.everything(), beginning(1)).finish("interrupted")
     for _kill in range(times):
         with kills.quiet_fork() as child:
             if not child:
@@ -183,7 +181,7 @@ def _saves(folder: Path) -> None:
     with locked(folder):
         sweep(folder)
         since, _ = newest(folder, sealed)
-        writer = RunWriter.again(folder, {SAVED: 1, "files": {RECIPE: sealed}}, since)
+        writer = RunWriter.again(folder, read_record(folder), since)
         if any(folder.rglob("*.tmp")):
             os._exit(3)
         for number in itertools.count(since.facts["taken"] + 1 if since else 1):
@@ -201,7 +199,7 @@ def damaged(room: Path) -> Failures:
     """Every cut and every byte with a turned bit, of both files of the newest checkpoint."""
     folder = room / "damaged"
     folder.mkdir()
-    writer = RunWriter(folder, kills.everything(), {})
+    writer = RunWriter(folder, kills.everything(), beginning())
     for taken in (1, 2):
         writer.checkpoint("numpy", {"taken": taken}, {"weight": np.arange(12, dtype=np.float32)})
     writer.finish("interrupted")

@@ -200,7 +200,7 @@ def test_times_name_the_faster_engine(digits: Run) -> None:
         "numpy": digits.engines["numpy"] | {"seconds": 2.0},
         "torch": digits.engines["torch"] | {"seconds": 9.0},
     }
-    timed = analysis.times(replace(digits, record={**digits.record, "engines": engines}))
+    timed = analysis.times(replace(digits, record=digits.record.changed(engines=engines)))
     assert timed == analysis.Times("numpy", "torch", 4.5)
 
 
@@ -216,7 +216,7 @@ def test_endings_know_what_was_planned(digits: Run, colours: Run) -> None:
     old = {engine: {**result, "steps": 50} for engine, result in digits.engines.items()}
     for result in old.values():
         del result["kept_step"]
-    first, _ = analysis.endings(replace(digits, record={**digits.record, "engines": old}))
+    first, _ = analysis.endings(replace(digits, record=digits.record.changed(engines=old)))
     assert first == analysis.Ending("numpy", 50, 80, 50)
 
 
@@ -359,7 +359,7 @@ def test_a_run_made_with_cuda_is_restored_anywhere(blobs: Run, tmp_path: Path) -
 
 def test_points_are_the_splits(blobs: Run, digits: Run) -> None:
     sizes = {split: len(samples) for split, samples in boundary.points(blobs).items()}
-    assert sizes == blobs.record["data"]["samples"]
+    assert sizes == blobs.record.data.samples
     assert boundary.points(digits) == {}
 
 
@@ -580,7 +580,9 @@ def test_an_image_comes_from_the_folder_or_else_from_the_data(colours: Run, tmp_
         f"--image {other}: the run folder does not hold this image, and the data (source `images`) are not at hand. "
         f"The folder holds the images {', '.join(map(str, sorted(kept)))}."
     )
-    changed = replace(colours, record={**colours.record, "data": {**colours.record["data"], "fingerprint": "0"}})
+    changed = replace(
+        colours, record=colours.record.changed(data={**colours.record.data.to_json(), "fingerprint": "0"})
+    )
     with pytest.raises(UserError, match="the data at hand are not those of the run: their fingerprint is another"):
         maps.feature_maps(changed, other)
 

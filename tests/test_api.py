@@ -52,7 +52,7 @@ def test_a_seed_changes_the_weights_and_not_the_data(tmp_path: Path) -> None:
         twofold.run("moons", overrides=SHORT | {"training.seed": seed}, engines=["numpy"], out=tmp_path / str(seed))
         for seed in (0, 1)
     )
-    assert first.record["data"] == second.record["data"]
+    assert first.record.data == second.record.data
     assert not np.array_equal(first.weights("numpy")["0.weight"], second.weights("numpy")["0.weight"])
 
 
@@ -82,7 +82,7 @@ def test_a_loss_that_is_not_finite_ends_training_at_its_step(
     assert "Try --set optimizer.lr=0.01: with it the loss fell over the first 50 steps." in message
     run = twofold.open_run(tmp_path / "run")
     assert run.status == "failed"
-    assert run.record["failure"]["step"] == 2
+    assert run.record.failure.step == 2
     assert run.history["step"].tolist() == [0]
     assert not run.engines
 

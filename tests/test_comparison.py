@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 
 import twofold
 from conftest import Outcome
+from records import finished
 from test_report import Page
 from twofold.analysis.comparison import Paired, names, paired, same_samples
 from twofold.analysis.differences import Subject, differences, subject
@@ -28,7 +29,7 @@ from twofold.report.curves import LOOKS
 from twofold.report.drawing import COLOURS, Panel, Picture
 from twofold.report.figures import captions_text, latex, latex_text
 from twofold.report.text import refer
-from twofold.runs import Run
+from twofold.runs import Record, Run
 
 SHORT = {"training.epochs": 4, "training.evaluate_every": 1, "data.samples": 100, "training.dtype": "float64"}
 ADAM = {"kind": "adam", "lr": 0.05}
@@ -131,7 +132,7 @@ ALONGSIDE: dict[str, tuple[tuple[dict[str, Any], ...], str]] = {
 def test_what_differs_beside_the_subject_is_named(case: str) -> None:
     optimizers, expected = ALONGSIDE[case]
     recipes = [twofold.load_recipe("moons", {"optimizer": optimizer}) for optimizer in optimizers]
-    record = {"data": {"source": "moons", "classes": ["0", "1"], "features": ["x", "y"]}}
+    record = finished(source="moons", classes=("0", "1"), features=("x", "y"))
     runs, found = [_Recorded(Path(), record, recipe) for recipe in recipes], differences(recipes)
     said = words.lead(runs, "abc"[: len(runs)], subject(runs, found), found)
     assert expected in said
@@ -196,7 +197,7 @@ def test_the_page_says_how_it_is_written_again(
 def test_samples_drawn_anew_are_not_counted() -> None:
     runs = []
     for settings in ({}, {"data.samples": 600}):
-        runs.append(Run(Path(), {"data": {"samples": {"train": settings.get("data.samples", 1000)}}}))
+        runs.append(Run(Path(), finished(samples={"train": settings.get("data.samples", 1000)})))
         vars(runs[-1])["recipe"] = load_recipe("palindrome", settings)
     found = subject(runs, differences([run.recipe for run in runs]))
     assert found is not None
@@ -261,7 +262,7 @@ def test_the_comparisons_of_the_documents_are_recognised(pair: tuple[str, str]) 
     recipes = [twofold.load_recipe(name) for name in pair]
     samples = [getattr(recipe.data, "samples", None) or 50_000 for recipe in recipes]
     runs = [
-        _Recorded(Path(), {"data": {"samples": {"train": count}}}, recipe)
+        _Recorded(Path(), finished(samples={"train": count}), recipe)
         for recipe, count in zip(recipes, samples, strict=True)
     ]
     aspect, said = BUILT_IN[pair]
@@ -271,7 +272,7 @@ def test_the_comparisons_of_the_documents_are_recognised(pair: tuple[str, str]) 
 class _Recorded(Run):
     """A run of which only the recipe and the number of samples are asked."""
 
-    def __init__(self, path: Path, record: dict[str, Any], recipe: twofold.Recipe) -> None:
+    def __init__(self, path: Path, record: Record, recipe: twofold.Recipe) -> None:
         super().__init__(path, record)
         self.__dict__["recipe"] = recipe
 

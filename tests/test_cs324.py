@@ -103,7 +103,7 @@ def test_cifar10_from_the_folder_that_torchvision_left(
     _py_files(root / "cifar-10-batches-py", _modern(2))
     imported(script).main([*flags.split(), "--data_dir", str(root), "--out", "run"])
     run = twofold.open_run("run")
-    assert run.record["data"]["samples"] == {"train": 10, "test": 4}
+    assert run.record.data.samples == {"train": 10, "test": 4}
     assert run.status == "finished"
     assert "PyTorch: accuracy: train " in capsys.readouterr().out
 

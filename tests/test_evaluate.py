@@ -26,13 +26,13 @@ def runs(trained_runs: Runs, moons_run: twofold.Run) -> Runs:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_recorded_scores_are_found_again(runs: Runs, name: str) -> None:
     run = runs[name]
-    for split in run.record["data"]["samples"]:
+    for split in run.record.data.samples:
         found = twofold.evaluate(run, split=split)
         assert found.agrees is True
         for engine, score in found.scores.items():
             assert score.accuracy == run.engines[engine][f"{split}_accuracy"]
             assert score.loss == pytest.approx(run.engines[engine][f"{split}_loss"], rel=1e-9)
-            assert found.confusion(engine).sum() == len(found.target) == run.record["data"]["samples"][split]
+            assert found.confusion(engine).sum() == len(found.target) == run.record.data.samples[split]
             assert np.trace(found.confusion(engine)) == round(score.accuracy * len(found.target))
 
 
@@ -173,7 +173,7 @@ def test_a_run_without_its_standardization_is_not_guessed_at(in_tmp: Path, train
     arrays = {name: array for name, array in trained_runs["flowers"].evidence.items() if "standard" not in name}
     save_file(arrays, "old/evidence.safetensors")
     record = json.loads(Path("old/record.json").read_text())
-    record["files"]["evidence.safetensors"] = seal(Path("old/evidence.safetensors"))
+    record["files"]["evidence.safetensors"] = seal(Path("old/evidence.safetensors")).model_dump()
     Path("old/record.json").write_text(json.dumps(record))
     with pytest.raises(twofold.RunFolderError, match="old keeps no mean and standard deviation of its training"):
         twofold.predict("old", "1,2")

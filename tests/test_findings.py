@@ -25,6 +25,7 @@ from twofold.recipe import Model, Recipe, load_recipe
 from twofold.report.findings import sentences
 from twofold.runs.columns import Columns
 from twofold.runs.evidence import evidence
+from twofold.runs.record import Record
 from twofold.setup import building
 from twofold.train import running
 
@@ -253,7 +254,7 @@ def test_a_healthy_run_has_no_fault(name: str, overrides: dict[str, Any], tmp_pa
 def test_a_loss_that_is_no_number_before_any_signal_is_told_of(tmp_path: Path) -> None:
     run = without_signals(trained("moons", {"optimizer.lr": 1e20, "training.epochs": 3}, tmp_path / "run"))
     (finding,) = [finding for finding in findings(run) if finding.fault]
-    assert (finding.kind, finding.numbers["step"]) == ("diverged", run.record["failure"]["step"])
+    assert (finding.kind, finding.numbers["step"]) == ("diverged", run.record.failure.step)
 
 
 def test_units_that_begin_asleep_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,7 +275,7 @@ def test_units_that_begin_asleep_are_found(tmp_path: Path, monkeypatch: pytest.M
 def test_classes_that_are_confused_are_named(folder: Path, tmp_path: Path) -> None:
     run = trained(str(folder / "labels.toml"), {}, tmp_path / "run")
     (finding,) = [finding for finding in findings(run) if finding.kind == "confused"]
-    n, classes = finding.numbers, run.record["data"]["classes"]
+    n, classes = finding.numbers, run.record.data.classes
     assert {n["true"], n["taken"]} == {"c", "d"}
     true, taken = (np.array(evidence(run)[key]) for key in ("target", "numpy.predicted"))
     assert n["count"] == ((true == classes.index(n["true"])) & (taken == classes.index(n["taken"]))).sum()
@@ -335,7 +336,7 @@ def without_signals(run: twofold.Run) -> twofold.Run:
     record = json.loads((run.path / "record.json").read_text("utf-8"))
     del record["files"]["signals.csv"]
     (run.path / "record.json").write_text(json.dumps(record), "utf-8")
-    return twofold.Run(run.path, record)
+    return twofold.Run(run.path, Record.model_validate(record))
 
 
 def test_an_older_folder_has_the_sentences_that_need_no_signals(moons_run: twofold.Run, tmp_path: Path) -> None:
@@ -373,7 +374,7 @@ def test_nothing_is_learned_where_no_accuracy_is_beyond_chance(
 ) -> None:
     """And of the rate no more is said there than the rules on it say."""
     result = moons_run.engines["numpy"] | {"train_accuracy": train, "test_accuracy": test}
-    run = twofold.Run(moons_run.path, {**moons_run.record, "engines": {"numpy": result}})
+    run = twofold.Run(moons_run.path, moons_run.record.changed(engines={"numpy": result}))
     found = {finding.kind: finding for finding in findings(run) if finding.engine == "numpy"}
     assert set(found) & {"learned_nothing", "under_fits", "learned"} == {kind}
     assert ("rate_fits" in found) == (kind == "learned")

@@ -17,6 +17,7 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 import twofold
+from records import finished
 from twofold.analysis import Agreement, ClassScore, Confusion, GapCurve, Mistake
 from twofold.errors import RunFolderError, TrainingDivergedError, UserError
 from twofold.recipe import load_recipe
@@ -187,7 +188,7 @@ def test_the_report_of_images(digits: Run, digits_page: Page) -> None:
         "The first 5 test images, with the probability that NumPy gives to each class",
         "Confusion matrix of both engines",
         "is taken for",
-        digits.record["data"]["fingerprint"],
+        digits.record.data.fingerprint,
         "1,258 training + 180 validation + 359 test samples of 10 classes",
         "twofold report digits",
     ):
@@ -270,8 +271,7 @@ LEADS: dict[str, tuple[dict[str, object], str]] = {
 
 @pytest.mark.parametrize(("settings", "said"), LEADS.values(), ids=LEADS)
 def test_what_was_trained_on_in_words(settings: dict[str, object], said: str) -> None:
-    data = {"source": "palindromes", "samples": {"train": 1000}}
-    run = Run(Path(), {"status": "finished", "data": data})
+    run = Run(Path(), finished(source="palindromes", samples={"train": 1000}))
     vars(run)["recipe"] = load_recipe("palindrome", settings)
     assert said in sentences.lead(run)
 
@@ -366,7 +366,9 @@ def test_the_image_may_be_chosen(conv: Run, tmp_path: Path, command) -> None:
 
 def test_published_data_are_named_in_full_beside_every_figure(colours: Run) -> None:
     title = "CIFAR-10 (JPEG copies)"
-    words = page(replace(colours, record={**colours.record, "data": {**colours.record["data"], "title": title}})).words
+    words = page(
+        replace(colours, record=colours.record.changed(data={**colours.record.data.to_json(), "title": title}))
+    ).words
     for expected in (
         f"on 36 samples of {title}, in batches",
         f"mean loss on the samples of {title} and time",
@@ -393,7 +395,7 @@ def test_an_older_folder_is_reported(colours: Run, tmp_path: Path) -> None:
     kept = {k: v for k, v in colours.evidence.items() if "mistakes" not in k and "scaling" not in k}
     save_file(kept, tmp_path / "old" / EVIDENCE)
     result = {k: v for k, v in colours.engines["numpy"].items() if k != "kept_step"}
-    words = page(Run(tmp_path / "old", {**colours.record, "engines": {"numpy": result}})).words
+    words = page(Run(tmp_path / "old", colours.record.changed(engines={"numpy": result}))).words
     assert "First predictions" in words
     assert "One image, layer by layer" not in words
     assert "Most confidently wrong" not in words
@@ -406,7 +408,7 @@ def test_a_failed_run_says_so_and_shows_its_points(failed: Run) -> None:
     found = page(failed)
     words = found.words
     assert "This run failed." in words
-    assert " ".join(failed.record["failure"]["message"].split()) in words
+    assert " ".join(failed.record.failure.message.split()) in words
     assert "was to be trained" in words
     assert "NumPy †" in words
     assert "Not begun: PyTorch." in words

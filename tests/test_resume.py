@@ -13,9 +13,10 @@ import pytest
 import kills
 import twofold
 from cases import assert_bits, dense, recipe
+from records import beginning
 from twofold.arrays import Array
 from twofold.engine import Batch
-from twofold.runs import RunWriter, locked, newest
+from twofold.runs import RunWriter, locked, newest, read_record
 from twofold.runs.history import HistoryRow
 from twofold.runs.whole import seal
 from twofold.setup.building import Silent, build_engine, initial_state
@@ -132,13 +133,13 @@ def test_a_damaged_checkpoint_is_refused_and_the_one_before_taken(
 
 
 def test_what_a_killed_process_left_half_written_is_swept(tmp_path: Path) -> None:
-    writer = RunWriter(tmp_path, twofold.load_recipe("moons"), {})
+    writer = RunWriter(tmp_path, twofold.load_recipe("moons"), beginning())
     writer.checkpoint("numpy", {}, {"a": np.zeros(2)})
     writer.finish("interrupted")
     left = tmp_path / "checkpoints" / ".000002.safetensors.1.tmp"
     left.touch()
     since, _ = newest(tmp_path, seal(tmp_path / "recipe.toml"))
-    again = RunWriter.again(tmp_path, {"files": {"recipe.toml": seal(tmp_path / "recipe.toml")}}, since)
+    again = RunWriter.again(tmp_path, read_record(tmp_path), since)
     assert not left.exists()
     again.finish("interrupted")
 
@@ -188,7 +189,7 @@ def test_interrupted_and_gone_on_with(tmp_path: Path) -> None:
         twofold.run(built, out=run, checkpoint_every=7, watcher=Presses())
     assert twofold.open_run(run).status == "interrupted"
     done = twofold.resume(run)
-    assert done.record["resumed"][0]["step"] == 21
+    assert done.record.resumed[0].step == 21
     twofold.run(built, out=tmp_path / "plain")
     assert kills.traces(run) == kills.traces(tmp_path / "plain")
 

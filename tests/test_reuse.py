@@ -55,7 +55,7 @@ OTHERS: dict[str, tuple[dict[str, Any], Any, str]] = {
     "other data": ({}, _record(data={"fingerprint": "0"}), "its data were others"),
     "a file missing": ({}, lambda: Path("runs/moons-1/torch.safetensors").unlink(), "torch.safetensors is missing"),
     "interrupted": ({}, _record(status="interrupted"), "it is interrupted"),
-    "loaded weights": ({}, _record(imported={}), "its weights were loaded, not trained"),
+    "loaded weights": ({}, _record(imported={"file": "w.npz", "sha256": "0"}), "its weights were loaded, not trained"),
     "damaged": ({}, lambda: Path("runs/moons-1/history.csv").write_text(""), "history.csv is not what the run wrote"),
     "half-written": ({}, _record(status="running"), "is half-written"),
     "quite another recipe": (

@@ -16,7 +16,7 @@ import pytest
 
 import twofold
 from twofold.recipe import load_recipe
-from twofold.runs import RunWriter, create_run_folder, write_whole
+from twofold.runs import Beginning, RunWriter, create_run_folder, write_whole
 from twofold.setup.building import restore
 
 
@@ -36,7 +36,7 @@ def test_a_run_folder_holds_what_it_says(moons_run: twofold.Run) -> None:
         "torch.safetensors",
         "evidence.safetensors",
     }
-    assert set(moons_run.record["files"]) == names
+    assert set(moons_run.record.files) == names
     assert {file.name for file in moons_run.path.iterdir()} == names | {"record.json"}
     assert moons_run.status == "finished"
     assert moons_run.recipe == load_recipe("moons", {"training.epochs": 2, "data.samples": 100, "data.validation": 0.1})
@@ -50,11 +50,11 @@ def test_a_copied_run_opens_anywhere(moons_run: twofold.Run, copy: Path) -> None
 
 
 def test_the_record_says_what_a_figure_was_measured_with(moons_run: twofold.Run) -> None:
-    circumstances, data = moons_run.record["circumstances"], moons_run.record["data"]
-    assert set(circumstances["versions"]) == {"python", "twofold", "numpy", "scikit-learn", "torch"}
-    assert circumstances["devices"]["numpy"] == "cpu"
-    assert data["samples"] == {"train": 70, "validation": 10, "test": 20}
-    assert len(data["fingerprint"]) == 64
+    circumstances, data = moons_run.record.circumstances, moons_run.record.data
+    assert set(circumstances.versions) == {"python", "twofold", "numpy", "scikit-learn", "torch"}
+    assert circumstances.devices["numpy"] == "cpu"
+    assert data.samples == {"train": 70, "validation": 10, "test": 20}
+    assert len(data.fingerprint) == 64
 
 
 def test_the_history_has_a_row_for_each_evaluation(moons_run: twofold.Run) -> None:
@@ -149,8 +149,8 @@ def test_no_run_folder(tmp_path: Path) -> None:
 
 
 def test_a_run_that_is_being_written_is_not_whole(tmp_path: Path, moons_run: twofold.Run) -> None:
-    facts = {key: moons_run.record[key] for key in ("data", "circumstances")}
-    writer = RunWriter(tmp_path, load_recipe("moons"), facts)
+    record = moons_run.record
+    writer = RunWriter(tmp_path, load_recipe("moons"), Beginning(data=record.data, circumstances=record.circumstances))
     with pytest.raises(twofold.RunFolderError, match="half-written"):
         twofold.open_run(tmp_path)
     writer.finish("interrupted")

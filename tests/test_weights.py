@@ -42,7 +42,7 @@ def test_there_and_back(command, moons_run: twofold.Run, in_tmp: Path, engine: s
         for key in ("train_accuracy", "validation_accuracy", "test_accuracy"):
             assert made.engines[other][key] == moons_run.engines[engine][key]
     assert twofold.evaluate(made).agrees is True
-    assert made.record["imported"]["file"] == "w.npz"
+    assert made.record.imported.file == "w.npz"
     np.testing.assert_array_equal(made.evidence["numpy.before"], moons_run.evidence["numpy.before"])
 
 

@@ -340,7 +340,7 @@ def test_a_report_says_that_32_bits_were_taken(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(engine, "has_narrow_products", lambda _: False)
     settings = {"training.autocast": "bfloat16", "training.steps": 2}
     run = twofold.run("digits", overrides=settings, engines="torch", out=tmp_path / "run")
-    assert run.record["circumstances"]["torch_arithmetic"] == "float32"
+    assert run.record.circumstances.torch_arithmetic == "float32"
     assert (
         "PyTorch computed in 32 bits: the machine has no products of 16 bits" in twofold.write_report(run).read_text()
     )

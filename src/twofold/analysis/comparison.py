@@ -81,8 +81,8 @@ def same_task(runs: Sequence[Run]) -> bool:
 
 
 def _task(run: Run) -> tuple[object, ...]:
-    facts = run.record["data"]
-    return facts["source"], facts.get("title"), facts["classes"], getattr(run.recipe.data, "length", None)
+    facts = run.record.data
+    return facts.source, facts.title, facts.classes, getattr(run.recipe.data, "length", None)
 
 
 def same_samples(first: Run, second: Run) -> bool:
@@ -94,9 +94,9 @@ def same_samples(first: Run, second: Run) -> bool:
     a, b = evidence(first), evidence(second)
     if not same_task([first, second]) or not {"target", "preview"} <= a.keys() & b.keys():
         return False
-    held_out = first.record["data"]["held_out"]
+    held_out = first.record.data.held_out
     return (
-        held_out == second.record["data"]["held_out"]
+        held_out == second.record.data.held_out
         and held_out != "train"
         and np.array_equal(a["target"], b["target"])
         and np.array_equal(a["preview"], b["preview"])
@@ -131,7 +131,7 @@ def common_unit(runs: Sequence[Run]) -> Literal["epoch", "step"]:
 
 def common_splits(runs: Sequence[Run]) -> list[str]:
     """`train`, and the split that all hold out: `validation`, else `test`, else none."""
-    have = [run.record["data"]["samples"] for run in runs]
+    have = [run.record.data.samples for run in runs]
     held_out = next((split for split in SPLITS[1:] if all(samples.get(split) for samples in have)), None)
     return ["train", held_out] if held_out else ["train"]
 
@@ -144,7 +144,7 @@ def all_curves(runs: Sequence[Run]) -> list[list[Curve]]:
 
 def epoch_steps(run: Run) -> int:
     """The steps of one epoch."""
-    samples = run.record["data"]["samples"]["train"]
+    samples = run.record.data.samples["train"]
     return math.ceil(samples / run.recipe.training.batch(samples))
 
 
@@ -165,10 +165,10 @@ def reached(found: Sequence[Sequence[Curve]], engine: str) -> tuple[float, list[
 def same_machine(runs: Sequence[Run]) -> bool:
     """Whether the times can be told side by side: the same platform, processors, threads and devices."""
     keys = ("platform", "processors", "blas_threads", "torch_threads")
-    facts = [run.record["circumstances"] for run in runs]
+    facts = [run.record.circumstances for run in runs]
     shared = set[str].intersection(*(set(run.engines) for run in runs))
     return all(
-        all(fact.get(key) == facts[0].get(key) for key in keys)
-        and all(fact["devices"].get(engine) == facts[0]["devices"].get(engine) for engine in shared)
+        all(getattr(fact, key) == getattr(facts[0], key) for key in keys)
+        and all(fact.devices.get(engine) == facts[0].devices.get(engine) for engine in shared)
         for fact in facts
     )

@@ -92,7 +92,7 @@ class Confusion:
 
 def confusion(run: Run) -> list[Confusion]:
     """One matrix for all engines that predict the same, else one an engine; empty where none finished."""
-    classes = tuple(run.record["data"]["classes"])
+    classes = tuple(run.record.data.classes)
     groups: list[tuple[list[str], Array]] = []
     for engine, found in predicted(run).items():
         same = next((group for group in groups if np.array_equal(group[1], found)), None)

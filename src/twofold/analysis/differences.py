@@ -178,7 +178,7 @@ def _samples(runs: Sequence[Run]) -> list[str]:
     return [
         "samples drawn anew at every step"
         if run.recipe.data.endless
-        else f"{run.record['data']['samples']['train']:,} training samples"
+        else f"{run.record.data.samples['train']:,} training samples"
         for run in runs
     ]
 

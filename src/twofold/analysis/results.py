@@ -103,12 +103,12 @@ def agreement(run: Run) -> Agreement | None:
     target = evidence(run)["target"]
     first, second, *_ = classes.values()
     right = {engine: int((found == target).sum()) for engine, found in classes.items()}
-    return Agreement(run.record["data"]["held_out"], len(target), right, int((first != second).sum()))
+    return Agreement(run.record.data.held_out, len(target), right, int((first != second).sum()))
 
 
 def times(run: Run) -> Times | None:
     """`None` unless two engines have finished."""
-    return times_of({engine: result["seconds"] for engine, result in run.engines.items()})
+    return times_of({engine: result.seconds for engine, result in run.record.engines.items()})
 
 
 def times_of(seconds: Mapping[str, float]) -> Times | None:
@@ -120,22 +120,20 @@ def times_of(seconds: Mapping[str, float]) -> Times | None:
 
 
 def endings(run: Run) -> list[Ending]:
-    """One of each engine that finished; without `kept_step` in the record the weights are the last ones."""
-    planned = run.recipe.training.length(run.record["data"]["samples"]["train"])
-    return [
-        Ending(engine, result["steps"], planned, result.get("kept_step", result["steps"]))
-        for engine, result in run.engines.items()
-    ]
+    """How each engine that finished ended; without `kept_step` in the record the weights are the last ones."""
+    planned = run.recipe.training.length(run.record.data.samples["train"])
+    return [Ending(engine, result.steps, planned, result.kept) for engine, result in run.record.engines.items()]
 
 
 def gaps(run: Run) -> list[Gap]:
     """Per finished engine: training against validation, else against test; none where nothing is held out."""
-    found = []
-    for engine, result in run.engines.items():
-        split = next((s for s in ("validation", "test") if result[f"{s}_accuracy"] is not None), None)
-        if split:
-            found.append(Gap(engine, split, result["train_accuracy"], result[f"{split}_accuracy"]))
-    return found
+    gaps = list[Gap]()
+    for engine, result in run.record.engines.items():
+        for split in ("validation", "test"):
+            if (accuracy := result.accuracy(split)) is not None:
+                gaps.append(Gap(engine, split, result.train_accuracy, accuracy))
+                break
+    return gaps
 
 
 def held_out_shares(run: Run) -> Array | None:
@@ -143,13 +141,13 @@ def held_out_shares(run: Run) -> Array | None:
     target = evidence(run).get("target")
     if target is None or not len(target):
         return None
-    return np.bincount(target, minlength=len(run.record["data"]["classes"])) / len(target)
+    return np.bincount(target, minlength=len(run.record.data.classes)) / len(target)
 
 
 def _result(run: Run, engine: str) -> Result | None:
-    if engine in run.engines:
-        kept = run.engines[engine]
-        return Result(engine, {key: kept[key] for key in SCORES}, kept["seconds"], kept["steps"], True)
+    if engine in run.record.engines:
+        kept = run.record.engines[engine]
+        return Result(engine, {key: getattr(kept, key) for key in SCORES}, kept.seconds, kept.steps, True)
     rows = run.evaluations.where(run.evaluations["engine"] == engine)
     if not len(rows):
         return None

@@ -69,7 +69,7 @@ def matrices(node: Node) -> list[str]:
 
 def kept_step(run: Run, engine: str) -> int:
     """The step of the weights that the run keeps; where the engine did not finish, the last step that was recorded."""
-    if engine in run.engines:
-        return int(run.engines[engine].get("kept_step", run.engines[engine]["steps"]))
+    if engine in run.record.engines:
+        return run.record.engines[engine].kept
     signals = run.recorded_signals
     return int(signals["step"][signals["engine"] == engine].max(initial=0))

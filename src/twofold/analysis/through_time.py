@@ -75,8 +75,9 @@ def time_flows(run: Run) -> list[TimeFlow]:
                 continue
             parts = {field: arrays[f"{engine}.flow.{node.name}.{field}"] for field in Flow._fields}
             step = arrays[f"{engine}.flow.step"]
-            kept = np.flatnonzero(step == run.engines[engine].get("kept_step", step[-1]))
-            after, every = int(kept[-1]), node.spec.output == "every"
+            measured = np.flatnonzero(step == run.record.engines[engine].kept_step)
+            after = int(measured[-1]) if len(measured) else len(step) - 1  # of an earlier version: the last weights
+            every = node.spec.output == "every"
             found.append(
                 TimeFlow(engine, node.name, node.kind, node.spec.gates, step, **parts, after=after, every=every)
             )

@@ -30,7 +30,7 @@ def resume(
     from twofold.runs import read_record
     from twofold.train.running import resume as go_on
 
-    finished = run.is_dir() and read_record(run).get("status") == "finished"
+    finished = run.is_dir() and read_record(run).status == "finished"
     with interruptible(), progress.shown(not (quiet or as_json)) as watcher:
         result = go_on(run, watcher=watcher)
         report = result.report
@@ -44,7 +44,7 @@ def resume(
 
 
 def _from_where(run: Run) -> str:
-    last = run.record["resumed"][-1]
-    if last["engine"]:
-        return f"{run.path} went on after step {last['step']} of the {last['engine']} engine."
+    last = run.record.resumed[-1]
+    if last.engine:
+        return f"{run.path} went on after step {last.step} of the {last.engine} engine."
     return f"{run.path} went on at the beginning of an engine."

@@ -15,7 +15,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from twofold.proof.verify import Verification
     from twofold.recipe import Network, Node, Recipe
-    from twofold.runs import Run
+    from twofold.runs import Result, Run
     from twofold.study import StudyResult
 
 MOST_SETTINGS = 20
@@ -140,7 +140,7 @@ def noted(note: str) -> Text:
 
 def print_results(run: Run, report: Path) -> None:
     """The closing table of a run."""
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), title=run.record["title"] or run.name, title_justify="left")
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), title=run.record.title or run.name, title_justify="left")
     table.add_column("\nengine", no_wrap=True, min_width=6)
     for heading in (
         "accuracy\ntrain",
@@ -153,20 +153,17 @@ def print_results(run: Run, report: Path) -> None:
         "a step\nµs",
     ):
         table.add_column(heading, justify="right", no_wrap=True, min_width=6)
-    for engine, result in run.engines.items():
-        scores = [
-            _score(result[f"{split}_{measure}"])
-            for measure in ("accuracy", "loss")
-            for split in ("train", "validation", "test")
-        ]
-        table.add_row(engine, *scores, f"{result['seconds']:.2f}", _microseconds(result))
+    splits = ("train", "validation", "test")
+    for engine, result in run.record.engines.items():
+        scores = [_score(score(split)) for score in (result.accuracy, result.loss) for split in splits]
+        table.add_row(engine, *scores, f"{result.seconds:.2f}", _microseconds(result))
     Console(width=max(console.width, RESULT_WIDTH)).print(table)
     console.print(Text(f"report: {report}"), soft_wrap=True)
 
 
-def _microseconds(result: Mapping[str, Any]) -> str:
-    """A step; none was taken where weights were loaded."""
-    return f"{result['seconds'] / result['steps'] * 1e6:.0f}" if result["steps"] else "–"
+def _microseconds(result: Result) -> str:
+    """The time of a step; none was taken where weights were loaded."""
+    return f"{result.seconds / result.steps * 1e6:.0f}" if result.steps else "–"
 
 
 def print_study(result: StudyResult) -> None:

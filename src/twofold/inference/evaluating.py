@@ -13,7 +13,7 @@ import numpy as np
 from twofold.arrays import Array
 from twofold.data import Dataset, Split
 from twofold.data.given import read_labelled
-from twofold.errors import DataError, UserError
+from twofold.errors import DataError, RunFolderError, UserError
 from twofold.inference.predicting import seen, trained
 from twofold.numpy_engine import LOSSES
 from twofold.proof.verify import TOLERANCES
@@ -117,28 +117,37 @@ def evaluate(
             predicted[engine] = np.concatenate([logits.argmax(axis=-1) for logits, _ in answers])
             scores[engine] = scored(answers, loss)
             if data is None:
-                kept = Score(*(run.engines[engine][f"{name}_{key}"] for key in Score._fields))
+                kept = recorded_score(run, engine, name)
                 recorded[engine] = Recorded(kept, _same(scores[engine], kept, run.recipe))
-    return Evaluation(run, name, tuple(run.record["data"]["classes"]), samples.y, predicted, scores, recorded, notes)
+    return Evaluation(run, name, tuple(run.record.data.classes), samples.y, predicted, scores, recorded, notes)
+
+
+def recorded_score(run: Run, engine: str, split: str) -> Score:
+    """The score that the run keeps of an engine and a split."""
+    result = run.record.engines[engine]
+    loss, accuracy = result.loss(split), result.accuracy(split)
+    if loss is None or accuracy is None:
+        raise RunFolderError(f"{run.path} holds no score of the {split} samples by {engine}; run its recipe again")
+    return Score(loss=loss, accuracy=accuracy)
 
 
 def _samples(
     run: Run, split: str | None, data: str | Path | None, watcher: Watcher
 ) -> tuple[str, Split, int, tuple[str, ...]]:
     """What they are called, the samples, how many a step of the training chose from, and what was done to them."""
-    facts = run.record["data"]
+    facts = run.record.data
     if data is not None:
         if split is not None:
             raise UserError("choose a split of the recipe's data, or other data, not both")
-        classes = facts["classes"]
-        given = read_labelled(run.recipe.data, data, classes, facts["features"])
+        classes = facts.classes
+        given = read_labelled(run.recipe.data, data, classes, facts.features)
         target = [classes.index(name) for name in given.expected]
-        return str(data), seen(run, given, target), facts["samples"]["train"], given.notes
-    name = split or facts["held_out"]
+        return str(data), seen(run, given, target), facts.samples["train"], given.notes
+    name = split or facts.held_out
     if name not in SPLITS:
         raise UserError(f"a split is `train`, `validation` or `test`; got `{name}`")
-    if name not in facts["samples"]:
-        raise UserError(f"{run.path} has no {name} samples; choose from {', '.join(facts['samples'])}")
+    if name not in facts.samples:
+        raise UserError(f"{run.path} has no {name} samples; choose from {', '.join(facts.samples)}")
     dataset = same_data(run, watcher)
     judged = judged_splits(dataset, run.recipe.training.evaluate_samples)
     return name, judged[name], len(dataset.train), ()
@@ -146,7 +155,7 @@ def _samples(
 
 def same_data(run: Run, watcher: Watcher) -> Dataset:
     """The data that a run was trained on, loaded again. Raises `DataError` where they have changed since."""
-    kept = run.record["data"]["fingerprint"]
+    kept = run.record.data.fingerprint
     _, dataset = prepare(run.recipe, watcher)
     if dataset.fingerprint != kept:
         raise DataError(

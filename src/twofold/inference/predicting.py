@@ -136,14 +136,14 @@ def predict(
     run = opened(run)
     chosen = trained(run, engines)
     words = [samples] if isinstance(samples, str | Path) else list(samples)
-    given = read_given(run.recipe.data, [str(word) for word in words], run.record["data"]["features"])
+    given = read_given(run.recipe.data, [str(word) for word in words], run.record.data.features)
     split = seen(run, given)
     outputs = {}
     with few_threads(run.recipe, len(split)), np.errstate(all="ignore"):
         for name in chosen:
             outputs[name] = answers(restore(run, name), split, run.recipe)
     _check_outputs(given, outputs)
-    classes = tuple(run.record["data"]["classes"])
+    classes = tuple(run.record.data.classes)
     known = tuple(name if name in classes else None for name in given.expected)
     return Answers(run, tuple(given.names), classes, known, given.notes, split.floats(), outputs)
 

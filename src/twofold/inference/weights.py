@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,19 @@ from twofold.inference.predicting import trained
 from twofold.probe.kept import asked
 from twofold.recipe import Network, Recipe, load_recipe
 from twofold.recipe.dense import Dense
-from twofold.runs import EVIDENCE, Run, RunWriter, create_run_folder, open_run, opened, seal, weights_name
+from twofold.runs import (
+    EVIDENCE,
+    Beginning,
+    Imported,
+    Result,
+    Run,
+    RunWriter,
+    create_run_folder,
+    open_run,
+    opened,
+    seal,
+    weights_name,
+)
 from twofold.runs.history import HistoryRow
 from twofold.runs.npz import read_names, read_npz, write_npz
 from twofold.setup.building import Silent, Watcher, few_threads, initial_state, state_of, training_engine
@@ -90,13 +103,14 @@ def import_weights(
             evidence |= {f"{name}.{what}": array for what, array in found.items()}
             if bad := bad_split(rows[name]):
                 raise WeightsError(f"{path}: with these weights the loss of the {bad[1]} set is {bad[0]}")
-    imported = {"file": path.name, "sha256": seal(path)["sha256"]}
-    facts = {"data": run.record["data"], "circumstances": circumstances(built), "imported": imported}
-    writer = RunWriter(create_run_folder(out, recipe.name), recipe, facts)
+    imported = Imported(file=path.name, sha256=seal(path).sha256)
+    beginning = Beginning(data=run.record.data, circumstances=circumstances(built), imported=imported)
+    writer = RunWriter(create_run_folder(out, recipe.name), recipe, beginning)
     for name, engine in built.items():
         writer.add_row(name, rows[name]._asdict())
         writer.save(weights_name(name), engine.state().weights())
-        writer.record["engines"][name] = scores_of(rows[name]) | {"seconds": 0.0, "steps": 0, "kept_step": 0}
+        scores: Any = scores_of(rows[name])
+        writer.add_result(name, Result(**scores, seconds=0.0, steps=0, kept_step=0))
     writer.save(EVIDENCE, evidence)
     writer.save(EVIDENCE, evidence | asked(Run(writer.folder, writer.record)))
     writer.finish("finished")

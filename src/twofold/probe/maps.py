@@ -130,7 +130,7 @@ def _asked(run: Run, engine: str, chosen: Chosen) -> tuple[list[LayerMaps], int,
 def _check(run: Run, index: int) -> None:
     if run.recipe.network.image_shape is None or not run.recipe.network.convolves:
         raise UserError(f"--image shows what convolutions make of an image; `{run.name}` has no `conv2d` over images")
-    samples = run.record["data"]["samples"][held_out := run.record["data"]["held_out"]]
+    samples = run.record.data.samples[held_out := run.record.data.held_out]
     if not 0 <= index < samples:
         raise UserError(f"--image counts the {samples:,} {held_out} images from 0 to {samples - 1}; got {index}")
 
@@ -149,7 +149,7 @@ def _chosen(run: Run, index: int, asked: bool) -> Chosen | None:
     from twofold.setup.building import Silent, prepare
 
     _, dataset = prepare(run.recipe, Silent())
-    if dataset.fingerprint != run.record["data"]["fingerprint"]:
+    if dataset.fingerprint != run.record.data.fingerprint:
         raise UserError(
             f"--image {index}: the run folder does not hold this image, and the data at hand are not those of the run: "
             f"their fingerprint is another. {_in(kept)}"

@@ -137,8 +137,8 @@ def _of_run(run: Run, sample: int, batch: int | None, watcher: Watcher) -> _Chos
             f"{run.path} holds no trained weights: the run is {run.status}. "
             "`twofold walk RECIPE` takes the initial ones."
         )
-    name = run.record["data"]["held_out"]
-    _check(sample, run.record["data"]["samples"][name], name)
+    name = run.record.data.held_out
+    _check(sample, run.record.data.samples[name], name)
     kept = _kept(run)
     count = 0 if kept is None else len(kept)
     if kept is not None and max(sample + 1, batch or 1) <= count:
@@ -147,7 +147,7 @@ def _of_run(run: Run, sample: int, batch: int | None, watcher: Watcher) -> _Chos
     size = batch or max(count, FEWEST)
     if at_hand(run.recipe.data):
         recipe, dataset = prepare(run.recipe, watcher)
-        if dataset.fingerprint == run.record["data"]["fingerprint"]:
+        if dataset.fingerprint == run.record.data.fingerprint:
             first, part = _block(dataset.astype(recipe.training.dtype).held_out[1], sample, size)
             return _Chosen(recipe, "real", name, first, part)
         missing = "the data at hand are not those of the run: their fingerprint is another"

@@ -102,12 +102,12 @@ def _facts(runs: Sequence[Run]) -> dict[str, Any]:
     ]
     return {
         "title": words.heading(about, called),
-        "when": moment(max(run.record["finished"] for run in runs)),
-        "version": max(run.record["circumstances"]["versions"]["twofold"] for run in runs),
+        "when": moment(max(run.record.finished for run in runs)),
+        "version": max(run.record.circumstances.version for run in runs),
         "names": called,
         "lead": words.lead(runs, called, about, found),
         "rows": _rows(runs, called),
-        "splits": [split for split in ALL_SPLITS if any(run.record["data"]["samples"].get(split) for run in runs)],
+        "splits": [split for split in ALL_SPLITS if any(run.record.data.samples.get(split) for run in runs)],
         "findings": words.findings(runs, called),
         "unlike": [(part, rows) for part, rows in unlike if rows],
         "unfinished": [name for name, run in zip(called, runs, strict=True) if run.status != "finished"],
@@ -115,7 +115,7 @@ def _facts(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def _rows(runs: Sequence[Run], called: Sequence[str]) -> list[ComparedRow]:
-    splits = [split for split in ALL_SPLITS if any(run.record["data"]["samples"].get(split) for run in runs)]
+    splits = [split for split in ALL_SPLITS if any(run.record.data.samples.get(split) for run in runs)]
     found = []
     for run, name in zip(runs, called, strict=True):
         rows = [tables.result_row(result, splits) for result in results(run)]
@@ -147,21 +147,25 @@ def _unlike(rows: Sequence[tuple[str, list[str]]]) -> list[tuple[str, list[str]]
 
 
 def _circumstances(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
-    facts = [(run.record["data"], run.record["circumstances"]) for run in runs]
-    versions = dict.fromkeys(name for _, machine in facts for name in machine["versions"])
-    shared = [engine for engine in ENGINES if all(engine in machine["devices"] for _, machine in facts)]
+    facts = [(run.record.data, run.record.circumstances) for run in runs]
+    versions = dict.fromkeys(name for _, machine in facts for name in machine.versions)
+    shared = [engine for engine in ENGINES if all(engine in machine.devices for _, machine in facts)]
     rows = [
-        *((f"{SPLITS[s]} samples", [f"{data['samples'].get(s, 0):,}" for data, _ in facts]) for s in SPLITS),
-        ("fingerprint of the data", [data["fingerprint"][:12] for data, _ in facts]),
+        *((f"{SPLITS[s]} samples", [f"{data.samples.get(s, 0):,}" for data, _ in facts]) for s in SPLITS),
+        ("fingerprint of the data", [data.fingerprint[:12] for data, _ in facts]),
         ("status", [run.status for run in runs]),
-        *((f"version of {name}", [machine["versions"].get(name, "–") for _, machine in facts]) for name in versions),
-        *((f"device of {engine}", [machine["devices"][engine] for _, machine in facts]) for engine in shared),
+        *((f"version of {name}", [machine.versions.get(name, "–") for _, machine in facts]) for name in versions),
+        *((f"device of {engine}", [machine.devices[engine] for _, machine in facts]) for engine in shared),
         *(
-            (key.replace("_", " "), [str(machine.get(key, "–")) for _, machine in facts])
+            (key.replace("_", " "), [_text(getattr(machine, key)) for _, machine in facts])
             for key in ("platform", "processors", "blas_threads", "torch_threads", "torch_arithmetic")
         ),
     ]
     return _unlike(rows)
+
+
+def _text(value: object) -> str:
+    return "–" if value is None else str(value)
 
 
 def _figures(runs: Sequence[Run]) -> dict[str, Any]:

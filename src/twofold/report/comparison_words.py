@@ -68,7 +68,7 @@ def lead(runs: Sequence[Run], names: Sequence[str], subject: Subject | None, fou
     ours = [difference for difference in found if not difference.idle]
     text = f"{len(runs)} runs, {joined([f'`{name}`' for name in names])}"
     if not same_task(runs):
-        sources = list(dict.fromkeys(run.record["data"].get("title") or run.record["data"]["source"] for run in runs))
+        sources = list(dict.fromkeys(run.record.data.title or run.record.data.source for run in runs))
         where = joined(sources) if len(sources) > 1 else f"{sources[0]}, with other classes or lengths"
         return f"{text}, on different tasks: {where}. Their accuracies and losses are not measures of the same thing."
     if not ours:
@@ -133,7 +133,7 @@ def _merged(said: Sequence[tuple[str, str]]) -> list[str]:
 
 def _better(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
     said = [
-        (engine, better_sentence(pair, names, len(runs) - 1, SPLITS[runs[0].record["data"]["held_out"]]))
+        (engine, better_sentence(pair, names, len(runs) - 1, SPLITS[runs[0].record.data.held_out]))
         for engine in _engines(runs)
         for pair in against_best(runs, engine)
     ]
@@ -246,10 +246,10 @@ def _times(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
         return ["The runs were not made on the same machine and devices: their times are not compared."]
     found = []
     for engine in _engines(runs):
-        timed = times_of({name: run.engines[engine]["seconds"] for name, run in zip(names, runs, strict=True)})
+        timed = times_of({name: run.record.engines[engine].seconds for name, run in zip(names, runs, strict=True)})
         if timed is None:
             continue
-        every = {name: run.engines[engine]["seconds"] for name, run in zip(names, runs, strict=True)}
+        every = {name: run.record.engines[engine].seconds for name, run in zip(names, runs, strict=True)}
         each = joined([f"`{name}` {seconds(value)}" for name, value in every.items()])
         ratio = took(timed.ratio, f"`{timed.slower}`", f"`{timed.faster}`")
         found.append(f"In {ENGINES[engine]}, training took {each}: {ratio}. Each was timed once.")

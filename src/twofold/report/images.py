@@ -21,7 +21,7 @@ WRONG_INCHES = 1.2
 
 def grey_scale(run: Run) -> str:
     """How images of one channel are drawn: those of digits hold ink, photographs hold light."""
-    return "gray" if run.record["data"]["source"] == "images" else "gray_r"
+    return "gray" if run.record.data.source == "images" else "gray_r"
 
 
 def draw_image(axes: Axes, image: Array, grey: str) -> None:

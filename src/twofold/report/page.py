@@ -66,18 +66,18 @@ def render(run: Run, image: int | None = None) -> Filled:
 def _facts(run: Run) -> dict[str, Any]:
     recipe = run.recipe
     return {
-        "title": run.record["title"] or run.name,
+        "title": run.record.title or run.name,
         "name": run.name,
         "status": run.status,
-        "failure": run.record.get("failure", {}).get("message", ""),
-        "when": moment(run.record["finished"]),
-        "version": run.record["circumstances"]["versions"]["twofold"],
+        "failure": run.record.failure.message if run.record.failure else "",
+        "when": moment(run.record.finished),
+        "version": run.record.circumstances.version,
         "lead": sentences.lead(run),
         "of_data": of_data(run),
         "results": tables.result_rows(run),
         "not_begun": tables.not_begun(run),
         "splits": tables.score_splits(run),
-        "trained": "imported" not in run.record,
+        "trained": run.record.imported is None,
         "findings": sentences.results_sentences(run),
         "settings": tables.settings(recipe),
         "notes": recipe.notes,
@@ -103,7 +103,7 @@ def _figures(run: Run, image: int | None) -> dict[str, Any]:
         "asked": asks(run),
         "first": _first(run),
         "wrong": [_wrong(run, each) for each in wrong_images(run)],
-        "classes": class_table(found := confusion(run), run.record["data"]["held_out"], of_data(run)),
+        "classes": class_table(found := confusion(run), run.record.data.held_out, of_data(run)),
         "matrices": [_matrix(run, each) for each in found],
     }
 
@@ -123,16 +123,16 @@ def _plane(run: Run) -> Picture | None:
     if not splits:
         return None
     boundaries = [boundary(run, engine) for engine in run.engines]
-    data = run.record["data"]
+    data = run.record.data
     standard = "" if run.recipe.data.standardize == "none" else " (standardized)"
-    x, y = (printable(name, i, 30) + standard for i, name in enumerate(data["features"] or ("x₁", "x₂")))
+    x, y = (printable(name, i, 30) + standard for i, name in enumerate(data.features or ("x₁", "x₂")))
     counts = {split: len(samples) for split, samples in splits.items()}
     caption = captions.plane_caption(run, boundaries, counts, MOST_POINTS)
-    return plane_picture(splits, boundaries, data["classes"], (x, y), caption)
+    return plane_picture(splits, boundaries, data.classes, (x, y), caption)
 
 
 def _matrix(run: Run, found: Confusion) -> Picture:
-    return matrix_picture(found, captions.confusion_caption(found, run.record["data"]["held_out"], of_data(run)))
+    return matrix_picture(found, captions.confusion_caption(found, run.record.data.held_out, of_data(run)))
 
 
 def _weights(run: Run) -> Picture | None:
@@ -154,26 +154,26 @@ def _first(run: Run) -> Picture | None:
     found = previews(run)
     if not found:
         return None
-    data = run.record["data"]
-    caption = captions.cards_caption(found, SPLITS[data["held_out"]], of_data(run))
-    return previews_picture(found[0], data["classes"], grey_scale(run), caption)
+    data = run.record.data
+    caption = captions.cards_caption(found, SPLITS[data.held_out], of_data(run))
+    return previews_picture(found[0], data.classes, grey_scale(run), caption)
 
 
 def _wrong(run: Run, each: WrongImages) -> Picture:
-    data = run.record["data"]
-    split = data["held_out"]
-    caption = captions.wrong_caption(each, split, data["samples"][split], of_data(run))
-    return wrong_picture(each, data["classes"], grey_scale(run), caption)
+    data = run.record.data
+    split = data.held_out
+    caption = captions.wrong_caption(each, split, data.samples[split], of_data(run))
+    return wrong_picture(each, data.classes, grey_scale(run), caption)
 
 
 def _maps(run: Run, image: int | None) -> Picture | None:
     found = feature_maps(run, image)
     if found is None:
         return None
-    data = run.record["data"]
-    caption = captions.maps_caption(found, data["classes"], data["held_out"], of_data(run))
+    data = run.record.data
+    caption = captions.maps_caption(found, data.classes, data.held_out, of_data(run))
     caption += f" `twofold report {_folder(run)} --image N` shows image N."
-    return maps_picture(found, run.recipe.network.nodes, data["classes"], grey_scale(run), caption)
+    return maps_picture(found, run.recipe.network.nodes, data.classes, grey_scale(run), caption)
 
 
 def _names(figures: dict[str, Any]) -> set[str]:

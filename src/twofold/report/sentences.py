@@ -15,9 +15,9 @@ def lead(run: Run) -> str:
     training, count = run.recipe.training, run.recipe.network.count
     most = "at most " if training.patience else ""
     network = "A network" if count is None else f"A network of {plural(count, 'parameter')}"
-    if imported := run.record.get("imported"):
+    if imported := run.record.imported:
         where = " and ".join(ENGINES[engine] for engine in training.engines)
-        return f"{network} got its weights from the file {imported.get('file', '')}, in {where}. Nothing was trained."
+        return f"{network} got its weights from the file {imported.file}, in {where}. Nothing was trained."
     length = plural(training.steps, "step") if training.steps else plural(training.epochs or 0, "epoch")
     engines = [ENGINES[engine] for engine in training.engines]
     who = f"in {engines[0]}."
@@ -30,13 +30,11 @@ def lead(run: Run) -> str:
 
 def _samples(run: Run, most: str) -> str:
     """How many, and how many at once; of those drawn anew at every step, how many in all."""
-    training, count = run.recipe.training, run.record["data"]["samples"]["train"]
+    training, count = run.recipe.training, run.record.data.samples["train"]
     size = count if training.batch_size == "full" else training.batch_size
     if run.recipe.data.endless:
         total = (training.steps or 0) * size
-        return (
-            f"{run.record['data']['source']} drawn anew at every step, {most}{total:,} in all, in batches of {size:,}"
-        )
+        return f"{run.record.data.source} drawn anew at every step, {most}{total:,} in all, in batches of {size:,}"
     batches = "all at once in every step" if training.batch_size == "full" else f"in batches of {size:,}"
     return f"{plural(count, 'sample')}{of_data(run)}, {batches}"
 
@@ -48,12 +46,12 @@ def results_sentences(run: Run) -> list[str]:
         found.append(agreement_sentence(agreed))
     if timed := times(run):
         fast, slow = ENGINES[timed.faster], ENGINES[timed.slower]
-        fast_s, slow_s = (seconds(run.engines[engine]["seconds"]) for engine in (timed.faster, timed.slower))
+        fast_s, slow_s = (seconds(run.record.engines[engine].seconds) for engine in (timed.faster, timed.slower))
         found.append(f"{fast} needed {fast_s} of training and {slow} {slow_s}: {took(timed.ratio, slow)}.")
     found += meaning_sentences(run)
     shares = held_out_shares(run)
     if shares is not None:
-        split = SPLITS[run.record["data"]["held_out"]]
+        split = SPLITS[run.record.data.held_out]
         found.append(
             "For comparison: answering the most frequent class every time would score "
             f"{share(float(shares.max()))} on the {split} samples."
@@ -64,7 +62,7 @@ def results_sentences(run: Run) -> list[str]:
 def meaning_sentences(run: Run) -> list[str]:
     """The settings that change what an accuracy or a loss is one of."""
     training, loss, found = run.recipe.training, run.recipe.loss, list[str]()
-    some, count = training.evaluate_samples, run.record["data"]["samples"]["train"]
+    some, count = training.evaluate_samples, run.record.data.samples["train"]
     if run.recipe.data.endless:
         others = plural(min(some or count, count), "other")
         found.append(f"Training accuracy and loss are those of {others}, drawn once like those trained on.")
@@ -76,7 +74,7 @@ def meaning_sentences(run: Run) -> list[str]:
         mirror = ", and for the mirror images of all three" if training.shift_test else " and for its mirror image"
         shown += mirror if training.flip_test else ""
         found.append(f"An image is judged by the mean of the outputs for it{shown}; so are accuracy and loss.")
-    if training.autocast == "bfloat16" and run.record["circumstances"].get("torch_arithmetic") == "float32":
+    if training.autocast == "bfloat16" and run.record.circumstances.torch_arithmetic == "float32":
         found.append(
             "PyTorch computed in 32 bits: the machine has no products of 16 bits, which the recipe would take."
         )

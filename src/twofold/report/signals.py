@@ -85,7 +85,7 @@ def _units(run: Run) -> Picture | None:
     dead, saturated = signal_curves(run, "dead"), signal_curves(run, "saturated")
     if not dead:
         return None
-    count = min(PROBE, run.record["data"]["samples"]["train"])
+    count = min(PROBE, run.record.data.samples["train"])
     samples = f"{count:,} training samples"
     if run.recipe.data.endless:
         samples = f"{count:,} samples of those that training accuracy is measured on"

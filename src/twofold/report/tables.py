@@ -37,7 +37,7 @@ class Setting:
 
 def score_splits(run: Run) -> list[str]:
     """The splits that hold samples."""
-    return [split for split in SPLITS if run.record["data"]["samples"].get(split)]
+    return [split for split in SPLITS if run.record.data.samples.get(split)]
 
 
 def result_rows(run: Run) -> list[ResultRow]:
@@ -86,35 +86,37 @@ def _setting(part: str, spec: Any) -> Setting:
 
 def circumstances(run: Run) -> list[tuple[str, str]]:
     """What the run was made with and on."""
-    facts, data = run.record["circumstances"], run.record["data"]
-    versions = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
-    devices = ", ".join(f"{ENGINES.get(name, name)} on {device}" for name, device in facts["devices"].items())
+    facts, data = run.record.circumstances, run.record.data
+    versions = ", ".join(f"{name} {number}" for name, number in facts.versions.items())
+    devices = ", ".join(f"{ENGINES.get(name, name)} on {device}" for name, device in facts.devices.items())
     dtype = run.recipe.training.dtype
-    if facts.get("torch_arithmetic", dtype) != dtype:
-        devices += f" in {facts['torch_arithmetic']}"
-    threads = f"{facts['processors']} processors; NumPy’s BLAS {facts['blas_threads']} threads"
-    if "torch_threads" in facts:
-        threads += f", PyTorch {facts['torch_threads']} threads"
+    if facts.torch_arithmetic not in (None, dtype):
+        devices += f" in {facts.torch_arithmetic}"
+    threads = f"{facts.processors} processors; NumPy’s BLAS {facts.blas_threads} threads"
+    if facts.torch_threads is not None:
+        threads += f", PyTorch {facts.torch_threads} threads"
     rows = [
-        ("Data", f"source {data['source']}; " + _samples(run)),
-        ("Fingerprint of the data", data["fingerprint"]),
+        ("Data", f"source {data.source}; " + _samples(run)),
+        ("Fingerprint of the data", data.fingerprint),
         ("Arithmetic", f"{dtype}; {devices}"),
         ("Threads", threads),
-        ("Platform", facts["platform"]),
+        ("Platform", facts.platform),
         ("Versions", versions),
         (
             "Began, ended",
-            " – ".join(run.record[key].replace("T", " ").replace("+00:00", " UTC") for key in ("started", "finished")),
+            " – ".join(
+                at.replace("T", " ").replace("+00:00", " UTC") for at in (run.record.started, run.record.finished)
+            ),
         ),
     ]
     return [row for row in rows if row[1]]
 
 
 def _samples(run: Run) -> str:
-    data = run.record["data"]
-    counts = [f"{count:,} {SPLITS[split]}" for split, count in data["samples"].items()]
-    title = f"{data['title']}; " if data.get("title") else ""
+    data = run.record.data
+    counts = [f"{count:,} {SPLITS[split]}" for split, count in data.samples.items()]
+    title = f"{data.title}; " if data.title else ""
     if run.recipe.data.endless:
         title = "drawn anew at every step to train on; to judge by, "
-        counts[0] = plural(data["samples"]["train"], "other")
-    return f"{title}{' + '.join(counts)} samples of {len(data['classes'])} classes"
+        counts[0] = plural(data.samples["train"], "other")
+    return f"{title}{' + '.join(counts)} samples of {len(data.classes)} classes"

@@ -63,7 +63,7 @@ def loss_text(value: float | None) -> str:
 
 def of_data(run: Run) -> str:
     """` of CIFAR-10 (JPEG copies)`: figures measured on published data name them in full."""
-    title = run.record["data"].get("title")
+    title = run.record.data.title
     return f" of {title}" if title else ""
 
 

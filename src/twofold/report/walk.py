@@ -69,7 +69,7 @@ def chapter(run: Run) -> Chapter | None:
     forward, left_out = walk.lines("forward", MOST_STEPS)
     backward, _ = walk.lines("backward", MOST_STEPS)
     return Chapter(
-        _lead(walk, run.record["data"]["classes"]),
+        _lead(walk, run.record.data.classes),
         [_cells(line) for line in forward],
         [_cells(line) for line in backward],
         [_pixel(window) for window in walk.windows],

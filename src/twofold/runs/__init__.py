@@ -18,7 +18,18 @@ from twofold.runs.checkpoints import Checkpoint, arrays_of, evidence_of, newest
 from twofold.runs.folders import claim_run_folder, create_run_folder, tidy
 from twofold.runs.lock import HOLDER, LOCK, locked
 from twofold.runs.names import ENGINES, EVIDENCE, HISTORY, RECIPE, REPORT, SCORES, weights_name
-from twofold.runs.run import Run, check_begun, open_run, opened, peek_recipe, read_record
+from twofold.runs.record import (
+    Beginning,
+    Circumstances,
+    DataFacts,
+    EngineName,
+    Failure,
+    Imported,
+    Record,
+    Result,
+    Resumed,
+)
+from twofold.runs.run import Run, open_run, opened, peek_recipe, read_record, sealed_recipe
 from twofold.runs.whole import now, seal, sweep, write_whole
 from twofold.runs.writer import RunWriter
 
@@ -31,11 +42,19 @@ __all__ = [
     "RECIPE",
     "REPORT",
     "SCORES",
+    "Beginning",
     "Checkpoint",
+    "Circumstances",
+    "DataFacts",
+    "EngineName",
+    "Failure",
+    "Imported",
+    "Record",
+    "Result",
+    "Resumed",
     "Run",
     "RunWriter",
     "arrays_of",
-    "check_begun",
     "claim_run_folder",
     "create_run_folder",
     "evidence_of",
@@ -47,6 +66,7 @@ __all__ = [
     "peek_recipe",
     "read_record",
     "seal",
+    "sealed_recipe",
     "sweep",
     "tidy",
     "weights_name",

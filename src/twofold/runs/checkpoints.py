@@ -29,27 +29,19 @@ from twofold.errors import RunFolderError
 from twofold.foreign import read_foreign
 from twofold.runs.lines import Lines, begins_with
 from twofold.runs.packing import packed
+from twofold.runs.record import EngineName, Result
 from twofold.runs.tensors import read_tensors
-from twofold.runs.whole import seal, sweep, write_whole
+from twofold.runs.whole import Seal, seal, sweep, write_whole
 
 CHECKPOINTS = "checkpoints"
 KEPT = 2
 _NAME = re.compile(r"(\d{6,12})\.(?:json|safetensors)")
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class Seal(_Strict):
-    """Of a file, or of its beginning."""
-
-    bytes: int
-    sha256: str
-
-
-class Checkpoint(_Strict):
+class Checkpoint(BaseModel):
     """A manifest that was read, and whose files are what it says."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     format: Literal[1] = 1
     number: int
@@ -59,10 +51,10 @@ class Checkpoint(_Strict):
     facts: dict[str, Any]
     """Of the training, beside the arrays."""
     arrays: Seal | None
-    results: dict[str, dict[str, Any]]
+    results: dict[EngineName, Result]
     """Of the engines that have ended, as the record will hold them."""
-    weights: dict[Literal["numpy", "torch"], Seal]
-    evidence: dict[Literal["numpy", "torch"], Seal]
+    weights: dict[EngineName, Seal]
+    evidence: dict[EngineName, Seal]
     grown: dict[str, Seal]
     """How far the files that grow had grown."""
 
@@ -76,11 +68,11 @@ class Checkpoint(_Strict):
 class Checkpoints:
     """Those of a run in the making. They are written in a thread of their own, from copies, while training goes on."""
 
-    def __init__(self, folder: Path, recipe: dict[str, Any], since: Checkpoint | None = None) -> None:
+    def __init__(self, folder: Path, recipe: Seal, since: Checkpoint | None = None) -> None:
         """What lies there of checkpoints after `since` is refused or unfinished, and is taken away."""
         self.folder, self._recipe = folder / CHECKPOINTS, recipe
         self._number = since.number if since else 0
-        self._evidence = {name: kept.model_dump() for name, kept in since.evidence.items()} if since else {}
+        self._evidence = dict[str, Seal](since.evidence) if since else {}
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
         _remove(self.folder, lambda number: number > self._number)
@@ -95,8 +87,8 @@ class Checkpoints:
         engine: str | None,
         facts: Mapping[str, Any],
         arrays: Arrays,
-        results: Mapping[str, Any],
-        weights: Mapping[str, Any],
+        results: Mapping[EngineName, Result],
+        weights: Mapping[str, Seal],
         lines: Mapping[str, Lines],
     ) -> None:
         """Begin to write the next one; `arrays` must not change any more. Waits for the one before."""
@@ -105,13 +97,13 @@ class Checkpoints:
         manifest = {
             "format": 1,
             "number": self._number,
-            "recipe": self._recipe,
+            "recipe": self._recipe.model_dump(),
             "engine": engine,
             "facts": dict(facts),
-            "results": dict(results),
-            "weights": dict(weights),
-            "evidence": dict(self._evidence),
-            "grown": {name: each.sealed() for name, each in lines.items()},
+            "results": {engine: result.to_json() for engine, result in results.items()},
+            "weights": {engine: sealed.model_dump() for engine, sealed in weights.items()},
+            "evidence": {engine: sealed.model_dump() for engine, sealed in self._evidence.items()},
+            "grown": {name: file.sealed().model_dump() for name, file in lines.items()},
         }
         self._thread = threading.Thread(target=self._write, args=(manifest, arrays, tuple(lines.values())))
         self._thread.start()
@@ -132,7 +124,7 @@ class Checkpoints:
             sealed = write_whole(folder / f"{name}.safetensors", *packed(arrays)) if arrays else None
             for each in lines:
                 each.sync()
-            write_whole(folder / f"{name}.json", dumped(manifest | {"arrays": sealed}))
+            write_whole(folder / f"{name}.json", dumped(manifest | {"arrays": sealed and sealed.model_dump()}))
             _remove(folder, lambda number: number <= manifest["number"] - KEPT)
         except OSError as error:
             self._error = RunFolderError(f"cannot write a checkpoint into {self.folder}: {error.strerror or error}")
@@ -161,7 +153,7 @@ def dumped(manifest: Mapping[str, Any]) -> bytes:
     return line + b"\n" + hashlib.sha256(line).hexdigest().encode() + b"\n"
 
 
-def newest(folder: Path, recipe: Mapping[str, Any]) -> tuple[Checkpoint | None, list[str]]:
+def newest(folder: Path, recipe: Seal) -> tuple[Checkpoint | None, list[str]]:
     """The newest checkpoint that is whole, and what is to be said of newer ones, which are not."""
     said, there = list[str](), folder / CHECKPOINTS
     for number in sorted(_numbers(there), reverse=True):
@@ -209,12 +201,12 @@ class _RefusedError(Exception):
     """Why a checkpoint is not gone on from."""
 
 
-def _checked(folder: Path, number: int, recipe: Mapping[str, Any]) -> Checkpoint:
+def _checked(folder: Path, number: int, recipe: Seal) -> Checkpoint:
     """A checkpoint of this recipe, all of whose files are what it says. Raises `_RefusedError`."""
     found = _read(folder / CHECKPOINTS / f"{number:06d}.json")
     if found.number != number:
         raise _RefusedError(f"its manifest is that of checkpoint {found.number:06d}")
-    if found.recipe.model_dump() != dict(recipe):
+    if found.recipe != recipe:
         raise _RefusedError("it belongs to another recipe")
     whole = {f"{engine}.safetensors": kept for engine, kept in found.weights.items()}
     whole |= {f"{CHECKPOINTS}/{engine}.safetensors": kept for engine, kept in found.evidence.items()}
@@ -222,10 +214,10 @@ def _checked(folder: Path, number: int, recipe: Mapping[str, Any]) -> Checkpoint
     try:
         for name, kept in whole.items():
             path = folder / name
-            if path.stat().st_size != kept.bytes or seal(path) != kept.model_dump():
+            if path.stat().st_size != kept.bytes or seal(path) != kept:
                 raise _RefusedError(f"{name} is not what the run wrote: size or checksum differ")
         for name, kept in found.grown.items():
-            if Path(name).name != name or not begins_with(folder / name, kept.model_dump()):
+            if Path(name).name != name or not begins_with(folder / name, kept):
                 raise _RefusedError(f"{name} does not begin with what the run wrote")
     except FileNotFoundError as error:
         raise _RefusedError(f"{Path(error.filename).relative_to(folder)} is missing") from None

@@ -12,6 +12,7 @@ from typing import Any, final
 
 from twofold.errors import RunFolderError
 from twofold.foreign import open_foreign
+from twofold.runs.whole import Seal
 
 
 @final
@@ -44,9 +45,9 @@ class Lines:
         self._sha.update(line)
         self._bytes += len(line)
 
-    def sealed(self) -> dict[str, Any]:
+    def sealed(self) -> Seal:
         """Size and SHA-256 of what was added until now: the file begins with it whatever comes."""
-        return {"bytes": self._bytes, "sha256": self._sha.hexdigest()}
+        return Seal(bytes=self._bytes, sha256=self._sha.hexdigest())
 
     def sync(self) -> None:
         """Bring to the disk what was added. Raises `OSError`."""
@@ -59,8 +60,8 @@ class Lines:
             self.sync()
 
 
-def begins_with(path: Path, sealed: dict[str, Any]) -> bool:
+def begins_with(path: Path, sealed: Seal) -> bool:
     """Whether the file's first bytes are those that were sealed. Raises `OSError` where it cannot be read."""
     with open_foreign(path) as file:
-        start = file.read(sealed["bytes"])
-    return {"bytes": len(start), "sha256": hashlib.sha256(start).hexdigest()} == sealed
+        start = file.read(sealed.bytes)
+    return Seal(bytes=len(start), sha256=hashlib.sha256(start).hexdigest()) == sealed

@@ -1,94 +1,244 @@
-"""What `record.json` must hold for a reader not to stumble."""
+"""`record.json` as a typed value: what a run trained on, in which circumstances, and how each engine ended.
+
+What is read is checked as a whole, so that a reader may follow every name in it; keys that a later version
+adds are kept.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    model_validator,
+)
 
-from twofold.runs.names import EVIDENCE, HISTORY, RECIPE, TIMES
+from twofold.runs.names import ENGINES, EVIDENCE, FORMAT, HISTORY, RECIPE, SPLITS, TIMES, weights_name
+from twofold.runs.whole import Seal
 
 BareName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")]
+"""A name that stays within its folder."""
+Status: TypeAlias = Literal["running", "finished", "interrupted", "failed"]
+Texts = Annotated[tuple[str, ...], Field(strict=False)]
 
 
-class _Checked(BaseModel):
-    """More may stand there."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
-
-
-class _Seal(_Checked):
-    bytes: int
-    sha256: str
+def _known_engine(name: str) -> str:
+    if name not in ENGINES:
+        raise ValueError(f"an engine is {' or '.join(f'`{engine}`' for engine in ENGINES)}; got `{name[:60]}`")
+    return name
 
 
-class _Result(_Checked):
+def _known_split(name: str) -> str:
+    if name not in SPLITS:
+        raise ValueError(f"a split is {' or '.join(f'`{split}`' for split in SPLITS)}; got `{name[:60]}`")
+    return name
+
+
+EngineName = Annotated[str, AfterValidator(_known_engine)]
+SplitName = Annotated[str, AfterValidator(_known_split)]
+
+
+def _date(text: str) -> str:
+    datetime.fromisoformat(text)
+    return text
+
+
+Date = Annotated[str, AfterValidator(_date)]
+"""A point in time as text, ISO 8601."""
+
+
+class _Kept(BaseModel):
+    """A frozen part of the record. What it does not know it keeps."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values under the keys that were given; what was left out stays out."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+    def given(self) -> Iterator[tuple[str, Any]]:
+        """The keys that were given, with their values."""
+        return ((key, value) for key, value in self if key in self.model_fields_set)
+
+
+class Result(_Kept):
+    """How one engine ended: the scores of the weights that are kept. A split without samples has `None`."""
+
     train_accuracy: float
     validation_accuracy: float | None
     test_accuracy: float | None
     train_loss: float
     validation_loss: float | None
     test_loss: float | None
-    seconds: float
-    steps: int
+    seconds: NonNegativeFloat
+    """Training time without evaluation."""
+    steps: NonNegativeInt
+    """Updates taken."""
+    kept_step: NonNegativeInt | None = None
+    """The step whose weights are kept; `None` in a record of an earlier version, which kept the last ones."""
+
+    @property
+    def kept(self) -> int:
+        """The step whose weights are kept."""
+        return self.steps if self.kept_step is None else self.kept_step
+
+    def accuracy(self, split: str) -> float | None:
+        """The share of right answers on a split."""
+        return getattr(self, f"{split}_accuracy")
+
+    def loss(self, split: str) -> float | None:
+        """The mean loss on a split."""
+        return getattr(self, f"{split}_loss")
 
 
-class _Facts(_Checked):
+class DataFacts(_Kept):
+    """What a run keeps of its data."""
+
     source: str
+    title: str = ""
+    """What a published set is called in full: CIFAR-10 (JPEG copies)."""
     fingerprint: str
-    samples: dict[str, int]
-    held_out: str
-    classes: list[str]
-    features: list[str]
+    """SHA-256 over every sample and class, split by split."""
+    samples: dict[SplitName, PositiveInt]
+    """How many samples each split holds; a split without samples is left out."""
+    held_out: SplitName
+    """The split that the run is judged on."""
+    classes: Texts
+    features: Texts
+    """The columns of a table."""
+
+    @model_validator(mode="after")
+    def _splits_exist(self) -> Self:
+        for split in ("train", self.held_out):
+            if split not in self.samples:
+                raise ValueError(f"samples: it counts no {split} samples")
+        if not self.classes:
+            raise ValueError("classes: it names no class")
+        return self
 
 
-class _Circumstances(_Checked):
+class Circumstances(_Kept):
+    """Versions, threads and devices: what numbers and times depend on beside the recipe."""
+
     versions: dict[str, str]
+    code: str | None = None
+    """SHA-256 over the source files that take part in a run; `None` in a record of an earlier version."""
     platform: str
     processors: int | None
     blas_threads: int
     devices: dict[str, str]
+    """By engine."""
+    torch_threads: int | None = None
+    torch_arithmetic: str | None = None
+    """`float32`, `float64` or `bfloat16`: in what the torch engine computed."""
+
+    @property
+    def version(self) -> str:
+        """The version of Twofold that wrote the run; empty where the record names none."""
+        return self.versions.get("twofold", "")
 
 
-class _Resumed(_Checked):
-    at: Annotated[datetime, Field(strict=False)]
+class Resumed(_Kept):
+    """When a run went on, and from where."""
+
+    at: Date
     engine: str | None
+    """The engine that was in training; `None` between two."""
     step: int
+    differences: Texts = ()
+    """What of the circumstances was another then."""
 
 
-class Begun(_Checked):
-    """What it holds from the beginning: enough to go on with the run."""
+class Failure(_Kept):
+    """The step at which a loss stopped being finite, and what the user was told of it."""
 
-    status: Literal["running", "finished", "interrupted", "failed"]
-    recipe: str
-    title: str
-    started: Annotated[datetime, Field(strict=False)]
-    data: _Facts
-    circumstances: _Circumstances
-    checkpoint_every: Annotated[int, Field(ge=1)] | None = None
+    engine: EngineName | None = None
+    step: int | None = None
+    message: str = ""
+
+
+class Imported(_Kept):
+    """The file whose weights a run holds in place of trained ones."""
+
+    file: str
+    sha256: str
+
+
+class Beginning(_Kept):
+    """What the record of a run holds from its beginning, beside its recipe."""
+
+    data: DataFacts
+    circumstances: Circumstances
+    checkpoint_every: PositiveInt | None = None
     """Steps between two checkpoints."""
-    resumed: list[_Resumed] = []
-    """Each time that the run went on, from where."""
-    files: dict[BareName, _Seal]
-
-    @model_validator(mode="after")
-    def _recipe_sealed(self) -> Self:
-        if RECIPE not in self.files:
-            raise ValueError(f"it lists no {RECIPE}")
-        return self
+    imported: Imported | None = None
+    """The file whose weights take the place of trained ones."""
 
 
-class Record(Begun):
-    """The whole of it, once it has ended."""
+class Record(_Kept):
+    """All of `record.json`. While the run goes on `status` is `running`, and what comes at its end is missing."""
 
-    finished: Annotated[datetime, Field(strict=False)]
-    engines: dict[BareName, _Result]
+    format: int = FORMAT
+    status: Status
+    recipe: str
+    """The recipe's name."""
+    title: str
+    started: Date
+    engines: dict[EngineName, Result]
+    """The results by engine."""
+    data: DataFacts
+    circumstances: Circumstances
+    checkpoint_every: PositiveInt | None = None
+    """Steps between two checkpoints."""
+    imported: Imported | None = None
+    resumed: Annotated[tuple[Resumed, ...], Field(strict=False)] = ()
+    """Each time that the run went on."""
+    failure: Failure | None = None
+    """Why a run that failed would fail again."""
+    finished: Date = ""
+    """Empty while the run goes on."""
+    files: dict[BareName, Seal]
+    """Size and checksum of every file of the folder but the record and the report."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        needed = {RECIPE, HISTORY, TIMES, *(f"{engine}.safetensors" for engine in self.engines)}
+        if RECIPE not in self.files:
+            raise ValueError(f"it lists no {RECIPE}")
+        if self.status == "running":
+            return self
+        needed = {RECIPE, HISTORY, TIMES, *map(weights_name, self.engines)}
         needed |= {EVIDENCE} if self.status == "finished" else set()
         if missing := sorted(needed - self.files.keys()):
             raise ValueError(f"it lists no {missing[0]}")
+        if not self.finished:
+            raise ValueError("finished: it does not say when the run ended")
+        for engine, result in self.engines.items():
+            for split in self.data.samples:
+                if result.accuracy(split) is None or result.loss(split) is None:
+                    raise ValueError(f"engines.{engine}: it holds no score of the {split} samples")
         return self
+
+    def text(self) -> str:
+        """The text of the file."""
+        return json.dumps(self.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
+
+    def changed(self, **values: Any) -> Record:
+        """A copy with other values, checked. Raises pydantic's `ValidationError`."""
+        return Record.model_validate({**dict(self.given()), **values})
+
+    def begun_again(self, engines: Mapping[EngineName, Result]) -> Record:
+        """The record of a run that goes on, from where so many engines had ended."""
+        ended = ("finished", "status", "engines", "files")
+        kept = {key: value for key, value in self.given() if key not in ended}
+        return Record.model_validate(
+            {**kept, "status": "running", "engines": engines, "files": {RECIPE: self.files[RECIPE]}}
+        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,9 +28,9 @@ from twofold.runs.names import (
     SIGNALS,
     TIMES,
 )
-from twofold.runs.record import Begun, Record
+from twofold.runs.record import Record
 from twofold.runs.tensors import Expected, read_tensors
-from twofold.runs.whole import seal
+from twofold.runs.whole import Seal, seal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,24 +41,24 @@ class Run:
     """A run folder, opened and verified. In a notebook it shows its results."""
 
     path: Path
-    record: Mapping[str, Any]
+    record: Record
     reused: bool = False
     """Whether it was there already and was taken instead of a training: `twofold.run(..., reuse=True)`."""
 
     @property
     def name(self) -> str:
         """The recipe's name."""
-        return self.record["recipe"]
+        return self.record.recipe
 
     @property
     def status(self) -> str:
         """`finished`, `interrupted` or `failed`."""
-        return self.record["status"]
+        return self.record.status
 
     @property
     def engines(self) -> dict[str, dict[str, Any]]:
-        """The results of each engine: accuracies, losses, seconds, steps."""
-        return self.record["engines"]
+        """The results of each engine as plain values; `record.engines` has them as attributes."""
+        return {name: result.to_json() for name, result in self.record.engines.items()}
 
     @property
     def report(self) -> Path:
@@ -92,7 +91,7 @@ class Run:
         """Norms of parameters, gradients and updates, and shares of sleeping units; of an older folder without rows."""
         import pandas as pd
 
-        if SIGNALS not in self.record["files"]:
+        if SIGNALS not in self.record.files:
             return pd.DataFrame(columns=list(SIGNAL_COLUMNS))
         return pd.read_csv(self.path / SIGNALS, dtype={"layer": str, "part": str})
 
@@ -136,9 +135,9 @@ class Run:
 
     def __repr__(self) -> str:
         scores = ", ".join(
-            f"{engine} {result['test_accuracy']:.4f}"
-            for engine, result in self.engines.items()
-            if result["test_accuracy"] is not None
+            f"{engine} {result.test_accuracy:.4f}"
+            for engine, result in self.record.engines.items()
+            if result.test_accuracy is not None
         )
         return f"<Run {self.path} {self.status}{': test accuracy ' + scores if scores else ''}>"
 
@@ -149,7 +148,7 @@ class Run:
             f"<tr><td>{engine}</td>{''.join(f'<td>{_cell(result[key])}</td>' for key in keys)}</tr>"
             for engine, result in self.engines.items()
         )
-        title = html.escape(self.record["title"] or self.name)
+        title = html.escape(self.record.title or self.name)
         return f"<b>{title}</b> ({self.status}, <code>{html.escape(str(self.path))}</code>)<table>{head}{rows}</table>"
 
 
@@ -160,37 +159,40 @@ def opened(run: Run | str | Path) -> Run:
 
 def open_run(path: str | Path) -> Run:
     """Open a run folder. Raises `RunFolderError` for one that is missing, half-written or damaged."""
-    folder, record = Path(path), read_record(path)
-    if record.get("status") == "running":
+    record = read_record(path)
+    if record.status == "running":
         raise RunFolderError(
             f"{path} is half-written: its run has not ended, or was killed. `twofold resume {path}` goes on with it."
         )
-    _check(path, record, Record)
-    for name, kept in record["files"].items():
-        _check_file(folder, name, kept)
-    return Run(folder, record)
+    for name, sealed in record.files.items():
+        _check_file(Path(path), name, sealed)
+    return Run(Path(path), record)
 
 
-def read_record(path: str | Path) -> dict[str, Any]:
+def read_record(path: str | Path) -> Record:
     """What `record.json` holds, of whatever status. Raises `RunFolderError` where there is none of this format."""
     folder = Path(path)
     if not folder.is_dir():
         raise RunFolderError(f"no run folder {path}; `twofold run RECIPE` makes one")
     try:
-        record = read_json(folder / RECORD)
+        content = read_json(folder / RECORD)
     except FileNotFoundError:
         raise RunFolderError(f"{path} is no run folder: it holds no {RECORD}") from None
     except (ValueError, OSError) as error:
         reason = getattr(error, "strerror", None) or error
         raise RunFolderError(f"{path}: {RECORD} cannot be read: {reason}") from error
-    _check_format(path, record)
-    return record
+    _check_format(path, content)
+    try:
+        return Record.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise RunFolderError(f"{path}: {RECORD} is damaged: {where + ': ' if where else ''}{first['msg']}") from error
 
 
-def check_begun(path: str | Path, record: Mapping[str, Any]) -> Recipe:
-    """The recipe of a run that is to go on. Raises `RunFolderError` where record or recipe are not what it wrote."""
-    _check(path, record, Begun)
-    _check_file(Path(path), RECIPE, record["files"][RECIPE])
+def sealed_recipe(path: str | Path, record: Record) -> Recipe:
+    """The recipe of a run that is to go on. Raises `RunFolderError` where it is not the one that the run wrote."""
+    _check_file(Path(path), RECIPE, record.files[RECIPE])
     return _recipe(Path(path))
 
 
@@ -204,7 +206,7 @@ def _recipe(folder: Path) -> Recipe:
     return loads(text, str(folder / RECIPE))
 
 
-def _check_file(folder: Path, name: str, kept: Mapping[str, Any]) -> None:
+def _check_file(folder: Path, name: str, sealed: Seal) -> None:
     """Raises `RunFolderError` for a file that its seal does not fit."""
     if not (folder / name).is_file():
         raise RunFolderError(f"{folder}: {name} is missing")
@@ -212,17 +214,8 @@ def _check_file(folder: Path, name: str, kept: Mapping[str, Any]) -> None:
         found = seal(folder / name)
     except OSError as error:
         raise RunFolderError(f"{folder}: {name} cannot be read: {error.strerror}") from error
-    if found != kept:
+    if found != sealed:
         raise RunFolderError(f"{folder}: {name} is not what the run wrote: size or checksum differ")
-
-
-def _check(path: str | Path, record: Mapping[str, Any], model: type[Begun]) -> None:
-    try:
-        model.model_validate(record)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise RunFolderError(f"{path}: {RECORD} is damaged: {where + ': ' if where else ''}{first['msg']}") from error
 
 
 def _check_format(path: str | Path, record: object) -> None:

@@ -8,7 +8,9 @@ import os
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict
 
 from twofold.errors import RunFolderError
 from twofold.foreign import open_foreign
@@ -17,11 +19,21 @@ from twofold.runs.names import REPORT
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+
+class Seal(BaseModel):
+    """Size and SHA-256 of a file, or of its beginning."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    bytes: int
+    sha256: str
+
+
 TEMPORARY = ".*.tmp"
 """The names of files that are being written."""
 
 
-def write_whole(path: Path, *pieces: Buffer) -> dict[str, Any]:
+def write_whole(path: Path, *pieces: Buffer) -> Seal:
     """Replace a file in one move: a reader sees the old bytes or the new ones, after a power cut too. Its seal.
 
     The bytes go to a file beside it, which is brought to the disk, read back, and only then takes the name. Raises
@@ -36,7 +48,7 @@ def write_whole(path: Path, *pieces: Buffer) -> dict[str, Any]:
                 sha.update(piece)
             file.flush()
             os.fsync(file.fileno())
-        written = {"bytes": size, "sha256": sha.hexdigest()}
+        written = Seal(bytes=size, sha256=sha.hexdigest())
         if seal(temporary) != written:
             raise OSError(errno.EIO, "what was read back is not what was written")
         temporary.replace(path)
@@ -60,11 +72,11 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def seal(path: Path) -> dict[str, Any]:
+def seal(path: Path) -> Seal:
     """Size in bytes and SHA-256 of a file: what `record.json` lists of it."""
     with open_foreign(path) as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return {"bytes": file.tell(), "sha256": digest}
+        return Seal(bytes=file.tell(), sha256=digest)
 
 
 def now() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -27,7 +26,8 @@ from twofold.runs.names import (
     weights_name,
 )
 from twofold.runs.packing import packed
-from twofold.runs.whole import now, seal, write_whole
+from twofold.runs.record import Beginning, Failure, Record, Result, Resumed, Status
+from twofold.runs.whole import Seal, now, seal, write_whole
 
 GROWING = {HISTORY: HISTORY_COLUMNS, TIMES: TIME_COLUMNS, SIGNALS: SIGNAL_COLUMNS}
 """The files that grow, and their columns. All others are written whole or not at all."""
@@ -37,51 +37,50 @@ GROWING = {HISTORY: HISTORY_COLUMNS, TIMES: TIME_COLUMNS, SIGNALS: SIGNAL_COLUMN
 class RunWriter:
     """A run folder in the making: a new one, or one that goes on where a checkpoint was."""
 
-    def __init__(self, folder: Path, recipe: Recipe, facts: Mapping[str, Any]) -> None:
-        """Begin: `facts` are what the record holds of data and circumstances."""
+    def __init__(self, folder: Path, recipe: Recipe, beginning: Beginning) -> None:
+        """Write the recipe and the record of a run that begins."""
         self.folder = folder
-        recipe_seal = write_whole(folder / RECIPE, dump(recipe).encode())
-        self.record: dict[str, Any] = {
+        content = {
             "format": FORMAT,
             "status": "running",
             "recipe": recipe.name,
             "title": recipe.title,
             "started": now(),
             "engines": {},
-            **facts,
+            **dict(beginning.given()),
+            "files": {RECIPE: write_whole(folder / RECIPE, dump(recipe).encode())},
         }
-        self._start(recipe_seal, None)
+        self._start(Record.model_validate(content), None)
 
     @classmethod
-    def again(cls, folder: Path, record: Mapping[str, Any], since: Checkpoint | None) -> RunWriter:
+    def again(cls, folder: Path, record: Record, since: Checkpoint | None) -> RunWriter:
         """Go on in the folder of a run that was killed or stopped: what was written after the checkpoint is cut off."""
         writer = cls.__new__(cls)
         writer.folder = folder
-        writer.record = {key: value for key, value in record.items() if key not in ("files", "finished")}
-        writer.record |= {"status": "running", "engines": dict(since.results) if since else {}}
-        writer._start(record["files"][RECIPE], since)
+        writer._start(record.begun_again(since.results if since else {}), since)
         return writer
 
-    def _start(self, recipe: dict[str, Any], since: Checkpoint | None) -> None:
-        self._weights = {name: kept.model_dump() for name, kept in since.weights.items()} if since else {}
+    def _start(self, record: Record, since: Checkpoint | None) -> None:
+        self._weights = dict[str, Seal](since.weights) if since else {}
         self._whole = [RECIPE, *(weights_name(engine) for engine in self._weights)]
-        self._write_record({RECIPE: recipe})  # before a file that an earlier record seals is cut back
+        self.record = record
+        self._write_record()  # before a file that an earlier record seals is cut back
         grown = since.grown if since else {}
         self._lines = {
             name: Lines(self.folder / name, columns, grown[name].bytes if name in grown else 0)
             for name, columns in GROWING.items()
         }
-        self.checkpoints = Checkpoints(self.folder, recipe, since)
+        self.checkpoints = Checkpoints(self.folder, record.files[RECIPE], since)
 
     def write(self, name: str, content: bytes) -> None:
         """A file of the run, whole or not at all."""
         self._sealed(name, write_whole(self.folder / name, content))
 
-    def save(self, name: str, arrays: Arrays) -> dict[str, Any]:
+    def save(self, name: str, arrays: Arrays) -> Seal:
         """Arrays by name, as safetensors; the file's seal."""
         return self._sealed(name, write_whole(self.folder / name, *packed(arrays)))
 
-    def _sealed(self, name: str, sealed: dict[str, Any]) -> dict[str, Any]:
+    def _sealed(self, name: str, sealed: Seal) -> Seal:
         if name not in self._whole:
             self._whole.append(name)
         return sealed
@@ -105,22 +104,29 @@ class RunWriter:
 
         Raises `RunFolderError` where the checkpoint before it could not be written.
         """
-        results = self.record["engines"]
-        self.checkpoints.write(engine, facts, arrays, results, self._weights, self._lines)
+        self.checkpoints.write(engine, facts, arrays, self.record.engines, self._weights, self._lines)
 
-    def engine_ended(self, engine: str, weights: Arrays, result: Mapping[str, Any], evidence: Arrays) -> None:
+    def engine_ended(self, engine: str, weights: Arrays, result: Result, evidence: Arrays) -> None:
         """Keep what an engine has left behind: whatever comes, it is not trained again."""
         self._weights[engine] = self.save(weights_name(engine), weights)
         self.checkpoints.wait()  # its manifest must not hold what comes now
         self.checkpoints.keep_evidence(engine, evidence)
-        self.record["engines"][engine] = dict(result)
+        self.add_result(engine, result)
         self.checkpoint(None, {}, {})
 
-    def resumed(self, entry: Mapping[str, Any]) -> None:
-        """Say in the record when the run went on, and from where."""
-        self.record["resumed"] = [*self.record.get("resumed", []), dict(entry)]
+    def add_result(self, engine: str, result: Result) -> None:
+        """Say in the record how an engine ended."""
+        self.record = self.record.changed(engines={**self.record.engines, engine: result})
 
-    def finish(self, status: str) -> None:
+    def resumed(self, entry: Resumed) -> None:
+        """Say in the record when the run went on, and from where."""
+        self.record = self.record.changed(resumed=(*self.record.resumed, entry))
+
+    def failed(self, failure: Failure) -> None:
+        """Say in the record why the run would fail again."""
+        self.record = self.record.changed(failure=failure)
+
+    def finish(self, status: Status) -> None:
         """Write the record, last of all: from here on the folder is what its status says."""
         if status != "finished":  # of a checkpoint that could not be written the one before is there
             with suppress(TwofoldError):
@@ -130,11 +136,11 @@ class RunWriter:
                 lines.close()
         except OSError:
             status = "failed"  # what is on the disk is sealed below; what is not is lost
-        self.record |= {"status": status, "finished": now()}
-        self._write_record({name: seal(self.folder / name) for name in [*self._whole, *self._lines]})
-        if status == "finished" or "failure" in self.record:
+        files = {name: seal(self.folder / name) for name in [*self._whole, *self._lines]}
+        self.record = self.record.changed(status=status, finished=now(), files=files)
+        self._write_record()
+        if status == "finished" or self.record.failure:
             tidy(self.folder)
 
-    def _write_record(self, files: Mapping[str, Any]) -> None:
-        text = json.dumps(self.record | {"files": dict(files)}, indent=2, ensure_ascii=False, allow_nan=False)
-        write_whole(self.folder / RECORD, text.encode())
+    def _write_record(self) -> None:
+        write_whole(self.folder / RECORD, self.record.text().encode())

@@ -61,20 +61,20 @@ def _differences(folder: Path, recipe: Recipe, fingerprint: str) -> Iterator[str
     except TwofoldError as error:
         yield str(error).removeprefix(f"{folder} ").removeprefix(f"{folder}: ")
         return
-    if "imported" in run.record:
+    if run.record.imported:
         yield "its weights were loaded, not trained"
     if run.status != "finished":
         yield f"it is {run.status}"
     if missing := [engine for engine in recipe.training.engines if engine not in run.engines]:
         yield f"it holds no weights of {', '.join(missing)}"
-    if run.record["data"]["fingerprint"] != fingerprint:
+    if run.record.data.fingerprint != fingerprint:
         yield "its data were others"
-    circumstances = run.record["circumstances"]
-    if circumstances.get("code") != code():
+    circumstances = run.record.circumstances
+    if circumstances.code != code():
         yield "Twofold's code has changed since"
     today = versions("torch" in recipe.training.engines)
     for library in COMPUTING:
-        then = circumstances["versions"].get(library)
+        then = circumstances.versions.get(library)
         if library in today and then != today[library]:
             yield f"{library} was {then}, is {today[library]}"
 

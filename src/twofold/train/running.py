@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,16 @@ from twofold.recipe import Recipe, load_recipe
 from twofold.runs import (
     EVIDENCE,
     RECIPE,
+    Beginning,
     Checkpoint,
+    Circumstances,
+    DataFacts,
+    Failure,
+    Record,
+    Resumed,
     Run,
     RunWriter,
     arrays_of,
-    check_begun,
     claim_run_folder,
     create_run_folder,
     evidence_of,
@@ -32,9 +37,11 @@ from twofold.runs import (
     now,
     open_run,
     read_record,
+    sealed_recipe,
     sweep,
     tidy,
 )
+from twofold.runs.record import Status
 from twofold.setup.building import Overrides, Silent, Watcher, few_threads, prepare, training_engine
 from twofold.setup.needed import check_memory
 from twofold.setup.versions import code, versions
@@ -74,19 +81,21 @@ def run(
         chosen = [engines] if isinstance(engines, str) else list(engines)
         recipe = load_recipe(recipe, {"training.engines": chosen})
     watcher = watcher or Silent()
-    recipe, dataset, facts = _facts(recipe, watcher)
+    recipe, dataset = prepare(recipe, watcher)
+    facts = facts_of(recipe, dataset)
+    dataset = dataset.astype(recipe.training.dtype)
     if reuse:
-        found = find_run(recipe, facts["data"]["fingerprint"], out)
+        found = find_run(recipe, facts.fingerprint, out)
         if found.run:
             return found.run
         if found.reason:
             watcher.note(found.reason)
     built = _built(recipe, dataset)
-    facts |= {"circumstances": circumstances(built), "checkpoint_every": checkpoint_every}
+    beginning = Beginning(data=facts, circumstances=circumstances(built), checkpoint_every=checkpoint_every)
     folder = create_run_folder(out, recipe.name)
     with locked(folder):
         claim_run_folder(folder)
-        writer = RunWriter(folder, recipe, facts)
+        writer = RunWriter(folder, recipe, beginning)
         _train(recipe, dataset, built, writer, watcher)
     return open_run(folder)
 
@@ -109,20 +118,21 @@ def resume(run: str | Path | Run, *, watcher: Watcher | None = None) -> Run:
         if _ended(folder, record):  # while this process came for the lock
             return open_run(folder)
         sweep(folder)
-        recipe = check_begun(folder, record)
-        recipe, dataset, facts = _facts(recipe, watcher)
-        _check_data(folder, record, facts)
+        recipe = sealed_recipe(folder, record)
+        recipe, dataset = prepare(recipe, watcher)
+        _check_data(folder, record, dataset.fingerprint)
+        dataset = dataset.astype(recipe.training.dtype)
         built = _built(recipe, dataset)
-        differences = list(_differences(record["circumstances"], circumstances(built)))
+        differences = list(_differences(record.circumstances, circumstances(built)))
         for difference in differences:
             watcher.note(f"{folder} was begun with {difference}: the last bits of its numbers may differ")
-        since, said = newest(folder, record["files"][RECIPE])
+        since, said = newest(folder, record.files[RECIPE])
         for line in said:
             watcher.note(f"{folder}: {line}; {_where(since)}")
         start = course_of(since.facts, arrays_of(folder, since)) if since and since.engine else None
         writer = RunWriter.again(folder, record, since)
         engine, step = (since.engine, start[0].mark.taken) if since and start else (None, 0)
-        writer.resumed({"at": now(), "engine": engine, "step": step, "differences": differences})
+        writer.resumed(Resumed(at=now(), engine=engine, step=step, differences=tuple(differences)))
         _train(recipe, dataset, built, writer, watcher, start)
     return open_run(folder)
 
@@ -136,13 +146,13 @@ def _train(
     start: tuple[Course, Flows] | None = None,
 ) -> None:
     """Each engine that has not ended yet, the first of them from `start` on; the record says how it went."""
-    status = "failed"
+    status: Status = "failed"
     try:
         evidence = kept_samples(recipe, dataset)
         try:
             with few_threads(recipe, len(dataset.train)), np.errstate(all="ignore"):  # overflow is named, not warned of
                 for name, engine in engines.items():
-                    if name in writer.record["engines"]:
+                    if name in writer.record.engines:
                         evidence |= evidence_of(writer.folder, name)
                         continue
                     evidence |= train_engine(name, engine, recipe, dataset, writer, watcher, start)
@@ -160,7 +170,7 @@ def _train(
     except RunFolderError as error:
         raise RunFolderError(f"{error}\n  When that is mended, `twofold resume {writer.folder}` goes on.") from error
     except TrainingDivergedError as error:
-        writer.record["failure"] = {"engine": error.engine, "step": error.step, "message": str(error)}
+        writer.failed(Failure(engine=error.engine, step=error.step, message=str(error)))
         raise
     finally:
         writer.finish(status)
@@ -173,18 +183,18 @@ def _built(recipe: Recipe, dataset: Dataset) -> dict[str, Engine]:
     return {name: training_engine(name, recipe) for name in recipe.training.engines}
 
 
-def _ended(folder: Path, record: Mapping[str, Any]) -> bool:
+def _ended(folder: Path, record: Record) -> bool:
     """Whether the run is finished; what a process left that was killed right after is swept away.
 
     Raises `RunFolderError` where its training diverged.
     """
-    if "failure" in record:
-        said = record["failure"].get("message", "") if isinstance(record["failure"], dict) else ""
+    if record.failure:
         raise RunFolderError(
-            f"{folder} ended when its training diverged, and would again: there is nothing to go on with.\n  {said}"
+            f"{folder} ended when its training diverged, and would again: there is nothing to go on with.\n"
+            f"  {record.failure.message}"
         )
-    if record.get("status") != "finished":
-        if "imported" in record:
+    if record.status != "finished":
+        if record.imported:
             raise RunFolderError(f"{folder} was killed while weights were loaded into it; load them again")
         return False
     sweep(folder)
@@ -192,27 +202,32 @@ def _ended(folder: Path, record: Mapping[str, Any]) -> bool:
     return True
 
 
-def _check_data(folder: Path, record: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+def _check_data(folder: Path, record: Record, fingerprint: str) -> None:
     """Raises `RunFolderError` where the data are not those that the run began with."""
-    was, now_is = record["data"]["fingerprint"], facts["data"]["fingerprint"]
-    if was != now_is:
+    before = record.data.fingerprint
+    if fingerprint != before:
         raise RunFolderError(
-            f"{folder} was begun with other data: their fingerprint was {was[:12]}..., now it is {now_is[:12]}.... "
-            "Bring the data back as they were, or run the recipe again into another folder."
+            f"{folder} was begun with other data: their fingerprint was {before[:12]}..., now it is "
+            f"{fingerprint[:12]}.... Bring the data back as they were, or run the recipe again into another folder."
         )
 
 
-def _differences(was: Mapping[str, Any], now_is: Mapping[str, Any]) -> Iterator[str]:
-    """What of the circumstances numbers depend on, and is another now."""
-    before, after = (dict(each["versions"]) for each in (was, now_is))
-    for facts, values in ((was, before), (now_is, after)):
-        values |= {f"device of the {name} engine": device for name, device in facts["devices"].items()}
-        values |= {"threads of BLAS": facts.get("blas_threads"), "threads of PyTorch": facts.get("torch_threads")}
-        if "torch_arithmetic" in facts:
-            values["arithmetic of PyTorch"] = facts["torch_arithmetic"]
-    for key, value in before.items():
+def _differences(then: Circumstances, today: Circumstances) -> Iterator[str]:
+    """The circumstances that numbers depend on and that are others now, one phrase each."""
+    after = _deciding(today)
+    for key, value in _deciding(then).items():
         if after.get(key) != value:
             yield f"{key} {value}, now {after.get(key)}"
+
+
+def _deciding(circumstances: Circumstances) -> dict[str, Any]:
+    """What numbers depend on beside the recipe, by a name for people."""
+    values: dict[str, Any] = dict(circumstances.versions)
+    values |= {f"device of the {name} engine": device for name, device in circumstances.devices.items()}
+    values |= {"threads of BLAS": circumstances.blas_threads, "threads of PyTorch": circumstances.torch_threads}
+    if circumstances.torch_arithmetic is not None:
+        values["arithmetic of PyTorch"] = circumstances.torch_arithmetic
+    return values
 
 
 def _where(since: Checkpoint | None) -> str:
@@ -221,22 +236,20 @@ def _where(since: Checkpoint | None) -> str:
     return f"the run goes on from checkpoint {since.name}"
 
 
-def _facts(recipe: Recipe, watcher: Watcher) -> tuple[Recipe, Dataset, dict[str, Any]]:
-    """Recipe and data as they are trained on, and what the record says of the data."""
-    recipe, dataset = prepare(recipe, watcher)
-    facts = {
-        "source": recipe.data.source,
-        "title": dataset.title,
-        "fingerprint": dataset.fingerprint,
-        "samples": {name: len(split) for name, split in dataset.splits()},
-        "held_out": dataset.held_out[0],
-        "classes": dataset.classes,
-        "features": dataset.features,
-    }
-    return recipe, dataset.astype(recipe.training.dtype), {"data": facts}
+def facts_of(recipe: Recipe, dataset: Dataset) -> DataFacts:
+    """What the record says of the data, as they are before they become numbers of the recipe's type."""
+    return DataFacts(
+        source=recipe.data.source,
+        title=dataset.title,
+        fingerprint=dataset.fingerprint,
+        samples={name: len(split) for name, split in dataset.splits()},
+        held_out=dataset.held_out[0],
+        classes=dataset.classes,
+        features=dataset.features,
+    )
 
 
-def circumstances(engines: dict[str, Engine]) -> dict[str, Any]:
+def circumstances(engines: dict[str, Engine]) -> Circumstances:
     """Versions, threads and devices: what a figure was measured with."""
     from threadpoolctl import threadpool_info
 
@@ -251,4 +264,4 @@ def circumstances(engines: dict[str, Engine]) -> dict[str, Any]:
     if "torch" in engines:
         facts["torch_threads"] = sys.modules["torch"].get_num_threads()
         facts["torch_arithmetic"] = str(getattr(engines["torch"], "arithmetic", ""))
-    return facts
+    return Circumstances(**facts)

@@ -9,7 +9,7 @@ from twofold.data import Batches, Dataset
 from twofold.engine import Engine
 from twofold.recipe import Recipe
 from twofold.recipe.network import recurrent_nodes
-from twofold.runs import RunWriter
+from twofold.runs import Result, RunWriter
 from twofold.runs.history import HistoryRow
 from twofold.setup.building import Watcher, initial_state
 from twofold.train.checkpointing import Flows, arrays_of, facts_of
@@ -61,7 +61,7 @@ def train_engine(
         watcher.stepped(course.mark.taken)
     engine.load(initial_state(recipe.model, dataset.train))
     before = answers(engine, previewed(held_out), recipe)
-    every = writer.record.get("checkpoint_every")
+    every = writer.record.checkpoint_every
     outcome = train(
         engine,
         batches,
@@ -83,5 +83,6 @@ def train_engine(
     return evidence
 
 
-def _result(outcome: Outcome) -> dict[str, Any]:
-    return scores_of(outcome.row) | {"seconds": outcome.seconds, "steps": outcome.steps, "kept_step": outcome.row.step}
+def _result(outcome: Outcome) -> Result:
+    scores: Any = scores_of(outcome.row)
+    return Result(**scores, seconds=outcome.seconds, steps=outcome.steps, kept_step=outcome.row.step)

@@ -26,6 +26,6 @@ def findings(run: Run) -> list[Finding]:
     A run folder without signals has those that need none; weights that were read from a file have those that judge no
     training.
     """
-    imported = "imported" in run.record
+    imported = run.record.imported is not None
     deciding = dict.fromkeys(rule.decide for rule in RULES if not (imported and rule.of_training))
     return [finding for decide in deciding for finding in decide(run)]

@@ -68,7 +68,7 @@ def standard_error(accuracy: float, samples: int) -> float:
 
 def judged(run: Run, split: str) -> int:
     """How many samples the accuracy of a split is measured on."""
-    samples, most = run.record["data"]["samples"][split], run.recipe.training.evaluate_samples
+    samples, most = run.record.data.samples[split], run.recipe.training.evaluate_samples
     return min(most, samples) if most and split == "train" else samples
 
 
@@ -87,7 +87,7 @@ def learned(run: Run, engine: str) -> float | None:
     if engine not in run.engines or shares is None or shares.max() >= 1:
         return None
     base = float(shares.max())
-    return (run.engines[engine]["train_accuracy"] - base) / (1 - base)
+    return (run.record.engines[engine].train_accuracy - base) / (1 - base)
 
 
 def still_falling(loss: Array) -> bool:
@@ -114,9 +114,9 @@ def _fit(run: Run, engine: str, loss: Array) -> Finding | None:
     if share is None or shares is None:
         return None
     base = float(shares.max())
-    split = run.record["data"]["held_out"]
-    accuracy = run.engines[engine]["train_accuracy"]
-    held_out = run.engines[engine][f"{split}_accuracy"]
+    split = run.record.data.held_out
+    accuracy = run.record.engines[engine].train_accuracy
+    held_out = run.record.engines[engine].accuracy(split)
     numbers: dict[str, Any] = {"train": accuracy, "base": base, "share": share, "split": split, **drawn_anew(run)}
     numbers |= {"first": float(loss[0]), "last": float(loss[-1]), "falling": still_falling(loss)}
     if share >= LEARNED:

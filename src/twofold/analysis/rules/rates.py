@@ -87,7 +87,7 @@ def initial_loss(run: Run) -> list[Finding]:
     rows = run.evaluations.where(run.evaluations["step"] == 0)
     if not isinstance(run.recipe.loss, CrossEntropy) or run.recipe.loss.reduction != "mean":
         return []
-    even = math.log(len(run.record["data"]["classes"]))
+    even = math.log(len(run.record.data.classes))
     return [
         Finding(STARTS_HIGH, str(engine), "", {"loss": float(loss), "even": even})
         for engine, loss in zip(rows["engine"], rows["train_loss"], strict=True)
@@ -110,8 +110,8 @@ def rates(run: Run) -> list[Finding]:
 
 
 def _failed_at(run: Run, engine: str) -> int | None:
-    failure = run.record.get("failure") or {}
-    return failure.get("step") if failure.get("engine") == engine else None
+    failure = run.record.failure
+    return failure.step if failure and failure.engine == engine else None
 
 
 def _diverged(run: Run, engine: str, step: int, ratios: Sequence[SignalCurve]) -> Finding:
