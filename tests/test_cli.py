@@ -179,7 +179,7 @@ def test_a_csv_of_ones_own_in_one_command(command, in_tmp: Path) -> None:
         command("run", "own.toml", "--set", "training.epochs=50", "--set", "optimizer.lr=0.5", "--json").out
     )
     assert result["engines"]["numpy"]["test_accuracy"] > 0.5
-    assert twofold.open_run(result["run"]).record["data"]["classes"] == ["a", "b", "c"]
+    assert twofold.open_run(result["run"]).record.data.classes == ("a", "b", "c")
 
 
 @pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["verify", "-h"], ["show", "-h"], ["report", "-h"]])

@@ -99,7 +99,7 @@ class Run:
     def recorded_signals(self) -> Columns:
         """The same as columns: what the analysis reads, without pandas."""
         texts = ["engine", "layer", "part"]
-        if SIGNALS not in self.record["files"]:
+        if SIGNALS not in self.record.files:
             return Columns({name: np.array([], str if name in texts else np.float64) for name in SIGNAL_COLUMNS})
         return read_columns(self.path / SIGNALS, texts)
 

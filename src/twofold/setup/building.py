@@ -182,7 +182,7 @@ def _of_a_file(initial: FromFile, network: Network) -> State:
     """Weights that were trained elsewhere, in whichever floating-point type the file has."""
     path = Path(initial.path)
     weights = {name: array.astype(np.float64) for name, array in read_tensors(path).items()}
-    if initial.sha256 and seal(path)["sha256"] != initial.sha256:
+    if initial.sha256 and seal(path).sha256 != initial.sha256:
         raise WeightsError(
             f"{path} is not the file that the recipe names: its checksum is another. Adopt the model again, or leave "
             "initial.sha256 out."
