@@ -23,7 +23,7 @@ from twofold.numpy_engine.losses import Loss, loss_function
 from twofold.numpy_engine.optimizers import Moments, Rule, clip, optimizer
 from twofold.numpy_engine.recurrent import Recurrent
 from twofold.recipe import Recipe
-from twofold.recipe.training import Sgd
+from twofold.recipe.optimizers import Sgd
 
 Change = Callable[[Any], Any]
 

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from cases import INITIALS, LAYERS, LOSSES, OPTIMIZERS, SCHEDULES, kinds
-from twofold.recipe import layers, training
+from twofold.recipe import layers, losses, optimizers, training
 
 FROM_FILES = [training.FromFile(path="a"), training.FromFile(path="b", sha256="0" * 64)]
 """They draw nothing, and are tried in tests/test_adopt.py."""
 TABLES: dict[str, tuple[Any, list[Any]]] = {
     "layers": (layers.Layer, [case.spec for case in LAYERS]),
-    "losses": (training.Loss, [case.spec for case in LOSSES]),
-    "optimizers": (training.Optimizer, list(OPTIMIZERS.values())),
+    "losses": (losses.Loss, [case.spec for case in LOSSES]),
+    "optimizers": (optimizers.Optimizer, list(OPTIMIZERS.values())),
     "schedules": (training.Schedule, [case.spec for case in SCHEDULES.values()]),
     "initial weights": (training.Initial, [*INITIALS.values(), *FROM_FILES]),
 }
@@ -40,8 +40,8 @@ def test_every_kind_and_option_has_a_case(table: str) -> None:
 
 
 def test_a_missing_kind_and_a_missing_option_are_named() -> None:
-    specs = [training.Sgd(), training.Adam(), training.Adam(eps=1e-3), training.Rmsprop()]
-    missing = untested(training.Optimizer, specs)
+    specs = [optimizers.Sgd(), optimizers.Adam(), optimizers.Adam(eps=1e-3), optimizers.Rmsprop()]
+    missing = untested(optimizers.Optimizer, specs)
     assert "adamw" in missing
     assert "adam.eps" not in missing
     assert {"adam.betas", "sgd.nesterov", "rmsprop.alpha"} <= set(missing)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cases import LAYERS, kinds
-from twofold.recipe import layers, training
+from twofold.recipe import layers, losses, optimizers
 
 FOLDER = Path(__file__).parents[1] / "docs" / "derivations"
 INDEX = (FOLDER / "README.md").read_text("utf-8")
@@ -61,7 +61,7 @@ def compared(section: Section, factor: float = 1.0) -> int:
 
 
 def test_every_kind_has_one_derivation() -> None:
-    wanted = {*kinds(layers.Layer), *kinds(training.Loss), *kinds(training.Optimizer), *BESIDE}
+    wanted = {*kinds(layers.Layer), *kinds(losses.Loss), *kinds(optimizers.Optimizer), *BESIDE}
     assert sorted(section.kind for section in SECTIONS) == sorted(wanted)
 
 
@@ -69,7 +69,7 @@ def test_every_kind_has_one_derivation() -> None:
 def test_a_derivation_is_right(section: Section) -> None:
     """Output, input gradient, and the gradient of each parameter: fewer comparisons prove less."""
     parameters = {len(case.params()) for case in LAYERS if case.kind == section.kind}
-    wanted = 1 if section.kind in BESIDE | set(kinds(training.Optimizer)) else 2 + max(parameters, default=0)
+    wanted = 1 if section.kind in BESIDE | set(kinds(optimizers.Optimizer)) else 2 + max(parameters, default=0)
     assert compared(section) >= wanted
 
 

@@ -18,7 +18,8 @@ from twofold.numpy_engine import NumpyEngine
 from twofold.recipe import Model, Recipe, dump, load_recipe
 from twofold.recipe.data import Arrays as InMemory
 from twofold.recipe.network import kind_of
-from twofold.recipe.training import Optimizer, Sgd, Training
+from twofold.recipe.optimizers import Optimizer, Sgd
+from twofold.recipe.training import Training
 from twofold.setup.building import state_of
 
 LossName = Literal["cross_entropy", "mean_squared"]

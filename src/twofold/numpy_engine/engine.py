@@ -18,7 +18,8 @@ from twofold.numpy_engine.optimizers import Moments, Rule, clip
 from twofold.numpy_engine.optimizers import optimizer as update_rule
 from twofold.numpy_engine.threads import InParts
 from twofold.recipe import Model, Network, Shape
-from twofold.recipe.training import Optimizer, Sgd, Training
+from twofold.recipe.optimizers import Optimizer, Sgd
+from twofold.recipe.training import Training
 
 
 @final

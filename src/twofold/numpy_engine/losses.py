@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from twofold.arrays import Array
-from twofold.recipe.training import CrossEntropy, MeanSquared
+from twofold.recipe.losses import Loss as LossKind
 
 Loss = Callable[[Array, Array], tuple[Any, Array]]
 """From outputs and classes to the loss and its gradient; of replicas one loss each."""
@@ -78,7 +78,7 @@ def mean_squared(
 LOSSES = {"cross_entropy": cross_entropy, "mean_squared": mean_squared}
 
 
-def loss_function(spec: CrossEntropy | MeanSquared) -> Loss:
+def loss_function(spec: LossKind) -> Loss:
     """The loss of a recipe, with its reduction."""
     options = spec.model_dump(exclude={"kind"})
     return partial(LOSSES[spec.kind], **options)

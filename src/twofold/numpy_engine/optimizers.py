@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from twofold.arrays import Array
-from twofold.recipe.training import Adam, Adamw, Optimizer, Rmsprop, Sgd
+from twofold.recipe.optimizers import Adam, Adamw, Optimizer, Rmsprop, Sgd
 
 Vector = Float[Array, "*replicas size"]
 Moments = dict[str, Array]

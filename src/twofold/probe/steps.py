@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from twofold.recipe import Model, Network, Node
-from twofold.recipe.operation import Operations, Size, dimensions
-from twofold.recipe.training import CrossEntropy, MeanSquared
+from twofold.recipe.operation import Operations, Size
 
 Lines: TypeAlias = list[tuple[str, str]]
 """Equations, each with the shapes that it takes through."""
@@ -35,24 +34,8 @@ class LossStep:
 
 def loss_step(model: Model, n: Size = "N") -> LossStep:
     """y is the output of the last layer, t the target, N the batch, C the number of classes."""
-    network = model.network
-    mean = model.loss.reduction == "mean"
-    y = dimensions(n, network.nodes[-1].output_shape)
-    forward, backward = f"{y} → ()", f"() → {y}"
-    match model.loss:
-        case CrossEntropy(label_smoothing=e) if e:
-            q = (f"q = {1 - e:g} onehot(t) + {e:g} / {network.classes}", f"({n},) → {y}")
-            value = ("1/N " if mean else "") + "Σₙ q · log softmax(y)"
-            dy = "dy = " + ("(softmax(y) − q) / N" if mean else "softmax(y) − q")
-            return LossStep("cross_entropy", [q, (f"L = −{value}", forward)], [(dy, backward)])
-        case CrossEntropy():
-            value = ("1/N " if mean else "") + "Σₙ log softmax(y)[t]"
-            dy = "dy = " + ("(softmax(y) − onehot(t)) / N" if mean else "softmax(y) − onehot(t)")
-            return LossStep("cross_entropy", [(f"L = −{value}", forward)], [(dy, backward)])
-        case MeanSquared():
-            value = ("1/(N C) " if mean else "") + "Σ (y − onehot(t))²"
-            dy = "dy = 2 (y − onehot(t))" + (" / (N C)" if mean else "")
-            return LossStep("mean_squared", [(f"L = {value}", forward)], [(dy, backward)])
+    forward, backward = model.loss.equations(model.network.nodes[-1].output_shape, n)
+    return LossStep(model.loss.kind, lines(forward), lines(backward))
 
 
 def layer_steps(network: Network) -> list[LayerStep]:

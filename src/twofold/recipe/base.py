@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from typing import Any, Self, TypeAlias
+from typing import Annotated, Any, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core.core_schema import ValidationInfo
 
 Shape: TypeAlias = tuple[int | None, ...]
 """The shape of one sample, without the batch. `None`: known only once the data are read."""
 
+
+Fraction: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
+"""A share that is not the whole."""
 
 Pair: TypeAlias = tuple[int, int]
 """Height and width."""

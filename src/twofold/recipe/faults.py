@@ -15,9 +15,11 @@ from twofold.recipe.augmentation import Augmentation
 from twofold.recipe.base import Part
 from twofold.recipe.data import Data
 from twofold.recipe.layers import Layer
+from twofold.recipe.losses import Loss
+from twofold.recipe.optimizers import Optimizer
 from twofold.recipe.places import KeyPath
 from twofold.recipe.recipe import Recipe
-from twofold.recipe.training import Initial, Loss, Optimizer, Schedule, Training
+from twofold.recipe.training import Initial, Schedule, Training
 
 Explained: TypeAlias = tuple[KeyPath, str, str]
 """The path of a fault, the rule, the remedy."""

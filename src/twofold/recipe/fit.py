@@ -10,9 +10,10 @@ from twofold.recipe.augmentation import Augmentation
 from twofold.recipe.base import Shape
 from twofold.recipe.data import DataSpec, Palindromes
 from twofold.recipe.layer import LayerSpec
+from twofold.recipe.losses import CrossEntropy
 from twofold.recipe.model import Model
 from twofold.recipe.network import Node, shape_text, walk
-from twofold.recipe.training import CrossEntropy, Schedule, Training
+from twofold.recipe.training import Schedule, Training
 
 
 class Misfit(NamedTuple):

@@ -8,8 +8,9 @@ from pydantic import Field, NonNegativeInt, model_validator
 
 from twofold.recipe.base import Part, Shape
 from twofold.recipe.layers import Layer
+from twofold.recipe.losses import CrossEntropy, Loss
 from twofold.recipe.network import Network, infer
-from twofold.recipe.training import CrossEntropy, DefaultInitial, Initial, Loss
+from twofold.recipe.training import DefaultInitial, Initial
 
 
 class Model(Part):

@@ -12,20 +12,12 @@ from twofold.recipe.base import Part
 from twofold.recipe.data import Data
 from twofold.recipe.fit import misfits, notes
 from twofold.recipe.layers import Layer
+from twofold.recipe.losses import CrossEntropy, Loss
 from twofold.recipe.model import Model
 from twofold.recipe.network import Network, infer
+from twofold.recipe.optimizers import Optimizer, Sgd
 from twofold.recipe.shown import recipe_html
-from twofold.recipe.training import (
-    Constant,
-    CrossEntropy,
-    DefaultInitial,
-    Initial,
-    Loss,
-    Optimizer,
-    Schedule,
-    Sgd,
-    Training,
-)
+from twofold.recipe.training import Constant, DefaultInitial, Initial, Schedule, Training
 
 
 class Recipe(Part):

@@ -1,4 +1,4 @@
-"""How a network is trained: loss, optimizer, schedule, initial weights, length. Names are PyTorch's."""
+"""How a network is trained: schedule, initial weights, length. Names are PyTorch's."""
 
 from __future__ import annotations
 
@@ -17,103 +17,10 @@ from pydantic import (
 )
 from pydantic_core.core_schema import ValidationInfo
 
-from twofold.recipe.base import Part, from_the_recipe
+from twofold.recipe.base import Fraction, Part, from_the_recipe
 
-Fraction = Annotated[float, Field(ge=0, lt=1)]
 Factor = Annotated[float, Field(gt=0, le=1)]
 Unit = Literal["epoch", "step"]
-
-
-class _Loss(Part):
-    reduction: Literal["mean", "sum"] = "mean"
-    """What a batch's loss is of its terms. `sum` makes every gradient as many times larger as there are terms.
-    What is reported is the mean either way."""
-
-
-class CrossEntropy(_Loss):
-    """Mean over the batch of −log softmax(z)[target], in nats; z are logits. `torch.nn.CrossEntropyLoss`."""
-
-    kind: Literal["cross_entropy"] = "cross_entropy"
-    label_smoothing: Fraction = 0.0
-    """ε: the target is 1 − ε + ε / C at the true one of C classes and ε / C at the others. Training only: what is
-    reported is the loss without."""
-
-
-class MeanSquared(_Loss):
-    """Mean over batch and outputs of (y − onehot(target))². `torch.nn.MSELoss`."""
-
-    kind: Literal["mean_squared"] = "mean_squared"
-
-
-Loss = Annotated[CrossEntropy | MeanSquared, Field(discriminator="kind")]
-
-
-class _Optimizer(Part):
-    lr: PositiveFloat
-    """Learning rate η; the schedule multiplies it."""
-    weight_decay: NonNegativeFloat = 0.0
-    """λ: λ p is added to the gradient (AdamW: p is multiplied by 1 − η λ), of what `decayed` says."""
-    decayed: Literal["all", "weights"] = "all"
-    """Which parameters decay: all, as PyTorch's, or matrices and kernels alone, without biases, without the γ and β of
-    normalizations and the slopes of `prelu`."""
-    max_norm: PositiveFloat | None = None
-    """Clip the gradient to this norm over all parameters together."""
-
-
-class Sgd(_Optimizer):
-    """v ← μ v + g; p ← p − η v (nesterov: p ← p − η (g + μ v)). `torch.optim.SGD`."""
-
-    kind: Literal["sgd"] = "sgd"
-    lr: PositiveFloat = 0.01
-    """Learning rate η; the schedule multiplies it."""
-    momentum: Fraction = 0.0
-    """μ."""
-    nesterov: bool = False
-    """Look ahead along v; wants a momentum."""
-
-    @classmethod
-    def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
-        if values.get("nesterov") and not values.get("momentum"):
-            return ["`nesterov` wants a `momentum` greater than 0; got 0"]
-        return []
-
-
-class _Adaptive(_Optimizer):
-    lr: PositiveFloat = 0.001
-    """Learning rate η; the schedule multiplies it."""
-    eps: PositiveFloat = 1e-8
-    """ε, added to the root."""
-
-
-class Adam(_Adaptive):
-    """Adam with ε after the bias correction. `torch.optim.Adam`."""
-
-    kind: Literal["adam"] = "adam"
-    betas: Annotated[tuple[Fraction, Fraction], Field(strict=False)] = (0.9, 0.999)
-    """Weights of the past in the moving means of g and g²."""
-
-
-class Adamw(_Adaptive):
-    """Adam with decoupled weight decay. `torch.optim.AdamW`."""
-
-    kind: Literal["adamw"] = "adamw"
-    betas: Annotated[tuple[Fraction, Fraction], Field(strict=False)] = (0.9, 0.999)
-    """Weights of the past in the moving means of g and g²."""
-    weight_decay: NonNegativeFloat = 0.01
-    """λ: p is multiplied by 1 − η λ, of what `decayed` says."""
-
-
-class Rmsprop(_Adaptive):
-    """v ← α v + (1 − α) g²; p ← p − η g / (√v + ε), without bias correction. `torch.optim.RMSprop`."""
-
-    kind: Literal["rmsprop"] = "rmsprop"
-    lr: PositiveFloat = 0.01
-    """Learning rate η; the schedule multiplies it."""
-    alpha: Fraction = 0.99
-    """Weight of the past in the moving mean of g²."""
-
-
-Optimizer = Annotated[Sgd | Adam | Adamw | Rmsprop, Field(discriminator="kind")]
 
 
 class Constant(Part):

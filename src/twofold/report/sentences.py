@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from twofold.analysis import Agreement, agreement, endings, held_out_shares, times
-from twofold.recipe.training import CrossEntropy
+from twofold.recipe.losses import CrossEntropy
 from twofold.report.text import ENGINES, SPLITS, of_data, plural, seconds, share, took
 from twofold.runs import Run
 

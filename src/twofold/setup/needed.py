@@ -15,7 +15,6 @@ from twofold.memory import available_memory, size_text
 from twofold.recipe import Network, Node, Recipe
 from twofold.recipe.base import elements
 from twofold.recipe.layer import numbers
-from twofold.recipe.training import Adam, Adamw, Optimizer, Rmsprop, Sgd
 
 EVALUATION_BATCH = 2000
 EVALUATION_NUMBERS = 1 << 24
@@ -110,7 +109,7 @@ def needed_memory(recipe: Recipe, engines: Sequence[str], *splits: Split, togeth
     network, training, train = recipe.network, recipe.training, splits[0]
     item, parameters = np.dtype(training.dtype).itemsize, network.count or 0
     weights = parameters + sum(elements(shape) or 0 for shape in network.buffers.values())
-    held = weights * (2 if training.ema else 1) + parameters * _moments(recipe.optimizer)
+    held = weights * (2 if training.ema else 1) + parameters * len(recipe.optimizer.moments)
     state = held * (len(engines) + COPIES + (training.keep == "best")) + OF_A_STEP * parameters
     converted = 0
     if train.scaling is None and train.x.dtype != training.dtype:
@@ -146,14 +145,3 @@ def _evaluated(node: Node, engine: str) -> int:
 def _widest(nodes: Sequence[Node]) -> int:
     """The numbers of a sample at the layer that has most of them, in and out."""
     return max(numbers(node.input_shape) + numbers(node.output_shape) for node in nodes) // 2
-
-
-def _moments(spec: Optimizer) -> int:
-    """Vectors that the optimizer remembers."""
-    match spec:
-        case Sgd(momentum=momentum):
-            return 1 if momentum else 0
-        case Rmsprop():
-            return 1
-        case Adam() | Adamw():
-            return 2

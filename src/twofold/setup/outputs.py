@@ -8,7 +8,6 @@ from twofold.arrays import Array
 from twofold.data import Views
 from twofold.recipe import Model, Recipe
 from twofold.recipe.activations import Softmax
-from twofold.recipe.training import CrossEntropy
 
 
 def views(recipe: Recipe) -> Views:
@@ -21,7 +20,7 @@ def probabilities(model: Model, outputs: Array) -> Array | None:
 
     `None` where the outputs are none and stand for none: under the squared error they may leave [0, 1].
     """
-    if isinstance(model.loss, CrossEntropy):  # it applies softmax itself, whatever the last layer is
+    if model.loss.takes_logits:  # whatever the last layer is
         z = outputs.astype(np.float64)
         e = np.exp(z - z.max(axis=-1, keepdims=True))
         return e / e.sum(axis=-1, keepdims=True)

@@ -18,12 +18,13 @@ from twofold.arrays import Array, Arrays
 from twofold.engine import Batch, Scaling, State, ThroughTime, Trace, check_shapes
 from twofold.errors import UserError
 from twofold.recipe import Model
-from twofold.recipe.training import Optimizer, Sgd, Training
+from twofold.recipe.optimizers import Optimizer, Sgd
+from twofold.recipe.training import Training
 from twofold.recipe.windows import Conv2d
 from twofold.torch_engine.held import Held
 from twofold.torch_engine.modules import build, convolution_of
 from twofold.torch_engine.recurrent import Recurrent
-from twofold.torch_engine.rules import MOMENTS, loss_function, update
+from twofold.torch_engine.rules import loss_function, update
 from twofold.torch_engine.rules import optimizer as torch_optimizer
 
 ALIGNED = 64
@@ -158,7 +159,7 @@ class TorchEngine:
         for parameter in self.parameters.values():
             held[parameter] = {"step": torch.tensor(float(self._updates), device=device)}
         shapes = {name: tuple(parameter.shape) for name, parameter in self.parameters.items()}
-        for moment in MOMENTS[type(self._spec)](self._spec):
+        for moment in self._spec.moments:
             arrays = moments.get(moment)
             if arrays is not None:
                 check_shapes(shapes, arrays)
@@ -171,7 +172,7 @@ class TorchEngine:
         """A copy of the state."""
         moments = {
             moment: {name: self._moment(parameter, moment) for name, parameter in self.parameters.items()}
-            for moment in MOMENTS[type(self._spec)](self._spec)
+            for moment in self._spec.moments
         }
         parameters, buffers = _arrays(self.parameters), _arrays(self.buffers)
         average = {} if self.averaged is self.module else _arrays(self._held(self.averaged))

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from twofold.recipe.training import Adam, Adamw, CrossEntropy, Loss, MeanSquared, Optimizer, Rmsprop, Sgd
+from twofold.recipe.losses import CrossEntropy, Loss, MeanSquared
+from twofold.recipe.optimizers import Adam, Adamw, Optimizer, Rmsprop, Sgd
 
 
 @singledispatch
@@ -31,15 +32,6 @@ def _(spec: MeanSquared) -> Callable[[Tensor, Tensor], Tensor]:
         return nn.functional.mse_loss(outputs, onehot, reduction=spec.reduction)
 
     return loss
-
-
-MOMENTS = {
-    Sgd: lambda spec: ("momentum_buffer",) if spec.momentum else (),
-    Adam: lambda spec: ("exp_avg", "exp_avg_sq"),
-    Adamw: lambda spec: ("exp_avg", "exp_avg_sq"),
-    Rmsprop: lambda spec: ("square_avg",),
-}
-"""PyTorch's names for what each optimizer remembers; they do not exist there before the first update."""
 
 
 def optimizer(spec: Optimizer, parameters: Mapping[str, nn.Parameter], weights: Set[str]) -> torch.optim.Optimizer:

@@ -9,7 +9,7 @@ from twofold.data import Dataset, Split
 from twofold.engine import Engine
 from twofold.recipe import Recipe
 from twofold.recipe.dense import Embedding
-from twofold.recipe.training import CrossEntropy, Loss
+from twofold.recipe.losses import Loss
 from twofold.train.loop import predictions
 from twofold.train.scoring import evaluation
 
@@ -66,7 +66,7 @@ def mistakes(outputs: Array, held_out: Split, loss: Loss) -> dict[str, Array]:
     if held_out.x.ndim != 4:
         return {}
     z = outputs.astype(np.float64)
-    if isinstance(loss, CrossEntropy):  # the logarithm of the softmax
+    if loss.takes_logits:  # the logarithm of the softmax
         z -= z.max(axis=-1, keepdims=True)
         z -= np.log(np.exp(z).sum(axis=-1, keepdims=True))
     wrong = np.flatnonzero(outputs.argmax(axis=-1) != held_out.y)

@@ -14,7 +14,7 @@ from twofold.analysis.rules.rule import Finding, Rule, Statement
 from twofold.analysis.rules.units import DEAD
 from twofold.analysis.signal_curves import SignalCurve, signal_curves
 from twofold.arrays import Array
-from twofold.recipe.training import CrossEntropy
+from twofold.recipe.losses import CrossEntropy
 from twofold.runs import Run
 
 INITIAL_LOSS = 3.0

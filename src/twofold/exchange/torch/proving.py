@@ -19,7 +19,7 @@ from twofold.exchange.proof import STAGES, Ledger, Proof
 from twofold.exchange.torch.tracing import Original
 from twofold.numpy_engine import NumpyEngine
 from twofold.recipe import Model
-from twofold.recipe.training import Sgd
+from twofold.recipe.optimizers import Sgd
 from twofold.streams import stream
 
 TOLERANCE = 1e-9

@@ -9,6 +9,8 @@ from typing import Any
 from twofold.arrays import Array
 from twofold.proof.cases.layer import normal
 from twofold.recipe import training as part
+from twofold.recipe.losses import CrossEntropy, Loss, MeanSquared
+from twofold.recipe.optimizers import Adam, Adamw, Rmsprop, Sgd
 from twofold.streams import stream
 
 
@@ -17,7 +19,7 @@ class LossCase:
     """A loss with its settings, and the outputs and classes on which it is tried."""
 
     name: str
-    spec: part.CrossEntropy | part.MeanSquared
+    spec: Loss
     shape: tuple[int, int]
     """Batch and classes."""
     scale: float
@@ -35,12 +37,12 @@ class LossCase:
 LOSSES = [
     LossCase(f"{name}: {shape[0]} of {shape[1]} classes, outputs of size {scale:g}", spec, shape, scale)
     for name, spec in {
-        "cross_entropy": part.CrossEntropy(),
-        "cross_entropy, summed": part.CrossEntropy(reduction="sum"),
-        "cross_entropy, smoothed": part.CrossEntropy(label_smoothing=0.2),
-        "cross_entropy, smoothed and summed": part.CrossEntropy(label_smoothing=0.1, reduction="sum"),
-        "mean_squared": part.MeanSquared(),
-        "mean_squared, summed": part.MeanSquared(reduction="sum"),
+        "cross_entropy": CrossEntropy(),
+        "cross_entropy, summed": CrossEntropy(reduction="sum"),
+        "cross_entropy, smoothed": CrossEntropy(label_smoothing=0.2),
+        "cross_entropy, smoothed and summed": CrossEntropy(label_smoothing=0.1, reduction="sum"),
+        "mean_squared": MeanSquared(),
+        "mean_squared, summed": MeanSquared(reduction="sum"),
     }.items()
     for shape, scale in [
         ((5, 3), 1.0),
@@ -55,34 +57,34 @@ LOSSES = [
 
 
 OPTIMIZERS: dict[str, Any] = {
-    "sgd": part.Sgd(lr=0.1),
-    "sgd with decay": part.Sgd(lr=0.1, weight_decay=0.1),
-    "sgd clipped": part.Sgd(lr=0.1, max_norm=4.0),
-    "sgd with momentum": part.Sgd(lr=0.1, momentum=0.9),
-    "sgd with momentum and decay": part.Sgd(lr=0.1, momentum=0.5, weight_decay=0.1),
-    "sgd with nesterov": part.Sgd(lr=0.1, momentum=0.9, nesterov=True),
-    "sgd with everything": part.Sgd(lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.1, max_norm=4.0),
-    "sgd with decay of weights": part.Sgd(lr=0.1, weight_decay=0.1, decayed="weights"),
-    "sgd with momentum and decay of weights": part.Sgd(lr=0.1, momentum=0.5, weight_decay=0.1, decayed="weights"),
-    "adam": part.Adam(lr=0.01),
-    "adam with decay": part.Adam(lr=0.01, weight_decay=0.1),
-    "adam with decay of weights": part.Adam(lr=0.01, weight_decay=0.1, decayed="weights"),
-    "adam with other betas": part.Adam(lr=0.01, betas=(0.5, 0.9)),
-    "adam without memory": part.Adam(lr=0.01, betas=(0.0, 0.0)),
-    "adam with a large eps": part.Adam(lr=0.01, eps=0.1),
-    "adam clipped": part.Adam(lr=0.01, max_norm=4.0),
-    "adamw": part.Adamw(lr=0.01),
-    "adamw with decay": part.Adamw(lr=0.1, weight_decay=0.3),
-    "adamw with decay of weights": part.Adamw(lr=0.1, weight_decay=0.3, decayed="weights"),
-    "adamw without decay": part.Adamw(lr=0.01, weight_decay=0.0),
-    "adamw with everything": part.Adamw(lr=0.01, weight_decay=0.1, betas=(0.5, 0.9), eps=0.1, max_norm=4.0),
-    "rmsprop": part.Rmsprop(lr=0.01),
-    "rmsprop with decay": part.Rmsprop(lr=0.01, weight_decay=0.1),
-    "rmsprop with decay of weights": part.Rmsprop(lr=0.01, weight_decay=0.1, decayed="weights"),
-    "rmsprop with another alpha": part.Rmsprop(lr=0.01, alpha=0.5),
-    "rmsprop without memory": part.Rmsprop(lr=0.01, alpha=0.0),
-    "rmsprop with a large eps": part.Rmsprop(lr=0.01, eps=0.1),
-    "rmsprop clipped": part.Rmsprop(lr=0.01, max_norm=4.0),
+    "sgd": Sgd(lr=0.1),
+    "sgd with decay": Sgd(lr=0.1, weight_decay=0.1),
+    "sgd clipped": Sgd(lr=0.1, max_norm=4.0),
+    "sgd with momentum": Sgd(lr=0.1, momentum=0.9),
+    "sgd with momentum and decay": Sgd(lr=0.1, momentum=0.5, weight_decay=0.1),
+    "sgd with nesterov": Sgd(lr=0.1, momentum=0.9, nesterov=True),
+    "sgd with everything": Sgd(lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.1, max_norm=4.0),
+    "sgd with decay of weights": Sgd(lr=0.1, weight_decay=0.1, decayed="weights"),
+    "sgd with momentum and decay of weights": Sgd(lr=0.1, momentum=0.5, weight_decay=0.1, decayed="weights"),
+    "adam": Adam(lr=0.01),
+    "adam with decay": Adam(lr=0.01, weight_decay=0.1),
+    "adam with decay of weights": Adam(lr=0.01, weight_decay=0.1, decayed="weights"),
+    "adam with other betas": Adam(lr=0.01, betas=(0.5, 0.9)),
+    "adam without memory": Adam(lr=0.01, betas=(0.0, 0.0)),
+    "adam with a large eps": Adam(lr=0.01, eps=0.1),
+    "adam clipped": Adam(lr=0.01, max_norm=4.0),
+    "adamw": Adamw(lr=0.01),
+    "adamw with decay": Adamw(lr=0.1, weight_decay=0.3),
+    "adamw with decay of weights": Adamw(lr=0.1, weight_decay=0.3, decayed="weights"),
+    "adamw without decay": Adamw(lr=0.01, weight_decay=0.0),
+    "adamw with everything": Adamw(lr=0.01, weight_decay=0.1, betas=(0.5, 0.9), eps=0.1, max_norm=4.0),
+    "rmsprop": Rmsprop(lr=0.01),
+    "rmsprop with decay": Rmsprop(lr=0.01, weight_decay=0.1),
+    "rmsprop with decay of weights": Rmsprop(lr=0.01, weight_decay=0.1, decayed="weights"),
+    "rmsprop with another alpha": Rmsprop(lr=0.01, alpha=0.5),
+    "rmsprop without memory": Rmsprop(lr=0.01, alpha=0.0),
+    "rmsprop with a large eps": Rmsprop(lr=0.01, eps=0.1),
+    "rmsprop clipped": Rmsprop(lr=0.01, max_norm=4.0),
 }
 
 
