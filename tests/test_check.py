@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
+from collections import defaultdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -36,3 +38,16 @@ def files(corpus: str) -> list[str]:
 def test_right_code_is_not_accused(file: str) -> None:
     accused = {name: str(report) for name, report in reports("right", file).items() if not report.ok}
     assert accused == {}
+
+
+@pytest.mark.parametrize("file", files("wrong"))
+def test_wrong_code_is_caught_at_its_first_tensor_and_named(file: str) -> None:
+    by_name = reports("wrong", file)
+    missed = defaultdict(list)
+    for case in (case for case in cases("wrong") if case["file"] == file):
+        report = by_name[f"{case['object']} {case['like']}"]
+        if report.ok or report.first is None or report.first.tensor != case["first"]:
+            missed["caught"].append(case["object"])
+        if report.fault is None or not re.search(case["name"], report.fault.name):
+            missed["named"].append((case["object"], report.fault and report.fault.name))
+    assert dict(missed) == {}

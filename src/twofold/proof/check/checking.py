@@ -223,7 +223,7 @@ def _verdict(report: CheckReport, subject: Subject, plan: Mapping[str, Any], run
     notes += [f"not checked in {name}: the object has no way of being told" for name in skipped]
     single = subject.dtype == "float32" or _in_single(yours)
     tolerances = subject.tolerances(expected, single)
-    compared = gaps(yours, expected, subject.names, tolerances, absent)
+    compared = gaps(yours, expected, subject.names, tolerances, absent, errors)
     if single and subject.dtype == "float64":
         notes.append("it computes in float32: compared within what one unit in the last place of the inputs moves")
     wrong = [gap for gap in compared if not gap.ok]

@@ -58,6 +58,7 @@ class Diagnosis:
         self.compared = [name for tensors in right for name in tensors if name not in self.absent]
         self.compared = list(dict.fromkeys(self.compared))
         self.predicted: dict[tuple[str, Derivative], list[Tensors]] = {}
+        self.firsts: dict[tuple[frozenset[str], str], Tensors] = {}
 
     def findings(self) -> list[Finding]:
         """The first one is the fault; the others explain what it leaves."""
@@ -79,8 +80,11 @@ class Diagnosis:
     def _alone(self) -> Iterator[Finding]:
         """One mistake that predicts every tensor."""
         for mistake in self.subject.mistakes():
+            plain = mistake.apply(self.subject.making)
+            if not self._gives_lead(plain):
+                continue
             for derivative in self._derivatives(mistake):
-                making = replace(mistake.apply(self.subject.making), derivative=derivative)
+                making = replace(plain, derivative=derivative)
                 if self._matches(making):
                     yield Finding((mistake,), None, tuple(self.wrong))
 
@@ -92,15 +96,24 @@ class Diagnosis:
         if self.subject.section not in ("layers", "loss"):
             return False
         first = self._first(mistake.apply(self.subject.making))
-        return self.lead not in first or not self._same(self.lead, first, self.right[0])
+        return not self._same(self.lead, first, self.right[0])
 
     def _first(self, making: Making) -> Tensors:
-        return self.subject.run(making, self.subject.scenes[:1])[0]
+        key = (making.switches, repr(making.settings))
+        if key not in self.firsts:
+            self.firsts[key] = self.subject.run(making, self.subject.scenes[:1])[0]
+        return self.firsts[key]
 
     def _same(self, name: str, a: Mapping[str, Array], b: Mapping[str, Array]) -> bool:
         if (name in a) != (name in b):
             return False
         return name not in a or same(a[name], b[name], self.tolerances.get(name, 1e-9))
+
+    def _agree(self, name: str, predicted: Mapping[str, Array], mine: Mapping[str, Array]) -> bool:
+        """Equal; where the prediction fails the student's pass must have failed as well."""
+        if not predicted:
+            return any(other not in mine for other in self.compared)
+        return self._same(name, predicted, mine)
 
     def _matches(self, making: Making) -> bool:
         """Scene by scene, and no further than the first difference; where the mistake fails, the student's must too."""
@@ -113,7 +126,7 @@ class Diagnosis:
                     predicted = current.run(scene)
                 except (ValueError, IndexError, ZeroDivisionError, OverflowError):
                     predicted = {}
-                if not all(self._same(name, predicted, mine) for name in self.compared):
+                if not all(self._agree(name, predicted, mine) for name in self.compared):
                     return False
                 differs = differs or not all(self._same(name, predicted, theirs) for name in self.compared)
         return differs
@@ -125,7 +138,7 @@ class Diagnosis:
         return self.predicted[key]
 
     def _everywhere(self, name: str, predicted: Sequence[Mapping[str, Array]]) -> bool:
-        return all(self._same(name, a, b) for a, b in zip(predicted, self.yours, strict=True))
+        return all(self._agree(name, a, b) for a, b in zip(predicted, self.yours, strict=True))
 
     def _affected(self, predicted: Sequence[Mapping[str, Array]]) -> list[str]:
         return [
@@ -207,8 +220,7 @@ class Diagnosis:
 
     def _gives_lead(self, making: Making) -> bool:
         """Whether it gives the student's first tensor in the first scene."""
-        first = self._first(making)
-        return self.lead in first and self._same(self.lead, first, self.yours[0])
+        return self._agree(self.lead, self._first(making), self.yours[0])
 
     def _forward(self) -> list[Finding]:
         """A mistake on the way forward that gives the student's y everywhere; what stands behind it is open."""

@@ -28,6 +28,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "conv2d": {"channels": 5, "kernel": 3},
     "max_pool2d": {"kernel": 2},
     "avg_pool2d": {"kernel": 2},
+    "group_norm": {"num_groups": 2},
     "rnn": {"units": 4},
     "lstm": {"units": 4},
     "gru": {"units": 4},
@@ -71,7 +72,10 @@ def sample_shape(spec: LayerSpec) -> tuple[int, ...]:
     if kind == "flatten":
         return (2, 3, 5)
     if kind == "group_norm":
-        return (3 * int(getattr(spec, "groups", 2)), 5, 3)
+        return (3 * int(getattr(spec, "num_groups", 2)), 5, 4)
+    if kind == "prelu":
+        slopes = int(getattr(spec, "num_parameters", 1))
+        return (slopes if slopes > 1 else 3, 5, 4)
     return (int(getattr(spec, "axes", None) or 1) > 1 and (4, 5, 3)) or (5,)
 
 
@@ -104,7 +108,7 @@ def _special(kind: str) -> dict[str, Callable[[Array], Array]]:
     if kind in NORMS:
         return {"small numbers": lambda x: 0.01 * x}
     if kind == "softmax":
-        return {"large logits": lambda x: 1e3 * x}
+        return {"large logits": _large}
     if kind in ("sigmoid", "tanh", "silu", "gelu"):
         return {"large numbers": lambda x: 30 * x}
     return {}
@@ -154,13 +158,23 @@ def loss_scenes(kind: str, of_probabilities: bool = False) -> list[Scene]:
         Scene(
             name,
             {
-                "outputs": _probabilities(scale * normal(f"loss {name}", shape), of_probabilities),
+                "outputs": _probabilities(_sized(normal(f"loss {name}", shape), scale), of_probabilities),
                 "target": stream(0, f"check target {name}").integers(shape[1], size=shape[0]),
             },
             {"fresh": number == 0},
         )
         for number, (name, shape, scale) in enumerate(sizes)
     ]
+
+
+def _large(x: Array) -> Array:
+    """Logits of which exp overflows, the largest of every row alike: which maximum is subtracted does not matter."""
+    x = 1e3 * x
+    return x - x.max(axis=-1, keepdims=True) + 2e3
+
+
+def _sized(x: Array, scale: float) -> Array:
+    return _large(x) if scale == 1e3 else scale * x
 
 
 def _probabilities(z: Array, wanted: bool) -> Array:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from twofold.proof.mistakes.activations import ACTIVATIONS, Activation
 from twofold.proof.mistakes.activations import MISTAKES as OF_ACTIVATIONS
 from twofold.proof.mistakes.base import Computation, Making, Mistake, Scene, Tensors
-from twofold.proof.mistakes.conv import CONV, Conv2d
+from twofold.proof.mistakes.conv import Conv2d
+from twofold.proof.mistakes.conv_table import CONV
 from twofold.proof.mistakes.dense import DENSE, EMBEDDING, Dense, Embedding
 from twofold.proof.mistakes.layer import LayerComputation, gradient_name, of_any_layer
 from twofold.proof.mistakes.losses import LOSSES, LossComputation
-from twofold.proof.mistakes.norm import NORM, BatchNorm, LayerNorm
+from twofold.proof.mistakes.norm import BatchNorm
+from twofold.proof.mistakes.norm_table import NORM
 from twofold.proof.mistakes.optimizers import ClippingComputation, OptimizerComputation
 from twofold.proof.mistakes.pool import POOL, AvgPool2d, GlobalAvgPool2d, MaxPool2d
+from twofold.proof.mistakes.prelu import PRELU, Prelu
 from twofold.proof.mistakes.recurrent import Recurrent
+from twofold.proof.mistakes.sample_norm import GroupNorm, LayerNorm
 from twofold.proof.mistakes.schedules import SCHEDULES, ScheduleComputation
 from twofold.proof.mistakes.schedules import TABLE as OF_SCHEDULES
 from twofold.proof.mistakes.shapes import DROPOUT, FLATTEN, SOFTMAX, Dropout, Flatten, Softmax
@@ -40,6 +44,8 @@ LAYERS: dict[str, type] = {
     "global_avg_pool2d": GlobalAvgPool2d,
     "batch_norm": BatchNorm,
     "layer_norm": LayerNorm,
+    "group_norm": GroupNorm,
+    "prelu": Prelu,
     "rnn": Recurrent,
     "lstm": Recurrent,
     "gru": Recurrent,
@@ -65,6 +71,7 @@ MISTAKES: tuple[Mistake, ...] = (
     *CONV,
     *POOL,
     *NORM,
+    *PRELU,
     *THROUGH_TIME,
     *OF_ACTIVATIONS,
     *SOFTMAX,

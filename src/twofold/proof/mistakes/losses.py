@@ -64,7 +64,9 @@ class LossComputation:
 
     def _cross_entropy(self, z: Array, target: Array, on: frozenset[str]) -> Array:
         axis = 0 if "softmax_over_the_batch" in on else -1
-        z = np.exp(z) / np.exp(z).sum(axis=-1, keepdims=True) if "softmax_twice" in on else z
+        if "softmax_twice" in on:
+            first = np.exp(z - np.real(z).max(axis=-1, keepdims=True))
+            z = first / first.sum(axis=-1, keepdims=True)
         top = 0 if "no_maximum" in on else np.real(z).max(axis=axis, keepdims=True)
         e = np.exp(z - top)
         if self.of_probabilities != ("probabilities_expected" in on):
@@ -179,33 +181,6 @@ REDUCTION, SLOPE = "By what the sum is divided.", "The derivative of the loss."
 BOTH = ("cross_entropy", "mean_squared")
 LOSSES = [
     *rows(
-        BOTH,
-        REDUCTION,
-        ("gradient_undivided", "The gradient is not divided by the number of terms (the batch size N) while the loss "
-                               "is their mean: it is N times too large.",
-         "Is the gradient that of the mean, or of the sum?"),
-        ("loss_undivided", "The loss is the sum over the batch where it is the mean, divided by the batch size N; "
-                           "its gradient is that of the mean.", "Sum or mean?"),
-        ("sum_in_place_of_mean", "Loss and gradient are sums over the batch where they are means: not divided by the "
-                                 "batch size N.", "Sum or mean?"),
-        ("mean_in_place_of_sum", "Loss and gradient are means over the batch where sums were asked for.",
-         "Sum or mean?"),
-        ("loss_averaged", "The loss is the mean over the batch where the sum was asked for.", "Sum or mean?"),
-        ("gradient_averaged", "The gradient is divided by the batch size where the sum was asked for.", "Sum or mean?"),
-        ("gradient_over_classes", "The gradient is divided by the number of classes (axis 1), where it is by the "
-                                  "number of terms.",
-         "What is `shape[1]`?"),
-        ("loss_over_classes", "The loss is divided by the number of classes (axis 1), where it is by the number of "
-                              "terms.",
-         "What is `shape[1]`?"),
-    ),
-    *rows(
-        BOTH,
-        SLOPE,
-        ("gradient_turned", "The gradient has the wrong sign: target − prediction, where it is prediction − target.",
-         "In which direction does the loss grow?"),
-    ),
-    *rows(
         "cross_entropy",
         REDUCTION,
         ("gradient_over_all", "The gradient is divided by the batch size and by the number of classes, where it is "
@@ -292,5 +267,32 @@ LOSSES = [
         ("target_of_minus_one", "The targets of the other classes are −1 where they are 0.",
          "What is the target's zero?"),
         ("of_the_target_alone", "Only the target's output counts, where all outputs do.", "Which outputs count?"),
+    ),
+    *rows(
+        BOTH,
+        REDUCTION,
+        ("sum_in_place_of_mean", "Loss and gradient are sums over the batch where they are means: not divided by the "
+                                 "batch size N.", "Sum or mean?"),
+        ("mean_in_place_of_sum", "Loss and gradient are means over the batch where sums were asked for.",
+         "Sum or mean?"),
+        ("gradient_undivided", "The gradient is not divided by the number of terms (the batch size N) while the loss "
+                               "is their mean: it is N times too large.",
+         "Is the gradient that of the mean, or of the sum?"),
+        ("loss_undivided", "The loss is the sum over the batch where it is the mean, divided by the batch size N; "
+                           "its gradient is that of the mean.", "Sum or mean?"),
+        ("loss_averaged", "The loss is the mean over the batch where the sum was asked for.", "Sum or mean?"),
+        ("gradient_averaged", "The gradient is divided by the batch size where the sum was asked for.", "Sum or mean?"),
+        ("gradient_over_classes", "The gradient is divided by the number of classes (axis 1), where it is by the "
+                                  "number of terms.",
+         "What is `shape[1]`?"),
+        ("loss_over_classes", "The loss is divided by the number of classes (axis 1), where it is by the number of "
+                              "terms.",
+         "What is `shape[1]`?"),
+    ),
+    *rows(
+        BOTH,
+        SLOPE,
+        ("gradient_turned", "The gradient has the wrong sign: target − prediction, where it is prediction − target.",
+         "In which direction does the loss grow?"),
     ),
 ]  # fmt: skip

@@ -147,9 +147,10 @@ def gradients(
         _, grads = gradients(tables[0], kind, wanted, x_shape, order)
         named_dx, _ = gradients(tables[0], kind, wanted, x_shape, order)
         return (single[0] if single else named_dx), grads
-    if len(single) == 1:
-        return single[0], {}
     names = [role for role in order if role in wanted]
+    if len(single) == 1:
+        alone = len(names) == 1 and shape_of(single[0]) == wanted[names[0]] and shape_of(single[0]) != x_shape
+        return (None, {names[0]: single[0]}) if alone else (single[0], {})
     if len(single) == len(names) and shape_of(single[0]) != x_shape:
         return None, dict(zip(names, single, strict=True))
     dx, rest = single[0], single[1:]

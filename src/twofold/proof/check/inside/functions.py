@@ -18,7 +18,7 @@ from twofold.proof.check.inside.arrays import (
     shape_of,
     torch,
 )
-from twofold.proof.check.inside.call import call, signature
+from twofold.proof.check.inside.call import BindingError, call, signature
 
 BUFFERS = ("running_mean", "running_var")
 
@@ -96,6 +96,9 @@ class Functions:
             **n.WEIGHTS[n.family(job.kind)], **n.SETTINGS,
         }  # fmt: skip
         self.whole = self._takes_params()
+        self.partial: dict[str, np.ndarray] = {}
+        if self.whole and not layout.flat_bias:
+            raise BindingError("parameters that come as a dictionary have PyTorch's shapes")
 
     def _takes_params(self) -> bool:
         """Whether the parameters go in as one dictionary."""
@@ -166,6 +169,7 @@ class Functions:
         y, cache = self._outputs(result, scene)
         tensors = {"y": self._read_y(y, scene)}
         tensors |= self._running(result, scene)
+        self.partial = tensors
         if "dy" not in scene.arrays:
             return tensors
         if self.backward is None:
@@ -182,7 +186,7 @@ class Functions:
             "avg_pool2d": ["kernel", "stride", "padding"], "leaky_relu": ["negative_slope"],
             "elu": ["alpha"], "dropout": ["p"],
             "batch_norm": ["eps", "momentum"],
-            "layer_norm": ["eps"], "group_norm": ["groups", "eps"],
+            "layer_norm": ["eps"], "group_norm": ["num_groups", "eps"],
         }.get(self.job.kind, [])  # fmt: skip
         head = ["params", "x"] if self.whole else ["x", *(["h0"] if self.job.kind in n.RECURRENT else []), *weights]
         return [*head, *(["mask"] if self.job.kind == "dropout" else []), *settings, "training"]

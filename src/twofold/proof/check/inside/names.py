@@ -36,6 +36,7 @@ WEIGHTS = {
         ),
         "bias": "b bias biases b1 beta bconv offset",
     },
+    "prelu": {"weight": "a alpha slope slopes weight w"},
     "norm": {
         "weight": "gamma g weight scale w gain gammas gam",
         "bias": "beta bias shift b betas bet",
@@ -66,6 +67,9 @@ SETTINGS = {
     "kernel_w": "poolwidth kernelwidth kw ww poolw kernelw fw wf pw",
     "dilation": "dilation d rate dilations",
     "groups": "groups numgroups ngroups group g",
+    "num_groups": "numgroups groups ngroups g group",
+    "num_parameters": "numparameters nparams num_params",
+    "init": "init a",
     "eps": "eps epsilon e",
     "momentum": "momentum mom m mu rho",
     "alpha": "alpha a",
@@ -115,6 +119,8 @@ def words(text: str) -> frozenset[str]:
 
 def family(kind: str) -> str:
     """Which names a kind's parameters have."""
+    if kind == "prelu":
+        return kind
     return "norm" if kind in NORMS else "recurrent" if kind in RECURRENT else "plain"
 
 

@@ -20,7 +20,7 @@ CONSTRUCTED = {
     "avg_pool2d": ["kernel", "stride", "padding"],
     "batch_norm": ["features", "eps", "momentum"],
     "layer_norm": ["features", "eps"],
-    "group_norm": ["groups", "features", "eps"],
+    "group_norm": ["num_groups", "features", "eps"],
     "rnn": ["inputs", "units"],
     "lstm": ["inputs", "units"],
     "gru": ["inputs", "units"],
@@ -64,7 +64,7 @@ def construct(build: Any, job: Job, scene: Any) -> Any:
     names = {role: n.SETTINGS.get(role, role) for role in values} | ANYTHING
     order = CONSTRUCTED.get(job.kind, [])
     if job.kind == "prelu":
-        values.setdefault("features", 1)
+        values["features"] = values.pop("num_parameters", 1)
     return call(build, values, names, order, job.declared)
 
 
@@ -109,6 +109,7 @@ class Objects(Functions):
         y, cache = self._outputs(result, scene)
         tensors = {"y": self._read_y(y, scene)}
         tensors |= self._buffers(scene)
+        self.partial = tensors
         if "dy" not in scene.arrays or self.backward is None:
             return tensors
         self._zero()

@@ -67,6 +67,7 @@ def _play(plan: Any, job: Job, scenes: list[InsideScene], path: Path) -> dict[st
         for number, scene in enumerate(scenes):
             if player is None or scene.facts.get("fresh"):
                 player = plan.build()
+            player.partial = {}
             try:
                 given = player.play(scene)
             except BindingError:
@@ -77,8 +78,8 @@ def _play(plan: Any, job: Job, scenes: list[InsideScene], path: Path) -> dict[st
                 continue
             except BaseException as error:
                 errors[scene.name] = f"{type(error).__name__}: {str(error)[:300]}{place(error, path)}"
-                tensors.append({})
-                if number == 0:
+                tensors.append(player.partial)
+                if number == 0 and not player.partial:
                     break
                 continue
             tensors.append(given)
