@@ -35,8 +35,9 @@ def _recipe(batch: int, steps: int) -> Any:
 def _times(batch: int, steps: int, every: int | None) -> list[float]:
     """When each step of a run ended; it is evaluated on few samples."""
     from twofold.data import load_data
+    from twofold.engine.threads import few_threads
     from twofold.runs import Beginning, RunWriter
-    from twofold.setup.building import Silent, build_engine, few_threads
+    from twofold.setup.building import Silent, build_engine
     from twofold.train.running import circumstances, facts_of
     from twofold.train.session import train_engine
 

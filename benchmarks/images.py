@@ -45,7 +45,8 @@ def _recipe(name: str, **settings: Any) -> Any:
 def engine(kind: str, name: str, steps: int, **settings: Any) -> tuple[float, Any, Any]:
     """Seconds a step, the engine and its data. As `twofold run` trains it, without evaluation."""
     from twofold.data import Batches
-    from twofold.setup.building import few_threads, initial_state, training_engine
+    from twofold.engine.threads import few_threads
+    from twofold.setup.building import initial_state, training_engine
 
     recipe = _recipe(name, **settings)
     dataset = _dataset(recipe)
@@ -170,7 +171,7 @@ def _compare(name: str) -> str:
 def _narrow() -> bool:
     import torch
 
-    from twofold.torch_engine.engine import has_narrow_products
+    from twofold.torch_engine.device import has_narrow_products
 
     return has_narrow_products(torch.device("cpu"))
 

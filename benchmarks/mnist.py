@@ -26,8 +26,9 @@ DOCUMENTED = 70
 
 def twofold(engine: str) -> Callable[[], float]:
     from twofold.data import Batches, load_data
+    from twofold.engine.threads import few_threads
     from twofold.recipe import load_recipe
-    from twofold.setup.building import build_engine, few_threads, initial_state
+    from twofold.setup.building import build_engine, initial_state
     from twofold.train.loop import Score, train
 
     recipe = load_recipe("mnist-mlp", {"training.epochs": EPOCHS})

@@ -28,9 +28,10 @@ from torch import Tensor, nn
 
 from twofold.data import Batches, load_data
 from twofold.engine import Batch
+from twofold.engine.threads import few_threads
 from twofold.numpy_engine import NumpyEngine
 from twofold.recipe import Recipe, load_recipe
-from twofold.setup.building import build_engine, few_threads, initial_state
+from twofold.setup.building import build_engine, initial_state
 from twofold.train.replicas import StackedBatches, stacked
 
 ROUNDS = 7

@@ -19,9 +19,10 @@ from timing import publish, ratio, seconds, table, take_turns
 from torch import nn
 
 from twofold.data import Batches, load_data
+from twofold.engine.threads import few_threads
 from twofold.recipe import load_recipe
 from twofold.runs.history import HistoryRow
-from twofold.setup.building import build_engine, few_threads, initial_state
+from twofold.setup.building import build_engine, initial_state
 from twofold.train.loop import Score, train
 
 ROUNDS = 7

@@ -14,9 +14,9 @@ import pytest
 
 import twofold
 from twofold.data import load_data
+from twofold.engine.threads import few_threads
 from twofold.recipe import load_recipe, loads, titles
 from twofold.recipe.windows import Conv2d
-from twofold.setup.building import few_threads
 from watchers import InterruptsTorch
 
 SHORT = {"training.epochs": 3, "data.samples": 100}

@@ -425,4 +425,4 @@ def test_cuda_where_there_is_none_is_refused() -> None:
 def test_auto_is_the_processor_where_there_is_no_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     chosen = trained_by(SQUARE, training=SQUARE.training.model_copy(update={"device": "auto"}))
-    assert torch_engine(chosen).device == torch.device("cpu")
+    assert torch_engine(chosen).device == "cpu"

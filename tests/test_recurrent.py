@@ -22,15 +22,15 @@ from twofold.arrays import Array, Arrays
 from twofold.data import Batches, load_data
 from twofold.engine import Batch, Engine, State, ThroughTime
 from twofold.engine.initial import initial_parameters
+from twofold.engine.threads import few_threads
 from twofold.numpy_engine import LOSSES
 from twofold.numpy_engine.cells import Gru, Lstm, Vanilla
 from twofold.numpy_engine.layer import TRAINING, Timed
 from twofold.numpy_engine.recurrent import Recurrent
-from twofold.numpy_engine.threads import InParts
+from twofold.numpy_engine.threads import InParts, worthwhile_parts
 from twofold.recipe import Recipe
 from twofold.recipe.network import recurrent_nodes
-from twofold.setup import building
-from twofold.setup.building import build_engine, few_threads, initial_state
+from twofold.setup.building import build_engine, initial_state
 from twofold.torch_engine import TorchEngine
 from twofold.train.gradient_flow import SATURATED, Flow, as_arrays, carried, flow_batch, measure_flow
 
@@ -308,7 +308,7 @@ def test_a_training_in_parts_is_the_training(layers: list[dict[str, Any]], batch
     built = sequences(layers, training={"batch_size": batch_size}, optimizer={"kind": "adam"})
     plain, parts = (
         numpy_engine(built),
-        numpy_engine(built, threads=2),
+        numpy_engine(built, parts=2),
     )
     for engine in (plain, parts):
         engine.load(initial_state(built.model))
@@ -627,7 +627,8 @@ def threads(monkeypatch: pytest.MonkeyPatch, allowed: int, units: int, batch_siz
     info = [{"user_api": "blas", "num_threads": allowed}, {"user_api": "openmp", "num_threads": 99}]
     monkeypatch.setattr("threadpoolctl.threadpool_info", lambda: info)
     layers = [layer(kind, units)] if kind != "dense" else [{"kind": "flatten"}, dense(units)]
-    return building._threads(sequences(layers, training={"batch_size": batch_size}))
+    built = sequences(layers, training={"batch_size": batch_size})
+    return worthwhile_parts(built.model, built.training)
 
 
 @pytest.mark.parametrize(
@@ -653,7 +654,7 @@ def test_a_large_product_is_shared_out(
 def test_the_largest_layer_decides_and_a_dense_one_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("threadpoolctl.threadpool_info", lambda: [{"user_api": "blas", "num_threads": 2}])
     large = sequences([layer("gru", 4, **EVERY), layer("lstm", 128)], training={"batch_size": 64})
-    assert building._threads(large) == 2
+    assert worthwhile_parts(large.model, large.training) == 2
     assert threads(monkeypatch, 2, 2048, 64, "dense") == 1
 
 

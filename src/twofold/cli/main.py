@@ -18,7 +18,7 @@ from twofold.cli.check import check
 from twofold.cli.evaluate import EXAMPLE as EVALUATE_EXAMPLE
 from twofold.cli.evaluate import evaluate
 from twofold.cli.interrupts import interruptible
-from twofold.cli.output import JsonOption, QuietOption, complain, print_json
+from twofold.cli.output import EnginesChoice, JsonOption, QuietOption, complain, print_json
 from twofold.cli.predict import EXAMPLE as PREDICT_EXAMPLE
 from twofold.cli.predict import predict
 from twofold.cli.report import EXAMPLE as REPORT_EXAMPLE
@@ -31,6 +31,7 @@ from twofold.cli.walk import EXAMPLE as WALK_EXAMPLE
 from twofold.cli.walk import walk
 from twofold.cli.weights import EXAMPLE as WEIGHTS_EXAMPLE
 from twofold.cli.weights import weights
+from twofold.engines import COMPARED
 from twofold.errors import TwofoldError
 
 app = typer.Typer(
@@ -42,14 +43,6 @@ app = typer.Typer(
     help="Train a small network twice from one recipe, in NumPy and in PyTorch; prove that both agree; "
     "write the report.\n\nBegin with `twofold run digits`.",
 )
-
-
-class EngineChoice(StrEnum):
-    """What `--engine` takes."""
-
-    numpy = "numpy"
-    torch = "torch"
-    both = "both"
 
 
 class ModeChoice(StrEnum):
@@ -105,7 +98,7 @@ def run(
     recipe: RecipeArgument,
     settings: SetOption = None,
     engine: Annotated[
-        EngineChoice | None, typer.Option(help="Which engines to train, in place of the recipe's.", show_default=False)
+        EnginesChoice | None, typer.Option(help="Which engines to train, in place of the recipe's.", show_default=False)
     ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="A new folder for the run; `runs/NAME-N` where left out.")
@@ -132,7 +125,7 @@ def run(
     from twofold.report import write_report
     from twofold.train.running import run as train
 
-    engines = {None: None, "both": ["numpy", "torch"]}.get(engine, [engine])
+    engines = list(COMPARED) if engine == "both" else engine
     loaded = load_recipe(recipe, settings or ())
     for note in loaded.notes:
         views.print_note(note)

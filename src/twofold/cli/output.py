@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
+from twofold.engines import ENGINES
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")]
+
+
+class EngineChoice(StrEnum):
+    """What `--engine` takes where one engine is meant."""
+
+    vars().update({engine: engine for engine in ENGINES})
+
+
+class EnginesChoice(StrEnum):
+    """What `--engine` takes where two may be."""
+
+    vars().update({engine: engine for engine in (*ENGINES, "both")})
 
 
 def examples(*commands: str) -> str:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from twofold.cli.output import JsonOption, examples, print_json
+from twofold.cli.output import EngineChoice, JsonOption, examples, print_json
 from twofold.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,15 +23,8 @@ MOST_SAMPLES = 40
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
 
-class EngineOfRun(StrEnum):
-    """What `--engine` takes where a run has been trained."""
-
-    numpy = "numpy"
-    torch = "torch"
-
-
 EngineOption = Annotated[
-    EngineOfRun | None, typer.Option(help="Which engine; all of the run's where left out.", show_default=False)
+    EngineChoice | None, typer.Option(help="Which engine; all of the run's where left out.", show_default=False)
 ]
 
 

@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import shlex
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from twofold.cli.interrupts import interruptible
-from twofold.cli.output import JsonOption, QuietOption, print_json
+from twofold.cli.output import EngineChoice, JsonOption, QuietOption, print_json
 
 EXAMPLE = (
     "Example: `twofold study moons --axis optimizer.lr=0.01,0.1 --axis data.noise=0.1,0.2 --seeds 5 "
     "--set training.epochs=50`"
 )
-
-
-class OneEngine(StrEnum):
-    """What `--engine` takes where one engine trains."""
-
-    numpy = "numpy"
-    torch = "torch"
 
 
 def study(
@@ -50,8 +42,11 @@ def study(
         ),
     ] = None,
     engine: Annotated[
-        OneEngine | None,
-        typer.Option(help="Which engine trains: `numpy` where the study says nothing.", show_default=False),
+        EngineChoice | None,
+        typer.Option(
+            help="Which engine trains: `numpy` where the study says nothing.",
+            show_default=False,
+        ),
     ] = None,
     metric: Annotated[
         str | None,
@@ -93,7 +88,7 @@ def study(
             axes=axes or (),
             seeds=seeds,
             overrides=settings or (),
-            engine=engine and engine.value,
+            engine=engine,
             metric=metric,
             out=out,
             jobs=jobs,

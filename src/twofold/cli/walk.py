@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from twofold.cli.output import JsonOption, print_json
+from twofold.engines import TITLES
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -25,7 +26,6 @@ WIDEST_KERNEL = 5
 MOST_CHARACTERS = 8
 """Of a number: three of them and the engine's name stand in a terminal of 80 columns beside the largest counts."""
 TIMES = "   ·"
-NAMES = {"numpy": "NumPy", "torch": "PyTorch"}
 
 
 def walk(
@@ -91,7 +91,7 @@ def _head(walk: Walk) -> str:
     else:
         what = f"the {about.split} samples {about.first} to {about.last}"
     weights = (
-        "the initial weights" if about.weights == "initial" else f"the weights that {NAMES[about.weights]} trained"
+        "the initial weights" if about.weights == "initial" else f"the weights that {TITLES[about.weights]} trained"
     )
     return (
         f"{about.run or about.recipe}: {what}, N = {about.samples}, with {weights}, in both engines. Numbers of y, h "
@@ -131,7 +131,7 @@ def _operation(row: Row) -> Text:
     if row.numbers:
         text.append(f"\n{row.numbers.name}, gap {_gap(row.numbers.gap)}")
         for engine, few in row.numbers.few.items():
-            text.append(f"\n{NAMES[engine]:8}", style="dim").append("".join(f"{_short(x):>9}" for x in few))
+            text.append(f"\n{TITLES[engine]:8}", style="dim").append("".join(f"{_short(x):>9}" for x in few))
     return text
 
 
@@ -169,7 +169,7 @@ def _window(window: Window, columns: int) -> Text:
     terms = [f"Σ of these {height} × {width} products {window.part:.6g}"]
     terms += [f"of the {others} other channel{'s' * (others != 1)} {window.rest:.6g}"] if others else []
     terms += [f"bias {window.bias:.6g}"]
-    outputs = ", ".join(f"{NAMES[engine]} {y:.6g}" for engine, y in window.outputs.items())
+    outputs = ", ".join(f"{TITLES[engine]} {y:.6g}" for engine, y in window.outputs.items())
     text.append(f"\n    {' + '.join(terms)} = {window.total:.6g}", style="not bold")
     text.append(f"\n    y in {outputs}; gap {_gap(window.gap)}\n", style="not bold")
     return text
@@ -177,7 +177,7 @@ def _window(window: Window, columns: int) -> Text:
 
 def _totals(walk: Walk) -> str:
     work = walk.multiply_adds
-    held = " and ".join(f"{NAMES[engine]} {count:,}" for engine, count in walk.held.items())
+    held = " and ".join(f"{TITLES[engine]} {count:,}" for engine, count in walk.held.items())
     return (
         f"{walk.parameters:,} parameters; {work['forward']:,} multiply-adds forward and {work['backward']:,} back, of "
         f"the products alone; bytes kept for the way back: {held}, of a layer those beyond what an earlier one keeps; "

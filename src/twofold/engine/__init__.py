@@ -3,13 +3,31 @@
 from twofold.engine.seam import (
     Batch,
     Engine,
+    Keep,
+    Pass,
     Scaling,
     State,
     Step,
     ThroughTime,
     Trace,
+    UpdatedPass,
+    check_gradients,
     check_shapes,
     floats,
 )
 
-__all__ = ["Batch", "Engine", "Scaling", "State", "Step", "ThroughTime", "Trace", "check_shapes", "floats"]
+__all__ = [
+    "Batch",
+    "Engine",
+    "Keep",
+    "Pass",
+    "Scaling",
+    "State",
+    "Step",
+    "ThroughTime",
+    "Trace",
+    "UpdatedPass",
+    "check_gradients",
+    "check_shapes",
+    "floats",
+]

@@ -1,14 +1,15 @@
 """The seam: what a loop, a study or a page may ask of an engine, and what passes through.
 
-An engine holds parameters and takes one training step. It draws no random number: order, masks, initial
-weights and the learning rate come in with the batch and the state.
+An engine holds parameters. It takes a batch forward and back, which changes nothing, and moves the parameters along
+gradients, its own or those that it is handed. It draws no random number: order, masks, initial weights and the
+learning rate come in with the batch and the state.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, final, runtime_checkable
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -69,9 +70,47 @@ class ThroughTime(NamedTuple):
     """∂loss/∂h(t) on all paths: through later steps, and to whatever reads h(t)."""
 
 
+Keep = Literal["gradients", "everything"]
+"""What of a batch's way is kept: `gradients` beside the outputs and the loss, or `everything`, which is a `Trace`."""
+
+
+@runtime_checkable
+class Pass(Protocol):
+    """One batch on its way through the network and back. It stays what it was, whatever the engine does next.
+
+    It costs nothing until a field is read: no copy, no synchronisation with a device.
+    """
+
+    @property
+    def outputs(self) -> Arrays:
+        """The output of each layer by the layer's name, in forward order; the last one holds the logits."""
+        ...
+
+    @property
+    def logits(self) -> Array:
+        """The output of the last layer, (batch, classes)."""
+        ...
+
+    @property
+    def loss(self) -> float:
+        """The loss of the batch, before any update."""
+        ...
+
+    @property
+    def gradients(self) -> Arrays:
+        """∂loss/∂parameter by the parameter's name, before any clipping or decay."""
+        ...
+
+    @property
+    def buffers(self) -> Arrays:
+        """The running statistics after this batch by name; an update takes them over."""
+        ...
+
+
+@final
 @dataclass(frozen=True)
 class Trace:
-    """One batch on its way through the network and back, kept whole; all of it by the layer's or parameter's name."""
+    """A pass kept whole; all of it by the layer's or parameter's name."""
 
     outputs: Arrays
     """y of each layer, in forward order."""
@@ -84,7 +123,14 @@ class Trace:
     held: Mapping[str, int]
     """Bytes that each layer keeps for the way back, without parameters and without what a layer before it keeps."""
     through_time: Mapping[str, ThroughTime]
-    """Of each recurrent layer."""
+    """h(t) and ∂loss/∂h(t) of each recurrent layer."""
+    buffers: Arrays = field(default_factory=dict)
+    """The running statistics after this batch."""
+
+    @property
+    def logits(self) -> Array:
+        """The output of the last layer, (batch, classes)."""
+        return list(self.outputs.values())[-1]
 
 
 @dataclass(frozen=True)
@@ -115,10 +161,7 @@ class State:
 
 
 class Step(Protocol):
-    """The record of one training step. It costs nothing until a field is read: no copy, no synchronisation.
-
-    Outputs, loss and gradients stay what they were; `state` is the engine's state at the time it is read.
-    """
+    """The record of one training step: what its pass was, and the update that followed. As cheap as a `Pass`."""
 
     @property
     def outputs(self) -> Arrays:
@@ -142,16 +185,67 @@ class Step(Protocol):
 
     @property
     def state(self) -> State:
-        """The state after the update."""
+        """The engine's state at the time it is read: after the update, until the next."""
         ...
 
 
+@final
+class UpdatedPass:
+    """A pass with which an engine has updated itself. See `Step`."""
+
+    __slots__ = ("_engine", "_passed")
+
+    def __init__(self, engine: Engine, passed: Pass) -> None:
+        self._engine = engine
+        self._passed = passed
+
+    @property
+    def outputs(self) -> Arrays:
+        """The output of each layer by the layer's name."""
+        return self._passed.outputs
+
+    @property
+    def logits(self) -> Array:
+        """The output of the last layer."""
+        return self._passed.logits
+
+    @property
+    def loss(self) -> float:
+        """The loss before the update."""
+        return self._passed.loss
+
+    @property
+    def gradients(self) -> Arrays:
+        """∂loss/∂parameter by name, before the update."""
+        return self._passed.gradients
+
+    @property
+    def state(self) -> State:
+        """The engine's state now."""
+        return self._engine.state()
+
+
 class Engine(Protocol):
-    """Two exist, and a test double wraps one of them and breaks one thing."""
+    """What trains and predicts. `twofold.engines` lists them; a test double wraps one and breaks one thing."""
 
     @property
     def name(self) -> str:
-        """`numpy` or `torch`."""
+        """Its name in the table of engines."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """Where it computes, as PyTorch writes it: `cpu`, `cuda`. Elsewhere than on `cpu` images travel as bytes."""
+        ...
+
+    @property
+    def threads(self) -> int:
+        """The threads that its products may use now."""
+        ...
+
+    @property
+    def arithmetic(self) -> str:
+        """The type in which it multiplies: the recipe's `dtype`, or `bfloat16`."""
         ...
 
     def load(self, state: State) -> None:
@@ -162,12 +256,27 @@ class Engine(Protocol):
         """A copy of the state."""
         ...
 
+    def gradients(self, batch: Batch, keep: Keep = "gradients") -> Pass:
+        """Take a batch forward and back, as in training. Changes nothing, not even running statistics."""
+        ...
+
+    def update(self, gradients: Pass | Arrays, lr: float | Array, ema: float = 0.0) -> None:
+        """Clip, then move the parameters one update of the optimizer along the gradients; then average the weights.
+
+        A pass also brings the running statistics. Gradients by name may come from anywhere: summed over the shards of a
+        batch, or computed by somebody else; they leave the running statistics as they are. `ema` is the weight of the
+        past in the moving average.
+
+        Raises `UserError` where names or shapes are not this network's.
+        """
+        ...
+
     def step(self, batch: Batch) -> Step:
-        """One forward pass, one backward pass, one update."""
+        """`gradients` and `update`, with the batch's learning rate: the same numbers, at no more than their cost."""
         ...
 
     def trace(self, batch: Batch) -> Trace:
-        """The way of a batch forward and back, as in training but without the update. Changes nothing."""
+        """`gradients`, kept whole."""
         ...
 
     def predict(self, x: Array) -> Array:
@@ -180,11 +289,27 @@ class Engine(Protocol):
 
 
 def check_shapes(shapes: Mapping[str, tuple[int, ...]], arrays: Arrays) -> None:
-    """Raises `UserError` where arrays are not of a network's names and shapes; names the first tensor that is not."""
-    given = {name: array.shape for name, array in arrays.items()}
-    for name in sorted(shapes.keys() | given.keys()):
-        if shapes.get(name) != given.get(name):
-            raise UserError(
-                f"these weights are of another network: `{name}` is {given.get(name, 'missing')}, "
-                f"the recipe's is {shapes.get(name, 'missing')}"
-            )
+    """Raises `UserError` where weights are not of a network's names and shapes; names the first tensor that is not."""
+    if wrong := _first_mismatch(shapes, arrays):
+        name, given, wanted = wrong
+        raise UserError(f"these weights are of another network: `{name}` is {given}, the recipe's is {wanted}")
+
+
+def check_gradients(shapes: Mapping[str, tuple[int, ...]], gradients: Arrays) -> None:
+    """Raises `UserError` where gradients are not of a network's names and shapes; names the first that is not."""
+    if wrong := _first_mismatch(shapes, gradients):
+        name, given, wanted = wrong
+        raise UserError(
+            f"these gradients are of another network: that of `{name}` is {given}, the recipe's is {wanted}. "
+            "An update wants one for each parameter, of its shape"
+        )
+
+
+def _first_mismatch(shapes: Mapping[str, tuple[int, ...]], arrays: Arrays) -> tuple[str, object, object] | None:
+    """The first tensor by name whose shape differs, with the shape it has and the one it should have."""
+    for name in sorted(shapes.keys() | arrays.keys()):
+        given = arrays[name].shape if name in arrays else "missing"
+        wanted = shapes.get(name, "missing")
+        if given != wanted:
+            return name, given, wanted
+    return None

@@ -13,13 +13,14 @@ import numpy as np
 from twofold.arrays import Array
 from twofold.data import Dataset, Split
 from twofold.data.given import read_labelled
+from twofold.engine.threads import few_threads
 from twofold.errors import DataError, RunFolderError, UserError
 from twofold.inference.predicting import seen, trained
 from twofold.numpy_engine import LOSSES
 from twofold.proof.verify import TOLERANCES
 from twofold.recipe import Recipe
 from twofold.runs import Run, opened
-from twofold.setup.building import Silent, Watcher, few_threads, prepare, restore
+from twofold.setup.building import Silent, Watcher, prepare, restore
 from twofold.train.loop import Score, judged_splits, predictions, scored
 from twofold.train.scoring import evaluation
 

@@ -90,7 +90,7 @@ def load_model(run: Run | str | Path, engine: str = "torch", device: str = "cpu"
     run = opened(run)
     (engine,) = trained(run, engine)
     built = restore(run, engine, device)
-    if engine == "numpy":
+    if engine != "torch":
         return NumpyModel(built, run.recipe.model)
     from twofold.torch_engine import TorchEngine
 

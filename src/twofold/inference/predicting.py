@@ -15,10 +15,12 @@ from twofold.arrays import Array, all_finite
 from twofold.data import Split
 from twofold.data.given import Given, read_given
 from twofold.engine import Scaling
+from twofold.engine.threads import few_threads
+from twofold.engines import ENGINES, unknown_engine
 from twofold.errors import DataError, RunFolderError, UserError
-from twofold.runs import ENGINES, Run, opened
+from twofold.runs import Run, opened
 from twofold.runs.evidence import kept_scaling
-from twofold.setup.building import few_threads, restore
+from twofold.setup.building import restore
 from twofold.setup.outputs import measured
 from twofold.train.evidence import answers
 
@@ -158,7 +160,7 @@ def trained(run: Run, engines: str | Iterable[str] | None = None) -> list[str]:
     wanted = list(run.engines) if engines is None else [engines] if isinstance(engines, str) else list(engines)
     for name in wanted:
         if name not in ENGINES:
-            raise UserError(f"an engine is `numpy` or `torch`; got `{name}`")
+            raise UserError(unknown_engine(name))
         if name not in run.engines:
             held = ", ".join(f"`{engine}`" for engine in run.engines)
             raise RunFolderError(f"{run.path} holds no weights of `{name}`, only of {held}: the run is {run.status}")

@@ -11,6 +11,7 @@ import numpy as np
 from twofold.arrays import Array
 from twofold.data import Dataset
 from twofold.engine import Engine, State
+from twofold.engine.threads import few_threads
 from twofold.errors import WeightsError
 from twofold.inference.evaluating import same_data
 from twofold.inference.predicting import trained
@@ -32,7 +33,7 @@ from twofold.runs import (
 )
 from twofold.runs.history import HistoryRow
 from twofold.runs.npz import read_names, read_npz, write_npz
-from twofold.setup.building import Silent, Watcher, few_threads, initial_state, state_of, training_engine
+from twofold.setup.building import Silent, Watcher, initial_state, state_of, training_engine
 from twofold.train.evidence import answers, kept_answers, kept_samples, previewed
 from twofold.train.loop import bad_split, by_column
 from twofold.train.running import circumstances

@@ -1,6 +1,6 @@
 """The NumPy engine: mathematics that can be read line by line."""
 
-from twofold.numpy_engine.engine import NumpyEngine
+from twofold.numpy_engine.engine import NumpyEngine, threaded_engine
 from twofold.numpy_engine.losses import LOSSES
 
-__all__ = ["LOSSES", "NumpyEngine"]
+__all__ = ["LOSSES", "NumpyEngine", "threaded_engine"]

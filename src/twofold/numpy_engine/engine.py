@@ -9,14 +9,26 @@ from typing import Any, final
 import numpy as np
 
 from twofold.arrays import Array, Arrays
-from twofold.engine import Batch, State, ThroughTime, Trace, check_shapes, floats
+from twofold.engine import (
+    Batch,
+    Keep,
+    Pass,
+    State,
+    ThroughTime,
+    Trace,
+    UpdatedPass,
+    check_gradients,
+    check_shapes,
+    floats,
+)
+from twofold.engine.threads import blas_threads
 from twofold.numpy_engine.held import held_bytes
 from twofold.numpy_engine.layer import Layer, Mode, Timed, Tracking
 from twofold.numpy_engine.layers import build_layer
 from twofold.numpy_engine.losses import Loss, loss_function
 from twofold.numpy_engine.optimizers import Moments, Rule, clip
 from twofold.numpy_engine.optimizers import optimizer as update_rule
-from twofold.numpy_engine.threads import InParts
+from twofold.numpy_engine.threads import InParts, worthwhile_parts
 from twofold.recipe import Model, Network, Shape
 from twofold.recipe.optimizers import Optimizer, Sgd
 from twofold.recipe.training import Training
@@ -39,16 +51,20 @@ class Layout:
 
 
 @final
-class NumpyStep:
-    """The record of a step: references until a field is read. See `twofold.engine.Step`. Replicas have a loss each."""
+class NumpyPass:
+    """A batch's way: references until a field is read. See `twofold.engine.Pass`. Replicas have a loss each."""
 
-    __slots__ = ("_engine", "_gradient", "_outputs", "loss")
+    __slots__ = ("_engine", "_outputs", "buffers", "loss", "vector")
 
-    def __init__(self, engine: NumpyEngine, outputs: list[Array], loss: Any, gradient: Array) -> None:
+    def __init__(
+        self, engine: NumpyEngine, outputs: list[Array], loss: Any, vector: Array, buffers: dict[str, Array]
+    ) -> None:
         self._engine = engine
         self._outputs = outputs
-        self._gradient = gradient
         self.loss = loss
+        self.vector = vector
+        """∂loss/∂parameter of all parameters, in the order of the engine's layout."""
+        self.buffers = buffers
 
     @property
     def outputs(self) -> Arrays:
@@ -63,12 +79,7 @@ class NumpyStep:
     @property
     def gradients(self) -> Arrays:
         """∂loss/∂parameter by name."""
-        return self._engine.layout.views(self._gradient)
-
-    @property
-    def state(self) -> State:
-        """The engine's state now."""
-        return self._engine.state()
+        return self._engine.layout.views(self.vector)
 
 
 @final
@@ -77,11 +88,12 @@ class NumpyEngine:
     faults there. Of `training` it takes `dtype` and `ema`.
 
     With `replicas` it holds as many networks and takes a step in all of them: states, batches, losses and logits then
-    have a first axis more, (replicas, ...): see
-    `twofold.train.replicas`. With `threads` recurrent layers share batches out.
+    have a first axis more, (replicas, ...): see `twofold.train.replicas`. With `parts` recurrent layers share batches
+    out, each part to a thread.
     """
 
     name = "numpy"
+    device = "cpu"
 
     def __init__(
         self,
@@ -93,12 +105,12 @@ class NumpyEngine:
         loss: Loss | None = None,
         rule: Rule | None = None,
         replicas: int | None = None,
-        threads: int = 1,
+        parts: int = 1,
     ) -> None:
         network = model.network
         built = {node.name: build_layer(node.spec) for node in network.nodes} | dict(layers or {})
-        if threads > 1 and replicas is None:
-            built |= {name: InParts(layer, threads) for name, layer in built.items() if isinstance(layer, Timed)}
+        if parts > 1 and replicas is None:
+            built |= {name: InParts(layer, parts) for name, layer in built.items() if isinstance(layer, Timed)}
         self.names = [node.name for node in network.nodes]
         self.layout = Layout(network.parameters)
         self._statistics = Layout(network.buffers)
@@ -113,9 +125,11 @@ class NumpyEngine:
         self._average = self._weights.copy() if training.ema else None
         self._moments: Moments = self._rule.init(self._vector)
         self._updates = 0
+        self.arithmetic = str(training.dtype)
         self._layers = [built[name] for name in self.names]
         self._tracking = [(i, layer) for i, layer in enumerate(self._layers) if isinstance(layer, Tracking)]
         self._params = self._by_layer(network, self._weights)
+        self._running_statistics = self._statistics.views(self._weights[..., self.layout.size :])
         self._averaged = self._params if self._average is None else self._by_layer(network, self._average)
         # Nothing before the first layer with parameters wants a gradient.
         self._first = next((i for i, node in enumerate(network.nodes) if node.parameters), len(self._layers))
@@ -148,22 +162,57 @@ class NumpyEngine:
         buffers = self._statistics.views(weights[..., self.layout.size :])
         return State(self.layout.views(weights), moments, self._updates, buffers, average)
 
-    def step(self, batch: Batch) -> NumpyStep:
+    @property
+    def threads(self) -> int:
+        """The threads that NumPy's matrix products may use now."""
+        return blas_threads()
+
+    def gradients(self, batch: Batch, keep: Keep = "gradients") -> Pass:
+        """Forward through the layers, and back through them."""
+        return self.trace(batch) if keep == "everything" else self._pass(batch)
+
+    def update(self, gradients: Pass | Arrays, lr: float | Array, ema: float = 0.0) -> None:
+        """Clip, then one update of the flat vector; of a pass also the running statistics."""
+        if isinstance(gradients, NumpyPass):
+            self._update(gradients.vector, gradients.buffers, lr, ema)
+        elif isinstance(gradients, Mapping):
+            self._update(self._as_vector(gradients), {}, lr, ema)
+        else:
+            self._update(self._as_vector(gradients.gradients), gradients.buffers, lr, ema)
+
+    def step(self, batch: Batch) -> UpdatedPass:
         """Forward through the layers, back through them, one update of the flat vector."""
+        passed = self._pass(batch)
+        self._update(passed.vector, passed.buffers, batch.lr, batch.ema)
+        return UpdatedPass(self, passed)
+
+    def _pass(self, batch: Batch) -> NumpyPass:
         outputs, caches = self._forward(floats(batch, self._vector.dtype), batch.masks)
         loss, dy = self._loss(outputs[-1], batch.target)
         gradient = self._backward(caches, dy)
+        return NumpyPass(self, outputs, loss, gradient, self._running(caches))
+
+    def _update(self, gradient: Array, buffers: Arrays, lr: float | Array, ema: float) -> None:
         clipped = clip(gradient, self._max_norm) if self._max_norm else gradient
         self._updates += 1
-        lr = batch.lr if isinstance(batch.lr, float) else np.asarray(batch.lr, self._vector.dtype)
-        self._rule.update(self._vector, clipped, self._moments, lr, self._updates)
-        self._track(caches)
+        rate = lr if isinstance(lr, float) else np.asarray(lr, self._vector.dtype)
+        self._rule.update(self._vector, clipped, self._moments, rate, self._updates)
+        for name, value in buffers.items():
+            self._running_statistics[name][...] = value
         if self._average is not None:
-            self._average += (1 - batch.ema) * (self._weights - self._average)
-        return NumpyStep(self, outputs, loss, gradient)
+            self._average += (1 - ema) * (self._weights - self._average)
+
+    def _as_vector(self, gradients: Arrays) -> Array:
+        """Gradients by name as one vector in the order of the layout."""
+        vector = np.empty_like(self._vector)
+        views = self.layout.views(vector)
+        check_gradients({name: view.shape for name, view in views.items()}, gradients)
+        for name, view in views.items():
+            view[...] = gradients[name]
+        return vector
 
     def trace(self, batch: Batch) -> Trace:
-        """The way of a batch forward and back, without the update."""
+        """The way of a batch forward and back, kept whole."""
         outputs, caches = self._forward(floats(batch, self._vector.dtype), batch.masks)
         loss, dy = self._loss(outputs[-1], batch.target)
         signals, gradients, through_time = dict[str, Array](), dict[str, Array](), dict[str, ThroughTime]()
@@ -178,8 +227,9 @@ class NumpyEngine:
         ordered = {name: gradients[name] for name in self.layout.shapes}
         signals = dict(reversed(signals.items()))
         held = dict(zip(self.names, held_bytes(caches, beside=self._weights), strict=True))
-        given = dict(zip(self.names, outputs, strict=True))
-        return Trace(given, loss, signals, ordered, held, dict(reversed(through_time.items())))
+        named = dict(zip(self.names, outputs, strict=True))
+        through = dict(reversed(through_time.items()))
+        return Trace(named, loss, signals, ordered, held, through, self._running(caches))
 
     def predict(self, x: Array) -> Array:
         """The logits in evaluation mode, of the averaged weights where the recipe has them."""
@@ -216,11 +266,13 @@ class NumpyEngine:
             caches.append(cache)
         return outputs, caches
 
-    def _track(self, caches: list[Any]) -> None:
+    def _running(self, caches: list[Any]) -> dict[str, Array]:
         """The running statistics after the batch."""
-        for index, layer in self._tracking:
-            for name, value in layer.running(self._params[index], caches[index]).items():
-                self._params[index][name][...] = value
+        return {
+            f"{self.names[index]}.{name}": value
+            for index, layer in self._tracking
+            for name, value in layer.running(self._params[index], caches[index]).items()
+        }
 
     def _backward(self, caches: list[Any], dy: Array) -> Array:
         """The gradient of all parameters as one new vector, in the order of the layout."""
@@ -238,3 +290,8 @@ def _fill(views: Mapping[str, Array], arrays: Arrays) -> None:
     check_shapes({name: view.shape for name, view in views.items()}, arrays)
     for name, view in views.items():
         view[...] = arrays[name]
+
+
+def threaded_engine(model: Model, optimizer: Optimizer, training: Training) -> NumpyEngine:
+    """The engine of the table: its recurrent layers share out what is worth sharing."""
+    return NumpyEngine(model, optimizer, training, parts=worthwhile_parts(model, training))

@@ -14,12 +14,34 @@ import numpy as np
 
 from twofold.arrays import Array, Arrays
 from twofold.engine import ThroughTime
+from twofold.engine.threads import MANY_PRODUCTS, SMALL_PRODUCT, blas_threads, largest_product
 from twofold.numpy_engine.layer import Mode, Timed
+from twofold.recipe import Model
+from twofold.recipe.recurrent import Recurrent
+from twofold.recipe.training import Training
 
 T = TypeVar("T")
 
 HAND_OVER = 5e-6
-"""Seconds."""
+"""Seconds after which a thread that waits for Python's lock may insist on it."""
+SHARED_PRODUCT = 1 << 19
+"""Multiply-adds of a recurrent layer's product, of one gate and one step of time, from which threads share it out."""
+MOST_PARTS = 4
+"""More threads wait for Python's lock."""
+
+
+def worthwhile_parts(model: Model, training: Training) -> int:
+    """How many parts of the batch a recurrent layer takes at once: one for each processor that the libraries may use.
+
+    One where the product of a step of time is too small to be worth sharing out, or so large that the library does.
+    """
+    batch = training.batch_size
+    hidden = max((layer.units**2 for layer in model.layers if isinstance(layer, Recurrent)), default=0)
+    if batch == "full" or batch * hidden < SHARED_PRODUCT:
+        return 1
+    if batch * largest_product(model.network) >= MANY_PRODUCTS * SMALL_PRODUCT["blas"]:
+        return 1  # so large that the library's own threads pay
+    return min(blas_threads(), MOST_PARTS)
 
 
 @final
@@ -50,9 +72,9 @@ class InParts:
         return (np.concatenate(dxs) if wants_dx else None), grads
 
     def through_time(self, params: Arrays, cache: list[Any], dy: Array) -> ThroughTime:
-        """Of the whole batch."""
-        found = [self.layer.through_time(params, *pair) for pair in zip(cache, self._split(dy), strict=True)]
-        return ThroughTime(*(np.concatenate(arrays, axis=1) for arrays in zip(*found, strict=True)))
+        """h(t) and ∂L/∂h(t) of the whole batch, the parts beside each other."""
+        parts = [self.layer.through_time(params, *pair) for pair in zip(cache, self._split(dy), strict=True)]
+        return ThroughTime(*(np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True)))
 
     def _split(self, a: Array) -> list[Array]:
         return np.array_split(a, max(1, min(self.parts, len(a))))  # none of nothing

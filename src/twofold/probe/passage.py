@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 from twofold.arrays import Arrays
 from twofold.data import Masks, Split, at_hand
 from twofold.engine import Batch, State, Trace
+from twofold.engines import COMPARED
 from twofold.errors import UserError
 from twofold.recipe import Recipe, load_recipe
 from twofold.recipe.files import builtin
@@ -20,7 +21,6 @@ from twofold.runs.evidence import kept_scaling
 from twofold.setup.building import Overrides, Silent, Watcher, build_engine, initial_state, prepare, state_of
 from twofold.setup.samples import found_data
 
-ENGINES = ("numpy", "torch")
 FEWEST = 2
 """Samples of a batch: a batch norm needs more than one."""
 MOST_SAMPLES = 32
@@ -75,7 +75,7 @@ def pass_through(
     batch: int | None = None,
     overrides: Overrides = (),
     watcher: Watcher | None = None,
-    engines: Sequence[str] = ENGINES,
+    engines: Sequence[str] = COMPARED,
 ) -> Passage:
     """Take the batch that holds a sample forward and back in the engines, as in training, without the update.
 

@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from twofold.probe.passage import ENGINES, Passage, pass_through
+from twofold.engines import COMPARED
+from twofold.probe.passage import Passage, pass_through
 from twofold.probe.rows import Row, each_trace, few_steps, layer_rows, loss_rows, places_of, shown
 from twofold.probe.steps import operations
 from twofold.probe.window import Window, window_of
@@ -180,7 +181,7 @@ def walk(
     batch: int | None = None,
     overrides: Overrides = (),
     watcher: Watcher | None = None,
-    engines: Sequence[str] = ENGINES,
+    engines: Sequence[str] = COMPARED,
 ) -> Walk:
     """Take the batch that holds the held-out sample number `sample` through the engines, forward and back.
 

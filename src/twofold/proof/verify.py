@@ -11,13 +11,15 @@ import numpy as np
 
 from twofold.data import Batches
 from twofold.engine import Batch, Step, floats
+from twofold.engine.threads import few_threads
+from twofold.engines import COMPARED
 from twofold.errors import UserError
 from twofold.proof.gradcheck import TOLERANCE, Projection, beside, check_gradients
 from twofold.proof.lockstep import Mode, Verdict, compare
 from twofold.proof.ties import Ties, ties
 from twofold.recipe import Recipe, load_recipe
 from twofold.recipe.training import Dirac
-from twofold.setup.building import Overrides, Silent, Watcher, build_engine, few_threads, initial_state
+from twofold.setup.building import Overrides, Silent, Watcher, build_engine, initial_state
 from twofold.setup.needed import check_memory
 from twofold.setup.samples import found_data
 
@@ -102,11 +104,11 @@ def verify(
     size = recipe.training.batch_size
     recipe, dataset, data = found_data(recipe, watcher, RANDOM_BATCHES * (32 if size == "full" else size))
     train = dataset.train
-    check_memory(recipe, ("numpy", "torch"), train, together=True)
+    check_memory(recipe, COMPARED, train, together=True)
     batches = Batches(recipe, train, steps)
     initial = initial_state(recipe.model, train)
     start = beside(initial) if isinstance(recipe.initial, Dirac) else initial
-    first, second = build_engine("numpy", recipe), build_engine("torch", recipe)
+    first, second = (build_engine(name, recipe) for name in COMPARED)
     found = list[Ties]()
 
     def parted(batch: Batch, a: Step, b: Step) -> None:

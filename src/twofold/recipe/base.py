@@ -7,8 +7,11 @@ import os
 from collections.abc import Mapping
 from typing import Annotated, Any, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
+from pydantic_core import PydanticKnownError
 from pydantic_core.core_schema import ValidationInfo
+
+from twofold.engines import ENGINES
 
 Shape: TypeAlias = tuple[int | None, ...]
 """The shape of one sample, without the batch. `None`: known only once the data are read."""
@@ -16,6 +19,18 @@ Shape: TypeAlias = tuple[int | None, ...]
 
 Fraction: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
 """A share that is not the whole."""
+
+
+def _in_the_table(name: str) -> str:
+    if name not in ENGINES:
+        *others, last = (f"'{known}'" for known in ENGINES)
+        raise PydanticKnownError("literal_error", {"expected": f"{', '.join(others)} or {last}"})
+    return name
+
+
+EngineName = Annotated[str, AfterValidator(_in_the_table), WithJsonSchema({"enum": list(ENGINES), "type": "string"})]
+"""An engine of `twofold.engines`."""
+
 
 Pair: TypeAlias = tuple[int, int]
 """Height and width."""

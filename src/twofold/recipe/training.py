@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core.core_schema import ValidationInfo
 
-from twofold.recipe.base import Fraction, Part, from_the_recipe
+from twofold.recipe.base import EngineName, Fraction, Part, from_the_recipe
 
 Factor = Annotated[float, Field(gt=0, le=1)]
 Unit = Literal["epoch", "step"]
@@ -174,7 +174,7 @@ Initial = Annotated[
 EVALUATIONS = 20
 """Of a training in steps whose recipe does not say how often."""
 
-Engines = tuple[Literal["numpy", "torch"], ...]
+Engines = tuple[EngineName, ...]
 
 
 class Training(Part):

@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+from twofold.engines import TITLES
 from twofold.runs import Run
 
-ENGINES = {"numpy": "NumPy", "torch": "PyTorch"}
+ENGINES = TITLES
 SPLITS = {"train": "training", "validation": "validation", "test": "test"}
 ALIKE = 1.05
 """Of two times the one over the other, below which no digit that is written tells them apart."""

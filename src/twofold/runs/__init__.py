@@ -17,7 +17,7 @@ and every file it lists has the size and checksum it lists.
 from twofold.runs.checkpoints import Checkpoint, arrays_of, evidence_of, newest
 from twofold.runs.folders import claim_run_folder, create_run_folder, tidy
 from twofold.runs.lock import HOLDER, LOCK, locked
-from twofold.runs.names import ENGINES, EVIDENCE, HISTORY, RECIPE, REPORT, SCORES, weights_name
+from twofold.runs.names import EVIDENCE, HISTORY, RECIPE, REPORT, SCORES, weights_name
 from twofold.runs.record import (
     Beginning,
     Circumstances,
@@ -34,7 +34,6 @@ from twofold.runs.whole import now, seal, sweep, write_whole
 from twofold.runs.writer import RunWriter
 
 __all__ = [
-    "ENGINES",
     "EVIDENCE",
     "HISTORY",
     "HOLDER",

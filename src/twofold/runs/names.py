@@ -2,7 +2,6 @@
 
 FORMAT = 2
 """Of the folder; one that a newer Twofold wrote is refused by name, not guessed at."""
-ENGINES = ("numpy", "torch")
 SPLITS = ("train", "validation", "test")
 RECIPE, RECORD, HISTORY, TIMES, SIGNALS, EVIDENCE, REPORT = (
     "recipe.toml",

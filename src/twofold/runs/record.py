@@ -22,7 +22,8 @@ from pydantic import (
     model_validator,
 )
 
-from twofold.runs.names import ENGINES, EVIDENCE, FORMAT, HISTORY, RECIPE, SPLITS, TIMES, weights_name
+from twofold.engines import ENGINES, unknown_engine
+from twofold.runs.names import EVIDENCE, FORMAT, HISTORY, RECIPE, SPLITS, TIMES, weights_name
 from twofold.runs.whole import Seal
 
 BareName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")]
@@ -33,7 +34,7 @@ Texts = Annotated[tuple[str, ...], Field(strict=False)]
 
 def _known_engine(name: str) -> str:
     if name not in ENGINES:
-        raise ValueError(f"an engine is {' or '.join(f'`{engine}`' for engine in ENGINES)}; got `{name[:60]}`")
+        raise ValueError(unknown_engine(name[:60]))
     return name
 
 

@@ -12,12 +12,12 @@ import numpy as np
 from pydantic import ValidationError
 
 from twofold.arrays import Arrays
+from twofold.engines import ENGINES, unknown_engine
 from twofold.errors import RunFolderError, TwofoldError
 from twofold.foreign import MOST_RECIPE, read_foreign, read_json
 from twofold.recipe import Recipe, loads
 from twofold.runs.columns import Columns, read_columns
 from twofold.runs.names import (
-    ENGINES,
     EVIDENCE,
     FORMAT,
     HISTORY,
@@ -106,7 +106,7 @@ class Run:
     def weights(self, engine: str) -> Arrays:
         """The trained parameters by PyTorch's names."""
         if engine not in ENGINES:
-            raise RunFolderError(f"an engine is `numpy` or `torch`; got `{engine}`")
+            raise RunFolderError(unknown_engine(engine))
         return self._arrays(f"{engine}.safetensors", self._shapes())
 
     def _shapes(self) -> Expected:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,31 +14,18 @@ from twofold.arrays import Array, Arrays
 from twofold.data import Dataset, Split, load_data
 from twofold.engine import Engine, State
 from twofold.engine.initial import initial_buffers, initial_parameters
+from twofold.engines import ENGINES, builder, unknown_engine
 from twofold.errors import DataError, UserError, WeightsError
 from twofold.memory import keep_large_blocks
-from twofold.numpy_engine import NumpyEngine
-from twofold.recipe import Model, Network, Node, Recipe, load_recipe
-from twofold.recipe.base import elements
+from twofold.recipe import Model, Network, Recipe, load_recipe
 from twofold.recipe.data import Csv, Images
 from twofold.recipe.dense import Embedding
 from twofold.recipe.network import recurrent_nodes
-from twofold.recipe.recurrent import Recurrent
 from twofold.recipe.training import FromFile
 from twofold.recipe.windows import Conv2d
 from twofold.runs import Run, seal
 from twofold.runs.history import HistoryRow
 from twofold.runs.tensors import read_tensors
-
-SMALL_PRODUCT = {"blas": 1 << 24, "openmp": 1 << 20}
-"""Multiply-adds of a matrix product below which a second thread is not worth waking: OpenMP's threads are PyTorch's."""
-
-MANY_PRODUCTS = 16
-"""A loop over time waits for its threads at every step: its products must be so many times larger. With two threads a
-step of the palindromes took PyTorch 5.6 ms on a quiet machine, 7.8 ms with one; on a busy one 220 ms."""
-SHARED_PRODUCT = 1 << 19
-"""Multiply-adds of a recurrent layer's product, of one gate and one step of time, from which threads share it out."""
-MOST_PARTS = 4
-"""More threads wait for Python's lock."""
 
 SIZES = ("units", "channels")
 """The keys that say how many numbers a layer gives."""
@@ -105,58 +91,16 @@ def build_engine(name: str, recipe: Recipe, *, fast: bool = False) -> Engine:
 
     It takes the plain way to each number, as a witness must; `fast`: those that the recipe's training asks for, which
     round otherwise.
+
+    Raises `UserError` for a name that is not in the table of engines.
     """
+    if name not in ENGINES:
+        raise UserError(unknown_engine(name))
     batch = recipe.training.batch_size
     training = recipe.training if fast else recipe.training.model_copy(update=PLAIN)
     if batch == "full" or recurrent_nodes(recipe.network) or batch * recipe.network.largest > LARGE_BATCH:
         keep_large_blocks()
-    if name == "numpy":
-        return NumpyEngine(recipe.model, recipe.optimizer, training, threads=_threads(recipe))
-    if name == "torch":
-        from twofold.torch_engine import TorchEngine  # seconds to import, for those who use it
-
-        return TorchEngine(recipe.model, recipe.optimizer, training)
-    raise UserError(f"an engine is `numpy` or `torch`; got `{name}`")
-
-
-def _threads(recipe: Recipe) -> int:
-    """How many parts of the batch a recurrent layer takes at once: one for each processor that the libraries may use.
-
-    One where the product of a step of time is too small to be worth sharing out, or so large that the library does.
-    """
-    from threadpoolctl import threadpool_info
-
-    batch = recipe.training.batch_size
-    hidden = max((layer.units**2 for layer in recipe.layers if isinstance(layer, Recurrent)), default=0)
-    if batch == "full" or batch * hidden < SHARED_PRODUCT:
-        return 1
-    if batch * max(map(_multiply_adds, recipe.network.nodes)) >= MANY_PRODUCTS * SMALL_PRODUCT["blas"]:
-        return 1  # so large that the library's own threads pay
-    allowed = max((pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"), default=1)
-    return min(allowed, MOST_PARTS)
-
-
-def few_threads(recipe: Recipe, samples: int) -> AbstractContextManager[object]:
-    """One thread for the matrix products of NumPy, and for PyTorch, where the largest product of a step is small.
-
-    A second thread gains such a product nothing on a quiet machine; on a busy one the threads wait for each other
-    longer than they compute: 9.5 s in place of 0.2 s for an epoch of MNIST with 64 units, 12 ms in place of 0.15 ms for
-    a step of a 2-20-2 network in PyTorch. Enter it when the engines are built: it limits the libraries then loaded.
-    """
-    from threadpoolctl import threadpool_limits
-
-    batch = samples if recipe.training.batch_size == "full" else recipe.training.batch_size
-    size = batch * max((_multiply_adds(node) for node in recipe.network.nodes), default=0)
-    if recurrent_nodes(recipe.network):
-        size //= MANY_PRODUCTS
-    small = {library: 1 for library, limit in SMALL_PRODUCT.items() if size < limit}
-    return threadpool_limits(small) if small else nullcontext()
-
-
-def _multiply_adds(node: Node) -> int:
-    """Of a layer's largest product, for one sample: each weight once a window."""
-    windows = math.prod(size or 1 for size in node.output_shape[1:]) if isinstance(node.spec, Conv2d) else 1
-    return windows * max((elements(shape) or 1 for shape in node.parameters.values()), default=0)
+    return builder(name)(recipe.model, recipe.optimizer, training)
 
 
 def training_engine(name: str, recipe: Recipe) -> Engine:

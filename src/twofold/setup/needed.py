@@ -99,7 +99,7 @@ def _on_a_device(recipe: Recipe) -> bool:
     """Whether the torch engine computes elsewhere."""
     if recipe.training.device == "cpu":
         return False
-    from twofold.torch_engine.engine import resolve_device
+    from twofold.torch_engine.device import resolve_device
 
     return resolve_device(recipe.training.device).type != "cpu"
 

@@ -8,15 +8,18 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from twofold.engines import ENGINES
+
 LIBRARIES = ("twofold", "numpy", "scikit-learn")
+"""What takes part in every training."""
 READERS = ("cli", "report", "probe", "analysis", "study")
 """The rooms that only look at runs: what they hold does not change what a run is."""
 
 
 @cache
-def versions(with_torch: bool) -> dict[str, str]:
-    """By name; PyTorch's where it took part."""
-    libraries = (*LIBRARIES, "torch") if with_torch else LIBRARIES
+def versions(*engines: str) -> dict[str, str]:
+    """The versions of Python and of the libraries that take part where these engines compute, by name."""
+    libraries = (*LIBRARIES, *(ENGINES[engine].library for engine in engines))
     return {"python": platform.python_version()} | {name: version(name) for name in libraries}
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
 from twofold.errors import did_you_mean
-from twofold.recipe.base import Part
+from twofold.recipe.base import EngineName, Part
 from twofold.runs import SCORES
 
 RECIPE = "recipe"
@@ -62,7 +62,7 @@ class Study(Part):
     recipe: Annotated[str, Field(min_length=1)] | None = None
     """A built-in recipe, or a file: a relative path starts at the study's own folder. An axis `recipe` takes its
     place."""
-    engine: Literal["numpy", "torch"] = "numpy"
+    engine: EngineName = "numpy"
     """Which engine trains."""
     metric: str = "test_accuracy"
     """The score that the report compares."""

@@ -2,79 +2,42 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from functools import cached_property
 from itertools import accumulate
 from typing import final
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from twofold.arrays import Array, Arrays
-from twofold.engine import Batch, Scaling, State, ThroughTime, Trace, check_shapes
-from twofold.errors import UserError
+from twofold.engine import (
+    Batch,
+    Keep,
+    Pass,
+    Scaling,
+    State,
+    ThroughTime,
+    Trace,
+    UpdatedPass,
+    check_gradients,
+    check_shapes,
+)
 from twofold.recipe import Model
 from twofold.recipe.optimizers import Optimizer, Sgd
 from twofold.recipe.training import Training
 from twofold.recipe.windows import Conv2d
+from twofold.torch_engine.device import compiled, has_narrow_products, resolve_device
 from twofold.torch_engine.held import Held
 from twofold.torch_engine.modules import build, convolution_of
+from twofold.torch_engine.passes import TorchPass, as_array, as_arrays, as_tensor
 from twofold.torch_engine.recurrent import Recurrent
 from twofold.torch_engine.rules import loss_function, update
 from twofold.torch_engine.rules import optimizer as torch_optimizer
 
 ALIGNED = 64
 """Bytes: where PyTorch's own memory begins."""
-
-NARROW_UNITS = ("avx512_bf16", "amx_bf16", "bf16")
-"""PyTorch's names for what a processor needs for products of 16 bits: on x86 the first two, on ARM the last."""
-
-Forward = Callable[[Tensor, Mapping[str, Tensor]], list[Tensor]]
-
-
-@final
-class TorchStep:
-    """The record of a step: tensors on their device until a field is read. See `twofold.engine.Step`."""
-
-    __slots__ = ("_engine", "_gradients", "_loss", "_outputs")
-
-    def __init__(
-        self, engine: TorchEngine, outputs: list[Tensor], loss: Tensor, gradients: Sequence[Tensor | None]
-    ) -> None:
-        self._engine = engine
-        self._outputs = outputs
-        self._loss = loss
-        self._gradients = gradients
-
-    @property
-    def outputs(self) -> Arrays:
-        """The output of each layer by the layer's name."""
-        return {str(index): _array(output) for index, output in enumerate(self._outputs)}
-
-    @property
-    def logits(self) -> Array:
-        """The output of the last layer."""
-        return _array(self._outputs[-1])
-
-    @property
-    def loss(self) -> float:
-        """The loss before the update."""
-        return self._loss.item()
-
-    @property
-    def gradients(self) -> Arrays:
-        """∂loss/∂parameter by name."""
-        named = zip(self._engine.parameters, self._gradients, strict=True)
-        return {name: _array(gradient) for name, gradient in named if gradient is not None}
-
-    @property
-    def state(self) -> State:
-        """The engine's state now."""
-        return self._engine.state()
 
 
 @final
@@ -89,14 +52,15 @@ class TorchEngine:
 
     def __init__(self, model: Model, optimizer: Optimizer = Sgd(), training: Training = Training()) -> None:
         network = model.network
-        self.device = resolve_device(training.device)
+        self._device = resolve_device(training.device)
+        self.device = str(self._device)
         self.dtype: torch.dtype = getattr(torch, training.dtype)
-        if self.device.type == "cuda":  # by default it rounds the factors of convolutions to 10 bits
+        if self._device.type == "cuda":  # by default it rounds the factors of convolutions to 10 bits
             torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
         # PyTorch's convolutions are faster where the channels lie innermost, and in half the bits.
         convolves = any(isinstance(node.spec, Conv2d) for node in network.nodes)
         self._format = torch.channels_last if convolves else torch.contiguous_format
-        self._autocast = training.autocast == "bfloat16" and has_narrow_products(self.device)
+        self._autocast = training.autocast == "bfloat16" and has_narrow_products(self._device)
         self.arithmetic = "bfloat16" if self._autocast else training.dtype
         # As `to_empty` does, which would import symbolic mathematics for a second.
         self.module = build(network, convolution_of(training, self._autocast))._apply(self._zeros)
@@ -111,11 +75,11 @@ class TorchEngine:
         self._spec = optimizer
         self._weights = network.weights
         self._updates = 0
-        self._run = _compiled(self._forward, self.device) if training.compile else self._forward
+        self._run = compiled(self._forward, self._device) if training.compile else self._forward
 
     def _zeros(self, t: Tensor) -> Tensor:
         """Of its shape, in the engine's type where it holds fractions."""
-        return torch.zeros(t.shape, dtype=self.dtype if t.is_floating_point() else t.dtype, device=self.device)
+        return torch.zeros(t.shape, dtype=self.dtype if t.is_floating_point() else t.dtype, device=self._device)
 
     def load(self, state: State) -> None:
         """Take over a state, copied. Raises `UserError` where names or shapes are not this network's."""
@@ -132,7 +96,7 @@ class TorchEngine:
         held = self._held(module)
         check_shapes({name: tuple(tensor.shape) for name, tensor in held.items()}, arrays)
         for name, tensor in held.items():
-            tensor.copy_(_tensor(arrays[name]))
+            tensor.copy_(as_tensor(arrays[name]))
 
     def _held(self, module: nn.Module) -> dict[str, Tensor]:
         """Parameters and running statistics of the module by name."""
@@ -155,7 +119,7 @@ class TorchEngine:
         """The optimizer's own of them; one that is not there starts at 0."""
         held = made.state
         # PyTorch counts the updates in a tensor of its own kind, which its fused kernels want on the device.
-        device = self.device if made.param_groups[0].get("fused") else "cpu"
+        device = self._device if made.param_groups[0].get("fused") else "cpu"
         for parameter in self.parameters.values():
             held[parameter] = {"step": torch.tensor(float(self._updates), device=device)}
         shapes = {name: tuple(parameter.shape) for name, parameter in self.parameters.items()}
@@ -166,7 +130,7 @@ class TorchEngine:
             for name, parameter in self.parameters.items():
                 # In the parameter's order of axes: fused kernels walk through both memories side by side.
                 memory = torch.zeros_like(parameter, requires_grad=False)
-                held[parameter][moment] = memory if arrays is None else memory.copy_(_tensor(arrays[name]))
+                held[parameter][moment] = memory if arrays is None else memory.copy_(as_tensor(arrays[name]))
 
     def state(self) -> State:
         """A copy of the state."""
@@ -174,47 +138,102 @@ class TorchEngine:
             moment: {name: self._moment(parameter, moment) for name, parameter in self.parameters.items()}
             for moment in self._spec.moments
         }
-        parameters, buffers = _arrays(self.parameters), _arrays(self.buffers)
-        average = {} if self.averaged is self.module else _arrays(self._held(self.averaged))
+        parameters, buffers = as_arrays(self.parameters), as_arrays(self.buffers)
+        average = {} if self.averaged is self.module else as_arrays(self._held(self.averaged))
         return State(parameters, moments, self._updates, buffers, average)
 
     def _moment(self, parameter: nn.Parameter, moment: str) -> Array:
         """PyTorch may drop one; it is 0 then."""
         held = self._optimizer.state.get(parameter, {}).get(moment)
-        return _array(torch.zeros_like(parameter) if held is None else held, copy=True)
+        return as_array(torch.zeros_like(parameter) if held is None else held, copy=True)
 
-    def step(self, batch: Batch) -> TorchStep:
+    @property
+    def threads(self) -> int:
+        """The threads that an operation on the processor may use now."""
+        return torch.get_num_threads()
+
+    def gradients(self, batch: Batch, keep: Keep = "gradients") -> Pass:
+        """Forward, and back by autograd. What a batch norm tracks on the way is set back."""
+        if keep == "everything":
+            return self.trace(batch)
+        before = self._statistics()
+        passed = self._pass(batch)
+        passed.statistics = self._statistics()
+        self._restore(before)
+        return passed
+
+    def update(self, gradients: Pass | Arrays, lr: float | Array, ema: float = 0.0) -> None:
+        """Clip, then one step of the optimizer; of a pass also the running statistics."""
+        if isinstance(gradients, TorchPass):
+            tensors = gradients.tensors
+            self._restore(gradients.statistics)
+        elif isinstance(gradients, Mapping):
+            tensors = self._as_tensors(gradients)
+        else:
+            tensors = self._as_tensors(gradients.gradients)
+            self._restore({name: as_tensor(array) for name, array in gradients.buffers.items()})
+        for parameter, tensor in zip(self.parameters.values(), tensors, strict=True):
+            parameter.grad = tensor
+        self._step_along(tensors, lr, ema)
+
+    def step(self, batch: Batch) -> UpdatedPass:
         """Forward, autograd, one update."""
+        passed = self._pass(batch)
+        self._step_along(passed.tensors, batch.lr, batch.ema)
+        return UpdatedPass(self, passed)
+
+    def _pass(self, batch: Batch) -> TorchPass:
+        """Leaves each gradient at its parameter, and a batch norm's running statistics after the batch."""
         if not self.module.training:  # asked first: setting it anew costs more than a layer
             self.module.train()
         x, masks = self._input(batch.x, batch.scaling), self._masks(batch)
         if self._autocast:
-            with torch.autocast(self.device.type, torch.bfloat16):
+            with torch.autocast(self._device.type, torch.bfloat16):
                 outputs = self._run(x, masks)
         else:
             outputs = self._run(x, masks)
-        loss = self._loss(outputs[-1].to(self.dtype), _tensor(batch.target).to(self.device))
+        loss = self._loss(outputs[-1].to(self.dtype), as_tensor(batch.target).to(self._device))
         for parameter in self.parameters.values():
             parameter.grad = None
         loss.backward()
         gradients = [parameter.grad for parameter in self.parameters.values()]
+        return TorchPass(outputs, loss, self.parameters, gradients)
+
+    def _step_along(self, gradients: Sequence[Tensor | None], lr: float | Array, ema: float) -> None:
+        """One update along the gradients, which the parameters hold."""
         if self._max_norm:
             self._clip(gradients, self._max_norm)
         for group in self._optimizer.param_groups:
-            group["lr"] = batch.lr
+            group["lr"] = lr
         self._update()
         self._updates += 1
         if self.averaged is not self.module:
-            self._average(batch.ema)
-        return TorchStep(self, outputs, loss, gradients)
+            self._average(ema)
+
+    def _as_tensors(self, gradients: Arrays) -> list[Tensor]:
+        """Gradients by name, in the order of the parameters and in the order of axes of each."""
+        check_gradients({name: tuple(parameter.shape) for name, parameter in self.parameters.items()}, gradients)
+        return [
+            torch.empty_like(parameter, requires_grad=False).copy_(as_tensor(gradients[name]))
+            for name, parameter in self.parameters.items()
+        ]
+
+    def _statistics(self) -> dict[str, Tensor]:
+        """A copy of what the module tracks beside its parameters."""
+        return {name: buffer.clone() for name, buffer in self.module.named_buffers()}
+
+    def _restore(self, statistics: Mapping[str, Tensor]) -> None:
+        """Set what the module tracks, or a part of it, back to a copy."""
+        for name, value in statistics.items():
+            self.module.get_buffer(name).copy_(value)
 
     def trace(self, batch: Batch) -> Trace:
-        """The way of a batch forward and back by autograd, without the update."""
+        """The way of a batch forward and back by autograd, kept whole."""
         outputs, states, held = dict[str, Tensor](), dict[str, list[Tensor]](), Held(self.module)
         x, masks = self._input(batch.x, batch.scaling), self._masks(batch)
-        statistics = {name: buffer.clone() for name, buffer in self.module.named_buffers()}
+        before = self._statistics()
         self.module.train()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._autocast):
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
             for name, module in zip(self._names, self.module, strict=True):
                 with held.by(name):
                     if isinstance(module, Recurrent):
@@ -223,23 +242,24 @@ class TorchEngine:
                     else:
                         x = self._through(name, module, x, masks)
                 outputs[name] = x
-        loss = self._loss(x.to(self.dtype), _tensor(batch.target).to(self.device))
+        loss = self._loss(x.to(self.dtype), as_tensor(batch.target).to(self._device))
         wanted = {name: y for name, y in outputs.items() if y.requires_grad}
         hidden = [h for layer in states.values() for h in layer]
         sources = [*wanted.values(), *self.parameters.values(), *hidden]
-        found = iter(torch.autograd.grad(loss, sources, materialize_grads=True))
-        for name, buffer in self.module.named_buffers():  # a batch norm tracks whatever passes in training
-            buffer.copy_(statistics[name])
-        signals, gradients = ({name: _array(next(found)) for name in each} for each in (wanted, self.parameters))
+        derivatives = iter(torch.autograd.grad(loss, sources, materialize_grads=True))
+        buffers = as_arrays(self.buffers)
+        self._restore(before)  # a batch norm tracks whatever passes in training
+        signals = {name: as_array(next(derivatives)) for name in wanted}
+        gradients = {name: as_array(next(derivatives)) for name in self.parameters}
         through_time = {
-            name: ThroughTime(_array(torch.stack(layer)), _array(torch.stack([next(found) for _ in layer])))
+            name: ThroughTime(as_array(torch.stack(layer)), as_array(torch.stack([next(derivatives) for _ in layer])))
             for name, layer in states.items()
         }
-        passed = {name: _array(y) for name, y in outputs.items()}
-        return Trace(passed, loss.item(), signals, gradients, held.bytes, through_time)
+        passed = {name: as_array(y) for name, y in outputs.items()}
+        return Trace(passed, loss.item(), signals, gradients, held.bytes, through_time, buffers)
 
     def _masks(self, batch: Batch) -> dict[str, Tensor]:
-        return {name: _tensor(mask).to(self.device) for name, mask in batch.masks.items()}
+        return {name: as_tensor(mask).to(self._device) for name, mask in batch.masks.items()}
 
     @torch.no_grad()
     def _average(self, ema: float) -> None:
@@ -254,7 +274,7 @@ class TorchEngine:
 
     def predict(self, x: Array) -> Array:
         """The logits in evaluation mode."""
-        return _array(self._evaluated(x, lambda x: [self.averaged(x)])[-1])
+        return as_array(self._evaluated(x, lambda x: [self.averaged(x)])[-1])
 
     def outputs(self, x: Array) -> list[Array]:
         """What each layer gives in evaluation mode."""
@@ -262,21 +282,21 @@ class TorchEngine:
         def each(x: Tensor) -> list[Tensor]:
             return list(accumulate(self.averaged, lambda x, module: module(x), initial=x))[1:]
 
-        return [_array(output) for output in self._evaluated(x, each)]
+        return [as_array(output) for output in self._evaluated(x, each)]
 
     @torch.inference_mode()
     def _evaluated(self, x: Array, run: Callable[[Tensor], list[Tensor]]) -> list[Tensor]:
         self.averaged.eval()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._autocast):
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
             return run(self._input(x))
 
     def _input(self, x: Array, scaling: Scaling | None = None) -> Tensor:
         """On the device; bytes travel as bytes and are scaled there."""
-        inputs = _tensor(x).to(self.device)
+        inputs = as_tensor(x).to(self._device)
         if scaling is None:
             inputs = inputs.to(self.dtype)
         else:
-            shift, divisor = (_tensor(part).to(self.device, self.dtype) for part in scaling)
+            shift, divisor = (as_tensor(part).to(self._device, self.dtype) for part in scaling)
             inputs = inputs.to(self.dtype).sub_(shift).div_(divisor)
         if inputs.data_ptr() % ALIGNED and inputs.is_cpu:  # products round otherwise elsewhere in memory
             inputs = inputs.clone()
@@ -295,44 +315,3 @@ class TorchEngine:
         if not isinstance(module, nn.Dropout):
             return module(x)
         return x if name not in masks else x * masks[name] / (1 - module.p)
-
-
-def resolve_device(device: str) -> torch.device:
-    """`auto` is CUDA where there is one. Raises `UserError` where CUDA is asked for and missing."""
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UserError('training.device = "cuda", and PyTorch finds no CUDA device; use "auto" or "cpu"')
-    return torch.device("cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu")
-
-
-def has_narrow_products(device: torch.device) -> bool:
-    """Whether it multiplies numbers of 16 bits itself; a processor that does not takes twenty times as long."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    able = getattr(torch.cpu, "get_capabilities", dict)()  # older versions of PyTorch do not tell
-    return any(able.get(unit, False) for unit in NARROW_UNITS)
-
-
-def _compiled(forward: Forward, device: torch.device) -> Forward:
-    """Raises `UserError` where the compiler that PyTorch would call is missing."""
-    compilers = [os.environ.get("CXX", "c++"), "g++", "clang++", "cl"]
-    if device.type == "cpu" and not any(map(shutil.which, compilers)):
-        raise UserError(
-            f"training.compile = true wants a C++ compiler; none of {', '.join(compilers)} is found. "
-            "Install one, or set training.compile = false"
-        )
-    return torch.compile(forward)
-
-
-def _tensor(array: Array) -> Tensor:
-    """The array's own memory, where PyTorch can take it; a copy of an array that is read-only or strided."""
-    plain = array.flags.writeable and array.flags.c_contiguous
-    return torch.from_numpy(array if plain else np.array(array, order="C"))
-
-
-def _array(tensor: Tensor, copy: bool = False) -> Array:
-    dtype = torch.float32 if tensor.dtype is torch.bfloat16 else tensor.dtype  # NumPy has no bfloat16
-    return tensor.detach().to("cpu", dtype, copy=copy).numpy()
-
-
-def _arrays(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
-    return {name: _array(tensor, copy=True) for name, tensor in tensors.items()}

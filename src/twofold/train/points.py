@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from twofold.data import Batches, Dataset, load_data
+from twofold.engine.threads import few_threads
 from twofold.numpy_engine import LOSSES, NumpyEngine
 from twofold.recipe import Recipe
 from twofold.recipe.data import DataSpec
 from twofold.recipe.network import recurrent_nodes
 from twofold.runs.history import HistoryRow
-from twofold.setup.building import few_threads, initial_state, resolved, training_engine
+from twofold.setup.building import initial_state, resolved, training_engine
 from twofold.setup.needed import check_memory, evaluation_batch, fit_at_once
 from twofold.train.gradient_flow import Flow, carried, flow_batch, measure_flow, read_last
 from twofold.train.loop import Outcome, Validation, train
@@ -44,7 +45,7 @@ class Point:
 
 def at_once(recipes: Sequence[Recipe], engine: str) -> bool:
     """Whether these are trained as replicas, by the NumPy engine: they are alike, and small enough for it to pay."""
-    return engine == "numpy" and len(recipes) > 1 and pays(recipes[0]) and together(recipes)
+    return engine == NumpyEngine.name and len(recipes) > 1 and pays(recipes[0]) and together(recipes)
 
 
 Load = Callable[[DataSpec], Dataset]
@@ -92,7 +93,7 @@ def _together(recipes: Sequence[Recipe], load: Load) -> list[Point]:
     recipes = [resolved(recipe, dataset) for recipe in recipes]
     first, count = recipes[0], len(recipes)
     if not fit_at_once(first, count, *(split for _, split in dataset.splits())):
-        return [_lone(recipe, dataset, "numpy") for recipe in recipes]
+        return [_lone(recipe, dataset, NumpyEngine.name) for recipe in recipes]
     engine = NumpyEngine(first.model, first.optimizer, first.training, replicas=count)
     engine.load(stacked([initial_state(recipe.model, dataset.train) for recipe in recipes]))
     batches = StackedBatches([Batches(recipe, dataset.train) for recipe in recipes])

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from twofold.engines import libraries
 from twofold.errors import TwofoldError
 from twofold.recipe import Recipe
 from twofold.runs import Run, open_run, peek_recipe
@@ -14,8 +15,6 @@ from twofold.setup.versions import code, versions
 
 NEAR = 3
 """A run whose recipe differs in more keys is another one, of which nothing need be said."""
-COMPUTING = ("numpy", "torch")
-"""The libraries whose version may change the last bit of a result."""
 
 
 class Found(NamedTuple):
@@ -72,8 +71,8 @@ def _differences(folder: Path, recipe: Recipe, fingerprint: str) -> Iterator[str
     circumstances = run.record.circumstances
     if circumstances.code != code():
         yield "Twofold's code has changed since"
-    today = versions("torch" in recipe.training.engines)
-    for library in COMPUTING:
+    today = versions(*recipe.training.engines)
+    for library in libraries():  # whose version may change the last bit of a result
         then = circumstances.versions.get(library)
         if library in today and then != today[library]:
             yield f"{library} was {then}, is {today[library]}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ import numpy as np
 
 from twofold.data import Batches, Dataset
 from twofold.engine import Engine
+from twofold.engine.threads import few_threads
+from twofold.engines import ENGINES, TITLES
 from twofold.errors import RunFolderError, TrainingDivergedError, UserError
 from twofold.probe.kept import asked
 from twofold.recipe import Recipe, load_recipe
@@ -42,9 +43,9 @@ from twofold.runs import (
     tidy,
 )
 from twofold.runs.record import Status
-from twofold.setup.building import Overrides, Silent, Watcher, few_threads, prepare, training_engine
+from twofold.setup.building import Overrides, Silent, Watcher, prepare, training_engine
 from twofold.setup.needed import check_memory
-from twofold.setup.versions import code, versions
+from twofold.setup.versions import LIBRARIES, code, versions
 from twofold.train.checkpointing import Flows, course_of
 from twofold.train.course import Course
 from twofold.train.evidence import kept_samples
@@ -224,9 +225,11 @@ def _deciding(circumstances: Circumstances) -> dict[str, Any]:
     """What numbers depend on beside the recipe, by a name for people."""
     values: dict[str, Any] = dict(circumstances.versions)
     values |= {f"device of the {name} engine": device for name, device in circumstances.devices.items()}
-    values |= {"threads of BLAS": circumstances.blas_threads, "threads of PyTorch": circumstances.torch_threads}
-    if circumstances.torch_arithmetic is not None:
-        values["arithmetic of PyTorch"] = circumstances.torch_arithmetic
+    values["threads of BLAS"] = circumstances.blas_threads
+    for name, title in TITLES.items():
+        for what in ("threads", "arithmetic"):
+            if (value := getattr(circumstances, f"{name}_{what}", None)) is not None:
+                values[f"{what} of {title}"] = value
     return values
 
 
@@ -254,14 +257,14 @@ def circumstances(engines: dict[str, Engine]) -> Circumstances:
     from threadpoolctl import threadpool_info
 
     facts: dict[str, Any] = {
-        "versions": versions("torch" in engines),
+        "versions": versions(*engines),
         "code": code(),
         "platform": platform.platform(),
         "processors": os.cpu_count(),
         "blas_threads": max((pool["num_threads"] for pool in threadpool_info()), default=1),
-        "devices": {name: str(getattr(engine, "device", "cpu")) for name, engine in engines.items()},
+        "devices": {name: engine.device for name, engine in engines.items()},
     }
-    if "torch" in engines:
-        facts["torch_threads"] = sys.modules["torch"].get_num_threads()
-        facts["torch_arithmetic"] = str(getattr(engines["torch"], "arithmetic", ""))
+    for name, engine in engines.items():
+        if ENGINES[name].library not in LIBRARIES:  # NumPy's threads are those of BLAS, its arithmetic is the recipe's
+            facts |= {f"{name}_threads": engine.threads, f"{name}_arithmetic": engine.arithmetic}
     return Circumstances(**facts)

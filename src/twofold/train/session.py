@@ -35,7 +35,7 @@ def train_engine(
 
     What is measured before training is measured again where a run goes on: it is a function of the recipe.
     """
-    batches = Batches(recipe, dataset.train, raw=str(getattr(engine, "device", "cpu")) != "cpu")
+    batches = Batches(recipe, dataset.train, raw=engine.device != "cpu")
     course, flows = since or (None, Flows())
     signals = Signals(engine, recipe.network, batches, dataset.train)
 

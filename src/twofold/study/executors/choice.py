@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import NamedTuple
 
+from twofold.engines import libraries
 from twofold.errors import StudyError, did_you_mean
 from twofold.study.executors.prints import fingerprints
 from twofold.study.executors.seam import Executor
@@ -29,7 +30,7 @@ KINDS: dict[str, Kind] = {
     "ray": Kind("ray", "the address of a cluster: ray:10.0.0.1:6379"),
     "slurm": Kind("slurm", "a partition: slurm:short"),
 }
-COMPARED = ("twofold", "code", "numpy", "torch")
+COMPARED = ("twofold", "code", *libraries())
 """Versions that decide the numbers of a training."""
 
 

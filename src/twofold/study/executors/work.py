@@ -61,7 +61,7 @@ def _last_data(text: str, mark: str, spec_type: type[DataSpec]) -> Dataset:
 @cache
 def worker_versions(engine: str) -> dict[str, str]:
     """The versions of what takes part in a training, by name, `code` for a digest of Twofold's own sources."""
-    return {**versions(engine == "torch"), "code": code()[:12]}
+    return {**versions(engine), "code": code()[:12]}
 
 
 def _refusal(task: Task, worker: Worker) -> str:

@@ -1,0 +1,73 @@
+"""A batch's way as tensors, and the way of arrays to tensors and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from twofold.arrays import Array, Arrays
+
+
+@final
+class TorchPass:
+    """A batch's way: tensors on their device until a field is read. See `twofold.engine.Pass`."""
+
+    __slots__ = ("_loss", "_names", "_outputs", "statistics", "tensors")
+
+    def __init__(
+        self, outputs: Sequence[Tensor], loss: Tensor, names: Iterable[str], tensors: Sequence[Tensor | None]
+    ) -> None:
+        self._outputs = outputs
+        self._loss = loss
+        self._names = names
+        self.tensors = tensors
+        """∂loss/∂parameter in the order of `names`."""
+        self.statistics: Mapping[str, Tensor] = {}
+        """What the module tracks, after the batch, by name; empty where the module itself has moved on to it."""
+
+    @property
+    def outputs(self) -> Arrays:
+        """The output of each layer by the layer's name."""
+        return {str(index): as_array(output) for index, output in enumerate(self._outputs)}
+
+    @property
+    def logits(self) -> Array:
+        """The output of the last layer."""
+        return as_array(self._outputs[-1])
+
+    @property
+    def loss(self) -> float:
+        """The loss of the batch."""
+        return self._loss.item()
+
+    @property
+    def gradients(self) -> Arrays:
+        """∂loss/∂parameter by name."""
+        named = zip(self._names, self.tensors, strict=True)
+        return {name: as_array(gradient) for name, gradient in named if gradient is not None}
+
+    @property
+    def buffers(self) -> Arrays:
+        """The running statistics after the batch; the count of batches that PyTorch keeps beside them is none."""
+        return {name: as_array(t) for name, t in self.statistics.items() if t.is_floating_point()}
+
+
+def as_tensor(array: Array) -> Tensor:
+    """The array's own memory, where PyTorch can take it; a copy of an array that is read-only or strided."""
+    plain = array.flags.writeable and array.flags.c_contiguous
+    return torch.from_numpy(array if plain else np.array(array, order="C"))
+
+
+def as_array(tensor: Tensor, copy: bool = False) -> Array:
+    """The tensor's own memory, where it lies on the processor and no copy is asked for."""
+    dtype = torch.float32 if tensor.dtype is torch.bfloat16 else tensor.dtype  # NumPy has no bfloat16
+    return tensor.detach().to("cpu", dtype, copy=copy).numpy()
+
+
+def as_arrays(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
+    """A copy of each."""
+    return {name: as_array(tensor, copy=True) for name, tensor in tensors.items()}
