@@ -1,7 +1,7 @@
 # make demo    set up, train the digits twice, write the report
 # make test    set up, run the whole suite
 # make check   ruff, pyright, import-linter
-# make bench   speed, side by side with the peers; writes docs/benchmarks/{small,mnist,images,recurrent,reports,checkpoints}.md
+# make bench   speed, side by side with the peers; writes docs/benchmarks/{felt,small,mnist,images,recurrent,reports,checkpoints}.md
 # make torture the long proofs: every built-in recipe over 50 or 200 steps; writes docs/benchmarks/verification.md;
 #              hostile files, random recipes and CSV files: hostile.md, fuzz.md;
 #              what the analysis says of trainings in which nothing is wrong: healthy.md; killed and starved runs: survival.md
@@ -28,6 +28,7 @@ check: $(READY)
 	$(BIN)/lint-imports
 
 bench: $(READY)
+	$(BIN)/python benchmarks/felt.py
 	$(BIN)/python benchmarks/small.py
 	$(BIN)/python benchmarks/mnist.py
 	$(BIN)/python benchmarks/images.py
