@@ -25,9 +25,9 @@ from twofold.recipe import load_recipe
 from twofold.report import comparison_words as words
 from twofold.report.comparison import render_comparison
 from twofold.report.comparison_curves import DASHES
-from twofold.report.curves import LOOKS
 from twofold.report.drawing import COLOURS, Panel, Picture
-from twofold.report.figures import captions_text, latex, latex_text
+from twofold.report.exported import captions_text, latex, latex_text
+from twofold.report.figures.curves import LOOKS
 from twofold.report.text import refer
 from twofold.runs import Record, Run
 

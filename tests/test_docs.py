@@ -18,6 +18,7 @@ from twofold.analysis.rules import RULES, STATEMENTS, THRESHOLDS
 from twofold.analysis.rules.units import DEAD
 from twofold.exchange.onnx.writing import onnx_model, write_onnx
 from twofold.recipe import Recipe
+from twofold.report.figures import SECTIONS
 from twofold.setup.building import initial_state
 from twofold.study import load_study
 from twofold.study.grid import plan
@@ -47,6 +48,15 @@ def test_every_module_has_its_place_in_the_rooms_of_the_design() -> None:
         if not path.stem.startswith("__"):
             room = "" if path.parent == source else f"{path.relative_to(source).parts[0]}/"
             assert path.stem in rooms.get(room, ()), f"docs/design.md, rooms: {path.relative_to(source)}"
+
+
+def test_the_list_of_figures_is_that_of_the_report() -> None:
+    """Every module of a figure has its place in a section, and its line in the documentation."""
+    written = (ROOT / "docs" / "figures.md").read_text("utf-8")
+    assert written == runpy.run_path(str(ROOT / "docs" / "make_figures.py"))["page"](), "python docs/make_figures.py"
+    listed = {figure.__name__.rpartition(".")[2] for section in SECTIONS for figure in section.figures}
+    folder = ROOT / "src" / "twofold" / "report" / "figures"
+    assert listed == {path.stem for path in folder.glob("*.py")} - {"__init__"}
 
 
 def test_the_page_on_the_analysis_is_that_of_its_rules() -> None:

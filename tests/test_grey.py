@@ -15,11 +15,11 @@ from matplotlib.lines import Line2D
 from twofold.analysis import Curve
 from twofold.report.along import along_panel
 from twofold.report.comparison_curves import curves_picture as compared
-from twofold.report.curves import curves_picture
 from twofold.report.drawing import Panel
-from twofold.report.plane import MARKERS
-from twofold.report.signals import LAYERS
-from twofold.report.weights import SIGNED
+from twofold.report.figures.curves import curves_picture
+from twofold.report.figures.first_weights import SIGNED
+from twofold.report.figures.points import MARKERS
+from twofold.report.figures.signals import LAYERS
 from twofold.study import Axis, Series
 
 

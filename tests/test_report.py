@@ -21,8 +21,10 @@ from records import finished
 from twofold.analysis import Agreement, ClassScore, Confusion, GapCurve, Mistake
 from twofold.errors import RunFolderError, TrainingDivergedError, UserError
 from twofold.recipe import load_recipe
-from twofold.report import captions, sentences, text, write_report
+from twofold.report import sentences, text, write_report
 from twofold.report.classes import class_table, weakest_sentences
+from twofold.report.figures.confusion import worst_sentence
+from twofold.report.figures.gap import gap_caption
 from twofold.runs import EVIDENCE, REPORT, Run
 from watchers import InterruptsTorch
 
@@ -582,12 +584,12 @@ def test_agreement_in_words(right: tuple[int, int], different: int, said: str) -
 
 def test_worst_confusions_in_words() -> None:
     first, second = Mistake("4", "9", 21, 982), Mistake("7", "2", 1, 1028)
-    assert captions.worst_sentence([first, second], 22) == (
+    assert worst_sentence([first, second], 22) == (
         "Worst: 4 is taken for 9 in 2.1 % of its samples (21 of 982); "
         "7 is taken for 2 in 0.1 % of its samples (1 of 1,028)."
     )
-    assert captions.worst_sentence([second], 1).startswith("The one confusion: 7")
-    assert captions.worst_sentence([], 0) == "No sample is confused."
+    assert worst_sentence([second], 1).startswith("The one confusion: 7")
+    assert worst_sentence([], 0) == "No sample is confused."
 
 
 def test_gaps_in_words() -> None:
@@ -596,11 +598,11 @@ def test_gaps_in_words() -> None:
     begin = "Training accuracy minus validation accuracy against epoch: above 0 the network does better on "
     begin += "what it has seen."
     largest = "the gap was largest, +0.2500, at epoch 1 and ended at +0.1250."
-    assert captions.gap_caption([first], "epoch") == f"{begin} In NumPy {largest}"
+    assert gap_caption([first], "epoch") == f"{begin} In NumPy {largest}"
     both = [first, GapCurve("torch", "validation", x, gap)]
-    assert captions.gap_caption(both, "epoch") == f"{begin} In both engines {largest}"
+    assert gap_caption(both, "epoch") == f"{begin} In both engines {largest}"
     falling = GapCurve("torch", "validation", x, -gap)
-    assert "In PyTorch the gap was largest, +0.1000, at epoch 0 and ended at −0.1250." in captions.gap_caption(
+    assert "In PyTorch the gap was largest, +0.1000, at epoch 0 and ended at −0.1250." in gap_caption(
         [first, falling], "epoch"
     )
 

@@ -11,8 +11,8 @@ import pytest
 import twofold
 from test_report import Page, page
 from twofold.analysis import TimeFlow, time_flows
+from twofold.report.figures.through_time import flow_caption, flow_picture
 from twofold.report.text import decimal
-from twofold.report.through_time import flow_caption, flow_picture
 from twofold.runs import Run
 
 MOMENTS = 4

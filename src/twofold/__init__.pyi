@@ -51,7 +51,7 @@ from .proof.verify import verify as verify
 from .recipe.files import load_recipe as load_recipe
 from .recipe.recipe import Recipe as Recipe
 from .report.comparison import write_comparison as write_comparison
-from .report.figures import write_figures as write_figures
+from .report.exported import write_figures as write_figures
 from .report.notebook import sections as sections
 from .report.page import write_report as write_report
 from .report.study import write_study_report as write_study_report

@@ -48,7 +48,7 @@ def report(
 ) -> None:
     """Write report.html again from a run folder or a study folder; put several runs side by side in one page."""
     from twofold.report.comparison import COMPARISON, checked_out
-    from twofold.report.figures import rendered, write_pictures
+    from twofold.report.exported import rendered, write_pictures
     from twofold.report.study import open_folder
     from twofold.runs import write_whole
 

@@ -1,7 +1,7 @@
 """Facts to figures, and one self-contained page."""
 
 from twofold.report.comparison import write_comparison
-from twofold.report.figures import write_figures
+from twofold.report.exported import write_figures
 from twofold.report.notebook import Section, Sections, sections
 from twofold.report.page import write_report
 from twofold.report.study import write_study_report

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
-from twofold.report.curves import TWO_DECADES, log_scale
+from twofold.report.axes import TWO_DECADES, log_scale
 from twofold.report.drawing import COLOURS, DASHES, MARKER, Key, Panel, printable
 from twofold.report.text import decimal
 from twofold.study import Axis, Series, cell

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from twofold.analysis import ClassScore, Confusion
-from twofold.report.text import ENGINES, SPLITS, joined, share
+from twofold.analysis import ClassScore, Confusion, confusion
+from twofold.report.text import ENGINES, SPLITS, joined, of_data, share
+from twofold.runs import Run
 
 MOST_CLASSES = 20
 
@@ -19,6 +20,11 @@ class ClassTable:
     engines: list[str]
     rows: list[tuple[str, str, list[tuple[str, str, str]]]]
     """Class, samples, and for each of `engines`: right, accuracy, most frequent mistake."""
+
+
+def class_table_of(run: Run) -> ClassTable | None:
+    """The table of a run; `None` where no engine finished, or there are more classes than one looks at."""
+    return class_table(confusion(run), run.record.data.held_out, of_data(run))
 
 
 def class_table(found: Sequence[Confusion], split: str, of: str = "") -> ClassTable | None:

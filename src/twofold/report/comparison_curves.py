@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 
 from twofold.analysis import Curve, GapCurve, gap_curves
-from twofold.report.curves import PALE, SIZE, THIN, finish_axes, logarithmic, plain_ticks, thinned
+from twofold.report.axes import PALE, SIZE, THIN, finish_axes, logarithmic, plain_ticks, thinned
 from twofold.report.drawing import COLOURS, DASHES, GREY, INK, Key, Panel, Picture
 from twofold.report.text import ENGINES, SPLITS
 

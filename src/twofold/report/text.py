@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from shlex import quote
 from typing import Any
 
 from twofold.engines import TITLES
@@ -66,6 +67,11 @@ def of_data(run: Run) -> str:
     """` of CIFAR-10 (JPEG copies)`: figures measured on published data name them in full."""
     title = run.record.data.title
     return f" of {title}" if title else ""
+
+
+def folder_name(run: Run) -> str:
+    """The name of the run's folder, as one types it in a command."""
+    return quote(run.path.resolve().name)
 
 
 def seen(run: Run) -> str:

@@ -12,9 +12,10 @@ from matplotlib.figure import FigureBase
 
 from twofold.arrays import Array
 from twofold.data import Split
-from twofold.probe.boundary import Boundary
-from twofold.report.drawing import COLOURS, INK, MARKER, Draw, Key, Panel, Picture
-from twofold.report.text import ENGINES, SPLITS
+from twofold.probe.boundary import Boundary, boundary, points
+from twofold.report.drawing import COLOURS, INK, MARKER, Draw, Key, Panel, Picture, printable
+from twofold.report.text import ENGINES, SPLITS, joined
+from twofold.runs import Run
 
 MARKERS = ("o", "^", "s", "D", "v", "P", "X", "p")
 FILLS = {"train": "filled", "validation": "hollow, thin", "test": "hollow"}
@@ -24,7 +25,21 @@ SHADE = 0.34
 """How much of a class's colour its region has, the rest is white."""
 
 
-def plane_picture(
+def pictures(run: Run, image: int | None = None) -> list[Picture]:
+    """One figure; none where the samples are no points in the plane."""
+    splits = points(run)
+    if not splits:
+        return []
+    boundaries = [boundary(run, engine) for engine in run.engines]
+    data = run.record.data
+    standard = "" if run.recipe.data.standardize == "none" else " (standardized)"
+    x, y = (printable(name, i, 30) + standard for i, name in enumerate(data.features or ("x₁", "x₂")))
+    counts = {split: len(samples) for split, samples in splits.items()}
+    caption = points_caption(run, boundaries, counts)
+    return [points_picture(splits, boundaries, data.classes, (x, y), caption)]
+
+
+def points_picture(
     splits: Mapping[str, Split],
     boundaries: Sequence[Boundary],
     classes: Sequence[str],
@@ -33,12 +48,27 @@ def plane_picture(
 ) -> Picture:
     """One panel an engine; one without a boundary where no engine finished."""
     panels = []
-    for boundary in boundaries or [None]:
-        who = f"and the decision boundary of {ENGINES[boundary.engine]}" if boundary else "without a boundary"
+    for answers in boundaries or [None]:
+        who = f"and the decision boundary of {ENGINES[answers.engine]}" if answers else "without a boundary"
         label = f"The points by class and split {who}"
-        title = ENGINES[boundary.engine] if boundary else ""
-        panels.append(Panel(label, WIDTH, _height(splits), _drawing(splits, boundary, axes), title))
+        title = ENGINES[answers.engine] if answers else ""
+        panels.append(Panel(label, WIDTH, _height(splits), _drawing(splits, answers, axes), title))
     return Picture("points", tuple(panels), caption, _legend(splits, classes), narrow=True)
+
+
+def points_caption(run: Run, boundaries: Sequence[Boundary], counts: Mapping[str, int]) -> str:
+    """The points, the shade, the line, and how far two engines answer alike."""
+    splits = joined([f"{count:,} {SPLITS[split]} points" for split, count in counts.items()])
+    hidden = f" (at most {MOST_POINTS:,} of each are drawn)" if max(counts.values()) > MOST_POINTS else ""
+    text = f"The {splits}{hidden}, classes by colour and by shape."
+    if boundaries:
+        text += " The shade is the network’s answer, the stronger the surer; the line is where it changes."
+    if len(boundaries) > 1:
+        first, second = (answers.shares.argmax(axis=-1) for answers in boundaries[:2])
+        same, total = int((first == second).sum()), first.size
+        where = f"all {total:,}" if same == total else f"{same:,} of {total:,}"
+        text += f" Both engines give the same answer at {where} points of a grid over the rectangle."
+    return text
 
 
 def _drawing(splits: Mapping[str, Split], boundary: Boundary | None, names: tuple[str, str]) -> Draw:

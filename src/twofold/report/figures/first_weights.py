@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from matplotlib.figure import FigureBase
 
-from twofold.analysis import FirstWeights
+from twofold.analysis import FirstWeights, first_weights
 from twofold.arrays import Array
 from twofold.report.drawing import Panel, Picture
-from twofold.report.text import decimal
+from twofold.report.text import ENGINES, decimal, plural
+from twofold.runs import Run
 
 MOST = 64
 COLUMNS = 8
@@ -16,6 +19,14 @@ SIGNED = "cividis"
 """From dark blue over grey to light yellow: the sign is told in grey too, and by colour-blind eyes."""
 CELL = 0.62
 """Inches from one image to the next."""
+
+
+def pictures(run: Run, image: int | None = None) -> list[Picture]:
+    """One figure, of the first engine's weights; none where the first layer does not look at whole images."""
+    by_engine = {engine: weights for engine in run.engines if (weights := first_weights(run, engine)) is not None}
+    if not by_engine:
+        return []
+    return [weights_picture(next(iter(by_engine.values())), weights_caption(by_engine))]
 
 
 def weights_picture(first: FirstWeights, caption: str) -> Picture:
@@ -33,6 +44,44 @@ def weights_picture(first: FirstWeights, caption: str) -> Picture:
         lambda figure: _draw_colour(figure, shown, columns) if colour else _draw(figure, shown[:, 0], columns),
     )
     return Picture("first-weights", (panel,), caption, narrow=True)
+
+
+def weights_caption(by_engine: Mapping[str, FirstWeights]) -> str:
+    """What a kernel or a template is, how it is drawn, and how far those of two engines are apart."""
+    (engine, first), *others = by_engine.items()
+    units, channels, height, width = first.images.shape
+    kind = "kernel" if first.convolution else "row"
+    which = f"The {plural(units, kind)}" if units <= MOST else f"The first {MOST} of {units:,} {kind}s"
+    sizes = (units, channels, height, width) if first.convolution else (units, channels * height * width)
+    text = (
+        f"{which} of the first {'convolution' if first.convolution else 'weight matrix'} `{first.name}` "
+        f"({' × '.join(f'{size:,}' for size in sizes)}) after training in {ENGINES[engine]}, each drawn as "
+        f"{height} × {width} pixels: what "
+    )
+    text += "an output channel looks for in its window. " if first.convolution else "a hidden unit looks for. "
+    text += _colour_text(first) if channels == 3 else _scale_text(first)
+    for other, weights in others:
+        apart = decimal(float(np.abs(weights.images - first.images).max()), 2)
+        text += f" {ENGINES[other]}’s weights differ from these by at most {apart}."
+    return text
+
+
+def _scale_text(first: FirstWeights) -> str:
+    what = "channel" if first.convolution else "unit"
+    largest = decimal(float(np.abs(first.images).max()))
+    return (
+        f"Ink on a yellow, light pixel excites the {what}, on a blue, dark one inhibits it; the largest weight has "
+        f"size {largest}."
+    )
+
+
+def _colour_text(first: FirstWeights) -> str:
+    largest = np.abs(first.images).max(axis=(1, 2, 3))
+    low, high = decimal(float(largest.min())), decimal(float(largest.max()))
+    return (
+        "The weights of the red, the green and the blue channel are drawn as these colours: mid grey is 0, and each is "
+        f"scaled by its own largest weight, of either sign, {low if low == high else f'between {low} and {high}'}."
+    )
 
 
 def _draw(figure: FigureBase, weights: Array, columns: int) -> None:

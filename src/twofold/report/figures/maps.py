@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 
-from twofold.probe.maps import FeatureMaps, LayerMaps
+from twofold.probe.maps import MOST_CHANNELS, FeatureMaps, LayerMaps, feature_maps
 from twofold.recipe import Node, Shape, shape_text
 from twofold.report.drawing import Note, Panel, Picture, printable
-from twofold.report.images import class_bars, draw_image
-from twofold.report.text import decimal
+from twofold.report.images import class_bars, draw_image, grey_scale
+from twofold.report.text import ENGINES, SPLITS, decimal, folder_name, of_data, plural
+from twofold.runs import Run
 
 PLACES = 8
 """Maps side by side."""
@@ -21,6 +22,17 @@ NUMBER = 0.15
 """Inches over a map, for the number of its channel."""
 CELL = (WIDTH - GAP * (PLACES - 1)) / PLACES
 MOST_NAMES = 20
+
+
+def pictures(run: Run, image: int | None = None) -> list[Picture]:
+    """One figure, of the held-out image number `image`; none without convolutions over images."""
+    maps = feature_maps(run, image)
+    if maps is None:
+        return []
+    classes = run.record.data.classes
+    caption = maps_caption(maps, classes, run.record.data.held_out, of_data(run))
+    caption += f" `twofold report {folder_name(run)} --image N` shows image N."
+    return [maps_picture(maps, run.recipe.network.nodes, classes, grey_scale(run), caption)]
 
 
 def maps_picture(found: FeatureMaps, nodes: Sequence[Node], classes: Sequence[str], grey: str, caption: str) -> Picture:
@@ -36,6 +48,28 @@ def maps_picture(found: FeatureMaps, nodes: Sequence[Node], classes: Sequence[st
     notes = (Note(shape_text(last.output_shape, batch=False)), Note(measure))
     bars = Panel(f"The {measure} for {which}", WIDTH, 1.3, lambda f: _bars(f, found, classes), _title(last), notes)
     return Picture("maps", (first, *layers, bars), caption, form="rows")
+
+
+def maps_caption(found: FeatureMaps, classes: Sequence[str], split: str, of: str = "") -> str:
+    """Which image, which channels, how they are shaded, and what comes out."""
+    best = int(found.outputs.argmax())
+    text = (
+        f"Image {found.index} of the {SPLITS[split]} images{of}, counted from 0, of class {classes[found.true]}, on "
+        f"its way through the network that {ENGINES[found.engine]} trained. Each row is the output of a layer, with "
+        "the number of the channel over each map. Each row is shaded on a scale of its own, from black for its "
+        "smallest value to white for its largest; both stand beside it."
+    )
+    if any((layer.node.output_shape[0] or 0) > len(layer.channels) for layer in found.layers):
+        text += (
+            f" Of a convolution with more than {MOST_CHANNELS} channels those {MOST_CHANNELS} are shown whose maps "
+            "have the largest variance (after the activation, where one follows); the layers up to the next "
+            "convolution show the same ones."
+        )
+    if found.left_out:
+        text += f" {plural(found.left_out, 'layer')} with maps {'is' if found.left_out == 1 else 'are'} left out."
+    answer = "rightly" if best == found.true else "wrongly"
+    text += f" The network {answer} answers {classes[best]} with {found.measure} {found.outputs[best]:.3f}"
+    return text + ("." if best == found.true else f"; {classes[found.true]} gets {found.outputs[found.true]:.3f}.")
 
 
 def _title(node: Node) -> str:

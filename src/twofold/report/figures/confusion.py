@@ -1,21 +1,30 @@
-"""The confusion matrix as a picture."""
+"""The confusion matrix: which classes are taken for which."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 
-from twofold.analysis import Confusion
+from twofold.analysis import Confusion, Mistake, confusion
 from twofold.arrays import Array
 from twofold.report.drawing import BLUE, INK, VERMILLION, Panel, Picture, printable
-from twofold.report.text import ENGINES
+from twofold.report.text import ENGINES, SPLITS, of_data, plural
+from twofold.runs import Run
 
 MOST_NUMBERS = 20
 """With more classes than these the cells are too small for a number."""
 LINES = "#d0d0d0"
 RIGHT = LinearSegmentedColormap.from_list("right", ["#ffffff", BLUE])
 WRONG = LinearSegmentedColormap.from_list("wrong", ["#ffffff", VERMILLION])
+
+
+def pictures(run: Run, image: int | None = None) -> list[Picture]:
+    """One matrix for engines that predict the same, else one an engine."""
+    split, of = run.record.data.held_out, of_data(run)
+    return [matrix_picture(matrix, confusion_caption(matrix, split, of)) for matrix in confusion(run)]
 
 
 def matrix_picture(confusion: Confusion, caption: str) -> Picture:
@@ -25,6 +34,32 @@ def matrix_picture(confusion: Confusion, caption: str) -> Picture:
     label = f"Confusion matrix of {who} in per cent, rows true classes, columns predicted ones"
     panel = Panel(label, size + 0.4, size, lambda figure: _draw(figure.subplots(), confusion))
     return Picture(f"confusion-{'-'.join(confusion.engines)}", (panel,), caption, narrow=True)
+
+
+def confusion_caption(confusion: Confusion, split: str, of: str = "") -> str:
+    """How to read the matrix, and its worst confusions."""
+    who = ENGINES[confusion.engines[0]]
+    if len(confusion.engines) > 1:
+        who = "both engines, which predict the same class for every sample"
+    total = plural(int(confusion.counts.sum()), f"{SPLITS[split]} sample")
+    text = (
+        f"Confusion matrix of {who}: {total}{of}, in per cent of each true class (rows). On the diagonal, "
+        "in blue, the right answers; beside it, in orange, the confusions, the darker the more frequent. "
+    )
+    return text + worst_sentence(confusion.worst(), confusion.wrong)
+
+
+def worst_sentence(worst: Sequence[Mistake], wrong: int) -> str:
+    """The worst confusions by name."""
+    if not worst:
+        return "No sample is confused."
+    first, *rest = [
+        f"{mistake.true} is taken for {mistake.taken} in {mistake.percent:.1f} % of its samples "
+        f"({mistake.count:,} of {mistake.samples:,})"
+        for mistake in worst
+    ]
+    begin = "The one confusion: " if wrong == 1 else "Worst: "
+    return begin + "; ".join([first, *rest]) + "."
 
 
 def _draw(axes: Axes, confusion: Confusion) -> None:

@@ -10,10 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 from matplotlib.ticker import MaxNLocator
 
-from twofold.analysis import TimeFlow
-from twofold.report.curves import PALE, THIN, log_scale
+from twofold.analysis import TimeFlow, time_flows
+from twofold.report.axes import PALE, THIN, log_scale
 from twofold.report.drawing import BLUE, GREEN, INK, PURPLE, VERMILLION, Key, Panel, Picture
 from twofold.report.text import ENGINES, decimal
+from twofold.runs import Run
 from twofold.train.gradient_flow import SATURATED
 
 FEWEST = 3
@@ -25,6 +26,13 @@ RADIUS, SINGULAR = "spectral radius of W_hh", "largest singular value of W_hh"
 DASHES: dict[str, Any] = {BEFORE: (0, (4, 1.5)), AFTER: "-", RADIUS: (0, (4, 1.5)), SINGULAR: "-"}
 """Colour or dash, either is enough."""
 Draw = Callable[[Axes, TimeFlow, dict[str, Any]], None]
+
+
+def pictures(run: Run, image: int | None = None) -> list[Picture]:
+    """A figure for each recurrent layer, both engines in it."""
+    flows = time_flows(run)
+    layers = dict.fromkeys(flow.layer for flow in flows)
+    return [flow_picture([flow for flow in flows if flow.layer == layer]) for layer in layers]
 
 
 def flow_picture(flows: Sequence[TimeFlow]) -> Picture:

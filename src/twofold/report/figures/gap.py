@@ -1,0 +1,59 @@
+"""Training accuracy minus held-out accuracy against the length of training: how far a network over-fits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.figure import FigureBase
+
+from twofold.analysis import GapCurve, counted, curves, gap_curves
+from twofold.report.axes import PALE, THIN, plain_ticks, thinned
+from twofold.report.drawing import GREY, PURPLE, Key, Panel, Picture
+from twofold.report.text import ENGINES, SPLITS, of_data, seen
+from twofold.runs import Run
+
+
+def pictures(run: Run, image: int | None = None) -> list[Picture]:
+    """One figure; none where too few evaluations were made, or nothing is held out."""
+    gaps, unit = gap_curves(curves(run)), counted(run)
+    return [gap_picture(gaps, unit, gap_caption(gaps, unit, of_data(run), seen(run)))] if gaps else []
+
+
+def gap_picture(gaps: Sequence[GapCurve], unit: str, caption: str) -> Picture:
+    """Training accuracy minus the held-out one. The first engine is a thick pale line, the other a thin one upon it."""
+    looks = [PALE, THIN] if len(gaps) > 1 else [THIN]
+
+    def draw(figure: FigureBase) -> None:
+        axes = figure.subplots()
+        axes.axhline(0, color=GREY, linewidth=0.8)
+        for gap, look in zip(gaps, looks, strict=True):
+            some = thinned(gap)
+            axes.plot(gap.x[some], gap.gap[some], color=PURPLE, **look)
+        axes.set(xlabel=unit, ylabel=f"training − {SPLITS[gaps[0].split]}", xlim=(0, max(gap.x[-1] for gap in gaps)))
+        plain_ticks(axes)
+
+    who = " and ".join(ENGINES[gap.engine] for gap in gaps)
+    panel = Panel(f"Training accuracy minus {SPLITS[gaps[0].split]} accuracy against {unit}, {who}", 5.6, 2.3, draw)
+    names = [f"{ENGINES[gap.engine]} ({how})" for gap, how in zip(gaps, ("wide, pale", "thin"), strict=False)]
+    signs = zip(names, looks, strict=True) if len(gaps) > 1 else ()
+    legend = tuple(Key(name, look | {"color": PURPLE}) for name, look in signs)
+    return Picture("gap", (panel,), caption, legend, narrow=True)
+
+
+def gap_caption(gaps: Sequence[GapCurve], unit: str, of: str = "", seen: str = "it has seen") -> str:
+    """The gap at the end and where it was largest, said once where both engines have the numbers."""
+    split = SPLITS[gaps[0].split]
+    said: dict[str, list[str]] = {}
+    for gap in gaps:
+        at, largest = gap.largest
+        text = f"the gap was largest, {_signed(largest)}, at {unit} {at:,g} and ended at {_signed(float(gap.gap[-1]))}"
+        said.setdefault(text, []).append(ENGINES[gap.engine])
+    who = {text: "both engines" if len(engines) > 1 else engines[0] for text, engines in said.items()}
+    where = f" on samples{of}" if of else ""
+    found = f"Training accuracy minus {split} accuracy{where} against {unit}: above 0 the network does better on what "
+    found += f"{seen}."
+    return " ".join([found, *(f"In {who[text]} {text}." for text in said)])
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.4f}".replace("-", "−")

@@ -1,0 +1,44 @@
+"""Dead and saturated units over training, layer by layer."""
+
+from __future__ import annotations
+
+from twofold.analysis import signal_curves
+from twofold.report.drawing import Picture
+from twofold.report.figures.signals import left_out_text, moments_text, signal_legend, signal_panel
+from twofold.runs import Run
+from twofold.train.gradient_flow import SATURATED
+from twofold.train.signals import PROBE
+
+
+def pictures(run: Run, image: int | None = None) -> list[Picture]:
+    """One figure; none of a run that recorded no signals, or whose layers cannot sleep."""
+    picture = _units(run)
+    return [picture] if picture else []
+
+
+def _units(run: Run) -> Picture | None:
+    dead, saturated = signal_curves(run, "dead"), signal_curves(run, "saturated")
+    if not dead:
+        return None
+    count = min(PROBE, run.record.data.samples["train"])
+    samples = f"{count:,} training samples"
+    if run.recipe.data.endless:
+        samples = f"{count:,} samples of those that training accuracy is measured on"
+    panels = [
+        signal_panel(
+            "Units that pass no gradient for any sample", "share of the layer’s units", dead, title="Dead units"
+        )
+    ]
+    if saturated:
+        title = "Saturated outputs"
+        panels.append(signal_panel("Outputs that are saturated", "share of the outputs", saturated, dead, title=title))
+    caption = (
+        f"Over the first {samples}, in evaluation mode: the share of units that pass no gradient "
+        "for any of them, a ReLU by being 0, others by being saturated throughout"
+    )
+    if saturated:
+        caption += (
+            f"; and the share of outputs with |tanh| or |2σ − 1| above {SATURATED:g}, where the slope is below a tenth"
+        )
+    caption += f"{moments_text(dead)}.{left_out_text(dead)}"
+    return Picture("units", tuple(panels), caption, signal_legend(dead), narrow=len(panels) == 1)
