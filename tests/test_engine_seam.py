@@ -21,7 +21,8 @@ from twofold.engine.initial import initial_buffers, initial_parameters
 from twofold.engines import COMPARED, ENGINES, TITLES, EngineRow, unknown_engine
 from twofold.numpy_engine import NumpyEngine
 from twofold.recipe import Model, Recipe
-from twofold.recipe.training import Optimizer, Training
+from twofold.recipe.optimizers import Optimizer
+from twofold.recipe.training import Training
 
 Build = Callable[[Recipe], Engine]
 
