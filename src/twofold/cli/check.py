@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from twofold.cli.output import examples
+from twofold.cli.output import examples, say
 from twofold.errors import UserError
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _adapter(pairs: list[str]) -> Adapter:
 
 def _print(reports: list[CheckReport], form: FormatChoice, hint: int) -> None:
     if form is FormatChoice.text:
-        typer.echo("\n\n".join(report.text(hint) for report in reports))
+        say("\n\n".join(report.text(hint) for report in reports))
         return
     if form is FormatChoice.json:
         values = [report.to_json() for report in reports]
@@ -156,8 +156,8 @@ def _task(
     if pages is not None:
         pages_of.write_pages(pages, grades, loaded)
     if form is FormatChoice.text:
-        typer.echo(formats.class_text(grades) if len(grades) > 1 else formats.grade_text(grades[0], min(hint, 2)))
+        say(formats.class_text(grades) if len(grades) > 1 else formats.grade_text(grades[0], min(hint, 2)))
     else:
         shape = {"json": formats.as_json, "gradescope": formats.gradescope, "junit": formats.junit}[form.value]
-        typer.echo("\n".join(shape(grade) for grade in grades))
+        say("\n".join(shape(grade) for grade in grades))
     return max(grade.exit_status for grade in grades)

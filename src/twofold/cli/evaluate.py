@@ -10,6 +10,7 @@ import typer
 
 from twofold.cli.output import JsonOption, print_json
 from twofold.cli.predict import EngineOption, RunArgument
+from twofold.printable import one_line
 
 if TYPE_CHECKING:
     from twofold.analysis import Confusion
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 EXAMPLE = "Example: `twofold evaluate runs/digits-1 --confusion`"
 WORST = 5
 """Mistakes that are named."""
+MANY = 20
+"""Where there are too many classes for a matrix."""
+MOST_COLUMNS = 25
+"""Classes side by side."""
+NARROWEST = 60
+"""Columns of a terminal in which names are still tried."""
 
 
 class SplitChoice(StrEnum):
@@ -77,9 +84,11 @@ def _print(found: Evaluation, confusion: bool) -> None:
     if found.recorded:
         wrong = [engine for engine, recorded in found.recorded.items() if not recorded.agrees]
         if wrong:
-            console.print(f"[red]not what the run recorded[/]: {', '.join(wrong)}")
+            console.print(Text.assemble(("not what the run recorded", "red"), f": {', '.join(wrong)}"))
         else:
-            console.print("[green]as recorded[/]: the same accuracy, and the same loss but for rounding")
+            console.print(
+                Text.assemble(("as recorded", "green"), ": the same accuracy, and the same loss but for rounding")
+            )
     if confusion:
         for matrix in _matrices(found):
             _print_confusion(matrix)
@@ -98,23 +107,32 @@ def _matrices(found: Evaluation) -> list[Confusion]:
 
 
 def _print_confusion(found: Confusion) -> None:
-    """Rows are true classes; then the most frequent mistakes."""
+    """Rows are true classes; then the most frequent mistakes.
+
+    Columns have the names of the classes where they fit, else their numbers; a matrix wider than any terminal is told
+    by its mistakes alone.
+    """
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
+    from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
 
     from twofold.cli.views import console
 
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column(f"{', '.join(found.engines)}: true class")
-    for name in found.classes:
-        table.add_column(Text(name), justify="right", no_wrap=True)
-    for name, row in zip(found.classes, found.counts.tolist(), strict=True):
-        table.add_row(Text(name), *map(str, row))
-    width = max(console.width, 20 + sum(3 + max(len(name), 5) for name in found.classes))
-    Console(width=width).print(table)
-    for mistake in found.worst(WORST):
+    names = [one_line(name) for name in found.classes]
+    widest = max(map(cell_len, names))
+    named = widest + sum(2 + max(cell_len(name), 4) for name in names) <= max(console.width, NARROWEST)
+    if len(names) <= MOST_COLUMNS:
+        table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        table.add_column(f"{', '.join(found.engines)}: true class", overflow="fold")
+        for number, name in enumerate(names, start=1):
+            table.add_column(Text(name if named else str(number)), justify="right", no_wrap=True)
+        for number, (name, row) in enumerate(zip(names, found.counts.tolist(), strict=True), start=1):
+            table.add_row(Text(name if named else f"{number} {name}"), *map(str, row))
+        console.print(table)
+    else:
+        console.print(f"{', '.join(found.engines)}: {len(names):,} classes are too many to be shown side by side")
+    for mistake in found.worst(WORST if len(names) <= MOST_COLUMNS else MANY):
         console.print(
             Text(f"{mistake.count:,} of {mistake.samples:,} `{mistake.true}` are taken for `{mistake.taken}`")
         )

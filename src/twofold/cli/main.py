@@ -7,7 +7,7 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -33,6 +33,11 @@ from twofold.cli.weights import EXAMPLE as WEIGHTS_EXAMPLE
 from twofold.cli.weights import weights
 from twofold.engines import COMPARED
 from twofold.errors import TwofoldError
+from twofold.interrupts import heard, listening
+from twofold.printable import printable
+
+WrongWordsError: type[Exception] = typer.BadParameter.__mro__[2]
+"""What is wrong with the words of a command line: click's `ClickException`, in whatever package typer keeps it."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -138,6 +143,7 @@ def run(
             reuse=reuse,
             watcher=watcher,
         )
+    with heard("end", f"; the run is whole: `twofold report {result.path}` writes its page"):
         report = result.report if result.reused and result.report.is_file() else write_report(result)
     if as_json:
         print_json(result.to_json() | ({"reused": result.reused} if reuse else {}))
@@ -214,8 +220,23 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):  # a terminal without → or ∂ shows a question mark
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    with listening():
+        _answered()
+
+
+def _answered() -> None:
+    """Run the command, and turn what Twofold raises on purpose into a message and a status."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
+    except typer.Abort:
+        sys.exit(1)
+    except WrongWordsError as error:
+        from typer.rich_utils import rich_format_error
+
+        wrong: Any = error
+        wrong.message = printable(wrong.message)
+        rich_format_error(wrong)
+        sys.exit(wrong.exit_code)
     except TwofoldError as error:
         complain(str(error))
         sys.exit(error.exit_status)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from twofold.engines import ENGINES
+from twofold.printable import printable
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")]
@@ -26,6 +27,10 @@ class EnginesChoice(StrEnum):
     vars().update({engine: engine for engine in (*ENGINES, "both")})
 
 
+MOST_MESSAGE = 60_000
+"""Characters of a complaint, at most: with what surrounds it less than 64 KB."""
+
+
 def examples(*commands: str) -> str:
     """The end of a help in Markdown: each command is a paragraph of its own, to be pasted."""
     return "\n\n".join(["Examples:", *(f"`{command}`" for command in commands)])
@@ -38,4 +43,12 @@ def print_json(value: Any) -> None:
 
 def complain(message: str) -> None:
     """What went wrong, on standard error."""
-    typer.echo(typer.style("error: ", fg="red", bold=True) + message, err=True)
+    text = printable(message)
+    if len(text) > MOST_MESSAGE:
+        text = f"{text[:MOST_MESSAGE]}\n... and {len(text) - MOST_MESSAGE:,} more characters"
+    typer.echo(typer.style("error: ", fg="red", bold=True) + text, err=True)
+
+
+def say(text: str) -> None:
+    """A line on standard output."""
+    typer.echo(printable(text))

@@ -12,6 +12,7 @@ import typer
 
 from twofold.cli.output import EngineChoice, JsonOption, examples, print_json
 from twofold.errors import UserError
+from twofold.printable import one_line
 
 if TYPE_CHECKING:
     from twofold.inference.predicting import Answers
@@ -102,7 +103,7 @@ def _print(answers: Answers) -> None:
             row.append(f"{found.runner_up}  {found.runner_up_value:.4f}")
             row += [answers.expected[index] or "–" if not place else ""] if expects else []
             row += [] if gaps is None else [f"{gaps[index]:.1e}" if place else ""]
-            table.add_row(*map(Text, row))
+            table.add_row(*(Text(one_line(cell)) for cell in row))
     console.print(table)
     if len(answers) > MOST_SAMPLES:
         console.print(f"the first {MOST_SAMPLES} of {len(answers):,} samples; --csv FILE or --json has all")

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from twofold.cli.terminal import Terminal
 from twofold.cli.views import noted, print_note
+from twofold.interrupts import check
 from twofold.setup.building import Silent, Watcher
 from twofold.study.running import StudyWatcher, Unwatched
 
@@ -40,13 +41,13 @@ def study(wanted: bool) -> Iterator[StudyWatcher]:
 @contextmanager
 def _progress() -> Iterator[Progress]:
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[scores]}"),
+        TextColumn("{task.fields[scores]}", markup=False),
         TimeRemainingColumn(compact=True, elapsed_when_finished=True),
     )
-    progress = Progress(*columns, console=Console(stderr=True))
+    progress = Progress(*columns, console=Terminal(stderr=True))
     try:
         yield progress
     finally:
@@ -64,6 +65,7 @@ class Bars:
 
     def data(self, what: str, done: int, total: int) -> None:
         """The data are being prepared."""
+        check()
         if what not in self._data:
             self._data[what] = self._add(what, total)
         self._progress.update(self._data[what], completed=done, total=total)
@@ -77,7 +79,8 @@ class Bars:
         return self._progress.add_task(what, total=total, completed=done, scores="")
 
     def stepped(self, step: int, loss: float | None = None) -> None:
-        """The bar moves on."""
+        """The bar moves on, and a signal that came is read."""
+        check()
         assert self._task is not None
         self._progress.update(self._task, completed=step)
 
@@ -94,7 +97,15 @@ class Bars:
 
 
 class Quiet(Silent):
-    """A watcher that draws nothing, and passes on what cannot be left unsaid."""
+    """A watcher that draws nothing, reads signals, and passes on what cannot be left unsaid."""
+
+    def data(self, what: str, done: int, total: int) -> None:
+        """Between two parts of the data."""
+        check()
+
+    def stepped(self, step: int, loss: float | None = None) -> None:
+        """Between two steps."""
+        check()
 
     def note(self, text: str) -> None:
         """On standard error."""

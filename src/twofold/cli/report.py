@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from twofold.cli.output import examples
+from twofold.cli.output import examples, say
 from twofold.errors import UserError
 
 EXAMPLE = examples(
@@ -68,6 +68,6 @@ def report(
     if figures is not None:
         figures = write_pictures(page.pictures, figures)
     write_whole(path, page.html.encode())
-    typer.echo(path)
+    say(str(path))
     if figures is not None:
-        typer.echo(figures)
+        say(str(figures))

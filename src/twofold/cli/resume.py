@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from twofold.cli.interrupts import interruptible
-from twofold.cli.output import JsonOption, QuietOption, print_json
+from twofold.cli.output import JsonOption, QuietOption, print_json, say
+from twofold.interrupts import heard
 
 if TYPE_CHECKING:
     from twofold.runs import Run
@@ -33,13 +34,14 @@ def resume(
     finished = run.is_dir() and read_record(run).status == "finished"
     with interruptible(), progress.shown(not (quiet or as_json)) as watcher:
         result = go_on(run, watcher=watcher)
-        report = result.report
+    report = result.report
+    with heard("end", f"; the run is whole: `twofold report {result.path}` writes its page"):
         if not (finished and report.is_file()):
             report = write_report(result)
     if as_json:
         print_json(result.to_json())
     elif not quiet:
-        typer.echo(f"{run} is finished: there is nothing to go on with." if finished else _from_where(result))
+        say(f"{run} is finished: there is nothing to go on with." if finished else _from_where(result))
         views.print_results(result, report)
 
 

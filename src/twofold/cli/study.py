@@ -82,7 +82,7 @@ def study(
     from twofold.study import run_study
 
     then = f". The same command goes on:\n  {shlex.join(['twofold', *sys.argv[1:]])}"
-    with interruptible(then), progress.study(not (quiet or as_json)) as watcher:
+    with interruptible(then, waits=True), progress.study(not (quiet or as_json)) as watcher:
         result = run_study(
             source,
             axes=axes or (),

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from twofold.cli.terminal import Terminal
+from twofold.printable import one_line
 
 if TYPE_CHECKING:
     from twofold.proof.verify import Verification
@@ -20,24 +22,22 @@ if TYPE_CHECKING:
 
 MOST_SETTINGS = 20
 """Of a study with more settings, the best are shown."""
-RESULT_WIDTH = 78
-"""A narrower terminal wraps the table's lines, which reads badly, but cuts no number."""
 
-console = Console()
-errors = Console(stderr=True)
+console = Terminal()
+errors = Terminal(stderr=True)
 
 
 def print_recipes(titles: Mapping[str, str]) -> None:
     """Names and titles."""
     _print_titles(titles)
-    console.print("\n[dim]twofold show NAME for the settings, twofold run NAME to train[/]")
+    console.print(Text("\ntwofold show NAME for the settings, twofold run NAME to train", style="dim"))
 
 
 def print_studies(titles: Mapping[str, str]) -> None:
     """Names and titles."""
     console.print("\nStudies:\n")
     _print_titles(titles)
-    console.print("\n[dim]twofold study NAME to run one[/]")
+    console.print(Text("\ntwofold study NAME to run one", style="dim"))
 
 
 def _print_titles(titles: Mapping[str, str]) -> None:
@@ -140,7 +140,8 @@ def noted(note: str) -> Text:
 
 def print_results(run: Run, report: Path) -> None:
     """The closing table of a run."""
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), title=run.record.title or run.name, title_justify="left")
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), title=one_line(run.record.title or run.name))
+    table.title_justify = "left"
     table.add_column("\nengine", no_wrap=True, min_width=6)
     for heading in (
         "accuracy\ntrain",
@@ -157,7 +158,7 @@ def print_results(run: Run, report: Path) -> None:
     for engine, result in run.record.engines.items():
         scores = [_score(score(split)) for score in (result.accuracy, result.loss) for split in splits]
         table.add_row(engine, *scores, f"{result.seconds:.2f}", _microseconds(result))
-    Console(width=max(console.width, RESULT_WIDTH)).print(table)
+    console.print(table)
     console.print(Text(f"report: {report}"), soft_wrap=True)
 
 
@@ -203,12 +204,17 @@ def print_verification(found: Verification) -> None:
     )
     if first is None:
         console.print(
-            f"[green]agree[/] over {verdict.steps} steps at {verdict.tolerance:g}, {found.mode}, {found.dtype}, {data}"
+            Text("agree", style="green"),
+            f"over {verdict.steps} steps at {verdict.tolerance:g}, {found.mode}, {found.dtype}, {data}",
         )
     else:
         console.print(
-            f"[red]part[/] at step {first.step}: {first.stage} of [bold]{first.name}[/], gap {first.size:.3g} "
-            f"where {verdict.tolerance:g} is allowed ({found.mode}, {found.dtype}, {data})"
+            Text.assemble(
+                ("part", "red"),
+                f" at step {first.step}: {first.stage} of ",
+                (first.name, "bold"),
+                f", gap {first.size:.3g} where {verdict.tolerance:g} is allowed ({found.mode}, {found.dtype}, {data})",
+            )
         )
     table = Table("stage")
     table.add_column("largest relative gap", justify="right")
@@ -226,6 +232,11 @@ def print_verification(found: Verification) -> None:
         )
     for wrong in found.wrong_gradients:
         console.print(
-            f"[red]wrong gradient[/] of [bold]{wrong.name}[/] in the NumPy engine: along a random direction "
-            f"{wrong.computed:.6g}, by central differences {wrong.measured:.6g}"
+            Text.assemble(
+                ("wrong gradient", "red"),
+                " of ",
+                (wrong.name, "bold"),
+                f" in the NumPy engine: along a random direction {wrong.computed:.6g}, by central differences "
+                f"{wrong.measured:.6g}",
+            )
         )

@@ -80,4 +80,4 @@ def _export(run: Path, npz: Path | None, engine: str | None, as_json: bool) -> N
         table.add_row(name, str(array.shape), str(array.dtype), *(f"{float(size):.4g}" for size in sizes))
     console.print(f"weights of the {engine} engine", table)
     if npz is not None:
-        console.print(f"file: {npz}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"file: {npz}", soft_wrap=True)
