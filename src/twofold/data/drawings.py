@@ -7,12 +7,11 @@ scikit-learn fill their 8x8 pixels.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from twofold.arrays import Array
-from twofold.data.folders import upright
+from twofold.data.folders import on_white, upright
 
 BOXES = {28: 20, 8: 8}
 """Height and width of the box that the ink fills, by those of the image."""
@@ -32,7 +31,7 @@ def drawn(file: Path, side: int) -> tuple[Array, list[str]]:
     """
     from PIL import Image
 
-    pixels = np.asarray(_on_white(upright(file)).convert("L"))
+    pixels = np.asarray(on_white(upright(file)).convert("L"))
     done = []
     if np.median(_border(pixels)) > LIGHT:
         pixels = 255 - pixels
@@ -45,16 +44,6 @@ def drawn(file: Path, side: int) -> tuple[Array, list[str]]:
         return np.asarray(plain)[None], [*done, "no ink was found"]
     done.append("cut to the ink and centred")
     return _placed(_cut(ink * (255 / ink.max())), side, BOXES[side])[None], done
-
-
-def _on_white(image: Any) -> Any:
-    """Where a drawing is transparent, the paper shows."""
-    from PIL import Image
-
-    if not image.has_transparency_data:
-        return image
-    image = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
 
 
 def _border(pixels: Array) -> Array:

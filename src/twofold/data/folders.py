@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from twofold.data.dataset import Dataset, hold_out, images
 from twofold.data.published import Labelled, Progress
 from twofold.data.room import check_room
 from twofold.errors import DataError, MissingExtraError, did_you_mean
+from twofold.foreign import open_foreign
 from twofold.recipe.base import pair
 from twofold.recipe.data import Images
 from twofold.streams import stream
@@ -24,8 +26,15 @@ from twofold.streams import stream
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "PPM", "WEBP")
 """Those that Pillow decodes by itself: for some others it starts a program."""
 
+MOST_IMAGE = 1 << 30
+"""Bytes of a file that is opened as an image."""
 COPIES = 3
 """Of every image: as decoded, shuffled, split."""
+
+VALIDATION = ("validation", "val", "valid")
+"""What the folder with images to validate on may be called."""
+LEFT_BY_SYSTEMS = {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "icon\r", "icon", "@eadir", "$recycle.bin"}
+"""Written by Windows, macOS and network drives, in small letters; what begins with a point is hidden anyway."""
 
 Classes = dict[str, list[Path]]
 """The files of each class, by its name."""
@@ -35,26 +44,27 @@ def load_images(spec: Images, progress: Progress) -> Dataset:
     """Read, check, resize, split. Raises `DataError` with up to ten faults, each with its file.
 
     Files are taken class by class, in the order of their names. The first frame counts, the camera's orientation is
-    honoured, transparency is dropped. Resizing is Pillow's bilinear filter, whose support grows with the factor by
-    which an image shrinks, so that nothing aliases.
+    honoured, transparency is dropped where colours are left without it. Resizing is Pillow's bilinear filter, whose
+    support grows with the factor by which an image shrinks, so that nothing aliases.
     """
     try:
         import PIL.Image  # noqa: F401
     except ImportError as error:
         raise MissingExtraError(str(error.name), "images", "the source `images`") from error
-    parts = _listed(spec)
+    parts, notes = _listed(spec)
     classes = tuple(parts["train"])
     if spec.classes is not None and spec.classes != len(classes):
         raise DataError(f"{spec.path}: `train` holds {len(classes)} classes; `data.classes` says {spec.classes}.")
     arrays = _decoded(spec, parts, progress)
+    rest = spec.model_copy(update={"validation": 0.0}) if "validation" in parts else spec
     try:
         dataset = hold_out(
-            arrays["train"].images, arrays["train"].labels, classes, spec, 0.0 if "test" in parts else spec.test
+            arrays["train"].images, arrays["train"].labels, classes, rest, 0.0 if "test" in parts else spec.test
         )
     except DataError as error:
         raise DataError(f"{spec.path}: {error}") from None
-    test = images(arrays["test"].images, arrays["test"].labels) if "test" in parts else dataset.test
-    return Dataset(dataset.train, dataset.validation, test, classes)
+    given = {part: images(*arrays[part][:2]) for part in ("validation", "test") if part in parts}
+    return replace(dataset, **given, notes=notes)
 
 
 def _raise(faults: list[str]) -> None:
@@ -63,36 +73,69 @@ def _raise(faults: list[str]) -> None:
         raise DataError("\n".join(faults[:MOST_FAULTS] + more))
 
 
-def _listed(spec: Images) -> dict[str, Classes]:
-    """The files of `train` and, where it is there, of `test`."""
+def _listed(spec: Images) -> tuple[dict[str, Classes], tuple[str, ...]]:
+    """The files of `train` and, where they are there, of `validation` and `test`; and what is said of the layout."""
     base = Path(spec.path)
     if not os.path.isdir(base):
         raise DataError(f"no folder {spec.path}; a relative `data.path` starts at the folder of the recipe's file.")
-    if not os.path.isdir(base / "train"):
-        raise DataError(
-            f"{base}: no folder `train`; the layout is train/CLASS/FILE, one folder a class, and test/CLASS/FILE "
-            "where there are images to test on."
-        )
     faults: list[str] = []
-    parts = {part: _classes(base / part, faults) for part in ("train", "test") if os.path.lexists(base / part)}
+    places, notes = _places(spec, base)
+    parts = {part: _classes(place, faults) for part, place in places.items()}
     train = list(parts["train"])
     if len(train) < 2:
         names = f"one class only, `{train[0]}`" if train else "no folder of a class"
-        faults.append(f"{base / 'train'}: holds {names}; a classifier needs at least two.")
+        faults.append(f"{places['train']}: holds {names}; a classifier needs at least two.")
     if "test" in parts and not parts["test"]:
         faults.append(f"{base / 'test'}: holds no folder of a class; fill it, or remove it to hold out a share.")
-    for name in parts.get("test", {}):
-        if name not in train:
-            rule = f"`train` has no class of that name; {did_you_mean(name, train)}"
-            faults.append(f"{base / 'test' / name}: {rule}")
+    for part in ("validation", "test"):
+        for name in parts.get(part, {}):
+            if name not in train:
+                rule = f"`train` has no class of that name; {did_you_mean(name, train)}"
+                faults.append(f"{places[part] / name}: {rule}")
     _raise(faults)
-    return parts
+    return parts, notes
+
+
+def _places(spec: Images, base: Path) -> tuple[dict[str, Path], tuple[str, ...]]:
+    """Where the images of each part lie: in folders of their own, or in one folder a class that is then split."""
+    if not os.path.isdir(base / "train"):
+        holds = [name for name in _visible(os.listdir(base)) if os.path.isdir(base / name)]
+        classes = [name for name in holds if name not in (*VALIDATION, "test")]
+        if len(classes) < 2 or len(classes) < len(holds) or not all(_holds_files(base / name) for name in classes):
+            raise DataError(
+                f"{base}: no folder `train`; the layout is train/CLASS/FILE, one folder a class, and test/CLASS/FILE "
+                "where there are images to test on."
+            )
+        return {"train": base}, (f"{base}: no folder `train`; its {len(classes)} folders are classes, and are split",)
+    places = {"train": base / "train"}
+    validation = [base / name for name in VALIDATION if os.path.isdir(base / name)]
+    if len(validation) > 1:
+        both = " and ".join(f"`{place.name}`" for place in validation)
+        raise DataError(f"{base}: holds {both}; images to validate on lie in one of them.")
+    notes = list[str]()
+    if validation:
+        places["validation"] = validation[0]
+        notes.append(f"{validation[0]}: the images to validate on")
+        if spec.validation:
+            notes[-1] += f"; `data.validation = {spec.validation}` holds out no others"
+    if os.path.lexists(base / "test"):
+        places["test"] = base / "test"
+    return places, tuple(notes)
+
+
+def _holds_files(folder: Path) -> bool:
+    return any(os.path.isfile(folder / name) for name in _visible(os.listdir(folder)))
+
+
+def _visible(names: Iterable[str]) -> list[str]:
+    """Names in order, without what systems leave in folders and hide from their users."""
+    return sorted(name for name in names if not name.startswith(".") and name.lower() not in LEFT_BY_SYSTEMS)
 
 
 def _entries(folder: Path, faults: list[str]) -> list[Path]:
     """What lies in a folder, by name, but for what is hidden."""
     try:
-        return [folder / name for name in sorted(os.listdir(folder)) if not name.startswith(".")]
+        return [folder / name for name in _visible(os.listdir(folder))]
     except OSError as error:
         faults.append(f"{folder}: cannot be read: {error.strerror}")
         return []
@@ -163,16 +206,44 @@ def decoded(file: Path, shape: tuple[int, int, int]) -> Array:
     from PIL import Image
 
     channels, height, width = shape
-    plain = upright(file).convert("L" if channels == 1 else "RGB")
+    plain = _with_ink(upright(file)).convert("L" if channels == 1 else "RGB")
     pixels = np.asarray(plain.resize((width, height), Image.Resampling.BILINEAR))
     return pixels.reshape(height, width, channels).transpose(2, 0, 1)
+
+
+def _with_ink(image: Any) -> Any:
+    """Transparency is dropped, but for an icon that is drawn in nothing else: that is laid on paper it stands out from.
+
+    Its colours are all alike, so that without its transparency nothing would be left of it.
+    """
+    from PIL import Image
+
+    if not image.has_transparency_data:
+        return image
+    image = image.convert("RGBA")
+    pixels = np.asarray(image)
+    colours, alpha = pixels[..., :3], pixels[..., 3]
+    seen = colours[alpha > 0]
+    if not len(seen) or np.ptp(seen, axis=0).any() or not np.ptp(alpha):
+        return image
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white" if seen.mean() < 128 else "black"), image)
+
+
+def on_white(image: Any) -> Any:
+    """Where a drawing is transparent, white paper shows."""
+    from PIL import Image
+
+    if not image.has_transparency_data:
+        return image
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
 
 
 def upright(file: Path) -> Any:
     """An image of Pillow's, turned as the camera says, of 8 bits a channel."""
     from PIL import Image, ImageOps
 
-    with Image.open(file, formats=FORMATS) as opened:
+    with open_foreign(file, MOST_IMAGE) as content, Image.open(content, formats=FORMATS) as opened:
         return _eight_bits(ImageOps.exif_transpose(opened))
 
 
@@ -187,7 +258,9 @@ def _eight_bits(image: Any) -> Any:
     pixels = np.asarray(image)
     if pixels.min() < 0 or pixels.max() >= 1 << 16:
         raise _RefusedError("holds more than 16 bits a pixel; save it with 8 bits a channel")
-    return Image.fromarray((pixels >> 8).astype(np.uint8))
+    # 10 or 12 bits of a camera lie in the lower ones of 16: what the brightest pixel fills is the range.
+    bits = next((bits for bits in (10, 12, 14) if 255 < int(pixels.max()) < 1 << bits), 16)
+    return Image.fromarray((pixels >> (bits - 8)).astype(np.uint8))
 
 
 class _RefusedError(Exception):

@@ -171,7 +171,8 @@ class Cifar10(_Published):
 class Images(_Split):
     """A folder of one's own, `train/CLASS/*` and `test/CLASS/*`: files of any size, resized and divided by 255.
 
-    Where there is no folder `test`, a share of the training images is held out.
+    Where there is no folder `test`, a share of the training images is held out. Images to validate on may lie in
+    `validation`, `val` or `valid`. Folders of classes without `train` above them are split.
     """
 
     source: Literal["images"] = "images"

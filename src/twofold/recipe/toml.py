@@ -29,6 +29,7 @@ HINTS: tuple[tuple[str, str, str], ...] = (
     ("Invalid value", r"=\s*(None|null|nil)\b", "Leave the key out: its default then holds."),
     ("Invalid value", r"=\s*[A-Za-z_~./]", 'Put a text in quotes: kind = "dense".'),
     ("Invalid value", r"=\s*\.\d", "Write a digit in front of the point: 0.1."),
+    ("end of document", r"[\[{]\s*$", "What is opened by [ or { must be closed."),
     ("Invalid value", r"=\s*$", "A value must stand behind the sign =."),
     ("Expected newline", r"=\s*[+-]?\d+,\d", "Write a decimal point for the comma."),
     ("Expected newline", r"=\s*[+-]?0\d", "A number has no 0 in front."),
