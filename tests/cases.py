@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, get_args
 
@@ -42,6 +43,7 @@ __all__ = [
     "assert_same",
     "dense",
     "kinds",
+    "named_by_docstring",
     "normal",
     "recipe",
 ]
@@ -58,6 +60,12 @@ def assert_same(ours: Any, theirs: Any, name: str = "") -> None:
     assert ours.shape == theirs.shape, name
     assert ours.dtype == theirs.dtype, name
     np.testing.assert_allclose(ours, theirs, **CLOSE[str(ours.dtype)], err_msg=name)
+
+
+def named_by_docstring(spec: Part, module: Any) -> Any:
+    """PyTorch's class that the docstring of a recipe's kind names, `torch.nn.ReLU`: the docstring is held to it."""
+    (name,) = re.findall(rf"`{module.__name__}\.(\w+)`", type(spec).__doc__ or "")
+    return getattr(module, name)
 
 
 def assert_bits(ours: Arrays, theirs: Arrays) -> None:

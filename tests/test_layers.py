@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from cases import DTYPES, LAYERS, LayerCase, assert_bits, assert_same, normal
+from cases import DTYPES, LAYERS, LayerCase, assert_bits, assert_same, named_by_docstring, normal
 from twofold.arrays import Array, Arrays
 from twofold.errors import UserError
 from twofold.numpy_engine.layer import TRAINING, Layer, Mode, Tracking
@@ -74,18 +74,19 @@ MODULES: dict[str, Callable[[Any, Array], nn.Module]] = {
     "gru": Read,
     "embedding": Looked,
     "group_norm": lambda spec, x: nn.GroupNorm(spec.num_groups, x.shape[1], spec.eps, spec.affine),
-    "prelu": lambda spec, x: nn.PReLU(spec.num_parameters, spec.init),
-    "relu": lambda spec, x: nn.ReLU(),
-    "leaky_relu": lambda spec, x: nn.LeakyReLU(spec.negative_slope),
-    "elu": lambda spec, x: nn.ELU(spec.alpha),
-    "gelu": lambda spec, x: nn.GELU(spec.approximate),
-    "silu": lambda spec, x: nn.SiLU(),
-    "sigmoid": lambda spec, x: nn.Sigmoid(),
-    "tanh": lambda spec, x: nn.Tanh(),
     "softmax": lambda spec, x: nn.Softmax(dim=-1),
-    "dropout": lambda spec, x: nn.Dropout(spec.p),
-    "flatten": lambda spec, x: nn.Flatten(),
 }
+
+
+def reference(case: LayerCase) -> nn.Module:
+    """The module that the kind's docstring names, with the case's settings: right, whatever the torch engine builds.
+
+    `MODULES` has those that take the sizes of their input too, or other names for their settings.
+    """
+    if case.kind in MODULES:
+        one = case.x() if case.replicas is None else case.x()[0]
+        return MODULES[case.kind](case.spec, one)
+    return named_by_docstring(case.spec, nn)(**case.spec.model_dump(exclude={"kind"}))
 
 
 def passes(cases: Iterable[LayerCase]) -> pytest.MarkDecorator:
@@ -131,7 +132,7 @@ def by_numpy(case: LayerCase, dtype: str, mode: Mode) -> Passed:
 
 def by_torch(case: LayerCase, x: Array, params: Arrays, dy: Array, training: bool) -> Passed:
     """PyTorch's module and autograd; the mask is the one that PyTorch drew."""
-    module = MODULES[case.kind](case.spec, x).to(getattr(torch, str(x.dtype))).train(training)
+    module = reference(case).to(getattr(torch, str(x.dtype))).train(training)
     names = named(module)
     held = {names[name]: array for name, array in params.items()} | case.buffers(str(x.dtype))
     module.load_state_dict({name: torch.tensor(array) for name, array in held.items()}, strict=False)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from cases import OPTIMIZERS, assert_bits, dense, normal, recipe
+from cases import OPTIMIZERS, assert_bits, dense, named_by_docstring, normal, recipe
 from engines import numpy_engine, torch_engine
 from twofold.arrays import Array, gap
 from twofold.data import Batches, random_data
@@ -37,20 +37,13 @@ def rule_of(spec: Any, dtype: str = "float64") -> Rule:
 
 
 def by_torch(spec: Any, named: dict[str, nn.Parameter]) -> torch.optim.Optimizer:
+    """The optimizer that the docstring of the kind names: its settings have PyTorch's names."""
     common = {"lr": spec.lr, "weight_decay": spec.weight_decay}
     biases = [parameter for name, parameter in named.items() if spec.decayed == "weights" and "bias" in name]
     others = [parameter for parameter in named.values() if all(parameter is not bias for bias in biases)]
     parameters = [{"params": others}, *([{"params": biases, "weight_decay": 0.0}] if biases else [])]
-    match spec.kind:
-        case "sgd":
-            return torch.optim.SGD(parameters, momentum=spec.momentum, nesterov=spec.nesterov, **common)
-        case "adam":
-            return torch.optim.Adam(parameters, betas=spec.betas, eps=spec.eps, **common)
-        case "adamw":
-            return torch.optim.AdamW(parameters, betas=spec.betas, eps=spec.eps, **common)
-        case "rmsprop":
-            return torch.optim.RMSprop(parameters, alpha=spec.alpha, eps=spec.eps, **common)
-    raise AssertionError(spec.kind)
+    options = spec.model_dump(exclude={"kind", "lr", "weight_decay", "decayed", "max_norm"})
+    return named_by_docstring(spec, torch.optim)(parameters, **options, **common)
 
 
 def gradient(k: int) -> Array:
@@ -69,6 +62,7 @@ def test_twenty_updates_equal_pytorch(name: str) -> None:
     moments = rule.init(vector)
     parameters = {name: nn.Parameter(torch.tensor(view)) for name, view in LAYOUT.views(vector).items()}
     theirs = by_torch(spec, parameters)
+    assert tuple(moments) == spec.moments
     for k in range(STEPS):
         g = gradient(k)
         for parameter, view in zip(parameters.values(), LAYOUT.views(g).values(), strict=True):
