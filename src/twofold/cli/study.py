@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -78,27 +79,34 @@ def study(
     Exit status 1 when every point failed.
     """
     from twofold.cli import progress, views
-    from twofold.report import write_study_report
-    from twofold.study import run_study
+    from twofold.report.search import write_search_report
+    from twofold.report.study import write_study_report
+    from twofold.study import load_study
+    from twofold.study.executors.choice import Workers
+    from twofold.study.running import run_source
+    from twofold.study.search.running import search_source
 
     then = f". The same command goes on:\n  {shlex.join(['twofold', *sys.argv[1:]])}"
     with interruptible(then, waits=True), progress.study(not (quiet or as_json)) as watcher:
-        result = run_study(
+        workers = Workers(on, jobs, allow_different)
+        asked = load_study(
             source,
             axes=axes or (),
             seeds=seeds,
             overrides=settings or (),
             engine=engine,
             metric=metric,
-            out=out,
-            jobs=jobs,
-            on=on,
-            allow_different=allow_different,
-            watcher=watcher,
         )
-        write_study_report(result)
+        if asked.study.search:
+            result = search_source(asked, out=out, workers=workers, watcher=watcher)
+            write_search_report(result)
+            show = partial(views.print_search, result)
+        else:
+            result = run_source(asked, out=out, workers=workers, watcher=watcher)
+            write_study_report(result)
+            show = partial(views.print_study, result)
     if as_json:
         print_json(result.to_json())
     elif not quiet:
-        views.print_study(result)
+        show()
     raise typer.Exit(1 if result.failed == result.total else 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +26,8 @@ class Work:
     folder: Path
     """The folder of the points' files."""
     engine: str
-    train: Train
+    train: Callable[[Group], Train]
+    """The function that trains a group."""
     missing: set[str]
     """The points without a file. What a group trains beside them is not written again."""
     note: Callable[[str], None]
@@ -39,28 +40,45 @@ class Work:
         """What a worker gets of a group."""
         names = tuple(point.id for point in group)
         recipes = tuple(absolute(point.recipe) for point in group)
-        return Task(names, recipes, self.engine, self.train, self.expected, self.data)
+        return Task(names, recipes, self.engine, self.train(group), self.expected, self.data)
 
 
-def finish(groups: Iterable[Group], work: Work, executor: Executor) -> Generator[list[Kept], None, None]:
-    """Train every group that lacks a point, and yield points when their files are there.
+def finish(groups: Iterator[Group], work: Work, executor: Executor) -> Generator[list[Kept], None, None]:
+    """Train every group, and yield points when their files are there.
 
-    A group is trained whole, so that its numbers are those that it would have had without an interruption. One whose
-    worker dies is a suspect: it is run once more at the end, with nothing beside it, so that a second death has one
-    cause. The points of a group that dies again are then trained one by one, and one whose worker dies has failed.
+    `groups` is asked again whenever results have come: what it gives may depend on them. A group is trained whole, so
+    that its numbers are those that it would have had without an interruption. One whose worker dies is a suspect: it is
+    run once more when nothing else is to be done, with nothing beside it, so that a second death has one cause. The
+    points of a group that dies again are then trained one by one, and one whose worker dies has failed.
     """
-    waiting = {group[0].id: group for group in groups if any(point.id in work.missing for point in group)}
-    suspects = list[Group]()
-    tasks = (work.task(group) for group in list(waiting.values()))
-    with closing(executor.results(tasks)) as batches:
-        for batch in batches:
-            lost = [result.task for result in batch if isinstance(result, Lost)]
-            yield _written(batch, waiting, work)
-            suspects += [waiting[task.names[0]] for task in lost]
-            for task in lost:
-                work.note(f"a worker process died; {_those(task)} will be run once more, alone")
-    for group in suspects:
-        yield from _alone(group, work, executor)
+    while True:
+        waiting: dict[str, Group] = {}
+        suspects = list[Group]()
+        with closing(executor.results(_Tasks(groups, work, waiting))) as batches:
+            for batch in batches:
+                lost = [result.task for result in batch if isinstance(result, Lost)]
+                suspects += [waiting[task.names[0]] for task in lost]
+                yield _written(batch, waiting, work)
+                for task in lost:
+                    work.note(f"a worker process died; {_those(task)} will be run once more, alone")
+        for group in suspects:
+            yield from _alone(group, work, executor)
+        if not waiting:
+            return
+
+
+class _Tasks(Iterator[Task]):
+    """The tasks of groups; what has been handed out is in `waiting`, by its first point."""
+
+    def __init__(self, groups: Iterator[Group], work: Work, waiting: dict[str, Group]) -> None:
+        self._groups = groups
+        self._work = work
+        self._waiting = waiting
+
+    def __next__(self) -> Task:
+        group = next(self._groups)
+        self._waiting[group[0].id] = group
+        return self._work.task(group)
 
 
 def _those(task: Task) -> str:

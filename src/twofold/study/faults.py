@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic_core import ErrorDetails
@@ -11,6 +11,7 @@ from twofold.errors import Fault, did_you_mean
 from twofold.recipe.faults import EXPECTED
 from twofold.recipe.places import KeyPath, places
 from twofold.recipe.toml import marked
+from twofold.study.search.spec import Block, Dimension, Search
 from twofold.study.spec import TOP, Axis, shown
 
 
@@ -19,7 +20,7 @@ def explain(details: ErrorDetails, raw: dict[str, Any]) -> tuple[KeyPath, str]:
     kind, path = details["type"], details["loc"]
     name, value = f"`{_name(path)}`", details["input"]
     if kind == "extra_forbidden":
-        known = Axis.model_fields if path[0] == "axes" else TOP
+        known = _keys_at(path)
         return path, f"unknown key {name}; {did_you_mean(str(path[-1]), known)}"
     if kind == "missing":
         return path[:-1], f"`{_name(path[:-1])}` lacks `{path[-1]}`"
@@ -30,6 +31,20 @@ def explain(details: ErrorDetails, raw: dict[str, Any]) -> tuple[KeyPath, str]:
         return path, f"{name}{whose} must not be empty"
     expected = EXPECTED.get(kind) or details["msg"].removeprefix("Input should be ").replace("'", '"')
     return path, f"{name} must be {expected}; got {shown(value)[:60]}"
+
+
+def _keys_at(path: KeyPath) -> Iterable[str]:
+    """The keys that the table may have in which an unknown one was found."""
+    match path[:-1]:
+        case ("axes", _):
+            return Axis.model_fields
+        case ("search",):
+            return Search.model_fields
+        case ("search", "space", _) | ("search", "blocks", _, "count"):
+            return Dimension.model_fields
+        case ("search", "blocks", _):
+            return Block.model_fields
+    return TOP
 
 
 def _whose(rule: str, path: KeyPath, raw: dict[str, Any]) -> tuple[KeyPath, str]:
@@ -53,8 +68,9 @@ def located(text: str, label: str, options: Mapping[KeyPath, str], path: KeyPath
     if option is not None or not text:
         return Fault(option or label, rule, remedy)
     known = places(text)
-    if path[:1] == ("set",) and path not in known:
-        path = ("set", *(part for key in path[1:] for part in str(key).split(".")))
+    depth = 1 if path[:1] == ("set",) else 2 if path[:2] == ("search", "space") else 0
+    if depth and path not in known:
+        path = (*path[:depth], *(part for key in path[depth:] for part in str(key).split(".")))
     while path not in known:
         path = path[:-1]
     place = known[path]

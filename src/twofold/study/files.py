@@ -20,6 +20,7 @@ from twofold.recipe.files import assignment, toml_value
 from twofold.recipe.places import KeyPath
 from twofold.recipe.toml import TomlError, parse_toml
 from twofold.study.faults import explain, located
+from twofold.study.search.spec import Dimension
 from twofold.study.spec import Study
 
 Axes = Mapping[str, Iterable[Any]] | Iterable[str]
@@ -143,6 +144,8 @@ def _merge(
             raw[key], options[(key,)] = value, f"--{key}"
     if isinstance(raw.get("set"), dict):
         raw["set"] = _flat(raw["set"])
+    if isinstance(search := raw.get("search"), dict) and isinstance(search.get("space"), dict):
+        raw["search"] = {**search, "space": _flat_space(search["space"])}
     for key, value in _settings(overrides).items():
         raw.setdefault("set", {})[key] = value
         options["set", key] = f"--set {key}"
@@ -165,6 +168,15 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in table.items():
         found |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return found
+
+
+def _flat_space(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The same for what is searched: a table with ends or choices is a value."""
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        deeper = isinstance(value, dict) and not value.keys() & Dimension.model_fields.keys()
+        flat |= _flat_space(value, f"{prefix}{key}.") if deeper else {f"{prefix}{key}": value}
+    return flat
 
 
 def _settings(overrides: Settings) -> dict[str, Any]:

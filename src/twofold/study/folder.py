@@ -51,8 +51,10 @@ class Kept(BaseModel):
     id: str
     values: list[Any]
     seed: int
+    trial: int | None = None
+    """The number of the trial of a search that proposed it, from 0."""
     engine: str
-    status: Literal["ok", "failed"]
+    status: Literal["ok", "failed", "pruned"]
     failure: str = ""
     """Why there are no scores."""
     scores: dict[str, float | None] = {}
@@ -73,7 +75,7 @@ def kept(planned: Planned, engine: str, point: Point, versions: Mapping[str, str
     rows = [row._asdict() for row in point.history]
     return Kept(
         **_place(planned, engine),
-        status="failed" if point.failure else "ok",
+        status="failed" if point.failure else "pruned" if point.pruned else "ok",
         failure=point.failure,
         scores=_plain(point.scores),
         seconds=float(point.seconds),
@@ -260,6 +262,7 @@ def _place(planned: Planned, engine: str) -> dict[str, Any]:
         "id": planned.id,
         "values": list(planned.values),
         "seed": planned.seed,
+        "trial": planned.trial,
         "engine": engine,
         "data": planned.data,
     }

@@ -46,6 +46,8 @@ class Planned:
     """The recipe without the seed, which the points of a setting share: a hundred thousand points fit into memory."""
     data: str = ""
     """What published data are called in full."""
+    trial: int | None = None
+    """The number of the trial of a search, from 0."""
 
     @property
     def recipe(self) -> Recipe:
@@ -84,7 +86,7 @@ def plan(source: Source, progress: Callable[[str, int, int], None] = _silent) ->
     if faults:
         raise StudyError("\n\n".join(map(str, faults.values())))
     _check_measured(source, recipes)
-    planned = [_planned(study.engine, values, seed, recipe) for values, recipe in recipes for seed in study.seeds]
+    planned = [planned_point(study.engine, values, seed, recipe) for values, recipe in recipes for seed in study.seeds]
     _all_different(source, planned)
     return planned
 
@@ -122,6 +124,14 @@ def _even(points: Sequence[Planned], pieces: int) -> Iterator[list[Planned]]:
         yield list(points[start:end])
 
 
+def base_recipe(source: Source) -> Recipe:
+    """The recipe of a search with what `set` says. Raises `UserError` where it is wrong."""
+    try:
+        return _recipe(source, ())
+    except UserError as error:
+        raise StudyError("\n\n".join(str(fault) for fault in _faults(source, (), error))) from None
+
+
 def _recipe(source: Source, values: Sequence[Any]) -> Recipe:
     settings = dict(source.study.settings)
     settings |= {axis.field: value for axis, value in zip(source.study.axes, values, strict=True)}
@@ -147,9 +157,10 @@ def _found(source: Source, which: Any) -> Any:
     return which
 
 
-def _planned(engine: str, values: tuple[Any, ...], seed: int, recipe: Recipe) -> Planned:
+def planned_point(engine: str, values: tuple[Any, ...], seed: int, recipe: Recipe, trial: int | None = None) -> Planned:
+    """A point with its name."""
     content = {"engine": engine, "recipe": _seeded(recipe, seed).model_dump(mode="json", exclude=NO_MATTER)}
-    return Planned(_digest(content)[:16], values, seed, recipe)
+    return Planned(_digest(content)[:16], values, seed, recipe, trial=trial)
 
 
 def _seeded(recipe: Recipe, seed: int) -> Recipe:

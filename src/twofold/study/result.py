@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from twofold.errors import StudyError
 from twofold.runs import SCORES
 from twofold.study.folder import REPORT, RESULTS, Kept, point_file, read_point, read_points, read_study
+from twofold.study.search.result import SearchResult
 from twofold.study.spec import Study
 from twofold.study.summary import summary
 from twofold.study.table import CARRIED, LAST, cell
@@ -119,10 +120,24 @@ class StudyResult:
 def open_study(path: str | Path) -> StudyResult:
     """Open a study folder, whole or not. Raises `StudyError` for one that is missing."""
     folder = Path(path)
-    if not folder.is_dir():
-        raise StudyError(f"no study folder {path}; `twofold study` makes one")
-    study = read_study(folder)
+    study = _study_of(folder)
+    if study.search:
+        raise StudyError(f"{folder} holds a search and no grid; `twofold.study.open_search` opens it")
     return StudyResult(folder, study)
+
+
+def open_search(path: str | Path) -> SearchResult:
+    """Open the folder of a search, whole or not. Raises `StudyError` for one that is missing."""
+    study = _study_of(Path(path))
+    if study.search is None:
+        raise StudyError(f"{path} holds a study of a grid and no search; `twofold.open_study` opens it")
+    return SearchResult(Path(path), study)
+
+
+def _study_of(folder: Path) -> Study:
+    if not folder.is_dir():
+        raise StudyError(f"no study folder {folder}; `twofold study` makes one")
+    return read_study(folder)
 
 
 def metric_name(metric: str) -> str:

@@ -6,13 +6,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 from twofold.data import load_data
-from twofold.errors import TwofoldError
+from twofold.errors import StudyError, TwofoldError
 from twofold.recipe import Recipe
 from twofold.recipe.data import Cifar10, DataSpec, Mnist
-from twofold.setup.building import Silent
 from twofold.study.coordinator import Work, finish
 from twofold.study.executors.choice import Workers
 from twofold.study.executors.local import Local
@@ -21,40 +19,11 @@ from twofold.study.executors.work import trained
 from twofold.study.files import Axes, Settings, Source, load_study
 from twofold.study.folder import Kept, claim, locked, make_folder
 from twofold.study.grid import Planned, groups, plan
-from twofold.study.result import StudyResult, best_words, open_study
-from twofold.study.table import Table
+from twofold.study.progress import State, StudyWatcher, Unwatched
+from twofold.study.result import StudyResult, open_study
+from twofold.study.table import Table, grid_cells
 
 LOCAL = Workers()
-
-
-class StudyWatcher(Protocol):
-    """Whoever shows how far a study is."""
-
-    def data(self, what: str, done: int, total: int) -> None:
-        """Published data are being prepared, once for all processes."""
-        ...
-
-    def began(self, done: int, total: int) -> None:
-        """So many points of all were there before."""
-        ...
-
-    def finished(self, done: int, words: str) -> None:
-        """So many points are there now; `words` say how many failed and the best so far."""
-        ...
-
-    def note(self, text: str) -> None:
-        """A damaged point, a process that died."""
-        ...
-
-
-class Unwatched(Silent):
-    """A watcher that shows nothing."""
-
-    def began(self, done: int, total: int) -> None:
-        """Nothing."""
-
-    def finished(self, done: int, words: str) -> None:
-        """Nothing."""
 
 
 def run_study(
@@ -102,12 +71,16 @@ def run_source(
 
     `executor` may take the place of the one that `workers` names, and `train` that of the engines.
     """
-    watcher, study = watcher or Unwatched(), source.study
+    watcher = watcher or Unwatched()
+    if source.study.search:
+        raise StudyError(f"{source.label} is a search; `twofold.run_search` runs it, or `twofold study`")
+    study = source.study
     planned = plan(source, watcher.data)
     folder = make_folder(out, study.name)
     with locked(folder):
-        state = _State(study.metric)
-        table = Table(folder, study.axes, {point.id: place for place, point in enumerate(planned)})
+        state = State(study.metric)
+        order = {point.id: place for place, point in enumerate(planned)}
+        table = Table(folder, [axis.field for axis in study.axes], grid_cells(study.axes), order)
 
         def present(point: Kept) -> None:
             state.add(point)
@@ -123,8 +96,9 @@ def run_source(
             with table.following(), _executor(executor, workers, missing) as trainer:
                 watcher.began(state.done, len(planned))
                 demands = workers.demands(planned, study.engine) if missing else ({}, {})
-                work = Work(folder, study.engine, train, missing, watcher.note, *demands)
-                with closing(finish(groups(planned, study.engine), work, trainer)) as new:
+                work = Work(folder, study.engine, lambda group: train, missing, watcher.note, *demands)
+                lacking = (group for group in groups(planned, study.engine) if any(p.id in missing for p in group))
+                with closing(finish(lacking, work, trainer)) as new:
                     for points in new:
                         table.add(points)
                         state.tell(points, watcher)
@@ -142,37 +116,6 @@ def _executor(given: Executor | None, workers: Workers, missing: set[str]) -> It
         yield executor
     finally:
         executor.close()
-
-
-class _State:
-    """How far a study is, and how good so far."""
-
-    def __init__(self, metric: str) -> None:
-        self.metric = metric
-        self.done = 0
-        self.failed = 0
-        self.best: float | None = None
-
-    def add(self, point: Kept) -> None:
-        """Count a point."""
-        self.done += 1
-        self.failed += point.status == "failed"
-        score = point.scores.get(self.metric)
-        if score is not None:
-            better = min if self.metric.endswith("loss") else max
-            self.best = score if self.best is None else better(self.best, score)
-
-    def tell(self, points: Sequence[Kept], watcher: StudyWatcher) -> None:
-        """Count points, and tell each to who watches."""
-        for point in points:
-            self.add(point)
-            watcher.finished(self.done, self.words)
-
-    @property
-    def words(self) -> str:
-        """`best test accuracy 0.9850, 2 failed`."""
-        failed = f"{self.failed} failed" if self.failed else ""
-        return ", ".join(part for part in (best_words(self.metric, self.best), failed) if part)
 
 
 def _prepared(planned: Sequence[Planned], watcher: StudyWatcher) -> list[Planned]:

@@ -12,12 +12,13 @@ from pydantic import Field, field_validator
 from twofold.errors import did_you_mean
 from twofold.recipe.base import EngineName, Part
 from twofold.runs import SCORES
+from twofold.study.search.spec import Search
 
 RECIPE = "recipe"
 """The field that says which recipe is trained."""
 SEED = "training.seed"
 FOLDER_NAME = r"[^./\\\x00-\x1f][^/\\\x00-\x1f]{0,99}"
-TOP = ("title", "name", "recipe", "engine", "metric", "seeds", "set", "axes")
+TOP = ("title", "name", "recipe", "engine", "metric", "seeds", "set", "axes", "search")
 """The keys of a study, for people."""
 
 
@@ -72,6 +73,8 @@ class Study(Part):
     """Keys of the recipe by their paths, for every point: what `--set` does."""
     axes: Annotated[tuple[Axis, ...], Field(strict=False)] = ()
     """What is varied; none: only the seed is."""
+    search: Search | None = None
+    """Points proposed one after another, in place of a grid."""
 
     @field_validator("seeds", mode="before")
     @classmethod
@@ -109,14 +112,30 @@ class Study(Part):
         found += [f"`{field}` is set and is an axis too; take it out of one" for field in fields if field in settings]
         if SEED in fields or SEED in settings:
             found.append(f"`{SEED}` of each point comes from `seeds`; give `seeds` in its place")
+        if values["search"] is not None:
+            found += _search_conflicts(values["search"], fields, settings)
         if values["recipe"] is None and RECIPE not in fields:
             found.append("a study wants a `recipe`, or an axis with the field `recipe`")
         return found
 
     @property
+    def _block_words(self) -> list[str]:
+        return ["layers"] if self.search and self.search.blocks else []
+
+    @property
     def heading(self) -> str:
         """The title, or what is varied."""
+        if self.search:
+            return self.title or f"{self.name}: a search over {', '.join([*self.search.space, *self._block_words])}"
         return self.title or f"{self.name} against {', '.join([axis.name for axis in self.axes] or ['the seed'])}"
+
+
+def _search_conflicts(search: Search, fields: Sequence[str], settings: Mapping[str, Any]) -> list[str]:
+    found = ["a study has `axes` or a `search`; take one out"] if fields else []
+    found += [f"`{key}` is set and is searched too; take it out of one" for key in search.space if key in settings]
+    if SEED in search.space:
+        found.append(f"`{SEED}` of each trial comes from `seeds`; give `seeds` in its place")
+    return found
 
 
 def shown(value: Any) -> str:

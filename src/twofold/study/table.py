@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO, final
@@ -25,11 +25,15 @@ LAST = ("seconds", "steps", "failure", "id")
 class Table:
     """The rows of the points that there are, as text: a hundred thousand of them take some 40 MB."""
 
-    def __init__(self, folder: Path, axes: Sequence[Axis], order: Mapping[str, int]) -> None:
-        """`order` says for every point of the grid the place of its row."""
+    def __init__(
+        self, folder: Path, fields: Sequence[str], cells: Callable[[Kept], list[Any]], order: Mapping[str, int]
+    ) -> None:
+        """`fields` are the first columns, `cells` gives their values; `order` says of every point the place of its row,
+        and may grow."""
         self._folder = folder
         self._path = folder / RESULTS
-        self._axes = axes
+        self._fields = fields
+        self._cells = cells
         self._order = order
         self._rows: dict[int, tuple[str, str, str]] = {}
         self._carries = False
@@ -73,16 +77,14 @@ class Table:
         write_whole(self._path, self._text(self._carries).encode())
 
     def _text(self, carries: bool) -> str:
-        fields = [axis.field for axis in self._axes]
-        head = (_line([*fields, "seed", "status", *SCORES]), _line(CARRIED), _line(LAST))
+        head = (_line([*self._fields, "seed", "status", *SCORES]), _line(CARRIED), _line(LAST))
         rows = [head, *(self._rows[place] for place in sorted(self._rows))]
         return "".join(_joined(row, carries) for row in rows)
 
     def _row(self, point: Kept) -> tuple[str, str, str]:
-        values = [_value(axis, value) for axis, value in zip(self._axes, point.values, strict=True)]
         flow = point.flow or {}
         return (
-            _line([*values, point.seed, point.status, *(point.scores.get(name) for name in SCORES)]),
+            _line([*self._cells(point), point.seed, point.status, *(point.scores.get(name) for name in SCORES)]),
             _line([flow.get(name) for name in CARRIED]),
             _line([point.seconds, point.steps, point.failure, point.id]),
         )
@@ -91,6 +93,11 @@ class Table:
 def cell(value: Any) -> Any:
     """A cell of a table holds a number or a text; what is more is written as JSON."""
     return json.dumps(value) if isinstance(value, list | tuple | Mapping) else value
+
+
+def grid_cells(axes: Sequence[Axis]) -> Callable[[Kept], list[Any]]:
+    """The values of a point of a grid."""
+    return lambda point: [_value(axis, value) for axis, value in zip(axes, point.values, strict=True)]
 
 
 def _value(axis: Axis, value: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,8 @@ class Point:
     """Every evaluation, the first before training."""
     failure: str = ""
     """Why there are no scores, in a sentence."""
+    pruned: bool = False
+    """Whether it was stopped early, at an evaluation; its scores are those of that evaluation."""
     flow: dict[str, Any] | None = None
     """Of the recurrent layer whose last step is read, before and after training: ‖∂L/∂h(t)‖ at each step, the share of
     the last one's that reaches the first (`carried_before`, `carried_after`), spectral radius and largest singular
@@ -52,39 +54,61 @@ Load = Callable[[DataSpec], Dataset]
 """The function that reads the samples of a source."""
 
 
-def train_points(recipes: Sequence[Recipe], engine: str, load: Load = load_data) -> list[Point]:
+Stops = Callable[[Sequence[HistoryRow]], bool]
+"""Whether a training with these evaluations, the last just made, is to be stopped."""
+
+
+class _Stopped(Exception):  # noqa: N818
+    """A training is stopped at an evaluation."""
+
+
+def train_points(
+    recipes: Sequence[Recipe], engine: str, load: Load = load_data, stops: Stops | None = None
+) -> list[Point]:
     """Train each recipe in one engine; a loss that diverges is a point's failure and raises nothing.
 
     Recipes that differ in `training.seed` and `optimizer.lr` alone are trained at once in the NumPy engine, where their
     layers allow it and they are small enough for it to pay: the same numbers up to rounding, in less time. Where the
     memory does not hold them at once, they are trained one after another.
 
-    `load` reads the samples: a worker that trains many points of the same data remembers them.
+    `load` reads the samples: a worker that trains many points of the same data remembers them. With `stops` each recipe
+    is trained alone, and may be stopped early.
 
     Raises `DataError` or `UserError` where a recipe cannot be trained at all.
     """
-    if at_once(recipes, engine):
+    if stops is None and at_once(recipes, engine):
         return _together(recipes, load)
     points, dataset = list[Point](), None
     for before, recipe in zip((None, *recipes), recipes, strict=False):
         if dataset is None or before is None or before.data != recipe.data:
             dataset = load(recipe.data)
-        points.append(_lone(resolved(recipe, dataset), dataset.astype(recipe.training.dtype), engine))
+        points.append(_lone(resolved(recipe, dataset), dataset.astype(recipe.training.dtype), engine, stops))
     return points
 
 
-def _lone(recipe: Recipe, dataset: Dataset, engine: str) -> Point:
+def _lone(recipe: Recipe, dataset: Dataset, engine: str, stops: Stops | None = None) -> Point:
     check_memory(recipe, [engine], *(split for _, split in dataset.splits()))
     built, history = training_engine(engine, recipe), list[HistoryRow]()
     built.load(initial_state(recipe.model, dataset.train))
     batches = Batches(recipe, dataset.train)
     watched = flow_batch(dataset.train, batches.size if recurrent_nodes(recipe.network) else 1)
     validation = Validation(recipe.training.keep == "best", recipe.training.patience)
+    pruned = False
+
+    def record(row: HistoryRow) -> None:
+        history.append(row)
+        if stops is not None and row.step and stops(history):
+            raise _Stopped
+
     with few_threads(recipe, len(dataset.train)), np.errstate(all="ignore"):
         before = measure_flow(built, recipe.network, watched)
-        outcome = train(built, batches, scorer(recipe, dataset), history.append, lambda step, loss: None, validation)
+        try:
+            outcome = train(built, batches, scorer(recipe, dataset), record, lambda step, loss: None, validation)
+        except _Stopped:
+            outcome, pruned = Outcome(history[-1].step, history[-1].seconds, history[-1]), True
         after = measure_flow(built, recipe.network, watched)
-    return _point(outcome, history, _flow(read_last(recipe.network), before, after))
+    point = _point(outcome, history, _flow(read_last(recipe.network), before, after))
+    return replace(point, pruned=pruned)
 
 
 def _together(recipes: Sequence[Recipe], load: Load) -> list[Point]:
@@ -112,7 +136,7 @@ def _point(outcome: Outcome, history: Sequence[HistoryRow], flow: dict[str, Any]
     failure = outcome.failure
     if failure:
         said = f"the loss became {failure.loss} at step {failure.step}"
-        return Point({}, outcome.seconds, outcome.steps, tuple(history), said, flow)
+        return Point({}, outcome.seconds, outcome.steps, tuple(history), said, flow=flow)
     return Point(scores_of(outcome.row), outcome.seconds, outcome.steps, tuple(history), flow=flow)
 
 

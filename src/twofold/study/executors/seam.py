@@ -87,7 +87,8 @@ class Executor(Protocol):
     def results(self, tasks: Iterator[Task], alone: bool = False) -> Generator[Results, None, None]:
         """All results that have come since the last ones, each task exactly once, in any order.
 
-        A task is taken from `tasks` when a worker is free for it; `alone` has one at a time, with a worker of its own.
+        A task is taken from `tasks` when a worker is free for it; an iterator that has none is asked again after the
+        next results, which may give it some. `alone` has one at a time, with a worker of its own.
         Closed early, it ends what is being trained. Raises `StudyError` where the engine as a whole is lost.
         """
         ...

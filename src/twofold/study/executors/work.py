@@ -12,6 +12,7 @@ import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import replace
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from twofold.recipe.data import DataSpec
 from twofold.setup.versions import code, versions
 from twofold.study.executors.prints import fingerprint, mark
 from twofold.study.executors.seam import Answer, Task, Trained, Worker
-from twofold.train.points import Point, train_points
+from twofold.train.points import Point, Stops, train_points
 
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
@@ -46,6 +47,16 @@ def train_task(task: Task) -> Answer:
 def trained(recipes: Sequence[Recipe], engine: str) -> list[Point]:
     """What `train_points` does; data that the task before had, too, are not read again."""
     return train_points(recipes, engine, _remembered)
+
+
+def searched(recipes: Sequence[Recipe], engine: str, stops: Stops | None = None) -> list[Point]:
+    """The same for a search: it never sees the test set."""
+    return train_points(recipes, engine, _without_test, stops)
+
+
+def _without_test(spec: DataSpec) -> Dataset:
+    dataset = _remembered(spec)
+    return replace(dataset, test=dataset.test[:0])
 
 
 def _remembered(spec: DataSpec) -> Dataset:

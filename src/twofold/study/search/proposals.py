@@ -1,0 +1,130 @@
+"""Optuna's ask-and-tell, with a storage in memory that is rebuilt from what the trials reached.
+
+The order of asking and telling is a function of the search alone: before trial t is asked for, the first t − n + 1
+trials have been told, n being `at_a_time`, however many have finished. So the same trials are proposed whatever workers
+there are and however often the search was killed.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any, final
+
+from twofold.errors import MissingExtraError
+from twofold.study.search.space import propose
+from twofold.study.search.spec import Dimension, Search
+
+
+@final
+class Proposals:
+    """The trials of a search, asked for and told in turn."""
+
+    def __init__(self, search: Search) -> None:
+        optuna = _optuna()
+        self.search = search
+        self.asked = 0
+        self.told = 0
+        self._choices: dict[str, dict[str, Any]] = {}
+        with _without_warnings():
+            sampler = _SAMPLERS[search.sampler](optuna, search)
+            direction = "maximize" if search.maximizes else "minimize"
+            self._study = optuna.create_study(direction=direction, sampler=sampler)
+        self._trials: list[Any] = []
+
+    @property
+    def version(self) -> str:
+        """Optuna's; another may propose other trials."""
+        return _optuna().__version__
+
+    def ask(self) -> dict[str, Any]:
+        """The values of the next trial."""
+        with _without_warnings():
+            trial = self._study.ask()
+            values = propose(self.search, lambda name, dimension: self._suggest(trial, name, dimension))
+        self._trials.append(trial)
+        self.asked += 1
+        return values
+
+    def tell(self, value: float | None, pruned_at: int | None = None) -> None:
+        """What the first trial that has not been told reached; `None`: it failed. `pruned_at`: the step at which it was
+        stopped."""
+        states = _optuna().trial.TrialState
+        trial = self._trials[self.told]
+        with _without_warnings():
+            if value is None:
+                self._study.tell(trial, state=states.FAIL)
+            elif pruned_at is not None:
+                trial.report(value, pruned_at)
+                self._study.tell(trial, state=states.PRUNED)
+            else:
+                self._study.tell(trial, value)
+        self.told += 1
+
+    def importance(self) -> dict[str, float]:
+        """The share of the metric's variance that each parameter explains, by functional ANOVA; largest first."""
+        optuna = _optuna()
+        with _without_warnings():
+            try:
+                evaluator = optuna.importance.FanovaImportanceEvaluator(seed=self.search.seed)
+                return dict(optuna.importance.get_param_importances(self._study, evaluator=evaluator))
+            except (ValueError, RuntimeError):  # fewer than two trials, or all with the same value
+                return {}
+
+    def _suggest(self, trial: Any, name: str, dimension: Dimension) -> Any:
+        """Choices go by their place: Optuna takes no tables for choices."""
+        if dimension.choices is not None:
+            return dimension.choices[trial.suggest_categorical(name, list(range(len(dimension.choices))))]
+        ask: Callable[..., Any] = trial.suggest_int if dimension.whole else trial.suggest_float
+        return ask(name, dimension.low, dimension.high, log=dimension.log)
+
+
+def _tpe(optuna: Any, search: Search) -> Any:
+    return optuna.samplers.TPESampler(seed=search.seed, constant_liar=True)
+
+
+def _random(optuna: Any, search: Search) -> Any:
+    return optuna.samplers.RandomSampler(seed=search.seed)
+
+
+def _grid(optuna: Any, search: Search) -> Any:
+    space = {name: _values(dimension) for name, dimension in search.space.items()}
+    return optuna.samplers.GridSampler(space, seed=search.seed)
+
+
+def _cmaes(optuna: Any, search: Search) -> Any:
+    return optuna.samplers.CmaEsSampler(seed=search.seed, warn_independent_sampling=False)
+
+
+def _gp(optuna: Any, search: Search) -> Any:
+    return optuna.samplers.GPSampler(seed=search.seed, deterministic_objective=True)
+
+
+_SAMPLERS: dict[str, Callable[[Any, Search], Any]] = {
+    "tpe": _tpe,
+    "random": _random,
+    "grid": _grid,
+    "cmaes": _cmaes,
+    "gp": _gp,
+}
+
+
+def _values(dimension: Dimension) -> list[int]:
+    """The values of a grid's dimension, choices by their place."""
+    if dimension.choices is not None:
+        return list(range(len(dimension.choices)))
+    return list(range(int(dimension.low or 0), int(dimension.high or 0) + 1))
+
+
+def _optuna() -> Any:
+    try:
+        import optuna
+    except ImportError:
+        raise MissingExtraError("optuna", "search", "a search") from None
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna
+
+
+def _without_warnings() -> warnings.catch_warnings[Any]:
+    """Optuna warns of what is experimental in it, which is its own affair here."""
+    return warnings.catch_warnings(action="ignore")
