@@ -22,6 +22,8 @@ from twofold.report.figures import SECTIONS
 from twofold.setup.building import initial_state
 from twofold.study import load_study
 from twofold.study.grid import plan
+from twofold.study.search.running import checked_base
+from twofold.study.search.spec import Search
 from twofold.study.spec import TOP
 
 ROOT = Path(__file__).parents[1]
@@ -147,7 +149,9 @@ def _studies(language: str) -> list[str]:
 
 
 def test_the_file_of_the_studies_page_is_read_and_its_fault_told_as_it_says(command, in_tmp: Path) -> None:
-    (study,) = _studies("toml")
+    study, search = _studies("toml")
+    Path("search.toml").write_text(search)
+    assert checked_base(load_study("search.toml")).name == "digits"
     Path("rates.toml").write_text(study)
     assert len(plan(load_study("rates.toml"))) == 30
     Path("rates.toml").write_text(study.replace("0.1]", "-0.1]"))
@@ -156,7 +160,7 @@ def test_the_file_of_the_studies_page_is_read_and_its_fault_told_as_it_says(comm
 
 def test_the_studies_page_has_every_key_and_score() -> None:
     page = (ROOT / "docs" / "studies.md").read_text("utf-8")
-    for key in TOP:
+    for key in (*TOP, *Search.model_fields):
         assert f"| `{key}` |" in page
 
 

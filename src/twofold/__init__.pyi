@@ -58,8 +58,11 @@ from .report.study import write_study_report as write_study_report
 from .runs.run import Run as Run
 from .runs.run import open_run as open_run
 from .study.result import StudyResult as StudyResult
+from .study.result import open_search as open_search
 from .study.result import open_study as open_study
 from .study.running import run_study as run_study
+from .study.search.result import SearchResult as SearchResult
+from .study.search.running import run_search as run_search
 from .torch_engine.palindromes import PalindromeDataset as PalindromeDataset
 from .torch_engine.stack import torch_module as torch_module
 from .train.running import resume as resume

@@ -12,7 +12,7 @@ from twofold.cli.terminal import Terminal
 from twofold.cli.views import noted, print_note
 from twofold.interrupts import check
 from twofold.setup.building import Silent, Watcher
-from twofold.study.running import StudyWatcher, Unwatched
+from twofold.study.progress import StudyWatcher, Unwatched
 
 if TYPE_CHECKING:
     from twofold.runs.history import HistoryRow

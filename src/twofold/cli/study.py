@@ -79,7 +79,6 @@ def study(
     Exit status 1 when every point failed.
     """
     from twofold.cli import progress, views
-    from twofold.report.search import write_search_report
     from twofold.report.study import write_study_report
     from twofold.study import load_study
     from twofold.study.executors.choice import Workers
@@ -99,12 +98,11 @@ def study(
         )
         if asked.study.search:
             result = search_source(asked, out=out, workers=workers, watcher=watcher)
-            write_search_report(result)
             show = partial(views.print_search, result)
         else:
             result = run_source(asked, out=out, workers=workers, watcher=watcher)
-            write_study_report(result)
             show = partial(views.print_study, result)
+        write_study_report(result)
     if as_json:
         print_json(result.to_json())
     elif not quiet:

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from twofold.proof.verify import Verification
     from twofold.recipe import Network, Node, Recipe
     from twofold.runs import Result, Run
-    from twofold.study import StudyResult
+    from twofold.study import SearchResult, StudyResult
 
 MOST_SETTINGS = 20
+MOST_TRIALS = 10
 """Of a study with more settings, the best are shown."""
 
 console = Terminal()
@@ -187,6 +188,40 @@ def print_study(result: StudyResult) -> None:
     points = f"{len(result.points):,} points" + (f", {result.failed:,} failed" if result.failed else "")
     for what, value in {"points": points, "table": result.path / "results.csv", "report": result.report}.items():
         console.print(Text(f"{what}: {value}"), soft_wrap=True)
+
+
+def print_search(result: SearchResult) -> None:
+    """The closing table of a search: the best trials, the winner's test, and where the rest is."""
+    ranked = result.ranked()[:MOST_TRIALS]
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("trial", justify="right")
+    table.add_column(result.search.metric.replace("_", " "), justify="right", no_wrap=True)
+    table.add_column("values")
+    for point in ranked:
+        values = {name: _short(value) for name, value in result.values(point).items()}
+        words = Text(", ".join(f"{name} {value}" for name, value in values.items()))
+        table.add_row(str(point.trial), _score(result.score(point)), words)
+    console.print(Text(result.study.heading, style="bold"), table)
+    found = result.found
+    if found is not None and found.winner is not None:
+        tested = ", ".join(f"{name.replace('_', ' ')} {_score(value)}" for name, value in found.test.items())
+        console.print(Text(f"winner: trial {found.winner}; tested once: {tested or 'there is no test set'}"))
+    pruned = sum(point.status == "pruned" for point in result.trials)
+    counts = {"stopped early": pruned, "failed": result.failed}
+    extra = "".join(f", {count:,} {what}" for what, count in counts.items() if count)
+    trials = f"{len(result.trials):,} trials{extra}"
+    places = {
+        "trials": trials,
+        "best recipe": result.best,
+        "table": result.path / "results.csv",
+        "report": result.report,
+    }
+    for what, value in places.items():
+        console.print(Text(f"{what}: {value}"), soft_wrap=True)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _score(value: float | None) -> str:

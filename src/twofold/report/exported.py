@@ -15,7 +15,7 @@ from twofold.report.study import open_folder, render_study
 from twofold.report.template import Filled
 from twofold.report.text import referred
 from twofold.runs import Run, write_whole
-from twofold.study import StudyResult
+from twofold.study import SearchResult, StudyResult
 
 CAPTIONS, LATEX = "captions.md", "figures.tex"
 PREAMBLE = """% Every figure of the report, in its order. In the preamble:
@@ -43,7 +43,9 @@ SUPERSCRIPTS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 
 
 def write_figures(
-    result: Run | StudyResult | str | Path | Sequence[Run | str | Path], folder: str | Path, image: int | None = None
+    result: Run | StudyResult | SearchResult | str | Path | Sequence[Run | str | Path],
+    folder: str | Path,
+    image: int | None = None,
 ) -> Path:
     """Write every figure of a run's report, a study's or a comparison's into `folder`, and return it.
 
@@ -57,14 +59,14 @@ def write_figures(
 
 
 def rendered(
-    result: Run | StudyResult | str | Path | Sequence[Run | str | Path],
+    result: Run | StudyResult | SearchResult | str | Path | Sequence[Run | str | Path],
     image: int | None = None,
     out: str | Path = COMPARISON,
 ) -> Filled:
     """The page of a run, a study or a comparison, this one for `out`, and its figures; raises as writing it does."""
     if isinstance(result, str | Path):
         result = open_folder(result)
-    if isinstance(result, StudyResult):
+    if isinstance(result, StudyResult | SearchResult):
         return render_study(result)
     return render(result, image) if isinstance(result, Run) else render_comparison(compared(result), out)
 

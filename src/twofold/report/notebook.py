@@ -15,7 +15,7 @@ from twofold.errors import UnknownNameError, did_you_mean
 from twofold.report.page import render
 from twofold.report.study import open_folder, render_study
 from twofold.runs import Run
-from twofold.study import StudyResult
+from twofold.study import SearchResult, StudyResult
 
 HEADING = re.compile(r"<h2><span>\d+</span>(.*?)</h2>")
 
@@ -50,7 +50,7 @@ class Sections(dict[str, Section]):
         return _shown("".join(f"<h2>{escape(section.heading)}</h2>{section.html}" for section in self.values()))
 
 
-def sections(result: Run | StudyResult | str | Path, image: int | None = None) -> Sections:
+def sections(result: Run | StudyResult | SearchResult | str | Path, image: int | None = None) -> Sections:
     """The sections of a run's report, or of a study's, made from its folder alone; nothing is written.
 
     >>> sections("runs/moons-1")["Course of training"]  # doctest: +SKIP
@@ -62,7 +62,7 @@ def sections(result: Run | StudyResult | str | Path, image: int | None = None) -
     """
     if isinstance(result, str | Path):
         result = open_folder(result)
-    page = (render_study(result) if isinstance(result, StudyResult) else render(result, image)).html
+    page = (render_study(result) if isinstance(result, StudyResult | SearchResult) else render(result, image)).html
     _, *parts = HEADING.split(page[: page.index("<footer>")])
     salt = "t" + hashlib.sha256(page.encode()).hexdigest()[:8]
     found = [Section(unescape(name), _alone(text, salt)) for name, text in zip(parts[::2], parts[1::2], strict=True)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from shlex import quote
 from typing import Any
 
@@ -13,10 +12,9 @@ from twofold.report.search_pictures import importance_picture, over_time_picture
 from twofold.report.study import score
 from twofold.report.template import Filled, filled
 from twofold.report.text import ENGINES, joined, moment, plural, seconds, share
-from twofold.runs import write_whole
 from twofold.study.files import dump
 from twofold.study.folder import Kept
-from twofold.study.result import metric_name, open_search
+from twofold.study.result import metric_name
 from twofold.study.search.result import SearchResult
 from twofold.study.table import cell
 
@@ -41,16 +39,6 @@ class TrialRow:
     seeds: str
     seconds: str
     winner: bool
-
-
-def write_search_report(search: SearchResult | str | Path) -> Path:
-    """Write `report.html` from the folder of a search alone, whole or not, and return its path.
-
-    Raises `StudyError` for a folder that is missing or damaged.
-    """
-    search = search if isinstance(search, SearchResult) else open_search(search)
-    write_whole(search.report, render_search(search).html.encode())
-    return search.report
 
 
 def render_search(search: SearchResult) -> Filled:
@@ -87,23 +75,21 @@ def _lead(result: SearchResult) -> str:
     keys = joined([f"`{name}`" for name in search.space])
     layers = "the number of layers and their values" if search.blocks else ""
     what = " and ".join(part for part in (keys, layers) if part)
-    return (
-        f"{plural(result.total, 'trial')} in {ENGINES[result.study.engine]} of the recipe `{result.study.recipe}`, proposed "
-        f"by {SAMPLERS[search.sampler]} over {what}, judged by {metric_name(search.metric)}."
-    )
+    trials = f"{plural(result.total, 'trial')} in {ENGINES[result.study.engine]} of the recipe `{result.study.recipe}`"
+    return f"{trials}, proposed by {SAMPLERS[search.sampler]} over {what}, judged by {metric_name(search.metric)}."
 
 
 def _row(result: SearchResult, point: Kept, columns: list[str]) -> TrialRow:
     values = result.values(point)
     same = [other for other in result.points if other.trial == point.trial and result.score(other) is not None]
     scores = [value for other in same if (value := result.score(other)) is not None]
-    mean = f"{score(result.search.metric, math.fsum(scores) / len(scores))} of {len(scores)}" if len(scores) > 1 else "–"
+    mean = score(result.search.metric, math.fsum(scores) / len(scores)) if scores else "–"
     own = result.score(point)
     return TrialRow(
         number=point.trial or 0,
         values=[value_words(cell(values[name])) if name in values else "–" for name in columns],
         score="–" if own is None else score(result.search.metric, own),
-        seeds=mean,
+        seeds=f"{mean} of {len(scores)}" if len(scores) > 1 else "–",
         seconds=seconds(point.seconds),
         winner=result.found is not None and result.found.winner == point.trial,
     )
@@ -122,9 +108,8 @@ def _findings(result: SearchResult) -> list[str]:
     if found is not None and found.winner is not None:
         sentences.append(_winner_sentence(result, found.winner, len(found.leaders)))
     if found is not None and (accuracy := found.test.get("test_accuracy")) is not None:
-        sentences.append(
-            f"Its test accuracy is {share(accuracy)}. It was measured once, after the search: no trial saw the test set."
-        )
+        once = "It was measured once, after the search: no trial saw the test set."
+        sentences.append(f"Its test accuracy is {share(accuracy)}. {once}")
     if result.search.metric.startswith("train"):
         sentences.append("The search was judged on training samples: it favours networks that over-fit.")
     if found is not None and len(found.importance) > 1:
@@ -141,8 +126,9 @@ def _findings(result: SearchResult) -> list[str]:
 def _winner_sentence(result: SearchResult, winner: int, leaders: int) -> str:
     seeds = len(result.study.seeds)
     if seeds == 1:
-        return f"The winner is trial {winner}. It has one seed: another may change the order of trials that are near it."
-    return f"The {plural(leaders, 'best trial')} had {seeds} seeds each; the best mean is that of trial {winner}, the winner."
+        return f"The winner is trial {winner}. It has one seed: with another the order of near trials may change."
+    repeated = f"The {plural(leaders, 'best trial')} had {seeds} seeds each"
+    return f"{repeated}; the best mean is that of trial {winner}, the winner."
 
 
 def _circumstances(result: SearchResult) -> list[tuple[str, str]]:

@@ -6,9 +6,11 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from twofold.report.along import logarithmic, value_words
-from twofold.report.drawing import BLUE, GREY, INK, VERMILLION, Key, Panel, Picture, printable
+from twofold.report.drawing import BLUE, GREY, INK, MARKER, VERMILLION, Key, Panel, Picture, printable
+from twofold.report.text import decimal
 from twofold.study.result import metric_name
 from twofold.study.search.result import SearchResult
 from twofold.study.table import cell
@@ -38,7 +40,7 @@ def over_time_picture(result: SearchResult) -> Picture | None:
 
     name = metric_name(result.search.metric).capitalize()
     caption = f"{name} of each trial in the order in which they were proposed, and the best so far."
-    keys = (Key("trial", DOT, 0.14), Key("best so far", LINE))
+    keys = (Key("trial", DOT, MARKER), Key("best so far", LINE))
     return Picture("trials", (Panel(f"{name} of each trial", 6.4, 3.2, draw),), caption, keys, narrow=True)
 
 
@@ -51,7 +53,9 @@ def importance_picture(result: SearchResult) -> Picture | None:
 
     def draw(figure: FigureBase) -> None:
         axes: Axes = figure.subplots()
-        axes.barh([printable(name, index, 40) for index, name in enumerate(names)], [importance[name] for name in names])
+        axes.barh(
+            [printable(name, index, 40) for index, name in enumerate(names)], [importance[name] for name in names]
+        )
         axes.invert_yaxis()
         axes.set(xlabel="share of the variance that it explains", xlim=(0, 1))
         axes.grid(axis="y", visible=False)
@@ -77,11 +81,9 @@ def slices_picture(result: SearchResult) -> list[Picture]:
     )
     if not panels:
         return []
-    caption = (
-        f"{metric} of each trial against one parameter at a time; what the others were differs from dot to dot. The star "
-        "is the winner."
-    )
-    return [Picture("slices", panels, caption, (Key("trial", DOT, 0.14), Key("winner", WINNER, 0.16)))]
+    others = "what the others were differs from dot to dot. The star is the winner."
+    caption = f"{metric} of each trial against one parameter at a time; {others}"
+    return [Picture("slices", panels, caption, (Key("trial", DOT, MARKER), Key("winner", WINNER, MARKER)))]
 
 
 def _slice(figure: FigureBase, result: SearchResult, name: str) -> None:
@@ -94,6 +96,9 @@ def _slice(figure: FigureBase, result: SearchResult, name: str) -> None:
         places = [float(value) for value in values]
         if logarithmic(places):
             axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(numticks=5))
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: decimal(value)))
+            axes.xaxis.set_minor_formatter(NullFormatter())
     else:
         texts = list(dict.fromkeys(value_words(cell(value)) for value in values))
         places = [float(texts.index(value_words(cell(value)))) for value in values]

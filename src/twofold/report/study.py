@@ -13,7 +13,7 @@ from twofold.report.study_pictures import study_pictures
 from twofold.report.template import Filled, filled
 from twofold.report.text import ENGINES, joined, loss_text, moment, plural, seconds, share
 from twofold.runs import Run, open_run, write_whole
-from twofold.study import StudyResult, cell, metric_name, open_study
+from twofold.study import SearchResult, StudyResult, cell, metric_name, open_any
 from twofold.study.files import dump
 from twofold.study.folder import STUDY
 
@@ -36,23 +36,27 @@ class SettingRow:
     best: bool
 
 
-def write_study_report(study: StudyResult | str | Path) -> Path:
-    """Write `report.html` from the study folder alone, whole or not, and return its path.
+def write_study_report(study: StudyResult | SearchResult | str | Path) -> Path:
+    """Write `report.html` from the folder of a study or a search alone, whole or not, and return its path.
 
     Raises `StudyError` for a folder that is missing or damaged.
     """
-    study = study if isinstance(study, StudyResult) else open_study(study)
+    study = open_any(study) if isinstance(study, str | Path) else study
     write_whole(study.report, render_study(study).html.encode())
     return study.report
 
 
-def open_folder(path: str | Path) -> Run | StudyResult:
-    """The study of a folder, else its run; raises as opening it does."""
-    return open_study(path) if (Path(path) / STUDY).is_file() else open_run(path)
+def open_folder(path: str | Path) -> Run | StudyResult | SearchResult:
+    """The study or the search of a folder, else its run; raises as opening it does."""
+    return open_any(path) if (Path(path) / STUDY).is_file() else open_run(path)
 
 
-def render_study(study: StudyResult) -> Filled:
+def render_study(study: StudyResult | SearchResult) -> Filled:
     """The page and its figures."""
+    if isinstance(study, SearchResult):
+        from twofold.report.search import render_search
+
+        return render_search(study)
     return filled("study.html.jinja", _facts(study))
 
 

@@ -1,8 +1,10 @@
 """Studies: a grid over fields of a recipe and over seeds, in parallel processes, that goes on where it was stopped."""
 
 from twofold.study.files import load_study, titles
-from twofold.study.result import StudyResult, metric_name, open_study
-from twofold.study.running import StudyWatcher, run_study
+from twofold.study.progress import StudyWatcher
+from twofold.study.result import StudyResult, metric_name, open_any, open_search, open_study
+from twofold.study.running import run_study
+from twofold.study.search.result import SearchResult
 from twofold.study.spec import Axis, Study
 from twofold.study.summary import VANISHED, Interval, Series, interval, series_along, summary
 from twofold.study.table import CARRIED, cell
@@ -12,6 +14,7 @@ __all__ = [
     "VANISHED",
     "Axis",
     "Interval",
+    "SearchResult",
     "Series",
     "Study",
     "StudyResult",
@@ -20,6 +23,8 @@ __all__ = [
     "interval",
     "load_study",
     "metric_name",
+    "open_any",
+    "open_search",
     "open_study",
     "run_study",
     "series_along",

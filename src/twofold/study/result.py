@@ -122,7 +122,7 @@ def open_study(path: str | Path) -> StudyResult:
     folder = Path(path)
     study = _study_of(folder)
     if study.search:
-        raise StudyError(f"{folder} holds a search and no grid; `twofold.study.open_search` opens it")
+        raise StudyError(f"{folder} holds a search and no grid; `twofold.open_search` opens it")
     return StudyResult(folder, study)
 
 
@@ -132,6 +132,11 @@ def open_search(path: str | Path) -> SearchResult:
     if study.search is None:
         raise StudyError(f"{path} holds a study of a grid and no search; `twofold.open_study` opens it")
     return SearchResult(Path(path), study)
+
+
+def open_any(path: str | Path) -> StudyResult | SearchResult:
+    """The study or the search of a folder. Raises `StudyError` for one that is missing."""
+    return open_search(path) if _study_of(Path(path)).search else open_study(path)
 
 
 def _study_of(folder: Path) -> Study:

@@ -30,6 +30,8 @@ class Proposals:
             sampler = _SAMPLERS[search.sampler](optuna, search)
             direction = "maximize" if search.maximizes else "minimize"
             self._study = optuna.create_study(direction=direction, sampler=sampler)
+        # After its last combination the grid stops a loop of Optuna's own, which there is none of here.
+        self._study.stop = lambda: None
         self._trials: list[Any] = []
 
     @property
