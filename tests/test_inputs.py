@@ -277,3 +277,56 @@ def test_bits_of_a_camera_in_sixteen_are_as_bright_as_they_were(tmp_path: Path, 
     values = np.linspace(0, (1 << bits) - 1, 64).reshape(8, 8).astype(np.uint16)
     Image.fromarray(values).save(tmp_path / "train/cat/0.png")
     assert _images(tmp_path, test=0).train.x.max() > 200
+
+
+# From Python ------------------------------------------------------------------------------------------------
+
+
+def test_a_part_of_a_recipe_raises_our_error_in_pythons_words() -> None:
+    from twofold.recipe.layers import Dense
+
+    with pytest.raises(twofold.RecipeError, match=r"Dense\(units\): `units` must be greater than 0; got 0"):
+        Dense(units=0)
+    with pytest.raises(twofold.RecipeError, match=r"unknown argument `unit`; did you mean `units`\?"):
+        Dense(unit=3)  # pyright: ignore[reportCallIssue]
+    with pytest.raises(twofold.RecipeError, match=r"`delimiter` must be a text of at most 1 character; got \";;\""):
+        Csv(path="f.csv", label="y", delimiter=";;")
+
+
+def test_what_python_set_is_told_in_pythons_words() -> None:
+    with pytest.raises(twofold.RecipeError) as error:
+        twofold.load_recipe("moons", {"optimizer.lr": -1})
+    assert str(error.value).startswith('overrides["optimizer.lr"]: `lr` must be greater than 0; got -1')
+
+
+def test_a_frame_is_asked_about_by_the_names_of_its_columns(trained_runs: dict[str, twofold.Run]) -> None:
+    import pandas as pd
+
+    run = trained_runs["flowers"]
+    frame = pd.DataFrame({"width": [1.0, 2.0], "other": ["p", "q"], "length": [3.0, 4.0]})
+    asked, told = twofold.predict(run, frame), twofold.predict(run, ["3,1", "4,2"])
+    np.testing.assert_array_equal(asked.outputs["numpy"], told.outputs["numpy"])
+    assert asked.names == ("row 0", "row 1")
+    for samples in (frame[["length", "width"]].to_numpy(), [[3, 1], [4, 2]]):
+        np.testing.assert_array_equal(twofold.predict(run, samples).outputs["numpy"], told.outputs["numpy"])
+    with pytest.raises(twofold.DataError, match="the frame has no column `width`, a feature of the network"):
+        twofold.predict(run, frame[["length"]])
+    with pytest.raises(twofold.DataError, match=r"numbers of the shape \(samples, 2\); got"):
+        twofold.predict(run, np.ones((3, 4)))
+    with pytest.raises(twofold.DataError, match="every number must be finite; got nan"):
+        twofold.predict(run, [[1, np.nan]])
+
+
+def test_a_loaded_model_takes_what_its_owner_has(trained_runs: dict[str, twofold.Run]) -> None:
+    run = trained_runs["flowers"]
+    model = twofold.load_model(run, "numpy")
+    answers = twofold.predict(run, ["3,1", "4,2"], engines="numpy")
+    x = np.array([[3.0, 1.0], [4.0, 2.0]])
+    np.testing.assert_allclose(model.predict_proba(x), answers.values["numpy"], rtol=1e-5)
+    names = [answers.answer("numpy", index).class_name for index in range(2)]
+    assert model.predict(x).astype(str).tolist() == names
+    assert model.classes.astype(str).tolist() == list(answers.classes)
+    assert model.score(x, names) == 1
+    np.testing.assert_allclose(model(answers.inputs), answers.outputs["numpy"], rtol=1e-5)
+    with pytest.raises(twofold.UserError, match="a class for each of 2 samples"):
+        model.score(x, names[:1])

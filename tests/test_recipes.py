@@ -441,7 +441,7 @@ def test_a_recipe_is_valid_by_construction() -> None:
     from pydantic import ValidationError
 
     good = load_recipe("moons")
-    with pytest.raises(ValidationError, match="the last layer must give 2 numbers"):
+    with pytest.raises(twofold.RecipeError, match=r"Recipe\(\.\.\.\): the last layer must give 2 numbers"):
         Recipe(data=good.data, layers=good.layers[:1])
     with pytest.raises(ValidationError, match="frozen"):
         good.title = "x"  # pyright: ignore[reportAttributeAccessIssue]

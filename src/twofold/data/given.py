@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -67,6 +67,47 @@ def read_given(data: DataSpec, words: Sequence[str], features: Sequence[str] = (
         case Digits() | Mnist() | Cifar10() | Images():
             return _images(data, [(file, None) for word in words for file in _files(Path(word))])
     return _joined([_point(word, ("x", "y")) for word in words])
+
+
+def given_arrays(data: DataSpec, samples: Any, features: Sequence[str] = ()) -> Given:
+    """Samples in memory: a data frame with the features among its columns, or an array (samples, *sample), or one.
+
+    Raises `DataError` for another shape, a column that is missing, and for what is no finite number.
+    """
+    if hasattr(samples, "columns"):
+        return _from_frame(data, samples, tuple(features))
+    x, shape = np.asarray(samples), data.sample_shape
+    if isinstance(data, Csv):
+        shape = (len(features),)
+    x = x[None] if x.ndim == len(shape) else x
+    if x.shape[1:] != shape or not len(x) or x.dtype.kind not in "fiub":
+        raise DataError(
+            f"samples are numbers of the shape (samples, {', '.join(map(str, shape))}); got {x.dtype} of {x.shape}"
+        )
+    if isinstance(data, Mnist | Cifar10 | Images) and x.dtype != np.uint8:
+        raise DataError(f"images are bytes from 0 to 255, of the type uint8; got {x.dtype}")
+    if x.dtype != np.uint8 or not isinstance(data, Mnist | Cifar10 | Images):
+        x = x.astype(np.float64)
+        if len(wrong := np.argwhere(~np.isfinite(x))):
+            raise DataError(f"every number must be finite; got {x[tuple(wrong[0])]} at {tuple(map(int, wrong[0]))}")
+    return Given([f"sample {index}" for index in range(len(x))], x, [None] * len(x), [])
+
+
+def _from_frame(data: DataSpec, frame: Any, features: tuple[str, ...]) -> Given:
+    """By the names of its columns, in whatever order they stand."""
+    names = [str(name) for name in frame.columns]
+    for name in features or names:
+        if name not in names:
+            raise DataError(f"the frame has no column `{name}`, a feature of the network; {did_you_mean(name, names)}")
+    at = [names.index(name) for name in features or names]
+    try:
+        x = np.stack([np.asarray(frame[frame.columns[index]], np.float64) for index in at], axis=1)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"the columns of the features must hold numbers: {str(error)[:200]}") from None
+    given = given_arrays(data, x, features)
+    label = getattr(data, "label", None)
+    expected = [str(value) for value in frame[label]] if label in names else [None] * len(x)
+    return given._replace(names=[f"row {index}" for index in frame.index], expected=expected)
 
 
 def read_labelled(data: DataSpec, path: str | Path, classes: Sequence[str], features: Sequence[str] = ()) -> Given:

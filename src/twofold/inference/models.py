@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, final, overload
+from typing import TYPE_CHECKING, Any, Literal, final, overload
 
 import numpy as np
 
 from twofold.arrays import Array
+from twofold.data.given import given_arrays
 from twofold.engine import Engine
 from twofold.errors import UserError
-from twofold.inference.predicting import trained
-from twofold.recipe import Model, Node, shape_text
+from twofold.inference.predicting import seen, trained
+from twofold.recipe import Node, shape_text
 from twofold.runs import Run, opened
 from twofold.setup.building import restore
 from twofold.setup.outputs import probabilities
@@ -24,12 +25,26 @@ if TYPE_CHECKING:
 class NumpyModel:
     """A trained network of the NumPy engine, to be asked.
 
-    It takes what the network sees, (samples, *sample), scaled and standardized: `twofold.predict(...).inputs` is so.
+    Called, it takes what the network sees, (samples, *sample), scaled and standardized: `twofold.predict(...).inputs`
+    is so. `predict`, `predict_proba` and `score` take what its owner has, an array or a data frame, and scale it as the
+    samples of the training were.
     """
 
-    def __init__(self, engine: Engine, model: Model) -> None:
+    def __init__(self, engine: Engine, run: Run) -> None:
         self._engine = engine
-        self.model = model
+        self._run = run
+        self.model = run.recipe.model
+
+    @property
+    def classes(self) -> Array:
+        """The names of the classes, (classes,): whole numbers where all of them are, else texts."""
+        names = self._run.record.data.classes
+        whole = all(name.isascii() and name.isdecimal() and len(name) < 18 for name in names)
+        return np.array([int(name) for name in names] if whole else list(names))
+
+    def _seen(self, samples: Any) -> Array:
+        given = given_arrays(self._run.recipe.data, samples, self._run.record.data.features)
+        return seen(self._run, given).floats()
 
     def __call__(self, x: Array) -> Array:
         """The outputs of the last layer, (samples, classes). Raises `UserError` for samples of another shape."""
@@ -44,13 +59,20 @@ class NumpyModel:
         self(x[:1])
         return dict(zip((node.name for node in self.model.network.nodes), self._engine.outputs(x), strict=True))
 
-    def predict(self, x: Array) -> Array:
-        """The numbers of the classes answered, (samples,)."""
-        return self(x).argmax(axis=-1)
+    def predict(self, x: Any) -> Array:
+        """The classes answered, (samples,): those of `classes`."""
+        return self.classes[self(self._seen(x)).argmax(axis=-1)]
 
-    def predict_proba(self, x: Array) -> Array:
+    def score(self, x: Any, y: Any) -> float:
+        """The share of samples whose class is `y`. Raises `UserError` for another number of classes than samples."""
+        answered, right = self.predict(x), np.asarray(y)
+        if right.shape != answered.shape:
+            raise UserError(f"`y` must hold a class for each of {len(answered)} samples; got the shape {right.shape}")
+        return float(np.mean(answered.astype(str) == right.astype(str)))
+
+    def predict_proba(self, x: Any) -> Array:
         """The probability of each class, (samples, classes). Raises `UserError` where outputs stand for none."""
-        p = probabilities(self.model, self(x))
+        p = probabilities(self.model, self(self._seen(x)))
         if p is None:
             raise UserError("under the squared error the outputs are no probabilities; call the model itself")
         return p
@@ -91,7 +113,7 @@ def load_model(run: Run | str | Path, engine: str = "torch", device: str = "cpu"
     (engine,) = trained(run, engine)
     built = restore(run, engine, device)
     if engine != "torch":
-        return NumpyModel(built, run.recipe.model)
+        return NumpyModel(built, run)
     from twofold.torch_engine import TorchEngine
 
     assert isinstance(built, TorchEngine)

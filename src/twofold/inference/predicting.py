@@ -13,7 +13,8 @@ import numpy as np
 
 from twofold.arrays import Array, all_finite
 from twofold.data import Split
-from twofold.data.given import Given, read_given
+from twofold.data.given import Given, given_arrays, read_given
+from twofold.data.names import same_class
 from twofold.engine import Scaling
 from twofold.engine.threads import few_threads
 from twofold.engines import ENGINES, unknown_engine
@@ -23,6 +24,9 @@ from twofold.runs.evidence import kept_scaling
 from twofold.setup.building import restore
 from twofold.setup.outputs import measured
 from twofold.train.evidence import answers
+
+Samples = str | Path | Iterable[str | Path] | Array | Any
+"""Files, folders or words; an array, a list of rows, or a data frame."""
 
 
 class Answer(NamedTuple):
@@ -124,21 +128,19 @@ def _cell(value: Any) -> str:
     return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def predict(
-    run: Run | str | Path, samples: str | Path | Iterable[str | Path], *, engines: str | Iterable[str] | None = None
-) -> Answers:
+def predict(run: Run | str | Path, samples: Samples, *, engines: str | Iterable[str] | None = None) -> Answers:
     """What the trained networks of a run answer to samples.
 
     `samples` are image files or folders for a network of images, CSV files or rows as `"5.1,3.5"` for one of tables,
-    points as `"0.5,1.2"`, palindromes as `"12321"` or without their last digit; what was done to the data of the
-    training is done to them. `engines` are those of the run where left out.
+    points as `"0.5,1.2"`, palindromes as `"12321"` or without their last digit; or in memory: a data frame with the
+    features among its columns, or an array (samples, *sample). What was done to the data of the training is done to
+    them. `engines` are those of the run where left out.
 
     Raises `DataError` for samples that are not what the network takes, `RunFolderError` for a run without weights.
     """
     run = opened(run)
     chosen = trained(run, engines)
-    words = [samples] if isinstance(samples, str | Path) else list(samples)
-    given = read_given(run.recipe.data, [str(word) for word in words], run.record.data.features)
+    given = _given(run, samples)
     split = seen(run, given)
     outputs = {}
     with few_threads(run.recipe, len(split)), np.errstate(all="ignore"):
@@ -146,8 +148,19 @@ def predict(
             outputs[name] = answers(restore(run, name), split, run.recipe)
     _check_outputs(given, outputs)
     classes = tuple(run.record.data.classes)
-    known = tuple(name if name in classes else None for name in given.expected)
+    known = tuple(None if name is None else same_class(name, classes) for name in given.expected)
     return Answers(run, tuple(given.names), classes, known, given.notes, split.floats(), outputs)
+
+
+def _given(run: Run, samples: Samples) -> Given:
+    """What the words or the arrays name."""
+    features = run.record.data.features
+    if hasattr(samples, "columns") or hasattr(samples, "dtype"):
+        return given_arrays(run.recipe.data, samples, features)
+    words = [samples] if isinstance(samples, str | Path) else list(samples)
+    if any(not isinstance(word, str | Path) for word in words):
+        return given_arrays(run.recipe.data, np.asarray(words), features)
+    return read_given(run.recipe.data, [str(word) for word in words], features)
 
 
 def trained(run: Run, engines: str | Iterable[str] | None = None) -> list[str]:

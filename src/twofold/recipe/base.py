@@ -5,13 +5,23 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from typing import Annotated, Any, Self, TypeAlias
+from typing import Annotated, Any, Self, TypeAlias, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticKnownError
 from pydantic_core.core_schema import ValidationInfo
 
 from twofold.engines import ENGINES
+from twofold.errors import RecipeError
 
 Shape: TypeAlias = tuple[int | None, ...]
 """The shape of one sample, without the batch. `None`: known only once the data are read."""
@@ -54,8 +64,20 @@ def from_the_recipe(path: str, info: ValidationInfo) -> str:
     return os.path.abspath(os.path.join(context["folder"], path)) if "folder" in context else path
 
 
-class Part(BaseModel):
-    """A frozen table of a recipe."""
+class _Told(type(BaseModel)):
+    """What is made of a part's own class from Python raises Twofold's error, in Python's words."""
+
+    def __call__(cls, *args: Any, **values: Any) -> Any:
+        try:
+            return super().__call__(*args, **values)
+        except ValidationError as error:
+            from twofold.recipe.faults import explain_call  # which stands on the parts
+
+            raise RecipeError(explain_call(cast(type[BaseModel], cls), error, values)) from None
+
+
+class Part(BaseModel, metaclass=_Told):
+    """A frozen table of a recipe. Made from Python, it raises `RecipeError` with every fault."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticUndefined
 
-from twofold.errors import did_you_mean
+from twofold.errors import Fault, did_you_mean
 from twofold.recipe.augmentation import Augmentation
 from twofold.recipe.base import Part
 from twofold.recipe.data import Data
@@ -75,6 +75,60 @@ def explain(error: ValidationError, raw: Mapping[str, Any]) -> list[Explained]:
         remedies.setdefault(one, _remedy(details, path, raw))
     found = [(one[0], _joined(alternatives), remedies[one]) for one, alternatives in rules.items()]
     return found + _hidden_conflicts(found, raw)
+
+
+def explain_call(model: type[BaseModel], error: ValidationError, values: Mapping[str, Any]) -> list[Fault]:
+    """The faults of what Python passed to a part of a recipe: the argument, the rule, the value."""
+    name, faults = model.__name__, list[Fault]()
+    for details in error.errors(include_url=False):
+        path = tuple(part for part in details["loc"] if not isinstance(part, str) or _is_key(part, model, values))
+        place = f"{name}({'.'.join(map(str, path))})" if path else f"{name}(...)"
+        known = list(model.model_fields)
+        rule = _rule_of(details, f"`{path[-1] if path else name}`", known)
+        fault = Fault(place, rule)
+        if fault not in faults:
+            faults.append(fault)
+    return faults
+
+
+def _is_key(part: str, model: type[BaseModel], values: Mapping[str, Any]) -> bool:
+    """Whether a part of pydantic's path is a key, and not the name of an alternative."""
+    return part in model.model_fields or part in values or (part.isidentifier() and "-" not in part)
+
+
+def _rule_of(details: ErrorDetails, name: str, known: list[str]) -> str:
+    kind, value = details["type"], details["input"]
+    if kind == "missing":
+        return f"{name} is missing"
+    if kind == "extra_forbidden":
+        return f"unknown argument {name}; {did_you_mean(name.strip('`'), known)}"
+    if kind == "value_error":
+        return str(details.get("ctx", {}).get("error", details["msg"]))
+    if kind.startswith("frozen"):
+        return "it cannot be changed: make another, as with load_recipe(recipe, {...})"
+    return f"{name} must be {EXPECTED.get(kind) or _plain_rule(details)}; got {_shown(value)}"
+
+
+def _plain_rule(details: ErrorDetails) -> str:
+    """The rule of pydantic in our words, to stand behind `must be`."""
+    context = details.get("ctx", {})
+    match details["type"]:
+        case "string_too_long":
+            return f"a text of at most {context['max_length']} character{'s' * (context['max_length'] != 1)}"
+        case "string_too_short" | "too_short":
+            return f"of at least {context['min_length']}"
+        case "too_long":
+            return f"a list of at most {context['max_length']} values"
+        case "string_pattern_mismatch":
+            return f"a text of the form {context['pattern']}"
+        case "multiple_of":
+            return f"a multiple of {context['multiple_of']}"
+        case "int_parsing_size":
+            return "a whole number below 2^63"
+    message = details["msg"].replace("'", '"')
+    for opening in ("Input should be a valid ", "Input should be ", "Value should have ", "String should have "):
+        message = message.removeprefix(opening)
+    return message[:1].lower() + message[1:]
 
 
 def _hidden_conflicts(found: list[Explained], raw: Any) -> list[Explained]:
@@ -179,8 +233,7 @@ def _rule(details: ErrorDetails, path: KeyPath, raw: Any) -> str:
         case _ if kind in EXPECTED:
             return f"{name} must be {EXPECTED[kind]}; got {_shown(value)}"
         case _:
-            message = details["msg"].removeprefix("Input should be ")
-            return f"{name} must be {message}; got {_shown(value)}"
+            return f"{name} must be {_plain_rule(details)}; got {_shown(value)}"
 
 
 def _remedy(details: ErrorDetails, path: KeyPath, raw: Any) -> str:

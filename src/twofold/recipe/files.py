@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,14 +51,23 @@ def load_recipe(recipe: str | Path | Recipe, overrides: Mapping[str, Any] | Iter
     names where there is no such recipe; `UserError` for a file that cannot be read.
     """
     settings = _settings(overrides)
+    option = _in_python if isinstance(overrides, Mapping) else _on_the_command_line
     if isinstance(recipe, Recipe):
         if not settings:
             return recipe
-        return _parse(dump(recipe), f"recipe {recipe.name}", recipe.name, None, settings)
+        return _parse(dump(recipe), f"recipe {recipe.name}", recipe.name, None, settings, option)
     if not isinstance(recipe, str | Path):
         raise UserError(f"a recipe is a built-in name, a file or a Recipe; got {type(recipe).__name__}")
     text, label, folder = _find(str(recipe))
-    return _parse(text, label, Path(label).stem, folder, settings)
+    return _parse(text, label, Path(label).stem, folder, settings, option)
+
+
+def _on_the_command_line(path: KeyPath) -> str:
+    return f"--set {'.'.join(map(str, path))}"
+
+
+def _in_python(path: KeyPath) -> str:
+    return f'overrides["{".".join(map(str, path))}"]'
 
 
 def loads(text: str, label: str = "recipe.toml") -> Recipe:
@@ -139,7 +148,7 @@ def _turn(path: KeyPath) -> int:
     return next((turn for turn, keys in enumerate(FIRST) if path[-1] in keys), len(FIRST))
 
 
-def _set(raw: dict[str, Any], path: KeyPath, value: Any) -> None:
+def _set(raw: dict[str, Any], path: KeyPath, value: Any, option: str) -> None:
     """Put `value` at `path`; another `kind` starts its table anew, another length takes the old one away.
 
     And with it `evaluate_every`, where that counted what the old one did: an evaluation each epoch is not meant to
@@ -147,10 +156,10 @@ def _set(raw: dict[str, Any], path: KeyPath, value: Any) -> None:
     """
     here: Any = raw
     for part in path[:-1]:
-        here = _child(here, part, path)
+        here = _child(here, part, option)
     last = path[-1]
     if not isinstance(here, dict):
-        _child(here, last, path)
+        _child(here, last, option)
         here[last] = value
         return
     if last in {"kind", "source"} and here.get(last) != value:
@@ -160,9 +169,8 @@ def _set(raw: dict[str, Any], path: KeyPath, value: Any) -> None:
     here[str(last)] = value
 
 
-def _child(here: Any, part: str | int, path: KeyPath) -> Any:
+def _child(here: Any, part: str | int, option: str) -> Any:
     """What lies under `part`; a table that is not there yet is made."""
-    option = f"--set {'.'.join(map(str, path))}"
     if isinstance(here, dict):
         return here.setdefault(str(part), {})
     if not isinstance(here, list):
@@ -172,13 +180,20 @@ def _child(here: Any, part: str | int, path: KeyPath) -> Any:
     return here[part]
 
 
-def _parse(text: str, label: str, name: str, folder: Path | None, settings: dict[KeyPath, Any]) -> Recipe:
+def _parse(
+    text: str,
+    label: str,
+    name: str,
+    folder: Path | None,
+    settings: dict[KeyPath, Any],
+    option: Callable[[KeyPath], str] = _on_the_command_line,
+) -> Recipe:
     try:
         raw = parse_toml(text, label)
     except TomlError as error:
         raise RecipeError([error.fault]) from error
     for path, value in sorted(settings.items(), key=lambda item: _turn(item[0])):
-        _set(raw, path, value)
+        _set(raw, path, value, option(path))
     raw = _default_kinds({"name": name, **raw})
     context = {"folder": folder} if folder else {}
     try:
@@ -190,7 +205,7 @@ def _parse(text: str, label: str, name: str, folder: Path | None, settings: dict
     # The fit of the layers has better places and remedies than the model's one sentence for all of them.
     faults = [fault for fault in found if fault[0]] + [fault for fault in found if not fault[0] and "lacks" in fault[1]]
     faults += _network_faults(raw, [path for path, _, _ in found]) + _misfits(raw)
-    raise RecipeError(_located(faults, text, label, settings))
+    raise RecipeError(_located(faults, text, label, settings, option))
 
 
 def _default_kinds(raw: dict[str, Any]) -> dict[str, Any]:
@@ -233,13 +248,15 @@ def _misfits(raw: dict[str, Any]) -> list[Explained]:
     return [(misfit.path, misfit.rule, misfit.remedy) for misfit in found]
 
 
-def _located(faults: list[Explained], text: str, label: str, settings: Mapping[KeyPath, Any]) -> list[Fault]:
+def _located(
+    faults: list[Explained], text: str, label: str, settings: Mapping[KeyPath, Any], option_of: Callable[[KeyPath], str]
+) -> list[Fault]:
     known, lines = places(text), text.splitlines()
 
     def locate(path: KeyPath, rule: str, remedy: str) -> tuple[int, Fault]:
         option = next((key for key in settings if path and _concerns(key, path, rule, known)), None)
         if option is not None:
-            return 0, Fault(f"--set {'.'.join(map(str, option))}", rule, remedy)
+            return 0, Fault(option_of(option), rule, remedy)
         place = _nearest_place(path, known)
         line = lines[place.line - 1] if place.line <= len(lines) else ""
         excerpt = marked(line, place.column) if path and line.strip() else ""

@@ -17,7 +17,7 @@ class Model(Part):
     """Layers for samples of a shape, the loss that judges their outputs, and the weights with which they begin.
 
     A recipe's own is `recipe.model`: `[[layers]]`, `[loss]` and `[initial]`, the shape from `[data]`, the seed from
-    `[training]`. Valid by construction: pydantic's `ValidationError` lists the layers that do not fit.
+    `[training]`. Valid by construction: `RecipeError` lists the layers that do not fit.
     """
 
     layers: Annotated[tuple[Layer, ...], Field(strict=False, min_length=1)]

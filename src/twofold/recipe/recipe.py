@@ -23,7 +23,7 @@ from twofold.recipe.training import Constant, DefaultInitial, Initial, Schedule,
 class Recipe(Part):
     """Data, layers, loss, optimizer, schedule, initial weights, augmentation and training of one run.
 
-    Valid by construction: pydantic's `ValidationError` lists what is wrong, `twofold.load_recipe` says it
+    Valid by construction: `RecipeError` lists what is wrong; `twofold.load_recipe` says it
     with file and line.
     """
 
