@@ -217,7 +217,7 @@ def _verdict(report: CheckReport, subject: Subject, plan: Mapping[str, Any], run
         subject, expected = _masks_of(subject, yours, expected)
     notes, absent = _absences(subject, yours, expected, plan)
     errors: dict[str, str] = dict(plan["errors"])
-    skipped = _evaluation_skipped(subject, yours, errors)
+    skipped = [*_evaluation_skipped(subject, yours, errors), *plan["untold"]]
     scenes, yours, expected = _without(skipped, subject, yours, expected)
     subject = replace(subject, scenes=tuple(scenes))
     notes += [f"not checked in {name}: the object has no way of being told" for name in skipped]

@@ -108,9 +108,9 @@ class Functions:
         if parameters[0].name in self.job.declared:
             return self.job.declared[parameters[0].name] == "params"
         short = n.plain(parameters[0].name)
-        return any(n.plain(p.name) in n.words(n.PARAMS) for p in parameters) and not (
-            short in ("theta", "p") and len(parameters) == 1
-        )
+        if short in ("theta", "p"):
+            return len(parameters) > 1
+        return any(n.plain(p.name) in n.words(n.PARAMS) - {"theta", "p"} for p in parameters)
 
     def values(self, scene: Any) -> dict[str, Any]:
         """Everything that an argument may be, by role."""
@@ -156,6 +156,11 @@ class Functions:
                     return training
                 return Mode(training, None)
         return training
+
+    def knows_mode(self) -> bool:
+        """Whether it can be told that a pass is one of evaluation."""
+        known = n.words(n.MODE) | n.words(BUNDLES)
+        return self.whole or any(n.plain(name) in known for name in self._argument_names())
 
     def play(self, scene: Any) -> dict[str, np.ndarray]:
         """Forward and back; tensors in our layout."""

@@ -58,22 +58,29 @@ def constructor_values(job: Job, scene: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def construct(build: Any, job: Job, scene: Any) -> Any:
+def construct(build: Any, job: Job, scene: Any, layout: Layout) -> Any:
     """An object of the user's class."""
     values = constructor_values(job, scene)
-    names = {role: n.SETTINGS.get(role, role) for role in values} | ANYTHING
+    held = {name: layout.weight(scene.arrays[name]).copy() for name in scene.parameters}
+    names = {role: n.SETTINGS.get(role, role) for role in values} | ANYTHING | n.WEIGHTS[n.family(job.kind)]
+    values = held | values
     order = CONSTRUCTED.get(job.kind, [])
     if job.kind == "prelu":
         values["features"] = values.pop("num_parameters", 1)
     return call(build, values, names, order, job.declared)
 
 
-def slots(holder: Any) -> Iterator[tuple[Any, str, Any]]:
+LISTS = ("params", "parameters", "weights", "theta")
+
+
+def slots(holder: Any) -> Iterator[tuple[Any, Any, Any]]:
     """Every array that an object holds: (container, key, value); dictionaries and lists one level deep."""
     table = getattr(holder, "__dict__", {})
     for key, value in list(table.items()):
         if isinstance(value, MutableMapping):
-            yield from ((value, str(k), v) for k, v in list(value.items()) if shape_of(v) is not None)
+            yield from ((value, k, v) for k, v in list(value.items()) if shape_of(v) is not None)
+        elif isinstance(value, list) and key in LISTS:
+            yield from ((value, i, v) for i, v in enumerate(value) if shape_of(v) is not None)
         elif shape_of(value) is not None and not isinstance(value, type):
             yield table, key, value
 
@@ -90,7 +97,7 @@ class Objects(Functions):
     def play(self, scene: Any) -> dict[str, np.ndarray]:
         """Set the parameters, go forward and back, read the gradients."""
         if self.object is None:
-            self.object = construct(self.build, self.job, scene)
+            self.object = construct(self.build, self.job, scene, self.layout)
         self._find(scene)
         self._set(scene)
         self._set_mode(scene.training)
@@ -137,16 +144,16 @@ class Objects(Functions):
         if self.where and all(name in self.where for name in scene.parameters):
             return
         wanted = [*scene.parameters, *(b for b in BUFFERS if b in scene.arrays)]
-        found = [entry for entry in slots(self.object) if n.plain(entry[1]) not in n.words("grads x cache out")]
+        found = [entry for entry in slots(self.object) if n.plain(str(entry[1])) not in n.words("grads x cache out")]
         for name in wanted:
             if name in self.where:
                 continue
             fitting = [e for e in found if self._fits(e[2], scene.arrays[name], name)]
-            declared = [e for e in fitting if self.job.declared.get(e[1]) == name]
-            named = declared or [e for e in fitting if self._role(e[1], wanted) == name]
+            declared = [e for e in fitting if self.job.declared.get(str(e[1])) == name]
+            named = declared or [e for e in fitting if self._role(str(e[1]), wanted) == name]
             if not named and name.startswith("bias_") and self.job.kind in n.RECURRENT:
                 continue
-            chosen = named or [e for e in fitting if not self._is_gradient(e[1], wanted)]
+            chosen = named or [e for e in fitting if not self._is_gradient(str(e[1]), wanted)]
             if chosen:
                 value = chosen[0][2]
                 self.where[name] = [(c, k) for c, k, v in slots(self.object) if v is value]
@@ -170,7 +177,7 @@ class Objects(Functions):
         if len(have) == 2:
             return
         fitting = [e for e in found if self._fits(e[2], scene.arrays["bias_ih"], "bias_ih")]
-        fitting = [e for e in fitting if not self._is_gradient(e[1], ["weight_ih", "bias_ih", "bias"])] or fitting
+        fitting = [e for e in fitting if not self._is_gradient(str(e[1]), ["weight_ih", "bias_ih", "bias"])] or fitting
         if fitting:
             value = self.where.get(have[0]) if have else None
             self.single = value or [(c, k) for c, k, v in slots(self.object) if v is fitting[0][2]]
@@ -182,7 +189,7 @@ class Objects(Functions):
 
     def _is_gradient(self, key: str, wanted: list[str]) -> bool:
         short = n.plain(key)
-        return short.startswith(("d", "grad")) or short.endswith("grad") or short in ("x", "cache", "out")
+        return short.startswith(("d", "grad")) or short.endswith(("grad", "gradient")) or short in ("x", "cache", "out")
 
     def _fits(self, value: Any, ours: np.ndarray, name: str) -> bool:
         theirs = tuple(value.shape)
@@ -215,6 +222,16 @@ class Objects(Functions):
         mode = getattr(self.object, "mode", None)
         if isinstance(mode, str):
             self.object.mode = mode if training == (mode in ("train", "training")) else "train" if training else "test"
+
+    def knows_mode(self) -> bool:
+        """Whether it can be told that a pass is one of evaluation."""
+        holder = self.object
+        if any(
+            hasattr(holder, name)
+            for name in ("training", "is_training", "train_mode", "is_train", "mode", "eval", "train")
+        ):
+            return True
+        return any(n.plain(p.name) in n.words(n.MODE) for p in signature(self.forward) or [])
 
     def _zero(self) -> None:
         for name in ("zero_grad", "zero_grads", "zero_gradients", "reset_grads", "clear_grads"):
@@ -295,6 +312,7 @@ class Objects(Functions):
                 f"d_{key}",
                 f"grad{key}",
                 f"{key}grad",
+                f"{key}_gradient",
                 f"dL_d{key}",
                 f"dl_d{key}",
             ):

@@ -42,7 +42,7 @@ def plans(thing: Any, job: Job) -> Iterator[Plan]:
         for form in forms:
             yield Plan(form, lambda form=form: Optimizers(fresh(_alone(thing)), job, form))
     elif kind == "max_norm":
-        for form in ("dictionary", "list", "objects", "torch", "torch list"):
+        for form in ("dictionary", "list", "objects", "torch", "torch list", "vector"):
             if not form.startswith("torch") or job.get("torch"):
                 yield Plan(form, lambda form=form: Clippings(_alone(thing), job, form))
     elif job["section"] == "schedule":
@@ -132,7 +132,7 @@ class _Ours:
         from twofold.proof.check.inside.objects import construct
 
         if self.pair is None:
-            made = construct(self.build, self.job, scene)
+            made = construct(self.build, self.job, scene, self.layout)
             self.made = made
             self.pair = Functions(made.forward, getattr(made, "backward", None), self.job, self.layout)
         return self.pair.play(scene)
@@ -149,7 +149,7 @@ class _Made:
         from twofold.proof.check.inside.objects import construct
 
         if self.player is None:
-            made = construct(self.function, self.job, scene)
+            made = construct(self.function, self.job, scene, self.layout)
             kind = Modules if is_module(made) else Objects
             if isinstance(made, tuple) and len(made) == 2 and all(map(callable, made)):
                 self.player = Functions(made[0], made[1], self.job, self.layout)

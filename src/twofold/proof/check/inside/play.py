@@ -63,11 +63,16 @@ def played(thing: Any, job: Job, scenes: list[InsideScene], path: Path) -> tuple
 
 def _play(plan: Any, job: Job, scenes: list[InsideScene], path: Path) -> dict[str, Any]:
     tensors, errors, right, player = list[dict[str, Any]](), dict[str, str](), 0, None
+    untold = list[str]()
     with np.errstate(all="ignore"):
         for number, scene in enumerate(scenes):
             if player is None or scene.facts.get("fresh"):
                 player = plan.build()
             player.partial = {}
+            if not scene.training and not getattr(player, "knows_mode", lambda: True)():
+                untold.append(scene.name)
+                tensors.append({})
+                continue
             try:
                 given = player.play(scene)
             except BindingError:
@@ -91,6 +96,7 @@ def _play(plan: Any, job: Job, scenes: list[InsideScene], path: Path) -> dict[st
         "plan": plan.name,
         "tensors": tensors,
         "errors": errors,
+        "untold": untold,
         "fits": fits,
         "failed": scenes[0].name in errors,
         "right_shapes": right,
@@ -141,7 +147,7 @@ def answered(
                 for name, tensor in tensors.items():
                     arrays[f"{number}/{place_of_plan}/{index}/{name}"] = np.array(tensor, order="C")
             plans.append(
-                {key: result[key] for key in ("plan", "errors", "fits", "constant_rate")}
+                {key: result[key] for key in ("plan", "errors", "untold", "fits", "constant_rate")}
                 | {"scenes": len(result["tensors"])}
             )
         answers.append({"plans": plans, "reason": reason})

@@ -332,6 +332,9 @@ class Clippings:
             handed = [library.nn.Parameter(library.zeros(*g.shape, dtype=library.float64)) for g in grads.values()]
             for leaf, gradient in zip(handed, grads.values(), strict=True):
                 leaf.grad = library.tensor(gradient)
+        elif self.form == "vector":
+            handed = np.concatenate([g.ravel() for g in grads.values()])
+            self.sizes = {name: g.shape for name, g in grads.items()}
         elif self.form == "torch list":
             handed = [library.tensor(g) for g in grads.values()]
         function = self.thing
@@ -345,6 +348,8 @@ class Clippings:
         return self._read(handed, result, list(grads))
 
     def _read(self, handed: Any, result: Any, names: list[str]) -> dict[str, np.ndarray]:
+        if self.form == "vector":
+            return self._parts(arrays_in(result)[0] if result is not None else handed)
         if self.form in ("objects", "torch"):
             values: Any = [holder.grad for holder in handed]
         else:
@@ -359,6 +364,13 @@ class Clippings:
         if isinstance(values, Mapping):
             values = [values[name] for name in names]
         return {name: array(value, f"the gradient of {name}") for name, value in zip(names, values, strict=True)}
+
+    def _parts(self, vector: Any) -> dict[str, np.ndarray]:
+        """One vector of all gradients, in its parts."""
+        flat = array(vector, "what the clipping gave")
+        ends = np.cumsum([int(np.prod(shape)) for shape in self.sizes.values()])
+        parts = np.split(flat, ends[:-1])
+        return {name: part.reshape(shape) for (name, shape), part in zip(self.sizes.items(), parts, strict=True)}
 
 
 COUNTED = {

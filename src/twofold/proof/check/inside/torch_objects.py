@@ -27,7 +27,7 @@ class Modules:
         """Set the parameters, go forward, and let autograd go back."""
         library = torch()
         if self.module is None:
-            self.module = construct(self.build, self.job, scene)
+            self.module = construct(self.build, self.job, scene, self.layout)
         self.module.to(library.float32 if self.job.get("float32") else library.float64)
         self.module.train(scene.training)
         self._find(scene)
