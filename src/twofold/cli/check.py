@@ -83,14 +83,10 @@ def check(
         raise typer.Exit(_task(things, task, form, hint, jobs, csv, pages))
     if like is None:
         raise UserError("`--like` is missing: what should it be? For example `--like dense`")
-    from twofold.proof.check.checking import check as check_thing
+    from twofold.proof.check.checking import check_thing
 
-    reports = [
-        check_thing(
-            thing, like, adapter=_adapter(adapt or []), float32=float32, seconds=seconds, **_values(settings or [])
-        )
-        for thing in things
-    ]
+    adapter, values = _adapter(adapt or []), _values(settings or [])
+    reports = [check_thing(thing, like, adapter, float32, None, seconds, values) for thing in things]
     _print(reports, form, hint)
     raise typer.Exit(max(report.exit_status for report in reports))
 

@@ -251,6 +251,8 @@ def print_verification(found: Verification) -> None:
                 f", gap {first.size:.3g} where {verdict.tolerance:g} is allowed ({found.mode}, {found.dtype}, {data})",
             )
         )
+    if found.cause:
+        console.print(Text(f"why: {found.cause}"))
     table = Table("stage")
     table.add_column("largest relative gap", justify="right")
     for stage, size in verdict.largest.items():

@@ -22,6 +22,8 @@ from twofold.engine import (
     floats,
 )
 from twofold.engine.threads import blas_threads
+from twofold.errors import UserError
+from twofold.numpy_engine.given import Given
 from twofold.numpy_engine.held import held_bytes
 from twofold.numpy_engine.layer import Layer, Mode, Timed, Tracking
 from twofold.numpy_engine.layers import build_layer
@@ -108,7 +110,7 @@ class NumpyEngine:
         parts: int = 1,
     ) -> None:
         network = model.network
-        built = {node.name: build_layer(node.spec) for node in network.nodes} | dict(layers or {})
+        built = {node.name: build_layer(node.spec) for node in network.nodes} | _given(network, layers or {})
         if parts > 1 and replicas is None:
             built |= {name: InParts(layer, parts) for name, layer in built.items() if isinstance(layer, Timed)}
         self.names = [node.name for node in network.nodes]
@@ -284,6 +286,17 @@ class NumpyEngine:
             if dx is not None:
                 dy = dx
         return np.concatenate(pieces, axis=-1) if pieces else np.zeros_like(self._vector)
+
+
+def _given(network: Network, layers: Mapping[str, Layer]) -> dict[str, Layer]:
+    """Layers in place of the recipe's own, by the name of their place."""
+    nodes = {node.name: node for node in network.nodes}
+    for name in layers:
+        if name not in nodes:
+            raise UserError(
+                f"`layers` names places of the network by text: {', '.join(map(repr, nodes))}; got {name!r}"
+            )
+    return {name: Given(layer, nodes[name]) for name, layer in layers.items()}
 
 
 def _fill(views: Mapping[str, Array], arrays: Arrays) -> None:

@@ -33,6 +33,17 @@ class Divergence(NamedTuple):
     size: float
 
 
+class Parting(NamedTuple):
+    """The step at which two engines part, to be explained."""
+
+    before: State
+    """The state that both had before the step."""
+    batch: Batch
+    first: Step
+    second: Step
+    divergence: Divergence
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What a comparison found: facts, from which `agrees` follows."""
@@ -80,27 +91,33 @@ def compare(
     mode: Mode = "resync",
     watch: Callable[[int], None] = lambda step: None,
     parted: Callable[[Batch, Step, Step], None] = lambda batch, first, second: None,
+    explain: Callable[[Parting], None] = lambda parting: None,
 ) -> Verdict:
     """Run both engines over the batches from one initial state, and say how far apart they were, where.
 
-    `watch` gets every step; `parted` gets the first one that diverges, with its batch, to look for the cause.
+    `watch` gets every step; `parted` gets the first one that diverges, with its batch, to look for the cause; `explain`
+    gets the state before it as well, where engines are re-synchronised.
     """
     first.load(initial)
     second.load(initial)
     largest = dict.fromkeys(STAGES, 0.0)
-    divergence, steps = None, 0
+    divergence, steps, before = None, 0, initial
     with np.errstate(all="ignore"):  # overflow shows as a gap
         for batch in batches:
             steps += 1
-            a, b = first.step(batch), second.step(batch)
+            own = batch._replace(x=batch.x.copy(), target=batch.target.copy())  # what one engine alters the other keeps
+            a, b = first.step(batch), second.step(own)
             for stage, name, size in _gaps(a, b):
                 largest[stage] = float(np.maximum(largest[stage], size))  # a NaN stays
                 if divergence is None and not size <= tolerance:
                     divergence = Divergence(steps, stage, name, size)
             if divergence and divergence.step == steps:
                 parted(batch, a, b)
+                if mode == "resync":
+                    explain(Parting(before, batch, a, b, divergence))
             if mode == "resync":
-                second.load(a.state)
+                before = a.state
+                second.load(before)
             watch(steps)
     return Verdict(steps, tolerance, largest, divergence)
 

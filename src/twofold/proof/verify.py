@@ -15,7 +15,7 @@ from twofold.engine.threads import few_threads
 from twofold.engines import COMPARED
 from twofold.errors import UserError
 from twofold.proof.gradcheck import TOLERANCE, Projection, beside, check_gradients
-from twofold.proof.lockstep import Mode, Verdict, compare
+from twofold.proof.lockstep import Mode, Parting, Verdict, compare
 from twofold.proof.ties import Ties, ties
 from twofold.recipe import Recipe, load_recipe
 from twofold.recipe.training import Dirac
@@ -41,6 +41,8 @@ class Verification:
     """The NumPy engine's gradients against central differences, at the first batch; in float64 only."""
     ties: tuple[Ties, ...] = ()
     """Where gradients part: max poolings in which rounding decides which number of a window is the largest."""
+    cause: str = ""
+    """Why the engines part, by name: the engine and its mistake, where it is a known one."""
 
     @property
     def agrees(self) -> bool:
@@ -69,6 +71,7 @@ class Verification:
             "dtype": self.dtype,
             "data": self.data,
             "central_differences": check,
+            "cause": self.cause or None,
             "ties": [each._asdict() for each in self.ties],
         }
 
@@ -111,17 +114,27 @@ def verify(
     first, second = (build_engine(name, recipe) for name in COMPARED)
     found = list[Ties]()
 
+    causes = list[str]()
+
+    def explained(parting: Parting) -> None:
+        from twofold.proof.check.steps import explain
+
+        why = explain(recipe, first, parting, allowed, second)
+        if why is not None:
+            causes.append(f"{(first if why[0] == 'first' else second).name} engine: {why[1].sentence}")
+
     def parted(batch: Batch, a: Step, b: Step) -> None:
         found.extend(ties(recipe.network, floats(batch, np.dtype(dtype)), a.outputs, b.outputs))
 
+    allowed = tolerance or TOLERANCES[dtype]
     watcher.started("verify", steps)
     with few_threads(recipe, len(train)):
-        allowed = tolerance or TOLERANCES[dtype]
-        verdict = compare(first, second, start, batches, allowed, mode, watcher.stepped, parted)
+        verdict = compare(first, second, start, batches, allowed, mode, watcher.stepped, parted, explained)
     projections = check_gradients(first, initial, next(iter(batches))) if dtype == "float64" else []
     divergence = verdict.first_divergence
     decided = tuple(found) if divergence and divergence.stage == "gradient" else ()
-    return Verification(recipe.name, mode, dtype, data, verdict, tuple(projections), decided)
+    cause = causes[0] if causes and not decided else ""
+    return Verification(recipe.name, mode, dtype, data, verdict, tuple(projections), decided, cause)
 
 
 def _check_arguments(steps: int, mode: str, dtype: str, tolerance: float | None) -> None:

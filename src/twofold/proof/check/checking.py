@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from twofold.proof.check.report import CheckReport, Named, Power, element
 from twofold.proof.check.sandbox import Answer, Limits, run_file, run_here
 from twofold.proof.check.subject import Subject, subjects
 from twofold.proof.mistakes import Tensors
+
+if TYPE_CHECKING:
+    from twofold.proof.check.engines import EngineReport
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ def check(
     shape: Sequence[int] | None = None,
     seconds: float = 20.0,
     **settings: Any,
-) -> CheckReport:
+) -> CheckReport | EngineReport:
     """Whether a user's code computes what a layer, loss, optimizer, clipping or schedule computes; else what is wrong.
 
     `thing` is a pair of functions, a class or an object, a `torch.nn.Module` or `torch.autograd.Function`, a function,
@@ -88,8 +91,28 @@ def check(
     `{"kind": "dense", "units": 3}`; what a kind must have and is left out takes a small size. It runs in a process of
     its own: see `twofold.proof.check.sandbox`.
 
+    A whole engine with `load`, `state` and `step` is held against a recipe: `check(engine, like="moons")`; see
+    `twofold.proof.check.engines.check_engine`.
+
     Raises `UserError` for an unknown kind or setting, or a file that is not there.
     """
+    if all(callable(getattr(thing, name, None)) for name in ("load", "state", "step")):
+        from twofold.proof.check.engines import check_engine
+
+        return check_engine(thing, like)
+    return check_thing(thing, like, adapter, float32, shape, seconds, settings)
+
+
+def check_thing(
+    thing: Any,
+    like: Any,
+    adapter: Adapter | None,
+    float32: bool,
+    shape: Sequence[int] | None,
+    seconds: float,
+    settings: Mapping[str, Any],
+) -> CheckReport:
+    """As `check`, of anything but an engine."""
     dtype = "float32" if float32 else "float64"
     if isinstance(thing, str | os.PathLike):
         file, name = _place(os.fspath(thing))

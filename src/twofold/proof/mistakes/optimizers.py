@@ -36,8 +36,8 @@ class OptimizerComputation:
     def run(self, scene: Scene) -> Tensors:
         """One step along the scene's gradients; the first scene brings the parameters."""
         for name, array in scene.arrays.items():
-            if name.startswith("p."):
-                self.p.setdefault(name[2:], array.copy())
+            if name[:2] in ("p.", "m.", "v."):
+                {"p.": self.p, "m.": self.m, "v.": self.v}[name[:2]].setdefault(name[2:], array.copy())
         gradients = {name[2:]: array for name, array in scene.arrays.items() if name.startswith("g.")}
         self.k = int(scene.facts["k"]) - ("count_from_zero" in self.on) + ("count_one_ahead" in self.on)
         lr = float(scene.facts["lr"])
@@ -50,7 +50,7 @@ class OptimizerComputation:
             gradients = clipped(gradients, max_norm, self.on)
         for name, g in gradients.items():
             self._step(name, g, lr)
-        return {name: array.copy() for name, array in self.p.items()}
+        return {name: array.copy() for name, array in self.p.items()}  # as they are now: the next step changes them
 
     def _step(self, name: str, g: Array, lr: float) -> None:
         on, kind, p = self.on, self.making.kind, self.p[name]

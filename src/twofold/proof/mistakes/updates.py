@@ -49,9 +49,9 @@ OPTIMIZERS: list[Mistake] = [
     *rows(
         "sgd",
         "The velocity.",
-        ("no_momentum", "Momentum is left out: p − η g.", "Where does the velocity enter?"),
         ("nesterov_turned", "Nesterov's variant stands where plain momentum was asked for, or the other way round.",
          "g + μ v, or v?"),
+        ("no_momentum", "Momentum is left out: p − η g.", "Where does the velocity enter?"),
         ("rate_inside", "The learning rate stands inside the velocity: v ← μ v + η g, where it stands outside, p ← p "
                         "− η v; they differ as soon as η changes.", "What if η changes?"),
         ("dampened", "The gradient is weighted by 1 − μ: v ← μ v + (1 − μ) g, where v ← μ v + g (dampening 0).",

@@ -1,0 +1,74 @@
+"""A layer that a user hands to the engine: what it gives is looked at, and refused by name where it does not fit."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import numpy as np
+
+from twofold.arrays import Array, Arrays
+from twofold.errors import UserError
+from twofold.numpy_engine.layer import Layer, Mode
+from twofold.recipe import Node
+
+
+@final
+class Given:
+    """The user's layer, at its place in the network.
+
+    Its output must have the layer's shape, its gradients the names and shapes of the parameters: a transposed or
+    misnamed gradient would else be read into another place of the flat vector, and pass for a right one of it.
+    """
+
+    def __init__(self, layer: Layer, node: Node) -> None:
+        self.layer, self.node = layer, node
+        for name in ("running", "through_time"):  # which protocols it follows is asked of its members
+            if hasattr(layer, name):
+                setattr(self, name, getattr(layer, name))
+        for name in ("forward", "backward"):
+            if not callable(getattr(layer, name, None)):
+                raise UserError(f"{self._place()} has no `{name}`; a layer has `forward` and `backward`")
+
+    def _place(self) -> str:
+        return f"the layer given for `{self.node.name}` ({self.node.kind})"
+
+    def forward(self, params: Arrays, x: Array, mode: Mode) -> tuple[Array, Any]:
+        """Raises `UserError` where y is no array of the layer's shape."""
+        result = self.layer.forward(params, x, mode)
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise UserError(f"{self._place()}: `forward` must give (y, cache); it gives {type(result).__name__}")
+        self._fits("y", result[0], (*x.shape[: mode.lead + 1], *self.node.output_shape))
+        return result
+
+    def backward(
+        self, params: Arrays, cache: Any, dy: Array, wants_dx: bool = True
+    ) -> tuple[Array | None, dict[str, Array]]:
+        """Raises `UserError` where a gradient is missing, misnamed or of another shape than its parameter."""
+        result = self.layer.backward(params, cache, dy, wants_dx)
+        if not isinstance(result, tuple) or len(result) != 2 or not isinstance(result[1], dict):
+            raise UserError(f"{self._place()}: `backward` must give (dx, gradients by name), in this order")
+        dx, grads = result
+        if wants_dx:
+            self._fits("dx", dx, (*dy.shape[: dy.ndim - len(self.node.output_shape)], *self.node.input_shape))
+        wanted = {name: params[name].shape for name in self.node.parameters}
+        if grads.keys() != wanted.keys():
+            raise UserError(
+                f"{self._place()}: `backward` must give the gradients of {_listed(wanted)}; it gives {_listed(grads)}"
+            )
+        for name, shape in wanted.items():
+            self._fits(f"the gradient of `{name}`", grads[name], shape)
+        return result
+
+    def _fits(self, what: str, value: Any, shape: tuple[int | None, ...]) -> None:
+        if not isinstance(value, np.ndarray) or value.dtype.kind != "f":
+            raise UserError(f"{self._place()}: {what} must be an array of floating-point numbers; it is {_kind(value)}")
+        if len(value.shape) != len(shape) or any(s not in (None, v) for s, v in zip(shape, value.shape, strict=True)):
+            raise UserError(f"{self._place()}: {what} must have shape {shape}; it has {value.shape}")
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "none"
+
+
+def _kind(value: Any) -> str:
+    return f"an array of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__

@@ -1,0 +1,91 @@
+"""A user's whole engine in lock-step with ours over a real training: where it parts first, and why."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from twofold.data import Batches
+from twofold.engine import Engine
+from twofold.errors import UserError
+from twofold.proof.check.report import Named
+from twofold.proof.check.steps import explain, sentence
+from twofold.proof.lockstep import Parting, Verdict, compare
+from twofold.proof.verify import RANDOM_BATCHES, TOLERANCES
+from twofold.recipe import Recipe, load_recipe
+from twofold.setup.building import Silent, build_engine, initial_state
+from twofold.setup.samples import found_data
+
+MEMBERS = ("load", "state", "step")
+
+
+@dataclass(frozen=True)
+class EngineReport:
+    """How far a user's engine and ours agree over a training."""
+
+    recipe: str
+    data: str
+    verdict: Verdict
+    fault: Named | None = None
+
+    @property
+    def ok(self) -> bool:
+        """No gap of any stage was above the tolerance."""
+        return self.verdict.agrees
+
+    @property
+    def summary(self) -> str:
+        """`step 1 agrees, step 2 parts: ...`, and why."""
+        first = self.verdict.first_divergence
+        if first is None:
+            return f"agrees over {self.verdict.steps} steps at {self.verdict.tolerance:g}"
+        return sentence(first, self.fault)
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __str__(self) -> str:
+        return self.summary
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        fault = self.fault and self.fault.to_json()
+        return {
+            **self.verdict.to_json(),
+            "recipe": self.recipe,
+            "data": self.data,
+            "fault": fault,
+            "summary": self.summary,
+        }
+
+    def _repr_html_(self) -> str:
+        return f"<b>{html.escape(self.summary)}</b>" + self.verdict._repr_html_()
+
+
+def check_engine(engine: Engine, recipe: str | Path | Recipe, *, steps: int = 50) -> EngineReport:
+    """A user's engine beside the NumPy engine, step by step over the recipe's training, in float64, re-synchronised.
+
+    The engine has `load(state)`, `state()` and `step(batch)` as in `twofold.engine.Engine`; it is handed a copy of each
+    batch, so that what it alters ours does not see.
+
+    Raises `UserError` for an engine that lacks one of the three.
+    """
+    missing = [name for name in MEMBERS if not callable(getattr(engine, name, None))]
+    if missing:
+        raise UserError(f"an engine has {', '.join(f'`{name}`' for name in MEMBERS)}; this one lacks `{missing[0]}`")
+    recipe = load_recipe(recipe, {"training.dtype": "float64", "training.autocast": "none"})
+    size = recipe.training.batch_size
+    recipe, dataset, data = found_data(recipe, Silent(), RANDOM_BATCHES * (32 if size == "full" else size))
+    ours = build_engine("numpy", recipe)
+    tolerance = TOLERANCES["float64"]
+    faults = list[Named]()
+
+    def look(parting: Parting) -> None:
+        why = explain(recipe, ours, parting, tolerance, engine)
+        faults.extend([why[1]] if why else [])
+
+    start = initial_state(recipe.model, dataset.train)
+    verdict = compare(ours, engine, start, Batches(recipe, dataset.train, steps), tolerance, "resync", explain=look)
+    return EngineReport(recipe.name, data, verdict, faults[0] if faults else None)

@@ -1,0 +1,187 @@
+"""Why two engines part at a step, by name: a layer, a loss or an optimizer diagnosed on that step's own numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from twofold.arrays import Array, Arrays, gap
+from twofold.engine import Batch, Engine, State, Step, Trace, floats
+from twofold.proof.check.checking import named_faults
+from twofold.proof.check.compared import TOLERANCE
+from twofold.proof.check.report import Named
+from twofold.proof.check.subject import Subject
+from twofold.proof.lockstep import Divergence, Parting
+from twofold.proof.mistakes import KINDS, Scene, gradient_name
+from twofold.recipe import Node, Recipe
+
+MOMENTS = {"momentum_buffer": "m", "exp_avg": "m", "exp_avg_sq": "v", "square_avg": "v"}
+
+
+def explain(
+    recipe: Recipe, first: Engine, parting: Parting, tolerance: float, second: Engine | None = None
+) -> tuple[str, Named] | None:
+    """Which engine is wrong at the step at which they part, `first` or `second`, and why; `None` where nobody knows.
+
+    Each is held against the catalogue's own computation. A gradient may be wrong because what came from behind is:
+    where the second engine has a `trace`, the first wrong signal says whose. Both are left at the state that they had.
+    """
+    trace = _traced(first, parting)
+    if trace is None:
+        return None
+    if parting.divergence.stage == "gradient" and second is not None:
+        named = _from_behind(recipe, parting, trace, _traced(second, parting), tolerance)
+        if named is not None:
+            return "second", named
+    for side, step in (("second", parting.second), ("first", parting.first)):
+        named = _explained(recipe, parting, step, trace, tolerance)
+        if named is not None:
+            return side, named
+    return None
+
+
+def _traced(engine: Engine, parting: Parting) -> Trace | None:
+    """The way of the batch through an engine from the state before the step; `None` where it has no trace."""
+    if not callable(getattr(engine, "trace", None)):
+        return None
+    after = engine.state()
+    engine.load(parting.before)
+    with np.errstate(all="ignore"):
+        trace = engine.trace(parting.batch)
+    engine.load(after)
+    return trace
+
+
+def _from_behind(recipe: Recipe, parting: Parting, right: Trace, wrong: Trace | None, tolerance: float) -> Named | None:
+    """The loss or the layer whose dx is the first wrong signal, from the last layer to the first."""
+    if wrong is None:
+        return None
+    nodes = recipe.network.nodes
+    for index in range(len(nodes) - 1, -1, -1):
+        name = nodes[index].name
+        if name not in right.signals or name not in wrong.signals:
+            return None
+        if _close(right.signals[name], wrong.signals[name], tolerance):
+            continue
+        if index == len(nodes) - 1:
+            return _loss_of(recipe, parting.batch, right, {"dz": wrong.signals[name]}, tolerance)
+        node = nodes[index + 1]
+        return _layer(recipe, node, parting, parting.second, right, tolerance, dx=wrong.signals[name])
+    return None
+
+
+def _explained(recipe: Recipe, parting: Parting, yours: Step, trace: Trace, tolerance: float) -> Named | None:
+    divergence = parting.divergence
+    tracked = divergence.name.split(".")[-1] in ("running_mean", "running_var")
+    if divergence.stage in ("forward", "gradient") or tracked:
+        place = divergence.name.split(".")[0]
+        node = next((node for node in recipe.network.nodes if node.name == place), None)
+        return _layer(recipe, node, parting, yours, trace, tolerance) if node else None
+    if divergence.stage == "loss":
+        return _loss_of(recipe, parting.batch, trace, {"loss": np.asarray(yours.loss)}, tolerance)
+    return _update(recipe, parting, yours, tolerance)
+
+
+def _named(
+    kind: str, section: str, settings: Mapping[str, Any], scene: Scene, yours: Arrays, tolerance: float
+) -> Named | None:
+    """The fault of one scene: tensors that are not given are not compared."""
+    if kind not in KINDS:
+        return None
+    subject = Subject(kind, section, settings, (scene,))
+    expected = [{name: tensor for name, tensor in tensors.items() if name in yours} for tensors in subject.run()]
+    if not expected[0]:
+        return None
+    tolerances = dict.fromkeys(expected[0], max(TOLERANCE, tolerance))
+    wrong = [n for n, t in expected[0].items() if t.shape != yours[n].shape or not _close(t, yours[n], tolerances[n])]
+    if not wrong:
+        return None
+    found = named_faults(subject, [yours], expected, tolerances, wrong)
+    return found[0] if found else None
+
+
+def _close(a: Array, b: Array, tolerance: float) -> bool:
+    return gap(a, b) <= tolerance
+
+
+def _layer(
+    recipe: Recipe,
+    node: Node,
+    parting: Parting,
+    yours: Step,
+    trace: Trace,
+    tolerance: float,
+    dx: Array | None = None,
+) -> Named | None:
+    """The layer's own pass on what came to it."""
+    before, batch = parting.before, parting.batch
+    names = [other.name for other in recipe.network.nodes]
+    index = names.index(node.name)
+    held = {**before.parameters, **before.buffers}
+    arrays = {name[len(node.name) + 1 :]: array for name, array in held.items() if _of(name, node)}
+    inputs = parting.first.outputs[names[index - 1]] if index else floats(batch, np.dtype(recipe.training.dtype))
+    arrays["x"] = inputs
+    if node.name in trace.signals:
+        arrays["dy"] = trace.signals[node.name]
+    if node.name in batch.masks:
+        arrays["mask"] = batch.masks[node.name].astype(float)
+    given = {"y": yours.outputs[node.name]} | ({} if dx is None else {"dx": dx})
+    if node.buffers:
+        given |= {name: yours.state.buffers[f"{node.name}.{name}"] for name in node.buffers}
+    for name in node.parameters:
+        given[gradient_name(name, node.kind)] = yours.gradients[f"{node.name}.{name}"]
+    facts = {"training": True, "fresh": True, "whole_numbers": node.kind == "embedding"}
+    settings = {**node.spec.model_dump(), "kind": node.kind}
+    return _named(node.kind, "layers", settings, Scene("the step", arrays, facts), given, tolerance)
+
+
+def _of(name: str, node: Node) -> bool:
+    return name.startswith(f"{node.name}.")
+
+
+def _loss_of(recipe: Recipe, batch: Batch, trace: Trace, yours: Arrays, tolerance: float) -> Named | None:
+    outputs = list(trace.outputs.values())[-1]
+    scene = Scene("the step", {"outputs": outputs, "target": batch.target}, {"fresh": True})
+    return _named(recipe.loss.kind, "loss", recipe.loss.model_dump(), scene, yours, tolerance)
+
+
+def _update(recipe: Recipe, parting: Parting, yours: Step, tolerance: float) -> Named | None:
+    """The optimizer's own step from the state before, along the right gradients."""
+    before = parting.before
+    arrays: dict[str, Array] = {f"p.{name}": array for name, array in before.parameters.items()}
+    arrays |= {f"g.{name}": array for name, array in parting.first.gradients.items()}
+    for moment, held in before.optimizer.items():
+        arrays |= {f"{MOMENTS[moment]}.{name}": array for name, array in held.items() if moment in MOMENTS}
+    facts = {"lr": float(parting.batch.lr), "k": before.updates + 1, "fresh": True}
+    state = yours.state
+    settings = recipe.optimizer.model_dump()
+    given = dict(state.parameters)
+    stale = _stale(parting.divergence, before, state, tolerance)
+    scene, kind = Scene("the step", arrays, facts), recipe.optimizer.kind
+    everywhere = stale or _named(kind, "optimizer", settings, scene, given, tolerance)
+    alone = {name: array for name, array in given.items() if name == parting.divergence.name}
+    return everywhere or (_named(kind, "optimizer", settings, scene, alone, tolerance) if alone else None)
+
+
+def _stale(divergence: Divergence, before: State, after: State, tolerance: float) -> Named | None:
+    """A part of the state that is as it was before the step."""
+    old, new = before.arrays().get(divergence.name), after.arrays().get(divergence.name)
+    if old is None or new is None or not _close(old, new, tolerance):
+        return None
+    sentence = f"{divergence.name} is that of the step before: it is not updated."
+    return Named(
+        "relation-stale",
+        sentence,
+        "",
+        ("What the optimizer remembers.", "Which of it changes?", sentence),
+        (divergence.name,),
+    )
+
+
+def sentence(divergence: Divergence, named: Named | None) -> str:
+    """`step 1 agrees, step 2 parts: state, `0.weight`: the velocity of the step before is used.`"""
+    agreed = {1: "", 2: "step 1 agrees, "}.get(divergence.step, f"steps 1 to {divergence.step - 1} agree, ")
+    why = named.sentence if named is not None else f"no known mistake, gap {divergence.size:.1e}"
+    return f"{agreed}step {divergence.step} parts: {divergence.stage}, `{divergence.name}`: {why}"
