@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import twofold
+from twofold.report.beside import ReportWriter
 
 HEAVY = ("torch", "torch._dynamo", "sklearn", "scipy", "scipy.stats", "pandas", "matplotlib", "numpy", "datasets")
 """What takes a tenth of a second or more to import."""
@@ -61,6 +62,30 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_report_reads_the_folder_alone(name: str, runs: Path) -> None:
     """Neither engine is asked: what the report wants of them was asked when the run ended."""
     assert imported(["report", name], runs) <= {"numpy", "matplotlib"}
+
+
+@pytest.mark.parametrize("name", ["images", "points"])
+def test_two_processes_draw_what_one_draws(name: str, runs: Path) -> None:
+    """The command draws in halves where it can; here, beside PyTorch, one process draws everything."""
+    imported(["report", name], runs)
+    drawn = (runs / name / "report.html").read_bytes()
+    assert twofold.write_report(runs / name).read_bytes() == drawn
+
+
+def test_a_run_has_its_report_whatever_becomes_of_the_second_process(runs: Path) -> None:
+    run = twofold.open_run(runs / "points")
+    run.report.unlink(missing_ok=True)
+    process = subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process.wait()
+    assert ReportWriter(process).write(run).is_file()
+
+
+def test_the_second_process_ends_with_whoever_started_it(runs: Path) -> None:
+    """Nothing comes through its pipe but the end."""
+    ended = subprocess.run(
+        [sys.executable, "-c", "from twofold.report.beside import wait; wait()"], input="", text=True
+    )
+    assert ended.returncode == 0
 
 
 @pytest.mark.parametrize(("arguments", "allowed"), COMMANDS.values(), ids=COMMANDS)

@@ -127,24 +127,26 @@ def run(
     """Train each engine on identical data, order, initial weights and masks; write the run and its report."""
     from twofold.cli import progress, views
     from twofold.recipe import load_recipe
-    from twofold.report import write_report
-    from twofold.train.running import run as train
+    from twofold.report.beside import report_writer
 
     engines = list(COMPARED) if engine == "both" else engine
     loaded = load_recipe(recipe, settings or ())
     for note in loaded.notes:
         views.print_note(note)
-    with interruptible(), progress.shown(not (quiet or as_json)) as watcher:
-        result = train(
-            loaded,
-            engines=engines,
-            out=out,
-            checkpoint_every=checkpoint_every,
-            reuse=reuse,
-            watcher=watcher,
-        )
-    with heard("end", f"; the run is whole: `twofold report {result.path}` writes its page"):
-        report = result.report if result.reused and result.report.is_file() else write_report(result)
+    with report_writer() as writer:
+        with interruptible(), progress.shown(not (quiet or as_json)) as watcher:
+            from twofold.train.running import run as train  # while the second process gets ready
+
+            result = train(
+                loaded,
+                engines=engines,
+                out=out,
+                checkpoint_every=checkpoint_every,
+                reuse=reuse,
+                watcher=watcher,
+            )
+        with heard("end", f"; the run is whole: `twofold report {result.path}` writes its page"):
+            report = result.report if result.reused and result.report.is_file() else writer.write(result)
     if as_json:
         print_json(result.to_json() | ({"reused": result.reused} if reuse else {}))
     elif not quiet:

@@ -64,7 +64,7 @@ def report(
         page = rendered(runs, out=path)
     else:
         found = open_folder(runs[0])
-        path, page = found.report, rendered(found, image)
+        path, page = found.report, rendered(found, image, halves=True)
     if figures is not None:
         figures = write_pictures(page.pictures, figures)
     write_whole(path, page.html.encode())

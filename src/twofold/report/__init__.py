@@ -1,9 +1,9 @@
-"""Facts to figures, and one self-contained page."""
+"""Facts to figures, and one self-contained page.
 
-from twofold.report.comparison import write_comparison
-from twofold.report.exported import write_figures
-from twofold.report.notebook import Section, Sections, sections
-from twofold.report.page import write_report
-from twofold.report.study import write_study_report
+The public names stand in `__init__.pyi`; each is imported when it is first asked for: whoever writes a run's page waits
+neither for studies nor for comparisons.
+"""
 
-__all__ = ["Section", "Sections", "sections", "write_comparison", "write_figures", "write_report", "write_study_report"]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Literal, TypeAlias
 
 import matplotlib.style
@@ -100,9 +100,9 @@ class Panel:
     placed: bool = False
     """Whether `draw` places its axes itself."""
 
-    @property
+    @cached_property
     def svg(self) -> Markup:
-        """To be put into a page."""
+        """The drawing, to be put into a page."""
         return inline_svg(self.label, self.width, self.height, self.draw, self.placed)
 
 
@@ -130,12 +130,14 @@ class Picture:
     form: Literal["panels", "cards", "small", "rows"] = "panels"
     """Side by side; as cards over their notes, in one size or the other; or each in a row, its notes before it."""
 
-    @property
-    def keys(self) -> Iterator[tuple[Markup, str]]:
+    @cached_property
+    def keys(self) -> tuple[tuple[Markup, str], ...]:
         """Sign and name of each entry of the legend."""
-        for key in self.legend:
-            label = f"Key of {self.name}: {key.name}"
-            yield inline_svg(label, key.width, MARKER, lambda figure, key=key: _sign(figure, key), True), key.name
+        return tuple((self._sign(key), key.name) for key in self.legend)
+
+    def _sign(self, key: Key) -> Markup:
+        label = f"Key of {self.name}: {key.name}"
+        return inline_svg(label, key.width, MARKER, lambda figure: _sign(figure, key), True)
 
 
 def inline_svg(label: str, width: float, height: float, draw: Draw, placed: bool = False) -> Markup:

@@ -62,13 +62,20 @@ def rendered(
     result: Run | StudyResult | SearchResult | str | Path | Sequence[Run | str | Path],
     image: int | None = None,
     out: str | Path = COMPARISON,
+    *,
+    halves: bool = False,
 ) -> Filled:
-    """The page of a run, a study or a comparison, this one for `out`, and its figures; raises as writing it does."""
+    """The page of a run, a study or a comparison, this one for `out`, and its figures; raises as writing it does.
+
+    With `halves` two processes draw a run's figures at once, where that is possible.
+    """
     if isinstance(result, str | Path):
         result = open_folder(result)
     if isinstance(result, StudyResult | SearchResult):
         return render_study(result)
-    return render(result, image) if isinstance(result, Run) else render_comparison(compared(result), out)
+    if isinstance(result, Run):
+        return render(result, image, halves=halves)
+    return render_comparison(compared(result), out)
 
 
 def write_pictures(pictures: Sequence[Picture], folder: str | Path) -> Path:

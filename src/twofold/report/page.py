@@ -12,31 +12,35 @@ from twofold.recipe import dump
 from twofold.report import sentences, tables
 from twofold.report.figures import filled_sections
 from twofold.report.findings import sentences as findings_sentences
+from twofold.report.halves import draw_in_halves
 from twofold.report.template import Filled, filled
 from twofold.report.text import folder_name, moment, of_data
 from twofold.report.walk import chapter
 from twofold.runs import REPORT, Run, opened, write_whole
 
 
-def write_report(run: Run | str | Path, image: int | None = None) -> Path:
+def write_report(run: Run | str | Path, image: int | None = None, *, halves: bool = False) -> Path:
     """Write `report.html` from the run folder alone, and return its path.
 
     The same folder gives the same bytes. A run that failed or was interrupted is reported as far as it came. `image` is
     the place, from 0, of the held-out image that is shown layer by layer, of a network with convolutions; for one that
-    the folder does not hold the data are loaded.
+    the folder does not hold the data are loaded. With `halves` two processes draw at once where that is possible: a
+    copy of this process makes every other figure.
 
     Raises `RunFolderError` for a folder that is missing, half-written or damaged, or cannot be written to, and
     `UserError` for an image that cannot be had.
     """
     run = opened(run)
-    write_whole(run.path / REPORT, render(run, image).html.encode())
+    write_whole(run.path / REPORT, render(run, image, halves=halves).html.encode())
     return run.path / REPORT
 
 
-def render(run: Run, image: int | None = None) -> Filled:
-    """The page and its figures."""
+def render(run: Run, image: int | None = None, *, halves: bool = False) -> Filled:
+    """The page and its figures, drawn by two processes at once with `halves`."""
     sections = filled_sections(run, image)
     pictures = [picture for section in sections for picture in section.pictures]
+    if halves:
+        draw_in_halves(pictures)
     names = {picture.name for picture in pictures}
     facts = {
         **_facts(run),
