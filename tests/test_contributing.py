@@ -23,10 +23,15 @@ MOST_FILES = {
     "An optimizer": 6,
     "A loss": 6,
     "A source of data": 5,
+    "A figure": 3,
     "A finding": 2,
     "A command": 4,
 }
-WRITTEN = {"docs/make_recipes.py": "docs/recipes.md", "docs/make_analysis.py": "docs/analysis.md"}
+WRITTEN = {
+    "docs/make_recipes.py": "docs/recipes.md",
+    "docs/make_figures.py": "docs/figures.md",
+    "docs/make_analysis.py": "docs/analysis.md",
+}
 """Pages by the program that writes them."""
 TABLES = (
     "layers", "kinds", "cases", "losses", "optimizers", "derivations", "lockstep", "analysis", "data", "docs", "help",
@@ -34,7 +39,8 @@ TABLES = (
 CHOSEN = (
     "softsign", "rms_norm", "adagrad", "huber", "spirals", "equations",
     "every_kind", "every_question", "holds_every_layer", "no_kind_of_layer", "index_names",
-    "page_on_the_analysis", "reference_of_recipes", "rooms_of_the_design", "every_command_of_the_tool",
+    "page_on_the_analysis", "list_of_figures",
+    "reference_of_recipes", "rooms_of_the_design", "every_command_of_the_tool",
 )  # fmt: skip
 
 
@@ -139,6 +145,21 @@ print(STATEMENTS["spiked"].title)
 """
     assert ran(copy, "-c", code).splitlines() == ["[9.5]", "[]", "Spike"]
     assert "## Spikes" in (copy / "docs" / "analysis.md").read_text("utf-8")
+
+
+def test_a_figure_is_drawn_where_it_has_something_to_show(copy: Path, tmp_path: Path) -> None:
+    code = f"""
+import twofold
+from twofold.report.figures import filled_sections
+for kind in ("cosine", "constant"):
+    settings = {{"training.steps": 20, "training.evaluate_every": 5, "schedule.kind": kind}}
+    run = twofold.run("moons", overrides=settings, engines="numpy", out={str(tmp_path)!r} + kind)
+    pictures = [picture for section in filled_sections(run) for picture in section.pictures]
+    print([picture.caption for picture in pictures if picture.name == "rate"])
+"""
+    drawn, constant = ran(copy, "-c", code).splitlines()
+    assert drawn.startswith("['Learning rate against step: 0.01 at the start, at most 0.01, ")
+    assert constant == "[]"
 
 
 def test_the_commands_behind_them_know_them(copy: Path) -> None:
