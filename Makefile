@@ -3,7 +3,7 @@
 # make check   ruff, pyright, import-linter
 # make bench   speed, side by side with the peers; writes docs/benchmarks/{felt,small,mnist,images,recurrent,reports,checkpoints}.md
 # make torture the long proofs: every built-in recipe over 50 or 200 steps; writes docs/benchmarks/verification.md;
-#              hostile files, random recipes and CSV files: hostile.md, fuzz.md;
+#              hostile files, random recipes and CSV files: hostile.md, fuzz.md; models in and out: exchange.md;
 #              what the analysis says of trainings in which nothing is wrong: healthy.md; killed and starved runs: survival.md
 # make results the built-in recipes that take minutes (two hours in all); writes docs/results.md, docs/palindromes.md
 # make notebooks  the notebooks of the five parts, executed; TWOFOLD_SHORT=1 make notebooks: a few steps each
@@ -42,6 +42,7 @@ torture: $(READY)
 	$(BIN)/python benchmarks/healthy.py
 	$(BIN)/python benchmarks/fuzz.py
 	$(BIN)/python benchmarks/survival.py
+	$(BIN)/python benchmarks/exchange.py
 	cd examples/cs324 && ../../$(BIN)/python prove_cnn.py
 
 results: $(READY)

@@ -101,7 +101,7 @@ def test_a_command_of_the_readme_runs(command, in_tmp: Path, line: str) -> None:
     words = shlex.split(line)[1:]
     if words[0] in {"run", "study"}:
         words += ["--set", "training.steps=2" if "palindrome" in words else "training.epochs=2"]
-    if words[0] in {"report", "resume", "predict", "evaluate", "weights"}:
+    if words[0] in {"report", "resume", "predict", "evaluate", "weights", "export"}:
         for run in (word for word in words[1:] if word.startswith("runs/")):
             twofold.run("moons", overrides={"training.epochs": 1}, out=run)
     if words[0] == "adopt":

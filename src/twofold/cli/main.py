@@ -15,8 +15,12 @@ from twofold.cli.adopt import EXAMPLE as ADOPT_EXAMPLE
 from twofold.cli.adopt import adopt
 from twofold.cli.check import EXAMPLE as CHECK_EXAMPLE
 from twofold.cli.check import check
+from twofold.cli.eject import EXAMPLE as EJECT_EXAMPLE
+from twofold.cli.eject import eject
 from twofold.cli.evaluate import EXAMPLE as EVALUATE_EXAMPLE
 from twofold.cli.evaluate import evaluate
+from twofold.cli.export import EXAMPLE as EXPORT_EXAMPLE
+from twofold.cli.export import export
 from twofold.cli.interrupts import interruptible
 from twofold.cli.output import EnginesChoice, JsonOption, QuietOption, complain, print_json
 from twofold.cli.predict import EXAMPLE as PREDICT_EXAMPLE
@@ -203,6 +207,8 @@ app.command(epilog=PREDICT_EXAMPLE, context_settings={"ignore_unknown_options": 
 app.command(epilog=EVALUATE_EXAMPLE)(evaluate)
 app.command(epilog=WEIGHTS_EXAMPLE)(weights)
 app.command(epilog=ADOPT_EXAMPLE)(adopt)
+app.command(epilog=EXPORT_EXAMPLE)(export)
+app.command(epilog=EJECT_EXAMPLE)(eject)
 
 
 app.command(epilog=REPORT_EXAMPLE)(report)

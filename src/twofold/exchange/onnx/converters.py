@@ -14,6 +14,7 @@ from twofold.exchange.onnx.graph import attributes_of
 from twofold.exchange.onnx.recurrent import recurrent, transposed
 from twofold.recipe.base import Pair
 from twofold.recipe.layer import LayerSpec
+from twofold.recipe.windows import steps
 
 
 def _gemm(call: Call, chain: Chain) -> str | None:
@@ -113,14 +114,26 @@ def _max_pool(call: Call, chain: Chain) -> None:
     if len(call.node.output) > 1 and call.node.output[1]:
         call.refuse("it gives the indices as well", "Leave its second output out")
     kernel, stride, dilation = _pair(call, "kernel_shape"), _pair(call, "strides"), _pair(call, "dilations")
+    padding, ceil_mode = _pool_padding(call, kernel, stride, dilation)
     spec = specs.MaxPool2d(
         kernel=_plain(kernel),
         stride=_plain(stride),
-        padding=_plain(_padding(call, kernel, stride, dilation)),
+        padding=_plain(padding),
         dilation=_plain(dilation),
-        ceil_mode=bool(call.attributes.get("ceil_mode", 0)),
+        ceil_mode=ceil_mode,
     )
     call.add(chain, spec)
+
+
+def _pool_padding(call: Call, kernel: Pair, stride: Pair, dilation: Pair) -> tuple[Pair, bool]:
+    """Padding, and whether the windows are rounded up: some files say the latter by more padding behind."""
+    sides = [int(side) for side in call.attributes.get("pads", (0, 0, 0, 0))]
+    rows, columns = sides[:2]
+    if "auto_pad" not in call.attributes and sides[:2] != sides[2:]:
+        axes = zip(call.x.shape[2:], kernel, stride, (rows, columns), dilation, strict=True)
+        if tuple(steps(*axis, True) for axis in axes) == call.y.shape[2:]:
+            return (rows, columns), True
+    return _padding(call, kernel, stride, dilation), bool(call.attributes.get("ceil_mode", 0))
 
 
 def _average_pool(call: Call, chain: Chain) -> None:

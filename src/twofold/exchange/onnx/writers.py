@@ -77,8 +77,14 @@ def _conv2d(graph: Graph, node: Node, held: Arrays) -> None:
 def _max_pool2d(graph: Graph, node: Node, held: Arrays) -> None:
     spec: Any = node.spec
     kernel, stride, padding, dilation = spec.window
-    attributes = {"kernel_shape": kernel, "strides": stride, "pads": padding * 2, "dilations": dilation}
-    graph.add("MaxPool", [graph.last], f"{node.name}.output", ceil_mode=int(spec.ceil_mode), **attributes)
+    attributes = {"kernel_shape": kernel, "strides": stride, "dilations": dilation}
+    if not spec.ceil_mode:
+        graph.add("MaxPool", [graph.last], f"{node.name}.output", pads=padding * 2, **attributes)
+        return
+    # Which windows rounding up leaves out, PyTorch and runtimes see otherwise; more −∞ behind says the same to all.
+    axes = zip(node.input_shape[1:], node.output_shape[1:], kernel, stride, padding, dilation, strict=True)
+    behind = [max(0, ((n or 1) - 1) * s + d * (k - 1) + 1 - (size or 0) - p) for size, n, k, s, p, d in axes]
+    graph.add("MaxPool", [graph.last], f"{node.name}.output", pads=(*padding, *behind), **attributes)
 
 
 def _avg_pool2d(graph: Graph, node: Node, held: Arrays) -> None:

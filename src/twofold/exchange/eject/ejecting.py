@@ -1,0 +1,141 @@
+"""`twofold.eject`: a recipe or a run as plain scripts, with what they must come to."""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from twofold.arrays import Array, digest
+from twofold.data import Batches, Dataset, at_hand
+from twofold.engine.threads import few_threads
+from twofold.errors import UserError
+from twofold.exchange.eject.data_script import check, data_script
+from twofold.exchange.eject.numpy_script import numpy_scripts
+from twofold.exchange.eject.torch_script import torch_script
+from twofold.exchange.files import check_new, write_new
+from twofold.recipe import Recipe, load_recipe
+from twofold.recipe.data import Cifar10, Mnist, Palindromes
+from twofold.recipe.network import shape_text
+from twofold.runs import Run, open_run
+from twofold.setup.building import Silent, Watcher, build_engine, initial_state, prepare
+
+FIRST = 3
+"""Steps whose losses are expected; more would take time."""
+PLAIN = {
+    "training.autocast": "none",
+    "training.convolution": "direct",
+    "training.compile": False,
+    "training.device": "cpu",
+}
+ROUNDED = (
+    "The last bits differ with the versions of NumPy and PyTorch, the processor, and the number of threads: "
+    "OMP_NUM_THREADS=1 is what the scripts take."
+)
+OTHERWISE = "The run computed by a faster way that rounds otherwise ({ways}); the scripts take the plain one. "
+
+
+def eject(
+    source: Run | Recipe | str | Path,
+    out: str | Path,
+    *,
+    samples: bool | None = None,
+    watcher: Watcher | None = None,
+) -> Path:
+    """Write a network as scripts that need NumPy, or NumPy and PyTorch, and no Twofold; gives the folder.
+
+    `source` is a recipe, or a run, whose final weights the scripts then expect. The new folder holds `train_numpy.py`
+    (of larger networks `layers_numpy.py` beside it), `train_torch.py`, `data.py`, `start.npz` with the weights that
+    they begin with, `samples.npz`, and `expected.json`. Samples are written where they are at hand; of MNIST and
+    CIFAR-10, which are large, only with `samples=True`.
+
+    Raises `UserError` for a folder that exists and for settings that the scripts do not know.
+    """
+    run = _run(source)
+    recipe = run.recipe if run else load_recipe(source)  # pyright: ignore[reportArgumentType]
+    check(recipe)
+    if None in recipe.network.input_shape:
+        raise UserError("how many features a sample has is not known without the data; eject a run of the recipe")
+    folder = Path(out)
+    check_new(folder)
+    wanted = not isinstance(recipe.data, Mnist | Cifar10) if samples is None else samples
+    dataset = None
+    if at_hand(recipe.data) and (wanted or _whitens(recipe)):
+        recipe, dataset = prepare(recipe, watcher or Silent())
+    scripts = {**numpy_scripts(recipe), "train_torch.py": torch_script(recipe), "data.py": data_script(recipe)}
+    expected, start = _expected(recipe, dataset if wanted else None, run, dataset)
+    folder.mkdir()
+    for name, text in scripts.items():
+        write_new(folder / name, text)
+    np.savez(folder / "start.npz", allow_pickle=False, **start)
+    if dataset is not None and wanted:
+        np.savez(folder / "samples.npz", allow_pickle=False, **_samples(recipe, dataset))
+    write_new(folder / "expected.json", json.dumps(expected, indent=2, ensure_ascii=False) + "\n")
+    return folder
+
+
+def _run(source: Any) -> Run | None:
+    if isinstance(source, Run):
+        return source
+    return open_run(source) if not isinstance(source, Recipe) and Path(source).is_dir() else None
+
+
+def _whitens(recipe: Recipe) -> bool:
+    return bool(getattr(recipe.layers[0], "whitens", False))
+
+
+def _expected(
+    recipe: Recipe, kept: Dataset | None, run: Run | None, dataset: Dataset | None
+) -> tuple[dict[str, Any], dict[str, Array]]:
+    """What the scripts must come to, and the weights that they begin with."""
+    plain = load_recipe(recipe, PLAIN)
+    if _whitens(recipe) and dataset is None:
+        raise UserError("its first layer begins as the whitening of the training images, which are not at hand")
+    state = initial_state(recipe.model, None if dataset is None else dataset.train)
+    start = {name: array.astype(recipe.training.dtype) for name, array in state.weights().items()}
+    losses, steps = list[float](), recipe.training.steps or 0
+    if kept is not None:
+        train = kept.astype(recipe.training.dtype).train
+        batches = Batches(plain, train)
+        steps = batches.length
+        engine = build_engine("numpy", plain)
+        engine.load(state)
+        with few_threads(recipe, len(train)), np.errstate(all="ignore"):
+            losses = [float(engine.step(batch).loss) for batch in islice(batches, min(FIRST, steps))]
+    ways = [
+        f"{key} = {value}"
+        for key, value in dict(recipe.training).items()
+        if PLAIN.get(f"training.{key}", value) != value
+    ]
+    ways = [way for way in ways if not way.startswith("device")]
+    expected: dict[str, Any] = {
+        "recipe": recipe.name,
+        "samples": shape_text(recipe.network.input_shape),
+        "steps": steps,
+        "losses": losses,
+        "tolerance": 1e-9 if recipe.training.dtype == "float64" else 1e-3,
+        "weights_sha256": {name: digest(run.weights(name)) for name in run.engines} if run else {},
+        "why": (OTHERWISE.format(ways=", ".join(ways)) if ways else "") + ROUNDED,
+    }
+    if run:
+        expected["versions"] = dict(run.record.circumstances.versions)
+    return expected, start
+
+
+def _samples(recipe: Recipe, dataset: Dataset) -> dict[str, Array]:
+    """The samples as they are kept: bytes with their scaling, or numbers of the recipe's type."""
+    from twofold.data.palindromes import held_out_halves
+
+    typed = dataset if dataset.train.scaling else dataset.astype(recipe.training.dtype)
+    _, test = typed.held_out
+    held = {"x_test": test.x, "y_test": test.y}
+    if isinstance(recipe.data, Palindromes) and recipe.data.endless:
+        held["held_out"] = held_out_halves(recipe.data)
+    else:
+        held |= {"x_train": typed.train.x, "y_train": typed.train.y}
+    if scaling := typed.train.scaling:
+        held |= {"shift": scaling.shift, "divisor": scaling.divisor}
+    return held

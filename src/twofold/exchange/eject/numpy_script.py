@@ -1,0 +1,395 @@
+"""`train_numpy.py`: the network's layers as functions, its way forward and back written out, one training loop."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import textwrap
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from twofold.exchange.eject.source import Named, Parts, inner_function
+from twofold.numpy_engine import losses, optimizers
+from twofold.numpy_engine.dense import Dense
+from twofold.numpy_engine.layers import build_layer
+from twofold.numpy_engine.optimizers import clip
+from twofold.recipe import Recipe
+from twofold.recipe.network import Node, shape_text
+from twofold.recipe.optimizers import Adam, Adamw, Rmsprop, Sgd
+
+HEAD = '''"""{title}
+
+A network of {samples}, {count} parameters, in NumPy alone: layers, loss and optimizer, forward and back.
+Run it with `python train_numpy.py`. It ends by comparing itself with expected.json.
+"""
+
+{imports}
+
+import data
+{taken}
+DTYPE = np.{dtype}
+SHAPES = {shapes}
+"""Of every parameter, by layer and name, in the order in which they lie in one flat vector."""
+STATISTICS = {statistics}
+'''
+LOOP = '''
+
+def views(vector, shapes):
+    """The named parts of a flat vector, by layer: they share its memory."""
+    parts, start = {{}}, 0
+    for layer, name, shape in shapes:
+        size = int(np.prod(shape))
+        parts.setdefault(layer, {{}})[name] = vector[start : start + size].reshape(shape)
+        start += size
+    return parts
+
+
+def begin():
+    """Parameters and running statistics as one vector, with the weights that both scripts begin with."""
+    count = sum(int(np.prod(shape)) for _, _, shape in SHAPES + STATISTICS)
+    weights = np.zeros(count, DTYPE)
+    for layer, parts in views(weights, SHAPES + STATISTICS).items():
+        for name, view in parts.items():
+            view[...] = data.START[f"{{layer}}.{{name}}"]
+    return weights
+
+
+def train(steps=data.STEPS):
+    """Every step: forward, loss, back, update. Gives the losses and the weights by name."""
+    weights, losses = begin(), []
+    vector = weights[: sum(int(np.prod(shape)) for _, _, shape in SHAPES)]
+    params = views(weights, SHAPES + STATISTICS)
+    moments = {moments}
+{ema_start}    for step, (x, target, lr, masks) in enumerate(data.batches(DTYPE, steps)):
+        logits, caches = forward(params, x, masks)
+        loss, dy = {loss}(logits, target)
+        gradient = backward(params, caches, dy)
+{clip}        update(vector, gradient, moments, lr, step + 1)
+{running}{ema_step}        losses.append(loss)
+        data.progress(step, steps, loss)
+    return losses, {kept}
+
+
+def main():
+    """Train, judge the network on the held-out samples, compare with what was expected."""
+    with np.errstate(all="ignore"):
+        losses, weights = train()
+        params = views(weights, SHAPES + STATISTICS)
+        data.judge(lambda x: predict(params, x), DTYPE)
+    named = {{f"{{layer}}.{{name}}": view for layer, parts in params.items() for name, view in parts.items()}}
+    data.compare("numpy", losses, named)
+
+
+if __name__ == "__main__":
+    main()
+'''
+
+
+MOST_LINES = 300
+LAYERS = '''"""The layers of the network of train_numpy.py, forward and back: x and dy in, y and dx out.
+
+A layer keeps nothing: `forward` gives the output and whatever `backward` needs, its cache.
+"""
+
+{imports}
+
+
+{parts}
+'''
+
+
+def numpy_scripts(recipe: Recipe) -> dict[str, str]:
+    """`train_numpy.py`; where that would be long, its layers in `layers_numpy.py`."""
+    layers, rules = Parts(), Parts()
+    calls = _Calls(layers, recipe.network.nodes)
+    body = [calls.forward(), calls.backward(), calls.predict()]
+    running = calls.running()
+    loss, moments = _loss(rules, recipe), _optimizer(rules, recipe)
+    rules.imports.add("np")
+    clipped = ""
+    if recipe.optimizer.max_norm:
+        rules.function(clip, {"max_norm": recipe.optimizer.max_norm})
+        clipped = "        gradient = clip(gradient)\n"
+    loop = LOOP.format(
+        moments=moments,
+        loss=loss,
+        clip=clipped,
+        running=running,
+        ema_start="    average = weights.copy()\n" if recipe.training.ema else "",
+        ema_step="        average += (1 - data.averaging(step)) * (weights - average)\n" if recipe.training.ema else "",
+        kept="average" if recipe.training.ema else "weights",
+    )
+    both = Parts()
+    both.imports = layers.imports | rules.imports
+    whole = _assembled(recipe, imports_of(both), "", [layers.text(), rules.text(), *body], loop)
+    if len(whole.splitlines()) <= MOST_LINES:
+        return {"train_numpy.py": whole}
+    used = sorted(
+        {word for word in layers.texts | layers.constants if any(_uses(text, word) for text in (*body, running))}
+    )
+    lines = ",\n    ".join(used)
+    taken = f"from layers_numpy import (\n    {lines},\n)\n"
+    first = _assembled(recipe, imports_of(rules), taken, [rules.text(), *body], loop)
+    return {
+        "train_numpy.py": first,
+        "layers_numpy.py": LAYERS.format(imports=imports_of(layers), parts=layers.text()),
+    }
+
+
+def _uses(text: str, name: str) -> bool:
+    return re.search(rf"\b{name}\b", text) is not None
+
+
+def _assembled(recipe: Recipe, imports: str, taken: str, blocks: list[str], loop: str) -> str:
+    nodes = recipe.network.nodes
+    shapes = [(n.name, name, tuple(shape)) for n in nodes for name, shape in n.parameters.items()]
+    statistics = [(n.name, name, tuple(shape)) for n in nodes for name, shape in n.buffers.items()]
+    head = HEAD.format(
+        title=title_of(recipe),
+        samples=f"samples {shape_text(recipe.network.input_shape)}",
+        count=f"{recipe.network.count:,}",
+        imports=imports,
+        taken=taken,
+        dtype=recipe.training.dtype,
+        shapes=table(shapes),
+        statistics=table(statistics),
+    )
+    return "\n\n\n".join([head.rstrip("\n"), *blocks]) + "\n" + loop
+
+
+def title_of(recipe: Recipe) -> str:
+    """One line for a docstring."""
+    text = (recipe.title or recipe.name).replace("\\", "/").replace('"', "'")
+    return "".join(c for c in text if c.isprintable())[:100].rstrip(".") + "."
+
+
+def imports_of(parts: Parts) -> str:
+    """The import lines of what a script uses, the library's own first."""
+    from twofold.exchange.eject.source import IMPORTS
+
+    lines = sorted((IMPORTS[name] for name in parts.imports), key=lambda line: (line.startswith("from"), line))
+    own = [line for line in lines if not any(word in line for word in ("numpy", "torch"))]
+    others = [line for line in lines if line not in own]
+    return "\n".join([*own, *([""] if own and others else []), *others])
+
+
+def table(rows: list[tuple[Any, ...]]) -> str:
+    """A list of rows, one a line."""
+    if not rows:
+        return "[]"
+    lines, line = list[str](), ""
+    for row in rows:
+        text = repr(row).replace("'", '"') + ", "
+        if len(line) + len(text) > 114:
+            lines.append(line.rstrip())
+            line = ""
+        line += text
+    return "[\n" + "".join(f"    {part}\n" for part in [*lines, line.rstrip()]) + "]"
+
+
+class _Calls:
+    """How each layer of the network is called: what it reads of parameters, cache and settings."""
+
+    def __init__(self, parts: Parts, nodes: tuple[Node, ...]) -> None:
+        self.parts, self.nodes = parts, nodes
+        self.layers = {node.name: build_layer(node.spec) for node in nodes}
+        groups = defaultdict(list)
+        for node in nodes:
+            groups[type(self.layers[node.name])].append(node)
+        self.known: dict[type, dict[str, Any]] = {}
+        self.extra: dict[type, tuple[str, ...]] = {}
+        self.values: dict[str, dict[str, str]] = {node.name: {} for node in nodes}
+        for kind, members in groups.items():
+            self._settle(kind, members)
+        self.first = next(index for index, node in enumerate(nodes) if node.parameters)
+        self.caches = [f"{node.kind}_{node.name}" for node in nodes]
+
+    def _settle(self, kind: type, members: list[Node]) -> None:
+        """What is the same in all layers of a class is filled in; what differs is handed over at each call."""
+        known: dict[str, Any] = {"mean is None": False, "cache.mean is None": False, "cache.variance is None": False}
+        known |= {"mode.lead": 0, "mode.training": True, "mode.mask is None": False, "lead": 0}
+        extra = list[str]()
+        settings = [vars(self.layers[node.name]) for node in members]
+        for name in settings[0]:
+            values = [setting[name] for setting in settings]
+            same = all(repr(value) == repr(values[0]) for value in values) or name == "cell"
+            if name == "cell":
+                known |= _cell(values[0])
+            elif name == "windows":
+                constants = [self._windows(value) for value in values]
+                if same:
+                    known["self.windows"] = Named(constants[0])
+                else:
+                    known["self.windows"] = Named("geometry")
+                    extra.append("geometry")
+                    for node, constant in zip(members, constants, strict=True):
+                        self.values[node.name]["geometry"] = constant
+            elif same:
+                known[f"self.{name}"] = values[0]
+            else:
+                known[f"self.{name}"] = Named(name)
+                extra.append(name)
+                for node, value in zip(members, values, strict=True):
+                    self.values[node.name][name] = repr(value)
+        if kind is Dense and all(len(node.input_shape) == 1 for node in members):
+            known |= {"swapaxes": True}
+        for name in {name for node in members for name in (*node.parameters, "bias", "weight", "bias_ih", "bias_hh")}:
+            held = {name in node.parameters for node in members}
+            if len(held) == 1:
+                known[f"'{name}' in params"] = held.pop()
+        if "mode.mask" in inspect.getsource(kind):
+            known["mode.mask"] = Named("mask")
+            extra.append("mask")
+            for node in members:
+                self.values[node.name]["mask"] = f'masks["{node.name}"]'
+        self.known[kind], self.extra[kind] = known, tuple(extra)
+
+    def _windows(self, windows: Any) -> str:
+        """The name of a constant for the sizes of a window."""
+        self.parts.record(type(windows))
+        text = f"Windows({', '.join(repr(part) for part in windows)})"
+        names = {value: name for name, value in self.parts.constants.items()}
+        if text not in names:
+            names[text] = f"WINDOWS_{1 + sum(name.startswith('WINDOWS_') for name in names.values())}"
+            self.parts.constants[names[text]] = text
+        return names[text]
+
+    def _label(self, node: Node, method: str, **more: Any) -> str:
+        kind = type(self.layers[node.name])
+        prefix = node.kind + ("_evaluation" if more else "")
+        return self.parts.method(kind, method, self.known[kind] | more, prefix, self.extra[kind])
+
+    def _call(self, node: Node, label: str, **values: str) -> str:
+        values = {"params": f'params["{node.name}"]', **values, **self.values[node.name]}
+        names = self.parts.signatures[label]
+        parts = [values[name] for name in names if name != "wants_dx"]
+        parts += ["wants_dx=False"] if "wants_dx" in names and values.get("wants_dx") == "False" else []
+        return f"{label}({', '.join(parts)})"
+
+    def _skipped(self, node: Node) -> bool:
+        """Whether a dropout drops nothing."""
+        return node.kind == "dropout" and not node.spec.mask_shape(node.input_shape)
+
+    def forward(self) -> str:
+        """The network written out, layer by layer."""
+        first, last = shape_text(self.nodes[0].input_shape), shape_text(self.nodes[-1].output_shape)
+        lines = [
+            "def forward(params, x, masks):",
+            f'    """{first} → {last}, and what each layer keeps for the way back."""',
+        ]
+        kept = list[str]()
+        for node, cache in zip(self.nodes, self.caches, strict=True):
+            if self._skipped(node):
+                continue
+            call = self._call(node, self._label(node, "forward"), x="x")
+            lines.append(f"    x, {cache} = {call}  # {shape_text(node.output_shape)}")
+            kept.append(cache)
+        self.kept = kept
+        lines.append(_wrapped("    return x, [", kept, "]"))
+        return "\n".join(lines)
+
+    def backward(self) -> str:
+        """The way back, from the last layer to the first with parameters; the gradient as one vector."""
+        lines = [
+            "def backward(params, caches, dy):",
+            '    """∂loss/∂parameter of every parameter, as one vector in the order of SHAPES."""',
+        ]
+        lines.append(_wrapped("    [", self.kept, "] = caches"))
+        lines.append("    grads = {}")
+        for index in range(len(self.nodes) - 1, self.first - 1, -1):
+            node = self.nodes[index]
+            if self._skipped(node):
+                continue
+            label = self._label(node, "backward")
+            wants = {"wants_dx": "False"} if index == self.first else {}
+            call = self._call(node, label, cache=self.caches[index], dy="dy", **wants)
+            lines.append(f'    dy, grads["{node.name}"] = {call}')
+        lines.append("    return np.concatenate([grads[layer][name].reshape(-1) for layer, name, _ in SHAPES])")
+        return "\n".join(lines)
+
+    def predict(self) -> str:
+        """The way forward in evaluation: nothing dropped, running statistics."""
+        lines = ["def predict(params, x):", '    """The outputs in evaluation."""']
+        for node in self.nodes:
+            if node.kind == "dropout":
+                continue
+            more = {"mode.training": False} if node.buffers else {}
+            label = self._label(node, "forward", **more)
+            lines.append(f"    x, _ = {self._call(node, label, x='x')}")
+        return "\n".join([*lines, "    return x"])
+
+    def running(self) -> str:
+        """The running statistics after a step."""
+        lines = []
+        for node in self.nodes:
+            if node.buffers:
+                cache = f"caches[{self.kept.index(f'{node.kind}_{node.name}')}]"
+                call = self._call(node, self._label(node, "running"), cache=cache)
+                lines.append(
+                    f"        for name, value in {call}.items():\n"
+                    f'            params["{node.name}"][name][...] = value\n'
+                )
+        return "".join(lines)
+
+
+def _wrapped(before: str, names: list[str], after: str) -> str:
+    """A list of names on as many lines as it takes."""
+    text = f"{before}{', '.join(names)}{after}"
+    if len(text) <= 110:
+        return text
+    inner = textwrap.fill(", ".join(names) + ",", 110, initial_indent=" " * 8, subsequent_indent=" " * 8)
+    return f"{before}\n{inner}\n    {after}"
+
+
+def _cell(cell: Any) -> dict[str, Any]:
+    """What is known of the cell of a recurrent layer."""
+    known: dict[str, Any] = {"type(self.cell)": type(cell), "type(cell)": type(cell)}
+    settings = {name: getattr(cell, name) for name in ("gates", "apart")} | vars(cell)
+    for name, value in settings.items():
+        known |= {f"self.cell.{name}": value, f"cell.{name}": value}
+    return known
+
+
+def _loss(parts: Parts, recipe: Recipe) -> str:
+    """The loss with the recipe's reduction and smoothing; gives its name."""
+    options = recipe.loss.model_dump(exclude={"kind"})
+    known: Mapping[str, Any] = {**options, "target.ndim == 1": True, "terms.ndim == 1": True}
+    return parts.function(losses.LOSSES[recipe.loss.kind], known)
+
+
+def _optimizer(parts: Parts, recipe: Recipe) -> str:
+    """The update of the recipe's optimizer; gives the expression of its moments."""
+    spec = recipe.optimizer
+    decay: Any = spec.weight_decay
+    if spec.weight_decay and spec.decayed == "weights":
+        parts.constants["DECAYED"] = f"{sorted(recipe.network.weights)!r}".replace("'", '"')
+        parts.constants["DECAY"] = (
+            f"{spec.weight_decay!r} * np.concatenate("
+            '[np.full(int(np.prod(s)), float(f"{l}.{n}" in DECAYED), DTYPE) for l, n, s in SHAPES])'
+        )
+        decay = Named("DECAY")
+    known: dict[str, Any] = {"decays": spec.weight_decay > 0, "decay": decay}
+    names = vars(optimizers)
+    match spec:
+        case Sgd():
+            function = optimizers.optimizer.dispatch(Sgd)
+            known |= {"mu": spec.momentum, "nesterov": spec.nesterov}
+            moments = '{"momentum_buffer": np.zeros_like(vector)}' if spec.momentum else "{}"
+            if not spec.momentum:
+                known["not mu"] = True
+        case Rmsprop():
+            function, moments = optimizers.optimizer.dispatch(Rmsprop), '{"square_avg": np.zeros_like(vector)}'
+            known |= {"alpha": spec.alpha, "eps": spec.eps}
+        case Adam() | Adamw():
+            function = optimizers._adam_update
+            known |= {
+                "beta1": spec.betas[0],
+                "beta2": spec.betas[1],
+                "eps": spec.eps,
+                "decoupled": isinstance(spec, Adamw),
+            }
+            moments = '{"exp_avg": np.zeros_like(vector), "exp_avg_sq": np.zeros_like(vector)}'
+    doc = inspect.getdoc(function) or inspect.getdoc(optimizers.optimizer.dispatch(type(spec))) or ""
+    parts.tree(inner_function(function, "update"), known, "update", names, doc)
+    return moments

@@ -1,0 +1,193 @@
+"""`train_torch.py`: the same network as an ordinary module, autograd, an optimizer of `torch.optim`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twofold.exchange import kinds
+from twofold.exchange.eject.numpy_script import title_of
+from twofold.exchange.eject.source import Named, Parts, broken
+from twofold.exchange.torch.writing import module_expression
+from twofold.recipe import Recipe
+from twofold.recipe.losses import CrossEntropy
+from twofold.recipe.network import Node, shape_text
+from twofold.recipe.optimizers import Adam, Adamw, Rmsprop, Sgd
+from twofold.torch_engine import recurrent
+
+FUSED_FROM = 20_000
+"""Parameters from which the engine takes PyTorch's fused kernel of SGD, which rounds otherwise."""
+HEAD = '''"""{title}
+
+The network of train_numpy.py in PyTorch: the same layers, weights, order, masks and rates, gradients by autograd.
+Run it with `python train_torch.py`. It ends by comparing itself with expected.json.
+"""
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import data
+
+torch.set_num_threads(1)
+DTYPE = np.{dtype}
+FORMAT = torch.{format}
+'''
+MODEL = '''def model():
+    """Samples {samples}; what each layer gives stands beside it."""
+    return nn.Sequential(
+{layers}
+    )
+
+
+def begin():
+    """The module with the weights that both scripts begin with."""
+    module = model().to({torch_dtype}).to(memory_format=FORMAT)
+    held = {{**dict(module.named_parameters()), **dict(module.named_buffers())}}
+    with torch.no_grad():
+        for name, array in data.START.items():
+            held[name].copy_(torch.from_numpy(array))
+    return module
+
+
+def tensor(x):
+    """Samples as a tensor. Images lie with their channels innermost where the network convolves."""
+    inputs = torch.from_numpy(np.ascontiguousarray(x))
+    if inputs.data_ptr() % 64:  # products round otherwise elsewhere in memory
+        inputs = inputs.clone()
+    return inputs.contiguous(memory_format=FORMAT) if inputs.dim() == 4 else inputs
+
+
+def forward(module, x, masks):
+    """Layer by layer; dropout takes the step's mask, none of its own."""
+    for name, layer in module.named_children():
+        if isinstance(layer, nn.Dropout):
+            x = x * torch.from_numpy(masks[name]) / (1 - layer.p) if name in masks else x
+        else:
+            x = layer(x)
+    return x
+
+
+def loss_of(outputs, target):
+    """The loss of a batch."""
+{loss}
+
+
+def named(module):
+    """Parameters and running statistics by name, as arrays."""
+    held = {{**dict(module.named_parameters()), **dict(module.named_buffers())}}
+    return {{name: held[name].detach().numpy() for name in data.START}}
+
+
+def train(steps=data.STEPS):
+    """Every step: forward, loss, autograd, update. Gives the losses and the module."""
+    module, losses = begin(), []
+    module.train()
+    {optimizer}
+{ema_start}    for step, (x, target, lr, masks) in enumerate(data.batches(DTYPE, steps)):
+        loss = loss_of(forward(module, tensor(x), masks), torch.from_numpy(target))
+        optimizer.zero_grad()
+        loss.backward()
+{clip}        for group in optimizer.param_groups:
+            group["lr"] = lr
+        optimizer.step()
+{ema_step}        losses.append(loss.item())
+        data.progress(step, steps, losses[-1])
+    return losses, {kept}
+
+
+@torch.no_grad()
+def predict(module, x):
+    """The outputs in evaluation."""
+    return module.eval()(tensor(x)).numpy()
+
+
+def main():
+    """Train, judge the network on the held-out samples, compare with what was expected."""
+    losses, module = train()
+    data.judge(lambda x: predict(module, x), DTYPE)
+    data.compare("torch", losses, named(module))
+
+
+if __name__ == "__main__":
+    main()
+'''
+
+
+def torch_script(recipe: Recipe) -> str:
+    """The whole script."""
+    parts, network = Parts(), recipe.network
+    lines = [f"        {_module(parts, node)},  # {shape_text(node.output_shape)}" for node in network.nodes]
+    convolves = network.convolves
+    dtype = recipe.training.dtype
+    ema = bool(recipe.training.ema)
+    model = MODEL.format(
+        samples=shape_text(network.input_shape),
+        layers="\n".join(lines),
+        torch_dtype=f"torch.{dtype}",
+        loss=_loss(recipe),
+        optimizer=_optimizer(recipe),
+        clip=f"        nn.utils.clip_grad_norm_(module.parameters(), {recipe.optimizer.max_norm!r})\n"
+        if recipe.optimizer.max_norm
+        else "",
+        ema_start="    averaged = begin()\n"
+        "    pairs = [[m.state_dict()[n] for n in data.START] for m in (averaged, module)]\n"
+        if ema
+        else "",
+        ema_step="        torch._foreach_lerp_(*pairs, 1 - data.averaging(step))\n" if ema else "",
+        kept="averaged" if ema else "module",
+    )
+    head = HEAD.format(
+        title=title_of(recipe), dtype=dtype, format="channels_last" if convolves else "contiguous_format"
+    )
+    return "\n\n\n".join(part for part in (head.rstrip("\n"), parts.text(), model) if part)
+
+
+def _module(parts: Parts, node: Node) -> str:
+    """The expression of a layer; a loop over time and a table of rows are modules of their own."""
+    spec: Any = node.spec
+    if isinstance(spec, kinds.Recurrent):
+        step = recurrent.STEPS[spec.nonlinearity if isinstance(spec, kinds.Rnn) else node.kind]
+        label = parts.function(step)
+        parts.whole(recurrent.Recurrent, {"STEPS[self.step]": Named("self.step"), "linear": Named("F.linear")})
+        inputs, gates = node.input_shape[-1], len(spec.gates)
+        last = f"{inputs}, {spec.units}, {gates}, {label}, {spec.output == 'every'}, {spec.bias}"
+        return f'Recurrent({last}, "cpu")'
+    if isinstance(spec, kinds.Embedding):
+        parts.whole(recurrent.Embedding, {})
+        return f"Embedding({spec.num_embeddings}, {spec.units})"
+    return module_expression(node)
+
+
+def _loss(recipe: Recipe) -> str:
+    spec = recipe.loss
+    if isinstance(spec, CrossEntropy):
+        smoothing = f", label_smoothing={spec.label_smoothing!r}" if spec.label_smoothing else ""
+        return f'    return F.cross_entropy(outputs, target, reduction="{spec.reduction}"{smoothing})'
+    onehot = "    onehot = F.one_hot(target, outputs.shape[-1]).to(outputs.dtype)\n"
+    return f'{onehot}    return F.mse_loss(outputs, onehot, reduction="{spec.reduction}")'
+
+
+def _optimizer(recipe: Recipe) -> str:
+    """The line that makes it, and where not all parameters decay the groups before."""
+    spec, network = recipe.optimizer, recipe.network
+    parameters, lines = "module.parameters()", list[str]()
+    if spec.decayed == "weights" and network.weights != network.parameters.keys():
+        names = repr(sorted(network.weights)).replace("'", '"')
+        lines += [broken(f"    decayed = {names}").lstrip(), "named_parameters = list(module.named_parameters())"]
+        lines.append("with_decay = [p for name, p in named_parameters if name in decayed]")
+        lines.append("without = [p for name, p in named_parameters if name not in decayed]")
+        parameters = '[{"params": with_decay}, {"params": without, "weight_decay": 0.0}]'
+    lr, decay = repr(spec.lr), repr(spec.weight_decay)
+    match spec:
+        case Sgd():
+            fused = (network.count or 0) > FUSED_FROM
+            rest = f"{spec.momentum!r}, 0, {decay}, {spec.nesterov}, foreach=False, fused={fused}"
+            made = f"torch.optim.SGD({parameters}, {lr}, {rest})"
+        case Adam():
+            made = f"torch.optim.Adam({parameters}, {lr}, {tuple(spec.betas)!r}, {spec.eps!r}, {decay}, fused=True)"
+        case Adamw():
+            made = f"torch.optim.AdamW({parameters}, {lr}, {tuple(spec.betas)!r}, {spec.eps!r}, {decay}, fused=True)"
+        case Rmsprop():
+            made = f"torch.optim.RMSprop({parameters}, {lr}, {spec.alpha!r}, {spec.eps!r}, {decay})"
+    return "\n    ".join([*lines, broken(f"    optimizer = {made}").lstrip()])

@@ -1,0 +1,152 @@
+"""Ejecting: scripts that need no Twofold, and come to the bits of the run."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import twofold
+from twofold.errors import UserError
+from twofold.recipe import titles
+
+SCRIPTS = ("train_numpy.py", "train_torch.py", "data.py", "layers_numpy.py")
+ALLOWED = {
+    "train_numpy.py": {"numpy", "data", "layers_numpy", "math", "typing"},
+    "layers_numpy.py": {"numpy", "math", "typing", "scipy"},
+    "train_torch.py": {"numpy", "torch", "data"},
+    "data.py": {"numpy", "json", "pathlib", "hashlib", "math", "functools", "scipy"},
+}
+"""SciPy has the error function of GELU and the resampling of images; the standard library is free."""
+PLANE = [
+    {"kind": "conv2d", "channels": 4, "kernel": 3, "padding": 1},
+    {"kind": "batch_norm"},
+    {"kind": "relu"},
+    {"kind": "max_pool2d", "kernel": 2},
+    {"kind": "dropout", "p": 0.2},
+    {"kind": "flatten"},
+    {"kind": "dense", "units": 10},
+]
+SHORT: dict[str, Mapping[str, Any]] = {
+    "moons-adam": {"training.epochs": 3},
+    "digits": {"layers": PLANE, "training.epochs": 1, "training.ema": 0.9, "optimizer.max_norm": 1.0},
+    "palindrome-lstm": {"training.steps": 2},
+    "palindrome-gru": {"training.steps": 2, "training.dtype": "float64"},
+}
+"""The other recipes go through benchmarks/exchange.py."""
+
+
+def imported(text: str) -> set[str]:
+    nodes = list(ast.walk(ast.parse(text)))
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    return {name.split(".")[0] for name in names}
+
+
+def without_whitening(name: str) -> twofold.Recipe:
+    recipe = twofold.load_recipe(name)
+    first = recipe.layers[0]
+    return twofold.load_recipe(recipe, {"layers.0.initial": "recipe"}) if getattr(first, "whitens", False) else recipe
+
+
+@pytest.mark.parametrize("name", titles())
+def test_every_builtin_recipe_is_ejected_as_plain_scripts(name: str, tmp_path: Path) -> None:
+    folder = twofold.eject(without_whitening(name), tmp_path / "out", samples=False)
+    lengths = []
+    for script in SCRIPTS:
+        if not (folder / script).is_file():
+            continue
+        text = (folder / script).read_text("utf-8")
+        assert imported(text) <= ALLOWED[script], script
+        assert "twofold" not in text.lower()
+        assert len(text.splitlines()) <= 300, script
+        assert max(map(len, text.splitlines())) <= 120, script
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                documented = ast.get_docstring(node) is not None
+                body = ast.unparse(ast.Module(node.body[documented:], [])).splitlines()
+                assert documented or node.name.startswith("_"), f"{script}: {node.name}"
+                lengths.append(len(body))
+    assert statistics.median(lengths) <= 8
+    checked = subprocess.run(
+        [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "F,E9", "--line-length", "120", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_the_scripts_come_to_the_bits_of_the_run(name: str, tmp_path: Path) -> None:
+    run = twofold.run(name, overrides={**SHORT[name], "training.engines": ["numpy", "torch"]}, out=tmp_path / "run")
+    folder = twofold.eject(run, tmp_path / "out")
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | {"OMP_NUM_THREADS": "1"}
+    for engine in ("numpy", "torch"):
+        command = [sys.executable, f"train_{engine}.py"]
+        ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stderr
+        assert ran.stdout.splitlines()[-1] == "the same run, to the last bit", ran.stdout
+
+
+def loaded(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(folder))
+    spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", ["moons", "palindrome-lstm"])
+def test_both_scripts_agree_step_by_step_in_float64(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = twofold.load_recipe(name, {"training.dtype": "float64"})
+    folder = twofold.eject(recipe, tmp_path / "out")
+    for module in ("data", "layers_numpy"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    first, _ = loaded(folder, "train_numpy", monkeypatch).train(8)
+    second, _ = loaded(folder, "train_torch", monkeypatch).train(8)
+    np.testing.assert_allclose(first, second, rtol=1e-9)
+    for module in ("data", "layers_numpy"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+
+
+def test_a_script_that_was_changed_says_that_it_is_another_run(tmp_path: Path) -> None:
+    run = twofold.run("moons", overrides={"training.epochs": 1, "training.engines": ["numpy"]}, out=tmp_path / "run")
+    folder = twofold.eject(run, tmp_path / "out")
+    script = folder / "train_numpy.py"
+    script.write_text(script.read_text("utf-8").replace("p -= lr * g", "p -= 1.0001 * lr * g"), "utf-8")
+    ran = subprocess.run([sys.executable, "train_numpy.py"], cwd=folder, capture_output=True, text=True, check=True)
+    assert "NOT the same run to the last bit" in ran.stdout.splitlines()[-1]
+
+
+def test_of_a_recipe_the_start_is_expected(tmp_path: Path) -> None:
+    recipe = twofold.load_recipe("moons", {"training.epochs": 1})
+    folder = twofold.eject(recipe, tmp_path / "out")
+    expected = json.loads((folder / "expected.json").read_text("utf-8"))
+    assert expected["weights_sha256"] == {}
+    assert len(expected["losses"]) == 3
+    ran = subprocess.run([sys.executable, "train_numpy.py"], cwd=folder, capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines()[-1] == "the same start as expected"
+
+
+def test_what_the_scripts_do_not_know_is_refused(tmp_path: Path) -> None:
+    best = twofold.load_recipe("moons", {"data.validation": 0.2, "training.keep": "best"})
+    with pytest.raises(UserError, match=r'a recipe with training.keep = "best" or training.patience is not ejected'):
+        twofold.eject(best, tmp_path / "out")
+    (tmp_path / "there").mkdir()
+    with pytest.raises(UserError, match="there exists; choose another name"):
+        twofold.eject("moons", tmp_path / "there")

@@ -1,0 +1,190 @@
+"""Exporting: every built-in recipe as ONNX and back, a run for PyTorch and NumPy."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+import twofold
+from twofold.errors import AdoptError, RunFolderError, UserError
+from twofold.exchange.exporting import Network, network_of
+from twofold.exchange.onnx.names import LABELS, RECIPE, VECTOR
+from twofold.exchange.onnx.writers import WRITERS
+from twofold.exchange.onnx.writing import onnx_model
+from twofold.exchange.torch.writing import module_text, state_dict
+from twofold.proof.cases import LAYERS
+from twofold.proof.cases.layer import LayerCase
+from twofold.recipe import Model, loads, titles
+from twofold.recipe.data import Arrays
+from twofold.recipe.dense import Dense, Flatten
+from twofold.setup.building import build_engine, initial_state, state_of
+
+SMALL = [name for name in titles() if not name.startswith("cifar10-") or name in ("cifar10-mlp", "cifar10-mlp-best")]
+"""The convolutional networks on CIFAR-10 go through benchmarks/exchange.py: ONNX's evaluator takes a minute each."""
+
+
+def runtime(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(model.SerializeToString(), options)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_builtin_recipe_goes_out_and_comes_back_the_same(name: str, tmp_path: Path) -> None:
+    recipe = twofold.load_recipe(name)
+    path = twofold.export(recipe, "onnx", tmp_path / "out.onnx")
+    adopted = twofold.adopt(path)
+    assert adopted.recipe == recipe
+    weights = network_of(recipe).weights
+    assert adopted.weights.keys() == weights.keys()
+    assert all((adopted.weights[key] == array).all() for key, array in weights.items())
+    assert {"forward", "onnxruntime", "test vector"} <= set(adopted.proof.largest)
+    x = np.random.default_rng(1).normal(size=(3, *recipe.network.input_shape)).astype(np.float32)  # pyright: ignore
+    first, second = (build_engine("numpy", recipe) for _ in range(2))
+    first.load(state_of(weights, recipe.network))
+    second.load(state_of(adopted.weights, recipe.network))
+    assert (first.predict(x) == second.predict(x)).all()
+
+
+@pytest.mark.parametrize("engine", ["numpy", "torch"])
+@pytest.mark.parametrize("name", ["digits", "mnist-lenet", "palindrome-gru", "cifar10-cnn5-sgd"])
+def test_onnxruntime_answers_what_the_engine_answers(name: str, engine: str) -> None:
+    network = network_of(name, engine)
+    x, y = network.vector()
+    (theirs,) = runtime(onnx_model(network.recipe, network.weights)).run(None, {"input": x})
+    assert np.abs(theirs - y).max() <= 1e-6 * np.abs(y).max()
+
+
+@pytest.mark.parametrize("case", [c for c in LAYERS if c.replicas is None], ids=lambda case: case.name)
+def test_every_case_of_a_layer_is_written_as_onnxruntime_computes_it(case: LayerCase) -> None:
+    """Alone, behind it whatever makes classes of its output; in float64 where the runtime has it, else in float32."""
+    x = case.x().astype(np.float32)
+    ending = [Flatten()] if len(case.spec.output_shape(x.shape[1:])) > 1 else []
+    layers = (case.spec, *ending, Dense(units=3))
+    data = Arrays(shape=x.shape[1:] or (1,), classes=3)
+    if x.ndim < 2:
+        pytest.skip("a sample without axes is none of a recipe's")
+    recipe = twofold.Recipe.model_validate({"data": data, "layers": [_plain(layer) for layer in layers]})
+    weights = initial_state(Model(layers=recipe.layers, shape=data.shape)).weights()
+    weights |= {f"0.{name}": array for name, array in case.params().items()}
+    typed = {name: array.astype(np.float32) for name, array in weights.items()}
+    engine = build_engine("numpy", recipe)
+    engine.load(state_of(typed, recipe.network))
+    ours = engine.predict(x)
+    (theirs,) = runtime(onnx_model(recipe, typed)).run(None, {"input": x})
+    assert np.abs(theirs - ours).max() <= 1e-5 * max(np.abs(ours).max(), 1e-3)  # one layer in 32 bits on both sides
+
+
+def _plain(layer: Any) -> Any:
+    return layer.model_copy(update={"initial": "recipe"}) if hasattr(layer, "initial") else layer
+
+
+def test_every_kind_has_a_writer_for_both_formats() -> None:
+    assert set(WRITERS) == {type(case.spec) for case in LAYERS}
+    for case in LAYERS:
+        if case.replicas is None and len(case.x().shape) > 1:
+            shape = case.x().shape[1:]
+            last = [Flatten()] if len(case.spec.output_shape(shape)) > 1 else []
+            layers = [_plain(case.spec), *last, Dense(units=2)]
+            recipe = twofold.Recipe.model_validate({"data": Arrays(shape=shape, classes=2), "layers": layers})
+            names: dict[str, Any] = {}
+            exec(compile(module_text(recipe), "model.py", "exec"), {"__file__": "model.py", "__name__": "model"}, names)
+
+
+def test_metadata_holds_recipe_labels_and_a_vector(moons_run: twofold.Run, tmp_path: Path) -> None:
+    path = twofold.export(moons_run, "onnx", tmp_path / "moons.onnx", engine="torch")
+    held = {entry.key: entry.value for entry in onnx.load(str(path)).metadata_props}
+    assert json.loads(held[LABELS]) == list(moons_run.record.data.classes)
+    assert loads(held[RECIPE]) == moons_run.recipe
+    assert set(json.loads(held[VECTOR])) == {"x", "y"}
+
+
+def test_batch_and_length_are_free(tmp_path: Path) -> None:
+    session = runtime(onnx_model(twofold.load_recipe("palindrome-lstm"), network_of("palindrome-lstm").weights))
+    for batch, steps in ((1, 3), (5, 40)):
+        (y,) = session.run(None, {"input": np.zeros((batch, steps, 1), np.float32)})
+        assert y.shape == (batch, 10)
+
+
+def test_a_vector_that_the_weights_do_not_give_is_refused(tmp_path: Path) -> None:
+    network = network_of("moons")
+    x, y = network.vector()
+    (tmp_path / "a.onnx").write_bytes(
+        onnx_model(network.recipe, network.weights, vector=(x, y + 1e-3)).SerializeToString()
+    )
+    with pytest.raises(AdoptError, match="the proof failed: test vector of output"):
+        twofold.adopt(tmp_path / "a.onnx")
+    made = onnx_model(network.recipe, network.weights, vector=(x, y))
+    next(entry for entry in made.metadata_props if entry.key == VECTOR).value = '{"x": {"shape": [9e99]}}'
+    (tmp_path / "b.onnx").write_bytes(made.SerializeToString())
+    with pytest.raises(AdoptError, match=r"`twofold.test_vector` \(metadata\): its test vector is damaged"):
+        twofold.adopt(tmp_path / "b.onnx")
+
+
+def test_a_recipe_that_is_not_the_graphs_is_refused(tmp_path: Path) -> None:
+    network = network_of("moons")
+    made = onnx_model(network.recipe, network.weights)
+    entry = next(entry for entry in made.metadata_props if entry.key == RECIPE)
+    entry.value = entry.value.replace('"relu"', '"tanh"')
+    (tmp_path / "a.onnx").write_bytes(made.SerializeToString())
+    with pytest.raises(AdoptError, match="the recipe in the file has `tanh` with other settings there"):
+        twofold.adopt(tmp_path / "a.onnx")
+
+
+@pytest.mark.parametrize("name", ["moons", "mnist-lenet-best", "palindrome-lstm", "palindrome-gru"])
+def test_the_torch_module_answers_what_the_engine_answers(name: str, tmp_path: Path) -> None:
+    network = network_of(name)
+    folder = twofold.export(name, "torch", tmp_path / "out")
+    spec = importlib.util.spec_from_file_location("exported", folder / "model.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    loaded = module.load()
+    assert set(state_dict(network.recipe, network.weights)) <= set(loaded.state_dict())
+    x, y = network.vector()
+    with torch.no_grad():
+        theirs = loaded(torch.from_numpy(x)).numpy()
+    assert np.abs(theirs - y).max() <= 1e-6 * np.abs(y).max()
+    assert "twofold" not in (folder / "model.py").read_text().replace("twofold export", "").lower()
+
+
+def test_tensorboard_reads_back_what_the_run_recorded(moons_run: twofold.Run, tmp_path: Path) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    folder = twofold.export(moons_run, "tensorboard", tmp_path / "board")
+    history = moons_run.history
+    for engine in ("numpy", "torch"):
+        events = accumulator.EventAccumulator(str(folder / engine)).Reload()
+        rows = history[history["engine"] == engine]
+        assert set(events.Tags()["scalars"]) == set(history.columns) - {"engine", "step"}
+        for name in events.Tags()["scalars"]:
+            read = [(event.step, event.value) for event in events.Scalars(name)]
+            assert read == [
+                (step, float(np.float32(value))) for step, value in zip(rows["step"], rows[name], strict=True)
+            ]
+        (text,) = events.Tensors("recipe")
+        written = text.tensor_proto.string_val[0].decode().removeprefix("```toml\n").removesuffix("```")
+        assert loads(written) == moons_run.recipe
+
+
+def test_what_it_cannot_write_is_refused(moons_run: twofold.Run, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="`to` must be one of onnx, torch, npz, tensorboard; got 'pickle'"):
+        twofold.export("moons", "pickle", tmp_path / "a")  # pyright: ignore
+    with pytest.raises(UserError, match="`tensorboard` shows what a run recorded: name a run folder; got moons"):
+        twofold.export("moons", "tensorboard", tmp_path / "a")
+    with pytest.raises(RunFolderError, match="preprocessing is for a run on images"):
+        twofold.export(moons_run, "onnx", tmp_path / "a", preprocessing=True)
+    with pytest.raises(UserError, match="preprocessing stands in an ONNX graph only; got `npz`"):
+        twofold.export(moons_run, "npz", tmp_path / "a", preprocessing=True)
+    (tmp_path / "there").write_text("")
+    with pytest.raises(UserError, match="there exists; choose another name"):
+        twofold.export("moons", "npz", tmp_path / "there")
+    assert isinstance(network_of("moons"), Network)
