@@ -116,6 +116,10 @@ class DataFacts(_Kept):
     classes: Texts
     features: Texts
     """The columns of a table."""
+    ceiling: float | None = None
+    """The training accuracy that equal rows of different classes allow; `None` where it was not measured."""
+    neighbours: float | None = None
+    """The held-out accuracy of a vote of the nearest training samples; `None` where it was not measured."""
 
     @model_validator(mode="after")
     def _splits_exist(self) -> Self:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
@@ -194,6 +195,11 @@ def _all_different(source: Source, planned: Sequence[Planned]) -> None:
             )
 
 
+OVERRIDE = re.compile(r'overrides\["([^"]*)"\]')
+"""The place of what a mapping set: a study sets its keys so."""
+SET = re.compile(r"--set (.*)")
+
+
 def _faults(source: Source, values: Sequence[Any], error: UserError) -> list[Fault]:
     """The faults of a recipe, where an axis or `set` of the study made them, at that place."""
     faults = error.faults if isinstance(error, RecipeError) else [_as_fault(source, error)]
@@ -203,16 +209,17 @@ def _faults(source: Source, values: Sequence[Any], error: UserError) -> list[Fau
 def _as_fault(source: Source, error: UserError) -> Fault:
     """`--set KEY: rule`, or a recipe that is not there."""
     message = str(error)
-    if message.startswith("--set "):
-        return Fault(*message.split(": ", 1))
+    if match := OVERRIDE.match(message):
+        return Fault(f"--set {match[1]}", message[match.end() :].removeprefix(": "))
     by_axis = any(axis.field == RECIPE for axis in source.study.axes)
     return Fault(f"--set {RECIPE}", message) if by_axis else source.fault((RECIPE,), message)
 
 
 def _placed(source: Source, values: Sequence[Any], fault: Fault) -> Fault:
-    key = fault.place.removeprefix("--set ")
-    if key == fault.place:
+    match = OVERRIDE.fullmatch(fault.place) or SET.fullmatch(fault.place)
+    if match is None:
         return fault
+    key = match[1]
     unknown = fault.rule.startswith("unknown key")
     rule = _with_path(source, key, fault.rule) if unknown else fault.rule
     for index, (axis, value) in enumerate(zip(source.study.axes, values, strict=True)):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from twofold.data import Batches, Dataset
+from twofold.data.limits import limits
 from twofold.engine import Engine
 from twofold.engine.threads import few_threads
 from twofold.engines import ENGINES, TITLES
@@ -249,6 +250,7 @@ def facts_of(recipe: Recipe, dataset: Dataset) -> DataFacts:
         held_out=dataset.held_out[0],
         classes=dataset.classes,
         features=dataset.features,
+        **{name: value for name, value in limits(dataset)._asdict().items() if value is not None},
     )
 
 

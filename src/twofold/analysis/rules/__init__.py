@@ -4,14 +4,16 @@ A finding is added in the module of its subject: its statement, the function tha
 there. The report and docs/analysis.md (`python docs/make_analysis.py`) are written from these lists.
 """
 
-from twofold.analysis.rules import confusions, engines, fitting, gradients, rates, turning, units
+from twofold.analysis.rules import confusions, engines, fitting, gradients, outputs, rates, turning, units
 from twofold.analysis.rules.rule import Finding, Rule, Statement
 from twofold.runs import Run
 
 __all__ = ["RULES", "STATEMENTS", "THRESHOLDS", "Finding", "Rule", "Statement", "findings"]
 
 RULES: tuple[Rule, ...] = tuple(
-    rule for module in (fitting, turning, rates, units, gradients, confusions, engines) for rule in module.RULES
+    rule
+    for module in (outputs, fitting, turning, rates, units, gradients, confusions, engines)
+    for rule in module.RULES
 )
 """In the order of the report's sentences and of the documentation."""
 STATEMENTS = {statement.kind: statement for rule in RULES for statement in rule.statements}

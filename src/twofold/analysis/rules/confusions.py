@@ -74,9 +74,11 @@ RULES = (
         "Confusions",
         (CONFUSED,),
         confusions,
-        "Of three classes or more, the pair (true, taken for) with the most mistakes: at least {FEWEST_MISTAKES}, and "
+        "Of three classes or more, the pair (true, taken for) with the most mistakes: at least {FEWEST_MISTAKES}, "
+        "and "
         "so many that mistakes spread evenly over all pairs would give any of them that many with a chance of less "
-        "than {STANDS_OUT}: a Poisson tail times the number of pairs. Looked at where {LEARNED} is learned. No fault: "
+        "than {STANDS_OUT}: a Poisson tail times the number of pairs. Looked at where {LEARNED} is learned. No "
+        "fault: "
         "it says where to look.",
         {"FEWEST_MISTAKES": FEWEST_MISTAKES, "STANDS_OUT": STANDS_OUT, "LEARNED": LEARNED},
         "Bonferroni’s bound.",

@@ -18,6 +18,9 @@ APART = 0.01
 RESOLUTION = 10.0 ** (1 - DIGITS)
 """Two norms that are written alike differ by less than this share of themselves: a one in the last digit."""
 
+ROUNDING = 1e-4
+"""The share of its norm by which a weight differs in the engines after steps that rounding alone tells apart."""
+
 PART = Statement(
     "part",
     "The engines",
@@ -44,6 +47,14 @@ BETTER = Statement(
     "The engines",
     "it answers better than the other, beyond chance: {alone} samples it alone gets right, {other} the other alone",
     fault=True,
+)
+PARTED = Statement(
+    "parted_by_rounding",
+    "The engines",
+    "it alone answers {alone} held-out samples right, the other alone {other}: their weights were alike until they "
+    "parted at step {step:,}, as rounding parts two trainings that a small difference leads apart. From there on "
+    "they "
+    "are two trainings and neither engine is the better one; `twofold verify` compares them step by step",
 )
 
 
@@ -88,6 +99,11 @@ def better(run: Run) -> list[Finding]:
     if abs(one - two) <= SIGMAS * math.sqrt(one + two):
         return []
     numbers = {"alone": max(one, two), "other": min(one, two)}
+    gaps = _gaps(run, first, second)
+    apart = [step for step in sorted(gaps) if gaps[step][0] > APART]
+    before = [gaps[step][0] for step in sorted(gaps) if apart and 0 < step < apart[0]]
+    if before and min(before) <= ROUNDING:
+        return [Finding(PARTED, first if one > two else second, "signals", numbers | {"step": apart[0]})]
     return [Finding(BETTER, first if one > two else second, "", numbers)]
 
 
@@ -96,18 +112,20 @@ RULES = (
         "The engines apart",
         (PART, STAY_TOGETHER, ALIKE),
         parting,
-        "The norms of a weight in the two engines differ by more than {APART} of the larger. No fault: rounding grows "
+        "The norms of a weight in the two engines differ by more than {APART} of the larger. No fault: rounding "
+        "grows "
         "in a training that runs free. Whether the engines compute the same is for `twofold verify` to say.",
         {"APART": APART},
         of_training=False,
     ),
     Rule(
         "One engine better",
-        (BETTER,),
+        (BETTER, PARTED),
         better,
         "Of the held-out samples, b are answered right by one engine alone and c by the other alone: |b − c| is more "
-        "than {SIGMAS} √(b + c).",
-        {"SIGMAS": SIGMAS},
+        "than {SIGMAS} √(b + c). Where the norms of the weights were within {ROUNDING} of each other after "
+        "some steps, before they parted, two trajectories parted, and it is no fault of an engine.",
+        {"SIGMAS": SIGMAS, "ROUNDING": ROUNDING},
         "McNemar, *Note on the sampling error of the difference between correlated proportions* (1947).",
         of_training=False,
     ),

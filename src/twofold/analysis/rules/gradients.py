@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,10 @@ from twofold.analysis.signal_curves import SignalCurve, signal_curves
 from twofold.analysis.through_time import FADED, time_flows
 from twofold.runs import Run
 
+DYING = 1e-6
+"""The share of its largest norm to which a gradient has fallen that is gone."""
+BURST = 1e4
+"""The norm of a weight's gradient from which on it explodes, whatever it is beside others."""
 DEPTH = 0.01
 """Below this share of the last layer's gradient a layer's gradient vanishes; over its inverse it explodes."""
 SOLVED = 0.9
@@ -36,6 +41,18 @@ EVEN_IN_DEPTH = Statement(
     "Gradients",
     "they neither vanish nor explode through the layers: norms from {least} to {most} (medians over training)",
 )
+DIES_OUT = Statement(
+    "dies_out",
+    "Vanishing gradient",
+    "the gradient of layer {layer}’s weight fell to {least} of its largest norm of {most}: nothing trains it any more",
+    fault=True,
+)
+BURSTS = Statement(
+    "bursts",
+    "Exploding gradient",
+    "the gradient of layer {layer}’s weight reached a norm of {most} at step {at:,}, where its median is {median}",
+    fault=True,
+)
 VANISHES = Statement(
     "vanishes",
     "Vanishing gradient",
@@ -48,6 +65,14 @@ EXPLODES = Statement(
     "Exploding gradient",
     "through time: on its way to the first of {steps} steps the gradient grows {carried} times after training, a "
     "factor of {factor} a step, and {before} times before",
+    fault=True,
+)
+EXPLODES_AT_START = Statement(
+    "explodes_at_start",
+    "Exploding gradient",
+    "through time: before training the gradient grows {before} times on its way to the first of {steps} steps, and "
+    "{carried} times after: the recurrent weights are too large to begin with; a smaller gain, or clipping of the "
+    "gradient, is the first thing to try",
     fault=True,
 )
 OVERFLOWS = Statement(
@@ -72,12 +97,33 @@ def through_depth(run: Run) -> list[Finding]:
         if len({curve.layer for curve in own}) < 2:
             continue
         norms = [float(np.median(curve.value)) for curve in own]
-        if fault := _fault_in_depth(own):
+        if (fault := _fault_in_depth(own)) or (fault := _fault_over_time(run, engine, own)):
             findings.append(fault)
-        elif min(norms) > 0:
+        elif min(norms) > 0 and all(_steady(curve) for curve in own):
             numbers = {"least": min(norms), "most": max(norms)}
             findings.append(Finding(EVEN_IN_DEPTH, engine, "signals", numbers))
     return findings
+
+
+def _steady(curve: SignalCurve) -> bool:
+    """Whether every moment is a finite number above nothing: only then is it said that nothing happens."""
+    return bool(np.isfinite(curve.value).all() and curve.value.min() > DYING * curve.value.max())
+
+
+def _fault_over_time(run: Run, engine: str, curves: Sequence[SignalCurve]) -> Finding | None:
+    """A gradient that is gone at the end although the task is not learned, or that reached far beyond itself."""
+    share = learned(run, engine)
+    for curve in curves:
+        finite = np.isfinite(curve.value)
+        most = float(curve.value[finite].max()) if finite.any() else math.inf
+        at = int(curve.step[int(np.argmax(np.where(finite, curve.value, np.inf)))])
+        if not finite.all() or most > BURST:
+            numbers = {"most": most if finite.all() else math.inf, "at": at, "median": _median(curve)}
+            return Finding(BURSTS, engine, "signals", numbers, curve.layer)
+        if share is not None and share < SOLVED and most > 0 and curve.value[-1] < DYING * most:
+            numbers = {"least": float(curve.value[-1] / most), "most": most}
+            return Finding(DIES_OUT, engine, "signals", numbers, curve.layer)
+    return None
 
 
 def _fault_in_depth(curves: Sequence[SignalCurve]) -> Finding | None:
@@ -104,10 +150,14 @@ def through_steps(run: Run) -> list[Finding]:
     """The gradient through time, where the last step alone is read: else it arrives at every step from above."""
     findings = list[Finding]()
     faults = {"vanishes": VANISHES, "explodes": EXPLODES, "overflows": OVERFLOWS}
+    faults |= {"explodes at start": EXPLODES_AT_START, "overflows at start": EXPLODES_AT_START}
     for flow in time_flows(run):
         if flow.every or flow.gradient.shape[1] < 2:
             continue
         verdict, share = flow.verdict(flow.after), learned(run, flow.engine)
+        begun = flow.verdict(0)
+        if begun in ("explodes", "overflows") and verdict not in ("explodes", "overflows"):
+            verdict = f"{begun} at start"
         numbers = {"carried": float(flow.carried[flow.after]), "before": float(flow.carried[0])}
         numbers |= {"steps": flow.gradient.shape[1], "factor": flow.factor(flow.after), "share": share}
         solved = share is not None and share >= SOLVED
@@ -120,20 +170,26 @@ def through_steps(run: Run) -> list[Finding]:
 RULES = (
     Rule(
         "Gradient through the layers",
-        (FADES_IN_DEPTH, GROWS_IN_DEPTH, EVEN_IN_DEPTH),
+        (FADES_IN_DEPTH, GROWS_IN_DEPTH, DIES_OUT, BURSTS, EVEN_IN_DEPTH),
         through_depth,
         "The norm of a weight’s gradient over that of the last layer’s, median over the moments recorded, is below "
-        "{DEPTH}: it vanishes; above 1 / {DEPTH}: it explodes. The layer that is furthest from the loss is named.",
-        {"DEPTH": DEPTH},
+        "{DEPTH}: it vanishes; above 1 / {DEPTH}: it explodes. The layer that is furthest from the loss is named. "
+        "At single moments: a norm "
+        "above {BURST} or none explodes; one that has fallen to {DYING} of its largest is gone, a fault where less "
+        "than "
+        "{SOLVED} of what there is to learn is learned.",
+        {"DEPTH": DEPTH, "BURST": BURST, "DYING": DYING, "SOLVED": SOLVED},
         "Glorot & Bengio (2010), as above; Bengio, Simard & Frasconi, *Learning long-term dependencies with gradient "
         "descent is difficult* (1994).",
     ),
     Rule(
         "Gradient through time",
-        (VANISHES, EXPLODES, OVERFLOWS, CARRIED),
+        (VANISHES, EXPLODES, EXPLODES_AT_START, OVERFLOWS, CARRIED),
         through_steps,
-        "‖∂L/∂h(1)‖ / ‖∂L/∂h(T)‖ of a recurrent layer that is read at its last step, after training, is below {FADED}: "
-        "it vanishes; above 1 / {FADED}: it explodes. It is a fault where the task is not learned all the same (less "
+        "‖∂L/∂h(1)‖ / ‖∂L/∂h(T)‖ of a recurrent layer that is read at its last step, after training, is below "
+        "{FADED}: "
+        "it vanishes; above 1 / {FADED}: it explodes; before training too. It is a fault where the task is not "
+        "learned all the same (less "
         "than {SOLVED} of what there is to learn, on the training samples).",
         {"FADED": FADED, "SOLVED": SOLVED},
         "Pascanu, Mikolov & Bengio, *On the difficulty of training recurrent neural networks* (2013).",

@@ -35,7 +35,8 @@ KILLED = 0.9
 STARTS_HIGH = Statement(
     "starts_high",
     "Initial loss",
-    "before training the loss is {loss:loss}, where equal probabilities would have {even:loss}: the initial weights or "
+    "before training the loss is {loss:loss}, where equal probabilities would have {even:loss}: the initial "
+    "weights or "
     "the inputs are too large",
     fault=True,
 )
@@ -55,7 +56,8 @@ DIVERGED_BY_STEPS = Statement(
 HIGH_BY_LOSS = Statement(
     "rate_high_by_loss",
     "Rate too high",
-    "the training loss went up again from {lowest:loss} to {highest:loss}, and ended at {last:loss}; with the rate of "
+    "the training loss went up again from {lowest:loss} to {highest:loss}, and ended at {last:loss}; with the rate "
+    "of "
     "{lr} a step changed `{name}` by {ratio:two} of its size at step {ratio_step}, where about {RATIO} is usual",
     fault=True,
 )
@@ -182,7 +184,8 @@ RULES = (
         (DIVERGED, DIVERGED_BY_STEPS, HIGH_BY_LOSS, HIGH_BY_UNITS),
         rates,
         "The loss was no finite number any more; or a step changed a weight by {RATIO_HIGH} of its size or more "
-        "(‖ΔW‖ / ‖W‖) **and** that did harm: the training loss lies more than {RISE} of the loss before training above "
+        "(‖ΔW‖ / ‖W‖) **and** that did harm: the training loss lies more than {RISE} of the loss before training "
+        "above "
         "an earlier value at the end or in {RISEN_SHARE} of the evaluations, or at least {KILLED} of a layer’s units "
         "are dead that were not before (fewer than {DEAD} of them). A large step alone is no fault.",
         {
@@ -208,7 +211,8 @@ RULES = (
         "Rate that fits",
         (FITTING_RATE,),
         rates,
-        "None of the two rules above, where signals were recorded and the network does not under-fit: of one that has "
+        "None of the two rules above, where signals were recorded and the network does not under-fit: of one that "
+        "has "
         "learned less than {LEARNED}, nothing is said of a rate to which no rule applies.",
         {"RATIO": RATIO, "LEARNED": LEARNED},
         "As above.",

@@ -21,6 +21,10 @@ TURN = 0.1
 """The share of its lowest value by which the held-out loss must have risen again."""
 TURN_OF_START = 0.01
 """The share of the loss before training by which it must: what is below is small whatever its ratio."""
+WILD = 0.5
+"""A held-out loss that ends by such a share above its lowest is not called a small rise, however much it wavers."""
+HIGH = 1.5
+"""Times its lowest value, at which a held-out loss that ends above its beginning is a fault."""
 NOISE = 4.0
 """A rise must exceed the noise of the course, by its second differences, so many times."""
 
@@ -37,6 +41,21 @@ NO_TURN = Statement(
     "Turning point",
     "the {split:split} loss was lowest, {loss:loss}, at {unit} {at:,g} and ended at {last:loss}: a rise too small to "
     "count",
+)
+ENDED_HIGH = Statement(
+    "ended_high",
+    "Held-out loss",
+    "the {split:split} loss was lowest, {loss:loss}, at {unit} {at:,g} and ended at {last:loss}, above the "
+    "{start:loss} "
+    "before training: the network is surer of its mistakes than it was when it knew nothing",
+    fault=True,
+)
+TOO_WILD = Statement(
+    "too_wild",
+    "Turning point",
+    "the {split:split} loss was lowest, {loss:loss}, at {unit} {at:,g} and ended at {last:loss}: its course wavers "
+    "by "
+    "{noise:loss} from one evaluation to the next, too much to be judged; smaller steps or larger batches calm it",
 )
 TURNED_BY_FEW = Statement(
     "turned_by_few",
@@ -82,12 +101,17 @@ def turning(held_out: Curve, train: Curve, unit: str, samples: int) -> list[Find
     least = max(NOISE * wavering(loss), TURN * float(loss[low]), TURN_OF_START * float(loss[0]))
     if low == len(loss) - 1:
         return [Finding(FALLS_TO_THE_END, held_out.engine, "curves", numbers)]
+    # A rise of both losses is no over-fitting: the rate is judged by that.
+    falls = np.median(fallen[-last:]) < fallen[low]
+    worse = loss[-1] > max((1 + TURN) * loss[0], HIGH * loss[low]) and numbers["wrong"] > SIGMAS**2
+    if worse and (rise <= least or not falls or low == 0):
+        return [Finding(ENDED_HIGH, held_out.engine, "curves", numbers | {"start": float(loss[0])})]
+    if rise <= least and loss[-1] > (1 + WILD) * loss[low] and numbers["wrong"] > SIGMAS**2:
+        return [Finding(TOO_WILD, held_out.engine, "curves", numbers | {"noise": wavering(loss)})]
     if rise <= least:
         return [Finding(NO_TURN, held_out.engine, "curves", numbers)]
     if numbers["wrong"] <= SIGMAS**2:
         return [Finding(TURNED_BY_FEW, held_out.engine, "curves", numbers)]
-    # A rise of both losses is no over-fitting: the rate is judged by that.
-    falls = np.median(fallen[-last:]) < fallen[low]
     late = low >= len(loss) - last or len(loss) < FEWEST_EVALUATIONS
     return [Finding(TURNED, held_out.engine, "curves", numbers)] if falls and not late else []
 
@@ -104,15 +128,23 @@ def wavering(values: Array) -> float:
 RULES = (
     Rule(
         "Over-fitting: the turn",
-        (TURNED, NO_TURN, TURNED_BY_FEW, FALLS_TO_THE_END),
+        (TURNED, ENDED_HIGH, NO_TURN, TOO_WILD, TURNED_BY_FEW, FALLS_TO_THE_END),
         turning_points,
         "The median of the last tenth of the held-out losses, three at least, lies above the lowest one by more than "
         "{NOISE} times the noise of the course, {TURN} of that lowest loss and {TURN_OF_START} of the loss before "
         "training; the training loss meanwhile fell; and more than {SIGMAS}² samples are answered wrong, for a rise "
-        "that k samples bear has a standard error of about its size over √k. The noise is that of second differences: "
-        "median |Δ²| / 0.6745 / √6. A course of fewer than {FEWEST_EVALUATIONS} evaluations has no turn.",
+        "that k samples bear has a standard error of about its size over √k. The noise is that of second "
+        "differences: "
+        "median |Δ²| / 0.6745 / √6. A loss that ends above its value before training, and {HIGH} times its lowest, "
+        "is a "
+        "fault by itself, whatever the training loss does; one that ends more than {WILD} above its lowest is no "
+        "small "
+        "rise: where the noise hides it, the course is too wild to be judged. A course of fewer than "
+        "{FEWEST_EVALUATIONS} evaluations has no turn.",
         {
             "NOISE": NOISE,
+            "WILD": WILD,
+            "HIGH": HIGH,
             "TURN": TURN,
             "TURN_OF_START": TURN_OF_START,
             "SIGMAS": SIGMAS,

@@ -1,0 +1,71 @@
+"""What the samples themselves allow: how well anything can answer them, by their equal rows and by their neighbours.
+
+A network that answers half of what there was to learn may be too small, or its data may hold no more. Two yardsticks
+tell them apart. Equal rows of different classes set a ceiling: nothing that sees the row alone answers both. And a vote
+of the nearest training samples, which needs no training, is right on as many held-out samples as the data make easy:
+its error is at most twice the least that is possible (Cover & Hart, Nearest neighbor pattern classification, 1967, for
+one neighbour and samples without end; a vote of several is nearer to the least where classes overlap).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.data.dataset import Dataset
+
+NEIGHBOURS = 15
+MOST_NUMBERS = 200
+"""Numbers of a sample up to which neighbours are near: rows of tables, points."""
+MOST_TRAIN, MOST_HELD_OUT = 4000, 1000
+"""Samples that are compared: 4 million distances, some 50 ms."""
+
+
+class Limits(NamedTuple):
+    """`None` where it is not measured: images, sequences, samples that are drawn anew."""
+
+    ceiling: float | None
+    """The training accuracy of the best answer to each distinct row: 1 where no row stands in two classes."""
+    neighbours: float | None
+    """The held-out accuracy of a vote of the nearest training samples."""
+
+
+def limits(dataset: Dataset) -> Limits:
+    """Measured on samples of few numbers, at most some thousands of them."""
+    train, (name, held_out) = dataset.train, dataset.held_out
+    if train.draw is not None or train.x.dtype == np.uint8 or train.x[0].size > MOST_NUMBERS:
+        return Limits(None, None)
+    x = train.x.reshape(len(train), -1)
+    ceiling = _ceiling(x, train.y)
+    if name == "train":
+        return Limits(ceiling, None)
+    held = held_out.x.reshape(len(held_out), -1)[:MOST_HELD_OUT]
+    return Limits(ceiling, _neighbours(x[:MOST_TRAIN], train.y[:MOST_TRAIN], held, held_out.y[: len(held)]))
+
+
+def _ceiling(x: Array, y: Array) -> float:
+    """The share of samples that have the most frequent class among the rows that are equal to their own."""
+    _, row = np.unique(x, axis=0, return_inverse=True)
+    row = row.reshape(-1)
+    counts = np.zeros((int(row.max()) + 1, int(y.max()) + 1), np.int64) if len(x) * (y.max() + 1) < 1 << 26 else None
+    if counts is None:
+        return 1.0
+    np.add.at(counts, (row, y), 1)
+    return float(counts.max(axis=1).sum() / len(x))
+
+
+def _neighbours(x: Array, y: Array, held: Array, target: Array) -> float:
+    """Columns count alike, as standardized ones; of equal distances the first, of equal votes the lower class."""
+    with np.errstate(all="ignore"):
+        std = x.std(axis=0)
+        scale = np.where((std > 0) & np.isfinite(std), std, 1)
+        x, held = np.nan_to_num(x / scale), np.nan_to_num(held / scale)
+        squares = (held**2).sum(axis=1)[:, None] - 2 * held @ x.T + (x**2).sum(axis=1)[None]
+    count = min(NEIGHBOURS, max(1, len(x) // 10))
+    nearest = np.argpartition(squares, count - 1, axis=1)[:, :count]
+    votes = np.zeros((len(held), int(y.max()) + 1), np.int64)
+    for column in range(count):
+        votes[np.arange(len(held)), y[nearest[:, column]]] += 1
+    return float((votes.argmax(axis=1) == target).mean())
