@@ -137,7 +137,7 @@ def common_splits(runs: Sequence[Run]) -> list[str]:
 
 
 def all_curves(runs: Sequence[Run]) -> list[list[Curve]]:
-    """Of each run, against what all can be drawn against."""
+    """The curves of each run, against epochs or steps, whichever all runs have."""
     unit = common_unit(runs)
     return [curves(run, unit) for run in runs]
 

@@ -22,7 +22,7 @@ class Mistake:
 
     @property
     def percent(self) -> float:
-        """Of the samples of the true class."""
+        """The mistake's share of the samples of the true class, in per cent."""
         return 100 * self.count / self.samples
 
 
@@ -83,30 +83,30 @@ class Confusion:
     def worst(self, most: int = 3) -> list[Mistake]:
         """The most frequent mistakes, by their share of the true class, then by their number."""
         true, taken = np.nonzero(self.counts * (1 - np.eye(len(self.classes), dtype=int)))
-        found = [
+        mistakes = [
             Mistake(self.classes[i], self.classes[j], int(self.counts[i, j]), int(self.samples[i]))
             for i, j in zip(true, taken, strict=True)
         ]
-        return sorted(found, key=lambda mistake: (-mistake.percent, -mistake.count))[:most]
+        return sorted(mistakes, key=lambda mistake: (-mistake.percent, -mistake.count))[:most]
 
 
 def confusion(run: Run) -> list[Confusion]:
     """One matrix for all engines that predict the same, else one an engine; empty where none finished."""
     classes = tuple(run.record.data.classes)
     groups: list[tuple[list[str], Array]] = []
-    for engine, found in predicted(run).items():
-        same = next((group for group in groups if np.array_equal(group[1], found)), None)
+    for engine, predictions in predicted(run).items():
+        same = next((group for group in groups if np.array_equal(group[1], predictions)), None)
         if same:
             same[0].append(engine)
         else:
-            groups.append(([engine], found))
+            groups.append(([engine], predictions))
     return [
         Confusion(
             tuple(engines),
             classes,
-            _counts(evidence(run)["target"], found, len(classes)),
+            _counts(evidence(run)["target"], predictions, len(classes)),
         )
-        for engines, found in groups
+        for engines, predictions in groups
     ]
 
 

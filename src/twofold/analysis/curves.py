@@ -51,14 +51,14 @@ def curves(run: Run, unit: Literal["epoch", "step"] | None = None) -> list[Curve
     Against `unit`; what the recipe counts in where it is left out.
     """
     table, unit = run.evaluations, unit or counted(run)
-    found = []
+    drawn = []
     for engine in run.recipe.training.engines:
         rows = table.where(table["engine"] == engine)
         for split in SPLITS:
             loss, accuracy = (rows[f"{split}_{key}"] for key in ("loss", "accuracy"))
             if len(rows) > 1 and not np.isnan(accuracy).all():
-                found.append(Curve(engine, split, rows[unit], loss, accuracy))
-    return found
+                drawn.append(Curve(engine, split, rows[unit], loss, accuracy))
+    return drawn
 
 
 def lowest_loss(curve: Curve) -> Lowest | None:
@@ -78,12 +78,12 @@ class Distance:
     accuracy: float
 
 
-def distance(found: Sequence[Curve]) -> Distance | None:
+def distance(curves: Sequence[Curve]) -> Distance | None:
     """`None` unless there are two engines."""
-    engines = list(dict.fromkeys(curve.engine for curve in found))
+    engines = list(dict.fromkeys(curve.engine for curve in curves))
     if len(engines) < 2:
         return None
-    first, second = ({c.split: c for c in found if c.engine == engine} for engine in engines[:2])
+    first, second = ({c.split: c for c in curves if c.engine == engine} for engine in engines[:2])
     pairs = [(first[split], second[split]) for split in first if split in second]
 
     def furthest(quantity: str) -> float:
@@ -113,11 +113,11 @@ class GapCurve:
         return float(self.x[index]), float(self.gap[index])
 
 
-def gap_curves(found: Sequence[Curve]) -> list[GapCurve]:
+def gap_curves(curves: Sequence[Curve]) -> list[GapCurve]:
     """Per engine with at least three evaluations: training against validation, else against test."""
     gaps = []
-    for engine in dict.fromkeys(curve.engine for curve in found):
-        splits = {curve.split: curve for curve in found if curve.engine == engine}
+    for engine in dict.fromkeys(curve.engine for curve in curves):
+        splits = {curve.split: curve for curve in curves if curve.engine == engine}
         held = splits.get("validation", splits.get("test"))
         if held and "train" in splits and len(held.x) >= FEWEST:
             gaps.append(GapCurve(engine, held.split, held.x, splits["train"].accuracy - held.accuracy))

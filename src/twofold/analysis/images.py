@@ -20,7 +20,7 @@ class FirstWeights:
     """The weights of the first layer that has any, as images."""
 
     name: str
-    """Of the parameter: `0.weight`."""
+    """The parameter's name: `0.weight`."""
     convolution: bool
     """Kernels that slide over the image; else templates as large as the image."""
     images: Array
@@ -98,17 +98,17 @@ def previews(run: Run) -> list[Preview]:
     if run.recipe.network.image_shape is None or "preview" not in arrays:
         return []
     images = arrays["preview"]
-    found = []
+    by_engine = []
     for engine in run.engines:
         before, measure = measured(run.recipe.model, arrays[f"{engine}.before"])
         after, _ = measured(run.recipe.model, arrays[f"{engine}.after"])
-        found.append(Preview(engine, images, arrays["target"][: len(images)], before, after, measure))
-    return found
+        by_engine.append(Preview(engine, images, arrays["target"][: len(images)], before, after, measure))
+    return by_engine
 
 
 def wrong_images(run: Run) -> list[WrongImages]:
     """One for engines that make the same mistakes, else one an engine; none where the run kept no such images."""
-    arrays, found = evidence(run), list[WrongImages]()
+    arrays, groups = evidence(run), list[WrongImages]()
     for engine in run.engines if run.recipe.network.image_shape else ():
         index = arrays.get(f"{engine}.mistakes")
         if index is None or not len(index):
@@ -120,11 +120,11 @@ def wrong_images(run: Run) -> list[WrongImages]:
             for place, image, row in zip(index, arrays[f"{engine}.mistakes.x"], values, strict=True)
         ]
         new = WrongImages((engine,), images, int((predicted != target).sum()), measure)
-        if found and found[0].which == new.which:
-            found[0] = replace(found[0], engines=(*found[0].engines, engine))
+        if groups and groups[0].which == new.which:
+            groups[0] = replace(groups[0], engines=(*groups[0].engines, engine))
         else:
-            found.append(new)
-    return found
+            groups.append(new)
+    return groups
 
 
 def _wrong_image(index: int, image: Array, true: int, taken: int, values: Array) -> WrongImage:

@@ -21,7 +21,7 @@ class Result:
     scores: dict[str, float | None]
     """By the names in `runs.SCORES`; `None` for a split without samples."""
     seconds: float
-    """Of training alone, without evaluation."""
+    """Training time so far in seconds, without evaluation."""
     steps: int
     finished: bool
     """Else the numbers are those of the last evaluation that was recorded."""
@@ -92,7 +92,7 @@ class Ending:
 
 def results(run: Run) -> list[Result]:
     """Every engine that has begun, in the recipe's order."""
-    return [found for engine in run.recipe.training.engines if (found := _result(run, engine))]
+    return [result for engine in run.recipe.training.engines if (result := _result(run, engine))]
 
 
 def agreement(run: Run) -> Agreement | None:
@@ -102,7 +102,7 @@ def agreement(run: Run) -> Agreement | None:
         return None
     target = evidence(run)["target"]
     first, second, *_ = classes.values()
-    right = {engine: int((found == target).sum()) for engine, found in classes.items()}
+    right = {engine: int((predictions == target).sum()) for engine, predictions in classes.items()}
     return Agreement(run.record.data.held_out, len(target), right, int((first != second).sum()))
 
 

@@ -14,7 +14,7 @@ from twofold.runs.evidence import evidence
 from twofold.train.gradient_flow import Flow, carried
 
 FADED = 0.01
-"""Of the last step's gradient less than this share reaches the first: it vanishes. Over its inverse: it explodes."""
+"""Share of the last step's gradient that reaches the first below which it vanishes; above its inverse it explodes."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class TimeFlow:
 
 def time_flows(run: Run) -> list[TimeFlow]:
     """Each recurrent layer, of each engine that finished."""
-    arrays, found = evidence(run), list[TimeFlow]()
+    arrays, flows = evidence(run), list[TimeFlow]()
     for node in recurrent_nodes(run.recipe.network):
         assert isinstance(node.spec, Recurrent)
         for engine in run.engines:
@@ -78,7 +78,7 @@ def time_flows(run: Run) -> list[TimeFlow]:
             measured = np.flatnonzero(step == run.record.engines[engine].kept_step)
             after = int(measured[-1]) if len(measured) else len(step) - 1  # of an earlier version: the last weights
             every = node.spec.output == "every"
-            found.append(
+            flows.append(
                 TimeFlow(engine, node.name, node.kind, node.spec.gates, step, **parts, after=after, every=every)
             )
-    return found
+    return flows

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MOST_SETTINGS = 20
 MOST_TRIALS = 10
-"""Of a study with more settings, the best are shown."""
+"""Settings of a study that are shown; of more the best."""
 
 console = Terminal()
 errors = Terminal(stderr=True)

@@ -24,7 +24,7 @@ MOST_STEPS = 20
 WIDEST_KERNEL = 5
 """Numbers side by side: a wider window is told by its sum alone."""
 MOST_CHARACTERS = 8
-"""Of a number: three of them and the engine's name stand in a terminal of 80 columns beside the largest counts."""
+"""Characters of a number: three and the engine's name fit beside the largest counts in a terminal of 80 columns."""
 TIMES = "   ·"
 
 

@@ -34,7 +34,7 @@ class Answer(NamedTuple):
 
     class_name: str
     value: float
-    """Of that class: its probability, or the network's output where outputs are no probabilities."""
+    """The class's probability, or the network's output where outputs are no probabilities."""
     runner_up: str
     runner_up_value: float
 
@@ -54,7 +54,7 @@ class Answers:
     inputs: Array
     """What the networks were given, (samples, *sample): what a model of `twofold.load_model` takes."""
     outputs: Mapping[str, Array]
-    """Of the last layer, (samples, classes), by engine."""
+    """Outputs of the last layer, (samples, classes), by engine."""
 
     def __len__(self) -> int:
         return len(self.names)

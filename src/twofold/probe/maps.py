@@ -57,7 +57,7 @@ class FeatureMaps:
     left_out: int
     """Layers with maps that are not shown."""
     outputs: Array
-    """Of the last layer, (classes,)."""
+    """Outputs of the last layer, (classes,)."""
     measure: str
     """What `outputs` hold: `probability` or `output`."""
 
@@ -167,28 +167,28 @@ def _in(kept: Mapping[int, Chosen]) -> str:
 def _kept(run: Run) -> dict[int, Chosen]:
     """The images in the folder that are whole, by their place."""
     arrays = evidence(run)
-    found = dict(enumerate(arrays.get("preview", ())))
+    images = dict(enumerate(arrays.get("preview", ())))
     for engine in run.engines:
         if f"{engine}.mistakes" in arrays:
-            found |= zip(arrays[f"{engine}.mistakes"].tolist(), arrays[f"{engine}.mistakes.x"], strict=True)
+            images |= zip(arrays[f"{engine}.mistakes"].tolist(), arrays[f"{engine}.mistakes.x"], strict=True)
     scaling = kept_scaling(arrays)
     return {
         index: Chosen(image, scaling.apply(image) if scaling else image, int(arrays["target"][index]))
-        for index, image in found.items()
+        for index, image in images.items()
         if image.shape == run.recipe.network.input_shape and (scaling or image.dtype.kind == "f")
     }
 
 
 def _layers(nodes: Sequence[Node], outputs: Sequence[Array]) -> list[LayerMaps]:
     """Every layer that gives maps of its own; from one convolution to the next the same channels are shown."""
-    found, channels = list[LayerMaps](), None
+    maps, channels = list[LayerMaps](), None
     planes = [(node, output) for node, output in zip(nodes, outputs, strict=True) if output.ndim == 3]
     for index, (node, output) in enumerate(planes):
         if channels is None or isinstance(node.spec, Conv2d):
             channels = liveliest(_activated(planes[index:]))
         if not isinstance(node.spec, Dropout):  # in evaluation it passes on what it gets
-            found.append(LayerMaps(node, channels, output[channels]))
-    return found
+            maps.append(LayerMaps(node, channels, output[channels]))
+    return maps
 
 
 def _activated(planes: Sequence[tuple[Node, Array]]) -> Array:

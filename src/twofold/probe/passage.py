@@ -24,7 +24,7 @@ from twofold.setup.samples import found_data
 FEWEST = 2
 """Samples of a batch: a batch norm needs more than one."""
 MOST_SAMPLES = 32
-"""Of a recipe's batch, where no other number is asked for: a walk is for reading."""
+"""Samples of a recipe's batch at most, where no other number is asked for: a walk is for reading."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class _Chosen:
     first: int
     split: Split
     train: Split | None = None
-    """Of a recipe: what a whitening first layer looks at."""
+    """Training samples that a whitening first layer looks at; `None` for a run, whose filters are trained."""
 
 
 def pass_through(

@@ -44,27 +44,28 @@ class Row:
     equation: str
     shapes: str
     multiply_adds: int
-    """Of its matrix product; work element by element counts none. What every step of time does is counted there."""
+    """Multiply-adds of its matrix product; work element by element counts none, and what every step of time does is
+    counted there."""
     numbers: Numbers | None
-    """Of what it ends in; `None` where only the next row ends in something that a layer hands on."""
+    """Numbers of what it ends in; `None` where only the next row ends in something that a layer hands on."""
     step: int | None = None
     """The step of time, from 1."""
 
 
 def layer_rows(
-    passage: Passage, node: Node, found: Operations, place: Place, back: bool, before: str = ""
+    passage: Passage, node: Node, operations: Operations, place: Place, back: bool, before: str = ""
 ) -> Iterator[Row]:
     """The operations of a layer one way; the steps of time follow the last operation that each of them does."""
-    timed = [index for index, operation in enumerate(found) if operation.timed]
-    for index, each in enumerate(found):
+    timed = [index for index, operation in enumerate(operations) if operation.timed]
+    for index, each in enumerate(operations):
         numbers = _numbers(passage, node.name, each.gives, place, before)
         yield Row(node.name, node.kind, each.equation, each.shapes, 0 if each.timed else each.multiply_adds, numbers)
         if timed and index == timed[-1]:
-            yield from _steps(passage, node, [found[i] for i in timed], back)
+            yield from _steps(passage, node, [operations[i] for i in timed], back)
 
 
 def _numbers(passage: Passage, layer: str, gives: str, place: Place, before: str) -> Numbers | None:
-    """Of what an operation ends in: y and dx the sample's, a parameter's gradient the batch's."""
+    """Numbers of what an operation ends in: of y and dx the sample's, of a parameter's gradient the batch's."""
     if not gives:
         return None
     if gives in ("y", "dx"):
@@ -96,16 +97,16 @@ def _steps(passage: Passage, node: Node, each: Sequence[Operation], back: bool) 
 
 def loss_rows(passage: Passage, last: str, place: Place) -> tuple[list[Row], list[Row]]:
     """Where the way forward ends and the way back begins; `last` is the last layer."""
-    found = loss_step(passage.recipe.model, len(passage.batch.target))
+    step = loss_step(passage.recipe.model, len(passage.batch.target))
     losses = {engine: np.array(trace.loss) for engine, trace in each_trace(passage)}
     signals = {engine: trace.signals[last] for engine, trace in each_trace(passage)}
     ends = (shown("L", losses, ()), shown("dy", signals, place, passage.place))
     ways = [
         [
-            Row("loss", found.kind, equation, shapes, 0, ends[way] if index == len(lines) - 1 else None)
+            Row("loss", step.kind, equation, shapes, 0, ends[way] if index == len(lines) - 1 else None)
             for index, (equation, shapes) in enumerate(lines)
         ]
-        for way, lines in enumerate((found.forward, found.backward))
+        for way, lines in enumerate((step.forward, step.backward))
     ]
     return ways[0], ways[1]
 
@@ -150,8 +151,8 @@ def few_steps(rows: Sequence[Row], most: int) -> tuple[list[Row], int]:
     """
     counts = {row.layer: row.step for row in sorted(rows, key=lambda row: row.step or 0) if row.step}
     kept = {layer: _few(count, max(1, most // 3)) for layer, count in counts.items() if count > most}
-    found = [row for row in rows if row.step is None or row.step in kept.get(row.layer, {row.step})]
-    return found, len(rows) - len(found)
+    rows_kept = [row for row in rows if row.step is None or row.step in kept.get(row.layer, {row.step})]
+    return rows_kept, len(rows) - len(rows_kept)
 
 
 def _few(count: int, third: int) -> set[int]:

@@ -52,11 +52,11 @@ def lines(operations: Operations) -> Lines:
 
 
 def operations(network: Network, n: Size = "N") -> list[tuple[Node, Operations, Operations, bool]]:
-    """Of every layer, forward and backward, of a batch of `n`; and whether anything wants its dx."""
-    first, found = next((i for i, node in enumerate(network.nodes) if node.parameters), len(network.nodes)), []
+    """Every layer with its operations forward and backward for a batch of `n`, and whether anything wants its dx."""
+    first, steps = next((i for i, node in enumerate(network.nodes) if node.parameters), len(network.nodes)), []
     for index, node in enumerate(network.nodes):
         forward, backward = node.spec.equations(node.input_shape, n)
         if index <= first:
             backward = [each for each in backward if not each.equation.startswith(("dx", "dX"))]
-        found.append((node, forward, backward, index > first))
-    return found
+        steps.append((node, forward, backward, index > first))
+    return steps

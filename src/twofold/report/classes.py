@@ -27,11 +27,11 @@ def class_table_of(run: Run) -> ClassTable | None:
     return class_table(confusion(run), run.record.data.held_out, of_data(run))
 
 
-def class_table(found: Sequence[Confusion], split: str, of: str = "") -> ClassTable | None:
+def class_table(matrices: Sequence[Confusion], split: str, of: str = "") -> ClassTable | None:
     """`None` where there are more classes than one looks at."""
-    if not found or len(found[0].classes) > MOST_CLASSES:
+    if not matrices or len(matrices[0].classes) > MOST_CLASSES:
         return None
-    columns = [confusion.scores() for confusion in found]
+    columns = [confusion.scores() for confusion in matrices]
     rows = [
         (scores[0].name, f"{scores[0].samples:,}", [_cells(score) for score in scores])
         for scores in zip(*columns, strict=True)
@@ -40,24 +40,24 @@ def class_table(found: Sequence[Confusion], split: str, of: str = "") -> ClassTa
         f"Right answers by true class on the {SPLITS[split]} samples{of}, and the class that the others are most often "
         "taken for."
     )
-    worst = weakest_sentences({_who(c): scores for c, scores in zip(found, columns, strict=True)})
-    return ClassTable(" ".join([caption, *worst]), [_who(confusion) for confusion in found], rows)
+    worst = weakest_sentences({_who(c): scores for c, scores in zip(matrices, columns, strict=True)})
+    return ClassTable(" ".join([caption, *worst]), [_who(confusion) for confusion in matrices], rows)
 
 
 def weakest_sentences(scores: dict[str, list[ClassScore]]) -> list[str]:
     """The class with the lowest accuracy, by name, for each engine."""
-    said = []
+    lines = []
     for who, classes in scores.items():
         worst = min((c for c in classes if c.samples), key=lambda c: c.accuracy or 0.0)
         where = f" in {who}" if len(scores) > 1 else ""
         if worst.mistake is None:
-            said.append(f"Every class is answered right throughout{where}.")
+            lines.append(f"Every class is answered right throughout{where}.")
             continue
-        said.append(
+        lines.append(
             f"Weakest{where} is class {worst.name}: {worst.right:,} of {worst.samples:,} right "
             f"({share(worst.accuracy)}), {worst.mistake.count:,} taken for {worst.mistake.taken}."
         )
-    return said
+    return lines
 
 
 def _who(confusion: Confusion) -> str:

@@ -65,7 +65,7 @@ def _panel(found: Sequence[Sequence[Curve]], split: str, quantity: str, unit: st
 
 
 def _look(run: int, curve: Curve | GapCurve, beside: Sequence[Curve | GapCurve]) -> dict[str, Any]:
-    """Of two engines the first is a thick pale line, the other a thin one upon it."""
+    """The look of a line: of two engines the first is thick and pale, the other thin upon it."""
     pale = len(beside) > 1 and curve is beside[0]
     return {"color": COLOURS[run], **(PALE if pale else THIN | {"linestyle": DASHES[run]})}
 

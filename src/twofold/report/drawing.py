@@ -91,7 +91,7 @@ class Panel:
     label: str
     """What is seen; unique in the page."""
     width: float
-    """Of the drawing, in inches, as is `height`."""
+    """Width of the drawing in inches; `height` likewise."""
     height: float
     draw: Draw
     title: str = ""

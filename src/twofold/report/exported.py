@@ -111,12 +111,12 @@ def captions_text(pictures: Sequence[Picture]) -> str:
 
 def latex_text(pictures: Sequence[Picture], folder: str) -> str:
     """The figures as LaTeX, any engine's; they refer to each other by label."""
-    found = [PREAMBLE.format(folder=folder, name=LATEX)]
+    parts = [PREAMBLE.format(folder=folder, name=LATEX)]
     for picture in pictures:
         width = min(1.0, max(0.4, sum(panel.width for panel in picture.panels[:2]) / COLUMN))
         caption = referred(latex(picture.caption), lambda to: f"Figure~\\ref{{fig:{to}}}")
-        found.append(FIGURE.format(width=f"{width:.2g}", name=picture.name, caption=caption))
-    return "".join(found)
+        parts.append(FIGURE.format(width=f"{width:.2g}", name=picture.name, caption=caption))
+    return "".join(parts)
 
 
 def latex(text: str) -> str:

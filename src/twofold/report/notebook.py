@@ -65,8 +65,10 @@ def sections(result: Run | StudyResult | SearchResult | str | Path, image: int |
     page = (render_study(result) if isinstance(result, StudyResult | SearchResult) else render(result, image)).html
     _, *parts = HEADING.split(page[: page.index("<footer>")])
     salt = "t" + hashlib.sha256(page.encode()).hexdigest()[:8]
-    found = [Section(unescape(name), _alone(text, salt)) for name, text in zip(parts[::2], parts[1::2], strict=True)]
-    return Sections({section.heading: section for section in found})
+    parts_of_page = [
+        Section(unescape(name), _alone(text, salt)) for name, text in zip(parts[::2], parts[1::2], strict=True)
+    ]
+    return Sections({section.heading: section for section in parts_of_page})
 
 
 def _alone(html: str, salt: str) -> str:

@@ -41,59 +41,59 @@ def _samples(run: Run, most: str) -> str:
 
 def results_sentences(run: Run) -> list[str]:
     """Agreement, times and what an accuracy is one of: what the table of results means."""
-    found = []
+    lines = []
     if agreed := agreement(run):
-        found.append(agreement_sentence(agreed))
+        lines.append(agreement_sentence(agreed))
     if timed := times(run):
         fast, slow = ENGINES[timed.faster], ENGINES[timed.slower]
         fast_s, slow_s = (seconds(run.record.engines[engine].seconds) for engine in (timed.faster, timed.slower))
-        found.append(f"{fast} needed {fast_s} of training and {slow} {slow_s}: {took(timed.ratio, slow)}.")
-    found += meaning_sentences(run)
+        lines.append(f"{fast} needed {fast_s} of training and {slow} {slow_s}: {took(timed.ratio, slow)}.")
+    lines += meaning_sentences(run)
     shares = held_out_shares(run)
     if shares is not None:
         split = SPLITS[run.record.data.held_out]
-        found.append(
+        lines.append(
             "For comparison: answering the most frequent class every time would score "
             f"{share(float(shares.max()))} on the {split} samples."
         )
-    return found
+    return lines
 
 
 def meaning_sentences(run: Run) -> list[str]:
     """The settings that change what an accuracy or a loss is one of."""
-    training, loss, found = run.recipe.training, run.recipe.loss, list[str]()
+    training, loss, lines = run.recipe.training, run.recipe.loss, list[str]()
     some, count = training.evaluate_samples, run.record.data.samples["train"]
     if run.recipe.data.endless:
         others = plural(min(some or count, count), "other")
-        found.append(f"Training accuracy and loss are those of {others}, drawn once like those trained on.")
+        lines.append(f"Training accuracy and loss are those of {others}, drawn once like those trained on.")
     elif some and some < count:
-        found.append(f"Training accuracy and loss are those of the first {plural(some, 'training sample')}.")
+        lines.append(f"Training accuracy and loss are those of the first {plural(some, 'training sample')}.")
     if training.flip_test or training.shift_test:
         moved = f" and for it moved by {plural(training.shift_test, 'pixel')} both ways along the diagonal"
         shown = moved if training.shift_test else ""
         mirror = ", and for the mirror images of all three" if training.shift_test else " and for its mirror image"
         shown += mirror if training.flip_test else ""
-        found.append(f"An image is judged by the mean of the outputs for it{shown}; so are accuracy and loss.")
+        lines.append(f"An image is judged by the mean of the outputs for it{shown}; so are accuracy and loss.")
     if training.autocast == "bfloat16" and run.record.circumstances.torch_arithmetic == "float32":
-        found.append(
+        lines.append(
             "PyTorch computed in 32 bits: the machine has no products of 16 bits, which the recipe would take."
         )
     if training.ema:
-        found.append(
+        lines.append(
             "Predictions are made with a moving average of the weights, in which the past has a weight of "
             f"{training.ema:g} at each step, less in the first ones."
         )
     if isinstance(loss, CrossEntropy) and loss.label_smoothing:
-        found.append(
+        lines.append(
             f"The losses are those without the label smoothing of {loss.label_smoothing:g}: it is part of training "
             "alone."
         )
-    return found + ending_sentences(run)
+    return lines + ending_sentences(run)
 
 
 def ending_sentences(run: Run) -> list[str]:
     """Where training stopped before its planned end, and which weights were kept, where these are not the last ones."""
-    said: dict[str, list[str]] = {}
+    engines_by_text: dict[str, list[str]] = {}
     for end in endings(run):
         who = ENGINES[end.engine]
         if end.steps < end.planned and run.recipe.training.patience:
@@ -102,13 +102,13 @@ def ending_sentences(run: Run) -> list[str]:
                 f"training stopped after {end.steps:,} of {end.planned:,} steps: the validation loss had not fallen in "
                 f"{waited}"
             )
-            said.setdefault(text, []).append(who)
+            engines_by_text.setdefault(text, []).append(who)
         if run.recipe.training.keep == "best":
             best = (
                 f"the weights kept are those of step {end.kept:,} of {end.steps:,}, the best on the validation samples"
             )
-            said.setdefault(best, []).append(who)
-    return [f"In {_who(engines)}, {what}." for what, engines in said.items()]
+            engines_by_text.setdefault(best, []).append(who)
+    return [f"In {_who(engines)}, {what}." for what, engines in engines_by_text.items()]
 
 
 def agreement_sentence(agreed: Agreement) -> str:

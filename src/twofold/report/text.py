@@ -16,7 +16,7 @@ from twofold.runs import Run
 ENGINES = TITLES
 SPLITS = {"train": "training", "validation": "validation", "test": "test"}
 ALIKE = 1.05
-"""Of two times the one over the other, below which no digit that is written tells them apart."""
+"""Ratio of two durations below which the rounded figures look the same."""
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 MONTHS = (
     "January", "February", "March", "April", "May", "June",

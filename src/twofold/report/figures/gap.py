@@ -41,18 +41,18 @@ def gap_picture(gaps: Sequence[GapCurve], unit: str, caption: str) -> Picture:
 
 
 def gap_caption(gaps: Sequence[GapCurve], unit: str, of: str = "", seen: str = "it has seen") -> str:
-    """The gap at the end and where it was largest, said once where both engines have the numbers."""
+    """The gap at the end and where it was largest, engines_by_text once where both engines have the numbers."""
     split = SPLITS[gaps[0].split]
-    said: dict[str, list[str]] = {}
+    engines_by_text: dict[str, list[str]] = {}
     for gap in gaps:
         at, largest = gap.largest
         text = f"the gap was largest, {_signed(largest)}, at {unit} {at:,g} and ended at {_signed(float(gap.gap[-1]))}"
-        said.setdefault(text, []).append(ENGINES[gap.engine])
-    who = {text: "both engines" if len(engines) > 1 else engines[0] for text, engines in said.items()}
+        engines_by_text.setdefault(text, []).append(ENGINES[gap.engine])
+    who = {text: "both engines" if len(engines) > 1 else engines[0] for text, engines in engines_by_text.items()}
     where = f" on samples{of}" if of else ""
-    found = f"Training accuracy minus {split} accuracy{where} against {unit}: above 0 the network does better on what "
-    found += f"{seen}."
-    return " ".join([found, *(f"In {who[text]} {text}." for text in said)])
+    begin = f"Training accuracy minus {split} accuracy{where} against {unit}: above 0 the network does better on what "
+    begin += f"{seen}."
+    return " ".join([begin, *(f"In {who[text]} {text}." for text in engines_by_text)])
 
 
 def _signed(value: float) -> str:

@@ -35,41 +35,41 @@ def pictures(run: Run, image: int | None = None) -> list[Picture]:
     return [maps_picture(maps, run.recipe.network.nodes, classes, grey_scale(run), caption)]
 
 
-def maps_picture(found: FeatureMaps, nodes: Sequence[Node], classes: Sequence[str], grey: str, caption: str) -> Picture:
+def maps_picture(maps: FeatureMaps, nodes: Sequence[Node], classes: Sequence[str], grey: str, caption: str) -> Picture:
     """The image, the layers, and the classes: a row each, with the shape and what its shades stand for."""
-    which = f"image {found.index}"
-    shape = found.image.shape
+    which = f"image {maps.index}"
+    shape = maps.image.shape
     notes = (Note(shape_text(shape, batch=False)),)
     first = _strip(
-        f"The input, {which}", shape, 1, lambda axes, _: draw_image(axes, found.image, grey), "`input`", notes
+        f"The input, {which}", shape, 1, lambda axes, _: draw_image(axes, maps.image, grey), "`input`", notes
     )
-    layers = [_layer(layer, which) for layer in found.layers]
-    last, measure = nodes[-1], f"{found.measure} of each class"
+    layers = [_layer(layer, which) for layer in maps.layers]
+    last, measure = nodes[-1], f"{maps.measure} of each class"
     notes = (Note(shape_text(last.output_shape, batch=False)), Note(measure))
-    bars = Panel(f"The {measure} for {which}", WIDTH, 1.3, lambda f: _bars(f, found, classes), _title(last), notes)
+    bars = Panel(f"The {measure} for {which}", WIDTH, 1.3, lambda f: _bars(f, maps, classes), _title(last), notes)
     return Picture("maps", (first, *layers, bars), caption, form="rows")
 
 
-def maps_caption(found: FeatureMaps, classes: Sequence[str], split: str, of: str = "") -> str:
+def maps_caption(maps: FeatureMaps, classes: Sequence[str], split: str, of: str = "") -> str:
     """Which image, which channels, how they are shaded, and what comes out."""
-    best = int(found.outputs.argmax())
+    best = int(maps.outputs.argmax())
     text = (
-        f"Image {found.index} of the {SPLITS[split]} images{of}, counted from 0, of class {classes[found.true]}, on "
-        f"its way through the network that {ENGINES[found.engine]} trained. Each row is the output of a layer, with "
+        f"Image {maps.index} of the {SPLITS[split]} images{of}, counted from 0, of class {classes[maps.true]}, on "
+        f"its way through the network that {ENGINES[maps.engine]} trained. Each row is the output of a layer, with "
         "the number of the channel over each map. Each row is shaded on a scale of its own, from black for its "
         "smallest value to white for its largest; both stand beside it."
     )
-    if any((layer.node.output_shape[0] or 0) > len(layer.channels) for layer in found.layers):
+    if any((layer.node.output_shape[0] or 0) > len(layer.channels) for layer in maps.layers):
         text += (
             f" Of a convolution with more than {MOST_CHANNELS} channels those {MOST_CHANNELS} are shown whose maps "
             "have the largest variance (after the activation, where one follows); the layers up to the next "
             "convolution show the same ones."
         )
-    if found.left_out:
-        text += f" {plural(found.left_out, 'layer')} with maps {'is' if found.left_out == 1 else 'are'} left out."
-    answer = "rightly" if best == found.true else "wrongly"
-    text += f" The network {answer} answers {classes[best]} with {found.measure} {found.outputs[best]:.3f}"
-    return text + ("." if best == found.true else f"; {classes[found.true]} gets {found.outputs[found.true]:.3f}.")
+    if maps.left_out:
+        text += f" {plural(maps.left_out, 'layer')} with maps {'is' if maps.left_out == 1 else 'are'} left out."
+    answer = "rightly" if best == maps.true else "wrongly"
+    text += f" The network {answer} answers {classes[best]} with {maps.measure} {maps.outputs[best]:.3f}"
+    return text + ("." if best == maps.true else f"; {classes[maps.true]} gets {maps.outputs[maps.true]:.3f}.")
 
 
 def _title(node: Node) -> str:
@@ -108,9 +108,9 @@ def _strip(
     return Panel(label, WIDTH, height, place, title, notes, placed=True)
 
 
-def _bars(figure: FigureBase, found: FeatureMaps, classes: Sequence[str]) -> None:
+def _bars(figure: FigureBase, maps: FeatureMaps, classes: Sequence[str]) -> None:
     axes = figure.subplots()
-    x = class_bars(axes, found.outputs, found.true)
+    x = class_bars(axes, maps.outputs, maps.true)
     named = len(classes) <= MOST_NAMES
     names = [printable(name, c) for c, name in enumerate(classes)] if named else []
     long = any(len(name) > 6 for name in names)
