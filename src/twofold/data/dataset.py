@@ -22,7 +22,7 @@ Draw = Callable[[np.random.Generator, int, float], tuple[Array, Array]]
 """From a generator, a number of samples and the share of the training that is over to inputs and classes."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Split:
     """Inputs (samples, *sample) and their classes (samples,), as int64 from 0.
 
@@ -37,6 +37,9 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.y)
+
+    def __repr__(self) -> str:
+        return f"<Split: {len(self):,} samples of {self.x.shape[1:]} as {self.x.dtype}>"
 
     def __getitem__(self, index: Array | slice) -> Split:
         return Split(self.x[index], self.y[index], self.scaling)

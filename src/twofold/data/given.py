@@ -18,7 +18,7 @@ from twofold.data.names import same_class
 from twofold.data.palindromes import encoded_digits
 from twofold.data.tables import read_rows
 from twofold.errors import DataError, MissingExtraError, did_you_mean
-from twofold.recipe.data import Cifar10, Csv, DataSpec, Digits, Images, Mnist, Palindromes
+from twofold.recipe.data import Arrays, Cifar10, Csv, DataSpec, Digits, Images, Mnist, Palindromes
 
 SHOWN = 60
 """Characters of what a user wrote that a message repeats."""
@@ -66,6 +66,14 @@ def read_given(data: DataSpec, words: Sequence[str], features: Sequence[str] = (
             return _joined([_table_or_row(data, word, tuple(features)) for word in words])
         case Digits() | Mnist() | Cifar10() | Images():
             return _images(data, [(file, None) for word in words for file in _files(Path(word))])
+        case Arrays(shape=(count,)):
+            names = data.features or tuple(f"x{number}" for number in range(1, count + 1))
+            return _joined([_point(word, names) for word in words])
+        case Arrays():
+            raise DataError(
+                f"the network takes samples of the shape {data.shape}, which no word can write; give them from Python: "
+                "twofold.predict(run, X)"
+            )
     return _joined([_point(word, ("x", "y")) for word in words])
 
 
@@ -86,7 +94,8 @@ def given_arrays(data: DataSpec, samples: Any, features: Sequence[str] = ()) -> 
         )
     if isinstance(data, Mnist | Cifar10 | Images) and x.dtype != np.uint8:
         raise DataError(f"images are bytes from 0 to 255, of the type uint8; got {x.dtype}")
-    if x.dtype != np.uint8 or not isinstance(data, Mnist | Cifar10 | Images):
+    in_bytes = isinstance(data, Mnist | Cifar10 | Images) or (isinstance(data, Arrays) and x.ndim == 4)
+    if x.dtype != np.uint8 or not in_bytes:
         x = x.astype(np.float64)
         if len(wrong := np.argwhere(~np.isfinite(x))):
             raise DataError(f"every number must be finite; got {x[tuple(wrong[0])]} at {tuple(map(int, wrong[0]))}")
@@ -120,6 +129,11 @@ def read_labelled(data: DataSpec, path: str | Path, classes: Sequence[str], feat
             found = _labelled_rows(data, Path(path), tuple(features))
         case Digits() | Mnist() | Cifar10() | Images():
             found = _images(data, _labelled_files(Path(path), classes))
+        case Arrays():
+            raise DataError(
+                "the samples of this run were handed over in memory, not read from a file; judge others from Python: "
+                "twofold.evaluate(run, data=(X, y))"
+            )
         case _:
             raise DataError(
                 f"samples of the source `{getattr(data, 'source', '')}` are drawn and not read from a file; "

@@ -14,13 +14,13 @@ import numpy as np
 from twofold.arrays import Array
 from twofold.data.dataset import Dataset, Split, checked, hold_out
 from twofold.data.folders import load_images
+from twofold.data.handed import not_handed_over
 from twofold.data.images import load_published, published_at_hand
 from twofold.data.palindromes import load_palindromes
 from twofold.data.points import blobs, circles, moons
 from twofold.data.published import Progress
 from twofold.data.room import check_room
 from twofold.data.tables import load_csv
-from twofold.errors import DataError
 from twofold.recipe import Model
 from twofold.recipe.base import elements
 from twofold.recipe.data import (
@@ -179,11 +179,7 @@ def _(spec: Palindromes, progress: Progress) -> Dataset:
 
 @_load.register
 def _(spec: Arrays, progress: Progress) -> Dataset:
-    sizes = " x ".join(map(str, spec.shape))
-    raise DataError(
-        f"this recipe names no data: its samples, {sizes} numbers each of {spec.classes} classes, are handed over in "
-        "memory. Set [data] to a source of such samples; `twofold adopt FILE --data RECIPE` takes a recipe's."
-    )
+    raise not_handed_over(spec)
 
 
 @_load.register

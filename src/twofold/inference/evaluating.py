@@ -12,15 +12,18 @@ import numpy as np
 
 from twofold.arrays import Array
 from twofold.data import Dataset, Split
+from twofold.data.arrays import Pair, labelled_arrays
 from twofold.data.given import read_labelled
 from twofold.engine.threads import few_threads
 from twofold.errors import DataError, RunFolderError, UserError
-from twofold.inference.predicting import seen, trained
+from twofold.inference.predicting import labelled_in_memory, seen, trained
 from twofold.numpy_engine import LOSSES
 from twofold.proof.verify import TOLERANCES
 from twofold.recipe import Recipe
+from twofold.recipe.data import Arrays
 from twofold.runs import Run, opened
-from twofold.setup.building import Silent, Watcher, prepare, restore
+from twofold.setup.building import Silent, Watcher, restore
+from twofold.setup.samples import data_again
 from twofold.train.loop import Score, judged_splits, predictions, scored
 from twofold.train.scoring import evaluation
 
@@ -94,7 +97,7 @@ def evaluate(
     run: Run | str | Path,
     *,
     split: str | None = None,
-    data: str | Path | None = None,
+    data: str | Path | Pair | None = None,
     engines: str | Iterable[str] | None = None,
     watcher: Watcher | None = None,
 ) -> Evaluation:
@@ -102,14 +105,16 @@ def evaluate(
 
     On the samples that the run was judged by, which gives the recorded scores again, or those of `split`: `train`,
     `validation` or `test`. On other samples with `data`: a CSV file with the column of the label, or a folder of
-    images, a folder a class; what was done to the data of the training is done to them.
+    images, a folder a class, or a pair `(X, y)` in memory; what was done to the data of the training is done to them.
+    The pair that the run was trained on is known by its fingerprint, and stands for the recipe's own data.
 
     Raises `DataError` for data that are not what the network takes, and where the recipe's data have changed since;
     `RunFolderError` for a run without weights.
     """
     run = opened(run)
     chosen = trained(run, engines)
-    name, samples, threads_for, notes = _samples(run, split, data, watcher or Silent())
+    own = data is None or trained_on(run, data)
+    name, samples, threads_for, notes = _samples(run, split, data, own, watcher or Silent())
     loss, how = LOSSES[run.recipe.loss.kind], evaluation(run.recipe)
     scores, predicted, recorded = dict[str, Score](), dict[str, Array](), dict[str, Recorded]()
     with few_threads(run.recipe, threads_for), np.errstate(all="ignore"):
@@ -117,7 +122,7 @@ def evaluate(
             answers = list(predictions(restore(run, engine), samples, **how))
             predicted[engine] = np.concatenate([logits.argmax(axis=-1) for logits, _ in answers])
             scores[engine] = scored(answers, loss)
-            if data is None:
+            if own:
                 kept = recorded_score(run, engine, name)
                 recorded[engine] = Recorded(kept, _same(scores[engine], kept, run.recipe))
     return Evaluation(run, name, tuple(run.record.data.classes), samples.y, predicted, scores, recorded, notes)
@@ -132,32 +137,46 @@ def recorded_score(run: Run, engine: str, split: str) -> Score:
     return Score(loss=loss, accuracy=accuracy)
 
 
+def trained_on(run: Run, data: object) -> bool:
+    """Whether these are the samples and classes that were handed over when the run was trained."""
+    spec = run.recipe.data
+    if isinstance(data, str | Path) or not isinstance(spec, Arrays) or spec.fingerprint is None:
+        return False
+    return labelled_arrays(data, several=False).fingerprint == spec.fingerprint
+
+
 def _samples(
-    run: Run, split: str | None, data: str | Path | None, watcher: Watcher
+    run: Run, split: str | None, data: str | Path | Pair | None, own: bool, watcher: Watcher
 ) -> tuple[str, Split, int, tuple[str, ...]]:
     """What they are called, the samples, how many a step of the training chose from, and what was done to them."""
     facts = run.record.data
-    if data is not None:
+    if data is not None and not own:
         if split is not None:
             raise UserError("choose a split of the recipe's data, or other data, not both")
         classes = facts.classes
-        given = read_labelled(run.recipe.data, data, classes, facts.features)
-        target = [classes.index(name) for name in given.expected]
-        return str(data), seen(run, given, target), facts.samples["train"], given.notes
+        if isinstance(data, str | Path):
+            given = read_labelled(run.recipe.data, data, classes, facts.features)
+            target = [classes.index(name) for name in given.expected if name]
+            return str(data), seen(run, given, target), facts.samples["train"], given.notes
+        given, target = labelled_in_memory(run, data)
+        return "data", seen(run, given, target), facts.samples["train"], given.notes
     name = split or facts.held_out
     if name not in SPLITS:
         raise UserError(f"a split is `train`, `validation` or `test`; got `{name}`")
     if name not in facts.samples:
         raise UserError(f"{run.path} has no {name} samples; choose from {', '.join(facts.samples)}")
-    dataset = same_data(run, watcher)
+    dataset = same_data(run, watcher, data)
     judged = judged_splits(dataset, run.recipe.training.evaluate_samples)
     return name, judged[name], len(dataset.train), ()
 
 
-def same_data(run: Run, watcher: Watcher) -> Dataset:
-    """The data that a run was trained on, loaded again. Raises `DataError` where they have changed since."""
+def same_data(run: Run, watcher: Watcher, data: object = None) -> Dataset:
+    """The data that a run was trained on, loaded again, or handed over again as `data`.
+
+    Raises `DataError` where they have changed since, or were handed over in memory and are not at hand.
+    """
     kept = run.record.data.fingerprint
-    _, dataset = prepare(run.recipe, watcher)
+    _, dataset = data_again(run.recipe, watcher, data, run.path, "evaluate")
     if dataset.fingerprint != kept:
         raise DataError(
             f"the data of the recipe are no longer those that {run.path} was trained on: their fingerprint is "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,12 +13,14 @@ import numpy as np
 
 from twofold.arrays import Array, all_finite
 from twofold.data import Split
+from twofold.data.arrays import class_numbers
 from twofold.data.given import Given, given_arrays, read_given
 from twofold.data.names import same_class
 from twofold.engine import Scaling
 from twofold.engine.threads import few_threads
 from twofold.engines import ENGINES, unknown_engine
 from twofold.errors import DataError, RunFolderError, UserError
+from twofold.recipe import shape_text
 from twofold.runs import Run, opened
 from twofold.runs.evidence import kept_scaling
 from twofold.setup.building import restore
@@ -163,6 +165,13 @@ def _given(run: Run, samples: Samples) -> Given:
     return read_given(run.recipe.data, [str(word) for word in words], features)
 
 
+def labelled_in_memory(run: Run, data: object) -> tuple[Given, list[int]]:
+    """Samples and the numbers of their classes, of a pair `(X, y)`.
+
+    Raises `DataError` for samples that the network does not take, and for a class that it does not know.
+    """
+
+
 def trained(run: Run, engines: str | Iterable[str] | None = None) -> list[str]:
     """Those engines whose weights a run holds; those that are asked for, where any are.
 
@@ -188,6 +197,8 @@ def seen(run: Run, given: Given, target: Sequence[int] = ()) -> Split:
         if scaling is None:
             raise RunFolderError(f"{run.path} keeps no scaling of its images; run its recipe again")
         return Split(given.x, y, scaling.astype(dtype))
+    if kept_scaling(run.evidence) is not None:
+        raise DataError(f"images are bytes from 0 to 255, of the type uint8, as those of {run.path}; got {given.x.dtype}")
     with np.errstate(over="ignore", invalid="ignore"):
         x = (given.x if scaling is None else scaling.apply(given.x)).astype(dtype, copy=False)
     for name, sample in zip(given.names, x, strict=True):

@@ -18,8 +18,8 @@ from twofold.recipe import Recipe, load_recipe
 from twofold.recipe.files import builtin
 from twofold.runs import EVIDENCE, Run, open_run
 from twofold.runs.evidence import kept_scaling
-from twofold.setup.building import Overrides, Silent, Watcher, build_engine, initial_state, prepare, state_of
-from twofold.setup.samples import found_data
+from twofold.setup.building import Overrides, Silent, Watcher, build_engine, initial_state, state_of
+from twofold.setup.samples import data_again, found_data
 
 FEWEST = 2
 """Samples of a batch: a batch norm needs more than one."""
@@ -73,6 +73,7 @@ def pass_through(
     *,
     sample: int = 0,
     batch: int | None = None,
+    data: object = None,
     overrides: Overrides = (),
     watcher: Watcher | None = None,
     engines: Sequence[str] = COMPARED,
@@ -95,11 +96,11 @@ def pass_through(
     if run is None:
         assert not isinstance(source, Run)
         recipe = load_recipe(source, overrides)
-        chosen, weights = _of_recipe(recipe, sample, batch, watcher), "initial"
+        chosen, weights = _of_recipe(recipe, sample, batch, watcher, data), "initial"
     else:
         if overrides:
             raise UserError(f"--set changes a recipe; `{source}` is a run, whose weights belong to its own settings")
-        chosen, weights = _of_run(run, sample, batch, watcher), next(iter(run.engines))
+        chosen, weights = _of_run(run, sample, batch, watcher, data), next(iter(run.engines), "")
     recipe = load_recipe(chosen.recipe, {"training.device": "cpu", "training.ema": 0.0})
     state = initial_state(recipe.model, chosen.train) if run is None else state_of(run.weights(weights), recipe.network)
     given, traces = _traced(recipe, chosen.split, state, engines)
@@ -119,18 +120,18 @@ def _run(source: str | Path | Recipe | Run) -> Run | None:
     return open_run(path) if path.is_dir() or len(path.parts) > 1 else None
 
 
-def _of_recipe(recipe: Recipe, sample: int, batch: int | None, watcher: Watcher) -> _Chosen:
+def _of_recipe(recipe: Recipe, sample: int, batch: int | None, watcher: Watcher, data: object) -> _Chosen:
     usual = recipe.training.batch_size
     size = batch or (MOST_SAMPLES if usual == "full" else min(usual, MOST_SAMPLES))
-    recipe, dataset, data = found_data(recipe, watcher, max(size, MOST_SAMPLES))
+    recipe, dataset, origin = found_data(recipe, watcher, max(size, MOST_SAMPLES), data)
     dataset = dataset.astype(recipe.training.dtype)
     name, split = dataset.held_out
-    _check(sample, len(split), "random" if data == "random" else name)
+    _check(sample, len(split), "random" if origin == "random" else name)
     first, part = _block(split, sample, size)
-    return _Chosen(recipe, data, name, first, part, dataset.train)
+    return _Chosen(recipe, origin, name, first, part, dataset.train)
 
 
-def _of_run(run: Run, sample: int, batch: int | None, watcher: Watcher) -> _Chosen:
+def _of_run(run: Run, sample: int, batch: int | None, watcher: Watcher, data: object) -> _Chosen:
     """The samples in the folder where they are enough, else those of the data, else random ones."""
     if not run.engines:
         raise UserError(
@@ -145,8 +146,8 @@ def _of_run(run: Run, sample: int, batch: int | None, watcher: Watcher) -> _Chos
         first, part = _block(kept, sample, batch or count)
         return _Chosen(run.recipe, "real", name, first, part)
     size = batch or max(count, FEWEST)
-    if at_hand(run.recipe.data):
-        recipe, dataset = prepare(run.recipe, watcher)
+    if data is not None or at_hand(run.recipe.data):
+        recipe, dataset = data_again(run.recipe, watcher, data, run.path, "walk")
         if dataset.fingerprint == run.record.data.fingerprint:
             first, part = _block(dataset.astype(recipe.training.dtype).held_out[1], sample, size)
             return _Chosen(recipe, "real", name, first, part)

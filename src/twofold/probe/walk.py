@@ -179,6 +179,7 @@ def walk(
     *,
     sample: int = 0,
     batch: int | None = None,
+    data: object = None,
     overrides: Overrides = (),
     watcher: Watcher | None = None,
     engines: Sequence[str] = COMPARED,
@@ -187,9 +188,12 @@ def walk(
 
     Of a recipe with its initial weights, of a run with those that its first engine trained; all engines hold the same.
     A batch holds `batch` samples; left out, as many as the recipe trains on, 32 at most, and of a run those in its
-    folder. See `twofold.probe.passage.pass_through` for what is raised.
+    folder. `data` is a pair `(X, y)` that takes the place of the recipe's data, or again the pair on which a run was
+    trained. See `twofold.probe.passage.pass_through` for what is raised.
     """
-    passage = pass_through(source, sample=sample, batch=batch, overrides=overrides, watcher=watcher, engines=engines)
+    passage = pass_through(
+        source, sample=sample, batch=batch, data=data, overrides=overrides, watcher=watcher, engines=engines
+    )
     n = len(passage.batch.target)
     places = places_of(passage)
     layers, backward = list[LayerFacts](), list[list[Row]]()

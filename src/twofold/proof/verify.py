@@ -85,6 +85,7 @@ class Verification:
 def verify(
     recipe: str | Path | Recipe,
     *,
+    data: object = None,
     overrides: Overrides = (),
     steps: int = 200,
     mode: Mode = "resync",
@@ -94,10 +95,11 @@ def verify(
 ) -> Verification:
     """Run both engines in lock-step and compare them at every stage of every step.
 
-    On the recipe's data where they are at hand, else on random inputs of the declared shape; `data` says which.
-    `mode` is `resync` (each step tested by itself: the proof) or `free` (shows drift). `tolerance` is relative, by
-    default 1e-9 in float64 and 1e-4 in float32. `dirac` makes numbers exactly alike before the first step, and which of
-    them a max pooling takes is rounding's choice: both engines then start a little beside it.
+    On `data`, a pair `(X, y)`, where it is given; else on the recipe's data where they are at hand, else on random
+    inputs of the declared shape; the result says which. `mode` is `resync` (each step tested by itself: the proof) or
+    `free` (shows drift). `tolerance` is relative, by default 1e-9 in float64 and 1e-4 in float32. `dirac` makes numbers
+    exactly alike before the first step, and which of them a max pooling takes is rounding's choice: both engines then
+    start a little beside it.
 
     Raises `RecipeError`, `UnknownNameError`, `DataError`, or `UserError` for an argument out of range.
     """
@@ -105,7 +107,7 @@ def verify(
     recipe = load_recipe(load_recipe(recipe, overrides), {"training.dtype": dtype, "training.autocast": "none"})
     watcher = watcher or Silent()
     size = recipe.training.batch_size
-    recipe, dataset, data = found_data(recipe, watcher, RANDOM_BATCHES * (32 if size == "full" else size))
+    recipe, dataset, origin = found_data(recipe, watcher, RANDOM_BATCHES * (32 if size == "full" else size), data)
     train = dataset.train
     check_memory(recipe, COMPARED, train, together=True)
     batches = Batches(recipe, train, steps)
@@ -134,7 +136,7 @@ def verify(
     divergence = verdict.first_divergence
     decided = tuple(found) if divergence and divergence.stage == "gradient" else ()
     cause = causes[0] if causes and not decided else ""
-    return Verification(recipe.name, mode, dtype, data, verdict, tuple(projections), decided, cause)
+    return Verification(recipe.name, mode, dtype, origin, verdict, tuple(projections), decided, cause)
 
 
 def _check_arguments(steps: int, mode: str, dtype: str, tolerance: float | None) -> None:

@@ -228,10 +228,10 @@ class Csv(_Split):
 
 
 class Arrays(_Split):
-    """Samples that are handed over in memory: the recipe knows their shape and how many classes there are.
+    """Samples that are handed over in memory, as in `twofold.run(recipe, data=(X, y))`: the recipe knows what they are.
 
-    What `twofold adopt` writes where it is not told a recipe whose data to take. Until data are named, `verify` and
-    `walk` take random samples of the shape.
+    Also what `twofold adopt` writes where it is not told a recipe whose data to take. Where no data are handed over,
+    `verify` and `walk` take random samples of the shape.
     """
 
     source: Literal["arrays"] = "arrays"
@@ -239,6 +239,22 @@ class Arrays(_Split):
     """The shape of one sample, without the batch."""
     classes: Annotated[int, Field(ge=2)]
     """How many classes there are."""
+    names: Annotated[tuple[str, ...], Field(strict=False)] | None = None
+    """The names of the classes, in their order."""
+    features: Annotated[tuple[str, ...], Field(strict=False)] | None = None
+    """The names of the features, where they were the columns of a data frame."""
+    fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    """SHA-256 over the samples and classes that were handed over, in their order."""
+
+    @classmethod
+    def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
+        names, features, shape = values.get("names"), values.get("features"), values.get("shape")
+        classes, wrong = values.get("classes"), list[str]()
+        if isinstance(names, list | tuple) and len(names) != classes:
+            wrong.append(f"`names` must name as many classes as `classes` says, {classes}; got {len(names)}")
+        if isinstance(features, list | tuple) and isinstance(shape, list | tuple) and list(shape) != [len(features)]:
+            wrong.append(f"`features` must name every number of a sample, {tuple(shape)}; got {len(features)}")
+        return wrong
 
     @property
     def sample_shape(self) -> Shape:

@@ -12,6 +12,7 @@ import numpy as np
 
 from twofold.arrays import Array, Arrays
 from twofold.data import Dataset, Split, load_data
+from twofold.data.handed import hand_over
 from twofold.engine import Engine, State
 from twofold.engine.initial import initial_buffers, initial_parameters
 from twofold.engines import ENGINES, builder, unknown_engine
@@ -167,8 +168,15 @@ def state_of(weights: Arrays, network: Network) -> State:
     return State({name: array for name, array in weights.items() if name not in buffers}, buffers=buffers)
 
 
-def prepare(recipe: Recipe, watcher: Watcher) -> tuple[Recipe, Dataset]:
-    """Load the data, and fill in what only they know: the features of a CSV file, the classes of it or of a folder."""
+def prepare(recipe: Recipe, watcher: Watcher, data: object = None) -> tuple[Recipe, Dataset]:
+    """Load the data, and fill in what only they know: the features of a CSV file, the classes of it or of a folder.
+
+    A pair `(X, y)` handed over as `data` takes the place of the recipe's source.
+    """
+    if data is not None:
+        recipe, dataset = hand_over(recipe, data)
+        _check_numbers(recipe, dataset)
+        return recipe, dataset
     dataset = load_data(recipe.data, watcher.data)
     for note in dataset.notes:
         watcher.note(note)

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Literal
+
 from twofold.data import Dataset, at_hand, random_data
 from twofold.errors import DataError
 from twofold.recipe import Recipe
+from twofold.recipe.data import Arrays
 from twofold.setup.building import Watcher, prepare
 
 
-def found_data(recipe: Recipe, watcher: Watcher, samples: int) -> tuple[Recipe, Dataset, str]:
+def found_data(
+    recipe: Recipe, watcher: Watcher, samples: int, data: object = None
+) -> tuple[Recipe, Dataset, Literal["real", "random"]]:
     """The recipe with what its data know, the data, and whether they are `real` or so many `random` samples.
+
+    A pair `(X, y)` handed over as `data` takes the place of the recipe's source.
 
     Raises `DataError` where the data are missing and the shape of a sample stands in them alone.
     """
-    if at_hand(recipe.data):
-        return *prepare(recipe, watcher), "real"
+    if data is not None or at_hand(recipe.data):
+        return *prepare(recipe, watcher, data), "real"
     if None in recipe.network.input_shape:
         path = getattr(recipe.data, "path", "the file")
         raise DataError(
@@ -22,3 +30,22 @@ def found_data(recipe: Recipe, watcher: Watcher, samples: int) -> tuple[Recipe, 
             '--set \'data.features=["a", "b"]\''
         )
     return recipe, random_data(recipe.model, samples, recipe.data.seed), "random"
+
+
+def data_again(recipe: Recipe, watcher: Watcher, data: object, folder: Path, call: str) -> tuple[Recipe, Dataset]:
+    """The data that a run in a folder was trained on, loaded or handed over again; `call` is who asks for them.
+
+    Raises `DataError` where they are wanted in memory and are missing, or are handed over and were not the first time.
+    """
+    in_memory = isinstance(recipe.data, Arrays)
+    if in_memory and data is None:
+        raise DataError(
+            f"the samples of {folder} were handed over in memory, and the folder does not hold them; hand them over "
+            f'again: twofold.{call}("{folder}", data=(X, y)).'
+        )
+    if data is not None and not in_memory:
+        raise DataError(
+            f"{folder} was trained on its recipe's own data (source `{getattr(recipe.data, 'source', '')}`); leave "
+            f'`data` out: twofold.{call}("{folder}").'
+        )
+    return prepare(recipe, watcher, data)

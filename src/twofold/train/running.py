@@ -46,6 +46,7 @@ from twofold.runs import (
 from twofold.runs.record import Status
 from twofold.setup.building import Overrides, Silent, Watcher, prepare, training_engine
 from twofold.setup.needed import check_memory
+from twofold.setup.samples import data_again
 from twofold.setup.versions import LIBRARIES, code, versions
 from twofold.train.checkpointing import Flows, course_of
 from twofold.train.course import Course
@@ -58,6 +59,7 @@ def run(
     recipe: str | Path | Recipe,
     *,
     overrides: Overrides = (),
+    data: object = None,
     engines: str | Iterable[str] | None = None,
     out: str | Path | None = None,
     checkpoint_every: int | None = None,
@@ -67,8 +69,9 @@ def run(
     """Train each engine of the recipe on identical data, order, initial weights and masks.
 
     `recipe` is a built-in name, a TOML file or a `Recipe`; `overrides` sets single keys, `{"optimizer.lr": 0.1}`;
-    `engines` replaces the recipe's; `out` is a new folder, `runs/NAME-N` where left out; `checkpoint_every` is a number
-    of steps: after so many each time a checkpoint is written, from which `resume` goes on.
+    `data` is a pair `(X, y)` of arrays, lists or data frames that takes the place of the recipe's data; `engines`
+    replaces the recipe's; `out` is a new folder, `runs/NAME-N` where left out; `checkpoint_every` is a number of steps:
+    after so many each time a checkpoint is written, from which `resume` goes on.
     With `reuse` a finished run of the same recipe, data and code, in `out` or else in `runs`, is taken instead of
     training again; `Run.reused` says so.
 
@@ -83,7 +86,7 @@ def run(
         chosen = [engines] if isinstance(engines, str) else list(engines)
         recipe = load_recipe(recipe, {"training.engines": chosen})
     watcher = watcher or Silent()
-    recipe, dataset = prepare(recipe, watcher)
+    recipe, dataset = prepare(recipe, watcher, data)
     facts = facts_of(recipe, dataset)
     dataset = dataset.astype(recipe.training.dtype)
     if reuse:
@@ -102,11 +105,12 @@ def run(
     return open_run(folder)
 
 
-def resume(run: str | Path | Run, *, watcher: Watcher | None = None) -> Run:
+def resume(run: str | Path | Run, *, data: object = None, watcher: Watcher | None = None) -> Run:
     """Go on with a run that was killed or interrupted: it ends with the bytes with which it would have ended.
 
     It goes on from the newest checkpoint that is whole; without one from its beginning. Engines that have ended are not
-    trained again. A run that is finished already is given back as it is.
+    trained again. A run that is finished already is given back as it is. `data` is the pair `(X, y)` again, of a run
+    to which its samples were handed over in memory.
 
     Raises `RunFolderError` where the folder is in use, is no run's, its recipe is not the one it began with, its data
     are others now, or its training diverged; and whatever `run` raises while it trains.
@@ -121,7 +125,7 @@ def resume(run: str | Path | Run, *, watcher: Watcher | None = None) -> Run:
             return open_run(folder)
         sweep(folder)
         recipe = sealed_recipe(folder, record)
-        recipe, dataset = prepare(recipe, watcher)
+        recipe, dataset = data_again(recipe, watcher, data, folder, "resume")
         _check_data(folder, record, dataset.fingerprint)
         dataset = dataset.astype(recipe.training.dtype)
         built = _built(recipe, dataset)

@@ -1,0 +1,73 @@
+"""A recipe for samples handed over in memory, and the data set that they become."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from twofold.data.arrays import LabelledArrays, labelled_arrays
+from twofold.data.dataset import Dataset, checked, hold_out
+from twofold.errors import DataError
+from twofold.recipe import Recipe
+from twofold.recipe.data import Arrays, DataSpec
+from twofold.recipe.fit import misfits
+from twofold.recipe.network import infer
+
+
+def hand_over(recipe: Recipe, data: object) -> tuple[Recipe, Dataset]:
+    """The recipe with what it keeps of `data`, a pair `(X, y)`, and the data set.
+
+    Whatever source the recipe names is replaced by `arrays`; the share held out, the seed and how samples are
+    standardized stay as the recipe has them.
+
+    Raises `DataError` for samples or classes that are wrong by themselves, or that the recipe's network does not take.
+    """
+    arrays = labelled_arrays(data)
+    spec = _described(recipe.data, arrays)
+    _check_fit(recipe, spec, arrays)
+    try:
+        dataset = hold_out(arrays.x, arrays.y, arrays.classes, spec, spec.test)
+    except DataError as error:
+        raise DataError(f"`data`: {error}") from None
+    dataset = checked(replace(dataset, features=arrays.features), "data").standardized(spec.standardize)
+    return recipe.model_copy(update={"data": spec}), dataset
+
+
+def not_handed_over(spec: Arrays) -> DataError:
+    """What a user is told whose recipe waits for samples in memory."""
+    sizes = " x ".join(map(str, spec.shape))
+    return DataError(
+        f"this recipe names no data: its samples, {sizes} numbers each of {spec.classes} classes, are handed over in "
+        "memory. From Python give them as data=(X, y), as in twofold.run(recipe, data=(X, y)); on the command line set "
+        "[data] to a source of such samples (`twofold adopt FILE --data RECIPE` takes a recipe's)."
+    )
+
+
+def _described(data: DataSpec, arrays: LabelledArrays) -> Arrays:
+    """What a recipe keeps of the samples, beside what it said of its data before."""
+    test = getattr(data, "test", None)  # a share; of palindromes a number of them
+    return Arrays(
+        test=test if isinstance(test, float) else Arrays.model_fields["test"].default,
+        validation=data.validation,
+        standardize=data.standardize,
+        seed=data.seed,
+        shape=arrays.x.shape[1:],
+        classes=len(arrays.classes),
+        names=arrays.classes,
+        features=arrays.features or None,
+        fingerprint=arrays.fingerprint,
+    )
+
+
+def _check_fit(recipe: Recipe, spec: Arrays, arrays: LabelledArrays) -> None:
+    """Raises `DataError` with every rule between samples and network that is broken, and what to set."""
+    _, faults = infer(spec.sample_shape, recipe.layers, spec.class_count)
+    wrong = [(fault.rule, fault.remedy) for fault in faults]
+    if not wrong:
+        found = misfits(spec, recipe.layers, recipe.augmentation, recipe.training, recipe.schedule)
+        wrong = [(misfit.rule, misfit.remedy) for misfit in found]
+    if wrong:
+        told = "\n".join(f"  {rule}. {remedy}".rstrip() for rule, remedy in wrong)
+        raise DataError(
+            f"`data`: samples of the shape {arrays.x.shape[1:]} and {len(arrays.classes)} classes do not fit the "
+            f"recipe `{recipe.name}`:\n{told}"
+        )
