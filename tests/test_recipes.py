@@ -42,6 +42,11 @@ def test_the_built_in_recipes_are_those_of_the_documents() -> None:
     }  # fmt: skip
 
 
+def _named(table: dict[str, Any]) -> dict[str, Any]:
+    """Samples in memory have as many numbers as names of features."""
+    return table | {"shape": [len(table["features"])]} if {"features", "shape"} <= table.keys() else table
+
+
 def _tables(section: str) -> st.SearchStrategy[dict[str, Any]]:
     """Any table of a section, with the values that its JSON schema admits for a few of its keys."""
 
@@ -66,7 +71,7 @@ def _tables(section: str) -> st.SearchStrategy[dict[str, Any]]:
         fields = members(section)[kind].model_fields
         required = {name: keys[name] for name, field in fields.items() if field.is_required()}
         optional = {name: keys[name] for name in fields if name in keys and name not in required}
-        return st.fixed_dictionaries({tag: st.just(kind), **required}, optional=optional)
+        return st.fixed_dictionaries({tag: st.just(kind), **required}, optional=optional).map(_named)
 
     # Samples are flattened first: windows over the plane, and sequences, have tests of their own.
     shaped = {
