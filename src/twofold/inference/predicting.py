@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,6 @@ from twofold.engine import Scaling
 from twofold.engine.threads import few_threads
 from twofold.engines import ENGINES, unknown_engine
 from twofold.errors import DataError, RunFolderError, UserError
-from twofold.recipe import shape_text
 from twofold.runs import Run, opened
 from twofold.runs.evidence import kept_scaling
 from twofold.setup.building import restore
@@ -170,6 +169,12 @@ def labelled_in_memory(run: Run, data: object) -> tuple[Given, list[int]]:
 
     Raises `DataError` for samples that the network does not take, and for a class that it does not know.
     """
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        raise DataError(f"`data` must be a path, or a pair (X, y) of samples and classes; got a {type(data).__name__}")
+    given = given_arrays(run.recipe.data, data[0], run.record.data.features)
+    classes = run.record.data.classes
+    target = class_numbers(data[1], len(given.names), classes)
+    return given._replace(expected=[classes[index] for index in target]), target
 
 
 def trained(run: Run, engines: str | Iterable[str] | None = None) -> list[str]:
@@ -198,7 +203,9 @@ def seen(run: Run, given: Given, target: Sequence[int] = ()) -> Split:
             raise RunFolderError(f"{run.path} keeps no scaling of its images; run its recipe again")
         return Split(given.x, y, scaling.astype(dtype))
     if kept_scaling(run.evidence) is not None:
-        raise DataError(f"images are bytes from 0 to 255, of the type uint8, as those of {run.path}; got {given.x.dtype}")
+        raise DataError(
+            f"images are bytes from 0 to 255, of the type uint8, as those of {run.path}; got {given.x.dtype}"
+        )
     with np.errstate(over="ignore", invalid="ignore"):
         x = (given.x if scaling is None else scaling.apply(given.x)).astype(dtype, copy=False)
     for name, sample in zip(given.names, x, strict=True):
