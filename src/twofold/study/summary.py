@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -42,15 +43,21 @@ class Series:
 
 def interval(values: Sequence[float]) -> Interval:
     """Student's interval of the mean, x̄ ± t s / √n with n − 1 degrees of freedom."""
-    from scipy.stats import t
-
     n = len(values)
     mean = math.fsum(values) / n if n else math.nan
     if n < 2:
         return Interval(mean, math.nan, math.nan)
     deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1))
-    half = float(t.ppf((1 + CONFIDENCE) / 2, n - 1)) * deviation / math.sqrt(n)
+    half = _quantile(n - 1) * deviation / math.sqrt(n)
     return Interval(mean, mean - half, mean + half)
+
+
+@cache
+def _quantile(freedom: int) -> float:
+    """Student's t below which (1 + 0.95) / 2 of it lies, with so many degrees of freedom."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, (1 + CONFIDENCE) / 2))
 
 
 def summary(table: pd.DataFrame, fields: Sequence[str], metric: str) -> pd.DataFrame:
@@ -61,18 +68,17 @@ def summary(table: pd.DataFrame, fields: Sequence[str], metric: str) -> pd.DataF
     import pandas as pd
 
     rows = []
-    for values, part in _combinations(table, fields):
-        scores: Any = part[metric].dropna()
-        failed: Any = part["status"] == "failed"
+    for values, part in _combinations(table, fields, (metric, "status", "seconds")):
+        scores = [score for score in part[metric] if not _lacks(score)]
         rows.append(
             {
                 **dict(zip(fields, values, strict=True)),
                 "seeds": len(scores),
-                "failed": int(failed.sum()),
-                **interval(scores.tolist())._asdict(),
-                "lowest": scores.min(),
-                "highest": scores.max(),
-                "seconds": part["seconds"].mean(),
+                "failed": sum(status == "failed" for status in part["status"]),
+                **interval(scores)._asdict(),
+                "lowest": min(scores, default=math.nan),
+                "highest": max(scores, default=math.nan),
+                "seconds": math.fsum(part["seconds"]) / len(part["seconds"]),
             }
         )
     columns = [*fields, "seeds", "failed", *Interval._fields, "lowest", "highest", "seconds"]
@@ -91,15 +97,29 @@ def series_along(
     if geometric:
         values: Any = table[metric]
         table = table.assign(**{metric: values.clip(lower=VANISHED).map(math.log)})
-    for (value,), part in _combinations(table, [by]) if by else [((None,), table)]:
-        places: dict[Any, list[float]] = {}
-        for (x,), rows in _combinations(part, [field]) if field else [((None,), part)]:
-            scores: Any = rows.dropna(subset=[metric]).groupby("seed", sort=False)[metric].mean()
-            if len(scores):
-                places[x] = scores.tolist()
+    fields = [name for name in (by, field) if name]
+    series: dict[Any, dict[Any, list[float]]] = {}
+    for key, part in _combinations(table, fields, (metric, "seed")):
+        scores = _means_by_seed(part["seed"], part[metric])
+        if scores:
+            series.setdefault(key[0] if by else None, {})[key[-1] if field else None] = scores
+    for value, places in series.items():
         intervals = tuple(interval(scores) for scores in places.values())
         found.append(Series(value, tuple(places), intervals, tuple(map(tuple, places.values()))))
-    return [_raised(series) if geometric else series for series in found if series.x]
+    return [_raised(each) if geometric else each for each in found]
+
+
+def _means_by_seed(seeds: Sequence[int], scores: Sequence[float]) -> list[float]:
+    """The mean of each seed's scores, the seeds in the order in which they come."""
+    by_seed: dict[int, list[float]] = {}
+    for seed, score in zip(seeds, scores, strict=True):
+        if not _lacks(score):
+            by_seed.setdefault(seed, []).append(score)
+    return [math.fsum(values) / len(values) for values in by_seed.values()]
+
+
+def _lacks(score: float | None) -> bool:
+    return score is None or math.isnan(score)
 
 
 def _raised(series: Series) -> Series:
@@ -113,10 +133,18 @@ def _exp(value: float) -> float:
     return math.exp(min(value, LARGEST))
 
 
-def _combinations(table: pd.DataFrame, fields: Sequence[str]) -> list[tuple[tuple[Any, ...], pd.DataFrame]]:
-    if not len(table):
-        return []
-    if not fields:
-        return [((), table)]
-    groups: Any = table.groupby(list(fields), sort=False, dropna=False)
-    return [(tuple(value.item() if hasattr(value, "item") else value for value in key), part) for key, part in groups]
+def _combinations(
+    table: pd.DataFrame, fields: Sequence[str], columns: Sequence[str]
+) -> list[tuple[tuple[Any, ...], dict[str, list[Any]]]]:
+    """The columns of the rows of each combination of the fields' values, in the order in which they come.
+
+    Plain lists: a table of ten thousand settings takes pandas a minute, a frame at a time.
+    """
+    keys = list(zip(*(table[field].tolist() for field in fields), strict=True)) if fields else [()] * len(table)
+    parts: dict[tuple[Any, ...], dict[str, list[Any]]] = {}
+    cells = [table[column].tolist() for column in columns]
+    for key, *row in zip(keys, *cells, strict=True):
+        part = parts.setdefault(key, {column: [] for column in columns})
+        for column, value in zip(columns, row, strict=True):
+            part[column].append(value)
+    return list(parts.items())

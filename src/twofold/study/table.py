@@ -96,14 +96,11 @@ def cell(value: Any) -> Any:
 
 
 def grid_cells(axes: Sequence[Axis]) -> Callable[[Kept], list[Any]]:
-    """The values of a point of a grid."""
-    return lambda point: [_value(axis, value) for axis, value in zip(axes, point.values, strict=True)]
-
-
-def _value(axis: Axis, value: Any) -> Any:
-    """A column of numbers of which one has a fraction holds fractions."""
-    fractions = axis.numeric and any(isinstance(value, float) for value in axis.values)
-    return float(value) if fractions else cell(value)
+    """The values of a point of a grid. A column of numbers of which one has a fraction holds fractions."""
+    forms = [
+        float if axis.numeric and any(isinstance(value, float) for value in axis.values) else cell for axis in axes
+    ]
+    return lambda point: [form(value) for form, value in zip(forms, point.values, strict=True)]
 
 
 def _line(cells: Sequence[Any]) -> str:

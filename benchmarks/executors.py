@@ -1,0 +1,154 @@
+"""One study on every engine, with workers killed at random: every point exactly once, every table the same.
+
+    python benchmarks/executors.py [--short]
+
+200 points on local processes, on a cluster of Dask's own, on a scheduler with two workers started by hand, on Ray and on
+submitit's local executor; 20 times a worker is killed by SIGKILL, never twice with the same group. `--short` takes 24
+points and 3 kills, and writes no page. Exits with status 1 where a table differs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+os.environ["PYTHONPATH"] = os.pathsep.join([os.path.dirname(os.path.abspath(__file__)), *sys.path])
+
+import random
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import chdir, contextmanager
+from functools import partial
+from pathlib import Path
+
+from timing import machine, publish, table
+
+from twofold.errors import StudyError
+from twofold.recipe import Recipe
+from twofold.study import load_study
+from twofold.study.executors import slurm
+from twofold.study.executors.choice import Workers
+from twofold.study.executors.seam import Executor
+from twofold.study.executors.work import trained
+from twofold.study.progress import Unwatched
+from twofold.study.running import run_source
+from twofold.train.points import Point
+
+SHORT = "--short" in sys.argv
+POINTS, KILLS = (24, 3) if SHORT else (200, 20)
+FIRST_PORT = 18_900
+
+
+def killing(folder: Path, doomed: frozenset[int], recipes: Sequence[Recipe], engine: str) -> list[Point]:
+    """What trains a group: of the doomed seeds, the first time, it ends its own process at a random moment."""
+    mark = folder / str(recipes[0].training.seed)
+    if recipes[0].training.seed in doomed and not mark.exists():
+        mark.touch()
+        _die_after(random.uniform(0.0, 0.05))
+    return trained(recipes, engine)
+
+
+def _die_after(seconds: float) -> None:
+    """By a process beside it: SIGKILL comes from outside, in the middle of whatever is done then."""
+    command = f"import os, time; time.sleep({seconds}); os.kill({os.getpid()}, 9)"
+    subprocess.Popen([sys.executable, "-S", "-c", command])
+    time.sleep(0.02)
+
+
+@contextmanager
+def by_name(on: str) -> Iterator[Executor]:
+    yield Workers(on, 2).executor()
+
+
+@contextmanager
+def by_hand() -> Iterator[Executor]:
+    """A scheduler and two workers as somebody starts them at a prompt."""
+    address = f"tcp://127.0.0.1:{FIRST_PORT + os.getpid() % 1000}"
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    environment = {**os.environ, "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
+    start = partial(subprocess.Popen, env=environment, **quiet)
+    python = [sys.executable, "-m"]
+    port = address.rpartition(":")[2]
+    scheduler = start([*python, "distributed.cli.dask_scheduler", "--port", port, "--no-dashboard"])
+    worker = [*python, "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard"]
+    processes = [scheduler, start(worker), start(worker)]
+    try:
+        yield _when_there(f"dask:{address}")
+    finally:
+        for process in reversed(processes):
+            process.terminate()
+            process.wait(timeout=60)
+
+
+def _when_there(on: str) -> Executor:
+    for _ in range(60):
+        try:
+            return Workers(on, 2).executor()
+        except StudyError:
+            time.sleep(0.5)
+    raise SystemExit(f"{on} does not answer")
+
+
+@contextmanager
+def jobs() -> Iterator[Executor]:
+    yield slurm.start("", 2, "local")
+
+
+ENGINES: dict[str, Callable[[], object]] = {
+    "local": partial(by_name, "local"),
+    "dask": partial(by_name, "dask"),
+    "dask, by hand": by_hand,
+    "ray": partial(by_name, "ray"),
+    "submitit": jobs,
+}
+
+
+class Counting(Unwatched):
+    """Counts the deaths that it is told of."""
+
+    deaths = 0
+
+    def note(self, text: str) -> None:
+        self.deaths += text.startswith("a worker process died;")
+
+
+def study(room: Path, engine: str) -> tuple[str, int, float]:
+    """The table but for times, the deaths and the seconds on one engine; the same groups are doomed on all."""
+    marks = room / engine.replace(" ", "-")
+    marks.mkdir()
+    overrides = {"training.epochs": 2, "data.samples": 100, "training.batch_size": "full"}
+    source = load_study("moons", seeds=POINTS, overrides=overrides)  # full batches: every point is a group of its own
+    doomed = frozenset(random.Random(0).sample(range(POINTS), KILLS))
+    watcher, started = Counting(), time.perf_counter()
+    with ENGINES[engine]() as executor:  # pyright: ignore[reportGeneralTypeIssues]
+        result = run_source(
+            source, out=marks / "study", executor=executor, watcher=watcher, train=partial(killing, marks, doomed)
+        )
+    assert result.table["id"].is_unique
+    return result.table.drop(columns="seconds").to_csv(), watcher.deaths, time.perf_counter() - started
+
+
+def main() -> int:
+    """Every engine in turn, against the first."""
+    rows, tables = list[list[str]](), dict[str, str]()
+    with tempfile.TemporaryDirectory() as name, chdir(name):
+        for engine in ENGINES:
+            tables[engine], deaths, took = study(Path(name), engine)
+            same = "yes" if tables[engine] == tables["local"] else "no"
+            complete = f"{tables[engine].count(',ok,')} of {POINTS}"
+            rows.append([engine, complete, str(deaths), same, f"{took:.0f}"])
+            print(*rows[-1], flush=True)
+    if not SHORT:
+        text = (
+            f"{machine()}\n\n{POINTS} points, {KILLS} workers killed by SIGKILL at random moments, on each engine.\n\n"
+        )
+        columns = ["engine", "points, each once", "deaths", "the table of `local`", "s"]
+        publish("executors", "One study on every engine", text + table(columns, rows))
+    return 0 if all(row[1] == f"{POINTS} of {POINTS}" and row[3] == "yes" for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
