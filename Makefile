@@ -42,6 +42,9 @@ torture: $(READY)
 	$(BIN)/python benchmarks/healthy.py
 	$(BIN)/python benchmarks/fuzz.py
 	$(BIN)/python benchmarks/survival.py
+	$(BIN)/python benchmarks/coordinator.py
+	$(BIN)/python benchmarks/executors.py
+	$(BIN)/python benchmarks/search.py
 	$(BIN)/python benchmarks/exchange.py
 	cd examples/cs324 && ../../$(BIN)/python prove_cnn.py
 

@@ -61,7 +61,7 @@ def main() -> int:
             f"random, {LIMIT}",
             "random reaches TPE's after",
         ]
-        text = f"{machine()}\n\nThe best validation accuracy on the digits; rate, momentum, width and batch are searched.\n\n"
+        text = f"{machine()}\n\nBest validation accuracy on the digits, over rate, momentum, width and batch.\n\n"
         publish("search", "TPE against random search", text + table(header, rows))
     return 0
 
