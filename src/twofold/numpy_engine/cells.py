@@ -99,7 +99,7 @@ class Vanilla:
 
 
 class LongShort(NamedTuple):
-    """Of a step of an LSTM: its gates, the memory before it, tanh of the memory after it."""
+    """What a step of an LSTM keeps: its gates, the memory before it, tanh of the memory after it."""
 
     gates: Gates
     memory: State
@@ -161,7 +161,7 @@ class Lstm:
 
 
 class Gated(NamedTuple):
-    """Of a step of a GRU: r and z side by side, n, the hidden part of n, the state before it."""
+    """What a step of a GRU keeps: r and z side by side, n, the hidden part of n, the state before it."""
 
     rz: Gates
     n: State

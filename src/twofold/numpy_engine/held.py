@@ -16,12 +16,13 @@ def held_bytes(caches: Sequence[Any], beside: Array) -> list[int]:
     A view keeps the whole array that it looks into, so that this one is counted, once. `beside` is counted nowhere: it
     is in memory anyway.
     """
-    seen, found = {id(_owner(beside))}, []
+    counted = {id(_owner(beside))}
+    sizes = list[int]()
     for cache in caches:
-        owners = {id(owner): owner.nbytes for owner in map(_owner, _arrays(cache)) if id(owner) not in seen}
-        seen |= owners.keys()
-        found.append(sum(owners.values()))
-    return found
+        owners = {id(owner): owner.nbytes for owner in map(_owner, _arrays(cache)) if id(owner) not in counted}
+        counted |= owners.keys()
+        sizes.append(sum(owners.values()))
+    return sizes
 
 
 def _arrays(cache: Any) -> Iterator[Array]:

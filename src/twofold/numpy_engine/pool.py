@@ -82,9 +82,9 @@ class AvgPool2d:
     ) -> tuple[Images, dict[str, Array]]:
         """Every element of a window gets the same."""
         dx = empty_images(cache, dy.dtype, 0)
-        each = dy / self._count(cache, dy.dtype)
+        share = dy / self._count(cache, dy.dtype)
         for element in self.windows.elements(*cache[2:]):
-            dx[:, :, *element.inputs] += each[:, :, *element.outputs]
+            dx[:, :, *element.inputs] += share[:, :, *element.outputs]
         return dx, {}
 
     def _count(self, shape: tuple[int, ...], dtype: np.dtype) -> Array:

@@ -24,7 +24,7 @@ class Element(NamedTuple):
     inputs: tuple[slice, slice]
     """Where it lies in the input's plane, window after window."""
     outputs: tuple[slice, slice]
-    """Of which windows: the rows and columns of the output's plane."""
+    """The windows whose element it is: rows and columns of the output's plane."""
 
 
 class Windows(NamedTuple):

@@ -30,11 +30,11 @@ class Asleep(Enum):
     """Which outputs of a unit pass on no gradient, or hardly any."""
 
     OFF = "y ≤ 0"
-    """Of a ReLU. It is its use to be off for some samples, and a fault to be off for all."""
+    """A ReLU that is off: its use for some samples, a fault where it holds for all."""
     SIGMOID = "|2 y − 1| > 0.95"
-    """At the ends of a sigmoid."""
+    """A sigmoid at one of its ends."""
     TANH = "|y| > 0.95"
-    """At the ends of a tanh."""
+    """A tanh at one of its ends."""
 
 
 class Kept(NamedTuple):

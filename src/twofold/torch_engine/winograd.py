@@ -68,7 +68,7 @@ class Transforms(NamedTuple):
 
 @lru_cache
 def transforms(side: int) -> Transforms:
-    """Of F(side x side, 3 x 3)."""
+    """The matrices of F(side x side, 3 x 3)."""
     size = side + OVERLAP
     points = np.array(POINTS[: size - 1])
     a, g, bt = np.zeros((size, side)), np.zeros((size, KERNEL)), np.zeros((size, size))
@@ -84,7 +84,7 @@ def transforms(side: int) -> Transforms:
 
 
 def _factors(matrix: Array) -> tuple[Factors, Factors]:
-    """Of it and of its transpose: rows of two opposite points, one below the other, share their even and odd parts."""
+    """The factors of a matrix and of its transpose: rows of two opposite points share their even and odd parts."""
     signs, units = (-1.0) ** np.arange(matrix.shape[1]), np.eye(len(matrix))
     rows, columns = list[Array](), list[Array]()
     row = 0
@@ -162,7 +162,7 @@ class Tiling(NamedTuple):
 
     @property
     def products(self) -> int:
-        """Of a plane of one input channel and one output channel."""
+        """Products that a plane of one input and one output channel takes."""
         return self.down * self.across * self.size**2
 
     def images(self, channels: int) -> int:
