@@ -19,7 +19,7 @@ class Operation(NamedTuple):
     gives: str = ""
     """What it ends in: `y`, `dx`, or the parameter whose gradient it is; empty where the next line goes on with it."""
     multiply_adds: int = 0
-    """Work of its matrix product, each weight once a row. What is done element by element counts none, nor a batch of N."""
+    """Work of its matrix product, each weight once a row. Work element by element counts none, nor a batch of N."""
     timed: bool = False
     """Whether it is done anew at every step of time."""
 
