@@ -56,8 +56,9 @@ def evaluate(
     """Judge the trained networks again. Exit status 1 when the recorded scores are not found again."""
     from twofold.cli import progress
     from twofold.inference.evaluating import evaluate as judge
+    from twofold.runs.reading import as_a_whole
 
-    with progress.shown(not as_json) as watcher:
+    with as_a_whole(run), progress.shown(not as_json) as watcher:
         found = judge(run, split=split, data=data, engines=engine, watcher=watcher)
     if as_json:
         print_json(found.to_json(confusion))

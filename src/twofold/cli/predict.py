@@ -48,11 +48,13 @@ def predict(
     """Ask the trained networks about new samples: class, probability, runner-up, and how far the engines are apart."""
     from twofold.cli import views
     from twofold.inference.predicting import predict as ask
+    from twofold.runs.reading import as_a_whole
 
     _check_words(samples)
     if table is not None and table.exists():
         raise UserError(f"{table} exists; choose another --csv")
-    answers = ask(run, samples, engines=engine)
+    with as_a_whole(run):
+        answers = ask(run, samples, engines=engine)
     if table is not None:
         _write(table, answers.rows())
     if as_json:

@@ -51,6 +51,7 @@ def report(
     from twofold.report.exported import rendered, write_pictures
     from twofold.report.study import open_folder
     from twofold.runs import write_whole
+    from twofold.runs.reading import as_a_whole
 
     several = len(runs) > 1
     if several and image is not None:
@@ -59,15 +60,16 @@ def report(
         raise UserError(
             f"--out is for a comparison of several runs; the report of {runs[0]} is written into its folder"
         )
-    if several:
-        path = checked_out(out or COMPARISON)
-        page = rendered(runs, out=path)
-    else:
-        found = open_folder(runs[0])
-        path, page = found.report, rendered(found, image, halves=True)
-    if figures is not None:
-        figures = write_pictures(page.pictures, figures)
-    write_whole(path, page.html.encode())
+    with as_a_whole(*runs):
+        if several:
+            path = checked_out(out or COMPARISON)
+            page = rendered(runs, out=path)
+        else:
+            found = open_folder(runs[0])
+            path, page = found.report, rendered(found, image, halves=True)
+        if figures is not None:
+            figures = write_pictures(page.pictures, figures)
+        write_whole(path, page.html.encode(errors="backslashreplace"))
     say(str(path))
     if figures is not None:
         say(str(figures))

@@ -29,13 +29,14 @@ def resume(
     from twofold.cli import progress, views
     from twofold.report import write_report
     from twofold.runs import read_record
+    from twofold.runs.reading import as_a_whole
     from twofold.train.running import resume as go_on
 
     finished = run.is_dir() and read_record(run).status == "finished"
-    with interruptible(), progress.shown(not (quiet or as_json)) as watcher:
+    with interruptible(), as_a_whole(run), progress.shown(not (quiet or as_json)) as watcher:
         result = go_on(run, watcher=watcher)
     report = result.report
-    with heard("end", f"; the run is whole: `twofold report {result.path}` writes its page"):
+    with as_a_whole(run), heard("end", f"; the run is whole: `twofold report {result.path}` writes its page"):
         if not (finished and report.is_file()):
             report = write_report(result)
     if as_json:

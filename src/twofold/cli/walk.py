@@ -57,8 +57,9 @@ def walk(
     """
     from twofold.cli import progress
     from twofold.probe.walk import walk as take
+    from twofold.runs.reading import as_a_whole
 
-    with progress.shown(not as_json) as watcher:
+    with as_a_whole(source), progress.shown(not as_json) as watcher:
         walked = take(source, sample=sample, batch=batch, overrides=settings or (), watcher=watcher)
     if as_json:
         print_json(walked.to_json())

@@ -48,8 +48,9 @@ def _import(run: Path, source: Path, out: Path | None, engine: str | None, as_js
     from twofold.cli import progress, views
     from twofold.inference.weights import import_weights
     from twofold.report import write_report
+    from twofold.runs.reading import as_a_whole
 
-    with progress.shown(not as_json) as watcher:
+    with as_a_whole(run), progress.shown(not as_json) as watcher:
         made = import_weights(run, source, out=out, engines=engine, watcher=watcher)
     report = write_report(made)
     if as_json:
@@ -64,10 +65,12 @@ def _export(run: Path, npz: Path | None, engine: str | None, as_json: bool) -> N
 
     from twofold.cli.views import console
     from twofold.inference.weights import export_weights, named_weights
+    from twofold.runs.reading import as_a_whole
 
-    engine, arrays = named_weights(run, engine)
-    if npz is not None:
-        export_weights(run, npz, engine=engine)
+    with as_a_whole(run):
+        engine, arrays = named_weights(run, engine)
+        if npz is not None:
+            export_weights(run, npz, engine=engine)
     if as_json:
         tensors = {name: {"shape": array.shape, "dtype": str(array.dtype)} for name, array in arrays.items()}
         print_json({"run": str(run), "engine": engine, "file": npz and str(npz), "tensors": tensors})
