@@ -5,6 +5,9 @@
 # make torture the long proofs: every built-in recipe over 50 or 200 steps; writes docs/benchmarks/verification.md;
 #              hostile files, random recipes and CSV files: hostile.md, fuzz.md; models in and out: exchange.md;
 #              what the analysis says of trainings in which nothing is wrong: healthy.md; killed and starved runs: survival.md
+#              hostile files, random recipes and CSV files: hostile.md, fuzz.md;
+#              what the analysis says of trainings in which nothing is wrong: healthy.md; killed and starved runs: survival.md;
+#              students' code, wrong and right: check.md
 # make results the built-in recipes that take minutes (two hours in all); writes docs/results.md, docs/palindromes.md
 # make notebooks  the notebooks of the five parts, executed; TWOFOLD_SHORT=1 make notebooks: a few steps each
 
@@ -46,6 +49,7 @@ torture: $(READY)
 	$(BIN)/python benchmarks/executors.py
 	$(BIN)/python benchmarks/search.py
 	$(BIN)/python benchmarks/exchange.py
+	$(BIN)/python benchmarks/check.py
 	cd examples/cs324 && ../../$(BIN)/python prove_cnn.py
 
 results: $(READY)

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import runpy
 import tomllib
 from collections import defaultdict
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from twofold.proof.check.checking import CheckReport, Request, check_file
+from faults import FAULTS, batches_of
+from twofold.errors import UserError
+from twofold.proof.check import formats
+from twofold.proof.check.checking import CheckReport, Request, check, check_file
+from twofold.proof.check.grading import grade, grade_all
+from twofold.proof.check.pages import write_pages
 from twofold.proof.check.sandbox import Limits
+from twofold.proof.check.steps import explain, sentence
+from twofold.proof.check.task import load_task
+from twofold.proof.check.templates import template_of
+from twofold.proof.lockstep import compare
+from twofold.proof.mistakes import KINDS
+from twofold.setup.building import build_engine, initial_state
 
 HERE = Path(__file__).parent
 
@@ -51,3 +67,179 @@ def test_wrong_code_is_caught_at_its_first_tensor_and_named(file: str) -> None:
         if report.fault is None or not re.search(case["name"], report.fault.name):
             missed["named"].append((case["object"], report.fault and report.fault.name))
     assert dict(missed) == {}
+
+
+GOOD = HERE / "right" / "classes.py"
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Callable[[str], Path]:
+    def write(text: str) -> Path:
+        path = tmp_path / "mine.py"
+        path.write_text(text, "utf-8")
+        return path
+
+    return write
+
+
+BAD = {
+    "does not import": ("import numpy as np\n\nx = 1 +\n", "mine.py does not import: SyntaxError", 2),
+    "fails on import": ("import numpy as np\nnp.nothing\n", "(mine.py, line 2: np.nothing)", 2),
+    "exits": ("import sys\nsys.exit(3)\n", "SystemExit: 3 (mine.py, line 2: sys.exit(3))", 2),
+    "is not there": ("class Densee:\n    def forward(self, x): return x\n", "did you mean `Densee`?", 2),
+    "has no parameters": (
+        "class Dense:\n    def forward(self, x): return x\n    def backward(self, d): return d\n",
+        "cannot find `weight` (3, 5)",
+        2,
+    ),
+    "raises": (
+        "import numpy as np\nclass Dense:\n"
+        "    def __init__(self, a, b): self.W, self.b = np.zeros((b, a)), np.zeros(b)\n"
+        "    def forward(self, x): return x @ self.W\n    def backward(self, d): return d\n",
+        "it fails in a batch: ValueError",
+        1,
+    ),
+    "never ends": ("class Dense:\n    def __init__(self, a, b):\n        while True: pass\n", "did not end within", 1),
+    "prints a flood": (
+        "import numpy as np\nclass Dense:\n"
+        "    def __init__(self, a, b): self.W, self.b = np.zeros((b, a)), np.zeros(b)\n"
+        "    def forward(self, x):\n        print('spam' * 100000)\n        return None\n",
+        "None, where an array is expected",
+        1,
+    ),
+    "crashes": (
+        "import os, signal\nclass Dense:\n    def __init__(self, a, b): os.kill(os.getpid(), signal.SIGSEGV)\n",
+        "the process crashed (SIGSEGV)",
+        1,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_code_is_a_finding_with_its_place_and_never_a_traceback_of_ours(name: str, mine: Any) -> None:
+    text, told, status = BAD[name]
+    report = check(f"{mine(text)}:Dense", "dense", seconds=4)
+    assert told in f"{report.summary} {report.errors}"
+    assert report.exit_status == status
+    assert len(report.printed) < 10_000
+    json.dumps(report.to_json(), allow_nan=False)
+
+
+def test_an_unknown_kind_or_setting_is_told_with_the_nearest() -> None:
+    with pytest.raises(UserError, match=r"unknown kind `dens`; did you mean `dense`\?"):
+        check(str(GOOD), "dens")
+    with pytest.raises(UserError, match=r"unknown setting `unit`; did you mean `units`\?"):
+        check(str(GOOD), "dense", unit=3)
+    with pytest.raises(UserError, match="no file"):
+        check("nowhere.py:Dense", "dense")
+
+
+def test_an_object_of_this_process_is_played_in_a_copy_of_it() -> None:
+    place = list[int]()
+
+    def relu(x: Any) -> Any:
+        place.append(os.getpid())
+        return np.maximum(x, 0)
+
+    report = check((relu, lambda dout, x: dout * (x >= 0)), like="relu")
+    assert report.fault.name == "relu-at-zero"
+    assert report.first.tensor == "dx"
+    assert place == []
+
+
+def test_single_precision_is_compared_within_its_envelope() -> None:
+    report = check(f"{GOOD}:Float32Linear", "dense", float32=True)
+    assert report.ok
+    assert all(found.control > 100 * found.tolerance for found in report.gaps)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_template_compiles(kind: str) -> None:
+    compile(template_of(kind), kind, "exec")
+
+
+TASK = """
+title = "One"
+[[item]]
+name = "Linear"
+file = "layers.py"
+object = "LinearModule"
+like = { kind = "dense", units = 3 }
+points = 3
+[[item]]
+name = "Softmax"
+file = "layers.py"
+object = "Softmax"
+like = { kind = "softmax" }
+hidden = true
+points = 2
+"""
+
+
+@pytest.fixture
+def submissions(tmp_path: Path) -> list[Path]:
+    text = GOOD.read_text("utf-8")
+    texts = {
+        "ada": text,
+        "=grace<b>": text.replace("dout.sum(axis=0, keepdims=True)", "dout.mean(axis=0, keepdims=True)"),
+    }
+    for name, source in texts.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "layers.py").write_text(
+            source.replace("class Softmax", "class Soft" if "<" in name else "class Softmax")
+        )
+    return [tmp_path / name for name in texts]
+
+
+def test_a_class_is_graded(submissions: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "task.toml").write_text(TASK)
+    task = load_task(str(tmp_path / "task.toml"))
+    grades = grade_all(submissions, task, jobs=2)
+    assert [grade.score for grade in grades] == [5, 0]
+    assert grades[0].exit_status == 0
+    rows = formats.grades_csv(grades).splitlines()
+    assert rows[2].startswith("'=grace<b>,0,5")
+    page = write_pages(tmp_path / "pages", grades, task)
+    assert "averaged over the batch" in page.read_text("utf-8")
+    student = next(p for p in (tmp_path / "pages").iterdir() if "grace" in p.name).read_text("utf-8")
+    assert "<b>grace" not in student
+    assert "hidden: not passed" in student
+    assert "Soft" not in student.replace("Softmax", "")  # nothing of a hidden item but its name and points
+    for write in (formats.gradescope, formats.junit, formats.as_json):
+        assert "did you mean" not in write(grades[1])
+
+
+def test_a_wrong_task_is_told(tmp_path: Path) -> None:
+    (tmp_path / "task.toml").write_text(TASK.replace("points = 3", "point = 3"))
+    with pytest.raises(UserError, match=r"line 3, item 1, `point`"):
+        load_task(str(tmp_path / "task.toml"))
+    with pytest.raises(UserError, match="no task `cs324`; did you mean `cs324-mlp`"):
+        load_task("cs324")
+
+
+def test_the_assignment_s_own_modules_pass_their_task() -> None:
+    assert grade(HERE.parent / "examples" / "cs324", load_task("cs324-mlp")).score == 10
+
+
+def test_an_engine_is_told_where_it_parts_and_why() -> None:
+    fault = FAULTS["one stale momentum"]
+    report = check_engine_of(fault)
+    assert report.startswith(
+        "steps 1 to 2 agree, step 3 parts: state, `2.bias`: The velocity of the step before is used"
+    )
+
+
+def check_engine_of(fault: Any) -> str:
+    ours, theirs = build_engine("numpy", fault.recipe), fault.plant(fault.recipe)
+    found = list[Any]()
+
+    def look(parting: Any) -> None:
+        found.append(sentence(parting.divergence, explain(fault.recipe, ours, parting, 1e-9, theirs)[1]))
+
+    compare(ours, theirs, initial_state(fault.recipe.model), batches_of(fault.recipe), 1e-9, explain=look)
+    return found[0]
+
+
+def test_the_notebook_that_breaks_a_layer_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(str(HERE.parent / "notebooks" / "breaking_a_layer.py"))
+    assert "averaged over the batch" in capsys.readouterr().out

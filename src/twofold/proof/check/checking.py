@@ -175,7 +175,7 @@ def _has_source(thing: Any) -> bool:
 def _checked(requests: Sequence[Request], run: Any) -> list[CheckReport]:
     started = time.perf_counter()
     choices = [subjects(r.like, r.settings, r.dtype, r.shape) for r in requests]
-    items = [_item(request, found[0]) for request, found in zip(requests, choices, strict=True)]
+    items = [item_of(request, found[0]) for request, found in zip(requests, choices, strict=True)]
     answers: list[Answer] = run(items)
     reports = []
     for request, found, answer in zip(requests, choices, answers, strict=True):
@@ -183,7 +183,7 @@ def _checked(requests: Sequence[Request], run: Any) -> list[CheckReport]:
         for other in found[1:]:
             if report.ok or answer.ended or answer.cannot or not _of_another_shape(report):
                 break
-            report = _better(report, _judged(request, other, run([_item(request, other)])[0]))
+            report = _better(report, _judged(request, other, run([item_of(request, other)])[0]))
         reports.append(replace(report, seconds=time.perf_counter() - started))
     return reports
 
@@ -200,7 +200,8 @@ def _better(one: CheckReport, other: CheckReport) -> CheckReport:
     )
 
 
-def _item(request: Request, subject: Subject) -> dict[str, Any]:
+def item_of(request: Request, subject: Subject) -> dict[str, Any]:
+    """What the process of the user's code is told: no right number, but the shapes of what is expected."""
     expected = right(subject)
     return {
         "object": request.object,
@@ -250,8 +251,10 @@ def _verdict(report: CheckReport, subject: Subject, plan: Mapping[str, Any], run
     if single and subject.dtype == "float64":
         notes.append("it computes in float32: compared within what one unit in the last place of the inputs moves")
     wrong = [gap for gap in compared if not gap.ok]
+    shape = tuple(subject.scenes[0].arrays["x"].shape[1:]) if subject.section == "layers" else ()
     base = replace(
         report,
+        shape=shape,
         gaps=tuple(compared),
         reading=str(plan["plan"]),
         notes=tuple(notes),

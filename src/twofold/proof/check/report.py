@@ -83,6 +83,8 @@ class CheckReport:
     """What the code raised, by scene, each with its place in the file."""
     printed: str = ""
     dtype: str = "float64"
+    shape: tuple[int, ...] = ()
+    """Shape of a sample of a layer."""
     seconds: float = 0.0
 
     @property

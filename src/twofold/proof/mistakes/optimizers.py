@@ -111,10 +111,6 @@ class OptimizerComputation:
     def _moments(self, name: str, g: Array, beta1: float, beta2: float) -> tuple[Array, Array]:
         on = self.on
         m, v = self.m.get(name, np.zeros_like(g)), self.v.get(name, np.zeros_like(g))
-        if "moments_shared" in on:
-            m, v = self.m.get("last", m), self.v.get("last", v)
-            if m.shape != g.shape:
-                m, v = np.zeros_like(g), np.zeros_like(g)
         square = np.abs(g) if "absolute_for_square" in on else g if "g_for_square" in on else g * g
         new_m = beta1 * m + (1.0 if "first_undamped" in on else 1 - beta1) * g
         new_v = beta2 * v + (1.0 if "second_undamped" in on else 1 - beta2) * square

@@ -27,8 +27,6 @@ class ScheduleComputation:
         by_epoch = self.settings.get("unit", "step" if self.making.kind in ("cosine", "linear") else "epoch") == "epoch"
         if self.making.kind in ("constant", "one_cycle"):
             by_epoch = False
-        if "other_unit" in self.on:
-            by_epoch = not by_epoch
         length = max(1, math.ceil(total / each)) if by_epoch else total
         rate = getattr(self, f"_{self.making.kind}")
         counts = [k // each if by_epoch else k for k in scene.arrays["k"].astype(int).tolist()]
@@ -173,9 +171,6 @@ TABLE: list[Any] = [
          "What is the first rate?"),
         ("one_behind", "The schedule is one step late (offset by one): it gives the rate of k − 1 at step k.",
          "When does it first change?"),
-        ("other_unit", "The schedule counts in the other unit: steps where epochs are meant, or epochs where steps "
-                       "are.",
-         "What is k?"),
         ("never_changes", "The rate never changes.", "What is the rate at the end?"),
         ("factor_alone", "The factor is given, where it multiplies the learning rate.", "What is the first rate?"),
     ),

@@ -79,7 +79,6 @@ OPTIMIZERS: list[Mistake] = [
         ("second_is_largest", "The largest second moment is kept (AMSGrad).", "Can v fall?"),
         ("second_is_sum", "The squares are summed (Adagrad), where v is a moving mean.", "Can v fall?"),
         ("moments_not_kept", "The moving means are not kept from step to step.", "What is v in step 2?"),
-        ("moments_shared", "One moving mean serves all parameters, where each has its own.", "Whose v?"),
         ("second_of_the_step_before", "The second moment of the step before is used: stale by one.", "Which v?"),
         ("no_root", "The root is missing: the step is divided by v, where it is by √v.", "What is divided by?"),
     ),

@@ -61,9 +61,11 @@ def constructor_values(job: Job, scene: Any) -> dict[str, Any]:
 def construct(build: Any, job: Job, scene: Any, layout: Layout) -> Any:
     """An object of the user's class."""
     values = constructor_values(job, scene)
-    held = {name: layout.weight(scene.arrays[name]).copy() for name in scene.parameters}
-    names = {role: n.SETTINGS.get(role, role) for role in values} | ANYTHING | n.WEIGHTS[n.family(job.kind)]
-    values = held | values
+    names = {role: n.SETTINGS.get(role, role) for role in values} | ANYTHING
+    wanted = [n.parameter_role(job.kind, p.name, scene.parameters) for p in signature(build) or []]
+    if "weight" in wanted or "weight_ih" in wanted:  # it takes its parameters ready made
+        values = {name: layout.weight(scene.arrays[name]).copy() for name in scene.parameters} | values
+        names |= n.WEIGHTS[n.family(job.kind)]
     order = CONSTRUCTED.get(job.kind, [])
     if job.kind == "prelu":
         values["features"] = values.pop("num_parameters", 1)

@@ -1,0 +1,160 @@
+"""Writes docs/benchmarks/check.md: code of students, wrong and right, as `twofold check` and four other ways see it.
+
+The others, on the first batch: the mean of each tensor within 1e-2; one sampled element of each within 1e-2; minimum,
+maximum, mean and norm of each within 1e-2; central differences of the student's own pass against their gradients.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.proof.check.checking import CheckReport, Request, check_file, item_of
+from twofold.proof.check.inside.functions import Job
+from twofold.proof.check.inside.load import find, load
+from twofold.proof.check.inside.plans import plans
+from twofold.proof.check.inside.play import InsideScene
+from twofold.proof.check.sandbox import Limits, run_file
+from twofold.proof.check.subject import Subject, subjects
+
+ROOT = Path(__file__).parents[1]
+ALLOWED = 1e-2
+STEP = 1e-5
+Pair = tuple[Mapping[str, Array], Mapping[str, Array]]
+
+
+class Case(NamedTuple):
+    """A case of the corpus, its report, its tensors of the first batch beside the right ones."""
+
+    file: Path
+    wanted: Mapping[str, Any]
+    report: CheckReport
+    tensors: Pair
+    subject: Subject
+
+
+def cases(corpus: str) -> list[Case]:
+    folder = ROOT / "tests" / corpus
+    table = tomllib.loads((folder / "cases.toml").read_text("utf-8"))["case"]
+    found = []
+    for name in dict.fromkeys(case["file"] for case in table):
+        chosen = [case for case in table if case["file"] == name]
+        requests = [Request(case["object"], case["object"], case["like"]) for case in chosen]
+        reports = check_file(folder / name, requests, Limits(300))
+        for case, request, report in zip(chosen, requests, reports, strict=True):
+            shape = tuple(report.shape) if report.shape else None
+            subject = subjects(case["like"], {}, shape=shape)[0]
+            answer = run_file(folder / name, [item_of(request, subject)], Limits(60))[0]
+            mine = answer.tensors[0][0] if answer.tensors and answer.tensors[0] else {}
+            found.append(Case(folder / name, case, report, (mine, subject.run()[0]), subject))
+    return found
+
+
+def by_mean(case: Case) -> bool:
+    return not _all(case.tensors, lambda a, b: abs(a.mean() - b.mean()) <= ALLOWED)
+
+
+def by_element(case: Case) -> bool:
+    def alike(a: Array, b: Array) -> bool:
+        place = np.random.default_rng(0).integers(b.size)
+        return bool(a.size > place and abs(a.flat[place] - b.flat[place]) <= ALLOWED)
+
+    return not _all(case.tensors, alike)
+
+
+def by_statistics(case: Case) -> bool:
+    def alike(a: Array, b: Array) -> bool:
+        pairs = [(f(a), f(b)) for f in (np.min, np.max, np.mean, np.linalg.norm)]
+        return all(abs(x - y) <= ALLOWED for x, y in pairs)
+
+    return not _all(case.tensors, alike)
+
+
+def _all(tensors: Pair, alike: Callable[[Array, Array], bool]) -> bool:
+    mine, right = tensors
+    given = [name for name in right if name in mine]
+    return all(bool(alike(np.asarray(mine[name], float), right[name])) for name in given)
+
+
+def by_differences(case: Case) -> bool:
+    """Whether the gradients are not those of the student's own pass. Nothing but layers and losses has gradients."""
+    subject = case.subject
+    if subject.section not in ("layers", "loss") or subject.kind == "dropout":
+        return False
+    item = item_of(Request("", case.wanted["object"], case.wanted["like"]), subject)
+    entry = {"name": "first", "facts": dict(subject.scenes[0].facts), "gradients": item["gradients"]}
+    entry["shapes"] = {name: list(np.shape(t)) for name, t in item["expected"][0].items()}
+    sys.path.insert(0, str(case.file.parent))
+    told = {k: v for k, v in item.items() if k not in ("scenes", "expected", "gradients")}
+    job = Job(told, torch="torch" in sys.modules)
+    thing = find(load(case.file), case.wanted["object"], subject.kind)
+    job["torch"] = "torch" in sys.modules
+    plan = next((plan for plan in plans(thing, job) if plan.name == case.report.reading), None)
+    if plan is None:
+        return False
+    arrays = dict(subject.scenes[0].arrays)
+    value = (lambda t: float((t["y"] * arrays["dy"]).sum())) if "dy" in arrays else (lambda t: float(t["loss"]))
+    names = {"x": "dx", "outputs": "dz"} | item["gradients"]
+    mine = case.tensors[0]
+    for name, gradient in names.items():
+        if name not in arrays or gradient not in mine or mine[gradient].shape != arrays[name].shape:
+            continue
+        if subject.kind == "embedding" and name == "x":
+            continue
+        v = np.random.default_rng(1).normal(size=arrays[name].shape)
+        up, down = (
+            value(plan.build().play(InsideScene(entry, {**arrays, name: arrays[name] + sign * STEP * v})))
+            for sign in (1, -1)
+        )
+        measured, computed = (up - down) / (2 * STEP), float((mine[gradient] * v).sum())
+        if abs(measured - computed) > 1e-4 * max(1.0, abs(measured)):
+            return True
+    return False
+
+
+WAYS: dict[str, Callable[[Case], bool]] = {
+    "mean of each tensor within 1e-2": by_mean,
+    "one sampled element of each tensor within 1e-2": by_element,
+    "minimum, maximum, mean and norm within 1e-2": by_statistics,
+    "central differences alone": by_differences,
+}
+
+
+def main() -> None:
+    started = time.perf_counter()
+    wrong, right = cases("wrong"), cases("right")
+    seconds = time.perf_counter() - started
+    caught = sum(not case.report.ok for case in wrong)
+    first = sum(case.report.first is not None and case.report.first.tensor == case.wanted["first"] for case in wrong)
+    named = sum(
+        case.report.fault is not None and bool(re.search(case.wanted["name"], case.report.fault.name)) for case in wrong
+    )
+    accused = sum(not case.report.ok for case in right)
+    rows = [f"| `twofold check` | {caught} | {first} | {named} | {accused} |"]
+    with np.errstate(all="ignore"):
+        for name, way in WAYS.items():
+            rows.append(f"| {name} | {sum(map(way, wrong))} | – | – | {sum(map(way, right))} |")
+    page = (
+        "# Wrong code, caught and named\n\nWritten by `python benchmarks/check.py`.\n\n"
+        f"{len(wrong)} wrong implementations ([tests/wrong](../../tests/wrong)) and {len(right)} right ones "
+        "([tests/right](../../tests/right)), as functions, classes and\nin PyTorch: layers, losses, optimizers, "
+        "clipping and schedules. The other ways see the same inputs, of the first batch.\n\n"
+        f"| way | caught of {len(wrong)} | first wrong tensor right | named right | "
+        f"accused of {len(right)} right ones |\n"
+        "| --- | ---: | ---: | ---: | ---: |\n" + "\n".join(rows) + "\n\n"
+        f"All checks together took {seconds:.0f} s, each file in a process of its own, each thing twice.\n"
+    )
+    (ROOT / "docs" / "benchmarks" / "check.md").write_text(page, "utf-8")
+    print(page)
+
+
+if __name__ == "__main__":
+    main()
