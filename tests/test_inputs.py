@@ -330,3 +330,17 @@ def test_a_loaded_model_takes_what_its_owner_has(trained_runs: dict[str, twofold
     np.testing.assert_allclose(model(answers.inputs), answers.outputs["numpy"], rtol=1e-5)
     with pytest.raises(twofold.UserError, match="a class for each of 2 samples"):
         model.score(x, names[:1])
+
+
+def test_a_record_names_the_kernel_and_a_run_that_goes_on_elsewhere_says_so(moons_run: twofold.Run) -> None:
+    from twofold.train.running import _differences  # pyright: ignore[reportPrivateUsage]
+
+    today = moons_run.record.circumstances
+    assert today.blas_kernel
+    assert today.torch_capability
+    then = today.model_copy(update={"blas_kernel": "openblas Haswell", "torch_capability": "NO AVX"})
+    told = list(_differences(then, today))
+    assert told == [
+        f"kernel of BLAS openblas Haswell, now {today.blas_kernel}",
+        f"instructions of PyTorch NO AVX, now {today.torch_capability}",
+    ]

@@ -142,6 +142,10 @@ class Circumstances(_Kept):
     blas_threads: int
     devices: dict[str, str]
     """By engine."""
+    blas_kernel: str | None = None
+    """For which processor the library of matrix products computes: another one sums in another order."""
+    torch_capability: str | None = None
+    """Which instructions of the processor PyTorch uses, `AVX2` for instance."""
     torch_threads: int | None = None
     torch_arithmetic: str | None = None
     """`float32`, `float64` or `bfloat16`: in what the torch engine computed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -231,6 +232,10 @@ def _deciding(circumstances: Circumstances) -> dict[str, Any]:
     values: dict[str, Any] = dict(circumstances.versions)
     values |= {f"device of the {name} engine": device for name, device in circumstances.devices.items()}
     values["threads of BLAS"] = circumstances.blas_threads
+    if circumstances.blas_kernel is not None:
+        values["kernel of BLAS"] = circumstances.blas_kernel
+    if circumstances.torch_capability is not None:
+        values["instructions of PyTorch"] = circumstances.torch_capability
     for name, title in TITLES.items():
         for what in ("threads", "arithmetic"):
             if (value := getattr(circumstances, f"{name}_{what}", None)) is not None:
@@ -258,6 +263,18 @@ def facts_of(recipe: Recipe, dataset: Dataset) -> DataFacts:
     )
 
 
+def _kernel(pools: list[dict[str, Any]]) -> str:
+    """The library of NumPy's matrix products and the kind of processor that it computes for."""
+    blas = sorted(
+        {
+            f"{pool['internal_api']} {pool.get('architecture', '')}".strip()
+            for pool in pools
+            if pool["user_api"] == "blas"
+        }
+    )
+    return ", ".join(blas)
+
+
 def circumstances(engines: dict[str, Engine]) -> Circumstances:
     """Versions, threads and devices: what a figure was measured with."""
     from threadpoolctl import threadpool_info
@@ -268,8 +285,11 @@ def circumstances(engines: dict[str, Engine]) -> Circumstances:
         "platform": platform.platform(),
         "processors": os.cpu_count(),
         "blas_threads": max((pool["num_threads"] for pool in threadpool_info()), default=1),
+        "blas_kernel": _kernel(threadpool_info()),
         "devices": {name: engine.device for name, engine in engines.items()},
     }
+    if "torch" in engines and "torch" in sys.modules:
+        facts["torch_capability"] = str(sys.modules["torch"].backends.cpu.get_cpu_capability())
     for name, engine in engines.items():
         if ENGINES[name].library not in LIBRARIES:  # NumPy's threads are those of BLAS, its arithmetic is the recipe's
             facts |= {f"{name}_threads": engine.threads, f"{name}_arithmetic": engine.arithmetic}
