@@ -3,8 +3,8 @@
     python benchmarks/executors.py [--short]
 
 200 points on local processes, on a cluster of Dask's own, on a scheduler with two workers started by hand, on Ray and
-on submitit's local executor; 20 times a worker is killed by SIGKILL, never twice with the same group. `--short` takes 24
-points and 3 kills, and writes no page. Exits with status 1 where a table differs.
+on submitit's local executor; 20 times a worker is killed by SIGKILL, never twice with the same group. `--short` takes
+24 points and 3 kills, and writes no page. Exits with status 1 where a table differs.
 """
 
 from __future__ import annotations

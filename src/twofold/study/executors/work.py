@@ -15,6 +15,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import replace
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import Any
 
 from twofold.data import Dataset, load_data
 from twofold.errors import TwofoldError
@@ -60,13 +61,14 @@ def _without_test(spec: DataSpec) -> Dataset:
 
 
 def _remembered(spec: DataSpec) -> Dataset:
-    return _last_data(spec.model_dump_json(), mark(getattr(spec, "path", None)), spec_type=type(spec))
+    kind: Any = type(spec)
+    return _last_data(spec.model_dump_json(), mark(getattr(spec, "path", None)), kind)
 
 
 @lru_cache(maxsize=1)
-def _last_data(text: str, mark: str, spec_type: type[DataSpec]) -> Dataset:
+def _last_data(text: str, mark: str, kind: Any) -> Dataset:
     """The samples of a source: those that were asked for last stay in memory."""
-    return load_data(spec_type.model_validate_json(text))
+    return load_data(kind.model_validate_json(text))
 
 
 @cache
