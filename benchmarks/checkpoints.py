@@ -37,9 +37,10 @@ def _times(batch: int, steps: int, every: int | None) -> list[float]:
     from twofold.data import load_data
     from twofold.engine.threads import few_threads
     from twofold.runs import Beginning, RunWriter
-    from twofold.setup.building import Silent, build_engine
+    from twofold.setup.building import build_engine
+    from twofold.setup.events import warn_of_notes
     from twofold.train.running import circumstances, facts_of
-    from twofold.train.session import train_engine
+    from twofold.train.session import Session, train_engine
 
     recipe = _recipe(batch, steps)
     dataset = load_data(recipe.data).astype("float32")
@@ -57,7 +58,7 @@ def _times(batch: int, steps: int, every: int | None) -> list[float]:
     with tempfile.TemporaryDirectory() as room, few_threads(recipe, len(dataset.train)):
         beginning = Beginning(data=facts_of(recipe, dataset), circumstances=circumstances({}), checkpoint_every=every)
         writer = RunWriter(Path(room), recipe, beginning)
-        train_engine("torch", engine, recipe, dataset, writer, Silent())
+        train_engine("torch", engine, Session(recipe, dataset, writer, warn_of_notes))
         writer.finish("finished")
     return ended
 

@@ -31,7 +31,6 @@ from twofold.study import load_study, open_study
 from twofold.study.executors.choice import Workers
 from twofold.study.executors.seam import Answer, Results, Task, Trained, Worker
 from twofold.study.executors.work import worker_versions
-from twofold.study.progress import Unwatched
 from twofold.study.running import run_source
 from twofold.train.points import Point
 
@@ -85,7 +84,7 @@ def grid(points: int, folder: Path, executor: AtOnce | None = None, train=empty)
     axis = [round(0.1 + 1e-6 * number, 6) for number in range(points)]
     source = load_study("moons", axes={"data.noise": axis}, seeds=1)
     work = lambda: run_source(  # noqa: E731
-        source, out=folder, workers=Workers("local:2"), executor=executor, watcher=Unwatched(), train=train
+        source, out=folder, workers=Workers("local:2"), executor=executor, train=train
     )
     return seconds(work)
 

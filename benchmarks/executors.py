@@ -33,7 +33,6 @@ from twofold.study.executors import slurm
 from twofold.study.executors.choice import Workers
 from twofold.study.executors.seam import Executor
 from twofold.study.executors.work import trained
-from twofold.study.progress import Unwatched
 from twofold.study.running import run_source
 from twofold.train.points import Point
 
@@ -106,7 +105,7 @@ ENGINES: dict[str, Callable[[], object]] = {
 }
 
 
-class Counting(Unwatched):
+class Counting:
     """Counts the deaths that it is told of."""
 
     deaths = 0

@@ -29,7 +29,7 @@ def twofold(engine: str) -> Callable[[], float]:
     from twofold.engine.threads import few_threads
     from twofold.recipe import load_recipe
     from twofold.setup.building import build_engine, initial_state
-    from twofold.train.loop import Score, train
+    from twofold.train.loop import Plan, Score, train
 
     recipe = load_recipe("mnist-mlp", {"training.epochs": EPOCHS})
     dataset = load_data(recipe.data)
@@ -40,9 +40,7 @@ def twofold(engine: str) -> Callable[[], float]:
         batches = Batches(recipe, dataset.train)
         batches.evaluate_every = batches.steps
         with few_threads(recipe, len(dataset.train)):
-            outcome = train(
-                built, batches, lambda e: {"train": Score(0.0, 0.0)}, lambda row: None, lambda step, loss: None
-            )
+            outcome = train(built, batches, Plan(lambda e: {"train": Score(0.0, 0.0)}))
         return outcome.seconds / EPOCHS
 
     return epoch

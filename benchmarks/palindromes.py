@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def _run(name: str, seeds: int | None = None) -> StudyResult:
-    with progress.study(True) as watcher:
+    with progress.shown(True) as watcher:
         return twofold.run_study(name, seeds=seeds, watcher=watcher)
 
 

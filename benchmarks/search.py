@@ -19,7 +19,6 @@ import tomli_w
 from timing import machine, publish, table
 
 from twofold.study.executors.choice import Workers
-from twofold.study.progress import Unwatched
 from twofold.study.search.running import run_search
 
 SHORT = "--short" in sys.argv
@@ -38,7 +37,7 @@ def best_so_far(room: Path, sampler: str, trials: int, seed: int) -> list[float]
     settings = {"training.epochs": 5, "training.evaluate_every": 5, "data.validation": 0.2}
     file = room / f"{sampler}-{seed}.toml"
     file.write_text(tomli_w.dumps({"recipe": "digits", "set": settings, "search": search}))
-    result = run_search(file, out=room / file.stem, workers=Workers("local:2"), watcher=Unwatched())
+    result = run_search(file, out=room / file.stem, workers=Workers("local:2"))
     scores = [result.score(point) or 0.0 for point in result.trials]
     return [max(scores[: index + 1]) for index in range(len(scores))]
 

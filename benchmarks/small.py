@@ -21,9 +21,8 @@ from torch import nn
 from twofold.data import Batches, load_data
 from twofold.engine.threads import few_threads
 from twofold.recipe import load_recipe
-from twofold.runs.history import HistoryRow
 from twofold.setup.building import build_engine, initial_state
-from twofold.train.loop import Score, train
+from twofold.train.loop import Plan, Score, train
 
 ROUNDS = 7
 STEPS = 4000
@@ -39,9 +38,8 @@ def twofold(engine: str, batch: int | str) -> Callable[[], float]:
         built.load(initial_state(recipe.model))
         batches = Batches(recipe, dataset.train, STEPS)
         batches.evaluate_every = STEPS
-        rows: list[HistoryRow] = []
         with few_threads(recipe, len(dataset.train)):
-            outcome = train(built, batches, lambda e: {"train": Score(0.0, 0.0)}, rows.append, lambda step, loss: None)
+            outcome = train(built, batches, Plan(lambda e: {"train": Score(0.0, 0.0)}))
         return outcome.seconds / outcome.steps * 1e6
 
     return measure

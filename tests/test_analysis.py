@@ -23,7 +23,7 @@ from twofold.recipe import load_recipe
 from twofold.recipe.layers import Layer
 from twofold.runs import EVIDENCE, Run, evidence
 from twofold.setup import outputs as network_outputs
-from twofold.setup.building import Silent, prepare, restore
+from twofold.setup.building import prepare, restore
 from twofold.train.evidence import thumbnails
 from watchers import InterruptsTorch
 
@@ -447,7 +447,7 @@ def test_the_folder_holds_all_that_its_images_need_to_be_asked_again(colours: Ru
 
 def test_the_surest_mistakes_are_kept(conv: Run, colours: Run) -> None:
     for run, engine in ((conv, "torch"), (colours, "numpy")):
-        _, dataset = prepare(run.recipe, Silent())
+        _, dataset = prepare(run.recipe)
         _, held_out = dataset.astype(run.recipe.training.dtype).held_out
         built, x = restore(run, engine), held_out.floats()
         z = built.predict(x)
@@ -567,7 +567,7 @@ def test_deep_networks_show_what_comes_out_of_their_blocks(name: str, kinds: lis
 def test_an_image_comes_from_the_folder_or_else_from_the_data(colours: Run, tmp_path: Path) -> None:
     kept = {0, 1, 2, 3, 4, *colours.evidence["numpy.mistakes"].tolist()}
     other = next(index for index in range(29, -1, -1) if index not in kept)
-    _, dataset = prepare(colours.recipe, Silent())
+    _, dataset = prepare(colours.recipe)
     found = maps.feature_maps(colours, other)
     assert found is not None
     np.testing.assert_array_equal(found.image, dataset.test.x[other])

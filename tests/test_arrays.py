@@ -15,7 +15,6 @@ import twofold
 from twofold.data.arrays import labelled_arrays
 from twofold.recipe import dump, loads
 from twofold.recipe.data import Arrays
-from twofold.setup.building import Silent
 
 N = 30
 RNG = np.random.default_rng(0)
@@ -251,7 +250,7 @@ def test_the_command_line_says_where_such_data_come_from(command: Any, run: twof
     assert command("predict", run.path, "1,2,3").status == 0
 
 
-class Stops(Silent):
+class Stops:
     """Interrupts the training after its first evaluation."""
 
     def evaluated(self, row: Any) -> None:

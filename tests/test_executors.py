@@ -24,7 +24,7 @@ from twofold.study.executors.prints import absolute, fingerprint
 from twofold.study.executors.seam import Executor, Task
 from twofold.study.executors.work import train_task, worker_versions
 from twofold.study.grid import plan
-from twofold.study.running import Unwatched, run_source
+from twofold.study.running import run_source
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 
@@ -56,7 +56,7 @@ ENGINES = {"local": local, "dask": dask, "ray": ray, "slurm": jobs}
 AXES = {"data.noise": [0.1, 0.2], "optimizer.lr": [0.1, 0.2, 0.3]}
 
 
-class Told(Unwatched):
+class Told:
     """Keeps the notes."""
 
     def __init__(self) -> None:

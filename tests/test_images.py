@@ -26,7 +26,7 @@ from twofold.data.published import CIFAR10, MNIST
 from twofold.data.torchvision import find
 from twofold.recipe import loads
 from twofold.recipe.data import Cifar10, Images, Mnist
-from twofold.setup.building import Silent, prepare
+from twofold.setup.building import prepare
 
 TINY = {
     "mnist": replace(MNIST, sizes={"train": 6, "test": 4}),
@@ -978,10 +978,10 @@ def test_the_number_of_classes(tmp_path: Path) -> None:
         'layers = [{{ kind = "flatten" }}, {{ kind = "dense", units = {0} }}, {{ kind = "softmax" }}]\n'
         '[data]\nsource = "images"\npath = "{1}"\nsize = 8\n'
     )
-    recipe, dataset = prepare(loads(text.format(2, tmp_path)), Silent())
+    recipe, dataset = prepare(loads(text.format(2, tmp_path)))
     assert recipe.data.class_count == len(dataset.classes) == 2
     with pytest.raises(twofold.DataError) as error:
-        prepare(loads(text.format(4, tmp_path)), Silent())
+        prepare(loads(text.format(4, tmp_path)))
     assert str(error.value) == (
         f"{tmp_path}: `train` holds 2 classes (`green`, `red`); the last layer gives 4 numbers. "
         "Set its units: --set layers.1.units=2"

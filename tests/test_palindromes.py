@@ -20,7 +20,7 @@ from twofold.data import Batches, Dataset, Split, load_data
 from twofold.data.palindromes import SHOWN
 from twofold.recipe import Recipe
 from twofold.recipe.data import Palindromes
-from twofold.setup.building import Silent, prepare
+from twofold.setup.building import prepare
 
 LENGTHS = (2, 3, 4, 5, 6, 20, 199, 200)
 HELD_OUT = (3, 4, 5, 6, 20)
@@ -426,9 +426,9 @@ NUMBERS: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize(("settings", "message"), NUMBERS.values(), ids=NUMBERS)
 def test_an_embedding_is_given_numbers_that_it_has(settings: dict[str, Any], message: str) -> None:
     indexed = twofold.load_recipe("palindrome", {"data.encoding": "index", "layers": [EMBEDDING, RNN, DENSE]})
-    prepare(indexed, Silent())
+    prepare(indexed)
     with pytest.raises(twofold.DataError) as error:
-        prepare(twofold.load_recipe(indexed, settings), Silent())
+        prepare(twofold.load_recipe(indexed, settings))
     assert str(error.value).startswith(message)
 
 

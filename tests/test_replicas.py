@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,14 @@ from twofold.numpy_engine import LOSSES, NumpyEngine
 from twofold.recipe import Recipe, load_recipe
 from twofold.runs.history import HistoryRow
 from twofold.setup.building import initial_state
+from twofold.setup.events import Evaluated, Progressed
 from twofold.setup.needed import evaluation_batch
 from twofold.train import points
+from twofold.train.events import Outcome
 from twofold.train.gradient_flow import carried, flow_batch, measure_flow
-from twofold.train.loop import Outcome, train
+from twofold.train.loop import Plan, train
 from twofold.train.points import Point, train_points
-from twofold.train.replicas import StackedBatches, many, pays, scorer, stacked, together, train_replicas
+from twofold.train.replicas import ReplicaEvent, StackedBatches, many, pays, scorer, stacked, together, train_replicas
 from twofold.train.scoring import scorer as lone_scorer
 
 REPLICAS = 3
@@ -279,12 +282,20 @@ def test_replicas_pay_where_the_network_and_its_batch_are_small(
 # A replica that diverges
 
 
+def rows_into(rows: list[HistoryRow]) -> Callable[[object], None]:
+    """A watcher that keeps the evaluations."""
+    return lambda event: rows.append(event.row) if isinstance(event, Evaluated) else None
+
+
+def steps_into(steps: list[int]) -> Callable[[ReplicaEvent], None]:
+    """A watcher that keeps how far all replicas were, as often as it is told."""
+    return lambda happened: steps.append(happened.event.step) if isinstance(happened.event, Progressed) else None
+
+
 def train_lone(built: Recipe, dataset: Dataset) -> tuple[Outcome, list[HistoryRow]]:
     engine, rows = numpy_engine(built), list[HistoryRow]()
     engine.load(initial_state(built.model))
-    outcome = train(
-        engine, Batches(built, dataset.train), lone_scorer(built, dataset), rows.append, lambda step, loss: None
-    )
+    outcome = train(engine, Batches(built, dataset.train), Plan(lone_scorer(built, dataset)), rows_into(rows))
     return outcome, rows
 
 
@@ -357,7 +368,7 @@ def test_when_all_have_diverged_no_step_is_taken_more() -> None:
     dataset = data_of(base)
     score = scorer(base, dataset, 3, LOSSES["cross_entropy"], 100)
     batches = StackedBatches([Batches(each, dataset.train) for each in recipes])
-    outcomes, _ = train_replicas(engine, batches, score, seen.append)
+    outcomes, _ = train_replicas(engine, batches, score, steps_into(seen))
     assert engine.state().updates == max(outcome.steps for outcome in outcomes) < 20
     assert all(step < 20 for step in seen)
 
@@ -367,7 +378,7 @@ def test_whoever_watches_hears_of_every_evaluation() -> None:
     dataset, seen = data_of(built), list[int]()
     score = scorer(built, dataset, 2, LOSSES["cross_entropy"], 100)
     batches = StackedBatches([Batches(each, dataset.train) for each in varied(built, 2)])
-    train_replicas(engine_of(varied(built, 2)), batches, score, seen.append)
+    train_replicas(engine_of(varied(built, 2)), batches, score, steps_into(seen))
     assert seen == [5, 10, 12]
 
 

@@ -17,9 +17,9 @@ from records import beginning
 from twofold.arrays import Array
 from twofold.engine import Batch
 from twofold.runs import RunWriter, locked, newest, read_record
-from twofold.runs.history import HistoryRow
 from twofold.runs.whole import seal
-from twofold.setup.building import Silent, build_engine, initial_state
+from twofold.setup.building import build_engine, initial_state
+from twofold.setup.events import Evaluated
 
 # Where a batch lies
 
@@ -179,14 +179,13 @@ def test_what_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, comman
 
 
 def test_interrupted_and_gone_on_with(tmp_path: Path) -> None:
-    class Presses(Silent):
-        def evaluated(self, row: HistoryRow) -> None:
-            if row.step == 24:
-                raise KeyboardInterrupt
+    def presses(event: object) -> None:
+        if isinstance(event, Evaluated) and event.row.step == 24:
+            raise KeyboardInterrupt
 
     built, run = kills.everything(), tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
-        twofold.run(built, out=run, checkpoint_every=7, watcher=Presses())
+        twofold.run(built, out=run, checkpoint_every=7, watcher=presses)
     assert twofold.open_run(run).status == "interrupted"
     done = twofold.resume(run)
     assert done.record.resumed[0].step == 21

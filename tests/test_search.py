@@ -18,7 +18,6 @@ from twofold.study import SearchResult, load_study
 from twofold.study.executors.seam import Lost, Results, Task
 from twofold.study.executors.work import train_task
 from twofold.study.files import dump, loads
-from twofold.study.progress import Unwatched
 from twofold.study.search.pruning import Curve, stop_of
 from twofold.study.search.running import search_source
 from twofold.study.search.space import middle, names, recipe_of
@@ -84,7 +83,7 @@ class Here:
     def close(self) -> None: ...
 
 
-class Quiet(Unwatched):
+class Quiet:
     """Hears that a worker died, and says nothing."""
 
     def note(self, text: str) -> None: ...

@@ -26,14 +26,14 @@ from twofold.study.executors.seam import Train
 from twofold.study.files import Source, dump, loads
 from twofold.study.folder import point_file, read_point
 from twofold.study.grid import MOST_TOGETHER, groups, plan
-from twofold.study.running import Unwatched, run_source
+from twofold.study.running import run_source
 from twofold.train.points import train_points
 
 RATES = {"optimizer.lr": [0.1, 0.2, 0.3]}
 SHORT = {"training.epochs": 1, "data.samples": 40}
 
 
-class Told(Unwatched):
+class Told:
     """Keeps what a study says."""
 
     def __init__(self) -> None:

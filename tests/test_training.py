@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,8 +26,11 @@ from twofold.numpy_engine import LOSSES
 from twofold.recipe import Recipe, load_recipe
 from twofold.runs.history import HistoryRow
 from twofold.setup.building import build_engine, initial_state, restore, training_engine
+from twofold.setup.events import Evaluated
 from twofold.setup.needed import EVALUATION_BATCH, evaluation_batch
-from twofold.train.loop import Moment, Validation, evaluate, train
+from twofold.train.course import Validation
+from twofold.train.events import LookedClosely, Moment
+from twofold.train.loop import Plan, evaluate, train
 
 ENGINES = ("numpy", "torch")
 each_engine = pytest.mark.parametrize("engine", ENGINES)
@@ -206,6 +209,18 @@ class Counts:
         return SimpleNamespace(loss=1.0, gradients={"w": np.zeros(1)})
 
 
+def into(rows: list[HistoryRow], moments: list[Moment] | None = None) -> Callable[[object], None]:
+    """A watcher that keeps evaluations, and what was looked at closely."""
+
+    def take(event: object) -> None:
+        if isinstance(event, Evaluated):
+            rows.append(event.row)
+        if isinstance(event, LookedClosely) and moments is not None:
+            moments.append(event.moment)
+
+    return take
+
+
 def trained(found: list[dict[str, Any]], validation: Validation) -> tuple[Counts, Any, list[HistoryRow]]:
     """A training with the given evaluations, the first before it, one a step."""
     from twofold.train.loop import Score
@@ -217,7 +232,7 @@ def trained(found: list[dict[str, Any]], validation: Validation) -> tuple[Counts
     def scores(_: Any) -> dict[str, Score]:
         return {split: Score(*pair) for split, pair in next(rest).items()}
 
-    outcome = train(engine, batches, scores, seen.append, lambda step, loss: None, validation)  # pyright: ignore
+    outcome = train(engine, batches, Plan(scores, validation), into(rows=seen))  # pyright: ignore
     return engine, outcome, seen
 
 
@@ -371,7 +386,7 @@ def test_the_first_step_and_that_of_every_evaluation_are_looked_at(engine: str) 
     built = build_engine(engine, spec)
     built.load(initial_state(spec.model))
     score = {"train": evaluate(built, dataset.train, LOSSES["cross_entropy"])}
-    train(built, Batches(spec, dataset.train), lambda _: score, rows.append, lambda *_: None, look=seen.append)
+    train(built, Batches(spec, dataset.train), Plan(lambda _: score, look_closely=True), into(rows, seen))
     assert [moment.taken for moment in seen] == [0, 1, 3, 6, 7]
     assert [row.step for row in rows] == [0, 3, 6, 7]
     assert seen[0].step is None
@@ -389,13 +404,13 @@ def test_the_time_of_looking_is_not_that_of_training(monkeypatch: pytest.MonkeyP
     dataset, clock = load_data(spec.data).astype("float32"), [0.0]
     monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
 
-    def look(moment: Moment) -> None:
-        clock[0] += 1.0
+    def look(event: object) -> None:
+        clock[0] += isinstance(event, LookedClosely)
 
     built = build_engine("numpy", spec)
     built.load(initial_state(spec.model))
     score = {"train": evaluate(built, dataset.train, LOSSES["cross_entropy"])}
     batches = Batches(spec, dataset.train)
-    outcome = train(built, batches, lambda _: score, lambda _: None, lambda *_: None, look=look)
+    outcome = train(built, batches, Plan(lambda _: score, look_closely=True), look)
     assert clock[0] == 4.0
     assert outcome.seconds == 0.0

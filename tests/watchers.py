@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from twofold.runs.history import HistoryRow
-from twofold.setup.building import Silent
+from twofold.setup.events import Evaluated, Started
 
 
-class InterruptsTorch(Silent):
+class InterruptsTorch:
     """Presses Ctrl-C once the torch engine has been evaluated so many times."""
 
     def __init__(self, evaluations: int) -> None:
         self.engine, self.left = "", evaluations
 
-    def started(self, what: str, steps: int) -> None:
-        self.engine = what
-
-    def evaluated(self, row: HistoryRow) -> None:
-        self.left -= self.engine == "torch"
-        if not self.left:
-            raise KeyboardInterrupt
+    def __call__(self, event: object) -> None:
+        if isinstance(event, Started):
+            self.engine = event.what
+        if isinstance(event, Evaluated):
+            self.left -= self.engine == "torch"
+            if not self.left:
+                raise KeyboardInterrupt

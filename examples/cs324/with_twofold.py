@@ -8,11 +8,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, final
+from typing import Any
 
 try:
     import twofold
-    from twofold.runs.history import HistoryRow
+    from twofold.setup.events import Evaluated, Noted, Started
 except ModuleNotFoundError as error:
     sys.exit(f"--out trains with Twofold, which is not installed ({error}): pip install twofold, or leave --out out")
 
@@ -109,7 +109,7 @@ def _train(
     engine = flags.engine or engine
     engines = ["numpy", "torch"] if engine == "both" else [engine]
     try:
-        run = twofold.run(recipe(flags), engines=engines, out=flags.out, watcher=Printer())
+        run = twofold.run(recipe(flags), engines=engines, out=flags.out, watcher=tell)
     except twofold.UserError as error:
         parser.error(in_flags(str(error)))
     except twofold.TwofoldError as error:
@@ -133,24 +133,12 @@ def scores(values: Mapping[str, Any]) -> str:
     return "accuracy: " + ", ".join(f"{name} {value:.4f}" for name, value in accuracies.items() if value is not None)
 
 
-@final
-class Printer:
+def tell(event: object) -> None:
     """One line an evaluation."""
-
-    def data(self, what: str, done: int, total: int) -> None:
-        """Nothing."""
-
-    def started(self, what: str, steps: int) -> None:
-        """The engine, and how far it will go."""
-        print(f"{TITLES[what]}, {steps:,} steps")
-
-    def stepped(self, step: int, loss: float | None = None) -> None:
-        """Nothing."""
-
-    def evaluated(self, row: HistoryRow) -> None:
-        """Step, epoch, training loss, accuracies."""
-        print(f"step {row.step:,}, epoch {row.epoch:g}: loss {row.train_loss:.4f}, {scores(row._asdict())}")
-
-    def note(self, text: str) -> None:
-        """As it is."""
-        print(text)
+    match event:
+        case Started(what, steps):
+            print(f"{TITLES[what]}, {steps:,} steps")
+        case Evaluated(row):
+            print(f"step {row.step:,}, epoch {row.epoch:g}: loss {row.train_loss:.4f}, {scores(row._asdict())}")
+        case Noted(text):
+            print(text)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, final
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from twofold.cli.terminal import Terminal
 from twofold.cli.views import noted, print_note
 from twofold.interrupts import check
-from twofold.setup.building import Silent, Watcher
-from twofold.study.progress import StudyWatcher, Unwatched
+from twofold.setup.events import Evaluated, Noted, Prepared, Progressed, Started, Watcher
+from twofold.study.progress import Began, PointDone
 
 if TYPE_CHECKING:
     from twofold.runs.history import HistoryRow
@@ -20,22 +20,25 @@ if TYPE_CHECKING:
 
 @contextmanager
 def shown(wanted: bool) -> Iterator[Watcher]:
-    """A watcher that draws while the context lasts, or one that does not."""
+    """A watcher that draws while the context lasts, or one that passes on what a user must be told."""
     if not wanted:
-        yield Quiet()
+        yield notes_alone
         return
     with _progress() as progress:
         yield Bars(progress)
 
 
-@contextmanager
-def study(wanted: bool) -> Iterator[StudyWatcher]:
-    """The same for a study; what it has to say is said in either case."""
-    if not wanted:
-        yield Notes()
-        return
-    with _progress() as progress:
-        yield StudyBars(progress)
+def notes_alone(event: object) -> None:
+    """Draws nothing and reads signals; notes go to standard error."""
+    _read_signals(event)
+    if isinstance(event, Noted):
+        print_note(event.text)
+
+
+def _read_signals(event: object) -> None:
+    """Between two parts of the data, and between two steps, a command may end."""
+    if isinstance(event, Prepared | Progressed):
+        check()
 
 
 @contextmanager
@@ -55,79 +58,50 @@ def _progress() -> Iterator[Progress]:
             progress.stop()
 
 
+@final
 class Bars:
-    """One bar for each thing that is done."""
+    """One bar for each thing that is done: for the points of a study one, whose time is that of the missing points."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._data: dict[str, TaskID] = {}
         self._task: TaskID | None = None
 
-    def data(self, what: str, done: int, total: int) -> None:
-        """The data are being prepared."""
-        check()
-        if what not in self._data:
-            self._data[what] = self._add(what, total)
-        self._progress.update(self._data[what], completed=done, total=total)
-
-    def started(self, what: str, steps: int) -> None:
-        """A new bar."""
-        self._task = self._add(what, steps)
+    def __call__(self, event: object) -> None:
+        """Move the bar that an event is about; a signal that came is read between two steps."""
+        _read_signals(event)
+        match event:
+            case Prepared(what, done, total):
+                if what not in self._data:
+                    self._data[what] = self._add(what, total)
+                self._progress.update(self._data[what], completed=done, total=total)
+            case Started(what, steps):
+                self._task = self._add(what, steps)
+            case Progressed(step):
+                self._move(step)
+            case Evaluated(row):
+                self._move(row.step, _scores(row))
+            case Began(done, total):
+                self._task = self._add("points", total, done)
+            case PointDone(done, words):
+                self._move(done, words)
+            case Noted(text):
+                self._progress.console.print(noted(text))  # above the bar
 
     def _add(self, what: str, total: int, done: int = 0) -> TaskID:
         self._progress.start()  # not before there is something to show
         return self._progress.add_task(what, total=total, completed=done, scores="")
 
-    def stepped(self, step: int, loss: float | None = None) -> None:
-        """The bar moves on, and a signal that came is read."""
-        check()
+    def _move(self, done: int, scores: str | None = None) -> None:
         assert self._task is not None
-        self._progress.update(self._task, completed=step)
-
-    def evaluated(self, row: HistoryRow) -> None:
-        """Loss and accuracy, on validation where there is one, else in training."""
-        assert self._task is not None
-        split = "train" if row.validation_loss is None else "validation"
-        loss, accuracy = getattr(row, f"{split}_loss"), getattr(row, f"{split}_accuracy")
-        self._progress.update(self._task, completed=row.step, scores=f"{split} loss {loss:.4f} accuracy {accuracy:.4f}")
-
-    def note(self, text: str) -> None:
-        """Above the bar."""
-        self._progress.console.print(noted(text))
+        if scores is None:
+            self._progress.update(self._task, completed=done)
+        else:
+            self._progress.update(self._task, completed=done, scores=scores)
 
 
-class Quiet(Silent):
-    """A watcher that draws nothing, reads signals, and passes on what cannot be left unsaid."""
-
-    def data(self, what: str, done: int, total: int) -> None:
-        """Between two parts of the data."""
-        check()
-
-    def stepped(self, step: int, loss: float | None = None) -> None:
-        """Between two steps."""
-        check()
-
-    def note(self, text: str) -> None:
-        """On standard error."""
-        print_note(text)
-
-
-class StudyBars(Bars):
-    """One bar for the points of a study: those that were there before say nothing about how long a point takes."""
-
-    def began(self, done: int, total: int) -> None:
-        """The bar, as far as it is."""
-        self._task = self._add("points", total, done)
-
-    def finished(self, done: int, words: str) -> None:
-        """The bar moves on."""
-        assert self._task is not None
-        self._progress.update(self._task, completed=done, scores=words)
-
-
-class Notes(Unwatched):
-    """A watcher of a study that draws nothing, and passes on what cannot be left unsaid."""
-
-    def note(self, text: str) -> None:
-        """On standard error."""
-        print_note(text)
+def _scores(row: HistoryRow) -> str:
+    """Loss and accuracy, on validation where there is one, else in training."""
+    split = "train" if row.validation_loss is None else "validation"
+    loss, accuracy = getattr(row, f"{split}_loss"), getattr(row, f"{split}_accuracy")
+    return f"{split} loss {loss:.4f} accuracy {accuracy:.4f}"

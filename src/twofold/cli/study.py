@@ -86,7 +86,7 @@ def study(
     from twofold.study.search.running import search_source
 
     then = f". The same command goes on:\n  {shlex.join(['twofold', *sys.argv[1:]])}"
-    with interruptible(then, waits=True), progress.study(not (quiet or as_json)) as watcher:
+    with interruptible(then, waits=True), progress.shown(not (quiet or as_json)) as watcher:
         workers = Workers(on, jobs, allow_different)
         asked = load_study(
             source,

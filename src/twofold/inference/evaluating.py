@@ -22,7 +22,8 @@ from twofold.proof.verify import TOLERANCES
 from twofold.recipe import Recipe
 from twofold.recipe.data import Arrays
 from twofold.runs import Run, opened
-from twofold.setup.building import Silent, Watcher, restore
+from twofold.setup.building import restore
+from twofold.setup.events import Watcher, watching
 from twofold.setup.samples import data_again
 from twofold.train.loop import Score, judged_splits, predictions, scored
 from twofold.train.scoring import evaluation
@@ -114,7 +115,7 @@ def evaluate(
     run = opened(run)
     chosen = trained(run, engines)
     own = data is None or trained_on(run, data)
-    name, samples, threads_for, notes = _samples(run, split, data, own, watcher or Silent())
+    name, samples, threads_for, notes = _samples(run, split, data, own, watching(watcher))
     loss, how = LOSSES[run.recipe.loss.kind], evaluation(run.recipe)
     scores, predicted, recorded = dict[str, Score](), dict[str, Array](), dict[str, Recorded]()
     with few_threads(run.recipe, threads_for), np.errstate(all="ignore"):
@@ -146,7 +147,7 @@ def trained_on(run: Run, data: object) -> bool:
 
 
 def _samples(
-    run: Run, split: str | None, data: str | Path | Pair | None, own: bool, watcher: Watcher
+    run: Run, split: str | None, data: str | Path | Pair | None, own: bool, watch: Watcher
 ) -> tuple[str, Split, int, tuple[str, ...]]:
     """What they are called, the samples, how many a step of the training chose from, and what was done to them."""
     facts = run.record.data
@@ -165,18 +166,18 @@ def _samples(
         raise UserError(f"a split is `train`, `validation` or `test`; got `{name}`")
     if name not in facts.samples:
         raise UserError(f"{run.path} has no {name} samples; choose from {', '.join(facts.samples)}")
-    dataset = same_data(run, watcher, data)
+    dataset = same_data(run, watch, data)
     judged = judged_splits(dataset, run.recipe.training.evaluate_samples)
     return name, judged[name], len(dataset.train), ()
 
 
-def same_data(run: Run, watcher: Watcher, data: object = None) -> Dataset:
+def same_data(run: Run, watch: Watcher, data: object = None) -> Dataset:
     """The data that a run was trained on, loaded again, or handed over again as `data`.
 
     Raises `DataError` where they have changed since, or were handed over in memory and are not at hand.
     """
     kept = run.record.data.fingerprint
-    _, dataset = data_again(run.recipe, watcher, data, run.path, "evaluate")
+    _, dataset = data_again(run.recipe, watch, data, run.path, "evaluate")
     if dataset.fingerprint != kept:
         raise DataError(
             f"the data of the recipe are no longer those that {run.path} was trained on: their fingerprint is "

@@ -33,7 +33,8 @@ from twofold.runs import (
 )
 from twofold.runs.history import HistoryRow
 from twofold.runs.npz import read_names, read_npz, write_npz
-from twofold.setup.building import Silent, Watcher, initial_state, state_of, training_engine
+from twofold.setup.building import initial_state, state_of, training_engine
+from twofold.setup.events import Watcher, watching
 from twofold.train.evidence import answers, kept_answers, kept_samples, previewed
 from twofold.train.loop import bad_split, by_column
 from twofold.train.running import circumstances
@@ -95,7 +96,7 @@ def import_weights(
     chosen = run.recipe.training.engines if engines is None else [engines] if isinstance(engines, str) else [*engines]
     recipe = load_recipe(run.recipe, {"training.engines": list(chosen)})
     weights = _read(path, recipe)
-    dataset = same_data(run, watcher or Silent())
+    dataset = same_data(run, watching(watcher))
     built = {name: training_engine(name, recipe) for name in recipe.training.engines}
     evidence, rows = kept_samples(recipe, dataset), dict[str, HistoryRow]()
     with few_threads(recipe, len(dataset.train)), np.errstate(all="ignore"):

@@ -146,9 +146,9 @@ def _chosen(run: Run, index: int, asked: bool) -> Chosen | None:
             f"--image {index}: the run folder does not hold this image, and the data (source `{data.source}`) are not "
             f"at hand. {_in(kept)}"
         )
-    from twofold.setup.building import Silent, prepare
+    from twofold.setup.building import prepare
 
-    _, dataset = prepare(run.recipe, Silent())
+    _, dataset = prepare(run.recipe)
     if dataset.fingerprint != run.record.data.fingerprint:
         raise UserError(
             f"--image {index}: the run folder does not hold this image, and the data at hand are not those of the run: "

@@ -18,7 +18,8 @@ from twofold.recipe import Recipe, load_recipe
 from twofold.recipe.files import builtin
 from twofold.runs import EVIDENCE, Run, open_run
 from twofold.runs.evidence import kept_scaling
-from twofold.setup.building import Overrides, Silent, Watcher, build_engine, initial_state, state_of
+from twofold.setup.building import Overrides, build_engine, initial_state, state_of
+from twofold.setup.events import Watcher, watching
 from twofold.setup.samples import data_again, found_data
 
 FEWEST = 2
@@ -91,16 +92,16 @@ def pass_through(
         raise UserError(f"`sample` must be a whole number of at least 0; got {sample}")
     if batch is not None and (not isinstance(batch, int) or batch < 1):
         raise UserError(f"`batch` must be a whole number of at least 1; got {batch}")
-    watcher = watcher or Silent()
+    watch = watching(watcher)
     run = _run(source)
     if run is None:
         assert not isinstance(source, Run)
         recipe = load_recipe(source, overrides)
-        chosen, weights = _of_recipe(recipe, sample, batch, watcher, data), "initial"
+        chosen, weights = _of_recipe(recipe, sample, batch, watch, data), "initial"
     else:
         if overrides:
             raise UserError(f"--set changes a recipe; `{source}` is a run, whose weights belong to its own settings")
-        chosen, weights = _of_run(run, sample, batch, watcher, data), next(iter(run.engines), "")
+        chosen, weights = _of_run(run, sample, batch, watch, data), next(iter(run.engines), "")
     recipe = load_recipe(chosen.recipe, {"training.device": "cpu", "training.ema": 0.0})
     state = initial_state(recipe.model, chosen.train) if run is None else state_of(run.weights(weights), recipe.network)
     given, traces = _traced(recipe, chosen.split, state, engines)
@@ -120,10 +121,10 @@ def _run(source: str | Path | Recipe | Run) -> Run | None:
     return open_run(path) if path.is_dir() or len(path.parts) > 1 else None
 
 
-def _of_recipe(recipe: Recipe, sample: int, batch: int | None, watcher: Watcher, data: object) -> _Chosen:
+def _of_recipe(recipe: Recipe, sample: int, batch: int | None, watch: Watcher, data: object) -> _Chosen:
     usual = recipe.training.batch_size
     size = batch or (MOST_SAMPLES if usual == "full" else min(usual, MOST_SAMPLES))
-    recipe, dataset, origin = found_data(recipe, watcher, max(size, MOST_SAMPLES), data)
+    recipe, dataset, origin = found_data(recipe, watch, max(size, MOST_SAMPLES), data)
     dataset = dataset.astype(recipe.training.dtype)
     name, split = dataset.held_out
     _check(sample, len(split), "random" if origin == "random" else name)
@@ -131,7 +132,7 @@ def _of_recipe(recipe: Recipe, sample: int, batch: int | None, watcher: Watcher,
     return _Chosen(recipe, origin, name, first, part, dataset.train)
 
 
-def _of_run(run: Run, sample: int, batch: int | None, watcher: Watcher, data: object) -> _Chosen:
+def _of_run(run: Run, sample: int, batch: int | None, watch: Watcher, data: object) -> _Chosen:
     """The samples in the folder where they are enough, else those of the data, else random ones."""
     if not run.engines:
         raise UserError(
@@ -147,7 +148,7 @@ def _of_run(run: Run, sample: int, batch: int | None, watcher: Watcher, data: ob
         return _Chosen(run.recipe, "real", name, first, part)
     size = batch or max(count, FEWEST)
     if data is not None or at_hand(run.recipe.data):
-        recipe, dataset = data_again(run.recipe, watcher, data, run.path, "walk")
+        recipe, dataset = data_again(run.recipe, watch, data, run.path, "walk")
         if dataset.fingerprint == run.record.data.fingerprint:
             first, part = _block(dataset.astype(recipe.training.dtype).held_out[1], sample, size)
             return _Chosen(recipe, "real", name, first, part)
@@ -155,7 +156,7 @@ def _of_run(run: Run, sample: int, batch: int | None, watcher: Watcher, data: ob
     else:
         missing = f"the data (source `{run.recipe.data.source}`) are not at hand"
     if not count and not sample:
-        recipe, dataset, _ = found_data(run.recipe, watcher, size)
+        recipe, dataset, _ = found_data(run.recipe, watch, size)
         return _Chosen(recipe, "random", "train", 0, dataset.astype(recipe.training.dtype).train)
     raise UserError(
         f"{run.path} keeps {count} {name} samples, from 0, too few for sample {sample}"

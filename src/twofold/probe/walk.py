@@ -20,7 +20,8 @@ from twofold.recipe import Recipe
 from twofold.recipe.operation import dimensions
 from twofold.recipe.windows import Conv2d
 from twofold.runs import Run
-from twofold.setup.building import Overrides, Watcher
+from twofold.setup.building import Overrides
+from twofold.setup.events import Watcher
 
 
 @dataclass(frozen=True)

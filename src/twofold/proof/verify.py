@@ -19,7 +19,8 @@ from twofold.proof.lockstep import Mode, Parting, Verdict, compare
 from twofold.proof.ties import Ties, ties
 from twofold.recipe import Recipe, load_recipe
 from twofold.recipe.training import Dirac
-from twofold.setup.building import Overrides, Silent, Watcher, build_engine, initial_state
+from twofold.setup.building import Overrides, build_engine, initial_state
+from twofold.setup.events import Progressed, Started, Watcher, watching
 from twofold.setup.needed import check_memory
 from twofold.setup.samples import found_data
 
@@ -105,9 +106,9 @@ def verify(
     """
     _check_arguments(steps, mode, dtype, tolerance)
     recipe = load_recipe(load_recipe(recipe, overrides), {"training.dtype": dtype, "training.autocast": "none"})
-    watcher = watcher or Silent()
+    watch = watching(watcher)
     size = recipe.training.batch_size
-    recipe, dataset, origin = found_data(recipe, watcher, RANDOM_BATCHES * (32 if size == "full" else size), data)
+    recipe, dataset, origin = found_data(recipe, watch, RANDOM_BATCHES * (32 if size == "full" else size), data)
     train = dataset.train
     check_memory(recipe, COMPARED, train, together=True)
     batches = Batches(recipe, train, steps)
@@ -129,9 +130,11 @@ def verify(
         found.extend(ties(recipe.network, floats(batch, np.dtype(dtype)), a.outputs, b.outputs))
 
     allowed = tolerance or TOLERANCES[dtype]
-    watcher.started("verify", steps)
+    watch(Started("verify", steps))
     with few_threads(recipe, len(train)):
-        verdict = compare(first, second, start, batches, allowed, mode, watcher.stepped, parted, explained)
+        verdict = compare(
+            first, second, start, batches, allowed, mode, lambda step: watch(Progressed(step)), parted, explained
+        )
     projections = check_gradients(first, initial, next(iter(batches))) if dtype == "float64" else []
     divergence = verdict.first_divergence
     decided = tuple(found) if divergence and divergence.stage == "gradient" else ()

@@ -1,12 +1,11 @@
-"""Engines, data, and whoever watches."""
+"""Engines, their initial states, and data."""
 
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -25,8 +24,8 @@ from twofold.recipe.network import recurrent_nodes
 from twofold.recipe.training import FromFile
 from twofold.recipe.windows import Conv2d
 from twofold.runs import Run, seal
-from twofold.runs.history import HistoryRow
 from twofold.runs.tensors import read_tensors
+from twofold.setup.events import Noted, Watcher, telling, warn_of_notes
 
 SIZES = ("units", "channels")
 """The keys that say how many numbers a layer gives."""
@@ -41,50 +40,6 @@ PLAIN = {"autocast": "none", "convolution": "direct", "compile": False}
 """What a witness leaves out of `training`: each is a shorter way to the same numbers, up to rounding."""
 
 Overrides = Mapping[str, Any] | Iterable[str]
-
-
-class Watcher(Protocol):
-    """Whoever shows how far a command is."""
-
-    def data(self, what: str, done: int, total: int) -> None:
-        """The data are being prepared."""
-        ...
-
-    def started(self, what: str, steps: int) -> None:
-        """An engine begins to train, or a comparison begins."""
-        ...
-
-    def stepped(self, step: int, loss: float | None = None) -> None:
-        """A few times a second."""
-        ...
-
-    def evaluated(self, row: HistoryRow) -> None:
-        """After each evaluation."""
-        ...
-
-    def note(self, text: str) -> None:
-        """What cannot be left unsaid: a checkpoint that was refused, other circumstances than at the beginning."""
-        ...
-
-
-class Silent:
-    """A watcher that shows nothing; what cannot be left unsaid becomes a warning."""
-
-    def data(self, what: str, done: int, total: int) -> None:
-        """Nothing."""
-
-    def started(self, what: str, steps: int) -> None:
-        """Nothing."""
-
-    def stepped(self, step: int, loss: float | None = None) -> None:
-        """Nothing."""
-
-    def evaluated(self, row: HistoryRow) -> None:
-        """Nothing."""
-
-    def note(self, text: str) -> None:
-        """A `UserWarning`."""
-        warnings.warn(text, stacklevel=4)
 
 
 def build_engine(name: str, recipe: Recipe, *, fast: bool = False) -> Engine:
@@ -168,7 +123,7 @@ def state_of(weights: Arrays, network: Network) -> State:
     return State({name: array for name, array in weights.items() if name not in buffers}, buffers=buffers)
 
 
-def prepare(recipe: Recipe, watcher: Watcher, data: object = None) -> tuple[Recipe, Dataset]:
+def prepare(recipe: Recipe, watch: Watcher = warn_of_notes, data: object = None) -> tuple[Recipe, Dataset]:
     """Load the data, and fill in what only they know: the features of a CSV file, the classes of it or of a folder.
 
     A pair `(X, y)` handed over as `data` takes the place of the recipe's source.
@@ -177,9 +132,9 @@ def prepare(recipe: Recipe, watcher: Watcher, data: object = None) -> tuple[Reci
         recipe, dataset = hand_over(recipe, data)
         _check_numbers(recipe, dataset)
         return recipe, dataset
-    dataset = load_data(recipe.data, watcher.data)
+    dataset = load_data(recipe.data, telling(watch))
     for note in dataset.notes:
-        watcher.note(note)
+        watch(Noted(note))
     return resolved(recipe, dataset), dataset
 
 

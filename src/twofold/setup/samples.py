@@ -9,11 +9,12 @@ from twofold.data import Dataset, at_hand, random_data
 from twofold.errors import DataError
 from twofold.recipe import Recipe
 from twofold.recipe.data import Arrays
-from twofold.setup.building import Watcher, prepare
+from twofold.setup.building import prepare
+from twofold.setup.events import Watcher
 
 
 def found_data(
-    recipe: Recipe, watcher: Watcher, samples: int, data: object = None
+    recipe: Recipe, watch: Watcher, samples: int, data: object = None
 ) -> tuple[Recipe, Dataset, Literal["real", "random"]]:
     """The recipe with what its data know, the data, and whether they are `real` or so many `random` samples.
 
@@ -22,7 +23,7 @@ def found_data(
     Raises `DataError` where the data are missing and the shape of a sample stands in them alone.
     """
     if data is not None or at_hand(recipe.data):
-        return *prepare(recipe, watcher, data), "real"
+        return *prepare(recipe, watch, data), "real"
     if None in recipe.network.input_shape:
         path = getattr(recipe.data, "path", "the file")
         raise DataError(

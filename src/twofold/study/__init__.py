@@ -1,7 +1,6 @@
 """Studies: a grid over fields of a recipe and over seeds, in parallel processes, that goes on where it was stopped."""
 
 from twofold.study.files import load_study, titles
-from twofold.study.progress import StudyWatcher
 from twofold.study.result import StudyResult, metric_name, open_any, open_search, open_study
 from twofold.study.running import run_study
 from twofold.study.search.result import SearchResult
@@ -18,7 +17,6 @@ __all__ = [
     "Series",
     "Study",
     "StudyResult",
-    "StudyWatcher",
     "cell",
     "interval",
     "load_study",

@@ -1,43 +1,32 @@
-"""How far a study is: who watches it, and what it is told."""
+"""How far a study is, and the events that tell it; data and notes are those of `twofold.setup.events`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import ClassVar
 
-from twofold.setup.building import Silent
+from twofold.setup.events import Watcher
 from twofold.study.folder import Kept
 from twofold.study.result import best_words
 
 
-class StudyWatcher(Protocol):
-    """Whoever shows how far a study is."""
+@dataclass(frozen=True, slots=True)
+class Began:
+    """A study begins: so many of its points were there before."""
 
-    def data(self, what: str, done: int, total: int) -> None:
-        """Published data are being prepared, once for all processes."""
-        ...
-
-    def began(self, done: int, total: int) -> None:
-        """So many points of all were there before."""
-        ...
-
-    def finished(self, done: int, words: str) -> None:
-        """So many points are there now; `words` say how many failed and the best so far."""
-        ...
-
-    def note(self, text: str) -> None:
-        """A damaged point, a process that died."""
-        ...
+    method: ClassVar = "began"
+    done: int
+    total: int
 
 
-class Unwatched(Silent):
-    """A watcher that shows nothing."""
+@dataclass(frozen=True, slots=True)
+class PointDone:
+    """So many points are there now; `words` say how many failed, and the best so far."""
 
-    def began(self, done: int, total: int) -> None:
-        """Nothing."""
-
-    def finished(self, done: int, words: str) -> None:
-        """Nothing."""
+    method: ClassVar = "finished"
+    done: int
+    words: str
 
 
 class State:
@@ -58,11 +47,11 @@ class State:
             better = min if self.metric.endswith("loss") else max
             self.best = score if self.best is None else better(self.best, score)
 
-    def tell(self, points: Sequence[Kept], watcher: StudyWatcher) -> None:
+    def tell(self, points: Sequence[Kept], watch: Watcher) -> None:
         """Count points, and tell each to who watches."""
         for point in points:
             self.add(point)
-            watcher.finished(self.done, self.words)
+            watch(PointDone(self.done, self.words))
 
     @property
     def words(self) -> str:

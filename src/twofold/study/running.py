@@ -11,6 +11,7 @@ from twofold.data import load_data
 from twofold.errors import StudyError, TwofoldError
 from twofold.recipe import Recipe
 from twofold.recipe.data import Cifar10, DataSpec, Mnist
+from twofold.setup.events import Noted, Watcher, telling, watching
 from twofold.study.coordinator import Work, finish
 from twofold.study.executors.choice import Workers
 from twofold.study.executors.local import Local
@@ -19,7 +20,7 @@ from twofold.study.executors.work import trained
 from twofold.study.files import Axes, Settings, Source, load_study
 from twofold.study.folder import Kept, claim, locked, make_folder
 from twofold.study.grid import Planned, groups, plan
-from twofold.study.progress import State, StudyWatcher, Unwatched
+from twofold.study.progress import Began, State
 from twofold.study.result import StudyResult, open_study
 from twofold.study.table import Table, grid_cells
 
@@ -38,7 +39,7 @@ def run_study(
     jobs: int | None = None,
     on: str = "local",
     allow_different: bool = False,
-    watcher: StudyWatcher | None = None,
+    watcher: Watcher | None = None,
 ) -> StudyResult:
     """Train every point of a study that its folder does not hold yet, in parallel processes.
 
@@ -62,7 +63,7 @@ def run_source(
     source: Source,
     *,
     out: str | Path | None = None,
-    watcher: StudyWatcher | None = None,
+    watcher: Watcher | None = None,
     workers: Workers = LOCAL,
     executor: Executor | None = None,
     train: Train = trained,
@@ -71,11 +72,11 @@ def run_source(
 
     `executor` may take the place of the one that `workers` names, and `train` that of the engines.
     """
-    watcher = watcher or Unwatched()
+    watch = watching(watcher)
     if source.study.search:
         raise StudyError(f"{source.label} is a search; `twofold.run_search` runs it, or `twofold study`")
     study = source.study
-    planned = plan(source, watcher.data)
+    planned = plan(source, telling(watch))
     folder = make_folder(out, study.name)
     with locked(folder):
         state = State(study.metric)
@@ -88,20 +89,22 @@ def run_source(
 
         there, damaged = claim(folder, study, planned, present)
         for name in damaged:
-            watcher.note(f"{folder}/points/{name} is damaged: its point is run again")
+            watch(Noted(f"{folder}/points/{name} is damaged: its point is run again"))
         missing = {point.id for point in planned} - there
         if missing:
-            planned = _prepared(planned, watcher)
+            planned = _prepared(planned, watch)
         try:
             with table.following(), _executor(executor, workers, missing) as trainer:
-                watcher.began(state.done, len(planned))
+                watch(Began(state.done, len(planned)))
                 demands = workers.demands(planned, study.engine) if missing else ({}, {})
-                work = Work(folder, study.engine, lambda group: train, missing, watcher.note, *demands)
+                work = Work(
+                    folder, study.engine, lambda group: train, missing, lambda text: watch(Noted(text)), *demands
+                )
                 lacking = (group for group in groups(planned, study.engine) if any(p.id in missing for p in group))
                 with closing(finish(lacking, work, trainer)) as new:
                     for points in new:
                         table.add(points)
-                        state.tell(points, watcher)
+                        state.tell(points, watch)
         except KeyboardInterrupt as interrupt:
             interrupt.add_note(f"{len(table):,} of {len(planned):,} points are kept in {folder}")
             raise
@@ -118,7 +121,7 @@ def _executor(given: Executor | None, workers: Workers, missing: set[str]) -> It
         executor.close()
 
 
-def _prepared(planned: Sequence[Planned], watcher: StudyWatcher) -> list[Planned]:
+def _prepared(planned: Sequence[Planned], watch: Watcher) -> list[Planned]:
     """The points with the names of their data.
 
     Published images are fetched and decoded once, here, and not by every process at the same time.
@@ -131,7 +134,7 @@ def _prepared(planned: Sequence[Planned], watcher: StudyWatcher) -> list[Planned
         if (key := (spec.source, spec.root)) not in titles:
             titles[key] = ""
             with suppress(TwofoldError):  # the points will say so
-                titles[key] = load_data(spec, watcher.data).title
+                titles[key] = load_data(spec, telling(watch)).title
         return titles[key]
 
     return [replace(point, data=title(point.recipe.data)) for point in planned]

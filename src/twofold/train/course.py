@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
 from twofold.engine import State
+from twofold.recipe import Recipe
 from twofold.runs.history import HistoryRow
 
 
@@ -23,13 +24,18 @@ NOTHING_DECIDED = Validation()
 """By the validation samples."""
 
 
+def validation_of(recipe: Recipe) -> Validation:
+    """What the recipe lets them decide."""
+    return Validation(recipe.training.keep == "best", recipe.training.patience)
+
+
 class Mark(NamedTuple):
     """A state to go back to, and how many steps it had taken."""
 
     taken: int
     state: State
     gradient: tuple[str, float] | None = None
-    """The largest of the last step."""
+    """The largest gradient of the last step: its parameter, and its size."""
 
 
 class Best(NamedTuple):
@@ -44,15 +50,15 @@ class Course:
     """Whoever holds one, and an engine of the same recipe, goes on to the same bytes."""
 
     mark: Mark
-    """Here."""
+    """The state at this step."""
     row: HistoryRow
     """The last evaluation."""
     seconds: float
-    """Of training alone, until here."""
+    """Training time so far in seconds, without evaluation."""
     lowest: float
     """The lowest validation loss so far; 0 without validation samples."""
     waited: int
-    """Evaluations since."""
+    """Evaluations since the lowest validation loss."""
     best: Best | None
     """`None` where the best weights are not kept."""
 
@@ -80,7 +86,7 @@ class Course:
 
 
 def _merit(row: HistoryRow) -> tuple[float, float]:
-    """Of weights, on the validation samples: accuracy, then loss."""
+    """What the best weights have most of: accuracy on the validation samples, then a low loss."""
     assert row.validation_accuracy is not None
     assert row.validation_loss is not None
     return row.validation_accuracy, -row.validation_loss

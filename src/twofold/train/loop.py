@@ -1,4 +1,4 @@
-"""The training loop. It takes an engine and never builds one, and its outcome is a value."""
+"""The training loop, as an iterator of events. It takes an engine and never builds one, and knows no consumer."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ import numpy as np
 
 from twofold.arrays import Array, Arrays, all_finite
 from twofold.data import Batches, Dataset, Split, Views
-from twofold.engine import Engine, Step
+from twofold.engine import Batch, Engine, Step
 from twofold.runs.history import HistoryRow
+from twofold.setup.events import Evaluated, Progressed
 from twofold.setup.needed import EVALUATION_BATCH
 from twofold.train.course import NOTHING_DECIDED, Course, Mark, Validation
+from twofold.train.events import CheckpointDue, Ended, Event, Failed, Failure, LookedClosely, Moment, Outcome
 
 WATCH_SECONDS = 0.1
+"""Seconds between two events that tell of progress alone."""
 ONE_VIEW = Views()
 
 
@@ -29,54 +32,25 @@ class Score(NamedTuple):
     accuracy: float
 
 
-@dataclass(frozen=True)
-class Failure:
-    """What is known of a loss that became NaN or infinite at `step`, counted from 1."""
-
-    step: int
-    epoch: int
-    loss: float
-    lr: float
-    layer: str | None
-    """The first layer with a non-finite output; `None` where only the loss is."""
-    gradient: tuple[str, float] | None
-    """The largest gradient before it, as (parameter, max |g|); `None` at the first step."""
-    split: str | None = None
-    """The split whose evaluation found it, after the step; `None` where the step itself did."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """`seconds` are those of training alone, without evaluation."""
-
-    steps: int
-    seconds: float
-    row: HistoryRow
-    """The evaluation of the weights that the engine is left with."""
-    failure: Failure | None = None
-
-
-class Keep(NamedTuple):
-    """Who is told, every so many steps, what it takes to go on from there. Its time is not counted."""
-
-    every: int
-    write: Callable[[Course], None]
-
-
-class Moment(NamedTuple):
-    """A moment of training that is looked at closely: the first step, and every evaluation with the step before it."""
-
-    taken: int
-    before: Arrays
-    """The parameters before the step; before training the initial ones."""
-    after: Arrays
-    step: Step | None
-    """Its record; `None` before training."""
-
-
-Look = Callable[[Moment], None]
 LossFunction = Callable[[Array, Array], tuple[float, Array]]
 Evaluate = Callable[[Engine], dict[str, Score]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a training does beside its steps."""
+
+    evaluate: Evaluate
+    """Loss and accuracy of the engine on each split."""
+    validation: Validation = NOTHING_DECIDED
+    look_closely: bool = False
+    """Whether to yield `LookedClosely`."""
+    checkpoint_every: int | None = None
+    """Steps between two `CheckpointDue`; `None`: there are none."""
+    since: Course | None = None
+    """The course to go on from; `None`: from the beginning, with the weights that the engine holds."""
+    watch_seconds: float = WATCH_SECONDS
+    """Seconds between two `Progressed`; 0: one after every step."""
 
 
 def evaluate(
@@ -105,79 +79,120 @@ def predictions(
         yield views.judged(engine.predict, part.floats()), part.y
 
 
-def train(
-    engine: Engine,
-    batches: Batches,
-    evaluate: Evaluate,
-    record: Callable[[HistoryRow], None],
-    watch: Callable[[int, float], None],
-    validation: Validation = NOTHING_DECIDED,
-    look: Look | None = None,
-    *,
-    since: Course | None = None,
-    keep: Keep | None = None,
-) -> Outcome:
-    """Take every step, evaluate on the way, stop at a loss that is not finite, or when patience ends.
+def train(engine: Engine, batches: Batches, plan: Plan, watch: Callable[[Event], None] = lambda _: None) -> Outcome:
+    """The whole of a training: every event goes to `watch`, and the last one's outcome is given back."""
+    for event in training(engine, batches, plan):
+        watch(event)
+        if isinstance(event, Failed | Ended):
+            return event.outcome
+    raise AssertionError("a training ends with an outcome")
 
-    `record` gets every evaluation, the first before training; `watch` gets step and loss ten times a second; `look`
-    gets the first step and that of every evaluation, with the parameters before and after it; `keep` gets the course
-    every so many steps. The time of all these is not counted. Begun anew `since` a course that was kept, a training
-    ends with the same bytes.
+
+def training(engine: Engine, batches: Batches, plan: Plan) -> Iterator[Event]:
+    """Take every step, evaluate on the way, end at a loss that is not finite, or when patience ends.
+
+    Nothing is computed while the next event is not asked for: that pauses the training, and the pause is not counted as
+    training time. Closing the iterator stops it. Begun again `since` a course that was kept, a training ends with the
+    same bytes.
     """
+    course = plan.since
+    if course:
+        engine.load(course.mark.state)
+    else:
+        state = engine.state()
+        row = _evaluated(engine, batches, plan, 0, 0.0)
+        yield Evaluated(row)
+        if bad := bad_split(row):
+            yield Failed(Outcome(0, 0.0, row, _failure(engine, batches, Mark(0, state), 0, *bad)))
+            return
+        course = Course.beginning(row, state, plan.validation)
+        if plan.look_closely:
+            yield LookedClosely(Moment(0, state.parameters, state.parameters, None))
+    yield from _from_course(engine, batches, plan, course)
+
+
+def _from_course(engine: Engine, batches: Batches, plan: Plan, course: Course) -> Iterator[Event]:
+    """The steps from a course on, to the outcome."""
+    taken, seconds = course.mark.taken, course.seconds
+    following = batches.since(taken)
+    while taken < batches.steps and not course.ended(plan.validation):
+        stretch = _stretch(engine, batches, plan, following)
+        taken, seconds = stretch.taken, seconds + stretch.seconds
+        if not math.isfinite(stretch.loss):
+            failure = _failure(engine, batches, course.mark, taken, stretch.loss)
+            yield Failed(Outcome(taken, seconds, course.row, failure))
+            return
+        yield Progressed(taken, stretch.loss)
+        if stretch.due:
+            mark = Mark(taken, engine.state(), largest(stretch.step.gradients))
+            if stretch.evaluates:
+                row = _evaluated(engine, batches, plan, taken, seconds)
+                yield Evaluated(row)
+                if bad := bad_split(row):
+                    yield Failed(Outcome(taken, seconds, row, _failure(engine, batches, course.mark, taken, *bad)))
+                    return
+                course = course.evaluated(row, mark.state)
+            course = course.at(mark, seconds)
+            if stretch.before:
+                yield LookedClosely(Moment(taken, stretch.before, mark.state.parameters, stretch.step))
+            if stretch.keeps and not course.ended(plan.validation):
+                yield CheckpointDue(course)
+        del stretch  # the next step takes its memory, which is still in the cache
+    if course.best:
+        engine.load(course.best.state)
+    yield Ended(Outcome(taken, seconds, course.best.row if course.best else course.row))
+
+
+class _Stretch(NamedTuple):
+    """Steps that were taken without a look at anything but their loss, and the last of them."""
+
+    taken: int
+    """Steps of the whole training."""
+    seconds: float
+    """Time of this stretch."""
+    step: Step
+    loss: float
+    evaluates: bool
+    """Whether an evaluation is due."""
+    keeps: bool
+    """Whether a checkpoint is due."""
+    before: Arrays | None
+    """The parameters before the last step, where it is looked at closely."""
+
+    @property
+    def due(self) -> bool:
+        """Whether there is more to do than to tell of progress."""
+        return self.evaluates or self.keeps or self.before is not None
+
+
+def _stretch(engine: Engine, batches: Batches, plan: Plan, following: Iterator[Batch]) -> _Stretch:
+    """Take steps until something is due: an evaluation, a checkpoint, a close look, a word of progress, a failure."""
     clock = time.perf_counter
+    every = plan.checkpoint_every
     with np.errstate(all="ignore"):  # overflow is found in the loss, where it can be named
-        if since is None:
-            state = engine.state()
-            record(row := row_of(evaluate(engine), batches, 0, 0.0))
-            if bad := bad_split(row):
-                return Outcome(0, 0.0, row, _failure(engine, batches, Mark(0, state), 0, *bad))
-            course = Course.beginning(row, state, validation)
-            if look:
-                look(Moment(0, state.parameters, state.parameters, None))
-        else:
-            course = since
-            engine.load(course.mark.state)
-        taken, seconds = course.mark.taken, course.seconds
-        started = seen = clock()
-        for batch in batches.since(taken):
-            evaluates = (taken + 1) % batches.evaluate_every == 0 or taken + 1 == batches.steps
-            keeps = keep is not None and (taken + 1) % keep.every == 0 and taken + 1 < batches.steps
+        begun = clock()
+        looking = 0.0
+        for batch in following:
+            taken = batch.step + 1
+            evaluates = taken % batches.evaluate_every == 0 or taken == batches.steps
+            keeps = every is not None and taken % every == 0 and taken < batches.steps
             before = None
-            if look and (evaluates or not taken):
+            if plan.look_closely and (evaluates or taken == 1):
                 paused = clock()
                 before = engine.state().parameters
-                started += clock() - paused
+                looking += clock() - paused
             step = engine.step(batch)
             loss = step.loss
-            taken += 1
-            if not math.isfinite(loss):
-                failure = _failure(engine, batches, course.mark, taken, loss)
-                return Outcome(taken, seconds + clock() - started, course.row, failure)
-            if (now := clock()) - seen > WATCH_SECONDS:
-                watch(taken, loss)
-                seen = now
-            if evaluates or keeps or before:
-                seconds += clock() - started
-                mark = Mark(taken, engine.state(), largest(step.gradients))
-                if evaluates:
-                    row = row_of(evaluate(engine), batches, taken, seconds)
-                    record(row)
-                    watch(taken, loss)
-                    if bad := bad_split(row):
-                        return Outcome(taken, seconds, row, _failure(engine, batches, course.mark, taken, *bad))
-                    course = course.evaluated(row, mark.state)
-                course = course.at(mark, seconds)
-                if look and before:
-                    look(Moment(taken, before, mark.state.parameters, step))
-                if evaluates and course.ended(validation):
-                    break
-                if keep and keeps:
-                    keep.write(course)
-                started = clock()
+            due = evaluates or keeps or before or not math.isfinite(loss)
+            if due or clock() - begun >= plan.watch_seconds:
+                return _Stretch(taken, clock() - begun - looking, step, loss, evaluates, keeps, before)
             del step  # the next one takes its memory, which is still in the cache
-        if course.best:
-            engine.load(course.best.state)
-    return Outcome(taken, seconds, course.best.row if course.best else course.row)
+    raise AssertionError("a training's last step is due to be evaluated")
+
+
+def _evaluated(engine: Engine, batches: Batches, plan: Plan, taken: int, seconds: float) -> HistoryRow:
+    with np.errstate(all="ignore"):
+        return row_of(plan.evaluate(engine), batches, taken, seconds)
 
 
 def judged_splits(dataset: Dataset, train_samples: int | None) -> dict[str, Split]:
@@ -217,12 +232,13 @@ def _failure(
     """
     engine.load(mark.state)
     gradient, outputs = mark.gradient, dict[str, Array]()
-    for batch in islice(batches.since(mark.taken), taken - mark.taken):
-        step = engine.step(batch)
-        if batch.step + 1 == (taken if split else taken - 1):
-            gradient = largest(step.gradients)
-        if batch.step + 1 == taken:
-            outputs = engine.step(batch).outputs if split else step.outputs
+    with np.errstate(all="ignore"):
+        for batch in islice(batches.since(mark.taken), taken - mark.taken):
+            step = engine.step(batch)
+            if batch.step + 1 == (taken if split else taken - 1):
+                gradient = largest(step.gradients)
+            if batch.step + 1 == taken:
+                outputs = engine.gradients(batch).outputs if split else step.outputs
     layer = next((name for name, output in outputs.items() if not all_finite(output)), None)
     epoch = max(taken - 1, 0) // batches.steps_per_epoch + 1
     return Failure(taken, epoch, loss, batches.rate(max(taken - 1, 0)), layer, gradient, split)

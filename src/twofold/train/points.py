@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-
-import numpy as np
 
 from twofold.data import Batches, Dataset, load_data
 from twofold.engine.threads import few_threads
@@ -16,9 +14,12 @@ from twofold.recipe.data import DataSpec
 from twofold.recipe.network import recurrent_nodes
 from twofold.runs.history import HistoryRow
 from twofold.setup.building import initial_state, resolved, training_engine
+from twofold.setup.events import Evaluated
 from twofold.setup.needed import check_memory, evaluation_batch, fit_at_once
+from twofold.train.course import validation_of
+from twofold.train.events import Ended, Event, Failed, Outcome
 from twofold.train.gradient_flow import Flow, carried, flow_batch, measure_flow, read_last
-from twofold.train.loop import Outcome, Validation, train
+from twofold.train.loop import Plan, training
 from twofold.train.replicas import StackedBatches, many, pays, stacked, together, train_replicas
 from twofold.train.replicas import scorer as replicas_scorer
 from twofold.train.scoring import scorer, scores_of
@@ -58,10 +59,6 @@ Stops = Callable[[Sequence[HistoryRow]], bool]
 """Whether a training with these evaluations, the last just made, is to be stopped."""
 
 
-class _Stopped(Exception):  # noqa: N818
-    """A training is stopped at an evaluation."""
-
-
 def train_points(
     recipes: Sequence[Recipe], engine: str, load: Load = load_data, stops: Stops | None = None
 ) -> list[Point]:
@@ -88,27 +85,31 @@ def train_points(
 
 def _lone(recipe: Recipe, dataset: Dataset, engine: str, stops: Stops | None = None) -> Point:
     check_memory(recipe, [engine], *(split for _, split in dataset.splits()))
-    built, history = training_engine(engine, recipe), list[HistoryRow]()
+    built = training_engine(engine, recipe)
+    history = list[HistoryRow]()
     built.load(initial_state(recipe.model, dataset.train))
     batches = Batches(recipe, dataset.train)
     watched = flow_batch(dataset.train, batches.size if recurrent_nodes(recipe.network) else 1)
-    validation = Validation(recipe.training.keep == "best", recipe.training.patience)
-    pruned = False
-
-    def record(row: HistoryRow) -> None:
-        history.append(row)
-        if stops is not None and row.step and stops(history):
-            raise _Stopped
-
-    with few_threads(recipe, len(dataset.train)), np.errstate(all="ignore"):
+    plan = Plan(scorer(recipe, dataset), validation_of(recipe))
+    with few_threads(recipe, len(dataset.train)):
         before = measure_flow(built, recipe.network, watched)
-        try:
-            outcome = train(built, batches, scorer(recipe, dataset), record, lambda step, loss: None, validation)
-        except _Stopped:
-            outcome, pruned = Outcome(history[-1].step, history[-1].seconds, history[-1]), True
+        outcome, pruned = _until_stopped(training(built, batches, plan), history, stops)
         after = measure_flow(built, recipe.network, watched)
     point = _point(outcome, history, _flow(read_last(recipe.network), before, after))
     return replace(point, pruned=pruned)
+
+
+def _until_stopped(events: Iterator[Event], history: list[HistoryRow], stops: Stops | None) -> tuple[Outcome, bool]:
+    """The outcome of a training, and whether `stops` ended it; its evaluations go into `history`."""
+    for event in events:
+        match event:
+            case Evaluated(row):
+                history.append(row)
+                if stops is not None and row.step and stops(history):
+                    return Outcome(row.step, row.seconds, row), True
+            case Failed(outcome) | Ended(outcome):
+                return outcome, False
+    raise AssertionError("a training ends with an outcome")
 
 
 def _together(recipes: Sequence[Recipe], load: Load) -> list[Point]:

@@ -6,6 +6,7 @@ the initial weights, the masks and the rates of its own recipe, and so the traje
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, final
@@ -18,7 +19,9 @@ from twofold.data.batches import Chunk, Gathered
 from twofold.engine import Batch, Engine, State
 from twofold.recipe import Recipe
 from twofold.runs.history import HistoryRow
-from twofold.train.loop import Failure, Outcome, Score, bad_split, judged_splits, row_of
+from twofold.setup.events import Evaluated, Progressed
+from twofold.train.events import Ended, Failed, Failure, Outcome
+from twofold.train.loop import Score, bad_split, judged_splits, row_of
 
 SMALL_BATCH = 1 << 16
 """Numbers in a layer's largest array up to which replicas pay. Beyond, calls are cheap beside arithmetic, and a network
@@ -120,50 +123,95 @@ def scorer(
     return score
 
 
+class ReplicaEvent(NamedTuple):
+    """What happens to one replica; `Progressed` happens to all of them, `replica` is `None` then."""
+
+    replica: int | None
+    event: Evaluated | Progressed | Failed | Ended
+
+
 def train_replicas(
-    engine: Engine, batches: StackedBatches, score: Judge, watch: Callable[[int], None] = lambda step: None
+    engine: Engine, batches: StackedBatches, score: Judge, watch: Callable[[ReplicaEvent], None] = lambda _: None
 ) -> tuple[list[Outcome], list[list[HistoryRow]]]:
+    """The whole of a training of replicas: the outcome of each, and its evaluations. Every event goes to `watch`."""
+    rows = [list[HistoryRow]() for _ in batches.each]
+    outcomes = dict[int, Outcome]()
+    for happened in training_replicas(engine, batches, score):
+        watch(happened)
+        match happened:
+            case ReplicaEvent(int(index), Evaluated(row)):
+                rows[index].append(row)
+            case ReplicaEvent(int(index), Failed(outcome) | Ended(outcome)):
+                outcomes[index] = outcome
+    return [outcomes[index] for index in range(len(rows))], rows
+
+
+def training_replicas(engine: Engine, batches: StackedBatches, score: Judge) -> Iterator[ReplicaEvent]:
     """Take every step in all replicas; a replica whose loss is not finite ends there, and the others go on.
 
-    Seconds are a replica's share. What `twofold.train.loop.train` does for one, without its keeping of best weights.
+    The events of `twofold.train.loop.training` for each, without close looks, checkpoints and the keeping of best
+    weights. Seconds are a replica's share. Not asking for the next event pauses all of them.
     """
-    replicas, first, clock = len(batches.each), batches.first, time.perf_counter
-    rows = [list[HistoryRow]() for _ in range(replicas)]
-    ended = dict[int, Outcome]()
-    seconds, taken = 0.0, 0
+    going = dict[int, HistoryRow]()
+    for index, row in _rows(engine, batches, score, 0, 0.0):
+        going[index] = row
+        yield ReplicaEvent(index, Evaluated(row))
+    taken, seconds = 0, 0.0
+    yield from _failed_splits(going, batches, taken, seconds)
+    following = iter(batches)
+    while taken < batches.first.steps and going:
+        taken, spent, losses = _steps(engine, batches.first, following, list(going))
+        seconds += spent / len(batches.each)
+        for index in [index for index in going if not math.isfinite(losses[index])]:
+            failure = _failure(batches, index, taken, float(losses[index]))
+            yield ReplicaEvent(index, Failed(Outcome(taken, seconds, going.pop(index), failure)))
+        if going and _evaluates(batches.first, taken):
+            for index, row in _rows(engine, batches, score, taken, seconds):
+                if index in going:
+                    going[index] = row
+                    yield ReplicaEvent(index, Evaluated(row))
+            yield from _failed_splits(going, batches, taken, seconds)
+            yield ReplicaEvent(None, Progressed(taken))
+    for index, row in going.items():
+        yield ReplicaEvent(index, Ended(Outcome(taken, seconds, row)))
 
-    def record() -> None:
-        scores = score(engine)
-        for index, one in enumerate(batches.each):
-            if index in ended:
-                continue
-            lone = {split: Score(float(s.loss[index]), float(s.accuracy[index])) for split, s in scores.items()}
-            rows[index].append(row := row_of(lone, one, taken, seconds / replicas))
-            if bad := bad_split(row):
-                end(index, *bad)
 
-    def end(index: int, loss: float, split: str | None = None) -> None:
-        epoch = max(taken - 1, 0) // first.steps_per_epoch + 1
-        failure = Failure(taken, epoch, loss, batches.each[index].rate(max(taken - 1, 0)), None, None, split)
-        ended[index] = Outcome(taken, seconds / replicas, rows[index][-1], failure)
-
+def _steps(engine: Engine, first: Batches, following: Iterator[Batch], going: list[int]) -> tuple[int, float, Array]:
+    """Take steps until an evaluation is due or a loss of those that go on is not finite: steps, seconds, losses."""
     with np.errstate(all="ignore"):
-        record()
-        started = clock()
-        for batch in batches:
-            step = engine.step(batch)
-            losses = np.asarray(step.loss)
-            taken += 1
-            if not np.isfinite(losses).all():
-                for index in np.flatnonzero(~np.isfinite(losses)):
-                    if int(index) not in ended:
-                        end(int(index), float(losses[index]))
-                if len(ended) == replicas:
-                    break
-            if taken % first.evaluate_every == 0 or taken == first.steps:
-                seconds += clock() - started
-                record()
-                watch(taken)
-                started = clock()
-    finished = [ended.get(i) or Outcome(taken, seconds / replicas, rows[i][-1]) for i in range(replicas)]
-    return finished, rows
+        begun = time.perf_counter()
+        for batch in following:
+            losses = np.asarray(engine.step(batch).loss)
+            if _evaluates(first, batch.step + 1) or not np.isfinite(losses[going]).all():
+                return batch.step + 1, time.perf_counter() - begun, losses
+    raise AssertionError("a training's last step is due to be evaluated")
+
+
+def _evaluates(first: Batches, taken: int) -> bool:
+    return taken % first.evaluate_every == 0 or taken == first.steps
+
+
+def _rows(
+    engine: Engine, batches: StackedBatches, score: Judge, taken: int, seconds: float
+) -> Iterator[tuple[int, HistoryRow]]:
+    """The line of an evaluation for each replica."""
+    with np.errstate(all="ignore"):
+        scores = score(engine)
+    for index, one in enumerate(batches.each):
+        lone = {split: Score(float(s.loss[index]), float(s.accuracy[index])) for split, s in scores.items()}
+        yield index, row_of(lone, one, taken, seconds)
+
+
+def _failed_splits(
+    going: dict[int, HistoryRow], batches: StackedBatches, taken: int, seconds: float
+) -> Iterator[ReplicaEvent]:
+    """Those whose evaluation was not finite end; they are taken out of `going`."""
+    for index in list(going):
+        if bad := bad_split(going[index]):
+            failure = _failure(batches, index, taken, *bad)
+            yield ReplicaEvent(index, Failed(Outcome(taken, seconds, going.pop(index), failure)))
+
+
+def _failure(batches: StackedBatches, index: int, taken: int, loss: float, split: str | None = None) -> Failure:
+    epoch = max(taken - 1, 0) // batches.first.steps_per_epoch + 1
+    return Failure(taken, epoch, loss, batches.each[index].rate(max(taken - 1, 0)), None, None, split)

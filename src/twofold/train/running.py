@@ -45,7 +45,8 @@ from twofold.runs import (
     tidy,
 )
 from twofold.runs.record import Status
-from twofold.setup.building import Overrides, Silent, Watcher, prepare, training_engine
+from twofold.setup.building import Overrides, prepare, training_engine
+from twofold.setup.events import Noted, Watcher, watching
 from twofold.setup.needed import check_memory
 from twofold.setup.samples import data_again
 from twofold.setup.versions import LIBRARIES, code, versions
@@ -53,7 +54,7 @@ from twofold.train.checkpointing import Flows, course_of
 from twofold.train.course import Course
 from twofold.train.evidence import kept_samples
 from twofold.train.reusing import find_run
-from twofold.train.session import train_engine
+from twofold.train.session import Session, train_engine
 
 
 def run(
@@ -86,8 +87,8 @@ def run(
     if engines is not None:
         chosen = [engines] if isinstance(engines, str) else list(engines)
         recipe = load_recipe(recipe, {"training.engines": chosen})
-    watcher = watcher or Silent()
-    recipe, dataset = prepare(recipe, watcher, data)
+    watch = watching(watcher)
+    recipe, dataset = prepare(recipe, watch, data)
     facts = facts_of(recipe, dataset)
     dataset = dataset.astype(recipe.training.dtype)
     if reuse:
@@ -95,14 +96,14 @@ def run(
         if found.run:
             return found.run
         if found.reason:
-            watcher.note(found.reason)
+            watch(Noted(found.reason))
     built = _built(recipe, dataset)
     beginning = Beginning(data=facts, circumstances=circumstances(built), checkpoint_every=checkpoint_every)
     folder = create_run_folder(out, recipe.name)
     with locked(folder):
         claim_run_folder(folder)
         writer = RunWriter(folder, recipe, beginning)
-        _train(recipe, dataset, built, writer, watcher)
+        _train(Session(recipe, dataset, writer, watch), built)
     return open_run(folder)
 
 
@@ -117,7 +118,7 @@ def resume(run: str | Path | Run, *, data: object = None, watcher: Watcher | Non
     are others now, or its training diverged; and whatever `run` raises while it trains.
     """
     folder = run.path if isinstance(run, Run) else Path(run)
-    watcher = watcher or Silent()
+    watch = watching(watcher)
     if _ended(folder, read_record(folder)):
         return open_run(folder)
     with locked(folder):
@@ -126,33 +127,27 @@ def resume(run: str | Path | Run, *, data: object = None, watcher: Watcher | Non
             return open_run(folder)
         sweep(folder)
         recipe = sealed_recipe(folder, record)
-        recipe, dataset = data_again(recipe, watcher, data, folder, "resume")
+        recipe, dataset = data_again(recipe, watch, data, folder, "resume")
         _check_data(folder, record, dataset.fingerprint)
         dataset = dataset.astype(recipe.training.dtype)
         built = _built(recipe, dataset)
         differences = list(_differences(record.circumstances, circumstances(built)))
         for difference in differences:
-            watcher.note(f"{folder} was begun with {difference}: the last bits of its numbers may differ")
+            watch(Noted(f"{folder} was begun with {difference}: the last bits of its numbers may differ"))
         since, said = newest(folder, record.files[RECIPE])
         for line in said:
-            watcher.note(f"{folder}: {line}; {_where(since)}")
+            watch(Noted(f"{folder}: {line}; {_where(since)}"))
         start = course_of(since.facts, arrays_of(folder, since)) if since and since.engine else None
         writer = RunWriter.again(folder, record, since)
         engine, step = (since.engine, start[0].mark.taken) if since and start else (None, 0)
         writer.resumed(Resumed(at=now(), engine=engine, step=step, differences=tuple(differences)))
-        _train(recipe, dataset, built, writer, watcher, start)
+        _train(Session(recipe, dataset, writer, watch), built, start)
     return open_run(folder)
 
 
-def _train(
-    recipe: Recipe,
-    dataset: Dataset,
-    engines: dict[str, Engine],
-    writer: RunWriter,
-    watcher: Watcher,
-    start: tuple[Course, Flows] | None = None,
-) -> None:
+def _train(session: Session, engines: dict[str, Engine], start: tuple[Course, Flows] | None = None) -> None:
     """Each engine that has not ended yet, the first of them from `start` on; the record says how it went."""
+    recipe, dataset, writer = session.recipe, session.dataset, session.writer
     status: Status = "failed"
     try:
         evidence = kept_samples(recipe, dataset)
@@ -162,7 +157,7 @@ def _train(
                     if name in writer.record.engines:
                         evidence |= evidence_of(writer.folder, name)
                         continue
-                    evidence |= train_engine(name, engine, recipe, dataset, writer, watcher, start)
+                    evidence |= train_engine(name, engine, session, start)
                     start = None
             writer.checkpoints.wait()
         finally:  # the report of a run that ended early draws what there is

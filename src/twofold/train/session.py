@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, final
 
 from twofold.arrays import Array
 from twofold.data import Batches, Dataset
@@ -10,77 +11,94 @@ from twofold.engine import Engine
 from twofold.recipe import Recipe
 from twofold.recipe.network import recurrent_nodes
 from twofold.runs import Result, RunWriter
-from twofold.runs.history import HistoryRow
-from twofold.setup.building import Watcher, initial_state
+from twofold.setup.building import initial_state
+from twofold.setup.events import Evaluated, Progressed, Started, Watcher
 from twofold.train.checkpointing import Flows, arrays_of, facts_of
-from twofold.train.course import Course, Validation
+from twofold.train.course import Course, validation_of
+from twofold.train.events import CheckpointDue, Event, LookedClosely, Outcome
 from twofold.train.evidence import answers, kept_answers, previewed
 from twofold.train.failures import diverged
 from twofold.train.gradient_flow import as_arrays, flow_batch, measure_flow
-from twofold.train.loop import Keep, Moment, Outcome, train
+from twofold.train.loop import Plan, train
 from twofold.train.scoring import scorer, scores_of
 from twofold.train.signals import Signals, as_row
 
 
+@dataclass(frozen=True)
+class Session:
+    """What the engines of a run have in common, while it is trained."""
+
+    recipe: Recipe
+    dataset: Dataset
+    writer: RunWriter
+    watch: Watcher
+
+
 def train_engine(
-    name: str,
-    engine: Engine,
-    recipe: Recipe,
-    dataset: Dataset,
-    writer: RunWriter,
-    watcher: Watcher,
-    since: tuple[Course, Flows] | None = None,
+    name: str, engine: Engine, session: Session, since: tuple[Course, Flows] | None = None
 ) -> dict[str, Array]:
     """Train it, keep its weights and results; the arrays that the report will draw.
 
     What is measured before training is measured again where a run goes on: it is a function of the recipe.
+
+    Raises `TrainingDivergedError` where the loss stops being finite.
     """
+    recipe, dataset, writer = session.recipe, session.dataset, session.writer
     batches = Batches(recipe, dataset.train, raw=engine.device != "cpu")
     course, flows = since or (None, Flows())
-    signals = Signals(engine, recipe.network, batches, dataset.train)
-
-    def look(step: int) -> None:
-        if recurrent_nodes(recipe.network):
-            flows[step] = measure_flow(engine, recipe.network, flow_batch(dataset.train, batches.size))
-
-    def record(row: HistoryRow) -> None:
-        writer.add_row(name, row._asdict())
-        watcher.evaluated(row)
-        if recipe.training.gradient_flow or row.step == 0:
-            look(row.step)
-
-    def closely(moment: Moment) -> None:
-        writer.add_signals(name, map(as_row, signals.of(moment)))
-
-    def checkpoint(course: Course) -> None:
-        writer.checkpoint(name, facts_of(course), arrays_of(course, flows))
-
+    keeper = _Keeper(name, engine, session, batches, flows)
     _, held_out = dataset.held_out
-    watcher.started(name, batches.steps)
+    session.watch(Started(name, batches.steps))
     if course:
-        watcher.stepped(course.mark.taken)
+        session.watch(Progressed(course.mark.taken))
     engine.load(initial_state(recipe.model, dataset.train))
     before = answers(engine, previewed(held_out), recipe)
-    every = writer.record.checkpoint_every
-    outcome = train(
-        engine,
-        batches,
+    plan = Plan(
         scorer(recipe, dataset),
-        record,
-        watcher.stepped,
-        Validation(recipe.training.keep == "best", recipe.training.patience),
-        closely,
+        validation_of(recipe),
+        look_closely=True,
+        checkpoint_every=writer.record.checkpoint_every,
         since=course,
-        keep=Keep(every, checkpoint) if every else None,
     )
+    outcome = train(engine, batches, plan, keeper.take)
     if outcome.failure:
         raise diverged(name, outcome.failure, recipe, dataset, writer.folder)
     if outcome.row.step not in flows:
-        look(outcome.row.step)
-    found = kept_answers(engine, before, held_out, recipe) | as_arrays(sorted(flows.items()))
-    evidence = {f"{name}.{what}": array for what, array in found.items()}
+        keeper.measure_gradient_flow(outcome.row.step)
+    measured = kept_answers(engine, before, held_out, recipe) | as_arrays(sorted(flows.items()))
+    evidence = {f"{name}.{what}": array for what, array in measured.items()}
     writer.engine_ended(name, engine.state().weights(), _result(outcome), evidence)
     return evidence
+
+
+@final
+class _Keeper:
+    """Writes the events of one engine's training into the run folder, and hands them on to whoever watches."""
+
+    def __init__(self, name: str, engine: Engine, session: Session, batches: Batches, flows: Flows) -> None:
+        self.name, self.engine, self.session, self.flows = name, engine, session, flows
+        network, train = session.recipe.network, session.dataset.train
+        self._signals = Signals(engine, network, batches, train)
+        self._flow_batch = flow_batch(train, batches.size) if recurrent_nodes(network) else None
+
+    def take(self, event: Event) -> None:
+        """One event of the training."""
+        writer = self.session.writer
+        match event:
+            case Evaluated(row):
+                writer.add_row(self.name, row._asdict())
+            case LookedClosely(moment):
+                writer.add_signals(self.name, map(as_row, self._signals.of(moment)))
+            case CheckpointDue(course):
+                writer.checkpoint(self.name, facts_of(course), arrays_of(course, self.flows))
+        self.session.watch(event)
+        if isinstance(event, Evaluated) and (self.session.recipe.training.gradient_flow or event.row.step == 0):
+            self.measure_gradient_flow(event.row.step)
+
+    def measure_gradient_flow(self, step: int) -> None:
+        """How the gradient flows back through time now, where there is a recurrent layer."""
+        if self._flow_batch:
+            self.flows[step] = measure_flow(self.engine, self.session.recipe.network, self._flow_batch)
 
 
 def _result(outcome: Outcome) -> Result:

@@ -21,7 +21,8 @@ from twofold.recipe import Recipe, load_recipe
 from twofold.recipe.data import Cifar10, Mnist, Palindromes
 from twofold.recipe.network import shape_text
 from twofold.runs import Run, open_run
-from twofold.setup.building import Silent, Watcher, build_engine, initial_state, prepare
+from twofold.setup.building import build_engine, initial_state, prepare
+from twofold.setup.events import Watcher, watching
 
 FIRST = 3
 """Steps whose losses are expected; more would take time."""
@@ -64,7 +65,7 @@ def eject(
     wanted = not isinstance(recipe.data, Mnist | Cifar10) if samples is None else samples
     dataset = None
     if at_hand(recipe.data) and (wanted or _whitens(recipe)):
-        recipe, dataset = prepare(recipe, watcher or Silent())
+        recipe, dataset = prepare(recipe, watching(watcher))
     scripts = {**numpy_scripts(recipe), "train_torch.py": torch_script(recipe), "data.py": data_script(recipe)}
     expected, start = _expected(recipe, dataset if wanted else None, run, dataset)
     folder.mkdir()

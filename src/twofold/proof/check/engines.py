@@ -15,7 +15,8 @@ from twofold.proof.check.steps import explain, sentence
 from twofold.proof.lockstep import Parting, Verdict, compare
 from twofold.proof.verify import RANDOM_BATCHES, TOLERANCES
 from twofold.recipe import Recipe, load_recipe
-from twofold.setup.building import Silent, build_engine, initial_state
+from twofold.setup.building import build_engine, initial_state
+from twofold.setup.events import warn_of_notes
 from twofold.setup.samples import found_data
 
 MEMBERS = ("load", "state", "step")
@@ -77,7 +78,7 @@ def check_engine(engine: Engine, recipe: str | Path | Recipe, *, steps: int = 50
         raise UserError(f"an engine has {', '.join(f'`{name}`' for name in MEMBERS)}; this one lacks `{missing[0]}`")
     recipe = load_recipe(recipe, {"training.dtype": "float64", "training.autocast": "none"})
     size = recipe.training.batch_size
-    recipe, dataset, data = found_data(recipe, Silent(), RANDOM_BATCHES * (32 if size == "full" else size))
+    recipe, dataset, data = found_data(recipe, warn_of_notes, RANDOM_BATCHES * (32 if size == "full" else size))
     ours = build_engine("numpy", recipe)
     tolerance = TOLERANCES["float64"]
     faults = list[Named]()

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from twofold.errors import UserError, nearest
 from twofold.proof.check.checking import CheckReport, check_file
 from twofold.proof.check.report import element
 from twofold.proof.check.sandbox import Limits
 from twofold.proof.check.task import Item, Task
+from twofold.setup.events import Progressed, Started, Watcher, watching
 
 
 @dataclass(frozen=True)
@@ -66,18 +66,6 @@ class Grade:
         return max(item.report.exit_status for item in self.items)
 
 
-class Watcher(Protocol):
-    """What is told of the progress."""
-
-    def started(self, name: str, steps: int, /) -> None:
-        """So many submissions will be graded."""
-        ...
-
-    def stepped(self, step: int, /) -> None:
-        """So many are graded."""
-        ...
-
-
 def grade(folder: Path, task: Task) -> Grade:
     """One submission: a folder, or the one file of a task with one file. Things of one file share a process."""
     if not folder.exists():
@@ -109,15 +97,14 @@ def _reports(path: Path, folder: Path, items: Sequence[Item], limits: Limits) ->
 
 def grade_all(folders: Sequence[Path], task: Task, jobs: int, watcher: Watcher | None = None) -> list[Grade]:
     """Every submission, `jobs` at once; in the order in which they were given."""
-    if watcher is not None:
-        watcher.started("check", len(folders))
+    watch = watching(watcher)
+    watch(Started("check", len(folders)))
     grades: dict[int, Grade] = {}
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         futures = {pool.submit(grade, folder, task): number for number, folder in enumerate(folders)}
         for done, future in enumerate(as_completed(futures), 1):
             grades[futures[future]] = future.result()
-            if watcher is not None:
-                watcher.stepped(done)
+            watch(Progressed(done))
     return [grades[number] for number in range(len(folders))]
 
 

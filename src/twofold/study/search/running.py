@@ -10,6 +10,7 @@ from typing import Any
 
 from twofold.errors import StudyError, UserError
 from twofold.recipe import Recipe
+from twofold.setup.events import Noted, Watcher, watching
 from twofold.study.coordinator import Work, finish
 from twofold.study.executors.choice import Workers
 from twofold.study.executors.prints import absolute
@@ -18,7 +19,7 @@ from twofold.study.executors.work import searched, trained
 from twofold.study.files import Settings, Source, load_study
 from twofold.study.folder import Kept, kept, locked, make_folder
 from twofold.study.grid import Planned, base_recipe
-from twofold.study.progress import State, StudyWatcher, Unwatched
+from twofold.study.progress import Began, State
 from twofold.study.search.feed import Feed
 from twofold.study.search.folder import Found, claim, write_found
 from twofold.study.search.proposals import Proposals
@@ -38,7 +39,7 @@ def run_search(
     engine: str | None = None,
     out: str | Path | None = None,
     workers: Workers = LOCAL,
-    watcher: StudyWatcher | None = None,
+    watcher: Watcher | None = None,
 ) -> SearchResult:
     """Search over the keys of a recipe: a study's file with a table `search`, see docs/studies.md.
 
@@ -57,7 +58,7 @@ def search_source(
     out: str | Path | None = None,
     workers: Workers = LOCAL,
     executor: Executor | None = None,
-    watcher: StudyWatcher | None = None,
+    watcher: Watcher | None = None,
 ) -> SearchResult:
     """What `run_search` does, of a search that was read; `executor` may take the place of the one of `workers`."""
     study = source.study
@@ -67,7 +68,7 @@ def search_source(
     folder = make_folder(out, study.name)
     with locked(folder):
         feed = Feed(study, base, proposals, claim(folder, study, base))
-        _run(feed, proposals, folder, workers, executor, watcher or Unwatched())
+        _run(feed, proposals, folder, workers, executor, watching(watcher))
     return SearchResult(folder, study)
 
 
@@ -77,7 +78,7 @@ def _run(
     folder: Path,
     workers: Workers,
     executor: Executor | None,
-    watcher: StudyWatcher,
+    watch: Watcher,
 ) -> None:
     """Everything of a search: its points, the table, and what was found."""
     study, known = feed.study, feed.known
@@ -87,15 +88,15 @@ def _run(
     for point in known.values():
         state.add(point)
     demands = workers.demands([Planned("", (), 0, feed.base)], study.engine)
-    work = Work(folder, study.engine, partial(_train, feed), _Missing(known), watcher.note, *demands)
+    work = Work(folder, study.engine, partial(_train, feed), _Missing(known), lambda text: watch(Noted(text)), *demands)
     try:
         with table.following(), closing(executor or workers.executor()) as trainer:
-            watcher.began(state.done, feed.total)
+            watch(Began(state.done, feed.total))
             with closing(finish(feed, work, trainer)) as batches:
                 for points in batches:
                     known.update({point.id: point for point in points})
                     table.add(points)
-                    state.tell(points, watcher)
+                    state.tell(points, watch)
             table.add(known[name] for name in feed.order if name in known)
             winner = feed.winner()
             tested = _tested(winner, work, trainer) if winner else None

@@ -1,0 +1,91 @@
+"""What a command does, told as events to whoever watches: one callable, which takes those that it knows."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, TypeAlias
+
+from twofold.runs.history import HistoryRow
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The data are being prepared: read, fetched, unpacked."""
+
+    method: ClassVar = "data"
+    what: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """An engine begins to train, or a comparison of both begins."""
+
+    method: ClassVar = "started"
+    what: str
+    """The engine's name, or `verify`."""
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """A few times a second: how many steps have been taken."""
+
+    method: ClassVar = "stepped"
+    step: int
+    loss: float | None = None
+    """The loss of the step's batch, where there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """Loss and accuracy of every split were measured; the first time before training."""
+
+    method: ClassVar = "evaluated"
+    row: HistoryRow
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What a user must be told: a checkpoint that was refused, other circumstances than at the beginning."""
+
+    method: ClassVar = "note"
+    text: str
+
+
+Watcher: TypeAlias = Callable[[Any], Any]
+"""Takes events, those of this module and those of `twofold.train.events`; it ignores what it does not know."""
+
+
+def warn_of_notes(event: object) -> None:
+    """The watcher where nobody watches: a note becomes a `UserWarning`."""
+    if isinstance(event, Noted):
+        warnings.warn(event.text, stacklevel=4)
+
+
+def watching(watcher: Any = None) -> Watcher:
+    """The callable that is told; without one `warn_of_notes`.
+
+    An object with methods, as earlier versions wanted it, is told by those that it has: an event names its own in
+    `method`, which takes the event's fields.
+    """
+    if watcher is None:
+        return warn_of_notes
+    return watcher if callable(watcher) else _by_methods(watcher)
+
+
+def telling(watch: Watcher) -> Callable[[str, int, int], None]:
+    """The function that readers of data call with what is prepared, how much of it is done, and all of it."""
+    return lambda what, done, total: watch(Prepared(what, done, total))
+
+
+def _by_methods(listener: Any) -> Watcher:
+    def tell(event: Any) -> None:
+        method = getattr(listener, getattr(event, "method", ""), None)
+        if method:
+            method(*(getattr(event, field.name) for field in fields(event)))
+
+    return tell
