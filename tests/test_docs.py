@@ -207,8 +207,13 @@ def test_speeds_of_the_readme_are_those_of_the_benchmarks(what: str, mine: str, 
 
 
 def test_the_python_of_the_page_on_using_runs(in_tmp: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """By hand from the file, and by the engine: the same numbers."""
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "using.md").read_text("utf-8"), re.DOTALL)
-    exec(code, {})
+    """By hand from the file, and by the engine: the same numbers. Samples in memory: their names, the recorded scores."""
+    page = (ROOT / "docs" / "using.md").read_text("utf-8")
+    weights, in_memory = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(weights, {})
     mine, theirs = (list(map(float, line.strip("[]").split())) for line in capsys.readouterr().out.splitlines())
     assert mine == pytest.approx(theirs, rel=1e-5)
+    exec(in_memory, {})
+    names, agrees, answer = capsys.readouterr().out.splitlines()
+    assert names.startswith("('setosa', 'versicolor', 'virginica') ('sepal length (cm)', ")
+    assert (agrees, answer) == ("True", "setosa")
