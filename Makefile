@@ -4,8 +4,6 @@
 # make bench   speed, side by side with the peers; writes docs/benchmarks/{felt,small,mnist,images,recurrent,reports,checkpoints}.md
 # make torture the long proofs: every built-in recipe over 50 or 200 steps; writes docs/benchmarks/verification.md;
 #              hostile files, random recipes and CSV files: hostile.md, fuzz.md; models in and out: exchange.md;
-#              what the analysis says of trainings in which nothing is wrong: healthy.md; killed and starved runs: survival.md
-#              hostile files, random recipes and CSV files: hostile.md, fuzz.md;
 #              what the analysis says of trainings in which nothing is wrong: healthy.md; killed and starved runs: survival.md;
 #              students' code, wrong and right: check.md
 # make results the built-in recipes that take minutes (two hours in all); writes docs/results.md, docs/palindromes.md

@@ -45,6 +45,20 @@ class InsideScene:
 def played(thing: Any, job: Job, scenes: list[InsideScene], path: Path) -> tuple[list[dict[str, Any]], str]:
     """What each plan gave, best first: tensors by scene, errors with their place; and why nothing could be bound."""
     results, reason = list[dict[str, Any]](), ""
+    for tensors in (False, True) if job.get("torch") else (False,):  # arrays first: torch may be there for others
+        job["torch"] = tensors
+        found, unbound = _tried(thing, job, scenes, path)
+        results += found
+        reason = reason or unbound
+        if any(result["fits"] and not result["errors"] for result in results):
+            break
+    results.sort(key=lambda r: (-r["fits"], r["failed"], -r["right_shapes"]))
+    return results[:MOST_PLANS], reason
+
+
+def _tried(thing: Any, job: Job, scenes: list[InsideScene], path: Path) -> tuple[list[dict[str, Any]], str]:
+    """The plans of one kind of inputs, until one fits."""
+    results, reason = list[dict[str, Any]](), ""
     for plan in plans(thing, job):
         job.pop("constant_rate", None)
         try:
@@ -57,8 +71,7 @@ def played(thing: Any, job: Job, scenes: list[InsideScene], path: Path) -> tuple
             break
         if result["fits"] and job["section"] == "layers" and result["whole"]:
             break
-    results.sort(key=lambda r: (-r["fits"], r["failed"], -r["right_shapes"]))
-    return results[:MOST_PLANS], reason
+    return results, reason
 
 
 def _play(plan: Any, job: Job, scenes: list[InsideScene], path: Path) -> dict[str, Any]:
