@@ -30,6 +30,7 @@ ALLOWED = {
 """SciPy has the error function of GELU and the resampling of images; the standard library is free."""
 PLANE = [
     {"kind": "conv2d", "channels": 4, "kernel": 3, "padding": 1},
+    {"kind": "conv2d", "channels": 5, "kernel": 2, "stride": 2},
     {"kind": "batch_norm"},
     {"kind": "relu"},
     {"kind": "max_pool2d", "kernel": 2},

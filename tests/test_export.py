@@ -188,3 +188,25 @@ def test_what_it_cannot_write_is_refused(moons_run: twofold.Run, tmp_path: Path)
     with pytest.raises(UserError, match="there exists; choose another name"):
         twofold.export("moons", "npz", tmp_path / "there")
     assert isinstance(network_of("moons"), Network)
+
+
+def test_preprocessing_takes_bytes_of_any_size(trained_runs: dict[str, twofold.Run], tmp_path: Path) -> None:
+    """At the network's own size the graph gives what the engine gives; the file comes back as the run's recipe."""
+    run = trained_runs["photos"]
+    path = twofold.export(run, "onnx", tmp_path / "photos.onnx", preprocessing=True)
+    session = runtime(onnx.load(str(path)))
+    channels, height, width = (size or 0 for size in run.recipe.network.input_shape)
+    rng = np.random.default_rng(4)
+    pixels = rng.integers(0, 256, (3, channels, height, width), dtype=np.uint8)
+    (theirs,) = session.run(None, {"input": pixels})
+    network = network_of(run)
+    assert network.scaling is not None
+    engine = build_engine(network.engine, run.recipe)
+    engine.load(state_of(network.weights, run.recipe.network))
+    ours = engine.predict(network.scaling.astype(np.float32).apply(pixels))
+    assert np.abs(theirs - ours).max() <= 1e-5 * np.abs(ours).max()  # the division in 32 bits, in another order
+    (larger,) = session.run(None, {"input": np.repeat(np.repeat(pixels, 2, axis=2), 2, axis=3)})
+    assert larger.shape == theirs.shape
+    adopted = twofold.adopt(path)
+    assert adopted.recipe == run.recipe
+    assert all((adopted.weights[name] == array).all() for name, array in network.weights.items())

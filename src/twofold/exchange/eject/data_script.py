@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import textwrap
 from typing import Any
 
 from twofold.arrays import digest
 from twofold.data import augmentation, palindromes
 from twofold.engine import schedules
 from twofold.errors import UserError
+from twofold.exchange.eject.known import Named
 from twofold.exchange.eject.numpy_script import imports_of
-from twofold.exchange.eject.source import Named, Parts
+from twofold.exchange.eject.source import Parts
+from twofold.exchange.eject.specialised import Specialised
+from twofold.exchange.eject.written import written
 from twofold.exchange.kinds import Dropout
 from twofold.recipe import Recipe
 from twofold.recipe.data import Palindromes
@@ -178,15 +184,9 @@ def _rate(parts: Parts, recipe: Recipe) -> str:
 
 def parts_of_rate(parts: Parts, function: Any, known: dict[str, Any], long: bool) -> str:
     """The body of a schedule with its settings filled in, as a function `at` of k."""
-    import ast
-    import inspect
-    import textwrap
-
-    from twofold.exchange.eject.source import _Specialised, written
-
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
     assert isinstance(tree, ast.FunctionDef)
-    plain = _Specialised(parts, None, known, "", (), function.__globals__)
+    plain = Specialised(parts, None, known, "", (), function.__globals__)
     made = plain.function(tree, "schedule")
     lines = written(made).split("\n")[1:]
     lines = [line for line in lines if not line.startswith('    """')]

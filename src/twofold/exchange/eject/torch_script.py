@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from twofold.exchange import kinds
+from twofold.exchange.eject.known import Named
 from twofold.exchange.eject.numpy_script import title_of
-from twofold.exchange.eject.source import Named, Parts, broken
+from twofold.exchange.eject.source import Parts
+from twofold.exchange.eject.written import broken
 from twofold.exchange.torch.writing import module_expression
 from twofold.recipe import Recipe
 from twofold.recipe.losses import CrossEntropy

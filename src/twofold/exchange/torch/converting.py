@@ -12,7 +12,8 @@ from torch.fx.node import map_arg
 from twofold.errors import AdoptError
 from twofold.exchange.chain import Chain
 from twofold.exchange.torch.call import Attribute, Call, Converter, array_of
-from twofold.exchange.torch.converters import CONVERTERS, name_of, nearest_to
+from twofold.exchange.torch.converters import CONVERTERS
+from twofold.exchange.torch.nearest import name_of, nearest_to
 from twofold.exchange.torch.tracing import Original
 
 TOLERANCE = 1e-9

@@ -1,0 +1,42 @@
+"""What every script may need, and what is known of one network beside a recipe's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+PACKAGE = "twofold."
+IMPORTS = {
+    "np": "import numpy as np",
+    "math": "import math",
+    "hashlib": "import hashlib",
+    "sliding_window_view": "from numpy.lib.stride_tricks import sliding_window_view",
+    "NamedTuple": "from typing import NamedTuple",
+    "lru_cache": "from functools import lru_cache",
+}
+"""What a script may need, by the name that it is used under."""
+
+SINGLE = {"target.ndim == 1": True, "terms.ndim == 1": True, "g.ndim == 1": True, "W.ndim == 2": True}
+"""One network, no stack of replicas."""
+SHORTENED = ("self.cell", "self.spec")
+"""Parts of `self` that a method gives a short name."""
+DOCS = {
+    "length_at": "The length that is trained on, at a share of the training.",
+    "rate": "The rate at step k, counted from 0.",
+    "between": "From a to b, of which a share is done.",
+    "augmented_resampled": "Each image turned, moved, zoomed and bent, by numbers drawn for it.",
+    "augmented_cut": "A square of each image becomes what the network sees as 0.",
+    "_key": "The key of a generator: a checksum of seed and purpose.",
+}
+"""What functions say of themselves that say nothing in the engine, where a class speaks for them."""
+Known = Mapping[str, Any]
+"""Values by the text of what stands for them: `self.eps`, `reduction`, `schedule.gamma`."""
+
+
+class Named(str):
+    """The name under which a value stands in the script."""
+
+    @property
+    def name(self) -> str:
+        """The text itself."""
+        return str(self)

@@ -1,0 +1,325 @@
+"""One function of an engine with the known values filled in: a walk over its syntax tree.
+
+The arithmetic is the engine's, operation by operation: a script computes the same bits. What goes is what one network
+does not need: types, replicas, options that it has not set, the branches that they would take.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Mapping
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from twofold.exchange.eject.known import DOCS, IMPORTS, PACKAGE, SHORTENED, Known, Named
+from twofold.exchange.eject.written import without_unread
+
+if TYPE_CHECKING:
+    from twofold.exchange.eject.source import Parts
+
+
+class Specialised(ast.NodeTransformer):
+    """One function with the known values filled in."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        owner: type | None,
+        known: Known,
+        prefix: str,
+        extra: tuple[str, ...],
+        names: Mapping[str, Any],
+    ) -> None:
+        self.parts, self.owner, self.known, self.prefix, self.extra, self.names = (
+            parts,
+            owner,
+            known,
+            prefix,
+            extra,
+            names,
+        )
+        self.local: set[str] = set()
+
+    def function(self, tree: ast.FunctionDef, label: str) -> ast.FunctionDef:
+        """The function without types, decorators and what is known of its parameters."""
+        arguments = tree.args
+        self.local = {argument.arg for argument in arguments.args}
+        dropped = {"self", "mode"} | {name for name in self.known if name in self.local}
+        if self.owner is None and tree.args.args and tree.args.args[0].arg == "self" and "self" not in self.known:
+            dropped = set()  # a method of a record stays one
+        first = len(arguments.args) - len(arguments.defaults)
+        kept = [
+            (argument, arguments.defaults[index - first] if index >= first else None)
+            for index, argument in enumerate(arguments.args)
+            if argument.arg not in dropped
+        ]
+        arguments.args = [ast.arg(argument.arg) for argument, _ in kept] + [ast.arg(name) for name in self.extra]
+        arguments.defaults = [] if self.extra else [default for _, default in kept if default is not None]
+        if label in DOCS and ast.get_docstring(tree) is None:
+            tree.body[:0] = [ast.Expr(ast.Constant(DOCS[label]))]
+        tree.name = label
+        tree.returns = None
+        tree.body = self._block(tree.body)
+        if isinstance(tree.body[-1], ast.Return) and tree.body[-1].value is None and len(tree.body) > 1:
+            tree.body.pop()
+        while without_unread(tree):
+            pass
+        self._drop_unread(tree)
+        tree.decorator_list = [d for d in tree.decorator_list if "lru_cache" in ast.unparse(d)]
+        if tree.decorator_list:
+            self.parts.imports.add("lru_cache")
+        self.parts.signatures[label] = [argument.arg for argument in tree.args.args]
+        return ast.fix_missing_locations(tree)
+
+    def _drop_unread(self, tree: ast.FunctionDef) -> None:
+        """Parameters that every layer is handed, and this one does not read."""
+        read = {node.id for statement in tree.body for node in ast.walk(statement) if isinstance(node, ast.Name)}
+        loose = {"params", "wants_dx", "dy", "x", "h", "memory", "dmemory", *self.extra}
+        kept, defaults = list[ast.arg](), list[ast.expr]()
+        first = len(tree.args.args) - len(tree.args.defaults)
+        for index, argument in enumerate(tree.args.args):
+            if argument.arg in read or argument.arg not in loose or self.owner is None:
+                kept.append(argument)
+                defaults += [tree.args.defaults[index - first]] if index >= first else []
+        tree.args.args, tree.args.defaults = kept, defaults
+
+    def _block(self, body: list[ast.stmt]) -> list[ast.stmt]:
+        made = list[ast.stmt]()
+        for statement in body:
+            result = self.visit(statement)
+            made += result if isinstance(result, list) else [] if result is None else [result]
+            if made and isinstance(made[-1], ast.Return):
+                break
+        return made or [ast.Pass()]
+
+    def visit_If(self, node: ast.If) -> Any:
+        """A branch that is known is taken or left out; a complaint about settings has been made before."""
+        if isinstance(node.body[0], ast.Raise):
+            return None
+        test = self.visit(node.test)
+        if isinstance(test, ast.Constant):
+            return (
+                self._block(node.body if test.value else node.orelse)
+                if (node.body if test.value else node.orelse)
+                else None
+            )
+        return ast.If(test, self._block(node.body), self._block(node.orelse) if node.orelse else [])
+
+    def visit_IfExp(self, node: ast.IfExp) -> Any:
+        """As an `if`: the branch that is known."""
+        test = self.visit(node.test)
+        if isinstance(test, ast.Constant):
+            return self.visit(node.body if test.value else node.orelse)
+        return ast.IfExp(test, self.visit(node.body), self.visit(node.orelse))
+
+    def visit_Attribute(self, node: ast.Attribute) -> Any:
+        """A setting as its value."""
+        text = ast.unparse(node)
+        if text in self.known:
+            return literal(self.known[text])
+        return self.generic_visit(node)
+
+    def visit_Name(self, node: ast.Name) -> Any:
+        """A known value, a local name, or something of the module to take along."""
+        if node.id in self.known and isinstance(node.ctx, ast.Load):
+            return literal(self.known[node.id])
+        if isinstance(node.ctx, ast.Load) and node.id not in self.local:
+            return self._global(node)
+        self.local.add(node.id)
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
+        """A function within, without types."""
+        self.local |= {argument.arg for argument in node.args.args}
+        for argument in node.args.args:
+            argument.annotation = None
+        node.returns = None
+        if node.name in DOCS and ast.get_docstring(node) is None:
+            node.body[:0] = [ast.Expr(ast.Constant(DOCS[node.name]))]
+        node.body = self._block(node.body)
+        return node
+
+    def visit_Lambda(self, node: ast.Lambda) -> Any:
+        """Its parameters are local names."""
+        self.local |= {argument.arg for argument in node.args.args}
+        return self.generic_visit(node)
+
+    def visit_comprehension(self, node: ast.comprehension) -> Any:
+        """Its targets are local names."""
+        self.local |= {name.id for name in ast.walk(node.target) if isinstance(name, ast.Name)}
+        return self.generic_visit(node)
+
+    def visit_ListComp(self, node: ast.ListComp) -> Any:
+        """The targets first, then what is made of them."""
+        return self._comprehension(node)
+
+    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> Any:
+        """The targets first, then what is made of them."""
+        return self._comprehension(node)
+
+    def visit_DictComp(self, node: ast.DictComp) -> Any:
+        """The targets first, then what is made of them."""
+        return self._comprehension(node)
+
+    def _comprehension(self, node: Any) -> Any:
+        node.generators = [self.visit(generator) for generator in node.generators]
+        return self.generic_visit(node)
+
+    def visit_Compare(self, node: ast.Compare) -> Any:
+        """True or False where both sides are known."""
+        text = ast.unparse(node)
+        if text in self.known:
+            return literal(self.known[text])
+        self.generic_visit(node)
+        sides = [node.left, *node.comparators]
+        if all(isinstance(side, ast.Constant) for side in sides):
+            return ast.Constant(eval(ast.unparse(node), {}))
+        return node
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> Any:
+        """What is known decides, or is left out."""
+        self.generic_visit(node)
+        final = isinstance(node.op, ast.Or)
+        rest = [v for v in node.values if not (isinstance(v, ast.Constant) and bool(v.value) != final)]
+        if any(isinstance(v, ast.Constant) and bool(v.value) == final for v in rest):
+            return ast.Constant(final)
+        return ast.Constant(not final) if not rest else rest[0] if len(rest) == 1 else ast.BoolOp(node.op, rest)
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> Any:
+        """`not` of what is known."""
+        self.generic_visit(node)
+        if isinstance(node.op, ast.Not) and isinstance(node.operand, ast.Constant):
+            return ast.Constant(not node.operand.value)
+        return node
+
+    def visit_BinOp(self, node: ast.BinOp) -> Any:
+        """Two known numbers become one."""
+        self.generic_visit(node)
+        whole = all(
+            isinstance(side, ast.Constant) and type(side.value) in (int, float) for side in (node.left, node.right)
+        )
+        return ast.Constant(eval(ast.unparse(node), {})) if whole else node
+
+    def visit_Assign(self, node: ast.Assign) -> Any:
+        """A short name for a part of `self` whose parts are known is not needed."""
+        target = node.targets[0]
+        if len(node.targets) > 1:
+            return self.generic_visit(node)
+        if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+            pairs = zip(target.elts, node.value.elts, strict=True)
+            kept = [(name, value) for name, value in pairs if ast.unparse(value) not in SHORTENED]
+            if len(kept) == 1 and len(target.elts) > 1:
+                node = ast.Assign([kept[0][0]], kept[0][1], lineno=0)
+            else:
+                target.elts, node.value.elts = [name for name, _ in kept], [value for _, value in kept]
+        elif ast.unparse(node.value) in SHORTENED:
+            return None
+        return self.generic_visit(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
+        """A plain assignment."""
+        assert node.value is not None
+        return ast.Assign([node.target], self.visit(node.value), lineno=0)
+
+    def visit_Subscript(self, node: ast.Subscript) -> Any:
+        """`list[Array]()` and `dict[str, Array]()` are plain lists and dictionaries."""
+        if (text := ast.unparse(node)) in self.known:
+            return literal(self.known[text])
+        if isinstance(node.value, ast.Name) and node.value.id in ("list", "dict", "set", "frozenset", "tuple"):
+            return node.value
+        return self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> Any:
+        """A method of the layer is a function by now, and takes what it read of `self`."""
+        function = node.func
+        if "swapaxes" in self.known and isinstance(function, ast.Attribute) and function.attr == "swapaxes":
+            return ast.Attribute(self.visit(function.value), "T")
+        if isinstance(function, ast.Attribute) and self.owner is not None:
+            owner = ast.unparse(function.value)
+            if owner == "self":
+                label = self.parts.method(self.owner, function.attr, self.known, self.prefix, self.extra)
+                return self._called(node, label)
+            kind = self.known.get(f"type({owner})")
+            if kind is not None:
+                label = self.parts.method(kind, function.attr, _inside(self.known, owner), f"{self.prefix}_step")
+                return self._called_with(node, label, getattr(kind, function.attr))
+        return self.generic_visit(node)
+
+    def _called(self, node: ast.Call, label: str) -> ast.Call:
+        arguments = [self.visit(argument) for argument in node.args]
+        extra = [ast.Name(name) for name in self.extra if name in self.parts.signatures.get(label, self.extra)]
+        return ast.Call(ast.Name(label), [*arguments, *extra], node.keywords)
+
+    def _called_with(self, node: ast.Call, label: str, method: Any) -> ast.Call:
+        """A call of another object's method: only what the function reads is handed over."""
+        names = [argument.arg for argument in parsed(method).args.args if argument.arg != "self"]
+        read = self.parts.signatures[label]
+        return ast.Call(
+            ast.Name(label), [self.visit(a) for a, name in zip(node.args, names, strict=False) if name in read], []
+        )
+
+    def _global(self, node: ast.Name) -> Any:
+        """A name of the module: a helper is taken along, a library imported, a constant written down."""
+        name = node.id
+        if name in IMPORTS:
+            self.parts.imports.add(name)
+            return node
+        value = self.names.get(name)
+        if isinstance(value, FunctionType) and value.__module__.startswith(PACKAGE):
+            return ast.Name(self.parts.function(value))
+        if hasattr(value, "cache_info") and getattr(value, "__module__", "").startswith(PACKAGE):
+            return ast.Name(self.parts.function(value))
+        if isinstance(value, type) and value.__module__.startswith(PACKAGE):
+            return ast.Name(self.parts.record(value))
+        if isinstance(value, int | float | str | tuple) and name.isupper():
+            self.parts.constants[name] = repr(value)
+        return node
+
+
+def parsed(function: Any) -> ast.FunctionDef:
+    """The syntax tree of a function."""
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
+    assert isinstance(tree, ast.FunctionDef)
+    return tree
+
+
+def inner_function(function: Any, name: str) -> ast.FunctionDef:
+    """The function of that name that stands inside another one's body."""
+    tree = parsed(function)
+    return next(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == name)
+
+
+def _inside(known: Known, owner: str) -> dict[str, Any]:
+    """What is known of an object, seen from within its own methods."""
+    return {
+        f"self.{key.removeprefix(owner + '.')}": value for key, value in known.items() if key.startswith(f"{owner}.")
+    }
+
+
+def globals_of(owner: type) -> dict[str, Any]:
+    """The names of the module in which a class stands."""
+    return dict(vars(inspect.getmodule(owner)))
+
+
+def docstring(text: str) -> ast.Expr:
+    """The first paragraph of a docstring, and the equations where they follow."""
+    lines = inspect.cleandoc(text).splitlines()
+    end = next((k for k, line in enumerate(lines) if not line.strip()), len(lines))
+    indented = [k for k, line in enumerate(lines) if line.startswith("    ")]
+    if indented and indented[0] == end + 1:  # the equations
+        end = next((k for k in range(end + 1, len(lines)) if not lines[k].strip()), len(lines))
+    body = lines[:end]
+    joined = "\n    ".join(line if line.strip() else "" for line in body)
+    joined = "\n".join(line.rstrip() for line in joined.split("\n"))
+    return ast.Expr(ast.Constant(joined if len(body) == 1 else f"{joined}\n    "))
+
+
+def literal(value: Any) -> ast.expr:
+    """A known value as it would be typed; a name where it is the text of one."""
+    if isinstance(value, Named):
+        return ast.Name(value.name)
+    return ast.parse(repr(value.item() if isinstance(value, np.generic) else value), mode="eval").body
