@@ -344,3 +344,38 @@ def test_a_record_names_the_kernel_and_a_run_that_goes_on_elsewhere_says_so(moon
         f"kernel of BLAS openblas Haswell, now {today.blas_kernel}",
         f"instructions of PyTorch NO AVX, now {today.torch_capability}",
     ]
+
+
+# Drawings ---------------------------------------------------------------------------------------------------
+
+
+def _speck(paper: np.ndarray) -> None:
+    paper[10:14, 180:184] = 0
+
+
+def _frame(paper: np.ndarray) -> None:
+    paper[:4] = paper[-4:] = paper[:, :4] = paper[:, -4:] = 0
+
+
+def _lines(paper: np.ndarray) -> None:
+    paper[20:22] = paper[180:182] = 120
+
+
+def _shadow(paper: np.ndarray) -> None:
+    paper -= np.minimum(paper, np.linspace(0, 110, 200).astype(np.uint8)[None])
+
+
+@pytest.mark.parametrize("disturb", [_speck, _frame, _lines, _shadow])
+def test_a_digit_is_found_beside_what_is_no_ink(tmp_path: Path, disturb: Any) -> None:
+    from twofold.data.drawings import drawn
+
+    clean = np.full((200, 200), 255, np.uint8)
+    clean[50:150, 95:105] = 0
+    clean[50:60, 70:105] = 0
+    disturbed = clean.copy()
+    disturb(disturbed)
+    for name, pixels in (("clean", clean), ("disturbed", disturbed)):
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    (wanted, _), (found, done) = (drawn(tmp_path / f"{name}.png", 28) for name in ("clean", "disturbed"))
+    assert np.abs(found.astype(int) - wanted).mean() < 6
+    assert any("taken away" in what for what in done)

@@ -19,6 +19,8 @@ LIGHT = 127
 """Paper is lighter than this."""
 INK = 0.2
 """Of the strongest ink: what is weaker may be a shadow or a mark of compression."""
+SPECK = 0.1
+"""Of the largest part's pixels: a smaller part is a speck, and no stroke."""
 FAINT = 16
 """Ink that stands out from the paper by less is none."""
 
@@ -33,17 +35,56 @@ def drawn(file: Path, side: int) -> tuple[Array, list[str]]:
 
     pixels = np.asarray(on_white(upright(file)).convert("L"))
     done = []
-    if np.median(_border(pixels)) > LIGHT:
+    # Of a small image the border is paper; a photograph may have a frame, and is paper for the most part.
+    paper = _border(pixels) if pixels.shape == (side, side) else pixels
+    if np.median(paper) > LIGHT:
         pixels = 255 - pixels
         done.append("dark on light, turned to light on dark")
     if pixels.shape == (side, side):
         return pixels[None], done if np.ptp(pixels) else [*done, "no ink was found: all its pixels are alike"]
-    ink = np.clip(pixels - float(np.median(_border(pixels))), 0, None)
+    ink, cleaned = _clean(np.clip(pixels - float(np.median(pixels)), 0, None))
+    done += cleaned
     if ink.max() < FAINT:
         plain = Image.fromarray(pixels).resize((side, side), Image.Resampling.BILINEAR)
         return np.asarray(plain)[None], [*done, "no ink was found"]
     done.append("cut to the ink and centred")
     return _placed(_cut(ink * (255 / ink.max())), side, BOXES[side])[None], done
+
+
+def _clean(ink: Array) -> tuple[Array, list[str]]:
+    """The ink without what is no stroke of a digit: a shadow, a frame or ruled lines at the edge, specks; and what was
+    done. Nothing is taken away that would leave no ink.
+
+    A shadow is paler than ink and wider than any stroke: what is left of it under a grey opening of a quarter of the
+    image is paper. Parts are what hangs together, corners too, above `INK` of the strongest ink.
+    """
+    from scipy import ndimage
+
+    done, side = list[str](), max(3, min(ink.shape) // 4)
+    paper = ndimage.gaussian_filter(ndimage.grey_opening(ink, (side, side)), side / 4)
+    if paper.max() >= FAINT:
+        level = np.clip(ink - paper, 0, None)
+        if level.max() >= max(FAINT, 0.5 * float(paper.max())):
+            ink = level
+            done.append("a shadow was taken away")
+    parts, count = ndimage.label(ink > INK * ink.max(), np.ones((3, 3)))
+    if count < 2:
+        return ink, done
+    numbers = np.arange(1, count + 1)
+    sizes = ndimage.sum_labels(np.ones_like(ink), parts, numbers)
+    at_edge = np.isin(numbers, _border(parts))
+    inside = numbers[~at_edge]
+    if len(inside) and sizes[inside - 1].max() >= SPECK * sizes.max() and at_edge.any():
+        ink = np.where(np.isin(parts, numbers[at_edge]), 0, ink)
+        done.append("what reaches the edge was taken away")
+    else:
+        inside = numbers
+    large = inside[sizes[inside - 1] >= SPECK * sizes[inside - 1].max()]
+    if len(large) < len(inside):
+        ink = np.where((parts == 0) | np.isin(parts, large), ink, 0)
+        done.append(f"{len(inside) - len(large)} specks were taken away")
+    near = ndimage.binary_dilation(np.isin(parts, large), iterations=2)
+    return np.where(near, ink, 0) if done else ink, done
 
 
 def _border(pixels: Array) -> Array:
