@@ -7,6 +7,7 @@ scikit-learn fill their 8x8 pixels.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -67,7 +68,8 @@ def _clean(ink: Array) -> tuple[Array, list[str]]:
         if level.max() >= max(FAINT, 0.5 * float(paper.max())):
             ink = level
             done.append("a shadow was taken away")
-    parts, count = ndimage.label(ink > INK * ink.max(), np.ones((3, 3)))
+    labelled: Any = ndimage.label(ink > INK * ink.max(), np.ones((3, 3)))
+    parts, count = labelled
     if count < 2:
         return ink, done
     numbers = np.arange(1, count + 1)
