@@ -207,7 +207,7 @@ def test_speeds_of_the_readme_are_those_of_the_benchmarks(what: str, mine: str, 
 
 
 def test_the_python_of_the_page_on_using_runs(in_tmp: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """By hand from the file, and by the engine: the same numbers. Samples in memory: their names, the recorded scores."""
+    """By hand from the file and by the engine: the same numbers. Samples in memory: their names and scores."""
     page = (ROOT / "docs" / "using.md").read_text("utf-8")
     weights, in_memory = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     exec(weights, {})

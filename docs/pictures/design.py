@@ -31,14 +31,18 @@ PURPOSES = {
     "numpy_engine": "the mathematics, line by line",
     "torch_engine": "the witness",
     "engines": "the table of engines by name",
+    "foreign": "files that Twofold did not write, opened in one way",
+    "memory": "memory, text for a terminal, signals, what comes with the package",
     "runs": "the run folder: record, history, weights, checkpoints",
     "data": "sources, splits, batches, augmentation",
     "engine": "the seam: batch, pass, state; initial parameters; schedules",
     "recipe": "frozen data: model, data, training; a kind of layer answers for itself",
-    "errors": "the ground",
+    "errors": "exceptions, drawn as a tree; arrays; randomness as a function of position",
 }
 FILLS = ["#e8eef7", "#eef4ea", "#fbf1e3", "#f1ecf6", "#ececec"]
 """Who shows, who reads, who trains and proves, engines, what all stand on."""
+JOINED = {"errors", "memory"}
+"""Rooms of one row that stand in one box, under the first of them that has a purpose."""
 GROUPS = [
     {"cli", "page", "estimators", "report"},
     {"study", "exchange", "analysis", "inference"},
@@ -98,7 +102,7 @@ def draw_rooms() -> str:
     for index, row in enumerate(rooms()):
         y = 16 + index * (height + gap)
         shown = [name for name in row if name in PURPOSES]
-        title_of = {name: ", ".join(row) if name == "errors" else name for name in shown}
+        title_of = {name: ", ".join(row) if name in JOINED else name for name in shown}
         each = (width - 32 - gap * (len(shown) - 1)) / len(shown)
         for place, name in enumerate(shown):
             group = next((k for k, names in enumerate(GROUPS) if name in names), len(GROUPS))
