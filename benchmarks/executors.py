@@ -28,6 +28,7 @@ from timing import machine, publish, table
 
 from twofold.errors import StudyError
 from twofold.recipe import Recipe
+from twofold.setup.events import Noted
 from twofold.study import load_study
 from twofold.study.executors import slurm
 from twofold.study.executors.choice import Workers
@@ -110,8 +111,8 @@ class Counting:
 
     deaths = 0
 
-    def note(self, text: str) -> None:
-        self.deaths += text.startswith("a worker process died;")
+    def __call__(self, event: object) -> None:
+        self.deaths += isinstance(event, Noted) and event.text.startswith("a worker process died;")
 
 
 def study(room: Path, engine: str) -> tuple[str, int, float]:

@@ -55,15 +55,15 @@ def _system_memory() -> int | None:
 
 def _group_memory() -> list[int]:
     """What the limits of this process's control groups leave, of both versions; a cache of files can be given up."""
-    found = []
+    limits = []
     with contextlib.suppress(OSError, ValueError):
         for line in Path("/proc/self/cgroup").read_text("utf-8").splitlines():
             _, controllers, path = line.split(":", 2)
             if controllers in ("", "memory"):
                 mount = Path("/sys/fs/cgroup", controllers)
                 own = mount / path.strip("/")
-                found += [_left(folder) for folder in (own, *own.parents) if folder.is_relative_to(mount)]
-    return [left for left in found if left is not None]
+                limits += [_left(folder) for folder in (own, *own.parents) if folder.is_relative_to(mount)]
+    return [left for left in limits if left is not None]
 
 
 def _left(group: Path) -> int | None:

@@ -68,9 +68,9 @@ def names(runs: Sequence[Run]) -> list[str]:
     """The folders' names, with as many folders before them as make each unlike the others."""
     paths = [run.path.resolve() for run in runs]
     for depth in range(1, max(len(path.parts) for path in paths) + 1):
-        found = [str(Path(*path.parts[-depth:])) for path in paths]
-        if len(set(found)) == len(found):
-            return found
+        endings = [str(Path(*path.parts[-depth:])) for path in paths]
+        if len(set(endings)) == len(endings):
+            return endings
     return [str(path) for path in paths]
 
 
@@ -121,7 +121,7 @@ def against_best(runs: Sequence[Run], engine: str) -> list[Paired]:
         return []
     target = evidence(runs[0])["target"]
     best = int(np.argmax([(answer == target).sum() for answer in answers]))
-    return [found for other in range(len(runs)) if other != best and (found := paired(runs, best, other, engine))]
+    return [pair for other in range(len(runs)) if other != best and (pair := paired(runs, best, other, engine))]
 
 
 def common_unit(runs: Sequence[Run]) -> Literal["epoch", "step"]:
@@ -148,12 +148,12 @@ def epoch_steps(run: Run) -> int:
     return math.ceil(samples / run.recipe.training.batch(samples))
 
 
-def reached(found: Sequence[Sequence[Curve]], engine: str) -> tuple[float, list[Reached]] | None:
+def reached(curves_of_runs: Sequence[Sequence[Curve]], engine: str) -> tuple[float, list[Reached]] | None:
     """The lowest of the training accuracies that the runs end at, and when each first had it.
 
     `None` where a run has no curve of this engine.
     """
-    ours = [next((c for c in each if (c.engine, c.split) == (engine, "train")), None) for each in found]
+    ours = [next((c for c in own if (c.engine, c.split) == (engine, "train")), None) for own in curves_of_runs]
     if not ours or any(curve is None for curve in ours):
         return None
     curves_ = [curve for curve in ours if curve is not None]

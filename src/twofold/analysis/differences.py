@@ -83,12 +83,16 @@ def differences(recipes: Sequence[Recipe]) -> list[Difference]:
     alike = len({tuple(layer.kind for layer in recipe.layers) for recipe in recipes}) == 1
     flat = [_flat(recipe, alike) for recipe in recipes]
     held = [_flat(recipe, alike, unset=True).keys() for recipe in recipes]
-    paths = dict.fromkeys(path for each in flat for path in each)
-    found = (
-        Difference(path, tuple(each.get(path, ABSENT) for each in flat), tuple(path in each for each in held))
+    paths = dict.fromkeys(path for settings in flat for path in settings)
+    candidates = (
+        Difference(
+            path, tuple(settings.get(path, ABSENT) for settings in flat), tuple(path in settings for settings in held)
+        )
         for path in _ordered(paths)
     )
-    return [difference for difference in found if any(value != difference.values[0] for value in difference.values)]
+    return [
+        difference for difference in candidates if any(value != difference.values[0] for value in difference.values)
+    ]
 
 
 @dataclass(frozen=True)
@@ -99,12 +103,12 @@ class Subject:
     words: tuple[str, ...]
 
 
-def subject(runs: Sequence[Run], found: Sequence[Difference]) -> Subject | None:
+def subject(runs: Sequence[Run], differing: Sequence[Difference]) -> Subject | None:
     """`Adam` and `SGD`, `2,000 training samples` and `50,000 …`, `vanilla RNN` and `LSTM`.
 
     `None` where no aspect says it: nothing differs that has a name, or several aspects do.
     """
-    aspects = {difference.aspect for difference in found if not difference.idle}
+    aspects = {difference.aspect for difference in differing if not difference.idle}
     named = [
         Subject(aspect, tuple(words))
         for aspect, name in _SUBJECTS.items()
@@ -113,12 +117,12 @@ def subject(runs: Sequence[Run], found: Sequence[Difference]) -> Subject | None:
     return named[0] if len(named) == 1 else None
 
 
-def alongside(subject: Subject, found: Sequence[Difference]) -> list[Difference]:
+def alongside(subject: Subject, differing: Sequence[Difference]) -> list[Difference]:
     """What else differs in the subject's own part of the recipe: the rates of two optimizers.
 
     Not what is set in one of them alone and unknown to the others: a momentum is part of what SGD is.
     """
-    ours = [difference for difference in found if difference.aspect == subject.aspect]
+    ours = [difference for difference in differing if difference.aspect == subject.aspect]
     itself = next((path for path in ITSELF if any(difference.path == path for difference in ours)), None)
     return [difference for difference in ours if difference.shared and difference.path != itself]
 
@@ -127,26 +131,26 @@ def _ordered(paths: Mapping[str, None]) -> list[str]:
     """As a recipe has its tables: those of one part stand together whichever recipe has them."""
     parts = dict.fromkeys(path.split(".")[0] for path in paths)
     ours = ([path for path in paths if path.split(".")[0] == part] for part in parts)
-    return [path for each in ours for path in sorted(each, key=lambda path: not path.endswith((".kind", ".source")))]
+    return [path for tree in ours for path in sorted(tree, key=lambda path: not path.endswith((".kind", ".source")))]
 
 
 def _flat(recipe: Recipe, by_layer: bool, unset: bool = False) -> dict[str, Any]:
     """Values by dotted path, those that are not set only with `unset`."""
     tables: dict[str, Any] = recipe.model_dump(mode="json", exclude_none=not unset, exclude=set(LABELS))
     layers = tables.pop("layers")
-    found = _leaves("", {"data": tables.pop("data")})
-    found |= _leaves("layers", dict(enumerate(layers))) if by_layer else {"layers": layers_text(recipe)}
-    return found | _leaves("", tables)
+    leaves = _leaves("", {"data": tables.pop("data")})
+    leaves |= _leaves("layers", dict(enumerate(layers))) if by_layer else {"layers": layers_text(recipe)}
+    return leaves | _leaves("", tables)
 
 
 def _leaves(path: str, value: Any) -> dict[str, Any]:
     """Every value under its dotted path."""
     if not isinstance(value, dict):
         return {path: value}
-    found: dict[str, Any] = {}
+    leaves: dict[str, Any] = {}
     for key, below in value.items():
-        found |= _leaves(f"{path}.{key}" if path else str(key), below)
-    return found
+        leaves |= _leaves(f"{path}.{key}" if path else str(key), below)
+    return leaves
 
 
 def layers_text(recipe: Recipe) -> str:

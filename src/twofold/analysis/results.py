@@ -146,8 +146,8 @@ def held_out_shares(run: Run) -> Array | None:
 
 def _result(run: Run, engine: str) -> Result | None:
     if engine in run.record.engines:
-        kept = run.record.engines[engine]
-        return Result(engine, {key: getattr(kept, key) for key in SCORES}, kept.seconds, kept.steps, True)
+        recorded = run.record.engines[engine]
+        return Result(engine, {key: getattr(recorded, key) for key in SCORES}, recorded.seconds, recorded.steps, True)
     rows = run.evaluations.where(run.evaluations["engine"] == engine)
     if not len(rows):
         return None

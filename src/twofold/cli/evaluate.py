@@ -59,15 +59,15 @@ def evaluate(
     from twofold.runs.reading import as_a_whole
 
     with as_a_whole(run), progress.shown(not as_json) as watcher:
-        found = judge(run, split=split, data=data, engines=engine, watcher=watcher)
+        evaluation = judge(run, split=split, data=data, engines=engine, watcher=watcher)
     if as_json:
-        print_json(found.to_json(confusion))
+        print_json(evaluation.to_json(confusion))
     else:
-        _print(found, confusion)
-    raise typer.Exit(1 if found.agrees is False else 0)
+        _print(evaluation, confusion)
+    raise typer.Exit(1 if evaluation.agrees is False else 0)
 
 
-def _print(found: Evaluation, confusion: bool) -> None:
+def _print(evaluation: Evaluation, confusion: bool) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
@@ -76,14 +76,14 @@ def _print(found: Evaluation, confusion: bool) -> None:
 
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("engine")
-    for heading in ("accuracy", "loss", *(("recorded accuracy", "recorded loss") if found.recorded else ())):
+    for heading in ("accuracy", "loss", *(("recorded accuracy", "recorded loss") if evaluation.recorded else ())):
         table.add_column(heading, justify="right", no_wrap=True)
-    for engine, score in found.scores.items():
-        kept = [found.recorded[engine].score] if engine in found.recorded else []
-        table.add_row(engine, *(f"{value:.6g}" for s in (score, *kept) for value in (s.accuracy, s.loss)))
-    console.print(Text(f"{found.data}: {len(found.target):,} samples"), table)
-    if found.recorded:
-        wrong = [engine for engine, recorded in found.recorded.items() if not recorded.agrees]
+    for engine, score in evaluation.scores.items():
+        score_recorded = [evaluation.recorded[engine].score] if engine in evaluation.recorded else []
+        table.add_row(engine, *(f"{value:.6g}" for s in (score, *score_recorded) for value in (s.accuracy, s.loss)))
+    console.print(Text(f"{evaluation.data}: {len(evaluation.target):,} samples"), table)
+    if evaluation.recorded:
+        wrong = [engine for engine, recorded in evaluation.recorded.items() if not recorded.agrees]
         if wrong:
             console.print(Text.assemble(("not what the run recorded", "red"), f": {', '.join(wrong)}"))
         else:
@@ -91,23 +91,25 @@ def _print(found: Evaluation, confusion: bool) -> None:
                 Text.assemble(("as recorded", "green"), ": the same accuracy, and the same loss but for rounding")
             )
     if confusion:
-        for matrix in _matrices(found):
+        for matrix in _matrices(evaluation):
             _print_confusion(matrix)
-    for note in found.notes:
+    for note in evaluation.notes:
         print_note(note)
 
 
-def _matrices(found: Evaluation) -> list[Confusion]:
+def _matrices(evaluation: Evaluation) -> list[Confusion]:
     """One for all engines that answer the same."""
     from twofold.analysis import Confusion
 
     groups = dict[bytes, list[str]]()
-    for engine, predicted in found.predicted.items():
+    for engine, predicted in evaluation.predicted.items():
         groups.setdefault(predicted.tobytes(), []).append(engine)
-    return [Confusion(tuple(engines), found.classes, found.confusion(engines[0])) for engines in groups.values()]
+    return [
+        Confusion(tuple(engines), evaluation.classes, evaluation.confusion(engines[0])) for engines in groups.values()
+    ]
 
 
-def _print_confusion(found: Confusion) -> None:
+def _print_confusion(matrix: Confusion) -> None:
     """Rows are true classes; then the most frequent mistakes.
 
     Columns have the names of the classes where they fit, else their numbers; a matrix wider than any terminal is told
@@ -120,20 +122,20 @@ def _print_confusion(found: Confusion) -> None:
 
     from twofold.cli.views import console
 
-    names = [one_line(name) for name in found.classes]
+    names = [one_line(name) for name in matrix.classes]
     widest = max(map(cell_len, names))
     named = widest + sum(2 + max(cell_len(name), 4) for name in names) <= max(console.width, NARROWEST)
     if len(names) <= MOST_COLUMNS:
         table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        table.add_column(f"{', '.join(found.engines)}: true class", overflow="fold")
+        table.add_column(f"{', '.join(matrix.engines)}: true class", overflow="fold")
         for number, name in enumerate(names, start=1):
             table.add_column(Text(name if named else str(number)), justify="right", no_wrap=True)
-        for number, (name, row) in enumerate(zip(names, found.counts.tolist(), strict=True), start=1):
+        for number, (name, row) in enumerate(zip(names, matrix.counts.tolist(), strict=True), start=1):
             table.add_row(Text(name if named else f"{number} {name}"), *map(str, row))
         console.print(table)
     else:
-        console.print(f"{', '.join(found.engines)}: {len(names):,} classes are too many to be shown side by side")
-    for mistake in found.worst(WORST if len(names) <= MOST_COLUMNS else MANY):
+        console.print(f"{', '.join(matrix.engines)}: {len(names):,} classes are too many to be shown side by side")
+    for mistake in matrix.worst(WORST if len(names) <= MOST_COLUMNS else MANY):
         console.print(
             Text(f"{mistake.count:,} of {mistake.samples:,} `{mistake.true}` are taken for `{mistake.taken}`")
         )

@@ -183,7 +183,7 @@ def verify(
     from twofold.proof.verify import verify as compare
 
     with progress.shown(not as_json) as watcher:
-        found = compare(
+        verification = compare(
             recipe,
             overrides=settings or (),
             steps=steps,
@@ -193,10 +193,10 @@ def verify(
             watcher=watcher,
         )
     if as_json:
-        print_json(found.to_json())
+        print_json(verification.to_json())
     else:
-        views.print_verification(found)
-    raise typer.Exit(0 if found.passed else 1)
+        views.print_verification(verification)
+    raise typer.Exit(0 if verification.passed else 1)
 
 
 app.command(epilog=CHECK_EXAMPLE)(check)

@@ -100,9 +100,9 @@ def _print(answers: Answers) -> None:
         table.add_column(heading, justify="right" if heading == "gap" else "left", no_wrap=heading == "gap")
     for index, name in enumerate(answers.names[:MOST_SAMPLES]):
         for place, engine in enumerate(answers.outputs):
-            found = answers.answer(engine, index)
-            row = [name if not place else "", engine, found.class_name, f"{found.value:.4f}"]
-            row.append(f"{found.runner_up}  {found.runner_up_value:.4f}")
+            answer = answers.answer(engine, index)
+            row = [name if not place else "", engine, answer.class_name, f"{answer.value:.4f}"]
+            row.append(f"{answer.runner_up}  {answer.runner_up_value:.4f}")
             row += [answers.expected[index] or "–" if not place else ""] if expects else []
             row += [] if gaps is None else [f"{gaps[index]:.1e}" if place else ""]
             table.add_row(*(Text(one_line(cell)) for cell in row))

@@ -65,8 +65,8 @@ def report(
             path = checked_out(out or COMPARISON)
             page = rendered(runs, out=path)
         else:
-            found = open_folder(runs[0])
-            path, page = found.report, rendered(found, image, halves=True)
+            opened = open_folder(runs[0])
+            path, page = opened.report, rendered(opened, image, halves=True)
         if figures is not None:
             figures = write_pictures(page.pictures, figures)
         write_whole(path, page.html.encode(errors="backslashreplace"))

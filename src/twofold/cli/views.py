@@ -228,19 +228,19 @@ def _score(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}"
 
 
-def print_verification(found: Verification) -> None:
+def print_verification(verification: Verification) -> None:
     """The verdict in one line, then the largest gap of each stage."""
-    verdict = found.verdict
+    verdict = verification.verdict
     first = verdict.first_divergence
     data = (
         "real data"
-        if found.data == "real"
+        if verification.data == "real"
         else "random inputs of the declared shape (the recipe's data are not at hand)"
     )
     if first is None:
         console.print(
             Text("agree", style="green"),
-            f"over {verdict.steps} steps at {verdict.tolerance:g}, {found.mode}, {found.dtype}, {data}",
+            f"over {verdict.steps} steps at {verdict.tolerance:g}, {verification.mode}, {verification.dtype}, {data}",
         )
     else:
         console.print(
@@ -248,26 +248,27 @@ def print_verification(found: Verification) -> None:
                 ("part", "red"),
                 f" at step {first.step}: {first.stage} of ",
                 (first.name, "bold"),
-                f", gap {first.size:.3g} where {verdict.tolerance:g} is allowed ({found.mode}, {found.dtype}, {data})",
+                f", gap {first.size:.3g} where {verdict.tolerance:g} is allowed "
+                f"({verification.mode}, {verification.dtype}, {data})",
             )
         )
-    if found.cause:
-        console.print(Text(f"why: {found.cause}"))
+    if verification.cause:
+        console.print(Text(f"why: {verification.cause}"))
     table = Table("stage")
     table.add_column("largest relative gap", justify="right")
     for stage, size in verdict.largest.items():
         table.add_row(stage, f"{size:.2e}")
-    if found.projections:
+    if verification.projections:
         table.add_section()
-        table.add_row("gradients against central differences", f"{max(p.size for p in found.projections):.2e}")
+        table.add_row("gradients against central differences", f"{max(p.size for p in verification.projections):.2e}")
     console.print(table)
-    for tie in found.ties:
+    for tie in verification.ties:
         console.print(
             f"In {tie} two numbers are the largest but for rounding, and each engine sends the gradient to another "
             "one: both are right there, and central differences measure something between. Smaller batches hold fewer "
             "such windows."
         )
-    for wrong in found.wrong_gradients:
+    for wrong in verification.wrong_gradients:
         console.print(
             Text.assemble(
                 ("wrong gradient", "red"),

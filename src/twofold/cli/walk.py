@@ -156,15 +156,15 @@ def _window(window: Window, columns: int) -> Text:
     (row, column), of = window.corner, f"x[{window.shown}]"
     text.append(f": {of} from row {row}, column {column}, times the kernel", style="not bold")
     if width <= WIDEST_KERNEL:
-        seen = [
+        patch = [
             "".join(f"{_short(value) if here else 'pad':>9}" for value, here in zip(*pair, strict=True))
             for pair in zip(window.window, window.inside, strict=True)
         ]
         weights = ["".join(f"{_short(weight):>9}" for weight in row) for row in window.kernel]
-        if 2 * len(seen[0]) + len(TIMES) <= columns:
-            lines = [f"{left}{TIMES}{right}" for left, right in zip(seen, weights, strict=True)]
+        if 2 * len(patch[0]) + len(TIMES) <= columns:
+            lines = [f"{left}{TIMES}{right}" for left, right in zip(patch, weights, strict=True)]
         else:
-            lines = [*seen, TIMES, *weights]
+            lines = [*patch, TIMES, *weights]
         text.append("\n" + "\n".join(lines), style="not bold")
     others = window.inputs - 1
     terms = [f"Σ of these {height} × {width} products {window.part:.6g}"]

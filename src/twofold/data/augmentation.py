@@ -128,17 +128,17 @@ def resampled(x: Array, places: Array) -> Array:
     n, channels, height, width = x.shape
     samples = np.broadcast_to(np.arange(n, dtype=np.float32)[:, None, None], (n, height, width))
     where = np.stack([samples, places[:, 0], places[:, 1]])
-    found = np.stack(
+    values = np.stack(
         [map_coordinates(x[:, channel], where, output=np.float32, order=1) for channel in range(channels)], axis=1
     )
-    return (np.rint(found) if x.dtype == np.uint8 else found).astype(x.dtype)
+    return (np.rint(values) if x.dtype == np.uint8 else values).astype(x.dtype)
 
 
 def resized(x: Array, size: int) -> Array:
     """Images of `size` by `size` pixels, in the type of x: each pixel a weighted mean of those it covers."""
     down, across = (_triangles(old, size) for old in x.shape[2:])
-    found = down @ x.astype(np.float32) @ across.T
-    return (np.rint(found) if x.dtype == np.uint8 else found).astype(x.dtype)
+    values = down @ x.astype(np.float32) @ across.T
+    return (np.rint(values) if x.dtype == np.uint8 else values).astype(x.dtype)
 
 
 @lru_cache(maxsize=8)

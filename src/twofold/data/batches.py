@@ -164,7 +164,7 @@ def _check_batch_of_one(network: Network, samples: int, size: int) -> None:
     if samples % size != 1 and size != 1:
         return
     for node in network.nodes:
-        if isinstance(node.spec, BatchNorm) and math.prod(each or 1 for each in node.input_shape[1:]) == 1:
+        if isinstance(node.spec, BatchNorm) and math.prod(length or 1 for length in node.input_shape[1:]) == 1:
             fitting = next((b for b in range(size + 1, samples + 1) if samples % b != 1), None)
             remedy = f"set training.batch_size to {fitting}" if fitting else "give it more samples"
             raise UserError(

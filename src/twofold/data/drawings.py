@@ -19,7 +19,7 @@ BOXES = {28: 20, 8: 8}
 LIGHT = 127
 """Paper is lighter than this."""
 INK = 0.2
-"""Of the strongest ink: what is weaker may be a shadow or a mark of compression."""
+"""Share of the strongest ink: what is weaker may be a shadow or a mark of compression."""
 SPECK = 0.1
 """Of the largest part's pixels: a smaller part is a speck, and no stroke."""
 FAINT = 16

@@ -29,7 +29,7 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "PPM", "WEBP")
 MOST_IMAGE = 1 << 30
 """Bytes of a file that is opened as an image."""
 COPIES = 3
-"""Of every image: as decoded, shuffled, split."""
+"""Copies of every image at once: as decoded, shuffled, split."""
 
 VALIDATION = ("validation", "val", "valid")
 """What the folder with images to validate on may be called."""
@@ -142,14 +142,14 @@ def _entries(folder: Path, faults: list[str]) -> list[Path]:
 
 
 def _classes(folder: Path, faults: list[str]) -> Classes:
-    found: Classes = {}
+    classes: Classes = {}
     for entry in _entries(folder, faults):
         if not os.path.isdir(entry):
             faults.append(f"{entry}: lies directly in `{folder.name}`; put it into the folder of its class.")
             continue
         if not entry.name.isprintable():
             faults.append(f"{str(entry)!a}: the name of a class must be printable text; rename the folder.")
-        found[entry.name] = files = _entries(entry, faults)
+        classes[entry.name] = files = _entries(entry, faults)
         faults += [
             f"{file}: is no file; images lie directly in the folder of their class."
             for file in files
@@ -157,7 +157,7 @@ def _classes(folder: Path, faults: list[str]) -> Classes:
         ]
         if not files:
             faults.append(f"{entry}: holds no image; add some, or remove the folder.")
-    return found
+    return classes
 
 
 def _decoded(spec: Images, parts: dict[str, Classes], progress: Progress) -> dict[str, Labelled]:
@@ -168,9 +168,9 @@ def _decoded(spec: Images, parts: dict[str, Classes], progress: Progress) -> dic
     faults: list[str] = []
     count = sum(len(files) for classes in parts.values() for files in classes.values())
     height, width = pair(spec.size)
-    each = COPIES * spec.channels * height * width
-    remedy = f"Set data.size lower, or take fewer: one takes about {each} bytes."
-    check_room(f"{spec.path}: {count} images of {height} x {width} pixels", count * each, remedy)
+    image_bytes = COPIES * spec.channels * height * width
+    remedy = f"Set data.size lower, or take fewer: one takes about {image_bytes} bytes."
+    check_room(f"{spec.path}: {count} images of {height} x {width} pixels", count * image_bytes, remedy)
     with guarded():
         for part, classes in parts.items():
             files = [(file, numbers[name]) for name, files in classes.items() for file in files]

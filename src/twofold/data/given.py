@@ -126,9 +126,9 @@ def read_labelled(data: DataSpec, path: str | Path, classes: Sequence[str], feat
     """
     match data:
         case Csv():
-            found = _labelled_rows(data, Path(path), tuple(features))
+            samples = _labelled_rows(data, Path(path), tuple(features))
         case Digits() | Mnist() | Cifar10() | Images():
-            found = _images(data, _labelled_files(Path(path), classes))
+            samples = _images(data, _labelled_files(Path(path), classes))
         case Arrays():
             raise DataError(
                 "the samples of this run were handed over in memory, not read from a file; judge others from Python: "
@@ -140,15 +140,15 @@ def read_labelled(data: DataSpec, path: str | Path, classes: Sequence[str], feat
                 "leave --data out, and choose with --split"
             )
     known = _quoted(classes)
-    expected = [same_class(label, classes) if label else None for label in found.expected]
+    expected = [same_class(label, classes) if label else None for label in samples.expected]
     _raise(
         [
             f"{name}: class `{label}` is none of the network's; known: {known}" if label else f"{name}: has no class"
-            for name, label, matched in zip(found.names, found.expected, expected, strict=True)
+            for name, label, matched in zip(samples.names, samples.expected, expected, strict=True)
             if matched is None
         ]
     )
-    return found._replace(expected=expected)
+    return samples._replace(expected=expected)
 
 
 def _joined(parts: Sequence[Given]) -> Given:
@@ -218,10 +218,10 @@ def _table_or_row(data: Csv, word: str, features: tuple[str, ...]) -> Given:
 def _labelled_rows(data: Csv, path: Path, features: tuple[str, ...]) -> Given:
     if not os.path.exists(path):
         raise DataError(f"no file {path}; --data takes a CSV file with the columns {_quoted((*features, data.label))}")
-    found = _table_or_row(data, str(path), features)
-    if not any(found.expected):
+    rows = _table_or_row(data, str(path), features)
+    if not any(rows.expected):
         raise DataError(f"{path}:1: no column `{data.label}`, which holds the class")
-    return found
+    return rows
 
 
 def _quoted(names: Iterable[str]) -> str:
@@ -234,19 +234,19 @@ def _files(path: Path) -> list[Path]:
         raise DataError(f"no file {path}")
     if not path.is_dir():
         return [path]
-    found = []
+    paths = []
     for folder, folders, files in os.walk(path):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [Path(folder, name) for name in sorted(files) if not name.startswith(".")]
-    if not found:
+        paths += [Path(folder, name) for name in sorted(files) if not name.startswith(".")]
+    if not paths:
         raise DataError(f"{path}: the folder holds no image")
-    return found
+    return paths
 
 
 def _labelled_files(path: Path, classes: Sequence[str]) -> list[tuple[Path, str | None]]:
     if not path.is_dir():
         raise DataError(f"no folder {path}; --data takes a folder of images with a folder a class")
-    found: list[tuple[Path, str | None]] = []
+    labelled: list[tuple[Path, str | None]] = []
     for entry in sorted(path.iterdir()):
         if entry.name.startswith("."):
             continue
@@ -256,10 +256,10 @@ def _labelled_files(path: Path, classes: Sequence[str]) -> list[tuple[Path, str 
             inside = next((part for part in ("test", "train") if (path / part).is_dir()), None)
             hint = f"name {path / inside}" if inside else did_you_mean(entry.name, classes)
             raise DataError(f"{entry}: the network knows no class `{entry.name}`; {hint}")
-        found += [(file, entry.name) for file in _files(entry)]
-    if not found:
+        labelled += [(file, entry.name) for file in _files(entry)]
+    if not labelled:
         raise DataError(f"{path}: the folder holds no image")
-    return found
+    return labelled
 
 
 def _images(data: DataSpec, files: Sequence[tuple[Path, str | None]]) -> Given:

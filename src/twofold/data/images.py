@@ -57,18 +57,18 @@ def cache_folder() -> Path:
 def _local(published: Published, root: str | None) -> torchvision.Found | Path | None:
     """What torchvision left, or a folder of the Hub's layout, or `None`. `root` alone where it is given."""
     if root is not None:
-        if (found := torchvision.find(published, Path(root))) is None:
+        if (located := torchvision.find(published, Path(root))) is None:
             places = [Path(root) / place for layout in torchvision.LAYOUTS[published.name] for place in layout.folders]
             looked = "\n".join(f"    {place}" for place in dict.fromkeys(places))
             raise DataError(
                 f"data.root: no files of {published.title} as torchvision leaves them; looked in\n{looked}\n"
                 "  Name the folder that was torchvision's `root`, or leave data.root out."
             )
-        return found
+        return located
     hub, *folders = _places(published) or (None,)
     if hub and os.path.isdir(hub):
         return hub
-    return next((found for folder in folders if folder and (found := torchvision.find(published, folder))), None)
+    return next((located for folder in folders if folder and (located := torchvision.find(published, folder))), None)
 
 
 def _places(published: Published) -> tuple[Path, ...]:
@@ -85,11 +85,11 @@ class _Decoded:
 
     def read(self, split: str, progress: Progress) -> Labelled:
         path = _cache(self.published, split, self.folder)
-        if os.path.isfile(path) and (kept := _read_cache(path, self.published, split)) is not None:
-            return kept
-        found = read_hub(self.published, split, self.folder, _places(self.published), progress)
-        _write_cache(path, found)
-        return found
+        if os.path.isfile(path) and (cached := _read_cache(path, self.published, split)) is not None:
+            return cached
+        images = read_hub(self.published, split, self.folder, _places(self.published), progress)
+        _write_cache(path, images)
+        return images
 
 
 def _cache(published: Published, split: str, folder: Path | None) -> Path:
@@ -112,14 +112,14 @@ def _read_cache(path: Path, published: Published, split: str) -> Labelled | None
     return Labelled(x, y, bool(jpeg)) if whole and y.min() >= 0 and y.max() < len(published.classes) else None
 
 
-def _write_cache(path: Path, found: Labelled) -> None:
+def _write_cache(path: Path, labelled: Labelled) -> None:
     """Under its name only when it is whole; what an interruption leaves is removed."""
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("wb") as file:
-                np.savez(file, images=found.images, labels=found.labels, jpeg=np.asarray(found.jpeg))
+                np.savez(file, images=labelled.images, labels=labelled.labels, jpeg=np.asarray(labelled.jpeg))
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)

@@ -17,9 +17,9 @@ from twofold.streams import stream
 
 DIGITS = 10
 ROUNDING = 1e-9
-"""Of shares that are added up; less than one step of a training."""
+"""Rounding of shares that are added up; less than one step of a training."""
 SHOWN = 1000
-"""Of palindromes without end, so many are drawn once, to measure loss and accuracy in training on."""
+"""Palindromes that are drawn once where there is no end of them, to measure the loss and accuracy of training on."""
 
 
 def load_palindromes(spec: Palindromes) -> Dataset:
@@ -110,10 +110,10 @@ def different(rng: np.random.Generator, length: int, samples: int, held_out: fro
     if DIGITS**size <= MOST_DIFFERENT:
         left = [half for half in rng.permutation(_all(length)) if half.tobytes() not in held_out]
         return np.array(left[:samples], np.uint8).reshape(-1, size)
-    found = dict[bytes, None]()
-    while len(found) < samples:
-        found |= dict.fromkeys(half.tobytes() for half in drawn(rng, length, samples - len(found), held_out))
-    return np.frombuffer(b"".join(found), np.uint8).reshape(-1, size)
+    distinct = dict[bytes, None]()
+    while len(distinct) < samples:
+        distinct |= dict.fromkeys(half.tobytes() for half in drawn(rng, length, samples - len(distinct), held_out))
+    return np.frombuffer(b"".join(distinct), np.uint8).reshape(-1, size)
 
 
 def _all(length: int) -> Array:

@@ -63,8 +63,12 @@ def _check_samples(spec: DataSpec) -> None:
     """Raises `DataError` where as many samples as the recipe asks for would not fit into memory."""
     samples, numbers = getattr(spec, "samples", None), elements(spec.sample_shape)
     if samples and numbers and not isinstance(spec, Mnist | Cifar10):  # of those the first few are taken
-        each = max(BYTES_OF_A_SAMPLE, BYTES_OF_A_NUMBER * numbers)
-        check_room(f"`data.samples = {samples}`", samples * each, f"Set it lower: a sample takes about {each} bytes.")
+        sample_bytes = max(BYTES_OF_A_SAMPLE, BYTES_OF_A_NUMBER * numbers)
+        check_room(
+            f"`data.samples = {samples}`",
+            samples * sample_bytes,
+            f"Set it lower: a sample takes about {sample_bytes} bytes.",
+        )
 
 
 def at_hand(spec: DataSpec) -> bool:

@@ -20,7 +20,7 @@ from twofold.errors import DataError, did_you_mean
 from twofold.recipe.data import Csv
 
 COPIES = 5
-"""Of every number, in float64: as read, split, and standardized in two steps."""
+"""Copies of every number at once, in float64: as read, split, and standardized in two steps."""
 ROW = 64
 """Bytes beside the numbers of a row: its line, its class, its place in the split."""
 ROWS_AT_ONCE = 5000

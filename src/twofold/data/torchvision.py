@@ -158,8 +158,8 @@ def _read_cifar_pickle(published: Published, path: Path, size: int) -> Labelled:
         if type(label) is not int or abs(label) > 255:
             got = label if type(label) is int else f"`{type(label).__name__}`"
             raise DataError(f"{path}: record {at}: the label must be 0 to 9; got {got}. {AGAIN}")
-    found = checked_labels(np.array(labels), published, path, "record", AGAIN)
-    return Labelled(images.reshape(size, *published.shape), found)
+    classes = checked_labels(np.array(labels), published, path, "record", AGAIN)
+    return Labelled(images.reshape(size, *published.shape), classes)
 
 
 _TRAIN = tuple(f"data_batch_{number}" for number in range(1, 6))

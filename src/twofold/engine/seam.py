@@ -291,16 +291,16 @@ class Engine(Protocol):
 def check_shapes(shapes: Mapping[str, tuple[int, ...]], arrays: Arrays) -> None:
     """Raises `UserError` where weights are not of a network's names and shapes; names the first tensor that is not."""
     if wrong := _first_mismatch(shapes, arrays):
-        name, given, wanted = wrong
-        raise UserError(f"these weights are of another network: `{name}` is {given}, the recipe's is {wanted}")
+        name, shape, wanted = wrong
+        raise UserError(f"these weights are of another network: `{name}` is {shape}, the recipe's is {wanted}")
 
 
 def check_gradients(shapes: Mapping[str, tuple[int, ...]], gradients: Arrays) -> None:
     """Raises `UserError` where gradients are not of a network's names and shapes; names the first that is not."""
     if wrong := _first_mismatch(shapes, gradients):
-        name, given, wanted = wrong
+        name, shape, wanted = wrong
         raise UserError(
-            f"these gradients are of another network: that of `{name}` is {given}, the recipe's is {wanted}. "
+            f"these gradients are of another network: that of `{name}` is {shape}, the recipe's is {wanted}. "
             "An update wants one for each parameter, of its shape"
         )
 
@@ -308,8 +308,8 @@ def check_gradients(shapes: Mapping[str, tuple[int, ...]], gradients: Arrays) ->
 def _first_mismatch(shapes: Mapping[str, tuple[int, ...]], arrays: Arrays) -> tuple[str, object, object] | None:
     """The first tensor by name whose shape differs, with the shape it has and the one it should have."""
     for name in sorted(shapes.keys() | arrays.keys()):
-        given = arrays[name].shape if name in arrays else "missing"
+        shape = arrays[name].shape if name in arrays else "missing"
         wanted = shapes.get(name, "missing")
-        if given != wanted:
-            return name, given, wanted
+        if shape != wanted:
+            return name, shape, wanted
     return None

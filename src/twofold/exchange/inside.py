@@ -84,7 +84,7 @@ def _write(adopted: Adopted, weights: dict[str, Any], x: Any, y: Any, out: Path)
 
 
 def _limit() -> None:
-    """Of memory and processor time, where the system knows such limits."""
+    """Limits of memory and processor time, where the system knows such limits."""
     try:
         import resource
     except ImportError:

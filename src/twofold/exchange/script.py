@@ -57,8 +57,8 @@ def adopt_script(file: Path, attribute: str, shape: tuple[int, ...] | None, want
 
 def _run(order: dict[str, Any], file: Path) -> None:
     """The other process. Raises `AdoptError` where it fails or takes too long."""
-    kept = ("PATH", "HOME", "LANG", "PYTHONPATH", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV", "TWOFOLD_DATA")
-    environment = {key: os.environ[key] for key in kept if key in os.environ} | {"OMP_NUM_THREADS": "1"}
+    passed_on = ("PATH", "HOME", "LANG", "PYTHONPATH", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV", "TWOFOLD_DATA")
+    environment = {key: os.environ[key] for key in passed_on if key in os.environ} | {"OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "twofold.exchange.inside"]
     try:
         ended = subprocess.run(
@@ -75,8 +75,8 @@ def _run(order: dict[str, Any], file: Path) -> None:
         raise AdoptError(f"{file} has not ended after {SECONDS} s", nearest="Let it only build the model") from None
     if ended.returncode:
         lines = [line for line in ended.stderr[-MOST_TEXT:].splitlines() if line.strip()]
-        said = "".join(c if c.isprintable() else "?" for c in lines[-1][:300]) if lines else "nothing"
-        raise AdoptError(f"{file} ended with status {ended.returncode}; it said: {said}")
+        last_words = "".join(c if c.isprintable() else "?" for c in lines[-1][:300]) if lines else "nothing"
+        raise AdoptError(f"{file} ended with status {ended.returncode}; it said: {last_words}")
 
 
 def _received(out: Path) -> Adopted:

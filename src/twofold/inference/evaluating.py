@@ -124,8 +124,8 @@ def evaluate(
             predicted[engine] = np.concatenate([logits.argmax(axis=-1) for logits, _ in answers])
             scores[engine] = scored(answers, loss)
             if own:
-                kept = recorded_score(run, engine, name)
-                recorded[engine] = Recorded(kept, _same(scores[engine], kept, run.recipe))
+                score_then = recorded_score(run, engine, name)
+                recorded[engine] = Recorded(score_then, _same(scores[engine], score_then, run.recipe))
     return Evaluation(run, name, tuple(run.record.data.classes), samples.y, predicted, scores, recorded, notes)
 
 
@@ -156,11 +156,11 @@ def _samples(
             raise UserError("choose a split of the recipe's data, or other data, not both")
         classes = facts.classes
         if isinstance(data, str | Path):
-            given = read_labelled(run.recipe.data, data, classes, facts.features)
-            target = [classes.index(name) for name in given.expected if name]
-            return str(data), seen(run, given, target), facts.samples["train"], given.notes
-        given, target = labelled_in_memory(run, data)
-        return "data", seen(run, given, target), facts.samples["train"], given.notes
+            samples = read_labelled(run.recipe.data, data, classes, facts.features)
+            target = [classes.index(name) for name in samples.expected if name]
+            return str(data), seen(run, samples, target), facts.samples["train"], samples.notes
+        samples, target = labelled_in_memory(run, data)
+        return "data", seen(run, samples, target), facts.samples["train"], samples.notes
     name = split or facts.held_out
     if name not in SPLITS:
         raise UserError(f"a split is `train`, `validation` or `test`; got `{name}`")
@@ -176,18 +176,20 @@ def same_data(run: Run, watch: Watcher, data: object = None) -> Dataset:
 
     Raises `DataError` where they have changed since, or were handed over in memory and are not at hand.
     """
-    kept = run.record.data.fingerprint
+    recorded = run.record.data.fingerprint
     _, dataset = data_again(run.recipe, watch, data, run.path, "evaluate")
-    if dataset.fingerprint != kept:
+    if dataset.fingerprint != recorded:
         raise DataError(
             f"the data of the recipe are no longer those that {run.path} was trained on: their fingerprint is "
-            f"{dataset.fingerprint[:12]}, the run's is {kept[:12]}. A new split of them may test on "
+            f"{dataset.fingerprint[:12]}, the run's is {recorded[:12]}. A new split of them may test on "
             "what was trained on; name a file of other samples with --data, or run the recipe again."
         )
     return dataset.astype(run.recipe.training.dtype)
 
 
-def _same(found: Score, kept: Score, recipe: Recipe) -> bool:
+def _same(now: Score, recorded: Score, recipe: Recipe) -> bool:
     training = recipe.training
     tolerance = TOLERANCES[training.dtype] if training.autocast == "none" else BFLOAT16
-    return found.accuracy == kept.accuracy and abs(found.loss - kept.loss) <= tolerance * max(abs(kept.loss), 1e-4)
+    return now.accuracy == recorded.accuracy and abs(now.loss - recorded.loss) <= tolerance * max(
+        abs(recorded.loss), 1e-4
+    )

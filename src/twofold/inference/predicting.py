@@ -141,16 +141,16 @@ def predict(run: Run | str | Path, samples: Samples, *, engines: str | Iterable[
     """
     run = opened(run)
     chosen = trained(run, engines)
-    given = _given(run, samples)
-    split = seen(run, given)
+    inputs = _given(run, samples)
+    split = seen(run, inputs)
     outputs = {}
     with few_threads(run.recipe, len(split)), np.errstate(all="ignore"):
         for name in chosen:
             outputs[name] = answers(restore(run, name), split, run.recipe)
-    _check_outputs(given, outputs)
+    _check_outputs(inputs, outputs)
     classes = tuple(run.record.data.classes)
-    known = tuple(None if name is None else same_class(name, classes) for name in given.expected)
-    return Answers(run, tuple(given.names), classes, known, given.notes, split.floats(), outputs)
+    known = tuple(None if name is None else same_class(name, classes) for name in inputs.expected)
+    return Answers(run, tuple(inputs.names), classes, known, inputs.notes, split.floats(), outputs)
 
 
 def _given(run: Run, samples: Samples) -> Given:
@@ -194,21 +194,21 @@ def trained(run: Run, engines: str | Iterable[str] | None = None) -> list[str]:
     return wanted
 
 
-def seen(run: Run, given: Given, target: Sequence[int] = ()) -> Split:
+def seen(run: Run, samples: Given, target: Sequence[int] = ()) -> Split:
     """Samples as the run's networks see them, scaled as those that they were trained on; `target` are their classes."""
-    y = np.array(target or [0] * len(given.names), np.int64)
+    y = np.array(target or [0] * len(samples.names), np.int64)
     dtype, scaling = run.recipe.training.dtype, scaling_of(run)
-    if given.x.dtype == np.uint8:
+    if samples.x.dtype == np.uint8:
         if scaling is None:
             raise RunFolderError(f"{run.path} keeps no scaling of its images; run its recipe again")
-        return Split(given.x, y, scaling.astype(dtype))
+        return Split(samples.x, y, scaling.astype(dtype))
     if kept_scaling(run.evidence) is not None:
         raise DataError(
-            f"images are bytes from 0 to 255, of the type uint8, as those of {run.path}; got {given.x.dtype}"
+            f"images are bytes from 0 to 255, of the type uint8, as those of {run.path}; got {samples.x.dtype}"
         )
     with np.errstate(over="ignore", invalid="ignore"):
-        x = (given.x if scaling is None else scaling.apply(given.x)).astype(dtype, copy=False)
-    for name, sample in zip(given.names, x, strict=True):
+        x = (samples.x if scaling is None else scaling.apply(samples.x)).astype(dtype, copy=False)
+    for name, sample in zip(samples.names, x, strict=True):
         if not all_finite(sample):
             raise DataError(f"{name}: a number is too large for {dtype}")
     return Split(x, y)
@@ -231,8 +231,10 @@ def scaling_of(run: Run) -> Scaling | None:
     return None
 
 
-def _check_outputs(given: Given, outputs: Mapping[str, Array]) -> None:
+def _check_outputs(samples: Given, outputs: Mapping[str, Array]) -> None:
     for engine, array in outputs.items():
         wrong = np.flatnonzero(~np.isfinite(array).all(axis=-1))
         if len(wrong):
-            raise DataError(f"{given.names[wrong[0]]}: the {engine} engine's outputs are not finite; look at its scale")
+            raise DataError(
+                f"{samples.names[wrong[0]]}: the {engine} engine's outputs are not finite; look at its scale"
+            )

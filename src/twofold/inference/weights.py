@@ -101,8 +101,8 @@ def import_weights(
     evidence, rows = kept_samples(recipe, dataset), dict[str, HistoryRow]()
     with few_threads(recipe, len(dataset.train)), np.errstate(all="ignore"):
         for name, engine in built.items():
-            rows[name], found = _judged(engine, weights, recipe, dataset)
-            evidence |= {f"{name}.{what}": array for what, array in found.items()}
+            rows[name], answers = _judged(engine, weights, recipe, dataset)
+            evidence |= {f"{name}.{what}": array for what, array in answers.items()}
             if bad := bad_split(rows[name]):
                 raise WeightsError(f"{path}: with these weights the loss of the {bad[1]} set is {bad[0]}")
     imported = Imported(file=path.name, sha256=seal(path).sha256)
@@ -128,8 +128,8 @@ def _read(path: Path, recipe: Recipe) -> State:
     if not set(read_names(path, sizes)) & set(named.values()):
         named = {name: name for name in named}
     wanted = {named[name]: tuple(size or 0 for size in shape) for name, shape in shapes.items()}
-    found = read_npz(path, wanted, recipe.training.dtype)
-    arrays = {name: found[short] for name, short in named.items()}
+    arrays_read = read_npz(path, wanted, recipe.training.dtype)
+    arrays = {name: arrays_read[short] for name, short in named.items()}
     return state_of(arrays, network)
 
 

@@ -38,10 +38,10 @@ def walk_of(run: Run) -> Walk | None:
     """
     if "preview" not in evidence(run):
         return None
-    kept = evidence(run).get("walk")
-    if kept is None:
+    packed = evidence(run).get("walk")
+    if packed is None:
         return _walk(run)
-    return walk_from_json(json.loads(kept.tobytes())) if len(kept) else None
+    return walk_from_json(json.loads(packed.tobytes())) if len(packed) else None
 
 
 def _walk(run: Run) -> Walk | None:

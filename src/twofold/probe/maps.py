@@ -137,14 +137,14 @@ def _check(run: Run, index: int) -> None:
 
 def _chosen(run: Run, index: int, asked: bool) -> Chosen | None:
     """The image from the folder, else from the data where it was asked for."""
-    kept = _kept(run)
-    if index in kept or not asked:
-        return kept.get(index)
+    images = _kept(run)
+    if index in images or not asked:
+        return images.get(index)
     data = run.recipe.data
     if not at_hand(data):
         raise UserError(
             f"--image {index}: the run folder does not hold this image, and the data (source `{data.source}`) are not "
-            f"at hand. {_in(kept)}"
+            f"at hand. {_in(images)}"
         )
     from twofold.setup.building import prepare
 
@@ -152,16 +152,16 @@ def _chosen(run: Run, index: int, asked: bool) -> Chosen | None:
     if dataset.fingerprint != run.record.data.fingerprint:
         raise UserError(
             f"--image {index}: the run folder does not hold this image, and the data at hand are not those of the run: "
-            f"their fingerprint is another. {_in(kept)}"
+            f"their fingerprint is another. {_in(images)}"
         )
     sample = dataset.astype(run.recipe.training.dtype).held_out[1][index : index + 1]
     return Chosen(sample.x[0], sample.floats()[0], int(sample.y[0]))
 
 
-def _in(kept: Mapping[int, Chosen]) -> str:
-    if not kept:
+def _in(images: Mapping[int, Chosen]) -> str:
+    if not images:
         return "The folder holds no image."
-    return f"The folder holds the images {', '.join(map(str, sorted(kept)))}."
+    return f"The folder holds the images {', '.join(map(str, sorted(images)))}."
 
 
 def _kept(run: Run) -> dict[int, Chosen]:

@@ -104,10 +104,10 @@ def pass_through(
         chosen, weights = _of_run(run, sample, batch, watch, data), next(iter(run.engines), "")
     recipe = load_recipe(chosen.recipe, {"training.device": "cpu", "training.ema": 0.0})
     state = initial_state(recipe.model, chosen.train) if run is None else state_of(run.weights(weights), recipe.network)
-    given, traces = _traced(recipe, chosen.split, state, engines)
+    batch_taken, traces = _traced(recipe, chosen.split, state, engines)
     folder = "" if run is None else str(run.path)
     return Passage(
-        recipe, folder, weights, chosen.data, chosen.name, sample, chosen.first, given, state.parameters, traces
+        recipe, folder, weights, chosen.data, chosen.name, sample, chosen.first, batch_taken, state.parameters, traces
     )
 
 
@@ -141,10 +141,10 @@ def _of_run(run: Run, sample: int, batch: int | None, watch: Watcher, data: obje
         )
     name = run.record.data.held_out
     _check(sample, run.record.data.samples[name], name)
-    kept = _kept(run)
-    count = 0 if kept is None else len(kept)
-    if kept is not None and max(sample + 1, batch or 1) <= count:
-        first, part = _block(kept, sample, batch or count)
+    samples = _kept(run)
+    count = 0 if samples is None else len(samples)
+    if samples is not None and max(sample + 1, batch or 1) <= count:
+        first, part = _block(samples, sample, batch or count)
         return _Chosen(run.recipe, "real", name, first, part)
     size = batch or max(count, FEWEST)
     if data is not None or at_hand(run.recipe.data):

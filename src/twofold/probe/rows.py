@@ -57,9 +57,9 @@ def layer_rows(
 ) -> Iterator[Row]:
     """The operations of a layer one way; the steps of time follow the last operation that each of them does."""
     timed = [index for index, operation in enumerate(operations) if operation.timed]
-    for index, each in enumerate(operations):
-        numbers = _numbers(passage, node.name, each.gives, place, before)
-        yield Row(node.name, node.kind, each.equation, each.shapes, 0 if each.timed else each.multiply_adds, numbers)
+    for index, line in enumerate(operations):
+        numbers = _numbers(passage, node.name, line.gives, place, before)
+        yield Row(node.name, node.kind, line.equation, line.shapes, 0 if line.timed else line.multiply_adds, numbers)
         if timed and index == timed[-1]:
             yield from _steps(passage, node, [operations[i] for i in timed], back)
 
@@ -82,14 +82,14 @@ def each_trace(passage: Passage) -> Iterator[tuple[str, Trace]]:
     yield from passage.traces.items()
 
 
-def _steps(passage: Passage, node: Node, each: Sequence[Operation], back: bool) -> Iterator[Row]:
+def _steps(passage: Passage, node: Node, lines: Sequence[Operation], back: bool) -> Iterator[Row]:
     """One row a step of time: on the way back from the last, which no product with W_hh has made."""
     through = {engine: trace.through_time[node.name] for engine, trace in each_trace(passage)}
-    work = sum(operation.multiply_adds for operation in each)
+    work = sum(operation.multiply_adds for operation in lines)
     steps, n, units = through["numpy"].h.shape
     letter, place = "dh" if back else "h", _around(through["numpy"].h[-1][passage.place])
     for t in range(steps, 0, -1) if back else range(1, steps + 1):
-        arrays = {engine: (found.gradient if back else found.h)[t - 1] for engine, found in through.items()}
+        arrays = {engine: (layer.gradient if back else layer.h)[t - 1] for engine, layer in through.items()}
         done = 0 if back and t == steps else work
         numbers = shown(f"{letter}({t})", arrays, place, passage.place)
         yield Row(node.name, node.kind, f"{letter}({t})", f"({n}, {units})", done, numbers, t)
@@ -150,8 +150,8 @@ def few_steps(rows: Sequence[Row], most: int) -> tuple[list[Row], int]:
     Of such a layer stay the first third of so many steps, the last third, and a third spread evenly between.
     """
     counts = {row.layer: row.step for row in sorted(rows, key=lambda row: row.step or 0) if row.step}
-    kept = {layer: _few(count, max(1, most // 3)) for layer, count in counts.items() if count > most}
-    rows_kept = [row for row in rows if row.step is None or row.step in kept.get(row.layer, {row.step})]
+    steps_left = {layer: _few(count, max(1, most // 3)) for layer, count in counts.items() if count > most}
+    rows_kept = [row for row in rows if row.step is None or row.step in steps_left.get(row.layer, {row.step})]
     return rows_kept, len(rows) - len(rows_kept)
 
 

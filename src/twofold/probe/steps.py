@@ -57,6 +57,6 @@ def operations(network: Network, n: Size = "N") -> list[tuple[Node, Operations, 
     for index, node in enumerate(network.nodes):
         forward, backward = node.spec.equations(node.input_shape, n)
         if index <= first:
-            backward = [each for each in backward if not each.equation.startswith(("dx", "dX"))]
+            backward = [operation for operation in backward if not operation.equation.startswith(("dx", "dX"))]
         steps.append((node, forward, backward, index > first))
     return steps

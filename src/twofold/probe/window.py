@@ -67,9 +67,9 @@ def window_of(node: Node, x: Array, parameters: Arrays, outputs: Mapping[str, Ar
     )
     inside = np.logical_and.outer((rows >= 0) & (rows < x.shape[1]), (columns >= 0) & (columns < x.shape[2]))
     first = o // (spec.channels // spec.groups) * len(kernels)
-    seen = x[first : first + len(kernels), rows.clip(0, x.shape[1] - 1)][:, :, columns.clip(0, x.shape[2] - 1)]
-    seen = np.where(inside, seen, 0).astype(np.float64)
-    parts = (seen * kernels).sum(axis=(1, 2))
+    patch = x[first : first + len(kernels), rows.clip(0, x.shape[1] - 1)][:, :, columns.clip(0, x.shape[2] - 1)]
+    patch = np.where(inside, patch, 0).astype(np.float64)
+    parts = (patch * kernels).sum(axis=(1, 2))
     c = int(np.abs(parts).argmax())
     bias = float(parameters[f"{node.name}.bias"][o]) if spec.bias else 0.0
     return Window(
@@ -79,11 +79,11 @@ def window_of(node: Node, x: Array, parameters: Arrays, outputs: Mapping[str, Ar
         inputs=len(kernels),
         shown=first + c,
         corner=(int(rows[0]), int(columns[0])),
-        window=seen[c],
+        window=patch[c],
         inside=inside,
         kernel=kernels[c],
         part=float(parts[c]),
         rest=float(parts.sum() - parts[c]),
         bias=bias,
-        outputs={engine: float(each[o, i, j]) for engine, each in outputs.items()},
+        outputs={engine: float(output[o, i, j]) for engine, output in outputs.items()},
     )

@@ -47,14 +47,14 @@ def check_gradients(engine: Engine, state: State, batch: Batch, seed: int = 0) -
     engine.load(state)
     step = engine.step(batch)
     gradients, loss = dict(step.gradients), step.loss
-    found = []
+    projections = []
     for name, gradient in gradients.items():
         v = stream(seed, f"direction {name}").normal(size=gradient.shape)
         v /= np.linalg.norm(v)
         up, down = (_loss(engine, state, batch, name, sign * EPSILON * v) for sign in (1, -1))
-        found.append(Projection(name, float((gradient * v).sum()), (up - down) / (2 * EPSILON), loss))
+        projections.append(Projection(name, float((gradient * v).sum()), (up - down) / (2 * EPSILON), loss))
     engine.load(original)
-    return found
+    return projections
 
 
 def beside(state: State, seed: int = 0) -> State:

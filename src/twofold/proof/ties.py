@@ -37,12 +37,12 @@ def ties(network: Network, x: Array, first: Arrays, second: Arrays) -> list[Ties
 
     A window's largest is sought in each engine's own input.
     """
-    found, inputs = list[Ties](), (x, x)
+    decided, inputs = list[Ties](), (x, x)
     for node in network.nodes:
         if isinstance(node.spec, Pooling):
             pool = MaxPool2d(Windows(*node.spec.window, ceil_mode=node.spec.ceil_mode))
-            one, other = (pool.forward({}, each, TRAINING)[1].number for each in inputs)
+            one, other = (pool.forward({}, pooled, TRAINING)[1].number for pooled in inputs)
             parted = int(np.count_nonzero(one != other))
-            found += [Ties(node.name, parted, one.size)] if parted else []
+            decided += [Ties(node.name, parted, one.size)] if parted else []
         inputs = first[node.name], second[node.name]
-    return found
+    return decided

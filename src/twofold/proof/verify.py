@@ -73,7 +73,7 @@ class Verification:
             "data": self.data,
             "central_differences": check,
             "cause": self.cause or None,
-            "ties": [each._asdict() for each in self.ties],
+            "ties": [tie._asdict() for tie in self.ties],
         }
 
     def _repr_html_(self) -> str:
@@ -110,12 +110,12 @@ def verify(
     size = recipe.training.batch_size
     recipe, dataset, origin = found_data(recipe, watch, RANDOM_BATCHES * (32 if size == "full" else size), data)
     train = dataset.train
-    check_memory(recipe, COMPARED, train, together=True)
+    check_memory(recipe, COMPARED, train, side_by_side=True)
     batches = Batches(recipe, train, steps)
     initial = initial_state(recipe.model, train)
     start = beside(initial) if isinstance(recipe.initial, Dirac) else initial
     first, second = (build_engine(name, recipe) for name in COMPARED)
-    found = list[Ties]()
+    decided_by_rounding = list[Ties]()
 
     causes = list[str]()
 
@@ -127,7 +127,7 @@ def verify(
             causes.append(f"{(first if why[0] == 'first' else second).name} engine: {why[1].sentence}")
 
     def parted(batch: Batch, a: Step, b: Step) -> None:
-        found.extend(ties(recipe.network, floats(batch, np.dtype(dtype)), a.outputs, b.outputs))
+        decided_by_rounding.extend(ties(recipe.network, floats(batch, np.dtype(dtype)), a.outputs, b.outputs))
 
     allowed = tolerance or TOLERANCES[dtype]
     watch(Started("verify", steps))
@@ -137,7 +137,7 @@ def verify(
         )
     projections = check_gradients(first, initial, next(iter(batches))) if dtype == "float64" else []
     divergence = verdict.first_divergence
-    decided = tuple(found) if divergence and divergence.stage == "gradient" else ()
+    decided = tuple(decided_by_rounding) if divergence and divergence.stage == "gradient" else ()
     cause = causes[0] if causes and not decided else ""
     return Verification(recipe.name, mode, dtype, origin, verdict, tuple(projections), decided, cause)
 

@@ -96,6 +96,6 @@ class Part(BaseModel, metaclass=_Told):
 
     @model_validator(mode="after")
     def _no_conflicts(self) -> Self:
-        if found := self.conflicts(dict(self)):
-            raise ValueError("; ".join(found))
+        if rules := self.conflicts(dict(self)):
+            raise ValueError("; ".join(rules))
         return self

@@ -32,7 +32,7 @@ class DataSpec(Part, abc.ABC):
     """Subtract the mean and divide by the standard deviation of the training samples: of all values together
     (`global`), of each channel of images (`channel`), or of each feature (`feature`)."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
-    """Of the source's generator and of the split."""
+    """Seed of the source's generator and of the split."""
 
     @field_validator("path", "root", check_fields=False)
     @classmethod
@@ -363,19 +363,19 @@ class Palindromes(DataSpec):
         ]
 
     def _growth(self) -> list[str]:
-        found, lengths = [], [length for length, _ in self.grow]
+        rules, lengths = [], [length for length, _ in self.grow]
         if self.grow and not self.endless:
-            found.append("`grow` draws palindromes anew at every step: leave `samples` and `replacement` out")
+            rules.append("`grow` draws palindromes anew at every step: leave `samples` and `replacement` out")
         if sum(share for _, share in self.grow) >= 1:
-            found.append("the shares of `grow` must add up to less than 1, so that some steps train on `length`")
+            rules.append("the shares of `grow` must add up to less than 1, so that some steps train on `length`")
         if any(length >= self.length for length in lengths):
-            found.append(f"every length of `grow` must be below `length`, {self.length}; got {max(lengths)}")
+            rules.append(f"every length of `grow` must be below `length`, {self.length}; got {max(lengths)}")
         if self.grow and self.standardize not in ("none", "global"):
-            found.append(
+            rules.append(
                 "`grow` changes how many digits there are to standardize one by one; "
                 f'got `standardize = "{self.standardize}"`'
             )
-        return found
+        return rules
 
 
 Data = Annotated[

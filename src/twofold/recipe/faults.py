@@ -73,8 +73,8 @@ def explain(error: ValidationError, raw: Mapping[str, Any]) -> list[Explained]:
         if rule not in rules.setdefault(one, []):
             rules[one].append(rule)
         remedies.setdefault(one, _remedy(details, path, raw))
-    found = [(one[0], _joined(alternatives), remedies[one]) for one, alternatives in rules.items()]
-    return found + _hidden_conflicts(found, raw)
+    explained = [(one[0], _joined(alternatives), remedies[one]) for one, alternatives in rules.items()]
+    return explained + _hidden_conflicts(explained, raw)
 
 
 def explain_call(model: type[BaseModel], error: ValidationError, values: Mapping[str, Any]) -> list[Fault]:
@@ -131,16 +131,16 @@ def _plain_rule(details: ErrorDetails) -> str:
     return message[:1].lower() + message[1:]
 
 
-def _hidden_conflicts(found: list[Explained], raw: Any) -> list[Explained]:
+def _hidden_conflicts(explained: list[Explained], raw: Any) -> list[Explained]:
     """Conflicts between keys, which pydantic leaves out where another key of the same table is wrong."""
-    tables = {path[: 2 if path[0] == "layers" else 1] for path, _, _ in found if path}
+    tables = {path[: 2 if path[0] == "layers" else 1] for path, _, _ in explained if path}
     hidden = []
     for table in sorted(tables, key=str):
         values: Any = reduce(lambda here, part: here[part], table, raw)
         model = _model(table, raw)
         if isinstance(values, Mapping) and model and issubclass(model, Part):
             hidden += [(table, rule, "") for rule in model.conflicts(values)]
-    return [fault for fault in hidden if fault not in found]
+    return [fault for fault in hidden if fault not in explained]
 
 
 def _joined(alternatives: list[str]) -> str:

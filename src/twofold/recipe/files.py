@@ -199,12 +199,14 @@ def _parse(
     try:
         recipe = Recipe.model_validate(raw, context=context)
     except ValidationError as error:
-        found = explain(error, raw)
+        explained = explain(error, raw)
     else:
         return recipe
     # The fit of the layers has better places and remedies than the model's one sentence for all of them.
-    faults = [fault for fault in found if fault[0]] + [fault for fault in found if not fault[0] and "lacks" in fault[1]]
-    faults += _network_faults(raw, [path for path, _, _ in found]) + _misfits(raw)
+    faults = [fault for fault in explained if fault[0]] + [
+        fault for fault in explained if not fault[0] and "lacks" in fault[1]
+    ]
+    faults += _network_faults(raw, [path for path, _, _ in explained]) + _misfits(raw)
     raise RecipeError(_located(faults, text, label, settings, option))
 
 
@@ -244,8 +246,8 @@ def _misfits(raw: dict[str, Any]) -> list[Explained]:
         schedule: Any = TypeAdapter[Any](Schedule).validate_python(raw.get("schedule", {"kind": "constant"}))
     except ValidationError:
         return []
-    found = misfits(*parts, schedule=schedule)
-    return [(misfit.path, misfit.rule, misfit.remedy) for misfit in found]
+    unfitting = misfits(*parts, schedule=schedule)
+    return [(misfit.path, misfit.rule, misfit.remedy) for misfit in unfitting]
 
 
 def _located(

@@ -32,7 +32,7 @@ def misfits(
     schedule: Schedule,
 ) -> list[Misfit]:
     """What is wrong between tables that may each be right."""
-    found = []
+    unfitting = []
     shape = data.sample_shape
     if len(shape) != 3:
         wants = {
@@ -40,7 +40,7 @@ def misfits(
             "training.flip_test": training.flip_test,
             "training.shift_test": training.shift_test > 0,
         }
-        found += [
+        unfitting += [
             Misfit(
                 tuple(key.split(".")), f"`{key}` wants images; the samples have {_axes(len(shape))}", "Leave it out."
             )
@@ -48,19 +48,19 @@ def misfits(
             if wanted
         ]
     else:
-        found += _movement(shape, ("augmentation", "translate"), augmentation.translate)
-        found += _movement(shape, ("training", "shift_test"), training.shift_test)
-        found += _growth(shape, layers, augmentation)
+        unfitting += _movement(shape, ("augmentation", "translate"), augmentation.translate)
+        unfitting += _movement(shape, ("training", "shift_test"), training.shift_test)
+        unfitting += _growth(shape, layers, augmentation)
     if isinstance(data, Palindromes):
-        found += _sequences(data, layers, training, schedule)
+        unfitting += _sequences(data, layers, training, schedule)
     if not data.validation:
         wants = {"keep": training.keep == "best", "patience": training.patience is not None}
-        found += [
+        unfitting += [
             Misfit(("training", key), f"`{key}` watches the validation samples; there are none", "Set data.validation.")
             for key, wanted in wants.items()
             if wanted
         ]
-    return found
+    return unfitting
 
 
 def _movement(shape: Shape, place: tuple[str, str], pixels: int) -> list[Misfit]:
@@ -91,7 +91,7 @@ def _growth(shape: Shape, layers: Sequence[LayerSpec], augmentation: Augmentatio
 
 def _sequences(data: Palindromes, layers: Sequence[LayerSpec], training: Training, schedule: Schedule) -> list[Misfit]:
     """Data without end have no epochs, and sequences of every length go through the same network."""
-    found = []
+    unfitting = []
     if data.endless:
         remedies = {
             ("training", "epochs"): (training.epochs, "Set training.steps in place of epochs, or data.samples."),
@@ -99,7 +99,7 @@ def _sequences(data: Palindromes, layers: Sequence[LayerSpec], training: Trainin
             ("schedule", "unit"): (getattr(schedule, "unit", "") == "epoch", 'Set it to "step", or data.samples.'),
         }
         rule = "palindromes without end have no epochs"
-        found += [Misfit(path, rule, remedy) for path, (counted, remedy) in remedies.items() if counted]
+        unfitting += [Misfit(path, rule, remedy) for path, (counted, remedy) in remedies.items() if counted]
     whole, whole_end, _ = walk(data.sample_shape, layers)
     for length, _ in data.grow:
         nodes, end, refused = walk((length - 1, *data.sample_shape[1:]), layers)
@@ -110,9 +110,9 @@ def _sequences(data: Palindromes, layers: Sequence[LayerSpec], training: Trainin
             rule = f"`grow`: palindromes of {length} digits do not go through the same network"
             rule += "" if masks else ": dropout's masks are drawn for sequences of one length"
             remedy = "Drop out after the last step only." if not masks else 'End with `output = "last"`.'
-            found.append(Misfit(("data", "grow"), rule, remedy))
+            unfitting.append(Misfit(("data", "grow"), rule, remedy))
             break
-    return found
+    return unfitting
 
 
 def _mask(node: Node) -> Shape | None:

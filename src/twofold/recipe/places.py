@@ -27,26 +27,26 @@ def places(text: str) -> dict[KeyPath, Place]:
 
     source = text.encode()
     parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_toml.language()))
-    found: dict[KeyPath, Place] = {(): Place(1, 0)}
+    by_path: dict[KeyPath, Place] = {(): Place(1, 0)}
     counts: dict[KeyPath, int] = {}
     for node in parser.parse(source).root_node.named_children:
         if node.type == "pair":
-            found.update(_pair((), node))
+            by_path.update(_pair((), node))
         elif node.type in {"table", "table_array_element"}:
             key, *pairs = (child for child in node.named_children if child.type != "comment")
             path = _resolve(_key(key), counts, grows=node.type == "table_array_element")
-            found[path] = _place(node)
+            by_path[path] = _place(node)
             for pair in pairs:
-                found.update(_pair(path, pair))
-    return _in_characters(found, source)
+                by_path.update(_pair(path, pair))
+    return _in_characters(by_path, source)
 
 
-def _in_characters(found: dict[KeyPath, Place], source: bytes) -> dict[KeyPath, Place]:
+def _in_characters(by_path: dict[KeyPath, Place], source: bytes) -> dict[KeyPath, Place]:
     """Tree-sitter counts columns in bytes; a marker under the line counts characters."""
     lines = source.split(b"\n")
     return {
         path: Place(place.line, len(lines[place.line - 1][: place.column].decode(errors="replace")))
-        for path, place in found.items()
+        for path, place in by_path.items()
     }
 
 

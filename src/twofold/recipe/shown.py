@@ -16,8 +16,8 @@ def recipe_html(heading: str, network: Network, notes: list[str]) -> str:
     rows.append(["total", "", "", "", _count(network.count), ""])
     head = "".join(f"<th>{name}</th>" for name in HEAD)
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    said = "".join(f"<p>Note: {escape(note)}</p>" for note in notes)
-    return f"<b>{escape(heading)}</b><table><tr>{head}</tr>{body}</table>{said}"
+    paragraphs = "".join(f"<p>Note: {escape(note)}</p>" for note in notes)
+    return f"<b>{escape(heading)}</b><table><tr>{head}</tr>{body}</table>{paragraphs}"
 
 
 def _row(node: Node) -> list[str]:

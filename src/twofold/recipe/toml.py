@@ -86,7 +86,7 @@ def _syntax_fault(message: str, text: str, label: str) -> Fault:
     if curly:
         column = curly.start()
     hint = next(
-        (hint for said, pattern, hint in HINTS if said in message and re.search(pattern, line)),
+        (hint for wording, pattern, hint in HINTS if wording in message and re.search(pattern, line)),
         "",
     )
     rule = f"not valid TOML: {_PLACE.sub('', message).strip() or message}"

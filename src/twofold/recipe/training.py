@@ -172,7 +172,7 @@ Initial = Annotated[
 ]
 
 EVALUATIONS = 20
-"""Of a training in steps whose recipe does not say how often."""
+"""How often a training in steps is evaluated whose recipe does not say how often."""
 
 Engines = tuple[EngineName, ...]
 
@@ -209,11 +209,11 @@ class Training(Part):
     """Measure how the gradient flows back through a recurrent layer at every evaluation, not only before and after
     training: a way forward and back each time."""
     seed: NonNegativeInt = 0
-    """Of initial weights, order and masks."""
+    """Seed of initial weights, order and masks."""
     engines: Annotated[Engines, Field(strict=False, min_length=1)] = ("numpy", "torch")
     """Which engines are trained, in this order."""
     dtype: Literal["float32", "float64"] = "float32"
-    """Of parameters and arithmetic, in both engines."""
+    """Type of parameters and arithmetic, in both engines."""
     autocast: Literal["none", "bfloat16"] = "none"
     """`bfloat16`: the torch engine's products and convolutions take and give 16 bits, in training and evaluation; its
     parameters keep 32. Where the processor or the device has no such products, and they would take many times as long,
@@ -225,7 +225,7 @@ class Training(Part):
     compile: bool = False
     """Whether the torch engine's forward and backward pass go through `torch.compile`: slow to begin."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Of the torch engine. `auto`: CUDA where there is one."""
+    """Where the torch engine computes. `auto`: CUDA where there is one."""
 
     @model_validator(mode="before")
     @classmethod
@@ -241,15 +241,15 @@ class Training(Part):
 
     @classmethod
     def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
-        found = []
+        rules = []
         epochs, steps, engines = (values.get(key) for key in ("epochs", "steps", "engines"))
         if epochs is not None and steps is not None:
-            found.append(f"give `epochs` or `steps`, not both; got {epochs} and {steps}")
+            rules.append(f"give `epochs` or `steps`, not both; got {epochs} and {steps}")
         if isinstance(engines, list | tuple) and any(engines.count(name) > 1 for name in engines):
-            found.append(f"`engines` names each engine once; got {list(engines)}")
+            rules.append(f"`engines` names each engine once; got {list(engines)}")
         if values.get("autocast") == "bfloat16" and values.get("dtype") == "float64":
-            found.append('`autocast = "bfloat16"` wants `dtype = "float32"`; got "float64"')
-        return found
+            rules.append('`autocast = "bfloat16"` wants `dtype = "float32"`; got "float64"')
+        return rules
 
     def batch(self, samples: int) -> int:
         """How many of so many training samples a step takes."""

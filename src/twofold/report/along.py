@@ -41,10 +41,10 @@ def legend(series: Sequence[Series], by: Axis | None, axis: Axis | None) -> tupl
     if by is None or len(series) < 2:
         return ()
     keys = []
-    for index, each in enumerate(series):
+    for index, line_of_values in enumerate(series):
         look = {"color": COLOURS[index], "marker": SHAPES[index], "markersize": 4.5, "linestyle": ""}
-        line = {"linestyle": DASHES[index], "linewidth": 1.3, "markevery": [1]} if _lines(axis, each) else {}
-        keys.append(Key(series_name(by, index, each.value), look | line, 0.5 if line else MARKER))
+        line = {"linestyle": DASHES[index], "linewidth": 1.3, "markevery": [1]} if _lines(axis, line_of_values) else {}
+        keys.append(Key(series_name(by, index, line_of_values.value), look | line, 0.5 if line else MARKER))
     return tuple(keys)
 
 
@@ -56,7 +56,7 @@ def _lines(axis: Axis | None, series: Series) -> bool:
 def series_name(by: Axis, index: int, value: Any) -> str:
     """`noise 0.1`; where every value is a text, the text alone."""
     text = tick(value, index)
-    return text if all(isinstance(each, str) for each in by.values) else f"{by.name} {text}"
+    return text if all(isinstance(setting_value, str) for setting_value in by.values) else f"{by.name} {text}"
 
 
 def value_words(value: Any) -> str:
@@ -89,7 +89,7 @@ def bounded(metric: str) -> bool:
 
 def dotted(series: Sequence[Series]) -> bool:
     """Whether there is room for every seed."""
-    return sum(len(dots) for each in series for dots in each.dots) <= MOST_DOTS
+    return sum(len(dots) for line_of_values in series for dots in line_of_values.dots) <= MOST_DOTS
 
 
 def _unevenness(gaps: Any) -> float:
@@ -100,12 +100,12 @@ def _draw(figure: FigureBase, axis: Axis | None, series: Sequence[Series], metri
     axes: Axes = figure.subplots()
     numeric = axis is not None and axis.numeric
     place = _number if numeric else _category(axis, len(series))
-    values = [value for each in series for dots in each.dots for value in dots]
+    values = [value for line_of_values in series for dots in line_of_values.dots for value in dots]
     logged = not bounded(metric) and min(values) > 0 and max(values) > TWO_DECADES * min(values)
     floor = 0.0 if bounded(metric) else min(values) / 2 if logged else None
-    for index, each in enumerate(series):
-        x = np.array([place(value, index) for value in each.x], np.float64)
-        _one(axes, each, x, index, _lines(axis, each), floor, dotted(series))
+    for index, line_of_values in enumerate(series):
+        x = np.array([place(value, index) for value in line_of_values.x], np.float64)
+        _one(axes, line_of_values, x, index, _lines(axis, line_of_values), floor, dotted(series))
     axes.set(xlabel=axis.name if axis else "", ylabel=metric.replace("_", " ").replace("train ", "training "))
     _x_ticks(axes, axis)
     if logged:
@@ -145,7 +145,7 @@ def _one(
         bar = np.array([mean - low, high - mean])
         axes.errorbar(x, mean, bar, color=colour, marker=shape, markersize=5, linestyle="", capsize=4, elinewidth=1.3)
     if dots:
-        at = np.repeat(x, [len(found) for found in series.dots])
+        at = np.repeat(x, [len(seed_dots) for seed_dots in series.dots])
         aside = 0 if joined else ASIDE  # of the bar
         axes.plot(
             at + aside, np.concatenate(series.dots), "o", color=colour, markersize=3.6, alpha=0.5, markeredgewidth=0

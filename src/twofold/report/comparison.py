@@ -54,16 +54,16 @@ def compared(runs: Sequence[Run | str | Path]) -> list[Run]:
     if not 2 <= len(runs) <= MOST:
         raise UserError(f"a comparison takes 2 to {MOST} runs; got {len(runs)}")
     paths = [run.path if isinstance(run, Run) else Path(run) for run in runs]
-    seen = set[Path]()
+    folders = set[Path]()
     for path in paths:
         if (path / STUDY).is_file():
             raise UserError(
                 f"{path} is a study folder, and a comparison takes runs; `twofold report {quote(str(path))}` writes "
                 "the study’s own report"
             )
-        if path.resolve() in seen:
+        if path.resolve() in folders:
             raise UserError(f"{path} is given twice; name each run of a comparison once")
-        seen.add(path.resolve())
+        folders.add(path.resolve())
     return [opened(run) for run in runs]
 
 
@@ -92,12 +92,15 @@ def _again(runs: Sequence[Run], out: Path) -> str:
 
 
 def _facts(runs: Sequence[Run]) -> dict[str, Any]:
-    called, found = names(runs), differences([run.recipe for run in runs])
-    about = subject(runs, found)
+    called, differing = names(runs), differences([run.recipe for run in runs])
+    about = subject(runs, differing)
     unlike = [
         ("Runs", _each_run(runs)),
-        ("Settings", [_setting(difference) for difference in found if not difference.idle]),
-        ("Settings that change only what is recorded, or where", [_setting(each) for each in found if each.idle]),
+        ("Settings", [_setting(difference) for difference in differing if not difference.idle]),
+        (
+            "Settings that change only what is recorded, or where",
+            [_setting(idle_difference) for idle_difference in differing if idle_difference.idle],
+        ),
         ("Data and machine", _circumstances(runs)),
     ]
     return {
@@ -105,7 +108,7 @@ def _facts(runs: Sequence[Run]) -> dict[str, Any]:
         "when": moment(max(run.record.finished for run in runs)),
         "version": max(run.record.circumstances.version for run in runs),
         "names": called,
-        "lead": words.lead(runs, called, about, found),
+        "lead": words.lead(runs, called, about, differing),
         "rows": _rows(runs, called),
         "splits": [split for split in ALL_SPLITS if any(run.record.data.samples.get(split) for run in runs)],
         "findings": words.findings(runs, called),
@@ -116,11 +119,11 @@ def _facts(runs: Sequence[Run]) -> dict[str, Any]:
 
 def _rows(runs: Sequence[Run], called: Sequence[str]) -> list[ComparedRow]:
     splits = [split for split in ALL_SPLITS if any(run.record.data.samples.get(split) for run in runs)]
-    found = []
+    table_rows = []
     for run, name in zip(runs, called, strict=True):
         rows = [tables.result_row(result, splits) for result in results(run)]
-        found += [ComparedRow(name, 0 if index else len(rows), row) for index, row in enumerate(rows)]
-    return found
+        table_rows += [ComparedRow(name, 0 if index else len(rows), row) for index, row in enumerate(rows)]
+    return table_rows
 
 
 def _setting(difference: Difference) -> tuple[str, list[str]]:
@@ -169,11 +172,11 @@ def _text(value: object) -> str:
 
 
 def _figures(runs: Sequence[Run]) -> dict[str, Any]:
-    found, called, unit = all_curves(runs), names(runs), common_unit(runs)
-    if not all(found):
+    curves_of_runs, called, unit = all_curves(runs), names(runs), common_unit(runs)
+    if not all(curves_of_runs):
         return {"curves": None, "gap": None}
     splits, against = common_splits(runs), words.against_sentence(runs, called)
     return {
-        "curves": curves_picture(found, called, splits, unit, words.curves_caption(runs, splits, against)),
-        "gap": gap_picture(found, called, unit, words.gap_caption(runs, splits)) if same_task(runs) else None,
+        "curves": curves_picture(curves_of_runs, called, splits, unit, words.curves_caption(runs, splits, against)),
+        "gap": gap_picture(curves_of_runs, called, unit, words.gap_caption(runs, splits)) if same_task(runs) else None,
     }

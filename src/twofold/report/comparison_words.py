@@ -63,9 +63,9 @@ def _short(words: Sequence[str]) -> list[str]:
     return [" ".join(first[: len(first) - shared]), words[1]]
 
 
-def lead(runs: Sequence[Run], names: Sequence[str], subject: Subject | None, found: Sequence[Difference]) -> str:
+def lead(runs: Sequence[Run], names: Sequence[str], subject: Subject | None, differing: Sequence[Difference]) -> str:
     """What is compared, and what differs."""
-    ours = [difference for difference in found if not difference.idle]
+    ours = [difference for difference in differing if not difference.idle]
     text = f"{len(runs)} runs, {joined([f'`{name}`' for name in names])}"
     if not same_task(runs):
         sources = list(dict.fromkeys(run.record.data.title or run.record.data.source for run in runs))
@@ -75,16 +75,16 @@ def lead(runs: Sequence[Run], names: Sequence[str], subject: Subject | None, fou
         return f"{text}: every setting that changes what is trained is the same."
     if subject is None:
         return f"{text}. They differ in {plural(len(ours), 'setting')}: {_paths(ours)}."
-    each = joined([f"`{name}` {_of(subject, word)}" for name, word in zip(names, subject.words, strict=True)])
-    said = f"{text}: {each}."
+    values = joined([f"`{name}` {_of(subject, word)}" for name, word in zip(names, subject.words, strict=True)])
+    sentence = f"{text}: {values}."
     if also := alongside(subject, ours):
-        said += f" Their {joined([_each_value(difference) for difference in also])} differ as well."
+        sentence += f" Their {joined([_each_value(difference) for difference in also])} differ as well."
     besides = [difference for difference in ours if difference.aspect != subject.aspect]
     if not besides:
-        return f"{said} Nothing else that changes what is trained differs."
+        return f"{sentence} Nothing else that changes what is trained differs."
     return (
-        f"{said} They differ in {_paths(besides)} as well, so that a difference between them is not that of the one "
-        "thing alone."
+        f"{sentence} They differ in {_paths(besides)} as well, so that a difference between them is not that of the "
+        "one thing alone."
     )
 
 
@@ -101,8 +101,8 @@ def _of(subject: Subject, word: str) -> str:
     return f"{verb} {begin}{word}"
 
 
-def _paths(found: Sequence[Difference]) -> str:
-    return joined([f"`{difference.path}`" for difference in found])
+def _paths(differing: Sequence[Difference]) -> str:
+    return joined([f"`{difference.path}`" for difference in differing])
 
 
 def findings(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
@@ -123,21 +123,23 @@ def _engines(runs: Sequence[Run]) -> list[str]:
     return [engine for engine in runs[0].engines if all(engine in run.engines for run in runs)]
 
 
-def _merged(said: Sequence[tuple[str, str]]) -> list[str]:
+def _merged(statements: Sequence[tuple[str, str]]) -> list[str]:
     """Sentences by engine, one for all engines of which it says the same."""
-    found: dict[str, list[str]] = {}
-    for engine, sentence in said:
-        found.setdefault(sentence, []).append(ENGINES[engine])
-    return [f"In {'both engines' if len(who) > 1 else who[0]}, {sentence}" for sentence, who in found.items()]
+    engines_by_sentence: dict[str, list[str]] = {}
+    for engine, sentence in statements:
+        engines_by_sentence.setdefault(sentence, []).append(ENGINES[engine])
+    return [
+        f"In {'both engines' if len(who) > 1 else who[0]}, {sentence}" for sentence, who in engines_by_sentence.items()
+    ]
 
 
 def _better(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
-    said = [
+    statements = [
         (engine, better_sentence(pair, names, len(runs) - 1, SPLITS[runs[0].record.data.held_out]))
         for engine in _engines(runs)
         for pair in against_best(runs, engine)
     ]
-    if not said:
+    if not statements:
         if len(_engines(runs)) == 0:
             return ["No engine finished in every run: their accuracies are not compared."]
         return [
@@ -145,7 +147,7 @@ def _better(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
             "and no statement is made on which is better."
         ]
     return [
-        *_merged(said),
+        *_merged(statements),
         "The standard error is that of the samples that the runs are judged on. Another seed would move the accuracies "
         "as well; `twofold study` with several seeds measures how far.",
     ]
@@ -183,16 +185,16 @@ def p_text(p: float) -> str:
 
 def _gaps(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
     """Training against held-out accuracy, run by run."""
-    found = [{gap.engine: gap for gap in gaps(run)} for run in runs]
-    said = []
+    gaps_of_runs = [{gap.engine: gap for gap in gaps(run)} for run in runs]
+    statements = []
     for engine in _engines(runs):
-        ours = [each.get(engine) for each in found]
+        ours = [text_or_gaps.get(engine) for text_or_gaps in gaps_of_runs]
         have = [gap for gap in ours if gap is not None]
         if len(have) < len(runs) or len({gap.split for gap in have}) > 1:
             continue
-        each = joined([_gap_text(gap, name) for gap, name in zip(have, names, strict=True)])
-        said.append((engine, f"training accuracy minus {SPLITS[have[0].split]} accuracy ends at {each}."))
-    return _merged(said)
+        text_or_gaps = joined([_gap_text(gap, name) for gap, name in zip(have, names, strict=True)])
+        statements.append((engine, f"training accuracy minus {SPLITS[have[0].split]} accuracy ends at {text_or_gaps}."))
+    return _merged(statements)
 
 
 def _gap_text(gap: Gap, name: str) -> str:
@@ -201,59 +203,59 @@ def _gap_text(gap: Gap, name: str) -> str:
 
 def _turning(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
     """Where the held-out loss was lowest."""
-    split, unit, found = common_splits(runs)[-1], common_unit(runs), all_curves(runs)
+    split, unit, curves_of_runs = common_splits(runs)[-1], common_unit(runs), all_curves(runs)
     if split == "train" or len({run.recipe.loss.kind for run in runs}) > 1:
         return []
-    said = []
+    statements = []
     for engine in _engines(runs):
-        ours = [_curve(each, engine, split) for each in found]
+        ours = [_curve(own, engine, split) for own in curves_of_runs]
         lows = [lowest_loss(curve) for curve in ours if curve is not None]
         if len(lows) < len(runs) or any(low is None for low in lows):
             continue
-        each = [
+        own = [
             f"{loss_text(low.loss)} at {unit} {low.at:,g} in `{name}`"
             + (", its end" if low.at == low.end else f", which ended at {loss_text(low.last)}")
             for low, name in zip(lows, names, strict=True)
             if low is not None
         ]
-        said.append((engine, f"the {SPLITS[split]} loss was lowest: {'; '.join(each)}."))
-    return _merged(said)
+        statements.append((engine, f"the {SPLITS[split]} loss was lowest: {'; '.join(own)}."))
+    return _merged(statements)
 
 
-def _curve(found: Sequence[Curve], engine: str, split: str) -> Curve | None:
-    return next((curve for curve in found if (curve.engine, curve.split) == (engine, split)), None)
+def _curve(own: Sequence[Curve], engine: str, split: str) -> Curve | None:
+    return next((curve for curve in own if (curve.engine, curve.split) == (engine, split)), None)
 
 
 def _speed(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
     """When each first had the training accuracy that all reach."""
-    said, unit, found = [], common_unit(runs), all_curves(runs)
+    statements, unit, curves_of_runs = [], common_unit(runs), all_curves(runs)
     for engine in _engines(runs):
-        if (level := reached(found, engine)) is None:
+        if (level := reached(curves_of_runs, engine)) is None:
             continue
         accuracy, at = level
-        each = joined([f"`{names[one.run]}` at {unit} {one.at:,g}" for one in at])
-        said.append(
+        arrivals = joined([f"`{names[one.run]}` at {unit} {one.at:,g}" for one in at])
+        statements.append(
             (
                 engine,
-                f"a training accuracy of {share(accuracy)}, the lowest end, was first reached by {each}.",
+                f"a training accuracy of {share(accuracy)}, the lowest end, was first reached by {arrivals}.",
             )
         )
-    return _merged(said)
+    return _merged(statements)
 
 
 def _times(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
     if not same_machine(runs):
         return ["The runs were not made on the same machine and devices: their times are not compared."]
-    found = []
+    sentences = []
     for engine in _engines(runs):
         timed = times_of({name: run.record.engines[engine].seconds for name, run in zip(names, runs, strict=True)})
         if timed is None:
             continue
         every = {name: run.record.engines[engine].seconds for name, run in zip(names, runs, strict=True)}
-        each = joined([f"`{name}` {seconds(value)}" for name, value in every.items()])
+        durations = joined([f"`{name}` {seconds(value)}" for name, value in every.items()])
         ratio = took(timed.ratio, f"`{timed.slower}`", f"`{timed.faster}`")
-        found.append(f"In {ENGINES[engine]}, training took {each}: {ratio}. Each was timed once.")
-    return found
+        sentences.append(f"In {ENGINES[engine]}, training took {durations}: {ratio}. Each was timed once.")
+    return sentences
 
 
 def against_sentence(runs: Sequence[Run], names: Sequence[str]) -> str:
@@ -265,9 +267,9 @@ def against_sentence(runs: Sequence[Run], names: Sequence[str]) -> str:
     text = f"Against {unit}s, because {why}."
     per = [epoch_steps(run) for run in runs]
     if unit == "epoch" and len(set(per)) > 1:
-        each = joined([f"{plural(steps, 'step')} in `{name}`" for steps, name in zip(per, names, strict=True)])
-        text += f" An epoch is {each}."
-    ends = [max((curve.x[-1] for curve in each), default=0.0) for each in all_curves(runs)]
+        own = joined([f"{plural(steps, 'step')} in `{name}`" for steps, name in zip(per, names, strict=True)])
+        text += f" An epoch is {own}."
+    ends = [max((curve.x[-1] for curve in own), default=0.0) for own in all_curves(runs)]
     if len(set(ends)) > 1:
         text += " The runs are not of one length: each curve ends where its run does."
     return text

@@ -54,7 +54,7 @@ def _whole(picture: Picture) -> Figure:
     rows = [picture.panels[i : i + columns] for i in range(0, len(picture.panels), columns)]
     beside = SIDE if picture.form == "rows" else 0.0
     across = [max(row[i].width for row in rows if i < len(row)) for i in range(columns)]
-    widths = [beside + GAP, *(each for width in across for each in (width, GAP))]
+    widths = [beside + GAP, *(size for width in across for size in (width, GAP))]
     keys = _lines(picture.legend, sum(widths))
     heights = [LEGEND * len(keys) + GAP]
     for row in rows:

@@ -99,11 +99,11 @@ def _on_data(result: StudyResult) -> str:
 
 
 def _rows(result: StudyResult) -> list[SettingRow]:
-    found = list(result.summary.to_dict("records"))
+    settings = list(result.summary.to_dict("records"))
     best = _best(result)
-    if len(found) > MOST_ROWS:
-        found = sorted(found, key=lambda row: _merit(result, row), reverse=True)[:MOST_ROWS]
-    return [_row(result, row, best) for row in found]
+    if len(settings) > MOST_ROWS:
+        settings = sorted(settings, key=lambda row: _merit(result, row), reverse=True)[:MOST_ROWS]
+    return [_row(result, row, best) for row in settings]
 
 
 def _row(result: StudyResult, row: dict[Any, Any], best: dict[Any, Any] | None) -> SettingRow:
@@ -141,23 +141,23 @@ def _best(result: StudyResult) -> dict[Any, Any] | None:
 
 def _findings(result: StudyResult) -> list[str]:
     """What a reader would look for in the table."""
-    study, best, found = result.study, _best(result), list[str]()
+    study, best, sentences = result.study, _best(result), list[str]()
     if best is not None and len(result.summary) > 1:
-        found.append(_best_sentence(result, best))
+        sentences.append(_best_sentence(result, best))
         rivals = _rivals(result, best)
         if rivals is not None:
             others, have = plural(len(result.summary) - 1, "other setting"), "has" if rivals == 1 else "have"
-            found.append(f"Of the {others}, {rivals or 'none'} {have} an interval that overlaps with this one’s.")
+            sentences.append(f"Of the {others}, {rivals or 'none'} {have} an interval that overlaps with this one’s.")
         if study.metric.startswith("test"):
-            found.append(
+            sentences.append(
                 "The best is chosen by the same test samples that it is measured on: on others expect a little less."
             )
     if len(study.seeds) == 1:
-        found.append("Each setting has one seed: there is no interval, and small differences may be chance.")
+        sentences.append("Each setting has one seed: there is no interval, and small differences may be chance.")
     if result.failed:
         are = "is" if result.failed == 1 else "are"
-        found.append(f"{plural(result.failed, 'training')} failed and {are} left out.")
-    return found
+        sentences.append(f"{plural(result.failed, 'training')} failed and {are} left out.")
+    return sentences
 
 
 def _best_sentence(result: StudyResult, best: dict[Any, Any]) -> str:
@@ -186,12 +186,12 @@ def _failures(result: StudyResult) -> list[tuple[list[str], int, str]]:
 
 def _versions(result: StudyResult) -> dict[str, list[str]]:
     """Every version that a point was trained with."""
-    found: dict[str, list[str]] = {}
+    by_library: dict[str, list[str]] = {}
     for point in result.points:
         for name, number in point.versions.items():
-            if number not in found.setdefault(name, []):
-                found[name].append(number)
-    return found
+            if number not in by_library.setdefault(name, []):
+                by_library[name].append(number)
+    return by_library
 
 
 def _circumstances(result: StudyResult) -> list[tuple[str, str]]:

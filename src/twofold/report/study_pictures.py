@@ -62,10 +62,10 @@ def _metric(result: StudyResult, axis: Axis | None, on_data: str) -> Picture | N
 
 def _carried(result: StudyResult, axis: Axis | None) -> Picture | None:
     by = _companion(result, axis)
-    found = {name: series for name in result.carried if (series := _series(result, axis, by, name))}
-    if not found:
+    by_name = {name: series for name in result.carried if (series := _series(result, axis, by, name))}
+    if not by_name:
         return None
-    alone = len(found) == 1
+    alone = len(by_name) == 1
     panels = tuple(
         along_panel(
             f"Gradient carried {(title := CARRIED_NAMES[name])} {_against(axis)}",
@@ -75,11 +75,11 @@ def _carried(result: StudyResult, axis: Axis | None) -> Picture | None:
             alone,
             title,
         )
-        for name, series in found.items()
+        for name, series in by_name.items()
     )
-    series = next(iter(found.values()))
+    series = next(iter(by_name.values()))
     caption = _caption(result, axis, by, series, "Geometric means", " of the logarithms")
-    if any((result.table[name] == 0).any() for name in found):
+    if any((result.table[name] == 0).any() for name in by_name):
         caption += f" A gradient of 0 is drawn at {decimal(VANISHED)}."
     label = f"Gradient carried through time {_against(axis)}"
     return Picture(_name("carried", axis), panels, f"{label}. {caption}", legend(series, by, axis), narrow=True)
@@ -89,16 +89,16 @@ def _caption(
     result: StudyResult, axis: Axis | None, by: Axis | None, series: Sequence[Series], means: str, how: str
 ) -> str:
     """What is drawn, and what is averaged."""
-    seeds, said = len(result.study.seeds), list[str]()
+    seeds, clauses = len(result.study.seeds), list[str]()
     if seeds > 1:
         drawn = "shaded" if axis is not None and axis.numeric and len(axis.values) > 1 else "as a bar"
-        said.append(f"{means} over {seeds} seeds with the 95 % interval (Student’s t{how}) {drawn}")
-        said.append("every seed is a dot" if dotted(series) else "the seeds are too many to be drawn one by one")
+        clauses.append(f"{means} over {seeds} seeds with the 95 % interval (Student’s t{how}) {drawn}")
+        clauses.append("every seed is a dot" if dotted(series) else "the seeds are too many to be drawn one by one")
     else:
-        said.append("One seed a point")
+        clauses.append("One seed a point")
     averaged = [other for other in _drawn(result) if other is not None and other is not axis and other is not by]
     if averaged:
         names = joined([f"the {len(other.values)} values of {other.name}" for other in averaged])
-        said.append(f"what is drawn of a seed is its mean over {names}")
+        clauses.append(f"what is drawn of a seed is its mean over {names}")
     failed = " Points that failed are left out." if result.failed else ""
-    return "; ".join(said) + f".{failed}"
+    return "; ".join(clauses) + f".{failed}"

@@ -132,8 +132,8 @@ def _pixel(window: Window) -> Pixel:
     terms += [f"{_signed(window.rest, 6)} ({plural(others, 'other channel')})"] if others else []
     terms += [f"{_signed(window.bias, 6)} (bias)"]
     grid = [
-        ([_signed(value) if here else "·" for value, here in zip(seen, inside, strict=True)], [*map(_signed, kernel)])
-        for seen, inside, kernel in zip(window.window, window.inside, window.kernel, strict=True)
+        ([_signed(value) if here else "·" for value, here in zip(values, inside, strict=True)], [*map(_signed, kernel)])
+        for values, inside, kernel in zip(window.window, window.inside, window.kernel, strict=True)
     ]
     outputs = joined([f"{ENGINES[engine]} {_signed(y, 6)}" for engine, y in window.outputs.items()])
     return Pixel(

@@ -49,10 +49,10 @@ class Checkpoint(BaseModel):
     engine: str | None
     """Which is in training; `None` between two."""
     facts: dict[str, Any]
-    """Of the training, beside the arrays."""
+    """What of the training is no array."""
     arrays: Seal | None
     results: dict[EngineName, Result]
-    """Of the engines that have ended, as the record will hold them."""
+    """Results of the engines that have ended, as the record will hold them."""
     weights: dict[EngineName, Seal]
     evidence: dict[EngineName, Seal]
     grown: dict[str, Seal]
@@ -60,7 +60,7 @@ class Checkpoint(BaseModel):
 
     @property
     def name(self) -> str:
-        """Of its files."""
+        """Name of its files."""
         return f"{self.number:06d}"
 
 
@@ -79,7 +79,7 @@ class Checkpoints:
         sweep(self.folder)
 
     def keep_evidence(self, engine: str, arrays: Arrays) -> None:
-        """Of an engine that has ended. The manifests from now on hold its seal."""
+        """Note the evidence of an engine that has ended. The manifests from now on hold its seal."""
         self._evidence[engine] = write_whole(self._made() / f"{engine}.safetensors", *packed(arrays))
 
     def write(
@@ -122,8 +122,8 @@ class Checkpoints:
         try:
             folder, name = self._made(), f"{manifest['number']:06d}"
             sealed = write_whole(folder / f"{name}.safetensors", *packed(arrays)) if arrays else None
-            for each in lines:
-                each.sync()
+            for file in lines:
+                file.sync()
             write_whole(folder / f"{name}.json", dumped(manifest | {"arrays": sealed and sealed.model_dump()}))
             _remove(folder, lambda number: number <= manifest["number"] - KEPT)
         except OSError as error:
@@ -155,17 +155,17 @@ def dumped(manifest: Mapping[str, Any]) -> bytes:
 
 def newest(folder: Path, recipe: Seal) -> tuple[Checkpoint | None, list[str]]:
     """The newest checkpoint that is whole, and what is to be said of newer ones, which are not."""
-    said, there = list[str](), folder / CHECKPOINTS
+    refusals, there = list[str](), folder / CHECKPOINTS
     for number in sorted(_numbers(there), reverse=True):
         name = f"{number:06d}"
         if not (there / f"{name}.json").exists():
-            said.append(f"checkpoint {name} was not finished")
+            refusals.append(f"checkpoint {name} was not finished")
             continue
         try:
-            return _checked(folder, number, recipe), said
+            return _checked(folder, number, recipe), refusals
         except _RefusedError as refused:
-            said.append(f"checkpoint {name} is refused: {refused}")
-    return None, said
+            refusals.append(f"checkpoint {name} is refused: {refused}")
+    return None, refusals
 
 
 def arrays_of(folder: Path, checkpoint: Checkpoint) -> Arrays:
@@ -185,9 +185,9 @@ def remove_checkpoints(folder: Path) -> None:
 
 
 def _numbers(folder: Path) -> set[int]:
-    """Of every checkpoint of which there is anything."""
-    found = (_NAME.fullmatch(path.name) for path in folder.glob("*"))
-    return {int(match[1]) for match in found if match}
+    """The numbers of every checkpoint of which there is anything."""
+    matches = (_NAME.fullmatch(path.name) for path in folder.glob("*"))
+    return {int(match[1]) for match in matches if match}
 
 
 def _remove(folder: Path, which: Callable[[int], bool]) -> None:
@@ -203,27 +203,27 @@ class _RefusedError(Exception):
 
 def _checked(folder: Path, number: int, recipe: Seal) -> Checkpoint:
     """A checkpoint of this recipe, all of whose files are what it says. Raises `_RefusedError`."""
-    found = _read(folder / CHECKPOINTS / f"{number:06d}.json")
-    if found.number != number:
-        raise _RefusedError(f"its manifest is that of checkpoint {found.number:06d}")
-    if found.recipe != recipe:
+    manifest = _read(folder / CHECKPOINTS / f"{number:06d}.json")
+    if manifest.number != number:
+        raise _RefusedError(f"its manifest is that of checkpoint {manifest.number:06d}")
+    if manifest.recipe != recipe:
         raise _RefusedError("it belongs to another recipe")
-    whole = {f"{engine}.safetensors": kept for engine, kept in found.weights.items()}
-    whole |= {f"{CHECKPOINTS}/{engine}.safetensors": kept for engine, kept in found.evidence.items()}
-    whole |= {f"{CHECKPOINTS}/{found.name}.safetensors": found.arrays} if found.arrays else {}
+    whole = {f"{engine}.safetensors": sealed for engine, sealed in manifest.weights.items()}
+    whole |= {f"{CHECKPOINTS}/{engine}.safetensors": sealed for engine, sealed in manifest.evidence.items()}
+    whole |= {f"{CHECKPOINTS}/{manifest.name}.safetensors": manifest.arrays} if manifest.arrays else {}
     try:
-        for name, kept in whole.items():
+        for name, sealed in whole.items():
             path = folder / name
-            if path.stat().st_size != kept.bytes or seal(path) != kept:
+            if path.stat().st_size != sealed.bytes or seal(path) != sealed:
                 raise _RefusedError(f"{name} is not what the run wrote: size or checksum differ")
-        for name, kept in found.grown.items():
-            if Path(name).name != name or not begins_with(folder / name, kept):
+        for name, sealed in manifest.grown.items():
+            if Path(name).name != name or not begins_with(folder / name, sealed):
                 raise _RefusedError(f"{name} does not begin with what the run wrote")
     except FileNotFoundError as error:
         raise _RefusedError(f"{Path(error.filename).relative_to(folder)} is missing") from None
     except OSError as error:
         raise _RefusedError(f"{error.filename} cannot be read: {error.strerror}") from None
-    return found
+    return manifest
 
 
 def _read(path: Path) -> Checkpoint:

@@ -73,12 +73,12 @@ def places(header: bytes, size: int) -> list[Place]:
         text = header.decode("utf-8")
     except UnicodeDecodeError as error:
         raise MalformedError(f"the header must be UTF-8 text; byte {error.start} of it is not") from None
-    found = list[Place]()
+    tensors = list[Place]()
     for name, fields in _entries(text):
-        found.append(_place(name, fields))
-    found.sort(key=lambda place: (place.begin, place.end))
-    _check_side_by_side(found, size)
-    return found
+        tensors.append(_place(name, fields))
+    tensors.sort(key=lambda place: (place.begin, place.end))
+    _check_side_by_side(tensors, size)
+    return tensors
 
 
 def _entries(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -173,20 +173,20 @@ def _values_rule(dtype: Any, shape: Any, offsets: Any) -> str:
     item = DTYPES[dtype].itemsize
     if math.prod(size or 1 for size in shape) * item >= LIMIT:
         return f"`shape` must be one that a memory could hold; got {short(shape)} of {dtype}"
-    needed, given = math.prod(shape) * item, offsets[1] - offsets[0]
-    if needed != given:
-        return f"shape {short(shape)} of {dtype} takes {needed} bytes; `data_offsets` gives it {given}"
+    needed, offered = math.prod(shape) * item, offsets[1] - offsets[0]
+    if needed != offered:
+        return f"shape {short(shape)} of {dtype} takes {needed} bytes; `data_offsets` gives it {offered}"
     return ""
 
 
 def _sizes(value: Any) -> bool:
-    return isinstance(value, list) and all(type(each) is int and 0 <= each < LIMIT for each in value)
+    return isinstance(value, list) and all(type(size) is int and 0 <= size < LIMIT for size in value)
 
 
-def _check_side_by_side(found: list[Place], size: int) -> None:
+def _check_side_by_side(tensors: list[Place], size: int) -> None:
     """The arrays fill the rest of the file: no byte is read twice, none is passed over."""
     at = 0
-    for place in found:
+    for place in tensors:
         if place.begin != at:
             what = "overlaps the one before" if place.begin < at else "leaves a gap"
             raise MalformedError(

@@ -19,17 +19,17 @@ from twofold.runs.whole import Seal
 class Lines:
     """A CSV file that grows: each line is with the system before training goes on, and on the disk when synced."""
 
-    def __init__(self, path: Path, columns: Sequence[str], kept: int = 0) -> None:
+    def __init__(self, path: Path, columns: Sequence[str], length: int = 0) -> None:
         """`kept`: so many bytes of the file that is there stay, and the rest is cut off; 0: a new file."""
         self.path, self.columns = path, tuple(columns)
         try:
-            self._file = path.open("r+b" if kept else "w+b")
-            self._sha, self._bytes = hashlib.sha256(self._file.read(kept)), kept
-            self._file.truncate(kept)
-            self._file.seek(kept)
+            self._file = path.open("r+b" if length else "w+b")
+            self._sha, self._bytes = hashlib.sha256(self._file.read(length)), length
+            self._file.truncate(length)
+            self._file.seek(length)
         except OSError as error:
             raise RunFolderError(f"cannot write {path}: {error.strerror}") from error
-        if not kept:
+        if not length:
             self.add(self.columns)
 
     def add(self, values: Sequence[Any]) -> None:

@@ -1,7 +1,7 @@
 """The names of what a run folder holds."""
 
 FORMAT = 2
-"""Of the folder; one that a newer Twofold wrote is refused by name, not guessed at."""
+"""Format of the folder; one that a newer Twofold wrote is refused by name, not guessed at."""
 SPLITS = ("train", "validation", "test")
 RECIPE, RECORD, HISTORY, TIMES, SIGNALS, EVIDENCE, REPORT = (
     "recipe.toml",
@@ -32,5 +32,5 @@ SIGNAL_COLUMNS = ("engine", "step", "layer", "part", "weight", "gradient", "upda
 
 
 def weights_name(engine: str) -> str:
-    """Of an engine's weights."""
+    """Name of the file with an engine's weights."""
     return f"{engine}.safetensors"

@@ -82,8 +82,8 @@ def read_npz(path: Path, shapes: Shapes, dtype: str) -> dict[str, Array]:
                 raise WeightsError(
                     f"{path}: these weights are of another network: `{name}` is missing; its shape is {shape}"
                 )
-        found = {name: _read(path, file, info, shapes[name]) for name, info in zip(names, members, strict=True)}
-    return {name: _converted(path, name, found[name], dtype) for name in shapes}
+        members_read = {name: _read(path, file, info, shapes[name]) for name, info in zip(names, members, strict=True)}
+    return {name: _converted(path, name, members_read[name], dtype) for name in shapes}
 
 
 @contextmanager
@@ -178,11 +178,11 @@ def _taken_apart(content: bytes) -> _Member:
 def _read(path: Path, file: zipfile.ZipFile, info: zipfile.ZipInfo, shape: tuple[int, ...]) -> Array:
     """One array, of the shape that it must have."""
     name = _name(info)
-    found, by_columns, dtype, numbers = _member(path, file, info, WIDEST * math.prod(shape))
-    if found != shape:
-        turned = "; W is (out, in): give its transpose" if len(shape) == 2 and found == shape[::-1] else ""
+    stored, by_columns, dtype, numbers = _member(path, file, info, WIDEST * math.prod(shape))
+    if stored != shape:
+        turned = "; W is (out, in): give its transpose" if len(shape) == 2 and stored == shape[::-1] else ""
         raise WeightsError(
-            f"{path}: these weights are of another network: `{name}` is {found}, the recipe's is {shape}{turned}"
+            f"{path}: these weights are of another network: `{name}` is {stored}, the recipe's is {shape}{turned}"
         )
     if dtype.kind != "f" or dtype.itemsize > WIDEST:
         raise WeightsError(f"{path}: `{name}` must hold numbers of float16, float32 or float64; got {dtype}")

@@ -247,7 +247,7 @@ class Record(_Kept):
     def begun_again(self, engines: Mapping[EngineName, Result]) -> Record:
         """The record of a run that goes on, from where so many engines had ended."""
         ended = ("finished", "status", "engines", "files")
-        kept = {key: value for key, value in self.given() if key not in ended}
+        lasting = {key: value for key, value in self.given() if key not in ended}
         return Record.model_validate(
-            {**kept, "status": "running", "engines": engines, "files": {RECIPE: self.files[RECIPE]}}
+            {**lasting, "status": "running", "engines": engines, "files": {RECIPE: self.files[RECIPE]}}
         )

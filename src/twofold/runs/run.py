@@ -211,23 +211,24 @@ def _check_file(folder: Path, name: str, sealed: Seal) -> None:
     if not (folder / name).is_file():
         raise RunFolderError(f"{folder}: {name} is missing")
     try:
-        found = seal(folder / name)
+        now = seal(folder / name)
     except OSError as error:
         raise RunFolderError(f"{folder}: {name} cannot be read: {error.strerror}") from error
-    if found != sealed:
+    if now != sealed:
         raise RunFolderError(f"{folder}: {name} is not what the run wrote: size or checksum differ")
 
 
 def _check_format(path: str | Path, record: object) -> None:
     """Raises `RunFolderError` for a folder of another version's, and says which is the newer."""
-    found = record.get("format") if isinstance(record, dict) else None
-    if found == FORMAT:
+    version = record.get("format") if isinstance(record, dict) else None
+    if version == FORMAT:
         return
-    if not isinstance(found, int) or isinstance(found, bool):
+    if not isinstance(version, int) or isinstance(version, bool):
         raise RunFolderError(f"{path}: {RECORD} names no format; this version reads format {FORMAT}")
-    age, remedy = ("a newer", "upgrade Twofold") if found > FORMAT else ("an older", "run its recipe again")
+    age, remedy = ("a newer", "upgrade Twofold") if version > FORMAT else ("an older", "run its recipe again")
     raise RunFolderError(
-        f"{path} was written by {age} version of Twofold: its format is {found}, this version reads {FORMAT}; {remedy}"
+        f"{path} was written by {age} version of Twofold: its format is {version}, this version reads {FORMAT}; "
+        f"{remedy}"
     )
 
 

@@ -34,11 +34,11 @@ def read_tensors(path: str | Path, expected: Expected | None = None, *, finite: 
         with open_foreign(path) as file:
             size = os.fstat(file.fileno()).st_size
             length = header_length(file.read(8), size)
-            found = places(file.read(length), size - 8 - length)
+            tensors = places(file.read(length), size - 8 - length)
             if expected is not None:
-                _check_expected(path, found, expected)
+                _check_expected(path, tensors, expected)
             _check_memory(path, size)
-            return {place.name: _array(file, place, finite) for place in found}
+            return {place.name: _array(file, place, finite) for place in tensors}
     except MalformedError as error:
         raise WeightsError(
             f"{path}: {error}. Nothing was loaded: the file is damaged or no safetensors file; take another copy."
@@ -51,14 +51,14 @@ def read_tensors(path: str | Path, expected: Expected | None = None, *, finite: 
         raise WeightsError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}.") from error
 
 
-def _check_expected(path: Path, found: list[Place], expected: Expected) -> None:
+def _check_expected(path: Path, tensors: list[Place], expected: Expected) -> None:
     """Raises `WeightsError` at the first array that a network of these shapes has not, or has otherwise."""
-    given = {place.name: (place.shape, DTYPES[place.dtype]) for place in found}
-    for name in sorted(expected.keys() | given.keys()):
+    described = {place.name: (place.shape, DTYPES[place.dtype]) for place in tensors}
+    for name in sorted(expected.keys() | described.keys()):
         wanted = (tuple(expected[name][0]), np.dtype(expected[name][1])) if name in expected else None
-        if given.get(name) != wanted:
+        if described.get(name) != wanted:
             raise WeightsError(
-                f"{path}: these weights are of another network: {short(name)} is {_said(given.get(name))}, "
+                f"{path}: these weights are of another network: {short(name)} is {_said(described.get(name))}, "
                 f"the recipe's is {_said(wanted)}. Take the weights of this recipe, or the recipe of these weights."
             )
 

@@ -164,12 +164,13 @@ def _check_numbers(recipe: Recipe, dataset: Dataset) -> None:
 
 def _check_classes(recipe: Recipe, data: Csv | Images, dataset: Dataset) -> None:
     """What the recipe could not know of itself: a number for each class that the file or folder holds."""
-    given, found = recipe.network.classes, dataset.classes
-    if given != len(found):
-        names = ", ".join(f"`{name}`" for name in found[:10]) + (", ..." if len(found) > 10 else "")
+    outputs, held = recipe.network.classes, dataset.classes
+    if outputs != len(held):
+        names = ", ".join(f"`{name}`" for name in held[:10]) + (", ..." if len(held) > 10 else "")
         sized = [(i, key) for i, layer in enumerate(recipe.layers) for key in SIZES if hasattr(layer, key)]
-        remedy = f" Set its {sized[-1][1]}: --set layers.{'.'.join(map(str, sized[-1]))}={len(found)}" if sized else ""
+        remedy = f" Set its {sized[-1][1]}: --set layers.{'.'.join(map(str, sized[-1]))}={len(held)}" if sized else ""
         holder = f"column `{data.label}`" if isinstance(data, Csv) else "`train`"
         raise DataError(
-            f"{data.path}: {holder} holds {len(found)} classes ({names}); the last layer gives {given} numbers.{remedy}"
+            f"{data.path}: {holder} holds {len(held)} classes ({names}); "
+            f"the last layer gives {outputs} numbers.{remedy}"
         )

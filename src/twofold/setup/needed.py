@@ -20,7 +20,7 @@ EVALUATION_BATCH = 2000
 EVALUATION_NUMBERS = 1 << 24
 """A layer's output for an evaluation batch holds at most so many: 64 MiB, of which a convolution takes a few."""
 COPIES = 2
-"""Of the state beside the engine's own: that of the last evaluation, to go back to, and the one that replaces it."""
+"""Copies of the state beside the engine's own: that of the last evaluation, and the one that replaces it."""
 OF_A_STEP = 3
 """Vectors as long as the parameters: the gradient, its pieces, what the update rule makes of it."""
 ON_THE_WAY_BACK = 3
@@ -38,7 +38,7 @@ class Needed:
     data: int
     """The samples in another type, the answers of an evaluation."""
     sample: int
-    """Of one sample of a batch: what every layer keeps for the way back, what the widest makes on it."""
+    """Bytes of one sample of a batch: what every layer keeps for the way back, what the widest makes on it."""
     batch: int
     """Samples of a batch."""
     looked: int
@@ -60,7 +60,7 @@ def evaluation_batch(network: Network) -> int:
     return min(EVALUATION_BATCH, max(1, EVALUATION_NUMBERS // network.largest))
 
 
-def check_memory(recipe: Recipe, engines: Sequence[str], *splits: Split, together: bool = False) -> None:
+def check_memory(recipe: Recipe, engines: Sequence[str], *splits: Split, side_by_side: bool = False) -> None:
     """Raises `UserError` where training would take more memory than there is, with the batch that would fit.
 
     `splits`: the training samples, then those that are looked at beside them. `together`: the engines take their steps
@@ -71,7 +71,7 @@ def check_memory(recipe: Recipe, engines: Sequence[str], *splits: Split, togethe
     if available is None:
         return
     here = [engine for engine in engines if engine == "numpy" or not _on_a_device(recipe)]
-    needed = needed_memory(recipe, here, *splits, together=together)
+    needed = needed_memory(recipe, here, *splits, side_by_side=side_by_side)
     if needed.total <= available:
         return
     fitting = needed.fitting(available)
@@ -104,7 +104,7 @@ def _on_a_device(recipe: Recipe) -> bool:
     return resolve_device(recipe.training.device).type != "cpu"
 
 
-def needed_memory(recipe: Recipe, engines: Sequence[str], *splits: Split, together: bool = False) -> Needed:
+def needed_memory(recipe: Recipe, engines: Sequence[str], *splits: Split, side_by_side: bool = False) -> Needed:
     """What training takes, from the shapes of network, batch and data."""
     network, training, train = recipe.network, recipe.training, splits[0]
     item, parameters = np.dtype(training.dtype).itemsize, network.count or 0
@@ -116,7 +116,7 @@ def needed_memory(recipe: Recipe, engines: Sequence[str], *splits: Split, togeth
         converted = sum(map(len, splits)) * math.prod(train.x.shape[1:])
     batch = training.batch(sys.maxsize if train.draw is not None and training.batch_size != "full" else len(train))
     counts = [sample_numbers(network.nodes, engine) for engine in engines] or [0]
-    sample = sum(counts) if together else max(counts)
+    sample = sum(counts) if side_by_side else max(counts)
     most = max(map(len, splits))
     judge = "numpy" if "numpy" in engines else "torch"
     looked = min(evaluation_batch(network), most) * max(_evaluated(node, judge) for node in network.nodes)
@@ -127,14 +127,14 @@ def needed_memory(recipe: Recipe, engines: Sequence[str], *splits: Split, togeth
 
 def sample_numbers(nodes: Sequence[Node], engine: str) -> int:
     """How many numbers a sample of a batch takes in an engine."""
-    kept = CHUNKS * numbers(nodes[0].input_shape) + sum(_kept(node, engine) for node in nodes)
-    return kept + ON_THE_WAY_BACK * _widest(nodes)
+    held = CHUNKS * numbers(nodes[0].input_shape) + sum(_kept(node, engine) for node in nodes)
+    return held + ON_THE_WAY_BACK * _widest(nodes)
 
 
 def _kept(node: Node, engine: str) -> int:
     """What the layer keeps of a sample for the way back, its output with it."""
-    kept = node.spec.kept(node.input_shape)
-    return kept.by_hand if engine == "numpy" else kept.by_autograd
+    numbers_kept = node.spec.kept(node.input_shape)
+    return numbers_kept.by_hand if engine == "numpy" else numbers_kept.by_autograd
 
 
 def _evaluated(node: Node, engine: str) -> int:

@@ -77,8 +77,8 @@ def load_study(
     try:
         return Source(Study.model_validate(raw), folder, recipe, label, text, options)
     except ValidationError as error:
-        found = [(path, rule) for details in error.errors(include_url=False) for path, rule in [explain(details, raw)]]
-        faults = [located(text, label, options, path, rule) for path, rule in dict.fromkeys(found)]
+        rules = [(path, rule) for details in error.errors(include_url=False) for path, rule in [explain(details, raw)]]
+        faults = [located(text, label, options, path, rule) for path, rule in dict.fromkeys(rules)]
         raise StudyError("\n\n".join(map(str, faults))) from error
 
 
@@ -164,10 +164,10 @@ def _index(axes: list[Any], name: str) -> int:
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """`training.steps = 500` is a path whether it stands in quotes or not."""
-    found: dict[str, Any] = {}
+    leaves: dict[str, Any] = {}
     for key, value in table.items():
-        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return found
+        leaves |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return leaves
 
 
 def _flat_space(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -189,13 +189,13 @@ def _settings(overrides: Settings) -> dict[str, Any]:
 def _axes(axes: Axes) -> dict[str, list[Any]]:
     if isinstance(axes, Mapping):
         return {name: list(values) for name, values in axes.items()}
-    found: dict[str, list[Any]] = {}
+    values_by_axis: dict[str, list[Any]] = {}
     for text in [axes] if isinstance(axes, str) else axes:
         name, values = assignment(text, "--axis", "optimizer.lr=0.01,0.1")
-        if name in found:
+        if name in values_by_axis:
             raise StudyError(f"--axis {name} is given twice; list all values in one: --axis {name}=A,B,C")
-        found[name] = _values(values)
-    return found
+        values_by_axis[name] = _values(values)
+    return values_by_axis
 
 
 def _values(text: str) -> list[Any]:

@@ -40,10 +40,10 @@ class StudyResult:
         import pandas as pd
 
         file = point_file(self.path, point)
-        kept = read_point(file) if file.is_file() else None
-        if kept is None:
+        point_kept = read_point(file) if file.is_file() else None
+        if point_kept is None:
             raise StudyError(f"{self.path} holds no point `{point}`; the column `id` of the table names them")
-        return pd.DataFrame(kept.history)
+        return pd.DataFrame(point_kept.history)
 
     @property
     def total(self) -> int:

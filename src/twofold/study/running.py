@@ -112,9 +112,9 @@ def run_source(
 
 
 @contextmanager
-def _executor(given: Executor | None, workers: Workers, missing: set[str]) -> Iterator[Executor]:
+def _executor(chosen: Executor | None, workers: Workers, missing: set[str]) -> Iterator[Executor]:
     """What trains; where nothing is missing none is started, and none is asked."""
-    executor = given or (workers.executor() if missing else Local(1))
+    executor = chosen or (workers.executor() if missing else Local(1))
     try:
         yield executor
     finally:

@@ -35,12 +35,12 @@ class Axis(Part):
     @classmethod
     def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
         """A value is given once."""
-        found, seen = [], list[Any]()
+        rules, earlier = [], list[Any]()
         for value in values.get("values") or ():
-            if value in seen:
-                found.append(f"axis `{values.get('field')}` takes the value {shown(value)} twice")
-            seen.append(value)
-        return found
+            if value in earlier:
+                rules.append(f"axis `{values.get('field')}` takes the value {shown(value)} twice")
+            earlier.append(value)
+        return rules
 
     @property
     def name(self) -> str:
@@ -68,7 +68,7 @@ class Study(Part):
     metric: str = "test_accuracy"
     """The score that the report compares."""
     seeds: tuple[int, ...] = (0,)
-    """Of initial weights, order and masks: a number n for 0 to n − 1, or a list."""
+    """Seeds of initial weights, order and masks: a number n for 0 to n − 1, or a list."""
     settings: dict[str, Any] = Field(alias="set", default={})
     """Keys of the recipe by their paths, for every point: what `--set` does."""
     axes: Annotated[tuple[Axis, ...], Field(strict=False)] = ()
@@ -106,17 +106,17 @@ class Study(Part):
     def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
         """A key is set in one place."""
         fields, settings = [axis.field for axis in values["axes"]], values["settings"]
-        found = [
+        rules = [
             f"two axes have the same field `{field}`" for field in dict.fromkeys(fields) if fields.count(field) > 1
         ]
-        found += [f"`{field}` is set and is an axis too; take it out of one" for field in fields if field in settings]
+        rules += [f"`{field}` is set and is an axis too; take it out of one" for field in fields if field in settings]
         if SEED in fields or SEED in settings:
-            found.append(f"`{SEED}` of each point comes from `seeds`; give `seeds` in its place")
+            rules.append(f"`{SEED}` of each point comes from `seeds`; give `seeds` in its place")
         if values["search"] is not None:
-            found += _search_conflicts(values["search"], fields, settings)
+            rules += _search_conflicts(values["search"], fields, settings)
         if values["recipe"] is None and RECIPE not in fields:
-            found.append("a study wants a `recipe`, or an axis with the field `recipe`")
-        return found
+            rules.append("a study wants a `recipe`, or an axis with the field `recipe`")
+        return rules
 
     @property
     def _block_words(self) -> list[str]:

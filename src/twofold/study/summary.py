@@ -17,7 +17,7 @@ VANISHED = 1e-45
 
 
 LARGEST = math.log(1e45)
-"""Of logarithms that are drawn."""
+"""The largest logarithm that is drawn."""
 
 
 class Interval(NamedTuple):
@@ -33,7 +33,7 @@ class Series:
     """A metric along one axis, of the points with one value of another."""
 
     value: Any
-    """Of the other axis; `None` where there is none."""
+    """Value of the other axis; `None` where there is none."""
     x: tuple[Any, ...]
     """The axis' values with at least one finished point."""
     intervals: tuple[Interval, ...]
@@ -93,7 +93,7 @@ def series_along(
     What differs in other fields is averaged for each seed first; the interval is that of the mean over seeds. With
     `geometric` all of it is done with logarithms, as becomes what spans decades.
     """
-    found = []
+    lines = []
     if geometric:
         values: Any = table[metric]
         table = table.assign(**{metric: values.clip(lower=VANISHED).map(math.log)})
@@ -105,8 +105,8 @@ def series_along(
             series.setdefault(key[0] if by else None, {})[key[-1] if field else None] = scores
     for value, places in series.items():
         intervals = tuple(interval(scores) for scores in places.values())
-        found.append(Series(value, tuple(places), intervals, tuple(map(tuple, places.values()))))
-    return [_raised(each) if geometric else each for each in found]
+        lines.append(Series(value, tuple(places), intervals, tuple(map(tuple, places.values()))))
+    return [_raised(each) if geometric else each for each in lines]
 
 
 def _means_by_seed(seeds: Sequence[int], scores: Sequence[float]) -> list[float]:
@@ -124,7 +124,7 @@ def _lacks(score: float | None) -> bool:
 
 def _raised(series: Series) -> Series:
     """From logarithms back to numbers."""
-    intervals = tuple(Interval(*map(_exp, found)) for found in series.intervals)
+    intervals = tuple(Interval(*map(_exp, bounds)) for bounds in series.intervals)
     return Series(series.value, series.x, intervals, tuple(tuple(map(_exp, dots)) for dots in series.dots))
 
 

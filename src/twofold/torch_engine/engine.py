@@ -78,7 +78,7 @@ class TorchEngine:
         self._run = compiled(self._forward, self._device) if training.compile else self._forward
 
     def _zeros(self, t: Tensor) -> Tensor:
-        """Of its shape, in the engine's type where it holds fractions."""
+        """Zeros of its shape, in the engine's type where it holds fractions."""
         return torch.zeros(t.shape, dtype=self.dtype if t.is_floating_point() else t.dtype, device=self._device)
 
     def load(self, state: State) -> None:

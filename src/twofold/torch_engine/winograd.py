@@ -239,14 +239,14 @@ class Winograd(torch.autograd.Function):
         tiling = Tiling.of(*y.shape[1:3])
         u = (_kernel(tiling, x) @ weight.permute(2, 3, 1, 0).reshape(KERNEL**2, -1)).view(-1, channels, out)
         images = tiling.images(max(channels, out))
-        kept = list[Tensor]()
+        tiles_kept = list[Tensor]()
         for part, y_part in zip(x.split(images), y.split(images), strict=True):
             tiles = tiling.input_tiles(part, padding)
             v = tiles.view(len(u), -1, channels)
             tiling.outputs(torch.bmm(v, u).view(*tiles.shape[:-1], out), y_part)
             if ctx.needs_input_grad[1]:
-                kept.append(v)
-        ctx.save_for_backward(u, *kept)
+                tiles_kept.append(v)
+        ctx.save_for_backward(u, *tiles_kept)
         ctx.shape, ctx.padding, ctx.tiling, ctx.images = x.shape, padding, tiling, images
         return y.permute(0, 3, 1, 2)
 
@@ -254,7 +254,7 @@ class Winograd(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor | None, None]:  # pyright: ignore
         """dX and dW, where they are wanted."""
-        u, *kept = ctx.saved_tensors
+        u, *tiles = ctx.saved_tensors
         tiling: Tiling = ctx.tiling
         _, channels, out = u.shape
         dy = dy.permute(0, 2, 3, 1)
@@ -263,12 +263,12 @@ class Winograd(torch.autograd.Function):
         for index, dy_part in enumerate(dy.split(ctx.images)):
             d_tiles = tiling.output_back(dy_part)
             d_products = d_tiles.view(len(u), -1, out)
-            if kept:  # the first part fills the memory
-                du.baddbmm_(kept[index].transpose(1, 2), d_products, beta=min(index, 1))
+            if tiles:  # the first part fills the memory
+                du.baddbmm_(tiles[index].transpose(1, 2), d_products, beta=min(index, 1))
             if dx_parts:
                 dv = torch.bmm(d_products, u.transpose(1, 2)).view(*d_tiles.shape[:-1], channels)
                 tiling.input_back(dv, ctx.padding, dx_parts[index])
-        dw = _kernel(tiling, dy).t() @ du.view(len(u), -1) if kept else None
+        dw = _kernel(tiling, dy).t() @ du.view(len(u), -1) if tiles else None
         return (
             None if dx is None else dx.permute(0, 3, 1, 2),
             None if dw is None else dw.view(KERNEL, KERNEL, channels, out).permute(3, 2, 0, 1),

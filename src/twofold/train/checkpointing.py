@@ -48,20 +48,20 @@ def facts_of(course: Course) -> dict[str, Any]:
 
 def arrays_of(course: Course, flows: Flows) -> dict[str, Array]:
     """State, best weights, and the flows measured so far: `state/optimizer/exp_avg/0.weight`, `best/parameters/...`."""
-    found = _named("state", course.mark.state) | as_arrays(sorted(flows.items()))
+    arrays = _named("state", course.mark.state) | as_arrays(sorted(flows.items()))
     if course.best:
         weights = course.best.state
-        found |= _named("best", State(weights.parameters, buffers=weights.buffers, average=weights.average))
-    return found
+        arrays |= _named("best", State(weights.parameters, buffers=weights.buffers, average=weights.average))
+    return arrays
 
 
 def course_of(facts: Mapping[str, Any], arrays: Arrays) -> tuple[Course, Flows]:
     """The course, and the flows measured so far. Raises `RunFolderError` where there is none in them."""
     try:
-        found = _Facts.model_validate({**facts, "gradient": facts["gradient"] and tuple(facts["gradient"])})
-        mark = Mark(found.taken, _state("state", arrays, found.updates), found.gradient)
-        best = None if found.best is None else Best(_row(found.best), _state("best", arrays, 0))
-        course = Course(mark, _row(found.row), found.seconds, found.lowest, found.waited, best)
+        values = _Facts.model_validate({**facts, "gradient": facts["gradient"] and tuple(facts["gradient"])})
+        mark = Mark(values.taken, _state("state", arrays, values.updates), values.gradient)
+        best = None if values.best is None else Best(_row(values.best), _state("best", arrays, 0))
+        course = Course(mark, _row(values.row), values.seconds, values.lowest, values.waited, best)
         return course, as_moments(arrays)
     except (ValidationError, KeyError, TypeError, ValueError, IndexError) as error:
         raise RunFolderError(f"a checkpoint does not hold what it takes to go on: {error}") from error

@@ -16,7 +16,7 @@ from twofold.train.scoring import evaluation
 PREVIEW = 5
 """Held-out samples that are kept, with what is answered before and after training."""
 PREVIEW_BYTES = 1 << 18
-"""Of large images fewer are kept, one at least."""
+"""Bytes of the held-out samples that are kept; of large images fewer are, one at least."""
 MISTAKES = 12
 """Images that an engine gets most confidently wrong."""
 THUMBNAIL = 64
@@ -30,14 +30,14 @@ def kept_samples(recipe: Recipe, dataset: Dataset) -> dict[str, Array]:
     kept as it sees them; `standardization.shift` and `.divisor` are what they went through.
     """
     _, held_out = dataset.held_out
-    found = {"target": held_out.y, "preview": previewed(held_out).x}
+    samples = {"target": held_out.y, "preview": previewed(held_out).x}
     for name, scaling in {"scaling": held_out.scaling, "standardization": dataset.standardization}.items():
         if scaling:
-            found |= {f"{name}.{part}": array for part, array in scaling._asdict().items()}
+            samples |= {f"{name}.{part}": array for part, array in scaling._asdict().items()}
     if held_out.x.shape[1:] == (2,) and not isinstance(recipe.layers[0], Embedding):  # whole numbers are no plane
         for split, points in dataset.splits():
-            found |= {f"{split}.x": points.x, f"{split}.y": points.y}
-    return found
+            samples |= {f"{split}.x": points.x, f"{split}.y": points.y}
+    return samples
 
 
 def answers(engine: Engine, split: Split, recipe: Recipe) -> Array:
@@ -48,8 +48,8 @@ def answers(engine: Engine, split: Split, recipe: Recipe) -> Array:
 def kept_answers(engine: Engine, before: Array, held_out: Split, recipe: Recipe) -> dict[str, Array]:
     """What the engine answers now, beside what it answered to the first samples `before` training."""
     outputs = answers(engine, held_out, recipe)
-    found = {"before": before, "after": answers(engine, previewed(held_out), recipe)}
-    return found | {"predicted": outputs.argmax(axis=-1)} | mistakes(outputs, held_out, recipe.loss)
+    previews = {"before": before, "after": answers(engine, previewed(held_out), recipe)}
+    return previews | {"predicted": outputs.argmax(axis=-1)} | mistakes(outputs, held_out, recipe.loss)
 
 
 def previewed(held_out: Split) -> Split:

@@ -64,10 +64,10 @@ def _suggestion(name: str, failure: Failure, recipe: Recipe, dataset: Dataset) -
     if failure.step == 0:
         return "Nothing was trained yet: look at the scale of the data (data.standardize) and of the initial weights."
     steps = min(max(failure.step + 1, TRIAL_STEPS[0]), TRIAL_STEPS[1])
-    given, usual = recipe.optimizer.lr, type(recipe.optimizer)().lr
-    rates = {given / 10**power for power in range(1, 5)} | {usual / 10**power for power in range(4)}
+    rate_taken, usual = recipe.optimizer.lr, type(recipe.optimizer)().lr
+    rates = {rate_taken / 10**power for power in range(1, 5)} | {usual / 10**power for power in range(4)}
     started = time.monotonic()
-    for lr in sorted((float(f"{rate:.3g}") for rate in rates if rate < given), reverse=True):
+    for lr in sorted((float(f"{rate:.3g}") for rate in rates if rate < rate_taken), reverse=True):
         if time.monotonic() - started > TRIAL_SECONDS:
             return f"Try a smaller learning rate: --set optimizer.lr={lr:g}, to which the trials here did not come."
         if _learns(name, load_recipe(recipe, {"optimizer.lr": lr}), dataset, steps):

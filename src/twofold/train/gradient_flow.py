@@ -89,11 +89,11 @@ def as_arrays(moments: Sequence[tuple[int, Mapping[str, Flow]]]) -> dict[str, Ar
     """Several moments of a training, by names such as `flow.0.gradient`, (moments, T); `flow.step` says when."""
     if not moments or not moments[0][1]:
         return {}
-    found = {"flow.step": np.array([step for step, _ in moments])}
+    arrays = {"flow.step": np.array([step for step, _ in moments])}
     for name in moments[0][1]:
         for field in Flow._fields:
-            found[f"flow.{name}.{field}"] = np.stack([getattr(flows[name], field) for _, flows in moments])
-    return found
+            arrays[f"flow.{name}.{field}"] = np.stack([getattr(flows[name], field) for _, flows in moments])
+    return arrays
 
 
 def as_moments(arrays: Arrays) -> dict[int, dict[str, Flow]]:

@@ -32,7 +32,7 @@ class Point:
     scores: dict[str, float | None]
     """`test_accuracy` and the others, by the names of `twofold.runs.SCORES`; empty after a failure."""
     seconds: float
-    """Of training alone; of networks that were trained at once, a share."""
+    """Training time in seconds, without evaluation; of networks that were trained at once, a share."""
     steps: int
     history: tuple[HistoryRow, ...]
     """Every evaluation, the first before training."""
@@ -41,7 +41,7 @@ class Point:
     pruned: bool = False
     """Whether it was stopped early, at an evaluation; its scores are those of that evaluation."""
     flow: dict[str, Any] | None = None
-    """Of the recurrent layer whose last step is read, before and after training: ‖∂L/∂h(t)‖ at each step, the share of
+    """The recurrent layer whose last step is read, before and after training: ‖∂L/∂h(t)‖ at each step, the share of
     the last one's that reaches the first (`carried_before`, `carried_after`), spectral radius and largest singular
     value of W_hh."""
 
@@ -136,20 +136,20 @@ def _together(recipes: Sequence[Recipe], load: Load) -> list[Point]:
 def _point(outcome: Outcome, history: Sequence[HistoryRow], flow: dict[str, Any] | None) -> Point:
     failure = outcome.failure
     if failure:
-        said = f"the loss became {failure.loss} at step {failure.step}"
-        return Point({}, outcome.seconds, outcome.steps, tuple(history), said, flow=flow)
+        sentence = f"the loss became {failure.loss} at step {failure.step}"
+        return Point({}, outcome.seconds, outcome.steps, tuple(history), sentence, flow=flow)
     return Point(scores_of(outcome.row), outcome.seconds, outcome.steps, tuple(history), flow=flow)
 
 
 def _flow(
     name: str | None, before: Mapping[str, Flow], after: Mapping[str, Flow], replica: tuple[int, ...] = ()
 ) -> dict[str, Any] | None:
-    """Of one recurrent layer, as plain values."""
+    """The flow through one recurrent layer, as plain values."""
     if name is None:
         return None
-    found = dict[str, Any]()
+    facts = dict[str, Any]()
     for when, flows in (("before", before), ("after", after)):
         gradient, _, radius, singular = (values[replica] for values in flows[name])
-        found |= {f"carried_{when}": float(carried(gradient)), f"gradient_{when}": gradient.tolist()}
-        found |= {f"radius_{when}": radius.tolist(), f"singular_{when}": singular.tolist()}
-    return found
+        facts |= {f"carried_{when}": float(carried(gradient)), f"gradient_{when}": gradient.tolist()}
+        facts |= {f"radius_{when}": radius.tolist(), f"singular_{when}": singular.tolist()}
+    return facts

@@ -66,9 +66,9 @@ def many(a: Array, replicas: int) -> Array:
 class StackedBatches:
     """The batches of several recipes side by side: x is (replicas, batch, *sample)."""
 
-    def __init__(self, each: Sequence[Batches]) -> None:
-        self.each = each
-        self.first = each[0]
+    def __init__(self, batches: Sequence[Batches]) -> None:
+        self.each = batches
+        self.first = batches[0]
 
     def __iter__(self) -> Iterator[Batch]:
         step, epoch = 0, 0
@@ -93,7 +93,7 @@ class StackedBatches:
 
 
 class Scores(NamedTuple):
-    """Of one split, an element a replica."""
+    """Loss and accuracy on one split, an element a replica."""
 
     loss: Array
     accuracy: Array
@@ -109,7 +109,7 @@ def scorer(
     splits = judged_splits(dataset, recipe.training.evaluate_samples)
 
     def score(engine: Engine) -> dict[str, Scores]:
-        found = {}
+        scores = {}
         for name, split in splits.items():
             total, right = np.zeros(replicas), np.zeros(replicas)
             for start in range(0, len(split), batch):
@@ -117,8 +117,8 @@ def scorer(
                 logits = engine.predict(many(part.floats(), replicas))
                 total += loss(logits.astype(np.float64), many(part.y, replicas))[0] * len(part)
                 right += (logits.argmax(axis=-1) == part.y).sum(axis=-1)
-            found[name] = Scores(total / len(split), right / len(split))
-        return found
+            scores[name] = Scores(total / len(split), right / len(split))
+        return scores
 
     return score
 

@@ -47,11 +47,11 @@ def _age(folder: Path) -> float:
 
 def _differences(folder: Path, recipe: Recipe, fingerprint: str) -> Iterator[str]:
     """What parts a folder from the run that is asked for, a sentence each; a folder that is none counts as far off."""
-    kept = peek_recipe(folder)
-    if kept is None:
+    other = peek_recipe(folder)
+    if other is None:
         yield from ["it holds no recipe"] * (NEAR + 1)
         return
-    changed = _changed(recipe, kept)
+    changed = _changed(recipe, other)
     yield from changed
     if len(changed) > NEAR:
         return
@@ -78,11 +78,13 @@ def _differences(folder: Path, recipe: Recipe, fingerprint: str) -> Iterator[str
             yield f"{library} was {then}, is {today[library]}"
 
 
-def _changed(recipe: Recipe, kept: Recipe) -> list[str]:
+def _changed(recipe: Recipe, other: Recipe) -> list[str]:
     """The keys in which two recipes differ, with both values; titles, names and engines aside."""
-    wanted, found = (_flat(each.model_dump(mode="json", exclude={"title", "name"})) for each in (recipe, kept))
-    keys = [key for key in {**wanted, **found} if wanted.get(key) != found.get(key) and key != "training.engines"]
-    return [f"its {key} is {_text(found.get(key))}, not {_text(wanted.get(key))}" for key in keys]
+    wanted, theirs = (
+        _flat(settings.model_dump(mode="json", exclude={"title", "name"})) for settings in (recipe, other)
+    )
+    keys = [key for key in {**wanted, **theirs} if wanted.get(key) != theirs.get(key) and key != "training.engines"]
+    return [f"its {key} is {_text(theirs.get(key))}, not {_text(wanted.get(key))}" for key in keys]
 
 
 def _text(value: Any) -> str:
@@ -97,4 +99,6 @@ def _flat(table: Any, path: str = "") -> dict[str, Any]:
         items = [(str(index), value) for index, value in enumerate(table)]
     else:
         return {path: table}
-    return {key: found for name, value in items for key, found in _flat(value, f"{path}.{name}".lstrip(".")).items()}
+    return {
+        key: setting for name, value in items for key, setting in _flat(value, f"{path}.{name}".lstrip(".")).items()
+    }

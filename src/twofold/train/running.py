@@ -92,11 +92,11 @@ def run(
     facts = facts_of(recipe, dataset)
     dataset = dataset.astype(recipe.training.dtype)
     if reuse:
-        found = find_run(recipe, facts.fingerprint, out)
-        if found.run:
-            return found.run
-        if found.reason:
-            watch(Noted(found.reason))
+        match = find_run(recipe, facts.fingerprint, out)
+        if match.run:
+            return match.run
+        if match.reason:
+            watch(Noted(match.reason))
     built = _built(recipe, dataset)
     beginning = Beginning(data=facts, circumstances=circumstances(built), checkpoint_every=checkpoint_every)
     folder = create_run_folder(out, recipe.name)
@@ -134,8 +134,8 @@ def resume(run: str | Path | Run, *, data: object = None, watcher: Watcher | Non
         differences = list(_differences(record.circumstances, circumstances(built)))
         for difference in differences:
             watch(Noted(f"{folder} was begun with {difference}: the last bits of its numbers may differ"))
-        since, said = newest(folder, record.files[RECIPE])
-        for line in said:
+        since, refusals = newest(folder, record.files[RECIPE])
+        for line in refusals:
             watch(Noted(f"{folder}: {line}; {_where(since)}"))
         start = course_of(since.facts, arrays_of(folder, since)) if since and since.engine else None
         writer = RunWriter.again(folder, record, since)

@@ -32,5 +32,5 @@ def scorer(recipe: Recipe, dataset: Dataset) -> Evaluate:
 
 
 def scores_of(row: HistoryRow) -> dict[str, float | None]:
-    """Of an evaluation, by the names that a run and a study keep."""
+    """The scores of an evaluation, by the names that a run and a study keep."""
     return {key: getattr(row, key) for key in SCORES}

@@ -33,7 +33,7 @@ AT_ONCE = 1 << 22
 MOST_MOMENTS = 100
 """Evaluations that are written down; of more, every k-th and the last."""
 DIGITS = 6
-"""Of a norm or a share, as it is written down: more than any figure shows."""
+"""Significant digits of a norm or a share in the file: more than any figure shows."""
 
 
 class Signal(NamedTuple):
@@ -85,21 +85,21 @@ class Signals:
 
     def _units(self, taken: int) -> Iterator[Signal]:
         """Sample by sample a little of the probe goes through the network, in evaluation mode."""
-        found = dict[tuple[str, str], Units]()
+        by_place = dict[tuple[str, str], Units]()
         if not any(node.spec.watched() for node in self.network.nodes):
             return
         weights = self.engine.state().weights() if recurrent_nodes(self.network) else {}
         for start in range(0, len(self.probe), self.batch):
             x = self.probe[start : start + self.batch].floats()
             for place, asleep in _asleep(self.network.nodes, [x, *self.engine.outputs(x)], weights):
-                units = found.get(place)
-                found[place] = asleep if units is None else units.joined(asleep)
-        for (layer, part), units in found.items():
+                units = by_place.get(place)
+                by_place[place] = asleep if units is None else units.joined(asleep)
+        for (layer, part), units in by_place.items():
             yield Signal(taken, layer, part, dead=units.dead, saturated=units.saturated)
 
 
 class Units(NamedTuple):
-    """Of one layer's units over some samples, one that sleeps throughout and how often they do."""
+    """Which units of a layer were off for every sample seen so far, and the share of all outputs that were off."""
 
     throughout: Array
     """(units,)"""

@@ -71,23 +71,23 @@ def sleeping(run: Run) -> list[Finding]:
 
 def _fault(run: Run, dead: SignalCurve, saturated: SignalCurve | None) -> Finding | None:
     """What is wrong with a layer: dead units of a ReLU; else saturated outputs, which it has `saturated` of."""
-    kept = kept_step(run, dead.engine)
-    after = dead.at(kept)
+    step = kept_step(run, dead.engine)
+    after = dead.at(step)
     numbers: dict[str, Any] = {"before": float(dead.value[0]), "after": after, "gate": dead.part, "kind": dead.kind}
     numbers |= {"units": _units(run, dead.layer)}
     if _relu(run, dead.layer):
         return Finding(DEAD_UNITS, dead.engine, "units", numbers, dead.layer) if after >= DEAD else None
     assert saturated is not None
-    numbers |= {"share_before": float(saturated.value[0]), "share_after": saturated.at(kept)}
+    numbers |= {"share_before": float(saturated.value[0]), "share_after": saturated.at(step)}
     if saturated.value[0] >= SATURATED_START:
         return Finding(SATURATED_AT_START, dead.engine, "units", numbers, dead.layer)
     return Finding(STUCK, dead.engine, "units", numbers, dead.layer) if after >= DEAD else None
 
 
 def _awake(run: Run, engine: str, own: Sequence[SignalCurve]) -> Finding:
-    kept = kept_step(run, engine)
-    most = max(own, key=lambda curve: curve.at(kept))
-    share = most.at(kept)
+    step = kept_step(run, engine)
+    most = max(own, key=lambda curve: curve.at(step))
+    share = most.at(step)
     if not share:
         return Finding(ALL_AWAKE, engine, "units")
     numbers = {"after": share, "units": _units(run, most.layer), "kind": most.kind}

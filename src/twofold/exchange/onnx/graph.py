@@ -125,12 +125,12 @@ class Graph:
 
     def _size_like(self) -> set[str]:
         """Tensors that depend on constants and the sizes of the sample, and not on its numbers."""
-        found = set[str]()
+        sizes = set[str]()
         for node in self.model.graph.node:
             names = [name for name in node.input if name and name not in self.constants]
-            if node.op_type == "Shape" or (node.op_type not in RANDOM and all(name in found for name in names)):
-                found.update(node.output)
-        return found
+            if node.op_type == "Shape" or (node.op_type not in RANDOM and all(name in sizes for name in names)):
+                sizes.update(node.output)
+        return sizes
 
 
 def in_double(model: Any) -> Any:

@@ -13,7 +13,7 @@ from twofold.errors import AdoptError, UserError
 from twofold.exchange.onnx.names import onnx_module
 
 MOST_BYTES = 1 << 30
-"""Of the file, and of each file beside it."""
+"""Largest size of the file, and of each file beside it."""
 MOST_NODES = 10_000
 MOST_NUMBERS = 10**9
 OLDEST, CONTROL_FLOW = 7, ("If", "Loop", "Scan", "SequenceMap")
@@ -97,7 +97,7 @@ def _constants(model: Any) -> list[Any]:
 
 
 def _check_tensor(tensor: Any, folder: Path) -> None:
-    """Of a type and size that fit the bytes there are, finite; external data is taken in."""
+    """An array of a type and size that fit the bytes there are, finite; external data is taken in."""
     onnx = onnx_module()
     name = tensor.name or "constant"
 

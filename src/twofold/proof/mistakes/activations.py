@@ -64,14 +64,14 @@ ACTIVATIONS: tuple[str, ...] = tuple(kind for kind in FUNCTIONS if kind != "gelu
 
 
 def _mistakes() -> list[Mistake]:
-    found = []
+    catalogue = []
     for kind, wrongs in WRONG.items():
         for name, wrong in wrongs.items():
             where_to = "The line that computes y." if wrong.f else "The derivative on the way back."
             asked = (
                 "What is y at x = −2, 0 and 2?" if wrong.f else "Derive the slope by hand, and compare at x = −2, 0, 2."
             )
-            found.append(
+            catalogue.append(
                 Mistake(
                     f"{kind.replace('_', '-')}-{name.replace('_', '-')}",
                     (kind.removesuffix("_tanh"),),
@@ -83,8 +83,8 @@ def _mistakes() -> list[Mistake]:
     for switch, sentence in (*GENERAL, *MASKS):
         kinds = ACTIVATIONS if (switch, sentence) in GENERAL else ("relu", "leaky_relu")
         hints = ("The line that computes dx.", "What is multiplied with what?")
-        found.append(Mistake(f"activation-{switch.replace('_', '-')}", kinds, sentence, hints, on(switch)))
-    return found
+        catalogue.append(Mistake(f"activation-{switch.replace('_', '-')}", kinds, sentence, hints, on(switch)))
+    return catalogue
 
 
 MISTAKES = _mistakes()

@@ -108,8 +108,8 @@ class Lstm:
             i = 1 - f
         if "forget_turned" in on:
             f = 1 - f
-        kept = memory if "nothing_forgotten" in on else f * memory
-        new = kept + (g if "input_gate_left_out" in on else i * g)
+        remembered = memory if "nothing_forgotten" in on else f * memory
+        new = remembered + (g if "input_gate_left_out" in on else i * g)
         if "forgets_the_new" in on:
             new = f * (memory + i * g)
         if "input_and_forget_swapped" in on:

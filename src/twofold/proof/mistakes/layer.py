@@ -155,7 +155,7 @@ def of_any_layer(kinds: Iterable[str]) -> list[Mistake]:
     holding = tuple(kind for kind in every if kind in LINEAR)
     state = "What the layer keeps from one pass to the next."
     back = "The first lines of the way back."
-    found = rows(
+    catalogue = rows(
         every,
         state,
         (
@@ -169,7 +169,7 @@ def of_any_layer(kinds: Iterable[str]) -> list[Mistake]:
             "Which batch's numbers does `backward` read?",
         ),
     )
-    found += rows(
+    catalogue += rows(
         every,
         back,
         (
@@ -190,7 +190,7 @@ def of_any_layer(kinds: Iterable[str]) -> list[Mistake]:
             "How many times is the gradient divided by the batch size in the whole network?",
         ),
     )
-    found += rows(
+    catalogue += rows(
         holding,
         "What happens to the gradients between two calls.",
         (
@@ -216,4 +216,4 @@ def of_any_layer(kinds: Iterable[str]) -> list[Mistake]:
             "How many times is the gradient divided by the batch size in the whole network?",
         ),
     )
-    return found
+    return catalogue

@@ -78,17 +78,17 @@ class Normalization(Plain):
             return (x_hat + beta) * gamma
         return x_hat * (1 + gamma) + beta if "gamma_plus_one" in on else x_hat * gamma + beta
 
-    def _parameter_gradients(self, kept: Kept, dy: Array, rest: tuple[int, ...]) -> tuple[Array, Array]:
+    def _parameter_gradients(self, cache: Kept, dy: Array, rest: tuple[int, ...]) -> tuple[Array, Array]:
         on = self.on
-        dgamma, dbeta = (dy * kept.x_hat).sum(axis=rest), dy.sum(axis=rest)
+        dgamma, dbeta = (dy * cache.x_hat).sum(axis=rest), dy.sum(axis=rest)
         n = dy.size / dgamma.size
         table = {
-            "dgamma_of_x": (dy * kept.x).sum(axis=rest),
-            "dgamma_of_centred": (dy * kept.centred).sum(axis=rest),
+            "dgamma_of_x": (dy * cache.x).sum(axis=rest),
+            "dgamma_of_centred": (dy * cache.centred).sum(axis=rest),
             "dgamma_without_x_hat": dbeta,
             "dgamma_averaged": dgamma / n,
             "dgamma_by_batch": dgamma / len(dy),
-            "dgamma_without_dy": kept.x_hat.sum(axis=rest) + 0 * dgamma,
+            "dgamma_without_dy": cache.x_hat.sum(axis=rest) + 0 * dgamma,
             "swapped": dbeta,
         }
         first = next((value for switch, value in table.items() if switch in on), dgamma)
@@ -103,12 +103,12 @@ class Normalization(Plain):
         }
         return first, next((value for switch, value in second.items() if switch in on), dbeta)
 
-    def _dx(self, kept: Kept, g: Array, over: tuple[int, ...]) -> Array:
+    def _dx(self, cache: Kept, g: Array, over: tuple[int, ...]) -> Array:
         """rstd (g − mean g − x̂ mean(g x̂))."""
         on = self.on
         if "statistics_constant" in on:
-            return g * kept.rstd
-        mean_g, mean_gx = g.mean(axis=over, keepdims=True), (g * kept.x_hat).mean(axis=over, keepdims=True)
+            return g * cache.rstd
+        mean_g, mean_gx = g.mean(axis=over, keepdims=True), (g * cache.x_hat).mean(axis=over, keepdims=True)
         n = g.size / mean_g.size
         if "sums_for_means" in on:
             mean_g, mean_gx = mean_g * n, mean_gx * n
@@ -123,19 +123,19 @@ class Normalization(Plain):
         if "variance_twice" in on:
             mean_gx = 2 * mean_gx
         if "centred_for_x_hat" in on:
-            return kept.rstd * (g - mean_g - kept.centred * (g * kept.centred).mean(axis=over, keepdims=True))
+            return cache.rstd * (g - mean_g - cache.centred * (g * cache.centred).mean(axis=over, keepdims=True))
         if "power_of_the_variance" in on:
-            mean_gx = mean_gx / kept.rstd
-        inner = g - mean_g - kept.x_hat * mean_gx
+            mean_gx = mean_gx / cache.rstd
+        inner = g - mean_g - cache.x_hat * mean_gx
         if "without_rstd" in on:
             return inner
         if "rstd_squared" in on:
-            return inner * kept.rstd**2
+            return inner * cache.rstd**2
         if "times_deviation" in on:
-            return inner / kept.rstd
+            return inner / cache.rstd
         if "dx_times_n" in on:
-            return inner * kept.rstd * n
-        return inner * kept.rstd / n if "dx_over_n" in on else inner * kept.rstd
+            return inner * cache.rstd * n
+        return inner * cache.rstd / n if "dx_over_n" in on else inner * cache.rstd
 
 
 @final
@@ -163,25 +163,25 @@ class BatchNorm(Normalization):
         running = [params[name].reshape(shape) for name in ("running_mean", "running_var")]
         own = (scene.training and "running_in_training" not in on) or "batch_in_evaluation" in on
         mean, variance = (None, None) if own else running
-        kept = self._standard(x, mean, variance, self._over(x))
+        standard = self._standard(x, mean, variance, self._over(x))
         if not own and "evaluation_without_eps" in on:
-            kept = kept._replace(x_hat=kept.centred / np.sqrt(kept.variance))
-        kept = kept._replace(training=scene.training and own)
+            standard = standard._replace(x_hat=standard.centred / np.sqrt(standard.variance))
+        standard = standard._replace(training=scene.training and own)
         if "weight" not in params:
-            return kept.x_hat, kept
-        return self._affine(kept.x_hat, params["weight"].reshape(shape), params["bias"].reshape(shape)), kept
+            return standard.x_hat, standard
+        return self._affine(standard.x_hat, params["weight"].reshape(shape), params["bias"].reshape(shape)), standard
 
     def running(self, params: Arrays, cache: Any) -> dict[str, Array]:
         """r ← (1 − m) r + m · statistic, the variance unbiased."""
-        on, kept = self.on, cache
+        on, standard = self.on, cache
         if "running_mean" not in params:
             return {}
         old = {name: params[name] for name in ("running_mean", "running_var")}
-        if (not kept.training and "updates_in_evaluation" not in on) or "never_updates" in on:
+        if (not standard.training and "updates_in_evaluation" not in on) or "never_updates" in on:
             return old
-        over = (0, *range(2, kept.x.ndim))
-        mean, variance = kept.x.mean(axis=over), kept.x.var(axis=over)
-        n = kept.x.size / mean.size
+        over = (0, *range(2, standard.x.ndim))
+        mean, variance = standard.x.mean(axis=over), standard.x.var(axis=over)
+        n = standard.x.size / mean.size
         if "running_of_biased" not in on:
             variance = variance * n / (n - 1)
         if "running_deviation" in on:
@@ -200,15 +200,15 @@ class BatchNorm(Normalization):
 
     def backward(self, params: Arrays, cache: Any, dy: Array) -> tuple[Array, dict[str, Array]]:
         """The mean and the variance of the batch pass a gradient on to every sample of it."""
-        on, kept, shape = self.on, cache, (1, -1, *(1,) * (dy.ndim - 2))
+        on, standard, shape = self.on, cache, (1, -1, *(1,) * (dy.ndim - 2))
         rest = (0, *range(2, dy.ndim))
         grads: dict[str, Array] = {}
         gamma = np.ones(())
         if "weight" in params:
             gamma = params["weight"].reshape(shape)
-            dgamma, dbeta = self._parameter_gradients(kept, dy, rest)
+            dgamma, dbeta = self._parameter_gradients(standard, dy, rest)
             grads = {"weight": dgamma, "bias": dbeta}
         g = dy if "dx_without_gamma" in on else dy * gamma
-        if not kept.training:
-            return g * kept.rstd, grads
-        return self._dx(kept, g, self._over(dy)), grads
+        if not standard.training:
+            return g * standard.rstd, grads
+        return self._dx(standard, g, self._over(dy)), grads

@@ -96,8 +96,8 @@ class MaxPool2d(_Pool):
             weights = weights * np.where(np.isfinite(y), y, 0)[..., None]
         if "divided_by_window" in on:
             weights = weights / size
-        given = np.ones_like(dy) if "mask_alone" in on else dy
-        return self._scattered(weights * given[..., None], shape), {}
+        share = np.ones_like(dy) if "mask_alone" in on else dy
+        return self._scattered(weights * share[..., None], shape), {}
 
 
 @final

@@ -86,8 +86,8 @@ class Recurrent(Plain):
         dx, dh, dmemory = np.zeros(x.shape), np.zeros(states[0].shape), np.zeros(states[0].shape)
         for t in reversed(range(len(caches))):
             dh = self._from_behind(dh, dy, t, len(caches))
-            now, kept = caches[t]
-            da, dc, direct, dmemory = self.cell.backward(kept, dh, dmemory, U, c)
+            now, cell_cache = caches[t]
+            da, dc, direct, dmemory = self.cell.backward(cell_cache, dh, dmemory, U, c)
             before = states[t + 1] if "dW_hh_of_its_own_state" in on else states[t]
             steps = {"weight_ih": da.T @ now, "weight_hh": dc.T @ before, "bias_ih": da.sum(0), "bias_hh": dc.sum(0)}
             self._added(grads, steps, t, len(caches))

@@ -32,24 +32,24 @@ class LayerNorm(Normalization):
 
     def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, Any]:
         """The cache holds x̂ and the statistics."""
-        kept = self._standard(x, None, None, self._over(x))
-        y = self._affine(kept.x_hat, params["weight"], params["bias"]) if "weight" in params else kept.x_hat
-        return y, kept
+        standard = self._standard(x, None, None, self._over(x))
+        y = self._affine(standard.x_hat, params["weight"], params["bias"]) if "weight" in params else standard.x_hat
+        return y, standard
 
     def backward(self, params: Arrays, cache: Any, dy: Array) -> tuple[Array, dict[str, Array]]:
         """The sample's own mean and variance pass a gradient on to its every element."""
-        on, kept = self.on, cache
+        on, standard = self.on, cache
         over = self._over(dy)
         rest = tuple(range(dy.ndim - (self.axes or dy.ndim - 1)))
         grads: dict[str, Array] = {}
         gamma = np.ones(())
         if "weight" in params:
             gamma = params["weight"]
-            dgamma, dbeta = self._parameter_gradients(kept, dy, rest)
+            dgamma, dbeta = self._parameter_gradients(standard, dy, rest)
             grads = {"weight": dgamma, "bias": dbeta}
         if "gamma_after_the_means" in on:
-            return gamma * self._dx(kept, dy, over), grads
-        return self._dx(kept, dy if "dx_without_gamma" in on else dy * gamma, over), grads
+            return gamma * self._dx(standard, dy, over), grads
+        return self._dx(standard, dy if "dx_without_gamma" in on else dy * gamma, over), grads
 
 
 @final
@@ -84,26 +84,26 @@ class GroupNorm(Normalization):
     def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, Any]:
         """The cache holds x̂ and the statistics, in groups."""
         grouped = self._grouped(x)
-        kept = self._standard(grouped, None, None, self._over(grouped))
-        x_hat = self._back(kept.x_hat, x.shape)
+        standard = self._standard(grouped, None, None, self._over(grouped))
+        x_hat = self._back(standard.x_hat, x.shape)
         if "weight" not in params:
-            return x_hat, (kept, x)
+            return x_hat, (standard, x)
         shape = (1, -1, *(1,) * (x.ndim - 2))
-        return self._affine(x_hat, params["weight"].reshape(shape), params["bias"].reshape(shape)), (kept, x)
+        return self._affine(x_hat, params["weight"].reshape(shape), params["bias"].reshape(shape)), (standard, x)
 
     def backward(self, params: Arrays, cache: Any, dy: Array) -> tuple[Array, dict[str, Array]]:
         """Each group's own mean and variance pass a gradient on to its every element."""
-        kept, x = cache
+        standard, x = cache
         rest, shape = (0, *range(2, dy.ndim)), (1, -1, *(1,) * (dy.ndim - 2))
         grads: dict[str, Array] = {}
         gamma = np.ones(())
         if "weight" in params:
             gamma = params["weight"].reshape(shape)
-            whole = kept._replace(
-                **{name: self._back(getattr(kept, name), x.shape) for name in ("x", "x_hat", "centred")}
+            whole = standard._replace(
+                **{name: self._back(getattr(standard, name), x.shape) for name in ("x", "x_hat", "centred")}
             )
             dgamma, dbeta = self._parameter_gradients(whole, dy, rest)
             grads = {"weight": dgamma, "bias": dbeta}
         g = self._grouped(dy if "dx_without_gamma" in self.on or "gamma_after_the_means" in self.on else dy * gamma)
-        dx = self._back(self._dx(kept, g, self._over(g)), dy.shape)
+        dx = self._back(self._dx(standard, g, self._over(g)), dy.shape)
         return (dx * gamma if "gamma_after_the_means" in self.on else dx), grads

@@ -23,13 +23,13 @@ class ScheduleComputation:
     def run(self, scene: Scene) -> Tensors:
         """The rates at the scene's steps."""
         facts = scene.facts
-        lr, total, each = float(facts["lr"]), int(facts["steps"]), int(facts.get("steps_per_epoch", 1))
+        lr, total, per_epoch = float(facts["lr"]), int(facts["steps"]), int(facts.get("steps_per_epoch", 1))
         by_epoch = self.settings.get("unit", "step" if self.making.kind in ("cosine", "linear") else "epoch") == "epoch"
         if self.making.kind in ("constant", "one_cycle"):
             by_epoch = False
-        length = max(1, math.ceil(total / each)) if by_epoch else total
+        length = max(1, math.ceil(total / per_epoch)) if by_epoch else total
         rate = getattr(self, f"_{self.making.kind}")
-        counts = [k // each if by_epoch else k for k in scene.arrays["k"].astype(int).tolist()]
+        counts = [k // per_epoch if by_epoch else k for k in scene.arrays["k"].astype(int).tolist()]
         shift = ("one_ahead" in self.on) - ("one_behind" in self.on)
         rates = np.array([rate(lr, max(k + shift, 0), length) for k in counts])
         return {"rate": self._changed(rates, lr)}

@@ -82,14 +82,14 @@ class Dropout(Plain):
         if not scene.training and "drops_in_evaluation" not in on:
             factor = 1 - self.p if "scaled_in_evaluation" in on or "classic" in on else 1.0
             return x * factor, np.full(x.shape, factor)
-        kept = np.ones(x.shape) if mask is None else mask.astype(float)
+        passing = np.ones(x.shape) if mask is None else mask.astype(float)
         if "mask_inverted" in on:
-            kept = 1 - kept
+            passing = 1 - passing
         if "one_mask_for_the_batch" in on:
-            kept = np.broadcast_to(kept[:1], kept.shape)
+            passing = np.broadcast_to(passing[:1], passing.shape)
         if "identity" in on:
             return x + 0.0, np.ones(x.shape)
-        scale = kept * (1.0 if "classic" in on else self._factor())
+        scale = passing * (1.0 if "classic" in on else self._factor())
         return x * scale, scale
 
     def backward(self, params: Arrays, cache: Any, dy: Array) -> tuple[Array, dict[str, Array]]:

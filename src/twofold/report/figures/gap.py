@@ -40,7 +40,7 @@ def gap_picture(gaps: Sequence[GapCurve], unit: str, caption: str) -> Picture:
     return Picture("gap", (panel,), caption, legend, narrow=True)
 
 
-def gap_caption(gaps: Sequence[GapCurve], unit: str, of: str = "", seen: str = "it has seen") -> str:
+def gap_caption(gaps: Sequence[GapCurve], unit: str, of: str = "", trained_on: str = "it has seen") -> str:
     """The gap at the end and where it was largest, engines_by_text once where both engines have the numbers."""
     split = SPLITS[gaps[0].split]
     engines_by_text: dict[str, list[str]] = {}
@@ -51,7 +51,7 @@ def gap_caption(gaps: Sequence[GapCurve], unit: str, of: str = "", seen: str = "
     who = {text: "both engines" if len(engines) > 1 else engines[0] for text, engines in engines_by_text.items()}
     where = f" on samples{of}" if of else ""
     begin = f"Training accuracy minus {split} accuracy{where} against {unit}: above 0 the network does better on what "
-    begin += f"{seen}."
+    begin += f"{trained_on}."
     return " ".join([begin, *(f"In {who[text]} {text}." for text in engines_by_text)])
 
 

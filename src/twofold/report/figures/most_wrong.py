@@ -26,7 +26,7 @@ def pictures(run: Run, image: int | None = None) -> list[Picture]:
 def wrong_picture(wrong: WrongImages, classes: Sequence[str], grey: str, caption: str) -> Picture:
     """The images most confidently wrong, each with the two classes in question."""
     who = joined([ENGINES[engine] for engine in wrong.engines])
-    panels = tuple(_wrong_card(each, who, classes, grey) for each in wrong.images)
+    panels = tuple(_wrong_card(image, who, classes, grey) for image in wrong.images)
     return Picture(f"most-wrong-{'-'.join(wrong.engines)}", panels, caption, form="small")
 
 
@@ -44,12 +44,12 @@ def wrong_caption(wrong: WrongImages, split: str, samples: int, of: str = "") ->
     )
 
 
-def _wrong_card(each: WrongImage, who: str, classes: Sequence[str], grey: str) -> Panel:
-    true, taken = classes[each.true], classes[each.taken]
+def _wrong_card(image: WrongImage, who: str, classes: Sequence[str], grey: str) -> Panel:
+    true, taken = classes[image.true], classes[image.taken]
     notes = (
-        Note("", true, f"{each.value_true:.3f}", True),
-        Note("", taken, f"{each.value_taken:.3f}", False),
-        Note("number", "", f"{each.index:,}"),
+        Note("", true, f"{image.value_true:.3f}", True),
+        Note("", taken, f"{image.value_taken:.3f}", False),
+        Note("number", "", f"{image.index:,}"),
     )
-    label = f"Image {each.index} of class {true}, taken for {taken} in {who}"
-    return Panel(label, WRONG_INCHES, WRONG_INCHES, lambda f: draw_image(f.subplots(), each.image, grey), notes=notes)
+    label = f"Image {image.index} of class {true}, taken for {taken} in {who}"
+    return Panel(label, WRONG_INCHES, WRONG_INCHES, lambda f: draw_image(f.subplots(), image.image, grey), notes=notes)

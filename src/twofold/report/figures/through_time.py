@@ -151,8 +151,8 @@ def _matrices(flow: TimeFlow, moment: int) -> str:
     ]
     if len(pairs) == 1:
         return f"W_hh has spectral radius {pairs[0][0]} and largest singular value {pairs[0][1]}"
-    each = ", ".join(f"{gate} {r} and {s}" for gate, (r, s) in zip(flow.gates, pairs, strict=True))
-    return f"Spectral radius and largest singular value of W_hh, gate by gate: {each}"
+    sizes = ", ".join(f"{gate} {r} and {s}" for gate, (r, s) in zip(flow.gates, pairs, strict=True))
+    return f"Spectral radius and largest singular value of W_hh, gate by gate: {sizes}"
 
 
 def _apart(flows: Sequence[TimeFlow]) -> str:
