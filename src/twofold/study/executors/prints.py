@@ -39,7 +39,7 @@ def mark(path: str | None) -> str:
 
 
 def fingerprints(recipes: Iterable[Recipe]) -> dict[str, str]:
-    """The fingerprints of all files or folders that the recipes name. What is not there is left out: its points say so."""
+    """The fingerprints of all files or folders that the recipes name; of what is not there the points say so."""
     paths = {path for recipe in recipes if (path := data_path(recipe))}
     prints = {path: fingerprint(Path(path)) for path in sorted(paths)}
     return {path: text for path, text in prints.items() if text}
