@@ -38,6 +38,7 @@ from twofold.numpy_engine.optimizers import clip, optimizer
 from twofold.numpy_engine.pool import AvgPool2d, MaxPool2d
 from twofold.numpy_engine.recurrent import Recurrent
 from twofold.numpy_engine.windows import Windows
+from twofold.recipe import optimizers
 from twofold.recipe import training as part
 from twofold.setup.needed import EVALUATION_BATCH
 from twofold.train.loop import Score, evaluate
@@ -186,19 +187,19 @@ def updated_by_sklearn(optimizer: Any, gradients: list[float], rates: list[float
 def test_the_rate_stands_outside_the_momentum() -> None:
     """v = 1, then 1.5: steps of 0.1 · 1 and 0.01 · 1.5. Inside, the second is 0.5 · 0.1 + 0.01 · 1."""
     gradients, rates = [1.0, 1.0], [0.1, 0.01]
-    assert updated(part.Sgd(momentum=0.5), gradients, rates) == pytest.approx([0.9, 0.885])
+    assert updated(optimizers.Sgd(momentum=0.5), gradients, rates) == pytest.approx([0.9, 0.885])
     theirs = SGDOptimizer([np.array([1.0])], momentum=0.5, nesterov=False)
     assert updated_by_sklearn(theirs, gradients, rates) == pytest.approx([0.9, 0.84])
 
 
 def test_momentum_is_not_dampened() -> None:
     """A constant gradient moves by 1 / (1 − μ) times the plain step in the end."""
-    path = updated(part.Sgd(lr=0.1, momentum=0.5), [1.0] * 60)
+    path = updated(optimizers.Sgd(lr=0.1, momentum=0.5), [1.0] * 60)
     assert path[-2] - path[-1] == pytest.approx(0.1 / 0.5)
 
 
 def test_nesterov_steps_along_the_gradient_and_the_momentum() -> None:
-    assert updated(part.Sgd(lr=0.1, momentum=0.5, nesterov=True), [1.0, 1.0]) == pytest.approx([0.85, 0.675])
+    assert updated(optimizers.Sgd(lr=0.1, momentum=0.5, nesterov=True), [1.0, 1.0]) == pytest.approx([0.85, 0.675])
 
 
 def eps_felt(step: float, g: float, lr: float) -> float:
@@ -209,7 +210,7 @@ def eps_felt(step: float, g: float, lr: float) -> float:
 def test_adams_eps_is_added_after_the_bias_correction() -> None:
     """At the first step scikit-learn's ε weighs 1 / √(1 − β₂) = 31.6 times as much."""
     lr, g, eps = 0.1, 0.5, 1e-4
-    ours = updated(part.Adam(lr=lr, eps=eps), [g])
+    ours = updated(optimizers.Adam(lr=lr, eps=eps), [g])
     theirs = AdamOptimizer([np.array([1.0])], learning_rate_init=lr, epsilon=eps)
     assert eps_felt(1 - ours[0], g, lr) == pytest.approx(eps, rel=1e-6)
     felt = eps_felt(1 - updated_by_sklearn(theirs, [g], [lr])[0], g, lr)
@@ -219,19 +220,19 @@ def test_adams_eps_is_added_after_the_bias_correction() -> None:
 
 def test_rmsprop_has_eps_outside_the_root_and_no_bias_correction() -> None:
     """v = 0.01 · 0.5²: the first step is η g / (0.05 + ε)."""
-    path = updated(part.Rmsprop(lr=0.01, eps=0.05), [0.5])
+    path = updated(optimizers.Rmsprop(lr=0.01, eps=0.05), [0.5])
     assert path == pytest.approx([1 - 0.01 * 0.5 / 0.1])
 
 
 @pytest.mark.parametrize(
     ("spec", "after"),
     [
-        (part.Sgd(lr=0.1, weight_decay=0.5), 1 - 0.1 * (2 + 0.5)),
-        (part.Sgd(lr=0.1, weight_decay=0.5, momentum=0.9), 1 - 0.1 * (2 + 0.5)),
-        (part.Adam(lr=0.1, weight_decay=0.5, betas=(0.0, 0.0), eps=2.5), 1 - 0.1 * 2.5 / (2.5 + 2.5)),
-        (part.Rmsprop(lr=0.1, weight_decay=0.5, alpha=0.0, eps=2.5), 1 - 0.1 * 2.5 / (2.5 + 2.5)),
+        (optimizers.Sgd(lr=0.1, weight_decay=0.5), 1 - 0.1 * (2 + 0.5)),
+        (optimizers.Sgd(lr=0.1, weight_decay=0.5, momentum=0.9), 1 - 0.1 * (2 + 0.5)),
+        (optimizers.Adam(lr=0.1, weight_decay=0.5, betas=(0.0, 0.0), eps=2.5), 1 - 0.1 * 2.5 / (2.5 + 2.5)),
+        (optimizers.Rmsprop(lr=0.1, weight_decay=0.5, alpha=0.0, eps=2.5), 1 - 0.1 * 2.5 / (2.5 + 2.5)),
         (
-            part.Adamw(lr=0.1, weight_decay=0.5, betas=(0.0, 0.0), eps=2.0),
+            optimizers.Adamw(lr=0.1, weight_decay=0.5, betas=(0.0, 0.0), eps=2.0),
             1 * (1 - 0.1 * 0.5) - 0.1 * 2 / (2 + 2),
         ),
     ],

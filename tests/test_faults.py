@@ -105,7 +105,7 @@ CASES = {
         _table(rows=[f"{i},1,{[0.5, 1.5][i % 2]}" for i in range(40)]),
     ),
     "NaN as a label": Case(
-        ("data.csv:6: column `class` must hold classes, words or whole numbers; got nan.",),
+        ('data.csv:6: column `class` is missing ("nan"); give every sample a class, or remove the row',),
         _table((5, "0.1,2,nan"), rows=[f"{i},1,{i % 2}" for i in range(40)]),
     ),
     "a label written in two ways": Case(

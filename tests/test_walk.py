@@ -385,7 +385,8 @@ def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_a_run_walks_with_the_samples_in_its_folder_and_its_trained_weights(
     digits_run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(walking, "prepare", None)  # no data are loaded
+    monkeypatch.setattr(walking, "found_data", None)  # no data are loaded
+    monkeypatch.setattr(walking, "data_again", None)
     found = twofold.walk(digits_run, sample=3)
     assert found.passage.weights == "numpy"
     assert (found.passage.first, len(found.passage.batch.target), found.passage.place) == (0, 5, 3)

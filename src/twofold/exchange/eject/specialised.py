@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ast
 import inspect
+import operator
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,29 @@ from twofold.exchange.eject.written import without_unread
 
 if TYPE_CHECKING:
     from twofold.exchange.eject.source import Parts
+
+
+COMPARED: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Is: operator.is_,
+    ast.IsNot: operator.is_not,
+    ast.In: lambda left, right: left in right,
+    ast.NotIn: lambda left, right: left not in right,
+}
+COMPUTED: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+}
 
 
 class Specialised(ast.NodeTransformer):
@@ -177,7 +201,9 @@ class Specialised(ast.NodeTransformer):
         self.generic_visit(node)
         sides = [node.left, *node.comparators]
         if all(isinstance(side, ast.Constant) for side in sides):
-            return ast.Constant(eval(ast.unparse(node), {}))
+            values = [side.value for side in sides if isinstance(side, ast.Constant)]
+            pairs = zip(values, node.ops, values[1:], strict=False)
+            return ast.Constant(all(COMPARED[type(op)](left, right) for left, op, right in pairs))
         return node
 
     def visit_BoolOp(self, node: ast.BoolOp) -> Any:
@@ -199,10 +225,10 @@ class Specialised(ast.NodeTransformer):
     def visit_BinOp(self, node: ast.BinOp) -> Any:
         """Two known numbers become one."""
         self.generic_visit(node)
-        whole = all(
-            isinstance(side, ast.Constant) and type(side.value) in (int, float) for side in (node.left, node.right)
-        )
-        return ast.Constant(eval(ast.unparse(node), {})) if whole else node
+        left, right = (side.value if isinstance(side, ast.Constant) else None for side in (node.left, node.right))
+        if type(left) in (int, float) and type(right) in (int, float) and type(node.op) in COMPUTED:
+            return ast.Constant(COMPUTED[type(node.op)](left, right))
+        return node
 
     def visit_Assign(self, node: ast.Assign) -> Any:
         """A short name for a part of `self` whose parts are known is not needed."""
