@@ -34,7 +34,7 @@ def start(after: str, jobs: int | None) -> Ray:
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     try:
-        import ray
+        import ray  # pyright: ignore[reportMissingImports]  # an extra that CI does without
     except ImportError:
         raise MissingExtraError("ray", "ray", "`--on ray`") from None
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
