@@ -12,7 +12,7 @@ import numpy as np
 
 from twofold.arrays import Array
 from twofold.data.dataset import Dataset, Split
-from twofold.recipe.data import MOST_DIFFERENT, Palindromes
+from twofold.recipe.palindromes import MOST_DIFFERENT, Palindromes
 from twofold.streams import stream
 
 DIGITS = 10

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from twofold.arrays import Array
 from twofold.data.palindromes import different, drawn, encoded, held_out_halves, palindrome
 from twofold.errors import UserError
-from twofold.recipe.data import LONGEST, MOST_DIFFERENT, Palindromes, count_text
+from twofold.recipe.palindromes import LONGEST, MOST_DIFFERENT, Palindromes, count_text
 from twofold.streams import stream
 
 

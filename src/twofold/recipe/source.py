@@ -1,0 +1,54 @@
+"""What every source of samples has: how much is held out, how values are standardized, the seed of the split."""
+
+from __future__ import annotations
+
+import abc
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_core.core_schema import ValidationInfo
+
+from twofold.recipe.base import Part, Shape, from_the_recipe
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+Holdout = Share | Annotated[int, Field(ge=1)]
+
+
+class DataSpec(Part, abc.ABC):
+    """A source of samples. Final classes below; each is told from the others by its `source`."""
+
+    validation: Holdout = 0.0
+    """Held out of the training samples: a share of all samples below 1, or a whole number of samples."""
+    standardize: Literal["none", "global", "channel", "feature"] = "none"
+    """Subtract the mean and divide by the standard deviation of the training samples: of all values together
+    (`global`), of each channel of images (`channel`), or of each feature (`feature`)."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
+    """Seed of the source's generator and of the split."""
+
+    @field_validator("path", "root", check_fields=False)
+    @classmethod
+    def _from_the_recipe(cls, path: str | None, info: ValidationInfo) -> str | None:
+        """A path that a recipe's file names starts at that file's folder."""
+        return None if path is None else from_the_recipe(path, info)
+
+    @property
+    @abc.abstractmethod
+    def sample_shape(self) -> Shape:
+        """The shape of one sample; a size is `None` where only the file knows it."""
+
+    @property
+    @abc.abstractmethod
+    def class_count(self) -> int | None:
+        """How many classes there are; `None` where only the file knows it."""
+
+    @property
+    def endless(self) -> bool:
+        """Whether samples are drawn anew at every step; a training set then is a few others, to be judged on."""
+        return False
+
+
+class Split(DataSpec, abc.ABC):
+    """A source without a test set of its own: a share of its samples is held out for the test."""
+
+    test: Share = 0.2
+    """The share of all samples held out for the test: stratified, and the same for the same seed."""
