@@ -17,11 +17,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from twofold.arrays import Array
-from twofold.proof.check.checking import CheckReport, Request, check_file, item_of
-from twofold.proof.check.inside.functions import Job
+from twofold.proof.check.checking import CheckReport, check_file, item_of
+from twofold.proof.check.inside.job import Job
 from twofold.proof.check.inside.load import find, load
 from twofold.proof.check.inside.plans import plans
 from twofold.proof.check.inside.play import InsideScene
+from twofold.proof.check.request import Request
 from twofold.proof.check.sandbox import Limits, run_file
 from twofold.proof.check.subject import Subject, subjects
 

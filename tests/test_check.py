@@ -19,9 +19,10 @@ import pytest
 from faults import FAULTS, batches_of
 from twofold.errors import UserError
 from twofold.proof.check import formats
-from twofold.proof.check.checking import CheckReport, Request, check, check_file
+from twofold.proof.check.checking import CheckReport, check, check_file
 from twofold.proof.check.grading import grade, grade_all
 from twofold.proof.check.pages import write_pages
+from twofold.proof.check.request import Request
 from twofold.proof.check.sandbox import Limits
 from twofold.proof.check.steps import explain, sentence
 from twofold.proof.check.task import load_task

@@ -17,8 +17,9 @@ from twofold.numpy_engine.layer import Mode
 from twofold.numpy_engine.layers import build_layer
 from twofold.numpy_engine.losses import loss_function
 from twofold.numpy_engine.optimizers import clip, optimizer
-from twofold.proof.check.checking import named_faults, power
+from twofold.proof.check.checking import power
 from twofold.proof.check.compared import gaps
+from twofold.proof.check.naming import named_faults
 from twofold.proof.check.subject import SECTIONS
 from twofold.proof.mistakes import KINDS, MISTAKES, Making, Scene, computation, gradient_name
 from twofold.recipe.faults import members

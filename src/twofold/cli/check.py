@@ -13,8 +13,8 @@ from twofold.cli.output import examples, say
 from twofold.errors import UserError
 
 if TYPE_CHECKING:
-    from twofold.proof.check.checking import Adapter
     from twofold.proof.check.report import CheckReport
+    from twofold.proof.check.request import Adapter
 
 EXAMPLE = examples(
     "twofold check mine.py:MyDense --like dense",
@@ -108,7 +108,7 @@ def _values(settings: list[str]) -> dict[str, Any]:
 
 
 def _adapter(pairs: list[str]) -> Adapter:
-    from twofold.proof.check.checking import Adapter
+    from twofold.proof.check.request import Adapter
 
     table = {}
     for pair in pairs:

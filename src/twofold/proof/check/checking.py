@@ -8,70 +8,29 @@ import math
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from twofold.arrays import Array
 from twofold.errors import UserError
-from twofold.proof.check import inputs
+from twofold.proof.check.allowances import (
+    absences,
+    as_played,
+    evaluation_skipped,
+    in_single,
+    judged_by_its_masks,
+    without_scenes,
+)
 from twofold.proof.check.compared import Gap, Run, gaps
-from twofold.proof.check.diagnosis import Diagnosis, Finding
-from twofold.proof.check.relations import Relation, relations, undone
-from twofold.proof.check.report import CheckReport, Named, Power, element
+from twofold.proof.check.naming import named_faults
+from twofold.proof.check.report import CheckReport, Power, element
+from twofold.proof.check.request import Adapter, Request
 from twofold.proof.check.sandbox import Answer, Limits, run_file, run_here
-from twofold.proof.check.subject import Subject, subjects
+from twofold.proof.check.subject import Subject, right, subjects
 from twofold.proof.mistakes import Tensors
 
 if TYPE_CHECKING:
     from twofold.proof.check.engines import EngineReport
-
-
-@dataclass(frozen=True)
-class Adapter:
-    """Which of a user's names stands for what, where it cannot be told: `Adapter(weight="W", transposed=True)`.
-
-    `arguments` names roles of arguments: `{"inp": "x", "d": "dy"}`.
-    """
-
-    weight: str | None = None
-    bias: str | None = None
-    weight_ih: str | None = None
-    weight_hh: str | None = None
-    bias_ih: str | None = None
-    bias_hh: str | None = None
-    running_mean: str | None = None
-    running_var: str | None = None
-    transposed: bool | None = None
-    """Whether weights lie as (in, out)."""
-    arguments: Mapping[str, str] = field(default_factory=dict)
-
-    def job(self) -> dict[str, Any]:
-        """As the process of the user's code reads it."""
-        own = {
-            value: name
-            for name, value in vars(self).items()
-            if isinstance(value, str) and name not in ("transposed", "arguments")
-        }
-        return {"arguments": {**own, **self.arguments}} | (
-            {} if self.transposed is None else {"transposed": self.transposed}
-        )
-
-
-@dataclass(frozen=True)
-class Request:
-    """One thing to be checked: where it is, what it should be like, and how."""
-
-    thing: str
-    """Its name in reports."""
-    object: str
-    like: Any
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    dtype: str = "float64"
-    shape: Sequence[int] | None = None
-    adapter: Adapter = field(default_factory=Adapter)
 
 
 def check(
@@ -146,7 +105,7 @@ def _player(thing: Any, items: Sequence[Mapping[str, Any]]) -> Any:
     def play(folder: Path) -> None:
         import sys
 
-        from twofold.proof.check.inside.functions import Job
+        from twofold.proof.check.inside.job import Job
         from twofold.proof.check.inside.load import find_its_way_back
         from twofold.proof.check.inside.plans import paired
         from twofold.proof.check.inside.play import answered, quiet_threads
@@ -216,11 +175,6 @@ def item_of(request: Request, subject: Subject) -> dict[str, Any]:
     }
 
 
-def right(subject: Subject) -> list[Tensors]:
-    """The right tensors."""
-    return subject.run()
-
-
 def _judged(request: Request, subject: Subject, answer: Answer) -> CheckReport:
     report = CheckReport(
         request.thing, subject.kind, subject.settings, "unchecked", "", dtype=subject.dtype, printed=answer.printed
@@ -234,18 +188,18 @@ def _judged(request: Request, subject: Subject, answer: Answer) -> CheckReport:
 
 
 def _verdict(report: CheckReport, subject: Subject, plan: Mapping[str, Any], run: Run) -> CheckReport:
-    subject = _as_played(subject, plan)
+    subject = as_played(subject, plan)
     expected = right(subject)
     yours = [dict(tensors) for tensors in run]
     if subject.kind == "dropout":
-        subject, expected = _masks_of(subject, yours, expected)
-    notes, absent = _absences(subject, yours, expected, plan)
+        subject, expected = judged_by_its_masks(subject, yours, expected)
+    notes, absent = absences(subject, yours, expected, plan)
     errors: dict[str, str] = dict(plan["errors"])
-    skipped = [*_evaluation_skipped(subject, yours, errors), *plan["untold"]]
-    scenes, yours, expected = _without(skipped, subject, yours, expected)
+    skipped = [*evaluation_skipped(subject, yours, errors), *plan["untold"]]
+    scenes, yours, expected = without_scenes(skipped, subject, yours, expected)
     subject = replace(subject, scenes=tuple(scenes))
     notes += [f"not checked in {name}: the object has no way of being told" for name in skipped]
-    single = subject.dtype == "float32" or _in_single(yours)
+    single = subject.dtype == "float32" or in_single(yours)
     tolerances = subject.tolerances(expected, single)
     compared = gaps(yours, expected, subject.names, tolerances, absent, errors)
     if single and subject.dtype == "float64":
@@ -286,149 +240,6 @@ def _faulty(
     return replace(
         base, status="wrong", summary=summary, first=first, fault=named[0] if named else None, faults=tuple(named)
     )
-
-
-def named_faults(
-    subject: Subject, yours: Run, expected: list[Tensors], tolerances: Mapping[str, float], wrong: Sequence[str]
-) -> list[Named]:
-    """What is wrong, by name: how arrays lie is undone first, and what is left is looked for beside it."""
-    laid = list[Relation]()
-    for name in wrong:
-        found = next(relations(name, yours, expected, subject.scenes, tolerances.get(name, 1e-9)), None)
-        if found is not None and found.layout:
-            laid.append(found)
-            yours = undone(found, yours, expected)
-    left = [gap.tensor for gap in gaps(yours, expected, subject.names, tolerances) if not gap.ok]
-    left = [name for name in left if name in wrong]
-    findings = Diagnosis(subject, yours, expected, tolerances, left).findings()
-    named = [_named(finding, yours, expected, subject, tolerances) for finding in findings]
-    return [*(_of_relation(relation, (relation.tensor,)) for relation in laid), *named]
-
-
-def _named(
-    finding: Finding, yours: Run, expected: list[Tensors], subject: Subject, tolerances: Mapping[str, float]
-) -> Named:
-    if finding.relation is not None:
-        return replace(_of_relation(finding.relation, finding.explains), open=finding.open)
-    lead = finding.explains[0]
-    relation = next(relations(lead, yours, expected, subject.scenes, tolerances.get(lead, 1e-9)), None)
-    sentence = " And: ".join(mistake.sentence for mistake in finding.mistakes)
-    hints = finding.mistakes[0].hints
-    name = " + ".join(mistake.id for mistake in finding.mistakes)
-    formula = relation.formula if relation is not None and relation.id not in ("constant", "reordered") else ""
-    return Named(name, sentence, formula, (*hints, sentence), finding.explains, finding.open)
-
-
-def _of_relation(relation: Relation, explains: tuple[str, ...]) -> Named:
-    listed = ", ".join(explains)
-    sentence = relation.sentence
-    if len(explains) > 1:
-        sentence = f"{listed}: each {relation.sentence.removeprefix(relation.tensor).strip()}"
-    hints = (
-        f"The line that computes {listed}.",
-        f"How does your {relation.tensor} differ from the right one?",
-        sentence,
-    )
-    return Named(f"relation-{relation.id}", sentence, relation.formula, hints, explains)
-
-
-def _as_played(subject: Subject, plan: Mapping[str, Any]) -> Subject:
-    """An optimizer whose rate cannot be changed was played at one rate."""
-    if subject.section == "optimizer" and plan["constant_rate"]:
-        scenes = inputs.optimizer_scenes(subject.settings, constant_rate=True)
-        return replace(subject, scenes=tuple(scenes))
-    return subject
-
-
-def _masks_of(
-    subject: Subject, yours: list[dict[str, Array]], expected: list[Tensors]
-) -> tuple[Subject, list[Tensors]]:
-    """A dropout that draws its own mask is judged by the mask that its y shows."""
-    p = float(subject.settings.get("p", 0.5))
-    agree = all(
-        "y" in mine and mine["y"].shape == theirs["y"].shape and np.array_equal(mine["y"] != 0, theirs["y"] != 0)
-        for scene, mine, theirs in zip(subject.scenes, yours, expected, strict=False)
-        if scene.training
-    )
-    if agree:
-        return subject, expected
-    scenes = []
-    dropped = [0, 0]
-    for scene, mine in zip(subject.scenes, yours, strict=False):
-        y = mine.get("y")
-        if scene.training and y is not None and y.shape == scene.arrays["x"].shape:
-            kept = (y != 0).astype(float)
-            dropped[0] += int((kept == 0).sum())
-            dropped[1] += kept.size
-            scene = replace(scene, arrays={**scene.arrays, "mask": kept})
-        scenes.append(scene)
-    scenes += subject.scenes[len(scenes) :]
-    spread = 6 * math.sqrt(max(dropped[1], 1) * max(p * (1 - p), 1e-9))
-    if not 0 < dropped[0] < dropped[1] or abs(dropped[0] - p * dropped[1]) > spread:
-        return subject, expected
-    changed = replace(subject, scenes=tuple(scenes))
-    return changed, right(changed)
-
-
-def _absences(
-    subject: Subject, yours: Run, expected: list[Tensors], plan: Mapping[str, Any]
-) -> tuple[list[str], frozenset[str]]:
-    """Tensors that the object never gives although it need not: running statistics; a way back where there is none."""
-    given = {name for tensors in yours for name in tensors}
-    wanted = dict.fromkeys(name for tensors in expected for name in tensors)
-    lead = next(iter(wanted))
-    missing = [name for name in wanted if name not in given]
-    notes = list[str]()
-    allowed = {"running_mean", "running_var"} & set(missing)
-    if (
-        lead in given
-        and len(missing)
-        == len(wanted) - 1 - len(allowed & set(wanted)) - len({"running_mean", "running_var"} & set(wanted) & given)
-        and not plan["errors"]
-    ):
-        allowed |= set(missing)
-        if set(missing) - {"running_mean", "running_var"}:
-            notes.append("there is no way back: forward alone was checked")
-    elif (
-        "dx" in missing
-        and not plan["errors"]
-        and subject.section == "layers"
-        and len(given) > 1
-        and subject.kind == "embedding"
-    ):
-        allowed.add("dx")
-    if {"running_mean", "running_var"} & set(missing):
-        notes.append("it keeps no running statistics that could be read: they were not checked")
-    return notes, frozenset(allowed)
-
-
-def _evaluation_skipped(subject: Subject, yours: Run, errors: dict[str, str]) -> list[str]:
-    """Evaluation, where running statistics or a mode are not to be had."""
-    if subject.kind != "batch_norm":
-        return []
-    if any("running_mean" in tensors for tensors in yours):
-        return []
-    skipped = [scene.name for scene in subject.scenes if not scene.training]
-    for name in skipped:
-        errors.pop(name, None)
-    return skipped
-
-
-def _without(names: Sequence[str], subject: Subject, yours: Run, expected: list[Tensors]) -> tuple[Any, Any, Any]:
-    keep = [i for i, scene in enumerate(subject.scenes) if scene.name not in names]
-    padded = [*yours, *({} for _ in range(len(subject.scenes) - len(yours)))]
-    return [subject.scenes[i] for i in keep], [padded[i] for i in keep], [expected[i] for i in keep]
-
-
-def _in_single(yours: Run) -> bool:
-    """Whether numbers come in float32, or in float64 and yet such as float32 holds."""
-    arrays = [
-        tensor for tensors in yours for tensor in tensors.values() if tensor.size > 1 and np.isfinite(tensor).all()
-    ]
-    if any(tensor.dtype == np.float32 for tensor in arrays):
-        return True
-    telling = [t for t in arrays if not np.array_equal(t, np.round(t))]
-    return bool(telling) and all(np.array_equal(t, t.astype(np.float32).astype(float)) for t in telling)
 
 
 _POWERS: dict[str, Power] = {}

@@ -16,7 +16,8 @@ import numpy as np
 
 from twofold.arrays import Array
 from twofold.proof.check.compared import Run, same
-from twofold.proof.check.relations import Relation, relations
+from twofold.proof.check.relation import Relation
+from twofold.proof.check.relations import relations
 from twofold.proof.check.subject import Subject
 from twofold.proof.mistakes import Making, Mistake, Tensors, computation
 from twofold.proof.mistakes.base import Derivative

@@ -9,8 +9,8 @@ import numpy as np
 
 from twofold.arrays import Array, Arrays, gap
 from twofold.engine import Batch, Engine, State, Step, Trace, floats
-from twofold.proof.check.checking import named_faults
 from twofold.proof.check.compared import TOLERANCE
+from twofold.proof.check.naming import named_faults
 from twofold.proof.check.report import Named
 from twofold.proof.check.subject import Subject
 from twofold.proof.lockstep import Divergence, Parting

@@ -189,3 +189,8 @@ def _told(details: Any, kind: str, model: type[BaseModel]) -> str:
         return f"unknown setting `{name}`; {did_you_mean(name, [f for f in model.model_fields if f != 'kind'])}"
     message = details["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     return f"`{name}` must be {message}; got {details['input']!r}" if details["loc"] else message
+
+
+def right(subject: Subject) -> list[Tensors]:
+    """The right tensors."""
+    return subject.run()

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, ValidationError
 
 from twofold.errors import UserError, did_you_mean
-from twofold.proof.check.checking import Adapter, Request
+from twofold.proof.check.request import Adapter, Request
 from twofold.proof.check.subject import subjects
 
 

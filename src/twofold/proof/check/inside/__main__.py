@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from twofold.proof.check.inside.functions import Job
+from twofold.proof.check.inside.job import Job
 from twofold.proof.check.inside.load import LoadingError, find, load
 from twofold.proof.check.inside.play import answered, quiet_threads, write
 

@@ -10,7 +10,6 @@ import numpy as np
 from twofold.proof.check.inside import names as n
 from twofold.proof.check.inside.arrays import (
     Layout,
-    UnusableError,
     array,
     arrays_in,
     gradients,
@@ -19,67 +18,7 @@ from twofold.proof.check.inside.arrays import (
     torch,
 )
 from twofold.proof.check.inside.call import BindingError, call, signature
-
-BUFFERS = ("running_mean", "running_var")
-
-
-class Job(dict[str, Any]):
-    """What is asked for: `kind`, `settings`, `arguments` (declared roles), and the shapes of each scene."""
-
-    @property
-    def kind(self) -> str:
-        """The layer's kind."""
-        return self["kind"]
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """The layer's settings."""
-        return self["settings"]
-
-    @property
-    def declared(self) -> Mapping[str, str]:
-        """Roles of arguments that the user declared."""
-        return self.get("arguments") or {}
-
-
-def setting_values(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as an argument would take them: one number for a square window."""
-    values: dict[str, Any] = {}
-    for name, value in settings.items():
-        if isinstance(value, list | tuple) and len(value) == 2 and value[0] == value[1] and name != "betas":
-            value = value[0]
-        elif isinstance(value, list):
-            value = tuple(value)
-        values[name] = value
-    kernel = settings.get("kernel")
-    if kernel is not None:
-        high, wide = kernel if isinstance(kernel, list | tuple) else (kernel, kernel)
-        values |= {"kernel_h": high, "kernel_w": wide}
-        if values.get("stride") is None:
-            values["stride"] = values["kernel"]
-    if "p" in settings:
-        values["keep"] = 1 - settings["p"]
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def bundle(settings: Mapping[str, Any], training: bool, buffers: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """The dictionary of settings that some assignments hand over: `conv_param`, `pool_param`, `bn_param`."""
-    values = setting_values(settings)
-    pad = values.get("padding", 0)
-    return {
-        **values,
-        "pad": pad,
-        "pool_height": values.get("kernel_h"),
-        "pool_width": values.get("kernel_w"),
-        "mode": "train" if training else "test",
-        **buffers,
-    }
-
-
-BUNDLES = (
-    "convparam poolparam bnparam lnparam dropoutparam gnparam param hparams hyper config cfg options hparameters "
-    "settings opts"
-)
+from twofold.proof.check.inside.job import BUFFERS, BUNDLES, Job, Mode, bundle, setting_values
 
 
 class Functions:
@@ -332,95 +271,3 @@ class Functions:
             else:
                 tensors[scene.gradient(name)] = self.layout.weight_back(value)
         return tensors
-
-
-class Mode:
-    """What Twofold's own layers take as `mode`."""
-
-    def __init__(self, training: bool, mask: Any) -> None:
-        self.training, self.mask, self.lead = training, mask, 0
-
-    def __bool__(self) -> bool:
-        return self.training
-
-    def __eq__(self, other: object) -> bool:
-        return other in (("train", "training", True) if self.training else ("test", "eval", "evaluation", False))
-
-    __hash__ = None  # pyright: ignore[reportAssignmentType]
-
-
-class StepFunctions(Functions):
-    """A recurrent cell: one step of time and its way back; the loop is ours."""
-
-    def play(self, scene: Any) -> dict[str, np.ndarray]:
-        """Step by step forward, and back through time."""
-        values, x = self.values(scene), scene.arrays["x"]
-        leaves: dict[str, Any] = {}
-        values = self._as_tensors(values, leaves)
-        whole, order = values["x"], [*self.order(values)]
-        if self.job.kind == "lstm":
-            order.insert(order.index("h0") + 1, "c0")
-        h, c, states, caches = values["h0"], values["c0"], list[Any](), list[Any]()
-        for t in range(x.shape[1]):
-            now = {**values, "x": whole[:, t], "h0": h, "c0": c}
-            result = call(self.forward, now, self.names, order, self.job.declared)
-            h, c, cache = self._step_outputs(result, c)
-            states.append(h)
-            caches.append(cache)
-        every = len(scene.shapes["y"]) == 3
-        if is_tensor(h):
-            y = torch().stack(states, 1) if every else states[-1]
-            tensors = {"y": array(y, "y")}
-            self.every = False
-            return tensors | (
-                self._autograd(y, leaves, scene) if "dy" in scene.arrays and self.backward is None else {}
-            )
-        tensors = {"y": np.stack([array(s, "h") for s in states], 1) if every else array(states[-1], "h")}
-        if self.backward is None or "dy" not in scene.arrays:
-            return tensors
-        return tensors | self._through_time(values, caches, scene, every)
-
-    def _step_outputs(self, result: Any, c: Any) -> tuple[Any, Any, Any]:
-        members = arrays_in(result)
-        if len(members) == 2 and isinstance(members[0], tuple | list):
-            members = [*members[0], members[1]]
-        if self.job.kind == "lstm" and len(members) > 1:
-            return members[0], members[1], members[2] if len(members) == 3 else tuple(members[2:])
-        return members[0], c, members[1] if len(members) == 2 else tuple(members[1:])
-
-    def _through_time(
-        self, values: dict[str, Any], caches: list[Any], scene: Any, every: bool
-    ) -> dict[str, np.ndarray]:
-        dy, count = scene.arrays["dy"], len(caches)
-        total: dict[str, np.ndarray] = {}
-        dx = np.zeros(scene.arrays["x"].shape)
-        dh, dc = np.zeros(np.shape(values["h0"])), np.zeros(np.shape(values["h0"]))
-        for t in reversed(range(count)):
-            dh = dh + (dy[:, t] if every else dy * (t == count - 1))
-            roles = {**values, "dy": dh, "c0": dc, "cache": caches[t]}
-            order = ["dy", *(["c0"] if self.job.kind == "lstm" else []), "cache"]
-            names = {**self.names, "c0": f"{n.MEMORY} dc dnextc dcnext dcell dnc"}
-            result = call(self.backward, roles, names, order, self.job.declared)  # pyright: ignore[reportArgumentType]
-            step_x, dh, dc, grads = self._step_back(result, scene, dc)
-            dx[:, t] = step_x
-            for name, gradient in grads.items():
-                total[name] = total.get(name, 0) + gradient
-        return {"dx": dx, **total}
-
-    def _step_back(self, result: Any, scene: Any, dc: np.ndarray) -> tuple[Any, Any, Any, dict[str, np.ndarray]]:
-        members = list(arrays_in(result))
-        if isinstance(members[-1], Mapping):
-            members = [*members[:-1], *members[-1].values()]
-        if len(members) < 3:
-            raise UnusableError("a step's `backward` must give dx, dh(t−1) and the gradients of the parameters")
-        lstm = self.job.kind == "lstm"
-        dx, dh, rest = members[0], members[1], members[3:] if lstm else members[2:]
-        wanted = {name: self.layout.weight(scene.arrays[name]).shape for name in scene.parameters}
-        one_bias = not self._names_both()
-        names = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"]
-        grads = {}
-        for name, value in zip(names, rest, strict=False):
-            grads[scene.gradient(name)] = self.layout.weight_back(array(value, name))
-        if one_bias and scene.gradient("bias_ih") in grads and "bias_hh" in wanted:
-            grads[scene.gradient("bias_hh")] = grads[scene.gradient("bias_ih")]
-        return array(dx, "dx"), array(dh, "dh"), array(members[2], "dc") if lstm else dc, grads

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from twofold.proof.check.inside.objects import is_layer_class
+from twofold.proof.check.inside.members import is_layer_class
 from twofold.proof.check.inside.plans import Pair, paired
 
 NAME = "submitted"

@@ -2,89 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from twofold.proof.check.inside import names as n
-from twofold.proof.check.inside.arrays import Layout, array, arrays_in, gradients, shape_of
+from twofold.proof.check.inside.arrays import Layout, array, gradients, shape_of
+from twofold.proof.check.inside.built import construct
 from twofold.proof.check.inside.call import BindingError, call, signature
-from twofold.proof.check.inside.functions import BUFFERS, BUNDLES, Functions, Job, setting_values
-
-CONSTRUCTED = {
-    "dense": ["inputs", "units"],
-    "conv2d": ["inputs", "units", "kernel", "stride", "padding"],
-    "max_pool2d": ["kernel", "stride", "padding"],
-    "avg_pool2d": ["kernel", "stride", "padding"],
-    "batch_norm": ["features", "eps", "momentum"],
-    "layer_norm": ["features", "eps"],
-    "group_norm": ["num_groups", "features", "eps"],
-    "rnn": ["inputs", "units"],
-    "lstm": ["inputs", "units"],
-    "gru": ["inputs", "units"],
-    "embedding": ["num_embeddings", "units"],
-    "leaky_relu": ["negative_slope"],
-    "elu": ["alpha"],
-    "dropout": ["p"],
-    "prelu": ["features"],
-}
-
-
-ANYTHING = {"rng": "rng generator random randomstate rs", "seed": "seed randomseed", "label": "name label layername"}
-
-
-def constructor_values(job: Job, scene: Any) -> dict[str, Any]:
-    """What a constructor may ask for, by role."""
-    values = setting_values(job.settings)
-    shape = tuple(scene.arrays["x"].shape[1:])
-    kind = job.kind
-    if kind in ("dense", "rnn", "lstm", "gru"):
-        values["inputs"] = shape[-1]
-    elif kind == "conv2d":
-        values |= {"inputs": shape[0], "units": values.pop("channels")}
-    elif kind in n.NORMS:
-        axes = values.pop("axes", None)
-        normalized = shape[-axes:] if axes else shape
-        features = shape[0] if kind != "layer_norm" else normalized[0] if len(normalized) == 1 else normalized
-        values["features"] = features
-    values["bias_flag"] = values.pop("bias", None) if isinstance(values.get("bias"), bool) else None
-    values.pop("training", None)
-    if kind == "rnn" and values.get("nonlinearity") is None:
-        values["nonlinearity"] = "tanh"
-    values["batch_first"] = True if kind in n.RECURRENT else None
-    values |= {"rng": np.random.default_rng(0), "seed": 0, "label": "layer"}
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def construct(build: Any, job: Job, scene: Any, layout: Layout) -> Any:
-    """An object of the user's class."""
-    values = constructor_values(job, scene)
-    names = {role: n.SETTINGS.get(role, role) for role in values} | ANYTHING
-    wanted = [n.parameter_role(job.kind, p.name, scene.parameters) for p in signature(build) or []]
-    if "weight" in wanted or "weight_ih" in wanted:  # it takes its parameters ready made
-        values = {name: layout.weight(scene.arrays[name]).copy() for name in scene.parameters} | values
-        names |= n.WEIGHTS[n.family(job.kind)]
-    order = CONSTRUCTED.get(job.kind, [])
-    if job.kind == "prelu":
-        values["features"] = values.pop("num_parameters", 1)
-    return call(build, values, names, order, job.declared)
-
-
-LISTS = ("params", "parameters", "weights", "theta")
-
-
-def slots(holder: Any) -> Iterator[tuple[Any, Any, Any]]:
-    """Every array that an object holds: (container, key, value); dictionaries and lists one level deep."""
-    table = getattr(holder, "__dict__", {})
-    for key, value in list(table.items()):
-        if isinstance(value, MutableMapping):
-            yield from ((value, k, v) for k, v in list(value.items()) if shape_of(v) is not None)
-        elif isinstance(value, list) and key in LISTS:
-            yield from ((value, i, v) for i, v in enumerate(value) if shape_of(v) is not None)
-        elif shape_of(value) is not None and not isinstance(value, type):
-            yield table, key, value
+from twofold.proof.check.inside.functions import Functions
+from twofold.proof.check.inside.job import BUFFERS, BUNDLES, Job
+from twofold.proof.check.inside.members import BACKWARDS, FORWARDS, method_of, slots
 
 
 class Objects(Functions):
@@ -103,7 +32,7 @@ class Objects(Functions):
         self._find(scene)
         self._set(scene)
         self._set_mode(scene.training)
-        self.forward, self.backward = _method(self.object, FORWARDS), _method(self.object, BACKWARDS)
+        self.forward, self.backward = method_of(self.object, FORWARDS), method_of(self.object, BACKWARDS)
         self.names = {
             "x": n.INPUT,
             "training": n.MODE,
@@ -327,23 +256,3 @@ class Objects(Functions):
             if held and n.gradient_role(self.job.kind, key, wanted) == name:
                 return value
         return None
-
-
-FORWARDS = ("forward", "__call__", "fwd", "f", "call", "predict")
-BACKWARDS = ("backward", "backprop", "bwd", "back", "grad", "gradient", "backward_pass", "bprop", "derivative")
-
-
-def _method(holder: Any, names: tuple[str, ...]) -> Any:
-    return next((getattr(holder, name) for name in names if callable(getattr(holder, name, None))), None)
-
-
-def is_layer_class(value: Any) -> bool:
-    """Whether a class has a way forward under one of the usual names."""
-    return (inspect.isclass(value) and any(name in dir(value) for name in FORWARDS if name != "__call__")) or (
-        inspect.isclass(value) and "__call__" in vars(value)
-    )  # fmt: skip
-
-
-def first_array(result: Any) -> Any:
-    """The first member of a result that is an array."""
-    return next((value for value in arrays_in(result) if shape_of(value) is not None), result)

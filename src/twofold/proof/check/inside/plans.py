@@ -9,9 +9,15 @@ from typing import Any, NamedTuple
 from twofold.proof.check.inside import names as n
 from twofold.proof.check.inside.arrays import layouts
 from twofold.proof.check.inside.call import signature
-from twofold.proof.check.inside.functions import Functions, Job, StepFunctions
+from twofold.proof.check.inside.cells import StepFunctions
+from twofold.proof.check.inside.clipping import Clippings
+from twofold.proof.check.inside.functions import Functions
+from twofold.proof.check.inside.job import Job
+from twofold.proof.check.inside.losses import Losses
+from twofold.proof.check.inside.members import fresh
 from twofold.proof.check.inside.objects import Objects
-from twofold.proof.check.inside.rules import Clippings, Losses, Optimizers, Schedules, fresh
+from twofold.proof.check.inside.optimizers import Optimizers
+from twofold.proof.check.inside.schedules import Schedules
 from twofold.proof.check.inside.torch_objects import AutogradFunctions, Modules, is_autograd_function, is_module
 
 
@@ -129,7 +135,7 @@ class _Ours:
 
     def play(self, scene: Any) -> dict[str, Any]:
         """As a pair of functions; `running` gives running statistics."""
-        from twofold.proof.check.inside.objects import construct
+        from twofold.proof.check.inside.built import construct
 
         if self.pair is None:
             made = construct(self.build, self.job, scene, self.layout)
@@ -146,7 +152,7 @@ class _Made:
 
     def play(self, scene: Any) -> dict[str, Any]:
         """As what it builds."""
-        from twofold.proof.check.inside.objects import construct
+        from twofold.proof.check.inside.built import construct
 
         if self.player is None:
             made = construct(self.function, self.job, scene, self.layout)

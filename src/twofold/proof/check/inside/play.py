@@ -13,7 +13,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from twofold.proof.check.inside.call import BindingError
-from twofold.proof.check.inside.functions import Job
+from twofold.proof.check.inside.job import Job
 from twofold.proof.check.inside.load import LoadingError, place
 from twofold.proof.check.inside.plans import plans
 

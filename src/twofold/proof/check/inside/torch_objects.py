@@ -8,9 +8,10 @@ import numpy as np
 
 from twofold.proof.check.inside import names as n
 from twofold.proof.check.inside.arrays import Layout, array, arrays_in, is_tensor, shape_of, torch
+from twofold.proof.check.inside.built import construct
 from twofold.proof.check.inside.call import BindingError, call, signature
-from twofold.proof.check.inside.functions import BUFFERS, Functions, Job
-from twofold.proof.check.inside.objects import construct
+from twofold.proof.check.inside.functions import Functions
+from twofold.proof.check.inside.job import BUFFERS, Job
 
 
 class Modules:

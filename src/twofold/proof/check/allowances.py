@@ -1,0 +1,118 @@
+"""What a user's object may do in its own way, or leave out: masks of its own, no running statistics, float32."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.proof.check import inputs
+from twofold.proof.check.compared import Run
+from twofold.proof.check.subject import Subject, right
+from twofold.proof.mistakes import Scene, Tensors
+
+
+def as_played(subject: Subject, plan: Mapping[str, Any]) -> Subject:
+    """An optimizer whose rate cannot be changed was played at one rate."""
+    if subject.section == "optimizer" and plan["constant_rate"]:
+        scenes = inputs.optimizer_scenes(subject.settings, constant_rate=True)
+        return replace(subject, scenes=tuple(scenes))
+    return subject
+
+
+def judged_by_its_masks(
+    subject: Subject, yours: list[dict[str, Array]], expected: list[Tensors]
+) -> tuple[Subject, list[Tensors]]:
+    """A dropout that draws its own mask is judged by the mask that its y shows."""
+    p = float(subject.settings.get("p", 0.5))
+    agree = all(
+        "y" in mine and mine["y"].shape == theirs["y"].shape and np.array_equal(mine["y"] != 0, theirs["y"] != 0)
+        for scene, mine, theirs in zip(subject.scenes, yours, expected, strict=False)
+        if scene.training
+    )
+    if agree:
+        return subject, expected
+    scenes = []
+    dropped = [0, 0]
+    for scene, mine in zip(subject.scenes, yours, strict=False):
+        y = mine.get("y")
+        if scene.training and y is not None and y.shape == scene.arrays["x"].shape:
+            kept = (y != 0).astype(float)
+            dropped[0] += int((kept == 0).sum())
+            dropped[1] += kept.size
+            scene = replace(scene, arrays={**scene.arrays, "mask": kept})
+        scenes.append(scene)
+    scenes += subject.scenes[len(scenes) :]
+    spread = 6 * math.sqrt(max(dropped[1], 1) * max(p * (1 - p), 1e-9))
+    if not 0 < dropped[0] < dropped[1] or abs(dropped[0] - p * dropped[1]) > spread:
+        return subject, expected
+    changed = replace(subject, scenes=tuple(scenes))
+    return changed, right(changed)
+
+
+def absences(
+    subject: Subject, yours: Run, expected: list[Tensors], plan: Mapping[str, Any]
+) -> tuple[list[str], frozenset[str]]:
+    """Tensors that the object never gives although it need not: running statistics; a way back where there is none."""
+    given = {name for tensors in yours for name in tensors}
+    wanted = dict.fromkeys(name for tensors in expected for name in tensors)
+    lead = next(iter(wanted))
+    missing = [name for name in wanted if name not in given]
+    notes = list[str]()
+    allowed = {"running_mean", "running_var"} & set(missing)
+    if (
+        lead in given
+        and len(missing)
+        == len(wanted) - 1 - len(allowed & set(wanted)) - len({"running_mean", "running_var"} & set(wanted) & given)
+        and not plan["errors"]
+    ):
+        allowed |= set(missing)
+        if set(missing) - {"running_mean", "running_var"}:
+            notes.append("there is no way back: forward alone was checked")
+    elif (
+        "dx" in missing
+        and not plan["errors"]
+        and subject.section == "layers"
+        and len(given) > 1
+        and subject.kind == "embedding"
+    ):
+        allowed.add("dx")
+    if {"running_mean", "running_var"} & set(missing):
+        notes.append("it keeps no running statistics that could be read: they were not checked")
+    return notes, frozenset(allowed)
+
+
+def evaluation_skipped(subject: Subject, yours: Run, errors: dict[str, str]) -> list[str]:
+    """Evaluation, where running statistics or a mode are not to be had."""
+    if subject.kind != "batch_norm":
+        return []
+    if any("running_mean" in tensors for tensors in yours):
+        return []
+    skipped = [scene.name for scene in subject.scenes if not scene.training]
+    for name in skipped:
+        errors.pop(name, None)
+    return skipped
+
+
+def without_scenes(
+    names: Sequence[str], subject: Subject, yours: Sequence[Tensors], expected: list[Tensors]
+) -> tuple[list[Scene], list[Tensors], list[Tensors]]:
+    """The scenes that are compared, with the tensors of each; one that was not played has none."""
+    keep = [i for i, scene in enumerate(subject.scenes) if scene.name not in names]
+    padded = [*yours, *({} for _ in range(len(subject.scenes) - len(yours)))]
+    return [subject.scenes[i] for i in keep], [padded[i] for i in keep], [expected[i] for i in keep]
+
+
+def in_single(yours: Run) -> bool:
+    """Whether numbers come in float32, or in float64 and yet such as float32 holds."""
+    arrays = [
+        tensor for tensors in yours for tensor in tensors.values() if tensor.size > 1 and np.isfinite(tensor).all()
+    ]
+    if any(tensor.dtype == np.float32 for tensor in arrays):
+        return True
+    telling = [t for t in arrays if not np.array_equal(t, np.round(t))]
+    return bool(telling) and all(np.array_equal(t, t.astype(np.float32).astype(float)) for t in telling)

@@ -1,0 +1,84 @@
+"""What is asked for, and the settings of a kind as a user's arguments would take them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+BUFFERS = ("running_mean", "running_var")
+
+
+class Job(dict[str, Any]):
+    """What is asked for: `kind`, `settings`, `arguments` (declared roles), and the shapes of each scene."""
+
+    @property
+    def kind(self) -> str:
+        """The layer's kind."""
+        return self["kind"]
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The layer's settings."""
+        return self["settings"]
+
+    @property
+    def declared(self) -> Mapping[str, str]:
+        """Roles of arguments that the user declared."""
+        return self.get("arguments") or {}
+
+
+def setting_values(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as an argument would take them: one number for a square window."""
+    values: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, list | tuple) and len(value) == 2 and value[0] == value[1] and name != "betas":
+            value = value[0]
+        elif isinstance(value, list):
+            value = tuple(value)
+        values[name] = value
+    kernel = settings.get("kernel")
+    if kernel is not None:
+        high, wide = kernel if isinstance(kernel, list | tuple) else (kernel, kernel)
+        values |= {"kernel_h": high, "kernel_w": wide}
+        if values.get("stride") is None:
+            values["stride"] = values["kernel"]
+    if "p" in settings:
+        values["keep"] = 1 - settings["p"]
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def bundle(settings: Mapping[str, Any], training: bool, buffers: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """The dictionary of settings that some assignments hand over: `conv_param`, `pool_param`, `bn_param`."""
+    values = setting_values(settings)
+    pad = values.get("padding", 0)
+    return {
+        **values,
+        "pad": pad,
+        "pool_height": values.get("kernel_h"),
+        "pool_width": values.get("kernel_w"),
+        "mode": "train" if training else "test",
+        **buffers,
+    }
+
+
+BUNDLES = (
+    "convparam poolparam bnparam lnparam dropoutparam gnparam param hparams hyper config cfg options hparameters "
+    "settings opts"
+)
+
+
+class Mode:
+    """What Twofold's own layers take as `mode`."""
+
+    def __init__(self, training: bool, mask: Any) -> None:
+        self.training, self.mask, self.lead = training, mask, 0
+
+    def __bool__(self) -> bool:
+        return self.training
+
+    def __eq__(self, other: object) -> bool:
+        return other in (("train", "training", True) if self.training else ("test", "eval", "evaluation", False))
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType]

@@ -1,0 +1,84 @@
+"""A loss of a user's: a function, or a class with a way back."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+
+from twofold.proof.check.inside import names as n
+from twofold.proof.check.inside.arrays import UnusableError, array, arrays_in, is_tensor, shape_of, torch
+from twofold.proof.check.inside.call import call
+from twofold.proof.check.inside.job import Job
+from twofold.proof.check.inside.members import BACKWARDS, FORWARDS, method_of
+
+PREDICTIONS = (
+    "x z logits outputs output scores out pred preds predictions prediction ypred yhat inputs input logit o score "
+    "probs a yp predicted p h net"
+)
+
+
+TARGETS = "y target targets labels label t ytrue truth onehot tgt gt true yt ys actual expected classes d"
+
+
+LOSS_SETTINGS = {"reduction": "reduction", "label_smoothing": "labelsmoothing smoothing eps epsilon ls"}
+
+
+class Losses:
+    """A loss: a function that gives value and gradient, or a class with `forward(x, y)` and `backward(x, y)`."""
+
+    def __init__(self, thing: Any, job: Job, form: str, back: Any = None) -> None:
+        self.thing, self.job, self.form, self.given_back = thing, job, form, back
+
+    def play(self, scene: Any) -> dict[str, np.ndarray]:
+        """Value and gradient."""
+        z, target = scene.arrays["outputs"], scene.arrays["target"].astype(int)
+        wanted = target if self.form == "classes" else np.eye(z.shape[1])[target]
+        library = torch()
+        values: dict[str, Any] = {"outputs": z.copy(), "target": wanted.copy()}
+        if self.job.get("torch") and library is not None:
+            values = {"outputs": library.tensor(z).requires_grad_(True), "target": library.tensor(wanted)}
+        names = {"outputs": PREDICTIONS, "target": TARGETS, **LOSS_SETTINGS}
+        values |= {k: v for k, v in self.job.settings.items() if k in LOSS_SETTINGS}
+        forward, backward = self._methods()
+        order = ["outputs", "target"]
+        result = call(forward, values, names, order, self.job.declared)
+        members = arrays_in(result)
+        value = members[0]
+        if is_tensor(value) and value.requires_grad and backward is None:
+            if value.ndim:
+                raise UnusableError(f"the loss has shape {tuple(value.shape)}, where a single number is expected")
+            value.backward()
+            return {"loss": _number(value), "dz": array(values["outputs"].grad, "the gradient")}
+        if len(members) > 1 and backward is None and shape_of(members[1]):
+            return {"loss": _number(value), "dz": array(members[1], "the gradient")}
+        if backward is None:
+            return {"loss": _number(value)}
+        roles = {**values, "cache": members[1] if len(members) == 2 else tuple(members[1:]), "dy": 1.0, "loss": value}
+        roles = {k: v for k, v in roles.items() if v is not None and not (k == "cache" and len(members) == 1)}
+        names |= {"cache": n.CACHE, "dy": n.GRADIENT, "loss": "loss"}
+        order = ["cache"] if len(members) > 1 else order
+        back = arrays_in(call(backward, roles, names, [*order, "outputs", "target"], self.job.declared))
+        return {"loss": _number(value), "dz": array(back[0], "the gradient")}
+
+    def _methods(self) -> tuple[Any, Any]:
+        thing = self.thing
+        library = torch()
+        if library is not None and isinstance(thing, type) and issubclass(thing, library.autograd.Function):
+            return thing.apply, None
+        if isinstance(thing, type):
+            if not hasattr(self, "object"):
+                values = {k: v for k, v in self.job.settings.items() if k in LOSS_SETTINGS}
+                self.object = call(thing, values, LOSS_SETTINGS, [], self.job.declared)
+            thing = self.object
+        if library is not None and isinstance(thing, library.nn.Module):
+            return thing, None
+        if inspect.isroutine(thing):
+            return thing, self.given_back
+        return method_of(thing, FORWARDS), method_of(thing, BACKWARDS)
+
+
+def _number(value: Any) -> np.ndarray:
+    number = array(value, "the loss")
+    return number.reshape(()) if number.size == 1 else number

@@ -1,0 +1,244 @@
+"""An optimizer of a user's, over steps."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+import numpy as np
+
+from twofold.proof.check.inside import names as n
+from twofold.proof.check.inside.arrays import array, arrays_in, shape_of, torch
+from twofold.proof.check.inside.call import BindingError, call, signature
+from twofold.proof.check.inside.job import Job
+from twofold.proof.check.inside.members import method_of
+
+STEPS = ("step", "update", "apply", "apply_gradients", "__call__", "optimize", "update_params", "minimize")
+
+
+MOMENTS = n.words(
+    "m v velocity s sq buf vel cache r gsq mt vt h avg expavg expavgsq squareavg momentumbuffer vdw sdw g2"
+)
+
+
+RATES = "lr learningrate eta alpha stepsize rate initiallr baselr lr0 maxlr l eta0 initlr peaklr initiallearningrate"
+
+
+OPTIMIZER_SETTINGS = {
+    "lr": RATES,
+    "momentum": "momentum mu beta gamma m rho mom",
+    "nesterov": "nesterov",
+    "weight_decay": "weightdecay wd decay lambda lam l2 reg regstrength lmbda lambd",
+    "betas": "betas",
+    "beta1": "beta1 b1 betaone",
+    "beta2": "beta2 b2 betatwo",
+    "eps": "eps epsilon e",
+    "alpha": "alpha rho decayrate beta decay gamma smoothing",
+    "max_norm": "maxnorm clip clipnorm c threshold gradclip maxgradnorm clipvalue norm limit maxlength maxn",
+}
+
+
+UPDATED = {
+    "p": "p w param parameter theta x weight weights wt params parameters",
+    "g": "g dw grad gradient dtheta dx grads gradients dp dparams gw",
+    "state": "state config cache optimstate memory s st moments optstate buf buffers v velocity states",
+    "k": "k t step iteration it stepnumber n i timestep nstep count",
+}
+
+
+def optimizer_values(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """An optimizer's settings by role."""
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items() if v is not None}
+    if "betas" in values:
+        values |= {"beta1": values["betas"][0], "beta2": values["betas"][1]}
+    return values
+
+
+class Optimizers:
+    """An optimizer over steps: a function of one step, a class with `step`, or a `torch.optim.Optimizer`."""
+
+    def __init__(self, thing: Any, job: Job, form: str) -> None:
+        self.thing, self.job, self.form = thing, job, form
+        self.p: dict[str, np.ndarray] = {}
+        self.state: dict[str, Any] = {}
+        self.object: Any = None
+
+    def play(self, scene: Any) -> dict[str, np.ndarray]:
+        """The parameters after the step."""
+        for name, value in scene.arrays.items():
+            if name.startswith("p."):
+                self.p.setdefault(name[2:], value.copy())
+        grads = {name[2:]: value.copy() for name, value in scene.arrays.items() if name.startswith("g.")}
+        if inspect.isroutine(self.thing):
+            self._by_function(grads, scene)
+        elif self._is_torch():
+            self._by_torch(grads, scene)
+        else:
+            self._by_object(grads, scene)
+        return {name: array(value, name).copy() for name, value in self.p.items()}
+
+    def _values(self, scene: Any) -> dict[str, Any]:
+        values = optimizer_values(self.job.settings)
+        values["lr"] = scene.facts["lr"]
+        return values
+
+    def _is_torch(self) -> bool:
+        library = torch()
+        kind = self.thing if isinstance(self.thing, type) else type(self.thing)
+        return library is not None and issubclass(kind, library.optim.Optimizer)
+
+    def _by_function(self, grads: dict[str, np.ndarray], scene: Any) -> None:
+        values, names = self._values(scene), {**OPTIMIZER_SETTINGS, **UPDATED}
+        values["k"] = scene.facts["k"]
+        order = ["p", "g", "state", "lr", "k"]
+        if self.form == "whole":
+            values |= {"p": self.p, "g": grads, "state": self.state}
+            result = call(self.thing, values, names, order, self.job.declared)
+            members = arrays_in(result)
+            tables = [m for m in members if isinstance(m, Mapping)]
+            if tables and set(tables[0]) >= set(self.p):
+                self.p = {name: array(tables[0][name], name) for name in self.p}
+            self.state = dict(next((m for m in tables[1:]), self.state))
+            return
+        for name in self.p:
+            state = self.state.setdefault(name, {"learning_rate": values["lr"], **values})
+            if isinstance(state, MutableMapping):
+                state["learning_rate"] = values["lr"]
+                state["lr"] = values["lr"]
+            given = {**values, "p": self.p[name], "g": grads[name], "state": state}
+            state_of = self._numbered_state(given, name)
+            result = call(self.thing, {**given, **state_of}, names, order, self.job.declared)
+            self._take(result, name, state_of)
+
+    def _numbered_state(self, given: dict[str, Any], name: str) -> dict[str, Any]:
+        """Moments that go in and come out as arrays of their own: `m`, `v`, `velocity`."""
+        parameters = [n.plain(p.name) for p in signature(self.thing) or []]
+        arrays_wanted = [p for p in parameters if p in MOMENTS]
+        if not arrays_wanted or self.form == "table":
+            self.moments: list[str] = []
+            return {}
+        self.moments = arrays_wanted
+        memory = self.state.setdefault(f"{name} moments", {key: np.zeros_like(given["p"]) for key in arrays_wanted})
+        by_name = {p.name: n.plain(p.name) for p in signature(self.thing) or []}
+        self.job["arguments"] = {
+            **(self.job.declared or {}),
+            **{k: f"moment {v}" for k, v in by_name.items() if v in memory},
+        }
+        return {f"moment {key}": value for key, value in memory.items()}
+
+    def _take(self, result: Any, name: str, state_of: dict[str, Any]) -> None:
+        """What an update gave: the new parameter, or nothing where it changed in place; then its state."""
+        if result is None:
+            return
+        members = arrays_in(result)
+        self.p[name] = array(members[0], "the new parameter").astype(float)
+        rest = members[1:]
+        if state_of and rest:
+            flat = [m for member in rest for m in arrays_in(member)]
+            for key, value in zip(self.moments, [f for f in flat if shape_of(f) is not None], strict=False):
+                self.state[f"{name} moments"][key] = value
+        elif rest and rest[0] is not None:
+            self.state[name] = rest[0]
+
+    def _by_object(self, grads: dict[str, np.ndarray], scene: Any) -> None:
+        names = {**OPTIMIZER_SETTINGS, **UPDATED}
+        if self.object is None:
+            values = {**self._values(scene), "p": self._handed()}
+            self.object = self.thing
+            if isinstance(self.thing, type):
+                self.object = call(self.thing, values, names, self._constructor_order(), self.job.declared)
+        self._set_rate(scene.facts["lr"])
+        method = method_of(self.object, STEPS)
+        if method is None:
+            raise BindingError("the optimizer has no `step` or `update`")
+        required = [p for p in signature(method) or [] if p.default is p.empty]
+        if self.form == "apart":
+            for key in self.p:
+                self._one(method, key, grads, scene, names, len(required))
+            return
+        handed = self._handed()
+        if self.form == "objects":
+            self._fill_objects(grads)
+        given = list(grads.values()) if self.form == "lists" else grads
+        values = {"p": handed, "g": given, "lr": scene.facts["lr"], "k": scene.facts["k"]}
+        if len(required) == 1:
+            values.pop("p")
+        result = call(method, values, names, ["p", "g", "lr", "k"], self.job.declared)
+        self._after(handed, result)
+
+    def _one(self, method: Any, key: str, grads: dict[str, Any], scene: Any, names: dict[str, str], count: int) -> None:
+        values = {"p": self.p[key], "g": grads[key], "lr": scene.facts["lr"], "k": scene.facts["k"], "key": key}
+        names = {**names, "key": "key name id pid param_id paramname index"}
+        order = ["key", "p", "g"] if count == 3 else ["p", "g"]
+        result = call(method, values, names, order, self.job.declared)
+        if result is not None:
+            self.p[key] = array(arrays_in(result)[0], "the new parameter").astype(float)
+
+    def _constructor_order(self) -> list[str]:
+        return ["p", "lr"] if self.form in ("objects", "lists", "whole") else ["lr"]
+
+    def _handed(self) -> Any:
+        if self.form == "lists":
+            return list(self.p.values())
+        if self.form == "objects":
+            if not hasattr(self, "holders"):
+                self.holders = [Parameter(value) for value in self.p.values()]
+            return self.holders
+        return self.p
+
+    def _fill_objects(self, grads: dict[str, np.ndarray]) -> None:
+        for holder, gradient in zip(self.holders, grads.values(), strict=True):
+            holder.grad = holder.g = gradient
+
+    def _after(self, handed: Any, result: Any) -> None:
+        tables = [m for m in arrays_in(result) if isinstance(m, Mapping)]
+        if tables and set(tables[0]) >= set(self.p):
+            self.p = {name: array(tables[0][name], name).astype(float) for name in self.p}
+        elif self.form == "lists":
+            values = handed
+            if isinstance(result, list | tuple) and len(result) == len(self.p):
+                values = result
+            self.p = dict(zip(self.p, values, strict=True))
+        elif self.form == "objects":
+            self.p = {name: holder.data for name, holder in zip(self.p, self.holders, strict=True)}
+
+    def _set_rate(self, lr: float) -> None:
+        for name in ("lr", "learning_rate", "eta", "alpha", "step_size", "_lr", "rate"):
+            if isinstance(getattr(self.object, name, None), float | int) and name in vars(self.object):
+                if name == "alpha" and self.job.kind == "rmsprop":
+                    continue
+                setattr(self.object, name, lr)
+                return
+        self.job["constant_rate"] = True
+
+    def _by_torch(self, grads: dict[str, np.ndarray], scene: Any) -> None:
+        library = torch()
+        if self.object is None:
+            self.leaves = {name: library.nn.Parameter(library.tensor(value)) for name, value in self.p.items()}
+            values = {**self._values(scene), "p": list(self.leaves.values())}
+            self.object = call(self.thing, values, {**OPTIMIZER_SETTINGS, **UPDATED}, ["p", "lr"], self.job.declared)
+        for group in self.object.param_groups:
+            group["lr"] = scene.facts["lr"]
+        for name, leaf in self.leaves.items():
+            leaf.grad = library.tensor(grads[name])
+        self.object.step()
+        self.p = {name: array(leaf, name).copy() for name, leaf in self.leaves.items()}
+
+
+class Parameter:
+    """A parameter as an object: `data`, `value`, and `grad`."""
+
+    def __init__(self, value: np.ndarray) -> None:
+        self.data = value
+        self.grad: Any = None
+        self.g: Any = None
+
+    @property
+    def value(self) -> np.ndarray:
+        """The numbers."""
+        return self.data
+
+    @value.setter
+    def value(self, value: np.ndarray) -> None:
+        self.data = value

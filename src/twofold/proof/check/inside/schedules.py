@@ -1,0 +1,86 @@
+"""A schedule of a user's, asked at every step."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from twofold.proof.check.inside.arrays import array
+from twofold.proof.check.inside.call import call, signature
+from twofold.proof.check.inside.job import Job
+from twofold.proof.check.inside.members import method_of
+from twofold.proof.check.inside.optimizers import RATES
+
+RATED = ("get_lr", "lr", "rate", "__call__", "learning_rate", "get", "value", "at", "lr_at", "get_rate", "schedule")
+
+
+HELD = ("lr", "current_lr", "rate", "learning_rate")
+
+
+COUNTED = {
+    "k": "k step t epoch it iteration i n currentstep stepnum nstep curstep currentepoch stepcount globalstep e iter",
+    "lr": RATES,
+    "steps": "steps total totalsteps nsteps numsteps maxsteps maxiter totalepochs epochs numepochs T length trainsteps "
+    "niter maxepochs totaliterations nepochs tmax",
+    "step_size": "stepsize size period every interval dropevery drop_every stepsz",
+    "gamma": "gamma decay factor decayrate drop dropfactor rate",
+    "t_max": "tmax T totalsteps steps total period tmaxsteps maxsteps totalepochs",
+    "eta_min": "etamin minlr lrmin low lowest floor min_eta final end finallr lr_end",
+    "start_factor": "startfactor start s0 startf initialfactor",
+    "end_factor": "endfactor end finalfactor endf e",
+    "total_iters": "totaliters iters warmup warmupsteps total steps niters numiters totalsteps",
+    "pct_start": "pctstart pct warmupfraction warmfrac",
+    "div_factor": "divfactor div",
+    "final_div_factor": "finaldivfactor finaldiv finald",
+    "anneal_strategy": "annealstrategy strategy anneal mode",
+}
+
+
+class Schedules:
+    """A schedule: a function of the step, or a class with one; asked at every step."""
+
+    def __init__(self, thing: Any, job: Job, form: str) -> None:
+        self.thing, self.job, self.form = thing, job, form
+
+    def play(self, scene: Any) -> dict[str, np.ndarray]:
+        """The rate at every step."""
+        settings = {k: v for k, v in self.job.settings.items() if v is not None and k != "unit"}
+        values = {**settings, "lr": scene.facts["lr"], "steps": scene.facts["steps"]}
+        if self.job.kind == "cosine":
+            values.setdefault("t_max", scene.facts["steps"])
+        if self.job.kind == "linear":
+            values.setdefault("total_iters", scene.facts["steps"])
+        names = {role: COUNTED[role] for role in COUNTED if role in values or role == "k"}
+        order = ["lr", "k"] if self.form == "rate first" else ["k", "lr"]
+        order += [name for name in COUNTED if name in values and name not in ("k", "lr", "steps")] + ["steps"]
+        function, steps = self.thing, scene.arrays["k"].astype(int).tolist()
+        if isinstance(function, type):
+            function = call(function, values, names, [r for r in order if r != "k"], self.job.declared)
+        if not inspect.isroutine(function):
+            return {"rate": self._by_object(function, steps, names, values)}
+        first = call(function, {**values, "k": steps[0]}, names, order, self.job.declared)
+        if callable(first):
+            return {"rate": np.array([float(array(first(k), "the rate")) for k in steps])}
+        rates = [call(function, {**values, "k": k}, names, order, self.job.declared) for k in steps]
+        return {"rate": np.array([float(array(rate, "the rate")) for rate in rates])}
+
+    def _by_object(
+        self, thing: Any, steps: list[int], names: Mapping[str, str], values: Mapping[str, Any]
+    ) -> np.ndarray:
+        method = method_of(
+            thing,
+            RATED,
+        )
+        if method is not None and [p for p in signature(method) or [] if p.default is p.empty]:
+            return np.array([float(call(method, {**values, "k": k}, names, ["k"], self.job.declared)) for k in steps])
+        rates, advance = [], method_of(thing, ("step", "advance", "next", "update"))
+        for _ in steps:
+            held = next((getattr(thing, a) for a in HELD if isinstance(getattr(thing, a, None), float)), None)
+            rates.append(float(array(method() if callable(method) else held, "the rate")))
+            given = advance() if callable(advance) else None
+            if method is None and held is None and given is not None:
+                rates[-1] = float(array(given, "the rate"))
+        return np.array(rates)

@@ -1,0 +1,49 @@
+"""A relation between a student's tensor and the right one, and how it is undone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from twofold.arrays import Array
+from twofold.proof.check.compared import Run
+
+
+class Relation(NamedTuple):
+    """What holds between a tensor and the right one."""
+
+    tensor: str
+    id: str
+    formula: str
+    """As an equation: `dW = right dW / N`."""
+    sentence: str
+    layout: bool = False
+    """Whether it only says how the numbers lie: transposed, an axis too many. What they are may be wrong beside it."""
+
+
+class Holding(NamedTuple):
+    """What holds of a tensor that is yet without a name; `{t}` in the formula stands for the right one."""
+
+    id: str
+    formula: str
+    sentence: str
+    layout: bool = False
+
+    def of(self, tensor: str) -> Relation:
+        """The relation of the tensor of this name."""
+        formula = f"{tensor} = {self.formula.format(t=f'right {tensor}')}"
+        return Relation(tensor, self.id, formula, f"{tensor} {self.sentence}.", self.layout)
+
+
+def undone(relation: Relation, yours: Run, right: Run) -> list[Mapping[str, Array]]:
+    """The student's tensors with a relation of layout undone, to look for what else is wrong."""
+    repaired = []
+    for mine, theirs in zip(yours, right, strict=False):
+        tensor = mine.get(relation.tensor)
+        wanted = theirs.get(relation.tensor)
+        if tensor is None or wanted is None or tensor.size != wanted.size:
+            repaired.append(mine)
+            continue
+        back = tensor.reshape(wanted.shape) if tensor.shape != wanted.shape[::-1] else tensor.T
+        repaired.append({**mine, relation.tensor: back})
+    return repaired

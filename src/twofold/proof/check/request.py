@@ -1,0 +1,55 @@
+"""One thing to be checked: where it is, what it should be like, how its names are to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """Which of a user's names stands for what, where it cannot be told: `Adapter(weight="W", transposed=True)`.
+
+    `arguments` names roles of arguments: `{"inp": "x", "d": "dy"}`.
+    """
+
+    weight: str | None = None
+    bias: str | None = None
+    weight_ih: str | None = None
+    weight_hh: str | None = None
+    bias_ih: str | None = None
+    bias_hh: str | None = None
+    running_mean: str | None = None
+    running_var: str | None = None
+    transposed: bool | None = None
+    """Whether weights lie as (in, out)."""
+    arguments: Mapping[str, str] = field(default_factory=dict)
+
+    def job(self) -> dict[str, Any]:
+        """As the process of the user's code reads it."""
+        own = {
+            value: name
+            for name, value in vars(self).items()
+            if isinstance(value, str) and name not in ("transposed", "arguments")
+        }
+        return {"arguments": {**own, **self.arguments}} | (
+            {} if self.transposed is None else {"transposed": self.transposed}
+        )
+
+
+@dataclass(frozen=True)
+class Request:
+    """One thing to be checked: where it is, what it should be like, and how."""
+
+    thing: str
+    """Its name in reports."""
+    object: str
+    like: Any
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    dtype: str = "float64"
+    shape: Sequence[int] | None = None
+    adapter: Adapter = field(default_factory=Adapter)
