@@ -377,6 +377,14 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"layers.0": {"kind": "lstm", "units": 4, "bias": False, "forget_bias": 1.0}},
         "`forget_bias` is added to a bias; got 1.0 and `bias = false`",
     ),
+    "times of a bias that is not there": (
+        {"layers.0": {"kind": "gru", "units": 4, "bias": False, "chrono": 20}},
+        "`chrono` sets a bias; got 20 and `bias = false`",
+    ),
+    "two beginnings of one bias": (
+        {"layers.0": {"kind": "lstm", "units": 4, "forget_bias": 1.0, "chrono": 20}},
+        "`chrono` sets what `forget_bias` adds to; got 20 and 1.0",
+    ),
     "an embedding in the middle": (
         {"layers": [EVERY, EMBEDDING, {"kind": "flatten"}, DENSE]},
         "`embedding` takes whole numbers: no layer may stand before it\n  Make it the first layer.",

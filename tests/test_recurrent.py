@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from scipy.stats import kstest
+from scipy.stats import kstest, uniform
 from threadpoolctl import threadpool_info, threadpool_limits
 from torch import Tensor, nn
 
@@ -602,6 +602,23 @@ def test_the_forget_gates_bias_is_raised_and_no_other(initial: Any) -> None:
     for drawn in (plain, raised):
         del drawn["bias_hh"]
     assert_bits(raised, plain)
+
+
+@pytest.mark.parametrize("initial", [None, {"kind": "glorot"}], ids=["default", "glorot"])
+@pytest.mark.parametrize(("kind", "signs"), [("lstm", (-1, 1, 0, 0)), ("gru", (0, 1, 0))])
+def test_chrono_spreads_the_gates_over_the_lengths_to_remember(
+    kind: str, signs: tuple[int, ...], initial: Any
+) -> None:
+    """Tallec and Ollivier (2018): b_f = log u, u from U(1, T − 1), and b_i = −b_f; a GRU keeps by z."""
+    units, longest = 500, 100
+    plain, timed = begun(layer(kind, units), initial), begun(layer(kind, units, chrono=longest), initial)
+    blocks = timed.pop("bias_hh").reshape(-1, units)
+    usual = plain.pop("bias_hh").reshape(-1, units)
+    kept = blocks[signs.index(1)]
+    assert kstest(np.exp(kept), uniform(1, longest - 2).cdf).pvalue > 1e-3
+    for block, before, sign in zip(blocks, usual, signs, strict=True):
+        np.testing.assert_array_equal(block, sign * kept if sign else before)
+    assert_bits(timed, plain)
 
 
 @pytest.mark.parametrize(("initial", "std"), [("default", 1.0), ("glorot", 1.0), ("he", 1.0), ("zeros", 0.0)])

@@ -63,6 +63,8 @@ def drawn_parameters(network: Network, initial: Initial, seed: int, images: Arra
                 case GateWeight(scheme="orthogonal" | "identity") as gates:
                     rng = stream(seed, f"initial {node.name} {name}")
                     drawn[name] = gates.gain * _length_keeping(gates, len(drawn[name]) // gates.units, rng)
+                case GateBias(kept_for=int(longest)) as gates:
+                    _set_time_scales(drawn[name], gates, longest, stream(seed, f"initial {node.name} {name}"))
         parameters |= {f"{node.name}.{name}": array for name, array in drawn.items()}
     return parameters
 
@@ -106,6 +108,17 @@ def _length_keeping(start: GateWeight, gates: int, rng: np.random.Generator) -> 
     if start.scheme == "identity":
         return np.concatenate([np.eye(*square) for _ in range(gates)])
     return np.concatenate([_weight(Orthogonal(), square, start.units, rng) for _ in range(gates)])
+
+
+def _set_time_scales(bias: Array, start: GateBias, longest: int, rng: np.random.Generator) -> None:
+    """Unit by unit, a gate that keeps its share σ(log u) = u / (1 + u) of the memory at a step, u from U(1, T − 1).
+
+    The unit forgets in about 1 + u steps. In place; both gates of an LSTM take the same u. Tallec and Ollivier (2018).
+    """
+    scales = np.log(rng.uniform(1, longest - 1, start.units))
+    for block, sign in zip(bias.reshape(-1, start.units), start.chrono, strict=True):
+        if sign:
+            block[:] = sign * scales
 
 
 def _pass_on(weight: Array, groups: int) -> None:

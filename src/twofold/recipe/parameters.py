@@ -62,6 +62,10 @@ class GateBias:
     units: int
     added: tuple[float, ...]
     """What is added to each gate's block."""
+    kept_for: int | None = None
+    """T of the chrono initialisation; none where left out."""
+    chrono: tuple[int, ...] = ()
+    """The sign with which log u, u from U(1, T − 1), takes each gate's block: 1, −1, or 0 for a block that stays."""
 
 
 Start: TypeAlias = Weight | Kernel | Bias | Constant | StandardNormal | GateWeight | GateBias

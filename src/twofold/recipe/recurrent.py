@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from twofold.recipe.base import Shape
 from twofold.recipe.layer import Asleep, Kept, LayerSpec, Refusal
@@ -62,14 +62,19 @@ class Recurrent(LayerSpec, abc.ABC):
         if not self.bias:
             return weights
         nothing = (0.0,) * len(self.gates)
-        biases = {"bias_ih": nothing, "bias_hh": self.added_to_bias()}
-        return weights | {
-            name: Parameter((rows,), GateBias(self.units, added), decays=False) for name, added in biases.items()
+        biases = {
+            "bias_ih": GateBias(self.units, nothing),
+            "bias_hh": GateBias(self.units, self.added_to_bias(), *self.time_scales()),
         }
+        return weights | {name: Parameter((rows,), start, decays=False) for name, start in biases.items()}
 
     @abc.abstractmethod
     def added_to_bias(self) -> tuple[float, ...]:
         """What each gate's block of the initial b_hh is raised by."""
+
+    @abc.abstractmethod
+    def time_scales(self) -> tuple[int | None, tuple[int, ...]]:
+        """T of the chrono initialisation or none, and its sign in each gate's block of b_hh; see `GateBias`."""
 
     @abc.abstractmethod
     def cell_lines(self) -> tuple[list[Line], list[Line]]:
@@ -135,6 +140,12 @@ class Recurrent(LayerSpec, abc.ABC):
         return [Operation(line, f"{sizes[before]} → {sizes[after]}", timed=True) for line, (before, after) in lines]
 
 
+def _chrono_conflicts(values: Mapping[str, Any]) -> list[str]:
+    if values.get("chrono") and values.get("bias") is False:
+        return [f"`chrono` sets a bias; got {values['chrono']} and `bias = false`"]
+    return []
+
+
 class Rnn(Recurrent):
     """h(t) = tanh(W_ih x(t) + b_ih + W_hh h(t−1) + b_hh). `torch.nn.RNN`, by PyTorch's cell's names."""
 
@@ -145,6 +156,9 @@ class Rnn(Recurrent):
 
     def added_to_bias(self) -> tuple[float, ...]:
         return (0.0,)
+
+    def time_scales(self) -> tuple[int | None, tuple[int, ...]]:
+        return None, ()
 
     @property
     def past_hidden(self) -> str:
@@ -169,16 +183,24 @@ class Lstm(Recurrent):
     kind: Literal["lstm"] = "lstm"
     forget_bias: float = 0.0
     """Added to the initial b_hh of f: at 1 the memory is kept from the start (Jozefowicz et al., 2015)."""
+    chrono: Annotated[int, Field(ge=3)] | None = None
+    """T, the steps that memory must last: b_hh of f begins as log u, u from U(1, T − 1) unit by unit, and that of i as
+    −log u (Tallec and Ollivier, 2018). In place of `forget_bias`."""
     gates: ClassVar[tuple[str, ...]] = ("i", "f", "g", "o")
 
     @classmethod
     def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
         if values.get("forget_bias") and values.get("bias") is False:
             return [f"`forget_bias` is added to a bias; got {values['forget_bias']} and `bias = false`"]
-        return []
+        if values.get("forget_bias") and values.get("chrono"):
+            return [f"`chrono` sets what `forget_bias` adds to; got {values['chrono']} and {values['forget_bias']}"]
+        return _chrono_conflicts(values)
 
     def added_to_bias(self) -> tuple[float, ...]:
         return (0.0, self.forget_bias, 0.0, 0.0)
+
+    def time_scales(self) -> tuple[int | None, tuple[int, ...]]:
+        return self.chrono, (-1, 1, 0, 0)
 
     @property
     def past_hidden(self) -> str:
@@ -206,10 +228,20 @@ class Gru(Recurrent):
     """
 
     kind: Literal["gru"] = "gru"
+    chrono: Annotated[int, Field(ge=3)] | None = None
+    """T, the steps that memory must last: b_hh of z, the share of h that stays, begins as log u, u from U(1, T − 1)
+    unit by unit (Tallec and Ollivier, 2018)."""
     gates: ClassVar[tuple[str, ...]] = ("r", "z", "n")
+
+    @classmethod
+    def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
+        return _chrono_conflicts(values)
 
     def added_to_bias(self) -> tuple[float, ...]:
         return (0.0, 0.0, 0.0)
+
+    def time_scales(self) -> tuple[int | None, tuple[int, ...]]:
+        return self.chrono, (0, 1, 0)
 
     @property
     def past_hidden(self) -> str:

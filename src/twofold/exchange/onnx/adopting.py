@@ -27,7 +27,7 @@ from twofold.recipe.files import loads
 from twofold.recipe.network import kind_of
 
 MOST_VECTOR = 10**7
-START_ONLY = ("initial", "initial_hh", "gain_hh", "forget_bias", "init")
+START_ONLY = ("initial", "initial_hh", "gain_hh", "forget_bias", "chrono", "init")
 """Keys of a layer that say how its weights begin: no graph shows them."""
 PAIRS = ("kernel", "stride", "padding", "dilation")
 """Keys of a window that one number stands for, or two."""
