@@ -606,9 +606,7 @@ def test_the_forget_gates_bias_is_raised_and_no_other(initial: Any) -> None:
 
 @pytest.mark.parametrize("initial", [None, {"kind": "glorot"}], ids=["default", "glorot"])
 @pytest.mark.parametrize(("kind", "signs"), [("lstm", (-1, 1, 0, 0)), ("gru", (0, 1, 0))])
-def test_chrono_spreads_the_gates_over_the_lengths_to_remember(
-    kind: str, signs: tuple[int, ...], initial: Any
-) -> None:
+def test_chrono_spreads_the_gates_over_the_lengths_to_remember(kind: str, signs: tuple[int, ...], initial: Any) -> None:
     """Tallec and Ollivier (2018): b_f = log u, u from U(1, T − 1), and b_i = −b_f; a GRU keeps by z."""
     units, longest = 500, 100
     plain, timed = begun(layer(kind, units), initial), begun(layer(kind, units, chrono=longest), initial)

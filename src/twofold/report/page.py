@@ -50,7 +50,7 @@ def render(run: Run, image: int | None = None, *, halves: bool = False) -> Fille
         "image": image if "maps" in names else None,
         "asked": asks(run),
     }
-    return filled("page.html.jinja", facts)
+    return filled("page.html.jinja", {"page": facts})
 
 
 def _facts(run: Run) -> dict[str, Any]:
