@@ -81,7 +81,12 @@ def checked_out(out: str | Path) -> Path:
 
 def render_comparison(runs: Sequence[Run], out: str | Path = COMPARISON) -> Filled:
     """The page that is written to `out`, and its figures."""
-    return filled("comparison.html.jinja", {**_facts(runs), **_figures(runs), "again": _again(runs, Path(out))})
+    return filled("comparison.html.jinja", {"page": comparison_facts(runs) | {"again": _again(runs, Path(out))}})
+
+
+def comparison_facts(runs: Sequence[Run]) -> dict[str, Any]:
+    """What the parts of a comparison in `compared.html.jinja` are filled with."""
+    return {**_facts(runs), **_figures(runs)}
 
 
 def _again(runs: Sequence[Run], out: Path) -> str:

@@ -37,23 +37,27 @@ def write_report(run: Run | str | Path, image: int | None = None, *, halves: boo
 
 def render(run: Run, image: int | None = None, *, halves: bool = False) -> Filled:
     """The page and its figures, drawn by two processes at once with `halves`."""
+    return filled("page.html.jinja", {"page": run_facts(run, image, halves=halves)})
+
+
+def run_facts(run: Run, image: int | None = None, *, halves: bool = False) -> dict[str, Any]:
+    """What the parts of a run's page in `run.html.jinja` are filled with."""
     sections = filled_sections(run, image)
     pictures = [picture for section in sections for picture in section.pictures]
     if halves:
         draw_in_halves(pictures)
     names = {picture.name for picture in pictures}
-    facts = {
-        **_facts(run),
+    return {
+        **_plain_facts(run),
         "sections": sections,
         "analysed": findings_sentences(findings(run), names),
         "walk": chapter(run),
         "image": image if "maps" in names else None,
         "asked": asks(run),
     }
-    return filled("page.html.jinja", {"page": facts})
 
 
-def _facts(run: Run) -> dict[str, Any]:
+def _plain_facts(run: Run) -> dict[str, Any]:
     recipe = run.recipe
     return {
         "title": run.record.title or run.name,

@@ -57,10 +57,11 @@ def render_study(study: StudyResult | SearchResult) -> Filled:
         from twofold.report.search import render_search
 
         return render_search(study)
-    return filled("study.html.jinja", _facts(study))
+    return filled("study.html.jinja", {"page": study_facts(study)})
 
 
-def _facts(result: StudyResult) -> dict[str, Any]:
+def study_facts(result: StudyResult) -> dict[str, Any]:
+    """What the page of a study is filled with."""
     return {
         "title": result.study.heading,
         "when": moment(max(point.finished for point in result.points)) if result.points else "",
