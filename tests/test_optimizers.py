@@ -15,8 +15,8 @@ from twofold.arrays import Array, gap
 from twofold.data import Batches, random_data
 from twofold.engine import Batch, State
 from twofold.engine.initial import initial_parameters
-from twofold.numpy_engine.engine import Layout
 from twofold.numpy_engine.optimizers import Rule, clip, optimizer
+from twofold.numpy_engine.passes import Layout
 from twofold.recipe import Recipe
 from twofold.setup.building import initial_state
 

@@ -1,11 +1,10 @@
 """The seam between loops and engines, and what both engines are given: initial parameters and schedules."""
 
+from twofold.engine.batch import Batch, Scaling, floats
 from twofold.engine.seam import (
-    Batch,
     Engine,
     Keep,
     Pass,
-    Scaling,
     State,
     Step,
     ThroughTime,
@@ -13,7 +12,6 @@ from twofold.engine.seam import (
     UpdatedPass,
     check_gradients,
     check_shapes,
-    floats,
 )
 
 __all__ = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any, final
 
@@ -30,58 +29,11 @@ from twofold.numpy_engine.layers import build_layer
 from twofold.numpy_engine.losses import Loss, loss_function
 from twofold.numpy_engine.optimizers import Moments, Rule, clip
 from twofold.numpy_engine.optimizers import optimizer as update_rule
+from twofold.numpy_engine.passes import Layout, Names, NumpyPass
 from twofold.numpy_engine.threads import InParts, worthwhile_parts
-from twofold.recipe import Model, Network, Shape
+from twofold.recipe import Model, Network
 from twofold.recipe.optimizers import Optimizer, Sgd
 from twofold.recipe.training import Training
-
-
-@final
-class Layout:
-    """Where each parameter lies in the flat vector."""
-
-    def __init__(self, shapes: Mapping[str, Shape]) -> None:
-        self.shapes = {name: tuple(size or 0 for size in shape) for name, shape in shapes.items()}
-        ends = np.cumsum([math.prod(shape) for shape in self.shapes.values()], dtype=int).tolist()
-        self.slices = dict(zip(self.shapes, map(slice, [0, *ends[:-1]], ends), strict=True))
-        self.size = ends[-1] if ends else 0
-
-    def views(self, vector: Array) -> dict[str, Array]:
-        """The named parts of a vector, sharing its memory; of a stack of vectors, (replicas, size), those of each."""
-        lead = vector.shape[:-1]
-        return {name: vector[..., self.slices[name]].reshape(*lead, *shape) for name, shape in self.shapes.items()}
-
-
-@final
-class NumpyPass:
-    """A batch's way: references until a field is read. See `twofold.engine.Pass`. Replicas have a loss each."""
-
-    __slots__ = ("_engine", "_outputs", "buffers", "loss", "vector")
-
-    def __init__(
-        self, engine: NumpyEngine, outputs: list[Array], loss: Any, vector: Array, buffers: dict[str, Array]
-    ) -> None:
-        self._engine = engine
-        self._outputs = outputs
-        self.loss = loss
-        self.vector = vector
-        """∂loss/∂parameter of all parameters, in the order of the engine's layout."""
-        self.buffers = buffers
-
-    @property
-    def outputs(self) -> Arrays:
-        """The output of each layer by the layer's name."""
-        return dict(zip(self._engine.names, self._outputs, strict=True))
-
-    @property
-    def logits(self) -> Array:
-        """The output of the last layer."""
-        return self._outputs[-1]
-
-    @property
-    def gradients(self) -> Arrays:
-        """∂loss/∂parameter by name."""
-        return self._engine.layout.views(self.vector)
 
 
 @final
@@ -192,7 +144,7 @@ class NumpyEngine:
         outputs, caches = self._forward(floats(batch, self._vector.dtype), batch.masks)
         loss, dy = self._loss(outputs[-1], batch.target)
         gradient = self._backward(caches, dy)
-        return NumpyPass(self, outputs, loss, gradient, self._running(caches))
+        return NumpyPass(Names(self.names, self.layout), outputs, loss, gradient, self._running(caches))
 
     def _update(self, gradient: Array, buffers: Arrays, lr: float | Array, ema: float) -> None:
         clipped = clip(gradient, self._max_norm) if self._max_norm else gradient

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from functools import cached_property
 from itertools import accumulate
 from typing import final
 
@@ -33,8 +32,8 @@ from twofold.torch_engine.held import Held
 from twofold.torch_engine.modules import build, convolution_of
 from twofold.torch_engine.passes import TorchPass, as_array, as_arrays, as_tensor
 from twofold.torch_engine.recurrent import Recurrent
-from twofold.torch_engine.rules import loss_function, update
-from twofold.torch_engine.rules import optimizer as torch_optimizer
+from twofold.torch_engine.rules import loss_function
+from twofold.torch_engine.updates import Updates
 
 ALIGNED = 64
 """Bytes: where PyTorch's own memory begins."""
@@ -71,10 +70,7 @@ class TorchEngine:
         self._pairs = tuple(list(self._held(module).values()) for module in (self.averaged, self.module))
         self._names = [node.name for node in network.nodes]
         self._loss = loss_function(model.loss)
-        self._max_norm = optimizer.max_norm
-        self._spec = optimizer
-        self._weights = network.weights
-        self._updates = 0
+        self._updates = Updates(optimizer, self.parameters, network.weights, self._device)
         self._run = compiled(self._forward, self._device) if training.compile else self._forward
 
     def _zeros(self, t: Tensor) -> Tensor:
@@ -86,9 +82,7 @@ class TorchEngine:
         self._copy({**state.parameters, **state.buffers}, self.module)
         if self.averaged is not self.module:
             self._copy(state.weights(), self.averaged)
-        self._updates = state.updates
-        if state.optimizer or "_optimizer" in vars(self):
-            self._load_moments(self._optimizer, state.optimizer)
+        self._updates.load(state.optimizer, state.updates)
 
     @torch.no_grad()
     def _copy(self, arrays: Arrays, module: nn.Module) -> None:
@@ -103,49 +97,11 @@ class TorchEngine:
         buffers = {name: module.get_buffer(name) for name in self.buffers}
         return {**dict(module.named_parameters()), **buffers}
 
-    @cached_property
-    def _optimizer(self) -> torch.optim.Optimizer:
-        """Made when it is wanted: PyTorch imports much for it, and whoever only predicts wants none."""
-        made = torch_optimizer(self._spec, self.parameters, self._weights)
-        self._load_moments(made, {})
-        return made
-
-    @cached_property
-    def _update(self) -> Callable[[], None]:
-        """One step of the optimizer with the gradients and the rate that it holds."""
-        return update(self._optimizer)
-
-    def _load_moments(self, made: torch.optim.Optimizer, moments: Mapping[str, Arrays]) -> None:
-        """The optimizer's own of them; one that is not there starts at 0."""
-        held = made.state
-        # PyTorch counts the updates in a tensor of its own kind, which its fused kernels want on the device.
-        device = self._device if made.param_groups[0].get("fused") else "cpu"
-        for parameter in self.parameters.values():
-            held[parameter] = {"step": torch.tensor(float(self._updates), device=device)}
-        shapes = {name: tuple(parameter.shape) for name, parameter in self.parameters.items()}
-        for moment in self._spec.moments:
-            arrays = moments.get(moment)
-            if arrays is not None:
-                check_shapes(shapes, arrays)
-            for name, parameter in self.parameters.items():
-                # In the parameter's order of axes: fused kernels walk through both memories side by side.
-                memory = torch.zeros_like(parameter, requires_grad=False)
-                held[parameter][moment] = memory if arrays is None else memory.copy_(as_tensor(arrays[name]))
-
     def state(self) -> State:
         """A copy of the state."""
-        moments = {
-            moment: {name: self._moment(parameter, moment) for name, parameter in self.parameters.items()}
-            for moment in self._spec.moments
-        }
         parameters, buffers = as_arrays(self.parameters), as_arrays(self.buffers)
         average = {} if self.averaged is self.module else as_arrays(self._held(self.averaged))
-        return State(parameters, moments, self._updates, buffers, average)
-
-    def _moment(self, parameter: nn.Parameter, moment: str) -> Array:
-        """PyTorch may drop one; it is 0 then."""
-        held = self._optimizer.state.get(parameter, {}).get(moment)
-        return as_array(torch.zeros_like(parameter) if held is None else held, copy=True)
+        return State(parameters, self._updates.moments(), self._updates.count, buffers, average)
 
     @property
     def threads(self) -> int:
@@ -201,12 +157,7 @@ class TorchEngine:
 
     def _step_along(self, gradients: Sequence[Tensor | None], lr: float | Array, ema: float) -> None:
         """One update along the gradients, which the parameters hold."""
-        if self._max_norm:
-            self._clip(gradients, self._max_norm)
-        for group in self._optimizer.param_groups:
-            group["lr"] = lr
-        self._update()
-        self._updates += 1
+        self._updates.step(gradients, lr)
         if self.averaged is not self.module:
             self._average(ema)
 
@@ -265,12 +216,6 @@ class TorchEngine:
     def _average(self, ema: float) -> None:
         averages, weights = self._pairs
         torch._foreach_lerp_(averages, weights, 1 - ema)  # pyright: ignore
-
-    def _clip(self, gradients: Sequence[Tensor | None], max_norm: float) -> None:
-        """In copies: the step's record keeps the gradients as they were."""
-        for parameter, gradient in zip(self.parameters.values(), gradients, strict=True):
-            parameter.grad = None if gradient is None else gradient.clone()
-        nn.utils.clip_grad_norm_(self.parameters.values(), max_norm)
 
     def predict(self, x: Array) -> Array:
         """The logits in evaluation mode."""

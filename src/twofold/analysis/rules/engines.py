@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from twofold.analysis.rules.fitting import SIGMAS
 from twofold.analysis.rules.rule import Finding, Rule, Statement
+from twofold.analysis.rules.sampling import SIGMAS
 from twofold.analysis.signal_curves import signal_curves
 from twofold.runs import Run
 from twofold.runs.evidence import evidence, predicted

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from twofold.analysis.curves import counted, curves
-from twofold.analysis.results import gaps, held_out_shares
+from twofold.analysis.results import held_out_shares
+from twofold.analysis.rules.over_fitting import GAP
 from twofold.analysis.rules.rule import Finding, Rule, Statement
+from twofold.analysis.rules.sampling import SIGMAS, drawn_anew, judged, standard_error
 from twofold.arrays import Array
 from twofold.runs import Run
 
-SIGMAS = 3.0
-"""Standard errors that a difference must exceed: by chance one in 700 does on one side."""
-GAP = 0.05
-"""Training accuracy minus held-out accuracy below which there is nothing to mend, however sure the difference is."""
 LEARNED = 0.5
 """The share of what a constant answer gets wrong that a network must have learned on the training samples."""
 NEAR = 0.03
@@ -67,12 +64,6 @@ STILL_LEARNING = Statement(
     "slope half of what is left takes {more:,} {unit} more, and a larger rate fewer",
     fault=True,
 )
-UNJUDGED = Statement(
-    "over_fitting_unjudged",
-    "Over-fitting",
-    "it could not be judged: no samples were held out (data.test and data.validation), and training accuracy, "
-    "{train:.4f}, says nothing of new samples",
-)
 ENDED_WORSE = Statement(
     "fell_at_the_end",
     "A fall near the end",
@@ -85,41 +76,6 @@ FITS = Statement(
     "Fit",
     "{training_accuracy} is {train:.4f}; the training loss went from {first:loss} to {last:loss}",
 )
-OVER_FITS = Statement(
-    "over_fits",
-    "Over-fitting",
-    "{training_accuracy} is {train:.4f} and {split:split} accuracy {held:.4f}: a gap of {gap:.4f}, {sigmas:.1f} "
-    "times "
-    "its standard error of {error:.4f}",
-    fault=True,
-)
-NO_GAP = Statement(
-    "no_gap",
-    "Gap",
-    "{training_accuracy} is {train:.4f} and {split:split} accuracy {held:.4f}, a difference of {gap:.4f} with a "
-    "standard error of {error:.4f}: no over-fitting that counts",
-)
-
-
-def standard_error(accuracy: float, samples: int) -> float:
-    """Standard error of an accuracy over `samples` answers: √(p (1 − p) / n), with p drawn a little to the middle.
-
-    p = (k + 2) / (n + 4), so that an accuracy of 1 has an error too. Agresti & Coull, Approximate is better
-    than "exact" for interval estimation of binomial proportions (1998).
-    """
-    p = (accuracy * samples + 2) / (samples + 4)
-    return math.sqrt(p * (1 - p) / (samples + 4))
-
-
-def judged(run: Run, split: str) -> int:
-    """How many samples the accuracy of a split is measured on."""
-    samples, most = run.record.data.samples[split], run.recipe.training.evaluate_samples
-    return min(most, samples) if most and split == "train" else samples
-
-
-def drawn_anew(run: Run) -> dict[str, int]:
-    """How many `others` stand for the training samples where these are drawn anew at every step; else nothing."""
-    return {"others": judged(run, "train")} if run.recipe.data.endless else {}
 
 
 def learned(run: Run, engine: str) -> float | None:
@@ -230,32 +186,6 @@ def _limited(run: Run, engine: str) -> bool:
     return bool(_limit(run, result.train_accuracy, result.accuracy(run.record.data.held_out)))
 
 
-def unjudged(run: Run) -> list[Finding]:
-    """That over-fitting could not be judged, where nothing was held out."""
-    if run.record.data.held_out != "train":
-        return []
-    return [
-        Finding(UNJUDGED, engine, "", {"train": result.train_accuracy}) for engine, result in run.record.engines.items()
-    ]
-
-
-def over_fitting(run: Run) -> list[Finding]:
-    """The gap between training and held-out accuracy, with its standard error."""
-    evaluations = {(curve.engine, curve.split): len(curve.x) for curve in curves(run)}
-    findings = []
-    for gap in gaps(run):
-        error = math.hypot(
-            standard_error(gap.train, judged(run, "train")), standard_error(gap.held_out, judged(run, gap.split))
-        )
-        numbers = {"split": gap.split, "train": gap.train, "held": gap.held_out, "gap": gap.size, "error": error}
-        numbers |= drawn_anew(run)
-        over = gap.size >= GAP and gap.size > SIGMAS * error
-        count = evaluations.get((gap.engine, gap.split), 0)
-        figure = "gap" if count > 2 else "curves" if count else ""
-        findings.append(Finding(OVER_FITS if over else NO_GAP, gap.engine, figure, numbers))
-    return findings
-
-
 RULES = (
     Rule(
         "Under-fitting",
@@ -289,23 +219,5 @@ RULES = (
         "loss "
         "of half as much again as the lowest.",
         {"FEWEST_MOMENTS": FEWEST_MOMENTS, "NEARLY": NEARLY, "STILL_FALLING": STILL_FALLING, "SIGMAS": SIGMAS},
-    ),
-    Rule(
-        "Over-fitting without held-out samples",
-        (UNJUDGED,),
-        unjudged,
-        "No samples are held out for a test or a validation.",
-        {},
-    ),
-    Rule(
-        "Over-fitting: the gap",
-        (OVER_FITS, NO_GAP),
-        over_fitting,
-        "Training minus held-out accuracy is at least {GAP} and more than {SIGMAS} standard errors of this "
-        "difference. "
-        "An accuracy p over n samples has the error √(p (1 − p) / n), with two right and two wrong answers added, so "
-        "that a p of 1 has an error too.",
-        {"GAP": GAP, "SIGMAS": SIGMAS},
-        'Agresti & Coull, *Approximate is better than "exact" for interval estimation of binomial proportions* (1998).',
     ),
 )

@@ -10,8 +10,8 @@ import numpy as np
 
 from twofold.analysis.curves import Curve, counted, curves
 from twofold.analysis.results import gaps
-from twofold.analysis.rules.fitting import SIGMAS, drawn_anew, judged
 from twofold.analysis.rules.rule import Finding, Rule, Statement
+from twofold.analysis.rules.sampling import SIGMAS, drawn_anew, judged
 from twofold.arrays import Array
 from twofold.runs import Run
 

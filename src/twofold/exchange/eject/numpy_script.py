@@ -10,7 +10,7 @@ from typing import Any
 from twofold.exchange.eject.calls import Calls
 from twofold.exchange.eject.known import IMPORTS, Named
 from twofold.exchange.eject.source import Parts
-from twofold.exchange.eject.specialised import inner_function
+from twofold.exchange.eject.syntax import inner_function
 from twofold.numpy_engine import losses, optimizers
 from twofold.numpy_engine.optimizers import clip
 from twofold.recipe import Recipe

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any, final
 
 from twofold.exchange.eject.known import SINGLE, Known
-from twofold.exchange.eject.specialised import Specialised, docstring, globals_of, parsed
+from twofold.exchange.eject.specialised import Specialised
+from twofold.exchange.eject.syntax import docstring, globals_of, parsed
 from twofold.exchange.eject.written import written
 
 

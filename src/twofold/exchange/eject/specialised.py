@@ -7,43 +7,16 @@ does not need: types, replicas, options that it has not set, the branches that t
 from __future__ import annotations
 
 import ast
-import inspect
-import operator
-import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from twofold.exchange.eject.known import DOCS, IMPORTS, PACKAGE, SHORTENED, Known, Named
+from twofold.exchange.eject.known import DOCS, IMPORTS, PACKAGE, SHORTENED, Known
+from twofold.exchange.eject.syntax import COMPARED, COMPUTED, inside, literal, parsed
 from twofold.exchange.eject.written import without_unread
 
 if TYPE_CHECKING:
     from twofold.exchange.eject.source import Parts
-
-
-COMPARED: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.Is: operator.is_,
-    ast.IsNot: operator.is_not,
-    ast.In: lambda left, right: left in right,
-    ast.NotIn: lambda left, right: left not in right,
-}
-COMPUTED: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-    ast.Pow: operator.pow,
-}
 
 
 class Specialised(ast.NodeTransformer):
@@ -271,7 +244,7 @@ class Specialised(ast.NodeTransformer):
                 return self._called(node, label)
             kind = self.known.get(f"type({owner})")
             if kind is not None:
-                label = self.parts.method(kind, function.attr, _inside(self.known, owner), f"{self.prefix}_step")
+                label = self.parts.method(kind, function.attr, inside(self.known, owner), f"{self.prefix}_step")
                 return self._called_with(node, label, getattr(kind, function.attr))
         return self.generic_visit(node)
 
@@ -304,48 +277,3 @@ class Specialised(ast.NodeTransformer):
         if isinstance(value, int | float | str | tuple) and name.isupper():
             self.parts.constants[name] = repr(value)
         return node
-
-
-def parsed(function: Any) -> ast.FunctionDef:
-    """The syntax tree of a function."""
-    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
-    assert isinstance(tree, ast.FunctionDef)
-    return tree
-
-
-def inner_function(function: Any, name: str) -> ast.FunctionDef:
-    """The function of that name that stands inside another one's body."""
-    tree = parsed(function)
-    return next(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == name)
-
-
-def _inside(known: Known, owner: str) -> dict[str, Any]:
-    """What is known of an object, seen from within its own methods."""
-    return {
-        f"self.{key.removeprefix(owner + '.')}": value for key, value in known.items() if key.startswith(f"{owner}.")
-    }
-
-
-def globals_of(owner: type) -> dict[str, Any]:
-    """The names of the module in which a class stands."""
-    return dict(vars(inspect.getmodule(owner)))
-
-
-def docstring(text: str) -> ast.Expr:
-    """The first paragraph of a docstring, and the equations where they follow."""
-    lines = inspect.cleandoc(text).splitlines()
-    end = next((k for k, line in enumerate(lines) if not line.strip()), len(lines))
-    indented = [k for k, line in enumerate(lines) if line.startswith("    ")]
-    if indented and indented[0] == end + 1:  # the equations
-        end = next((k for k in range(end + 1, len(lines)) if not lines[k].strip()), len(lines))
-    body = lines[:end]
-    joined = "\n    ".join(line if line.strip() else "" for line in body)
-    joined = "\n".join(line.rstrip() for line in joined.split("\n"))
-    return ast.Expr(ast.Constant(joined if len(body) == 1 else f"{joined}\n    "))
-
-
-def literal(value: Any) -> ast.expr:
-    """A known value as it would be typed; a name where it is the text of one."""
-    if isinstance(value, Named):
-        return ast.Name(value.name)
-    return ast.parse(repr(value.item() if isinstance(value, np.generic) else value), mode="eval").body

@@ -12,6 +12,13 @@ from twofold.exchange.chain import Chain
 from twofold.exchange.onnx.call import Call, Converter
 from twofold.exchange.onnx.graph import attributes_of
 from twofold.exchange.onnx.nearest import NEAREST
+from twofold.exchange.onnx.norms import (
+    batch_normalization,
+    group_normalization,
+    instance_of_groups,
+    layer_normalization,
+    shortest_decimal,
+)
 from twofold.exchange.onnx.recurrent import recurrent, transposed
 from twofold.exchange.onnx.windows import average_pool, conv, global_average_pool, max_pool, reduce_mean
 from twofold.recipe.layer import LayerSpec
@@ -51,69 +58,14 @@ def _dense(call: Call, chain: Chain, weight: Array, bias: Array | None, output: 
     return call.add(chain, specs.Dense(units=len(weight), bias=bias is not None), tensors, output)
 
 
-def _batch_normalization(call: Call, chain: Chain) -> None:
-    """The momentum there is the weight of the past."""
-    call.only(spatial=1, training_mode=0)
-    momentum = round(1 - _short(float(call.attributes.get("momentum", 0.9))), 7)
-    if not 0 < momentum <= 1:
-        call.refuse(f"its momentum is {1 - momentum:g}", "The nearest is one from 0 to below 1")
-    names = ("weight", "bias", "running_mean", "running_var")
-    tensors = {name: call.held(place, name) for place, name in enumerate(names, start=1)}
-    eps = _short(float(call.attributes.get("epsilon", 1e-5)))
-    call.add(chain, specs.BatchNorm(momentum=momentum, eps=eps), tensors)
-
-
-def _short(number: float) -> float:
-    """The shortest decimal that a file's number of 32 bits stands for: 1e-05, not 9.999999747378752e-06."""
-    return float(str(np.float32(number)))
-
-
-def _layer_normalization(call: Call, chain: Chain) -> None:
-    call.only(stash_type=1)
-    axis = int(call.attributes.get("axis", -1)) % call.x.ndim
-    if axis == 0:
-        call.refuse("it normalizes over the batch as well", "The nearest is axis 1")
-    weight, bias = call.held(1, "scale"), call.maybe(2, "bias")
-    if bias is None:
-        call.refuse("it has γ and no β", "The nearest has both")
-    axes = call.x.ndim - axis
-    eps = _short(float(call.attributes.get("epsilon", 1e-5)))
-    spec = specs.LayerNorm(axes=None if axis == 1 else axes, eps=eps)
-    call.add(chain, spec, {"weight": weight, "bias": bias})
-
-
-def _group_normalization(call: Call, chain: Chain) -> None:
-    """Since version 21 γ and β stand for channels; before, for groups."""
-    groups, eps = int(call.attributes["num_groups"]), _short(float(call.attributes.get("epsilon", 1e-5)))
-    tensors = {"weight": call.held(1, "scale"), "bias": call.held(2, "bias")}
-    call.add(chain, specs.GroupNorm(num_groups=groups, eps=eps), tensors)
-
-
 def _reshape(call: Call, chain: Chain) -> str | None:
     """A flatten, or the first part of a group norm: exporters write it as an instance norm of the groups."""
     users = call.graph.users(call.node.output[0])
     if len(users) == 1 and users[0].op_type == "InstanceNormalization" and call.y.ndim == 3:
-        return _grouped(call, chain, Call(call.graph, users[0], call.node.output[0], 0, attributes_of(users[0])))
+        return instance_of_groups(
+            call, chain, Call(call.graph, users[0], call.node.output[0], 0, attributes_of(users[0]))
+        )
     return _flatten(call, chain)
-
-
-def _grouped(call: Call, chain: Chain, norm: Call) -> str:
-    scale, shift = norm.held(1, "scale"), norm.held(2, "bias")
-    (back, *others) = call.graph.users(norm.node.output[0]) or [None]
-    if back is None or others or back.op_type != "Reshape" or not ((scale == 1).all() and not shift.any()):
-        norm.refuse("it normalizes by itself", "The nearest is `group_norm`, `batch_norm` or `layer_norm`")
-    end, tensors = back.output[0], dict[str, Array]()
-    for part, operator in (("weight", "Mul"), ("bias", "Add")):
-        users = call.graph.users(end)
-        if len(users) != 1 or users[0].op_type != operator:
-            break
-        held = call.graph.constant(next(name for name in users[0].input if name != end))
-        if held is None or held.size != chain.shape[0]:
-            break
-        tensors[part], end = held.reshape(-1), users[0].output[0]
-    eps = _short(float(norm.attributes.get("epsilon", 1e-5)))
-    spec = specs.GroupNorm(num_groups=call.y.shape[1], eps=eps, affine=len(tensors) == 2)
-    return call.add(chain, spec, tensors, end)
 
 
 def _prelu(call: Call, chain: Chain) -> None:
@@ -129,11 +81,11 @@ def _elementwise(spec: LayerSpec) -> Converter:
 
 
 def _elu(call: Call, chain: Chain) -> None:
-    call.add(chain, specs.Elu(alpha=_short(float(call.attributes.get("alpha", 1.0)))))
+    call.add(chain, specs.Elu(alpha=shortest_decimal(float(call.attributes.get("alpha", 1.0)))))
 
 
 def _leaky_relu(call: Call, chain: Chain) -> None:
-    slope = _short(float(call.attributes.get("alpha", 0.01)))
+    slope = shortest_decimal(float(call.attributes.get("alpha", 0.01)))
     if slope < 0:
         call.refuse(f"its alpha is {slope:g}", "The nearest is a slope of at least 0")
     call.add(chain, specs.LeakyRelu(negative_slope=slope))
@@ -184,7 +136,7 @@ def _dropout(call: Call, chain: Chain) -> None:
 def _dropout_of(call: Call, chain: Chain, p: float) -> None:
     if not 0 <= p < 1:
         call.refuse(f"its ratio is {p:g}", "The nearest is a share below 1")
-    call.add(chain, specs.Dropout(p=_short(p)))
+    call.add(chain, specs.Dropout(p=shortest_decimal(p)))
 
 
 def _flatten(call: Call, chain: Chain) -> None:
@@ -263,8 +215,8 @@ CONVERTERS: Mapping[Key, Converter] = {
     **_versions("AveragePool", (1, 7, 10, 11, 19, 22), average_pool),
     **_versions("GlobalAveragePool", (1, 22), global_average_pool),
     **_versions("ReduceMean", (1, 11, 13, 18), reduce_mean),
-    **_versions("BatchNormalization", (7, 9, 14, 15), _batch_normalization),
-    **_versions("LayerNormalization", (17,), _layer_normalization),
+    **_versions("BatchNormalization", (7, 9, 14, 15), batch_normalization),
+    **_versions("LayerNormalization", (17,), layer_normalization),
     **_versions("RNN", (7, 14, 22), recurrent),
     **_versions("LSTM", (7, 14, 22), recurrent),
     **_versions("GRU", (7, 14, 22), recurrent),
@@ -283,7 +235,7 @@ CONVERTERS: Mapping[Key, Converter] = {
     **_versions("Dropout", (12, 13, 22), _dropout),
     **_versions("Flatten", (1, 9, 11, *MOVES), _flatten),
     **_versions("Reshape", (5, 14, 19, *MOVES), _reshape),
-    **_versions("GroupNormalization", (21,), _group_normalization),
+    **_versions("GroupNormalization", (21,), group_normalization),
     **_versions("PRelu", (7, 9, 16), _prelu),
     **_versions("Squeeze", (1, 11, *MOVES), _flatten),
     **_versions("Unsqueeze", (1, 11, *MOVES), _flatten),
