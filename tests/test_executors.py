@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -20,8 +20,9 @@ from twofold.recipe import load_recipe
 from twofold.study import load_study
 from twofold.study.executors import remote, slurm, work
 from twofold.study.executors.choice import KINDS, Workers
+from twofold.study.executors.local import Local
 from twofold.study.executors.prints import absolute, fingerprint
-from twofold.study.executors.seam import Executor, Task
+from twofold.study.executors.seam import Executor, Results, Task
 from twofold.study.executors.work import train_task, worker_versions
 from twofold.study.grid import plan
 from twofold.study.running import run_source
@@ -81,6 +82,38 @@ def test_a_study_is_the_same_on_every_engine_though_a_worker_dies(
     assert told.notes == ["a worker process died; the 3 points that it was training will be run once more, alone"]
     assert pd.read_csv("s/results.csv")["id"].is_unique
     assert sorted(os.listdir()) == ["log", "s"]
+
+
+def test_a_process_that_dies_with_a_task_at_hand_takes_one_task_with_it(
+    in_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), *sys.path]))
+    rates = [round(0.01 * number, 2) for number in range(1, 13)]
+    # Full batches are trained one by one: twelve tasks.
+    axes = {"optimizer.lr": rates}
+    source, told = load_study("moons", axes=axes, seeds=1, overrides={"training.batch_size": "full"}), Told()
+    executor = Local(1)
+    handed = list[str]()
+
+    def watched(tasks: Iterator[Task]) -> Iterator[Task]:
+        for task in tasks:
+            handed.extend(task.names)
+            yield task
+
+    class Watched:
+        workers = 1
+        close = executor.close
+
+        def results(self, tasks: Iterator[Task], alone: bool = False) -> Generator[Results, None, None]:
+            yield from executor.results(watched(tasks), alone)
+
+    dying = partial(trainers.dying, in_tmp / "log", 0.06, 1)
+    result = run_source(source, out="s", executor=Watched(), watcher=told, train=dying)
+    names = [point.id for point in plan(source)]
+    assert handed == [*names, names[5]]
+    assert list(result.table["id"]) == names
+    assert set(result.table["status"]) == {"ok"}
+    assert told.notes == ["a worker process died; the point that it was training will be run once more, alone"]
 
 
 # What a worker refuses

@@ -30,7 +30,7 @@ from twofold.runs.record import (
     Resumed,
 )
 from twofold.runs.run import Run, open_run, opened, peek_recipe, read_record, sealed_recipe
-from twofold.runs.whole import now, seal, sweep, write_whole
+from twofold.runs.whole import now, seal, sweep, sync_folder, write_burst, write_whole
 from twofold.runs.writer import RunWriter
 
 __all__ = [
@@ -67,7 +67,9 @@ __all__ = [
     "seal",
     "sealed_recipe",
     "sweep",
+    "sync_folder",
     "tidy",
     "weights_name",
+    "write_burst",
     "write_whole",
 ]

@@ -17,7 +17,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from functools import partial
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal
@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from twofold.errors import StudyError
 from twofold.foreign import MOST_RECIPE, read_foreign
-from twofold.runs import HOLDER, LOCK, now, sweep, write_whole
+from twofold.runs import HOLDER, LOCK, now, sweep, sync_folder, write_burst, write_whole
 from twofold.runs import locked as lock_folder
 from twofold.runs.history import HistoryRow
 from twofold.study.files import dump, loads
@@ -37,8 +37,10 @@ from twofold.train.points import Point
 FORMAT = 1
 MOST_IN_A_FOLDER = 1000
 """Points whose files stand side by side; more are sorted into sub-folders by the first two characters."""
+BURST = 8
+"""Points that arrive together from which on they are not brought to the disk one by one."""
 WRITERS = 8
-"""Files that are brought to the disk at a time."""
+"""Threads that write the files of a burst."""
 STUDY, POINTS, RESULTS, REPORT = "study.toml", "points", "results.csv", "report.html"
 
 
@@ -96,18 +98,23 @@ def kept_failure(planned: Planned, engine: str, failure: str) -> Kept:
 def write_points(folder: Path, points: Sequence[Kept]) -> None:
     """The files of points, each whole or not at all.
 
-    What takes time is to bring each to the disk; the system does so with several at once.
+    What comes one by one has taken its time and is brought to the disk. Points that come in a burst are trained again
+    in no time, should a power cut take the last of them: of those only the folder is, once.
     """
-    if len(points) > 1:
-        with ThreadPoolExecutor(min(WRITERS, len(points))) as threads:
-            list(threads.map(partial(_write_point, folder), points))
-    elif points:
-        _write_point(folder, points[0])
+    if not points:
+        return
+    files = [(_place_of(folder, f"{point.id}.json"), point.model_dump_json().encode()) for point in points]
+    # Making a file waits for the disk's journal: several threads wait at a time.
+    if len(files) <= BURST:
+        list(_writers().map(write_whole, *zip(*files, strict=True)))
+        return
+    list(_writers().map(write_burst, (files[start::WRITERS] for start in range(WRITERS))))
+    sync_folder(folder / POINTS)
 
 
-def _write_point(folder: Path, point: Kept) -> None:
-    text = point.model_dump_json(exclude_none=False)
-    write_whole(_place_of(folder, f"{point.id}.json"), text.encode())
+@cache
+def _writers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(WRITERS)
 
 
 def write_log(folder: Path, name: str, text: str) -> None:

@@ -7,12 +7,14 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Generator, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing import resource_tracker
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 from twofold.study.executors.seam import Answer, Lost, Results, Task
 from twofold.study.executors.work import ONE_THREAD, train_task
@@ -21,6 +23,8 @@ WATCH_SECONDS = 0.5
 IDLE_SECONDS = 60
 """After which a process that has nothing to do ends."""
 DIED = "its process died"
+SHORT_SECONDS = 1.0
+"""A task that took no longer is short: it costs little to wait behind another of its kind."""
 
 _idle: list[Any] = []
 """Processes that an earlier study of this process has started and that are still good."""
@@ -35,7 +39,11 @@ def start(after: str, jobs: int | None) -> Local:
 
 @final
 class Local:
-    """So many processes. Each is a pool of one, so that a death has one suspect and no sibling dies with it."""
+    """So many processes. Each is a pool of one, so that a death has one suspect and no sibling dies with it.
+
+    Where tasks are short a process has the next one at hand while its answer is written: else it waits for that longer
+    than it computes.
+    """
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
@@ -43,39 +51,84 @@ class Local:
 
     def results(self, tasks: Iterator[Task], alone: bool = False) -> Generator[Results, None, None]:
         """See `Executor`. Closed early, it kills what is being trained."""
-        running: dict[Future[Answer], tuple[Task, Any]] = {}
         most = 1 if alone else self.workers
+        seats = list[_Seat]()
+        again = deque[Task]()
+        short = False
+
+        def following() -> Task | None:
+            return again.popleft() if again else next(tasks, None)
+
         with _quiet():
             try:
                 while True:
-                    while len(running) < most and (task := next(tasks, None)) is not None:
-                        pool = self._free()
-                        running[_submitted(pool, task)] = (task, pool)
-                    if not running:
+                    self._hand_out(seats, following, most, 2 if short and not alone else 1)
+                    if not seats:
                         return
-                    ended, _ = wait(running, return_when=FIRST_COMPLETED)
-                    yield [self._result(future, *running.pop(future)) for future in ended]
+                    wait([seat.handed[0].future for seat in seats], return_when=FIRST_COMPLETED)
+                    results, short = self._collected(seats, again)
+                    yield results
             finally:
-                for _, pool in running.values():
-                    pool.shutdown(wait=False, kill_workers=True)
+                for seat in seats:
+                    seat.pool.shutdown(wait=False, kill_workers=True)
 
     def close(self) -> None:
         """The processes stay for the next study, until they have been idle for a minute."""
         _idle.extend(self._pools)
         self._pools = []
 
+    def _hand_out(self, seats: list[_Seat], following: Callable[[], Task | None], most: int, each: int) -> None:
+        """A task to every process that has none, then a further one until each has so many."""
+        for count in range(1, each + 1):
+            while len(seats) < most and (task := following()) is not None:
+                pool = self._free()
+                seats.append(_Seat(pool, deque([_submitted(pool, task)])))
+            for seat in seats:
+                if len(seat.handed) < count and (task := following()) is not None:
+                    seat.handed.append(_submitted(seat.pool, task))
+
     def _free(self) -> Any:
         pools = self._pools or _idle
         return pools.pop() if pools else _pool()
 
-    def _result(self, future: Future[Answer], task: Task, pool: Any) -> tuple[Task, Answer] | Lost:
-        try:
-            answer = future.result()
-        except BrokenProcessPool as error:
-            pool.shutdown(wait=False, kill_workers=True)
-            return Lost(task, f"{DIED}: {error}")
-        self._pools.append(pool)
-        return task, answer
+    def _collected(self, seats: list[_Seat], again: deque[Task]) -> tuple[Results, bool]:
+        """What has ended, and whether it was short. Processes without a task leave their seats."""
+        results: Results = []
+        began = list[float]()
+        for seat in list(seats):
+            while seat.handed and seat.handed[0].future.done():
+                handed = seat.handed.popleft()
+                began.append(handed.at)
+                try:
+                    results.append((handed.task, handed.future.result()))
+                except BrokenProcessPool as error:
+                    # What it had at hand beside it has not begun.
+                    seat.pool.shutdown(wait=False, kill_workers=True)
+                    results.append(Lost(handed.task, f"{DIED}: {error}"))
+                    again.extend(other.task for other in seat.handed)
+                    seat.handed.clear()
+                    seats.remove(seat)
+            if seat in seats and not seat.handed:
+                seats.remove(seat)
+                self._pools.append(seat.pool)
+        return results, time.monotonic() - min(began) < SHORT_SECONDS
+
+
+class _Handed(NamedTuple):
+    """A task that a process has."""
+
+    task: Task
+    future: Future[Answer]
+    at: float
+    """When it was handed over."""
+
+
+@dataclass(eq=False)
+class _Seat:
+    """A process at work, and its tasks: the first is being trained."""
+
+    pool: Any
+    handed: deque[_Handed]
 
 
 def _pool() -> Any:
@@ -86,10 +139,10 @@ def _pool() -> Any:
     )
 
 
-def _submitted(pool: Any, task: Task) -> Future[Answer]:
+def _submitted(pool: Any, task: Task) -> _Handed:
     """A process may be started here, and inherits the signals that are blocked."""
     with deaf_children():
-        return pool.submit(train_task, task)
+        return _Handed(task, pool.submit(train_task, task), time.monotonic())
 
 
 @contextmanager
