@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from twofold.cli.output import JsonOption, print_json
+from twofold.cli.output import JsonOption, examples, print_json
 from twofold.engines import TITLES
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from twofold.probe.walk import Line, Walk
     from twofold.probe.window import Window
 
-EXAMPLE = "Example: `twofold walk digits --sample 3`"
+EXAMPLE = examples("twofold walk digits --sample 3", "twofold walk moons --number '2.weight[1,3]'")
 MOST_STEPS = 20
 """Steps of time that are printed of a layer."""
 WIDEST_KERNEL = 5
@@ -48,6 +48,16 @@ def walk(
             show_default=False,
         ),
     ] = None,
+    number: Annotated[
+        str | None,
+        typer.Option(
+            "--number",
+            metavar="LAYER.ARRAY[PLACE]",
+            help="Write out one number as the sum that it is: '2.weight\\[3,5]', the gradient of that weight, with its "
+            "update; '0.y\\[0,3]', an output; '2.dx\\[0,5]'; 'loss.L'.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Walk one batch through the network and back: equations, shapes, work, memory and numbers of every operation.
@@ -61,7 +71,12 @@ def walk(
 
     with as_a_whole(source), progress.shown(not as_json) as watcher:
         walked = take(source, sample=sample, batch=batch, overrides=settings or (), watcher=watcher)
-    if as_json:
+    if number is not None:
+        from twofold.cli.microscope import number_json, print_number
+
+        written = walked.number(number)
+        print_json(number_json(walked, written)) if as_json else print_number(walked, written)
+    elif as_json:
         print_json(walked.to_json())
     else:
         _print(walked)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +49,8 @@ class Passage:
     parameters: Arrays
     traces: Mapping[str, Trace]
     """By engine."""
+    buffers: Arrays = field(default_factory=dict)
+    """Running statistics before the batch."""
 
     @property
     def place(self) -> int:
@@ -107,7 +109,17 @@ def pass_through(
     batch_taken, traces = _traced(recipe, chosen.split, state, engines)
     folder = "" if run is None else str(run.path)
     return Passage(
-        recipe, folder, weights, chosen.data, chosen.name, sample, chosen.first, batch_taken, state.parameters, traces
+        recipe=recipe,
+        run=folder,
+        weights=weights,
+        data=chosen.data,
+        split=chosen.name,
+        sample=sample,
+        first=chosen.first,
+        batch=batch_taken,
+        parameters=state.parameters,
+        buffers=state.buffers,
+        traces=traces,
     )
 
 

@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from twofold.recipe.windows import Conv2d
 from twofold.runs import Run
 from twofold.setup.building import Overrides
 from twofold.setup.events import Watcher
+
+if TYPE_CHECKING:
+    from twofold.probe.microscope.scope import Number
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,16 @@ class Walk:
             norm = row.numbers.norm["numpy"] if row.numbers and way == "backward" else None
             lines.append(Line(row, layer, begins, layer.held["numpy"] if layer else norm))
         return lines, left_out
+
+    def number(self, name: str) -> Number:
+        """A number as the sum of products that it is, in each engine: `2.weight[3, 5]` is the gradient of that weight,
+        `2.y[0, 3]` an output, `2.dx[0, 5]`, `loss.L`.
+
+        Raises `UserError` where there is no such number.
+        """
+        from twofold.probe.microscope.scope import under
+
+        return under(self.passage).find(name)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values: what `twofold walk --json` prints. NaN and infinity are `None`."""

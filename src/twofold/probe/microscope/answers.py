@@ -1,0 +1,68 @@
+"""What a page asks of a batch under the microscope, and what it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from twofold.arrays import Array
+from twofold.engine import State
+from twofold.errors import UserError
+from twofold.probe.microscope.record import Json, layer_json, number_json, told
+from twofold.probe.microscope.scope import Microscope, Moment, under
+from twofold.probe.passage import Passage
+
+MOST_NUMBERS = 2_000_000
+"""Numbers of a layer's output, or of its parameters, above which a page is not sent all of them."""
+
+
+def answer(passage: Passage, states: Mapping[str, State], query: Mapping[str, str]) -> Json:
+    """The batch as a whole; with `layer` everything behind a layer's numbers; with `number` one number written out.
+
+    `states` are the engines' own before the batch: a training that pauses has moments, and each engine its weights.
+    """
+    scope = _scope(passage, states)
+    if "number" in query:
+        return number_json(scope.find(query["number"]))
+    if "layer" not in query:
+        return {**about(passage, states), "layers": list(told(scope).values())}
+    layer = query["layer"]
+    if layer not in scope.kinds:
+        raise UserError(f"there is no layer `{layer[:60]}`; there are {', '.join(scope.kinds)}")
+    size = _largest(scope, layer)
+    if size > MOST_NUMBERS:
+        raise UserError(
+            f"an array of layer {layer} holds {size:,} numbers, too many for a page; `twofold walk` writes out any of "
+            f"them: --number '{layer}.y[...]'"
+        )
+    return layer_json(scope, layer)
+
+
+def about(passage: Passage, states: Mapping[str, State]) -> Json:
+    """Which batch it is."""
+    return {
+        "recipe": passage.recipe.name,
+        "weights": passage.weights,
+        "data": passage.data,
+        "split": passage.split,
+        "first": passage.first,
+        "samples": len(passage.batch.target),
+        "sample": passage.place,
+        "targets": passage.batch.target.tolist(),
+        "step": max((state.updates for state in states.values()), default=0),
+        "dtype": passage.recipe.training.dtype,
+        "engines": list(passage.traces),
+    }
+
+
+def _scope(passage: Passage, states: Mapping[str, State]) -> Microscope:
+    scope = under(passage)
+    moments = {name: Moment(states.get(name, at.state), at.trace) for name, at in scope.moments.items()}
+    rate = passage.batch.lr or scope.batch.lr
+    return Microscope(passage.recipe, scope.batch._replace(lr=rate), moments)
+
+
+def _largest(scope: Microscope, layer: str) -> int:
+    """Numbers in the largest array of a layer."""
+    trace = next(iter(scope.moments.values())).trace
+    arrays: list[Array] = [array for name, array in trace.gradients.items() if name.startswith(f"{layer}.")]
+    return max((array.size for array in [*arrays, *(trace.outputs[layer],) * (layer in trace.outputs)]), default=0)

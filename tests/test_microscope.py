@@ -1,0 +1,335 @@
+"""The microscope: every number is the sum of products that it is said to be, in both engines."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from itertools import product
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import twofold
+from cases import LAYERS, LOSSES, OPTIMIZERS, LayerCase, LossCase, kinds
+from test_walk import NETWORKS, OTHERS, built
+from twofold.arrays import Array
+from twofold.cli.main import app
+from twofold.data.batches import Batches
+from twofold.data.sources import load_data
+from twofold.engine import ThroughTime
+from twofold.errors import UserError
+from twofold.numpy_engine.layer import Mode, Timed, Tracking
+from twofold.numpy_engine.layers import build_layer
+from twofold.numpy_engine.losses import loss_function
+from twofold.probe.microscope import answer
+from twofold.probe.microscope.account import Account
+from twofold.probe.microscope.kinds import EXPLAINED, explain
+from twofold.probe.microscope.losses import loss
+from twofold.probe.microscope.record import batch_json, number_json
+from twofold.probe.microscope.scope import LOSS, Microscope, live, under
+from twofold.probe.microscope.subject import Subject
+from twofold.probe.microscope.terms import Sum, sum_of
+from twofold.probe.passage import pass_through
+from twofold.recipe import load_recipe
+from twofold.recipe.layers import Layer
+from twofold.recipe.network import walk
+from twofold.setup.building import build_engine, initial_state
+
+EXACT = 1e-12
+FEW = 12
+"""Numbers of an array that are looked at."""
+CASES = [case for case in LAYERS if case.replicas is None and case.trains]
+
+
+def test_every_kind_is_explained() -> None:
+    assert set(EXPLAINED) == set(kinds(Layer).values())
+
+
+def some(account: Account, most: int = FEW) -> Iterator[tuple[int, ...]]:
+    """The first place of the array, the last, and some spread between."""
+    size = int(np.prod(account.shape))
+    for flat in sorted(set(np.linspace(0, size - 1, most).astype(int).tolist())) if size else ():
+        yield tuple(int(place) for place in np.unravel_index(flat, account.shape))
+
+
+def adds_up(total: Sum) -> bool:
+    """Within rounding: of terms that cancel, as those of a normalization's dx do, that of the largest is left.
+
+    The slope 1 − y² of a saturated unit is itself such a difference, of numbers of size 1.
+    """
+    if total.own is None:
+        return True
+    sizes = [abs(term.factors[0] if "f′" in str(term.names) else term.product) for term in total.terms]
+    largest = max(sizes, default=0.0)
+    return abs(total.total - total.own) <= EXACT * max(abs(total.own), largest)
+
+
+def subject(case: LayerCase) -> Subject:
+    """A layer of the table on its way, as the NumPy engine's trace would show it."""
+    nodes, _, _ = walk(case.shape[1:], [case.spec])
+    layer, params, x, dy = build_layer(case.spec), case.held(), case.x(), case.dy()
+    y, cache = layer.forward(params, x, Mode(training=True, mask=case.mask()))
+    through = None
+    if isinstance(layer, Timed):
+        through = ThroughTime(*(array.copy() for array in layer.through_time(params, cache, dy)))
+    after = layer.running(params, cache) if isinstance(layer, Tracking) else {}
+    dx, gradients = layer.backward(params, cache, dy)
+    return Subject(nodes[0], x, y, dy, dx, case.params(), gradients, case.mask(), through, case.buffers(), after)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_terms_of_a_layer_add_up_to_what_the_layer_gives(case: LayerCase) -> None:
+    at = subject(case)
+    explanation = explain(at)
+    accounts, arrays = {a.what: a for a in explanation.accounts}, {**at.arrays(), **explanation.derived}
+    assert len(accounts) == len(explanation.accounts)
+    assert {"y", *case.params()} <= set(accounts)
+    assert "dx" in accounts or case.kind == "embedding"
+    for what, account in accounts.items():
+        if account.own:
+            assert arrays[account.own].size == np.prod(account.shape)
+        for index in some(account, 30):
+            found = sum_of(accounts, what, arrays, index)
+            assert adds_up(found), (what, index, found)
+
+
+RECIPES = ["moons", "moons-adam", "circles", "blobs", "classification", "digits", "palindrome-4", "palindrome",
+           "palindrome-gru", "palindrome-lstm", "mnist-lenet", "mnist-mlp"]  # fmt: skip
+
+
+def scoped(source: object, **options: object) -> Microscope:
+    return under(pass_through(source, **options))  # pyright: ignore[reportArgumentType]
+
+
+def check_weights(scope: Microscope, most: int, strict: bool = True) -> None:
+    """Some weights of every parameter, and what the optimizer makes of them.
+
+    Not `strict`: a bias before a batch norm has a gradient that is nothing but rounding.
+    """
+    for name in scope.recipe.network.parameters:
+        layer, parameter = name.split(".")
+        for index in some(scope.explained("numpy", layer).accounts[parameter], most):
+            number = scope.number(layer, parameter, index)
+            for engine, total in number.sums.items():
+                own = scope.moments[engine].trace.gradients[name][index]
+                assert total.own == own
+                assert total.gap is not None
+                assert total.gap <= EXACT if strict else adds_up(total), (name, index, engine, total.total, total.own)
+                assert total.total == pytest.approx(sum(np.prod(t.factors) * t.coefficient for t in total.terms))
+                _, moved = number.update[engine][-1]
+                assert moved.gap is not None
+                assert moved.gap <= EXACT, (name, index, engine, moved)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_factors_of_a_weight_of_a_builtin_recipe_add_up_to_its_gradient(recipe: str) -> None:
+    scope = scoped(recipe, batch=4, overrides={"training.dtype": "float64"})
+    assert set(scope.moments) == {"numpy", "torch"}
+    check_weights(scope, FEW)
+
+
+@pytest.mark.parametrize("name", [*NETWORKS, *OTHERS])
+def test_every_number_of_a_network_adds_up(name: str) -> None:
+    scope = scoped(built(name))
+    check_weights(scope, 5, strict=False)
+    for layer in scope.kinds:
+        for what, account in scope.explained("torch", layer).accounts.items():
+            for index in some(account, 5):
+                for total in scope.number(layer, what, index).sums.values():
+                    assert adds_up(total), (layer, what, index, total)
+    assert set(scope.explained("numpy", LOSS).accounts) >= {"L", "dy"}
+
+
+def test_the_numbers_are_those_that_the_walk_prints_digit_by_digit() -> None:
+    """Wherever the walk's JSON shows a number of y, dx, dy, h(t), dh(t) or a gradient, it is the microscope's own."""
+    compared = 0
+    for name in ("conv2d", "gru", "pools and norms"):
+        walked = twofold.walk(built(name))
+        facts = json.loads(json.dumps(walked.to_json()))
+        sample = facts["sample"] - facts["batch"]["first"]
+        for row in [*facts["forward"], *facts["backward"]]:
+            match = re.fullmatch(r"(d )?([^\[]+)\[([^\]]*)\]", row["gives"] or "")
+            if match is None or row["kind"] == "input" or match[2] == "L":
+                continue
+            axes = [range(*map(int, part.split(":"))) if ":" in part else [int(part)] for part in match[3].split(", ")]
+            for index, *numbers in zip(product(*axes), *row["numbers"].values(), strict=True):
+                if match[1]:
+                    number = walked.number(f"{match[2]}{list(index)}")
+                elif step := row["step"]:
+                    what = match[2].replace(f"({step})", "(t)")
+                    number = walked.number(f"{row['layer']}.{what}{[step - 1, sample, *index]}")
+                else:
+                    layer = row["layer"]
+                    number = walked.number(f"{layer}.{match[2]}{[sample, *index]}")
+                told = json.loads(json.dumps(number_json(number)))["engines"]
+                assert [told[engine]["own"] for engine in row["numbers"]] == numbers, (row["layer"], match[2])
+                compared += 1
+    assert compared > 60
+
+
+def test_a_factor_is_the_number_of_the_layer_before() -> None:
+    """x of a layer is y of the one before, dy is dx of the one behind: the same float, not the same digits."""
+    scope = scoped("digits", batch=4)
+    number = scope.find("3.weight[2,7]")
+    for engine, total in number.sums.items():
+        trace = scope.moments[engine].trace
+        for n, term in enumerate(total.terms):
+            assert term.names == (f"dy[{n}, 2]", f"x[{n}, 7]")
+            assert term.factors == (float(trace.signals["3"][n, 2]), float(trace.outputs["2"][n, 7]))
+            assert term.product == term.factors[0] * term.factors[1]
+
+
+def test_padding_is_no_term_and_a_window_has_its_rows_and_columns() -> None:
+    scope = scoped(built("conv2d"))
+    corner = scope.find("1.y[0, 2, 0, 0]").sums["numpy"]
+    places = [(term.at["u"], term.at["v"]) for term in corner.terms if term.at]
+    assert set(places) == {(1, 1), (2, 1)}  # padding 1 above and on the left of a kernel of 3 x 2
+    assert corner.terms[0].names == ("x[0, 0, 0, 0]", "W[2, 0, 1, 1]")
+    assert corner.terms[-1].names == ("b[2]",)
+
+
+def test_the_winner_of_a_window_gets_all_of_dy() -> None:
+    scope = scoped(built("pools and norms"))
+    x = scope.explained("numpy", "3").arrays["x"]
+    window = scope.find("3.y[1, 2, 1, 0]").sums["numpy"]
+    assert window.winner is not None
+    assert window.total == x[1, 2, 2:4, 0:2].max()
+    u, v = divmod(window.winner, 2)
+    for r, q in product(range(2), range(2)):
+        terms = scope.number("3", "dx", (1, 2, 2 + r, q)).sums["numpy"].terms
+        assert len(terms) == ((r, q) == (u, v))
+
+
+def test_an_update_of_a_training_that_pauses_has_its_moments() -> None:
+    """Each engine with its own state: the second update of Adam corrects by 1 − β², and starts from the first's m."""
+    recipe = load_recipe("moons-adam", {"training.dtype": "float64"})
+    batches = iter(Batches(recipe, load_data(recipe.data).train))
+    engines = {name: build_engine(name, recipe) for name in ("numpy", "torch")}
+    first, second = next(batches), next(batches)
+    for engine in engines.values():
+        engine.load(initial_state(recipe.model))
+        engine.step(first)
+    before = {name: engine.state() for name, engine in engines.items()}
+    scope = live(recipe, second, engines)
+    number = scope.find("0.weight[3, 1]")
+    for name, engine in engines.items():
+        engine.step(second)
+        after = engine.state().parameters["0.weight"][3, 1]
+        moves = {account.what: total for account, total in number.update[name]}
+        assert moves["m"].terms[0].factors == (before[name].optimizer["exp_avg"]["0.weight"][3, 1],)
+        assert moves["p"].own == after
+        assert moves["p"].total == pytest.approx(after, rel=EXACT)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_moves_a_weight_as_its_engine_does(name: str) -> None:
+    recipe = built("dense", optimizer=OPTIMIZERS[name].model_dump())
+    engines = {engine: build_engine(engine, recipe) for engine in ("numpy", "torch")}
+    batches = iter(Batches(recipe, load_data(recipe.data).train))
+    for engine, batch in zip(engines.values(), [next(batches)] * 2, strict=True):
+        engine.load(initial_state(recipe.model))
+        engine.step(batch)
+    scope = live(recipe, next(batches), engines)
+    for text in ("1.weight[3, 5]", "1.bias[2]", "3.weight[9, 6]"):
+        for moves in scope.find(text).update.values():
+            assert adds_up(moves[-1][1]), (text, moves[-1])
+
+
+@pytest.mark.parametrize("case", LOSSES, ids=lambda case: case.name)
+def test_the_terms_of_every_loss_add_up(case: LossCase) -> None:
+    outputs, target = case.outputs(), case.target()
+    value, dy = loss_function(case.spec)(outputs, target)
+    explanation = loss(case.spec, outputs, target)
+    arrays = {"y": outputs, "L": np.array(value), "dy": dy, **explanation.derived}
+    accounts = {account.what: account for account in explanation.accounts}
+    assert {"L", "dy"} <= set(accounts)
+    for what, account in accounts.items():
+        for index in some(account):
+            assert adds_up(sum_of(accounts, what, arrays, index)), (what, index)
+
+
+# What a page is told
+
+
+def test_the_arrays_of_a_record_are_the_same_numbers_and_kept_once() -> None:
+    scope = scoped(built("conv2d"))
+    record = batch_json(scope, {})
+    assert record is not None
+    told = json.loads(json.dumps(record, allow_nan=False))
+    shapes = {"uint8": np.uint8, "float32": "<f4", "float64": "<f8"}
+
+    def array(number: int) -> Array:
+        packed = told["arrays"][number]
+        if packed["type"] == "zeros":
+            return np.zeros(packed["shape"])
+        data = np.frombuffer(base64.b64decode(packed["data"]), shapes[packed["type"]])
+        return data.reshape(packed["shape"]).astype(np.float64)
+
+    names = [layer["name"] for layer in told["layers"]]
+    assert names == list(scope.kinds)
+    for layer in told["layers"]:
+        for engine, numbers in layer["arrays"].items():
+            for name, number in numbers.items():
+                np.testing.assert_array_equal(array(number), scope.explained(engine, layer["name"]).arrays[name])
+    first, second = told["layers"][:2]
+    assert first["arrays"]["numpy"]["y"] == second["arrays"]["numpy"]["x"]
+    assert first["arrays"]["numpy"]["weight"] == first["arrays"]["torch"]["weight"]
+    assert batch_json(scope, {}, most=100) is None
+
+
+def test_a_page_asks_for_the_batch_a_layer_or_a_number() -> None:
+    passage = pass_through("moons", batch=3)
+    states = {name: moment.state for name, moment in under(passage).moments.items()}
+    whole, layer, number = (
+        json.loads(json.dumps(answer(passage, states, query), allow_nan=False))
+        for query in ({}, {"layer": "2"}, {"number": "2.weight[1,3]"})
+    )
+    assert [found["name"] for found in whole["layers"]] == ["0", "1", "2", "loss"]
+    assert whole["targets"] == passage.batch.target.tolist()
+    assert {account["what"] for account in layer["layer"]["accounts"]} == {"y", "weight", "bias", "dx"}
+    assert number["name"] == "2.weight[1, 3]"
+    with pytest.raises(UserError, match=re.escape("there is no layer `7`; there are 0, 1, 2, loss")):
+        answer(passage, states, {"layer": "7"})
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("2.weights[1]", "layer 2 (dense) has no `2.weights`; did you mean `weight`? Its arrays are `2.y`"),
+        ("7.weight[1]", "there is no layer `7`; there are `0`, `1`, `2`, `loss`"),
+        ("2.weight[1, 20]", "its places lie between `2.weight[0, 0]` and `2.weight[1, 19]`; got [1, 20]"),
+        ("2.weight[-1, 0]", "got [-1, 0]"),
+        ("2.weight", "`2.weight` has the shape (2, 20)"),
+        ("loss.L[0]", "`loss.L` is one number, without a place; got [0]"),
+        ("weight", "a number is named LAYER.ARRAY[PLACE], as in `0.weight[3, 1]` or `loss.dy[0, 1]`; got 'weight'"),
+        ("2.weight[1", "a number is named LAYER.ARRAY[PLACE]"),
+    ],
+)
+def test_a_number_that_is_not_there_is_refused_with_those_that_are(name: str, message: str) -> None:
+    with pytest.raises(UserError, match=re.escape(message)):
+        twofold.walk("moons", batch=2).number(name)
+
+
+# The command
+
+
+def test_the_command_prints_the_terms_and_both_engines() -> None:
+    result = CliRunner().invoke(app, ["walk", "moons", "--batch", "3", "--number", "2.weight[1,3]"])
+    assert result.exit_code == 0, result.output
+    assert "∂L/∂W[o, i] = Σ(n) dy[n, o] · x[n, i]" in result.output
+    assert "dy[2, 1] · x[2, 3]" in result.output
+    for word in ("NumPy", "PyTorch", "their sum", "the engine's own", "p ← p − 0.01 g"):
+        assert word in result.output
+
+
+def test_the_command_prints_json() -> None:
+    result = CliRunner().invoke(app, ["walk", "moons", "--batch", "3", "--number", "0.y[0,3]", "--json"])
+    told = json.loads(result.stdout)
+    assert told["recipe"] == "moons"
+    assert told["place"] == [0, 3]
+    total = told["engines"]["torch"]
+    assert sum(term["product"] for term in total["terms"]) == total["sum"]
+    assert told["update"] == {}
