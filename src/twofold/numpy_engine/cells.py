@@ -8,7 +8,7 @@ overflow.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol, final, runtime_checkable
+from typing import NamedTuple, Protocol, TypeVar, final, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -28,8 +28,12 @@ class Way(NamedTuple):
     """c(t), or on the way back ∂L/∂c(t−1)."""
 
 
+Kept = TypeVar("Kept")
+"""What a cell keeps of a step for the way back."""
+
+
 @runtime_checkable  # the tests check annotations while they run
-class Cell(Protocol):
+class Cell(Protocol[Kept]):
     """What tells one recurrent layer from another."""
 
     gates: int
@@ -37,7 +41,7 @@ class Cell(Protocol):
     apart: bool
     """Whether c enters in another way than a, so that their gradients differ."""
 
-    def forward(self, a: Gates, c: Gates, h: State, memory: State | None, out: State) -> tuple[State | None, Any]:
+    def forward(self, a: Gates, c: Gates, h: State, memory: State | None, out: State) -> tuple[State | None, Kept]:
         """Write h(t) to `out`; the new memory, and what `backward` needs."""
         ...
 
@@ -48,11 +52,11 @@ class Cell(Protocol):
         """
         ...
 
-    def values(self, h: Array, caches: Sequence[Any]) -> dict[str, Array]:
+    def values(self, h: Array, caches: Sequence[Kept]) -> dict[str, Array]:
         """What each gate gave at every step, (T, ..., h), by its letter, given h(1) ... h(T) and the caches."""
         ...
 
-    def backward(self, cache: Any, dh: State, dmemory: State | None, da: Gates, dc: Gates) -> Way:
+    def backward(self, cache: Kept, dh: State, dmemory: State | None, da: Gates, dc: Gates) -> Way:
         """Write ∂L/∂a to `da` and, where they differ, ∂L/∂c to `dc`."""
         ...
 
@@ -71,7 +75,7 @@ class Vanilla:
     def __init__(self, nonlinearity: str) -> None:
         self.relu = nonlinearity == "relu"
 
-    def forward(self, a: Gates, c: Gates, h: State, memory: State | None, out: State) -> tuple[State | None, Any]:
+    def forward(self, a: Gates, c: Gates, h: State, memory: State | None, out: State) -> tuple[State | None, None]:
         """Nothing is kept but h, which the loop has."""
         np.add(a, c, out=c)
         if self.relu:
@@ -88,12 +92,12 @@ class Vanilla:
             np.multiply(h, h, out=da)
             np.subtract(1, da, out=da)
 
-    def backward(self, cache: Any, dh: State, dmemory: State | None, da: Gates, dc: Gates) -> Way:
+    def backward(self, cache: None, dh: State, dmemory: State | None, da: Gates, dc: Gates) -> Way:
         """Times the slope, which stands in `da`."""
         da *= dh
         return Way()
 
-    def values(self, h: Array, caches: Sequence[Any]) -> dict[str, Array]:
+    def values(self, h: Array, caches: Sequence[None]) -> dict[str, Array]:
         """There is no gate but the state itself."""
         return {"h": h}
 
@@ -120,7 +124,7 @@ class Lstm:
     gates = 4
     apart = False
 
-    def forward(self, a: Gates, c: Gates, h: State, memory: State | None, out: State) -> tuple[State | None, Any]:
+    def forward(self, a: Gates, c: Gates, h: State, memory: State | None, out: State) -> tuple[State | None, LongShort]:
         """All four gates at once: σ by way of tanh, of half the sum."""
         np.add(a, c, out=c)
         i, f, g, o = _blocks(c, 4)
@@ -141,7 +145,7 @@ class Lstm:
     def slopes(self, h: Array, da: Array) -> None:
         """None: they are those of the gates, each in its step."""
 
-    def backward(self, cache: Any, dh: State, dmemory: State | None, da: Gates, dc: Gates) -> Way:
+    def backward(self, cache: LongShort, dh: State, dmemory: State | None, da: Gates, dc: Gates) -> Way:
         """What comes along h and along the memory adds up."""
         (i, f, g, o), before, tanh_after = _blocks(cache.gates, 4), cache.memory, cache.tanh_memory
         di, df, dg, do = _blocks(da, 4)
@@ -155,7 +159,7 @@ class Lstm:
         np.multiply(dh, tanh_after * o * (1 - o), out=do)
         return Way(memory=dm * f)
 
-    def values(self, h: Array, caches: Sequence[Any]) -> dict[str, Array]:
+    def values(self, h: Array, caches: Sequence[LongShort]) -> dict[str, Array]:
         """i, f, g and o."""
         return dict(zip("ifgo", _blocks(np.stack([cache.gates for cache in caches]), 4), strict=True))
 
@@ -183,7 +187,7 @@ class Gru:
     gates = 3
     apart = True
 
-    def forward(self, a: Gates, c: Gates, h: State, memory: State | None, out: State) -> tuple[State | None, Any]:
+    def forward(self, a: Gates, c: Gates, h: State, memory: State | None, out: State) -> tuple[State | None, Gated]:
         """The third block of c is kept: the way back through r wants it."""
         size = h.shape[-1]
         rz = a[..., : 2 * size] + c[..., : 2 * size]
@@ -204,7 +208,7 @@ class Gru:
     def slopes(self, h: Array, da: Array) -> None:
         """None: they are those of the gates, each in its step."""
 
-    def backward(self, cache: Any, dh: State, dmemory: State | None, da: Gates, dc: Gates) -> Way:
+    def backward(self, cache: Gated, dh: State, dmemory: State | None, da: Gates, dc: Gates) -> Way:
         """∂L/∂c is ∂L/∂a but for the block of n."""
         (r, z), n, hidden, h = _blocks(cache.rz, 2), cache.n, cache.hidden, cache.h
         dr, dz, ds = _blocks(da, 3)
@@ -215,7 +219,7 @@ class Gru:
         _blocks(dc, 3)[2][...] *= r
         return Way(direct=dh * z)
 
-    def values(self, h: Array, caches: Sequence[Any]) -> dict[str, Array]:
+    def values(self, h: Array, caches: Sequence[Gated]) -> dict[str, Array]:
         """r, z and n."""
         r, z = _blocks(np.stack([cache.rz for cache in caches]), 2)
         return {"r": r, "z": z, "n": np.stack([cache.n for cache in caches])}

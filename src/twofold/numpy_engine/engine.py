@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, final
+from typing import cast, final
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from twofold.engine.threads import blas_threads
 from twofold.errors import UserError
 from twofold.numpy_engine.given import Given
 from twofold.numpy_engine.held import held_bytes
-from twofold.numpy_engine.layer import Layer, Mode, Timed, Tracking
+from twofold.numpy_engine.layer import AnyLayer, Mode, Timed, Tracking
 from twofold.numpy_engine.layers import build_layer
 from twofold.numpy_engine.losses import Loss, loss_function
 from twofold.numpy_engine.optimizers import Moments, Rule, clip
@@ -55,7 +55,7 @@ class NumpyEngine:
         optimizer: Optimizer = Sgd(),
         training: Training = Training(),
         *,
-        layers: Mapping[str, Layer] | None = None,
+        layers: Mapping[str, AnyLayer] | None = None,
         loss: Loss | None = None,
         rule: Rule | None = None,
         replicas: int | None = None,
@@ -183,7 +183,7 @@ class NumpyEngine:
         held = dict(zip(self.names, held_bytes(caches, beside=self._weights), strict=True))
         named = dict(zip(self.names, outputs, strict=True))
         through = dict(reversed(through_time.items()))
-        return Trace(named, loss, signals, ordered, held, through, self._running(caches))
+        return Trace(named, cast(float, loss), signals, ordered, held, through, self._running(caches))
 
     def predict(self, x: Array) -> Array:
         """The logits in evaluation mode, of the averaged weights where the recipe has them."""
@@ -211,8 +211,8 @@ class NumpyEngine:
             {name: views[f"{node.name}.{name}"] for name in node.parameters | node.buffers} for node in network.nodes
         ]
 
-    def _forward(self, x: Array, masks: Mapping[str, Array]) -> tuple[list[Array], list[Any]]:
-        outputs, caches = [], []
+    def _forward(self, x: Array, masks: Mapping[str, Array]) -> tuple[list[Array], list[object]]:
+        outputs, caches = list[Array](), list[object]()
         for name, layer, params in zip(self.names, self._layers, self._params, strict=True):
             mode = self._training._replace(mask=masks[name]) if name in masks else self._training
             x, cache = layer.forward(params, x, mode)
@@ -220,7 +220,7 @@ class NumpyEngine:
             caches.append(cache)
         return outputs, caches
 
-    def _running(self, caches: list[Any]) -> dict[str, Array]:
+    def _running(self, caches: list[object]) -> dict[str, Array]:
         """The running statistics after the batch."""
         return {
             f"{self.names[index]}.{name}": value
@@ -228,7 +228,7 @@ class NumpyEngine:
             for name, value in layer.running(self._params[index], caches[index]).items()
         }
 
-    def _backward(self, caches: list[Any], dy: Array) -> Array:
+    def _backward(self, caches: list[object], dy: Array) -> Array:
         """The gradient of all parameters as one new vector, in the order of the layout."""
         pieces, lead = list[Array](), self._vector.shape[:-1]
         for index in range(len(self._layers) - 1, self._first - 1, -1):
@@ -240,7 +240,7 @@ class NumpyEngine:
         return np.concatenate(pieces, axis=-1) if pieces else np.zeros_like(self._vector)
 
 
-def _given(network: Network, layers: Mapping[str, Layer]) -> dict[str, Layer]:
+def _given(network: Network, layers: Mapping[str, AnyLayer]) -> dict[str, AnyLayer]:
     """Layers in place of the recipe's own, by the name of their place."""
     nodes = {node.name: node for node in network.nodes}
     for name in layers:

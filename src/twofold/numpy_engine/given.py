@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from collections.abc import Iterable
+from typing import Generic, final
 
 import numpy as np
 
 from twofold.arrays import Array, Arrays
 from twofold.errors import UserError
-from twofold.numpy_engine.layer import Layer, Mode
+from twofold.numpy_engine.layer import Cache, Layer, Mode
 from twofold.recipe import Node
 
 
 @final
-class Given:
+class Given(Generic[Cache]):
     """The user's layer, at its place in the network.
 
     Its output must have the layer's shape, its gradients the names and shapes of the parameters: a transposed or
     misnamed gradient would else be read into another place of the flat vector, and pass for a right one of it.
     """
 
-    def __init__(self, layer: Layer, node: Node) -> None:
+    def __init__(self, layer: Layer[Cache], node: Node) -> None:
         self.layer, self.node = layer, node
         for name in ("running", "through_time"):  # which protocols it follows is asked of its members
             if hasattr(layer, name):
@@ -32,7 +33,7 @@ class Given:
     def _place(self) -> str:
         return f"the layer given for `{self.node.name}` ({self.node.kind})"
 
-    def forward(self, params: Arrays, x: Array, mode: Mode) -> tuple[Array, Any]:
+    def forward(self, params: Arrays, x: Array, mode: Mode) -> tuple[Array, Cache]:
         """Raises `UserError` where y is no array of the layer's shape."""
         result = self.layer.forward(params, x, mode)
         if not isinstance(result, tuple) or len(result) != 2:
@@ -41,7 +42,7 @@ class Given:
         return result
 
     def backward(
-        self, params: Arrays, cache: Any, dy: Array, wants_dx: bool = True
+        self, params: Arrays, cache: Cache, dy: Array, wants_dx: bool = True
     ) -> tuple[Array | None, dict[str, Array]]:
         """Raises `UserError` where a gradient is missing, misnamed or of another shape than its parameter."""
         result = self.layer.backward(params, cache, dy, wants_dx)
@@ -59,16 +60,16 @@ class Given:
             self._fits(f"the gradient of `{name}`", grads[name], shape)
         return result
 
-    def _fits(self, what: str, value: Any, shape: tuple[int | None, ...]) -> None:
+    def _fits(self, what: str, value: object, shape: tuple[int | None, ...]) -> None:
         if not isinstance(value, np.ndarray) or value.dtype.kind != "f":
             raise UserError(f"{self._place()}: {what} must be an array of floating-point numbers; it is {_kind(value)}")
         if len(value.shape) != len(shape) or any(s not in (None, v) for s, v in zip(shape, value.shape, strict=True)):
             raise UserError(f"{self._place()}: {what} must have shape {shape}; it has {value.shape}")
 
 
-def _listed(names: Any) -> str:
+def _listed(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names) or "none"
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     return f"an array of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
 from twofold.arrays import Array
 
 
-def held_bytes(caches: Sequence[Any], beside: Array) -> list[int]:
+def held_bytes(caches: Sequence[object], beside: Array) -> list[int]:
     """The bytes that each cache keeps in memory and no cache before it does.
 
     A view keeps the whole array that it looks into, so that this one is counted, once. `beside` is counted nowhere: it
@@ -25,7 +24,7 @@ def held_bytes(caches: Sequence[Any], beside: Array) -> list[int]:
     return sizes
 
 
-def _arrays(cache: Any) -> Iterator[Array]:
+def _arrays(cache: object) -> Iterator[Array]:
     """Those in a cache, however deep: caches are arrays, tuples and lists of such, sizes, or nothing."""
     if isinstance(cache, np.ndarray):
         yield cache

@@ -7,7 +7,7 @@ same layer serves every time step of a recurrent network and is checked without 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from twofold.arrays import Array, Arrays
 from twofold.engine import ThroughTime
@@ -28,16 +28,20 @@ TRAINING = Mode(training=True)
 EVALUATION = Mode(training=False)
 
 
+Cache = TypeVar("Cache")
+"""What a layer keeps of a pass for its way back: a type that only the layer knows."""
+
+
 @runtime_checkable  # the tests check annotations while they run
-class Layer(Protocol):
+class Layer(Protocol[Cache]):
     """y = f(x; params), and the way back."""
 
-    def forward(self, params: Arrays, x: Array, mode: Mode) -> tuple[Array, Any]:
+    def forward(self, params: Arrays, x: Array, mode: Mode) -> tuple[Array, Cache]:
         """The output, and whatever `backward` needs of this pass."""
         ...
 
     def backward(
-        self, params: Arrays, cache: Any, dy: Array, wants_dx: bool = True
+        self, params: Arrays, cache: Cache, dy: Array, wants_dx: bool = True
     ) -> tuple[Array | None, dict[str, Array]]:
         """From ∂L/∂y to ∂L/∂x and to ∂L/∂parameter by name.
 
@@ -47,22 +51,24 @@ class Layer(Protocol):
 
 
 @runtime_checkable
-class Tracking(Layer, Protocol):
+class Tracking(Layer[Cache], Protocol[Cache]):
     """A layer with running statistics: they come in with the parameters and go out here, never on the object."""
 
-    def running(self, params: Arrays, cache: Any) -> dict[str, Array]:
+    def running(self, params: Arrays, cache: Cache) -> dict[str, Array]:
         """The running statistics after the pass that gave `cache`, by name."""
         ...
 
 
 @runtime_checkable
-class Timed(Layer, Protocol):
+class Timed(Layer[Cache], Protocol[Cache]):
     """A layer with a hidden state."""
 
-    def through_time(self, params: Arrays, cache: Any, dy: Array) -> ThroughTime:
+    def through_time(self, params: Arrays, cache: Cache, dy: Array) -> ThroughTime:
         """h(t) and ∂L/∂h(t) of every step, on all paths to the loss."""
         ...
 
 
-Builders: TypeAlias = Mapping[type[LayerSpec], Callable[[Any], Layer]]
+AnyLayer: TypeAlias = Layer[Any]
+"""A layer, whatever it keeps: its cache goes from its own way forward to its own way back."""
+Builders: TypeAlias = Mapping[type[LayerSpec], Callable[[Any], AnyLayer]]
 """From a kind of layer to what builds it from a recipe's settings of that kind."""

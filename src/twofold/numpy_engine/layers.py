@@ -8,7 +8,7 @@ from twofold.numpy_engine.dense import Dense
 from twofold.numpy_engine.dropout import Dropout
 from twofold.numpy_engine.embedding import Embedding
 from twofold.numpy_engine.flatten import Flatten
-from twofold.numpy_engine.layer import Builders, Layer
+from twofold.numpy_engine.layer import AnyLayer, Builders
 from twofold.numpy_engine.norm import NORMS
 from twofold.numpy_engine.pool import POOLING
 from twofold.numpy_engine.recurrent import RECURRENT
@@ -30,6 +30,6 @@ LAYERS: Builders = {
 }
 
 
-def build_layer(spec: LayerSpec) -> Layer:
+def build_layer(spec: LayerSpec) -> AnyLayer:
     """The layer of a recipe's settings."""
     return LAYERS[type(spec)](spec)

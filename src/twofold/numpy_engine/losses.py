@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -12,8 +12,10 @@ from jaxtyping import Float, Int
 from twofold.arrays import Array
 from twofold.recipe.losses import Loss as LossKind
 
-Loss = Callable[[Array, Array], tuple[Any, Array]]
-"""From outputs and classes to the loss and its gradient; of replicas one loss each."""
+Value: TypeAlias = float | Array
+"""A loss, of replicas one each."""
+Loss = Callable[[Array, Array], tuple[Value, Array]]
+"""From outputs and classes to the loss and its gradient."""
 
 
 def cross_entropy(
@@ -21,7 +23,7 @@ def cross_entropy(
     target: Int[Array, "*batch"],
     reduction: str = "mean",
     label_smoothing: float = 0.0,
-) -> tuple[Any, Float[Array, "*batch classes"]]:
+) -> tuple[Value, Float[Array, "*batch classes"]]:
     """Mean cross-entropy in nats, and its gradient. `torch.nn.functional.cross_entropy`.
 
     L = −(1/n) Σ log softmax(z)[target],   ∂L/∂z = (softmax(z) − onehot(target)) / n
@@ -52,7 +54,7 @@ def _places(target: Array) -> tuple[Array, ...]:
     return (np.arange(len(target)),) if target.ndim == 1 else tuple(np.indices(target.shape, sparse=True))
 
 
-def _summed(terms: Array) -> Any:
+def _summed(terms: Array) -> Value:
     """Over the batch: a number, or of replicas one each."""
     total = np.add.reduce(terms, axis=-1)
     return float(total) if terms.ndim == 1 else total.astype(np.float64)
@@ -60,7 +62,7 @@ def _summed(terms: Array) -> Any:
 
 def mean_squared(
     outputs: Float[Array, "*batch classes"], target: Int[Array, "*batch"], reduction: str = "mean"
-) -> tuple[Any, Float[Array, "*batch classes"]]:
+) -> tuple[Value, Float[Array, "*batch classes"]]:
     """Mean squared distance to the one-hot target, and its gradient. `torch.nn.functional.mse_loss`.
 
     L = (1 / n c) Σ (y − onehot(target))²,   ∂L/∂y = 2 (y − onehot(target)) / (n c)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import singledispatch
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
@@ -19,8 +19,9 @@ from twofold.recipe.optimizers import Adam, Adamw, Optimizer, Rmsprop, Sgd
 
 Vector = Float[Array, "*replicas size"]
 Moments = dict[str, Array]
-Update = Callable[[Array, Array, Moments, Any, int], None]
-"""The rate is a number, or of replicas one each, (replicas, 1)."""
+Rate: TypeAlias = float | Array
+"""The rate of a step: a number, or of replicas one each, (replicas, 1)."""
+Update = Callable[[Array, Array, Moments, Rate, int], None]
 
 
 class Rule(NamedTuple):
@@ -63,7 +64,7 @@ def _(spec: Sgd, decayed: Vector | float = 1.0) -> Rule:
     def init(p: Vector) -> Moments:
         return {"momentum_buffer": np.zeros_like(p)} if mu else {}
 
-    def update(p: Vector, g: Vector, moments: Moments, lr: Any, k: int) -> None:
+    def update(p: Vector, g: Vector, moments: Moments, lr: Rate, k: int) -> None:
         if not mu:  # p ← (1 − η λ) p − η g: the same, one pass through memory less
             if decays:
                 p *= 1 - lr * decay
@@ -106,7 +107,7 @@ def _adam_init(p: Vector) -> Moments:
 def _adam_update(spec: Adam | Adamw, decayed: Vector | float, decoupled: bool) -> Update:
     (beta1, beta2), eps, decays, decay = spec.betas, spec.eps, spec.weight_decay > 0, spec.weight_decay * decayed
 
-    def update(p: Vector, g: Vector, moments: Moments, lr: Any, k: int) -> None:
+    def update(p: Vector, g: Vector, moments: Moments, lr: Rate, k: int) -> None:
         m, v = moments["exp_avg"], moments["exp_avg_sq"]
         if decays and decoupled:
             p *= 1 - lr * decay
@@ -136,7 +137,7 @@ def _(spec: Rmsprop, decayed: Vector | float = 1.0) -> Rule:
     def init(p: Vector) -> Moments:
         return {"square_avg": np.zeros_like(p)}
 
-    def update(p: Vector, g: Vector, moments: Moments, lr: Any, k: int) -> None:
+    def update(p: Vector, g: Vector, moments: Moments, lr: Rate, k: int) -> None:
         if decays:
             g = g + decay * p
         v = moments["square_avg"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 
@@ -42,12 +42,11 @@ class NumpyPass:
 
     __slots__ = ("_named", "_outputs", "buffers", "loss", "vector")
 
-    def __init__(
-        self, named: Names, outputs: list[Array], loss: float, vector: Array, buffers: dict[str, Array]
-    ) -> None:
+    def __init__(self, named: Names, outputs: list[Array], loss: Any, vector: Array, buffers: dict[str, Array]) -> None:
         self._named = named
         self._outputs = outputs
         self.loss = loss
+        """A number; of replicas one each, which only their own loop reads."""
         self.vector = vector
         """∂loss/∂parameter of all parameters, in the order of the layout."""
         self.buffers = buffers

@@ -41,7 +41,7 @@ class Recurrent:
     stack of networks takes one pass. Werbos, Backpropagation through time: what it does and how to do it (1990).
     """
 
-    def __init__(self, cell: Cell, every: bool) -> None:
+    def __init__(self, cell: Cell[Any], every: bool) -> None:
         self.cell = cell
         self.every = every
 
@@ -53,7 +53,7 @@ class Recurrent:
         a = _input_part(params, x, self.cell.apart)
         h = np.empty((steps + 1, *x.shape[:-2], W.shape[-2]), x.dtype)
         h[0] = 0
-        memory, caches = None, []
+        memory, caches = None, list[object]()
         for t in range(steps):
             c = h[t] @ W if t else np.zeros((*h.shape[1:-1], W.shape[-1]), x.dtype)  # h(0) is 0
             if self.cell.apart and "bias_hh" in params:

@@ -8,18 +8,19 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache, reduce
-from typing import Any, TypeVar, final
+from typing import Generic, TypeVar, final
 
 import numpy as np
 
 from twofold.arrays import Array, Arrays
 from twofold.engine import ThroughTime
 from twofold.engine.threads import MANY_PRODUCTS, SMALL_PRODUCT, blas_threads, largest_product
-from twofold.numpy_engine.layer import Mode, Timed
+from twofold.numpy_engine.layer import Cache, Mode, Timed
 from twofold.recipe import Model
 from twofold.recipe.recurrent import Recurrent
 from twofold.recipe.training import Training
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 HAND_OVER = 5e-6
@@ -45,24 +46,24 @@ def worthwhile_parts(model: Model, training: Training) -> int:
 
 
 @final
-class InParts:
+class InParts(Generic[Cache]):
     """The layer, taken by `parts` threads at once: samples are independent, and gradients of parameters add up.
 
     For the many small products of a loop over time, which a linear algebra library would not share out. NumPy holds no
     lock while it computes.
     """
 
-    def __init__(self, layer: Timed, parts: int) -> None:
+    def __init__(self, layer: Timed[Cache], parts: int) -> None:
         self.layer = layer
         self.parts = parts
 
-    def forward(self, params: Arrays, x: Array, mode: Mode) -> tuple[Array, list[Any]]:
+    def forward(self, params: Arrays, x: Array, mode: Mode) -> tuple[Array, list[Cache]]:
         """The cache is that of each part."""
         passed = self._each(lambda part: self.layer.forward(params, part, mode), self._split(x))
         return np.concatenate([y for y, _ in passed]), [cache for _, cache in passed]
 
     def backward(
-        self, params: Arrays, cache: list[Any], dy: Array, wants_dx: bool = True
+        self, params: Arrays, cache: list[Cache], dy: Array, wants_dx: bool = True
     ) -> tuple[Array | None, dict[str, Array]]:
         """∂L/∂x beside each other, ∂L/∂parameter as a sum."""
         pairs = list(zip(cache, self._split(dy), strict=True))
@@ -71,7 +72,7 @@ class InParts:
         grads = {name: reduce(np.add, [grads[name] for _, grads in passed]) for name in passed[0][1]}
         return (np.concatenate(dxs) if wants_dx else None), grads
 
-    def through_time(self, params: Arrays, cache: list[Any], dy: Array) -> ThroughTime:
+    def through_time(self, params: Arrays, cache: list[Cache], dy: Array) -> ThroughTime:
         """h(t) and ∂L/∂h(t) of the whole batch, the parts beside each other."""
         parts = [self.layer.through_time(params, *pair) for pair in zip(cache, self._split(dy), strict=True)]
         return ThroughTime(*(np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True)))
@@ -79,7 +80,7 @@ class InParts:
     def _split(self, a: Array) -> list[Array]:
         return np.array_split(a, max(1, min(self.parts, len(a))))  # none of nothing
 
-    def _each(self, call: Callable[[Any], T], items: Sequence[Any]) -> list[T]:
+    def _each(self, call: Callable[[S], T], items: Sequence[S]) -> list[T]:
         """The first here, the others in threads that wait for them."""
         with _handing_over():
             others = [_pool(self.parts - 1).submit(_quietly, call, item) for item in items[1:]]
@@ -101,7 +102,7 @@ def _handing_over() -> Iterator[None]:
         sys.setswitchinterval(before)
 
 
-def _quietly(call: Callable[[Any], T], item: Any) -> T:
+def _quietly(call: Callable[[S], T], item: S) -> T:
     """Overflow is found in the loss, in whatever thread it happens: NumPy's settings are a thread's own."""
     with np.errstate(all="ignore"):
         return call(item)

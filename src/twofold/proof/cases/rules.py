@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 from twofold.arrays import Array
 from twofold.proof.cases.layer import normal
 from twofold.recipe import training as part
 from twofold.recipe.losses import CrossEntropy, Loss, MeanSquared
-from twofold.recipe.optimizers import Adam, Adamw, Rmsprop, Sgd
+from twofold.recipe.optimizers import Adam, Adamw, Optimizer, Rmsprop, Sgd
 from twofold.streams import stream
 
 
@@ -56,7 +55,7 @@ LOSSES = [
 ]
 
 
-OPTIMIZERS: dict[str, Any] = {
+OPTIMIZERS: dict[str, Optimizer] = {
     "sgd": Sgd(lr=0.1),
     "sgd with decay": Sgd(lr=0.1, weight_decay=0.1),
     "sgd clipped": Sgd(lr=0.1, max_norm=4.0),
@@ -92,7 +91,7 @@ OPTIMIZERS: dict[str, Any] = {
 class ScheduleCase:
     """A schedule, and the length of the training that it is tried over."""
 
-    spec: Any
+    spec: part.Schedule
     steps: int = 40
     steps_per_epoch: int = 1
 
@@ -122,7 +121,7 @@ SCHEDULES = {
 }
 
 
-INITIALS: dict[str, Any] = {
+INITIALS: dict[str, part.Initial] = {
     "default": part.DefaultInitial(),
     "normal": part.Normal(),
     "normal, narrow": part.Normal(std=0.1),

@@ -8,6 +8,7 @@ import numpy as np
 
 from twofold.arrays import Array
 from twofold.proof.mistakes import Scene
+from twofold.proof.mistakes.base import number
 
 Factor = Callable[[Scene, Array], float]
 
@@ -50,7 +51,7 @@ def _units(scene: Scene, right: Array) -> float:
 
 
 def _rate(scene: Scene, right: Array) -> float:
-    return float(scene.facts.get("lr", np.nan))
+    return number(scene.facts, "lr", np.nan)
 
 
 FACTORS: tuple[tuple[str, Factor, str, str], ...] = (

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from twofold.proof.mistakes.activations import ACTIVATIONS, Activation
 from twofold.proof.mistakes.activations import MISTAKES as OF_ACTIVATIONS
 from twofold.proof.mistakes.base import Computation, Making, Mistake, Scene, Tensors
 from twofold.proof.mistakes.conv import Conv2d
 from twofold.proof.mistakes.conv_table import CONV
 from twofold.proof.mistakes.dense import DENSE, EMBEDDING, Dense, Embedding
-from twofold.proof.mistakes.layer import LayerComputation, gradient_name, of_any_layer
+from twofold.proof.mistakes.layer import AnyEquations, LayerComputation, gradient_name, of_any_layer
 from twofold.proof.mistakes.losses import LOSSES, LossComputation
 from twofold.proof.mistakes.norm import BatchNorm
 from twofold.proof.mistakes.norm_table import NORM
@@ -36,7 +38,7 @@ __all__ = [
     "mistakes_of",
 ]
 
-LAYERS: dict[str, type] = {
+LAYERS: dict[str, Callable[[Making], AnyEquations]] = {
     "dense": Dense,
     "conv2d": Conv2d,
     "max_pool2d": MaxPool2d,
@@ -55,7 +57,7 @@ LAYERS: dict[str, type] = {
     "dropout": Dropout,
     "flatten": Flatten,
 }
-RULES: dict[str, type] = {
+RULES: dict[str, Callable[[Making], Computation]] = {
     "cross_entropy": LossComputation,
     "mean_squared": LossComputation,
     **dict.fromkeys(("sgd", "adam", "adamw", "rmsprop"), OptimizerComputation),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
 from twofold.arrays import Array, Arrays
 from twofold.proof.mistakes.activation_table import WRONG
-from twofold.proof.mistakes.base import Making, Mistake, Scene, on
+from twofold.proof.mistakes.base import Making, Mistake, Scene, number, on
 from twofold.proof.mistakes.functions import FUNCTIONS, SLOPES
 from twofold.proof.mistakes.layer import Plain
 
@@ -20,19 +20,19 @@ class Activation(Plain):
     def __init__(self, making: Making) -> None:
         super().__init__(making)
         settings = making.settings
-        self.a = float(settings.get("negative_slope", settings.get("alpha", 1.0)))
+        self.a = number(settings, "negative_slope", number(settings, "alpha", 1.0))
         self.kind = "gelu_tanh" if settings.get("approximate") == "tanh" else making.kind
         named = [switch for switch in self.on if switch in WRONG.get(self.kind, {})]
         wrongs = [WRONG[self.kind][switch] for switch in named]
         self.f = next((w.f for w in wrongs if w.f), FUNCTIONS[self.kind])
         self.slope = next((w.slope for w in wrongs if w.slope), SLOPES[self.kind])
 
-    def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, Any]:
+    def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, tuple[Array, Array]]:
         """The cache is x and y."""
         y = self.f(x, self.a)
         return y, (x, y)
 
-    def backward(self, params: Arrays, cache: Any, dy: Array) -> tuple[Array, dict[str, Array]]:
+    def backward(self, params: Arrays, cache: tuple[Array, Array], dy: Array) -> tuple[Array, dict[str, Array]]:
         """dy times the slope."""
         x, y = cache
         if "slope_without_dy" in self.on:

@@ -10,11 +10,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
+
+import numpy as np
 
 from twofold.arrays import Array, Arrays
+from twofold.recipe.base import Pair, pair
 
 Derivative = Literal["formula", "own", "right"]
+Settings: TypeAlias = Mapping[str, object]
+"""What a recipe says of a kind, or what a scene is besides its arrays, by name; `None` where it is left out."""
+
+
+def number(settings: Settings, name: str, default: float | None = None) -> float:
+    """The number of that name."""
+    value = settings.get(name)
+    value = default if value is None else value
+    if not isinstance(value, int | float | np.number):
+        raise TypeError(f"`{name}` must be a number; got {value!r}")
+    return float(value)
+
+
+def whole(settings: Settings, name: str, default: int | None = None) -> int:
+    """The whole number of that name."""
+    return int(number(settings, name, default))
+
+
+def size(settings: Settings, name: str, default: int | None = None) -> Pair:
+    """Height and width of that name: two whole numbers, or one for both."""
+    value = settings.get(name)
+    if isinstance(value, list | tuple):
+        height, width = value
+        return int(height), int(width)
+    return pair(whole(settings, name, default))
 
 
 @dataclass(frozen=True)
@@ -22,7 +50,7 @@ class Making:
     """How a computation is built: its kind and settings, its switches, and what its way back is."""
 
     kind: str
-    settings: Mapping[str, Any]
+    settings: Settings
     switches: frozenset[str] = frozenset()
     derivative: Derivative = "formula"
     """Way back after a mistake on the way forward. `formula`: the textbook's, on what the wrong pass kept; `own`: the
@@ -32,7 +60,7 @@ class Making:
         """The same with more switches."""
         return replace(self, switches=self.switches | set(switches))
 
-    def built_with(self, **settings: Any) -> Making:
+    def built_with(self, **settings: object) -> Making:
         """The same with other settings."""
         return replace(self, settings={**self.settings, **settings})
 
@@ -44,7 +72,7 @@ class Scene:
     name: str
     arrays: Arrays
     """Inputs by name: `x`, `dy`, parameters by their PyTorch names, `target`, gradients."""
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Settings = field(default_factory=dict)
     """What is no array: whether it is training, the rate, the number of the step."""
 
     @property
@@ -84,7 +112,7 @@ def on(*switches: str) -> Callable[[Making], Making]:
     return lambda making: making.on(*switches)
 
 
-def built_with(**settings: Any) -> Callable[[Making], Making]:
+def built_with(**settings: object) -> Callable[[Making], Making]:
     """The mistake of other settings than asked for."""
     return lambda making: making.built_with(**settings)
 

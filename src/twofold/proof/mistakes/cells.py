@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, final
+from collections.abc import Callable
+from typing import Protocol, TypeAlias, final
 
 import numpy as np
 
@@ -10,9 +11,11 @@ from twofold.arrays import Array
 from twofold.proof.mistakes.base import Making
 from twofold.proof.mistakes.functions import sigmoid
 
-Ahead = tuple[Array, Array, Any]
+Stored: TypeAlias = tuple[Array, ...]
+"""What a cell keeps of a step for the way back."""
+Ahead: TypeAlias = tuple[Array, Array, Stored]
 """h(t), the memory, and what the way back needs."""
-Back = tuple[Array, Array, Array, Array]
+Back: TypeAlias = tuple[Array, Array, Array, Array]
 """∂L/∂a, ∂L/∂c, ∂L/∂h(t−1) past W_hh, ∂L/∂memory(t−1)."""
 
 
@@ -23,11 +26,11 @@ class Cell(Protocol):
         """One step forward."""
         ...
 
-    def backward(self, cache: Any, dh: Array, dmemory: Array, U: Array, b: Array) -> Back:
+    def backward(self, cache: Stored, dh: Array, dmemory: Array, U: Array, b: Array) -> Back:
         """One step back."""
         ...
 
-    def memory(self, cache: Any) -> Array:
+    def memory(self, cache: Stored) -> Array:
         """What an LSTM carries beside h."""
         ...
 
@@ -58,7 +61,7 @@ class Vanilla:
             new = new + h
         return new, memory, (s, new, h)
 
-    def backward(self, cache: Any, dh: Array, dmemory: Array, U: Array, b: Array) -> Back:
+    def backward(self, cache: Stored, dh: Array, dmemory: Array, U: Array, b: Array) -> Back:
         """Times the slope."""
         on, (s, new, before) = self.on, cache
         slope = (new > 0).astype(float) if self.relu else 1 - new * new
@@ -73,7 +76,7 @@ class Vanilla:
         da = dh * slope
         return da, da, np.zeros_like(dh), dmemory
 
-    def memory(self, cache: Any) -> Array:
+    def memory(self, cache: Stored) -> Array:
         """It has none: h."""
         return cache[1]
 
@@ -122,7 +125,7 @@ class Lstm:
             out = np.tanh(o * new)
         return out, new, (i, f, g, o, memory, tanh, new)
 
-    def backward(self, cache: Any, dh: Array, dmemory: Array, U: Array, b: Array) -> Back:
+    def backward(self, cache: Stored, dh: Array, dmemory: Array, U: Array, b: Array) -> Back:
         """What comes along h and along the memory adds up."""
         on, (i, f, g, o, before, tanh, new) = self.on, cache
         dm = dh * o * (1.0 if "memory_slope_left_out" in on else 1 - (new if "memory_slope_of_m" in on else tanh) ** 2)
@@ -149,7 +152,7 @@ class Lstm:
         passed = dm * (i if "memory_back_by_i" in on else 1.0 if "memory_back_without_f" in on else f)
         return da, da, np.zeros_like(dh), passed
 
-    def memory(self, cache: Any) -> Array:
+    def memory(self, cache: Stored) -> Array:
         """m(t)."""
         return cache[6]
 
@@ -198,7 +201,7 @@ class Gru:
             new = (1 - z) * n
         return new, memory, (r, z, n, cn, h)
 
-    def backward(self, cache: Any, dh: Array, dmemory: Array, U: Array, b: Array) -> Back:
+    def backward(self, cache: Stored, dh: Array, dmemory: Array, U: Array, b: Array) -> Back:
         """∂L/∂c is ∂L/∂a but for the block of n."""
         on, (r, z, n, cn, h) = self.on, cache
         dn = dh * (z if "dn_by_z" in on else 1.0 if "dn_without_z" in on else 1 - z)
@@ -217,9 +220,9 @@ class Gru:
         direct = dh * (0.0 if "direct_path_forgotten" in on else 1 - z if "direct_path_turned" in on else z)
         return da, dc, direct, dmemory
 
-    def memory(self, cache: Any) -> Array:
+    def memory(self, cache: Stored) -> Array:
         """It has none: h(t−1)."""
         return cache[4]
 
 
-CELLS: dict[str, Any] = {"rnn": Vanilla, "lstm": Lstm, "gru": Gru}
+CELLS: dict[str, Callable[[Making], Cell]] = {"rnn": Vanilla, "lstm": Lstm, "gru": Gru}

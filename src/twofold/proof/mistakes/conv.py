@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
 from twofold.arrays import Array, Arrays
-from twofold.proof.mistakes.base import Making, Scene
+from twofold.proof.mistakes.base import Making, Scene, size, whole
 from twofold.proof.mistakes.layer import Plain
-from twofold.recipe.base import pair
 from twofold.recipe.windows import steps
 
 
@@ -18,11 +17,10 @@ class Plane:
 
     def __init__(self, making: Making) -> None:
         settings = making.settings
-        self.kernel = pair(settings["kernel"])
-        stride = settings.get("stride")
-        self.stride = self.kernel if stride is None else pair(stride)
-        self.padding = pair(settings.get("padding", 0))
-        self.dilation = pair(settings.get("dilation", 1))
+        self.kernel = size(settings, "kernel")
+        self.stride = self.kernel if settings.get("stride") is None else size(settings, "stride")
+        self.padding = size(settings, "padding", 0)
+        self.dilation = size(settings, "dilation", 1)
         self.ceil = bool(settings.get("ceil_mode", False))
         on = making.switches
         self.shift = -1 if "starts_one_late" in on else 1 if "starts_one_early" in on else 0
@@ -70,7 +68,7 @@ class Conv2d(Plain):
     def __init__(self, making: Making) -> None:
         super().__init__(making)
         self.plane = Plane(making)
-        self.groups = int(making.settings.get("groups", 1))
+        self.groups = whole(making.settings, "groups", 1)
 
     def _kernel(self, W: Array) -> Array:
         on = self.on
@@ -91,7 +89,7 @@ class Conv2d(Plain):
         fill: float | str = "edge" if "padded_with_edges" in on else "reflect" if "padded_by_mirror" in on else 0.0
         return self.plane.padded(x, 1.0 if "padded_with_ones" in on else fill)
 
-    def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, Any]:
+    def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, Array]:
         """The cache is x."""
         on, W, count = self.on, self._kernel(params["weight"]), self.plane.size(*x.shape[2:])
         X = self._input(x)
@@ -140,7 +138,7 @@ class Conv2d(Plain):
             return -b
         return np.full(b.shape, b[0]) if "first_bias_for_all" in on else b
 
-    def backward(self, params: Arrays, cache: Any, dy: Array) -> tuple[Array, dict[str, Array]]:
+    def backward(self, params: Arrays, cache: Array, dy: Array) -> tuple[Array, dict[str, Array]]:
         """Element after element of the kernel."""
         x, W = cache, params["weight"]
         grads = {"weight": self._weight(x, dy, W)}

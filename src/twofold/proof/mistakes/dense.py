@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from twofold.proof.mistakes.layer import Plain
 class Dense(Plain):
     """y = x Wᵀ + b,  dx = dy W,  dW = dyᵀ x,  db = Σ dy, with switches."""
 
-    def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, Any]:
+    def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, tuple[Array, Array]]:
         """The cache is x and y."""
         on, W = self.on, params["weight"]
         y = x @ W.T
@@ -47,7 +47,7 @@ class Dense(Plain):
             return np.full(b.shape, b.sum())
         return b[::-1] if "bias_reversed" in on else b
 
-    def backward(self, params: Arrays, cache: Any, dy: Array) -> tuple[Array, dict[str, Array]]:
+    def backward(self, params: Arrays, cache: tuple[Array, Array], dy: Array) -> tuple[Array, dict[str, Array]]:
         """dy W, dyᵀ x, Σ dy."""
         on, (x, _), W = self.on, cache, params["weight"]
         rows_of_x, rows_of_dy = x.reshape(-1, x.shape[-1]), dy.reshape(-1, dy.shape[-1])
@@ -103,7 +103,7 @@ class Dense(Plain):
 class Embedding(Plain):
     """y = W[x],  dW[k] = Σ dy over the places of k, with switches."""
 
-    def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, Any]:
+    def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, Array]:
         """The cache is x."""
         on, W, places = self.on, params["weight"], np.real(x).astype(int)
         if "counted_from_one" in on:
@@ -119,7 +119,7 @@ class Embedding(Plain):
             y = y / np.sqrt((y * y).sum(axis=-1, keepdims=True))
         return y, places
 
-    def backward(self, params: Arrays, cache: Any, dy: Array) -> tuple[Array | None, dict[str, Array]]:
+    def backward(self, params: Arrays, cache: Array, dy: Array) -> tuple[Array | None, dict[str, Array]]:
         """What every place of a number gives its row adds up."""
         on, places = self.on, cache
         dW = np.zeros_like(params["weight"])

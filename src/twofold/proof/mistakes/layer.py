@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Protocol, final
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar, final
 
 import numpy as np
 
@@ -16,30 +16,38 @@ LINEAR = ("dense", "conv2d", "embedding", "batch_norm", "layer_norm", "group_nor
 INPUTS = ("x", "dy", "mask")
 
 
-class Equations(Protocol):
+Cache = TypeVar("Cache")
+"""What a layer keeps of a pass for its way back."""
+
+
+class Equations(Protocol[Cache]):
     """A layer's equations with switches. `forward` is written so that it takes complex numbers."""
 
-    def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, Any]:
+    def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, Cache]:
         """y, and what the way back needs."""
         ...
 
-    def backward(self, params: Arrays, cache: Any, dy: Array) -> tuple[Array | None, dict[str, Array]]:
+    def backward(self, params: Arrays, cache: Cache, dy: Array) -> tuple[Array | None, dict[str, Array]]:
         """dx and the gradient of each parameter."""
         ...
 
-    def running(self, params: Arrays, cache: Any) -> dict[str, Array]:
+    def running(self, params: Arrays, cache: Cache) -> dict[str, Array]:
         """Running statistics after the pass."""
         ...
 
 
-class Plain:
+AnyEquations: TypeAlias = Equations[Any]
+"""Those of a layer, whatever it keeps: its cache goes from its own way forward to its own way back."""
+
+
+class Plain(Generic[Cache]):
     """A layer without running statistics; it keeps its making's switches."""
 
     def __init__(self, making: Making) -> None:
         self.making = making
         self.on = making.switches
 
-    def running(self, params: Arrays, cache: Any) -> dict[str, Array]:
+    def running(self, params: Arrays, cache: Cache) -> dict[str, Array]:
         """None."""
         return {}
 
@@ -59,13 +67,15 @@ def gradient_name(parameter: str, kind: str = "") -> str:
 class LayerComputation:
     """A layer over scenes in sequence: y, running statistics, dx, gradients of the parameters."""
 
-    def __init__(self, making: Making, equations: type) -> None:
-        self.making, self.build = making, equations
+    def __init__(self, making: Making, equations: Callable[[Making], AnyEquations]) -> None:
+        self.making = making
         self.on = making.switches
-        self.layer: Equations = equations(making)
-        self.right: Equations = equations(Making(making.kind, making.settings))
-        self.first: dict[str, Any] = {}
-        self.before: dict[str, Any] = {}
+        self.layer: AnyEquations = equations(making)
+        self.right: AnyEquations = equations(Making(making.kind, making.settings))
+        self.first_parameters: dict[str, Array] | None = None
+        self.first_cache: object = None
+        self.last_cache: object = None
+        self.passed_back = False
         self.total: dict[str, Array] = {}
 
     def run(self, scene: Scene) -> Tensors:
@@ -89,11 +99,14 @@ class LayerComputation:
     def _read(self, scene: Scene) -> tuple[Array, dict[str, Array], dict[str, Array]]:
         held = {name: array for name, array in scene.arrays.items() if name not in INPUTS}
         if "first_parameters" in self.on:
-            held |= {k: v for k, v in self.first.setdefault("params", held).items() if k not in BUFFERS}
+            self.first_parameters = held if self.first_parameters is None else self.first_parameters
+            held = held | {k: v for k, v in self.first_parameters.items() if k not in BUFFERS}
         params = {name: array for name, array in held.items() if name not in BUFFERS}
         return scene.arrays["x"], held, params
 
-    def _back(self, scene: Scene, params: dict[str, Array], x: Array, cache: Any) -> tuple[Array | None, Any]:
+    def _back(
+        self, scene: Scene, params: dict[str, Array], x: Array, cache: object
+    ) -> tuple[Array | None, dict[str, Array]]:
         dy = scene.arrays["dy"]
         if "dy_as_ones" in self.on:
             dy = np.ones_like(dy)
@@ -102,12 +115,17 @@ class LayerComputation:
             return derivative(self.layer, held, params, x, dy, scene)
         if self.making.derivative == "right":
             return self.right.backward(held, self.right.forward(held, x, scene)[1], dy)
-        memory = {"cache": cache}
-        if "cache_of_the_first" in self.on:
-            memory = self.first.setdefault("cache", memory)
+        return self.layer.backward(held, self._remembered(cache), dy)
+
+    def _remembered(self, cache: object) -> object:
+        """The cache, or in its place that of another pass."""
+        before = self.last_cache if self.passed_back else cache
+        if not self.passed_back:
+            self.first_cache = cache
+        self.last_cache, self.passed_back = cache, True
         if "cache_of_the_last" in self.on:
-            memory, self.before["cache"] = self.before.get("cache", memory), memory
-        return self.layer.backward(held, memory["cache"], dy)
+            return before
+        return self.first_cache if "cache_of_the_first" in self.on else cache
 
     def _named(self, scene: Scene, dx: Array | None, grads: Arrays, n: int) -> Tensors:
         tensors: Tensors = {}
@@ -129,7 +147,7 @@ class LayerComputation:
 
 
 def derivative(
-    layer: Equations, held: dict[str, Array], params: dict[str, Array], x: Array, dy: Array, scene: Scene
+    layer: AnyEquations, held: dict[str, Array], params: dict[str, Array], x: Array, dy: Array, scene: Scene
 ) -> tuple[Array | None, dict[str, Array]]:
     """Σ dy ∂y/∂a for every element of the input and the parameters, by a step along the imaginary axis each."""
 

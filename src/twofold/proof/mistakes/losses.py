@@ -7,7 +7,7 @@ from typing import final
 import numpy as np
 
 from twofold.arrays import Array
-from twofold.proof.mistakes.base import Making, Scene, Tensors, rows
+from twofold.proof.mistakes.base import Making, Scene, Tensors, number, rows
 
 STEP = 1e-30
 
@@ -18,7 +18,7 @@ class LossComputation:
 
     def __init__(self, making: Making) -> None:
         self.making, self.on = making, making.switches
-        self.smoothing = float(making.settings.get("label_smoothing", 0.0))
+        self.smoothing = number(making.settings, "label_smoothing", 0.0)
         self.of_probabilities = making.settings.get("of") == "probabilities"
         self.summed = making.settings.get("reduction", "mean") == "sum"
         self.value = self._cross_entropy if making.kind == "cross_entropy" else self._squared

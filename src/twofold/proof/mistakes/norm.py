@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, final
+from typing import NamedTuple, final
 
 import numpy as np
 
 from twofold.arrays import Array, Arrays
-from twofold.proof.mistakes.base import Making, Scene
-from twofold.proof.mistakes.layer import Plain
+from twofold.proof.mistakes.base import Making, Scene, number
+from twofold.proof.mistakes.layer import Cache, Plain
 
 
 class Kept(NamedTuple):
@@ -23,7 +23,7 @@ class Kept(NamedTuple):
     mean: Array
 
 
-class Normalization(Plain):
+class Normalization(Plain[Cache]):
     """Statistics, γ and β, and the way back through both."""
 
     eps: float
@@ -139,13 +139,13 @@ class Normalization(Plain):
 
 
 @final
-class BatchNorm(Normalization):
+class BatchNorm(Normalization[Kept]):
     """y = γ (x − μ) / √(σ² + ε) + β for each channel, with running statistics, with switches."""
 
     def __init__(self, making: Making) -> None:
         super().__init__(making)
-        self.eps = float(making.settings.get("eps", 1e-5))
-        self.momentum = float(making.settings.get("momentum", 0.1))
+        self.eps = number(making.settings, "eps", 1e-5)
+        self.momentum = number(making.settings, "momentum", 0.1)
 
     def _over(self, x: Array) -> tuple[int, ...]:
         on = self.on
@@ -157,7 +157,7 @@ class BatchNorm(Normalization):
             return (2, 3)
         return tuple(range(x.ndim)) if "over_everything" in on else (0, *range(2, x.ndim))
 
-    def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, Any]:
+    def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, Kept]:
         """The cache holds x̂ and the statistics."""
         on, shape = self.on, (1, -1, *(1,) * (x.ndim - 2))
         running = [params[name].reshape(shape) for name in ("running_mean", "running_var")]
@@ -171,7 +171,7 @@ class BatchNorm(Normalization):
             return standard.x_hat, standard
         return self._affine(standard.x_hat, params["weight"].reshape(shape), params["bias"].reshape(shape)), standard
 
-    def running(self, params: Arrays, cache: Any) -> dict[str, Array]:
+    def running(self, params: Arrays, cache: Kept) -> dict[str, Array]:
         """r ← (1 − m) r + m · statistic, the variance unbiased."""
         on, standard = self.on, cache
         if "running_mean" not in params:
@@ -198,7 +198,7 @@ class BatchNorm(Normalization):
             result["running_mean"] = old["running_mean"]
         return result
 
-    def backward(self, params: Arrays, cache: Any, dy: Array) -> tuple[Array, dict[str, Array]]:
+    def backward(self, params: Arrays, cache: Kept, dy: Array) -> tuple[Array, dict[str, Array]]:
         """The mean and the variance of the batch pass a gradient on to every sample of it."""
         on, standard, shape = self.on, cache, (1, -1, *(1,) * (dy.ndim - 2))
         rest = (0, *range(2, dy.ndim))

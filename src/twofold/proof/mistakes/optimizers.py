@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
 from twofold.arrays import Array
-from twofold.proof.mistakes.base import Making, Scene, Tensors
+from twofold.proof.mistakes.base import Making, Scene, Settings, Tensors, number, whole
 
-DEFAULTS: dict[str, dict[str, Any]] = {
+DEFAULTS: dict[str, Settings] = {
     "sgd": {"momentum": 0.0, "nesterov": False, "weight_decay": 0.0},
     "adam": {"betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0},
     "adamw": {"betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.01},
@@ -24,7 +24,7 @@ class OptimizerComputation:
 
     def __init__(self, making: Making) -> None:
         self.making, self.on = making, making.switches
-        self.settings = {**DEFAULTS[making.kind], **making.settings}
+        self.settings: Settings = {**DEFAULTS[making.kind], **making.settings}
         self.p: dict[str, Array] = {}
         self.m: dict[str, Array] = {}
         self.v: dict[str, Array] = {}
@@ -39,13 +39,13 @@ class OptimizerComputation:
             if name[:2] in ("p.", "m.", "v."):
                 {"p.": self.p, "m.": self.m, "v.": self.v}[name[:2]].setdefault(name[2:], array.copy())
         gradients = {name[2:]: array for name, array in scene.arrays.items() if name.startswith("g.")}
-        self.k = int(scene.facts["k"]) - ("count_from_zero" in self.on) + ("count_one_ahead" in self.on)
-        lr = float(scene.facts["lr"])
+        self.k = whole(scene.facts, "k") - ("count_from_zero" in self.on) + ("count_one_ahead" in self.on)
+        lr = number(scene.facts, "lr")
         if "rate_of_the_first" in self.on:
             lr = self.rate = self.rate or lr
         if "rate_of_the_step_before" in self.on:
             lr, self.rate = self.rate or lr, lr
-        max_norm = self.settings.get("max_norm")
+        max_norm = number(self.settings, "max_norm", 0.0)
         if max_norm:
             gradients = clipped(gradients, max_norm, self.on)
         for name, g in gradients.items():
@@ -60,7 +60,7 @@ class OptimizerComputation:
             g = self.stale[name] = g + self.stale.get(name, 0)
         if "gradient_of_the_step_before" in on:
             g, self.stale[name] = self.stale.get(name, np.zeros_like(g)), g
-        decay = float(self.settings["weight_decay"])
+        decay = number(self.settings, "weight_decay")
         if "no_decay" in on or ("decay_of_weights_alone" in on and "bias" in name):
             decay = 0.0
         if "decay_halved" in on:
@@ -79,7 +79,7 @@ class OptimizerComputation:
         p -= -direction if "ascends" in on else direction
 
     def _sgd(self, name: str, g: Array, lr: float) -> Array:
-        on, mu = self.on, float(self.settings["momentum"])
+        on, mu = self.on, number(self.settings, "momentum")
         nesterov = bool(self.settings["nesterov"]) != ("nesterov_turned" in on)
         if not mu or "no_momentum" in on:
             return lr * g
@@ -132,7 +132,7 @@ class OptimizerComputation:
 
     def _adam(self, name: str, g: Array, lr: float) -> Array:
         on, eps = self.on, self._eps()
-        beta1, beta2 = self.settings["betas"]
+        beta1, beta2 = self._betas()
         if "betas_swapped" in on:
             beta1, beta2 = beta2, beta1
         if "beta2_99" in on:
@@ -170,13 +170,18 @@ class OptimizerComputation:
 
     _adamw = _adam
 
+    def _betas(self) -> tuple[float, float]:
+        betas = self.settings["betas"]
+        assert isinstance(betas, list | tuple)
+        return float(betas[0]), float(betas[1])
+
     def _eps(self) -> float:
-        eps = float(self.settings["eps"])
+        eps = number(self.settings, "eps")
         table = {"no_eps": 1e-300, "eps_7": 1e-7, "eps_10": 1e-10, "eps_6": 1e-6, "eps_5": 1e-5, "eps_8": 1e-8}
         return next((value for switch, value in table.items() if switch in self.on), eps)
 
     def _rmsprop(self, name: str, g: Array, lr: float) -> Array:
-        on, eps, alpha = self.on, self._eps(), float(self.settings["alpha"])
+        on, eps, alpha = self.on, self._eps(), number(self.settings, "alpha")
         alpha = 0.9 if "alpha_9" in on else alpha
         _, v = self._moments(name, g, 0.0, alpha)
         if "corrected" in on:
@@ -248,4 +253,4 @@ class ClippingComputation:
     def run(self, scene: Scene) -> Tensors:
         """The gradients after clipping, by name."""
         gradients = {name[2:]: array for name, array in scene.arrays.items() if name.startswith("g.")}
-        return dict(clipped(gradients, float(scene.facts["max_norm"]), self.making.switches))
+        return dict(clipped(gradients, number(scene.facts, "max_norm"), self.making.switches))

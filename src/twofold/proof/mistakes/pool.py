@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import TypeAlias, final
 
 import numpy as np
 
@@ -10,6 +10,8 @@ from twofold.arrays import Array, Arrays
 from twofold.proof.mistakes.base import Making, Scene, rows
 from twofold.proof.mistakes.conv import Plane
 from twofold.proof.mistakes.layer import Plain
+
+Shape: TypeAlias = tuple[int, ...]
 
 
 class _Pool(Plain):
@@ -44,7 +46,7 @@ class _Pool(Plain):
 class MaxPool2d(_Pool):
     """y = max over the window, dy to the first of the largest, with switches."""
 
-    def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, Any]:
+    def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, tuple[Array, Array, Shape]]:
         """The cache is the windows and the shape of x."""
         on, count = self.on, self.plane.size(*x.shape[2:])
         zeros = "padded_with_zeros" in on
@@ -67,7 +69,7 @@ class MaxPool2d(_Pool):
             y = np.where(finite, windows, 0).sum(axis=-1) / (windows.shape[-1])
         return y, (windows, y, x.shape)
 
-    def backward(self, params: Arrays, cache: Any, dy: Array) -> tuple[Array, dict[str, Array]]:
+    def backward(self, params: Arrays, cache: tuple[Array, Array, Shape], dy: Array) -> tuple[Array, dict[str, Array]]:
         """dy where the largest was."""
         on, (windows, y, shape) = self.on, cache
         largest = windows == y[..., None]
@@ -106,7 +108,7 @@ class AvgPool2d(_Pool):
 
     def _count(self, shape: tuple[int, ...]) -> Array:
         k, m = self.plane.kernel
-        inside = self.making.settings.get("count_include_pad", True)
+        inside = bool(self.making.settings.get("count_include_pad", True))
         if "other_count" in self.on:
             inside = not inside
         count = self.plane.size(*shape[2:])
@@ -115,7 +117,7 @@ class AvgPool2d(_Pool):
         ones = self.plane.padded(np.ones((1, 1, *shape[2:])))
         return self._windows(ones, count).sum(axis=-1)[0, 0]
 
-    def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, Any]:
+    def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, Shape]:
         """The cache is the shape of x."""
         on, count = self.on, self.plane.size(*x.shape[2:])
         windows = self._windows(self.plane.padded(x), count)
@@ -128,10 +130,10 @@ class AvgPool2d(_Pool):
             y = windows[..., 0]
         return y, x.shape
 
-    def backward(self, params: Arrays, cache: Any, dy: Array) -> tuple[Array, dict[str, Array]]:
+    def backward(self, params: Arrays, cache: Shape, dy: Array) -> tuple[Array, dict[str, Array]]:
         """Every element of a window gets the same."""
         on, shape = self.on, cache
-        count: Any = self._count(shape)
+        count: Array | float = self._count(shape)
         if "summed" in on or "dx_undivided" in on:
             count = 1.0
         if "dx_by_kernel" in on or "divided_by_kernel" in on:
@@ -151,7 +153,7 @@ class AvgPool2d(_Pool):
 class GlobalAvgPool2d(Plain):
     """y = mean over the plane, dx = dy / (h w), with switches."""
 
-    def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, Any]:
+    def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, Shape]:
         """The cache is the shape of x."""
         on, (h, w) = self.on, x.shape[2:]
         if "maximum" in on:
@@ -161,7 +163,7 @@ class GlobalAvgPool2d(Plain):
         divisor = {"summed": 1, "by_height": h, "by_width": w, "by_channels": x.shape[1] * h * w}
         return total / next((d for switch, d in divisor.items() if switch in on), h * w), x.shape
 
-    def backward(self, params: Arrays, cache: Any, dy: Array) -> tuple[Array, dict[str, Array]]:
+    def backward(self, params: Arrays, cache: Shape, dy: Array) -> tuple[Array, dict[str, Array]]:
         """Every element of the plane gets the same."""
         on, shape = self.on, cache
         h, w = shape[2:]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
@@ -22,7 +22,7 @@ class Prelu(Plain):
             a = np.full(a.shape, a[0])
         return a.reshape(1, -1, *(1,) * (x.ndim - 2)) if len(a) > 1 else a
 
-    def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, Any]:
+    def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, Array]:
         """The cache is x."""
         a, off = self._slope(params["weight"], x), np.real(x) <= 0
         if "blocks_forward" in self.on:
@@ -33,7 +33,7 @@ class Prelu(Plain):
             a = -a
         return np.where(off, a * x, x), x
 
-    def backward(self, params: Arrays, cache: Any, dy: Array) -> tuple[Array, dict[str, Array]]:
+    def backward(self, params: Arrays, cache: Array, dy: Array) -> tuple[Array, dict[str, Array]]:
         """dx and da."""
         on, x, weight = self.on, cache, params["weight"]
         a = self._slope(weight, x)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import TypeAlias, final
 
 import numpy as np
 
 from twofold.arrays import Array, Arrays
 from twofold.proof.mistakes.base import Making, Scene
-from twofold.proof.mistakes.cells import CELLS, Cell
+from twofold.proof.mistakes.cells import CELLS, Cell, Stored
 from twofold.proof.mistakes.layer import Plain
+
+Unrolled: TypeAlias = tuple[Array, list[Array], list[tuple[Array, Stored]]]
+"""x, every state in sequence, and of each step its input and what the cell keeps of it."""
 
 
 @final
@@ -43,12 +46,12 @@ class Recurrent(Plain):
         b = 0 * b if "no_b_ih" in on or "no_biases" in on else 2 * b if "b_ih_twice" in on else b
         return W, U, b, 0 * c if "no_b_hh" in on or "no_biases" in on else c
 
-    def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, Any]:
+    def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, Unrolled]:
         """The cache holds x and every state in sequence."""
         on, (W, U, b, c) = self.on, self._products(params)
         order = range(x.shape[1])
         h, memory = self._begin(x, U.shape[1])
-        states, caches = [h], []
+        states, caches = [h], list[tuple[Array, Stored]]()
         for t in reversed(order) if "time_reversed" in on else order:
             now = x[:, max(t - 1, 0)] * (t > 0) if "x_of_the_step_before" in on else x[:, t]
             if "first_x_at_every_step" in on:
@@ -60,7 +63,7 @@ class Recurrent(Plain):
         self.carried = (np.real(h), np.real(memory))
         return self._read(states, caches), (x, states, caches)
 
-    def _read(self, states: list[Array], caches: list[Any]) -> Array:
+    def _read(self, states: list[Array], caches: list[tuple[Array, Stored]]) -> Array:
         on = self.on
         if self.every:
             if "states_before" in on:
@@ -76,7 +79,7 @@ class Recurrent(Plain):
             return sum(states[1:], np.zeros_like(states[0]))
         return np.asarray(self.cell.memory(caches[-1][1])) if "reads_the_memory" in on else states[-1]
 
-    def backward(self, params: Arrays, cache: Any, dy: Array) -> tuple[Array, dict[str, Array]]:
+    def backward(self, params: Arrays, cache: Unrolled, dy: Array) -> tuple[Array, dict[str, Array]]:
         """Step by step back through time, adding up what every step gives the weights."""
         on, (x, states, caches) = self.on, cache
         W, U, _, c = self._products(params)

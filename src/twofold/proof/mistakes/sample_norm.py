@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
 from twofold.arrays import Array, Arrays
-from twofold.proof.mistakes.base import Making, Scene
-from twofold.proof.mistakes.norm import Normalization
+from twofold.proof.mistakes.base import Making, Scene, number, whole
+from twofold.proof.mistakes.norm import Kept, Normalization
 
 
 @final
-class LayerNorm(Normalization):
+class LayerNorm(Normalization[Kept]):
     """y = γ (x − μ) / √(σ² + ε) + β for each sample, with switches."""
 
     def __init__(self, making: Making) -> None:
         super().__init__(making)
-        self.eps = float(making.settings.get("eps", 1e-5))
-        self.axes = making.settings.get("axes")
+        self.eps = number(making.settings, "eps", 1e-5)
+        self.axes = whole(making.settings, "axes", 0)
 
     def _over(self, x: Array) -> tuple[int, ...]:
         on = self.on
@@ -30,13 +30,13 @@ class LayerNorm(Normalization):
             return (x.ndim - 1,)
         return tuple(range(x.ndim - (self.axes or x.ndim - 1), x.ndim))
 
-    def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, Any]:
+    def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, Kept]:
         """The cache holds x̂ and the statistics."""
         standard = self._standard(x, None, None, self._over(x))
         y = self._affine(standard.x_hat, params["weight"], params["bias"]) if "weight" in params else standard.x_hat
         return y, standard
 
-    def backward(self, params: Arrays, cache: Any, dy: Array) -> tuple[Array, dict[str, Array]]:
+    def backward(self, params: Arrays, cache: Kept, dy: Array) -> tuple[Array, dict[str, Array]]:
         """The sample's own mean and variance pass a gradient on to its every element."""
         on, standard = self.on, cache
         over = self._over(dy)
@@ -53,13 +53,13 @@ class LayerNorm(Normalization):
 
 
 @final
-class GroupNorm(Normalization):
+class GroupNorm(Normalization[tuple[Kept, Array]]):
     """y = γ (x − μ) / √(σ² + ε) + β for each sample and group of channels, with switches."""
 
     def __init__(self, making: Making) -> None:
         super().__init__(making)
-        self.eps = float(making.settings.get("eps", 1e-5))
-        self.groups = int(making.settings["num_groups"])
+        self.eps = number(making.settings, "eps", 1e-5)
+        self.groups = whole(making.settings, "num_groups")
         if "one_group" in self.on:
             self.groups = 1
 
@@ -81,7 +81,7 @@ class GroupNorm(Normalization):
     def _back(self, x: Array, shape: tuple[int, ...]) -> Array:
         return (x.swapaxes(1, 2) if "groups_interleaved" in self.on else x).reshape(shape)
 
-    def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, Any]:
+    def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, tuple[Kept, Array]]:
         """The cache holds x̂ and the statistics, in groups."""
         grouped = self._grouped(x)
         standard = self._standard(grouped, None, None, self._over(grouped))
@@ -91,7 +91,7 @@ class GroupNorm(Normalization):
         shape = (1, -1, *(1,) * (x.ndim - 2))
         return self._affine(x_hat, params["weight"].reshape(shape), params["bias"].reshape(shape)), (standard, x)
 
-    def backward(self, params: Arrays, cache: Any, dy: Array) -> tuple[Array, dict[str, Array]]:
+    def backward(self, params: Arrays, cache: tuple[Kept, Array], dy: Array) -> tuple[Array, dict[str, Array]]:
         """Each group's own mean and variance pass a gradient on to its every element."""
         standard, x = cache
         rest, shape = (0, *range(2, dy.ndim)), (1, -1, *(1,) * (dy.ndim - 2))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
 from twofold.arrays import Array
-from twofold.proof.mistakes.base import Making, Scene, Tensors, rows
+from twofold.proof.mistakes.base import Making, Mistake, Scene, Tensors, number, rows, whole
 
 SCHEDULES = ("constant", "step", "exponential", "cosine", "linear", "one_cycle")
 
@@ -23,7 +23,7 @@ class ScheduleComputation:
     def run(self, scene: Scene) -> Tensors:
         """The rates at the scene's steps."""
         facts = scene.facts
-        lr, total, per_epoch = float(facts["lr"]), int(facts["steps"]), int(facts.get("steps_per_epoch", 1))
+        lr, total, per_epoch = number(facts, "lr"), whole(facts, "steps"), whole(facts, "steps_per_epoch", 1)
         by_epoch = self.settings.get("unit", "step" if self.making.kind in ("cosine", "linear") else "epoch") == "epoch"
         if self.making.kind in ("constant", "one_cycle"):
             by_epoch = False
@@ -43,7 +43,7 @@ class ScheduleComputation:
         return lr / (1 + k) if "falls" in self.on else lr
 
     def _step(self, lr: float, k: int, total: int) -> float:
-        on, gamma, size = self.on, float(self.settings.get("gamma", 0.1)), int(self.settings.get("step_size", 3))
+        on, gamma, size = self.on, number(self.settings, "gamma", 0.1), whole(self.settings, "step_size", 3)
         count: float = k // size
         if "smooth" in on:
             count = k / size
@@ -66,7 +66,7 @@ class ScheduleComputation:
         return lr * (1 - gamma) ** count if "complement" in on else lr * gamma**count
 
     def _exponential(self, lr: float, k: int, total: int) -> float:
-        on, gamma = self.on, float(self.settings.get("gamma", 0.9))
+        on, gamma = self.on, number(self.settings, "gamma", 0.9)
         if "natural" in on:
             return lr * math.exp(-gamma * k)
         if "complement" in on:
@@ -82,8 +82,8 @@ class ScheduleComputation:
         return lr * gamma ** (k / total) if "over_the_whole" in on else lr * gamma**k
 
     def _cosine(self, lr: float, k: int, total: int) -> float:
-        on, low = self.on, float(self.settings.get("eta_min", 0.0))
-        t = int(self.settings.get("t_max") or total)
+        on, low = self.on, number(self.settings, "eta_min", 0.0)
+        t = whole(self.settings, "t_max", 0) or total
         if "total_minus_one" in on:
             t -= 1
         if "total_plus_one" in on:
@@ -115,8 +115,8 @@ class ScheduleComputation:
 
     def _linear(self, lr: float, k: int, total: int) -> float:
         on, s = self.on, self.settings
-        start, end = float(s.get("start_factor", 1.0)), float(s.get("end_factor", 0.0))
-        iters = int(s.get("total_iters") or total)
+        start, end = number(s, "start_factor", 1.0), number(s, "end_factor", 0.0)
+        iters = whole(s, "total_iters", 0) or total
         if "total_minus_one" in on:
             iters -= 1
         if "total_plus_one" in on:
@@ -139,7 +139,7 @@ class ScheduleComputation:
     def _one_cycle(self, lr: float, k: int, total: int) -> float:
         on, s = self.on, self.settings
         pct, div, final = (
-            float(s.get(n, d)) for n, d in (("pct_start", 0.3), ("div_factor", 25.0), ("final_div_factor", 1e4))
+            number(s, n, d) for n, d in (("pct_start", 0.3), ("div_factor", 25.0), ("final_div_factor", 1e4))
         )
         linear = (s.get("anneal_strategy", "cos") == "linear") != ("other_strategy" in on)
         first = lr / div
@@ -163,7 +163,7 @@ class ScheduleComputation:
 
 ANY = "Which k the formula sees."
 FORMULA = "The formula."
-TABLE: list[Any] = [
+TABLE: list[Mistake] = [
     *rows(
         SCHEDULES,
         ANY,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
 from twofold.arrays import Array, Arrays
-from twofold.proof.mistakes.base import Making, Scene, rows
+from twofold.proof.mistakes.base import Making, Scene, number, rows
 from twofold.proof.mistakes.layer import Plain
 
 
@@ -15,7 +15,7 @@ from twofold.proof.mistakes.layer import Plain
 class Softmax(Plain):
     """y = exp(x) / Σ exp(x),  dx = y (dy − Σ dy y), with switches."""
 
-    def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, Any]:
+    def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, Array]:
         """The cache is y."""
         on = self.on
         axis = 0 if "over_the_batch" in on else tuple(range(x.ndim)) if "over_everything" in on else -1
@@ -31,7 +31,7 @@ class Softmax(Plain):
             y = e / (e.sum(axis=axis, keepdims=True) + 1e-8)
         return (np.log(y) if "log" in on else y), y
 
-    def backward(self, params: Arrays, cache: Any, dy: Array) -> tuple[Array, dict[str, Array]]:
+    def backward(self, params: Arrays, cache: Array, dy: Array) -> tuple[Array, dict[str, Array]]:
         """The Jacobian diag(y) − y yᵀ times dy."""
         on, y = self.on, cache
         if "diagonal_alone" in on:
@@ -64,7 +64,7 @@ class Dropout(Plain):
 
     def __init__(self, making: Making) -> None:
         super().__init__(making)
-        self.p = float(making.settings.get("p", 0.5))
+        self.p = number(making.settings, "p", 0.5)
 
     def _factor(self) -> float:
         on, keep = self.on, 1 - self.p
@@ -76,7 +76,7 @@ class Dropout(Plain):
         }
         return next((factor for switch, factor in table.items() if switch in on), 1 / keep)
 
-    def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, Any]:
+    def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, Array]:
         """The cache is the scale of each element."""
         on, mask = self.on, scene.arrays.get("mask")
         if not scene.training and "drops_in_evaluation" not in on:
@@ -92,7 +92,7 @@ class Dropout(Plain):
         scale = passing * (1.0 if "classic" in on else self._factor())
         return x * scale, scale
 
-    def backward(self, params: Arrays, cache: Any, dy: Array) -> tuple[Array, dict[str, Array]]:
+    def backward(self, params: Arrays, cache: Array, dy: Array) -> tuple[Array, dict[str, Array]]:
         """dy times the scale."""
         on, scale = self.on, cache
         if "passes_all" in on:
@@ -120,13 +120,13 @@ class Flatten(Plain):
             return x.swapaxes(-1, -2)
         return x.transpose(0, *range(x.ndim - 1, 0, -1)) if "column_order" in on else x
 
-    def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, Any]:
+    def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, tuple[int, ...]]:
         """The cache is the shape of x."""
         if "samples_mixed" in self.on:
             return x.T.reshape(len(x), -1), x.shape
         return self._ordered(x).reshape(len(x), -1), x.shape
 
-    def backward(self, params: Arrays, cache: Any, dy: Array) -> tuple[Array, dict[str, Array]]:
+    def backward(self, params: Arrays, cache: tuple[int, ...], dy: Array) -> tuple[Array, dict[str, Array]]:
         """Back to the shape of x."""
         on, shape = self.on, cache
         if "back_column_order" in on:
