@@ -97,8 +97,13 @@ def test_every_command_of_the_tool_is_in_the_readme(command) -> None:
 
 
 @pytest.mark.parametrize("line", COMMANDS)
-def test_a_command_of_the_readme_runs(command, in_tmp: Path, line: str) -> None:
+def test_a_command_of_the_readme_runs(command, in_tmp: Path, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     words = shlex.split(line)[1:]
+    if words[0] == "page":  # it would serve until somebody ends it
+        from twofold.page.serving import Serving
+
+        monkeypatch.setattr(Serving, "run", lambda serving, ready: [ready(), serving.socket.close()])
+        words += ["--no-open"]
     if words[0] in {"run", "study"}:
         words += ["--set", "training.steps=2" if "palindrome" in words else "training.epochs=2"]
     if words[0] in {"report", "resume", "predict", "evaluate", "weights", "export"}:

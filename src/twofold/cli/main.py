@@ -23,6 +23,8 @@ from twofold.cli.export import EXAMPLE as EXPORT_EXAMPLE
 from twofold.cli.export import export
 from twofold.cli.interrupts import interruptible
 from twofold.cli.output import EnginesChoice, JsonOption, QuietOption, complain, print_json
+from twofold.cli.page import EXAMPLE as PAGE_EXAMPLE
+from twofold.cli.page import page
 from twofold.cli.predict import EXAMPLE as PREDICT_EXAMPLE
 from twofold.cli.predict import predict
 from twofold.cli.report import EXAMPLE as REPORT_EXAMPLE
@@ -203,6 +205,7 @@ app.command(epilog=CHECK_EXAMPLE)(check)
 app.command(epilog=RESUME_EXAMPLE)(resume)
 app.command(epilog=WALK_EXAMPLE)(walk)
 app.command(epilog=STUDY_EXAMPLE)(study)
+app.command(epilog=PAGE_EXAMPLE)(page)
 app.command(epilog=PREDICT_EXAMPLE, context_settings={"ignore_unknown_options": True})(predict)
 app.command(epilog=EVALUATE_EXAMPLE)(evaluate)
 app.command(epilog=WEIGHTS_EXAMPLE)(weights)

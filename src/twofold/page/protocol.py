@@ -12,7 +12,7 @@ GET  api/state                 the recipe, its faults, the job, the curves so fa
 GET  api/schema                every kind of every table of a recipe, with fields, limits and helps
 GET  api/recipes               built-in recipes and lessons by name: title, note
 GET  api/events                server-sent events: `recipe`, `job`, `frame`, `row`, `picture`, `sentences`, `note`
-POST api/recipe                {"toml": text} | {"open": name} | {"edit": {...}}; see `twofold.page.notebook`
+POST api/recipe                {"toml": text} | {"open": name} | {"edit": {...}}; see `twofold.page.recipe_state`
 POST api/job                   {"do": "play" | "pause" | "step" | "epoch" | "reset" | "finish" | "stop"}; `reset` takes
                                a "seed"
 POST api/look                  {"sample": n}: whose feature maps, h(t) and so on are drawn
@@ -39,6 +39,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 Do: TypeAlias = Literal["play", "pause", "step", "epoch"]
@@ -51,6 +52,9 @@ class Load:
     job: int
     """A number that all messages of this job carry."""
     toml: str
+    name: str = "recipe"
+    folder: Path | None = None
+    """Where relative paths start."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,7 @@ def _of_recipe(recipe: Recipe, sample: int, batch: int | None, watch: Watcher, d
     dataset = dataset.astype(recipe.training.dtype)
     name, split = dataset.held_out
     _check(sample, len(split), "random" if origin == "random" else name)
-    first, part = _block(split, sample, size)
+    first, part = block(split, sample, size)
     return _Chosen(recipe, origin, name, first, part, dataset.train)
 
 
@@ -156,13 +156,13 @@ def _of_run(run: Run, sample: int, batch: int | None, watch: Watcher, data: obje
     samples = _kept(run)
     count = 0 if samples is None else len(samples)
     if samples is not None and max(sample + 1, batch or 1) <= count:
-        first, part = _block(samples, sample, batch or count)
+        first, part = block(samples, sample, batch or count)
         return _Chosen(run.recipe, "real", name, first, part)
     size = batch or max(count, FEWEST)
     if data is not None or at_hand(run.recipe.data):
         recipe, dataset = data_again(run.recipe, watch, data, run.path, "walk")
         if dataset.fingerprint == run.record.data.fingerprint:
-            first, part = _block(dataset.astype(recipe.training.dtype).held_out[1], sample, size)
+            first, part = block(dataset.astype(recipe.training.dtype).held_out[1], sample, size)
             return _Chosen(recipe, "real", name, first, part)
         missing = "the data at hand are not those of the run: their fingerprint is another"
     else:
@@ -190,7 +190,7 @@ def _kept(run: Run) -> Split | None:
     return Split(x, target[: len(x)], kept_scaling(arrays))
 
 
-def _block(split: Split, sample: int, size: int) -> tuple[int, Split]:
+def block(split: Split, sample: int, size: int) -> tuple[int, Split]:
     """The batch that holds a sample: batches follow each other, and the last is as large as the others."""
     first = max(0, min(sample // size * size, len(split) - size))
     return first, split[slice(first, first + size)]

@@ -70,14 +70,22 @@ def _in_python(path: KeyPath) -> str:
     return f'overrides["{".".join(map(str, path))}"]'
 
 
-def loads(text: str, label: str = "recipe.toml") -> Recipe:
-    """The recipe in a TOML text; `label` stands where a file's name would in the faults."""
-    return _parse(text, label, Path(label).stem, None, {})
+def loads(text: str, label: str = "recipe.toml", folder: Path | None = None) -> Recipe:
+    """The recipe in a TOML text; `label` stands where a file's name would in the faults.
+
+    Relative paths of its data start at `folder`, where there is one.
+    """
+    return _parse(text, label, Path(label).stem, folder, {})
 
 
 def dump(recipe: Recipe) -> str:
     """The recipe as TOML, with every default written out: `loads(dump(recipe)) == recipe`."""
-    return tomli_w.dumps(_kinds_first(recipe.model_dump(mode="json", exclude_none=True)))
+    return dump_table(recipe.model_dump(mode="json", exclude_none=True))
+
+
+def dump_table(raw: Mapping[str, Any]) -> str:
+    """The table of a recipe, sound or not, as TOML: every table opens with what it is."""
+    return tomli_w.dumps(_kinds_first(dict(raw)))
 
 
 def _kinds_first(value: Any) -> Any:
@@ -115,9 +123,9 @@ def _exists(path: Path) -> bool:
 
 def _settings(overrides: Mapping[str, Any] | Iterable[str]) -> dict[KeyPath, Any]:
     if isinstance(overrides, Mapping):
-        return {_split(key): value for key, value in overrides.items()}
+        return {key_path(key): value for key, value in overrides.items()}
     texts = [overrides] if isinstance(overrides, str) else overrides
-    return {_split(key): toml_value(value) for key, value in map(assignment, texts)}
+    return {key_path(key): toml_value(value) for key, value in map(assignment, texts)}
 
 
 def assignment(text: str, option: str = "--set", example: str = "optimizer.lr=0.1") -> tuple[str, str]:
@@ -128,7 +136,8 @@ def assignment(text: str, option: str = "--set", example: str = "optimizer.lr=0.
     return key.strip(), value.strip() or value
 
 
-def _split(key: str) -> KeyPath:
+def key_path(key: str) -> KeyPath:
+    """`layers.0.units` as a path."""
     if key.count(".") >= MOST_DEPTH:
         raise UserError(f"a key has at most {MOST_DEPTH} parts; got {key[:60]}... of {key.count('.') + 1}")
     return tuple(int(part) if part.isascii() and part.isdecimal() else part for part in key.split("."))
@@ -148,7 +157,7 @@ def _turn(path: KeyPath) -> int:
     return next((turn for turn, keys in enumerate(FIRST) if path[-1] in keys), len(FIRST))
 
 
-def _set(raw: dict[str, Any], path: KeyPath, value: Any, option: str) -> None:
+def set_value(raw: dict[str, Any], path: KeyPath, value: Any, option: str) -> None:
     """Put `value` at `path`; another `kind` starts its table anew, another length takes the old one away.
 
     And with it `evaluate_every`, where that counted what the old one did: an evaluation each epoch is not meant to
@@ -193,21 +202,25 @@ def _parse(
     except TomlError as error:
         raise RecipeError([error.fault]) from error
     for path, value in sorted(settings.items(), key=lambda item: _turn(item[0])):
-        _set(raw, path, value, option(path))
+        set_value(raw, path, value, option(path))
+    recipe, faults = checked(raw, name, folder)
+    if recipe is not None:
+        return recipe
+    raise RecipeError(_located(faults, text, label, settings, option))
+
+
+def checked(raw: dict[str, Any], name: str, folder: Path | None = None) -> tuple[Recipe | None, list[Explained]]:
+    """The recipe that a table is, or `None` and every fault with its path. See `loads` for `folder`."""
     raw = _default_kinds({"name": name, **raw})
-    context = {"folder": folder} if folder else {}
     try:
-        recipe = Recipe.model_validate(raw, context=context)
+        return Recipe.model_validate(raw, context={"folder": folder} if folder else {}), []
     except ValidationError as error:
         explained = explain(error, raw)
-    else:
-        return recipe
     # The fit of the layers has better places and remedies than the model's one sentence for all of them.
     faults = [fault for fault in explained if fault[0]] + [
         fault for fault in explained if not fault[0] and "lacks" in fault[1]
     ]
-    faults += _network_faults(raw, [path for path, _, _ in explained]) + _misfits(raw)
-    raise RecipeError(_located(faults, text, label, settings, option))
+    return None, faults + _network_faults(raw, [path for path, _, _ in explained]) + _misfits(raw)
 
 
 def _default_kinds(raw: dict[str, Any]) -> dict[str, Any]:

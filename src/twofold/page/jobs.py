@@ -1,0 +1,137 @@
+"""The process that trains, as the server holds it: started early, told what to do, ended where it does not listen."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from typing import Any, final
+
+from twofold.page.guard import RefusedError
+from twofold.page.protocol import Answer, Ask, Command, Drive, Message, Told
+from twofold.page.worker import work
+
+OBEYED = 0.15
+"""Seconds that a training is given to pause; then its process is ended."""
+ANSWERED = 30.0
+"""Seconds that the microscope waits for an answer."""
+
+
+@final
+class Jobs:
+    """One process, one job at a time. Everything but the reading of messages happens in the server's thread."""
+
+    def __init__(self, take: Callable[[Told], None], lost: Callable[[], None]) -> None:
+        """`take` is called with each event, `lost` where the process has ended by itself."""
+        self._take, self._lost = take, lost
+        self._loop = asyncio.get_running_loop()
+        self._numbers = itertools.count(1)
+        self._waiting = dict[int, asyncio.Future[Answer]]()
+        self.job = 0
+        """The number of the job whose events are told."""
+        self._start()
+
+    def _start(self) -> None:
+        context = get_context("spawn")
+        commands, self._commands = context.Pipe(duplex=False)
+        messages, writing = context.Pipe(duplex=False)
+        self._process = context.Process(target=work, args=(commands, writing), daemon=True, name="twofold-training")
+        self._process.start()
+        commands.close()
+        writing.close()
+        threading.Thread(target=self._read, args=(messages, self._process.pid), daemon=True).start()
+
+    def _read(self, messages: Connection, process: int | None) -> None:
+        """In a thread: hand every message to the server's thread."""
+        with suppress(EOFError, OSError, RuntimeError):
+            while True:
+                self._loop.call_soon_threadsafe(self._hear, messages.recv())
+        with suppress(RuntimeError):  # the server has ended
+            self._loop.call_soon_threadsafe(self._ended, process)
+
+    def _hear(self, message: Message) -> None:
+        if isinstance(message, Answer):
+            future = self._waiting.pop(message.number, None)
+            if future and not future.done():
+                future.set_result(message)
+        elif message.job == self.job:
+            self._take(message)
+
+    def _ended(self, process: int | None) -> None:
+        """The process that was read from has ended: by itself, where it is still the one in use."""
+        if self._process.pid != process:
+            return
+        self._give_up()
+        self._start()
+        self._lost()
+
+    def _give_up(self) -> None:
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(RefusedError(409, "the training process has ended"))
+        self._waiting.clear()
+
+    def begin(self, command: Callable[[int], Command]) -> None:
+        """A new job: `command` makes it of its number."""
+        self.job += 1
+        self.send(command(self.job))
+
+    def send(self, command: Command) -> None:
+        """A command; one that the process no longer hears is lost with it."""
+        with suppress(OSError, ValueError):
+            self._commands.send(command)
+
+    async def halt(self, halted: Callable[[], bool], patience: float = OBEYED) -> None:
+        """Stop what goes on: between two steps where the process is heard from in time, else by ending it."""
+        if halted():
+            return
+        self.send(Drive("pause"))
+        until = time.monotonic() + patience
+        while time.monotonic() < until:
+            await asyncio.sleep(0.005)
+            if halted():
+                return
+        self.kill()
+        self._start()
+
+    def kill(self) -> None:
+        """End the process at once."""
+        process, self._process = self._process, _Nobody
+        process.kill()
+        self._commands.close()
+        self._give_up()
+        self.job += 1
+        threading.Thread(target=process.join, daemon=True).start()
+
+    async def ask(self, query: Mapping[str, str]) -> Answer:
+        """The microscope's answer. Raises `RefusedError` where none comes."""
+        number = next(self._numbers)
+        self._waiting[number] = self._loop.create_future()
+        self.send(Ask(number, dict(query)))
+        try:
+            return await asyncio.wait_for(self._waiting[number], ANSWERED)
+        except TimeoutError:
+            raise RefusedError(504, f"the training process gave no answer within {ANSWERED:g} s") from None
+        finally:
+            self._waiting.pop(number, None)
+
+    async def close(self) -> None:
+        """End the process: it closes what it has open where it listens, else it is ended."""
+        process, self._process = self._process, _Nobody
+        self._commands.close()
+        await asyncio.to_thread(process.join, 1.0)
+        if process.is_alive():
+            process.kill()
+            await asyncio.to_thread(process.join, 1.0)
+
+
+class _NoProcess:
+    pid: int | None = -1
+
+
+_Nobody: Any = _NoProcess()

@@ -1,0 +1,68 @@
+"""With what a page begins: a recipe, the recipe of a run, a link, or a folder of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from twofold.builtin import builtin_texts
+from twofold.errors import UserError
+from twofold.foreign import MOST_RECIPE, read_foreign
+from twofold.page.desk import Opening
+from twofold.page.link import recipe_of_link
+from twofold.page.recipe_state import paths_of
+from twofold.recipe import dump, load_recipe
+from twofold.recipe.files import checked
+from twofold.recipe.toml import TomlError, parse_toml
+from twofold.runs import RECIPE
+from twofold.runs.names import RECORD
+
+FIRST = "moons"
+"""The recipe that a page shows first where none is named."""
+
+
+def opening_of(source: str | None, settings: Iterable[str], runs: Path) -> Opening:
+    """What the argument of the command means.
+
+    Raises what `load_recipe` raises for a recipe that is named and has faults, `UserError` for anything that is none of
+    the four.
+    """
+    settings = tuple(settings)
+    if source is None:
+        return _of_recipe(FIRST, settings, runs)
+    if source.startswith(("http://", "https://", "#recipe=")):
+        return _set(Opening(recipe_of_link(source), "recipe", runs), settings)
+    path = Path(source)
+    if source not in builtin_texts("recipe") and path.is_dir():
+        if not (path / RECORD).is_file():
+            if settings:
+                raise UserError(f"--set changes a recipe; {source} is a folder of runs")
+            return replace(_of_recipe(FIRST, (), path), tab="runs")
+        return _of_recipe(str(path / RECIPE), settings, path.resolve().parent)
+    return _of_recipe(source, settings, runs)
+
+
+def _of_recipe(name: str, settings: tuple[str, ...], runs: Path) -> Opening:
+    recipe = load_recipe(name, settings)
+    if name in builtin_texts("recipe"):
+        opening = Opening(builtin_texts("recipe")[name], name, runs)
+    else:
+        path = Path(name)
+        text = read_foreign(path, MOST_RECIPE).decode("utf-8-sig")
+        opening = Opening(text, recipe.name, runs, folder=path.resolve().parent)
+    return replace(_set(opening, settings), files=paths_of(recipe))
+
+
+def _set(opening: Opening, settings: tuple[str, ...]) -> Opening:
+    """With settings the text is written anew, as the settings have made it."""
+    if not settings:
+        return opening
+    try:
+        raw = parse_toml(opening.toml, "recipe.toml")
+    except TomlError as error:
+        raise UserError(str(error)) from error
+    recipe, _ = checked(raw, opening.name, opening.folder)
+    if recipe is None:
+        raise UserError("--set changes a recipe without faults; this one has some: open it without --set")
+    return replace(opening, toml=dump(load_recipe(recipe, settings)))

@@ -1,0 +1,58 @@
+// The page: views side by side, fed by the server's events.
+
+import { attempt, complain, get } from "./api.js";
+import { bar } from "./bar.js";
+import { curves } from "./curves.js";
+import { $, button } from "./dom.js";
+import { featureMaps, filters, sample, throughTime } from "./maps.js";
+import { plane } from "./plane.js";
+import { emit, listen, on, refresh, store } from "./store.js";
+import { confusion, sentences } from "./told.js";
+
+const VIEWS = { play: "Play", lessons: "Lessons", runs: "Runs" };
+
+export function show(view) {
+  for (const name of Object.keys(VIEWS)) {
+    $(name).hidden = name !== view;
+    $(`tab-${name}`).setAttribute("aria-current", String(name === view));
+  }
+  emit("view", view);
+}
+
+function tabs() {
+  for (const [name, words] of Object.entries(VIEWS)) $("tabs").append(button(words, () => show(name), { id: `tab-${name}` }));
+}
+
+function theme() {
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const set = (value) => {
+    document.documentElement.dataset.theme = value;
+    emit("theme");
+  };
+  set(dark.matches ? "dark" : "light");
+  dark.addEventListener("change", () => set(dark.matches ? "dark" : "light"));
+  $("theme").addEventListener("click", () => set(document.documentElement.dataset.theme === "dark" ? "light" : "dark"));
+}
+
+async function begin() {
+  theme();
+  tabs();
+  bar($("bar"));
+  $("panels").append(...plane(), ...curves(), sample(), ...[filters(), featureMaps(), throughTime()], sentences(), confusion());
+  on("recipe", () => {
+    $("title").textContent = store.recipe.title || store.recipe.name;
+    document.title = `${store.recipe.name} · Twofold`;
+  });
+  on("note", (note) => complain(note.text));
+  on("connection", (there) => {
+    document.documentElement.dataset.connected = String(there);
+  });
+  await attempt(refresh());
+  listen();
+  show(store.tab ?? "play");
+  store.schema = await attempt(get("schema"));
+  emit("schema");
+  document.documentElement.dataset.ready = "true";
+}
+
+begin().catch(complain);

@@ -1,0 +1,201 @@
+"""The process that trains: it takes commands between two steps, and tells what happens as events of the page."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+import traceback
+from contextlib import ExitStack
+from multiprocessing.connection import Connection
+from typing import Any, final
+
+import numpy as np
+
+from twofold.errors import TwofoldError
+from twofold.page.protocol import Answer, Ask, Command, Drive, Finish, Load, LookAt, Told
+from twofold.page.stage import Stage
+from twofold.recipe import loads
+from twofold.setup.events import Evaluated, Noted, Prepared, Progressed, Started
+
+LISTEN = 0.004
+"""Seconds between two looks at the commands while a training goes on."""
+
+
+def work(commands: Connection, messages: Connection) -> None:
+    """Obey until the server closes the line."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's: it closes the line
+    with np.errstate(all="ignore"):
+        worker = Worker(messages)
+        _warm_up()
+        looked = 0.0
+        while True:
+            now = time.perf_counter()
+            if not worker.playing or now - looked > LISTEN:
+                looked = now
+                while commands.poll(None if not worker.playing else 0):
+                    try:
+                        worker.obey(commands.recv())
+                    except EOFError:
+                        worker.close()
+                        return
+            else:
+                worker.go_on()
+
+
+def _warm_up() -> None:
+    """Import what a training needs before somebody waits for it."""
+    import twofold.numpy_engine
+    import twofold.probe.passage
+    import twofold.report.findings
+    import twofold.torch_engine  # noqa: F401
+
+
+@final
+class Worker:
+    """One job at a time: a training that is watched, or a run that is made."""
+
+    def __init__(self, messages: Connection) -> None:
+        self._messages = messages
+        self._job = 0
+        self._stage: Stage | None = None
+        self._around = ExitStack()
+        self.playing = False
+        self._until: int | None = None
+        """The step at which to pause."""
+
+    def tell(self, event: str, value: object) -> None:
+        """An event for every tab."""
+        self._messages.send(Told(self._job, event, json.dumps(value, allow_nan=False).encode()))
+
+    def obey(self, command: Command) -> None:
+        """One command; whatever goes wrong is told, and the process goes on."""
+        try:
+            match command:
+                case Load(job):
+                    self._job = job
+                    self._load(command)
+                case Drive(do):
+                    self._drive(do)
+                case LookAt(sample):
+                    if self._stage:
+                        self._stage.look_at(sample)
+                case Ask():
+                    self._answer(command)
+                case Finish(job, toml, folder):
+                    self._job = job
+                    self._finish(toml, folder)
+        except TwofoldError as error:
+            self._failed(str(error))
+        except Exception as error:
+            traceback.print_exc(file=sys.stderr)
+            self._failed(f"{type(error).__name__}: {error}")
+
+    def go_on(self) -> None:
+        """One step of every engine."""
+        assert self._stage
+        try:
+            self._stage.advance()
+            if self._stage.course.over:
+                self.playing = False
+                self._stage.end()
+            elif self._stage.course.taken == self._until:
+                self.playing = False
+                self._stage.pause()
+        except TwofoldError as error:
+            self._failed(str(error))
+        except Exception as error:
+            traceback.print_exc(file=sys.stderr)
+            self._failed(f"{type(error).__name__}: {error}")
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        self.playing = False
+        if self._stage:
+            self._stage.close()
+            self._stage = None
+        self._around.close()
+
+    def _failed(self, message: str) -> None:
+        self.close()
+        self.tell("job", {"status": "failed", "message": message})
+
+    def _load(self, load: Load) -> None:
+        self.close()
+        recipe = loads(load.toml, f"{load.name}.toml", load.folder)
+        self._stage = Stage.built(recipe, self.tell, self._prepared, self._around)
+
+    def _prepared(self, event: object) -> None:
+        match event:
+            case Prepared(what, done, total):
+                self.tell("job", {"status": "loading", "what": what, "done": done, "total": total})
+            case Noted(text):
+                self.tell("note", {"text": text})
+
+    def _drive(self, do: str) -> None:
+        stage = self._stage
+        if stage is None:
+            return
+        if do == "pause":
+            if self.playing:
+                self.playing = False
+                stage.pause()
+            return
+        if stage.course.over:
+            return
+        taken, per_epoch = stage.course.taken, stage.course.batches.steps_per_epoch
+        self._until = {"step": taken + 1, "epoch": (taken // per_epoch + 1) * per_epoch}.get(do)
+        self.playing = True
+        stage.play()
+
+    def _answer(self, ask: Ask) -> None:
+        try:
+            if self._stage is None or self.playing:
+                status, data = 409, _fault("pause the training first: the microscope looks at a step that stands still")
+            else:
+                status, data = self._stage.microscope.answer(ask.query)
+        except TwofoldError as error:
+            status, data = 400, _fault(str(error))
+        except Exception as error:
+            traceback.print_exc(file=sys.stderr)
+            status, data = 500, _fault(f"{type(error).__name__}: {error}")
+        self._messages.send(Answer(ask.number, status, data))
+
+    def _finish(self, toml: str, folder: str) -> None:
+        """An ordinary run, told as `twofold run` tells its own."""
+        from twofold.report.page import write_report
+        from twofold.train.running import run
+
+        self.close()
+        watched = _Watched(self.tell)
+        done = run(loads(toml), out=folder, watcher=watched)
+        self.tell("job", {"status": "finishing", "what": "report"})
+        write_report(done)
+        self.tell("job", {"status": "finished", "run": done.path.name})
+
+
+def _fault(message: str) -> bytes:
+    return json.dumps({"fault": message}).encode()
+
+
+@final
+class _Watched:
+    """An ordinary run's events as the page's."""
+
+    def __init__(self, tell: Any) -> None:
+        self._tell, self._engine, self._steps = tell, "", 0
+
+    def __call__(self, event: object) -> None:
+        match event:
+            case Prepared(what, done, total):
+                self._tell("job", {"status": "finishing", "what": what, "step": done, "steps": total})
+            case Started(what, steps):
+                self._engine, self._steps = what, steps
+            case Progressed(step):
+                facts = {"status": "finishing", "what": self._engine, "step": step, "steps": self._steps}
+                self._tell("job", facts)
+            case Evaluated():
+                pass
+            case Noted(text):
+                self._tell("note", {"text": text})

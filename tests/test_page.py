@@ -1,0 +1,141 @@
+"""The page's server: what it answers, what it trains, what it shares between tabs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pages import Client, serving
+from twofold.builtin import builtin_texts
+from twofold.page.curves import Bucket, Curves
+from twofold.page.link import link_of_recipe, recipe_of_link
+from twofold.page.recipe_state import Trusted, check, edited
+from twofold.page.schema import beginning, schema
+from twofold.recipe import dump, load_recipe, loads
+from twofold.recipe.faults import UNIONS, members
+
+pytest.importorskip("starlette")
+SHORT = ("training.steps=40", "training.evaluate_every=10")
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    with serving("moons", tmp_path_factory.mktemp("page") / "runs", SHORT) as client:
+        yield client
+
+
+def test_a_page_begins_with_its_recipe_paused_at_the_first_step(client: Client) -> None:
+    client.do("reset")
+    state = client.paused()
+    assert state["job"]["step"] == 0
+    assert state["job"]["engines"] == ["numpy", "torch"]
+    kinds = {picture["kind"] for picture in state["pictures"]}
+    assert {"points", "boundary", "units", "confusion", "answers", "gap"} <= kinds
+    assert [row["step"] for row in state["rows"]["numpy"]] == [0]
+
+
+def test_a_step_is_one_step_and_an_epoch_ends_with_the_epoch(client: Client) -> None:
+    client.do("reset")
+    client.paused()
+    for step in (1, 2, 3):
+        client.do("step")
+        state = client.until(lambda state, step=step: state["job"]["step"] == step)
+        assert state["job"]["status"] == "paused"
+        assert [point[0] for point in state["points"]] == list(range(1, step + 1))
+    client.do("epoch")
+    state = client.until(lambda state: state["job"]["step"] == 25 and state["job"]["status"] == "paused")
+    assert state["job"]["epoch"] == 1.0
+
+
+def test_both_engines_take_the_steps_of_an_ordinary_run(client: Client, tmp_path: Path) -> None:
+    from twofold.train.running import run
+
+    client.do("reset")
+    client.paused()
+    client.do("play")
+    state = client.until(lambda state: state["job"]["status"] == "ended")
+    history = run(load_recipe("moons", SHORT), out=tmp_path / "run").history
+    for engine in ("numpy", "torch"):
+        rows = history[history.engine == engine]
+        assert [row["train_loss"] for row in state["rows"][engine]] == pytest.approx(list(rows.train_loss), rel=1e-9)
+        assert [row["test_accuracy"] for row in state["rows"][engine]] == list(rows.test_accuracy)
+    assert max(point[-1] for point in state["points"]) < 1e-4
+    assert state["sentences"]["step"] == 40
+
+
+def test_the_microscope_waits_for_a_pause(client: Client) -> None:
+    client.do("reset")
+    client.paused()
+    assert client.get("api/trace?step=7").status == 409
+    assert client.get("api/trace?batch=other").status == 400
+    assert client.get("api/trace?step=-1").status == 400
+
+
+def test_an_edit_is_told_with_its_fault_at_its_path(client: Client) -> None:
+    facts = client.post("api/recipe", {"edit": {"set": "layers.0.units", "text": "-3"}}).json
+    assert facts["faults"][0]["path"] == ["layers", 0, "units"]
+    assert facts["faults"][0]["rule"] == "`units` must be greater than 0; got -3"
+    assert client.do("play").status == 409
+    facts = client.post("api/recipe", {"edit": {"set": "layers.0.units", "text": "20"}}).json
+    assert facts["trainable"]
+
+
+def test_a_page_reads_no_file_that_it_was_not_given(client: Client, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.csv"
+    secret.write_text("a,b,c\n1,2,x\n3,4,y\n")
+    before = client.state()["recipe"]["toml"]
+    toml = before.replace('source = "moons"', f'source = "csv"\npath = "{secret}"\nlabel = "c"')
+    toml = "\n".join(line for line in toml.splitlines() if not line.startswith(("samples", "noise")))
+    facts = client.post("api/recipe", {"toml": toml}).json
+    assert not facts["trainable"]
+    assert "the page reads only what is uploaded" in facts["faults"][0]["rule"]
+    assert client.post("api/recipe", {"toml": before}).json["trainable"]
+
+
+@pytest.mark.parametrize("name", builtin_texts("recipe"))
+def test_a_recipe_goes_through_the_page_unchanged(name: str) -> None:
+    recipe = load_recipe(name)
+    text = dump(recipe)
+    assert check(text, name, Trusted()).toml == text
+    again = edited(
+        edited(text, {"set": "training.seed", "text": "7"}), {"set": "training.seed", "text": str(recipe.training.seed)}
+    )
+    assert again == text
+    assert dump(loads(builtin_texts("recipe")[name], f"{name}.toml")) == text
+    assert recipe_of_link(link_of_recipe(text)) == text
+
+
+def test_every_kind_has_its_controls_and_a_beginning() -> None:
+    tables = schema()
+    for section in UNIONS:
+        for kind, model in members(section).items():
+            names = [field["name"] for field in tables[section]["kinds"][kind]["fields"]]
+            assert [*names, tables[section]["tag"]] == [
+                *(n for n in model.model_fields if n in names),
+                tables[section]["tag"],
+            ]
+            assert set(beginning(section, kind)) >= {
+                n for n, field in model.model_fields.items() if field.is_required()
+            }
+
+
+def test_layers_are_put_in_moved_and_taken_out() -> None:
+    text = dump(load_recipe("moons"))
+    kinds = lambda toml: [layer.kind for layer in loads(toml).layers]  # noqa: E731
+    more = edited(text, {"insert": 1, "kind": "batch_norm"})
+    assert kinds(more) == ["dense", "batch_norm", "relu", "dense"]
+    assert kinds(edited(more, {"move": [1, 2]})) == ["dense", "relu", "batch_norm", "dense"]
+    assert edited(more, {"delete": 1}) == text
+
+
+def test_curves_stay_small_and_keep_the_largest_gap() -> None:
+    curves, bucket = Curves(), Bucket(2)
+    for step in range(1, 100_001):
+        bucket.add(step, [1.0, 1.0 + (step == 777)])
+        if step % 50 == 0:
+            curves.add(bucket.take())
+    assert len(curves.points) <= 2000
+    assert curves.points[-1][0] == 100_000
+    assert max(point[-1] or 0.0 for point in curves.points) == 1.0
