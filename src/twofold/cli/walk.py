@@ -109,9 +109,10 @@ def _head(walk: Walk) -> str:
     weights = (
         "the initial weights" if about.weights == "initial" else f"the weights that {TITLES[about.weights]} trained"
     )
+    answer = f"class {about.target}" if isinstance(about.target, int) else f"target {', '.join(map(str, about.target))}"
     return (
         f"{about.run or about.recipe}: {what}, N = {about.samples}, with {weights}, in both engines. Numbers of y, h "
-        f"and their gradients are those of sample {about.sample}, of class {about.target}; norms and the gradients of "
+        f"and their gradients are those of sample {about.sample}, of {answer}; norms and the gradients of "
         "parameters are the batch's."
     )
 

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from twofold.arrays import Array, all_finite, digest
+from twofold.data.dataset import check_labels
 from twofold.data.names import class_order, number_of
 from twofold.errors import DataError
 
@@ -32,9 +33,12 @@ class LabelledArrays:
     x: Array
     """Numbers, or bytes of images (samples, channels, height, width)."""
     y: Array
+    """In place of classes numbers or labels, (samples, targets)."""
     classes: tuple[str, ...]
     features: tuple[str, ...]
     """The columns of a frame."""
+    targets: tuple[str, ...] = ()
+    """The names of the numbers or labels, where there are no classes."""
 
     @cached_property
     def fingerprint(self) -> str:
@@ -61,6 +65,38 @@ def labelled_arrays(data: object, several: bool = True) -> LabelledArrays:
     y, classes = _classes(data[1], len(x), several)
     _check_order(data[0], data[1])
     return LabelledArrays(x, y, classes, features)
+
+
+def numbered_arrays(data: object, task: str) -> LabelledArrays:
+    """The samples of a pair `(X, y)` and their numbers to predict, or of the task `multi_label` their labels.
+
+    `y` is (samples,) or (samples, targets); a frame's columns, or a series' name, become the names of the targets.
+
+    Raises `DataError` with the argument, the rule, the value and its place.
+    """
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        raise DataError(f"`data` must be a pair (X, y), samples and numbers; got {_kind(data)}")
+    x, features = _samples(data[0])
+    y = _table(data[1], _column_names(data[1]))
+    y = y[:, None] if y.ndim == 1 else y
+    if y.ndim != 2 or not y.shape[1]:
+        raise DataError(f"`y` must hold numbers, (samples,) or (samples, targets); got the shape {y.shape}.")
+    if len(y) != len(x):
+        raise DataError(f"`X` holds {len(x)} samples and `y` {len(y)} rows; give each sample its numbers.")
+    y = y.astype(np.float64)
+    if not all_finite(y):
+        sample, at = (int(index) for index in np.argwhere(~np.isfinite(y))[0])
+        raise DataError(
+            f"`y`: sample {sample} has {y[sample, at]} at column {at}; a number to predict must be finite. Remove the "
+            "sample, or fill the value in."
+        )
+    name = getattr(data[1], "name", None)
+    named = (str(name),) if isinstance(name, str) and y.shape[1] == 1 else _column_names(data[1])
+    targets = named or (("y",) if y.shape[1] == 1 else tuple(f"y{number}" for number in range(1, y.shape[1] + 1)))
+    if task == "multi_label":
+        check_labels(y, targets, "`y`")
+    _check_order(data[0], data[1])
+    return LabelledArrays(x, y, (), features, targets)
 
 
 def _samples(x: object) -> tuple[Array, tuple[str, ...]]:
@@ -220,7 +256,7 @@ def _classes(y: object, count: int, several: bool = True) -> tuple[Array, tuple[
     if several and len(classes) > max(MOST_CLASSES, count / 2):
         raise DataError(
             f"`y` holds {len(classes)} different values in {count} samples; a class needs several samples. To predict "
-            "a number is not built."
+            "a number choose a loss of numbers, `mean_squared` for instance, and end with one unit."
         )
     numbers = {name: index for index, name in enumerate(classes)}
     return np.array([numbers[name] for name in names], np.int64), classes
@@ -234,8 +270,8 @@ def _class_names(values: Array) -> Iterator[str]:
             raise DataError(f"`y`: sample {sample} has no class ({_short(value)}); give it one, or remove the sample.")
         if isinstance(value, float) and not value.is_integer():
             raise DataError(
-                f"`y` must hold classes, words or whole numbers; sample {sample} has {value:g}. To predict a number is "
-                "not built."
+                f"`y` must hold classes, words or whole numbers; sample {sample} has {value:g}. To predict a number "
+                "choose a loss of numbers, `mean_squared` for instance, and end with one unit."
             )
         if not isinstance(value, str | bool | int | float):
             raise DataError(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import final
+from typing import NamedTuple, final
 
 import numpy as np
 
@@ -23,7 +23,14 @@ from twofold.recipe.dense import Dropout
 from twofold.recipe.norms import BatchNorm
 from twofold.streams import stream
 
-Gathered = tuple[Array, Array]
+
+class Gathered(NamedTuple):
+    """The samples of a batch, what is asked of them, and their weights where they have any."""
+
+    x: Array
+    y: Array
+    weight: Array | None = None
+
 
 CHUNK = 1 << 20
 """Numbers gathered at once: enough to spread the cost of a call, few enough to stay near the processor."""
@@ -37,13 +44,16 @@ class Chunk:
     y: Array
     size: int
     """Samples of a batch; the last may be smaller."""
+    weight: Array | None = None
+    lead: int = 0
+    """Axes before that of the samples: one of replicas."""
 
     def __iter__(self) -> Iterator[Gathered]:
         """Each batch, as views."""
-        lead = (slice(None),) * (self.y.ndim - 1)
-        for start in range(0, self.y.shape[-1], self.size):
+        lead = (slice(None),) * self.lead
+        for start in range(0, self.y.shape[self.lead], self.size):
             part = (*lead, slice(start, start + self.size))
-            yield self.x[part], self.y[part]
+            yield Gathered(self.x[part], self.y[part], None if self.weight is None else self.weight[part])
 
 
 @final
@@ -108,9 +118,9 @@ class Batches:
         """The batches from a step on, as if those before had been taken."""
         epoch, skipped = divmod(step, self.steps_per_epoch)
         while step < self.steps:
-            for x, target in self._epoch(epoch, skipped):
+            for x, target, weight in self._epoch(epoch, skipped):
                 masks, scaling = self.masks(step, len(target)), self.scaling if self.raw else None
-                yield Batch(x, target, self.rate(step), masks, step, self.ema(step), scaling)
+                yield Batch(x, target, self.rate(step), masks, step, self.ema(step), scaling, weight)
                 step += 1
                 if step == self.steps:
                     return
@@ -125,7 +135,7 @@ class Batches:
         train, size = self.train, self.size
         whole = size == len(train)
         if train.draw is None and whole and not self.vary:  # one batch holds all: their order changes nothing
-            yield Chunk(self._numbers(train.x), train.y, size)
+            yield Chunk(self._numbers(train.x), train.y, size, train.weight)
             return
         order = np.arange(size) if whole else stream(self.seed, "shuffle", epoch).permutation(len(train))
         batches = max(1, CHUNK // (size * math.prod(train.x.shape[1:])))
@@ -137,20 +147,24 @@ class Batches:
                 return [self._drawn(train.draw, step) for step in range(start, min(stop, self.steps))]
             chosen = order[first * size : (first + batches) * size]
             x, y = np.take(train.x, chosen, axis=0, mode="clip"), train.y[chosen]
+            weight = None if train.weight is None else train.weight[chosen]
             if self.vary is None:
-                return Chunk(self._numbers(x), y, size)
+                return Chunk(self._numbers(x), y, size, weight)
             parts = [slice(start, start + size) for start in range(0, len(y), size)]
             varied = (
                 self.vary(x[p], chosen[p], epoch, step)
                 for p, step in zip(parts, range(start, self.steps), strict=False)
             )
-            return [(self._numbers(x), y[part]) for x, part in zip(varied, parts, strict=False)]
+            return [
+                Gathered(self._numbers(x), y[part], None if weight is None else weight[part])
+                for x, part in zip(varied, parts, strict=False)
+            ]
 
         yield from _ahead(gather, range(skipped, self.steps_per_epoch, batches))
 
     def _drawn(self, draw: Draw, step: int) -> Gathered:
         x, y = draw(stream(self.seed, "draw", step), self.size, step / self.length)
-        return self._numbers(x), y
+        return Gathered(self._numbers(x), y)
 
     def _numbers(self, x: Array) -> Array:
         """What the engine is given of samples."""

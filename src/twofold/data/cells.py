@@ -55,7 +55,7 @@ class Cells:
         self.rows = 0
         self._values = array("d")
         self._columns: dict[str, _Column] = {}
-        self._unlabelled = _Column(spec.label)
+        self._unlabelled = _Column(spec.labels[0])
 
     def add(self, line: int, cells: Sequence[str]) -> None:
         """The features of a row, in their order."""
@@ -100,7 +100,7 @@ class Cells:
                 for line, text in column.first
             ]
             faults += [
-                (line, f"{self.spec.path}:{line}: column `{self.spec.label}` {_label_rule(text)}")
+                (line, f"{self.spec.path}:{line}: column `{self.spec.labels[0]}` {_label_rule(text)}")
                 for line, text in self._unlabelled.first
             ]
             more = [f"and {count - MOST_FAULTS} more"] if count > MOST_FAULTS else []
@@ -113,8 +113,8 @@ class Cells:
             missing = self._unlabelled.empty + self._unlabelled.words
             what = f' ("{text[:MOST_CELL]}")' if text else ""
             lines.append(
-                f"{self.spec.path}:{line}: column `{self.spec.label}`: {missing:,} of {self.rows:,} rows have no class"
-                f"{what}, the first in line {line}; give every sample a class, or remove the row"
+                f"{self.spec.path}:{line}: column `{self.spec.labels[0]}`: {missing:,} of {self.rows:,} rows have no "
+                f"class{what}, the first in line {line}; give every sample a class, or remove the row"
             )
         return lines + self._remedy()
 
@@ -140,7 +140,8 @@ class Cells:
         }
         if not bad or self.spec.features:
             return []
-        rest = [name for name in self.features if name not in self._columns]
+        beside = (*self.spec.labels, self.spec.weight)
+        rest = [name for name in self.features if name not in self._columns and name not in beside]
         if not rest:
             return [
                 "No column holds numbers alone: write words as columns of 0 and 1, as pandas.get_dummies(frame, "

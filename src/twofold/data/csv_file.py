@@ -166,7 +166,7 @@ def _delimiter_remedy(separator: str) -> str:
 
 def check_header(spec: Csv, header: list[str]) -> None:
     """Raises `DataError` for a first row that names no columns: numbers, or all columns in one cell."""
-    wanted = {spec.label, *(spec.features or ())}
+    wanted = {*spec.labels, *(spec.features or ())}
     if len(header) == 1 and header[0] not in wanted:
         other = _better_separator(spec, header[0], ())
         separators = f"separated by `{_sign(other)}`" if other else f"not separated by `{_sign(spec.delimiter)}`"

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from twofold.arrays import Array, all_finite, digest
-from twofold.data.splits import stratified
+from twofold.data.splits import shuffled, stratified
 from twofold.engine import Scaling
 from twofold.errors import DataError
 from twofold.recipe.data import DataSpec
@@ -24,7 +24,7 @@ Draw = Callable[[np.random.Generator, int, float], tuple[Array, Array]]
 
 @dataclass(frozen=True, repr=False)
 class Split:
-    """Inputs (samples, *sample) and their classes (samples,), as int64 from 0.
+    """Inputs (samples, *sample) and their classes (samples,), as int64 from 0; or numbers or labels (samples, outputs).
 
     Images are kept as bytes, a quarter of the memory; `scaling` says what a network sees of them.
     """
@@ -34,6 +34,8 @@ class Split:
     scaling: Scaling | None = None
     draw: Draw | None = None
     """Where samples are drawn anew at every step: x and y are then a few of them, to be judged on."""
+    weight: Array | None = None
+    """The weight of each sample in the loss of a training, (samples,); `None`: all count alike."""
 
     def __len__(self) -> int:
         return len(self.y)
@@ -42,7 +44,8 @@ class Split:
         return f"<Split: {len(self):,} samples of {self.x.shape[1:]} as {self.x.dtype}>"
 
     def __getitem__(self, index: Array | slice) -> Split:
-        return Split(self.x[index], self.y[index], self.scaling)
+        weight = None if self.weight is None else self.weight[index]
+        return Split(self.x[index], self.y[index], self.scaling, weight=weight)
 
     def floats(self) -> Array:
         """What a network sees of the samples."""
@@ -64,6 +67,10 @@ class Dataset:
     """What numbers went through already; bytes have it in the `scaling` of their splits."""
     notes: tuple[str, ...] = ()
     """What was done to the samples that their owner may not expect, a sentence each."""
+    targets: tuple[str, ...] = ()
+    """The names of the numbers to predict or of the labels, one an output; empty where samples have classes."""
+    target_scaling: Scaling | None = None
+    """What numbers to predict went through already: an output times `divisor` plus `shift` is in their own unit."""
 
     def splits(self) -> Iterator[tuple[str, Split]]:
         """The splits that hold samples, by name."""
@@ -81,7 +88,8 @@ class Dataset:
     def fingerprint(self) -> str:
         """SHA-256 over every sample and class: the same data, and the same split of them."""
         arrays = {f"{name}.{part}": getattr(split, part) for name, split in self.splits() for part in "xy"}
-        return digest(arrays)
+        weights = {f"{name}.weight": split.weight for name, split in self.splits() if split.weight is not None}
+        return digest(arrays | weights)
 
     def astype(self, dtype: str) -> Dataset:
         """The same samples as numbers of another type; no copy where they are that already. Bytes stay bytes.
@@ -89,6 +97,8 @@ class Dataset:
         Raises `DataError` for a value that the type cannot hold, or not its square: gradients are products of features
         and their norms sums of squares, so that training would end in infinity.
         """
+        if self.train.y.dtype.kind == "f" and self.train.y.dtype != dtype:
+            return replace(self, **{name: _numbers(split, dtype) for name, split in self.splits()}).astype(dtype)
         if self.train.scaling:
             return self._scaled(self.train.scaling.astype(dtype))
         if self.train.x.dtype == dtype:
@@ -125,6 +135,21 @@ class Dataset:
         std[std == 0] = 1
         done = Scaling(mean, std).astype(x.dtype)
         return replace(self._map(lambda x: (x - done.shift) / done.divisor), standardization=done)
+
+    def with_scaled_targets(self) -> Dataset:
+        """Numbers to predict minus their mean, over their standard deviation, both of the training samples."""
+        y, weight = self.train.y, self.train.weight
+        mean = np.average(y, axis=0, weights=weight)
+        std = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weight))
+        std[std == 0] = 1
+        scaled = {name: replace(split, y=(split.y - mean) / std) for name, split in self.splits()}
+        return replace(self, **scaled, target_scaling=Scaling(mean, std))
+
+
+def _numbers(split: Split, dtype: str) -> Split:
+    """Targets and weights as numbers of a type."""
+    weight = None if split.weight is None else split.weight.astype(dtype)
+    return replace(split, y=split.y.astype(dtype), weight=weight)
 
 
 def _changed(split: Split, change: Callable[[Array], Array]) -> Split:
@@ -169,6 +194,8 @@ def checked(dataset: Dataset, source: str) -> Dataset:
 
     Raises `DataError` for no samples, lengths that differ, labels that are no classes, features that are not finite.
     """
+    if dataset.targets:
+        return _checked_numbers(dataset, source)
     last = len(dataset.classes) - 1
     for name in ("train", "validation", "test"):
         split: Split = getattr(dataset, name)
@@ -182,6 +209,23 @@ def checked(dataset: Dataset, source: str) -> Dataset:
             raise DataError(
                 f"{source}: sample {at} of the {name} set has label {y[at]}; it must be 0 to {last}. "
                 "Correct the label or remove the sample."
+            )
+    if not len(dataset.train):
+        raise DataError(f"{source}: the train set holds no sample; hold out less, or add samples.")
+    check_finite(dataset, source)
+    return dataset
+
+
+def _checked_numbers(dataset: Dataset, source: str) -> Dataset:
+    """The samples, if each has as many finite numbers as there are targets."""
+    for name, split in dataset.splits():
+        if split.y.shape != (len(split.x), len(dataset.targets)):
+            raise DataError(f"{source}: the {name} set holds targets of {split.y.shape} for {len(split.x)} samples.")
+        if not all_finite(split.y):
+            sample, at = (int(i) for i in np.argwhere(~np.isfinite(split.y))[0])
+            raise DataError(
+                f"{source}: sample {sample} of the {name} set has {split.y[sample, at]} as `{dataset.targets[at]}`; "
+                "a number to predict must be finite. Fill the value in, or remove the sample."
             )
     if not len(dataset.train):
         raise DataError(f"{source}: the train set holds no sample; hold out less, or add samples.")
@@ -231,7 +275,37 @@ def held_count(name: str, wanted: float, samples: int) -> int:
     return held
 
 
-def hold_out(x: Array, y: Array, classes: tuple[str, ...], spec: DataSpec, test: float) -> Dataset:
+def check_labels(y: Array, names: Sequence[str], source: str) -> None:
+    """Raises `DataError` for a label that is neither 0 nor 1."""
+    if len(wrong := np.argwhere((y != 0) & (y != 1))):
+        sample, at = (int(i) for i in wrong[0])
+        raise DataError(
+            f"{source}: row {sample + 1} has {y[sample, at]:g} as `{names[at]}`; `binary_cross_entropy` takes "
+            "labels, 1 where a sample has it and 0 where not."
+        )
+
+
+def hold_out_numbers(
+    x: Array, y: Array, targets: tuple[str, ...], spec: DataSpec, test: float, weight: Array | None = None
+) -> Dataset:
+    """A random split of samples with numbers or labels into train, validation and test, the same for the same seed."""
+    rest, parts = np.arange(len(y)), dict[str, Array]()
+    for name, share in {"test": test, "validation": spec.validation}.items():
+        size = held_count(name, share, len(y))
+        if size >= len(rest):
+            raise DataError(
+                f"of {len(y)} samples none would be left to train on; change `test` or `validation`, which hold out "
+                f"{held_count('test', test, len(y))} and {held_count('validation', spec.validation, len(y))}."
+            )
+        left, part = shuffled(len(rest), size, spec.seed) if size else (np.arange(len(rest)), np.arange(0))
+        rest, parts[name] = rest[left], rest[part]
+    whole = replace(images(x, y) if x.dtype == np.uint8 else Split(x, y), weight=weight)
+    return Dataset(whole[rest], whole[parts["validation"]], whole[parts["test"]], (), targets=targets)
+
+
+def hold_out(
+    x: Array, y: Array, classes: tuple[str, ...], spec: DataSpec, test: float, weight: Array | None = None
+) -> Dataset:
     """A stratified split into train, validation and test, the same for the same seed."""
     wanted = {"test": test, "validation": spec.validation}
     held = {name: held_count(name, share, len(y)) for name, share in wanted.items()}
@@ -240,7 +314,7 @@ def hold_out(x: Array, y: Array, classes: tuple[str, ...], spec: DataSpec, test:
     parts = {}
     for name, size in held.items():
         rest, parts[name] = _part(rest, y, size, spec.seed)
-    whole = images(x, y) if x.dtype == np.uint8 else Split(x, y)
+    whole = replace(images(x, y) if x.dtype == np.uint8 else Split(x, y), weight=weight)
     return Dataset(whole[rest], whole[parts["validation"]], whole[parts["test"]], classes)
 
 

@@ -38,6 +38,7 @@ from twofold.recipe.data import (
     Palindromes,
 )
 from twofold.recipe.dense import Embedding
+from twofold.recipe.tables import Task
 from twofold.streams import stream
 
 BYTES_OF_A_SAMPLE, BYTES_OF_A_NUMBER = 120, 8
@@ -56,6 +57,8 @@ def load_data(spec: DataSpec, progress: Progress = _silent) -> Dataset:
     _check_samples(spec)
     dataset = _load(spec, progress)
     checked(dataset, getattr(spec, "path", getattr(spec, "source", "data")))
+    if isinstance(spec, Csv) and spec.task == "regression" and spec.scale_target:
+        dataset = dataset.with_scaled_targets()
     return dataset.standardized(spec.standardize)
 
 
@@ -85,19 +88,24 @@ def at_hand(spec: DataSpec) -> bool:
     return True
 
 
-def random_data(model: Model, samples: int, seed: int) -> Dataset:
+def random_data(model: Model, samples: int, seed: int, task: Task = "classification") -> Dataset:
     """Random inputs with random classes, for a proof where no data are at hand.
 
-    Standard normal, of the declared shape; for an embedding whole numbers.
+    Standard normal, of the declared shape; for an embedding whole numbers. Numbers to predict are standard normal, too.
     """
     rng = stream(seed, "random inputs")
     network = model.network
     shape = tuple(size or 1 for size in network.input_shape)
     first, size = model.layers[0], (samples, *shape)
     x = rng.integers(first.num_embeddings, size=size) * 1.0 if isinstance(first, Embedding) else rng.normal(size=size)
+    names = tuple(str(index) for index in range(network.classes))
+    if task != "classification":
+        numbers = rng.normal(size=(samples, network.classes))
+        train = Split(x, numbers if task == "regression" else (numbers > 0).astype(np.float64))
+        return Dataset(train, train[:0], train[:0], (), targets=names)
     train = Split(x, rng.integers(network.classes, size=samples))
     none = train[:0]
-    return Dataset(train, none, none, tuple(str(index) for index in range(network.classes)))
+    return Dataset(train, none, none, names)
 
 
 def _split(x: Any, y: Any, classes: int, spec: Moons | Circles | Blobs | Classification | Digits) -> Dataset:

@@ -1,4 +1,4 @@
-"""A stratified split: scikit-learn's `train_test_split(..., stratify=y)`, index for index, without importing it.
+"""Splits as scikit-learn's `train_test_split` makes them, stratified or not, index for index, without importing it.
 
 Its import takes longer than many a training. Equality with scikit-learn is a test over sizes, classes and seeds.
 """
@@ -43,3 +43,9 @@ def _shares(counts: Array, draws: int, generator: np.random.RandomState) -> Arra
         shares[chosen] += 1
         missing -= len(chosen)
     return shares.astype(int)
+
+
+def shuffled(count: int, size: int, seed: int) -> tuple[Array, Array]:
+    """Places of those that stay and of the `size` that are held out: `train_test_split` without `stratify`."""
+    order = np.random.RandomState(seed).permutation(count)
+    return order[size:], order[:size]

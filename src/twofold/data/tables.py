@@ -12,7 +12,7 @@ import numpy as np
 from twofold.arrays import Array
 from twofold.data.cells import Cells
 from twofold.data.csv_file import Row, Size, check_header, columns_at, listed, measured, rows_of, separated
-from twofold.data.dataset import Dataset, hold_out
+from twofold.data.dataset import Dataset, check_labels, hold_out, hold_out_numbers
 from twofold.data.names import MISSING, NO_NUMBERS, class_order, number_of
 from twofold.data.published import Progress
 from twofold.data.room import check_room
@@ -66,13 +66,17 @@ def load_csv(spec: Csv, progress: Progress = _silent) -> Dataset:
     size = measured(spec)
     header, rows = _opened(spec)
     columns, rows = _columns(spec, header, rows)
-    _check_room(spec, size, len(columns.features))
-    label_at, *_ = columns_at(spec, header, (spec.label,))
-    cells, labels, line = Cells(spec, columns.features), _Labels(), 1
+    beside = (*(() if spec.has_classes else spec.labels), *((spec.weight,) if spec.weight else ()))
+    _check_room(spec, size, len(columns.features) + len(beside))
+    label_at, *_ = columns_at(spec, header, spec.labels)
+    at = [*columns.at, *columns_at(spec, header, beside)]
+    cells, labels, line = Cells(spec, (*columns.features, *beside)), _Labels(), 1
     for number, (line, row) in enumerate(_sound(spec, header, rows)):
         if number % ROWS_AT_ONCE == 0:
             progress(f"reading {spec.path}", number, max(size.rows, number))
-        cells.add(line, [row[at] for at in columns.at])
+        cells.add(line, [row[place] for place in at])
+        if not spec.has_classes:
+            continue
         if row[label_at].lower() in MISSING:
             cells.without_label(line, row[label_at])
         else:
@@ -83,10 +87,37 @@ def load_csv(spec: Csv, progress: Progress = _silent) -> Dataset:
         raise DataError(
             f"{spec.path}:2: no rows under the header; the file must hold at least one sample of each class."
         )
-    return _split(spec, columns, cells.numbers(), labels, line)
+    x, weight = _weighted(spec, cells.numbers())
+    if spec.has_classes:
+        return _split(spec, columns, x, weight, labels, line)
+    return _split_numbers(spec, columns, x, weight)
 
 
-def _split(spec: Csv, columns: _Columns, x: Array, labels: _Labels, last: int) -> Dataset:
+def _weighted(spec: Csv, numbers: Array) -> tuple[Array, Array | None]:
+    """The numbers without the last column, where that holds weights. Raises `DataError` for a weight below 0."""
+    if spec.weight is None:
+        return numbers, None
+    weight = numbers[:, -1].copy()
+    if len(wrong := np.flatnonzero(weight < 0)) or not weight.any():
+        what = f"row {wrong[0] + 1} has {weight[wrong[0]]:g}" if len(wrong) else "all of them are 0"
+        raise DataError(f"{spec.path}: column `{spec.weight}` holds weights, 0 or more and some above 0; {what}.")
+    return numbers[:, :-1], weight
+
+
+def _split_numbers(spec: Csv, columns: _Columns, numbers: Array, weight: Array | None) -> Dataset:
+    """Features, and numbers to predict or labels."""
+    count = len(columns.features)
+    x, y = np.ascontiguousarray(numbers[:, :count]), numbers[:, count:].copy()
+    if spec.task == "multi_label":
+        check_labels(y, spec.labels, spec.path)
+    try:
+        dataset = hold_out_numbers(x, y, spec.labels, spec, spec.test, weight)
+    except DataError as error:
+        raise DataError(f"{spec.path}: {error}") from None
+    return replace(dataset, features=columns.features, notes=columns.notes)
+
+
+def _split(spec: Csv, columns: _Columns, x: Array, weight: Array | None, labels: _Labels, last: int) -> Dataset:
     """Classes in their order, and the held-out rows."""
     classes = tuple(sorted(labels.numbers, key=class_order))
     _check_classes(spec, labels, classes, last)
@@ -94,9 +125,9 @@ def _split(spec: Csv, columns: _Columns, x: Array, labels: _Labels, last: int) -
     order[[labels.numbers[name] for name in classes]] = np.arange(len(classes))
     y = order[np.array(labels.codes, np.int64)]
     try:
-        dataset = hold_out(x, y, classes, spec, spec.test)
+        dataset = hold_out(np.ascontiguousarray(x), y, classes, spec, spec.test, weight)
     except DataError as error:
-        raise DataError(f"{spec.path}: column `{spec.label}`: {error}") from None
+        raise DataError(f"{spec.path}: column `{spec.labels[0]}`: {error}") from None
     return replace(dataset, features=columns.features, notes=columns.notes)
 
 
@@ -116,7 +147,7 @@ def read_rows(spec: Csv, features: tuple[str, ...]) -> tuple[Array, list[int], l
             )
     _check_room(spec, size, len(features))
     places = columns_at(spec, header, features)
-    label_at = header.index(spec.label) if spec.label in header else None
+    label_at = header.index(spec.labels[0]) if spec.labels[0] in header else None
     cells, lines, labels = Cells(spec, features), list[int](), list[str]()
     for line, row in _sound(spec, header, rows):
         cells.add(line, [row[at] for at in places])
@@ -153,7 +184,8 @@ def _sound(spec: Csv, header: list[str], rows: Iterator[Row]) -> Iterator[Row]:
 
 def _columns(spec: Csv, header: list[str], rows: Iterator[Row]) -> tuple[_Columns, Iterator[Row]]:
     """The features: those of the recipe, or all columns but the label, row numbers and what is empty throughout."""
-    for name in (spec.label, *(spec.features or ())):
+    beside = (*spec.labels, *((spec.weight,) if spec.weight else ()))
+    for name in (*beside, *(spec.features or ())):
         if name not in header:
             raise DataError(f"{spec.path}:1: no column `{name}`; {did_you_mean(name, filter(None, header))}")
     if spec.features:
@@ -162,15 +194,17 @@ def _columns(spec: Csv, header: list[str], rows: Iterator[Row]) -> tuple[_Column
         head = [row for _, row in zip(range(MOST_LOOKED_AT), rows, strict=False)]
         rows = chain(head, rows)
         left_out = _left_out(header, [cells for _, cells in head])
-        features = tuple(name for at, name in enumerate(header) if name != spec.label and at not in left_out)
+        features = tuple(name for at, name in enumerate(header) if name not in beside and at not in left_out)
         _check_names(spec, header, features)
         notes = [f"{spec.path}: {text}" for text in left_out.values()]
-    if spec.label in features:
-        raise DataError(f"{spec.path}:1: column `{spec.label}` is the label and cannot be a feature as well.")
+    for name in beside:
+        if name in features:
+            what = "the weight" if name == spec.weight else "the label"
+            raise DataError(f"{spec.path}:1: column `{name}` is {what} and cannot be a feature as well.")
     if len(set(features)) < len(features) and spec.features:
         raise DataError(f"{spec.path}: `data.features` names a column twice: {', '.join(features)}")
     if not features:
-        raise DataError(f"{spec.path}:1: no feature columns beside the label `{spec.label}`.")
+        raise DataError(f"{spec.path}:1: no feature columns beside the label `{spec.labels[0]}`.")
     return _Columns(features, columns_at(spec, header, features), tuple(notes)), rows
 
 
@@ -213,19 +247,20 @@ def _check_classes(spec: Csv, labels: _Labels, classes: tuple[str, ...], last: i
     if len(classes) == 1:
         lines = f"lines {labels.first[classes[0]]} to {last}"
         raise DataError(
-            f"{spec.path}: column `{spec.label}` holds one class only, `{classes[0]}`, in {lines}; "
+            f"{spec.path}: column `{spec.labels[0]}` holds one class only, `{classes[0]}`, in {lines}; "
             "a classifier needs at least two."
         )
     rows = len(labels.codes)
     if len(classes) > max(20, rows / 2):
         raise DataError(
-            f"{spec.path}: column `{spec.label}` holds {len(classes)} different values in {rows} rows; "
-            "a class needs several samples. To predict a number is not built."
+            f"{spec.path}: column `{spec.labels[0]}` holds {len(classes)} different values in {rows} rows; "
+            'a class needs several samples. To predict a number choose loss.kind = "mean_squared" and '
+            "end with one unit."
         )
     _check_whole(spec, labels, classes)
     if spec.classes is not None and spec.classes != len(classes):
         raise DataError(
-            f"{spec.path}: column `{spec.label}` holds {len(classes)} classes; `data.classes` says {spec.classes}."
+            f"{spec.path}: column `{spec.labels[0]}` holds {len(classes)} classes; `data.classes` says {spec.classes}."
         )
 
 
@@ -241,11 +276,12 @@ def _check_whole(spec: Csv, labels: _Labels, classes: tuple[str, ...]) -> None:
         line = labels.first[name]
         if value is None or value != value.to_integral_value():
             raise DataError(
-                f"{spec.path}:{line}: column `{spec.label}` must hold classes, words or whole numbers; got {name}. "
-                f"Where it names a class, write it as a word, `class {name}`; to predict a number is not built."
+                f"{spec.path}:{line}: column `{spec.labels[0]}` must hold classes, words or whole numbers; got {name}. "
+                f"Where it names a class, write it as a word, `class {name}`; to predict a number choose "
+                'loss.kind = "mean_squared" and end with one unit.'
             )
         if before and number_of(before) == value:
             raise DataError(
-                f"{spec.path}:{line}: column `{spec.label}` holds `{before}` and `{name}`, the same number; write each "
-                "class in one way."
+                f"{spec.path}:{line}: column `{spec.labels[0]}` holds `{before}` and `{name}`, the same number; write "
+                "each class in one way."
             )

@@ -36,7 +36,7 @@ class Batch(NamedTuple):
     x: Array
     """Inputs, (batch, *sample): numbers, or bytes with a `scaling`."""
     target: Array
-    """Classes as int64, (batch,)."""
+    """Classes as int64, (batch,); numbers to predict, or 0 and 1 of labels, (batch, outputs)."""
     lr: float | Array
     """The learning rate of this step; of replicas one each, (replicas, 1)."""
     masks: Mapping[str, Array]
@@ -47,6 +47,8 @@ class Batch(NamedTuple):
     """The weight of the past in the moving average of the weights."""
     scaling: Scaling | None = None
     """From bytes to what the network sees, where the bytes came as they are."""
+    weight: Array | None = None
+    """The weight of each sample in the loss, (batch,), where the data have them."""
 
 
 def floats(batch: Batch, dtype: np.dtype) -> Array:

@@ -142,9 +142,15 @@ class NumpyEngine:
 
     def _pass(self, batch: Batch) -> NumpyPass:
         outputs, caches = self._forward(floats(batch, self._vector.dtype), batch.masks)
-        loss, dy = self._loss(outputs[-1], batch.target)
+        loss, dy = self._judged(outputs[-1], batch)
         gradient = self._backward(caches, dy)
         return NumpyPass(Names(self.names, self.layout), outputs, loss, gradient, self._running(caches))
+
+    def _judged(self, outputs: Array, batch: Batch) -> tuple[Any, Array]:
+        """The loss of the outputs and its gradient."""
+        if batch.weight is None:
+            return self._loss(outputs, batch.target)
+        return self._loss(outputs, batch.target, batch.weight.astype(outputs.dtype, copy=False))
 
     def _update(self, gradient: Array, buffers: Arrays, lr: float | Array, ema: float) -> None:
         clipped = clip(gradient, self._max_norm) if self._max_norm else gradient
@@ -168,7 +174,7 @@ class NumpyEngine:
     def trace(self, batch: Batch) -> Trace:
         """The way of a batch forward and back, kept whole."""
         outputs, caches = self._forward(floats(batch, self._vector.dtype), batch.masks)
-        loss, dy = self._loss(outputs[-1], batch.target)
+        loss, dy = self._judged(outputs[-1], batch)
         signals, gradients, through_time = dict[str, Array](), dict[str, Array](), dict[str, ThroughTime]()
         for index in range(len(self._layers) - 1, self._first - 1, -1):
             name, layer, params = self.names[index], self._layers[index], self._params[index]

@@ -1,4 +1,7 @@
-"""Losses: the value, and its gradient with respect to the network's output."""
+"""Losses: the value, and its gradient with respect to the network's output.
+
+Weights, of samples or of classes, and the losses of numbers and of labels stand in `term_losses`.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,26 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from twofold.arrays import Array
+from twofold.numpy_engine.term_losses import (
+    Terms,
+    absolute_terms,
+    binary_cross_entropy_terms,
+    cross_entropy_terms,
+    huber_terms,
+    reduced,
+    squared_terms,
+)
 from twofold.recipe.losses import Loss as LossKind
 
 Value: TypeAlias = float | Array
 """A loss, of replicas one each."""
-Loss = Callable[[Array, Array], tuple[Value, Array]]
-"""From outputs and classes to the loss and its gradient."""
+
+
+Loss = Callable[..., tuple[Value, Array]]
+"""From outputs and targets to the loss and its gradient.
+
+The weights of the samples are a third argument, where the data have them.
+"""
 
 
 def cross_entropy(
@@ -77,10 +94,53 @@ def mean_squared(
     return _summed(squares) / terms, distance * (2 / terms)
 
 
-LOSSES = {"cross_entropy": cross_entropy, "mean_squared": mean_squared}
+def _termwise(terms: Any) -> Any:
+    """The loss of a batch, from a function that gives its terms."""
+
+    def loss(
+        outputs: Array, target: Array, weight: Array | None = None, reduction: str = "mean", **options: Any
+    ) -> tuple[Any, Array]:
+        made: Terms = terms(outputs, target, **options)
+        return reduced(made, weight, reduction)
+
+    return loss
+
+
+LOSSES: dict[str, Any] = {
+    "cross_entropy": cross_entropy,
+    "mean_squared": mean_squared,
+    "mean_absolute": _termwise(absolute_terms),
+    "huber": _termwise(huber_terms),
+    "binary_cross_entropy": _termwise(binary_cross_entropy_terms),
+}
+WEIGHTED: dict[str, Any] = LOSSES | {
+    "cross_entropy": _termwise(cross_entropy_terms),
+    "mean_squared": _termwise(squared_terms),
+}
+"""The same losses with weights; of the first two the plain forms are shorter."""
 
 
 def loss_function(spec: LossKind) -> Loss:
-    """The loss of a recipe, with its reduction."""
+    """The loss of a recipe: of outputs and targets, and of the samples' weights where there are any.
+
+    Raises `ValueError` for class weights that still wait for the data.
+    """
     options = spec.model_dump(exclude={"kind"})
-    return partial(LOSSES[spec.kind], **options)
+    if (weights := options.get("class_weight")) is not None:
+        if isinstance(weights, str):
+            raise ValueError(f"class_weight {weights!r} waits for the data: its numbers are not known yet")
+        return partial(WEIGHTED[spec.kind], **options | {"class_weight": np.array(weights)})
+    plain, weighted = (partial(table[spec.kind], **options) for table in (LOSSES, WEIGHTED))
+
+    def loss(outputs: Array, target: Array, weight: Array | None = None) -> tuple[Any, Array]:
+        if weight is not None or target.ndim == outputs.ndim:
+            return weighted(outputs, target, weight)
+        return plain(outputs, target)
+
+    return loss
+
+
+def reported_loss(spec: LossKind) -> Loss:
+    """What is reported of a loss: its mean, every sample counted once, without smoothing and class weights."""
+    kept = {key: value for key, value in spec.model_dump(exclude={"kind"}).items() if key == "delta"}
+    return loss_function(type(spec)(**kept))

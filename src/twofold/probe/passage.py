@@ -187,7 +187,10 @@ def _kept(run: Run) -> Split | None:
     x, target = arrays.get("preview"), arrays.get("target")
     if x is None or target is None or x.shape[1:] != run.recipe.network.input_shape:
         return None
-    return Split(x, target[: len(x)], kept_scaling(arrays))
+    y = target[: len(x)]
+    if scaling := kept_scaling(arrays, "target_scaling"):  # kept in their own unit
+        y = ((y - scaling.shift) / scaling.divisor).astype(run.recipe.training.dtype)
+    return Split(x, y, kept_scaling(arrays))
 
 
 def block(split: Split, sample: int, size: int) -> tuple[int, Split]:

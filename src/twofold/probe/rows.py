@@ -97,7 +97,7 @@ def _steps(passage: Passage, node: Node, lines: Sequence[Operation], back: bool)
 
 def loss_rows(passage: Passage, last: str, place: Place) -> tuple[list[Row], list[Row]]:
     """Where the way forward ends and the way back begins; `last` is the last layer."""
-    step = loss_step(passage.recipe.model, len(passage.batch.target))
+    step = loss_step(passage.recipe.model, len(passage.batch.target), passage.recipe.task != "classification")
     losses = {engine: np.array(trace.loss) for engine, trace in each_trace(passage)}
     signals = {engine: trace.signals[last] for engine, trace in each_trace(passage)}
     ends = (shown("L", losses, ()), shown("dy", signals, place, passage.place))

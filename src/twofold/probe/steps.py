@@ -32,9 +32,12 @@ class LossStep:
     backward: Lines
 
 
-def loss_step(model: Model, n: Size = "N") -> LossStep:
-    """y is the output of the last layer, t the target, N the batch, C the number of classes."""
-    forward, backward = model.loss.equations(model.network.nodes[-1].output_shape, n)
+def loss_step(model: Model, n: Size = "N", numbers: bool = False) -> LossStep:
+    """y is the output of the last layer, t the target, N the batch, C the number of outputs.
+
+    `numbers`: the targets are numbers or labels, and no classes.
+    """
+    forward, backward = model.loss.equations(model.network.nodes[-1].output_shape, n, not numbers)
     return LossStep(model.loss.kind, lines(forward), lines(backward))
 
 

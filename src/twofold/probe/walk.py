@@ -53,8 +53,8 @@ class About:
     split: str
     sample: int
     """The sample whose numbers are shown: its place in the split, from 0."""
-    target: int
-    """The sample's class."""
+    target: int | tuple[float, ...]
+    """The sample's class; or its numbers to predict, as the network is trained on them, or its labels."""
     first: int
     """The place of the batch's first sample in the split."""
     samples: int
@@ -236,11 +236,16 @@ def _about(passage: Passage) -> About:
         data=passage.data,
         split=passage.split,
         sample=passage.sample,
-        target=int(target[passage.place]),
+        target=_plain_target(target[passage.place]),
         first=passage.first,
         samples=len(target),
         dtype=recipe.training.dtype,
     )
+
+
+def _plain_target(target: Array) -> int | tuple[float, ...]:
+    """A class, or numbers."""
+    return tuple(map(float, target)) if target.ndim else int(target)
 
 
 def _windows(passage: Passage) -> Iterator[Window]:

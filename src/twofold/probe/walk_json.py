@@ -23,7 +23,7 @@ def walk_json(walk: Walk) -> dict[str, Any]:
         "data": about.data,
         "split": about.split,
         "sample": about.sample,
-        "class": about.target,
+        **({"class": about.target} if isinstance(about.target, int) else {"target": list(about.target)}),
         "batch": {"first": about.first, "samples": about.samples},
         "dtype": about.dtype,
         "layers": [
@@ -53,7 +53,7 @@ def walk_from_json(values: dict[str, Any]) -> Walk:
         data=values["data"],
         split=values["split"],
         sample=values["sample"],
-        target=values["class"],
+        target=values["class"] if "class" in values else tuple(values["target"]),
         first=values["batch"]["first"],
         samples=values["batch"]["samples"],
         dtype=values["dtype"],

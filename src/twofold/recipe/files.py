@@ -15,8 +15,9 @@ from twofold.errors import Fault, RecipeError, UnknownNameError, UserError, did_
 from twofold.foreign import MOST_DEPTH, MOST_RECIPE, read_foreign
 from twofold.recipe.data import Data
 from twofold.recipe.faults import PLAIN, Explained, explain
-from twofold.recipe.fit import misfits
+from twofold.recipe.fit import loss_misfits, misfits
 from twofold.recipe.layers import Layer
+from twofold.recipe.losses import Loss, LossSpec
 from twofold.recipe.network import NetworkFault, infer
 from twofold.recipe.places import KeyPath, Place, places
 from twofold.recipe.recipe import Recipe
@@ -243,7 +244,7 @@ def _network_faults(raw: dict[str, Any], wrong: Sequence[KeyPath]) -> list[Expla
     except (ValidationError, AttributeError):
         return []
     layers = [TypeAdapter[Any](Layer).validate_python(layer) for layer in raw["layers"]]
-    _, faults = infer(data.sample_shape, layers, data.class_count)
+    _, faults = infer(data.sample_shape, layers, data.class_count, data.targets)
 
     def path(fault: NetworkFault) -> KeyPath:
         return ("layers",) if fault.layer is None else ("layers", fault.layer)
@@ -260,6 +261,13 @@ def _misfits(raw: dict[str, Any]) -> list[Explained]:
     except ValidationError:
         return []
     unfitting = misfits(*parts, schedule=schedule)
+    try:
+        loss: LossSpec = TypeAdapter[Any](Loss).validate_python(raw.get("loss", {"kind": "cross_entropy"}))
+    except ValidationError:
+        return [(misfit.path, misfit.rule, misfit.remedy) for misfit in unfitting]
+    data, layers = parts[0], parts[1]
+    if not infer(data.sample_shape, layers, data.class_count, data.targets)[1]:
+        unfitting += loss_misfits(data, layers, loss)
     return [(misfit.path, misfit.rule, misfit.remedy) for misfit in unfitting]
 
 

@@ -10,9 +10,10 @@ from twofold.recipe.augmentation import Augmentation
 from twofold.recipe.base import Shape
 from twofold.recipe.data import DataSpec, Palindromes
 from twofold.recipe.layer import LayerSpec
-from twofold.recipe.losses import CrossEntropy
+from twofold.recipe.losses import CrossEntropy, LossSpec
 from twofold.recipe.model import Model
 from twofold.recipe.network import Node, shape_text, walk
+from twofold.recipe.task import task_rule
 from twofold.recipe.training import Schedule, Training
 
 
@@ -61,6 +62,24 @@ def misfits(
             if wanted
         ]
     return unfitting
+
+
+def loss_misfits(data: DataSpec, layers: Sequence[LayerSpec], loss: LossSpec) -> list[Misfit]:
+    """What is wrong between the loss, the data and the number of outputs, for layers that fit each other."""
+    _, ending, refused = walk(data.sample_shape, layers)
+    if refused or len(ending) != 1 or ending[0] is None:
+        return []
+    if rule := task_rule(loss, data, ending[0]):
+        remedy = "Choose `binary_cross_entropy`, or a loss of numbers." if data.several_targets else _OF_CLASSES
+        return [Misfit(("loss", "kind"), rule, remedy)]
+    weights = getattr(loss, "class_weight", None)
+    if isinstance(weights, tuple) and len(weights) != ending[0]:
+        rule = f"`class_weight` gives each class a weight; there are {ending[0]} classes, and {len(weights)} weights"
+        return [Misfit(("loss", "class_weight"), rule, 'Name them all, or set it to "balanced".')]
+    return []
+
+
+_OF_CLASSES = "Set loss.kind to `cross_entropy`."
 
 
 def _movement(shape: Shape, place: tuple[str, str], pixels: int) -> list[Misfit]:

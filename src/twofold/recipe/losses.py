@@ -5,10 +5,18 @@ from __future__ import annotations
 import abc
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, PositiveFloat
 
 from twofold.recipe.base import Fraction, Part, Shape
 from twofold.recipe.operation import Operation, Operations, Size, dimensions
+
+Targets: TypeAlias = Literal["classes", "numbers", "classes or numbers", "labels"]
+"""What a loss is told of a sample: its class, numbers, either, or which of several labels it has."""
+ClassWeights: TypeAlias = Annotated[tuple[PositiveFloat, ...], Field(strict=False, min_length=2)]
+
+
+def _is_none(value: object) -> bool:
+    return value is None
 
 
 class LossSpec(Part, abc.ABC):
@@ -16,25 +24,37 @@ class LossSpec(Part, abc.ABC):
 
     takes_logits: ClassVar[bool]
     """Whether it applies softmax itself, so that what the network gives are logits."""
+    targets: ClassVar[Targets]
+    """What it compares the outputs with."""
     reduction: Literal["mean", "sum"] = "mean"
     """What a batch's loss is of its terms. `sum` makes every gradient as many times larger as there are terms.
     What is reported is the mean either way."""
 
     @abc.abstractmethod
-    def equations(self, shape: Shape, n: Size) -> tuple[Operations, Operations]:
-        """Forward, from y (n, *shape) and the classes t to L, and back to dy; C is the number of classes."""
+    def equations(self, shape: Shape, n: Size, onehot: bool = True) -> tuple[Operations, Operations]:
+        """Forward, from y (n, *shape) and the target t to L, and back to dy; C is the number of outputs.
+
+        `onehot` says whether t are classes, from which a loss of numbers makes ones and zeros.
+        """
 
 
 class CrossEntropy(LossSpec):
     """Mean over the batch of −log softmax(z)[target], in nats; z are logits. `torch.nn.CrossEntropyLoss`."""
 
     takes_logits: ClassVar[bool] = True
+    targets: ClassVar[Targets] = "classes"
     kind: Literal["cross_entropy"] = "cross_entropy"
     label_smoothing: Fraction = 0.0
     """ε: the target is 1 − ε + ε / C at the true one of C classes and ε / C at the others. Training only: what is
     reported is the loss without."""
+    class_weight: Literal["balanced"] | ClassWeights | None = Field(default=None, exclude_if=_is_none)
+    """A weight for each class, in their order; `balanced`: samples / (classes × samples of the class), counted over the
+    training samples. PyTorch's meaning of `weight`: a batch's mean is divided by the sum of its weights. Training
+    only: what is reported counts every sample once."""
 
-    def equations(self, shape: Shape, n: Size) -> tuple[Operations, Operations]:
+    def equations(self, shape: Shape, n: Size, onehot: bool = True) -> tuple[Operations, Operations]:
+        if self.class_weight is not None:
+            return self._weighted(shape, n)
         mean = "1/N " if self.reduction == "mean" else ""
         target, smoothing = "onehot(t)", self.label_smoothing
         log_likelihood = f"L = −{mean}Σₙ log softmax(y)[t]"
@@ -47,16 +67,88 @@ class CrossEntropy(LossSpec):
             forward = [Operation(q, f"({n},) → {dimensions(n, shape)}"), *forward]
         return forward, backward
 
+    def _weighted(self, shape: Shape, n: Size) -> tuple[Operations, Operations]:
+        """With w, the weight of each class, and W, their sum over the classes of the batch."""
+        over = " / W" if self.reduction == "mean" else ""
+        sizes = dimensions(n, shape)
+        q, smooth = "onehot(t)", self.label_smoothing
+        if smooth:
+            q = f"({1 - smooth:g} onehot(t) + {smooth:g} / {shape[-1]})"
+        forward = [
+            Operation(f"a = w {q}", f"({n},) → {sizes}"),
+            Operation(f"L = −Σₙ a · log softmax(y){over}", f"{sizes} → ()", "L"),
+        ]
+        return forward, [Operation(f"dy = (Σ_c a softmax(y) − a){over}", f"() → {sizes}", "dy")]
+
 
 class MeanSquared(LossSpec):
-    """Mean over batch and outputs of (y − onehot(target))². `torch.nn.MSELoss`."""
+    """Mean over batch and outputs of (y − t)². `torch.nn.MSELoss`.
+
+    The target t is onehot(target) of classes, and of numbers to predict the numbers themselves: where a table's label
+    has one column and the last layer one unit, or several columns and as many units.
+    """
 
     takes_logits: ClassVar[bool] = False
+    targets: ClassVar[Targets] = "classes or numbers"
     kind: Literal["mean_squared"] = "mean_squared"
 
-    def equations(self, shape: Shape, n: Size) -> tuple[Operations, Operations]:
+    def equations(self, shape: Shape, n: Size, onehot: bool = True) -> tuple[Operations, Operations]:
         mean, divisor = ("1/(N C) ", " / (N C)") if self.reduction == "mean" else ("", "")
-        return one_line(shape, n, f"L = {mean}Σ (y − onehot(t))²", f"dy = 2 (y − onehot(t)){divisor}")
+        t = "onehot(t)" if onehot else "t"
+        return one_line(shape, n, f"L = {mean}Σ (y − {t})²", f"dy = 2 (y − {t}){divisor}")
+
+
+class MeanAbsolute(LossSpec):
+    """Mean over batch and outputs of |y − t|, for numbers to predict. `torch.nn.L1Loss`.
+
+    Its best constant is the median: a few targets far away move it little.
+    """
+
+    takes_logits: ClassVar[bool] = False
+    targets: ClassVar[Targets] = "numbers"
+    kind: Literal["mean_absolute"] = "mean_absolute"
+
+    def equations(self, shape: Shape, n: Size, onehot: bool = False) -> tuple[Operations, Operations]:
+        mean, divisor = ("1/(N C) ", " / (N C)") if self.reduction == "mean" else ("", "")
+        return one_line(shape, n, f"L = {mean}Σ |y − t|", f"dy = sign(y − t){divisor}")
+
+
+class Huber(LossSpec):
+    """Mean over batch and outputs of d² / 2 where |d| ≤ δ, else δ (|d| − δ / 2), of d = y − t. `torch.nn.HuberLoss`.
+
+    Squared near the target and absolute far from it. Huber, Robust Estimation of a Location Parameter (1964).
+    """
+
+    takes_logits: ClassVar[bool] = False
+    targets: ClassVar[Targets] = "numbers"
+    kind: Literal["huber"] = "huber"
+    delta: PositiveFloat = 1.0
+    """δ, the distance up to which the loss is a square: in standard deviations where the target is standardized."""
+
+    def equations(self, shape: Shape, n: Size, onehot: bool = False) -> tuple[Operations, Operations]:
+        mean, divisor = ("1/(N C) ", " / (N C)") if self.reduction == "mean" else ("", "")
+        sizes, delta = dimensions(n, shape), f"{self.delta:g}"
+        forward = [
+            Operation("d = y − t", f"{sizes} → {sizes}"),
+            Operation(f"L = {mean}Σ (d² / 2 if |d| ≤ {delta} else {delta} (|d| − {delta} / 2))", f"{sizes} → ()", "L"),
+        ]
+        return forward, [Operation(f"dy = clip(d, −{delta}, {delta}){divisor}", f"() → {sizes}", "dy")]
+
+
+class BinaryCrossEntropy(LossSpec):
+    """Mean over batch and outputs of −t log σ(z) − (1 − t) log σ(−z); z are logits. `torch.nn.BCEWithLogitsLoss`.
+
+    For labels of which a sample may have several or none: t is 1 where it has the label, else 0.
+    """
+
+    takes_logits: ClassVar[bool] = True
+    targets: ClassVar[Targets] = "labels"
+    kind: Literal["binary_cross_entropy"] = "binary_cross_entropy"
+
+    def equations(self, shape: Shape, n: Size, onehot: bool = False) -> tuple[Operations, Operations]:
+        mean, divisor = ("1/(N C) ", " / (N C)") if self.reduction == "mean" else ("", "")
+        forward = f"L = −{mean}Σ (t log σ(y) + (1 − t) log σ(−y))"
+        return one_line(shape, n, forward, f"dy = (σ(y) − t){divisor}")
 
 
 def one_line(shape: Shape, n: Size, forward: str, backward: str) -> tuple[Operations, Operations]:
@@ -65,4 +157,6 @@ def one_line(shape: Shape, n: Size, forward: str, backward: str) -> tuple[Operat
     return [Operation(forward, f"{y} → ()", "L")], [Operation(backward, f"() → {y}", "dy")]
 
 
-Loss: TypeAlias = Annotated[CrossEntropy | MeanSquared, Field(discriminator="kind")]
+Loss: TypeAlias = Annotated[
+    CrossEntropy | MeanSquared | MeanAbsolute | Huber | BinaryCrossEntropy, Field(discriminator="kind")
+]

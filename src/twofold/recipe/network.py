@@ -93,7 +93,7 @@ class Network:
 
     @property
     def classes(self) -> int:
-        """How many numbers the last layer gives: one a class."""
+        """How many numbers the last layer gives: one a class, a number to predict, or a label."""
         (classes,) = self.nodes[-1].output_shape
         assert classes is not None
         return classes
@@ -125,15 +125,18 @@ def shape_text(shape: Shape, batch: bool = True) -> str:
     return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
 
 
-def infer(shape: Shape, layers: Sequence[LayerSpec], classes: int | None = None) -> tuple[Network, list[NetworkFault]]:
+def infer(
+    shape: Shape, layers: Sequence[LayerSpec], classes: int | None = None, targets: Sequence[str] = ()
+) -> tuple[Network, list[NetworkFault]]:
     """Walk through the layers with the shape of a sample; stops at the first layer that refuses it.
 
-    The last layer must give one number for each of so many `classes`, where their number is known.
+    The last layer must give one number for each of so many `classes`, where their number is known, or for each of
+    `targets`, the names of numbers or labels.
     """
     nodes, ending, refused = walk(shape, layers)
     if refused:
         return Network(tuple(nodes)), refused
-    faults = _ending_faults(ending, classes, len(layers) - 1) + _size_faults(nodes) + _order_faults(nodes)
+    faults = _ending_faults(ending, classes, targets, len(layers) - 1) + _size_faults(nodes) + _order_faults(nodes)
     if not faults and not any(node.parameters for node in nodes):
         kinds = ", ".join(f"`{node.kind}`" for node in nodes)
         rule = f"at least one of the `layers` must hold parameters to train; got {kinds}"
@@ -178,8 +181,8 @@ def _order_faults(nodes: Sequence[Node]) -> list[NetworkFault]:
     ]
 
 
-def _ending_faults(shape: Shape, classes: int | None, last: int) -> list[NetworkFault]:
-    """The last layer gives one number a class."""
+def _ending_faults(shape: Shape, classes: int | None, targets: Sequence[str], last: int) -> list[NetworkFault]:
+    """The last layer gives one number a class, or one a target."""
     if len(shape) != 1:
         remedy = "Put a `flatten` layer before the dense ones, so that each sample gives one number a class."
         return [
@@ -191,4 +194,8 @@ def _ending_faults(shape: Shape, classes: int | None, last: int) -> list[Network
     if classes is not None and shape[0] != classes:
         rule = f"the last layer must give {classes} numbers, one for each class; it gives {shape[0]}"
         return [NetworkFault(last, rule, f"Set the last dense layer's `units` to {classes}.")]
+    if targets and shape[0] != len(targets):
+        named = ", ".join(f"`{name}`" for name in targets[:5]) + (", ..." if len(targets) > 5 else "")
+        rule = f"the last layer must give {len(targets)} numbers, one for each of {named}; it gives {shape[0]}"
+        return [NetworkFault(last, rule, f"Set the last dense layer's `units` to {len(targets)}.")]
     return []

@@ -10,13 +10,15 @@ from pydantic import Field, field_validator, model_validator
 from twofold.recipe.augmentation import Augmentation
 from twofold.recipe.base import Part
 from twofold.recipe.data import Data
-from twofold.recipe.fit import misfits, notes
+from twofold.recipe.fit import loss_misfits, misfits, notes
 from twofold.recipe.layers import Layer
 from twofold.recipe.losses import CrossEntropy, Loss
 from twofold.recipe.model import Model
 from twofold.recipe.network import Network, infer
 from twofold.recipe.optimizers import Optimizer, Sgd
 from twofold.recipe.shown import recipe_html
+from twofold.recipe.source import DataSpec
+from twofold.recipe.task import Task, task_of
 from twofold.recipe.training import Constant, DefaultInitial, Initial, Schedule, Training
 
 
@@ -51,8 +53,9 @@ class Recipe(Part):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
-        _, faults = infer(self.data.sample_shape, self.layers, self.data.class_count)
+        _, faults = infer(self.data.sample_shape, self.layers, self.data.class_count, self.data.targets)
         wrong = [*faults, *misfits(self.data, self.layers, self.augmentation, self.training, self.schedule)]
+        wrong += [] if faults else loss_misfits(self.data, self.layers, self.loss)
         if wrong:
             raise ValueError("; ".join(fault.rule for fault in wrong))
         return self
@@ -72,6 +75,16 @@ class Recipe(Part):
     def network(self) -> Network:
         """The layers with every shape resolved."""
         return infer(self.data.sample_shape, self.layers)[0]
+
+    @property
+    def task(self) -> Task:
+        """What the network learns to answer, by the loss: `classification`, `regression` or `multi_label`."""
+        return task_of(self.loss, self.data, self.network.classes)
+
+    @property
+    def samples(self) -> DataSpec:
+        """The data, told what the loss asks of them: what is loaded."""
+        return self.data.asked(self.task)
 
     @property
     def notes(self) -> list[str]:

@@ -42,6 +42,25 @@ class DataSpec(Part, abc.ABC):
         """How many classes there are; `None` where only the file knows it."""
 
     @property
+    def targets(self) -> tuple[str, ...]:
+        """The names of the numbers or labels of a sample; empty where it has a class, or only the file knows."""
+        return ()
+
+    @property
+    def several_targets(self) -> bool:
+        """Whether the data say that a sample has numbers or labels in place of a class."""
+        return len(self.targets) > 0
+
+    @property
+    def number_count(self) -> int | None:
+        """How many numbers or labels a sample may have in place of a class; `None` where it has a class."""
+        return None
+
+    def asked(self, task: str) -> DataSpec:
+        """The data, told what a loss asks of them: `classification`, `regression` or `multi_label`."""
+        return self
+
+    @property
     def endless(self) -> bool:
         """Whether samples are drawn anew at every step; a training set then is a few others, to be judged on."""
         return False

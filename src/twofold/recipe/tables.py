@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, PositiveInt, field_validator
 
 from twofold.recipe.base import Shape
 from twofold.recipe.source import Split
+
+Task: TypeAlias = Literal["classification", "regression", "multi_label"]
+Name = Annotated[str, Field(min_length=1)]
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+def _is_true(value: object) -> bool:
+    return value is True
 
 
 class Csv(Split):
@@ -17,8 +28,15 @@ class Csv(Split):
     source: Literal["csv"] = "csv"
     path: Annotated[str, Field(min_length=1)]
     """The file; a relative path starts at the recipe's own folder."""
-    label: Annotated[str, Field(min_length=1)]
-    """The name of the column that holds the class."""
+    label: Name | Annotated[tuple[Name, ...], Field(strict=False, min_length=1)]
+    """The name of the column that holds the class, or the number to predict; or the names of several such columns."""
+    weight: Name | None = Field(default=None, exclude_if=_is_none)
+    """The name of a column with the weight of each sample in the loss: 2 counts as two equal samples, 0 as none."""
+    scale_target: bool = Field(default=True, exclude_if=_is_true)
+    """Numbers to predict are trained on minus their mean, over their standard deviation, both of the training samples,
+    and answered in their own unit."""
+    task: Task | None = Field(default=None, exclude_if=_is_none)
+    """What is asked of the label. The loss says so: it need not be set."""
     features: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = None
     """The names of the feature columns; every column but the label's where left out."""
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
@@ -43,6 +61,27 @@ class Csv(Split):
     def class_count(self) -> int | None:
         return self.classes
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The column or the columns that hold what is to be answered."""
+        return (self.label,) if isinstance(self.label, str) else self.label
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        return () if isinstance(self.label, str) else self.label
+
+    @property
+    def number_count(self) -> int | None:
+        return len(self.labels) if self.classes is None else None
+
+    def asked(self, task: str) -> Csv:
+        return self.model_copy(update={"task": task})
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the label names a class."""
+        return self.task in (None, "classification")
+
 
 class Arrays(Split):
     """Samples that are handed over in memory, as in `twofold.run(recipe, data=(X, y))`: the recipe knows what they are.
@@ -54,8 +93,15 @@ class Arrays(Split):
     source: Literal["arrays"] = "arrays"
     shape: Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=1)]
     """The shape of one sample, without the batch."""
-    classes: Annotated[int, Field(ge=2)]
+    classes: Annotated[int, Field(ge=2)] | None = None
     """How many classes there are."""
+    numbers: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = Field(
+        default=None, exclude_if=_is_none
+    )
+    """In place of classes the names of the numbers, or labels, of a sample."""
+    scale_target: bool = Field(default=True, exclude_if=_is_true)
+    """Numbers to predict are trained on minus their mean, over their standard deviation, both of the training samples,
+    and answered in their own unit."""
     names: Annotated[tuple[str, ...], Field(strict=False)] | None = None
     """The names of the classes, in their order."""
     features: Annotated[tuple[str, ...], Field(strict=False)] | None = None
@@ -67,6 +113,8 @@ class Arrays(Split):
     def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
         names, features, shape = values.get("names"), values.get("features"), values.get("shape")
         classes, wrong = values.get("classes"), list[str]()
+        if (classes is None) == (values.get("numbers") is None):
+            wrong.append("`classes` or `numbers` must say what a sample has, one of the two")
         if isinstance(names, list | tuple) and len(names) != classes:
             wrong.append(f"`names` must name as many classes as `classes` says, {classes}; got {len(names)}")
         if isinstance(features, list | tuple) and isinstance(shape, list | tuple) and list(shape) != [len(features)]:
@@ -80,3 +128,11 @@ class Arrays(Split):
     @property
     def class_count(self) -> int | None:
         return self.classes
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        return self.numbers or ()
+
+    @property
+    def number_count(self) -> int | None:
+        return len(self.numbers) if self.numbers else None

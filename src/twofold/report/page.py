@@ -78,7 +78,7 @@ def _plain_facts(run: Run) -> dict[str, Any]:
         "toml": dump(recipe),
         "network": recipe.network,
         "steps": layer_steps(recipe.network),
-        "loss": loss_step(recipe.model),
+        "loss": loss_step(recipe.model, numbers=recipe.task != "classification"),
         "circumstances": tables.circumstances(run),
         "folder": folder_name(run),
     }

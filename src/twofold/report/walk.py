@@ -85,8 +85,15 @@ def _lead(walk: Walk, classes: Sequence[str]) -> str:
         f"A batch of the {SPLITS[about.split]} samples {about.first} to {about.last} (N = {about.samples}) goes "
         f"forward and back as in training, without the update, in {where} with the weights that "
         f"{ENGINES[about.weights]} trained. Numbers of x, y and h and of their gradients are those of sample "
-        f"{about.sample}, of class {classes[about.target]}; norms and gradients of parameters are the whole batch’s."
+        f"{about.sample}, {_answer(about.target, classes)}; norms and gradients of parameters are the whole batch’s."
     )
+
+
+def _answer(target: int | tuple[float, ...], classes: Sequence[str]) -> str:
+    """`of class setosa`, or `of target −0.31`."""
+    if isinstance(target, int):
+        return f"of class {classes[target]}"
+    return f"of target {', '.join(decimal(number, 3) for number in target)}"
 
 
 def _cells(line: WalkLine) -> Line:

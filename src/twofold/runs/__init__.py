@@ -17,7 +17,17 @@ and every file it lists has the size and checksum it lists.
 from twofold.runs.checkpoints import Checkpoint, arrays_of, evidence_of, newest
 from twofold.runs.folders import claim_run_folder, create_run_folder, tidy
 from twofold.runs.lock import HOLDER, LOCK, locked
-from twofold.runs.names import EVIDENCE, HISTORY, RECIPE, REPORT, SCORES, weights_name
+from twofold.runs.names import (
+    EVIDENCE,
+    HISTORY,
+    QUALITY,
+    QUALITY_TITLES,
+    RECIPE,
+    REPORT,
+    SCORES,
+    scores_of_task,
+    weights_name,
+)
 from twofold.runs.record import (
     Beginning,
     Circumstances,
@@ -38,6 +48,8 @@ __all__ = [
     "HISTORY",
     "HOLDER",
     "LOCK",
+    "QUALITY",
+    "QUALITY_TITLES",
     "RECIPE",
     "REPORT",
     "SCORES",
@@ -64,6 +76,7 @@ __all__ = [
     "opened",
     "peek_recipe",
     "read_record",
+    "scores_of_task",
     "seal",
     "sealed_recipe",
     "sweep",

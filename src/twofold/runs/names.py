@@ -12,6 +12,10 @@ RECIPE, RECORD, HISTORY, TIMES, SIGNALS, EVIDENCE, REPORT = (
     "evidence.safetensors",
     "report.html",
 )
+QUALITY = {"classification": "accuracy", "regression": "r2", "multi_label": "accuracy"}
+"""By what an answer is judged beside the loss, by task."""
+QUALITY_TITLES = {"accuracy": "accuracy", "r2": "R²"}
+"""What it is called in sentences and figures."""
 SCORES = ("train_accuracy", "validation_accuracy", "test_accuracy", "train_loss", "validation_loss", "test_loss")
 HISTORY_COLUMNS = (
     "engine",
@@ -25,6 +29,18 @@ HISTORY_COLUMNS = (
     "test_loss",
     "test_accuracy",
 )
+
+
+def scores_of_task(task: str) -> tuple[str, ...]:
+    """`SCORES`; of numbers to predict with R² in place of accuracies."""
+    return tuple(name.replace("accuracy", QUALITY[task]) for name in SCORES)
+
+
+def history_columns(task: str) -> tuple[str, ...]:
+    """The columns of `history.csv`."""
+    return tuple(name.replace("accuracy", QUALITY[task]) for name in HISTORY_COLUMNS)
+
+
 TIME_COLUMNS = ("engine", "step", "seconds")
 """Apart from the history, which is then the same whenever the recipe is run again."""
 SIGNAL_COLUMNS = ("engine", "step", "layer", "part", "weight", "gradient", "update", "dead", "saturated")

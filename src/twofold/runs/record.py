@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from twofold.engines import ENGINES, unknown_engine
-from twofold.runs.names import EVIDENCE, FORMAT, HISTORY, RECIPE, SPLITS, TIMES, weights_name
+from twofold.runs.names import EVIDENCE, FORMAT, HISTORY, QUALITY, RECIPE, SPLITS, TIMES, weights_name
 from twofold.runs.whole import Seal
 
 BareName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")]
@@ -74,9 +74,10 @@ class _Kept(BaseModel):
 class Result(_Kept):
     """How one engine ended: the scores of the weights that are kept. A split without samples has `None`."""
 
-    train_accuracy: float
-    validation_accuracy: float | None
-    test_accuracy: float | None
+    train_accuracy: float | None = None
+    """`None` where numbers are predicted, which have R²."""
+    validation_accuracy: float | None = None
+    test_accuracy: float | None = None
     train_loss: float
     validation_loss: float | None
     test_loss: float | None
@@ -86,6 +87,10 @@ class Result(_Kept):
     """Updates taken."""
     kept_step: NonNegativeInt | None = None
     """The step whose weights are kept; `None` in a record of an earlier version, which kept the last ones."""
+    train_r2: float | None = None
+    """The share of the variance of the numbers that is predicted, 1 − Σ (t − y)² / Σ (t − mean)²."""
+    validation_r2: float | None = None
+    test_r2: float | None = None
 
     @property
     def kept(self) -> int:
@@ -95,6 +100,11 @@ class Result(_Kept):
     def accuracy(self, split: str) -> float | None:
         """The share of right answers on a split."""
         return getattr(self, f"{split}_accuracy")
+
+    def quality(self, split: str) -> float | None:
+        """The accuracy, or R² of numbers to predict."""
+        accuracy = self.accuracy(split)
+        return getattr(self, f"{split}_r2") if accuracy is None else accuracy
 
     def loss(self, split: str) -> float | None:
         """The mean loss on a split."""
@@ -116,17 +126,26 @@ class DataFacts(_Kept):
     classes: Texts
     features: Texts
     """The columns of a table."""
+    task: Literal["classification", "regression", "multi_label"] = "classification"
+    """What is answered: a class, numbers, or which of several labels a sample has."""
+    targets: Texts = ()
+    """The names of the numbers or labels, one an output; empty where samples have classes."""
     ceiling: float | None = None
     """The training accuracy that equal rows of different classes allow; `None` where it was not measured."""
     neighbours: float | None = None
     """The held-out accuracy of a vote of the nearest training samples; `None` where it was not measured."""
+
+    @property
+    def quality(self) -> str:
+        """By what an answer is judged beside the loss: `accuracy` or `r2`."""
+        return QUALITY[self.task]
 
     @model_validator(mode="after")
     def _splits_exist(self) -> Self:
         for split in ("train", self.held_out):
             if split not in self.samples:
                 raise ValueError(f"samples: it counts no {split} samples")
-        if not self.classes:
+        if not self.classes and not self.targets:
             raise ValueError("classes: it names no class")
         return self
 
@@ -232,7 +251,7 @@ class Record(_Kept):
             raise ValueError("finished: it does not say when the run ended")
         for engine, result in self.engines.items():
             for split in self.data.samples:
-                if result.accuracy(split) is None or result.loss(split) is None:
+                if result.quality(split) is None or result.loss(split) is None:
                     raise ValueError(f"engines.{engine}: it holds no score of the {split} samples")
         return self
 

@@ -21,6 +21,7 @@ from twofold.runs.names import (
     EVIDENCE,
     FORMAT,
     HISTORY,
+    QUALITY_TITLES,
     RECIPE,
     RECORD,
     REPORT,
@@ -135,17 +136,19 @@ class Run:
 
     def __repr__(self) -> str:
         scores = ", ".join(
-            f"{engine} {result.test_accuracy:.4f}"
+            f"{engine} {quality:.4f}"
             for engine, result in self.record.engines.items()
-            if result.test_accuracy is not None
+            if (quality := result.quality("test")) is not None
         )
-        return f"<Run {self.path} {self.status}{': test accuracy ' + scores if scores else ''}>"
+        title = QUALITY_TITLES[self.record.data.quality]
+        return f"<Run {self.path} {self.status}{f': test {title} ' + scores if scores else ''}>"
 
     def _repr_html_(self) -> str:
-        keys = ["train_accuracy", "validation_accuracy", "test_accuracy", "test_loss", "seconds", "steps"]
+        quality = self.record.data.quality
+        keys = [f"train_{quality}", f"validation_{quality}", f"test_{quality}", "test_loss", "seconds", "steps"]
         head = "".join(f"<th>{key.replace('_', ' ')}</th>" for key in ["engine", *keys])
         rows = "".join(
-            f"<tr><td>{engine}</td>{''.join(f'<td>{_cell(result[key])}</td>' for key in keys)}</tr>"
+            f"<tr><td>{engine}</td>{''.join(f'<td>{_cell(result.get(key))}</td>' for key in keys)}</tr>"
             for engine, result in self.engines.items()
         )
         title = html.escape(self.record.title or self.name)

@@ -16,21 +16,23 @@ from twofold.runs.lines import Lines
 from twofold.runs.names import (
     FORMAT,
     HISTORY,
-    HISTORY_COLUMNS,
     RECIPE,
     RECORD,
     SIGNAL_COLUMNS,
     SIGNALS,
     TIME_COLUMNS,
     TIMES,
+    history_columns,
     weights_name,
 )
 from twofold.runs.packing import packed
 from twofold.runs.record import Beginning, Failure, Record, Result, Resumed, Status
 from twofold.runs.whole import Seal, now, seal, write_whole
 
-GROWING = {HISTORY: HISTORY_COLUMNS, TIMES: TIME_COLUMNS, SIGNALS: SIGNAL_COLUMNS}
-"""The files that grow, and their columns. All others are written whole or not at all."""
+
+def growing(task: str) -> dict[str, tuple[str, ...]]:
+    """The files that grow, and their columns. All others are written whole or not at all."""
+    return {HISTORY: history_columns(task), TIMES: TIME_COLUMNS, SIGNALS: SIGNAL_COLUMNS}
 
 
 @final
@@ -68,7 +70,7 @@ class RunWriter:
         grown = since.grown if since else {}
         self._lines = {
             name: Lines(self.folder / name, columns, grown[name].bytes if name in grown else 0)
-            for name, columns in GROWING.items()
+            for name, columns in growing(record.data.task).items()
         }
         self.checkpoints = Checkpoints(self.folder, record.files[RECIPE], since)
 
@@ -97,7 +99,7 @@ class RunWriter:
             self._add(SIGNALS, {"engine": engine, **values})
 
     def _add(self, name: str, line: Mapping[str, Any]) -> None:
-        self._lines[name].add([line[column] for column in GROWING[name]])
+        self._lines[name].add([line[column] for column in self._lines[name].columns])
 
     def checkpoint(self, engine: str | None, facts: Mapping[str, Any], arrays: Arrays) -> None:
         """A place to go on from, written while training goes on. `engine` is in training, or `None` between two.

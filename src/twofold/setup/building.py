@@ -131,8 +131,8 @@ def prepare(recipe: Recipe, watch: Watcher = warn_of_notes, data: object = None)
     if data is not None:
         recipe, dataset = hand_over(recipe, data)
         _check_numbers(recipe, dataset)
-        return recipe, dataset
-    dataset = load_data(recipe.data, telling(watch))
+        return with_class_weights(recipe, dataset), dataset
+    dataset = load_data(recipe.samples, telling(watch))
     for note in dataset.notes:
         watch(Noted(note))
     return resolved(recipe, dataset), dataset
@@ -141,11 +141,24 @@ def prepare(recipe: Recipe, watch: Watcher = warn_of_notes, data: object = None)
 def resolved(recipe: Recipe, dataset: Dataset) -> Recipe:
     """The recipe with what only its data know. Raises `DataError` where they do not fit its first or last layer."""
     _check_numbers(recipe, dataset)
+    recipe = with_class_weights(recipe, dataset)
     if not isinstance(recipe.data, Csv | Images):
         return recipe
+    if dataset.targets:
+        return load_recipe(recipe, {"data.features": list(dataset.features)})
     _check_classes(recipe, recipe.data, dataset)
     features = {"data.features": list(dataset.features)} if dataset.features else {}
     return load_recipe(recipe, {**features, "data.classes": len(dataset.classes)})
+
+
+def with_class_weights(recipe: Recipe, dataset: Dataset) -> Recipe:
+    """The recipe with the numbers of balanced class weights: samples / (classes × samples of the class)."""
+    if getattr(recipe.loss, "class_weight", None) != "balanced":
+        return recipe
+    # A class that no training sample has weighs as one that a single sample has.
+    counts = np.bincount(dataset.train.y, dataset.train.weight, minlength=len(dataset.classes))
+    weights = counts.sum() / (len(counts) * np.maximum(counts, 1))
+    return recipe.model_copy(update={"loss": recipe.loss.model_copy(update={"class_weight": tuple(weights.tolist())})})
 
 
 def _check_numbers(recipe: Recipe, dataset: Dataset) -> None:
@@ -169,7 +182,7 @@ def _check_classes(recipe: Recipe, data: Csv | Images, dataset: Dataset) -> None
         names = ", ".join(f"`{name}`" for name in held[:10]) + (", ..." if len(held) > 10 else "")
         sized = [(i, key) for i, layer in enumerate(recipe.layers) for key in SIZES if hasattr(layer, key)]
         remedy = f" Set its {sized[-1][1]}: --set layers.{'.'.join(map(str, sized[-1]))}={len(held)}" if sized else ""
-        holder = f"column `{data.label}`" if isinstance(data, Csv) else "`train`"
+        holder = f"column `{data.labels[0]}`" if isinstance(data, Csv) else "`train`"
         raise DataError(
             f"{data.path}: {holder} holds {len(held)} classes ({names}); "
             f"the last layer gives {outputs} numbers.{remedy}"

@@ -20,6 +20,8 @@ def probabilities(model: Model, outputs: Array) -> Array | None:
 
     `None` where the outputs are none and stand for none: under the squared error they may leave [0, 1].
     """
+    if model.loss.targets == "labels":
+        return 1 / (1 + np.exp(-outputs.astype(np.float64)))
     if model.loss.takes_logits:  # whatever the last layer is
         z = outputs.astype(np.float64)
         e = np.exp(z - z.max(axis=-1, keepdims=True))

@@ -9,7 +9,7 @@ from twofold.data import Dataset, at_hand, random_data
 from twofold.errors import DataError
 from twofold.recipe import Recipe
 from twofold.recipe.data import Arrays
-from twofold.setup.building import prepare
+from twofold.setup.building import prepare, with_class_weights
 from twofold.setup.events import Watcher
 
 
@@ -30,7 +30,8 @@ def found_data(
             f"no file {path}, and how many features it holds is not known; put it there, or name them: "
             '--set \'data.features=["a", "b"]\''
         )
-    return recipe, random_data(recipe.model, samples, recipe.data.seed), "random"
+    dataset = random_data(recipe.model, samples, recipe.data.seed, recipe.task)
+    return with_class_weights(recipe, dataset), dataset, "random"
 
 
 def data_again(recipe: Recipe, watcher: Watcher, data: object, folder: Path, call: str) -> tuple[Recipe, Dataset]:

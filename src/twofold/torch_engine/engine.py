@@ -148,12 +148,19 @@ class TorchEngine:
                 outputs = self._run(x, masks)
         else:
             outputs = self._run(x, masks)
-        loss = self._loss(outputs[-1].to(self.dtype), as_tensor(batch.target).to(self._device))
+        loss = self._judged(outputs[-1], batch)
         for parameter in self.parameters.values():
             parameter.grad = None
         loss.backward()
         gradients = [parameter.grad for parameter in self.parameters.values()]
         return TorchPass(outputs, loss, self.parameters, gradients)
+
+    def _judged(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """The loss of the outputs."""
+        target = as_tensor(batch.target).to(self._device)
+        if batch.weight is None:
+            return self._loss(outputs.to(self.dtype), target)
+        return self._loss(outputs.to(self.dtype), target, as_tensor(batch.weight).to(self._device, self.dtype))
 
     def _step_along(self, gradients: Sequence[Tensor | None], lr: float | Array, ema: float) -> None:
         """One update along the gradients, which the parameters hold."""
@@ -193,7 +200,7 @@ class TorchEngine:
                     else:
                         x = self._through(name, module, x, masks)
                 outputs[name] = x
-        loss = self._loss(x.to(self.dtype), as_tensor(batch.target).to(self._device))
+        loss = self._judged(x, batch)
         wanted = {name: y for name, y in outputs.items() if y.requires_grad}
         hidden = [h for layer in states.values() for h in layer]
         sources = [*wanted.values(), *self.parameters.values(), *hidden]

@@ -10,28 +10,89 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from twofold.recipe.losses import CrossEntropy, Loss, MeanSquared
+from twofold.recipe.losses import BinaryCrossEntropy, CrossEntropy, Huber, MeanAbsolute, MeanSquared
+from twofold.recipe.losses import Loss as LossKind
 from twofold.recipe.optimizers import Adam, Adamw, Optimizer, Rmsprop, Sgd
+
+Loss = Callable[..., Tensor]
+"""From outputs, targets and, where the data have them, the samples' weights to the loss."""
 
 
 @singledispatch
-def loss_function(spec: Loss) -> Callable[[Tensor, Tensor], Tensor]:
-    """From outputs and classes to the loss, with the recipe's reduction and smoothing."""
+def loss_function(spec: LossKind) -> Loss:
+    """PyTorch's own, with the recipe's reduction, smoothing and class weights."""
     raise TypeError(f"no loss {spec!r}")
 
 
 @loss_function.register
-def _(spec: CrossEntropy) -> Callable[[Tensor, Tensor], Tensor]:
-    return partial(nn.functional.cross_entropy, reduction=spec.reduction, label_smoothing=spec.label_smoothing)
+def _(spec: CrossEntropy) -> Loss:
+    by_class = None if spec.class_weight is None else torch.tensor(spec.class_weight, dtype=torch.float64)
+
+    def loss(outputs: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+        classes = None if by_class is None else by_class.to(outputs)
+        reduction = spec.reduction if weight is None else "none"
+        value = nn.functional.cross_entropy(
+            outputs, target, classes, reduction=reduction, label_smoothing=spec.label_smoothing
+        )
+        if weight is None:
+            return value
+        own = weight if classes is None else weight * classes[target]
+        return _weighted(value, weight, own, spec.reduction)
+
+    return loss
 
 
 @loss_function.register
-def _(spec: MeanSquared) -> Callable[[Tensor, Tensor], Tensor]:
-    def loss(outputs: Tensor, target: Tensor) -> Tensor:
-        onehot = nn.functional.one_hot(target, outputs.shape[-1]).to(outputs.dtype)
-        return nn.functional.mse_loss(outputs, onehot, reduction=spec.reduction)
+def _(spec: MeanSquared) -> Loss:
+    def loss(outputs: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+        if target.ndim < outputs.ndim:
+            target = nn.functional.one_hot(target, outputs.shape[-1])
+        return _elementwise(nn.functional.mse_loss, outputs, target, weight, spec.reduction)
 
     return loss
+
+
+@loss_function.register
+def _(spec: MeanAbsolute) -> Loss:
+    def loss(outputs: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+        return _elementwise(nn.functional.l1_loss, outputs, target, weight, spec.reduction)
+
+    return loss
+
+
+@loss_function.register
+def _(spec: Huber) -> Loss:
+    def loss(outputs: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+        huber = partial(nn.functional.huber_loss, delta=spec.delta)
+        return _elementwise(huber, outputs, target, weight, spec.reduction)
+
+    return loss
+
+
+@loss_function.register
+def _(spec: BinaryCrossEntropy) -> Loss:
+    def loss(outputs: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+        function = nn.functional.binary_cross_entropy_with_logits
+        return _elementwise(function, outputs, target, weight, spec.reduction)
+
+    return loss
+
+
+def _elementwise(
+    function: Callable[..., Tensor], outputs: Tensor, target: Tensor, weight: Tensor | None, reduction: str
+) -> Tensor:
+    """A loss that compares each output with a number of its own."""
+    target = target.to(outputs.dtype)
+    if weight is None:
+        return function(outputs, target, reduction=reduction)
+    terms = function(outputs, target, reduction="none")
+    return _weighted(terms.mean(dim=-1) if reduction == "mean" else terms.sum(dim=-1), weight, weight, reduction)
+
+
+def _weighted(terms: Tensor, weight: Tensor, own: Tensor, reduction: str) -> Tensor:
+    """Terms of the samples, weighted; their mean is over the weights that the samples have in all."""
+    total = (terms * weight).sum()
+    return total / own.sum() if reduction == "mean" else total
 
 
 def optimizer(spec: Optimizer, parameters: Mapping[str, nn.Parameter], weights: Set[str]) -> torch.optim.Optimizer:

@@ -86,7 +86,8 @@ class Course:
 
 
 def _merit(row: HistoryRow) -> tuple[float, float]:
-    """What the best weights have most of: accuracy on the validation samples, then a low loss."""
-    assert row.validation_accuracy is not None
+    """What the best weights have most of: accuracy, or R², on the validation samples, then a low loss."""
+    quality = row.quality("validation")
+    assert quality is not None
     assert row.validation_loss is not None
-    return row.validation_accuracy, -row.validation_loss
+    return quality, -row.validation_loss

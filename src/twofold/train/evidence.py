@@ -6,7 +6,7 @@ import numpy as np
 
 from twofold.arrays import Array
 from twofold.data import Dataset, Split
-from twofold.engine import Engine
+from twofold.engine import Engine, Scaling
 from twofold.recipe import Recipe
 from twofold.recipe.dense import Embedding
 from twofold.recipe.losses import Loss
@@ -30,11 +30,17 @@ def kept_samples(recipe: Recipe, dataset: Dataset) -> dict[str, Array]:
     kept as it sees them; `standardization.shift` and `.divisor` are what they went through.
     """
     _, held_out = dataset.held_out
-    samples = {"target": held_out.y, "preview": previewed(held_out).x}
-    for name, scaling in {"scaling": held_out.scaling, "standardization": dataset.standardization}.items():
+    target = in_unit(held_out.y, dataset.target_scaling)
+    samples = {"target": target, "preview": previewed(held_out).x}
+    for name, scaling in {
+        "scaling": held_out.scaling,
+        "standardization": dataset.standardization,
+        "target_scaling": dataset.target_scaling,
+    }.items():
         if scaling:
             samples |= {f"{name}.{part}": array for part, array in scaling._asdict().items()}
-    if held_out.x.shape[1:] == (2,) and not isinstance(recipe.layers[0], Embedding):  # whole numbers are no plane
+    plane = held_out.x.shape[1:] == (2,) and recipe.task == "classification"
+    if plane and not isinstance(recipe.layers[0], Embedding):  # whole numbers are no plane
         for split, points in dataset.splits():
             samples |= {f"{split}.x": points.x, f"{split}.y": points.y}
     return samples
@@ -45,11 +51,26 @@ def answers(engine: Engine, split: Split, recipe: Recipe) -> Array:
     return np.concatenate([logits for logits, _ in predictions(engine, split, **evaluation(recipe))])
 
 
-def kept_answers(engine: Engine, before: Array, held_out: Split, recipe: Recipe) -> dict[str, Array]:
-    """What the engine answers now, beside what it answered to the first samples `before` training."""
+def in_unit(numbers: Array, scaling: Scaling | None) -> Array:
+    """Numbers to predict in their own unit; what was not scaled is that already."""
+    return numbers if scaling is None else numbers * scaling.divisor + scaling.shift
+
+
+def kept_answers(
+    engine: Engine, before: Array, held_out: Split, recipe: Recipe, scaling: Scaling | None = None
+) -> dict[str, Array]:
+    """What the engine answers now, beside what it answered to the first samples `before` training.
+
+    `scaling` is what the numbers to predict went through, where there are such.
+    """
     outputs = answers(engine, held_out, recipe)
     previews = {"before": before, "after": answers(engine, previewed(held_out), recipe)}
-    return previews | {"predicted": outputs.argmax(axis=-1)} | mistakes(outputs, held_out, recipe.loss)
+    if recipe.task == "classification":
+        return previews | {"predicted": outputs.argmax(axis=-1)} | mistakes(outputs, held_out, recipe.loss)
+    previews = {name: in_unit(answer, scaling) for name, answer in previews.items()}
+    return previews | {
+        "predicted": in_unit(outputs, scaling) if recipe.task == "regression" else (outputs > 0).astype(np.int64)
+    }
 
 
 def previewed(held_out: Split) -> Split:

@@ -11,7 +11,7 @@ import numpy as np
 
 from twofold.data import Batches, Dataset
 from twofold.errors import TrainingDivergedError
-from twofold.numpy_engine import LOSSES
+from twofold.numpy_engine import reported_loss
 from twofold.recipe import Network, Recipe, load_recipe
 from twofold.setup.building import initial_state, training_engine
 from twofold.setup.needed import evaluation_batch
@@ -79,11 +79,11 @@ def _learns(name: str, recipe: Recipe, dataset: Dataset, steps: int) -> bool:
     """Whether the loss on the first batches is finite and lower after `steps` steps than before."""
     engine, batches = training_engine(name, recipe), Batches(recipe, dataset.train)
     sample = dataset.train[: batches.size]
-    loss, size = LOSSES[recipe.loss.kind], evaluation_batch(recipe.network)
+    loss, size = reported_loss(recipe.loss), evaluation_batch(recipe.network)
     engine.load(initial_state(recipe.model, dataset.train))
     with np.errstate(all="ignore"):
-        before = evaluate(engine, sample, loss, batch=size).loss
+        before = evaluate(engine, sample, loss, task=recipe.task, batch=size).loss
         for batch in islice(batches, steps):
             engine.step(batch)
-        after = evaluate(engine, sample, loss, batch=size).loss
+        after = evaluate(engine, sample, loss, task=recipe.task, batch=size).loss
     return math.isfinite(after) and after < before

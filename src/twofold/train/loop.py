@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from twofold.arrays import Array, Arrays, all_finite
 from twofold.data import Batches, Dataset, Split, Views
 from twofold.engine import Batch, Engine, Step
+from twofold.recipe.task import Task
 from twofold.runs.history import HistoryRow
 from twofold.setup.events import Evaluated, Progressed
 from twofold.setup.needed import EVALUATION_BATCH
@@ -26,10 +27,20 @@ ONE_VIEW = Views()
 
 
 class Score(NamedTuple):
-    """Mean loss and share of right answers on one split."""
+    """Mean loss on one split, and the share of right answers, or R² of numbers to predict."""
 
     loss: float
-    accuracy: float
+    accuracy: float | None
+    r2: float | None = None
+
+    @property
+    def quality(self) -> float:
+        """The accuracy, or R²."""
+        return self.accuracy if self.accuracy is not None else self.r2 if self.r2 is not None else math.nan
+
+    def to_json(self) -> dict[str, float]:
+        """Those that there are, by name."""
+        return {name: value for name, value in self._asdict().items() if value is not None}
 
 
 LossFunction = Callable[[Array, Array], tuple[float, Array]]
@@ -54,20 +65,46 @@ class Plan:
 
 
 def evaluate(
-    engine: Engine, split: Split, loss: LossFunction, *, views: Views = ONE_VIEW, batch: int = EVALUATION_BATCH
+    engine: Engine,
+    split: Split,
+    loss: LossFunction,
+    *,
+    task: Task = "classification",
+    views: Views = ONE_VIEW,
+    batch: int = EVALUATION_BATCH,
 ) -> Score:
-    """Mean loss, in float64, and accuracy over all samples of a split, in evaluation mode."""
-    return scored(predictions(engine, split, views=views, batch=batch), loss)
+    """Mean loss, in float64, and accuracy or R² over all samples of a split, in evaluation mode."""
+    return scored(predictions(engine, split, views=views, batch=batch), loss, task)
 
 
-def scored(answers: Iterable[tuple[Array, Array]], loss: LossFunction) -> Score:
-    """Mean loss, in float64, and accuracy of logits and targets that come in batches."""
-    total, right, samples = 0.0, 0, 0
+def scored(answers: Iterable[tuple[Array, Array]], loss: LossFunction, task: Task = "classification") -> Score:
+    """Mean loss, in float64, and accuracy or R² of outputs and targets that come in batches."""
+    if task == "regression":
+        return _scored_numbers(answers, loss)
+    total, right, samples = 0.0, 0.0, 0
     for logits, target in answers:
         total += loss(logits.astype(np.float64), target)[0] * len(target)
-        right += int((logits.argmax(axis=-1) == target).sum())
+        if task == "classification":
+            right += int((logits.argmax(axis=-1) == target).sum())
+        else:
+            right += float(((logits > 0) == (target > 0.5)).mean(axis=-1).sum())
         samples += len(target)
     return Score(total / samples, right / samples)
+
+
+def _scored_numbers(answers: Iterable[tuple[Array, Array]], loss: LossFunction) -> Score:
+    """Loss and R² of numbers, whose mean must be known before their variance is."""
+    outputs, targets = (np.concatenate(parts).astype(np.float64) for parts in zip(*answers, strict=True))
+    return Score(loss(outputs, targets)[0], None, r_squared(outputs, targets))
+
+
+def r_squared(outputs: Array, targets: Array) -> float:
+    """1 − Σ (t − y)² / Σ (t − mean)², the mean over the targets; of a constant one 1 or 0. As `r2_score` has it."""
+    errors = np.square(targets - outputs).sum(axis=0)
+    spread = np.square(targets - targets.mean(axis=0)).sum(axis=0)
+    varies = spread > 0
+    shares = np.where(varies, 1 - errors / np.where(varies, spread, 1), np.where(errors > 0, 0.0, 1.0))
+    return float(shares.mean())
 
 
 def predictions(
@@ -208,9 +245,10 @@ def row_of(scores: Mapping[str, Score], batches: Batches, taken: int, seconds: f
     return HistoryRow(taken, epoch, batches.rate(max(taken - 1, 0)), seconds, **by_column(scores))
 
 
-def by_column(scores: Mapping[str, Score]) -> dict[str, float]:
+def by_column(scores: Mapping[str, Score]) -> dict[str, Any]:
     """`train_loss`, `train_accuracy` and so on: as a row has them."""
-    return {f"{split}_{key}": value for split, score in scores.items() for key, value in score._asdict().items()}
+    values = {f"{split}_{key}": value for split, score in scores.items() for key, value in score._asdict().items()}
+    return {name: value for name, value in values.items() if value is not None or name == "train_accuracy"}
 
 
 def bad_split(row: HistoryRow) -> tuple[float, str] | None:

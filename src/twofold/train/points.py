@@ -8,7 +8,7 @@ from typing import Any
 
 from twofold.data import Batches, Dataset, load_data
 from twofold.engine.threads import few_threads
-from twofold.numpy_engine import LOSSES, NumpyEngine
+from twofold.numpy_engine import NumpyEngine, reported_loss
 from twofold.recipe import Recipe
 from twofold.recipe.data import DataSpec
 from twofold.recipe.network import recurrent_nodes
@@ -78,7 +78,7 @@ def train_points(
     points, dataset = list[Point](), None
     for before, recipe in zip((None, *recipes), recipes, strict=False):
         if dataset is None or before is None or before.data != recipe.data:
-            dataset = load(recipe.data)
+            dataset = load(recipe.samples)
         points.append(_lone(resolved(recipe, dataset), dataset.astype(recipe.training.dtype), engine, stops))
     return points
 
@@ -114,7 +114,7 @@ def _until_stopped(events: Iterator[Event], history: list[HistoryRow], stops: St
 
 def _together(recipes: Sequence[Recipe], load: Load) -> list[Point]:
     """Replicas of one network, or one after another where they do not fit into memory at once."""
-    dataset = load(recipes[0].data).astype(recipes[0].training.dtype)
+    dataset = load(recipes[0].samples).astype(recipes[0].training.dtype)
     recipes = [resolved(recipe, dataset) for recipe in recipes]
     first, count = recipes[0], len(recipes)
     if not fit_at_once(first, count, *(split for _, split in dataset.splits())):
@@ -124,7 +124,7 @@ def _together(recipes: Sequence[Recipe], load: Load) -> list[Point]:
     batches = StackedBatches([Batches(recipe, dataset.train) for recipe in recipes])
     lone = flow_batch(dataset.train, batches.first.size if recurrent_nodes(first.network) else 1)
     watched = lone._replace(x=many(lone.x, count), target=many(lone.target, count))
-    score = replicas_scorer(first, dataset, count, LOSSES[first.loss.kind], evaluation_batch(first.network))
+    score = replicas_scorer(first, dataset, count, reported_loss(first.loss), evaluation_batch(first.network))
     with few_threads(first, len(dataset.train)):
         before = measure_flow(engine, first.network, watched)
         outcomes, histories = train_replicas(engine, batches, score)

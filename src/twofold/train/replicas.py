@@ -39,7 +39,7 @@ def together(recipes: Sequence[Recipe]) -> bool:
     first = recipes[0]
     training = first.training
     judged = training.flip_test or training.shift_test or training.patience or training.keep == "best"
-    plain = not (first.augmentation.any or training.ema or judged)
+    plain = first.task == "classification" and not (first.augmentation.any or training.ema or judged)
     written = plain and all(layer.stacks for layer in first.layers)
     return written and all(common(recipe) == common(first) for recipe in recipes)
 
@@ -73,10 +73,11 @@ class StackedBatches:
     def __iter__(self) -> Iterator[Batch]:
         step, epoch = 0, 0
         while step < self.first.steps:
-            for x, target in self._epoch(epoch):
+            for x, target, weight in self._epoch(epoch):
                 masks = [batches.masks(step, target.shape[1]) for batches in self.each]
                 joined = {name: np.stack([mask[name] for mask in masks]) for name in masks[0]}
-                yield Batch(x, target, np.array([[batches.rate(step)] for batches in self.each]), joined, step)
+                rates = np.array([[batches.rate(step)] for batches in self.each])
+                yield Batch(x, target, rates, joined, step, weight=weight)
                 step += 1
                 if step == self.first.steps:
                     return
@@ -86,10 +87,12 @@ class StackedBatches:
         for chunks in zip(*(batches.chunks(epoch, 0) for batches in self.each), strict=True):
             if isinstance(chunks[0], Chunk):
                 x, y = (np.stack([getattr(chunk, part) for chunk in chunks]) for part in "xy")
-                yield from Chunk(x, y, chunks[0].size)
+                weighted = chunks[0].weight is not None
+                weight = np.stack([chunk.weight for chunk in chunks]) if weighted else None
+                yield from Chunk(x, y, chunks[0].size, weight, lead=1)
             else:
                 for batch in zip(*chunks, strict=True):
-                    yield np.stack([x for x, _ in batch]), np.stack([y for _, y in batch])
+                    yield Gathered(np.stack([one.x for one in batch]), np.stack([one.y for one in batch]))
 
 
 class Scores(NamedTuple):

@@ -254,6 +254,7 @@ def facts_of(recipe: Recipe, dataset: Dataset) -> DataFacts:
         held_out=dataset.held_out[0],
         classes=dataset.classes,
         features=dataset.features,
+        **({} if recipe.task == "classification" else {"task": recipe.task, "targets": dataset.targets}),
         **{name: value for name, value in limits(dataset)._asdict().items() if value is not None},
     )
 

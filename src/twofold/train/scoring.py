@@ -6,9 +6,9 @@ from typing import Any
 
 from twofold.data import Dataset
 from twofold.engine import Engine
-from twofold.numpy_engine import LOSSES
+from twofold.numpy_engine import reported_loss
 from twofold.recipe import Recipe
-from twofold.runs import SCORES
+from twofold.runs import SCORES, scores_of_task
 from twofold.runs.history import HistoryRow
 from twofold.setup.needed import evaluation_batch
 from twofold.setup.outputs import views
@@ -21,16 +21,18 @@ def evaluation(recipe: Recipe) -> dict[str, Any]:
 
 
 def scorer(recipe: Recipe, dataset: Dataset) -> Evaluate:
-    """Loss and accuracy of an engine on each split; of the training samples on as many as the recipe says."""
-    loss, how = LOSSES[recipe.loss.kind], evaluation(recipe)
+    """Loss and accuracy, or R², of an engine on each split; of the training samples on as many as the recipe says."""
+    loss, how = reported_loss(recipe.loss), evaluation(recipe)
+    task = recipe.task
     splits = judged_splits(dataset, recipe.training.evaluate_samples)
 
     def score(engine: Engine) -> dict[str, Score]:
-        return {name: evaluate(engine, split, loss, **how) for name, split in splits.items()}
+        return {name: evaluate(engine, split, loss, task=task, **how) for name, split in splits.items()}
 
     return score
 
 
 def scores_of(row: HistoryRow) -> dict[str, float | None]:
     """The scores of an evaluation, by the names that a run and a study keep."""
-    return {key: getattr(row, key) for key in SCORES}
+    names = SCORES if row.train_accuracy is not None else scores_of_task("regression")
+    return {key: getattr(row, key) for key in names}

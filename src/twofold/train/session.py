@@ -65,7 +65,7 @@ def train_engine(
         raise diverged(name, outcome.failure, recipe, dataset, writer.folder)
     if outcome.row.step not in flows:
         keeper.measure_gradient_flow(outcome.row.step)
-    measured = kept_answers(engine, before, held_out, recipe) | as_arrays(sorted(flows.items()))
+    measured = kept_answers(engine, before, held_out, recipe, dataset.target_scaling) | as_arrays(sorted(flows.items()))
     evidence = {f"{name}.{what}": array for what, array in measured.items()}
     writer.engine_ended(name, engine.state().weights(), _result(outcome), evidence)
     return evidence

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from twofold.arrays import Array
 from twofold.proof.cases.layer import normal
 from twofold.recipe import training as part
-from twofold.recipe.losses import CrossEntropy, Loss, MeanSquared
+from twofold.recipe.losses import BinaryCrossEntropy, CrossEntropy, Huber, Loss, MeanAbsolute, MeanSquared
 from twofold.recipe.optimizers import Adam, Adamw, Optimizer, Rmsprop, Sgd
 from twofold.streams import stream
 
@@ -23,14 +25,34 @@ class LossCase:
     """Batch and classes."""
     scale: float
     """Size of the outputs."""
+    numbers: bool = False
+    """Whether the targets are numbers, where the loss takes either these or classes."""
+    weighted: bool = False
+    """Whether the samples have weights, one of them 0."""
 
     def outputs(self, dtype: str = "float64") -> Array:
         """What the network gave."""
         return (normal(f"{self.name} outputs", self.shape) * self.scale).astype(dtype)
 
     def target(self) -> Array:
-        """The classes that were wanted."""
-        return stream(0, f"cases {self.name} target").integers(self.shape[1], size=self.shape[0])
+        """The classes, numbers or labels that were wanted."""
+        rng = stream(0, f"cases {self.name} target")
+        match self.spec.targets:
+            case "labels":
+                return rng.integers(2, size=self.shape).astype(np.float64)
+            case "numbers":
+                return rng.normal(size=self.shape) * self.scale
+            case "classes or numbers" if self.numbers:
+                return rng.normal(size=self.shape) * self.scale
+        return rng.integers(self.shape[1], size=self.shape[0])
+
+    def weight(self) -> Array | None:
+        """The weights of the samples, where they have any."""
+        if not self.weighted:
+            return None
+        weight = stream(0, f"cases {self.name} weight").uniform(0.5, 3, size=self.shape[0])
+        weight[1:2] = 0
+        return weight
 
 
 LOSSES = [
@@ -52,6 +74,49 @@ LOSSES = [
         ((9, 5), 1e3),
         ((9, 5), 1e-3),
     ]
+]
+SHAPES = [((5, 3), 1.0), ((1, 3), 1.0), ((7, 1), 1.0), ((61, 10), 1.0), ((9, 5), 1e3), ((9, 5), 1e-3)]
+LOSSES += [
+    LossCase(
+        f"{name}{', weighted samples' * weighted}: {shape[0]} of {shape[1]}, outputs of size {scale:g}",
+        spec,
+        shape,
+        scale,
+        numbers=True,
+        weighted=weighted,
+    )
+    for name, spec in {
+        "mean_squared of numbers": MeanSquared(),
+        "mean_squared of numbers, summed": MeanSquared(reduction="sum"),
+        "mean_absolute": MeanAbsolute(),
+        "mean_absolute, summed": MeanAbsolute(reduction="sum"),
+        "huber": Huber(),
+        "huber, narrow": Huber(delta=0.3),
+        "huber, summed": Huber(delta=2.5, reduction="sum"),
+        "binary_cross_entropy": BinaryCrossEntropy(),
+        "binary_cross_entropy, summed": BinaryCrossEntropy(reduction="sum"),
+    }.items()
+    for shape, scale in SHAPES
+    for weighted in (False, True)
+]
+LOSSES += [
+    LossCase(
+        f"{name}{', weighted samples' * weighted}: {shape[0]} of {shape[1]} classes",
+        spec,
+        shape,
+        1.0,
+        weighted=weighted,
+    )
+    for shape in [(5, 3), (1, 3), (61, 3)]
+    for name, spec in {
+        "cross_entropy": CrossEntropy(),
+        "cross_entropy, weighted": CrossEntropy(class_weight=(0.5, 1.0, 4.0)),
+        "cross_entropy, weighted and summed": CrossEntropy(class_weight=(0.5, 1.0, 4.0), reduction="sum"),
+        "cross_entropy, weighted and smoothed": CrossEntropy(class_weight=(0.5, 1.0, 4.0), label_smoothing=0.2),
+        "mean_squared": MeanSquared(),
+    }.items()
+    for weighted in (False, True)
+    if weighted or getattr(spec, "class_weight", None)
 ]
 
 
