@@ -315,7 +315,7 @@ def test_lowest_loss_and_distance() -> None:
     assert analysis.lowest_loss(replace(first, loss=np.full(4, np.nan))) is None
     apart = analysis.distance([first, second])
     assert apart is not None
-    assert (apart.loss, apart.accuracy) == (0.25, pytest.approx(0.1))
+    assert (apart.loss, apart.quality) == (0.25, pytest.approx(0.1))
 
 
 def test_gaps_against_the_length_of_training(blobs: Run) -> None:
@@ -325,7 +325,7 @@ def test_gaps_against_the_length_of_training(blobs: Run) -> None:
     (gap,) = analysis.gap_curves([train, test])
     np.testing.assert_allclose(gap.gap, [-0.1, 0.4, 0.3])
     assert gap.largest == (1.0, pytest.approx(0.4))
-    validation = replace(test, split="validation", accuracy=test.accuracy - 0.1)
+    validation = replace(test, split="validation", quality=test.quality - 0.1)
     assert analysis.gap_curves([train, validation, test])[0].split == "validation"
     assert analysis.gap_curves([train]) == []
     assert analysis.gap_curves([replace(train, x=x[:2]), replace(test, x=x[:2])]) == []

@@ -82,7 +82,7 @@ def same_task(runs: Sequence[Run]) -> bool:
 
 def _task(run: Run) -> tuple[object, ...]:
     facts = run.record.data
-    return facts.source, facts.title, facts.classes, getattr(run.recipe.data, "length", None)
+    return facts.source, facts.title, facts.classes, facts.task, facts.targets, getattr(run.recipe.data, "length", None)
 
 
 def same_samples(first: Run, second: Run) -> bool:
@@ -106,6 +106,8 @@ def same_samples(first: Run, second: Run) -> bool:
 def paired(runs: Sequence[Run], first: int, second: int, engine: str) -> Paired | None:
     """`None` where the engine has not finished in both, or the samples are not the same."""
     answers = [predicted(runs[index]).get(engine) for index in (first, second)]
+    if runs[first].record.data.task != "classification":
+        return None
     if answers[0] is None or answers[1] is None or not same_samples(runs[first], runs[second]):
         return None
     target = evidence(runs[first])["target"]
@@ -117,6 +119,8 @@ def paired(runs: Sequence[Run], first: int, second: int, engine: str) -> Paired 
 def against_best(runs: Sequence[Run], engine: str) -> list[Paired]:
     """The best run on the held-out samples against each of the others; empty where not all can be compared."""
     answers = [predicted(run).get(engine) for run in runs]
+    if any(run.record.data.task != "classification" for run in runs):
+        return []
     if any(answer is None for answer in answers) or not all(same_samples(a, b) for a, b in combinations(runs, 2)):
         return []
     target = evidence(runs[0])["target"]
@@ -157,8 +161,8 @@ def reached(curves_of_runs: Sequence[Sequence[Curve]], engine: str) -> tuple[flo
     if not ours or any(curve is None for curve in ours):
         return None
     curves_ = [curve for curve in ours if curve is not None]
-    level = min(float(curve.accuracy[-1]) for curve in curves_)
-    at = [float(curve.x[int(np.argmax(curve.accuracy >= level))]) for curve in curves_]
+    level = min(float(curve.quality[-1]) for curve in curves_)
+    at = [float(curve.x[int(np.argmax(curve.quality >= level))]) for curve in curves_]
     return level, [Reached(run, x) for run, x in enumerate(at)]
 
 

@@ -93,6 +93,8 @@ class Confusion:
 def confusion(run: Run) -> list[Confusion]:
     """One matrix for all engines that predict the same, else one an engine; empty where none finished."""
     classes = tuple(run.record.data.classes)
+    if run.record.data.task != "classification":
+        return []
     groups: list[tuple[list[str], Array]] = []
     for engine, predictions in predicted(run).items():
         same = next((group for group in groups if np.array_equal(group[1], predictions)), None)

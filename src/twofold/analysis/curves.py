@@ -1,4 +1,4 @@
-"""Loss and accuracy while training went on."""
+"""Loss and accuracy, or R², while training went on."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ class Curve:
     x: Array
     """Epochs or steps: see `counted`."""
     loss: Array
-    accuracy: Array
+    quality: Array
+    """Accuracy, or R² of numbers to predict."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,9 @@ def curves(run: Run, unit: Literal["epoch", "step"] | None = None) -> list[Curve
     for engine in run.recipe.training.engines:
         rows = table.where(table["engine"] == engine)
         for split in SPLITS:
-            loss, accuracy = (rows[f"{split}_{key}"] for key in ("loss", "accuracy"))
-            if len(rows) > 1 and not np.isnan(accuracy).all():
-                drawn.append(Curve(engine, split, rows[unit], loss, accuracy))
+            loss, quality = (rows[f"{split}_{key}"] for key in ("loss", run.record.data.quality))
+            if len(rows) > 1 and not np.isnan(quality).all():
+                drawn.append(Curve(engine, split, rows[unit], loss, quality))
     return drawn
 
 
@@ -75,7 +76,7 @@ class Distance:
     """How far two engines' curves are ever apart, over all evaluations and splits that both have."""
 
     loss: float
-    accuracy: float
+    quality: float
 
 
 def distance(curves: Sequence[Curve]) -> Distance | None:
@@ -94,12 +95,12 @@ def distance(curves: Sequence[Curve]) -> Distance | None:
             gaps.append(gap[np.isfinite(gap)].max(initial=0.0))
         return float(max(gaps, default=0.0))
 
-    return Distance(furthest("loss"), furthest("accuracy"))
+    return Distance(furthest("loss"), furthest("quality"))
 
 
 @dataclass(frozen=True)
 class GapCurve:
-    """Training accuracy minus the accuracy on a split that was held out, an element an evaluation."""
+    """Training accuracy, or R², minus that on a split that was held out, an element an evaluation."""
 
     engine: str
     split: str
@@ -120,5 +121,5 @@ def gap_curves(curves: Sequence[Curve]) -> list[GapCurve]:
         splits = {curve.split: curve for curve in curves if curve.engine == engine}
         held = splits.get("validation", splits.get("test"))
         if held and "train" in splits and len(held.x) >= FEWEST:
-            gaps.append(GapCurve(engine, held.split, held.x, splits["train"].accuracy - held.accuracy))
+            gaps.append(GapCurve(engine, held.split, held.x, splits["train"].quality - held.quality))
     return gaps

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from twofold.arrays import Array
-from twofold.runs import SCORES, Run
+from twofold.runs import Run, scores_of_task
 from twofold.runs.evidence import evidence, predicted
 
 
@@ -19,7 +19,7 @@ class Result:
 
     engine: str
     scores: dict[str, float | None]
-    """By the names in `runs.SCORES`; `None` for a split without samples."""
+    """By the names in `runs.scores_of_task`; `None` for a split without samples."""
     seconds: float
     """Training time so far in seconds, without evaluation."""
     steps: int
@@ -75,7 +75,7 @@ class Gap:
 
     @property
     def size(self) -> float:
-        """Training accuracy minus the held-out one."""
+        """Training accuracy, or R², minus the held-out one."""
         return self.train - self.held_out
 
 
@@ -98,7 +98,7 @@ def results(run: Run) -> list[Result]:
 def agreement(run: Run) -> Agreement | None:
     """`None` unless two engines have finished."""
     classes = predicted(run)
-    if len(classes) < 2:
+    if len(classes) < 2 or run.record.data.task != "classification":
         return None
     target = evidence(run)["target"]
     first, second, *_ = classes.values()
@@ -130,8 +130,9 @@ def gaps(run: Run) -> list[Gap]:
     gaps = list[Gap]()
     for engine, result in run.record.engines.items():
         for split in ("validation", "test"):
-            if (accuracy := result.accuracy(split)) is not None:
-                gaps.append(Gap(engine, split, result.train_accuracy, accuracy))
+            train, held_out = result.quality("train"), result.quality(split)
+            if train is not None and held_out is not None:
+                gaps.append(Gap(engine, split, train, held_out))
                 break
     return gaps
 
@@ -139,18 +140,47 @@ def gaps(run: Run) -> list[Gap]:
 def held_out_shares(run: Run) -> Array | None:
     """The share of each class among the samples held out: the largest is what a constant answer scores."""
     target = evidence(run).get("target")
-    if target is None or not len(target):
+    if target is None or not len(target) or run.record.data.task != "classification":
         return None
     return np.bincount(target, minlength=len(run.record.data.classes)) / len(target)
+
+
+def constant_score(run: Run) -> float | None:
+    """The accuracy or R² of the best constant answer on the samples held out; `None` where there are none.
+
+    That of the most frequent class; of each label the more frequent of having it and not; of numbers the mean.
+    """
+    target = evidence(run).get("target")
+    if target is None or not len(target):
+        return None
+    match run.record.data.task:
+        case "regression":
+            return 0.0
+        case "multi_label":
+            share = target.mean(axis=0)
+            return float(np.maximum(share, 1 - share).mean())
+        case "classification":
+            shares = held_out_shares(run)
+            return None if shares is None else float(shares.max())
+
+
+def furthest_apart(run: Run) -> Array | None:
+    """The largest distance of two engines' numbers for each target, in its unit; `None` unless two have finished."""
+    numbers = predicted(run)
+    if len(numbers) < 2 or run.record.data.task != "regression":
+        return None
+    first, second, *_ = numbers.values()
+    return np.abs(first - second).max(axis=0)
 
 
 def _result(run: Run, engine: str) -> Result | None:
     if engine in run.record.engines:
         recorded = run.record.engines[engine]
-        return Result(engine, {key: getattr(recorded, key) for key in SCORES}, recorded.seconds, recorded.steps, True)
+        scores = {key: getattr(recorded, key) for key in scores_of_task(run.record.data.task)}
+        return Result(engine, scores, recorded.seconds, recorded.steps, True)
     rows = run.evaluations.where(run.evaluations["engine"] == engine)
     if not len(rows):
         return None
     last = rows.last()
-    scores = {key: None if math.isnan(last[key]) else last[key] for key in SCORES}
+    scores = {key: None if math.isnan(last[key]) else last[key] for key in scores_of_task(run.record.data.task)}
     return Result(engine, scores, last["seconds"], int(last["step"]), False)

@@ -10,6 +10,7 @@ import typer
 
 from twofold.cli.output import JsonOption, print_json
 from twofold.cli.predict import EngineOption, RunArgument
+from twofold.errors import UserError
 from twofold.printable import one_line
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ def evaluate(
 
     with as_a_whole(run), progress.shown(not as_json) as watcher:
         evaluation = judge(run, split=split, data=data, engines=engine, watcher=watcher)
+    if confusion and not evaluation.classes:
+        raise UserError("--confusion counts classes; this run predicts numbers or labels. Leave it out.")
     if as_json:
         print_json(evaluation.to_json(confusion))
     else:
@@ -73,14 +76,16 @@ def _print(evaluation: Evaluation, confusion: bool) -> None:
     from rich.text import Text
 
     from twofold.cli.views import console, print_note
+    from twofold.runs import QUALITY_TITLES
 
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("engine")
-    for heading in ("accuracy", "loss", *(("recorded accuracy", "recorded loss") if evaluation.recorded else ())):
+    word = QUALITY_TITLES[evaluation.run.record.data.quality]
+    for heading in (word, "loss", *((f"recorded {word}", "recorded loss") if evaluation.recorded else ())):
         table.add_column(heading, justify="right", no_wrap=True)
     for engine, score in evaluation.scores.items():
         score_recorded = [evaluation.recorded[engine].score] if engine in evaluation.recorded else []
-        table.add_row(engine, *(f"{value:.6g}" for s in (score, *score_recorded) for value in (s.accuracy, s.loss)))
+        table.add_row(engine, *(f"{value:.6g}" for s in (score, *score_recorded) for value in (s.quality, s.loss)))
     console.print(Text(f"{evaluation.data}: {len(evaluation.target):,} samples"), table)
     if evaluation.recorded:
         wrong = [engine for engine, recorded in evaluation.recorded.items() if not recorded.agrees]
@@ -88,7 +93,7 @@ def _print(evaluation: Evaluation, confusion: bool) -> None:
             console.print(Text.assemble(("not what the run recorded", "red"), f": {', '.join(wrong)}"))
         else:
             console.print(
-                Text.assemble(("as recorded", "green"), ": the same accuracy, and the same loss but for rounding")
+                Text.assemble(("as recorded", "green"), f": the same {word}, and the same loss but for rounding")
             )
     if confusion:
         for matrix in _matrices(evaluation):

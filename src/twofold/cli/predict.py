@@ -82,6 +82,14 @@ def _write(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     write_whole(path, text.getvalue().encode())
 
 
+def _cells(answers: Answers, engine: str, index: int) -> list[str]:
+    """The numbers or labels of a sample; or the class, its value, the runner-up."""
+    if answers.targets:
+        return [f"{value:.6g}" for value in answers.values[engine][index].tolist()]
+    answer = answers.answer(engine, index)
+    return [answer.class_name, f"{answer.value:.4f}", f"{answer.runner_up}  {answer.runner_up_value:.4f}"]
+
+
 def _print(answers: Answers) -> None:
     """A line for each sample and engine."""
     from rich.box import SIMPLE_HEAD
@@ -92,17 +100,19 @@ def _print(answers: Answers) -> None:
 
     gaps, expects = answers.gaps, any(answers.expected)
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("sample", "engine", "class"):
+    for heading in ("sample", "engine") if answers.targets else ("sample", "engine", "class"):
         table.add_column(heading, overflow="fold")
-    table.add_column(answers.measure, justify="right", no_wrap=True)
-    table.add_column("runner-up", justify="right", overflow="fold")
+    if answers.targets:
+        for target in answers.targets:
+            table.add_column(Text(one_line(target)), justify="right", no_wrap=True)
+    else:
+        table.add_column(answers.measure, justify="right", no_wrap=True)
+        table.add_column("runner-up", justify="right", overflow="fold")
     for heading in (["expected"] if expects else []) + ([] if gaps is None else ["gap"]):
         table.add_column(heading, justify="right" if heading == "gap" else "left", no_wrap=heading == "gap")
     for index, name in enumerate(answers.names[:MOST_SAMPLES]):
         for place, engine in enumerate(answers.outputs):
-            answer = answers.answer(engine, index)
-            row = [name if not place else "", engine, answer.class_name, f"{answer.value:.4f}"]
-            row.append(f"{answer.runner_up}  {answer.runner_up_value:.4f}")
+            row = [name if not place else "", engine, *_cells(answers, engine, index)]
             row += [answers.expected[index] or "–" if not place else ""] if expects else []
             row += [] if gaps is None else [f"{gaps[index]:.1e}" if place else ""]
             table.add_row(*(Text(one_line(cell)) for cell in row))

@@ -101,7 +101,7 @@ class Bars:
 
 
 def _scores(row: HistoryRow) -> str:
-    """Loss and accuracy, on validation where there is one, else in training."""
+    """Loss and accuracy, or R², on validation where there is one, else in training."""
     split = "train" if row.validation_loss is None else "validation"
-    loss, accuracy = getattr(row, f"{split}_loss"), getattr(row, f"{split}_accuracy")
-    return f"{split} loss {loss:.4f} accuracy {accuracy:.4f}"
+    word = "R²" if row.train_accuracy is None else "accuracy"
+    return f"{split} loss {getattr(row, f'{split}_loss'):.4f} {word} {row.quality(split):.4f}"

@@ -141,11 +141,13 @@ def noted(note: str) -> Text:
 
 def print_results(run: Run, report: Path) -> None:
     """The closing table of a run."""
+    from twofold.runs import QUALITY_TITLES
+
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), title=one_line(run.record.title or run.name))
     table.title_justify = "left"
     table.add_column("\nengine", no_wrap=True, min_width=6)
     for heading in (
-        "accuracy\ntrain",
+        f"{QUALITY_TITLES[run.record.data.quality]}\ntrain",
         "\nvalid.",
         "\ntest",
         "loss\ntrain",
@@ -157,7 +159,7 @@ def print_results(run: Run, report: Path) -> None:
         table.add_column(heading, justify="right", no_wrap=True, min_width=6)
     splits = ("train", "validation", "test")
     for engine, result in run.record.engines.items():
-        scores = [_score(score(split)) for score in (result.accuracy, result.loss) for split in splits]
+        scores = [_score(score(split)) for score in (result.quality, result.loss) for split in splits]
         table.add_row(engine, *scores, f"{result.seconds:.2f}", _microseconds(result))
     console.print(table)
     console.print(Text(f"report: {report}"), soft_wrap=True)

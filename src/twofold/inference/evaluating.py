@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,19 +12,24 @@ import numpy as np
 
 from twofold.arrays import Array
 from twofold.data import Dataset, Split
-from twofold.data.arrays import Pair, labelled_arrays
-from twofold.data.given import read_labelled
+from twofold.data.arrays import Pair, labelled_arrays, numbered_arrays
+from twofold.data.dataset import check_labels
+from twofold.data.given import given_arrays, read_given, read_labelled
+from twofold.data.tables import read_rows
+from twofold.engine import Scaling
 from twofold.engine.threads import few_threads
 from twofold.errors import DataError, RunFolderError, UserError
 from twofold.inference.predicting import labelled_in_memory, seen, trained
-from twofold.numpy_engine import LOSSES
+from twofold.numpy_engine import reported_loss
 from twofold.proof.verify import TOLERANCES
 from twofold.recipe import Recipe
-from twofold.recipe.data import Arrays
-from twofold.runs import Run, opened
+from twofold.recipe.data import Arrays, Csv
+from twofold.runs import QUALITY_TITLES, Run, opened
+from twofold.runs.evidence import kept_scaling
 from twofold.setup.building import restore
 from twofold.setup.events import Watcher, watching
 from twofold.setup.samples import data_again
+from twofold.train.evidence import in_unit
 from twofold.train.loop import Score, judged_splits, predictions, scored
 from twofold.train.scoring import evaluation
 
@@ -38,7 +43,7 @@ class Recorded(NamedTuple):
 
     score: Score
     agrees: bool
-    """The accuracy is the same, the loss within rounding: 1e-4 relative in float32, 1e-9 in float64."""
+    """The accuracy is the same, loss and R² within rounding: 1e-4 relative in float32, 1e-9 in float64."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +55,11 @@ class Evaluation:
     """`test`, `validation` or `train` of the recipe's data, or the path that was given."""
     classes: tuple[str, ...]
     target: Array
-    """The right classes, (samples,)."""
+    """The right classes, (samples,); or the numbers in their unit, or labels, (samples, targets)."""
     predicted: Mapping[str, Array]
-    """The classes answered, by engine."""
+    """The classes, numbers or labels answered, by engine."""
     scores: Mapping[str, Score]
-    """Mean loss and share of right answers, by engine."""
+    """Mean loss and share of right answers, or R², by engine."""
     recorded: Mapping[str, Recorded]
     """By engine; empty for other data than the recipe's."""
     notes: tuple[str, ...] = ()
@@ -66,7 +71,12 @@ class Evaluation:
         return all(recorded.agrees for recorded in self.recorded.values()) if self.recorded else None
 
     def confusion(self, engine: str) -> Array:
-        """How many samples of each class (rows) are taken for which (columns)."""
+        """How many samples of each class (rows) are taken for which (columns).
+
+        Raises `UserError` for a run that tells no classes apart.
+        """
+        if not self.classes:
+            raise UserError("a run that predicts numbers or labels has no confusion of classes")
         counts = np.zeros((len(self.classes), len(self.classes)), np.int64)
         np.add.at(counts, (self.target, self.predicted[engine]), 1)
         return counts
@@ -75,8 +85,8 @@ class Evaluation:
         """Plain values: what `twofold evaluate --json` prints."""
         engines = {
             name: {
-                **score._asdict(),
-                "recorded": self.recorded[name].score._asdict() if name in self.recorded else None,
+                **score.to_json(),
+                "recorded": self.recorded[name].score.to_json() if name in self.recorded else None,
                 **({"confusion": self.confusion(name).tolist()} if confusion else {}),
             }
             for name, score in self.scores.items()
@@ -87,11 +97,12 @@ class Evaluation:
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><td>{name}</td><td>{score.accuracy:.4f}</td><td>{score.loss:.4f}</td></tr>"
+            f"<tr><td>{name}</td><td>{score.quality:.4f}</td><td>{score.loss:.4f}</td></tr>"
             for name, score in self.scores.items()
         )
         title = f"{html.escape(self.data)}, {len(self.target):,} samples"
-        return f"<b>{title}</b><table><tr><th>engine</th><th>accuracy</th><th>loss</th></tr>{rows}</table>"
+        word = QUALITY_TITLES[self.run.record.data.quality]
+        return f"<b>{title}</b><table><tr><th>engine</th><th>{word}</th><th>loss</th></tr>{rows}</table>"
 
 
 def evaluate(
@@ -116,26 +127,38 @@ def evaluate(
     chosen = trained(run, engines)
     own = data is None or trained_on(run, data)
     name, samples, threads_for, notes = _samples(run, split, data, own, watching(watcher))
-    loss, how = LOSSES[run.recipe.loss.kind], evaluation(run.recipe)
+    loss, how, task = reported_loss(run.recipe.loss), evaluation(run.recipe), run.record.data.task
+    scaling = kept_scaling(run.evidence, "target_scaling")
     scores, predicted, recorded = dict[str, Score](), dict[str, Array](), dict[str, Recorded]()
     with few_threads(run.recipe, threads_for), np.errstate(all="ignore"):
         for engine in chosen:
             answers = list(predictions(restore(run, engine), samples, **how))
-            predicted[engine] = np.concatenate([logits.argmax(axis=-1) for logits, _ in answers])
-            scores[engine] = scored(answers, loss)
+            predicted[engine] = answered(np.concatenate([outputs for outputs, _ in answers]), task, scaling)
+            scores[engine] = scored(answers, loss, task)
             if own:
                 score_then = recorded_score(run, engine, name)
                 recorded[engine] = Recorded(score_then, _same(scores[engine], score_then, run.recipe))
-    return Evaluation(run, name, tuple(run.record.data.classes), samples.y, predicted, scores, recorded, notes)
+    target = in_unit(samples.y, scaling)
+    return Evaluation(run, name, tuple(run.record.data.classes), target, predicted, scores, recorded, notes)
+
+
+def answered(outputs: Array, task: str, scaling: Scaling | None) -> Array:
+    """The classes, the numbers in their unit, or the labels that outputs stand for."""
+    match task:
+        case "regression":
+            return in_unit(outputs, scaling)
+        case "multi_label":
+            return (outputs > 0).astype(np.int64)
+    return outputs.argmax(axis=-1)
 
 
 def recorded_score(run: Run, engine: str, split: str) -> Score:
     """The score that the run keeps of an engine and a split."""
     result = run.record.engines[engine]
-    loss, accuracy = result.loss(split), result.accuracy(split)
-    if loss is None or accuracy is None:
+    loss, quality = result.loss(split), result.quality(split)
+    if loss is None or quality is None:
         raise RunFolderError(f"{run.path} holds no score of the {split} samples by {engine}; run its recipe again")
-    return Score(loss=loss, accuracy=accuracy)
+    return Score(loss, None, quality) if run.record.data.task == "regression" else Score(loss, quality)
 
 
 def trained_on(run: Run, data: object) -> bool:
@@ -143,7 +166,9 @@ def trained_on(run: Run, data: object) -> bool:
     spec = run.recipe.data
     if isinstance(data, str | Path) or not isinstance(spec, Arrays) or spec.fingerprint is None:
         return False
-    return labelled_arrays(data, several=False).fingerprint == spec.fingerprint
+    task = run.record.data.task
+    arrays = labelled_arrays(data, several=False) if task == "classification" else numbered_arrays(data, task)
+    return arrays.fingerprint == spec.fingerprint
 
 
 def _samples(
@@ -155,6 +180,9 @@ def _samples(
         if split is not None:
             raise UserError("choose a split of the recipe's data, or other data, not both")
         classes = facts.classes
+        if facts.task != "classification":
+            samples, numbers = with_numbers(run, data)
+            return "data" if not isinstance(data, str | Path) else str(data), samples, facts.samples["train"], numbers
         if isinstance(data, str | Path):
             samples = read_labelled(run.recipe.data, data, classes, facts.features)
             target = [classes.index(name) for name in samples.expected if name]
@@ -169,6 +197,30 @@ def _samples(
     dataset = same_data(run, watch, data)
     judged = judged_splits(dataset, run.recipe.training.evaluate_samples)
     return name, judged[name], len(dataset.train), ()
+
+
+def with_numbers(run: Run, data: str | Path | Pair) -> tuple[Split, tuple[str, ...]]:
+    """Other samples with their numbers or labels, as the networks of a run see them, and what was done to them."""
+    facts, spec = run.record.data, run.recipe.data
+    if isinstance(data, str | Path):
+        if not isinstance(spec, Csv):
+            raise DataError(
+                "the samples of this run were handed over in memory, not read from a file; judge others from Python: "
+                "twofold.evaluate(run, data=(X, y))"
+            )
+        given = read_given(spec, [str(data)], facts.features)
+        y, _, _ = read_rows(spec.model_copy(update={"path": str(data)}), facts.targets)
+        if facts.task == "multi_label":
+            check_labels(y, facts.targets, str(data))
+    else:
+        arrays = numbered_arrays(data, facts.task)
+        if arrays.y.shape[1] != len(facts.targets):
+            raise DataError(f"`y` must hold {len(facts.targets)} numbers a sample; got {arrays.y.shape[1]}")
+        given, y = given_arrays(spec, data[0], facts.features), arrays.y
+    if scaling := kept_scaling(run.evidence, "target_scaling"):
+        y = (y - scaling.shift) / scaling.divisor
+    split = seen(run, given)
+    return replace(split, y=y.astype(split.x.dtype)), given.notes
 
 
 def same_data(run: Run, watch: Watcher, data: object = None) -> Dataset:
@@ -190,6 +242,7 @@ def same_data(run: Run, watch: Watcher, data: object = None) -> Dataset:
 def _same(now: Score, recorded: Score, recipe: Recipe) -> bool:
     training = recipe.training
     tolerance = TOLERANCES[training.dtype] if training.autocast == "none" else BFLOAT16
-    return now.accuracy == recorded.accuracy and abs(now.loss - recorded.loss) <= tolerance * max(
-        abs(recorded.loss), 1e-4
-    )
+    near = abs(now.loss - recorded.loss) <= tolerance * max(abs(recorded.loss), 1e-4)
+    if recorded.accuracy is None:
+        return near and abs(now.quality - recorded.quality) <= tolerance
+    return near and now.accuracy == recorded.accuracy

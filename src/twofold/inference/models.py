@@ -14,8 +14,11 @@ from twofold.errors import UserError
 from twofold.inference.predicting import seen, trained
 from twofold.recipe import Node, shape_text
 from twofold.runs import Run, opened
+from twofold.runs.evidence import kept_scaling
 from twofold.setup.building import restore
 from twofold.setup.outputs import probabilities
+from twofold.train.evidence import in_unit
+from twofold.train.loop import r_squared
 
 if TYPE_CHECKING:
     from torch import nn
@@ -60,21 +63,36 @@ class NumpyModel:
         return dict(zip((node.name for node in self.model.network.nodes), self._engine.outputs(x), strict=True))
 
     def predict(self, x: Any) -> Array:
-        """The classes answered, (samples,): those of `classes`."""
-        return self.classes[self(self._seen(x)).argmax(axis=-1)]
+        """The classes answered, (samples,): those of `classes`; or numbers in their unit, or labels."""
+        outputs, task = self(self._seen(x)), self._run.record.data.task
+        if task == "classification":
+            return self.classes[outputs.argmax(axis=-1)]
+        if task == "multi_label":
+            return (outputs > 0).astype(np.int64)
+        numbers = in_unit(outputs.astype(np.float64), kept_scaling(self._run.evidence, "target_scaling"))
+        return numbers[:, 0] if numbers.shape[1] == 1 else numbers
 
     def score(self, x: Any, y: Any) -> float:
-        """The share of samples whose class is `y`. Raises `UserError` for another number of classes than samples."""
+        """The share of samples whose class is `y`, or of labels that are right; of numbers R².
+
+        Raises `UserError` for another number of classes than samples.
+        """
         answered, right = self.predict(x), np.asarray(y)
+        if self._run.record.data.task == "regression":
+            right = right.reshape(answered.shape) if right.size == answered.size else right
         if right.shape != answered.shape:
             raise UserError(f"`y` must hold a class for each of {len(answered)} samples; got the shape {right.shape}")
+        if self._run.record.data.task == "regression":
+            return r_squared(answered.reshape(len(answered), -1), right.reshape(len(right), -1))
+        if answered.ndim == 2:
+            return float(np.mean(answered == right))
         return float(np.mean(answered.astype(str) == right.astype(str)))
 
     def predict_proba(self, x: Any) -> Array:
         """The probability of each class, (samples, classes). Raises `UserError` where outputs stand for none."""
         p = probabilities(self.model, self(self._seen(x)))
         if p is None:
-            raise UserError("under the squared error the outputs are no probabilities; call the model itself")
+            raise UserError("under this loss the outputs are no probabilities; call the model itself, or `predict`")
         return p
 
     def state_dict(self) -> dict[str, Array]:

@@ -24,10 +24,14 @@ from twofold.runs import Run, opened
 from twofold.runs.evidence import kept_scaling
 from twofold.setup.building import restore
 from twofold.setup.outputs import measured
-from twofold.train.evidence import answers
+from twofold.train.evidence import answers, in_unit
 
 Samples = str | Path | Iterable[str | Path] | Array | Any
 """Files, folders or words; an array, a list of rows, or a data frame."""
+
+
+TAKEN = ("sample", "engine", "expected", "gap")
+"""Columns of a table of answers beside those of the targets."""
 
 
 class Answer(NamedTuple):
@@ -55,19 +59,29 @@ class Answers:
     inputs: Array
     """What the networks were given, (samples, *sample): what a model of `twofold.load_model` takes."""
     outputs: Mapping[str, Array]
-    """Outputs of the last layer, (samples, classes), by engine."""
+    """Outputs of the last layer, (samples, outputs), by engine."""
+    targets: tuple[str, ...] = ()
+    """The names of the numbers or labels that are answered; empty where a class is."""
+    scaling: Scaling | None = None
+    """What takes outputs to the unit of the numbers."""
 
     def __len__(self) -> int:
         return len(self.names)
 
     @cached_property
     def measure(self) -> str:
-        """`probability`, or `output` where the outputs stand for no probabilities: under the squared error."""
+        """`probability`; `output` where the outputs stand for none, under the squared error of classes; or `number`."""
+        if self.run.record.data.task == "regression":
+            return "number"
         return measured(self.run.recipe.model, next(iter(self.outputs.values())))[1]
 
     @cached_property
     def values(self) -> dict[str, Array]:
-        """Probabilities, or outputs where there are none, (samples, classes), by engine."""
+        """Probabilities, outputs where there are none, or numbers in their unit, (samples, outputs), by engine."""
+        if self.run.record.data.task == "regression":
+            return {
+                engine: in_unit(outputs.astype(np.float64), self.scaling) for engine, outputs in self.outputs.items()
+            }
         return {engine: measured(self.run.recipe.model, outputs)[0] for engine, outputs in self.outputs.items()}
 
     @cached_property
@@ -77,13 +91,20 @@ class Answers:
         return np.abs(first - rest[0]).max(axis=-1) if rest else None
 
     def answer(self, engine: str, sample: int) -> Answer:
-        """The class with the largest value and the next one; of equals the first."""
+        """The class with the largest value and the next one; of equals the first.
+
+        Raises `UserError` where numbers or labels are answered: `values` has them.
+        """
+        if self.targets:
+            raise UserError("this run answers numbers or labels and no class; `values` holds them")
         values = self.values[engine][sample]
         best, second = np.argsort(-values, kind="stable")[:2]
         return Answer(self.classes[best], float(values[best]), self.classes[second], float(values[second]))
 
     def right(self, engine: str) -> tuple[int, int] | None:
         """How many of the samples whose class is known are answered right, and how many these are."""
+        if self.targets:
+            return None
         known = [index for index, name in enumerate(self.expected) if name is not None]
         right = sum(self.answer(engine, index).class_name == self.expected[index] for index in known)
         return (right, len(known)) if known else None
@@ -95,13 +116,23 @@ class Answers:
             {
                 "sample": name,
                 "engine": engine,
-                **_plain(self.answer(engine, index), self.measure),
+                **self._answered(engine, index),
                 **({"expected": self.expected[index]} if any(self.expected) else {}),
                 **({} if gaps is None else {"gap": float(gaps[index])}),
             }
             for index, name in enumerate(self.names)
             for engine in self.outputs
         ]
+
+    def _answered(self, engine: str, index: int) -> dict[str, Any]:
+        """A class with its value, or every number or label's probability by name."""
+        if not self.targets:
+            return _plain(self.answer(engine, index), self.measure)
+        values = self.values[engine][index].tolist()
+        return {
+            f"{name} ({self.measure})" if name in TAKEN else name: v
+            for name, v in zip(self.targets, values, strict=True)
+        }
 
     def to_json(self) -> dict[str, Any]:
         """Plain values: what `twofold predict --json` prints."""
@@ -149,8 +180,11 @@ def predict(run: Run | str | Path, samples: Samples, *, engines: str | Iterable[
             outputs[name] = answers(restore(run, name), split, run.recipe)
     _check_outputs(inputs, outputs)
     classes = tuple(run.record.data.classes)
-    known = tuple(None if name is None else same_class(name, classes) for name in inputs.expected)
-    return Answers(run, tuple(inputs.names), classes, known, inputs.notes, split.floats(), outputs)
+    targets = tuple(run.record.data.targets)
+    known = inputs.expected if targets else [name and same_class(name, classes) for name in inputs.expected]
+    scaling = kept_scaling(run.evidence, "target_scaling")
+    names = tuple(inputs.names)
+    return Answers(run, names, classes, tuple(known), inputs.notes, split.floats(), outputs, targets, scaling)
 
 
 def _given(run: Run, samples: Samples) -> Given:

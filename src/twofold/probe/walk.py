@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from twofold.arrays import Array
 from twofold.engines import COMPARED
 from twofold.probe.passage import Passage, pass_through
 from twofold.probe.rows import Row, each_trace, few_steps, layer_rows, loss_rows, places_of, shown

@@ -17,6 +17,8 @@ PALE: dict[str, Any] = {"alpha": 0.3, "linewidth": 5.0, "solid_capstyle": "butt"
 THIN: dict[str, Any] = {"linewidth": 1.3}
 TWO_DECADES = 100
 MOST_POINTS = 1000
+R2_FLOOR = -1.0
+"""Below it R² is not drawn: before training it may be anything."""
 SIZE = (4.4, 3.0)
 
 
@@ -48,7 +50,7 @@ def finish_axes(axes: Axes, unit: str, quantity: str, end: float, logged: bool) 
         axes.set_ylim(bottom=0 if low < high / 2 else low)
     else:
         low, high = axes.get_ylim()
-        axes.set_ylim(max(low, 0.0), min(high, 1.02))
+        axes.set_ylim(max(low, 0.0 if quantity == "accuracy" else R2_FLOOR), min(high, 1.02))
 
 
 def log_scale(axes: Axes) -> None:

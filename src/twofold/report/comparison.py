@@ -17,7 +17,7 @@ from twofold.report import comparison_words as words
 from twofold.report import tables
 from twofold.report.comparison_curves import curves_picture, gap_picture
 from twofold.report.template import Filled, filled
-from twofold.report.text import ENGINES, SPLITS, moment, value_text
+from twofold.report.text import ENGINES, SPLITS, moment, quality_words, value_text
 from twofold.runs import Run, opened, write_whole
 from twofold.study.folder import STUDY
 
@@ -116,6 +116,7 @@ def _facts(runs: Sequence[Run]) -> dict[str, Any]:
         "lead": words.lead(runs, called, about, differing),
         "rows": _rows(runs, called),
         "splits": [split for split in ALL_SPLITS if any(run.record.data.samples.get(split) for run in runs)],
+        "quality": quality_words(runs),
         "findings": words.findings(runs, called),
         "unlike": [(part, rows) for part, rows in unlike if rows],
         "unfinished": [name for name, run in zip(called, runs, strict=True) if run.status != "finished"],
@@ -181,7 +182,8 @@ def _figures(runs: Sequence[Run]) -> dict[str, Any]:
     if not all(curves_of_runs):
         return {"curves": None, "gap": None}
     splits, against = common_splits(runs), words.against_sentence(runs, called)
+    caption = words.curves_caption(runs, splits, against)
     return {
-        "curves": curves_picture(curves_of_runs, called, splits, unit, words.curves_caption(runs, splits, against)),
+        "curves": curves_picture(curves_of_runs, called, splits, unit, caption, quality_words(runs)),
         "gap": gap_picture(curves_of_runs, called, unit, words.gap_caption(runs, splits)) if same_task(runs) else None,
     }

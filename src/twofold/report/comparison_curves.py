@@ -16,13 +16,16 @@ from twofold.report.text import ENGINES, SPLITS
 
 
 def curves_picture(
-    curves_of_runs: Sequence[Sequence[Curve]], names: Sequence[str], splits: Sequence[str], unit: str, caption: str
+    curves_of_runs: Sequence[Sequence[Curve]],
+    names: Sequence[str],
+    splits: Sequence[str],
+    unit: str,
+    caption: str,
+    quality: str = "accuracy",
 ) -> Picture:
-    """Accuracy and loss, each on the training samples and on those held out: a panel each."""
+    """Accuracy, or R², and loss, each on the training samples and on those held out: a panel each."""
     panels = tuple(
-        _panel(curves_of_runs, split, quantity, unit, len(names))
-        for quantity in ("accuracy", "loss")
-        for split in splits
+        _panel(curves_of_runs, split, quantity, unit, len(names)) for quantity in (quality, "loss") for split in splits
     )
     return Picture("curves", panels, caption, _legend(curves_of_runs, names))
 
@@ -59,7 +62,7 @@ def _panel(curves_of_runs: Sequence[Sequence[Curve]], split: str, quantity: str,
         for run, own in enumerate(ours):
             for curve in own:
                 some = thinned(curve)
-                values = getattr(curve, quantity)
+                values = curve.loss if quantity == "loss" else curve.quality
                 axes.plot(curve.x[some], np.where(np.isfinite(values), values, np.nan)[some], **_look(run, curve, own))
         every = [curve for own in ours for curve in own]
         finish_axes(axes, unit, quantity, max(curve.x[-1] for curve in every), logarithmic(every))

@@ -27,6 +27,7 @@ from twofold.report.text import (
     joined,
     loss_text,
     plural,
+    quality_words,
     seconds,
     seen,
     share,
@@ -140,6 +141,8 @@ def _better(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
         for pair in against_best(runs, engine)
     ]
     if not statements:
+        if any(run.record.data.task != "classification" for run in runs):
+            return []
         if len(_engines(runs)) == 0:
             return ["No engine finished in every run: their accuracies are not compared."]
         return [
@@ -184,7 +187,8 @@ def p_text(p: float) -> str:
 
 
 def _gaps(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
-    """Training against held-out accuracy, run by run."""
+    """Training against held-out accuracy, or R², run by run."""
+    word = quality_words(runs)
     gaps_of_runs = [{gap.engine: gap for gap in gaps(run)} for run in runs]
     statements = []
     for engine in _engines(runs):
@@ -193,7 +197,7 @@ def _gaps(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
         if len(have) < len(runs) or len({gap.split for gap in have}) > 1:
             continue
         text_or_gaps = joined([_gap_text(gap, name) for gap, name in zip(have, names, strict=True)])
-        statements.append((engine, f"training accuracy minus {SPLITS[have[0].split]} accuracy ends at {text_or_gaps}."))
+        statements.append((engine, f"training {word} minus {SPLITS[have[0].split]} {word} ends at {text_or_gaps}."))
     return _merged(statements)
 
 
@@ -229,15 +233,18 @@ def _curve(own: Sequence[Curve], engine: str, split: str) -> Curve | None:
 def _speed(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
     """When each first had the training accuracy that all reach."""
     statements, unit, curves_of_runs = [], common_unit(runs), all_curves(runs)
+    if len({run.record.data.quality for run in runs}) > 1:
+        return []
     for engine in _engines(runs):
         if (level := reached(curves_of_runs, engine)) is None:
             continue
-        accuracy, at = level
+        quality, at = level
+        reached_first = f"a training {quality_words(runs)} of {share(quality)}, the lowest end, was first reached by"
         arrivals = joined([f"`{names[one.run]}` at {unit} {one.at:,g}" for one in at])
         statements.append(
             (
                 engine,
-                f"a training accuracy of {share(accuracy)}, the lowest end, was first reached by {arrivals}.",
+                f"{reached_first} {arrivals}.",
             )
         )
     return _merged(statements)
@@ -278,7 +285,8 @@ def against_sentence(runs: Sequence[Run], names: Sequence[str]) -> str:
 def curves_caption(runs: Sequence[Run], splits: Sequence[str], against: str) -> str:
     """What the curves show."""
     where = joined([SPLITS[split] for split in splits])
-    text = f"Accuracy and loss on the {where} samples, run by run. {against}"
+    word = quality_words(runs)
+    text = f"{word[0].upper()}{word[1:]} and loss on the {where} samples, run by run. {against}"
     if len(splits) == 1:
         text += " The runs hold out samples of different kinds, whose curves are not drawn in one picture."
     if not same_task(runs):
@@ -290,8 +298,8 @@ def curves_caption(runs: Sequence[Run], splits: Sequence[str], against: str) -> 
 
 def gap_caption(runs: Sequence[Run], splits: Sequence[str]) -> str:
     """What the gap is."""
-    what = " or ".join(dict.fromkeys(map(seen, runs)))
+    what, word = " or ".join(dict.fromkeys(map(seen, runs))), quality_words(runs)
     return (
-        f"Training accuracy minus {SPLITS[splits[-1]]} accuracy: above 0 the network does better on what {what}, and "
+        f"Training {word} minus {SPLITS[splits[-1]]} {word}: above 0 the network does better on what {what}, and "
         "the higher, the more it over-fits."
     )

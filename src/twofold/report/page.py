@@ -14,7 +14,7 @@ from twofold.report.figures import filled_sections
 from twofold.report.findings import sentences as findings_sentences
 from twofold.report.halves import draw_in_halves
 from twofold.report.template import Filled, filled
-from twofold.report.text import folder_name, moment, of_data
+from twofold.report.text import folder_name, moment, of_data, quality_word
 from twofold.report.walk import chapter
 from twofold.runs import REPORT, Run, opened, write_whole
 
@@ -71,6 +71,7 @@ def _plain_facts(run: Run) -> dict[str, Any]:
         "results": tables.result_rows(run),
         "not_begun": tables.not_begun(run),
         "splits": tables.score_splits(run),
+        "quality": quality_word(run),
         "trained": run.record.imported is None,
         "findings": sentences.results_sentences(run),
         "settings": tables.settings(recipe),

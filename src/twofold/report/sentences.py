@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from twofold.analysis import Agreement, agreement, endings, held_out_shares, times
+from twofold.analysis import Agreement, agreement, constant_score, endings, furthest_apart, held_out_shares, times
 from twofold.recipe.losses import CrossEntropy
-from twofold.report.text import ENGINES, SPLITS, of_data, plural, seconds, share, took
+from twofold.report.text import ENGINES, SPLITS, decimal, joined, of_data, plural, quality_word, seconds, share, took
 from twofold.runs import Run
+
+MOST_NAMED = 5
+"""Targets that a sentence names."""
 
 
 def lead(run: Run) -> str:
@@ -44,19 +47,34 @@ def results_sentences(run: Run) -> list[str]:
     lines = []
     if agreed := agreement(run):
         lines.append(agreement_sentence(agreed))
+    if (apart := furthest_apart(run)) is not None:
+        names = zip(run.record.data.targets, apart.tolist(), strict=True)
+        where = joined([f"{decimal(distance, 2)} in `{name}`" for name, distance in names][:MOST_NAMED])
+        lines.append(f"The engines' numbers for the {_held(run)} samples are never further apart than {where}.")
     if timed := times(run):
         fast, slow = ENGINES[timed.faster], ENGINES[timed.slower]
         fast_s, slow_s = (seconds(run.record.engines[engine].seconds) for engine in (timed.faster, timed.slower))
         lines.append(f"{fast} needed {fast_s} of training and {slow} {slow_s}: {took(timed.ratio, slow)}.")
     lines += meaning_sentences(run)
+    if run.record.data.task == "regression":
+        lines.append("For comparison: the mean of the numbers as every answer has an R² of 0.")
+    if run.record.data.task == "multi_label" and (base := constant_score(run)) is not None:
+        lines.append(
+            "Accuracy is the share of labels that are answered right; the more frequent answer to each label every "
+            f"time would score {share(base)} on the {_held(run)} samples."
+        )
     shares = held_out_shares(run)
     if shares is not None:
-        split = SPLITS[run.record.data.held_out]
         lines.append(
             "For comparison: answering the most frequent class every time would score "
-            f"{share(float(shares.max()))} on the {split} samples."
+            f"{share(float(shares.max()))} on the {_held(run)} samples."
         )
     return lines
+
+
+def _held(run: Run) -> str:
+    """The split that the run is judged on, in words."""
+    return SPLITS[run.record.data.held_out]
 
 
 def meaning_sentences(run: Run) -> list[str]:
@@ -65,9 +83,9 @@ def meaning_sentences(run: Run) -> list[str]:
     some, count = training.evaluate_samples, run.record.data.samples["train"]
     if run.recipe.data.endless:
         others = plural(min(some or count, count), "other")
-        lines.append(f"Training accuracy and loss are those of {others}, drawn once like those trained on.")
+        lines.append(f"Training {quality_word(run)} and loss are those of {others}, drawn once like those trained on.")
     elif some and some < count:
-        lines.append(f"Training accuracy and loss are those of the first {plural(some, 'training sample')}.")
+        lines.append(f"Training {quality_word(run)} and loss are those of the first {plural(some, 'training sample')}.")
     if training.flip_test or training.shift_test:
         moved = f" and for it moved by {plural(training.shift_test, 'pixel')} both ways along the diagonal"
         shown = moved if training.shift_test else ""
@@ -83,6 +101,12 @@ def meaning_sentences(run: Run) -> list[str]:
             "Predictions are made with a moving average of the weights, in which the past has a weight of "
             f"{training.ema:g} at each step, less in the first ones."
         )
+    if getattr(loss, "class_weight", None):
+        lines.append("The losses count every sample once: the weights of the classes are part of training alone.")
+    if getattr(run.recipe.data, "weight", None):
+        lines.append("All scores count every sample once: the weights of the samples are part of training alone.")
+    if run.record.data.task == "regression" and getattr(run.recipe.data, "scale_target", False):
+        lines.append("Losses are those of the numbers in standard deviations of the training samples.")
     if isinstance(loss, CrossEntropy) and loss.label_smoothing:
         lines.append(
             f"The losses are those without the label smoothing of {loss.label_smoothing:g}: it is part of training "

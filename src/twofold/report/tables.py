@@ -11,13 +11,17 @@ from twofold.recipe import Recipe
 from twofold.report.text import ENGINES, SPLITS, joined, loss_text, plural, seconds, share, value_text
 from twofold.runs import Run
 
+MOST_NAMED = 5
+"""Targets that are named one by one."""
+
 
 @dataclass(frozen=True)
 class ResultRow:
     """A row of the table of results; the scores stand in the order of `score_splits`."""
 
     engine: str
-    accuracies: list[str]
+    qualities: list[str]
+    """Accuracies, or R²."""
     losses: list[str]
     seconds: str
     steps: str
@@ -56,9 +60,10 @@ def result_row(result: Result, splits: list[str]) -> ResultRow:
     """A row of the table; the scores are those of `splits`."""
     mean = result.step_microseconds
     losses = [result.scores[f"{split}_loss"] for split in splits]
+    quality = next(name for name in result.scores if not name.endswith("loss")).removeprefix("train_")
     return ResultRow(
         ENGINES[result.engine],
-        [share(result.scores[f"{split}_accuracy"]) for split in splits],
+        [share(result.scores[f"{split}_{quality}"]) for split in splits],
         [loss_text(loss) for loss in losses],
         seconds(result.seconds),
         f"{result.steps:,}",
@@ -119,4 +124,8 @@ def _samples(run: Run) -> str:
     if run.recipe.data.endless:
         title = "drawn anew at every step to train on; to judge by, "
         counts[0] = plural(data.samples["train"], "other")
-    return f"{title}{' + '.join(counts)} samples of {len(data.classes)} classes"
+    if data.task == "classification":
+        return f"{title}{' + '.join(counts)} samples of {len(data.classes)} classes"
+    what = "to predict: " if data.task == "regression" else "labels: "
+    named = joined(list(data.targets[:MOST_NAMED])) + (", ..." if len(data.targets) > MOST_NAMED else "")
+    return f"{title}{' + '.join(counts)} samples, {what}{named}"

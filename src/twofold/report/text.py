@@ -11,7 +11,7 @@ from shlex import quote
 from typing import Any
 
 from twofold.engines import TITLES
-from twofold.runs import Run
+from twofold.runs import QUALITY_TITLES, Run
 
 ENGINES = TITLES
 SPLITS = {"train": "training", "validation": "validation", "test": "test"}
@@ -61,6 +61,16 @@ def loss_text(value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e4 else decimal(value)
+
+
+def quality_word(run: Run) -> str:
+    """`accuracy`, or `R²` of numbers to predict."""
+    return QUALITY_TITLES[run.record.data.quality]
+
+
+def quality_words(runs: Sequence[Run]) -> str:
+    """The same of several runs: `accuracy or R²` where they differ."""
+    return " or ".join(dict.fromkeys(map(quality_word, runs)))
 
 
 def of_data(run: Run) -> str:

@@ -4,7 +4,18 @@ A finding is added in the module of its subject: its statement, the function tha
 there. The report and docs/analysis.md (`python docs/make_analysis.py`) are written from these lists.
 """
 
-from twofold.analysis.rules import confusions, engines, fitting, gradients, outputs, over_fitting, rates, turning, units
+from twofold.analysis.rules import (
+    confusions,
+    engines,
+    fitting,
+    gradients,
+    numbers,
+    outputs,
+    over_fitting,
+    rates,
+    turning,
+    units,
+)
 from twofold.analysis.rules.rule import Finding, Rule, Statement
 from twofold.runs import Run
 
@@ -12,7 +23,7 @@ __all__ = ["RULES", "STATEMENTS", "THRESHOLDS", "Finding", "Rule", "Statement", 
 
 RULES: tuple[Rule, ...] = tuple(
     rule
-    for module in (outputs, fitting, over_fitting, turning, rates, units, gradients, confusions, engines)
+    for module in (outputs, fitting, numbers, over_fitting, turning, rates, units, gradients, confusions, engines)
     for rule in module.RULES
 )
 """In the order of the report's sentences and of the documentation."""

@@ -90,7 +90,7 @@ def _gaps(run: Run, first: str, other: str) -> dict[int, tuple[float, str]]:
 def better(run: Run) -> list[Finding]:
     """McNemar's test: of the samples that one engine alone gets right, chance gives each half."""
     classes = predicted(run)
-    if len(classes) < 2:
+    if len(classes) < 2 or run.record.data.task != "classification":
         return []
     target = evidence(run)["target"]
     (first, a), (second, b), *_ = classes.items()

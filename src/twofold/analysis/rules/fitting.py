@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from twofold.analysis.curves import counted, curves
-from twofold.analysis.results import held_out_shares
+from twofold.analysis.results import constant_score
 from twofold.analysis.rules.over_fitting import GAP
 from twofold.analysis.rules.rule import Finding, Rule, Statement
 from twofold.analysis.rules.sampling import SIGMAS, drawn_anew, judged, standard_error
@@ -81,14 +81,14 @@ FITS = Statement(
 def learned(run: Run, engine: str) -> float | None:
     """The share of what a constant answer gets wrong that the engine answers right on the training samples.
 
-    The constant answer is the most frequent class. `None` where the engine has not finished, or there is nothing to
-    learn.
+    The constant answer is the most frequent class; of numbers to predict the mean, so that the share is R². `None`
+    where the engine has not finished, or there is nothing to learn.
     """
-    shares = held_out_shares(run)
-    if engine not in run.engines or shares is None or shares.max() >= 1:
+    base = constant_score(run)
+    if engine not in run.engines or base is None or base >= 1:
         return None
-    base = float(shares.max())
-    return (run.record.engines[engine].train_accuracy - base) / (1 - base)
+    quality = run.record.engines[engine].quality("train")
+    return None if quality is None else (quality - base) / (1 - base)
 
 
 def still_falling(loss: Array) -> bool:
@@ -101,6 +101,8 @@ def still_falling(loss: Array) -> bool:
 def under_fitting(run: Run) -> list[Finding]:
     """How well each engine answers its training samples: no better than chance, less than half, or well."""
     losses = {curve.engine: curve.loss for curve in curves(run) if curve.split == "train"}
+    if run.record.data.task == "regression":
+        return []
     return [
         finding
         for engine in run.engines
@@ -110,13 +112,11 @@ def under_fitting(run: Run) -> list[Finding]:
 
 def _fit(run: Run, engine: str, loss: Array) -> Finding | None:
     """`None` where there is nothing to learn, and where enough is learned although the loss rose."""
-    share = learned(run, engine)
-    shares = held_out_shares(run)
-    if share is None or shares is None:
-        return None
-    base = float(shares.max())
-    split = run.record.data.held_out
+    share, base = learned(run, engine), constant_score(run)
     accuracy = run.record.engines[engine].train_accuracy
+    if share is None or base is None or accuracy is None:
+        return None
+    split = run.record.data.held_out
     held_out = run.record.engines[engine].accuracy(split)
     numbers: dict[str, Any] = {"train": accuracy, "base": base, "share": share, "split": split, **drawn_anew(run)}
     numbers |= {"first": float(loss[0]), "last": float(loss[-1]), "falling": still_falling(loss)}
@@ -135,7 +135,7 @@ def _fit(run: Run, engine: str, loss: Array) -> Finding | None:
 def _limit(run: Run, accuracy: float, held_out: float | None) -> str:
     """What keeps any network from scoring more on such samples; nothing where the yardsticks are beyond it."""
     data = run.record.data
-    base = float(shares.max()) if (shares := held_out_shares(run)) is not None else 1.0
+    base = 1.0 if (score := constant_score(run)) is None else score
     if accuracy <= base + SIGMAS * standard_error(base, judged(run, "train")):  # nothing learned is never a limit
         return ""
     if data.ceiling is not None and data.ceiling < 1 and accuracy >= data.ceiling - NEAR:
@@ -155,16 +155,16 @@ def late_course(run: Run) -> list[Finding]:
     """A loss that still falls at the end of a training that has learned little, and an accuracy that fell there."""
     findings = list[Finding]()
     for curve in curves(run):
-        if curve.split != "train" or curve.engine not in run.engines:
+        if run.record.data.task == "regression" or curve.split != "train" or curve.engine not in run.engines:
             continue
         share, count = learned(run, curve.engine), len(curve.loss)
         if count < FEWEST_MOMENTS or share is None or not np.isfinite(curve.loss).all():
             continue
         unit = counted(run)
-        best = int(np.argmax(curve.accuracy))
-        fall = float(curve.accuracy[best] - curve.accuracy[-1])
-        error = standard_error(float(curve.accuracy[best]), judged(run, "train"))
-        base = float(shares.max()) if (shares := held_out_shares(run)) is not None else 1.0
+        best = int(np.argmax(curve.quality))
+        fall = float(curve.quality[best] - curve.quality[-1])
+        error = standard_error(float(curve.quality[best]), judged(run, "train"))
+        base = 1.0 if (score := constant_score(run)) is None else score
         begun = count - max(1, count // 5) - 1
         gone = float(curve.x[-1] - curve.x[begun])
         slope = float(curve.loss[begun] - curve.loss[-1]) / gone if gone > 0 else 0.0
@@ -174,16 +174,15 @@ def late_course(run: Run) -> list[Finding]:
             numbers = {"slope": slope, "last": float(curve.loss[-1]), "more": more, "unit": f"{unit}s"}
             findings.append(Finding(STILL_LEARNING, curve.engine, "curves", numbers | {"a_unit": a_unit}))
         elif fall > max(2 * GAP * (1 - base), SIGMAS * error) and curve.loss[-1] > 1.5 * curve.loss.min():
-            numbers = {"best": float(curve.accuracy[best]), "at": float(curve.x[best]), "unit": unit}
-            findings.append(
-                Finding(ENDED_WORSE, curve.engine, "curves", numbers | {"train": float(curve.accuracy[-1])})
-            )
+            numbers = {"best": float(curve.quality[best]), "at": float(curve.x[best]), "unit": unit}
+            findings.append(Finding(ENDED_WORSE, curve.engine, "curves", numbers | {"train": float(curve.quality[-1])}))
     return findings
 
 
 def _limited(run: Run, engine: str) -> bool:
     result = run.record.engines[engine]
-    return bool(_limit(run, result.train_accuracy, result.accuracy(run.record.data.held_out)))
+    accuracy = result.train_accuracy
+    return accuracy is not None and bool(_limit(run, accuracy, result.accuracy(run.record.data.held_out)))
 
 
 RULES = (

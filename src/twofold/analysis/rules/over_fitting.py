@@ -42,7 +42,7 @@ NO_GAP = Statement(
 
 def unjudged(run: Run) -> list[Finding]:
     """That over-fitting could not be judged, where nothing was held out."""
-    if run.record.data.held_out != "train":
+    if run.record.data.held_out != "train" or run.record.data.task == "regression":
         return []
     return [
         Finding(UNJUDGED, engine, "", {"train": result.train_accuracy}) for engine, result in run.record.engines.items()
@@ -53,7 +53,7 @@ def over_fitting(run: Run) -> list[Finding]:
     """The gap between training and held-out accuracy, with its standard error."""
     evaluations = {(curve.engine, curve.split): len(curve.x) for curve in curves(run)}
     findings = []
-    for gap in gaps(run):
+    for gap in gaps(run) if run.record.data.task != "regression" else ():
         error = math.hypot(
             standard_error(gap.train, judged(run, "train")), standard_error(gap.held_out, judged(run, gap.split))
         )

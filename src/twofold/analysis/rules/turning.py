@@ -74,7 +74,7 @@ def turning_points(run: Run) -> list[Finding]:
     """Where the held-out loss of each engine turned, or that it did not."""
     by_split = {(curve.engine, curve.split): curve for curve in curves(run)}
     findings = list[Finding]()
-    for gap in gaps(run):
+    for gap in gaps(run) if run.record.data.task == "classification" else ():
         held_out, train = by_split.get((gap.engine, gap.split)), by_split.get((gap.engine, "train"))
         if held_out is not None and train is not None:
             turns = turning(held_out, train, counted(run), judged(run, gap.split))
@@ -95,7 +95,7 @@ def turning(held_out: Curve, train: Curve, unit: str, samples: int) -> list[Find
     last = max(3, len(loss) // 10)
     numbers: dict[str, Any] = {"split": held_out.split, "unit": unit}
     numbers |= {"at": float(held_out.x[low]), "loss": float(loss[low]), "last": float(loss[-1])}
-    numbers |= {"wrong": round((1 - float(held_out.accuracy[-1])) * samples)}
+    numbers |= {"wrong": round((1 - float(held_out.quality[-1])) * samples)}
     numbers |= {"train_then": float(fallen[low]), "train_last": float(fallen[-1])}
     rise = float(np.median(loss[-last:]) - loss[low])
     least = max(NOISE * wavering(loss), TURN * float(loss[low]), TURN_OF_START * float(loss[0]))

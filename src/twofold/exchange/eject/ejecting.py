@@ -60,6 +60,11 @@ def eject(
     check(recipe)
     if None in recipe.network.input_shape:
         raise UserError("how many features a sample has is not known without the data; eject a run of the recipe")
+    if recipe.task != "classification" or getattr(recipe.loss, "class_weight", None) or _weighted(recipe):
+        raise UserError(
+            "the scripts know classes without weights; a network that predicts numbers or labels, or is trained with "
+            "weights, is written with `twofold export`"
+        )
     folder = Path(out)
     check_new(folder)
     wanted = not isinstance(recipe.data, Mnist | Cifar10) if samples is None else samples
@@ -82,6 +87,11 @@ def _run(source: Any) -> Run | None:
     if isinstance(source, Run):
         return source
     return open_run(source) if not isinstance(source, Recipe) and Path(source).is_dir() else None
+
+
+def _weighted(recipe: Recipe) -> bool:
+    """Whether a column holds weights of the samples."""
+    return getattr(recipe.data, "weight", None) is not None
 
 
 def _whitens(recipe: Recipe) -> bool:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from twofold.analysis import Curve, counted, curves, distance
 from twofold.report.axes import PALE, SIZE, THIN, finish_axes, logarithmic, thinned
 from twofold.report.drawing import BLUE, GREEN, INK, VERMILLION, Key, Panel, Picture
-from twofold.report.text import ENGINES, SPLITS, decimal, joined, of_data
+from twofold.report.text import ENGINES, SPLITS, decimal, joined, of_data, quality_word
 from twofold.runs import Run
 
 LOOKS = {"train": (BLUE, "-"), "validation": (GREEN, (0, (4, 1.5))), "test": (VERMILLION, (0, (1.2, 1.2)))}
@@ -20,14 +20,14 @@ LOOKS = {"train": (BLUE, "-"), "validation": (GREEN, (0, (4, 1.5))), "test": (VE
 def pictures(run: Run, image: int | None = None) -> list[Picture]:
     """One figure; none where training ended before a second evaluation."""
     drawn = curves(run)
-    return [curves_picture(drawn, counted(run), curves_caption(run, drawn))] if drawn else []
+    return [curves_picture(drawn, counted(run), curves_caption(run, drawn), quality_word(run))] if drawn else []
 
 
-def curves_picture(curves: Sequence[Curve], unit: str, caption: str) -> Picture:
-    """Accuracy, then loss. The first engine is a thick pale line, the other a thin one upon it."""
+def curves_picture(curves: Sequence[Curve], unit: str, caption: str, quality: str = "accuracy") -> Picture:
+    """Accuracy or R², then loss. The first engine is a thick pale line, the other a thin one upon it."""
     panels = []
-    for quantity in ("accuracy", "loss"):
-        label = f"{quantity.capitalize()} against {unit}, {_who(curves)}"
+    for quantity in (quality, "loss"):
+        label = f"{quantity[0].upper()}{quantity[1:]} against {unit}, {_who(curves)}"
         panels.append(Panel(label, *SIZE, lambda figure, q=quantity: _draw(figure.subplots(), curves, unit, q)))
     return Picture("curves", tuple(panels), caption, _legend(curves))
 
@@ -38,14 +38,15 @@ def curves_caption(run: Run, curves: Sequence[Curve]) -> str:
     scale = ", the loss on a logarithmic scale" if logarithmic(curves) else ""
     splits = joined([SPLITS[s] for s in SPLITS if any(curve.split == s for curve in curves)])
     longest = max(curves, key=lambda curve: len(curve.x))
-    text = f"Accuracy and loss on the {splits} samples{of_data(run)} against {unit}{scale}; "
+    word = quality_word(run)
+    text = f"{word[0].upper()}{word[1:]} and loss on the {splits} samples{of_data(run)} against {unit}{scale}; "
     text += f"{len(longest.x):,} evaluations"
     every = thinned(longest).step or 1
     text += f", every {every}th drawn." if every > 1 else "."
     if apart := distance(curves):
         text += (
             " The curves of the two engines are never further apart than "
-            f"{decimal(apart.loss, 2)} in loss and {decimal(apart.accuracy, 2)} in accuracy."
+            f"{decimal(apart.loss, 2)} in loss and {decimal(apart.quality, 2)} in {word}."
         )
     return text
 
@@ -56,7 +57,7 @@ def _draw(axes: Axes, curves: Sequence[Curve], unit: str, quantity: str) -> None
         colour, dash = LOOKS[curve.split]
         pale = len(engines) > 1 and curve.engine == engines[0]
         some = thinned(curve)
-        y = np.where(np.isfinite(values := getattr(curve, quantity)), values, np.nan)
+        y = np.where(np.isfinite(values := curve.loss if quantity == "loss" else curve.quality), values, np.nan)
         look = PALE if pale else THIN | {"linestyle": dash}
         axes.plot(curve.x[some], y[some], color=colour, **look)
     finish_axes(axes, unit, quantity, max(curve.x[-1] for curve in curves), logarithmic(curves))

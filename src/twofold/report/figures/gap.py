@@ -9,18 +9,19 @@ from matplotlib.figure import FigureBase
 from twofold.analysis import GapCurve, counted, curves, gap_curves
 from twofold.report.axes import PALE, THIN, plain_ticks, thinned
 from twofold.report.drawing import GREY, PURPLE, Key, Panel, Picture
-from twofold.report.text import ENGINES, SPLITS, of_data, seen
+from twofold.report.text import ENGINES, SPLITS, of_data, quality_word, seen
 from twofold.runs import Run
 
 
 def pictures(run: Run, image: int | None = None) -> list[Picture]:
     """One figure; none where too few evaluations were made, or nothing is held out."""
     gaps, unit = gap_curves(curves(run)), counted(run)
-    return [gap_picture(gaps, unit, gap_caption(gaps, unit, of_data(run), seen(run)))] if gaps else []
+    word = quality_word(run)
+    return [gap_picture(gaps, unit, gap_caption(gaps, unit, of_data(run), seen(run), word), word)] if gaps else []
 
 
-def gap_picture(gaps: Sequence[GapCurve], unit: str, caption: str) -> Picture:
-    """Training accuracy minus the held-out one. The first engine is a thick pale line, the other a thin one upon it."""
+def gap_picture(gaps: Sequence[GapCurve], unit: str, caption: str, quality: str = "accuracy") -> Picture:
+    """Training accuracy, or R², minus the held-out one. The first engine is a thick pale line, the other a thin one."""
     looks = [PALE, THIN] if len(gaps) > 1 else [THIN]
 
     def draw(figure: FigureBase) -> None:
@@ -33,14 +34,16 @@ def gap_picture(gaps: Sequence[GapCurve], unit: str, caption: str) -> Picture:
         plain_ticks(axes)
 
     who = " and ".join(ENGINES[gap.engine] for gap in gaps)
-    panel = Panel(f"Training accuracy minus {SPLITS[gaps[0].split]} accuracy against {unit}, {who}", 5.6, 2.3, draw)
+    panel = Panel(f"Training {quality} minus {SPLITS[gaps[0].split]} {quality} against {unit}, {who}", 5.6, 2.3, draw)
     names = [f"{ENGINES[gap.engine]} ({how})" for gap, how in zip(gaps, ("wide, pale", "thin"), strict=False)]
     signs = zip(names, looks, strict=True) if len(gaps) > 1 else ()
     legend = tuple(Key(name, look | {"color": PURPLE}) for name, look in signs)
     return Picture("gap", (panel,), caption, legend, narrow=True)
 
 
-def gap_caption(gaps: Sequence[GapCurve], unit: str, of: str = "", trained_on: str = "it has seen") -> str:
+def gap_caption(
+    gaps: Sequence[GapCurve], unit: str, of: str = "", trained_on: str = "it has seen", quality: str = "accuracy"
+) -> str:
     """The gap at the end and where it was largest, engines_by_text once where both engines have the numbers."""
     split = SPLITS[gaps[0].split]
     engines_by_text: dict[str, list[str]] = {}
@@ -50,7 +53,9 @@ def gap_caption(gaps: Sequence[GapCurve], unit: str, of: str = "", trained_on: s
         engines_by_text.setdefault(text, []).append(ENGINES[gap.engine])
     who = {text: "both engines" if len(engines) > 1 else engines[0] for text, engines in engines_by_text.items()}
     where = f" on samples{of}" if of else ""
-    begin = f"Training accuracy minus {split} accuracy{where} against {unit}: above 0 the network does better on what "
+    begin = (
+        f"Training {quality} minus {split} {quality}{where} against {unit}: above 0 the network does better on what "
+    )
     begin += f"{trained_on}."
     return " ".join([begin, *(f"In {who[text]} {text}." for text in engines_by_text)])
 
