@@ -26,7 +26,7 @@ from twofold.numpy_engine.given import Given
 from twofold.numpy_engine.held import held_bytes
 from twofold.numpy_engine.layer import AnyLayer, Mode, Timed, Tracking
 from twofold.numpy_engine.layers import build_layer
-from twofold.numpy_engine.losses import Loss, loss_function
+from twofold.numpy_engine.losses import Loss, Value, loss_function
 from twofold.numpy_engine.optimizers import Moments, Rule, clip
 from twofold.numpy_engine.optimizers import optimizer as update_rule
 from twofold.numpy_engine.passes import Layout, Names, NumpyPass
@@ -146,7 +146,7 @@ class NumpyEngine:
         gradient = self._backward(caches, dy)
         return NumpyPass(Names(self.names, self.layout), outputs, loss, gradient, self._running(caches))
 
-    def _judged(self, outputs: Array, batch: Batch) -> tuple[Any, Array]:
+    def _judged(self, outputs: Array, batch: Batch) -> tuple[Value, Array]:
         """The loss of the outputs and its gradient."""
         if batch.weight is None:
             return self._loss(outputs, batch.target)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -140,7 +140,7 @@ def loss_function(spec: LossKind) -> Loss:
     return loss
 
 
-def reported_loss(spec: LossKind) -> Loss:
+def reported_loss(spec: LossKind) -> Callable[..., tuple[Any, Array]]:
     """What is reported of a loss: its mean, every sample counted once, without smoothing and class weights."""
     kept = {key: value for key, value in spec.model_dump(exclude={"kind"}).items() if key == "delta"}
     return loss_function(type(spec)(**kept))
