@@ -35,6 +35,7 @@ from .exchange.adopted import Adopted as Adopted
 from .exchange.adopting import adopt as adopt
 from .exchange.eject.ejecting import eject as eject
 from .exchange.exporting import export as export
+from .handin.making import hand_in as hand_in
 from .inference.evaluating import Evaluation as Evaluation
 from .inference.evaluating import evaluate as evaluate
 from .inference.models import NumpyModel as NumpyModel

@@ -21,6 +21,8 @@ from twofold.cli.evaluate import EXAMPLE as EVALUATE_EXAMPLE
 from twofold.cli.evaluate import evaluate
 from twofold.cli.export import EXAMPLE as EXPORT_EXAMPLE
 from twofold.cli.export import export
+from twofold.cli.handin import EXAMPLE as HANDIN_EXAMPLE
+from twofold.cli.handin import handin
 from twofold.cli.interrupts import interruptible
 from twofold.cli.output import EnginesChoice, JsonOption, QuietOption, complain, print_json
 from twofold.cli.page import EXAMPLE as PAGE_EXAMPLE
@@ -215,6 +217,7 @@ app.command(epilog=EJECT_EXAMPLE)(eject)
 
 
 app.command(epilog=REPORT_EXAMPLE)(report)
+app.command(epilog=HANDIN_EXAMPLE)(handin)
 
 
 @app.callback(invoke_without_command=True)

@@ -9,12 +9,15 @@ from functools import cache
 from itertools import count
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from twofold.recipe import shape_text
 from twofold.report.drawing import Picture
 from twofold.report.text import SPLITS, referred
+
+REPORT = "twofold.report"
+"""The package that holds the templates."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,8 @@ class Filled:
     pictures: list[Picture]
 
 
-def filled(name: str, facts: Mapping[str, Any]) -> Filled:
-    """The page; its sections, figures and tables are counted from 1."""
+def filled(name: str, facts: Mapping[str, Any], package: str = REPORT) -> Filled:
+    """The page from a template of the package; its sections, figures and tables are counted from 1."""
     numbers = {f"{what}_number": count(1).__next__ for what in ("section", "table")}
     pictures = list[Picture]()
 
@@ -34,7 +37,7 @@ def filled(name: str, facts: Mapping[str, Any]) -> Filled:
         pictures.append(picture)
         return len(pictures)
 
-    html = _environment().get_template(name).render(**facts, **numbers, figure_number=figure_number)
+    html = _environment(package).get_template(name).render(**facts, **numbers, figure_number=figure_number)
     places = {picture.name: number for number, picture in enumerate(pictures, start=1)}
     if len(places) < len(pictures):
         raise ValueError(f"two figures of a page share a name: {[picture.name for picture in pictures]}")
@@ -52,10 +55,11 @@ def breakable(text: str) -> Markup:
 
 
 @cache
-def _environment() -> Environment:
+def _environment(package: str) -> Environment:
+    """Templates of the package, and those of reports for it to build on."""
     # PackageLoader finds the template in a wheel and in a zip as well.
     environment = Environment(
-        loader=PackageLoader("twofold.report", ""),
+        loader=ChoiceLoader([PackageLoader(name, "") for name in dict.fromkeys((package, REPORT))]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -1,0 +1,1 @@
+"""One document for a whole assignment: its parts trained, written up, printed and packed."""

@@ -1,0 +1,327 @@
+"""`twofold handin`: one document for a whole assignment, from its file to the ZIP that is handed in."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import twofold
+from twofold.errors import UserError
+from twofold.handin.document import markdown
+from twofold.handin.printing import browser
+from twofold.handin.spec import load_handin
+from twofold.handin.starting import write_start
+
+CONV = """
+title = "A small convolution"
+layers = [
+    { kind = "conv2d", channels = 4, kernel = 3, padding = 1 }, { kind = "relu" },
+    { kind = "max_pool2d", kernel = 2 }, { kind = "flatten" }, { kind = "dense", units = 10 },
+]
+[data]
+source = "digits"
+[training]
+steps = 8
+batch_size = 16
+evaluate_every = 4
+"""
+STUDY = """
+title = "Accuracy against length"
+recipe = "palindrome"
+seeds = 2
+[[axes]]
+field = "data.length"
+values = [4, 6]
+label = "length"
+"""
+FILE = """
+course = "Deep Learning & more"
+[student]
+name = "Wei <b>Zhang</b>"
+number = "s12345"
+
+[[part]]
+title = "Perceptrons"
+recipes = ["moons", "circles"]
+set = { training.epochs = 4, training.evaluate_every = 1 }
+[part.text]
+introduction = "*By hand* <script>alert(1)</script> [out](javascript:alert(1)) [page](https://example.org)"
+conclusion = "conclusion.md"
+
+[[part]]
+title = "Convolution"
+recipes = ["conv.toml"]
+
+[[part]]
+title = "Recurrence"
+recipes = ["palindrome", "palindrome-10"]
+studies = ["lengths.toml"]
+set = { "training.steps" = 20, "training.evaluate_every" = 10 }
+"""
+FIRST_PART = FILE.split('[[part]]\ntitle = "Convolution"')[0]
+MEMBERS = (
+    "README.md",
+    "handin.toml",
+    "report.html",
+    "code/modules.py",
+    "code/cnn_model.py",
+    "code/vanilla_rnn.py",
+    "code/train.py",
+    "notebooks/part1.ipynb",
+    "notebooks/part2.ipynb",
+    "notebooks/part3.ipynb",
+    "recipes/part1-moons.toml",
+    "recipes/part2-conv.toml",
+    "results/part1-moons/record.json",
+    "results/part1-circles/numpy.safetensors",
+    "results/part3-lengths/results.csv",
+    "scripts/part1-moons/train_numpy.py",
+    "scripts/part3-palindrome/train_torch.py",
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A hand-in's files, made once: the document in `handin/`."""
+    folder = tmp_path_factory.mktemp("assignment")
+    for name, text in {"me.toml": FILE, "conv.toml": CONV, "lengths.toml": STUDY}.items():
+        (folder / name).write_text(text, "utf-8")
+    (folder / "conclusion.md").write_text("## What I learned\n\n| a | b |\n|---|---|\n| 1 | 2 |\n", "utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "twofold", "handin", str(folder / "me.toml"), "--json"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    (folder / "answer.json").write_text(done.stdout, "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(folder: Path) -> str:
+    return (folder / "handin" / "report.html").read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def unpacked(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("unpacked")
+    with zipfile.ZipFile(folder / "handin" / "s12345_assignment2.zip") as archive:
+        assert archive.testzip() is None
+        archive.extractall(target)
+    return target / "s12345_assignment2"
+
+
+def test_the_archive_holds_report_notebooks_code_recipes_and_results(folder: Path, unpacked: Path) -> None:
+    missing = [name for name in MEMBERS if not (unpacked / name).is_file()]
+    assert not missing
+    answer = json.loads((folder / "answer.json").read_text("utf-8"))
+    assert Path(answer["archive"]).name == "s12345_assignment2.zip"
+    if browser():
+        assert (unpacked / "report.pdf").read_bytes()[:5] == b"%PDF-"
+        assert Path(answer["pdf"]).is_file()
+
+
+def test_the_parts_stand_in_the_assignments_order(page: str) -> None:
+    parts = re.findall(r"<h1>(Part .*?)</h1>", page)
+    assert parts == ["Part I. Perceptrons", "Part II. Convolution", "Part III. Recurrence"]
+    sections = re.findall(r'id="part-(\w+)-(\w+)"', page)
+    per_part = [name for part, name in sections if part == "I"]
+    assert per_part == ["structure", "procedure", "results", "analysis", "conclusion"]
+    for words in ("Accuracy against length", "Two moons", "The walk, forward", "One pixel of each convolution"):
+        assert words in page
+
+
+def test_numbers_of_figures_and_tables_go_through_the_document(page: str) -> None:
+    for what in ("Figure", "Table"):
+        numbers = [int(number) for number in re.findall(rf"<b>{what} (\d+)\.</b>", page)]
+        assert numbers == list(range(1, len(numbers) + 1))
+    ids = re.findall(r'\sid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    targets = set(re.findall(r'href="#([^"]+)"', page))
+    assert targets <= set(ids)
+
+
+def test_runs_of_one_task_are_compared_and_others_are_not(page: str) -> None:
+    assert "The network is that of “Two moons" in page
+    assert "Their accuracies and losses are not measures of the same thing" not in page
+
+
+def test_a_students_text_is_markdown_and_nothing_else(page: str) -> None:
+    assert "<em>By hand</em>" in page
+    assert "<script" not in page
+    assert "javascript:" not in re.sub(r"\[out\]\(javascript:alert\(1\)\)", "", page)
+    assert "Wei &lt;b&gt;Zhang&lt;/b&gt;" in page
+    assert "<h5>What I learned</h5>" in page
+    assert "<td>1</td>" in page
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("# Heading", "<h5>Heading</h5>"),
+        ("`code` and **bold**", "<code>code</code> and <strong>bold</strong>"),
+        ("<img src=x onerror=alert(1)>", "&lt;img"),
+        ("![picture](https://example.org/a.png)", "<a href"),
+        ("1 < 2 & 3", "1 &lt; 2 &amp; 3"),
+        ("   \n", ""),
+    ],
+)
+def test_markdown(text: str, html: str) -> None:
+    assert html in markdown(text)
+    assert "<img" not in markdown(text)
+
+
+def test_code_and_scripts_run_without_twofold(unpacked: Path, tmp_path: Path) -> None:
+    """In the unpacked folder, where no `twofold` can be imported."""
+    blocked = tmp_path / "blocked"
+    blocked.mkdir()
+    (blocked / "twofold.py").write_text("raise ImportError('no Twofold here')\n", "utf-8")
+    commands = [
+        ("code", ["train.py", "--max_steps", "6", "--eval_freq", "3", "--input_length", "4"], "step 6"),
+        ("code", ["pytorch_train_mlp.py", "--max_steps", "2", "--eval_freq", "1"], "accuracy"),
+        ("scripts/part1-moons", ["train_numpy.py"], "the same run, to the last bit"),
+    ]
+    environment = os.environ | {"PYTHONPATH": str(blocked), "OMP_NUM_THREADS": "1"}
+    for place, command, words in commands:
+        done = subprocess.run(
+            [sys.executable, *command], cwd=unpacked / place, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        assert words in done.stdout
+
+
+def test_the_packed_runs_and_recipes_are_whole(unpacked: Path) -> None:
+    run = twofold.open_run(unpacked / "results" / "part2-conv")
+    assert run.status == "finished"
+    assert twofold.load_recipe(unpacked / "recipes" / "part1-moons.toml").training.epochs == 4
+    assert len(twofold.open_study(unpacked / "results" / "part3-lengths").points) == 4
+
+
+def test_notebooks_are_valid_filled_and_conclude_from_the_numbers(unpacked: Path) -> None:
+    import nbformat
+
+    run = twofold.open_run(unpacked / "results" / "part1-moons")
+    notebook = nbformat.read(unpacked / "notebooks" / "part1.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    assert notebook.cells[0].source.startswith("# Part I. Perceptrons")
+    filled = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.outputs]
+    assert len(filled) > 5
+    held_out = run.record.data.samples["test"]
+    right = round(run.engines["numpy"]["test_accuracy"] * held_out)
+    assert f"{right:,} of {held_out:,}" in notebook.cells[-1].source
+    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    done = subprocess.run([sys.executable, "-c", code], cwd=unpacked / "notebooks", capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_second_call_trains_nothing_and_writes_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "again"
+    shutil.copytree(folder, copy)
+    document = copy / "handin"
+    before = {name: (document / name).read_bytes() for name in ("report.html", "s12345_assignment2.zip")}
+    notes = list[str]()
+    twofold.hand_in(copy / "me.toml", pdf=False, watcher=lambda event: notes.append(getattr(event, "text", "")))
+    assert sum("is taken as it is" in note for note in notes) == 5
+    assert (document / "report.html").read_bytes() == before["report.html"]
+    changed = FILE.replace("training.epochs = 4", "training.epochs = 5")
+    (copy / "me.toml").write_text(changed, "utf-8")
+    with pytest.raises(twofold.RunFolderError, match=r"part1-moons was trained by another recipe .* remove it"):
+        twofold.hand_in(copy / "me.toml", pdf=False)
+
+
+def test_a_run_that_was_stopped_goes_on(folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "stopped"
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("handin"))
+    (copy / "me.toml").write_text(FIRST_PART, "utf-8")
+
+    def stop(event: object) -> None:
+        if type(event).__name__ == "Evaluated" and event.row.step > 50:  # pyright: ignore[reportAttributeAccessIssue]
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        twofold.hand_in(copy / "me.toml", pdf=False, watcher=stop)
+    notes = list[str]()
+    files = twofold.hand_in(copy / "me.toml", pdf=False, watcher=lambda event: notes.append(getattr(event, "text", "")))
+    assert any(note.startswith("going on with") for note in notes)
+    assert files.archive.is_file()
+    whole, gone_on = (place / "handin/runs/part1-moons/numpy.safetensors" for place in (folder, copy))
+    assert whole.read_bytes() == gone_on.read_bytes()
+
+
+FAULTS = {
+    "no student": ('[[part]]\ntitle = "a"\nruns = ["x"]', "`student` is missing"),
+    "no parts": ('[student]\nname = "a"\nnumber = "1"', "`part` is missing"),
+    "an empty part": (FILE.split("[[part]]")[0] + '[[part]]\ntitle = "a"', "part I names no `recipes`"),
+    "an unknown key": (FILE.replace("course =", "curse ="), "me.toml:2: unknown key `curse`; did you mean `course`?"),
+    "an unknown section": (
+        FILE.replace("conclusion =", "conclusions ="),
+        "unknown section `conclusions`; did you mean",
+    ),
+    "a number that is no file's name": (FILE.replace('"s12345"', '"../../etc"'), "is part of a file's name"),
+    "a text that is not there": (FILE.replace("conclusion.md", "missing.md"), "cannot read the text"),
+    "an empty name": (FILE.replace('"Wei <b>Zhang</b>"', '""'), "`name` must not be empty"),
+    "no TOML": ("[student\n", "me.toml:1"),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), FAULTS.values(), ids=FAULTS)
+def test_a_fault_is_told_at_its_line_before_anything_is_trained(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "me.toml").write_text(text, "utf-8")
+    with pytest.raises(UserError) as refused:
+        load_handin(tmp_path / "me.toml")
+    assert message in str(refused.value)
+
+
+WRONG_PARTS = {
+    "a recipe that is not there": ('recipes = ["moons", "circles"]', 'recipes = ["mons"]', "part I: no recipe `mons`"),
+    "a run that is not there": ('recipes = ["moons", "circles"]', 'runs = ["runs/none"]', "part I: no run folder"),
+    "one name twice": ('"moons", "circles"', '"moons", "moons"', "would both be called part1-moons"),
+    "code that the assignment has not": ('title = "Convolution"', 'title = "C"\ncode = ["cnn.py"]', "no file `cnn.py`"),
+    "a key that recipes have not": ("training.epochs = 4", "training.epoch = 4", "part I:"),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "message"), WRONG_PARTS.values(), ids=WRONG_PARTS)
+def test_a_part_is_checked_before_anything_is_trained(
+    command, folder: Path, old: str, new: str, message: str, tmp_path: Path
+) -> None:
+    for name in ("conv.toml", "lengths.toml", "conclusion.md"):
+        shutil.copy(folder / name, tmp_path)
+    (tmp_path / "me.toml").write_text(FILE.replace(old, new, 1), "utf-8")
+    done = command("handin", tmp_path / "me.toml")
+    assert done.status == 2
+    assert message in done.err
+    assert not (tmp_path / "handin" / "runs").exists()
+
+
+def test_init_writes_a_file_that_is_whole_and_never_writes_over_one(tmp_path: Path) -> None:
+    path = write_start(tmp_path / "student.toml")
+    source = load_handin(path)
+    assert [part.title for part in source.handin.part] == [
+        "Multilayer perceptrons, by hand and in PyTorch", "A convolutional network on CIFAR-10",
+        "A recurrent network on palindromes",
+    ]  # fmt: skip
+    with pytest.raises(UserError, match="is there already"):
+        write_start(path)
+    with pytest.raises(UserError, match=r"ends in \.toml"):
+        write_start(tmp_path / "student.txt")
+
+
+def test_without_a_browser_the_report_is_there_and_the_pdf_is_said_to_be_missing(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "bare"
+    shutil.copytree(folder, copy)
+    (copy / "me.toml").write_text(FIRST_PART, "utf-8")
+    monkeypatch.setattr("twofold.handin.printing.browser", lambda: None)
+    notes = list[str]()
+    files = twofold.hand_in(copy / "me.toml", watcher=lambda event: notes.append(getattr(event, "text", "")))
+    assert files.pdf is None
+    assert any(note.startswith("no PDF: no Chromium is installed here") for note in notes)
+    assert files.report.is_file()
