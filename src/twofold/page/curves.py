@@ -56,6 +56,8 @@ class Curves:
     points: list[Point] = field(default_factory=list)
     rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     """The evaluations by engine."""
+    losses: dict[str, list[list[float | None]]] = field(default_factory=dict)
+    """Steps and losses by engine, where engines are trained one after the other."""
 
     def add(self, points: list[Point]) -> None:
         """The points of a frame."""
@@ -64,6 +66,12 @@ class Curves:
             self.points = [*map(_merged, self.points[::2], self.points[1::2])] + (
                 self.points[-1:] if len(self.points) % 2 else []
             )
+
+    def add_losses(self, engine: str, points: list[list[float | None]]) -> None:
+        """Steps of one engine and their losses."""
+        self.losses[engine] = [*self.losses.get(engine, ()), *points]
+        if len(self.losses[engine]) > MOST:
+            self.losses[engine] = self.losses[engine][::2]
 
     def evaluated(self, engine: str, row: dict[str, Any]) -> None:
         """An evaluation of one engine."""

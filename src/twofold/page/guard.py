@@ -42,6 +42,8 @@ MOST_JSON = 4 << 20
 """Bytes of a JSON body: a recipe has as many at most."""
 JSON_SECONDS = 10.0
 """Seconds within which a JSON body has come."""
+FILE_SECONDS = 120.0
+"""Seconds within which a file has come."""
 MOST_TARGET = 8192
 """Bytes of an address."""
 
@@ -128,6 +130,13 @@ async def body(request: Request, most: int, seconds: float) -> bytes:
     except ClientDisconnect:
         raise RefusedError(400, "the body ended early") from None
     return bytes(content)
+
+
+async def file_body(request: Request, most: int) -> bytes:
+    """A file as it is. Raises `RefusedError` where it is sent as a form, or is too large or too slow."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/octet-stream":
+        raise RefusedError(415, "a file comes as it is, with `Content-Type: application/octet-stream`")
+    return await body(request, most, FILE_SECONDS)
 
 
 async def json_body(request: Request) -> dict[str, object]:

@@ -11,11 +11,17 @@ are JSON unless said otherwise. What is refused answers `{"fault": "..."}` with 
 GET  api/state                 the recipe, its faults, the job, the curves so far: what a new tab needs
 GET  api/schema                every kind of every table of a recipe, with fields, limits and helps
 GET  api/recipes               built-in recipes and lessons by name: title, note
-GET  api/events                server-sent events: `recipe`, `job`, `frame`, `row`, `picture`, `sentences`, `note`
+GET  api/events                server-sent events: `recipe`, `job`, `frame`, `loss`, `row`, `picture`, `sentences`,
+                               `note`, `runs`; after `anew` the state is to be fetched again
 POST api/recipe                {"toml": text} | {"open": name} | {"edit": {...}}; see `twofold.page.recipe_state`
 POST api/job                   {"do": "play" | "pause" | "step" | "epoch" | "reset" | "finish" | "stop"}; `reset` takes
                                a "seed"
 POST api/look                  {"sample": n}: whose feature maps, h(t) and so on are drawn
+GET  api/runs                  the runs in the folder, with their results
+POST api/compare               {"runs": [names]}: a page of them side by side, below the other token of the state
+POST api/upload/table|zip?name=   bytes: a preview of what was stored; then {"data": {...}, "classes": n} to
+                               `api/recipe`
+POST api/upload/folder, image?folder=&path=, end    images that come one by one
 GET  api/trace?step=&batch=&sample=&...
                                the microscope: only while the training is paused
 
@@ -85,7 +91,10 @@ class Finish:
 
     job: int
     toml: str
-    folder: str
+    name: str
+    folder: Path | None
+    """Where relative paths start."""
+    out: Path
 
 
 Command: TypeAlias = Load | Drive | LookAt | Ask | Finish

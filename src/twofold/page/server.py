@@ -16,7 +16,7 @@ from starlette.routing import Mount, Route
 
 from twofold.errors import TwofoldError
 from twofold.page.desk import Desk
-from twofold.page.guard import Guard, RefusedError, json_body, refusal
+from twofold.page.guard import REPORT_POLICY, Guard, RefusedError, json_body, refusal
 
 KINDS = {
     ".html": "text/html; charset=utf-8",
@@ -37,7 +37,11 @@ def application(desk: Desk, port: int) -> Guard:
         Route("/static/{name:path}", _static(files, None)),
         *_api(desk),
     ]
-    routes = [Mount(f"/{desk.token}", routes=own)]
+    reports = [
+        Route("/report/{name}", _reported(lambda name: desk.gallery.report(name))),
+        Route("/compared/{name}", _reported(lambda name: _kept(desk, name))),
+    ]
+    routes = [Mount(f"/{desk.token}", routes=own), Mount(f"/{desk.reports_token}", routes=reports)]
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -71,11 +75,11 @@ def _static(files: dict[str, bytes], only: str | None) -> Handler:
 
 
 def _api(desk: Desk) -> list[Route]:
-    def get(path: str, value: Callable[[Request], Awaitable[Any]]) -> Route:
+    def ask(path: str, value: Callable[[Request], Awaitable[Any]], method: str = "GET") -> Route:
         async def answer(request: Request) -> Response:
             return await _answered(value(request))
 
-        return Route(f"/api/{path}", answer, methods=["GET"])
+        return Route(f"/api/{path}", answer, methods=[method])
 
     def post(path: str, take: Callable[[dict[str, Any]], Awaitable[Any]]) -> Route:
         async def answer(request: Request) -> Response:
@@ -84,14 +88,21 @@ def _api(desk: Desk) -> list[Route]:
         return Route(f"/api/{path}", answer, methods=["POST"])
 
     return [
-        get("state", desk.state),
-        get("schema", desk.schema),
-        get("recipes", desk.recipes),
+        ask("state", desk.state),
+        ask("schema", desk.schema),
+        ask("recipes", desk.recipes),
         Route("/api/trace", _tracing(desk), methods=["GET"]),
         Route("/api/events", _listening(desk), methods=["GET"]),
         post("recipe", desk.change),
         post("job", desk.drive),
         post("look", desk.look),
+        ask("runs", desk.runs),
+        post("compare", desk.compare),
+        ask("upload/table", desk.upload_table, "POST"),
+        ask("upload/zip", desk.upload_archive, "POST"),
+        post("upload/folder", desk.begin_folder),
+        ask("upload/image", desk.upload_image, "POST"),
+        post("upload/end", desk.end_folder),
     ]
 
 
@@ -107,6 +118,27 @@ async def _answered(answer: Awaitable[Any]) -> Response:
         return refusal(refused.status, str(refused))
     except TwofoldError as error:
         return refusal(400, str(error))
+    except OSError as error:  # a full disk, a name that the file system does not take
+        return refusal(507, f"it cannot be stored: {error.strerror or error}")
+
+
+async def _kept(desk: Desk, name: str) -> bytes:
+    return desk.gallery.compared(name)
+
+
+def _reported(page: Callable[[str], Awaitable[bytes]]) -> Handler:
+    """A report as a document by itself, which can ask nothing of the page."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            content = await page(request.path_params["name"])
+        except TwofoldError as error:
+            return refusal(404, str(error))
+        except OSError as error:
+            return refusal(404, f"the report cannot be read: {error.strerror or error}")
+        return Response(content, headers={"content-security-policy": REPORT_POLICY}, media_type=KINDS[".html"])
+
+    return answer
 
 
 def _tracing(desk: Desk) -> Handler:

@@ -9,15 +9,16 @@ import time
 import traceback
 from contextlib import ExitStack
 from multiprocessing.connection import Connection
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
 from twofold.errors import TwofoldError
 from twofold.page.protocol import Answer, Ask, Command, Drive, Finish, Load, LookAt, Told
 from twofold.page.stage import Stage
+from twofold.page.watched import Watched
 from twofold.recipe import loads
-from twofold.setup.events import Evaluated, Noted, Prepared, Progressed, Started
+from twofold.setup.events import Noted, Prepared
 
 LISTEN = 0.004
 """Seconds between two looks at the commands while a training goes on."""
@@ -27,7 +28,7 @@ def work(commands: Connection, messages: Connection) -> None:
     """Obey until the server closes the line."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's: it closes the line
     with np.errstate(all="ignore"):
-        worker = Worker(messages)
+        worker = Worker(commands, messages)
         _warm_up()
         looked = 0.0
         while True:
@@ -56,8 +57,8 @@ def _warm_up() -> None:
 class Worker:
     """One job at a time: a training that is watched, or a run that is made."""
 
-    def __init__(self, messages: Connection) -> None:
-        self._messages = messages
+    def __init__(self, commands: Connection, messages: Connection) -> None:
+        self._commands, self._messages = commands, messages
         self._job = 0
         self._stage: Stage | None = None
         self._around = ExitStack()
@@ -83,9 +84,9 @@ class Worker:
                         self._stage.look_at(sample)
                 case Ask():
                     self._answer(command)
-                case Finish(job, toml, folder):
+                case Finish(job):
                     self._job = job
-                    self._finish(toml, folder)
+                    self._finish(command)
         except TwofoldError as error:
             self._failed(str(error))
         except Exception as error:
@@ -162,40 +163,32 @@ class Worker:
             status, data = 500, _fault(f"{type(error).__name__}: {error}")
         self._messages.send(Answer(ask.number, status, data))
 
-    def _finish(self, toml: str, folder: str) -> None:
+    def _finish(self, finish: Finish) -> None:
         """An ordinary run, told as `twofold run` tells its own."""
         from twofold.report.page import write_report
         from twofold.train.running import run
 
         self.close()
-        watched = _Watched(self.tell)
-        done = run(loads(toml), out=folder, watcher=watched)
-        self.tell("job", {"status": "finishing", "what": "report"})
+        recipe = loads(finish.toml, f"{finish.name}.toml", finish.folder)
+        try:
+            done = run(recipe, out=finish.out, watcher=Watched(self.tell, self._interrupt))
+        except KeyboardInterrupt:
+            self.tell("job", {"status": "interrupted", "message": f"stopped; `twofold resume {finish.out}` goes on"})
+            return
+        self.tell("job", {"status": "finishing", "what": "the report"})
         write_report(done)
         self.tell("job", {"status": "finished", "run": done.path.name})
+
+    def _interrupt(self) -> None:
+        """Between two steps: stop where the server says so, or has gone."""
+        while self._commands.poll():
+            try:
+                command = self._commands.recv()
+            except EOFError:
+                raise KeyboardInterrupt from None
+            if isinstance(command, Drive) and command.do == "pause":
+                raise KeyboardInterrupt
 
 
 def _fault(message: str) -> bytes:
     return json.dumps({"fault": message}).encode()
-
-
-@final
-class _Watched:
-    """An ordinary run's events as the page's."""
-
-    def __init__(self, tell: Any) -> None:
-        self._tell, self._engine, self._steps = tell, "", 0
-
-    def __call__(self, event: object) -> None:
-        match event:
-            case Prepared(what, done, total):
-                self._tell("job", {"status": "finishing", "what": what, "step": done, "steps": total})
-            case Started(what, steps):
-                self._engine, self._steps = what, steps
-            case Progressed(step):
-                facts = {"status": "finishing", "what": self._engine, "step": step, "steps": self._steps}
-                self._tell("job", facts)
-            case Evaluated():
-                pass
-            case Noted(text):
-                self._tell("note", {"text": text})

@@ -56,17 +56,21 @@ class Chart {
   make(kinds, data) {
     const { height, log, range } = this.options;
     const values = (_, ticks) => ticks.map((tick) => (tick === null ? "" : log ? tick.toExponential(0) : String(+tick.toPrecision(3))));
-    const scale = log ? { distr: 3 } : range ? { range } : { range: (_, low, high) => padded(low, high) };
+    const scale = log ? { distr: 3, range: () => [floor() / 2, 10] } : range ? { range } : { range: (_, low, high) => padded(low, high) };
     this.plot = new uPlot({
       width: this.box.clientWidth, height, legend: { live: true }, cursor: { drag: { x: true, y: false } },
       scales: { x: { time: false }, y: scale },
-      axes: [axis({ size: 26 }), axis({ values, ...(log ? { space: 22 } : {}) })],
+      axes: [axis({ size: 26 }), axis({ values, ...(log ? { splits: decades } : {}) })],
       series: [{ label: "step" }, ...kinds.map(({ label, engine, faint, bars }) => ({
         ...series(label, engine, faint), ...(bars ? { dash: undefined, fill: css("--ground"), stroke: css("--soft"), width: 1 } : {}),
       }))],
     }, data, this.box);
   }
 }
+
+// The gap below which two numbers of the recipe's type are the same.
+const floor = () => (store.recipe?.table?.training?.dtype === "float64" ? 1e-18 : 1e-9);
+const decades = () => (floor() < 1e-9 ? [1e-18, 1e-12, 1e-6, 1] : [1e-9, 1e-6, 1e-3, 1]);
 
 function padded(low, high) {
   if (low === null || high === null) return [0, 1];
@@ -97,12 +101,19 @@ export function curves() {
   gap.panel.classList.add("strip");
 
   const drawSteps = onceAFrame(() => {
+    const alone = Object.keys(store.losses);
+    if (alone.length) {
+      gap.panel.hidden = true;
+      loss.draw(alone.map((engine) => ({ label: title(engine), engine })),
+        uPlot.join(alone.map((engine) => [store.losses[engine].map((point) => point[0]), store.losses[engine].map((point) => point[1])])));
+      return;
+    }
     const names = engines();
     const columns = store.points.length ? store.points[0].map((_, i) => store.points.map((point) => point[i])) : [[]];
     const steps = columns[0];
     loss.draw(names.map((engine) => ({ label: title(engine), engine })), [steps, ...names.map((_, i) => columns[i + 1] ?? [])]);
     gap.panel.hidden = names.length < 2;
-    const gaps = (columns.at(-1) ?? []).map((value) => (value === null ? null : Math.max(value, 1e-17)));
+    const gaps = (columns.at(-1) ?? []).map((value) => (value === null ? null : Math.max(value, floor())));
     if (names.length > 1) gap.draw([{ label: "gap", engine: "gap", bars: true }], [steps, gaps]);
   });
   const drawRows = onceAFrame(() => {

@@ -3,10 +3,15 @@
 import { attempt, complain, get } from "./api.js";
 import { bar } from "./bar.js";
 import { curves } from "./curves.js";
-import { $, button } from "./dom.js";
+import { dropping, uploads } from "./data.js";
+import { $, button, h } from "./dom.js";
+import { layers } from "./layers.js";
 import { featureMaps, filters, sample, throughTime } from "./maps.js";
 import { plane } from "./plane.js";
+import { runs } from "./runs.js";
 import { emit, listen, on, refresh, store } from "./store.js";
+import { tables } from "./tables.js";
+import { openLink, text } from "./text.js";
 import { confusion, sentences } from "./told.js";
 
 const VIEWS = { play: "Play", lessons: "Lessons", runs: "Runs" };
@@ -38,6 +43,13 @@ async function begin() {
   theme();
   tabs();
   bar($("bar"));
+  const controls = h("div", {});
+  $("recipe").append(controls);
+  tables(controls, { data: uploads });
+  dropping();
+  text($("recipe"));
+  layers($("strip"));
+  runs();
   $("panels").append(...plane(), ...curves(), sample(), ...[filters(), featureMaps(), throughTime()], sentences(), confusion());
   on("recipe", () => {
     $("title").textContent = store.recipe.title || store.recipe.name;
@@ -52,6 +64,8 @@ async function begin() {
   show(store.tab ?? "play");
   store.schema = await attempt(get("schema"));
   emit("schema");
+  await openLink();
+  addEventListener("hashchange", openLink);
   document.documentElement.dataset.ready = "true";
 }
 

@@ -9,6 +9,7 @@ export const store = {
   job: { status: "idle" },
   points: [],
   rows: {},
+  losses: {},
   pictures: {},
   sentences: null,
   schema: null,
@@ -69,6 +70,12 @@ const HANDLERS = {
     addPoints(value.points);
     store.job = { ...store.job, step: value.step, epoch: value.epoch };
     store.pace = value.pace;
+    emit("frame");
+  },
+  loss: ({ engine, points }) => {
+    const losses = (store.losses[engine] ??= []);
+    losses.push(...points);
+    if (losses.length > MOST) store.losses[engine] = losses.filter((_, i) => i % 2 === 0);
     emit("frame");
   },
   row: (value) => { addRow(value); emit("rows"); },

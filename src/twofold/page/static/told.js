@@ -4,6 +4,9 @@ import { title } from "./colors.js";
 import { h, onceAFrame } from "./dom.js";
 import { on, store } from "./store.js";
 
+// What stands between backticks is code.
+const coded = (text) => text.split("`").map((part, i) => (i % 2 ? h("code", {}, part) : part));
+
 function matrix(name, counts, classes) {
   const rows = counts.map((row, i) => {
     const total = row.reduce((a, b) => a + b, 0) || 1;
@@ -50,7 +53,7 @@ export function sentences() {
     if (panel.hidden) return;
     heading.textContent = `if it ended at step ${told.step.toLocaleString("en-US")}`;
     list.replaceChildren(...told.sentences.map(({ title: name, text, fault }) =>
-      h("li", { class: fault ? "wrong" : "" }, h("b", {}, `${name}. `), text)));
+      h("li", { class: fault ? "wrong" : "" }, h("b", {}, `${name}. `), ...coded(text))));
   };
   on("sentences", draw);
   return panel;
