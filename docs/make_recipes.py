@@ -49,6 +49,7 @@ SECTIONS = {
     "initial": "Where the parameters begin.",
     "augmentation": "",
     "training": "",
+    "page": "",
 }
 Row = tuple[str, str, str, str]
 

@@ -13,7 +13,7 @@ from twofold.runs import Run
 
 ABSENT: Final = None
 """In place of the value of a key that a recipe does not have."""
-LABELS = ("title", "name")
+LABELS = ("title", "name", "page")
 IDLE = (
     "training.evaluate_every",
     "training.evaluate_unit",

@@ -1,4 +1,4 @@
-"""Points in the plane: scikit-learn's moons, circles and blobs, number for number, without importing scikit-learn.
+"""Points in the plane: scikit-learn's moons, circles and blobs, number for number, without importing scikit-learn; XOR.
 
 Its import takes longer than a training on such points. Equality with `sklearn.datasets` is a test. Source: Pedregosa et
 al., Scikit-learn: machine learning in Python (2011).
@@ -40,6 +40,13 @@ def blobs(samples: int, centers: int, std: float, seed: int) -> tuple[Array, Arr
         generator.normal(loc=place, scale=std, size=(count, 2)) for place, count in zip(places, counts, strict=True)
     ]
     return _shuffled(np.concatenate(points), np.repeat(np.arange(centers), counts), None, generator)
+
+
+def xor(samples: int, noise: float, seed: int) -> tuple[Array, Array]:
+    """Clouds at (±1, ±1), one after the other as near to equally many as can be; class 1 where the signs differ."""
+    corner = np.arange(samples) % 4
+    x = np.stack([1.0 - 2 * (corner // 2), 1.0 - 2 * (corner % 2)], axis=1)
+    return _shuffled(x, (x[:, 0] * x[:, 1] < 0).astype(int), noise, np.random.RandomState(seed))
 
 
 def _halves(samples: int) -> Array:

@@ -17,7 +17,7 @@ from twofold.data.folders import load_images
 from twofold.data.handed import not_handed_over
 from twofold.data.images import load_published, published_at_hand
 from twofold.data.palindromes import load_palindromes
-from twofold.data.points import blobs, circles, moons
+from twofold.data.points import blobs, circles, moons, xor
 from twofold.data.published import Progress
 from twofold.data.room import check_room
 from twofold.data.tables import load_csv
@@ -36,6 +36,7 @@ from twofold.recipe.data import (
     Mnist,
     Moons,
     Palindromes,
+    Xor,
 )
 from twofold.recipe.dense import Embedding
 from twofold.recipe.tables import Task
@@ -108,7 +109,7 @@ def random_data(model: Model, samples: int, seed: int, task: Task = "classificat
     return Dataset(train, none, none, names)
 
 
-def _split(x: Any, y: Any, classes: int, spec: Moons | Circles | Blobs | Classification | Digits) -> Dataset:
+def _split(x: Any, y: Any, classes: int, spec: Moons | Circles | Blobs | Xor | Classification | Digits) -> Dataset:
     names = tuple(str(index) for index in range(classes))
     return hold_out(np.asarray(x), np.asarray(y, np.int64), names, spec, spec.test)
 
@@ -131,6 +132,11 @@ def _(spec: Circles, progress: Progress) -> Dataset:
 @_load.register
 def _(spec: Blobs, progress: Progress) -> Dataset:
     return _split(*blobs(spec.samples, spec.centers, spec.cluster_std, spec.seed), spec.centers, spec)
+
+
+@_load.register
+def _(spec: Xor, progress: Progress) -> Dataset:
+    return _split(*xor(spec.samples, spec.noise, spec.seed), 2, spec)
 
 
 @_load.register

@@ -22,6 +22,7 @@ from twofold.page.previews import images_preview, table_preview, taken
 from twofold.page.protocol import Answer, Drive, Finish, Load, LookAt, Told
 from twofold.page.recipe_state import Checked, Trusted, check, edited
 from twofold.page.schema import schema
+from twofold.page.teaching import lessons
 from twofold.page.uploads import MOST_ARCHIVE, MOST_IMAGE, MOST_TABLE, Uploads
 from twofold.recipe.files import MOST_NAME
 
@@ -108,8 +109,10 @@ class Desk:
         return schema()
 
     async def recipes(self, _: Request) -> dict[str, Any]:
-        """Built-in recipes by name."""
-        return {"recipes": [{"name": name, "title": title} for name, title in builtin_titles("recipe").items()]}
+        """Lessons and built-in recipes by name."""
+        told = [{"name": lesson.name, "title": lesson.title, "begins": lesson.begins} for lesson in lessons().values()]
+        recipes = [{"name": name, "title": title} for name, title in builtin_titles("recipe").items()]
+        return {"lessons": told, "recipes": recipes}
 
     async def change(self, body: dict[str, Any]) -> dict[str, Any]:
         """Another text, another recipe, or an edit of this one. What is trained stops, and stands at its beginning."""
@@ -118,14 +121,16 @@ class Desk:
                 checked = check(toml, self._name, self._trusted)
             case {"open": str(name)} if name in builtin_texts("recipe"):
                 checked = check(builtin_texts("recipe")[name], name, self._trusted)
-            case {"open": str(name)}:
+            case {"lesson": str(name)} if name in lessons():
+                checked = check(lessons()[name].toml, name, self._trusted)
+            case {"open": str(name)} | {"lesson": str(name)}:
                 raise RefusedError(404, f"no recipe `{name[:MOST_NAME]}`")
             case {"edit": dict(edit)}:
                 checked = check(edited(self._checked.toml, edit), self._name, self._trusted)
             case {"data": {"source": "csv" | "images"} as data, "classes": int(classes)} if classes >= 2:
                 checked = check(taken(self._checked.toml, data, classes), self._name, self._trusted)
             case _:
-                raise RefusedError(400, 'the body must hold "toml", "open" or "edit"')
+                raise RefusedError(400, 'the body must hold "toml", "open", "lesson", "edit" or "data"')
         await self._become(checked)
         return self._checked.facts
 

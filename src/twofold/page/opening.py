@@ -12,6 +12,7 @@ from twofold.foreign import MOST_RECIPE, read_foreign
 from twofold.page.desk import Opening
 from twofold.page.link import recipe_of_link
 from twofold.page.recipe_state import paths_of
+from twofold.page.teaching import lessons
 from twofold.recipe import dump, load_recipe
 from twofold.recipe.files import checked
 from twofold.recipe.toml import TomlError, parse_toml
@@ -29,8 +30,12 @@ def opening_of(source: str | None, settings: Iterable[str], runs: Path) -> Openi
     the four.
     """
     settings = tuple(settings)
+    if source is None and not settings:
+        return replace(_of_recipe(FIRST, (), runs), tab="lessons")
     if source is None:
         return _of_recipe(FIRST, settings, runs)
+    if source in lessons() and source not in builtin_texts("recipe"):
+        return _set(Opening(lessons()[source].toml, source, runs), settings)
     if source.startswith(("http://", "https://", "#recipe=")):
         return _set(Opening(recipe_of_link(source), "recipe", runs), settings)
     path = Path(source)

@@ -60,6 +60,14 @@ class Blobs(_Plane):
         return self.centers
 
 
+class Xor(_Plane):
+    """Clouds at the corners of a square, those at opposite corners of one class: no line parts the classes."""
+
+    source: Literal["xor"] = "xor"
+    noise: NonNegativeFloat = 0.2
+    """Standard deviation of a cloud; the corners are at ±1."""
+
+
 class Classification(_Plane):
     """Two informative features, one cluster a class: `sklearn.datasets.make_classification`."""
 
@@ -149,6 +157,6 @@ class Images(Split):
 
 
 Data = Annotated[
-    Moons | Circles | Blobs | Classification | Digits | Mnist | Cifar10 | Images | Csv | Arrays | Palindromes,
+    Moons | Circles | Blobs | Xor | Classification | Digits | Mnist | Cifar10 | Images | Csv | Arrays | Palindromes,
     Field(discriminator="source"),
 ]

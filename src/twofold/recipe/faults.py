@@ -14,6 +14,7 @@ from twofold.errors import Fault, did_you_mean
 from twofold.recipe.augmentation import Augmentation
 from twofold.recipe.base import Part
 from twofold.recipe.data import Data
+from twofold.recipe.hints import Hints
 from twofold.recipe.layers import Layer
 from twofold.recipe.losses import Loss
 from twofold.recipe.optimizers import Optimizer
@@ -26,7 +27,7 @@ Explained: TypeAlias = tuple[KeyPath, str, str]
 
 TAGS = {"layers": "kind", "data": "source"}
 UNIONS = {"data": Data, "layers": Layer, "loss": Loss, "optimizer": Optimizer, "schedule": Schedule, "initial": Initial}
-PLAIN: dict[str, type[BaseModel]] = {"augmentation": Augmentation, "training": Training}
+PLAIN: dict[str, type[BaseModel]] = {"augmentation": Augmentation, "training": Training, "page": Hints}
 """The tables without kinds."""
 NOUNS = {
     "layers": "layer kind",

@@ -254,7 +254,8 @@ def _network_faults(raw: dict[str, Any], wrong: Sequence[KeyPath]) -> list[Expla
 
 def _misfits(raw: dict[str, Any]) -> list[Explained]:
     """Faults between tables, where each by itself is sound."""
-    kinds: dict[str, Any] = {"data": Data, "layers": tuple[Layer, ...], **PLAIN}
+    plain = {name: PLAIN[name] for name in ("augmentation", "training")}
+    kinds: dict[str, Any] = {"data": Data, "layers": tuple[Layer, ...], **plain}
     try:
         parts = [TypeAdapter[Any](kind).validate_python(raw.get(name, {})) for name, kind in kinds.items()]
         schedule: Any = TypeAdapter[Any](Schedule).validate_python(raw.get("schedule", {"kind": "constant"}))

@@ -11,6 +11,7 @@ from twofold.recipe.augmentation import Augmentation
 from twofold.recipe.base import Part
 from twofold.recipe.data import Data
 from twofold.recipe.fit import loss_misfits, misfits, notes
+from twofold.recipe.hints import Hints
 from twofold.recipe.layers import Layer
 from twofold.recipe.losses import CrossEntropy, Loss
 from twofold.recipe.model import Model
@@ -41,6 +42,8 @@ class Recipe(Part):
     initial: Initial = DefaultInitial()
     augmentation: Augmentation = Augmentation()
     training: Training = Training()
+    page: Hints | None = None
+    """What `twofold page` hides, locks and says."""
 
     @field_validator("name")
     @classmethod

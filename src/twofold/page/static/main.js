@@ -6,6 +6,7 @@ import { curves } from "./curves.js";
 import { dropping, uploads } from "./data.js";
 import { $, button, h } from "./dom.js";
 import { layers } from "./layers.js";
+import { lesson, lessons } from "./lessons.js";
 import { featureMaps, filters, sample, throughTime } from "./maps.js";
 import { plane } from "./plane.js";
 import { runs } from "./runs.js";
@@ -50,6 +51,8 @@ async function begin() {
   text($("recipe"));
   layers($("strip"));
   runs();
+  lessons(show);
+  lesson($("lesson"));
   $("panels").append(...plane(), ...curves(), sample(), ...[filters(), featureMaps(), throughTime()], sentences(), confusion());
   on("recipe", () => {
     $("title").textContent = store.recipe.title || store.recipe.name;

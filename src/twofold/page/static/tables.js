@@ -59,12 +59,18 @@ function section(name, heading, extra) {
   return box;
 }
 
+// Only images are augmented.
+function convolves() {
+  const shape = store.recipe.network[0]?.input ?? "";
+  return store.recipe.table.augmentation !== undefined || shape.split(",").length === 3 && !shape.endsWith(",)");
+}
+
 export function tables(place, extras = {}) {
   const draw = () => {
     if (!store.schema || !store.recipe) return;
     const focused = document.activeElement?.id;
     if (store.recipe.table) {
-      const shown = SECTIONS.filter(([name]) => !hidden(name)).map(([name, heading]) => section(name, heading, extras[name]?.()));
+      const shown = SECTIONS.filter(([name]) => !hidden(name) && (name !== "augmentation" || convolves())).map(([name, heading]) => section(name, heading, extras[name]?.()));
       place.replaceChildren(...shown);
     } else {
       place.replaceChildren(h("p", { class: "help" }, "The text is no TOML yet; mend it below, and its controls come back."));

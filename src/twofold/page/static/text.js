@@ -2,6 +2,7 @@
 
 import { attempt, complain, post } from "./api.js";
 import { button, h } from "./dom.js";
+import { hidden, locked } from "./fields.js";
 import { linkOf, recipeOf } from "./link.js";
 import { emit, on, store } from "./store.js";
 
@@ -63,7 +64,8 @@ export function text(place) {
     button("Copy the command", () => copy(`twofold run ${fileName()}`, `copied; download ${fileName()} beside it`)),
     button("Copy a link", async () => copy(location.href.split("#")[0] + await linkOf(store.recipe.toml), "copied: the link holds the whole recipe")),
     button("Open a file", () => file.click()), file);
-  place.append(h("details", { class: "table", open: true }, h("summary", {}, "Recipe", h("span", {}, "TOML")), buttons, said, area, faults));
+  const box = h("details", { class: "table", open: true }, h("summary", {}, "Recipe", h("span", {}, "TOML")), buttons, said, area, faults);
+  place.append(box);
   on("said", (words) => {
     said.textContent = words;
     setTimeout(() => (said.textContent = ""), 4000);
@@ -73,6 +75,8 @@ export function text(place) {
     if (!typing && area.value !== toml && sent !== toml) area.value = toml;
     else if (!typing && sent === toml && document.activeElement !== area) area.value = toml;
     sent = null;
+    box.hidden = hidden("recipe");
+    area.readOnly = locked("recipe");
     faults.replaceChildren(...wrong.map((fault) => h("p", { class: "fault" }, fault.path.length ? h("code", {}, `${fault.path.join(".")} `) : `${fault.place ?? ""} `,
       fault.rule, fault.excerpt ? h("pre", {}, fault.excerpt) : null)), ...(notes ?? []).map((note) => h("p", { class: "help" }, note)));
   });
