@@ -15,7 +15,7 @@ from twofold.data.dataset import check_finite
 from twofold.recipe import Recipe, load_recipe, loads
 from twofold.recipe.data import Csv
 
-PLANE = ("moons", "circles", "blobs", "xor", "classification")
+PLANE = ("moons", "circles", "blobs", "classification")
 
 
 @pytest.mark.parametrize("name", [*PLANE, "digits"])

@@ -9,10 +9,12 @@ import pytest
 
 from pages import Client, serving
 from twofold.builtin import builtin_texts
+from twofold.errors import RecipeError
 from twofold.page.curves import Bucket, Curves
 from twofold.page.link import link_of_recipe, recipe_of_link
 from twofold.page.recipe_state import Trusted, check, edited
 from twofold.page.schema import beginning, schema
+from twofold.page.teaching import lessons
 from twofold.recipe import dump, load_recipe, loads
 from twofold.recipe.faults import UNIONS, members
 
@@ -139,3 +141,25 @@ def test_curves_stay_small_and_keep_the_largest_gap() -> None:
     assert len(curves.points) <= 2000
     assert curves.points[-1][0] == 100_000
     assert max(point[-1] or 0.0 for point in curves.points) == 1.0
+
+
+@pytest.mark.parametrize("name", lessons())
+def test_a_lesson_is_a_recipe_with_a_text(name: str) -> None:
+    lesson = lessons()[name]
+    recipe = loads(lesson.toml, f"{name}.toml")
+    assert recipe.page is not None
+    assert len(recipe.page.note) > 200
+    assert lesson.begins in recipe.page.note
+    assert loads(dump(recipe)) == recipe
+
+
+def test_there_are_lessons_for_the_first_page() -> None:
+    assert len(lessons()) >= 8
+
+
+def test_hints_change_nothing_of_what_is_trained() -> None:
+    plain, hinted = load_recipe("moons"), load_recipe("moons", {"page.note": "Look!", "page.hide": ["data"]})
+    assert hinted.page is not None
+    assert hinted.model_copy(update={"page": None}) == plain
+    with pytest.raises(RecipeError, match="`hide\\[0\\]` must be"):
+        load_recipe("moons", {"page.hide": ["weights"]})

@@ -10,9 +10,10 @@ import pytest
 from sklearn import datasets
 from sklearn.model_selection import train_test_split
 
-from twofold.data.points import blobs, circles, moons
-from twofold.data.sources import _digits
+from twofold.data.points import blobs, circles, moons, xor
+from twofold.data.sources import _digits, load_data
 from twofold.data.splits import stratified
+from twofold.recipe import load_recipe
 
 POINTS: dict[str, tuple[Any, Any]] = {
     "moons": (lambda n, s: moons(n, 0.2, s), lambda n, s: datasets.make_moons(n, noise=0.2, random_state=s)),
@@ -54,3 +55,12 @@ def test_a_split_is_that_of_scikit_learn() -> None:
         mine = stratified(y, size, seed)
         np.testing.assert_array_equal(mine[0], rest)
         np.testing.assert_array_equal(mine[1], part)
+
+
+def test_the_corners_of_xor_are_of_two_classes_and_as_many_each() -> None:
+    x, y = xor(400, 0.0, 7)
+    assert sorted(map(tuple, np.unique(x, axis=0))) == [(-1, -1), (-1, 1), (1, -1), (1, 1)]
+    assert np.array_equal(y, (x[:, 0] * x[:, 1] < 0).astype(int))
+    assert np.bincount(y).tolist() == [200, 200]
+    dataset = load_data(load_recipe("moons", {"data.source": "xor", "data.noise": 0.2}).data)
+    assert np.abs(dataset.train.x).mean(axis=0) == pytest.approx([1, 1], abs=0.05)

@@ -150,6 +150,12 @@ class Desk:
                 if self._loaded != self._checked.toml or self.job["status"] in AGAIN:
                     self._load()
                 self.jobs.send(Drive(do))  # type: ignore[arg-type]
+            case {"do": "to", "step": int(step)} if step >= 0:
+                self._must_be_sound()
+                await self._halt()
+                if step < self.job.get("step", step + 1) or self._loaded != self._checked.toml:
+                    self._load()
+                self.jobs.send(Drive("to", step))
             case {"do": "reset", **rest}:
                 self._must_be_sound()
                 await self._halt()
@@ -165,7 +171,7 @@ class Desk:
                 await self._halt()
                 self._finish()
             case _:
-                raise RefusedError(400, 'the body must hold "do": play, pause, step, epoch, reset, finish or stop')
+                raise RefusedError(400, 'the body must hold "do": play, pause, step, epoch, to, reset, finish or stop')
         return self.job
 
     async def runs(self, _: Request) -> dict[str, Any]:

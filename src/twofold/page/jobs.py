@@ -14,7 +14,7 @@ from typing import Any, final
 
 from twofold.page.guard import RefusedError
 from twofold.page.protocol import Answer, Ask, Command, Drive, Message, Told
-from twofold.page.worker import work
+from twofold.page.worker import READY, work
 
 OBEYED = 0.15
 """Seconds that a training is given to pause; then its process is ended."""
@@ -37,6 +37,7 @@ class Jobs:
         self._start()
 
     def _start(self) -> None:
+        self._ready = False
         context = get_context("spawn")
         commands, self._commands = context.Pipe(duplex=False)
         messages, writing = context.Pipe(duplex=False)
@@ -59,6 +60,8 @@ class Jobs:
             future = self._waiting.pop(message.number, None)
             if future and not future.done():
                 future.set_result(message)
+        elif message.event == READY:
+            self._ready = True
         elif message.job == self.job:
             self._take(message)
 
@@ -88,7 +91,7 @@ class Jobs:
 
     async def halt(self, halted: Callable[[], bool], patience: float = OBEYED) -> None:
         """Stop what goes on: between two steps where the process is heard from in time, else by ending it."""
-        if halted():
+        if halted() or not self._ready:  # what is still getting ready takes no step, and takes the next command next
             return
         self.send(Drive("pause"))
         until = time.monotonic() + patience

@@ -58,8 +58,9 @@ def symmetric(array: Array) -> Picture:
 
 
 def is_plane(recipe: Recipe, dataset: Dataset) -> bool:
-    """Whether samples are points of a plane."""
-    return recipe.network.input_shape == (2,) and dataset.train.floats().shape[1:] == (2,)
+    """Whether samples are points of a plane, each of one class."""
+    classified = recipe.task == "classification"
+    return classified and recipe.network.input_shape == (2,) and dataset.train.floats().shape[1:] == (2,)
 
 
 def axes(dataset: Dataset) -> tuple[Array, Array]:
@@ -122,12 +123,20 @@ def sample_of(held_out: Split, index: int) -> Split:
     return held_out[index : index + 1]
 
 
-def image(network: Network, held_out: Split, index: int, classes: tuple[str, ...]) -> Picture:
+def answer_of(dataset: Dataset, y: Array) -> str:
+    """What is right for a sample: its class, its numbers, or its labels."""
+    if not dataset.targets:
+        return dataset.classes[int(y)]
+    return ", ".join(f"{name} {value:.4g}" for name, value in zip(dataset.targets[:8], y, strict=False))
+
+
+def image(network: Network, dataset: Dataset, index: int) -> Picture:
     """The sample that is looked at: an image, a row of numbers, or a sequence."""
+    _, held_out = dataset.held_out
     sample = sample_of(held_out, index)
     x = sample.floats()[0]
     shown = _fewer_pixels(x) if network.image_shape else x[:MOST_TIMES]
-    facts = {"kind": "sample", "index": index, "of": len(held_out), "class": classes[int(sample.y[0])]}
+    facts = {"kind": "sample", "index": index, "of": len(held_out), "class": answer_of(dataset, sample.y[0])}
     return {**facts, "image": network.image_shape is not None, **packed(np.asarray(shown, np.float64))}
 
 
@@ -195,7 +204,7 @@ def through_time(recipe: Recipe, engine: Engine, dataset: Dataset, index: int) -
 def confusion(recipe: Recipe, engines: Mapping[str, Engine], dataset: Dataset) -> Picture | None:
     """How many held-out samples of each class are taken for which, by engine."""
     names = dataset.classes
-    if len(names) > MOST_CLASSES:
+    if dataset.targets or len(names) > MOST_CLASSES:
         return None
     split, held_out = dataset.held_out
     part = held_out[:MOST_JUDGED]

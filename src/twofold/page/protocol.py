@@ -14,8 +14,8 @@ GET  api/recipes               built-in recipes and lessons by name: title, note
 GET  api/events                server-sent events: `recipe`, `job`, `frame`, `loss`, `row`, `picture`, `sentences`,
                                `note`, `runs`; after `anew` the state is to be fetched again
 POST api/recipe                {"toml": text} | {"open": name} | {"edit": {...}}; see `twofold.page.recipe_state`
-POST api/job                   {"do": "play" | "pause" | "step" | "epoch" | "reset" | "finish" | "stop"}; `reset` takes
-                               a "seed"
+POST api/job                   {"do": "play" | "pause" | "step" | "epoch" | "reset" | "to" | "finish" | "stop"}; `reset`
+                               takes a "seed", `to` a "step"
 POST api/look                  {"sample": n}: whose feature maps, h(t) and so on are drawn
 GET  api/runs                  the runs in the folder, with their results
 POST api/compare               {"runs": [names]}: a page of them side by side, below the other token of the state
@@ -48,7 +48,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-Do: TypeAlias = Literal["play", "pause", "step", "epoch"]
+Do: TypeAlias = Literal["play", "pause", "step", "epoch", "to"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,10 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Drive:
-    """Go on, stop between two steps, take one step, or go on to the end of the epoch."""
+    """Go on, stop between two steps, take one step, or go on to the end of the epoch or to a step."""
 
     do: Do
+    step: int = 0
 
 
 @dataclass(frozen=True, slots=True)

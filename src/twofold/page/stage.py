@@ -144,8 +144,8 @@ class Stage:
         self._tell("job", self._job(status))
 
     def _show_sample(self) -> None:
-        recipe, (_, held_out) = self.course.recipe, self.course.dataset.held_out
-        self._tell("picture", pictures.image(recipe.network, held_out, self._sample, self.course.dataset.classes))
+        recipe = self.course.recipe
+        self._tell("picture", pictures.image(recipe.network, self.course.dataset, self._sample))
         self._answers()
         if recipe.network.image_shape:
             self._maps()
@@ -166,7 +166,8 @@ class Stage:
             "diverged": failures,
             "sample": self._sample,
             "held_out": len(course.dataset.held_out[1]),
-            "classes": list(course.dataset.classes[: pictures.MOST_CLASSES]),
+            "classes": list((course.dataset.targets or course.dataset.classes)[: pictures.MOST_CLASSES]),
+            "task": course.recipe.task,
         }
 
     def _frame(self) -> None:

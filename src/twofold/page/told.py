@@ -71,7 +71,7 @@ class Telling:
     def _evidence(self) -> dict[str, Any]:
         recipe, (_, held_out) = self._course.recipe, self._course.dataset.held_out
         kept = kept_samples(recipe, self._course.dataset)
-        if len(held_out) > MOST_JUDGED:
+        if len(held_out) > MOST_JUDGED or recipe.task != "classification":
             return kept
         engines = self._course.engines.items()
         return kept | {
@@ -87,6 +87,7 @@ class Telling:
             held_out=dataset.held_out[0],
             classes=dataset.classes,
             features=dataset.features,
+            **({} if recipe.task == "classification" else {"task": recipe.task, "targets": dataset.targets}),
             **{name: value for name, value in limits(dataset)._asdict().items() if value is not None},
         )
         here = Circumstances(versions={}, platform="", processors=None, blas_threads=1, devices={})

@@ -20,6 +20,8 @@ from twofold.page.watched import Watched
 from twofold.recipe import loads
 from twofold.setup.events import Noted, Prepared
 
+READY = "ready"
+"""The first event of a process, which is the server's alone: it listens."""
 LISTEN = 0.004
 """Seconds between two looks at the commands while a training goes on."""
 
@@ -30,6 +32,7 @@ def work(commands: Connection, messages: Connection) -> None:
     with np.errstate(all="ignore"):
         worker = Worker(commands, messages)
         _warm_up()
+        worker.tell(READY, {})
         looked = 0.0
         while True:
             now = time.perf_counter()
@@ -77,8 +80,8 @@ class Worker:
                 case Load(job):
                     self._job = job
                     self._load(command)
-                case Drive(do):
-                    self._drive(do)
+                case Drive(do, step):
+                    self._drive(do, step)
                 case LookAt(sample):
                     if self._stage:
                         self._stage.look_at(sample)
@@ -134,7 +137,7 @@ class Worker:
             case Noted(text):
                 self.tell("note", {"text": text})
 
-    def _drive(self, do: str) -> None:
+    def _drive(self, do: str, step: int) -> None:
         stage = self._stage
         if stage is None:
             return
@@ -143,10 +146,10 @@ class Worker:
                 self.playing = False
                 stage.pause()
             return
-        if stage.course.over:
+        if stage.course.over or (do == "to" and step <= stage.course.taken):
             return
         taken, per_epoch = stage.course.taken, stage.course.batches.steps_per_epoch
-        self._until = {"step": taken + 1, "epoch": (taken // per_epoch + 1) * per_epoch}.get(do)
+        self._until = {"step": taken + 1, "epoch": (taken // per_epoch + 1) * per_epoch, "to": step}.get(do)
         self.playing = True
         stage.play()
 

@@ -31,7 +31,8 @@ function series(label, engine, faint = false) {
 class Chart {
   constructor(heading, help, { height = HEIGHT, log = false, range = null } = {}) {
     this.box = h("div", { class: "chart" });
-    this.panel = h("section", { class: "panel" }, h("h3", {}, heading, h("small", {}, help)), this.box);
+    this.heading = h("span", {}, heading);
+    this.panel = h("section", { class: "panel" }, h("h3", {}, this.heading, h("small", {}, help)), this.box);
     this.options = { height, log, range };
     this.key = "";
     new ResizeObserver(() => this.resize()).observe(this.box);
@@ -60,7 +61,7 @@ class Chart {
     this.plot = new uPlot({
       width: this.box.clientWidth, height, legend: { live: true }, cursor: { drag: { x: true, y: false } },
       scales: { x: { time: false }, y: scale },
-      axes: [axis({ size: 26 }), axis({ values, ...(log ? { splits: decades } : {}) })],
+      axes: [axis({ size: 26 }), axis({ values, ...(log ? { splits: decades, filter: (_, ticks) => ticks } : {}) })],
       series: [{ label: "step" }, ...kinds.map(({ label, engine, faint, bars }) => ({
         ...series(label, engine, faint), ...(bars ? { dash: undefined, fill: css("--ground"), stroke: css("--soft"), width: 1 } : {}),
       }))],
@@ -81,7 +82,7 @@ function padded(low, high) {
 function evaluations(key) {
   const kinds = [];
   const tables = [];
-  for (const engine of Object.keys(store.rows)) {
+  for (const engine of engines().filter((name) => store.rows[name])) {
     const rows = store.rows[engine];
     for (const split of ["test", "validation", "train"]) {
       const name = `${split}_${key}`;
@@ -117,7 +118,10 @@ export function curves() {
     if (names.length > 1) gap.draw([{ label: "gap", engine: "gap", bars: true }], [steps, gaps]);
   });
   const drawRows = onceAFrame(() => {
-    accuracy.draw(...evaluations("accuracy"));
+    const rows = Object.values(store.rows)[0];
+    const quality = rows?.length && rows[0].train_accuracy === null ? "r2" : "accuracy";
+    accuracy.heading.textContent = quality === "r2" ? "R²" : "Accuracy";
+    accuracy.draw(...evaluations(quality));
     judged.draw(...evaluations("loss"));
   });
   const worst = h("p", { class: "quiet" });

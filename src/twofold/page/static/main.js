@@ -10,6 +10,7 @@ import { lesson, lessons } from "./lessons.js";
 import { featureMaps, filters, sample, throughTime } from "./maps.js";
 import { plane } from "./plane.js";
 import { runs } from "./runs.js";
+import { door } from "./door.js";
 import { emit, listen, on, refresh, store } from "./store.js";
 import { tables } from "./tables.js";
 import { openLink, text } from "./text.js";
@@ -53,7 +54,8 @@ async function begin() {
   runs();
   lessons(show);
   lesson($("lesson"));
-  $("panels").append(...plane(), ...curves(), sample(), ...[filters(), featureMaps(), throughTime()], sentences(), confusion());
+  door($("bar"), $("microscope"));
+  $("panels").append(...plane(), ...curves(), sample(), confusion(), filters(), featureMaps(), throughTime(), sentences());
   on("recipe", () => {
     $("title").textContent = store.recipe.title || store.recipe.name;
     document.title = `${store.recipe.name} · Twofold`;
@@ -70,6 +72,7 @@ async function begin() {
   await openLink();
   addEventListener("hashchange", openLink);
   document.documentElement.dataset.ready = "true";
+  emit("ready");
 }
 
 begin().catch(complain);

@@ -53,10 +53,22 @@ function addRow({ engine, ...row }) {
   if (rows.length > MOST) store.rows[engine] = [rows[0], ...rows.filter((_, i) => i > 1 && i % 2 === 0)];
 }
 
+// Events that come while the state is on its way are taken after it: they may be newer than what it says.
+let waiting = null;
+
 export async function refresh() {
-  const state = await get("state");
-  Object.assign(store, state, { pictures: {} });
-  for (const picture of state.pictures) store.pictures[picture.kind] = picture;
+  waiting ??= [];
+  let state;
+  try {
+    state = await get("state");
+  } finally {
+    if (!state) waiting = null;
+  }
+  const [later, pictures] = [waiting ?? [], {}];
+  waiting = null;
+  for (const picture of state.pictures) pictures[picture.kind] = picture;
+  Object.assign(store, state, { pictures });
+  for (const [name, value] of later) HANDLERS[name](value);
   for (const name of ["recipe", "job", "curves", "pictures", "sentences"]) emit(name);
 }
 
@@ -89,7 +101,11 @@ export function listen() {
   const events = new EventSource("api/events");
   let lost = false;
   for (const [name, handle] of Object.entries(HANDLERS)) {
-    events.addEventListener(name, (event) => handle(JSON.parse(event.data)));
+    events.addEventListener(name, (event) => {
+      const value = JSON.parse(event.data);
+      if (waiting) waiting.push([name, value]);
+      else handle(value);
+    });
   }
   events.addEventListener("anew", refresh);
   events.addEventListener("open", () => {

@@ -28,7 +28,7 @@ export function confusion() {
     const picture = store.pictures.confusion;
     panel.hidden = !picture;
     if (!picture) return;
-    panel.classList.toggle("wide", picture.classes.length > 5);
+    panel.classList.toggle("two", picture.classes.length > 5);
     heading.textContent = `${picture.split} samples`;
     const groups = Object.entries(picture.engines).reduce((all, [engine, counts]) => {
       const same = all.find((group) => JSON.stringify(group.counts) === JSON.stringify(counts));
@@ -46,7 +46,7 @@ export function confusion() {
 export function sentences() {
   const list = h("ul", { class: "findings", "aria-live": "polite" });
   const heading = h("small", {});
-  const panel = h("section", { class: "panel", hidden: true }, h("h3", {}, "What is to be said", heading), list);
+  const panel = h("section", { class: "panel said", hidden: true }, h("h3", {}, "What is to be said", heading), list);
   const draw = () => {
     const told = store.sentences;
     panel.hidden = !told?.sentences.length;
