@@ -44,6 +44,8 @@ JSON_SECONDS = 10.0
 """Seconds within which a JSON body has come."""
 FILE_SECONDS = 120.0
 """Seconds within which a file has come."""
+MOST_HEADERS = 32 << 10
+"""Bytes of all headers."""
 MOST_TARGET = 8192
 """Bytes of an address."""
 
@@ -98,6 +100,8 @@ class Guard:
         headers = request.headers
         if len(headers.getlist("host")) != 1 or headers["host"].lower() not in self._hosts:
             raise RefusedError(421, "this server answers as 127.0.0.1 and localhost alone")
+        if sum(len(name) + len(value) for name, value in headers.raw) > MOST_HEADERS:
+            raise RefusedError(431, "the headers are too long")
         origin = headers.get("origin")
         if origin is not None and origin not in {f"http://{host}" for host in self._hosts}:
             raise RefusedError(403, "the request comes from another page")
