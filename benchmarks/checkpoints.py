@@ -39,7 +39,8 @@ def _times(batch: int, steps: int, every: int | None) -> list[float]:
     from twofold.runs import Beginning, RunWriter
     from twofold.setup.building import build_engine
     from twofold.setup.events import warn_of_notes
-    from twofold.train.running import circumstances, facts_of
+    from twofold.train.circumstances import circumstances
+    from twofold.train.running import facts_of
     from twofold.train.session import Session, train_engine
 
     recipe = _recipe(batch, steps)

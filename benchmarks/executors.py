@@ -2,9 +2,11 @@
 
     python benchmarks/executors.py [--short]
 
-200 points on local processes, on a cluster of Dask's own, on a scheduler with two workers started by hand, on Ray and
-on submitit's local executor; 20 times a worker is killed by SIGKILL, never twice with the same group. `--short` takes
-24 points and 3 kills, and writes no page. Exits with status 1 where a table differs.
+200 points on local processes, on a cluster of Dask's own, on a scheduler with two workers started by hand, on an
+instance of Ray's own, on a Ray cluster started by hand and on submitit's local executor. 30 times a SIGKILL is sent to
+a worker at a random moment, never twice for the same group: some meet a process that has just died of another.
+`--short` takes 24 points and 4 kills, and writes no page. Exits with status 1 where a table differs. With names of
+engines after it, only those are measured, beside `local`.
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ from twofold.study.running import run_source
 from twofold.train.points import Point
 
 SHORT = "--short" in sys.argv
-POINTS, KILLS = (24, 3) if SHORT else (200, 20)
+POINTS, KILLS = (24, 4) if SHORT else (200, 30)
+
 FIRST_PORT = 18_900
 
 
@@ -54,7 +57,7 @@ def killing(folder: Path, doomed: frozenset[int], recipes: Sequence[Recipe], eng
 def _die_after(seconds: float) -> None:
     """By a process beside it: SIGKILL comes from outside, in the middle of whatever is done then."""
     command = f"import os, time; time.sleep({seconds}); os.kill({os.getpid()}, 9)"
-    subprocess.Popen([sys.executable, "-S", "-c", command])
+    subprocess.Popen([sys.executable, "-S", "-c", command], stderr=subprocess.DEVNULL)  # it may be dead by then
     time.sleep(0.02)
 
 
@@ -93,6 +96,20 @@ def _when_there(on: str) -> Executor:
 
 
 @contextmanager
+def ray_by_hand() -> Iterator[Executor]:
+    """The head of a cluster, on this machine, and its address."""
+    port = FIRST_PORT + 2000 + os.getpid() % 1000
+    head = ["start", "--head", "--block", "--port", str(port), "--num-cpus", "2", "--include-dashboard", "false"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen([sys.executable, "-m", "ray.scripts.scripts", *head], **quiet)
+    try:
+        yield _when_there(f"ray:127.0.0.1:{port}")
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+@contextmanager
 def jobs() -> Iterator[Executor]:
     yield slurm.start("", 2, "local")
 
@@ -102,6 +119,7 @@ ENGINES: dict[str, Callable[[], object]] = {
     "dask": partial(by_name, "dask"),
     "dask, by hand": by_hand,
     "ray": partial(by_name, "ray"),
+    "ray, by hand": ray_by_hand,
     "submitit": jobs,
 }
 
@@ -134,16 +152,19 @@ def study(room: Path, engine: str) -> tuple[str, int, float]:
 def main() -> int:
     """Every engine in turn, against the first."""
     rows, tables = list[list[str]](), dict[str, str]()
+    names = [word for word in sys.argv[1:] if word in ENGINES]
+    chosen = list(dict.fromkeys(["local", *names])) if names else list(ENGINES)
     with tempfile.TemporaryDirectory() as name, chdir(name):
-        for engine in ENGINES:
+        for engine in chosen:
             tables[engine], deaths, took = study(Path(name), engine)
             same = "yes" if tables[engine] == tables["local"] else "no"
             complete = f"{tables[engine].count(',ok,')} of {POINTS}"
             rows.append([engine, complete, str(deaths), same, f"{took:.0f}"])
             print(*rows[-1], flush=True)
-    if not SHORT:
+    if not SHORT and not names:
         text = (
-            f"{machine()}\n\n{POINTS} points, {KILLS} workers killed by SIGKILL at random moments, on each engine.\n\n"
+            f"{machine()}\n\n{POINTS} points on each engine, and {KILLS} SIGKILLs to workers at random moments. "
+            "Some meet a worker that has just died, or one between two groups.\n\n"
         )
         columns = ["engine", "points, each once", "deaths", "the table of `local`", "s"]
         publish("executors", "One study on every engine", text + table(columns, rows))

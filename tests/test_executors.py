@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import threading
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -114,6 +116,34 @@ def test_a_process_that_dies_with_a_task_at_hand_takes_one_task_with_it(
     assert list(result.table["id"]) == names
     assert set(result.table["status"]) == {"ok"}
     assert told.notes == ["a worker process died; the point that it was training will be run once more, alone"]
+
+
+def test_a_job_that_is_preempted_is_requeued_and_recorded_once(in_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("submitit")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), *sys.path]))
+    overrides = {"training.batch_size": "full"}  # a point a job
+    source, told = load_study("moons", axes={"optimizer.lr": [0.1, 0.2]}, seeds=1, overrides=overrides), Told()
+    executor = slurm.start("", 2, "local")
+    submit = executor._executor.submit  # pyright: ignore[reportPrivateUsage]
+
+    def submitted(*words: object) -> object:
+        job = submit(*words)
+        threading.Thread(target=preempt, args=(job,), daemon=True).start()
+        return job
+
+    def preempt(job) -> None:
+        while not (in_tmp / "log").exists():
+            time.sleep(0.1)
+        if not job.done():
+            job._interrupt()
+
+    monkeypatch.setattr(executor._executor, "submit", submitted)  # pyright: ignore[reportPrivateUsage]
+    slow = partial(trainers.slow_once, in_tmp / "log")
+    result = run_source(source, out="s", executor=executor, watcher=told, train=slow)
+    assert list(result.table["id"]) == [point.id for point in plan(source)]
+    assert {point.values[0]: point.requeued for point in result.points}[0.2] == 1
+    assert "a job was preempted or out of time; the point that it was training began again" in told.notes
+    assert set(result.table["status"]) == {"ok"}
 
 
 # What a worker refuses

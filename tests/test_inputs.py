@@ -333,13 +333,13 @@ def test_a_loaded_model_takes_what_its_owner_has(trained_runs: dict[str, twofold
 
 
 def test_a_record_names_the_kernel_and_a_run_that_goes_on_elsewhere_says_so(moons_run: twofold.Run) -> None:
-    from twofold.train.running import _differences  # pyright: ignore[reportPrivateUsage]
+    from twofold.train.circumstances import differences
 
     today = moons_run.record.circumstances
     assert today.blas_kernel
     assert today.torch_capability
     then = today.model_copy(update={"blas_kernel": "openblas Haswell", "torch_capability": "NO AVX"})
-    told = list(_differences(then, today))
+    told = list(differences(then, today))
     assert told == [
         f"kernel of BLAS openblas Haswell, now {today.blas_kernel}",
         f"instructions of PyTorch NO AVX, now {today.torch_capability}",

@@ -45,6 +45,14 @@ def dying(log: Path, rate: float, times: int, recipes: Sequence[Recipe], engine:
     return quick(recipes, engine)
 
 
+def slow_once(log: Path, recipes: Sequence[Recipe], engine: str) -> list[Point]:
+    """Takes a minute the first time that the rate 0.2 is met."""
+    if recipes[0].optimizer.lr == 0.2 and not log.exists():
+        _write(log, "slow")
+        time.sleep(60)
+    return quick(recipes, engine)
+
+
 def refusing(recipes: Sequence[Recipe], engine: str) -> list[Point]:
     """Raises for one seed, in the way that data do, for another as a fault of the program would."""
     for recipe in recipes:

@@ -10,7 +10,8 @@ TwofoldError                      1
 │   ├── StudyError                2   a study that is wrong, or a study folder that is in use or another study's
 │   ├── AdoptError                2   a model of another library that no recipe can express, or whose proof failed
 │   └── MissingExtraError         2   an optional library is needed and is not installed
-└── TrainingDivergedError         1   the loss became NaN or infinite at a known step
+├── TrainingDivergedError         1   the loss became NaN or infinite at a known step
+└── GroupError                    1   a process of a training in several has ended
 """
 
 from __future__ import annotations
@@ -115,6 +116,10 @@ class TrainingDivergedError(TwofoldError):
         self.engine = engine
         self.step = step
         super().__init__(message)
+
+
+class GroupError(TwofoldError):
+    """A process of a training in several has ended, and the training with it; a run goes on from its checkpoint."""
 
 
 def nearest(name: str, names: Iterable[str], most: int = 3) -> list[str]:

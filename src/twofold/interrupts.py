@@ -101,6 +101,16 @@ def told_to_end() -> int:
     return 0 if _ear is None else _ear.number
 
 
+def deafen(instead: signal.Handlers = signal.SIG_IGN) -> None:
+    """Hear no signal any more: the process ends by itself and says why, or leaves them to another library."""
+    if _ear is None:
+        return
+    _ear.over.set()
+    for number in (getattr(signal, name) for name in SIGNALS if hasattr(signal, name)):
+        if signal.getsignal(number) == _ear.hear:
+            signal.signal(number, instead)
+
+
 @contextmanager
 def listening() -> Iterator[None]:
     """Hear the signals while the context lasts; the first context of a process counts.

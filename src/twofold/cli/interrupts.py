@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import typer
 
 from twofold.cli.output import complain
-from twofold.errors import TwofoldError
-from twofold.interrupts import Terminated, heard
+from twofold.errors import GroupError, TwofoldError
+from twofold.interrupts import Terminated, deafen, heard
 
 GOES_ON = "; `twofold resume RUN` goes on from the newest checkpoint of its folder"
 
@@ -29,6 +29,10 @@ def interruptible(then: str = "", *, waits: bool = False) -> Iterator[None]:
             complain("; ".join(["interrupted", *getattr(interrupt, "__notes__", [])]) + then)
             default = signal.SIGTERM if isinstance(interrupt, Terminated) else signal.SIGINT
             raise typer.Exit(128 + (signal_number() or default)) from None
+        except GroupError as error:  # whoever started the processes ends those that are left, this one too
+            deafen()
+            complain(str(error))
+            raise typer.Exit(error.exit_status) from None
         except TwofoldError:
             raise
         except Exception as error:  # another library's, made of what it was interrupted by

@@ -29,6 +29,7 @@ from twofold.cli.page import EXAMPLE as PAGE_EXAMPLE
 from twofold.cli.page import page
 from twofold.cli.predict import EXAMPLE as PREDICT_EXAMPLE
 from twofold.cli.predict import predict
+from twofold.cli.processes import ProcessesOption, join_or_start
 from twofold.cli.report import EXAMPLE as REPORT_EXAMPLE
 from twofold.cli.report import report
 from twofold.cli.resume import EXAMPLE as RESUME_EXAMPLE
@@ -129,6 +130,7 @@ def run(
         bool,
         typer.Option("--reuse", help="Take a finished run of the same recipe, data and code where there is one."),
     ] = False,
+    processes: ProcessesOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -138,6 +140,7 @@ def run(
     from twofold.report.beside import report_writer
 
     engines = list(COMPARED) if engine == "both" else engine
+    join_or_start(processes, lambda: load_recipe(recipe, settings or ()))
     loaded = load_recipe(recipe, settings or ())
     for note in loaded.notes:
         views.print_note(note)

@@ -9,6 +9,7 @@ import typer
 
 from twofold.cli.interrupts import interruptible
 from twofold.cli.output import JsonOption, QuietOption, print_json, say
+from twofold.cli.processes import ProcessesOption, join_or_start
 from twofold.interrupts import heard
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ EXAMPLE = "Example: `twofold resume runs/digits-1`"
 
 def resume(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run that was killed or interrupted.")],
+    processes: ProcessesOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -28,10 +30,11 @@ def resume(
     """
     from twofold.cli import progress, views
     from twofold.report import write_report
-    from twofold.runs import read_record
+    from twofold.runs import read_record, sealed_recipe
     from twofold.runs.reading import as_a_whole
     from twofold.train.running import resume as go_on
 
+    join_or_start(processes, lambda: sealed_recipe(run, read_record(run)))
     finished = run.is_dir() and read_record(run).status == "finished"
     with interruptible(), as_a_whole(run), progress.shown(not (quiet or as_json)) as watcher:
         result = go_on(run, watcher=watcher)

@@ -27,6 +27,8 @@ def few_threads(recipe: Recipe, samples: int) -> AbstractContextManager[object]:
     """
     from threadpoolctl import threadpool_limits
 
+    if recipe.training.shards:  # what a thread computes must not depend on how many there are
+        return threadpool_limits(1)
     batch = samples if recipe.training.batch_size == "full" else recipe.training.batch_size
     size = batch * largest_product(recipe.network)
     if recurrent_nodes(recipe.network):

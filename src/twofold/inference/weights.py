@@ -35,9 +35,9 @@ from twofold.runs.history import HistoryRow
 from twofold.runs.npz import read_names, read_npz, write_npz
 from twofold.setup.building import initial_state, state_of, training_engine
 from twofold.setup.events import Watcher, watching
+from twofold.train.circumstances import circumstances
 from twofold.train.evidence import answers, kept_answers, kept_samples, previewed
 from twofold.train.loop import bad_split, by_column
-from twofold.train.running import circumstances
 from twofold.train.scoring import scorer, scores_of
 
 TWO_LAYERS = ("W1", "b1", "W2", "b2")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import cast, final
 
 import numpy as np
@@ -30,6 +31,7 @@ from twofold.numpy_engine.losses import Loss, Value, loss_function
 from twofold.numpy_engine.optimizers import Moments, Rule, clip
 from twofold.numpy_engine.optimizers import optimizer as update_rule
 from twofold.numpy_engine.passes import Layout, Names, NumpyPass
+from twofold.numpy_engine.shards import NumpyShards, Place
 from twofold.numpy_engine.threads import InParts, worthwhile_parts
 from twofold.recipe import Model, Network
 from twofold.recipe.optimizers import Optimizer, Sgd
@@ -69,6 +71,7 @@ class NumpyEngine:
         self.layout = Layout(network.parameters)
         self._statistics = Layout(network.buffers)
         self._loss = loss or loss_function(model.loss)
+        self._judge = model.loss, network.classes
         self._rule = rule or update_rule(optimizer, self._decayed(network, optimizer, training.dtype))
         self._max_norm = optimizer.max_norm
         # One memory: the parameters, which the optimizer steps along, then the running statistics.
@@ -151,6 +154,14 @@ class NumpyEngine:
         if batch.weight is None:
             return self._loss(outputs, batch.target)
         return self._loss(outputs, batch.target, batch.weight.astype(outputs.dtype, copy=False))
+
+    @cached_property
+    def shards(self) -> NumpyShards:
+        """Batches shard by shard."""
+        places = list(map(Place, self.names, self._layers, self._params))
+        predicting = self._weights if self._average is None else self._average
+        named = Names(self.names, self.layout)
+        return NumpyShards(places, self._first, named, self._judge, (self._vector, predicting))
 
     def _update(self, gradient: Array, buffers: Arrays, lr: float | Array, ema: float) -> None:
         clipped = clip(gradient, self._max_norm) if self._max_norm else gradient

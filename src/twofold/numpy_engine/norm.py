@@ -54,16 +54,16 @@ class BatchNorm:
                     f"`batch_norm` in training needs more than one number a channel; got {_text(x.shape)}. "
                     "Choose a batch size that leaves no batch of one sample."
                 )
-            mean = x.mean(axis=_rest(x))
-        x_hat = x - _spread(mean, x)
+            mean = x.mean(axis=rest(x))
+        x_hat = x - spread(mean, x)
         if mode.training:
             variance = _mean(x_hat, x_hat)
         rstd = 1 / np.sqrt(variance + self.eps)
-        x_hat *= _spread(rstd, x)
+        x_hat *= spread(rstd, x)
         y = x_hat
         if "weight" in params:
-            y = x_hat * _spread(params["weight"], x)
-            y += _spread(params["bias"], x)
+            y = x_hat * spread(params["weight"], x)
+            y += spread(params["bias"], x)
         return y, Normalized(x_hat, rstd, mean, variance) if mode.training else Normalized(x_hat, rstd)
 
     def backward(
@@ -71,23 +71,26 @@ class BatchNorm:
     ) -> tuple[Same, dict[str, Array]]:
         """The mean and the variance of the batch pass a gradient on to every sample of it."""
         x_hat, rstd, mean, _ = cache
-        mean_dy, mean_dy_x_hat = dy.mean(axis=_rest(dy)), _mean(dy, x_hat)
+        mean_dy, mean_dy_x_hat = dy.mean(axis=rest(dy)), _mean(dy, x_hat)
         n = dy.size // dy.shape[1]
         grads = {"weight": mean_dy_x_hat * n, "bias": mean_dy * n} if "weight" in params else {}
         scale = rstd * params["weight"] if "weight" in params else rstd
         if mean is None:
-            return dy * _spread(scale, dy), grads
-        dx = x_hat * _spread(-mean_dy_x_hat, dy)
+            return dy * spread(scale, dy), grads
+        dx = x_hat * spread(-mean_dy_x_hat, dy)
         dx += dy
-        dx -= _spread(mean_dy, dy)
-        dx *= _spread(scale, dy)
+        dx -= spread(mean_dy, dy)
+        dx *= spread(scale, dy)
         return dx, grads
 
     def running(self, params: Arrays, cache: Normalized) -> dict[str, Array]:
         """The running statistics after a batch: r ← (1 − momentum) r + momentum · statistic of the batch."""
+        return self.running_after(params, cache, cache.x_hat.size // len(cache.rstd))
+
+    def running_after(self, params: Arrays, cache: Normalized, n: int) -> dict[str, Array]:
+        """The same, of a batch of n numbers a channel."""
         if cache.mean is None or cache.variance is None:
             return {}
-        n = cache.x_hat.size // len(cache.mean)
         new = {"running_mean": cache.mean, "running_var": cache.variance * (n / (n - 1))}
         return {name: (1 - self.momentum) * params[name] + self.momentum * value for name, value in new.items()}
 
@@ -152,17 +155,17 @@ class GroupNorm:
         x_hat = centred.reshape(x.shape)
         y = x_hat
         if "weight" in params:
-            y = x_hat * _spread(params["weight"], x)
-            y += _spread(params["bias"], x)
+            y = x_hat * spread(params["weight"], x)
+            y += spread(params["bias"], x)
         return y, Normalized(x_hat, rstd)
 
     def backward(
         self, params: Arrays, cache: Normalized, dy: Same, wants_dx: bool = True
     ) -> tuple[Same, dict[str, Array]]:
         """The group's own mean and variance pass a gradient on to its every element."""
-        affine, over = "weight" in params, _rest(dy)
+        affine, over = "weight" in params, rest(dy)
         grads = {"weight": (dy * cache.x_hat).sum(axis=over), "bias": dy.sum(axis=over)} if affine else {}
-        g = self._grouped(dy * _spread(params["weight"], dy) if affine else dy)
+        g = self._grouped(dy * spread(params["weight"], dy) if affine else dy)
         x_hat = self._grouped(cache.x_hat)
         mean, along = g.mean(axis=-1, keepdims=True), (g * x_hat).mean(axis=-1, keepdims=True)
         return (cache.rstd * (g - mean - x_hat * along)).reshape(dy.shape), grads
@@ -172,17 +175,17 @@ class GroupNorm:
         return x.reshape(len(x), self.num_groups, -1)
 
 
-def _rest(x: Array) -> tuple[int, ...]:
+def rest(x: Array) -> tuple[int, ...]:
     """Every axis but the channels'."""
     return (0, *range(2, x.ndim))
 
 
 def _mean(a: Array, b: Array) -> Array:
     """The mean of a ⊙ b for each channel."""
-    return (a * b).mean(axis=_rest(a))
+    return (a * b).mean(axis=rest(a))
 
 
-def _spread(values: Array, x: Array) -> Array:
+def spread(values: Array, x: Array) -> Array:
     """One value a channel, to stand beside x."""
     return values.reshape(-1, *(1,) * (x.ndim - 2))
 

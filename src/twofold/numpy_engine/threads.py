@@ -36,6 +36,8 @@ def worthwhile_parts(model: Model, training: Training) -> int:
 
     One where the product of a step of time is too small to be worth sharing out, or so large that the library does.
     """
+    if training.shards:
+        return 1  # they are the parts, and so many wherever they are computed
     batch = training.batch_size
     hidden = max((layer.units**2 for layer in model.layers if isinstance(layer, Recurrent)), default=0)
     if batch == "full" or batch * hidden < SHARED_PRODUCT:

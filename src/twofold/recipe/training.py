@@ -226,6 +226,11 @@ class Training(Part):
     """Whether the torch engine's forward and backward pass go through `torch.compile`: slow to begin."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the torch engine computes. `auto`: CUDA where there is one."""
+    shards: PositiveInt | None = None
+    """Cut each batch into so many shards, whose gradients are added in one fixed tree: the same bytes from one process
+    and from several, at most one a shard, each with one thread (`twofold run RECIPE --processes 4`). It must divide
+    `batch_size`; an epoch's last batch may hold what is left. Left out: a batch is taken whole. Not together with
+    `compile`."""
 
     @model_validator(mode="before")
     @classmethod
@@ -249,7 +254,7 @@ class Training(Part):
             rules.append(f"`engines` names each engine once; got {list(engines)}")
         if values.get("autocast") == "bfloat16" and values.get("dtype") == "float64":
             rules.append('`autocast = "bfloat16"` wants `dtype = "float32"`; got "float64"')
-        return rules
+        return rules + _shard_rules(values)
 
     def batch(self, samples: int) -> int:
         """How many of so many training samples a step takes."""
@@ -263,3 +268,24 @@ class Training(Part):
     def evaluation_unit(self) -> Unit:
         """What `evaluate_every` counts, resolved."""
         return self.evaluate_unit or ("epoch" if self.steps is None else "step")
+
+
+def _shard_rules(values: Mapping[str, Any]) -> list[str]:
+    """A batch is cut into shards of one size."""
+    shards, batch = values.get("shards"), values.get("batch_size")
+    if not isinstance(shards, int) or shards < 1:
+        return []
+    rules = ["`shards` and `compile` exclude each other; leave one out"] if values.get("compile") else []
+    if isinstance(batch, int) and batch % shards:
+        sizes = [size for size in (batch - batch % shards, batch + shards - batch % shards) if size]
+        divisors = [number for number in range(1, batch + 1) if batch % number == 0]
+        nearest = sorted(sorted(divisors, key=lambda number: abs(number - shards))[:2])
+        rules.append(
+            f"`shards` must divide `batch_size`; got {shards} and {batch}. A batch of {_either(sizes)} fits "
+            f"{shards} shards, {_either(nearest)} shards fit a batch of {batch}"
+        )
+    return rules
+
+
+def _either(numbers: list[int]) -> str:
+    return " or ".join(map(str, numbers))

@@ -168,6 +168,8 @@ class Circumstances(_Kept):
     torch_threads: int | None = None
     torch_arithmetic: str | None = None
     """`float32`, `float64` or `bfloat16`: in what the torch engine computed."""
+    processes: PositiveInt | None = None
+    """How many shared the batches out, where more than one did; no number depends on it."""
 
     @property
     def version(self) -> str:

@@ -14,6 +14,7 @@ from twofold.data import Dataset, Split, load_data
 from twofold.data.handed import hand_over
 from twofold.engine import Engine, State
 from twofold.engine.initial import initial_buffers, initial_parameters
+from twofold.engine.shards import ALONE, Group, ShardedEngine
 from twofold.engines import ENGINES, builder, unknown_engine
 from twofold.errors import DataError, UserError, WeightsError
 from twofold.memory import keep_large_blocks
@@ -42,11 +43,11 @@ PLAIN = {"autocast": "none", "convolution": "direct", "compile": False}
 Overrides = Mapping[str, Any] | Iterable[str]
 
 
-def build_engine(name: str, recipe: Recipe, *, fast: bool = False) -> Engine:
+def build_engine(name: str, recipe: Recipe, *, fast: bool = False, group: Group = ALONE) -> Engine:
     """An engine for the recipe's network; its parameters are 0 until a state is loaded.
 
     It takes the plain way to each number, as a witness must; `fast`: those that the recipe's training asks for, which
-    round otherwise.
+    round otherwise. With `training.shards` it takes its batches in shards, through `group`.
 
     Raises `UserError` for a name that is not in the table of engines.
     """
@@ -56,12 +57,13 @@ def build_engine(name: str, recipe: Recipe, *, fast: bool = False) -> Engine:
     training = recipe.training if fast else recipe.training.model_copy(update=PLAIN)
     if batch == "full" or recurrent_nodes(recipe.network) or batch * recipe.network.largest > LARGE_BATCH:
         keep_large_blocks()
-    return builder(name)(recipe.model, recipe.optimizer, training)
+    built = builder(name)(recipe.model, recipe.optimizer, training)
+    return ShardedEngine(built, training.shards, group) if training.shards else built
 
 
-def training_engine(name: str, recipe: Recipe) -> Engine:
+def training_engine(name: str, recipe: Recipe, group: Group = ALONE) -> Engine:
     """An engine that is about to be trained, by the ways that the recipe asks for."""
-    return build_engine(name, recipe, fast=True)
+    return build_engine(name, recipe, fast=True, group=group)
 
 
 def initial_state(model: Model, train: Split | None = None) -> State:

@@ -121,6 +121,8 @@ def _written(batch: Results, groups: Mapping[str, Group], work: Work) -> list[Ke
         task, answer = result
         if answer.refusal:
             raise StudyError(answer.refusal)
+        if answer.requeued:
+            work.note(f"a job was preempted or out of time; {_those(task)} began again")
         members = {point.id: point for point in groups[task.names[0]]}
         versions = _recorded(answer, work.engine)
         for trained in answer.trained:
@@ -130,9 +132,10 @@ def _written(batch: Results, groups: Mapping[str, Group], work: Work) -> list[Ke
                 write_log(work.folder, trained.name, trained.log)
             planned = members[trained.name]
             if trained.point is None:
-                points.append(kept_failure(planned, work.engine, trained.failure))
+                point = kept_failure(planned, work.engine, trained.failure)
             else:
-                points.append(kept(planned, work.engine, trained.point, versions))
+                point = kept(planned, work.engine, trained.point, versions)
+            points.append(point.model_copy(update={"requeued": answer.requeued}))
     return _kept(points, work)
 
 

@@ -62,6 +62,8 @@ class Kept(BaseModel):
     scores: dict[str, float | None] = {}
     seconds: float = 0.0
     steps: int = 0
+    requeued: int = 0
+    """How often a batch system had begun it before."""
     flow: dict[str, Any] | None = None
     """What a training told of its gradients through time."""
     history: dict[str, list[Any]] = {}

@@ -160,7 +160,12 @@ def _found(source: Source, which: Any) -> Any:
 
 def planned_point(engine: str, values: tuple[Any, ...], seed: int, recipe: Recipe, trial: int | None = None) -> Planned:
     """A point with its name."""
-    content = {"engine": engine, "recipe": _seeded(recipe, seed).model_dump(mode="json", exclude=NO_MATTER)}
+    content: dict[str, Any] = {
+        "engine": engine,
+        "recipe": _seeded(recipe, seed).model_dump(mode="json", exclude=NO_MATTER),
+    }
+    if recipe.training.shards is None:  # points were named before there were shards
+        del content["recipe"]["training"]["shards"]
     return Planned(_digest(content)[:16], values, seed, recipe, trial=trial)
 
 

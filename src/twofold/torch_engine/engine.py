@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
+from functools import cached_property
 from itertools import accumulate
 from typing import final
 
@@ -23,6 +24,7 @@ from twofold.engine import (
     check_gradients,
     check_shapes,
 )
+from twofold.engine.shards import ShardsPassed, Total, Whole
 from twofold.recipe import Model
 from twofold.recipe.optimizers import Optimizer, Sgd
 from twofold.recipe.training import Training
@@ -32,7 +34,9 @@ from twofold.torch_engine.held import Held
 from twofold.torch_engine.modules import build, convolution_of
 from twofold.torch_engine.passes import TorchPass, as_array, as_arrays, as_tensor
 from twofold.torch_engine.recurrent import Recurrent
-from twofold.torch_engine.rules import loss_function
+from twofold.torch_engine.rules import Loss, loss_function
+from twofold.torch_engine.shards import Shard, TorchShards, alias, running, vectors
+from twofold.torch_engine.shards import forward as shards_forward
 from twofold.torch_engine.updates import Updates
 
 ALIGNED = 64
@@ -70,6 +74,9 @@ class TorchEngine:
         self._pairs = tuple(list(self._held(module).values()) for module in (self.averaged, self.module))
         self._names = [node.name for node in network.nodes]
         self._loss = loss_function(model.loss)
+        self._summed = loss_function(model.loss.model_copy(update={"reduction": "sum"}))
+        self._judge = model.loss, network.classes
+        self._aliases = list[nn.Sequential]()
         self._updates = Updates(optimizer, self.parameters, network.weights, self._device)
         self._run = compiled(self._forward, self._device) if training.compile else self._forward
 
@@ -138,6 +145,26 @@ class TorchEngine:
         self._step_along(passed.tensors, batch.lr, batch.ema)
         return UpdatedPass(self, passed)
 
+    @cached_property
+    def shards(self) -> TorchShards:
+        """Batches shard by shard."""
+        predicting = list(self._held(self.averaged).values())
+        return TorchShards(self._forward_back, self.parameters, predicting, self._judge)
+
+    def _forward_back(self, shards: Sequence[Batch], whole: Whole, total: Total[Tensor]) -> ShardsPassed[Tensor]:
+        while len(self._aliases) < len(shards):
+            self._aliases.append(alias(self.module))
+        placed = [
+            Shard(module, self._input(shard.x, shard.scaling), self._masks(shard))
+            for module, shard in zip(self._aliases, shards, strict=False)
+        ]
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
+            outputs, statistics = shards_forward(self._names, placed, whole.samples, total, self._through)
+        judged = zip(outputs, shards, strict=True)
+        losses = [self._judged(layers[-1], shard, self._summed) / whole.terms for layers, shard in judged]
+        after = running(dict(zip(self._names, self.module, strict=True)), statistics)
+        return ShardsPassed(vectors(losses, placed), outputs, after)
+
     def _pass(self, batch: Batch) -> TorchPass:
         """Leaves each gradient at its parameter, and a batch norm's running statistics after the batch."""
         if not self.module.training:  # asked first: setting it anew costs more than a layer
@@ -155,12 +182,12 @@ class TorchEngine:
         gradients = [parameter.grad for parameter in self.parameters.values()]
         return TorchPass(outputs, loss, self.parameters, gradients)
 
-    def _judged(self, outputs: Tensor, batch: Batch) -> Tensor:
+    def _judged(self, outputs: Tensor, batch: Batch, loss: Loss | None = None) -> Tensor:
         """The loss of the outputs."""
-        target = as_tensor(batch.target).to(self._device)
+        loss, target = loss or self._loss, as_tensor(batch.target).to(self._device)
         if batch.weight is None:
-            return self._loss(outputs.to(self.dtype), target)
-        return self._loss(outputs.to(self.dtype), target, as_tensor(batch.weight).to(self._device, self.dtype))
+            return loss(outputs.to(self.dtype), target)
+        return loss(outputs.to(self.dtype), target, as_tensor(batch.weight).to(self._device, self.dtype))
 
     def _step_along(self, gradients: Sequence[Tensor | None], lr: float | Array, ema: float) -> None:
         """One update along the gradients, which the parameters hold."""

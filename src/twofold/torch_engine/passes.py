@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import final
 
 import numpy as np
@@ -19,14 +20,19 @@ class TorchPass:
     __slots__ = ("_loss", "_names", "_outputs", "statistics", "tensors")
 
     def __init__(
-        self, outputs: Sequence[Tensor], loss: Tensor, names: Iterable[str], tensors: Sequence[Tensor | None]
+        self,
+        outputs: Sequence[Tensor],
+        loss: Tensor,
+        names: Iterable[str],
+        tensors: Sequence[Tensor | None],
+        statistics: Mapping[str, Tensor] = MappingProxyType({}),
     ) -> None:
         self._outputs = outputs
         self._loss = loss
         self._names = names
         self.tensors = tensors
         """∂loss/∂parameter in the order of `names`."""
-        self.statistics: Mapping[str, Tensor] = {}
+        self.statistics = statistics
         """What the module tracks, after the batch, by name; empty where the module itself has moved on to it."""
 
     @property

@@ -39,7 +39,8 @@ def together(recipes: Sequence[Recipe]) -> bool:
     first = recipes[0]
     training = first.training
     judged = training.flip_test or training.shift_test or training.patience or training.keep == "best"
-    plain = first.task == "classification" and not (first.augmentation.any or training.ema or judged)
+    varied = first.augmentation.any or training.ema or training.shards or judged
+    plain = first.task == "classification" and not varied
     written = plain and all(layer.stacks for layer in first.layers)
     return written and all(common(recipe) == common(first) for recipe in recipes)
 

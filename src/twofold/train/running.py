@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from twofold.data import Batches, Dataset
 from twofold.data.limits import limits
 from twofold.engine import Engine
+from twofold.engine.shards import Group
 from twofold.engine.threads import few_threads
-from twofold.engines import ENGINES, TITLES
-from twofold.errors import RunFolderError, TrainingDivergedError, UserError
+from twofold.errors import GroupError, RunFolderError, TrainingDivergedError, UserError
 from twofold.probe.kept import asked
 from twofold.recipe import Recipe, load_recipe
 from twofold.runs import (
@@ -49,12 +46,13 @@ from twofold.setup.building import Overrides, prepare, training_engine
 from twofold.setup.events import Noted, Watcher, watching
 from twofold.setup.needed import check_memory
 from twofold.setup.samples import data_again
-from twofold.setup.versions import LIBRARIES, code, versions
 from twofold.train.checkpointing import Flows, course_of
+from twofold.train.circumstances import circumstances, differences
 from twofold.train.course import Course
 from twofold.train.evidence import kept_samples
 from twofold.train.reusing import find_run
 from twofold.train.session import Session, train_engine
+from twofold.train.shards import followed, follows, together
 
 
 def run(
@@ -83,28 +81,39 @@ def run(
     """
     if checkpoint_every is not None and checkpoint_every < 1:
         raise UserError(f"`checkpoint_every` is a number of steps, at least 1; got {checkpoint_every}")
+    if follows():
+        return open_run(followed())
     recipe = load_recipe(recipe, overrides)
     if engines is not None:
         chosen = [engines] if isinstance(engines, str) else list(engines)
         recipe = load_recipe(recipe, {"training.engines": chosen})
     watch = watching(watcher)
-    recipe, dataset = prepare(recipe, watch, data)
-    facts = facts_of(recipe, dataset)
-    dataset = dataset.astype(recipe.training.dtype)
-    if reuse:
-        match = find_run(recipe, facts.fingerprint, out)
-        if match.run:
-            return match.run
-        if match.reason:
-            watch(Noted(match.reason))
-    built = _built(recipe, dataset)
-    beginning = Beginning(data=facts, circumstances=circumstances(built), checkpoint_every=checkpoint_every)
-    folder = create_run_folder(out, recipe.name)
-    with locked(folder):
-        claim_run_folder(folder)
-        writer = RunWriter(folder, recipe, beginning)
-        _train(Session(recipe, dataset, writer, watch), built)
+    with together() as group:
+        group.begin(recipe)
+        recipe, dataset = prepare(recipe, watch, data)
+        facts = facts_of(recipe, dataset)
+        if reuse and (finished := _finished(recipe, facts.fingerprint, out, watch)):
+            group.end(finished.path)
+            return finished
+        dataset = dataset.astype(recipe.training.dtype)
+        built = _built(recipe, dataset, group)
+        around = _circumstances(recipe, built, group)
+        beginning = Beginning(data=facts, circumstances=around, checkpoint_every=checkpoint_every)
+        folder = create_run_folder(out, recipe.name)
+        with locked(folder):
+            claim_run_folder(folder)
+            writer = RunWriter(folder, recipe, beginning)
+            _train(Session(recipe, dataset, writer, watch), built)
+        group.end(folder)
     return open_run(folder)
+
+
+def _finished(recipe: Recipe, fingerprint: str, out: str | Path | None, watch: Watcher) -> Run | None:
+    """A finished run that may take the place of a new one; where there is nearly one, why it may not is told."""
+    match = find_run(recipe, fingerprint, out)
+    if match.reason and not match.run:
+        watch(Noted(match.reason))
+    return match.run
 
 
 def resume(run: str | Path | Run, *, data: object = None, watcher: Watcher | None = None) -> Run:
@@ -117,32 +126,40 @@ def resume(run: str | Path | Run, *, data: object = None, watcher: Watcher | Non
     Raises `RunFolderError` where the folder is in use, is no run's, its recipe is not the one it began with, its data
     are others now, or its training diverged; and whatever `run` raises while it trains.
     """
+    if follows():
+        return open_run(followed())
     folder = run.path if isinstance(run, Run) else Path(run)
-    watch = watching(watcher)
-    if _ended(folder, read_record(folder)):
-        return open_run(folder)
-    with locked(folder):
-        record = read_record(folder)
-        if _ended(folder, record):  # while this process came for the lock
-            return open_run(folder)
-        sweep(folder)
-        recipe = sealed_recipe(folder, record)
-        recipe, dataset = data_again(recipe, watch, data, folder, "resume")
-        _check_data(folder, record, dataset.fingerprint)
-        dataset = dataset.astype(recipe.training.dtype)
-        built = _built(recipe, dataset)
-        differences = list(_differences(record.circumstances, circumstances(built)))
-        for difference in differences:
-            watch(Noted(f"{folder} was begun with {difference}: the last bits of its numbers may differ"))
-        since, refusals = newest(folder, record.files[RECIPE])
-        for line in refusals:
-            watch(Noted(f"{folder}: {line}; {_where(since)}"))
-        start = course_of(since.facts, arrays_of(folder, since)) if since and since.engine else None
-        writer = RunWriter.again(folder, record, since)
-        engine, step = (since.engine, start[0].mark.taken) if since and start else (None, 0)
-        writer.resumed(Resumed(at=now(), engine=engine, step=step, differences=tuple(differences)))
-        _train(Session(recipe, dataset, writer, watch), built, start)
+    with together() as group:
+        if not _ended(folder, read_record(folder)):
+            with locked(folder):
+                _go_on(folder, data, watching(watcher), group)
+        group.end(folder)
     return open_run(folder)
+
+
+def _go_on(folder: Path, data: object, watch: Watcher, group: Group) -> None:
+    """What is lacking of the run, with its folder locked."""
+    record = read_record(folder)
+    if _ended(folder, record):  # while this process came for the lock
+        return
+    sweep(folder)
+    recipe = sealed_recipe(folder, record)
+    group.begin(recipe)
+    recipe, dataset = data_again(recipe, watch, data, folder, "resume")
+    _check_data(folder, record, dataset.fingerprint)
+    dataset = dataset.astype(recipe.training.dtype)
+    built = _built(recipe, dataset, group)
+    others = list(differences(record.circumstances, _circumstances(recipe, built, group)))
+    for difference in others:
+        watch(Noted(f"{folder} was begun with {difference}: the last bits of its numbers may differ"))
+    since, refusals = newest(folder, record.files[RECIPE])
+    for line in refusals:
+        watch(Noted(f"{folder}: {line}; {_where(since)}"))
+    start = course_of(since.facts, arrays_of(folder, since)) if since and since.engine else None
+    writer = RunWriter.again(folder, record, since)
+    engine, step = (since.engine, start[0].mark.taken) if since and start else (None, 0)
+    writer.resumed(Resumed(at=now(), engine=engine, step=step, differences=tuple(others)))
+    _train(Session(recipe, dataset, writer, watch), built, start)
 
 
 def _train(session: Session, engines: dict[str, Engine], start: tuple[Course, Flows] | None = None) -> None:
@@ -169,6 +186,12 @@ def _train(session: Session, engines: dict[str, Engine], start: tuple[Course, Fl
         interrupt.add_note(f"what was recorded until then is in {writer.folder}")
         interrupt.add_note(f"`twofold resume {writer.folder}` goes on with it")
         raise
+    except GroupError as error:
+        status = "interrupted"
+        raise GroupError(
+            f"{error}; what was recorded until then is in {writer.folder}.\n"
+            f"  `twofold resume {writer.folder}` goes on with it, alone or with --processes N."
+        ) from error
     except RunFolderError as error:
         raise RunFolderError(f"{error}\n  When that is mended, `twofold resume {writer.folder}` goes on.") from error
     except TrainingDivergedError as error:
@@ -178,11 +201,18 @@ def _train(session: Session, engines: dict[str, Engine], start: tuple[Course, Fl
         writer.finish(status)
 
 
-def _built(recipe: Recipe, dataset: Dataset) -> dict[str, Engine]:
+def _built(recipe: Recipe, dataset: Dataset, group: Group) -> dict[str, Engine]:
     """Its engines, after whatever cannot be trained on is refused."""
     check_memory(recipe, recipe.training.engines, *(split for _, split in dataset.splits()))
     Batches(recipe, dataset.train)
-    return {name: training_engine(name, recipe) for name in recipe.training.engines}
+    group.begin(recipe)
+    return {name: training_engine(name, recipe, group) for name in recipe.training.engines}
+
+
+def _circumstances(recipe: Recipe, built: dict[str, Engine], group: Group) -> Circumstances:
+    """What the record says of them; where a recipe decides on the threads, those that it decides on."""
+    with few_threads(recipe, 0) if recipe.training.shards else nullcontext():
+        return circumstances(built, group.processes)
 
 
 def _ended(folder: Path, record: Record) -> bool:
@@ -214,30 +244,6 @@ def _check_data(folder: Path, record: Record, fingerprint: str) -> None:
         )
 
 
-def _differences(then: Circumstances, today: Circumstances) -> Iterator[str]:
-    """The circumstances that numbers depend on and that are others now, one phrase each."""
-    after = _deciding(today)
-    for key, value in _deciding(then).items():
-        if after.get(key) != value:
-            yield f"{key} {value}, now {after.get(key)}"
-
-
-def _deciding(circumstances: Circumstances) -> dict[str, Any]:
-    """What numbers depend on beside the recipe, by a name for people."""
-    values: dict[str, Any] = dict(circumstances.versions)
-    values |= {f"device of the {name} engine": device for name, device in circumstances.devices.items()}
-    values["threads of BLAS"] = circumstances.blas_threads
-    if circumstances.blas_kernel is not None:
-        values["kernel of BLAS"] = circumstances.blas_kernel
-    if circumstances.torch_capability is not None:
-        values["instructions of PyTorch"] = circumstances.torch_capability
-    for name, title in TITLES.items():
-        for what in ("threads", "arithmetic"):
-            if (value := getattr(circumstances, f"{name}_{what}", None)) is not None:
-                values[f"{what} of {title}"] = value
-    return values
-
-
 def _where(since: Checkpoint | None) -> str:
     if since is None:
         return "there is none before it, and the run begins anew"
@@ -257,36 +263,3 @@ def facts_of(recipe: Recipe, dataset: Dataset) -> DataFacts:
         **({} if recipe.task == "classification" else {"task": recipe.task, "targets": dataset.targets}),
         **{name: value for name, value in limits(dataset)._asdict().items() if value is not None},
     )
-
-
-def _kernel(pools: list[dict[str, Any]]) -> str:
-    """The library of NumPy's matrix products and the kind of processor that it computes for."""
-    blas = sorted(
-        {
-            f"{pool['internal_api']} {pool.get('architecture', '')}".strip()
-            for pool in pools
-            if pool["user_api"] == "blas"
-        }
-    )
-    return ", ".join(blas)
-
-
-def circumstances(engines: dict[str, Engine]) -> Circumstances:
-    """Versions, threads and devices: what a figure was measured with."""
-    from threadpoolctl import threadpool_info
-
-    facts: dict[str, Any] = {
-        "versions": versions(*engines),
-        "code": code(),
-        "platform": platform.platform(),
-        "processors": os.cpu_count(),
-        "blas_threads": max((pool["num_threads"] for pool in threadpool_info()), default=1),
-        "blas_kernel": _kernel(threadpool_info()),
-        "devices": {name: engine.device for name, engine in engines.items()},
-    }
-    if "torch" in engines and "torch" in sys.modules:
-        facts["torch_capability"] = str(sys.modules["torch"].backends.cpu.get_cpu_capability())
-    for name, engine in engines.items():
-        if ENGINES[name].library not in LIBRARIES:  # NumPy's threads are those of BLAS, its arithmetic is the recipe's
-            facts |= {f"{name}_threads": engine.threads, f"{name}_arithmetic": engine.arithmetic}
-    return Circumstances(**facts)

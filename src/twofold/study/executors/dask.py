@@ -42,6 +42,9 @@ def start(after: str, jobs: int | None) -> Dask:
 
     workers = jobs or joblib.cpu_count()
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # a worker that dies is told by the study
+    # The cluster looks for a lost worker again after this time, and takes it out for good if it is just being
+    # started anew after a further death: once that has happened to each of them, a study would wait for ever.
+    config.set({"distributed.deploy.lost-worker-timeout": "7 days"})
     # A worker that dies takes its task with it: the study decides what is run again.
     environment = {f"distributed.nanny.pre-spawn-environ.{name}": int(value) for name, value in ONE_THREAD.items()}
     with config.set({"distributed.scheduler.allowed-failures": 0, **environment}), deaf_children():

@@ -62,6 +62,8 @@ class Answer:
 
     worker: Worker
     trained: tuple[Trained, ...] = ()
+    requeued: int = 0
+    """How often the engine had begun the task before by itself: a job that was preempted, or whose time was over."""
     refusal: str = ""
     """Why the worker did not take the task: other versions, or data that it cannot see. The study ends with it."""
 

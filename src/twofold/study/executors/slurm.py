@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Generator, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, final
 
@@ -27,15 +28,18 @@ LOGS = Path(".twofold-slurm")
 class Requeued:
     """A task that SLURM may begin again once: after a preemption, or when its time is over."""
 
+    def __init__(self, times: int = 0) -> None:
+        self.times = times
+
     def __call__(self, task: Task) -> Answer:
-        """Train it."""
-        return train_task(task)
+        """Train it, and say how often it was begun before."""
+        return replace(train_task(task), requeued=self.times)
 
     def checkpoint(self, task: Task) -> Any:
         """A point is trained from its beginning; it is short beside the time that a job has."""
         from submitit.helpers import DelayedSubmission
 
-        return DelayedSubmission(self, task)
+        return DelayedSubmission(Requeued(self.times + 1), task)
 
 
 def start(after: str, jobs: int | None, cluster: str = "slurm") -> Slurm:

@@ -1,0 +1,58 @@
+"""`--processes`: a command that trains, in several processes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from twofold.recipe import Recipe
+
+NAME = "--processes"
+
+ProcessesOption = Annotated[
+    int | None,
+    typer.Option(
+        NAME,
+        min=1,
+        metavar="N",
+        help="Share each batch out among N processes of this machine: for a recipe with training.shards. The bytes are "
+        "those of one process.",
+        show_default=False,
+    ),
+]
+
+
+def join_or_start(count: int | None, recipe: Callable[[], Recipe]) -> None:
+    """Where the command is to run in several processes: start them, or compute for the one that leads; then exit."""
+    from twofold.errors import GroupError
+    from twofold.train import shards
+
+    if shards.follows():
+        try:
+            shards.follow()
+        except GroupError:  # the leading process says so, or nobody is left to
+            raise typer.Exit(1) from None
+        raise typer.Exit
+    if count is None or count == 1 or shards.processes() > 1:
+        return
+    shards.check_processes(recipe(), count)
+    from twofold.train.shards.launching import launch
+
+    raise typer.Exit(launch(count, without_option(sys.argv[1:])))
+
+
+def without_option(words: Sequence[str]) -> list[str]:
+    """The words of the command line without `--processes N`."""
+    others, skipped = list[str](), False
+    for word in words:
+        if skipped:
+            skipped = False
+        elif word == NAME:
+            skipped = True
+        elif not word.startswith(f"{NAME}="):
+            others.append(word)
+    return others

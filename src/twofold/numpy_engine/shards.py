@@ -1,0 +1,178 @@
+"""A batch's shards on their way through the layers, side by side: a batch norm takes its statistics from all of them.
+
+Every other layer treats its samples one by one, so that a shard passes it alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, final
+
+import numpy as np
+
+from twofold.arrays import Array, Arrays
+from twofold.engine import Batch, floats
+from twofold.engine.shards import ShardsPassed, Total, Whole, terms
+from twofold.numpy_engine.layer import TRAINING, AnyLayer
+from twofold.numpy_engine.losses import Loss, Value, loss_function
+from twofold.numpy_engine.norm import BatchNorm, Normalized, rest, spread
+from twofold.numpy_engine.passes import Names, NumpyPass
+from twofold.recipe.losses import Loss as LossKind
+
+
+class Place(NamedTuple):
+    """A layer in its place, with its parameters and running statistics."""
+
+    name: str
+    layer: AnyLayer
+    params: Arrays
+
+
+@final
+class NumpyShards:
+    """An engine's batches shard by shard. See `twofold.engine.shards.Shards`."""
+
+    def __init__(
+        self, places: Sequence[Place], first: int, named: Names, loss: tuple[LossKind, int], memory: tuple[Array, Array]
+    ) -> None:
+        """`loss` is the recipe's, and of how many outputs; `memory` holds what is trained, and what predicts."""
+        self._places = places
+        self._first = first
+        self._named = named
+        spec, self._outputs = loss
+        self._spec = spec
+        self._memory = memory
+        self._sum = loss_function(spec.model_copy(update={"reduction": "sum"}))
+
+    def terms(self, batch: Batch) -> float:
+        """What the mean of a batch is divided by."""
+        return terms(self._spec, batch, self._outputs)
+
+    def forward_back(self, shards: Sequence[Batch], whole: Whole, total: Total[Array]) -> ShardsPassed[Array]:
+        """Some shards of a batch through the layers, side by side, and back."""
+        places, dtype = self._places, self._memory[0].dtype
+        outputs, caches = forward(places, shards, whole.samples, total, dtype)
+        shares = losses(self._sum, [layers[-1] for layers in outputs], shards, whole.terms)
+        pieces = backward(places, self._first, caches, [dy for _, dy in shares], whole.samples, total)
+        vectors = [
+            np.concatenate([*gradients, np.array([loss], dtype)])
+            for gradients, (loss, _) in zip(pieces, shares, strict=True)
+        ]
+        return ShardsPassed(vectors, outputs, running(places, caches, whole.samples))
+
+    def whole_pass(self, vector: Array, passed: ShardsPassed[Array]) -> NumpyPass:
+        """The pass of a batch, from the sum of its shards' vectors."""
+        outputs, statistics = list(passed.outputs[0]), dict(passed.statistics)
+        return NumpyPass(self._named, outputs, float(vector[-1]), vector[:-1], statistics)
+
+    def as_array(self, value: Array) -> Array:
+        """It is one."""
+        return value
+
+    def memory(self, *, averaged: bool) -> list[Array]:
+        """The flat vector itself."""
+        return [self._memory[averaged]]
+
+
+Caches = list[list[Any]]
+"""For each layer what the way back of each shard needs."""
+
+
+def forward(
+    places: Sequence[Place], shards: Sequence[Batch], samples: int, total: Total[Array], dtype: np.dtype
+) -> tuple[list[list[Array]], Caches]:
+    """The output of each layer for each shard, and what the way back needs."""
+    xs = [floats(shard, dtype) for shard in shards]
+    outputs, caches = [list[Array]() for _ in shards], Caches()
+    for name, layer, params in places:
+        if isinstance(layer, BatchNorm):
+            passed = norm_forward(layer, params, xs, samples, total)
+        else:
+            modes = [TRAINING._replace(mask=shard.masks.get(name)) for shard in shards]
+            passed = [layer.forward(params, x, mode) for x, mode in zip(xs, modes, strict=True)]
+        xs = [y for y, _ in passed]
+        caches.append([cache for _, cache in passed])
+        for kept, y in zip(outputs, xs, strict=True):
+            kept.append(y)
+    return outputs, caches
+
+
+def backward(
+    places: Sequence[Place], first: int, caches: Caches, dys: list[Array], samples: int, total: Total[Array]
+) -> list[list[Array]]:
+    """For each shard the gradients of the parameters, in the order of the layers; nothing before `first` wants any."""
+    pieces = [list[Array]() for _ in dys]
+    for index in range(len(places) - 1, first - 1, -1):
+        _, layer, params = places[index]
+        if isinstance(layer, BatchNorm):
+            passed = norm_backward(params, caches[index], dys, samples, total)
+        else:
+            pairs = zip(caches[index], dys, strict=True)
+            passed = [layer.backward(params, cache, dy, index > first) for cache, dy in pairs]
+        for shard, (_, grads) in zip(pieces, passed, strict=True):
+            shard[:0] = [grads[name].reshape(-1) for name in params if name in grads]
+        dys = [dy if dx is None else dx for dy, (dx, _) in zip(dys, passed, strict=True)]
+    return pieces
+
+
+def losses(loss: Loss, outputs: Sequence[Array], shards: Sequence[Batch], terms: float) -> list[tuple[Value, Array]]:
+    """What each shard adds to the loss, and its gradient: its sum over the number of terms of the whole batch."""
+    pairs = []
+    for y, shard in zip(outputs, shards, strict=True):
+        weights = () if shard.weight is None else (shard.weight.astype(y.dtype, copy=False),)
+        value, dy = loss(y, shard.target, *weights)
+        pairs.append((value / terms, dy / terms))
+    return pairs
+
+
+def norm_forward(
+    layer: BatchNorm, params: Arrays, xs: Sequence[Array], samples: int, total: Total[Array]
+) -> list[tuple[Array, Normalized]]:
+    """μ = 1/n Σ_s Σ x,   σ² = 1/n Σ_s Σ (x − μ)²,   y = γ (x − μ) / √(σ² + ε) + β
+
+    The inner sums are over a shard, the outer one over all shards of the batch; n numbers of the batch and the plane.
+    """
+    n = samples * math.prod(xs[0].shape[2:])
+    mean = total([x.sum(axis=rest(x)) for x in xs]) / n
+    centred = [x - spread(mean, x) for x in xs]
+    variance = total([(c * c).sum(axis=rest(c)) for c in centred]) / n
+    rstd = 1 / np.sqrt(variance + layer.eps)
+    passed = []
+    for c in centred:
+        x_hat = c * spread(rstd, c)
+        y = x_hat * spread(params["weight"], c) + spread(params["bias"], c) if "weight" in params else x_hat
+        passed.append((y, Normalized(x_hat, rstd, mean, variance)))
+    return passed
+
+
+def norm_backward(
+    params: Arrays, caches: Sequence[Normalized], dys: Sequence[Array], samples: int, total: Total[Array]
+) -> list[tuple[Array, dict[str, Array]]]:
+    """dx = γ / √(σ² + ε) · (dy − 1/n Σ_s Σ dy − x̂ · 1/n Σ_s Σ dy ⊙ x̂);   of a shard dγ = Σ dy ⊙ x̂, dβ = Σ dy
+
+    A sample of one shard moves the mean and the variance of all: the two sums are over the whole batch.
+    """
+    n = samples * math.prod(dys[0].shape[2:])
+    sums = [
+        np.stack([dy.sum(axis=rest(dy)), (dy * cache.x_hat).sum(axis=rest(dy))])
+        for dy, cache in zip(dys, caches, strict=True)
+    ]
+    mean_dy, mean_dy_x_hat = total(sums) / n
+    passed = []
+    for dy, cache, (dbeta, dgamma) in zip(dys, caches, sums, strict=True):
+        scale = cache.rstd * params["weight"] if "weight" in params else cache.rstd
+        dx = (dy - spread(mean_dy, dy) - cache.x_hat * spread(mean_dy_x_hat, dy)) * spread(scale, dy)
+        passed.append((dx, {"weight": dgamma, "bias": dbeta} if "weight" in params else {}))
+    return passed
+
+
+def running(places: Sequence[Place], caches: Caches, samples: int) -> Mapping[str, Array]:
+    """The running statistics after the batch, by name."""
+    statistics = dict[str, Array]()
+    for (name, layer, params), (cache, *_) in zip(places, caches, strict=True):
+        if isinstance(layer, BatchNorm):
+            n = samples * math.prod(cache.x_hat.shape[2:])
+            new = layer.running_after(params, cache, n)
+            statistics |= {f"{name}.{what}": value for what, value in new.items()}
+    return statistics

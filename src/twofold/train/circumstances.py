@@ -1,0 +1,73 @@
+"""What a run was trained in beside its recipe: versions, threads, devices; and what of it is another now."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from twofold.engine import Engine
+from twofold.engines import ENGINES, TITLES
+from twofold.runs import Circumstances
+from twofold.setup.versions import LIBRARIES, code, versions
+
+
+def _kernel(pools: list[dict[str, Any]]) -> str:
+    """The library of NumPy's matrix products and the kind of processor that it computes for."""
+    blas = sorted(
+        {
+            f"{pool['internal_api']} {pool.get('architecture', '')}".strip()
+            for pool in pools
+            if pool["user_api"] == "blas"
+        }
+    )
+    return ", ".join(blas)
+
+
+def circumstances(engines: Mapping[str, Engine], processes: int = 1) -> Circumstances:
+    """Versions, threads and devices: what a figure was measured with."""
+    from threadpoolctl import threadpool_info
+
+    facts: dict[str, Any] = {
+        "versions": versions(*engines),
+        "code": code(),
+        "platform": platform.platform(),
+        "processors": os.cpu_count(),
+        "blas_threads": max((pool["num_threads"] for pool in threadpool_info()), default=1),
+        "blas_kernel": _kernel(threadpool_info()),
+        "devices": {name: engine.device for name, engine in engines.items()},
+    }
+    if "torch" in engines and "torch" in sys.modules:
+        facts["torch_capability"] = str(sys.modules["torch"].backends.cpu.get_cpu_capability())
+    for name, engine in engines.items():
+        if ENGINES[name].library not in LIBRARIES:  # NumPy's threads are those of BLAS, its arithmetic is the recipe's
+            facts |= {f"{name}_threads": engine.threads, f"{name}_arithmetic": engine.arithmetic}
+    if processes > 1:
+        facts["processes"] = processes
+    return Circumstances(**facts)
+
+
+def differences(then: Circumstances, today: Circumstances) -> Iterator[str]:
+    """The circumstances that numbers depend on and that are others now, one phrase each."""
+    after = _deciding(today)
+    for key, value in _deciding(then).items():
+        if after.get(key) != value:
+            yield f"{key} {value}, now {after.get(key)}"
+
+
+def _deciding(circumstances: Circumstances) -> dict[str, Any]:
+    """What numbers depend on beside the recipe, by a name for people."""
+    values: dict[str, Any] = dict(circumstances.versions)
+    values |= {f"device of the {name} engine": device for name, device in circumstances.devices.items()}
+    values["threads of BLAS"] = circumstances.blas_threads
+    if circumstances.blas_kernel is not None:
+        values["kernel of BLAS"] = circumstances.blas_kernel
+    if circumstances.torch_capability is not None:
+        values["instructions of PyTorch"] = circumstances.torch_capability
+    for name, title in TITLES.items():
+        for what in ("threads", "arithmetic"):
+            if (value := getattr(circumstances, f"{name}_{what}", None)) is not None:
+                values[f"{what} of {title}"] = value
+    return values

@@ -1,0 +1,50 @@
+"""Start a command in several processes of this machine, with torchrun."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Sequence
+from typing import Any
+
+from twofold.errors import GroupError
+from twofold.interrupts import deafen
+
+
+def launch(count: int, words: Sequence[str]) -> int:
+    """Run `python -m twofold WORDS` in so many processes until all have ended; the exit status of that of rank 0.
+
+    Raises `GroupError` where that one was killed; of any other it tells itself.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun sets it, with a warning
+    os.environ.setdefault("LOGLEVEL", "CRITICAL")  # torchrun's: what happened is told by the command
+    deafen(signal.SIG_DFL)  # torchrun hands signals on
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import elastic_launch
+    from torch.distributed.run import config_from_args, parse_args
+
+    # What `torchrun --standalone` does: a meeting point of their own, at a port that is free.
+    meeting = ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", "--rdzv-id", str(os.getpid())]
+    arguments = [*meeting, "--nproc-per-node", str(count), "-m", "twofold", *words]
+    config, command, rest = config_from_args(parse_args(arguments))
+    try:
+        elastic_launch(config, command)(*rest)
+    except ChildFailedError as error:
+        return _status(error)
+    except SignalException as error:
+        return 128 + int(error.sigval)
+    return 0
+
+
+def _status(error: Any) -> int:
+    leading = error.failures.get(0)
+    if leading is None:  # the leading process has said that another one died
+        return 1
+    if leading.exitcode < 0:
+        name = signal.Signals(-leading.exitcode).name
+        raise GroupError(
+            f"the process of rank 0 was killed by {name}; `twofold resume RUN` goes on from the newest checkpoint of "
+            "its folder, alone or with --processes N"
+        )
+    return int(leading.exitcode)
