@@ -100,8 +100,8 @@ def ray_by_hand() -> Iterator[Executor]:
     """The head of a cluster, on this machine, and its address."""
     port = FIRST_PORT + 2000 + os.getpid() % 1000
     head = ["start", "--head", "--block", "--port", str(port), "--num-cpus", "2", "--include-dashboard", "false"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen([sys.executable, "-m", "ray.scripts.scripts", *head], **quiet)
+    command = [sys.executable, "-m", "ray.scripts.scripts", *head]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield _when_there(f"ray:127.0.0.1:{port}")
     finally:

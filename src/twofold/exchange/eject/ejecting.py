@@ -30,6 +30,7 @@ PLAIN = {
     "training.autocast": "none",
     "training.convolution": "direct",
     "training.compile": False,
+    "training.shards": None,
     "training.device": "cpu",
 }
 ROUNDED = (

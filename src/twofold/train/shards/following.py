@@ -12,7 +12,8 @@ from threadpoolctl import threadpool_limits
 
 from twofold.arrays import Array
 from twofold.engine import Batch, Scaling
-from twofold.engine.shards import ShardedEngine, ShardEngine, cut
+from twofold.engine.shards import ShardedEngine, ShardEngine, Whole
+from twofold.engine.tree import cut
 from twofold.recipe.files import loads
 from twofold.setup.building import training_engine
 from twofold.train.shards.lines import Lines, Order

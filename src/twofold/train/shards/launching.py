@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from collections.abc import Sequence
@@ -17,13 +18,14 @@ def launch(count: int, words: Sequence[str]) -> int:
     Raises `GroupError` where that one was killed; of any other it tells itself.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun sets it, with a warning
-    os.environ.setdefault("LOGLEVEL", "CRITICAL")  # torchrun's: what happened is told by the command
     deafen(signal.SIG_DFL)  # torchrun hands signals on
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import elastic_launch
     from torch.distributed.run import config_from_args, parse_args
 
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith("torch.distributed")]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what happened is told by the command
     # What `torchrun --standalone` does: a meeting point of their own, at a port that is free.
     meeting = ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", "--rdzv-id", str(os.getpid())]
     arguments = [*meeting, "--nproc-per-node", str(count), "-m", "twofold", *words]

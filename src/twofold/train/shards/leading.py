@@ -13,7 +13,8 @@ import numpy as np
 
 from twofold.arrays import Array
 from twofold.engine import Batch, Pass
-from twofold.engine.shards import ShardedPass, ShardEngine, cut, joined, shards_of
+from twofold.engine.shards import ShardedPass, ShardEngine, Whole, joined, shards_of
+from twofold.engine.tree import cut
 from twofold.errors import GroupError, UserError
 from twofold.recipe import Recipe
 from twofold.recipe.files import dump
