@@ -66,16 +66,17 @@ class TimeFlow:
 
 
 def time_flows(run: Run) -> list[TimeFlow]:
-    """Each recurrent layer, of each engine that finished."""
+    """Each recurrent layer, of each engine that finished, and of one that diverged as it was before."""
     arrays, flows = evidence(run), list[TimeFlow]()
     for node in recurrent_nodes(run.recipe.network):
         assert isinstance(node.spec, Recurrent)
-        for engine in run.engines:
+        for engine in run.recipe.training.engines:
             if f"{engine}.flow.step" not in arrays:
                 continue
             parts = {field: arrays[f"{engine}.flow.{node.name}.{field}"] for field in Flow._fields}
             step = arrays[f"{engine}.flow.step"]
-            measured = np.flatnonzero(step == run.record.engines[engine].kept_step)
+            kept = run.record.engines[engine].kept_step if engine in run.engines else None
+            measured = np.flatnonzero(step == kept)
             after = int(measured[-1]) if len(measured) else len(step) - 1  # of an earlier version: the last weights
             every = node.spec.output == "every"
             flows.append(

@@ -6,8 +6,9 @@ here costs some milliseconds, is kept in the record, and is judged by the rules 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -20,91 +21,84 @@ MOST_NUMBERS = 1024
 """Numbers of a sample up to which neighbours are sought."""
 MOST_COLUMNS = 2000
 """Columns that are looked at one by one."""
+FEWEST = 3
+"""Outliers that even a small table may have."""
 VOTES = 15
 SUREST = 4
 """One in so many votes counts among the surest."""
-FEW = 200
-"""One value in so many may be an outlier: more of them are a part of the data."""
+FEW = 100
+"""One value in so many, three at least, may be an outlier: more of them are a part of the data."""
 BESIDE_NOTHING = 1e-12
 """The share of the largest spread below which a column is constant but for rounding."""
 ROWS_AT_ONCE = 4096
 
 
-class Vote(NamedTuple):
-    """How often a class that neighbours vote for is not the sample's own: of one class, over training samples."""
+Facts = dict[str, Any]
+"""By the names of `twofold.runs.record.Traits`: what was not measured is left out.
 
-    label: int
-    samples: int
-    wrong: float
-    """The share of samples whose own class is another, of those for which neighbours vote for this class."""
-    surest: int
-    surest_wrong: float
-    """The same where the vote is clearest."""
-
-
-class Traits(NamedTuple):
-    """What was measured; `None` or empty where it was not, or where there is none."""
-
-    size: float | None = None
-    """Root mean square of what a network sees of the first samples."""
-    distinct: int | None = None
-    """How many training samples are different from each other."""
-    shared: int | None = None
-    """Held-out samples that equal a training sample."""
-    chance: float | None = None
-    """Of how many rows one equals a row by chance, were the columns independent: 0 where values hardly repeat."""
-    widest: str = ""
-    """The column whose values spread most, and how many times as far as the median of the others."""
-    widest_times: float | None = None
-    outlier: str = ""
-    """A column of which one value in 200 at most lies far from all others: how many times their whole range."""
-    outlier_value: float | None = None
-    outlier_times: float | None = None
-    copy: str = ""
-    """A column whose values stand apart by class: the gap between two classes over the spread within them."""
-    copy_times: float | None = None
-    row_number: str = ""
-    """A column of values that are all different and equally far apart, as row numbers are."""
-    row_number_tells: float | None = None
-    """How often the next row by that column is of the same class."""
-    votes: tuple[Vote, ...] = ()
-    """By the class that is voted for."""
+- `size`: root mean square of what a network sees of the first training samples
+- `distinct`, `contradicting`: how many training samples are different from each other, and how many equal one of
+  another class
+- `shared`: how many held-out samples equal a training sample
+- `chance`: that one row equals another, were the columns independent; 0 where values hardly repeat
+- `widest`, `widest_times`: the column whose values spread most, and how many times as far as the median of the others
+- `outlier`, `_value`, `_times`: a column of which few values lies so many ranges of all others away
+- `copy_of_class`, `copy_times`: a column whose values stand apart by class: the gap between two classes over the
+  spread within one
+- `row_number`, `row_number_tells`: a column of values that are all different and equally far apart, as row numbers are,
+  and how often the next row by it is of the same class
+- `votes`: for each class that the neighbours of some samples vote for, how many `samples`, for which share of them it
+  is `wrong`, and the same of the `surest` votes: `surest_wrong`
+"""
 
 
-def traits(dataset: Dataset) -> Traits:
+def traits(dataset: Dataset) -> Facts:
     """Measured on the samples as a network sees them; of those that are drawn anew at every step their size alone."""
     train, (name, held_out) = dataset.train, dataset.held_out
     with np.errstate(all="ignore"):
         size = float(np.sqrt(np.square(train[:MOST_ROWS].floats(), dtype=np.float64).mean()))
-        facts: dict[str, Any] = {"size": size if np.isfinite(size) else None}
+        facts: Facts = {"size": size}
         if train.draw is not None:
-            return Traits(**facts)
-        rows = {_row(x) for x in _rows(train)}
-        facts["distinct"] = len(rows)
+            return _finite(facts)
+        labelled, rows = train.y.ndim == 1 and train.y.dtype.kind in "iu", list(_rows(train))
+        different = set(rows)
+        facts["distinct"] = len(different)
         if name != "train":
-            facts["shared"] = sum(_row(x) in rows for x in _rows(held_out))
+            facts["shared"] = sum(row in different for row in _rows(held_out))
         if train.x.ndim == 2 and train.x.dtype.kind == "f" and train.x.shape[1] <= MOST_COLUMNS:
-            facts |= _columns(dataset)
-        facts["votes"] = votes(train)
-    return Traits(**facts)
+            facts |= _columns(dataset, labelled)
+        if labelled:
+            classes = _classes_by_row(rows, train.y)
+            facts["contradicting"] = sum(len(classes[row]) > 1 for row in rows)
+            facts["votes"] = votes(train)
+    return _finite(facts)
 
 
-def _rows(split: Split) -> Iterator[Array]:
+def _finite(facts: Facts) -> Facts:
+    """Without what overflowed."""
+    return {key: value for key, value in facts.items() if not isinstance(value, float) or math.isfinite(value)}
+
+
+def _rows(split: Split) -> Iterator[int]:
+    """A number that samples have alike where they are alike; others but once in 2⁶⁴."""
     for start in range(0, len(split), ROWS_AT_ONCE):
-        yield from np.ascontiguousarray(split.x[start : start + ROWS_AT_ONCE])
+        part = np.ascontiguousarray(split.x[start : start + ROWS_AT_ONCE])
+        for x in part + part.dtype.type(0):  # no −0
+            yield hash(x.tobytes())
 
 
-def _row(x: Array) -> int:
-    """Two samples that are alike have it alike; others but once in 2⁶⁴."""
-    return hash(x.tobytes())
+def _classes_by_row(rows: Sequence[int], y: Array) -> dict[int, set[int]]:
+    classes = dict[int, set[int]]()
+    for row, label in zip(rows, y.tolist(), strict=True):
+        classes.setdefault(row, set()).add(label)
+    return classes
 
 
-def _columns(dataset: Dataset) -> dict[str, Any]:
+def _columns(dataset: Dataset, labelled: bool) -> Facts:
     """What the columns of a table show, one by one and beside each other."""
     train = dataset.train
     parts = [split for _, split in dataset.splits()]
-    everything, classes = np.concatenate([part.x for part in parts]), np.concatenate([part.y for part in parts])
-    facts: dict[str, Any] = {"chance": _chance(train.x[:MOST_ROWS])}
+    facts: Facts = {"chance": _chance(train.x[:MOST_ROWS])}
     std = train.x.std(axis=0, dtype=np.float64)
     varied = np.flatnonzero(std > BESIDE_NOTHING * std.max())
 
@@ -116,17 +110,26 @@ def _columns(dataset: Dataset) -> dict[str, Any]:
         others = np.median(std[varied[varied != widest]])
         facts |= {"widest": named(widest), "widest_times": float(std[widest] / others)}
     for column in varied.tolist():
-        values = train.x[:, column].astype(np.float64)
-        if (outlier := _outlier(values)) and outlier[1] > (facts.get("outlier_times") or 0):
+        outlier = _outlier(train.x[:, column].astype(np.float64))
+        if outlier and outlier[1] > facts.get("outlier_times", 0):
             value, times = outlier
             facts |= {"outlier": named(column), "outlier_value": _raw(dataset, column, value), "outlier_times": times}
-        apart = _apart(values, train.y)
-        if len(varied) > 1 and apart > (facts.get("copy_times") or 0):
-            facts |= {"copy": named(column), "copy_times": min(apart, 1e9)}
-        if len(varied) > 1 and "row_number" not in facts and _counts(everything[:, column]):
-            order = np.argsort(everything[:, column], kind="stable")
-            tells = float((classes[order][1:] == classes[order][:-1]).mean())
-            facts |= {"row_number": named(column), "row_number_tells": tells}
+    if labelled and len(varied) > 1:
+        facts |= _telling(np.concatenate([p.x for p in parts]), np.concatenate([p.y for p in parts]), varied, named)
+    return facts
+
+
+def _telling(x: Array, y: Array, varied: Array, named: Callable[[int], str]) -> Facts:
+    """Columns that tell the class by themselves, over all samples: copies of it, and numbers of rows in its order."""
+    facts: Facts = {}
+    for column in varied.tolist():
+        values = x[:, column].astype(np.float64)
+        times = min(_apart(values, y), 1e9)
+        if times > facts.get("copy_times", 0):
+            facts |= {"copy_of_class": named(column), "copy_times": times}
+        if "row_number" not in facts and _counts(values):
+            order = y[np.argsort(values, kind="stable")]
+            facts |= {"row_number": named(column), "row_number_tells": float((order[1:] == order[:-1]).mean())}
     return facts
 
 
@@ -151,7 +154,7 @@ def _chance(x: Array) -> float:
 def _outlier(values: Array) -> tuple[float, float] | None:
     """The value furthest from the median, and its distance from the others in ranges of theirs, where these vary."""
     distance = np.abs(values - np.median(values))
-    few = max(1, len(values) // FEW)
+    few = max(FEWEST, len(values) // FEW)
     order = np.argsort(distance, kind="stable")
     rest = values[order[:-few]]
     if len(rest) < VOTES or len(np.unique(rest)) < 3:  # rare signs of a kind: most of such a column is one value
@@ -178,7 +181,7 @@ def _apart(values: Array, y: Array) -> float:
 
 
 def _counts(values: Array) -> bool:
-    """Whether the values are all different and nearly all as far apart as the two nearest: rows may have been left out."""
+    """Whether the values are all different and nearly all equally far apart: rows may have been left out."""
     ordered = np.sort(values.astype(np.float64))
     steps = np.diff(ordered)
     if len(steps) < VOTES or steps.min() <= 0:
@@ -187,10 +190,10 @@ def _counts(values: Array) -> bool:
     return bool((np.abs(steps - step) < 0.05 * step).mean() > 0.8)
 
 
-def votes(train: Split) -> tuple[Vote, ...]:
+def votes(train: Split) -> list[Facts]:
     """Each training sample is voted on by its nearest others; columns count alike, as standardized ones."""
     if len(train) < 4 * VOTES or train.x[0].size > MOST_NUMBERS or int(train.y.max()) >= MOST_ROWS:
-        return ()
+        return []
     chosen = np.linspace(0, len(train) - 1, min(len(train), MOST_ROWS)).astype(np.int64)
     x = train.x[chosen].reshape(len(chosen), -1).astype(np.float64)
     std = x.std(axis=0)
@@ -205,9 +208,15 @@ def votes(train: Split) -> tuple[Vote, ...]:
     for column in nearest.T:
         counts[np.arange(len(y)), y[column]] += 1
     label, strength = counts.argmax(axis=1), counts.max(axis=1)
-    return tuple(_vote(int(one), strength[label == one], y[label == one] != one) for one in np.unique(label))
+    return [_vote(int(one), strength[label == one], y[label == one] != one) for one in np.unique(label)]
 
 
-def _vote(label: int, strength: Array, wrong: Array) -> Vote:
+def _vote(label: int, strength: Array, wrong: Array) -> Facts:
     surest = strength >= np.sort(strength)[-max(1, len(strength) // SUREST)]
-    return Vote(label, len(wrong), float(wrong.mean()), int(surest.sum()), float(wrong[surest].mean()))
+    return {
+        "label": label,
+        "samples": len(wrong),
+        "wrong": float(wrong.mean()),
+        "surest": int(surest.sum()),
+        "surest_wrong": float(wrong[surest].mean()),
+    }

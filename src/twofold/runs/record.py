@@ -111,6 +111,36 @@ class Result(_Kept):
         return getattr(self, f"{split}_loss")
 
 
+class Vote(_Kept):
+    """How often the class that neighbours vote for is not a training sample's own: `twofold.data.traits`."""
+
+    label: NonNegativeInt
+    samples: PositiveInt
+    wrong: float
+    surest: PositiveInt
+    surest_wrong: float
+
+
+class Traits(_Kept):
+    """What the samples show of themselves before any training, as `twofold.data.traits` measures it."""
+
+    size: float | None = None
+    distinct: NonNegativeInt | None = None
+    contradicting: NonNegativeInt | None = None
+    shared: NonNegativeInt | None = None
+    chance: float | None = None
+    widest: str = ""
+    widest_times: float | None = None
+    outlier: str = ""
+    outlier_value: float | None = None
+    outlier_times: float | None = None
+    copy_of_class: str = ""
+    copy_times: float | None = None
+    row_number: str = ""
+    row_number_tells: float | None = None
+    votes: Annotated[tuple[Vote, ...], Field(strict=False)] = ()
+
+
 class DataFacts(_Kept):
     """What a run keeps of its data."""
 
@@ -134,6 +164,8 @@ class DataFacts(_Kept):
     """The training accuracy that equal rows of different classes allow; `None` where it was not measured."""
     neighbours: float | None = None
     """The held-out accuracy of a vote of the nearest training samples; `None` where it was not measured."""
+    traits: Traits | None = None
+    """`None` in a record of an earlier version."""
 
     @property
     def quality(self) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from twofold.data import Batches, Dataset
 from twofold.data.limits import limits
+from twofold.data.traits import traits
 from twofold.engine import Engine
 from twofold.engine.shards import Group
 from twofold.engine.threads import few_threads
@@ -41,7 +42,7 @@ from twofold.runs import (
     sweep,
     tidy,
 )
-from twofold.runs.record import Status
+from twofold.runs.record import Status, Traits
 from twofold.setup.building import Overrides, prepare, training_engine
 from twofold.setup.events import Noted, Watcher, watching
 from twofold.setup.needed import check_memory
@@ -167,7 +168,8 @@ def _train(session: Session, engines: dict[str, Engine], start: tuple[Course, Fl
     recipe, dataset, writer = session.recipe, session.dataset, session.writer
     status: Status = "failed"
     try:
-        evidence = kept_samples(recipe, dataset)
+        evidence = session.evidence
+        evidence |= kept_samples(recipe, dataset)
         try:
             with few_threads(recipe, len(dataset.train)), np.errstate(all="ignore"):  # overflow is named, not warned of
                 for name, engine in engines.items():
@@ -262,4 +264,5 @@ def facts_of(recipe: Recipe, dataset: Dataset) -> DataFacts:
         features=dataset.features,
         **({} if recipe.task == "classification" else {"task": recipe.task, "targets": dataset.targets}),
         **{name: value for name, value in limits(dataset)._asdict().items() if value is not None},
+        traits=Traits.model_validate(traits(dataset)),
     )

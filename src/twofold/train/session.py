@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, final
 
-from twofold.arrays import Array
+from twofold.arrays import Array, Arrays
 from twofold.data import Batches, Dataset
 from twofold.engine import Engine
 from twofold.recipe import Recipe
@@ -32,6 +32,8 @@ class Session:
     dataset: Dataset
     writer: RunWriter
     watch: Watcher
+    evidence: dict[str, Array] = field(default_factory=dict)
+    """The arrays that the report will draw, so far; of an engine that diverged how the gradient flowed before."""
 
 
 def train_engine(
@@ -62,13 +64,18 @@ def train_engine(
     )
     outcome = train(engine, batches, plan, keeper.take)
     if outcome.failure:
+        session.evidence.update(_prefixed(name, as_arrays(sorted(flows.items()))))
         raise diverged(name, outcome.failure, recipe, dataset, writer.folder)
     if outcome.row.step not in flows:
         keeper.measure_gradient_flow(outcome.row.step)
     measured = kept_answers(engine, before, held_out, recipe, dataset.target_scaling) | as_arrays(sorted(flows.items()))
-    evidence = {f"{name}.{what}": array for what, array in measured.items()}
+    evidence = _prefixed(name, measured)
     writer.engine_ended(name, engine.state().weights(), _result(outcome), evidence)
     return evidence
+
+
+def _prefixed(engine: str, arrays: Arrays) -> dict[str, Array]:
+    return {f"{engine}.{what}": array for what, array in arrays.items()}
 
 
 @final

@@ -5,7 +5,9 @@ there. The report and docs/analysis.md (`python docs/make_analysis.py`) are writ
 """
 
 from twofold.analysis.rules import (
+    beginnings,
     confusions,
+    courses,
     engines,
     fitting,
     gradients,
@@ -13,6 +15,8 @@ from twofold.analysis.rules import (
     outputs,
     over_fitting,
     rates,
+    restraints,
+    samples,
     turning,
     units,
 )
@@ -23,7 +27,22 @@ __all__ = ["RULES", "STATEMENTS", "THRESHOLDS", "Finding", "Rule", "Statement", 
 
 RULES: tuple[Rule, ...] = tuple(
     rule
-    for module in (outputs, fitting, numbers, over_fitting, turning, rates, units, gradients, confusions, engines)
+    for module in (
+        samples,
+        outputs,
+        restraints,
+        beginnings,
+        fitting,
+        courses,
+        numbers,
+        over_fitting,
+        turning,
+        rates,
+        units,
+        gradients,
+        confusions,
+        engines,
+    )
     for rule in module.RULES
 )
 """In the order of the report's sentences and of the documentation."""
@@ -36,9 +55,11 @@ THRESHOLDS = {name: value for rule in RULES for name, value in rule.thresholds.i
 def findings(run: Run) -> list[Finding]:
     """The statements that are true of the run, in the order of the rules.
 
-    A run folder without signals has those that need none; weights that were read from a file have those that judge no
-    training.
+    What a deeper cause explains is left out (`Statement.unless`). A run folder without signals has those that need
+    none; weights that were read from a file have those that judge no training.
     """
     imported = run.record.imported is not None
     deciding = dict.fromkeys(rule.decide for rule in RULES if not (imported and rule.of_training))
-    return [finding for decide in deciding for finding in decide(run)]
+    decided = [finding for decide in deciding for finding in decide(run)]
+    kinds = {engine: {f.kind for f in decided if f.engine == engine} for engine in {f.engine for f in decided}}
+    return [finding for finding in decided if not finding.statement.unless & kinds[finding.engine]]

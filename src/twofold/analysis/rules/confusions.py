@@ -8,14 +8,21 @@ from typing import Any
 import numpy as np
 
 from twofold.analysis.confusion import Confusion, confusion
-from twofold.analysis.rules.fitting import LEARNED, learned
-from twofold.analysis.rules.rule import Finding, Rule, Statement
+from twofold.analysis.rules.fitting import LEARNED, SOLVED, learned
+from twofold.analysis.rules.rule import Finding, Rule, Statement, borne
+from twofold.analysis.rules.sampling import SIGMAS
+from twofold.recipe.data import Palindromes
 from twofold.runs import Run
+from twofold.runs.evidence import evidence, predicted
 
 STANDS_OUT = 1e-3
 """The chance, over all pairs of classes, that mistakes spread evenly over them would give one pair so many."""
 FEWEST_MISTAKES = 5
 """The least number of mistakes of a pair that stands out."""
+FEWEST_IN_ORDER = 5
+"""Classes of which a neighbour is not next to any other one."""
+MOSTLY = 0.5
+"""The share of mistakes that are the class beside."""
 
 CONFUSED = Statement(
     "confused",
@@ -23,6 +30,39 @@ CONFUSED = Statement(
     "{count} of the {wrong} mistakes are {true} taken for {taken}, of {samples} samples of that class; spread "
     "evenly over all pairs of classes they would be {expected} a pair",
 )
+NEIGHBOURS = Statement(
+    "neighbours",
+    "Confusion",
+    "{count:,} of the {wrong:,} mistakes are a class beside the right one in their order, {even:.0%} of them would be "
+    "by chance: the classes lie along a line",
+)
+AS_NUMBERS = Statement(
+    "digits_as_numbers",
+    "Digits as numbers",
+    "{count:,} of the {wrong:,} mistakes are the digit beside the right one, {even:.0%} of them would be by chance: "
+    'digits enter as numbers, in which 3 is nearly 4. data.encoding = "one_hot" tells them apart',
+    fault=True,
+)
+AS_NUMBERS_BORNE = borne(AS_NUMBERS)
+
+
+def neighbours(run: Run) -> list[Finding]:
+    """Whether mistakes are mostly the class before or after the right one."""
+    findings = list[Finding]()
+    numbered = isinstance(run.recipe.data, Palindromes) and run.recipe.data.encoding == "number"
+    for engine, predictions in predicted(run).items():
+        target = evidence(run)["target"]
+        classes, wrong = len(run.record.data.classes), target != predictions
+        count, total = int((np.abs(target - predictions) == 1).sum()), int(wrong.sum())
+        if classes < FEWEST_IN_ORDER or count < FEWEST_MISTAKES:
+            continue
+        even = 2 / classes
+        if (count - even * total) <= SIGMAS * math.sqrt(even * (1 - even) * total) or count < MOSTLY * total:
+            continue
+        solved = (learned(run, engine) or 0.0) >= SOLVED
+        statement = (AS_NUMBERS_BORNE if solved else AS_NUMBERS) if numbered else NEIGHBOURS
+        findings.append(Finding(statement, engine, "", {"count": count, "wrong": total, "even": even}))
+    return findings
 
 
 def confusions(run: Run) -> list[Finding]:
@@ -82,6 +122,16 @@ RULES = (
         "it says where to look.",
         {"FEWEST_MISTAKES": FEWEST_MISTAKES, "STANDS_OUT": STANDS_OUT, "LEARNED": LEARNED},
         "Bonferroni’s bound.",
+        of_training=False,
+    ),
+    Rule(
+        "Classes in order",
+        (AS_NUMBERS, AS_NUMBERS_BORNE, NEIGHBOURS),
+        neighbours,
+        "Of {FEWEST_IN_ORDER} classes or more, {MOSTLY} of the mistakes are the class before or after the right one, "
+        "and more than chance gives by {SIGMAS} standard errors. A fault where digits enter as numbers and less than "
+        "{SOLVED} is learned.",
+        {"FEWEST_IN_ORDER": FEWEST_IN_ORDER, "MOSTLY": MOSTLY, "SIGMAS": SIGMAS, "SOLVED": SOLVED},
         of_training=False,
     ),
 )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from twofold.analysis.rules.fitting import learned
+from twofold.analysis.rules.fitting import SOLVED, learned
 from twofold.analysis.rules.rule import Finding, Rule, Statement
 from twofold.analysis.signal_curves import SignalCurve, signal_curves
 from twofold.analysis.through_time import FADED, time_flows
@@ -19,8 +19,6 @@ BURST = 1e4
 """The norm of a weight's gradient from which on it explodes, whatever it is beside others."""
 DEPTH = 0.01
 """Below this share of the last layer's gradient a layer's gradient vanishes; over its inverse it explodes."""
-SOLVED = 0.9
-"""From this share on the task is learned, whatever a gradient does."""
 
 FADES_IN_DEPTH = Statement(
     "fades_in_depth",
@@ -99,7 +97,7 @@ def through_depth(run: Run) -> list[Finding]:
         norms = [float(np.median(curve.value)) for curve in own]
         if (fault := _fault_in_depth(own)) or (fault := _fault_over_time(run, engine, own)):
             findings.append(fault)
-        elif min(norms) > 0 and all(_steady(curve) for curve in own):
+        elif engine in run.engines and min(norms) > 0 and all(_steady(curve) for curve in own):
             numbers = {"least": min(norms), "most": max(norms)}
             findings.append(Finding(EVEN_IN_DEPTH, engine, "signals", numbers))
     return findings
@@ -120,10 +118,15 @@ def _fault_over_time(run: Run, engine: str, curves: Sequence[SignalCurve]) -> Fi
         if not finite.all() or most > BURST:
             numbers = {"most": most if finite.all() else math.inf, "at": at, "median": _median(curve)}
             return Finding(BURSTS, engine, "signals", numbers, curve.layer)
-        if share is not None and share < SOLVED and most > 0 and curve.value[-1] < DYING * most:
-            numbers = {"least": float(curve.value[-1] / most), "most": most}
+        if share is not None and share < SOLVED and most > 0 and curve.value[-_last(curve) :].max() < DYING * most:
+            numbers = {"least": float(curve.value[-_last(curve) :].max() / most), "most": most}
             return Finding(DIES_OUT, engine, "signals", numbers, curve.layer)
     return None
+
+
+def _last(curve: SignalCurve) -> int:
+    """How many moments are its end: one alone may be a step on which every unit was dropped."""
+    return max(3, len(curve.value) // 5)
 
 
 def _fault_in_depth(curves: Sequence[SignalCurve]) -> Finding | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from twofold.analysis.curves import curves
-from twofold.analysis.results import gaps
+from twofold.analysis.results import Gap, gaps
 from twofold.analysis.rules.rule import Finding, Rule, Statement
 from twofold.analysis.rules.sampling import SIGMAS, drawn_anew, judged, standard_error
 from twofold.runs import Run
@@ -49,20 +49,28 @@ def unjudged(run: Run) -> list[Finding]:
     ]
 
 
+def gap_error(run: Run, gap: Gap) -> float:
+    """The standard error of the difference of the two accuracies."""
+    train = standard_error(gap.train, judged(run, "train"))
+    return math.hypot(train, standard_error(gap.held_out, judged(run, gap.split)))
+
+
+def apart(run: Run, gap: Gap) -> bool:
+    """Whether training accuracy is above the held-out one by more than chance and by so much that it matters."""
+    return gap.size >= GAP and gap.size > SIGMAS * gap_error(run, gap)
+
+
 def over_fitting(run: Run) -> list[Finding]:
     """The gap between training and held-out accuracy, with its standard error."""
     evaluations = {(curve.engine, curve.split): len(curve.x) for curve in curves(run)}
     findings = []
     for gap in gaps(run) if run.record.data.task != "regression" else ():
-        error = math.hypot(
-            standard_error(gap.train, judged(run, "train")), standard_error(gap.held_out, judged(run, gap.split))
-        )
+        error = gap_error(run, gap)
         numbers = {"split": gap.split, "train": gap.train, "held": gap.held_out, "gap": gap.size, "error": error}
         numbers |= drawn_anew(run)
-        over = gap.size >= GAP and gap.size > SIGMAS * error
         count = evaluations.get((gap.engine, gap.split), 0)
         figure = "gap" if count > 2 else "curves" if count else ""
-        findings.append(Finding(OVER_FITS if over else NO_GAP, gap.engine, figure, numbers))
+        findings.append(Finding(OVER_FITS if apart(run, gap) else NO_GAP, gap.engine, figure, numbers))
     return findings
 
 

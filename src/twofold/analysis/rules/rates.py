@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,11 +13,8 @@ from twofold.analysis.rules.rule import Finding, Rule, Statement
 from twofold.analysis.rules.units import DEAD
 from twofold.analysis.signal_curves import SignalCurve, signal_curves
 from twofold.arrays import Array
-from twofold.recipe.losses import CrossEntropy
 from twofold.runs import Run
 
-INITIAL_LOSS = 3.0
-"""Times ln(classes), which a network that knows nothing has: beyond, initial weights or inputs are too large."""
 RISE = 0.25
 """The share of the loss before training by which the training loss rises above an earlier value."""
 RISEN_SHARE = 0.1
@@ -32,26 +28,43 @@ RATIO_LOW = 1e-4
 KILLED = 0.9
 """The share of units that training itself puts to sleep where the rate is to blame: next to nothing passes any more."""
 
-STARTS_HIGH = Statement(
-    "starts_high",
-    "Initial loss",
-    "before training the loss is {loss:loss}, where equal probabilities would have {even:loss}: the initial "
-    "weights or "
-    "the inputs are too large",
+OTHER_CAUSES = frozenset(
+    [
+        "inputs_alike",
+        "unscaled",
+        "outlier",
+        "inputs_large",
+        "inputs_small",
+        "weights_large",
+        "weights_small",
+        "weights_zero",
+        "decays",
+        "drops_out",
+        "clipped",
+    ]
+)
+"""Kinds of what a rate is not to blame for."""
+
+STOPPED = Statement(
+    "stopped",
+    "Divergence",
+    "the loss was no finite number any more at step {step}",
     fault=True,
 )
 DIVERGED = Statement(
     "diverged",
-    "Divergence",
-    "the loss was no finite number any more at step {step}: the rate of {lr} is too high for these gradients",
+    "Rate too high",
+    "the rate of {lr} is too high for these gradients",
     fault=True,
+    unless=OTHER_CAUSES,
 )
 DIVERGED_BY_STEPS = Statement(
     "diverged_by_steps",
     "Rate too high",
-    "the loss was no finite number any more at step {step}; with the rate of {lr} a step had changed `{name}` by "
-    "{ratio:two} of its size at step {ratio_step}, where about {RATIO} is usual",
+    "with the rate of {lr} a step had changed `{name}` by {ratio:two} of its size at step {ratio_step}, where about "
+    "{RATIO} is usual",
     fault=True,
+    unless=OTHER_CAUSES,
 )
 HIGH_BY_LOSS = Statement(
     "rate_high_by_loss",
@@ -60,6 +73,7 @@ HIGH_BY_LOSS = Statement(
     "of "
     "{lr} a step changed `{name}` by {ratio:two} of its size at step {ratio_step}, where about {RATIO} is usual",
     fault=True,
+    unless=OTHER_CAUSES,
 )
 HIGH_BY_UNITS = Statement(
     "rate_high_by_units",
@@ -75,26 +89,15 @@ LOW = Statement(
     "the updates are at most {largest_ratio:two} of the weights in size (median over training), where about {RATIO} "
     "is usual, and the training loss came from {first:loss} to {last:loss} only",
     fault=True,
+    unless=OTHER_CAUSES,
 )
 FITTING_RATE = Statement(
     "rate_fits",
     "Learning rate",
     "the updates are {smallest_ratio:two} to {largest_ratio:two} of the weights in size (medians over training, "
     "layer by layer); about {RATIO} is usual, and no loss or layer shows a rate that is too high or too low",
+    unless=OTHER_CAUSES,
 )
-
-
-def initial_loss(run: Run) -> list[Finding]:
-    """The loss before training beside ln C, that of equal probabilities. Karpathy, A recipe (2019)."""
-    rows = run.evaluations.where(run.evaluations["step"] == 0)
-    if not isinstance(run.recipe.loss, CrossEntropy) or run.recipe.loss.reduction != "mean":
-        return []
-    even = math.log(len(run.record.data.classes))
-    return [
-        Finding(STARTS_HIGH, str(engine), "", {"loss": float(loss), "even": even})
-        for engine, loss in zip(rows["engine"], rows["train_loss"], strict=True)
-        if loss > INITIAL_LOSS * even
-    ]
 
 
 def rates(run: Run) -> list[Finding]:
@@ -105,7 +108,7 @@ def rates(run: Run) -> list[Finding]:
     for engine in run.recipe.training.engines:
         ratios = [curve for curve in every if curve.engine == engine]
         if step := _failed_at(run, engine):
-            findings.append(_diverged(run, engine, step, ratios))
+            findings += [Finding(STOPPED, engine, "", {"step": step}), _diverged(run, engine, ratios)]
         elif ratios and engine in losses:
             findings += _judged(run, engine, losses[engine], ratios)
     return findings
@@ -116,8 +119,8 @@ def _failed_at(run: Run, engine: str) -> int | None:
     return failure.step if failure and failure.engine == engine else None
 
 
-def _diverged(run: Run, engine: str, step: int, ratios: Sequence[SignalCurve]) -> Finding:
-    numbers = {"step": step, "lr": run.recipe.optimizer.lr}
+def _diverged(run: Run, engine: str, ratios: Sequence[SignalCurve]) -> Finding:
+    numbers = {"lr": run.recipe.optimizer.lr}
     largest = max(ratios, key=lambda curve: curve.value.max(), default=None)
     if largest is None:
         return Finding(DIVERGED, engine, "", numbers)
@@ -172,16 +175,8 @@ def _largest_step(curve: SignalCurve) -> dict[str, object]:
 
 RULES = (
     Rule(
-        "Loss before training",
-        (STARTS_HIGH,),
-        initial_loss,
-        "It is more than {INITIAL_LOSS} times ln C, the cross-entropy of equal probabilities for C classes.",
-        {"INITIAL_LOSS": INITIAL_LOSS},
-        "Karpathy, *A recipe for training neural networks* (2019).",
-    ),
-    Rule(
         "Rate too high",
-        (DIVERGED, DIVERGED_BY_STEPS, HIGH_BY_LOSS, HIGH_BY_UNITS),
+        (STOPPED, DIVERGED, DIVERGED_BY_STEPS, HIGH_BY_LOSS, HIGH_BY_UNITS),
         rates,
         "The loss was no finite number any more; or a step changed a weight by {RATIO_HIGH} of its size or more "
         "(‖ΔW‖ / ‖W‖) **and** that did harm: the training loss lies more than {RISE} of the loss before training "

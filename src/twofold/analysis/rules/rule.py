@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from twofold.runs import Run
@@ -25,6 +25,14 @@ class Statement:
     """Whether it tells of something that went wrong; else it says what was looked for and not found, or how it went."""
     about_both: bool = False
     """Whether it compares the engines, so that none of them is named as the one that shows it."""
+    unless: frozenset[str] = frozenset()
+    """Kinds of statements that are its cause: it blames something else, and is left out where one of them is true."""
+
+
+def borne(statement: Statement) -> Statement:
+    """The same of a network that learned in spite of it: no fault, but told."""
+    sentence = f"{statement.sentence}. It was learned in spite of it"
+    return replace(statement, kind=f"{statement.kind}_borne", sentence=sentence, fault=False)
 
 
 @dataclass(frozen=True)

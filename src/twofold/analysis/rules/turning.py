@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from twofold.analysis.curves import Curve, counted, curves
-from twofold.analysis.results import gaps
+from twofold.analysis.results import Gap, gaps
+from twofold.analysis.rules.over_fitting import apart
 from twofold.analysis.rules.rule import Finding, Rule, Statement
 from twofold.analysis.rules.sampling import SIGMAS, drawn_anew, judged
 from twofold.arrays import Array
@@ -25,6 +26,8 @@ WILD = 0.5
 """A held-out loss that ends by such a share above its lowest is not called a small rise, however much it wavers."""
 HIGH = 1.5
 """Times its lowest value, at which a held-out loss that ends above its beginning is a fault."""
+CLEAR = 0.25
+"""The share by which it is a fault whatever the accuracies are; a smaller one is where they are apart as well."""
 NOISE = 4.0
 """A rise must exceed the noise of the course, by its second differences, so many times."""
 
@@ -57,6 +60,12 @@ TOO_WILD = Statement(
     "by "
     "{noise:loss} from one evaluation to the next, too much to be judged; smaller steps or larger batches calm it",
 )
+TURNED_A_LITTLE = Statement(
+    "turned_a_little",
+    "Turning point",
+    "the {split:split} loss was lowest, {loss:loss}, at {unit} {at:,g} and rose to {last:loss}: a little, without the "
+    "accuracies parting",
+)
 TURNED_BY_FEW = Statement(
     "turned_by_few",
     "Turning point",
@@ -78,8 +87,17 @@ def turning_points(run: Run) -> list[Finding]:
         held_out, train = by_split.get((gap.engine, gap.split)), by_split.get((gap.engine, "train"))
         if held_out is not None and train is not None:
             turns = turning(held_out, train, counted(run), judged(run, gap.split))
-            findings += [replace(turn, numbers={**turn.numbers, **drawn_anew(run)}) for turn in turns]
+            findings += [
+                _weighed(replace(turn, numbers={**turn.numbers, **drawn_anew(run)}), run, gap) for turn in turns
+            ]
     return findings
+
+
+def _weighed(turn: Finding, run: Run, gap: Gap) -> Finding:
+    """A small rise is a fault where the accuracies are apart too."""
+    if turn.statement is not TURNED or turn.numbers["last"] >= (1 + CLEAR) * turn.numbers["loss"] or apart(run, gap):
+        return turn
+    return replace(turn, statement=TURNED_A_LITTLE)
 
 
 def turning(held_out: Curve, train: Curve, unit: str, samples: int) -> list[Finding]:
@@ -128,21 +146,20 @@ def wavering(values: Array) -> float:
 RULES = (
     Rule(
         "Over-fitting: the turn",
-        (TURNED, ENDED_HIGH, NO_TURN, TOO_WILD, TURNED_BY_FEW, FALLS_TO_THE_END),
+        (TURNED, TURNED_A_LITTLE, ENDED_HIGH, NO_TURN, TOO_WILD, TURNED_BY_FEW, FALLS_TO_THE_END),
         turning_points,
         "The median of the last tenth of the held-out losses, three at least, lies above the lowest one by more than "
         "{NOISE} times the noise of the course, {TURN} of that lowest loss and {TURN_OF_START} of the loss before "
         "training; the training loss meanwhile fell; and more than {SIGMAS}² samples are answered wrong, for a rise "
-        "that k samples bear has a standard error of about its size over √k. The noise is that of second "
-        "differences: "
-        "median |Δ²| / 0.6745 / √6. A loss that ends above its value before training, and {HIGH} times its lowest, "
-        "is a "
-        "fault by itself, whatever the training loss does; one that ends more than {WILD} above its lowest is no "
-        "small "
-        "rise: where the noise hides it, the course is too wild to be judged. A course of fewer than "
-        "{FEWEST_EVALUATIONS} evaluations has no turn.",
+        "that k samples bear has a standard error of about its size over √k. Below {CLEAR} of the lowest loss it is a "
+        "fault where training and held-out accuracy are apart as well. The noise is that of second differences: median "
+        "|Δ²| / 0.6745 / √6. A loss that ends above its value before training, and {HIGH} times its lowest, is a fault "
+        "by itself, whatever the training loss does; one that ends more than {WILD} above its lowest is no small rise: "
+        "where the noise hides it, the course is too wild to be judged. A course of fewer than {FEWEST_EVALUATIONS} "
+        "evaluations has no turn.",
         {
             "NOISE": NOISE,
+            "CLEAR": CLEAR,
             "WILD": WILD,
             "HIGH": HIGH,
             "TURN": TURN,

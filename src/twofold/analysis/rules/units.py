@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from twofold.analysis.rules.fitting import SOLVED, learned
 from twofold.analysis.rules.rule import Finding, Rule, Statement
 from twofold.analysis.signal_curves import SignalCurve, kept_step, signal_curves
 from twofold.recipe.layer import Asleep
@@ -79,7 +80,8 @@ def _fault(run: Run, dead: SignalCurve, saturated: SignalCurve | None) -> Findin
         return Finding(DEAD_UNITS, dead.engine, "units", numbers, dead.layer) if after >= DEAD else None
     assert saturated is not None
     numbers |= {"share_before": float(saturated.value[0]), "share_after": saturated.at(step)}
-    if saturated.value[0] >= SATURATED_START:
+    share = learned(run, dead.engine)
+    if saturated.value[0] >= SATURATED_START and (share is None or share < SOLVED):
         return Finding(SATURATED_AT_START, dead.engine, "units", numbers, dead.layer)
     return Finding(STUCK, dead.engine, "units", numbers, dead.layer) if after >= DEAD else None
 
