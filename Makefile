@@ -4,7 +4,8 @@
 # make bench   speed, side by side with the peers; writes docs/benchmarks/{felt,small,mnist,images,recurrent,reports,checkpoints}.md
 # make torture the long proofs: every built-in recipe over 50 or 200 steps; writes docs/benchmarks/verification.md;
 #              hostile files, random recipes and CSV files: hostile.md, fuzz.md; models in and out: exchange.md;
-#              what the analysis says of trainings in which nothing is wrong: healthy.md; killed and starved runs: survival.md;
+#              what the analysis says of trainings in which nothing is wrong: healthy.md, and of
+#              planted faults: analysis.md; killed and starved runs: survival.md;
 #              students' code, wrong and right: check.md
 # make results the built-in recipes that take minutes (two hours in all); writes docs/results.md, docs/palindromes.md
 # make notebooks  the notebooks of the five parts, executed; TWOFOLD_SHORT=1 make notebooks: a few steps each
@@ -41,6 +42,7 @@ torture: $(READY)
 	$(BIN)/python benchmarks/verification.py
 	$(BIN)/python benchmarks/hostile.py
 	$(BIN)/python benchmarks/healthy.py
+	$(BIN)/python benchmarks/analysis.py
 	$(BIN)/python benchmarks/fuzz.py
 	$(BIN)/python benchmarks/survival.py
 	$(BIN)/python benchmarks/coordinator.py

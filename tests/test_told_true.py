@@ -112,3 +112,62 @@ def test_the_limits_of_samples() -> None:
     assert found.neighbours == 0.75
     images = Split(np.zeros((4, 1, 2, 2), np.uint8), np.array([0, 1, 0, 1]))
     assert limits(Dataset(images, images[:0], images[:0], ("a", "b"))) == (None, None)
+
+
+CORPUS = (
+    "a feature 10,000 times larger",
+    "-999,999 for a missing value",
+    "every row alike",
+    "raw inputs of 50,000",
+    "inputs of 1e-5",
+    "tiny weights in three layers",
+    "all weights 0, tanh",
+    "decay of 1 under Adam",
+    "dropout of 0.95 on circles",
+    "clipping at 1e-5",
+    "60 wines again, with another class",
+    "iris in order, with row numbers",
+    "iris with a code of the class",
+    "diabetes above the median, every row twice",
+    "W_hh of gain 2 with relu",
+    "digits of 6 as numbers",
+    "iris, Adam",
+    "diabetes above the median, SGD",
+    "owners, Adam",
+)
+"""Of the trainings of benchmarks/analysis.py, one of each kind that is found in the samples or in the recipe."""
+
+
+@pytest.mark.parametrize("name", CORPUS)
+def test_a_training_of_the_corpus_is_judged_right(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
+    from analysis import judge
+    from corpus import healthy
+    from planted import planted
+
+    (training,) = (one for one in [*planted(), *healthy()] if one.name == name)
+    with np.errstate(all="ignore"):
+        judged = judge(training, tmp_path / "run")
+    assert judged.verdict == ("named" if training.cause else "no fault"), judged.faults
+
+
+def test_the_table_of_the_corpus_is_written() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "benchmarks" / "analysis.md").read_text("utf-8")
+    assert all(f"| {name} |" in page for name in CORPUS)
+    assert "Not right" not in page
+
+
+def test_a_cause_silences_what_blames_something_else(tmp_path: Path) -> None:
+    """Inputs of 50,000 are named, and neither the rate nor the loss that they gave."""
+    text = _network(16, 2) + '[data]\nsource = "csv"\npath = "FILE"\nlabel = "kind"\nstandardize = "none"\n'
+    rng = np.random.default_rng(0)
+    rows = [
+        f"{50_000 + 20_000 * a:.0f},{50_000 + 20_000 * b:.0f},{'yes' if a > b else 'no'}"
+        for a, b in rng.normal(size=(300, 2))
+    ]
+    (tmp_path / "t.csv").write_text("a,b,kind\n" + "\n".join(rows) + "\n")
+    kinds = _kinds(
+        tmp_path, text.replace("FILE", str(tmp_path / "t.csv")) + "[optimizer]\nlr = 0.1\n[training]\nepochs = 10\n"
+    )
+    assert "inputs_large" in kinds
+    assert not kinds.keys() & {"rate_low", "rate_high_by_loss", "diverged", "diverged_by_steps", "weights_large"}

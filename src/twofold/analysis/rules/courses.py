@@ -89,11 +89,9 @@ RULES = (
         (STILL_LEARNING, ENDED_WORSE),
         late_course,
         "Of at least {FEWEST_MOMENTS} evaluations the last fifth still brings more than {STILL_FALLING} of the whole "
-        "fall of the training loss, and less than {NEARLY} of what there was to learn is learned. Or training "
-        "accuracy "
-        "ends below its best by more than {SIGMAS} standard errors and a tenth of what there was to learn, with a "
-        "loss "
-        "of half as much again as the lowest.",
+        "fall of the training loss, and less than {NEARLY} of what there was to learn is learned; or more than "
+        "{STEEP}, and less than {SOLVED} is. Or training accuracy ends below its best by more than {SIGMAS} standard "
+        "errors and a tenth of what there was to learn, with a loss of half as much again as the lowest.",
         {
             "FEWEST_MOMENTS": FEWEST_MOMENTS,
             "NEARLY": NEARLY,

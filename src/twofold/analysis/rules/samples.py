@@ -45,8 +45,8 @@ TOLD = 0.25
 ALIKE = Statement(
     "inputs_alike",
     "Inputs alike",
-    "the {samples:sample} trained on hold only {distinct:,} different {inputs}: nothing tells the classes apart. Look at "
-    "how the data were read",
+    "the {samples:sample} trained on hold only {distinct:,} different {inputs}: nothing tells the classes apart. Look "
+    "at how the data were read",
     fault=True,
 )
 UNSCALED = Statement(
