@@ -259,6 +259,7 @@ def test_replicas_that_do_not_fit_at_once_are_trained_one_after_another(monkeypa
     assert not asked
     for a, b in zip(at_once, alone, strict=True):
         assert a.scores["train_loss"] == pytest.approx(b.scores["train_loss"], rel=1e-5)
+        assert (a.note, b.note) == ("", points.IN_TURN)
 
 
 SOUND = Split(np.zeros((4, 2)), np.array([0, 1, 0, 1]))

@@ -123,6 +123,8 @@ def _written(batch: Results, groups: Mapping[str, Group], work: Work) -> list[Ke
             raise StudyError(answer.refusal)
         if answer.requeued:
             work.note(f"a job was preempted or out of time; {_those(task)} began again")
+        for note in {trained.point.note for trained in answer.trained if trained.point and trained.point.note}:
+            work.note(f"{note}; the last digits may be others than with more memory")
         members = {point.id: point for point in groups[task.names[0]]}
         versions = _recorded(answer, work.engine)
         for trained in answer.trained:

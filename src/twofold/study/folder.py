@@ -64,6 +64,8 @@ class Kept(BaseModel):
     steps: int = 0
     requeued: int = 0
     """How often a batch system had begun it before."""
+    note: str = ""
+    """What else may have changed the last digits."""
     flow: dict[str, Any] | None = None
     """What a training told of its gradients through time."""
     history: dict[str, list[Any]] = {}
@@ -87,6 +89,7 @@ def kept(planned: Planned, engine: str, point: Point, versions: Mapping[str, str
         flow=None if point.flow is None else _plain(point.flow),
         history={name: [_plain(row[name]) for row in rows] for name in HistoryRow._fields} if rows else {},
         versions=dict(versions),
+        note=point.note,
         finished=now(),
     )
 

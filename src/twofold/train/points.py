@@ -40,6 +40,8 @@ class Point:
     """Why there are no scores, in a sentence."""
     pruned: bool = False
     """Whether it was stopped early, at an evaluation; its scores are those of that evaluation."""
+    note: str = ""
+    """What else may have changed the last digits, in a sentence."""
     flow: dict[str, Any] | None = None
     """The recurrent layer whose last step is read, before and after training: ‖∂L/∂h(t)‖ at each step, the share of
     the last one's that reaches the first (`carried_before`, `carried_after`), spectral radius and largest singular
@@ -51,6 +53,7 @@ def at_once(recipes: Sequence[Recipe], engine: str) -> bool:
     return engine == NumpyEngine.name and len(recipes) > 1 and pays(recipes[0]) and together(recipes)
 
 
+IN_TURN = "the memory did not hold the networks of a group at once: they were trained one after another"
 Load = Callable[[DataSpec], Dataset]
 """The function that reads the samples of a source."""
 
@@ -118,7 +121,7 @@ def _together(recipes: Sequence[Recipe], load: Load) -> list[Point]:
     recipes = [resolved(recipe, dataset) for recipe in recipes]
     first, count = recipes[0], len(recipes)
     if not fit_at_once(first, count, *(split for _, split in dataset.splits())):
-        return [_lone(recipe, dataset, NumpyEngine.name) for recipe in recipes]
+        return [replace(_lone(recipe, dataset, NumpyEngine.name), note=IN_TURN) for recipe in recipes]
     engine = NumpyEngine(first.model, first.optimizer, first.training, replicas=count)
     engine.load(stacked([initial_state(recipe.model, dataset.train) for recipe in recipes]))
     batches = StackedBatches([Batches(recipe, dataset.train) for recipe in recipes])
