@@ -268,9 +268,9 @@ def test_torchrun_by_hand_makes_one_run(recipe_file: str) -> None:
 
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_process_that_is_killed_ends_the_run_with_one_message_and_others_go_on(recipe_file: str, rank: int) -> None:
-    many = ["--set", "training.steps=300", "--set", "training.evaluate_every=150"]
+    many = ["--set", "training.steps=120", "--set", "training.evaluate_every=60"]
     process = started(["run", recipe_file, *many, "--out", "p", "-q", "--processes", "2", "--checkpoint-every", "10"])
-    os.kill(of_rank(process.pid, rank, Path("p/checkpoints")), signal.SIGKILL)
+    os.kill(of_rank(process, rank, Path("p/checkpoints")), signal.SIGKILL)
     _, told = process.communicate(timeout=120)
     assert process.returncode == 1
     assert told.count("error:") == 1, told
@@ -281,12 +281,12 @@ def test_a_process_that_is_killed_ends_the_run_with_one_message_and_others_go_on
     assert trained(Path("p")) == trained(Path("alone"))
 
 
-def of_rank(launcher: int, rank: int, checkpoints: Path) -> int:
+def of_rank(launcher: subprocess.Popen[str], rank: int, checkpoints: Path) -> int:
     """The process of a rank, once there is a checkpoint."""
     until = time.monotonic() + 120
-    while time.monotonic() < until:
+    while time.monotonic() < until and launcher.poll() is None:
         if any(path.suffix == ".json" for path in checkpoints.glob("*")):
-            for child in children(launcher):
+            for child in children(launcher.pid):
                 environment = Path(f"/proc/{child}/environ").read_bytes().split(b"\0")
                 if f"RANK={rank}".encode() in environment:
                     return child
@@ -302,7 +302,7 @@ def children(process: int) -> list[int]:
 def test_ctrl_c_ends_all_processes_with_one_message(recipe_file: str) -> None:
     words = ["run", recipe_file, "--set", "training.steps=100000", "--out", "p", "-q", "--checkpoint-every", "100"]
     process = started([*words, "--processes", "2"], start_new_session=True)
-    ranks = [of_rank(process.pid, rank, Path("p/checkpoints")) for rank in (0, 1)]
+    ranks = [of_rank(process, rank, Path("p/checkpoints")) for rank in (0, 1)]
     os.killpg(process.pid, signal.SIGINT)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130
