@@ -48,6 +48,7 @@ torture: $(READY)
 	$(BIN)/python benchmarks/coordinator.py
 	$(BIN)/python benchmarks/executors.py
 	$(BIN)/python benchmarks/search.py
+	$(BIN)/python benchmarks/shards.py
 	$(BIN)/python benchmarks/exchange.py
 	$(BIN)/python benchmarks/check.py
 	cd examples/cs324 && ../../$(BIN)/python prove_cnn.py
