@@ -26,7 +26,7 @@ from twofold.cli.handin import handin
 from twofold.cli.interrupts import interruptible
 from twofold.cli.output import EnginesChoice, JsonOption, QuietOption, complain, print_json
 from twofold.cli.page import EXAMPLE as PAGE_EXAMPLE
-from twofold.cli.page import page
+from twofold.cli.page import page, watched
 from twofold.cli.predict import EXAMPLE as PREDICT_EXAMPLE
 from twofold.cli.predict import predict
 from twofold.cli.processes import ProcessesOption, join_or_start
@@ -131,6 +131,9 @@ def run(
         typer.Option("--reuse", help="Take a finished run of the same recipe, data and code where there is one."),
     ] = False,
     processes: ProcessesOption = None,
+    as_page: Annotated[
+        bool, typer.Option("--page", help="Show the curves of the run in a page on this machine, while it lasts.")
+    ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -145,7 +148,11 @@ def run(
     for note in loaded.notes:
         views.print_note(note)
     with report_writer() as writer:
-        with interruptible(), progress.shown(not (quiet or as_json)) as watcher:
+        with (
+            interruptible(),
+            progress.shown(not (quiet or as_json)) as bars,
+            watched(as_page, loaded, bars) as watcher,
+        ):
             from twofold.train.running import run as train  # while the second process gets ready
 
             result = train(

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from twofold.cli.output import examples, say
 from twofold.errors import MissingExtraError
 from twofold.interrupts import heard
+
+if TYPE_CHECKING:
+    from twofold.recipe import Recipe
+    from twofold.setup.events import Watcher
 
 EXAMPLE = examples("twofold page", "twofold page moons", "twofold page my.toml", "twofold page runs")
 RUNS = Path("runs")
@@ -39,14 +45,10 @@ def page(
     ] = True,
 ) -> None:
     """Open a page on this machine: both engines learn side by side, and every number can be looked into."""
-    try:
+    with _needed():
         from twofold.page.desk import Desk
         from twofold.page.opening import opening_of
         from twofold.page.serving import Serving
-    except ModuleNotFoundError as error:
-        if error.name and error.name.split(".")[0] in ("starlette", "uvicorn", "h11", "anyio"):
-            raise MissingExtraError(error.name, "page", "`twofold page`") from error
-        raise
     serving = Serving(Desk(opening_of(source, settings or (), RUNS)), port)
 
     def ready() -> None:
@@ -58,3 +60,34 @@ def page(
 
     with heard("flag"):
         serving.run(ready)
+
+
+@contextmanager
+def watched(wanted: bool, recipe: Recipe, watcher: Watcher) -> Iterator[Watcher]:
+    """The watcher of a run, which also tells a page of it while the context lasts, where one is wanted."""
+    if not wanted:
+        yield watcher
+        return
+    from twofold.cli.views import print_note
+
+    with _needed():
+        from twofold.page.live import live_page
+    with live_page(recipe, RUNS) as (address, page):
+        print_note(f"the run is shown, while it lasts, at {address}")
+
+        def both(event: object) -> None:
+            watcher(event)
+            page(event)
+
+        yield both
+
+
+@contextmanager
+def _needed() -> Iterator[None]:
+    """Around imports: what the extra brings is asked for by its name."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name and error.name.split(".")[0] in ("starlette", "uvicorn", "h11", "anyio"):
+            raise MissingExtraError(error.name, "page", "the page") from error
+        raise

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -15,15 +15,15 @@ from starlette.requests import Request
 from twofold.builtin import builtin_texts, builtin_titles
 from twofold.page.curves import Curves
 from twofold.page.gallery import Gallery
-from twofold.page.guard import RefusedError, file_body
+from twofold.page.guard import RefusedError
 from twofold.page.hub import Hub
+from twofold.page.intake import Intake
 from twofold.page.jobs import Jobs
-from twofold.page.previews import images_preview, table_preview, taken
+from twofold.page.previews import taken
 from twofold.page.protocol import Answer, Drive, Finish, Load, LookAt, Told
 from twofold.page.recipe_state import Checked, Trusted, check, edited
 from twofold.page.schema import schema
 from twofold.page.teaching import lessons
-from twofold.page.uploads import MOST_ARCHIVE, MOST_IMAGE, MOST_TABLE, Uploads
 from twofold.recipe.files import MOST_NAME
 
 FROZEN = ("idle", "paused", "ended", "failed", "finished", "interrupted")
@@ -53,16 +53,17 @@ class Opening:
 class Desk:
     """Everything behind the addresses. Its methods run in the server's thread, one at a time between two awaits."""
 
-    def __init__(self, opening: Opening) -> None:
+    def __init__(self, opening: Opening, *, live: bool = False) -> None:
+        """`live`: a run of another process's making is watched, and nothing is trained here."""
         self.token = secrets.token_urlsafe(24)
         self.reports_token = secrets.token_urlsafe(24)
         self.hub = Hub()
         self.curves = Curves()
         self.job: dict[str, Any] = {"status": "idle"}
-        self._opening = opening
+        self._opening, self._live = opening, live
         self._trusted = Trusted(opening.files, str(opening.runs / "uploads"), opening.folder)
         self.gallery = Gallery(opening.runs)
-        self.uploads = Uploads(opening.runs / "uploads")
+        self.intake = Intake(opening.runs / "uploads")
         self._pictures = dict[str, bytes]()
         self._sentences: Any = None
         self._checked = check(opening.toml, opening.name, self._trusted)
@@ -72,21 +73,30 @@ class Desk:
 
     def open(self) -> None:
         """Start the process that trains; called where the server's loop runs."""
-        self._jobs = Jobs(self._take, self._lost)
-        self._load()
+        self._loop = asyncio.get_running_loop()
+        if not self._live:
+            self._jobs = Jobs(self._take, self._lost)
+            self._load()
+
+    def tell(self, event: str, value: object) -> None:
+        """An event of a run that is watched; from any thread."""
+        told = Told(0, event, json.dumps(value, allow_nan=False).encode())
+        with suppress(RuntimeError):  # the server has ended, and the run goes on
+            self._loop.call_soon_threadsafe(self._take, told)
 
     async def close(self) -> None:
         """End the process and every stream."""
         self.hub.close()
-        self.uploads.close()
+        self.intake.close()
         self.gallery.close()
         if self._jobs:
             await self._jobs.close()
 
     @property
     def jobs(self) -> Jobs:
-        """The process, of a desk that is open."""
-        assert self._jobs
+        """The process that trains. Raises `RefusedError` where a run is watched that has its own."""
+        if self._jobs is None:
+            raise RefusedError(409, "this page watches a run: it goes on as it was begun; `twofold page` plays")
         return self._jobs
 
     async def state(self, _: Request) -> dict[str, Any]:
@@ -102,6 +112,7 @@ class Desk:
             "runs": str(self._opening.runs),
             "reports": f"/{self.reports_token}/",
             "tab": self._opening.tab,
+            "live": self._live,
         }
 
     async def schema(self, _: Request) -> dict[str, Any]:
@@ -116,6 +127,7 @@ class Desk:
 
     async def change(self, body: dict[str, Any]) -> dict[str, Any]:
         """Another text, another recipe, or an edit of this one. What is trained stops, and stands at its beginning."""
+        _ = self.jobs  # which a page that watches a run has not
         match body:
             case {"toml": str(toml)}:
                 checked = check(toml, self._name, self._trusted)
@@ -144,6 +156,7 @@ class Desk:
 
     async def drive(self, body: dict[str, Any]) -> dict[str, Any]:
         """Start, pause, step, an epoch, from the beginning again, stop."""
+        _ = self.jobs
         match body:
             case {"do": str(do)} if do in DRIVEN:
                 self._must_be_sound()
@@ -184,35 +197,6 @@ class Desk:
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise RefusedError(400, '"runs" must be a list of names')
         return {"compared": await self.gallery.compare(names)}
-
-    async def upload_table(self, request: Request) -> dict[str, Any]:
-        """A table as bytes: where it is stored, its columns and first rows."""
-        content = await file_body(request, MOST_TABLE)
-        path = self.uploads.table(_named(request), content)
-        return await asyncio.to_thread(table_preview, path)
-
-    async def upload_archive(self, request: Request) -> dict[str, Any]:
-        """A zip archive of images: its classes."""
-        content = await file_body(request, MOST_ARCHIVE)
-        return await asyncio.to_thread(self._unpacked, _named(request), content)
-
-    def _unpacked(self, name: str, content: bytes) -> dict[str, Any]:
-        return images_preview(self.uploads.archive(name, io.BytesIO(content), len(content)))
-
-    async def begin_folder(self, body: dict[str, Any]) -> dict[str, Any]:
-        """A folder of images whose files come one by one."""
-        return {"folder": self.uploads.begin(str(body.get("name", ""))[:200])}
-
-    async def upload_image(self, request: Request) -> dict[str, Any]:
-        """One file of a folder, by its path in it."""
-        folder = self.uploads.opened(request.query_params.get("folder", ""))
-        content = await file_body(request, MOST_IMAGE)
-        await asyncio.to_thread(folder.add, request.query_params.get("path", "")[:1000], content)
-        return {}
-
-    async def end_folder(self, body: dict[str, Any]) -> dict[str, Any]:
-        """All files have come: the classes."""
-        return await asyncio.to_thread(images_preview, self.uploads.ended(str(body.get("folder"))))
 
     async def look(self, body: dict[str, Any]) -> dict[str, Any]:
         """Another held-out sample to be drawn."""
@@ -279,6 +263,7 @@ class Desk:
             case "frame":
                 frame = json.loads(told.data)
                 self.curves.add(frame["points"])
+                self.job = {**self.job, "step": frame["step"], "epoch": frame["epoch"]}
             case "loss":
                 part = json.loads(told.data)
                 self.curves.add_losses(part["engine"], part["points"])
@@ -294,8 +279,3 @@ class Desk:
     def _lost(self) -> None:
         self._loaded = ""
         self._set({"status": "failed", "message": "the training process ended; was there enough memory?"})
-
-
-def _named(request: Request) -> str:
-    """The name of a file that comes: it is shown, and decides nothing."""
-    return request.query_params.get("name", "")[:200] or "upload"

@@ -98,11 +98,11 @@ def _api(desk: Desk) -> list[Route]:
         post("look", desk.look),
         ask("runs", desk.runs),
         post("compare", desk.compare),
-        ask("upload/table", desk.upload_table, "POST"),
-        ask("upload/zip", desk.upload_archive, "POST"),
-        post("upload/folder", desk.begin_folder),
-        ask("upload/image", desk.upload_image, "POST"),
-        post("upload/end", desk.end_folder),
+        ask("upload/table", desk.intake.table, "POST"),
+        ask("upload/zip", desk.intake.archive, "POST"),
+        post("upload/folder", desk.intake.begin_folder),
+        ask("upload/image", desk.intake.image, "POST"),
+        post("upload/end", desk.intake.end_folder),
     ]
 
 

@@ -74,21 +74,25 @@ class Serving:
         """The first address, with its token."""
         return f"http://{HOST}:{self.port}/{self.desk.token}/"
 
-    def run(self, ready: Callable[[], None] = lambda: None) -> None:
-        """Serve until `stop` is called, or the process is told to end; `ready` is called when requests are answered."""
+    def run(self, ready: Callable[[], None] = lambda: None, *, hears: bool = True) -> None:
+        """Serve until `stop` is called; `ready` is called when requests are answered.
+
+        With `hears` also until the process is told to end: else that is for whoever trains in it.
+        """
         _more_files()
         with asyncio.Runner() as runner:
-            runner.run(self._serve(ready))
+            runner.run(self._serve(ready, hears))
 
-    async def _serve(self, ready: Callable[[], None]) -> None:
+    async def _serve(self, ready: Callable[[], None], hears: bool) -> None:
         async def watch() -> None:
             while not self._server.started:
                 await asyncio.sleep(0.01)
             ready()
-            while not (self._stopped or told_to_end()):
+            while not (self._stopped or (hears and told_to_end())):
                 await asyncio.sleep(LISTEN)
-            with suppress(KeyboardInterrupt):
-                check()  # the signal is heard: there is time to end in order
+            if hears:
+                with suppress(KeyboardInterrupt):
+                    check()  # the signal is heard: there is time to end in order
             self._server.should_exit = True
             self.desk.hub.close()
 

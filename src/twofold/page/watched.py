@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, final
 
+from twofold.engines import TITLES
 from twofold.page.course import plain, summary
 from twofold.page.duties import FRAME
 from twofold.setup.events import Evaluated, Noted, Prepared, Progressed, Started
@@ -28,12 +29,12 @@ class Watched:
                 self._job(what, done, total)
             case Started(what, steps):
                 self._engine, self._steps = what, steps
-                self._job(what, 0, steps)
+                self._job(TITLES.get(what, what), 0, steps)
             case Progressed(step, loss):
                 self._interrupt()
                 if loss is not None:
                     self._tell("loss", {"engine": self._engine, "points": [[step, plain(loss)]]})
-                self._job(self._engine, step, self._steps)
+                self._job(TITLES.get(self._engine, self._engine), step, self._steps)
             case Evaluated():
                 self._tell("row", {"engine": self._engine, **summary(event)})
             case Noted(text):

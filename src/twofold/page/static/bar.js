@@ -6,7 +6,7 @@ import { on, store } from "./store.js";
 
 const WORDS = {
   idle: "not loaded", loading: "loading", paused: "paused", playing: "training", ended: "ended", failed: "failed", interrupted: "stopped",
-  finishing: "finishing", finished: "finished",
+  finishing: "running", finished: "finished",
 };
 
 const drive = (what, more = {}) => attempt(post("job", { do: what, ...more }));
@@ -45,6 +45,7 @@ export function bar(place) {
     words.title = message ?? "";
     words.classList.toggle("wrong", status === "failed");
     document.documentElement.dataset.status = status;
+    document.documentElement.dataset.live = String(Boolean(store.live));
   };
   on("job frame recipe", draw);
   on("recipe", () => {
