@@ -43,8 +43,9 @@ def test_a_step_is_one_step_and_an_epoch_ends_with_the_epoch(client: Client) -> 
     client.paused()
     for step in (1, 2, 3):
         client.do("step")
-        state = client.until(lambda state, step=step: state["job"]["step"] == step)
-        assert state["job"]["status"] == "paused"
+        state = client.until(
+            lambda state, step=step: (state["job"]["step"], state["job"]["status"]) == (step, "paused")
+        )
         assert [point[0] for point in state["points"]] == list(range(1, step + 1))
     client.do("epoch")
     state = client.until(lambda state: state["job"]["step"] == 25 and state["job"]["status"] == "paused")
