@@ -41,6 +41,11 @@ def array(value: Any, what: str) -> np.ndarray:
     return np.array(result, dtype=result.dtype if result.dtype in (np.float32, np.float64) else np.float64)
 
 
+def as_tensors(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Arrays as tensors of PyTorch; whatever else stays."""
+    return {name: torch().tensor(v) if isinstance(v, np.ndarray) else v for name, v in values.items()}
+
+
 def arrays_in(value: Any) -> list[Any]:
     """The members of a tuple or list, or the value alone."""
     return list(value) if isinstance(value, tuple | list) else [value]
@@ -66,6 +71,8 @@ class Layout(NamedTuple):
     """Vectors as columns: (features, N)."""
     flat_bias: bool = True
     """Biases as (out,), not (1, out)."""
+    joined: str = "xh"
+    """Which stands first where one matrix goes over the input and the hidden state."""
 
     def weight(self, value: np.ndarray) -> np.ndarray:
         """Ours to theirs."""
@@ -126,6 +133,7 @@ def layouts(kind: str) -> list[Layout]:
     if kind in ("rnn", "lstm", "gru"):
         found.append(Layout("sequences (T, N, features)", time_first=True))
         found.append(Layout("sequences (T, N, features), weights (in, out)", True, time_first=True))
+        found.append(Layout("matrices over [h, x]", joined="hx"))
     return found
 
 

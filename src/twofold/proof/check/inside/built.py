@@ -26,7 +26,7 @@ CONSTRUCTED = {
     "leaky_relu": ["negative_slope"],
     "elu": ["alpha"],
     "dropout": ["p"],
-    "prelu": ["features"],
+    "prelu": ["num_parameters"],
 }
 
 
@@ -65,6 +65,4 @@ def construct(build: Any, job: Job, scene: Any, layout: Layout) -> Any:
         values = {name: layout.weight(scene.arrays[name]).copy() for name in scene.parameters} | values
         names |= n.WEIGHTS[n.family(job.kind)]
     order = CONSTRUCTED.get(job.kind, [])
-    if job.kind == "prelu":
-        values["features"] = values.pop("num_parameters", 1)
     return call(build, values, names, order, job.declared)

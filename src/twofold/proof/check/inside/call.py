@@ -42,9 +42,10 @@ def bound(
     for parameter in parameters:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
-        role = declared.get(parameter.name) or next(
-            (r for r, known in table.items() if plain(parameter.name) in known and r not in taken), None
-        )
+        short = plain(parameter.name)
+        exact = next((r for r in table if plain(r) == short and r not in taken), None)
+        role = declared.get(parameter.name) or exact
+        role = role or next((r for r, known in table.items() if short in known and r not in taken), None)
         if role is not None and role in values:
             chosen[parameter.name] = role
             taken.add(role)

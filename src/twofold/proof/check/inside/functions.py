@@ -12,13 +12,15 @@ from twofold.proof.check.inside.arrays import (
     Layout,
     array,
     arrays_in,
+    as_tensors,
     gradients,
     is_tensor,
     shape_of,
     torch,
 )
-from twofold.proof.check.inside.call import BindingError, call, signature
-from twofold.proof.check.inside.job import BUFFERS, BUNDLES, Job, Mode, bundle, setting_values
+from twofold.proof.check.inside.call import BindingError, bound, call, signature
+from twofold.proof.check.inside.job import BUFFERS, BUNDLES, SETTINGS_IN_ORDER, Job, Mode, bundle, setting_values
+from twofold.proof.check.inside.table import Table
 
 
 class Functions:
@@ -36,6 +38,9 @@ class Functions:
         }  # fmt: skip
         self.whole = self._takes_params()
         self.partial: dict[str, np.ndarray] = {}
+        self.tracked = False
+        self.derivative = False
+        """Whether the way back takes no dy: it gives f'(x), to be multiplied by it."""
         if self.whole and not layout.flat_bias:
             raise BindingError("parameters that come as a dictionary have PyTorch's shapes")
 
@@ -59,10 +64,10 @@ class Functions:
         values: dict[str, Any] = {"x": layout.data(scene.arrays["x"]).copy(), **setting_values(self.job.settings)}
         self.buffers = buffers
         if self.whole:
-            values["params"] = {**params, **buffers}
+            values["params"] = self.table = Table({**params, **buffers}, self.job, scene, layout)
         values |= {**params, **buffers}
         if kind in n.RECURRENT and "bias_ih" in params and not self._names_both():
-            values["bias"] = params["bias_ih"] + params["bias_hh"]
+            values["bias"] = params["bias_ih"] + (params["bias_hh"] if kind != "gru" else 0)
             del values["bias_ih"], values["bias_hh"]
         if kind == "embedding":
             values["x"] = values["x"].astype(int)
@@ -85,6 +90,11 @@ class Functions:
             name in n.words(known["bias_ih"]) for name in names
         )
 
+    @property
+    def one_bias(self) -> bool:
+        """Whether a recurrent function takes one bias, where PyTorch has two."""
+        return self.job.kind in n.RECURRENT and not self._names_both()
+
     def _mode(self, training: bool) -> Any:
         for parameter in signature(self.forward) or []:
             if n.plain(parameter.name) == "mode":
@@ -99,7 +109,9 @@ class Functions:
     def knows_mode(self) -> bool:
         """Whether it can be told that a pass is one of evaluation."""
         known = n.words(n.MODE) | n.words(BUNDLES)
-        return self.whole or any(n.plain(name) in known for name in self._argument_names())
+        required = [p for p in signature(self.forward) or [] if p.default is p.empty]
+        unnamed = self.whole and len(required) > 2 + (self.job.kind == "dropout")
+        return unnamed or any(n.plain(name) in known for name in self._argument_names())
 
     def play(self, scene: Any) -> dict[str, np.ndarray]:
         """Forward and back; tensors in our layout."""
@@ -125,21 +137,18 @@ class Functions:
         weights = [
             r for r in ("weight", "weight_ih", "weight_hh", "bias", "bias_ih", "bias_hh", *BUFFERS) if r in values
         ]
-        settings = {
-            "conv2d": ["stride", "padding"], "max_pool2d": ["kernel", "stride", "padding"],
-            "avg_pool2d": ["kernel", "stride", "padding"], "leaky_relu": ["negative_slope"],
-            "elu": ["alpha"], "dropout": ["p"],
-            "batch_norm": ["eps", "momentum"],
-            "layer_norm": ["eps"], "group_norm": ["num_groups", "eps"],
-        }.get(self.job.kind, [])  # fmt: skip
+        settings = SETTINGS_IN_ORDER.get(self.job.kind, [])
         head = ["params", "x"] if self.whole else ["x", *(["h0"] if self.job.kind in n.RECURRENT else []), *weights]
         return [*head, *(["mask"] if self.job.kind == "dropout" else []), *settings, "training"]
 
     def _as_tensors(self, values: dict[str, Any], leaves: dict[str, Any]) -> dict[str, Any]:
         """Tensors of PyTorch where the user's code is written for them, numbers of which gradients are wanted."""
         library = torch()
-        if library is None or not self.job.get("torch") or self.backward is not None:
+        if library is None or not self.job.get("torch"):
             return values
+        if self.backward is not None:
+            held = {"params": self.table.holding(as_tensors(self.table))} if self.whole else {}
+            return as_tensors(values) | held
         for name, value in values.items():
             if isinstance(value, np.ndarray):
                 tensor = library.tensor(value)
@@ -148,7 +157,8 @@ class Functions:
                     leaves[name] = tensor
                 values[name] = tensor
         if "params" in values:
-            values["params"] = {name: values[name] for name in values["params"]}
+            held = {name: values[name] for name in self.table}
+            values["params"] = self.table = self.table.holding(held)
         return values
 
     def _outputs(self, result: Any, scene: Any) -> tuple[Any, Any]:
@@ -171,24 +181,33 @@ class Functions:
         for name in BUFFERS:
             if name in scene.arrays:
                 value = self.given.get(name)
+                if self.whole and not np.array_equal(array(self.table.now(name), name), scene.arrays[name]):
+                    value = self.table.now(name)
                 given = [m for m in arrays_in(result) if isinstance(m, Mapping)]
                 other = next((m[name] for m in given if name in m), None)
                 found[name] = array(other if other is not None else value, name).reshape(-1)
         changed = any(not np.array_equal(found[name], scene.arrays[name]) for name in found)
-        tracked = any(name in n.words(BUNDLES) for name in map(n.plain, self._argument_names())) or changed
-        return found if tracked else {}
+        bundled = any(name in n.words(BUNDLES) for name in map(n.plain, self._argument_names()))
+        self.tracked = self.tracked or bundled or changed
+        return found if self.tracked else {}
 
     def _argument_names(self) -> list[str]:
         return [parameter.name for parameter in signature(self.forward) or []]
 
     def _back(self, values: dict[str, Any], y: Any, cache: Any, scene: Any) -> dict[str, np.ndarray]:
         dy = self._given_dy(scene)
-        roles = {k: v for k, v in values.items() if k not in ("h0", "c0")}
+        if self.job.get("torch"):
+            dy = as_tensors({"dy": dy})["dy"]
+        drawn = "mask" in values and not any(n.plain(p) in n.words(self.names["mask"]) for p in self._argument_names())
+        roles = {k: v for k, v in values.items() if k not in ("h0", "c0") and not (drawn and k == "mask")}
         roles |= {"dy": dy, "y": y, "cache": values["x"] if cache is None else cache}
         head = ["params"] if self.whole and self._back_takes_params() else []
         order = [*head, *self._back_order(), *[r for r in self.order(values) if r not in head], "y"]
         names = {**self.names, "bias": self.names.get("bias", "")}
-        result = call(self.backward, roles, names, order, self.job.declared)  # pyright: ignore[reportArgumentType]
+        args, kwargs = bound(self.backward, roles, names, order, self.job.declared)  # pyright: ignore[reportArgumentType]
+        result = self.backward(*args, **kwargs)  # pyright: ignore[reportOptionalCall]
+        if not scene.parameters and not any(value is dy for value in (*args, *kwargs.values())):
+            self.derivative, result = True, array(arrays_in(result)[0], "the derivative") * array(dy, "dy")
         return self.named(result, scene)
 
     def _back_takes_params(self) -> bool:
@@ -232,7 +251,12 @@ class Functions:
             tensors["dx"] = self.layout.data_back(array(dx, "dx"))
         for name in scene.parameters:
             if grads.get(name) is not None:
-                tensors[scene.gradient(name)] = self.layout.weight_back(array(grads[name], f"the gradient of {name}"))
+                value = array(grads[name], f"the gradient of {name}")
+                one = value.size == scene.arrays[name].size == 1
+                own = value.reshape(scene.arrays[name].shape) if one else self.layout.weight_back(value)
+                tensors[scene.gradient(name)] = own
+        if self.whole and self.table.pieces:
+            tensors |= self.table.gradients(result, scene)
         return tensors
 
     def _without_state(self, result: Any, scene: Any) -> Any:

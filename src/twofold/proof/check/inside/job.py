@@ -68,6 +68,13 @@ BUNDLES = (
     "settings opts"
 )
 
+SETTINGS_IN_ORDER = {
+    "conv2d": ["stride", "padding"], "max_pool2d": ["kernel", "stride", "padding"],
+    "avg_pool2d": ["kernel", "stride", "padding"], "leaky_relu": ["negative_slope"], "elu": ["alpha"],
+    "dropout": ["p"], "batch_norm": ["eps", "momentum"], "layer_norm": ["eps"], "group_norm": ["num_groups", "eps"],
+}  # fmt: skip
+"""Settings in the order in which unnamed arguments follow each other."""
+
 
 class Mode:
     """What Twofold's own layers take as `mode`."""

@@ -5,23 +5,50 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Iterator, MutableMapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from twofold.proof.check.inside.arrays import arrays_in, shape_of
+from twofold.proof.check.inside.names import plain
 
 LISTS = ("params", "parameters", "weights", "theta")
 
 
-def slots(holder: Any) -> Iterator[tuple[Any, Any, Any]]:
-    """Every array that an object holds: (container, key, value); dictionaries and lists one level deep."""
+HOLDING = ("data", "value", "val", "values", "array", "tensor")
+
+
+class Slot(NamedTuple):
+    """An array that an object holds: where, under which key, and what a reader would call it."""
+
+    container: Any
+    key: Any
+    value: Any
+    name: str
+
+
+def slots(holder: object, deep: bool = True) -> Iterator[Slot]:
+    """Every array that an object holds; in dictionaries, lists and objects of its own one level deep."""
     table = getattr(holder, "__dict__", {})
     for key, value in list(table.items()):
         if isinstance(value, MutableMapping):
-            yield from ((value, k, v) for k, v in list(value.items()) if shape_of(v) is not None)
+            yield from (Slot(value, k, v, str(k)) for k, v in list(value.items()) if shape_of(v) is not None)
+            if deep:
+                yield from (slot for k, v in list(value.items()) for slot in _inner(str(k), v))
         elif isinstance(value, list) and key in LISTS:
-            yield from ((value, i, v) for i, v in enumerate(value) if shape_of(v) is not None)
+            yield from (Slot(value, i, v, str(i)) for i, v in enumerate(value) if shape_of(v) is not None)
         elif shape_of(value) is not None and not isinstance(value, type):
-            yield table, key, value
+            yield Slot(table, key, value, key)
+        elif deep:
+            yield from _inner(key, value)
+
+
+def _inner(key: str, value: object) -> Iterator[Slot]:
+    """What an object within the object holds: a parameter with its `data`, or a layer with its arrays."""
+    if isinstance(value, type) or inspect.isroutine(value) or inspect.ismodule(value) or shape_of(value) is not None:
+        return
+    for slot in slots(value, deep=False):
+        own = slot.key in HOLDING
+        if own or not plain(slot.name).startswith("grad"):
+            yield slot._replace(name=key if own else f"{key}.{slot.name}")
 
 
 FORWARDS = ("forward", "__call__", "fwd", "f", "call", "predict")

@@ -40,8 +40,13 @@ WEIGHTS = {
     "norm": {
         "weight": "gamma g weight scale w gain gammas gam",
         "bias": "beta bias shift b betas bet",
-        "running_mean": "runningmean rmean movingmean runmean runningmu runmu meanrunning",
-        "running_var": "runningvar rvar movingvar runvar runningvariance movingvariance runningsigma2 varrunning",
+        "running_mean": (
+            "runningmean rmean rm mm movingaveragemean emamean avgmean movingmean runmean runningmu runmu meanrunning"
+        ),
+        "running_var": (
+            "runningvar rvar rv mv movingaveragevar emavar avgvar movingvar runvar runningvariance "
+            "movingvariance runningsigma2 varrunning"
+        ),
     },
     "recurrent": {
         "weight_ih": (
@@ -68,7 +73,7 @@ SETTINGS = {
     "dilation": "dilation d rate dilations",
     "groups": "groups numgroups ngroups group g",
     "num_groups": "numgroups groups ngroups g group",
-    "num_parameters": "numparameters nparams num_params",
+    "num_parameters": "numparameters nparams numparams n channels c numchannels features numfeatures size",
     "init": "init a",
     "eps": "eps epsilon e",
     "momentum": "momentum mom m mu rho",

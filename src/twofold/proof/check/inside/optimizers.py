@@ -14,7 +14,21 @@ from twofold.proof.check.inside.call import BindingError, call, signature
 from twofold.proof.check.inside.job import Job
 from twofold.proof.check.inside.members import method_of
 
-STEPS = ("step", "update", "apply", "apply_gradients", "__call__", "optimize", "update_params", "minimize")
+STEPS = (
+    "step",
+    "update",
+    "apply",
+    "apply_gradients",
+    "__call__",
+    "optimize",
+    "update_params",
+    "minimize",
+    "update_param",
+    "update_parameter",
+    "update_parameters",
+    "update_weights",
+    "step_param",
+)
 
 
 MOMENTS = n.words(
@@ -160,7 +174,14 @@ class Optimizers:
         handed = self._handed()
         if self.form == "objects":
             self._fill_objects(grads)
-        given = list(grads.values()) if self.form == "lists" else grads
+        if self.form == "tensors":
+            for leaf, gradient in zip(handed, grads.values(), strict=True):
+                leaf.grad = torch().tensor(gradient)
+        given: Any = list(grads.values()) if self.form == "lists" else grads
+        if self.form == "pairs":
+            if len(required) != 1:
+                raise BindingError("no method that takes one list of pairs")
+            given = [(self.p[name], grads[name]) for name in self.p]
         values = {"p": handed, "g": given, "lr": scene.facts["lr"], "k": scene.facts["k"]}
         if len(required) == 1:
             values.pop("p")
@@ -176,11 +197,16 @@ class Optimizers:
             self.p[key] = array(arrays_in(result)[0], "the new parameter").astype(float)
 
     def _constructor_order(self) -> list[str]:
-        return ["p", "lr"] if self.form in ("objects", "lists", "whole") else ["lr"]
+        return ["p", "lr"] if self.form in ("objects", "lists", "whole", "tensors") else ["lr"]
 
     def _handed(self) -> Any:
         if self.form == "lists":
             return list(self.p.values())
+        if self.form == "tensors":
+            if not hasattr(self, "leaves"):
+                library = torch()
+                self.leaves = {name: library.nn.Parameter(library.tensor(value)) for name, value in self.p.items()}
+            return list(self.leaves.values())
         if self.form == "objects":
             if not hasattr(self, "holders"):
                 self.holders = [Parameter(value) for value in self.p.values()]
@@ -200,6 +226,8 @@ class Optimizers:
             if isinstance(result, list | tuple) and len(result) == len(self.p):
                 values = result
             self.p = dict(zip(self.p, values, strict=True))
+        elif self.form == "tensors":
+            self.p = {name: array(leaf, name).copy() for name, leaf in self.leaves.items()}
         elif self.form == "objects":
             self.p = {name: holder.data for name, holder in zip(self.p, self.holders, strict=True)}
 

@@ -44,7 +44,7 @@ def plans(thing: Any, job: Job) -> Iterator[Plan]:
         for form in orders:
             yield Plan(form, lambda form=form: Losses(pair.forward, job, form, pair.backward))
     elif kind in ("sgd", "adam", "adamw", "rmsprop"):
-        forms = _optimizer_forms(thing)
+        forms = _optimizer_forms(thing) if not job.get("torch") else ("tensors", *_optimizer_forms(thing))
         for form in forms:
             yield Plan(form, lambda form=form: Optimizers(fresh(_alone(thing)), job, form))
     elif kind == "max_norm":
@@ -61,7 +61,7 @@ def plans(thing: Any, job: Job) -> Iterator[Plan]:
 def _optimizer_forms(thing: Any) -> tuple[str, ...]:
     alone = _alone(thing)
     if not inspect.isroutine(alone):
-        return ("whole", "lists", "apart", "objects")
+        return ("whole", "lists", "apart", "objects", "pairs")
     parameters = [n.plain(p.name) for p in signature(alone) or []]
     several = any(name in ("params", "grads", "parameters", "gradients") for name in parameters)
     return ("whole", "each", "table") if several else ("each", "table", "whole")

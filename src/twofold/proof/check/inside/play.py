@@ -18,6 +18,7 @@ from twofold.proof.check.inside.load import LoadingError, place
 from twofold.proof.check.inside.plans import plans
 
 MOST_PLANS = 3
+CARRIED = ("plan", "errors", "untold", "fits", "constant_rate", "one_bias", "autograd", "derivative")
 INPUTS = ("x", "dy", "mask", "running_mean", "running_var")
 
 
@@ -69,7 +70,7 @@ def _tried(thing: Any, job: Job, scenes: list[InsideScene], path: Path) -> tuple
         results.append(result)
         if result["fits"] and sum(r["fits"] for r in results) >= MOST_PLANS:
             break
-        if result["fits"] and job["section"] == "layers" and result["whole"]:
+        if result["fits"] and job["section"] == "layers" and result["whole"] and not result["ambiguous"]:
             break
     return results, reason
 
@@ -116,6 +117,10 @@ def _play(plan: Any, job: Job, scenes: list[InsideScene], path: Path) -> dict[st
         "whole": bool(first)
         and all(first[name].shape == shape for name, shape in scenes[0].shapes.items() if name in first),
         "constant_rate": bool(job.get("constant_rate")),
+        "ambiguous": bool(getattr(player, "ambiguous", False)),
+        "one_bias": bool(getattr(player, "one_bias", False)),
+        "autograd": bool(getattr(player, "autograd", False)),
+        "derivative": bool(getattr(player, "derivative", False)),
     }
 
 
@@ -159,10 +164,7 @@ def answered(
             for index, tensors in enumerate(result["tensors"]):
                 for name, tensor in tensors.items():
                     arrays[f"{number}/{place_of_plan}/{index}/{name}"] = np.array(tensor, order="C")
-            plans.append(
-                {key: result[key] for key in ("plan", "errors", "untold", "fits", "constant_rate")}
-                | {"scenes": len(result["tensors"])}
-            )
+            plans.append({key: result[key] for key in CARRIED} | {"scenes": len(result["tensors"])})
         answers.append({"plans": plans, "reason": reason})
     write(folder, {"items": answers}, arrays)
 

@@ -11,6 +11,8 @@ from twofold.proof.check.inside.arrays import Layout, array, arrays_in, is_tenso
 from twofold.proof.check.inside.built import construct
 from twofold.proof.check.inside.call import BindingError, call, signature
 from twofold.proof.check.inside.functions import Functions
+from twofold.proof.check.inside.gates import Piece, assembled, joined, one_bias, pieces
+from twofold.proof.check.inside.held import sizes_of
 from twofold.proof.check.inside.job import BUFFERS, Job
 
 
@@ -23,6 +25,8 @@ class Modules:
         self.where: dict[str, Any] = {}
         self.every = False
         self.single = False
+        self.pieces: dict[str, Piece] = {}
+        self.autograd = True
 
     def play(self, scene: Any) -> dict[str, np.ndarray]:
         """Set the parameters, go forward, and let autograd go back."""
@@ -32,9 +36,7 @@ class Modules:
         self.module.to(library.float32 if self.job.get("float32") else library.float64)
         self.module.train(scene.training)
         self._find(scene)
-        with library.no_grad():
-            for name, tensor in self.where.items():
-                tensor.copy_(library.tensor(self._value(name, scene)).reshape(tensor.shape))
+        self._fill(scene)
         x = library.tensor(self.layout.data(scene.arrays["x"]))
         x = x.long() if self.job.kind == "embedding" else x.clone().requires_grad_(True)
         self.module.zero_grad(set_to_none=True) if "accumulates" not in self.job else None
@@ -45,6 +47,28 @@ class Modules:
         if "dy" in scene.arrays:
             tensors |= self._back(y, x, scene)
         return tensors
+
+    def _fill(self, scene: Any) -> None:
+        library = torch()
+        ours = {name: scene.arrays[name] for name in scene.parameters}
+        if self.job.kind == "gru" and self.one_bias:
+            ours["bias_hh"] = np.zeros_like(ours["bias_hh"])
+        with library.no_grad():
+            for name, tensor in self.where.items():
+                tensor.copy_(library.tensor(self._value(name, scene, ours)).reshape(tensor.shape))
+            held = dict(self.module.named_parameters())
+            for name, piece in self.pieces.items():
+                held[name].copy_(library.tensor(piece.value(ours)))
+
+    @property
+    def ambiguous(self) -> bool:
+        """Whether the shapes leave more than one way of reading it."""
+        return joined(self.pieces)
+
+    @property
+    def one_bias(self) -> bool:
+        """Whether a recurrent module has one bias, where PyTorch has two."""
+        return self.single or one_bias(self.pieces)
 
     def _forward(self, x: Any, scene: Any) -> Any:
         values: dict[str, Any] = {"x": x, "training": scene.training}
@@ -89,10 +113,10 @@ class Modules:
         self.every = read.ndim == 3 and len(scene.shapes["y"]) == 2 and self.job.kind in n.RECURRENT
         return read[:, -1] if self.every else read
 
-    def _value(self, name: str, scene: Any) -> np.ndarray:
-        ours = scene.arrays[name]
+    def _value(self, name: str, scene: Any, held: dict[str, np.ndarray]) -> np.ndarray:
+        ours: np.ndarray = held[name] if name in held else scene.arrays[name]
         if self.single and name == "bias_ih":
-            ours = ours + scene.arrays["bias_hh"]
+            ours = ours + held["bias_hh"]
         return self.layout.weight(ours)
 
     def _held(self) -> dict[str, Any]:
@@ -102,9 +126,14 @@ class Modules:
 
     def _find(self, scene: Any) -> None:
         """Each parameter by name, else in the order in which they stand, by shape."""
-        if self.where:
+        if self.where or self.pieces:
             return
+        if any(torch().nn.parameter.is_lazy(p) for p in self.module.parameters()):
+            self._forward(torch().tensor(self.layout.data(scene.arrays["x"])), scene)
+            self.module.to(torch().float64)
         held = self._held()
+        if self.job.kind in n.RECURRENT and self._in_pieces(scene):
+            return
         wanted = [*scene.parameters, *(b for b in BUFFERS if b in scene.arrays)]
         free = dict(held)
         for by_name in (True, False):
@@ -132,6 +161,16 @@ class Modules:
                 f"cannot find `{missing[0]}` {tuple(scene.arrays[missing[0]].shape)} in the module; it holds {names}. "
                 f'Say where with an adapter: `Adapter({missing[0]}="NAME")`, or `--adapt NAME={missing[0]}`.'
             )
+
+    def _in_pieces(self, scene: Any) -> bool:
+        """Whether it holds a matrix for each gate, or one over [x, h]."""
+        shapes = {name: tuple(tensor.shape) for name, tensor in self.module.named_parameters()}
+        weights = ("weight_ih",) if self.job.kind == "rnn" else ("weight_ih", "weight_hh")
+        whole = {s for name in weights for s in (scene.arrays[name].shape, scene.arrays[name].T.shape)}
+        if not whole & set(shapes.values()):
+            biased = "bias_ih" in scene.parameters
+            self.pieces = pieces(shapes, self.job.kind, sizes_of(scene), biased, self.layout.joined) or {}
+        return bool(self.pieces)
 
     def _role(self, key: str, wanted: list[str]) -> str | None:
         declared = self.job.declared.get(key)
@@ -171,6 +210,12 @@ class Modules:
             tensors[scene.gradient(name)] = self._ours(gradient, scene.arrays[name])
         if self.single:
             tensors[scene.gradient("bias_hh")] = tensors[scene.gradient("bias_ih")]
+        if self.pieces:
+            held = dict(self.module.named_parameters())
+            grads = {k: array(library.zeros_like(held[k]) if held[k].grad is None else held[k].grad, k)
+                     for k in self.pieces}  # fmt: skip
+            ours = {name: scene.arrays[name] for name in scene.parameters}
+            tensors |= {scene.gradient(k): g for k, g in assembled(grads, self.pieces, ours).items()}
         return tensors
 
     def _ours(self, gradient: np.ndarray, ours: np.ndarray) -> np.ndarray:

@@ -1,0 +1,88 @@
+"""The gradients that a way back leaves on an object: by name, else what it changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from twofold.proof.check.inside import names as n
+from twofold.proof.check.inside.arrays import shape_of
+from twofold.proof.check.inside.held import Held, is_gradient
+from twofold.proof.check.inside.members import Slot, slots
+
+FORMS = ("d{}", "grad_{}", "{}_grad", "d_{}", "grad{}", "{}grad", "{}_gradient", "dL_d{}", "dl_d{}", "g{}", "g_{}",
+         "{}_g", "{}_error", "{}_delta", "delta_{}", "_d{}")  # fmt: skip
+HOLDERS = ("g", "d", "dparams", "deltas")
+
+
+def named_gradient(holder: object, keys: Sequence[Slot], kind: str, role: str, wanted: Mapping[str, Any]) -> Any:
+    """The gradient of what stands in slots, by its name; `None` where there is none."""
+    table = getattr(holder, "__dict__", {})
+    names = list(dict.fromkeys(str(slot.key) for slot in keys))
+    for slot in keys:  # a parameter as an object: its own `grad`
+        if slot.container is not table and isinstance(slot.container, dict):
+            value = _of_forms(slot.container, names, ("grad", "g", "gradient", *FORMS))
+            if value is not None and value is not slot.value:
+                return value
+    for name, held in list(table.items()):
+        if isinstance(held, Mapping) and ("grad" in n.plain(name) or n.plain(name) in HOLDERS):
+            value = next((held[key] for key in [slot.key for slot in keys] if key in held), None)
+            if value is None:
+                value = next((v for k, v in held.items() if n.gradient_role(kind, str(k), wanted) == role), None)
+            if value is not None:
+                return value
+        if isinstance(held, list | tuple) and n.plain(name) in ("grads", "gradients"):
+            return held[list(wanted).index(role)] if role in wanted else None
+    value = _of_forms(table, names, FORMS)
+    if value is not None:
+        return value
+    for name, held in table.items():
+        named = shape_of(held) is not None and is_gradient(name) and n.plain(name) not in ("x", "cache", "out")
+        if named and n.gradient_role(kind, name, wanted) == role:
+            return held
+    return None
+
+
+def _of_forms(table: Mapping[str, Any], names: Sequence[str], forms: Sequence[str]) -> Any:
+    plain = [key.lstrip("_") for key in names]
+    for name in dict.fromkeys([*names, *plain]):
+        for form in forms:
+            value = table.get(form.format(name))
+            if shape_of(value) is not None or isinstance(value, float):
+                return value
+    return None
+
+
+def before(holder: object) -> dict[str, np.ndarray]:
+    """What an object holds before the way back."""
+    return {slot.name: np.array(slot.value, copy=True) for slot in slots(holder) if _numeric(slot.value)}
+
+
+def _numeric(value: Any) -> bool:
+    return getattr(value, "dtype", None) is not None and not hasattr(value, "requires_grad")
+
+
+def changed(holder: object, held: Held, earlier: Mapping[str, np.ndarray]) -> list[Slot]:
+    """The arrays that the way back made or changed, parameters apart."""
+    parameters = {id(slot.container) for places in held.where.values() for slot in places}
+    names = {(id(s.container), s.key) for places in held.where.values() for s in places}
+    return [
+        slot
+        for slot in slots(holder)
+        if _numeric(slot.value)
+        and (id(slot.container), slot.key) not in names
+        and not (id(slot.container) in parameters and slot.name in earlier and slot.container is not vars(holder))
+        and not (slot.name in earlier and _alike(earlier[slot.name], slot.value))
+    ]
+
+
+def _alike(a: np.ndarray, b: Any) -> bool:
+    return a.shape == np.shape(b) and np.array_equal(a, np.asarray(b), equal_nan=a.dtype.kind == "f")
+
+
+def unnamed_gradient(shape: tuple[int, ...], left: Sequence[Slot]) -> Any:
+    """The only array of the shape that the way back left."""
+    fitting = [slot.value for slot in left if tuple(slot.value.shape) == shape]
+    return fitting[0] if len(fitting) == 1 else None
