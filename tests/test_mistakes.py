@@ -17,8 +17,8 @@ from twofold.numpy_engine.layer import Mode
 from twofold.numpy_engine.layers import build_layer
 from twofold.numpy_engine.losses import loss_function
 from twofold.numpy_engine.optimizers import clip, optimizer
-from twofold.proof.check.checking import power
 from twofold.proof.check.compared import gaps
+from twofold.proof.check.judging import power
 from twofold.proof.check.naming import named_faults
 from twofold.proof.check.subject import SECTIONS
 from twofold.proof.mistakes import KINDS, MISTAKES, Making, Scene, computation, gradient_name

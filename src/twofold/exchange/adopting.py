@@ -9,7 +9,7 @@ from twofold.errors import AdoptError, UserError
 from twofold.exchange.adopted import Adopted, LossName, Wanted
 from twofold.recipe import Recipe
 
-FORMS = "a PyTorch module, a .onnx file, or a Python file's object as mine.py:model"
+FORMS = "a PyTorch module, a .onnx or .keras file, or a Python file's object as mine.py:model"
 PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".bin", ".ckpt", ".joblib")
 
 
@@ -24,13 +24,14 @@ def adopt(
 ) -> Adopted:
     """A model of another library as a recipe, weights and the proof that they are the same.
 
-    `model` is a `torch.nn.Module` that is a chain of layers, as `nn.Sequential` or as a class; a `.onnx` file; or
-    `mine.py:model`, an object of a Python file, which runs in a process of its own. `sample` is a batch of inputs,
-    which a module needs; `shape` the shape of one sample, where a file leaves it open. `data` is a recipe whose data
-    and training are taken over; `loss` is `cross_entropy` or `mean_squared`.
+    `model` is a `torch.nn.Module` that is a chain of layers, as `nn.Sequential` or as a class; a `.onnx` file;
+    a `.keras` file, where Keras is installed; or `mine.py:model`, an object of a Python file, which runs in a process
+    of its own. `sample` is a batch of inputs, which a module needs; `shape` the shape of one sample, where a file
+    leaves it open. `data` is a recipe whose data and training are taken over; `loss` is `cross_entropy` or
+    `mean_squared`.
 
     A module is proved in float64 against itself: every layer's output, the loss, every gradient, and 20 training
-    steps, to 1e-9. A file is proved forward, to 1e-6.
+    steps, to 1e-9. So is a Keras file, on the backend of PyTorch. An ONNX file is proved forward, to 1e-6.
 
     Raises `AdoptError` for what no recipe can express, naming the layer, its type, the reason and the nearest thing
     that can be adopted, and where the proof fails; `UserError` for arguments that are wrong.
@@ -51,6 +52,10 @@ def adopt(
         from twofold.exchange.onnx.adopting import adopt_onnx
 
         return adopt_onnx(path, wanted, shape=shape, sample=sample)
+    if path.suffix == ".keras":
+        from twofold.exchange.keras.adopting import adopt_keras
+
+        return adopt_keras(path, wanted, shape=shape, sample=sample)
     raise _refusal(path)
 
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from twofold.arrays import Array
 from twofold.proof.check import inputs
-from twofold.proof.check.compared import Run
+from twofold.proof.check.compared import Gap, Run
+from twofold.proof.check.report import Named
 from twofold.proof.check.subject import Subject, right
 from twofold.proof.mistakes import Scene, Tensors
 
@@ -49,8 +50,9 @@ def at_kinks(subject: Subject, yours: list[dict[str, Array]], expected: list[Ten
 
 def judged_by_its_masks(
     subject: Subject, yours: list[dict[str, Array]], expected: list[Tensors]
-) -> tuple[Subject, list[Tensors]]:
-    """A dropout that draws its own mask is judged by the mask that its y shows."""
+) -> tuple[Subject, list[Tensors], float | None]:
+    """A dropout that draws its own mask is judged by the mask that its y shows; with the share that it drops, where
+    that is not p by chance."""
     p = float(subject.settings.get("p", 0.5))
     agree = all(
         "y" in mine and mine["y"].shape == theirs["y"].shape and np.array_equal(mine["y"] != 0, theirs["y"] != 0)
@@ -58,23 +60,38 @@ def judged_by_its_masks(
         if scene.training
     )
     if agree:
-        return subject, expected
+        return subject, expected, None
     scenes = []
     dropped = [0, 0]
     for scene, mine in zip(subject.scenes, yours, strict=False):
         y = mine.get("y")
-        if scene.training and y is not None and y.shape == scene.arrays["x"].shape:
+        if y is not None and y.shape == scene.arrays["x"].shape:
             kept = (y != 0).astype(float)
-            dropped[0] += int((kept == 0).sum())
-            dropped[1] += kept.size
-            scene = replace(scene, arrays={**scene.arrays, "mask": kept})
+            if scene.training:
+                dropped[0] += int((kept == 0).sum())
+                dropped[1] += kept.size
+            drawn = scene.training or not kept.all()
+            held = {**scene.arrays, "mask": kept} if drawn else scene.arrays
+            scene = replace(scene, arrays=held, facts={**scene.facts, "own_mask": True})
         scenes.append(scene)
     scenes += subject.scenes[len(scenes) :]
-    spread = 6 * math.sqrt(max(dropped[1], 1) * max(p * (1 - p), 1e-9))
-    if not 0 < dropped[0] < dropped[1] or abs(dropped[0] - p * dropped[1]) > spread:
-        return subject, expected
+    spread = 4.5 * math.sqrt(max(dropped[1], 1) * max(p * (1 - p), 1e-9))
+    if not 0 < dropped[0] < dropped[1]:
+        return subject, expected, None
     changed = replace(subject, scenes=tuple(scenes))
-    return changed, right(changed)
+    share = dropped[0] / dropped[1] if abs(dropped[0] - p * dropped[1]) > spread else None
+    return changed, right(changed), share
+
+
+def wrong_share(share: float, p: float) -> tuple[Gap, Named]:
+    """A dropout that drops another share than p."""
+    note = f"y: {share:.0%} of the elements are dropped, where p is {p:g}"
+    turned = abs(share - (1 - p)) < abs(share - p)
+    told = "p is taken for the share that is kept" if turned else "The share that is dropped is not p"
+    sentence = f"{told}: {share:.0%} of the elements are dropped, where p = {p:g}."
+    name = "dropout-keeps-p" if turned else "dropout-another-share"
+    hints = ("The line that draws the mask.", "What is p: dropped, or kept?", sentence)
+    return Gap("y", math.inf, 0.0, note=note), Named(name, sentence, "", hints, ("y",))
 
 
 def absences(

@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import inspect
 import json
-import math
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from twofold.errors import UserError
-from twofold.proof.check.allowances import (
-    absences,
-    as_played,
-    at_kinks,
-    evaluation_skipped,
-    in_single,
-    judged_by_its_masks,
-    without_scenes,
-)
-from twofold.proof.check.compared import Gap, Run, gaps
-from twofold.proof.check.naming import named_faults
-from twofold.proof.check.report import CheckReport, Power, element
+from twofold.proof.check.judging import best, judged, of_another_shape, told
+from twofold.proof.check.report import CheckReport
 from twofold.proof.check.request import Adapter, Request
 from twofold.proof.check.sandbox import Answer, Limits, run_file, run_here
 from twofold.proof.check.subject import Subject, right, subjects
-from twofold.proof.mistakes import Tensors
 
 if TYPE_CHECKING:
     from twofold.proof.check.engines import EngineReport
@@ -139,43 +127,14 @@ def _checked(requests: Sequence[Request], run: Any) -> list[CheckReport]:
     answers: list[Answer] = run(items)
     reports = []
     for request, found, answer in zip(requests, choices, answers, strict=True):
-        verdicts = _judged(request, found[0], answer)
+        verdicts = judged(request, found[0], answer)
         for other in found[1:]:
-            report = _best(verdicts).report
-            if report.ok or answer.ended or answer.cannot or not _of_another_shape(report):
+            report = best(verdicts).report
+            if report.ok or answer.ended or answer.cannot or not of_another_shape(report):
                 break
-            verdicts += _judged(request, other, run([item_of(request, other)])[0])
-        reports.append(replace(_told(verdicts), seconds=time.perf_counter() - started))
+            verdicts += judged(request, other, run([item_of(request, other)])[0])
+        reports.append(replace(told(verdicts), seconds=time.perf_counter() - started))
     return reports
-
-
-class _Verdict(NamedTuple):
-    """What came of one way of reading an object; why it is wrong is asked for the best ways alone."""
-
-    report: CheckReport
-    explain: Callable[[], CheckReport]
-
-
-def _rank(verdict: _Verdict) -> tuple[bool, int, int]:
-    report = verdict.report
-    return not report.ok, len(report.errors or {}), sum(not gap.ok for gap in report.gaps)
-
-
-def _best(verdicts: Sequence[_Verdict]) -> _Verdict:
-    return min(verdicts, key=_rank)
-
-
-def _told(verdicts: Sequence[_Verdict]) -> CheckReport:
-    """The best reading; of several that are as good, the first whose fault has a name."""
-    rank = _rank(_best(verdicts))
-    alike = [verdict.explain() if rank[0] else verdict.report for verdict in verdicts if _rank(verdict) == rank]
-    return next((report for report in alike if report.fault is not None), alike[0])
-
-
-def _of_another_shape(report: CheckReport) -> bool:
-    """Whether the object may be meant for samples of another shape: it fails, gives another shape, or reads oddly."""
-    odd = "(N, H, W, C)" in report.reading
-    return odd or bool(report.errors) or (report.first is not None and not math.isfinite(report.first.size))
 
 
 def item_of(request: Request, subject: Subject) -> dict[str, Any]:
@@ -192,105 +151,3 @@ def item_of(request: Request, subject: Subject) -> dict[str, Any]:
         "gradients": subject.gradients,
         **request.adapter.job(),
     }
-
-
-def _judged(request: Request, subject: Subject, answer: Answer) -> list[_Verdict]:
-    report = CheckReport(
-        request.thing, subject.kind, subject.settings, "unchecked", "", dtype=subject.dtype, printed=answer.printed
-    )
-    if answer.cannot:
-        report = replace(report, summary=answer.cannot)
-        return [_Verdict(report, lambda: report)]
-    if answer.ended:
-        report = replace(report, status="wrong", summary=answer.ended, errors={"the process": answer.ended})
-        return [_Verdict(report, lambda: report)]
-    return [_verdict(report, subject, plan, run) for plan, run in zip(answer.plans, answer.tensors, strict=True)]
-
-
-def _verdict(report: CheckReport, subject: Subject, plan: Mapping[str, Any], run: Run) -> _Verdict:
-    subject = as_played(subject, plan)
-    expected = right(subject)
-    yours = [dict(tensors) for tensors in run]
-    extra = list[str]()
-    if plan.get("autograd") and at_kinks(subject, yours, expected):
-        extra.append("at a kink autograd takes another slope of the possible ones than PyTorch's own layer does")
-    if plan.get("derivative"):
-        extra.append("its way back takes no dy: what it gives was taken for f'(x), and multiplied by dy")
-    if subject.kind == "gru" and plan.get("one_bias"):
-        extra.append("it has one bias where PyTorch has two: checked with b_hh = 0")
-        for tensors in (*yours, *expected):
-            tensors.pop("db_hh", None)
-    if subject.kind == "dropout":
-        subject, expected = judged_by_its_masks(subject, yours, expected)
-    notes, absent = absences(subject, yours, expected, plan)
-    errors: dict[str, str] = dict(plan["errors"])
-    notes += extra
-    skipped = [*evaluation_skipped(subject, yours, errors), *plan["untold"]]
-    scenes, yours, expected = without_scenes(skipped, subject, yours, expected)
-    subject = replace(subject, scenes=tuple(scenes))
-    notes += [f"not checked in {name}: the object has no way of being told" for name in skipped]
-    single = subject.dtype == "float32" or in_single(yours)
-    tolerances = subject.tolerances(expected, single)
-    compared = gaps(yours, expected, subject.names, tolerances, absent, errors)
-    if single and subject.dtype == "float64":
-        notes.append("it computes in float32: compared within what one unit in the last place of the inputs moves")
-    wrong = [gap for gap in compared if not gap.ok]
-    shape = tuple(subject.scenes[0].arrays["x"].shape[1:]) if subject.section == "layers" else ()
-    base = replace(
-        report,
-        shape=shape,
-        gaps=tuple(compared),
-        reading=str(plan["plan"]),
-        notes=tuple(notes),
-        errors=errors or None,
-        power=power(subject),
-    )
-    if not wrong and not errors:
-        agreed = replace(base, status="right", summary="right: every tensor agrees")
-        return _Verdict(agreed, lambda: agreed)
-    parted = replace(base, status="wrong", first=wrong[0] if wrong else None)
-    return _Verdict(parted, lambda: _faulty(parted, subject, yours, expected, tolerances, wrong))
-
-
-def _faulty(
-    base: CheckReport,
-    subject: Subject,
-    yours: Run,
-    expected: list[Tensors],
-    tolerances: Mapping[str, float],
-    wrong: list[Gap],
-) -> CheckReport:
-    first = wrong[0] if wrong else None
-    named = named_faults(subject, yours, expected, tolerances, [gap.tensor for gap in wrong])
-    if not named and base.errors:
-        scene, error = next(iter(base.errors.items()))
-        summary = f"it fails in {scene}: {error}"
-    elif named:
-        summary = named[0].sentence
-    else:
-        summary = f"no known mistake; the first wrong tensor is {element(first)}" if first else "it fails"
-    return replace(
-        base, status="wrong", summary=summary, first=first, fault=named[0] if named else None, faults=tuple(named)
-    )
-
-
-_POWERS: dict[str, Power] = {}
-
-
-def power(subject: Subject) -> Power:
-    """How many of the kind's known mistakes change a tensor of these scenes."""
-    key = repr((subject.kind, sorted(subject.settings.items(), key=str), subject.names, subject.dtype))
-    if key not in _POWERS:
-        expected = right(subject)
-        tolerances = subject.tolerances(expected, single=False)
-        invisible, known = list[str](), 0
-        for mistake in subject.mistakes():
-            making = mistake.apply(subject.making)
-            if making.settings == subject.making.settings and not making.switches:
-                continue
-            known += 1
-            predicted = subject.run(making)
-            if all(gap.ok for gap in gaps(predicted, expected, subject.names, tolerances)):
-                invisible.append(mistake.id)
-        _POWERS[key] = Power(known - len(invisible), known, tuple(invisible))
-    return _POWERS[key]

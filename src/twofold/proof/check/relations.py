@@ -14,6 +14,7 @@ from twofold.arrays import Array
 from twofold.proof.check.compared import Run, same
 from twofold.proof.check.factors import FACTORS
 from twofold.proof.check.orders import Holds, Rows, laid_otherwise, ordered_otherwise
+from twofold.proof.check.other_shapes import shaped_otherwise
 from twofold.proof.check.relation import Holding, Relation
 from twofold.proof.mistakes import Scene
 
@@ -42,6 +43,7 @@ def relations(name: str, yours: Run, right: Run, scenes: Sequence[Scene], tolera
         ).of(name)
     yield from (holding.of(name) for holding in _whole(rows, holds, tolerance))
     yield from (holding.of(name) for holding in _terms_of(name, rows, right, scenes, holds))
+    yield from (holding.of(name) for holding in shaped_otherwise(rows, tolerance))
     yield from (holding.of(name) for holding in _of_other_scenes(name, yours, right, scenes, tolerance))
     yield from (holding.of(name) for holding in ordered_otherwise(rows, holds, tolerance))
 

@@ -11,7 +11,8 @@ from twofold.proof.mistakes.conv import Conv2d
 from twofold.proof.mistakes.conv_table import CONV
 from twofold.proof.mistakes.dense import DENSE, EMBEDDING, Dense, Embedding
 from twofold.proof.mistakes.layer import AnyEquations, LayerComputation, gradient_name, of_any_layer
-from twofold.proof.mistakes.losses import LOSSES, LossComputation
+from twofold.proof.mistakes.loss_table import LOSSES
+from twofold.proof.mistakes.losses import LossComputation
 from twofold.proof.mistakes.norm import BatchNorm
 from twofold.proof.mistakes.norm_table import NORM
 from twofold.proof.mistakes.optimizers import ClippingComputation, OptimizerComputation

@@ -48,6 +48,8 @@ WRONG: dict[str, dict[str, Wrong]] = {
                              lambda x, y, a: 1 - where(x)),
         "times_x": Wrong("dx is dy · y: the output stands where its slope (1 or 0) belongs.", None, lambda x, y, a: y),
         "signs": Wrong("dx is dy · sign(x): −1 where x < 0, where the slope is 0.", None, lambda x, y, a: np.sign(x)),
+        "leaks_back": Wrong("dx is 0.01 dy where x < 0 (as of a leaky ReLU), where it is 0.", None,
+                            lambda x, y, a: np.where(x > 0, 1, 0.01)),
         "minimum": Wrong("y = min(x, 0) where y = max(x, 0).", lambda x, a: x * (np.real(x) < 0)),
         "absolute": Wrong("y = |x| where y = max(x, 0).", lambda x, a: x * np.sign(np.real(x))),
         "leaky": Wrong("A leaky ReLU: negative x gives 0.01 x where it gives 0.",
@@ -174,6 +176,8 @@ WRONG: dict[str, dict[str, Wrong]] = {
                             SLOPES["gelu"]),
     },
     "silu": {
+        "slope_without_s_twice": Wrong("The slope is s + x (1 − s): the factor s is missing, s + x s (1 − s).", None,
+                                       lambda x, y, a: sigmoid(x) + x * (1 - sigmoid(x))),
         "sigmoid_alone": Wrong("y = σ(x): the factor x is missing.", lambda x, a: sigmoid(x),
                                lambda x, y, a: sigmoid(x) * (1 - sigmoid(x))),
         "slope_sigmoid": Wrong("The slope is σ(x) alone: the term x σ(x) (1 − σ(x)) of the product rule is missing.",

@@ -119,8 +119,11 @@ class Lstm:
             new = i * memory + f * g
         if "memory_not_carried" in on:
             new = i * g
+        if "forget_is_one_minus_input" in on:
+            new = (1 - i) * memory + i * g
         tanh = new if "no_tanh_of_the_memory" in on else sigmoid(new) if "sigmoid_of_the_memory" in on else np.tanh(new)
-        out = tanh if "output_gate_left_out" in on else o * tanh
+        out = tanh if "output_gate_left_out" in on else (i if "output_by_i" in on else o) * tanh
+        out = f * tanh if "output_by_f" in on else out
         if "tanh_outside" in on:
             out = np.tanh(o * new)
         return out, new, (i, f, g, o, memory, tanh, new)
@@ -129,6 +132,8 @@ class Lstm:
         """What comes along h and along the memory adds up."""
         on, (i, f, g, o, before, tanh, new) = self.on, cache
         dm = dh * o * (1.0 if "memory_slope_left_out" in on else 1 - (new if "memory_slope_of_m" in on else tanh) ** 2)
+        if "memory_slope_is_tanh" in on:
+            dm = dh * o * tanh
         if "dm_without_o" in on:
             dm = dh * (1 - tanh**2)
         if "memory_gradient_forgotten" not in on:
@@ -142,8 +147,12 @@ class Lstm:
         do = dh * (new if "do_without_tanh" in on else tanh) * slope(o)
         if "dg_without_i" in on:
             dg = dm * (1 - g * g)
+        if "dg_slope_left_out" in on:
+            dg = dm * i
         if "di_with_i" in on:
             di = dm * i * slope(i)
+        parts = {"di": (i, dm * g, dm), "df": (f, dm * before, dm), "do": (o, dh * tanh, dh)}
+        di, df, do = (self._gate(name, parts[name], gate) for name, gate in (("di", di), ("df", df), ("do", do)))
         table = {"di_zero": di, "df_zero": df, "dg_zero": dg, "do_zero": do}
         for switch, gradient in table.items():
             if switch in on:
@@ -151,6 +160,15 @@ class Lstm:
         da = self._joined((di, df, dg, do))
         passed = dm * (i if "memory_back_by_i" in on else 1.0 if "memory_back_without_f" in on else f)
         return da, da, np.zeros_like(dh), passed
+
+    def _gate(self, name: str, parts: tuple[Array, Array, Array], right: Array) -> Array:
+        """A gate's gradient with a part of it missing."""
+        s, without_slope, alone = parts
+        if f"{name}_slope_left_out" in self.on:
+            return without_slope
+        if f"{name}_without_one_minus" in self.on:
+            return without_slope * s
+        return alone * s * (1 - s) if f"{name}_without_partner" in self.on else right
 
     def memory(self, cache: Stored) -> Array:
         """m(t)."""
@@ -209,6 +227,12 @@ class Gru:
         dz = dh * (n - h if "dz_turned" in on else h - n) * (1.0 if "gate_slopes_left_out" in on else z * (1 - z))
         inner = cn - self._split(b + 0 * np.concatenate([cn] * 3, axis=-1))[2] if "dr_without_bias" in on else cn
         dr = ds * inner * (1.0 if "gate_slopes_left_out" in on else r * (1 - r))
+        if "dr_of_the_state" in on:
+            dr = ds * h * r * (1 - r)
+        if "dr_slope_left_out" in on:
+            dr = ds * inner
+        if "dz_slope_left_out" in on:
+            dz = dh * (h - n)
         if "dr_zero" in on:
             dr = 0 * dr
         if "dz_zero" in on:

@@ -93,6 +93,7 @@ class Conv2d(Plain):
         """The cache is x."""
         on, W, count = self.on, self._kernel(params["weight"]), self.plane.size(*x.shape[2:])
         X = self._input(x)
+        self.plane.unit_stride = "stride_ignored" in on
         y = np.zeros((len(x), len(W), *count), np.result_type(x, W))
         share, outs = W.shape[1], len(W) // self.groups
         channels = 1 if "first_channel_alone" in on else share
@@ -141,6 +142,7 @@ class Conv2d(Plain):
     def backward(self, params: Arrays, cache: Array, dy: Array) -> tuple[Array, dict[str, Array]]:
         """Element after element of the kernel."""
         x, W = cache, params["weight"]
+        self.plane.unit_stride = bool({"stride_ignored", "stride_ignored_back"} & self.on)
         grads = {"weight": self._weight(x, dy, W)}
         if "bias" in params:
             grads["bias"] = self._bias_gradient(dy)
@@ -215,7 +217,10 @@ class Conv2d(Plain):
             for u in range(W.shape[2]):
                 for v in range(W.shape[3]):
                     where = self.plane.at(u, v, count)
-                    padded[:, channels, *where] += np.einsum("noij,oc->ncij", dy[:, rows_], W[rows_, :, u, v])
+                    part = np.einsum("noij,oc->ncij", dy[:, rows_], W[rows_, :, u, v])
+                    padded[:, channels, *where] = part + (
+                        0 if "dx_overwritten_by_element" in on else padded[:, channels, *where]
+                    )
                     counts[:, channels, *where] += 1
         if "dx_divided_by_overlap" in on:
             padded = padded / np.maximum(counts, 1)

@@ -93,6 +93,10 @@ CONV = [
          "Which axis of W is the height?"),
         ("dx_overwritten", "Where windows overlap dx is overwritten, where what every window gives adds up.",
          "`=` or `+=`?"),
+        ("dx_overwritten_by_element", "Where windows overlap dx is overwritten, element of the kernel after element, "
+                                      "where what every window gives adds up.", "`=` or `+=`?"),
+        ("stride_ignored_back", "The windows move by one pixel on the way back: the stride is used on the way forward "
+                                "alone.", "Where does window 1 begin?"),
         ("dx_divided_by_overlap", "dx is averaged over the windows that overlap, where they add up.", "Sum or mean?"),
         ("dx_not_cropped", "dx is cut at the wrong place: the border is not taken off at the top and left.",
          "Where is the border?"),

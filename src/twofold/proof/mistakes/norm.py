@@ -36,9 +36,13 @@ class Normalization(Plain[Cache]):
         training = mean is None
         if mean is None:
             mean = np.asarray(x.mean(axis=over, keepdims=True))
+        if "mean_over_the_batch" in self.on:
+            mean = np.asarray(x.mean(axis=0, keepdims=True))
         centred = x - (0 if "mean_not_subtracted" in self.on else mean)
         if variance is None:
             variance = self._variance(x, over)
+        if "mean_over_the_batch" in self.on:
+            variance = np.asarray((centred * centred).mean(axis=over, keepdims=True))
         rstd = 1 / self._deviation(variance)
         return Kept(x, centred * rstd, centred, variance, rstd, training, mean)
 
@@ -49,6 +53,8 @@ class Normalization(Plain[Cache]):
         n = spread.size / variance.size
         if "unbiased" in on:
             return variance * n / (n - 1)
+        if "variance_summed" in on:
+            return variance * n
         return np.asarray((x * x).mean(axis=over, keepdims=True)) if "mean_of_squares" in on else variance
 
     def _deviation(self, variance: Array) -> Array:
@@ -68,6 +74,8 @@ class Normalization(Plain[Cache]):
 
     def _affine(self, x_hat: Array, gamma: Array, beta: Array) -> Array:
         on = self.on
+        if "no_scale_and_shift" in on:
+            return x_hat + 0 * beta
         if "no_gamma" in on:
             return x_hat + beta
         if "no_beta" in on:
@@ -82,11 +90,14 @@ class Normalization(Plain[Cache]):
         on = self.on
         dgamma, dbeta = (dy * cache.x_hat).sum(axis=rest), dy.sum(axis=rest)
         n = dy.size / dgamma.size
+        if "averaged_gradients" in on:
+            return dgamma / n, dbeta / n
         table = {
             "dgamma_of_x": (dy * cache.x).sum(axis=rest),
             "dgamma_of_centred": (dy * cache.centred).sum(axis=rest),
             "dgamma_without_x_hat": dbeta,
             "dgamma_averaged": dgamma / n,
+            "dgamma_averaged_in_dx": dgamma / n,
             "dgamma_by_batch": dgamma / len(dy),
             "dgamma_without_dy": cache.x_hat.sum(axis=rest) + 0 * dgamma,
             "swapped": dbeta,
@@ -94,6 +105,7 @@ class Normalization(Plain[Cache]):
         first = next((value for switch, value in table.items() if switch in on), dgamma)
         second = {
             "dbeta_averaged": dbeta / n,
+            "dbeta_averaged_in_dx": dbeta / n,
             "dbeta_by_batch": dbeta / len(dy),
             "dbeta_with_x_hat": dgamma,
             "dbeta_of_ones": np.full(dbeta.shape, n),
@@ -110,6 +122,14 @@ class Normalization(Plain[Cache]):
             return g * cache.rstd
         mean_g, mean_gx = g.mean(axis=over, keepdims=True), (g * cache.x_hat).mean(axis=over, keepdims=True)
         n = g.size / mean_g.size
+        if "means_over_the_batch_back" in on:
+            mean_g, mean_gx = g.mean(axis=0, keepdims=True), (g * cache.x_hat).mean(axis=0, keepdims=True)
+        if "means_by_batch_size" in on:
+            mean_g, mean_gx = mean_g * n / len(g), mean_gx * n / len(g)
+        if "averaged_gradients" in on or "dbeta_averaged_in_dx" in on:
+            mean_g = mean_g / n
+        if "averaged_gradients" in on or "dgamma_averaged_in_dx" in on:
+            mean_gx = mean_gx / n
         if "sums_for_means" in on:
             mean_g, mean_gx = mean_g * n, mean_gx * n
         if "mean_without_gradient" in on:
@@ -192,6 +212,9 @@ class BatchNorm(Normalization[Kept]):
         new = {"running_mean": mean, "running_var": variance}
         past = 1.0 if "running_added" in on else 1 - m
         result = {name: past * old[name] + m * value for name, value in new.items()}
+        for name in new:
+            if f"{name}_turned" in on:
+                result[name] = m * old[name] + (1 - m) * new[name]
         if "running_mean_alone" in on:
             result["running_var"] = old["running_var"]
         if "running_var_alone" in on:

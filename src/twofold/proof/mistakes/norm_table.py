@@ -29,12 +29,19 @@ NORM = [
          "What is var(y)?"),
         ("mean_not_subtracted", "The mean is not subtracted from x.", "What is mean(y)?"),
         ("mean_of_squares", "The mean of squares stands where the variance belongs.", "What is var(y)?"),
+        ("variance_summed", "The squares are summed, where the variance is their mean: the division by n is missing.",
+         "What is var(y)?"),
         ("over_everything", "Mean and variance are taken over the whole array: the axis is missing.",
          "How many means are there?"),
     ),
     *rows(
         BOTH,
         AFFINE,
+        ("no_scale_and_shift", "γ and β are left out: y = x̂.", "Which parameters does y depend on?"),
+        ("averaged_gradients", "dγ and dβ are means where they are sums, and dx is formed with the means.",
+         "Sum or mean?"),
+        ("dgamma_averaged_in_dx", "dγ is the mean where it is the sum, and dx is formed with it.", "Sum or mean?"),
+        ("dbeta_averaged_in_dx", "dβ is the mean where it is the sum, and dx is formed with it.", "Sum or mean?"),
         ("no_gamma", "γ (the weight) is left out: y = x̂ + β.", "Which parameters does y depend on?"),
         ("no_beta", "β (the bias) is left out: y = γ x̂.", "Which parameters does y depend on?"),
         ("gamma_and_beta_swapped", "γ and β are swapped: y = β x̂ + γ.", "Which multiplies?"),
@@ -70,6 +77,10 @@ NORM = [
          "What is the derivative of v^(−1/2)?"),
         ("centred_for_x_hat", "x − μ stands where x̂ belongs in the term of the variance.", "Which x?"),
         ("sums_for_means", "Sums stand where the means of dy and dy x̂ belong: the 1/n is missing.", "Sum or mean?"),
+        ("means_by_batch_size", "The means of dy and dy x̂ are divided by the batch size N, where they are over all "
+                                "that was averaged (N H W of images).", "Over how many numbers is the mean?"),
+        ("means_over_the_batch_back", "The means of dy and dy x̂ are taken over the batch (axis 0), where they are over "
+                                      "what was normalized together.", "Along which axes?"),
         ("without_rstd", "The factor 1 / √(σ² + ε) is missing in dx.", "What is ∂x̂/∂x?"),
         ("rstd_squared", "dx is divided by the variance, where it is by its root.", "What is ∂x̂/∂x?"),
         ("times_deviation", "dx is multiplied by √(σ² + ε), where it is divided by it.", "What is ∂x̂/∂x?"),
@@ -98,6 +109,10 @@ NORM = [
         ("momentum_turned", "The momentum is the other way round: it weighs the past (0.9 old + 0.1 new as Keras "
                             "writes it) where it weighs the new batch, r ← (1 − m) r + m · new.",
          "What does momentum multiply?"),
+        ("running_mean_turned", "The momentum of the running mean is the other way round: it weighs the past.",
+         "What does momentum multiply?"),
+        ("running_var_turned", "The momentum of the running variance is the other way round: it weighs the past.",
+         "What does momentum multiply?"),
         ("never_updates", "The running statistics are never updated.", "When do they change?"),
         ("updates_in_evaluation", "The running statistics are updated in evaluation too.", "When do they change?"),
         ("running_deviation", "The running variance takes the standard deviation.", "What is stored?"),
@@ -119,6 +134,8 @@ NORM = [
         STATISTICS,
         ("over_the_batch", "Mean and variance are taken over the batch (axis 0, as batch norm does), where they are "
                            "over each sample's features.", "How many means are there?"),
+        ("mean_over_the_batch", "The mean is taken over the batch (axis 0), where it is over each sample's features.",
+         "How many means are there?"),
         ("over_the_last_alone", "Mean and variance are taken over the last axis alone, where they are over the whole "
                                 "sample.",
          "How many means are there?"),

@@ -71,7 +71,15 @@ class OptimizerComputation:
         decoupled = (kind == "adamw") != ("other_decay" in on)
         if decay and not decoupled:
             g = g + (-decay if "decay_turned" in on else decay) * (np.sign(p) if "decay_of_signs" in on else p)
+        if "sign_of_the_gradient" in on:
+            g = np.sign(g)
         direction = getattr(self, f"_{kind}")(name, g, lr)
+        factors = {"rate_left_out": 1 / lr, "step_halved": 0.5, "step_doubled": 2.0, "rate_twice": lr}
+        for switch in on & factors.keys():
+            direction = direction * factors[switch]
+        if "step_alone" in on:
+            p[...] = direction
+            return
         if decay and decoupled:
             factor = 1.0 if "decay_without_rate" in on else lr
             factor = -factor if "decay_turned" in on else factor
@@ -97,12 +105,14 @@ class OptimizerComputation:
         else:
             new = mu * v + inside * g
         if "velocity_not_kept" not in on:
-            self.m[name] = new
+            self.m[name] = g if "gradient_kept_for_velocity" in on else new
         if "velocity_of_the_step_before" in on:
             return outside * v
         if nesterov:
             ahead = v if "nesterov_with_the_old" in on else new
             step = mu * ahead + (mu * g if "nesterov_mu_twice" in on else inside * g)
+            if "nesterov_without_mu" in on:
+                step = g + new
             if "nesterov_velocity_alone" in on:
                 step = mu * new
             return outside * step
@@ -151,6 +161,10 @@ class OptimizerComputation:
             two = 1.0
         if "correction_once" in on:
             one, two = 1 - beta1, 1 - beta2
+        if "first_correction_once" in on:
+            one = 1 - beta1
+        if "second_correction_once" in on:
+            two = 1 - beta2
         if "corrections_swapped" in on:
             one, two = two, one
         if "correction_multiplied" in on:
@@ -231,6 +245,8 @@ def clipped(gradients: dict[str, Array], max_norm: float, on: frozenset[str] = f
             factor = max(max_norm / (norm + eps), 1.0)
         if "factor_turned" in on:
             factor = 1.0 if norm <= max_norm else norm / max_norm
+        if "factor_and_comparison_turned" in on:
+            factor = min(norm / max_norm, 1.0)
         if "to_length_one" in on:
             factor = 1.0 if norm <= max_norm else 1 / (norm + eps)
         if "zeroed" in on and norm > max_norm:

@@ -87,7 +87,8 @@ class Recurrent(Plain):
             U = np.concatenate([block.T for block in np.split(U, len(U) // U.shape[1])])
         grads = {name: np.zeros_like(params[name]) for name in params if name in NAMES}
         dx, dh, dmemory = np.zeros(x.shape), np.zeros(states[0].shape), np.zeros(states[0].shape)
-        for t in reversed(range(len(caches))):
+        steps_back = range(len(caches))
+        for t in steps_back if "back_from_the_first_step" in on else reversed(steps_back):
             dh = self._from_behind(dh, dy, t, len(caches))
             now, cell_cache = caches[t]
             da, dc, direct, dmemory = self.cell.backward(cell_cache, dh, dmemory, U, c)
@@ -99,14 +100,20 @@ class Recurrent(Plain):
             if "W_ih_for_W_hh" in on and W.shape == U.shape:
                 through = dc @ W
             dh = through * ("past_W_hh_alone" not in on) + direct
-            if "not_through_time" in on or ("one_step_back" in on and t == len(caches) - 2):
+            if "not_through_time" in on or t == len(caches) - 1 - self._truncated():
                 dh, dmemory = 0 * dh, 0 * dmemory
         return self._finished(grads, dx, len(x), len(caches), dy)
+
+    def _truncated(self) -> int:
+        """After how many steps the way back ends; further than any sequence where it does not."""
+        names = {"one_step_back": 1, "two_steps_back": 2, "three_steps_back": 3}
+        return next((count for switch, count in names.items() if switch in self.on), 10**9)
 
     def _from_behind(self, dh: Array, dy: Array, t: int, count: int) -> Array:
         on = self.on
         if not self.every:
-            return dh + dy if t == count - 1 or "dy_at_every_step" in on else dh
+            end = 0 if "back_from_the_first_step" in on else count - 1
+            return dh + dy if t == end or "dy_at_every_step" in on else dh
         if "last_dy_alone" in on:
             return dh + dy[:, t] if t == count - 1 else dh
         return dy[:, t] if "dy_overwrites" in on else dh + dy[:, t]

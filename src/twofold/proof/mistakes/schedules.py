@@ -55,6 +55,12 @@ class ScheduleComputation:
             count = math.ceil(k / size)
         if "late" in on:
             count = (k - 1) // size if k else 0
+        if "multiplied_from_the_start" in on:
+            return lr * gamma * count
+        if "inverse" in on:
+            return lr / (1 + gamma * count)
+        if "falls_and_returns" in on:
+            return lr * gamma if k and k % size == 0 else lr
         if "subtracted" in on:
             return lr * (1 - gamma * count)
         if "multiplied" in on:
@@ -77,6 +83,10 @@ class ScheduleComputation:
             return lr * gamma if k else lr
         if "multiplied" in on:
             return lr * gamma * k if k else lr
+        if "multiplied_from_the_start" in on:
+            return lr * gamma * k
+        if "always_once" in on:
+            return lr * gamma
         if "inverse" in on:
             return lr / (1 + gamma * k)
         return lr * gamma ** (k / total) if "over_the_whole" in on else lr * gamma**k
@@ -188,6 +198,11 @@ TABLE: list[Mistake] = [
         ("subtracted", "γ is subtracted at every fall, where the rate is multiplied by it.",
          "What of the second fall?"),
         ("multiplied", "γ is multiplied by the number of falls, where it is its power.", "What of the second fall?"),
+        ("multiplied_from_the_start", "γ is multiplied by the number of falls, where it is its power: the first rate "
+                                      "is 0.", "What is the first rate?"),
+        ("inverse", "1 / (1 + γ n) stands where γⁿ belongs.", "How large is a fall?"),
+        ("falls_and_returns", "The rate falls for one step alone (k % step_size == 0), and is η again after it.",
+         "And the step after a fall?"),
         ("divided", "The rate is divided by γ: it rises, where it is multiplied.", "Does it fall?"),
         ("every_step", "The rate falls at every step: step_size is not used.", "When is the first fall?"),
         ("complement", "The rate is multiplied by 1 − γ, where it is by γ.", "How large is a fall?"),
@@ -200,6 +215,9 @@ TABLE: list[Mistake] = [
         ("complement", "The rate is multiplied by 1 − γ, where it is by γ.", "How large is a fall?"),
         ("once", "The rate falls once only.", "What of the second step?"),
         ("multiplied", "γ is multiplied by k, where it is its power γᵏ.", "What of the second step?"),
+        ("multiplied_from_the_start", "γ is multiplied by k, where it is its power γᵏ: the first rate is 0.",
+         "What is the first rate?"),
+        ("always_once", "The rate is η γ at every step.", "What is the first rate?"),
         ("inverse", "1 / (1 + γ k) stands where γᵏ belongs.", "How large is a fall?"),
         ("over_the_whole", "γ is reached over the whole training: γ^(k / total), where it is γᵏ.",
          "How large is a fall?"),

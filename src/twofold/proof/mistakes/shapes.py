@@ -23,6 +23,10 @@ class Softmax(Plain):
         top = 0 if "no_maximum" in on else np.real(x).max(axis=axis, keepdims=True)
         e = np.exp(x - top)
         y = e if "not_normalized" in on else e / e.sum(axis=axis, keepdims=True)
+        if "sum_of_each_class" in on:
+            y = e / e.sum(axis=0, keepdims=True)
+        if "sum_of_everything" in on:
+            y = e / e.sum()
         if "divided_by_the_largest" in on:
             y = e / np.real(e).max(axis=axis, keepdims=True)
         if "mean_in_place_of_sum" in on:
@@ -79,11 +83,11 @@ class Dropout(Plain):
     def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, Array]:
         """The cache is the scale of each element."""
         on, mask = self.on, scene.arrays.get("mask")
-        if not scene.training and "drops_in_evaluation" not in on:
+        if not scene.training and not ("drops_in_evaluation" in on and mask is not None):
             factor = 1 - self.p if "scaled_in_evaluation" in on or "classic" in on else 1.0
             return x * factor, np.full(x.shape, factor)
         passing = np.ones(x.shape) if mask is None else mask.astype(float)
-        if "mask_inverted" in on:
+        if "mask_inverted" in on and not scene.facts.get("own_mask"):
             passing = 1 - passing
         if "one_mask_for_the_batch" in on:
             passing = np.broadcast_to(passing[:1], passing.shape)
@@ -146,6 +150,10 @@ SOFTMAX = rows(
      "What does each row sum to?"),
     ("over_everything", "Softmax is taken over the whole array (the axis is missing), where it is over the last axis.",
      "What does each row sum to?"),
+    ("sum_of_each_class", "exp(x) is divided by the sum over the batch (axis 0), where it is by that over the classes.",
+     "Along which axis is the sum?"),
+    ("sum_of_everything", "exp(x) is divided by the sum over the whole array: the axis of the sum is missing.",
+     "Along which axis is the sum?"),
     ("no_maximum", "The maximum is not subtracted before exp: large inputs overflow to infinity and NaN.",
      "What is exp(1000)?"),
     ("not_normalized", "exp(x) is not divided by its sum.", "What does each row sum to?"),

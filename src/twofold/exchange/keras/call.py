@@ -1,0 +1,97 @@
+"""One layer of a Keras model, as a converter is handed it; how its arrays and ours lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.errors import AdoptError
+from twofold.exchange.chain import Chain, Link
+from twofold.exchange.keras.reading import KerasLayer
+from twofold.exchange.kinds import LayerSpec
+
+Tensors = Callable[[Sequence[Array]], dict[str, Array]]
+"""From a layer's arrays, or their gradients, as Keras holds them, to ours by name."""
+
+
+@dataclass
+class Reading:
+    """How far the model is read: the chain, and how Keras's activations lie beside ours."""
+
+    chain: Chain
+    channels_last: bool = False
+    """Whether Keras holds the images of this place as (N, H, W, C); ours are (N, C, H, W)."""
+    order: Array | None = None
+    """Of vectors that were images with channels last: where each of our numbers stands in Keras's."""
+    loops: dict[int, tuple[int, Tensors]] = field(default_factory=dict)
+    """By our layer's number: Keras's layer, and its arrays as ours."""
+    soft: bool = False
+    """Whether the model ends with the softmax that belongs to cross-entropy."""
+
+    def ours(self, y: Array) -> Array:
+        """What Keras gives here, as ours lies."""
+        if y.ndim == 4 and self.channels_last:
+            return y.transpose(0, 3, 1, 2)
+        return y[:, self.order] if y.ndim == 2 and self.order is not None else y
+
+
+@dataclass(frozen=True)
+class Call:
+    """A layer that reads the chain's end: `x` and `y` are what Keras takes and gives there."""
+
+    layer: KerasLayer
+    number: int
+    x: Array
+    y: Array
+    reading: Reading
+    last: bool
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The layer's settings."""
+        return self.layer.config
+
+    @property
+    def operator(self) -> str:
+        """The layer's class."""
+        return self.layer.kind
+
+    def refuse(self, reason: str, nearest: str = "") -> NoReturn:
+        """Raise `AdoptError` in the name of this layer."""
+        raise AdoptError(reason, layer=self.layer.name, operator=self.layer.kind, nearest=nearest)
+
+    def only(self, **defaults: Any) -> None:
+        """Refuse a setting that is anything but what a layer here does."""
+        for name, value in defaults.items():
+            held = self.config.get(name, value)
+            if (list(held) if isinstance(held, tuple) else held) != value:
+                self.refuse(f"{name} is {held!r}", f"The nearest is {name} = {value!r}")
+
+    def count(self, *counts: int) -> None:
+        """Refuse a layer of which the file holds another number of arrays."""
+        if len(self.layer.arrays) not in counts:
+            self.refuse(f"the file holds {len(self.layer.arrays)} arrays of it, not {' or '.join(map(str, counts))}")
+
+    def add(self, spec: LayerSpec, tensors: Tensors | None = None, shown: bool = True) -> None:
+        """Put a layer at the end of the chain. `shown` is `False` where Keras shows nothing between it and the next."""
+        chain = self.reading.chain
+        held = {} if tensors is None else tensors(self.layer.arrays)
+        if tensors is not None:
+            self.reading.loops[len(chain.links)] = (self.number, tensors)
+        expected = self.reading.ours(self.y) if shown else None
+        output = self.layer.name if shown else None
+        chain.add(Link(spec, self.layer.name, self.layer.kind, held, {}, output), expected)
+
+
+Converter = Callable[[Call], None]
+"""Adds the layers of one of Keras's to the chain."""
+
+
+def flattened_order(shape: tuple[int, ...]) -> Array:
+    """Where each number of a flattened (C, H, W) stands in the flattened (H, W, C)."""
+    channels, height, width = shape
+    return np.arange(height * width * channels).reshape(height, width, channels).transpose(2, 0, 1).reshape(-1)

@@ -1,0 +1,175 @@
+"""What came of each way of reading an object: its gaps, and, of the best readings, why it is wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from twofold.proof.check.allowances import (
+    absences,
+    as_played,
+    at_kinks,
+    evaluation_skipped,
+    in_single,
+    judged_by_its_masks,
+    without_scenes,
+    wrong_share,
+)
+from twofold.proof.check.compared import Gap, Run, gaps
+from twofold.proof.check.naming import named_faults
+from twofold.proof.check.report import CheckReport, Power, element
+from twofold.proof.check.request import Request
+from twofold.proof.check.sandbox import Answer
+from twofold.proof.check.subject import Subject, right
+from twofold.proof.mistakes import Tensors
+
+KINK = "at a kink autograd takes another slope of the possible ones than PyTorch's own layer does"
+DERIVATIVE = "its way back takes no dy: what it gives was taken for f'(x), and multiplied by dy"
+ONE_BIAS = "it has one bias where PyTorch has two: checked with b_hh = 0"
+SINGLE = "it computes in float32: compared within what one unit in the last place of the inputs moves"
+
+
+class Verdict(NamedTuple):
+    """What came of one way of reading an object; why it is wrong is asked for the best ways alone."""
+
+    report: CheckReport
+    explain: Callable[[], CheckReport]
+
+
+def _rank(verdict: Verdict) -> tuple[bool, int, int]:
+    report = verdict.report
+    return not report.ok, len(report.errors or {}), sum(not gap.ok for gap in report.gaps)
+
+
+def best(verdicts: Sequence[Verdict]) -> Verdict:
+    """The reading that has least wrong."""
+    return min(verdicts, key=_rank)
+
+
+def told(verdicts: Sequence[Verdict]) -> CheckReport:
+    """The best reading; of several that are as good, the first whose fault has a name."""
+    rank = _rank(best(verdicts))
+    alike = [verdict.explain() if rank[0] else verdict.report for verdict in verdicts if _rank(verdict) == rank]
+    return next((report for report in alike if report.fault is not None), alike[0])
+
+
+def of_another_shape(report: CheckReport) -> bool:
+    """Whether the object may be meant for samples of another shape: it fails, gives another shape, or reads oddly."""
+    odd = "(N, H, W, C)" in report.reading
+    return odd or bool(report.errors) or (report.first is not None and not math.isfinite(report.first.size))
+
+
+def judged(request: Request, subject: Subject, answer: Answer) -> list[Verdict]:
+    """A verdict for each way of reading the object; one where it could not be checked, or ended its process."""
+    report = CheckReport(
+        request.thing, subject.kind, subject.settings, "unchecked", "", dtype=subject.dtype, printed=answer.printed
+    )
+    if answer.cannot:
+        report = replace(report, summary=answer.cannot)
+        return [Verdict(report, lambda: report)]
+    if answer.ended:
+        report = replace(report, status="wrong", summary=answer.ended, errors={"the process": answer.ended})
+        return [Verdict(report, lambda: report)]
+    return [_verdict(report, subject, plan, run) for plan, run in zip(answer.plans, answer.tensors, strict=True)]
+
+
+class _Read(NamedTuple):
+    """A run with what its object may do in its own way taken out."""
+
+    subject: Subject
+    yours: list[Tensors]
+    expected: list[Tensors]
+    errors: dict[str, str]
+    notes: list[str]
+    absent: frozenset[str]
+    share: float | None
+    """What a dropout with masks of its own drops, where that is not p."""
+
+
+def _read(subject: Subject, plan: Mapping[str, Any], run: Run) -> _Read:
+    subject = as_played(subject, plan)
+    expected, yours = right(subject), [dict(tensors) for tensors in run]
+    extra, share = list[str](), None
+    extra += [KINK] if plan.get("autograd") and at_kinks(subject, yours, expected) else []
+    extra += [DERIVATIVE] if plan.get("derivative") else []
+    if subject.kind == "gru" and plan.get("one_bias"):
+        extra.append(ONE_BIAS)
+        for tensors in (*yours, *expected):
+            tensors.pop("db_hh", None)
+    if subject.kind == "dropout":
+        subject, expected, share = judged_by_its_masks(subject, yours, expected)
+    notes, absent = absences(subject, yours, expected, plan)
+    errors: dict[str, str] = dict(plan["errors"])
+    skipped = [*evaluation_skipped(subject, yours, errors), *plan["untold"]]
+    scenes, yours, expected = without_scenes(skipped, subject, yours, expected)
+    notes += [*extra, *(f"not checked in {name}: the object has no way of being told" for name in skipped)]
+    return _Read(replace(subject, scenes=tuple(scenes)), yours, expected, errors, notes, absent, share)
+
+
+def _verdict(report: CheckReport, subject: Subject, plan: Mapping[str, Any], run: Run) -> Verdict:
+    read = _read(subject, plan, run)
+    subject, yours, expected = read.subject, read.yours, read.expected
+    single = subject.dtype == "float32" or in_single(yours)
+    notes = [*read.notes, SINGLE] if single and subject.dtype == "float64" else read.notes
+    tolerances = subject.tolerances(expected, single)
+    compared = gaps(yours, expected, subject.names, tolerances, read.absent, read.errors)
+    shape = tuple(subject.scenes[0].arrays["x"].shape[1:]) if subject.section == "layers" else ()
+    base = replace(report, shape=shape, gaps=tuple(compared), reading=str(plan["plan"]), notes=tuple(notes),
+                   errors=read.errors or None, power=power(subject))  # fmt: skip
+    if read.share is not None:
+        first, fault = wrong_share(read.share, float(subject.settings.get("p", 0.5)))
+        told = replace(base, status="wrong", summary=fault.sentence, first=first, gaps=(first, *compared), fault=fault,
+                       faults=(fault,))  # fmt: skip
+        return Verdict(told, lambda: told)
+    wrong = [gap for gap in compared if not gap.ok]
+    if not wrong and not read.errors:
+        agreed = replace(base, status="right", summary="right: every tensor agrees")
+        return Verdict(agreed, lambda: agreed)
+    parted = replace(base, status="wrong", first=wrong[0] if wrong else None)
+    return Verdict(parted, lambda: _faulty(parted, subject, yours, expected, tolerances, wrong))
+
+
+def _faulty(
+    base: CheckReport,
+    subject: Subject,
+    yours: Run,
+    expected: list[Tensors],
+    tolerances: Mapping[str, float],
+    wrong: list[Gap],
+) -> CheckReport:
+    first = wrong[0] if wrong else None
+    named = named_faults(subject, yours, expected, tolerances, [gap.tensor for gap in wrong])
+    if not named and base.errors:
+        scene, error = next(iter(base.errors.items()))
+        summary = f"it fails in {scene}: {error}"
+    elif named:
+        summary = named[0].sentence
+    else:
+        summary = f"no known mistake; the first wrong tensor is {element(first)}" if first else "it fails"
+    return replace(
+        base, status="wrong", summary=summary, first=first, fault=named[0] if named else None, faults=tuple(named)
+    )
+
+
+_POWERS: dict[str, Power] = {}
+
+
+def power(subject: Subject) -> Power:
+    """How many of the kind's known mistakes change a tensor of these scenes."""
+    key = repr((subject.kind, sorted(subject.settings.items(), key=str), subject.names, subject.dtype))
+    if key not in _POWERS:
+        expected = right(subject)
+        tolerances = subject.tolerances(expected, single=False)
+        invisible, known = list[str](), 0
+        for mistake in subject.mistakes():
+            making = mistake.apply(subject.making)
+            if making.settings == subject.making.settings and not making.switches:
+                continue
+            known += 1
+            predicted = subject.run(making)
+            if all(gap.ok for gap in gaps(predicted, expected, subject.names, tolerances)):
+                invisible.append(mistake.id)
+        _POWERS[key] = Power(known - len(invisible), known, tuple(invisible))
+    return _POWERS[key]

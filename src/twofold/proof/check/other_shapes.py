@@ -1,0 +1,60 @@
+"""Relations of tensors that have another shape than the right one: sums over other axes, a border that was left on."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.proof.check.compared import same
+from twofold.proof.check.orders import Rows
+from twofold.proof.check.relation import Holding
+
+
+def shaped_otherwise(rows: Rows, tolerance: float) -> Iterator[Holding]:
+    """What a tensor of another shape is."""
+    yield from _summed_otherwise(rows, tolerance)
+    if all(mine.ndim == theirs.ndim == 4 for _, mine, theirs in rows):
+        yield from _not_cropped(rows, tolerance)
+
+
+def _axes_of(dy: Array, right: Array, tolerance: float) -> tuple[int, ...] | None:
+    """The axes over which the right tensor is the sum of dy."""
+    for count in range(1, dy.ndim):
+        for axes in itertools.combinations(range(dy.ndim), count):
+            summed = dy.sum(axis=axes)
+            if summed.shape == right.shape and same(summed, right, tolerance):
+                return axes
+    return None
+
+
+def _summed_otherwise(rows: Rows, tolerance: float) -> Iterator[Holding]:
+    """A sum or mean of dy over other axes than the right one's."""
+    held = [(scene.arrays["dy"], mine, theirs) for scene, mine, theirs in rows if "dy" in scene.arrays]
+    wanted = _axes_of(held[0][0], held[0][2], tolerance) if len(held) == len(rows) and held else None
+    if wanted is None:
+        return
+    for count in range(1, held[0][0].ndim + 1):
+        for axes in itertools.combinations(range(held[0][0].ndim), count):
+            for kind, reduce in (("summed", np.sum), ("averaged", np.mean)):
+                if axes != wanted and all(same(m, reduce(dy, axis=axes), tolerance) for dy, m, _ in held):
+                    where = f"axis {axes[0]}" if len(axes) == 1 else f"the axes {axes}"
+                    right = f"axis {wanted[0]}" if len(wanted) == 1 else f"the axes {wanted}"
+                    sentence = f"is dy {kind} over {where}, where it is summed over {right}"
+                    yield Holding("other-axes", f"dy {kind} over {where}", sentence)
+                    return
+
+
+def _not_cropped(rows: Rows, tolerance: float) -> Iterator[Holding]:
+    """The right tensor with a border around it."""
+    _, mine, theirs = rows[0]
+    borders = [a - b for a, b in zip(mine.shape[2:], theirs.shape[2:], strict=True)]
+    if mine.shape[:2] != theirs.shape[:2] or min(borders) < 0 or not any(borders) or any(b % 2 for b in borders):
+        return
+    down, side = (border // 2 for border in borders)
+    inside = [m[:, :, down : m.shape[2] - down, side : m.shape[3] - side] for _, m, _ in rows]
+    if all(same(part, right, tolerance) for part, (_, _, right) in zip(inside, rows, strict=True)):
+        sentence = f"still has the border of the padding: {down} rows and {side} columns on each side are to be cut off"
+        yield Holding("not-cropped", "{t} with its border", sentence)
