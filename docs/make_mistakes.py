@@ -31,6 +31,8 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
     "dropout": [{"p": 0.3}],
     "cross_entropy": [{}, {"label_smoothing": 0.2}, {"reduction": "sum"}, {"of": "probabilities"}],
     "mean_squared": [{}, {"reduction": "sum"}],
+    "mean_absolute": [{}, {"reduction": "sum"}],
+    "huber": [{"delta": 0.7}, {"reduction": "sum"}],
     "sgd": [{"lr": 0.1, "momentum": 0.9, "weight_decay": 0.1}, {"lr": 0.1, "momentum": 0.9, "nesterov": True}],
     "adam": [{"lr": 0.01, "weight_decay": 0.1}, {"lr": 0.01, "eps": 0.001}],
     "cosine": [{"eta_min": 0.1, "t_max": 15}],

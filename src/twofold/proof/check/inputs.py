@@ -40,7 +40,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
 IMAGES = ("conv2d", "max_pool2d", "avg_pool2d", "global_avg_pool2d")
 RECURRENT = ("rnn", "lstm", "gru")
 NORMS = ("batch_norm", "layer_norm", "group_norm")
-LOSSES = ("cross_entropy", "mean_squared")
+LOSSES = ("cross_entropy", "mean_squared", "mean_absolute", "huber", "binary_cross_entropy")
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
 SCHEDULES = ("constant", "step", "exponential", "cosine", "linear", "one_cycle")
 
@@ -152,19 +152,32 @@ def _evaluation(scene: Scene) -> Scene:
 def loss_scenes(kind: str, of_probabilities: bool = False) -> list[Scene]:
     """Outputs and classes; large logits for the cross-entropy."""
     sizes = [("a batch", (7, 4), 1.0), ("the next batch", (5, 3), 2.0), ("a batch of one sample", (1, 3), 1.0)]
-    if kind == "cross_entropy" and not of_probabilities:
+    if kind in ("cross_entropy", "binary_cross_entropy") and not of_probabilities:
         sizes.append(("large logits", (5, 3), 1e3))
     return [
         Scene(
             name,
             {
                 "outputs": _probabilities(_sized(normal(f"loss {name}", shape), scale), of_probabilities),
-                "target": stream(0, f"check target {name}").integers(shape[1], size=shape[0]),
+                "target": _targets(kind, name, shape),
             },
             {"fresh": number == 0},
         )
         for number, (name, shape, scale) in enumerate(sizes)
     ]
+
+
+def _targets(kind: str, name: str, shape: tuple[int, int]) -> Array:
+    """Classes; numbers, of which some are far away; or labels, several of a sample or none."""
+    rng = stream(0, f"check target {name}")
+    if kind in ("mean_absolute", "huber"):
+        target = 2.0 * rng.normal(size=shape)
+        scale = 2.0 if name == "the next batch" else 1.0
+        target[0, 0] = _sized(normal(f"loss {name}", shape), scale)[0, 0]  # met exactly
+        return target
+    if kind == "binary_cross_entropy":
+        return (rng.random(shape) < 0.5).astype(float)
+    return rng.integers(shape[1], size=shape[0])
 
 
 def _large(x: Array) -> Array:

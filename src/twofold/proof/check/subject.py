@@ -118,6 +118,8 @@ def subjects(
     of = given.pop("of", None) if kind == "cross_entropy" else None
     if of not in (None, "logits", "probabilities"):
         raise UserError(f"`of` must be `logits` or `probabilities`: what the loss takes; got {of!r}")
+    if given.get("class_weight") is not None:
+        raise UserError("`class_weight` cannot be checked: leave it out, and check the loss of every sample alike")
     spec = _spec(section, kind, given)
     values = {**spec.model_dump(), "kind": kind} | ({"of": of} if of else {})
     if section == "layers":

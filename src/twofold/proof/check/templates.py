@@ -55,10 +55,11 @@ def _layer(subject: Subject) -> str:
 
 
 def _loss(subject: Subject) -> str:
+    told = "classes, (batch,)" if subject.scenes[0].arrays["target"].ndim == 1 else "numbers of the same shape"
     return (
         f"{_head(subject, 'my_loss')}\n"
         "def my_loss(outputs, target):\n"
-        '    """outputs: (batch, classes); target: classes, (batch,). Gives the loss and its gradient."""\n'
+        f'    """outputs: (batch, classes); target: {told}. Gives the loss and its gradient."""\n'
         "    raise NotImplementedError\n"
     )
 

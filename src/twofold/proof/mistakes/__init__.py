@@ -23,6 +23,8 @@ from twofold.proof.mistakes.sample_norm import GroupNorm, LayerNorm
 from twofold.proof.mistakes.schedules import SCHEDULES, ScheduleComputation
 from twofold.proof.mistakes.schedules import TABLE as OF_SCHEDULES
 from twofold.proof.mistakes.shapes import DROPOUT, FLATTEN, SOFTMAX, Dropout, Flatten, Softmax
+from twofold.proof.mistakes.term_losses import TABLE as OF_TERM_LOSSES
+from twofold.proof.mistakes.term_losses import TERM_LOSSES, TermLossComputation
 from twofold.proof.mistakes.through_time import THROUGH_TIME
 from twofold.proof.mistakes.updates import CLIPPING, OPTIMIZERS
 
@@ -61,6 +63,7 @@ LAYERS: dict[str, Callable[[Making], AnyEquations]] = {
 RULES: dict[str, Callable[[Making], Computation]] = {
     "cross_entropy": LossComputation,
     "mean_squared": LossComputation,
+    **dict.fromkeys(TERM_LOSSES, TermLossComputation),
     **dict.fromkeys(("sgd", "adam", "adamw", "rmsprop"), OptimizerComputation),
     "max_norm": ClippingComputation,
     **dict.fromkeys(SCHEDULES, ScheduleComputation),
@@ -81,6 +84,7 @@ MISTAKES: tuple[Mistake, ...] = (
     *DROPOUT,
     *FLATTEN,
     *LOSSES,
+    *OF_TERM_LOSSES,
     *OPTIMIZERS,
     *CLIPPING,
     *OF_SCHEDULES,

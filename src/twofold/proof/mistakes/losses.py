@@ -151,13 +151,13 @@ class LossComputation:
         return -dp if "gradient_turned" in on or "wrong_sign" in on else dp
 
     def _squared(self, z: Array, target: Array, on: frozenset[str]) -> Array:
-        d = z - np.eye(z.shape[1])[target]
+        d = z - _wanted(z, target)
         if "target_of_minus_one" in on:
-            d = z - (2 * np.eye(z.shape[1])[target] - 1)
+            d = z - (2 * _wanted(z, target) - 1)
         if "no_target" in on:
             d = z
         if "of_the_target_alone" in on:
-            d = d[np.arange(len(z)), target]
+            d = d[_wanted(z, target) == _wanted(z, target).max(axis=1, keepdims=True)]
         total = (d * np.sign(np.real(d))).sum() if "absolute" in on else (d * d).sum()
         total = total / self._terms(z, on, "loss")
         if "root" in on:
@@ -176,10 +176,15 @@ class LossComputation:
         return float(c) if f"{where}_over_classes" in on or "over_classes" in on else float(n * c)
 
     def _distance(self, z: Array, target: Array, on: frozenset[str]) -> Array:
-        y = np.eye(z.shape[1])[target]
+        y = _wanted(z, target)
         d = z if "no_target" in on else z - (2 * y - 1) if "target_of_minus_one" in on else z - y
         factor = 1.0 if "no_two" in on or "half" in on else 4.0 if "four" in on else 2.0
         d = factor * d / self._terms(z, on, "gradient")
         if "absolute" in on:
             d = np.sign(z - y) / self._terms(z, on, "gradient")
         return -d if "gradient_turned" in on else d
+
+
+def _wanted(z: Array, target: Array) -> Array:
+    """One-hot of classes; numbers to predict as they are."""
+    return target if target.ndim == z.ndim else np.eye(z.shape[1])[target]

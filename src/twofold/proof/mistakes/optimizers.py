@@ -96,6 +96,8 @@ class OptimizerComputation:
         outside = 1.0 if "rate_inside" in on else lr
         if "dampened" in on:
             new = mu * v + (1 - mu) * g
+        elif "dampened_after_the_first" in on:
+            new = mu * v + (1 - mu) * g if name in self.m else g
         elif "momentum_of_the_gradient" in on:
             new = v + mu * g
         elif "momentum_turned" in on:

@@ -63,6 +63,8 @@ OPTIMIZERS: list[Mistake] = [
                         "− η v; they differ as soon as η changes.", "What if η changes?"),
         ("dampened", "The gradient is weighted by 1 − μ: v ← μ v + (1 − μ) g, where v ← μ v + g (dampening 0).",
          "What weighs g?"),
+        ("dampened_after_the_first", "The gradient is weighted by 1 − μ in every step but the first (dampening), where "
+                                     "v ← μ v + g.", "What weighs g?"),
         ("momentum_of_the_gradient", "μ multiplies the gradient, where it multiplies the velocity: v ← μ v + g.",
          "What does μ weigh?"),
         ("momentum_turned", "The weights are swapped: v ← (1 − μ) v + μ g, where v ← μ v + g.", "What does μ weigh?"),

@@ -9,7 +9,7 @@ import numpy as np
 
 from twofold.proof.check.inside import names as n
 from twofold.proof.check.inside.arrays import UnusableError, array, arrays_in, is_tensor, shape_of, torch
-from twofold.proof.check.inside.call import call
+from twofold.proof.check.inside.call import call, signature
 from twofold.proof.check.inside.job import Job
 from twofold.proof.check.inside.members import BACKWARDS, FORWARDS, method_of
 
@@ -22,7 +22,11 @@ PREDICTIONS = (
 TARGETS = "y target targets labels label t ytrue truth onehot tgt gt true yt ys actual expected classes d"
 
 
-LOSS_SETTINGS = {"reduction": "reduction", "label_smoothing": "labelsmoothing smoothing eps epsilon ls"}
+LOSS_SETTINGS = {
+    "reduction": "reduction",
+    "delta": "delta beta d threshold",
+    "label_smoothing": "labelsmoothing smoothing eps epsilon ls",
+}
 
 
 class Losses:
@@ -33,15 +37,15 @@ class Losses:
 
     def play(self, scene: Any) -> dict[str, np.ndarray]:
         """Value and gradient."""
-        z, target = scene.arrays["outputs"], scene.arrays["target"].astype(int)
-        wanted = target if self.form == "classes" else np.eye(z.shape[1])[target]
+        z, target = scene.arrays["outputs"], scene.arrays["target"]
+        wanted = np.eye(z.shape[1])[target.astype(int)] if self.form == "onehot" else target
         library = torch()
         values: dict[str, Any] = {"outputs": z.copy(), "target": wanted.copy()}
         if self.job.get("torch") and library is not None:
             values = {"outputs": library.tensor(z).requires_grad_(True), "target": library.tensor(wanted)}
-        names = {"outputs": PREDICTIONS, "target": TARGETS, **LOSS_SETTINGS}
-        values |= {k: v for k, v in self.job.settings.items() if k in LOSS_SETTINGS}
         forward, backward = self._methods()
+        names = {**_sides(forward), **LOSS_SETTINGS}
+        values |= {k: v for k, v in self.job.settings.items() if k in LOSS_SETTINGS}
         order = ["outputs", "target"]
         result = call(forward, values, names, order, self.job.declared)
         members = arrays_in(result)
@@ -77,6 +81,15 @@ class Losses:
         if inspect.isroutine(thing):
             return thing, self.given_back
         return method_of(thing, FORWARDS), method_of(thing, BACKWARDS)
+
+
+def _sides(function: Any) -> dict[str, str]:
+    """Names of the prediction and of the target; `y` is the target, but beside a `t` the prediction."""
+    given = {n.plain(parameter.name) for parameter in signature(function) or []}
+    others = n.words(TARGETS) - {"y"}
+    if "y" in given and given & others and not given & n.words(PREDICTIONS):
+        return {"outputs": f"{PREDICTIONS} y", "target": " ".join(sorted(others))}
+    return {"outputs": PREDICTIONS, "target": TARGETS}
 
 
 def _number(value: Any) -> np.ndarray:

@@ -20,6 +20,9 @@ from twofold.proof.check.inside.optimizers import Optimizers
 from twofold.proof.check.inside.schedules import Schedules
 from twofold.proof.check.inside.torch_objects import AutogradFunctions, Modules, is_autograd_function, is_module
 
+FORMS = {"cross_entropy": ("classes", "onehot"), "mean_squared": ("onehot", "classes")}
+"""In which forms a loss of classes may take them; other losses take what they are told."""
+
 
 class Plan(NamedTuple):
     """A way of reading the object: its name, and what plays scenes that way."""
@@ -38,9 +41,9 @@ class Pair(NamedTuple):
 def plans(thing: Any, job: Job) -> Iterator[Plan]:
     """The ways of reading a thing, the usual ones first."""
     kind = job.kind
-    if kind in ("cross_entropy", "mean_squared"):
+    if job["section"] == "loss":
         pair = thing if isinstance(thing, Pair) else Pair(thing, None)
-        orders = ("classes", "onehot") if kind == "cross_entropy" else ("onehot", "classes")
+        orders = FORMS.get(kind, ("numbers",))
         for form in orders:
             yield Plan(form, lambda form=form: Losses(pair.forward, job, form, pair.backward))
     elif kind in ("sgd", "adam", "adamw", "rmsprop"):
