@@ -42,6 +42,9 @@ them. At a `–` the key has no value where it is left out, and its meaning says
 """
 SECTIONS = {
     "data": "Where the samples come from. `source` says which.",
+    "columns": "`[data.columns]` of a `table`: what each column is, by its name or a pattern such as `temp_*`. A kind "
+    'alone has its defaults, `age = "number"`; with options it is a table, `age = { kind = "number", missing = '
+    '"mean" }`. `twofold columns FILE` prints these lines for a file.',
     "layers": "A list; `kind` says which. Each takes what the one before it gives; the last gives one number a class.",
     "loss": "What is made small.",
     "optimizer": "How the parameters follow the gradient.",
@@ -106,7 +109,8 @@ def _derivation(section: str, kind: str) -> str:
 
 
 def _default_kind(section: str) -> str:
-    default = Recipe.model_fields[section].default
+    field = Recipe.model_fields.get(section)
+    default = PydanticUndefined if field is None else field.default
     tag = TAGS.get(section, "kind")
     return "" if default is PydanticUndefined or section in PLAIN else f" `{getattr(default, tag)}` where left out."
 
@@ -124,7 +128,8 @@ def _rows(model: type[BaseModel]) -> list[Row]:
 def _row(model: type[BaseModel], name: str) -> Row:
     field = model.model_fields[name]
     meaning = " ".join((field.description or "").split())
-    return name, _rule(model.model_json_schema()["properties"][name]), _default(field.default), meaning
+    default = field.default if field.default_factory is None else {}
+    return name, _rule(model.model_json_schema()["properties"][name]), _default(default), meaning
 
 
 def _summary(model: type[BaseModel] | None) -> str:
@@ -150,6 +155,8 @@ def _rule(schema: dict[str, Any]) -> str:
         return ", ".join(f"`{json.dumps(value)}`" for value in schema.get("enum", [schema.get("const")]))
     if schema.get("type") == "array":
         return _list(schema)
+    if schema.get("type") == "object":
+        return "table"
     bounds = [text.format(_number(schema[key])) for key, text in BOUNDS.items() if key in schema]
     return " ".join([TYPES.get(schema.get("type", ""), "value"), ", ".join(bounds)]).strip()
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +17,8 @@ from twofold.cli.adopt import EXAMPLE as ADOPT_EXAMPLE
 from twofold.cli.adopt import adopt
 from twofold.cli.check import EXAMPLE as CHECK_EXAMPLE
 from twofold.cli.check import check
+from twofold.cli.columns import EXAMPLE as COLUMNS_EXAMPLE
+from twofold.cli.columns import columns
 from twofold.cli.eject import EXAMPLE as EJECT_EXAMPLE
 from twofold.cli.eject import eject
 from twofold.cli.evaluate import EXAMPLE as EVALUATE_EXAMPLE
@@ -44,6 +48,10 @@ from twofold.engines import COMPARED
 from twofold.errors import TwofoldError
 from twofold.interrupts import heard, listening
 from twofold.printable import printable
+
+if TYPE_CHECKING:
+    from twofold.data import Dataset
+    from twofold.recipe import Recipe
 
 WrongWordsError: type[Exception] = typer.BadParameter.__mro__[2]
 """What is wrong with the words of a command line: click's `ClickException`, in whatever package typer keeps it."""
@@ -109,8 +117,16 @@ def show(recipe: RecipeArgument, settings: SetOption = None, as_json: JsonOption
 
 @app.command(epilog="Example: `twofold run moons --set training.batch_size=1 --set training.epochs=100`")
 def run(
-    recipe: RecipeArgument,
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE|TABLE", help="A built-in name, a file that ends in .toml, or a table.")
+    ],
     settings: SetOption = None,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="Of a table the column to answer; a recipe is found for it.", show_default=False
+        ),
+    ] = None,
     engine: Annotated[
         EnginesChoice | None, typer.Option(help="Which engines to train, in place of the recipe's.", show_default=False)
     ] = None,
@@ -139,12 +155,11 @@ def run(
 ) -> None:
     """Train each engine on identical data, order, initial weights and masks; write the run and its report."""
     from twofold.cli import progress, views
-    from twofold.recipe import load_recipe
     from twofold.report.beside import report_writer
 
     engines = list(COMPARED) if engine == "both" else engine
     join_or_start(processes, lambda: load_recipe(recipe, settings or ()))
-    loaded = load_recipe(recipe, settings or ())
+    loaded, data = _recipe_and_data(recipe, label, settings or (), progress.shown(not (quiet or as_json)))
     for note in loaded.notes:
         views.print_note(note)
     with report_writer() as writer:
@@ -157,6 +172,7 @@ def run(
 
             result = train(
                 loaded,
+                data=data,
                 engines=engines,
                 out=out,
                 checkpoint_every=checkpoint_every,
@@ -171,6 +187,19 @@ def run(
         if result.reused:
             views.print_note(f"nothing was trained: {result.path} has the same recipe, data and code")
         views.print_results(result, report)
+
+
+def _recipe_and_data(
+    recipe: str, label: str | None, settings: Sequence[str], shown: AbstractContextManager[Any]
+) -> tuple[Recipe, Dataset | None]:
+    """The recipe, and the samples where these were read to find it."""
+    from twofold.recipe import load_recipe
+    from twofold.setup.defaults import is_table, table_recipe
+
+    if label is None and not is_table(recipe):
+        return load_recipe(recipe, settings), None
+    with interruptible(), shown as watcher:
+        return table_recipe(recipe, label, settings, watcher)
 
 
 @app.command(epilog="Example: `twofold verify mnist-mlp --steps 50 --mode free`")
@@ -220,6 +249,7 @@ app.command(epilog=STUDY_EXAMPLE)(study)
 app.command(epilog=PAGE_EXAMPLE)(page)
 app.command(epilog=PREDICT_EXAMPLE, context_settings={"ignore_unknown_options": True})(predict)
 app.command(epilog=EVALUATE_EXAMPLE)(evaluate)
+app.command(epilog=COLUMNS_EXAMPLE)(columns)
 app.command(epilog=WEIGHTS_EXAMPLE)(weights)
 app.command(epilog=ADOPT_EXAMPLE)(adopt)
 app.command(epilog=EXPORT_EXAMPLE)(export)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,10 @@ from twofold.data.splits import shuffled, stratified
 from twofold.engine import Scaling
 from twofold.errors import DataError
 from twofold.recipe.data import DataSpec
+
+if TYPE_CHECKING:
+    from twofold.data.columns.encoding import FittedColumns
+    from twofold.recipe.columns import ColumnSpec
 
 BYTES_AT_ONCE = 1000
 """Samples whose bytes are turned into numbers at once."""
@@ -71,6 +76,10 @@ class Dataset:
     """The names of the numbers to predict or of the labels, one an output; empty where samples have classes."""
     target_scaling: Scaling | None = None
     """What numbers to predict went through already: an output times `divisor` plus `shift` is in their own unit."""
+    columns: FittedColumns | None = None
+    """What was fitted to the columns of a table, where `features` are what became of them."""
+    kinds: Mapping[str, ColumnSpec] = field(default_factory=dict)
+    """What each of these columns was taken for."""
 
     def splits(self) -> Iterator[tuple[str, Split]]:
         """The splits that hold samples, by name."""

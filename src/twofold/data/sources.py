@@ -23,6 +23,7 @@ from twofold.data.room import check_room
 from twofold.data.tables import load_csv
 from twofold.recipe import Model
 from twofold.recipe.base import elements
+from twofold.recipe.columns import Table
 from twofold.recipe.data import (
     Arrays,
     Blobs,
@@ -84,6 +85,8 @@ def at_hand(spec: DataSpec) -> bool:
             return os.path.isdir(spec.path)
         case Csv():
             return os.path.isfile(spec.path)
+        case Table():
+            return spec.path is not None and os.path.isfile(spec.path)
         case Arrays():
             return False
     return True
@@ -203,3 +206,10 @@ def _(spec: Arrays, progress: Progress) -> Dataset:
 @_load.register
 def _(spec: Csv, progress: Progress) -> Dataset:
     return load_csv(spec, progress)
+
+
+@_load.register
+def _(spec: Table, progress: Progress) -> Dataset:
+    from twofold.data.columns.table import load_table  # which imports pandas
+
+    return load_table(spec, progress)

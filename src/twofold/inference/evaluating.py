@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from twofold.arrays import Array
 from twofold.data import Dataset, Split
 from twofold.data.arrays import Pair, labelled_arrays, numbered_arrays
 from twofold.data.dataset import check_labels
-from twofold.data.given import given_arrays, read_given, read_labelled
+from twofold.data.given import Given, given_arrays, read_given, read_labelled
 from twofold.data.tables import read_rows
 from twofold.engine import Scaling
 from twofold.engine.threads import few_threads
@@ -23,6 +23,7 @@ from twofold.inference.predicting import labelled_in_memory, seen, trained
 from twofold.numpy_engine import reported_loss
 from twofold.proof.verify import TOLERANCES
 from twofold.recipe import Recipe
+from twofold.recipe.columns import Table
 from twofold.recipe.data import Arrays, Csv
 from twofold.runs import QUALITY_TITLES, Run, opened
 from twofold.runs.evidence import kept_scaling
@@ -184,7 +185,7 @@ def _samples(
             samples, numbers = with_numbers(run, data)
             return "data" if not isinstance(data, str | Path) else str(data), samples, facts.samples["train"], numbers
         if isinstance(data, str | Path):
-            samples = read_labelled(run.recipe.data, data, classes, facts.features)
+            samples = _labelled(run, data, classes)
             target = [classes.index(name) for name in samples.expected if name]
             return str(data), seen(run, samples, target), facts.samples["train"], samples.notes
         samples, target = labelled_in_memory(run, data)
@@ -221,6 +222,15 @@ def with_numbers(run: Run, data: str | Path | Pair) -> tuple[Split, tuple[str, .
         y = (y - scaling.shift) / scaling.divisor
     split = seen(run, given)
     return replace(split, y=y.astype(split.x.dtype)), given.notes
+
+
+def _labelled(run: Run, path: str | Path, classes: Sequence[str]) -> Given:
+    """The samples of a file or a folder, each with its class."""
+    if isinstance(run.recipe.data, Table):
+        from twofold.data.columns.given import labelled_rows  # which imports pandas
+
+        return labelled_rows(run.recipe.data, run.columns, str(path), classes)
+    return read_labelled(run.recipe.data, path, classes, run.record.data.features)
 
 
 def same_data(run: Run, watch: Watcher, data: object = None) -> Dataset:

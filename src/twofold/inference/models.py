@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, final, overload
 import numpy as np
 
 from twofold.arrays import Array
-from twofold.data.given import given_arrays
 from twofold.engine import Engine
 from twofold.errors import UserError
-from twofold.inference.predicting import seen, trained
+from twofold.inference.predicting import held_in_memory, seen, trained
 from twofold.recipe import Node, shape_text
 from twofold.runs import Run, opened
 from twofold.runs.evidence import kept_scaling
@@ -46,8 +45,7 @@ class NumpyModel:
         return np.array([int(name) for name in names] if whole else list(names))
 
     def _seen(self, samples: Any) -> Array:
-        given = given_arrays(self._run.recipe.data, samples, self._run.record.data.features)
-        return seen(self._run, given).floats()
+        return seen(self._run, held_in_memory(self._run, samples)).floats()
 
     def __call__(self, x: Array) -> Array:
         """The outputs of the last layer, (samples, classes). Raises `UserError` for samples of another shape."""

@@ -20,6 +20,7 @@ from twofold.engine import Scaling
 from twofold.engine.threads import few_threads
 from twofold.engines import ENGINES, unknown_engine
 from twofold.errors import DataError, RunFolderError, UserError
+from twofold.recipe.columns import Table
 from twofold.runs import Run, opened
 from twofold.runs.evidence import kept_scaling
 from twofold.setup.building import restore
@@ -189,13 +190,26 @@ def predict(run: Run | str | Path, samples: Samples, *, engines: str | Iterable[
 
 def _given(run: Run, samples: Samples) -> Given:
     """What the words or the arrays name."""
-    features = run.record.data.features
-    if hasattr(samples, "columns") or hasattr(samples, "dtype"):
-        return given_arrays(run.recipe.data, samples, features)
+    data = run.recipe.data
+    if hasattr(samples, "columns") or hasattr(samples, "dtype") or isinstance(samples, Mapping):
+        return held_in_memory(run, samples)
     words = [samples] if isinstance(samples, str | Path) else list(samples)
     if any(not isinstance(word, str | Path) for word in words):
-        return given_arrays(run.recipe.data, np.asarray(words), features)
-    return read_given(run.recipe.data, [str(word) for word in words], features)
+        return held_in_memory(run, words if isinstance(data, Table) else np.asarray(words))
+    if isinstance(data, Table):
+        from twofold.data.columns.given import read_given_rows
+
+        return read_given_rows(data, run.columns, [str(word) for word in words])
+    return read_given(data, [str(word) for word in words], run.record.data.features)
+
+
+def held_in_memory(run: Run, samples: Any) -> Given:
+    """Samples as arrays or frames, as the run's own data hold them."""
+    if isinstance(run.recipe.data, Table):
+        from twofold.data.columns.given import given_rows  # which imports pandas
+
+        return given_rows(run.columns, samples)
+    return given_arrays(run.recipe.data, samples, run.record.data.features)
 
 
 def labelled_in_memory(run: Run, data: object) -> tuple[Given, list[int]]:
@@ -205,7 +219,7 @@ def labelled_in_memory(run: Run, data: object) -> tuple[Given, list[int]]:
     """
     if not isinstance(data, tuple | list) or len(data) != 2:
         raise DataError(f"`data` must be a path, or a pair (X, y) of samples and classes; got a {type(data).__name__}")
-    given = given_arrays(run.recipe.data, data[0], run.record.data.features)
+    given = held_in_memory(run, data[0])
     classes = run.record.data.classes
     target = class_numbers(data[1], len(given.names), classes)
     return given._replace(expected=[classes[index] for index in target]), target

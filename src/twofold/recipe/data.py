@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from twofold.recipe.base import Shape, pair
+from twofold.recipe.columns import Table
 from twofold.recipe.palindromes import Palindromes
 from twofold.recipe.source import DataSpec, Split
 from twofold.recipe.tables import Arrays, Csv
@@ -157,6 +158,18 @@ class Images(Split):
 
 
 Data = Annotated[
-    Moons | Circles | Blobs | Xor | Classification | Digits | Mnist | Cifar10 | Images | Csv | Arrays | Palindromes,
+    Moons
+    | Circles
+    | Blobs
+    | Xor
+    | Classification
+    | Digits
+    | Mnist
+    | Cifar10
+    | Images
+    | Csv
+    | Table
+    | Arrays
+    | Palindromes,
     Field(discriminator="source"),
 ]

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails, PydanticUndefined
 from twofold.errors import Fault, did_you_mean
 from twofold.recipe.augmentation import Augmentation
 from twofold.recipe.base import Part
+from twofold.recipe.columns import Column
 from twofold.recipe.data import Data
 from twofold.recipe.hints import Hints
 from twofold.recipe.layers import Layer
@@ -27,11 +28,14 @@ Explained: TypeAlias = tuple[KeyPath, str, str]
 
 TAGS = {"layers": "kind", "data": "source"}
 UNIONS = {"data": Data, "layers": Layer, "loss": Loss, "optimizer": Optimizer, "schedule": Schedule, "initial": Initial}
+WITHIN = {"columns": Column}
+"""Kinds of what stands deeper within a table: a column of `[data.columns]`."""
 PLAIN: dict[str, type[BaseModel]] = {"augmentation": Augmentation, "training": Training, "page": Hints}
 """The tables without kinds."""
 NOUNS = {
     "layers": "layer kind",
     "data": "source",
+    "columns": "kind of column",
     "loss": "loss",
     "optimizer": "optimizer",
     "schedule": "schedule",
@@ -56,7 +60,7 @@ EXPECTED = {
 
 def members(section: str) -> dict[str, type[BaseModel]]:
     """The models of a section by their kind: `members("layers")["dense"]`."""
-    union = get_args(get_args(UNIONS[section])[0])
+    union = get_args(get_args((UNIONS | WITHIN)[section])[0])
     tag = TAGS.get(section, "kind")
     return {model.model_fields[tag].default: model for model in union}
 
@@ -134,7 +138,7 @@ def _plain_rule(details: ErrorDetails) -> str:
 
 def _hidden_conflicts(explained: list[Explained], raw: Any) -> list[Explained]:
     """Conflicts between keys, which pydantic leaves out where another key of the same table is wrong."""
-    tables = {path[: 2 if path[0] == "layers" else 1] for path, _, _ in explained if path}
+    tables = {_table(path) for path, _, _ in explained if path}
     hidden = []
     for table in sorted(tables, key=str):
         values: Any = reduce(lambda here, part: here[part], table, raw)
@@ -161,7 +165,7 @@ def _path(details: ErrorDetails, raw: Any) -> KeyPath:
         if _holds(raw, part):
             path, raw = (*path, part), here
     if details["type"] == "union_tag_invalid":
-        return (*path, TAGS.get(str(details["loc"][0]), "kind"))
+        return (*path, TAGS.get(_section(path), "kind"))
     return path
 
 
@@ -171,18 +175,28 @@ def _holds(raw: Any, part: str | int) -> bool:
     return isinstance(raw, list | tuple) and isinstance(part, int) and part < len(raw)
 
 
+def _section(path: KeyPath) -> str:
+    """The name of the kinds that a table at `path` is one of: of `data.columns.age` it is `columns`."""
+    return "columns" if path[:2] == ("data", "columns") and len(path) > 2 else str(path[0]) if path else ""
+
+
+def _table(path: KeyPath) -> KeyPath:
+    """The path of the table that has a kind, of a path within it."""
+    return path[: {"layers": 2, "columns": 3}.get(_section(path), 1)]
+
+
 def _model(path: KeyPath, raw: Any) -> type[BaseModel] | None:
     """The model that the table at `path` is meant to be, where its kind is a known one."""
     if not path:
         return Recipe
-    section = str(path[0])
+    section = _section(path)
     if section in PLAIN:
         return PLAIN[section]
-    if section not in UNIONS:
+    if section not in UNIONS | WITHIN:
         return None
-    for part in path[: 2 if section == "layers" else 1]:
+    for part in _table(path):
         raw = raw[part]
-    kind = raw.get(TAGS.get(section, "kind")) if isinstance(raw, Mapping) else None
+    kind = raw.get(TAGS.get(section, "kind")) if isinstance(raw, Mapping) else raw
     return members(section).get(kind) if isinstance(kind, str) else None
 
 
@@ -204,7 +218,7 @@ def _name(path: KeyPath) -> str:
 def _rule(details: ErrorDetails, path: KeyPath, raw: Any) -> str:
     kind, context, value = details["type"], details.get("ctx", {}), details["input"]
     name = f"`{_name(path)}`"
-    section = str(path[0]) if path else ""
+    section = _section(path)
     match kind:
         case "extra_forbidden":
             model = _model(path[:-1], raw)
@@ -248,7 +262,7 @@ def _remedy(details: ErrorDetails, path: KeyPath, raw: Any) -> str:
     if field is None or details["type"] in {"extra_forbidden", "value_error", "union_tag_not_found"}:
         return ""
     means = " ".join((field.description or "").split())
-    if path[0] in UNIONS and len(path) == 1 and isinstance(details["input"], str):
+    if _section(path) in UNIONS and len(path) == 1 and isinstance(details["input"], str):
         return f"Name its kind by {path[0]}.{TAGS.get(str(path[0]), 'kind')}."
     bare = field.default in (PydanticUndefined, None) or isinstance(field.default, BaseModel)
     default = "" if bare else f"The default is {_shown(field.default)}."

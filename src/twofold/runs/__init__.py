@@ -6,6 +6,7 @@
     signals.csv              norms of gradients, updates and weights, shares of units that pass no gradient
     numpy.safetensors        weights, one file an engine, by PyTorch's names
     torch.safetensors
+    columns.json             of a table: what was fitted to its columns
     evidence.safetensors     what the report draws: predictions, a few samples
     report.html              made from the rest, and made again by `twofold report`
     checkpoints/             until the run is finished: what it takes to go on
@@ -18,6 +19,7 @@ from twofold.runs.checkpoints import Checkpoint, arrays_of, evidence_of, newest
 from twofold.runs.folders import claim_run_folder, create_run_folder, tidy
 from twofold.runs.lock import HOLDER, LOCK, locked
 from twofold.runs.names import (
+    COLUMNS,
     EVIDENCE,
     HISTORY,
     QUALITY,
@@ -44,6 +46,7 @@ from twofold.runs.whole import now, seal, sweep, sync_folder, write_burst, write
 from twofold.runs.writer import RunWriter
 
 __all__ = [
+    "COLUMNS",
     "EVIDENCE",
     "HISTORY",
     "HOLDER",

@@ -3,7 +3,7 @@
 FORMAT = 2
 """Format of the folder; one that a newer Twofold wrote is refused by name, not guessed at."""
 SPLITS = ("train", "validation", "test")
-RECIPE, RECORD, HISTORY, TIMES, SIGNALS, EVIDENCE, REPORT = (
+RECIPE, RECORD, HISTORY, TIMES, SIGNALS, EVIDENCE, REPORT, COLUMNS = (
     "recipe.toml",
     "record.json",
     "history.csv",
@@ -11,6 +11,7 @@ RECIPE, RECORD, HISTORY, TIMES, SIGNALS, EVIDENCE, REPORT = (
     "signals.csv",
     "evidence.safetensors",
     "report.html",
+    "columns.json",
 )
 QUALITY = {"classification": "accuracy", "regression": "r2", "multi_label": "accuracy"}
 """By what an answer is judged beside the loss, by task."""

@@ -13,11 +13,12 @@ from pydantic import ValidationError
 
 from twofold.arrays import Arrays
 from twofold.engines import ENGINES, unknown_engine
-from twofold.errors import RunFolderError, TwofoldError
+from twofold.errors import DataError, RunFolderError, TwofoldError
 from twofold.foreign import MOST_RECIPE, read_foreign, read_json
 from twofold.recipe import Recipe, loads
 from twofold.runs.columns import Columns, read_columns
 from twofold.runs.names import (
+    COLUMNS,
     EVIDENCE,
     FORMAT,
     HISTORY,
@@ -35,6 +36,8 @@ from twofold.runs.whole import Seal, seal
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from twofold.data.columns.encoding import FittedColumns
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +126,21 @@ class Run:
     def evidence(self) -> Arrays:
         """Predictions and samples that the report draws."""
         return self._arrays(EVIDENCE, None)
+
+    @cached_property
+    def columns(self) -> FittedColumns:
+        """What was fitted to the columns of the table that the run was trained on.
+
+        Raises `RunFolderError` where the run holds none, or where they are damaged.
+        """
+        from twofold.data.columns.encoding import FittedColumns
+
+        if COLUMNS not in self.record.files:
+            raise RunFolderError(f"{self.path} holds no {COLUMNS}: it was trained on no table; run its recipe again")
+        try:
+            return FittedColumns.from_json(read_json(self.path / COLUMNS), str(self.path / COLUMNS))
+        except (ValueError, OSError, DataError) as error:
+            raise RunFolderError(f"{self.path}: {COLUMNS} cannot be read: {error}") from error
 
     def to_json(self) -> dict[str, Any]:
         """The folder, the recipe's name and the results: what `twofold run --json` prints."""

@@ -19,6 +19,7 @@ from twofold.engines import ENGINES, builder, unknown_engine
 from twofold.errors import DataError, UserError, WeightsError
 from twofold.memory import keep_large_blocks
 from twofold.recipe import Model, Network, Recipe, load_recipe
+from twofold.recipe.columns import Table
 from twofold.recipe.data import Csv, Images
 from twofold.recipe.dense import Embedding
 from twofold.recipe.network import recurrent_nodes
@@ -130,6 +131,8 @@ def prepare(recipe: Recipe, watch: Watcher = warn_of_notes, data: object = None)
 
     A pair `(X, y)` handed over as `data` takes the place of the recipe's source.
     """
+    if isinstance(data, Dataset):  # read already, to find a recipe for it
+        return resolved(recipe, data), data
     if data is not None:
         recipe, dataset = hand_over(recipe, data)
         _check_numbers(recipe, dataset)
@@ -144,11 +147,13 @@ def resolved(recipe: Recipe, dataset: Dataset) -> Recipe:
     """The recipe with what only its data know. Raises `DataError` where they do not fit its first or last layer."""
     _check_numbers(recipe, dataset)
     recipe = with_class_weights(recipe, dataset)
-    if not isinstance(recipe.data, Csv | Images):
+    if not isinstance(recipe.data, Csv | Images | Table):
         return recipe
     if dataset.targets:
         return load_recipe(recipe, {"data.features": list(dataset.features)})
     _check_classes(recipe, recipe.data, dataset)
+    if isinstance(recipe.data, Table):
+        return load_recipe(recipe, known_of_columns(dataset))
     features = {"data.features": list(dataset.features)} if dataset.features else {}
     return load_recipe(recipe, {**features, "data.classes": len(dataset.classes)})
 
@@ -161,6 +166,18 @@ def with_class_weights(recipe: Recipe, dataset: Dataset) -> Recipe:
     counts = np.bincount(dataset.train.y, dataset.train.weight, minlength=len(dataset.classes))
     weights = counts.sum() / (len(counts) * np.maximum(counts, 1))
     return recipe.model_copy(update={"loss": recipe.loss.model_copy(update={"class_weight": tuple(weights.tolist())})})
+
+
+def known_of_columns(dataset: Dataset) -> dict[str, object]:
+    """What a recipe keeps of a table: the kind of each column, the features, how many numbers and classes there are."""
+    assert dataset.columns is not None
+    kinds = {name: spec.model_dump(mode="json", exclude_none=True) for name, spec in dataset.kinds.items()}
+    return {
+        "data.columns": kinds,
+        "data.features": list(dataset.columns.names),
+        "data.width": len(dataset.features),
+        "data.classes": len(dataset.classes),
+    }
 
 
 def _check_numbers(recipe: Recipe, dataset: Dataset) -> None:
@@ -177,14 +194,14 @@ def _check_numbers(recipe: Recipe, dataset: Dataset) -> None:
             )
 
 
-def _check_classes(recipe: Recipe, data: Csv | Images, dataset: Dataset) -> None:
+def _check_classes(recipe: Recipe, data: Csv | Images | Table, dataset: Dataset) -> None:
     """What the recipe could not know of itself: a number for each class that the file or folder holds."""
     outputs, held = recipe.network.classes, dataset.classes
     if outputs != len(held):
         names = ", ".join(f"`{name}`" for name in held[:10]) + (", ..." if len(held) > 10 else "")
         sized = [(i, key) for i, layer in enumerate(recipe.layers) for key in SIZES if hasattr(layer, key)]
         remedy = f" Set its {sized[-1][1]}: --set layers.{'.'.join(map(str, sized[-1]))}={len(held)}" if sized else ""
-        holder = f"column `{data.labels[0]}`" if isinstance(data, Csv) else "`train`"
+        holder = f"column `{data.labels[0]}`" if isinstance(data, Csv | Table) else "`train`"
         raise DataError(
             f"{data.path}: {holder} holds {len(held)} classes ({names}); "
             f"the last layer gives {outputs} numbers.{remedy}"

@@ -18,6 +18,7 @@ from twofold.errors import GroupError, RunFolderError, TrainingDivergedError, Us
 from twofold.probe.kept import asked
 from twofold.recipe import Recipe, load_recipe
 from twofold.runs import (
+    COLUMNS,
     EVIDENCE,
     RECIPE,
     Beginning,
@@ -168,6 +169,8 @@ def _train(session: Session, engines: dict[str, Engine], start: tuple[Course, Fl
     recipe, dataset, writer = session.recipe, session.dataset, session.writer
     status: Status = "failed"
     try:
+        if dataset.columns is not None:
+            writer.write(COLUMNS, dataset.columns.text().encode())
         evidence = session.evidence
         evidence |= kept_samples(recipe, dataset)
         try:

@@ -1,0 +1,103 @@
+"""All columns of a table after fitting: from a frame to the numbers that a network takes, and to JSON and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field, ValidationError
+
+from twofold.arrays import Array
+from twofold.data.columns.column import Encoded, Texts
+from twofold.data.columns.faults import Refused, refuse
+from twofold.data.columns.fitted import Fitted
+from twofold.data.columns.fitting import fitted
+from twofold.data.columns.frame import Frame
+from twofold.data.columns.plan import Plan
+from twofold.data.room import check_room
+from twofold.errors import DataError, did_you_mean
+
+FORMAT = 1
+NUMBER = np.float32
+"""The type of the features: of a hundred thousand rows half the memory, and what networks are trained in."""
+
+
+class FittedColumns(Encoded):
+    """What was fitted to the training rows. `twofold predict` does to new rows what this says, to the byte."""
+
+    format: Literal[1] = FORMAT
+    labels: Texts
+    columns: Annotated[tuple[Fitted, ...], Field(strict=False)]
+    """In the order of the file."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns of the table that are features."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The names of the numbers that a row becomes."""
+        return tuple(output for column in self.columns for output in column.outputs())
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Columns whose cells are words, whatever they look like."""
+        return (*(column.name for column in self.columns if column.texts),)
+
+    def places(self) -> Iterator[tuple[Fitted, slice]]:
+        """Each column, and where its numbers stand in a row."""
+        at = 0
+        for column in self.columns:
+            width = len(column.outputs())
+            yield column, slice(at, at + width)
+            at += width
+
+    def encode(self, frame: Frame) -> Array:
+        """The rows of a frame, (rows, features). Raises `DataError` for a column that is missing, and for cells."""
+        for name in self.names:
+            if name not in frame.columns:
+                raise DataError(
+                    f"{frame.source}: no column `{name}`, a feature of the network; "
+                    f"{did_you_mean(name, frame.names[:40])}"
+                )
+            if name in frame.repeated:
+                raise DataError(f"{frame.source}: column `{name}` stands there more than once; names must differ.")
+        width = len(self.features)
+        check_room(frame.source, frame.rows * width * 8, "Leave out columns, or rows.")
+        x, faults = np.empty((frame.rows, width), NUMBER), list[Refused]()
+        with np.errstate(over="ignore", invalid="ignore"):
+            for column, place in self.places():
+                faults += column.encode(frame.columns[column.name], x[:, place])
+        refuse(frame, faults)
+        return x
+
+    def text(self) -> str:
+        """As JSON, a line a column."""
+        head = {"format": self.format, "labels": list(self.labels)}
+        lines = [json.dumps(column.model_dump(mode="json"), ensure_ascii=False) for column in self.columns]
+        columns = ",\n  ".join(lines)
+        return f'{json.dumps(head, ensure_ascii=False)[:-1]}, "columns": [\n  {columns}\n]}}\n'
+
+    @classmethod
+    def from_json(cls, value: object, source: str) -> FittedColumns:
+        """Raises `DataError` for what no fitted columns are."""
+        try:
+            return cls.model_validate(value)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            raise DataError(f"{source} is damaged: {where}: {first['msg']}") from error
+
+
+def fit(plan: Plan, train: Frame, labels: tuple[str, ...]) -> FittedColumns:
+    """The features of a plan, fitted to the rows of the training. Raises `DataError` where these allow none."""
+    columns = list[Fitted]()
+    for column in plan.features:
+        try:
+            columns.append(fitted(column.name, column.spec, train.columns[column.name]))
+        except DataError as error:
+            raise DataError(f"{train.source}: {error}") from None
+    return FittedColumns(labels=labels, columns=tuple(columns))

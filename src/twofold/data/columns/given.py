@@ -1,0 +1,108 @@
+"""Rows that a trained network is given: of a file, of a frame, or written on the command line."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.data.columns.encoding import FittedColumns
+from twofold.data.columns.frame import Frame, Words, words_of
+from twofold.data.columns.reading import in_memory, read_table
+from twofold.data.columns.text_table import words_or_numbers
+from twofold.data.given import Given
+from twofold.data.names import same_class
+from twofold.errors import DataError
+from twofold.recipe.columns import Table
+
+SHOWN = 60
+
+
+def read_given_rows(spec: Table, columns: FittedColumns, words: Sequence[str]) -> Given:
+    """What each word names: a file with the columns of the training, in any order, or one row as `5.1,red`."""
+    if not words:
+        raise DataError("no sample is given")
+    frames = [_file(spec, columns, word) if os.path.exists(word) else _row(columns, word) for word in words]
+    parts = [given_frame(columns, frame) for frame in frames]
+    return Given(
+        [name for part in parts for name in part.names],
+        np.concatenate([part.x for part in parts]),
+        [label for part in parts for label in part.expected],
+        [(frame.source, note.removeprefix(f"{frame.source}: ")) for frame in frames for note in frame.notes],
+    )
+
+
+def given_rows(columns: FittedColumns, samples: Any) -> Given:
+    """Rows in memory: a frame by the names of its columns, or an array with one column a feature of the table."""
+    names = columns.names
+    if not (hasattr(samples, "columns") or isinstance(samples, dict) or hasattr(samples, "toarray")):
+        array = np.asarray(samples)
+        array = array[None] if array.ndim == 1 else array
+        if array.ndim != 2 or array.shape[1] != len(names):
+            raise DataError(f"samples are rows of {len(names)} columns, {', '.join(names[:8])}; got {array.shape}")
+        samples = {name: array[:, at] for at, name in enumerate(names)}
+    return given_frame(columns, in_memory(samples))
+
+
+def given_frame(columns: FittedColumns, frame: Frame) -> Given:
+    """Its rows as the network takes them, and their labels where the frame holds them."""
+    x = columns.encode(frame)
+    label = columns.labels[0]
+    expected: list[str | None] = [None] * frame.rows
+    if len(columns.labels) == 1 and label in frame.columns and label not in frame.repeated:
+        words = words_of(frame.columns[label])
+        expected = [words.levels[code] if code >= 0 else None for code in words.codes]
+    return Given([frame.place(row).removeprefix("data: ") for row in range(frame.rows)], x, expected, [])
+
+
+def _file(spec: Table, columns: FittedColumns, path: str) -> Frame:
+    return read_table(spec, path, columns.names, columns.texts)
+
+
+def _row(columns: FittedColumns, word: str) -> Frame:
+    """One row, its cells in the order of the columns."""
+    names = columns.names
+    cells = next(csv.reader([word], skipinitialspace=True), [])
+    if len(cells) != len(names):
+        wanted = ",".join(names) if len(names) <= 10 else f"{len(names)} cells"
+        is_file = "," not in word or word.endswith((".csv", ".tsv", ".parquet", ".gz"))
+        what = f"no file {word[:SHOWN]}" if is_file else f"`{word[:SHOWN]}` holds {len(cells)} of {len(names)} cells"
+        raise DataError(f"{what}; give a file with the columns of the training, or one row: {wanted}")
+    values = {name: words_or_numbers(cell, name in columns.texts) for name, cell in zip(names, cells, strict=True)}
+    return Frame(values, 1, lambda row: word[:SHOWN], word[:SHOWN])
+
+
+def labelled_rows(spec: Table, columns: FittedColumns, path: str, classes: Sequence[str]) -> Given:
+    """The rows of a file, each with its class. Raises `DataError` for a class that the network does not know."""
+    if not os.path.exists(path):
+        names = ", ".join(f"`{name}`" for name in (*columns.names, *columns.labels))
+        raise DataError(f"no file {path[:200]}; --data takes a table with the columns {names}")
+    frame = read_table(spec, path, (*columns.names, *columns.labels), columns.texts)
+    given = given_frame(columns, frame)
+    codes = class_codes(frame, columns.labels[0], classes)
+    return given._replace(expected=[classes[code] for code in codes])
+
+
+def class_codes(frame: Frame, label: str, classes: Sequence[str]) -> Array:
+    """The number of each row's class. Raises `DataError` for one that the network does not know, and for none."""
+    cells = frame.columns.get(label)
+    if cells is None:
+        raise DataError(f"{frame.source}: no column `{label}`, which holds the class")
+    words: Words = words_of(cells)
+    matched = [same_class(level, classes) for level in words.levels]
+    at = np.array([-1 if name is None else list(classes).index(name) for name in matched] or [-1], np.int64)
+    codes = np.where(words.codes < 0, -1, at[words.codes])
+    wrong = np.flatnonzero(codes < 0)
+    if len(wrong):
+        known = ", ".join(f"`{name}`" for name in list(classes)[:20])
+        lines = []
+        for row in wrong[:10]:
+            level = words.levels[words.codes[row]][:SHOWN] if words.codes[row] >= 0 else None
+            what = "has no class" if level is None else f"class `{level}` is none of the network's"
+            lines.append(f"{frame.place(int(row))}: {what}; known: {known}")
+        raise DataError("\n".join(lines + ([f"and {len(wrong) - 10} more"] if len(wrong) > 10 else [])))
+    return codes

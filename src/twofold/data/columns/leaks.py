@@ -1,0 +1,61 @@
+"""What makes a score too good: columns that alone give the label away, and rows that stand on both sides of a split."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.data.columns.encoding import FittedColumns
+from twofold.data.columns.reading import silent
+from twofold.data.published import Progress
+
+MOST_ROWS = 4000
+"""Rows on which a column alone is tried as a predictor."""
+MOST_COLUMNS = 300
+LEAK = 0.99
+"""The accuracy on rows held out, or R², of a column alone from which it is said to give the label away."""
+PLAIN = 0.9
+"""The share of the most frequent class above which nothing is said of leaks: to guess is nearly as good."""
+FOLDS, LEAVES, LEAST = 3, 64, 30
+
+
+def gives_away(
+    columns: FittedColumns, x: Array, y: Array, classes: bool, progress: Progress = silent
+) -> dict[str, str]:
+    """Columns by which a small decision tree answers nearly every row that it was not fitted to, and how well."""
+    rows = np.linspace(0, len(y) - 1, min(len(y), MOST_ROWS)).astype(int)
+    target = y[rows]
+    if len(rows) < LEAST or (classes and np.bincount(target).max() >= PLAIN * len(rows)) or len(np.unique(target)) < 2:
+        return {}
+    told, places = dict[str, str](), list(columns.places())[:MOST_COLUMNS]
+    for at, (column, place) in enumerate(places):
+        progress("trying each column alone", at, len(places))
+        score = alone(x[rows][:, place], target, classes)
+        if score >= LEAK:
+            what = f"{score:.1%} of rows" if classes else f"an R² of {score:.3f}"
+            told[column.name] = f"gives the label away: alone it answers {what}"
+    progress("trying each column alone", len(places), len(places))
+    return told
+
+
+def alone(x: Array, y: Array, classes: bool) -> float:
+    """Accuracy or R² of a decision tree of few leaves on rows that it was not fitted to."""
+    from sklearn.model_selection import KFold, cross_val_predict
+    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+    tree: Any = DecisionTreeClassifier if classes else DecisionTreeRegressor
+    folds = KFold(FOLDS, shuffle=True, random_state=0)
+    answered = cross_val_predict(tree(max_leaf_nodes=LEAVES, random_state=0), x, y, cv=folds)
+    if classes:
+        return float((answered == y).mean())
+    spread = float(((y - y.mean()) ** 2).sum())
+    return 1 - float(((y - answered) ** 2).sum()) / spread if spread else 0.0
+
+
+def repeated_rows(x: Array, y: Array, train: Array, test: Array) -> int:
+    """How many rows of the test are equal to a row of the training, in every feature and the label."""
+    rows = np.ascontiguousarray(np.column_stack([x.astype(np.float64), y.astype(np.float64)]))
+    keys = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1])))[:, 0]
+    return int(np.isin(keys[test], keys[train]).sum())

@@ -1,0 +1,163 @@
+"""The rows of a table of text, looked through once: where each stands, how long it is, where the text is damaged."""
+
+from __future__ import annotations
+
+import csv
+import io
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import IO
+
+from twofold.data.columns.dialect import HEAD, Dialect, Told, dialect_of, guessed, is_utf8
+from twofold.data.columns.opening import opened
+from twofold.data.csv_file import CSV_RULES
+from twofold.data.published import Progress
+from twofold.errors import DataError
+
+ROWS_AT_ONCE = 20000
+"""Rows between two reports of progress."""
+
+
+@dataclass
+class TextRows:
+    """What one pass over the text finds out."""
+
+    first: list[str] = field(default_factory=list)
+    """The cells of the first row."""
+    second: list[str] = field(default_factory=list)
+    lines: array[int] = field(default_factory=lambda: array("q"))
+    """The line on which each row begins that holds a cell, the first row among them."""
+    blank: list[int] = field(default_factory=list)
+    """Rows, counted like `lines`, that hold separators and no cell."""
+    left_out: list[int] = field(default_factory=list)
+    """Lines that are comments, counted from 0."""
+    width: int = 0
+    """Cells of the longest row."""
+    uneven: tuple[int, int] | None = None
+    """Line and length of the first row that is not as long as the first one."""
+    quoted: bool = False
+
+
+def looked_through(
+    path: str, told: Told, wanted: tuple[str, ...], size: int, progress: Progress
+) -> tuple[Dialect, TextRows]:
+    """The dialect of a file, and its rows. Raises `DataError` at the line that is no row of a table."""
+    with opened(path) as file:
+        head = file.read(HEAD)
+    if not head.strip(b"\xef\xbb\xbf\xff\xfe \t\r\n\x00"):
+        raise DataError(f"{path}:1: the file is empty; it must hold a row of column names, and rows under it.")
+    whole = len(head) < HEAD
+    if told.encoding is not None or is_utf8(head, whole):
+        dialect = dialect_of(head, whole, told, wanted)
+        try:
+            return dialect, _rows(path, dialect, size, progress)
+        except UnicodeDecodeError as error:
+            if told.encoding is not None or dialect.encoding != "utf-8-sig":
+                raise DataError(_not_text(path, dialect.encoding)) from error
+    name, note = _other_encoding(path)
+    dialect = dialect_of(head, whole, told._replace(encoding=name), wanted)
+    dialect = replace(dialect, notes=(note, *dialect.notes))
+    return dialect, _rows(path, dialect, size, progress)
+
+
+def _other_encoding(path: str) -> tuple[str, str]:
+    """What a text that is no UTF-8 is read as, and what is said of it. Raises `DataError` where it is half UTF-8."""
+    content, valid, line = _foreign_lines(path)
+    if valid:
+        raise DataError(
+            f"{path}:{line}: not UTF-8 text, though other lines are; mend the line, or save the file as UTF-8."
+        )
+    name = guessed(content)
+    return name, f"its text is no UTF-8 (line {line}) and is read as {name}; where letters are wrong, set encoding"
+
+
+def _rows(path: str, dialect: Dialect, size: int, progress: Progress) -> TextRows:
+    rows, line, done = TextRows(), dialect.skipped + 1, 0
+    try:
+        with opened(path) as file:
+            text = io.TextIOWrapper(file, encoding=dialect.encoding, newline="")
+            for _ in range(dialect.skipped):
+                text.readline()
+            source = _uncommented(text, dialect, rows)
+            spaces = dialect.separator == " "
+            reader = csv.reader(source, delimiter=dialect.separator, skipinitialspace=True, strict=not spaces)
+            for cells in reader:
+                if spaces:
+                    cells = [cell for cell in cells if cell]
+                if cells:
+                    _note(rows, line, cells)
+                line = reader.line_num + dialect.skipped + 1
+                done += 1
+                if done % ROWS_AT_ONCE == 0:
+                    progress(f"reading {path}", _place(file), size)
+    except csv.Error as error:
+        rule = next((rule for part, rule in CSV_RULES.items() if part in str(error)), str(error))
+        raise DataError(f"{path}:{line}: not a table: {rule}.") from error
+    return rows
+
+
+def _place(file: IO[bytes]) -> int:
+    return file.tell()
+
+
+def _uncommented(text: io.TextIOWrapper, dialect: Dialect, rows: TextRows) -> Iterator[str]:
+    """Every line; comments as empty ones, so that lines are still counted."""
+    if not dialect.comment:
+        yield from text
+        return
+    for number, line in enumerate(text, start=dialect.skipped):
+        if line.lstrip().startswith(dialect.comment):
+            rows.left_out.append(number)
+            yield "\n"
+        else:
+            yield line
+
+
+def _note(rows: TextRows, line: int, cells: list[str]) -> None:
+    length = len(cells)
+    if length == 1 and not cells[0].strip():  # spaces alone, which pandas passes over
+        return
+    if not any(cells) or not any(map(str.strip, cells)):
+        rows.blank.append(len(rows.lines))
+    elif not rows.first:
+        rows.first = [cell.strip() for cell in cells]
+    else:
+        if not rows.second:
+            rows.second = [cell.strip() for cell in cells]
+        expected = len(rows.first)
+        if length != expected and rows.uneven is None and (length < expected or any(cells[expected:])):
+            rows.uneven = (line, length)
+    rows.lines.append(line)
+    if length > rows.width:
+        rows.width = length
+
+
+def _foreign_lines(path: str) -> tuple[bytes, bool, int]:
+    """Lines with letters that are not ASCII, whether some of them are UTF-8, and the first that is not."""
+    lines, valid, first = list[bytes](), False, 0
+    with opened(path) as file:
+        for number, line in enumerate(file, start=1):
+            if line.isascii():
+                continue
+            try:
+                line.decode()
+                valid = True
+            except UnicodeDecodeError:
+                first = first or number
+                if len(lines) < 1000:
+                    lines.append(line)
+    return b"".join(lines), valid, first
+
+
+def _not_text(path: str, encoding: str) -> str:
+    if not encoding.startswith("utf-8"):
+        return f"{path}: its text is no {encoding}; set another encoding, or leave it out."
+    with opened(path) as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                byte = line[error.start]
+                return f"{path}:{number}: not UTF-8 text: byte 0x{byte:02x} at character {error.start + 1}."
+    return f"{path}: not UTF-8 text."

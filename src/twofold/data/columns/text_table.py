@@ -1,0 +1,235 @@
+"""A table of text, CSV in any usual dialect, as columns. pandas parses; what it lets pass is found beforehand."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.data.columns.dialect import SEPARATORS, Dialect, Told
+from twofold.data.columns.frame import EXACT, Cells, Frame, filed
+from twofold.data.columns.opening import check_size, opened
+from twofold.data.columns.text_rows import TextRows, looked_through
+from twofold.data.names import MISSING, number_of
+from twofold.data.published import Progress
+from twofold.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ABSENT = sorted(
+    {form for word in MISSING for form in (word, word.upper(), word.title(), word.capitalize())} | {"NaN", "-nan"}
+)
+"""What stands for a value that is not there, as pandas compares it: letter by letter."""
+
+
+class Asked(NamedTuple):
+    """What is wanted of a file: its dialect as far as it is told, its header, its columns."""
+
+    told: Told = Told()
+    header: bool = True
+    wanted: tuple[str, ...] = ()
+    """Names that the header must hold."""
+    texts: Collection[str] = ()
+    """Columns that are words, whatever they look like."""
+
+
+class Header(NamedTuple):
+    """The names of all columns, and where the rows begin."""
+
+    names: list[str]
+    line: int
+    """The line of the first row that holds a cell."""
+    start: int
+    """The place among all rows of the first sample."""
+    is_row: bool
+    """Whether the names stand in the file."""
+
+
+def read_text(path: str, asked: Asked, progress: Progress) -> Frame:
+    """The columns of a file.
+
+    Raises `DataError` with the line where it is no table, or where a name that is wanted is missing.
+    """
+    size = check_size(path)
+    dialect, rows = looked_through(path, asked.told, asked.wanted, size, progress)
+    header = _header(path, asked, dialect, rows)
+    if rows.uneven:
+        line, length = rows.uneven
+        raise DataError(
+            f"{path}:{line}: the row has {length} cells, the first row {len(rows.first)}. Mend the row"
+            + (
+                f"; where columns are separated by another sign than `{_sign(dialect.separator)}`, set separator."
+                if len(rows.first) == 1
+                else "."
+            )
+        )
+    count = len(rows.lines) - header.start - sum(at >= header.start for at in rows.blank)
+    if count <= 0:
+        raise DataError(f"{path}:{header.line + 1}: no rows under the header; the file must hold samples.")
+    table = _parsed(path, dialect, rows, header, asked.texts)
+    if len(table) != len(rows.lines) - header.start:
+        raise DataError(f"{path}: its lines end in several ways, or a comment stands within a cell; save it anew.")
+    keep = _kept(rows, header)
+    columns = {name: _cells(table.iloc[:, at], keep) for at, name in enumerate(header.names)}
+    for at in _words_after_all(table, header.names):
+        text = _parsed(path, dialect, rows, header, asked.texts, only=at)
+        columns[header.names[at]] = _cells(text.iloc[:, 0], keep)
+    del table
+    lines = rows.lines
+
+    def place(row: int) -> str:
+        at = int(keep[row]) if keep is not None else row
+        return f"{path}:{lines[at + header.start]}"
+
+    counts = Counter(header.names)
+    repeated = frozenset(name for name, times in counts.items() if times > 1)
+    notes = tuple(f"{path}: {note}" for note in dialect.notes)
+    return Frame(columns, count, place, path, notes, repeated)
+
+
+def _sign(separator: str) -> str:
+    return {"\t": "tab", " ": "space"}.get(separator, separator)
+
+
+def _header(path: str, asked: Asked, dialect: Dialect, rows: TextRows) -> Header:
+    """The names in the first row, or `x1`, `x2`, ... where there is none."""
+    blank = set(rows.blank)
+    first = next(at for at in range(len(rows.lines)) if at not in blank)
+    if not asked.header:
+        names = [f"x{number}" for number in range(1, len(rows.first) + 1)]
+        _check_wanted(path, asked, names, rows)
+        return Header(names, rows.lines[first], first, False)
+    names = [name.removeprefix("\ufeff") or f"Unnamed: {at}" for at, name in enumerate(rows.first)]  # as pandas
+    if len(names) == 1 and names[0] not in asked.wanted and asked.wanted:
+        signs = ", ".join(f"`{_sign(sign)}`" for sign in SEPARATORS)
+        raise DataError(
+            f"{path}:1: a single column `{names[0][:100]}`; none of {signs} separates others from it. Where another "
+            f'sign does, write separator = "..." under [data] in the recipe.'
+        )
+    _check_wanted(path, asked, names, rows)
+    values = [number_of(name) for name in names if name]
+    if values and all(value is not None for value in values) and not set(names) & set(asked.wanted):
+        raise DataError(
+            f"{path}:{rows.lines[first]}: the first row holds numbers, {', '.join(names[:3])}, ..., where names of "
+            f"columns must stand; {_NO_HEADER}"
+        )
+    return Header(names, rows.lines[first], first + 1, True)
+
+
+_NO_HEADER = (
+    "where the file has no row of names, set header = false (--set data.header=false): its columns are then x1, x2, ..."
+)
+
+
+def _check_wanted(path: str, asked: Asked, names: list[str], rows: TextRows) -> None:
+    from twofold.errors import did_you_mean
+
+    for name in asked.wanted:
+        if name in names:
+            continue
+        line = rows.lines[0] if rows.lines else 1
+        sample = asked.header and any(number_of(cell) is not None for cell in names)
+        known = [known for known in names if known]
+        hint = _NO_HEADER if sample else did_you_mean(name, known[:40])
+        raise DataError(f"{path}:{line}: no column `{name}`; {hint}")
+
+
+def _parsed(
+    path: str, dialect: Dialect, rows: TextRows, header: Header, texts: Collection[str], only: int | None = None
+) -> pd.DataFrame:
+    """The cells by pandas, columns numbered; `only` one of them, as words."""
+    import pandas as pd
+
+    skipped: list[int] | int = header.line - 1
+    if rows.left_out:
+        skipped = sorted({*range(int(skipped)), *rows.left_out})
+    options: dict[str, Any] = {
+        "sep": r"\s+" if dialect.separator == " " else dialect.separator,
+        "decimal": dialect.decimal,
+        "thousands": dialect.thousands or None,
+        "skiprows": skipped,
+        "header": 0 if header.is_row else None,
+        "names": range(rows.width),
+        "index_col": False,
+        "keep_default_na": False,
+        "na_values": ABSENT,
+        "skipinitialspace": dialect.separator != " ",
+        "encoding": dialect.encoding,
+        "dtype": {at: str for at, name in enumerate(header.names) if name in texts} if only is None else {only: str},
+        "usecols": range(len(header.names)) if only is None else [only],
+    }
+    if int(pd.__version__.split(".")[0]) < 3:  # later versions are exact by themselves
+        options["float_precision"] = "round_trip"
+    with opened(path) as file, _quietly():
+        return pd.read_csv(io.TextIOWrapper(file, encoding=dialect.encoding, newline=""), **options)
+
+
+def _quietly() -> Any:
+    """pandas warns of columns that hold words and numbers; these are read again."""
+    import warnings
+
+    return warnings.catch_warnings(action="ignore")
+
+
+def _kept(rows: TextRows, header: Header) -> Array | None:
+    """Which of pandas' rows hold a cell; `None` for all."""
+    blank = set(rows.blank)
+    if not any(at >= header.start for at in blank):
+        return None
+    return np.array([at - header.start for at in range(header.start, len(rows.lines)) if at not in blank], np.int64)
+
+
+def _words_after_all(table: pd.DataFrame, names: Sequence[str]) -> list[int]:
+    """Columns of words among numbers, which pandas reads in parts, and of numbers too large to be told apart."""
+    import pandas as pd
+
+    again = []
+    for at in range(len(names)):
+        values = table[at]
+        kind = values.dtype.kind
+        if (
+            kind == "O"
+            and not isinstance(values.dtype, pd.StringDtype)
+            and not all(isinstance(value, str) or value != value for value in values)
+        ):
+            again.append(at)
+        elif kind == "f":
+            with np.errstate(invalid="ignore"):
+                whole = values.to_numpy()
+                large = np.abs(whole) >= EXACT
+                if large.any() and (whole[large] == np.floor(whole[large])).all() and np.abs(whole[large]).max() < 1e19:
+                    again.append(at)
+        elif kind == "b":
+            again.append(at)
+    return again
+
+
+def _cells(values: pd.Series, keep: Array | None) -> Cells:
+    """One column as numbers or words."""
+    if values.dtype.kind in "iuf":
+        array = values.to_numpy()
+        return array if keep is None else array[keep]
+    codes, levels = _factorized(values)
+    words = filed(codes, levels)
+    return words if keep is None else words.at(keep)
+
+
+def _factorized(values: pd.Series) -> tuple[Array, list[str]]:
+    codes, levels = values.factorize()
+    return np.asarray(codes, np.int64), [str(level) for level in levels]
+
+
+def words_or_numbers(cell: str, texts: bool) -> Cells:
+    """One cell that stands by itself, as a file's would be read."""
+    text = cell.strip()
+    if text.lower() in MISSING:
+        return np.array([np.nan])
+    value = None if texts else number_of(text)
+    if value is not None and abs(value) < EXACT and text.isascii() and "_" not in text:
+        return np.array([float(value)])
+    return filed(np.zeros(1, np.int64), [text])

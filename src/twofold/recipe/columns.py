@@ -1,0 +1,212 @@
+"""Tables of one's own: what each column is, and how it becomes numbers: `[data.columns]` of a recipe."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, field_serializer
+
+from twofold.recipe.base import Part, Shape
+from twofold.recipe.source import Split
+
+Name = Annotated[str, Field(min_length=1)]
+Words = Annotated[tuple[str, ...], Field(strict=False)]
+DatePart = Literal["days", "year", "month", "day", "weekday", "hour", "minute"]
+
+
+class ColumnSpec(Part, abc.ABC):
+    """What a column is. Its kinds are final; each is told from the others by its `kind`."""
+
+
+class Number(ColumnSpec):
+    """A quantity: one number, scaled by what the training rows hold."""
+
+    kind: Literal["number"] = "number"
+    missing: Literal["median", "mean", "refuse"] | float = "median"
+    """What stands for a value that is not there: the median or the mean of the training rows, or a number; `refuse`
+    names the line."""
+    indicator: bool = False
+    """Whether a second number, 1 where the value was missing, stands beside it."""
+    scale: Literal["standard", "robust", "quantile", "none"] = "standard"
+    """`standard`: less the mean, over the standard deviation. `robust`: less the median, over the distance of the
+    quartiles. `quantile`: by rank to a normal distribution. scikit-learn's `StandardScaler`, `RobustScaler`,
+    `QuantileTransformer`."""
+    clip: PositiveFloat | None = None
+    """After scaling, values beyond ± this become this."""
+    thousands: Literal[",", ".", " ", "'"] | None = None
+    """What groups the digits of large numbers, as in 16,800."""
+    decimal: Literal[".", ","] = "."
+    """What stands before the fraction, where the file as a whole does not say so."""
+    sign: Annotated[str, Field(max_length=8)] = ""
+    """A sign beside each number that is left out: `%`, `€`, `kg`."""
+    absent: Words = ()
+    """Words that stand for a value that is not there, beside an empty cell, `NA`, `NaN`, `null` and `?`."""
+
+
+class Category(ColumnSpec):
+    """One of several words: a number a level, of which one is 1. A missing value is a level of its own."""
+
+    kind: Literal["category"] = "category"
+    most: PositiveInt = 64
+    """At most so many levels have a number of their own, the most frequent ones; the others share one, `other`."""
+    least: PositiveInt = 1
+    """Training rows that a level must stand in; rarer ones are one level together, `other`."""
+    unseen: Literal["other", "refuse"] = "other"
+    """What becomes of a level that no training row holds: `other`, or an error that names the line. A missing value is
+    a level of its own."""
+
+
+class Ordinal(ColumnSpec):
+    """Words or whole numbers that have an order: their place in it, standardized."""
+
+    kind: Literal["ordinal"] = "ordinal"
+    levels: Words | None = None
+    """The levels from low to high. Of numbers the order is known."""
+    missing: Literal["median", "refuse"] = "median"
+    """What stands for a value that is not there."""
+    unseen: Literal["median", "refuse"] = "refuse"
+    """What becomes of a level that is not in the list."""
+
+
+class Boolean(ColumnSpec):
+    """True or false: 1 or 0. A missing value is the share of the true ones."""
+
+    kind: Literal["boolean"] = "boolean"
+    true: Words = ("true", "t", "yes", "y", "on", "1")
+    """Words for true, in any case."""
+    false: Words = ("false", "f", "no", "n", "off", "0")
+    """Words for false, in any case."""
+    missing: Literal["mean", "refuse"] = "mean"
+    """What stands for a value that is not there."""
+
+
+class Date(ColumnSpec):
+    """A day, or a time of a day: its parts as numbers, those that come around as sine and cosine."""
+
+    kind: Literal["date"] = "date"
+    format: Annotated[str, Field(min_length=1)] | None = None
+    """How it is written, as `%d.%m.%Y`; found out where left out."""
+    parts: Annotated[tuple[DatePart, ...], Field(strict=False, min_length=1)] | None = None
+    """What is made of it; days since 1970, month and weekday where left out, and the hour of what holds times."""
+    cyclic: bool = True
+    """Whether month, day, weekday, hour and minute are the sine and cosine of an angle, so that December stands beside
+    January."""
+    missing: Literal["median", "refuse"] = "median"
+    """What stands for a date that is not there."""
+
+
+class Text(ColumnSpec):
+    """Free text: counts of its words, each at a place that its hash says, of length 1. `HashingVectorizer`."""
+
+    kind: Literal["text"] = "text"
+    width: Annotated[int, Field(ge=1, le=4096)] = 64
+    """Numbers that the words are counted in."""
+
+
+class Drop(ColumnSpec):
+    """A column that is left out."""
+
+    kind: Literal["drop"] = "drop"
+
+
+def _by_name(value: Any) -> Any:
+    """A kind by its name alone has its defaults: `age = "number"`."""
+    return {"kind": value} if isinstance(value, str) else value
+
+
+Column: TypeAlias = Annotated[
+    Annotated[Number | Category | Ordinal | Boolean | Date | Text | Drop, Field(discriminator="kind")],
+    BeforeValidator(_by_name),
+]
+KINDS: dict[str, type[ColumnSpec]] = {
+    "number": Number,
+    "category": Category,
+    "ordinal": Ordinal,
+    "boolean": Boolean,
+    "date": Date,
+    "text": Text,
+    "drop": Drop,
+}
+
+
+def stated(columns: Mapping[str, ColumnSpec], name: str) -> ColumnSpec | None:
+    """What a recipe says of a column: by its name, or by the first pattern, with `*` and `?`, that fits it."""
+    if name in columns:
+        return columns[name]
+    return next((spec for pattern, spec in columns.items() if fnmatchcase(name, pattern)), None)
+
+
+class Table(Split):
+    """A table as people have it: numbers, words, dates and holes, as CSV of any usual dialect, Parquet or Arrow.
+
+    What each column is `[data.columns]` says, by its name or a pattern such as `"temp_*"`; of the others it is found
+    out, and said. What is fitted (medians, levels, scales) is fitted to the training rows only and kept in the run.
+    """
+
+    source: Literal["table"] = "table"
+    path: Name | None = None
+    """The file, packed by gzip or not; a relative path starts at the recipe's own folder. Without it the table is
+    handed over in memory: `twofold.run(recipe, data=frame)`."""
+    label: Name
+    """The name of the column that holds the class."""
+    columns: dict[str, Column] = Field(default_factory=dict)
+    """What the columns are, by name or pattern: a kind, or a table with its options."""
+    features: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = None
+    """The names of the columns that are features; every column but those named otherwise where left out."""
+    without_label: Literal["refuse", "drop"] = "refuse"
+    """What becomes of rows whose label is missing."""
+    test_path: Name | None = None
+    """A file of its own for the test, with the same columns; no row of the other file is then tested on."""
+    split: Name | None = None
+    """A column that says of each row where it belongs: train, validation (or valid, val, dev) or test."""
+    group: Name | None = None
+    """A column whose equal values stay together, such as `patient`: no group stands on both sides of a split."""
+    order: Name | None = None
+    """A column by which rows are put in order, such as `date`: the end is the test, before it comes the validation."""
+    header: bool = True
+    """Whether the first row names the columns; where it does not they are `x1`, `x2`, ... in their order."""
+    separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    """What stands between two columns; found out where left out. A space stands for any run of spaces."""
+    decimal: Literal[".", ","] | None = None
+    """What stands before a fraction; found out where left out."""
+    encoding: Annotated[str, Field(min_length=1)] | None = None
+    """How letters are written, such as `utf-8` or `cp1252`; found out where left out."""
+    comment: Annotated[str, Field(max_length=4)] | None = None
+    """What a line begins with that is no row; found out where left out, and `""` for nothing."""
+    width: PositiveInt | None = None
+    """How many numbers a row becomes, where the file is not at hand to say so."""
+    classes: Annotated[int, Field(ge=2)] | None = None
+    """How many classes there are, where the file is not at hand to say so."""
+
+    @field_serializer("columns")
+    def _short(self, columns: dict[str, ColumnSpec]) -> dict[str, object]:
+        """A kind by its name where its options are the defaults."""
+        specs = {name: spec.model_dump(mode="json", exclude_defaults=True) for name, spec in columns.items()}
+        kinds = {name: spec.model_dump()["kind"] for name, spec in columns.items()}
+        return {name: {"kind": kinds[name], **specs[name]} if specs[name] else kinds[name] for name in columns}
+
+    @classmethod
+    def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
+        wrong = list[str]()
+        ways = [key for key in ("split", "group", "order") if values.get(key) is not None]
+        if len(ways) > 1:
+            wrong.append(f"{' and '.join(f'`{way}`' for way in ways)} each divide the rows; choose one")
+        if values.get("test_path") is not None and values.get("path") is None:
+            wrong.append("`test_path` is the test of a file that `path` names")
+        return wrong
+
+    @property
+    def sample_shape(self) -> Shape:
+        return (self.width,)
+
+    @property
+    def class_count(self) -> int | None:
+        return self.classes
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The column or the columns that hold what is to be answered."""
+        return (self.label,)
