@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from sklearn.datasets import load_iris
 
 import twofold
 from twofold.analysis.rules import RULES, STATEMENTS, THRESHOLDS
@@ -115,6 +116,8 @@ def test_a_command_of_the_readme_runs(command, in_tmp: Path, line: str, monkeypa
     if words[0] == "check":
         mine = (ROOT / "tests" / "right" / "classes.py").read_text("utf-8")
         Path("mine.py").write_text(mine.replace("class LinearModule", "class MyDense"), "utf-8")
+    if "table.csv" in words:
+        load_iris(as_frame=True).frame.rename(columns={"target": "species"}).to_csv("table.csv", index=False)
     done = command(*words)
     assert done.status == 0, done.err
     if words[0] == "verify":

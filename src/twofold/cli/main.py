@@ -158,7 +158,7 @@ def run(
     from twofold.report.beside import report_writer
 
     engines = list(COMPARED) if engine == "both" else engine
-    join_or_start(processes, lambda: load_recipe(recipe, settings or ()))
+    join_or_start(processes, lambda: _recipe_and_data(recipe, label, settings or (), progress.shown(False))[0])
     loaded, data = _recipe_and_data(recipe, label, settings or (), progress.shown(not (quiet or as_json)))
     for note in loaded.notes:
         views.print_note(note)

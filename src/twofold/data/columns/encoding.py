@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal
 
 import numpy as np
@@ -14,7 +14,7 @@ from twofold.data.columns.column import Encoded, Texts
 from twofold.data.columns.faults import Refused, refuse
 from twofold.data.columns.fitted import Fitted
 from twofold.data.columns.fitting import fitted
-from twofold.data.columns.frame import Frame
+from twofold.data.columns.frame import Frame, part
 from twofold.data.columns.plan import Plan
 from twofold.data.room import check_room
 from twofold.errors import DataError, did_you_mean
@@ -57,6 +57,26 @@ class FittedColumns(Encoded):
 
     def encode(self, frame: Frame) -> Array:
         """The rows of a frame, (rows, features). Raises `DataError` for a column that is missing, and for cells."""
+        (x,) = self.divided(frame, [np.arange(frame.rows)])
+        return x
+
+    def divided(self, frame: Frame, parts: Sequence[Array]) -> list[Array]:
+        """The same, a part of the rows each: a column at a time, so that no more is held than the frame and these."""
+        self._check(frame)
+        width = len(self.features)
+        check_room(frame.source, sum(map(len, parts)) * width * NUMBER().itemsize, "Leave out columns, or rows.")
+        arrays, faults = [np.empty((len(rows), width), NUMBER) for rows in parts], list[Refused]()
+        with np.errstate(over="ignore", invalid="ignore"):
+            for column, place in self.places():
+                values = np.empty((frame.rows, place.stop - place.start), NUMBER)
+                faults += column.encode(frame.columns[column.name], values)
+                for array, rows in zip(arrays, parts, strict=True):
+                    array[:, place] = values[rows]
+        refuse(frame, faults)
+        return arrays
+
+    def _check(self, frame: Frame) -> None:
+        """Raises `DataError` for a column that is missing, or stands there twice."""
         for name in self.names:
             if name not in frame.columns:
                 raise DataError(
@@ -65,14 +85,6 @@ class FittedColumns(Encoded):
                 )
             if name in frame.repeated:
                 raise DataError(f"{frame.source}: column `{name}` stands there more than once; names must differ.")
-        width = len(self.features)
-        check_room(frame.source, frame.rows * width * 8, "Leave out columns, or rows.")
-        x, faults = np.empty((frame.rows, width), NUMBER), list[Refused]()
-        with np.errstate(over="ignore", invalid="ignore"):
-            for column, place in self.places():
-                faults += column.encode(frame.columns[column.name], x[:, place])
-        refuse(frame, faults)
-        return x
 
     def text(self) -> str:
         """As JSON, a line a column."""
@@ -92,12 +104,12 @@ class FittedColumns(Encoded):
             raise DataError(f"{source} is damaged: {where}: {first['msg']}") from error
 
 
-def fit(plan: Plan, train: Frame, labels: tuple[str, ...]) -> FittedColumns:
+def fit(plan: Plan, frame: Frame, train: Array, labels: tuple[str, ...]) -> FittedColumns:
     """The features of a plan, fitted to the rows of the training. Raises `DataError` where these allow none."""
     columns = list[Fitted]()
     for column in plan.features:
         try:
-            columns.append(fitted(column.name, column.spec, train.columns[column.name]))
+            columns.append(fitted(column.name, column.spec, part(frame.columns[column.name], train)))
         except DataError as error:
-            raise DataError(f"{train.source}: {error}") from None
+            raise DataError(f"{frame.source}: {error}") from None
     return FittedColumns(labels=labels, columns=tuple(columns))

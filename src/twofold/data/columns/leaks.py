@@ -47,9 +47,9 @@ def alone(x: Array, y: Array, classes: bool) -> float:
 
     tree: Any = DecisionTreeClassifier if classes else DecisionTreeRegressor
     folds = KFold(FOLDS, shuffle=True, random_state=0)
-    answered = cross_val_predict(tree(max_leaf_nodes=LEAVES, random_state=0), x, y, cv=folds)
+    answered = np.asarray(cross_val_predict(tree(max_leaf_nodes=LEAVES, random_state=0), x, y, cv=folds))
     if classes:
-        return float((answered == y).mean())
+        return float(np.mean(answered == y))
     spread = float(((y - y.mean()) ** 2).sum())
     return 1 - float(((y - answered) ** 2).sum()) / spread if spread else 0.0
 

@@ -151,7 +151,7 @@ def _with_label(
     try:
         y = classes_of(reading, held)[0] if target == "classes" else numbers_of(reading, held)[:, 0]
         plan = planned(reading, held)
-        columns = fit(plan, held, (label,))
+        columns = fit(plan, held, np.arange(held.rows), (label,))
     except DataError:  # what is wrong of them stands beside them
         return {}, []
     x = columns.encode(held)

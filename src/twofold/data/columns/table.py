@@ -44,9 +44,9 @@ def table_dataset(spec: Table, frame: Frame, test: Frame | None = None) -> Datas
     plan = planned(spec, frame)
     parts = divided(spec, frame, y, test is not None)
     _check_classes(frame, spec, y, classes, parts)
-    columns = fit(plan, frame.at(parts["train"]), spec.labels)
-    x = columns.encode(frame)
-    splits = {name: Split(x[rows], y[rows]) for name, rows in parts.items()}
+    columns = fit(plan, frame, parts["train"], spec.labels)
+    encoded = columns.divided(frame, list(parts.values()))
+    splits = {name: Split(x, y[rows]) for (name, rows), x in zip(parts.items(), encoded, strict=True)}
     if test is not None:
         splits["test"] = _own_test(spec, test, columns, classes)
     notes = (*frame.notes, *(f"{frame.source}: {note}" for note in _few(plan.notes())))

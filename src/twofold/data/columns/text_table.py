@@ -75,11 +75,11 @@ def read_text(path: str, asked: Asked, progress: Progress) -> Frame:
     if len(table) != len(rows.lines) - header.start:
         raise DataError(f"{path}: its lines end in several ways, or a comment stands within a cell; save it anew.")
     keep = _kept(rows, header)
-    columns = {name: _cells(table.iloc[:, at], keep) for at, name in enumerate(header.names)}
-    for at in _words_after_all(table, header.names):
+    again = _words_after_all(table, header.names)
+    columns = {name: _cells(table.pop(at), keep) for at, name in enumerate(header.names)}  # each let go in turn
+    for at in again:
         text = _parsed(path, dialect, rows, header, asked.texts, only=at)
         columns[header.names[at]] = _cells(text.iloc[:, 0], keep)
-    del table
     lines = rows.lines
 
     def place(row: int) -> str:
