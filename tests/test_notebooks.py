@@ -33,11 +33,11 @@ def test_a_recipe_shows_its_notes() -> None:
 def test_the_sections_of_a_report_are_those_of_the_page(moons_run: twofold.Run) -> None:
     found = twofold.sections(moons_run)
     page = render(moons_run).html
-    assert list(found) == re.findall(r"<h2><span>\d+</span>(.*?)</h2>", page)
+    assert list(found) == re.findall(r"<h2 id=\"section-\d+\"><span>\d+</span>(.*?)</h2>", page)
     for part in found.values():
         shown = part._repr_html_()
         assert shown.startswith('<div class="twofold"><style>.twofold {')
-        assert "<h2>" not in shown
+        assert "<h2" not in shown
         assert "<footer" not in shown
     assert "Figure 1" in found["Course of training"].html
     assert found._repr_html_().count("<h2>") == len(found)

@@ -150,6 +150,6 @@ def test_the_tutorial_names_the_chapters_of_the_report(in_tmp: Path) -> None:
         re.findall(r"\*\*([A-Z][^*]+)\*\*", part) for part in re.split(r"^## What to hand in", text, flags=re.M)
     )
     report = twofold.write_report(twofold.run("digits", overrides={"training.epochs": 1}))
-    chapters = re.findall(r"<h2><span>\d+</span>([^<]+)</h2>", report.read_text("utf-8"))
+    chapters = re.findall(r"<h2 id=\"section-\d+\"><span>\d+</span>([^<]+)</h2>", report.read_text("utf-8"))
     assert read == chapters
     assert set(hand_in) <= set(chapters)

@@ -31,8 +31,8 @@ def report(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Write every figure of the page into this folder as well, as SVG, PDF and PNG, and the captions as "
-            "`captions.md` and `figures.tex`.",
+            help="Write every figure of the page into this folder as well, as SVG, PDF and PNG, the captions as "
+            "`captions.md` and `figures.tex`, and every table as CSV and LaTeX.",
             show_default=False,
         ),
     ] = None,
@@ -45,10 +45,13 @@ def report(
             show_default=False,
         ),
     ] = None,
+    author: Annotated[
+        str, typer.Option(metavar="NAME", help="Stands under the title of a run's report.", show_default=False)
+    ] = "",
 ) -> None:
     """Write report.html again from a run folder or a study folder; put several runs side by side in one page."""
     from twofold.report.comparison import COMPARISON, checked_out
-    from twofold.report.exported import rendered, write_pictures
+    from twofold.report.exported import owner, rendered, write_pictures
     from twofold.report.study import open_folder
     from twofold.runs import write_whole
     from twofold.runs.reading import as_a_whole
@@ -66,9 +69,9 @@ def report(
             page = rendered(runs, out=path)
         else:
             opened = open_folder(runs[0])
-            path, page = opened.report, rendered(opened, image, halves=True)
+            path, page = opened.report, rendered(opened, image, author=author, halves=True)
         if figures is not None:
-            figures = write_pictures(page.pictures, figures)
+            figures = write_pictures(page, figures, owner(runs if several else runs[0]))
         write_whole(path, page.html.encode(errors="backslashreplace"))
     say(str(path))
     if figures is not None:

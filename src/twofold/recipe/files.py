@@ -14,7 +14,7 @@ from twofold.builtin import builtin_texts, builtin_titles
 from twofold.errors import Fault, RecipeError, UnknownNameError, UserError, did_you_mean, nearest
 from twofold.foreign import MOST_DEPTH, MOST_RECIPE, read_foreign
 from twofold.recipe.data import Data
-from twofold.recipe.faults import PLAIN, Explained, explain
+from twofold.recipe.faults import PLAIN, UNIONS, Explained, explain, members
 from twofold.recipe.fit import loss_misfits, misfits
 from twofold.recipe.layers import Layer
 from twofold.recipe.losses import Loss, LossSpec
@@ -40,13 +40,16 @@ def titles() -> dict[str, str]:
 
 
 MOST_NAME = 200
+OTHER_NAMES = {"learning_rate": "lr", "batch": "batch_size"}
+"""Names under which a key is known elsewhere."""
 
 
 def load_recipe(recipe: str | Path | Recipe, overrides: Mapping[str, Any] | Iterable[str] = ()) -> Recipe:
     """The recipe of a built-in name or a TOML file, with single keys set to other values.
 
     `overrides` is a mapping of paths to values, `{"optimizer.lr": 0.1}`, or texts as after `--set`:
-    `["optimizer.lr=0.1"]`; a layer is named by its index, `layers.0.units`.
+    `["optimizer.lr=0.1"]`; a layer is named by its index, `layers.0.units`; a key that one part alone has may stand
+    without it, `lr`.
 
     Raises `RecipeError` with every fault of the recipe, each at its line; `UnknownNameError` with the nearest
     names where there is no such recipe; `UserError` for a file that cannot be read.
@@ -124,9 +127,29 @@ def _exists(path: Path) -> bool:
 
 def _settings(overrides: Mapping[str, Any] | Iterable[str]) -> dict[KeyPath, Any]:
     if isinstance(overrides, Mapping):
-        return {key_path(key): value for key, value in overrides.items()}
+        return {_whole(key_path(key)): value for key, value in overrides.items()}
     texts = [overrides] if isinstance(overrides, str) else overrides
-    return {key_path(key): toml_value(value) for key, value in map(assignment, texts)}
+    return {_whole(key_path(key)): toml_value(value) for key, value in map(assignment, texts)}
+
+
+def _whole(path: KeyPath) -> KeyPath:
+    """`lr` as `optimizer.lr`: the path of a key that only one part of a recipe has; any other path as it is.
+
+    Raises `UserError` for a key that several parts have.
+    """
+    if len(path) != 1 or not isinstance(path[0], str) or path[0] in Recipe.model_fields:
+        return path
+    key = OTHER_NAMES.get(path[0], path[0])
+    parts = [part for part in (*UNIONS, *PLAIN) if part != "layers" and _has_key(part, key)]
+    if len(parts) > 1:
+        several = " or ".join(f"`{part}.{key}`" for part in parts)
+        raise UserError(f"`{path[0]}` is a key of several parts of a recipe; write {several}")
+    return (parts[0], key) if parts else path
+
+
+def _has_key(part: str, key: str) -> bool:
+    models = [PLAIN[part]] if part in PLAIN else members(part).values()
+    return any(key in model.model_fields for model in models)
 
 
 def assignment(text: str, option: str = "--set", example: str = "optimizer.lr=0.1") -> tuple[str, str]:

@@ -12,12 +12,14 @@ from twofold.report.composed import FORMATS, composed
 from twofold.report.drawing import Picture
 from twofold.report.page import render
 from twofold.report.study import open_folder, render_study
+from twofold.report.tabulated import page_tables
 from twofold.report.template import Filled
 from twofold.report.text import referred
 from twofold.runs import Run, write_whole
 from twofold.study import SearchResult, StudyResult
 
 CAPTIONS, LATEX = "captions.md", "figures.tex"
+CAPTIONS_TITLE = "# Figures of {owner}"
 PREAMBLE = """% Every figure of the report, in its order. In the preamble:
 % \\usepackage{{graphicx}} \\graphicspath{{{{{folder}/}}}}
 % Then \\input{{{folder}/{name}}}; or copy the figures that are wanted.
@@ -47,15 +49,16 @@ def write_figures(
     folder: str | Path,
     image: int | None = None,
 ) -> Path:
-    """Write every figure of a run's report, a study's or a comparison's into `folder`, and return it.
+    """Write every figure and table of a run's report, a study's or a comparison's into `folder`, and return it.
 
     `NAME.svg`, `NAME.pdf` and `NAME.png`, the panels and the legend of a figure in one drawing; `captions.md` has the
-    captions with the numbers of the page, `figures.tex` the same as LaTeX figures. Names and bytes are the same
-    whenever the page is. The folder is made where there is none; files of other names are left alone.
+    captions with the numbers of the page, `figures.tex` the same as LaTeX figures; `table-N.csv` and `table-N.tex` are
+    the tables. Names and bytes are the same whenever the page is. The folder is made where there is none; files of
+    other names are left alone.
 
-    Raises `RunFolderError` where it cannot be written to, and as the report does.
+    Raises `RunFolderError` where it cannot be written to or holds the figures of another page, and as the report does.
     """
-    return write_pictures(rendered(result, image).pictures, folder)
+    return write_pictures(rendered(result, image), folder, owner(result))
 
 
 def rendered(
@@ -63,6 +66,7 @@ def rendered(
     image: int | None = None,
     out: str | Path = COMPARISON,
     *,
+    author: str = "",
     halves: bool = False,
 ) -> Filled:
     """The page of a run, a study or a comparison, this one for `out`, and its figures; raises as writing it does.
@@ -74,19 +78,44 @@ def rendered(
     if isinstance(result, StudyResult | SearchResult):
         return render_study(result)
     if isinstance(result, Run):
-        return render(result, image, halves=halves)
+        return render(result, image, author=author, halves=halves)
     return render_comparison(compared(result), out)
 
 
-def write_pictures(pictures: Sequence[Picture], folder: str | Path) -> Path:
+def owner(result: Run | StudyResult | SearchResult | str | Path | Sequence[Run | str | Path]) -> str:
+    """What a page is made from, by the names of its folders."""
+    if isinstance(result, str | Path):
+        return Path(result).resolve().name
+    if isinstance(result, Run | StudyResult | SearchResult):
+        return result.path.resolve().name
+    return ", ".join(owner(one) for one in result)
+
+
+def write_pictures(page: Filled, folder: str | Path, owner: str) -> Path:
     """As `write_figures`, those of a page."""
-    folder = _made(Path(folder))
+    folder, pictures = _made(Path(folder)), page.pictures
+    title = CAPTIONS_TITLE.format(owner=owner)
+    _check_owner(folder, title)
+    for number, table in enumerate(page_tables(page.html), start=1):
+        write_whole(folder / f"table-{number}.csv", table.csv_text().encode())
+        write_whole(folder / f"table-{number}.tex", f"% {table.caption}\n{table.latex_text(latex)}".encode())
     for picture in pictures:
         for form in FORMATS:
             write_whole(folder / f"{picture.name}.{form}", composed(picture, form))
-    write_whole(folder / CAPTIONS, captions_text(pictures).encode())
+    write_whole(folder / CAPTIONS, captions_text(pictures, title).encode())
     write_whole(folder / LATEX, latex_text(pictures, folder.name).encode())
     return folder
+
+
+def _check_owner(folder: Path, title: str) -> None:
+    """Raises `RunFolderError` where the folder holds the figures of another page."""
+    captions = folder / CAPTIONS
+    if not captions.is_file():
+        return
+    first = captions.read_text("utf-8", errors="replace").partition("\n")[0]
+    if first.startswith(CAPTIONS_TITLE.format(owner="")) and first != title:
+        other = first.removeprefix(CAPTIONS_TITLE.format(owner=""))
+        raise RunFolderError(f"{folder} holds the figures of {other}; choose another folder for these")
 
 
 def _made(folder: Path) -> Path:
@@ -99,14 +128,14 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def captions_text(pictures: Sequence[Picture]) -> str:
+def captions_text(pictures: Sequence[Picture], title: str = "# Figures and their captions") -> str:
     """The captions as Markdown, under the names of the files."""
     numbers = {picture.name: number for number, picture in enumerate(pictures, start=1)}
     parts = [
         f"## {name}\n\n**Figure {number}.** {referred(picture.caption, lambda to: f'Figure {numbers[to]}')}\n"
         for picture, (name, number) in zip(pictures, numbers.items(), strict=True)
     ]
-    return "\n".join(["# Figures and their captions\n", *parts])
+    return "\n".join([f"{title}\n", *parts])
 
 
 def latex_text(pictures: Sequence[Picture], folder: str) -> str:

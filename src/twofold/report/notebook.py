@@ -17,7 +17,7 @@ from twofold.report.study import open_folder, render_study
 from twofold.runs import Run
 from twofold.study import SearchResult, StudyResult
 
-HEADING = re.compile(r"<h2><span>\d+</span>(.*?)</h2>")
+HEADING = re.compile(r'<h2 id="section-\d+"><span>\d+</span>(.*?)</h2>')
 
 
 @dataclass(frozen=True, repr=False)

@@ -10,6 +10,7 @@ from twofold.probe.kept import asks
 from twofold.probe.steps import layer_steps, loss_step
 from twofold.recipe import dump
 from twofold.report import sentences, tables
+from twofold.report.diagram import network_picture
 from twofold.report.figures import filled_sections
 from twofold.report.findings import sentences as findings_sentences
 from twofold.report.halves import draw_in_halves
@@ -19,37 +20,39 @@ from twofold.report.walk import chapter
 from twofold.runs import REPORT, Run, opened, write_whole
 
 
-def write_report(run: Run | str | Path, image: int | None = None, *, halves: bool = False) -> Path:
+def write_report(run: Run | str | Path, image: int | None = None, *, author: str = "", halves: bool = False) -> Path:
     """Write `report.html` from the run folder alone, and return its path.
 
     The same folder gives the same bytes. A run that failed or was interrupted is reported as far as it came. `image` is
     the place, from 0, of the held-out image that is shown layer by layer, of a network with convolutions; for one that
-    the folder does not hold the data are loaded. With `halves` two processes draw at once where that is possible: a
-    copy of this process makes every other figure.
+    the folder does not hold the data are loaded. `author` stands under the title. With `halves` two processes draw at
+    once where that is possible: a copy of this process makes every other figure.
 
     Raises `RunFolderError` for a folder that is missing, half-written or damaged, or cannot be written to, and
     `UserError` for an image that cannot be had.
     """
     run = opened(run)
-    write_whole(run.path / REPORT, render(run, image, halves=halves).html.encode())
+    write_whole(run.path / REPORT, render(run, image, author=author, halves=halves).html.encode())
     return run.path / REPORT
 
 
-def render(run: Run, image: int | None = None, *, halves: bool = False) -> Filled:
+def render(run: Run, image: int | None = None, *, author: str = "", halves: bool = False) -> Filled:
     """The page and its figures, drawn by two processes at once with `halves`."""
-    return filled("page.html.jinja", {"page": run_facts(run, image, halves=halves)})
+    return filled("page.html.jinja", {"page": run_facts(run, image, halves=halves) | {"author": author}})
 
 
 def run_facts(run: Run, image: int | None = None, *, halves: bool = False) -> dict[str, Any]:
     """What the parts of a run's page in `run.html.jinja` are filled with."""
     sections = filled_sections(run, image)
-    pictures = [picture for section in sections for picture in section.pictures]
+    diagram = network_picture(run.recipe.network)
+    pictures = [diagram, *(picture for section in sections for picture in section.pictures)]
     if halves:
         draw_in_halves(pictures)
     names = {picture.name for picture in pictures}
     return {
         **_plain_facts(run),
         "sections": sections,
+        "diagram": diagram,
         "analysed": findings_sentences(findings(run), names),
         "walk": chapter(run),
         "image": image if "maps" in names else None,
@@ -78,6 +81,7 @@ def _plain_facts(run: Run) -> dict[str, Any]:
         "notes": recipe.notes,
         "toml": dump(recipe),
         "network": recipe.network,
+        "layer_settings": tables.layer_settings,
         "steps": layer_steps(recipe.network),
         "loss": loss_step(recipe.model, numbers=recipe.task != "classification"),
         "circumstances": tables.circumstances(run),

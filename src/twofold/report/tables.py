@@ -8,9 +8,13 @@ from typing import Any
 
 from twofold.analysis import Result, results
 from twofold.recipe import Recipe
-from twofold.report.text import ENGINES, SPLITS, joined, loss_text, plural, seconds, share, value_text
+from twofold.recipe.layer import LayerSpec
+from twofold.recipe.recurrent import HIDDEN
+from twofold.report.text import ENGINES, SPLITS, joined, loss_text, plural, seconds, share, step_time, value_text
 from twofold.runs import Run
 
+TOLD_BY_SHAPES = ("kind", "units", "channels", "num_embeddings")
+ALWAYS_TOLD = ("kernel", "stride", "padding")
 MOST_NAMED = 5
 """Targets that are named one by one."""
 
@@ -25,7 +29,8 @@ class ResultRow:
     losses: list[str]
     seconds: str
     steps: str
-    microseconds: str
+    step: str
+    """Mean time of a step, with its unit."""
     finished: bool
 
 
@@ -67,7 +72,7 @@ def result_row(result: Result, splits: list[str]) -> ResultRow:
         [loss_text(loss) for loss in losses],
         seconds(result.seconds),
         f"{result.steps:,}",
-        "–" if mean is None else f"{mean:,.{1 if mean < 100 else 0}f}",
+        "–" if mean is None else step_time(mean),
         result.finished,
     )
 
@@ -76,17 +81,47 @@ def settings(recipe: Recipe) -> list[Setting]:
     """Every part of the recipe but its layers, which have a table of their own."""
     augmentation = ["augmentation"] if recipe.augmentation.any else []
     parts = ["data", *augmentation, "loss", "optimizer", "schedule", "initial", "training"]
-    return [_setting(part, getattr(recipe, part)) for part in parts]
+    return [_setting(part, getattr(recipe, part), recipe) for part in parts]
 
 
-def _setting(part: str, spec: Any) -> Setting:
+def _setting(part: str, spec: Any, recipe: Recipe) -> Setting:
     values: dict[str, Any] = spec.model_dump(mode="json", exclude_none=True)
+    for key in _idle_keys(recipe) if part == "training" else ():
+        values.pop(key, None)
     kind = values.pop("kind", None) or values.pop("source", None) or ""
     meaning = inspect.cleandoc(type(spec).__doc__ or "").split("\n\n")[0].replace("\n", " ")
     if values.get("reduction") == "sum":
         meaning += " Here a batch’s terms are added, not averaged; what is reported is the mean."
     name = {"initial": "initial weights"}.get(part, part)
     return Setting(name, kind, [(key, value_text(value)) for key, value in values.items()], meaning)
+
+
+def _idle_keys(recipe: Recipe) -> set[str]:
+    """Keys of the training that change nothing for this network and these engines."""
+    network = recipe.network
+    idle = set[str]()
+    if "torch" not in recipe.training.engines:
+        idle |= {"autocast", "compile", "device", "convolution"}
+    if all(node.kind != "conv2d" for node in network.nodes):
+        idle.add("convolution")
+    if network.image_shape is None:
+        idle |= {"flip_test", "shift_test"}
+    if not any(HIDDEN in node.parameters for node in network.nodes):
+        idle.add("gradient_flow")
+    return idle
+
+
+def layer_settings(spec: LayerSpec) -> str:
+    """How a layer is set, beside what its shapes tell: `kernel 3, stride 2, padding 1`."""
+    fields = type(spec).model_fields
+    shown = list[str]()
+    for key, field in fields.items():
+        value = getattr(spec, key)
+        if key == "stride" and value is None:
+            value = spec.model_dump()["kernel"]
+        if key not in TOLD_BY_SHAPES and value is not None and (key in ALWAYS_TOLD or value != field.default):
+            shown.append(f"{key} {value_text(value)}")
+    return ", ".join(shown)
 
 
 def circumstances(run: Run) -> list[tuple[str, str]]:

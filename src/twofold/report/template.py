@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
@@ -18,6 +18,8 @@ from twofold.report.text import SPLITS, referred
 
 REPORT = "twofold.report"
 """The package that holds the templates."""
+CONTENTS = "\ue002"
+"""Stands in a page for its table of contents until its sections are known."""
 
 
 @dataclass(frozen=True)
@@ -30,18 +32,42 @@ class Filled:
 
 def filled(name: str, facts: Mapping[str, Any], package: str = REPORT) -> Filled:
     """The page from a template of the package; its sections, figures and tables are counted from 1."""
-    numbers = {f"{what}_number": count(1).__next__ for what in ("section", "table")}
+    headings = list[str]()
     pictures = list[Picture]()
+
+    def section_number(text: str) -> int:
+        headings.append(text)
+        return len(headings)
 
     def figure_number(picture: Picture) -> int:
         pictures.append(picture)
         return len(pictures)
 
-    html = _environment(package).get_template(name).render(**facts, **numbers, figure_number=figure_number)
+    html = (
+        _environment(package)
+        .get_template(name)
+        .render(
+            **facts,
+            section_number=section_number,
+            table_number=count(1).__next__,
+            figure_number=figure_number,
+            contents=CONTENTS,
+        )
+        .replace(CONTENTS, _contents(headings))
+    )
     places = {picture.name: number for number, picture in enumerate(pictures, start=1)}
     if len(places) < len(pictures):
         raise ValueError(f"two figures of a page share a name: {[picture.name for picture in pictures]}")
     return Filled(referred(html, lambda name: f'<a href="#figure-{name}">Figure {places[name]}</a>'), pictures)
+
+
+def _contents(headings: Sequence[str]) -> Markup:
+    """The sections as a list of links."""
+    links = [
+        Markup('<li><a href="#section-{}">{}</a></li>').format(number, text)
+        for number, text in enumerate(headings, start=1)
+    ]
+    return Markup('<nav class="toc" aria-label="Contents"><ol>{}</ol></nav>').format(Markup("").join(links))
 
 
 def code(text: str) -> Markup:

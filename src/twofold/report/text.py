@@ -44,6 +44,14 @@ def seconds(value: float) -> str:
     return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f} s"
 
 
+def step_time(microseconds: float) -> str:
+    """`83.1 µs`, `640 ms`, `1.92 s`: three digits in the unit that people would take."""
+    for unit, size in (("µs", 1.0), ("ms", 1e3)):
+        if microseconds < 999.5 * size:
+            return f"{decimal(microseconds / size)} {unit}"
+    return f"{decimal(microseconds / 1e6)} s"
+
+
 def took(ratio: float, slower: str, faster: str = "") -> str:
     """`PyTorch took 4.5 times as long`; where it would be 1.0 times, that they took as long as each other."""
     if ratio < ALIKE:

@@ -14,10 +14,12 @@ from twofold.runs import Run
 
 
 def pictures(run: Run, image: int | None = None) -> list[Picture]:
-    """One figure; none where too few evaluations were made, or nothing is held out."""
+    """One figure; none where too few evaluations were made, nothing is held out, or there never was a gap."""
     gaps, unit = gap_curves(curves(run)), counted(run)
     word = quality_word(run)
-    return [gap_picture(gaps, unit, gap_caption(gaps, unit, of_data(run), seen(run), word), word)] if gaps else []
+    if not any(gap.gap.any() for gap in gaps):
+        return []
+    return [gap_picture(gaps, unit, gap_caption(gaps, unit, of_data(run), seen(run), word), word)]
 
 
 def gap_picture(gaps: Sequence[GapCurve], unit: str, caption: str, quality: str = "accuracy") -> Picture:

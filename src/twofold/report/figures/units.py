@@ -18,7 +18,7 @@ def pictures(run: Run, image: int | None = None) -> list[Picture]:
 
 def _units(run: Run) -> Picture | None:
     dead, saturated = signal_curves(run, "dead"), signal_curves(run, "saturated")
-    if not dead:
+    if not any(curve.value.any() for curve in (*dead, *saturated)):
         return None
     count = min(PROBE, run.record.data.samples["train"])
     samples = f"{count:,} training samples"
