@@ -39,7 +39,7 @@ def test_the_sections_of_a_report_are_those_of_the_page(moons_run: twofold.Run) 
         assert shown.startswith('<div class="twofold"><style>.twofold {')
         assert "<h2" not in shown
         assert "<footer" not in shown
-    assert "Figure 1" in found["Course of training"].html
+    assert "Figure 2" in found["Course of training"].html
     assert found._repr_html_().count("<h2>") == len(found)
     assert twofold.sections(moons_run.path).keys() == found.keys()
 
