@@ -325,7 +325,8 @@ def test_every_figure_is_written_three_times_and_its_caption_twice(
     assert (found.status, found.out.split()) == (0, ["comparison.html", "one"])
     files = {path.name: path.read_bytes() for path in Path("one").iterdir()}
     forms = {f"{name}.{form}" for name in ("curves", "gap") for form in ("svg", "pdf", "png")}
-    assert set(files) == forms | {"captions.md", "figures.tex"}
+    tables = {f"table-{number}.{form}" for number in (1, 2) for form in ("csv", "tex")}
+    assert set(files) == forms | tables | {"captions.md", "figures.tex"}
     assert all(files[f"curves.{form}"].startswith(begin) for form, begin in {"pdf": b"%PDF", "png": b"\x89PNG"}.items())
     assert b"**Figure 2.** Training accuracy minus test accuracy" in files["captions.md"]
     assert rb"\includegraphics[width=0.98\linewidth]{curves}" in files["figures.tex"]
