@@ -54,7 +54,10 @@ def results_sentences(run: Run) -> list[str]:
     if timed := times(run):
         fast, slow = ENGINES[timed.faster], ENGINES[timed.slower]
         fast_s, slow_s = (seconds(run.record.engines[engine].seconds) for engine in (timed.faster, timed.slower))
-        lines.append(f"{fast} needed {fast_s} of training and {slow} {slow_s}: {took(timed.ratio, slow)}.")
+        lines.append(
+            f"{fast} needed {fast_s} of training and {slow} {slow_s}: {took(timed.ratio, slow)}{_with_threads(run)}."
+        )
+    lines += lockstep_sentences(run)
     lines += meaning_sentences(run)
     if run.record.data.task == "regression":
         lines.append("For comparison: the mean of the numbers as every answer has an R² of 0.")
@@ -70,6 +73,31 @@ def results_sentences(run: Run) -> list[str]:
             f"{share(float(shares.max()))} on the {_held(run)} samples."
         )
     return lines
+
+
+def lockstep_sentences(run: Run) -> list[str]:
+    """The verdict of the short lock-step that was made with the run of both engines."""
+    proof = run.record.lockstep
+    if proof is None:
+        return []
+    if proof.agrees:
+        largest = max((gap for gap in proof.largest.values() if gap is not None), default=0.0)
+        most = f"by at most {largest:.0e}".replace("e-0", "e−").replace("e-", "e−") if largest else "by nothing"
+        return [
+            f"Both compute the same: in lock-step over {proof.steps} steps in float64 they differ {most} at every "
+            f"stage of every step. `twofold verify` does it over more."
+        ]
+    first = proof.first_divergence or {}
+    where = f" at step {first.get('step')}, {first.get('stage')} of `{first.get('name')}`"
+    return [f"They do not compute the same: in lock-step in float64 they part{where}. `twofold verify` says more."]
+
+
+def _with_threads(run: Run) -> str:
+    """With how many threads each of them had."""
+    blas, torch = run.record.circumstances.blas_threads, run.record.circumstances.torch_threads
+    if torch is None:
+        return f", with {plural(blas, 'thread')} at most"
+    return f", with {plural(blas, 'thread')} at most for NumPy and {plural(torch, 'thread')} for PyTorch"
 
 
 def _held(run: Run) -> str:

@@ -235,6 +235,29 @@ class Imported(_Kept):
     sha256: str
 
 
+class Lockstep(_Kept):
+    """A short comparison of both engines, made with the run: `twofold verify` over few steps."""
+
+    steps: NonNegativeInt
+    tolerance: float
+    agrees: bool
+    largest: dict[str, float | None]
+    """The largest gap of each stage; `None` where it is no number."""
+    first_divergence: dict[str, Any] | None = None
+
+
+class PartedByRounding(_Kept):
+    """Where both trainings of the run parted, and that both engines are right there."""
+
+    step: PositiveInt
+    gap: float
+    growth: float
+    """What a difference is multiplied with a step, on average until then."""
+    twin_step: PositiveInt | None = None
+    """Where a twin of the first engine parted from it that began one last bit away."""
+    lockstep: Lockstep
+
+
 class Beginning(_Kept):
     """What the record of a run holds from its beginning, beside its recipe."""
 
@@ -266,6 +289,10 @@ class Record(_Kept):
     """Each time that the run went on."""
     failure: Failure | None = None
     """Why a run that failed would fail again."""
+    lockstep: Lockstep | None = None
+    """Of a run of both engines; `None` in a record of an earlier version."""
+    parted: PartedByRounding | None = None
+    """Where the answers of the engines differ beyond chance and their trainings parted."""
     finished: Date = ""
     """Empty while the run goes on."""
     files: dict[BareName, Seal]

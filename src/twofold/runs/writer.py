@@ -26,7 +26,7 @@ from twofold.runs.names import (
     weights_name,
 )
 from twofold.runs.packing import packed
-from twofold.runs.record import Beginning, Failure, Record, Result, Resumed, Status
+from twofold.runs.record import Beginning, Failure, Lockstep, PartedByRounding, Record, Result, Resumed, Status
 from twofold.runs.whole import Seal, now, seal, write_whole
 
 
@@ -127,6 +127,10 @@ class RunWriter:
     def failed(self, failure: Failure) -> None:
         """Say in the record why the run would fail again."""
         self.record = self.record.changed(failure=failure)
+
+    def proved(self, lockstep: Lockstep, parted: PartedByRounding | None) -> None:
+        """Say in the record that both engines compute the same, and where their trainings parted."""
+        self.record = self.record.changed(lockstep=lockstep, **({"parted": parted} if parted else {}))
 
     def finish(self, status: Status) -> None:
         """Write the record, last of all: from here on the folder is what its status says."""

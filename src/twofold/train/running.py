@@ -52,6 +52,7 @@ from twofold.train.checkpointing import Flows, course_of
 from twofold.train.circumstances import circumstances, differences
 from twofold.train.course import Course
 from twofold.train.evidence import kept_samples
+from twofold.train.proved import prove
 from twofold.train.reusing import find_run
 from twofold.train.session import Session, train_engine
 from twofold.train.shards import followed, follows, together
@@ -184,6 +185,8 @@ def _train(session: Session, engines: dict[str, Engine], start: tuple[Course, Fl
             writer.checkpoints.wait()
         finally:  # the report of a run that ended early draws what there is
             writer.save(EVIDENCE, evidence)
+        with few_threads(recipe, len(dataset.train)):
+            prove(session)
         writer.save(EVIDENCE, evidence | asked(Run(writer.folder, writer.record)))
         status = "finished"
     except KeyboardInterrupt as interrupt:

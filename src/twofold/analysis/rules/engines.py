@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
 import numpy as np
 
 from twofold.analysis.rules.rule import Finding, Rule, Statement
-from twofold.analysis.rules.sampling import SIGMAS
 from twofold.analysis.signal_curves import signal_curves
+from twofold.proof.beside import PARTED as PARTED_SHARE
+from twofold.proof.beside import SIGMAS, beyond_chance
 from twofold.runs import Run
 from twofold.runs.evidence import evidence, predicted
+from twofold.runs.record import PartedByRounding
 from twofold.train.signals import DIGITS
 
 APART = 0.01
@@ -56,6 +58,19 @@ PARTED = Statement(
     "they "
     "are two trainings and neither engine is the better one; `twofold verify` compares them step by step",
 )
+PARTED_PROVED = Statement(
+    "parted_by_rounding_proved",
+    "The engines",
+    "it alone answers {alone} held-out samples right, the other alone {other}. They were parted by rounding at step "
+    "{step:,}; neither is better: in lock-step from the state before it, in float64, they differ by at most {gap:.1e} "
+    "at every stage. This training raises a difference {growth:.2f} times a step. {twin}",
+)
+
+
+def _twin(parted: PartedByRounding) -> str:
+    if parted.twin_step is None:
+        return "A twin of the NumPy engine that began one last bit away had not parted from it by then"
+    return f"A twin of the NumPy engine that began one last bit away parted from it at step {parted.twin_step:,}"
 
 
 def parting(run: Run) -> list[Finding]:
@@ -96,9 +111,13 @@ def better(run: Run) -> list[Finding]:
     (first, a), (second, b), *_ = classes.items()
     one = int(((a == target) & (b != target)).sum())
     two = int(((b == target) & (a != target)).sum())
-    if abs(one - two) <= SIGMAS * math.sqrt(one + two):
+    if not beyond_chance(one, two):
         return []
-    numbers = {"alone": max(one, two), "other": min(one, two)}
+    numbers: dict[str, Any] = {"alone": max(one, two), "other": min(one, two)}
+    if (proved := run.record.parted) is not None and proved.lockstep.agrees:
+        numbers |= {"step": proved.step, "growth": proved.growth, "twin": _twin(proved)}
+        numbers |= {"gap": max((gap or 0.0 for gap in proved.lockstep.largest.values()), default=0.0)}
+        return [Finding(PARTED_PROVED, first if one > two else second, "signals", numbers)]
     gaps = _gaps(run, first, second)
     apart = [step for step in sorted(gaps) if gaps[step][0] > APART]
     before = [gaps[step][0] for step in sorted(gaps) if apart and 0 < step < apart[0]]
@@ -120,12 +139,14 @@ RULES = (
     ),
     Rule(
         "One engine better",
-        (BETTER, PARTED),
+        (BETTER, PARTED, PARTED_PROVED),
         better,
         "Of the held-out samples, b are answered right by one engine alone and c by the other alone: |b − c| is more "
-        "than {SIGMAS} √(b + c). Where the norms of the weights were within {ROUNDING} of each other after "
-        "some steps, before they parted, two trajectories parted, and it is no fault of an engine.",
-        {"SIGMAS": SIGMAS, "ROUNDING": ROUNDING},
+        "than {SIGMAS} √(b + c). A run of both engines then looks for the step at which they parted: both are trained "
+        "again until a parameter is apart by {PARTED} of its size, and compared in lock-step from the state before it. "
+        "In a run folder without that the norms of the weights must have been within {ROUNDING} of each other after "
+        "some steps, before they parted.",
+        {"SIGMAS": SIGMAS, "PARTED": PARTED_SHARE, "ROUNDING": ROUNDING},
         "McNemar, *Note on the sampling error of the difference between correlated proportions* (1947).",
         of_training=False,
     ),

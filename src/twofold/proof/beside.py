@@ -1,0 +1,137 @@
+"""What a run is told of its engines: a short lock-step, and where two trainings of one recipe part by rounding.
+
+The lock-step is that of `twofold verify`, over few steps in float64. Two trainings that run free part sooner or later:
+float32 rounds each sum in its own order, and a training that is sensitive to its beginning raises that difference step
+by step, as it raises one of a single last bit. Where the answers of the engines differ beyond chance, the step at which
+they part is found by training both once more, beside a twin of the first that began one last bit away, and both engines
+are compared in lock-step from the state that they had there.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from twofold.arrays import Arrays
+from twofold.data import Batches, Dataset
+from twofold.engine import Engine, State
+from twofold.engines import COMPARED
+from twofold.proof.lockstep import Verdict, compare
+from twofold.recipe import Recipe
+from twofold.setup.building import build_engine, initial_state
+
+STEPS = 3
+"""Of the short lock-step."""
+SAMPLES = 32
+"""A batch of it, at most."""
+TOLERANCE = 1e-9
+PARTED = 0.01
+"""The share of its own size by which a parameter of one training is apart from that of the other: they have parted."""
+SECONDS = 30.0
+"""After so long the step at which two trainings part is no longer looked for."""
+SIGMAS = 3.0
+"""Standard errors beyond which a difference is not chance: one in 700 is on one side."""
+
+
+@dataclass(frozen=True)
+class Parting:
+    """Where two trainings of one recipe parted."""
+
+    step: int
+    gap: float
+    """The largest relative distance of a parameter after that step."""
+    growth: float
+    """What a difference is multiplied with a step, on geometric average until then."""
+    twin_step: int | None
+    """The step at which the twin that began one last bit away had parted too; `None` where it had not by then."""
+    lockstep: Verdict
+    """Both engines from the state before that step, re-synchronised in float64."""
+
+
+def short_proof(recipe: Recipe, dataset: Dataset) -> Verdict:
+    """Lock-step over the first batches, re-synchronised in float64."""
+    exact = _exact(recipe, SAMPLES)
+    return _lockstep(exact, dataset.astype("float64"), initial_state(exact.model, dataset.train), 0)
+
+
+def beyond_chance(alone: int, other: int) -> bool:
+    """McNemar's test: of the samples that one engine alone answers right, chance gives each engine half."""
+    return abs(alone - other) > SIGMAS * math.sqrt(alone + other)
+
+
+def parting(recipe: Recipe, dataset: Dataset, watch: Callable[[int], object]) -> Parting | None:
+    """Train both engines again until they part; `None` where they do not within the training or `SECONDS`."""
+    first, second = (build_engine(name, recipe, fast=True) for name in COMPARED)
+    twin, begun = build_engine(COMPARED[0], recipe, fast=True), time.monotonic()
+    start = initial_state(recipe.model, dataset.train)
+    for engine, state in ((first, start), (second, start), (twin, one_bit_away(start, recipe.training.dtype))):
+        engine.load(state)
+    smallest = None
+    twin_step = None
+    for step, batch in enumerate(Batches(recipe, dataset.train), 1):
+        before = first.state()
+        for engine in (first, second, twin):
+            engine.step(batch._replace(x=batch.x.copy(), target=batch.target.copy()))
+        gap = _furthest(first, second)
+        if twin_step is None and _furthest(first, twin) > PARTED:
+            twin_step = step
+        smallest = (step, gap) if smallest is None and gap > 0 else smallest
+        watch(step)
+        if gap > PARTED and smallest is not None:
+            growth = (gap / smallest[1]) ** (1 / max(1, step - smallest[0]))
+            verdict = _lockstep(_exact(recipe, None), dataset.astype("float64"), before, step - 1)
+            return Parting(step, gap, growth, twin_step, verdict)
+        if not math.isfinite(gap) or time.monotonic() - begun > SECONDS:
+            return None
+    return None
+
+
+def one_bit_away(state: State, dtype: str) -> State:
+    """The state with the first number of its first matrix at the next one that the type holds."""
+    parameters = {name: np.array(array, dtype=dtype) for name, array in state.parameters.items()}
+    name = next((name for name, array in parameters.items() if array.ndim > 1), next(iter(parameters)))
+    number = parameters[name].reshape(-1)
+    number[0] = np.nextafter(number[0], np.inf, dtype=number.dtype)
+    return State(parameters, state.optimizer, state.updates, state.buffers, state.average)
+
+
+def _furthest(a: Engine, b: Engine) -> float:
+    """max|a − b| over the size of the parameter, of the one that is furthest apart by it."""
+    one, other = a.state().parameters, b.state().parameters
+    return max(_apart(one[name], other[name]) for name in one)
+
+
+def _apart(a: Any, b: Any) -> float:
+    size = float(np.abs(a).max(initial=0.0))
+    return float(np.abs(a - b).max(initial=0.0)) / size if size > 0 else 0.0
+
+
+def _exact(recipe: Recipe, most: int | None) -> Recipe:
+    """The recipe in float64, by the plain ways that a witness takes, in batches of at most so many samples."""
+    changed: dict[str, Any] = {"dtype": "float64", "autocast": "none", "compile": False, "shards": None}
+    size = recipe.training.batch_size
+    if most is not None:
+        changed["batch_size"] = most if size == "full" else min(size, most)
+    return recipe.model_copy(update={"training": recipe.training.model_copy(update=changed)})
+
+
+def _lockstep(recipe: Recipe, dataset: Dataset, start: State, taken: int) -> Verdict:
+    first, second = (build_engine(name, recipe) for name in COMPARED)
+    chosen = islice(Batches(recipe, dataset.train, taken + STEPS), taken, taken + STEPS)
+    return compare(first, second, _wide(start), chosen, TOLERANCE)
+
+
+def _wide(state: State) -> State:
+    """The same numbers in float64."""
+    optimizer = {moment: _floats(arrays) for moment, arrays in state.optimizer.items()}
+    return State(_floats(state.parameters), optimizer, state.updates, _floats(state.buffers), _floats(state.average))
+
+
+def _floats(arrays: Arrays) -> dict[str, Any]:
+    return {name: np.asarray(array, np.float64) for name, array in arrays.items()}
