@@ -299,7 +299,7 @@ def test_mistakes_that_are_spread_evenly_name_no_classes(folder: Path, tmp_path:
 def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> twofold.Run:
     """Two engines, the second of which lets its weights decay, which the recipe does not ask for."""
 
-    def built(name: str, recipe: Recipe) -> Engine:
+    def built(name: str, recipe: Recipe, group: object) -> Engine:
         decay = {"optimizer.weight_decay": 2.0} if name == "torch" else {}
         return building.build_engine("numpy", load_recipe(recipe, decay))
 
