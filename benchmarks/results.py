@@ -23,7 +23,7 @@ FOLDER = Path("runs/results")
 PAGE = Path(__file__).parents[1] / "docs" / "results.md"
 SEEDS = {"cifar10-vgg-short": 3, "mnist-lenet": 3, "mnist-lenet-best": 3, "palindrome": 5, "palindrome-long": 5}
 """How often; once where left out."""
-HOURS = {"cifar10-vgg", "cifar10-vgg-bn", "cifar10-cnn5-adam", "cifar10-cnn5-sgd"}
+HOURS = {"cifar10-vgg", "cifar10-vgg-bn", "cifar10-cnn5-adam", "cifar10-cnn5-sgd", "palindrome-1000"}
 """Run by name only."""
 REPORTED = {
     "moons": "1.0 in both; 103.9 s NumPy, 438.4 s PyTorch (batches of 1)",
@@ -60,6 +60,9 @@ REPORTED = {
     "palindrome-gru": "named as a remedy",
     "palindrome-long": "public: 50 is the longest, in one run",
     "palindrome-200": "nothing public",
+    "palindrome-1000": "nothing public",
+    "palindrome-lstm-long": "nothing public",
+    "palindrome-gru-long": "nothing public",
 }
 HEADER = ["recipe", "engine", "seeds", "train", "validation", "test", "s of training", "s in all", "reported"]
 

@@ -16,6 +16,7 @@ import twofold
 from twofold.data import load_data
 from twofold.engine.threads import few_threads
 from twofold.recipe import load_recipe, loads, titles
+from twofold.recipe.recurrent import Recurrent
 from twofold.recipe.windows import Conv2d
 from watchers import InterruptsTorch
 
@@ -177,8 +178,9 @@ def test_every_built_in_recipe_agrees(name: str, mode: Any) -> None:
     """Short; `make torture` takes 50 or 200 steps of each, at the sizes that are stated there."""
     recipe = load_recipe(name)
     small, convolves = name in SMALL, any(isinstance(layer, Conv2d) for layer in recipe.layers)
+    recurs = any(isinstance(layer, Recurrent) for layer in recipe.layers)
     batch = 2 if convolves else 8  # of two numbers a batch norm makes -1 and 1, whatever they are
-    few = {"training.batch_size": batch} if convolves or not small else {}
+    few = {"training.batch_size": batch} if convolves or recurs or not small else {}
     verification = twofold.verify(name, steps=5 if small else 2, mode=mode, overrides=few)
     assert verification.agrees
     assert 0 < max(verification.verdict.largest.values()) <= 1e-9

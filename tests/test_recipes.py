@@ -38,7 +38,8 @@ def test_the_built_in_recipes_are_those_of_the_documents() -> None:
         "cifar10-vgg", "cifar10-vgg-bn", "cifar10-cnn5-adam", "cifar10-cnn5-sgd", "cifar10-vgg-best",
         "cifar10-vgg-short",
         "palindrome", "palindrome-4", "palindrome-10", "palindrome-12", "palindrome-19", "palindrome-20",
-        "palindrome-lstm", "palindrome-gru", "palindrome-long", "palindrome-200",
+        "palindrome-lstm", "palindrome-gru", "palindrome-long", "palindrome-200", "palindrome-1000",
+        "palindrome-lstm-long", "palindrome-gru-long",
     }  # fmt: skip
 
 
