@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -31,7 +32,7 @@ from twofold.probe.microscope.losses import loss
 from twofold.probe.microscope.record import batch_json, number_json
 from twofold.probe.microscope.scope import LOSS, Microscope, live, under
 from twofold.probe.microscope.subject import Subject
-from twofold.probe.microscope.terms import Sum, sum_of
+from twofold.probe.microscope.terms import Sum, in_order, sum_of
 from twofold.probe.passage import pass_through
 from twofold.recipe import load_recipe
 from twofold.recipe.layers import Layer
@@ -89,11 +90,14 @@ def test_the_terms_of_a_layer_add_up_to_what_the_layer_gives(case: LayerCase) ->
     assert {"y", *case.params()} <= set(accounts)
     assert "dx" in accounts or case.kind == "embedding"
     for what, account in accounts.items():
-        if account.own:
-            assert arrays[account.own].size == np.prod(account.shape)
+        assert bool(account.own) + bool(account.kept) <= 1
+        kept = arrays.get(account.own or account.kept)
+        assert kept is not None
+        assert kept.size == np.prod(account.shape)
         for index in some(account, 30):
             found = sum_of(accounts, what, arrays, index)
             assert adds_up(found), (what, index, found)
+            assert found.own is not None or adds_up(replace(found, own=float(kept.reshape(account.shape)[index])))
 
 
 RECIPES = ["moons", "moons-adam", "circles", "blobs", "classification", "digits", "palindrome-4", "palindrome",
@@ -331,5 +335,5 @@ def test_the_command_prints_json() -> None:
     assert told["recipe"] == "moons"
     assert told["place"] == [0, 3]
     total = told["engines"]["torch"]
-    assert sum(term["product"] for term in total["terms"]) == total["sum"]
+    assert in_order(term["product"] for term in total["terms"]) == total["sum"]
     assert told["update"] == {}

@@ -77,6 +77,8 @@ class Account:
     summands: tuple[Summand, ...]
     own: str = ""
     """The name of the array that holds what the engine itself came to; empty where its trace does not say."""
+    kept: str = ""
+    """Where it is no number of the trace: the name of the array in which it was worked out from the trace."""
     largest: bool = False
     """Not the sum: the largest of its terms, the first of equals."""
 

@@ -33,10 +33,10 @@ def _(spec: Lstm, axes: Axes) -> list[Account]:
         return _now(axes, name)
 
     m_before, dm_after, f_after = _then(axes, "m", -1), _then(axes, "dm", 1), _then(axes, "f", 1)
-    gates = [_state(axes, name, f"{name} = σ(a + c), its block of rows", [(now(name),)]) for name in "ifo"]
+    gates = [_state(axes, name, f"{name} = σ(a + c), its block of rows", [(now(name),)], name) for name in "ifo"]
     return [
         *gates,
-        _state(axes, "g", "g = tanh(a + c), its block of rows", [(now("g"),)]),
+        _state(axes, "g", "g = tanh(a + c), its block of rows", [(now("g"),)], "g"),
         _state(axes, "m(t)", "m = f · m[t−1] + i · g", [(now("f"), m_before), (now("i"), now("g"))], "m"),
         _state(axes, "h(t)", "h = o · tanh m", [(now("o"), now("tanh m"))], "h"),
         _state(axes, "dm(t)", "dm = dh · o · (1 − tanh² m) + dm[t+1] · f[t+1]",
@@ -55,19 +55,21 @@ def _(spec: Gru, axes: Axes) -> list[Account]:
 
     before, z_slope = _then(axes, "h", -1), now("z (1 − z)")
     return [
-        *(_state(axes, name, f"{name} = σ(a + c), its block of rows", [(now(name),)]) for name in "rz"),
-        _state(axes, "n", "n = tanh(a + r · c), its block of rows", [(now("n"),)]),
+        *(_state(axes, name, f"{name} = σ(a + c), its block of rows", [(now(name),)], name) for name in "rz"),
+        _state(axes, "n", "n = tanh(a + r · c), its block of rows", [(now("n"),)], "n"),
         _state(axes, "h(t)", "h = (1 − z) · n + z · h[t−1]", [(now("1 − z"), now("n")), (now("z"), before)], "h"),
         _state(axes, "da n", "da_n = dh · (1 − z) · (1 − n²)", [(now("dh"), now("1 − z"), now("1 − n²"))], "da n"),
         _state(axes, "da r", "da_r = da_n · c_n · r (1 − r)", [(now("da n"), now("c n"), now("r (1 − r)"))], "da r"),
         Account("da z", "da_z = dh · (h[t−1] − n) · z (1 − z)", axes, _sizes(axes),
-                (Summand((now("dh"), before, z_slope)), Summand((now("dh"), now("n"), z_slope), (), -1.0)), "da z"),
+                (Summand((now("dh"), before, z_slope)), Summand((now("dh"), now("n"), z_slope), (), -1.0)), kept="da z"),
         _state(axes, "dc n", "dc_n = da_n · r", [(now("da n"), now("r"))], "dc n"),
     ]  # fmt: skip
 
 
-def _state(axes: Axes, what: str, equation: str, products: list[tuple[Factor, ...]], own: str = "") -> Account:
-    return Account(what, f"{equation}, at [t, n, u]", axes, _sizes(axes), tuple(map(Summand, products)), own)
+def _state(axes: Axes, what: str, equation: str, products: list[tuple[Factor, ...]], array: str) -> Account:
+    """h is in the trace; all else is worked out from it."""
+    own, kept = (array, "") if array == "h" else ("", array)
+    return Account(what, f"{equation}, at [t, n, u]", axes, _sizes(axes), tuple(map(Summand, products)), own, kept)
 
 
 def _sizes(axes: Axes) -> tuple[int, ...]:

@@ -50,7 +50,7 @@ def explain(subject: Subject) -> Explanation:
     held = tuple(
         account
         for account in explanation.accounts
-        if (not account.own or account.own in arrays)
+        if all(name in arrays for name in (account.own, account.kept) if name)
         and all(not f.array or f.array in arrays for summand in account.summands for f in summand.factors)
     )
     return Explanation(held, explanation.derived)

@@ -29,7 +29,7 @@ def _(spec: CrossEntropy, outputs: Array, target: Array) -> Explanation:
     right = "p[n, t]" if not spec.label_smoothing else "p[n, k] · q[n, k]"
     accounts = (
         Account("p", "p[n, k] = exp(z) / Σ exp(z), z = y − max y", (n, k), outputs.shape,
-                (Summand((Factor("exp(z)", "exp(z)", at), Factor("1 / Σ", "1 / Σ", places((n,))))),)),
+                (Summand((Factor("exp(z)", "exp(z)", at), Factor("1 / Σ", "1 / Σ", places((n,))))),), kept="p"),
         Account("L", f"L = −Σ(n) log {right}{mean}", (), (), (Summand((q, log_p), (n, k), -share),), "L"),
         Account("dy", f"dy[n, k] = (p[n, k] − q[n, k]){mean}, q the target", (n, k), outputs.shape,
                 (Summand((p,), (), share), Summand((q,), (), -share)), "dy"),
@@ -56,7 +56,7 @@ def _(spec: MeanSquared, outputs: Array, target: Array) -> Explanation:
     mean = " / (N C)" if spec.reduction == "mean" else ""
     accounts = (
         Account("d", "d[n, k] = y[n, k] − [t = k]", (n, k), outputs.shape,
-                (Summand((Factor("y", "y", places((n, k))),)), Summand((_wanted(n, k, 0.0),), (), -1.0))),
+                (Summand((Factor("y", "y", places((n, k))),)), Summand((_wanted(n, k, 0.0),), (), -1.0)), kept="d"),
         Account("L", f"L = Σ(n, k) d²{mean}", (), (), (Summand((d, d), (n, k), share),), "L"),
         Account("dy", f"dy[n, k] = 2 d[n, k]{mean}", (n, k), outputs.shape, (Summand((d,), (), 2 * share),), "dy"),
     )  # fmt: skip

@@ -102,10 +102,10 @@ def _explained(subject: Subject, v: _Variables, eps: float) -> Explanation:
     gamma, beta = (Factor(letter, name, v.place) for letter, name in (("γ", "weight"), ("β", "bias")))
     y = (Summand((gamma, x_hat)), Summand((beta,))) if affine else (Summand((x_hat,)),)
     accounts = [
-        Account("μ", f"μ{one} = mean of x", v.statistic, few, (Summand((x,), over, share),)),
-        Account("σ²", f"σ²{one} = mean of (x − μ)²", v.statistic, few, (Summand((d, d), over, share),)),
+        Account("μ", f"μ{one} = mean of x", v.statistic, few, (Summand((x,), over, share),), kept="μ"),
+        Account("σ²", f"σ²{one} = mean of (x − μ)²", v.statistic, few, (Summand((d, d), over, share),), kept="σ²"),
         Account("x̂", f"x̂{at} = (x − μ) / √(σ² + ε), ε = {eps:g}", v.every, shape,
-                (Summand((x, rstd)), Summand((mean, rstd), (), -1.0))),
+                (Summand((x, rstd)), Summand((mean, rstd), (), -1.0)), kept="x̂"),
         Account("y", f"y{at} = γ x̂ + β" if affine else f"y{at} = x̂", v.every, shape, y, "y"),
         Account("dx", f"dx{at} = (g − mean(g) − x̂ mean(g ⊙ x̂)) / √(σ² + ε), g = {'γ dy' if affine else 'dy'}",
                 v.every, shape,

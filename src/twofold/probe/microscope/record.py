@@ -170,6 +170,7 @@ def account_json(account: Account) -> Json:
         "shape": list(account.shape),
         "summands": [_summand_json(summand) for summand in account.summands],
         "own": account.own,
+        "kept": account.kept,
         "largest": account.largest,
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,15 +67,23 @@ def sum_of(accounts: Mapping[str, Account], what: str, arrays: Arrays, index: Se
     if account.largest:
         winner = max(range(len(terms)), key=lambda place: (terms[place].product, -place))
         return Sum(tuple(terms), terms[winner].product, own, winner)
-    return Sum(tuple(terms), sum(term.product for term in terms), own)
+    return Sum(tuple(terms), in_order(term.product for term in terms), own)
 
 
 def value_of(accounts: Mapping[str, Account], what: str, arrays: Arrays, variables: Mapping[str, int]) -> float:
     """The sum alone."""
+    return in_order(
+        product
+        for summand in accounts[what].summands
+        for product in _products(accounts, summand, arrays, variables).products.tolist()
+    )
+
+
+def in_order(numbers: Iterable[float]) -> float:
+    """Their sum, each added to the sum so far; `sum` compensates for rounding from Python 3.12 on."""
     total = 0.0
-    for summand in accounts[what].summands:
-        for product in _products(accounts, summand, arrays, variables).products.tolist():
-            total += product
+    for number in numbers:
+        total += number
     return total
 
 
