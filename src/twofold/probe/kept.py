@@ -7,12 +7,14 @@ import json
 import numpy as np
 
 from twofold.arrays import Array
-from twofold.errors import UserError
+from twofold.errors import RunFolderError, UserError
+from twofold.foreign import parse_json
 from twofold.probe.boundary import grid_outputs, points
 from twofold.probe.maps import kept_maps
+from twofold.probe.microscope.kept import MOST, record_of
 from twofold.probe.walk import Walk
 from twofold.probe.walk_json import walk_from_json, walk_json
-from twofold.runs import Run
+from twofold.runs import EVIDENCE, Run
 from twofold.runs.evidence import evidence
 
 
@@ -21,13 +23,16 @@ def asked(run: Run) -> dict[str, Array]:
 
     `ENGINE.boundary`: its outputs over a grid of the plane, where samples are points. `maps.*`: what each layer makes
     of the first held-out image, where the network convolves images. `walk`: one batch forward and back, the UTF-8 of
-    its JSON as bytes, none where the samples do not make a batch.
+    its JSON as bytes, none where the samples do not make a batch. `microscope`: that batch and the same before
+    training, with all that stands behind their numbers, likewise; none for a network that is not small.
     """
     with np.errstate(all="ignore"):
         arrays = {f"{engine}.boundary": grid_outputs(run, engine) for engine in run.engines} if points(run) else {}
         walk = _walk(run)
         text = json.dumps(walk_json(walk) | {"run": None}) if walk else ""
-        return arrays | kept_maps(run) | {"walk": np.frombuffer(text.encode(), np.uint8)}
+        record = record_of(run, walk.passage) if walk else ""
+        texts = {"walk": text, "microscope": record}
+        return arrays | kept_maps(run) | {name: np.frombuffer(kept.encode(), np.uint8) for name, kept in texts.items()}
 
 
 def walk_of(run: Run) -> Walk | None:
@@ -42,6 +47,23 @@ def walk_of(run: Run) -> Walk | None:
     if packed is None:
         return _walk(run)
     return walk_from_json(json.loads(packed.tobytes())) if len(packed) else None
+
+
+def microscope_of(run: Run) -> str:
+    """The record for the microscope that the folder keeps, JSON; empty where it keeps none.
+
+    Raises `RunFolderError` where what it keeps is no such record.
+    """
+    packed = evidence(run).get("microscope")
+    if packed is None or not len(packed):
+        return ""
+    if packed.dtype != np.uint8 or packed.size > MOST:
+        raise RunFolderError(f"{run.path / EVIDENCE}: `microscope` is no record of at most {MOST:,} bytes")
+    try:
+        record = parse_json(packed.tobytes())
+    except (ValueError, UserError) as error:
+        raise RunFolderError(f"{run.path / EVIDENCE}: `microscope` is no JSON: {error}") from None
+    return json.dumps(record)
 
 
 def _walk(run: Run) -> Walk | None:

@@ -1,4 +1,4 @@
-"""From a run folder to `report.html`: one file that opens anywhere, without script or network."""
+"""From a run folder to `report.html`: one file that opens anywhere, without network."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from twofold.report.diagram import network_picture
 from twofold.report.figures import filled_sections
 from twofold.report.findings import sentences as findings_sentences
 from twofold.report.halves import draw_in_halves
+from twofold.report.microscope import recorded
 from twofold.report.template import Filled, filled
 from twofold.report.text import folder_name, moment, of_data, quality_word
 from twofold.report.walk import chapter
@@ -55,6 +56,7 @@ def run_facts(run: Run, image: int | None = None, *, halves: bool = False) -> di
         "diagram": diagram,
         "analysed": findings_sentences(findings(run), names),
         "walk": chapter(run),
+        "microscope": recorded(run),
         "image": image if "maps" in names else None,
         "asked": asks(run),
     }

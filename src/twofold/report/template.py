@@ -1,4 +1,4 @@
-"""From a template and its facts to one self-contained page, without script or network."""
+"""From a template and its facts to one self-contained page, without network."""
 
 from __future__ import annotations
 

@@ -61,7 +61,8 @@ def _(spec: Gru, axes: Axes) -> list[Account]:
         _state(axes, "da n", "da_n = dh · (1 − z) · (1 − n²)", [(now("dh"), now("1 − z"), now("1 − n²"))], "da n"),
         _state(axes, "da r", "da_r = da_n · c_n · r (1 − r)", [(now("da n"), now("c n"), now("r (1 − r)"))], "da r"),
         Account("da z", "da_z = dh · (h[t−1] − n) · z (1 − z)", axes, _sizes(axes),
-                (Summand((now("dh"), before, z_slope)), Summand((now("dh"), now("n"), z_slope), (), -1.0)), kept="da z"),
+                (Summand((now("dh"), before, z_slope)), Summand((now("dh"), now("n"), z_slope), (), -1.0)),
+                kept="da z"),
         _state(axes, "dc n", "dc_n = da_n · r", [(now("da n"), now("r"))], "dc n"),
     ]  # fmt: skip
 

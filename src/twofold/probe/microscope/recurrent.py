@@ -60,6 +60,7 @@ def _backward(subject: Subject, spec: Recurrent) -> list[Account]:
         through.append(Summand(tuple(Factor(name, name, (along(1, t=1), *places((n, u)))) for name in ("dh", "z"))))
     past = " + dh[t+1, n, u] · z[t+1, n, u]" if isinstance(spec, Gru) else ""
     accounts = [
+        *_gates_back(spec, (t, n, r)),
         Account("dh(t)", f"dh[t, n, u] = dy, where it is read, + Σ(r) dc[t+1, n, r] · W_hh[r, u]{past}",
                 (t, n, u), (t.size, n.size, u.size), tuple(through), "dh"),
         Account("weight_ih", "∂L/∂W_ih[r, i] = Σ(t, n) da[t, n, r] · x[n, t, i]", (r, i), (r.size, i.size),
@@ -76,6 +77,26 @@ def _backward(subject: Subject, spec: Recurrent) -> list[Account]:
             for way, factor in (("ih", da), ("hh", dc))
         ]  # fmt: skip
     return accounts
+
+
+def _gates_back(spec: Recurrent, axes: tuple[Axis, Axis, Axis]) -> list[Account]:
+    """da(t) and dc(t): the blocks of the gates below each other. Those of dc are da's, but for n of a GRU."""
+    t, n, r = axes
+    blocks = {"da": [f"da {gate}" for gate in spec.gates], "dc": [f"da {gate}" for gate in spec.gates]}
+    if isinstance(spec, Gru):
+        blocks["dc"][-1] = "dc n"
+    return [
+        Account(
+            f"{way}(t)", f"{way}[t, n, r], the gates {', '.join(spec.gates)} below each other", axes,
+            (t.size, n.size, r.size),
+            tuple(
+                Summand((Factor(name, name, (*places((t, n)), along(-place * spec.units, r=1))),))
+                for place, name in enumerate(names)
+            ),
+            kept=way,
+        )
+        for way, names in blocks.items()
+    ]  # fmt: skip
 
 
 def _through_time(subject: Subject, spec: Recurrent) -> dict[str, Array]:

@@ -1,11 +1,13 @@
 // A matrix as a picture that one clicks into. Squares are as large as their numbers: full above 0, hollow below, so that
-// they can be told apart in grey; where there is room the numbers stand in their cells.
+// they can be told apart in grey; where there is room the numbers stand in their cells, where there is none a number
+// below 0 fills the lower half of its cell.
 
 import { element, short, tiny } from "./words.js";
 
 const NUMBER = 42;
 const MOST_CELL = 46;
 const LEAST_CELL = 3;
+const SMALL = 22;
 const SQUARES = 7;
 
 /** What is drawn with: the colours of the style sheet. */
@@ -20,10 +22,10 @@ function colours(place) {
  * with a row and a column where one is chosen.
  */
 export class Matrix {
-  constructor({ label, rows, columns, width, at, marked = null, pick = null, chosen = null }) {
+  constructor({ label, rows, columns, width, height, at, marked = null, pick = null, chosen = null }) {
     Object.assign(this, { label, rows, columns, at, marked, pick, chosen });
-    this.cell = Math.max(LEAST_CELL, Math.min(MOST_CELL, Math.floor(width / columns)));
-    if (this.cell < NUMBER && this.cell > 22) this.cell = 22;
+    this.cell = Math.max(LEAST_CELL, Math.min(MOST_CELL, Math.floor(width / columns), Math.floor(height / rows)));
+    if (this.cell < NUMBER && this.cell > SMALL) this.cell = SMALL;
     this.canvas = element("canvas", {
       class: "m-matrix",
       role: "img",
@@ -34,7 +36,7 @@ export class Matrix {
       onmousemove: (event) => this.hover(event),
     });
     this.say = element("span", { class: "m-said", "aria-live": pick ? "polite" : null });
-    this.element = element("div", { class: pick ? "m-box m-open" : "m-box" }, this.canvas, this.say);
+    this.element = element("div", { class: pick ? "m-open" : null }, element("div", { class: "m-box" }, this.canvas), this.say);
   }
 
   /** Draw with the colours that are in force now. */
@@ -79,7 +81,7 @@ export class Matrix {
     brush.fillStyle = brush.strokeStyle = value < 0 ? colour.minus : colour.plus;
     if (cell <= SQUARES) {
       brush.globalAlpha = share;
-      brush.fillRect(x, y, cell, cell);
+      brush.fillRect(x, value < 0 ? y + cell / 2 : y, cell, value < 0 ? cell / 2 : cell);
       brush.globalAlpha = 1;
       return undefined;
     }

@@ -15,7 +15,7 @@ export function show(place, record) {
   return new Microscope(place, recorded(record), { batch: String(record.batches.length - 1), from: 0 });
 }
 
-const NAMES = { y: "y", dx: "dx" };
+const FIRST = ["weight", "weight_hh", "dy", "y"];
 
 class Microscope {
   constructor(place, source, { batch, from }) {
@@ -50,8 +50,12 @@ class Microscope {
     const known = this.source.batches.find((one) => (batch ? one.key === batch : step !== null && String(one.step) === step));
     if (known) this.state.batch = known.key;
     if (sample) this.state.from = Number(sample);
-    if (layer) Object.assign(this.state, { layer, what: what ?? null, index: index ?? null });
+    if (layer) {
+      Object.assign(this.state, { layer, what: what ?? null, index: index ?? null });
+      this.linked = what ?? null;
+    }
     await this.load();
+    if (layer) this.place.scrollIntoView();
   }
 
   async load() {
@@ -62,8 +66,13 @@ class Microscope {
       this.state.engine ??= this.head.engines[0];
       await this.look();
     } catch (error) {
-      this.root.replaceChildren(element("p", { class: "m-note", role: "alert" }, error.message));
+      this.fail(error);
     }
+  }
+
+  fail(error) {
+    this.root.removeAttribute("aria-busy");
+    this.root.replaceChildren(element("p", { class: "m-note", role: "alert" }, error.message));
   }
 
   /** The last layer with parameters: its gradient is the shortest sum. */
@@ -77,7 +86,7 @@ class Microscope {
     const { state } = this;
     this.layer = await this.source.layer(state, state.layer);
     const { accounts } = this.layer;
-    if (!accounts[state.what]) state.what = accounts.weight ? "weight" : Object.keys(accounts)[0];
+    if (!accounts[state.what]) state.what = FIRST.find((what) => accounts[what]) ?? Object.keys(accounts)[0];
     const { shape } = accounts[state.what];
     const fits = state.index?.length === shape.length && state.index.every((place, axis) => place < shape[axis]);
     if (!fits) state.index = shape.map(() => 0);
@@ -87,9 +96,18 @@ class Microscope {
 
   /** Another layer, array or number. */
   async go(to) {
+    this.linked ??= null;
     const layer = to.layer ?? this.state.layer;
     const other = layer !== this.state.layer;
     Object.assign(this.state, to);
+    try {
+      await this.moveTo(other);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  async moveTo(other) {
     if (other || !this.layer.accounts[this.state.what]) await this.look();
     else {
       const { shape } = this.layer.accounts[this.state.what];
@@ -110,6 +128,11 @@ class Microscope {
     this.root.replaceChildren(this.bar(), element("div", { class: "m-columns" }, this.layers(), body));
     this.draw();
     if (inside && focus) this.root.querySelector(`[data-focus="${CSS.escape(focus)}"]`)?.focus({ preventScroll: true });
+    if (this.linked !== undefined) this.write();
+  }
+
+  /** The address follows from the first choice on. */
+  write() {
     const { state } = this;
     const step = this.source.batches.find(({ key }) => key === state.batch)?.step ?? this.head.step ?? 0;
     const asked = this.source.samples(state);
@@ -198,14 +221,15 @@ class Microscope {
 
   /** What an array is called: of a parameter it is its gradient that is looked at. */
   title(what) {
-    return what in this.layer.updates ? `∂L/∂ ${what}` : (NAMES[what] ?? what);
+    return what in this.layer.updates ? `∂L/∂ ${what}` : what;
   }
 
   grid(account) {
     const { layer, state } = this;
     const array = this.valuesOf(account);
     const { lead } = split(account.shape);
-    const steppers = lead.map((size, axis) => element("label", {}, `axis ${axis} `, element("input", {
+    const names = account.axes.map(([name]) => name).filter((name) => name !== "g" || account.axes.length === account.shape.length);
+    const steppers = lead.map((size, axis) => element("label", {}, element("i", {}, names[axis] ?? "axis"), " = ", element("input", {
       type: "number", min: "0", max: String(size - 1), value: String(state.index[axis]), "data-focus": `axis ${axis}`,
       onchange: (event) => {
         const index = [...state.index];

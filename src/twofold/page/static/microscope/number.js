@@ -25,7 +25,6 @@ export function numberView({ layer, head, state, go, matrices }) {
     element("p", { class: "m-equation m-big" }, account.equation),
     pictures.length > 0 && element("div", { class: "m-row m-sources" }, pictures.map((one) => one.element)),
     view.window,
-    view.totals,
     view.terms,
     isGradient && updateView({ update: layer.updates[state.what], index, engines, shown, digits: state.digits }),
     beside(layer, account, state, engines, go),

@@ -5,6 +5,7 @@ import { flat } from "./numbers.js";
 import { element, shapeText } from "./words.js";
 
 const WIDTH = 640;
+const HEIGHT = 560;
 
 /** The leading axes, rows and columns of a shape. */
 export function split(shape) {
@@ -24,11 +25,11 @@ export function rowAndColumn(index) {
 }
 
 /** The array that a number is chosen from. */
-export function target({ array, shape, index, label, pick, width = WIDTH }) {
+export function target({ array, shape, index, label, pick }) {
   const { rows, columns } = split(shape);
   const lead = index.slice(0, -2);
   return new Matrix({
-    label, rows, columns, width,
+    label, rows, columns, width: WIDTH, height: HEIGHT,
     at: (row, column) => array.values[flat(shape, joined(shape, lead, row, column))],
     chosen: rowAndColumn(index),
     pick: (row, column) => pick(joined(shape, lead, row, column)),
@@ -36,7 +37,7 @@ export function target({ array, shape, index, label, pick, width = WIDTH }) {
 }
 
 /** The arrays that a sum takes its factors from, the numbers that take part framed. */
-export function sources(terms, arrays, width = WIDTH / 2) {
+export function sources(terms, arrays) {
   const used = new Map();
   for (const { factors } of terms) {
     for (const { array, index, name } of factors) {
@@ -50,7 +51,7 @@ export function sources(terms, arrays, width = WIDTH / 2) {
     const { rows, columns } = split(shape);
     const lead = first.slice(0, -2);
     const matrix = new Matrix({
-      label: `${name}, ${shapeText(shape)}, the factors framed`, rows, columns, width,
+      label: `${name}, ${shapeText(shape)}, the factors framed`, rows, columns, width: WIDTH / 2, height: HEIGHT / 3,
       at: (row, column) => values[flat(shape, joined(shape, lead, row, column))],
       marked: (row, column) => places.has(joined(shape, lead, row, column).join(",")),
     });

@@ -18,36 +18,32 @@ export function sumView({ layer, account, index, engines, shown, digits, follow 
     engines.map((engine) => [engine, sumOf(layer.accounts, layer.arrays[engine], account.what, index)]),
   );
   const view = { sums, engines, shown, digits, follow, largest: account.largest };
-  return { window: windows(view), terms: terms(view), totals: totals(view), all: sums[shown].terms };
+  return { window: windows(view), terms: terms(view), all: sums[shown].terms };
 }
 
-function totals({ sums, engines, digits, largest }) {
+/** The last rows of the terms: what they add up to, beside what each engine came to. */
+function totals({ sums, engines, digits, largest }, columns) {
   const row = (title, key, write) =>
-    element("tr", { class: `m-${key}` }, element("th", { scope: "row" }, title), engines.map((engine) => write(sums[engine][key])));
+    element("tr", { class: `m-${key}` }, element("th", { scope: "row" }, title), columns.map((engine) => write(sums[engine][key])), element("td", { class: "m-bars", "aria-hidden": "true" }));
   const number = (value) => numeral(value, digits, "td");
-  const rows = [row(largest ? "the largest" : "the sum of the terms", "total", number)];
+  const rows = [row(largest ? "the largest" : "the sum", "total", number)];
   if (sums[engines[0]].own !== null) {
     rows.push(row("what the engine came to", "own", number));
     rows.push(row("gap", "gap", (gap) => element("td", { class: "m-n", "data-value": String(gap) }, gapText(gap))));
   }
-  return element("table", { class: "m-totals" }, heads("", engines), element("tbody", {}, rows));
+  return rows;
 }
 
-function heads(first, engines) {
-  const names = engines.map((engine) => element("th", { scope: "col", class: "m-n" }, ENGINES[engine] ?? engine));
-  return element("thead", {}, element("tr", {}, element("th", { scope: "col" }, first), names));
-}
-
-/** The terms of the engine that is shown, and what they come to in the other. */
+/** The terms of the engine that is shown, what they come to in the others, and the sum. */
 function terms(view) {
-  const { sums, shown } = view;
+  const { sums, shown, engines } = view;
   const all = sums[shown].terms;
-  if (!all.length) return element("p", { class: "m-note" }, "No product counts here: the number is 0.");
+  const order = [shown, ...engines.filter((engine) => engine !== shown)];
   const others = otherProducts(view);
-  if (all.length <= MOST_ROWS) return table(view, all, others);
   const first = Object.keys(all.find((term) => Object.keys(term.at).length)?.at ?? {})[0];
-  if (!first) return table(view, all, others);
-  return element("div", {}, [...grouped(all, first)].map(([value, group]) => fold(view, first, value, group, others)));
+  if (all.length <= MOST_ROWS || !first) return table(view, all, others, totals(view, order));
+  const folds = [...grouped(all, first)].map(([value, group]) => fold(view, first, value, group, others));
+  return element("div", {}, folds, table(view, [], others, totals(view, order)));
 }
 
 /** By the value of their first variable; terms without it by themselves. */
@@ -84,14 +80,15 @@ function key(term) {
   return term.factors.map(({ name }) => name).join(" ");
 }
 
-function table(view, rows, others) {
+function table(view, rows, others, last = []) {
   const { digits, shown, sums } = view;
   const most = Math.max(...rows.map(({ product }) => Math.abs(product)), 0);
   const winner = sums[shown].winner === null ? null : sums[shown].terms[sums[shown].winner];
   const names = [shown, ...others.map(([engine]) => engine)].map((engine) =>
     element("th", { scope: "col", class: "m-n" }, ENGINES[engine] ?? engine),
   );
-  const head = element("tr", {}, element("th", { scope: "col" }, "term"), names, element("th", { scope: "col", class: "m-bars", "aria-hidden": "true" }));
+  const none = !rows.length && !sums[shown].terms.length && "No product counts here: the number is 0.";
+  const head = element("tr", {}, element("th", { scope: "col" }, none || (rows.length ? "term" : "")), names, element("th", { scope: "col", class: "m-bars", "aria-hidden": "true" }));
   const body = rows.map((term) =>
     element(
       "tr",
@@ -103,13 +100,15 @@ function table(view, rows, others) {
     ),
   );
   return element("div", { class: "m-scroll", tabindex: "0", role: "region", "aria-label": "The terms" },
-    element("table", { class: "m-terms" }, element("thead", {}, head), element("tbody", {}, body)));
+    element("table", { class: "m-terms" }, element("thead", {}, head), body.length > 0 && element("tbody", {}, body),
+      last.length > 0 && element("tfoot", {}, last)));
 }
 
 /** `0.25 · dy[3, 5] −0.1 · x[3, 2] 0.4`, each factor a way to where it comes from. */
-function written({ digits, follow }, term) {
+function written({ digits, follow }, term, signless = false) {
   const parts = [];
-  if (term.coefficient !== 1) parts.push(numeral(term.coefficient, digits));
+  const coefficient = signless ? Math.abs(term.coefficient) : term.coefficient;
+  if (coefficient !== 1) parts.push(numeral(coefficient, digits));
   for (const factor of term.factors) {
     const to = follow?.(factor);
     const name = to
@@ -193,7 +192,8 @@ export function updateView({ update, index, engines, shown, digits }) {
   const rows = accounts.map((account) => {
     const sums = engines.map((engine) => sumOf(update.accounts, update.arrays[engine], account.what, index));
     const { terms: summands } = sums[engines.indexOf(shown)];
-    const text = summands.flatMap((term, place) => [...(place ? [" + "] : []), ...written({ digits }, term)]);
+    const sign = ({ coefficient }, place) => (coefficient < 0 ? (place ? " − " : "−") : place ? " + " : "");
+    const text = summands.flatMap((term, place) => [sign(term, place), ...written({ digits }, term, true)]);
     return element("tr", { "data-what": account.what }, element("th", { scope: "row" }, account.equation),
       element("td", { class: "m-written" }, text), sums.map(({ total }) => numeral(total, digits, "td")));
   });
