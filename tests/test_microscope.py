@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
 import twofold
@@ -21,10 +24,11 @@ from twofold.cli.main import app
 from twofold.data.batches import Batches
 from twofold.data.sources import load_data
 from twofold.engine import ThroughTime
-from twofold.errors import UserError
+from twofold.errors import RunFolderError, UserError
 from twofold.numpy_engine.layer import Mode, Timed, Tracking
 from twofold.numpy_engine.layers import build_layer
 from twofold.numpy_engine.losses import loss_function
+from twofold.probe.kept import microscope_of
 from twofold.probe.microscope import answer
 from twofold.probe.microscope.account import Account
 from twofold.probe.microscope.kinds import EXPLAINED, explain
@@ -37,6 +41,9 @@ from twofold.probe.passage import pass_through
 from twofold.recipe import load_recipe
 from twofold.recipe.layers import Layer
 from twofold.recipe.network import walk
+from twofold.report import write_report
+from twofold.report.microscope import recorded
+from twofold.runs import EVIDENCE, Run, open_run
 from twofold.setup.building import build_engine, initial_state
 
 EXACT = 1e-12
@@ -295,6 +302,11 @@ def test_a_page_asks_for_the_batch_a_layer_or_a_number() -> None:
     assert whole["targets"] == passage.batch.target.tolist()
     assert {account["what"] for account in layer["layer"]["accounts"]} == {"y", "weight", "bias", "dx"}
     assert number["name"] == "2.weight[1, 3]"
+    assert {account["what"] for account in answer(passage, states, {"layer": "loss"})["layer"]["accounts"]} == {
+        "p",
+        "L",
+        "dy",
+    }  # pyright: ignore
     with pytest.raises(UserError, match=re.escape("there is no layer `7`; there are 0, 1, 2, loss")):
         answer(passage, states, {"layer": "7"})
 
@@ -315,6 +327,61 @@ def test_a_page_asks_for_the_batch_a_layer_or_a_number() -> None:
 def test_a_number_that_is_not_there_is_refused_with_those_that_are(name: str, message: str) -> None:
     with pytest.raises(UserError, match=re.escape(message)):
         twofold.walk("moons", batch=2).number(name)
+
+
+# What a run's folder keeps
+
+
+@pytest.fixture(scope="module")
+def kept_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("kept") / "moons"
+    return twofold.run("moons", overrides={"training.epochs": 1, "training.dtype": "float64"}, out=folder)
+
+
+def test_a_folder_keeps_the_walk_s_batch_before_training_and_after(kept_run: Run) -> None:
+    batches = json.loads(microscope_of(kept_run))["batches"]
+    assert [(batch["title"], batch["step"]) for batch in batches] == [("Before training", 0), ("After training", 25)]
+    walks = twofold.walk("moons", overrides={"training.dtype": "float64"}, batch=5), twofold.walk(kept_run)
+    for batch, walked in zip(batches, walks, strict=True):
+        assert batch["engines"] == ["numpy", "torch"]
+        last = batch["layers"][-1]
+        loss = batch["arrays"][last["arrays"]["torch"]["L"]]
+        (value,) = np.frombuffer(base64.b64decode(loss["data"]), "<f8" if loss["type"] == "float64" else "<f4")
+        assert value == walked.passage.traces["torch"].loss
+
+
+def test_a_large_network_keeps_no_record_and_its_report_has_no_microscope(tmp_path: Path) -> None:
+    layers = [{"kind": "dense", "units": 1200}, {"kind": "dense", "units": 60}, {"kind": "dense", "units": 2}]
+    overrides = {"layers": layers, "training.steps": 1}
+    run = twofold.run("moons", overrides=overrides, engines="numpy", out=tmp_path / "wide")
+    assert microscope_of(run) == ""
+    assert recorded(run) is None
+    assert 'id="microscope"' not in write_report(run).read_text("utf-8")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 5000, "\udcff"])
+def test_a_damaged_record_is_told(kept_run: Run, tmp_path: Path, text: str) -> None:
+    folder = shutil.copytree(kept_run.path, tmp_path / "moons")
+    arrays = dict(open_run(folder).evidence)
+    content = text.encode("utf-8", "surrogateescape")
+    save_file(arrays | {"microscope": np.frombuffer(content, np.uint8)}, folder / EVIDENCE)
+    run = Run(folder, kept_run.record)
+    if not text:
+        assert recorded(run) is None
+        return
+    with pytest.raises(RunFolderError, match="`microscope` is no JSON"):
+        recorded(run)
+
+
+def test_text_in_a_record_ends_no_script(kept_run: Run, tmp_path: Path) -> None:
+    folder = shutil.copytree(kept_run.path, tmp_path / "moons")
+    text = json.dumps({"batches": [{"title": "</script><script>alert(1)</script><!--"}]})
+    changed = dict(kept_run.evidence) | {"microscope": np.frombuffer(text.encode(), np.uint8)}
+    save_file(changed, folder / EVIDENCE)
+    found = recorded(Run(folder, kept_run.record))
+    assert found is not None
+    assert "<" not in found.data
+    assert json.loads(found.data) == json.loads(text)
 
 
 # The command

@@ -19,7 +19,8 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 SHORT = {"training.epochs": 2}
 BEGIN = ["Results", "Analysis", "Recipe", "Network", "Course of training", "Gradients, updates and units"]
 CLASSES, WALK = "Classes and confusions", "The walk: one batch forward and back"
-END = [CLASSES, WALK, "Circumstances"]
+MICROSCOPE = "The microscope: any number as the sum that it is"
+END = [CLASSES, WALK, MICROSCOPE, "Circumstances"]
 FIRST, PREDICTIONS = "What the first layer looks for", "First predictions, before and after training"
 WRONG = "Most confidently wrong"
 HEADINGS = {
@@ -115,7 +116,10 @@ def test_nothing_overflows_and_every_picture_is_seen(
         assert box["x"] + box["width"] <= width
     # What is wider than the page scrolls within its own box.
     for table in page.locator("table").all():
-        assert table.evaluate("table => getComputedStyle(table.closest('.scroll')).overflowX") == "auto"
+        assert (
+            table.evaluate("table => getComputedStyle(table.closest('.scroll, .m-scroll, .m-windows')).overflowX")
+            == "auto"
+        )
 
 
 def test_the_whole_recipe_unfolds(page: Page, reports: dict[str, Path]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from twofold.arrays import Array
 from twofold.engine import State
 from twofold.errors import UserError
 from twofold.probe.microscope.record import Json, layer_json, number_json, told
@@ -64,5 +63,6 @@ def _scope(passage: Passage, states: Mapping[str, State]) -> Microscope:
 def _largest(scope: Microscope, layer: str) -> int:
     """Numbers in the largest array of a layer."""
     trace = next(iter(scope.moments.values())).trace
-    arrays: list[Array] = [array for name, array in trace.gradients.items() if name.startswith(f"{layer}.")]
-    return max((array.size for array in [*arrays, *(trace.outputs[layer],) * (layer in trace.outputs)]), default=0)
+    arrays = [array for name, array in trace.gradients.items() if name.startswith(f"{layer}.")]
+    arrays += [trace.outputs[layer]] if layer in trace.outputs else []
+    return max((array.size for array in arrays), default=0)
