@@ -42,7 +42,7 @@ from twofold.recipe import load_recipe
 from twofold.recipe.layers import Layer
 from twofold.recipe.network import walk
 from twofold.report import write_report
-from twofold.report.microscope import recorded
+from twofold.report.microscope import MODULES, recorded
 from twofold.runs import EVIDENCE, Run, open_run
 from twofold.setup.building import build_engine, initial_state
 
@@ -382,6 +382,18 @@ def test_text_in_a_record_ends_no_script(kept_run: Run, tmp_path: Path) -> None:
     assert found is not None
     assert "<" not in found.data
     assert json.loads(found.data) == json.loads(text)
+
+
+def test_the_modules_of_the_view_fit_into_one_script() -> None:
+    """A report holds them as one: no name twice, none left out, none too long to read."""
+    folder = Path(twofold.__file__).parent / "page" / "static" / "microscope"
+    sources = {path.stem: path.read_text("utf-8") for path in folder.glob("*.js")}
+    assert set(sources) == set(MODULES)
+    assert max(len(source.splitlines()) for source in sources.values()) <= 300
+    top = r"^(?:export )?(?:async )?(?:function\*?|class|const|let) +(\w+)"
+    names = [name for source in sources.values() for name in re.findall(top, source, re.MULTILINE)]
+    assert len(names) == len(set(names)) > 50
+    assert "</script" not in "".join(sources.values())
 
 
 # The command

@@ -365,15 +365,15 @@ def test_what_cannot_be_answered_is_said(page: Page) -> None:
     assert page.get_by_role("alert").text_content() == "pause the training first <b>now</b>"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_its_colours_follow_the_scheme(page: Page, scheme: Any) -> None:
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_its_colours_follow_the_page(page: Page, theme: str) -> None:
     _, ask = asked("moons", batch=4)
-    page.emulate_media(color_scheme=scheme)
     page.goto(served(page, ask))
     page.locator(".m-name").wait_for()
-    background, ink = page.evaluate(
+    page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+    colours = page.evaluate(
         "() => { const style = getComputedStyle(document.querySelector('.microscope'));"
         "return [style.backgroundColor, style.color]; }"
     )
-    light = [sum(map(int, re.findall(r"\d+", colour))) > 384 for colour in (background, ink)]
-    assert light == [scheme == "light", scheme == "dark"]
+    light = [sum(map(int, re.findall(r"\d+", colour))) > 384 for colour in colours]
+    assert light == [theme == "light", theme == "dark"]

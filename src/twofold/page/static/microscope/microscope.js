@@ -24,9 +24,10 @@ class Microscope {
     this.state = { batch, from, layer: null, what: null, index: null, engine: null, digits: "short" };
     this.root = element("div", { class: "microscope" });
     place.replaceChildren(this.root);
+    this.matrices = [];
     this.redraw = () => this.draw();
-    this.scheme = window.matchMedia("(prefers-color-scheme: dark)");
-    this.scheme.addEventListener("change", this.redraw);
+    this.theme = new MutationObserver(this.redraw);
+    this.theme.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
     this.moved = () => this.follow();
     window.addEventListener("hashchange", this.moved);
     this.ready = this.follow();
@@ -39,7 +40,7 @@ class Microscope {
   }
 
   close() {
-    this.scheme.removeEventListener("change", this.redraw);
+    this.theme.disconnect();
     window.removeEventListener("hashchange", this.moved);
     this.place.replaceChildren();
   }
@@ -178,7 +179,8 @@ class Microscope {
     const { head } = this;
     const which = head.samples === 1 ? `sample ${head.first}` : `samples ${head.first} to ${head.first + head.samples - 1}`;
     const from = head.split === "train" && head.first === 0 ? `a batch of ${head.samples} training samples` : `the ${head.split} ${which}`;
-    return `After ${head.step.toLocaleString("en")} steps, ${from}, in ${head.dtype}. Places are counted from 0.`;
+    const steps = head.step === 1 ? "1 step" : `${head.step.toLocaleString("en")} steps`;
+    return `After ${steps}, ${from}, in ${head.dtype}. Places are counted from 0.`;
   }
 
   layers() {

@@ -4,6 +4,8 @@ import { element, ENGINES, full, gapText, short } from "./words.js";
 import { sumOf } from "./numbers.js";
 
 const MOST_ROWS = 40;
+const MOST_FOLDS = 40;
+const MOST_IN_TABLE = 250;
 const WIDEST_WINDOW = 7;
 
 /** A number, four digits or all of them; all of them are in the title and in `data-value`. */
@@ -42,7 +44,9 @@ function terms(view) {
   const others = otherProducts(view);
   const first = Object.keys(all.find((term) => Object.keys(term.at).length)?.at ?? {})[0];
   if (all.length <= MOST_ROWS || !first) return table(view, all, others, totals(view, order));
-  const folds = [...grouped(all, first)].map(([value, group]) => fold(view, first, value, group, others));
+  const groups = grouped(all, first);
+  if (groups.size > MOST_FOLDS || groups.size > all.length / 3) return table(view, all, others, totals(view, order));
+  const folds = [...groups].map(([value, group]) => fold(view, first, value, group, others));
   return element("div", {}, folds, table(view, [], others, totals(view, order)));
 }
 
@@ -80,7 +84,9 @@ function key(term) {
   return term.factors.map(({ name }) => name).join(" ");
 }
 
-function table(view, rows, others, last = []) {
+/** Rows of terms, of very many the largest, and below them `last`. */
+function table(view, every, others, last = []) {
+  const rows = largestOf(every);
   const { digits, shown, sums } = view;
   const most = Math.max(...rows.map(({ product }) => Math.abs(product)), 0);
   const winner = sums[shown].winner === null ? null : sums[shown].terms[sums[shown].winner];
@@ -99,9 +105,28 @@ function table(view, rows, others, last = []) {
       element("td", { class: "m-bars", "aria-hidden": "true" }, bar(term.product, most)),
     ),
   );
+  if (rows.length < every.length) body.push(left(view, every, rows, others));
   return element("div", { class: "m-scroll", tabindex: "0", role: "region", "aria-label": "The terms" },
     element("table", { class: "m-terms" }, element("thead", {}, head), body.length > 0 && element("tbody", {}, body),
       last.length > 0 && element("tfoot", {}, last)));
+}
+
+/** The largest terms, in their order. */
+function largestOf(terms) {
+  if (terms.length <= MOST_IN_TABLE) return terms;
+  const kept = new Set([...terms].sort((a, b) => Math.abs(b.product) - Math.abs(a.product)).slice(0, MOST_IN_TABLE));
+  return terms.filter((term) => kept.has(term));
+}
+
+/** The terms that have no row, as one. */
+function left({ digits }, every, rows, others) {
+  const shown = new Set(rows);
+  const rest = every.filter((term) => !shown.has(term));
+  const sum = (product) => rest.reduce((total, term) => total + product(term), 0);
+  return element("tr", { class: "m-rest" }, element("td", {}, `${rest.length.toLocaleString("en")} smaller terms together`),
+    numeral(sum(({ product }) => product), digits, "td"),
+    others.map(([, products]) => numeral(sum((term) => products.get(key(term)) ?? 0), digits, "td")),
+    element("td", { class: "m-bars", "aria-hidden": "true" }));
 }
 
 /** `0.25 · dy[3, 5] −0.1 · x[3, 2] 0.4`, each factor a way to where it comes from. */
