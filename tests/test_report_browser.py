@@ -25,7 +25,7 @@ FIRST, PREDICTIONS = "What the first layer looks for", "First predictions, befor
 WRONG = "Most confidently wrong"
 HEADINGS = {
     "digits": [*BEGIN, FIRST, PREDICTIONS, WRONG, *END],
-    "conv": [*BEGIN, FIRST, "One image, layer by layer", PREDICTIONS, WRONG, *END],
+    "conv": [*BEGIN, FIRST, "One image, layer by layer", PREDICTIONS, WRONG, CLASSES, WALK, "Circumstances"],
     "palindrome": [*BEGIN, "The gradient through time", *END],
     "moons": [*BEGIN, "Points and decision boundary", *END],
     "failed": [*BEGIN, "Points", "Circumstances"],
