@@ -18,7 +18,7 @@ from twofold.page.gallery import Gallery
 from twofold.page.guard import RefusedError
 from twofold.page.hub import Hub
 from twofold.page.intake import Intake
-from twofold.page.jobs import Jobs
+from twofold.page.jobs import OBEYED, Jobs
 from twofold.page.previews import taken
 from twofold.page.protocol import Answer, Drive, Finish, Load, LookAt, Told
 from twofold.page.recipe_state import Checked, Trusted, check, edited
@@ -28,6 +28,8 @@ from twofold.recipe.files import MOST_NAME
 
 FROZEN = ("idle", "paused", "ended", "failed", "finished", "interrupted")
 """States of a job in which no step is taken."""
+PATIENCE = 3.0
+"""Seconds that a training is given to pause which is to go on from there."""
 AGAIN = ("idle", "failed", "ended", "finished", "interrupted")
 """States from which a training begins anew."""
 DRIVEN = ("play", "pause", "step", "epoch")
@@ -165,7 +167,7 @@ class Desk:
                 self.jobs.send(Drive(do))  # type: ignore[arg-type]
             case {"do": "to", "step": int(step)} if step >= 0:
                 self._must_be_sound()
-                await self._halt()
+                await self._halt(PATIENCE)
                 if step < self.job.get("step", step + 1) or self._loaded != self._checked.toml:
                     self._load()
                 self.jobs.send(Drive("to", step))
@@ -220,8 +222,8 @@ class Desk:
             fault = (self._checked.facts["faults"] or [{"rule": "it cannot be trained"}])[0]
             raise RefusedError(409, f"the recipe has faults: {fault['rule']}")
 
-    async def _halt(self) -> None:
-        await self.jobs.halt(lambda: self.job["status"] in FROZEN)
+    async def _halt(self, patience: float = OBEYED) -> None:
+        await self.jobs.halt(lambda: self.job["status"] in FROZEN, patience)
         if self.job["status"] not in FROZEN:
             self._set({"status": "idle"})
             self._loaded = ""

@@ -15,7 +15,7 @@ from twofold.errors import UserError
 from twofold.page import pictures
 from twofold.page.course import SideBySide, plain, summary
 from twofold.page.curves import Bucket
-from twofold.page.duties import FRAME, Duty
+from twofold.page.duties import CURVES, FRAME, Duty
 from twofold.page.microscope import Microscope
 from twofold.page.told import Telling
 from twofold.recipe import Recipe, load_recipe
@@ -126,7 +126,7 @@ class Stage:
 
     def _planned(self) -> list[Duty]:
         recipe, dataset = self.course.recipe, self.course.dataset
-        plans: list[tuple[Callable[[], None], float]] = [(self._frame, FRAME)]
+        plans = list[tuple[Callable[[], None], float]]()
         if pictures.is_plane(recipe, dataset):
             self._grid = pictures.grid_of(dataset, recipe.training.dtype)
             plans += [(self._boundary, FRAME), (self._units, 0.1)]
@@ -135,7 +135,7 @@ class Stage:
         if recurrent_nodes(recipe.network):
             plans += [(self._time, SLOWLY)]
         plans += [(self._gap, 0.1), (self._confusion, SLOWLY), (self._sentences, 1.0)]
-        return [Duty(do, period) for do, period in plans]
+        return [Duty(self._frame, FRAME, CURVES), *(Duty(do, period) for do, period in plans)]
 
     def _show_all(self, status: str) -> None:
         for duty in self._duties:
