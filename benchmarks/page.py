@@ -227,7 +227,7 @@ def main() -> None:
         "# What the page costs",
         "",
         f"Written by `python benchmarks/page.py` on {platform.machine()} with {os.cpu_count()} processors, shared with "
-        f"other work (load {os.getloadavg()[0]:.0f} at the end); {options.repeats} times {options.seconds:g} s in turn, "
+        f"other work (load {os.getloadavg()[0]:.0f} at the end); {options.repeats} times {options.seconds:g} s, "
         "medians.",
         "",
         "| what | wanted | measured |",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from pages import Client, serving
@@ -15,7 +17,7 @@ from twofold.page.link import link_of_recipe, recipe_of_link
 from twofold.page.recipe_state import Trusted, check, edited
 from twofold.page.schema import beginning, schema
 from twofold.page.teaching import lessons
-from twofold.recipe import dump, load_recipe, loads
+from twofold.recipe import Recipe, dump, load_recipe, loads
 from twofold.recipe.faults import UNIONS, members
 
 pytest.importorskip("starlette")
@@ -164,3 +166,67 @@ def test_hints_change_nothing_of_what_is_trained() -> None:
     assert hinted.model_copy(update={"page": None}) == plain
     with pytest.raises(RecipeError, match="`hide\\[0\\]` must be"):
         load_recipe("moons", {"page.hide": ["weights"]})
+
+
+def _drawn(number: int) -> Recipe:
+    """A recipe of its own: kinds, values with all their digits, lists, texts that TOML must quote."""
+    rng = np.random.default_rng(number)
+
+    def one(*options: Any) -> Any:
+        return options[rng.integers(len(options))]
+
+    def real() -> float:
+        return float(rng.random() * 10.0 ** rng.integers(-12, 0)) or 0.1
+
+    layers: list[dict[str, Any]] = []
+    for _ in range(rng.integers(0, 5)):
+        layers += [{"kind": "dense", "units": int(rng.integers(1, 300)), "bias": bool(rng.integers(2))}]
+        kind = one("relu", "tanh", "elu", "leaky_relu", "prelu", "dropout", "layer_norm", "softmax")
+        layers += [{"kind": kind, **({"p": real()} if kind == "dropout" else {})}]
+    source = one("moons", "circles", "blobs", "xor", "classification")
+    values: dict[str, Any] = {
+        "title": one("", 'a "quoted" \\ text', "Ünïcode → ∂L", "<b>'''\t", "two\nlines"),
+        "data": {
+            "source": source,
+            "samples": int(rng.integers(20, 2000)),
+            "seed": int(rng.integers(2**32)),
+            "test": real(),
+        },
+        "layers": [*layers, {"kind": "dense", "units": 3 if source == "blobs" else 2}],
+        "optimizer": one(
+            {"kind": "sgd", "lr": real(), "momentum": real(), "nesterov": True},
+            {"kind": "adam", "lr": real(), "betas": [real(), real()], "eps": real()},
+            {"kind": "adamw", "weight_decay": real(), "decayed": "weights", "max_norm": real()},
+            {"kind": "rmsprop", "alpha": real()},
+        ),
+        "schedule": one({"kind": "constant"}, {"kind": "cosine", "eta_min": real()}, {"kind": "step", "step_size": 7}),
+        "initial": one({"kind": "default"}, {"kind": "he", "gain": real()}, {"kind": "zeros"}),
+        "training": {
+            "seed": int(rng.integers(2**62)),
+            "batch_size": one("full", int(rng.integers(1, 99))),
+            "epochs": 3,
+        },
+    }
+    if rng.integers(2):
+        values["page"] = {"hide": ["loss"], "note": "A `note`.\n\nIn two parts."}
+    return Recipe.model_validate(values)
+
+
+@pytest.mark.parametrize("start", range(0, 200, 20))
+def test_a_recipe_that_is_drawn_goes_through_the_page_unchanged(client: Client, start: int) -> None:
+    """As text, and after each of its numbers was set once by its control."""
+    for number in range(start, start + 20):
+        recipe = _drawn(number)
+        text = dump(recipe)
+        checked = check(text, recipe.name, Trusted())
+        assert checked.recipe == recipe
+        assert checked.toml == text
+        assert recipe_of_link(link_of_recipe(text)) == text
+        again = text
+        for section in ("optimizer", "training", "data"):
+            for key, value in getattr(recipe, section).model_dump(mode="json", exclude_none=True).items():
+                if isinstance(value, int | float) and not isinstance(value, bool):
+                    again = edited(again, {"set": f"{section}.{key}", "text": repr(value)})
+        assert again == text
+    assert client.post("api/recipe", {"toml": text}).json["toml"] == text
+    assert client.state()["recipe"]["toml"] == text
