@@ -71,6 +71,8 @@ class Layout(NamedTuple):
     """Vectors as columns: (features, N)."""
     flat_bias: bool = True
     """Biases as (out,), not (1, out)."""
+    gated: bool = False
+    """Whether keys of a dictionary are those of gates first: `W_i` is the input gate's, not the input's."""
     joined: str = "xh"
     """Which stands first where one matrix goes over the input and the hidden state."""
 
@@ -134,6 +136,8 @@ def layouts(kind: str) -> list[Layout]:
         found.append(Layout("sequences (T, N, features)", time_first=True))
         found.append(Layout("sequences (T, N, features), weights (in, out)", True, time_first=True))
         found.append(Layout("matrices over [h, x]", joined="hx"))
+        found.append(Layout("a matrix for each gate", gated=True))
+        found.append(Layout("a matrix (in, out) for each gate", transposed=True, gated=True))
     return found
 
 

@@ -31,11 +31,11 @@ class Table(dict[str, Any]):
         return other
 
     def __missing__(self, key: str) -> Any:
-        role = n.parameter_role(self.job.kind, key, list(self))
+        piece = self._piece(key) if self.layout.gated else None
+        role = None if piece else n.parameter_role(self.job.kind, key, list(self))
         if role is not None:
             self.aliases[key] = role
             return self[role]
-        piece = self._piece(key)
         if piece is not None:
             self.pieces[key] = piece
             self[key] = self._like_others(piece.value(self.ours))
