@@ -244,3 +244,15 @@ def check_engine_of(fault: Any) -> str:
 def test_the_notebook_that_breaks_a_layer_runs(capsys: pytest.CaptureFixture[str]) -> None:
     runpy.run_path(str(HERE.parent / "notebooks" / "breaking_a_layer.py"))
     assert "averaged over the batch" in capsys.readouterr().out
+
+
+def test_the_programs_of_the_page_on_checking_run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    page = (HERE.parent / "docs" / "checking.md").read_text("utf-8")
+    programs = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(programs) >= 3
+    (tmp_path / "program.py").write_text("\n".join(programs), "utf-8")  # each goes on where the one before ends
+    runpy.run_path(str(tmp_path / "program.py"))
+    shown = capsys.readouterr().out
+    assert "False dx" in shown
+    assert "relu-at-zero" in shown
+    assert "agrees over 50 steps at 1e-09" in shown

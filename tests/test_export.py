@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import importlib
 import importlib.util
 import json
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from twofold.exchange.onnx.names import LABELS, RECIPE, VECTOR
 from twofold.exchange.onnx.writers import WRITERS
 from twofold.exchange.onnx.writing import onnx_model
 from twofold.exchange.torch.writing import module_text, state_dict
+from twofold.exchange.trackers.recorded import settings as flattened
 from twofold.proof.cases import LAYERS
 from twofold.proof.cases.layer import LayerCase
 from twofold.recipe import Model, loads, titles
@@ -159,7 +163,8 @@ def test_the_torch_module_answers_what_the_engine_answers(name: str, tmp_path: P
 
 def test_tensorboard_reads_back_what_the_run_recorded(moons_run: twofold.Run, tmp_path: Path) -> None:
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    folder = twofold.export(moons_run, "tensorboard", tmp_path / "board")
+    drawn = figures(tmp_path)
+    folder = twofold.export(moons_run, "tensorboard", tmp_path / "board", figures=drawn)
     history = moons_run.history
     for engine in ("numpy", "torch"):
         events = accumulator.EventAccumulator(str(folder / engine)).Reload()
@@ -173,10 +178,112 @@ def test_tensorboard_reads_back_what_the_run_recorded(moons_run: twofold.Run, tm
         (text,) = events.Tensors("recipe")
         written = text.tensor_proto.string_val[0].decode().removeprefix("```toml\n").removesuffix("```")
         assert loads(written) == moons_run.recipe
+    (image,) = accumulator.EventAccumulator(str(folder / "figures")).Reload().Images("loss")
+    assert image.encoded_image_string == PNG
+    assert (image.width, image.height) == (1, 1)
+
+
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+def figures(folder: Path) -> Path:
+    """A folder as `twofold report --figures` writes it."""
+    (folder / "drawn").mkdir()
+    (folder / "drawn" / "loss.png").write_bytes(PNG)
+    (folder / "drawn" / "captions.md").write_text("")
+    return folder / "drawn"
+
+
+def measured(run: twofold.Run, engine: str, name: str) -> list[tuple[int, float]]:
+    rows = run.history[run.history["engine"] == engine]
+    return [(int(s), float(v)) for s, v in zip(rows["step"], rows[name], strict=True) if not np.isnan(v)]
+
+
+def test_the_store_of_mlflow_holds_what_the_run_recorded(moons_run: twofold.Run, tmp_path: Path) -> None:
+    folder = twofold.export(moons_run, "mlflow", tmp_path / "store", figures=figures(tmp_path))
+    settings = flattened(moons_run)
+    runs = [place for place in (folder / "0").iterdir() if place.is_dir()]
+    assert {(place / "tags" / "engine").read_text() for place in runs} == {"numpy", "torch"}
+    for place in runs:
+        engine = (place / "tags" / "engine").read_text()
+        names = set(moons_run.history.columns) - {"engine", "step"}
+        assert names <= {path.name for path in (place / "metrics").iterdir()}
+        for name in names:
+            lines = [line.split() for line in (place / "metrics" / name).read_text().splitlines()]
+            assert [(int(step), float(value)) for _, value, step in lines] == measured(moons_run, engine, name)
+        assert {path.name: path.read_text() for path in (place / "params").iterdir()} == settings
+        assert settings["layers.0.units"] == "20"
+        assert (place / "artifacts" / "figures" / "loss.png").read_bytes() == PNG
+    assert twofold.export(moons_run, "mlflow", tmp_path / "again")
+    assert {p.name for p in (tmp_path / "again" / "0").iterdir()} == {p.name for p in (folder / "0").iterdir()}
+
+
+def test_mlflow_opens_its_store(moons_run: twofold.Run, tmp_path: Path) -> None:
+    tracking: Any = pytest.importorskip("mlflow.tracking", exc_type=ImportError)
+    folder = twofold.export(moons_run, "mlflow", tmp_path / "store")
+    client = tracking.MlflowClient(folder.as_uri())
+    held = client.search_runs(["0"])
+    assert {run.data.tags["engine"] for run in held} == {"numpy", "torch"}
+    for run in held:
+        assert run.data.params == flattened(moons_run)
+        history = client.get_metric_history(run.info.run_id, "train_loss")
+        assert [(m.step, m.value) for m in history] == measured(moons_run, run.data.tags["engine"], "train_loss")
+
+
+def test_wandb_reads_back_what_the_run_recorded(moons_run: twofold.Run, tmp_path: Path) -> None:
+    pytest.importorskip("wandb")
+    internal = importlib.import_module("wandb.proto.wandb_internal_pb2")
+    folder = twofold.export(moons_run, "wandb-offline", tmp_path / "wandb", figures=figures(tmp_path))
+    files = sorted(folder.glob("wandb/offline-run-*/run-*.wandb"))
+    assert len(files) == 2
+    for file in files:
+        history, config = wandb_records(internal, file)
+        engine = config["engine"]
+        assert {key: value for key, value in config.items() if key in flattened(moons_run)} == flattened(moons_run)
+        for name in set(moons_run.history.columns) - {"engine", "step"}:
+            read = [(row["_step"], row[name]) for row in history if name in row]
+            assert read == measured(moons_run, engine, name)
+        assert [path.read_bytes() for path in file.parent.glob("files/media/images/figures/loss_*.png")] == [PNG]
+
+
+def wandb_records(internal: Any, file: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """History and settings of an offline file: a log of records in blocks of 32 KB, each record a message."""
+    content, place, parts = file.read_bytes(), 7, list[bytes]()
+    history, config = list[dict[str, Any]](), dict[str, Any]()
+    while place + 7 <= len(content):
+        if 32768 - place % 32768 < 7:
+            place += 32768 - place % 32768
+            continue
+        length, kind = struct.unpack("<HB", content[place + 4 : place + 7])
+        parts.append(content[place + 7 : place + 7 + length])
+        place += 7 + length
+        if kind not in (1, 4):
+            continue
+        record = internal.Record()
+        record.ParseFromString(b"".join(parts))
+        parts.clear()
+        if record.WhichOneof("record_type") == "history":
+            history.append({(i.key or "/".join(i.nested_key)): json.loads(i.value_json) for i in record.history.item})
+        for update in record.run.config.update if record.WhichOneof("record_type") == "run" else ():
+            config[update.key] = json.loads(update.value_json)
+        for update in record.config.update if record.WhichOneof("record_type") == "config" else ():
+            config[update.key] = json.loads(update.value_json)
+    return history, config
+
+
+def test_figures_are_told_where_they_do_not_go(moons_run: twofold.Run, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="figures go to tensorboard, mlflow, wandb-offline; got `npz`"):
+        twofold.export(moons_run, "npz", tmp_path / "a", figures=tmp_path)
+    with pytest.raises(UserError, match="`figures` must be a folder as `twofold report RUN --figures FOLDER`"):
+        twofold.export(moons_run, "mlflow", tmp_path / "a", figures=tmp_path / "none")
 
 
 def test_what_it_cannot_write_is_refused(moons_run: twofold.Run, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="`to` must be one of onnx, torch, npz, tensorboard; got 'pickle'"):
+    with pytest.raises(
+        UserError, match="`to` must be one of onnx, torch, npz, tensorboard, mlflow, wandb-offline; got 'pickle'"
+    ):
         twofold.export("moons", "pickle", tmp_path / "a")  # pyright: ignore
     with pytest.raises(UserError, match="`tensorboard` shows what a run recorded: name a run folder; got moons"):
         twofold.export("moons", "tensorboard", tmp_path / "a")

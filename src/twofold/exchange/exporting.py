@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -13,6 +14,7 @@ from twofold.engine import Scaling
 from twofold.errors import RunFolderError, UserError
 from twofold.exchange.files import check_new
 from twofold.exchange.kinds import Embedding
+from twofold.exchange.trackers.recorded import figures_in
 from twofold.inference.predicting import scaling_of, trained
 from twofold.inference.weights import npz_names
 from twofold.recipe import Recipe, load_recipe
@@ -21,7 +23,8 @@ from twofold.runs.npz import write_npz
 from twofold.setup.building import build_engine, initial_state, state_of
 from twofold.streams import stream
 
-Format = Literal["onnx", "torch", "npz", "tensorboard"]
+Tracker = Literal["tensorboard", "mlflow", "wandb-offline"]
+Format = Literal["onnx", "torch", "npz", "tensorboard", "mlflow", "wandb-offline"]
 VECTORS = 2
 """Samples of the test vector."""
 
@@ -57,12 +60,15 @@ def export(
     *,
     engine: str | None = None,
     preprocessing: bool = False,
+    figures: str | Path | None = None,
 ) -> Path:
     """Write a network, or what a run recorded, for another library; gives the path.
 
     `source` is a run, with its trained weights, or a recipe, with those it begins with. `to` is `onnx` (one file),
     `torch` (a folder: `model.safetensors` with PyTorch's names and `model.py`), `npz` (one file), or of a run
-    `tensorboard` (a folder). `engine` is one of the run's; its first where left out. With
+    `tensorboard`, `mlflow`, `wandb-offline` (a folder with every number, setting and result, and the figures of the
+    folder `figures`, as `twofold report RUN --figures FOLDER` writes it). `engine` is one of the run's; its first where
+    left out. With
     `preprocessing` an ONNX graph of images takes bytes, resizes and scales them.
 
     Raises `UserError` for a path that exists and for settings that do not fit, `RunFolderError` for a run without
@@ -74,11 +80,11 @@ def export(
     if preprocessing and to != "onnx":
         raise UserError(f"preprocessing stands in an ONNX graph only; got `{to}`")
     check_new(path)
-    if to == "tensorboard":
-        from twofold.exchange.trackers import write_tensorboard
-
-        write_tensorboard(_run(source, to), path)
+    if to in get_args(Tracker):
+        _tracked(_run(source, to), to, path, figures_in(figures))
         return path
+    if figures is not None:
+        raise UserError(f"figures go to {', '.join(get_args(Tracker))}; got `{to}`")
     network = network_of(source, engine)
     match to:
         case "onnx":
@@ -105,6 +111,18 @@ def network_of(source: Run | Recipe | str | Path, engine: str | None = None) -> 
     weights = initial_state(recipe.model).weights()
     typed = {key: array.astype(recipe.training.dtype) for key, array in weights.items()}
     return Network(recipe, typed, name)
+
+
+def _tracked(run: Run, to: str, path: Path, figures: Mapping[str, bytes]) -> None:
+    """What a run recorded, for a tracker; each library is imported only where it is written for."""
+    match to:
+        case "tensorboard":
+            from twofold.exchange.trackers.tensorboard import write_tensorboard as write
+        case "mlflow":
+            from twofold.exchange.trackers.mlflow import write_mlflow as write
+        case _:
+            from twofold.exchange.trackers.wandb import write_wandb as write
+    write(run, path, figures)
 
 
 def _run(source: Run | Recipe | str | Path, to: str) -> Run:

@@ -1,0 +1,95 @@
+"""For MLflow: a folder that it reads as its store of files, written by MLflow's layout, so that no version is needed.
+
+`mlflow ui --backend-store-uri FOLDER` opens it. A run of MLflow is an engine of ours. https://mlflow.org, FileStore.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+from twofold.exchange.trackers.recorded import (
+    engines_of,
+    identity,
+    recipe_text,
+    results,
+    results_table,
+    scalars,
+    settings,
+    started,
+)
+from twofold.runs import Run
+
+EXPERIMENT = "0"
+FINISHED, ACTIVE, LOCAL = 3, "active", 4
+FIGURES = "figures"
+
+
+def write_mlflow(run: Run, folder: Path, figures: Mapping[str, bytes]) -> None:
+    """A new folder with an experiment of the recipe's name and a run for each engine."""
+    experiment, began = folder / EXPERIMENT, int(1000 * started(run))
+    experiment.mkdir(parents=True)
+    _yaml(
+        experiment / "meta.yaml",
+        {
+            "artifact_location": experiment.resolve().as_uri(),
+            "creation_time": began,
+            "experiment_id": EXPERIMENT,
+            "last_update_time": began,
+            "lifecycle_stage": ACTIVE,
+            "name": run.recipe.name,
+        },
+    )
+    for engine in engines_of(run):
+        _write_engine(run, engine, experiment, began, figures)
+
+
+def _write_engine(run: Run, engine: str, experiment: Path, began: int, figures: Mapping[str, bytes]) -> None:
+    name = identity(run, engine)
+    folder = experiment / name
+    for part in ("metrics", "params", "tags", "artifacts"):
+        (folder / part).mkdir(parents=True)
+    _yaml(
+        folder / "meta.yaml",
+        {
+            "artifact_uri": (folder / "artifacts").resolve().as_uri(),
+            "end_time": began,
+            "entry_point_name": "",
+            "experiment_id": EXPERIMENT,
+            "lifecycle_stage": ACTIVE,
+            "run_id": name,
+            "run_name": engine,
+            "run_uuid": name,
+            "source_name": "",
+            "source_type": LOCAL,
+            "source_version": "",
+            "start_time": began,
+            "status": FINISHED,
+            "tags": [],
+            "user_id": "",
+        },
+    )
+    lines: dict[str, list[str]] = defaultdict(list)
+    for step, metric, value in scalars(run, engine):
+        lines[metric].append(f"{began} {value!r} {step}")
+    for metric, value in results(run, engine).items():
+        lines[f"results.{metric}"].append(f"{began} {value!r} 0")
+    for metric, written in lines.items():
+        (folder / "metrics" / metric).write_text("\n".join(written) + "\n", "utf-8")
+    for key, value in settings(run).items():
+        (folder / "params" / key).write_text(value, "utf-8")
+    note = f"{results_table(run, engine)}\n\n{recipe_text(run)}"
+    for tag, text in (("mlflow.runName", engine), ("engine", engine), ("mlflow.note.content", note)):
+        (folder / "tags" / tag).write_text(text, "utf-8")
+    if figures:
+        (folder / "artifacts" / FIGURES).mkdir()
+    for figure, png in figures.items():
+        (folder / "artifacts" / FIGURES / f"{figure}.png").write_bytes(png)
+
+
+def _yaml(path: Path, values: Mapping[str, object]) -> None:
+    """Flat YAML: numbers as they are, texts in double quotes, as JSON has them too."""
+    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
+    path.write_text("\n".join(lines) + "\n", "utf-8")
