@@ -20,6 +20,7 @@ from faults import FAULTS, batches_of
 from twofold.errors import UserError
 from twofold.proof.check import formats
 from twofold.proof.check.checking import CheckReport, check, check_file
+from twofold.proof.check.engines import check_engine_file
 from twofold.proof.check.grading import grade, grade_all
 from twofold.proof.check.pages import write_pages
 from twofold.proof.check.request import Request
@@ -256,3 +257,77 @@ def test_the_programs_of_the_page_on_checking_run(capsys: pytest.CaptureFixture[
     assert "False dx" in shown
     assert "relu-at-zero" in shown
     assert "agrees over 50 steps at 1e-09" in shown
+
+
+ENGINES = """
+from twofold.numpy_engine import NumpyEngine
+
+
+class Mine:
+    def __init__(self, recipe):
+        self.inner = NumpyEngine(recipe.model, recipe.optimizer, recipe.training)
+
+    def load(self, state):
+        self.inner.load(state)
+
+    def state(self):
+        return self.inner.state()
+
+    def step(self, batch):
+        return self.inner.step(self.changed(batch))
+
+    def changed(self, batch):
+        return batch
+
+
+class Late(Mine):
+    def changed(self, batch):
+        return batch._replace(lr=batch.lr * 0.5) if batch.step == 3 else batch
+
+
+class Fails(Mine):
+    def changed(self, batch):
+        print("x" * 10**6)
+        return batch if batch.step < 2 else 1 / 0
+
+
+class Loops(Mine):
+    def changed(self, batch):
+        while True:
+            pass
+
+
+class Ends(Mine):
+    def changed(self, batch):
+        import os
+
+        os._exit(3)
+
+
+class Half:
+    def load(self, state): ...
+    def state(self): ...
+"""
+ENGINES_TOLD = {
+    "Mine": (True, "agrees over 6 steps at 1e-09"),
+    "Late": (False, "steps 1 to 3 agree, step 4 parts: state, `0.weight`: The step is half as long"),
+    "Fails": (False, "it fails at step 3: ZeroDivisionError: division by zero (mine.py, line 29: "),
+    "Loops": (False, "it fails at step 1: the code did not answer within 5 seconds"),
+    "Ends": (False, "it fails at step 1: its process ended by itself with status 3"),
+}
+
+
+@pytest.mark.parametrize("name", ENGINES_TOLD)
+def test_an_engine_of_a_file_is_stepped_in_a_process_of_its_own(name: str, mine: Any) -> None:
+    ok, told = ENGINES_TOLD[name]
+    report = check_engine_file(mine(ENGINES), name, "moons", steps=6, seconds=5)
+    assert report.ok == ok
+    assert report.summary.startswith(told)
+    json.dumps(report.to_json(), allow_nan=False)
+
+
+def test_what_is_no_engine_is_told(mine: Any) -> None:
+    with pytest.raises(UserError, match="this one lacks `step`"):
+        check_engine_file(mine(ENGINES), "Half", "moons", steps=2, seconds=20)
+    with pytest.raises(UserError, match="did you mean `Half`"):
+        check_engine_file(mine(ENGINES), "Hal", "moons", steps=2, seconds=20)

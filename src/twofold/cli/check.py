@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 EXAMPLE = examples(
     "twofold check mine.py:MyDense --like dense",
     "twofold check mine.py:Conv --like conv2d --set kernel=3 --hint 1",
+    "twofold check mine.py:MyEngine --like moons --steps 20",
     "twofold check --template dense",
     "twofold check ada grace --task cs324-mlp --jobs 2 --csv grades.csv",
 )
@@ -41,7 +42,9 @@ def check(
     like: Annotated[
         str | None,
         typer.Option(
-            metavar="KIND", help="What it should be: dense, conv2d, relu, cross_entropy, adam, max_norm, cosine, ..."
+            metavar="KIND",
+            help="What it should be: dense, conv2d, relu, cross_entropy, adam, max_norm, cosine, ...; "
+            "of a whole engine a recipe.",
         ),
     ] = None,
     settings: Annotated[
@@ -60,6 +63,7 @@ def check(
         ),
     ] = None,
     seconds: Annotated[float, typer.Option(min=0.1, help="Time limit of the code's process.")] = 20.0,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of training in which a whole engine is compared.")] = 50,
     template: Annotated[str | None, typer.Option(metavar="KIND", help="Print a skeleton to fill in.")] = None,
     task: Annotated[
         str | None,
@@ -83,12 +87,41 @@ def check(
         raise typer.Exit(_task(things, task, form, hint, jobs, csv, pages))
     if like is None:
         raise UserError("`--like` is missing: what should it be? For example `--like dense`")
+    if _is_recipe(like):
+        raise typer.Exit(_engines(things, like, steps, seconds, form))
     from twofold.proof.check.checking import check_thing
 
     adapter, values = _adapter(adapt or []), _values(settings or [])
     reports = [check_thing(thing, like, adapter, float32, None, seconds, values) for thing in things]
     _print(reports, form, hint)
     raise typer.Exit(max(report.exit_status for report in reports))
+
+
+def _is_recipe(like: str) -> bool:
+    """Whether a thing is to be a whole engine: `--like` names no kind, but a recipe."""
+    from twofold.proof.check.subject import CLIPPING, kinds
+    from twofold.recipe import titles
+
+    return like not in (*kinds(), *CLIPPING) and (like.endswith(".toml") or like in titles())
+
+
+def _engines(things: list[str], recipe: str, steps: int, seconds: float, form: FormatChoice) -> int:
+    from twofold.proof.check.checking import place_of
+    from twofold.proof.check.engines import check_engine_file
+
+    reports = []
+    for thing in things:
+        file, name = place_of(thing)
+        reports.append(check_engine_file(file, name, recipe, steps, seconds))
+    if form is FormatChoice.json:
+        values = [report.to_json() for report in reports]
+        typer.echo(json.dumps(values[0] if len(values) == 1 else values, allow_nan=False))
+    elif form is FormatChoice.text:
+        pairs = zip(things, reports, strict=True)
+        say("\n".join(f"{thing} against {r.recipe}: {'right' if r.ok else 'wrong'}\n  {r}" for thing, r in pairs))
+    else:
+        raise UserError(f"a whole engine is told as text or json; got `--format {form.value}`")
+    return max(report.exit_status for report in reports)
 
 
 def _values(settings: list[str]) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def check_thing(
     """As `check`, of anything but an engine."""
     dtype = "float32" if float32 else "float64"
     if isinstance(thing, str | os.PathLike):
-        file, name = _place(os.fspath(thing))
+        file, name = place_of(os.fspath(thing))
         request = Request(
             f"{file.name}:{name}" if name else file.name, name, like, settings, dtype, shape, adapter or Adapter()
         )
@@ -80,7 +80,8 @@ def check_file(file: Path, requests: Sequence[Request], limits: Limits) -> list[
     return _checked(requests, lambda items: run_file(file, items, limits))
 
 
-def _place(text: str) -> tuple[Path, str]:
+def place_of(text: str) -> tuple[Path, str]:
+    """The file and the name in it of `FILE.py:NAME`."""
     file, _, name = text.rpartition(":") if ".py:" in text else (text, "", "")
     path = Path(file)
     if not path.is_file():

@@ -5,12 +5,14 @@ from __future__ import annotations
 import html
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from twofold.data import Batches
 from twofold.engine import Engine
 from twofold.errors import UserError
+from twofold.proof.check.remote import EngineFailedError, RemoteEngine
 from twofold.proof.check.report import Named
+from twofold.proof.check.sandbox import Limits
 from twofold.proof.check.steps import explain, sentence
 from twofold.proof.lockstep import Parting, Verdict, compare
 from twofold.proof.verify import RANDOM_BATCHES, TOLERANCES
@@ -30,16 +32,25 @@ class EngineReport:
     data: str
     verdict: Verdict
     fault: Named | None = None
+    failure: str = ""
+    """How the user's code failed, with its place, where it did not come to the end."""
 
     @property
     def ok(self) -> bool:
-        """No gap of any stage was above the tolerance."""
-        return self.verdict.agrees
+        """No gap of any stage was above the tolerance, over all steps."""
+        return self.verdict.agrees and not self.failure
+
+    @property
+    def exit_status(self) -> int:
+        """0 right, 1 wrong."""
+        return 0 if self.ok else 1
 
     @property
     def summary(self) -> str:
         """`step 1 agrees, step 2 parts: ...`, and why."""
         first = self.verdict.first_divergence
+        if self.failure:
+            return f"it fails at step {self.verdict.steps + 1}: {self.failure}"
         if first is None:
             return f"agrees over {self.verdict.steps} steps at {self.verdict.tolerance:g}"
         return sentence(first, self.fault)
@@ -58,6 +69,8 @@ class EngineReport:
             "recipe": self.recipe,
             "data": self.data,
             "fault": fault,
+            "failure": self.failure,
+            "ok": self.ok,
             "summary": self.summary,
         }
 
@@ -76,7 +89,25 @@ def check_engine(engine: Engine, recipe: str | Path | Recipe, *, steps: int = 50
     missing = [name for name in MEMBERS if not callable(getattr(engine, name, None))]
     if missing:
         raise UserError(f"an engine has {', '.join(f'`{name}`' for name in MEMBERS)}; this one lacks `{missing[0]}`")
-    recipe = load_recipe(recipe, {"training.dtype": "float64", "training.autocast": "none"})
+    return _compared(engine, in_double(recipe), steps)
+
+
+def in_double(recipe: str | Path | Recipe) -> Recipe:
+    """The recipe in float64, its arithmetic the plain one."""
+    return load_recipe(recipe, {"training.dtype": "float64", "training.autocast": "none"})
+
+
+def check_engine_file(file: Path, name: str, recipe: str | Path, steps: int, seconds: float) -> EngineReport:
+    """As `check_engine`, of a file's object in a process of its own: an engine, or what builds one of the recipe.
+
+    Raises `UserError` where the file does not import or the object is no engine.
+    """
+    plain = in_double(recipe)
+    with RemoteEngine(file, name, plain, Limits(seconds)) as engine:
+        return _compared(engine, plain, steps)
+
+
+def _compared(engine: Engine | RemoteEngine, recipe: Recipe, steps: int) -> EngineReport:
     size = recipe.training.batch_size
     recipe, dataset, data = found_data(recipe, warn_of_notes, RANDOM_BATCHES * (32 if size == "full" else size))
     ours = build_engine("numpy", recipe)
@@ -84,9 +115,14 @@ def check_engine(engine: Engine, recipe: str | Path | Recipe, *, steps: int = 50
     faults = list[Named]()
 
     def look(parting: Parting) -> None:
-        why = explain(recipe, ours, parting, tolerance, engine)
+        why = explain(recipe, ours, parting, tolerance, second)
         faults.extend([why[1]] if why else [])
 
-    start = initial_state(recipe.model, dataset.train)
-    verdict = compare(ours, engine, start, Batches(recipe, dataset.train, steps), tolerance, "resync", explain=look)
+    start, taken = initial_state(recipe.model, dataset.train), [0]
+    batches, second = Batches(recipe, dataset.train, steps), cast(Engine, engine)
+    try:
+        verdict = compare(ours, second, start, batches, tolerance, "resync", watch=lambda step: taken.append(step),
+                          explain=look)  # fmt: skip
+    except EngineFailedError as error:
+        return EngineReport(recipe.name, data, Verdict(taken[-1], tolerance, {}, None), None, str(error))
     return EngineReport(recipe.name, data, verdict, faults[0] if faults else None)

@@ -75,7 +75,7 @@ def run_file(file: Path, items: Sequence[Mapping[str, Any]], limits: Limits) -> 
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
-                env=_environment(home),
+                env=environment_of(home),
                 start_new_session=True,
             )
             status = _wait(process, limits.seconds)
@@ -119,7 +119,7 @@ def _play_apart(play: Callable[[Path], None], folder: Path, limits: Limits) -> N
         os._exit(status)
 
 
-def _environment(home: Path) -> dict[str, str]:
+def environment_of(home: Path) -> dict[str, str]:
     """What the code sees of the environment: paths to find packages, and one thread."""
     kept = {
         name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "VIRTUAL_ENV") if name in os.environ

@@ -143,7 +143,7 @@ def _of(name: str, node: Node) -> bool:
 
 def _loss_of(recipe: Recipe, batch: Batch, trace: Trace, yours: Arrays, tolerance: float) -> Named | None:
     outputs = list(trace.outputs.values())[-1]
-    if recipe.loss.model_dump().get("class_weight") is not None or getattr(batch, "weight", None) is not None:
+    if recipe.loss.model_dump().get("class_weight") is not None or batch.weight is not None:
         return None  # the catalogue's losses count every sample alike
     scene = Scene("the step", {"outputs": outputs, "target": batch.target}, {"fresh": True})
     return _named(recipe.loss.kind, "loss", recipe.loss.model_dump(), scene, yours, tolerance)

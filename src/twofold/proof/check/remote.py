@@ -1,0 +1,208 @@
+"""A user's whole engine in a process of its own: states and batches go there, steps come back, arrays and JSON both.
+
+What it prints stands apart, and what it says of itself does not count: outputs, loss, gradients and states are compared
+here, step by step, as those of an engine of this process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from safetensors.numpy import load, save
+
+from twofold.arrays import Array, Arrays
+from twofold.engine import Batch, State, floats
+from twofold.errors import UserError
+from twofold.proof.check.sandbox import Limits, environment_of
+from twofold.recipe import Recipe, dump
+
+MOST_MESSAGE = 1 << 30
+
+
+class EngineFailedError(Exception):
+    """The user's engine failed at a step, or its process ended: says how, with the place in the file."""
+
+
+@dataclass(frozen=True)
+class RemoteStep:
+    """One step as the user's engine tells it."""
+
+    outputs: Arrays
+    loss: float
+    gradients: Arrays
+    state: State
+    update_norms: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def logits(self) -> Array:
+        """The output of the last layer."""
+        return list(self.outputs.values())[-1]
+
+
+class RemoteEngine:
+    """`load`, `state` and `step` of an engine that lives in another process, which ends with the `with` block."""
+
+    def __init__(self, file: Path, name: str, recipe: Recipe, limits: Limits) -> None:
+        self.limits = limits
+        self.folder = tempfile.TemporaryDirectory(prefix="twofold-check-")
+        self.home = Path(self.folder.name)
+        order = {"file": str(file.resolve()), "object": name, "recipe": dump(recipe)}
+        (self.home / "job.json").write_text(json.dumps({**order, **vars(limits)}), "utf-8")
+        theirs_in, self.to = os.pipe()
+        self.back, theirs_out = os.pipe()
+        with (self.home / "printed").open("wb") as printed:
+            command = [sys.executable, "-m", "twofold.proof.check.inside.engine", *map(str, (theirs_in, theirs_out))]
+            self.process = subprocess.Popen(
+                command, cwd=self.home, stdin=subprocess.DEVNULL, stdout=printed, stderr=printed,
+                env=environment_of(self.home), pass_fds=(theirs_in, theirs_out), start_new_session=True,
+            )  # fmt: skip
+        os.close(theirs_in)
+        os.close(theirs_out)
+
+    def __enter__(self) -> Self:
+        answer, _ = self._receive()
+        if "cannot" in answer:
+            self.close()
+            raise UserError(str(answer["cannot"])[:2000])
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process and what it started."""
+        for end in (self.to, self.back):
+            with contextlib.suppress(OSError):
+                os.close(end)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.folder.cleanup()
+
+    def load(self, state: State) -> None:
+        """Hand over everything that an engine remembers."""
+        self._send({"call": "load", "updates": state.updates}, flat(state))
+        self._answered()
+
+    def state(self) -> State:
+        """What it remembers now."""
+        self._send({"call": "state"}, {})
+        answer, arrays = self._answered()
+        return state_from(arrays, answer.get("updates", 0))
+
+    def step(self, batch: Batch) -> RemoteStep:
+        """One step on a batch. Raises `EngineFailedError` where the user's code fails."""
+        x = floats(batch, np.dtype(np.float64))
+        held = {"x": x, "target": batch.target} | {f"masks/{name}": mask for name, mask in batch.masks.items()}
+        held |= {} if batch.weight is None else {"weight": batch.weight}
+        self._send({"call": "step", "lr": float(np.asarray(batch.lr)), "step": batch.step, "ema": batch.ema}, held)
+        answer, arrays = self._answered()
+        return RemoteStep(
+            under("outputs", arrays, answer.get("outputs", ())),
+            float(answer.get("loss", float("nan"))),
+            under("gradients", arrays),
+            state_from(arrays, answer.get("updates", 0)),
+        )
+
+    def _answered(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        answer, arrays = self._receive()
+        if "error" in answer:
+            raise EngineFailedError(str(answer["error"])[:2000])
+        return answer, arrays
+
+    def _send(self, told: dict[str, Any], arrays: Arrays) -> None:
+        try:
+            write_message(self.to, told, arrays)
+        except BrokenPipeError as error:
+            raise EngineFailedError(self._ended()) from error
+
+    def _receive(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        message = read_message(self.back, time.monotonic() + self.limits.seconds)
+        if message is None:
+            raise EngineFailedError(self._ended())
+        return message
+
+    def _ended(self) -> str:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            status = self.process.wait(0.5)
+            if status < 0 and -status in (signal.SIGXCPU, signal.SIGKILL):
+                return f"the code took more than {self.limits.seconds:g} seconds of the processor, or too much memory"
+            return f"its process crashed ({signal.Signals(-status).name})" if status < 0 else (
+                f"its process ended by itself with status {status}"
+            )  # fmt: skip
+        return f"the code did not answer within {self.limits.seconds:g} seconds: an endless loop, or much too slow"
+
+
+def flat(state: State) -> dict[str, Array]:
+    """A state's arrays under one name each: `parameters/0.weight`, `optimizer/exp_avg/0.weight`."""
+    parts = {"parameters": state.parameters, "buffers": state.buffers, "average": state.average}
+    held = {f"{part}/{name}": array for part, arrays in parts.items() for name, array in arrays.items()}
+    return held | {f"optimizer/{m}/{name}": a for m, arrays in state.optimizer.items() for name, a in arrays.items()}
+
+
+def under(part: str, arrays: Arrays, order: Any = ()) -> dict[str, Array]:
+    """The arrays of a part by their names, in an order where one is told."""
+    held = {name.removeprefix(f"{part}/"): array for name, array in arrays.items() if name.startswith(f"{part}/")}
+    return {str(name): held[str(name)] for name in order if str(name) in held} | held
+
+
+def state_from(arrays: Arrays, updates: Any) -> State:
+    """A state from its arrays."""
+    moments: dict[str, dict[str, Array]] = {}
+    for name, array in under("optimizer", arrays).items():
+        moment, _, parameter = name.partition("/")
+        moments.setdefault(moment, {})[parameter] = array
+    return State(under("parameters", arrays), moments, int(updates), under("buffers", arrays), under("average", arrays))
+
+
+def write_message(end: int, told: dict[str, Any], arrays: Arrays) -> None:
+    """JSON and arrays, each after its length."""
+    text = json.dumps(told).encode()
+    content = save({name: np.array(array, order="C") for name, array in arrays.items()})
+    view = memoryview(struct.pack("<QQ", len(text), len(content)) + text + content)
+    while view:
+        view = view[os.write(end, view) :]
+
+
+def read_message(end: int, deadline: float | None = None) -> tuple[dict[str, Any], dict[str, Array]] | None:
+    """The other side's message; `None` where it ends or the time is over."""
+    head = _read(end, 16, deadline)
+    if head is None:
+        return None
+    sizes = struct.unpack("<QQ", head)
+    if max(sizes) > MOST_MESSAGE:
+        return None
+    text, content = _read(end, sizes[0], deadline), _read(end, sizes[1], deadline)
+    if text is None or content is None:
+        return None
+    return dict(json.loads(text)), dict(load(content))
+
+
+def _read(end: int, count: int, deadline: float | None) -> bytes | None:
+    parts = bytearray()
+    while len(parts) < count:
+        left = None if deadline is None else deadline - time.monotonic()
+        if left is not None and (left <= 0 or not select.select([end], [], [], left)[0]):
+            return None
+        part = os.read(end, min(1 << 20, count - len(parts)))
+        if not part:
+            return None
+        parts += part
+    return bytes(parts)
