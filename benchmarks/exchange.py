@@ -35,7 +35,7 @@ Written by `python benchmarks/exchange.py`. Gaps are the largest difference of t
 same weights: of that no recipe may have more than 1e-6, and of the others none but those whose loop over time is so
 long that the rounding of both sides adds up to more.
 
-| recipe | onnxruntime and NumPy | onnxruntime and PyTorch | onnxruntime and 64 bits | ONNX written, s | scripts written, s |
+| recipe | onnxruntime, NumPy | onnxruntime, PyTorch | onnxruntime, 64 bits | ONNX written, s | scripts written, s |
 | --- | --- | --- | --- | --- | --- |"""
 MOST = {"palindrome-200": 2e-6, "palindrome-1000": 2e-6}
 """Rounding in 32 bits adds up over hundreds of steps of time, in PyTorch as in onnxruntime."""
