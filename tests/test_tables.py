@@ -563,3 +563,51 @@ def test_the_columns_of_a_table_are_told(command, in_tmp: Path) -> None:
     (in_tmp / "t.toml").write_text(text + "\n".join(lines), "utf-8")
     assert load_recipe("t.toml").data.label == "label"  # pyright: ignore
     assert "kind" in command("columns", "messy.csv").out
+
+
+TASKS: dict[str, tuple[Any, dict[str, Any], str, str]] = {
+    "a number": ("price", {}, "regression", "mean_squared"),
+    "a class": ("label", {}, "classification", "cross_entropy"),
+    "classes of few whole numbers": ("level", {}, "classification", "cross_entropy"),
+    "a number though there are few": ("level", {"loss.kind": "mean_absolute"}, "regression", "mean_absolute"),
+    "two numbers": (
+        None,
+        {"data.label": ["price", "size"], "data.without_label": "drop"},
+        "regression",
+        "mean_squared",
+    ),
+    "two labels": (None, {"data.label": ["one", "two"]}, "multi_label", "binary_cross_entropy"),
+    "weighted": ("label", {"data.weight": "heavy"}, "classification", "cross_entropy"),
+}
+
+
+@pytest.mark.parametrize(("label", "settings", "task", "loss"), TASKS.values(), ids=TASKS)
+def test_the_task_of_a_table_is_found_out(
+    tmp_path: Path, label: str | None, settings: dict[str, Any], task: str, loss: str
+) -> None:
+    from twofold.setup.defaults import table_recipe
+
+    rng = np.random.default_rng(3)
+    extra = {"one": rng.integers(0, 2, 120), "two": rng.integers(0, 2, 120), "heavy": rng.integers(0, 3, 120)}
+    messy(120).assign(**extra).to_csv(tmp_path / "t.csv", index=False)
+    recipe, dataset = table_recipe(tmp_path / "t.csv", label, settings, lambda event: None)
+    assert (recipe.task, recipe.loss.kind) == (task, loss)
+    assert recipe.network.classes == len(dataset.classes or dataset.targets)
+    assert (dataset.train.weight is not None) == ("data.weight" in settings)
+    for name in ("price", "size"):
+        if name in dataset.targets:
+            assert dataset.target_scaling is not None
+            assert not any(feature.startswith(name) for feature in dataset.features)
+
+
+def test_numbers_are_predicted_and_judged_from_a_table(tmp_path: Path) -> None:
+    import twofold
+    from twofold.setup.defaults import table_recipe
+
+    messy(120).to_csv(tmp_path / "t.csv", index=False)
+    recipe, data = table_recipe(tmp_path / "t.csv", "price", {"training.epochs": 2}, lambda event: None)
+    run = twofold.run(recipe, data=data, out=tmp_path / "run", engines="numpy", watcher=lambda event: None)
+    assert twofold.evaluate(run, engines="numpy").agrees
+    own = twofold.evaluate(run, data=tmp_path / "t.csv").scores["numpy"]
+    assert np.isfinite(own.loss)
+    assert len(twofold.predict(run, tmp_path / "t.csv")) == 120

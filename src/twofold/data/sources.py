@@ -57,9 +57,13 @@ def load_data(spec: DataSpec, progress: Progress = _silent) -> Dataset:
     Raises `DataError` for data that are not what they should be.
     """
     _check_samples(spec)
-    dataset = _load(spec, progress)
+    return completed(spec, _load(spec, progress))
+
+
+def completed(spec: DataSpec, dataset: Dataset) -> Dataset:
+    """The samples of a source after they were read: checked, and scaled as it says."""
     checked(dataset, getattr(spec, "path", getattr(spec, "source", "data")))
-    if isinstance(spec, Csv) and spec.task == "regression" and spec.scale_target:
+    if isinstance(spec, Csv | Table) and spec.task == "regression" and spec.scale_target:
         dataset = dataset.with_scaled_targets()
     return dataset.standardized(spec.standardize)
 

@@ -14,12 +14,12 @@ from twofold.arrays import Array
 from twofold.data import Dataset, Split
 from twofold.data.arrays import Pair, labelled_arrays, numbered_arrays
 from twofold.data.dataset import check_labels
-from twofold.data.given import Given, given_arrays, read_given, read_labelled
+from twofold.data.given import Given, read_given, read_labelled
 from twofold.data.tables import read_rows
 from twofold.engine import Scaling
 from twofold.engine.threads import few_threads
 from twofold.errors import DataError, RunFolderError, UserError
-from twofold.inference.predicting import labelled_in_memory, seen, trained
+from twofold.inference.predicting import held_in_memory, labelled_in_memory, seen, trained
 from twofold.numpy_engine import reported_loss
 from twofold.proof.verify import TOLERANCES
 from twofold.recipe import Recipe
@@ -203,7 +203,11 @@ def _samples(
 def with_numbers(run: Run, data: str | Path | Pair) -> tuple[Split, tuple[str, ...]]:
     """Other samples with their numbers or labels, as the networks of a run see them, and what was done to them."""
     facts, spec = run.record.data, run.recipe.data
-    if isinstance(data, str | Path):
+    if isinstance(data, str | Path) and isinstance(spec, Table):
+        from twofold.data.columns.given import numbered_rows  # which imports pandas
+
+        given, y = numbered_rows(spec, run.columns, str(data))
+    elif isinstance(data, str | Path):
         if not isinstance(spec, Csv):
             raise DataError(
                 "the samples of this run were handed over in memory, not read from a file; judge others from Python: "
@@ -217,7 +221,7 @@ def with_numbers(run: Run, data: str | Path | Pair) -> tuple[Split, tuple[str, .
         arrays = numbered_arrays(data, facts.task)
         if arrays.y.shape[1] != len(facts.targets):
             raise DataError(f"`y` must hold {len(facts.targets)} numbers a sample; got {arrays.y.shape[1]}")
-        given, y = given_arrays(spec, data[0], facts.features), arrays.y
+        given, y = held_in_memory(run, data[0]), arrays.y
     if scaling := kept_scaling(run.evidence, "target_scaling"):
         y = (y - scaling.shift) / scaling.divisor
     split = seen(run, given)

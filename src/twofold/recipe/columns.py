@@ -150,12 +150,19 @@ class Table(Split):
     path: Name | None = None
     """The file, packed by gzip or not; a relative path starts at the recipe's own folder. Without it the table is
     handed over in memory: `twofold.run(recipe, data=frame)`."""
-    label: Name
-    """The name of the column that holds the class."""
+    label: Name | Annotated[tuple[Name, ...], Field(strict=False, min_length=1)]
+    """The name of the column that holds the class, or the number to predict; or the names of several such columns."""
     columns: dict[str, Column] = Field(default_factory=dict)
     """What the columns are, by name or pattern: a kind, or a table with its options."""
     features: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = None
     """The names of the columns that are features; every column but those named otherwise where left out."""
+    weight: Name | None = None
+    """The name of a column with the weight of each sample in the loss: 2 counts as two equal samples, 0 as none."""
+    scale_target: bool = True
+    """Numbers to predict are trained on minus their mean, over their standard deviation, both of the training samples,
+    and answered in their own unit."""
+    task: Literal["classification", "regression", "multi_label"] | None = None
+    """What is asked of the label. The loss says so: it need not be set."""
     without_label: Literal["refuse", "drop"] = "refuse"
     """What becomes of rows whose label is missing."""
     test_path: Name | None = None
@@ -209,4 +216,20 @@ class Table(Split):
     @property
     def labels(self) -> tuple[str, ...]:
         """The column or the columns that hold what is to be answered."""
-        return (self.label,)
+        return (self.label,) if isinstance(self.label, str) else self.label
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        return () if isinstance(self.label, str) else self.label
+
+    @property
+    def number_count(self) -> int | None:
+        return len(self.labels) if self.classes is None else None
+
+    def asked(self, task: str) -> Table:
+        return self.model_copy(update={"task": task})
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the label names a class."""
+        return self.task in (None, "classification")

@@ -149,6 +149,8 @@ def resolved(recipe: Recipe, dataset: Dataset) -> Recipe:
     recipe = with_class_weights(recipe, dataset)
     if not isinstance(recipe.data, Csv | Images | Table):
         return recipe
+    if isinstance(recipe.data, Table) and dataset.targets:
+        return load_recipe(recipe, known_of_columns(dataset))
     if dataset.targets:
         return load_recipe(recipe, {"data.features": list(dataset.features)})
     _check_classes(recipe, recipe.data, dataset)
@@ -172,11 +174,12 @@ def known_of_columns(dataset: Dataset) -> dict[str, object]:
     """What a recipe keeps of a table: the kind of each column, the features, how many numbers and classes there are."""
     assert dataset.columns is not None
     kinds = {name: spec.model_dump(mode="json", exclude_none=True) for name, spec in dataset.kinds.items()}
+    counted = {"data.classes": len(dataset.classes)} if dataset.classes else {}
     return {
         "data.columns": kinds,
         "data.features": list(dataset.columns.names),
         "data.width": len(dataset.features),
-        "data.classes": len(dataset.classes),
+        **counted,
     }
 
 

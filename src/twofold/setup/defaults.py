@@ -6,22 +6,25 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tomli_w
 
-from twofold.data import Dataset, load_data
+from twofold.data import Dataset
+from twofold.data.sources import completed
 from twofold.errors import UserError
 from twofold.recipe import Recipe, load_recipe, loads
 from twofold.recipe.columns import Table
 from twofold.setup.building import known_of_columns
 from twofold.setup.events import Noted, Watcher, telling, watching
 
+if TYPE_CHECKING:
+    from twofold.data.columns.frame import Frame
+
 ENDINGS = (".csv", ".tsv", ".tab", ".txt", ".data", ".parquet", ".feather", ".arrow", ".gz", ".bz2", ".xz")
 """What a table's file is called, where it is no recipe's."""
 VALIDATION = 0.15
 """The share of the rows that a training is stopped by."""
-_PLACEHOLDER = '\n[[layers]]\nkind = "dense"\nunits = 2\n'
 
 
 def is_table(name: str) -> bool:
@@ -41,16 +44,35 @@ def table_recipe(
 
     Raises `UserError` without a label, `DataError` for what the table cannot be.
     """
+    from twofold.data.columns.table import read_frames, table_dataset  # which import pandas
+
     watch = watching(watcher)
     settings = _apart(overrides)
     if label is None and "data.label" not in settings:
         raise UserError(f"which column of {path} is to be answered? Name it: --label COLUMN. {_columns_hint(path)}")
     spec = table_spec(path, label, settings)
-    dataset = load_data(spec, telling(watch))
+    frame, test = read_frames(spec, telling(watch))
+    spec = spec.asked(spec.task or asked_of(spec, frame, settings.get("loss.kind")))
+    dataset = completed(spec, table_dataset(spec, frame, test))
     for note in dataset.notes:
         watch(Noted(note))
     rest = {key: value for key, value in settings.items() if key.split(".")[0] != "data"}
     return load_recipe(default_recipe(spec, dataset, _name(path)), rest), dataset
+
+
+def asked_of(spec: Table, frame: Frame, loss: object) -> str:
+    """The task of a table: what a loss that is set asks for, else what the labels look like."""
+    from twofold.data.columns.labels import kind_of_label
+
+    kinds = [kind_of_label(frame.columns[name]) for name in spec.labels]
+    if loss == "binary_cross_entropy" or (len(kinds) > 1 and set(kinds) == {"classes"} and loss is None):
+        return "multi_label"
+    if loss is not None:
+        return "classification" if loss == "cross_entropy" else "regression"
+    return "classification" if kinds == ["classes"] else "regression"
+
+
+LOSSES = {"classification": "cross_entropy", "regression": "mean_squared", "multi_label": "binary_cross_entropy"}
 
 
 def table_spec(path: str | Path, label: str | None, overrides: Mapping[str, Any] | Iterable[str] = ()) -> Table:
@@ -62,7 +84,8 @@ def table_spec(path: str | Path, label: str | None, overrides: Mapping[str, Any]
         "data.label": label or "label",
     }
     named = {key: value for key, value in _apart(overrides).items() if key.split(".")[0] == "data"}
-    spec = load_recipe(_bare(path), {**start, **named}).data
+    label = named.get("data.label", label)
+    spec = load_recipe(_bare(path, label, named.get("data.classes")), {**start, **named}).data
     assert isinstance(spec, Table)
     return spec
 
@@ -84,9 +107,14 @@ def _name(path: str | Path) -> str:
     return stem[:60] or "table"
 
 
-def _bare(path: str | Path) -> Recipe:
-    """A recipe to which the settings of a table's data are applied."""
-    return loads(f'[data]\nsource = "moons"\n{_PLACEHOLDER}', str(path))
+def _bare(path: str | Path, label: object, classes: object) -> Recipe:
+    """A recipe to which the settings of a table's data are applied: it has as many outputs as they ask for."""
+    several = isinstance(label, list | tuple)
+    outputs = len(label) if several else classes if isinstance(classes, int) else 2
+    loss = "mean_squared" if several else "cross_entropy"
+    data = {"source": "moons"} if not several else {"source": "csv", "path": "-", "label": list(label)}
+    raw = {"data": data, "layers": [{"kind": "dense", "units": outputs}], "loss": {"kind": loss}}
+    return loads(tomli_w.dumps(raw), str(path))
 
 
 def default_recipe(spec: Table, dataset: Dataset, name: str = "table") -> Recipe:
@@ -95,9 +123,10 @@ def default_recipe(spec: Table, dataset: Dataset, name: str = "table") -> Recipe
     Two hidden layers of rectifiers under AdamW; a part of the training rows is held out to stop by.
     """
     known = {key.removeprefix("data."): value for key, value in known_of_columns(dataset).items()}
-    data = {**spec.model_dump(mode="json", exclude_none=True), **known}
-    rows = len(dataset.train)
-    raw = {"data": data, **network(len(dataset.classes)), **training(rows)}
+    data = {**spec.model_dump(mode="json", exclude_none=True, exclude={"task"}), **known}
+    outputs = len(dataset.classes) or len(dataset.targets)
+    loss = {"kind": LOSSES[spec.task or "classification"]}
+    raw = {"data": data, "loss": loss, **network(outputs), **training(len(dataset.train))}
     return loads(tomli_w.dumps(raw), f"{name}.toml")
 
 

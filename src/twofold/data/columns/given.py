@@ -12,6 +12,7 @@ import numpy as np
 from twofold.arrays import Array
 from twofold.data.columns.encoding import FittedColumns
 from twofold.data.columns.frame import Frame, Words, words_of
+from twofold.data.columns.labels import numbers_of
 from twofold.data.columns.reading import in_memory, read_table
 from twofold.data.columns.text_table import words_or_numbers
 from twofold.data.given import Given
@@ -85,6 +86,12 @@ def labelled_rows(spec: Table, columns: FittedColumns, path: str, classes: Seque
     given = given_frame(columns, frame)
     codes = class_codes(frame, columns.labels[0], classes)
     return given._replace(expected=[classes[code] for code in codes])
+
+
+def numbered_rows(spec: Table, columns: FittedColumns, path: str) -> tuple[Given, Array]:
+    """The rows of a file, and the numbers that they hold in place of a class."""
+    frame = read_table(spec, path, (*columns.names, *columns.labels), columns.texts)
+    return given_frame(columns, frame), numbers_of(columns.labels, frame)
 
 
 def class_codes(frame: Frame, label: str, classes: Sequence[str]) -> Array:

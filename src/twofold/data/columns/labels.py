@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 
 from twofold.arrays import Array
 from twofold.data.columns.faults import Refused, either, refuse
-from twofold.data.columns.frame import EXACT, Cells, Frame, Words, missing, number_text, words_of
+from twofold.data.columns.frame import EXACT, Cells, Frame, Words, missing, words_of
 from twofold.data.columns.kinds import number_of_words
 from twofold.data.columns.values import quantities
 from twofold.data.names import class_order, number_of
@@ -124,10 +125,10 @@ def _check_classes(spec: Table, frame: Frame, name: str, words: Words, classes: 
         )
 
 
-def numbers_of(spec: Table, frame: Frame) -> Array:
+def numbers_of(names: Sequence[str], frame: Frame) -> Array:
     """The numbers to predict, (rows, targets). Raises `DataError` at the first cell that is none."""
     columns, faults = list[Array](), list[Refused]()
-    for name in spec.labels:
+    for name in names:
         cells = frame.columns[name]
         number = number_of_words(cells, 0.0) if isinstance(cells, Words) else None
         way = number.spec if number and isinstance(number.spec, Number) else Number()
@@ -147,8 +148,13 @@ def numbers_of(spec: Table, frame: Frame) -> Array:
     return np.stack(columns, axis=1)
 
 
-def class_named(cells: Cells, row: int) -> str:
-    """The class of one row by its name; empty where it is missing."""
-    if isinstance(cells, Words):
-        return cells.levels[cells.codes[row]] if cells.codes[row] >= 0 else ""
-    return "" if missing(cells[row : row + 1])[0] else number_text(cells[row])
+def weights_of(spec: Table, frame: Frame) -> Array | None:
+    """The weight of each row. Raises `DataError` for a cell that is no number of 0 or more, and where all are 0."""
+    if spec.weight is None:
+        return None
+    weight = numbers_of((spec.weight,), frame)[:, 0]
+    if len(wrong := np.flatnonzero(weight < 0)):
+        refuse(frame, [Refused(spec.weight, wrong, "must hold weights, 0 or more; got {cell}", "")])
+    if not weight.any():
+        raise DataError(f"{frame.source}: column `{spec.weight}` holds the weight 0 in every row.")
+    return weight

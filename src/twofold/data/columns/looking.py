@@ -149,7 +149,7 @@ def _with_label(
     reading = spec.model_copy(update={"label": label, "without_label": "drop"})
     held = labelled(reading, frame)
     try:
-        y = classes_of(reading, held)[0] if target == "classes" else numbers_of(reading, held)[:, 0]
+        y = classes_of(reading, held)[0] if target == "classes" else numbers_of((label,), held)[:, 0]
         plan = planned(reading, held)
         columns = fit(plan, held, np.arange(held.rows), (label,))
     except DataError:  # what is wrong of them stands beside them

@@ -48,8 +48,8 @@ class Plan:
 
 
 def roles(spec: Table) -> tuple[str, ...]:
-    """Columns that are no features: labels, and what divides the rows."""
-    others = (spec.split, spec.group)
+    """Columns that are no features: labels, weights, and what divides the rows."""
+    others = (spec.weight, spec.split, spec.group)
     return (*spec.labels, *(name for name in others if name is not None))
 
 

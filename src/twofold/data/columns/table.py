@@ -10,43 +10,51 @@ from twofold.arrays import Array
 from twofold.data.columns.dividing import Parts, divided
 from twofold.data.columns.encoding import FittedColumns, fit
 from twofold.data.columns.frame import Frame
-from twofold.data.columns.labels import classes_of, labelled
+from twofold.data.columns.given import class_codes
+from twofold.data.columns.labels import classes_of, labelled, numbers_of, weights_of
 from twofold.data.columns.plan import planned, wanted
 from twofold.data.columns.reading import read_table, silent
-from twofold.data.dataset import Dataset, Split
+from twofold.data.dataset import Dataset, Split, check_labels
 from twofold.data.published import Progress
 from twofold.errors import DataError
-from twofold.recipe.columns import Table
+from twofold.recipe.columns import Table, Text
 
 
 def load_table(spec: Table, progress: Progress = silent) -> Dataset:
     """The samples of a file. Raises `DataError` with line and column for what they cannot be."""
+    return table_dataset(spec, *read_frames(spec, progress))
+
+
+def read_frames(spec: Table, progress: Progress = silent) -> tuple[Frame, Frame | None]:
+    """The rows of a recipe's file, and those of the file that its test is, where it names one."""
     if spec.path is None:
-        raise DataError(
-            "this recipe names no file: its table is handed over in memory, as in twofold.run(recipe, data=frame)"
-        )
+        raise DataError("this recipe names no file: set data.path")
     frame = read_table(spec, spec.path, wanted(spec), _texts(spec), progress)
-    test = None
-    if spec.test_path is not None:
-        test = read_table(spec, spec.test_path, spec.labels, _texts(spec), progress)
-    return table_dataset(spec, frame, test)
+    if spec.test_path is None:
+        return frame, None
+    return frame, read_table(spec, spec.test_path, spec.labels, _texts(spec), progress)
 
 
 def _texts(spec: Table) -> list[str]:
     """Columns that the recipe says are words: their cells are not to be read as numbers."""
-    return [name for name, column in spec.columns.items() if column.kind == "text"]
+    return [name for name, column in spec.columns.items() if isinstance(column, Text)]
 
 
 def table_dataset(spec: Table, frame: Frame, test: Frame | None = None) -> Dataset:
     """The samples of a frame: rows with labels, divided, columns fitted to those of the training."""
     frame = labelled(spec, frame)
-    y, classes = classes_of(spec, frame)
+    y, classes = classes_of(spec, frame) if spec.has_classes else (_numbers(spec, frame), ())
     plan = planned(spec, frame)
-    parts = divided(spec, frame, y, test is not None)
-    _check_classes(frame, spec, y, classes, parts)
+    weight = weights_of(spec, frame)
+    parts = divided(spec, frame, y if spec.has_classes else None, test is not None)
+    if spec.has_classes:
+        _check_classes(frame, spec, y, classes, parts)
     columns = fit(plan, frame, parts["train"], spec.labels)
     encoded = columns.divided(frame, list(parts.values()))
-    splits = {name: Split(x, y[rows]) for (name, rows), x in zip(parts.items(), encoded, strict=True)}
+    splits = {
+        name: Split(x, y[rows], weight=None if weight is None else weight[rows])
+        for (name, rows), x in zip(parts.items(), encoded, strict=True)
+    }
     if test is not None:
         splits["test"] = _own_test(spec, test, columns, classes)
     notes = (*frame.notes, *(f"{frame.source}: {note}" for note in _few(plan.notes())))
@@ -57,9 +65,18 @@ def table_dataset(spec: Table, frame: Frame, test: Frame | None = None) -> Datas
         classes,
         columns.features,
         notes=notes,
+        targets=() if spec.has_classes else spec.labels,
         columns=columns,
         kinds={column.name: column.spec for column in plan.columns},
     )
+
+
+def _numbers(spec: Table, frame: Frame) -> Array:
+    """The numbers to predict, or labels of 0 and 1."""
+    y = numbers_of(spec.labels, frame)
+    if spec.task == "multi_label":
+        check_labels(y, spec.labels, frame.source)
+    return y
 
 
 MOST_NOTES = 20
@@ -85,8 +102,7 @@ def _check_classes(frame: Frame, spec: Table, y: Array, classes: tuple[str, ...]
 
 def _own_test(spec: Table, test: Frame, columns: FittedColumns, classes: tuple[str, ...]) -> Split:
     """The rows of the file that the test is. Raises `DataError` for a class that no training row has."""
-    from twofold.data.columns.given import class_codes
-
     test = labelled(spec, test)
-    y = class_codes(test, spec.labels[0], classes)
-    return Split(columns.encode(test), y)
+    y = class_codes(test, spec.labels[0], classes) if spec.has_classes else _numbers(spec, test)
+    weight = weights_of(spec, test) if spec.weight in test.columns else None
+    return Split(columns.encode(test), y, weight=weight)
