@@ -14,6 +14,7 @@ place. The coordinator alone writes here.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -120,6 +121,10 @@ def write_points(folder: Path, points: Sequence[Kept]) -> None:
 @cache
 def _writers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(WRITERS)
+
+
+if hasattr(os, "register_at_fork"):  # a forked process has the pool, and none of its threads
+    os.register_at_fork(after_in_child=_writers.cache_clear)
 
 
 def write_log(folder: Path, name: str, text: str) -> None:

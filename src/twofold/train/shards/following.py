@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -25,12 +25,16 @@ def follow() -> Path | None:
     Raises `GroupError` where that process is lost. Ctrl-C in a terminal reaches every process: the leading one answers
     it, and this one ends with it.
     """
+    before = dict[int, Any]()
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    follower = _Follower(Lines())
-    with np.errstate(all="ignore"):  # overflow is found in the loss
-        return follower.obey()
+        answers = {signal.SIGINT: signal.SIG_IGN, signal.SIGTERM: signal.SIG_DFL}
+        before = {number: signal.signal(number, answer) for number, answer in answers.items()}
+    try:
+        with np.errstate(all="ignore"):  # overflow is found in the loss
+            return _Follower(Lines()).obey()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @final
