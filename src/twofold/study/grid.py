@@ -6,11 +6,12 @@ import hashlib
 import json
 import math
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from twofold.errors import Fault, RecipeError, StudyError, UserError, nearest
 from twofold.recipe import Recipe, load_recipe
@@ -21,6 +22,7 @@ from twofold.study.spec import RECIPE, words
 from twofold.train.points import at_once
 from twofold.train.replicas import common
 
+PartKind = TypeVar("PartKind", bound=Part)
 MOST_POINTS = 100_000
 MOST_FAULTS = 10
 MANY_SETTINGS = 5_000
@@ -142,13 +144,25 @@ def _recipe(source: Source, values: Sequence[Any]) -> Recipe:
 
 
 def _sharing(recipe: Recipe, parts: dict[str, Any]) -> Recipe:
-    """The recipe, its tables those of the recipes before it wherever they are equal."""
-    shared = {}
+    """The recipe, its tables and texts those of the recipes before it wherever they are equal."""
+    shared = dict[str, Any]()
     for name, part in recipe:
-        if not isinstance(part, str):
-            text = name + (part.model_dump_json() if isinstance(part, Part) else repr(part))
-            shared[name] = parts.setdefault(text, part)
-    return recipe.model_copy(update=shared)
+        if isinstance(part, str):
+            shared[name] = sys.intern(part)
+            continue
+        text = name + (part.model_dump_json() if isinstance(part, Part) else repr(part))
+        key = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        if key not in parts:
+            parts[key] = _slim(part, parts) if isinstance(part, Part) else part
+        shared[name] = parts[key]
+    return _slim(recipe.model_copy(update=shared), parts)
+
+
+def _slim(part: PartKind, parts: dict[str, Any]) -> PartKind:
+    """The same, with the names of what was given in a set that is shared: alone it takes more than the values."""
+    names = part.model_fields_set
+    object.__setattr__(part, "__pydantic_fields_set__", parts.setdefault(" ".join(sorted(names)), names))
+    return part
 
 
 def _found(source: Source, which: Any) -> Any:
