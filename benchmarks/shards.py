@@ -31,7 +31,7 @@ from twofold.engine.threads import few_threads
 from twofold.proof.verify import verify
 from twofold.recipe import load_recipe
 from twofold.setup.building import initial_state, training_engine
-from twofold.train.shards import follow, follows, together
+from twofold.train.shards import follow, follows, process_group
 
 SHORT = "--short" in sys.argv
 PROCESSES = (1, 2, 4, 8)
@@ -146,7 +146,7 @@ def measure_steps(shards: int) -> None:
     rng = np.random.default_rng(0)
     images = rng.normal(size=(BATCH, 3, 32, 32)).astype(np.float32)
     batch = Batch(images, rng.integers(10, size=BATCH), 0.01, {}, 0)
-    with together() as group:
+    with process_group() as group:
         group.begin(recipe)
         engine = training_engine("torch", recipe, group)
         engine.load(initial_state(recipe.model))

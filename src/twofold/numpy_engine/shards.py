@@ -93,8 +93,8 @@ def forward(
             passed = [layer.forward(params, x, mode) for x, mode in zip(xs, modes, strict=True)]
         xs = [y for y, _ in passed]
         caches.append([cache for _, cache in passed])
-        for kept, y in zip(outputs, xs, strict=True):
-            kept.append(y)
+        for passed_layers, y in zip(outputs, xs, strict=True):
+            passed_layers.append(y)
     return outputs, caches
 
 

@@ -96,8 +96,8 @@ def forward(
             xs, statistics[name] = normalized(cast(list[BatchNorm], layers), xs, samples, total)
         else:
             xs = [through(name, layer, x, shard.masks) for layer, x, shard in zip(layers, xs, shards, strict=True)]
-        for kept, y in zip(outputs, xs, strict=True):
-            kept.append(y)
+        for passed_layers, y in zip(outputs, xs, strict=True):
+            passed_layers.append(y)
     return outputs, statistics
 
 

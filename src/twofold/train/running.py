@@ -55,7 +55,7 @@ from twofold.train.evidence import kept_samples
 from twofold.train.proved import prove
 from twofold.train.reusing import find_run
 from twofold.train.session import Session, train_engine
-from twofold.train.shards import followed, follows, together
+from twofold.train.shards import followed, follows, process_group
 
 
 def run(
@@ -91,7 +91,7 @@ def run(
         chosen = [engines] if isinstance(engines, str) else list(engines)
         recipe = load_recipe(recipe, {"training.engines": chosen})
     watch = watching(watcher)
-    with together() as group:
+    with process_group() as group:
         group.begin(recipe)
         recipe, dataset = prepare(recipe, watch, data)
         facts = facts_of(recipe, dataset)
@@ -132,7 +132,7 @@ def resume(run: str | Path | Run, *, data: object = None, watcher: Watcher | Non
     if follows():
         return open_run(followed())
     folder = run.path if isinstance(run, Run) else Path(run)
-    with together() as group:
+    with process_group() as group:
         if not _ended(folder, read_record(folder)):
             with locked(folder):
                 _go_on(folder, data, watching(watcher), group)

@@ -77,9 +77,9 @@ class Local:
         _idle.extend(self._pools)
         self._pools = []
 
-    def _hand_out(self, seats: list[_Seat], following: Callable[[], Task | None], most: int, each: int) -> None:
+    def _hand_out(self, seats: list[_Seat], following: Callable[[], Task | None], most: int, most_each: int) -> None:
         """A task to every process that has none, then a further one until each has so many."""
-        for count in range(1, each + 1):
+        for count in range(1, most_each + 1):
             while len(seats) < most and (task := following()) is not None:
                 pool = self._free()
                 seats.append(_Seat(pool, deque([_submitted(pool, task)])))

@@ -64,7 +64,7 @@ def check_processes(recipe: Recipe, count: int) -> None:
 
 
 @contextmanager
-def together() -> Iterator[Group]:
+def process_group() -> Iterator[Group]:
     """What computes shards: this process, or all that were started with it. The others end with the context.
 
     Raises `UserError` where one of them has other versions.
