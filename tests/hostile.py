@@ -358,6 +358,13 @@ case(
 )
 case(
     "Recipe",
+    "a test of its own that was not uploaded",
+    recipe('data = { source = "table", path = "uploads/x.csv", test_path = "/etc/passwd", label = "x" }', DENSE),
+    200,
+    says="reads only what is uploaded",
+)
+case(
+    "Recipe",
     "weights that were not uploaded",
     recipe('data = { source = "moons" }', 'initial = { kind = "file", path = "/etc/passwd" }', DENSE),
     200,

@@ -141,7 +141,7 @@ class Desk:
                 raise RefusedError(404, f"no recipe `{name[:MOST_NAME]}`")
             case {"edit": dict(edit)}:
                 checked = check(edited(self._checked.toml, edit), self._name, self._trusted)
-            case {"data": {"source": "csv" | "images"} as data, "classes": int(classes)} if classes >= 2:
+            case {"data": {"source": "table" | "images"} as data, "classes": int(classes)} if classes >= 1:
                 checked = check(taken(self._checked.toml, data, classes), self._name, self._trusted)
             case _:
                 raise RefusedError(400, 'the body must hold "toml", "open", "lesson", "edit" or "data"')

@@ -2,52 +2,45 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from twofold.data.csv_file import rows_of, separated
-from twofold.data.names import number_of
+from twofold.data.columns.looking import look
 from twofold.errors import DataError, UserError
 from twofold.page.uploads import Folder
 from twofold.recipe.files import dump_table
-from twofold.recipe.tables import Csv
 from twofold.recipe.toml import TomlError, parse_toml
+from twofold.setup.defaults import table_spec
 
-LOOKED_AT = 2000
-"""Rows whose cells tell what a column is."""
-SHOWN = 6
+SHOWN = ("name", "kind", "missing", "distinct", "range", "examples", "warnings")
+FEWEST_ROWS = 3
+MOST_TEXT = 120
+MOST_NAME = 300
+"""Characters of a column's name; what is longer is cut, and no such column can be chosen."""
 MOST_COLUMNS = 200
 MOST_CLASSES = 40
 LARGEST_SIDE = 64
 
 
 def table_preview(path: Path) -> dict[str, Any]:
-    """The first rows, each column's kind, and the column that is probably the class. Raises `DataError`."""
-    spec = separated(Csv(path=str(path), label="?"), ())
-    rows = [cells for _, cells in islice(rows_of(spec), LOOKED_AT + 1)]
-    if len(rows) < 3:
-        raise DataError("a table has a row of names and two rows below it at least")
-    header, body = rows[0], rows[1:]
-    if len(header) > MOST_COLUMNS:
-        raise DataError(f"the page takes at most {MOST_COLUMNS} columns; the table has {len(header)}")
-    columns = [_column(name, [row[i] for row in body if i < len(row)]) for i, name in enumerate(header)]
-    fit = [column["name"] for column in columns if 2 <= column["different"] <= MOST_CLASSES]
-    words = [column["name"] for column in columns if column["name"] in fit and column["kind"] == "text"]
-    label = (words or fit or [header[-1]])[-1]
-    return {
-        "path": str(path),
-        "delimiter": spec.delimiter,
-        "columns": columns,
-        "rows": [row[:MOST_COLUMNS] for row in body[:SHOWN]],
-        "label": label,
-    }
+    """What each column is taken for and holds, and the column that is probably the class. Raises `DataError`."""
+    facts = look(table_spec(path, None), None)
+    if len(facts.columns) > MOST_COLUMNS:
+        raise DataError(f"the page takes at most {MOST_COLUMNS} columns; the table has {len(facts.columns)}")
+    if facts.rows < FEWEST_ROWS or len(facts.columns) < 2:
+        raise DataError(f"a table has {FEWEST_ROWS} rows below its names, and two columns, at least")
+    columns = [{key: _short(getattr(column, key)) for key in SHOWN} for column in facts.columns]
+    few = [column for column in facts.columns if 2 <= column.distinct <= MOST_CLASSES]
+    words = [column for column in few if column.kind in ("category", "boolean", "text")]
+    label = (words or few or facts.columns)[-1].name
+    return {"path": str(path), "rows": facts.rows, "columns": columns, "label": label, "notes": list(facts.notes)[:5]}
 
 
-def _column(name: str, cells: list[str]) -> dict[str, Any]:
-    """A column is of numbers where every cell is one."""
-    numbers = all(number_of(cell) is not None for cell in cells)
-    return {"name": name, "kind": "number" if numbers else "text", "different": len(set(cells))}
+def _short(value: Any) -> Any:
+    """A text of a table, or a few of them, cut where they are long."""
+    if isinstance(value, tuple):
+        return [_short(part) for part in value[:3]]
+    return value[:MOST_TEXT] if isinstance(value, str) and len(value) > MOST_NAME else value
 
 
 def images_preview(folder: Folder) -> dict[str, Any]:
@@ -77,7 +70,8 @@ def _measured(path: Path) -> tuple[int, int, int]:
 def taken(toml: str, data: dict[str, Any], classes: int) -> str:
     """The recipe with these data, and with a network that fits them where its own does not.
 
-    Its layers stay where they take such samples; the last one then gives a number for each class.
+    Its layers stay where they take such samples; the last one then gives a number for each class. One class: numbers
+    are to be predicted, by one output under the mean squared error.
     """
     try:
         raw = parse_toml(toml, "recipe.toml")
@@ -92,6 +86,10 @@ def taken(toml: str, data: dict[str, Any], classes: int) -> str:
         if last is not None:
             last["units"] = classes
     raw["data"] = data
+    if classes == 1:
+        raw["loss"] = {"kind": "mean_squared"}
+    else:
+        raw.pop("loss", None)
     raw.pop("augmentation", None)
     return dump_table(raw)
 

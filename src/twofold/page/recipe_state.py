@@ -25,8 +25,8 @@ from twofold.recipe.network import shape_text
 from twofold.recipe.places import KeyPath
 from twofold.recipe.toml import TomlError, parse_toml
 
-PATHS: tuple[KeyPath, ...] = (("data", "path"), ("data", "root"), ("initial", "path"))
-"""The keys that name files."""
+NAMING = ("data", "initial")
+"""The tables with keys that name files: whichever end in `path`, and `root`."""
 MOST_LAYERS = 200
 
 
@@ -143,24 +143,28 @@ def _within(place: int, most: int) -> int:
 def _foreign(recipe: Recipe, trusted: Trusted) -> list[Explained]:
     """A fault for each file that the page may not read."""
     faults = list[Explained]()
-    for section, key in PATHS:
-        path = getattr(getattr(recipe, str(section)), str(key), None)
-        if path and not trusted.allows(path):
+    for (section, key), path in _named_files(recipe):
+        if not trusted.allows(path):
             rule = f"`{key}`: the page reads only what is uploaded to it, or named where it is started"
-            faults.append(
-                (
-                    (section, key),
-                    rule,
-                    f"Upload the file, or start `twofold page` with this recipe's file: {path[:200]}",
-                )
-            )
+            remedy = f"Upload the file, or start `twofold page` with this recipe's own: {path[:200]}"
+            faults.append(((section, key), rule, remedy))
     return faults
+
+
+def _named_files(recipe: Recipe) -> list[tuple[tuple[str, str], str]]:
+    """Every file that a recipe names, with the key that names it."""
+    parts = {section: getattr(recipe, section) for section in NAMING}
+    return [
+        ((section, key), str(getattr(part, key)))
+        for section, part in parts.items()
+        for key in type(part).model_fields
+        if (key.endswith("path") or key == "root") and getattr(part, key)
+    ]
 
 
 def paths_of(recipe: Recipe) -> frozenset[str]:
     """The files that a recipe names."""
-    named = (getattr(getattr(recipe, str(section)), str(key), None) for section, key in PATHS)
-    return frozenset(str(path) for path in named if path)
+    return frozenset(path for _, path in _named_files(recipe))
 
 
 def _network(recipe: Recipe) -> list[dict[str, Any]]:

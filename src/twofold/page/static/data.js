@@ -47,28 +47,35 @@ function picker(words, accept, take, more = {}) {
 const takeTable = ([file]) => loaded(send("upload/table", { name: file.name }, file).then((facts) => ({ kind: "table", ...facts })), file.name);
 const takeArchive = ([file]) => loaded(send("upload/zip", { name: file.name }, file).then((facts) => ({ kind: "images", ...facts })), file.name);
 
+const KINDS = ["number", "category", "ordinal", "boolean", "date", "text", "drop"];
+const WORDS = { drop: "left out" };
+const MOST_CLASSES = 40;
+
 function tablePreview() {
-  const { columns, rows, label, delimiter, path } = preview;
-  const chosen = new Set(columns.filter((column) => column.kind === "number" && column.name !== label).map((column) => column.name));
+  const { columns, rows, label, path, notes } = preview;
+  const kinds = new Map(columns.map((column) => [column.name, column.kind]));
   const select = h("select", { id: "label-column" }, columns.map((column) => h("option", { value: column.name }, column.name)));
   select.value = label;
-  const boxes = columns.map((column) => {
-    const box = h("input", { type: "checkbox", checked: chosen.has(column.name), disabled: column.kind !== "number", "aria-label": `Feature ${column.name}` });
-    box.addEventListener("change", () => (box.checked ? chosen.add(column.name) : chosen.delete(column.name)));
-    return box;
-  });
-  const head = h("tr", {}, columns.map((column, i) => h("th", {}, h("label", {}, boxes[i], " ", column.name), h("small", {}, ` ${column.kind}`))));
-  const accept = () => {
-    const named = columns.find((column) => column.name === select.value);
-    const features = columns.map((column) => column.name).filter((name) => chosen.has(name) && name !== select.value);
-    if (!features.length) return complain("Choose at least one column of numbers.");
-    if (named.different < 2) return complain(`Column ${named.name} holds one value only: there is nothing to tell apart.`);
-    return use({ source: "csv", path, label: select.value, features, delimiter, classes: named.different }, named.different);
+  const line = (column) => {
+    const kind = h("select", { "aria-label": `Kind of ${column.name}` }, KINDS.map((name) => h("option", { value: name }, WORDS[name] ?? name)));
+    kind.value = column.kind;
+    kind.addEventListener("change", () => kinds.set(column.name, kind.value));
+    const missing = column.missing ? `, ${number(column.missing)} missing` : "";
+    return h("tr", {}, h("th", { scope: "row" }, column.name), h("td", {}, kind),
+      h("td", { title: column.warnings.join("; ") }, `${column.range || `${number(column.distinct)} different`}${missing}${column.warnings.length ? " (!)" : ""}`));
   };
-  return h("div", { class: "upload" }, h("div", { class: "row" }, h("label", { for: "label-column" }, "class"), select, button("Use it", accept, { class: "main" }),
+  const accept = () => {
+    const answer = columns.find((column) => column.name === select.value);
+    const named = Object.fromEntries([...kinds].filter(([name]) => name !== select.value));
+    if (Object.values(named).every((kind) => kind === "drop")) return complain("Leave at least one column in, beside the one to answer.");
+    if (answer.distinct < 2) return complain(`Column ${answer.name} holds one value only: there is nothing to tell apart.`);
+    const numbers = answer.kind === "number" && answer.distinct > MOST_CLASSES;
+    return use({ source: "table", path, label: select.value, columns: named, ...(numbers ? {} : { classes: answer.distinct }) }, numbers ? 1 : answer.distinct);
+  };
+  return h("div", { class: "upload" }, h("div", { class: "row" }, h("label", { for: "label-column" }, "answer"), select, button("Use it", accept, { class: "main" }),
     button("Leave it", () => { preview = null; emit("uploads"); })),
-  h("p", { class: "help" }, "Ticked columns are features; the class may be numbers or words."),
-  h("div", { class: "scroll" }, h("table", {}, h("thead", {}, head), h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell) => h("td", {}, cell))))))));
+  h("p", { class: "help" }, `${number(rows)} rows. What is to be answered: a class, or a number where it has more than ${MOST_CLASSES} values. ${notes.join(" ")}`),
+  h("div", { class: "scroll" }, h("table", {}, h("tbody", {}, columns.map(line)))));
 }
 
 function imagesPreview() {
