@@ -251,9 +251,9 @@ def test_every_optimizer_moves_a_weight_as_its_engine_does(name: str) -> None:
 
 @pytest.mark.parametrize("case", LOSSES, ids=lambda case: case.name)
 def test_the_terms_of_every_loss_add_up(case: LossCase) -> None:
-    outputs, target = case.outputs(), case.target()
-    value, dy = loss_function(case.spec)(outputs, target)
-    explanation = loss(case.spec, outputs, target)
+    outputs, target, weight = case.outputs(), case.target(), case.weight()
+    value, dy = loss_function(case.spec)(outputs, target, *(() if weight is None else (weight,)))
+    explanation = loss(case.spec, outputs, target, weight)
     arrays = {"y": outputs, "L": np.array(value), "dy": dy, **explanation.derived}
     accounts = {account.what: account for account in explanation.accounts}
     assert {"L", "dy"} <= set(accounts)

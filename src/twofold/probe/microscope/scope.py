@@ -158,7 +158,7 @@ class Microscope:
         trace = self.moments[engine].trace
         last = self.recipe.network.nodes[-1].name
         outputs = wide(trace.outputs[last])
-        explanation = loss(self.recipe.loss, outputs, self.batch.target)
+        explanation = loss(self.recipe.loss, outputs, self.batch.target, self.batch.weight)
         arrays: dict[str, Array] = {
             "y": outputs, "L": np.array(trace.loss), "dy": wide(trace.signals[last]), **explanation.derived
         }  # fmt: skip
