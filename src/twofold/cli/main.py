@@ -187,6 +187,10 @@ def run(
         if result.reused:
             views.print_note(f"nothing was trained: {result.path} has the same recipe, data and code")
         views.print_results(result, report)
+    for line in (worse := views.ended_worse(result)):
+        complain(line)
+    if worse:
+        raise typer.Exit(1)
 
 
 def _recipe_and_data(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from twofold.cli.interrupts import interruptible
-from twofold.cli.output import JsonOption, QuietOption, print_json, say
+from twofold.cli.output import JsonOption, QuietOption, complain, print_json, say
 from twofold.cli.processes import ProcessesOption, join_or_start
 from twofold.interrupts import heard
 
@@ -47,6 +47,10 @@ def resume(
     elif not quiet:
         say(f"{run} is finished: there is nothing to go on with." if finished else _from_where(result))
         views.print_results(result, report)
+    for line in (worse := views.ended_worse(result)):
+        complain(line)
+    if worse:
+        raise typer.Exit(1)
 
 
 def _from_where(run: Run) -> str:

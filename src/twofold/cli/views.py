@@ -139,6 +139,34 @@ def noted(note: str) -> Text:
     return Text.assemble(("note: ", "yellow"), note)
 
 
+WORSE = 10.0
+"""Times the training loss before training, above which a network that ends there has unlearned."""
+
+
+def ended_worse(run: Run) -> list[str]:
+    """A line on each engine whose training loss ended far above what it was before training: no number is infinite, but
+    nothing was learned either."""
+    lines, table = list[str](), run.evaluations
+    for engine in run.engines:
+        loss = table.where(table["engine"] == engine)["train_loss"]
+        if len(loss) > 1 and loss[-1] > WORSE * max(loss[0], 1.0):
+            lines.append(
+                f"{engine}: the training loss went from {loss[0]:.4g} to {loss[-1]:,.6g}: the training diverged, "
+                "though no number is infinite; the run is whole. "
+                f"Try a smaller optimizer.lr than {run.recipe.optimizer.lr:g}."
+            )
+    return lines
+
+
+def print_faults(run: Run) -> None:
+    """What the analysis found wrong, by the titles of its sentences; the report has the sentences."""
+    from twofold.analysis import findings
+
+    titles = list(dict.fromkeys(finding.statement.title for finding in findings(run) if finding.fault))
+    if titles:
+        console.print(Text(f"analysis: {', '.join(titles)}: see the report"), soft_wrap=True)
+
+
 def print_results(run: Run, report: Path) -> None:
     """The closing table of a run."""
     from twofold.runs import QUALITY_TITLES
@@ -162,6 +190,7 @@ def print_results(run: Run, report: Path) -> None:
         scores = [_score(score(split)) for score in (result.quality, result.loss) for split in splits]
         table.add_row(engine, *scores, f"{result.seconds:.2f}", _microseconds(result))
     console.print(table)
+    print_faults(run)
     console.print(Text(f"report: {report}"), soft_wrap=True)
 
 

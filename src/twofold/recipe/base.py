@@ -42,6 +42,10 @@ EngineName = Annotated[str, AfterValidator(_in_the_table), WithJsonSchema({"enum
 """An engine of `twofold.engines`."""
 
 
+COUNTED = ("units", "channels")
+"""Sizes of a layer, which are told by how many parameters they would make."""
+LARGEST = 2**63 - 1
+"""The largest whole number that a file of weights, an array or PyTorch can hold."""
 Pair: TypeAlias = tuple[int, int]
 """Height and width."""
 
@@ -85,8 +89,10 @@ class Part(BaseModel, metaclass=_Told):
 
     @field_validator("*")
     @classmethod
-    def _no_minus_zero(cls, value: Any) -> Any:
+    def _no_odd_number(cls, value: Any, info: ValidationInfo) -> Any:
         """-0.0 is not below 0, and yet has a sign, which libraries behind a recipe take for one."""
+        if isinstance(value, int) and abs(value) > LARGEST and info.field_name not in COUNTED:
+            raise ValueError(f"must be at most {LARGEST:,} in size; got a number of {len(str(abs(value)))} digits")
         return 0.0 if isinstance(value, float) and value == 0 else value
 
     @classmethod

@@ -21,6 +21,9 @@ from twofold.recipe.base import EngineName, Fraction, Part, from_the_recipe
 
 Factor = Annotated[float, Field(gt=0, le=1)]
 Unit = Literal["epoch", "step"]
+MOST_STEPS = 10**12
+"""Of a training: more than any machine takes."""
+Length = Annotated[int, Field(ge=1, le=MOST_STEPS)]
 
 
 class Constant(Part):
@@ -180,13 +183,13 @@ Engines = tuple[EngineName, ...]
 class Training(Part):
     """Length, batches, evaluation, and what it runs on."""
 
-    epochs: PositiveInt | None = None
+    epochs: Length | None = None
     """Passes over the training samples; 10 where neither this nor `steps` is given."""
-    steps: PositiveInt | None = None
+    steps: Length | None = None
     """Updates; in place of `epochs`."""
     batch_size: PositiveInt | Literal["full"] = 32
     """Samples a step; the last batch of an epoch may be smaller. `full`: all of them."""
-    evaluate_every: PositiveInt = 1
+    evaluate_every: Length = 1
     """Units between two evaluations; the first comes before training, the last after it. Left out in a training of so
     many `steps`: a twentieth of them."""
     evaluate_unit: Unit | None = None
@@ -240,7 +243,7 @@ class Training(Part):
         steps = value.get("steps")
         if value.get("epochs") is None and steps is None:
             return {**value, "epochs": 10}
-        if isinstance(steps, int) and steps > 0 and value.get("evaluate_every") is None:
+        if isinstance(steps, int) and 0 < steps <= MOST_STEPS and value.get("evaluate_every") is None:
             return {**value, "evaluate_every": max(1, steps // EVALUATIONS)}
         return value
 

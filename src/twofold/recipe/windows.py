@@ -7,15 +7,19 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, PositiveInt
 
 from twofold.recipe.base import Pair, Shape, pair
 from twofold.recipe.layer import Kept, Plain, Refusal, numbers
 from twofold.recipe.operation import Operation, Operations, Size, dimensions, product, times
 from twofold.recipe.parameters import Constant, Kernel, Parameter, Parameters, with_bias
 
-Sizes = PositiveInt | Annotated[tuple[PositiveInt, PositiveInt], Field(strict=False)]
-Border = NonNegativeInt | Annotated[tuple[NonNegativeInt, NonNegativeInt], Field(strict=False)]
+LONGEST_SIDE = 2**16
+"""Of a window and its steps: more than any image's side."""
+Along = Annotated[int, Field(ge=1, le=LONGEST_SIDE)]
+Beyond = Annotated[int, Field(ge=0, le=LONGEST_SIDE)]
+Sizes = Along | Annotated[tuple[Along, Along], Field(strict=False)]
+Border = Beyond | Annotated[tuple[Beyond, Beyond], Field(strict=False)]
 
 
 def steps(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool = False) -> int:
