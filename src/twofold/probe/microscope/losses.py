@@ -148,7 +148,8 @@ def _of_distance(
     accounts = (
         Account("d", f"d[n, k] = y[n, k] − {target}", (n, k), shape,
                 (Summand((judged.factor("y"),)), Summand((judged.wanted,), (), -1.0)), kept="d"),
-        Account("L", f"L = Σ(n, k) {text}{share.text}{meaning}", (), (), (share.of(*terms, times=times, over=(n, k)),), "L"),
+        Account("L", f"L = Σ(n, k) {text}{share.text}{meaning}", (), (),
+                (share.of(*terms, times=times, over=(n, k)),), "L"),
         Account("dy", f"dy[n, k] = {text_back}{share.text}{meaning}", (n, k), shape,
                 (share.of(*terms_back, times=times_back),), "dy"),
     )  # fmt: skip
