@@ -119,6 +119,41 @@ def test_a_process_that_dies_with_a_task_at_hand_takes_one_task_with_it(
     assert told.notes == ["a worker process died; the point that it was training will be run once more, alone"]
 
 
+def test_a_process_that_died_while_nobody_listened_costs_nothing(in_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), *sys.path]))
+    monkeypatch.setattr("twofold.study.executors.local._idle", [])
+    executor = Local(1)
+    tasks = [task(names=(str(number),)) for number in range(6)]
+
+    def results(taken: Iterator[Task]) -> list[tuple[str, ...]]:
+        answers = [result for batch in executor.results(taken) for result in batch]
+        return [answer[0].names if isinstance(answer, tuple) else ("lost",) for answer in answers]
+
+    assert results(iter(tasks[:1])) == [("0",)]
+    (pool,) = executor._pools  # pyright: ignore[reportPrivateUsage]
+    (process,) = pool._processes
+    os.kill(process, signal.SIGKILL)  # between two studies
+    while not pool._flags.broken:
+        time.sleep(0.05)
+    assert results(iter(tasks[1:2])) == [("1",)]
+
+    def killing() -> Iterator[Task]:
+        """When the fourth task is asked for, the process that has the third has died."""
+        for number, one in enumerate(tasks[2:]):
+            if number == 2:
+                (seated,) = running
+                os.kill(next(iter(seated._processes)), signal.SIGKILL)
+                while not seated._flags.broken:
+                    time.sleep(0.05)
+            yield one
+
+    running = list(executor._pools)  # pyright: ignore[reportPrivateUsage]
+    names = [name for (name,) in results(killing())]
+    assert len(names) == 4
+    assert set(names) in ({"2", "3", "4", "5"}, {"2", "lost", "4", "5"})  # the third may have been done by then
+    executor.close()
+
+
 def test_a_job_that_is_preempted_is_requeued_and_recorded_once(in_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("submitit")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), *sys.path]))

@@ -159,10 +159,17 @@ def _sharing(recipe: Recipe, parts: dict[str, Any]) -> Recipe:
 
 
 def _slim(part: PartKind, parts: dict[str, Any]) -> PartKind:
-    """The same, with the names of what was given in a set that is shared: alone it takes more than the values."""
-    names = part.model_fields_set
-    object.__setattr__(part, "__pydantic_fields_set__", parts.setdefault(" ".join(sorted(names)), names))
-    return part
+    """An equal part that takes half the memory.
+
+    Python shares the keys of objects whose attributes are set one by one; the names of what was given stand in a set
+    that is shared here: alone it takes more than the values.
+    """
+    names = parts.setdefault(" ".join(sorted(part.model_fields_set)), part.model_fields_set)
+    slim = type(part).__new__(type(part))
+    own = {"__pydantic_fields_set__": names, "__pydantic_extra__": None, "__pydantic_private__": None}
+    for name, value in (vars(part) | own).items():
+        object.__setattr__(slim, name, value)
+    return slim
 
 
 def _found(source: Source, which: Any) -> Any:

@@ -85,7 +85,7 @@ class Table:
         flow = point.flow or {}
         return (
             _line([*self._cells(point), point.seed, point.status, *(point.scores.get(name) for name in SCORES)]),
-            _line([flow.get(name) for name in CARRIED]),
+            _line([flow.get(name) for name in CARRIED]) if flow else NOTHING_CARRIED,
             _line([point.seconds, point.steps, point.failure, point.id]),
         )
 

@@ -62,7 +62,7 @@ class Local:
         with _quiet():
             try:
                 while True:
-                    self._hand_out(seats, following, most, 2 if short and not alone else 1)
+                    self._hand_out(seats, following, again, (most, 2 if short and not alone else 1))
                     if not seats:
                         return
                     wait([seat.handed[0].future for seat in seats], return_when=FIRST_COMPLETED)
@@ -77,15 +77,33 @@ class Local:
         _idle.extend(self._pools)
         self._pools = []
 
-    def _hand_out(self, seats: list[_Seat], following: Callable[[], Task | None], most: int, most_each: int) -> None:
-        """A task to every process that has none, then a further one until each has so many."""
+    def _hand_out(
+        self, seats: list[_Seat], following: Callable[[], Task | None], again: deque[Task], sizes: tuple[int, int]
+    ) -> None:
+        """A task to every process that has none, then a further one until each has so many: `sizes` has both numbers.
+
+        A process may have died since it was last heard of: its further task is for `again`.
+        """
+        most, most_each = sizes
         for count in range(1, most_each + 1):
             while len(seats) < most and (task := following()) is not None:
-                pool = self._free()
-                seats.append(_Seat(pool, deque([_submitted(pool, task)])))
+                seats.append(self._seat(task))
             for seat in seats:
                 if len(seat.handed) < count and (task := following()) is not None:
-                    seat.handed.append(_submitted(seat.pool, task))
+                    try:
+                        seat.handed.append(_submitted(seat.pool, task))
+                    except BrokenProcessPool:
+                        again.append(task)
+                        return  # what became of the first one is about to be heard
+
+    def _seat(self, task: Task) -> _Seat:
+        """A process that has the task: one that waits and still lives, or a new one."""
+        while True:
+            pool = self._free()
+            try:
+                return _Seat(pool, deque([_submitted(pool, task)]))
+            except BrokenProcessPool:
+                pool.shutdown(wait=False, kill_workers=True)
 
     def _free(self) -> Any:
         pools = self._pools or _idle
