@@ -54,7 +54,9 @@ class Functions:
         short = n.plain(parameters[0].name)
         if short in ("theta", "p"):
             return len(parameters) > 1
-        return any(n.plain(p.name) in n.words(n.PARAMS) - {"theta", "p"} for p in parameters)
+        several = len((self.job.get("scenes") or [{}])[0].get("gradients", ())) > 1
+        others = {"theta", "p"} if not (several and len(parameters) == 2) else set[str]()
+        return any(n.plain(p.name) in n.words(n.PARAMS) - others for p in parameters)
 
     def values(self, scene: Any) -> dict[str, Any]:
         """Everything that an argument may be, by role."""

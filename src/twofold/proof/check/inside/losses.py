@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ PREDICTIONS = (
 TARGETS = "y target targets labels label t ytrue truth onehot tgt gt true yt ys actual expected classes d"
 
 
+VALUES = ("loss", "compute", "calculate", "value", "compute_loss", "cost")
 LOSS_SETTINGS = {
     "reduction": "reduction",
     "delta": "delta beta d threshold",
@@ -48,7 +50,7 @@ class Losses:
         values |= {k: v for k, v in self.job.settings.items() if k in LOSS_SETTINGS}
         order = ["outputs", "target"]
         result = call(forward, values, names, order, self.job.declared)
-        members = arrays_in(result)
+        members = _ordered(result)
         value = members[0]
         if is_tensor(value) and value.requires_grad and backward is None:
             if value.ndim:
@@ -80,7 +82,16 @@ class Losses:
             return thing, None
         if inspect.isroutine(thing):
             return thing, self.given_back
-        return method_of(thing, FORWARDS), method_of(thing, BACKWARDS)
+        return method_of(thing, (*FORWARDS, *VALUES)), method_of(thing, BACKWARDS)
+
+
+def _ordered(result: Any) -> list[Any]:
+    """Value and gradient, of a table by its keys."""
+    if not isinstance(result, Mapping):
+        return arrays_in(result)
+    keys = {n.plain(str(key)): key for key in result}
+    value = next((keys[k] for k in ("loss", "value", "l", "cost") if k in keys), next(iter(result)))
+    return [result[value], *(held for key, held in result.items() if key != value)]
 
 
 def _sides(function: Any) -> dict[str, str]:

@@ -57,6 +57,7 @@ UPDATED = {
     "p": "p w param parameter theta x weight weights wt params parameters",
     "g": "g dw grad gradient dtheta dx grads gradients dp dparams gw",
     "state": "state config cache optimstate memory s st moments optstate buf buffers v velocity states",
+    "hyper": "hyper hyperparams hyperparameters hparams hp settings options opts",
     "k": "k t step iteration it stepnumber n i timestep nstep count",
 }
 
@@ -104,7 +105,7 @@ class Optimizers:
 
     def _by_function(self, grads: dict[str, np.ndarray], scene: Any) -> None:
         values, names = self._values(scene), {**OPTIMIZER_SETTINGS, **UPDATED}
-        values["k"] = scene.facts["k"]
+        values |= {"k": scene.facts["k"], "hyper": dict(values)}
         order = ["p", "g", "state", "lr", "k"]
         if self.form == "whole":
             values |= {"p": self.p, "g": grads, "state": self.state}
@@ -181,7 +182,8 @@ class Optimizers:
         if self.form == "pairs":
             if len(required) != 1:
                 raise BindingError("no method that takes one list of pairs")
-            given = [(self.p[name], grads[name]) for name in self.p]
+            first = n.plain(required[0].name).startswith("grad")
+            given = [(grads[name], self.p[name]) if first else (self.p[name], grads[name]) for name in self.p]
         values = {"p": handed, "g": given, "lr": scene.facts["lr"], "k": scene.facts["k"]}
         if len(required) == 1:
             values.pop("p")

@@ -85,7 +85,7 @@ def _layers(thing: Any, job: Job) -> Iterator[Plan]:
                 layout.name, lambda layout=layout: Modules(_ready(thing), job, layout, not isinstance(thing, type))
             )
         elif isinstance(thing, type):
-            if _like_ours(thing):
+            if _like_ours(thing) or _takes_weights(thing, job):
                 yield Plan(layout.name, lambda layout=layout: _Ours(thing, job, layout))
             yield Plan(layout.name, lambda layout=layout: Objects(thing, job, layout))
         elif inspect.isroutine(thing):
@@ -118,6 +118,13 @@ def _like_ours(kind: type) -> bool:
     forward = getattr(kind, "forward", None)
     parameters = signature(forward) if forward else None
     return bool(parameters) and n.plain(parameters[0].name) in n.words(n.PARAMS)  # pyright: ignore[reportOptionalSubscript]
+
+
+def _takes_weights(kind: type, job: Job) -> bool:
+    """A layer that holds nothing: `forward(x, w, b)`."""
+    known = ("weight", "weight_ih", "weight_hh", "bias")
+    parameters = signature(getattr(kind, "forward", None) or kind) or []
+    return any(n.parameter_role(job.kind, p.name, known) in ("weight", "weight_ih") for p in parameters)
 
 
 def _makes(function: Callable[..., Any]) -> bool:

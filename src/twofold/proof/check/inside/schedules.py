@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from twofold.proof.check.inside.arrays import array, torch
+from twofold.proof.check.inside.arrays import array, shape_of, torch
 from twofold.proof.check.inside.call import BindingError, call, signature
 from twofold.proof.check.inside.job import Job
 from twofold.proof.check.inside.members import method_of
@@ -73,6 +73,10 @@ class Schedules:
             return {"rate": self._on_its_optimizer(first, steps, values["optimizer"])}
         if callable(first):
             return {"rate": np.array([float(array(first(k), "the rate")) for k in steps])}
+        if inspect.isgenerator(first):
+            return {"rate": np.array([float(rate) for _, rate in zip(steps, first, strict=False)])}
+        if shape_of(first) is not None and np.size(first) == len(steps) > 1:
+            return {"rate": array(first, "the rates").reshape(-1)}
         rates = [call(function, {**values, "k": k}, names, order, self.job.declared) for k in steps]
         return {"rate": np.array([float(array(rate, "the rate")) for rate in rates])}
 

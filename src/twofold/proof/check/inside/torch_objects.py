@@ -26,6 +26,7 @@ class Modules:
         self.every = False
         self.single = False
         self.pieces: dict[str, Piece] = {}
+        self.keys: dict[str, str] = {}
         self.autograd = True
 
     def play(self, scene: Any) -> dict[str, np.ndarray]:
@@ -36,17 +37,24 @@ class Modules:
         self.module.to(library.float32 if self.job.get("float32") else library.float64)
         self.module.train(scene.training)
         self._find(scene)
+        self._renew()
         self._fill(scene)
         x = library.tensor(self.layout.data(scene.arrays["x"]))
         x = x.long() if self.job.kind == "embedding" else x.clone().requires_grad_(True)
         self.module.zero_grad(set_to_none=True) if "accumulates" not in self.job else None
         result = self._forward(x, scene)
         y = self._output(result, scene)
+        self._renew()
         tensors = {"y": self._read_y(y, scene)}
         tensors |= {b: array(self.where[b], b).reshape(-1) for b in BUFFERS if b in self.where}
         if "dy" in scene.arrays:
             tensors |= self._back(y, x, scene)
         return tensors
+
+    def _renew(self) -> None:
+        """The buffers that the module holds now: a pass may put others in their place."""
+        held = dict(self.module.named_buffers())
+        self.where |= {name: held[key] for name, key in self.keys.items() if key in held}
 
     def _fill(self, scene: Any) -> None:
         library = torch()
@@ -150,6 +158,7 @@ class Modules:
                 if not by_name and name in BUFFERS:
                     fitting = []
                 if fitting:
+                    self.keys[name] = fitting[0]
                     self.where[name] = free.pop(fitting[0])
         missing = [name for name in scene.parameters if name not in self.where]
         if missing == ["bias_hh"] or (missing == ["bias_ih"] and "bias_hh" in self.where):
