@@ -52,10 +52,13 @@ def cases(corpus: str) -> list[Case]:
         chosen = [case for case in table if case["file"] == name]
         requests = [Request(case["object"], case["object"], case["like"]) for case in chosen]
         reports = check_file(folder / name, requests, Limits(300))
-        for case, request, report in zip(chosen, requests, reports, strict=True):
-            shape = tuple(report.shape) if report.shape else None
-            subject = subjects(case["like"], {}, shape=shape)[0]
-            answer = run_file(folder / name, [item_of(request, subject)], Limits(60))[0]
+        alike = [
+            subjects(case["like"], {}, shape=tuple(report.shape) or None)[0]
+            for case, report in zip(chosen, reports, strict=True)
+        ]
+        items = [item_of(request, subject) for request, subject in zip(requests, alike, strict=True)]
+        answers = run_file(folder / name, items, Limits(300))
+        for case, report, subject, answer in zip(chosen, reports, alike, answers, strict=True):
             mine = answer.tensors[0][0] if answer.tensors and answer.tensors[0] else {}
             found.append(Case(folder / name, case, report, (mine, subject.run()[0]), subject))
     return found
