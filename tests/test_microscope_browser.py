@@ -86,11 +86,11 @@ def page(browser: Browser) -> Iterator[Page]:
     assert told == []
 
 
-def look(page: Page, url: str, name: str, step: int) -> None:
+def look(page: Page, url: str, name: str, step: int, more: str = "") -> None:
     """Open the page at a number: `4.weight[1, 2, 0, 1]`."""
     layer, what, index = parts(name)
     page.goto("about:blank")
-    page.goto(f"{url}#step={step}&layer={layer}&{quote(what)}={','.join(map(str, index))}")
+    page.goto(f"{url}#step={step}{more}&layer={layer}&{quote(what)}={','.join(map(str, index))}")
     page.locator(".m-name", has_text=re.compile(f"^{re.escape(name)}$")).wait_for()
     digits = page.get_by_role("button", name="All digits")
     if digits.get_attribute("aria-pressed") != "true":
@@ -324,6 +324,29 @@ def test_a_paused_training_is_looked_into(page: Page) -> None:
     check(page, told_by(twofold.walk("moons", batch=4), "2.weight[1,3]"))
     page.evaluate("view.close()")
     assert page.locator("#place").inner_html() == ""
+
+
+def test_the_page_itself_opens_at_a_link_and_shows_the_walk(page: Page, tmp_path: Path) -> None:
+    """Before the first step the held-out batch of the page is that of `twofold walk RECIPE`; a step later it is not."""
+    pytest.importorskip("starlette")
+    from pages import serving
+
+    with serving("moons-adam", tmp_path / "runs", ("training.dtype=float64",)) as client:
+        client.paused()
+        page.set_default_timeout(30_000)
+        look(page, f"{client.serving.address}", "2.weight[1, 3]", 0, "&batch=held-out")
+        check(page, told_by(twofold.walk("moons-adam", overrides={"training.dtype": "float64"}), "2.weight[1,3]"))
+        before = page.locator(".m-total").text_content()
+        page.get_by_role("button", name="Step", exact=True).click()
+        page.locator(".m-about", has_text="After 1 step").wait_for()
+        assert page.locator(".m-total").text_content() != before
+        assert "#step=1&batch=held-out&layer=2&weight=1,3" in page.url
+        rows = page.locator(".m-update tbody tr")
+        assert rows.locator("th").all_text_contents()[-3:-1] == [
+            "v̂ = v / (1 − 0.999^2)",
+            "p ← p − 0.01 m̂ / (√v̂ + 1e-08)",
+        ]
+        page.goto("about:blank")  # before the server ends
 
 
 def test_every_array_of_a_network_comes_to_the_same_bits_in_the_browser(page: Page) -> None:
