@@ -102,7 +102,8 @@ def _of_numbers(name: str, values: Array, inside: Array) -> Inferred:
     if whole and different == len(held) and len(held) > 2:
         steps = np.diff(held)
         unnamed = name.startswith("Unnamed: ")
-        if (steps == 1).all() or (unnamed and (steps > 0).all()):
+        from_the_start = (steps == 1).all() and (held[0] in (0, 1) or IDENTIFIER.search(name))  # years count otherwise
+        if from_the_start or (unnamed and (steps > 0).all()):
             return Inferred(Drop(), "numbers the rows and is left out", "numbers the rows")
         if IDENTIFIER.search(name) or unnamed:
             return _IDENTIFIER

@@ -17,7 +17,8 @@ from twofold.errors import DataError
 from twofold.recipe.columns import Number, Table
 
 MOST_CLASSES = 20
-"""So many different whole numbers are classes; more are a number to predict, where they are not told to be classes."""
+"""At most so many different whole numbers, and at most the root of the number of rows, are classes: more are a number
+to predict, where they are not told to be classes."""
 WITHOUT = 'without_label = "drop"'
 KindOfLabel = Literal["classes", "numbers"]
 
@@ -58,7 +59,7 @@ def kind_of_label(cells: Cells) -> KindOfLabel:
     if not (held == np.floor(held)).all():
         return "numbers"
     different = len(np.unique(held))
-    return "classes" if different <= MOST_CLASSES and different <= max(2, len(held) / 2) else "numbers"
+    return "classes" if different <= min(MOST_CLASSES, max(2.0, len(held) ** 0.5)) else "numbers"
 
 
 def classes_of(spec: Table, frame: Frame) -> tuple[Array, tuple[str, ...]]:

@@ -105,6 +105,8 @@ def _header(path: str, asked: Asked, dialect: Dialect, rows: TextRows) -> Header
         _check_wanted(path, asked, names, rows)
         return Header(names, rows.lines[first], first, False)
     names = [name.removeprefix("\ufeff") or f"Unnamed: {at}" for at, name in enumerate(rows.first)]  # as pandas
+    if all(len(name) > 2 and name[0] == name[-1] == "'" for name in names):
+        names = [name[1:-1] for name in names]
     if len(names) == 1 and names[0] not in asked.wanted and asked.wanted:
         signs = ", ".join(f"`{_sign(sign)}`" for sign in SEPARATORS)
         raise DataError(
