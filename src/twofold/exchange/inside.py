@@ -1,7 +1,7 @@
 """The other process of `adopt mine.py:model`: it runs the user's file, proves its module, and writes what was found.
 
-Never imported by the rest of the program; started as `python -m twofold.exchange.inside`, with the order as JSON on its
-standard input.
+Never imported by the rest of the program; started as `python -m twofold.exchange.inside ORDER.json`, in the process
+that `twofold.proof.check.sandbox` sets apart.
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ from twofold.recipe import dump, loads
 
 MEMORY = 16 << 30
 """Bytes of address space, of which PyTorch alone takes several."""
+FILE = 2 << 30
+"""Bytes of a file that it writes, what it prints among them."""
 
 
 def main() -> None:
     """Read the order, run the file, write the answer."""
-    order = json.load(sys.stdin)
+    order = json.loads(Path(sys.argv[1]).read_text("utf-8"))
     out = Path(order["out"])
     _limit()
     try:
@@ -91,6 +93,7 @@ def _limit() -> None:
         return
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (script.SECONDS, script.SECONDS))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FILE, FILE))
 
 
 if __name__ == "__main__":

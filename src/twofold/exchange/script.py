@@ -7,8 +7,6 @@ the weights by the readers of any file, and the network's answers are computed a
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -19,10 +17,12 @@ import numpy as np
 from twofold.errors import AdoptError, UserError
 from twofold.exchange.adopted import Adopted, Wanted, loaded_engine
 from twofold.exchange.proof import STAGES, Proof, gap_of_same_form
+from twofold.proof.check.sandbox import run_apart
 from twofold.recipe import Recipe, dump, load_recipe, loads
 from twofold.runs.tensors import read_tensors
 
 SECONDS = 300
+ORDER = "order.json"
 MOST_TEXT = 1 << 20
 TOLERANCE = 1e-9
 RECIPE, WEIGHTS, ANSWERS, PROOF, REFUSAL = (
@@ -56,27 +56,19 @@ def adopt_script(file: Path, attribute: str, shape: tuple[int, ...] | None, want
 
 
 def _run(order: dict[str, Any], file: Path) -> None:
-    """The other process. Raises `AdoptError` where it fails or takes too long."""
-    passed_on = ("PATH", "HOME", "LANG", "PYTHONPATH", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV", "TWOFOLD_DATA")
-    environment = {key: os.environ[key] for key in passed_on if key in os.environ} | {"OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "twofold.exchange.inside"]
-    try:
-        ended = subprocess.run(
-            command,
-            input=json.dumps(order),
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=SECONDS,
-            env=environment,
-            cwd=order["out"],
-        )
-    except subprocess.TimeoutExpired:
-        raise AdoptError(f"{file} has not ended after {SECONDS} s", nearest="Let it only build the model") from None
-    if ended.returncode:
-        lines = [line for line in ended.stderr[-MOST_TEXT:].splitlines() if line.strip()]
+    """The other process, set apart as that of `check`. Raises `AdoptError` where it fails or takes too long."""
+    out = Path(order["out"])
+    (out / ORDER).write_text(json.dumps(order), "utf-8")
+    status = run_apart([sys.executable, "-m", "twofold.exchange.inside", str(out / ORDER)], out, SECONDS)
+    if status == "time":
+        raise AdoptError(f"{file} has not ended after {SECONDS} s", nearest="Let it only build the model")
+    if status:
+        with (out / "stderr").open("rb") as said:
+            said.seek(-min(MOST_TEXT, (out / "stderr").stat().st_size), 2)
+            text = said.read(MOST_TEXT).decode("utf-8", "replace")
+        lines = [line for line in text.splitlines() if line.strip()]
         last_words = "".join(c if c.isprintable() else "?" for c in lines[-1][:300]) if lines else "nothing"
-        raise AdoptError(f"{file} ended with status {ended.returncode}; it said: {last_words}")
+        raise AdoptError(f"{file} ended with status {status}; it said: {last_words}")
 
 
 def _received(out: Path) -> Adopted:

@@ -66,20 +66,27 @@ def run_file(file: Path, items: Sequence[Mapping[str, Any]], limits: Limits) -> 
         work = {"file": str(file.resolve()), "seconds": limits.seconds, "megabytes": limits.megabytes}
         _write(folder, work, items)
         command = [sys.executable, "-m", "twofold.proof.check.inside", str(folder)]
-        home = folder / "home"
-        home.mkdir()
-        with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
-            process = subprocess.Popen(
-                command,
-                cwd=home,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                env=environment_of(home),
-                start_new_session=True,
-            )
-            status = _wait(process, limits.seconds)
-        return _read(folder, status, len(items), limits)
+        return _read(folder, run_apart(command, folder, limits.seconds), len(items), limits)
+
+
+def run_apart(command: Sequence[str], folder: Path, seconds: float) -> int | str:
+    """A command in a session and a home of its own, one thread; its status, or `time` where it had not ended.
+
+    What it prints stands in `stdout` and `stderr` in the folder. What it started ends with it.
+    """
+    home = folder / "home"
+    home.mkdir()
+    with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
+        process = subprocess.Popen(
+            list(command),
+            cwd=home,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            env=environment_of(home),
+            start_new_session=True,
+        )
+        return _wait(process, seconds)
 
 
 def run_here(play: Callable[[Path], None], items: Sequence[Mapping[str, Any]], limits: Limits) -> list[Answer]:
