@@ -74,7 +74,7 @@ class Schedules:
         if callable(first):
             return {"rate": np.array([float(array(first(k), "the rate")) for k in steps])}
         if inspect.isgenerator(first):
-            return {"rate": np.array([float(rate) for _, rate in zip(steps, first, strict=False)])}
+            return {"rate": np.array([float(array(rate, "the rate")) for _, rate in zip(steps, first, strict=False)])}
         if shape_of(first) is not None and np.size(first) == len(steps) > 1:
             return {"rate": array(first, "the rates").reshape(-1)}
         rates = [call(function, {**values, "k": k}, names, order, self.job.declared) for k in steps]
