@@ -611,3 +611,23 @@ def test_numbers_are_predicted_and_judged_from_a_table(tmp_path: Path) -> None:
     own = twofold.evaluate(run, data=tmp_path / "t.csv").scores["numpy"]
     assert np.isfinite(own.loss)
     assert len(twofold.predict(run, tmp_path / "t.csv")) == 120
+
+
+@pytest.mark.parametrize("form", ["a frame", "a pair", "polars"])
+def test_a_table_in_memory_is_trained_on(tmp_path: Path, form: str) -> None:
+    import twofold
+
+    frame = messy(120)
+    rest = frame.drop(columns="label")
+    data = {"a frame": frame, "a pair": (rest, frame["label"]), "polars": pl.DataFrame(frame)}[form]
+    text = (
+        'layers = [{ kind = "dense", units = 2 }]\n[data]\nsource = "table"\nlabel = "label"\n[training]\nsteps = 2\n'
+    )
+    run = twofold.run(loads(text), data=data, engines="numpy", out=tmp_path / "run", watcher=lambda event: None)
+    assert run.recipe.data.path is None  # pyright: ignore
+    assert len(twofold.predict(run, rest)) == 120
+    assert twofold.evaluate(run, data=(rest, frame["label"]), engines="numpy").scores["numpy"].accuracy >= 0
+    with pytest.raises(DataError, match="handed over in memory"):
+        twofold.evaluate(run)
+    with pytest.raises(DataError, match="holds no column `label`"):
+        twofold.run(loads(text), data=rest, out=tmp_path / "other")

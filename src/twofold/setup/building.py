@@ -12,6 +12,7 @@ import numpy as np
 from twofold.arrays import Array, Arrays
 from twofold.data import Dataset, Split, load_data
 from twofold.data.handed import hand_over
+from twofold.data.sources import completed
 from twofold.engine import Engine, State
 from twofold.engine.initial import initial_buffers, initial_parameters
 from twofold.engine.shards import ALONE, Group, ShardedEngine
@@ -133,11 +134,26 @@ def prepare(recipe: Recipe, watch: Watcher = warn_of_notes, data: object = None)
     """
     if isinstance(data, Dataset):  # read already, to find a recipe for it
         return resolved(recipe, data), data
+    if data is not None and isinstance(recipe.data, Table):
+        return _handed_table(recipe, recipe.data, data, watch)
     if data is not None:
         recipe, dataset = hand_over(recipe, data)
         _check_numbers(recipe, dataset)
         return with_class_weights(recipe, dataset), dataset
     dataset = load_data(recipe.samples, telling(watch))
+    for note in dataset.notes:
+        watch(Noted(note))
+    return resolved(recipe, dataset), dataset
+
+
+def _handed_table(recipe: Recipe, spec: Table, data: object, watch: Watcher) -> tuple[Recipe, Dataset]:
+    """A table in memory in the place of the recipe's file."""
+    from twofold.data.columns.table import handed_over  # which imports pandas
+
+    in_memory = spec.model_copy(update={"path": None, "test_path": None})
+    recipe = recipe.model_copy(update={"data": in_memory})
+    asked = in_memory.asked(recipe.task)
+    dataset = completed(asked, handed_over(asked, data))
     for note in dataset.notes:
         watch(Noted(note))
     return resolved(recipe, dataset), dataset

@@ -8,6 +8,7 @@ from typing import Literal
 from twofold.data import Dataset, at_hand, random_data
 from twofold.errors import DataError
 from twofold.recipe import Recipe
+from twofold.recipe.columns import Table
 from twofold.recipe.data import Arrays
 from twofold.setup.building import prepare, with_class_weights
 from twofold.setup.events import Watcher
@@ -39,7 +40,8 @@ def data_again(recipe: Recipe, watcher: Watcher, data: object, folder: Path, cal
 
     Raises `DataError` where they are wanted in memory and are missing, or are handed over and were not the first time.
     """
-    in_memory = isinstance(recipe.data, Arrays)
+    spec = recipe.data
+    in_memory = isinstance(spec, Arrays) or (isinstance(spec, Table) and spec.path is None)
     if in_memory and data is None:
         raise DataError(
             f"the samples of {folder} were handed over in memory, and the folder does not hold them; hand them over "

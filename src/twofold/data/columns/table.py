@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,10 +14,10 @@ from twofold.data.columns.frame import Frame
 from twofold.data.columns.given import class_codes
 from twofold.data.columns.labels import classes_of, labelled, numbers_of, weights_of
 from twofold.data.columns.plan import planned, wanted
-from twofold.data.columns.reading import read_table, silent
+from twofold.data.columns.reading import in_memory, read_table, silent
 from twofold.data.dataset import Dataset, Split, check_labels
 from twofold.data.published import Progress
-from twofold.errors import DataError
+from twofold.errors import DataError, did_you_mean
 from twofold.recipe.columns import Table, Text
 
 
@@ -33,6 +34,24 @@ def read_frames(spec: Table, progress: Progress = silent) -> tuple[Frame, Frame 
     if spec.test_path is None:
         return frame, None
     return frame, read_table(spec, spec.test_path, spec.labels, _texts(spec), progress)
+
+
+def handed_over(spec: Table, data: object) -> Dataset:
+    """The samples of a frame that holds the label, or of a pair `(X, y)`. Raises `DataError` as `load_table` does."""
+    x, y = data if isinstance(data, tuple | list) and len(data) == 2 else (data, None)
+    frame = in_memory(x)
+    if y is not None:
+        name, *more = spec.labels
+        if more or name in frame.columns:
+            raise DataError(f"`data`: of a pair (X, y) y is the one label, and X holds no `{name}`; give one frame")
+        labels = in_memory({name: np.asarray(y, object).reshape(-1)})
+        if labels.rows != frame.rows:
+            raise DataError(f"`X` holds {frame.rows} samples and `y` {labels.rows} labels; give each sample its label")
+        frame = replace(frame, columns={**frame.columns, **labels.columns})
+    for name in wanted(spec):
+        if name not in frame.columns:
+            raise DataError(f"`data` holds no column `{name}`; {did_you_mean(name, frame.names[:40])}")
+    return table_dataset(spec, frame)
 
 
 def _texts(spec: Table) -> list[str]:
