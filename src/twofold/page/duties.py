@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
-FRAME = 1 / 30
-"""Seconds between two frames of the curves."""
-SHARE = 0.012
+FRAME = 1 / 32
+"""Seconds between two frames of the curves: a little less than a thirtieth, since one waits for the end of a step."""
+SHARE = 0.008
 """The share of a training's time that one duty may take: with the curves, five of them stay below a tenth."""
-CURVES = 0.03
+CURVES = 0.02
 """That of the curves, which come first."""
 
 
@@ -25,14 +25,18 @@ class Duty:
     share: float = SHARE
     """Of the processor's time: what else the machine does meanwhile does not count."""
     _due: float = 0.0
+    _affordable: float = 0.0
+    """The thread's processor time from which on it does not take more than its share."""
 
-    def perform(self, now: float) -> None:
-        """Do it where it is due at this time."""
-        if now >= self._due:
+    def perform(self, now: float, used: float) -> None:
+        """Do it where it is due at this time, and the thread has by now used enough of the processor for the rest."""
+        if now >= self._due and used >= self._affordable:
             self.insist()
 
     def insist(self) -> None:
         """Do it now."""
         began, used = time.perf_counter(), time.thread_time()
         self.do()
-        self._due = began + max(self.period, (time.thread_time() - used) / self.share)
+        ended = time.thread_time()
+        self._due = began + self.period
+        self._affordable = ended + (ended - used) / self.share

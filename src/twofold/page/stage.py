@@ -80,9 +80,9 @@ class Stage:
         if self._losses:
             self._bucket.add(self.course.taken, [self._losses.get(name, float("nan")) for name in self.course.engines])
             self._losses = {}
-        now = time.perf_counter()
+        now, used = time.perf_counter(), time.thread_time()
         for duty in self._duties:
-            duty.perform(now)
+            duty.perform(now, used)
 
     def play(self) -> None:
         """Steps are about to be taken."""

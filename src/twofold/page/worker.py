@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import select
 import signal
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import ExitStack
 from multiprocessing.connection import Connection
 from typing import final
@@ -22,7 +24,7 @@ from twofold.setup.events import Noted, Prepared
 
 READY = "ready"
 """The first event of a process, which is the server's alone: it listens."""
-LISTEN = 0.004
+LISTEN = 0.01
 """Seconds between two looks at the commands while a training goes on."""
 
 
@@ -30,7 +32,7 @@ def work(commands: Connection, messages: Connection) -> None:
     """Obey until the server closes the line."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's: it closes the line
     with np.errstate(all="ignore"):
-        worker = Worker(commands, messages)
+        worker, waits = Worker(commands, messages), waiting(commands)
         _warm_up()
         worker.tell(READY, {})
         looked = 0.0
@@ -38,7 +40,7 @@ def work(commands: Connection, messages: Connection) -> None:
             now = time.perf_counter()
             if not worker.playing or now - looked > LISTEN:
                 looked = now
-                while commands.poll(None if not worker.playing else 0):
+                while waits() if worker.playing else commands.poll(None):
                     try:
                         worker.obey(commands.recv())
                     except EOFError:
@@ -46,6 +48,15 @@ def work(commands: Connection, messages: Connection) -> None:
                         return
             else:
                 worker.go_on()
+
+
+def waiting(commands: Connection) -> Callable[[], object]:
+    """A function that says whether a command waits: a system call where there is one, since it is asked often."""
+    if not hasattr(select, "poll"):
+        return commands.poll
+    poll = select.poll()
+    poll.register(commands.fileno(), select.POLLIN | select.POLLHUP)
+    return lambda: poll.poll(0)
 
 
 def _warm_up() -> None:

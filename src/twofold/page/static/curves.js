@@ -56,7 +56,7 @@ class Chart {
 
   make(kinds, data) {
     const { height, log, range } = this.options;
-    const values = (_, ticks) => ticks.map((tick) => (tick === null ? "" : log ? tick.toExponential(0) : String(+tick.toPrecision(3))));
+    const values = (_, ticks) => ticks.map((tick) => (tick === null ? "" : log ? tick.toExponential(0) : String(+tick.toPrecision(4))));
     const scale = log ? { distr: 3, range: () => [floor() / 2, 10] } : range ? { range } : { range: (_, low, high) => padded(low, high) };
     this.plot = new uPlot({
       width: this.box.clientWidth, height, legend: { live: true }, cursor: { drag: { x: true, y: false } },
@@ -136,5 +136,5 @@ export function curves() {
   on("rows curves job", drawRows);
   on("theme", () => { drawSteps(); drawRows(); });
   new ResizeObserver(() => { drawSteps(); drawRows(); }).observe(document.body);
-  return [loss.panel, accuracy.panel, judged.panel, gap.panel];
+  return [h("div", { class: "charts" }, loss.panel, accuracy.panel, judged.panel), gap.panel];
 }

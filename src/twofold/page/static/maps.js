@@ -152,7 +152,8 @@ export function throughTime() {
       const canvas = h("canvas", { class: "hidden-states", role: "img", "aria-label": `h(t) of layer ${layer.layer}` });
       paint(canvas, bytes(layer), layer.shape[0], layer.shape[1], diverging());
       const [first, last] = [layer.gradient[0], layer.gradient.at(-1)];
-      const reaches = first !== null && last ? `${share(first / last)} of the last step’s gradient reaches the first` : "";
+      const ratio = first !== null && last ? first / last : null;
+      const reaches = ratio === null ? "" : ratio > 1 ? `it grows to ${number(ratio)} times on its way back` : `${share(ratio)} of the last step’s gradient reaches the first`;
       return h("div", {}, h("span", { class: "name" }, `${layer.layer} ${layer.title}`), canvas, norms(layer.gradient),
         h("p", { class: "quiet" }, `‖∂L/∂h(1)‖ = ${number(first)}, ‖∂L/∂h(T)‖ = ${number(last)}; ${reaches}`));
     }));
