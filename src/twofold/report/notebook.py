@@ -58,7 +58,7 @@ def sections(result: Run | StudyResult | SearchResult | str | Path, image: int |
     `image` is the held-out image, from 0, that is shown layer by layer of a network with convolutions.
 
     Raises `RunFolderError` or `StudyError` for a folder that is missing or damaged, and `UserError` for an image that
-    cannot be had.
+    cannot be had. The microscope is left out: a notebook is no place for its script.
     """
     if isinstance(result, str | Path):
         result = open_folder(result)
@@ -66,7 +66,9 @@ def sections(result: Run | StudyResult | SearchResult | str | Path, image: int |
     _, *parts = HEADING.split(page[: page.index("<footer>")])
     salt = "t" + hashlib.sha256(page.encode()).hexdigest()[:8]
     parts_of_page = [
-        Section(unescape(name), _alone(text, salt)) for name, text in zip(parts[::2], parts[1::2], strict=True)
+        Section(unescape(name), _alone(text, salt))
+        for name, text in zip(parts[::2], parts[1::2], strict=True)
+        if ' id="microscope"' not in text
     ]
     return Sections({section.heading: section for section in parts_of_page})
 
