@@ -31,6 +31,8 @@ from .errors import (
 from .errors import (
     WeightsError as WeightsError,
 )
+from .estimators.classifier import TwofoldClassifier as TwofoldClassifier
+from .estimators.regressor import TwofoldRegressor as TwofoldRegressor
 from .exchange.adopted import Adopted as Adopted
 from .exchange.adopting import adopt as adopt
 from .exchange.eject.ejecting import eject as eject

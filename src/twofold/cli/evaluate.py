@@ -95,11 +95,34 @@ def _print(evaluation: Evaluation, confusion: bool) -> None:
             console.print(
                 Text.assemble(("as recorded", "green"), f": the same {word}, and the same loss but for rounding")
             )
+    if evaluation.of_a_table and evaluation.metrics:
+        _print_metrics(evaluation)
     if confusion:
         for matrix in _matrices(evaluation):
             _print_confusion(matrix)
     for note in evaluation.notes:
         print_note(note)
+
+
+def _print_metrics(evaluation: Evaluation) -> None:
+    """A row a metric, with its 95 % interval, a column an engine."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from twofold.cli.views import console
+    from twofold.runs.names import METRIC_TITLES
+
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("metric")
+    for engine in evaluation.metrics:
+        table.add_column(engine, justify="right", no_wrap=True)
+        table.add_column("95 %", justify="right", no_wrap=True)
+    first = next(iter(evaluation.metrics.values()))
+    for name in first:
+        cells = [evaluation.metrics[engine][name] for engine in evaluation.metrics]
+        texts = [text for one in cells for text in (f"{one.value:.4g}", f"{one.low:.4g} to {one.high:.4g}")]
+        table.add_row(METRIC_TITLES[name], *texts)
+    console.print(table)
 
 
 def _matrices(evaluation: Evaluation) -> list[Confusion]:

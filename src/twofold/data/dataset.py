@@ -145,14 +145,23 @@ class Dataset:
         done = Scaling(mean, std).astype(x.dtype)
         return replace(self._map(lambda x: (x - done.shift) / done.divisor), standardization=done)
 
-    def with_scaled_targets(self) -> Dataset:
-        """Numbers to predict minus their mean, over their standard deviation, both of the training samples."""
-        y, weight = self.train.y, self.train.weight
-        mean = np.average(y, axis=0, weights=weight)
-        std = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weight))
-        std[std == 0] = 1
-        scaled = {name: replace(split, y=(split.y - mean) / std) for name, split in self.splits()}
-        return replace(self, **scaled, target_scaling=Scaling(mean, std))
+    def with_scaled_targets(self, scaling: Scaling | None = None) -> Dataset:
+        """Numbers to predict minus their mean, over their standard deviation, both of the training samples.
+
+        Or scaled as those of an earlier training were.
+        """
+        scaling = scaling or _target_statistics(self.train)
+        scaled = {name: replace(split, y=scaling.apply(split.y)) for name, split in self.splits()}
+        return replace(self, **scaled, target_scaling=scaling)
+
+
+def _target_statistics(train: Split) -> Scaling:
+    """Mean and standard deviation of each target; a sample of weight 2 counts as two."""
+    y = train.y.astype(np.float64)
+    mean = np.average(y, axis=0, weights=train.weight)
+    std = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=train.weight))
+    std[std == 0] = 1
+    return Scaling(mean, std)
 
 
 def _numbers(split: Split, dtype: str) -> Split:

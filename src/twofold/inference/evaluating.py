@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,9 +30,12 @@ from twofold.runs import QUALITY_TITLES, Run, opened
 from twofold.runs.evidence import kept_scaling
 from twofold.setup.building import restore
 from twofold.setup.events import Watcher, watching
+from twofold.setup.outputs import probabilities
 from twofold.setup.samples import data_again
 from twofold.train.evidence import in_unit
+from twofold.train.judging import plain
 from twofold.train.loop import Score, judged_splits, predictions, scored
+from twofold.train.metrics import Measured, measured
 from twofold.train.scoring import evaluation
 
 SPLITS = ("train", "validation", "test")
@@ -65,6 +69,26 @@ class Evaluation:
     """By engine; empty for other data than the recipe's."""
     notes: tuple[str, ...] = ()
     """What was done to a sample that its owner may not expect."""
+    outputs: Mapping[str, Array] = field(default_factory=dict)
+    """The outputs of the last layer, (samples, outputs), by engine."""
+
+    @cached_property
+    def metrics(self) -> dict[str, dict[str, Measured]]:
+        """Every metric of the task with its 95 % interval, by engine; see `twofold.train.metrics`.
+
+        Empty where outputs stand for no probabilities.
+        """
+        task, model = self.run.record.data.task, self.run.recipe.model
+        answers = {
+            engine: self.predicted[engine] if task == "regression" else probabilities(model, outputs)
+            for engine, outputs in self.outputs.items()
+        }
+        return {name: measured(task, y, self.target) for name, y in answers.items() if y is not None}
+
+    @property
+    def of_a_table(self) -> bool:
+        """Whether a sample is a row of numbers: then metrics are shown."""
+        return len(self.run.recipe.network.input_shape) == 1
 
     @property
     def agrees(self) -> bool | None:
@@ -89,6 +113,7 @@ class Evaluation:
                 **score.to_json(),
                 "recorded": self.recorded[name].score.to_json() if name in self.recorded else None,
                 **({"confusion": self.confusion(name).tolist()} if confusion else {}),
+                **({"metrics": plain(self.metrics[name])} if self.of_a_table and name in self.metrics else {}),
             }
             for name, score in self.scores.items()
         }
@@ -131,16 +156,19 @@ def evaluate(
     loss, how, task = reported_loss(run.recipe.loss), evaluation(run.recipe), run.record.data.task
     scaling = kept_scaling(run.evidence, "target_scaling")
     scores, predicted, recorded = dict[str, Score](), dict[str, Array](), dict[str, Recorded]()
+    outputs = dict[str, Array]()
     with few_threads(run.recipe, threads_for), np.errstate(all="ignore"):
         for engine in chosen:
             answers = list(predictions(restore(run, engine), samples, **how))
-            predicted[engine] = answered(np.concatenate([outputs for outputs, _ in answers]), task, scaling)
+            outputs[engine] = np.concatenate([y for y, _ in answers])
+            predicted[engine] = answered(outputs[engine], task, scaling)
             scores[engine] = scored(answers, loss, task)
             if own:
                 score_then = recorded_score(run, engine, name)
                 recorded[engine] = Recorded(score_then, _same(scores[engine], score_then, run.recipe))
     target = in_unit(samples.y, scaling)
-    return Evaluation(run, name, tuple(run.record.data.classes), target, predicted, scores, recorded, notes)
+    classes = tuple(run.record.data.classes)
+    return Evaluation(run, name, classes, target, predicted, scores, recorded, notes, outputs)
 
 
 def answered(outputs: Array, task: str, scaling: Scaling | None) -> Array:

@@ -35,6 +35,8 @@ class Csv(Split):
     scale_target: bool = Field(default=True, exclude_if=_is_true)
     """Numbers to predict are trained on minus their mean, over their standard deviation, both of the training samples,
     and answered in their own unit."""
+    baselines: bool = Field(default=True, exclude_if=_is_true)
+    """Whether simpler models of scikit-learn are fitted beside the network at the end of a run."""
     task: Task | None = Field(default=None, exclude_if=_is_none)
     """What is asked of the label. The loss says so: it need not be set."""
     features: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = None
@@ -102,6 +104,8 @@ class Arrays(Split):
     scale_target: bool = Field(default=True, exclude_if=_is_true)
     """Numbers to predict are trained on minus their mean, over their standard deviation, both of the training samples,
     and answered in their own unit."""
+    baselines: bool = Field(default=True, exclude_if=_is_true)
+    """Whether simpler models of scikit-learn are fitted beside the network at the end of a run."""
     names: Annotated[tuple[str, ...], Field(strict=False)] | None = None
     """The names of the classes, in their order."""
     features: Annotated[tuple[str, ...], Field(strict=False)] | None = None

@@ -77,6 +77,7 @@ def _plain_facts(run: Run) -> dict[str, Any]:
         "not_begun": tables.not_begun(run),
         "splits": tables.score_splits(run),
         "quality": quality_word(run),
+        "metrics": tables.metric_table(run),
         "trained": run.record.imported is None,
         "findings": sentences.results_sentences(run),
         "settings": tables.settings(recipe),

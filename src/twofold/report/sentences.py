@@ -49,7 +49,7 @@ def results_sentences(run: Run) -> list[str]:
         lines.append(agreement_sentence(agreed))
     if (apart := furthest_apart(run)) is not None:
         names = zip(run.record.data.targets, apart.tolist(), strict=True)
-        where = joined([f"{decimal(distance, 2)} in `{name}`" for name, distance in names][:MOST_NAMED])
+        where = joined([f"{decimal(distance, 2)} in {name}" for name, distance in names][:MOST_NAMED])
         lines.append(f"The engines' numbers for the {_held(run)} samples are never further apart than {where}.")
     if timed := times(run):
         fast, slow = ENGINES[timed.faster], ENGINES[timed.slower]

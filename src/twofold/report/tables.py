@@ -10,8 +10,20 @@ from twofold.analysis import Result, results
 from twofold.recipe import Recipe
 from twofold.recipe.layer import LayerSpec
 from twofold.recipe.recurrent import HIDDEN
-from twofold.report.text import ENGINES, SPLITS, joined, loss_text, plural, seconds, share, step_time, value_text
+from twofold.report.text import (
+    ENGINES,
+    SPLITS,
+    decimal,
+    joined,
+    loss_text,
+    plural,
+    seconds,
+    share,
+    step_time,
+    value_text,
+)
 from twofold.runs import Run
+from twofold.runs.names import METRIC_TITLES
 
 TOLD_BY_SHAPES = ("kind", "units", "channels", "num_embeddings")
 ALWAYS_TOLD = ("kernel", "stride", "padding")
@@ -75,6 +87,39 @@ def result_row(result: Result, splits: list[str]) -> ResultRow:
         "–" if mean is None else step_time(mean),
         result.finished,
     )
+
+
+@dataclass(frozen=True)
+class MetricTable:
+    """Metrics of the engines and of simpler models: a row a metric, a column a model."""
+
+    models: list[str]
+    rows: list[tuple[str, list[tuple[str, str]]]]
+    """The metric's name, and for each model its value and its interval."""
+    split: str
+    samples: str
+
+
+def metric_table(run: Run) -> MetricTable | None:
+    """`None` where the run keeps no metrics: its samples are no table."""
+    content = run.metrics
+    if not content or not content.get("engines"):
+        return None
+    columns = {ENGINES.get(name, name): metrics for name, metrics in content["engines"].items()}
+    columns |= content.get("baselines", {})
+    names = [name for name in METRIC_TITLES if any(name in metrics for metrics in columns.values())]
+    rows = [(METRIC_TITLES[name], [_metric_cell(metrics.get(name)) for metrics in columns.values()]) for name in names]
+    split = SPLITS.get(content["split"], content["split"])
+    return MetricTable(list(columns), rows, split, plural(content["samples"], "sample"))
+
+
+def _metric_cell(metric: dict[str, float | None] | None) -> tuple[str, str]:
+    """The value, and `0.93 to 0.97`."""
+    if metric is None or metric["value"] is None:
+        return "–", ""
+    low, high = metric["low"], metric["high"]
+    interval = "" if low is None or high is None else f"{decimal(low, 3)} to {decimal(high, 3)}"
+    return decimal(metric["value"], 4).replace("-", "−"), interval.replace("-", "−")
 
 
 def settings(recipe: Recipe) -> list[Setting]:

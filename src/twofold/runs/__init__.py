@@ -7,6 +7,7 @@
     numpy.safetensors        weights, one file an engine, by PyTorch's names
     torch.safetensors
     columns.json             of a table: what was fitted to its columns
+    metrics.json             of a table: metrics with their intervals, of the engines and of simpler models
     evidence.safetensors     what the report draws: predictions, a few samples
     report.html              made from the rest, and made again by `twofold report`
     checkpoints/             until the run is finished: what it takes to go on
@@ -22,6 +23,7 @@ from twofold.runs.names import (
     COLUMNS,
     EVIDENCE,
     HISTORY,
+    METRICS,
     QUALITY,
     QUALITY_TITLES,
     RECIPE,
@@ -51,6 +53,7 @@ __all__ = [
     "HISTORY",
     "HOLDER",
     "LOCK",
+    "METRICS",
     "QUALITY",
     "QUALITY_TITLES",
     "RECIPE",

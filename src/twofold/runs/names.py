@@ -13,10 +13,25 @@ RECIPE, RECORD, HISTORY, TIMES, SIGNALS, EVIDENCE, REPORT, COLUMNS = (
     "report.html",
     "columns.json",
 )
+METRICS = "metrics.json"
+"""Of a table: the metrics of its engines and of simpler models."""
 QUALITY = {"classification": "accuracy", "regression": "r2", "multi_label": "accuracy"}
 """By what an answer is judged beside the loss, by task."""
 QUALITY_TITLES = {"accuracy": "accuracy", "r2": "R²"}
 """What it is called in sentences and figures."""
+METRIC_TITLES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "roc_auc": "ROC AUC",
+    "log_loss": "log loss",
+    "brier": "Brier score",
+    "calibration": "calibration error",
+    "r2": "R²",
+    "rmse": "RMSE",
+    "mae": "MAE",
+}
+"""What the metrics are called in tables."""
 SCORES = ("train_accuracy", "validation_accuracy", "test_accuracy", "train_loss", "validation_loss", "test_loss")
 HISTORY_COLUMNS = (
     "engine",

@@ -22,6 +22,7 @@ from twofold.runs.names import (
     EVIDENCE,
     FORMAT,
     HISTORY,
+    METRICS,
     QUALITY_TITLES,
     RECIPE,
     RECORD,
@@ -141,6 +142,19 @@ class Run:
             return FittedColumns.from_json(read_json(self.path / COLUMNS), str(self.path / COLUMNS))
         except (ValueError, OSError, DataError) as error:
             raise RunFolderError(f"{self.path}: {COLUMNS} cannot be read: {error}") from error
+
+    @cached_property
+    def metrics(self) -> dict[str, Any] | None:
+        """Metrics with their intervals, of the engines and of simpler models; `None` where samples are no table."""
+        if METRICS not in self.record.files:
+            return None
+        try:
+            content = read_json(self.path / METRICS)
+        except (ValueError, OSError) as error:
+            raise RunFolderError(f"{self.path}: {METRICS} cannot be read: {error}") from error
+        if not isinstance(content, dict):
+            raise RunFolderError(f"{self.path}: {METRICS} holds no table of metrics")
+        return content
 
     def to_json(self) -> dict[str, Any]:
         """The folder, the recipe's name and the results: what `twofold run --json` prints."""

@@ -130,7 +130,7 @@ def state_of(weights: Arrays, network: Network) -> State:
 def prepare(recipe: Recipe, watch: Watcher = warn_of_notes, data: object = None) -> tuple[Recipe, Dataset]:
     """Load the data, and fill in what only they know: the features of a CSV file, the classes of it or of a folder.
 
-    A pair `(X, y)` handed over as `data` takes the place of the recipe's source.
+    A pair `(X, y)` handed over as `data` takes the place of the recipe's source; a data set is taken as it is.
     """
     if isinstance(data, Dataset):  # read already, to find a recipe for it
         return resolved(recipe, data), data

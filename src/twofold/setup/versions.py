@@ -12,7 +12,7 @@ from twofold.engines import ENGINES
 
 LIBRARIES = ("twofold", "numpy", "scikit-learn")
 """What takes part in every training."""
-READERS = ("cli", "report", "probe", "analysis", "study")
+READERS = ("cli", "estimators", "report", "probe", "analysis", "study")
 """The rooms that only look at runs: what they hold does not change what a run is."""
 
 

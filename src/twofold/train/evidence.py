@@ -65,9 +65,11 @@ def kept_answers(
     """
     outputs = answers(engine, held_out, recipe)
     previews = {"before": before, "after": answers(engine, previewed(held_out), recipe)}
+    if held_out.x.ndim == 2:
+        previews |= {"outputs": outputs}
     if recipe.task == "classification":
         return previews | {"predicted": outputs.argmax(axis=-1)} | mistakes(outputs, held_out, recipe.loss)
-    previews = {name: in_unit(answer, scaling) for name, answer in previews.items()}
+    previews = {name: in_unit(y, scaling) if name != "outputs" else y for name, y in previews.items()}
     return previews | {
         "predicted": in_unit(outputs, scaling) if recipe.task == "regression" else (outputs > 0).astype(np.int64)
     }

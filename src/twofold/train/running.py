@@ -20,6 +20,7 @@ from twofold.recipe import Recipe, load_recipe
 from twofold.runs import (
     COLUMNS,
     EVIDENCE,
+    METRICS,
     RECIPE,
     Beginning,
     Checkpoint,
@@ -52,6 +53,7 @@ from twofold.train.checkpointing import Flows, course_of
 from twofold.train.circumstances import circumstances, differences
 from twofold.train.course import Course
 from twofold.train.evidence import kept_samples
+from twofold.train.judging import judged
 from twofold.train.proved import prove
 from twofold.train.reusing import find_run
 from twofold.train.session import Session, train_engine
@@ -183,6 +185,8 @@ def _train(session: Session, engines: dict[str, Engine], start: tuple[Course, Fl
                     evidence |= train_engine(name, engine, session, start)
                     start = None
             writer.checkpoints.wait()
+            if text := judged(recipe, dataset, evidence, session.watch):
+                writer.write(METRICS, text.encode())
         finally:  # the report of a run that ended early draws what there is
             writer.save(EVIDENCE, evidence)
         with few_threads(recipe, len(dataset.train)):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from twofold.analysis.curves import curves
-from twofold.analysis.results import gaps
 from twofold.analysis.rules.fitting import LEARNED, still_falling
 from twofold.analysis.rules.over_fitting import GAP
 from twofold.analysis.rules.rule import Finding, Rule, Statement
@@ -81,15 +80,16 @@ def gap(run: Run) -> list[Finding]:
     """R² on the training samples minus that on those held out, beside the standard error of the latter."""
     if run.record.data.task != "regression":
         return []
-    answers, target = predicted(run), evidence(run).get("target")
+    answers, target, split = predicted(run), evidence(run).get("target"), run.record.data.held_out
     findings = list[Finding]()
-    for one in gaps(run):
-        if target is None or one.engine not in answers or one.split != run.record.data.held_out:
+    for engine, result in run.record.engines.items():
+        train, held = result.train_r2, result.quality(split)
+        if split == "train" or target is None or train is None or held is None or engine not in answers:
             continue
-        error = r_squared_error(target, answers[one.engine])
-        numbers = {"split": one.split, "train": one.train, "held": one.held_out, "gap": one.size, "error": error}
-        over = one.size >= GAP and one.size > SIGMAS * error
-        findings.append(Finding(OVER if over else NO_GAP, one.engine, "gap", numbers))
+        error = r_squared_error(target, answers[engine])
+        numbers = {"split": split, "train": train, "held": held, "gap": train - held, "error": error}
+        over = train - held >= GAP and train - held > SIGMAS * error
+        findings.append(Finding(OVER if over else NO_GAP, engine, "curves", numbers))
     return findings
 
 
@@ -107,8 +107,7 @@ RULES = (
         (OVER, NO_GAP),
         gap,
         "R² on the training samples minus R² on those held out is at least {GAP} and more than {SIGMAS} standard "
-        "errors of the latter, from {RESAMPLES} bootstrap samples of them. Only where the run was judged on the "
-        "samples that the gap is measured on.",
+        "errors of the latter, from {RESAMPLES} bootstrap samples of them.",
         {"GAP": GAP, "SIGMAS": SIGMAS, "RESAMPLES": RESAMPLES},
         "Efron & Tibshirani, *An Introduction to the Bootstrap* (1993).",
     ),

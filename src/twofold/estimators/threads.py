@@ -1,0 +1,52 @@
+"""One thread for all products while any estimator of this process is fitted, and the bits that one thread gives.
+
+How a product is shared out decides how its sums are rounded. A grid search fits in processes, in threads, or one after
+another, each with another number of threads at hand; with one thread the numbers are the same in all of them. And the
+products of small networks gain nothing by a second.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_lock = threading.Lock()
+_fitting: list[object] = []
+"""The limits that the first of the estimators now being fitted set: the last one lifts them."""
+_users = [0]
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """While the context lasts, in whatever threads it is entered, NumPy's and PyTorch's products take one thread."""
+    with _lock:
+        _users[0] += 1
+        if _users[0] == 1:
+            _limit()
+    try:
+        yield
+    finally:
+        with _lock:
+            _users[0] -= 1
+            if not _users[0]:
+                _lift()
+
+
+def _limit() -> None:
+    from threadpoolctl import threadpool_limits
+
+    torch = sys.modules.get("torch")
+    threads = None if torch is None else torch.get_num_threads()
+    _fitting[:] = [threadpool_limits(1), threads]
+    if torch is not None:
+        torch.set_num_threads(1)
+
+
+def _lift() -> None:
+    limits, threads = _fitting
+    limits.restore_original_limits()  # pyright: ignore[reportAttributeAccessIssue]
+    if threads is not None:
+        sys.modules["torch"].set_num_threads(threads)
+    _fitting.clear()

@@ -1,0 +1,108 @@
+"""What simpler models of scikit-learn answer to the samples that a network of a table is judged on.
+
+They are fitted to the same training samples, as the network sees them. A network that is no better than a straight
+line, or far behind trees, is seen at once.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.data import Dataset
+from twofold.setup.events import Prepared, Watcher
+from twofold.streams import stream
+from twofold.train.evidence import in_unit
+
+MOST_ROWS = 20_000
+"""Training samples that a model is fitted to; of more, so many by chance."""
+MOST_OUTPUTS = 20
+"""Numbers or labels up to which a model each is fitted."""
+
+
+def baselines(task: str, dataset: Dataset, watch: Watcher) -> Iterator[tuple[str, Array]]:
+    """Each model's name and its answers for the samples held out: probabilities, or numbers in their unit."""
+    _, held_out = dataset.held_out
+    train = dataset.train
+    if len(train) > MOST_ROWS:
+        train = train[np.sort(stream(0, "baselines").permutation(len(train))[:MOST_ROWS])]
+    x, held = (split.floats().reshape(len(split), -1).astype(np.float64) for split in (train, held_out))
+    yield CONSTANT[task], _constant(task, dataset, len(held))
+    models = _models(task)
+    for number, (name, model) in enumerate(models.items()):
+        watch(Prepared("simpler models", number, len(models)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            answers = _answered(task, model, (x, train.y, train.weight), held)
+        if answers is not None:
+            yield name, in_unit(answers, dataset.target_scaling) if task == "regression" else answers
+    watch(Prepared("simpler models", len(models), len(models)))
+
+
+CONSTANT = {
+    "classification": "most frequent class",
+    "regression": "mean",
+    "multi_label": "more frequent answer",
+}
+"""What the best constant answer of each task is called."""
+
+
+def _constant(task: str, dataset: Dataset, samples: int) -> Array:
+    """The shares of the classes or labels among the training samples as probabilities, or the mean of the numbers."""
+    y, weight = dataset.train.y, dataset.train.weight
+    if task == "classification":
+        y = np.eye(len(dataset.classes))[y]
+    constant = np.average(y.astype(np.float64), axis=0, weights=weight)
+    if task == "regression":
+        constant = in_unit(constant, dataset.target_scaling)
+    return np.broadcast_to(constant, (samples, len(constant)))
+
+
+def _models(task: str) -> dict[str, Callable[[], Any]]:
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+    from sklearn.linear_model import LogisticRegression, RidgeCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    if task == "regression":
+        return {
+            "ridge regression": lambda: make_pipeline(StandardScaler(), RidgeCV(np.logspace(-3, 3, 13))),
+            "gradient boosting": lambda: HistGradientBoostingRegressor(random_state=0),
+        }
+    return {
+        "logistic regression": lambda: make_pipeline(StandardScaler(), LogisticRegression(max_iter=300)),
+        "gradient boosting": lambda: HistGradientBoostingClassifier(random_state=0),
+    }
+
+
+def _answered(
+    task: str, model: Callable[[], Any], samples: tuple[Array, Array, Array | None], held: Array
+) -> Array | None:
+    """The answers of a model, or of one a target; `None` where that would be too many."""
+    x, y, weight = samples
+    if task == "classification":
+        fitted = _fitted(model(), x, y, weight)
+        p = np.zeros((len(held), int(y.max()) + 1))
+        p[:, fitted.classes_] = fitted.predict_proba(held)
+        return p
+    if y.shape[1] > MOST_OUTPUTS:
+        return None
+    columns = []
+    for target in y.T.astype(np.float64):
+        if task == "multi_label" and len(np.unique(target)) == 1:
+            columns.append(np.full(len(held), target[0]))
+            continue
+        fitted = _fitted(model(), x, target, weight)
+        columns.append(fitted.predict(held) if task == "regression" else fitted.predict_proba(held)[:, 1])
+    return np.column_stack(columns)
+
+
+def _fitted(model: Any, x: Array, y: Array, weight: Array | None) -> Any:
+    if weight is None:
+        return model.fit(x, y)
+    last = f"{model.steps[-1][0]}__sample_weight" if hasattr(model, "steps") else "sample_weight"
+    return model.fit(x, y, **{last: weight})

@@ -1,0 +1,194 @@
+"""How good answers are, by task, each number with the interval that new samples like these would move it in.
+
+A metric is a function of the weight that each sample counts with. With all weights 1 it is the metric itself; a
+bootstrap sample is the same with the number of times that each sample is drawn (Efron & Tibshirani, An Introduction to
+the Bootstrap, 1993). The interval is from the 2.5th to the 97.5th percentile of the draws, the same ones each time.
+
+    accuracy           the share of samples, or labels, answered right
+    balanced_accuracy  the mean over the classes of the share of each that is answered right
+    macro_f1           the mean over the classes of 2 TP / (2 TP + FP + FN)
+    roc_auc            the chance that a sample of a class gets a higher probability of it than one of another class;
+                       of more than two classes the mean over them, each against the rest
+    log_loss           the mean of −log p of the right class, in nats; of labels over all of them
+    brier              the mean squared distance of the probabilities from 1 and 0; of two classes that of one of them
+    calibration        the mean distance of the probability of what is answered from the share that is right, in ten
+                       bins of that probability (expected calibration error, Guo et al. 2017)
+    r2, rmse, mae      the share of variance predicted; root of the mean squared, and mean absolute, error in the
+                       target's unit, the mean over several targets
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.streams import stream
+
+CONFIDENCE = 0.95
+RESAMPLES = 1000
+FEWEST = 200
+"""Bootstrap samples of many samples: enough for an interval, few enough to take no time."""
+NUMBERS = 5_000_000
+"""Weights of all bootstrap samples together, from which on there are fewer of these."""
+AT_ONCE = 1 << 21
+"""Weights at once: 16 MiB."""
+BINS = 10
+SMALLEST = 1e-15
+"""A probability below it counts as this: the logarithm of 0 is not finite. As in scikit-learn for float64."""
+
+Metric = Callable[[Array], Array]
+"""From weights (draws, samples) to a number for each draw."""
+
+
+class Measured(NamedTuple):
+    """A metric, and its 95 % interval; NaN where the samples have only one class, for instance."""
+
+    value: float
+    low: float
+    high: float
+
+
+def measured(task: str, answers: Array, target: Array) -> dict[str, Measured]:
+    """Every metric of a task by its name.
+
+    `answers` are probabilities (samples, classes), or of labels (samples, labels), or numbers (samples, targets), each
+    in the unit of `target`.
+    """
+    metrics = metrics_of(task, np.asarray(answers, np.float64), target)
+    plain = {name: float(metric(np.ones((1, len(target))))[0]) for name, metric in metrics.items()}
+    drawn: dict[str, list[Array]] = {name: [] for name in metrics}
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for weights in _draws(len(target)):
+            for name, metric in metrics.items():
+                drawn[name].append(metric(weights))
+    return {name: _interval(plain[name], np.concatenate(parts)) for name, parts in drawn.items()}
+
+
+def _interval(value: float, drawn: Array) -> Measured:
+    drawn = drawn[np.isfinite(drawn)]
+    if not len(drawn):
+        return Measured(value, float("nan"), float("nan"))
+    low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return Measured(value, float(low), float(high))
+
+
+def _draws(samples: int) -> Iterator[Array]:
+    """How often each sample is drawn, (draws, samples), some draws at once."""
+    rng = stream(0, "bootstrap")
+    left = max(FEWEST, min(RESAMPLES, NUMBERS // samples))
+    while left:
+        count = min(left, max(1, AT_ONCE // samples))
+        yield rng.multinomial(samples, np.full(samples, 1 / samples), size=count).astype(np.float64)
+        left -= count
+
+
+def metrics_of(task: str, answers: Array, target: Array) -> dict[str, Metric]:
+    """The metrics of a task as functions of the samples' weights."""
+    match task:
+        case "regression":
+            return _of_numbers(answers, target.astype(np.float64))
+        case "multi_label":
+            return _of_labels(answers, target)
+    return _of_classes(answers, target)
+
+
+def _mean(terms: Array) -> Metric:
+    return lambda weights: weights @ terms / weights.sum(axis=1)
+
+
+def _of_classes(p: Array, target: Array) -> dict[str, Metric]:
+    classes = p.shape[1]
+    onehot = np.eye(classes)[target]
+    answer = p.argmax(axis=1)
+    taken = np.eye(classes)[answer]
+    right = (answer == target).astype(np.float64)
+    hits = onehot * right[:, None]
+
+    def balanced(weights: Array) -> Array:
+        samples = weights @ onehot
+        return _mean_where(weights @ hits / np.where(samples > 0, samples, np.nan))
+
+    def macro_f1(weights: Array) -> Array:
+        every = weights @ onehot + weights @ taken
+        return _mean_where(2 * (weights @ hits) / np.where(every > 0, every, np.nan))
+
+    places = [1] if classes == 2 else range(classes)
+    areas = [_area(p[:, c], onehot[:, c] > 0) for c in places]
+    squares = np.square(p - onehot).sum(axis=1) / (2 if classes == 2 else 1)
+    return {
+        "accuracy": _mean(right),
+        "balanced_accuracy": balanced,
+        "macro_f1": macro_f1,
+        "roc_auc": lambda weights: np.mean([area(weights) for area in areas], axis=0),
+        "log_loss": _mean(-np.log(np.maximum(p[np.arange(len(p)), target], SMALLEST))),
+        "brier": _mean(squares),
+        "calibration": _calibration(p.max(axis=1), right),
+    }
+
+
+def _of_labels(p: Array, target: Array) -> dict[str, Metric]:
+    t = target.astype(np.float64)
+    right = ((p > 0.5) == (t > 0.5)).astype(np.float64)
+    likelihood = np.maximum(np.where(t > 0.5, p, 1 - p), SMALLEST)
+    areas = [_area(p[:, c], t[:, c] > 0.5) for c in range(p.shape[1])]
+    hits, every = (p > 0.5) * t, (p > 0.5) + t
+
+    def macro_f1(weights: Array) -> Array:
+        counts = weights @ every
+        return _mean_where(2 * (weights @ hits) / np.where(counts > 0, counts, np.nan))
+
+    return {
+        "accuracy": _mean(right.mean(axis=1)),
+        "macro_f1": macro_f1,
+        "roc_auc": lambda weights: np.mean([area(weights) for area in areas], axis=0),
+        "log_loss": _mean(-np.log(likelihood).mean(axis=1)),
+        "brier": _mean(np.square(p - t).mean(axis=1)),
+    }
+
+
+def _of_numbers(y: Array, t: Array) -> dict[str, Metric]:
+    errors = np.square(t - y)
+    centred = t - t.mean(axis=0)  # so that the difference of two large sums is none
+
+    def r2(weights: Array) -> Array:
+        total = weights.sum(axis=1, keepdims=True)
+        spread = weights @ np.square(centred) - np.square(weights @ centred) / total
+        return (1 - weights @ errors / np.where(spread > 0, spread, np.nan)).mean(axis=1)
+
+    def rmse(weights: Array) -> Array:
+        return np.sqrt(weights @ errors / weights.sum(axis=1, keepdims=True)).mean(axis=1)
+
+    return {"r2": r2, "rmse": rmse, "mae": _mean(np.abs(t - y).mean(axis=1))}
+
+
+def _mean_where(shares: Array) -> Array:
+    """The mean over the classes that there are."""
+    there = np.isfinite(shares)
+    return np.where(there, shares, 0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
+
+
+def _area(score: Array, positive: Array) -> Metric:
+    """The area under the ROC curve: pairs in the right order over all pairs, equal scores as half a pair."""
+    order = np.argsort(score, kind="stable")
+    score, positive = score[order], positive[order]
+    _, first = np.unique(score, return_index=True)
+
+    def area(weights: Array) -> Array:
+        sorted_weights = weights[:, order]
+        above = np.add.reduceat(sorted_weights * positive, first, axis=1)
+        below = np.add.reduceat(sorted_weights * ~positive, first, axis=1)
+        pairs = above.sum(axis=1) * below.sum(axis=1)
+        lower = np.cumsum(below, axis=1) - below / 2
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(pairs > 0, (above * lower).sum(axis=1) / pairs, np.nan)
+
+    return area
+
+
+def _calibration(confidence: Array, right: Array) -> Metric:
+    place = np.eye(BINS)[np.minimum((confidence * BINS).astype(int), BINS - 1)]
+    difference = place * (confidence - right)[:, None]
+    return lambda weights: np.abs(weights @ difference).sum(axis=1) / weights.sum(axis=1)

@@ -1,0 +1,221 @@
+"""Estimators: scikit-learn's own checks, the same bits however a search is spread, and what a fit leaves behind."""
+
+from __future__ import annotations
+
+import pickle
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import sklearn
+from sklearn.base import clone
+from sklearn.datasets import load_diabetes, load_digits, load_iris
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from twofold import TwofoldClassifier, TwofoldRegressor
+from twofold.errors import TrainingDivergedError
+from twofold.recipe import load_recipe
+
+ENGINES = ("numpy", "torch")
+IRIS = load_iris(return_X_y=True)
+DIABETES = load_diabetes(return_X_y=True)
+
+CHECKS = """
+import sys, warnings
+warnings.simplefilter("ignore")
+from sklearn.utils.estimator_checks import check_estimator
+from twofold import TwofoldClassifier, TwofoldRegressor
+for kind in (TwofoldClassifier, TwofoldRegressor):
+    for check in check_estimator(kind(engine=sys.argv[1]), on_fail=None, on_skip=None):
+        if check["status"] not in ("passed", "skipped"):
+            print(kind.__name__, check["status"], check["check_name"], check["exception"])
+print("all")
+"""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_check_of_scikit_learn_passes(engine: str) -> None:
+    """In a process without the checks of types, ten times as fast. None is expected to fail."""
+    ran = subprocess.run([sys.executable, "-c", CHECKS, engine], capture_output=True, text=True, check=True)
+    assert ran.stdout == "all\n"
+
+
+@parametrize_with_checks([TwofoldClassifier(hidden=(8,)), TwofoldRegressor(hidden=(8,), lr=0.01)])
+def test_each_check_of_scikit_learn(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_grid_search_gives_the_same_bits_however_it_is_spread(engine: str) -> None:
+    import joblib
+
+    def searched(jobs: int, backend: str) -> tuple[np.ndarray, np.ndarray]:
+        network = make_pipeline(
+            StandardScaler(), TwofoldClassifier(hidden=(8,), epochs=4, engine=engine, random_state=0)
+        )
+        grid = {"twofoldclassifier__lr": [0.01, 0.03], "twofoldclassifier__batch_size": [16, "auto"]}
+        with joblib.parallel_config(backend, n_jobs=jobs):
+            search = GridSearchCV(network, grid, cv=2, n_jobs=jobs).fit(*IRIS)
+        return search.cv_results_["mean_test_score"], search.predict_proba(IRIS[0])
+
+    scores, probabilities = searched(1, "loky")
+    for jobs, backend in ((2, "loky"), (2, "threading")):
+        others, theirs = searched(jobs, backend)
+        np.testing.assert_array_equal(scores, others)
+        np.testing.assert_array_equal(probabilities, theirs)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_fit_can_be_proved_written_down_and_reported(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    network = TwofoldClassifier(hidden=(6,), epochs=5, lr=0.01, engine=engine, early_stopping=True, random_state=3)
+    network.fit(*IRIS, sample_weight=np.arange(150) % 3)
+    verification = network.verify(steps=5)
+    assert verification.agrees
+    assert verification.verdict.tolerance == 1e-9
+    assert list(network.run_.record.engines) == [engine]
+    assert network.run_ is network.run_
+    losses = network.run_.history["validation_loss"].dropna().tolist()[1:]
+    assert network.validation_loss_curve_ == pytest.approx(losses, rel=1e-12)
+    assert network.report(tmp_path / "page.html").read_text().startswith("<!doctype html>")
+    assert len(network.loss_curve_) == len(network.validation_loss_curve_) == network.n_iter_ == 5
+
+
+def test_a_pickle_predicts_and_holds_no_samples() -> None:
+    network = TwofoldClassifier(epochs=3, random_state=0).fit(*IRIS)
+    again = pickle.loads(pickle.dumps(network))
+    np.testing.assert_array_equal(network.predict_proba(IRIS[0]), again.predict_proba(IRIS[0]))
+    with pytest.raises(
+        ValueError, match="`verify` wants the training samples, which a pickled estimator does not hold"
+    ):
+        again.verify()
+
+
+def test_both_engines_come_to_the_same_answers() -> None:
+    x, y = DIABETES
+    answers = [TwofoldRegressor(epochs=20, engine=engine, random_state=0).fit(x, y).predict(x) for engine in ENGINES]
+    np.testing.assert_allclose(*answers, rtol=1e-7)
+
+
+def test_a_recipe_may_take_the_place_of_the_parameters() -> None:
+    x, y = load_digits(return_X_y=True)
+    recipe = load_recipe("digits", {"training.epochs": 2})
+    network = TwofoldClassifier(recipe=recipe, random_state=0).fit(x / 16, y)
+    assert network.recipe_.layers == recipe.layers
+    assert network.recipe_.data.sample_shape == (1, 8, 8)
+    assert network.score(x / 16, y) > 0.8
+    with pytest.raises(ValueError, match="the last layer must give 3 numbers, one for each class; it gives 10"):
+        clone(network).fit(*IRIS)
+
+
+def test_fitting_in_parts_goes_on() -> None:
+    x, y = DIABETES
+    network = TwofoldRegressor(lr=0.01, random_state=0)
+    scores = []
+    for _ in range(30):
+        scores.append(network.partial_fit(x, y).score(x, y))
+    assert scores[-1] > scores[0] + 0.2
+    warm = TwofoldRegressor(lr=0.01, epochs=1, warm_start=True, random_state=0).fit(x, y)
+    first = warm.loss_
+    assert warm.fit(x, y).loss_ < first
+    classifier = TwofoldClassifier(random_state=0)
+    with pytest.raises(ValueError, match="classes must be passed on the first call to partial_fit"):
+        classifier.partial_fit(*IRIS)
+    assert set(classifier.partial_fit(IRIS[0][:60], IRIS[1][:60], classes=[0, 1, 2]).classes_) == {0, 1, 2}
+
+
+def test_a_fit_in_parts_has_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    network = TwofoldClassifier(epochs=1, warm_start=True, random_state=0).fit(*IRIS).fit(*IRIS)
+    with pytest.raises(ValueError, match=r"fitted in several parts .* Fit it at once"):
+        _ = network.run_
+
+
+def test_several_numbers_come_back_in_their_units() -> None:
+    x, y = DIABETES
+    both = np.column_stack([y, 1000 * y + 5])
+    answers = TwofoldRegressor(epochs=60, lr=0.01, random_state=0).fit(x, both).predict(x)
+    assert answers.shape == both.shape
+    np.testing.assert_allclose(answers[:, 1], 1000 * answers[:, 0] + 5, rtol=0.4)
+
+
+def test_class_weights_move_the_answers() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 2))
+    y = (x[:, 0] + rng.normal(size=400) > 1.6).astype(int)
+    plain, balanced = (
+        TwofoldClassifier(epochs=60, lr=0.01, class_weight=weight, random_state=0).fit(x, y).predict(x).mean()
+        for weight in (None, "balanced")
+    )
+    assert balanced > 2 * plain
+    weighted = TwofoldClassifier(epochs=5, class_weight={0: 1.0, 1: 3.0}, random_state=0).fit(x, y)
+    assert weighted.recipe_.loss.class_weight == (1.0, 3.0)  # pyright: ignore
+
+
+def test_weights_of_samples_are_routed() -> None:
+    x, y = IRIS
+    with sklearn.config_context(enable_metadata_routing=True):
+        network = TwofoldClassifier(epochs=2, random_state=0).set_fit_request(sample_weight=True)
+        scores = cross_val_score(
+            network.set_score_request(sample_weight=False), x, y, params={"sample_weight": np.ones(150)}, cv=2
+        )
+    assert len(scores) == 2
+
+
+FAULTS: dict[str, tuple[dict[str, Any], str]] = {
+    "epochs": (
+        {"epochs": 0},
+        "The 'epochs' parameter of TwofoldClassifier must be an int in the range [1, inf). Got 0",
+    ),
+    "engine": ({"engine": "jax"}, "The 'engine' parameter of TwofoldClassifier must be a str among"),
+    "lr": ({"lr": -1.0}, "The 'lr' parameter of TwofoldClassifier must be a float in the range (0.0, inf). Got -1.0"),
+    "hidden": ({"hidden": (8, 0)}, "`hidden` holds the units of each hidden layer, at least 1; got (8, 0)."),
+    "class_weight": ({"class_weight": "even"}, "The 'class_weight' parameter of TwofoldClassifier must be"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_wrong_parameter_is_told_as_scikit_learn_tells_it(name: str) -> None:
+    parameters, message = FAULTS[name]
+    with pytest.raises(ValueError, match=re.escape(message)):
+        TwofoldClassifier(**parameters).fit(*IRIS)
+
+
+def test_what_cannot_be_fitted_says_why() -> None:
+    x, y = IRIS
+    with pytest.raises(ValueError, match="only one class is present: y holds 0 only"):
+        TwofoldClassifier().fit(x[:20], np.zeros(20, int))
+    with pytest.raises(ValueError, match="at least one of `sample_weight` must be greater than 0"):
+        TwofoldClassifier().fit(x, y, sample_weight=np.zeros(150))
+    with pytest.raises(NotFittedError):
+        TwofoldClassifier().predict(x)
+    with pytest.raises(TrainingDivergedError, match="lower `lr`, or scale the features"):
+        TwofoldRegressor(optimizer="sgd", lr=1e6, epochs=50, random_state=0).fit(*DIABETES)
+    squares = load_recipe("digits", {"training.epochs": 1, "loss.kind": "mean_squared"})
+    digits = load_digits(return_X_y=True)
+    network = TwofoldClassifier(recipe=squares, random_state=0).fit(*digits)
+    with pytest.raises(ValueError, match="stand for no probabilities"):
+        network.predict_proba(digits[0])
+
+
+def test_the_package_stays_light() -> None:
+    script = "import sys, twofold; print([name for name in ('sklearn', 'torch', 'pandas') if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_the_blocks_of_the_page_run(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "estimators.md").read_text("utf-8")
+    script = "".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert "class_weight" in ran.stdout
