@@ -48,7 +48,7 @@ def test_every_check_of_scikit_learn_passes(engine: str) -> None:
     assert ran.stdout == "all\n"
 
 
-@parametrize_with_checks([TwofoldClassifier(hidden=(8,)), TwofoldRegressor(hidden=(8,), lr=0.01)])
+@parametrize_with_checks([TwofoldClassifier(), TwofoldRegressor()])
 def test_each_check_of_scikit_learn(estimator: Any, check: Any) -> None:
     check(estimator)
 

@@ -53,6 +53,14 @@ def study(
         str | None,
         typer.Option(metavar="SCORE", help="What is compared; `test_accuracy` where left out.", show_default=False),
     ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Cross-validation: N parts of the data, each the test in turn; their mean is told.",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The study's folder; `studies/NAME` where left out.")
     ] = None,
@@ -95,6 +103,7 @@ def study(
             overrides=settings or (),
             engine=engine,
             metric=metric,
+            folds=folds,
         )
         if asked.study.search:
             result = search_source(asked, out=out, workers=workers, watcher=watcher)

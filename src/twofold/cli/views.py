@@ -204,12 +204,12 @@ def print_study(result: StudyResult) -> None:
     study, rows = result.study, result.summary
     ordered = rows.sort_values("mean", ascending=study.metric.endswith("loss"), kind="stable")
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for axis in study.axes:
+    for axis in study.varied:
         table.add_column(axis.name)
     for heading in ("seeds", study.metric.replace("_", " "), "95 %"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in ordered.head(MOST_SETTINGS).to_dict("records"):
-        values = [Text(str(row[axis.field])) for axis in study.axes]
+        values = [Text(str(row[axis.field])) for axis in study.varied]
         half = row["mean"] - row["low"]
         spread = "–" if math.isnan(half) else f"± {half:.4f}"
         table.add_row(*values, str(row["seeds"]), _score(None if math.isnan(row["mean"]) else row["mean"]), spread)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twofold.arrays import Array, all_finite, digest
-from twofold.data.splits import shuffled, stratified
+from twofold.data.splits import fold_of, shuffled, stratified
 from twofold.engine import Scaling
 from twofold.errors import DataError
 from twofold.recipe.data import DataSpec
@@ -308,7 +308,11 @@ def hold_out_numbers(
 ) -> Dataset:
     """A random split of samples with numbers or labels into train, validation and test, the same for the same seed."""
     rest, parts = np.arange(len(y)), dict[str, Array]()
-    for name, share in {"test": test, "validation": spec.validation}.items():
+    wanted = {"test": test, "validation": spec.validation}
+    if folds := getattr(spec, "folds", None):
+        rest, parts["test"] = _one_fold(y, spec, folds, None)
+        del wanted["test"]
+    for name, share in wanted.items():
         size = held_count(name, share, len(y))
         if size >= len(rest):
             raise DataError(
@@ -330,10 +334,23 @@ def hold_out(
     _check_sizes(y, classes, {name: size for name, size in held.items() if size})
     rest = np.arange(len(y))
     parts = {}
+    if folds := getattr(spec, "folds", None):
+        rest, parts["test"] = _one_fold(y, spec, folds, y)
+        del held["test"]
     for name, size in held.items():
         rest, parts[name] = _part(rest, y, size, spec.seed)
     whole = replace(images(x, y) if x.dtype == np.uint8 else Split(x, y), weight=weight)
     return Dataset(whole[rest], whole[parts["validation"]], whole[parts["test"]], classes)
+
+
+def _one_fold(y: Array, spec: DataSpec, folds: int, classes: Array | None) -> tuple[Array, Array]:
+    """Places that stay and those of the fold that is the test; with `classes` each has its share in both."""
+    fold: int = getattr(spec, "fold", 0)
+    if folds > len(y):
+        raise DataError(f"of {len(y)} samples no {folds} folds can be made; set data.folds to at most {len(y)}.")
+    if fold >= folds:
+        raise DataError(f"`fold` counts the {folds} folds from 0 to {folds - 1}; got {fold}.")
+    return fold_of(len(y), folds, fold, spec.seed, classes)
 
 
 def _part(indices: Array, y: Array, size: int, seed: int) -> tuple[Array, Array]:

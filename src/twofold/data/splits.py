@@ -45,6 +45,22 @@ def _shares(counts: Array, draws: int, generator: np.random.RandomState) -> Arra
     return shares.astype(int)
 
 
+def fold_of(count: int, folds: int, fold: int, seed: int, y: Array | None = None) -> tuple[Array, Array]:
+    """Places of those that stay, and of one fold of so many, in an order drawn from the seed.
+
+    With classes `y` the fold has as many samples of each as the others, or one more: the samples, in the drawn order
+    and class after class, are dealt out to the folds one after another.
+    """
+    generator = np.random.RandomState(seed)
+    order = generator.permutation(count)
+    if y is not None:
+        order = order[np.argsort(y[order], kind="stable")]
+    held = np.zeros(count, bool)
+    held[order[fold::folds]] = True
+    mixed = generator.permutation(count)
+    return mixed[~held[mixed]], mixed[held[mixed]]
+
+
 def shuffled(count: int, size: int, seed: int) -> tuple[Array, Array]:
     """Places of those that stay and of the `size` that are held out: `train_test_split` without `stratify`."""
     order = np.random.RandomState(seed).permutation(count)

@@ -34,6 +34,8 @@ from twofold.setup.building import build_engine
 
 AUTO_BATCH = 200
 """Samples of a step where the batch is `auto`, as in scikit-learn's networks; all of them where there are fewer."""
+SPARSE = ("csr", "csc", "coo")
+"""Sparse matrices that are filled in as they are; others become the first of these before."""
 NOT_KEPT = ("_engine", "_samples", "_run")
 """What a pickle leaves out: it would hold the training samples, and folders that are not there."""
 
@@ -141,7 +143,7 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
     def _validated(self, X: Any, y: Any, *, reset: bool) -> tuple[Array, Array]:
         """Samples and targets, checked; a sparse matrix is filled in."""
         x, y = validate_data(
-            self, X, y, reset=reset, accept_sparse=True, multi_output=True, dtype=[np.float64, np.float32]
+            self, X, y, reset=reset, accept_sparse=SPARSE, multi_output=True, dtype=[np.float64, np.float32]
         )
         return _dense(x), np.asarray(y)
 
@@ -174,7 +176,7 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
     def _outputs(self, X: Any) -> Array:
         """The outputs of the last layer, (samples, outputs)."""
         check_is_fitted(self)
-        x = _dense(validate_data(self, X, reset=False, accept_sparse=True, dtype=[np.float64, np.float32]))
+        x = _dense(validate_data(self, X, reset=False, accept_sparse=SPARSE, dtype=[np.float64, np.float32]))
         with one_thread():
             return outputs_of(self._restored(), self.recipe_, x)
 

@@ -160,7 +160,7 @@ class TwofoldClassifier(ClassifierMixin, NetworkEstimator):
             if len(self.classes_) < 2:
                 raise ValueError(
                     "Classifier can't train when only one class is present: y holds "
-                    f"{self.classes_[0]!r} only. Give samples of at least two classes."
+                    f"{self.classes_[0]} only. Give samples of at least two classes."
                 )
         if len(unknown := np.setdiff1d(y, self.classes_)):
             raise ValueError(f"y holds a class that the first fit did not: {unknown[0]!r}; it had {self.classes_!r}.")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from twofold.arrays import Array
-from twofold.data import Batches, Dataset
+from twofold.data import Batches, Dataset, Split
 from twofold.data.dataset import checked, hold_out, hold_out_numbers
 from twofold.engine import Engine, Scaling, State
 from twofold.errors import TrainingDivergedError
@@ -50,9 +50,12 @@ def prepared(
     Numbers to predict are scaled as by `scaling`, where there is one from an earlier fit.
     """
     data, shaped = recipe.data, x.reshape(len(x), *(size or 0 for size in recipe.data.sample_shape))
-    if recipe.task == "classification":
-        names = getattr(data, "names", None) or ()
-        dataset = hold_out(shaped, y, names, data, 0.0, weight)
+    classes: tuple[str, ...] = getattr(data, "names", None) or ()
+    if not data.validation:  # a part of the samples, for one, need not hold every class
+        whole = Split(shaped, y, weight=weight)
+        dataset = Dataset(whole, whole[:0], whole[:0], classes, targets=data.targets)
+    elif recipe.task == "classification":
+        dataset = hold_out(shaped, y, classes, data, 0.0, weight)
     else:
         dataset = hold_out_numbers(shaped, y, data.targets, data, 0.0, weight)
     dataset = checked(dataset, "X")

@@ -66,8 +66,21 @@ class DataSpec(Part, abc.ABC):
         return False
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+def _is_zero(value: object) -> bool:
+    return value == 0
+
+
 class Split(DataSpec, abc.ABC):
     """A source without a test set of its own: a share of its samples is held out for the test."""
 
     test: Share = 0.2
     """The share of all samples held out for the test: stratified, and the same for the same seed."""
+    folds: Annotated[int, Field(ge=2, le=1000)] | None = Field(default=None, exclude_if=_is_none)
+    """In place of `test`: so many parts of equal size, of which number `fold` is the test. `twofold study --folds`
+    takes each in turn, which is cross-validation."""
+    fold: Annotated[int, Field(ge=0)] = Field(default=0, exclude_if=_is_zero)
+    """Which of the `folds` is the test, counted from 0."""

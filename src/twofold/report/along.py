@@ -84,7 +84,7 @@ def logarithmic(values: Sequence[float]) -> bool:
 
 def bounded(metric: str) -> bool:
     """Whether the metric is a share, from 0 to 1."""
-    return metric.endswith("accuracy")
+    return metric.endswith(("accuracy", "r2"))
 
 
 def dotted(series: Sequence[Series]) -> bool:

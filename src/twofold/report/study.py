@@ -70,7 +70,7 @@ def study_facts(result: StudyResult) -> dict[str, Any]:
         "total": result.total,
         "metric": metric_name(result.study.metric) + _on_data(result),
         "lead": _lead(result),
-        "axes": result.study.axes,
+        "axes": result.study.varied,
         "rows": _rows(result),
         "settings": len(result.summary),
         "most_rows": MOST_ROWS,
@@ -87,9 +87,11 @@ def study_facts(result: StudyResult) -> dict[str, Any]:
 
 def _lead(result: StudyResult) -> str:
     study = result.study
-    axes = joined([f"{plural(len(axis.values), 'value')} of {axis.name}" for axis in study.axes])
-    grid = f"{axes}, each with {plural(len(study.seeds), 'seed')}" if axes else plural(len(study.seeds), "seed")
-    recipe = "" if any(axis.field == "recipe" for axis in study.axes) else f" of the recipe `{study.recipe}`"
+    axes = joined([f"{plural(len(axis.values), 'value')} of {axis.name}" for axis in study.varied])
+    each = plural(len(study.seeds), "seed")
+    each = f"{study.folds} folds in turn as the test, each with {each}" if study.folds else each
+    grid = f"{axes}, each with {each}" if axes else each
+    recipe = "" if any(axis.field == "recipe" for axis in study.varied) else f" of the recipe `{study.recipe}`"
     return f"{plural(result.total, 'training')}{recipe} in {ENGINES[study.engine]}{_on_data(result)}: {grid}."
 
 
@@ -108,7 +110,7 @@ def _rows(result: StudyResult) -> list[SettingRow]:
 
 
 def _row(result: StudyResult, row: dict[Any, Any], best: dict[Any, Any] | None) -> SettingRow:
-    metric, fields = result.study.metric, [axis.field for axis in result.study.axes]
+    metric, fields = result.study.metric, [axis.field for axis in result.study.varied]
     half = row["mean"] - row["low"]
     return SettingRow(
         values=[value_words(row[field]) for field in fields],
@@ -163,7 +165,7 @@ def _findings(result: StudyResult) -> list[str]:
 
 def _best_sentence(result: StudyResult, best: dict[Any, Any]) -> str:
     metric = result.study.metric
-    where = joined([f"{axis.name} {value_words(best[axis.field])}" for axis in result.study.axes])
+    where = joined([f"{axis.name} {value_words(best[axis.field])}" for axis in result.study.varied])
     half = best["mean"] - best["low"]
     spread = "" if math.isnan(half) else f" ± {score(metric, half)} over {plural(best['seeds'], 'seed')}"
     return f"The best mean {metric_name(metric)}, {score(metric, best['mean'])}{spread}, is that of {where}."

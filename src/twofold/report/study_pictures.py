@@ -24,8 +24,8 @@ def study_pictures(result: StudyResult, on_data: str) -> dict[str, list[Picture]
 
 def _drawn(result: StudyResult) -> list[Axis | None]:
     """The axes that have something to show; without one, the seeds alone."""
-    several = [axis for axis in result.study.axes if len(axis.values) > 1]
-    return [*(several or result.study.axes[:1] or [None])]
+    several = [axis for axis in result.study.varied if len(axis.values) > 1]
+    return [*(several or result.study.varied[:1] or [None])]
 
 
 def _companion(result: StudyResult, axis: Axis | None) -> Axis | None:

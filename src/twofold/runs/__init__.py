@@ -20,6 +20,7 @@ from twofold.runs.checkpoints import Checkpoint, arrays_of, evidence_of, newest
 from twofold.runs.folders import claim_run_folder, create_run_folder, tidy
 from twofold.runs.lock import HOLDER, LOCK, locked
 from twofold.runs.names import (
+    ALL_SCORES,
     COLUMNS,
     EVIDENCE,
     HISTORY,
@@ -29,6 +30,7 @@ from twofold.runs.names import (
     RECIPE,
     REPORT,
     SCORES,
+    scores_beside,
     scores_of_task,
     weights_name,
 )
@@ -48,6 +50,7 @@ from twofold.runs.whole import now, seal, sweep, sync_folder, write_burst, write
 from twofold.runs.writer import RunWriter
 
 __all__ = [
+    "ALL_SCORES",
     "COLUMNS",
     "EVIDENCE",
     "HISTORY",
@@ -82,6 +85,7 @@ __all__ = [
     "opened",
     "peek_recipe",
     "read_record",
+    "scores_beside",
     "scores_of_task",
     "seal",
     "sealed_recipe",

@@ -52,11 +52,18 @@ def scores_of_task(task: str) -> tuple[str, ...]:
     return tuple(name.replace("accuracy", QUALITY[task]) for name in SCORES)
 
 
+def scores_beside(metric: str) -> tuple[str, ...]:
+    """The scores of a study whose metric this is: with R² where it is one."""
+    return scores_of_task("regression" if metric.endswith("_r2") else "classification")
+
+
 def history_columns(task: str) -> tuple[str, ...]:
     """The columns of `history.csv`."""
     return tuple(name.replace("accuracy", QUALITY[task]) for name in HISTORY_COLUMNS)
 
 
+ALL_SCORES = (*SCORES, *(name for name in scores_of_task("regression") if name not in SCORES))
+"""Those of every task."""
 TIME_COLUMNS = ("engine", "step", "seconds")
 """Apart from the history, which is then the same whenever the recipe is run again."""
 SIGNAL_COLUMNS = ("engine", "step", "layer", "part", "weight", "gradient", "update", "dead", "saturated")

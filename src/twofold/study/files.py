@@ -21,7 +21,7 @@ from twofold.recipe.places import KeyPath
 from twofold.recipe.toml import TomlError, parse_toml
 from twofold.study.faults import explain, located
 from twofold.study.search.spec import Dimension
-from twofold.study.spec import Study
+from twofold.study.spec import FOLD, FOLDS, Study
 
 Axes = Mapping[str, Iterable[Any]] | Iterable[str]
 """Values by field, or texts as after `--axis`."""
@@ -66,13 +66,14 @@ def load_study(
     overrides: Settings = (),
     engine: str | None = None,
     metric: str | None = None,
+    folds: int | None = None,
 ) -> Source:
     """A built-in study, a study's file, or a recipe with axes of its own.
 
     Raises `StudyError` with every fault, each at its place, and `UnknownNameError` with the nearest names.
     """
     text, label, raw, folder = _read(source)
-    options = _merge(raw, axes, seeds, overrides, {"engine": engine, "metric": metric})
+    options = _merge(raw, axes, seeds, overrides, {"engine": engine, "metric": metric, "folds": folds})
     recipe = source if isinstance(source, Recipe) else None
     try:
         return Source(Study.model_validate(raw), folder, recipe, label, text, options)
@@ -154,7 +155,20 @@ def _merge(
         index = _index(listed, name)
         listed[index : index + 1] = [{"field": name, "values": values}]
         options["axes", index] = f"--axis {name}"
+    _spread_folds(raw)
     return options
+
+
+def _spread_folds(raw: dict[str, Any]) -> None:
+    """Folds are an axis of their own, and a setting of the data."""
+    folds = raw.get("folds")
+    if isinstance(folds, int) and not isinstance(folds, bool) and 2 <= folds <= MOST_FOLDS:
+        raw.setdefault("set", {})[FOLDS] = folds
+        index = _index(raw["axes"], FOLD)
+        raw["axes"][index : index + 1] = [{"field": FOLD, "values": list(range(folds)), "label": "fold"}]
+
+
+MOST_FOLDS = 1000
 
 
 def _index(axes: list[Any], name: str) -> int:

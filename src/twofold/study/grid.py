@@ -203,6 +203,9 @@ def _check_measured(source: Source, recipes: Sequence[tuple[tuple[Any, ...], Rec
     metric, axes = source.study.metric, source.study.axes
     split = metric.partition("_")[0]
     for values, recipe in recipes:
+        if metric.endswith("accuracy") and recipe.task == "regression" and "metric" in source.study.model_fields_set:
+            rule = f"`{metric}` is of classes; `{recipe.loss.kind}` predicts numbers"
+            raise StudyError(str(source.fault(("metric",), rule, 'Choose metric = "test_r2", or a loss.')))
         # A folder of images may have a test set of its own.
         if split != "train" and not isinstance(recipe.data, Images) and not getattr(recipe.data, split, True):
             at = f" at {words(axes, values)}" if axes else ""

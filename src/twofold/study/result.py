@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twofold.errors import StudyError
-from twofold.runs import SCORES
+from twofold.runs import scores_beside
 from twofold.study.folder import REPORT, RESULTS, Kept, point_file, read_point, read_points, read_study
 from twofold.study.search.result import SearchResult
 from twofold.study.spec import Study
@@ -66,12 +66,13 @@ class StudyResult:
         import pandas as pd
 
         fields, carried = [axis.field for axis in self.study.axes], self.carried
+        scores = scores_beside(self.study.metric)
         rows = [
             {
                 **dict(zip(fields, map(cell, point.values), strict=True)),
                 "seed": point.seed,
                 "status": point.status,
-                **{name: point.scores.get(name) for name in SCORES},
+                **{name: point.scores.get(name) for name in scores},
                 **{name: (point.flow or {}).get(name) for name in carried},
                 "seconds": point.seconds,
                 "steps": point.steps,
@@ -80,14 +81,18 @@ class StudyResult:
             }
             for point in self.points
         ]
-        columns = [*fields, "seed", "status", *SCORES, *carried, *LAST]
+        columns = [*fields, "seed", "status", *scores, *carried, *LAST]
         table = pd.DataFrame(rows, columns=columns)
-        return table.astype(dict.fromkeys([*SCORES, *carried], "float64"))
+        return table.astype(dict.fromkeys([*scores, *carried], "float64"))
 
     @cached_property
     def summary(self) -> pd.DataFrame:
-        """One row a combination of the axes: how many seeds, and the metric's mean with its 95 % interval."""
-        return summary(self.table, [axis.field for axis in self.study.axes], self.study.metric)
+        """One row a combination of the axes: how many seeds, and the metric's mean with its 95 % interval.
+
+        Over the folds as well, where there are such. Trainings of different folds share samples, so that the interval
+        is a little too narrow (Nadeau & Bengio, Inference for the Generalization Error, 2003).
+        """
+        return summary(self.table, [axis.field for axis in self.study.varied], self.study.metric)
 
     @property
     def report(self) -> Path:
@@ -147,7 +152,7 @@ def _study_of(folder: Path) -> Study:
 
 def metric_name(metric: str) -> str:
     """`test accuracy`."""
-    return metric.replace("_", " ").replace("train ", "training ")
+    return metric.replace("_r2", " R²").replace("_", " ").replace("train ", "training ")
 
 
 def best_words(metric: str, best: float | None) -> str:

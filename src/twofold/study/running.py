@@ -11,6 +11,7 @@ from twofold.data import load_data
 from twofold.errors import StudyError, TwofoldError
 from twofold.recipe import Recipe
 from twofold.recipe.data import Cifar10, DataSpec, Mnist
+from twofold.runs import scores_beside
 from twofold.setup.events import Noted, Watcher, telling, watching
 from twofold.study.coordinator import Work, finish
 from twofold.study.executors.choice import Workers
@@ -22,6 +23,7 @@ from twofold.study.folder import Kept, claim, locked, make_folder
 from twofold.study.grid import Planned, groups, plan
 from twofold.study.progress import Began, State
 from twofold.study.result import StudyResult, open_study
+from twofold.study.spec import Study
 from twofold.study.table import Table, grid_cells
 
 LOCAL = Workers()
@@ -35,6 +37,7 @@ def run_study(
     overrides: Settings = (),
     engine: str | None = None,
     metric: str | None = None,
+    folds: int | None = None,
     out: str | Path | None = None,
     jobs: int | None = None,
     on: str = "local",
@@ -45,17 +48,19 @@ def run_study(
 
     `source` is a built-in study or a study's file, or a recipe: a built-in name, a file or a `Recipe`. `axes` adds
     axes, `{"optimizer.lr": [0.01, 0.1]}`, or replaces one of the same field; `seeds` is a number of seeds or a list;
-    `overrides` sets single keys of the recipe at every point; `out` is the folder, `studies/NAME` where left out;
-    `on` is the engine that trains: `local[:N]`, `dask[:ADDRESS]`, `ray[:ADDRESS]` or `slurm[:PARTITION]`; `jobs` is how
-    many points or groups of points are trained at a time, where left out one for each core or worker; `allow_different`
-    takes workers with other versions.
+    `folds` makes each part of the data the test in turn; `overrides` sets single keys of the recipe at every point;
+    `out` is the folder, `studies/NAME` where left out; `on` is the engine that trains: `local[:N]`, `dask[:ADDRESS]`,
+    `ray[:ADDRESS]` or `slurm[:PARTITION]`; `jobs` is how many points or groups of points are trained at a time, where
+    left out one for each core or worker; `allow_different` takes workers with other versions.
 
     The same call goes on where a study was stopped. A point that cannot be trained is kept as failed.
 
     Raises `StudyError` or `UnknownNameError` before anything is trained; `KeyboardInterrupt` keeps what is finished.
     """
     workers = Workers(on, jobs, allow_different)
-    planned_source = load_study(source, axes=axes, seeds=seeds, overrides=overrides, engine=engine, metric=metric)
+    planned_source = load_study(
+        source, axes=axes, seeds=seeds, overrides=overrides, engine=engine, metric=metric, folds=folds
+    )
     return run_source(planned_source, out=out, workers=workers, watcher=watcher)
 
 
@@ -75,13 +80,15 @@ def run_source(
     watch = watching(watcher)
     if source.study.search:
         raise StudyError(f"{source.label} is a search; `twofold.run_search` runs it, or `twofold study`")
-    study = source.study
     planned = plan(source, telling(watch))
+    study = _measured(source.study, planned)
     folder = make_folder(out, study.name)
     with locked(folder):
         state = State(study.metric)
         order = {point.id: place for place, point in enumerate(planned)}
-        table = Table(folder, [axis.field for axis in study.axes], grid_cells(study.axes), order)
+        table = Table(
+            folder, [axis.field for axis in study.axes], grid_cells(study.axes), order, scores_beside(study.metric)
+        )
 
         def present(point: Kept) -> None:
             state.add(point)
@@ -109,6 +116,14 @@ def run_source(
             interrupt.add_note(f"{len(table):,} of {len(planned):,} points are kept in {folder}")
             raise
     return open_study(folder)
+
+
+def _measured(study: Study, planned: Sequence[Planned]) -> Study:
+    """The study with R² as its metric, where none was chosen and numbers are predicted."""
+    numbers = any(point.recipe.task == "regression" for point in planned)
+    return (
+        study.model_copy(update={"metric": "test_r2"}) if numbers and "metric" not in study.model_fields_set else study
+    )
 
 
 @contextmanager

@@ -11,14 +11,15 @@ from pydantic import Field, field_validator
 
 from twofold.errors import did_you_mean
 from twofold.recipe.base import EngineName, Part
-from twofold.runs import SCORES
+from twofold.runs import ALL_SCORES
 from twofold.study.search.spec import Search
 
 RECIPE = "recipe"
 """The field that says which recipe is trained."""
 SEED = "training.seed"
+FOLD, FOLDS = "data.fold", "data.folds"
 FOLDER_NAME = r"[^./\\\x00-\x1f][^/\\\x00-\x1f]{0,99}"
-TOP = ("title", "name", "recipe", "engine", "metric", "seeds", "set", "axes", "search")
+TOP = ("title", "name", "recipe", "engine", "metric", "folds", "seeds", "set", "axes", "search")
 """The keys of a study, for people."""
 
 
@@ -66,7 +67,9 @@ class Study(Part):
     engine: EngineName = "numpy"
     """Which engine trains."""
     metric: str = "test_accuracy"
-    """The score that the report compares."""
+    """The score that the report compares; where left out and numbers are predicted, `test_r2`."""
+    folds: Annotated[int, Field(ge=2, le=1000)] | None = None
+    """Cross-validation: so many parts of the data, each the test in turn. Their mean stands for a setting."""
     seeds: tuple[int, ...] = (0,)
     """Seeds of initial weights, order and masks: a number n for 0 to n − 1, or a list."""
     settings: dict[str, Any] = Field(alias="set", default={})
@@ -98,8 +101,8 @@ class Study(Part):
     @field_validator("metric")
     @classmethod
     def _metric(cls, metric: str) -> str:
-        if metric not in SCORES:
-            raise ValueError(f"unknown metric `{metric}`; {did_you_mean(metric, SCORES)}")
+        if metric not in ALL_SCORES:
+            raise ValueError(f"unknown metric `{metric}`; {did_you_mean(metric, ALL_SCORES)}")
         return metric
 
     @classmethod
@@ -119,15 +122,24 @@ class Study(Part):
         return rules
 
     @property
+    def varied(self) -> tuple[Axis, ...]:
+        """The axes that are compared: not that of the folds, whose mean is taken."""
+        return tuple(axis for axis in self.axes if axis.field != FOLD)
+
+    @property
     def _block_words(self) -> list[str]:
         return ["layers"] if self.search and self.search.blocks else []
+
+    @property
+    def _alone(self) -> str:
+        return f"{self.folds} folds" if self.folds else "the seed"
 
     @property
     def heading(self) -> str:
         """The title, or what is varied."""
         if self.search:
             return self.title or f"{self.name}: a search over {', '.join([*self.search.space, *self._block_words])}"
-        return self.title or f"{self.name} against {', '.join([axis.name for axis in self.axes] or ['the seed'])}"
+        return self.title or f"{self.name} against {', '.join([axis.name for axis in self.varied] or [self._alone])}"
 
 
 def _search_conflicts(search: Search, fields: Sequence[str], settings: Mapping[str, Any]) -> list[str]:

@@ -26,15 +26,21 @@ class Table:
     """The rows of the points that there are, as text: a hundred thousand of them take some 40 MB."""
 
     def __init__(
-        self, folder: Path, fields: Sequence[str], cells: Callable[[Kept], list[Any]], order: Mapping[str, int]
+        self,
+        folder: Path,
+        fields: Sequence[str],
+        cells: Callable[[Kept], list[Any]],
+        order: Mapping[str, int],
+        scores: Sequence[str] = SCORES,
     ) -> None:
         """`fields` are the first columns, `cells` gives their values; `order` says of every point the place of its row,
-        and may grow."""
+        and may grow; `scores` are the columns after them."""
         self._folder = folder
         self._path = folder / RESULTS
         self._fields = fields
         self._cells = cells
         self._order = order
+        self._scores = scores
         self._rows: dict[int, tuple[str, str, str]] = {}
         self._carries = False
         self._file: TextIO | None = None
@@ -77,14 +83,14 @@ class Table:
         write_whole(self._path, self._text(self._carries).encode())
 
     def _text(self, carries: bool) -> str:
-        head = (_line([*self._fields, "seed", "status", *SCORES]), _line(CARRIED), _line(LAST))
+        head = (_line([*self._fields, "seed", "status", *self._scores]), _line(CARRIED), _line(LAST))
         rows = [head, *(self._rows[place] for place in sorted(self._rows))]
         return "".join(_joined(row, carries) for row in rows)
 
     def _row(self, point: Kept) -> tuple[str, str, str]:
         flow = point.flow or {}
         return (
-            _line([*self._cells(point), point.seed, point.status, *(point.scores.get(name) for name in SCORES)]),
+            _line([*self._cells(point), point.seed, point.status, *(point.scores.get(name) for name in self._scores)]),
             _line([flow.get(name) for name in CARRIED]) if flow else NOTHING_CARRIED,
             _line([point.seconds, point.steps, point.failure, point.id]),
         )
