@@ -279,3 +279,55 @@ def test_json_of_an_evaluation_has_what_the_task_has(runs: dict[str, Run]) -> No
     text = json.dumps(twofold.evaluate(runs["squares of a number"]).to_json())
     assert '"r2"' in text
     assert "accuracy" not in text
+
+
+@pytest.mark.parametrize("name", ["several numbers", "labels", "weighted classes"])
+def test_a_table_is_judged_beside_simpler_models(runs: dict[str, Run], name: str) -> None:
+    run, case = runs[name], CASES[name]
+    content = run.metrics
+    assert content is not None
+    constant = {"regression": "mean", "multi_label": "more frequent answer", "classification": "most frequent class"}
+    linear = "ridge regression" if case.task == "regression" else "logistic regression"
+    assert list(content["baselines"]) == [constant[case.task], linear, "gradient boosting"]
+    for model in (*content["engines"].values(), *content["baselines"].values()):
+        assert all(one["low"] <= one["value"] <= one["high"] for one in model.values() if None not in one.values())
+    quality = "r2" if case.task == "regression" else "accuracy"
+    assert content["engines"]["numpy"][quality]["value"] == pytest.approx(
+        run.engines["numpy"][f"{content['split']}_{quality}"], rel=1e-6
+    )
+    page = twofold.write_report(run).read_text()
+    assert "gradient boosting" in page
+    evaluation = twofold.evaluate(run)
+    assert evaluation.metrics["numpy"][quality].value == pytest.approx(content["engines"]["numpy"][quality]["value"])
+
+
+def test_simpler_models_can_be_left_out(table: Path, tmp_path: Path) -> None:
+    case = Case("price", {"kind": "mean_squared"}, 1, "regression", {"baselines": False})
+    run = twofold.run(recipe(table, case, engines=["numpy"], epochs=1), out=tmp_path / "run")
+    assert run.metrics is not None
+    assert not run.metrics["baselines"]
+
+
+def test_folds_are_each_the_test_once(table: Path) -> None:
+    case = CASES["balanced classes"]
+    held, shares = [], []
+    for fold in range(4):
+        _, dataset = prepare(load_recipe(recipe(table, case), {"data.folds": 4, "data.fold": fold}))
+        shares.append(np.bincount(dataset.test.y, minlength=3))
+        held.append(dataset.test.x)
+        assert len(dataset.train) + len(dataset.validation) + len(dataset.test) == SAMPLES
+    assert np.ptp(shares, axis=0).max() <= 1  # each class has its share in every fold
+    everything = np.concatenate(held)
+    assert len(np.unique(everything, axis=0)) == SAMPLES
+
+
+def test_cross_validation_is_a_study(table: Path, tmp_path: Path) -> None:
+    base = recipe(table, CASES["squares of a number"], epochs=2)
+    study = twofold.run_study(base, folds=3, seeds=2, out=tmp_path / "study", jobs=1)
+    assert study.study.metric == "test_r2"
+    assert len(study.points) == 6
+    (row,) = study.summary.to_dict("records")
+    assert row["mean"] == pytest.approx(study.table["test_r2"].mean())
+    assert "3 folds in turn as the test" in twofold.write_study_report(study).read_text()
+    again = twofold.open_study(tmp_path / "study")
+    assert again.study == study.study
