@@ -28,9 +28,9 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
-from twofold.setup.defaults import table_recipe
 
 import twofold
+from twofold.setup.defaults import table_recipe
 
 OUT = Path(__file__).parents[1] / "docs" / "benchmarks" / "tables-20.md"
 SEEDS = 5

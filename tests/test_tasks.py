@@ -331,3 +331,33 @@ def test_cross_validation_is_a_study(table: Path, tmp_path: Path) -> None:
     assert "3 folds in turn as the test" in twofold.write_study_report(study).read_text()
     again = twofold.open_study(tmp_path / "study")
     assert again.study == study.study
+
+
+def test_folds_of_a_table_keep_groups_together(tmp_path: Path) -> None:
+    from twofold.data.columns.dividing import divided
+    from twofold.data.columns.plan import wanted
+    from twofold.data.columns.reading import read_table
+    from twofold.recipe.columns import Table
+
+    rng = np.random.default_rng(3)
+    groups = rng.integers(12, size=100)
+    path = tmp_path / "patients.csv"
+    path.write_text(
+        "\n".join(["x,patient,y", *(f"{x:.3f},p{g},a" for x, g in zip(rng.random(100), groups, strict=True))])
+    )
+    tested = list[int]()
+    for fold in range(4):
+        spec = Table(path=str(path), label="y", group="patient", validation=0.2, folds=4, fold=fold)
+        parts = divided(spec, read_table(spec, str(path), wanted(spec)), None, False)
+        of_part = {name: set(groups[rows]) for name, rows in parts.items()}
+        assert not of_part["train"] & (of_part["test"] | of_part["validation"])
+        assert not of_part["validation"] & of_part["test"]
+        assert sorted(np.concatenate(list(parts.values()))) == list(range(100))
+        tested += parts["test"].tolist()
+    assert sorted(tested) == list(range(100))
+    many = Table(path=str(path), label="y", group="patient", folds=20)
+    frame = read_table(many, str(path), wanted(many))
+    with pytest.raises(DataError, match=r"holds 12 groups, too few for 20 folds; set data\.folds to at most 12"):
+        divided(many, frame, None, False)
+    with pytest.raises(RecipeError, match="`folds` and `split` each say which rows are the test"):
+        Table(path=str(path), label="y", split="patient", folds=4)

@@ -139,6 +139,10 @@ def stated(columns: Mapping[str, ColumnSpec], name: str) -> ColumnSpec | None:
     return next((spec for pattern, spec in columns.items() if fnmatchcase(name, pattern)), None)
 
 
+def _is_true(value: object) -> bool:
+    return value is True
+
+
 class Table(Split):
     """A table as people have it: numbers, words, dates and holes, as CSV of any usual dialect, Parquet or Arrow.
 
@@ -183,6 +187,8 @@ class Table(Split):
     """How letters are written, such as `utf-8` or `cp1252`; found out where left out."""
     comment: Annotated[str, Field(max_length=4)] | None = None
     """What a line begins with that is no row; found out where left out, and `""` for nothing."""
+    baselines: bool = Field(default=True, exclude_if=_is_true)
+    """Whether simpler models of scikit-learn are fitted beside the network at the end of a run."""
     width: PositiveInt | None = None
     """How many numbers a row becomes, where the file is not at hand to say so."""
     classes: Annotated[int, Field(ge=2)] | None = None
@@ -201,6 +207,9 @@ class Table(Split):
         ways = [key for key in ("split", "group", "order") if values.get(key) is not None]
         if len(ways) > 1:
             wrong.append(f"{' and '.join(f'`{way}`' for way in ways)} each divide the rows; choose one")
+        own = [key for key in ("split", "order", "test_path") if values.get(key) is not None]
+        if values.get("folds") is not None and own:
+            wrong.append(f"`folds` and `{own[0]}` each say which rows are the test; choose one")
         if values.get("test_path") is not None and values.get("path") is None:
             wrong.append("`test_path` is the test of a file that `path` names")
         return wrong

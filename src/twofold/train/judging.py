@@ -24,7 +24,7 @@ def is_table(dataset: Dataset) -> bool:
 
 def judged(recipe: Recipe, dataset: Dataset, evidence: Arrays, watch: Watcher) -> str:
     """The text of `metrics.json`; empty where the samples are no table."""
-    if not is_table(dataset) or recipe.data.source not in ("csv", "arrays"):  # pyright: ignore[reportAttributeAccessIssue]
+    if not is_table(dataset) or recipe.data.source not in ("csv", "arrays", "table"):  # pyright: ignore[reportAttributeAccessIssue]
         return ""
     task, target = recipe.task, evidence["target"]
     engines = {

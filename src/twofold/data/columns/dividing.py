@@ -10,7 +10,7 @@ from twofold.data.columns.frame import Frame, Words, missing, words_of
 from twofold.data.columns.kinds import inferred
 from twofold.data.columns.values import moments
 from twofold.data.dataset import held_count
-from twofold.data.splits import stratified
+from twofold.data.splits import fold_of, stratified
 from twofold.errors import DataError
 from twofold.recipe.columns import Date, Table
 
@@ -37,6 +37,8 @@ def divided(spec: Table, frame: Frame, y: Array | None, own_test: bool) -> Parts
     """
     if spec.split is not None:
         return _by_column(spec, frame, spec.split)
+    if spec.folds is not None:
+        return _by_fold(spec, frame, y, spec.folds)
     wanted = {"test": 0.0 if own_test else spec.test, "validation": spec.validation}
     if spec.group is not None:
         return _by_group(spec, frame, spec.group, wanted)
@@ -64,6 +66,47 @@ def _drawn(rows: Array, y: Array | None, size: int, seed: int) -> tuple[Array, A
             return rows[stay], rows[leave]
     order = np.random.RandomState(seed).permutation(len(rows))
     return rows[np.sort(order[size:])], rows[np.sort(order[:size])]
+
+
+def _by_fold(spec: Table, frame: Frame, y: Array | None, folds: int) -> Parts:
+    """One fold is the test: with its share of every class, or of whole groups; the validation is drawn of the rest."""
+    if spec.fold >= folds:
+        raise DataError(f"`fold` counts the {folds} folds from 0 to {folds - 1}; got {spec.fold}.")
+    if folds > frame.rows:
+        raise DataError(f"{frame.source}: of {frame.rows} rows no {folds} folds can be made; set data.folds lower.")
+    if spec.group is None:
+        rest, test = fold_of(frame.rows, folds, spec.fold, spec.seed, y)
+    else:
+        held = _fold_of_groups(spec, frame, spec.group, folds)
+        rest, test = np.flatnonzero(~held), np.flatnonzero(held)
+    size = held_count("validation", spec.validation, frame.rows)
+    if size >= len(rest):
+        raise DataError(
+            f"{frame.source}: {len(rest)} rows are too few to hold out {size} beside a fold; hold out less."
+        )
+    if spec.group is None:
+        rest, validation = _drawn(rest, y, size, spec.seed)
+    else:
+        part = _by_group(spec, frame.at(rest), spec.group, {"validation": spec.validation})
+        rest, validation = rest[part["train"]], rest[part["validation"]]
+    return {"train": rest, "test": test, "validation": validation}
+
+
+def _fold_of_groups(spec: Table, frame: Frame, name: str, folds: int) -> Array:
+    """Whether each row is of the fold: groups go, the largest first, to the fold that has fewest rows."""
+    codes = words_of(frame.columns[name]).codes
+    present, place, sizes = np.unique(codes, return_inverse=True, return_counts=True)
+    if len(present) < folds:
+        raise DataError(
+            f"{frame.source}: column `{name}` holds {len(present)} groups, too few for {folds} folds; set data.folds "
+            f"to at most {len(present)}."
+        )
+    drawn = np.random.RandomState(spec.seed).permutation(len(present))
+    rows, fold = np.zeros(folds, int), np.zeros(len(present), int)
+    for group in drawn[np.argsort(-sizes[drawn], kind="stable")]:
+        fold[group] = int(rows.argmin())
+        rows[fold[group]] += sizes[group]
+    return fold[place] == spec.fold
 
 
 def _by_column(spec: Table, frame: Frame, name: str) -> Parts:
