@@ -109,7 +109,7 @@ def metric_table(run: Run) -> MetricTable | None:
     columns |= content.get("baselines", {})
     names = [name for name in METRIC_TITLES if any(name in metrics for metrics in columns.values())]
     rows = [(METRIC_TITLES[name], [_metric_cell(metrics.get(name)) for metrics in columns.values()]) for name in names]
-    split = SPLITS.get(content["split"], content["split"])
+    split = SPLITS.get(str(content["split"]), "")
     return MetricTable(list(columns), rows, split, plural(content["samples"], "sample"))
 
 
