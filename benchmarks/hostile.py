@@ -130,8 +130,8 @@ def every_door() -> tuple[str, list[str]]:
         outcomes = [tried(one, Path(folder)) for one in inputs(Path(folder))]
     rows, wrong = table_of(outcomes)
     text = (
-        f"{len(outcomes)} inputs, each read once: what is no file of its kind, and sound files with one to three random "
-        f"changes. {len(wrong)} ended otherwise than read, or refused by an exception of Twofold’s own with less than "
+        f"{len(outcomes)} inputs, each read once: what is no file of its kind, and sound files with one to three "
+        f"random changes. {len(wrong)} ended otherwise than read, or refused by an exception of Twofold’s own with less than "
         "64 KB of text and nothing written beside it."
     )
     lines = table(["input", "tried", "read", "refused", "wrong", "slowest, s"], rows)
