@@ -20,7 +20,7 @@ import random
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import chdir, contextmanager
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,7 @@ from twofold.setup.events import Noted
 from twofold.study import load_study
 from twofold.study.executors import slurm
 from twofold.study.executors.choice import Workers
-from twofold.study.executors.seam import Executor
+from twofold.study.executors.seam import Executor, Lost, Results, Task
 from twofold.study.executors.work import trained
 from twofold.study.running import run_source
 from twofold.train.points import Point
@@ -125,6 +125,26 @@ ENGINES: dict[str, Callable[[], object]] = {
 }
 
 
+class Sparing:
+    """An executor; a group that was lost beside another one is not killed a second time: that would be its failure."""
+
+    def __init__(self, executor: Executor, marks: Path) -> None:
+        self.workers = executor.workers
+        self._executor, self._marks = executor, marks
+
+    def results(self, tasks: Iterator[Task], alone: bool = False) -> Generator[Results, None, None]:
+        """See `Executor`."""
+        for batch in self._executor.results(tasks, alone):
+            for result in batch:
+                if isinstance(result, Lost):
+                    (self._marks / str(result.task.recipes[0].training.seed)).touch()
+            yield batch
+
+    def close(self) -> None:
+        """See `Executor`."""
+        self._executor.close()
+
+
 class Counting:
     """Counts the deaths that it is told of."""
 
@@ -144,7 +164,11 @@ def study(room: Path, engine: str) -> tuple[str, int, float]:
     watcher, started = Counting(), time.perf_counter()
     with ENGINES[engine]() as executor:  # pyright: ignore[reportGeneralTypeIssues]
         result = run_source(
-            source, out=marks / "study", executor=executor, watcher=watcher, train=partial(killing, marks, doomed)
+            source,
+            out=marks / "study",
+            executor=Sparing(executor, marks),
+            watcher=watcher,
+            train=partial(killing, marks, doomed),
         )
     assert result.table["id"].is_unique
     return result.table.drop(columns="seconds").to_csv(), watcher.deaths, time.perf_counter() - started
