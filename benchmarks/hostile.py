@@ -131,8 +131,8 @@ def every_door() -> tuple[str, list[str]]:
     rows, wrong = table_of(outcomes)
     text = (
         f"{len(outcomes)} inputs, each read once: what is no file of its kind, and sound files with one to three "
-        f"random changes. {len(wrong)} ended otherwise than read, or refused by an exception of Twofold’s own with less than "
-        "64 KB of text and nothing written beside it."
+        f"random changes. {len(wrong)} ended otherwise than read, or refused by an exception of Twofold’s own with "
+        "less than 64 KB of text and nothing written beside it."
     )
     lines = table(["input", "tried", "read", "refused", "wrong", "slowest, s"], rows)
     return f"{DOORS}\n\n{text}\n\n{lines}\n", wrong
@@ -155,8 +155,8 @@ def main() -> int:
     PAGE.write_text(
         "# Malformed files\n\nWritten by `python benchmarks/hostile.py`.\n\n"
         f"{len(MALFORMED)} kinds of malformed file of weights: Twofold reads {read} of them, the library's own reader "
-        f"{taken}. The peak is of memory that Python allocates, the file's own bytes included.\n\n{text}\n\n{folders}\n\n"
-        f"{rows}\n\n{section}",
+        f"{taken}. The peak is of memory that Python allocates, the file's own bytes included.\n\n{text}\n\n"
+        f"{folders}\n\n{rows}\n\n{section}",
         "utf-8",
     )
     print(text, folders, *wrong_doors, sep="\n")
