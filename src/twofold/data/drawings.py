@@ -21,7 +21,7 @@ LIGHT = 127
 INK = 0.2
 """Share of the strongest ink: what is weaker may be a shadow or a mark of compression."""
 SPECK = 0.1
-"""Of the largest part's pixels: a smaller part is a speck, and no stroke."""
+"""Share of the largest part's pixels below which a part is a speck, and no stroke."""
 FAINT = 16
 """Ink that stands out from the paper by less is none."""
 

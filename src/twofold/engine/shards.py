@@ -47,7 +47,7 @@ class Whole(NamedTuple):
 
 
 def terms(loss: Loss, batch: Batch, outputs: int) -> float:
-    """Of cross-entropy a term a sample, of the other losses one an output; each counts as its weights say."""
+    """How many terms the loss of a batch has: for cross-entropy one a sample, else one an output, by their weights."""
     if loss.reduction == "sum":
         return 1.0
     weights = np.ones(len(batch.target)) if batch.weight is None else batch.weight.astype(np.float64)

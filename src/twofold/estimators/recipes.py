@@ -39,7 +39,7 @@ class Asked:
 
     features: int
     names: tuple[str, ...]
-    """Of the features, where they were the columns of a frame."""
+    """Names of the features, where they were the columns of a frame."""
     classes: tuple[str, ...]
     targets: tuple[str, ...]
     """In place of classes."""

@@ -50,7 +50,7 @@ class DocumentPart:
     texts: Mapping[str, Markup]
     runs: list[RunPart]
     comparisons: list[Facts]
-    """Of each task that several runs share."""
+    """The comparison of each task that several runs share."""
     studies: list[Facts]
     code: list[tuple[str, str]]
     """Files of the assignment and what they hold."""

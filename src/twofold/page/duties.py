@@ -23,7 +23,7 @@ class Duty:
     do: Callable[[], None]
     period: float
     share: float = SHARE
-    """Of the processor's time: what else the machine does meanwhile does not count."""
+    """The most that it may take of the processor's time; what else the machine does meanwhile does not count."""
     _due: float = 0.0
     _affordable: float = 0.0
     """The thread's processor time from which on it does not take more than its share."""

@@ -27,7 +27,7 @@ from twofold.recipe import Recipe
 from twofold.setup.building import build_engine, initial_state
 
 STEPS = 3
-"""Of the short lock-step."""
+"""Steps of the short lock-step."""
 SAMPLES = 32
 """A batch of it, at most."""
 TOLERANCE = 1e-9

@@ -22,7 +22,7 @@ from twofold.recipe.base import EngineName, Fraction, Part, from_the_recipe
 Factor = Annotated[float, Field(gt=0, le=1)]
 Unit = Literal["epoch", "step"]
 MOST_STEPS = 10**12
-"""Of a training: more than any machine takes."""
+"""The longest training, in steps or epochs: more than any machine takes."""
 Length = Annotated[int, Field(ge=1, le=MOST_STEPS)]
 
 

@@ -15,7 +15,7 @@ from twofold.recipe.operation import Operation, Operations, Size, dimensions, pr
 from twofold.recipe.parameters import Constant, Kernel, Parameter, Parameters, with_bias
 
 LONGEST_SIDE = 2**16
-"""Of a window and its steps: more than any image's side."""
+"""The largest side of a window, and the largest step: more than the side of any image."""
 Along = Annotated[int, Field(ge=1, le=LONGEST_SIDE)]
 Beyond = Annotated[int, Field(ge=0, le=LONGEST_SIDE)]
 Sizes = Along | Annotated[tuple[Along, Along], Field(strict=False)]

@@ -14,7 +14,7 @@ RECIPE, RECORD, HISTORY, TIMES, SIGNALS, EVIDENCE, REPORT, COLUMNS = (
     "columns.json",
 )
 METRICS = "metrics.json"
-"""Of a table: the metrics of its engines and of simpler models."""
+"""Metrics of the engines and of simpler models, where the samples are a table."""
 QUALITY = {"classification": "accuracy", "regression": "r2", "multi_label": "accuracy"}
 """By what an answer is judged beside the loss, by task."""
 QUALITY_TITLES = {"accuracy": "accuracy", "r2": "R²"}

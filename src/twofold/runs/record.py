@@ -290,7 +290,7 @@ class Record(_Kept):
     failure: Failure | None = None
     """Why a run that failed would fail again."""
     lockstep: Lockstep | None = None
-    """Of a run of both engines; `None` in a record of an earlier version."""
+    """What the short lock-step of a run of both engines came to; `None` in a record of an earlier version."""
     parted: PartedByRounding | None = None
     """Where the answers of the engines differ beyond chance and their trainings parted."""
     finished: Date = ""

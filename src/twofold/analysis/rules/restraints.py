@@ -88,7 +88,7 @@ def _dropout(run: Run, engine: str) -> list[Finding]:
 
 
 def _clipping(run: Run, engine: str) -> list[Finding]:
-    """Of SGD: an adaptive optimizer divides by the size of what clipping leaves."""
+    """How often gradients are clipped, where the optimizer is SGD: an adaptive one divides by what clipping leaves."""
     most = run.recipe.optimizer.max_norm
     if most is None or not isinstance(run.recipe.optimizer, Sgd):
         return []

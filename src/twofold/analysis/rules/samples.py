@@ -36,7 +36,7 @@ FEWEST_VOTES = 100
 WRONG = 0.15
 """The share of labels that neighbours contradict."""
 FLAT = 0.7
-"""Of that share what is left where neighbours agree most: of classes that overlap little is."""
+"""The part of that share which is left where neighbours agree most: little of it, where classes overlap."""
 MANY_VOTES, SURELY_WRONG, FLATTER = 300, 0.2, 0.8
 """The same where it is so clear that it is a fault whatever was learned: of more, a class may be unknowable."""
 TOLD = 0.25

@@ -30,7 +30,7 @@ class FittedNumber(FittedColumn):
     shift: float = 0.0
     divisor: float = 1.0
     quantiles: Numbers = ()
-    """Of the training rows, at even steps from the least to the largest."""
+    """Quantiles of the training rows, at even steps from the least to the largest."""
 
     def outputs(self) -> tuple[str, ...]:
         return (self.name, f"{self.name} missing") if self.spec.indicator else (self.name,)

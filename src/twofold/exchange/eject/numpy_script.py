@@ -29,7 +29,7 @@ import data
 {taken}
 DTYPE = np.{dtype}
 SHAPES = {shapes}
-"""Of every parameter, by layer and name, in the order in which they lie in one flat vector."""
+"""Shape of every parameter, by layer and name, in the order in which they lie in one flat vector."""
 STATISTICS = {statistics}
 '''
 LOOP = '''

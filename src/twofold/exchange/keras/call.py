@@ -26,7 +26,7 @@ class Reading:
     channels_last: bool = False
     """Whether Keras holds the images of this place as (N, H, W, C); ours are (N, C, H, W)."""
     order: Array | None = None
-    """Of vectors that were images with channels last: where each of our numbers stands in Keras's."""
+    """Where each of our numbers stands in Keras's vector, if that was an image with channels last."""
     loops: dict[int, tuple[int, Tensors]] = field(default_factory=dict)
     """By our layer's number: Keras's layer, and its arrays as ours."""
     soft: bool = False

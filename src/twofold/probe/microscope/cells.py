@@ -78,10 +78,10 @@ def _sizes(axes: Axes) -> tuple[int, ...]:
 
 
 def _now(axes: Axes, array: str, name: str = "") -> Factor:
-    """Of the same step."""
+    """The array at the same step."""
     return Factor(name or array, array, places(axes))
 
 
 def _then(axes: Axes, array: str, later: int) -> Factor:
-    """Of the step before or after; before the first and after the last there is none."""
+    """The array at the step before or after; before the first and after the last there is none."""
     return Factor(array, array, (along(later, t=1), *places(axes[1:])))

@@ -60,7 +60,7 @@ def avg_pool2d(subject: Subject, spec: AvgPool2d) -> Explanation:
 
 
 def _counts(subject: Subject, spec: AvgPool2d) -> Array:
-    """Of how many numbers each window's mean is, (rows, columns)."""
+    """How many numbers the mean of each window is taken over, (rows, columns)."""
     kernel, stride, padding, _ = spec.window
     if spec.count_include_pad:
         return np.full(subject.y.shape[2:], float(kernel[0] * kernel[1]))

@@ -57,7 +57,7 @@ class Number:
     sums: Mapping[str, Sum]
     """By engine."""
     update: Mapping[str, Sequence[tuple[Account, Sum]]] = field(default_factory=dict)
-    """Of a gradient: how its parameter moves, from the gradient to the parameter after the update; by engine."""
+    """How the parameter of a gradient moves, from the gradient to the parameter after the update; by engine."""
 
     @property
     def name(self) -> str:

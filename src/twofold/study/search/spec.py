@@ -96,7 +96,7 @@ class Search(Part):
     leaders: Annotated[int, Field(ge=1, le=100)] = 3
     """Trials that are repeated with every other seed of the study; the best mean wins."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    """Of the proposals."""
+    """Seed of the proposals."""
     space: dict[str, Dimension] = Field(default={})
     """What is searched: the values of keys of the recipe by their paths."""
     blocks: Annotated[tuple[Block, ...], Field(strict=False)] = ()
