@@ -100,7 +100,7 @@ def by_differences(case: Case) -> bool:
     entry["shapes"] = {name: list(np.shape(t)) for name, t in item["expected"][0].items()}
     sys.path.insert(0, str(case.file.parent))
     told = {k: v for k, v in item.items() if k not in ("scenes", "expected", "gradients")}
-    job = Job(told, torch="torch" in case.file.name)
+    job = Job(told, torch="import torch" in case.file.read_text("utf-8"))
     thing = find(load(case.file), case.wanted["object"], subject.kind)
     plan = next((plan for plan in plans(thing, job) if plan.name == case.report.reading), None)
     if plan is None:
