@@ -11,7 +11,7 @@ import pickle
 import pickletools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
@@ -36,9 +36,9 @@ class PickledArray:
     __slots__ = ("state",)
 
     def __init__(self) -> None:
-        self.state: Any = None
+        self.state: object = None
 
-    def __setstate__(self, state: Any) -> None:
+    def __setstate__(self, state: object) -> None:
         self.state = state
 
     def uint8(self, shape: tuple[int, ...]) -> Array | None:
@@ -55,9 +55,9 @@ class PickledArray:
 class PickledType:
     """What a pickle says of a type: its name. Byte order and flags, which a byte has not, are passed over."""
 
-    name: Any
+    name: object
 
-    def __setstate__(self, state: Any) -> None:
+    def __setstate__(self, state: object) -> None:
         pass
 
 
@@ -70,10 +70,10 @@ class _Name:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def __setstate__(self, state: Any) -> None:
+    def __setstate__(self, state: object) -> None:
         raise pickle.UnpicklingError(f"a state for `{self.name}`")
 
-    def __call__(self, *arguments: Any) -> Any:
+    def __call__(self, *arguments: object) -> object:
         match self.name, arguments:
             case "_reconstruct", _:
                 return PickledArray()
@@ -87,7 +87,7 @@ class _Name:
 class _Unpickler(pickle.Unpickler):
     path = Path()
 
-    def find_class(self, module: str, name: str, /) -> Any:
+    def find_class(self, module: str, name: str, /) -> object:
         if (module, name) not in ADMITTED:
             raise DataError(
                 f"{self.path}: the pickle asks for `{module}.{name}`, which no batch of CIFAR-10 needs; it was not "
@@ -96,7 +96,7 @@ class _Unpickler(pickle.Unpickler):
         return _Name(name)
 
 
-def unpickled(path: Path, raw: bytes) -> dict[str | bytes, Any]:
+def unpickled(path: Path, raw: bytes) -> dict[str | bytes, object]:
     """The dictionary, its arrays as `PickledArray`. Raises `DataError` for any other pickle."""
     try:
         _check_frugal(raw)

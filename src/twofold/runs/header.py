@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn, TypeGuard
 
 import numpy as np
 
@@ -81,7 +81,7 @@ def places(header: bytes, size: int) -> list[Place]:
     return tensors
 
 
-def _entries(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _entries(text: str) -> Iterator[tuple[str, dict[str, object]]]:
     """The name of each array and what is said of it, one after another: never the whole header at once."""
     body = text.rstrip(" ")
     if (blanks := len(text) - len(body)) > MOST_BLANKS:
@@ -118,7 +118,7 @@ def _behind_the_comma(body: str, at: int, last: int) -> int:
     return following
 
 
-def _fields(name: str, text: str) -> dict[str, Any]:
+def _fields(name: str, text: str) -> dict[str, object]:
     """What is said of one array; no key twice, no number that JSON has not."""
     try:
         return _DECODER.decode(text)
@@ -128,7 +128,7 @@ def _fields(name: str, text: str) -> dict[str, Any]:
         raise MalformedError(f"array {short(name)}: not valid JSON ({str(error)[:80]})") from None
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     fields = dict(pairs)
     if len(fields) < len(pairs):
         keys = [key for key, _ in pairs]
@@ -144,11 +144,16 @@ def _constant(text: str) -> NoReturn:
 _DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_constant)
 
 
-def _place(name: str, fields: dict[str, Any]) -> Place:
+def _place(name: str, fields: dict[str, object]) -> Place:
     """The entry of one array: each field of its type and range, the bytes as many as the shape needs."""
     if rule := _name_rule(name) or _fields_rule(fields) or _values_rule(*(fields[key] for key in FIELDS)):
         raise MalformedError(f"array {short(name)}: {rule}")
-    return Place(name, fields["dtype"], tuple(fields["shape"]), *fields["data_offsets"])
+    dtype, shape, offsets = (fields[key] for key in FIELDS)
+    assert isinstance(dtype, str)  # as the rules want them
+    assert _sizes(shape)
+    assert _sizes(offsets)
+    begin, end = offsets
+    return Place(name, dtype, tuple(shape), begin, end)
 
 
 def _name_rule(name: str) -> str:
@@ -157,13 +162,13 @@ def _name_rule(name: str) -> str:
     return f"a name must be 1 to {MOST_NAME} printable characters; it has {len(name)}"
 
 
-def _fields_rule(fields: dict[str, Any]) -> str:
+def _fields_rule(fields: dict[str, object]) -> str:
     wrong = [f"{short(key)} is none of them" for key in fields if key not in FIELDS]
     wrong += [f"`{key}` is missing" for key in FIELDS if key not in fields]
     return f"the keys must be {', '.join(FIELDS)}; {wrong[0]}" if wrong else ""
 
 
-def _values_rule(dtype: Any, shape: Any, offsets: Any) -> str:
+def _values_rule(dtype: object, shape: object, offsets: object) -> str:
     if not (isinstance(dtype, str) and dtype in DTYPES):
         return f"`dtype` must be one of {', '.join(DTYPES)}; got {short(dtype)}"
     if not (_sizes(shape) and len(shape) <= MOST_AXES):
@@ -179,7 +184,7 @@ def _values_rule(dtype: Any, shape: Any, offsets: Any) -> str:
     return ""
 
 
-def _sizes(value: Any) -> bool:
+def _sizes(value: object) -> TypeGuard[list[int]]:
     return isinstance(value, list) and all(type(size) is int and 0 <= size < LIMIT for size in value)
 
 
@@ -198,7 +203,7 @@ def _check_side_by_side(tensors: list[Place], size: int) -> None:
         raise MalformedError(f"the arrays take {at} bytes; {size} follow the header: the file {what}")
 
 
-def short(value: Any) -> str:
+def short(value: object) -> str:
     """What was found, of a length fit for a message."""
     text = ascii(value) if isinstance(value, str) else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

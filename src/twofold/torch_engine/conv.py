@@ -6,7 +6,7 @@ oneDNN's gradient of a convolution's weight is slow where the plane is a few pix
 
 from __future__ import annotations
 
-from typing import Any, cast, final
+from typing import Protocol, cast, final
 
 import torch
 from torch import Tensor, nn
@@ -45,19 +45,31 @@ def wanted(weight: Tensor) -> Tensor:
     return weight if torch.is_grad_enabled() else weight.detach()
 
 
+class Context(Protocol):
+    """What autograd keeps between the two ways."""
+
+    saved_tensors: tuple[Tensor, ...]
+    needs_input_grad: tuple[bool, ...]
+    padding: tuple[int, int]
+
+    def save_for_backward(self, *tensors: Tensor) -> None:
+        """Keep tensors, which `saved_tensors` gives back."""
+        ...
+
+
 @final
 class Product(torch.autograd.Function):
     """Y = X W of the unfolded X: one matrix product. X is (n, c, h, w), W (out, c, rows, columns)."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, padding: tuple[int, int]) -> Tensor:  # pyright: ignore
+    def forward(ctx: Context, x: Tensor, weight: Tensor, padding: tuple[int, int]) -> Tensor:  # pyright: ignore
         """Only X and W are kept: the unfolded X is cheaper to make again than to hold."""
         ctx.save_for_backward(x, weight)
         ctx.padding = padding
         return _convolved(x, weight, padding)
 
     @staticmethod
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor, None]:  # pyright: ignore
+    def backward(ctx: Context, dy: Tensor) -> tuple[Tensor | None, Tensor, None]:  # pyright: ignore
         """dX where it is wanted, as the convolution of dY with the kernels turned round; dW = dYᵀ X."""
         x, weight = ctx.saved_tensors
         out, channels, rows, columns = weight.shape

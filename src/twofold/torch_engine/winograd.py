@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, final
+from typing import NamedTuple, Protocol, final
 
 import numpy as np
 import torch
@@ -225,12 +225,27 @@ class Tiling(NamedTuple):
         return d_products
 
 
+class Context(Protocol):
+    """What autograd keeps between the two ways."""
+
+    saved_tensors: tuple[Tensor, ...]
+    needs_input_grad: tuple[bool, ...]
+    shape: torch.Size
+    padding: Padding
+    tiling: Tiling
+    images: int
+
+    def save_for_backward(self, *tensors: Tensor) -> None:
+        """Keep tensors, which `saved_tensors` gives back."""
+        ...
+
+
 @final
 class Winograd(torch.autograd.Function):
     """Y = X ∗ W for X (n, c, h, w) and W (out, c, 3, 3), with the channels innermost in memory."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, padding: Padding) -> Tensor:  # pyright: ignore
+    def forward(ctx: Context, x: Tensor, weight: Tensor, padding: Padding) -> Tensor:  # pyright: ignore
         """Keeps G w Gᵀ, and Bᵀ d B where the gradient of W is wanted."""
         x = x.permute(0, 2, 3, 1)
         n, height, width, channels = x.shape
@@ -252,7 +267,7 @@ class Winograd(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor | None, None]:  # pyright: ignore
+    def backward(ctx: Context, dy: Tensor) -> tuple[Tensor | None, Tensor | None, None]:  # pyright: ignore
         """dX and dW, where they are wanted."""
         u, *tiles = ctx.saved_tensors
         tiling: Tiling = ctx.tiling

@@ -55,22 +55,7 @@ def laid_otherwise(rows: Rows, holds: Holds) -> Iterator[Holding]:
 def ordered_otherwise(rows: Rows, holds: Holds, tolerance: float) -> Iterator[Holding]:
     """The right numbers at other places."""
     ndim = rows[0][2].ndim
-    for axis in range(ndim):
-        if holds(lambda s, t, a=axis: np.flip(t, a)):
-            yield Holding(f"flipped-{axis}", f"{{t}} reversed along axis {axis}", f"is reversed along axis {axis}")
-        for shift in (1, -1):
-            if holds(lambda s, t, a=axis, k=shift: np.roll(t, k, a)):
-                yield Holding(
-                    "offset",
-                    f"{{t}} moved by {shift} along axis {axis}",
-                    f"is offset by one position along axis {axis}",
-                )
-            if holds(lambda s, t, a=axis, k=shift: _moved(t, k, a)):
-                yield Holding(
-                    "offset",
-                    f"{{t}} moved by {shift} along axis {axis}",
-                    f"is offset by one position along axis {axis}, zeros at its end",
-                )
+    yield from _moved_along(rows, holds)
     if ndim >= 2 and holds(lambda s, t: np.flip(t, (-1, -2))):
         yield Holding("turned", "{t} turned by 180°", "is turned by 180° (flipped in both axes)")
     for blocks in (3, 4):
@@ -97,6 +82,26 @@ def ordered_otherwise(rows: Rows, holds: Holds, tolerance: float) -> Iterator[Ho
             "{t} in another order",
             "holds the right numbers at other places: a reshape without a transpose, or another order",
         )
+
+
+def _moved_along(rows: Rows, holds: Holds) -> Iterator[Holding]:
+    """Reversed along an axis, or offset by one position."""
+    for axis in range(rows[0][2].ndim):
+        if holds(lambda s, t, a=axis: np.flip(t, a)):
+            yield Holding(f"flipped-{axis}", f"{{t}} reversed along axis {axis}", f"is reversed along axis {axis}")
+        for shift in (1, -1):
+            if holds(lambda s, t, a=axis, k=shift: np.roll(t, k, a)):
+                yield Holding(
+                    "offset",
+                    f"{{t}} moved by {shift} along axis {axis}",
+                    f"is offset by one position along axis {axis}",
+                )
+            if holds(lambda s, t, a=axis, k=shift: _moved(t, k, a)):
+                yield Holding(
+                    "offset",
+                    f"{{t}} moved by {shift} along axis {axis}",
+                    f"is offset by one position along axis {axis}, zeros at its end",
+                )
 
 
 def _moved(t: Array, by: int, axis: int) -> Array:

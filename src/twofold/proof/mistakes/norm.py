@@ -120,6 +120,25 @@ class Normalization(Plain[Cache]):
         on = self.on
         if "statistics_constant" in on:
             return g * cache.rstd
+        mean_g, mean_gx, n = self._means_back(cache, g, over)
+        if "centred_for_x_hat" in on:
+            return cache.rstd * (g - mean_g - cache.centred * (g * cache.centred).mean(axis=over, keepdims=True))
+        if "power_of_the_variance" in on:
+            mean_gx = mean_gx / cache.rstd
+        inner = g - mean_g - cache.x_hat * mean_gx
+        if "without_rstd" in on:
+            return inner
+        if "rstd_squared" in on:
+            return inner * cache.rstd**2
+        if "times_deviation" in on:
+            return inner / cache.rstd
+        if "dx_times_n" in on:
+            return inner * cache.rstd * n
+        return inner * cache.rstd / n if "dx_over_n" in on else inner * cache.rstd
+
+    def _means_back(self, cache: Kept, g: Array, over: tuple[int, ...]) -> tuple[Array, Array, float]:
+        """mean g, mean(g x̂), and over how many numbers."""
+        on = self.on
         mean_g, mean_gx = g.mean(axis=over, keepdims=True), (g * cache.x_hat).mean(axis=over, keepdims=True)
         n = g.size / mean_g.size
         if "means_over_the_batch_back" in on:
@@ -142,20 +161,7 @@ class Normalization(Plain[Cache]):
             mean_gx = mean_gx / 2
         if "variance_twice" in on:
             mean_gx = 2 * mean_gx
-        if "centred_for_x_hat" in on:
-            return cache.rstd * (g - mean_g - cache.centred * (g * cache.centred).mean(axis=over, keepdims=True))
-        if "power_of_the_variance" in on:
-            mean_gx = mean_gx / cache.rstd
-        inner = g - mean_g - cache.x_hat * mean_gx
-        if "without_rstd" in on:
-            return inner
-        if "rstd_squared" in on:
-            return inner * cache.rstd**2
-        if "times_deviation" in on:
-            return inner / cache.rstd
-        if "dx_times_n" in on:
-            return inner * cache.rstd * n
-        return inner * cache.rstd / n if "dx_over_n" in on else inner * cache.rstd
+        return mean_g, mean_gx, n
 
 
 @final

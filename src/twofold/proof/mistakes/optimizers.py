@@ -154,6 +154,25 @@ class OptimizerComputation:
         m, v = self._moments(name, g, beta1, beta2)
         self.shared += 1
         k = self.shared if "count_of_every_parameter" in on else self.k
+        one, two = self._corrections(beta1, beta2, k)
+        if "eps_before_the_correction" in on:
+            return lr * math.sqrt(two) / one * m / (np.sqrt(v) + eps)
+        m_hat, v_hat = m / one, v / two
+        if "g_for_m" in on:
+            m_hat = g
+        if "eps_inside" in on:
+            return lr * m_hat / np.sqrt(v_hat + eps)
+        if "corrected_moments_kept" in on:
+            self.m[name], self.v[name] = m_hat, v_hat
+        if "no_root" in on:
+            return lr * m_hat / (v_hat + eps)
+        return lr * m_hat / (np.sqrt(v_hat) + eps)
+
+    _adamw = _adam
+
+    def _corrections(self, beta1: float, beta2: float, k: int) -> tuple[float, float]:
+        """What the moments are divided by: 1 − β₁ᵏ and 1 − β₂ᵏ."""
+        on = self.on
         one, two = 1 - beta1**k, 1 - beta2**k
         if "beta1_times_k" in on:
             one, two = 1 - beta1 * k, 1 - beta2 * k
@@ -171,20 +190,7 @@ class OptimizerComputation:
             one, two = two, one
         if "correction_multiplied" in on:
             one, two = 1 / one, 1 / two
-        if "eps_before_the_correction" in on:
-            return lr * math.sqrt(two) / one * m / (np.sqrt(v) + eps)
-        m_hat, v_hat = m / one, v / two
-        if "g_for_m" in on:
-            m_hat = g
-        if "eps_inside" in on:
-            return lr * m_hat / np.sqrt(v_hat + eps)
-        if "corrected_moments_kept" in on:
-            self.m[name], self.v[name] = m_hat, v_hat
-        if "no_root" in on:
-            return lr * m_hat / (v_hat + eps)
-        return lr * m_hat / (np.sqrt(v_hat) + eps)
-
-    _adamw = _adam
+        return one, two
 
     def _betas(self) -> tuple[float, float]:
         betas = self.settings["betas"]
