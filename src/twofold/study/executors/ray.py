@@ -21,6 +21,10 @@ START = (
     "them `--on ray:auto` finds it. Or leave the address out, and `--on ray` starts an instance on this machine."
 )
 
+TOKEN = (
+    "If one is running there, it may ask for a token, as newer versions of Ray do: set RAY_AUTH_TOKEN here to that of the "
+    "cluster."
+)
 SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else it warns of what a later version does
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -70,7 +74,7 @@ def _connect(connect: Callable[[], object], address: str) -> None:
     thread.join(HANDSHAKE_SECONDS)
     if thread.is_alive() or failures:
         reason = failures[0] if failures else f"what answers there is no Ray cluster, in {HANDSHAKE_SECONDS:g} seconds"
-        raise StudyError(f"no Ray cluster at {address}: {reason}. {START}")
+        raise StudyError(f"no Ray cluster at {address}: {reason}. {TOKEN} {START}")
 
 
 @contextmanager
