@@ -22,8 +22,8 @@ START = (
 )
 
 TOKEN = (
-    "If one is running there, it may ask for a token, as newer versions of Ray do: set RAY_AUTH_TOKEN here to that of the "
-    "cluster."
+    "If one is running there, it may ask for a token, as newer versions of Ray do: set RAY_AUTH_TOKEN here to that of "
+    "the cluster."
 )
 SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else it warns of what a later version does
