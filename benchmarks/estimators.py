@@ -27,7 +27,7 @@ from twofold import TwofoldClassifier
 from twofold.engines import TITLES
 
 OUT = Path(__file__).parents[1] / "docs" / "benchmarks" / "estimators.md"
-HIDDEN, BATCH, TURNS = (100,), 200, 7
+HIDDEN, BATCH, TURNS = (100,), 200, 3
 HEAD = (
     "# Fit time of the estimators\n\n"
     "`python benchmarks/estimators.py`, which wrote this page, fits `MLPClassifier` and `TwofoldClassifier` in turns, "
