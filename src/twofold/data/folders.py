@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from twofold.foreign import open_foreign
 from twofold.recipe.base import pair
 from twofold.recipe.data import Images
 from twofold.streams import stream
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "PPM", "WEBP")
 """Those that Pillow decodes by itself: for some others it starts a program."""
@@ -211,7 +214,7 @@ def decoded(file: Path, shape: tuple[int, int, int]) -> Array:
     return pixels.reshape(height, width, channels).transpose(2, 0, 1)
 
 
-def _with_ink(image: Any) -> Any:
+def _with_ink(image: Picture) -> Picture:
     """Transparency is dropped, but for an icon that is drawn in nothing else: that is laid on paper it stands out from.
 
     Its colours are all alike, so that without its transparency nothing would be left of it.
@@ -229,7 +232,7 @@ def _with_ink(image: Any) -> Any:
     return Image.alpha_composite(Image.new("RGBA", image.size, "white" if seen.mean() < 128 else "black"), image)
 
 
-def on_white(image: Any) -> Any:
+def on_white(image: Picture) -> Picture:
     """Where a drawing is transparent, white paper shows."""
     from PIL import Image
 
@@ -239,7 +242,7 @@ def on_white(image: Any) -> Any:
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
 
 
-def upright(file: Path) -> Any:
+def upright(file: Path) -> Picture:
     """An image of Pillow's, turned as the camera says, of 8 bits a channel."""
     from PIL import Image, ImageOps
 
@@ -247,7 +250,7 @@ def upright(file: Path) -> Any:
         return _eight_bits(ImageOps.exif_transpose(opened))
 
 
-def _eight_bits(image: Any) -> Any:
+def _eight_bits(image: Picture) -> Picture:
     """16 bits a pixel to 8: Pillow's own conversion would turn all above 255 into white."""
     from PIL import Image
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import glob
 import io
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -13,10 +14,20 @@ from twofold.arrays import Array
 from twofold.data.published import Labelled, Progress, Published, checked_labels
 from twofold.errors import DataError, MissingExtraError
 
+if TYPE_CHECKING:
+    import datasets
+
 AT_ONCE = 1000
 """Images held encoded in memory at once."""
 JPEG = b"\xff\xd8"
 """How such a file begins."""
+
+
+class _Address(NamedTuple):
+    """Where `load_dataset` finds a set: a name on the Hub, or a format and its files by split."""
+
+    path: str
+    files: Mapping[str, Sequence[str]] | None = None
 
 
 def read_hub(
@@ -40,7 +51,7 @@ def read_hub(
     return Labelled(images, labels, jpeg)
 
 
-def _image(cell: Any, published: Published, place: str) -> Array:
+def _image(cell: Mapping[str, bytes], published: Published, place: str) -> Array:
     """One image from its own bytes: a path beside them is never followed."""
     import PIL.Image
 
@@ -56,14 +67,14 @@ def _image(cell: Any, published: Published, place: str) -> Array:
     raise DataError(f"{place} must be {width}x{height} pixels of mode {mode}; got {got}")
 
 
-def _labels(table: Any, place: str, remedy: str) -> Array:
+def _labels(table: datasets.Dataset, place: str, remedy: str) -> Array:
     labels = np.asarray(table["label"][:])
     if labels.dtype.kind not in "iu":
         raise DataError(f"{place}: every label must be a whole number. {remedy}")
     return labels
 
 
-def _open(published: Published, split: str, folder: Path | None, looked: tuple[Path, ...]) -> Any:
+def _open(published: Published, split: str, folder: Path | None, looked: tuple[Path, ...]) -> datasets.Dataset:
     """The rows of a split, images still encoded."""
     try:
         import datasets
@@ -73,7 +84,7 @@ def _open(published: Published, split: str, folder: Path | None, looked: tuple[P
     datasets.disable_progress_bars()
     address = _address(published, split, folder)
     try:
-        table = datasets.load_dataset(**address, split=split)
+        table = datasets.load_dataset(address.path, data_files=address.files, split=split)
         encoded = datasets.Image(decode=False)
         return table.select_columns([published.column, "label"]).cast_column(published.column, encoded)
     except Exception as error:  # the library lets through whatever its network layers raise
@@ -81,14 +92,14 @@ def _open(published: Published, split: str, folder: Path | None, looked: tuple[P
         raise DataError(_unreachable(published, folder, looked, reason)) from error
 
 
-def _address(published: Published, split: str, folder: Path | None) -> dict[str, Any]:
+def _address(published: Published, split: str, folder: Path | None) -> _Address:
     """What `load_dataset` is asked for: of a local folder its Parquet files only, never a script that lies there."""
     if folder is None:
-        return {"path": published.hub}
+        return _Address(published.hub)
     files = sorted(glob.escape(str(file)) for file in folder.rglob(f"{split}-*.parquet"))
     if not files:
         raise DataError(f"{folder}: no file {split}-*.parquet; the folder must hold what is on the Hub under its name.")
-    return {"path": "parquet", "data_files": {split: files}}
+    return _Address("parquet", {split: files})
 
 
 def _unreachable(published: Published, folder: Path | None, looked: tuple[Path, ...], reason: str) -> str:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from twofold.analysis import Curve, GapCurve
+from twofold.report.drawing import Look
 from twofold.report.text import decimal
 
-PALE: dict[str, Any] = {"alpha": 0.3, "linewidth": 5.0, "solid_capstyle": "butt"}
-THIN: dict[str, Any] = {"linewidth": 1.3}
+PALE: Look = {"alpha": 0.3, "linewidth": 5.0, "solid_capstyle": "butt"}
+THIN: Look = {"linewidth": 1.3}
 TWO_DECADES = 100
 MOST_POINTS = 1000
 R2_FLOOR = -1.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,7 +10,7 @@ from matplotlib.figure import FigureBase
 
 from twofold.analysis import Curve, GapCurve, gap_curves
 from twofold.report.axes import PALE, SIZE, THIN, finish_axes, logarithmic, plain_ticks, thinned
-from twofold.report.drawing import COLOURS, DASHES, GREY, INK, Key, Panel, Picture
+from twofold.report.drawing import COLOURS, DASHES, GREY, INK, Key, Look, Panel, Picture
 from twofold.report.text import ENGINES, SPLITS
 
 
@@ -71,7 +70,7 @@ def _panel(curves_of_runs: Sequence[Sequence[Curve]], split: str, quantity: str,
     return Panel(f"{title} against {unit}, {runs} runs", *SIZE, draw, title)
 
 
-def _look(run: int, curve: Curve | GapCurve, beside: Sequence[Curve | GapCurve]) -> dict[str, Any]:
+def _look(run: int, curve: Curve | GapCurve, beside: Sequence[Curve | GapCurve]) -> Look:
     """The look of a line: of two engines the first is thick and pale, the other thin upon it."""
     pale = len(beside) > 1 and curve is beside[0]
     return {"color": COLOURS[run], **(PALE if pale else THIN | {"linestyle": DASHES[run]})}

@@ -9,7 +9,19 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from twofold.report.drawing import BLUE, INK, MARKER, NO_METADATA, SOFT, VERMILLION, Key, Note, Panel, Picture, styled
+from twofold.report.drawing import (
+    BLUE,
+    INK,
+    MARKER,
+    NO_METADATA,
+    SOFT,
+    VERMILLION,
+    Key,
+    Note,
+    Panel,
+    Picture,
+    styled,
+)
 
 FORMATS = ("svg", "pdf", "png")
 METADATA = {

@@ -19,13 +19,16 @@ import matplotlib.style
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.ft2font import FT2Font
 from matplotlib.lines import Line2D
 
 # Okabe and Ito's colours, told apart by colour-blind eyes too.
 BLUE, VERMILLION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 ORANGE, SKY, YELLOW, BLACK = "#e69f00", "#56b4e9", "#f0e442", "#000000"
 COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, YELLOW, BLACK)
-DASHES: tuple[Any, ...] = (
+Look: TypeAlias = dict[str, Any]
+"""Keywords of a drawing, whose types are matplotlib's own affair: a colour, a width, a marker."""
+DASHES: tuple[str | tuple[float, tuple[float, ...]], ...] = (
     "-",
     (0, (4, 1.5)),
     (0, (1.2, 1.2)),
@@ -38,7 +41,7 @@ DASHES: tuple[Any, ...] = (
 """One a line, as the colours are: either is enough."""
 INK, SOFT, GREY = "#222222", "#5c5c5c", "#8a8a8a"
 
-STYLE: dict[str, Any] = {
+STYLE: Look = {
     "axes.axisbelow": True,
     "axes.edgecolor": GREY,
     "axes.grid": True,
@@ -111,7 +114,7 @@ class Key:
     """A sign of a legend, a line or a marker, and what it stands for."""
 
     name: str
-    look: Mapping[str, Any]
+    look: Look
     width: float = LINE
 
 
@@ -151,7 +154,7 @@ def inline_svg(label: str, width: float, height: float, draw: Draw, placed: bool
     return _inline(file.getvalue(), prefix, label, round(width * 96))
 
 
-def styled(more: Mapping[str, Any]) -> AbstractContextManager[None]:
+def styled(more: Mapping[str, object]) -> AbstractContextManager[None]:
     """One style for every drawing, whatever the user's settings."""
     return matplotlib.style.context(["default", {**STYLE, **more}])
 
@@ -175,7 +178,7 @@ def printable(name: str, index: int, longest: int = 14) -> str:
 
 
 @cache
-def _font() -> Any:
+def _font() -> FT2Font:
     return get_font(findfont(FontProperties(family="DejaVu Sans")))
 
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from twofold.report.along import logarithmic, value_words
-from twofold.report.drawing import BLUE, GREY, INK, MARKER, VERMILLION, Key, Panel, Picture, printable
+from twofold.report.drawing import BLUE, GREY, INK, MARKER, VERMILLION, Key, Look, Panel, Picture, printable
 from twofold.report.text import decimal
 from twofold.study.result import metric_name
 from twofold.study.search.result import SearchResult
 from twofold.study.table import cell
 
 MOST_SLICES = 8
-DOT: dict[str, Any] = {"marker": "o", "markersize": 4.0, "linestyle": "", "color": BLUE, "alpha": 0.7}
-WINNER: dict[str, Any] = {"marker": "*", "markersize": 9.0, "linestyle": "", "color": VERMILLION}
-LINE: dict[str, Any] = {"color": INK, "linewidth": 1.2, "drawstyle": "steps-post"}
+DOT: Look = {"marker": "o", "markersize": 4.0, "linestyle": "", "color": BLUE, "alpha": 0.7}
+WINNER: Look = {"marker": "*", "markersize": 9.0, "linestyle": "", "color": VERMILLION}
+LINE: Look = {"color": INK, "linewidth": 1.2, "drawstyle": "steps-post"}
 
 
 def over_time_picture(result: SearchResult) -> Picture | None:
@@ -91,9 +89,8 @@ def _slice(figure: FigureBase, result: SearchResult, name: str) -> None:
     points = [point for point in result.ranked() if name in result.values(point)]
     values = [result.values(point)[name] for point in points]
     scores = [result.score(point) or 0.0 for point in points]
-    numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-    if numeric:
-        places = [float(value) for value in values]
+    places = [float(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    if len(places) == len(values):
         if logarithmic(places):
             axes.set_xscale("log")
             axes.xaxis.set_major_locator(LogLocator(numticks=5))

@@ -20,7 +20,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import Literal, final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -48,7 +48,7 @@ class Checkpoint(BaseModel):
     recipe: Seal
     engine: str | None
     """Which is in training; `None` between two."""
-    facts: dict[str, Any]
+    facts: dict[str, object]
     """What of the training is no array."""
     arrays: Seal | None
     results: dict[EngineName, Result]
@@ -85,7 +85,7 @@ class Checkpoints:
     def write(
         self,
         engine: str | None,
-        facts: Mapping[str, Any],
+        facts: Mapping[str, object],
         arrays: Arrays,
         results: Mapping[EngineName, Result],
         weights: Mapping[str, Seal],
@@ -105,7 +105,9 @@ class Checkpoints:
             "evidence": {engine: sealed.model_dump() for engine, sealed in self._evidence.items()},
             "grown": {name: file.sealed().model_dump() for name, file in lines.items()},
         }
-        self._thread = threading.Thread(target=self._write, args=(manifest, arrays, tuple(lines.values())))
+        self._thread = threading.Thread(
+            target=self._write, args=(self._number, manifest, arrays, tuple(lines.values()))
+        )
         self._thread.start()
 
     def wait(self) -> None:
@@ -117,15 +119,15 @@ class Checkpoints:
             error, self._error = self._error, None
             raise error
 
-    def _write(self, manifest: dict[str, Any], arrays: Arrays, lines: tuple[Lines, ...]) -> None:
+    def _write(self, number: int, manifest: dict[str, object], arrays: Arrays, lines: tuple[Lines, ...]) -> None:
         _step_back()
         try:
-            folder, name = self._made(), f"{manifest['number']:06d}"
+            folder, name = self._made(), f"{number:06d}"
             sealed = write_whole(folder / f"{name}.safetensors", *packed(arrays)) if arrays else None
             for file in lines:
                 file.sync()
             write_whole(folder / f"{name}.json", dumped(manifest | {"arrays": sealed and sealed.model_dump()}))
-            _remove(folder, lambda number: number <= manifest["number"] - KEPT)
+            _remove(folder, lambda earlier: earlier <= number - KEPT)
         except OSError as error:
             self._error = RunFolderError(f"cannot write a checkpoint into {self.folder}: {error.strerror or error}")
         except BaseException as error:  # told to the thread that trains
@@ -147,7 +149,7 @@ def _step_back() -> None:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
 
 
-def dumped(manifest: Mapping[str, Any]) -> bytes:
+def dumped(manifest: Mapping[str, object]) -> bytes:
     """The two lines of a manifest."""
     line = json.dumps(manifest, sort_keys=True).encode()
     return line + b"\n" + hashlib.sha256(line).hexdigest().encode() + b"\n"

@@ -51,6 +51,8 @@ def _holder(folder: Path) -> str:
     """Who holds the lock. It writes so a moment after it has the lock: until then it is another process."""
     try:
         holder = read_json(folder / HOLDER, MOST_HOLDER)
+        if not isinstance(holder, dict):
+            return "another process"
         return f"process {holder['pid']:d} on {holder['host']:.100}, since {holder['since']:.40},"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"

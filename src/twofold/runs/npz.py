@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -46,8 +46,8 @@ def write_npz(path: Path, arrays: Arrays) -> None:
     """A new file. Raises `UserError` for one that is there, `RunFolderError` where it cannot be written."""
     if path.exists():
         raise UserError(f"{path} exists; choose another name")
-    memory, named = io.BytesIO(), dict[str, Any](arrays)
-    np.savez(memory, **named)
+    memory = io.BytesIO()
+    np.savez(memory, **arrays)  # pyright: ignore[reportArgumentType]  # no array is called `allow_pickle`
     write_whole(path, memory.getvalue())
 
 
@@ -135,7 +135,7 @@ class _Member(NamedTuple):
 
     shape: tuple[int, ...]
     by_columns: bool
-    dtype: np.dtype[Any]
+    dtype: np.dtype
     numbers: bytes
 
 

@@ -6,9 +6,10 @@ import os
 from collections.abc import Mapping
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from twofold.arrays import Array, Arrays, all_finite
 from twofold.errors import WeightsError
@@ -19,7 +20,7 @@ from twofold.runs.header import DTYPES, MalformedError, Place, header_length, pl
 FINITE_AT_ONCE = 1 << 16
 """Numbers looked at at once, so that the check needs no memory to speak of."""
 
-Expected = Mapping[str, tuple[tuple[int, ...], Any]]
+Expected = Mapping[str, tuple[tuple[int, ...], DTypeLike]]
 """Shape and type of every array by its name."""
 
 
@@ -72,7 +73,7 @@ def _check_memory(path: Path, size: int) -> None:
         )
 
 
-def _said(what: tuple[tuple[int, ...], np.dtype[Any]] | None) -> str:
+def _said(what: tuple[tuple[int, ...], np.dtype] | None) -> str:
     return "missing" if what is None else f"{what[0]} of {what[1].name}"
 
 

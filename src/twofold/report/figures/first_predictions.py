@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,7 +10,7 @@ from matplotlib.figure import FigureBase
 
 from twofold.analysis import Preview, previews
 from twofold.arrays import Array
-from twofold.report.drawing import INK, Note, Panel, Picture, printable
+from twofold.report.drawing import INK, Look, Note, Panel, Picture, printable
 from twofold.report.images import class_bars, draw_image, grey_scale
 from twofold.report.text import ENGINES, SPLITS, decimal, of_data
 from twofold.runs import Run
@@ -73,7 +72,7 @@ def _answer(when: str, outputs: Array, true: int, classes: Sequence[str]) -> Not
 
 def _bars(axes: Axes, before: Array, after: Array, true: int, classes: Sequence[str]) -> None:
     x = class_bars(axes, after, true)
-    outline: dict[str, Any] = {"facecolor": "none", "edgecolor": INK, "linewidth": 0.7}
+    outline: Look = {"facecolor": "none", "edgecolor": INK, "linewidth": 0.7}
     axes.bar(x, before, width=0.85, **outline)
     axes.set_ylim(min(0.0, float(min(before.min(), after.min()))), max(1.0, float(after.max())))
     few = len(classes) <= MOST_LABELS and all(len(name) <= 2 for name in classes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,7 +12,7 @@ from matplotlib.figure import FigureBase
 from twofold.arrays import Array
 from twofold.data import Split
 from twofold.probe.boundary import Boundary, boundary, points
-from twofold.report.drawing import COLOURS, INK, MARKER, Draw, Key, Panel, Picture, printable
+from twofold.report.drawing import COLOURS, INK, MARKER, Draw, Key, Look, Panel, Picture, printable
 from twofold.report.text import ENGINES, SPLITS, joined
 from twofold.runs import Run
 
@@ -110,7 +109,7 @@ def _lines(axes: Axes, boundary: Boundary) -> None:
         margin = boundary.margins[..., c]
         if np.ptp(np.sign(margin)):
             for width, colour in ((2.4, "white"), (1.1, INK)):
-                look: dict[str, Any] = {"colors": colour, "linewidths": width, "zorder": 4 + c * 0.01}
+                look: Look = {"colors": colour, "linewidths": width, "zorder": 4 + c * 0.01}
                 axes.contour(boundary.x, boundary.y, margin, levels=[0.0], **look)
 
 
@@ -127,7 +126,7 @@ def _scatter(axes: Axes, split: str, samples: Split) -> None:
         axes.plot(*x[y == c].T, linestyle="none", **_look(split, int(c)))
 
 
-def _look(split: str, c: int) -> dict[str, Any]:
+def _look(split: str, c: int) -> Look:
     """The look of a class: 64 pairs of colour and shape before one comes again."""
     colour, marker = COLOURS[c % len(COLOURS)], MARKERS[(c + c // len(COLOURS)) % len(MARKERS)]
     size, fill, edge, edge_width = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -25,6 +24,7 @@ from twofold.report.drawing import (
     SKY,
     VERMILLION,
     Key,
+    Look,
     Panel,
     Picture,
 )
@@ -113,9 +113,9 @@ def _draw(axes: Axes, curves: Sequence[SignalCurve], lines: Sequence[Line], loga
         place = lines.index((curve.layer, curve.part))
         colour, marker = LAYERS[place]
         values = np.where(np.isfinite(curve.value) & ((curve.value > 0) | (not logarithmic)), curve.value, np.nan)
-        marks: dict[str, Any] = {"marker": marker, "markersize": 4, "markevery": max(1, len(values) // MARKS)}
+        marks: Look = {"marker": marker, "markersize": 4, "markevery": max(1, len(values) // MARKS)}
         pale = len(engines) > 1 and curve.engine == engines[0]
-        axes.plot(curve.step, values, color=colour, **((PALE if pale else THIN | marks) | {"linestyle": DASHES[place]}))
+        axes.plot(curve.step, values, color=colour, **(PALE if pale else THIN | marks), linestyle=DASHES[place])
     drawn = [np.asarray(line.get_ydata(), np.float64) for line in axes.get_lines()]
     if logarithmic and any(np.isfinite(values).any() for values in drawn):
         log_scale(axes)
@@ -137,7 +137,7 @@ def _lines(curves: Sequence[SignalCurve]) -> list[Line]:
 def signal_legend(curves: Sequence[SignalCurve]) -> tuple[Key, ...]:
     """A sign for each line that is drawn, and for each of two engines."""
     kinds = {(curve.layer, curve.part): curve.kind for curve in curves}
-    looks: dict[str, dict[str, Any]] = {
+    looks: dict[str, Look] = {
         _name(line, kinds[line]): {
             "color": colour,
             "marker": marker,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from twofold.analysis import TimeFlow, time_flows
 from twofold.report.axes import PALE, THIN, log_scale
-from twofold.report.drawing import BLUE, GREEN, INK, PURPLE, VERMILLION, Key, Panel, Picture
+from twofold.report.drawing import BLUE, GREEN, INK, PURPLE, VERMILLION, Key, Look, Panel, Picture
 from twofold.report.text import ENGINES, decimal
 from twofold.runs import Run
 from twofold.train.gradient_flow import SATURATED
@@ -23,9 +22,9 @@ SIZE = (4.4, 2.7)
 BEFORE, AFTER = "before training", "after training"
 COLOURS = {BEFORE: BLUE, AFTER: VERMILLION}
 RADIUS, SINGULAR = "spectral radius of W_hh", "largest singular value of W_hh"
-DASHES: dict[str, Any] = {BEFORE: (0, (4, 1.5)), AFTER: "-", RADIUS: (0, (4, 1.5)), SINGULAR: "-"}
+DASHES: Look = {BEFORE: (0, (4, 1.5)), AFTER: "-", RADIUS: (0, (4, 1.5)), SINGULAR: "-"}
 """Colour or dash, either is enough."""
-Draw = Callable[[Axes, TimeFlow, dict[str, Any]], None]
+Draw = Callable[[Axes, TimeFlow, Look], None]
 
 
 def pictures(run: Run, image: int | None = None) -> list[Picture]:
@@ -64,16 +63,16 @@ def _panel(title: str, x: str, y: str, draw: Draw, flows: Sequence[TimeFlow]) ->
     return Panel(f"{title}, layer {flows[0].layer}, {who}", *SIZE, whole, title)
 
 
-def _gradient(axes: Axes, flow: TimeFlow, look: dict[str, Any]) -> None:
+def _gradient(axes: Axes, flow: TimeFlow, look: Look) -> None:
     _by_time(axes, np.where(flow.gradient > 0, flow.gradient, np.nan), flow.after, look)
 
 
-def _saturated(axes: Axes, flow: TimeFlow, look: dict[str, Any]) -> None:
+def _saturated(axes: Axes, flow: TimeFlow, look: Look) -> None:
     _by_time(axes, flow.saturated, flow.after, look)
     axes.set_ylim(-0.02, 1.02)
 
 
-def _by_time(axes: Axes, values: np.ndarray, after: int, look: dict[str, Any]) -> None:
+def _by_time(axes: Axes, values: np.ndarray, after: int, look: Look) -> None:
     t = np.arange(1, values.shape[1] + 1)
     marker = {"marker": "o", "markersize": 3} if len(t) < FEWEST else {}
     for moment, (name, colour) in zip((0, after), COLOURS.items(), strict=True):
@@ -81,24 +80,24 @@ def _by_time(axes: Axes, values: np.ndarray, after: int, look: dict[str, Any]) -
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def _carried(axes: Axes, flow: TimeFlow, look: dict[str, Any]) -> None:
+def _carried(axes: Axes, flow: TimeFlow, look: Look) -> None:
     carried = flow.carried
     axes.plot(flow.step, np.where(carried > 0, carried, np.nan), color=PURPLE, **look)
 
 
-def _matrix(axes: Axes, flow: TimeFlow, look: dict[str, Any]) -> None:
+def _matrix(axes: Axes, flow: TimeFlow, look: Look) -> None:
     axes.plot(flow.step, flow.singular.max(axis=-1), color=GREEN, **_dashed(look, SINGULAR))
     axes.plot(flow.step, flow.radius.max(axis=-1), color=INK, **_dashed(look, RADIUS))
 
 
-def _dashed(look: dict[str, Any], name: str) -> dict[str, Any]:
+def _dashed(look: Look, name: str) -> Look:
     """A thin line with its dash; the wide pale one has none."""
     return look if look is PALE else look | {"linestyle": DASHES[name]}
 
 
 def _legend(flows: Sequence[TimeFlow], course: bool) -> tuple[Key, ...]:
     names = dict(COLOURS) | ({RADIUS: INK, SINGULAR: GREEN} if course else {})
-    looks: dict[str, dict[str, Any]] = {
+    looks: dict[str, Look] = {
         name: {"color": colour, "linewidth": 1.6, "linestyle": DASHES[name]} for name, colour in names.items()
     }
     if len(flows) > 1:

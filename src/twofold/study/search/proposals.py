@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any, final
+from types import ModuleType
+from typing import TYPE_CHECKING, final
 
 from twofold.errors import MissingExtraError
 from twofold.study.search.space import propose
 from twofold.study.search.spec import Dimension, Search
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.samplers import BaseSampler
 
 
 @final
@@ -21,25 +26,24 @@ class Proposals:
     """The trials of a search, asked for and told in turn."""
 
     def __init__(self, search: Search) -> None:
-        optuna = _optuna()
+        library = _optuna()
         self.search = search
         self.asked = 0
         self.told = 0
-        self._choices: dict[str, dict[str, Any]] = {}
         with _without_warnings():
-            sampler = _SAMPLERS[search.sampler](optuna, search)
+            sampler = _SAMPLERS[search.sampler](library, search)
             direction = "maximize" if search.maximizes else "minimize"
-            self._study = optuna.create_study(direction=direction, sampler=sampler)
+            self._study: optuna.Study = library.create_study(direction=direction, sampler=sampler)
         # After its last combination the grid stops a loop of Optuna's own, which there is none of here.
         self._study.stop = lambda: None
-        self._trials: list[Any] = []
+        self._trials: list[optuna.Trial] = []
 
     @property
     def version(self) -> str:
         """Optuna's; another may propose other trials."""
         return _optuna().__version__
 
-    def ask(self) -> dict[str, Any]:
+    def ask(self) -> dict[str, object]:
         """The values of the next trial."""
         with _without_warnings():
             trial = self._study.ask()
@@ -73,36 +77,39 @@ class Proposals:
             except (ValueError, RuntimeError):  # fewer than two trials, or all with the same value
                 return {}
 
-    def _suggest(self, trial: Any, name: str, dimension: Dimension) -> Any:
+    def _suggest(self, trial: optuna.Trial, name: str, dimension: Dimension) -> object:
         """Choices go by their place: Optuna takes no tables for choices."""
         if dimension.choices is not None:
             return dimension.choices[trial.suggest_categorical(name, list(range(len(dimension.choices))))]
-        ask: Callable[..., Any] = trial.suggest_int if dimension.whole else trial.suggest_float
-        return ask(name, dimension.low, dimension.high, log=dimension.log)
+        assert dimension.low is not None  # what has no choices has both ends
+        assert dimension.high is not None
+        if dimension.whole:
+            return trial.suggest_int(name, int(dimension.low), int(dimension.high), log=dimension.log)
+        return trial.suggest_float(name, dimension.low, dimension.high, log=dimension.log)
 
 
-def _tpe(optuna: Any, search: Search) -> Any:
+def _tpe(optuna: ModuleType, search: Search) -> BaseSampler:
     return optuna.samplers.TPESampler(seed=search.seed, constant_liar=True)
 
 
-def _random(optuna: Any, search: Search) -> Any:
+def _random(optuna: ModuleType, search: Search) -> BaseSampler:
     return optuna.samplers.RandomSampler(seed=search.seed)
 
 
-def _grid(optuna: Any, search: Search) -> Any:
+def _grid(optuna: ModuleType, search: Search) -> BaseSampler:
     space = {name: _values(dimension) for name, dimension in search.space.items()}
     return optuna.samplers.GridSampler(space, seed=search.seed)
 
 
-def _cmaes(optuna: Any, search: Search) -> Any:
+def _cmaes(optuna: ModuleType, search: Search) -> BaseSampler:
     return optuna.samplers.CmaEsSampler(seed=search.seed, warn_independent_sampling=False)
 
 
-def _gp(optuna: Any, search: Search) -> Any:
+def _gp(optuna: ModuleType, search: Search) -> BaseSampler:
     return optuna.samplers.GPSampler(seed=search.seed, deterministic_objective=True)
 
 
-_SAMPLERS: dict[str, Callable[[Any, Search], Any]] = {
+_SAMPLERS: dict[str, Callable[[ModuleType, Search], BaseSampler]] = {
     "tpe": _tpe,
     "random": _random,
     "grid": _grid,
@@ -118,7 +125,7 @@ def _values(dimension: Dimension) -> list[int]:
     return list(range(int(dimension.low or 0), int(dimension.high or 0) + 1))
 
 
-def _optuna() -> Any:
+def _optuna() -> ModuleType:
     try:
         import optuna
     except ImportError:
@@ -127,6 +134,6 @@ def _optuna() -> Any:
     return optuna
 
 
-def _without_warnings() -> warnings.catch_warnings[Any]:
+def _without_warnings() -> warnings.catch_warnings[None]:
     """Optuna warns of what is experimental in it, which is its own affair here."""
     return warnings.catch_warnings(action="ignore")

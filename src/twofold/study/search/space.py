@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 from twofold.recipe import Recipe, load_recipe
 from twofold.study.search.spec import Block, Dimension, Search
 
-Suggest = Callable[[str, Dimension], Any]
+Suggest = Callable[[str, Dimension], object]
 """A value for the parameter of this name, within its dimension."""
 
 
@@ -23,36 +22,39 @@ def names(search: Search) -> list[str]:
     return listed
 
 
-def propose(search: Search, suggest: Suggest) -> dict[str, Any]:
+def propose(search: Search, suggest: Suggest) -> dict[str, object]:
     """The values of a trial; those of a layer that is not there are not asked for."""
     values = {name: suggest(name, dimension) for name, dimension in search.space.items()}
     for index, block in enumerate(search.blocks):
         values[_count_name(index)] = count = suggest(_count_name(index), block.count)
+        assert isinstance(count, int)  # as a range of whole numbers gives it
         for copy in range(count):
             for name, dimension in _block_dimensions(index, copy, block):
                 values[name] = suggest(name, dimension)
     return values
 
 
-def recipe_of(base: Recipe, search: Search, values: Mapping[str, Any]) -> Recipe:
+def recipe_of(base: Recipe, search: Search, values: Mapping[str, object]) -> Recipe:
     """The base with the values of a trial set. Raises `RecipeError` where they do not fit together."""
     recipe = load_recipe(base, {name: values[name] for name in search.space})
     if not search.blocks:
         return recipe
-    layers: list[Any] = [layer.model_dump(mode="json") for layer in recipe.layers]
+    layers: list[object] = [layer.model_dump(mode="json") for layer in recipe.layers]
     # From the last place on, so that an insertion moves none of those before it.
     for index, block in sorted(enumerate(search.blocks), key=lambda item: -item[1].at):
-        copies = range(values[_count_name(index)])
-        layers[block.at : block.at] = [layer for copy in copies for layer in _filled_layers(index, copy, block, values)]
+        count = values[_count_name(index)]
+        assert isinstance(count, int)
+        filled = [layer for copy in range(count) for layer in _filled_layers(index, copy, block, values)]
+        layers[block.at : block.at] = filled
     return load_recipe(recipe, {"layers": layers})
 
 
-def middle(search: Search) -> dict[str, Any]:
+def middle(search: Search) -> dict[str, object]:
     """Values that are within every dimension: to see whether the search makes a recipe at all."""
     return propose(search, lambda name, dimension: _middle(dimension))
 
 
-def extremes(search: Search) -> Iterator[dict[str, Any]]:
+def extremes(search: Search) -> Iterator[dict[str, object]]:
     """The middle, with one dimension of the space at each of its ends, or at each of its choices."""
     plain = middle(search)
     for name, dimension in search.space.items():
@@ -61,12 +63,12 @@ def extremes(search: Search) -> Iterator[dict[str, Any]]:
             yield {**plain, name: end}
 
 
-def text_of(values: Mapping[str, Any]) -> str:
+def text_of(values: Mapping[str, object]) -> str:
     """`optimizer.lr = 0.1, layers.0.units = 12`."""
     return ", ".join(f"{name} = {json.dumps(value, default=str)}" for name, value in values.items())
 
 
-def _middle(dimension: Dimension) -> Any:
+def _middle(dimension: Dimension) -> object:
     if dimension.choices is not None:
         return dimension.choices[0]
     assert dimension.low is not None
@@ -89,7 +91,7 @@ def _block_dimensions(index: int, copy: int, block: Block) -> Iterator[tuple[str
                 yield f"blocks.{index}.{copy}.layers.{place}.{key}", dimension
 
 
-def as_dimension(value: Any) -> Dimension | None:
+def as_dimension(value: object) -> Dimension | None:
     """A value of a layer that is a range or choices."""
     if isinstance(value, Dimension):
         return value
@@ -97,7 +99,7 @@ def as_dimension(value: Any) -> Dimension | None:
     return Dimension.model_validate(value) if is_one else None
 
 
-def _filled_layers(index: int, copy: int, block: Block, values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _filled_layers(index: int, copy: int, block: Block, values: Mapping[str, object]) -> Iterator[dict[str, object]]:
     for place, layer in enumerate(block.layers):
         names = {key: f"blocks.{index}.{copy}.layers.{place}.{key}" for key in layer}
         yield {key: values[names[key]] if as_dimension(value) else value for key, value in layer.items()}
