@@ -217,7 +217,8 @@ def _table_or_row(data: Csv, word: str, features: tuple[str, ...]) -> Given:
 
 def _labelled_rows(data: Csv, path: Path, features: tuple[str, ...]) -> Given:
     if not os.path.exists(path):
-        raise DataError(f"no file {path}; --data takes a CSV file with the columns {_quoted((*features, data.label))}")
+        labels = data.label if isinstance(data.label, tuple) else (data.label,)
+        raise DataError(f"no file {path}; --data takes a CSV file with the columns {_quoted((*features, *labels))}")
     rows = _table_or_row(data, str(path), features)
     if not any(rows.expected):
         raise DataError(f"{path}:1: no column `{data.label}`, which holds the class")
