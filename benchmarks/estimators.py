@@ -41,7 +41,7 @@ class Task(NamedTuple):
     """Samples, and how many epochs they are trained on."""
 
     name: str
-    load: Callable[[], tuple[Any, Any]]
+    load: Callable[[], Any]
     epochs: int
 
 
@@ -65,7 +65,7 @@ def networks(epochs: int, samples: int) -> dict[str, Any]:
         n_iter_no_change=epochs + 1,
         tol=0,
         alpha=0,
-        batch_size=min(BATCH, samples),
+        batch_size=min(BATCH, samples),  # pyright: ignore[reportArgumentType]  # its stub knows only `auto`
         random_state=0,
     )
     ours = {

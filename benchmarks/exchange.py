@@ -37,7 +37,7 @@ long that the rounding of both sides adds up to more.
 
 | recipe | onnxruntime, NumPy | onnxruntime, PyTorch | onnxruntime, 64 bits | ONNX written, s | scripts written, s |
 | --- | --- | --- | --- | --- | --- |"""
-MOST = dict.fromkeys(("palindrome-200", "palindrome-1000", "palindrome-gru-long"), 2e-6)
+MOST: dict[str, float] = dict.fromkeys(("palindrome-200", "palindrome-1000", "palindrome-gru-long"), 2e-6)
 """Rounding in 32 bits adds up over hundreds of steps of time, in PyTorch as in onnxruntime."""
 RUNS: dict[str, dict[str, Any]] = {
     "moons": {"training.epochs": 5},

@@ -166,7 +166,7 @@ def _gates(points: pd.DataFrame) -> str:
     return table(["length", "network", *FIGURES], rows)
 
 
-def _stopped(points: pd.DataFrame) -> str:
+def _stopped(points: Any) -> str:
     """What stops the network at its longest: the gradient's way back, of those that learned and those that did not."""
     longest = points[points["data.length"] == points["data.length"].max()]
     lines = list[str]()
@@ -181,7 +181,7 @@ def _stopped(points: pd.DataFrame) -> str:
     return f"At {length:,} the share of ∂L/∂h(T − 1) that reaches h(1) is\n{', '.join(lines)} (geometric means)."
 
 
-def _mean_share(shares: pd.Series) -> str:
+def _mean_share(shares: Any) -> str:
     return f"{np.exp(np.log(np.maximum(shares, 1e-45)).mean()):.2g}"
 
 
@@ -227,7 +227,7 @@ def _limits(points: pd.DataFrame) -> str:
     return table(["length", *FIGURES], rows)
 
 
-def _figures(points: pd.DataFrame) -> list[str]:
+def _figures(points: Any) -> list[str]:
     scores = points["test_accuracy"]
     passed = int((scores >= PASSES).sum())
     return [

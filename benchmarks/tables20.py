@@ -76,6 +76,7 @@ TASKS = (
 
 def frame_of(task: Task) -> pd.DataFrame:
     """The table, without rows that have no answer; of a large one some rows, always the same."""
+    frame: Any
     if (loader := getattr(datasets, f"load_{task.name}", None)) is not None:
         frame = loader(as_frame=True).frame
     else:
@@ -121,7 +122,10 @@ def theirs(task: Task, train: pd.DataFrame, test: pd.DataFrame, seed: int, early
 
 def _words(x: pd.DataFrame) -> pd.DataFrame:
     """Whatever is no number as text, with a missing value left missing."""
-    return x.apply(lambda c: c if c.dtype.kind in "iuf" else c.astype(str).where(c.notna(), np.nan).astype(object))
+    words: Any = x.apply(
+        lambda c: c if c.dtype.kind in "iuf" else c.astype(str).where(c.notna(), np.nan).astype(object)
+    )
+    return words
 
 
 def scores(task: Task) -> dict[str, list[float]]:
@@ -130,7 +134,8 @@ def scores(task: Task) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for seed in range(SEEDS):
         strata = None if task.numbers else frame[task.label]
-        train, test = train_test_split(frame, test_size=0.2, random_state=seed, stratify=strata)
+        parts: Any = train_test_split(frame, test_size=0.2, random_state=seed, stratify=strata)
+        train, test = parts
         models: dict[str, Callable[[], float]] = {
             "scikit-learn": lambda t=train, e=test, s=seed: theirs(task, t, e, s, False),
             "scikit-learn, stopped early": lambda t=train, e=test, s=seed: theirs(task, t, e, s, True),

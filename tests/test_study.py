@@ -165,7 +165,9 @@ WRONG: dict[str, tuple[str, list[str], list[str]]] = {
         ["--axis optimizer.lrr: axis `optimizer.lrr`: unknown key `lrr`; did you mean `optimizer.lr`?"],
     ),
     "the end of a field alone": (
-        "moons", ["--axis", "noise=0.1"], ["axis `noise`: unknown key `noise`; did you mean `data.noise`?"],
+        "moons",
+        ["--axis", "seed=1,2"],
+        ["`seed` is a key of several parts of a recipe; write `data.seed` or `training.seed`"],
     ),
     "an axis that names no table": (
         "moons", ["--axis", "optimiser.lr=0.1"], ["unknown key `optimiser`; did you mean `optimizer.lr`?"],
