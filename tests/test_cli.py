@@ -136,7 +136,7 @@ WRONG = {
     "no steps": (["verify", "moons", "--steps", "0"], "Invalid value for '--steps'"),
     "a wrong tolerance": (["verify", "moons", "--tolerance", "0"], "error: `tolerance` must be greater than 0"),
     "an unknown command": (["rum"], "No such command 'rum'"),
-    "no argument": (["run"], "Missing argument 'RECIPE'"),
+    "no argument": (["run"], "Missing argument 'RECIPE|TABLE'"),
 }
 
 

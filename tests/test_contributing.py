@@ -34,10 +34,11 @@ WRITTEN = {
 }
 """Pages by the program that writes them."""
 TABLES = (
-    "layers", "kinds", "cases", "losses", "optimizers", "derivations", "lockstep", "analysis", "data", "docs", "help",
+    "layers", "kinds", "cases", "losses", "optimizers", "derivations", "lockstep", "microscope", "analysis", "data",
+    "docs", "help",
 )  # fmt: skip
 CHOSEN = (
-    "softsign", "rms_norm", "adagrad", "huber", "spirals", "equations",
+    "softsign", "rms_norm", "adagrad", "hinge", "spirals", "equations",
     "every_kind", "every_question", "holds_every_layer", "no_kind_of_layer", "index_names",
     "page_on_the_analysis", "list_of_figures",
     "reference_of_recipes", "rooms_of_the_design", "every_command_of_the_tool",
@@ -127,7 +128,7 @@ def test_what_is_new_passes_every_table(copy: Path) -> None:
     files = [f"tests/test_{table}.py" for table in TABLES]
     told = ran(copy, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "-k", " or ".join(CHOSEN), *files)
     passed = [line for line in told.splitlines() if line.startswith("PASSED")]
-    for name in ("softsign", "rms_norm", "adagrad", "huber", "spirals", "twofold equations"):
+    for name in ("softsign", "rms_norm", "adagrad", "hinge", "spirals", "twofold equations"):
         assert any(name in line for line in passed), name
     assert len(passed) > 150, told
 
@@ -164,7 +165,7 @@ for kind in ("cosine", "constant"):
 
 def test_the_commands_behind_them_know_them(copy: Path) -> None:
     reference = (copy / "docs" / "recipes.md").read_text("utf-8")
-    for key in ('kind = "softsign"', 'kind = "rms_norm"', 'kind = "adagrad"', 'kind = "huber"', 'source = "spirals"'):
+    for key in ('kind = "softsign"', 'kind = "rms_norm"', 'kind = "adagrad"', 'kind = "hinge"', 'source = "spirals"'):
         assert f"### `{key}`" in reference
     assert "2 softsign" in ran(copy, "-m", "twofold", "show", "digits", "--set", "layers.2.kind=softsign")
     assert "rms_norm          y = γ x / √(mean(x²) + ε)" in ran(copy, "-m", "twofold", "equations")

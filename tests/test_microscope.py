@@ -31,7 +31,7 @@ from twofold.numpy_engine.losses import loss_function
 from twofold.probe.kept import microscope_of
 from twofold.probe.microscope import answer
 from twofold.probe.microscope.account import Account
-from twofold.probe.microscope.kinds import EXPLAINED, explain
+from twofold.probe.microscope.kinds import EXPLAINED, explain, explained_by
 from twofold.probe.microscope.losses import loss
 from twofold.probe.microscope.record import batch_json, number_json
 from twofold.probe.microscope.scope import LOSS, Microscope, live, under
@@ -39,6 +39,7 @@ from twofold.probe.microscope.subject import Subject
 from twofold.probe.microscope.terms import Sum, in_order, sum_of
 from twofold.probe.passage import pass_through
 from twofold.recipe import load_recipe
+from twofold.recipe.layer import LayerSpec
 from twofold.recipe.layers import Layer
 from twofold.recipe.network import walk
 from twofold.report import write_report
@@ -53,7 +54,11 @@ CASES = [case for case in LAYERS if case.replicas is None and case.trains]
 
 
 def test_every_kind_is_explained() -> None:
-    assert set(EXPLAINED) == set(kinds(Layer).values())
+    every = kinds(Layer).values()
+    for kind in every:
+        assert issubclass(kind, LayerSpec)
+        assert callable(explained_by(kind))
+    assert all(any(issubclass(kind, family) for kind in every) for family in EXPLAINED)
 
 
 def some(account: Account, most: int = FEW) -> Iterator[tuple[int, ...]]:

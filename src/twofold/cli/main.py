@@ -13,37 +13,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from twofold.cli.adopt import EXAMPLE as ADOPT_EXAMPLE
-from twofold.cli.adopt import adopt
-from twofold.cli.check import EXAMPLE as CHECK_EXAMPLE
-from twofold.cli.check import check
-from twofold.cli.columns import EXAMPLE as COLUMNS_EXAMPLE
-from twofold.cli.columns import columns
-from twofold.cli.eject import EXAMPLE as EJECT_EXAMPLE
-from twofold.cli.eject import eject
-from twofold.cli.evaluate import EXAMPLE as EVALUATE_EXAMPLE
-from twofold.cli.evaluate import evaluate
-from twofold.cli.export import EXAMPLE as EXPORT_EXAMPLE
-from twofold.cli.export import export
-from twofold.cli.handin import EXAMPLE as HANDIN_EXAMPLE
-from twofold.cli.handin import handin
+from twofold.cli import (
+    adopt,
+    check,
+    columns,
+    eject,
+    evaluate,
+    export,
+    handin,
+    page,
+    predict,
+    report,
+    resume,
+    study,
+    walk,
+    weights,
+)
 from twofold.cli.interrupts import interruptible
 from twofold.cli.output import EnginesChoice, JsonOption, QuietOption, complain, print_json
-from twofold.cli.page import EXAMPLE as PAGE_EXAMPLE
-from twofold.cli.page import page, watched
-from twofold.cli.predict import EXAMPLE as PREDICT_EXAMPLE
-from twofold.cli.predict import predict
+from twofold.cli.page import watched
 from twofold.cli.processes import ProcessesOption, join_or_start
-from twofold.cli.report import EXAMPLE as REPORT_EXAMPLE
-from twofold.cli.report import report
-from twofold.cli.resume import EXAMPLE as RESUME_EXAMPLE
-from twofold.cli.resume import resume
-from twofold.cli.study import EXAMPLE as STUDY_EXAMPLE
-from twofold.cli.study import study
-from twofold.cli.walk import EXAMPLE as WALK_EXAMPLE
-from twofold.cli.walk import walk
-from twofold.cli.weights import EXAMPLE as WEIGHTS_EXAMPLE
-from twofold.cli.weights import weights
 from twofold.engines import COMPARED
 from twofold.errors import TwofoldError
 from twofold.interrupts import heard, listening
@@ -246,22 +235,20 @@ def verify(
     raise typer.Exit(0 if verification.passed else 1)
 
 
-app.command(epilog=CHECK_EXAMPLE)(check)
-app.command(epilog=RESUME_EXAMPLE)(resume)
-app.command(epilog=WALK_EXAMPLE)(walk)
-app.command(epilog=STUDY_EXAMPLE)(study)
-app.command(epilog=PAGE_EXAMPLE)(page)
-app.command(epilog=PREDICT_EXAMPLE, context_settings={"ignore_unknown_options": True})(predict)
-app.command(epilog=EVALUATE_EXAMPLE)(evaluate)
-app.command(epilog=COLUMNS_EXAMPLE)(columns)
-app.command(epilog=WEIGHTS_EXAMPLE)(weights)
-app.command(epilog=ADOPT_EXAMPLE)(adopt)
-app.command(epilog=EXPORT_EXAMPLE)(export)
-app.command(epilog=EJECT_EXAMPLE)(eject)
-
-
-app.command(epilog=REPORT_EXAMPLE)(report)
-app.command(epilog=HANDIN_EXAMPLE)(handin)
+app.command(epilog=check.EXAMPLE)(check.check)
+app.command(epilog=resume.EXAMPLE)(resume.resume)
+app.command(epilog=walk.EXAMPLE)(walk.walk)
+app.command(epilog=study.EXAMPLE)(study.study)
+app.command(epilog=page.EXAMPLE)(page.page)
+app.command(epilog=predict.EXAMPLE, context_settings={"ignore_unknown_options": True})(predict.predict)
+app.command(epilog=evaluate.EXAMPLE)(evaluate.evaluate)
+app.command(epilog=columns.EXAMPLE)(columns.columns)
+app.command(epilog=weights.EXAMPLE)(weights.weights)
+app.command(epilog=adopt.EXAMPLE)(adopt.adopt)
+app.command(epilog=export.EXAMPLE)(export.export)
+app.command(epilog=eject.EXAMPLE)(eject.eject)
+app.command(epilog=report.EXAMPLE)(report.report)
+app.command(epilog=handin.EXAMPLE)(handin.handin)
 
 
 @app.callback(invoke_without_command=True)

@@ -13,15 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from twofold.arrays import Array
-from twofold.numpy_engine.term_losses import (
-    Terms,
-    absolute_terms,
-    binary_cross_entropy_terms,
-    cross_entropy_terms,
-    huber_terms,
-    reduced,
-    squared_terms,
-)
+from twofold.numpy_engine.term_losses import TERMS, Terms, reduced
 from twofold.recipe.losses import Loss as LossKind
 
 Value: TypeAlias = float | Array
@@ -106,18 +98,11 @@ def _termwise(terms: Any) -> Any:
     return loss
 
 
-LOSSES: dict[str, Any] = {
-    "cross_entropy": cross_entropy,
-    "mean_squared": mean_squared,
-    "mean_absolute": _termwise(absolute_terms),
-    "huber": _termwise(huber_terms),
-    "binary_cross_entropy": _termwise(binary_cross_entropy_terms),
-}
-WEIGHTED: dict[str, Any] = LOSSES | {
-    "cross_entropy": _termwise(cross_entropy_terms),
-    "mean_squared": _termwise(squared_terms),
-}
-"""The same losses with weights; of the first two the plain forms are shorter."""
+WEIGHTED: dict[str, Any] = {kind: _termwise(terms) for kind, terms in TERMS.items()}
+LOSSES: dict[str, Any] = WEIGHTED | {"cross_entropy": cross_entropy, "mean_squared": mean_squared}
+"""The same losses where samples have no weights: of these two the plain forms are shorter."""
+TRAINING_ONLY = {"reduction", "label_smoothing", "class_weight"}
+"""Settings that what is reported of a loss does without."""
 
 
 def loss_function(spec: LossKind) -> Loss:
@@ -142,5 +127,4 @@ def loss_function(spec: LossKind) -> Loss:
 
 def reported_loss(spec: LossKind) -> Callable[..., tuple[Any, Array]]:
     """What is reported of a loss: its mean, every sample counted once, without smoothing and class weights."""
-    kept = {key: value for key, value in spec.model_dump(exclude={"kind"}).items() if key == "delta"}
-    return loss_function(type(spec)(**kept))
+    return loss_function(type(spec)(**spec.model_dump(exclude={"kind", *TRAINING_ONLY})))

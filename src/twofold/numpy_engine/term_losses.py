@@ -12,6 +12,7 @@ ones, of weight 0 as none.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -114,3 +115,12 @@ def binary_cross_entropy_terms(logits: Float[Array, "*batch labels"], target: Ar
     loss = np.maximum(logits, 0) - logits * t + np.log1p(e)
     sigmoid = np.where(logits >= 0, 1, e) / (1 + e)
     return Terms(np.add.reduce(loss, axis=-1), sigmoid - t, outputs=logits.shape[-1])
+
+
+TERMS: Mapping[str, Callable[..., Terms]] = {
+    "cross_entropy": cross_entropy_terms,
+    "mean_squared": squared_terms,
+    "mean_absolute": absolute_terms,
+    "huber": huber_terms,
+    "binary_cross_entropy": binary_cross_entropy_terms,
+}

@@ -19,13 +19,17 @@ from twofold.exchange.eject.torch_script import torch_script
 from twofold.exchange.files import check_new, write_new
 from twofold.recipe import Recipe, load_recipe
 from twofold.recipe.data import Cifar10, Mnist, Palindromes
+from twofold.recipe.losses import CrossEntropy, MeanSquared
 from twofold.recipe.network import shape_text
+from twofold.recipe.optimizers import Adam, Adamw, Rmsprop, Sgd
 from twofold.runs import Run, open_run
 from twofold.setup.building import build_engine, initial_state, prepare
 from twofold.setup.events import Watcher, watching
 
 FIRST = 3
 """Steps whose losses are expected; more would take time."""
+LOSSES, OPTIMIZERS = (CrossEntropy, MeanSquared), (Sgd, Adam, Adamw, Rmsprop)
+"""Those that the scripts have lines for."""
 PLAIN = {
     "training.autocast": "none",
     "training.convolution": "direct",
@@ -61,11 +65,7 @@ def eject(
     check(recipe)
     if None in recipe.network.input_shape:
         raise UserError("how many features a sample has is not known without the data; eject a run of the recipe")
-    if recipe.task != "classification" or getattr(recipe.loss, "class_weight", None) or _weighted(recipe):
-        raise UserError(
-            "the scripts know classes without weights; a network that predicts numbers or labels, or is trained with "
-            "weights, is written with `twofold export`"
-        )
+    _check_known(recipe)
     folder = Path(out)
     check_new(folder)
     wanted = not isinstance(recipe.data, Mnist | Cifar10) if samples is None else samples
@@ -88,6 +88,21 @@ def _run(source: Any) -> Run | None:
     if isinstance(source, Run):
         return source
     return open_run(source) if not isinstance(source, Recipe) and Path(source).is_dir() else None
+
+
+def _check_known(recipe: Recipe) -> None:
+    """Raises `UserError` for what the scripts have no lines for."""
+    if recipe.task != "classification" or getattr(recipe.loss, "class_weight", None) or _weighted(recipe):
+        raise UserError(
+            "the scripts know classes without weights; a network that predicts numbers or labels, or is trained with "
+            "weights, is written with `twofold export`"
+        )
+    for part, known in ((recipe.loss, LOSSES), (recipe.optimizer, OPTIMIZERS)):
+        if not isinstance(part, known):
+            names = ", ".join(kind.model_fields["kind"].default for kind in known)
+            raise UserError(
+                f"the scripts know {names}; got `{part.kind}`. Set another, or write the network with `twofold export`"
+            )
 
 
 def _weighted(recipe: Recipe) -> bool:

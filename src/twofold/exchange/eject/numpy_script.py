@@ -224,6 +224,8 @@ def _optimizer(parts: Parts, recipe: Recipe) -> str:
                 "decoupled": isinstance(spec, Adamw),
             }
             moments = '{"exp_avg": np.zeros_like(vector), "exp_avg_sq": np.zeros_like(vector)}'
+        case _:
+            raise TypeError(f"no update for {spec!r}")
     doc = inspect.getdoc(function) or inspect.getdoc(optimizers.optimizer.dispatch(type(spec))) or ""
     parts.tree(inner_function(function, "update"), known, "update", names, doc)
     return moments

@@ -192,4 +192,6 @@ def _optimizer(recipe: Recipe) -> str:
             made = f"torch.optim.AdamW({parameters}, {lr}, {tuple(spec.betas)!r}, {spec.eps!r}, {decay}, fused=True)"
         case Rmsprop():
             made = f"torch.optim.RMSprop({parameters}, {lr}, {spec.alpha!r}, {spec.eps!r}, {decay})"
+        case _:
+            raise TypeError(f"no line for {spec!r}")
     return "\n    ".join([*lines, broken(f"    optimizer = {made}").lstrip()])

@@ -19,7 +19,7 @@ from twofold.probe.microscope.account import (
     places,
     sigma,
 )
-from twofold.probe.microscope.subject import Subject
+from twofold.probe.microscope.subject import Explainers, Subject
 from twofold.recipe.activations import Elementwise, Prelu, Softmax
 
 
@@ -92,3 +92,10 @@ def _axes(subject: Subject) -> tuple[Axis, ...]:
     """The batch, and whatever stands behind it."""
     inner = subject.x.ndim - 1
     return axes_of(("n", *(("c", "r", "q") if inner == 3 else inner_names(inner))), subject.x.shape)
+
+
+EXPLAINED: Explainers = {
+    Elementwise: elementwise,
+    Prelu: prelu,
+    Softmax: softmax,
+}

@@ -20,7 +20,7 @@ from twofold.probe.microscope.account import (
     places,
     sigma,
 )
-from twofold.probe.microscope.subject import Subject
+from twofold.probe.microscope.subject import Explainers, Subject
 from twofold.recipe.dense import Dense, Dropout, Embedding, Flatten
 
 
@@ -98,3 +98,11 @@ def flatten(subject: Subject, spec: Flatten) -> Explanation:
         Account("dx", f"dx{indexed(axes)} = dy[n, ·]", axes, subject.x.shape, (Summand((dy,)),), "dx"),
     )
     return Explanation(accounts, {})
+
+
+EXPLAINED: Explainers = {
+    Dense: dense,
+    Embedding: embedding,
+    Dropout: dropout,
+    Flatten: flatten,
+}

@@ -8,6 +8,7 @@ from functools import singledispatch
 import numpy as np
 
 from twofold.arrays import Array
+from twofold.numpy_engine.term_losses import TERMS
 from twofold.probe.microscope.account import Account, Axis, Explanation, Factor, Summand, along, axes_of, places
 from twofold.recipe.losses import BinaryCrossEntropy, CrossEntropy, Huber, Loss, MeanAbsolute, MeanSquared
 
@@ -81,7 +82,16 @@ def loss(spec: Loss, outputs: Array, target: Array, weight: Array | None = None)
 
 @singledispatch
 def _explained(spec: Loss, judged: Judged) -> Explanation:
-    raise TypeError(f"no loss {spec!r}")
+    """Any loss: the terms ℓ of the samples and their slopes, as the NumPy engine has them, and what each counts."""
+    options = spec.model_dump(exclude={"kind", "reduction"})
+    terms = TERMS[spec.kind](judged.outputs, judged.target, **options)
+    (n, k), share = judged.axes, _share(judged, spec.reduction, terms.weight, terms.outputs)
+    term, slope = Factor("ℓ", "ℓ", places(("n",))), judged.factor("∂ℓ/∂y")
+    accounts = (
+        Account("L", f"L = Σ(n) ℓ[n]{share.text}", (), (), (share.of(term, over=(n,)),), "L"),
+        Account("dy", f"dy[n, k] = ∂ℓ/∂y[n, k]{share.text}", (n, k), judged.outputs.shape, (share.of(slope),), "dy"),
+    )
+    return Explanation(accounts, {"ℓ": terms.loss, "∂ℓ/∂y": terms.gradient, **share.derived})
 
 
 @_explained.register

@@ -22,7 +22,7 @@ from twofold.probe.microscope.account import (
     places,
     sigma,
 )
-from twofold.probe.microscope.subject import Subject
+from twofold.probe.microscope.subject import Explainers, Subject
 from twofold.recipe.norms import BatchNorm, GroupNorm, LayerNorm
 
 REST = ("r", "q")
@@ -152,3 +152,10 @@ def _derived(subject: Subject, v: _Variables, eps: float) -> dict[str, Array]:
         "mean(g)": g.mean(axis=over).reshape(few),
         "mean(g ⊙ x̂)": (g * x_hat).mean(axis=over).reshape(few),
     }
+
+
+EXPLAINED: Explainers = {
+    BatchNorm: batch_norm,
+    LayerNorm: layer_norm,
+    GroupNorm: group_norm,
+}

@@ -10,7 +10,7 @@ from twofold.numpy_engine.layers import build_layer
 from twofold.numpy_engine.pool import Chosen
 from twofold.numpy_engine.windows import Windows
 from twofold.probe.microscope.account import Account, Axis, Explanation, Factor, Summand, along, axes_of, places
-from twofold.probe.microscope.subject import Subject
+from twofold.probe.microscope.subject import Explainers, Subject
 from twofold.probe.microscope.windows import Window, seeing, seen
 from twofold.recipe.pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d
 
@@ -89,3 +89,10 @@ def global_avg_pool2d(subject: Subject, spec: GlobalAvgPool2d) -> Explanation:
 
 def _window_axes(window: Window) -> tuple[Axis, Axis]:
     return Axis("u", window[0][0]), Axis("v", window[0][1])
+
+
+EXPLAINED: Explainers = {
+    MaxPool2d: max_pool2d,
+    AvgPool2d: avg_pool2d,
+    GlobalAvgPool2d: global_avg_pool2d,
+}

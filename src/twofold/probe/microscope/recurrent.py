@@ -9,7 +9,7 @@ from twofold.numpy_engine.layers import build_layer
 from twofold.numpy_engine.recurrent import Recurrent as Loop
 from twofold.probe.microscope.account import Account, Along, Axis, Explanation, Factor, Summand, along, axes_of, places
 from twofold.probe.microscope.cells import gate_accounts
-from twofold.probe.microscope.subject import Subject
+from twofold.probe.microscope.subject import Explainers, Subject
 from twofold.recipe.recurrent import Gru, Lstm, Recurrent
 
 
@@ -148,3 +148,8 @@ def _beside(
         }  # fmt: skip
     relu = getattr(spec, "nonlinearity", "tanh") == "relu"
     return arrays | {"f′": (h > 0).astype(np.float64) if relu else 1 - h * h}
+
+
+EXPLAINED: Explainers = {
+    Recurrent: recurrent,
+}

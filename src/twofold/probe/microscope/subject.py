@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from twofold.arrays import Array, Arrays
 from twofold.engine import Batch, ThroughTime, Trace
+from twofold.probe.microscope.account import Explanation
 from twofold.recipe import Node
+from twofold.recipe.layer import LayerSpec
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,10 @@ class Subject:
             **self.buffers,
             **{f"{name} after": array for name, array in self.buffers_after.items()},
         }
+
+
+Explainers: TypeAlias = Mapping[type[LayerSpec], Callable[[Subject, Any], Explanation]]
+"""From a kind of layer, or a family of kinds, to what explains it."""
 
 
 def subjects(

@@ -10,9 +10,12 @@ import numpy as np
 
 from twofold.arrays import Array, Arrays
 from twofold.engine import State
+from twofold.numpy_engine.optimizers import optimizer
 from twofold.probe.microscope.account import Account, Axis, Factor, Root, Summand, axes_of, places
 from twofold.probe.microscope.subject import wide
 from twofold.recipe.optimizers import Adam, Adamw, Optimizer, OptimizerSpec, Rmsprop, Sgd
+
+STEP = "Δp"
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,8 @@ def update_of(
     for moment in spec.moments:
         kept = before.optimizer.get(moment, {})
         arrays[moment] = wide(kept[name]) if name in kept else np.zeros(p.shape)
+    if any(factor.array == STEP for account in accounts for s in account.summands for factor in s.factors):
+        arrays[STEP] = _step(spec, moving, arrays)
     if after is not None:
         arrays["p after"] = wide(after)
     return Updated(tuple(accounts), arrays)
@@ -83,10 +88,20 @@ def _gradient(spec: OptimizerSpec, moving: _Moving) -> list[Account]:
     return accounts
 
 
+def _step(spec: Optimizer, moving: _Moving, arrays: Arrays) -> Array:
+    """By how much the NumPy engine's rule moves the parameter along the clipped gradient."""
+    rule = optimizer(spec, 1.0 if moving.decay else 0.0)
+    p, g = arrays["p"].ravel(), (arrays["g"] * arrays.get("clip", 1.0)).ravel()
+    after, moments = p.copy(), {moment: arrays[moment].flatten() for moment in spec.moments}
+    rule.update(after, g, moments, moving.lr, moving.k)
+    return (after - p).reshape(arrays["p"].shape)
+
+
 @singledispatch
 def _moved(spec: OptimizerSpec, moving: _Moving) -> list[Account]:
-    """From the gradient to the parameter after the update."""
-    raise TypeError(f"no optimizer {spec!r}")
+    """From the gradient to the parameter after the update; of any optimizer by the step that its rule makes."""
+    summands = (Summand((moving.array("p", "p"),)), Summand((moving.array(STEP, STEP),)))
+    return [moving.account("p", f"p ← p + {STEP}, the step of the optimizer", summands, "p after")]
 
 
 @_moved.register

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from twofold.probe.microscope.account import Account, Along, Axis, Explanation, Factor, Summand, along, places
-from twofold.probe.microscope.subject import Subject
+from twofold.probe.microscope.subject import Explainers, Subject
 from twofold.recipe.base import Pair
 from twofold.recipe.windows import Conv2d
 
@@ -63,3 +63,8 @@ def _told(place: Along) -> str:
     """`2 i + u − 1`."""
     text = " + ".join(name if step == 1 else f"{step} {name}" for name, step in place.steps)
     return text if not place.shift else f"{text} − {-place.shift}"
+
+
+EXPLAINED: Explainers = {
+    Conv2d: conv2d,
+}

@@ -151,6 +151,8 @@ LAYERS = [
     LayerCase("rnn of relu", Rnn(units=4, nonlinearity="relu"), (5, 6, 3)),
     LayerCase("rnn of relu, after every step", Rnn(units=4, nonlinearity="relu", output="every"), (5, 6, 3)),
     LayerCase("lstm that remembers from the start", Lstm(units=2, forget_bias=1.0), (2, 3, 2)),
+    LayerCase("lstm that remembers for 5 steps", Lstm(units=2, chrono=5), (2, 3, 2)),
+    LayerCase("gru that remembers for 5 steps", Gru(units=2, chrono=5), (2, 3, 2)),
     LayerCase("embedding", Embedding(num_embeddings=7, units=3), (5, 4), _numbers),
     LayerCase("embedding of one number", Embedding(num_embeddings=7, units=2), (1, 1), _numbers),
     LayerCase("embedding of one vector", Embedding(num_embeddings=9, units=1), (3, 2), _numbers),
