@@ -100,7 +100,7 @@ CASES = {
         (
             "data.csv:2: column `class` must hold classes, words or whole numbers; got 0.5.",
             "write it as a word, `class 0.5`",
-            "to predict a number is not built",
+            'to predict a number choose loss.kind = "mean_squared"',
         ),
         _table(rows=[f"{i},1,{[0.5, 1.5][i % 2]}" for i in range(40)]),
     ),
