@@ -30,6 +30,8 @@ LIMITS = ("palindrome-long", "palindrome-limits", "palindrome-1000")
 """The studies of the vanilla network: of 50 digits, of hundreds, of a thousand."""
 SEEDS = {"palindrome-long": 5, "palindrome-1000": 5}
 """Recipes that are run as studies of so many seeds."""
+SETTINGS = {"palindrome-1000": {"training.evaluate_every": 500}}
+"""An evaluation of a thousand steps takes its time."""
 ONE_LENGTH = {"palindrome-long": 50, "palindrome-1000": 1000}
 NETWORKS = {
     "palindrome": "vanilla, as in the documents (blue circles)",
@@ -73,7 +75,7 @@ def _write_pictures(result: StudyResult) -> None:
 
 def _run(name: str) -> StudyResult:
     with progress.shown(True) as watcher:
-        return twofold.run_study(name, seeds=SEEDS.get(name), watcher=watcher)
+        return twofold.run_study(name, seeds=SEEDS.get(name), overrides=SETTINGS.get(name, {}), watcher=watcher)
 
 
 def _page(tables: dict[str, pd.DataFrame]) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from twofold.exchange.eject.known import DOCS, IMPORTS, PACKAGE, SHORTENED, Known
 from twofold.exchange.eject.syntax import COMPARED, COMPUTED, inside, literal, parsed
-from twofold.exchange.eject.written import without_unread
+from twofold.exchange.eject.written import without_overwritten, without_unread
 
 if TYPE_CHECKING:
     from twofold.exchange.eject.source import Parts
@@ -63,6 +63,7 @@ class Specialised(ast.NodeTransformer):
         tree.body = self._block(tree.body)
         if isinstance(tree.body[-1], ast.Return) and tree.body[-1].value is None and len(tree.body) > 1:
             tree.body.pop()
+        without_overwritten(tree)
         while without_unread(tree):
             pass
         self._drop_unread(tree)

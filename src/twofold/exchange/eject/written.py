@@ -88,6 +88,32 @@ def without_unread(tree: ast.FunctionDef) -> bool:
     return changed
 
 
+def without_overwritten(tree: ast.FunctionDef) -> None:
+    """Take out what is assigned in the function's own lines and assigned anew before anybody reads it."""
+    kept = list[ast.stmt]()
+    for index, node in enumerate(tree.body):
+        names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and _is_stored(part)}
+        lasting = {name for name in names if not _is_overwritten(name, tree.body[index + 1 :])}
+        part = _read_part(node, lasting)
+        kept += [part] if part is not None else []
+    tree.body = kept
+
+
+def _is_overwritten(name: str, following: list[ast.stmt]) -> bool:
+    """Whether the first of the plain lines that mention it assigns it and does not read it."""
+    for node in following:
+        if not isinstance(node, ast.Assign | ast.Expr):
+            return False
+        mentions = [part for part in ast.walk(node) if isinstance(part, ast.Name) and part.id == name]
+        if mentions:
+            return all(map(_is_stored, mentions))
+    return False
+
+
+def _is_stored(name: ast.Name) -> bool:
+    return isinstance(getattr(name, "ctx", None), ast.Store)
+
+
 def _read_part(node: Any, read: set[str]) -> Any:
     """An assignment without the names that nobody reads; `None` where none is left."""
     if not (isinstance(node, ast.Assign) and len(node.targets) == 1):
