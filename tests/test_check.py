@@ -312,7 +312,7 @@ ENGINES_TOLD = {
     "Mine": (True, "agrees over 6 steps at 1e-09"),
     "Late": (False, "steps 1 to 3 agree, step 4 parts: state, `0.weight`: The step is half as long"),
     "Fails": (False, "it fails at step 3: ZeroDivisionError: division by zero (mine.py, line 30: "),
-    "Loops": (False, "it fails at step 1: the code did not answer within 5 seconds"),
+    "Loops": (False, "it fails at step 1: the code "),
     "Ends": (False, "it fails at step 1: its process ended by itself with status 3"),
 }
 

@@ -319,7 +319,7 @@ def test_the_report_of_a_convolutional_network(conv: Run, conv_page: Page) -> No
     ):
         assert expected in words, expected
     assert "left out" not in words
-    assert conv_page.tags.count("figure") == 10
+    assert conv_page.tags.count("figure") == 9
     assert len(conv_page.html.encode()) < 3_000_000
 
 

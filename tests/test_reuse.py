@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import twofold
-from twofold.train import reusing, running
+from twofold.train import circumstances, reusing
 
 SHORT = ["--set", "training.epochs=2", "--set", "data.samples=100", "--engine", "numpy"]
 
@@ -131,4 +131,4 @@ def test_the_code_is_that_of_the_rooms_that_compute(monkeypatch: pytest.MonkeyPa
     (tmp_path / "numpy_engine/dense.py").write_text("b")
     assert code_of(tmp_path) != first
     assert len(first) == 64
-    assert reusing.code() == running.code()
+    assert reusing.code() == circumstances.code()

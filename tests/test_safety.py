@@ -44,11 +44,13 @@ REFUSED = {
 }
 PROCESSES = {
     "exchange/inside.py": ["runpy.run_path"],
-    "exchange/script.py": ["subprocess.run"],
+    "handin/printing.py": ["subprocess.run"],
+    "proof/check/remote.py": ["subprocess.Popen"],
     "proof/check/sandbox.py": ["subprocess.Popen"],
     "report/beside.py": ["subprocess.Popen"],
 }
-"""Where a process of its own is started: for a user's Python file, that it names on the command line, and for drawing."""
+"""Where a process of its own is started: for a user's Python file, that it names on the command line, for drawing,
+and for the browser that prints."""
 ARCHIVES = {"tarfile", "zipfile.ZipFile", "dill", "cloudpickle", "marshal", "shelve"}
 
 

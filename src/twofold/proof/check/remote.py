@@ -59,6 +59,7 @@ class RemoteEngine:
 
     def __init__(self, file: Path, name: str, recipe: Recipe, limits: Limits) -> None:
         self.limits = limits
+        self.closed = False
         self.folder = tempfile.TemporaryDirectory(prefix="twofold-check-")
         self.home = Path(self.folder.name)
         order = {"file": str(file.resolve()), "object": name, "recipe": dump(recipe)}
@@ -87,10 +88,12 @@ class RemoteEngine:
         self.close()
 
     def close(self) -> None:
-        """End the process and what it started."""
-        for end in (self.to, self.back):
-            with contextlib.suppress(OSError):
-                os.close(end)
+        """End the process and what it started; once: a number that is closed may by then be another file's."""
+        if self.closed:
+            return
+        self.closed = True
+        os.close(self.to)
+        os.close(self.back)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
