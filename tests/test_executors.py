@@ -121,7 +121,6 @@ def test_a_process_that_dies_with_a_task_at_hand_takes_one_task_with_it(
 
 def test_a_process_that_died_while_nobody_listened_costs_nothing(in_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), *sys.path]))
-    monkeypatch.setattr("twofold.study.executors.local._idle", [])
     executor = Local(1)
     tasks = [task(names=(str(number),)) for number in range(6)]
 

@@ -26,9 +26,6 @@ DIED = "its process died"
 SHORT_SECONDS = 1.0
 """A task that took no longer is short: it costs little to wait behind another of its kind."""
 
-_idle: list[Any] = []
-"""Processes that an earlier study of this process has started and that are still good."""
-
 
 def start(after: str, jobs: int | None) -> Local:
     """The processes: as many as the text after the colon or `jobs` says, else one a core."""
@@ -73,8 +70,9 @@ class Local:
                     seat.pool.shutdown(wait=False, kill_workers=True)
 
     def close(self) -> None:
-        """The processes stay for the next study, until they have been idle for a minute."""
-        _idle.extend(self._pools)
+        """The processes end: one that has been idle for long may be gone when the next study hands it a task."""
+        for pool in self._pools:
+            pool.shutdown(wait=False, kill_workers=True)
         self._pools = []
 
     def _hand_out(
@@ -106,8 +104,7 @@ class Local:
                 pool.shutdown(wait=False, kill_workers=True)
 
     def _free(self) -> Any:
-        pools = self._pools or _idle
-        return pools.pop() if pools else _pool()
+        return self._pools.pop() if self._pools else _pool()
 
     def _collected(self, seats: list[_Seat], again: deque[Task]) -> tuple[Results, bool]:
         """What has ended, and whether it was short. Processes without a task leave their seats."""
