@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, final
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from twofold.cli.forecast import Forecast
 from twofold.cli.terminal import Terminal
 from twofold.cli.views import noted, print_note
 from twofold.interrupts import check
@@ -60,12 +61,16 @@ def _progress() -> Iterator[Progress]:
 
 @final
 class Bars:
-    """One bar for each thing that is done: for the points of a study one, whose time is that of the missing points."""
+    """One bar for each thing that is done: for the points of a study one, whose time is that of the missing points.
+
+    What will take over a minute is told once, in words, which stay where there is no terminal to draw on.
+    """
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._data: dict[str, TaskID] = {}
         self._task: TaskID | None = None
+        self._forecast = Forecast()
 
     def __call__(self, event: object) -> None:
         """Move the bar that an event is about; a signal that came is read between two steps."""
@@ -86,7 +91,12 @@ class Bars:
             case PointDone(done, words):
                 self._move(done, words)
             case Noted(text):
-                self._progress.console.print(noted(text))  # above the bar
+                self._say(text)
+        if forecast := self._forecast(event):
+            self._say(forecast)
+
+    def _say(self, text: str) -> None:
+        self._progress.console.print(noted(text))  # above the bar
 
     def _add(self, what: str, total: int, done: int = 0) -> TaskID:
         self._progress.start()  # not before there is something to show

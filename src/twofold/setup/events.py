@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, TypeAlias
 
 from twofold.runs.history import HistoryRow
@@ -28,6 +28,8 @@ class Started:
     what: str
     """The engine's name, or `verify`."""
     steps: int
+    evaluations: int = field(default=0, metadata={"to_methods": False})
+    """How many evaluations follow the one before training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def watching(watcher: Any = None) -> Watcher:
     """The callable that is told; without one `warn_of_notes`.
 
     An object with methods, as earlier versions wanted it, is told by those that it has: an event names its own in
-    `method`, which takes the event's fields.
+    `method`, which takes the event's fields, those that earlier versions had.
     """
     if watcher is None:
         return warn_of_notes
@@ -86,6 +88,7 @@ def _by_methods(listener: Any) -> Watcher:
     def tell(event: Any) -> None:
         method = getattr(listener, getattr(event, "method", ""), None)
         if method:
-            method(*(getattr(event, field.name) for field in fields(event)))
+            taken = (part.name for part in fields(event) if part.metadata.get("to_methods", True))
+            method(*(getattr(event, name) for name in taken))
 
     return tell

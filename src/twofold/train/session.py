@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -50,7 +51,7 @@ def train_engine(
     course, flows = since or (None, Flows())
     keeper = _Keeper(name, engine, session, batches, flows)
     _, held_out = dataset.held_out
-    session.watch(Started(name, batches.steps))
+    session.watch(Started(name, batches.steps, math.ceil(batches.steps / batches.evaluate_every)))
     if course:
         session.watch(Progressed(course.mark.taken))
     engine.load(initial_state(recipe.model, dataset.train))
