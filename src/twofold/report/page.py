@@ -10,6 +10,7 @@ from twofold.probe.kept import asks
 from twofold.probe.steps import layer_steps, loss_step
 from twofold.recipe import dump
 from twofold.report import sentences, tables
+from twofold.report.derivations import derivations
 from twofold.report.diagram import network_picture
 from twofold.report.figures import filled_sections
 from twofold.report.findings import sentences as findings_sentences
@@ -86,6 +87,7 @@ def _plain_facts(run: Run) -> dict[str, Any]:
         "network": recipe.network,
         "layer_settings": tables.layer_settings,
         "steps": layer_steps(recipe.network),
+        "derivations": derivations(recipe),
         "loss": loss_step(recipe.model, numbers=recipe.task != "classification"),
         "circumstances": tables.circumstances(run),
         "folder": folder_name(run),
