@@ -55,9 +55,9 @@ def trained(training: Training, folder: Path) -> Run:
 def judge(training: Training, folder: Path) -> Judged:
     """A cause is named where one of the findings that tell it is there; another fault alone is a wrong cause."""
     started = time.perf_counter()
-    said = findings(trained(training, folder))
-    faults = list(dict.fromkeys(finding.kind for finding in said if finding.fault))
-    kinds = {finding.kind for finding in said}
+    told = findings(trained(training, folder))
+    faults = list(dict.fromkeys(finding.kind for finding in told if finding.fault))
+    kinds = {finding.kind for finding in told}
     if training.cause:
         verdict: Verdict = "named" if kinds & training.told else "wrong cause" if faults else "missed"
     else:

@@ -83,8 +83,8 @@ def layer_seconds() -> tuple[float, float, float]:
             assert not isinstance(report, EngineReport)
             assert report.ok
             alone.append(report.seconds)
-        given = [f"{key}={value}" for key, value in like.items() if key != "kind"]
-        options = [part for setting in given for part in ("--set", setting)]
+        settings = [f"{key}={value}" for key, value in like.items() if key != "kind"]
+        options = [part for setting in settings for part in ("--set", setting)]
         started = time.perf_counter()
         command = [sys.executable, "-m", "twofold", "check", f"{ROOT / 'tests' / 'right' / 'classes.py'}:{name}"]
         subprocess.run([*command, "--like", kind, *options], check=True, capture_output=True)

@@ -99,7 +99,7 @@ def _row(name: str) -> bool:
     return gaps.pop("64 bits") <= 1e-6 and max(gaps.values()) <= MOST.get(name, 1e-6)
 
 
-def _gap(a: Any, b: Array) -> float:
+def _gap(a: object, b: Array) -> float:
     return float(np.abs(np.asarray(a, float) - b).max() / np.abs(b).max())
 
 
@@ -113,16 +113,16 @@ def _in_double(network: Network, x: Array) -> Array:
 
 def _ran(name: str, short: dict[str, Any]) -> bool:
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    said = []
+    verdicts = []
     with tempfile.TemporaryDirectory() as folder:
         run = twofold.run(name, overrides={**short, "training.engines": ["numpy", "torch"]}, out=Path(folder) / "run")
         scripts = twofold.eject(run, Path(folder) / "out", samples=True)
         for engine in ("numpy", "torch"):
             command = [sys.executable, f"train_{engine}.py"]
             ran = subprocess.run(command, cwd=scripts, env=environment, capture_output=True, text=True, check=False)
-            said.append((ran.stdout.splitlines() or ["it failed"])[-1])
-    _say(f"| `{name}` | {said[0]} | {said[1]} |")
-    return said == ["the same run, to the last bit"] * 2
+            verdicts.append((ran.stdout.splitlines() or ["it failed"])[-1])
+    _say(f"| `{name}` | {verdicts[0]} | {verdicts[1]} |")
+    return verdicts == ["the same run, to the last bit"] * 2
 
 
 if __name__ == "__main__":

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,7 +16,11 @@ from trained import digits, flowers, palindromes, photos
 from twofold.cli import main
 from twofold.data.images import PUBLISHED
 from twofold.data.sources import at_hand
+from twofold.handin import printing
 from twofold.recipe.data import Cifar10, Mnist
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 SHORT = {"training.epochs": 2, "data.samples": 100}
 
@@ -56,6 +60,20 @@ def trained_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, twofold.
     """Finished runs of a table, of images, of palindromes and of digits, to be read and not to be written to."""
     folder = tmp_path_factory.mktemp("trained")
     return {made.__name__: made(folder) for made in (flowers, photos, palindromes, digits)}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium without a window; without one installed, its tests are skipped."""
+    path = printing.browser()
+    if path is None:
+        pytest.skip(f"no browser: none of {', '.join(printing.BROWSERS)} is installed")
+    from playwright.sync_api import sync_playwright  # tests without a browser do without
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

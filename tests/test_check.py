@@ -312,7 +312,13 @@ ENGINES_TOLD = {
     "Mine": (True, "agrees over 6 steps at 1e-09"),
     "Late": (False, "steps 1 to 3 agree, step 4 parts: state, `0.weight`: The step is half as long"),
     "Fails": (False, "it fails at step 3: ZeroDivisionError: division by zero (mine.py, line 30: "),
-    "Loops": (False, "it fails at step 1: the code "),
+    "Loops": (
+        False,
+        (
+            "it fails at step 1: the code did not answer within 5 seconds",
+            "it fails at step 1: the code took more than 5 seconds of the processor",
+        ),
+    ),
     "Ends": (False, "it fails at step 1: its process ended by itself with status 3"),
 }
 

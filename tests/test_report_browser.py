@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 import twofold
 from twofold.errors import TrainingDivergedError
@@ -15,7 +14,6 @@ from twofold.report import write_report, write_study_report
 
 pytestmark = pytest.mark.browser
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 SHORT = {"training.epochs": 2}
 BEGIN = ["Results", "Analysis", "Recipe", "Network", "Course of training", "Gradients, updates and units"]
 CLASSES, WALK = "Classes and confusions", "The walk: one batch forward and back"
@@ -42,17 +40,6 @@ LAYERS = [
     {"kind": "flatten"},
     {"kind": "dense", "units": 10},
 ]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    found = next((path for name in NAMES if (path := shutil.which(name))), None)
-    if found is None:
-        pytest.skip(f"no browser: none of {', '.join(NAMES)} is installed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -210,45 +210,45 @@ def images(x: Array, y: Array) -> Split:
 def checked(dataset: Dataset, source: str) -> Dataset:
     """The samples, if every one of them can be trained on: whatever they come from, this is the last door.
 
-    Raises `DataError` for no samples, lengths that differ, labels that are no classes, features that are not finite.
+    Raises `DataError` for no samples, lengths that differ, labels that are no classes, features or targets that are
+    not finite.
     """
-    if dataset.targets:
-        return _checked_numbers(dataset, source)
-    last = len(dataset.classes) - 1
     for name in ("train", "validation", "test"):
-        split: Split = getattr(dataset, name)
-        x, y = split.x, split.y
-        if len(x) != len(y):
-            raise DataError(f"{source}: the {name} set holds {len(x)} samples and {len(y)} labels; give each one.")
-        if y.dtype.kind not in "iu":
-            raise DataError(f"{source}: the labels of the {name} set must be whole numbers from 0; got {y.dtype}.")
-        if len(wrong := np.flatnonzero((y < 0) | (y > last))):
-            at = int(wrong[0])
-            raise DataError(
-                f"{source}: sample {at} of the {name} set has label {y[at]}; it must be 0 to {last}. "
-                "Correct the label or remove the sample."
-            )
+        if dataset.targets:
+            _check_numbers(getattr(dataset, name), dataset.targets, source, name)
+        else:
+            _check_labels(getattr(dataset, name), len(dataset.classes), source, name)
     if not len(dataset.train):
         raise DataError(f"{source}: the train set holds no sample; hold out less, or add samples.")
     check_finite(dataset, source)
     return dataset
 
 
-def _checked_numbers(dataset: Dataset, source: str) -> Dataset:
-    """The samples, if each has as many finite numbers as there are targets."""
-    for name, split in dataset.splits():
-        if split.y.shape != (len(split.x), len(dataset.targets)):
-            raise DataError(f"{source}: the {name} set holds targets of {split.y.shape} for {len(split.x)} samples.")
-        if not all_finite(split.y):
-            sample, at = (int(i) for i in np.argwhere(~np.isfinite(split.y))[0])
-            raise DataError(
-                f"{source}: sample {sample} of the {name} set has {split.y[sample, at]} as `{dataset.targets[at]}`; "
-                "a number to predict must be finite. Fill the value in, or remove the sample."
-            )
-    if not len(dataset.train):
-        raise DataError(f"{source}: the train set holds no sample; hold out less, or add samples.")
-    check_finite(dataset, source)
-    return dataset
+def _check_labels(split: Split, class_count: int, source: str, name: str) -> None:
+    """Raises `DataError` unless each sample has one class."""
+    y = split.y
+    if len(split.x) != len(y):
+        raise DataError(f"{source}: the {name} set holds {len(split.x)} samples and {len(y)} labels; give each one.")
+    if y.dtype.kind not in "iu":
+        raise DataError(f"{source}: the labels of the {name} set must be whole numbers from 0; got {y.dtype}.")
+    if len(wrong := np.flatnonzero((y < 0) | (y >= class_count))):
+        at = int(wrong[0])
+        raise DataError(
+            f"{source}: sample {at} of the {name} set has label {y[at]}; it must be 0 to {class_count - 1}. "
+            "Correct the label or remove the sample."
+        )
+
+
+def _check_numbers(split: Split, targets: Sequence[str], source: str, name: str) -> None:
+    """Raises `DataError` unless each sample has as many finite numbers as there are targets."""
+    if split.y.shape != (len(split.x), len(targets)):
+        raise DataError(f"{source}: the {name} set holds targets of {split.y.shape} for {len(split.x)} samples.")
+    if not all_finite(split.y):
+        sample, at = (int(i) for i in np.argwhere(~np.isfinite(split.y))[0])
+        raise DataError(
+            f"{source}: sample {sample} of the {name} set has {split.y[sample, at]} as `{targets[at]}`; "
+            "a number to predict must be finite. Fill the value in, or remove the sample."
+        )
 
 
 def check_finite(dataset: Dataset, source: str, remedy: str = "Remove the sample or fill the value in.") -> None:

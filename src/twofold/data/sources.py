@@ -40,7 +40,7 @@ from twofold.recipe.data import (
     Xor,
 )
 from twofold.recipe.dense import Embedding
-from twofold.recipe.tables import Task
+from twofold.recipe.source import Task
 from twofold.streams import stream
 
 BYTES_OF_A_SAMPLE, BYTES_OF_A_NUMBER = 120, 8

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Self, TypeAlias, cast
 
 from pydantic import (
@@ -66,6 +66,11 @@ def from_the_recipe(path: str, info: ValidationInfo) -> str:
     context: dict[str, Any] = info.context or {}
     path = os.path.expanduser(path)
     return os.path.abspath(os.path.join(context["folder"], path)) if "folder" in context else path
+
+
+def unwritten_at(default: object) -> Callable[[object], bool]:
+    """For `exclude_if`: a key that came later is written only where it is set; older recipes keep their digest."""
+    return lambda value: value is default or (type(value) is type(default) and value == default)
 
 
 class _Told(type(BaseModel)):

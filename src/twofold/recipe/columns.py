@@ -9,10 +9,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, field_serializer
 
-from twofold.recipe.base import Part, Shape
-from twofold.recipe.source import Split
+from twofold.recipe.base import Part, Shape, unwritten_at
+from twofold.recipe.source import Labelled, Name
 
-Name = Annotated[str, Field(min_length=1)]
 Words = Annotated[tuple[str, ...], Field(strict=False)]
 DatePart = Literal["days", "year", "month", "day", "weekday", "hour", "minute"]
 
@@ -139,11 +138,7 @@ def stated(columns: Mapping[str, ColumnSpec], name: str) -> ColumnSpec | None:
     return next((spec for pattern, spec in columns.items() if fnmatchcase(name, pattern)), None)
 
 
-def _is_true(value: object) -> bool:
-    return value is True
-
-
-class Table(Split):
+class Table(Labelled):
     """A table as people have it: numbers, words, dates and holes, as CSV of any usual dialect, Parquet or Arrow.
 
     What each column is `[data.columns]` says, by its name or a pattern such as `"temp_*"`; of the others it is found
@@ -187,7 +182,7 @@ class Table(Split):
     """How letters are written, such as `utf-8` or `cp1252`; found out where left out."""
     comment: Annotated[str, Field(max_length=4)] | None = None
     """What a line begins with that is no row; found out where left out, and `""` for nothing."""
-    baselines: bool = Field(default=True, exclude_if=_is_true)
+    baselines: bool = Field(default=True, exclude_if=unwritten_at(True))
     """Whether simpler models of scikit-learn are fitted beside the network at the end of a run."""
     width: PositiveInt | None = None
     """How many numbers a row becomes, where the file is not at hand to say so."""
@@ -217,28 +212,3 @@ class Table(Split):
     @property
     def sample_shape(self) -> Shape:
         return (self.width,)
-
-    @property
-    def class_count(self) -> int | None:
-        return self.classes
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The column or the columns that hold what is to be answered."""
-        return (self.label,) if isinstance(self.label, str) else self.label
-
-    @property
-    def targets(self) -> tuple[str, ...]:
-        return () if isinstance(self.label, str) else self.label
-
-    @property
-    def number_count(self) -> int | None:
-        return len(self.labels) if self.classes is None else None
-
-    def asked(self, task: str) -> Table:
-        return self.model_copy(update={"task": task})
-
-    @property
-    def has_classes(self) -> bool:
-        """Whether the label names a class."""
-        return self.task in (None, "classification")

@@ -7,16 +7,12 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, PositiveFloat
 
-from twofold.recipe.base import Fraction, Part, Shape
+from twofold.recipe.base import Fraction, Part, Shape, unwritten_at
 from twofold.recipe.operation import Operation, Operations, Size, dimensions
 
 Targets: TypeAlias = Literal["classes", "numbers", "classes or numbers", "labels"]
 """What a loss is told of a sample: its class, numbers, either, or which of several labels it has."""
 ClassWeights: TypeAlias = Annotated[tuple[PositiveFloat, ...], Field(strict=False, min_length=2)]
-
-
-def _is_none(value: object) -> bool:
-    return value is None
 
 
 class LossSpec(Part, abc.ABC):
@@ -47,7 +43,7 @@ class CrossEntropy(LossSpec):
     label_smoothing: Fraction = 0.0
     """ε: the target is 1 − ε + ε / C at the true one of C classes and ε / C at the others. Training only: what is
     reported is the loss without."""
-    class_weight: Literal["balanced"] | ClassWeights | None = Field(default=None, exclude_if=_is_none)
+    class_weight: Literal["balanced"] | ClassWeights | None = Field(default=None, exclude_if=unwritten_at(None))
     """A weight for each class, in their order; `balanced`: samples / (classes × samples of the class), counted over the
     training samples. PyTorch's meaning of `weight`: a batch's mean is divided by the sum of its weights. Training
     only: what is reported counts every sample once."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import abc
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, field_validator
 from pydantic_core.core_schema import ValidationInfo
 
-from twofold.recipe.base import Part, Shape, from_the_recipe
+from twofold.recipe.base import Part, Shape, from_the_recipe, unwritten_at
 
 Share = Annotated[float, Field(ge=0, lt=1)]
+Name = Annotated[str, Field(min_length=1)]
+Task: TypeAlias = Literal["classification", "regression", "multi_label"]
 Holdout = Share | Annotated[int, Field(ge=1)]
 
 
@@ -56,7 +58,7 @@ class DataSpec(Part, abc.ABC):
         """How many numbers or labels a sample may have in place of a class; `None` where it has a class."""
         return None
 
-    def asked(self, task: str) -> DataSpec:
+    def asked(self, task: Task) -> DataSpec:
         """The data, told what a loss asks of them: `classification`, `regression` or `multi_label`."""
         return self
 
@@ -66,21 +68,47 @@ class DataSpec(Part, abc.ABC):
         return False
 
 
-def _is_none(value: object) -> bool:
-    return value is None
-
-
-def _is_zero(value: object) -> bool:
-    return value == 0
-
-
 class Split(DataSpec, abc.ABC):
     """A source without a test set of its own: a share of its samples is held out for the test."""
 
     test: Share = 0.2
     """The share of all samples held out for the test: stratified, and the same for the same seed."""
-    folds: Annotated[int, Field(ge=2, le=1000)] | None = Field(default=None, exclude_if=_is_none)
+    folds: Annotated[int, Field(ge=2, le=1000)] | None = Field(default=None, exclude_if=unwritten_at(None))
     """In place of `test`: so many parts of equal size, of which number `fold` is the test. `twofold study --folds`
     takes each in turn, which is cross-validation."""
-    fold: Annotated[int, Field(ge=0)] = Field(default=0, exclude_if=_is_zero)
+    fold: Annotated[int, Field(ge=0)] = Field(default=0, exclude_if=unwritten_at(0))
     """Which of the `folds` is the test, counted from 0."""
+
+
+class Labelled(Split, abc.ABC):
+    """Rows of a table, of whose columns one or several hold what is to be answered."""
+
+    if TYPE_CHECKING:  # each source declares them, in the order of its own keys
+        label: Name | tuple[Name, ...]
+        classes: int | None
+        task: Task | None
+
+    @property
+    def class_count(self) -> int | None:
+        return self.classes
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The column or the columns that hold what is to be answered."""
+        return (self.label,) if isinstance(self.label, str) else self.label
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        return () if isinstance(self.label, str) else self.label
+
+    @property
+    def number_count(self) -> int | None:
+        return len(self.labels) if self.classes is None else None
+
+    def asked(self, task: Task) -> Self:
+        return self.model_copy(update={"task": task})
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the label names a class."""
+        return self.task in (None, "classification")

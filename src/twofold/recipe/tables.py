@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, field_validator
 
-from twofold.recipe.base import Shape
-from twofold.recipe.source import Split
-
-Task: TypeAlias = Literal["classification", "regression", "multi_label"]
-Name = Annotated[str, Field(min_length=1)]
+from twofold.recipe.base import Shape, unwritten_at
+from twofold.recipe.source import Labelled, Name, Split, Task
 
 
-def _is_none(value: object) -> bool:
-    return value is None
-
-
-def _is_true(value: object) -> bool:
-    return value is True
-
-
-class Csv(Split):
+class Csv(Labelled):
     """A file of one's own: a header, feature columns of numbers, one column with the class."""
 
     source: Literal["csv"] = "csv"
@@ -30,14 +19,14 @@ class Csv(Split):
     """The file; a relative path starts at the recipe's own folder."""
     label: Name | Annotated[tuple[Name, ...], Field(strict=False, min_length=1)]
     """The name of the column that holds the class, or the number to predict; or the names of several such columns."""
-    weight: Name | None = Field(default=None, exclude_if=_is_none)
+    weight: Name | None = Field(default=None, exclude_if=unwritten_at(None))
     """The name of a column with the weight of each sample in the loss: 2 counts as two equal samples, 0 as none."""
-    scale_target: bool = Field(default=True, exclude_if=_is_true)
+    scale_target: bool = Field(default=True, exclude_if=unwritten_at(True))
     """Numbers to predict are trained on minus their mean, over their standard deviation, both of the training samples,
     and answered in their own unit."""
-    baselines: bool = Field(default=True, exclude_if=_is_true)
+    baselines: bool = Field(default=True, exclude_if=unwritten_at(True))
     """Whether simpler models of scikit-learn are fitted beside the network at the end of a run."""
-    task: Task | None = Field(default=None, exclude_if=_is_none)
+    task: Task | None = Field(default=None, exclude_if=unwritten_at(None))
     """What is asked of the label. The loss says so: it need not be set."""
     features: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = None
     """The names of the feature columns; every column but the label's where left out."""
@@ -59,31 +48,6 @@ class Csv(Split):
     def sample_shape(self) -> Shape:
         return (len(self.features) if self.features else None,)
 
-    @property
-    def class_count(self) -> int | None:
-        return self.classes
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The column or the columns that hold what is to be answered."""
-        return (self.label,) if isinstance(self.label, str) else self.label
-
-    @property
-    def targets(self) -> tuple[str, ...]:
-        return () if isinstance(self.label, str) else self.label
-
-    @property
-    def number_count(self) -> int | None:
-        return len(self.labels) if self.classes is None else None
-
-    def asked(self, task: str) -> Csv:
-        return self.model_copy(update={"task": task})
-
-    @property
-    def has_classes(self) -> bool:
-        """Whether the label names a class."""
-        return self.task in (None, "classification")
-
 
 class Arrays(Split):
     """Samples that are handed over in memory, as in `twofold.run(recipe, data=(X, y))`: the recipe knows what they are.
@@ -98,13 +62,13 @@ class Arrays(Split):
     classes: Annotated[int, Field(ge=2)] | None = None
     """How many classes there are."""
     numbers: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = Field(
-        default=None, exclude_if=_is_none
+        default=None, exclude_if=unwritten_at(None)
     )
     """In place of classes the names of the numbers, or labels, of a sample."""
-    scale_target: bool = Field(default=True, exclude_if=_is_true)
+    scale_target: bool = Field(default=True, exclude_if=unwritten_at(True))
     """Numbers to predict are trained on minus their mean, over their standard deviation, both of the training samples,
     and answered in their own unit."""
-    baselines: bool = Field(default=True, exclude_if=_is_true)
+    baselines: bool = Field(default=True, exclude_if=unwritten_at(True))
     """Whether simpler models of scikit-learn are fitted beside the network at the end of a run."""
     names: Annotated[tuple[str, ...], Field(strict=False)] | None = None
     """The names of the classes, in their order."""

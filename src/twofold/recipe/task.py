@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from twofold.recipe.losses import LossSpec
-from twofold.recipe.source import DataSpec
-from twofold.recipe.tables import Task
+from twofold.recipe.source import DataSpec, Task
 
 __all__ = ["Task", "task_of", "task_rule"]
 

@@ -85,7 +85,6 @@ def _plain_facts(run: Run) -> dict[str, Any]:
         "notes": recipe.notes,
         "toml": dump(recipe),
         "network": recipe.network,
-        "layer_settings": tables.layer_settings,
         "steps": layer_steps(recipe.network),
         "derivations": derivations(recipe),
         "loss": loss_step(recipe.model, numbers=recipe.task != "classification"),

@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 from twofold.recipe import shape_text
 from twofold.report.drawing import Picture
+from twofold.report.tables import layer_settings
 from twofold.report.text import SPLITS, referred
 
 REPORT = "twofold.report"
@@ -93,6 +94,7 @@ def _environment(package: str) -> Environment:
     )
     environment.filters["code"] = code
     environment.filters["breakable"] = breakable
+    environment.filters["layer_settings"] = layer_settings
     environment.globals["shape_text"] = shape_text
     environment.globals["SPLITS"] = SPLITS
     return environment

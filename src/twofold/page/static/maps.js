@@ -3,6 +3,7 @@
 import { attempt, post } from "./api.js";
 import { bytes, css, diverging, grey, paint, title } from "./colors.js";
 import { h, number, onceAFrame, share } from "./dom.js";
+import { picturePanel } from "./panel.js";
 import { on, store } from "./store.js";
 
 function planes(picture, colors, name) {
@@ -91,36 +92,22 @@ export function sample() {
 
 export function filters() {
   const place = h("div", { class: "maps big" });
-  const heading = h("small", {});
-  const panel = h("section", { class: "panel wide", hidden: true }, h("h3", {}, "What the first layer looks for", heading), place);
-  const draw = onceAFrame(() => {
-    const picture = store.pictures.filters;
-    panel.hidden = !picture;
-    if (!picture) return;
-    heading.textContent = `weights of layer ${picture.layer}, ${picture.title}: orange above 0, blue below`;
+  const small = h("small", {});
+  return picturePanel("filters", h("h3", {}, "What the first layer looks for", small), place, (picture) => {
+    small.textContent = `weights of layer ${picture.layer}, ${picture.title}: orange above 0, blue below`;
     place.replaceChildren(h("div", {}, planes(picture, diverging(), "filter")));
   });
-  on("pictures theme", draw);
-  on("picture", (kind) => kind === "filters" && draw());
-  return panel;
 }
 
 export function featureMaps() {
   const place = h("div", {});
-  const panel = h("section", { class: "panel wide", hidden: true },
-    h("h3", {}, "One image, layer by layer", h("small", {}, "what each layer makes of the sample")), place);
-  const draw = onceAFrame(() => {
-    const picture = store.pictures.maps;
-    panel.hidden = !picture;
-    if (!picture) return;
+  const heading = h("h3", {}, "One image, layer by layer", h("small", {}, "what each layer makes of the sample"));
+  return picturePanel("maps", heading, place, (picture) => {
     const colors = grey();
     place.replaceChildren(...picture.layers.map((layer) => h("div", { class: "maps big" },
       h("span", { class: "name" }, `${layer.layer} ${layer.title}${layer.of > layer.shape[0] ? `, ${layer.shape[0]} of ${layer.of}` : ""}`),
       h("div", {}, planes(layer, colors, `layer ${layer.layer}, channel`)))));
   });
-  on("pictures theme", draw);
-  on("picture", (kind) => kind === "maps" && draw());
-  return panel;
 }
 
 // The norms of ∂L/∂h(t) as bars on a logarithmic scale.
@@ -142,12 +129,8 @@ function norms(gradient) {
 
 export function throughTime() {
   const place = h("div", {});
-  const panel = h("section", { class: "panel wide", hidden: true },
-    h("h3", {}, "Through time", h("small", {}, "h(t) of the sample, and ‖∂L/∂h(t)‖ of a batch, first step left")), place);
-  const draw = onceAFrame(() => {
-    const picture = store.pictures.time;
-    panel.hidden = !picture;
-    if (!picture) return;
+  const heading = h("h3", {}, "Through time", h("small", {}, "h(t) of the sample, and ‖∂L/∂h(t)‖ of a batch, first step left"));
+  return picturePanel("time", heading, place, (picture) => {
     place.replaceChildren(...picture.layers.map((layer) => {
       const canvas = h("canvas", { class: "hidden-states", role: "img", "aria-label": `h(t) of layer ${layer.layer}` });
       paint(canvas, bytes(layer), layer.shape[0], layer.shape[1], diverging());
@@ -158,7 +141,4 @@ export function throughTime() {
         h("p", { class: "quiet" }, `‖∂L/∂h(1)‖ = ${number(first)}, ‖∂L/∂h(T)‖ = ${number(last)}; ${reaches}`));
     }));
   });
-  on("pictures theme", draw);
-  on("picture", (kind) => kind === "time" && draw());
-  return panel;
 }

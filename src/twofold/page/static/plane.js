@@ -3,6 +3,7 @@
 import { post, attempt } from "./api.js";
 import { bytes, classColor, css, diverging, paint, rgb, title } from "./colors.js";
 import { h, onceAFrame, share } from "./dom.js";
+import { picturePanel } from "./panel.js";
 import { on, store } from "./store.js";
 
 const SIDE = 300;
@@ -143,12 +144,8 @@ function made(engine, place) {
 
 function units() {
   const place = h("div", {});
-  const panel = h("section", { class: "panel wide", hidden: true },
-    h("h3", {}, "Each unit’s own map", h("small", {}, "what it gives over the plane: orange above 0, blue below")), place);
-  const draw = onceAFrame(() => {
-    const picture = store.pictures.units;
-    panel.hidden = !picture;
-    if (!picture) return;
+  const heading = h("h3", {}, "Each unit’s own map", h("small", {}, "what it gives over the plane: orange above 0, blue below"));
+  return picturePanel("units", heading, place, (picture) => {
     const colors = diverging();
     place.replaceChildren(...picture.layers.map((layer) => {
       const [count, rows, columns] = layer.shape;
@@ -162,7 +159,4 @@ function units() {
       return h("div", { class: "maps" }, h("span", { class: "name" }, `${layer.layer} ${layer.title}${more}`), h("div", {}, maps));
     }));
   });
-  on("pictures theme", draw);
-  on("picture", (kind) => kind === "units" && draw());
-  return panel;
 }

@@ -70,7 +70,7 @@ class Local:
                     seat.pool.shutdown(wait=False, kill_workers=True)
 
     def close(self) -> None:
-        """The processes end: one that has been idle for long may be gone when the next study hands it a task."""
+        """The processes end with their study: the next one begins its own, with its own environment."""
         for pool in self._pools:
             pool.shutdown(wait=False, kill_workers=True)
         self._pools = []
