@@ -660,7 +660,7 @@ def test_the_loss_is_divided_only_where_it_is_a_mean(kind: str) -> None:
 def test_a_smoothed_target_is_written_out() -> None:
     step = steps.loss_step(load_recipe("moons", {"loss.label_smoothing": 0.1}).model)
     assert step.forward == [
-        ("q = 0.9 onehot(t) + 0.1 / 2", "(N,) → (N, 2)"),
+        ("q = 0.9 onehot(class) + 0.1 / 2", "(N,) → (N, 2)"),
         ("L = −1/N Σₙ q · log softmax(y)", "(N, 2) → ()"),
     ]
     assert step.backward == [("dy = (softmax(y) − q) / N", "() → (N, 2)")]

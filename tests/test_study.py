@@ -258,6 +258,11 @@ WRONG: dict[str, tuple[str, list[str], list[str]]] = {
 }  # fmt: skip
 
 
+def test_other_values_of_an_axis_leave_its_label() -> None:
+    axes = load_study("palindrome-lengths", axes={"data.length": [4, 6]}).study.axes
+    assert (axes[0].name, axes[0].values) == ("length of the palindrome", (4, 6))
+
+
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_study_is_refused_before_anything_runs(command, in_tmp: Path, name: str) -> None:
     given, words, messages = WRONG[name]

@@ -17,6 +17,7 @@ from test_report import Page
 from trainers import accuracy
 from twofold.report import write_study_report
 from twofold.report.along import _x_ticks, logarithmic, value_words
+from twofold.report.study_pictures import study_pictures
 from twofold.study import Axis, StudyResult, load_study
 from twofold.study.executors.choice import Workers
 from twofold.study.executors.seam import Train
@@ -41,6 +42,20 @@ def page(result: StudyResult) -> Page:
 def labels(found: Page) -> list[str]:
     pictures = [value for tag, name, value in found.attributes if (tag, name) == ("svg", "aria-label")]
     return [label for label in pictures if not label.startswith("Key of ")]
+
+
+def test_chance_is_drawn_and_named(tmp_path: Path) -> None:
+    result = study(tmp_path / "s")
+    (picture,) = study_pictures(result, "")["pictures"]
+    assert picture.caption.endswith("The dotted grey line is chance: one of 2 classes.")
+    figure = Figure()
+    picture.panels[0].draw(figure)
+    axes = figure.get_axes()[0]
+    assert [line.get_ydata() for line in axes.get_lines() if line.get_linestyle() == ":"] == [[0.5, 0.5]]
+    low, high = axes.get_ylim()
+    assert low < 0.5 < high
+    result = study(tmp_path / "l", metric="test_loss")
+    assert "chance" not in study_pictures(result, "")["pictures"][0].caption
 
 
 def test_means_and_intervals_are_those_of_a_calculation_by_hand(tmp_path: Path) -> None:

@@ -52,14 +52,14 @@ class CrossEntropy(LossSpec):
         if self.class_weight is not None:
             return self._weighted(shape, n)
         mean = "1/N " if self.reduction == "mean" else ""
-        target, smoothing = "onehot(t)", self.label_smoothing
-        log_likelihood = f"L = −{mean}Σₙ log softmax(y)[t]"
+        target, smoothing = "onehot(class)", self.label_smoothing
+        log_likelihood = f"L = −{mean}Σₙ log softmax(y)[class]"
         if smoothing:
             target, log_likelihood = "q", f"L = −{mean}Σₙ q · log softmax(y)"
         dy = f"dy = (softmax(y) − {target}) / N" if mean else f"dy = softmax(y) − {target}"
         forward, backward = one_line(shape, n, log_likelihood, dy)
         if smoothing:
-            q = f"q = {1 - smoothing:g} onehot(t) + {smoothing:g} / {shape[-1]}"
+            q = f"q = {1 - smoothing:g} onehot(class) + {smoothing:g} / {shape[-1]}"
             forward = [Operation(q, f"({n},) → {dimensions(n, shape)}"), *forward]
         return forward, backward
 
@@ -67,9 +67,9 @@ class CrossEntropy(LossSpec):
         """With w, the weight of each class, and W, their sum over the classes of the batch."""
         over = " / W" if self.reduction == "mean" else ""
         sizes = dimensions(n, shape)
-        q, smooth = "onehot(t)", self.label_smoothing
+        q, smooth = "onehot(class)", self.label_smoothing
         if smooth:
-            q = f"({1 - smooth:g} onehot(t) + {smooth:g} / {shape[-1]})"
+            q = f"({1 - smooth:g} onehot(class) + {smooth:g} / {shape[-1]})"
         forward = [
             Operation(f"a = w {q}", f"({n},) → {sizes}"),
             Operation(f"L = −Σₙ a · log softmax(y){over}", f"{sizes} → ()", "L"),
@@ -90,7 +90,7 @@ class MeanSquared(LossSpec):
 
     def equations(self, shape: Shape, n: Size, onehot: bool = True) -> tuple[Operations, Operations]:
         mean, divisor = ("1/(N C) ", " / (N C)") if self.reduction == "mean" else ("", "")
-        t = "onehot(t)" if onehot else "t"
+        t = "onehot(class)" if onehot else "t"
         return one_line(shape, n, f"L = {mean}Σ (y − {t})²", f"dy = 2 (y − {t}){divisor}")
 
 

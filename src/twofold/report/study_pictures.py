@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import cast
 
+from matplotlib.axes import Axes
+from matplotlib.figure import FigureBase
+
+from twofold.errors import UserError
+from twofold.recipe import load_recipe
 from twofold.report.along import MOST_SERIES, along_panel, bounded, dotted, legend
-from twofold.report.drawing import Picture, slug
+from twofold.report.drawing import GREY, Panel, Picture, slug
 from twofold.report.text import decimal, joined
 from twofold.study import CARRIED, VANISHED, Axis, Series, StudyResult, metric_name, series_along
 
@@ -57,7 +64,36 @@ def _metric(result: StudyResult, axis: Axis | None, on_data: str) -> Picture | N
     label = f"{metric_name(metric).capitalize()}{on_data} {_against(axis)}"
     caption = _caption(result, axis, by, series, "Means", ", cut at 0 and 1" if bounded(metric) else "")
     panel = along_panel(label, axis, series, metric)
+    classes = _classes(result) if metric.endswith("accuracy") else None
+    if classes:
+        panel = _with_chance(panel, 1 / classes)
+        caption += f" The dotted grey line is chance: one of {classes} classes."
     return Picture(_name("along", axis), (panel,), f"{label}. {caption}", legend(series, by, axis), narrow=True)
+
+
+def _classes(result: StudyResult) -> int | None:
+    """How many classes every recipe of the study tells apart; `None` where they differ or a recipe is not at hand."""
+    study = result.study
+    names = next((axis.values for axis in study.axes if axis.field == "recipe"), (study.recipe,))
+    try:
+        recipes = [load_recipe(str(name), study.settings) for name in names]
+    except UserError:
+        return None
+    widths = {recipe.network.nodes[-1].output_shape[-1] for recipe in recipes if recipe.task == "classification"}
+    return widths.pop() if len(widths) == 1 else None
+
+
+def _with_chance(panel: Panel, chance: float) -> Panel:
+    """The panel with the accuracy of blind guessing as a line, which is in sight."""
+
+    def draw(figure: FigureBase) -> None:
+        panel.draw(figure)
+        axes = cast(list[Axes], figure.axes)[0]
+        axes.axhline(chance, color=GREY, linestyle=":", linewidth=1.3, zorder=0)
+        low, high = axes.get_ylim()
+        axes.set_ylim(min(low, max(chance - 0.05, 0.0)), high)
+
+    return replace(panel, draw=draw)
 
 
 def _carried(result: StudyResult, axis: Axis | None) -> Picture | None:
@@ -81,6 +117,10 @@ def _carried(result: StudyResult, axis: Axis | None) -> Picture | None:
     caption = _caption(result, axis, by, series, "Geometric means", " of the logarithms")
     if any((result.table[name] == 0).any() for name in by_name):
         caption += f" A gradient of 0 is drawn at {decimal(VANISHED)}."
+    caption += (
+        " The gradient carried is the norm of ∂L/∂h at the first step of time over that at the last: 1 where nothing "
+        "is lost on the way, near 0 where it vanishes."
+    )
     label = f"Gradient carried through time {_against(axis)}"
     return Picture(_name("carried", axis), panels, f"{label}. {caption}", legend(series, by, axis), narrow=True)
 

@@ -153,7 +153,8 @@ def _merge(
     listed = raw.setdefault("axes", [])
     for name, values in _axes(axes).items():
         index = _index(listed, name)
-        listed[index : index + 1] = [{"field": name, "values": values}]
+        axis = listed[index] if index < len(listed) else {}
+        listed[index : index + 1] = [{**axis, "field": name, "values": values}]
         options["axes", index] = f"--axis {name}"
     _spread_folds(raw)
     return options

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from twofold.analysis import signal_curves
-from twofold.report.drawing import Picture
+from twofold.report.drawing import Panel, Picture
 from twofold.report.figures.signals import left_out_text, moments_text, signal_legend, signal_panel
 from twofold.runs import Run
 from twofold.train.gradient_flow import SATURATED
@@ -24,21 +24,22 @@ def _units(run: Run) -> Picture | None:
     samples = f"{count:,} training samples"
     if run.recipe.data.endless:
         samples = f"{count:,} samples of those that training accuracy is measured on"
-    panels = [
-        signal_panel(
-            "Units that pass no gradient for any sample", "share of the layer’s units", dead, title="Dead units"
+    sleeps, stuck = (any(curve.value.any() for curve in curves) for curves in (dead, saturated))
+    panels, words = list[Panel](), list[str]()
+    if sleeps:
+        label, title = "Units that pass no gradient for any sample", "Dead units"
+        panels.append(signal_panel(label, "share of the layer’s units", dead, title=title))
+        words.append(
+            "the share of units that pass no gradient for any of them, a ReLU by being 0, others by being saturated "
+            "throughout"
         )
-    ]
-    if saturated:
-        title = "Saturated outputs"
-        panels.append(signal_panel("Outputs that are saturated", "share of the outputs", saturated, dead, title=title))
-    caption = (
-        f"Over the first {samples}, in evaluation mode: the share of units that pass no gradient "
-        "for any of them, a ReLU by being 0, others by being saturated throughout"
-    )
-    if saturated:
-        caption += (
-            f"; and the share of outputs with |tanh| or |2σ − 1| above {SATURATED:g}, where the slope is below a tenth"
+    if stuck:
+        label, title = "Outputs that are saturated", "Saturated outputs"
+        panels.append(signal_panel(label, "share of the outputs", saturated, dead, title=title))
+        words.append(
+            f"the share of outputs with |tanh| or |2σ − 1| above {SATURATED:g}, where the slope is below a tenth"
         )
-    caption += f"{moments_text(dead)}.{left_out_text(dead)}"
+    caption = f"Over the first {samples}, in evaluation mode: {'; and '.join(words)}"
+    never = "" if sleeps else " No unit was dead at any of them."
+    caption += f"{moments_text(dead)}.{never}{left_out_text(dead)}"
     return Picture("units", tuple(panels), caption, signal_legend(dead), narrow=len(panels) == 1)
