@@ -40,8 +40,14 @@ PLANE = [
     {"kind": "dense", "units": 10},
 ]
 SHORT: dict[str, Mapping[str, Any]] = {
-    "moons-adam": {"training.epochs": 3},
-    "digits": {"layers": PLANE, "training.epochs": 1, "training.ema": 0.9, "optimizer.max_norm": 1.0},
+    "moons-adam": {"training.epochs": 12, "data.validation": 0.2, "training.patience": 2, "optimizer.lr": 1.0},
+    "digits": {
+        "layers": PLANE,
+        "training.epochs": 2,
+        "training.ema": 0.9,
+        "training.keep": "best",
+        "optimizer.max_norm": 1.0,
+    },
     "palindrome-lstm": {"training.steps": 2},
     "palindrome-gru": {"training.steps": 2, "training.dtype": "float64"},
 }
@@ -147,9 +153,9 @@ def test_of_a_recipe_the_start_is_expected(tmp_path: Path) -> None:
 
 
 def test_what_the_scripts_do_not_know_is_refused(tmp_path: Path) -> None:
-    best = twofold.load_recipe("moons", {"data.validation": 0.2, "training.keep": "best"})
-    with pytest.raises(UserError, match=r'a recipe with training.keep = "best" or training.patience is not ejected'):
-        twofold.eject(best, tmp_path / "out")
+    best = twofold.load_recipe("digits", {"training.keep": "best"})
+    with pytest.raises(UserError, match="the scripts need the samples, which are not at hand or not asked for"):
+        twofold.eject(best, tmp_path / "out", samples=False)
     (tmp_path / "there").mkdir()
     with pytest.raises(UserError, match="there exists; choose another name"):
         twofold.eject("moons", tmp_path / "there")

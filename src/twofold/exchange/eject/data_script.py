@@ -10,7 +10,7 @@ from typing import Any
 from twofold.arrays import digest
 from twofold.data import augmentation, palindromes
 from twofold.engine import schedules
-from twofold.errors import UserError
+from twofold.exchange.eject.deciding import shared
 from twofold.exchange.eject.known import Named
 from twofold.exchange.eject.numpy_script import imports_of
 from twofold.exchange.eject.source import Parts
@@ -121,7 +121,6 @@ def compare(engine, losses, weights):
 
 def data_script(recipe: Recipe) -> str:
     """The whole script."""
-    check(recipe)
     parts = Parts()
     parts.imports |= {"np"}
     parts.function(_key.__wrapped__, label="_key")
@@ -142,6 +141,7 @@ def data_script(recipe: Recipe) -> str:
         for node in recipe.network.nodes
         if isinstance(node.spec, Dropout) and node.spec.mask_shape(node.input_shape)
     }
+    decided = shared(parts, recipe)
     text = parts.text()
     imports = imports_of(parts)
     standard = [line for line in imports.splitlines() if line and "numpy" not in line]
@@ -156,14 +156,7 @@ def data_script(recipe: Recipe) -> str:
         batch=None if whole else recipe.training.batch_size,
         dropout=repr(drops).replace("'", '"'),
     )
-    return "\n\n\n".join([head.rstrip("\n"), text]) + "\n\n\n" + rate + "\n" + SAMPLES + body + REST
-
-
-def check(recipe: Recipe) -> None:
-    """Raises `UserError` for settings that decide on the way which weights are kept."""
-    training = recipe.training
-    if training.keep == "best" or training.patience is not None:
-        raise UserError('a recipe with training.keep = "best" or training.patience is not ejected: leave them out')
+    return "\n\n\n".join([head.rstrip("\n"), text]) + "\n\n\n" + rate + "\n" + SAMPLES + body + REST + decided
 
 
 def _rate(parts: Parts, recipe: Recipe) -> str:

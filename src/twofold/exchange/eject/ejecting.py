@@ -13,7 +13,8 @@ from twofold.arrays import Array, digest
 from twofold.data import Batches, Dataset, at_hand
 from twofold.engine.threads import few_threads
 from twofold.errors import UserError
-from twofold.exchange.eject.data_script import check, data_script
+from twofold.exchange.eject.data_script import data_script
+from twofold.exchange.eject.deciding import check_decided, decides
 from twofold.exchange.eject.numpy_script import numpy_scripts
 from twofold.exchange.eject.torch_script import torch_script
 from twofold.exchange.files import check_new, write_new
@@ -62,7 +63,6 @@ def eject(
     """
     run = _run(source)
     recipe = run.recipe if run else load_recipe(source)  # pyright: ignore[reportArgumentType]
-    check(recipe)
     if None in recipe.network.input_shape:
         raise UserError("how many features a sample has is not known without the data; eject a run of the recipe")
     _check_known(recipe)
@@ -72,6 +72,7 @@ def eject(
     dataset = None
     if at_hand(recipe.data) and (wanted or _whitens(recipe)):
         recipe, dataset = prepare(recipe, watching(watcher))
+    check_decided(recipe, dataset is not None and wanted)
     scripts = {**numpy_scripts(recipe), "train_torch.py": torch_script(recipe), "data.py": data_script(recipe)}
     expected, start = _expected(recipe, dataset if wanted else None, run, dataset)
     folder.mkdir()
@@ -123,11 +124,11 @@ def _expected(
         raise UserError("its first layer begins as the whitening of the training images, which are not at hand")
     state = initial_state(recipe.model, None if dataset is None else dataset.train)
     start = {name: array.astype(recipe.training.dtype) for name, array in state.weights().items()}
-    losses, steps = list[float](), recipe.training.steps or 0
+    losses, steps, every = list[float](), recipe.training.steps or 0, 0
     if kept is not None:
         train = kept.astype(recipe.training.dtype).train
         batches = Batches(plain, train)
-        steps = batches.length
+        steps, every = batches.length, batches.evaluate_every
         engine = build_engine("numpy", plain)
         engine.load(state)
         with few_threads(recipe, len(train)), np.errstate(all="ignore"):
@@ -142,6 +143,7 @@ def _expected(
         "recipe": recipe.name,
         "samples": shape_text(recipe.network.input_shape),
         "steps": steps,
+        **({"evaluate_every": every} if decides(recipe) else {}),
         "losses": losses,
         "tolerance": 1e-9 if recipe.training.dtype == "float64" else 1e-3,
         "weights_sha256": {name: digest(run.weights(name)) for name in run.engines} if run else {},
@@ -163,6 +165,8 @@ def _samples(recipe: Recipe, dataset: Dataset) -> dict[str, Array]:
         held["held_out"] = held_out_halves(recipe.data)
     else:
         held |= {"x_train": typed.train.x, "y_train": typed.train.y}
+    if decides(recipe):
+        held |= {"x_validation": typed.validation.x, "y_validation": typed.validation.y}
     if scaling := typed.train.scaling:
         held |= {"shift": scaling.shift, "divisor": scaling.divisor}
     return held

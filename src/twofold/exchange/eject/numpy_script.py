@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from twofold.exchange.eject.calls import Calls
+from twofold.exchange.eject.deciding import begun, decides, kept, looked, loss_function
 from twofold.exchange.eject.known import IMPORTS, Named
 from twofold.exchange.eject.source import Parts
 from twofold.exchange.eject.syntax import inner_function
-from twofold.numpy_engine import losses, optimizers
+from twofold.numpy_engine import optimizers
 from twofold.numpy_engine.optimizers import clip
 from twofold.recipe import Recipe
 from twofold.recipe.network import shape_text
@@ -60,14 +60,14 @@ def train(steps=data.STEPS):
     vector = weights[: sum(int(np.prod(shape)) for _, _, shape in SHAPES)]
     params = views(weights, SHAPES + STATISTICS)
     moments = {moments}
-{ema_start}    for step, (x, target, lr, masks) in enumerate(data.batches(DTYPE, steps)):
+{ema_start}{begun}    for step, (x, target, lr, masks) in enumerate(data.batches(DTYPE, steps)):
         logits, caches = forward(params, x, masks)
         loss, dy = {loss}(logits, target)
         gradient = backward(params, caches, dy)
 {clip}        update(vector, gradient, moments, lr, step + 1)
 {running}{ema_step}        losses.append(loss)
         data.progress(step, steps, loss)
-    return losses, {kept}
+{looked}    return losses, {kept}
 
 
 def main():
@@ -104,7 +104,8 @@ def numpy_scripts(recipe: Recipe) -> dict[str, str]:
     calls = Calls(layers, recipe.network.nodes)
     body = [calls.forward(), calls.backward(), calls.predict()]
     running = calls.running()
-    loss, moments = _loss(rules, recipe), _optimizer(rules, recipe)
+    loss = f"data.{recipe.loss.kind}" if decides(recipe) else loss_function(rules, recipe)
+    moments = _optimizer(rules, recipe)
     rules.imports.add("np")
     clipped = ""
     if recipe.optimizer.max_norm:
@@ -116,8 +117,10 @@ def numpy_scripts(recipe: Recipe) -> dict[str, str]:
         clip=clipped,
         running=running,
         ema_start="    average = weights.copy()\n" if recipe.training.ema else "",
+        begun=begun(recipe, "numpy"),
+        looked=looked(recipe, "numpy"),
         ema_step="        average += (1 - data.averaging(step)) * (weights - average)\n" if recipe.training.ema else "",
-        kept="average" if recipe.training.ema else "weights",
+        kept=kept(recipe, "numpy"),
     )
     both = Parts()
     both.imports = layers.imports | rules.imports
@@ -183,13 +186,6 @@ def table(rows: list[tuple[Any, ...]]) -> str:
             line = ""
         line += text
     return "[\n" + "".join(f"    {part}\n" for part in [*lines, line.rstrip()]) + "]"
-
-
-def _loss(parts: Parts, recipe: Recipe) -> str:
-    """The loss with the recipe's reduction and smoothing; gives its name."""
-    options = recipe.loss.model_dump(exclude={"kind"})
-    known: Mapping[str, Any] = {**options, "target.ndim == 1": True, "terms.ndim == 1": True}
-    return parts.function(losses.LOSSES[recipe.loss.kind], known)
 
 
 def _optimizer(parts: Parts, recipe: Recipe) -> str:

@@ -92,7 +92,7 @@ class Specialised(ast.NodeTransformer):
             made += result if isinstance(result, list) else [] if result is None else [result]
             if made and isinstance(made[-1], ast.Return):
                 break
-        return made or [ast.Pass()]
+        return [statement for statement in made if not isinstance(statement, ast.Pass)] or [ast.Pass()]
 
     def visit_If(self, node: ast.If) -> Any:
         """A branch that is known is taken or left out; a complaint about settings has been made before."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twofold.exchange import kinds
+from twofold.exchange.eject.deciding import COPIED, begun, decides, kept, looked
 from twofold.exchange.eject.known import Named
 from twofold.exchange.eject.numpy_script import title_of
 from twofold.exchange.eject.source import Parts
@@ -42,12 +43,12 @@ MODEL = '''def model():
     )
 
 
-def begin():
-    """The module with the weights that both scripts begin with."""
+def begin({start}):
+    """The module with the weights that both scripts begin with{or_others}."""
     module = model().to({torch_dtype}).to(memory_format=FORMAT)
     held = {{**dict(module.named_parameters()), **dict(module.named_buffers())}}
     with torch.no_grad():
-        for name, array in data.START.items():
+        for name, array in {weights}.items():
             held[name].copy_(torch.from_numpy(array))
     return module
 
@@ -81,12 +82,12 @@ def named(module):
     return {{name: held[name].detach().numpy() for name in data.START}}
 
 
-def train(steps=data.STEPS):
+{copied}def train(steps=data.STEPS):
     """Every step: forward, loss, autograd, update. Gives the losses and the module."""
     module, losses = begin(), []
     module.train()
     {optimizer}
-{ema_start}    for step, (x, target, lr, masks) in enumerate(data.batches(DTYPE, steps)):
+{ema_start}{begun}    for step, (x, target, lr, masks) in enumerate(data.batches(DTYPE, steps)):
         loss = loss_of(forward(module, tensor(x), masks), torch.from_numpy(target))
         optimizer.zero_grad()
         loss.backward()
@@ -95,7 +96,7 @@ def train(steps=data.STEPS):
         optimizer.step()
 {ema_step}        losses.append(loss.item())
         data.progress(step, steps, losses[-1])
-    return losses, {kept}
+{looked}    return losses, {kept}
 
 
 @torch.no_grad()
@@ -137,7 +138,13 @@ def torch_script(recipe: Recipe) -> str:
         if ema
         else "",
         ema_step="        torch._foreach_lerp_(*pairs, 1 - data.averaging(step))\n" if ema else "",
-        kept="averaged" if ema else "module",
+        kept=kept(recipe, "torch"),
+        begun=begun(recipe, "torch"),
+        looked=looked(recipe, "torch"),
+        copied=COPIED if decides(recipe) else "",
+        start="weights=data.START" if decides(recipe) else "",
+        weights="weights" if decides(recipe) else "data.START",
+        or_others=", or others" if decides(recipe) else "",
     )
     head = HEAD.format(
         title=title_of(recipe), dtype=dtype, format="channels_last" if convolves else "contiguous_format"
