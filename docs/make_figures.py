@@ -5,6 +5,7 @@ python docs/make_figures.py
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from textwrap import fill
 from types import ModuleType
@@ -27,7 +28,14 @@ def page() -> str:
 
 
 def _section(section: Section) -> str:
-    return "\n".join([f"## {section.heading}", "", *map(_figure, section.figures), ""])
+    return "\n".join([f"## {section.heading}", "", *map(_figure, section.figures), *map(_table, section.plain), ""])
+
+
+def _table(make: Callable[..., object]) -> str:
+    """What a table of the section holds, in the words of the function that makes it."""
+    words = (make.__doc__ or "").strip().split("\n\n")[0]
+    text = f"- a table, [`{make.__name__}`](../src/twofold/report/table_facts.py): {' '.join(words.split())}"
+    return fill(text, 140, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _figure(module: ModuleType) -> str:

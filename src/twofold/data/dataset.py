@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from twofold.recipe.data import DataSpec
 
 if TYPE_CHECKING:
     from twofold.data.columns.encoding import FittedColumns
-    from twofold.recipe.columns import ColumnSpec
+    from twofold.data.columns.origin import Origin
 
 BYTES_AT_ONCE = 1000
 """Samples whose bytes are turned into numbers at once."""
@@ -78,8 +78,8 @@ class Dataset:
     """What numbers to predict went through already: an output times `divisor` plus `shift` is in their own unit."""
     columns: FittedColumns | None = None
     """What was fitted to the columns of a table, where `features` are what became of them."""
-    kinds: Mapping[str, ColumnSpec] = field(default_factory=dict)
-    """What each of these columns was taken for."""
+    origin: Origin | None = None
+    """Where the numbers of a table come from, where there are such columns."""
 
     def splits(self) -> Iterator[tuple[str, Split]]:
         """The splits that hold samples, by name."""

@@ -8,6 +8,7 @@
     torch.safetensors
     columns.json             of a table: what was fitted to its columns
     metrics.json             of a table: metrics with their intervals, of the engines and of simpler models
+    table.json               of a table: which columns the answers rest on and how, the worst rows, drift
     evidence.safetensors     what the report draws: predictions, a few samples
     report.html              made from the rest, and made again by `twofold report`
     checkpoints/             until the run is finished: what it takes to go on
@@ -30,6 +31,7 @@ from twofold.runs.names import (
     RECIPE,
     REPORT,
     SCORES,
+    TABLE,
     scores_beside,
     scores_of_task,
     weights_name,
@@ -62,6 +64,7 @@ __all__ = [
     "RECIPE",
     "REPORT",
     "SCORES",
+    "TABLE",
     "Beginning",
     "Checkpoint",
     "Circumstances",

@@ -15,6 +15,8 @@ RECIPE, RECORD, HISTORY, TIMES, SIGNALS, EVIDENCE, REPORT, COLUMNS = (
 )
 METRICS = "metrics.json"
 """Metrics of the engines and of simpler models, where the samples are a table."""
+TABLE = "table.json"
+"""What a network makes of the columns of its table: importance, partial dependence, worst rows, drift."""
 QUALITY = {"classification": "accuracy", "regression": "r2", "multi_label": "accuracy"}
 """By what an answer is judged beside the loss, by task."""
 QUALITY_TITLES = {"accuracy": "accuracy", "r2": "R²"}

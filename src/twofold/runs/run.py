@@ -29,6 +29,7 @@ from twofold.runs.names import (
     REPORT,
     SIGNAL_COLUMNS,
     SIGNALS,
+    TABLE,
     TIMES,
 )
 from twofold.runs.record import Record
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from twofold.data.columns.encoding import FittedColumns
+    from twofold.runs.table import TableFacts
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,6 +157,18 @@ class Run:
         if not isinstance(content, dict):
             raise RunFolderError(f"{self.path}: {METRICS} holds no table of metrics")
         return content
+
+    @cached_property
+    def table(self) -> TableFacts | None:
+        """What its network makes of the columns of a table; `None` where samples are none, and of an older folder."""
+        from twofold.runs.table import TableFacts
+
+        if TABLE not in self.record.files:
+            return None
+        try:
+            return TableFacts.model_validate(read_json(self.path / TABLE))
+        except (ValueError, OSError) as error:
+            raise RunFolderError(f"{self.path}: {TABLE} cannot be read: {error}") from error
 
     def to_json(self) -> dict[str, Any]:
         """The folder, the recipe's name and the results: what `twofold run --json` prints."""

@@ -189,7 +189,8 @@ def with_class_weights(recipe: Recipe, dataset: Dataset) -> Recipe:
 def known_of_columns(dataset: Dataset) -> dict[str, object]:
     """What a recipe keeps of a table: the kind of each column, the features, how many numbers and classes there are."""
     assert dataset.columns is not None
-    kinds = {name: spec.model_dump(mode="json", exclude_none=True) for name, spec in dataset.kinds.items()}
+    assert dataset.origin is not None
+    kinds = {name: spec.model_dump(mode="json", exclude_none=True) for name, spec in dataset.origin.kinds.items()}
     counted = {"data.classes": len(dataset.classes)} if dataset.classes else {}
     return {
         "data.columns": kinds,

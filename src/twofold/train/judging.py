@@ -1,47 +1,57 @@
-"""The metrics of a run's engines, and of simpler models beside them: measured at its end and kept in its folder."""
+"""What a run of a table keeps at its end: metrics, and what the network makes of its columns."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from twofold.arrays import Array, Arrays
 from twofold.data import Dataset
+from twofold.probe.table.kept import is_table, table_text
 from twofold.recipe import Model, Recipe
+from twofold.runs import METRICS, TABLE, Run
 from twofold.setup.events import Watcher
 from twofold.setup.outputs import probabilities
 from twofold.train.baselines import baselines
-from twofold.train.metrics import CONFIDENCE, Measured, measured
+from twofold.train.metrics import CONFIDENCE, Measured, difference, measured
 
 
-def is_table(dataset: Dataset) -> bool:
-    """Whether a sample is a row of numbers, some of which are held out: what metrics and simpler models are kept of."""
-    train, (name, _) = dataset.train, dataset.held_out
-    return train.x.ndim == 2 and train.draw is None and name != "train"
+def judged(run: Run, dataset: Dataset, evidence: Arrays, watch: Watcher) -> Iterator[tuple[str, str]]:
+    """What a run keeps of a table, the text of each file by its name: `metrics.json` and `table.json`.
+
+    Nothing where the samples are no table; no metrics where none of them are held out.
+    """
+    if not is_table(dataset, run.record.data.source):
+        return
+    if run.record.data.held_out != "train":
+        yield METRICS, metrics_text(run.recipe, dataset, evidence, watch)
+    if text := table_text(run, dataset):
+        yield TABLE, text
 
 
-def judged(recipe: Recipe, dataset: Dataset, evidence: Arrays, watch: Watcher) -> str:
-    """The text of `metrics.json`; empty where the samples are no table."""
-    if not is_table(dataset) or recipe.data.source not in ("csv", "arrays", "table"):  # pyright: ignore[reportAttributeAccessIssue]
-        return ""
+def metrics_text(recipe: Recipe, dataset: Dataset, evidence: Arrays, watch: Watcher) -> str:
+    """The metrics of the engines and of simpler models, and by how much the first engine is above each of these."""
     task, target = recipe.task, evidence["target"]
-    engines = {
-        engine: measured(task, answers, target)
+    answers = {
+        engine: p
         for engine in recipe.training.engines
-        if (answers := _answers(recipe.model, task, engine, evidence)) is not None
+        if (p := _answers(recipe.model, task, engine, evidence)) is not None
     }
-    simpler = {}
+    simpler: dict[str, Array] = {}
     if getattr(recipe.data, "baselines", True):
-        simpler = {name: measured(task, answers, target) for name, answers in baselines(task, dataset, watch)}
+        simpler = dict(baselines(task, dataset, watch))
     name, held_out = dataset.held_out
+    first = next(iter(answers.values()), None)
+    above = {} if first is None else {one: difference(task, first, p, target) for one, p in simpler.items()}
     content = {
         "split": name,
         "samples": len(held_out),
         "confidence": CONFIDENCE,
-        "engines": {engine: plain(metrics) for engine, metrics in engines.items()},
-        "baselines": {model: plain(metrics) for model, metrics in simpler.items()},
+        "engines": {engine: plain(measured(task, p, target)) for engine, p in answers.items()},
+        "baselines": {model: plain(measured(task, p, target)) for model, p in simpler.items()},
+        "above": plain(above),
     }
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
 

@@ -25,6 +25,7 @@ from typing import NamedTuple
 import numpy as np
 
 from twofold.arrays import Array
+from twofold.runs import QUALITY
 from twofold.streams import stream
 
 CONFIDENCE = 0.95
@@ -65,6 +66,19 @@ def measured(task: str, answers: Array, target: Array) -> dict[str, Measured]:
             for name, metric in metrics.items():
                 drawn[name].append(metric(weights))
     return {name: _interval(plain[name], np.concatenate(parts)) for name, parts in drawn.items()}
+
+
+def difference(task: str, answers: Array, others: Array, target: Array) -> Measured:
+    """Accuracy or R² of one model's answers less that of another's, over the same samples and the same draws of them.
+
+    Both models miss the hard samples: the difference is known far better than either of the two.
+    """
+    pair = [metrics_of(task, np.asarray(one, np.float64), target)[QUALITY[task]] for one in (answers, others)]
+    every = np.ones((1, len(target)))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = float((pair[0](every) - pair[1](every))[0])
+        drawn = [pair[0](weights) - pair[1](weights) for weights in _draws(len(target))]
+    return _interval(value, np.concatenate(drawn))
 
 
 def _interval(value: float, drawn: Array) -> Measured:

@@ -20,7 +20,6 @@ from twofold.recipe import Recipe, load_recipe
 from twofold.runs import (
     COLUMNS,
     EVIDENCE,
-    METRICS,
     RECIPE,
     Beginning,
     Checkpoint,
@@ -185,8 +184,8 @@ def _train(session: Session, engines: dict[str, Engine], start: tuple[Course, Fl
                     evidence |= train_engine(name, engine, session, start)
                     start = None
             writer.checkpoints.wait()
-            if text := judged(recipe, dataset, evidence, session.watch):
-                writer.write(METRICS, text.encode())
+            for file, text in judged(Run(writer.folder, writer.record), dataset, evidence, session.watch):
+                writer.write(file, text.encode())
         finally:  # the report of a run that ended early draws what there is
             writer.save(EVIDENCE, evidence)
         with few_threads(recipe, len(dataset.train)):

@@ -17,6 +17,7 @@ from twofold.analysis.rules import (
     rates,
     restraints,
     samples,
+    tables,
     turning,
     units,
 )
@@ -29,6 +30,7 @@ RULES: tuple[Rule, ...] = tuple(
     rule
     for module in (
         samples,
+        tables,
         outputs,
         restraints,
         beginnings,

@@ -13,7 +13,8 @@ from twofold.data.columns.encoding import FittedColumns, fit
 from twofold.data.columns.frame import Frame
 from twofold.data.columns.given import class_codes
 from twofold.data.columns.labels import classes_of, labelled, numbers_of, weights_of
-from twofold.data.columns.plan import planned, wanted
+from twofold.data.columns.origin import Origin, origin_of
+from twofold.data.columns.plan import Plan, planned, wanted
 from twofold.data.columns.reading import in_memory, read_table, silent
 from twofold.data.dataset import Dataset, Split, check_labels
 from twofold.data.published import Progress
@@ -86,8 +87,16 @@ def table_dataset(spec: Table, frame: Frame, test: Frame | None = None) -> Datas
         notes=notes,
         targets=() if spec.has_classes else spec.labels,
         columns=columns,
-        kinds={column.name: column.spec for column in plan.columns},
+        origin=_origin(spec, plan, frame, parts, test),
     )
+
+
+def _origin(spec: Table, plan: Plan, frame: Frame, parts: Parts, test: Frame | None) -> Origin:
+    """What a report tells of the table: its rows of the test, else of the validation, else of the training."""
+    last = next(name for name in ("test", "validation", "train") if len(parts.get(name, ())))
+    held = frame.at(parts[last]) if test is None else labelled(spec, test)
+    origin = origin_of(plan, frame, parts["train"], held)
+    return replace(origin, order=spec.order, grouped=spec.group is not None)
 
 
 def _numbers(spec: Table, frame: Frame) -> Array:

@@ -7,24 +7,31 @@ A figure is a module here with a function `pictures`, which gives what there is 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
 
 from twofold.report.classes import ClassTable, class_table_of
 from twofold.report.drawing import Picture
 from twofold.report.figures import (
+    calibration,
     confusion,
     curves,
+    dependence,
     first_predictions,
     first_weights,
     gap,
+    importance,
     maps,
     most_wrong,
     points,
+    residuals,
+    roc,
     signals,
     through_time,
     units,
 )
+from twofold.report.plain import PlainTable
+from twofold.report.table_facts import calibration_table, columns_table, worst_table
 from twofold.runs import Run
 
 
@@ -38,6 +45,8 @@ class Section:
     """What is said where there is nothing to draw; where it is empty the section is left out."""
     table: Callable[[Run], ClassTable | None] | None = None
     """A table before the figures."""
+    plain: tuple[Callable[[Run], PlainTable | None], ...] = ()
+    """Tables of text after the figures; a section without figures may have them."""
     plainer: Callable[[Sequence[Picture], ClassTable | None], str] | None = None
     """The heading where it would promise more than there is, else an empty text."""
 
@@ -50,6 +59,7 @@ class FilledSection:
     pictures: list[Picture]
     text: str = ""
     table: ClassTable | None = None
+    plain: list[PlainTable] = field(default_factory=list)
 
 
 SECTIONS = (
@@ -58,6 +68,11 @@ SECTIONS = (
         (curves, gap),
         without="Training ended before a second evaluation: there is no curve to draw.",
     ),
+    Section("The columns of the table", (), plain=(columns_table,)),
+    Section("Which columns matter, and how", (importance, dependence)),
+    Section("Probabilities", (roc, calibration), plain=(calibration_table,)),
+    Section("Predicted and true", (residuals,)),
+    Section("Rows that are answered worst", (), plain=(worst_table,)),
     Section("Gradients, updates and units", (signals, units)),
     Section(
         "Points and decision boundary",
@@ -87,11 +102,12 @@ def filled_sections(run: Run, image: int | None = None) -> list[FilledSection]:
     filled = list[FilledSection]()
     for section in SECTIONS:
         pictures = [picture for figure in section.figures for picture in figure.pictures(run, image)]
-        if not pictures:
+        plain = [table for make in section.plain if (table := make(run)) is not None]
+        if not pictures and not plain:
             if section.without:
                 filled.append(FilledSection(section.heading, [], section.without))
             continue
         table = section.table(run) if section.table else None
         heading = (section.plainer(pictures, table) if section.plainer else "") or section.heading
-        filled.append(FilledSection(heading, pictures, table=table))
+        filled.append(FilledSection(heading, pictures, table=table, plain=plain))
     return filled

@@ -1,0 +1,273 @@
+"""What is wrong with a table, or with what its score is worth: rare classes, leaks, drift, few rows, simpler models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twofold.analysis.confusion import confusion
+from twofold.analysis.results import held_out_shares
+from twofold.analysis.rules.rule import Finding, Rule, Statement
+from twofold.analysis.rules.sampling import SIGMAS, standard_error
+from twofold.data.columns.leaks import LEAK
+from twofold.runs import QUALITY_TITLES, Run
+from twofold.runs.table import Drift
+from twofold.train.baselines import CONSTANT
+
+RARE = 0.75
+"""The share of the most frequent class from which a table is out of balance."""
+NO_MORE = 0.25
+"""The share of what the most frequent class leaves open, and of the way from chance to all right, that is next to
+nothing."""
+RANKS = 0.55
+"""The ROC AUC above whose whole interval a network does tell the classes apart."""
+OTHERS = 0.9
+"""Accuracy or R² of all other columns below which one that answers everything is no part of an easy table."""
+UNLIKELY = 1e-4
+"""The chance, over all columns, of so large a difference between two draws of one table."""
+DRIFTED = 0.1
+"""The distance of two distributions below which a difference does not matter, however sure it is."""
+NAMED = 3
+"""Columns that are named."""
+UNSURE = 0.4
+"""Width of the 95 % interval of an accuracy, from which it says next to nothing."""
+UNSURE_SHARE = 0.8
+"""The same of an R² whose interval holds 0."""
+BEHIND = 0.03
+"""Accuracy or R² by which a simpler model must be better."""
+DEVIATIONS = 1.96
+"""Standard errors on each side of a 95 % interval."""
+
+IMBALANCED = Statement(
+    "imbalanced",
+    "Rare classes",
+    "{share:.0%} of the {split:split} rows are of class {name}, and an accuracy of {accuracy:.4f} is next to the "
+    "{base:.4f} of answering it every time; the mean over the classes, balanced accuracy, is {balanced:.3f}. The "
+    'probabilities do tell the classes apart (ROC AUC {auc:.3f}). Set loss.class_weight = "balanced", or answer the '
+    "rare class from a lower probability on, and judge by balanced accuracy or ROC AUC",
+    fault=True,
+)
+COLUMN_LEAK = Statement(
+    "leak_of_a_column",
+    "Leak",
+    "{name} alone answers {alone}, all other columns together {others}: so does a column that is written down with the "
+    'answer, or after it. If it is not known before, leave it out: columns.{key} = "drop" under [data]',
+    fault=True,
+    unless=frozenset({"leak_of_the_class"}),
+)
+DRIFT = Statement(
+    "drift",
+    "Drift",
+    "{count} of {tested} columns are not the same among the {split:split} rows as among those trained on: {names}. "
+    "Chance gives such differences less than once in {ODDS:,.0f} tables. What was learned "
+    "of other rows is tried on these",
+    fault=True,
+)
+TOO_FEW = Statement(
+    "too_few_rows",
+    "Too few rows",
+    "{split:split} {quality} is {value:.3f}, but over {rows:,} rows it may as well be {low:.2f} or {high:.2f} (95 %): "
+    "nothing can be judged by it. Set data.folds = 5 in a study, which tests on every row once, or find more rows",
+    fault=True,
+)
+BEATEN = Statement(
+    "simpler_is_better",
+    "Simpler models",
+    "{model} has {split:split} {quality} {theirs:.4f} where the network has {own:.4f}: better by {gap:.3f}, 95 % "
+    "between {low:.3f} and {high:.3f}. As it is, the network is not worth it",
+    fault=True,
+    unless=frozenset({"imbalanced"}),
+)
+NO_BETTER = Statement(
+    "simpler_is_as_good",
+    "Simpler models",
+    "{model} is as good as the network: its {split:split} {quality} is {theirs:.4f}, the network’s {own:.4f}, and "
+    "the difference may be nothing (95 % between {low:+.3f} and {high:+.3f})",
+    unless=frozenset({"imbalanced"}),
+)
+WORTH = Statement(
+    "worth_it",
+    "Simpler models",
+    "the network is better than each of them: by {gap:.3f} {split:split} {quality} than {model}, the best, 95 % "
+    "between {low:.3f} and {high:.3f}",
+)
+
+
+def imbalance(run: Run) -> list[Finding]:
+    """Whether an accuracy hides that a rare class is hardly ever answered."""
+    shares = held_out_shares(run)
+    if shares is None or shares.max() < RARE or run.metrics is None:
+        return []
+    base, chance, name = float(shares.max()), 1 / len(shares), run.record.data.classes[int(shares.argmax())]
+    findings = list[Finding]()
+    for engine, metrics in run.metrics.get("engines", {}).items():
+        accuracy, balanced, auc = (metrics.get(key) or {} for key in ("accuracy", "balanced_accuracy", "roc_auc"))
+        values = (accuracy.get("value"), balanced.get("value"), auc.get("low"))
+        score, mean, area = (-1.0 if value is None else float(value) for value in values)
+        near = score <= base + NO_MORE * (1 - base) and mean <= chance + NO_MORE * (1 - chance)
+        if near and area > RANKS:
+            numbers = {"share": base, "name": name, "base": base, "split": run.record.data.held_out}
+            numbers |= {"accuracy": score, "balanced": mean, "auc": auc["value"]}
+            figure = next((f"confusion-{'-'.join(c.engines)}" for c in confusion(run) if engine in c.engines), "")
+            findings.append(Finding(IMBALANCED, engine, figure, numbers))
+    return findings
+
+
+def column_leaks(run: Run) -> list[Finding]:
+    """Columns that alone answer nearly every row, where all others together do not."""
+    facts = run.table
+    classes = run.record.data.task == "classification"
+
+    def told(score: float) -> str:
+        return f"{score:.1%} of rows" if classes else f"an R² of {score:.3f}".replace("-", "−")
+
+    return [
+        Finding(
+            COLUMN_LEAK,
+            engine,
+            "importance",
+            {
+                "name": one.column,
+                "key": one.column if one.column.isidentifier() else f'"{one.column}"',
+                "alone": told(one.alone),
+                "others": "nothing: there are none" if one.others is None else told(one.others),
+            },
+        )
+        for engine in run.engines
+        for one in (facts.alone if facts is not None else ())
+        if one.alone >= LEAK and (one.others is None or one.others < OTHERS)
+    ]
+
+
+def drift(run: Run) -> list[Finding]:
+    """Columns that differ between the rows trained on and those judged on by more than chance gives."""
+    facts = run.table
+    if facts is None or facts.grouped:
+        return []
+    sure = [one for one in facts.drift if one.p * len(facts.drift) < UNLIKELY and one.distance >= DRIFTED]
+    if not sure:
+        return []
+    names = ", ".join(_told(one) for one in sorted(sure, key=lambda one: -one.distance)[:NAMED])
+    more = f" and {len(sure) - NAMED} more" if len(sure) > NAMED else ""
+    numbers = {"count": len(sure), "tested": len(facts.drift), "split": facts.split, "names": names + more}
+    return [Finding(DRIFT, engine, "", numbers) for engine in run.engines]
+
+
+def _told(one: Drift) -> str:
+    return f"{one.column} (a distance of {one.distance:.2f})"
+
+
+def few_rows(run: Run) -> list[Finding]:
+    """Whether a score is of so few rows that it says next to nothing."""
+    data, findings = run.record.data, list[Finding]()
+    if run.metrics is None or data.held_out == "train":
+        return []
+    rows = data.samples[data.held_out]
+    for engine, result in run.record.engines.items():
+        value = result.quality(data.held_out)
+        if value is None:
+            continue
+        low, high = _interval(run, engine, value, rows)
+        unsure = low < 0 < value and high - low >= UNSURE_SHARE if data.task == "regression" else high - low >= UNSURE
+        if unsure:
+            numbers = {"split": data.held_out, "quality": QUALITY_TITLES[data.quality], "value": value}
+            findings.append(Finding(TOO_FEW, engine, "", numbers | {"rows": rows, "low": low, "high": high}))
+    return findings
+
+
+def _interval(run: Run, engine: str, value: float, rows: int) -> tuple[float, float]:
+    """The 95 % interval of an accuracy over so many rows, also where all of them are right; of R² the bootstrap's."""
+    if run.record.data.task == "regression":
+        r2 = ((run.metrics or {}).get("engines", {}).get(engine) or {}).get("r2") or {}
+        low, high = r2.get("low"), r2.get("high")
+        return (0.0, 0.0) if low is None or high is None else (low, high)
+    half = DEVIATIONS * standard_error(value, rows)
+    return max(0.0, value - half), min(1.0, value + half)
+
+
+def simpler_models(run: Run) -> list[Finding]:
+    """Whether the network is worth it beside the best of the simpler models."""
+    content, data = run.metrics or {}, run.record.data
+    differences = _above(content)
+    if not differences or not run.engines:
+        return []
+    engine = next(iter(run.engines))
+    model = min(differences, key=lambda name: differences[name]["value"])
+    one = differences[model]
+    numbers: dict[str, Any] = {"model": model, "split": data.held_out, "quality": QUALITY_TITLES[data.quality]}
+    theirs = content["baselines"][model][data.quality]["value"]
+    numbers |= {"theirs": theirs, "own": theirs + one["value"]}
+    error = (one["high"] - one["low"]) / (2 * DEVIATIONS)
+    if one["value"] <= -BEHIND and one["value"] < -SIGMAS * error:
+        numbers |= {"gap": -one["value"], "low": -one["high"], "high": -one["low"]}
+        return [Finding(BEATEN, engine, "", numbers)]
+    numbers |= {"gap": one["value"], "low": one["low"], "high": one["high"]}
+    return [Finding(WORTH if one["low"] > 0 else NO_BETTER, engine, "", numbers)]
+
+
+def _above(content: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """By how much the network is above each simpler model but the constant answer, where an interval is known."""
+    above: dict[str, dict[str, float]] = content.get("above", {})
+    return {name: one for name, one in above.items() if name not in CONSTANT.values() and None not in one.values()}
+
+
+RULES = (
+    Rule(
+        "Rare classes",
+        (IMBALANCED,),
+        imbalance,
+        "One class holds {RARE} of the held-out rows of a table, accuracy is no further above that share than "
+        "{NO_MORE} of what it leaves open, balanced accuracy no further above that of chance than {NO_MORE} of the "
+        "way to 1, and the 95 % interval of ROC AUC lies above {RANKS}: the network ranks the rows, and answers them "
+        "alike. It takes the place of what is said of a network that learned nothing, and of a simpler model’s "
+        "accuracy.",
+        {"RARE": RARE, "NO_MORE": NO_MORE, "RANKS": RANKS},
+        "He & Garcia, *Learning from imbalanced data* (2009).",
+        of_training=False,
+    ),
+    Rule(
+        "A column that answers alone",
+        (COLUMN_LEAK,),
+        column_leaks,
+        "Of the three columns that matter most (permutation importance), one by which a decision tree of 64 leaves "
+        "answers {LEAK} of rows that it was not fitted to, or has that R², where a forest by all other columns has "
+        "less than {OTHERS}. Where the others answer as much the table is easy, and nothing is said; nor where one "
+        "class holds nine rows in ten.",
+        {"LEAK": LEAK, "OTHERS": OTHERS},
+        "Kaufman, Rosset, Perlich & Stitelman, *Leakage in data mining* (2012).",
+        of_training=False,
+    ),
+    Rule(
+        "Drift",
+        (DRIFT,),
+        drift,
+        "Each column of a table, and what is answered, among the training rows and among those held out: numbers by "
+        "Kolmogorov’s and Smirnov’s test, levels by χ². It is said of those whose p, times the number of columns "
+        "(Bonferroni), is below {UNLIKELY}, and whose distributions are at least {DRIFTED} apart. Not of the column "
+        "that orders the rows, nor where whole groups are held out, whose rows are no independent draws.",
+        {"UNLIKELY": UNLIKELY, "DRIFTED": DRIFTED, "ODDS": 1 / UNLIKELY},
+        "Rabanser, Günnemann & Lipton, *Failing loudly* (2019).",
+        of_training=False,
+    ),
+    Rule(
+        "Too few rows",
+        (TOO_FEW,),
+        few_rows,
+        "The 95 % interval of a table’s held-out accuracy is {UNSURE} wide or wider; or that of R², by bootstrap, "
+        "holds 0 and is {UNSURE_SHARE} wide or wider, although R² is above 0.",
+        {"UNSURE": UNSURE, "UNSURE_SHARE": UNSURE_SHARE},
+        'Agresti & Coull, *Approximate is better than "exact" for interval estimation of binomial proportions* (1998).',
+        of_training=False,
+    ),
+    Rule(
+        "Simpler models",
+        (BEATEN, NO_BETTER, WORTH),
+        simpler_models,
+        "Accuracy or R² of the network less that of the best of scikit-learn’s models beside it, over the same "
+        "held-out rows, with the interval of a bootstrap that draws the same rows for both. A fault where the model "
+        "is better by {BEHIND} and by more than {SIGMAS} standard errors of the difference.",
+        {"BEHIND": BEHIND, "SIGMAS": SIGMAS},
+        "Grinsztajn, Oyallon & Varoquaux, *Why do tree-based models still outperform deep learning on tabular data?* "
+        "(2022).",
+        of_training=False,
+    ),
+)
