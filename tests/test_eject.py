@@ -108,6 +108,45 @@ def test_the_scripts_come_to_the_bits_of_the_run(name: str, tmp_path: Path) -> N
         assert ran.stdout.splitlines()[-1] == "the same run, to the last bit", ran.stdout
 
 
+@pytest.mark.parametrize(
+    ("loss", "label", "engines", "validation"),
+    [
+        ("mean_squared", ["x2", "x3"], ["numpy"], 0.2),
+        ("mean_absolute", "x2", ["numpy"], 0.0),
+        ("huber", "x2", ["numpy", "torch"], 0.0),
+        ("binary_cross_entropy", ["b0", "b1"], ["numpy", "torch"], 0.2),
+    ],
+)
+def test_the_scripts_of_a_table_come_to_the_bits_of_the_run(
+    loss: str, label: str | list[str], engines: list[str], validation: float, tmp_path: Path
+) -> None:
+    rows = [f"{i % 5},{i % 7 / 3},{i % 11 + i / 9},{i % 13},{i % 2},{i % 3 // 2}\n" for i in range(80)]
+    (tmp_path / "rows.csv").write_text("x0,x1,x2,x3,b0,b1\n" + "".join(rows))
+    recipe = twofold.Recipe(
+        name="rows",
+        data={"source": "csv", "path": str(tmp_path / "rows.csv"), "label": label, "features": ["x0", "x1"]}
+        | {"validation": validation},
+        layers=[
+            {"kind": "dense", "units": 5},
+            {"kind": "tanh"},
+            {"kind": "dense", "units": 2 if isinstance(label, list) else 1},
+        ],
+        loss={"kind": loss},
+        training={"epochs": 4, "batch_size": 16, "engines": engines, **({"keep": "best"} if validation else {})},
+    )
+    with threadpool_limits(1):
+        run = twofold.run(recipe, out=tmp_path / "run")
+    folder = twofold.eject(run, tmp_path / "out")
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | {"OMP_NUM_THREADS": "1"}
+    for engine in engines:
+        command = [sys.executable, f"train_{engine}.py"]
+        ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stderr
+        assert ran.stdout.splitlines()[-1] == "the same run, to the last bit", ran.stdout
+        quality = run.record.engines[engine].quality("test")
+        assert f"{quality:.4f}" in ran.stdout
+
+
 def loaded(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.syspath_prepend(str(folder))
     spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")

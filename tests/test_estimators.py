@@ -141,6 +141,38 @@ def test_a_fit_in_parts_has_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         _ = network.run_
 
 
+def test_several_labels_are_answered_at_once() -> None:
+    """As scikit-learn's own network answers them: ones and zeros, a probability each, the subset accuracy."""
+    from scipy.sparse import csr_array
+    from sklearn.datasets import make_multilabel_classification
+    from sklearn.neural_network import MLPClassifier
+
+    x, y = make_multilabel_classification(200, 10, n_classes=4, random_state=0)  # pyright: ignore[reportAssignmentType]
+    network = TwofoldClassifier((16,), epochs=60, lr=0.01, random_state=0).fit(x, y)
+    theirs = MLPClassifier((16,), max_iter=60, learning_rate_init=0.01, tol=0, random_state=0)
+    with pytest.warns(UserWarning, match="Maximum iterations"):
+        theirs.fit(x, y)
+    assert network.predict(x).shape == np.shape(theirs.predict(x)) == (200, 4)
+    assert network.predict_proba(x).shape == np.shape(theirs.predict_proba(x))
+    np.testing.assert_array_equal(network.classes_, theirs.classes_)
+    assert network.score(x, y) > theirs.score(x, y) - 0.1
+    np.testing.assert_array_equal(clone(network).fit(x, csr_array(y)).predict(x), network.predict(x))
+    assert network.verify(steps=5).agrees
+    with pytest.raises(ValueError, match="`class_weight` is of classes; y holds several labels a sample"):
+        TwofoldClassifier(class_weight="balanced").fit(x, y)
+    with pytest.raises(ValueError, match="y must hold 4 labels of 0 and 1 a sample"):
+        network.partial_fit(x, y[:, 0])
+    with pytest.raises(ValueError, match="judges one class a sample; the data hold several"):
+        TwofoldClassifier(recipe=load_recipe("moons")).fit(x[:, :2], y)
+
+
+def test_a_recipe_without_layers_is_refused_at_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "bare.toml"
+    path.write_text('name = "bare"\n[data]\nsource = "moons"\n')
+    with pytest.raises(ValueError, match=r"bare\.toml:1: `recipe` lacks `layers`"):
+        TwofoldClassifier(recipe=path).fit(*IRIS)
+
+
 def test_several_numbers_come_back_in_their_units() -> None:
     x, y = DIABETES
     both = np.column_stack([y, 1000 * y + 5])

@@ -393,7 +393,7 @@ def test_scores_are_those_of_each_network_whatever_the_batch(batch: int) -> None
         lone.load(initial_state(built.model))
         for name, score in lone_scorer(built, dataset)(lone).items():
             assert found[name].loss[r] == pytest.approx(score.loss, rel=1e-12)
-            assert found[name].accuracy[r] == score.accuracy
+            assert found[name].of(r).accuracy == score.accuracy
 
 
 # Points of a study
@@ -491,11 +491,34 @@ def test_data_that_cannot_be_had_are_an_error_and_no_failure(engine: str, tmp_pa
         train_points(varied(load_recipe(missing, {"data.path": str(classes)})), engine)
 
 
-def test_a_file_that_says_how_many_classes_there_are_is_trained_at_once(tmp_path: Path) -> None:
-    path = tmp_path / "three.csv"
-    path.write_text("x0,x1,x2,y\n" + "".join(f"{i % 5},{i % 7},{i},{'abc'[i % 3]}\n" for i in range(60)))
-    recipes = varied(recipe([dense(4), TANH, dense(3)], data={"source": "csv", "path": str(path), "label": "y"}))
-    assert_points(train_points(recipes, "numpy"), [train_points([each], "numpy")[0] for each in recipes])
+@pytest.mark.parametrize(
+    ("label", "outputs", "loss"),
+    [
+        ("y", 3, "cross_entropy"),
+        ("x2", 1, "mean_squared"),
+        ("x2", 1, "huber"),
+        (["x1", "x2"], 2, "mean_absolute"),
+        (["b0", "b1"], 2, "binary_cross_entropy"),
+    ],
+    ids=["classes", "a number", "a number, Huber", "two numbers", "labels"],
+)
+def test_the_rows_of_a_file_are_trained_on_at_once(
+    label: str | list[str], outputs: int, loss: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "rows.csv"
+    rows = [f"{i % 5},{i % 7},{i % 11 + i / 9},{i % 2},{i % 3 // 2},{'abc'[i % 3]}\n" for i in range(60)]
+    path.write_text("x0,x1,x2,b0,b1,y\n" + "".join(rows))
+    data = {
+        "source": "csv",
+        "path": str(path),
+        "label": label,
+        "features": ["x0"] if "x" in str(label) else ["x0", "x1"],
+    }
+    recipes = varied(recipe([dense(4), TANH, dense(outputs)], data=data, loss={"kind": loss}))
+    assert together(recipes)
+    at_once = train_points(recipes, "numpy")
+    assert_points(at_once, [train_points([one], "numpy")[0] for one in recipes])
+    assert "test_r2" in at_once[0].scores or loss in ("cross_entropy", "binary_cross_entropy")
 
 
 def test_another_engine_is_refused() -> None:

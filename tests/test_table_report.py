@@ -54,11 +54,9 @@ def people(rows: int = 300) -> pd.DataFrame:
         {
             "id": np.arange(rows) + 1,
             "age": np.where(rng.random(rows) < 0.1, np.nan, age),
-            "town": np.where(rng.random(rows) < 0.1, None, town),
+            "town": pd.Series(town).mask(rng.random(rows) < 0.1),
             "member": rng.choice(["yes", "no"], rows),
-            "since": (pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 900, rows), "D")).strftime(
-                "%d.%m.%Y"
-            ),
+            "since": pd.Series(pd.to_datetime(rng.integers(18262, 19162, rows), unit="D")).dt.strftime("%d.%m.%Y"),
         }
     )
     z = (age - 40) / 6 + 2.0 * (town == "Chur") + rng.logistic(size=rows)

@@ -145,7 +145,7 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
         x, y = validate_data(
             self, X, y, reset=reset, accept_sparse=SPARSE, multi_output=True, dtype=[np.float64, np.float32]
         )
-        return _dense(x), np.asarray(y)
+        return _dense(x), _dense(y)
 
     def _settings(self, samples: int, epochs: int | None) -> Settings:
         hidden = [int(self.hidden)] if isinstance(self.hidden, Integral) else [int(units) for units in self.hidden]

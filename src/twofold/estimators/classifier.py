@@ -9,21 +9,23 @@ from typing import Any, ClassVar, Literal, Self, final
 
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.utils import column_or_1d, compute_class_weight
+from sklearn.utils import Tags, column_or_1d, compute_class_weight
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import check_classification_targets, unique_labels
+from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import check_is_fitted
 
 from twofold.arrays import Array
 from twofold.estimators.base import CONSTRAINTS, NetworkEstimator
 from twofold.recipe import Recipe
-from twofold.recipe.losses import CrossEntropy, LossSpec
+from twofold.recipe.losses import BinaryCrossEntropy, CrossEntropy, LossSpec
 from twofold.setup.outputs import probabilities
 
 
 @final
 class TwofoldClassifier(ClassifierMixin, NetworkEstimator):
     """A network of dense layers, or that of a recipe, which tells classes apart.
+
+    With y of ones and zeros, (samples, labels), it answers which of several labels a sample has.
 
     >>> from sklearn.datasets import load_iris
     >>> from twofold import TwofoldClassifier
@@ -57,7 +59,7 @@ class TwofoldClassifier(ClassifierMixin, NetworkEstimator):
 
     Attributes
     ----------
-    classes_, n_features_in_, feature_names_in_ : as everywhere in scikit-learn.
+    classes_, n_features_in_, feature_names_in_ : as everywhere in scikit-learn; of several labels their numbers.
     loss_curve_ : the mean loss of each epoch's steps; `loss_` the last, `n_iter_` their number.
     validation_loss_curve_ : the loss on the samples held out after each epoch; `None` without `early_stopping`.
     recipe_ : what was trained, as a recipe; `run_` a run folder of it, written when it is first asked for.
@@ -69,6 +71,7 @@ class TwofoldClassifier(ClassifierMixin, NetworkEstimator):
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
     classes_: Array
+    _several: bool
 
     def __init__(  # every parameter of an estimator stands in its signature
         self,
@@ -137,12 +140,14 @@ class TwofoldClassifier(ClassifierMixin, NetworkEstimator):
         return self._fitted(x, target, sample_weight, since=None if first else self._state, epochs=1, seed=seed)
 
     def predict(self, X: Any) -> Array:
-        """The class of the largest output of each sample."""
+        """The class of the largest output of each sample; of labels, (samples, labels), 1 for a probability above ½."""
         outputs = self._outputs(X)
+        if self._several:
+            return (outputs > 0).astype(np.int64)
         return self.classes_[outputs.argmax(axis=1)]
 
     def predict_proba(self, X: Any) -> Array:
-        """The probability of each class, (samples, classes), in the order of `classes_`.
+        """The probability of each class or label, (samples, classes), in the order of `classes_`.
 
         Raises `ValueError` for a recipe whose outputs stand for none: one of `mean_squared` without a softmax.
         """
@@ -153,6 +158,11 @@ class TwofoldClassifier(ClassifierMixin, NetworkEstimator):
         return p
 
     def _encoded(self, y: Array, reset: bool) -> Array:
+        if type_of_target(y, input_name="y") == "multilabel-indicator":
+            return self._labels(y, reset)
+        if not reset and getattr(self, "_several", False):
+            raise ValueError(f"y must hold {len(self.classes_)} labels of 0 and 1 a sample, as in the first fit.")
+        self._several = False
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
         if reset:
@@ -166,14 +176,34 @@ class TwofoldClassifier(ClassifierMixin, NetworkEstimator):
             raise ValueError(f"y holds a class that the first fit did not: {unknown[0]!r}; it had {self.classes_!r}.")
         return np.searchsorted(self.classes_, y).astype(np.int64)
 
+    def _labels(self, y: Array, reset: bool) -> Array:
+        """Labels of 0 and 1, (samples, labels)."""
+        several = hasattr(self, "classes_") and not reset
+        if several and (y.shape[1] != len(self.classes_) or not getattr(self, "_several", True)):
+            raise ValueError(f"y holds {y.shape[1]} labels a sample; the first fit had {self.classes_!r}.")
+        self._several, self.classes_ = True, np.arange(y.shape[1])
+        return y.astype(np.float64)
+
     def _answers(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        if self._several:
+            return (), tuple(f"y{number}" for number in range(1, len(self.classes_) + 1))
         return tuple(map(str, self.classes_)), ()
 
     def _loss(self) -> LossSpec | None:
+        if self._several and (self.class_weight is not None or self.label_smoothing):
+            name = "label_smoothing" if self.class_weight is None else "class_weight"
+            raise ValueError(f"`{name}` is of classes; y holds several labels a sample. Leave it out.")
         if self.recipe is not None and self.class_weight is None:
             return None
+        if self._several:
+            return BinaryCrossEntropy()
         weights = self.class_weight
         if isinstance(weights, Mapping):
             given = compute_class_weight(dict(weights), classes=self.classes_, y=self.classes_)
             weights = tuple(map(float, given))
         return CrossEntropy(class_weight=weights, label_smoothing=float(self.label_smoothing))
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

@@ -43,6 +43,8 @@ def baselines(task: str, dataset: Dataset, watch: Watcher) -> Iterator[tuple[str
     watch(Prepared("simpler models", len(models), len(models)))
 
 
+BOOSTING = "gradient boosting"
+"""What the one of the models is called that is not linear."""
 CONSTANT = {
     "classification": "most frequent class",
     "regression": "mean",
@@ -71,11 +73,11 @@ def _models(task: str) -> dict[str, Callable[[], Any]]:
     if task == "regression":
         return {
             "ridge regression": lambda: make_pipeline(StandardScaler(), RidgeCV(np.logspace(-3, 3, 13))),
-            "gradient boosting": lambda: HistGradientBoostingRegressor(random_state=0),
+            BOOSTING: lambda: HistGradientBoostingRegressor(random_state=0),
         }
     return {
         "logistic regression": lambda: make_pipeline(StandardScaler(), LogisticRegression(max_iter=300)),
-        "gradient boosting": lambda: HistGradientBoostingClassifier(random_state=0),
+        BOOSTING: lambda: HistGradientBoostingClassifier(random_state=0),
     }
 
 

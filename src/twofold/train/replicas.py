@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, final
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, final
 
 import numpy as np
 
 from twofold.arrays import Array
-from twofold.data import Batches, Dataset
+from twofold.data import Batches, Dataset, Split
 from twofold.data.batches import Chunk, Gathered
 from twofold.engine import Batch, Engine, State
 from twofold.recipe import Recipe
 from twofold.runs.history import HistoryRow
 from twofold.setup.events import Evaluated, Progressed
 from twofold.train.events import Ended, Failed, Failure, Outcome
-from twofold.train.loop import Score, bad_split, judged_splits, row_of
+from twofold.train.loop import Score, bad_split, judged_splits, r_squared, row_of
 
 SMALL_BATCH = 1 << 16
 """Numbers in a layer's largest array up to which replicas pay. Beyond, calls are cheap beside arithmetic, and a network
@@ -40,8 +40,7 @@ def together(recipes: Sequence[Recipe]) -> bool:
     training = first.training
     judged = training.flip_test or training.shift_test or training.patience or training.keep == "best"
     varied = first.augmentation.any or training.ema or training.shards or judged
-    plain = first.task == "classification" and not varied
-    written = plain and all(layer.stacks for layer in first.layers)
+    written = not varied and all(layer.stacks for layer in first.layers)
     return written and all(common(recipe) == common(first) for recipe in recipes)
 
 
@@ -97,34 +96,64 @@ class StackedBatches:
 
 
 class Scores(NamedTuple):
-    """Loss and accuracy on one split, an element a replica."""
+    """Loss, and accuracy or R², on one split, an element a replica."""
 
     loss: Array
-    accuracy: Array
+    accuracy: Array | None
+    r2: Array | None = None
+
+    def of(self, replica: int) -> Score:
+        """Those of one replica."""
+        accuracy, r2 = (None if part is None else float(part[replica]) for part in (self.accuracy, self.r2))
+        return Score(float(self.loss[replica]), accuracy, r2)
 
 
 Judge = Callable[[Engine], dict[str, Scores]]
+Loss = Callable[[Array, Array], tuple[Any, Array]]
+"""From outputs and targets of replicas to the loss of each, and its gradient."""
 
 
-def scorer(
-    recipe: Recipe, dataset: Dataset, replicas: int, loss: Callable[[Array, Array], tuple[Array, Array]], batch: int
-) -> Judge:
-    """Loss and accuracy of every replica on each split, as `twofold.train.loop.evaluate` has them of one."""
+def scorer(recipe: Recipe, dataset: Dataset, replicas: int, loss: Loss, batch: int) -> Judge:
+    """Loss, and accuracy or R², of every replica on each split, as `twofold.train.loop.evaluate` has them of one."""
     splits = judged_splits(dataset, recipe.training.evaluate_samples)
+    scored = {"classification": _classes, "multi_label": _labels, "regression": _numbers}[recipe.task]
+
+    def answers(engine: Engine, split: Split) -> Iterator[tuple[Array, Array]]:
+        for start in range(0, len(split), batch):
+            part = split[start : start + batch]
+            yield engine.predict(many(part.floats(), replicas)), part.y
 
     def score(engine: Engine) -> dict[str, Scores]:
-        scores = {}
-        for name, split in splits.items():
-            total, right = np.zeros(replicas), np.zeros(replicas)
-            for start in range(0, len(split), batch):
-                part = split[start : start + batch]
-                logits = engine.predict(many(part.floats(), replicas))
-                total += loss(logits.astype(np.float64), many(part.y, replicas))[0] * len(part)
-                right += (logits.argmax(axis=-1) == part.y).sum(axis=-1)
-            scores[name] = Scores(total / len(split), right / len(split))
-        return scores
+        return {name: scored(answers(engine, split), len(split), loss) for name, split in splits.items()}
 
     return score
+
+
+def _classes(answers: Iterable[tuple[Array, Array]], samples: int, loss: Loss) -> Scores:
+    total, right = 0.0, 0.0
+    for logits, target in answers:
+        total += _loss(loss, logits, target) * len(target)
+        right += (logits.argmax(axis=-1) == target).sum(axis=-1)
+    return Scores(np.asarray(total / samples), np.asarray(right / samples))
+
+
+def _labels(answers: Iterable[tuple[Array, Array]], samples: int, loss: Loss) -> Scores:
+    total, right = 0.0, 0.0
+    for logits, target in answers:
+        total += _loss(loss, logits, target) * len(target)
+        right += ((logits > 0) == (target > 0.5)).mean(axis=-1).sum(axis=-1)
+    return Scores(np.asarray(total / samples), np.asarray(right / samples))
+
+
+def _numbers(answers: Iterable[tuple[Array, Array]], samples: int, loss: Loss) -> Scores:
+    outputs, targets = zip(*answers, strict=True)
+    y, t = np.concatenate(outputs, axis=1).astype(np.float64), np.concatenate(targets).astype(np.float64)
+    return Scores(_loss(loss, y, t), None, np.array([r_squared(one, t) for one in y]))
+
+
+def _loss(loss: Loss, outputs: Array, target: Array) -> Array:
+    """The mean loss of each replica."""
+    return np.asarray(loss(outputs.astype(np.float64), many(target, len(outputs)))[0])
 
 
 class ReplicaEvent(NamedTuple):
@@ -202,7 +231,7 @@ def _rows(
     with np.errstate(all="ignore"):
         scores = score(engine)
     for index, one in enumerate(batches.each):
-        lone = {split: Score(float(s.loss[index]), float(s.accuracy[index])) for split, s in scores.items()}
+        lone = {split: parts.of(index) for split, parts in scores.items()}
         yield index, row_of(lone, one, taken, seconds)
 
 

@@ -22,7 +22,7 @@ SOLVED = 0.9
 STILL_FALLING = 0.05
 """The share of its whole fall that a training loss which is not done makes in the last fifth of the evaluations."""
 
-RARE_CLASSES = frozenset({"imbalanced"})
+RARE_CLASSES = frozenset({"imbalanced", "uneven"})
 """What an accuracy next to the most frequent class comes of, where it is true."""
 
 LEARNED_NOTHING = Statement(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from twofold.analysis.confusion import confusion
@@ -11,10 +13,12 @@ from twofold.analysis.rules.sampling import SIGMAS, standard_error
 from twofold.data.columns.leaks import LEAK
 from twofold.runs import QUALITY_TITLES, Run
 from twofold.runs.table import Drift
-from twofold.train.baselines import CONSTANT
+from twofold.train.baselines import BOOSTING, CONSTANT
 
-RARE = 0.75
-"""The share of the most frequent class from which a table is out of balance."""
+RARE = 0.9
+"""The share of the most frequent class from which the others are rare."""
+UNEVEN = 0.75
+"""The same from which it is told."""
 NO_MORE = 0.25
 """The share of what the most frequent class leaves open, and of the way from chance to all right, that is next to
 nothing."""
@@ -46,6 +50,7 @@ IMBALANCED = Statement(
     "rare class from a lower probability on, and judge by balanced accuracy or ROC AUC",
     fault=True,
 )
+UNEVENLY = replace(IMBALANCED, kind="uneven", title="Uneven classes", fault=False)
 COLUMN_LEAK = Statement(
     "leak_of_a_column",
     "Leak",
@@ -73,15 +78,22 @@ BEATEN = Statement(
     "simpler_is_better",
     "Simpler models",
     "{model} has {split:split} {quality} {theirs:.4f} where the network has {own:.4f}: better by {gap:.3f}, 95 % "
-    "between {low:.3f} and {high:.3f}. As it is, the network is not worth it",
+    "between {low:.3f} and {high:.3f}. A network holds that model as a part: as it is trained it is not worth it",
     fault=True,
     unless=frozenset({"imbalanced"}),
+)
+TREES = Statement(
+    "trees_are_better",
+    "Simpler models",
+    "{model} has {split:split} {quality} {theirs:.4f} where the network has {own:.4f}: better by {gap:.3f}, 95 % "
+    "between {low:.3f} and {high:.3f}. For such a table trees may be worth more than a network",
+    unless=frozenset({"imbalanced", "simpler_is_better"}),
 )
 NO_BETTER = Statement(
     "simpler_is_as_good",
     "Simpler models",
-    "{model} is as good as the network: its {split:split} {quality} is {theirs:.4f}, the network’s {own:.4f}, and "
-    "the difference may be nothing (95 % between {low:+.3f} and {high:+.3f})",
+    "{model} is at least as good as the network: its {split:split} {quality} is {theirs:.4f}, the network’s "
+    "{own:.4f}, and the difference may be nothing (95 % between {low:+.3f} and {high:+.3f})",
     unless=frozenset({"imbalanced"}),
 )
 WORTH = Statement(
@@ -95,7 +107,7 @@ WORTH = Statement(
 def imbalance(run: Run) -> list[Finding]:
     """Whether an accuracy hides that a rare class is hardly ever answered."""
     shares = held_out_shares(run)
-    if shares is None or shares.max() < RARE or run.metrics is None:
+    if shares is None or shares.max() < UNEVEN or run.metrics is None:
         return []
     base, chance, name = float(shares.max()), 1 / len(shares), run.record.data.classes[int(shares.argmax())]
     findings = list[Finding]()
@@ -108,7 +120,7 @@ def imbalance(run: Run) -> list[Finding]:
             numbers = {"share": base, "name": name, "base": base, "split": run.record.data.held_out}
             numbers |= {"accuracy": score, "balanced": mean, "auc": auc["value"]}
             figure = next((f"confusion-{'-'.join(c.engines)}" for c in confusion(run) if engine in c.engines), "")
-            findings.append(Finding(IMBALANCED, engine, figure, numbers))
+            findings.append(Finding(IMBALANCED if base >= RARE else UNEVENLY, engine, figure, numbers))
     return findings
 
 
@@ -186,22 +198,33 @@ def _interval(run: Run, engine: str, value: float, rows: int) -> tuple[float, fl
 
 def simpler_models(run: Run) -> list[Finding]:
     """Whether the network is worth it beside the best of the simpler models."""
-    content, data = run.metrics or {}, run.record.data
-    differences = _above(content)
+    differences = _above(run.metrics or {})
     if not differences or not run.engines:
         return []
     engine = next(iter(run.engines))
+    surely = {name: one for name, one in differences.items() if _surely_behind(one)}
+    if surely:
+        linear = [name for name in surely if name != BOOSTING]
+        return [Finding(BEATEN if linear else TREES, engine, "", _beside(run, (linear or list(surely))[0]))]
     model = min(differences, key=lambda name: differences[name]["value"])
-    one = differences[model]
-    numbers: dict[str, Any] = {"model": model, "split": data.held_out, "quality": QUALITY_TITLES[data.quality]}
-    theirs = content["baselines"][model][data.quality]["value"]
-    numbers |= {"theirs": theirs, "own": theirs + one["value"]}
+    return [Finding(WORTH if differences[model]["low"] > 0 else NO_BETTER, engine, "", _beside(run, model))]
+
+
+def _surely_behind(one: Mapping[str, float]) -> bool:
+    """Whether a model is better by so much that it matters, and by more than chance."""
     error = (one["high"] - one["low"]) / (2 * DEVIATIONS)
-    if one["value"] <= -BEHIND and one["value"] < -SIGMAS * error:
-        numbers |= {"gap": -one["value"], "low": -one["high"], "high": -one["low"]}
-        return [Finding(BEATEN, engine, "", numbers)]
-    numbers |= {"gap": one["value"], "low": one["low"], "high": one["high"]}
-    return [Finding(WORTH if one["low"] > 0 else NO_BETTER, engine, "", numbers)]
+    return one["value"] <= -BEHIND and one["value"] < -SIGMAS * error
+
+
+def _beside(run: Run, model: str) -> dict[str, Any]:
+    """The network beside a simpler model; the gap is that by which the better one is better, where it is told so."""
+    content, data = run.metrics or {}, run.record.data
+    one, theirs = content["above"][model], content["baselines"][model][data.quality]["value"]
+    numbers: dict[str, Any] = {"model": model, "split": data.held_out, "quality": QUALITY_TITLES[data.quality]}
+    numbers |= {"theirs": theirs, "own": theirs + one["value"]}
+    if _surely_behind(one):
+        return numbers | {"gap": -one["value"], "low": -one["high"], "high": -one["low"]}
+    return numbers | {"gap": one["value"], "low": one["low"], "high": one["high"]}
 
 
 def _above(content: dict[str, Any]) -> dict[str, dict[str, float]]:
@@ -213,14 +236,14 @@ def _above(content: dict[str, Any]) -> dict[str, dict[str, float]]:
 RULES = (
     Rule(
         "Rare classes",
-        (IMBALANCED,),
+        (IMBALANCED, UNEVENLY),
         imbalance,
-        "One class holds {RARE} of the held-out rows of a table, accuracy is no further above that share than "
+        "One class holds {UNEVEN} of the held-out rows of a table, accuracy is no further above that share than "
         "{NO_MORE} of what it leaves open, balanced accuracy no further above that of chance than {NO_MORE} of the "
         "way to 1, and the 95 % interval of ROC AUC lies above {RANKS}: the network ranks the rows, and answers them "
-        "alike. It takes the place of what is said of a network that learned nothing, and of a simpler model’s "
-        "accuracy.",
-        {"RARE": RARE, "NO_MORE": NO_MORE, "RANKS": RANKS},
+        "alike. A fault where that class holds {RARE}. It takes the place of what is said of a network "
+        "that learned nothing, and of a simpler model’s accuracy.",
+        {"RARE": RARE, "UNEVEN": UNEVEN, "NO_MORE": NO_MORE, "RANKS": RANKS},
         "He & Garcia, *Learning from imbalanced data* (2009).",
         of_training=False,
     ),
@@ -260,11 +283,11 @@ RULES = (
     ),
     Rule(
         "Simpler models",
-        (BEATEN, NO_BETTER, WORTH),
+        (BEATEN, TREES, NO_BETTER, WORTH),
         simpler_models,
         "Accuracy or R² of the network less that of the best of scikit-learn’s models beside it, over the same "
-        "held-out rows, with the interval of a bootstrap that draws the same rows for both. A fault where the model "
-        "is better by {BEHIND} and by more than {SIGMAS} standard errors of the difference.",
+        "held-out rows, with the interval of a bootstrap that draws the same rows for both. A fault where a "
+        "linear model is better by {BEHIND} and by more than {SIGMAS} standard errors of the difference.",
         {"BEHIND": BEHIND, "SIGMAS": SIGMAS},
         "Grinsztajn, Oyallon & Varoquaux, *Why do tree-based models still outperform deep learning on tabular data?* "
         "(2022).",

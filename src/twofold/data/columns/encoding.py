@@ -14,12 +14,14 @@ from twofold.data.columns.column import Encoded, Texts
 from twofold.data.columns.faults import Refused, refuse
 from twofold.data.columns.fitted import Fitted
 from twofold.data.columns.fitting import fitted
-from twofold.data.columns.frame import Frame, part
+from twofold.data.columns.frame import Cells, Frame, Words, part
 from twofold.data.columns.plan import Plan
 from twofold.data.room import check_room
 from twofold.errors import DataError, did_you_mean
 
 FORMAT = 1
+FEW = 16
+"""Numbers that a column becomes, up to which it is encoded at once for all parts."""
 NUMBER = np.float32
 """The type of the features: of a hundred thousand rows half the memory, and what networks are trained in."""
 
@@ -68,10 +70,8 @@ class FittedColumns(Encoded):
         arrays, faults = [np.empty((len(rows), width), NUMBER) for rows in parts], list[Refused]()
         with np.errstate(over="ignore", invalid="ignore"):
             for column, place in self.places():
-                values = np.empty((frame.rows, place.stop - place.start), NUMBER)
-                faults += column.encode(frame.columns[column.name], values)
-                for array, rows in zip(arrays, parts, strict=True):
-                    array[:, place] = values[rows]
+                targets = [array[:, place] for array in arrays]
+                faults += _divided(column, frame.columns[column.name], parts, targets)
         refuse(frame, faults)
         return arrays
 
@@ -102,6 +102,24 @@ class FittedColumns(Encoded):
             first = error.errors(include_url=False)[0]
             where = ".".join(map(str, first["loc"]))
             raise DataError(f"{source} is damaged: {where}: {first['msg']}") from error
+
+
+def _divided(column: Fitted, cells: Cells, parts: Sequence[Array], targets: Sequence[Array]) -> list[Refused]:
+    """One column into the samples of each part. One that becomes many numbers a part at a time: they are held once."""
+    width = targets[0].shape[1]
+    if width <= FEW:
+        values = np.empty((len(cells.codes) if isinstance(cells, Words) else len(cells), width), NUMBER)
+        faults = column.encode(cells, values)
+        for target, rows in zip(targets, parts, strict=True):
+            target[:] = values[rows]
+        return faults
+    alike = dict[tuple[str, str, str], list[Array]]()
+    for target, rows in zip(targets, parts, strict=True):
+        for fault in column.encode(part(cells, rows), target):
+            alike.setdefault((fault.column, fault.rule, fault.remedy), []).append(rows[fault.rows])
+    return [
+        Refused(column, np.sort(np.concatenate(rows)), rule, remedy) for (column, rule, remedy), rows in alike.items()
+    ]
 
 
 def fit(plan: Plan, frame: Frame, train: Array, labels: tuple[str, ...]) -> FittedColumns:

@@ -195,9 +195,10 @@ class FittedText(FittedColumn):
         from sklearn.feature_extraction.text import HashingVectorizer
 
         words = words_of(cells)
-        hashing = HashingVectorizer(n_features=self.width)
-        levels = csr_array(hashing.transform([*words.levels, ""]))
-        out[:] = levels[np.where(words.codes < 0, len(words.levels), words.codes)].toarray()
+        present, place = np.unique(words.codes, return_inverse=True)
+        texts = [words.levels[code] if code >= 0 else "" for code in present]
+        levels = csr_array(HashingVectorizer(n_features=self.width).transform(texts))
+        out[:] = levels[place].toarray()
         return []
 
 

@@ -6,8 +6,12 @@ import bz2
 import gzip
 import io
 import lzma
+import os
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import IO, cast
 
 from twofold.data.room import check_room
@@ -28,6 +32,7 @@ OTHER_FORMATS = {
 }
 LONGEST_MAGIC = 16
 CHUNK = 1 << 20
+TOO_LARGE = "Split the file, or give a part of it."
 
 
 def unreadable(path: str, error: OSError) -> DataError:
@@ -52,35 +57,67 @@ def format_of(path: str) -> str:
     return next((name for magic, name in COLUMNAR.items() if start.startswith(magic)), "csv")
 
 
+@dataclass(frozen=True)
+class TextFile:
+    """A table of text: what its owner calls it, where its bytes are plain, and how many these are."""
+
+    path: str
+    plain: str
+    size: int
+
+    def __str__(self) -> str:
+        return self.path
+
+
 @contextmanager
-def opened(path: str) -> Iterator[IO[bytes]]:
-    """The bytes of the text, unpacked. Raises `DataError` where they cannot be read."""
+def unpacked(path: str) -> Iterator[TextFile]:
+    """The text of a file, which is read more than once: one that is packed is unpacked into a temporary file before.
+
+    Raises `DataError` where it cannot be read, and where a table of its bytes would not fit into memory.
+    """
     try:
         with open_foreign(path) as file:
             start = file.read(LONGEST_MAGIC)
-            file.seek(0)
             unpack = next((unpack for magic, unpack in PACKED.items() if start.startswith(magic)), None)
+            size = file.seek(0, io.SEEK_END)
+            file.seek(0)
             if unpack is None:
-                yield file
+                check_room(path, size * 2, TOO_LARGE)
+                yield TextFile(path, path, size)
                 return
-            with unpack(file) as plain:
-                yield cast(IO[bytes], plain)
-    except (EOFError, lzma.LZMAError, gzip.BadGzipFile) as error:
+            with TemporaryDirectory() as folder:
+                plain = os.path.join(folder, "table")
+                with unpack(file) as packed:
+                    size = _copied(path, cast(IO[bytes], packed), plain)
+                yield TextFile(path, plain, size)
+    except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path}: what is packed in it is damaged: {error}") from error
     except OSError as error:
         raise unreadable(path, error) from error
 
 
-def check_size(path: str) -> int:
-    """How many bytes the text has, at most. Raises `DataError` where a table of them would not fit into memory."""
+def _copied(path: str, packed: IO[bytes], plain: str) -> int:
+    """Unpack a file, and say how many bytes it holds. Raises `DataError` where there is no room for them."""
     size = 0
-    with opened(path) as file:
-        if isinstance(file, io.BufferedReader):
-            size = file.seek(0, io.SEEK_END)
-        else:  # of what is packed, only unpacking tells
-            while chunk := file.read(CHUNK):
-                size += len(chunk)
-                if size % (CHUNK * 256) < CHUNK:
-                    check_room(path, size * 2, "Split the file, or give a part of it.")
-    check_room(path, size * 2, "Split the file, or give a part of it.")
+    with open(plain, "wb") as file:
+        while chunk := packed.read(CHUNK):
+            try:
+                file.write(chunk)
+            except OSError as error:
+                folder = os.path.dirname(os.path.dirname(plain))
+                raise DataError(f"{path}: no room to unpack it in {folder} ({error.strerror}); set TMPDIR.") from error
+            size += len(chunk)
+            if size % (CHUNK * 256) < CHUNK:
+                check_room(path, size * 2, TOO_LARGE)
+    check_room(path, size * 2, TOO_LARGE)
     return size
+
+
+@contextmanager
+def opened(text: TextFile) -> Iterator[IO[bytes]]:
+    """The plain bytes. Raises `DataError` where they cannot be read."""
+    try:
+        with open_foreign(text.plain) as file:
+            yield file
+    except OSError as error:
+        raise unreadable(text.path, error) from error

@@ -7,10 +7,9 @@ import io
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import IO
 
 from twofold.data.columns.dialect import HEAD, Dialect, Told, dialect_of, guessed, is_utf8
-from twofold.data.columns.opening import opened
+from twofold.data.columns.opening import TextFile, opened
 from twofold.data.csv_file import CSV_RULES
 from twofold.data.published import Progress
 from twofold.errors import DataError
@@ -39,9 +38,7 @@ class TextRows:
     quoted: bool = False
 
 
-def looked_through(
-    path: str, told: Told, wanted: tuple[str, ...], size: int, progress: Progress
-) -> tuple[Dialect, TextRows]:
+def looked_through(path: TextFile, told: Told, wanted: tuple[str, ...], progress: Progress) -> tuple[Dialect, TextRows]:
     """The dialect of a file, and its rows. Raises `DataError` at the line that is no row of a table."""
     with opened(path) as file:
         head = file.read(HEAD)
@@ -51,17 +48,17 @@ def looked_through(
     if told.encoding is not None or is_utf8(head, whole):
         dialect = dialect_of(head, whole, told, wanted)
         try:
-            return dialect, _rows(path, dialect, size, progress)
+            return dialect, _rows(path, dialect, progress)
         except UnicodeDecodeError as error:
             if told.encoding is not None or dialect.encoding != "utf-8-sig":
                 raise DataError(_not_text(path, dialect.encoding)) from error
     name, note = _other_encoding(path)
     dialect = dialect_of(head, whole, told._replace(encoding=name), wanted)
     dialect = replace(dialect, notes=(note, *dialect.notes))
-    return dialect, _rows(path, dialect, size, progress)
+    return dialect, _rows(path, dialect, progress)
 
 
-def _other_encoding(path: str) -> tuple[str, str]:
+def _other_encoding(path: TextFile) -> tuple[str, str]:
     """What a text that is no UTF-8 is read as, and what is said of it. Raises `DataError` where it is half UTF-8."""
     content, valid, line = _foreign_lines(path)
     if valid:
@@ -72,7 +69,7 @@ def _other_encoding(path: str) -> tuple[str, str]:
     return name, f"its text is no UTF-8 (line {line}) and is read as {name}; where letters are wrong, set encoding"
 
 
-def _rows(path: str, dialect: Dialect, size: int, progress: Progress) -> TextRows:
+def _rows(path: TextFile, dialect: Dialect, progress: Progress) -> TextRows:
     rows, line, done = TextRows(), dialect.skipped + 1, 0
     try:
         with opened(path) as file:
@@ -90,15 +87,11 @@ def _rows(path: str, dialect: Dialect, size: int, progress: Progress) -> TextRow
                 line = reader.line_num + dialect.skipped + 1
                 done += 1
                 if done % ROWS_AT_ONCE == 0:
-                    progress(f"reading {path}", _place(file), size)
+                    progress(f"reading {path}", file.tell(), path.size)
     except csv.Error as error:
         rule = next((rule for part, rule in CSV_RULES.items() if part in str(error)), str(error))
         raise DataError(f"{path}:{line}: not a table: {rule}.") from error
     return rows
-
-
-def _place(file: IO[bytes]) -> int:
-    return file.tell()
 
 
 def _uncommented(text: io.TextIOWrapper, dialect: Dialect, rows: TextRows) -> Iterator[str]:
@@ -133,7 +126,7 @@ def _note(rows: TextRows, line: int, cells: list[str]) -> None:
         rows.width = length
 
 
-def _foreign_lines(path: str) -> tuple[bytes, bool, int]:
+def _foreign_lines(path: TextFile) -> tuple[bytes, bool, int]:
     """Lines with letters that are not ASCII, whether some of them are UTF-8, and the first that is not."""
     lines, valid, first = list[bytes](), False, 0
     with opened(path) as file:
@@ -150,7 +143,7 @@ def _foreign_lines(path: str) -> tuple[bytes, bool, int]:
     return b"".join(lines), valid, first
 
 
-def _not_text(path: str, encoding: str) -> str:
+def _not_text(path: TextFile, encoding: str) -> str:
     if not encoding.startswith("utf-8"):
         return f"{path}: its text is no {encoding}; set another encoding, or leave it out."
     with opened(path) as file:

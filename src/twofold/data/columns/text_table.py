@@ -12,7 +12,7 @@ import numpy as np
 from twofold.arrays import Array
 from twofold.data.columns.dialect import SEPARATORS, Dialect, Told
 from twofold.data.columns.frame import EXACT, Cells, Frame, filed
-from twofold.data.columns.opening import check_size, opened
+from twofold.data.columns.opening import TextFile, opened, unpacked
 from twofold.data.columns.text_rows import TextRows, looked_through
 from twofold.data.names import MISSING, number_of
 from twofold.data.published import Progress
@@ -55,8 +55,12 @@ def read_text(path: str, asked: Asked, progress: Progress) -> Frame:
 
     Raises `DataError` with the line where it is no table, or where a name that is wanted is missing.
     """
-    size = check_size(path)
-    dialect, rows = looked_through(path, asked.told, asked.wanted, size, progress)
+    with unpacked(path) as text:
+        return _read(text, asked, progress)
+
+
+def _read(path: TextFile, asked: Asked, progress: Progress) -> Frame:
+    dialect, rows = looked_through(path, asked.told, asked.wanted, progress)
     header = _header(path, asked, dialect, rows)
     if rows.uneven:
         line, length = rows.uneven
@@ -89,14 +93,14 @@ def read_text(path: str, asked: Asked, progress: Progress) -> Frame:
     counts = Counter(header.names)
     repeated = frozenset(name for name, times in counts.items() if times > 1)
     notes = tuple(f"{path}: {note}" for note in dialect.notes)
-    return Frame(columns, count, place, path, notes, repeated)
+    return Frame(columns, count, place, str(path), notes, repeated)
 
 
 def _sign(separator: str) -> str:
     return {"\t": "tab", " ": "space"}.get(separator, separator)
 
 
-def _header(path: str, asked: Asked, dialect: Dialect, rows: TextRows) -> Header:
+def _header(path: TextFile, asked: Asked, dialect: Dialect, rows: TextRows) -> Header:
     """The names in the first row, or `x1`, `x2`, ... where there is none."""
     blank = set(rows.blank)
     first = next(at for at in range(len(rows.lines)) if at not in blank)
@@ -128,7 +132,7 @@ _NO_HEADER = (
 )
 
 
-def _check_wanted(path: str, asked: Asked, names: list[str], rows: TextRows) -> None:
+def _check_wanted(path: TextFile, asked: Asked, names: list[str], rows: TextRows) -> None:
     from twofold.errors import did_you_mean
 
     for name in asked.wanted:
@@ -142,7 +146,7 @@ def _check_wanted(path: str, asked: Asked, names: list[str], rows: TextRows) -> 
 
 
 def _parsed(
-    path: str, dialect: Dialect, rows: TextRows, header: Header, texts: Collection[str], only: int | None = None
+    path: TextFile, dialect: Dialect, rows: TextRows, header: Header, texts: Collection[str], only: int | None = None
 ) -> pd.DataFrame:
     """The cells by pandas, columns numbered; `only` one of them, as words."""
     import pandas as pd

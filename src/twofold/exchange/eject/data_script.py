@@ -10,6 +10,7 @@ from typing import Any
 from twofold.arrays import digest
 from twofold.data import augmentation, palindromes
 from twofold.engine import schedules
+from twofold.exchange.eject.answered import JUDGED
 from twofold.exchange.eject.deciding import shared
 from twofold.exchange.eject.known import Named
 from twofold.exchange.eject.numpy_script import imports_of
@@ -97,10 +98,10 @@ def progress(step, steps, loss):
 
 
 def judge(predict, dtype):
-    """The accuracy on the held-out samples."""
+    """JUDGED on the held-out samples."""
     x, y = samples("test", dtype)
     answers = np.concatenate([predict(x[start : start + 500]) for start in range(0, len(x), 500)])
-    print(f"test accuracy {(answers.argmax(axis=-1) == y).mean():.4f} of {len(y):,} samples")
+SCORED
 
 
 def compare(engine, losses, weights):
@@ -156,7 +157,9 @@ def data_script(recipe: Recipe) -> str:
         batch=None if whole else recipe.training.batch_size,
         dropout=repr(drops).replace("'", '"'),
     )
-    return "\n\n\n".join([head.rstrip("\n"), text]) + "\n\n\n" + rate + "\n" + SAMPLES + body + REST + decided
+    what, code = JUDGED[recipe.task]
+    rest = REST.replace("JUDGED", what).replace("SCORED", code)
+    return "\n\n\n".join([head.rstrip("\n"), text]) + "\n\n\n" + rate + "\n" + SAMPLES + body + rest + decided
 
 
 def _rate(parts: Parts, recipe: Recipe) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from twofold.errors import UserError
+from twofold.exchange.eject.answered import validated
 from twofold.exchange.eject.source import Parts
-from twofold.numpy_engine import losses
 from twofold.recipe import Recipe
 from twofold.setup.needed import evaluation_batch
 
@@ -15,16 +15,7 @@ def evaluates(step, steps):
     return (step + 1) % EXPECTED["evaluate_every"] == 0 or step + 1 == steps
 
 
-def validate(predict, dtype):
-    """The share of right answers on the validation samples, and their mean loss, summed in 64 bits."""
-    x, y = samples("validation", dtype)
-    total, right = 0.0, 0
-    for start in range(0, len(x), {batch}):
-        outputs, target = predict(x[start : start + {batch}]), y[start : start + {batch}]
-        total += {loss}(outputs.astype(np.float64), target)[0] * len(target)
-        right += int((outputs.argmax(axis=-1) == target).sum())
-    return right / len(y), total / len(y)
-
+{validate}
 
 class Course:
     """What the validation samples decide:
@@ -103,18 +94,11 @@ def shared(parts: Parts, recipe: Recipe) -> str:
     what = [BEST] if best else []
     what += [ENDS.format(patience=patience)] if patience else []
     return DECIDED.format(
-        batch=evaluation_batch(recipe.network),
-        loss=loss_function(parts, recipe),
+        validate=validated(parts, recipe, evaluation_batch(recipe.network)),
         what=";\n".join(what) + ".",
         begin=begin,
         evaluated=((KEEPS if best else LAST) + (WAITS if patience else "")).rstrip("\n"),
     )
-
-
-def loss_function(parts: Parts, recipe: Recipe) -> str:
-    """The loss with the recipe's reduction and smoothing; gives its name."""
-    known = recipe.loss.model_dump(exclude={"kind"}) | {"target.ndim == 1": True, "terms.ndim == 1": True}
-    return parts.function(losses.LOSSES[recipe.loss.kind], known)
 
 
 def begun(recipe: Recipe, engine: str) -> str:

@@ -20,7 +20,7 @@ from twofold.exchange.eject.torch_script import torch_script
 from twofold.exchange.files import check_new, write_new
 from twofold.recipe import Recipe, load_recipe
 from twofold.recipe.data import Cifar10, Mnist, Palindromes
-from twofold.recipe.losses import CrossEntropy, MeanSquared
+from twofold.recipe.losses import BinaryCrossEntropy, CrossEntropy, Huber, MeanAbsolute, MeanSquared
 from twofold.recipe.network import shape_text
 from twofold.recipe.optimizers import Adam, Adamw, Rmsprop, Sgd
 from twofold.runs import Run, open_run
@@ -29,7 +29,8 @@ from twofold.setup.events import Watcher, watching
 
 FIRST = 3
 """Steps whose losses are expected; more would take time."""
-LOSSES, OPTIMIZERS = (CrossEntropy, MeanSquared), (Sgd, Adam, Adamw, Rmsprop)
+LOSSES = (CrossEntropy, MeanSquared, MeanAbsolute, Huber, BinaryCrossEntropy)
+OPTIMIZERS = (Sgd, Adam, Adamw, Rmsprop)
 """Those that the scripts have lines for."""
 PLAIN = {
     "training.autocast": "none",
@@ -93,10 +94,9 @@ def _run(source: Any) -> Run | None:
 
 def _check_known(recipe: Recipe) -> None:
     """Raises `UserError` for what the scripts have no lines for."""
-    if recipe.task != "classification" or getattr(recipe.loss, "class_weight", None) or _weighted(recipe):
+    if getattr(recipe.loss, "class_weight", None) or _weighted(recipe):
         raise UserError(
-            "the scripts know classes without weights; a network that predicts numbers or labels, or is trained with "
-            "weights, is written with `twofold export`"
+            "the scripts know no weights; a network that is trained with them is written by `twofold export`"
         )
     for part, known in ((recipe.loss, LOSSES), (recipe.optimizer, OPTIMIZERS)):
         if not isinstance(part, known):

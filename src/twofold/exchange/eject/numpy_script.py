@@ -6,8 +6,9 @@ import inspect
 import re
 from typing import Any
 
+from twofold.exchange.eject.answered import loss_function
 from twofold.exchange.eject.calls import Calls
-from twofold.exchange.eject.deciding import begun, decides, kept, looked, loss_function
+from twofold.exchange.eject.deciding import begun, decides, kept, looked
 from twofold.exchange.eject.known import IMPORTS, Named
 from twofold.exchange.eject.source import Parts
 from twofold.exchange.eject.syntax import inner_function

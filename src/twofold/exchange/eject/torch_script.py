@@ -12,7 +12,7 @@ from twofold.exchange.eject.source import Parts
 from twofold.exchange.eject.written import broken
 from twofold.exchange.torch.writing import module_expression
 from twofold.recipe import Recipe
-from twofold.recipe.losses import CrossEntropy
+from twofold.recipe.losses import CrossEntropy, Huber
 from twofold.recipe.network import Node, shape_text
 from twofold.recipe.optimizers import Adam, Adamw, Rmsprop, Sgd
 from twofold.torch_engine import recurrent
@@ -168,8 +168,20 @@ def _module(parts: Parts, node: Node) -> str:
     return module_expression(node)
 
 
+OF_NUMBERS = {
+    "mean_squared": "mse_loss",
+    "mean_absolute": "l1_loss",
+    "huber": "huber_loss",
+    "binary_cross_entropy": "binary_cross_entropy_with_logits",
+}
+"""PyTorch's functions of numbers and of labels."""
+
+
 def _loss(recipe: Recipe) -> str:
     spec = recipe.loss
+    if recipe.task != "classification":
+        delta = f", delta={spec.delta!r}" if isinstance(spec, Huber) else ""
+        return f'    return F.{OF_NUMBERS[spec.kind]}(outputs, target, reduction="{spec.reduction}"{delta})'
     if isinstance(spec, CrossEntropy):
         smoothing = f", label_smoothing={spec.label_smoothing!r}" if spec.label_smoothing else ""
         return f'    return F.cross_entropy(outputs, target, reduction="{spec.reduction}"{smoothing})'

@@ -76,8 +76,8 @@ def compared(name: str, first: Array, second: Array) -> list[Drift]:
     if counts.shape[1] < 2:
         return []
     shares = counts / counts.sum(axis=1, keepdims=True)
-    _, p, *_ = chi2_contingency(counts, correction=False)
-    return [Drift(column=name, test="chi_squared", distance=float(np.abs(shares[0] - shares[1]).sum() / 2), p=float(p))]
+    p = float(np.asarray(chi2_contingency(counts, correction=False)[1]))
+    return [Drift(column=name, test="chi_squared", distance=float(np.abs(shares[0] - shares[1]).sum() / 2), p=p)]
 
 
 def pooled(counts: Array) -> Array:

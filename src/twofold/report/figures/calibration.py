@@ -27,7 +27,7 @@ def pictures(run: Run, image: int | None = None) -> list[Picture]:
         f"Calibration of {ENGINES[judged.engine]}: of the answers to "
         f"{plural(data.samples[data.held_out], SPLITS[data.held_out] + ' row')}{of_data(run)} in bins by the "
         f"probability of {what}, the share of which it is so, with its 95 % interval; on the grey line probabilities "
-        f"are as they say. Below, how often each probability is given. The mean distance from the line, over all answers, "
+        f"are as they say. Below, how often each is given. The mean distance from the line, over all answers, "
         f"is {decimal(error, 3)}."
     )
     return [Picture("calibration", (panel,), caption, narrow=True)]
