@@ -111,9 +111,9 @@ def test_nothing_overflows_and_every_picture_is_seen(
 
 def test_the_whole_recipe_unfolds(page: Page, reports: dict[str, Path]) -> None:
     page.goto(reports["digits"].as_uri())
-    toml = page.locator("details pre")
+    toml = page.locator("details pre").first
     assert not toml.is_visible()
-    page.locator("summary").click()
+    page.locator("summary").first.click()
     assert toml.is_visible()
     assert (toml.text_content() or "").strip() == (reports["digits"].parent / "recipe.toml").read_text("utf-8").strip()
 

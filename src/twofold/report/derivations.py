@@ -23,6 +23,13 @@ POINTER = re.compile(r" ?\[Notation(?: and method)?\]\(README\.md[^)]*\)\.")
 WORTH_A_FOLD = 150
 """Characters of a page's first words from which they are more than a title."""
 
+TABLES = {
+    "<table>": '<div class="scroll" role="region" aria-label="Table of a derivation" tabindex="0">\n<table>',
+    "</table>": "</table>\n</div>",
+    "<th>": '<th scope="col">',
+}
+"""What a table of these pages has that Markdown does not write: it scrolls by itself, and its heads say what of."""
+
 
 @dataclass(frozen=True)
 class Derivation:
@@ -80,4 +87,7 @@ def _html(text: str) -> Markup:
     from markdown_it import MarkdownIt
 
     words = LINK.sub(r"\1", POINTER.sub("", CHECK.sub("", text)))
-    return Markup(MarkdownIt("commonmark", {"html": False}).enable("table").render(words))
+    html = MarkdownIt("commonmark", {"html": False}).enable("table").render(words)
+    for plain, whole in TABLES.items():
+        html = html.replace(plain, whole)
+    return Markup(html)
