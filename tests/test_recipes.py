@@ -32,7 +32,7 @@ def test_a_built_in_recipe_survives_its_own_dump(name: str) -> None:
 def test_the_built_in_recipes_are_those_of_the_documents() -> None:
     assert set(titles()) == {
         "digits", "moons", "moons-adam", "circles", "blobs", "classification",
-        "mnist-mlp-baseline", "mnist-mlp", "mnist-mlp-2000", "mnist-mlp-best",
+        "mnist-mlp-baseline", "mnist-mlp", "mnist-mlp-2000", "mnist-mlp-best", "mnist-mlp-deform",
         "mnist-lenet-baseline", "mnist-lenet", "mnist-lenet-2000", "mnist-lenet-best",
         "cifar10-mlp", "cifar10-mlp-100-50", "cifar10-mlp-dropout-step", "cifar10-mlp-deep", "cifar10-mlp-best",
         "cifar10-vgg", "cifar10-vgg-bn", "cifar10-cnn5-adam", "cifar10-cnn5-sgd", "cifar10-vgg-best",
