@@ -79,7 +79,8 @@ def test_a_fit_can_be_proved_written_down_and_reported(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     network = TwofoldClassifier(hidden=(6,), epochs=5, lr=0.01, engine=engine, early_stopping=True, random_state=3)
-    network.fit(*IRIS, sample_weight=np.arange(150) % 3)
+    frame, _ = load_iris(return_X_y=True, as_frame=True)
+    network.fit(frame, IRIS[1], sample_weight=np.arange(150) % 3)
     verification = network.verify(steps=5)
     assert verification.agrees
     assert verification.verdict.tolerance == 1e-9
@@ -88,6 +89,8 @@ def test_a_fit_can_be_proved_written_down_and_reported(
     losses = network.run_.history["validation_loss"].dropna().tolist()[1:]
     assert network.validation_loss_curve_ == pytest.approx(losses, rel=1e-12)
     assert network.report(tmp_path / "page.html").read_text().startswith("<!doctype html>")
+    assert network.run_.table is not None
+    assert set(network.run_.table.columns) == set(frame.columns)  # by the names of the frame
     assert len(network.loss_curve_) == len(network.validation_loss_curve_) == network.n_iter_ == 5
 
 
@@ -162,7 +165,7 @@ def test_several_labels_are_answered_at_once() -> None:
         TwofoldClassifier(class_weight="balanced").fit(x, y)
     with pytest.raises(ValueError, match="y must hold 4 labels of 0 and 1 a sample"):
         network.partial_fit(x, y[:, 0])
-    with pytest.raises(ValueError, match="judges one class a sample; the data hold several"):
+    with pytest.raises(ValueError, match="the last layer must give 4 numbers, one for each of"):
         TwofoldClassifier(recipe=load_recipe("moons")).fit(x[:, :2], y)
 
 

@@ -158,7 +158,8 @@ class TwofoldClassifier(ClassifierMixin, NetworkEstimator):
         return p
 
     def _encoded(self, y: Array, reset: bool) -> Array:
-        if type_of_target(y, input_name="y") == "multilabel-indicator":
+        wide = y.ndim == 2 and y.shape[1] > 1
+        if wide and type_of_target(y, input_name="y") == "multilabel-indicator":
             return self._labels(y, reset)
         if not reset and getattr(self, "_several", False):
             raise ValueError(f"y must hold {len(self.classes_)} labels of 0 and 1 a sample, as in the first fit.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -58,7 +58,7 @@ def prepared(
         dataset = hold_out(shaped, y, classes, data, 0.0, weight)
     else:
         dataset = hold_out_numbers(shaped, y, data.targets, data, 0.0, weight)
-    dataset = checked(dataset, "X")
+    dataset = checked(replace(dataset, features=getattr(data, "features", None) or ()), "X")
     if recipe.task == "regression":
         dataset = dataset.with_scaled_targets(scaling)
     return Prepared(with_class_weights(recipe, dataset), dataset.astype(recipe.training.dtype))

@@ -11,6 +11,11 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 _lock = threading.Lock()
 _fitting: list[object] = []
@@ -34,12 +39,18 @@ def one_thread() -> Iterator[None]:
                 _lift()
 
 
-def _limit() -> None:
-    from threadpoolctl import threadpool_limits
+@cache
+def _controller(torch: bool) -> ThreadpoolController:
+    """The libraries with threads; to look for them takes milliseconds, and that of PyTorch comes with it."""
+    from threadpoolctl import ThreadpoolController
 
+    return ThreadpoolController()
+
+
+def _limit() -> None:
     torch = sys.modules.get("torch")
     threads = None if torch is None else torch.get_num_threads()
-    _fitting[:] = [threadpool_limits(1), threads]
+    _fitting[:] = [_controller(torch is not None).limit(limits=1), threads]
     if torch is not None:
         torch.set_num_threads(1)
 

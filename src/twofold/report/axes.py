@@ -36,7 +36,7 @@ def thinned(curve: Curve | GapCurve) -> slice:
 
 def plain_ticks(axes: Axes) -> None:
     """Numbers along x as `10,000`."""
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}".replace("-", "−")))
 
 
 def finish_axes(axes: Axes, unit: str, quantity: str, end: float, logged: bool) -> None:

@@ -38,9 +38,12 @@ MEASURES = {
 
 
 def columns_table(run: Run) -> PlainTable | None:
-    """The columns of a table, their kinds, what is missing of them, and what they became."""
+    """The columns of a table, their kinds, what is missing of them, and what they became.
+
+    None of numbers that are taken as they are.
+    """
     facts = run.table
-    if facts is None:
+    if facts is None or (COLUMNS not in run.record.files and kept_scaling(evidence(run), "standardization") is None):
         return None
     rows = list(_fitted_rows(run, facts) if COLUMNS in run.record.files else _plain_rows(run, facts))
     rows += [(name, "left out", "", "", reason.removesuffix(" and is left out"), "0") for name, reason in _out(facts)]
@@ -67,14 +70,12 @@ def _fitted_rows(run: Run, facts: TableFacts) -> Iterator[tuple[str, ...]]:
 
 
 def _plain_rows(run: Run, facts: TableFacts) -> Iterator[tuple[str, ...]]:
-    """Columns of a table of plain numbers, standardized or as they are."""
+    """Columns of a table of plain numbers, standardized."""
     scaling = kept_scaling(evidence(run), "standardization")
+    assert scaling is not None
     for at, name in enumerate(facts.columns):
-        became = "as it is"
-        if scaling is not None:
-            shift, divisor = (part[at] if part.size > 1 else part.ravel()[0] for part in scaling)
-            became = _scaled(float(shift), float(divisor))
-        yield name, "number", "0", "–", became, "1"
+        shift, divisor = (part[at] if part.size > 1 else part.ravel()[0] for part in scaling)
+        yield name, "number", "0", "–", _scaled(float(shift), float(divisor)), "1"
 
 
 def _scaled(shift: float, divisor: float) -> str:

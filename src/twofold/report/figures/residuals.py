@@ -48,7 +48,7 @@ def _scatter(true: Array, answer: Array) -> Draw:
         axes = figure.subplots()
         ends = [min(true.min(), answer.min()), max(true.max(), answer.max())]
         axes.plot(ends, ends, color=GREY, linewidth=0.8)
-        axes.plot(true[::step], answer[::step], ".", color=BLUE, markersize=4, alpha=0.6, markeredgewidth=0)
+        axes.plot(true[::step], answer[::step], ".", color=BLUE, markersize=6, alpha=0.6, markeredgewidth=0)
         axes.set(xlabel="true", ylabel="predicted")
 
     return draw
