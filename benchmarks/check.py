@@ -23,7 +23,7 @@ from twofold.proof.check.checking import CheckReport, check_file, item_of
 from twofold.proof.check.inside.job import Job
 from twofold.proof.check.inside.load import find, load
 from twofold.proof.check.inside.plans import Plan, plans
-from twofold.proof.check.inside.play import InsideScene
+from twofold.proof.check.inside.scene import Entry, InsideScene
 from twofold.proof.check.request import Request
 from twofold.proof.check.sandbox import Limits, run_file
 from twofold.proof.check.subject import Subject, subjects
@@ -96,14 +96,19 @@ def by_differences(case: Case) -> bool:
     if subject.section not in ("layers", "loss") or subject.kind == "dropout":
         return False
     item = item_of(Request("", case.wanted["object"], case.wanted["like"]), subject)
-    entry = {"name": "first", "facts": dict(subject.scenes[0].facts), "gradients": item["gradients"]}
-    entry["shapes"] = {name: list(np.shape(t)) for name, t in item["expected"][0].items()}
     arrays = dict(subject.scenes[0].arrays)
+    entry: Entry = {
+        "name": "first",
+        "facts": {name: float(fact) for name, fact in subject.scenes[0].facts.items() if isinstance(fact, int | float)},
+        "arrays": list(arrays),
+        "shapes": {name: list(np.shape(t)) for name, t in item["expected"][0].items()},
+        "gradients": item["gradients"],
+    }
     plan = _plan_that_plays(case, item, InsideScene(entry, arrays))
     if plan is None:
         return False
     value = (lambda t: float((t["y"] * arrays["dy"]).sum())) if "dy" in arrays else (lambda t: float(t["loss"]))
-    names = {"x": "dx", "outputs": "dz"} | item["gradients"]
+    names = {"x": "dx", "outputs": "dz", **item["gradients"]}
     mine = case.tensors[0]
     for name, gradient in names.items():
         if name not in arrays or gradient not in mine or mine[gradient].shape != arrays[name].shape:

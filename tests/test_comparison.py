@@ -16,6 +16,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 import twofold
+from apart import Apart
 from conftest import Outcome
 from records import finished
 from test_report import Page
@@ -24,7 +25,7 @@ from twofold.analysis.differences import Subject, differences, subject
 from twofold.recipe import load_recipe
 from twofold.report import comparison_words as words
 from twofold.report.comparison import render_comparison
-from twofold.report.comparison_curves import DASHES
+from twofold.report.comparison_curves import DASHES, gap_caption
 from twofold.report.drawing import COLOURS, Panel, Picture
 from twofold.report.exported import captions_text, latex, latex_text
 from twofold.report.figures.curves import LOOKS
@@ -45,12 +46,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, apart: Apart) -> Path:
     folder = tmp_path_factory.mktemp("compared")
     for name, settings in VARIANTS.items():
         how = {key: value for key, value in (SHORT | settings).items() if value is not None}
-        twofold.run("moons", overrides=how, out=folder / name)
-    twofold.run("circles", overrides=SHORT, out=folder / "circles")
+        apart.run("moons", overrides=how, out=folder / name)
+    apart.run("circles", overrides=SHORT, out=folder / "circles")
     return folder
 
 
@@ -203,7 +204,7 @@ def test_samples_drawn_anew_are_not_counted() -> None:
     assert found is not None
     assert found.words == ("samples drawn anew at every step", "600 training samples")
     assert words.heading(found, ["a", "b"]) == "Samples drawn anew at every step against 600 training samples"
-    assert "on what training may draw or it has seen, and" in words.gap_caption(runs, ["train", "test"])
+    assert "on what training may draw or it has seen, and" in gap_caption(runs, ["train", "test"])
 
 
 # Whether chance could do it

@@ -13,9 +13,9 @@ import os
 import stat
 from io import BufferedReader
 from pathlib import Path
-from typing import Any
 
 from twofold.memory import size_text
+from twofold.plain import Parsed
 
 MOST_TEXT = 64 << 20
 """Bytes of a record, a manifest or any other text that is read whole."""
@@ -77,12 +77,12 @@ def too_large(size: int, most: int) -> str:
     return f"it holds {size_text(size)}, and at most {size_text(most)} are read"
 
 
-def read_json(path: str | os.PathLike[str], most: int = MOST_TEXT) -> Any:
+def read_json(path: str | os.PathLike[str], most: int = MOST_TEXT) -> Parsed:
     """The value of a JSON file. Raises `ValueError` for what is no JSON or too deep; else as `read_foreign`."""
     return parse_json(read_foreign(path, most))
 
 
-def parse_json(content: bytes | str) -> Any:
+def parse_json(content: bytes | str) -> Parsed:
     """The value of a JSON text. Raises `ValueError` for anything that is no JSON, or deeper than `MOST_DEPTH`."""
     try:
         value = json.loads(content)
@@ -94,7 +94,7 @@ def parse_json(content: bytes | str) -> Any:
     return value
 
 
-def check_depth(value: Any, most: int = MOST_DEPTH) -> None:
+def check_depth(value: Parsed, most: int = MOST_DEPTH) -> None:
     """Raises `ValueError` for tables and lists within each other deeper than `most`."""
     level = [value]
     for _ in range(most + 1):

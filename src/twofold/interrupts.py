@@ -16,9 +16,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any, NoReturn, final
+from typing import NoReturn, TypeAlias, final
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+Handler: TypeAlias = Callable[[int, FrameType | None], object] | int | None
+"""What a signal is answered with: a function, or the system's way."""
 GRACE = 1.5
 """Seconds within which the flag is read, or the process ends."""
 ORDERLY = 10.0
@@ -122,7 +124,7 @@ def listening() -> Iterator[None]:
         yield
         return
     _ear = ear = Ear()
-    before = dict[int, Any]()
+    before = dict[int, Handler]()
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     earlier = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)

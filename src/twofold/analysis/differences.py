@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
+from twofold.plain import Parsed
 from twofold.recipe import Recipe
 from twofold.recipe.recurrent import Gru, Lstm, Rnn
 from twofold.recipe.windows import Conv2d
@@ -52,7 +53,7 @@ class Difference:
     """A key of the recipe, and its value in each run."""
 
     path: str
-    values: tuple[Any, ...]
+    values: tuple[Parsed, ...]
     held: tuple[bool, ...]
     """Whether each recipe has such a key, set or not."""
 
@@ -134,20 +135,20 @@ def _ordered(paths: Mapping[str, None]) -> list[str]:
     return [path for tree in ours for path in sorted(tree, key=lambda path: not path.endswith((".kind", ".source")))]
 
 
-def _flat(recipe: Recipe, by_layer: bool, unset: bool = False) -> dict[str, Any]:
+def _flat(recipe: Recipe, by_layer: bool, unset: bool = False) -> dict[str, object]:
     """Values by dotted path, those that are not set only with `unset`."""
-    tables: dict[str, Any] = recipe.model_dump(mode="json", exclude_none=not unset, exclude=set(LABELS))
+    tables: dict[str, Parsed] = recipe.model_dump(mode="json", exclude_none=not unset, exclude=set(LABELS))
     layers = tables.pop("layers")
     leaves = _leaves("", {"data": tables.pop("data")})
     leaves |= _leaves("layers", dict(enumerate(layers))) if by_layer else {"layers": layers_text(recipe)}
     return leaves | _leaves("", tables)
 
 
-def _leaves(path: str, value: Any) -> dict[str, Any]:
+def _leaves(path: str, value: object) -> dict[str, object]:
     """Every value under its dotted path."""
     if not isinstance(value, dict):
         return {path: value}
-    leaves: dict[str, Any] = {}
+    leaves: dict[str, object] = {}
     for key, below in value.items():
         leaves |= _leaves(f"{path}.{key}" if path else str(key), below)
     return leaves

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -124,7 +124,7 @@ def _engines(things: list[str], recipe: str, steps: int, seconds: float, form: F
     return max(report.exit_status for report in reports)
 
 
-def _values(settings: list[str]) -> dict[str, Any]:
+def _values(settings: list[str]) -> dict[str, object]:
     """`units=3` as TOML has it; a bare word is a text."""
     import tomllib
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -36,6 +36,7 @@ from twofold.cli.processes import ProcessesOption, join_or_start
 from twofold.engines import COMPARED
 from twofold.errors import TwofoldError
 from twofold.interrupts import heard, listening
+from twofold.plain import Parsed
 from twofold.printable import printable
 
 if TYPE_CHECKING:
@@ -183,16 +184,17 @@ def run(
 
 
 def _recipe_and_data(
-    recipe: str, label: str | None, settings: Sequence[str], shown: AbstractContextManager[Any]
+    recipe: str, label: str | None, settings: Sequence[str], shown: AbstractContextManager[object]
 ) -> tuple[Recipe, Dataset | None]:
     """The recipe, and the samples where these were read to find it."""
     from twofold.recipe import load_recipe
     from twofold.setup.defaults import is_table, table_recipe
+    from twofold.setup.events import watching
 
     if label is None and not is_table(recipe):
         return load_recipe(recipe, settings), None
     with interruptible(), shown as watcher:
-        return table_recipe(recipe, label, settings, watcher)
+        return table_recipe(recipe, label, settings, watching(watcher))
 
 
 @app.command(epilog="Example: `twofold verify mnist-mlp --steps 50 --mode free`")
@@ -278,7 +280,7 @@ def _answered() -> None:
     except WrongWordsError as error:
         from typer.rich_utils import rich_format_error
 
-        wrong: Any = error
+        wrong: Parsed = error
         wrong.message = printable(wrong.message)
         rich_format_error(wrong)
         sys.exit(wrong.exit_code)

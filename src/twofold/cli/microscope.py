@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from twofold.engines import TITLES
 
@@ -23,7 +23,7 @@ DIGITS = 5
 """Digits of a factor."""
 
 
-def number_json(walk: Walk, number: Number) -> dict[str, Any]:
+def number_json(walk: Walk, number: Number) -> dict[str, object]:
     """Which batch it is, and the number with every term."""
     from twofold.probe.microscope import record
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -36,7 +36,7 @@ def examples(*commands: str) -> str:
     return "\n\n".join(["Examples:", *(f"`{command}`" for command in commands)])
 
 
-def print_json(value: Any) -> None:
+def print_json(value: object) -> None:
     """One value on standard output."""
     typer.echo(json.dumps(value, allow_nan=False))
 

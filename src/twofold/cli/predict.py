@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -72,7 +72,7 @@ def _check_words(samples: Sequence[str]) -> None:
             raise UserError(f"no option `{word}`; `twofold predict --help` lists all")
 
 
-def _write(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+def _write(path: Path, rows: Sequence[dict[str, object]]) -> None:
     from twofold.runs import write_whole
 
     text = io.StringIO()

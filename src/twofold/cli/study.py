@@ -86,7 +86,7 @@ def study(
     Stop it when you like: the same command goes on where it was. A point that fails is recorded and the rest go on.
     Exit status 1 when every point failed.
     """
-    from twofold.cli import progress, views
+    from twofold.cli import progress, study_views
     from twofold.report.study import write_study_report
     from twofold.study import load_study
     from twofold.study.executors.choice import Workers
@@ -107,10 +107,10 @@ def study(
         )
         if asked.study.search:
             result = search_source(asked, out=out, workers=workers, watcher=watcher)
-            show = partial(views.print_search, result)
+            show = partial(study_views.print_search, result)
         else:
             result = run_source(asked, out=out, workers=workers, watcher=watcher)
-            show = partial(views.print_study, result)
+            show = partial(study_views.print_study, result)
         write_study_report(result)
     if as_json:
         print_json(result.to_json())

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -18,11 +17,6 @@ if TYPE_CHECKING:
     from twofold.proof.verify import Verification
     from twofold.recipe import Network, Node, Recipe
     from twofold.runs import Result, Run
-    from twofold.study import SearchResult, StudyResult
-
-MOST_SETTINGS = 20
-MOST_TRIALS = 10
-"""Settings of a study that are shown; of more the best."""
 
 console = Terminal()
 errors = Terminal(stderr=True)
@@ -50,7 +44,7 @@ def _print_titles(titles: Mapping[str, str]) -> None:
     console.print(table)
 
 
-def recipe_json(recipe: Recipe) -> dict[str, Any]:
+def recipe_json(recipe: Recipe) -> dict[str, object]:
     """The resolved recipe and its layers; a size that waits for the data is null."""
     network = recipe.network
     return {
@@ -61,7 +55,7 @@ def recipe_json(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _layer_json(node: Node) -> dict[str, Any]:
+def _layer_json(node: Node) -> dict[str, object]:
     """Gradients have the shapes of what they are gradients of: ∂L/∂x that of the input."""
     return {
         "name": node.name,
@@ -187,7 +181,7 @@ def print_results(run: Run, report: Path) -> None:
         table.add_column(heading, justify="right", no_wrap=True, min_width=6)
     splits = ("train", "validation", "test")
     for engine, result in run.record.engines.items():
-        scores = [_score(score(split)) for score in (result.quality, result.loss) for split in splits]
+        scores = [score_text(score(split)) for score in (result.quality, result.loss) for split in splits]
         table.add_row(engine, *scores, f"{result.seconds:.2f}", _microseconds(result))
     console.print(table)
     print_faults(run)
@@ -199,63 +193,8 @@ def _microseconds(result: Result) -> str:
     return f"{result.seconds / result.steps * 1e6:.0f}" if result.steps else "–"
 
 
-def print_study(result: StudyResult) -> None:
-    """The closing table of a study: the best settings, and where the rest is."""
-    study, rows = result.study, result.summary
-    ordered = rows.sort_values("mean", ascending=study.metric.endswith("loss"), kind="stable")
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for axis in study.varied:
-        table.add_column(axis.name)
-    for heading in ("seeds", study.metric.replace("_", " "), "95 %"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for row in ordered.head(MOST_SETTINGS).to_dict("records"):
-        values = [Text(str(row[axis.field])) for axis in study.varied]
-        half = row["mean"] - row["low"]
-        spread = "–" if math.isnan(half) else f"± {half:.4f}"
-        table.add_row(*values, str(row["seeds"]), _score(None if math.isnan(row["mean"]) else row["mean"]), spread)
-    console.print(Text(study.heading, style="bold"), table)
-    if len(rows) > MOST_SETTINGS:
-        console.print(f"the best {MOST_SETTINGS} of {len(rows):,} settings")
-    points = f"{len(result.points):,} points" + (f", {result.failed:,} failed" if result.failed else "")
-    for what, value in {"points": points, "table": result.path / "results.csv", "report": result.report}.items():
-        console.print(Text(f"{what}: {value}"), soft_wrap=True)
-
-
-def print_search(result: SearchResult) -> None:
-    """The closing table of a search: the best trials, the winner's test, and where the rest is."""
-    ranked = result.ranked()[:MOST_TRIALS]
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("trial", justify="right")
-    table.add_column(result.search.metric.replace("_", " "), justify="right", no_wrap=True)
-    table.add_column("values")
-    for point in ranked:
-        values = {name: _short(value) for name, value in result.values(point).items()}
-        words = Text(", ".join(f"{name} {value}" for name, value in values.items()))
-        table.add_row(str(point.trial), _score(result.score(point)), words)
-    console.print(Text(result.study.heading, style="bold"), table)
-    found = result.found
-    if found is not None and found.winner is not None:
-        tested = ", ".join(f"{name.replace('_', ' ')} {_score(value)}" for name, value in found.test.items())
-        console.print(Text(f"winner: trial {found.winner}; tested once: {tested or 'there is no test set'}"))
-    pruned = sum(point.status == "pruned" for point in result.trials)
-    counts = {"stopped early": pruned, "failed": result.failed}
-    extra = "".join(f", {count:,} {what}" for what, count in counts.items() if count)
-    trials = f"{len(result.trials):,} trials{extra}"
-    places = {
-        "trials": trials,
-        "best recipe": result.best,
-        "table": result.path / "results.csv",
-        "report": result.report,
-    }
-    for what, value in places.items():
-        console.print(Text(f"{what}: {value}"), soft_wrap=True)
-
-
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _score(value: float | None) -> str:
+def score_text(value: float | None) -> str:
+    """A score to four digits; a dash where there is none."""
     return "–" if value is None else f"{value:.4f}"
 
 

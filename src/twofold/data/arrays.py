@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from twofold.arrays import Array, all_finite, digest
 from twofold.data.dataset import check_labels
 from twofold.data.names import class_order, number_of
 from twofold.errors import DataError
+from twofold.plain import Samples
 
 Pair: TypeAlias = tuple[object, object]
 """Samples and their classes, `(X, y)`: anything that NumPy makes an array of, or a frame and a series of pandas."""
@@ -164,7 +165,7 @@ def _table(x: object, names: Sequence[str]) -> Array:
     array = _array(x, "X")
     if array.dtype.kind in NUMBERS:
         return _plain(array)
-    frame: Any = x
+    frame: Samples = x
     if hasattr(frame, "iloc"):
         shown = names or [str(at) for at in range(array.shape[1])]
         columns = [_numbers(frame.iloc[:, at], f"column `{_short(name)}` of `X`") for at, name in enumerate(shown)]
@@ -178,7 +179,7 @@ def _array(value: object, name: str) -> Array:
     try:
         return np.asarray(value)
     except ValueError:
-        rows: Any = value
+        rows: Samples = value
         lengths = [len(row) if hasattr(row, "__len__") else None for row in rows]
         at = next((at for at, length in enumerate(lengths) if length != lengths[0]), 0)
         raise DataError(
@@ -217,7 +218,7 @@ def _number(value: object, what: str, at: int, shape: tuple[int, ...]) -> float:
     )
 
 
-def _missing(value: Any) -> bool:
+def _missing(value: object) -> bool:
     """Whether it stands for no value: `None`, NaN, and what pandas writes for them, none of which equals itself."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True

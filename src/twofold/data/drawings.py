@@ -7,7 +7,6 @@ scikit-learn fill their 8x8 pixels.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -68,7 +67,7 @@ def _clean(ink: Array) -> tuple[Array, list[str]]:
         if level.max() >= max(FAINT, 0.5 * float(paper.max())):
             ink = level
             done.append("a shadow was taken away")
-    labelled: Any = ndimage.label(ink > INK * ink.max(), np.ones((3, 3)))
+    labelled: tuple[Array, int] = ndimage.label(ink > INK * ink.max(), np.ones((3, 3)))  # pyright: ignore[reportAssignmentType]
     parts, count = labelled
     if count < 2:
         return ink, done

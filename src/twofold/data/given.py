@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from twofold.data.names import same_class
 from twofold.data.palindromes import encoded_digits
 from twofold.data.tables import read_rows
 from twofold.errors import DataError, MissingExtraError, did_you_mean
+from twofold.plain import Samples
 from twofold.recipe.data import Arrays, Cifar10, Csv, DataSpec, Digits, Images, Mnist, Palindromes
 
 SHOWN = 60
@@ -77,7 +78,7 @@ def read_given(data: DataSpec, words: Sequence[str], features: Sequence[str] = (
     return _joined([_point(word, ("x", "y")) for word in words])
 
 
-def given_arrays(data: DataSpec, samples: Any, features: Sequence[str] = ()) -> Given:
+def given_arrays(data: DataSpec, samples: Samples, features: Sequence[str] = ()) -> Given:
     """Samples in memory: a data frame with the features among its columns, or an array (samples, *sample), or one.
 
     Raises `DataError` for another shape, a column that is missing, and for what is no finite number.
@@ -102,7 +103,7 @@ def given_arrays(data: DataSpec, samples: Any, features: Sequence[str] = ()) -> 
     return Given([f"sample {index}" for index in range(len(x))], x, [None] * len(x), [])
 
 
-def _from_frame(data: DataSpec, frame: Any, features: tuple[str, ...]) -> Given:
+def _from_frame(data: DataSpec, frame: Samples, features: tuple[str, ...]) -> Given:
     """By the names of its columns, in whatever order they stand."""
     names = [str(name) for name in frame.columns]
     for name in features or names:

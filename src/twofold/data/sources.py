@@ -7,9 +7,9 @@ import os
 from functools import singledispatch
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from twofold.arrays import Array
 from twofold.data.dataset import Dataset, Split, checked, hold_out
@@ -116,7 +116,9 @@ def random_data(model: Model, samples: int, seed: int, task: Task = "classificat
     return Dataset(train, none, none, names)
 
 
-def _split(x: Any, y: Any, classes: int, spec: Moons | Circles | Blobs | Xor | Classification | Digits) -> Dataset:
+def _split(
+    x: ArrayLike, y: ArrayLike, classes: int, spec: Moons | Circles | Blobs | Xor | Classification | Digits
+) -> Dataset:
     names = tuple(str(index) for index in range(classes))
     return hold_out(np.asarray(x), np.asarray(y, np.int64), names, spec, spec.test)
 

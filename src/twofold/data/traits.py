@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
 from twofold.arrays import Array
 from twofold.data.dataset import Dataset, Split
+from twofold.plain import Parsed
 
 MOST_ROWS = 2000
 """Training samples of which each is voted on by its neighbours, and rows whose columns are looked at by pairs."""
@@ -33,7 +33,7 @@ BESIDE_NOTHING = 1e-12
 ROWS_AT_ONCE = 4096
 
 
-Facts = dict[str, Any]
+Facts = dict[str, Parsed]
 """By the names of `twofold.runs.record.Traits`: what was not measured is left out.
 
 - `size`: root mean square of what a network sees of the first training samples

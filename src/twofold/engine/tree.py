@@ -6,9 +6,11 @@ A node of the tree is the range of its shards: of eight, `range(0, 8)` is the ro
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
+
+from twofold.plain import Parsed
 
 T = TypeVar("T")
 """What an engine computes with: an array, or a tensor."""
@@ -50,7 +52,7 @@ def added(known: Mapping[range, T], node: range) -> T:
     if node in known:
         return known[node]
     first, second = (added(known, half) for half in halves(node))
-    total: Any = first  # an array, or a tensor
+    total: Parsed = first  # an array, or a tensor
     return total + second
 
 

@@ -26,6 +26,7 @@ from twofold.errors import DataError, RecipeError, UserError
 from twofold.estimators.fitting import Prepared, fitted, outputs_of, prepared
 from twofold.estimators.recipes import ACTIVATIONS, OPTIMIZERS, Asked, Settings, recipe_like, recipe_of
 from twofold.estimators.threads import one_thread
+from twofold.plain import Samples
 from twofold.proof.verify import Verification
 from twofold.recipe import Recipe
 from twofold.recipe.losses import LossSpec
@@ -103,7 +104,7 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
         """The loss that the parameters ask for; `None`: that of the recipe."""
 
     def _fitted(
-        self, X: Any, y: Any, sample_weight: Any, *, since: State | None, epochs: int | None, seed: int
+        self, X: Samples, y: Samples, sample_weight: Samples, *, since: State | None, epochs: int | None, seed: int
     ) -> Self:
         """Train from the beginning or from a state on; `y` is checked already."""
         x, target, weight = self._checked(X, y, sample_weight)
@@ -131,7 +132,7 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
         self._run: Run | None = None
         return self
 
-    def _checked(self, X: Any, y: Array, sample_weight: Any) -> tuple[Array, Array, Array | None]:
+    def _checked(self, X: Samples, y: Array, sample_weight: Samples) -> tuple[Array, Array, Array | None]:
         """Samples, targets and weights as arrays."""
         if sample_weight is None:
             return X, y, None
@@ -140,7 +141,7 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
             raise ValueError("Invalid weights: at least one of `sample_weight` must be greater than 0.")
         return X, y, weight
 
-    def _validated(self, X: Any, y: Any, *, reset: bool) -> tuple[Array, Array]:
+    def _validated(self, X: Samples, y: Samples, *, reset: bool) -> tuple[Array, Array]:
         """Samples and targets, checked; a sparse matrix is filled in."""
         x, y = validate_data(
             self, X, y, reset=reset, accept_sparse=SPARSE, multi_output=True, dtype=[np.float64, np.float32]
@@ -173,7 +174,7 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
         """The state to go on from, of a warm start."""
         return self._state if self.warm_start and hasattr(self, "_state") else None
 
-    def _outputs(self, X: Any) -> Array:
+    def _outputs(self, X: Samples) -> Array:
         """The outputs of the last layer, (samples, outputs)."""
         check_is_fitted(self)
         x = _dense(validate_data(self, X, reset=False, accept_sparse=SPARSE, dtype=[np.float64, np.float32]))
@@ -240,11 +241,11 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
         write_whole(Path(path), render(self.run_).html.encode())
         return Path(path)
 
-    def __getstate__(self) -> dict[str, Any]:
-        state = cast(Mapping[str, Any], super().__getstate__())
+    def __getstate__(self) -> dict[str, object]:
+        state = cast(Mapping[str, object], super().__getstate__())
         return {name: value for name, value in state.items() if name not in NOT_KEPT}
 
-    def __setstate__(self, state: Mapping[str, Any]) -> None:
+    def __setstate__(self, state: Mapping[str, object]) -> None:
         super().__setstate__(dict(state))
         self._run = None
 
@@ -255,6 +256,6 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
         return tags
 
 
-def _dense(x: Any) -> Array:
+def _dense(x: Samples) -> Array:
     """The samples with every number written out, where they are a sparse matrix."""
     return x.toarray() if hasattr(x, "toarray") else np.asarray(x)

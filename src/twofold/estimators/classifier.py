@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, final
+from typing import ClassVar, Literal, Self, final
 
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from twofold.arrays import Array
 from twofold.estimators.base import CONSTRAINTS, NetworkEstimator
+from twofold.plain import Samples
 from twofold.recipe import Recipe
 from twofold.recipe.losses import BinaryCrossEntropy, CrossEntropy, LossSpec
 from twofold.setup.outputs import probabilities
@@ -84,7 +85,7 @@ class TwofoldClassifier(ClassifierMixin, NetworkEstimator):
         epochs: int = 200,
         batch_size: int | Literal["auto"] = "auto",
         engine: str = "numpy",
-        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
+        class_weight: Mapping[Hashable, float] | Literal["balanced"] | None = None,
         label_smoothing: float = 0.0,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -113,14 +114,14 @@ class TwofoldClassifier(ClassifierMixin, NetworkEstimator):
         self.device = device
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Samples, y: Samples, sample_weight: Samples = None) -> Self:
         """Train on samples and their classes, with a weight each where given: 2 counts as two samples, 0 as none."""
         x, y = self._validated(X, y, reset=True)
         target = self._encoded(y, reset=self._since() is None)
         return self._fitted(x, target, sample_weight, since=self._since(), epochs=None, seed=self._seed())
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+    def partial_fit(self, X: Samples, y: Samples, classes: Samples = None, sample_weight: Samples = None) -> Self:
         """One epoch over these samples, from the weights and moments that there are.
 
         The first call names all classes.
@@ -139,14 +140,14 @@ class TwofoldClassifier(ClassifierMixin, NetworkEstimator):
         seed = (getattr(self, "_base", 0) + self._calls) % 2**31
         return self._fitted(x, target, sample_weight, since=None if first else self._state, epochs=1, seed=seed)
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: Samples) -> Array:
         """The class of the largest output of each sample; of labels, (samples, labels), 1 for a probability above ½."""
         outputs = self._outputs(X)
         if self._several:
             return (outputs > 0).astype(np.int64)
         return self.classes_[outputs.argmax(axis=1)]
 
-    def predict_proba(self, X: Any) -> Array:
+    def predict_proba(self, X: Samples) -> Array:
         """The probability of each class or label, (samples, classes), in the order of `classes_`.
 
         Raises `ValueError` for a recipe whose outputs stand for none: one of `mean_squared` without a softmax.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from numbers import Real
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, final
+from typing import ClassVar, Literal, Self, final
 
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from twofold.arrays import Array
 from twofold.estimators.base import CONSTRAINTS, NetworkEstimator
+from twofold.plain import Samples
 from twofold.recipe import Recipe
 from twofold.recipe.losses import Huber, LossSpec, MeanAbsolute, MeanSquared
 from twofold.train.evidence import in_unit
@@ -88,14 +89,14 @@ class TwofoldRegressor(RegressorMixin, NetworkEstimator):
         self.device = device
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Samples, y: Samples, sample_weight: Samples = None) -> Self:
         """Train on samples and their numbers, with a weight each where given: 2 counts as two samples, 0 as none."""
         x, y = self._validated(X, y, reset=True)
         target = self._encoded(y, reset=self._since() is None)
         return self._fitted(x, target, sample_weight, since=self._since(), epochs=None, seed=self._seed())
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def partial_fit(self, X: Samples, y: Samples, sample_weight: Samples = None) -> Self:
         """One epoch over these samples, from the weights and moments that there are.
 
         Numbers are scaled as those of the first call.
@@ -108,7 +109,7 @@ class TwofoldRegressor(RegressorMixin, NetworkEstimator):
         since = None if first else self._state
         return self._fitted(x, target, sample_weight, since=since, epochs=1, seed=(self._base + self._calls) % 2**31)
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: Samples) -> Array:
         """The numbers in their unit, (samples,), or (samples, targets) as `y` was."""
         numbers = in_unit(self._outputs(X), self._scaling)
         return numbers[:, 0] if self._flat else numbers

@@ -8,13 +8,14 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from twofold.arrays import Array, Arrays, digest
 from twofold.errors import AdoptError, UserError
 from twofold.exchange.chain import Chain, weights_of
 from twofold.exchange.proof import Proof
 from twofold.numpy_engine import NumpyEngine
+from twofold.plain import Plain
 from twofold.recipe import Model, Recipe, dump, load_recipe
 from twofold.recipe.data import Arrays as InMemory
 from twofold.recipe.network import kind_of
@@ -73,7 +74,7 @@ class Adopted:
         write_new(path, dump(load_recipe(self.recipe, {f"initial.{k}": v for k, v in initial["initial"].items()})))
         return path, file
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Plain]:
         """Plain values: what `twofold adopt --json` prints."""
         layers = [
             {"kind": kind_of(spec), "original": origin}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import cast, get_args
 
 from twofold.errors import AdoptError, UserError
 from twofold.exchange.adopted import Adopted, LossName, Wanted
+from twofold.plain import Parsed, Samples
 from twofold.recipe import Recipe
 
 FORMS = "a PyTorch module, a .onnx or .keras file, or a Python file's object as mine.py:model"
@@ -16,7 +17,7 @@ PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".bin", ".ckpt", ".joblib")
 def adopt(
     model: object,
     *,
-    sample: Any = None,
+    sample: Samples | None = None,
     shape: tuple[int, ...] | None = None,
     data: str | Path | Recipe | None = None,
     loss: LossName | None = None,
@@ -59,12 +60,12 @@ def adopt(
     raise _refusal(path)
 
 
-def _module(model: Any, sample: Any, shape: tuple[int, ...] | None, wanted: Wanted) -> Adopted:
+def _module(model: object, sample: Samples | None, shape: tuple[int, ...] | None, wanted: Wanted) -> Adopted:
     if not any(kind.__module__.startswith("torch.nn") for kind in type(model).__mro__):
         raise UserError(f"`model` must be {FORMS}; got {type(model).__name__}")
     from twofold.exchange.torch.adopting import adopt_module, random_sample
 
-    return adopt_module(model, random_sample(shape) if sample is None and shape else sample, wanted)
+    return adopt_module(cast(Parsed, model), random_sample(shape) if sample is None and shape else sample, wanted)
 
 
 def _refusal(path: Path) -> UserError:

@@ -10,15 +10,20 @@ import json
 import runpy
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from twofold.arrays import Array, Arrays
 from twofold.errors import AdoptError
 from twofold.exchange import script
 from twofold.exchange.adopted import Adopted, Wanted
 from twofold.exchange.chain import weights_of
 from twofold.recipe import dump, loads
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from torch import nn
 
 MEMORY = 16 << 30
 """Bytes of address space, of which PyTorch alone takes several."""
@@ -28,8 +33,8 @@ FILE = 2 << 30
 
 def main() -> None:
     """Read the order, run the file, write the answer."""
-    order = json.loads(Path(sys.argv[1]).read_text("utf-8"))
-    out = Path(order["out"])
+    order = script.Order(**json.loads(Path(sys.argv[1]).read_text("utf-8")))
+    out = Path(order.out)
     _limit()
     try:
         _adopt(order, out)
@@ -38,27 +43,27 @@ def main() -> None:
         (out / script.REFUSAL).write_text(json.dumps(refusal), "utf-8")
 
 
-def _adopt(order: dict[str, Any], out: Path) -> None:
+def _adopt(order: script.Order, out: Path) -> None:
     module, sample = _loaded(order)
     from twofold.exchange.torch import adopting
     from twofold.exchange.torch.converting import converted
     from twofold.exchange.torch.tracing import Original
 
-    if sample is None and order["shape"]:
-        sample = adopting.random_sample(tuple(order["shape"]))
-    data = loads(order["data"]) if order["data"] else None
-    adopted = adopting.adopt_module(module, sample, Wanted(order["name"], order["loss"], data))
+    if sample is None and order.shape:
+        sample = adopting.random_sample(tuple(order.shape))
+    data = loads(order.data) if order.data else None
+    adopted = adopting.adopt_module(module, sample, Wanted(order.name, order.loss, data))
     original = Original(module, adopting.batch_of(module, sample))
     chain = converted(original)
     _write(adopted, weights_of(chain.links), chain.x, chain.y, out)
 
 
-def _loaded(order: dict[str, Any]) -> tuple[Any, Any]:
+def _loaded(order: script.Order) -> tuple[nn.Module, ArrayLike | None]:
     """The module that the file names, and its sample where it has one."""
-    sys.path.insert(0, str(Path(order["file"]).parent))
+    sys.path.insert(0, str(Path(order.file).parent))
     sys.stdout = sys.stderr
-    names = runpy.run_path(order["file"], run_name="__twofold__")
-    attribute = order["attribute"]
+    names = runpy.run_path(order.file, run_name="__twofold__")
+    attribute = order.attribute
     from torch import nn
 
     if attribute not in names:
@@ -72,7 +77,7 @@ def _loaded(order: dict[str, Any]) -> tuple[Any, Any]:
     return module, names.get("sample")
 
 
-def _write(adopted: Adopted, weights: dict[str, Any], x: Any, y: Any, out: Path) -> None:
+def _write(adopted: Adopted, weights: Arrays, x: Array, y: Array, out: Path) -> None:
     from safetensors.numpy import save_file
 
     (out / script.RECIPE).write_text(dump(adopted.recipe), "utf-8")

@@ -6,9 +6,10 @@ import html
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 from twofold.arrays import Array, gap
+from twofold.plain import Plain
 
 STAGES = ("forward", "loss", "gradient", "state")
 
@@ -50,7 +51,7 @@ class Proof:
         """No comparison exceeded its tolerance."""
         return self.first_failure is None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Plain]:
         """Plain values; a gap that is NaN or infinite is `None`, since JSON has no word for it."""
         failure = self.first_failure
         return {

@@ -10,13 +10,15 @@ import json
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
+from twofold.arrays import Arrays
 from twofold.errors import AdoptError, UserError
-from twofold.exchange.adopted import Adopted, Wanted, loaded_engine
+from twofold.exchange.adopted import Adopted, LossName, Wanted, loaded_engine
 from twofold.exchange.proof import STAGES, Proof, gap_of_same_form
+from twofold.plain import Parsed
 from twofold.proof.check.sandbox import run_apart
 from twofold.recipe import Recipe, dump, load_recipe, loads
 from twofold.runs.tensors import read_tensors
@@ -34,6 +36,20 @@ RECIPE, WEIGHTS, ANSWERS, PROOF, REFUSAL = (
 )
 
 
+class Order(NamedTuple):
+    """What the other process is asked for."""
+
+    file: str
+    attribute: str
+    shape: tuple[int, ...] | None
+    name: str
+    loss: LossName | None
+    data: str | None
+    """A recipe as TOML, whose data and training are taken over."""
+    out: str
+    """The folder in which it answers."""
+
+
 def adopt_script(file: Path, attribute: str, shape: tuple[int, ...] | None, wanted: Wanted) -> Adopted:
     """The recipe, weights and proof of the object `attribute` of a file; see `twofold.adopt`.
 
@@ -47,25 +63,24 @@ def adopt_script(file: Path, attribute: str, shape: tuple[int, ...] | None, want
     with tempfile.TemporaryDirectory(prefix="twofold-adopt-") as folder:
         out = Path(folder)
         data = dump(load_recipe(wanted.data)) if wanted.data is not None else None
-        order = {"file": str(file.resolve()), "attribute": attribute, "shape": shape, "name": wanted.name}
-        order |= {"loss": wanted.loss, "data": data, "out": folder}
+        order = Order(str(file.resolve()), attribute, shape, wanted.name, wanted.loss, data, folder)
         _run(order, file)
         if (out / REFUSAL).is_file():
             raise AdoptError(**_json(out / REFUSAL, ("reason", "layer", "operator", "nearest")))
         return _received(out)
 
 
-def _run(order: dict[str, Any], file: Path) -> None:
+def _run(order: Order, file: Path) -> None:
     """The other process, set apart as that of `check`. Raises `AdoptError` where it fails or takes too long."""
-    out = Path(order["out"])
-    (out / ORDER).write_text(json.dumps(order), "utf-8")
+    out = Path(order.out)
+    (out / ORDER).write_text(json.dumps(order._asdict()), "utf-8")
     status = run_apart([sys.executable, "-m", "twofold.exchange.inside", str(out / ORDER)], out, SECONDS)
     if status == "time":
         raise AdoptError(f"{file} has not ended after {SECONDS} s", nearest="Let it only build the model")
     if status:
-        with (out / "stderr").open("rb") as said:
-            said.seek(-min(MOST_TEXT, (out / "stderr").stat().st_size), 2)
-            text = said.read(MOST_TEXT).decode("utf-8", "replace")
+        with (out / "stderr").open("rb") as printed:
+            printed.seek(-min(MOST_TEXT, (out / "stderr").stat().st_size), 2)
+            text = printed.read(MOST_TEXT).decode("utf-8", "replace")
         lines = [line for line in text.splitlines() if line.strip()]
         last_words = "".join(c if c.isprintable() else "?" for c in lines[-1][:300]) if lines else "nothing"
         raise AdoptError(f"{file} ended with status {status}; it said: {last_words}")
@@ -96,7 +111,7 @@ def _received(out: Path) -> Adopted:
     return Adopted(recipe, weights, proof, origins)
 
 
-def _check_answers(recipe: Recipe, answers: Any) -> None:
+def _check_answers(recipe: Recipe, answers: Arrays) -> None:
     """The adopted network, in float64, answers here what the module answered there."""
     weights = {name.removeprefix("weight "): array for name, array in answers.items() if name.startswith("weight ")}
     engine = loaded_engine(recipe.model, weights)
@@ -109,7 +124,7 @@ def _recipe(path: Path) -> Recipe:
     return loads(path.read_text("utf-8"), "the adopted recipe")
 
 
-def _json(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
+def _json(path: Path, keys: tuple[str, ...]) -> dict[str, Parsed]:
     if path.stat().st_size > MOST_TEXT:
         raise AdoptError(f"{path.name} that came back is too long")
     held = json.loads(path.read_text("utf-8"))
@@ -118,6 +133,6 @@ def _json(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
     return {key: _printable(value) if isinstance(value, str) else value for key, value in held.items()}
 
 
-def _printable(text: Any) -> str:
+def _printable(text: object) -> str:
     """Without signs that a terminal takes for orders."""
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in str(text)[:2000])

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -106,7 +106,7 @@ class Evaluation:
         np.add.at(counts, (self.target, self.predicted[engine]), 1)
         return counts
 
-    def to_json(self, confusion: bool = False) -> dict[str, Any]:
+    def to_json(self, confusion: bool = False) -> dict[str, object]:
         """Plain values: what `twofold evaluate --json` prints."""
         engines = {
             name: {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, final, overload
+from typing import TYPE_CHECKING, Literal, final, overload
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from twofold.arrays import Array
 from twofold.engine import Engine
 from twofold.errors import UserError
 from twofold.inference.predicting import held_in_memory, seen, trained
+from twofold.plain import Samples
 from twofold.recipe import Node, shape_text
 from twofold.runs import Run, opened
 from twofold.runs.evidence import kept_scaling
@@ -44,7 +45,7 @@ class NumpyModel:
         whole = all(name.isascii() and name.isdecimal() and len(name) < 18 for name in names)
         return np.array([int(name) for name in names] if whole else list(names))
 
-    def _seen(self, samples: Any) -> Array:
+    def _seen(self, samples: Samples) -> Array:
         return seen(self._run, held_in_memory(self._run, samples)).floats()
 
     def __call__(self, x: Array) -> Array:
@@ -60,7 +61,7 @@ class NumpyModel:
         self(x[:1])
         return dict(zip((node.name for node in self.model.network.nodes), self._engine.outputs(x), strict=True))
 
-    def predict(self, x: Any) -> Array:
+    def predict(self, x: Samples) -> Array:
         """The classes answered, (samples,): those of `classes`; or numbers in their unit, or labels."""
         outputs, task = self(self._seen(x)), self._run.record.data.task
         if task == "classification":
@@ -70,7 +71,7 @@ class NumpyModel:
         numbers = in_unit(outputs.astype(np.float64), kept_scaling(self._run.evidence, "target_scaling"))
         return numbers[:, 0] if numbers.shape[1] == 1 else numbers
 
-    def score(self, x: Any, y: Any) -> float:
+    def score(self, x: Samples, y: Samples) -> float:
         """The share of samples whose class is `y`, or of labels that are right; of numbers R².
 
         Raises `UserError` for another number of classes than samples.
@@ -86,7 +87,7 @@ class NumpyModel:
             return float(np.mean(answered == right))
         return float(np.mean(answered.astype(str) == right.astype(str)))
 
-    def predict_proba(self, x: Any) -> Array:
+    def predict_proba(self, x: Samples) -> Array:
         """The probability of each class, (samples, classes). Raises `UserError` where outputs stand for none."""
         p = probabilities(self.model, self(self._seen(x)))
         if p is None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,16 +20,13 @@ from twofold.engine import Scaling
 from twofold.engine.threads import few_threads
 from twofold.engines import ENGINES, unknown_engine
 from twofold.errors import DataError, RunFolderError, UserError
+from twofold.plain import Samples
 from twofold.recipe.columns import Table
 from twofold.runs import Run, opened
 from twofold.runs.evidence import kept_scaling
 from twofold.setup.building import restore
 from twofold.setup.outputs import measured
 from twofold.train.evidence import answers, in_unit
-
-Samples = str | Path | Iterable[str | Path] | Array | Any
-"""Files, folders or words; an array, a list of rows, or a data frame."""
-
 
 TAKEN = ("sample", "engine", "expected", "gap")
 """Columns of a table of answers beside those of the targets."""
@@ -110,7 +107,7 @@ class Answers:
         right = sum(self.answer(engine, index).class_name == self.expected[index] for index in known)
         return (right, len(known)) if known else None
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[dict[str, object]]:
         """A row for each sample and engine, as plain values."""
         gaps = self.gaps
         return [
@@ -125,7 +122,7 @@ class Answers:
             for engine in self.outputs
         ]
 
-    def _answered(self, engine: str, index: int) -> dict[str, Any]:
+    def _answered(self, engine: str, index: int) -> dict[str, object]:
         """A class with its value, or every number or label's probability by name."""
         if not self.targets:
             return _plain(self.answer(engine, index), self.measure)
@@ -135,7 +132,7 @@ class Answers:
             for name, v in zip(self.targets, values, strict=True)
         }
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Plain values: what `twofold predict --json` prints."""
         return {"run": str(self.run.path), "measure": self.measure, "answers": self.rows(), "notes": list(self.notes)}
 
@@ -148,7 +145,7 @@ class Answers:
         return f"<table><tr>{headings}</tr>{cells}</table>"
 
 
-def _plain(answer: Answer, measure: str) -> dict[str, Any]:
+def _plain(answer: Answer, measure: str) -> dict[str, object]:
     return {
         "class": answer.class_name,
         measure: answer.value,
@@ -157,7 +154,7 @@ def _plain(answer: Answer, measure: str) -> dict[str, Any]:
     }
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
@@ -203,7 +200,7 @@ def _given(run: Run, samples: Samples) -> Given:
     return read_given(data, [str(word) for word in words], run.record.data.features)
 
 
-def held_in_memory(run: Run, samples: Any) -> Given:
+def held_in_memory(run: Run, samples: Samples) -> Given:
     """Samples as arrays or frames, as the run's own data hold them."""
     if isinstance(run.recipe.data, Table):
         from twofold.data.columns.given import given_rows  # which imports pandas

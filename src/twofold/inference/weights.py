@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from twofold.engine.threads import few_threads
 from twofold.errors import WeightsError
 from twofold.inference.evaluating import same_data
 from twofold.inference.predicting import trained
+from twofold.plain import Parsed
 from twofold.probe.kept import asked
 from twofold.recipe import Network, Recipe, load_recipe
 from twofold.recipe.dense import Dense
@@ -111,7 +111,7 @@ def import_weights(
     for name, engine in built.items():
         writer.add_row(name, rows[name]._asdict())
         writer.save(weights_name(name), engine.state().weights())
-        scores: Any = scores_of(rows[name])
+        scores: Parsed = scores_of(rows[name])
         writer.add_result(name, Result(**scores, seconds=0.0, steps=0, kept_step=0))
     writer.save(EVIDENCE, evidence)
     writer.save(EVIDENCE, evidence | asked(Run(writer.folder, writer.record)))

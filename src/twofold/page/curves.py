@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import final
 
 from twofold.arrays import FLOOR
 from twofold.page.course import plain
@@ -54,7 +54,7 @@ class Curves:
     """What a tab that opens later is told of the training so far."""
 
     points: list[Point] = field(default_factory=list)
-    rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    rows: dict[str, list[dict[str, object]]] = field(default_factory=dict)
     """The evaluations by engine."""
     losses: dict[str, list[list[float | None]]] = field(default_factory=dict)
     """Steps and losses by engine, where engines are trained one after the other."""
@@ -73,7 +73,7 @@ class Curves:
         if len(self.losses[engine]) > MOST:
             self.losses[engine] = self.losses[engine][::2]
 
-    def evaluated(self, engine: str, row: dict[str, Any]) -> None:
+    def evaluated(self, engine: str, row: dict[str, object]) -> None:
         """An evaluation of one engine."""
         rows = self.rows.setdefault(engine, [])
         rows.append(row)

@@ -8,7 +8,7 @@ import secrets
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 from starlette.requests import Request
 
@@ -24,6 +24,7 @@ from twofold.page.protocol import Answer, Drive, Finish, Load, LookAt, Told
 from twofold.page.recipe_state import Checked, Trusted, check, edited
 from twofold.page.schema import schema
 from twofold.page.teaching import lessons
+from twofold.plain import Parsed
 from twofold.recipe.files import MOST_NAME
 
 FROZEN = ("idle", "paused", "ended", "failed", "finished", "interrupted")
@@ -61,13 +62,13 @@ class Desk:
         self.reports_token = secrets.token_urlsafe(24)
         self.hub = Hub()
         self.curves = Curves()
-        self.job: dict[str, Any] = {"status": "idle"}
+        self.job: dict[str, Parsed] = {"status": "idle"}
         self._opening, self._live = opening, live
         self._trusted = Trusted(opening.files, str(opening.runs / "uploads"), opening.folder)
         self.gallery = Gallery(opening.runs)
         self.intake = Intake(opening.runs / "uploads")
         self._pictures = dict[str, bytes]()
-        self._sentences: Any = None
+        self._sentences: object = None
         self._checked = check(opening.toml, opening.name, self._trusted)
         self._loaded = ""
         """The text that the worker holds."""
@@ -101,7 +102,7 @@ class Desk:
             raise RefusedError(409, "this page watches a run: it goes on as it was begun; `twofold page` plays")
         return self._jobs
 
-    async def state(self, _: Request) -> dict[str, Any]:
+    async def state(self, _: Request) -> dict[str, object]:
         """All that a new tab needs."""
         return {
             "recipe": self._checked.facts,
@@ -117,17 +118,17 @@ class Desk:
             "live": self._live,
         }
 
-    async def schema(self, _: Request) -> dict[str, Any]:
+    async def schema(self, _: Request) -> dict[str, object]:
         """What the controls are made of."""
         return schema()
 
-    async def recipes(self, _: Request) -> dict[str, Any]:
+    async def recipes(self, _: Request) -> dict[str, object]:
         """Lessons and built-in recipes by name."""
         told = [{"name": lesson.name, "title": lesson.title, "begins": lesson.begins} for lesson in lessons().values()]
         recipes = [{"name": name, "title": title} for name, title in builtin_titles("recipe").items()]
         return {"lessons": told, "recipes": recipes}
 
-    async def change(self, body: dict[str, Any]) -> dict[str, Any]:
+    async def change(self, body: dict[str, Parsed]) -> dict[str, object]:
         """Another text, another recipe, or an edit of this one. What is trained stops, and stands at its beginning."""
         _ = self.jobs  # which a page that watches a run has not
         match body:
@@ -156,7 +157,7 @@ class Desk:
             if self._checked is checked:  # no other edit came meanwhile
                 self._load()
 
-    async def drive(self, body: dict[str, Any]) -> dict[str, Any]:
+    async def drive(self, body: dict[str, Parsed]) -> dict[str, object]:
         """Start, pause, step, an epoch, from the beginning again, stop."""
         _ = self.jobs
         match body:
@@ -189,18 +190,18 @@ class Desk:
                 raise RefusedError(400, 'the body must hold "do": play, pause, step, epoch, to, reset, finish or stop')
         return self.job
 
-    async def runs(self, _: Request) -> dict[str, Any]:
+    async def runs(self, _: Request) -> dict[str, object]:
         """The runs in the folder."""
         return {"runs": await asyncio.to_thread(self.gallery.listed), "folder": str(self._opening.runs)}
 
-    async def compare(self, body: dict[str, Any]) -> dict[str, Any]:
+    async def compare(self, body: dict[str, Parsed]) -> dict[str, object]:
         """Several runs side by side: where the page of them is."""
         names = body.get("runs")
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise RefusedError(400, '"runs" must be a list of names')
         return {"compared": await self.gallery.compare(names)}
 
-    async def look(self, body: dict[str, Any]) -> dict[str, Any]:
+    async def look(self, body: dict[str, Parsed]) -> dict[str, object]:
         """Another held-out sample to be drawn."""
         sample, count = body.get("sample"), self.job.get("held_out", 0)
         if not isinstance(sample, int) or isinstance(sample, bool) or not 0 <= sample < count:
@@ -251,7 +252,7 @@ class Desk:
         self._sentences = None
         self.hub.tell("anew", b"{}")
 
-    def _set(self, job: dict[str, Any]) -> None:
+    def _set(self, job: dict[str, object]) -> None:
         self.job = job
         self.hub.tell("job", json.dumps(job).encode())
 

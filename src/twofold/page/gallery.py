@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 from twofold.errors import RunFolderError, TwofoldError, UserError
 from twofold.foreign import MOST_TEXT, read_foreign
@@ -33,17 +33,17 @@ class Gallery:
         self._compared = dict[str, bytes]()
         self._drawing: ProcessPoolExecutor | None = None
 
-    def listed(self) -> list[dict[str, Any]]:
+    def listed(self) -> list[dict[str, object]]:
         """The runs, the newest first."""
         if not self.folder.is_dir():
             return []
         with os.scandir(self.folder) as entries:
-            found = [
+            listed = [
                 (entry.stat(follow_symlinks=False).st_mtime, entry.name)
                 for entry in entries
                 if entry.is_dir(follow_symlinks=False) and _is_file(Path(entry.path) / RECORD)
             ]
-        return [_facts(self.folder / name) for _, name in sorted(found, reverse=True)[:MOST_RUNS]]
+        return [_facts(self.folder / name) for _, name in sorted(listed, reverse=True)[:MOST_RUNS]]
 
     def next_folder(self, name: str) -> Path:
         """The next free `NAME-N`."""
@@ -122,7 +122,7 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _facts(folder: Path) -> dict[str, Any]:
+def _facts(folder: Path) -> dict[str, object]:
     """A line of the list."""
     try:
         record = read_record(folder)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import io
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 from starlette.requests import Request
 
 from twofold.page.guard import file_body
 from twofold.page.previews import images_preview, table_preview
 from twofold.page.uploads import MOST_ARCHIVE, MOST_IMAGE, MOST_TABLE, Uploads
+from twofold.plain import Parsed
 
 
 @final
@@ -21,32 +22,32 @@ class Intake:
     def __init__(self, folder: Path) -> None:
         self._uploads = Uploads(folder)
 
-    async def table(self, request: Request) -> dict[str, Any]:
+    async def table(self, request: Request) -> dict[str, object]:
         """A table as bytes: where it is stored, its columns and first rows."""
         content = await file_body(request, MOST_TABLE)
         path = self._uploads.table(_named(request), content)
         return await asyncio.to_thread(table_preview, path)
 
-    async def archive(self, request: Request) -> dict[str, Any]:
+    async def archive(self, request: Request) -> dict[str, object]:
         """A zip archive of images: its classes."""
         content = await file_body(request, MOST_ARCHIVE)
         return await asyncio.to_thread(self._unpacked, _named(request), content)
 
-    def _unpacked(self, name: str, content: bytes) -> dict[str, Any]:
+    def _unpacked(self, name: str, content: bytes) -> dict[str, object]:
         return images_preview(self._uploads.archive(name, io.BytesIO(content), len(content)))
 
-    async def begin_folder(self, body: dict[str, Any]) -> dict[str, Any]:
+    async def begin_folder(self, body: dict[str, Parsed]) -> dict[str, object]:
         """A folder of images whose files come one by one."""
         return {"folder": self._uploads.begin(str(body.get("name", ""))[:200])}
 
-    async def image(self, request: Request) -> dict[str, Any]:
+    async def image(self, request: Request) -> dict[str, object]:
         """One file of a folder, by its path in it."""
         folder = self._uploads.opened(request.query_params.get("folder", ""))
         content = await file_body(request, MOST_IMAGE)
         await asyncio.to_thread(folder.add, request.query_params.get("path", "")[:1000], content)
         return {}
 
-    async def end_folder(self, body: dict[str, Any]) -> dict[str, Any]:
+    async def end_folder(self, body: dict[str, Parsed]) -> dict[str, object]:
         """All files have come: the classes."""
         return await asyncio.to_thread(images_preview, self._uploads.ended(str(body.get("folder"))))
 

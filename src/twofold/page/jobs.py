@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from typing import Any, final
+from typing import final
 
 from twofold.page.guard import RefusedError
 from twofold.page.protocol import Answer, Ask, Command, Drive, Message, Told
@@ -134,7 +134,18 @@ class Jobs:
 
 
 class _NoProcess:
+    """None in use: the last one was ended, and the next has not been started."""
+
     pid: int | None = -1
 
+    def kill(self) -> None:
+        pass
 
-_Nobody: Any = _NoProcess()
+    def join(self, timeout: float | None = None) -> None:
+        pass
+
+    def is_alive(self) -> bool:
+        return False
+
+
+_Nobody = _NoProcess()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -35,7 +34,7 @@ MOST_TIMES = 200
 """Steps of time that are drawn."""
 FLOW_SAMPLES = 16
 
-Picture = dict[str, Any]
+Picture = dict[str, object]
 
 
 def packed(array: Array, low: float | None = None, high: float | None = None) -> Picture:

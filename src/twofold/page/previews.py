@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from twofold.data.columns.looking import look
 from twofold.errors import DataError, UserError
 from twofold.page.uploads import Folder
+from twofold.plain import Parsed
 from twofold.recipe.files import dump_table
 from twofold.recipe.toml import TomlError, parse_toml
 from twofold.setup.defaults import table_spec
@@ -22,7 +22,7 @@ MOST_CLASSES = 40
 LARGEST_SIDE = 64
 
 
-def table_preview(path: Path) -> dict[str, Any]:
+def table_preview(path: Path) -> dict[str, object]:
     """What each column is taken for and holds, and the column that is probably the class. Raises `DataError`."""
     facts = look(table_spec(path, None), None)
     if len(facts.columns) > MOST_COLUMNS:
@@ -36,14 +36,14 @@ def table_preview(path: Path) -> dict[str, Any]:
     return {"path": str(path), "rows": facts.rows, "columns": columns, "label": label, "notes": list(facts.notes)[:5]}
 
 
-def _short(value: Any) -> Any:
+def _short(value: Parsed) -> object:
     """A text of a table, or a few of them, cut where they are long."""
     if isinstance(value, tuple):
         return [_short(part) for part in value[:3]]
     return value[:MOST_TEXT] if isinstance(value, str) and len(value) > MOST_NAME else value
 
 
-def images_preview(folder: Folder) -> dict[str, Any]:
+def images_preview(folder: Folder) -> dict[str, object]:
     """Classes and counts, and the size that is taken of the images: that of the first, 64 pixels at most."""
     facts = folder.facts()
     first = next(path for path in sorted(folder.path.rglob("*")) if path.is_file())
@@ -67,7 +67,7 @@ def _measured(path: Path) -> tuple[int, int, int]:
         raise UserError(f"the first image cannot be read: {str(error)[:200]}") from error
 
 
-def taken(toml: str, data: dict[str, Any], classes: int) -> str:
+def taken(toml: str, data: dict[str, Parsed], classes: int) -> str:
     """The recipe with these data, and with a network that fits them where its own does not.
 
     Its layers stay where they take such samples; the last one then gives a number for each class. One class: numbers
@@ -94,16 +94,16 @@ def taken(toml: str, data: dict[str, Any], classes: int) -> str:
     return dump_table(raw)
 
 
-def _takes(layers: list[dict[str, Any]], images: bool) -> bool:
+def _takes(layers: list[dict[str, Parsed]], images: bool) -> bool:
     first = layers[0].get("kind")
     return first in ("conv2d", "flatten") if images else first in ("dense", "batch_norm", "layer_norm")
 
 
-def _dense(classes: int) -> list[dict[str, Any]]:
+def _dense(classes: int) -> list[dict[str, object]]:
     return [{"kind": "dense", "units": 20}, {"kind": "relu"}, {"kind": "dense", "units": classes}]
 
 
-def _convolutional(classes: int) -> list[dict[str, Any]]:
+def _convolutional(classes: int) -> list[dict[str, object]]:
     convolution = {"kind": "conv2d", "channels": 8, "kernel": 3, "padding": 1}
     return [
         convolution,

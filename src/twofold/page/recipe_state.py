@@ -14,14 +14,15 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from twofold.errors import UserError
 from twofold.page.schema import beginning
+from twofold.plain import Parsed
 from twofold.recipe import Recipe
 from twofold.recipe.faults import TAGS, UNIONS, Explained
-from twofold.recipe.files import checked, dump_table, key_path, set_value, toml_value
+from twofold.recipe.files import checked, dump_table
 from twofold.recipe.network import shape_text
+from twofold.recipe.overrides import key_path, set_value, toml_value
 from twofold.recipe.places import KeyPath
 from twofold.recipe.toml import TomlError, parse_toml
 
@@ -53,7 +54,7 @@ class Checked:
 
     toml: str
     recipe: Recipe | None
-    facts: dict[str, Any]
+    facts: dict[str, Parsed]
     """What tabs are told."""
 
 
@@ -82,7 +83,7 @@ def check(toml: str, name: str, trusted: Trusted) -> Checked:
     return Checked(toml, recipe if facts["trainable"] else None, facts)
 
 
-def edited(toml: str, edit: dict[str, Any]) -> str:
+def edited(toml: str, edit: dict[str, Parsed]) -> str:
     """The text after an edit; comments are lost by it. Raises `UserError` for what is no edit of this text."""
     try:
         raw = parse_toml(toml, "recipe.toml")
@@ -109,10 +110,10 @@ def edited(toml: str, edit: dict[str, Any]) -> str:
         raise UserError(f"a recipe holds texts, numbers, true and false, lists and tables: {error}") from error
 
 
-def _set(raw: dict[str, Any], path: KeyPath, value: Any) -> None:
+def _set(raw: dict[str, Parsed], path: KeyPath, value: Parsed) -> None:
     section, tag = str(path[0]), path[-1]
     if section in UNIONS and tag == TAGS.get(section, "kind") and isinstance(value, str):
-        here: Any = raw.setdefault(section, {})
+        here: Parsed = raw.setdefault(section, {})
         place = here[path[1]] if section == "layers" and _is_place(here, path) else here
         if isinstance(place, dict) and place.get(tag) != value:
             place.clear()
@@ -121,12 +122,12 @@ def _set(raw: dict[str, Any], path: KeyPath, value: Any) -> None:
     set_value(raw, path, value, "the page")
 
 
-def _is_place(layers: Any, path: KeyPath) -> bool:
+def _is_place(layers: Parsed, path: KeyPath) -> bool:
     return isinstance(layers, list) and len(path) == 3 and isinstance(path[1], int) and path[1] < len(layers)
 
 
-def _unset(raw: dict[str, Any], path: KeyPath) -> None:
-    here: Any = raw
+def _unset(raw: dict[str, Parsed], path: KeyPath) -> None:
+    here: Parsed = raw
     for part in path[:-1]:
         held = isinstance(here, list) and isinstance(part, int) and part < len(here)
         here = here[part] if held else here.get(str(part)) if isinstance(here, dict) else None  # type: ignore[index]
@@ -167,7 +168,7 @@ def paths_of(recipe: Recipe) -> frozenset[str]:
     return frozenset(path for _, path in _named_files(recipe))
 
 
-def _network(recipe: Recipe) -> list[dict[str, Any]]:
+def _network(recipe: Recipe) -> list[dict[str, object]]:
     return [
         {
             "name": node.name,
@@ -181,7 +182,7 @@ def _network(recipe: Recipe) -> list[dict[str, Any]]:
     ]
 
 
-def _jsonable(value: Any) -> Any:
+def _jsonable(value: Parsed) -> object:
     """A TOML value as JSON: whole numbers beyond 2^53, dates and what is not finite as texts."""
     if isinstance(value, dict):
         return {key: _jsonable(item) for key, item in value.items()}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any, get_args
+from typing import get_args
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from twofold.plain import Parsed
 from twofold.recipe.faults import PLAIN, TAGS, UNIONS, members
 
 LIMITS = {
@@ -17,7 +18,7 @@ LIMITS = {
     "exclusiveMaximum": "below",
     "minLength": "shortest",
 }
-BEGINNINGS: dict[str, Any] = {
+BEGINNINGS: dict[str, object] = {
     "units": 10,
     "channels": 8,
     "kernel": 3,
@@ -33,17 +34,17 @@ BEGINNINGS: dict[str, Any] = {
 """What a field without a default is set to when its table is made by a control."""
 
 
-def schema() -> dict[str, Any]:
+def schema() -> dict[str, object]:
     """The tables of a recipe in the order in which the page shows them."""
     kinds = {section: {"tag": TAGS.get(section, "kind"), "kinds": _kinds(section)} for section in UNIONS}
     plain = {section: {"tag": None, "kinds": {"": _model(model)}} for section, model in PLAIN.items()}
     return {**kinds, **plain}
 
 
-def beginning(section: str, kind: str) -> dict[str, Any]:
+def beginning(section: str, kind: str) -> dict[str, object]:
     """A new table of a kind, with a value for each field that has no default; empty for an unknown kind."""
     model = members(section).get(kind)
-    table: dict[str, Any] = {TAGS.get(section, "kind"): kind}
+    table: dict[str, object] = {TAGS.get(section, "kind"): kind}
     if model:
         table |= {
             name: BEGINNINGS.get(name, _first(model, name))
@@ -53,13 +54,13 @@ def beginning(section: str, kind: str) -> dict[str, Any]:
     return table
 
 
-def _first(model: type[BaseModel], name: str) -> Any:
+def _first(model: type[BaseModel], name: str) -> object:
     """A value of the field's type where none is better: it is then faulty, and the fault says what is wanted."""
     kind = next((part.get("type") for part in _alternatives(model.model_json_schema()["properties"][name])), "string")
     return {"integer": 1, "number": 1.0, "boolean": False, "array": []}.get(str(kind), "")
 
 
-def _kinds(section: str) -> dict[str, Any]:
+def _kinds(section: str) -> dict[str, object]:
     models = members(section)
     groups = _families(section)
     return {kind: {**_model(model), "group": groups.get(kind, "")} for kind, model in models.items()}
@@ -73,7 +74,7 @@ def _families(section: str) -> dict[str, str]:
     }
 
 
-def _model(model: type[BaseModel]) -> dict[str, Any]:
+def _model(model: type[BaseModel]) -> dict[str, object]:
     properties = model.model_json_schema()["properties"]
     fields = [
         _field(name, properties[name], model)
@@ -83,7 +84,7 @@ def _model(model: type[BaseModel]) -> dict[str, Any]:
     return {"help": _text(model.__doc__ or ""), "fields": fields}
 
 
-def _field(name: str, described: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+def _field(name: str, described: dict[str, Parsed], model: type[BaseModel]) -> dict[str, object]:
     """One control: which values it takes, its limits, its default, its help."""
     alternatives = _alternatives(described)
     choices = [
@@ -105,11 +106,11 @@ def _field(name: str, described: dict[str, Any], model: type[BaseModel]) -> dict
     }
 
 
-def _alternatives(described: dict[str, Any]) -> list[dict[str, Any]]:
+def _alternatives(described: dict[str, Parsed]) -> list[dict[str, Parsed]]:
     return [part for part in described.get("anyOf", [described]) if part.get("type") != "null"]
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Parsed) -> object:
     return list(value) if isinstance(value, tuple) else value
 
 

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -17,6 +16,7 @@ from starlette.routing import Mount, Route
 from twofold.errors import TwofoldError
 from twofold.page.desk import Desk
 from twofold.page.guard import REPORT_POLICY, Guard, RefusedError, json_body, refusal
+from twofold.plain import Parsed
 
 KINDS = {
     ".html": "text/html; charset=utf-8",
@@ -75,13 +75,13 @@ def _static(files: dict[str, bytes], only: str | None) -> Handler:
 
 
 def _api(desk: Desk) -> list[Route]:
-    def ask(path: str, value: Callable[[Request], Awaitable[Any]], method: str = "GET") -> Route:
+    def ask(path: str, value: Callable[[Request], Awaitable[object]], method: str = "GET") -> Route:
         async def answer(request: Request) -> Response:
             return await _answered(value(request))
 
         return Route(f"/api/{path}", answer, methods=[method])
 
-    def post(path: str, take: Callable[[dict[str, Any]], Awaitable[Any]]) -> Route:
+    def post(path: str, take: Callable[[dict[str, Parsed]], Awaitable[object]]) -> Route:
         async def answer(request: Request) -> Response:
             return await _answered(_taken(request, take))
 
@@ -106,11 +106,11 @@ def _api(desk: Desk) -> list[Route]:
     ]
 
 
-async def _taken(request: Request, take: Callable[[dict[str, Any]], Awaitable[Any]]) -> Any:
+async def _taken(request: Request, take: Callable[[dict[str, Parsed]], Awaitable[object]]) -> object:
     return await take(await json_body(request))
 
 
-async def _answered(answer: Awaitable[Any]) -> Response:
+async def _answered(answer: Awaitable[object]) -> Response:
     """A value as JSON; what was refused as a sentence with its status."""
     try:
         return JSONResponse(await answer)
@@ -144,10 +144,10 @@ def _reported(page: Callable[[str], Awaitable[bytes]]) -> Handler:
 def _tracing(desk: Desk) -> Handler:
     async def answer(request: Request) -> Response:
         try:
-            given = await desk.ask({key[:40]: value[:200] for key, value in request.query_params.items()})
+            answer = await desk.ask({key[:40]: value[:200] for key, value in request.query_params.items()})
         except RefusedError as refused:
             return refusal(refused.status, str(refused))
-        return Response(given.data, given.status, media_type="application/json")
+        return Response(answer.data, answer.status, media_type="application/json")
 
     return answer
 

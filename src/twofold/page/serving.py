@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from asyncio import Transport
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, final
+from typing import final
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -29,7 +30,7 @@ LISTEN = 0.05
 class Patient(H11Protocol):
     """A connection that is closed where no request comes: whoever only opens connections holds none for long."""
 
-    def connection_made(self, transport: Any) -> None:
+    def connection_made(self, transport: Transport) -> None:
         """Begin to wait."""
         super().connection_made(transport)
         self._patience = self.loop.call_later(PATIENCE, self._close_idle)

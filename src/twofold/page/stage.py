@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any, final
+from typing import final
 
 from twofold.arrays import gap
 from twofold.data import Dataset, at_hand
@@ -152,7 +152,7 @@ class Stage:
         if recurrent_nodes(recipe.network):
             self._time()
 
-    def _job(self, status: str) -> dict[str, Any]:
+    def _job(self, status: str) -> dict[str, object]:
         course = self.course
         failures = {name: outcome.failure.step for name, outcome in course.outcomes.items() if outcome.failure}
         return {

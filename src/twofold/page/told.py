@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 from twofold.analysis import findings
+from twofold.arrays import Array
 from twofold.data.limits import limits
 from twofold.page.course import SideBySide
+from twofold.plain import Parsed
 from twofold.report.findings import sentences
 from twofold.runs import EVIDENCE, Beginning, Circumstances, DataFacts, Result, Run, RunWriter
 from twofold.runs.history import HistoryRow
@@ -49,7 +51,7 @@ class Telling:
             case LookedClosely(moment):
                 self._writer.add_signals(engine, map(as_row, self._signals[engine].of(moment)))
 
-    def sentences(self) -> list[dict[str, Any]] | None:
+    def sentences(self) -> list[dict[str, object]] | None:
         """Faults first; `None` where nothing is new since the last time, or nothing was learned yet."""
         step = min((row.step for row in self._rows.values()), default=0)
         if self._writer is None or step == self._told_of or len(self._rows) < len(self._course.engines):
@@ -68,13 +70,13 @@ class Telling:
         results = {name: _result(row) for name, row in self._rows.items()}
         return Run(writer.folder, writer.record.changed(engines=results, files=files))
 
-    def _evidence(self) -> dict[str, Any]:
+    def _evidence(self) -> dict[str, Array]:
         recipe, (_, held_out) = self._course.recipe, self._course.dataset.held_out
-        kept = kept_samples(recipe, self._course.dataset)
+        samples = kept_samples(recipe, self._course.dataset)
         if len(held_out) > MOST_JUDGED or recipe.task != "classification":
-            return kept
+            return samples
         engines = self._course.engines.items()
-        return kept | {
+        return samples | {
             f"{name}.predicted": answers(engine, held_out, recipe).argmax(axis=-1) for name, engine in engines
         }
 
@@ -95,5 +97,5 @@ class Telling:
 
 
 def _result(row: HistoryRow) -> Result:
-    scores: Any = scores_of(row)
+    scores: dict[str, Parsed] = scores_of(row)
     return Result(**scores, seconds=row.seconds, steps=row.step, kept_step=row.step)

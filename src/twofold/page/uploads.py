@@ -15,7 +15,7 @@ import unicodedata
 import zipfile
 from collections import Counter
 from pathlib import Path
-from typing import Any, BinaryIO, final
+from typing import BinaryIO, final
 
 from twofold.errors import UserError
 from twofold.memory import size_text
@@ -57,8 +57,8 @@ def stem_of(name: str) -> str:
 
 def ending_of(content: bytes) -> str | None:
     """The ending of an image's format, by its first bytes; `None` for anything else."""
-    found = next((ending for magic, ending in MAGIC.items() if content.startswith(magic)), None)
-    return None if found == ".webp" and content[8:12] != b"WEBP" else found
+    kind = next((ending for magic, ending in MAGIC.items() if content.startswith(magic)), None)
+    return None if kind == ".webp" and content[8:12] != b"WEBP" else kind
 
 
 def told(name: str) -> str:
@@ -191,7 +191,7 @@ class Folder:
         self._classes[part, label] += 1
         self._bytes += len(content)
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, object]:
         """What came. Raises `UserError` where it is no folder of classes."""
         train = {label: count for (part, label), count in self._classes.items() if part == "train"}
         if len(train) < 2:

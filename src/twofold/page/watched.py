@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, final
+from typing import final
 
 from twofold.engines import TITLES
 from twofold.page.course import plain, summary
@@ -16,7 +16,7 @@ from twofold.setup.events import Evaluated, Noted, Prepared, Progressed, Started
 class Watched:
     """Takes what happens in a run, and tells it in events of the page."""
 
-    def __init__(self, tell: Callable[[str, object], Any], interrupt: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, tell: Callable[[str, object], object], interrupt: Callable[[], None] = lambda: None) -> None:
         """`interrupt` is called between steps, and raises where the run is to stop."""
         self._tell, self._interrupt = tell, interrupt
         self._engine, self._steps, self._told = "", 0, 0.0

@@ -16,9 +16,10 @@ from twofold.engines import COMPARED
 from twofold.errors import UserError
 from twofold.recipe import Recipe, load_recipe
 from twofold.recipe.files import builtin
+from twofold.recipe.overrides import Overrides
 from twofold.runs import EVIDENCE, Run, open_run
 from twofold.runs.evidence import kept_scaling
-from twofold.setup.building import Overrides, build_engine, initial_state, state_of
+from twofold.setup.building import build_engine, initial_state, state_of
 from twofold.setup.events import Watcher, watching
 from twofold.setup.samples import data_again, found_data
 

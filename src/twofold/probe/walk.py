@@ -6,12 +6,13 @@ import html
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from twofold.arrays import Array
 from twofold.engines import COMPARED
+from twofold.plain import Plain
 from twofold.probe.passage import Passage, pass_through
 from twofold.probe.rows import Row, each_trace, few_steps, layer_rows, loss_rows, places_of, shown
 from twofold.probe.steps import operations
@@ -19,9 +20,9 @@ from twofold.probe.window import Window, window_of
 from twofold.proof.ties import Ties, ties
 from twofold.recipe import Recipe
 from twofold.recipe.operation import dimensions
+from twofold.recipe.overrides import Overrides
 from twofold.recipe.windows import Conv2d
 from twofold.runs import Run
-from twofold.setup.building import Overrides
 from twofold.setup.events import Watcher
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ class Walk:
 
         return under(self.passage).find(name)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Plain]:
         """Plain values: what `twofold walk --json` prints. NaN and infinity are `None`."""
         from twofold.probe.walk_json import walk_json
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
+from twofold.plain import Parsed, Plain
 from twofold.probe.rows import Numbers, Row
 from twofold.probe.walk import About, LayerFacts, Walk
 from twofold.probe.window import Window
 from twofold.proof.ties import Ties
 
 
-def walk_json(walk: Walk) -> dict[str, Any]:
+def walk_json(walk: Walk) -> dict[str, Plain]:
     """Plain values. NaN and infinity are `None`."""
     about, gap = walk.about, walk.gap
     return {
@@ -44,7 +44,7 @@ def walk_json(walk: Walk) -> dict[str, Any]:
     }
 
 
-def walk_from_json(values: dict[str, Any]) -> Walk:
+def walk_from_json(values: dict[str, Parsed]) -> Walk:
     """The walk that `walk_json` wrote, without its arrays."""
     about = About(
         recipe=values["recipe"],
@@ -64,7 +64,7 @@ def walk_from_json(values: dict[str, Any]) -> Walk:
     return Walk(about, layers, forward, backward, windows, [Ties(**tie) for tie in values["ties"]])
 
 
-def _row_json(row: Row) -> dict[str, Any]:
+def _row_json(row: Row) -> dict[str, Plain]:
     numbers = row.numbers
     return {
         "layer": row.layer,
@@ -80,7 +80,7 @@ def _row_json(row: Row) -> dict[str, Any]:
     }
 
 
-def _window_json(window: Window) -> dict[str, Any]:
+def _window_json(window: Window) -> dict[str, Plain]:
     return {
         "layer": window.layer,
         "channel": window.channel,
@@ -100,7 +100,7 @@ def _window_json(window: Window) -> dict[str, Any]:
     }
 
 
-def _row(values: dict[str, Any]) -> Row:
+def _row(values: dict[str, Parsed]) -> Row:
     numbers = None
     if values["numbers"] is not None:
         few = {engine: tuple(map(_number, few)) for engine, few in values["numbers"].items()}
@@ -111,7 +111,7 @@ def _row(values: dict[str, Any]) -> Row:
     return Row(**{key: values[key] for key in keys}, numbers=numbers)
 
 
-def _window(values: dict[str, Any]) -> Window:
+def _window(values: dict[str, Parsed]) -> Window:
     keys = ("layer", "channel", "part", "rest", "bias")
     return Window(
         **{key: values[key] for key in keys},

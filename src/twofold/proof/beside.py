@@ -14,11 +14,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 import numpy as np
 
-from twofold.arrays import Arrays
+from twofold.arrays import Array, Arrays
 from twofold.data import Batches, Dataset
 from twofold.engine import Engine, State
 from twofold.engines import COMPARED
@@ -107,14 +106,14 @@ def _furthest(a: Engine, b: Engine) -> float:
     return max(_apart(one[name], other[name]) for name in one)
 
 
-def _apart(a: Any, b: Any) -> float:
+def _apart(a: Array, b: Array) -> float:
     size = float(np.abs(a).max(initial=0.0))
     return float(np.abs(a - b).max(initial=0.0)) / size if size > 0 else 0.0
 
 
 def _exact(recipe: Recipe, most: int | None) -> Recipe:
     """The recipe in float64, by the plain ways that a witness takes, in batches of at most so many samples."""
-    changed: dict[str, Any] = {"dtype": "float64", "autocast": "none", "compile": False, "shards": None}
+    changed: dict[str, object] = {"dtype": "float64", "autocast": "none", "compile": False, "shards": None}
     size = recipe.training.batch_size
     if most is not None:
         changed["batch_size"] = most if size == "full" else min(size, most)
@@ -133,5 +132,5 @@ def _wide(state: State) -> State:
     return State(_floats(state.parameters), optimizer, state.updates, _floats(state.buffers), _floats(state.average))
 
 
-def _floats(arrays: Arrays) -> dict[str, Any]:
+def _floats(arrays: Arrays) -> dict[str, Array]:
     return {name: np.asarray(array, np.float64) for name, array in arrays.items()}

@@ -13,12 +13,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from twofold.arrays import Arrays, gap
 from twofold.engine import Batch, Engine, State, Step
+from twofold.plain import Plain
 
 Mode = Literal["resync", "free"]
 STAGES: tuple[str, ...] = ("forward", "loss", "gradient", "state")
@@ -59,7 +60,7 @@ class Verdict:
         """No gap of any stage was above the tolerance."""
         return self.first_divergence is None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Plain]:
         """Plain values; a gap that is NaN or infinite is `None`, since JSON has no word for it."""
         first = self.first_divergence
         return {

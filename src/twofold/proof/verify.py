@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 
@@ -14,12 +14,14 @@ from twofold.engine import Batch, Step, floats
 from twofold.engine.threads import few_threads
 from twofold.engines import COMPARED
 from twofold.errors import UserError
+from twofold.plain import Plain
 from twofold.proof.gradcheck import TOLERANCE, Projection, beside, check_gradients
 from twofold.proof.lockstep import Mode, Parting, Verdict, compare
 from twofold.proof.ties import Ties, ties
 from twofold.recipe import Recipe, load_recipe
+from twofold.recipe.overrides import Overrides
 from twofold.recipe.training import Dirac
-from twofold.setup.building import Overrides, build_engine, initial_state
+from twofold.setup.building import build_engine, initial_state
 from twofold.setup.events import Progressed, Started, Watcher, watching
 from twofold.setup.needed import check_memory
 from twofold.setup.samples import found_data
@@ -60,7 +62,7 @@ class Verification:
         """The tensors whose gradient central differences do not confirm."""
         return [projection for projection in self.projections if not projection.size <= TOLERANCE]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Plain]:
         """Plain values: what `twofold verify --json` prints."""
         sizes = [projection.size for projection in self.projections]
         check = {"largest": max(sizes), "wrong": [p.name for p in self.wrong_gradients]} if sizes else None

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt
 
-from twofold.recipe.base import Part
+from twofold.recipe.base import Fields, Part
 
 Stage = Annotated[tuple[Annotated[int, Field(ge=1)], Annotated[float, Field(gt=0, le=1)]], Field(strict=False)]
 """Pixels a side, share of the training."""
@@ -43,7 +42,7 @@ class Augmentation(Part):
     which learn what is coarse, cost less. Several pairs follow each other. For networks that take any size."""
 
     @classmethod
-    def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
+    def conflicts(cls, values: Fields) -> list[str]:
         grow = values.get("grow", ())
         try:
             total = sum(share for _, share in grow)

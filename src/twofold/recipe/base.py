@@ -23,6 +23,8 @@ from pydantic_core.core_schema import ValidationInfo
 from twofold.engines import ENGINES
 from twofold.errors import RecipeError
 
+Fields: TypeAlias = Mapping[str, Any]
+"""The fields of a part by name, each of its own type: pydantic has checked every one alone."""
 Shape: TypeAlias = tuple[int | None, ...]
 """The shape of one sample, without the batch. `None`: known only once the data are read."""
 
@@ -63,7 +65,7 @@ def elements(shape: Shape) -> int | None:
 
 def from_the_recipe(path: str, info: ValidationInfo) -> str:
     """A path that a recipe's file names starts at that file's folder."""
-    context: dict[str, Any] = info.context or {}
+    context: dict[str, str] = info.context or {}
     path = os.path.expanduser(path)
     return os.path.abspath(os.path.join(context["folder"], path)) if "folder" in context else path
 
@@ -76,7 +78,7 @@ def unwritten_at(default: object) -> Callable[[object], bool]:
 class _Told(type(BaseModel)):
     """What is made of a part's own class from Python raises Twofold's error, in Python's words."""
 
-    def __call__(cls, *args: Any, **values: Any) -> Any:
+    def __call__(cls, *args: object, **values: Any) -> Any:
         try:
             return super().__call__(*args, **values)
         except ValidationError as error:
@@ -94,14 +96,14 @@ class Part(BaseModel, metaclass=_Told):
 
     @field_validator("*")
     @classmethod
-    def _no_odd_number(cls, value: Any, info: ValidationInfo) -> Any:
+    def _no_odd_number(cls, value: object, info: ValidationInfo) -> object:
         """-0.0 is not below 0, and yet has a sign, which libraries behind a recipe take for one."""
         if isinstance(value, int) and abs(value) > LARGEST and info.field_name not in COUNTED:
             raise ValueError(f"must be at most {LARGEST:,} in size; got a number of {len(str(abs(value)))} digits")
         return 0.0 if isinstance(value, float) and value == 0 else value
 
     @classmethod
-    def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
+    def conflicts(cls, values: Fields) -> list[str]:
         """What is wrong between keys that may each be right; `values` may hold anything."""
         return []
 

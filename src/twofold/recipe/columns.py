@@ -5,11 +5,12 @@ from __future__ import annotations
 import abc
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, field_serializer
 
-from twofold.recipe.base import Part, Shape, unwritten_at
+from twofold.plain import Parsed
+from twofold.recipe.base import Fields, Part, Shape, unwritten_at
 from twofold.recipe.source import Labelled, Name
 
 Words = Annotated[tuple[str, ...], Field(strict=False)]
@@ -111,7 +112,7 @@ class Drop(ColumnSpec):
     kind: Literal["drop"] = "drop"
 
 
-def _by_name(value: Any) -> Any:
+def _by_name(value: Parsed) -> Parsed:
     """A kind by its name alone has its defaults: `age = "number"`."""
     return {"kind": value} if isinstance(value, str) else value
 
@@ -197,7 +198,7 @@ class Table(Labelled):
         return {name: {"kind": kinds[name], **specs[name]} if specs[name] else kinds[name] for name in columns}
 
     @classmethod
-    def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
+    def conflicts(cls, values: Fields) -> list[str]:
         wrong = list[str]()
         ways = [key for key in ("split", "group", "order") if values.get(key) is not None]
         if len(ways) > 1:

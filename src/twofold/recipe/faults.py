@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import reduce
-from typing import Any, TypeAlias, get_args
+from typing import TypeAlias, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticUndefined
 
 from twofold.errors import Fault, did_you_mean
+from twofold.plain import Parsed
 from twofold.recipe.augmentation import Augmentation
 from twofold.recipe.base import Part
 from twofold.recipe.columns import Column
@@ -65,7 +66,7 @@ def members(section: str) -> dict[str, type[BaseModel]]:
     return {model.model_fields[tag].default: model for model in union}
 
 
-def explain(error: ValidationError, raw: Mapping[str, Any]) -> list[Explained]:
+def explain(error: ValidationError, raw: Mapping[str, Parsed]) -> list[Explained]:
     """Each fault as (path, rule, remedy); the alternatives of one value (`"full"` or a number) are one fault."""
     rules: dict[tuple[KeyPath, str], list[str]] = {}
     remedies: dict[tuple[KeyPath, str], str] = {}
@@ -82,7 +83,7 @@ def explain(error: ValidationError, raw: Mapping[str, Any]) -> list[Explained]:
     return explained + _hidden_conflicts(explained, raw)
 
 
-def explain_call(model: type[BaseModel], error: ValidationError, values: Mapping[str, Any]) -> list[Fault]:
+def explain_call(model: type[BaseModel], error: ValidationError, values: Mapping[str, object]) -> list[Fault]:
     """The faults of what Python passed to a part of a recipe: the argument, the rule, the value."""
     name, faults = model.__name__, list[Fault]()
     for details in error.errors(include_url=False):
@@ -96,7 +97,7 @@ def explain_call(model: type[BaseModel], error: ValidationError, values: Mapping
     return faults
 
 
-def _is_key(part: str, model: type[BaseModel], values: Mapping[str, Any]) -> bool:
+def _is_key(part: str, model: type[BaseModel], values: Mapping[str, object]) -> bool:
     """Whether a part of pydantic's path is a key, and not the name of an alternative."""
     return part in model.model_fields or part in values or (part.isidentifier() and "-" not in part)
 
@@ -136,12 +137,12 @@ def _plain_rule(details: ErrorDetails) -> str:
     return message[:1].lower() + message[1:]
 
 
-def _hidden_conflicts(explained: list[Explained], raw: Any) -> list[Explained]:
+def _hidden_conflicts(explained: list[Explained], raw: Parsed) -> list[Explained]:
     """Conflicts between keys, which pydantic leaves out where another key of the same table is wrong."""
     tables = {_table(path) for path, _, _ in explained if path}
     hidden = []
     for table in sorted(tables, key=str):
-        values: Any = reduce(lambda here, part: here[part], table, raw)
+        values: Parsed = reduce(lambda here, part: here[part], table, raw)
         model = _model(table, raw)
         if isinstance(values, Mapping) and model and issubclass(model, Part):
             hidden += [(table, rule, "") for rule in model.conflicts(values)]
@@ -157,7 +158,7 @@ def _joined(alternatives: list[str]) -> str:
     return f"{subject} or {' or '.join(others)}; got{got}"
 
 
-def _path(details: ErrorDetails, raw: Any) -> KeyPath:
+def _path(details: ErrorDetails, raw: Parsed) -> KeyPath:
     """The error's place in the file: pydantic's path without the tags of unions."""
     path: KeyPath = ()
     for part in details["loc"]:
@@ -169,7 +170,7 @@ def _path(details: ErrorDetails, raw: Any) -> KeyPath:
     return path
 
 
-def _holds(raw: Any, part: str | int) -> bool:
+def _holds(raw: Parsed, part: str | int) -> bool:
     if isinstance(raw, Mapping):
         return part in raw
     return isinstance(raw, list | tuple) and isinstance(part, int) and part < len(raw)
@@ -185,7 +186,7 @@ def _table(path: KeyPath) -> KeyPath:
     return path[: {"layers": 2, "columns": 3}.get(_section(path), 1)]
 
 
-def _model(path: KeyPath, raw: Any) -> type[BaseModel] | None:
+def _model(path: KeyPath, raw: Parsed) -> type[BaseModel] | None:
     """The model that the table at `path` is meant to be, where its kind is a known one."""
     if not path:
         return Recipe
@@ -200,7 +201,7 @@ def _model(path: KeyPath, raw: Any) -> type[BaseModel] | None:
     return members(section).get(kind) if isinstance(kind, str) else None
 
 
-def _field(path: KeyPath, raw: Any) -> FieldInfo | None:
+def _field(path: KeyPath, raw: Parsed) -> FieldInfo | None:
     while path and isinstance(path[-1], int):
         path = path[:-1]
     model = _model(path[:-1], raw) if path else None
@@ -215,7 +216,7 @@ def _name(path: KeyPath) -> str:
     return f"{_name(path[:-1])}[{tail}]" if isinstance(tail, int) else str(tail)
 
 
-def _rule(details: ErrorDetails, path: KeyPath, raw: Any) -> str:
+def _rule(details: ErrorDetails, path: KeyPath, raw: Parsed) -> str:
     kind, context, value = details["type"], details.get("ctx", {}), details["input"]
     name = f"`{_name(path)}`"
     section = _section(path)
@@ -251,7 +252,7 @@ def _rule(details: ErrorDetails, path: KeyPath, raw: Any) -> str:
             return f"{name} must be {_plain_rule(details)}; got {_shown(value)}"
 
 
-def _remedy(details: ErrorDetails, path: KeyPath, raw: Any) -> str:
+def _remedy(details: ErrorDetails, path: KeyPath, raw: Parsed) -> str:
     """What the key means and its default, from the model's own documentation."""
     if details["type"] == "missing":
         missing = str(details["loc"][-1])
@@ -271,7 +272,7 @@ def _remedy(details: ErrorDetails, path: KeyPath, raw: Any) -> str:
     return " ".join(part for part in (about, default) if part)
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Parsed) -> str:
     if isinstance(value, str):
         return f'"{value}"' if len(value) <= MOST_SHOWN else f'"{value[:MOST_SHOWN]}..."'
     if isinstance(value, bool):

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import tomli_w
 from pydantic import TypeAdapter, ValidationError
 
 from twofold.builtin import builtin_texts, builtin_titles
 from twofold.errors import Fault, RecipeError, UnknownNameError, UserError, did_you_mean, nearest
-from twofold.foreign import MOST_DEPTH, MOST_RECIPE, read_foreign
+from twofold.foreign import MOST_RECIPE, read_foreign
+from twofold.plain import Parsed
 from twofold.recipe.data import Data
-from twofold.recipe.faults import PLAIN, UNIONS, Explained, explain, members
+from twofold.recipe.faults import PLAIN, Explained, explain
 from twofold.recipe.fit import loss_misfits, misfits
 from twofold.recipe.layers import Layer
 from twofold.recipe.losses import Loss, LossSpec
 from twofold.recipe.network import NetworkFault, infer
+from twofold.recipe.overrides import Overrides, in_python, on_the_command_line, set_value, settings_of, turn
 from twofold.recipe.places import KeyPath, Place, places
 from twofold.recipe.recipe import Recipe
 from twofold.recipe.toml import TomlError, marked, parse_toml
 from twofold.recipe.training import Schedule
-
-FIRST = (("kind", "source", "evaluate_unit"), ("epochs", "steps"))
-"""Keys that are set before others, in turn."""
-OTHER_LENGTH: dict[KeyPath, str] = {("training", "epochs"): "steps", ("training", "steps"): "epochs"}
 
 
 def builtin() -> dict[str, str]:
@@ -40,11 +36,9 @@ def titles() -> dict[str, str]:
 
 
 MOST_NAME = 200
-OTHER_NAMES = {"learning_rate": "lr", "batch": "batch_size"}
-"""Names under which a key is known elsewhere."""
 
 
-def load_recipe(recipe: str | Path | Recipe, overrides: Mapping[str, Any] | Iterable[str] = ()) -> Recipe:
+def load_recipe(recipe: str | Path | Recipe, overrides: Overrides = ()) -> Recipe:
     """The recipe of a built-in name or a TOML file, with single keys set to other values.
 
     `overrides` is a mapping of paths to values, `{"optimizer.lr": 0.1}`, or texts as after `--set`:
@@ -54,8 +48,8 @@ def load_recipe(recipe: str | Path | Recipe, overrides: Mapping[str, Any] | Iter
     Raises `RecipeError` with every fault of the recipe, each at its line; `UnknownNameError` with the nearest
     names where there is no such recipe; `UserError` for a file that cannot be read.
     """
-    settings = _settings(overrides)
-    option = _in_python if isinstance(overrides, Mapping) else _on_the_command_line
+    settings = settings_of(overrides)
+    option = in_python if isinstance(overrides, Mapping) else on_the_command_line
     if isinstance(recipe, Recipe):
         if not settings:
             return recipe
@@ -64,14 +58,6 @@ def load_recipe(recipe: str | Path | Recipe, overrides: Mapping[str, Any] | Iter
         raise UserError(f"a recipe is a built-in name, a file or a Recipe; got {type(recipe).__name__}")
     text, label, folder = _find(str(recipe))
     return _parse(text, label, Path(label).stem, folder, settings, option)
-
-
-def _on_the_command_line(path: KeyPath) -> str:
-    return f"--set {'.'.join(map(str, path))}"
-
-
-def _in_python(path: KeyPath) -> str:
-    return f'overrides["{".".join(map(str, path))}"]'
 
 
 def loads(text: str, label: str = "recipe.toml", folder: Path | None = None) -> Recipe:
@@ -87,12 +73,12 @@ def dump(recipe: Recipe) -> str:
     return dump_table(recipe.model_dump(mode="json", exclude_none=True))
 
 
-def dump_table(raw: Mapping[str, Any]) -> str:
+def dump_table(raw: Mapping[str, Parsed]) -> str:
     """The table of a recipe, sound or not, as TOML: every table opens with what it is."""
     return tomli_w.dumps(_kinds_first(dict(raw)))
 
 
-def _kinds_first(value: Any) -> Any:
+def _kinds_first(value: Parsed) -> Parsed:
     """Every table opens with what it is."""
     if isinstance(value, dict):
         ordered = sorted(value.items(), key=lambda item: item[0] not in {"title", "kind", "source"})
@@ -125,107 +111,19 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _settings(overrides: Mapping[str, Any] | Iterable[str]) -> dict[KeyPath, Any]:
-    if isinstance(overrides, Mapping):
-        return {_whole(key_path(key)): value for key, value in overrides.items()}
-    texts = [overrides] if isinstance(overrides, str) else overrides
-    return {_whole(key_path(key)): toml_value(value) for key, value in map(assignment, texts)}
-
-
-def _whole(path: KeyPath) -> KeyPath:
-    """`lr` as `optimizer.lr`: the path of a key that only one part of a recipe has; any other path as it is.
-
-    Raises `UserError` for a key that several parts have.
-    """
-    if len(path) != 1 or not isinstance(path[0], str) or path[0] in Recipe.model_fields:
-        return path
-    key = OTHER_NAMES.get(path[0], path[0])
-    parts = [part for part in (*UNIONS, *PLAIN) if part != "layers" and _has_key(part, key)]
-    if len(parts) > 1:
-        several = " or ".join(f"`{part}.{key}`" for part in parts)
-        raise UserError(f"`{path[0]}` is a key of several parts of a recipe; write {several}")
-    return (parts[0], key) if parts else path
-
-
-def _has_key(part: str, key: str) -> bool:
-    models = [PLAIN[part]] if part in PLAIN else members(part).values()
-    return any(key in model.model_fields for model in models)
-
-
-def assignment(text: str, option: str = "--set", example: str = "optimizer.lr=0.1") -> tuple[str, str]:
-    """Key and value of a text such as `optimizer.lr=0.1`."""
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise UserError(f"{option} wants KEY=VALUE, as in {example}; got `{text}`")
-    return key.strip(), value.strip() or value
-
-
-def key_path(key: str) -> KeyPath:
-    """`layers.0.units` as a path."""
-    if key.count(".") >= MOST_DEPTH:
-        raise UserError(f"a key has at most {MOST_DEPTH} parts; got {key[:60]}... of {key.count('.') + 1}")
-    return tuple(int(part) if part.isascii() and part.isdecimal() else part for part in key.split("."))
-
-
-def toml_value(text: str) -> Any:
-    """A TOML value; a text needs no quotes on the command line."""
-    try:
-        parsed = tomllib.loads(f"value = {text}")
-    except (ValueError, RecursionError):
-        return text
-    return parsed["value"] if len(parsed) == 1 else text
-
-
-def _turn(path: KeyPath) -> int:
-    """A kind and a length come before what else is set in their table, which they take away; a unit before a length."""
-    return next((turn for turn, keys in enumerate(FIRST) if path[-1] in keys), len(FIRST))
-
-
-def set_value(raw: dict[str, Any], path: KeyPath, value: Any, option: str) -> None:
-    """Put `value` at `path`; another `kind` starts its table anew, another length takes the old one away.
-
-    And with it `evaluate_every`, where that counted what the old one did: an evaluation each epoch is not meant to
-    become one each step.
-    """
-    here: Any = raw
-    for part in path[:-1]:
-        here = _child(here, part, option)
-    last = path[-1]
-    if not isinstance(here, dict):
-        _child(here, last, option)
-        here[last] = value
-        return
-    if last in {"kind", "source"} and here.get(last) != value:
-        here.clear()
-    if here.pop(OTHER_LENGTH.get(path), None) is not None and "evaluate_unit" not in here:
-        here.pop("evaluate_every", None)
-    here[str(last)] = value
-
-
-def _child(here: Any, part: str | int, option: str) -> Any:
-    """What lies under `part`; a table that is not there yet is made."""
-    if isinstance(here, dict):
-        return here.setdefault(str(part), {})
-    if not isinstance(here, list):
-        raise UserError(f"{option}: a value and no table holds `{part}`")
-    if not (isinstance(part, int) and part < len(here)):
-        raise UserError(f"{option}: choose an element from 0 to {len(here) - 1}; got {part}")
-    return here[part]
-
-
 def _parse(
     text: str,
     label: str,
     name: str,
     folder: Path | None,
-    settings: dict[KeyPath, Any],
-    option: Callable[[KeyPath], str] = _on_the_command_line,
+    settings: dict[KeyPath, Parsed],
+    option: Callable[[KeyPath], str] = on_the_command_line,
 ) -> Recipe:
     try:
         raw = parse_toml(text, label)
     except TomlError as error:
         raise RecipeError([error.fault]) from error
-    for path, value in sorted(settings.items(), key=lambda item: _turn(item[0])):
+    for path, value in sorted(settings.items(), key=lambda item: turn(item[0])):
         set_value(raw, path, value, option(path))
     recipe, faults = checked(raw, name, folder)
     if recipe is not None:
@@ -233,7 +131,7 @@ def _parse(
     raise RecipeError(_located(faults, text, label, settings, option))
 
 
-def checked(raw: dict[str, Any], name: str, folder: Path | None = None) -> tuple[Recipe | None, list[Explained]]:
+def checked(raw: dict[str, Parsed], name: str, folder: Path | None = None) -> tuple[Recipe | None, list[Explained]]:
     """The recipe that a table is, or `None` and every fault with its path. See `loads` for `folder`."""
     raw = _default_kinds({"name": name, **raw})
     try:
@@ -247,7 +145,7 @@ def checked(raw: dict[str, Any], name: str, folder: Path | None = None) -> tuple
     return None, faults + _network_faults(raw, [path for path, _, _ in explained]) + _misfits(raw)
 
 
-def _default_kinds(raw: dict[str, Any]) -> dict[str, Any]:
+def _default_kinds(raw: dict[str, Parsed]) -> dict[str, Parsed]:
     """`[optimizer]` with a rate and no kind is the default's: what `--set optimizer.lr=1` means without a table."""
     kinds = {
         name: field.default.kind
@@ -257,16 +155,16 @@ def _default_kinds(raw: dict[str, Any]) -> dict[str, Any]:
     return {**raw, **{name: {"kind": kind, **raw[name]} for name, kind in kinds.items()}}
 
 
-def _network_faults(raw: dict[str, Any], wrong: Sequence[KeyPath]) -> list[Explained]:
+def _network_faults(raw: dict[str, Parsed], wrong: Sequence[KeyPath]) -> list[Explained]:
     """Faults of the network as a whole, where the layers have none of their own; the data without their faulty keys."""
     if any(path[:1] == ("layers",) for path in wrong) or not {"data", "layers"} <= raw.keys():
         return []
     try:
         sound = {key: value for key, value in raw["data"].items() if ("data", key) not in wrong}
-        data = TypeAdapter[Any](Data).validate_python(sound)
+        data = TypeAdapter[Parsed](Data).validate_python(sound)
     except (ValidationError, AttributeError):
         return []
-    layers = [TypeAdapter[Any](Layer).validate_python(layer) for layer in raw["layers"]]
+    layers = [TypeAdapter[Parsed](Layer).validate_python(layer) for layer in raw["layers"]]
     _, faults = infer(data.sample_shape, layers, data.class_count, data.targets)
 
     def path(fault: NetworkFault) -> KeyPath:
@@ -275,18 +173,18 @@ def _network_faults(raw: dict[str, Any], wrong: Sequence[KeyPath]) -> list[Expla
     return [(path(fault), fault.rule, fault.remedy) for fault in faults]
 
 
-def _misfits(raw: dict[str, Any]) -> list[Explained]:
+def _misfits(raw: dict[str, Parsed]) -> list[Explained]:
     """Faults between tables, where each by itself is sound."""
     plain = {name: PLAIN[name] for name in ("augmentation", "training")}
-    kinds: dict[str, Any] = {"data": Data, "layers": tuple[Layer, ...], **plain}
+    kinds: dict[str, Parsed] = {"data": Data, "layers": tuple[Layer, ...], **plain}
     try:
-        parts = [TypeAdapter[Any](kind).validate_python(raw.get(name, {})) for name, kind in kinds.items()]
-        schedule: Any = TypeAdapter[Any](Schedule).validate_python(raw.get("schedule", {"kind": "constant"}))
+        parts = [TypeAdapter[Parsed](kind).validate_python(raw.get(name, {})) for name, kind in kinds.items()]
+        schedule: Parsed = TypeAdapter[Parsed](Schedule).validate_python(raw.get("schedule", {"kind": "constant"}))
     except ValidationError:
         return []
     unfitting = misfits(*parts, schedule=schedule)
     try:
-        loss: LossSpec = TypeAdapter[Any](Loss).validate_python(raw.get("loss", {"kind": "cross_entropy"}))
+        loss: LossSpec = TypeAdapter[Parsed](Loss).validate_python(raw.get("loss", {"kind": "cross_entropy"}))
     except ValidationError:
         return [(misfit.path, misfit.rule, misfit.remedy) for misfit in unfitting]
     data, layers = parts[0], parts[1]
@@ -296,7 +194,11 @@ def _misfits(raw: dict[str, Any]) -> list[Explained]:
 
 
 def _located(
-    faults: list[Explained], text: str, label: str, settings: Mapping[KeyPath, Any], option_of: Callable[[KeyPath], str]
+    faults: list[Explained],
+    text: str,
+    label: str,
+    settings: Mapping[KeyPath, Parsed],
+    option_of: Callable[[KeyPath], str],
 ) -> list[Fault]:
     known, lines = places(text), text.splitlines()
 

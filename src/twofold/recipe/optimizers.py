@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
-from twofold.recipe.base import Fraction, Part
+from twofold.recipe.base import Fields, Fraction, Part
 
 
 class OptimizerSpec(Part, abc.ABC):
@@ -46,7 +45,7 @@ class Sgd(OptimizerSpec):
         return ("momentum_buffer",) if self.momentum else ()
 
     @classmethod
-    def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
+    def conflicts(cls, values: Fields) -> list[str]:
         if values.get("nesterov") and not values.get("momentum"):
             return ["`nesterov` wants a `momentum` greater than 0; got 0"]
         return []

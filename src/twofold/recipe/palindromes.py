@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
-from twofold.recipe.base import Shape
+from twofold.recipe.base import Fields, Shape
 from twofold.recipe.source import DataSpec, Holdout
 
 Stage = Annotated[tuple[Annotated[int, Field(ge=2)], Annotated[float, Field(gt=0, lt=1)]], Field(strict=False)]
@@ -77,7 +76,7 @@ class Palindromes(DataSpec):
         return 10
 
     @classmethod
-    def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
+    def conflicts(cls, values: Fields) -> list[str]:
         try:
             spec = cls.model_construct(**{**values, "grow": tuple(map(tuple, values.get("grow") or ()))})
             if not 2 <= spec.length <= LONGEST:  # said elsewhere; and their number would not be found in time

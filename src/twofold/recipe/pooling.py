@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import abc
 import math
-from collections.abc import Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-from twofold.recipe.base import Pair, Shape, pair
+from twofold.recipe.base import Fields, Pair, Shape, pair
 from twofold.recipe.layer import Kept, numbers, one_line
 from twofold.recipe.operation import Operations, Size
 from twofold.recipe.parameters import Parameters
@@ -25,7 +24,7 @@ class Pool(WindowLayer, abc.ABC):
     """On every side; at most half of the kernel."""
 
     @classmethod
-    def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
+    def conflicts(cls, values: Fields) -> list[str]:
         kernel, padding = values.get("kernel"), values.get("padding", 0)
         try:
             wide = any(p > k // 2 for k, p in zip(pair(kernel), pair(padding), strict=True))  # pyright: ignore

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from twofold.recipe.base import Shape
+from twofold.recipe.base import Fields, Shape
 from twofold.recipe.layer import Asleep, Kept, LayerSpec, Refusal
 from twofold.recipe.operation import Operation, Operations, Size, dimensions, product, times
 from twofold.recipe.parameters import GateBias, GateWeight, Parameter, Parameters
@@ -140,7 +140,7 @@ class Recurrent(LayerSpec, abc.ABC):
         return [Operation(line, f"{sizes[before]} → {sizes[after]}", timed=True) for line, (before, after) in lines]
 
 
-def _chrono_conflicts(values: Mapping[str, Any]) -> list[str]:
+def _chrono_conflicts(values: Fields) -> list[str]:
     if values.get("chrono") and values.get("bias") is False:
         return [f"`chrono` sets a bias; got {values['chrono']} and `bias = false`"]
     return []
@@ -189,7 +189,7 @@ class Lstm(Recurrent):
     gates: ClassVar[tuple[str, ...]] = ("i", "f", "g", "o")
 
     @classmethod
-    def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
+    def conflicts(cls, values: Fields) -> list[str]:
         if values.get("forget_bias") and values.get("bias") is False:
             return [f"`forget_bias` is added to a bias; got {values['forget_bias']} and `bias = false`"]
         if values.get("forget_bias") and values.get("chrono"):
@@ -234,7 +234,7 @@ class Gru(Recurrent):
     gates: ClassVar[tuple[str, ...]] = ("r", "z", "n")
 
     @classmethod
-    def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
+    def conflicts(cls, values: Fields) -> list[str]:
         return _chrono_conflicts(values)
 
     def added_to_bias(self) -> tuple[float, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, ValidationError
 
@@ -19,7 +19,7 @@ class _Stack(Part):
     layers: Annotated[tuple[Layer, ...], Field(strict=False, min_length=1)]
 
 
-def stacked(layers: Iterable[LayerSpec | Mapping[str, Any]], shape: Sequence[int]) -> Network:
+def stacked(layers: Iterable[LayerSpec | Mapping[str, object]], shape: Sequence[int]) -> Network:
     """The layers with every shape resolved, for samples of `shape`, without the batch.
 
     A layer is what a recipe holds, or a table such as `{"kind": "dense", "units": 20}`. Raises `RecipeError` with every
@@ -39,5 +39,5 @@ def stacked(layers: Iterable[LayerSpec | Mapping[str, Any]], shape: Sequence[int
     return Network(tuple(nodes))
 
 
-def _table(layer: LayerSpec | Mapping[str, Any]) -> Mapping[str, Any]:
+def _table(layer: LayerSpec | Mapping[str, object]) -> Mapping[str, object]:
     return {"kind": kind_of(layer), **dict(layer)} if isinstance(layer, LayerSpec) else layer

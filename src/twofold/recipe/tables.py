@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, field_validator
 
-from twofold.recipe.base import Shape, unwritten_at
+from twofold.recipe.base import Fields, Shape, unwritten_at
 from twofold.recipe.source import Labelled, Name, Split, Task
 
 
@@ -78,7 +77,7 @@ class Arrays(Split):
     """SHA-256 over the samples and classes that were handed over, in their order."""
 
     @classmethod
-    def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
+    def conflicts(cls, values: Fields) -> list[str]:
         names, features, shape = values.get("names"), values.get("features"), values.get("shape")
         classes, wrong = values.get("classes"), list[str]()
         if (classes is None) == (values.get("numbers") is None):

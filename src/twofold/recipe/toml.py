@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import tomllib
-from typing import Any
 
 from twofold.errors import Fault
 from twofold.foreign import MOST_DEPTH, MOST_RECIPE, check_depth
 from twofold.memory import size_text
+from twofold.plain import Parsed
 
 MOST_LINE = 120
 """Characters of a line that an excerpt shows, around the fault."""
@@ -58,7 +58,7 @@ class TomlError(Exception):
         super().__init__(str(fault))
 
 
-def parse_toml(text: str, label: str) -> dict[str, Any]:
+def parse_toml(text: str, label: str) -> dict[str, Parsed]:
     """The table that a text holds. Raises `TomlError` at the line that is no TOML, is too long, or too deep."""
     if len(text) > MOST_RECIPE:
         rule = f"at most {size_text(MOST_RECIPE)} are read; it holds {size_text(len(text))}"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     Field,
@@ -17,7 +16,8 @@ from pydantic import (
 )
 from pydantic_core.core_schema import ValidationInfo
 
-from twofold.recipe.base import EngineName, Fraction, Part, from_the_recipe
+from twofold.plain import Parsed
+from twofold.recipe.base import EngineName, Fields, Fraction, Part, from_the_recipe
 
 Factor = Annotated[float, Field(gt=0, le=1)]
 Unit = Literal["epoch", "step"]
@@ -237,7 +237,7 @@ class Training(Part):
 
     @model_validator(mode="before")
     @classmethod
-    def _some_length(cls, value: Any) -> Any:
+    def _some_length(cls, value: Parsed) -> Parsed:
         if not isinstance(value, dict):
             return value
         steps = value.get("steps")
@@ -248,7 +248,7 @@ class Training(Part):
         return value
 
     @classmethod
-    def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
+    def conflicts(cls, values: Fields) -> list[str]:
         rules = []
         epochs, steps, engines = (values.get(key) for key in ("epochs", "steps", "engines"))
         if epochs is not None and steps is not None:
@@ -273,7 +273,7 @@ class Training(Part):
         return self.evaluate_unit or ("epoch" if self.steps is None else "step")
 
 
-def _shard_rules(values: Mapping[str, Any]) -> list[str]:
+def _shard_rules(values: Fields) -> list[str]:
     """A batch is cut into shards of one size."""
     shards, batch = values.get("shards"), values.get("batch_size")
     if not isinstance(shards, int) or shards < 1:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import abc
 import math
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
-from twofold.recipe.base import Pair, Shape, pair
+from twofold.recipe.base import Fields, Pair, Shape, pair
 from twofold.recipe.layer import Kept, Plain, Refusal, numbers
 from twofold.recipe.operation import Operation, Operations, Size, dimensions, product, times
 from twofold.recipe.parameters import Constant, Kernel, Parameter, Parameters, with_bias
@@ -131,7 +130,7 @@ class Conv2d(WindowLayer):
         return self.initial == "whitening"
 
     @classmethod
-    def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
+    def conflicts(cls, values: Fields) -> list[str]:
         channels, groups = values.get("channels"), values.get("groups", 1)
         if isinstance(channels, int) and isinstance(groups, int) and groups > 0 and channels % groups:
             return [f"`groups` must divide `channels`; got {groups} and {channels}"]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
+from twofold.arrays import Array
 from twofold.report.axes import TWO_DECADES, log_scale
 from twofold.report.drawing import COLOURS, DASHES, MARKER, Key, Panel, printable
 from twofold.report.text import decimal
 from twofold.study import Axis, Series, cell
+from twofold.study.grid import Value
 
 SHAPES = ("o", "s", "^", "D", "v", "P", "X", "*")
 """Colour or shape, either is enough to tell a series; a line has its dash as well."""
@@ -53,13 +54,13 @@ def _lines(axis: Axis | None, series: Series) -> bool:
     return axis is not None and axis.numeric and len(series.x) > 1
 
 
-def series_name(by: Axis, index: int, value: Any) -> str:
+def series_name(by: Axis, index: int, value: Value) -> str:
     """`noise 0.1`; where every value is a text, the text alone."""
     text = tick(value, index)
     return text if all(isinstance(setting_value, str) for setting_value in by.values) else f"{by.name} {text}"
 
 
-def value_words(value: Any) -> str:
+def value_words(value: Value) -> str:
     """A value of an axis as a table shows it."""
     if isinstance(value, bool):
         return str(value).lower()
@@ -68,7 +69,7 @@ def value_words(value: Any) -> str:
     return decimal(value, 6) if isinstance(value, float) else str(value)
 
 
-def tick(value: Any, index: int = 0) -> str:
+def tick(value: Value, index: int = 0) -> str:
     """The same, as short as a figure wants it."""
     return printable(value_words(value), index, 28)
 
@@ -92,7 +93,7 @@ def dotted(series: Sequence[Series]) -> bool:
     return sum(len(dots) for line_of_values in series for dots in line_of_values.dots) <= MOST_DOTS
 
 
-def _unevenness(gaps: Any) -> float:
+def _unevenness(gaps: Array) -> float:
     return float(np.std(gaps) / np.mean(gaps))
 
 
@@ -118,7 +119,7 @@ def _draw(figure: FigureBase, axis: Axis | None, series: Sequence[Series], metri
 def _one(
     axes: Axes,
     series: Series,
-    x: Any,
+    x: Array,
     index: int,
     joined: bool,
     floor: float | None,
@@ -152,13 +153,13 @@ def _one(
         )
 
 
-def _number(value: Any, index: int) -> float:
+def _number(value: Value, index: int) -> float:
     return float(value)
 
 
-def _category(axis: Axis | None, count: int) -> Callable[[Any, int], float]:
+def _category(axis: Axis | None, count: int) -> Callable[[Value, int], float]:
     """Series at one category stand side by side."""
-    places = {cell(value): place for place, value in enumerate(axis.values)} if axis else {None: 0}
+    places: dict[object, int] = {cell(value): place for place, value in enumerate(axis.values)} if axis else {None: 0}
     step = SPREAD / max(count, 1)
     return lambda value, index: places[cell(value)] + (index - (count - 1) / 2) * step
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import join, quote
-from typing import Any
 
 from twofold.analysis import results
 from twofold.analysis.comparison import all_curves, common_splits, common_unit, names, same_task
@@ -15,7 +14,7 @@ from twofold.analysis.differences import ABSENT, Difference, differences, subjec
 from twofold.errors import RunFolderError, UserError
 from twofold.report import comparison_words as words
 from twofold.report import tables
-from twofold.report.comparison_curves import curves_picture, gap_picture
+from twofold.report.comparison_curves import curves_caption, curves_picture, gap_caption, gap_picture
 from twofold.report.template import Filled, filled
 from twofold.report.text import ENGINES, SPLITS, moment, quality_words, value_text
 from twofold.runs import Run, opened, write_whole
@@ -84,7 +83,7 @@ def render_comparison(runs: Sequence[Run], out: str | Path = COMPARISON) -> Fill
     return filled("comparison.html.jinja", {"page": comparison_facts(runs) | {"again": _again(runs, Path(out))}})
 
 
-def comparison_facts(runs: Sequence[Run]) -> dict[str, Any]:
+def comparison_facts(runs: Sequence[Run]) -> dict[str, object]:
     """What the parts of a comparison in `compared.html.jinja` are filled with."""
     return {**_facts(runs), **_figures(runs)}
 
@@ -96,7 +95,7 @@ def _again(runs: Sequence[Run], out: Path) -> str:
     return join(["twofold", "report", *(str(run.path) for run in runs), *named])
 
 
-def _facts(runs: Sequence[Run]) -> dict[str, Any]:
+def _facts(runs: Sequence[Run]) -> dict[str, object]:
     called, differing = names(runs), differences([run.recipe for run in runs])
     about = subject(runs, differing)
     unlike = [
@@ -136,7 +135,7 @@ def _setting(difference: Difference) -> tuple[str, list[str]]:
     return difference.path, [_value(value) for value in difference.values]
 
 
-def _value(value: Any) -> str:
+def _value(value: object) -> str:
     return "–" if value is ABSENT else value if isinstance(value, str) else value_text(value)
 
 
@@ -177,13 +176,13 @@ def _text(value: object) -> str:
     return "–" if value is None else str(value)
 
 
-def _figures(runs: Sequence[Run]) -> dict[str, Any]:
+def _figures(runs: Sequence[Run]) -> dict[str, object]:
     curves_of_runs, called, unit = all_curves(runs), names(runs), common_unit(runs)
     if not all(curves_of_runs):
         return {"curves": None, "gap": None}
     splits, against = common_splits(runs), words.against_sentence(runs, called)
-    caption = words.curves_caption(runs, splits, against)
+    caption = curves_caption(runs, splits, against)
     return {
         "curves": curves_picture(curves_of_runs, called, splits, unit, caption, quality_words(runs)),
-        "gap": gap_picture(curves_of_runs, called, unit, words.gap_caption(runs, splits)) if same_task(runs) else None,
+        "gap": gap_picture(curves_of_runs, called, unit, gap_caption(runs, splits)) if same_task(runs) else None,
     }

@@ -9,9 +9,34 @@ from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 
 from twofold.analysis import Curve, GapCurve, gap_curves
+from twofold.analysis.comparison import same_task
 from twofold.report.axes import PALE, SIZE, THIN, finish_axes, logarithmic, plain_ticks, thinned
 from twofold.report.drawing import COLOURS, DASHES, GREY, INK, Key, Look, Panel, Picture
-from twofold.report.text import ENGINES, SPLITS
+from twofold.report.text import ENGINES, SPLITS, joined, quality_words, seen
+from twofold.runs import Run
+
+
+def curves_caption(runs: Sequence[Run], splits: Sequence[str], against: str) -> str:
+    """What the curves show."""
+    where = joined([SPLITS[split] for split in splits])
+    word = quality_words(runs)
+    text = f"{word[0].upper()}{word[1:]} and loss on the {where} samples, run by run. {against}"
+    if len(splits) == 1:
+        text += " The runs hold out samples of different kinds, whose curves are not drawn in one picture."
+    if not same_task(runs):
+        text += " The tasks are not the same: only the courses can be compared, not the heights."
+    elif len({(run.recipe.loss.kind) for run in runs}) > 1:
+        text += " The losses are not of one kind: their heights cannot be compared."
+    return text
+
+
+def gap_caption(runs: Sequence[Run], splits: Sequence[str]) -> str:
+    """What the gap is."""
+    what, word = " or ".join(dict.fromkeys(map(seen, runs))), quality_words(runs)
+    return (
+        f"Training {word} minus {SPLITS[splits[-1]]} {word}: above 0 the network does better on what {what}, and "
+        "the higher, the more it over-fits."
+    )
 
 
 def curves_picture(

@@ -29,7 +29,6 @@ from twofold.report.text import (
     plural,
     quality_words,
     seconds,
-    seen,
     share,
     took,
     value_text,
@@ -280,26 +279,3 @@ def against_sentence(runs: Sequence[Run], names: Sequence[str]) -> str:
     if len(set(ends)) > 1:
         text += " The runs are not of one length: each curve ends where its run does."
     return text
-
-
-def curves_caption(runs: Sequence[Run], splits: Sequence[str], against: str) -> str:
-    """What the curves show."""
-    where = joined([SPLITS[split] for split in splits])
-    word = quality_words(runs)
-    text = f"{word[0].upper()}{word[1:]} and loss on the {where} samples, run by run. {against}"
-    if len(splits) == 1:
-        text += " The runs hold out samples of different kinds, whose curves are not drawn in one picture."
-    if not same_task(runs):
-        text += " The tasks are not the same: only the courses can be compared, not the heights."
-    elif len({(run.recipe.loss.kind) for run in runs}) > 1:
-        text += " The losses are not of one kind: their heights cannot be compared."
-    return text
-
-
-def gap_caption(runs: Sequence[Run], splits: Sequence[str]) -> str:
-    """What the gap is."""
-    what, word = " or ".join(dict.fromkeys(map(seen, runs))), quality_words(runs)
-    return (
-        f"Training {word} minus {SPLITS[splits[-1]]} {word}: above 0 the network does better on what {what}, and "
-        "the higher, the more it over-fits."
-    )

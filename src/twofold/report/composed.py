@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -124,7 +123,7 @@ def _note(figure: Figure, note: Note, left: float, right: float, y: float) -> No
     _text(figure, right, y, note.number, ha="right")
 
 
-def _text(figure: Figure, x: float, y: float, text: str, **look: Any) -> None:
+def _text(figure: Figure, x: float, y: float, text: str, **look: str) -> None:
     """At so many inches from the lower left corner."""
     width, height = figure.get_size_inches()
     style = {"fontsize": SMALL, "va": "center", **look}

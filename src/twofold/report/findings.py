@@ -6,10 +6,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from string import Formatter
-from typing import Any, final
+from typing import final
 
 from twofold.analysis import Finding
 from twofold.analysis.rules import THRESHOLDS
+from twofold.analysis.rules.rule import Fact
 from twofold.report.text import ENGINES, SPLITS, decimal, loss_text, plural, refer
 
 
@@ -25,7 +26,7 @@ class Sentence:
 NOUNS = ("sample", "moment", "unit")
 """Formats of a count."""
 FALLING = {True: "was still falling: more training is the first thing to try", False: "had stopped falling"}
-FORMATS: dict[str, Callable[[Any], str]] = {
+FORMATS: dict[str, Callable[[Fact], str]] = {
     "two": lambda value: decimal(value, 2),
     "loss": loss_text,
     "split": SPLITS.__getitem__,
@@ -39,7 +40,7 @@ FORMATS: dict[str, Callable[[Any], str]] = {
 class _Words(Formatter):
     """A number without a format with as many digits as help, a count with its thousands."""
 
-    def format_field(self, value: Any, format_spec: str) -> str:
+    def format_field(self, value: object, format_spec: str) -> str:
         if format_spec in FORMATS:
             return FORMATS[format_spec](value)
         if isinstance(value, float) and not format_spec:
@@ -77,7 +78,7 @@ def _sentence(group: Sequence[Finding], both: bool, figures: Collection[str]) ->
 
 
 def _text(finding: Finding) -> str:
-    numbers: dict[str, Any] = {**THRESHOLDS, **finding.numbers, "layer": finding.layer}
+    numbers: dict[str, Fact] = {**THRESHOLDS, **finding.numbers, "layer": finding.layer}
     if numbers.get("error"):
         numbers["sigmas"] = numbers["gap"] / numbers["error"]
     numbers["named"] = _named(numbers)
@@ -93,7 +94,7 @@ def _trained_on(others: int | None) -> dict[str, str]:
     return {"training_accuracy": accuracy, "its_training_samples": "what training may draw"}
 
 
-def _named(numbers: Mapping[str, Any]) -> str:
+def _named(numbers: Mapping[str, Fact]) -> str:
     """The kind of a layer, and its gate where it has several."""
     kind, gate = numbers.get("kind", ""), numbers.get("gate", "output")
     return f"`{kind}`" if gate in ("output", "h") else f"`{kind}`, gate {gate}"

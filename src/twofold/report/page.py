@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from twofold.analysis import findings
 from twofold.probe.kept import asks
@@ -43,7 +42,7 @@ def render(run: Run, image: int | None = None, *, author: str = "", halves: bool
     return filled("page.html.jinja", {"page": run_facts(run, image, halves=halves) | {"author": author}})
 
 
-def run_facts(run: Run, image: int | None = None, *, halves: bool = False) -> dict[str, Any]:
+def run_facts(run: Run, image: int | None = None, *, halves: bool = False) -> dict[str, object]:
     """What the parts of a run's page in `run.html.jinja` are filled with."""
     sections = filled_sections(run, image)
     diagram = network_picture(run.recipe.network)
@@ -63,7 +62,7 @@ def run_facts(run: Run, image: int | None = None, *, halves: bool = False) -> di
     }
 
 
-def _plain_facts(run: Run) -> dict[str, Any]:
+def _plain_facts(run: Run) -> dict[str, object]:
     recipe = run.recipe
     return {
         "title": run.record.title or run.name,

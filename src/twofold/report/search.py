@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from shlex import quote
-from typing import Any
 
 from twofold.report.along import value_words
 from twofold.report.search_pictures import importance_picture, over_time_picture, slices_picture
@@ -46,7 +45,7 @@ def render_search(search: SearchResult) -> Filled:
     return filled("search.html.jinja", _facts(search))
 
 
-def _facts(result: SearchResult) -> dict[str, Any]:
+def _facts(result: SearchResult) -> dict[str, object]:
     pictures = (over_time_picture(result), importance_picture(result), *slices_picture(result))
     columns = list(dict.fromkeys(name for point in result.ranked()[:MOST_TRIALS] for name in result.values(point)))
     return {

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
-from typing import Any
+from typing import TypeAlias
 
+from twofold.plain import Parsed
 from twofold.report.along import bounded, value_words
 from twofold.report.study_pictures import study_pictures
 from twofold.report.template import Filled, filled
@@ -60,7 +62,7 @@ def render_study(study: StudyResult | SearchResult) -> Filled:
     return filled("study.html.jinja", {"page": study_facts(study)})
 
 
-def study_facts(result: StudyResult) -> dict[str, Any]:
+def study_facts(result: StudyResult) -> dict[str, object]:
     """What the page of a study is filled with."""
     return {
         "title": result.study.heading,
@@ -109,7 +111,11 @@ def _rows(result: StudyResult) -> list[SettingRow]:
     return [_row(result, row, best) for row in settings]
 
 
-def _row(result: StudyResult, row: dict[Any, Any], best: dict[Any, Any] | None) -> SettingRow:
+Row: TypeAlias = Mapping[str, Parsed]
+"""A line of the study's table by column: values of the axes, and what was measured."""
+
+
+def _row(result: StudyResult, row: Row, best: Row | None) -> SettingRow:
     metric, fields = result.study.metric, [axis.field for axis in result.study.varied]
     half = row["mean"] - row["low"]
     return SettingRow(
@@ -131,13 +137,13 @@ def score(metric: str, value: float) -> str:
     return share(value) if bounded(metric) else loss_text(value)
 
 
-def _merit(result: StudyResult, row: dict[Any, Any]) -> float:
+def _merit(result: StudyResult, row: Row) -> float:
     if math.isnan(row["mean"]):
         return -math.inf
     return -row["mean"] if result.study.metric.endswith("loss") else row["mean"]
 
 
-def _best(result: StudyResult) -> dict[Any, Any] | None:
+def _best(result: StudyResult) -> Row | None:
     rows = [row for row in result.summary.to_dict("records") if not math.isnan(row["mean"])]
     return max(rows, key=lambda row: _merit(result, row), default=None)
 
@@ -163,7 +169,7 @@ def _findings(result: StudyResult) -> list[str]:
     return sentences
 
 
-def _best_sentence(result: StudyResult, best: dict[Any, Any]) -> str:
+def _best_sentence(result: StudyResult, best: Row) -> str:
     metric = result.study.metric
     where = joined([f"{axis.name} {value_words(best[axis.field])}" for axis in result.study.varied])
     half = best["mean"] - best["low"]
@@ -171,7 +177,7 @@ def _best_sentence(result: StudyResult, best: dict[Any, Any]) -> str:
     return f"The best mean {metric_name(metric)}, {score(metric, best['mean'])}{spread}, is that of {where}."
 
 
-def _rivals(result: StudyResult, best: dict[Any, Any]) -> int | None:
+def _rivals(result: StudyResult, best: Row) -> int | None:
     """How many other settings' intervals overlap the best one's; `None` where one of one seed is compared."""
     rows = result.summary.dropna(subset=["low"])
     if math.isnan(best["low"]) or len(rows) < len(result.summary):

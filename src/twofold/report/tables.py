@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
-from typing import Any
 
 from twofold.analysis import Result, results
+from twofold.plain import Parsed
 from twofold.recipe import Recipe
+from twofold.recipe.base import Part
 from twofold.recipe.layer import LayerSpec
 from twofold.recipe.recurrent import HIDDEN
 from twofold.report.text import (
@@ -129,8 +130,8 @@ def settings(recipe: Recipe) -> list[Setting]:
     return [_setting(part, getattr(recipe, part), recipe) for part in parts]
 
 
-def _setting(part: str, spec: Any, recipe: Recipe) -> Setting:
-    values: dict[str, Any] = spec.model_dump(mode="json", exclude_none=True)
+def _setting(part: str, spec: Part, recipe: Recipe) -> Setting:
+    values: dict[str, Parsed] = spec.model_dump(mode="json", exclude_none=True)
     for key in _idle_keys(recipe) if part == "training" else ():
         values.pop(key, None)
     kind = values.pop("kind", None) or values.pop("source", None) or ""

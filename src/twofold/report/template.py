@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
-from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -31,7 +30,7 @@ class Filled:
     pictures: list[Picture]
 
 
-def filled(name: str, facts: Mapping[str, Any], package: str = REPORT) -> Filled:
+def filled(name: str, facts: Mapping[str, object], package: str = REPORT) -> Filled:
     """The page from a template of the package; its sections, figures and tables are counted from 1."""
     headings = list[str]()
     pictures = list[Picture]()

@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from shlex import quote
-from typing import Any
 
 from twofold.engines import TITLES
 from twofold.runs import QUALITY_TITLES, Run
@@ -120,7 +119,7 @@ def joined(parts: Sequence[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
-def value_text(value: Any) -> str:
+def value_text(value: object) -> str:
     """A setting of a recipe, as one would write it in TOML."""
     if isinstance(value, bool):
         return str(value).lower()

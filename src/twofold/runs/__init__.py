@@ -36,11 +36,10 @@ from twofold.runs.names import (
     scores_of_task,
     weights_name,
 )
+from twofold.runs.part import EngineName
 from twofold.runs.record import (
     Beginning,
     Circumstances,
-    DataFacts,
-    EngineName,
     Failure,
     Imported,
     Record,
@@ -48,6 +47,7 @@ from twofold.runs.record import (
     Resumed,
 )
 from twofold.runs.run import Run, open_run, opened, peek_recipe, read_record, sealed_recipe
+from twofold.runs.samples import DataFacts
 from twofold.runs.whole import now, seal, sweep, sync_folder, write_burst, write_whole
 from twofold.runs.writer import RunWriter
 

@@ -29,7 +29,8 @@ from twofold.errors import RunFolderError
 from twofold.foreign import read_foreign
 from twofold.runs.lines import Lines, begins_with
 from twofold.runs.packing import packed
-from twofold.runs.record import EngineName, Result
+from twofold.runs.part import EngineName
+from twofold.runs.record import Result
 from twofold.runs.tensors import read_tensors
 from twofold.runs.whole import Seal, seal, sweep, write_whole
 

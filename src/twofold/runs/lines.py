@@ -8,7 +8,7 @@ import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 from twofold.errors import RunFolderError
 from twofold.foreign import open_foreign
@@ -32,7 +32,7 @@ class Lines:
         if not length:
             self.add(self.columns)
 
-    def add(self, values: Sequence[Any]) -> None:
+    def add(self, values: Sequence[object]) -> None:
         """A line."""
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerow("" if value is None else value for value in values)

@@ -7,14 +7,10 @@ adds are kept.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from datetime import datetime
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from collections.abc import Mapping
+from typing import Annotated, Self
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -22,56 +18,14 @@ from pydantic import (
     model_validator,
 )
 
-from twofold.engines import ENGINES, unknown_engine
-from twofold.runs.names import EVIDENCE, FORMAT, HISTORY, QUALITY, RECIPE, SPLITS, TIMES, weights_name
+from twofold.runs.agreement import Lockstep, PartedByRounding
+from twofold.runs.names import EVIDENCE, FORMAT, HISTORY, RECIPE, TIMES, weights_name
+from twofold.runs.part import BareName, Date, EngineName, RecordPart, Status, Texts
+from twofold.runs.samples import DataFacts
 from twofold.runs.whole import Seal
 
-BareName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")]
-"""A name that stays within its folder."""
-Status: TypeAlias = Literal["running", "finished", "interrupted", "failed"]
-Texts = Annotated[tuple[str, ...], Field(strict=False)]
 
-
-def _known_engine(name: str) -> str:
-    if name not in ENGINES:
-        raise ValueError(unknown_engine(name[:60]))
-    return name
-
-
-def _known_split(name: str) -> str:
-    if name not in SPLITS:
-        raise ValueError(f"a split is {' or '.join(f'`{split}`' for split in SPLITS)}; got `{name[:60]}`")
-    return name
-
-
-EngineName = Annotated[str, AfterValidator(_known_engine)]
-SplitName = Annotated[str, AfterValidator(_known_split)]
-
-
-def _date(text: str) -> str:
-    datetime.fromisoformat(text)
-    return text
-
-
-Date = Annotated[str, AfterValidator(_date)]
-"""A point in time as text, ISO 8601."""
-
-
-class _Kept(BaseModel):
-    """A frozen part of the record. What it does not know it keeps."""
-
-    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values under the keys that were given; what was left out stays out."""
-        return self.model_dump(mode="json", exclude_unset=True)
-
-    def given(self) -> Iterator[tuple[str, Any]]:
-        """The keys that were given, with their values."""
-        return ((key, value) for key, value in self if key in self.model_fields_set)
-
-
-class Result(_Kept):
+class Result(RecordPart):
     """How one engine ended: the scores of the weights that are kept. A split without samples has `None`."""
 
     train_accuracy: float | None = None
@@ -111,78 +65,7 @@ class Result(_Kept):
         return getattr(self, f"{split}_loss")
 
 
-class Vote(_Kept):
-    """How often the class that neighbours vote for is not a training sample's own: `twofold.data.traits`."""
-
-    label: NonNegativeInt
-    samples: PositiveInt
-    wrong: float
-    surest: PositiveInt
-    surest_wrong: float
-
-
-class Traits(_Kept):
-    """What the samples show of themselves before any training, as `twofold.data.traits` measures it."""
-
-    size: float | None = None
-    distinct: NonNegativeInt | None = None
-    contradicting: NonNegativeInt | None = None
-    shared: NonNegativeInt | None = None
-    chance: float | None = None
-    widest: str = ""
-    widest_times: float | None = None
-    outlier: str = ""
-    outlier_value: float | None = None
-    outlier_times: float | None = None
-    copy_of_class: str = ""
-    copy_times: float | None = None
-    row_number: str = ""
-    row_number_tells: float | None = None
-    votes: Annotated[tuple[Vote, ...], Field(strict=False)] = ()
-
-
-class DataFacts(_Kept):
-    """What a run keeps of its data."""
-
-    source: str
-    title: str = ""
-    """What a published set is called in full: CIFAR-10 (JPEG copies)."""
-    fingerprint: str
-    """SHA-256 over every sample and class, split by split."""
-    samples: dict[SplitName, PositiveInt]
-    """How many samples each split holds; a split without samples is left out."""
-    held_out: SplitName
-    """The split that the run is judged on."""
-    classes: Texts
-    features: Texts
-    """The columns of a table."""
-    task: Literal["classification", "regression", "multi_label"] = "classification"
-    """What is answered: a class, numbers, or which of several labels a sample has."""
-    targets: Texts = ()
-    """The names of the numbers or labels, one an output; empty where samples have classes."""
-    ceiling: float | None = None
-    """The training accuracy that equal rows of different classes allow; `None` where it was not measured."""
-    neighbours: float | None = None
-    """The held-out accuracy of a vote of the nearest training samples; `None` where it was not measured."""
-    traits: Traits | None = None
-    """`None` in a record of an earlier version."""
-
-    @property
-    def quality(self) -> str:
-        """By what an answer is judged beside the loss: `accuracy` or `r2`."""
-        return QUALITY[self.task]
-
-    @model_validator(mode="after")
-    def _splits_exist(self) -> Self:
-        for split in ("train", self.held_out):
-            if split not in self.samples:
-                raise ValueError(f"samples: it counts no {split} samples")
-        if not self.classes and not self.targets:
-            raise ValueError("classes: it names no class")
-        return self
-
-
-class Circumstances(_Kept):
+class Circumstances(RecordPart):
     """Versions, threads and devices: what numbers and times depend on beside the recipe."""
 
     versions: dict[str, str]
@@ -209,7 +92,7 @@ class Circumstances(_Kept):
         return self.versions.get("twofold", "")
 
 
-class Resumed(_Kept):
+class Resumed(RecordPart):
     """When a run went on, and from where."""
 
     at: Date
@@ -220,7 +103,7 @@ class Resumed(_Kept):
     """What of the circumstances was another then."""
 
 
-class Failure(_Kept):
+class Failure(RecordPart):
     """The step at which a loss stopped being finite, and what the user was told of it."""
 
     engine: EngineName | None = None
@@ -228,37 +111,14 @@ class Failure(_Kept):
     message: str = ""
 
 
-class Imported(_Kept):
+class Imported(RecordPart):
     """The file whose weights a run holds in place of trained ones."""
 
     file: str
     sha256: str
 
 
-class Lockstep(_Kept):
-    """A short comparison of both engines, made with the run: `twofold verify` over few steps."""
-
-    steps: NonNegativeInt
-    tolerance: float
-    agrees: bool
-    largest: dict[str, float | None]
-    """The largest gap of each stage; `None` where it is no number."""
-    first_divergence: dict[str, Any] | None = None
-
-
-class PartedByRounding(_Kept):
-    """Where both trainings of the run parted, and that both engines are right there."""
-
-    step: PositiveInt
-    gap: float
-    growth: float
-    """What a difference is multiplied with a step, on average until then."""
-    twin_step: PositiveInt | None = None
-    """Where a twin of the first engine parted from it that began one last bit away."""
-    lockstep: Lockstep
-
-
-class Beginning(_Kept):
+class Beginning(RecordPart):
     """What the record of a run holds from its beginning, beside its recipe."""
 
     data: DataFacts
@@ -269,7 +129,7 @@ class Beginning(_Kept):
     """The file whose weights take the place of trained ones."""
 
 
-class Record(_Kept):
+class Record(RecordPart):
     """All of `record.json`. While the run goes on `status` is `running`, and what comes at its end is missing."""
 
     format: int = FORMAT
@@ -320,7 +180,7 @@ class Record(_Kept):
         """The text of the file."""
         return json.dumps(self.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
 
-    def changed(self, **values: Any) -> Record:
+    def changed(self, **values: object) -> Record:
         """A copy with other values, checked. Raises pydantic's `ValidationError`."""
         return Record.model_validate({**dict(self.given()), **values})
 

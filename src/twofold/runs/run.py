@@ -6,7 +6,7 @@ import html
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import ValidationError
@@ -15,6 +15,7 @@ from twofold.arrays import Arrays
 from twofold.engines import ENGINES, unknown_engine
 from twofold.errors import DataError, RunFolderError, TwofoldError
 from twofold.foreign import MOST_RECIPE, read_foreign, read_json
+from twofold.plain import Parsed
 from twofold.recipe import Recipe, loads
 from twofold.runs.columns import Columns, read_columns
 from twofold.runs.names import (
@@ -63,7 +64,7 @@ class Run:
         return self.record.status
 
     @property
-    def engines(self) -> dict[str, dict[str, Any]]:
+    def engines(self) -> dict[str, dict[str, Parsed]]:
         """The results of each engine as plain values; `record.engines` has them as attributes."""
         return {name: result.to_json() for name, result in self.record.engines.items()}
 
@@ -146,7 +147,7 @@ class Run:
             raise RunFolderError(f"{self.path}: {COLUMNS} cannot be read: {error}") from error
 
     @cached_property
-    def metrics(self) -> dict[str, Any] | None:
+    def metrics(self) -> dict[str, Parsed] | None:
         """Metrics with their intervals, of the engines and of simpler models; `None` where samples are no table."""
         if METRICS not in self.record.files:
             return None
@@ -170,7 +171,7 @@ class Run:
         except (ValueError, OSError) as error:
             raise RunFolderError(f"{self.path}: {TABLE} cannot be read: {error}") from error
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Parsed]:
         """The folder, the recipe's name and the results: what `twofold run --json` prints."""
         return {"run": str(self.path), "recipe": self.name, "engines": self.engines}
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 from twofold.arrays import Arrays
 from twofold.errors import TwofoldError
 from twofold.recipe import Recipe, dump
+from twofold.runs.agreement import Lockstep, PartedByRounding
 from twofold.runs.checkpoints import Checkpoint, Checkpoints
 from twofold.runs.folders import tidy
 from twofold.runs.lines import Lines
@@ -26,7 +27,8 @@ from twofold.runs.names import (
     weights_name,
 )
 from twofold.runs.packing import packed
-from twofold.runs.record import Beginning, Failure, Lockstep, PartedByRounding, Record, Result, Resumed, Status
+from twofold.runs.part import Status
+from twofold.runs.record import Beginning, Failure, Record, Result, Resumed
 from twofold.runs.whole import Seal, now, seal, write_whole
 
 
@@ -87,21 +89,21 @@ class RunWriter:
             self._whole.append(name)
         return sealed
 
-    def add_row(self, engine: str, values: Mapping[str, Any]) -> None:
+    def add_row(self, engine: str, values: Mapping[str, object]) -> None:
         """A line of the history and one of the times, with the system before training goes on; `values` by column."""
         line = {"engine": engine, **values}
         for name in (HISTORY, TIMES):
             self._add(name, line)
 
-    def add_signals(self, engine: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    def add_signals(self, engine: str, rows: Iterable[Mapping[str, object]]) -> None:
         """Lines of the signals of one moment, by column."""
         for values in rows:
             self._add(SIGNALS, {"engine": engine, **values})
 
-    def _add(self, name: str, line: Mapping[str, Any]) -> None:
+    def _add(self, name: str, line: Mapping[str, object]) -> None:
         self._lines[name].add([line[column] for column in self._lines[name].columns])
 
-    def checkpoint(self, engine: str | None, facts: Mapping[str, Any], arrays: Arrays) -> None:
+    def checkpoint(self, engine: str | None, facts: Mapping[str, object], arrays: Arrays) -> None:
         """A place to go on from, written while training goes on. `engine` is in training, or `None` between two.
 
         Raises `RunFolderError` where the checkpoint before it could not be written.

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -41,8 +39,6 @@ LARGE_BATCH = 1 << 21
 
 PLAIN = {"autocast": "none", "convolution": "direct", "compile": False}
 """What a witness leaves out of `training`: each is a shorter way to the same numbers, up to rounding."""
-
-Overrides = Mapping[str, Any] | Iterable[str]
 
 
 def build_engine(name: str, recipe: Recipe, *, fast: bool = False, group: Group = ALONE) -> Engine:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import tomli_w
 
 from twofold.data import Dataset
 from twofold.data.sources import completed
 from twofold.errors import UserError
+from twofold.plain import Parsed
 from twofold.recipe import Recipe, load_recipe, loads
 from twofold.recipe.columns import Table
+from twofold.recipe.overrides import Overrides
 from twofold.setup.building import known_of_columns
 from twofold.setup.events import Noted, Watcher, telling, watching
 
@@ -35,7 +37,7 @@ def is_table(name: str) -> bool:
 def table_recipe(
     path: str | Path,
     label: str | None,
-    overrides: Mapping[str, Any] | Iterable[str] = (),
+    overrides: Overrides = (),
     watcher: Watcher | None = None,
 ) -> tuple[Recipe, Dataset]:
     """The default recipe for a file, and its samples, which were read to find it.
@@ -75,9 +77,9 @@ def asked_of(spec: Table, frame: Frame, loss: object) -> str:
 LOSSES = {"classification": "cross_entropy", "regression": "mean_squared", "multi_label": "binary_cross_entropy"}
 
 
-def table_spec(path: str | Path, label: str | None, overrides: Mapping[str, Any] | Iterable[str] = ()) -> Table:
+def table_spec(path: str | Path, label: str | None, overrides: Overrides = ()) -> Table:
     """How a file is read whose recipe says nothing but what `overrides` sets of its data."""
-    start: dict[str, Any] = {
+    start: dict[str, Parsed] = {
         "data.validation": VALIDATION,
         "data.source": "table",
         "data.path": os.path.abspath(os.path.expanduser(path)),
@@ -90,8 +92,8 @@ def table_spec(path: str | Path, label: str | None, overrides: Mapping[str, Any]
     return spec
 
 
-def _apart(overrides: Mapping[str, Any] | Iterable[str]) -> dict[str, Any]:
-    from twofold.recipe.files import assignment, toml_value
+def _apart(overrides: Overrides) -> dict[str, Parsed]:
+    from twofold.recipe.overrides import assignment, toml_value
 
     if isinstance(overrides, Mapping):
         return dict(overrides)
@@ -130,13 +132,13 @@ def default_recipe(spec: Table, dataset: Dataset, name: str = "table") -> Recipe
     return loads(tomli_w.dumps(raw), f"{name}.toml")
 
 
-def network(outputs: int) -> dict[str, Any]:
+def network(outputs: int) -> dict[str, Parsed]:
     """Two hidden layers of rectifiers, and a number for each class or target."""
     hidden = [{"kind": "dense", "units": 64}, {"kind": "relu"}] * 2
     return {"layers": [*hidden, {"kind": "dense", "units": outputs}]}
 
 
-def training(rows: int) -> dict[str, Any]:
+def training(rows: int) -> dict[str, Parsed]:
     """Optimizer and length for so many training rows."""
     return {
         "optimizer": {"kind": "adamw", "lr": 0.002},

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, TypeAlias
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import ClassVar, TypeAlias, cast
 
 from twofold.runs.history import HistoryRow
 
@@ -58,7 +58,7 @@ class Noted:
     text: str
 
 
-Watcher: TypeAlias = Callable[[Any], Any]
+Watcher: TypeAlias = Callable[[object], None]
 """Takes events, those of this module and those of `twofold.train.events`; it ignores what it does not know."""
 
 
@@ -68,7 +68,7 @@ def warn_of_notes(event: object) -> None:
         warnings.warn(event.text, stacklevel=4)
 
 
-def watching(watcher: Any = None) -> Watcher:
+def watching(watcher: Watcher | object | None = None) -> Watcher:
     """The callable that is told; without one `warn_of_notes`.
 
     An object with methods, as earlier versions wanted it, is told by those that it has: an event names its own in
@@ -76,7 +76,7 @@ def watching(watcher: Any = None) -> Watcher:
     """
     if watcher is None:
         return warn_of_notes
-    return watcher if callable(watcher) else _by_methods(watcher)
+    return cast("Watcher", watcher) if callable(watcher) else _by_methods(watcher)
 
 
 def telling(watch: Watcher) -> Callable[[str, int, int], None]:
@@ -84,10 +84,10 @@ def telling(watch: Watcher) -> Callable[[str, int, int], None]:
     return lambda what, done, total: watch(Prepared(what, done, total))
 
 
-def _by_methods(listener: Any) -> Watcher:
-    def tell(event: Any) -> None:
+def _by_methods(listener: object) -> Watcher:
+    def tell(event: object) -> None:
         method = getattr(listener, getattr(event, "method", ""), None)
-        if method:
+        if method and is_dataclass(event):
             taken = (part.name for part in fields(event) if part.metadata.get("to_methods", True))
             method(*(getattr(event, name) for name in taken))
 

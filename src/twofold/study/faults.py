@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from pydantic_core import ErrorDetails
 
 from twofold.errors import Fault, did_you_mean
+from twofold.plain import Parsed
 from twofold.recipe.faults import EXPECTED
 from twofold.recipe.places import KeyPath, places
 from twofold.recipe.toml import marked
@@ -15,7 +15,7 @@ from twofold.study.search.spec import Block, Dimension, Search
 from twofold.study.spec import TOP, Axis, shown
 
 
-def explain(details: ErrorDetails, raw: dict[str, Any]) -> tuple[KeyPath, str]:
+def explain(details: ErrorDetails, raw: dict[str, Parsed]) -> tuple[KeyPath, str]:
     """Where a fault is, and the rule that it breaks."""
     kind, path = details["type"], details["loc"]
     name, value = f"`{_name(path)}`", details["input"]
@@ -47,7 +47,7 @@ def _keys_at(path: KeyPath) -> Iterable[str]:
     return TOP
 
 
-def _whose(rule: str, path: KeyPath, raw: dict[str, Any]) -> tuple[KeyPath, str]:
+def _whose(rule: str, path: KeyPath, raw: dict[str, Parsed]) -> tuple[KeyPath, str]:
     """A rule between keys points at the last axis that it names."""
     if path:
         return path, rule

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import tomli_w
 from pydantic import ValidationError
@@ -14,18 +13,19 @@ from pydantic import ValidationError
 from twofold.builtin import builtin_texts, builtin_titles
 from twofold.errors import Fault, StudyError, UnknownNameError, UserError, did_you_mean
 from twofold.foreign import MOST_RECIPE, read_foreign
+from twofold.plain import Parsed
 from twofold.recipe import Recipe
 from twofold.recipe import titles as recipe_titles
-from twofold.recipe.files import assignment, toml_value
+from twofold.recipe.overrides import assignment, toml_value
 from twofold.recipe.places import KeyPath
 from twofold.recipe.toml import TomlError, parse_toml
 from twofold.study.faults import explain, located
 from twofold.study.search.spec import Dimension
 from twofold.study.spec import FOLD, FOLDS, Study
 
-Axes = Mapping[str, Iterable[Any]] | Iterable[str]
+Axes = Mapping[str, Iterable[object]] | Iterable[str]
 """Values by field, or texts as after `--axis`."""
-Settings = Mapping[str, Any] | Iterable[str]
+Settings = Mapping[str, object] | Iterable[str]
 """Values by the path of a key, or texts as after `--set`."""
 
 
@@ -62,7 +62,7 @@ def load_study(
     source: str | Path | Recipe,
     *,
     axes: Axes = (),
-    seeds: Any = None,
+    seeds: object = None,
     overrides: Settings = (),
     engine: str | None = None,
     metric: str | None = None,
@@ -96,7 +96,7 @@ def loads(text: str, label: str) -> Study:
         raise StudyError(f"{label} is no study that this version wrote: {error}") from error
 
 
-def _read(source: str | Path | Recipe) -> tuple[str, str, dict[str, Any], Path | None]:
+def _read(source: str | Path | Recipe) -> tuple[str, str, dict[str, object], Path | None]:
     """Text, its name for people, its table, and the folder it stands in. A recipe is a study of that recipe."""
     if isinstance(source, Recipe):
         return "", source.name, _of_recipe(source.name, source.name), None
@@ -124,11 +124,11 @@ def _read(source: str | Path | Recipe) -> tuple[str, str, dict[str, Any], Path |
     return text, name, raw, folder
 
 
-def _of_recipe(recipe: str, name: str) -> dict[str, Any]:
+def _of_recipe(recipe: str, name: str) -> dict[str, object]:
     return {"name": re.sub(r"[^\w.-]", "_", name).lstrip(".") or "study", "recipe": recipe}
 
 
-def _parse(text: str, label: str) -> dict[str, Any]:
+def _parse(text: str, label: str) -> dict[str, object]:
     try:
         return {"name": Path(label).stem, **parse_toml(text, label)}
     except TomlError as error:
@@ -136,7 +136,7 @@ def _parse(text: str, label: str) -> dict[str, Any]:
 
 
 def _merge(
-    raw: dict[str, Any], axes: Axes, seeds: Any, overrides: Settings, plain: Mapping[str, Any]
+    raw: dict[str, Parsed], axes: Axes, seeds: object, overrides: Settings, plain: Mapping[str, object]
 ) -> dict[KeyPath, str]:
     """Put what was asked for into the table, and say which option did it."""
     options: dict[KeyPath, str] = {}
@@ -160,7 +160,7 @@ def _merge(
     return options
 
 
-def _spread_folds(raw: dict[str, Any]) -> None:
+def _spread_folds(raw: dict[str, Parsed]) -> None:
     """Folds are an axis of their own, and a setting of the data."""
     folds = raw.get("folds")
     if isinstance(folds, int) and not isinstance(folds, bool) and 2 <= folds <= MOST_FOLDS:
@@ -172,39 +172,41 @@ def _spread_folds(raw: dict[str, Any]) -> None:
 MOST_FOLDS = 1000
 
 
-def _index(axes: list[Any], name: str) -> int:
+def _index(axes: list[object], name: str) -> int:
     """The place of the axis with that field, or the next one."""
     return next((i for i, axis in enumerate(axes) if isinstance(axis, dict) and axis.get("field") == name), len(axes))
 
 
-def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flat(table: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     """`training.steps = 500` is a path whether it stands in quotes or not."""
-    leaves: dict[str, Any] = {}
+    leaves: dict[str, object] = {}
     for key, value in table.items():
         leaves |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return leaves
 
 
-def _flat_space(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flat_space(table: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     """The same for what is searched: a table with ends or choices is a value."""
-    flat: dict[str, Any] = {}
+    flat: dict[str, object] = {}
     for key, value in table.items():
-        deeper = isinstance(value, dict) and not value.keys() & Dimension.model_fields.keys()
-        flat |= _flat_space(value, f"{prefix}{key}.") if deeper else {f"{prefix}{key}": value}
+        if isinstance(value, dict) and not value.keys() & Dimension.model_fields.keys():
+            flat |= _flat_space(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
     return flat
 
 
-def _settings(overrides: Settings) -> dict[str, Any]:
+def _settings(overrides: Settings) -> dict[str, object]:
     if isinstance(overrides, Mapping):
         return dict(overrides)
     texts = [overrides] if isinstance(overrides, str) else overrides
     return {key: toml_value(value) for key, value in map(assignment, texts)}
 
 
-def _axes(axes: Axes) -> dict[str, list[Any]]:
+def _axes(axes: Axes) -> dict[str, list[object]]:
     if isinstance(axes, Mapping):
         return {name: list(values) for name, values in axes.items()}
-    values_by_axis: dict[str, list[Any]] = {}
+    values_by_axis: dict[str, list[object]] = {}
     for text in [axes] if isinstance(axes, str) else axes:
         name, values = assignment(text, "--axis", "optimizer.lr=0.01,0.1")
         if name in values_by_axis:
@@ -213,13 +215,13 @@ def _axes(axes: Axes) -> dict[str, list[Any]]:
     return values_by_axis
 
 
-def _values(text: str) -> list[Any]:
+def _values(text: str) -> list[object]:
     """Values between commas, as TOML where they are that; a text needs no quotes."""
     listed = toml_value(f"[{text}]")
     return listed if isinstance(listed, list) else [toml_value(part.strip()) for part in text.split(",")]
 
 
-def _seeds(seeds: Any) -> Any:
+def _seeds(seeds: object) -> object:
     """`5` is a number of seeds, `3,4` a list of them."""
     if not isinstance(seeds, str):
         return seeds

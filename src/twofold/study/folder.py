@@ -21,12 +21,13 @@ from contextlib import AbstractContextManager
 from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from twofold.errors import StudyError
 from twofold.foreign import MOST_RECIPE, read_foreign
+from twofold.plain import Parsed
 from twofold.runs import HOLDER, LOCK, now, sweep, sync_folder, write_burst, write_whole
 from twofold.runs import locked as lock_folder
 from twofold.runs.history import HistoryRow
@@ -52,7 +53,7 @@ class Kept(BaseModel):
 
     format: Literal[1] = FORMAT
     id: str
-    values: list[Any]
+    values: list[Parsed]
     seed: int
     trial: int | None = None
     """The number of the trial of a search that proposed it, from 0."""
@@ -67,9 +68,9 @@ class Kept(BaseModel):
     """How often a batch system had begun it before."""
     note: str = ""
     """What else may have changed the last digits."""
-    flow: dict[str, Any] | None = None
+    flow: dict[str, object] | None = None
     """What a training told of its gradients through time."""
-    history: dict[str, list[Any]] = {}
+    history: dict[str, list[Parsed]] = {}
     """Every evaluation, a list a column."""
     versions: dict[str, str] = {}
     data: str = ""
@@ -97,7 +98,6 @@ def kept(planned: Planned, engine: str, point: Point, versions: Mapping[str, str
 
 def kept_failure(planned: Planned, engine: str, failure: str) -> Kept:
     """What is kept of a point that could not be trained."""
-
     return Kept(**_place(planned, engine), status="failed", failure=failure, finished=now())
 
 
@@ -274,7 +274,7 @@ def _difference(there: Study, here: Study) -> str:
     return "its axes stand in another order" if list(old) != list(new) else "the recipe has changed since"
 
 
-def _place(planned: Planned, engine: str) -> dict[str, Any]:
+def _place(planned: Planned, engine: str) -> dict[str, Parsed]:
     return {
         "id": planned.id,
         "values": list(planned.values),
@@ -285,11 +285,11 @@ def _place(planned: Planned, engine: str) -> dict[str, Any]:
     }
 
 
-def _key(values: Sequence[Any], seed: int) -> str:
+def _key(values: Sequence[object], seed: int) -> str:
     return f"{shown(list(values))} {seed}"
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Parsed) -> Parsed:
     """As JSON has it: lists, tables, and numbers that are finite."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}

@@ -11,9 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeAlias, TypeVar
+
+from pydantic.main import IncEx
 
 from twofold.errors import Fault, RecipeError, StudyError, UserError, nearest
+from twofold.plain import Parsed
 from twofold.recipe import Recipe, load_recipe
 from twofold.recipe.base import Part
 from twofold.recipe.data import Images
@@ -32,8 +35,14 @@ MOST_TOGETHER, LEAST_TOGETHER = 32, 8
 SHARED_AMONG = 4
 """Workers for whom a study of small networks is cut up. The number of those that there are must not matter: in another
 company a network's last digits are others."""
-NO_MATTER: dict[str, Any] = {"title": True, "name": True, "training": {"engines"}}
+NO_MATTER: IncEx = {"title": True, "name": True, "training": {"engines"}}
 """What changes no result."""
+
+
+Value: TypeAlias = Parsed
+"""What an axis sets a key to: a number, a text, a list or a whole table."""
+Values: TypeAlias = tuple[Value, ...]
+"""One of each axis, in the axes' order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +51,7 @@ class Planned:
 
     id: str
     """A short SHA-256 of the recipe and the engine: the same content, the same point."""
-    values: tuple[Any, ...]
+    values: Values
     """One value of each axis, in the axes' order."""
     seed: int
     setting: Recipe
@@ -73,8 +82,8 @@ def plan(source: Source, progress: Callable[[str, int, int], None] = _silent) ->
         raise StudyError(
             f"the study has {count:,} points; at most {MOST_POINTS:,} are run. Take values out of an axis."
         )
-    recipes, faults = list[tuple[tuple[Any, ...], Recipe]](), dict[str, Fault]()
-    parts: dict[str, Any] = {}
+    recipes, faults = list[tuple[Values, Recipe]](), dict[str, Fault]()
+    parts: dict[str, object] = {}
     settings = count // len(study.seeds)
     for number, values in enumerate(product(*(axis.values for axis in study.axes))):
         if settings >= MANY_SETTINGS and number % 1000 == 0:
@@ -135,17 +144,17 @@ def base_recipe(source: Source) -> Recipe:
         raise StudyError("\n\n".join(str(fault) for fault in _faults(source, (), error))) from None
 
 
-def _recipe(source: Source, values: Sequence[Any]) -> Recipe:
-    settings = dict(source.study.settings)
+def _recipe(source: Source, values: Sequence[Value]) -> Recipe:
+    settings: dict[str, Value] = dict(source.study.settings)
     settings |= {axis.field: value for axis, value in zip(source.study.axes, values, strict=True)}
     which = _found(source, settings.pop(RECIPE, source.recipe or source.study.recipe))
     # A whole table first, what is set in it after.
     return load_recipe(which, dict(sorted(settings.items(), key=lambda item: item[0].count("."))))
 
 
-def _sharing(recipe: Recipe, parts: dict[str, Any]) -> Recipe:
+def _sharing(recipe: Recipe, parts: dict[str, object]) -> Recipe:
     """The recipe, its tables and texts those of the recipes before it wherever they are equal."""
-    shared = dict[str, Any]()
+    shared = dict[str, object]()
     for name, part in recipe:
         if isinstance(part, str):
             shared[name] = sys.intern(part)
@@ -158,7 +167,7 @@ def _sharing(recipe: Recipe, parts: dict[str, Any]) -> Recipe:
     return _slim(recipe.model_copy(update=shared), parts)
 
 
-def _slim(part: PartKind, parts: dict[str, Any]) -> PartKind:
+def _slim(part: PartKind, parts: dict[str, object]) -> PartKind:
     """An equal part that takes half the memory.
 
     Python shares the keys of objects whose attributes are set one by one; the names of what was given stand in a set
@@ -172,16 +181,16 @@ def _slim(part: PartKind, parts: dict[str, Any]) -> PartKind:
     return slim
 
 
-def _found(source: Source, which: Any) -> Any:
+def _found(source: Source, which: str | Path | Recipe) -> str | Path | Recipe:
     """A file's relative path starts at the study's folder."""
     if source.folder and isinstance(which, str) and which.endswith(".toml"):
         return source.folder / Path(which).expanduser()
     return which
 
 
-def planned_point(engine: str, values: tuple[Any, ...], seed: int, recipe: Recipe, trial: int | None = None) -> Planned:
+def planned_point(engine: str, values: Values, seed: int, recipe: Recipe, trial: int | None = None) -> Planned:
     """A point with its name."""
-    content: dict[str, Any] = {
+    content: dict[str, Parsed] = {
         "engine": engine,
         "recipe": _seeded(recipe, seed).model_dump(mode="json", exclude=NO_MATTER),
     }
@@ -194,11 +203,11 @@ def _seeded(recipe: Recipe, seed: int) -> Recipe:
     return recipe.model_copy(update={"training": recipe.training.model_copy(update={"seed": seed})})
 
 
-def _digest(content: Any) -> str:
+def _digest(content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _check_measured(source: Source, recipes: Sequence[tuple[tuple[Any, ...], Recipe]]) -> None:
+def _check_measured(source: Source, recipes: Sequence[tuple[Values, Recipe]]) -> None:
     """A score of samples that are not held out would be missing at every point."""
     metric, axes = source.study.metric, source.study.axes
     split = metric.partition("_")[0]
@@ -229,7 +238,7 @@ OVERRIDE = re.compile(r'overrides\["([^"]*)"\]')
 SET = re.compile(r"--set (.*)")
 
 
-def _faults(source: Source, values: Sequence[Any], error: UserError) -> list[Fault]:
+def _faults(source: Source, values: Sequence[Value], error: UserError) -> list[Fault]:
     """The faults of a recipe, where an axis or `set` of the study made them, at that place."""
     faults = error.faults if isinstance(error, RecipeError) else [_as_fault(source, error)]
     return [_placed(source, values, fault) for fault in faults]
@@ -244,7 +253,7 @@ def _as_fault(source: Source, error: UserError) -> Fault:
     return Fault(f"--set {RECIPE}", message) if by_axis else source.fault((RECIPE,), message)
 
 
-def _placed(source: Source, values: Sequence[Any], fault: Fault) -> Fault:
+def _placed(source: Source, values: Sequence[Value], fault: Fault) -> Fault:
     match = OVERRIDE.fullmatch(fault.place) or SET.fullmatch(fault.place)
     if match is None:
         return fault
@@ -271,7 +280,7 @@ def _with_path(source: Source, key: str, rule: str) -> str:
     return f"{rule.partition(';')[0]}; did you mean `{near[0]}`?" if near else rule
 
 
-def _paths(value: Any, prefix: str = "") -> Iterator[str]:
+def _paths(value: object, prefix: str = "") -> Iterator[str]:
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
         yield f"{prefix}{key}"

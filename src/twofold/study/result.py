@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from twofold.errors import StudyError
 from twofold.runs import scores_beside
@@ -99,7 +99,7 @@ class StudyResult:
         """Where the report is, or would be: `twofold report STUDY` writes it."""
         return self.path / REPORT
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """What `twofold study --json` prints: the means, and where the rest is."""
         return {
             "study": str(self.path),
@@ -160,5 +160,5 @@ def best_words(metric: str, best: float | None) -> str:
     return "" if best is None else f"best {metric_name(metric)} {best:.4f}"
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: object) -> object:
     return None if isinstance(value, float) and math.isnan(value) else value

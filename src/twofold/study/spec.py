@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, field_validator
 
 from twofold.errors import did_you_mean
-from twofold.recipe.base import EngineName, Part
+from twofold.plain import Parsed
+from twofold.recipe.base import EngineName, Fields, Part
 from twofold.runs import ALL_SCORES
 from twofold.study.search.spec import Search
 
@@ -28,15 +29,15 @@ class Axis(Part):
 
     field: Annotated[str, Field(min_length=1)]
     """The path of a key, `optimizer.lr` or `layers.0.units`, or `recipe`: which recipe."""
-    values: Annotated[tuple[Any, ...], Field(strict=False, min_length=1)]
+    values: Annotated[tuple[Parsed, ...], Field(strict=False, min_length=1)]
     """What it takes in turn: numbers, texts, or whole tables."""
     label: str = ""
     """What the report calls it; the field where left out."""
 
     @classmethod
-    def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
+    def conflicts(cls, values: Fields) -> list[str]:
         """A value is given once."""
-        rules, earlier = [], list[Any]()
+        rules, earlier = [], list[object]()
         for value in values.get("values") or ():
             if value in earlier:
                 rules.append(f"axis `{values.get('field')}` takes the value {shown(value)} twice")
@@ -72,7 +73,7 @@ class Study(Part):
     """Cross-validation: so many parts of the data, each the test in turn. Their mean stands for a setting."""
     seeds: tuple[int, ...] = (0,)
     """Seeds of initial weights, order and masks: a number n for 0 to n − 1, or a list."""
-    settings: dict[str, Any] = Field(alias="set", default={})
+    settings: dict[str, object] = Field(alias="set", default={})
     """Keys of the recipe by their paths, for every point: what `--set` does."""
     axes: Annotated[tuple[Axis, ...], Field(strict=False)] = ()
     """What is varied; none: only the seed is."""
@@ -81,7 +82,7 @@ class Study(Part):
 
     @field_validator("seeds", mode="before")
     @classmethod
-    def _seeds(cls, seeds: Any) -> tuple[int, ...]:
+    def _seeds(cls, seeds: Parsed) -> tuple[int, ...]:
         listed = range(seeds) if _whole(seeds) else seeds
         good = isinstance(listed, list | tuple | range) and all(_whole(seed) and seed >= 0 for seed in listed)
         if not good or not listed or len(set(listed)) < len(listed):
@@ -106,7 +107,7 @@ class Study(Part):
         return metric
 
     @classmethod
-    def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
+    def conflicts(cls, values: Fields) -> list[str]:
         """A key is set in one place."""
         fields, settings = [axis.field for axis in values["axes"]], values["settings"]
         rules = [
@@ -142,24 +143,24 @@ class Study(Part):
         return self.title or f"{self.name} against {', '.join([axis.name for axis in self.varied] or [self._alone])}"
 
 
-def _search_conflicts(search: Search, fields: Sequence[str], settings: Mapping[str, Any]) -> list[str]:
-    found = ["a study has `axes` or a `search`; take one out"] if fields else []
-    found += [f"`{key}` is set and is searched too; take it out of one" for key in search.space if key in settings]
+def _search_conflicts(search: Search, fields: Sequence[str], settings: Mapping[str, object]) -> list[str]:
+    rules = ["a study has `axes` or a `search`; take one out"] if fields else []
+    rules += [f"`{key}` is set and is searched too; take it out of one" for key in search.space if key in settings]
     if SEED in search.space:
-        found.append(f"`{SEED}` of each trial comes from `seeds`; give `seeds` in its place")
-    return found
+        rules.append(f"`{SEED}` of each trial comes from `seeds`; give `seeds` in its place")
+    return rules
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """A value as JSON: short, and alike wherever it stands."""
     return json.dumps(list(value) if isinstance(value, range | tuple) else value, ensure_ascii=False, default=str)
 
 
-def words(axes: Sequence[Axis], values: Sequence[Any], seed: int | None = None) -> str:
+def words(axes: Sequence[Axis], values: Sequence[object], seed: int | None = None) -> str:
     """A place in the grid: `optimizer.lr = 0.1, data.noise = 0.2, seed 3`."""
     parts = [f"{axis.field} = {shown(value)}" for axis, value in zip(axes, values, strict=True)]
     return ", ".join(parts + ([] if seed is None else [f"seed {seed}"]))
 
 
-def _whole(value: Any) -> bool:
+def _whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)

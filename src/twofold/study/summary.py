@@ -6,7 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from twofold.plain import Parsed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,9 +34,9 @@ class Interval(NamedTuple):
 class Series:
     """A metric along one axis, of the points with one value of another."""
 
-    value: Any
+    value: Parsed
     """Value of the other axis; `None` where there is none."""
-    x: tuple[Any, ...]
+    x: tuple[Parsed, ...]
     """The axis' values with at least one finished point."""
     intervals: tuple[Interval, ...]
     dots: tuple[tuple[float, ...], ...]
@@ -95,10 +97,9 @@ def series_along(
     """
     lines = []
     if geometric:
-        values: Any = table[metric]
-        table = table.assign(**{metric: values.clip(lower=VANISHED).map(math.log)})
+        table = table.assign(**{metric: table[metric].clip(lower=VANISHED).map(math.log)})
     fields = [name for name in (by, field) if name]
-    series: dict[Any, dict[Any, list[float]]] = {}
+    series: dict[object, dict[object, list[float]]] = {}
     for key, part in _combinations(table, fields, (metric, "seed")):
         scores = _means_by_seed(part["seed"], part[metric])
         if scores:
@@ -106,7 +107,7 @@ def series_along(
     for value, places in series.items():
         intervals = tuple(interval(scores) for scores in places.values())
         lines.append(Series(value, tuple(places), intervals, tuple(map(tuple, places.values()))))
-    return [_raised(each) if geometric else each for each in lines]
+    return [_raised(line) if geometric else line for line in lines]
 
 
 def _means_by_seed(seeds: Sequence[int], scores: Sequence[float]) -> list[float]:
@@ -133,15 +134,19 @@ def _exp(value: float) -> float:
     return math.exp(min(value, LARGEST))
 
 
+Cells: TypeAlias = tuple[object, ...]
+"""Values of some columns of a row."""
+
+
 def _combinations(
     table: pd.DataFrame, fields: Sequence[str], columns: Sequence[str]
-) -> list[tuple[tuple[Any, ...], dict[str, list[Any]]]]:
+) -> list[tuple[Cells, dict[str, list[Parsed]]]]:
     """The columns of the rows of each combination of the fields' values, in the order in which they come.
 
     Plain lists: a table of ten thousand settings takes pandas a minute, a frame at a time.
     """
     keys = list(zip(*(table[field].tolist() for field in fields), strict=True)) if fields else [()] * len(table)
-    parts: dict[tuple[Any, ...], dict[str, list[Any]]] = {}
+    parts: dict[Cells, dict[str, list[Parsed]]] = {}
     cells = [table[column].tolist() for column in columns]
     for key, *row in zip(keys, *cells, strict=True):
         part = parts.setdefault(key, {column: [] for column in columns})

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO, final
+from typing import TextIO, final
 
 from twofold.runs import SCORES, write_whole
 from twofold.study.folder import RESULTS, Kept, point_files, read_point
@@ -29,7 +29,7 @@ class Table:
         self,
         folder: Path,
         fields: Sequence[str],
-        cells: Callable[[Kept], list[Any]],
+        cells: Callable[[Kept], list[object]],
         order: Mapping[str, int],
         scores: Sequence[str] = SCORES,
     ) -> None:
@@ -96,12 +96,12 @@ class Table:
         )
 
 
-def cell(value: Any) -> Any:
+def cell(value: object) -> object:
     """A cell of a table holds a number or a text; what is more is written as JSON."""
     return json.dumps(value) if isinstance(value, list | tuple | Mapping) else value
 
 
-def grid_cells(axes: Sequence[Axis]) -> Callable[[Kept], list[Any]]:
+def grid_cells(axes: Sequence[Axis]) -> Callable[[Kept], list[object]]:
     """The values of a point of a grid. A column of numbers of which one has a fraction holds fractions."""
     forms = [
         float if axis.numeric and any(isinstance(value, float) for value in axis.values) else cell for axis in axes
@@ -109,7 +109,7 @@ def grid_cells(axes: Sequence[Axis]) -> Callable[[Kept], list[Any]]:
     return lambda point: [form(value) for form, value in zip(forms, point.values, strict=True)]
 
 
-def _line(cells: Sequence[Any]) -> str:
+def _line(cells: Sequence[object]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="").writerow(cells)
     return text.getvalue()

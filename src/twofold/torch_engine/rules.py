@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Set
 from functools import partial, singledispatch
 from inspect import unwrap
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -138,7 +137,7 @@ def _leave_the_compiler_alone() -> None:
         setattr(added, "__dynamo_disable", added)
 
 
-def _groups(spec: Optimizer, parameters: Mapping[str, nn.Parameter], weights: Set[str]) -> list[dict[str, Any]]:
+def _groups(spec: Optimizer, parameters: Mapping[str, nn.Parameter], weights: Set[str]) -> list[dict[str, object]]:
     """What decays and what does not."""
     if spec.decayed == "all" or weights == parameters.keys():
         return [{"params": list(parameters.values())}]

@@ -80,7 +80,7 @@ class TorchShards:
 
 def alias(module: nn.Sequential) -> nn.Sequential:
     """The same modules with parameters that share the memory, and have gradients of their own."""
-    memo: dict[int, Any] = {id(parameter): nn.Parameter(parameter.detach()) for parameter in module.parameters()}
+    memo: dict[int, object] = {id(parameter): nn.Parameter(parameter.detach()) for parameter in module.parameters()}
     memo |= {id(buffer): buffer for buffer in module.buffers()}
     return deepcopy(module, memo).train()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import nn
@@ -16,7 +15,7 @@ from twofold.torch_engine.modules import build
 
 
 def torch_module(
-    layers: Iterable[LayerSpec | Mapping[str, Any]], shape: Sequence[int], *, seed: int = 0
+    layers: Iterable[LayerSpec | Mapping[str, object]], shape: Sequence[int], *, seed: int = 0
 ) -> nn.Sequential:
     """The layers as an ordinary `nn.Sequential` in float32, for samples of `shape`, without the batch.
 

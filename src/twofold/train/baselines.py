@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -64,7 +64,11 @@ def _constant(task: str, dataset: Dataset, samples: int) -> Array:
     return np.broadcast_to(constant, (samples, len(constant)))
 
 
-def _models(task: str) -> dict[str, Callable[[], Any]]:
+Predictor: TypeAlias = Any
+"""A model of scikit-learn, whose classes have no base with `fit` and `predict`."""
+
+
+def _models(task: str) -> dict[str, Callable[[], Predictor]]:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from sklearn.linear_model import LogisticRegression, RidgeCV
     from sklearn.pipeline import make_pipeline
@@ -82,7 +86,7 @@ def _models(task: str) -> dict[str, Callable[[], Any]]:
 
 
 def _answered(
-    task: str, model: Callable[[], Any], samples: tuple[Array, Array, Array | None], held: Array
+    task: str, model: Callable[[], Predictor], samples: tuple[Array, Array, Array | None], held: Array
 ) -> Array | None:
     """The answers of a model, or of one a target; `None` where that would be too many."""
     x, y, weight = samples
@@ -103,7 +107,7 @@ def _answered(
     return np.column_stack(columns)
 
 
-def _fitted(model: Any, x: Array, y: Array, weight: Array | None) -> Any:
+def _fitted(model: Predictor, x: Array, y: Array, weight: Array | None) -> Predictor:
     if weight is None:
         return model.fit(x, y)
     last = f"{model.steps[-1][0]}__sample_weight" if hasattr(model, "steps") else "sample_weight"

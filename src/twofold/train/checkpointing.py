@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from twofold.arrays import Array, Arrays
 from twofold.engine import State
 from twofold.errors import RunFolderError
+from twofold.plain import Parsed
 from twofold.runs.history import HistoryRow
 from twofold.train.course import Best, Course, Mark
 from twofold.train.gradient_flow import Flow, as_arrays, as_moments
@@ -31,7 +31,7 @@ class _Facts(BaseModel):
     best: list[float | None] | None
 
 
-def facts_of(course: Course) -> dict[str, Any]:
+def facts_of(course: Course) -> dict[str, Parsed]:
     """What of a course is no array."""
     mark, best = course.mark, course.best
     return {
@@ -55,7 +55,7 @@ def arrays_of(course: Course, flows: Flows) -> dict[str, Array]:
     return arrays
 
 
-def course_of(facts: Mapping[str, Any], arrays: Arrays) -> tuple[Course, Flows]:
+def course_of(facts: Mapping[str, Parsed], arrays: Arrays) -> tuple[Course, Flows]:
     """The course, and the flows measured so far. Raises `RunFolderError` where there is none in them."""
     try:
         values = _Facts.model_validate({**facts, "gradient": facts["gradient"] and tuple(facts["gradient"])})

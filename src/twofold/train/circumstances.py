@@ -6,15 +6,15 @@ import os
 import platform
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from twofold.engine import Engine
 from twofold.engines import ENGINES, TITLES
+from twofold.plain import Parsed
 from twofold.runs import Circumstances
 from twofold.setup.versions import LIBRARIES, code, versions
 
 
-def _kernel(pools: list[dict[str, Any]]) -> str:
+def _kernel(pools: list[dict[str, Parsed]]) -> str:
     """The library of NumPy's matrix products and the kind of processor that it computes for."""
     blas = sorted(
         {
@@ -30,7 +30,7 @@ def circumstances(engines: Mapping[str, Engine], processes: int = 1) -> Circumst
     """Versions, threads and devices: what a figure was measured with."""
     from threadpoolctl import threadpool_info
 
-    facts: dict[str, Any] = {
+    facts: dict[str, Parsed] = {
         "versions": versions(*engines),
         "code": code(),
         "platform": platform.platform(),
@@ -57,9 +57,9 @@ def differences(then: Circumstances, today: Circumstances) -> Iterator[str]:
             yield f"{key} {value}, now {after.get(key)}"
 
 
-def _deciding(circumstances: Circumstances) -> dict[str, Any]:
+def _deciding(circumstances: Circumstances) -> dict[str, Parsed]:
     """What numbers depend on beside the recipe, by a name for people."""
-    values: dict[str, Any] = dict(circumstances.versions)
+    values: dict[str, Parsed] = dict(circumstances.versions)
     values |= {f"device of the {name} engine": device for name, device in circumstances.devices.items()}
     values["threads of BLAS"] = circumstances.blas_threads
     if circumstances.blas_kernel is not None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from twofold.arrays import Array, Arrays
 from twofold.data import Dataset
+from twofold.plain import Parsed
 from twofold.probe.table.kept import is_table, table_text
 from twofold.recipe import Model, Recipe
 from twofold.runs import METRICS, TABLE, Run
@@ -64,7 +64,7 @@ def _answers(model: Model, task: str, engine: str, evidence: Arrays) -> Array | 
     return None if outputs is None else probabilities(model, outputs)
 
 
-def plain(metrics: Mapping[str, Measured]) -> dict[str, dict[str, Any]]:
+def plain(metrics: Mapping[str, Measured]) -> dict[str, dict[str, Parsed]]:
     """Metrics as plain values; what is not finite is `None`."""
     return {
         name: {key: value if math.isfinite(value) else None for key, value in one._asdict().items()}

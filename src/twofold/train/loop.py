@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from twofold.arrays import Array, Arrays, all_finite
 from twofold.data import Batches, Dataset, Split, Views
 from twofold.engine import Batch, Engine, Step
+from twofold.plain import Parsed
 from twofold.recipe.task import Task
 from twofold.runs.history import HistoryRow
 from twofold.setup.events import Evaluated, Progressed
@@ -245,7 +246,7 @@ def row_of(scores: Mapping[str, Score], batches: Batches, taken: int, seconds: f
     return HistoryRow(taken, epoch, batches.rate(max(taken - 1, 0)), seconds, **by_column(scores))
 
 
-def by_column(scores: Mapping[str, Score]) -> dict[str, Any]:
+def by_column(scores: Mapping[str, Score]) -> dict[str, Parsed]:
     """`train_loss`, `train_accuracy` and so on: as a row has them."""
     values = {f"{split}_{key}": value for split, score in scores.items() for key, value in score._asdict().items()}
     return {name: value for name, value in values.items() if value is not None or name == "train_accuracy"}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from twofold.data import Batches, Dataset, load_data
 from twofold.engine.threads import few_threads
 from twofold.numpy_engine import NumpyEngine, reported_loss
+from twofold.plain import Parsed
 from twofold.recipe import Recipe
 from twofold.recipe.data import DataSpec
 from twofold.recipe.network import recurrent_nodes
@@ -42,7 +42,7 @@ class Point:
     """Whether it was stopped early, at an evaluation; its scores are those of that evaluation."""
     note: str = ""
     """What else may have changed the last digits, in a sentence."""
-    flow: dict[str, Any] | None = None
+    flow: dict[str, Parsed] | None = None
     """The recurrent layer whose last step is read, before and after training: ‖∂L/∂h(t)‖ at each step, the share of
     the last one's that reaches the first (`carried_before`, `carried_after`), spectral radius and largest singular
     value of W_hh."""
@@ -136,7 +136,7 @@ def _together(recipes: Sequence[Recipe], load: Load) -> list[Point]:
     return [_point(*pair, _flow(read_last(first.network), before, after, (index,))) for index, pair in enumerate(pairs)]
 
 
-def _point(outcome: Outcome, history: Sequence[HistoryRow], flow: dict[str, Any] | None) -> Point:
+def _point(outcome: Outcome, history: Sequence[HistoryRow], flow: dict[str, Parsed] | None) -> Point:
     failure = outcome.failure
     if failure:
         sentence = f"the loss became {failure.loss} at step {failure.step}"
@@ -146,11 +146,11 @@ def _point(outcome: Outcome, history: Sequence[HistoryRow], flow: dict[str, Any]
 
 def _flow(
     name: str | None, before: Mapping[str, Flow], after: Mapping[str, Flow], replica: tuple[int, ...] = ()
-) -> dict[str, Any] | None:
+) -> dict[str, Parsed] | None:
     """The flow through one recurrent layer, as plain values."""
     if name is None:
         return None
-    facts = dict[str, Any]()
+    facts = dict[str, Parsed]()
     for when, flows in (("before", before), ("after", after)):
         gradient, _, radius, singular = (values[replica] for values in flows[name])
         facts |= {f"carried_{when}": float(carried(gradient)), f"gradient_{when}": gradient.tolist()}

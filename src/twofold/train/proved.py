@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from twofold.arrays import Arrays
 from twofold.engines import COMPARED
 from twofold.errors import TwofoldError
+from twofold.plain import Parsed
 from twofold.proof.beside import Parting, beyond_chance, parting, short_proof
 from twofold.proof.lockstep import Verdict
-from twofold.runs.record import Lockstep, PartedByRounding
+from twofold.runs.agreement import Lockstep, PartedByRounding
 from twofold.setup.events import Noted, Progressed, Started
 from twofold.train.session import Session
 
@@ -37,8 +36,8 @@ def _parted(session: Session) -> PartedByRounding | None:
         return None
     steps = session.writer.record.engines[COMPARED[0]].steps
     session.watch(Started("verify", steps))
-    found = parting(session.recipe, session.dataset, lambda step: session.watch(Progressed(step)))
-    return None if found is None else _recorded(found)
+    part = parting(session.recipe, session.dataset, lambda step: session.watch(Progressed(step)))
+    return None if part is None else _recorded(part)
 
 
 def _differ(evidence: Arrays) -> bool:
@@ -55,7 +54,7 @@ def _differ(evidence: Arrays) -> bool:
 
 
 def _lockstep(verdict: Verdict) -> Lockstep:
-    facts: dict[str, Any] = verdict.to_json()
+    facts: dict[str, Parsed] = verdict.to_json()
     return Lockstep.model_validate(facts)
 
 

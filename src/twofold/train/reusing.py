@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from twofold.engines import libraries
 from twofold.errors import TwofoldError
+from twofold.plain import Parsed
 from twofold.recipe import Recipe
 from twofold.runs import Run, open_run, peek_recipe
 from twofold.setup.versions import code, versions
@@ -87,11 +88,11 @@ def _changed(recipe: Recipe, other: Recipe) -> list[str]:
     return [f"its {key} is {_text(theirs.get(key))}, not {_text(wanted.get(key))}" for key in keys]
 
 
-def _text(value: Any) -> str:
+def _text(value: Parsed) -> str:
     return "not set" if value is None else str(value)
 
 
-def _flat(table: Any, path: str = "") -> dict[str, Any]:
+def _flat(table: Parsed, path: str = "") -> dict[str, Parsed]:
     """Values by their paths: `layers.0.units`."""
     if isinstance(table, Mapping):
         items = [(str(key), value) for key, value in table.items()]

@@ -17,6 +17,7 @@ from twofold.engine.threads import few_threads
 from twofold.errors import GroupError, RunFolderError, TrainingDivergedError, UserError
 from twofold.probe.kept import asked
 from twofold.recipe import Recipe, load_recipe
+from twofold.recipe.overrides import Overrides
 from twofold.runs import (
     COLUMNS,
     EVIDENCE,
@@ -43,8 +44,9 @@ from twofold.runs import (
     sweep,
     tidy,
 )
-from twofold.runs.record import Status, Traits
-from twofold.setup.building import Overrides, prepare, training_engine
+from twofold.runs.part import Status
+from twofold.runs.samples import Traits
+from twofold.setup.building import prepare, training_engine
 from twofold.setup.events import Noted, Watcher, watching
 from twofold.setup.needed import check_memory
 from twofold.setup.samples import data_again

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from twofold.data import Dataset
 from twofold.engine import Engine
 from twofold.numpy_engine import reported_loss
+from twofold.plain import Parsed
 from twofold.recipe import Recipe
 from twofold.runs import SCORES, scores_of_task
 from twofold.runs.history import HistoryRow
@@ -15,7 +14,7 @@ from twofold.setup.outputs import views
 from twofold.train.loop import Evaluate, Score, evaluate, judged_splits
 
 
-def evaluation(recipe: Recipe) -> dict[str, Any]:
+def evaluation(recipe: Recipe) -> dict[str, Parsed]:
     """What `evaluate` and `predictions` are told of a recipe."""
     return {"views": views(recipe), "batch": evaluation_batch(recipe.network)}
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import final
 
 from twofold.arrays import Array, Arrays
 from twofold.data import Batches, Dataset
 from twofold.engine import Engine
+from twofold.plain import Parsed
 from twofold.recipe import Recipe
 from twofold.recipe.network import recurrent_nodes
 from twofold.runs import Result, RunWriter
@@ -110,5 +111,5 @@ class _Keeper:
 
 
 def _result(outcome: Outcome) -> Result:
-    scores: Any = scores_of(outcome.row)
+    scores: Parsed = scores_of(outcome.row)
     return Result(**scores, seconds=outcome.seconds, steps=outcome.steps, kept_step=outcome.row.step)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from twofold.analysis.confusion import Confusion, confusion
 from twofold.analysis.rules.fitting import LEARNED, SOLVED, learned
-from twofold.analysis.rules.rule import Finding, Rule, Statement, borne
+from twofold.analysis.rules.rule import Fact, Finding, Rule, Statement, borne
 from twofold.analysis.rules.sampling import SIGMAS
 from twofold.recipe.data import Palindromes
 from twofold.runs import Run
@@ -80,7 +79,7 @@ def confusions(run: Run) -> list[Finding]:
     return findings
 
 
-def _standing_out(matrix: Confusion) -> dict[str, Any]:
+def _standing_out(matrix: Confusion) -> dict[str, Fact]:
     """The numbers of the most frequent mistake; none where it does not stand out.
 
     A pair has a Poisson number of mistakes, its mean all mistakes over the number of pairs.

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from twofold.analysis.rules.rule import Finding, Rule, Statement
+from twofold.analysis.rules.rule import Fact, Finding, Rule, Statement
 from twofold.analysis.signal_curves import signal_curves
 from twofold.proof.beside import PARTED as PARTED_SHARE
 from twofold.proof.beside import SIGMAS, beyond_chance
 from twofold.runs import Run
+from twofold.runs.agreement import PartedByRounding
 from twofold.runs.evidence import evidence, predicted
-from twofold.runs.record import PartedByRounding
 from twofold.train.signals import DIGITS
 
 APART = 0.01
@@ -113,7 +111,7 @@ def better(run: Run) -> list[Finding]:
     two = int(((b == target) & (a != target)).sum())
     if not beyond_chance(one, two):
         return []
-    numbers: dict[str, Any] = {"alone": max(one, two), "other": min(one, two)}
+    numbers: dict[str, Fact] = {"alone": max(one, two), "other": min(one, two)}
     if (proved := run.record.parted) is not None and proved.lockstep.agrees:
         numbers |= {"step": proved.step, "growth": proved.growth, "twin": _twin(proved)}
         numbers |= {"gap": max((gap or 0.0 for gap in proved.lockstep.largest.values()), default=0.0)}

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from twofold.analysis.curves import curves
 from twofold.analysis.results import constant_score
-from twofold.analysis.rules.rule import Finding, Rule, Statement
+from twofold.analysis.rules.rule import Fact, Finding, Rule, Statement
 from twofold.analysis.rules.sampling import SIGMAS, drawn_anew, judged, standard_error
 from twofold.arrays import Array
 from twofold.runs import Run
@@ -114,7 +112,7 @@ def _fit(run: Run, engine: str, loss: Array) -> Finding | None:
         return None
     split = run.record.data.held_out
     held_out = run.record.engines[engine].accuracy(split)
-    numbers: dict[str, Any] = {"train": accuracy, "base": base, "share": share, "split": split, **drawn_anew(run)}
+    numbers: dict[str, Fact] = {"train": accuracy, "base": base, "share": share, "split": split, **drawn_anew(run)}
     numbers |= {"first": float(loss[0]), "last": float(loss[-1]), "falling": still_falling(loss)}
     if share >= LEARNED:
         return Finding(FITS, engine, "curves", numbers) if loss[-1] < loss[0] else None

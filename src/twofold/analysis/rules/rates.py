@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from twofold.analysis.curves import curves
 from twofold.analysis.rules.fitting import LEARNED, learned
-from twofold.analysis.rules.rule import Finding, Rule, Statement
+from twofold.analysis.rules.rule import Fact, Finding, Rule, Statement
 from twofold.analysis.rules.units import DEAD
 from twofold.analysis.signal_curves import SignalCurve, signal_curves
 from twofold.arrays import Array
@@ -132,7 +131,7 @@ def _judged(run: Run, engine: str, loss: Array, ratios: Sequence[SignalCurve]) -
     """Too high, too low, or a rate that fits; none of them where little was learned and the steps are of some size."""
     largest = max(ratios, key=lambda curve: curve.value.max())
     medians = [float(np.median(curve.value[curve.value > 0])) for curve in ratios]
-    numbers: dict[str, Any] = {"first": float(loss[0]), "last": float(loss[-1]), "lr": run.recipe.optimizer.lr}
+    numbers: dict[str, Fact] = {"first": float(loss[0]), "last": float(loss[-1]), "lr": run.recipe.optimizer.lr}
     numbers |= {"smallest_ratio": min(medians), "largest_ratio": max(medians), **_largest_step(largest)}
     if largest.value.max() >= RATIO_HIGH:
         if risen(loss):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from twofold.runs import Run
+
+Fact: TypeAlias = Any
+"""What a sentence is filled with: a number, a name, a list of names, or nothing."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Finding:
     engine: str
     figure: str = ""
     """The figure of the report in which it is seen, by its name; empty where a table or nothing shows it."""
-    numbers: Mapping[str, Any] = field(default_factory=dict)
+    numbers: Mapping[str, Fact] = field(default_factory=dict)
     layer: str = ""
     """The name of the layer that it is about."""
 

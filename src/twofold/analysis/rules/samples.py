@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from twofold.analysis.results import gaps, held_out_shares
 from twofold.analysis.rules.fitting import SOLVED, learned
 from twofold.analysis.rules.over_fitting import GAP, apart
-from twofold.analysis.rules.rule import Finding, Rule, Statement, borne
+from twofold.analysis.rules.rule import Fact, Finding, Rule, Statement, borne
 from twofold.analysis.rules.sampling import SIGMAS
 from twofold.runs import Run
-from twofold.runs.record import Traits
+from twofold.runs.samples import Traits
 
 LARGE, SMALL = 10.0, 0.01
 """Root mean squares of inputs that are not of the size that initial weights are made for, 1."""
@@ -137,7 +136,7 @@ def inputs(run: Run) -> list[Finding]:
     return findings
 
 
-def _of_inputs(run: Run, traits: Traits, engine: str) -> list[tuple[Statement, dict[str, Any]]]:
+def _of_inputs(run: Run, traits: Traits, engine: str) -> list[tuple[Statement, dict[str, Fact]]]:
     """The first of the causes that hides the others."""
     classes = len(run.record.data.classes) if run.record.data.task == "classification" else 2
     samples = run.record.data.samples["train"]
@@ -167,20 +166,20 @@ def leaks(run: Run) -> list[Finding]:
     traits, data = run.record.data.traits, run.record.data
     if traits is None or traits.distinct is None or traits.distinct < max(2, len(data.classes)):
         return []
-    samples, found = data.samples, list[tuple[Statement, dict[str, Any]]]()
+    samples, statements = data.samples, list[tuple[Statement, dict[str, Fact]]]()
     if (traits.copy_times or 0) >= SEPARATED:
-        found.append((COPY, {"name": traits.copy_of_class, "times": _times(traits.copy_times or 0)}))
+        statements.append((COPY, {"name": traits.copy_of_class, "times": _times(traits.copy_times or 0)}))
     shares = held_out_shares(run)
     chance = float((shares**2).sum()) if shares is not None else 1.0
     if traits.row_number_tells is not None and traits.row_number_tells > chance + TELLS * (1 - chance):
-        found.append((ROW_NUMBER, {"name": traits.row_number, "tells": traits.row_number_tells, "chance": chance}))
+        statements.append((ROW_NUMBER, {"name": traits.row_number, "tells": traits.row_number_tells, "chance": chance}))
     table, rare = traits.chance is not None, (traits.chance or 0.0) * samples["train"] <= BY_CHANCE
     held = samples[data.held_out]
     if traits.shared and rare and traits.shared >= (TWINS if table else TWINS_OF_IMAGES) * held:
-        found.append((SHARED, {"shared": traits.shared, "held": held, "split": data.held_out}))
+        statements.append((SHARED, {"shared": traits.shared, "held": held, "split": data.held_out}))
     if traits.contradicting and rare and traits.contradicting >= CONTRADICTING * samples["train"]:
-        found.append((CONTRADICTION, {"count": traits.contradicting, "samples": samples["train"]}))
-    return [Finding(statement, engine, "", numbers) for engine in run.engines for statement, numbers in found]
+        statements.append((CONTRADICTION, {"count": traits.contradicting, "samples": samples["train"]}))
+    return [Finding(statement, engine, "", numbers) for engine in run.engines for statement, numbers in statements]
 
 
 def _times(times: float) -> str:

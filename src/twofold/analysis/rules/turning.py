@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from twofold.analysis.curves import Curve, counted, curves
 from twofold.analysis.results import Gap, gaps
 from twofold.analysis.rules.over_fitting import apart
-from twofold.analysis.rules.rule import Finding, Rule, Statement
+from twofold.analysis.rules.rule import Fact, Finding, Rule, Statement
 from twofold.analysis.rules.sampling import SIGMAS, drawn_anew, judged
 from twofold.arrays import Array
 from twofold.runs import Run
@@ -111,7 +110,7 @@ def turning(held_out: Curve, train: Curve, unit: str, samples: int) -> list[Find
         return []
     low = int(loss.argmin())
     last = max(3, len(loss) // 10)
-    numbers: dict[str, Any] = {"split": held_out.split, "unit": unit}
+    numbers: dict[str, Fact] = {"split": held_out.split, "unit": unit}
     numbers |= {"at": float(held_out.x[low]), "loss": float(loss[low]), "last": float(loss[-1])}
     numbers |= {"wrong": round((1 - float(held_out.quality[-1])) * samples)}
     numbers |= {"train_then": float(fallen[low]), "train_last": float(fallen[-1])}

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from twofold.analysis.rules.fitting import SOLVED, learned
-from twofold.analysis.rules.rule import Finding, Rule, Statement
+from twofold.analysis.rules.rule import Fact, Finding, Rule, Statement
 from twofold.analysis.signal_curves import SignalCurve, kept_step, signal_curves
 from twofold.recipe.layer import Asleep
 from twofold.recipe.recurrent import Recurrent
@@ -74,7 +73,7 @@ def _fault(run: Run, dead: SignalCurve, saturated: SignalCurve | None) -> Findin
     """What is wrong with a layer: dead units of a ReLU; else saturated outputs, which it has `saturated` of."""
     step = kept_step(run, dead.engine)
     after = dead.at(step)
-    numbers: dict[str, Any] = {"before": float(dead.value[0]), "after": after, "gate": dead.part, "kind": dead.kind}
+    numbers: dict[str, Fact] = {"before": float(dead.value[0]), "after": after, "gate": dead.part, "kind": dead.kind}
     numbers |= {"units": _units(run, dead.layer)}
     if _relu(run, dead.layer):
         return Finding(DEAD_UNITS, dead.engine, "units", numbers, dead.layer) if after >= DEAD else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from twofold.data.columns.text_table import words_or_numbers
 from twofold.data.given import Given
 from twofold.data.names import same_class
 from twofold.errors import DataError
+from twofold.plain import Samples
 from twofold.recipe.columns import Table
 
 SHOWN = 60
@@ -37,7 +37,7 @@ def read_given_rows(spec: Table, columns: FittedColumns, words: Sequence[str]) -
     )
 
 
-def given_rows(columns: FittedColumns, samples: Any) -> Given:
+def given_rows(columns: FittedColumns, samples: Samples) -> Given:
     """Rows in memory: a frame by the names of its columns, or an array with one column a feature of the table."""
     names = columns.names
     if not (hasattr(samples, "columns") or isinstance(samples, dict) or hasattr(samples, "toarray")):

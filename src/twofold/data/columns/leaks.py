@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from twofold.arrays import Array
@@ -45,9 +43,10 @@ def alone(x: Array, y: Array, classes: bool) -> float:
     from sklearn.model_selection import KFold, cross_val_predict
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-    tree: Any = DecisionTreeClassifier if classes else DecisionTreeRegressor
+    kind = DecisionTreeClassifier if classes else DecisionTreeRegressor
+    tree = kind(max_leaf_nodes=LEAVES, random_state=0)
     folds = KFold(FOLDS, shuffle=True, random_state=0)
-    answered = np.asarray(cross_val_predict(tree(max_leaf_nodes=LEAVES, random_state=0), x, y, cv=folds))
+    answered = np.asarray(cross_val_predict(tree, x, y, cv=folds))
     if classes:
         return float(np.mean(answered == y))
     spread = float(((y - y.mean()) ** 2).sum())

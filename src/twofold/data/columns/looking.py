@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from twofold.data.columns.reading import read_table, silent
 from twofold.data.columns.values import moments, quantities
 from twofold.data.published import Progress
 from twofold.errors import DataError
+from twofold.plain import Parsed
 from twofold.recipe.columns import ColumnSpec, Date, Drop, Number, Table
 
 EXAMPLES = 3
@@ -59,7 +59,7 @@ class TableFacts:
     warnings: tuple[str, ...]
     """What is odd of the table as a whole: rows on both sides of the split, rare classes."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Parsed]:
         """Plain values: what `twofold columns --json` prints."""
         return asdict(self)
 

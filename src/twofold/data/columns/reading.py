@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from twofold.data.published import Progress
 from twofold.data.room import check_room
 from twofold.errors import DataError, MissingExtraError, did_you_mean
 from twofold.foreign import open_foreign
+from twofold.plain import Samples
 from twofold.recipe.columns import Table
 
 
@@ -61,7 +61,7 @@ def _columnar(path: str, kind: str, wanted: tuple[str, ...]) -> Frame:
     return read
 
 
-def in_memory(data: Any, source: str = "data") -> Frame:
+def in_memory(data: Samples, source: str = "data") -> Frame:
     """A frame of pandas or polars, a mapping of columns, an array (rows, columns), a sparse matrix.
 
     Raises `DataError` for anything else.
@@ -85,7 +85,7 @@ def in_memory(data: Any, source: str = "data") -> Frame:
     return Frame(cells, rows, place, source, (), repeated)
 
 
-def _columns(data: Any) -> list[tuple[str, Any]]:
+def _columns(data: Samples) -> list[tuple[str, Samples]]:
     """Names and values of the columns of anything that has some."""
     if hasattr(data, "toarray"):  # sparse
         rows, count = data.shape
@@ -103,7 +103,7 @@ def _columns(data: Any) -> list[tuple[str, Any]]:
     return [(f"x{at + 1}", array[:, at]) for at in range(array.shape[1])]
 
 
-def _cells(values: Any, what: str) -> Cells:
+def _cells(values: Samples, what: str) -> Cells:
     """One column of another library."""
     kind = getattr(getattr(values, "dtype", None), "kind", "")
     if hasattr(values, "iloc"):
@@ -120,13 +120,13 @@ def _cells(values: Any, what: str) -> Cells:
     return _words(array, what)
 
 
-def _of_polars(series: Any) -> Array:
+def _of_polars(series: Samples) -> Array:
     """Numbers and dates as NumPy's, all else as Python's objects."""
     array = series.to_numpy()
     return array if array.dtype.kind in "fiuM" else np.array(series.to_list(), dtype=object)
 
 
-def _of_pandas(series: Any, what: str) -> Cells:
+def _of_pandas(series: Samples, what: str) -> Cells:
     import pandas as pd
 
     dtype = series.dtype

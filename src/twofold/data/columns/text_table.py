@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections import Counter
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from twofold.data.columns.text_rows import TextRows, looked_through
 from twofold.data.names import MISSING, number_of
 from twofold.data.published import Progress
 from twofold.errors import DataError
+from twofold.plain import Parsed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,7 +156,7 @@ def _parsed(
     skipped: list[int] | int = header.line - 1
     if rows.left_out:
         skipped = sorted({*range(int(skipped)), *rows.left_out})
-    options: dict[str, Any] = {
+    options: dict[str, Parsed] = {
         "sep": r"\s+" if dialect.separator == " " else dialect.separator,
         "decimal": dialect.decimal,
         "thousands": dialect.thousands or None,
@@ -175,10 +177,8 @@ def _parsed(
         return pd.read_csv(io.TextIOWrapper(file, encoding=dialect.encoding, newline=""), **options)
 
 
-def _quietly() -> Any:
+def _quietly() -> warnings.catch_warnings:
     """pandas warns of columns that hold words and numbers; these are read again."""
-    import warnings
-
     return warnings.catch_warnings(action="ignore")
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 import textwrap
 from collections import defaultdict
-from typing import Any
 
 from twofold.exchange.eject.known import Named
 from twofold.exchange.eject.source import Parts
+from twofold.numpy_engine.cells import Cell
 from twofold.numpy_engine.dense import Dense
 from twofold.numpy_engine.layers import build_layer
+from twofold.numpy_engine.windows import Windows
 from twofold.recipe.network import Node, shape_text
 
 
@@ -23,7 +24,7 @@ class Calls:
         groups = defaultdict(list)
         for node in nodes:
             groups[type(self.layers[node.name])].append(node)
-        self.known: dict[type, dict[str, Any]] = {}
+        self.known: dict[type, dict[str, object]] = {}
         self.extra: dict[type, tuple[str, ...]] = {}
         self.values: dict[str, dict[str, str]] = {node.name: {} for node in nodes}
         for kind, members in groups.items():
@@ -33,7 +34,7 @@ class Calls:
 
     def _settle(self, kind: type, members: list[Node]) -> None:
         """What is the same in all layers of a class is filled in; what differs is handed over at each call."""
-        known: dict[str, Any] = {"mean is None": False, "cache.mean is None": False, "cache.variance is None": False}
+        known: dict[str, object] = {"mean is None": False, "cache.mean is None": False, "cache.variance is None": False}
         known |= {"mode.lead": 0, "mode.training": True, "mode.mask is None": False, "lead": 0}
         extra = list[str]()
         settings = [vars(self.layers[node.name]) for node in members]
@@ -71,7 +72,7 @@ class Calls:
                 self.values[node.name]["mask"] = f'masks["{node.name}"]'
         self.known[kind], self.extra[kind] = known, tuple(extra)
 
-    def _windows(self, windows: Any) -> str:
+    def _windows(self, windows: Windows) -> str:
         """The name of a constant for the sizes of a window."""
         self.parts.record(type(windows))
         text = f"Windows({', '.join(repr(part) for part in windows)})"
@@ -81,7 +82,7 @@ class Calls:
             self.parts.constants[names[text]] = text
         return names[text]
 
-    def _label(self, node: Node, method: str, **more: Any) -> str:
+    def _label(self, node: Node, method: str, **more: object) -> str:
         kind = type(self.layers[node.name])
         prefix = node.kind + ("_evaluation" if more else "")
         return self.parts.method(kind, method, self.known[kind] | more, prefix, self.extra[kind])
@@ -107,15 +108,15 @@ class Calls:
             "def forward(params, x, masks):",
             f'    """{first} → {last}, and what each layer keeps for the way back."""',
         ]
-        kept = list[str]()
+        caches = list[str]()
         for node, cache in zip(self.nodes, self.caches, strict=True):
             if self._skipped(node):
                 continue
             call = self._call(node, self._label(node, "forward"), x="x")
             lines.append(f"    x, {cache} = {call}  # {shape_text(node.output_shape)}")
-            kept.append(cache)
-        self.kept = kept
-        lines.append(_wrapped("    return x, [", kept, "]"))
+            caches.append(cache)
+        self.kept = caches
+        lines.append(_wrapped("    return x, [", caches, "]"))
         return "\n".join(lines)
 
     def backward(self) -> str:
@@ -171,9 +172,9 @@ def _wrapped(before: str, names: list[str], after: str) -> str:
     return f"{before}\n{inner}\n    {after}"
 
 
-def _cell(cell: Any) -> dict[str, Any]:
+def _cell(cell: Cell) -> dict[str, object]:
     """What is known of the cell of a recurrent layer."""
-    known: dict[str, Any] = {"type(self.cell)": type(cell), "type(cell)": type(cell)}
+    known: dict[str, object] = {"type(self.cell)": type(cell), "type(cell)": type(cell)}
     settings = {name: getattr(cell, name) for name in ("gates", "apart")} | vars(cell)
     for name, value in settings.items():
         known |= {f"self.cell.{name}": value, f"cell.{name}": value}

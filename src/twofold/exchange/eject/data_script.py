@@ -5,14 +5,14 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from typing import Any
+from types import FunctionType
 
 from twofold.arrays import digest
 from twofold.data import augmentation, palindromes
 from twofold.engine import schedules
 from twofold.exchange.eject.answered import JUDGED
 from twofold.exchange.eject.deciding import shared
-from twofold.exchange.eject.known import Named
+from twofold.exchange.eject.known import Known, Named
 from twofold.exchange.eject.numpy_script import imports_of
 from twofold.exchange.eject.source import Parts
 from twofold.exchange.eject.specialised import Specialised
@@ -170,7 +170,7 @@ def _rate(parts: Parts, recipe: Recipe) -> str:
     if isinstance(spec, Constant):
         return f"{head}    return {lr!r}"
     function = schedules._rate.dispatch(type(spec))
-    known: dict[str, Any] = {f"schedule.{name}": value for name, value in dict(spec).items()}
+    known: dict[str, object] = {f"schedule.{name}": value for name, value in dict(spec).items()}
     total = Named("max(1, -(-STEPS // per_epoch))") if by_epoch else Named("STEPS")
     known |= {"lr": lr, "total": total}
     made = parts_of_rate(parts, function, known, isinstance(spec, OneCycle))
@@ -178,7 +178,7 @@ def _rate(parts: Parts, recipe: Recipe) -> str:
     return f"{head}{made}    return at({k})"
 
 
-def parts_of_rate(parts: Parts, function: Any, known: dict[str, Any], long: bool) -> str:
+def parts_of_rate(parts: Parts, function: FunctionType, known: Known, long: bool) -> str:
     """The body of a schedule with its settings filled in, as a function `at` of k."""
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
     assert isinstance(tree, ast.FunctionDef)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from twofold.exchange.eject.deciding import check_decided, decides
 from twofold.exchange.eject.numpy_script import numpy_scripts
 from twofold.exchange.eject.torch_script import torch_script
 from twofold.exchange.files import check_new, write_new
+from twofold.plain import Plain
 from twofold.recipe import Recipe, load_recipe
 from twofold.recipe.data import Cifar10, Mnist, Palindromes
 from twofold.recipe.losses import BinaryCrossEntropy, CrossEntropy, Huber, MeanAbsolute, MeanSquared
@@ -86,7 +86,7 @@ def eject(
     return folder
 
 
-def _run(source: Any) -> Run | None:
+def _run(source: Recipe | Run | str | Path) -> Run | None:
     if isinstance(source, Run):
         return source
     return open_run(source) if not isinstance(source, Recipe) and Path(source).is_dir() else None
@@ -116,8 +116,8 @@ def _whitens(recipe: Recipe) -> bool:
 
 
 def _expected(
-    recipe: Recipe, kept: Dataset | None, run: Run | None, dataset: Dataset | None
-) -> tuple[dict[str, Any], dict[str, Array]]:
+    recipe: Recipe, samples: Dataset | None, run: Run | None, dataset: Dataset | None
+) -> tuple[dict[str, Plain], dict[str, Array]]:
     """What the scripts must come to, and the weights that they begin with."""
     plain = load_recipe(recipe, PLAIN)
     if _whitens(recipe) and dataset is None:
@@ -125,8 +125,8 @@ def _expected(
     state = initial_state(recipe.model, None if dataset is None else dataset.train)
     start = {name: array.astype(recipe.training.dtype) for name, array in state.weights().items()}
     losses, steps, every = list[float](), recipe.training.steps or 0, 0
-    if kept is not None:
-        train = kept.astype(recipe.training.dtype).train
+    if samples is not None:
+        train = samples.astype(recipe.training.dtype).train
         batches = Batches(plain, train)
         steps, every = batches.length, batches.evaluate_every
         engine = build_engine("numpy", plain)
@@ -139,7 +139,7 @@ def _expected(
         if PLAIN.get(f"training.{key}", value) != value
     ]
     ways = [way for way in ways if not way.startswith("device")]
-    expected: dict[str, Any] = {
+    expected: dict[str, Plain] = {
         "recipe": recipe.name,
         "samples": shape_text(recipe.network.input_shape),
         "steps": steps,

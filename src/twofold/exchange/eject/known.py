@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 PACKAGE = "twofold."
 IMPORTS = {
@@ -29,7 +28,7 @@ DOCS = {
     "_key": "The key of a generator: a checksum of seed and purpose.",
 }
 """What functions say of themselves that say nothing in the engine, where a class speaks for them."""
-Known = Mapping[str, Any]
+Known = Mapping[str, object]
 """Values by the text of what stands for them: `self.eps`, `reduction`, `schedule.gamma`."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from typing import Any
+from collections.abc import Sequence
 
 from twofold.exchange.eject.answered import loss_function
 from twofold.exchange.eject.calls import Calls
@@ -175,7 +175,7 @@ def imports_of(parts: Parts) -> str:
     return "\n".join([*own, *([""] if own and others else []), *others])
 
 
-def table(rows: list[tuple[Any, ...]]) -> str:
+def table(rows: Sequence[tuple[object, ...]]) -> str:
     """A list of rows, one a line."""
     if not rows:
         return "[]"
@@ -192,7 +192,7 @@ def table(rows: list[tuple[Any, ...]]) -> str:
 def _optimizer(parts: Parts, recipe: Recipe) -> str:
     """The update of the recipe's optimizer; gives the expression of its moments."""
     spec = recipe.optimizer
-    decay: Any = spec.weight_decay
+    decay: float | Named = spec.weight_decay
     if spec.weight_decay and spec.decayed == "weights":
         parts.constants["DECAYED"] = f"{sorted(recipe.network.weights)!r}".replace("'", '"')
         parts.constants["DECAY"] = (
@@ -200,7 +200,7 @@ def _optimizer(parts: Parts, recipe: Recipe) -> str:
             '[np.full(int(np.prod(s)), float(f"{l}.{n}" in DECAYED), DTYPE) for l, n, s in SHAPES])'
         )
         decay = Named("DECAY")
-    known: dict[str, Any] = {"decays": spec.weight_decay > 0, "decay": decay}
+    known: dict[str, object] = {"decays": spec.weight_decay > 0, "decay": decay}
     names = vars(optimizers)
     match spec:
         case Sgd():

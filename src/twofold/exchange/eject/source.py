@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Mapping
-from typing import Any, final
+from collections.abc import Callable, Mapping
+from typing import final
 
 from twofold.exchange.eject.known import SINGLE, Known
 from twofold.exchange.eject.specialised import Specialised
@@ -22,7 +22,7 @@ class Parts:
         self.texts: dict[str, str] = {}
         self.constants: dict[str, str] = {}
         self.imports: set[str] = set()
-        self.functions: dict[str, Any] = {}
+        self.functions: dict[str, Callable[..., object]] = {}
         self.signatures: dict[str, list[str]] = {}
         """The parameters of every function, without those that it does not read."""
 
@@ -41,7 +41,7 @@ class Parts:
             self._place(label, made)
         return label
 
-    def function(self, function: Any, known: Known | None = None, label: str = "") -> str:
+    def function(self, function: Callable[..., object], known: Known | None = None, label: str = "") -> str:
         """A function of a module, under its own name or `label`."""
         function = inspect.unwrap(function)  # a test checks its types while it runs
         label = label or function.__name__
@@ -55,7 +55,7 @@ class Parts:
             self._place(label, made)
         return label
 
-    def tree(self, tree: ast.FunctionDef, known: Known, label: str, names: Mapping[str, Any], doc: str = "") -> str:
+    def tree(self, tree: ast.FunctionDef, known: Known, label: str, names: Mapping[str, object], doc: str = "") -> str:
         """A function that stands inside another, such as an optimizer's update."""
         if doc:
             tree.body[:0] = [docstring(doc)]

@@ -7,9 +7,9 @@ does not need: types, replicas, options that it has not set, the branches that t
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
 from twofold.exchange.eject.known import DOCS, IMPORTS, PACKAGE, SHORTENED, Known
 from twofold.exchange.eject.syntax import COMPARED, COMPUTED, inside, literal, parsed
@@ -17,6 +17,10 @@ from twofold.exchange.eject.written import without_overwritten, without_unread
 
 if TYPE_CHECKING:
     from twofold.exchange.eject.source import Parts
+
+
+Replaced: TypeAlias = "ast.AST | list[ast.stmt] | None"
+"""What stands in a node's place: another, several statements, nothing."""
 
 
 class Specialised(ast.NodeTransformer):
@@ -29,7 +33,7 @@ class Specialised(ast.NodeTransformer):
         known: Known,
         prefix: str,
         extra: tuple[str, ...],
-        names: Mapping[str, Any],
+        names: Mapping[str, object],
     ) -> None:
         self.parts, self.owner, self.known, self.prefix, self.extra, self.names = (
             parts,
@@ -49,13 +53,13 @@ class Specialised(ast.NodeTransformer):
         if self.owner is None and tree.args.args and tree.args.args[0].arg == "self" and "self" not in self.known:
             dropped = set()  # a method of a record stays one
         first = len(arguments.args) - len(arguments.defaults)
-        kept = [
+        left = [
             (argument, arguments.defaults[index - first] if index >= first else None)
             for index, argument in enumerate(arguments.args)
             if argument.arg not in dropped
         ]
-        arguments.args = [ast.arg(argument.arg) for argument, _ in kept] + [ast.arg(name) for name in self.extra]
-        arguments.defaults = [] if self.extra else [default for _, default in kept if default is not None]
+        arguments.args = [ast.arg(argument.arg) for argument, _ in left] + [ast.arg(name) for name in self.extra]
+        arguments.defaults = [] if self.extra else [default for _, default in left if default is not None]
         if label in DOCS and ast.get_docstring(tree) is None:
             tree.body[:0] = [ast.Expr(ast.Constant(DOCS[label]))]
         tree.name = label
@@ -77,13 +81,13 @@ class Specialised(ast.NodeTransformer):
         """Parameters that every layer is handed, and this one does not read."""
         read = {node.id for statement in tree.body for node in ast.walk(statement) if isinstance(node, ast.Name)}
         loose = {"params", "wants_dx", "dy", "x", "h", "memory", "dmemory", *self.extra}
-        kept, defaults = list[ast.arg](), list[ast.expr]()
+        arguments, defaults = list[ast.arg](), list[ast.expr]()
         first = len(tree.args.args) - len(tree.args.defaults)
         for index, argument in enumerate(tree.args.args):
             if argument.arg in read or argument.arg not in loose or self.owner is None:
-                kept.append(argument)
+                arguments.append(argument)
                 defaults += [tree.args.defaults[index - first]] if index >= first else []
-        tree.args.args, tree.args.defaults = kept, defaults
+        tree.args.args, tree.args.defaults = arguments, defaults
 
     def _block(self, body: list[ast.stmt]) -> list[ast.stmt]:
         made = list[ast.stmt]()
@@ -94,7 +98,7 @@ class Specialised(ast.NodeTransformer):
                 break
         return [statement for statement in made if not isinstance(statement, ast.Pass)] or [ast.Pass()]
 
-    def visit_If(self, node: ast.If) -> Any:
+    def visit_If(self, node: ast.If) -> Replaced:
         """A branch that is known is taken or left out; a complaint about settings has been made before."""
         if isinstance(node.body[0], ast.Raise):
             return None
@@ -107,21 +111,21 @@ class Specialised(ast.NodeTransformer):
             )
         return ast.If(test, self._block(node.body), self._block(node.orelse) if node.orelse else [])
 
-    def visit_IfExp(self, node: ast.IfExp) -> Any:
+    def visit_IfExp(self, node: ast.IfExp) -> Replaced:
         """As an `if`: the branch that is known."""
         test = self.visit(node.test)
         if isinstance(test, ast.Constant):
             return self.visit(node.body if test.value else node.orelse)
         return ast.IfExp(test, self.visit(node.body), self.visit(node.orelse))
 
-    def visit_Attribute(self, node: ast.Attribute) -> Any:
+    def visit_Attribute(self, node: ast.Attribute) -> Replaced:
         """A setting as its value."""
         text = ast.unparse(node)
         if text in self.known:
             return literal(self.known[text])
         return self.generic_visit(node)
 
-    def visit_Name(self, node: ast.Name) -> Any:
+    def visit_Name(self, node: ast.Name) -> Replaced:
         """A known value, a local name, or something of the module to take along."""
         if node.id in self.known and isinstance(node.ctx, ast.Load):
             return literal(self.known[node.id])
@@ -130,7 +134,7 @@ class Specialised(ast.NodeTransformer):
         self.local.add(node.id)
         return node
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> Replaced:
         """A function within, without types."""
         self.local |= {argument.arg for argument in node.args.args}
         for argument in node.args.args:
@@ -141,33 +145,33 @@ class Specialised(ast.NodeTransformer):
         node.body = self._block(node.body)
         return node
 
-    def visit_Lambda(self, node: ast.Lambda) -> Any:
+    def visit_Lambda(self, node: ast.Lambda) -> Replaced:
         """Its parameters are local names."""
         self.local |= {argument.arg for argument in node.args.args}
         return self.generic_visit(node)
 
-    def visit_comprehension(self, node: ast.comprehension) -> Any:
+    def visit_comprehension(self, node: ast.comprehension) -> Replaced:
         """Its targets are local names."""
         self.local |= {name.id for name in ast.walk(node.target) if isinstance(name, ast.Name)}
         return self.generic_visit(node)
 
-    def visit_ListComp(self, node: ast.ListComp) -> Any:
+    def visit_ListComp(self, node: ast.ListComp) -> Replaced:
         """The targets first, then what is made of them."""
         return self._comprehension(node)
 
-    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> Any:
+    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> Replaced:
         """The targets first, then what is made of them."""
         return self._comprehension(node)
 
-    def visit_DictComp(self, node: ast.DictComp) -> Any:
+    def visit_DictComp(self, node: ast.DictComp) -> Replaced:
         """The targets first, then what is made of them."""
         return self._comprehension(node)
 
-    def _comprehension(self, node: Any) -> Any:
+    def _comprehension(self, node: ast.ListComp | ast.GeneratorExp | ast.DictComp) -> Replaced:
         node.generators = [self.visit(generator) for generator in node.generators]
         return self.generic_visit(node)
 
-    def visit_Compare(self, node: ast.Compare) -> Any:
+    def visit_Compare(self, node: ast.Compare) -> Replaced:
         """True or False where both sides are known."""
         text = ast.unparse(node)
         if text in self.known:
@@ -180,7 +184,7 @@ class Specialised(ast.NodeTransformer):
             return ast.Constant(all(COMPARED[type(op)](left, right) for left, op, right in pairs))
         return node
 
-    def visit_BoolOp(self, node: ast.BoolOp) -> Any:
+    def visit_BoolOp(self, node: ast.BoolOp) -> Replaced:
         """What is known decides, or is left out."""
         self.generic_visit(node)
         final = isinstance(node.op, ast.Or)
@@ -189,14 +193,14 @@ class Specialised(ast.NodeTransformer):
             return ast.Constant(final)
         return ast.Constant(not final) if not rest else rest[0] if len(rest) == 1 else ast.BoolOp(node.op, rest)
 
-    def visit_UnaryOp(self, node: ast.UnaryOp) -> Any:
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> Replaced:
         """`not` of what is known."""
         self.generic_visit(node)
         if isinstance(node.op, ast.Not) and isinstance(node.operand, ast.Constant):
             return ast.Constant(not node.operand.value)
         return node
 
-    def visit_BinOp(self, node: ast.BinOp) -> Any:
+    def visit_BinOp(self, node: ast.BinOp) -> Replaced:
         """Two known numbers become one."""
         self.generic_visit(node)
         left, right = (side.value if isinstance(side, ast.Constant) else None for side in (node.left, node.right))
@@ -204,28 +208,28 @@ class Specialised(ast.NodeTransformer):
             return ast.Constant(COMPUTED[type(node.op)](left, right))
         return node
 
-    def visit_Assign(self, node: ast.Assign) -> Any:
+    def visit_Assign(self, node: ast.Assign) -> Replaced:
         """A short name for a part of `self` whose parts are known is not needed."""
         target = node.targets[0]
         if len(node.targets) > 1:
             return self.generic_visit(node)
         if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
             pairs = zip(target.elts, node.value.elts, strict=True)
-            kept = [(name, value) for name, value in pairs if ast.unparse(value) not in SHORTENED]
-            if len(kept) == 1 and len(target.elts) > 1:
-                node = ast.Assign([kept[0][0]], kept[0][1], lineno=0)
+            left = [(name, value) for name, value in pairs if ast.unparse(value) not in SHORTENED]
+            if len(left) == 1 and len(target.elts) > 1:
+                node = ast.Assign([left[0][0]], left[0][1], lineno=0)
             else:
-                target.elts, node.value.elts = [name for name, _ in kept], [value for _, value in kept]
+                target.elts, node.value.elts = [name for name, _ in left], [value for _, value in left]
         elif ast.unparse(node.value) in SHORTENED:
             return None
         return self.generic_visit(node)
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> Replaced:
         """A plain assignment."""
         assert node.value is not None
         return ast.Assign([node.target], self.visit(node.value), lineno=0)
 
-    def visit_Subscript(self, node: ast.Subscript) -> Any:
+    def visit_Subscript(self, node: ast.Subscript) -> Replaced:
         """`list[Array]()` and `dict[str, Array]()` are plain lists and dictionaries."""
         if (text := ast.unparse(node)) in self.known:
             return literal(self.known[text])
@@ -233,7 +237,7 @@ class Specialised(ast.NodeTransformer):
             return node.value
         return self.generic_visit(node)
 
-    def visit_Call(self, node: ast.Call) -> Any:
+    def visit_Call(self, node: ast.Call) -> Replaced:
         """A method of the layer is a function by now, and takes what it read of `self`."""
         function = node.func
         if "swapaxes" in self.known and isinstance(function, ast.Attribute) and function.attr == "swapaxes":
@@ -244,7 +248,7 @@ class Specialised(ast.NodeTransformer):
                 label = self.parts.method(self.owner, function.attr, self.known, self.prefix, self.extra)
                 return self._called(node, label)
             kind = self.known.get(f"type({owner})")
-            if kind is not None:
+            if isinstance(kind, type):
                 label = self.parts.method(kind, function.attr, inside(self.known, owner), f"{self.prefix}_step")
                 return self._called_with(node, label, getattr(kind, function.attr))
         return self.generic_visit(node)
@@ -254,7 +258,7 @@ class Specialised(ast.NodeTransformer):
         extra = [ast.Name(name) for name in self.extra if name in self.parts.signatures.get(label, self.extra)]
         return ast.Call(ast.Name(label), [*arguments, *extra], node.keywords)
 
-    def _called_with(self, node: ast.Call, label: str, method: Any) -> ast.Call:
+    def _called_with(self, node: ast.Call, label: str, method: Callable[..., object]) -> ast.Call:
         """A call of another object's method: only what the function reads is handed over."""
         names = [argument.arg for argument in parsed(method).args.args if argument.arg != "self"]
         read = self.parts.signatures[label]
@@ -262,7 +266,7 @@ class Specialised(ast.NodeTransformer):
             ast.Name(label), [self.visit(a) for a, name in zip(node.args, names, strict=False) if name in read], []
         )
 
-    def _global(self, node: ast.Name) -> Any:
+    def _global(self, node: ast.Name) -> Replaced:
         """A name of the module: a helper is taken along, a library imported, a constant written down."""
         name = node.id
         if name in IMPORTS:
@@ -271,7 +275,7 @@ class Specialised(ast.NodeTransformer):
         value = self.names.get(name)
         if isinstance(value, FunctionType) and value.__module__.startswith(PACKAGE):
             return ast.Name(self.parts.function(value))
-        if hasattr(value, "cache_info") and getattr(value, "__module__", "").startswith(PACKAGE):
+        if callable(value) and hasattr(value, "cache_info") and getattr(value, "__module__", "").startswith(PACKAGE):
             return ast.Name(self.parts.function(value))
         if isinstance(value, type) and value.__module__.startswith(PACKAGE):
             return ast.Name(self.parts.record(value))

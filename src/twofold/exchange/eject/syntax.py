@@ -3,41 +3,31 @@
 from __future__ import annotations
 
 import ast
-import operator
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
-
-from twofold.exchange.eject.known import Known
-
-if TYPE_CHECKING:
-    pass
-
 import inspect
+import operator
 import textwrap
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from twofold.exchange.eject.known import Named
-
-if TYPE_CHECKING:
-    pass
+from twofold.exchange.eject.known import Known, Named
 
 
-def parsed(function: Any) -> ast.FunctionDef:
+def parsed(function: Callable[..., object]) -> ast.FunctionDef:
     """The syntax tree of a function."""
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
     assert isinstance(tree, ast.FunctionDef)
     return tree
 
 
-def inner_function(function: Any, name: str) -> ast.FunctionDef:
+def inner_function(function: Callable[..., object], name: str) -> ast.FunctionDef:
     """The function of that name that stands inside another one's body."""
     tree = parsed(function)
     return next(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == name)
 
 
-def globals_of(owner: type) -> dict[str, Any]:
+def globals_of(owner: type) -> dict[str, object]:
     """The names of the module in which a class stands."""
     return dict(vars(inspect.getmodule(owner)))
 
@@ -55,14 +45,18 @@ def docstring(text: str) -> ast.Expr:
     return ast.Expr(ast.Constant(joined if len(body) == 1 else f"{joined}\n    "))
 
 
-def literal(value: Any) -> ast.expr:
+def literal(value: object) -> ast.expr:
     """A known value as it would be typed; a name where it is the text of one."""
     if isinstance(value, Named):
         return ast.Name(value.name)
     return ast.parse(repr(value.item() if isinstance(value, np.generic) else value), mode="eval").body
 
 
-COMPARED: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+Computation: TypeAlias = Callable[[Any, Any], Any]
+"""A comparison or a computation of two known values."""
+
+
+COMPARED: dict[type[ast.cmpop], Computation] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
     ast.Lt: operator.lt,
@@ -76,7 +70,7 @@ COMPARED: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 }
 
 
-COMPUTED: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+COMPUTED: dict[type[ast.operator], Computation] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
@@ -87,7 +81,7 @@ COMPUTED: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 }
 
 
-def inside(known: Known, owner: str) -> dict[str, Any]:
+def inside(known: Known, owner: str) -> dict[str, object]:
     """What is known of an object, seen from within its own methods."""
     return {
         f"self.{key.removeprefix(owner + '.')}": value for key, value in known.items() if key.startswith(f"{owner}.")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from twofold.exchange import kinds
 from twofold.exchange.eject.deciding import COPIED, begun, decides, kept, looked
 from twofold.exchange.eject.known import Named
@@ -154,7 +152,7 @@ def torch_script(recipe: Recipe) -> str:
 
 def _module(parts: Parts, node: Node) -> str:
     """The expression of a layer; a loop over time and a table of rows are modules of their own."""
-    spec: Any = node.spec
+    spec = node.spec
     if isinstance(spec, kinds.Recurrent):
         step = recurrent.STEPS[spec.nonlinearity if isinstance(spec, kinds.Rnn) else node.kind]
         label = parts.function(step)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import io
 import tokenize
-from typing import Any
 
 
 def written(tree: ast.AST) -> str:
@@ -81,22 +80,22 @@ def without_unread(tree: ast.FunctionDef) -> bool:
             block = getattr(owner, field, None)
             if not isinstance(block, list):
                 continue
-            kept = [_read_part(node, read) for node in block]
-            if any(a is not b for a, b in zip(kept, block, strict=True)):
+            parts = [_read_part(node, read) for node in block]
+            if any(a is not b for a, b in zip(parts, block, strict=True)):
                 changed = True
-                setattr(owner, field, [node for node in kept if node is not None] or [ast.Pass()])
+                setattr(owner, field, [node for node in parts if node is not None] or [ast.Pass()])
     return changed
 
 
 def without_overwritten(tree: ast.FunctionDef) -> None:
     """Take out what is assigned in the function's own lines and assigned anew before anybody reads it."""
-    kept = list[ast.stmt]()
+    lines = list[ast.stmt]()
     for index, node in enumerate(tree.body):
         names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and _is_stored(part)}
         lasting = {name for name in names if not _is_overwritten(name, tree.body[index + 1 :])}
         part = _read_part(node, lasting)
-        kept += [part] if part is not None else []
-    tree.body = kept
+        lines += [part] if part is not None else []
+    tree.body = lines
 
 
 def _is_overwritten(name: str, following: list[ast.stmt]) -> bool:
@@ -114,7 +113,7 @@ def _is_stored(name: ast.Name) -> bool:
     return isinstance(getattr(name, "ctx", None), ast.Store)
 
 
-def _read_part(node: Any, read: set[str]) -> Any:
+def _read_part(node: ast.stmt, read: set[str]) -> ast.stmt | None:
     """An assignment without the names that nobody reads; `None` where none is left."""
     if not (isinstance(node, ast.Assign) and len(node.targets) == 1):
         return node

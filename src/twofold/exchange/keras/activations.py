@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from twofold.exchange import kinds as specs
 from twofold.exchange.keras.call import Call
 from twofold.exchange.kinds import LayerSpec
+from twofold.plain import Parsed
 
-NAMED: Mapping[str, Callable[[Mapping[str, Any]], LayerSpec]] = {
-    "relu": lambda given: specs.Relu(),
-    "sigmoid": lambda given: specs.Sigmoid(),
-    "tanh": lambda given: specs.Tanh(),
-    "elu": lambda given: specs.Elu(alpha=float(given.get("alpha", 1.0))),
-    "silu": lambda given: specs.Silu(),
-    "swish": lambda given: specs.Silu(),
-    "gelu": lambda given: specs.Gelu(approximate="tanh" if given.get("approximate") else "none"),
-    "leaky_relu": lambda given: specs.LeakyRelu(negative_slope=float(given.get("negative_slope", 0.2))),
+NAMED: Mapping[str, Callable[[Mapping[str, Parsed]], LayerSpec]] = {
+    "relu": lambda settings: specs.Relu(),
+    "sigmoid": lambda settings: specs.Sigmoid(),
+    "tanh": lambda settings: specs.Tanh(),
+    "elu": lambda settings: specs.Elu(alpha=float(settings.get("alpha", 1.0))),
+    "silu": lambda settings: specs.Silu(),
+    "swish": lambda settings: specs.Silu(),
+    "gelu": lambda settings: specs.Gelu(approximate="tanh" if settings.get("approximate") else "none"),
+    "leaky_relu": lambda settings: specs.LeakyRelu(negative_slope=float(settings.get("negative_slope", 0.2))),
 }
 NEAREST = {
     "relu6": "The nearest is `relu`",
@@ -32,15 +32,15 @@ NEAREST = {
 def activate(call: Call) -> None:
     """The activation that the layer's settings name, where they name one."""
     held = call.config.get("activation")
-    name, given = (held, {}) if not isinstance(held, Mapping) else (held.get("config"), {})
+    name, settings = (held, {}) if not isinstance(held, Mapping) else (held.get("config"), {})
     if isinstance(name, Mapping):
-        name, given = str(held["class_name"]), name  # pyright: ignore[reportOptionalSubscript, reportIndexIssue]
+        name, settings = str(held["class_name"]), name  # pyright: ignore[reportOptionalSubscript, reportIndexIssue]
     if name in (None, "linear"):
         return
-    activation(call, str(name), given)
+    activation(call, str(name), settings)
 
 
-def activation(call: Call, name: str, given: Mapping[str, Any]) -> None:
+def activation(call: Call, name: str, settings: Mapping[str, Parsed]) -> None:
     """An activation by its name; a softmax at the model's end is part of cross-entropy."""
     if name in ("softmax", "log_softmax") and call.last:
         call.reading.chain.loss = "cross_entropy"
@@ -51,4 +51,4 @@ def activation(call: Call, name: str, given: Mapping[str, Any]) -> None:
         return
     if name not in NAMED:
         call.refuse(f"its activation is {name}", NEAREST.get(name, f"Those that can be adopted: {', '.join(NAMED)}"))
-    call.add(NAMED[name](given))
+    call.add(NAMED[name](settings))

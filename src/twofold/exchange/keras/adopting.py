@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from twofold.arrays import Array
 from twofold.errors import AdoptError, did_you_mean
@@ -26,7 +26,7 @@ def adopt_keras(
     wanted: Wanted,
     *,
     shape: tuple[int, ...] | None = None,
-    sample: Any = None,
+    sample: ArrayLike | None = None,
     converters: Mapping[str, Converter] = CONVERTERS,
 ) -> Adopted:
     """The recipe, weights and proof of a file; see `twofold.adopt`."""
@@ -67,7 +67,7 @@ def _channels_last(layers: list[KerasLayer]) -> bool:
     )
 
 
-def _sample(file: KerasFile, shape: tuple[int, ...] | None, sample: Any) -> Array:
+def _sample(file: KerasFile, shape: tuple[int, ...] | None, sample: ArrayLike | None) -> Array:
     """A batch as the model takes it: the user's, or random numbers of the shape that the file or the user says."""
     if sample is not None:
         x = np.asarray(sample, np.float64)
@@ -77,8 +77,10 @@ def _sample(file: KerasFile, shape: tuple[int, ...] | None, sample: Any) -> Arra
     entry = next((layer.config for layer in file.layers if layer.kind == "InputLayer"), {})
     sizes = shape or tuple((entry.get("batch_shape") or (None,))[1:])
     if not sizes or any(not isinstance(size, int) or size < 1 for size in sizes):
-        said = f"({', '.join('?' if size is None else str(size) for size in sizes)})"
-        raise AdoptError(f"the file leaves the shape of a sample open: {said}", nearest="Give it: `--shape 28,28,1`")
+        sizes_text = f"({', '.join('?' if size is None else str(size) for size in sizes)})"
+        raise AdoptError(
+            f"the file leaves the shape of a sample open: {sizes_text}", nearest="Give it: `--shape 28,28,1`"
+        )
     rng = stream(0, "adopt sample")
     embedding = next((layer for layer in file.layers if layer.kind != "InputLayer"), None)
     if embedding is not None and embedding.kind == "Embedding":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from twofold.errors import AdoptError
 from twofold.exchange.chain import Chain, Link
 from twofold.exchange.keras.reading import KerasLayer
 from twofold.exchange.kinds import LayerSpec
+from twofold.plain import Parsed
 
 Tensors = Callable[[Sequence[Array]], dict[str, Array]]
 """From a layer's arrays, or their gradients, as Keras holds them, to ours by name."""
@@ -51,7 +52,7 @@ class Call:
     last: bool
 
     @property
-    def config(self) -> Mapping[str, Any]:
+    def config(self) -> Mapping[str, Parsed]:
         """The layer's settings."""
         return self.layer.config
 
@@ -64,7 +65,7 @@ class Call:
         """Raise `AdoptError` in the name of this layer."""
         raise AdoptError(reason, layer=self.layer.name, operator=self.layer.kind, nearest=nearest)
 
-    def only(self, **defaults: Any) -> None:
+    def only(self, **defaults: object) -> None:
         """Refuse a setting that is anything but what a layer here does."""
         for name, value in defaults.items():
             held = self.config.get(name, value)

@@ -10,9 +10,10 @@ import contextlib
 import copy
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,11 +26,15 @@ from twofold.exchange.keras.call import Reading
 from twofold.exchange.keras.reading import KerasFile
 from twofold.exchange.proof import STAGES, Ledger, Proof
 from twofold.numpy_engine import NumpyEngine
+from twofold.plain import Parsed
 from twofold.recipe import Model
 from twofold.recipe.network import kind_of
 from twofold.recipe.optimizers import Sgd
 from twofold.setup.building import state_of
 from twofold.streams import stream
+
+if TYPE_CHECKING:
+    from keras import KerasTensor, Variable
 
 TOLERANCE = 1e-9
 SINGLE = 1e-4
@@ -38,7 +43,7 @@ STEPS = 20
 LR = 0.05
 
 
-def keras_module() -> Any:
+def keras_module() -> ModuleType:
     """Keras, on PyTorch where the user names no backend. Raises `MissingExtraError` where it is not installed."""
     os.environ.setdefault("KERAS_BACKEND", "torch")
     try:
@@ -48,7 +53,7 @@ def keras_module() -> Any:
     return keras
 
 
-def _retyped(value: Any, without_dropout: bool) -> Any:
+def _retyped(value: Parsed, without_dropout: bool) -> Parsed:
     """Settings in float64; every share of dropout 0 where wanted."""
     if isinstance(value, Mapping):
         if value.get("class_name") == "DTypePolicy":
@@ -65,7 +70,7 @@ def _retyped(value: Any, without_dropout: bool) -> Any:
 class Witness:
     """The file's model as Keras builds it, in float64."""
 
-    def __init__(self, file: KerasFile, keras: Any, double: bool) -> None:
+    def __init__(self, file: KerasFile, keras: ModuleType, double: bool) -> None:
         self.keras, self.tolerance = keras, TOLERANCE if double else SINGLE
         config = _retyped(copy.deepcopy(dict(file.config)), without_dropout=True)
         config.pop("compile_config", None)
@@ -87,16 +92,16 @@ class Witness:
         bits = "float64" if self.tolerance == TOLERANCE else "in part float32"
         return f"Keras {self.keras.__version__} on {self.keras.backend.backend()}, {bits}"
 
-    def outputs(self, x: Array, training: bool = False) -> list[Any]:
+    def outputs(self, x: Array, training: bool = False) -> list[KerasTensor]:
         """What every layer gives, one after another."""
-        y, found = self.keras.ops.convert_to_tensor(x), []
+        y, outputs = self.keras.ops.convert_to_tensor(x), []
         for layer in self.layers:
             takes = "training" in getattr(layer, "_call_signature_parameters", ()) or layer._call_has_training_arg
             y = layer(y, training=training) if takes else layer(y)
-            found.append(y)
-        return found
+            outputs.append(y)
+        return outputs
 
-    def plain(self, tensor: Any) -> Array:
+    def plain(self, tensor: KerasTensor | Variable) -> Array:
         """A tensor of Keras's backend as an array."""
         return np.asarray(self.keras.ops.convert_to_numpy(tensor))
 
@@ -104,11 +109,11 @@ class Witness:
         """A layer's arrays, in the order of the file."""
         return [self.plain(variable) for variable in self._variables(number)]
 
-    def _variables(self, number: int) -> list[Any]:
+    def _variables(self, number: int) -> list[Variable]:
         layer = self.layers[number]
         return list(getattr(layer, "cell", layer).weights)
 
-    def gradients(self, y: Any, target: Array, loss: str, soft: bool) -> tuple[Array, list[list[Array | None]]]:
+    def gradients(self, y: KerasTensor, target: Array, loss: str, soft: bool) -> tuple[Array, list[list[Array | None]]]:
         """The loss, and its gradient by every layer's arrays. PyTorch's backend alone."""
         ops, n = self.keras.ops, len(target)
         for number in range(len(self.layers)):
@@ -121,11 +126,11 @@ class Witness:
         else:
             value = ops.mean((y - onehot) ** 2)
         value.backward()
-        found = [
+        gradients = [
             [None if v.value.grad is None else self.plain(v.value.grad) for v in self._variables(number)]
             for number in range(len(self.layers))
         ]
-        return self.plain(value), found
+        return self.plain(value), gradients
 
     def descend(self, gradients: list[list[Array | None]]) -> None:
         """One step of plain gradient descent."""
@@ -136,7 +141,7 @@ class Witness:
 
 
 @contextlib.contextmanager
-def in_double(keras: Any) -> Iterator[bool]:
+def in_double(keras: ModuleType) -> Iterator[bool]:
     """Whether products of float64 stay in float64: Keras makes 32 bits of them, by a table that is set aside here."""
     from keras.src.backend.common import dtypes
 
@@ -197,7 +202,7 @@ def _single(file: KerasFile) -> bool:
 
 
 def _forward(
-    ledger: Ledger, witness: Witness, reading: Reading, ours: list[Array], theirs: list[Any], step: int | None
+    ledger: Ledger, witness: Witness, reading: Reading, ours: list[Array], theirs: list[KerasTensor], step: int | None
 ) -> None:
     """The end of the chain; what stands before it was compared layer by layer while it was read."""
     y = witness.plain(theirs[-1])
@@ -222,7 +227,7 @@ class _Pair:
         self.ledger, self.witness, self.reading, self.model, self.places = ledger, witness, reading, model, places
         self.engine: NumpyEngine = loaded_engine(model, self._ours(lambda n: witness.arrays(n)), Sgd(lr=LR))
 
-    def _ours(self, arrays: Any) -> dict[str, Array]:
+    def _ours(self, arrays: Callable[[int], list[Array]]) -> dict[str, Array]:
         """Every layer's arrays as ours, by our names in the network without dropout."""
         return {
             f"{self.places.index(index)}.{name}": array

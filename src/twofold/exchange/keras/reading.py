@@ -12,16 +12,20 @@ import math
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from twofold.arrays import Array, all_finite
 from twofold.errors import AdoptError, MissingExtraError, UserError
 from twofold.foreign import MOST_TEXT, open_foreign
+from twofold.plain import Parsed
+
+if TYPE_CHECKING:
+    import h5py
 
 MOST_BYTES = 1 << 30
 MOST_NUMBERS = 10**8
@@ -35,7 +39,7 @@ class KerasLayer:
 
     name: str
     kind: str
-    config: Mapping[str, Any]
+    config: Mapping[str, Parsed]
     arrays: tuple[Array, ...] = ()
 
 
@@ -45,7 +49,7 @@ class KerasFile:
 
     path: Path
     layers: tuple[KerasLayer, ...]
-    config: Mapping[str, Any] = field(repr=False)
+    config: Mapping[str, Parsed] = field(repr=False)
     weights: bytes = field(repr=False)
 
 
@@ -82,7 +86,7 @@ def _member(packed: zipfile.ZipFile, name: str, most: int) -> bytes:
     return content
 
 
-def _layers(config: Mapping[str, Any]) -> list[KerasLayer]:
+def _layers(config: Mapping[str, Parsed]) -> list[KerasLayer]:
     """The chain of layers of a sequential or functional model."""
     _check_class(config, "the model")
     if config["class_name"] not in ("Sequential", "Functional", "Model"):
@@ -94,11 +98,11 @@ def _layers(config: Mapping[str, Any]) -> list[KerasLayer]:
         _check_class(entry, str(entry["config"].get("name", "")))
         layers.append(KerasLayer(str(entry["config"]["name"]), str(entry["class_name"]), entry["config"]))
     if config["class_name"] != "Sequential":
-        layers = _chained(entries, {layer.name: layer for layer in layers}, config["config"])
+        layers = _chained(entries, {layer.name: layer for layer in layers})
     return layers
 
 
-def _check_class(entry: Mapping[str, Any], name: str) -> None:
+def _check_class(entry: Mapping[str, Parsed], name: str) -> None:
     kind = str(entry["class_name"])
     if kind == "Lambda":
         raise AdoptError(
@@ -108,7 +112,7 @@ def _check_class(entry: Mapping[str, Any], name: str) -> None:
         raise AdoptError(f"it is of {entry.get('module')}, not of Keras itself", layer=name, operator=kind)
 
 
-def _chained(entries: Any, layers: Mapping[str, KerasLayer], config: Mapping[str, Any]) -> list[KerasLayer]:
+def _chained(entries: Sequence[Parsed], layers: Mapping[str, KerasLayer]) -> list[KerasLayer]:
     """A functional model's layers in order. Raises `AdoptError` where it branches."""
     follows: dict[str, str] = {}
     for entry in entries:
@@ -134,7 +138,7 @@ def _chained(entries: Any, layers: Mapping[str, KerasLayer], config: Mapping[str
     return chain
 
 
-def _histories(value: Any) -> Any:
+def _histories(value: Parsed) -> Iterator[str]:
     """The layers whose outputs a call takes."""
     if isinstance(value, dict):
         history = (
@@ -163,35 +167,42 @@ def _with_arrays(layers: list[KerasLayer], content: bytes) -> list[KerasLayer]:
     except ImportError as error:
         raise MissingExtraError("h5py", "keras", "Reading a Keras file") from error
     counted = Counter[str]()
-    found = []
+    filled = []
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
             for layer in layers:
                 key = _snake(layer.kind)
                 place = f"layers/{key}_{counted[key]}" if counted[key] else f"layers/{key}"
                 counted[key] += 1
-                arrays = [array for part in ("vars", "cell/vars") for array in _arrays(h5py, file, f"{place}/{part}")]
-                found.append(KerasLayer(layer.name, layer.kind, layer.config, tuple(arrays)))
+                arrays = [array for part in ("vars", "cell/vars") for array in _arrays(file, f"{place}/{part}")]
+                filled.append(KerasLayer(layer.name, layer.kind, layer.config, tuple(arrays)))
     except AdoptError:
         raise
     except Exception as error:  # whatever h5py raises for a damaged file
         raise AdoptError(f"its {WEIGHTS} is damaged: {type(error).__name__}: {str(error)[:200]}") from error
-    return found
+    return filled
 
 
-def _arrays(h5py: Any, file: Any, place: str) -> list[Array]:
-    group: Any = file
+def _arrays(file: h5py.File, place: str) -> list[Array]:
+    import h5py
+
+    group: h5py.File | h5py.Group = file
     for part in place.split("/"):
         link = group.get(part, getlink=True)
         if link is None:
             return []
         if not isinstance(link, h5py.HardLink):
             raise AdoptError(f"its {WEIGHTS} links to elsewhere", layer=place, operator="HDF5")
-        group = group[part]
-    return [_array(h5py, group, f"{place}/{number}") for number in range(len(group))]
+        member = group[part]
+        if not isinstance(member, h5py.Group):
+            raise AdoptError("it is no group of the file", layer=place, operator="HDF5")
+        group = member
+    return [_array(group, f"{place}/{number}") for number in range(len(group))]
 
 
-def _array(h5py: Any, group: Any, place: str) -> Array:
+def _array(group: h5py.Group, place: str) -> Array:
+    import h5py
+
     name = place.rpartition("/")[2]
     link = group.get(name, getlink=True)
     if not isinstance(link, h5py.HardLink):

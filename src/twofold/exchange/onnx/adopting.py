@@ -6,9 +6,10 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from twofold.arrays import Array
 from twofold.errors import AdoptError, TwofoldError
@@ -24,8 +25,13 @@ from twofold.exchange.onnx.writing import unpacked
 from twofold.exchange.proof import Ledger, Proof
 from twofold.recipe import Model, Recipe
 from twofold.recipe.files import loads
+from twofold.recipe.layer import LayerSpec
 from twofold.recipe.network import kind_of
 
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+Settings: TypeAlias = Mapping[str, object]
 MOST_VECTOR = 10**7
 START_ONLY = ("initial", "initial_hh", "gain_hh", "forget_bias", "chrono", "init")
 """Keys of a layer that say how its weights begin: no graph shows them."""
@@ -39,7 +45,7 @@ def adopt_onnx(
     wanted: Wanted,
     *,
     shape: tuple[int, ...] | None = None,
-    sample: Array | None = None,
+    sample: ArrayLike | None = None,
     converters: Mapping[Key, Converter] = CONVERTERS,
 ) -> Adopted:
     """The recipe, weights and proof of a file; see `twofold.adopt`."""
@@ -130,7 +136,7 @@ def _own_recipe(metadata: Mapping[str, str]) -> Recipe | None:
         raise AdoptError(f"its recipe is damaged: {error}", layer=RECIPE, operator="metadata") from error
 
 
-def _entry_shape(recipe: Recipe, model: Any) -> tuple[int, ...] | None:
+def _entry_shape(recipe: Recipe, model: ModelProto) -> tuple[int, ...] | None:
     """A sample's shape as the recipe has it; of a graph that takes bytes, an image twice as large."""
     onnx = onnx_module()
     shape = tuple(size or 0 for size in recipe.network.input_shape)
@@ -158,14 +164,18 @@ def _checked(recipe: Recipe, chain: Chain) -> Recipe:
     return recipe
 
 
-def _alike(a: dict[str, Any], b: dict[str, Any]) -> bool:
+def _alike(a: Settings, b: Settings) -> bool:
     """The same settings; numbers to the digits of a file's 32 bits."""
-    return a.keys() == b.keys() and all(
-        math.isclose(a[key], b[key], rel_tol=1e-6) if isinstance(a[key], float) else a[key] == b[key] for key in a
-    )
+    return a.keys() == b.keys() and all(_same(value, b[key]) for key, value in a.items())
 
 
-def _as_shown(spec: Any) -> dict[str, Any]:
+def _same(a: object, b: object) -> bool:
+    if isinstance(a, float) and isinstance(b, int | float):
+        return math.isclose(a, b, rel_tol=1e-6)
+    return a == b
+
+
+def _as_shown(spec: LayerSpec) -> Settings:
     """What a graph shows of a layer."""
     plain = {key: value for key, value in dict(spec).items() if key not in START_ONLY}
     if "stride" in plain and plain["stride"] is None:

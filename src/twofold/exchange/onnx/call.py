@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from twofold.arrays import Array
 from twofold.errors import AdoptError
 from twofold.exchange.chain import Chain, Link
 from twofold.exchange.onnx.graph import Graph
+from twofold.exchange.onnx.names import Attribute
 from twofold.recipe.layer import LayerSpec
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 
 @dataclass(frozen=True)
@@ -18,11 +22,11 @@ class Call:
     """A node that reads the chain's last output, the tensor `source`."""
 
     graph: Graph
-    node: Any
+    node: NodeProto
     source: str
     since: int
     """The version in which the operator took its present form."""
-    attributes: Mapping[str, Any]
+    attributes: Mapping[str, Attribute]
 
     @property
     def label(self) -> str:
@@ -63,7 +67,7 @@ class Call:
             self.refuse(f"its {what} is computed of the sample, and no weight of the file")
         return array
 
-    def only(self, **defaults: Any) -> None:
+    def only(self, **defaults: object) -> None:
         """Refuse an attribute that is set to anything but what a layer here does."""
         for name, value in defaults.items():
             if self.attributes.get(name, value) != value:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from twofold.exchange.onnx.call import Call, Converter
 from twofold.exchange.onnx.converters import CONVERTERS, Key, nearest_to
 from twofold.exchange.onnx.graph import Graph, attributes_of
 from twofold.recipe.layer import LayerSpec
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 TOLERANCE = 1e-6
 COMPOSED: Mapping[frozenset[str], LayerSpec] = {
@@ -89,7 +92,7 @@ def _composed(graph: Graph, chain: Chain, name: str) -> str:
     )
 
 
-def _with_factor(graph: Graph, nodes: list[Any], end: str) -> tuple[list[Any], str | None]:
+def _with_factor(graph: Graph, nodes: list[NodeProto], end: str) -> tuple[list[NodeProto], str | None]:
     """The same with the product by a constant behind it, where there is one."""
     users = graph.users(end)
     if len(users) != 1 or users[0].op_type != "Mul" or users[0] is nodes[-1]:
@@ -99,9 +102,9 @@ def _with_factor(graph: Graph, nodes: list[Any], end: str) -> tuple[list[Any], s
     return ([*nodes, users[0]], users[0].output[0]) if factor is not None and factor.size == 1 else (nodes, None)
 
 
-def _region(graph: Graph, name: str) -> tuple[list[Any], str | None]:
+def _region(graph: Graph, name: str) -> tuple[list[NodeProto], str | None]:
     """The nodes from a tensor that several read to the one into which all of it flows; `None` where there is none."""
-    live, nodes = {name}, list[Any]()
+    live, nodes = {name}, list[NodeProto]()
     waiting = {name: len(graph.users(name))}
     for node in graph.model.graph.node:
         read = [source for source in dict.fromkeys(node.input) if source in live]

@@ -5,16 +5,20 @@ from __future__ import annotations
 import copy
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any, final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from twofold.arrays import Array
 from twofold.errors import AdoptError, UserError
-from twofold.exchange.onnx.names import onnx_module
+from twofold.exchange.onnx.names import Attribute, onnx_module
 from twofold.exchange.onnx.reading import array_of, opset_of
 from twofold.exchange.onnx.reference import every_tensor
 from twofold.streams import stream
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto, TensorShapeProto, ValueInfoProto
 
 SAMPLES = 3
 RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli")
@@ -24,7 +28,7 @@ RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLik
 class Graph:
     """The model, its constants, and every tensor of it for a random sample, computed in float64."""
 
-    def __init__(self, model: Any, shape: tuple[int, ...] | None, sample: Array | None) -> None:
+    def __init__(self, model: ModelProto, shape: tuple[int, ...] | None, sample: ArrayLike | None) -> None:
         self.model = model
         self.opset = opset_of(model)
         self.constants = {tensor.name: array_of(tensor) for tensor in model.graph.initializer}
@@ -47,15 +51,15 @@ class Graph:
             return self.constants[name]
         return self.values[name] if name in self.sizes else None
 
-    def users(self, name: str) -> list[Any]:
+    def users(self, name: str) -> list[NodeProto]:
         """The nodes that read a tensor's numbers; those that read its size only do not count."""
         return [node for node in self.readers[name] if not all(output in self.sizes for output in node.output)]
 
-    def since(self, node: Any) -> int:
+    def since(self, node: NodeProto) -> int:
         """The version in which the node's operator took its present form."""
         return onnx_module().defs.get_schema(node.op_type, self.opset, "").since_version
 
-    def _entry(self) -> Any:
+    def _entry(self) -> ValueInfoProto:
         inputs = [entry for entry in self.model.graph.input if entry.name not in self.constants]
         if len(inputs) != 1:
             names = ", ".join(f"`{entry.name}`" for entry in inputs) or "none"
@@ -72,7 +76,7 @@ class Graph:
             raise AdoptError(reason, nearest="Write the file with the classes' output alone")
         return outputs[0].name
 
-    def _sample(self, shape: tuple[int, ...] | None, sample: Array | None) -> Array:
+    def _sample(self, shape: tuple[int, ...] | None, sample: ArrayLike | None) -> Array:
         """A batch of the declared sizes: the user's, or a random one."""
         kind = self.entry.type.tensor_type
         batch, *sizes = [_size(dim) for dim in kind.shape.dim] or [None]
@@ -133,7 +137,7 @@ class Graph:
         return sizes
 
 
-def in_double(model: Any) -> Any:
+def in_double(model: ModelProto) -> ModelProto:
     """A copy that computes in float64: weights, inputs, casts."""
     onnx = onnx_module()
     single, double = onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE
@@ -156,11 +160,11 @@ def in_double(model: Any) -> Any:
     return made
 
 
-def _size(dim: Any) -> int | None:
+def _size(dim: TensorShapeProto.Dimension) -> int | None:
     return dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else None
 
 
-def _constant(node: Any) -> Array:
+def _constant(node: NodeProto) -> Array:
     """The value of a `Constant` node, in whichever attribute it stands."""
     onnx = onnx_module()
     for attribute in node.attribute:
@@ -171,11 +175,11 @@ def _constant(node: Any) -> Array:
     raise AdoptError("its value is no number", layer=node.name or node.output[0], operator="Constant")
 
 
-def _text(value: Any) -> Any:
+def _text(value: Attribute) -> Attribute:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
-def attributes_of(node: Any) -> dict[str, Any]:
+def attributes_of(node: NodeProto) -> dict[str, Attribute]:
     """A node's attributes as plain values."""
     onnx = onnx_module()
     plain = {}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import ModuleType
+from typing import Any, TypeAlias
 
 from twofold.errors import MissingExtraError
 
@@ -14,11 +15,13 @@ VECTOR = "twofold.test_vector"
 """A few samples and what the network answered, as JSON: {"x": ..., "y": ...}, each with shape, dtype and base64."""
 PREPROCESSING = "twofold.preprocessing"
 """What the graph does to bytes before the first layer, as JSON: null where samples enter as the layers take them."""
+Attribute: TypeAlias = Any
+"""An attribute of a node: a number, a text, or a list of either, as its operator says and the checker saw to."""
 ORDERS: dict[str, list[int]] = {"rnn": [0], "lstm": [0, 3, 1, 2], "gru": [1, 0, 2]}
 """ONNX's order of the gates, by ours: i, o, f, c of i, f, g, o and z, r, h of r, z, n."""
 
 
-def onnx_module() -> Any:
+def onnx_module() -> ModuleType:
     """The library `onnx`. Raises `MissingExtraError` where it is not installed."""
     try:
         import onnx

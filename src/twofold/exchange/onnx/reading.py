@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from twofold.arrays import Array, all_finite
 from twofold.errors import AdoptError, UserError
 from twofold.exchange.onnx.names import onnx_module
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, TensorProto
 
 MOST_BYTES = 1 << 30
 """Largest size of the file, and of each file beside it."""
@@ -20,7 +23,7 @@ OLDEST, CONTROL_FLOW = 7, ("If", "Loop", "Scan", "SequenceMap")
 PLAIN_DOMAINS = ("", "ai.onnx")
 
 
-def read_model(path: Path) -> Any:
+def read_model(path: Path) -> ModelProto:
     """The file's `ModelProto`, every tensor inside and of the size that its shape says.
 
     Raises `AdoptError` by the node's or tensor's name for a damaged or oversized file, custom operators, functions,
@@ -49,7 +52,7 @@ def read_model(path: Path) -> Any:
     return model
 
 
-def opset_of(model: Any) -> int:
+def opset_of(model: ModelProto) -> int:
     """The version of the standard operators that the file names."""
     return next((entry.version for entry in model.opset_import if entry.domain in PLAIN_DOMAINS), 0)
 
@@ -59,7 +62,7 @@ def _first_line(error: Exception) -> str:
     return lines[0][:200] if lines else type(error).__name__
 
 
-def _check_parts(model: Any) -> None:
+def _check_parts(model: ModelProto) -> None:
     onnx = onnx_module()
     graph = model.graph
     if not graph.node:
@@ -87,7 +90,7 @@ def _check_parts(model: Any) -> None:
             raise AdoptError("it is control flow", nearest="A network here is a chain of layers", **where)
 
 
-def _constants(model: Any) -> list[Any]:
+def _constants(model: ModelProto) -> list[TensorProto]:
     """The tensors that stand in attributes: values of `Constant` and `ConstantOfShape`."""
     tensors = [a.t for node in model.graph.node for a in node.attribute if a.HasField("t")]
     tensors += [t for node in model.graph.node for a in node.attribute for t in a.tensors]
@@ -96,7 +99,7 @@ def _constants(model: Any) -> list[Any]:
     return tensors
 
 
-def _check_tensor(tensor: Any, folder: Path) -> None:
+def _check_tensor(tensor: TensorProto, folder: Path) -> None:
     """An array of a type and size that fit the bytes there are, finite; external data is taken in."""
     onnx = onnx_module()
     name = tensor.name or "constant"
@@ -129,7 +132,7 @@ def _check_tensor(tensor: Any, folder: Path) -> None:
         refuse("it holds NaN or infinity")
 
 
-def _take_in(tensor: Any, folder: Path, wanted: int) -> None:
+def _take_in(tensor: TensorProto, folder: Path, wanted: int) -> None:
     """Read external data from a plain file beside the model; no folder, no `..`, no link."""
     entries = {entry.key: entry.value for entry in tensor.external_data}
     location = entries.get("location", "")
@@ -158,6 +161,6 @@ def _take_in(tensor: Any, folder: Path, wanted: int) -> None:
     del tensor.external_data[:]
 
 
-def array_of(tensor: Any) -> Array:
+def array_of(tensor: TensorProto) -> Array:
     """A checked tensor as an array."""
     return np.array(onnx_module().numpy_helper.to_array(tensor))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
@@ -14,6 +14,11 @@ from twofold.exchange.onnx.graph import attributes_of
 from twofold.exchange.onnx.names import ORDERS
 from twofold.recipe.layer import LayerSpec
 
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+Steps: TypeAlias = Literal["last", "every"]
+"""Which states a recurrent layer gives."""
 OPERATORS = ("RNN", "LSTM", "GRU")
 MOVERS = ("Squeeze", "Transpose", "Reshape", "Unsqueeze", "Identity")
 """What moves states without choosing among them."""
@@ -40,7 +45,7 @@ def recurrent(call: Call, chain: Chain) -> str:
     return _read_on(call, chain, call.node, call.source)
 
 
-def _read_on(call: Call, chain: Chain, node: Any, source: str) -> str:
+def _read_on(call: Call, chain: Chain, node: NodeProto, source: str) -> str:
     """The layers of one recurrent operator after another, and the tensor that reads the last one's states."""
     while True:
         at = Call(call.graph, node, source, call.graph.since(node), attributes_of(node))
@@ -79,7 +84,7 @@ def _check(call: Call) -> None:
         call.refuse("it has peepholes", "The nearest is an LSTM without")
 
 
-def _spec(call: Call, output: Any) -> LayerSpec:
+def _spec(call: Call, output: Steps) -> LayerSpec:
     units, bias = int(call.attributes["hidden_size"]), call.maybe(3, "bias") is not None
     match call.node.op_type:
         case "LSTM":
@@ -104,7 +109,7 @@ def _tensors(call: Call) -> dict[str, Array]:
     return {name: reordered(array) for name, array in held.items()}
 
 
-def _states(call: Call) -> tuple[str, Any]:
+def _states(call: Call) -> tuple[str, Steps]:
     """The tensor that reads the states as (N, units) or (N, steps, units), and which of the two."""
     graph, (states, last, memory) = call.graph, (*call.node.output, "", "", "")[:3]
     read = [name for name in (states, last, memory) if name and (graph.users(name) or name == graph.end)]
@@ -128,7 +133,7 @@ def _states(call: Call) -> tuple[str, Any]:
     return name, "last"
 
 
-def _picked(call: Call, node: Any, name: str, axis: int | None, steps: int) -> str | None:
+def _picked(call: Call, node: NodeProto, name: str, axis: int | None, steps: int) -> str | None:
     """What a node gives that moves states, or picks the last step along the axis of time; `None` for any other node.
 
     Without an axis the states are the last step's already.
@@ -154,7 +159,7 @@ def _picked(call: Call, node: Any, name: str, axis: int | None, steps: int) -> s
     return None
 
 
-def _next_recurrent(call: Call) -> tuple[Any, str] | None:
+def _next_recurrent(call: Call) -> tuple[NodeProto, str] | None:
     """The operator that reads the states time first, with the tensor that it reads."""
     graph, name = call.graph, call.node.output[0] if call.node.output else ""
     while name:

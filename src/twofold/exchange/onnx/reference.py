@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from twofold.arrays import Array
 from twofold.errors import AdoptError
+from twofold.plain import Parsed
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 
-def every_tensor(model: Any, feed: dict[str, Array]) -> dict[str, Array]:
+def every_tensor(model: ModelProto, feed: dict[str, Array]) -> dict[str, Array]:
     """What every tensor of the model holds for an input. Raises `AdoptError` where the evaluator cannot run it."""
     from onnx.reference import ReferenceEvaluator
 
     try:
         with np.errstate(all="ignore"):
-            values: Any = ReferenceEvaluator(model, new_ops=[_rnn(), _batch_normalization()]).run(
+            values: Parsed = ReferenceEvaluator(model, new_ops=[_rnn(), _batch_normalization()]).run(
                 None, feed, intermediate=True
             )
     except Exception as error:  # whatever an operator of the evaluator raises
@@ -26,14 +31,14 @@ def every_tensor(model: Any, feed: dict[str, Array]) -> dict[str, Array]:
     return {name: np.asarray(value) for name, value in values.items() if isinstance(value, np.ndarray | np.generic)}
 
 
-def _rnn() -> Any:
+def _rnn() -> type:
     """The evaluator's RNN knows tanh and a straight line; the specification relu too."""
     from onnx.reference.ops.op_rnn import CommonRNN
 
     class RNN(CommonRNN):
         op_domain = ""
 
-        def choose_act(self, name: str, alpha: Any, beta: Any) -> Any:
+        def choose_act(self, name: str, alpha: float | None, beta: float | None) -> Callable[..., Array]:
             if name == "Relu":
                 return lambda x: np.maximum(x, 0)
             return super().choose_act(name, alpha, beta)
@@ -41,14 +46,16 @@ def _rnn() -> Any:
     return RNN
 
 
-def _batch_normalization() -> Any:
+def _batch_normalization() -> type:
     """The evaluator's takes, in versions 9 to 13, the batch's own statistics in place of the given ones."""
     from onnx.reference.op_run import OpRun
 
     class BatchNormalization(OpRun):
         op_domain = ""
 
-        def _run(self, x: Array, scale: Array, bias: Array, mean: Array, var: Array, **attributes: Any) -> tuple[Array]:
+        def _run(
+            self, x: Array, scale: Array, bias: Array, mean: Array, var: Array, **attributes: float | None
+        ) -> tuple[Array]:
             eps = attributes.get("epsilon") or 1e-5
             shape = (-1, *(1,) * (x.ndim - 2))
             scale, bias, mean, var = (part.reshape(shape) for part in (scale, bias, mean, var))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from twofold.exchange import kinds as specs
 from twofold.exchange.onnx.names import ORDERS, onnx_module
 from twofold.recipe.network import Node
 
+if TYPE_CHECKING:
+    from onnx import NodeProto, TensorProto
+
 
 @dataclass
 class Graph:
@@ -20,8 +23,8 @@ class Graph:
 
     dtype: np.dtype
     last: str = "input"
-    nodes: list[Any] = field(default_factory=list)
-    constants: list[Any] = field(default_factory=list)
+    nodes: list[NodeProto] = field(default_factory=list)
+    constants: list[TensorProto] = field(default_factory=list)
 
     def constant(self, name: str, array: Array) -> str:
         """A named tensor of the file."""
@@ -33,11 +36,11 @@ class Graph:
         """A weight, in the network's type."""
         return self.constant(name, array.astype(self.dtype))
 
-    def add(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
+    def add(self, operator: str, inputs: list[str], output: str, **attributes: object) -> str:
         """A node with one output, which becomes the last; its name is that of its output."""
         return self.add_many(operator, inputs, [output], **attributes)
 
-    def add_many(self, operator: str, inputs: list[str], outputs: list[str], **attributes: Any) -> str:
+    def add_many(self, operator: str, inputs: list[str], outputs: list[str], **attributes: object) -> str:
         """A node with several outputs; the last one that is named becomes the last."""
         onnx = onnx_module()
         self.last = next(name for name in reversed(outputs) if name)
@@ -67,7 +70,8 @@ def _dense(graph: Graph, node: Node, held: Arrays) -> None:
 
 
 def _conv2d(graph: Graph, node: Node, held: Arrays) -> None:
-    spec: Any = node.spec
+    spec = node.spec
+    assert isinstance(spec, specs.Conv2d)
     kernel, stride, padding, dilation = spec.window
     inputs = [graph.last, *(graph.tensor(f"{node.name}.{part}", array) for part, array in held.items())]
     attributes = {"kernel_shape": kernel, "strides": stride, "pads": padding * 2, "dilations": dilation}
@@ -75,7 +79,8 @@ def _conv2d(graph: Graph, node: Node, held: Arrays) -> None:
 
 
 def _max_pool2d(graph: Graph, node: Node, held: Arrays) -> None:
-    spec: Any = node.spec
+    spec = node.spec
+    assert isinstance(spec, specs.MaxPool2d)
     kernel, stride, padding, dilation = spec.window
     attributes = {"kernel_shape": kernel, "strides": stride, "dilations": dilation}
     if not spec.ceil_mode:
@@ -88,7 +93,8 @@ def _max_pool2d(graph: Graph, node: Node, held: Arrays) -> None:
 
 
 def _avg_pool2d(graph: Graph, node: Node, held: Arrays) -> None:
-    spec: Any = node.spec
+    spec = node.spec
+    assert isinstance(spec, specs.AvgPool2d)
     kernel, stride, padding, _ = spec.window
     attributes = {"kernel_shape": kernel, "strides": stride, "pads": padding * 2}
     counted = int(spec.count_include_pad)
@@ -101,7 +107,8 @@ def _global_avg_pool2d(graph: Graph, node: Node, held: Arrays) -> None:
 
 
 def _batch_norm(graph: Graph, node: Node, held: Arrays) -> None:
-    spec: Any = node.spec
+    spec = node.spec
+    assert isinstance(spec, specs.BatchNorm)
     channels = len(held["running_mean"])
     parts = {"weight": np.ones(channels), "bias": np.zeros(channels), **held}
     names = ("weight", "bias", "running_mean", "running_var")
@@ -111,7 +118,8 @@ def _batch_norm(graph: Graph, node: Node, held: Arrays) -> None:
 
 
 def _layer_norm(graph: Graph, node: Node, held: Arrays) -> None:
-    spec: Any = node.spec
+    spec = node.spec
+    assert isinstance(spec, specs.LayerNorm)
     axes = spec.axes or len(node.input_shape)
     shape = tuple(size or 1 for size in node.input_shape[-axes:])
     parts = {"weight": np.ones(shape), "bias": np.zeros(shape), **held}
@@ -121,7 +129,8 @@ def _layer_norm(graph: Graph, node: Node, held: Arrays) -> None:
 
 def _group_norm(graph: Graph, node: Node, held: Arrays) -> None:
     """By InstanceNormalization of the groups as channels, which every runtime has; GroupNormalization is newer."""
-    spec: Any = node.spec
+    spec = node.spec
+    assert isinstance(spec, specs.GroupNorm)
     name, groups = node.name, spec.num_groups
     shape = tuple(size or 1 for size in node.input_shape)
     apart = graph.constant(f"{name}.apart", np.array([0, groups, -1]))
@@ -149,7 +158,8 @@ def _prelu(graph: Graph, node: Node, held: Arrays) -> None:
 
 def _recurrent(graph: Graph, node: Node, held: Arrays) -> None:
     """Time first there; the gates in ONNX's order; the last state, or every one."""
-    spec: Any = node.spec
+    spec = node.spec
+    assert isinstance(spec, specs.Recurrent)
     name, order = node.name, ORDERS[node.kind]
     graph.add("Transpose", [graph.last], f"{name}.time_first", perm=[1, 0, 2])
     inputs = [graph.last]
@@ -158,10 +168,10 @@ def _recurrent(graph: Graph, node: Node, held: Arrays) -> None:
     if spec.bias:
         biases = np.concatenate([_reordered(held[part], order) for part in ("bias_ih", "bias_hh")])
         inputs.append(graph.tensor(f"{name}.biases", biases[None]))
-    attributes: dict[str, Any] = {"hidden_size": spec.units}
+    attributes: dict[str, object] = {"hidden_size": spec.units}
     if node.kind == "gru":
         attributes["linear_before_reset"] = 1
-    if node.kind == "rnn":
+    if isinstance(spec, specs.Rnn):
         attributes["activations"] = [spec.nonlinearity.capitalize()]
     operator = node.kind.upper()
     if spec.output == "last":
@@ -187,7 +197,8 @@ def _embedding(graph: Graph, node: Node, held: Arrays) -> None:
 
 def _dropout(graph: Graph, node: Node, held: Arrays) -> None:
     """Nothing in inference; the node keeps p."""
-    spec: Any = node.spec
+    spec = node.spec
+    assert isinstance(spec, specs.Dropout)
     ratio = graph.constant(f"{node.name}.ratio", np.array(spec.p, np.float32))
     graph.add("Dropout", [graph.last, ratio], f"{node.name}.output")
 
@@ -199,7 +210,7 @@ def _silu(graph: Graph, node: Node, held: Arrays) -> None:
     graph.add("Mul", [x, graph.last], f"{node.name}.output")
 
 
-def _plain(operator: str, **attributes: Any) -> Writer:
+def _plain(operator: str, **attributes: str) -> Writer:
     def write(graph: Graph, node: Node, held: Arrays) -> None:
         settings = {name: getattr(node.spec, key) for name, key in attributes.items()}
         graph.add(operator, [graph.last], f"{node.name}.output", **settings)

@@ -6,7 +6,7 @@ import base64
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,8 +16,12 @@ from twofold.errors import UserError
 from twofold.exchange.kinds import Embedding, Flatten, LayerNorm, Recurrent
 from twofold.exchange.onnx.names import LABELS, PREPROCESSING, RECIPE, VECTOR, onnx_module
 from twofold.exchange.onnx.writers import WRITERS, Graph
+from twofold.plain import Parsed, Plain
 from twofold.recipe import Recipe, dump
 from twofold.recipe.network import Network
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, ValueInfoProto
 
 OPSET = 20
 """The first that has Gelu; onnxruntime reads it since 1.16."""
@@ -33,7 +37,7 @@ def onnx_model(
     classes: Sequence[str] = (),
     vector: tuple[Array, Array] | None = None,
     scaling: Scaling | None = None,
-) -> Any:
+) -> ModelProto:
     """The network as an `onnx.ModelProto`, in inference mode, of the recipe's type.
 
     `vector` is a batch as the first layer takes it, and the outputs that it must give. With `scaling` the graph takes
@@ -43,7 +47,7 @@ def onnx_model(
     network, dtype = recipe.network, np.dtype(recipe.training.dtype)
     shape = _known(network)
     free = _free_length(network)
-    sizes: list[Any] = [BATCH, *((LENGTH, *shape[1:]) if free else shape)]
+    sizes: list[str | int | None] = [BATCH, *((LENGTH, *shape[1:]) if free else shape)]
     graph = Graph(dtype)
     kind = onnx.helper.np_dtype_to_tensor_dtype(dtype)
     entry = onnx.helper.make_tensor_value_info("input", kind, sizes)
@@ -65,7 +69,7 @@ def onnx_model(
     return model
 
 
-def write_onnx(model: Any, path: Path) -> None:
+def write_onnx(model: ModelProto, path: Path) -> None:
     """The model in one new file."""
     from twofold.exchange.files import write_new
 
@@ -102,7 +106,7 @@ def _free_length(network: Network) -> bool:
     return False
 
 
-def _preprocess(graph: Graph, shape: tuple[int, ...], scaling: Scaling) -> Any:
+def _preprocess(graph: Graph, shape: tuple[int, ...], scaling: Scaling) -> ValueInfoProto:
     """Bytes of any size → numbers → resized with antialiasing, rounded to bytes again → (x − shift) / divisor."""
     onnx = onnx_module()
     if len(shape) != 3:
@@ -119,18 +123,18 @@ def _preprocess(graph: Graph, shape: tuple[int, ...], scaling: Scaling) -> Any:
     return onnx.helper.make_tensor_value_info("input", onnx.TensorProto.UINT8, [BATCH, shape[0], "height", "width"])
 
 
-def _facts(scaling: Scaling | None) -> dict[str, Any] | None:
+def _facts(scaling: Scaling | None) -> dict[str, Plain] | None:
     if scaling is None:
         return None
     return {"shift": np.ravel(scaling.shift).tolist(), "divisor": np.ravel(scaling.divisor).tolist()}
 
 
-def _packed(array: Array) -> dict[str, Any]:
+def _packed(array: Array) -> dict[str, Plain]:
     data = base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
     return {"shape": array.shape, "dtype": array.dtype.str, "data": data}
 
 
-def unpacked(packed: Any, most: int) -> Array:
+def unpacked(packed: Parsed, most: int) -> Array:
     """An array of a test vector. Raises `ValueError` for what is none of at most so many numbers."""
     dtype = np.dtype(str(packed["dtype"]))
     shape = [int(size) for size in packed["shape"]]

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from twofold.arrays import Array
 from twofold.errors import AdoptError
 from twofold.exchange.adopted import Adopted, Wanted, adopted
 from twofold.exchange.torch.call import Converter
-from twofold.exchange.torch.converters import CONVERTERS
+from twofold.exchange.torch.converters import CONVERTERS, Key
 from twofold.exchange.torch.converting import converted
 from twofold.exchange.torch.proving import prove
 from twofold.exchange.torch.tracing import Original
@@ -25,9 +25,9 @@ SAMPLES = 8
 
 def adopt_module(
     module: nn.Module,
-    sample: Any,
+    sample: ArrayLike | Tensor | None,
     wanted: Wanted,
-    converters: Mapping[Any, Converter] = CONVERTERS,
+    converters: Mapping[Key, Converter] = CONVERTERS,
 ) -> Adopted:
     """The recipe, weights and proof of a module; see `twofold.adopt`."""
     original = Original(module, batch_of(module, sample))
@@ -41,7 +41,7 @@ def _dtype(module: nn.Module) -> str:
     return "float64" if kinds == {torch.float64} else "float32"
 
 
-def batch_of(module: nn.Module, sample: Any) -> Tensor:
+def batch_of(module: nn.Module, sample: ArrayLike | Tensor | None) -> Tensor:
     """A batch of at least two samples. Raises `AdoptError` for what is no batch of numbers."""
     x = _tensor(module, sample)
     if x.ndim < 2 or 0 in x.shape:
@@ -57,7 +57,7 @@ def batch_of(module: nn.Module, sample: Any) -> Tensor:
     return torch.cat([x, torch.from_numpy(_alike(numbers, SAMPLES - len(x)))])
 
 
-def _tensor(module: nn.Module, sample: Any) -> Tensor:
+def _tensor(module: nn.Module, sample: ArrayLike | Tensor | None) -> Tensor:
     if sample is None:
         raise AdoptError(
             "`sample` is missing: the shape of one sample cannot be read off a module",

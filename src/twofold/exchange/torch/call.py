@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 import torch
 from torch import Tensor, fx, nn
@@ -15,6 +15,9 @@ from twofold.exchange.chain import Chain, Link
 from twofold.recipe.base import Pair
 from twofold.recipe.layer import LayerSpec
 
+Value: TypeAlias = Any
+"""What an operation of PyTorch takes or gives: a tensor, a number, a text, or tuples of them."""
+
 
 @dataclass(frozen=True)
 class Call:
@@ -23,15 +26,15 @@ class Call:
     node: fx.Node
     operator: str
     """PyTorch's name of it: `Conv2d`, `F.relu`, `.view`."""
-    module: Any
+    module: Value
     """The module where the operation is one, else `None`."""
-    args: tuple[Any, ...]
+    args: tuple[Value, ...]
     """Behind the input; tensors of the module as `Attribute`."""
-    kwargs: Mapping[str, Any]
+    kwargs: Mapping[str, Value]
     x: Array
-    y: Any
+    y: Value
     """What it gives of the sample: an array, or a tuple of a recurrent module."""
-    values: Mapping[str, Any]
+    values: Mapping[str, Value]
     """What every node gives of the sample."""
 
     @property
@@ -39,7 +42,7 @@ class Call:
         """The module's name, or the node's where the operation is a function."""
         return str(self.node.target) if self.module is not None else self.node.name
 
-    def argument(self, position: int, name: str, default: Any) -> Any:
+    def argument(self, position: int, name: str, default: Value) -> Value:
         """An argument behind the input, by place or name."""
         if name in self.kwargs:
             return self.kwargs[name]
@@ -85,7 +88,7 @@ def array_of(tensor: Tensor) -> Array:
     return tensor.detach().to("cpu", copy=True).numpy()
 
 
-def pair_of(size: Any) -> Pair:
+def pair_of(size: Value) -> Pair:
     """Height and width of what PyTorch takes as one number or two."""
     if isinstance(size, int):
         return (size, size)
@@ -93,7 +96,7 @@ def pair_of(size: Any) -> Pair:
     return height, width
 
 
-def plain_pair(size: Any) -> int | Pair:
+def plain_pair(size: Value) -> int | Pair:
     """One number where height and width are equal, as a recipe would say it."""
     height, width = pair_of(size)
     return height if height == width else (height, width)
@@ -104,6 +107,6 @@ def is_axis(axis: int, wanted: int, axes: int) -> bool:
     return axis % axes == wanted % axes
 
 
-def same_tensor(a: Any, b: Any) -> bool:
+def same_tensor(a: Array, b: Array) -> bool:
     """Whether two arrays hold the same numbers."""
     return a.shape == b.shape and bool(torch.equal(torch.from_numpy(a), torch.from_numpy(b)))

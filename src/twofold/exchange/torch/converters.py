@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -151,7 +151,7 @@ def _gelu(call: Call, chain: Chain) -> None:
     call.add(chain, specs.Gelu(approximate=option(call, 0, "approximate", "none")))
 
 
-Key = Any
+Key: TypeAlias = "type | Callable[..., object] | str"
 """A module's class, a function, or the name of a tensor's method."""
 
 CONVERTERS: Mapping[Key, Converter] = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from torch import Tensor, fx, nn
@@ -11,15 +10,15 @@ from torch.fx.node import map_arg
 
 from twofold.errors import AdoptError
 from twofold.exchange.chain import Chain
-from twofold.exchange.torch.call import Attribute, Call, Converter, array_of
-from twofold.exchange.torch.converters import CONVERTERS
+from twofold.exchange.torch.call import Attribute, Call, Converter, Value, array_of
+from twofold.exchange.torch.converters import CONVERTERS, Key
 from twofold.exchange.torch.nearest import name_of, nearest_to
 from twofold.exchange.torch.tracing import Original
 
 TOLERANCE = 1e-9
 
 
-def converted(original: Original, converters: Mapping[Any, Converter] = CONVERTERS) -> Chain:
+def converted(original: Original, converters: Mapping[Key, Converter] = CONVERTERS) -> Chain:
     """The layers of the module, each compared with the module's own numbers on the sample.
 
     Raises `AdoptError` at the first operation that no layer expresses, where the network branches, and where a tensor
@@ -67,7 +66,7 @@ def _next(original: Original, node: fx.Node) -> fx.Node:
     )
 
 
-def _call(original: Original, node: fx.Node, values: Mapping[str, Any]) -> Call:
+def _call(original: Original, node: fx.Node, values: Mapping[str, Value]) -> Call:
     module = _module(original, node)
     inputs = [argument for argument in node.all_input_nodes if argument.op != "get_attr"]
     args = tuple(_plain(original, argument, inputs) for argument in node.args[1:])
@@ -83,13 +82,13 @@ def _call(original: Original, node: fx.Node, values: Mapping[str, Any]) -> Call:
     return Call(node, operator, module, args, kwargs, values[inputs[0].name], values[node.name], values)
 
 
-def _plain(original: Original, argument: Any, inputs: list[fx.Node]) -> Any:
+def _plain(original: Original, argument: Value, inputs: list[fx.Node]) -> Value:
     """Tensors of the module as `Attribute`, deep in tuples too; the input stays a node."""
 
-    def attribute(node: fx.Node) -> Any:
+    def attribute(node: fx.Node) -> Value:
         if node in inputs:
             return node
-        tensor: Any = original.traced
+        tensor: Value = original.traced
         for part in str(node.target).split("."):
             tensor = getattr(tensor, part)
         constant = str(node.target).startswith("_tensor_constant")
@@ -102,7 +101,7 @@ def _module(original: Original, node: fx.Node) -> nn.Module | None:
     return original.traced.get_submodule(str(node.target)) if node.op == "call_module" else None
 
 
-def _key(call: Call) -> Any:
+def _key(call: Call) -> Key:
     return type(call.module) if call.module is not None else call.node.target
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import fx, nn
@@ -60,7 +59,7 @@ def nearest_to(key: Key) -> str:
     )
 
 
-def name_of(node: fx.Node, module: Any) -> str:
+def name_of(node: fx.Node, module: nn.Module | None) -> str:
     """What PyTorch calls the operation of a node."""
     if module is not None:
         return type(module).__name__

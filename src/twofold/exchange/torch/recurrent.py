@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import Literal, TypeAlias
 
 import numpy as np
 from torch import fx
 
 from twofold.exchange import kinds as specs
 from twofold.exchange.chain import Chain, Link
-from twofold.exchange.torch.call import Attribute, Call, array_of
+from twofold.exchange.torch.call import Attribute, Call, Value, array_of
 from twofold.recipe.layer import LayerSpec
 
+Steps: TypeAlias = Literal["last", "every"]
+"""Which states a layer gives."""
 PARTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 READERS = {operator.getitem, "squeeze", "view", "reshape", "select"}
 """What picks a state out of those that the module gives."""
@@ -34,7 +36,7 @@ def recurrent(call: Call, chain: Chain) -> fx.Node:
     return node
 
 
-def _spec(call: Call, output: Any) -> LayerSpec:
+def _spec(call: Call, output: Steps) -> LayerSpec:
     module = call.module
     match module.mode:
         case "LSTM":
@@ -74,7 +76,7 @@ def _check(call: Call) -> None:
             )
 
 
-def _leaves(value: Any) -> list[Any]:
+def _leaves(value: Value) -> list[Value]:
     if isinstance(value, tuple | list):
         return [leaf for part in value for leaf in _leaves(part)]
     return [] if value is None else [value]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from torch.nn.parameter import UninitializedParameter
 
 from twofold.arrays import Array
 from twofold.errors import AdoptError
+from twofold.exchange.torch.call import Value
 
 MOST_PARAMETERS = 10**9
 
@@ -26,10 +27,10 @@ MOST_PARAMETERS = 10**9
 class _Shaped(fx.Proxy):
     """A stand-in that knows the value that it stands for, of the sample."""
 
-    value: Any = None
+    value: Value = None
 
     @property
-    def shape(self) -> Any:
+    def shape(self) -> Value:
         return self.value.shape
 
     @property
@@ -37,14 +38,14 @@ class _Shaped(fx.Proxy):
         return self.value.ndim
 
     @property
-    def device(self) -> Any:
+    def device(self) -> Value:
         return self.value.device
 
     @property
-    def dtype(self) -> Any:
+    def dtype(self) -> Value:
         return self.value.dtype
 
-    def size(self, dim: int | None = None) -> Any:
+    def size(self, dim: int | None = None) -> Value:
         return self.value.shape if dim is None else self.value.shape[dim]
 
     def dim(self) -> int:
@@ -65,19 +66,19 @@ class _Tracer(fx.Tracer):
         self.x = x
         self._running = False
 
-    def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
+    def call_module(self, m: nn.Module, forward: Value, args: Value, kwargs: Value) -> Value:
         """While a module is run on the sample, torch.fx must not record what it calls."""
         return forward(*args, **kwargs) if self._running else super().call_module(m, forward, args, kwargs)
 
-    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+    def getattr(self, attr: str, attr_val: Value, parameter_proxy_cache: dict[str, Value]) -> Value:
         """As above, for the parameters that it reads."""
         return attr_val if self._running else super().getattr(attr, attr_val, parameter_proxy_cache)
 
     def proxy(self, node: fx.Node) -> fx.Proxy:
         return _Shaped(node, self)
 
-    def create_proxy(self, kind: str, target: Any, args: Any, kwargs: Any, *rest: Any, **more: Any) -> Any:
-        proxy: Any = super().create_proxy(kind, target, args, kwargs, *rest, **more)
+    def create_proxy(self, kind: str, target: Value, args: Value, kwargs: Value, *rest: Value, **more: Value) -> Value:
+        proxy: Value = super().create_proxy(kind, target, args, kwargs, *rest, **more)
         self._running = True
         try:
             proxy.value = self._run(kind, target, map_aggregate(args, _value), map_aggregate(kwargs, _value))
@@ -85,7 +86,7 @@ class _Tracer(fx.Tracer):
             self._running = False
         return proxy
 
-    def _run(self, kind: str, target: Any, args: Any, kwargs: Any) -> Any:
+    def _run(self, kind: str, target: Value, args: Value, kwargs: Value) -> Value:
         """What an operation gives of the sample."""
         match kind:
             case "placeholder":
@@ -101,11 +102,11 @@ class _Tracer(fx.Tracer):
         return None
 
 
-def _value(argument: Any) -> Any:
+def _value(argument: Value) -> Value:
     return argument.value if isinstance(argument, _Shaped) else argument
 
 
-def _attribute(root: nn.Module, target: str) -> Any:
+def _attribute(root: nn.Module, target: str) -> Value:
     path, _, name = target.rpartition(".")
     return getattr(root.get_submodule(path), name)
 
@@ -158,7 +159,7 @@ class Original:
         """The share that each dropout zeroes, by its node's name."""
         self.declared = {name: tuple(parameter.shape) for name, parameter in module.named_parameters()}
 
-    def evaluated(self, x: Tensor) -> dict[str, Any]:
+    def evaluated(self, x: Tensor) -> dict[str, Value]:
         """What every operation gives in evaluation, by the node's name, as arrays."""
         self.traced.eval()
         run = _Run(self.traced, {})
@@ -178,7 +179,7 @@ class Original:
                 operator=self.name,
             )
 
-    def trained(self, x: Tensor, masks: Mapping[str, Array]) -> tuple[Tensor, dict[str, Any]]:
+    def trained(self, x: Tensor, masks: Mapping[str, Array]) -> tuple[Tensor, dict[str, Value]]:
         """The output in training with these masks by the dropout's node, and what every operation gives."""
         self.traced.train()
         run = _Run(self.traced, masks)
@@ -199,9 +200,9 @@ class _Run(fx.Interpreter):
     def __init__(self, module: fx.GraphModule, masks: Mapping[str, Array]) -> None:
         super().__init__(module)
         self.masks = masks
-        self.values: dict[str, Any] = {}
+        self.values: dict[str, Value] = {}
 
-    def run_node(self, n: fx.Node) -> Any:
+    def run_node(self, n: fx.Node) -> Value:
         if is_dropout(self.module, n):
             x = self.env[n.all_input_nodes[0]]
             result = x
@@ -229,7 +230,7 @@ def dropout_rate(root: nn.Module, node: fx.Node) -> float:
     return float(_argument(node, 1, "p", 0.5))
 
 
-def _argument(node: fx.Node, position: int, name: str, default: Any) -> Any:
+def _argument(node: fx.Node, position: int, name: str, default: Value) -> Value:
     if name in node.kwargs:
         return node.kwargs[name]
     return node.args[position] if len(node.args) > position else default
@@ -271,13 +272,13 @@ def _check_masks(evaluation: fx.GraphModule) -> None:
             )
 
 
-def _copied(value: Any) -> Any:
+def _copied(value: Value) -> Value:
     if isinstance(value, Tensor):
         return value.detach().clone()
     return tuple(map(_copied, value)) if isinstance(value, tuple | list) else value
 
 
-def _arrays(value: Any) -> Any:
+def _arrays(value: Value) -> Value:
     if isinstance(value, Tensor):
         return value.numpy()
     return tuple(map(_arrays, value)) if isinstance(value, tuple) else value

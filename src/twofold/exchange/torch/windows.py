@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeAlias
 
 from twofold.exchange import kinds as specs
 from twofold.exchange.chain import Chain, Link
-from twofold.exchange.torch.call import Attribute, Call, plain_pair
+from twofold.exchange.torch.call import Attribute, Call, Value, plain_pair
+from twofold.recipe.base import Pair
 
 
 def linear(call: Call, chain: Chain) -> None:
@@ -83,7 +84,11 @@ def avg_pool2d(call: Call, chain: Chain) -> None:
     call.add(chain, specs.AvgPool2d(kernel=kernel, stride=stride, padding=padding, count_include_pad=counted))
 
 
-def _window(call: Call) -> tuple[Any, Any, Any]:
+Size: TypeAlias = int | Pair
+"""Height and width, one number where they are equal."""
+
+
+def _window(call: Call) -> tuple[Size, Size | None, Size]:
     """Kernel, stride (`None` where it is the kernel's) and padding of a pooling."""
     kernel = plain_pair(option(call, 0, "kernel_size", None))
     stride = option(call, 1, "stride", None)
@@ -110,6 +115,6 @@ def adaptive_avg_pool2d(call: Call, chain: Chain) -> None:
         call.add(chain, specs.AvgPool2d(kernel=kernel))
 
 
-def option(call: Call, position: int, name: str, default: Any) -> Any:
+def option(call: Call, position: int, name: str, default: Value) -> Value:
     """A setting of the module, or an argument of the function."""
     return getattr(call.module, name) if call.module is not None else call.argument(position, name, default)

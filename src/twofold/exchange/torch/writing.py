@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from twofold.arrays import Array, Arrays
 from twofold.exchange import kinds
@@ -90,7 +89,7 @@ def module_text(recipe: Recipe) -> str:
 
 def module_expression(node: Node) -> str:
     """The expression that makes the module of a layer."""
-    spec: Any = node.spec
+    spec = node.spec
     channels, features = (node.input_shape or (0,))[0], (node.input_shape or (0,))[-1]
     match spec:
         case kinds.Dense():
@@ -124,30 +123,41 @@ def module_expression(node: Node) -> str:
             return f"States({rnn}, last={spec.output == 'last'})"
         case kinds.Embedding():
             return _call("Embedding", spec.num_embeddings, spec.units)
-    return SIMPLE[type(spec)](spec)
+    return _elementwise(spec)
 
 
-SIMPLE: Mapping[type[kinds.LayerSpec], Any] = {
-    kinds.Relu: lambda spec: "nn.ReLU()",
-    kinds.LeakyRelu: lambda spec: _call("LeakyReLU", negative_slope=(spec.negative_slope, 0.01)),
-    kinds.Prelu: lambda spec: _call("PReLU", num_parameters=(spec.num_parameters, 1)),
-    kinds.Elu: lambda spec: _call("ELU", alpha=(spec.alpha, 1.0)),
-    kinds.Gelu: lambda spec: _call("GELU", approximate=(spec.approximate, "none")),
-    kinds.Silu: lambda spec: "nn.SiLU()",
-    kinds.Sigmoid: lambda spec: "nn.Sigmoid()",
-    kinds.Tanh: lambda spec: "nn.Tanh()",
-    kinds.Softmax: lambda spec: "nn.Softmax(dim=-1)",
-    kinds.Dropout: lambda spec: f"nn.Dropout({spec.p!r})",
-    kinds.Flatten: lambda spec: "nn.Flatten()",
+def _elementwise(spec: kinds.LayerSpec) -> str:
+    """The expression of a layer without parameters' shapes: an activation, dropout, flatten."""
+    match spec:
+        case kinds.LeakyRelu():
+            return _call("LeakyReLU", negative_slope=(spec.negative_slope, 0.01))
+        case kinds.Prelu():
+            return _call("PReLU", num_parameters=(spec.num_parameters, 1))
+        case kinds.Elu():
+            return _call("ELU", alpha=(spec.alpha, 1.0))
+        case kinds.Gelu():
+            return _call("GELU", approximate=(spec.approximate, "none"))
+        case kinds.Dropout():
+            return f"nn.Dropout({spec.p!r})"
+    return SIMPLE[type(spec)]
+
+
+SIMPLE: Mapping[type[kinds.LayerSpec], str] = {
+    kinds.Relu: "nn.ReLU()",
+    kinds.Silu: "nn.SiLU()",
+    kinds.Sigmoid: "nn.Sigmoid()",
+    kinds.Tanh: "nn.Tanh()",
+    kinds.Softmax: "nn.Softmax(dim=-1)",
+    kinds.Flatten: "nn.Flatten()",
 }
 
 
-def _call(name: str, *arguments: Any, **options: tuple[Any, Any]) -> str:
+def _call(name: str, *arguments: object, **options: tuple[object, object]) -> str:
     """`nn.Linear(2, 20)`: an option is written where it is not PyTorch's default."""
     parts = [_text(argument) for argument in arguments]
     parts += [f"{key}={_text(value)}" for key, (value, default) in options.items() if value != default]
     return f"nn.{name}({', '.join(parts)})"
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return f'"{value}"' if isinstance(value, str) else repr(value)

@@ -8,7 +8,6 @@ import math
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from twofold.errors import UserError
 from twofold.foreign import read_foreign
@@ -32,7 +31,7 @@ def started(run: Run) -> float:
 def scalars(run: Run, engine: str) -> Iterator[tuple[int, str, float]]:
     """Step, name and value of every number of an engine's history that was measured."""
     history = run.history
-    rows: Any = history[history["engine"] == engine]
+    rows = history.loc[history["engine"] == engine]
     for row in rows.to_dict("records"):
         for name, value in row.items():
             if name not in NOT_SCALARS and isinstance(value, int | float) and not math.isnan(value):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from twofold.errors import MissingExtraError
 from twofold.exchange.trackers.recorded import engines_of, recipe_text, results_table, scalars, started
@@ -41,7 +40,7 @@ def write_tensorboard(run: Run, folder: Path, figures: Mapping[str, bytes]) -> N
         writer.close()
 
 
-def _text(name: str, text: str) -> Any:
+def _text(name: str, text: str) -> object:
     """A text as TensorBoard's own plugin for texts reads it."""
     from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata  # pyright: ignore[reportAttributeAccessIssue]
     from tensorboard.compat.proto.tensor_pb2 import TensorProto  # pyright: ignore[reportAttributeAccessIssue]
@@ -51,7 +50,7 @@ def _text(name: str, text: str) -> Any:
     return Summary.Value(tag=name, metadata=SummaryMetadata(plugin_data=plugin), tensor=tensor)
 
 
-def _image(name: str, png: bytes) -> Any:
+def _image(name: str, png: bytes) -> object:
     """A PNG file as it is; its size stands in its header."""
     from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore[reportAttributeAccessIssue]
 

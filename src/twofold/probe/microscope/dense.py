@@ -32,11 +32,11 @@ def dense(subject: Subject, spec: Dense) -> Explanation:
     W, b = Factor("W", "weight", places((o, i))), Factor("b", "bias", places((o,)))
     at = ", ".join(axis.name for axis in lead)
     plus_b = " + b[o]" if spec.bias else ""
-    given = (Summand((b,)),) if spec.bias else ()
+    bias = (Summand((b,)),) if spec.bias else ()
     accounts = [
         Account(
             "y", f"y[{at}, o] = Σ(i) x[{at}, i] · W[o, i]{plus_b}", (*lead, o), subject.y.shape,
-            (Summand((x, W), (i,)), *given), "y",
+            (Summand((x, W), (i,)), *bias), "y",
         ),
         Account(
             "weight", f"∂L/∂W[o, i] = {sigma(lead)}dy[{at}, o] · x[{at}, i]", (o, i), (o.size, i.size),

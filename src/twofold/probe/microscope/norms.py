@@ -55,7 +55,7 @@ def batch_norm(subject: Subject, spec: BatchNorm) -> Explanation:
     explained = _explained(subject, _Variables(every, places(every), c, c, places(c)), spec.eps)
     n = subject.x.size // c[0].size
     new, old, shape = spec.momentum, 1 - spec.momentum, (c[0].size,)
-    kept = [
+    parts = [
         Account(
             name, f"{name}[c] ← {old:g} {name}[c] + {new:g} {letter}[c]{more}", c, shape,
             (Summand((Factor(name, name, places(c)),), (), old),
@@ -66,7 +66,7 @@ def batch_norm(subject: Subject, spec: BatchNorm) -> Explanation:
             ("running_mean", "μ", "", new), ("running_var", "σ²", " n / (n − 1)", new * n / max(1, n - 1))
         )
     ]  # fmt: skip
-    return Explanation((*explained.accounts, *kept), explained.derived)
+    return Explanation((*explained.accounts, *parts), explained.derived)
 
 
 def layer_norm(subject: Subject, spec: LayerNorm) -> Explanation:

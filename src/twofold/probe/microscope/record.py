@@ -107,23 +107,23 @@ def batch_json(scope: Microscope, about: Mapping[str, object], most: float = mat
 
     Whoever holds it, as a page does, can write out any number by itself: see `twofold.probe.microscope.account`.
     """
-    kept, layers = _Kept(), list[Json]()
-    for layer in _layers(scope, kept):
+    store, layers = _Kept(), list[Json]()
+    for layer in _layers(scope, store):
         layers.append(layer)
-        if sum(len(str(blob["data"])) for blob in kept.blobs) > most:
+        if sum(len(str(blob["data"])) for blob in store.blobs) > most:
             return None
-    return {"format": FORMAT, **about, "engines": list(scope.moments), "layers": layers, "arrays": kept.blobs}
+    return {"format": FORMAT, **about, "engines": list(scope.moments), "layers": layers, "arrays": store.blobs}
 
 
 def layer_json(scope: Microscope, layer: str) -> Json:
     """One layer in the same form, with the arrays that it names."""
-    kept = _Kept()
-    return {"layer": _layer(scope, kept, layer, told(scope)[layer]), "arrays": kept.blobs}
+    store = _Kept()
+    return {"layer": _layer(scope, store, layer, told(scope)[layer]), "arrays": store.blobs}
 
 
-def _layers(scope: Microscope, kept: _Kept) -> Iterator[Json]:
+def _layers(scope: Microscope, store: _Kept) -> Iterator[Json]:
     for layer, facts in told(scope).items():
-        yield _layer(scope, kept, layer, facts)
+        yield _layer(scope, store, layer, facts)
 
 
 def told(scope: Microscope) -> dict[str, Json]:
@@ -146,16 +146,16 @@ def told(scope: Microscope) -> dict[str, Json]:
     return layers | {LOSS: loss | {"forward": step.forward, "backward": step.backward}}
 
 
-def _layer(scope: Microscope, kept: _Kept, layer: str, facts: Json) -> Json:
+def _layer(scope: Microscope, store: _Kept, layer: str, facts: Json) -> Json:
     engines = {engine: scope.explained(engine, layer) for engine in scope.moments}
     first = next(iter(engines.values()))
-    arrays = {engine: kept.keep(explained.arrays) for engine, explained in engines.items()}
+    arrays = {engine: store.keep(explained.arrays) for engine, explained in engines.items()}
     updates = dict[str, Json]()
     for name in scope.parameters(layer):
         moved = {engine: scope.updated(engine, layer, name) for engine in engines}
         updates[name] = {
             "accounts": [account_json(account) for account in next(iter(moved.values())).accounts],
-            "arrays": {engine: kept.keep(updated.arrays) for engine, updated in moved.items()},
+            "arrays": {engine: store.keep(updated.arrays) for engine, updated in moved.items()},
         }
     accounts = [account_json(account) for account in first.accounts.values()]
     return {**facts, "accounts": accounts, "arrays": arrays, "updates": updates}

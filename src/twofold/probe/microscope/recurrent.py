@@ -33,14 +33,14 @@ def _forward(subject: Subject, spec: Recurrent) -> list[Account]:
         for name, way in (("b_ih", "ih"), ("b_hh", "hh"))
     )
     h = Factor("h", "h", places((t, n, u)) if spec.output == "every" else (Along((), t.size - 1), *places((n, u))))
-    seen = axes_of(("n", "t", "u"), subject.y.shape) if spec.output == "every" else (n, u)
+    axes = axes_of(("n", "t", "u"), subject.y.shape) if spec.output == "every" else (n, u)
     return [
         Account("a(t)", f"a[t, n, r] = Σ(i) x[n, t, i] · W_ih[r, i]{plus_ih}", (t, n, r), (t.size, n.size, r.size),
                 (Summand((x, Factor("W_ih", "weight_ih", places((r, i)))), (i,)), *b_ih), kept="a"),
         Account("c(t)", f"c[t, n, r] = Σ(j) h[t−1, n, j] · W_hh[r, j]{plus_hh}", (t, n, r), (t.size, n.size, r.size),
                 (Summand((before, Factor("W_hh", "weight_hh", places((r, j)))), (j,)), *b_hh), kept="c"),
         Account("y", "y[n, t, u] = h[t, n, u]" if spec.output == "every" else "y[n, u] = h[T, n, u], of the last step",
-                seen, subject.y.shape, (Summand((h,)),), "y"),
+                axes, subject.y.shape, (Summand((h,)),), "y"),
     ]  # fmt: skip
 
 

@@ -58,11 +58,11 @@ def subjects(
     nodes: tuple[Node, ...], batch: Batch, trace: Trace, parameters: Arrays, buffers: Mapping[str, Array]
 ) -> dict[str, Subject]:
     """Every layer of a trace by its name."""
-    found, before = dict[str, Subject](), ""
+    subjects, before = dict[str, Subject](), ""
     for node in nodes:
         x = batch.x if not before else trace.outputs[before]
         through = trace.through_time.get(node.name)
-        found[node.name] = Subject(
+        subjects[node.name] = Subject(
             node=node,
             x=wide(x),
             y=wide(trace.outputs[node.name]),
@@ -76,7 +76,7 @@ def subjects(
             buffers_after={name: wide(trace.buffers[f"{node.name}.{name}"]) for name in node.buffers},
         )
         before = node.name
-    return found
+    return subjects
 
 
 def wide(array: Array) -> Array:

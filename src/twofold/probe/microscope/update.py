@@ -66,8 +66,8 @@ def update_of(
         squares = sum(float(np.vdot(wide(g), wide(g))) for g in gradients.values())
         arrays["clip"] = np.array(min(1.0, spec.max_norm / (math.sqrt(squares) + 1e-6)))
     for moment in spec.moments:
-        kept = before.optimizer.get(moment, {})
-        arrays[moment] = wide(kept[name]) if name in kept else np.zeros(p.shape)
+        moments = before.optimizer.get(moment, {})
+        arrays[moment] = wide(moments[name]) if name in moments else np.zeros(p.shape)
     if any(factor.array == STEP for account in accounts for s in account.summands for factor in s.factors):
         arrays[STEP] = _step(spec, moving, arrays)
     if after is not None:
@@ -108,11 +108,11 @@ def _moved(spec: OptimizerSpec, moving: _Moving) -> list[Account]:
 def _(spec: Sgd, moving: _Moving) -> list[Account]:
     p, lr = moving.array("p", "p"), moving.lr
     if not spec.momentum:
-        kept = 1 - lr * moving.decay
+        share = 1 - lr * moving.decay
         text = f"p ← {'' if not moving.decay else f'(1 − {lr:g} · {moving.decay:g}) '}p − {lr:g} g"
         return [
             moving.account(
-                "p", text, (Summand((p,), (), kept), Summand((Factor("g", account="g"),), (), -lr)), "p after"
+                "p", text, (Summand((p,), (), share), Summand((Factor("g", account="g"),), (), -lr)), "p after"
             )
         ]
     g, mu = Factor("g", account=moving.g), spec.momentum
@@ -138,7 +138,7 @@ def _(spec: Adamw, moving: _Moving) -> list[Account]:
     return _adam(spec, moving, Factor("g", account="g"), 1 - moving.lr * moving.decay, text)
 
 
-def _adam(spec: Adam | Adamw, moving: _Moving, g: Factor, kept: float, text: str) -> list[Account]:
+def _adam(spec: Adam | Adamw, moving: _Moving, g: Factor, share: float, text: str) -> list[Account]:
     (beta1, beta2), k, lr = spec.betas, moving.k, moving.lr
     m_before, v_before = moving.array("m", "exp_avg"), moving.array("v", "exp_avg_sq")
     m, v = Factor("m", account="m"), Factor("v", account="v")
@@ -152,7 +152,7 @@ def _adam(spec: Adam | Adamw, moving: _Moving, g: Factor, kept: float, text: str
         moving.account("m̂", f"m̂ = m / (1 − {beta1:g}^{k})", (Summand((m,), (), 1 / correction1),)),
         moving.account("v̂", f"v̂ = v / (1 − {beta2:g}^{k})", (Summand((v,), (), 1 / correction2),)),
         moving.account("p", f"p ← {text} − {lr:g} m̂ / (√v̂ + {spec.eps:g})",
-                       (Summand((moving.array("p", "p"),), (), kept), Summand((m, over), (), -lr / correction1)),
+                       (Summand((moving.array("p", "p"),), (), share), Summand((m, over), (), -lr / correction1)),
                        "p after"),
     ]  # fmt: skip
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -13,18 +12,20 @@ from twofold.arrays import Array
 from twofold.proof.check import inputs
 from twofold.proof.check.compared import Gap, Run
 from twofold.proof.check.report import Named
+from twofold.proof.check.sandbox import Played
 from twofold.proof.check.subject import Subject, right
 from twofold.proof.mistakes import Scene, Tensors
+from twofold.proof.mistakes.base import number
 
 
-def as_played(subject: Subject, plan: Mapping[str, Any]) -> Subject:
+def as_played(subject: Subject, plan: Played) -> Subject:
     """An optimizer whose rate cannot be changed was played at one rate, a gated unit with one bias with that alone."""
-    if subject.kind == "gru" and plan.get("one_bias"):
+    if subject.kind == "gru" and plan.one_bias:
         alone = [
             replace(s, arrays={n: 0 * a if n == "bias_hh" else a for n, a in s.arrays.items()}) for s in subject.scenes
         ]
         return replace(subject, scenes=tuple(alone))
-    if subject.section == "optimizer" and plan["constant_rate"]:
+    if subject.section == "optimizer" and plan.constant_rate:
         scenes = inputs.optimizer_scenes(subject.settings, constant_rate=True)
         return replace(subject, scenes=tuple(scenes))
     return subject
@@ -53,7 +54,7 @@ def judged_by_its_masks(
 ) -> tuple[Subject, list[Tensors], float | None]:
     """A dropout that draws its own mask is judged by the mask that its y shows; with the share that it drops, where
     that is not p by chance."""
-    p = float(subject.settings.get("p", 0.5))
+    p = number(subject.settings, "p", 0.5)
     agree = all(
         "y" in mine and mine["y"].shape == theirs["y"].shape and np.array_equal(mine["y"] != 0, theirs["y"] != 0)
         for scene, mine, theirs in zip(subject.scenes, yours, expected, strict=False)
@@ -66,12 +67,12 @@ def judged_by_its_masks(
     for scene, mine in zip(subject.scenes, yours, strict=False):
         y = mine.get("y")
         if y is not None and y.shape == scene.arrays["x"].shape:
-            kept = (y != 0).astype(float)
+            passed_on = (y != 0).astype(float)
             if scene.training:
-                dropped[0] += int((kept == 0).sum())
-                dropped[1] += kept.size
-            drawn = scene.training or not kept.all()
-            held = {**scene.arrays, "mask": kept} if drawn else scene.arrays
+                dropped[0] += int((passed_on == 0).sum())
+                dropped[1] += passed_on.size
+            drawn = scene.training or not passed_on.all()
+            held = {**scene.arrays, "mask": passed_on} if drawn else scene.arrays
             scene = replace(scene, arrays=held, facts={**scene.facts, "own_mask": True})
         scenes.append(scene)
     scenes += subject.scenes[len(scenes) :]
@@ -94,30 +95,28 @@ def wrong_share(share: float, p: float) -> tuple[Gap, Named]:
     return Gap("y", math.inf, 0.0, note=note), Named(name, sentence, "", hints, ("y",))
 
 
-def absences(
-    subject: Subject, yours: Run, expected: list[Tensors], plan: Mapping[str, Any]
-) -> tuple[list[str], frozenset[str]]:
+def absences(subject: Subject, yours: Run, expected: list[Tensors], plan: Played) -> tuple[list[str], frozenset[str]]:
     """Tensors that the object never gives although it need not: running statistics; a way back where there is none."""
-    given = {name for tensors in yours for name in tensors}
+    present = {name for tensors in yours for name in tensors}
     wanted = dict.fromkeys(name for tensors in expected for name in tensors)
     lead = next(iter(wanted))
-    missing = [name for name in wanted if name not in given]
+    missing = [name for name in wanted if name not in present]
     notes = list[str]()
     allowed = {"running_mean", "running_var"} & set(missing)
     if (
-        lead in given
+        lead in present
         and len(missing)
-        == len(wanted) - 1 - len(allowed & set(wanted)) - len({"running_mean", "running_var"} & set(wanted) & given)
-        and not plan["errors"]
+        == len(wanted) - 1 - len(allowed & set(wanted)) - len({"running_mean", "running_var"} & set(wanted) & present)
+        and not plan.errors
     ):
         allowed |= set(missing)
         if set(missing) - {"running_mean", "running_var"}:
             notes.append("there is no way back: forward alone was checked")
     elif (
         "dx" in missing
-        and not plan["errors"]
+        and not plan.errors
         and subject.section == "layers"
-        and len(given) > 1
+        and len(present) > 1
         and subject.kind == "embedding"
     ):
         allowed.add("dx")

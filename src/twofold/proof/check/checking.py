@@ -6,31 +6,35 @@ import inspect
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from twofold.errors import UserError
+from twofold.proof.check.inside.theirs import Function
 from twofold.proof.check.judging import best, judged, of_another_shape, told
 from twofold.proof.check.report import CheckReport
 from twofold.proof.check.request import Adapter, Request
-from twofold.proof.check.sandbox import Answer, Limits, run_file, run_here
+from twofold.proof.check.sandbox import Answer, Item, Limits, run_file, run_here
 from twofold.proof.check.subject import Subject, right, subjects
+from twofold.proof.mistakes.base import Settings
 
 if TYPE_CHECKING:
+    from twofold.engine import Engine
     from twofold.proof.check.engines import EngineReport
+    from twofold.recipe import Recipe
 
 
 def check(
-    thing: Any,
-    like: Any,
+    thing: object,
+    like: object,
     *,
     adapter: Adapter | None = None,
     float32: bool = False,
     shape: Sequence[int] | None = None,
     seconds: float = 20.0,
-    **settings: Any,
+    **settings: object,
 ) -> CheckReport | EngineReport:
     """Whether a user's code computes what a layer, loss, optimizer, clipping or schedule computes; else what is wrong.
 
@@ -47,18 +51,18 @@ def check(
     if all(callable(getattr(thing, name, None)) for name in ("load", "state", "step")):
         from twofold.proof.check.engines import check_engine
 
-        return check_engine(thing, like)
+        return check_engine(cast("Engine", thing), cast("str | Path | Recipe", like))
     return check_thing(thing, like, adapter, float32, shape, seconds, settings)
 
 
 def check_thing(
-    thing: Any,
-    like: Any,
+    thing: object,
+    like: object,
     adapter: Adapter | None,
     float32: bool,
     shape: Sequence[int] | None,
     seconds: float,
-    settings: Mapping[str, Any],
+    settings: Settings,
 ) -> CheckReport:
     """As `check`, of anything but an engine."""
     dtype = "float32" if float32 else "float64"
@@ -72,7 +76,7 @@ def check_thing(
     if isinstance(thing, tuple | list):
         name = ", ".join(getattr(member, "__name__", "?") for member in thing)
     request = Request(name, "", like, settings, dtype, shape, adapter or Adapter())
-    return _checked([request], lambda items: run_here(_player(thing, items), items, Limits(seconds)))[0]
+    return _checked([request], lambda items: run_here(_player(thing), items, Limits(seconds)))[0]
 
 
 def check_file(file: Path, requests: Sequence[Request], limits: Limits) -> list[CheckReport]:
@@ -89,7 +93,7 @@ def place_of(text: str) -> tuple[Path, str]:
     return path, name
 
 
-def _player(thing: Any, items: Sequence[Mapping[str, Any]]) -> Any:
+def _player(thing: object) -> Callable[[Path], None]:
     """Plays a thing of this process's own in a copy of the process."""
 
     def play(folder: Path) -> None:
@@ -103,33 +107,33 @@ def _player(thing: Any, items: Sequence[Mapping[str, Any]]) -> Any:
         work = json.loads((folder / "job.json").read_text("utf-8"))
         path = Path(inspect.getsourcefile(_code(thing)) or "") if _has_source(thing) else Path("")
         with quiet_threads():
-            found = find_its_way_back(paired(thing))
-            answered(work["items"], lambda job: found, Job, path, folder, "torch" in sys.modules)
+            mine = find_its_way_back(paired(thing))
+            answered(work["items"], lambda job: mine, Job, path, folder, "torch" in sys.modules)
 
     return play
 
 
-def _code(thing: Any) -> Any:
+def _code(thing: object) -> Function:
     member = thing[0] if isinstance(thing, tuple | list) else thing
     return member if inspect.isclass(member) or inspect.isroutine(member) else type(member)
 
 
-def _has_source(thing: Any) -> bool:
+def _has_source(thing: object) -> bool:
     try:
         return inspect.getsourcefile(_code(thing)) is not None
     except TypeError:
         return False
 
 
-def _checked(requests: Sequence[Request], run: Any) -> list[CheckReport]:
+def _checked(requests: Sequence[Request], run: Callable[[Sequence[Item]], list[Answer]]) -> list[CheckReport]:
     started = time.perf_counter()
     choices = [subjects(r.like, r.settings, r.dtype, r.shape) for r in requests]
-    items = [item_of(request, found[0]) for request, found in zip(requests, choices, strict=True)]
-    answers: list[Answer] = run(items)
+    items = [item_of(request, choice[0]) for request, choice in zip(requests, choices, strict=True)]
+    answers = run(items)
     reports = []
-    for request, found, answer in zip(requests, choices, answers, strict=True):
-        verdicts = judged(request, found[0], answer)
-        for other in found[1:]:
+    for request, choice, answer in zip(requests, choices, answers, strict=True):
+        verdicts = judged(request, choice[0], answer)
+        for other in choice[1:]:
             report = best(verdicts).report
             if report.ok or answer.ended or answer.cannot or not of_another_shape(report):
                 break
@@ -138,10 +142,10 @@ def _checked(requests: Sequence[Request], run: Any) -> list[CheckReport]:
     return reports
 
 
-def item_of(request: Request, subject: Subject) -> dict[str, Any]:
+def item_of(request: Request, subject: Subject) -> Item:
     """What the process of the user's code is told: no right number, but the shapes of what is expected."""
     expected = right(subject)
-    return {
+    item: Item = {
         "object": request.object,
         "kind": subject.kind,
         "section": subject.section,
@@ -150,5 +154,8 @@ def item_of(request: Request, subject: Subject) -> dict[str, Any]:
         "scenes": subject.scenes,
         "expected": expected,
         "gradients": subject.gradients,
-        **request.adapter.job(),
+        "arguments": request.adapter.declared(),
     }
+    if request.adapter.transposed is not None:
+        item["transposed"] = request.adapter.transposed
+    return item

@@ -63,7 +63,7 @@ def gaps(
     What a scene in which the code fails does not give is left out, where another scene gives it.
     """
     names = list(dict.fromkeys(name for tensors in right for name in tensors))
-    found = []
+    results = []
     for name in names:
         if name in absent:
             continue
@@ -74,8 +74,8 @@ def gaps(
                 if worst is None or (worst.ok and (not here.ok or here.size > worst.size)):
                     worst = here
         if worst is not None:
-            found.append(worst)
-    return found
+            results.append(worst)
+    return results
 
 
 def _gap(name: str, scene: str, mine: Array | None, right: Array, tolerance: float) -> Gap:

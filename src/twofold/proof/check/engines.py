@@ -5,11 +5,12 @@ from __future__ import annotations
 import html
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from twofold.data import Batches
 from twofold.engine import Engine
 from twofold.errors import UserError
+from twofold.plain import Plain
 from twofold.proof.check.remote import EngineFailedError, RemoteEngine
 from twofold.proof.check.report import Named
 from twofold.proof.check.sandbox import Limits
@@ -61,7 +62,7 @@ class EngineReport:
     def __str__(self) -> str:
         return self.summary
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Plain]:
         """Plain values."""
         fault = self.fault and self.fault.to_json()
         return {

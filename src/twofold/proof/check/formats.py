@@ -6,7 +6,6 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from typing import Any
 from xml.etree import ElementTree
 
 from twofold.proof.check.grading import Grade, Graded, mistakes_of_class
@@ -27,10 +26,10 @@ def class_text(grades: Sequence[Grade]) -> str:
     """A class for a terminal: points, then which mistakes how often."""
     width = max(len(grade.student) for grade in grades)
     lines = [f"  {grade.student:<{width}}  {grade.score:>6g} / {grade.points:g}" for grade in grades]
-    found = mistakes_of_class(grades)
-    if found:
+    mistakes = mistakes_of_class(grades)
+    if mistakes:
         lines += ["", "  mistakes, and in how many submissions:"]
-        lines += [f"  {times:>4}  {title}: {name}" for title, name, times in found]
+        lines += [f"  {times:>4}  {title}: {name}" for title, name, times in mistakes]
     return "\n".join(lines)
 
 
@@ -40,8 +39,8 @@ def as_json(grade: Grade) -> str:
     return json.dumps({"student": grade.student, "score": grade.score, "points": grade.points, "items": items})
 
 
-def _item_json(item: Graded) -> dict[str, Any]:
-    told = {"title": item.title, "points": item.points, "score": item.score}
+def _item_json(item: Graded) -> dict[str, object]:
+    told: dict[str, object] = {"title": item.title, "points": item.points, "score": item.score}
     return told | ({"hidden": True} if item.hidden else {"report": item.report.to_json()})
 
 

@@ -10,20 +10,20 @@ and one is large.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from twofold.arrays import Array
 from twofold.proof.mistakes import Scene
+from twofold.proof.mistakes.base import Settings, number
 from twofold.recipe.faults import members
 from twofold.recipe.layer import LayerSpec
 from twofold.recipe.network import kind_of
 from twofold.streams import stream
 
-REQUIRED: dict[str, dict[str, Any]] = {
+REQUIRED: dict[str, dict[str, int | float]] = {
     "dense": {"units": 3},
     "conv2d": {"channels": 5, "kernel": 3},
     "max_pool2d": {"kernel": 2},
@@ -125,7 +125,7 @@ def _scene(
     kind = kind_of(spec)
     x = normal(f"{kind} {name} x", (n, *shape))
     x = 0.4 + 1.7 * x if kind in NORMS else x
-    facts: dict[str, Any] = {"training": True, "fresh": fresh}
+    facts: dict[str, bool] = {"training": True, "fresh": fresh}
     if kind == "embedding":
         x = np.clip(np.floor(np.abs(x) * 3), 0, getattr(spec, "num_embeddings", 7) - 1)
         x.flat[0], x.flat[-1] = 2, 2
@@ -202,34 +202,34 @@ def _gradients(name: str, size: float) -> dict[str, Array]:
 PARAMETERS = {"weight": (3, 5), "bias": (3,)}
 
 
-def optimizer_scenes(settings: Mapping[str, Any], constant_rate: bool) -> list[Scene]:
+def optimizer_scenes(settings: Settings, constant_rate: bool) -> list[Scene]:
     """Steps in sequence, the rate falling on the way; then, from anew, tiny gradients, beside which ε is large."""
     start = {f"p.{name}": normal(f"optimizer {name}", shape) for name, shape in PARAMETERS.items()}
-    lr, norm = float(settings.get("lr") or 0.1), settings.get("max_norm")
+    lr, norm = number(settings, "lr", 0.1) or 0.1, settings.get("max_norm")
     scenes = []
-    for number in range(7):
-        size = 1.0 if norm is None else float(norm) * (0.1 if number in (0, 3) else 1.0)
-        rate = lr if constant_rate or number < 3 else lr * (0.5 if number < 5 else 0.2)
-        arrays = {**_gradients(f"step {number}", size), **(start if number == 0 else {})}
-        scenes.append(Scene(f"step {number + 1}", arrays, {"lr": rate, "k": number + 1, "fresh": number == 0}))
-    for number in range(4):
-        arrays = {**_gradients(f"tiny step {number}", 1e-7), **(start if number == 0 else {})}
-        facts = {"lr": lr, "k": number + 1, "fresh": number == 0}
-        scenes.append(Scene(f"step {number + 1} of tiny gradients", arrays, facts))
+    for taken in range(7):
+        size = 1.0 if norm is None else number(settings, "max_norm") * (0.1 if taken in (0, 3) else 1.0)
+        rate = lr if constant_rate or taken < 3 else lr * (0.5 if taken < 5 else 0.2)
+        arrays = {**_gradients(f"step {taken}", size), **(start if taken == 0 else {})}
+        scenes.append(Scene(f"step {taken + 1}", arrays, {"lr": rate, "k": taken + 1, "fresh": taken == 0}))
+    for taken in range(4):
+        arrays = {**_gradients(f"tiny step {taken}", 1e-7), **(start if taken == 0 else {})}
+        facts = {"lr": lr, "k": taken + 1, "fresh": taken == 0}
+        scenes.append(Scene(f"step {taken + 1} of tiny gradients", arrays, facts))
     return scenes
 
 
-def clipping_scenes(settings: Mapping[str, Any]) -> list[Scene]:
+def clipping_scenes(settings: Settings) -> list[Scene]:
     """Gradients above the norm, below it, far above, and exact zeros."""
-    c = float(settings.get("max_norm") or 0.5)
+    c = number(settings, "max_norm", 0.5) or 0.5
     sizes = [("gradients above the norm", 1.0), ("gradients below the norm", 0.05), ("gradients far above", 40.0),
              ("gradients of zero", 0.0)]  # fmt: skip
     return [Scene(name, _gradients(name, c * size), {"max_norm": c, "fresh": True}) for name, size in sizes]
 
 
-def schedule_scenes(settings: Mapping[str, Any]) -> list[Scene]:
+def schedule_scenes(settings: Settings) -> list[Scene]:
     """The rates of two trainings of different length; k counts in the schedule's own unit."""
-    lr = float(settings.get("lr") or 0.7)
+    lr = number(settings, "lr", 0.7) or 0.7
     return [
         Scene(f"a training of {total} steps", {"k": np.arange(total)}, {"lr": lr, "steps": total, "fresh": True})
         for total in (40, 23)

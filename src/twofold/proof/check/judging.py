@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from twofold.proof.check.allowances import (
     absences,
@@ -21,9 +21,10 @@ from twofold.proof.check.compared import Gap, Run, gaps
 from twofold.proof.check.naming import named_faults
 from twofold.proof.check.report import CheckReport, Power, element
 from twofold.proof.check.request import Request
-from twofold.proof.check.sandbox import Answer
+from twofold.proof.check.sandbox import Answer, Played
 from twofold.proof.check.subject import Subject, right
 from twofold.proof.mistakes import Tensors
+from twofold.proof.mistakes.base import number
 
 KINK = "at a kink autograd takes another slope of the possible ones than PyTorch's own layer does"
 DERIVATIVE = "its way back takes no dy: what it gives was taken for f'(x), and multiplied by dy"
@@ -88,27 +89,27 @@ class _Read(NamedTuple):
     """What a dropout with masks of its own drops, where that is not p."""
 
 
-def _read(subject: Subject, plan: Mapping[str, Any], run: Run) -> _Read:
+def _read(subject: Subject, plan: Played, run: Run) -> _Read:
     subject = as_played(subject, plan)
     expected, yours = right(subject), [dict(tensors) for tensors in run]
     extra, share = list[str](), None
-    extra += [KINK] if plan.get("autograd") and at_kinks(subject, yours, expected) else []
-    extra += [DERIVATIVE] if plan.get("derivative") else []
-    if subject.kind == "gru" and plan.get("one_bias"):
+    extra += [KINK] if plan.autograd and at_kinks(subject, yours, expected) else []
+    extra += [DERIVATIVE] if plan.derivative else []
+    if subject.kind == "gru" and plan.one_bias:
         extra.append(ONE_BIAS)
         for tensors in (*yours, *expected):
             tensors.pop("db_hh", None)
     if subject.kind == "dropout":
         subject, expected, share = judged_by_its_masks(subject, yours, expected)
     notes, absent = absences(subject, yours, expected, plan)
-    errors: dict[str, str] = dict(plan["errors"])
-    skipped = [*evaluation_skipped(subject, yours, errors), *plan["untold"]]
+    errors: dict[str, str] = dict(plan.errors)
+    skipped = [*evaluation_skipped(subject, yours, errors), *plan.untold]
     scenes, yours, expected = without_scenes(skipped, subject, yours, expected)
     notes += [*extra, *(f"not checked in {name}: the object has no way of being told" for name in skipped)]
     return _Read(replace(subject, scenes=tuple(scenes)), yours, expected, errors, notes, absent, share)
 
 
-def _verdict(report: CheckReport, subject: Subject, plan: Mapping[str, Any], run: Run) -> Verdict:
+def _verdict(report: CheckReport, subject: Subject, plan: Played, run: Run) -> Verdict:
     read = _read(subject, plan, run)
     subject, yours, expected = read.subject, read.yours, read.expected
     single = subject.dtype == "float32" or in_single(yours)
@@ -116,10 +117,10 @@ def _verdict(report: CheckReport, subject: Subject, plan: Mapping[str, Any], run
     tolerances = subject.tolerances(expected, single)
     compared = gaps(yours, expected, subject.names, tolerances, read.absent, read.errors)
     shape = tuple(subject.scenes[0].arrays["x"].shape[1:]) if subject.section == "layers" else ()
-    base = replace(report, shape=shape, gaps=tuple(compared), reading=str(plan["plan"]), notes=tuple(notes),
+    base = replace(report, shape=shape, gaps=tuple(compared), reading=plan.plan, notes=tuple(notes),
                    errors=read.errors or None, power=power(subject))  # fmt: skip
     if read.share is not None:
-        first, fault = wrong_share(read.share, float(subject.settings.get("p", 0.5)))
+        first, fault = wrong_share(read.share, number(subject.settings, "p", 0.5))
         told = replace(base, status="wrong", summary=fault.sentence, first=first, gaps=(first, *compared), fault=fault,
                        faults=(fault,))  # fmt: skip
         return Verdict(told, lambda: told)

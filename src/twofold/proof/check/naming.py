@@ -24,10 +24,10 @@ def named_faults(
     """What is wrong, by name: how arrays lie is undone first, and what is left is looked for beside it."""
     laid = list[Relation]()
     for name in wrong:
-        found = next(relations(name, yours, expected, subject.scenes, tolerances.get(name, 1e-9)), None)
-        if found is not None and found.layout:
-            laid.append(found)
-            yours = undone(found, yours, expected)
+        earlier = next(relations(name, yours, expected, subject.scenes, tolerances.get(name, 1e-9)), None)
+        if earlier is not None and earlier.layout:
+            laid.append(earlier)
+            yours = undone(earlier, yours, expected)
     left = [gap.tensor for gap in gaps(yours, expected, subject.names, tolerances) if not gap.ok]
     left = [name for name in left if name in wrong]
     findings = Diagnosis(subject, yours, expected, tolerances, left).findings()

@@ -7,27 +7,31 @@ is not imported before it asks.
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from twofold.proof.check.checking import check
 
+if TYPE_CHECKING:
+    import pytest
 
-def twofold_check(thing: Any, like: Any, **options: Any) -> None:
+
+def twofold_check(thing: object, like: object, **options: Any) -> None:
     """Raises `AssertionError` with the report where a thing is not right; options are those of `twofold.check`."""
     report = check(thing, like, **options)
     if not report.ok:
         raise AssertionError(str(report))
 
 
-def pytest_configure(config: Any) -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Make the function a fixture of the same name."""
-    pytest = sys.modules["pytest"]
+    fixture = sys.modules["pytest"].fixture
 
     class Fixtures:
         """Holds the fixture for pytest's plug-in manager."""
 
-        @pytest.fixture(name="twofold_check")
-        def check_fixture(self) -> Any:
+        @fixture(name="twofold_check")
+        def check_fixture(self) -> Callable[..., None]:
             """The assertion as a fixture."""
             return twofold_check
 

@@ -16,11 +16,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from safetensors.numpy import load, save
@@ -28,6 +28,7 @@ from safetensors.numpy import load, save
 from twofold.arrays import Array, Arrays
 from twofold.engine import Batch, State, floats
 from twofold.errors import UserError
+from twofold.plain import Parsed
 from twofold.proof.check.sandbox import Limits, environment_of
 from twofold.recipe import Recipe, dump
 
@@ -124,19 +125,19 @@ class RemoteEngine:
             state_from(arrays, answer.get("updates", 0)),
         )
 
-    def _answered(self) -> tuple[dict[str, Any], dict[str, Array]]:
+    def _answered(self) -> tuple[dict[str, Parsed], dict[str, Array]]:
         answer, arrays = self._receive()
         if "error" in answer:
             raise EngineFailedError(str(answer["error"])[:2000])
         return answer, arrays
 
-    def _send(self, told: dict[str, Any], arrays: Arrays) -> None:
+    def _send(self, told: dict[str, Parsed], arrays: Arrays) -> None:
         try:
             write_message(self.to, told, arrays)
         except BrokenPipeError as error:
             raise EngineFailedError(self._ended()) from error
 
-    def _receive(self) -> tuple[dict[str, Any], dict[str, Array]]:
+    def _receive(self) -> tuple[dict[str, Parsed], dict[str, Array]]:
         message = read_message(self.back, time.monotonic() + self.limits.seconds)
         if message is None:
             raise EngineFailedError(self._ended())
@@ -160,13 +161,13 @@ def flat(state: State) -> dict[str, Array]:
     return held | {f"optimizer/{m}/{name}": a for m, arrays in state.optimizer.items() for name, a in arrays.items()}
 
 
-def under(part: str, arrays: Arrays, order: Any = ()) -> dict[str, Array]:
+def under(part: str, arrays: Arrays, order: Iterable[object] = ()) -> dict[str, Array]:
     """The arrays of a part by their names, in an order where one is told."""
     held = {name.removeprefix(f"{part}/"): array for name, array in arrays.items() if name.startswith(f"{part}/")}
     return {str(name): held[str(name)] for name in order if str(name) in held} | held
 
 
-def state_from(arrays: Arrays, updates: Any) -> State:
+def state_from(arrays: Arrays, updates: int) -> State:
     """A state from its arrays."""
     moments: dict[str, dict[str, Array]] = {}
     for name, array in under("optimizer", arrays).items():
@@ -175,7 +176,7 @@ def state_from(arrays: Arrays, updates: Any) -> State:
     return State(under("parameters", arrays), moments, int(updates), under("buffers", arrays), under("average", arrays))
 
 
-def write_message(end: int, told: dict[str, Any], arrays: Arrays) -> None:
+def write_message(end: int, told: dict[str, Parsed], arrays: Arrays) -> None:
     """JSON and arrays, each after its length."""
     text = json.dumps(told).encode()
     content = save({name: np.array(array, order="C") for name, array in arrays.items()})
@@ -184,7 +185,7 @@ def write_message(end: int, told: dict[str, Any], arrays: Arrays) -> None:
         view = view[os.write(end, view) :]
 
 
-def read_message(end: int, deadline: float | None = None) -> tuple[dict[str, Any], dict[str, Array]] | None:
+def read_message(end: int, deadline: float | None = None) -> tuple[dict[str, Parsed], dict[str, Array]] | None:
     """The other side's message; `None` where it ends or the time is over."""
     head = _read(end, 16, deadline)
     if head is None:

@@ -6,9 +6,11 @@ import html
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from twofold.plain import Plain
 from twofold.proof.check.compared import Gap
+from twofold.proof.mistakes.base import Settings
 
 Status = Literal["right", "wrong", "unchecked"]
 EXIT = {"right": 0, "wrong": 1, "unchecked": 2}
@@ -34,7 +36,7 @@ class Named:
         """0: where to look; 1: what to ask there; 2: what is wrong."""
         return self.hints[min(max(level, 0), len(self.hints) - 1)]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Plain]:
         """Plain values."""
         return {
             "name": self.name,
@@ -64,7 +66,7 @@ class CheckReport:
 
     thing: str
     kind: str
-    settings: Mapping[str, Any]
+    settings: Settings
     status: Status
     summary: str
     """One sentence: right, what is wrong first, or why nothing could be checked."""
@@ -100,7 +102,7 @@ class CheckReport:
     def __bool__(self) -> bool:
         return self.ok
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Plain values; a gap that is NaN or infinite is `None`."""
         return {
             "thing": self.thing,
@@ -150,7 +152,7 @@ class CheckReport:
         return f"{head}{named}{table}<p>{html.escape(str(self.power or ''))}</p>"
 
 
-def _gap_json(gap: Gap) -> dict[str, Any]:
+def _gap_json(gap: Gap) -> dict[str, Plain]:
     values = asdict(gap)
     for name in ("size", "yours", "right", "control", "tolerance"):
         value = values[name]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
+
+from twofold.proof.mistakes.base import Settings
 
 if TYPE_CHECKING:
     pass
@@ -29,16 +31,18 @@ class Adapter:
     """Whether weights lie as (in, out)."""
     arguments: Mapping[str, str] = field(default_factory=dict)
 
-    def job(self) -> dict[str, Any]:
-        """As the process of the user's code reads it."""
+    def declared(self) -> dict[str, str]:
+        """Roles by the names that stand for them."""
         own = {
             value: name
             for name, value in vars(self).items()
             if isinstance(value, str) and name not in ("transposed", "arguments")
         }
-        return {"arguments": {**own, **self.arguments}} | (
-            {} if self.transposed is None else {"transposed": self.transposed}
-        )
+        return {**own, **self.arguments}
+
+
+Like: TypeAlias = object
+"""A kind by its name, its table, or its part of a recipe."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,8 @@ class Request:
     thing: str
     """Its name in reports."""
     object: str
-    like: Any
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    like: Like
+    settings: Settings = field(default_factory=dict)
     dtype: str = "float64"
     shape: Sequence[int] | None = None
     adapter: Adapter = field(default_factory=Adapter)

@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import resource
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,12 +19,15 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import numpy as np
 from safetensors.numpy import load, save_file
 
 from twofold.arrays import Array
+from twofold.plain import Parsed
+from twofold.proof.mistakes import Scene, Tensors
+from twofold.proof.mistakes.base import Settings
 
 ENFORCED = "processor time, wall time, memory (Linux), the size of what is written, the length of what is printed"
 NOT_ENFORCED = (
@@ -45,6 +47,44 @@ class Limits:
     megabytes: int = 4_096
 
 
+class Item(TypedDict):
+    """One thing to be played, as the process of the user's code is told of it; what is expected stays here."""
+
+    object: str
+    kind: str
+    section: str
+    settings: Settings
+    float32: bool
+    scenes: Sequence[Scene]
+    expected: Sequence[Tensors]
+    gradients: Mapping[str, str]
+    arguments: Mapping[str, str]
+    transposed: NotRequired[bool]
+
+
+@dataclass(frozen=True)
+class Played:
+    """One way of reading an object, and what playing it that way showed: as its process says."""
+
+    plan: str
+    errors: Mapping[str, str]
+    untold: Sequence[str]
+    """Scenes of which the object could not be told that they are no training."""
+    fits: bool
+    constant_rate: bool
+    one_bias: bool
+    autograd: bool
+    derivative: bool
+    scenes: int
+
+    @classmethod
+    def read(cls, plan: Parsed) -> Played:
+        """From the other process's JSON. Raises `KeyError`, `TypeError` or `ValueError` for anything else."""
+        flags = {name: bool(plan[name]) for name in ("fits", "constant_rate", "one_bias", "autograd", "derivative")}
+        errors = {str(scene): str(error) for scene, error in plan["errors"].items()}
+        return cls(str(plan["plan"]), errors, [str(s) for s in plan["untold"]], scenes=int(plan["scenes"]), **flags)
+
+
 @dataclass(frozen=True)
 class Answer:
     """What came back for one item: tensors by plan and scene, errors by scene; or why nothing did."""
@@ -53,13 +93,13 @@ class Answer:
     """Why nothing could be checked: the file does not import, the object is not there, no call fits."""
     ended: str = ""
     """How the process ended where it did not give an answer: a limit, a crash, an exit."""
-    plans: Sequence[Mapping[str, Any]] = ()
+    plans: Sequence[Played] = ()
     tensors: Sequence[Sequence[Mapping[str, Array]]] = ()
     reason: str = ""
     printed: str = field(default="", repr=False)
 
 
-def run_file(file: Path, items: Sequence[Mapping[str, Any]], limits: Limits) -> list[Answer]:
+def run_file(file: Path, items: Sequence[Item], limits: Limits) -> list[Answer]:
     """The items of a file, each an object with its scenes, played in one process."""
     with tempfile.TemporaryDirectory(prefix="twofold-check-") as name:
         folder = Path(name)
@@ -89,7 +129,7 @@ def run_apart(command: Sequence[str], folder: Path, seconds: float) -> int | str
         return _wait(process, seconds)
 
 
-def run_here(play: Callable[[Path], None], items: Sequence[Mapping[str, Any]], limits: Limits) -> list[Answer]:
+def run_here(play: Callable[[Path], None], items: Sequence[Item], limits: Limits) -> list[Answer]:
     """The items of an object that lives in this process: a copy of the process plays them, and is ended."""
     with tempfile.TemporaryDirectory(prefix="twofold-check-") as name:
         folder = Path(name)
@@ -128,12 +168,12 @@ def _play_apart(play: Callable[[Path], None], folder: Path, limits: Limits) -> N
 
 def environment_of(home: Path) -> dict[str, str]:
     """What the code sees of the environment: paths to find packages, and one thread."""
-    kept = {
+    passed_on = {
         name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "VIRTUAL_ENV") if name in os.environ
     }
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     return {
-        **kept,
+        **passed_on,
         **threads,
         "HOME": str(home),
         "TMPDIR": str(home),
@@ -166,7 +206,7 @@ def _wait_pid(pid: int, seconds: float) -> int | str:
     return "time"
 
 
-def _write(folder: Path, work: dict[str, Any], items: Sequence[Mapping[str, Any]]) -> None:
+def _write(folder: Path, work: dict[str, str | float], items: Sequence[Item]) -> None:
     listed = []
     for number, item in enumerate(items):
         name = f"scenes-{number}.safetensors"
@@ -205,25 +245,26 @@ def _read(folder: Path, status: int | str, count: int, limits: Limits) -> list[A
         return [Answer(ended="what the process left cannot be read", printed=printed)] * count
 
 
-def _answers(answer: Any, arrays: Mapping[str, Array], count: int, printed: str) -> list[Answer]:
+def _answers(answer: Parsed, arrays: Mapping[str, Array], count: int, printed: str) -> list[Answer]:
     if "cannot" in answer:
         return [Answer(cannot=str(answer["cannot"])[:2_000], printed=printed)] * count
-    found = []
+    answers = []
     for number, item in enumerate(answer["items"]):
         if "cannot" in item:
-            found.append(Answer(cannot=str(item["cannot"])[:2_000], printed=printed))
+            answers.append(Answer(cannot=str(item["cannot"])[:2_000], printed=printed))
             continue
         tensors = []
-        for place, plan in enumerate(item["plans"]):
-            scenes: list[dict[str, Array]] = [{} for _ in range(int(plan["scenes"]))]
+        plans = [Played.read(plan) for plan in item["plans"]]
+        for place, plan in enumerate(plans):
+            scenes: list[dict[str, Array]] = [{} for _ in range(plan.scenes)]
             head = f"{number}/{place}/"
             for key, array in arrays.items():
                 if key.startswith(head):
                     index, name = key[len(head) :].split("/", 1)
                     scenes[int(index)][name] = array
             tensors.append(scenes)
-        found.append(Answer("", "", item["plans"], tensors, str(item.get("reason", "")), printed))
-    return found
+        answers.append(Answer("", "", plans, tensors, str(item.get("reason", "")), printed))
+    return answers
 
 
 def _how(status: int | str, limits: Limits, errors: str) -> str:
@@ -253,8 +294,3 @@ def _printed(folder: Path) -> str:
     return safe + (
         f"\n... cut: {cut:,} bytes were printed" if cut > 2 * MOST_PRINTED or len(text) >= MOST_PRINTED else ""
     )
-
-
-def clean(folder: Path) -> None:
-    """Remove a temporary folder."""
-    shutil.rmtree(folder, ignore_errors=True)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from twofold.arrays import Array, Arrays, gap
@@ -15,6 +12,7 @@ from twofold.proof.check.report import Named
 from twofold.proof.check.subject import Subject
 from twofold.proof.lockstep import Divergence, Parting
 from twofold.proof.mistakes import KINDS, Scene, gradient_name
+from twofold.proof.mistakes.base import Settings
 from twofold.recipe import Node, Recipe
 
 MOMENTS = {"momentum_buffer": "m", "exp_avg": "m", "exp_avg_sq": "v", "square_avg": "v"}
@@ -84,9 +82,7 @@ def _explained(recipe: Recipe, parting: Parting, yours: Step, trace: Trace, tole
     return _update(recipe, parting, yours, tolerance)
 
 
-def _named(
-    kind: str, section: str, settings: Mapping[str, Any], scene: Scene, yours: Arrays, tolerance: float
-) -> Named | None:
+def _named(kind: str, section: str, settings: Settings, scene: Scene, yours: Arrays, tolerance: float) -> Named | None:
     """The fault of one scene: tensors that are not given are not compared."""
     if kind not in KINDS:
         return None
@@ -98,8 +94,8 @@ def _named(
     wrong = [n for n, t in expected[0].items() if t.shape != yours[n].shape or not _close(t, yours[n], tolerances[n])]
     if not wrong:
         return None
-    found = named_faults(subject, [yours], expected, tolerances, wrong)
-    return found[0] if found else None
+    faults = named_faults(subject, [yours], expected, tolerances, wrong)
+    return faults[0] if faults else None
 
 
 def _close(a: Array, b: Array, tolerance: float) -> bool:
@@ -127,14 +123,14 @@ def _layer(
         arrays["dy"] = trace.signals[node.name]
     if node.name in batch.masks:
         arrays["mask"] = batch.masks[node.name].astype(float)
-    given = {"y": yours.outputs[node.name]} | ({} if dx is None else {"dx": dx})
+    theirs = {"y": yours.outputs[node.name]} | ({} if dx is None else {"dx": dx})
     if node.buffers:
-        given |= {name: yours.state.buffers[f"{node.name}.{name}"] for name in node.buffers}
+        theirs |= {name: yours.state.buffers[f"{node.name}.{name}"] for name in node.buffers}
     for name in node.parameters:
-        given[gradient_name(name, node.kind)] = yours.gradients[f"{node.name}.{name}"]
+        theirs[gradient_name(name, node.kind)] = yours.gradients[f"{node.name}.{name}"]
     facts = {"training": True, "fresh": True, "whole_numbers": node.kind == "embedding"}
     settings = {**node.spec.model_dump(), "kind": node.kind}
-    return _named(node.kind, "layers", settings, Scene("the step", arrays, facts), given, tolerance)
+    return _named(node.kind, "layers", settings, Scene("the step", arrays, facts), theirs, tolerance)
 
 
 def _of(name: str, node: Node) -> bool:
@@ -159,11 +155,11 @@ def _update(recipe: Recipe, parting: Parting, yours: Step, tolerance: float) -> 
     facts = {"lr": float(parting.batch.lr), "k": before.updates + 1, "fresh": True}
     state = yours.state
     settings = recipe.optimizer.model_dump()
-    given = dict(state.parameters)
+    updated = dict(state.parameters)
     stale = _stale(parting.divergence, before, state, tolerance)
     scene, kind = Scene("the step", arrays, facts), recipe.optimizer.kind
-    everywhere = stale or _named(kind, "optimizer", settings, scene, given, tolerance)
-    alone = {name: array for name, array in given.items() if name == parting.divergence.name}
+    everywhere = stale or _named(kind, "optimizer", settings, scene, updated, tolerance)
+    alone = {name: array for name, array in updated.items() if name == parting.divergence.name}
     return everywhere or (_named(kind, "optimizer", settings, scene, alone, tolerance) if alone else None)
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from twofold.arrays import Array, gap
 from twofold.errors import UserError, did_you_mean
 from twofold.proof.check import inputs
 from twofold.proof.check.compared import TOLERANCE
 from twofold.proof.mistakes import Making, Mistake, Scene, Tensors, computation, gradient_name, mistakes_of
+from twofold.proof.mistakes.base import Settings, number
 from twofold.recipe.base import Part
 from twofold.recipe.faults import members
 from twofold.recipe.layer import LayerSpec
@@ -33,7 +34,7 @@ class Subject:
 
     kind: str
     section: str
-    settings: Mapping[str, Any]
+    settings: Settings
     scenes: tuple[Scene, ...]
     dtype: str = "float64"
 
@@ -103,24 +104,24 @@ def _moved(scene: Scene, draw: int) -> Scene:
 
 
 def subjects(
-    like: Any, settings: Mapping[str, Any], dtype: str = "float64", shape: Sequence[int] | None = None
+    like: object, settings: Settings, dtype: str = "float64", shape: Sequence[int] | None = None
 ) -> list[Subject]:
     """What `like` names, on each shape of sample that an object of its kind may want, the usual one first.
 
     Raises `UserError` for an unknown kind or a setting that it does not take.
     """
-    kind, given = _read(like)
-    given = {**given, **settings}
+    kind, asked = _read(like)
+    asked = {**asked, **settings}
     if kind in CLIPPING:
-        c = float(given.get("max_norm", given.get("c", 0.5)))
+        c = number(asked, "max_norm", number(asked, "c", 0.5))
         return [Subject("max_norm", "clipping", {"max_norm": c}, tuple(inputs.clipping_scenes({"max_norm": c})), dtype)]
     section = _section(kind)
-    of = given.pop("of", None) if kind == "cross_entropy" else None
+    of = asked.pop("of", None) if kind == "cross_entropy" else None
     if of not in (None, "logits", "probabilities"):
         raise UserError(f"`of` must be `logits` or `probabilities`: what the loss takes; got {of!r}")
-    if given.get("class_weight") is not None:
+    if asked.get("class_weight") is not None:
         raise UserError("`class_weight` cannot be checked: leave it out, and check the loss of every sample alike")
-    spec = _spec(section, kind, given)
+    spec = _spec(section, kind, asked)
     values = {**spec.model_dump(), "kind": kind} | ({"of": of} if of else {})
     if section == "layers":
         assert isinstance(spec, LayerSpec)
@@ -131,11 +132,11 @@ def subjects(
     elif section == "optimizer":
         scenes = inputs.optimizer_scenes(values, constant_rate=False)
     else:
-        scenes = inputs.schedule_scenes(given)
+        scenes = inputs.schedule_scenes(asked)
     return [Subject(kind, section, values, tuple(_cast(scene, dtype) for scene in scenes), dtype)]
 
 
-def _layer(kind: str, spec: LayerSpec, values: Mapping[str, Any], shape: tuple[int, ...], dtype: str) -> Subject:
+def _layer(kind: str, spec: LayerSpec, values: Settings, shape: tuple[int, ...], dtype: str) -> Subject:
     refusal = spec.refuses(shape)
     if refusal:
         raise UserError(f"`{kind}` {refusal.rule}; `shape` is {shape}. {refusal.remedy}".rstrip())
@@ -151,7 +152,7 @@ def _cast(scene: Scene, dtype: str) -> Scene:
     return replace(scene, arrays=arrays)
 
 
-def _read(like: Any) -> tuple[str, dict[str, Any]]:
+def _read(like: object) -> tuple[str, dict[str, object]]:
     if isinstance(like, str):
         return like.strip(), {}
     if isinstance(like, Part):
@@ -173,9 +174,9 @@ def _section(kind: str) -> str:
     raise UserError(f"unknown kind `{kind}`; {did_you_mean(kind, kinds())}")
 
 
-def _spec(section: str, kind: str, given: Mapping[str, Any]) -> BaseModel:
+def _spec(section: str, kind: str, asked: Settings) -> BaseModel:
     model = members(section)[kind]
-    values = {"kind": kind, **inputs.REQUIRED.get(kind, {}), **given}
+    values = {"kind": kind, **inputs.REQUIRED.get(kind, {}), **asked}
     if section == "schedule":
         values.pop("lr", None)
     try:
@@ -185,7 +186,7 @@ def _spec(section: str, kind: str, given: Mapping[str, Any]) -> BaseModel:
         raise UserError(f"`{kind}`: {'; '.join(faults)}") from error
 
 
-def _told(details: Any, kind: str, model: type[BaseModel]) -> str:
+def _told(details: ErrorDetails, kind: str, model: type[BaseModel]) -> str:
     name = ".".join(str(part) for part in details["loc"]) or kind
     if details["type"] == "extra_forbidden":
         return f"unknown setting `{name}`; {did_you_mean(name, [f for f in model.model_fields if f != 'kind'])}"

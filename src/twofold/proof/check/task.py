@@ -7,11 +7,12 @@ import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, ValidationError
 
 from twofold.errors import UserError, did_you_mean
+from twofold.plain import Parsed
 from twofold.proof.check.request import Adapter, Request
 from twofold.proof.check.subject import subjects
 
@@ -25,7 +26,7 @@ class Item(BaseModel):
     """Its file in the submission's folder."""
     object: str = ""
     """Its name in the file; left out: the only thing that fits."""
-    like: dict[str, Any] | str
+    like: dict[str, Parsed] | str
     """What it should be."""
     name: str = ""
     """What a student reads; `file:object` where left out."""
@@ -95,7 +96,7 @@ def load_task(name: str) -> Task:
     return read_task(raw, name, text)
 
 
-def read_task(raw: Mapping[str, Any], name: str, text: str = "") -> Task:
+def read_task(raw: Mapping[str, object], name: str, text: str = "") -> Task:
     """A task from its table; every item's kind and settings are checked now, not at the first submission."""
     try:
         task = Task.model_validate(raw)

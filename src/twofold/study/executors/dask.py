@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
-from typing import Any, final
+from typing import final
 
 from twofold.errors import MissingExtraError, StudyError
 from twofold.study.executors.local import deaf_children
 from twofold.study.executors.remote import ANSWER_SECONDS, check_answers, stream
-from twofold.study.executors.seam import Answer, Lost, Results, Task
+from twofold.study.executors.seam import Answer, Foreign, Lost, Results, Task
 from twofold.study.executors.work import ONE_THREAD, train_task
 
 START = (
@@ -30,7 +30,7 @@ def start(after: str, jobs: int | None) -> Dask:
         address = after if "://" in after else f"tcp://{after}"
         check_answers(address, START)
         try:
-            client: Any = distributed.Client(address, timeout=ANSWER_SECONDS)
+            client: Foreign = distributed.Client(address, timeout=ANSWER_SECONDS)
             client.wait_for_workers(1, timeout=ANSWER_SECONDS)
         except TimeoutError:
             raise StudyError(f"the Dask scheduler at {address} has no worker. {START}") from None
@@ -48,7 +48,7 @@ def start(after: str, jobs: int | None) -> Dask:
     # A worker that dies takes its task with it: the study decides what is run again.
     environment = {f"distributed.nanny.pre-spawn-environ.{name}": int(value) for name, value in ONE_THREAD.items()}
     with config.set({"distributed.scheduler.allowed-failures": 0, **environment}), deaf_children():
-        cluster_of: Any = distributed.LocalCluster  # its annotations admit less than it takes
+        cluster_of: Foreign = distributed.LocalCluster  # its annotations admit less than it takes
         cluster = cluster_of(
             n_workers=workers,
             threads_per_worker=1,
@@ -63,7 +63,7 @@ def start(after: str, jobs: int | None) -> Dask:
 class Dask:
     """The workers of a scheduler; with a cluster of one's own, that is ended with the study."""
 
-    def __init__(self, client: Any, cluster: Any, workers: int) -> None:
+    def __init__(self, client: Foreign, cluster: Foreign, workers: int) -> None:
         self.workers = workers
         self._client = client
         self._cluster = cluster
@@ -81,12 +81,12 @@ class Dask:
             with suppress(Exception):
                 self._cluster.close(timeout=5)
 
-    def _submit(self, task: Task, ended: Callable[[], None]) -> Any:
+    def _submit(self, task: Task, ended: Callable[[], None]) -> Foreign:
         future = self._client.submit(train_task, task, pure=False, retries=0)
         future.add_done_callback(lambda _: ended())
         return future
 
-    def _result(self, future: Any, task: Task) -> Answer | Lost:
+    def _result(self, future: Foreign, task: Task) -> Answer | Lost:
         from distributed import KilledWorker
         from distributed.client import FutureCancelledError
 
@@ -102,7 +102,7 @@ class Dask:
             raise StudyError(_lost(self._client, self._client.status))
 
 
-def _lost(client: Any, reason: object) -> str:
+def _lost(client: Foreign, reason: object) -> str:
     address = getattr(client.scheduler, "address", "its address")
     return (
         f"the Dask scheduler at {address} was lost ({reason}); what has finished is kept. Start it again, and the same "

@@ -14,9 +14,9 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
-from typing import Any, NamedTuple, final
+from typing import NamedTuple, final
 
-from twofold.study.executors.seam import Answer, Lost, Results, Task
+from twofold.study.executors.seam import Answer, Foreign, Lost, Results, Task
 from twofold.study.executors.work import ONE_THREAD, train_task
 
 WATCH_SECONDS = 0.5
@@ -44,7 +44,7 @@ class Local:
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        self._pools: list[Any] = []
+        self._pools: list[Foreign] = []
 
     def results(self, tasks: Iterator[Task], alone: bool = False) -> Generator[Results, None, None]:
         """See `Executor`. Closed early, it kills what is being trained."""
@@ -103,7 +103,7 @@ class Local:
             except BrokenProcessPool:
                 pool.shutdown(wait=False, kill_workers=True)
 
-    def _free(self) -> Any:
+    def _free(self) -> Foreign:
         return self._pools.pop() if self._pools else _pool()
 
     def _collected(self, seats: list[_Seat], again: deque[Task]) -> tuple[Results, bool]:
@@ -142,11 +142,11 @@ class _Handed(NamedTuple):
 class _Seat:
     """A process at work, and its tasks: the first is being trained."""
 
-    pool: Any
+    pool: Foreign
     handed: deque[_Handed]
 
 
-def _pool() -> Any:
+def _pool() -> Foreign:
     from joblib.externals.loky.process_executor import ProcessPoolExecutor
 
     return ProcessPoolExecutor(
@@ -154,7 +154,7 @@ def _pool() -> Any:
     )
 
 
-def _submitted(pool: Any, task: Task) -> _Handed:
+def _submitted(pool: Foreign, task: Task) -> _Handed:
     """A process may be started here, and inherits the signals that are blocked."""
     with deaf_children():
         return _Handed(task, pool.submit(train_task, task), time.monotonic())

@@ -6,7 +6,6 @@ import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from twofold.foreign import open_foreign
 from twofold.recipe import Recipe
@@ -53,7 +52,7 @@ def data_path(recipe: Recipe) -> str | None:
 
 def absolute(recipe: Recipe) -> Recipe:
     """The recipe with absolute paths: a worker's folder may be another."""
-    data: Any = recipe.data
+    data: object = recipe.data
     changes = {
         name: os.path.abspath(path)
         for name in ("path", "root")

@@ -8,12 +8,13 @@ import signal
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, final
+from types import ModuleType
+from typing import final
 
 from twofold.errors import MissingExtraError, StudyError
 from twofold.study.executors.local import deaf_children
 from twofold.study.executors.remote import LOOK_SECONDS, check_answers
-from twofold.study.executors.seam import Answer, Lost, Results, Task
+from twofold.study.executors.seam import Answer, Foreign, Lost, Results, Task
 from twofold.study.executors.work import ONE_THREAD, train_task
 
 START = (
@@ -41,7 +42,7 @@ def start(after: str, jobs: int | None) -> Ray:
         import ray  # pyright: ignore[reportMissingImports]  # an extra that CI does without
     except ImportError:
         raise MissingExtraError("ray", "ray", "`--on ray`") from None
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
+    options: dict[str, Foreign] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     if after and after != "auto":
         check_answers(after, START)
     if after:
@@ -59,7 +60,7 @@ def start(after: str, jobs: int | None) -> Ray:
     return Ray(ray, min(jobs or processors, processors))
 
 
-def _connect(connect: Callable[[], object], address: str) -> None:
+def _connect(connect: Callable[[], Foreign], address: str) -> None:
     """Connect, and give up an address at which something else answers: Ray by itself tries for half a minute."""
     failures = list[Exception]()
 
@@ -94,7 +95,7 @@ def _own_signals() -> Iterator[None]:
 class Ray:
     """So many tasks at a time, one processor each."""
 
-    def __init__(self, ray: Any, workers: int) -> None:
+    def __init__(self, ray: ModuleType, workers: int) -> None:
         self.workers = workers
         self._ray = ray
         # A worker that dies takes its task with it: the study decides what is run again.
@@ -102,7 +103,7 @@ class Ray:
 
     def results(self, tasks: Iterator[Task], alone: bool = False) -> Generator[Results, None, None]:
         """See `Executor`."""
-        running: dict[Any, Task] = {}
+        running: dict[Foreign, Task] = {}
         most = 1 if alone else self.workers
         try:
             while True:
@@ -123,7 +124,7 @@ class Ray:
         with _own_signals():
             self._ray.shutdown()
 
-    def _ended(self, handles: list[Any]) -> list[Any]:
+    def _ended(self, handles: list[Foreign]) -> list[Foreign]:
         try:
             ended, _ = self._ray.wait(handles, num_returns=1, timeout=LOOK_SECONDS)
             if ended and len(handles) > 1:
@@ -132,7 +133,7 @@ class Ray:
             raise StudyError(_lost(error)) from None
         return ended
 
-    def _result(self, handle: Any, task: Task) -> tuple[Task, Answer] | Lost:
+    def _result(self, handle: Foreign, task: Task) -> tuple[Task, Answer] | Lost:
         exceptions = self._ray.exceptions
         died = (exceptions.WorkerCrashedError, exceptions.OutOfMemoryError, exceptions.NodeDiedError)
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import socket
 from collections.abc import Callable, Generator, Iterator
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from twofold.errors import StudyError
@@ -79,7 +79,7 @@ def _arrived(ended: queue.SimpleQueue[Task], check: Callable[[], None]) -> list[
         except queue.Empty:
             check()
             continue
-        arrived: list[Any] = [first]
+        arrived: list[Task] = [first]
         while not ended.empty():
             arrived.append(ended.get())
         return arrived

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from twofold.recipe import Recipe
 from twofold.train.points import Point
@@ -54,6 +54,10 @@ class Trained(NamedTuple):
     """Why not, in a sentence."""
     log: str = ""
     """What the worker printed, and the traceback, where the point failed."""
+
+
+Foreign: TypeAlias = Any
+"""An object of the library behind an executor: its classes are not there where the library is not installed."""
 
 
 @dataclass(frozen=True)

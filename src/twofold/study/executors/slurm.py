@@ -9,11 +9,11 @@ from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 from twofold.errors import MissingExtraError, StudyError
 from twofold.study.executors.remote import LOOK_SECONDS
-from twofold.study.executors.seam import Answer, Lost, Results, Task
+from twofold.study.executors.seam import Answer, Foreign, Lost, Results, Task
 from twofold.study.executors.work import train_task
 
 MINUTES = 24 * 60
@@ -35,7 +35,7 @@ class Requeued:
         """Train it, and say how often it was begun before."""
         return replace(train_task(task), requeued=self.times)
 
-    def checkpoint(self, task: Task) -> Any:
+    def checkpoint(self, task: Task) -> Foreign:
         """A point is trained from its beginning; it is short beside the time that a job has."""
         from submitit.helpers import DelayedSubmission
 
@@ -68,14 +68,14 @@ def start(after: str, jobs: int | None, cluster: str = "slurm") -> Slurm:
 class Slurm:
     """So many jobs in the queue at a time."""
 
-    def __init__(self, executor: Any, folder: Path, workers: int) -> None:
+    def __init__(self, executor: Foreign, folder: Path, workers: int) -> None:
         self.workers = workers
         self._executor = executor
         self._folder = folder
 
     def results(self, tasks: Iterator[Task], alone: bool = False) -> Generator[Results, None, None]:
         """See `Executor`."""
-        running: list[tuple[Task, Any]] = []
+        running: list[tuple[Task, Foreign]] = []
         most = 1 if alone else self.workers
         try:
             while True:
@@ -100,7 +100,7 @@ class Slurm:
         with suppress(OSError):
             LOGS.rmdir()
 
-    def _result(self, task: Task, job: Any) -> tuple[Task, Answer] | Lost:
+    def _result(self, task: Task, job: Foreign) -> tuple[Task, Answer] | Lost:
         from submitit.core.utils import FailedJobError, FailedSubmissionError, UncompletedJobError
 
         try:

@@ -15,7 +15,6 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import replace
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
 
 from twofold.data import Dataset, load_data
 from twofold.errors import TwofoldError
@@ -23,7 +22,7 @@ from twofold.recipe import Recipe
 from twofold.recipe.data import DataSpec
 from twofold.setup.versions import code, versions
 from twofold.study.executors.prints import fingerprint, mark
-from twofold.study.executors.seam import Answer, Task, Trained, Worker
+from twofold.study.executors.seam import Answer, Foreign, Task, Trained, Worker
 from twofold.train.points import Point, Stops, train_points
 
 ONE_THREAD = dict.fromkeys(
@@ -61,12 +60,12 @@ def _without_test(spec: DataSpec) -> Dataset:
 
 
 def _remembered(spec: DataSpec) -> Dataset:
-    kind: Any = type(spec)
+    kind: Foreign = type(spec)
     return _last_data(spec.model_dump_json(), mark(getattr(spec, "path", None)), kind)
 
 
 @lru_cache(maxsize=1)
-def _last_data(text: str, mark: str, kind: Any) -> Dataset:
+def _last_data(text: str, mark: str, kind: Foreign) -> Dataset:
     """The samples of a source: those that were asked for last stay in memory."""
     return load_data(kind.model_validate_json(text))
 

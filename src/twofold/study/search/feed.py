@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, final
+from typing import final
 
 from twofold.errors import RecipeError
 from twofold.recipe import Recipe
@@ -58,7 +58,10 @@ class Feed(Iterator[Sequence[Planned]]):
         finished = {
             point.id: point
             for point in self.points
-            if point and (kept := self.known.get(point.id)) and kept.status == "ok" and self._score(kept) is not None
+            if point
+            and (result := self.known.get(point.id))
+            and result.status == "ok"
+            and self._score(result) is not None
         }
         best = sorted(finished.values(), key=lambda point: self._merit(self.known[point.id]), reverse=True)
         return best[: self.search.leaders]
@@ -73,14 +76,18 @@ class Feed(Iterator[Sequence[Planned]]):
         merits = [self._merit(self.known[point.id]) for point in same if point.id in self.known]
         return math.fsum(merits) / len(merits) if all(map(math.isfinite, merits)) else -math.inf
 
-    def _merit(self, kept: Kept) -> float:
-        score = self._score(kept)
-        if kept.status != "ok" or score is None:
+    def _counts(self, result: Kept) -> bool:
+        """Whether a training ended as it should, with the score that is searched for."""
+        return result.status == "ok" and self._score(result) is not None
+
+    def _merit(self, result: Kept) -> float:
+        score = self._score(result)
+        if result.status != "ok" or score is None:
             return -math.inf
         return score if self.search.maximizes else -score
 
-    def _score(self, kept: Kept) -> float | None:
-        return kept.scores.get(self.search.metric)
+    def _score(self, result: Kept) -> float | None:
+        return result.scores.get(self.search.metric)
 
     def _trial(self) -> Planned | None:
         """The point of the next trial that can be proposed; the order is that of `proposals`."""
@@ -94,7 +101,7 @@ class Feed(Iterator[Sequence[Planned]]):
                 return point
         return None
 
-    def _proposed(self, values: dict[str, Any], trial: int) -> Planned | None:
+    def _proposed(self, values: dict[str, object], trial: int) -> Planned | None:
         try:
             recipe = recipe_of(self.base, self.search, values)
         except RecipeError:
@@ -105,7 +112,7 @@ class Feed(Iterator[Sequence[Planned]]):
             self.stops[point.id] = stop_of(self.search, trial, self._curves())
         return point
 
-    def _point(self, values: tuple[Any, ...], seed: int, recipe: Recipe, trial: int | None) -> Planned:
+    def _point(self, values: tuple[object, ...], seed: int, recipe: Recipe, trial: int | None) -> Planned:
         return planned_point(self.study.engine, values, seed, recipe, trial)
 
     def _told(self, wanted: int) -> bool:
@@ -115,21 +122,21 @@ class Feed(Iterator[Sequence[Planned]]):
             if point is None:
                 self._proposals.tell(None)
                 continue
-            kept = self.known.get(point.id)
-            if kept is None:
+            result = self.known.get(point.id)
+            if result is None:
                 return False
-            score = self._score(kept) if kept.status != "failed" else None
-            self._proposals.tell(score, kept.steps if kept.status == "pruned" else None)
+            score = self._score(result) if result.status != "failed" else None
+            self._proposals.tell(score, result.steps if result.status == "pruned" else None)
         return True
 
     def _curves(self) -> list[Curve]:
         """The evaluations of the trials that have been told."""
         curves = list[Curve]()
         for number, point in enumerate(self.points[: self._proposals.told]):
-            kept = self.known.get(point.id) if point else None
-            if kept is not None and kept.status != "failed" and kept.history:
-                column = [math.nan if value is None else value for value in kept.history[self.search.metric][1:]]
-                curves.append(Curve(number, kept.history["step"][1:], column, kept.status == "ok"))
+            result = self.known.get(point.id) if point else None
+            if result is not None and result.status != "failed" and result.history:
+                column = [math.nan if value is None else value for value in result.history[self.search.metric][1:]]
+                curves.append(Curve(number, result.history["step"][1:], column, result.status == "ok"))
         return curves
 
     def _repeat(self) -> Planned | None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -69,11 +68,11 @@ def claim(folder: Path, study: Study, base: Recipe) -> dict[str, Kept]:
     return {point.id: point for point in points if point is not None}
 
 
-def write_found(folder: Path, found: Found, best: Recipe | None) -> None:
+def write_found(folder: Path, outcome: Found, best: Recipe | None) -> None:
     """What the report reads, and the best recipe as a file that runs."""
     if best is not None:
         write_whole(folder / BEST, dump(best).encode())
-    write_whole(folder / FOUND, json.dumps(found.model_dump(), indent=1).encode())
+    write_whole(folder / FOUND, json.dumps(outcome.model_dump(), indent=1).encode())
 
 
 def read_found(folder: Path) -> Found | None:
@@ -91,8 +90,8 @@ def _difference(there: Study, here: Study) -> str:
     if there.search is None:
         return "it is a study of a grid"
     assert here.search is not None
-    old: dict[str, Any] = {**dict(there), **dict(there.search)}
-    new: dict[str, Any] = {**dict(here), **dict(here.search)}
+    old: dict[str, object] = {**dict(there), **dict(there.search)}
+    new: dict[str, object] = {**dict(here), **dict(here.search)}
     for key in ("engine", "seeds", "recipe", "settings", *type(here.search).model_fields):
         if key != "trials" and old[key] != new[key]:
             brief = key in ("space", "blocks", "settings")

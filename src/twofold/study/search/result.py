@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from twofold.errors import StudyError
 from twofold.runs import SCORES
@@ -38,8 +38,8 @@ class SearchResult:
     def points(self) -> tuple[Kept, ...]:
         """The trials in their order, and after them the leaders' other seeds."""
         first = self.study.seeds[0]
-        found = [point for path in point_files(self.path) if (point := read_point(path))]
-        return tuple(sorted(found, key=lambda point: (point.seed != first, point.trial or 0, point.seed)))
+        points = [point for path in point_files(self.path) if (point := read_point(path))]
+        return tuple(sorted(points, key=lambda point: (point.seed != first, point.trial or 0, point.seed)))
 
     @property
     def trials(self) -> tuple[Kept, ...]:
@@ -100,14 +100,14 @@ class SearchResult:
         sign = -1 if self.search.maximizes else 1
         return [point for _, point in sorted(scored, key=lambda pair: (sign * pair[0], pair[1].trial))]
 
-    def values(self, point: Kept) -> dict[str, Any]:
+    def values(self, point: Kept) -> dict[str, object]:
         """The parameters of a trial, without those of layers that it has not."""
         pairs = zip(names(self.search), point.values, strict=True)
         return {name: value for name, value in pairs if value is not None}
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """What `twofold study --json` prints."""
-        ranked, found = self.ranked(), self.found
+        ranked, outcome = self.ranked(), self.found
         return {
             "study": str(self.path),
             "title": self.study.heading,
@@ -117,9 +117,9 @@ class SearchResult:
             "finished": len(ranked),
             "pruned": sum(point.status == "pruned" for point in self.trials),
             "failed": self.failed,
-            "winner": None if found is None else found.winner,
-            "test": {} if found is None else found.test,
-            "importance": {} if found is None else found.importance,
+            "winner": None if outcome is None else outcome.winner,
+            "test": {} if outcome is None else outcome.test,
+            "importance": {} if outcome is None else outcome.importance,
             "best": [
                 {"trial": point.trial, "values": self.values(point), self.search.metric: self.score(point)}
                 for point in ranked[:10]

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from twofold.errors import StudyError, UserError
 from twofold.recipe import Recipe
@@ -14,7 +13,7 @@ from twofold.setup.events import Noted, Watcher, watching
 from twofold.study.coordinator import Work, finish
 from twofold.study.executors.choice import Workers
 from twofold.study.executors.prints import absolute
-from twofold.study.executors.seam import Executor, Lost, Task
+from twofold.study.executors.seam import Executor, Lost, Task, Train
 from twofold.study.executors.work import searched, trained
 from twofold.study.files import Settings, Source, load_study
 from twofold.study.folder import Kept, kept, locked, make_folder
@@ -139,7 +138,7 @@ class _Missing(set[str]):
         return name not in self._known
 
 
-def _train(feed: Feed, group: Sequence[Planned]) -> Any:
+def _train(feed: Feed, group: Sequence[Planned]) -> Train:
     """What trains a point: a trial may be stopped early, a leader's other seeds are not."""
     return partial(searched, stops=feed.stops.get(group[0].id))
 

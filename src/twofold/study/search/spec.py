@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from twofold.errors import did_you_mean
-from twofold.recipe.base import Part
+from twofold.recipe.base import Fields, Part
 from twofold.runs import SCORES
 
 MEASURED = tuple(score for score in SCORES if not score.startswith("test"))
@@ -25,11 +24,11 @@ class Dimension(Part):
     """The ends, both within; whole numbers where both are."""
     log: bool = False
     """Whether values are drawn evenly by their logarithms."""
-    choices: Annotated[tuple[Any, ...], Field(strict=False)] | None = None
+    choices: Annotated[tuple[object, ...], Field(strict=False)] | None = None
     """Numbers, texts or whole tables."""
 
     @classmethod
-    def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
+    def conflicts(cls, values: Fields) -> list[str]:
         """A range has two ends in their order; choices are different."""
         low, high, choices = values.get("low"), values.get("high"), values.get("choices")
         if choices is not None:
@@ -69,11 +68,11 @@ class Block(Part):
     """Before which layer of the recipe they stand, counted from 0."""
     count: Dimension
     """How many times: a range of whole numbers from 0."""
-    layers: Annotated[tuple[dict[str, Any], ...], Field(strict=False, min_length=1)]
+    layers: Annotated[tuple[dict[str, object], ...], Field(strict=False, min_length=1)]
     """The layers, as a recipe has them; a value may be a range or choices."""
 
     @classmethod
-    def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
+    def conflicts(cls, values: Fields) -> list[str]:
         """A count is a whole number of at least 0."""
         count = values.get("count")
         if isinstance(count, Dimension) and (not count.whole or (count.low or 0) < 0):
@@ -114,7 +113,7 @@ class Search(Part):
         return metric
 
     @classmethod
-    def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
+    def conflicts(cls, values: Fields) -> list[str]:
         """There is something to search, and a grid is finite."""
         space, blocks = values.get("space"), values.get("blocks")
         if space is None or blocks is None:
@@ -141,5 +140,5 @@ class Search(Part):
         return int(min(self.trials, math.prod(sizes))) if self.sampler == "grid" else self.trials
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return json.dumps(value, default=str)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -14,6 +14,7 @@ from twofold.arrays import Array
 from twofold.engine import Batch, Scaling
 from twofold.engine.shards import ShardedEngine, ShardEngine, Whole
 from twofold.engine.tree import cut
+from twofold.interrupts import Handler
 from twofold.recipe.files import loads
 from twofold.setup.building import training_engine
 from twofold.train.shards.lines import Lines, Order
@@ -25,7 +26,7 @@ def follow() -> Path | None:
     Raises `GroupError` where that process is lost. Ctrl-C in a terminal reaches every process: the leading one answers
     it, and this one ends with it.
     """
-    before = dict[int, Any]()
+    before = dict[int, Handler]()
     if threading.current_thread() is threading.main_thread():
         answers = {signal.SIGINT: signal.SIG_IGN, signal.SIGTERM: signal.SIG_DFL}
         before = {number: signal.signal(number, answer) for number, answer in answers.items()}

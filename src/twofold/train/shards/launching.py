@@ -6,10 +6,13 @@ import logging
 import os
 import signal
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from twofold.errors import GroupError
 from twofold.interrupts import deafen
+
+if TYPE_CHECKING:
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
 
 def launch(count: int, words: Sequence[str]) -> int:
@@ -39,7 +42,7 @@ def launch(count: int, words: Sequence[str]) -> int:
     return 0
 
 
-def _status(error: Any) -> int:
+def _status(error: ChildFailedError) -> int:
     leading = error.failures.get(0)
     if leading is None:  # the leading process has said that another one died
         return 1

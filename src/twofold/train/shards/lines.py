@@ -17,6 +17,7 @@ from torch import Tensor
 from twofold.arrays import Array
 from twofold.engine.tree import added, nodes_within, owned
 from twofold.errors import GroupError
+from twofold.plain import Parsed
 from twofold.setup.versions import code, versions
 
 PATIENCE = timedelta(days=30)
@@ -24,7 +25,7 @@ PATIENCE = timedelta(days=30)
 HEAD = 1024
 """Bytes of an order that go with its length; a longer one takes a second message."""
 
-Order = dict[str, Any]
+Order = dict[str, Parsed]
 """What is to be done: `do`, and what it needs."""
 
 

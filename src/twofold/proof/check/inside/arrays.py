@@ -4,29 +4,36 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from types import ModuleType
+from typing import NamedTuple, TypeGuard
 
 import numpy as np
 
 from twofold.proof.check.inside.names import gradient_role, names_input_gradient
+from twofold.proof.check.inside.theirs import Theirs, Values
 
 
 class UnusableError(Exception):
     """What came back is no array: says what it is."""
 
 
-def torch() -> Any:
+def torch() -> ModuleType | None:
     """PyTorch, where the user's code imported it."""
     return sys.modules.get("torch")
 
 
-def is_tensor(value: Any) -> bool:
+def loaded_torch() -> ModuleType:
+    """PyTorch, which the user's code has imported: what is played holds tensors."""
+    return sys.modules["torch"]
+
+
+def is_tensor(value: object) -> TypeGuard[Theirs]:
     """Whether a value is a tensor of PyTorch."""
     library = torch()
     return library is not None and isinstance(value, library.Tensor)
 
 
-def array(value: Any, what: str) -> np.ndarray:
+def array(value: object, what: str) -> np.ndarray:
     """A value as an array of numbers. Raises `UnusableError`."""
     if is_tensor(value):
         value = value.detach().cpu().numpy()
@@ -41,17 +48,17 @@ def array(value: Any, what: str) -> np.ndarray:
     return np.array(result, dtype=result.dtype if result.dtype in (np.float32, np.float64) else np.float64)
 
 
-def as_tensors(values: Mapping[str, Any]) -> dict[str, Any]:
+def as_tensors(values: Mapping[str, object]) -> Values:
     """Arrays as tensors of PyTorch; whatever else stays."""
-    return {name: torch().tensor(v) if isinstance(v, np.ndarray) else v for name, v in values.items()}
+    return {name: loaded_torch().tensor(v) if isinstance(v, np.ndarray) else v for name, v in values.items()}
 
 
-def arrays_in(value: Any) -> list[Any]:
+def arrays_in(value: object) -> list[Theirs]:
     """The members of a tuple or list, or the value alone."""
     return list(value) if isinstance(value, tuple | list) else [value]
 
 
-def shape_of(value: Any) -> tuple[int, ...] | None:
+def shape_of(value: object) -> tuple[int, ...] | None:
     """The shape of an array or tensor; `None` for anything else."""
     shape = getattr(value, "shape", None)
     return None if shape is None else tuple(int(size) for size in shape)
@@ -119,31 +126,31 @@ class Layout(NamedTuple):
 
 def layouts(kind: str) -> list[Layout]:
     """The layouts to try, PyTorch's first."""
-    found = [Layout("PyTorch's layout")]
+    choices = [Layout("PyTorch's layout")]
     if kind in ("dense", "conv2d", "rnn", "lstm", "gru"):
-        found.append(Layout("weights (in, out)", transposed=True))
+        choices.append(Layout("weights (in, out)", transposed=True))
     if kind in ("dense", "batch_norm", "layer_norm"):
-        found.append(Layout("biases (1, out)", flat_bias=False))
-        found.append(Layout("weights (in, out), biases (1, out)", transposed=kind == "dense", flat_bias=False))
+        choices.append(Layout("biases (1, out)", flat_bias=False))
+        choices.append(Layout("weights (in, out), biases (1, out)", transposed=kind == "dense", flat_bias=False))
     if kind == "dense":
-        found.append(Layout("columns for samples", features_first=True, flat_bias=False))
-        found.append(Layout("columns for samples, weights (in, out)", True, features_first=True, flat_bias=False))
+        choices.append(Layout("columns for samples", features_first=True, flat_bias=False))
+        choices.append(Layout("columns for samples, weights (in, out)", True, features_first=True, flat_bias=False))
     if kind in ("conv2d", "max_pool2d", "avg_pool2d", "global_avg_pool2d", "batch_norm", "group_norm"):
-        found.append(Layout("images (N, H, W, C)", kind == "conv2d", channels_last=True))
+        choices.append(Layout("images (N, H, W, C)", kind == "conv2d", channels_last=True))
         if kind == "conv2d":
-            found.append(Layout("images (N, H, W, C), kernels (out, in, H, W)", channels_last=True))
+            choices.append(Layout("images (N, H, W, C), kernels (out, in, H, W)", channels_last=True))
     if kind in ("rnn", "lstm", "gru"):
-        found.append(Layout("sequences (T, N, features)", time_first=True))
-        found.append(Layout("sequences (T, N, features), weights (in, out)", True, time_first=True))
-        found.append(Layout("matrices over [h, x]", joined="hx"))
-        found.append(Layout("a matrix for each gate", gated=True))
-        found.append(Layout("a matrix (in, out) for each gate", transposed=True, gated=True))
-    return found
+        choices.append(Layout("sequences (T, N, features)", time_first=True))
+        choices.append(Layout("sequences (T, N, features), weights (in, out)", True, time_first=True))
+        choices.append(Layout("matrices over [h, x]", joined="hx"))
+        choices.append(Layout("a matrix for each gate", gated=True))
+        choices.append(Layout("a matrix (in, out) for each gate", transposed=True, gated=True))
+    return choices
 
 
 def gradients(
-    result: Any, kind: str, wanted: Mapping[str, tuple[int, ...]], x_shape: tuple[int, ...], order: Sequence[str]
-) -> tuple[Any, dict[str, Any]]:
+    result: object, kind: str, wanted: Mapping[str, tuple[int, ...]], x_shape: tuple[int, ...], order: Sequence[str]
+) -> tuple[Theirs, Values]:
     """dx and the parameters' gradients from what a way back gave: by key, by place, by shape."""
     if isinstance(result, Mapping):
         dx = next((value for name, value in result.items() if names_input_gradient(str(name))), None)
@@ -176,14 +183,12 @@ def gradients(
     return dx, grads
 
 
-def _by_shape(
-    values: Sequence[Any], names: Sequence[str], wanted: Mapping[str, tuple[int, ...]]
-) -> dict[str, Any] | None:
+def _by_shape(values: Sequence[Theirs], names: Sequence[str], wanted: Mapping[str, tuple[int, ...]]) -> Values | None:
     """Each gradient with the parameter of its shape, where shapes leave one possibility."""
-    found: dict[str, Any] = {}
+    by_name: Values = {}
     for value in values:
-        fitting = [name for name in names if wanted[name] == shape_of(value) and name not in found]
+        fitting = [name for name in names if wanted[name] == shape_of(value) and name not in by_name]
         if len(fitting) != 1:
             return None
-        found[fitting[0]] = value
-    return found
+        by_name[fitting[0]] = value
+    return by_name

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from twofold.proof.check.inside import names as n
 from twofold.proof.check.inside.arrays import Layout
 from twofold.proof.check.inside.call import call, signature
 from twofold.proof.check.inside.job import Job, setting_values
+from twofold.proof.check.inside.scene import InsideScene
+from twofold.proof.check.inside.theirs import Theirs, Values
 
 CONSTRUCTED = {
     "dense": ["inputs", "units"],
@@ -33,7 +33,7 @@ CONSTRUCTED = {
 ANYTHING = {"rng": "rng generator random randomstate rs", "seed": "seed randomseed", "label": "name label layername"}
 
 
-def constructor_values(job: Job, scene: Any) -> dict[str, Any]:
+def constructor_values(job: Job, scene: InsideScene) -> Values:
     """What a constructor may ask for, by role."""
     values = setting_values(job.settings)
     shape = tuple(scene.arrays["x"].shape[1:])
@@ -56,7 +56,7 @@ def constructor_values(job: Job, scene: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def construct(build: Any, job: Job, scene: Any, layout: Layout) -> Any:
+def construct(build: Theirs, job: Job, scene: InsideScene, layout: Layout) -> Theirs:
     """An object of the user's class."""
     values = constructor_values(job, scene)
     names = {role: n.SETTINGS.get(role, role) for role in values} | ANYTHING

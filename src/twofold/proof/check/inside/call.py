@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from twofold.proof.check.inside.names import plain, words
+from twofold.proof.check.inside.theirs import Function, Theirs
 
 
 class BindingError(Exception):
     """No way to tell which argument is which: says what was tried, and how to say it."""
 
 
-def signature(function: Callable[..., Any]) -> list[inspect.Parameter] | None:
+def signature(function: Function) -> list[inspect.Parameter] | None:
     """The parameters of a callable without `self`; `None` where it does not tell."""
     try:
         return [p for p in inspect.signature(function).parameters.values() if p.name not in ("self", "ctx")]
@@ -22,12 +22,12 @@ def signature(function: Callable[..., Any]) -> list[inspect.Parameter] | None:
 
 
 def bound(
-    function: Callable[..., Any],
-    values: Mapping[str, Any],
+    function: Function,
+    values: Mapping[str, object],
     names: Mapping[str, str],
     order: Sequence[str],
     declared: Mapping[str, str] | None = None,
-) -> tuple[list[Any], dict[str, Any]]:
+) -> tuple[list[object], dict[str, object]]:
     """Arguments for a function: `values` by role, `names` of each role, `order` of what is left.
 
     Raises `BindingError` where a required argument has no role.
@@ -50,7 +50,7 @@ def bound(
             chosen[parameter.name] = role
             taken.add(role)
     rest = [role for role in order if role in values and role not in taken]
-    args, kwargs, unknown = list[Any](), dict[str, Any](), list[str]()
+    args, kwargs, unknown = list[object](), dict[str, object](), list[str]()
     for parameter in parameters:
         if parameter.kind == parameter.VAR_POSITIONAL:
             args += [values[role] for role in rest]
@@ -77,7 +77,7 @@ def bound(
     return [], kwargs
 
 
-def explained(function: Callable[..., Any], unknown: Sequence[str], values: Mapping[str, Any]) -> str:
+def explained(function: Function, unknown: Sequence[str], values: Mapping[str, object]) -> str:
     """What was tried, and how to say it."""
     name = getattr(function, "__qualname__", repr(function))
     listed = ", ".join(f"`{argument}`" for argument in unknown)
@@ -89,12 +89,12 @@ def explained(function: Callable[..., Any], unknown: Sequence[str], values: Mapp
 
 
 def call(
-    function: Callable[..., Any],
-    values: Mapping[str, Any],
+    function: Function,
+    values: Mapping[str, object],
     names: Mapping[str, str],
     order: Sequence[str],
     declared: Mapping[str, str] | None = None,
-) -> Any:
+) -> Theirs:
     """The function's result with its arguments bound."""
     args, kwargs = bound(function, values, names, order, declared)
     return function(*args, **kwargs)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -13,24 +12,26 @@ from twofold.proof.check.inside.arrays import (
     array,
     arrays_in,
     is_tensor,
-    torch,
+    loaded_torch,
 )
 from twofold.proof.check.inside.call import call
 from twofold.proof.check.inside.functions import Functions
+from twofold.proof.check.inside.scene import InsideScene
+from twofold.proof.check.inside.theirs import Tensors, Theirs, Values
 
 
 class StepFunctions(Functions):
     """A recurrent cell: one step of time and its way back; the loop is ours."""
 
-    def play(self, scene: Any) -> dict[str, np.ndarray]:
+    def play(self, scene: InsideScene) -> Tensors:
         """Step by step forward, and back through time."""
         values, x = self.values(scene), scene.arrays["x"]
-        leaves: dict[str, Any] = {}
+        leaves: Values = {}
         values = self._as_tensors(values, leaves)
         whole, order = values["x"], [*self.order(values)]
         if self.job.kind == "lstm":
             order.insert(order.index("h0") + 1, "c0")
-        h, c, states, caches = values["h0"], values["c0"], list[Any](), list[Any]()
+        h, c, states, caches = values["h0"], values["c0"], list[Theirs](), list[Theirs]()
         for t in range(x.shape[1]):
             now = {**values, "x": whole[:, t], "h0": h, "c0": c}
             result = call(self.forward, now, self.names, order, self.job.declared)
@@ -39,7 +40,7 @@ class StepFunctions(Functions):
             caches.append(cache)
         every = len(scene.shapes["y"]) == 3
         if is_tensor(h):
-            y = torch().stack(states, 1) if every else states[-1]
+            y = loaded_torch().stack(states, 1) if every else states[-1]
             tensors = {"y": array(y, "y")}
             self.every = False
             return tensors | (
@@ -50,7 +51,7 @@ class StepFunctions(Functions):
             return tensors
         return tensors | self._through_time(values, caches, scene, every)
 
-    def _step_outputs(self, result: Any, c: Any) -> tuple[Any, Any, Any]:
+    def _step_outputs(self, result: object, c: Theirs) -> tuple[Theirs, Theirs, Theirs]:
         members = arrays_in(result)
         if len(members) == 2 and isinstance(members[0], tuple | list):
             members = [*members[0], members[1]]
@@ -58,9 +59,7 @@ class StepFunctions(Functions):
             return members[0], members[1], members[2] if len(members) == 3 else tuple(members[2:])
         return members[0], c, members[1] if len(members) == 2 else tuple(members[1:])
 
-    def _through_time(
-        self, values: dict[str, Any], caches: list[Any], scene: Any, every: bool
-    ) -> dict[str, np.ndarray]:
+    def _through_time(self, values: Values, caches: list[Theirs], scene: InsideScene, every: bool) -> Tensors:
         dy, count = scene.arrays["dy"], len(caches)
         total: dict[str, np.ndarray] = {}
         dx = np.zeros(scene.arrays["x"].shape)
@@ -77,7 +76,9 @@ class StepFunctions(Functions):
                 total[name] = total.get(name, 0) + gradient
         return {"dx": dx, **total}
 
-    def _step_back(self, result: Any, scene: Any, dc: np.ndarray) -> tuple[Any, Any, Any, dict[str, np.ndarray]]:
+    def _step_back(
+        self, result: Theirs, scene: InsideScene, dc: np.ndarray
+    ) -> tuple[Theirs, Theirs, Theirs, dict[str, np.ndarray]]:
         members = list(arrays_in(result))
         if isinstance(members[-1], Mapping):
             members = [*members[:-1], *members[-1].values()]

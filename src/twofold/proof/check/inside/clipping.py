@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
-from twofold.proof.check.inside.arrays import array, arrays_in, shape_of, torch
+from twofold.proof.check.inside.arrays import array, arrays_in, loaded_torch, shape_of
 from twofold.proof.check.inside.call import call
 from twofold.proof.check.inside.job import Job
 from twofold.proof.check.inside.members import method_of
 from twofold.proof.check.inside.optimizers import OPTIMIZER_SETTINGS, UPDATED, Parameter
+from twofold.proof.check.inside.scene import InsideScene
+from twofold.proof.check.inside.theirs import Tensors, Theirs
 
 
 class Clippings:
     """Clipping of gradients: handed over as a dictionary, a list, or one vector, changed in place or given back."""
 
-    def __init__(self, thing: Any, job: Job, form: str) -> None:
+    partial: Tensors
+
+    def __init__(self, thing: Theirs, job: Job, form: str) -> None:
         self.thing, self.job, self.form = thing, job, form
 
-    def play(self, scene: Any) -> dict[str, np.ndarray]:
+    def play(self, scene: InsideScene) -> Tensors:
         """The gradients after clipping."""
         grads = {name[2:]: value.copy() for name, value in scene.arrays.items() if name.startswith("g.")}
-        library = torch()
-        handed: Any = dict(grads)
+        handed: Theirs = dict(grads)
         if self.form == "list":
             handed = list(grads.values())
         elif self.form == "objects":
@@ -33,6 +35,7 @@ class Clippings:
             for holder, gradient in zip(handed, grads.values(), strict=True):
                 holder.grad = gradient
         elif self.form == "torch":
+            library = loaded_torch()
             handed = [library.nn.Parameter(library.zeros(*g.shape, dtype=library.float64)) for g in grads.values()]
             for leaf, gradient in zip(handed, grads.values(), strict=True):
                 leaf.grad = library.tensor(gradient)
@@ -40,7 +43,7 @@ class Clippings:
             handed = np.concatenate([g.ravel() for g in grads.values()])
             self.sizes = {name: g.shape for name, g in grads.items()}
         elif self.form == "torch list":
-            handed = [library.tensor(g) for g in grads.values()]
+            handed = [loaded_torch().tensor(g) for g in grads.values()]
         function = self.thing
         values = {"g": handed, "max_norm": scene.facts["max_norm"]}
         names = {"g": f"{UPDATED['g']} params parameters model ps", "max_norm": OPTIMIZER_SETTINGS["max_norm"]}
@@ -51,11 +54,11 @@ class Clippings:
         result = call(function, values, names, ["g", "max_norm"], self.job.declared)
         return self._read(handed, result, list(grads))
 
-    def _read(self, handed: Any, result: Any, names: list[str]) -> dict[str, np.ndarray]:
+    def _read(self, handed: Theirs, result: object, names: list[str]) -> Tensors:
         if self.form == "vector":
             return self._parts(arrays_in(result)[0] if result is not None else handed)
         if self.form in ("objects", "torch"):
-            values: Any = [holder.grad for holder in handed]
+            values: Theirs = [holder.grad for holder in handed]
         else:
             members = [result, *arrays_in(result)]
             fitting = [
@@ -69,7 +72,7 @@ class Clippings:
             values = [values[name] for name in names]
         return {name: array(value, f"the gradient of {name}") for name, value in zip(names, values, strict=True)}
 
-    def _parts(self, vector: Any) -> dict[str, np.ndarray]:
+    def _parts(self, vector: object) -> Tensors:
         """One vector of all gradients, in its parts."""
         flat = array(vector, "what the clipping gave")
         ends = np.cumsum([int(np.prod(shape)) for shape in self.sizes.values()])

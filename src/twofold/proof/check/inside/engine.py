@@ -6,7 +6,6 @@ import inspect
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from twofold.proof.check.inside.__main__ import limit
 from twofold.proof.check.inside.call import BindingError, call
 from twofold.proof.check.inside.job import Job
 from twofold.proof.check.inside.load import LoadingError, find, load, told
+from twofold.proof.check.inside.theirs import Theirs, Values
 from twofold.proof.check.remote import flat, read_message, state_from, under, write_message
 from twofold.recipe import Recipe, loads
 
@@ -27,7 +27,7 @@ NAMES = {
 }
 
 
-def built(thing: Any, recipe: Recipe) -> Any:
+def built(thing: Theirs, recipe: Recipe) -> Theirs:
     """The engine: an object as it is; a class or function called with what it asks for of the recipe."""
     if not inspect.isclass(thing) and not inspect.isroutine(thing):
         return thing
@@ -35,7 +35,7 @@ def built(thing: Any, recipe: Recipe) -> Any:
     return call(thing, values, NAMES, ["recipe"])
 
 
-def answer(engine: Any, message: dict[str, Any], arrays: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def answer(engine: Theirs, message: Values, arrays: Values) -> tuple[Values, Values]:
     """What the engine gives for one message."""
     match message["call"]:
         case "load":
@@ -73,10 +73,10 @@ def main(back: int, to: int) -> None:
     write_message(to, {"ready": True}, {})
     while (message := read_message(back)) is not None:
         try:
-            said, arrays = answer(engine, *message)
+            reply, arrays = answer(engine, *message)
         except BaseException as error:
-            said, arrays = {"error": told(error, path)}, {}
-        write_message(to, said, arrays)
+            reply, arrays = {"error": told(error, path)}, {}
+        write_message(to, reply, arrays)
 
 
 if __name__ == "__main__":

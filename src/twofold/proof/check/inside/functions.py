@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -15,20 +14,21 @@ from twofold.proof.check.inside.arrays import (
     as_tensors,
     gradients,
     is_tensor,
+    loaded_torch,
     shape_of,
     torch,
 )
 from twofold.proof.check.inside.call import BindingError, bound, call, signature
 from twofold.proof.check.inside.job import BUFFERS, BUNDLES, SETTINGS_IN_ORDER, Job, Mode, bundle, setting_values
+from twofold.proof.check.inside.scene import InsideScene
 from twofold.proof.check.inside.table import Table
+from twofold.proof.check.inside.theirs import Function, Tensors, Theirs, Values
 
 
 class Functions:
     """A pair of functions over scenes; what the user's functions keep they keep themselves."""
 
-    def __init__(
-        self, forward: Callable[..., Any], backward: Callable[..., Any] | None, job: Job, layout: Layout
-    ) -> None:
+    def __init__(self, forward: Function, backward: Function | None, job: Job, layout: Layout) -> None:
         self.forward, self.backward, self.job, self.layout = forward, backward, job, layout
         self.names = {
             "params": n.PARAMS, "x": n.INPUT, "dy": n.GRADIENT, "cache": n.CACHE, "training": n.MODE,
@@ -58,12 +58,12 @@ class Functions:
         others = {"theta", "p"} if not (several and len(parameters) == 2) else set[str]()
         return any(n.plain(p.name) in n.words(n.PARAMS) - others for p in parameters)
 
-    def values(self, scene: Any) -> dict[str, Any]:
+    def values(self, scene: InsideScene) -> Values:
         """Everything that an argument may be, by role."""
         kind, layout = self.job.kind, self.layout
         params = {name: layout.weight(scene.arrays[name]).copy() for name in scene.parameters}
         buffers = {name: scene.arrays[name].copy() for name in BUFFERS if name in scene.arrays}
-        values: dict[str, Any] = {"x": layout.data(scene.arrays["x"]).copy(), **setting_values(self.job.settings)}
+        values: Values = {"x": layout.data(scene.arrays["x"]).copy(), **setting_values(self.job.settings)}
         self.buffers = buffers
         if self.whole:
             values["params"] = self.table = Table({**params, **buffers}, self.job, scene, layout)
@@ -97,7 +97,7 @@ class Functions:
         """Whether a recurrent function takes one bias, where PyTorch has two."""
         return self.job.kind in n.RECURRENT and not self._names_both()
 
-    def _mode(self, training: bool) -> Any:
+    def _mode(self, training: bool) -> bool | str | Mode:
         for parameter in signature(self.forward) or []:
             if n.plain(parameter.name) == "mode":
                 if isinstance(parameter.default, str):
@@ -115,13 +115,13 @@ class Functions:
         unnamed = self.whole and len(required) > 2 + (self.job.kind == "dropout")
         return unnamed or any(n.plain(name) in known for name in self._argument_names())
 
-    def play(self, scene: Any) -> dict[str, np.ndarray]:
+    def play(self, scene: InsideScene) -> Tensors:
         """Forward and back; tensors in our layout."""
         values = self.values(scene)
         if "training" in values and isinstance(values["training"], Mode):
             values["training"] = Mode(scene.training, scene.arrays.get("mask"))
         weights = list(self.order(values))
-        leaves: dict[str, Any] = {}
+        leaves: Values = {}
         values = self._as_tensors(values, leaves)
         result = call(self.forward, values, self.names, weights, self.job.declared)
         y, cache = self._outputs(result, scene)
@@ -134,7 +134,7 @@ class Functions:
             return tensors | (self._autograd(y, leaves, scene) if is_tensor(y) and y.requires_grad else {})
         return tensors | self._back(values, y, cache, scene)
 
-    def order(self, values: Mapping[str, Any]) -> list[str]:
+    def order(self, values: Mapping[str, object]) -> list[str]:
         """Roles in the order in which unnamed arguments follow each other."""
         weights = [
             r for r in ("weight", "weight_ih", "weight_hh", "bias", "bias_ih", "bias_hh", *BUFFERS) if r in values
@@ -143,7 +143,7 @@ class Functions:
         head = ["params", "x"] if self.whole else ["x", *(["h0"] if self.job.kind in n.RECURRENT else []), *weights]
         return [*head, *(["mask"] if self.job.kind == "dropout" else []), *settings, "training"]
 
-    def _as_tensors(self, values: dict[str, Any], leaves: dict[str, Any]) -> dict[str, Any]:
+    def _as_tensors(self, values: Values, leaves: Values) -> Values:
         """Tensors of PyTorch where the user's code is written for them, numbers of which gradients are wanted."""
         library = torch()
         if library is None or not self.job.get("torch"):
@@ -163,7 +163,7 @@ class Functions:
             values["params"] = self.table = self.table.holding(held)
         return values
 
-    def _outputs(self, result: Any, scene: Any) -> tuple[Any, Any]:
+    def _outputs(self, result: object, scene: InsideScene) -> tuple[Theirs, Theirs]:
         members = arrays_in(result)
         if len(members) == 1:
             return members[0], None
@@ -172,31 +172,31 @@ class Functions:
         rest = members[:place] + members[place + 1 :]
         return members[place], rest[0] if len(rest) == 1 else tuple(rest)
 
-    def _read_y(self, y: Any, scene: Any) -> np.ndarray:
+    def _read_y(self, y: object, scene: InsideScene) -> np.ndarray:
         read = self.layout.data_back(array(y, "what `forward` gave"))
         self.every = read.ndim == 3 and self.job.kind in n.RECURRENT and len(scene.shapes["y"]) == 2
         return read[:, -1] if self.every else read
 
-    def _running(self, result: Any, scene: Any) -> dict[str, np.ndarray]:
+    def _running(self, result: object, scene: InsideScene) -> Tensors:
         """Running statistics that came back in the bundle, were changed in place, or were given beside y."""
-        found = {}
+        statistics = {}
         for name in BUFFERS:
             if name in scene.arrays:
                 value = self.given.get(name)
                 if self.whole and not np.array_equal(array(self.table.now(name), name), scene.arrays[name]):
                     value = self.table.now(name)
-                given = [m for m in arrays_in(result) if isinstance(m, Mapping)]
-                other = next((m[name] for m in given if name in m), None)
-                found[name] = array(other if other is not None else value, name).reshape(-1)
-        changed = any(not np.array_equal(found[name], scene.arrays[name]) for name in found)
+                tables = [m for m in arrays_in(result) if isinstance(m, Mapping)]
+                other = next((m[name] for m in tables if name in m), None)
+                statistics[name] = array(other if other is not None else value, name).reshape(-1)
+        changed = any(not np.array_equal(statistics[name], scene.arrays[name]) for name in statistics)
         bundled = any(name in n.words(BUNDLES) for name in map(n.plain, self._argument_names()))
         self.tracked = self.tracked or bundled or changed
-        return found if self.tracked else {}
+        return statistics if self.tracked else {}
 
     def _argument_names(self) -> list[str]:
         return [parameter.name for parameter in signature(self.forward) or []]
 
-    def _back(self, values: dict[str, Any], y: Any, cache: Any, scene: Any) -> dict[str, np.ndarray]:
+    def _back(self, values: Values, y: Theirs, cache: Theirs, scene: InsideScene) -> Tensors:
         dy = self._given_dy(scene)
         if self.job.get("torch"):
             dy = as_tensors({"dy": dy})["dy"]
@@ -224,7 +224,7 @@ class Functions:
             return ["cache", "dy"]
         return ["dy", "cache"]
 
-    def _given_dy(self, scene: Any) -> np.ndarray:
+    def _given_dy(self, scene: InsideScene) -> np.ndarray:
         dy = scene.arrays["dy"]
         if self.every:
             full = np.zeros((len(dy), scene.arrays["x"].shape[1], dy.shape[-1]))
@@ -232,7 +232,7 @@ class Functions:
             dy = full
         return self.layout.data(dy).copy()
 
-    def named(self, result: Any, scene: Any) -> dict[str, np.ndarray]:
+    def named(self, result: object, scene: InsideScene) -> Tensors:
         """dx and the parameters' gradients, in our layout, by our names."""
         wanted = {name: self.layout.weight(scene.arrays[name]).shape for name in scene.parameters}
         one_bias = self.job.kind in n.RECURRENT and "bias_ih" in wanted and not self._names_both()
@@ -261,7 +261,7 @@ class Functions:
             tensors |= self.table.gradients(result, scene)
         return tensors
 
-    def _without_state(self, result: Any, scene: Any) -> Any:
+    def _without_state(self, result: object, scene: InsideScene) -> object:
         """∂L/∂h(0) is not asked for."""
         if self.job.kind not in n.RECURRENT or not isinstance(result, tuple | list):
             return result
@@ -273,22 +273,22 @@ class Functions:
         place = next((i for i, v in enumerate(flat) if i and shape_of(v) == (len(scene.arrays["x"]), units)), None)
         return [value for value in result if place is None or value is not flat[place]]
 
-    def _parameter_order(self, wanted: Mapping[str, Any]) -> list[str]:
+    def _parameter_order(self, wanted: Mapping[str, object]) -> list[str]:
         """As the way forward names them, else as usual."""
         named = [n.parameter_role(self.job.kind, argument, wanted) for argument in self._argument_names()]
         ordered = [role for role in named if role]
         return [*ordered, *(role for role in self.order(wanted) if role not in ordered and role in wanted)]
 
-    def _autograd(self, y: Any, leaves: dict[str, Any], scene: Any) -> dict[str, np.ndarray]:
+    def _autograd(self, y: Theirs, leaves: Values, scene: InsideScene) -> Tensors:
         """Gradients by PyTorch, of a function written for it."""
-        library = torch()
+        library = loaded_torch()
         dy = library.tensor(self._given_dy(scene)).to(y.dtype)
         wanted = {
             name: leaf for name, leaf in leaves.items() if name == "x" or name in scene.parameters or name == "bias"
         }
-        found = library.autograd.grad(y, list(wanted.values()), dy, allow_unused=True)
+        derivatives = library.autograd.grad(y, list(wanted.values()), dy, allow_unused=True)
         tensors = {}
-        for (name, leaf), gradient in zip(wanted.items(), found, strict=True):
+        for (name, leaf), gradient in zip(wanted.items(), derivatives, strict=True):
             value = array(library.zeros_like(leaf) if gradient is None else gradient, name)
             if name == "x":
                 tensors["dx"] = self.layout.data_back(value)

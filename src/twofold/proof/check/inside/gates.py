@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from twofold.proof.check.inside.theirs import Tensors
+
 Shape = tuple[int, ...]
 Arrays = Mapping[str, np.ndarray]
 
@@ -109,7 +111,7 @@ def pieces(shapes: Mapping[str, Shape], kind: str, sizes: Sizes, biased: bool, o
 
     `order` is "xh" or "hx": which stands first where a matrix goes over both.
     """
-    found: dict[str, Piece] = {}
+    matrices: dict[str, Piece] = {}
     count = len(GATES[kind])
     tables = [{gate: table[gate] for gate in GATES[kind]} for table in groups(shapes, kind)] if count > 1 else []
     stacked = [name for name in shapes if not any(name in table.values() for table in tables)]
@@ -125,8 +127,8 @@ def pieces(shapes: Mapping[str, Shape], kind: str, sizes: Sizes, biased: bool, o
         if matrix is None:
             continue
         for name, rows in blocks:
-            found[name] = Piece(matrix[0], rows, shape, matrix[1])
-    return _with_biases(_laid_alike(found), biases, shapes, biased)
+            matrices[name] = Piece(matrix[0], rows, shape, matrix[1])
+    return _with_biases(_laid_alike(matrices), biases, shapes, biased)
 
 
 def _matrix(shape: Shape, units: int, sizes: Sizes, order: str) -> tuple[tuple[str, ...], bool] | None:
@@ -141,34 +143,34 @@ def _matrix(shape: Shape, units: int, sizes: Sizes, order: str) -> tuple[tuple[s
     return None
 
 
-def _laid_alike(found: dict[str, Piece]) -> dict[str, Piece]:
+def _laid_alike(laid: dict[str, Piece]) -> dict[str, Piece]:
     """A square matrix lies as the others do."""
-    turned = any(piece.turned for piece in found.values())
-    return {name: piece._replace(turned=turned) for name, piece in found.items()}
+    turned = any(piece.turned for piece in laid.values())
+    return {name: piece._replace(turned=turned) for name, piece in laid.items()}
 
 
 def _with_biases(
-    found: dict[str, Piece],
+    all_pieces: dict[str, Piece],
     biases: Sequence[Sequence[tuple[str, slice]]],
     shapes: Mapping[str, Shape],
     biased: bool,
 ) -> dict[str, Piece] | None:
-    covered = [(p, piece.rows.start) for piece in found.values() for p in piece.parameters]
+    covered = [(p, piece.rows.start) for piece in all_pieces.values() for p in piece.parameters]
     whole = {parameter for parameter, _ in covered} == {"weight_ih", "weight_hh"}
     if not whole or len(covered) != len(set(covered)) or len(biases) > 2 or bool(biases) != biased:
         return None
-    for number, blocks in enumerate(_hidden_last(biases, found)):
+    for number, blocks in enumerate(_hidden_last(biases, all_pieces)):
         of = ("bias_ih", "bias_hh") if len(biases) == 1 else (("bias_ih",), ("bias_hh",))[number]
         for name, rows in blocks:
-            found[name] = Piece(of, rows, shapes[name])
-    return found
+            all_pieces[name] = Piece(of, rows, shapes[name])
+    return all_pieces
 
 
 def _hidden_last(
-    biases: Sequence[Sequence[tuple[str, slice]]], found: Mapping[str, Piece]
+    biases: Sequence[Sequence[tuple[str, slice]]], matrices: Mapping[str, Piece]
 ) -> Sequence[Sequence[tuple[str, slice]]]:
     """Two biases: the one beside the hidden state's matrix is the second."""
-    holders = {name.rpartition(".")[0] for name, piece in found.items() if piece.parameters == ("weight_hh",)}
+    holders = {name.rpartition(".")[0] for name, piece in matrices.items() if piece.parameters == ("weight_hh",)}
 
     def hidden(blocks: Sequence[tuple[str, slice]]) -> bool:
         name = blocks[0][0]
@@ -177,22 +179,22 @@ def _hidden_last(
     return sorted(biases, key=hidden)
 
 
-def one_bias(found: Mapping[str, Piece]) -> bool:
+def one_bias(all_pieces: Mapping[str, Piece]) -> bool:
     """Whether one bias stands where PyTorch has two."""
-    return any(piece.parameters == ("bias_ih", "bias_hh") for piece in found.values())
+    return any(piece.parameters == ("bias_ih", "bias_hh") for piece in all_pieces.values())
 
 
-def joined(found: Mapping[str, Piece]) -> bool:
+def joined(all_pieces: Mapping[str, Piece]) -> bool:
     """Whether a matrix goes over [x, h]: nothing in its shape says which stands first."""
     return any(
-        len(piece.parameters) == 2 and len(piece.shape) == 2 and 1 not in piece.shape for piece in found.values()
+        len(piece.parameters) == 2 and len(piece.shape) == 2 and 1 not in piece.shape for piece in all_pieces.values()
     )
 
 
-def assembled(gradients: Mapping[str, np.ndarray], found: Mapping[str, Piece], ours: Arrays) -> dict[str, np.ndarray]:
+def assembled(gradients: Mapping[str, np.ndarray], all_pieces: Mapping[str, Piece], ours: Arrays) -> Tensors:
     """Gradients of pieces as those of our parameters; a parameter of which a piece has none is left out."""
     result = {name: np.full(array.shape, np.nan) for name, array in ours.items()}
     for name, gradient in gradients.items():
-        found[name].put(gradient, result)
-    lacking = {p for name, piece in found.items() if name not in gradients for p in piece.parameters}
+        all_pieces[name].put(gradient, result)
+    lacking = {p for name, piece in all_pieces.items() if name not in gradients for p in piece.parameters}
     return {name: array for name, array in result.items() if name not in lacking}

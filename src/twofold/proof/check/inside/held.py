@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from twofold.proof.check.inside import names as n
-from twofold.proof.check.inside.arrays import Layout, array, is_tensor, shape_of, torch
+from twofold.proof.check.inside.arrays import Layout, array, is_tensor, loaded_torch, shape_of
 from twofold.proof.check.inside.call import BindingError
 from twofold.proof.check.inside.gates import Piece, Sizes, pieces
 from twofold.proof.check.inside.job import BUFFERS, Job
 from twofold.proof.check.inside.members import Slot, slots
+from twofold.proof.check.inside.scene import InsideScene
+from twofold.proof.check.inside.theirs import Tensors, Theirs
 
 NOT_HELD = n.words("grads x cache out")
 
@@ -23,7 +24,7 @@ def is_gradient(key: str) -> bool:
     return short.startswith(("d", "grad")) or short.endswith(("grad", "gradient")) or short in ("x", "cache", "out")
 
 
-def sizes_of(scene: Any) -> Sizes:
+def sizes_of(scene: InsideScene) -> Sizes:
     """Inputs and units of a recurrent layer."""
     return Sizes(scene.arrays["weight_ih"].shape[1], scene.arrays["weight_hh"].shape[1])
 
@@ -40,27 +41,29 @@ class Held:
         self.pieces: dict[str, Piece] = {}
         self.places: dict[str, Slot] = {}
 
-    def find(self, holder: object, scene: Any) -> None:
+    def find(self, holder: object, scene: InsideScene) -> None:
         """By name, else by the only shape that fits, else gate by gate. Raises `BindingError`."""
         if self.pieces or (self.where and all(name in self.where for name in scene.parameters)):
             return
-        found = [slot for slot in slots(holder) if n.plain(slot.name) not in NOT_HELD]
-        if self.job.kind in n.RECURRENT and self._in_pieces(found, scene):
+        candidates = [slot for slot in slots(holder) if n.plain(slot.name) not in NOT_HELD]
+        if self.job.kind in n.RECURRENT and self._in_pieces(candidates, scene):
             return
         wanted = [*scene.parameters, *(b for b in BUFFERS if b in scene.arrays)]
         taken = set[int]()
         for name in wanted:
             if name not in self.where:
-                self._place(name, wanted, [s for s in found if id(s.value) not in taken], holder, scene)
+                self._place(name, wanted, [s for s in candidates if id(s.value) not in taken], holder, scene)
             if name in self.where:
                 taken.add(id(self.where[name][0].value))
-        self._one_bias(found, wanted, holder, scene)
+        self._one_bias(candidates, wanted, holder, scene)
         missing = [name for name in scene.parameters if name not in self.where]
         if missing:
-            self._refuse(missing, found, scene)
+            self._refuse(missing, candidates, scene)
 
-    def _place(self, name: str, wanted: Sequence[str], found: Sequence[Slot], holder: object, scene: Any) -> None:
-        fitting = [s for s in found if self._fits(s.value, scene.arrays[name])]
+    def _place(
+        self, name: str, wanted: Sequence[str], candidates: Sequence[Slot], holder: object, scene: InsideScene
+    ) -> None:
+        fitting = [s for s in candidates if self._fits(s.value, scene.arrays[name])]
         declared = [s for s in fitting if self.job.declared.get(s.name) == name]
         named = declared or [s for s in fitting if self.role(s.name, wanted) == name]
         of_a_recurrent_bias = name.startswith("bias_") and self.job.kind in n.RECURRENT
@@ -78,7 +81,7 @@ class Held:
             self.job.kind, name.rpartition(".")[2], wanted
         )
 
-    def _one_bias(self, found: Sequence[Slot], wanted: Sequence[str], holder: object, scene: Any) -> None:
+    def _one_bias(self, candidates: Sequence[Slot], wanted: Sequence[str], holder: object, scene: InsideScene) -> None:
         """A recurrent object with one bias where PyTorch has two: it gets their sum."""
         self.single = None
         if self.job.kind not in n.RECURRENT or "bias_ih" not in wanted:
@@ -86,7 +89,7 @@ class Held:
         have = [name for name in ("bias_ih", "bias_hh") if name in self.where]
         if len(have) == 2:
             return
-        fitting = [s for s in found if self._fits(s.value, scene.arrays["bias_ih"])]
+        fitting = [s for s in candidates if self._fits(s.value, scene.arrays["bias_ih"])]
         fitting = [s for s in fitting if not is_gradient(s.name)] or fitting
         if fitting:
             value = self.where.get(have[0]) if have else None
@@ -94,12 +97,12 @@ class Held:
             self.where["bias_ih"] = self.where["bias_hh"] = self.single
             self.shapes["bias_ih"] = self.shapes["bias_hh"] = tuple(fitting[0].value.shape)
 
-    def _in_pieces(self, found: Sequence[Slot], scene: Any) -> bool:
+    def _in_pieces(self, candidates: Sequence[Slot], scene: InsideScene) -> bool:
         """Whether it holds a matrix for each gate, or one over [x, h]."""
         sizes = sizes_of(scene)
-        if any(tuple(s.value.shape) in (a.shape, a.T.shape) for s in found for a in self._weights(scene)):
+        if any(tuple(s.value.shape) in (a.shape, a.T.shape) for s in candidates for a in self._weights(scene)):
             return False
-        table = {s.name: s for s in found if not is_gradient(s.name)}
+        table = {s.name: s for s in candidates if not is_gradient(s.name)}
         shapes = {name: tuple(s.value.shape) for name, s in table.items()}
         whole = pieces(shapes, self.job.kind, sizes, "bias_ih" in scene.parameters, self.layout.joined)
         if whole:
@@ -107,20 +110,20 @@ class Held:
             self.places = {name: table[name] for name in whole}
         return bool(whole)
 
-    def _weights(self, scene: Any) -> list[np.ndarray]:
+    def _weights(self, scene: InsideScene) -> list[np.ndarray]:
         return [scene.arrays["weight_ih"]] if self.job.kind == "rnn" else [
             scene.arrays[name] for name in ("weight_ih", "weight_hh")
         ]  # fmt: skip
 
-    def _refuse(self, missing: Sequence[str], found: Sequence[Slot], scene: Any) -> None:
-        held = ", ".join(f"`{s.name}` {tuple(s.value.shape)}" for s in found) or "no array"
+    def _refuse(self, missing: Sequence[str], candidates: Sequence[Slot], scene: InsideScene) -> None:
+        held = ", ".join(f"`{s.name}` {tuple(s.value.shape)}" for s in candidates) or "no array"
         shapes = ", ".join(f"`{name}` {tuple(scene.arrays[name].shape)}" for name in missing)
         raise BindingError(
             f"cannot find {shapes} on the object; it holds {held}. Say where with an adapter: "
             f'`Adapter({missing[0]}="NAME")`, or `--adapt NAME={missing[0]}`.'
         )
 
-    def _fits(self, value: Any, ours: np.ndarray) -> bool:
+    def _fits(self, value: Theirs, ours: np.ndarray) -> bool:
         theirs = tuple(value.shape)
         laid = self.layout.weight(ours).shape
         return theirs == laid or (ours.ndim == 1 and theirs in ((1, len(ours)), (len(ours), 1))) or (
@@ -131,14 +134,14 @@ class Held:
         """Whether one bias stands where PyTorch has two."""
         return self.single is not None or any(p.parameters == ("bias_ih", "bias_hh") for p in self.pieces.values())
 
-    def ours(self, scene: Any) -> dict[str, np.ndarray]:
+    def ours(self, scene: InsideScene) -> Tensors:
         """The scene's parameters; a gated unit with one bias has that beside the input alone."""
         held = {name: scene.arrays[name] for name in scene.parameters}
         if self.job.kind == "gru" and self.one_bias():
             held["bias_hh"] = np.zeros_like(held["bias_hh"])
         return held
 
-    def set(self, scene: Any) -> None:
+    def set(self, scene: InsideScene) -> None:
         """Hand the scene's parameters over."""
         held = self.ours(scene)
         for name, piece in self.pieces.items():
@@ -153,7 +156,7 @@ class Held:
             for slot in self.where[name]:
                 _put(slot, value)
 
-    def buffers(self, scene: Any) -> dict[str, np.ndarray]:
+    def buffers(self, scene: InsideScene) -> Tensors:
         """Running statistics as they are now."""
         now = {
             b: self.where[b][0].container[self.where[b][0].key]
@@ -166,7 +169,7 @@ class Held:
 def _put(slot: Slot, value: np.ndarray) -> None:
     held = slot.container[slot.key]
     if is_tensor(held):
-        tensor = torch().tensor(value)
+        tensor = loaded_torch().tensor(value)
         slot.container[slot.key] = tensor.requires_grad_(True) if held.requires_grad else tensor
         return
     slot.container[slot.key] = value.copy() if shape_of(value) is not None else value

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
+
+from twofold.proof.check.inside.theirs import Settings, Theirs, Values
 
 BUFFERS = ("running_mean", "running_var")
 
 
-class Job(dict[str, Any]):
+class Job(Values):
     """What is asked for: `kind`, `settings`, `arguments` (declared roles), and the shapes of each scene."""
 
     @property
@@ -19,7 +20,7 @@ class Job(dict[str, Any]):
         return self["kind"]
 
     @property
-    def settings(self) -> Mapping[str, Any]:
+    def settings(self) -> Mapping[str, Theirs]:
         """The layer's settings."""
         return self["settings"]
 
@@ -29,9 +30,9 @@ class Job(dict[str, Any]):
         return self.get("arguments") or {}
 
 
-def setting_values(settings: Mapping[str, Any]) -> dict[str, Any]:
+def setting_values(settings: Settings) -> Values:
     """Settings as an argument would take them: one number for a square window."""
-    values: dict[str, Any] = {}
+    values: Values = {}
     for name, value in settings.items():
         if isinstance(value, list | tuple) and len(value) == 2 and value[0] == value[1] and name != "betas":
             value = value[0]
@@ -49,7 +50,7 @@ def setting_values(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def bundle(settings: Mapping[str, Any], training: bool, buffers: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def bundle(settings: Settings, training: bool, buffers: Mapping[str, np.ndarray]) -> Values:
     """The dictionary of settings that some assignments hand over: `conv_param`, `pool_param`, `bn_param`."""
     values = setting_values(settings)
     pad = values.get("padding", 0)
@@ -79,7 +80,7 @@ SETTINGS_IN_ORDER = {
 class Mode:
     """What Twofold's own layers take as `mode`."""
 
-    def __init__(self, training: bool, mask: Any) -> None:
+    def __init__(self, training: bool, mask: np.ndarray | None) -> None:
         self.training, self.mask, self.lead = training, mask, 0
 
     def __bool__(self) -> bool:

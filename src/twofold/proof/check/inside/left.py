@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -11,13 +10,14 @@ from twofold.proof.check.inside import names as n
 from twofold.proof.check.inside.arrays import shape_of
 from twofold.proof.check.inside.held import Held, is_gradient
 from twofold.proof.check.inside.members import Slot, slots
+from twofold.proof.check.inside.theirs import Tensors, Theirs
 
 FORMS = ("d{}", "grad_{}", "{}_grad", "d_{}", "grad{}", "{}grad", "{}_gradient", "dL_d{}", "dl_d{}", "g{}", "g_{}",
          "{}_g", "{}_error", "{}_delta", "delta_{}", "_d{}")  # fmt: skip
 HOLDERS = ("g", "d", "dparams", "deltas")
 
 
-def named_gradient(holder: object, keys: Sequence[Slot], kind: str, role: str, wanted: Mapping[str, Any]) -> Any:
+def named_gradient(holder: object, keys: Sequence[Slot], kind: str, role: str, wanted: Mapping[str, object]) -> Theirs:
     """The gradient of what stands in slots, by its name; `None` where there is none."""
     table = getattr(holder, "__dict__", {})
     names = list(dict.fromkeys(str(slot.key) for slot in keys))
@@ -45,7 +45,7 @@ def named_gradient(holder: object, keys: Sequence[Slot], kind: str, role: str, w
     return None
 
 
-def _of_forms(table: Mapping[str, Any], names: Sequence[str], forms: Sequence[str]) -> Any:
+def _of_forms(table: Mapping[str, Theirs], names: Sequence[str], forms: Sequence[str]) -> Theirs:
     plain = [key.lstrip("_") for key in names]
     for name in dict.fromkeys([*names, *plain]):
         for form in forms:
@@ -55,12 +55,12 @@ def _of_forms(table: Mapping[str, Any], names: Sequence[str], forms: Sequence[st
     return None
 
 
-def before(holder: object) -> dict[str, np.ndarray]:
+def before(holder: object) -> Tensors:
     """What an object holds before the way back."""
     return {slot.name: np.array(slot.value, copy=True) for slot in slots(holder) if _numeric(slot.value)}
 
 
-def _numeric(value: Any) -> bool:
+def _numeric(value: object) -> bool:
     return getattr(value, "dtype", None) is not None and not hasattr(value, "requires_grad")
 
 
@@ -78,11 +78,11 @@ def changed(holder: object, held: Held, earlier: Mapping[str, np.ndarray]) -> li
     ]
 
 
-def _alike(a: np.ndarray, b: Any) -> bool:
+def _alike(a: np.ndarray, b: np.ndarray) -> bool:
     return a.shape == np.shape(b) and np.array_equal(a, np.asarray(b), equal_nan=a.dtype.kind == "f")
 
 
-def unnamed_gradient(shape: tuple[int, ...], left: Sequence[Slot]) -> Any:
+def unnamed_gradient(shape: tuple[int, ...], left: Sequence[Slot]) -> Theirs:
     """The only array of the shape that the way back left."""
     fitting = [slot.value for slot in left if tuple(slot.value.shape) == shape]
     return fitting[0] if len(fitting) == 1 else None

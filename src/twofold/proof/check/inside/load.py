@@ -9,10 +9,10 @@ import sys
 import traceback
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from twofold.proof.check.inside.members import is_layer_class
 from twofold.proof.check.inside.plans import Pair, paired
+from twofold.proof.check.inside.theirs import Function, Theirs
 
 NAME = "submitted"
 
@@ -53,7 +53,7 @@ def place(error: BaseException, path: Path) -> str:
     return f" ({path.name}, line {frames[-1].lineno}{line})"
 
 
-def find(module: ModuleType, name: str, kind: str) -> Any:
+def find(module: ModuleType, name: str, kind: str) -> Theirs:
     """What is meant by a name: an object, `forward,backward`, or, without a name, the only thing that fits."""
     if not name:
         return _only(module, kind)
@@ -66,7 +66,7 @@ def find(module: ModuleType, name: str, kind: str) -> Any:
     return paired(thing)
 
 
-def _own(module: ModuleType) -> dict[str, Any]:
+def _own(module: ModuleType) -> dict[str, Function]:
     """What the file defines itself."""
     return {
         name: value
@@ -77,8 +77,8 @@ def _own(module: ModuleType) -> dict[str, Any]:
     }
 
 
-def _named(module: ModuleType, name: str) -> Any:
-    value: Any = module
+def _named(module: ModuleType, name: str) -> Theirs:
+    value: Theirs = module
     for part in name.split("."):
         if not hasattr(value, part):
             known = [key for key in vars(module) if not key.startswith("_")]
@@ -97,7 +97,7 @@ BACK = ("backward", "backprop", "bwd", "grad", "gradient", "back", "derivative",
 AHEAD = ("forward", "fwd", "step_forward")
 
 
-def _with_its_way_back(module: ModuleType, name: str, thing: Any) -> Any:
+def _with_its_way_back(module: ModuleType, name: str, thing: Function) -> Theirs:
     """`affine_forward` with `affine_backward`; `relu` with `relu_backward`, `relu_grad` or `d_relu`."""
     own = _own(module)
     candidates = [name.replace(a, b) for a in AHEAD for b in BACK if a in name]
@@ -105,20 +105,20 @@ def _with_its_way_back(module: ModuleType, name: str, thing: Any) -> Any:
         [f"{name}_{b}" for b in BACK] + [f"{b}_{name}" for b in BACK] + [f"d_{name}", f"d{name}", f"{name}Backward"]
     )
     candidates += [name.replace("Forward", "Backward")] if "Forward" in name else []
-    found = next((own[c] for c in candidates if c in own and c != name), None)
-    if found is None and name in ("forward", "loss", "loss_fn", "compute_loss"):
-        found = next((own[b] for b in BACK if b in own), None)
-    return Pair(thing, found) if found is not None else thing
+    way_back = next((own[c] for c in candidates if c in own and c != name), None)
+    if way_back is None and name in ("forward", "loss", "loss_fn", "compute_loss"):
+        way_back = next((own[b] for b in BACK if b in own), None)
+    return Pair(thing, way_back) if way_back is not None else thing
 
 
-def find_its_way_back(thing: Any) -> Any:
+def find_its_way_back(thing: object) -> Theirs:
     """A function of this process with its way back, where its module has one."""
     if not inspect.isfunction(thing) or thing.__module__ not in sys.modules:
         return thing
     return _with_its_way_back(sys.modules[thing.__module__], thing.__name__, thing)
 
 
-def _only(module: ModuleType, kind: str) -> Any:
+def _only(module: ModuleType, kind: str) -> Theirs:
     own = _own(module)
     lower = {key.lower(): key for key in own}
     for ahead, back in (("forward", "backward"), (f"{kind}_forward", f"{kind}_backward")):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,8 @@ from twofold.proof.check.inside.arrays import UnusableError, array, arrays_in, i
 from twofold.proof.check.inside.call import call, signature
 from twofold.proof.check.inside.job import Job
 from twofold.proof.check.inside.members import BACKWARDS, FORWARDS, method_of
+from twofold.proof.check.inside.scene import InsideScene
+from twofold.proof.check.inside.theirs import Function, Tensors, Theirs, Values
 
 PREDICTIONS = (
     "x z logits outputs output scores out pred preds predictions prediction ypred yhat inputs input logit o score "
@@ -34,15 +35,17 @@ LOSS_SETTINGS = {
 class Losses:
     """A loss: a function that gives value and gradient, or a class with `forward(x, y)` and `backward(x, y)`."""
 
-    def __init__(self, thing: Any, job: Job, form: str, back: Any = None) -> None:
+    partial: Tensors
+
+    def __init__(self, thing: Theirs, job: Job, form: str, back: Theirs = None) -> None:
         self.thing, self.job, self.form, self.given_back = thing, job, form, back
 
-    def play(self, scene: Any) -> dict[str, np.ndarray]:
+    def play(self, scene: InsideScene) -> Tensors:
         """Value and gradient."""
         z, target = scene.arrays["outputs"], scene.arrays["target"]
         wanted = np.eye(z.shape[1])[target.astype(int)] if self.form == "onehot" else target
         library = torch()
-        values: dict[str, Any] = {"outputs": z.copy(), "target": wanted.copy()}
+        values: Values = {"outputs": z.copy(), "target": wanted.copy()}
         if self.job.get("torch") and library is not None:
             values = {"outputs": library.tensor(z).requires_grad_(True), "target": library.tensor(wanted)}
         forward, backward = self._methods()
@@ -68,7 +71,7 @@ class Losses:
         back = arrays_in(call(backward, roles, names, [*order, "outputs", "target"], self.job.declared))
         return {"loss": _number(value), "dz": array(back[0], "the gradient")}
 
-    def _methods(self) -> tuple[Any, Any]:
+    def _methods(self) -> tuple[Function, Function | None]:
         thing = self.thing
         library = torch()
         if library is not None and isinstance(thing, type) and issubclass(thing, library.autograd.Function):
@@ -85,7 +88,7 @@ class Losses:
         return method_of(thing, (*FORWARDS, *VALUES)), method_of(thing, BACKWARDS)
 
 
-def _ordered(result: Any) -> list[Any]:
+def _ordered(result: object) -> list[Theirs]:
     """Value and gradient, of a table by its keys."""
     if not isinstance(result, Mapping):
         return arrays_in(result)
@@ -94,15 +97,15 @@ def _ordered(result: Any) -> list[Any]:
     return [result[value], *(held for key, held in result.items() if key != value)]
 
 
-def _sides(function: Any) -> dict[str, str]:
+def _sides(function: Function) -> dict[str, str]:
     """Names of the prediction and of the target; `y` is the target, but beside a `t` the prediction."""
-    given = {n.plain(parameter.name) for parameter in signature(function) or []}
+    arguments = {n.plain(parameter.name) for parameter in signature(function) or []}
     others = n.words(TARGETS) - {"y"}
-    if "y" in given and given & others and not given & n.words(PREDICTIONS):
+    if "y" in arguments and arguments & others and not arguments & n.words(PREDICTIONS):
         return {"outputs": f"{PREDICTIONS} y", "target": " ".join(sorted(others))}
     return {"outputs": PREDICTIONS, "target": TARGETS}
 
 
-def _number(value: Any) -> np.ndarray:
+def _number(value: object) -> np.ndarray:
     number = array(value, "the loss")
     return number.reshape(()) if number.size == 1 else number

@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Iterator, MutableMapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from twofold.proof.check.inside.arrays import arrays_in, shape_of
 from twofold.proof.check.inside.names import plain
+from twofold.proof.check.inside.theirs import Theirs
 
 LISTS = ("params", "parameters", "weights", "theta")
 
@@ -19,9 +20,9 @@ HOLDING = ("data", "value", "val", "values", "array", "tensor")
 class Slot(NamedTuple):
     """An array that an object holds: where, under which key, and what a reader would call it."""
 
-    container: Any
-    key: Any
-    value: Any
+    container: Theirs
+    key: str | int
+    value: Theirs
     name: str
 
 
@@ -57,23 +58,23 @@ FORWARDS = ("forward", "__call__", "fwd", "f", "call", "predict")
 BACKWARDS = ("backward", "backprop", "bwd", "back", "grad", "gradient", "backward_pass", "bprop", "derivative")
 
 
-def method_of(holder: Any, names: tuple[str, ...]) -> Any:
+def method_of(holder: object, names: tuple[str, ...]) -> Theirs:
     """The first method that the holder has under one of the names."""
     return next((getattr(holder, name) for name in names if callable(getattr(holder, name, None))), None)
 
 
-def is_layer_class(value: Any) -> bool:
+def is_layer_class(value: object) -> bool:
     """Whether a class has a way forward under one of the usual names."""
     return (inspect.isclass(value) and any(name in dir(value) for name in FORWARDS if name != "__call__")) or (
         inspect.isclass(value) and "__call__" in vars(value)
     )  # fmt: skip
 
 
-def first_array(result: Any) -> Any:
+def first_array(result: object) -> Theirs:
     """The first member of a result that is an array."""
     return next((value for value in arrays_in(result) if shape_of(value) is not None), result)
 
 
-def fresh(thing: Any) -> Any:
+def fresh(thing: object) -> Theirs:
     """An instance's own copy, so that one sequence of scenes does not see another's state."""
     return thing if isinstance(thing, type) or inspect.isroutine(thing) else copy.deepcopy(thing)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from twofold.proof.check.inside import names as n
@@ -16,6 +14,8 @@ from twofold.proof.check.inside.held import Held
 from twofold.proof.check.inside.job import BUNDLES, Job
 from twofold.proof.check.inside.left import before, changed, named_gradient, unnamed_gradient
 from twofold.proof.check.inside.members import BACKWARDS, FORWARDS, Slot, method_of, slots
+from twofold.proof.check.inside.scene import InsideScene
+from twofold.proof.check.inside.theirs import Tensors, Theirs, Values
 
 GIVEN = ("output", "outputs", "out", "y", "a", "z", "A", "Z", "result", "activation")
 """Where a `forward` that gives nothing leaves its result."""
@@ -25,9 +25,11 @@ KNOWS_MODE = ("training", "is_training", "train_mode", "is_train", "mode", "eval
 class Objects(Functions):
     """An object of the user's class over scenes."""
 
-    def __init__(self, build: Any, job: Job, layout: Layout, ready: bool = False) -> None:
+    partial: Tensors
+
+    def __init__(self, build: Theirs, job: Job, layout: Layout, ready: bool = False) -> None:
         self.build, self.job, self.layout, self.ready = build, job, layout, ready
-        self.object: Any = build if ready else None
+        self.object: Theirs = build if ready else None
         self.held = Held(job, layout)
         self.whole = False
         self.names = {"x": n.INPUT, "training": n.MODE, "mask": "mask m", "h0": n.STATE, "bundle": BUNDLES,
@@ -43,7 +45,7 @@ class Objects(Functions):
         """Whether a recurrent object has one bias, where PyTorch has two."""
         return self.held.one_bias()
 
-    def play(self, scene: Any) -> dict[str, np.ndarray]:
+    def play(self, scene: InsideScene) -> Tensors:
         """Set the parameters, go forward and back, read the gradients."""
         if self.object is None:
             self.object = construct(self.build, self.job, scene, self.layout)
@@ -63,7 +65,7 @@ class Objects(Functions):
             return tensors
         return tensors | self._back(values, y, cache, scene)
 
-    def _find(self, scene: Any) -> None:
+    def _find(self, scene: InsideScene) -> None:
         """Where the parameters are; an object that makes them at its first pass is given one."""
         try:
             self.held.find(self.object, scene)
@@ -77,7 +79,7 @@ class Objects(Functions):
                 raise
             self.held.find(self.object, scene)
 
-    def _back(self, values: dict[str, Any], y: Any, cache: Any, scene: Any) -> dict[str, np.ndarray]:
+    def _back(self, values: Values, y: Theirs, cache: Theirs, scene: InsideScene) -> Tensors:
         self._zero()
         dy = as_tensors({"dy": self._given_dy(scene)})["dy"] if self.job.get("torch") else self._given_dy(scene)
         roles = {"dy": dy, "cache": cache, "x": values["x"], "y": y}
@@ -87,8 +89,8 @@ class Objects(Functions):
         back = call(self.backward, roles, names, order, self.job.declared)
         return self._read(back, scene, changed(self.object, self.held, earlier))
 
-    def _arguments(self, scene: Any) -> dict[str, Any]:
-        values: dict[str, Any] = {"x": self.layout.data(scene.arrays["x"]).copy(), "training": scene.training}
+    def _arguments(self, scene: InsideScene) -> Values:
+        values: Values = {"x": self.layout.data(scene.arrays["x"]).copy(), "training": scene.training}
         if self.job.kind == "embedding":
             values["x"] = values["x"].astype(int)
         for parameter in signature(self.forward) or []:
@@ -127,7 +129,7 @@ class Objects(Functions):
                 method()
                 return
 
-    def _read(self, back: Any, scene: Any, left: list[Slot]) -> dict[str, np.ndarray]:
+    def _read(self, back: object, scene: InsideScene, left: list[Slot]) -> Tensors:
         """dx and the gradients, from what `backward` gave and from what it left on the object."""
         if self.held.pieces:
             return self._read_pieces(back, scene, left)
@@ -155,30 +157,30 @@ class Objects(Functions):
                 tensors[scene.gradient(name)] = self._our_shape(value, name, scene)
         return tensors
 
-    def _dx(self, dx: Any) -> dict[str, np.ndarray]:
+    def _dx(self, dx: object) -> Tensors:
         if dx is None:
             table = getattr(self.object, "__dict__", {})
             dx = next((v for k, v in table.items() if n.names_input_gradient(k) and shape_of(v) is not None), None)
         return {} if dx is None else {"dx": self.layout.data_back(array(dx, "dx"))}
 
-    def _read_pieces(self, back: Any, scene: Any, left: list[Slot]) -> dict[str, np.ndarray]:
+    def _read_pieces(self, back: object, scene: InsideScene, left: list[Slot]) -> Tensors:
         """Gradients of gates, put together."""
-        found: dict[str, np.ndarray] = {}
+        by_piece: dict[str, np.ndarray] = {}
         tables = [member for member in (back if isinstance(back, tuple | list) else [back]) if isinstance(member, dict)]
         for name, slot in self.held.places.items():
             value = next((t[k] for t in tables for k in _keys(name) if k in t), None)
             if value is None:
                 value = named_gradient(self.object, [slot], self.job.kind, name, {})
             if value is not None:
-                found[name] = array(value, f"the gradient of {name}")
-                if found[name].size != int(np.prod(self.held.pieces[name].shape)):
-                    raise UnusableError(f"the gradient of `{name}` has shape {found[name].shape}")
+                by_piece[name] = array(value, f"the gradient of {name}")
+                if by_piece[name].size != int(np.prod(self.held.pieces[name].shape)):
+                    raise UnusableError(f"the gradient of `{name}` has shape {by_piece[name].shape}")
         single = [m for m in (back if isinstance(back, tuple | list) else [back]) if shape_of(m) is not None]
         tensors = self._dx(single[0] if single else None)
         ours = {name: scene.arrays[name] for name in scene.parameters}
-        return tensors | {scene.gradient(n): g for n, g in assembled(found, self.held.pieces, ours).items()}
+        return tensors | {scene.gradient(n): g for n, g in assembled(by_piece, self.held.pieces, ours).items()}
 
-    def _our_shape(self, value: np.ndarray, name: str, scene: Any) -> np.ndarray:
+    def _our_shape(self, value: np.ndarray, name: str, scene: InsideScene) -> np.ndarray:
         """In our layout; a bias that the object keeps as (1, out) may have such a gradient."""
         shape, ours = self.held.shapes[name], scene.arrays[name]
         if ours.size == value.size == 1:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, MutableMapping
-from typing import Any
 
 import numpy as np
 
 from twofold.proof.check.inside import names as n
-from twofold.proof.check.inside.arrays import array, arrays_in, shape_of, torch
+from twofold.proof.check.inside.arrays import array, arrays_in, loaded_torch, shape_of, torch
 from twofold.proof.check.inside.call import BindingError, call, signature
 from twofold.proof.check.inside.job import Job
 from twofold.proof.check.inside.members import method_of
+from twofold.proof.check.inside.scene import InsideScene
+from twofold.proof.check.inside.theirs import Settings, Tensors, Theirs, Values
 
 STEPS = (
     "step",
@@ -62,7 +63,7 @@ UPDATED = {
 }
 
 
-def optimizer_values(settings: Mapping[str, Any]) -> dict[str, Any]:
+def optimizer_values(settings: Settings) -> Values:
     """An optimizer's settings by role."""
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items() if v is not None}
     if "betas" in values:
@@ -73,13 +74,15 @@ def optimizer_values(settings: Mapping[str, Any]) -> dict[str, Any]:
 class Optimizers:
     """An optimizer over steps: a function of one step, a class with `step`, or a `torch.optim.Optimizer`."""
 
-    def __init__(self, thing: Any, job: Job, form: str) -> None:
+    partial: Tensors
+
+    def __init__(self, thing: Theirs, job: Job, form: str) -> None:
         self.thing, self.job, self.form = thing, job, form
         self.p: dict[str, np.ndarray] = {}
-        self.state: dict[str, Any] = {}
-        self.object: Any = None
+        self.state: Values = {}
+        self.object: Theirs = None
 
-    def play(self, scene: Any) -> dict[str, np.ndarray]:
+    def play(self, scene: InsideScene) -> Tensors:
         """The parameters after the step."""
         for name, value in scene.arrays.items():
             if name.startswith("p."):
@@ -93,7 +96,7 @@ class Optimizers:
             self._by_object(grads, scene)
         return {name: array(value, name).copy() for name, value in self.p.items()}
 
-    def _values(self, scene: Any) -> dict[str, Any]:
+    def _values(self, scene: InsideScene) -> Values:
         values = optimizer_values(self.job.settings)
         values["lr"] = scene.facts["lr"]
         return values
@@ -103,7 +106,7 @@ class Optimizers:
         kind = self.thing if isinstance(self.thing, type) else type(self.thing)
         return library is not None and issubclass(kind, library.optim.Optimizer)
 
-    def _by_function(self, grads: dict[str, np.ndarray], scene: Any) -> None:
+    def _by_function(self, grads: dict[str, np.ndarray], scene: InsideScene) -> None:
         values, names = self._values(scene), {**OPTIMIZER_SETTINGS, **UPDATED}
         values |= {"k": scene.facts["k"], "hyper": dict(values)}
         order = ["p", "g", "state", "lr", "k"]
@@ -121,12 +124,12 @@ class Optimizers:
             if isinstance(state, MutableMapping):
                 state["learning_rate"] = values["lr"]
                 state["lr"] = values["lr"]
-            given = {**values, "p": self.p[name], "g": grads[name], "state": state}
-            state_of = self._numbered_state(given, name)
-            result = call(self.thing, {**given, **state_of}, names, order, self.job.declared)
+            handed = {**values, "p": self.p[name], "g": grads[name], "state": state}
+            state_of = self._numbered_state(handed, name)
+            result = call(self.thing, {**handed, **state_of}, names, order, self.job.declared)
             self._take(result, name, state_of)
 
-    def _numbered_state(self, given: dict[str, Any], name: str) -> dict[str, Any]:
+    def _numbered_state(self, values: Values, name: str) -> Values:
         """Moments that go in and come out as arrays of their own: `m`, `v`, `velocity`."""
         parameters = [n.plain(p.name) for p in signature(self.thing) or []]
         arrays_wanted = [p for p in parameters if p in MOMENTS]
@@ -134,7 +137,7 @@ class Optimizers:
             self.moments: list[str] = []
             return {}
         self.moments = arrays_wanted
-        memory = self.state.setdefault(f"{name} moments", {key: np.zeros_like(given["p"]) for key in arrays_wanted})
+        memory = self.state.setdefault(f"{name} moments", {key: np.zeros_like(values["p"]) for key in arrays_wanted})
         by_name = {p.name: n.plain(p.name) for p in signature(self.thing) or []}
         self.job["arguments"] = {
             **(self.job.declared or {}),
@@ -142,7 +145,7 @@ class Optimizers:
         }
         return {f"moment {key}": value for key, value in memory.items()}
 
-    def _take(self, result: Any, name: str, state_of: dict[str, Any]) -> None:
+    def _take(self, result: object, name: str, state_of: Values) -> None:
         """What an update gave: the new parameter, or nothing where it changed in place; then its state."""
         if result is None:
             return
@@ -156,7 +159,7 @@ class Optimizers:
         elif rest and rest[0] is not None:
             self.state[name] = rest[0]
 
-    def _by_object(self, grads: dict[str, np.ndarray], scene: Any) -> None:
+    def _by_object(self, grads: dict[str, np.ndarray], scene: InsideScene) -> None:
         names = {**OPTIMIZER_SETTINGS, **UPDATED}
         if self.object is None:
             values = {**self._values(scene), "p": self._handed()}
@@ -177,20 +180,22 @@ class Optimizers:
             self._fill_objects(grads)
         if self.form == "tensors":
             for leaf, gradient in zip(handed, grads.values(), strict=True):
-                leaf.grad = torch().tensor(gradient)
-        given: Any = list(grads.values()) if self.form == "lists" else grads
+                leaf.grad = loaded_torch().tensor(gradient)
+        gradients: Theirs = list(grads.values()) if self.form == "lists" else grads
         if self.form == "pairs":
             if len(required) != 1:
                 raise BindingError("no method that takes one list of pairs")
             first = n.plain(required[0].name).startswith("grad")
-            given = [(grads[name], self.p[name]) if first else (self.p[name], grads[name]) for name in self.p]
-        values = {"p": handed, "g": given, "lr": scene.facts["lr"], "k": scene.facts["k"]}
+            gradients = [(grads[name], self.p[name]) if first else (self.p[name], grads[name]) for name in self.p]
+        values = {"p": handed, "g": gradients, "lr": scene.facts["lr"], "k": scene.facts["k"]}
         if len(required) == 1:
             values.pop("p")
         result = call(method, values, names, ["p", "g", "lr", "k"], self.job.declared)
         self._after(handed, result)
 
-    def _one(self, method: Any, key: str, grads: dict[str, Any], scene: Any, names: dict[str, str], count: int) -> None:
+    def _one(
+        self, method: Theirs, key: str, grads: Values, scene: InsideScene, names: dict[str, str], count: int
+    ) -> None:
         values = {"p": self.p[key], "g": grads[key], "lr": scene.facts["lr"], "k": scene.facts["k"], "key": key}
         names = {**names, "key": "key name id pid param_id paramname index"}
         order = ["key", "p", "g"] if count == 3 else ["p", "g"]
@@ -201,12 +206,12 @@ class Optimizers:
     def _constructor_order(self) -> list[str]:
         return ["p", "lr"] if self.form in ("objects", "lists", "whole", "tensors") else ["lr"]
 
-    def _handed(self) -> Any:
+    def _handed(self) -> Theirs:
         if self.form == "lists":
             return list(self.p.values())
         if self.form == "tensors":
             if not hasattr(self, "leaves"):
-                library = torch()
+                library = loaded_torch()
                 self.leaves = {name: library.nn.Parameter(library.tensor(value)) for name, value in self.p.items()}
             return list(self.leaves.values())
         if self.form == "objects":
@@ -219,7 +224,7 @@ class Optimizers:
         for holder, gradient in zip(self.holders, grads.values(), strict=True):
             holder.grad = holder.g = gradient
 
-    def _after(self, handed: Any, result: Any) -> None:
+    def _after(self, handed: Theirs, result: object) -> None:
         tables = [m for m in arrays_in(result) if isinstance(m, Mapping)]
         if tables and set(tables[0]) >= set(self.p):
             self.p = {name: array(tables[0][name], name).astype(float) for name in self.p}
@@ -242,8 +247,8 @@ class Optimizers:
                 return
         self.job["constant_rate"] = True
 
-    def _by_torch(self, grads: dict[str, np.ndarray], scene: Any) -> None:
-        library = torch()
+    def _by_torch(self, grads: dict[str, np.ndarray], scene: InsideScene) -> None:
+        library = loaded_torch()
         if self.object is None:
             self.leaves = {name: library.nn.Parameter(library.tensor(value)) for name, value in self.p.items()}
             values = {**self._values(scene), "p": list(self.leaves.values())}
@@ -261,8 +266,8 @@ class Parameter:
 
     def __init__(self, value: np.ndarray) -> None:
         self.data = value
-        self.grad: Any = None
-        self.g: Any = None
+        self.grad: np.ndarray | None = None
+        self.g: np.ndarray | None = None
 
     @property
     def value(self) -> np.ndarray:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
 
 from twofold.proof.check.inside import names as n
-from twofold.proof.check.inside.arrays import layouts
+from twofold.proof.check.inside.arrays import Layout, layouts
 from twofold.proof.check.inside.call import signature
 from twofold.proof.check.inside.cells import StepFunctions
 from twofold.proof.check.inside.clipping import Clippings
@@ -17,28 +17,41 @@ from twofold.proof.check.inside.losses import Losses
 from twofold.proof.check.inside.members import fresh
 from twofold.proof.check.inside.objects import Objects
 from twofold.proof.check.inside.optimizers import Optimizers
+from twofold.proof.check.inside.scene import InsideScene
 from twofold.proof.check.inside.schedules import Schedules
+from twofold.proof.check.inside.theirs import Function, Tensors, Theirs
 from twofold.proof.check.inside.torch_objects import AutogradFunctions, Modules, is_autograd_function, is_module
 
 FORMS = {"cross_entropy": ("classes", "onehot"), "mean_squared": ("onehot", "classes")}
 """In which forms a loss of classes may take them; other losses take what they are told."""
 
 
+class Player(Protocol):
+    """Plays the scenes of a thing one after another."""
+
+    partial: Tensors
+    """What the scene gave so far: all that there is of one that failed."""
+
+    def play(self, scene: InsideScene) -> Tensors:
+        """Tensors in our layout, by our names."""
+        ...
+
+
 class Plan(NamedTuple):
     """A way of reading the object: its name, and what plays scenes that way."""
 
     name: str
-    build: Callable[[], Any]
+    build: Callable[[], Player]
 
 
 class Pair(NamedTuple):
     """Forward and backward as functions."""
 
-    forward: Callable[..., Any]
-    backward: Callable[..., Any] | None
+    forward: Function
+    backward: Function | None
 
 
-def plans(thing: Any, job: Job) -> Iterator[Plan]:
+def plans(thing: Theirs, job: Job) -> Iterator[Plan]:
     """The ways of reading a thing, the usual ones first."""
     kind = job.kind
     if job["section"] == "loss":
@@ -61,7 +74,7 @@ def plans(thing: Any, job: Job) -> Iterator[Plan]:
         yield from _layers(thing, job)
 
 
-def _optimizer_forms(thing: Any) -> tuple[str, ...]:
+def _optimizer_forms(thing: object) -> tuple[str, ...]:
     alone = _alone(thing)
     if not inspect.isroutine(alone):
         return ("whole", "lists", "apart", "objects", "pairs")
@@ -70,11 +83,11 @@ def _optimizer_forms(thing: Any) -> tuple[str, ...]:
     return ("whole", "each", "table") if several else ("each", "table", "whole")
 
 
-def _alone(thing: Any) -> Any:
+def _alone(thing: object) -> Theirs:
     return thing.forward if isinstance(thing, Pair) else thing
 
 
-def _layers(thing: Any, job: Job) -> Iterator[Plan]:
+def _layers(thing: Theirs, job: Job) -> Iterator[Plan]:
     for layout in _layouts(job):
         if isinstance(thing, Pair):
             yield from _pairs(thing, job, layout)
@@ -98,13 +111,13 @@ def _layers(thing: Any, job: Job) -> Iterator[Plan]:
             yield Plan(layout.name, lambda layout=layout: Objects(fresh(thing), job, layout, ready=True))
 
 
-def _layouts(job: Job) -> Any:
-    found = layouts(job.kind)
+def _layouts(job: Job) -> list[Layout]:
+    choices = layouts(job.kind)
     transposed = job.get("transposed")
-    return [layout for layout in found if transposed is None or layout.transposed == transposed]
+    return [layout for layout in choices if transposed is None or layout.transposed == transposed]
 
 
-def _pairs(pair: Pair, job: Job, layout: Any) -> Iterator[Plan]:
+def _pairs(pair: Pair, job: Job, layout: Layout) -> Iterator[Plan]:
     step = job.kind in n.RECURRENT and any(
         n.plain(p.name) in n.words(n.STATE) for p in signature(pair.forward) or [] if p.default is p.empty
     )
@@ -127,23 +140,25 @@ def _takes_weights(kind: type, job: Job) -> bool:
     return any(n.parameter_role(job.kind, p.name, known) in ("weight", "weight_ih") for p in parameters)
 
 
-def _makes(function: Callable[..., Any]) -> bool:
+def _makes(function: Function) -> bool:
     """Whether a function seems to build a layer: it takes no input."""
     parameters = [n.plain(p.name) for p in signature(function) or []]
     return not any(name in n.words(n.INPUT) for name in parameters if name not in ("n",))
 
 
-def _ready(thing: Any) -> Any:
+def _ready(thing: object) -> Theirs:
     return thing if isinstance(thing, type) else fresh(thing)
 
 
 class _Ours:
     """A class whose `forward` and `backward` take parameters as Twofold's layers do."""
 
-    def __init__(self, build: type, job: Job, layout: Any) -> None:
+    partial: Tensors
+
+    def __init__(self, build: type, job: Job, layout: Layout) -> None:
         self.build, self.job, self.layout, self.pair = build, job, layout, None
 
-    def play(self, scene: Any) -> dict[str, Any]:
+    def play(self, scene: InsideScene) -> Tensors:
         """As a pair of functions; `running` gives running statistics."""
         from twofold.proof.check.inside.built import construct
 
@@ -157,10 +172,12 @@ class _Ours:
 class _Made:
     """What a function of the user's builds: a module, or an object with `forward`."""
 
-    def __init__(self, function: Any, job: Job, layout: Any) -> None:
+    partial: Tensors
+
+    def __init__(self, function: Theirs, job: Job, layout: Layout) -> None:
         self.function, self.job, self.layout, self.player = function, job, layout, None
 
-    def play(self, scene: Any) -> dict[str, Any]:
+    def play(self, scene: InsideScene) -> Tensors:
         """As what it builds."""
         from twofold.proof.check.inside.built import construct
 
@@ -174,7 +191,7 @@ class _Made:
         return self.player.play(scene)
 
 
-def paired(thing: Any) -> Any:
+def paired(thing: object) -> Theirs:
     """A pair of functions where a thing is one: a tuple, a table, or a module with `forward` and `backward`."""
     if isinstance(thing, tuple | list) and len(thing) == 2 and all(callable(member) for member in thing):
         return Pair(thing[0], thing[1])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,8 @@ from twofold.proof.check.inside.call import BindingError, call, signature
 from twofold.proof.check.inside.job import Job
 from twofold.proof.check.inside.members import method_of
 from twofold.proof.check.inside.optimizers import RATES
+from twofold.proof.check.inside.scene import InsideScene
+from twofold.proof.check.inside.theirs import Tensors, Theirs
 
 RATED = ("get_lr", "lr", "rate", "__call__", "learning_rate", "get", "value", "at", "lr_at", "get_rate", "schedule")
 
@@ -46,10 +47,12 @@ ADVANCES = ("step", "advance", "next", "update")
 class Schedules:
     """A schedule: a function of the step, or a class with one; asked at every step."""
 
-    def __init__(self, thing: Any, job: Job, form: str) -> None:
+    partial: Tensors
+
+    def __init__(self, thing: Theirs, job: Job, form: str) -> None:
         self.thing, self.job, self.form = thing, job, form
 
-    def play(self, scene: Any) -> dict[str, np.ndarray]:
+    def play(self, scene: InsideScene) -> Tensors:
         """The rate at every step."""
         settings = {k: v for k, v in self.job.settings.items() if v is not None and k != "unit"}
         values = {**settings, "lr": scene.facts["lr"], "steps": scene.facts["steps"]}
@@ -80,18 +83,18 @@ class Schedules:
         rates = [call(function, {**values, "k": k}, names, order, self.job.declared) for k in steps]
         return {"rate": np.array([float(array(rate, "the rate")) for rate in rates])}
 
-    def _optimizer(self, scene: Any) -> Any:
+    def _optimizer(self, scene: InsideScene) -> Theirs:
         """What a scheduler of PyTorch's kind sets the rate of."""
         library = torch()
         if library is None or not self.job.get("torch"):
             return Rated(scene.facts["lr"])
         return library.optim.SGD([library.nn.Parameter(library.zeros(1))], lr=scene.facts["lr"])
 
-    def _moves(self, thing: Any, optimizer: Any) -> bool:
+    def _moves(self, thing: object, optimizer: object) -> bool:
         """Whether a thing holds the optimizer, to set its rate."""
         return any(value is optimizer for value in getattr(thing, "__dict__", {}).values())
 
-    def _on_its_optimizer(self, thing: Any, steps: list[int], optimizer: Any) -> np.ndarray:
+    def _on_its_optimizer(self, thing: Theirs, steps: list[int], optimizer: Theirs) -> np.ndarray:
         """The optimizer's rate before each step of the schedule."""
         advance, rates = method_of(thing, ADVANCES), list[float]()
         if advance is None:
@@ -104,7 +107,7 @@ class Schedules:
         return np.array(rates)
 
     def _by_object(
-        self, thing: Any, steps: list[int], names: Mapping[str, str], values: Mapping[str, Any]
+        self, thing: Theirs, steps: list[int], names: Mapping[str, str], values: Mapping[str, Theirs]
     ) -> np.ndarray:
         method = method_of(thing, RATED)
         advance = method_of(thing, ADVANCES)
@@ -114,8 +117,8 @@ class Schedules:
         for _ in steps:
             held = next((getattr(thing, a) for a in HELD if isinstance(getattr(thing, a, None), float)), None)
             asked = method() if callable(method) else held
-            given = advance() if callable(advance) else None
-            rate = given if asked is None or (method is None and given is not None) else asked
+            advanced = advance() if callable(advance) else None
+            rate = advanced if asked is None or (method is None and advanced is not None) else asked
             rates.append(float(array(rate, "the rate")))
         return np.array(rates)
 
@@ -130,7 +133,7 @@ class Rated:
         self.start = lr
 
 
-def _rate_of(optimizer: Any) -> float:
+def _rate_of(optimizer: Theirs) -> float:
     if isinstance(optimizer, Rated):
         now = (optimizer.lr, optimizer.learning_rate, optimizer.param_groups[0]["lr"])
         return next((rate for rate in now if rate != optimizer.start), optimizer.start)

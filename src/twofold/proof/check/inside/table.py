@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from twofold.proof.check.inside import names as n
-from twofold.proof.check.inside.arrays import Layout, array, arrays_in, is_tensor, torch
+from twofold.proof.check.inside.arrays import Layout, array, arrays_in, is_tensor, loaded_torch
 from twofold.proof.check.inside.gates import Piece, assembled, parses, rows_of
 from twofold.proof.check.inside.job import Job, setting_values
+from twofold.proof.check.inside.scene import InsideScene
+from twofold.proof.check.inside.theirs import Tensors, Theirs, Values
 
 
-class Table(dict[str, Any]):
+class Table(Values):
     """Parameters by our names; another key is read by what it stands for: `W`, `gamma`, `W_xi`, `eps`."""
 
-    def __init__(self, held: Mapping[str, Any], job: Job, scene: Any, layout: Layout) -> None:
+    def __init__(self, held: Mapping[str, Theirs], job: Job, scene: InsideScene | None, layout: Layout) -> None:
         super().__init__(held)
         self.job, self.layout = job, layout
         self.aliases: dict[str, str] = {}
@@ -24,13 +25,13 @@ class Table(dict[str, Any]):
         self.units = 0 if scene is None or job.kind not in n.RECURRENT else scene.arrays["weight_hh"].shape[1]
         self.ours = {} if scene is None else {name: scene.arrays[name] for name in scene.parameters}
 
-    def holding(self, held: Mapping[str, Any]) -> Table:
+    def holding(self, held: Mapping[str, Theirs]) -> Table:
         """The same of other arrays."""
         other = Table(held, self.job, None, self.layout)
         other.units, other.ours, other.pieces = self.units, self.ours, self.pieces
         return other
 
-    def __missing__(self, key: str) -> Any:
+    def __missing__(self, key: str) -> Theirs:
         piece = self._piece(key) if self.layout.gated else None
         role = None if piece else n.parameter_role(self.job.kind, key, list(self))
         if role is not None:
@@ -46,21 +47,21 @@ class Table(dict[str, Any]):
             raise KeyError(key)
         return settings[name]
 
-    def get(self, key: str, default: Any = None) -> Any:
+    def get(self, key: str, default: Theirs = None) -> Theirs:
         """As `self[key]`."""
         try:
             return self[key]
         except KeyError:
             return default
 
-    def now(self, name: str) -> Any:
+    def now(self, name: str) -> Theirs:
         """A running statistic as it is now, under whichever key it was put."""
         alias = next((a for a, role in self.aliases.items() if role == name and a in self), None)
         return self[alias or name]
 
-    def _like_others(self, value: np.ndarray) -> Any:
+    def _like_others(self, value: np.ndarray) -> Theirs:
         first = next(iter(self.values()))
-        return torch().tensor(value).requires_grad_(first.requires_grad) if is_tensor(first) else value
+        return loaded_torch().tensor(value).requires_grad_(first.requires_grad) if is_tensor(first) else value
 
     def _piece(self, key: str) -> Piece | None:
         """A gate's block, by its name: `W_xi`, `U_f`, `b_o`."""
@@ -84,14 +85,14 @@ class Table(dict[str, Any]):
         turned = self.layout.transposed
         return Piece(of, rows, shape[::-1] if turned else shape, turned)
 
-    def gradients(self, result: Any, scene: Any) -> dict[str, np.ndarray]:
+    def gradients(self, result: Theirs, scene: InsideScene) -> Tensors:
         """The gradients of pieces, from what the way back gave by the same keys."""
         tables = [member for member in arrays_in(result) if isinstance(member, Mapping)]
-        found = {
+        gradients = {
             key: array(t[k], f"the gradient of {key}")
             for key in self.pieces
             for t in tables
             for k in (key, f"d{key}", f"grad_{key}", f"{key}_grad")
             if k in t
         }
-        return {scene.gradient(name): g for name, g in assembled(found, self.pieces, self.ours).items()}
+        return {scene.gradient(name): g for name, g in assembled(gradients, self.pieces, self.ours).items()}

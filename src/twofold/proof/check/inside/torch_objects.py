@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from twofold.proof.check.inside import names as n
-from twofold.proof.check.inside.arrays import Layout, array, arrays_in, is_tensor, shape_of, torch
+from twofold.proof.check.inside.arrays import Layout, array, arrays_in, is_tensor, loaded_torch, shape_of, torch
 from twofold.proof.check.inside.built import construct
 from twofold.proof.check.inside.call import BindingError, call, signature
 from twofold.proof.check.inside.functions import Functions
 from twofold.proof.check.inside.gates import Piece, assembled, joined, one_bias, pieces
 from twofold.proof.check.inside.held import sizes_of
 from twofold.proof.check.inside.job import BUFFERS, Job
+from twofold.proof.check.inside.scene import InsideScene
+from twofold.proof.check.inside.theirs import Tensors, Theirs, Values
 
 
 class Modules:
     """A module over scenes, in float64 unless it insists on another type."""
 
-    def __init__(self, build: Any, job: Job, layout: Layout, ready: bool = False) -> None:
+    partial: Tensors
+
+    def __init__(self, build: Theirs, job: Job, layout: Layout, ready: bool = False) -> None:
         self.build, self.job, self.layout = build, job, layout
-        self.module: Any = build if ready else None
-        self.where: dict[str, Any] = {}
+        self.module: Theirs = build if ready else None
+        self.where: Values = {}
         self.every = False
         self.single = False
         self.pieces: dict[str, Piece] = {}
         self.keys: dict[str, str] = {}
         self.autograd = True
 
-    def play(self, scene: Any) -> dict[str, np.ndarray]:
+    def play(self, scene: InsideScene) -> Tensors:
         """Set the parameters, go forward, and let autograd go back."""
-        library = torch()
+        library = loaded_torch()
         if self.module is None:
             self.module = construct(self.build, self.job, scene, self.layout)
         self.module.to(library.float32 if self.job.get("float32") else library.float64)
@@ -56,8 +58,8 @@ class Modules:
         held = dict(self.module.named_buffers())
         self.where |= {name: held[key] for name, key in self.keys.items() if key in held}
 
-    def _fill(self, scene: Any) -> None:
-        library = torch()
+    def _fill(self, scene: InsideScene) -> None:
+        library = loaded_torch()
         ours = {name: scene.arrays[name] for name in scene.parameters}
         if self.job.kind == "gru" and self.one_bias:
             ours["bias_hh"] = np.zeros_like(ours["bias_hh"])
@@ -78,10 +80,10 @@ class Modules:
         """Whether a recurrent module has one bias, where PyTorch has two."""
         return self.single or one_bias(self.pieces)
 
-    def _forward(self, x: Any, scene: Any) -> Any:
-        values: dict[str, Any] = {"x": x, "training": scene.training}
+    def _forward(self, x: Theirs, scene: InsideScene) -> Theirs:
+        values: Values = {"x": x, "training": scene.training}
         if "mask" in scene.arrays:
-            values["mask"] = torch().tensor(scene.arrays["mask"])
+            values["mask"] = loaded_torch().tensor(scene.arrays["mask"])
         parameters = [p for p in signature(self.module.forward) or [] if p.default is p.empty]
         if self.job.kind in n.RECURRENT and len(parameters) > 1:
             return self._step_by_step(x, scene)
@@ -91,7 +93,7 @@ class Modules:
             return self.module(*args)
         return call(_Called(self.module), values, names, ["x", "mask", "training"], self.job.declared)
 
-    def _step_by_step(self, x: Any, scene: Any) -> Any:
+    def _step_by_step(self, x: Theirs, scene: InsideScene) -> Theirs:
         """A cell: forward(x, h) or forward(x, (h, c)); the loop over time is ours."""
         units = scene.arrays["weight_hh"].shape[-1]
         h = c = x.new_zeros(len(x), units)
@@ -108,37 +110,37 @@ class Modules:
             h = members[0]
             c = members[-1] if self.job.kind == "lstm" else c
             states.append(h)
-        return torch().stack(states, 1) if len(scene.shapes["y"]) == 3 else states[-1]
+        return loaded_torch().stack(states, 1) if len(scene.shapes["y"]) == 3 else states[-1]
 
-    def _output(self, result: Any, scene: Any) -> Any:
+    def _output(self, result: object, scene: InsideScene) -> Theirs:
         members = [m for member in arrays_in(result) for m in arrays_in(member) if is_tensor(m)]
         expected = scene.shapes["y"]
         fitting = [m for m in members if self.layout.data_back(m.detach().numpy()).shape == expected]
         return fitting[0] if fitting else members[0] if members else result
 
-    def _read_y(self, y: Any, scene: Any) -> np.ndarray:
+    def _read_y(self, y: object, scene: InsideScene) -> np.ndarray:
         read = self.layout.data_back(array(y, "what `forward` gave"))
         self.every = read.ndim == 3 and len(scene.shapes["y"]) == 2 and self.job.kind in n.RECURRENT
         return read[:, -1] if self.every else read
 
-    def _value(self, name: str, scene: Any, held: dict[str, np.ndarray]) -> np.ndarray:
+    def _value(self, name: str, scene: InsideScene, held: dict[str, np.ndarray]) -> np.ndarray:
         ours: np.ndarray = held[name] if name in held else scene.arrays[name]
         if self.single and name == "bias_ih":
             ours = ours + held["bias_hh"]
         return self.layout.weight(ours)
 
-    def _held(self) -> dict[str, Any]:
+    def _held(self) -> Values:
         held = dict(self.module.named_parameters())
         held |= {name: b for name, b in self.module.named_buffers() if b.is_floating_point()}
         return held
 
-    def _find(self, scene: Any) -> None:
+    def _find(self, scene: InsideScene) -> None:
         """Each parameter by name, else in the order in which they stand, by shape."""
         if self.where or self.pieces:
             return
-        if any(torch().nn.parameter.is_lazy(p) for p in self.module.parameters()):
-            self._forward(torch().tensor(self.layout.data(scene.arrays["x"])), scene)
-            self.module.to(torch().float64)
+        if any(loaded_torch().nn.parameter.is_lazy(p) for p in self.module.parameters()):
+            self._forward(loaded_torch().tensor(self.layout.data(scene.arrays["x"])), scene)
+            self.module.to(loaded_torch().float64)
         held = self._held()
         if self.job.kind in n.RECURRENT and self._in_pieces(scene):
             return
@@ -171,7 +173,7 @@ class Modules:
                 f'Say where with an adapter: `Adapter({missing[0]}="NAME")`, or `--adapt NAME={missing[0]}`.'
             )
 
-    def _in_pieces(self, scene: Any) -> bool:
+    def _in_pieces(self, scene: InsideScene) -> bool:
         """Whether it holds a matrix for each gate, or one over [x, h]."""
         shapes = {name: tuple(tensor.shape) for name, tensor in self.module.named_parameters()}
         weights = ("weight_ih",) if self.job.kind == "rnn" else ("weight_ih", "weight_hh")
@@ -195,8 +197,8 @@ class Modules:
             f"{leaf}_{'hh' if hidden and 'i2h' not in holder and 'x2h' not in holder and 'ih' not in holder else 'ih'}"
         )
 
-    def _back(self, y: Any, x: Any, scene: Any) -> dict[str, np.ndarray]:
-        library = torch()
+    def _back(self, y: Theirs, x: Theirs, scene: InsideScene) -> Tensors:
+        library = loaded_torch()
         dy = scene.arrays["dy"]
         if self.every:
             full = np.zeros((len(dy), scene.arrays["x"].shape[1], dy.shape[-1]))
@@ -234,28 +236,28 @@ class Modules:
 class _Called:
     """A module to be called, with the signature of its `forward`."""
 
-    def __init__(self, module: Any) -> None:
+    def __init__(self, module: Theirs) -> None:
         self.module = module
         import inspect
 
         self.__signature__ = inspect.signature(module.forward)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: object, **kwargs: object) -> Theirs:
         return self.module(*args, **kwargs)
 
 
 class AutogradFunctions(Functions):
     """A `torch.autograd.Function`: `apply` with the arguments of its `forward`."""
 
-    def __init__(self, function: Any, job: Job, layout: Layout) -> None:
+    def __init__(self, function: Theirs, job: Job, layout: Layout) -> None:
         self.function = function
         super().__init__(function.forward, None, job, layout)
 
-    def play(self, scene: Any) -> dict[str, np.ndarray]:
+    def play(self, scene: InsideScene) -> Tensors:
         """Forward by `apply`, back by autograd."""
         parameters = signature(self.function.forward) or []
         values = self.values(scene)
-        leaves: dict[str, Any] = {}
+        leaves: Values = {}
         values = self._as_tensors(values, leaves)
         from twofold.proof.check.inside.call import bound
 
@@ -269,7 +271,7 @@ class AutogradFunctions(Functions):
         return tensors | (self._autograd(y, leaves, scene) if y.requires_grad else {})
 
 
-def is_module(value: Any) -> bool:
+def is_module(value: object) -> bool:
     """Whether a class or an object is a `torch.nn.Module`."""
     library = torch()
     if library is None:
@@ -277,12 +279,12 @@ def is_module(value: Any) -> bool:
     return issubclass(value, library.nn.Module) if isinstance(value, type) else isinstance(value, library.nn.Module)
 
 
-def is_autograd_function(value: Any) -> bool:
+def is_autograd_function(value: object) -> bool:
     """Whether a class is a `torch.autograd.Function`."""
     library = torch()
     return library is not None and isinstance(value, type) and issubclass(value, library.autograd.Function)
 
 
-def uses_tensors(result: Any) -> bool:
+def uses_tensors(result: object) -> bool:
     """Whether a result holds tensors."""
     return any(is_tensor(value) or (shape_of(value) is not None and is_tensor(value)) for value in arrays_in(result))

@@ -1,0 +1,121 @@
+"""Settings over those of a recipe: a key by its path, `optimizer.lr`, and the value that is put there."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
+
+from twofold.errors import UserError
+from twofold.foreign import MOST_DEPTH
+from twofold.plain import Parsed
+from twofold.recipe.faults import PLAIN, UNIONS, members
+from twofold.recipe.places import KeyPath
+from twofold.recipe.recipe import Recipe
+
+Overrides: TypeAlias = Mapping[str, object] | Iterable[str]
+"""Settings over those of a recipe: values by dotted key, or `KEY=VALUE` as the command line has them."""
+FIRST = (("kind", "source", "evaluate_unit"), ("epochs", "steps"))
+"""Keys that are set before others, in turn."""
+OTHER_LENGTH: dict[KeyPath, str] = {("training", "epochs"): "steps", ("training", "steps"): "epochs"}
+OTHER_NAMES = {"learning_rate": "lr", "batch": "batch_size"}
+"""Names under which a key is known elsewhere."""
+
+
+def on_the_command_line(path: KeyPath) -> str:
+    """How the option that sets a key is written there."""
+    return f"--set {'.'.join(map(str, path))}"
+
+
+def in_python(path: KeyPath) -> str:
+    """How a key of the mapping is written in Python."""
+    return f'overrides["{".".join(map(str, path))}"]'
+
+
+def settings_of(overrides: Overrides) -> dict[KeyPath, Parsed]:
+    """The values by the whole path of their keys."""
+    if isinstance(overrides, Mapping):
+        return {_whole(key_path(key)): value for key, value in overrides.items()}
+    texts = [overrides] if isinstance(overrides, str) else overrides
+    return {_whole(key_path(key)): toml_value(value) for key, value in map(assignment, texts)}
+
+
+def _whole(path: KeyPath) -> KeyPath:
+    """`lr` as `optimizer.lr`: the path of a key that only one part of a recipe has; any other path as it is.
+
+    Raises `UserError` for a key that several parts have.
+    """
+    if len(path) != 1 or not isinstance(path[0], str) or path[0] in Recipe.model_fields:
+        return path
+    key = OTHER_NAMES.get(path[0], path[0])
+    parts = [part for part in (*UNIONS, *PLAIN) if part != "layers" and _has_key(part, key)]
+    if len(parts) > 1:
+        several = " or ".join(f"`{part}.{key}`" for part in parts)
+        raise UserError(f"`{path[0]}` is a key of several parts of a recipe; write {several}")
+    return (parts[0], key) if parts else path
+
+
+def _has_key(part: str, key: str) -> bool:
+    models = [PLAIN[part]] if part in PLAIN else members(part).values()
+    return any(key in model.model_fields for model in models)
+
+
+def assignment(text: str, option: str = "--set", example: str = "optimizer.lr=0.1") -> tuple[str, str]:
+    """Key and value of a text such as `optimizer.lr=0.1`."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise UserError(f"{option} wants KEY=VALUE, as in {example}; got `{text}`")
+    return key.strip(), value.strip() or value
+
+
+def key_path(key: str) -> KeyPath:
+    """`layers.0.units` as a path."""
+    if key.count(".") >= MOST_DEPTH:
+        raise UserError(f"a key has at most {MOST_DEPTH} parts; got {key[:60]}... of {key.count('.') + 1}")
+    return tuple(int(part) if part.isascii() and part.isdecimal() else part for part in key.split("."))
+
+
+def toml_value(text: str) -> Parsed:
+    """A TOML value; a text needs no quotes on the command line."""
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        return text
+    return parsed["value"] if len(parsed) == 1 else text
+
+
+def turn(path: KeyPath) -> int:
+    """A kind and a length come before what else is set in their table, which they take away; a unit before a length."""
+    return next((turn for turn, keys in enumerate(FIRST) if path[-1] in keys), len(FIRST))
+
+
+def set_value(raw: dict[str, Parsed], path: KeyPath, value: Parsed, option: str) -> None:
+    """Put `value` at `path`; another `kind` starts its table anew, another length takes the old one away.
+
+    And with it `evaluate_every`, where that counted what the old one did: an evaluation each epoch is not meant to
+    become one each step.
+    """
+    here: Parsed = raw
+    for part in path[:-1]:
+        here = _child(here, part, option)
+    last = path[-1]
+    if not isinstance(here, dict):
+        _child(here, last, option)
+        here[last] = value
+        return
+    if last in {"kind", "source"} and here.get(last) != value:
+        here.clear()
+    if here.pop(OTHER_LENGTH.get(path), None) is not None and "evaluate_unit" not in here:
+        here.pop("evaluate_every", None)
+    here[str(last)] = value
+
+
+def _child(here: Parsed, part: str | int, option: str) -> Parsed:
+    """What lies under `part`; a table that is not there yet is made."""
+    if isinstance(here, dict):
+        return here.setdefault(str(part), {})
+    if not isinstance(here, list):
+        raise UserError(f"{option}: a value and no table holds `{part}`")
+    if not (isinstance(part, int) and part < len(here)):
+        raise UserError(f"{option}: choose an element from 0 to {len(here) - 1}; got {part}")
+    return here[part]
