@@ -15,6 +15,7 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 import twofold
+from apart import Apart
 from twofold import analysis
 from twofold.data import mirrored
 from twofold.errors import TrainingDivergedError, UserError
@@ -34,12 +35,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def digits(folder: Path) -> Run:
-    return twofold.run("digits", overrides={"training.epochs": 2}, out=folder / "digits")
+def digits(folder: Path, apart: Apart) -> Run:
+    return apart.run("digits", overrides={"training.epochs": 2}, out=folder / "digits")
 
 
 @pytest.fixture(scope="module")
-def conv(folder: Path) -> Run:
+def conv(folder: Path, apart: Apart) -> Run:
     """A small network of every kind that the report draws, on digits."""
     layers = [
         {"kind": "conv2d", "channels": 12, "kernel": 3, "padding": 1},
@@ -51,7 +52,7 @@ def conv(folder: Path) -> Run:
         {"kind": "dense", "units": 10},
     ]
     short = {"layers": layers, "training.epochs": 2, "training.dtype": "float64", "training.batch_size": 64}
-    return twofold.run("digits", overrides=short, out=folder / "conv")
+    return apart.run("digits", overrides=short, out=folder / "conv")
 
 
 COLOURS = """
@@ -77,7 +78,7 @@ evaluate_samples = 20
 
 
 @pytest.fixture(scope="module")
-def colours(folder: Path) -> Run:
+def colours(folder: Path, apart: Apart) -> Run:
     """Photographs of noise, most of them red, green or blue."""
     rng = np.random.default_rng(0)
     for part, count in (("train", 16), ("test", 10)):
@@ -88,13 +89,13 @@ def colours(folder: Path) -> Run:
                 pixels[..., 2 - channel] += 30
                 Image.fromarray(pixels).save(folder / "pictures" / part / name / f"{index:02}.png")
     (folder / "colours.toml").write_text(COLOURS, "utf-8")
-    return twofold.run(folder / "colours.toml", out=folder / "colours")
+    return apart.run(folder / "colours.toml", out=folder / "colours")
 
 
 @pytest.fixture(scope="module")
-def blobs(folder: Path) -> Run:
+def blobs(folder: Path, apart: Apart) -> Run:
     short = {"training.epochs": 4, "training.evaluate_every": 2, "data.samples": 120, "data.validation": 0.1}
-    return twofold.run("blobs", overrides=short, out=folder / "blobs")
+    return apart.run("blobs", overrides=short, out=folder / "blobs")
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import numpy as np
 import pytest
 
 import twofold
+from apart import Apart
 from twofold.data import load_data
 from twofold.engine.threads import few_threads
 from twofold.recipe import load_recipe, loads, titles
@@ -173,18 +172,29 @@ SMALL = [name for name in titles() if (load_recipe(name).network.count or 0) < 5
 PAIRS = [(name, mode) for name in titles() for mode in (("resync", "free") if name in SMALL else ("resync",))]
 
 
+VERIFIED = """
+import json, sys, twofold
+name, steps, mode, settings = sys.argv[1:]
+verification = twofold.verify(name, steps=int(steps), mode=mode, overrides=json.loads(settings))
+largest = max(verification.verdict.largest.values())
+print(json.dumps([verification.agrees, largest, len(verification.projections)]))
+"""
+
+
 @pytest.mark.parametrize(("name", "mode"), PAIRS, ids=lambda value: value)
-def test_every_built_in_recipe_agrees(name: str, mode: Any) -> None:
+def test_every_built_in_recipe_agrees(name: str, mode: str, apart: Apart) -> None:
     """Short; `make torture` takes 50 or 200 steps of each, at the sizes that are stated there."""
     recipe = load_recipe(name)
     small, convolves = name in SMALL, any(isinstance(layer, Conv2d) for layer in recipe.layers)
     recurs = any(isinstance(layer, Recurrent) for layer in recipe.layers)
     batch = 2 if convolves else 8  # of two numbers a batch norm makes -1 and 1, whatever they are
     few = {"training.batch_size": batch} if convolves or recurs or not small else {}
-    verification = twofold.verify(name, steps=5 if small else 2, mode=mode, overrides=few)
-    assert verification.agrees
-    assert 0 < max(verification.verdict.largest.values()) <= 1e-9
-    assert len(verification.projections) == len(recipe.network.parameters)
+    done = apart.python(VERIFIED, name, 5 if small else 2, mode, json.dumps(few))
+    assert done.status == 0, done.err
+    agrees, largest, projections = json.loads(done.out)
+    assert agrees
+    assert 0 < largest <= 1e-9
+    assert projections == len(recipe.network.parameters)
 
 
 def test_verification_without_data_takes_random_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,23 +239,24 @@ REACHED = {"moons": 0.995, "circles": 0.82, "classification": 0.94, "blobs": 0.9
 
 TRAIN_WHOLE = """
 import json, sys, twofold
-for name in sys.argv[1:]:
+folder, *names = sys.argv[1:]
+for name in names:
     epochs = twofold.load_recipe(name).training.epochs
-    run = twofold.run(name, engines="numpy", out=name, overrides={"training.evaluate_every": epochs})
+    run = twofold.run(name, engines="numpy", out=f"{folder}/{name}", overrides={"training.evaluate_every": epochs})
     print(json.dumps([name, run.engines["numpy"]["test_accuracy"]]))
 """
 
 
 @pytest.fixture(scope="module")
-def reached(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
+def reached(tmp_path_factory: pytest.TempPathFactory, apart: Apart) -> dict[str, float]:
     """The test accuracy of whole trainings in the NumPy engine, by recipe.
 
     In a process of its own: here every call of a layer has its shapes checked, ten times as slow.
     """
     folder = tmp_path_factory.mktemp("reached")
-    words = [sys.executable, "-c", TRAIN_WHOLE, *REACHED]
-    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True)
-    return dict(map(json.loads, done.stdout.splitlines()))
+    done = apart.python(TRAIN_WHOLE, folder, *REACHED)
+    assert done.status == 0, done.err
+    return dict(map(json.loads, done.out.splitlines()))
 
 
 @pytest.mark.parametrize("name", REACHED)

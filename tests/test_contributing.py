@@ -5,12 +5,14 @@ Each example touches no more files than its kind of thing may, pages that a prog
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,8 +90,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for section in MOST_FILES:
         for file, change in changes(section):
             apply(folder, file, change)
-    for program in WRITTEN:
-        ran(folder, program)
+    ran(folder, "-c", f"import runpy\nfor program in {[*WRITTEN]}:\n    runpy.run_path(program, run_name='__main__')")
     return folder
 
 
@@ -133,42 +134,61 @@ def test_what_is_new_passes_every_table(copy: Path) -> None:
     assert len(passed) > 150, told
 
 
-def test_a_finding_is_decided_by_its_rule(copy: Path) -> None:
-    code = """
+TRIED = """
+import io, json, sys
+from contextlib import redirect_stdout
 import numpy as np
+import twofold
 from twofold.analysis.curves import Curve
 from twofold.analysis.rules import STATEMENTS
 from twofold.analysis.rules.turning import spiking
+from twofold.cli import main
+from twofold.report.figures import filled_sections
+tried = {"title": STATEMENTS["spiked"].title, "after": []}
 x = np.arange(4.0)
 for loss in ([4.0, 3.0, 9.5, 2.0], [4.0, 3.0, 8.5, 2.0]):
-    print([finding.numbers["after"] for finding in spiking(Curve("numpy", "train", x, np.array(loss), x), "step")])
-print(STATEMENTS["spiked"].title)
+    curve = Curve("numpy", "train", x, np.array(loss), x)
+    tried["after"].append([finding.numbers["after"] for finding in spiking(curve, "step")])
+for kind in ("cosine", "constant"):
+    settings = {"training.steps": 20, "training.evaluate_every": 5, "schedule.kind": kind}
+    run = twofold.run("moons", overrides=settings, engines="numpy", out=f"{sys.argv[1]}/{kind}")
+    pictures = [picture for section in filled_sections(run) for picture in section.pictures]
+    tried[kind] = [picture.caption for picture in pictures if picture.name == "rate"]
+for words in (["show", "digits", "--set", "layers.2.kind=softsign"], ["equations"]):
+    sys.argv = ["twofold", *words]
+    with redirect_stdout(io.StringIO()) as out:
+        try:
+            main()
+        except SystemExit as ended:
+            assert not ended.code
+    tried[words[0]] = out.getvalue()
+print(json.dumps(tried))
 """
-    assert ran(copy, "-c", code).splitlines() == ["[9.5]", "[]", "Spike"]
+
+
+@pytest.fixture(scope="module")
+def tried(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the new finding, figure, kinds and command do, in one process."""
+    return json.loads(ran(copy, "-c", TRIED, str(tmp_path_factory.mktemp("tried"))).splitlines()[-1])
+
+
+def test_a_finding_is_decided_by_its_rule(copy: Path, tried: dict[str, Any]) -> None:
+    assert (tried["after"], tried["title"]) == ([[9.5], []], "Spike")
     assert "## Spikes" in (copy / "docs" / "analysis.md").read_text("utf-8")
 
 
-def test_a_figure_is_drawn_where_it_has_something_to_show(copy: Path, tmp_path: Path) -> None:
-    code = f"""
-import twofold
-from twofold.report.figures import filled_sections
-for kind in ("cosine", "constant"):
-    settings = {{"training.steps": 20, "training.evaluate_every": 5, "schedule.kind": kind}}
-    run = twofold.run("moons", overrides=settings, engines="numpy", out={str(tmp_path)!r} + kind)
-    pictures = [picture for section in filled_sections(run) for picture in section.pictures]
-    print([picture.caption for picture in pictures if picture.name == "rate"])
-"""
-    drawn, constant = ran(copy, "-c", code).splitlines()
-    assert drawn.startswith("['Learning rate against step: 0.01 at the start, at most 0.01, ")
-    assert constant == "[]"
+def test_a_figure_is_drawn_where_it_has_something_to_show(tried: dict[str, Any]) -> None:
+    (caption,) = tried["cosine"]
+    assert caption.startswith("Learning rate against step: 0.01 at the start, at most 0.01, ")
+    assert tried["constant"] == []
 
 
-def test_the_commands_behind_them_know_them(copy: Path) -> None:
+def test_the_commands_behind_them_know_them(copy: Path, tried: dict[str, Any]) -> None:
     reference = (copy / "docs" / "recipes.md").read_text("utf-8")
     for key in ('kind = "softsign"', 'kind = "rms_norm"', 'kind = "adagrad"', 'kind = "hinge"', 'source = "spirals"'):
         assert f"### `{key}`" in reference
-    assert "2 softsign" in ran(copy, "-m", "twofold", "show", "digits", "--set", "layers.2.kind=softsign")
-    assert "rms_norm          y = γ x / √(mean(x²) + ε)" in ran(copy, "-m", "twofold", "equations")
+    assert "2 softsign" in tried["show"]
+    assert "rms_norm          y = γ x / √(mean(x²) + ε)" in tried["equations"]
 
 
 def test_the_changed_files_are_formatted_and_linted(copy: Path) -> None:

@@ -17,6 +17,7 @@ from PIL import Image
 from sklearn.datasets import load_iris
 
 import twofold
+from apart import Apart
 from twofold.analysis.rules import RULES, STATEMENTS, THRESHOLDS
 from twofold.analysis.rules.units import DEAD
 from twofold.exchange.onnx.writing import onnx_model, write_onnx
@@ -100,7 +101,7 @@ def test_every_command_of_the_tool_is_in_the_readme(command) -> None:
 
 
 @pytest.mark.parametrize("line", COMMANDS)
-def test_a_command_of_the_readme_runs(command, in_tmp: Path, line: str) -> None:
+def test_a_command_of_the_readme_runs(apart: Apart, in_tmp: Path, line: str) -> None:
     words = shlex.split(line)[1:]
     if words[0] == "page":
         assert _address_of(words).startswith("http://127.0.0.1:")
@@ -118,7 +119,7 @@ def test_a_command_of_the_readme_runs(command, in_tmp: Path, line: str) -> None:
         Path("mine.py").write_text(mine.replace("class LinearModule", "class MyDense"), "utf-8")
     if "table.csv" in words:
         load_iris(as_frame=True).frame.rename(columns={"target": "species"}).to_csv("table.csv", index=False)
-    done = command(*words)
+    done = apart(*words)
     assert done.status == 0, done.err
     if words[0] == "verify":
         assert "agree over 200 steps at 1e-09" in done.out

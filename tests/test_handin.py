@@ -10,12 +10,14 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 import twofold
 from twofold.errors import UserError
 from twofold.handin.document import markdown
+from twofold.handin.making import HandedIn
 from twofold.handin.printing import browser
 from twofold.handin.spec import load_handin
 from twofold.handin.starting import write_start
@@ -67,6 +69,12 @@ studies = ["lengths.toml"]
 set = { "training.steps" = 20, "training.evaluate_every" = 10 }
 """
 FIRST_PART = FILE.split('[[part]]\ntitle = "Convolution"')[0]
+SMALL = f"""{FIRST_PART}[[part]]
+title = "Recurrence"
+studies = ["lengths.toml"]
+set = {{ "training.steps" = 20, "training.evaluate_every" = 10 }}
+"""
+"""Two runs and a study: what the whole file does with its parts, at a third of its length."""
 MEMBERS = (
     "README.md",
     "handin.toml",
@@ -220,38 +228,67 @@ def test_notebooks_are_valid_filled_and_conclude_from_the_numbers(unpacked: Path
     assert done.returncode == 0, done.stderr
 
 
-def test_a_second_call_trains_nothing_and_writes_the_same_bytes(folder: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "again"
-    shutil.copytree(folder, copy)
-    document = copy / "handin"
-    before = {name: (document / name).read_bytes() for name in ("report.html", "s12345_assignment2.zip")}
-    notes = list[str]()
-    twofold.hand_in(copy / "me.toml", pdf=False, watcher=lambda event: notes.append(getattr(event, "text", "")))
-    assert sum("is taken as it is" in note for note in notes) == 5
-    assert (document / "report.html").read_bytes() == before["report.html"]
-    changed = FILE.replace("training.epochs = 4", "training.epochs = 5")
-    (copy / "me.toml").write_text(changed, "utf-8")
-    with pytest.raises(twofold.RunFolderError, match=r"part1-moons was trained by another recipe .* remove it"):
-        twofold.hand_in(copy / "me.toml", pdf=False)
+class Handed(NamedTuple):
+    """What came of a hand-in that was stopped, went on, and was asked for once more where no browser is."""
+
+    folder: Path
+    notes: list[str]
+    """What was said when it went on."""
+    before: dict[str, bytes]
+    """The files then."""
+    notes_again: list[str]
+    again: HandedIn
 
 
-def test_a_run_that_was_stopped_goes_on(folder: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "stopped"
-    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("handin"))
-    (copy / "me.toml").write_text(FIRST_PART, "utf-8")
+@pytest.fixture(scope="module")
+def handed(tmp_path_factory: pytest.TempPathFactory) -> Handed:
+    folder = tmp_path_factory.mktemp("small")
+    for name, text in {"me.toml": SMALL, "lengths.toml": STUDY, "conclusion.md": "## What I learned\n"}.items():
+        (folder / name).write_text(text, "utf-8")
 
     def stop(event: object) -> None:
         if type(event).__name__ == "Evaluated" and event.row.step > 50:  # pyright: ignore[reportAttributeAccessIssue]
             raise KeyboardInterrupt
 
+    def called(**options: bool) -> tuple[list[str], HandedIn]:
+        notes = list[str]()
+        files = twofold.hand_in(
+            folder / "me.toml", watcher=lambda event: notes.append(getattr(event, "text", "")), **options
+        )
+        return notes, files
+
     with pytest.raises(KeyboardInterrupt):
-        twofold.hand_in(copy / "me.toml", pdf=False, watcher=stop)
-    notes = list[str]()
-    files = twofold.hand_in(copy / "me.toml", pdf=False, watcher=lambda event: notes.append(getattr(event, "text", "")))
-    assert any(note.startswith("going on with") for note in notes)
-    assert files.archive.is_file()
-    whole, gone_on = (place / "handin/runs/part1-moons/numpy.safetensors" for place in (folder, copy))
+        twofold.hand_in(folder / "me.toml", pdf=False, watcher=stop)
+    notes, files = called(pdf=False)
+    before = {path.name: path.read_bytes() for path in (files.report, files.archive)}
+    with pytest.MonkeyPatch.context() as bare:
+        bare.setattr("twofold.handin.printing.browser", lambda: None)
+        return Handed(folder, notes, before, *called())
+
+
+def test_a_run_that_was_stopped_goes_on(folder: Path, handed: Handed) -> None:
+    assert any(note.startswith("going on with") for note in handed.notes)
+    whole, gone_on = (place / "handin/runs/part1-moons/numpy.safetensors" for place in (folder, handed.folder))
     assert whole.read_bytes() == gone_on.read_bytes()
+
+
+def test_a_second_call_trains_nothing_and_writes_the_same_bytes(handed: Handed) -> None:
+    assert sum("is taken as it is" in note for note in handed.notes_again) == 2
+    assert {name: (handed.again.report.parent / name).read_bytes() for name in handed.before} == handed.before
+
+
+def test_without_a_browser_the_report_is_there_and_the_pdf_is_said_to_be_missing(handed: Handed) -> None:
+    assert handed.again.pdf is None
+    assert any(note.startswith("no PDF: no Chromium is installed here") for note in handed.notes_again)
+    assert handed.again.report.is_file()
+
+
+def test_a_run_of_another_recipe_is_not_taken(handed: Handed, tmp_path: Path) -> None:
+    copy = tmp_path / "other"
+    shutil.copytree(handed.folder, copy)
+    (copy / "me.toml").write_text(SMALL.replace("training.epochs = 4", "training.epochs = 5"), "utf-8")
+    with pytest.raises(twofold.RunFolderError, match=r"part1-moons was trained by another recipe .* remove it"):
+        twofold.hand_in(copy / "me.toml", pdf=False)
 
 
 FAULTS = {
@@ -311,17 +348,3 @@ def test_init_writes_a_file_that_is_whole_and_never_writes_over_one(tmp_path: Pa
         write_start(path)
     with pytest.raises(UserError, match=r"ends in \.toml"):
         write_start(tmp_path / "student.txt")
-
-
-def test_without_a_browser_the_report_is_there_and_the_pdf_is_said_to_be_missing(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    copy = tmp_path / "bare"
-    shutil.copytree(folder, copy)
-    (copy / "me.toml").write_text(FIRST_PART, "utf-8")
-    monkeypatch.setattr("twofold.handin.printing.browser", lambda: None)
-    notes = list[str]()
-    files = twofold.hand_in(copy / "me.toml", watcher=lambda event: notes.append(getattr(event, "text", "")))
-    assert files.pdf is None
-    assert any(note.startswith("no PDF: no Chromium is installed here") for note in notes)
-    assert files.report.is_file()

@@ -17,6 +17,7 @@ from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
 import twofold
+from apart import Apart
 from cases import LAYERS, LOSSES, OPTIMIZERS, LayerCase, LossCase, kinds
 from test_walk import NETWORKS, OTHERS, built
 from twofold.arrays import Array
@@ -338,9 +339,9 @@ def test_a_number_that_is_not_there_is_refused_with_those_that_are(name: str, me
 
 
 @pytest.fixture(scope="module")
-def kept_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def kept_run(tmp_path_factory: pytest.TempPathFactory, apart: Apart) -> Run:
     folder = tmp_path_factory.mktemp("kept") / "moons"
-    return twofold.run("moons", overrides={"training.epochs": 1, "training.dtype": "float64"}, out=folder)
+    return apart.run("moons", overrides={"training.epochs": 1, "training.dtype": "float64"}, out=folder)
 
 
 def test_a_folder_keeps_the_walk_s_batch_before_training_and_after(kept_run: Run) -> None:

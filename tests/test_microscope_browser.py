@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Page, Route
 from typer.testing import CliRunner
 
 import twofold
+from apart import Apart
 from test_microscope import some
 from twofold.cli.main import app
 from twofold.probe.microscope import answer
@@ -53,10 +54,10 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.fixture(scope="module")
-def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def reports(tmp_path_factory: pytest.TempPathFactory, apart: Apart) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("microscope")
     return {
-        name: write_report(twofold.run(recipe, overrides=settings, out=folder / name))
+        name: write_report(apart.run(recipe, overrides=settings, out=folder / name))
         for name, (recipe, settings) in RUNS.items()
     }
 

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import pytest
 
 import twofold
+from apart import Apart
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
@@ -65,11 +66,11 @@ def shown(wanted: list[str], printed: list[str]) -> bool:
     return re.search(r"^" + "".join(pieces), "".join(f"{line}\n" for line in printed), re.MULTILINE) is not None
 
 
-def perform(line: str, command, options: list[str]) -> tuple[int, str]:
-    """Status and output of one line; `twofold` and programs in this process, which saves their start."""
+def perform(line: str, apart: Apart, options: list[str]) -> tuple[int, str]:
+    """Status and output of one line: `twofold` in the process that stands by, programs in this one."""
     words = shlex.split(line, comments=True)
     if words[0] == "twofold" and not set(words) & {"|", ">", "&&"}:
-        done = command(*words[1:], *options)
+        done = apart(*words[1:], *options)
         return done.status, done.out + done.err
     if words[0] == "python" and len(words) == 2:
         with redirect_stdout(StringIO()) as out:
@@ -80,7 +81,7 @@ def perform(line: str, command, options: list[str]) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("page", with_commands(), ids=lambda page: str(page.relative_to(ROOT)))
-def test_the_commands_of_a_page_run_and_print_what_it_shows(page: Path, command, in_tmp: Path) -> None:
+def test_the_commands_of_a_page_run_and_print_what_it_shows(page: Path, apart: Apart, in_tmp: Path) -> None:
     printed = ""
     for block in blocks(page):
         if name := FILE.match(block.text):
@@ -90,7 +91,7 @@ def test_the_commands_of_a_page_run_and_print_what_it_shows(page: Path, command,
             printed = ""
             for line in block.text.replace("\\\n", " ").splitlines():
                 if shlex.split(line, comments=True):
-                    status, said = perform(line, command, options)
+                    status, said = perform(line, apart, options)
                     printed += said
                     assert status == 0 or "error:" in said or "part at step" in said, f"{line}\n{said}"
         elif block.language == "text" and block.follows and printed:

@@ -17,6 +17,7 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 import twofold
+from apart import Apart
 from records import finished
 from twofold.analysis import Agreement, ClassScore, Confusion, GapCurve, Mistake
 from twofold.errors import RunFolderError, TrainingDivergedError, UserError
@@ -82,15 +83,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 # In float64 rounding cannot make the engines answer differently, which some sentences depend on.
 @pytest.fixture(scope="module")
-def digits(folder: Path) -> Run:
+def digits(folder: Path, apart: Apart) -> Run:
     short = {"training.epochs": 2, "training.dtype": "float64"}
-    return twofold.run("digits", overrides=short, out=folder / "digits")
+    return apart.run("digits", overrides=short, out=folder / "digits")
 
 
 @pytest.fixture(scope="module")
-def moons(folder: Path) -> Run:
+def moons(folder: Path, apart: Apart) -> Run:
     short = {"training.epochs": 20, "training.dtype": "float64"}
-    return twofold.run("moons", overrides=short, out=folder / "moons")
+    return apart.run("moons", overrides=short, out=folder / "moons")
 
 
 @pytest.fixture(scope="module")
@@ -111,13 +112,13 @@ CONVOLUTIONS = [
 
 
 @pytest.fixture(scope="module")
-def conv(folder: Path) -> Run:
+def conv(folder: Path, apart: Apart) -> Run:
     short = {"layers": CONVOLUTIONS, "training.epochs": 2, "training.dtype": "float64", "training.batch_size": 64}
-    return twofold.run("digits", overrides=short, out=folder / "conv")
+    return apart.run("digits", overrides=short, out=folder / "conv")
 
 
 @pytest.fixture(scope="module")
-def colours(folder: Path) -> Run:
+def colours(folder: Path, apart: Apart) -> Run:
     """A folder of small photographs, trained with every setting that changes what a number means."""
     rng = np.random.default_rng(0)
     for part in ("train", "test"):
@@ -147,7 +148,7 @@ def colours(folder: Path) -> Run:
         "augmentation.flip": "random",
         "training.evaluate_samples": 20,
     }
-    return twofold.run("digits", overrides=settings, out=folder / "colours")
+    return apart.run("digits", overrides=settings, out=folder / "colours")
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 import twofold
+from apart import Apart
 from twofold.errors import TrainingDivergedError
 from twofold.report import write_report, write_study_report
 
@@ -43,13 +44,13 @@ LAYERS = [
 
 
 @pytest.fixture(scope="module")
-def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def reports(tmp_path_factory: pytest.TempPathFactory, apart: Apart) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("browser")
-    twofold.run("digits", overrides=SHORT, out=folder / "digits")
-    twofold.run("digits", overrides=SHORT | {"layers": LAYERS}, out=folder / "conv")
-    twofold.run("moons", overrides=SHORT, out=folder / "moons")
+    apart.run("digits", overrides=SHORT, out=folder / "digits")
+    apart.run("digits", overrides=SHORT | {"layers": LAYERS}, out=folder / "conv")
+    apart.run("moons", overrides=SHORT, out=folder / "moons")
     steps = {"training.steps": 30, "training.gradient_flow": True}
-    twofold.run("palindrome", overrides=steps, out=folder / "palindrome")
+    apart.run("palindrome", overrides=steps, out=folder / "palindrome")
     with pytest.raises(TrainingDivergedError):
         twofold.run("moons", overrides={"optimizer.lr": 1e20}, out=folder / "failed")
     study = twofold.run_study("moons", axes=RATES, seeds=2, overrides=SHORT, out=folder / "study", jobs=2)

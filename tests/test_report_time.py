@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import twofold
+from apart import Apart
 from test_report import Page, page
 from twofold.analysis import TimeFlow, time_flows
 from twofold.report.figures.through_time import flow_caption, flow_picture
@@ -97,9 +98,9 @@ SHORT = {"training.steps": 20, "training.evaluate_every": 5, "layers.0.units": 6
 
 
 @pytest.fixture(scope="module")
-def recorded(folder: Path) -> Run:
+def recorded(folder: Path, apart: Apart) -> Run:
     overrides = SHORT | {"training.gradient_flow": True, "training.dtype": "float64"}
-    return twofold.run("palindrome", overrides=overrides, out=folder / "recorded")
+    return apart.run("palindrome", overrides=overrides, out=folder / "recorded")
 
 
 def test_the_page_of_a_recurrent_network(recorded: Run) -> None:
@@ -121,9 +122,9 @@ def test_the_page_of_a_recurrent_network(recorded: Run) -> None:
         assert equation in shown.words
 
 
-def test_without_a_record_there_are_two_moments(folder: Path) -> None:
+def test_without_a_record_there_are_two_moments(folder: Path, apart: Apart) -> None:
     overrides = SHORT | {"layers.0.kind": "gru", "layers.0.units": 5}
-    run = twofold.run("palindrome", overrides=overrides, engines="numpy", out=folder / "plain")
+    run = apart.run("palindrome", overrides=overrides, engines="numpy", out=folder / "plain")
     (found,) = time_flows(run)
     assert found.step.tolist() == [0, 20]
     words = page(run).words
@@ -132,11 +133,11 @@ def test_without_a_record_there_are_two_moments(folder: Path) -> None:
     assert "n = tanh(a + r ⊙ c)" in words
 
 
-def test_an_lstm_says_what_its_gates_do(folder: Path) -> None:
+def test_an_lstm_says_what_its_gates_do(folder: Path, apart: Apart) -> None:
     layers = [{"kind": "lstm", "units": 5, "output": "every"}, {"kind": "rnn", "units": 4, "nonlinearity": "relu"}]
     overrides = {key: value for key, value in SHORT.items() if not key.startswith("layers")}
     overrides |= {"layers": [*layers, {"kind": "dense", "units": 10}]}
-    run = twofold.run("palindrome", overrides=overrides, engines="numpy", out=folder / "lstm")
+    run = apart.run("palindrome", overrides=overrides, engines="numpy", out=folder / "lstm")
     shown: Page = page(run)
     assert "m(t) = f ⊙ m(t−1) + i ⊙ g" in shown.words
     assert "h(t) = max(a(t) + c(t), 0)" in shown.words

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import twofold
+from apart import Apart
 from twofold.report.beside import ReportWriter
 
 HEAVY = ("torch", "torch._dynamo", "sklearn", "scipy", "scipy.stats", "pandas", "matplotlib", "numpy", "datasets")
@@ -50,11 +51,11 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def runs(tmp_path_factory: pytest.TempPathFactory, apart: Apart) -> Path:
     """Folders of runs in both engines: `images`, of digits, and `points`, of moons."""
     folder = tmp_path_factory.mktemp("start")
     for name, recipe in {"images": "digits", "points": "moons"}.items():
-        twofold.run(recipe, overrides={"training.epochs": 2}, out=folder / name)
+        apart.run(recipe, overrides={"training.epochs": 2}, out=folder / name)
     return folder
 
 

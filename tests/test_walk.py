@@ -14,6 +14,7 @@ import pytest
 from torch.utils.flop_counter import FlopCounterMode
 
 import twofold
+from apart import Apart
 from engines import numpy_engine
 from faults import Changed
 from test_report import page
@@ -378,8 +379,8 @@ def test_each_line_of_a_cell_has_its_own_shapes(kind: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return twofold.run("digits", overrides={"training.epochs": 1}, out=tmp_path_factory.mktemp("walk") / "digits")
+def digits_run(tmp_path_factory: pytest.TempPathFactory, apart: Apart) -> Run:
+    return apart.run("digits", overrides={"training.epochs": 1}, out=tmp_path_factory.mktemp("walk") / "digits")
 
 
 def test_a_run_walks_with_the_samples_in_its_folder_and_its_trained_weights(
