@@ -17,6 +17,7 @@ from twofold.plain import Parsed
 from twofold.recipe import Recipe, load_recipe, loads
 from twofold.recipe.columns import Table
 from twofold.recipe.overrides import Overrides
+from twofold.recipe.source import Task
 from twofold.setup.building import known_of_columns
 from twofold.setup.events import Noted, Watcher, telling, watching
 
@@ -62,7 +63,7 @@ def table_recipe(
     return load_recipe(default_recipe(spec, dataset, _name(path)), rest), dataset
 
 
-def asked_of(spec: Table, frame: Frame, loss: object) -> str:
+def asked_of(spec: Table, frame: Frame, loss: object) -> Task:
     """The task of a table: what a loss that is set asks for, else what the labels look like."""
     from twofold.data.columns.labels import kind_of_label
 
