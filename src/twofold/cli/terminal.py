@@ -31,7 +31,7 @@ class Terminal(Console):
             else:
                 yield Segment(printable(segment.text), segment.style)
 
-    def print(self, *objects: Any, **settings: Any) -> None:
+    def print(self, *objects: object, **settings: Any) -> None:
         """As rich's, with room for the narrowest that each table can be."""
         tables = [item for item in objects if isinstance(item, Table)]
         needed = max(map(self._narrowest, tables), default=0)

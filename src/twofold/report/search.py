@@ -96,7 +96,7 @@ def _row(result: SearchResult, point: Kept, columns: list[str]) -> TrialRow:
 
 def _findings(result: SearchResult) -> list[str]:
     """What a reader would look for, in sentences."""
-    found, metric, sentences = result.found, result.search.metric, list[str]()
+    outcome, metric, sentences = result.found, result.search.metric, list[str]()
     ranked = result.ranked()
     if not ranked:
         return []
@@ -104,15 +104,15 @@ def _findings(result: SearchResult) -> list[str]:
     assert best is not None
     name = metric_name(metric)
     sentences.append(f"The best {name} of a trial, {score(metric, best)}, is that of trial {ranked[0].trial}.")
-    if found is not None and found.winner is not None:
-        sentences.append(_winner_sentence(result, found.winner, len(found.leaders)))
-    if found is not None and (accuracy := found.test.get("test_accuracy")) is not None:
+    if outcome is not None and outcome.winner is not None:
+        sentences.append(_winner_sentence(result, outcome.winner, len(outcome.leaders)))
+    if outcome is not None and (accuracy := outcome.test.get("test_accuracy")) is not None:
         once = "It was measured once, after the search: no trial saw the test set."
         sentences.append(f"Its test accuracy is {share(accuracy)}. {once}")
     if result.search.metric.startswith("train"):
         sentences.append("The search was judged on training samples: it favours networks that over-fit.")
-    if found is not None and len(found.importance) > 1:
-        first, weight = next(iter(found.importance.items()))
+    if outcome is not None and len(outcome.importance) > 1:
+        first, weight = next(iter(outcome.importance.items()))
         sentences.append(f"What mattered most is `{first}`: it explains {share(weight)} of the variance of the {name}.")
     pruned = sum(point.status == "pruned" for point in result.trials)
     if pruned:

@@ -90,9 +90,9 @@ def study_facts(result: StudyResult) -> dict[str, object]:
 def _lead(result: StudyResult) -> str:
     study = result.study
     axes = joined([f"{plural(len(axis.values), 'value')} of {axis.name}" for axis in study.varied])
-    each = plural(len(study.seeds), "seed")
-    each = f"{study.folds} folds in turn as the test, each with {each}" if study.folds else each
-    grid = f"{axes}, each with {each}" if axes else each
+    repeats = plural(len(study.seeds), "seed")
+    repeats = f"{study.folds} folds in turn as the test, each with {repeats}" if study.folds else repeats
+    grid = f"{axes}, each with {repeats}" if axes else repeats
     recipe = "" if any(axis.field == "recipe" for axis in study.varied) else f" of the recipe `{study.recipe}`"
     return f"{plural(result.total, 'training')}{recipe} in {ENGINES[study.engine]}{_on_data(result)}: {grid}."
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from twofold.analysis.confusion import confusion
 from twofold.analysis.results import held_out_shares
-from twofold.analysis.rules.rule import Finding, Rule, Statement
+from twofold.analysis.rules.rule import Fact, Finding, Rule, Statement
 from twofold.analysis.rules.sampling import SIGMAS, standard_error
 from twofold.data.columns.leaks import LEAK
+from twofold.plain import Parsed
 from twofold.runs import QUALITY_TITLES, Run
 from twofold.runs.table import Drift
 from twofold.train.baselines import BOOSTING, CONSTANT
@@ -216,18 +216,18 @@ def _surely_behind(one: Mapping[str, float]) -> bool:
     return one["value"] <= -BEHIND and one["value"] < -SIGMAS * error
 
 
-def _beside(run: Run, model: str) -> dict[str, Any]:
+def _beside(run: Run, model: str) -> dict[str, Fact]:
     """The network beside a simpler model; the gap is that by which the better one is better, where it is told so."""
     content, data = run.metrics or {}, run.record.data
     one, theirs = content["above"][model], content["baselines"][model][data.quality]["value"]
-    numbers: dict[str, Any] = {"model": model, "split": data.held_out, "quality": QUALITY_TITLES[data.quality]}
+    numbers: dict[str, Fact] = {"model": model, "split": data.held_out, "quality": QUALITY_TITLES[data.quality]}
     numbers |= {"theirs": theirs, "own": theirs + one["value"]}
     if _surely_behind(one):
         return numbers | {"gap": -one["value"], "low": -one["high"], "high": -one["low"]}
     return numbers | {"gap": one["value"], "low": one["low"], "high": one["high"]}
 
 
-def _above(content: dict[str, Any]) -> dict[str, dict[str, float]]:
+def _above(content: dict[str, Parsed]) -> dict[str, dict[str, float]]:
     """By how much the network is above each simpler model but the constant answer, where an interval is known."""
     above: dict[str, dict[str, float]] = content.get("above", {})
     return {name: one for name, one in above.items() if name not in CONSTANT.values() and None not in one.values()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from twofold.exchange.eject.source import Parts
 from twofold.numpy_engine import losses
@@ -67,7 +66,7 @@ def loss_function(parts: Parts, recipe: Recipe) -> str:
     return parts.function(losses.LOSSES[kind], options | {"target.ndim == 1": True, "terms.ndim == 1": True})
 
 
-def _termwise(parts: Parts, kind: str, options: Mapping[str, Any]) -> str:
+def _termwise(parts: Parts, kind: str, options: Mapping[str, object]) -> str:
     """A loss of numbers or of labels: its terms, and what a batch's loss is of them; gives its name."""
     terms = parts.function(TERMS[kind], {**options, **UNWEIGHTED})
     whole = parts.function(reduced, {**options, **UNWEIGHTED})

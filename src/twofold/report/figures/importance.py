@@ -53,12 +53,12 @@ def importance_caption(run: Run, facts: TableFacts, shown: int) -> str:
         who = f"{'is' if len(certain) == 1 else 'are'} {len(certain)} of {count} columns"
         told = f"With the whole interval above 0 {who}: "
         told += f"{'first of all ' if len(certain) > NAMED else ''}{named}."
-    seen = "" if facts.split != "train" else " These rows were trained on: what is known by heart counts, too."
+    warning = "" if facts.split != "train" else " These rows were trained on: what is known by heart counts, too."
     return (
         f"Permutation importance in {ENGINES[facts.engine]}: the {_measure(run)} when the cells of one column are "
         f"shuffled among {facts.rows:,} {SPLITS[data.held_out]} rows{of_data(run)}, the mean of "
         f"{plural(facts.repeats, 'shuffling')} with its 95 % interval, over rows and shufflings.{which} {told} Columns "
-        f"that tell the same share what they matter.{seen}"
+        f"that tell the same share what they matter.{warning}"
     )
 
 
