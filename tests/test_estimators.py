@@ -18,8 +18,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from apart import Apart
 from twofold import TwofoldClassifier, TwofoldRegressor
 from twofold.errors import TrainingDivergedError
 from twofold.recipe import load_recipe
@@ -42,15 +42,9 @@ print("all")
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_every_check_of_scikit_learn_passes(engine: str) -> None:
+def test_every_check_of_scikit_learn_passes(engine: str, apart: Apart) -> None:
     """In a process without the checks of types, ten times as fast. None is expected to fail."""
-    ran = subprocess.run([sys.executable, "-c", CHECKS, engine], capture_output=True, text=True, check=True)
-    assert ran.stdout == "all\n"
-
-
-@parametrize_with_checks([TwofoldClassifier(), TwofoldRegressor()])
-def test_each_check_of_scikit_learn(estimator: Any, check: Any) -> None:
-    check(estimator)
+    assert apart.python(CHECKS, engine).out == "all\n"
 
 
 @pytest.mark.parametrize("engine", ENGINES)
