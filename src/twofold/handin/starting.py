@@ -41,7 +41,7 @@ What you take from it.
 
 [[part]]
 title = "A convolutional network on CIFAR-10"
-recipes = ["cifar10-vgg"]               # 5,000 steps: about an hour on two cores
+recipes = ["cifar10-vgg"]               # 15 epochs: one to two hours on two cores
 # set = {{ "training.steps" = 500, "training.evaluate_every" = 100 }}   # shorter
 
 [part.text]
@@ -53,7 +53,7 @@ conclusion = ""
 [[part]]
 title = "A recurrent network on palindromes"
 recipes = ["palindrome", "palindrome-20"]
-studies = []                            # ["palindrome-lengths"]: accuracy against length, half an hour
+studies = []                            # ["palindrome-lengths"]: accuracy against length, 20 to 40 minutes
 
 [part.text]
 introduction = ""
