@@ -176,21 +176,23 @@ def print_results(run: Run, report: Path) -> None:
         "\nvalid.",
         "\ntest",
         "training\nseconds",
-        "a step\nµs",
+        "a step\nms",
     ):
         table.add_column(heading, justify="right", no_wrap=True, min_width=6)
     splits = ("train", "validation", "test")
     for engine, result in run.record.engines.items():
         scores = [score_text(score(split)) for score in (result.quality, result.loss) for split in splits]
-        table.add_row(engine, *scores, f"{result.seconds:.2f}", _microseconds(result))
+        table.add_row(engine, *scores, f"{result.seconds:.2f}", _milliseconds(result))
     console.print(table)
     print_faults(run)
     console.print(Text(f"report: {report}"), soft_wrap=True)
 
 
-def _microseconds(result: Result) -> str:
+def _milliseconds(result: Result) -> str:
     """The time of a step; none was taken where weights were loaded."""
-    return f"{result.seconds / result.steps * 1e6:.0f}" if result.steps else "–"
+    from twofold.report.text import decimal
+
+    return decimal(result.seconds / result.steps * 1e3) if result.steps else "–"
 
 
 def score_text(value: float | None) -> str:
