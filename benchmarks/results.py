@@ -25,7 +25,7 @@ SEEDS = {"cifar10-vgg-short": 3, "mnist-lenet": 3, "mnist-lenet-best": 3, "palin
 """How often; once where left out."""
 HOURS = {"cifar10-vgg", "cifar10-vgg-bn", "cifar10-cnn5-adam", "cifar10-cnn5-sgd", "palindrome-1000"}
 """Run by name only."""
-BESIDE = {"mnist-mlp-deform"}
+BESIDE = {"mnist-mlp-deform", "palindrome-gru-long", "palindrome-lstm-long"}
 """Trained beside other work: the page marks their seconds."""
 REPORTED = {
     "moons": "1.0 in both; 103.9 s NumPy, 438.4 s PyTorch (batches of 1)",
@@ -89,7 +89,7 @@ def _write(rows: dict[tuple[str, str], list[str]]) -> None:
         "the run keeps; over several seeds the mean, and the\nlowest and highest test accuracy; seconds of training, "
         "and with evaluation and everything else. Both engines get the same data,\norder, initial weights, masks and "
         "variants of images. CIFAR-10 here is CIFAR-10 (JPEG copies): expect a point or two more on the\n"
-        "lossless images. †: beside other work that took most of the processor; the recipe says more.\n\n"
+        "lossless images. †: beside other work that took most of the processor.\n\n"
         f"{table(HEADER, ordered)}\n\nMeasured with {machine()}.\n"
     )
     PAGE.write_text(text, "utf-8")
