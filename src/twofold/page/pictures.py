@@ -57,9 +57,15 @@ def symmetric(array: Array) -> Picture:
 
 
 def is_plane(recipe: Recipe, dataset: Dataset) -> bool:
-    """Whether samples are points of a plane, each of one class."""
-    classified = recipe.task == "classification"
-    return classified and recipe.network.input_shape == (2,) and dataset.train.floats().shape[1:] == (2,)
+    """Whether samples are points of a plane, each of one class or with numbers to predict."""
+    drawn = recipe.task in ("classification", "regression")
+    return drawn and recipe.network.input_shape == (2,) and dataset.train.floats().shape[1:] == (2,)
+
+
+def span_of(dataset: Dataset) -> tuple[float, float]:
+    """The lowest and the highest of the first number to predict, as it is trained on."""
+    values = np.concatenate([split.y[:, 0] for _, split in dataset.splits()])
+    return float(values.min()), float(values.max())
 
 
 def axes(dataset: Dataset) -> tuple[Array, Array]:
@@ -77,7 +83,7 @@ def grid_of(dataset: Dataset, dtype: str) -> Array:
 
 
 def points(dataset: Dataset) -> Picture:
-    """The points themselves, with the box in which everything is drawn."""
+    """The points themselves, each with its class or its first number, and the box in which everything is drawn."""
     x, y = axes(dataset)
     _, held_out = dataset.held_out
     parts = {"train": dataset.train, "held_out": held_out}
@@ -85,13 +91,22 @@ def points(dataset: Dataset) -> Picture:
     values = dict[str, Picture]()
     for name, split in drawn.items():
         places = np.round(split.floats().astype(np.float64), 4)
-        values[name] = {"x": places.tolist(), "y": split.y.tolist()}
+        right = np.round(split.y[:, 0].astype(np.float64), 4) if dataset.targets else split.y
+        values[name] = {"x": places.tolist(), "y": right.tolist()}
+    numbers = dict(zip(("low", "high"), span_of(dataset), strict=True)) if dataset.targets else None
     return {
         "kind": "points",
         "box": [*map(float, (x[0], x[-1], y[0], y[-1]))],
         "features": list(dataset.features),
+        "numbers": numbers and {"name": dataset.targets[0], **numbers},
         **values,
     }
+
+
+def landscape(engines: Mapping[str, Engine], grid: Array, span: tuple[float, float]) -> Picture:
+    """The number that each engine predicts at every point, (1, rows, columns), between the lowest and the highest."""
+    predicted = {name: engine.predict(grid)[:, :1].T.reshape(1, GRID, GRID) for name, engine in engines.items()}
+    return {"kind": "boundary", "engines": {name: packed(values, *span) for name, values in predicted.items()}}
 
 
 def boundary(recipe: Recipe, engines: Mapping[str, Engine], grid: Array) -> Picture:
@@ -107,14 +122,18 @@ def boundary(recipe: Recipe, engines: Mapping[str, Engine], grid: Array) -> Pict
     return {"kind": "boundary", "engines": pictures}
 
 
-def units(network: Network, engine: Engine, grid: Array) -> Picture:
-    """Each unit's own map of the plane, layer by layer, (units, rows, columns)."""
+def units(network: Network, engines: Mapping[str, Engine], grid: Array) -> Picture:
+    """Each unit's own map of the plane in each engine, layer by layer, (units, rows, columns)."""
+    return {"kind": "units", "engines": {name: _units(network, engine, grid) for name, engine in engines.items()}}
+
+
+def _units(network: Network, engine: Engine, grid: Array) -> list[Picture]:
     layers = list[Picture]()
     for node, output in zip(network.nodes, engine.outputs(grid), strict=True):
         if output.ndim == 2 and len(layers) < LAYERS:
             maps = output.T[:UNITS].reshape(-1, GRID, GRID)[:, ::2, ::2]
             layers.append({"layer": node.name, "of": output.shape[1], "title": node.kind, **symmetric(maps)})
-    return {"kind": "units", "layers": layers}
+    return layers
 
 
 def sample_of(held_out: Split, index: int) -> Split:

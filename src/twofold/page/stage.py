@@ -182,10 +182,14 @@ class Stage:
             self._tell("picture", {"step": self.course.taken, **picture})
 
     def _boundary(self) -> None:
-        self._picture(pictures.boundary(self.course.recipe, self.course.engines, self._grid))
+        recipe, engines = self.course.recipe, self.course.engines
+        if self.course.dataset.targets:
+            self._picture(pictures.landscape(engines, self._grid, pictures.span_of(self.course.dataset)))
+        else:
+            self._picture(pictures.boundary(recipe, engines, self._grid))
 
     def _units(self) -> None:
-        self._picture(pictures.units(self.course.recipe.network, self._first, self._grid))
+        self._picture(pictures.units(self.course.recipe.network, self.course.engines, self._grid))
 
     def _maps(self) -> None:
         recipe, (_, held_out) = self.course.recipe, self.course.dataset.held_out

@@ -2,7 +2,7 @@
 
 import { post, attempt } from "./api.js";
 import { bytes, classColor, css, diverging, paint, rgb, title } from "./colors.js";
-import { h, onceAFrame, share } from "./dom.js";
+import { h, number, onceAFrame, share } from "./dom.js";
 import { picturePanel } from "./panel.js";
 import { on, store } from "./store.js";
 
@@ -33,6 +33,31 @@ function mixed(picture) {
   return image;
 }
 
+// The number predicted at each point: blue where it is low, orange where it is high.
+function landscape(picture) {
+  const [, rows, columns] = picture.shape;
+  const canvas = new OffscreenCanvas(columns, rows);
+  paint(canvas, bytes(picture), rows, columns, diverging(), true);
+  return canvas;
+}
+
+function boundaries(picture) {
+  const canvas = new OffscreenCanvas(picture.shape[2], picture.shape[1]);
+  canvas.getContext("2d").putImageData(mixed(picture), 0, 0);
+  return canvas;
+}
+
+// A point's colour: that of its class, or that of its number.
+function colorOf(points) {
+  if (!points.numbers) return classColor;
+  const colors = diverging();
+  const { low, high } = points.numbers;
+  return (value) => {
+    const at = 3 * Math.max(0, Math.min(255, Math.round((255 * (value - low)) / (high - low || 1))));
+    return `rgb(${colors[at]} ${colors[at + 1]} ${colors[at + 2]})`;
+  };
+}
+
 function mark(context, shape, x, y, size) {
   context.beginPath();
   if (shape === "circle") context.arc(x, y, size, 0, 7);
@@ -59,17 +84,18 @@ function placed(points, canvas, [x, y]) {
 function drawPoints(canvas, points) {
   const context = canvas.getContext("2d");
   const dense = Math.max(1, Math.min(1.6, 14 / Math.sqrt(points.train.y.length + 1) + 0.5));
+  const color = colorOf(points);
   for (const [part, size] of [["train", 2.4 * dense], ["held_out", 3.1 * dense]]) {
     points[part].x.forEach((place, i) => {
       const [x, y] = placed(points, canvas, place);
       const kind = points[part].y[i];
-      mark(context, SHAPES[kind % SHAPES.length], x, y, size);
-      context.fillStyle = classColor(kind);
+      mark(context, points.numbers ? "circle" : SHAPES[kind % SHAPES.length], x, y, size);
+      context.fillStyle = color(kind);
       context.globalAlpha = part === "train" ? 0.75 : 1;
       context.fill();
       context.globalAlpha = 1;
-      if (part === "held_out") {
-        context.lineWidth = 1.1;
+      if (part === "held_out" || points.numbers) {
+        context.lineWidth = part === "held_out" ? 1.1 : 0.4;
         context.strokeStyle = css("--ink");
         context.stroke();
       }
@@ -101,13 +127,16 @@ function choose(event, canvas) {
 
 export function plane() {
   const place = h("div", { class: "boundaries" });
-  const panel = h("section", { class: "panel wide", hidden: true },
-    h("h3", {}, "The plane", h("small", {}, "how each engine divides it; ringed points are held out, click one to look at it")), place);
+  const told = h("small", {});
+  const panel = h("section", { class: "panel wide", hidden: true }, h("h3", {}, "The plane", told), place);
   const canvases = {};
   const draw = onceAFrame(() => {
     const { points, boundary } = store.pictures;
     panel.hidden = !points;
     if (!points || !boundary) return;
+    const what = points.numbers ? `what each engine predicts as ${points.numbers.name}: orange high, blue low` : "how each engine divides it";
+    const which = points.numbers ? "points with a heavy ring" : "ringed points";
+    told.textContent = `${what}; ${which} are held out, click one to look at it`;
     for (const name of Object.keys(canvases)) {
       if (!(name in boundary.engines)) {
         canvases[name].box.remove();
@@ -116,21 +145,25 @@ export function plane() {
     }
     for (const [engine, picture] of Object.entries(boundary.engines)) {
       const { canvas, caption } = (canvases[engine] ??= made(engine, place));
-      const small = new OffscreenCanvas(picture.shape[2], picture.shape[1]);
-      small.getContext("2d").putImageData(mixed(picture), 0, 0);
+      const small = points.numbers ? landscape(picture) : boundaries(picture);
       const context = canvas.getContext("2d");
       context.imageSmoothingQuality = "high";
       context.drawImage(small, 0, 0, canvas.width, canvas.height);
       drawPoints(canvas, points);
       const row = store.rows[engine]?.at(-1);
-      const held = row?.test_accuracy ?? row?.validation_accuracy ?? row?.train_accuracy;
-      caption.textContent = `${title(engine)}: ${share(held)} right`;
-      canvas.setAttribute("aria-label", `How ${title(engine)} divides the plane at step ${store.job.step}: ${caption.textContent}`);
+      caption.textContent = `${title(engine)}: ${quality(row, points)}`;
+      const shown = points.numbers ? "What" : "How";
+      canvas.setAttribute("aria-label", `${shown} ${title(engine)} ${points.numbers ? "predicts over" : "divides"} the plane at step ${store.job.step}: ${caption.textContent}`);
     }
   });
   on("pictures job theme", draw);
   on("picture", (kind) => ["points", "boundary"].includes(kind) && draw());
   return [panel, units()];
+}
+
+function quality(row, points) {
+  const of = (key) => row?.[`test_${key}`] ?? row?.[`validation_${key}`] ?? row?.[`train_${key}`];
+  return points.numbers ? `R² ${number(of("r2"))}` : `${share(of("accuracy"))} right`;
 }
 
 function made(engine, place) {
@@ -147,16 +180,21 @@ function units() {
   const heading = h("h3", {}, "Each unit’s own map", h("small", {}, "what it gives over the plane: orange above 0, blue below"));
   return picturePanel("units", heading, place, (picture) => {
     const colors = diverging();
-    place.replaceChildren(...picture.layers.map((layer) => {
-      const [count, rows, columns] = layer.shape;
-      const data = bytes(layer);
-      const maps = Array.from({ length: count }, (_, i) => {
-        const canvas = h("canvas", { class: "map", role: "img", title: `layer ${layer.layer}, unit ${i}`, "aria-label": `Unit ${i} of layer ${layer.layer}` });
-        paint(canvas, data.subarray(i * rows * columns, (i + 1) * rows * columns), rows, columns, colors, true);
-        return canvas;
-      });
-      const more = layer.of > count ? `, ${count} of ${layer.of} units` : "";
-      return h("div", { class: "maps" }, h("span", { class: "name" }, `${layer.layer} ${layer.title}${more}`), h("div", {}, maps));
-    }));
+    const engines = Object.entries(picture.engines);
+    place.replaceChildren(...engines[0][1].flatMap((_, i) => engines.map(([engine, layers]) => unitMaps(layers[i], engine, engines.length > 1, colors))));
   });
+}
+
+function unitMaps(layer, engine, beside, colors) {
+  const [count, rows, columns] = layer.shape;
+  const data = bytes(layer);
+  const maps = Array.from({ length: count }, (_, i) => {
+    const where = `layer ${layer.layer}, unit ${i}, ${title(engine)}`;
+    const canvas = h("canvas", { class: "map", role: "img", title: where, "aria-label": where });
+    paint(canvas, data.subarray(i * rows * columns, (i + 1) * rows * columns), rows, columns, colors, true);
+    return canvas;
+  });
+  const more = layer.of > count ? `, ${count} of ${layer.of} units` : "";
+  const name = h("span", { class: "name" }, `${layer.layer} ${layer.title}${more}`, beside && h("small", {}, ` ${title(engine)}`));
+  return h("div", { class: "maps" }, name, h("div", {}, maps));
 }
