@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,10 @@ from twofold.builtin import builtin_texts
 from twofold.errors import RecipeError
 from twofold.page.curves import Bucket, Curves
 from twofold.page.link import link_of_recipe, recipe_of_link
+from twofold.page.pictures import GRID, grid_of
 from twofold.page.recipe_state import Trusted, check, edited
 from twofold.page.schema import beginning, schema
+from twofold.page.stage import Stage
 from twofold.page.teaching import lessons
 from twofold.recipe import Recipe, dump, load_recipe, loads
 from twofold.recipe.faults import UNIONS, members
@@ -40,6 +44,51 @@ def test_a_page_begins_with_its_recipe_paused_at_the_first_step(client: Client) 
     assert [row["step"] for row in state["rows"]["numpy"]] == [0]
 
 
+def test_numbers_to_predict_are_drawn_over_the_plane(tmp_path: Path) -> None:
+    rows = [f"{a},{b},{a * b + 0.5}" for a in range(8) for b in range(8)]
+    (tmp_path / "slope.csv").write_text("\n".join(["east,north,height", *rows]), "utf-8")
+    recipe = loads(
+        """
+        layers = [{ kind = "dense", units = 4 }, { kind = "relu" }, { kind = "dense", units = 1 }]
+        [data]
+        source = "csv"
+        path = "slope.csv"
+        label = "height"
+        [loss]
+        kind = "mean_squared"
+        [optimizer]
+        kind = "sgd"
+        lr = 0.1
+        [training]
+        steps = 4
+        """,
+        "slope.toml",
+    )
+    (tmp_path / "slope.toml").write_text(dump(recipe), "utf-8")
+    told = list[Any]()
+    with ExitStack() as around:
+        stage = Stage.built(
+            load_recipe(tmp_path / "slope.toml"), lambda kind, value: told.append((kind, value)), lambda _: None, around
+        )
+        dataset, engines = stage.course.dataset, stage.course.engines
+        pictures = {value["kind"]: value for kind, value in told if kind == "picture"}
+        low, high = (pictures["points"]["numbers"][key] for key in ("low", "high"))
+        assert pictures["points"]["numbers"]["name"] == "height"
+        assert (low, high) == (
+            min(split.y.min() for _, split in dataset.splits()),
+            max(split.y.max() for _, split in dataset.splits()),
+        )
+        assert pictures["points"]["held_out"]["y"] == pytest.approx(dataset.held_out[1].y[:, 0].tolist(), abs=1e-4)
+        for name, engine in engines.items():
+            drawn = pictures["boundary"]["engines"][name]
+            assert (drawn["shape"], drawn["low"], drawn["high"]) == ([1, GRID, GRID], low, high)
+            predicted = engine.predict(grid_of(dataset, "float32"))[:, 0]
+            shown = np.frombuffer(base64.b64decode(drawn["data"]), np.uint8) / 255 * (high - low) + low
+            np.testing.assert_allclose(shown, predicted.clip(low, high), atol=(high - low) / 255)
+            assert [layer["shape"][0] for layer in pictures["units"]["engines"][name]] == [4, 4, 1]
+        stage.close()
+
+
 def test_a_step_is_one_step_and_an_epoch_ends_with_the_epoch(client: Client) -> None:
     client.do("reset")
     client.paused()
@@ -52,6 +101,17 @@ def test_a_step_is_one_step_and_an_epoch_ends_with_the_epoch(client: Client) -> 
     client.do("epoch")
     state = client.until(lambda state: state["job"]["step"] == 25 and state["job"]["status"] == "paused")
     assert state["job"]["epoch"] == 1.0
+
+
+def test_a_pause_that_comes_too_late_leaves_the_training_as_it_ended(client: Client) -> None:
+    client.do("reset")
+    client.paused()
+    client.do("play")
+    client.until(lambda state: state["job"]["status"] == "ended")
+    client.do("pause")
+    client.post("api/look", {"sample": 1})
+    state = client.until(lambda state: any(p["kind"] == "sample" and p["index"] == 1 for p in state["pictures"]))
+    assert (state["job"]["status"], state["job"]["step"]) == ("ended", 40)
 
 
 def test_both_engines_take_the_steps_of_an_ordinary_run(client: Client, tmp_path: Path) -> None:

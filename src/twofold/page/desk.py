@@ -33,7 +33,7 @@ PATIENCE = 3.0
 """Seconds that a training is given to pause which is to go on from there."""
 AGAIN = ("idle", "failed", "ended", "finished", "interrupted")
 """States from which a training begins anew."""
-DRIVEN = ("play", "pause", "step", "epoch")
+DRIVEN = ("play", "step", "epoch")
 
 
 @dataclass(frozen=True)
@@ -166,6 +166,8 @@ class Desk:
                 if self._loaded != self._checked.toml or self.job["status"] in AGAIN:
                     self._load()
                 self.jobs.send(Drive(do))  # type: ignore[arg-type]
+            case {"do": "pause"}:  # one that comes as the training ends leaves it as it ended
+                self.jobs.send(Drive("pause"))
             case {"do": "to", "step": int(step)} if step >= 0:
                 self._must_be_sound()
                 await self._halt(PATIENCE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import final
 
@@ -62,6 +63,9 @@ class Telling:
 
     def close(self) -> None:
         """Remove the scratch folder."""
+        if self._writer is not None:
+            with suppress(OSError):  # what it holds goes with it
+                self._writer.close()
         self._scratch.cleanup()
 
     def _run(self, writer: RunWriter) -> Run:

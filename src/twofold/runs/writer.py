@@ -140,8 +140,7 @@ class RunWriter:
             with suppress(TwofoldError):
                 self.checkpoints.wait()
         try:
-            for lines in self._lines.values():
-                lines.close()
+            self.close()
         except OSError:
             status = "failed"  # what is on the disk is sealed below; what is not is lost
         files = {name: seal(self.folder / name) for name in [*self._whole, *self._lines]}
@@ -149,6 +148,11 @@ class RunWriter:
         self._write_record()
         if status == "finished" or self.record.failure:
             tidy(self.folder)
+
+    def close(self) -> None:
+        """Close the files that grow a line at a time; a scratch folder is done with then. Raises `OSError`."""
+        for lines in self._lines.values():
+            lines.close()
 
     def _write_record(self) -> None:
         write_whole(self.folder / RECORD, self.record.text().encode())

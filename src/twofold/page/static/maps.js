@@ -33,7 +33,7 @@ function paintColors(canvas, plane, rows, columns) {
 }
 
 function sampleCanvas(picture) {
-  const canvas = h("canvas", { class: "sample", role: "img", "aria-label": `Held-out sample ${picture.index}, of class ${picture.class}` });
+  const canvas = h("canvas", { class: "sample", role: "img", "aria-label": `Held-out sample ${picture.index}: ${picture.class}` });
   const [channels, rows, columns] = picture.shape;
   if (channels === 3) paintColors(canvas, bytes(picture), rows, columns);
   else paint(canvas, bytes(picture).subarray(0, rows * columns), rows, columns, grey());
@@ -82,7 +82,8 @@ export function sample() {
     if (!picture) return;
     if (document.activeElement !== chooser) chooser.value = String(picture.index);
     chooser.max = String(picture.of - 1);
-    of.textContent = `of ${picture.of.toLocaleString("en-US")}; its class is ${picture.class}`;
+    const right = store.job.task === "classification" ? `its class is ${picture.class}` : `right is ${picture.class}, as it is trained on`;
+    of.textContent = `of ${picture.of.toLocaleString("en-US")}; ${right}`;
     place.replaceChildren(picture.image ? sampleCanvas(picture) : sampleNumbers(picture), answers ? bars(answers) : "");
   });
   on("pictures job", draw);
