@@ -28,7 +28,8 @@ export function number(value, digits = 3) {
 }
 
 export function share(value) {
-  return value === null || value === undefined ? "–" : `${(100 * value).toFixed(1)} %`;
+  if (value === null || value === undefined) return "–";
+  return value > 0 && value < 0.0005 ? "less than 0.1 %" : `${(100 * value).toFixed(1)} %`;
 }
 
 // Draws at most once a frame, however often it is called.
