@@ -161,6 +161,11 @@ def test_an_older_folder_and_a_damaged_one(run: twofold.Run, tmp_path: Path) -> 
     (older / TABLE).write_text(json.dumps({"engine": "numpy"}))
     with pytest.raises(twofold.RunFolderError, match=r"table\.json cannot be read"):
         _ = twofold.Run(older, run.record).table
+    content = json.loads((run.path / TABLE).read_text())
+    content["importance"][0]["column"] = "nobody"
+    (older / TABLE).write_text(json.dumps(content))
+    with pytest.raises(twofold.RunFolderError, match="it has no column `nobody`"):
+        _ = twofold.Run(older, run.record).table
     record = run.record.changed(files={name: seal for name, seal in run.record.files.items() if name != TABLE})
     assert twofold.Run(older, record).table is None
 

@@ -6,9 +6,9 @@ What is read is checked as a whole; a key that a later version adds is left out.
 from __future__ import annotations
 
 import json
-from typing import Annotated, TypeAlias
+from typing import Annotated, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
 
 Names = Annotated[tuple[str, ...], Field(strict=False)]
 Row: TypeAlias = Annotated[tuple[float, ...], Field(strict=False)]
@@ -102,6 +102,22 @@ class TableFacts(_Kept):
     grouped: bool = False
     """Whether whole groups were held out, whose rows are no independent draws."""
     alone: Annotated[tuple[Alone, ...], Field(strict=False)] = ()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        """What is drawn is of columns that there are, and as long as it must be."""
+        for name in {one.column for one in (*self.importance, *self.dependence)}:
+            if name not in self.columns:
+                raise ValueError(f"it has no column `{name[:60]}`")
+        for curve in self.dependence:
+            values = curve.levels if curve.at is None else curve.at
+            if len({len(row) for row in curve.answers}) != 1 or len(values) != len(curve.answers):
+                raise ValueError(f"dependence: column `{curve.column[:60]}` has not an answer for each value")
+        if len({len(case.cells) for case in self.worst}) > 1 or any(
+            len(case.cells) > len(self.columns) for case in self.worst
+        ):
+            raise ValueError("worst: a row has not as many cells as there are columns")
+        return self
 
     def text(self) -> str:
         """The text of the file."""

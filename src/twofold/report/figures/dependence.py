@@ -25,6 +25,8 @@ def pictures(run: Run, image: int | None = None) -> list[Picture]:
     if facts is None or not facts.dependence:
         return []
     curves, names = facts.dependence, data.classes or data.targets
+    if any(len(curve.answers[0]) != len(names) for curve in curves):
+        return []
     two = data.task == "classification" and len(names) == 2
     numbers = data.task == "regression"
     places = [1] if two else [0] if numbers else list(range(len(names)))[:MOST_LINES]
