@@ -573,7 +573,7 @@ def in_cell(wrap: Callable[[Any], Cell]) -> Plant:
 
     def wrapped(layer: Layer) -> Layer:
         assert isinstance(layer, Recurrent)
-        return Recurrent(wrap(layer.cell), layer.every)
+        return Recurrent(wrap(layer.cell), layer.output)
 
     return in_layer("0", wrapped)
 
@@ -695,7 +695,7 @@ def hidden_gradient_as_the_inputs(cell: Cell) -> Cell:
 def last_gradient_at_every_step(layer: Recurrent, params: Arrays, cache: Any, dy: Array) -> Any:
     """As if the loss read every state."""
     every = np.repeat(dy[:, None], len(cache.caches), axis=1)
-    return Recurrent(layer.cell, every=True).backward(params, cache, every)
+    return Recurrent(layer.cell, "every").backward(params, cache, every)
 
 
 def counted_once(layer: Layer) -> Layer:

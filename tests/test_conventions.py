@@ -404,7 +404,7 @@ LN3 = math.log(3)
 def through(cell: Any, params: dict[str, Any], x: list[float], every: bool = True) -> list[float]:
     """h of one sequence of numbers, of one unit."""
     held = {name: np.array(value, np.float64) for name, value in params.items()}
-    y, _ = Recurrent(cell, every).forward(held, np.array(x, np.float64)[None, :, None], TRAINING)
+    y, _ = Recurrent(cell, "every" if every else "last").forward(held, np.array(x, np.float64)[None, :, None], TRAINING)
     return y.ravel().tolist()
 
 
@@ -418,7 +418,7 @@ def test_a_vanilla_step_from_a_state_of_zeros() -> None:
     """tanh(ln 3 / 2) = 1/2, then tanh(0 + ln 3 · 1/2) = 1/2; W_hh is out by in: the second unit hears the first."""
     assert through(Vanilla("tanh"), gates([LN3 / 2], [LN3], [0], [0]), [1, 0]) == pytest.approx([1 / 2, 1 / 2])
     held = {"weight_ih": np.array([[1.0], [0.0]]), "weight_hh": np.array([[0.0, 0.0], [1.0, 0.0]])}
-    y, _ = Recurrent(Vanilla("relu"), True).forward(held, np.array([[[3.0], [0.0], [0.0]]]), TRAINING)
+    y, _ = Recurrent(Vanilla("relu"), "every").forward(held, np.array([[[3.0], [0.0], [0.0]]]), TRAINING)
     assert y[0].tolist() == [[3, 0], [0, 3], [0, 0]]
 
 
@@ -482,15 +482,15 @@ def test_a_sequence_is_batch_steps_features() -> None:
     """Two samples of three steps: none hears the other."""
     held = {"weight_ih": np.ones((1, 1)), "weight_hh": np.ones((1, 1))}
     x = np.array([[[1.0], [2.0], [3.0]], [[10.0], [20.0], [30.0]]])
-    every, _ = Recurrent(Vanilla("relu"), True).forward(held, x, TRAINING)
-    last, _ = Recurrent(Vanilla("relu"), False).forward(held, x, TRAINING)
+    every, _ = Recurrent(Vanilla("relu"), "every").forward(held, x, TRAINING)
+    last, _ = Recurrent(Vanilla("relu"), "last").forward(held, x, TRAINING)
     assert every[..., 0].tolist() == [[1, 3, 6], [10, 30, 60]]
     assert last.tolist() == [[6], [60]]
 
 
 def test_the_gradient_goes_through_every_step() -> None:
     """W_hh = 2 and relu: the last step's gradient of 1 is 2, 4, 8 before it; dW_ih = Σ x dh, dW_hh = Σ h(t−1) dh(t)."""
-    layer, held = Recurrent(Vanilla("relu"), False), {"weight_ih": np.ones((1, 1)), "weight_hh": np.full((1, 1), 2.0)}
+    layer, held = Recurrent(Vanilla("relu"), "last"), {"weight_ih": np.ones((1, 1)), "weight_hh": np.full((1, 1), 2.0)}
     _, cache = layer.forward(held, np.array([[[1.0], [0.0], [0.0], [0.0]]]), TRAINING)
     seen = layer.through_time(held, cache, np.ones((1, 1)))
     assert seen.h.ravel().tolist() == [1, 2, 4, 8]

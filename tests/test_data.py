@@ -11,7 +11,7 @@ import pytest
 import twofold
 from twofold.arrays import digest
 from twofold.data import Batches, Dataset, Split, at_hand, load_data, random_data
-from twofold.data.dataset import check_finite
+from twofold.data.checking import check_finite
 from twofold.recipe import Recipe, load_recipe, loads
 from twofold.recipe.data import Csv
 

@@ -13,7 +13,8 @@ import pytest
 
 from conftest import Outcome
 from twofold.data import room
-from twofold.data.dataset import Dataset, Split, checked
+from twofold.data.checking import checked
+from twofold.data.dataset import Dataset, Split
 from twofold.data.sources import load_data
 from twofold.errors import DataError
 from twofold.recipe import load_recipe

@@ -30,11 +30,11 @@ class Read(nn.Module):
         kind, size = getattr(nn, spec.kind.upper()), (x.shape[-1], spec.units)
         options = {"nonlinearity": spec.nonlinearity} if spec.kind == "rnn" else {}
         self.layer = kind(*size, bias=spec.bias, batch_first=True, **options)
-        self.every = spec.output == "every"
+        self.output = spec.output
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = self.layer(x)[0]
-        return y if self.every else y[:, -1]
+        return {"every": y, "mean": y.mean(1), "last": y[:, -1]}[self.output]
 
 
 class Looked(nn.Module):

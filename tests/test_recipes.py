@@ -39,7 +39,7 @@ def test_the_built_in_recipes_are_those_of_the_documents() -> None:
         "cifar10-vgg-short",
         "palindrome", "palindrome-4", "palindrome-10", "palindrome-12", "palindrome-19", "palindrome-20",
         "palindrome-lstm", "palindrome-gru", "palindrome-long", "palindrome-200", "palindrome-1000",
-        "palindrome-lstm-long", "palindrome-gru-long",
+        "palindrome-lstm-long", "palindrome-gru-long", "text-lstm",
     }  # fmt: skip
 
 

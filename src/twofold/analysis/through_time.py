@@ -78,7 +78,7 @@ def time_flows(run: Run) -> list[TimeFlow]:
             kept = run.record.engines[engine].kept_step if engine in run.engines else None
             measured = np.flatnonzero(step == kept)
             after = int(measured[-1]) if len(measured) else len(step) - 1  # of an earlier version: the last weights
-            every = node.spec.output == "every"
+            every = node.spec.output != "last"
             flows.append(
                 TimeFlow(engine, node.name, node.kind, node.spec.gates, step, **parts, after=after, every=every)
             )

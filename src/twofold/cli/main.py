@@ -144,7 +144,7 @@ def run(
     quiet: QuietOption = False,
 ) -> None:
     """Train each engine on identical data, order, initial weights and masks; write the run and its report."""
-    from twofold.cli import progress, views
+    from twofold.cli import progress, texts, views
     from twofold.report.beside import report_writer
 
     engines = list(COMPARED) if engine == "both" else engine
@@ -177,6 +177,7 @@ def run(
         if result.reused:
             views.print_note(f"nothing was trained: {result.path} has the same recipe, data and code")
         views.print_results(result, report)
+        texts.print_text_of(result)
     for line in (worse := views.ended_worse(result)):
         complain(line)
     if worse:

@@ -17,7 +17,11 @@ from twofold.printable import one_line
 if TYPE_CHECKING:
     from twofold.inference.predicting import Answers
 
-EXAMPLE = examples("twofold predict runs/digits-1 drawing.png", "twofold predict runs/palindrome-1 12321")
+EXAMPLE = examples(
+    "twofold predict runs/digits-1 drawing.png",
+    "twofold predict runs/palindrome-1 12321",
+    "twofold predict runs/text-lstm-1 --sample 200 --temperature 0.8",
+)
 MOST_SAMPLES = 40
 """So many are printed; the rest are counted."""
 
@@ -32,21 +36,39 @@ EngineOption = Annotated[
 def predict(
     run: RunArgument,
     samples: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
-            metavar="SAMPLE...",
+            metavar="[SAMPLE...]",
             help="Image files or folders of images; CSV files, or rows as `5.1,3.5`; points as `0.5,1.2`; palindromes, "
             "whole or without their last digit: whatever the network was trained on.",
         ),
-    ],
+    ] = None,
     engine: EngineOption = None,
     table: Annotated[
         Path | None, typer.Option("--csv", metavar="FILE", help="Also write a line a sample and engine to a new file.")
     ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Write on N characters, of a network of text; SAMPLE is what comes before."),
+    ] = None,
+    temperature: Annotated[
+        float, typer.Option(help="With --sample: below 1 likely characters become likelier; 0 takes the likeliest.")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(help="With --sample: another seed draws another text.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Ask the trained networks about new samples: class, probability, runner-up, and how far the engines are apart."""
     from twofold.cli import views
+
+    if sample is not None:
+        from twofold.cli.texts import print_text
+
+        print_text(run, " ".join(samples or ()), (sample, temperature, seed), engine, as_json)
+        return
+    if not samples:
+        raise UserError(
+            f"no sample is given; of a network of text --sample N writes on: twofold predict {run} --sample 200"
+        )
     from twofold.inference.predicting import predict as ask
     from twofold.runs.reading import as_a_whole
 

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 
 from twofold.arrays import Array, all_finite, digest
-from twofold.data.dataset import check_labels
+from twofold.data.checking import check_labels
 from twofold.data.names import class_order, number_of
 from twofold.errors import DataError
 from twofold.plain import Samples

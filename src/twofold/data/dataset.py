@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twofold.arrays import Array, all_finite, digest
+from twofold.data.checking import check_finite, check_squares
 from twofold.data.splits import fold_of, shuffled, stratified
-from twofold.engine import Scaling
+from twofold.engine import Scaling, answered
 from twofold.errors import DataError
 from twofold.recipe.data import DataSpec
 
@@ -56,6 +57,23 @@ class Split:
         """What a network sees of the samples."""
         return self.x if self.scaling is None else self.scaling.apply(self.x)
 
+    @property
+    def each_step(self) -> bool:
+        """Whether every step of a sequence has an answer of its own: y is (samples, steps), or (..., outputs)."""
+        return self.y.ndim == (2 if self.y.dtype.kind in "iu" else 3)
+
+    @property
+    def answers(self) -> Array:
+        """What is asked, (answers,) or (answers, outputs): of every sample, or of every step that has an answer."""
+        return self.y[answered(self.y)] if self.each_step else self.y
+
+    @property
+    def weights(self) -> Array | None:
+        """The weight of each of these, where there are weights."""
+        if self.weight is None or not self.each_step:
+            return self.weight
+        return self.weight[answered(self.y)]
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -80,6 +98,10 @@ class Dataset:
     """What was fitted to the columns of a table, where `features` are what became of them."""
     origin: Origin | None = None
     """Where the numbers of a table come from, where there are such columns."""
+    alphabet: str = ""
+    """The characters of a text, in the order of the classes."""
+    sequences: bool = False
+    """Whether samples are sequences of a table, which are NaN where a shorter one has no step."""
 
     def splits(self) -> Iterator[tuple[str, Split]]:
         """The splits that hold samples, by name."""
@@ -111,13 +133,13 @@ class Dataset:
         if self.train.scaling:
             return self._scaled(self.train.scaling.astype(dtype))
         if self.train.x.dtype == dtype:
-            _check_squares(self, dtype)
+            check_squares(self, dtype)
             return self
         with np.errstate(over="ignore"):
             converted = self._map(lambda x: x.astype(dtype, copy=False))
         remedy = f"it is too large for {dtype}. Set training.dtype = float64, or data.standardize."
         check_finite(converted, f"the data as {dtype}", remedy)
-        _check_squares(converted, dtype)
+        check_squares(converted, dtype)
         return converted
 
     def _map(self, change: Callable[[Array], Array]) -> Dataset:
@@ -157,9 +179,9 @@ class Dataset:
 
 def _target_statistics(train: Split) -> Scaling:
     """Mean and standard deviation of each target; a sample of weight 2 counts as two."""
-    y = train.y.astype(np.float64)
-    mean = np.average(y, axis=0, weights=train.weight)
-    std = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=train.weight))
+    y = train.answers.astype(np.float64)
+    mean = np.average(y, axis=0, weights=train.weights)
+    std = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=train.weights))
     std[std == 0] = 1
     return Scaling(mean, std)
 
@@ -207,82 +229,6 @@ def images(x: Array, y: Array) -> Split:
     return Split(x, y, Scaling(np.zeros(shape), np.full(shape, 255.0)))
 
 
-def checked(dataset: Dataset, source: str) -> Dataset:
-    """The samples, if every one of them can be trained on: whatever they come from, this is the last door.
-
-    Raises `DataError` for no samples, lengths that differ, labels that are no classes, features or targets that are
-    not finite.
-    """
-    for name in ("train", "validation", "test"):
-        if dataset.targets:
-            _check_numbers(getattr(dataset, name), dataset.targets, source, name)
-        else:
-            _check_labels(getattr(dataset, name), len(dataset.classes), source, name)
-    if not len(dataset.train):
-        raise DataError(f"{source}: the train set holds no sample; hold out less, or add samples.")
-    check_finite(dataset, source)
-    return dataset
-
-
-def _check_labels(split: Split, class_count: int, source: str, name: str) -> None:
-    """Raises `DataError` unless each sample has one class."""
-    y = split.y
-    if len(split.x) != len(y):
-        raise DataError(f"{source}: the {name} set holds {len(split.x)} samples and {len(y)} labels; give each one.")
-    if y.dtype.kind not in "iu":
-        raise DataError(f"{source}: the labels of the {name} set must be whole numbers from 0; got {y.dtype}.")
-    if len(wrong := np.flatnonzero((y < 0) | (y >= class_count))):
-        at = int(wrong[0])
-        raise DataError(
-            f"{source}: sample {at} of the {name} set has label {y[at]}; it must be 0 to {class_count - 1}. "
-            "Correct the label or remove the sample."
-        )
-
-
-def _check_numbers(split: Split, targets: Sequence[str], source: str, name: str) -> None:
-    """Raises `DataError` unless each sample has as many finite numbers as there are targets."""
-    if split.y.shape != (len(split.x), len(targets)):
-        raise DataError(f"{source}: the {name} set holds targets of {split.y.shape} for {len(split.x)} samples.")
-    if not all_finite(split.y):
-        sample, at = (int(i) for i in np.argwhere(~np.isfinite(split.y))[0])
-        raise DataError(
-            f"{source}: sample {sample} of the {name} set has {split.y[sample, at]} as `{targets[at]}`; "
-            "a number to predict must be finite. Fill the value in, or remove the sample."
-        )
-
-
-def check_finite(dataset: Dataset, source: str, remedy: str = "Remove the sample or fill the value in.") -> None:
-    """Raises `DataError` at the first NaN or infinity."""
-    for name, split in dataset.splits():
-        if split.scaling or all_finite(split.x):
-            continue
-        sample, *where = np.argwhere(~np.isfinite(split.x))[0]
-        value = split.x[(sample, *where)]
-        raise DataError(
-            f"{source}: sample {sample} of the {name} set holds {value} at {_column(dataset, where)}; every feature "
-            f"must be finite. {remedy}"
-        )
-
-
-def _check_squares(dataset: Dataset, dtype: str) -> None:
-    """Raises `DataError` at the first feature whose square is beyond the type."""
-    most = float(np.sqrt(np.finfo(dtype).max))
-    for name, split in dataset.splits():
-        if not len(split) or -most <= split.x.min() <= split.x.max() <= most:
-            continue
-        sample, *where = np.argwhere(np.abs(split.x) > most)[0]
-        wider = "Set training.dtype = float64, or" if dtype == "float32" else "Scale the data down, or set"
-        raise DataError(
-            f"the data as {dtype}: sample {sample} of the {name} set holds {split.x[(sample, *where)]:g} at "
-            f"{_column(dataset, where)}; a feature must be at most {most:.2g} in size, or its square is beyond "
-            f'{dtype}. {wider} data.standardize = "feature".'
-        )
-
-
-def _column(dataset: Dataset, where: Sequence[int]) -> str:
-    return dataset.features[where[0]] if dataset.features else str(tuple(int(i) for i in where))
-
-
 def held_count(name: str, wanted: float, samples: int) -> int:
     """How many samples a share below 1 or a whole number holds out. Raises `DataError` for a share of none at all."""
     held = round(wanted * samples) if isinstance(wanted, float) else wanted
@@ -291,16 +237,6 @@ def held_count(name: str, wanted: float, samples: int) -> int:
             f"`{name} = {wanted}` of {samples} samples is no sample at all; raise the share or set it to 0."
         )
     return held
-
-
-def check_labels(y: Array, names: Sequence[str], source: str) -> None:
-    """Raises `DataError` for a label that is neither 0 nor 1."""
-    if len(wrong := np.argwhere((y != 0) & (y != 1))):
-        sample, at = (int(i) for i in wrong[0])
-        raise DataError(
-            f"{source}: row {sample + 1} has {y[sample, at]:g} as `{names[at]}`; `binary_cross_entropy` takes "
-            "labels, 1 where a sample has it and 0 where not."
-        )
 
 
 def hold_out_numbers(

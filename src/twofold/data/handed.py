@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from twofold.data.arrays import LabelledArrays, labelled_arrays, numbered_arrays
-from twofold.data.dataset import Dataset, checked, hold_out, hold_out_numbers
+from twofold.data.checking import checked
+from twofold.data.dataset import Dataset, hold_out, hold_out_numbers
 from twofold.errors import DataError
 from twofold.recipe import Recipe
 from twofold.recipe.data import Arrays, DataSpec

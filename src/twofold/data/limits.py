@@ -35,7 +35,13 @@ class Limits(NamedTuple):
 def limits(dataset: Dataset) -> Limits:
     """Measured on samples of few numbers, at most some thousands of them."""
     train, (name, held_out) = dataset.train, dataset.held_out
-    if dataset.targets or train.draw is not None or train.x.dtype == np.uint8 or train.x[0].size > MOST_NUMBERS:
+    if (
+        dataset.targets
+        or dataset.sequences
+        or train.draw is not None
+        or train.x.dtype == np.uint8
+        or train.x[0].size > MOST_NUMBERS
+    ):
         return Limits(None, None)
     x = train.x.reshape(len(train), -1)
     ceiling = _ceiling(x, train.y)

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from twofold.arrays import Array
-from twofold.data.dataset import Dataset, Split, checked, hold_out
+from twofold.data.checking import checked
+from twofold.data.dataset import Dataset, Split, hold_out
 from twofold.data.folders import load_images
 from twofold.data.handed import not_handed_over
 from twofold.data.images import load_published, published_at_hand
@@ -21,12 +22,14 @@ from twofold.data.points import blobs, circles, moons, xor
 from twofold.data.published import Progress
 from twofold.data.room import check_room
 from twofold.data.tables import load_csv
+from twofold.data.text import load_text
 from twofold.recipe import Model
 from twofold.recipe.base import elements
 from twofold.recipe.columns import Table
 from twofold.recipe.data import (
     Arrays,
     Blobs,
+    CharacterText,
     Cifar10,
     Circles,
     Classification,
@@ -93,6 +96,8 @@ def at_hand(spec: DataSpec) -> bool:
             return spec.path is not None and os.path.isfile(spec.path)
         case Arrays():
             return False
+        case CharacterText():
+            return spec.path is None or os.path.isfile(spec.path)
     return True
 
 
@@ -107,11 +112,12 @@ def random_data(model: Model, samples: int, seed: int, task: Task = "classificat
     first, size = model.layers[0], (samples, *shape)
     x = rng.integers(first.num_embeddings, size=size) * 1.0 if isinstance(first, Embedding) else rng.normal(size=size)
     names = tuple(str(index) for index in range(network.classes))
+    answers = (samples, shape[0]) if network.each_step else (samples,)
     if task != "classification":
-        numbers = rng.normal(size=(samples, network.classes))
+        numbers = rng.normal(size=(*answers, network.classes))
         train = Split(x, numbers if task == "regression" else (numbers > 0).astype(np.float64))
         return Dataset(train, train[:0], train[:0], (), targets=names)
-    train = Split(x, rng.integers(network.classes, size=samples))
+    train = Split(x, rng.integers(network.classes, size=answers))
     none = train[:0]
     return Dataset(train, none, none, names)
 
@@ -202,6 +208,11 @@ def _(spec: Images, progress: Progress) -> Dataset:
 @_load.register
 def _(spec: Palindromes, progress: Progress) -> Dataset:
     return load_palindromes(spec)
+
+
+@_load.register
+def _(spec: CharacterText, progress: Progress) -> Dataset:
+    return load_text(spec)
 
 
 @_load.register

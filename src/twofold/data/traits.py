@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -55,6 +56,9 @@ Facts = dict[str, Parsed]
 def traits(dataset: Dataset) -> Facts:
     """Measured on the samples as a network sees them; of those that are drawn anew at every step their size alone."""
     train, (name, held_out) = dataset.train, dataset.held_out
+    if dataset.sequences:  # a step that is not there is as good as one of zeros, for whoever compares samples
+        train, held_out = (replace(split, x=np.nan_to_num(split.x)) for split in (train, held_out))
+        dataset = replace(dataset, train=train)
     with np.errstate(all="ignore"):
         size = float(np.sqrt(np.square(train[:MOST_ROWS].floats(), dtype=np.float64).mean()))
         facts: Facts = {"size": size}
@@ -65,7 +69,12 @@ def traits(dataset: Dataset) -> Facts:
         facts["distinct"] = len(different)
         if name != "train":
             facts["shared"] = sum(row in different for row in _rows(held_out))
-        if train.x.ndim == 2 and train.x.dtype.kind == "f" and train.x.shape[1] <= MOST_COLUMNS:
+        if (
+            train.x.ndim == 2
+            and not dataset.sequences
+            and train.x.dtype.kind == "f"
+            and train.x.shape[1] <= MOST_COLUMNS
+        ):
             facts |= _columns(dataset, labelled)
         if labelled:
             classes = _classes_by_row(rows, train.y)

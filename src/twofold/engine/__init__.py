@@ -1,6 +1,6 @@
 """The seam between loops and engines, and what both engines are given: initial parameters and schedules."""
 
-from twofold.engine.batch import Batch, Scaling, floats
+from twofold.engine.batch import NO_ANSWER, Batch, Scaling, answered, floats, lengths_of
 from twofold.engine.seam import (
     Engine,
     Keep,
@@ -15,6 +15,7 @@ from twofold.engine.seam import (
 )
 
 __all__ = [
+    "NO_ANSWER",
     "Batch",
     "Engine",
     "Keep",
@@ -25,7 +26,9 @@ __all__ = [
     "ThroughTime",
     "Trace",
     "UpdatedPass",
+    "answered",
     "check_gradients",
     "check_shapes",
     "floats",
+    "lengths_of",
 ]

@@ -34,9 +34,11 @@ class Batch(NamedTuple):
     """What one step is taken on, drawn outside the engines and given to both."""
 
     x: Array
-    """Inputs, (batch, *sample): numbers, or bytes with a `scaling`."""
+    """Inputs, (batch, *sample): numbers, or bytes with a `scaling`. Of sequences that are shorter than the longest the
+    steps that are not there are NaN: see `lengths_of`."""
     target: Array
-    """Classes as int64, (batch,); numbers to predict, or 0 and 1 of labels, (batch, outputs)."""
+    """Classes as int64, (batch,); numbers to predict, or 0 and 1 of labels, (batch, outputs). Where every step has an
+    answer of its own, (batch, steps) and (batch, steps, outputs): see `answered`."""
     lr: float | Array
     """The learning rate of this step; of replicas one each, (replicas, 1)."""
     masks: Mapping[str, Array]
@@ -49,6 +51,27 @@ class Batch(NamedTuple):
     """From bytes to what the network sees, where the bytes came as they are."""
     weight: Array | None = None
     """The weight of each sample in the loss, (batch,), where the data have them."""
+
+
+NO_ANSWER = -100
+"""The class of a step that has no answer: PyTorch's `ignore_index`."""
+
+
+def lengths_of(x: Array, lead: int = 0) -> Array | None:
+    """How many steps each sequence has, (*lead, batch), where some have fewer than the batch is long; else `None`.
+
+    A step that is not there is NaN in its first number, and in all others. So the lengths travel with the samples, and
+    none is taken for data by mistake: sequences are shuffled, cut and joined as one array.
+    """
+    first = x if x.ndim == 2 + lead else x[..., 0]
+    if not first.shape[-1] or not np.isnan(first[..., -1]).any():
+        return None
+    return np.count_nonzero(~np.isnan(first), axis=-1)
+
+
+def answered(target: Array) -> Array:
+    """Which steps have an answer, (batch, steps): a class, or numbers that are not NaN."""
+    return target >= 0 if target.dtype.kind in "iu" else ~np.isnan(target[..., 0])
 
 
 def floats(batch: Batch, dtype: np.dtype) -> Array:

@@ -10,7 +10,8 @@ import numpy as np
 
 from twofold.arrays import Array
 from twofold.data import Batches, Dataset, Split
-from twofold.data.dataset import checked, hold_out, hold_out_numbers
+from twofold.data.checking import checked
+from twofold.data.dataset import hold_out, hold_out_numbers
 from twofold.engine import Engine, Scaling, State
 from twofold.errors import TrainingDivergedError
 from twofold.numpy_engine import reported_loss

@@ -14,13 +14,14 @@ import numpy as np
 from twofold.arrays import Array
 from twofold.data import Dataset, Split
 from twofold.data.arrays import Pair, labelled_arrays, numbered_arrays
-from twofold.data.dataset import check_labels
+from twofold.data.checking import check_labels
 from twofold.data.given import Given, read_given, read_labelled
 from twofold.data.tables import read_rows
 from twofold.engine import Scaling
 from twofold.engine.threads import few_threads
 from twofold.errors import DataError, RunFolderError, UserError
 from twofold.inference.predicting import held_in_memory, labelled_in_memory, seen, trained
+from twofold.inference.steps import by_step, table_of
 from twofold.numpy_engine import reported_loss
 from twofold.proof.verify import TOLERANCES
 from twofold.recipe import Recipe
@@ -166,7 +167,7 @@ def evaluate(
             if own:
                 score_then = recorded_score(run, engine, name)
                 recorded[engine] = Recorded(score_then, _same(scores[engine], score_then, run.recipe))
-    target = in_unit(samples.y, scaling)
+    target = in_unit(samples.answers, scaling)
     classes = tuple(run.record.data.classes)
     return Evaluation(run, name, classes, target, predicted, scores, recorded, notes, outputs)
 
@@ -234,7 +235,7 @@ def with_numbers(run: Run, data: str | Path | Pair) -> tuple[Split, tuple[str, .
     if isinstance(data, str | Path) and isinstance(spec, Table):
         from twofold.data.columns.given import numbered_rows  # which imports pandas
 
-        given, y = numbered_rows(spec, run.columns, str(data))
+        given, y = numbered_rows(table_of(run), run.columns, str(data))
     elif isinstance(data, str | Path):
         if not isinstance(spec, Csv):
             raise DataError(
@@ -252,8 +253,8 @@ def with_numbers(run: Run, data: str | Path | Pair) -> tuple[Split, tuple[str, .
         given, y = held_in_memory(run, data[0]), arrays.y
     if scaling := kept_scaling(run.evidence, "target_scaling"):
         y = (y - scaling.shift) / scaling.divisor
-    split = seen(run, given)
-    return replace(split, y=y.astype(split.x.dtype)), given.notes
+    split, y = seen(run, given), y.astype(run.recipe.training.dtype)
+    return replace(split, y=by_step(given.x, y) if run.recipe.network.each_step else y), given.notes
 
 
 def _labelled(run: Run, path: str | Path, classes: Sequence[str]) -> Given:
@@ -261,7 +262,7 @@ def _labelled(run: Run, path: str | Path, classes: Sequence[str]) -> Given:
     if isinstance(run.recipe.data, Table):
         from twofold.data.columns.given import labelled_rows  # which imports pandas
 
-        return labelled_rows(run.recipe.data, run.columns, str(path), classes)
+        return labelled_rows(table_of(run), run.columns, str(path), classes)
     return read_labelled(run.recipe.data, path, classes, run.record.data.features)
 
 

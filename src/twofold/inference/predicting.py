@@ -20,6 +20,7 @@ from twofold.engine import Scaling
 from twofold.engine.threads import few_threads
 from twofold.engines import ENGINES, unknown_engine
 from twofold.errors import DataError, RunFolderError, UserError
+from twofold.inference.steps import by_step, table_of
 from twofold.plain import Samples
 from twofold.recipe.columns import Table
 from twofold.runs import Run, opened
@@ -196,7 +197,7 @@ def _given(run: Run, samples: Samples) -> Given:
     if isinstance(data, Table):
         from twofold.data.columns.given import read_given_rows
 
-        return read_given_rows(data, run.columns, [str(word) for word in words])
+        return read_given_rows(table_of(run), run.columns, [str(word) for word in words])
     return read_given(data, [str(word) for word in words], run.record.data.features)
 
 
@@ -205,7 +206,7 @@ def held_in_memory(run: Run, samples: Samples) -> Given:
     if isinstance(run.recipe.data, Table):
         from twofold.data.columns.given import given_rows  # which imports pandas
 
-        return given_rows(run.columns, samples)
+        return given_rows(table_of(run), run.columns, samples)
     return given_arrays(run.recipe.data, samples, run.record.data.features)
 
 
@@ -242,6 +243,8 @@ def trained(run: Run, engines: str | Iterable[str] | None = None) -> list[str]:
 def seen(run: Run, samples: Given, target: Sequence[int] = ()) -> Split:
     """Samples as the run's networks see them, scaled as those that they were trained on; `target` are their classes."""
     y = np.array(target or [0] * len(samples.names), np.int64)
+    if run.recipe.network.each_step:
+        y = by_step(samples.x, y)
     dtype, scaling = run.recipe.training.dtype, scaling_of(run)
     if samples.x.dtype == np.uint8:
         if scaling is None:
@@ -253,6 +256,10 @@ def seen(run: Run, samples: Given, target: Sequence[int] = ()) -> Split:
         )
     with np.errstate(over="ignore", invalid="ignore"):
         x = (samples.x if scaling is None else scaling.apply(samples.x)).astype(dtype, copy=False)
+    if run.recipe.data.varying:
+        if not all_finite(np.nan_to_num(x, nan=0.0, posinf=np.inf, neginf=-np.inf)):
+            raise DataError(f"the samples hold a number that is too large for {dtype}")
+        return Split(x, y)
     for name, sample in zip(samples.names, x, strict=True):
         if not all_finite(sample):
             raise DataError(f"{name}: a number is too large for {dtype}")

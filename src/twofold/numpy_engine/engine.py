@@ -20,6 +20,7 @@ from twofold.engine import (
     check_gradients,
     check_shapes,
     floats,
+    lengths_of,
 )
 from twofold.engine.threads import blas_threads
 from twofold.errors import UserError
@@ -27,7 +28,7 @@ from twofold.numpy_engine.given import Given
 from twofold.numpy_engine.held import held_bytes
 from twofold.numpy_engine.layer import AnyLayer, Mode, Timed, Tracking
 from twofold.numpy_engine.layers import build_layer
-from twofold.numpy_engine.losses import Loss, Value, loss_function
+from twofold.numpy_engine.losses import Loss, Value, each_step, loss_function
 from twofold.numpy_engine.optimizers import Moments, Rule, clip
 from twofold.numpy_engine.optimizers import optimizer as update_rule
 from twofold.numpy_engine.passes import Layout, Names, NumpyPass
@@ -71,6 +72,9 @@ class NumpyEngine:
         self.layout = Layout(network.parameters)
         self._statistics = Layout(network.buffers)
         self._loss = loss or loss_function(model.loss)
+        if network.each_step:
+            self._loss = each_step(self._loss)
+        self._sequences = network.sequences
         self._judge = model.loss, network.classes
         self._rule = rule or update_rule(optimizer, self._decayed(network, optimizer, training.dtype))
         self._max_norm = optimizer.max_norm
@@ -213,10 +217,15 @@ class NumpyEngine:
         return list(self._evaluated(x))
 
     def _evaluated(self, x: Array) -> Iterator[Array]:
-        x = x.astype(self._vector.dtype, copy=False)
+        x, mode = self._entered(x.astype(self._vector.dtype, copy=False), self._evaluation)
         for layer, params in zip(self._layers, self._averaged, strict=True):
-            x, _ = layer.forward(params, x, self._evaluation)
+            x, _ = layer.forward(params, x, mode)
             yield x
+
+    def _entered(self, x: Array, mode: Mode) -> tuple[Array, Mode]:
+        """Sequences with 0 in the place of steps that are not there, and how long they are."""
+        lengths = lengths_of(x, mode.lead) if self._sequences else None
+        return (x, mode) if lengths is None else (np.nan_to_num(x, nan=0.0), mode._replace(lengths=lengths))
 
     def _views(self, weights: Array) -> dict[str, Array]:
         """Parameters and running statistics by name, sharing the memory of `weights`."""
@@ -230,9 +239,9 @@ class NumpyEngine:
 
     def _forward(self, x: Array, masks: Mapping[str, Array]) -> tuple[list[Array], list[object]]:
         outputs, caches = list[Array](), list[object]()
+        x, mode = self._entered(x, self._training)
         for name, layer, params in zip(self.names, self._layers, self._params, strict=True):
-            mode = self._training._replace(mask=masks[name]) if name in masks else self._training
-            x, cache = layer.forward(params, x, mode)
+            x, cache = layer.forward(params, x, mode._replace(mask=masks[name]) if name in masks else mode)
             outputs.append(x)
             caches.append(cache)
         return outputs, caches

@@ -22,6 +22,9 @@ class Mode(NamedTuple):
     """What dropout keeps, as booleans; `None` where the layer drops nothing."""
     lead: int = 0
     """How many axes of replicas stand before the batch."""
+    lengths: Array | None = None
+    """Steps of each sequence, (*replicas, batch), where some are shorter than x is long; only layers that carry
+    something from step to step look at them."""
 
 
 TRAINING = Mode(training=True)

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from twofold.arrays import Array
+from twofold.engine import answered
 from twofold.numpy_engine.term_losses import TERMS, Terms, reduced
 from twofold.recipe.losses import Loss as LossKind
 
@@ -84,6 +85,22 @@ def mean_squared(
     terms = outputs.shape[-2] * outputs.shape[-1] if reduction == "mean" else 1
     squares = np.add.reduce(distance * distance, axis=-1)
     return _summed(squares) / terms, distance * (2 / terms)
+
+
+def each_step(loss: Loss) -> Loss:
+    """The loss of all steps that have an answer, as of so many samples, and its gradient, 0 at the others.
+
+    With the mean `torch.nn.functional.cross_entropy` with `ignore_index`: it is over steps, not over sequences.
+    """
+
+    def over_steps(outputs: Array, target: Array, *weight: Array) -> tuple[Value, Array]:
+        there = answered(target)
+        value, gradient = loss(outputs[there], target[there], *(part[there] for part in weight))
+        dy = np.zeros_like(outputs)
+        dy[there] = gradient
+        return value, dy
+
+    return over_steps
 
 
 def _termwise(terms: Any) -> Any:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, final
+from typing import Any, Literal, NamedTuple, TypeAlias, final
 
 import numpy as np
 from jaxtyping import Float
 
 from twofold.arrays import Array, Arrays
 from twofold.engine import ThroughTime
-from twofold.numpy_engine.cells import Cell, Gru, Lstm, Vanilla
+from twofold.numpy_engine.cells import Cell, Gru, Lstm, Vanilla, Way
 from twofold.numpy_engine.layer import Builders, Mode
 from twofold.recipe import recurrent as kinds
 
+Output: TypeAlias = Literal["last", "mean", "every"]
 Sequences = Float[Array, "*n steps inputs"]
 Hidden = Float[Array, "*n h"]
 
@@ -25,6 +26,8 @@ class Unrolled(NamedTuple):
     """h(0), h(1), ..., h(T)."""
     caches: list[Any]
     """What the cell keeps of each step."""
+    there: Array | None = None
+    """Which sequences have a step t, (T, *n, 1), where some are shorter than others."""
 
 
 @final
@@ -37,31 +40,43 @@ class Recurrent:
                     dW_hh = Σ_t dc(t)ᵀ h(t−1), as one product     (gates · h, T n) · (T n, h)   → (gates · h, h)
                     dW_ih = Σ_t da(t)ᵀ x(t), dx = dA W_ih         as of a dense layer
 
+    A sequence of ℓ < T steps stays where it is after them: h(t) = h(ℓ) for t > ℓ, and what comes back to h(t) goes on
+    to h(t−1). What is read is h(T), or y = (1/ℓ) Σ h(t) over t ≤ ℓ, or every h(t), with 0 for t > ℓ.
+
     Only what a step must wait for stands in the loop. Written over leading axes: with W (replicas, gates · h, in) a
     stack of networks takes one pass. Werbos, Backpropagation through time: what it does and how to do it (1990).
     """
 
-    def __init__(self, cell: Cell[Any], every: bool) -> None:
+    def __init__(self, cell: Cell[Any], output: Output) -> None:
         self.cell = cell
-        self.every = every
+        self.output = output
 
     def forward(self, params: Arrays, x: Sequences, mode: Mode) -> tuple[Array, Unrolled]:
-        """h after the last step, or after every one."""
+        """h after the last step, the mean of all, or h after every one."""
         lead = params["weight_hh"].ndim - 2
         W = np.ascontiguousarray(params["weight_hh"].swapaxes(-1, -2))  # read at every step
         steps = x.shape[-2]
         a = _input_part(params, x, self.cell.apart)
         h = np.empty((steps + 1, *x.shape[:-2], W.shape[-2]), x.dtype)
         h[0] = 0
+        there = None if mode.lengths is None else _there(mode.lengths, steps)
         memory, caches = None, list[object]()
         for t in range(steps):
             c = h[t] @ W if t else np.zeros((*h.shape[1:-1], W.shape[-1]), x.dtype)  # h(0) is 0
             if self.cell.apart and "bias_hh" in params:
                 c += params["bias_hh"][..., None, :]
-            memory, cache = self.cell.forward(a[t], c, h[t], memory, h[t + 1])
+            after, cache = self.cell.forward(a[t], c, h[t], memory, h[t + 1])
+            if there is not None:
+                np.copyto(h[t + 1], h[t], where=~there[t])
+                after = None if after is None else np.where(there[t], after, 0 if memory is None else memory)
+            memory = after
             caches.append(cache)
-        y = np.moveaxis(h[1:], 0, lead + 1) if self.every else h[-1]
-        return y, Unrolled(x, h, caches)
+        if self.output == "last":
+            return h[-1], Unrolled(x, h, caches, there)
+        states = h[1:] if there is None else h[1:] * there
+        if self.output == "every":
+            return np.moveaxis(states, 0, lead + 1), Unrolled(x, h, caches, there)
+        return np.add.reduce(states, axis=0) / _counts(there, steps), Unrolled(x, h, caches, there)
 
     def backward(
         self, params: Arrays, cache: Unrolled, dy: Array, wants_dx: bool = True
@@ -96,12 +111,16 @@ class Recurrent:
         dh = np.empty_like(cache.h[1:])
         da = np.empty((*dh.shape[:-1], W.shape[-2]), dh.dtype)
         dc = np.empty_like(da) if cell.apart else da
-        dys = np.moveaxis(dy, -2, 0) if self.every else None
+        there = cache.there
+        dys = self._arriving(dy, there, steps)
         dh[-1] = dy if dys is None else dys[-1]
         cell.slopes(cache.h[1:], da)
         dmemory = None
         for t in range(steps - 1, -1, -1):
-            way = cell.backward(cache.caches[t], dh[t], dmemory, da[t], dc[t])
+            if there is None:
+                way = cell.backward(cache.caches[t], dh[t], dmemory, da[t], dc[t])
+            else:
+                way = _held(there[t], dh[t], dmemory, cell, (cache.caches[t], da[t], dc[t]))
             dmemory = way.memory
             if t == 0:
                 break
@@ -111,6 +130,39 @@ class Recurrent:
             if dys is not None:
                 dh[t - 1] += dys[t - 1]
         return dh, da, dc
+
+    def _arriving(self, dy: Array, there: Array | None, steps: int) -> Array | None:
+        """What ∂L/∂y gives each h(t) directly, (T, *n, h); `None` where it gives the last one alone."""
+        if self.output == "last":
+            return None
+        if self.output == "every":
+            dys = np.moveaxis(dy, -2, 0)
+        else:
+            share = dy / _counts(there, steps)
+            dys = np.broadcast_to(share, (steps, *share.shape))
+        return dys if there is None else dys * there
+
+
+def _there(lengths: Array, steps: int) -> Array:
+    """Which sequences have a step t, (T, *n, 1)."""
+    return (np.arange(steps).reshape(-1, *(1,) * lengths.ndim) < lengths)[..., None]
+
+
+def _counts(there: Array | None, steps: int) -> Array | int:
+    """ℓ of each sequence, (*n, 1), or T of all."""
+    return steps if there is None else there.sum(axis=0)
+
+
+def _held(there: Array, dh: Array, dmemory: Array | None, cell: Cell[Any], step: tuple[Any, Array, Array]) -> Way:
+    """One step back where some sequences have none: to those the cell gives nothing, and what arrives passes by.
+
+    A cell's way back is linear in ∂L/∂h and ∂L/∂memory, so that it gives 0 for 0.
+    """
+    cache, da, dc = step
+    way = cell.backward(cache, dh * there, None if dmemory is None else dmemory * there, da, dc)
+    past = dh * ~there
+    memory = way.memory if dmemory is None or way.memory is None else way.memory + dmemory * ~there
+    return Way(past if way.direct is None else way.direct + past, memory)
 
 
 def _input_part(params: Arrays, x: Sequences, apart: bool) -> Array:
@@ -135,7 +187,7 @@ def _rows(a: Array, lead: int) -> Array:
 
 
 RECURRENT: Builders = {
-    kinds.Rnn: lambda spec: Recurrent(Vanilla(spec.nonlinearity), spec.output == "every"),
-    kinds.Lstm: lambda spec: Recurrent(Lstm(), spec.output == "every"),
-    kinds.Gru: lambda spec: Recurrent(Gru(), spec.output == "every"),
+    kinds.Rnn: lambda spec: Recurrent(Vanilla(spec.nonlinearity), spec.output),
+    kinds.Lstm: lambda spec: Recurrent(Lstm(), spec.output),
+    kinds.Gru: lambda spec: Recurrent(Gru(), spec.output),
 }

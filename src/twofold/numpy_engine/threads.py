@@ -61,7 +61,10 @@ class InParts(Generic[Cache]):
 
     def forward(self, params: Arrays, x: Array, mode: Mode) -> tuple[Array, list[Cache]]:
         """The cache is that of each part."""
-        passed = self._each(lambda part: self.layer.forward(params, part, mode), self._split(x))
+        lengths = mode.lengths
+        modes = [mode] * self.parts if lengths is None else [mode._replace(lengths=n) for n in self._split(lengths)]
+        parts = list(zip(self._split(x), modes, strict=False))
+        passed = self._each(lambda part: self.layer.forward(params, *part), parts)
         return np.concatenate([y for y, _ in passed]), [cache for _, cache in passed]
 
     def backward(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +11,11 @@ from threadpoolctl import threadpool_limits
 
 from twofold.arrays import Arrays
 from twofold.data import Masks, Split, at_hand
-from twofold.engine import Batch, State, Trace
+from twofold.engine import Batch, State, Trace, lengths_of
 from twofold.engines import COMPARED
 from twofold.errors import UserError
 from twofold.recipe import Recipe, load_recipe
+from twofold.recipe.columns import Table
 from twofold.recipe.files import builtin
 from twofold.recipe.overrides import Overrides
 from twofold.runs import EVIDENCE, Run, open_run
@@ -106,12 +107,12 @@ def pass_through(
             raise UserError(f"--set changes a recipe; `{source}` is a run, whose weights belong to its own settings")
         chosen, weights = _of_run(run, sample, batch, watch, data), next(iter(run.engines), "")
     recipe = load_recipe(chosen.recipe, {"training.device": "cpu", "training.ema": 0.0})
+    recipe, chosen = _alone(recipe, chosen, sample)
     state = initial_state(recipe.model, chosen.train) if run is None else state_of(run.weights(weights), recipe.network)
     batch_taken, traces = _traced(recipe, chosen.split, state, engines)
-    folder = "" if run is None else str(run.path)
     return Passage(
         recipe=recipe,
-        run=folder,
+        run="" if run is None else str(run.path),
         weights=weights,
         data=chosen.data,
         split=chosen.name,
@@ -122,6 +123,21 @@ def pass_through(
         buffers=state.buffers,
         traces=traces,
     )
+
+
+def _alone(recipe: Recipe, chosen: _Chosen, sample: int) -> tuple[Recipe, _Chosen]:
+    """One sequence by itself, as long as it is: where lengths may differ, its neighbours change nothing of it."""
+    data = recipe.data
+    if not (isinstance(data, Table) and data.sequential):
+        return recipe, chosen
+    place = sample - chosen.first
+    split = chosen.split[place : place + 1]
+    lengths = lengths_of(split.x)
+    steps = split.x.shape[1] if lengths is None else int(lengths[0])
+    y = split.y[:, :steps] if split.each_step else split.y
+    alone = replace(split, x=split.x[:, :steps], y=y)
+    recipe = recipe.model_copy(update={"data": data.model_copy(update={"longest": steps})})
+    return recipe, replace(chosen, split=alone, first=sample)
 
 
 def _run(source: str | Path | Recipe | Run) -> Run | None:
@@ -188,7 +204,7 @@ def _kept(run: Run) -> Split | None:
     x, target = arrays.get("preview"), arrays.get("target")
     if x is None or target is None or x.shape[1:] != run.recipe.network.input_shape:
         return None
-    y = target[: len(x)]
+    y = arrays.get("preview.y", target[: len(x)])
     if scaling := kept_scaling(arrays, "target_scaling"):  # kept in their own unit
         y = ((y - scaling.shift) / scaling.divisor).astype(run.recipe.training.dtype)
     return Split(x, y, kept_scaling(arrays))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from twofold.arrays import Array, gap
-from twofold.engine import Trace
+from twofold.engine import Trace, answered
 from twofold.probe.passage import Passage
 from twofold.probe.steps import loss_step
 from twofold.recipe import Node
@@ -97,7 +97,7 @@ def _steps(passage: Passage, node: Node, lines: Sequence[Operation], back: bool)
 
 def loss_rows(passage: Passage, last: str, place: Place) -> tuple[list[Row], list[Row]]:
     """Where the way forward ends and the way back begins; `last` is the last layer."""
-    step = loss_step(passage.recipe.model, len(passage.batch.target), passage.recipe.task != "classification")
+    step = loss_step(passage.recipe.model, count_of(passage.batch.target), passage.recipe.task != "classification")
     losses = {engine: np.array(trace.loss) for engine, trace in each_trace(passage)}
     signals = {engine: trace.signals[last] for engine, trace in each_trace(passage)}
     ends = (shown("L", losses, ()), shown("dy", signals, place, passage.place))
@@ -158,3 +158,9 @@ def few_steps(rows: Sequence[Row], most: int) -> tuple[list[Row], int]:
 def _few(count: int, third: int) -> set[int]:
     between = np.linspace(third, count - third + 1, third + 2).round().astype(int)
     return {*range(1, third + 1), *between.tolist(), *range(count - third + 1, count + 1)}
+
+
+def count_of(target: Array) -> int:
+    """How many answers there are: one a sample, or one a step."""
+    each_step = target.ndim == (2 if target.dtype.kind in "iu" else 3)
+    return int(answered(target).sum()) if each_step else len(target)

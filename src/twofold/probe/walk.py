@@ -246,8 +246,8 @@ def _about(passage: Passage) -> About:
 
 
 def _plain_target(target: Array) -> int | tuple[float, ...]:
-    """A class, or numbers."""
-    return tuple(map(float, target)) if target.ndim else int(target)
+    """A class, or numbers; of several steps those of each, one after another."""
+    return tuple(map(float, target.reshape(-1))) if target.ndim else int(target)
 
 
 def _windows(passage: Passage) -> Iterator[Window]:

@@ -172,7 +172,21 @@ class Table(Labelled):
     group: Name | None = None
     """A column whose equal values stay together, such as `patient`: no group stands on both sides of a split."""
     order: Name | None = None
-    """A column by which rows are put in order, such as `date`: the end is the test, before it comes the validation."""
+    """A column by which rows are put in order, such as `date`: the end is the test, before it comes the validation.
+    With `sequence` it puts the steps of each sequence in order."""
+    sequence: Name | None = Field(default=None, exclude_if=unwritten_at(None))
+    """A column such as `id` whose equal values make a sequence: a sample is then all of its rows, each of them a step,
+    as they stand in the file or by `order`. Sequences may differ in length."""
+    symbols: Name | None = Field(default=None, exclude_if=unwritten_at(None))
+    """A column of words that are read letter by letter: each row is then a sequence of symbols, and this column the
+    only feature. The alphabet is that of the training rows, kept in the run."""
+    symbols_as: Literal["one_hot", "index"] = Field(default="one_hot", exclude_if=unwritten_at("one_hot"))
+    """How a symbol enters: as numbers of which one is 1, all 0 for one that no training row holds; or as its place in
+    the alphabet for an `embedding`, whose last row is for such symbols: num_embeddings is one more than the alphabet
+    has symbols."""
+    each_step: bool = Field(default=False, exclude_if=unwritten_at(False))
+    """Whether every step of a sequence has a label of its own. A network that ends with every step says so: it need
+    not be set."""
     header: bool = True
     """Whether the first row names the columns; where it does not they are `x1`, `x2`, ... in their order."""
     separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None
@@ -189,6 +203,8 @@ class Table(Labelled):
     """How many numbers a row becomes, where the file is not at hand to say so."""
     classes: Annotated[int, Field(ge=2)] | None = None
     """How many classes there are, where the file is not at hand to say so."""
+    longest: PositiveInt | None = Field(default=None, exclude_if=unwritten_at(None))
+    """How many steps the longest sequence has, where the file is not at hand to say so."""
 
     @field_serializer("columns")
     def _short(self, columns: dict[str, ColumnSpec]) -> dict[str, object]:
@@ -200,16 +216,47 @@ class Table(Labelled):
     @classmethod
     def conflicts(cls, values: Fields) -> list[str]:
         wrong = list[str]()
-        ways = [key for key in ("split", "group", "order") if values.get(key) is not None]
+        dividing = ("split", "group", *(() if values.get("sequence") is not None else ("order",)))
+        ways = [key for key in dividing if values.get(key) is not None]
         if len(ways) > 1:
             wrong.append(f"{' and '.join(f'`{way}`' for way in ways)} each divide the rows; choose one")
-        own = [key for key in ("split", "order", "test_path") if values.get(key) is not None]
+        own = [
+            key for key in (*(key for key in dividing if key != "group"), "test_path") if values.get(key) is not None
+        ]
         if values.get("folds") is not None and own:
             wrong.append(f"`folds` and `{own[0]}` each say which rows are the test; choose one")
         if values.get("test_path") is not None and values.get("path") is None:
             wrong.append("`test_path` is the test of a file that `path` names")
-        return wrong
+        return wrong + _sequence_conflicts(values)
 
     @property
     def sample_shape(self) -> Shape:
-        return (self.width,)
+        if self.symbols is not None and self.symbols_as == "index":
+            return (self.longest,)
+        return (self.longest, self.width) if self.sequential else (self.width,)
+
+    @property
+    def sequential(self) -> bool:
+        """Whether a sample is a sequence, of rows or of symbols."""
+        return self.sequence is not None or self.symbols is not None
+
+    @property
+    def varying(self) -> bool:
+        return self.sequential
+
+
+def _sequence_conflicts(values: Mapping[str, Any]) -> list[str]:
+    """What a table of sequences cannot be told."""
+    wrong, sequence, symbols = list[str](), values.get("sequence"), values.get("symbols")
+    if sequence is not None and symbols is not None:
+        wrong.append("`sequence` makes a sequence of rows, `symbols` one of each row; choose one")
+    if sequence is None and symbols is None:
+        return wrong
+    features = values.get("features")
+    if symbols is not None and (values.get("columns") or (features is not None and list(features) != [symbols])):
+        wrong.append("of a sequence of `symbols` the symbols are the features: leave `columns` and `features` out")
+    if values.get("standardize", "none") != "none":
+        wrong.append(
+            "`standardize` does not know which steps there are: `columns` scale what a step holds; leave it out"
+        )
+    return wrong

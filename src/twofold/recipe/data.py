@@ -12,6 +12,7 @@ from twofold.recipe.columns import Table
 from twofold.recipe.palindromes import Palindromes
 from twofold.recipe.source import DataSpec, Split
 from twofold.recipe.tables import Arrays, Csv
+from twofold.recipe.text import CharacterText
 
 Side = Annotated[int, Field(ge=1, le=4096)]
 
@@ -170,6 +171,7 @@ Data = Annotated[
     | Csv
     | Table
     | Arrays
-    | Palindromes,
+    | Palindromes
+    | CharacterText,
     Field(discriminator="source"),
 ]

@@ -165,7 +165,7 @@ def _network_faults(raw: dict[str, Parsed], wrong: Sequence[KeyPath]) -> list[Ex
     except (ValidationError, AttributeError):
         return []
     layers = [TypeAdapter[Parsed](Layer).validate_python(layer) for layer in raw["layers"]]
-    _, faults = infer(data.sample_shape, layers, data.class_count, data.targets)
+    _, faults = infer(data.sample_shape, layers, data.class_count, data.targets, data.answers_steps)
 
     def path(fault: NetworkFault) -> KeyPath:
         return ("layers",) if fault.layer is None else ("layers", fault.layer)
@@ -188,7 +188,7 @@ def _misfits(raw: dict[str, Parsed]) -> list[Explained]:
     except ValidationError:
         return [(misfit.path, misfit.rule, misfit.remedy) for misfit in unfitting]
     data, layers = parts[0], parts[1]
-    if not infer(data.sample_shape, layers, data.class_count, data.targets)[1]:
+    if not infer(data.sample_shape, layers, data.class_count, data.targets, data.answers_steps)[1]:
         unfitting += loss_misfits(data, layers, loss)
     return [(misfit.path, misfit.rule, misfit.remedy) for misfit in unfitting]
 

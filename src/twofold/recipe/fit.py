@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from twofold.recipe.activations import Relu, Softmax
+from twofold.recipe.activations import Prelu, Relu, Softmax
 from twofold.recipe.augmentation import Augmentation
 from twofold.recipe.base import Shape
 from twofold.recipe.data import DataSpec, Palindromes
+from twofold.recipe.dense import Flatten
 from twofold.recipe.layer import LayerSpec
 from twofold.recipe.losses import CrossEntropy, LossSpec
 from twofold.recipe.model import Model
 from twofold.recipe.network import Node, shape_text, walk
+from twofold.recipe.norms import GroupNorm, LayerNorm
 from twofold.recipe.task import task_rule
 from twofold.recipe.training import Schedule, Training
 
@@ -54,6 +56,8 @@ def misfits(
         unfitting += _growth(shape, layers, augmentation)
     if isinstance(data, Palindromes):
         unfitting += _sequences(data, layers, training, schedule)
+    if data.varying:
+        unfitting += _of_any_length(data, layers, training)
     if not data.validation:
         wants = {"keep": training.keep == "best", "patience": training.patience is not None}
         unfitting += [
@@ -67,14 +71,15 @@ def misfits(
 def loss_misfits(data: DataSpec, layers: Sequence[LayerSpec], loss: LossSpec) -> list[Misfit]:
     """What is wrong between the loss, the data and the number of outputs, for layers that fit each other."""
     _, ending, refused = walk(data.sample_shape, layers)
-    if refused or len(ending) != 1 or ending[0] is None:
+    outputs = ending[-1] if ending else None
+    if refused or len(ending) > (2 if data.answers_steps else 1) or outputs is None:
         return []
-    if rule := task_rule(loss, data, ending[0]):
+    if rule := task_rule(loss, data, outputs):
         remedy = "Choose `binary_cross_entropy`, or a loss of numbers." if data.several_targets else _OF_CLASSES
         return [Misfit(("loss", "kind"), rule, remedy)]
     weights = getattr(loss, "class_weight", None)
-    if isinstance(weights, tuple) and len(weights) != ending[0]:
-        rule = f"`class_weight` gives each class a weight; there are {ending[0]} classes, and {len(weights)} weights"
+    if isinstance(weights, tuple) and len(weights) != outputs:
+        rule = f"`class_weight` gives each class a weight; there are {outputs} classes, and {len(weights)} weights"
         return [Misfit(("loss", "class_weight"), rule, 'Name them all, or set it to "balanced".')]
     return []
 
@@ -132,6 +137,32 @@ def _sequences(data: Palindromes, layers: Sequence[LayerSpec], training: Trainin
             unfitting.append(Misfit(("data", "grow"), rule, remedy))
             break
     return unfitting
+
+
+def _of_any_length(data: DataSpec, layers: Sequence[LayerSpec], training: Training) -> list[Misfit]:
+    """What looks at all steps side by side takes those for data that are not there."""
+    nodes, _, refused = walk(data.sample_shape, layers)
+    wrong = [node for node in nodes if len(node.input_shape) == 2 and _mixes_steps(node.spec)]
+    unfitting = [
+        Misfit(
+            ("layers", node.name),
+            f"`{node.kind}` looks at all steps of a sequence side by side; the sequences of the data may differ in "
+            "length",
+            "Put a recurrent layer before it, or, of a `layer_norm`, set axes = 1.",
+        )
+        for node in wrong[:1]
+    ]
+    if training.shards and not refused:
+        rule = "`shards` of sequences that differ in length are not computed"
+        unfitting.append(Misfit(("training", "shards"), rule, "Leave it out."))
+    return unfitting
+
+
+def _mixes_steps(spec: LayerSpec) -> bool:
+    """Whether a step of its output depends on other steps, or on their number."""
+    if isinstance(spec, LayerNorm):
+        return spec.axes != 1
+    return isinstance(spec, Flatten | GroupNorm) or (isinstance(spec, Prelu) and spec.num_parameters > 1)
 
 
 def _mask(node: Node) -> Shape | None:

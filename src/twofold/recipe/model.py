@@ -30,7 +30,7 @@ class Model(Part):
 
     @model_validator(mode="after")
     def _layers_fit(self) -> Self:
-        _, faults = infer(self.shape, self.layers)
+        _, faults = infer(self.shape, self.layers, each_step=True)
         if faults:
             raise ValueError("; ".join(fault.rule for fault in faults))
         return self

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from twofold.recipe.base import Shape, elements
+from twofold.recipe.dense import Embedding
 from twofold.recipe.layer import LayerSpec
 from twofold.recipe.recurrent import Recurrent
 from twofold.recipe.windows import Conv2d
@@ -87,6 +88,17 @@ class Network:
         return None
 
     @property
+    def sequences(self) -> bool:
+        """Whether a sample is a sequence, of vectors or of whole numbers for an embedding."""
+        axes = len(self.input_shape)
+        return axes == 2 or (axes == 1 and isinstance(self.nodes[0].spec, Embedding))
+
+    @property
+    def each_step(self) -> bool:
+        """Whether every step of a sequence has an answer of its own."""
+        return len(self.nodes[-1].output_shape) == 2
+
+    @property
     def convolves(self) -> bool:
         """Whether any layer is a `conv2d`."""
         return any(isinstance(node.spec, Conv2d) for node in self.nodes)
@@ -94,7 +106,7 @@ class Network:
     @property
     def classes(self) -> int:
         """How many numbers the last layer gives: one a class, a number to predict, or a label."""
-        (classes,) = self.nodes[-1].output_shape
+        classes = self.nodes[-1].output_shape[-1]
         assert classes is not None
         return classes
 
@@ -126,16 +138,22 @@ def shape_text(shape: Shape, batch: bool = True) -> str:
 
 
 def infer(
-    shape: Shape, layers: Sequence[LayerSpec], classes: int | None = None, targets: Sequence[str] = ()
+    shape: Shape,
+    layers: Sequence[LayerSpec],
+    classes: int | None = None,
+    targets: Sequence[str] = (),
+    each_step: bool = False,
 ) -> tuple[Network, list[NetworkFault]]:
     """Walk through the layers with the shape of a sample; stops at the first layer that refuses it.
 
     The last layer must give one number for each of so many `classes`, where their number is known, or for each of
-    `targets`, the names of numbers or labels.
+    `targets`, the names of numbers or labels. `each_step`: it may give them of every step of a sequence.
     """
     nodes, ending, refused = walk(shape, layers)
     if refused:
         return Network(tuple(nodes)), refused
+    if each_step and len(ending) == 2 and Network(tuple(nodes)).sequences:
+        ending = ending[1:]
     faults = _ending_faults(ending, classes, targets, len(layers) - 1) + _size_faults(nodes) + _order_faults(nodes)
     if not faults and not any(node.parameters for node in nodes):
         kinds = ", ".join(f"`{node.kind}`" for node in nodes)

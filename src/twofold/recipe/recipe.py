@@ -56,7 +56,9 @@ class Recipe(Part):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
-        _, faults = infer(self.data.sample_shape, self.layers, self.data.class_count, self.data.targets)
+        _, faults = infer(
+            self.data.sample_shape, self.layers, self.data.class_count, self.data.targets, self.data.answers_steps
+        )
         wrong = [*faults, *misfits(self.data, self.layers, self.augmentation, self.training, self.schedule)]
         wrong += [] if faults else loss_misfits(self.data, self.layers, self.loss)
         if wrong:
@@ -87,7 +89,7 @@ class Recipe(Part):
     @property
     def samples(self) -> DataSpec:
         """The data, told what the loss asks of them: what is loaded."""
-        return self.data.asked(self.task)
+        return self.data.asked(self.task, self.network.each_step)
 
     @property
     def notes(self) -> list[str]:

@@ -16,6 +16,11 @@ from twofold.recipe.parameters import GateBias, GateWeight, Parameter, Parameter
 HIDDEN = "weight_hh"
 """The matrix from one step's hidden state to the next: gradients pass it once a step."""
 
+READ = {"last": "y = h(T)", "mean": "y = (h(1) + ... + h(T)) / T", "every": "y = h(1), ..., h(T)"}
+"""What the next layer reads, by `output`."""
+ARRIVING = {"last": "dh(T) = dy", "mean": "dh(t) begins as dy / T", "every": "dh(t) begins as dy(t)"}
+"""Where the way back through time begins, by `output`."""
+
 Line: TypeAlias = tuple[str, str]
 """An equation of one step of time, and what it goes from and to: `s`, the numbers of a state, or `g`, of all gates."""
 
@@ -29,8 +34,9 @@ class Recurrent(LayerSpec, abc.ABC):
     stacks: ClassVar[bool] = True
     units: PositiveInt
     """Size of the hidden state."""
-    output: Literal["last", "every"] = "last"
-    """h after the last step, (N, units), or after every step, (N, steps, units): what a layer stacked on it reads."""
+    output: Literal["last", "mean", "every"] = "last"
+    """h after the last step, (N, units), the mean of h over the steps, (N, units), or h after every step, (N, steps,
+    units): what a layer stacked on it reads."""
     bias: bool = True
     """Whether b_ih and b_hh are added: two vectors, as PyTorch has them."""
     initial_hh: Literal["recipe", "orthogonal", "identity"] = "recipe"
@@ -46,7 +52,7 @@ class Recurrent(LayerSpec, abc.ABC):
         return Refusal("takes sequences (N, steps, features)", remedy if len(shape) == 1 else "")
 
     def output_shape(self, shape: Shape) -> Shape:
-        return (self.units,) if self.output == "last" else (shape[0], self.units)
+        return (shape[0], self.units) if self.output == "every" else (self.units,)
 
     def working_shape(self, shape: Shape) -> Shape:
         return (shape[0], len(self.gates) * self.units)
@@ -113,7 +119,7 @@ class Recurrent(LayerSpec, abc.ABC):
             product(a, times(n, steps), inputs, rows, bias=self.bias),
             product(c, n, self.units, rows, bias=self.bias, timed=True),
             *self._timed(self.cell_lines()[0], n),
-            Operation("y = h(T)" if self.output == "last" else "y = h(1), ..., h(T)", f"{state} → {y}", "y"),
+            Operation(READ[self.output], f"{state} → {y}", "y"),
         ]
 
     def _backward(self, shape: Shape, n: Size) -> Operations:
@@ -126,7 +132,7 @@ class Recurrent(LayerSpec, abc.ABC):
             Operation("db_hh = Σₜ Σₙ dc(t)", total, "bias_hh"),
         ]
         return [
-            Operation("dh(T) = dy" if self.output == "last" else "dh(t) begins as dy(t)", f"{y} → {state}"),
+            Operation(ARRIVING[self.output], f"{y} → {state}"),
             *self._timed(self.cell_lines()[1], n),
             product(f"dh(t−1) = dc(t) W_hh{self.past_hidden}", n, rows, self.units, timed=True),
             product("dW_ih = Σₜ da(t)ᵀ x(t)", rows, every, inputs, "weight_ih"),

@@ -58,8 +58,19 @@ class DataSpec(Part, abc.ABC):
         """How many numbers or labels a sample may have in place of a class; `None` where it has a class."""
         return None
 
-    def asked(self, task: Task) -> DataSpec:
-        """The data, told what a loss asks of them: `classification`, `regression` or `multi_label`."""
+    @property
+    def varying(self) -> bool:
+        """Whether samples are sequences that may differ in length."""
+        return False
+
+    @property
+    def answers_steps(self) -> bool:
+        """Whether every step of a sequence may have an answer of its own."""
+        return self.varying
+
+    def asked(self, task: Task, each_step: bool = False) -> DataSpec:
+        """The data, told what a loss asks of them, `classification`, `regression` or `multi_label`, and whether the
+        network answers at every step."""
         return self
 
     @property
@@ -105,8 +116,8 @@ class Labelled(Split, abc.ABC):
     def number_count(self) -> int | None:
         return len(self.labels) if self.classes is None else None
 
-    def asked(self, task: Task) -> Self:
-        return self.model_copy(update={"task": task})
+    def asked(self, task: Task, each_step: bool = False) -> Self:
+        return self.model_copy(update={"task": task, **({"each_step": True} if each_step else {})})
 
     @property
     def has_classes(self) -> bool:

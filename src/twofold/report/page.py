@@ -78,6 +78,7 @@ def _plain_facts(run: Run) -> dict[str, object]:
         "splits": tables.score_splits(run),
         "quality": quality_word(run),
         "metrics": tables.metric_table(run),
+        "written": tables.written(run),
         "trained": run.record.imported is None,
         "findings": sentences.results_sentences(run),
         "settings": tables.settings(recipe),

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from twofold.analysis import Result, results
 from twofold.plain import Parsed
+from twofold.printable import printable
 from twofold.recipe import Recipe
 from twofold.recipe.base import Part
 from twofold.recipe.layer import LayerSpec
 from twofold.recipe.recurrent import HIDDEN
+from twofold.recipe.text import CharacterText
 from twofold.report.text import (
     ENGINES,
     SPLITS,
@@ -99,6 +102,34 @@ class MetricTable:
     """The metric's name, and for each model its value and its interval."""
     split: str
     samples: str
+    beside: str
+    """What the models beside the engines are."""
+
+
+FITTED = (
+    "The models on the right are scikit-learn’s, fitted to the same training samples with their default settings: is "
+    "the network worth it?"
+)
+FREQUENCIES = (
+    "Perplexity is exp of the mean loss: among how many equally likely characters the network chooses. On the right "
+    "tables of how often characters follow each other in the training text: is the network worth it?"
+)
+
+
+class Written(NamedTuple):
+    """What networks of a text wrote at the end of their training."""
+
+    temperature: float
+    texts: list[tuple[str, str]]
+    """By the engine's title."""
+
+
+def written(run: Run) -> Written | None:
+    """`None` where the data are no text."""
+    if not run.sample:
+        return None
+    texts = [(ENGINES.get(engine, engine), printable(text)) for engine, text in run.sample["texts"].items()]
+    return Written(float(run.sample["temperature"]), texts)
 
 
 def metric_table(run: Run) -> MetricTable | None:
@@ -111,7 +142,8 @@ def metric_table(run: Run) -> MetricTable | None:
     names = [name for name in METRIC_TITLES if any(name in metrics for metrics in columns.values())]
     rows = [(METRIC_TITLES[name], [_metric_cell(metrics.get(name)) for metrics in columns.values()]) for name in names]
     split = SPLITS.get(str(content["split"]), "")
-    return MetricTable(list(columns), rows, split, plural(content["samples"], "sample"))
+    beside = FREQUENCIES if isinstance(run.recipe.data, CharacterText) else FITTED
+    return MetricTable(list(columns), rows, split, plural(content["samples"], "sample"), beside)
 
 
 def _metric_cell(metric: dict[str, float | None] | None) -> tuple[str, str]:

@@ -7,8 +7,9 @@
     numpy.safetensors        weights, one file an engine, by PyTorch's names
     torch.safetensors
     columns.json             of a table: what was fitted to its columns
-    metrics.json             of a table: metrics with their intervals, of the engines and of simpler models
+    metrics.json             of a table or a text: metrics with their intervals, of the engines and of simpler models
     table.json               of a table: which columns the answers rest on and how, the worst rows, drift
+    sample.json              of a text: what the engines write
     evidence.safetensors     what the report draws: predictions, a few samples
     report.html              made from the rest, and made again by `twofold report`
     checkpoints/             until the run is finished: what it takes to go on
@@ -30,6 +31,7 @@ from twofold.runs.names import (
     QUALITY_TITLES,
     RECIPE,
     REPORT,
+    SAMPLE,
     SCORES,
     TABLE,
     scores_beside,
@@ -63,6 +65,7 @@ __all__ = [
     "QUALITY_TITLES",
     "RECIPE",
     "REPORT",
+    "SAMPLE",
     "SCORES",
     "TABLE",
     "Beginning",

@@ -13,6 +13,8 @@ RECIPE, RECORD, HISTORY, TIMES, SIGNALS, EVIDENCE, REPORT, COLUMNS = (
     "report.html",
     "columns.json",
 )
+SAMPLE = "sample.json"
+"""What the engines of a run write that were trained on a text."""
 METRICS = "metrics.json"
 """Metrics of the engines and of simpler models, where the samples are a table."""
 TABLE = "table.json"
@@ -22,6 +24,8 @@ QUALITY = {"classification": "accuracy", "regression": "r2", "multi_label": "acc
 QUALITY_TITLES = {"accuracy": "accuracy", "r2": "R²"}
 """What it is called in sentences and figures."""
 METRIC_TITLES = {
+    "perplexity": "perplexity",
+    "bits_per_character": "bits per character",
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
     "macro_f1": "macro F1",

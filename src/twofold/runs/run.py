@@ -28,6 +28,7 @@ from twofold.runs.names import (
     RECIPE,
     RECORD,
     REPORT,
+    SAMPLE,
     SIGNAL_COLUMNS,
     SIGNALS,
     TABLE,
@@ -148,27 +149,33 @@ class Run:
 
     @cached_property
     def metrics(self) -> dict[str, Parsed] | None:
-        """Metrics with their intervals, of the engines and of simpler models; `None` where samples are no table."""
-        if METRICS not in self.record.files:
-            return None
+        """Metrics with their intervals, of the engines and of simpler models; `None` where the data are no table."""
+        return self._table(METRICS)
+
+    @cached_property
+    def sample(self) -> dict[str, Parsed] | None:
+        """What the engines wrote at the end of the training, by engine; `None` where the data are no text."""
+        return self._table(SAMPLE)
+
+    def _table(self, name: str) -> dict[str, Parsed] | None:
+        """A file of the folder that holds a table, where there is one."""
         try:
-            content = read_json(self.path / METRICS)
+            content = read_json(self.path / name) if name in self.record.files else None
         except (ValueError, OSError) as error:
-            raise RunFolderError(f"{self.path}: {METRICS} cannot be read: {error}") from error
-        if not isinstance(content, dict):
-            raise RunFolderError(f"{self.path}: {METRICS} holds no table of metrics")
-        return content
+            raise RunFolderError(f"{self.path}: {name} cannot be read: {error}") from error
+        if content is None or isinstance(content, dict):
+            return content
+        raise RunFolderError(f"{self.path}: {name} holds no table")
 
     @cached_property
     def table(self) -> TableFacts | None:
         """What its network makes of the columns of a table; `None` where samples are none, and of an older folder."""
         from twofold.runs.table import TableFacts
 
-        if TABLE not in self.record.files:
-            return None
+        content = self._table(TABLE)
         try:
-            return TableFacts.model_validate(read_json(self.path / TABLE))
-        except (ValueError, OSError) as error:
+            return None if content is None else TableFacts.model_validate(content)
+        except ValueError as error:
             raise RunFolderError(f"{self.path}: {TABLE} cannot be read: {error}") from error
 
     def to_json(self) -> dict[str, Parsed]:

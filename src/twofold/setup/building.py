@@ -22,6 +22,7 @@ from twofold.recipe.columns import Table
 from twofold.recipe.data import Csv, Images
 from twofold.recipe.dense import Embedding
 from twofold.recipe.network import recurrent_nodes
+from twofold.recipe.text import CharacterText
 from twofold.recipe.training import FromFile
 from twofold.recipe.windows import Conv2d
 from twofold.runs import Run, seal
@@ -159,6 +160,9 @@ def resolved(recipe: Recipe, dataset: Dataset) -> Recipe:
     """The recipe with what only its data know. Raises `DataError` where they do not fit its first or last layer."""
     _check_numbers(recipe, dataset)
     recipe = with_class_weights(recipe, dataset)
+    if isinstance(recipe.data, CharacterText):
+        _check_characters(recipe, recipe.data, dataset)
+        return load_recipe(recipe, {"data.alphabet": dataset.alphabet})
     if not isinstance(recipe.data, Csv | Images | Table):
         return recipe
     if isinstance(recipe.data, Table) and dataset.targets:
@@ -177,7 +181,7 @@ def with_class_weights(recipe: Recipe, dataset: Dataset) -> Recipe:
     if getattr(recipe.loss, "class_weight", None) != "balanced":
         return recipe
     # A class that no training sample has weighs as one that a single sample has.
-    counts = np.bincount(dataset.train.y, dataset.train.weight, minlength=len(dataset.classes))
+    counts = np.bincount(dataset.train.answers, dataset.train.weights, minlength=len(dataset.classes))
     weights = counts.sum() / (len(counts) * np.maximum(counts, 1))
     return recipe.model_copy(update={"loss": recipe.loss.model_copy(update={"class_weight": tuple(weights.tolist())})})
 
@@ -191,7 +195,8 @@ def known_of_columns(dataset: Dataset) -> dict[str, object]:
     return {
         "data.columns": kinds,
         "data.features": list(dataset.columns.names),
-        "data.width": len(dataset.features),
+        **({"data.width": len(dataset.features)} if dataset.features else {}),
+        **({"data.longest": dataset.train.x.shape[1]} if dataset.sequences else {}),
         **counted,
     }
 
@@ -200,8 +205,10 @@ def _check_numbers(recipe: Recipe, dataset: Dataset) -> None:
     """An embedding has a vector for the whole numbers below a limit."""
     if not isinstance(spec := recipe.layers[0], Embedding):
         return
+    _check_alphabet(recipe, spec, dataset)
     for name, split in dataset.splits():
         x = split.floats()
+        x = x[~np.isnan(x)] if dataset.sequences else x
         wrong = (x < 0) | (x >= spec.num_embeddings) | (x != np.floor(x))
         if wrong.any():
             raise DataError(
@@ -210,13 +217,47 @@ def _check_numbers(recipe: Recipe, dataset: Dataset) -> None:
             )
 
 
+def _check_alphabet(recipe: Recipe, spec: Embedding, dataset: Dataset) -> None:
+    """A vector for each symbol, and one for those that no training row holds."""
+    if isinstance(recipe.data, CharacterText):
+        size, one_hot, key = len(dataset.alphabet), recipe.data.encoding == "one_hot", "encoding"
+    elif dataset.columns and (alphabet := dataset.columns.alphabet):
+        size, one_hot, key = len(alphabet.symbols), alphabet.one_hot, "symbols_as"
+    else:
+        return
+    if one_hot:
+        raise DataError(
+            "layer 0 (embedding) takes whole numbers, and symbols enter as numbers of which one is 1. "
+            f'Set data.{key} = "index", or leave the embedding out.'
+        )
+    if spec.num_embeddings < size + 1:
+        raise DataError(
+            f"layer 0 (embedding) has {spec.num_embeddings} vectors; the alphabet of the training samples has {size} "
+            f"symbols, and one vector is for any other: --set layers.0.num_embeddings={size + 1}"
+        )
+
+
+def _resized(recipe: Recipe, outputs: int) -> str:
+    """What to set so that the last layer gives so many numbers."""
+    sized = [(i, key) for i, layer in enumerate(recipe.layers) for key in SIZES if hasattr(layer, key)]
+    return f" Set its {sized[-1][1]}: --set layers.{'.'.join(map(str, sized[-1]))}={outputs}" if sized else ""
+
+
+def _check_characters(recipe: Recipe, data: CharacterText, dataset: Dataset) -> None:
+    """A number for each character of the training text."""
+    if recipe.network.classes != (size := len(dataset.alphabet)):
+        raise DataError(
+            f"{data.path or 'the text'}: the training part holds {size} different characters; the last layer gives "
+            f"{recipe.network.classes} numbers.{_resized(recipe, size)}"
+        )
+
+
 def _check_classes(recipe: Recipe, data: Csv | Images | Table, dataset: Dataset) -> None:
     """What the recipe could not know of itself: a number for each class that the file or folder holds."""
     outputs, held = recipe.network.classes, dataset.classes
     if outputs != len(held):
         names = ", ".join(f"`{name}`" for name in held[:10]) + (", ..." if len(held) > 10 else "")
-        sized = [(i, key) for i, layer in enumerate(recipe.layers) for key in SIZES if hasattr(layer, key)]
-        remedy = f" Set its {sized[-1][1]}: --set layers.{'.'.join(map(str, sized[-1]))}={len(held)}" if sized else ""
+        remedy = _resized(recipe, len(held))
         holder = f"column `{data.labels[0]}`" if isinstance(data, Csv | Table) else "`train`"
         raise DataError(
             f"{data.path}: {holder} holds {len(held)} classes ({names}); "

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from functools import cached_property
-from itertools import accumulate
 from typing import final
 
 import torch
@@ -32,9 +31,9 @@ from twofold.recipe.windows import Conv2d
 from twofold.torch_engine.device import compiled, has_narrow_products, resolve_device
 from twofold.torch_engine.held import Held
 from twofold.torch_engine.modules import build, convolution_of
-from twofold.torch_engine.passes import TorchPass, as_array, as_arrays, as_tensor
+from twofold.torch_engine.passes import THERE, TorchPass, as_array, as_arrays, as_tensor, told_apart
 from twofold.torch_engine.recurrent import Recurrent
-from twofold.torch_engine.rules import Loss, loss_function
+from twofold.torch_engine.rules import Loss, each_step, loss_function
 from twofold.torch_engine.shards import Shard, TorchShards, alias, running, vectors
 from twofold.torch_engine.shards import forward as shards_forward
 from twofold.torch_engine.updates import Updates
@@ -75,6 +74,9 @@ class TorchEngine:
         self._names = [node.name for node in network.nodes]
         self._loss = loss_function(model.loss)
         self._summed = loss_function(model.loss.model_copy(update={"reduction": "sum"}))
+        if network.each_step:
+            self._loss, self._summed = each_step(self._loss), each_step(self._summed)
+        self._sequences = network.sequences
         self._judge = model.loss, network.classes
         self._aliases = list[nn.Sequential]()
         self._updates = Updates(optimizer, self.parameters, network.weights, self._device)
@@ -154,10 +156,7 @@ class TorchEngine:
     def _forward_back(self, shards: Sequence[Batch], whole: Whole, total: Total[Tensor]) -> ShardsPassed[Tensor]:
         while len(self._aliases) < len(shards):
             self._aliases.append(alias(self.module))
-        placed = [
-            Shard(module, self._input(shard.x, shard.scaling), self._masks(shard))
-            for module, shard in zip(self._aliases, shards, strict=False)
-        ]
+        placed = [Shard(module, *self._entered(shard)) for module, shard in zip(self._aliases, shards, strict=False)]
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
             outputs, statistics = shards_forward(self._names, placed, whole.samples, total, self._through)
         judged = zip(outputs, shards, strict=True)
@@ -169,7 +168,7 @@ class TorchEngine:
         """Leaves each gradient at its parameter, and a batch norm's running statistics after the batch."""
         if not self.module.training:  # asked first: setting it anew costs more than a layer
             self.module.train()
-        x, masks = self._input(batch.x, batch.scaling), self._masks(batch)
+        x, masks = self._entered(batch)
         if self._autocast:
             with torch.autocast(self._device.type, torch.bfloat16):
                 outputs = self._run(x, masks)
@@ -215,15 +214,15 @@ class TorchEngine:
     def trace(self, batch: Batch) -> Trace:
         """The way of a batch forward and back by autograd, kept whole."""
         outputs, states, held = dict[str, Tensor](), dict[str, list[Tensor]](), Held(self.module)
-        x, masks = self._input(batch.x, batch.scaling), self._masks(batch)
+        x, masks = self._entered(batch)
         before = self._statistics()
         self.module.train()
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
             for name, module in zip(self._names, self.module, strict=True):
                 with held.by(name):
                     if isinstance(module, Recurrent):
-                        states[name] = module.unroll(x)
-                        x = module.read(states[name])
+                        states[name] = module.unroll(x, masks.get(THERE))
+                        x = module.read(states[name], masks.get(THERE))
                     else:
                         x = self._through(name, module, x, masks)
                 outputs[name] = x
@@ -243,8 +242,10 @@ class TorchEngine:
         passed = {name: as_array(y) for name, y in outputs.items()}
         return Trace(passed, loss.item(), signals, gradients, held.bytes, through_time, buffers)
 
-    def _masks(self, batch: Batch) -> dict[str, Tensor]:
-        return {name: as_tensor(mask).to(self._device) for name, mask in batch.masks.items()}
+    def _entered(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """The samples on the device, and the masks: of dropout, and of the steps that there are, where some are not."""
+        x, there = told_apart(self._input(batch.x, batch.scaling), self._sequences)
+        return x, {name: as_tensor(mask).to(self._device) for name, mask in batch.masks.items()} | there
 
     @torch.no_grad()
     def _average(self, ema: float) -> None:
@@ -253,21 +254,22 @@ class TorchEngine:
 
     def predict(self, x: Array) -> Array:
         """The logits in evaluation mode."""
-        return as_array(self._evaluated(x, lambda x: [self.averaged(x)])[-1])
+        return self._evaluated(x)[-1]
 
     def outputs(self, x: Array) -> list[Array]:
         """What each layer gives in evaluation mode."""
-
-        def each(x: Tensor) -> list[Tensor]:
-            return list(accumulate(self.averaged, lambda x, module: module(x), initial=x))[1:]
-
-        return [as_array(output) for output in self._evaluated(x, each)]
+        return self._evaluated(x, every=True)
 
     @torch.inference_mode()
-    def _evaluated(self, x: Array, run: Callable[[Tensor], list[Tensor]]) -> list[Tensor]:
+    def _evaluated(self, x: Array, every: bool = False) -> list[Array]:
+        """The outputs of every layer, or of the last one alone."""
         self.averaged.eval()
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
-            return run(self._input(x))
+            y, masks = told_apart(self._input(x), self._sequences)
+            if not every and not masks:
+                return [as_array(self.averaged(y))]
+            outputs = self._forward(y, masks, self.averaged)
+        return [as_array(output) for output in (outputs if every else outputs[-1:])]
 
     def _input(self, x: Array, scaling: Scaling | None = None) -> Tensor:
         """On the device; bytes travel as bytes and are scaled there."""
@@ -281,16 +283,18 @@ class TorchEngine:
             inputs = inputs.clone()
         return inputs.contiguous(memory_format=self._format) if inputs.dim() == 4 else inputs
 
-    def _forward(self, x: Tensor, masks: Mapping[str, Tensor]) -> list[Tensor]:
+    def _forward(self, x: Tensor, masks: Mapping[str, Tensor], modules: nn.Sequential | None = None) -> list[Tensor]:
         outputs = []
-        for name, module in zip(self._names, self.module, strict=True):
+        for name, module in zip(self._names, modules or self.module, strict=True):
             x = self._through(name, module, x, masks)
             outputs.append(x)
         return outputs
 
     @staticmethod
     def _through(name: str, module: nn.Module, x: Tensor, masks: Mapping[str, Tensor]) -> Tensor:
-        """Dropout takes the batch's mask, none of its own."""
+        """Dropout takes the batch's mask, none of its own; a loop over time is told which steps there are."""
+        if isinstance(module, Recurrent):
+            return module(x, masks.get(THERE))
         if not isinstance(module, nn.Dropout):
             return module(x)
         return x if name not in masks else x * masks[name] / (1 - module.p)

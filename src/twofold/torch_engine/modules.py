@@ -72,8 +72,7 @@ def _group_norm(spec: norms.GroupNorm, node: Node) -> nn.Module:
 
 def _recurrent(spec: recurrent.Recurrence, node: Node) -> nn.Module:
     step = spec.nonlinearity if isinstance(spec, recurrent.Rnn) else spec.kind
-    inputs, every = node.input_shape[-1] or 0, spec.output == "every"
-    return Recurrent(inputs, spec.units, len(spec.gates), step, every, spec.bias, "meta")
+    return Recurrent(node.input_shape[-1] or 0, spec.units, len(spec.gates), step, spec.output, spec.bias, "meta")
 
 
 MODULES: Builders = {

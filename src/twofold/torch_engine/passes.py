@@ -12,6 +12,9 @@ from torch import Tensor
 
 from twofold.arrays import Array, Arrays
 
+THERE = "steps that are there"
+"""Beside dropout's masks, which have names of layers: booleans (batch, steps), where some sequences are shorter."""
+
 
 @final
 class TorchPass:
@@ -77,3 +80,10 @@ def as_array(tensor: Tensor, copy: bool = False) -> Array:
 def as_arrays(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
     """A copy of each."""
     return {name: as_array(tensor, copy=True) for name, tensor in tensors.items()}
+
+
+def told_apart(x: Tensor, sequences: bool) -> tuple[Tensor, dict[str, Tensor]]:
+    """Sequences with 0 in the place of steps that are not there, which are NaN; and which ones are."""
+    if not sequences or not x[:, -1:].isnan().any():
+        return x, {}
+    return x.nan_to_num(nan=0.0), {THERE: ~(x.isnan() if x.dim() == 2 else x.isnan().any(dim=-1))}

@@ -45,37 +45,48 @@ STEPS: Mapping[str, Step] = {"tanh": tanh, "relu": relu, "lstm": lstm, "gru": gr
 
 @final
 class Recurrent(nn.Module):
-    """h(t) of sequences (n, steps, inputs): after the last step (n, h), or after every one (n, steps, h)."""
+    """h(t) of sequences (n, steps, inputs): the last or the mean of all (n, h), or every one (n, steps, h)."""
 
-    def __init__(self, inputs: int, units: int, gates: int, step: str, every: bool, bias: bool, device: str) -> None:
+    def __init__(self, inputs: int, units: int, gates: int, step: str, output: str, bias: bool, device: str) -> None:
         super().__init__()
-        self.units, self.step, self.every = units, step, every
+        self.units, self.step, self.output = units, step, output
         rows = gates * units
         self.weight_ih = nn.Parameter(torch.empty(rows, inputs, device=device))
         self.weight_hh = nn.Parameter(torch.empty(rows, units, device=device))
         self.bias_ih, self.bias_hh = (nn.Parameter(torch.empty(rows, device=device)) if bias else None for _ in "ih")
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (PyTorch's name)
-        """What the next layer reads."""
-        return self.read(self.unroll(input))
+    def forward(self, input: Tensor, there: Tensor | None = None) -> Tensor:  # noqa: A002  (PyTorch's name)
+        """What the next layer reads; `there`, (n, steps), says which steps there are, where some are not."""
+        return self.read(self.unroll(input, there), there)
 
-    def unroll(self, x: Tensor) -> list[Tensor]:
-        """h(1), ..., h(T), from h(0) = 0."""
+    def unroll(self, x: Tensor, there: Tensor | None = None) -> list[Tensor]:
+        """h(1), ..., h(T), from h(0) = 0; a sequence that has ended keeps its state."""
         step = STEPS[self.step]
         h = memory = x.new_zeros(len(x), self.units)
         states = []
-        for a in linear(x, self.weight_ih, self.bias_ih).unbind(1):
-            h, memory = step(a, linear(h, self.weight_hh, self.bias_hh), h, memory)
+        for t, a in enumerate(linear(x, self.weight_ih, self.bias_ih).unbind(1)):
+            after, memory_after = step(a, linear(h, self.weight_hh, self.bias_hh), h, memory)
+            if there is not None:
+                goes_on = there[:, t, None]
+                after, memory_after = after.where(goes_on, h), memory_after.where(goes_on, memory)
+            h, memory = after, memory_after
             states.append(h)
         return states
 
-    def read(self, states: list[Tensor]) -> Tensor:
-        """The last of the states, or all of them beside each other."""
-        return torch.stack(states, dim=1) if self.every else states[-1]
+    def read(self, states: list[Tensor], there: Tensor | None = None) -> Tensor:
+        """The last of the states, the mean of those that there are, or all of them beside each other."""
+        if self.output == "last":
+            return states[-1]
+        y = torch.stack(states, dim=1)
+        if there is not None:
+            y = y.masked_fill(~there[:, :, None], 0)
+        if self.output == "every":
+            return y
+        return y.sum(dim=1) / (len(states) if there is None else there.sum(dim=1, keepdim=True))
 
     def extra_repr(self) -> str:
         """Shown when the module is printed."""
-        return f"{self.weight_ih.shape[1]}, {self.units}, step={self.step}, every={self.every}"
+        return f"{self.weight_ih.shape[1]}, {self.units}, step={self.step}, output={self.output}"
 
 
 @final

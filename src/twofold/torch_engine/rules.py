@@ -9,12 +9,24 @@ from inspect import unwrap
 import torch
 from torch import Tensor, nn
 
+from twofold.engine import NO_ANSWER
 from twofold.recipe.losses import BinaryCrossEntropy, CrossEntropy, Huber, MeanAbsolute, MeanSquared
 from twofold.recipe.losses import Loss as LossKind
 from twofold.recipe.optimizers import Adam, Adamw, Optimizer, Rmsprop, Sgd
 
 Loss = Callable[..., Tensor]
 """From outputs, targets and, where the data have them, the samples' weights to the loss."""
+
+
+def each_step(loss: Loss) -> Loss:
+    """The loss of all steps that have an answer, (batch, steps), as of so many samples."""
+
+    def over_steps(outputs: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+        there = ~target.isnan().any(dim=-1) if target.is_floating_point() else target != NO_ANSWER
+        flat = outputs[there], target[there]
+        return loss(*flat) if weight is None else loss(*flat, weight[there])
+
+    return over_steps
 
 
 @singledispatch

@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from twofold.arrays import Array
-from twofold.data import Dataset
+from twofold.data import Dataset, Split
+from twofold.engine import answered
 from twofold.setup.events import Prepared, Watcher
 from twofold.streams import stream
 from twofold.train.evidence import in_unit
@@ -30,21 +31,44 @@ def baselines(task: str, dataset: Dataset, watch: Watcher) -> Iterator[tuple[str
     train = dataset.train
     if len(train) > MOST_ROWS:
         train = train[np.sort(stream(0, "baselines").permutation(len(train))[:MOST_ROWS])]
-    x, held = (split.floats().reshape(len(split), -1).astype(np.float64) for split in (train, held_out))
+    x, held = (_rows(dataset, split) for split in (train, held_out))
     yield CONSTANT[task], _constant(task, dataset, len(held))
     models = _models(task)
     for number, (name, model) in enumerate(models.items()):
         watch(Prepared("simpler models", number, len(models)))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            answers = _answered(task, model, (x, train.y, train.weight), held)
+            answers = _answered(task, model, (x, train.answers, train.weights), held)
         if answers is not None:
             yield name, in_unit(answers, dataset.target_scaling) if task == "regression" else answers
     watch(Prepared("simpler models", len(models), len(models)))
 
 
+def _rows(dataset: Dataset, split: Split) -> Array:
+    """What a model that knows no order is given of each answer's sample, (answers, numbers).
+
+    Of a sequence its length, and the mean and the last of each number; of a step with an answer of its own what it
+    holds.
+    """
+    x = split.floats().astype(np.float64)
+    if not dataset.sequences:
+        return x.reshape(len(split), -1)
+    codes = x.ndim == 2
+    if split.each_step:
+        x = x[answered(split.y)]
+        return x[:, None] if codes else x
+    lengths = np.count_nonzero(~np.isnan(x if codes else x[..., 0]), axis=1)
+    if codes:
+        symbols = range(1 + int(max(np.nanmax(part.x) for _, part in dataset.splits())))
+        counts = np.stack([np.count_nonzero(x == symbol, axis=1) for symbol in symbols], axis=1)
+        return np.column_stack([lengths, counts / lengths[:, None]])
+    return np.column_stack([lengths, np.nanmean(x, axis=1), x[np.arange(len(x)), lengths - 1]])
+
+
 BOOSTING = "gradient boosting"
 """What the one of the models is called that is not linear."""
+
+
 CONSTANT = {
     "classification": "most frequent class",
     "regression": "mean",
@@ -55,7 +79,7 @@ CONSTANT = {
 
 def _constant(task: str, dataset: Dataset, samples: int) -> Array:
     """The shares of the classes or labels among the training samples as probabilities, or the mean of the numbers."""
-    y, weight = dataset.train.y, dataset.train.weight
+    y, weight = dataset.train.answers, dataset.train.weights
     if task == "classification":
         y = np.eye(len(dataset.classes))[y]
     constant = np.average(y.astype(np.float64), axis=0, weights=weight)

@@ -10,6 +10,7 @@ from twofold.engine import Engine, Scaling
 from twofold.recipe import Recipe
 from twofold.recipe.dense import Embedding
 from twofold.recipe.losses import Loss
+from twofold.recipe.text import CharacterText
 from twofold.train.loop import predictions
 from twofold.train.scoring import evaluation
 
@@ -30,7 +31,7 @@ def kept_samples(recipe: Recipe, dataset: Dataset) -> dict[str, Array]:
     kept as it sees them; `standardization.shift` and `.divisor` are what they went through.
     """
     _, held_out = dataset.held_out
-    target = in_unit(held_out.y, dataset.target_scaling)
+    target = in_unit(held_out.answers, dataset.target_scaling)
     samples = {"target": target, "preview": previewed(held_out).x}
     for name, scaling in {
         "scaling": held_out.scaling,
@@ -39,6 +40,8 @@ def kept_samples(recipe: Recipe, dataset: Dataset) -> dict[str, Array]:
     }.items():
         if scaling:
             samples |= {f"{name}.{part}": array for part, array in scaling._asdict().items()}
+    if held_out.each_step:
+        samples["preview.y"] = previewed(held_out).y
     plane = held_out.x.shape[1:] == (2,) and recipe.task == "classification"
     if plane and not isinstance(recipe.layers[0], Embedding):  # whole numbers are no plane
         for split, points in dataset.splits():
@@ -65,7 +68,7 @@ def kept_answers(
     """
     outputs = answers(engine, held_out, recipe)
     previews = {"before": before, "after": answers(engine, previewed(held_out), recipe)}
-    if held_out.x.ndim == 2:
+    if held_out.x.ndim == 2 or recipe.data.varying or isinstance(recipe.data, CharacterText):
         previews |= {"outputs": outputs}
     if recipe.task == "classification":
         return previews | {"predicted": outputs.argmax(axis=-1)} | mistakes(outputs, held_out, recipe.loss)

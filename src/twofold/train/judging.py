@@ -11,24 +11,44 @@ from twofold.data import Dataset
 from twofold.plain import Parsed
 from twofold.probe.table.kept import is_table, table_text
 from twofold.recipe import Model, Recipe
-from twofold.runs import METRICS, TABLE, Run
+from twofold.recipe.text import CharacterText
+from twofold.runs import METRICS, SAMPLE, TABLE, Run
 from twofold.setup.events import Watcher
 from twofold.setup.outputs import probabilities
 from twofold.train.baselines import baselines
 from twofold.train.metrics import CONFIDENCE, Measured, difference, measured
+from twofold.train.text_metrics import tables, text_metrics
+from twofold.train.writing import sample_of
 
 
 def judged(run: Run, dataset: Dataset, evidence: Arrays, watch: Watcher) -> Iterator[tuple[str, str]]:
-    """What a run keeps of a table, the text of each file by its name: `metrics.json` and `table.json`.
+    """What a run keeps of a table or a text, each file by its name: `metrics.json`, `table.json`, `sample.json`.
 
-    Nothing where the samples are no table; no metrics where none of them are held out.
+    Nothing where the samples are neither; no metrics where none of them are held out.
     """
-    if not is_table(dataset, run.record.data.source):
+    data = run.recipe.data
+    if isinstance(data, CharacterText):
+        yield METRICS, _judged_text(run.recipe, data, dataset, evidence)
+        yield SAMPLE, sample_of(run)
+        return
+    table = is_table(dataset, run.record.data.source)
+    if not (table or dataset.sequences):
         return
     if run.record.data.held_out != "train":
         yield METRICS, metrics_text(run.recipe, dataset, evidence, watch)
-    if text := table_text(run, dataset):
+    if table and (text := table_text(run, dataset)):
         yield TABLE, text
+
+
+def _judged_text(recipe: Recipe, data: CharacterText, dataset: Dataset, evidence: Arrays) -> str:
+    """Perplexity of the engines, and of tables of frequencies."""
+    engines = {
+        engine: plain(text_metrics(p, evidence["target"]))
+        for engine in recipe.training.engines
+        if (p := _answers(recipe.model, recipe.task, engine, evidence)) is not None
+    }
+    simpler = {name: plain(text_metrics(p, evidence["target"])) for name, p in tables(data, dataset)}
+    return _content(dataset, {"engines": engines, "baselines": simpler})
 
 
 def metrics_text(recipe: Recipe, dataset: Dataset, evidence: Arrays, watch: Watcher) -> str:
@@ -42,17 +62,20 @@ def metrics_text(recipe: Recipe, dataset: Dataset, evidence: Arrays, watch: Watc
     simpler: dict[str, Array] = {}
     if getattr(recipe.data, "baselines", True):
         simpler = dict(baselines(task, dataset, watch))
-    name, held_out = dataset.held_out
     first = next(iter(answers.values()), None)
     above = {} if first is None else {one: difference(task, first, p, target) for one, p in simpler.items()}
-    content = {
-        "split": name,
-        "samples": len(held_out),
-        "confidence": CONFIDENCE,
+    numbers = {
         "engines": {engine: plain(measured(task, p, target)) for engine, p in answers.items()},
         "baselines": {model: plain(measured(task, p, target)) for model, p in simpler.items()},
         "above": plain(above),
     }
+    return _content(dataset, numbers)
+
+
+def _content(dataset: Dataset, numbers: Mapping[str, Any]) -> str:
+    """The text of the file."""
+    name, held_out = dataset.held_out
+    content = {"split": name, "samples": len(held_out.answers), "confidence": CONFIDENCE, **numbers}
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
 
 

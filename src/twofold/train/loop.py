@@ -13,7 +13,7 @@ import numpy as np
 
 from twofold.arrays import Array, Arrays, all_finite
 from twofold.data import Batches, Dataset, Split, Views
-from twofold.engine import Batch, Engine, Step
+from twofold.engine import Batch, Engine, Step, answered
 from twofold.plain import Parsed
 from twofold.recipe.task import Task
 from twofold.runs.history import HistoryRow
@@ -111,10 +111,11 @@ def r_squared(outputs: Array, targets: Array) -> float:
 def predictions(
     engine: Engine, split: Split, *, views: Views = ONE_VIEW, batch: int = EVALUATION_BATCH
 ) -> Iterator[tuple[Array, Array]]:
-    """Logits, the mean over an image's views, and targets, in large batches."""
+    """Logits, the mean over an image's views, and targets, in large batches; of steps, those that have an answer."""
     for start in range(0, len(split), batch):
         part = split[start : start + batch]
-        yield views.judged(engine.predict, part.floats()), part.y
+        outputs = views.judged(engine.predict, part.floats())
+        yield (outputs[answered(part.y)], part.answers) if part.each_step else (outputs, part.y)
 
 
 def train(engine: Engine, batches: Batches, plan: Plan, watch: Callable[[Event], None] = lambda _: None) -> Outcome:

@@ -81,6 +81,12 @@ def difference(task: str, answers: Array, others: Array, target: Array) -> Measu
     return _interval(value, np.concatenate(drawn))
 
 
+def measured_mean(terms: Array) -> Measured:
+    """The mean of a number a sample, and its interval."""
+    metric = _mean(terms)
+    return _interval(float(terms.mean()), np.concatenate([metric(weights) for weights in _draws(len(terms))]))
+
+
 def _interval(value: float, drawn: Array) -> Measured:
     drawn = drawn[np.isfinite(drawn)]
     if not len(drawn):

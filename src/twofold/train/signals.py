@@ -14,7 +14,7 @@ import numpy as np
 
 from twofold.arrays import Array, Arrays
 from twofold.data import Batches, Split
-from twofold.engine import Engine
+from twofold.engine import Engine, lengths_of
 from twofold.numpy_engine.layer import EVALUATION
 from twofold.numpy_engine.layers import build_layer
 from twofold.numpy_engine.recurrent import Recurrent as Loop
@@ -91,7 +91,9 @@ class Signals:
         weights = self.engine.state().weights() if recurrent_nodes(self.network) else {}
         for start in range(0, len(self.probe), self.batch):
             x = self.probe[start : start + self.batch].floats()
-            for place, asleep in _asleep(self.network.nodes, [x, *self.engine.outputs(x)], weights):
+            lengths = lengths_of(x) if self.network.sequences else None
+            through = [x if lengths is None else np.nan_to_num(x), *self.engine.outputs(x)]
+            for place, asleep in _asleep(self.network.nodes, through, weights, lengths):
                 units = by_place.get(place)
                 by_place[place] = asleep if units is None else units.joined(asleep)
         for (layer, part), units in by_place.items():
@@ -124,11 +126,16 @@ class Units(NamedTuple):
 
 
 def _asleep(
-    nodes: Sequence[Node], through: Sequence[Array], weights: Arrays
+    nodes: Sequence[Node], through: Sequence[Array], weights: Arrays, lengths: Array | None = None
 ) -> Iterator[tuple[tuple[str, str], Units]]:
-    """Layer by layer; `through` is the input of each layer, and the network's output."""
+    """Layer by layer; `through` is the input of each layer, and the network's output.
+
+    Of sequences of several `lengths` the steps that there are.
+    """
     for node, x, y in zip(nodes, through, through[1:], strict=False):
-        parts = {OUTPUT: y} if OUTPUT in node.spec.watched() else gates(node, weights, x)
+        if lengths is not None and len(node.output_shape) == 2:
+            y = y[np.arange(y.shape[1]) < lengths[:, None]]
+        parts = {OUTPUT: y} if OUTPUT in node.spec.watched() else gates(node, weights, x, lengths)
         for part, when in node.spec.watched().items():
             yield (node.name, part), _units(_by_unit(parts[part]), when)
 
@@ -151,18 +158,22 @@ def _by_unit(y: Array) -> Array:
     return y.reshape(-1, y.shape[-1])
 
 
-def gates(node: Node, weights: Arrays, x: Array) -> dict[str, Array]:
+def gates(node: Node, weights: Arrays, x: Array, lengths: Array | None = None) -> dict[str, Array]:
     """What each gate of a recurrent layer gives at every step, (T, n, units), by the NumPy engine's own loop.
 
-    Empty for any other layer.
+    Of sequences of several `lengths` (steps, units), of all steps that there are. Empty for any other layer.
     """
     if not isinstance(node.spec, Recurrent):
         return {}
     params = {name: weights[f"{node.name}.{name}"] for name in node.parameters}
     layer = build_layer(node.spec)
     assert isinstance(layer, Loop)
-    _, unrolled = layer.forward(params, x.astype(params[HIDDEN].dtype, copy=False), EVALUATION)
-    return layer.gates(unrolled)
+    mode = EVALUATION._replace(lengths=lengths)
+    _, unrolled = layer.forward(params, x.astype(params[HIDDEN].dtype, copy=False), mode)
+    values = layer.gates(unrolled)
+    if unrolled.there is None:
+        return values
+    return {name: value[unrolled.there[..., 0]] for name, value in values.items()}
 
 
 def norm(a: Array) -> float:

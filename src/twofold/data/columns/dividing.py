@@ -8,11 +8,11 @@ from twofold.arrays import Array
 from twofold.data.columns.faults import Refused, refuse
 from twofold.data.columns.frame import Frame, Words, missing, words_of
 from twofold.data.columns.kinds import inferred
-from twofold.data.columns.values import moments
+from twofold.data.columns.values import moments, quantities
 from twofold.data.dataset import held_count
 from twofold.data.splits import fold_of, stratified
 from twofold.errors import DataError
-from twofold.recipe.columns import Date, Table
+from twofold.recipe.columns import Date, Number, Table
 
 Parts = dict[str, Array]
 """Rows by the name of the part: train, validation, test."""
@@ -153,19 +153,27 @@ def _by_group(spec: Table, frame: Frame, name: str, wanted: dict[str, float | in
 
 def _by_order(frame: Frame, name: str, held: dict[str, int]) -> Parts:
     """The end is the test, what stands before it the validation."""
-    cells = frame.columns[name]
-    rows = np.flatnonzero(missing(cells))
-    _refuse(frame, name, rows, "is empty, and orders the rows")
-    if isinstance(cells, Words):
-        spec = inferred(name, cells).spec
-        keys, wrong = moments(cells, spec.format if isinstance(spec, Date) else None)
-        _refuse(frame, name, wrong, "must be a number or a date, as 2024-01-31, to order the rows; got {cell}")
-    else:
-        keys = cells
-    order = np.argsort(keys, kind="stable")
+    order = np.argsort(keys_of(frame, name), kind="stable")
     end = len(order) - held["test"]
     middle = end - held["validation"]
     return {"train": order[:middle], "validation": order[middle:end], "test": order[end:]}
+
+
+def keys_of(frame: Frame, name: str) -> Array:
+    """The numbers or dates of a column by which rows are put in order. Raises `DataError` for a cell that is none."""
+    cells = frame.columns[name]
+    rows = np.flatnonzero(missing(cells))
+    _refuse(frame, name, rows, "is empty, and orders the rows")
+    if not isinstance(cells, Words):
+        return cells
+    spec = inferred(name, cells).spec
+    if isinstance(spec, Number):  # handed over as texts
+        numbers, wrong = quantities(cells, spec)
+        _refuse(frame, name, wrong, "must be a number or a date, as 2024-01-31, to order the rows; got {cell}")
+        return numbers
+    keys, wrong = moments(cells, spec.format if isinstance(spec, Date) else None)
+    _refuse(frame, name, wrong, "must be a number or a date, as 2024-01-31, to order the rows; got {cell}")
+    return keys
 
 
 def _refuse(frame: Frame, name: str, rows: Array, rule: str) -> None:

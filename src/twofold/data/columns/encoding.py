@@ -26,6 +26,27 @@ NUMBER = np.float32
 """The type of the features: of a hundred thousand rows half the memory, and what networks are trained in."""
 
 
+class Alphabet(Encoded):
+    """The symbols of the training rows. In a sequence a symbol is its place among them, an unknown one their number."""
+
+    name: str
+    """The column of words."""
+    symbols: Texts
+    one_hot: bool
+    """Whether a symbol is numbers of which one is 1, in place of its place."""
+
+    def codes(self, words: Sequence[str]) -> list[Array]:
+        """The place of each symbol of each word."""
+        at = {symbol: place for place, symbol in enumerate(self.symbols)}
+        return [np.array([at.get(symbol, len(at)) for symbol in word], np.int64) for word in words]
+
+    def encoded(self, codes: Array) -> Array:
+        """What a network is given of the codes of one sequence, (steps,) or (steps, symbols)."""
+        if not self.one_hot:
+            return codes.astype(NUMBER)
+        return np.vstack([np.eye(len(self.symbols), dtype=NUMBER), np.zeros(len(self.symbols), NUMBER)])[codes]
+
+
 class FittedColumns(Encoded):
     """What was fitted to the training rows. `twofold predict` does to new rows what this says, to the byte."""
 
@@ -33,21 +54,25 @@ class FittedColumns(Encoded):
     labels: Texts
     columns: Annotated[tuple[Fitted, ...], Field(strict=False)]
     """In the order of the file."""
+    alphabet: Alphabet | None = None
+    """In place of columns, where each row is a sequence of symbols."""
 
     @property
     def names(self) -> tuple[str, ...]:
         """The columns of the table that are features."""
-        return tuple(column.name for column in self.columns)
+        return (self.alphabet.name,) if self.alphabet else tuple(column.name for column in self.columns)
 
     @property
     def features(self) -> tuple[str, ...]:
-        """The names of the numbers that a row becomes."""
+        """The names of the numbers that a row becomes, or a symbol."""
+        if self.alphabet:
+            return self.alphabet.symbols if self.alphabet.one_hot else ()
         return tuple(output for column in self.columns for output in column.outputs())
 
     @property
     def texts(self) -> tuple[str, ...]:
         """Columns whose cells are words, whatever they look like."""
-        return (*(column.name for column in self.columns if column.texts),)
+        return self.names if self.alphabet else (*(column.name for column in self.columns if column.texts),)
 
     def places(self) -> Iterator[tuple[Fitted, slice]]:
         """Each column, and where its numbers stand in a row."""
@@ -88,7 +113,9 @@ class FittedColumns(Encoded):
 
     def text(self) -> str:
         """As JSON, a line a column."""
-        head = {"format": self.format, "labels": list(self.labels)}
+        head: dict[str, object] = {"format": self.format, "labels": list(self.labels)}
+        if self.alphabet:
+            head["alphabet"] = self.alphabet.model_dump(mode="json")
         lines = [json.dumps(column.model_dump(mode="json"), ensure_ascii=False) for column in self.columns]
         columns = ",\n  ".join(lines)
         return f'{json.dumps(head, ensure_ascii=False)[:-1]}, "columns": [\n  {columns}\n]}}\n'

@@ -49,7 +49,7 @@ class Plan:
 
 def roles(spec: Table) -> tuple[str, ...]:
     """Columns that are no features: labels, weights, and what divides the rows."""
-    others = (spec.weight, spec.split, spec.group)
+    others = (spec.weight, spec.split, spec.group, spec.sequence, spec.order if spec.sequence else None)
     return (*spec.labels, *(name for name in others if name is not None))
 
 
@@ -62,7 +62,8 @@ def wanted(spec: Table) -> tuple[str, ...]:
         for name, column in spec.columns.items()
         if not set(name) & set("*?[") and not (left and isinstance(column, Drop))
     ]
-    return tuple(dict.fromkeys((*roles(spec), *order, *(spec.features or ()), *named)))
+    symbols = (spec.symbols,) if spec.symbols else ()
+    return tuple(dict.fromkeys((*roles(spec), *order, *symbols, *(spec.features or ()), *named)))
 
 
 def planned(spec: Table, frame: Frame) -> Plan:

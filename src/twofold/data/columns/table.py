@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from twofold.arrays import Array
+from twofold.data.checking import check_labels
 from twofold.data.columns.dividing import Parts, divided
 from twofold.data.columns.encoding import FittedColumns, fit
 from twofold.data.columns.frame import Frame
@@ -16,7 +17,7 @@ from twofold.data.columns.labels import classes_of, labelled, numbers_of, weight
 from twofold.data.columns.origin import Origin, origin_of
 from twofold.data.columns.plan import Plan, planned, wanted
 from twofold.data.columns.reading import in_memory, read_table, silent
-from twofold.data.dataset import Dataset, Split, check_labels
+from twofold.data.dataset import Dataset, Split
 from twofold.data.published import Progress
 from twofold.errors import DataError, did_you_mean
 from twofold.recipe.columns import Table, Text
@@ -57,11 +58,16 @@ def handed_over(spec: Table, data: object) -> Dataset:
 
 def _texts(spec: Table) -> list[str]:
     """Columns that the recipe says are words: their cells are not to be read as numbers."""
-    return [name for name, column in spec.columns.items() if isinstance(column, Text)]
+    texts = [name for name, column in spec.columns.items() if isinstance(column, Text)]
+    return [*texts, spec.symbols] if spec.symbols else texts
 
 
 def table_dataset(spec: Table, frame: Frame, test: Frame | None = None) -> Dataset:
     """The samples of a frame: rows with labels, divided, columns fitted to those of the training."""
+    if spec.sequential:
+        from twofold.data.columns.sequences import sequence_dataset
+
+        return sequence_dataset(spec, frame, test)
     frame = labelled(spec, frame)
     y, classes = classes_of(spec, frame) if spec.has_classes else (_numbers(spec, frame), ())
     plan = planned(spec, frame)

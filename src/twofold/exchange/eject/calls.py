@@ -36,6 +36,7 @@ class Calls:
         """What is the same in all layers of a class is filled in; what differs is handed over at each call."""
         known: dict[str, object] = {"mean is None": False, "cache.mean is None": False, "cache.variance is None": False}
         known |= {"mode.lead": 0, "mode.training": True, "mode.mask is None": False, "lead": 0}
+        known |= {"mode.lengths is None": True, "there is None": True, "there is not None": False, "cache.there": None}
         extra = list[str]()
         settings = [vars(self.layers[node.name]) for node in members]
         for name in settings[0]:

@@ -156,9 +156,10 @@ def _module(parts: Parts, node: Node) -> str:
     if isinstance(spec, kinds.Recurrent):
         step = recurrent.STEPS[spec.nonlinearity if isinstance(spec, kinds.Rnn) else node.kind]
         label = parts.function(step)
-        parts.whole(recurrent.Recurrent, {"STEPS[self.step]": Named("self.step"), "linear": Named("F.linear")})
+        known = {"STEPS[self.step]": Named("self.step"), "linear": Named("F.linear")}
+        parts.whole(recurrent.Recurrent, known | {"there is None": True, "there is not None": False})
         inputs, gates = node.input_shape[-1], len(spec.gates)
-        last = f"{inputs}, {spec.units}, {gates}, {label}, {spec.output == 'every'}, {spec.bias}"
+        last = f"{inputs}, {spec.units}, {gates}, {label}, {spec.output!r}, {spec.bias}"
         return f'Recurrent({last}, "cpu")'
     if isinstance(spec, kinds.Embedding):
         parts.whole(recurrent.Embedding, {})

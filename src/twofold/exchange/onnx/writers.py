@@ -180,6 +180,10 @@ def _recurrent(graph: Graph, node: Node, held: Arrays) -> None:
         return
     graph.add_many(operator, inputs, [f"{name}.states"], **attributes)
     graph.add("Squeeze", [graph.last, graph.constant(f"{name}.axes", np.array([1]))], f"{name}.every")
+    if spec.output == "mean":
+        over = graph.constant(f"{name}.over_time", np.array([0]))
+        graph.add("ReduceMean", [graph.last, over], f"{name}.output", keepdims=0)
+        return
     graph.add("Transpose", [graph.last], f"{name}.output", perm=[1, 0, 2])
 
 

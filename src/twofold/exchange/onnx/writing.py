@@ -95,7 +95,7 @@ def _known(network: Network) -> tuple[int, ...]:
 def _free_length(network: Network) -> bool:
     """Whether sequences of every length go through: no layer looks at all steps of time side by side."""
     for node in network.nodes:
-        if isinstance(node.spec, Recurrent) and node.spec.output == "last":
+        if isinstance(node.spec, Recurrent) and node.spec.output != "every":
             return True
         if isinstance(node.spec, Flatten) or len(node.output_shape) not in (1, 2):
             return False

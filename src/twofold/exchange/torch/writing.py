@@ -25,16 +25,18 @@ from pathlib import Path
 STATES = '''
 
 class States(nn.Module):
-    """A recurrent layer that gives its states alone: after every step, or after the last one."""
+    """A recurrent layer that gives its states alone: the last one, their mean, or every one."""
 
-    def __init__(self, rnn: nn.RNNBase, last: bool) -> None:
+    def __init__(self, rnn: nn.RNNBase, output: str) -> None:
         super().__init__()
         self.rnn = rnn
-        self.last = last
+        self.output = output
 
     def forward(self, x: Tensor) -> Tensor:
         states, _ = self.rnn(x)
-        return states[:, -1] if self.last else states
+        if self.output == "mean":
+            return states.mean(1)
+        return states[:, -1] if self.output == "last" else states
 '''
 BODY = '''
 
@@ -120,7 +122,7 @@ def module_expression(node: Node) -> str:
             nonlinearity = (getattr(spec, "nonlinearity", "tanh"), "tanh")
             options = {"bias": (spec.bias, True), "batch_first": (True, False), "nonlinearity": nonlinearity}
             rnn = _call(node.kind.upper(), features, spec.units, **options)
-            return f"States({rnn}, last={spec.output == 'last'})"
+            return f'States({rnn}, output="{spec.output}")'
         case kinds.Embedding():
             return _call("Embedding", spec.num_embeddings, spec.units)
     return _elementwise(spec)

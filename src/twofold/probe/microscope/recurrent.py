@@ -25,23 +25,33 @@ def _states(subject: Subject, spec: Recurrent) -> tuple[Axis, Axis, Axis]:
 
 
 def _forward(subject: Subject, spec: Recurrent) -> list[Account]:
-    t, n, u = _states(subject, spec)
+    t, n, _ = _states(subject, spec)
     r, i, j = Axis("r", len(spec.gates) * spec.units), Axis("i", subject.x.shape[2]), Axis("j", spec.units)
     x, before = Factor("x", "x", places((n, t, i))), Factor("h", "h", (along(-1, t=1), *places((n, j))))
     (b_ih, plus_ih), (b_hh, plus_hh) = (
         ((Summand((Factor(name, f"bias_{way}", places((r,))),)),), f" + {name}[r]") if spec.bias else ((), "")
         for name, way in (("b_ih", "ih"), ("b_hh", "hh"))
     )
-    h = Factor("h", "h", places((t, n, u)) if spec.output == "every" else (Along((), t.size - 1), *places((n, u))))
-    axes = axes_of(("n", "t", "u"), subject.y.shape) if spec.output == "every" else (n, u)
     return [
         Account("a(t)", f"a[t, n, r] = Σ(i) x[n, t, i] · W_ih[r, i]{plus_ih}", (t, n, r), (t.size, n.size, r.size),
                 (Summand((x, Factor("W_ih", "weight_ih", places((r, i)))), (i,)), *b_ih), kept="a"),
         Account("c(t)", f"c[t, n, r] = Σ(j) h[t−1, n, j] · W_hh[r, j]{plus_hh}", (t, n, r), (t.size, n.size, r.size),
                 (Summand((before, Factor("W_hh", "weight_hh", places((r, j)))), (j,)), *b_hh), kept="c"),
-        Account("y", "y[n, t, u] = h[t, n, u]" if spec.output == "every" else "y[n, u] = h[T, n, u], of the last step",
-                axes, subject.y.shape, (Summand((h,)),), "y"),
+        _read(subject, spec),
     ]  # fmt: skip
+
+
+def _read(subject: Subject, spec: Recurrent) -> Account:
+    """What the next layer reads."""
+    (t, n, u), shape = _states(subject, spec), subject.y.shape
+    h = Factor("h", "h", places((t, n, u)))
+    if spec.output == "every":
+        return Account("y", "y[n, t, u] = h[t, n, u]", axes_of(("n", "t", "u"), shape), shape, (Summand((h,)),), "y")
+    if spec.output == "mean":
+        mean = Summand((h,), (t,), 1 / t.size)
+        return Account("y", f"y[n, u] = Σ(t) h[t, n, u] / {t.size}", (n, u), shape, (mean,), "y")
+    last = Factor("h", "h", (Along((), t.size - 1), *places((n, u))))
+    return Account("y", "y[n, u] = h[T, n, u], of the last step", (n, u), shape, (Summand((last,)),), "y")
 
 
 def _backward(subject: Subject, spec: Recurrent) -> list[Account]:
@@ -52,6 +62,8 @@ def _backward(subject: Subject, spec: Recurrent) -> list[Account]:
     later = Factor("dc", "dc", (along(1, t=1), *places((n, r))))
     if spec.output == "every":
         arriving = Summand((Factor("dy", "dy", places((n, t, u))),))
+    elif spec.output == "mean":
+        arriving = Summand((Factor("dy", "dy", places((n, u))),), (), 1 / t.size)
     else:
         last = Factor("t = T", "times", places((t,)), equals=Along((), t.size - 1))
         arriving = Summand((last, Factor("dy", "dy", places((n, u)))))

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from twofold.arrays import Array, Arrays
-from twofold.engine import Batch, Engine, State, Trace
+from twofold.engine import Batch, Engine, State, Trace, answered
 from twofold.engine.schedules import learning_rate
 from twofold.errors import UserError, did_you_mean
 from twofold.probe.microscope.account import Account
@@ -158,9 +158,14 @@ class Microscope:
         trace = self.moments[engine].trace
         last = self.recipe.network.nodes[-1].name
         outputs = wide(trace.outputs[last])
-        explanation = loss(self.recipe.loss, outputs, self.batch.target, self.batch.weight)
+        target, weight, dy = self.batch.target, self.batch.weight, wide(trace.signals[last])
+        if self.recipe.network.each_step:
+            there = answered(target)
+            outputs, target, weight = outputs[there], target[there], None if weight is None else weight[there]
+            dy = dy[there]
+        explanation = loss(self.recipe.loss, outputs, target, weight)
         arrays: dict[str, Array] = {
-            "y": outputs, "L": np.array(trace.loss), "dy": wide(trace.signals[last]), **explanation.derived
+            "y": outputs, "L": np.array(trace.loss), "dy": dy, **explanation.derived
         }  # fmt: skip
         return Explained({account.what: account for account in explanation.accounts}, arrays)
 

@@ -24,7 +24,8 @@ SUSPECTED = 3
 def is_table(dataset: Dataset, source: str) -> bool:
     """Whether a sample is a row of a user's own columns."""
     train = dataset.train
-    return source in ("csv", "arrays", "table") and train.x.ndim == 2 and train.draw is None
+    rows = train.x.ndim == 2 and train.draw is None and not dataset.sequences
+    return rows and source in ("csv", "arrays", "table")
 
 
 def table_text(run: Run, dataset: Dataset) -> str:

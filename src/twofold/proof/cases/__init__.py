@@ -5,7 +5,7 @@ fails for a kind without a case, and for an option that no case sets.
 """
 
 from twofold.proof.cases.layer import LayerCase, normal
-from twofold.proof.cases.layers import LAYERS
+from twofold.proof.cases.layers import LAYERS, SEQUENCES
 from twofold.proof.cases.rules import INITIALS, LOSSES, OPTIMIZERS, SCHEDULES, LossCase, ScheduleCase
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "LOSSES",
     "OPTIMIZERS",
     "SCHEDULES",
+    "SEQUENCES",
     "LayerCase",
     "LossCase",
     "ScheduleCase",

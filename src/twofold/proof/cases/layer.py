@@ -35,6 +35,8 @@ class LayerCase:
     """Size of the parameters. A loop over time multiplies with W_hh at every step, and rounding with it."""
     trains: bool = True
     """False where the layer has too few numbers to train on: a batch of one has no variance."""
+    lengths: tuple[int, ...] | None = None
+    """Steps of each sequence, where some are shorter; those of `LAYERS` are all as long as the input."""
 
     @property
     def kind(self) -> str:

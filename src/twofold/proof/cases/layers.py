@@ -136,6 +136,7 @@ LAYERS = [
         for case in (
             LayerCase(name, kind(units=4), (5, 6, 3)),
             LayerCase(f"{name} after every step", kind(units=4, output="every"), (5, 6, 3)),
+            LayerCase(f"{name}, mean over the steps", kind(units=4, output="mean"), (5, 6, 3)),
             LayerCase(f"{name} without bias", kind(units=3, bias=False), (4, 5, 2)),
             LayerCase(f"{name} of one number a step", kind(units=5), (4, 7, 1)),
             LayerCase(f"{name} of one step", kind(units=3), (4, 1, 2)),
@@ -144,6 +145,7 @@ LAYERS = [
             LayerCase(f"{name} half saturated", kind(units=4), (5, 6, 3), lambda x: x * 4),
             LayerCase(f"{name} replicas", kind(units=4), (5, 6, 3), replicas=3),
             LayerCase(f"{name} replicas of one number a step", kind(units=4, output="every"), (5, 6, 1), replicas=2),
+            LayerCase(f"{name} replicas, mean over the steps", kind(units=2, output="mean"), (3, 4, 2), replicas=2),
             # How W_hh begins changes no pass: the table of initial weights looks at it.
             LayerCase(f"{name} begun elsewhere", kind(units=2, initial_hh="orthogonal", gain_hh=0.5), (2, 3, 2)),
         )
@@ -209,3 +211,20 @@ LAYERS = [
     LayerCase("flatten of one image", Flatten(), (1, 1, 8, 8)),
     LayerCase("flatten of vectors", Flatten(), (4, 5)),
 ]
+
+SEQUENCES: list[LayerCase] = [
+    replace(case, scale=0.3)
+    for kind in (Rnn, Lstm, Gru)
+    for output in ("last", "mean", "every")
+    for name in [f"{kind.model_fields['kind'].default}, {output},"]
+    for case in (
+        LayerCase(
+            f"{name} of lengths from one step to all", kind(units=4, output=output), (5, 6, 3), lengths=(6, 1, 3, 5, 2)
+        ),
+        LayerCase(
+            f"{name} all shorter than the input", kind(units=3, output=output, bias=False), (3, 5, 2), lengths=(2, 3, 1)
+        ),
+        LayerCase(f"{name} of one step each", kind(units=2, output=output), (2, 4, 1), lengths=(1, 1)),
+    )
+]
+"""Recurrent layers on sequences of different lengths."""

@@ -22,7 +22,8 @@ class Recurrent(Plain):
     def __init__(self, making: Making) -> None:
         super().__init__(making)
         self.cell: Cell = CELLS[making.kind](making)
-        self.every = making.settings.get("output", "last") == "every"
+        self.output = making.settings.get("output", "last")
+        self.every = self.output == "every"
         self.carried: tuple[Array, Array] | None = None
 
     def _begin(self, x: Array, units: int) -> tuple[Array, Array]:
@@ -69,6 +70,8 @@ class Recurrent(Plain):
             if "states_before" in on:
                 return np.stack(states[:-1], axis=1)
             return np.stack(states[:0:-1] if "every_reversed" in on else states[1:], axis=1)
+        if self.output == "mean":
+            return sum(states[1:], np.zeros_like(states[0])) / (len(states) - 1)
         if "reads_the_first" in on:
             return states[1]
         if "reads_the_one_before" in on:
@@ -111,6 +114,8 @@ class Recurrent(Plain):
 
     def _from_behind(self, dh: Array, dy: Array, t: int, count: int) -> Array:
         on = self.on
+        if self.output == "mean":
+            return dh + dy / count
         if not self.every:
             end = 0 if "back_from_the_first_step" in on else count - 1
             return dh + dy if t == end or "dy_at_every_step" in on else dh

@@ -192,3 +192,18 @@ def _by_shape(values: Sequence[Theirs], names: Sequence[str], wanted: Mapping[st
             return None
         by_name[fitting[0]] = value
     return by_name
+
+
+def read_states(states: np.ndarray, settings: Mapping[str, object]) -> np.ndarray:
+    """What a recurrent layer of these settings reads of all states (n, steps, h): their mean, or the last one."""
+    return states.mean(axis=1) if settings.get("output") == "mean" else states[:, -1]
+
+
+def to_states(dy: np.ndarray, steps: int, settings: Mapping[str, object]) -> np.ndarray:
+    """The gradient of what is read, as one of all states."""
+    full = np.zeros((len(dy), steps, dy.shape[-1]))
+    if settings.get("output") == "mean":
+        full[:] = dy[:, None] / steps
+    else:
+        full[:, -1] = dy
+    return full

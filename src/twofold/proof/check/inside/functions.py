@@ -15,7 +15,9 @@ from twofold.proof.check.inside.arrays import (
     gradients,
     is_tensor,
     loaded_torch,
+    read_states,
     shape_of,
+    to_states,
     torch,
 )
 from twofold.proof.check.inside.call import BindingError, bound, call, signature
@@ -175,7 +177,7 @@ class Functions:
     def _read_y(self, y: object, scene: InsideScene) -> np.ndarray:
         read = self.layout.data_back(array(y, "what `forward` gave"))
         self.every = read.ndim == 3 and self.job.kind in n.RECURRENT and len(scene.shapes["y"]) == 2
-        return read[:, -1] if self.every else read
+        return read_states(read, self.job.settings) if self.every else read
 
     def _running(self, result: object, scene: InsideScene) -> Tensors:
         """Running statistics that came back in the bundle, were changed in place, or were given beside y."""
@@ -227,9 +229,7 @@ class Functions:
     def _given_dy(self, scene: InsideScene) -> np.ndarray:
         dy = scene.arrays["dy"]
         if self.every:
-            full = np.zeros((len(dy), scene.arrays["x"].shape[1], dy.shape[-1]))
-            full[:, -1] = dy
-            dy = full
+            dy = to_states(dy, scene.arrays["x"].shape[1], self.job.settings)
         return self.layout.data(dy).copy()
 
     def named(self, result: object, scene: InsideScene) -> Tensors:

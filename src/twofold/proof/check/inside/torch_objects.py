@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from twofold.proof.check.inside import names as n
-from twofold.proof.check.inside.arrays import Layout, array, arrays_in, is_tensor, loaded_torch, shape_of, torch
+from twofold.proof.check.inside.arrays import (
+    Layout,
+    array,
+    arrays_in,
+    is_tensor,
+    loaded_torch,
+    read_states,
+    shape_of,
+    to_states,
+    torch,
+)
 from twofold.proof.check.inside.built import construct
 from twofold.proof.check.inside.call import BindingError, call, signature
 from twofold.proof.check.inside.functions import Functions
@@ -121,7 +131,7 @@ class Modules:
     def _read_y(self, y: object, scene: InsideScene) -> np.ndarray:
         read = self.layout.data_back(array(y, "what `forward` gave"))
         self.every = read.ndim == 3 and len(scene.shapes["y"]) == 2 and self.job.kind in n.RECURRENT
-        return read[:, -1] if self.every else read
+        return read_states(read, self.job.settings) if self.every else read
 
     def _value(self, name: str, scene: InsideScene, held: dict[str, np.ndarray]) -> np.ndarray:
         ours: np.ndarray = held[name] if name in held else scene.arrays[name]
@@ -201,9 +211,7 @@ class Modules:
         library = loaded_torch()
         dy = scene.arrays["dy"]
         if self.every:
-            full = np.zeros((len(dy), scene.arrays["x"].shape[1], dy.shape[-1]))
-            full[:, -1] = dy
-            dy = full
+            dy = to_states(dy, scene.arrays["x"].shape[1], self.job.settings)
         if not y.requires_grad:
             return {"dx": np.zeros(scene.arrays["x"].shape)} if x.is_floating_point() else {}
         y.backward(library.tensor(self.layout.data(dy)).to(y.dtype).reshape(y.shape))

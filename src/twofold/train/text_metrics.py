@@ -1,0 +1,83 @@
+"""How well the next character of a text is told, and how well tables of frequencies tell it.
+
+    perplexity          exp of the mean of −log p of the right character: among how many equally likely ones it chooses
+    bits_per_character  the same mean in bits
+
+The tables count, in the training text, how often each character follows each sequence of the n − 1 before it. Their
+probabilities are those of Witten and Bell (1991), with the counts of shorter sequences mixed in:
+
+    p(c | s) = (count(s c) + t(s) p(c | shorter s)) / (count(s) + t(s)),   t(s) how many different c follow s
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.data import Dataset, Split
+from twofold.data.text import codes_of, text_parts
+from twofold.engine import answered
+from twofold.recipe.text import CharacterText
+from twofold.train.metrics import Measured, measured_mean
+
+ORDERS = {1: "frequencies", 2: "pairs", 4: "four in a row"}
+"""How many characters a table looks at, the answer among them, and what it is called."""
+SMALLEST = 1e-15
+
+
+def text_metrics(p: Array, target: Array) -> dict[str, Measured]:
+    """The metrics of probabilities (characters, alphabet)."""
+    terms = -np.log(np.maximum(p[np.arange(len(p)), target], SMALLEST))
+    right = (p.argmax(axis=1) == target).astype(np.float64)
+    mean, accuracy = measured_mean(terms), measured_mean(right)
+    bits = Measured(*(value / np.log(2) for value in mean))
+    return {"perplexity": Measured(*map(float, np.exp(mean))), "bits_per_character": bits, "accuracy": accuracy}
+
+
+def tables(spec: CharacterText, dataset: Dataset) -> Iterator[tuple[str, Array]]:
+    """What each table of frequencies says of the next character, by its name: (characters, alphabet).
+
+    It is given what a network is given: the characters before, within the window.
+    """
+    size = len(dataset.alphabet)
+    train = codes_of(text_parts(spec)["train"], dataset.alphabet).tolist()
+    contexts = list(_contexts(dataset.held_out[1], size, max(ORDERS) - 1))
+    for order, name in ORDERS.items():
+        table = _Table(train, size, order)
+        yield name, np.array([table(context) for context in contexts])
+
+
+def _contexts(split: Split, size: int, most: int) -> Iterator[tuple[int, ...]]:
+    """The characters before each answer, at most so many."""
+    x = split.x.astype(np.int64) if split.x.ndim == 2 else np.where(split.x.any(-1), split.x.argmax(-1), size)
+    for window, y in zip(x.tolist(), split.y, strict=True):
+        asked = np.flatnonzero(answered(y)) if split.each_step else [len(window) - 1]
+        for step in asked:
+            yield tuple(window[max(0, step + 1 - most) : step + 1])
+
+
+class _Table:
+    """p(c | s) for sequences s of up to `order` − 1 characters."""
+
+    def __init__(self, codes: Sequence[int], size: int, order: int) -> None:
+        self.size, self.order = size, order
+        self.counts = defaultdict[tuple[int, ...], Counter[int]](Counter)
+        for length in range(order):
+            for at in range(length, len(codes)):
+                self.counts[tuple(codes[at - length : at])][codes[at]] += 1
+        self.known = dict[tuple[int, ...], Array]()
+
+    def __call__(self, context: tuple[int, ...]) -> Array:
+        """The probabilities after a context, of which it looks at the end."""
+        seen = context[max(0, len(context) - self.order + 1) :] if self.order > 1 else ()
+        if seen not in self.known:
+            shorter = self(seen[1:]) if seen else np.full(self.size, 1 / self.size)
+            counted = self.counts.get(seen, Counter[int]())
+            counts = np.array([counted[code] for code in range(self.size)], np.float64)
+            kinds = np.count_nonzero(counts)
+            whole = counts.sum() + kinds
+            self.known[seen] = (counts + kinds * shorter) / whole if whole else shorter
+        return self.known[seen]
