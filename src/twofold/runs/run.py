@@ -172,9 +172,8 @@ class Run:
         """What its network makes of the columns of a table; `None` where samples are none, and of an older folder."""
         from twofold.runs.table import TableFacts
 
-        content = self._table(TABLE)
         try:
-            return None if content is None else TableFacts.model_validate(content)
+            return TableFacts.model_validate(content) if (content := self._table(TABLE)) else None
         except ValueError as error:
             raise RunFolderError(f"{self.path}: {TABLE} cannot be read: {error}") from error
 
