@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal, NamedTuple, TypeAlias, final
 
 import numpy as np
@@ -120,7 +122,7 @@ class Recurrent:
             if there is None:
                 way = cell.backward(cache.caches[t], dh[t], dmemory, da[t], dc[t])
             else:
-                way = _held(there[t], dh[t], dmemory, cell, (cache.caches[t], da[t], dc[t]))
+                way = _held(there[t], dh[t], dmemory, partial(cell.backward, cache.caches[t], da=da[t], dc=dc[t]))
             dmemory = way.memory
             if t == 0:
                 break
@@ -153,13 +155,12 @@ def _counts(there: Array | None, steps: int) -> Array | int:
     return steps if there is None else there.sum(axis=0)
 
 
-def _held(there: Array, dh: Array, dmemory: Array | None, cell: Cell[Any], step: tuple[Any, Array, Array]) -> Way:
+def _held(there: Array, dh: Array, dmemory: Array | None, back: Callable[[Array, Array | None], Way]) -> Way:
     """One step back where some sequences have none: to those the cell gives nothing, and what arrives passes by.
 
     A cell's way back is linear in ∂L/∂h and ∂L/∂memory, so that it gives 0 for 0.
     """
-    cache, da, dc = step
-    way = cell.backward(cache, dh * there, None if dmemory is None else dmemory * there, da, dc)
+    way = back(dh * there, None if dmemory is None else dmemory * there)
     past = dh * ~there
     memory = way.memory if dmemory is None or way.memory is None else way.memory + dmemory * ~there
     return Way(past if way.direct is None else way.direct + past, memory)

@@ -245,7 +245,7 @@ class Table(Labelled):
         return self.sequential
 
 
-def _sequence_conflicts(values: Mapping[str, Any]) -> list[str]:
+def _sequence_conflicts(values: Fields) -> list[str]:
     """What a table of sequences cannot be told."""
     wrong, sequence, symbols = list[str](), values.get("sequence"), values.get("symbols")
     if sequence is not None and symbols is not None:

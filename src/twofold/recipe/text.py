@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, field_validator
 
-from twofold.recipe.base import Shape, unwritten_at
+from twofold.recipe.base import Fields, Shape, unwritten_at
 from twofold.recipe.source import DataSpec, Holdout, Share, Task
 
 MOST_CHARACTERS = 1000
@@ -55,7 +54,7 @@ class CharacterText(DataSpec):
         return alphabet
 
     @classmethod
-    def conflicts(cls, values: Mapping[str, Any]) -> list[str]:
+    def conflicts(cls, values: Fields) -> list[str]:
         if values.get("standardize", "none") == "none":
             return []
         return ["`standardize` is for quantities; characters have none: leave it out"]

@@ -72,7 +72,7 @@ def metrics_text(recipe: Recipe, dataset: Dataset, evidence: Arrays, watch: Watc
     return _content(dataset, numbers)
 
 
-def _content(dataset: Dataset, numbers: Mapping[str, Any]) -> str:
+def _content(dataset: Dataset, numbers: Mapping[str, object]) -> str:
     """The text of the file."""
     name, held_out = dataset.held_out
     content = {"split": name, "samples": len(held_out.answers), "confidence": CONFIDENCE, **numbers}

@@ -72,12 +72,12 @@ class _Table:
 
     def __call__(self, context: tuple[int, ...]) -> Array:
         """The probabilities after a context, of which it looks at the end."""
-        seen = context[max(0, len(context) - self.order + 1) :] if self.order > 1 else ()
-        if seen not in self.known:
-            shorter = self(seen[1:]) if seen else np.full(self.size, 1 / self.size)
-            counted = self.counts.get(seen, Counter[int]())
+        end = context[max(0, len(context) - self.order + 1) :] if self.order > 1 else ()
+        if end not in self.known:
+            shorter = self(end[1:]) if end else np.full(self.size, 1 / self.size)
+            counted = self.counts.get(end, Counter[int]())
             counts = np.array([counted[code] for code in range(self.size)], np.float64)
             kinds = np.count_nonzero(counts)
             whole = counts.sum() + kinds
-            self.known[seen] = (counts + kinds * shorter) / whole if whole else shorter
-        return self.known[seen]
+            self.known[end] = (counts + kinds * shorter) / whole if whole else shorter
+        return self.known[end]

@@ -58,7 +58,7 @@ def given_rows(spec: Table, columns: FittedColumns, samples: Samples) -> Given:
     return given_frame(spec, columns, in_memory(samples))
 
 
-def _has_columns(samples: Any) -> bool:
+def _has_columns(samples: object) -> bool:
     return hasattr(samples, "columns") or isinstance(samples, dict) or hasattr(samples, "toarray")
 
 
@@ -94,8 +94,10 @@ def _given_sequences(spec: Table, columns: FittedColumns, frame: Frame) -> Given
              steps.first]  # fmt: skip
     if not spec.each_step:
         return Given(names, x, [expected[row] for row in steps.first], [])
-    each = [f"{names[sequence]}, step {place + 1}" for sequence, place in zip(steps.sequence, steps.place, strict=True)]
-    return Given(each, x, [expected[row] for row in steps.rows], [])
+    steps_named = [
+        f"{names[sequence]}, step {place + 1}" for sequence, place in zip(steps.sequence, steps.place, strict=True)
+    ]
+    return Given(steps_named, x, [expected[row] for row in steps.rows], [])
 
 
 def _wanted(spec: Table, columns: FittedColumns) -> tuple[str, ...]:

@@ -100,9 +100,9 @@ def sequence_dataset(spec: Table, frame: Frame, test: Frame | None = None) -> Da
         test is not None,
     )
     columns, origin, told = _fitted(spec, frame, steps, parts)
-    given = encoded(spec, columns, frame)
-    longest = max(given.shape[1], 0 if test is None else encoded(spec, columns, test).shape[1])
-    whole = _split(spec, frame, steps, answers, longer(given, longest))
+    inputs = encoded(spec, columns, frame)
+    longest = max(inputs.shape[1], 0 if test is None else encoded(spec, columns, test).shape[1])
+    whole = _split(spec, frame, steps, answers, longer(inputs, longest))
     splits = {name: whole[rows] for name, rows in parts.items()}
     if test is not None:
         splits["test"] = _own_test(spec, test, columns, classes, longest)
