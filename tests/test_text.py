@@ -21,6 +21,7 @@ from twofold.recipe import Recipe, load_recipe
 from twofold.recipe.text import CharacterText
 from twofold.setup.building import prepare
 from twofold.setup.events import Evaluated
+from twofold.train.replicas import together
 
 LSTM = {"kind": "lstm", "units": 8, "output": "every"}
 SIZE = 35
@@ -132,6 +133,7 @@ WRONG = {
     "zeros": (b"ab\0" * 90, {}, "holds a zero byte"),
     "too few outputs": (b"abcd" * 90, {}, r"4 different characters; the last layer gives 35 .*layers.1.units=4"),
     "standardized": (b"ab" * 90, {"standardize": "feature"}, "`standardize` is for quantities"),
+    "shards": (b"ab" * 90, {"training": {"shards": 2}}, "`shards` of sequences that differ in length, or are answered"),
     "twice": (b"ab" * 90, {"alphabet": "aba"}, "`alphabet` must hold two characters or more, each once"),
 }  # fmt: skip
 
@@ -177,3 +179,7 @@ def test_a_run_of_other_data_writes_no_text(tmp_path: Path) -> None:
 def test_scripts_answer_once_a_sample(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="the scripts read sequences of one length and answer each of them once"):
         twofold.eject("text-lstm", tmp_path / "out")
+
+
+def test_networks_that_answer_every_step_are_trained_one_by_one() -> None:
+    assert not together([of_text(), load_recipe(of_text(), {"training.seed": 1})])

@@ -56,8 +56,8 @@ def misfits(
         unfitting += _growth(shape, layers, augmentation)
     if isinstance(data, Palindromes):
         unfitting += _sequences(data, layers, training, schedule)
-    if data.varying:
-        unfitting += _of_any_length(data, layers, training)
+    if data.answers_steps:
+        unfitting += _of_sequences(data, layers, training)
     if not data.validation:
         wants = {"keep": training.keep == "best", "patience": training.patience is not None}
         unfitting += [
@@ -139,10 +139,11 @@ def _sequences(data: Palindromes, layers: Sequence[LayerSpec], training: Trainin
     return unfitting
 
 
-def _of_any_length(data: DataSpec, layers: Sequence[LayerSpec], training: Training) -> list[Misfit]:
+def _of_sequences(data: DataSpec, layers: Sequence[LayerSpec], training: Training) -> list[Misfit]:
     """What looks at all steps side by side takes those for data that are not there."""
-    nodes, _, refused = walk(data.sample_shape, layers)
-    wrong = [node for node in nodes if len(node.input_shape) == 2 and _mixes_steps(node.spec)]
+    nodes, ending, refused = walk(data.sample_shape, layers)
+    mixing = [node for node in nodes if len(node.input_shape) == 2 and _mixes_steps(node.spec)]
+    wrong = mixing if data.varying else []
     unfitting = [
         Misfit(
             ("layers", node.name),
@@ -152,8 +153,8 @@ def _of_any_length(data: DataSpec, layers: Sequence[LayerSpec], training: Traini
         )
         for node in wrong[:1]
     ]
-    if training.shards and not refused:
-        rule = "`shards` of sequences that differ in length are not computed"
+    if training.shards and not refused and (data.varying or len(ending) == 2):
+        rule = "`shards` of sequences that differ in length, or are answered at every step, are not computed"
         unfitting.append(Misfit(("training", "shards"), rule, "Leave it out."))
     return unfitting
 

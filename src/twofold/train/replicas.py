@@ -40,7 +40,8 @@ def together(recipes: Sequence[Recipe]) -> bool:
     training = first.training
     judged = training.flip_test or training.shift_test or training.patience or training.keep == "best"
     varied = first.augmentation.any or training.ema or training.shards or judged
-    written = not varied and all(layer.stacks for layer in first.layers)
+    sequences = first.data.varying or first.network.each_step  # lengths and steps without an answer differ
+    written = not (varied or sequences) and all(layer.stacks for layer in first.layers)
     return written and all(common(recipe) == common(first) for recipe in recipes)
 
 
