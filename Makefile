@@ -5,7 +5,7 @@
 # make torture the long proofs: every built-in recipe over 50 or 200 steps; writes docs/benchmarks/verification.md;
 #              hostile files, random recipes and CSV files: hostile.md, fuzz.md; models in and out: exchange.md;
 #              what the analysis says of trainings in which nothing is wrong: healthy.md, and of
-#              planted faults: analysis.md; killed and starved runs: survival.md;
+#              planted faults: analysis.md; drawn digits: drawings.md; killed and starved runs: survival.md;
 #              students' code, wrong and right: check.md
 # make results the built-in recipes that take minutes (two hours in all); writes docs/results.md, docs/palindromes.md
 # make notebooks  the notebooks of the five parts, executed; TWOFOLD_SHORT=1 make notebooks: a few steps each
@@ -43,6 +43,7 @@ torture: $(READY)
 	$(BIN)/python benchmarks/hostile.py
 	$(BIN)/python benchmarks/healthy.py
 	$(BIN)/python benchmarks/analysis.py
+	$(BIN)/python benchmarks/drawings.py
 	$(BIN)/python benchmarks/fuzz.py
 	$(BIN)/python benchmarks/survival.py
 	$(BIN)/python benchmarks/coordinator.py

@@ -22,10 +22,10 @@ from PIL import Image
 import twofold
 from twofold.data import Dataset, Split, at_hand, load_data
 from twofold.data import images as published_images
-from twofold.data.published import CIFAR10, MNIST
+from twofold.data.published import CIFAR10, FASHION_MNIST, KMNIST, MNIST
 from twofold.data.torchvision import find
 from twofold.recipe import loads
-from twofold.recipe.data import Cifar10, Images, Mnist
+from twofold.recipe.data import Cifar10, FashionMnist, Images, Kmnist, Mnist
 from twofold.setup.building import prepare
 
 TINY = {
@@ -458,7 +458,10 @@ def test_a_root_without_the_files(name: str, tmp_path: Path) -> None:
     assert at_hand(spec)  # it is what the recipe names: tried, and its faults told
     with pytest.raises(twofold.DataError) as error:
         load_data(spec)
-    further = {"mnist": "raw\n    {0}/MNIST/raw", "cifar10": "cifar-10-batches-bin\n    {0}/cifar-10-batches-py"}[name]
+    further = {
+        "mnist": "raw\n    {0}/MNIST/raw\n    {0}/MNIST",
+        "cifar10": "cifar-10-batches-bin\n    {0}/cifar-10-batches-py",
+    }[name]
     assert str(error.value) == (
         f"data.root: no files of {TINY[name].title} as torchvision leaves them; looked in\n    {tmp_path}\n"
         f"    {tmp_path}/{further.format(tmp_path)}\n"
@@ -511,7 +514,7 @@ def test_faulty_idx_files(packed: bool, name: str, change: Change, message: str,
 
 @pytest.mark.parametrize(("content", "message"), {
     "cut": (lambda packed: packed[:-100], "not a whole gzip file (Compressed file ended before"),
-    "not packed": (lambda packed: b"hello" * 100, "not a whole gzip file (Not a gzipped file"),
+    "not packed": (lambda packed: b"hello" * 100, "the header must give 2051 as magic number; got 1751477356."),
     "damaged": (lambda packed: packed[:-8] + b"\0" * 8, "not a whole gzip file (CRC check failed"),
     "scrambled": (lambda packed: packed[:10] + b"\xff" * 200, "not a whole gzip file ("),
 }.values())  # fmt: skip
@@ -522,6 +525,83 @@ def test_faulty_gzip_files(content: Callable[[bytes], bytes], message: str, tmp_
     with pytest.raises(twofold.DataError) as error:
         load_data(Mnist(root=str(tmp_path)))
     assert str(error.value).startswith(f"{path}: {message}")
+
+
+def _moved(change: Callable[[Path], Path]) -> Callable[[Path], None]:
+    """Write the pairs, packed, and put each file where `change` says."""
+
+    def write(folder: Path) -> None:
+        _idx_files(folder, packed=True)
+        for path in list(folder.iterdir()):
+            place = change(path)
+            kept = path.rename(path.with_name("kept"))
+            place.parent.mkdir(exist_ok=True)
+            kept.rename(place)
+
+    return write
+
+
+def _unpacked(path: Path) -> Path:
+    path.write_bytes(gzip.decompress(path.read_bytes()))
+    return path
+
+
+OTHER_NAMES: dict[str, Callable[[Path], None]] = {
+    "a point before idx": _moved(lambda path: _unpacked(path).with_name(path.stem.replace("-idx", ".idx"))),
+    "a point before idx, packed": _moved(lambda path: path.with_name(path.name.replace("-idx", ".idx"))),
+    "packed without .gz": _moved(lambda path: path.with_suffix("")),
+    "unpacked, and still called .gz": _moved(_unpacked),
+    "in a folder of its own name": _moved(lambda path: _unpacked(path).parent / path.stem / path.stem),
+    "test for t10k": _moved(lambda path: path.with_name(path.name.replace("t10k", "test"))),
+}
+
+
+@pytest.mark.parametrize("write", OTHER_NAMES.values(), ids=OTHER_NAMES)
+def test_files_of_mnist_under_their_other_usual_names(
+    write: Callable[[Path], None], tmp_path: Path, place: Path
+) -> None:
+    write(tmp_path / "digits")
+    _is_whole("mnist", load_data(Mnist(root=str(tmp_path / "digits"))))
+
+
+SIBLINGS = {"FashionMNIST/raw": (FashionMnist, FASHION_MNIST), "KMNIST/raw": (Kmnist, KMNIST)}
+
+
+def _few(folder: Path, monkeypatch: pytest.MonkeyPatch, labels: tuple[int, ...] = tuple(range(10))) -> None:
+    """Twelve images and four in `folder`, as every set that is called like MNIST."""
+    sizes = {"train": 12, "test": 4}
+    for published in (MNIST, FASHION_MNIST, KMNIST):
+        monkeypatch.setitem(published_images.PUBLISHED, published.name, replace(published, sizes=sizes))
+    folder.mkdir(parents=True)
+    for prefix, size in (("train", 12), ("t10k", 4)):
+        y = np.resize(labels, size)
+        x = np.full((size, 28, 28), 7) * y[:, None, None]
+        (folder / f"{prefix}-images-idx3-ubyte").write_bytes(_idx(x, 2051))
+        (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(_idx(y, 2049))
+
+
+@pytest.mark.parametrize(("folder", "spec", "published"), [(f, *row) for f, row in SIBLINGS.items()])
+def test_sets_that_are_called_as_mnist_is(
+    folder: str, spec: Any, published: Any, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _few(place / "torchvision" / folder, monkeypatch)
+    assert at_hand(spec())
+    assert not at_hand(Mnist())
+    dataset = load_data(spec(validation=2))
+    assert dataset.classes == published.classes
+    assert len(set(dataset.classes)) == 10
+    assert dataset.title == published.title
+    assert [len(part) for _, part in dataset.splits()] == [10, 2, 4]
+    assert (dataset.train.x.reshape(10, -1) == 7 * dataset.train.y[:, None]).all()
+
+
+def test_a_set_that_is_called_by_the_name_of_another_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _few(tmp_path / "clothes", monkeypatch, FASHION_MNIST.begins)
+    _few(tmp_path / "digits", monkeypatch, MNIST.begins)
+    for spec, folder, source in ((Mnist, "clothes", "fashion_mnist"), (Kmnist, "digits", "mnist")):
+        with pytest.raises(twofold.DataError, match=rf"{folder}: these are the images of .*data.source = \"{source}\""):
+            load_data(spec(root=str(tmp_path / folder)))
+    assert load_data(FashionMnist(root=str(tmp_path / "clothes"))).classes[9] == "ankle boot"
 
 
 def test_a_gzip_file_is_not_unpacked_beyond_what_its_header_promises(tmp_path: Path, place: Path) -> None:

@@ -15,7 +15,9 @@ from PIL import Image
 import twofold
 from trained import drawing
 from twofold.data import load_data
-from twofold.recipe.data import Mnist
+from twofold.data.drawings import drawn
+from twofold.data.given import read_given
+from twofold.recipe.data import FashionMnist, Mnist
 
 Runs = dict[str, twofold.Run]
 
@@ -120,6 +122,98 @@ def test_an_image_as_the_published_ones_is_left_as_it_is(trained_runs: Runs, in_
     assert answers.notes == ("turned.png: dark on light, turned to light on dark",)
 
 
+def _sheet() -> np.ndarray:
+    """A 1 with a foot, 30 pixels wide strokes, on 360 x 480 pixels of light paper."""
+    sheet = np.full((360, 480), 230.0)
+    sheet[70:290, 220:250] = 40
+    sheet[260:290, 180:290] = 40
+    return sheet
+
+
+def _shaded(sheet: np.ndarray) -> np.ndarray:
+    return np.where(np.indices(sheet.shape)[1] > 235, 0.4 * sheet, sheet)
+
+
+def _painted(*places: tuple[slice, slice], value: float = 30) -> Callable[[np.ndarray], np.ndarray]:
+    def paint(sheet: np.ndarray) -> np.ndarray:
+        for place in places:
+            sheet[place] = value
+        return sheet
+
+    return paint
+
+
+WHOLE = slice(None)
+BESIDE: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
+    "nothing": (lambda sheet: sheet, "turned to light on dark, cut to the ink"),
+    "a speck": (_painted((slice(20, 35), slice(20, 35))), "a speck was taken away"),
+    "several": (_painted((slice(20, 35), slice(20, 35)), (slice(300, 310), slice(420, 430))), "2 specks were taken"),
+    "a table": (
+        _painted((slice(0, 14), WHOLE), (slice(-12, None), WHOLE), (WHOLE, slice(0, 15)), (WHOLE, slice(-9, None))),
+        "what reaches the edge was taken away",
+    ),
+    "a thick box": (
+        _painted(
+            (slice(30, 44), slice(140, 330)), (slice(316, 330), slice(140, 330)),
+            (slice(30, 330), slice(140, 154)), (slice(30, 330), slice(316, 330)),
+        ),
+        "a frame was taken away",
+    ),
+    "ruled lines": (_painted(*((slice(y, y + 2), WHOLE) for y in range(20, 360, 45)), value=90), "lines of the paper"),
+    "a shadow": (_shaded, "uneven light was taken out"),
+    "chalk": (lambda sheet: 255 - sheet, "cut to the ink and centred"),
+    "noise": (lambda sheet: sheet + np.random.default_rng(0).normal(0, 20, sheet.shape), "cut to the ink and centred"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("disturb", "told"), BESIDE.values(), ids=BESIDE)
+def test_ink_is_found_beside_what_is_none(in_tmp: Path, disturb: Callable[[np.ndarray], np.ndarray], told: str) -> None:
+    Image.fromarray(np.clip(disturb(_sheet()), 0, 255).astype(np.uint8)).save("one.png")
+    drawing = drawn(Path("one.png"), 28)
+    assert told in ", ".join(drawing.done)
+    assert drawing.ink is not None
+    ink, wanted = drawing.ink > 0.5, _sheet() < 100
+    assert (ink & wanted).sum() / (ink | wanted).sum() > 0.85
+
+
+def test_a_thin_pen_does_not_fade(in_tmp: Path) -> None:
+    sheet = np.full((360, 480), 230, np.uint8)
+    sheet[40:320, 238:242] = 40
+    Image.fromarray(sheet).save("thin.png")
+    drawing = drawn(Path("thin.png"), 28)
+    assert "thin strokes were thickened" in drawing.done
+    assert drawing.image.max() > 200
+
+
+def test_what_became_of_images_is_drawn(trained_runs: Runs, command, in_tmp: Path) -> None:
+    drawing().save("one.png")
+    run = trained_runs["digits"].path
+    done = command("predict", run, "one.png", "--show", "seen.png")
+    assert done.status == 0, done.err
+    with Image.open("seen.png") as picture:
+        width, height = picture.size
+    assert width > 900
+    assert height > 200
+    for words, told in (
+        ((run, "one.png", "--show", "seen.png"), "seen.png exists; choose another --show"),
+        ((run, "one.png", "--show", "seen.gif"), "--show draws png, svg, pdf; got `seen.gif`"),
+        ((trained_runs["flowers"].path, "5.1,3.5", "--show", "x.png"), "--show draws what became of images"),
+    ):
+        done = command("predict", *words)
+        assert done.status == 2
+        assert told in " ".join(done.err.split())
+
+
+def test_clothes_and_hiragana_on_white_are_turned_and_not_cut(in_tmp: Path) -> None:
+    pixels = np.full((56, 56), 250, np.uint8)
+    pixels[10:20, 30:50] = 20
+    Image.fromarray(pixels).save("shoe.png")
+    x, notes = (given := read_given(FashionMnist(), ["shoe.png"])).x, given.notes
+    assert notes == ("shoe.png: dark on light, turned to light on dark",)
+    assert x[0, 0, 7, 20] > 200
+    assert x[0, 0, 25, 3] < 20
+
+
 def test_a_blank_sheet_has_no_ink(trained_runs: Runs, in_tmp: Path) -> None:
     Image.new("L", (50, 40), "white").save("blank.png")
     assert "no ink was found" in twofold.predict(trained_runs["digits"], "blank.png").notes[0]
@@ -142,8 +236,6 @@ def test_an_image_without_any_drawing_gets_a_word(trained_runs: Runs, command, i
 @pytest.mark.mnist
 def test_digits_of_mnist_photographed_large_keep_their_place(in_tmp: Path) -> None:
     """Pasted out of the middle on a light sheet ten times as large: each comes back within a pixel of where it was."""
-    from twofold.data.given import read_given
-
     test = load_data(Mnist()).test.x[:20]
     for index, (digit,) in enumerate(test):
         sheet = Image.new("L", (700, 500), 250)

@@ -126,17 +126,14 @@ def _engines(things: list[str], recipe: str, steps: int, seconds: float, form: F
 
 def _values(settings: list[str]) -> dict[str, object]:
     """`units=3` as TOML has it; a bare word is a text."""
-    import tomllib
+    from twofold.recipe.files import toml_value
 
     values = {}
     for setting in settings:
         key, sign, text = setting.partition("=")
         if not sign:
             raise UserError(f"`--set` takes KEY=VALUE; got {setting}")
-        try:
-            values[key.strip()] = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            values[key.strip()] = text.strip()
+        values[key.strip()] = toml_value(text.strip())
     return values
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from twofold.inference.predicting import Answers
 
 EXAMPLE = examples(
-    "twofold predict runs/digits-1 drawing.png",
+    "twofold predict runs/digits-1 drawing.png --show seen.png",
     "twofold predict runs/palindrome-1 12321",
     "twofold predict runs/text-lstm-1 --sample 200 --temperature 0.8",
 )
@@ -55,6 +55,13 @@ def predict(
         float, typer.Option(help="With --sample: below 1 likely characters become likelier; 0 takes the likeliest.")
     ] = 1.0,
     seed: Annotated[int, typer.Option(help="With --sample: another seed draws another text.")] = 0,
+    show: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.png",
+            help="Also draw what became of images, in a new file: the picture, the ink on it, what the network sees.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Ask the trained networks about new samples: class, probability, runner-up, and how far the engines are apart."""
@@ -76,7 +83,11 @@ def predict(
     if table is not None and table.exists():
         raise UserError(f"{table} exists; choose another --csv")
     with as_a_whole(run):
+        if show is not None:
+            _check_show(run, show)
         answers = ask(run, samples, engines=engine)
+        if show is not None:
+            _show(answers, show)
     if table is not None:
         _write(table, answers.rows())
     if as_json:
@@ -92,6 +103,20 @@ def _check_words(samples: Sequence[str]) -> None:
     for word in samples:
         if word.startswith("-") and not word[1:2].isdigit() and word[1:2] != ".":
             raise UserError(f"no option `{word}`; `twofold predict --help` lists all")
+
+
+def _check_show(run: Path, path: Path) -> None:
+    from twofold.report.predicted import check_shown
+    from twofold.runs import open_run
+
+    check_shown(path, open_run(run).recipe.data)
+
+
+def _show(answers: Answers, path: Path) -> None:
+    from twofold.report.predicted import draw_predicted
+    from twofold.runs import write_whole
+
+    write_whole(path, draw_predicted(answers, path.suffix.lower().lstrip(".")))
 
 
 def _write(path: Path, rows: Sequence[dict[str, object]]) -> None:

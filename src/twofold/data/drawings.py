@@ -6,96 +6,109 @@ scikit-learn fill their 8x8 pixels.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from twofold.arrays import Array
-from twofold.data.folders import on_white, upright
+from twofold.data.folders import decoded, on_white, upright
+from twofold.data.ink import LONGEST, find_ink
+from twofold.recipe.data import DataSpec, Digits, FashionMnist, Kmnist, Mnist
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
 
 BOXES = {28: 20, 8: 8}
 """Height and width of the box that the ink fills, by those of the image."""
 LIGHT = 127
-"""Paper is lighter than this."""
-INK = 0.2
-"""Share of the strongest ink: what is weaker may be a shadow or a mark of compression."""
-SPECK = 0.1
-"""Share of the largest part's pixels below which a part is a speck, and no stroke."""
-FAINT = 16
-"""Ink that stands out from the paper by less is none."""
+"""Paper of a small image is lighter than this."""
+CUT = 0.2
+"""Share of the strongest ink from which on a pixel counts where an image is cut to its ink."""
+PEN = 1 / 11
+"""Width of a stroke over the longer side of the digit, below which strokes are thickened: MNIST's are an eighth."""
 
 
-def drawn(file: Path, side: int) -> tuple[Array, list[str]]:
-    """The digit as bytes (1, side, side), and what was done to it: nothing to an image that is as the published are.
+class Drawing(NamedTuple):
+    """A digit, and how it came to be."""
 
-    Ink that is darker than the border is turned light. An image of another size is cut to its ink, which is shrunk to
-    the box and put where the published digits have theirs.
+    image: Array
+    """What a network is given: bytes (1, side, side)."""
+    done: list[str]
+    """What was done to the picture: nothing to an image that is as the published are."""
+    ink: Array | None = None
+    """Where ink was looked for, the ink from 0 to 1 in the picture, at most `LONGEST` pixels long (height, width)."""
+
+
+def drawn(file: Path, side: int) -> Drawing:
+    """The digit of a picture, `side` pixels high and wide.
+
+    An image of that size is taken as it is; one that is dark on light is turned. Of one of another size the ink is
+    found, cut out, shrunk to the box and put where the published digits have theirs.
     """
+    picture = on_white(upright(file)).convert("L")
+    sheet = np.asarray(_shrunk(picture))
+    if sheet.shape == (side, side):
+        done = list[str]()
+        # Of a small image the border is paper.
+        if np.median(border(sheet)) > LIGHT:
+            sheet = 255 - sheet
+            done.append("dark on light, turned to light on dark")
+        done += [] if np.ptp(sheet) else ["no ink was found: all its pixels are alike"]
+        return Drawing(sheet[None], done)
+    ink, done = find_ink(sheet)
+    if not ink.any():
+        plain = picture.resize((side, side), _bilinear())
+        return Drawing(np.asarray(plain)[None], done, ink)
+    cut, thickened = _thick_enough(_cut(ink), side)
+    done = [*done, *(["thin strokes were thickened"] if thickened else []), "cut to the ink and centred"]
+    return Drawing(_placed(cut * 255, side, BOXES[side])[None], done, ink)
+
+
+def _shrunk(picture: Picture) -> Picture:
+    """At most `LONGEST` pixels long."""
+    factor = LONGEST / max(picture.size)
+    if factor >= 1:
+        return picture
+    width, height = (max(1, round(size * factor)) for size in picture.size)
+    return picture.resize((width, height), _bilinear())
+
+
+def _bilinear() -> int:
     from PIL import Image
 
-    pixels = np.asarray(on_white(upright(file)).convert("L"))
-    done = []
-    # Of a small image the border is paper; a photograph may have a frame, and is paper for the most part.
-    paper = _border(pixels) if pixels.shape == (side, side) else pixels
-    if np.median(paper) > LIGHT:
-        pixels = 255 - pixels
-        done.append("dark on light, turned to light on dark")
-    if pixels.shape == (side, side):
-        return pixels[None], done if np.ptp(pixels) else [*done, "no ink was found: all its pixels are alike"]
-    ink, cleaned = _clean(np.clip(pixels - float(np.median(pixels)), 0, None))
-    done += cleaned
-    if ink.max() < FAINT:
-        plain = Image.fromarray(pixels).resize((side, side), Image.Resampling.BILINEAR)
-        return np.asarray(plain)[None], [*done, "no ink was found"]
-    done.append("cut to the ink and centred")
-    return _placed(_cut(ink * (255 / ink.max())), side, BOXES[side])[None], done
+    return Image.Resampling.BILINEAR
 
 
-def _clean(ink: Array) -> tuple[Array, list[str]]:
-    """The ink without what is no stroke of a digit: a shadow, a frame or ruled lines at the edge, specks; and what was
-    done. Nothing is taken away that would leave no ink.
-
-    A shadow is paler than ink and wider than any stroke: what is left of it under a grey opening of a quarter of the
-    image is paper. Parts are what hangs together, corners too, above `INK` of the strongest ink.
-    """
-    from scipy import ndimage
-
-    done, side = list[str](), max(3, min(ink.shape) // 4)
-    paper = ndimage.gaussian_filter(ndimage.grey_opening(ink, (side, side)), side / 4)
-    if paper.max() >= FAINT:
-        level = np.clip(ink - paper, 0, None)
-        if level.max() >= max(FAINT, 0.5 * float(paper.max())):
-            ink = level
-            done.append("a shadow was taken away")
-    labelled: tuple[Array, int] = ndimage.label(ink > INK * ink.max(), np.ones((3, 3)))  # pyright: ignore[reportAssignmentType]
-    parts, count = labelled
-    if count < 2:
-        return ink, done
-    numbers = np.arange(1, count + 1)
-    sizes = ndimage.sum_labels(np.ones_like(ink), parts, numbers)
-    at_edge = np.isin(numbers, _border(parts))
-    inside = numbers[~at_edge]
-    if len(inside) and sizes[inside - 1].max() >= SPECK * sizes.max() and at_edge.any():
-        ink = np.where(np.isin(parts, numbers[at_edge]), 0, ink)
-        done.append("what reaches the edge was taken away")
-    else:
-        inside = numbers
-    large = inside[sizes[inside - 1] >= SPECK * sizes[inside - 1].max()]
-    if len(large) < len(inside):
-        ink = np.where((parts == 0) | np.isin(parts, large), ink, 0)
-        done.append(f"{len(inside) - len(large)} specks were taken away")
-    near = ndimage.binary_dilation(np.isin(parts, large), iterations=2)
-    return np.where(near, ink, 0) if done else ink, done
-
-
-def _border(pixels: Array) -> Array:
+def border(pixels: Array) -> Array:
+    """The outermost pixels of an image (height, width)."""
     return np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
 
 
 def _cut(ink: Array) -> Array:
     """The smallest part that holds all ink."""
-    rows, columns = (np.flatnonzero((ink > INK * ink.max()).any(axis=axis)) for axis in (1, 0))
+    rows, columns = (np.flatnonzero((ink > CUT).any(axis=axis)) for axis in (1, 0))
     return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def _thick_enough(ink: Array, side: int) -> tuple[Array, bool]:
+    """With the strokes of a thin pen as thick as `PEN` asks for, so that they do not fade where the digit shrinks.
+
+    The width of a stroke is four times the mean distance of its pixels to the paper.
+    """
+    from scipy import ndimage
+
+    mask = np.pad(ink > 0.5, 1)
+    if side != 28 or max(ink.shape) < 2 * side or not mask.any():
+        return ink, False
+    width = 4 * float(np.asarray(ndimage.distance_transform_edt(mask))[mask].mean())
+    missing = round(PEN * max(ink.shape) - width)
+    if missing < 2:
+        return ink, False
+    wide = np.pad(ink, missing)
+    disc = np.hypot(*np.indices((missing + 1, missing + 1)) - missing / 2) <= missing / 2
+    return _cut(ndimage.grey_dilation(wide, footprint=disc)), True
 
 
 def _placed(ink: Array, side: int, box: int) -> Array:
@@ -118,3 +131,26 @@ def _placed(ink: Array, side: int, box: int) -> Array:
     )
     image[top : top + height, left : left + width] = small
     return image
+
+
+Seen = Callable[[Path], Drawing]
+"""What becomes of an image file."""
+
+
+def as_seen(data: DataSpec) -> Seen:
+    """How an image file becomes a sample of these data."""
+    channels, height, width = (size or 0 for size in data.sample_shape)
+    if isinstance(data, Mnist | Digits):
+        return lambda file: drawn(file, height)
+    return lambda file: _picture(file, (channels, height, width), isinstance(data, FashionMnist | Kmnist))
+
+
+def _picture(file: Path, shape: tuple[int, int, int], on_black: bool) -> Drawing:
+    """Resized; light on dark, where the data are that: their border is black."""
+    x, done = decoded(file, shape), list[str]()
+    if not np.ptp(x, axis=(1, 2)).any():
+        done.append("the image is blank: all its pixels are alike")
+    elif on_black and np.median(border(x[0])) > LIGHT:
+        x = 255 - x
+        done.append("dark on light, turned to light on dark")
+    return Drawing(x, done)

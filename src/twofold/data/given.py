@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,14 +12,26 @@ import numpy as np
 
 from twofold.arrays import Array
 from twofold.data.cells import MOST_FAULTS
-from twofold.data.drawings import drawn
-from twofold.data.folders import decoded, guarded, image_rule
+from twofold.data.drawings import as_seen
+from twofold.data.folders import guarded, image_rule
 from twofold.data.names import same_class
 from twofold.data.palindromes import encoded_digits
 from twofold.data.tables import read_rows
 from twofold.errors import DataError, MissingExtraError, did_you_mean
 from twofold.plain import Samples
-from twofold.recipe.data import Arrays, Cifar10, Csv, DataSpec, Digits, Images, Mnist, Palindromes
+from twofold.recipe.data import (
+    Arrays,
+    Cifar10,
+    Csv,
+    DataSpec,
+    Digits,
+    FashionMnist,
+    Images,
+    Kmnist,
+    Mnist,
+    Palindromes,
+    PublishedImages,
+)
 
 SHOWN = 60
 """Characters of what a user wrote that a message repeats."""
@@ -65,7 +77,7 @@ def read_given(data: DataSpec, words: Sequence[str], features: Sequence[str] = (
             return _palindromes(data, words)
         case Csv():
             return _joined([_table_or_row(data, word, tuple(features)) for word in words])
-        case Digits() | Mnist() | Cifar10() | Images():
+        case Digits() | Mnist() | FashionMnist() | Kmnist() | Cifar10() | Images():
             return _images(data, [(file, None) for word in words for file in _files(Path(word))])
         case Arrays(shape=(count,)):
             names = data.features or tuple(f"x{number}" for number in range(1, count + 1))
@@ -93,9 +105,9 @@ def given_arrays(data: DataSpec, samples: Samples, features: Sequence[str] = ())
         raise DataError(
             f"samples are numbers of the shape (samples, {', '.join(map(str, shape))}); got {x.dtype} of {x.shape}"
         )
-    if isinstance(data, Mnist | Cifar10 | Images) and x.dtype != np.uint8:
+    if isinstance(data, PublishedImages | Images) and x.dtype != np.uint8:
         raise DataError(f"images are bytes from 0 to 255, of the type uint8; got {x.dtype}")
-    in_bytes = isinstance(data, Mnist | Cifar10 | Images) or (isinstance(data, Arrays) and x.ndim == 4)
+    in_bytes = isinstance(data, PublishedImages | Images) or (isinstance(data, Arrays) and x.ndim == 4)
     if x.dtype != np.uint8 or not in_bytes:
         x = x.astype(np.float64)
         if len(wrong := np.argwhere(~np.isfinite(x))):
@@ -128,7 +140,7 @@ def read_labelled(data: DataSpec, path: str | Path, classes: Sequence[str], feat
     match data:
         case Csv():
             samples = _labelled_rows(data, Path(path), tuple(features))
-        case Digits() | Mnist() | Cifar10() | Images():
+        case Digits() | Mnist() | FashionMnist() | Kmnist() | Cifar10() | Images():
             samples = _images(data, _labelled_files(Path(path), classes))
         case Arrays():
             raise DataError(
@@ -271,13 +283,13 @@ def _images(data: DataSpec, files: Sequence[tuple[Path, str | None]]) -> Given:
     except ImportError as error:
         raise MissingExtraError(str(error.name), "images", "to read an image") from error
     channels, height, width = (size or 0 for size in data.sample_shape)
-    read = _digit(height) if isinstance(data, Mnist | Digits) else _picture(channels, height, width)
+    read = as_seen(data)
     x = np.empty((len(files), channels, height, width), np.uint8)
     notes, faults = list[tuple[str, str]](), list[str]()
     with guarded():
         for at, (file, _) in enumerate(files):
             try:
-                x[at], what = read(file)
+                x[at], what, *_ = read(file)
             except Exception as error:  # on damaged files, decoders raise whatever they stumble over
                 faults.append(f"{file}: {image_rule(error)}")
             else:
@@ -286,15 +298,3 @@ def _images(data: DataSpec, files: Sequence[tuple[Path, str | None]]) -> Given:
     if isinstance(data, Digits):  # which come as numbers from 0 to 1
         x = x.astype(np.float32) / 255
     return Given([str(file) for file, _ in files], x, [label for _, label in files], notes)
-
-
-def _picture(channels: int, height: int, width: int) -> Callable[[Path], tuple[Array, list[str]]]:
-    def read(file: Path) -> tuple[Array, list[str]]:
-        x = decoded(file, (channels, height, width))
-        return x, [] if np.ptp(x, axis=(1, 2)).any() else ["the image is blank: all its pixels are alike"]
-
-    return read
-
-
-def _digit(side: int) -> Callable[[Path], tuple[Array, list[str]]]:
-    return lambda file: drawn(file, side)

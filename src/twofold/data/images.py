@@ -13,14 +13,14 @@ import platformdirs
 from twofold.data import torchvision
 from twofold.data.dataset import Dataset, held_count, images
 from twofold.data.hub import read_hub
-from twofold.data.published import CIFAR10, MNIST, Labelled, Progress, Published
+from twofold.data.published import ALL, Labelled, Progress, Published
 from twofold.errors import DataError
-from twofold.recipe.data import Cifar10, Mnist
+from twofold.recipe.data import PublishedImages
 
-PUBLISHED = {published.name: published for published in (MNIST, CIFAR10)}
+PUBLISHED = {published.name: published for published in ALL}
 
 
-def load_published(spec: Mnist | Cifar10, progress: Progress) -> Dataset:
+def load_published(spec: PublishedImages, progress: Progress) -> Dataset:
     """The published split; the last `validation` images of the training set are held out."""
     published = PUBLISHED[spec.source]
     local = _local(published, spec.root)
@@ -40,7 +40,7 @@ def load_published(spec: Mnist | Cifar10, progress: Progress) -> Dataset:
     return Dataset(whole[train], whole[validation], test, published.classes, title=title)
 
 
-def published_at_hand(spec: Mnist | Cifar10) -> bool:
+def published_at_hand(spec: PublishedImages) -> bool:
     """Whether the images can be had without a download; a folder that the recipe names must be."""
     if spec.root is not None:
         return True

@@ -41,6 +41,8 @@ class Published:
     """Channels, height, width."""
     sizes: Mapping[str, int]
     classes: tuple[str, ...]
+    begins: tuple[int, ...] = ()
+    """The first labels of the training set, by which its files are told from those of a set with the same names."""
 
 
 MNIST = Published(
@@ -51,6 +53,28 @@ MNIST = Published(
     shape=(1, 28, 28),
     sizes={"train": 60_000, "test": 10_000},
     classes=tuple(str(digit) for digit in range(10)),
+    begins=(5, 0, 4, 1, 9, 2, 1, 3, 1, 4),
+)
+FASHION_MNIST = Published(
+    name="fashion_mnist",
+    title="Fashion-MNIST",
+    hub="zalando-datasets/fashion_mnist",
+    column="image",
+    shape=(1, 28, 28),
+    sizes={"train": 60_000, "test": 10_000},
+    classes=(
+        "T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"
+    ),
+    begins=(9, 0, 0, 3, 0, 2, 7, 2, 5, 5),
+)  # fmt: skip
+KMNIST = Published(
+    name="kmnist",
+    title="KMNIST",
+    hub="tanganke/kmnist",
+    column="image",
+    shape=(1, 28, 28),
+    sizes={"train": 60_000, "test": 10_000},
+    classes=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
 )
 CIFAR10 = Published(
     name="cifar10",
@@ -61,6 +85,17 @@ CIFAR10 = Published(
     sizes={"train": 50_000, "test": 10_000},
     classes=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
 )
+ALL = (MNIST, FASHION_MNIST, KMNIST, CIFAR10)
+
+
+def check_set(labels: Array, published: Published, place: str | Path) -> None:
+    """Raises `DataError` where the labels of a training set begin as those of another set with the same file names."""
+    for other in ALL:
+        if other.begins and other.name != published.name and tuple(labels[: len(other.begins)]) == other.begins:
+            raise DataError(
+                f"{place}: these are the images of {other.title}, not of {published.title}: their labels begin as "
+                f'its do. Set data.source = "{other.name}", or data.root to the folder of {published.title}.'
+            )
 
 
 def checked_labels(labels: Array, published: Published, place: str | Path, record: str, remedy: str) -> Array:

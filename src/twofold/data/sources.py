@@ -30,16 +30,15 @@ from twofold.recipe.data import (
     Arrays,
     Blobs,
     CharacterText,
-    Cifar10,
     Circles,
     Classification,
     Csv,
     DataSpec,
     Digits,
     Images,
-    Mnist,
     Moons,
     Palindromes,
+    PublishedImages,
     Xor,
 )
 from twofold.recipe.dense import Embedding
@@ -74,7 +73,7 @@ def completed(spec: DataSpec, dataset: Dataset) -> Dataset:
 def _check_samples(spec: DataSpec) -> None:
     """Raises `DataError` where as many samples as the recipe asks for would not fit into memory."""
     samples, numbers = getattr(spec, "samples", None), elements(spec.sample_shape)
-    if samples and numbers and not isinstance(spec, Mnist | Cifar10):  # of those the first few are taken
+    if samples and numbers and not isinstance(spec, PublishedImages):  # of those the first few are taken
         sample_bytes = max(BYTES_OF_A_SAMPLE, BYTES_OF_A_NUMBER * numbers)
         check_room(
             f"`data.samples = {samples}`",
@@ -85,9 +84,9 @@ def _check_samples(spec: DataSpec) -> None:
 
 def at_hand(spec: DataSpec) -> bool:
     """Whether the samples can be had without a download and without a file that is missing."""
+    if isinstance(spec, PublishedImages):
+        return published_at_hand(spec)
     match spec:
-        case Mnist() | Cifar10():
-            return published_at_hand(spec)
         case Images():
             return os.path.isdir(spec.path)
         case Csv():
@@ -196,7 +195,7 @@ def _digits() -> tuple[Array, Array]:
 
 
 @_load.register
-def _(spec: Mnist | Cifar10, progress: Progress) -> Dataset:
+def _(spec: PublishedImages, progress: Progress) -> Dataset:
     return load_published(spec, progress)
 
 

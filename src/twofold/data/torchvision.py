@@ -8,15 +8,21 @@ import os
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
 
 from twofold.arrays import Array
 from twofold.data.pickles import PickledArray, unpickled
-from twofold.data.published import Labelled, Progress, Published, checked_labels
+from twofold.data.published import Labelled, Progress, Published, check_set, checked_labels
 from twofold.errors import DataError
 
+IDX = {"images": "idx3", "labels": "idx1"}
+"""What the two files of a pair are called, by what they hold."""
+GZIP = b"\x1f\x8b"
+"""How a packed file begins."""
 AGAIN = "Remove the file and let torchvision download it again."
 MOST_PICKLE = 2
 """A pickle may take so many times the bytes of its images: as text, half of them take two."""
@@ -52,6 +58,8 @@ class Found:
             parts.append(self.layout.read(self.published, self.folder / name, size))
         progress(f"reading {self.published.title}, {split}", len(names), len(names))
         images, labels = (np.concatenate([part[i] for part in parts]) for i in range(2))
+        if split == "train":
+            check_set(labels, self.published, self.folder)
         return Labelled(images, labels)
 
 
@@ -61,38 +69,51 @@ def find(published: Published, base: Path) -> Found | None:
         for place in layout.folders:
             folder = base / place
             names = [name for names in layout.files.values() for name in names]
-            if any(os.path.isfile(path) for name in names for path in _forms(folder / name)):
+            if any(_exists(folder / name) for name in names):
                 return Found(published, folder, layout)
     return None
 
 
-def _forms(path: Path) -> list[Path]:
-    """The file, and for IDX the four in which it may be there."""
+def _exists(path: Path) -> bool:
+    """Whether the file is there; for IDX, the beginning of a pair, one of its two files."""
     if not path.name.endswith("-"):
-        return [path]
-    names = (f"{path.name}images-idx3-ubyte", f"{path.name}labels-idx1-ubyte")
-    return [path.with_name(name + ending) for name in names for ending in ("", ".gz")]
+        return os.path.isfile(path)
+    return any(_idx_file(path, what) is not None for what in IDX)
+
+
+def _idx_file(path: Path, what: str) -> Path | None:
+    """One file of a pair under any of its usual names: packed or not; `train-images.idx3-ubyte`, as an archive
+    unpacked by another name; in a folder of its own name, as another archive has it; `test-` for `t10k-`."""
+    beginnings = (path.name, "test-") if path.name == "t10k-" else (path.name,)
+    for beginning, dot, ending in product(beginnings, "-.", ("", ".gz")):
+        file = path.with_name(f"{beginning}{what}{dot}{IDX[what]}-ubyte{ending}")
+        for place in (file, file / file.name):
+            if os.path.isfile(place):
+                return place
+    return None
 
 
 def _read_idx(published: Published, path: Path, size: int) -> Labelled:
     """http://yann.lecun.com/exdb/mnist: big-endian magic number and sizes, then a byte a value."""
     channels, height, width = published.shape
-    plain_images, packed_images, plain_labels, packed_labels = _forms(path)
-    images = _idx(plain_images, packed_images, {"magic number": 2051, "images": size, "rows": height, "columns": width})
-    labels = _idx(plain_labels, packed_labels, {"magic number": 2049, "labels": size})
-    place = plain_labels if os.path.isfile(plain_labels) else packed_labels
+    _, images = _idx(path, "images", {"magic number": 2051, "images": size, "rows": height, "columns": width})
+    place, labels = _idx(path, "labels", {"magic number": 2049, "labels": size})
     labels = checked_labels(labels, published, place, "image", AGAIN)
     return Labelled(images.reshape(size, channels, height, width), labels)
 
 
-def _idx(plain: Path, packed: Path, header: Mapping[str, int]) -> Array:
-    """The bytes after a header that must be this one; a file that unpacks to more is not unpacked further."""
-    path = plain if os.path.isfile(plain) else packed
-    if not os.path.isfile(path):
+def _idx(beginning: Path, what: str, header: Mapping[str, int]) -> tuple[Path, Array]:
+    """A file, and its bytes after a header that must be this one; what unpacks to more is not unpacked further.
+
+    Whether it is packed is told by its first bytes: some browsers unpack a file and leave its name, others the reverse.
+    """
+    path = _idx_file(beginning, what)
+    if path is None:
+        plain = f"{beginning}{what}-{IDX[what]}-ubyte"
         raise DataError(f"no file {plain}, nor with .gz; torchvision's download is not complete. Run it again.")
     promised = math.prod(list(header.values())[1:])
     try:
-        with gzip.open(path) if path is packed else path.open("rb") as file:
+        with path.open("rb") as stored, _unpacked(stored) as file:
             head = file.read(4 * len(header))
             _check_header(path, head, header)
             content = file.read(promised + 1)
@@ -103,7 +124,13 @@ def _idx(plain: Path, packed: Path, header: Mapping[str, int]) -> Array:
     if len(content) != promised:
         got = "more" if len(content) > promised else str(len(content))
         raise DataError(f"{path}: {promised} bytes must follow the header; got {got}. {AGAIN}")
-    return np.frombuffer(content, np.uint8)
+    return path, np.frombuffer(content, np.uint8)
+
+
+def _unpacked(file: BinaryIO) -> BinaryIO:
+    packed = file.read(len(GZIP)) == GZIP
+    file.seek(0)
+    return cast("BinaryIO", gzip.open(file)) if packed else file
 
 
 def _check_header(path: Path, head: bytes, header: Mapping[str, int]) -> None:
@@ -163,8 +190,26 @@ def _read_cifar_pickle(published: Published, path: Path, size: int) -> Labelled:
 
 
 _TRAIN = tuple(f"data_batch_{number}" for number in range(1, 6))
+_PAIRS = {"train": ("train-",), "test": ("t10k-",)}
 LAYOUTS = {
-    "mnist": (Layout((".", "raw", "MNIST/raw"), {"train": ("train-",), "test": ("t10k-",)}, _read_idx),),
+    "mnist": (Layout((".", "raw", "MNIST/raw", "MNIST"), _PAIRS, _read_idx),),
+    # Their files are called as MNIST's are: a folder of their own name comes first.
+    "fashion_mnist": (
+        Layout(
+            (
+                "FashionMNIST/raw",
+                "FashionMNIST",
+                "fashion-mnist",
+                "fashion-mnist/data/fashion",
+                "data/fashion",
+                ".",
+                "raw",
+            ),
+            _PAIRS,
+            _read_idx,
+        ),
+    ),
+    "kmnist": (Layout(("KMNIST/raw", "KMNIST", "kmnist", ".", "raw"), _PAIRS, _read_idx),),
     "cifar10": (
         Layout(
             (".", "cifar-10-batches-bin"),

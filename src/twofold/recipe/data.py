@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
@@ -105,7 +105,15 @@ class _Published(DataSpec, abc.ABC):
         return 10
 
 
-class Mnist(_Published):
+class _Grey28(_Published, abc.ABC):
+    """The shape that MNIST has, and the sets that were made to stand in its place."""
+
+    @property
+    def sample_shape(self) -> Shape:
+        return (1, 28, 28)
+
+
+class Mnist(_Grey28):
     """70,000 handwritten digits of 28x28 pixels, divided by 255, with a test set of their own: `ylecun/mnist`.
 
     The validation samples are the last ones of the training set. `root` holds torchvision's `MNIST/raw`.
@@ -113,9 +121,24 @@ class Mnist(_Published):
 
     source: Literal["mnist"] = "mnist"
 
-    @property
-    def sample_shape(self) -> Shape:
-        return (1, 28, 28)
+
+class FashionMnist(_Grey28):
+    """70,000 grey pictures of clothes, 28x28 pixels, divided by 255, with a test set: `zalando-datasets/fashion_mnist`.
+
+    The validation samples are the last ones of the training set. `root` holds torchvision's `FashionMNIST/raw`.
+    """
+
+    source: Literal["fashion_mnist"] = "fashion_mnist"
+
+
+class Kmnist(_Grey28):
+    """70,000 handwritten hiragana of 28x28 pixels, divided by 255, with a test set of their own: `tanganke/kmnist`.
+
+    The classes are written in Latin letters, o to wo. The validation samples are the last ones of the training set.
+    `root` holds torchvision's `KMNIST/raw`.
+    """
+
+    source: Literal["kmnist"] = "kmnist"
 
 
 class Cifar10(_Published):
@@ -130,6 +153,9 @@ class Cifar10(_Published):
     @property
     def sample_shape(self) -> Shape:
         return (3, 32, 32)
+
+
+PublishedImages: TypeAlias = Mnist | FashionMnist | Kmnist | Cifar10
 
 
 class Images(Split):
@@ -166,6 +192,8 @@ Data = Annotated[
     | Classification
     | Digits
     | Mnist
+    | FashionMnist
+    | Kmnist
     | Cifar10
     | Images
     | Csv

@@ -10,7 +10,7 @@ from pathlib import Path
 from twofold.data import load_data
 from twofold.errors import StudyError, TwofoldError
 from twofold.recipe import Recipe
-from twofold.recipe.data import Cifar10, DataSpec, Mnist
+from twofold.recipe.data import DataSpec, PublishedImages
 from twofold.runs import scores_beside
 from twofold.setup.events import Noted, Watcher, telling, watching
 from twofold.study.coordinator import Work, finish
@@ -144,7 +144,7 @@ def _prepared(planned: Sequence[Planned], watch: Watcher) -> list[Planned]:
     titles: dict[tuple[str, str | None], str] = {}
 
     def title(spec: DataSpec) -> str:
-        if not isinstance(spec, Mnist | Cifar10):
+        if not isinstance(spec, PublishedImages):
             return ""
         if (key := (spec.source, spec.root)) not in titles:
             titles[key] = ""

@@ -19,7 +19,7 @@ from twofold.exchange.eject.torch_script import torch_script
 from twofold.exchange.files import check_new, write_new
 from twofold.plain import Plain
 from twofold.recipe import Recipe, load_recipe
-from twofold.recipe.data import Cifar10, Mnist, Palindromes
+from twofold.recipe.data import Palindromes, PublishedImages
 from twofold.recipe.losses import BinaryCrossEntropy, CrossEntropy, Huber, MeanAbsolute, MeanSquared
 from twofold.recipe.network import shape_text
 from twofold.recipe.optimizers import Adam, Adamw, Rmsprop, Sgd
@@ -69,7 +69,7 @@ def eject(
     _check_known(recipe)
     folder = Path(out)
     check_new(folder)
-    wanted = not isinstance(recipe.data, Mnist | Cifar10) if samples is None else samples
+    wanted = not isinstance(recipe.data, PublishedImages) if samples is None else samples
     dataset = None
     if at_hand(recipe.data) and (wanted or _whitens(recipe)):
         recipe, dataset = prepare(recipe, watching(watcher))

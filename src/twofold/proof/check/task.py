@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -12,9 +11,11 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, ValidationError
 
 from twofold.errors import UserError, did_you_mean
+from twofold.foreign import MOST_RECIPE, read_foreign
 from twofold.plain import Parsed
 from twofold.proof.check.request import Adapter, Request
 from twofold.proof.check.subject import subjects
+from twofold.recipe.toml import TomlError, parse_toml
 
 
 class Item(BaseModel):
@@ -78,21 +79,30 @@ def builtin_tasks() -> list[str]:
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
+def _foreign_text(path: Path) -> str:
+    try:
+        return read_foreign(path, MOST_RECIPE).decode("utf-8-sig")
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is no text in UTF-8: byte {error.start} cannot be read") from error
+
+
 def load_task(name: str) -> Task:
     """A built-in task by name, or a file that ends in .toml. Raises `UserError` with every fault of the file."""
     if name.endswith(".toml"):
         path = Path(name)
         if not path.is_file():
             raise UserError(f"no file {path}; a built-in task is one of: {', '.join(builtin_tasks())}")
-        text = path.read_text("utf-8")
+        text = _foreign_text(path)
     elif name in builtin_tasks():
         text = (resources.files("twofold.proof.check") / "tasks" / f"{name}.toml").read_text("utf-8")
     else:
         raise UserError(f"no task `{name}`; {did_you_mean(name, builtin_tasks())}")
     try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{name} is no TOML: {error}") from error
+        raw = parse_toml(text, name)
+    except TomlError as error:
+        raise UserError(str(error)) from error
     return read_task(raw, name, text)
 
 

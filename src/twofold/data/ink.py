@@ -1,0 +1,195 @@
+"""Where the ink is in a picture of a sheet: under uneven light, beside tables, frames, ruled lines and specks.
+
+Each step is told in words, and takes nothing away that would leave no ink.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from twofold.arrays import Array
+
+LONGEST = 480
+"""Pixels of the longer side at which ink is looked for: a stroke is then some three to thirty wide."""
+FAINT = 0.06
+"""Ink that differs from the paper by a smaller share of its brightness is none."""
+WEAK, STRONG = 0.3, 0.6
+"""Shares of the strongest ink: what is above the first and hangs together with something above the second is ink."""
+SPECK = 0.08
+"""Share of the largest part's pixels below which a part is a speck, and no stroke."""
+RULE = 0.3
+"""Share of the sheet's width or height that a straight line must run to be one of the paper's own."""
+THIN = 0.013
+"""Share of the sheet's longer side beyond which a line is too thick to be one of the paper's own."""
+CORNERS = np.ones((3, 3))
+"""Pixels that touch at a corner hang together."""
+
+
+class Ink(NamedTuple):
+    """What was found on a sheet."""
+
+    strength: Array
+    """From 0 where paper is to 1 where ink is strongest (height, width)."""
+    done: list[str]
+    """What was done to find it."""
+
+
+def find_ink(sheet: Array) -> Ink:
+    """The ink of a sheet (height, width) in bytes; all of `strength` is 0 where there is none.
+
+    The paper's brightness is estimated around each pixel by a grey closing wider than any stroke, so that a shadow's
+    edge stays one. Ink is what differs from it, with hysteresis: a pale part counts where it hangs together with a
+    strong one.
+    """
+    from scipy import ndimage
+
+    smooth = ndimage.gaussian_filter(sheet.astype(np.float64), 1.0 if max(sheet.shape) > 100 else 0.0)
+    smooth, turned = _dark_on_light(smooth)
+    done = ["dark on light, turned to light on dark"] if turned else []
+    paper = _paper(smooth)
+    ink = np.clip(1 - smooth / np.maximum(paper, 1), 0, 1)
+    if np.ptp(paper[paper > 0.5 * np.median(paper)]) > 0.3 * np.median(paper):
+        done.append("uneven light was taken out")
+    ink[ink < max(FAINT, 4 * _noise(ink))] = 0
+    if not ink.any():
+        return Ink(ink, [*done, "no ink was found"])
+    mask, cleaned = _strokes(ink)
+    strongest = float(np.quantile(ink[mask], 0.9))
+    near = ndimage.binary_dilation(mask, CORNERS, iterations=2)
+    return Ink(np.where(near, np.clip(ink / strongest, 0, 1), 0), [*done, *cleaned])
+
+
+def _dark_on_light(sheet: Array) -> tuple[Array, bool]:
+    """The sheet with light paper, and whether it had that: ink is the smaller part, on the far side of the paper.
+
+    Of the inner part of a sheet, what differs from the paper by more is the ink, whichever side it is on: the sum of
+    cubes weighs few large differences above many small ones.
+    """
+    from scipy import ndimage
+
+    height, width = sheet.shape
+    inner = sheet[height // 12 : height - height // 12, width // 12 : width - width // 12]
+    few = inner[:: max(1, height // 60), :: max(1, width // 60)]
+    away = few - ndimage.median_filter(few, max(3, min(few.shape) // 2))
+    dark = float((away**3).sum()) < 0 if np.ptp(away) else float(np.median(sheet)) > 127
+    return (sheet, True) if dark else (255 - sheet, False)
+
+
+def _paper(sheet: Array) -> Array:
+    """The brightness of the paper under each pixel of a light sheet."""
+    from scipy import ndimage
+
+    size = max(3, min(sheet.shape) // 4)
+    return ndimage.gaussian_filter(ndimage.grey_closing(sheet, (size, size)), size / 12)
+
+
+def _noise(ink: Array) -> float:
+    """The standard deviation of what is no ink, by the median, which strokes do not move."""
+    return float(np.median(np.abs(ink - np.median(ink)))) / 0.6745
+
+
+def _strokes(ink: Array) -> tuple[Array, list[str]]:
+    """Where strokes are, without lines of the paper, what reaches the edge, frames and specks; and what was done."""
+
+    top = float(np.quantile(ink[ink > 0], 0.95))
+    parts, _ = _parts(ink > WEAK * top)
+    mask = np.isin(parts, np.unique(parts[ink > STRONG * top]))
+    done = list[str]()
+    for what, cleaned in (
+        ("lines of the paper were taken away", _without_lines),
+        ("what reaches the edge was taken away", _without_edge),
+        ("a frame was taken away", _without_frame),
+        ("{} specks were taken away", _without_specks),
+    ):
+        left, count = cleaned(mask)
+        if count and left.any():
+            mask = left
+            done.append(what.format(count) if count > 1 else what.format("a").replace("specks were", "speck was"))
+    return mask, done
+
+
+def _without_lines(mask: Array) -> tuple[Array, int]:
+    """Without thin lines that run over a large part of the sheet, in whichever direction.
+
+    Where strokes are thicker than lines, what is thin and long goes. A thin pen's strokes are told from lines by what
+    is straight along an axis; where a stroke crosses a line, the mask is thicker than the line, and stays.
+    """
+    from scipy import ndimage
+
+    thick = max(3, round(THIN * max(mask.shape)))
+    body = _opened(mask, thick, thick)
+    thin = mask & ~np.asarray(ndimage.binary_dilation(body, CORNERS, iterations=thick // 2), bool)
+    parts, _ = _parts(thin)
+    long = [
+        number
+        for number, (rows, columns) in enumerate(ndimage.find_objects(parts), 1)
+        if rows.stop - rows.start > RULE * mask.shape[0] or columns.stop - columns.start > RULE * mask.shape[1]
+    ]
+    if body.sum() > 2e-3 * mask.size:
+        return mask & ~np.isin(parts, long), min(1, len(long))
+    left = mask & ~_straight(mask, thick) & ~_straight(mask.T, thick).T
+    return left, int(left.sum() < mask.sum())
+
+
+def _straight(mask: Array, thick: int) -> Array:
+    """The pixels of lines along the second axis, but where something crosses them."""
+    from scipy import ndimage
+
+    line = _opened(ndimage.binary_closing(mask, np.ones((1, 5))), 1, round(RULE * mask.shape[1]))
+    crossing = _opened(mask, thick + 2, 1)
+    return ndimage.binary_dilation(line, np.ones((3, 1))) & ~crossing
+
+
+def _opened(mask: Array, height: int, width: int) -> Array:
+    """What of a mask a rectangle of this size can cover from inside."""
+    from scipy import ndimage
+
+    opened = mask.astype(np.uint8)
+    for axis, size in enumerate((height, width)):
+        opened = ndimage.minimum_filter1d(opened, size, axis, mode="constant")
+    for axis, size in enumerate((height, width)):
+        # Centred the other way round where the size is even.
+        opened = ndimage.maximum_filter1d(opened, size, axis, mode="constant", origin=-1 + size % 2)
+    return np.asarray(opened, bool)
+
+
+def _parts(mask: Array) -> tuple[Array, Array]:
+    """The number of the part that each pixel belongs to, 0 where none; and the pixels of each part."""
+    from scipy import ndimage
+
+    labelled: Any = ndimage.label(mask, CORNERS)
+    parts, count = labelled
+    return parts, np.bincount(parts.ravel(), minlength=count + 1)[1:]
+
+
+def _without_edge(mask: Array) -> tuple[Array, int]:
+    """Without parts that reach the edge, where a part of some size does not: a table, a cut neighbour."""
+    parts, sizes = _parts(mask)
+    edge = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
+    outer = np.unique(edge[edge > 0])
+    inner = np.setdiff1d(np.arange(1, len(sizes) + 1), outer)
+    if not len(outer) or not len(inner) or sizes[inner - 1].max() < 1e-3 * mask.size:
+        return mask, 0
+    return np.isin(parts, inner), 1
+
+
+def _without_frame(mask: Array) -> tuple[Array, int]:
+    """Without a part that goes all around another of some size: a box that was drawn around the digit."""
+    from scipy import ndimage
+
+    parts, sizes = _parts(mask)
+    for number in np.flatnonzero(sizes > SPECK * sizes.max()) + 1:
+        part = parts == number
+        inside = ndimage.binary_fill_holes(part) & ~part & mask
+        if inside.sum() > 0.15 * part.sum() and _parts(inside)[1].max() > SPECK * sizes.max():
+            return inside, 1
+    return mask, 0
+
+
+def _without_specks(mask: Array) -> tuple[Array, int]:
+    """Without parts that are small beside the largest."""
+    parts, sizes = _parts(mask)
+    large = np.flatnonzero(sizes >= SPECK * sizes.max()) + 1
+    return np.isin(parts, large), len(sizes) - len(large)
