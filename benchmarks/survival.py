@@ -24,12 +24,17 @@ from timing import DOCS, publish, table, written
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
+import signalled  # pyright: ignore[reportMissingImports]
 import surviving as s  # pyright: ignore[reportMissingImports]
 
 SAME = "the same bytes"
 TOLD = "told with path and bytes; the last checkpoint whole; goes on to the same bytes"
 STEPS = (16, 20, 27, 45)
 FILES = ("record.json", "recipe.toml", "history.csv", s.NEWEST, s.NEWEST.replace("json", "safetensors"))
+
+RUNS, STUDIES = 25, 5
+"""Histories of each kind of signals: at moments drawn from start-up to after the report."""
+ENDED = "the documented status, no traceback; then gone on with to "
 
 Row = tuple[str, Callable[[], Iterator[str | None]], str]
 
@@ -50,8 +55,23 @@ def rows(room: Path) -> list[Row]:
                 SAME,
             ),
         ]
+    signals: list[Row] = []
+    for kind in signalled.KINDS:
+        signals += [
+            (
+                f"runs sent {kind} at random moments",
+                lambda kind=kind: signalled.of_runs(room, kind, RUNS, seed=len(kind)),
+                ENDED + SAME,
+            ),
+            (
+                f"studies sent {kind} at random moments",
+                lambda kind=kind: signalled.of_studies(room, kind, STUDIES, seed=len(kind)),
+                ENDED + "the same numbers",
+            ),
+        ]
     return [
         *killed,
+        *signals,
         (
             "killed at random moments while saving",
             lambda: s.saving(room, 200),

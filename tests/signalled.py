@@ -1,6 +1,6 @@
 """Commands that are sent signals at random moments, start-up and report included, and what becomes of what they wrote.
 
-Each history is a fork of this process that runs the command line, is sent signals at most three times, and then is gone
+Each history is a fork of this process that runs the command line, is sent signals once or twice, and then is gone
 on with as the documents say. tests/test_survival.py looks at a few, benchmarks/survival.py at hundreds.
 """
 
@@ -96,9 +96,9 @@ def _ended(child: int, within: float) -> int:
 
 
 def history(kind: Kind, folder: Path, chance: random.Random, lasts: float, words: Callable[[], Words]) -> str | None:
-    """A command is sent signals one to three times, then goes on undisturbed; its fault, or `None`."""
+    """A command is sent signals once or twice, then goes on undisturbed; its fault, or `None`."""
     shutil.rmtree(folder, ignore_errors=True)
-    for _ in range(chance.randint(1, 3)):
+    for _ in range(chance.randint(1, 2)):
         after = chance.uniform(0, lasts)
         status, text = told(words(), kind, after)
         if fault := _told_wrong(status, text, kind):
