@@ -218,7 +218,7 @@ def test_whatever_opens_a_file_past_the_door_says_why() -> None:
 def test_a_text_is_parsed_as_toml_in_one_place() -> None:
     """Elsewhere depth and length of a key would not be looked at."""
     parsing = {file for file, _, full in _calls() if full in ("tomllib.loads", "tomli.loads")}
-    assert parsing == {"recipe/toml.py", "recipe/files.py", "builtin.py", "page/teaching.py"}
+    assert parsing == {"recipe/toml.py", "recipe/overrides.py", "builtin.py", "page/teaching.py"}
 
 
 # Outputs of text --------------------------------------------------------------------------------------------

@@ -126,7 +126,7 @@ def _engines(things: list[str], recipe: str, steps: int, seconds: float, form: F
 
 def _values(settings: list[str]) -> dict[str, object]:
     """`units=3` as TOML has it; a bare word is a text."""
-    from twofold.recipe.files import toml_value
+    from twofold.recipe.overrides import toml_value
 
     values = {}
     for setting in settings:
