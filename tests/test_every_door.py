@@ -158,6 +158,7 @@ OPENS: dict[str, tuple[int, str]] = {
     "data/hub.py": (1, FROM_BYTES),
     "data/images.py": (3, "the cache, without pickles; what is damaged is made anew"),
     "data/sources.py": (2, "scikit-learn's own file"),
+    "data/text.py": (2, "the text that comes with the package; a function of its own that is called so"),
     "data/torchvision.py": (3, CHECKED),
     "exchange/adopted.py": (1, OURS),
     "exchange/inside.py": (1, "in the process of a user's code, which may read what it likes"),
