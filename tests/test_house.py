@@ -28,7 +28,7 @@ PUBLIC = {
 """What users call by name: an option each, and a docstring that tells of all of them."""
 OWED: dict[str, dict[str, int]] = {
     "lines of a file": {
-        "data/dataset.py": 381,
+        "data/dataset.py": 317,
     },
     "lines of a function": {
         "exchange/trackers/mlflow.py _write_engine": 41,
