@@ -50,8 +50,8 @@ def engine(kind: str, name: str, steps: int, **settings: Any) -> tuple[float, An
 
     recipe = _recipe(name, **settings)
     dataset = _dataset(recipe)
+    built = training_engine(kind, recipe)
     with few_threads(recipe, len(dataset.train)):
-        built = training_engine(kind, recipe)
         built.load(initial_state(recipe.model))
         for batch in Batches(recipe, dataset.train, 2):
             built.step(batch)

@@ -1,4 +1,4 @@
-"""µs a step of a 2-20-2 network on the moons: Twofold's engines, scikit-learn, and a plain PyTorch loop.
+"""µs a step of a 2-20-2 network on the moons: Twofold's engines, NumPy by hand, scikit-learn, a plain PyTorch loop.
 
     python benchmarks/small.py
 
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.neural_network import MLPClassifier
+from threadpoolctl import threadpool_limits
 from timing import publish, ratio, seconds, table, take_turns
 from torch import nn
 
@@ -41,6 +42,48 @@ def twofold(engine: str, batch: int | str) -> Callable[[], float]:
         with few_threads(recipe, len(dataset.train)):
             outcome = train(built, batches, Plan(lambda e: {"train": Score(0.0, 0.0)}))
         return outcome.seconds / outcome.steps * 1e6
+
+    return measure
+
+
+def by_hand(batch: int | str) -> Callable[[], float]:
+    """The loop of a student who knows NumPy: an epoch's samples shuffled once, batches as slices of them in order."""
+    x_all, y_all = _points()
+    size = len(x_all) if batch == "full" else int(batch)
+
+    def measure() -> float:
+        rng = np.random.default_rng(0)
+        W1, b1 = rng.normal(size=(20, 2)).astype(np.float32), np.zeros(20, np.float32)
+        W2, b2 = (rng.normal(size=(2, 20)) * 0.2).astype(np.float32), np.zeros(2, np.float32)
+
+        def epoch(steps: int) -> int:
+            order = rng.permutation(len(x_all))
+            xs, ys = x_all[order], y_all[order]
+            starts = range(0, len(x_all), size)[:steps]
+            for start in starts:
+                x, y = xs[start : start + size], ys[start : start + size]
+                rows = np.arange(len(y))
+                h = np.maximum(x @ W1.T + b1, 0)
+                z = h @ W2.T + b2
+                p = np.exp(z - z.max(axis=1, keepdims=True))
+                p /= p.sum(axis=1, keepdims=True)
+                loss = -np.log(p[rows, y]).mean()
+                assert np.isfinite(loss)
+                p[rows, y] -= 1
+                p /= len(y)
+                dh = (p @ W2) * (h > 0)
+                W2[:] -= LR * (p.T @ h)
+                b2[:] -= LR * p.sum(axis=0)
+                W1[:] -= LR * (dh.T @ x)
+                b1[:] -= LR * dh.sum(axis=0)
+            return len(starts)
+
+        def loop() -> None:
+            taken = 0
+            while taken < STEPS:
+                taken += epoch(STEPS - taken)
+
+        return seconds(loop) / STEPS * 1e6
 
     return measure
 
@@ -104,21 +147,26 @@ def _points() -> tuple[np.ndarray, np.ndarray]:
 
 def main() -> None:
     rows = []
-    for batch in (1, 32):
+    for batch in (1, 32, "full"):
         print(f"batch {batch}, µs a step")
-        figures = take_turns(
-            {
-                "NumPy engine": twofold("numpy", batch),
+        contestants = {"NumPy engine": twofold("numpy", batch), "NumPy by hand": by_hand(batch)}
+        if isinstance(batch, int):
+            contestants |= {
                 "torch engine": twofold("torch", batch),
                 "scikit-learn": scikit_learn(batch),
                 "plain PyTorch": plain_pytorch(batch),
-            },
-            ROUNDS,
-        )
+            }
+        with threadpool_limits(
+            1, "blas"
+        ):  # products so small gain nothing by a second thread, and lose on a busy machine
+            figures = take_turns(contestants, ROUNDS)
         for name, values in figures.items():
-            over = [f"{ratio(figures, name, base):.2f}" for base in ("scikit-learn", "plain PyTorch")]
-            rows.append([name, str(batch), f"{np.median(values):.0f}", *over])
-    header = ["2-20-2, SGD", "batch", "µs a step (median)", "over scikit-learn", "over plain PyTorch"]
+            bases = ("NumPy by hand", "scikit-learn", "plain PyTorch")
+            over = [f"{ratio(figures, name, base):.2f}" if base in figures else "" for base in bases]
+            spread = [f"{np.median(values):.0f}", f"{min(values):.0f}–{max(values):.0f}"]
+            rows.append([name, "800, all" if batch == "full" else str(batch), *spread, *over])
+    header = ["2-20-2, SGD", "batch", "µs a step (median)", "range", "over NumPy by hand"]
+    header += ["over scikit-learn", "over plain PyTorch"]
     publish("small", "Small networks: the cost of a step", table(header, rows))
 
 

@@ -21,10 +21,11 @@ import twofold
 from twofold.errors import UserError
 from twofold.recipe import titles
 
-SCRIPTS = ("train_numpy.py", "train_torch.py", "data.py", "layers_numpy.py")
+SCRIPTS = ("train_numpy.py", "train_torch.py", "data.py", "layers_numpy.py", "windows_numpy.py")
 ALLOWED = {
     "train_numpy.py": {"numpy", "data", "layers_numpy", "math", "typing"},
-    "layers_numpy.py": {"numpy", "math", "typing", "scipy"},
+    "layers_numpy.py": {"numpy", "math", "typing", "scipy", "windows_numpy"},
+    "windows_numpy.py": {"numpy", "typing"},
     "train_torch.py": {"numpy", "torch", "data"},
     "data.py": {"numpy", "json", "pathlib", "hashlib", "math", "functools", "scipy"},
 }

@@ -70,6 +70,60 @@ def test_a_step_is_gradients_and_update_bit_for_bit(build: Build, network: str, 
         assert_bits(all_of(parts.state()), all_of(whole.state()))
 
 
+BOUND = {
+    **NETWORKS,
+    **{
+        kind: recipe([FLATTEN, dense(5), {"kind": kind}, dense(10)], data={"source": "digits"})
+        for kind in ("tanh", "sigmoid")
+    },
+    "flattened, and a product for each element": recipe(
+        [
+            {"kind": "conv2d", "channels": 128, "kernel": 2},
+            {"kind": "conv2d", "channels": 3, "kernel": 2},
+            FLATTEN,
+            dense(10),
+        ],
+        data={"source": "digits"},
+    ),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("network", BOUND)
+def test_a_step_is_the_layers_bit_for_bit(network: str, dtype: str) -> None:
+    """A step's memory is made once and used again; what is computed into it is what the layers compute."""
+    built = trained_by(BOUND[network], training=BOUND[network].training.model_copy(update={"dtype": dtype}))
+    engine = started(numpy_engine, built)
+    for batch in batches_of(built)[:3]:
+        engine.step(batch)
+        traced = engine.trace(batch)
+        passed = engine.gradients(batch)
+        assert_bits(traced.outputs, passed.outputs)
+        assert_bits(traced.gradients, passed.gradients)
+        assert traced.loss == passed.loss
+
+
+def test_a_pass_keeps_its_memory_and_gives_it_back_unread() -> None:
+    """Steps after it change nothing of a pass that is held; where nobody looked, the next takes its memory."""
+    built = NETWORKS["dense"]
+    engine, batches = started(numpy_engine, built), batches_of(built)[:6]
+    held: Any = engine.gradients(batches[0])
+    before = {name: array.copy() for name, array in held.gradients.items()}
+    unread = [_way(engine, batch) for batch in batches]
+    assert len(set(map(id, unread))) < len(unread)
+    looked = [_way(engine, batch, look=True) for batch in batches]
+    assert len(set(map(id, looked))) == len(looked)
+    assert_bits(before, held.gradients)
+
+
+def _way(engine: Any, batch: Any, look: bool = False) -> object:
+    """The memory of a pass that ends here; to check that it is a `Pass` would be a look."""
+    passed = engine._pass(batch)
+    if look:
+        assert len(passed.gradients)
+    return passed.way
+
+
 @both_engines
 @pytest.mark.parametrize("keep", ["gradients", "everything"])
 @pytest.mark.parametrize("network", NETWORKS)

@@ -16,18 +16,19 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from torch import Tensor, nn
 
 import twofold
-from cases import INITIALS, LAYERS, LayerCase, assert_bits, assert_same, dense, recipe
+from cases import INITIALS, LAYERS, assert_bits, dense, recipe
 from engines import numpy_engine, torch_engine
 from twofold.arrays import Array, Arrays
 from twofold.data import Batches, load_data
-from twofold.engine import Batch, Engine, State, ThroughTime
+from twofold.engine import Batch, Engine, State
 from twofold.engine.initial import initial_parameters
 from twofold.engine.threads import few_threads
 from twofold.numpy_engine import LOSSES
 from twofold.numpy_engine.cells import Gru, Lstm, Vanilla
-from twofold.numpy_engine.layer import TRAINING, Timed
-from twofold.numpy_engine.recurrent import Recurrent
-from twofold.numpy_engine.threads import InParts, worthwhile_parts
+from twofold.numpy_engine.layer import TRAINING
+from twofold.numpy_engine.passes import Layout
+from twofold.numpy_engine.plan import Chain, Stage, WholeWay
+from twofold.numpy_engine.threads import WayInParts, worthwhile_parts
 from twofold.recipe import Recipe
 from twofold.recipe.network import recurrent_nodes
 from twofold.setup.building import build_engine, initial_state
@@ -269,39 +270,6 @@ def test_through_time_equals_central_differences(kind: str, every: bool) -> None
 TIMED = [case for case in LAYERS if case.kind in KINDS and case.replicas is None]
 
 
-def plain_layer(case: LayerCase) -> Timed:
-    from twofold.numpy_engine.layers import LAYERS as BUILD
-
-    built = BUILD[type(case.spec)](case.spec)
-    assert isinstance(built, Timed)
-    return built
-
-
-@pytest.mark.parametrize("parts", [2, 3, 7])
-@pytest.mark.parametrize("case", TIMED, ids=lambda case: case.name)
-def test_a_layer_in_parts_is_the_layer(case: LayerCase, parts: int) -> None:
-    """Batches of 1 to 5: parts of unequal size, and parts of nothing."""
-    whole, split = plain_layer(case), InParts(plain_layer(case), parts)
-    params, x, dy = case.params(), case.x(), case.dy()
-    (y, cache), (y_split, cache_split) = (each.forward(params, x, TRAINING) for each in (whole, split))
-    assert_same(y_split, y, "y")
-    for wants_dx in (True, False):
-        dx, grads = whole.backward(params, cache, dy, wants_dx)
-        dx_split, grads_split = split.backward(params, cache_split, dy, wants_dx)
-        assert grads_split.keys() == grads.keys()
-        for name, gradient in grads.items():
-            assert_same(grads_split[name], gradient, name)
-        if wants_dx:
-            assert_same(dx_split, dx, "dx")
-        else:
-            assert dx is None
-            assert dx_split is None
-    for ours, theirs in zip(
-        split.through_time(params, cache_split, dy), whole.through_time(params, cache, dy), strict=True
-    ):
-        assert_same(ours, theirs)
-
-
 @pytest.mark.parametrize("batch_size", [8, 7, 1])
 @each_network
 def test_a_training_in_parts_is_the_training(layers: list[dict[str, Any]], batch_size: int) -> None:
@@ -326,22 +294,22 @@ def test_a_training_in_parts_is_the_training(layers: list[dict[str, Any]], batch
 
 
 def test_a_part_that_fails_says_so() -> None:
-    """An exception of a thread is raised where the layer was called."""
+    """An exception of a thread is raised where the batch was taken."""
 
     class Refuses:
         def forward(self, params: Arrays, x: Array, mode: Any) -> Any:
-            if x[0, 0, 0] == 1:
+            if x[0, 0] == 1:
                 raise ValueError("the second part")
             return x, None
 
         def backward(self, params: Arrays, cache: Any, dy: Array, wants_dx: bool = True) -> Any:
             return dy, {}
 
-        def through_time(self, params: Arrays, cache: Any, dy: Array) -> ThroughTime:
-            return ThroughTime(dy, dy)
-
+    stage = Stage("0", Refuses(), {})
+    chain = Chain([stage], 1, Layout({}))
+    parts = [WholeWay(chain, (1, 1), np.zeros(0)) for _ in range(2)]
     with pytest.raises(ValueError, match="the second part"):
-        InParts(Refuses(), 2).forward({}, np.arange(2.0).reshape(2, 1, 1), TRAINING)
+        WayInParts(parts, (2, 1)).forward(np.arange(2.0).reshape(2, 1), {}, TRAINING)
 
 
 # How the gradient flows
@@ -675,11 +643,11 @@ def test_the_largest_layer_decides_and_a_dense_one_does_not_count(monkeypatch: p
 
 def test_the_threads_of_an_engine_are_those_of_the_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     built = sequences([layer("rnn", 128)], training={"batch_size": 128})
-    for allowed, kind in ((2, InParts), (1, Recurrent)):
+    for allowed in (2, 1):
         info = [{"user_api": "blas", "num_threads": allowed}]
         monkeypatch.setattr("threadpoolctl.threadpool_info", lambda info=info: info)
         engine: Any = build_engine("numpy", built)
-        assert type(engine._layers[0]) is kind
+        assert engine._parts == allowed
 
 
 @pytest.mark.parametrize(

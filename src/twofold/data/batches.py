@@ -50,10 +50,11 @@ class Chunk:
 
     def __iter__(self) -> Iterator[Gathered]:
         """Each batch, as views."""
-        lead = (slice(None),) * self.lead
-        for start in range(0, self.y.shape[self.lead], self.size):
-            part = (*lead, slice(start, start + self.size))
-            yield Gathered(self.x[part], self.y[part], None if self.weight is None else self.weight[part])
+        x, y, weight, lead = self.x, self.y, self.weight, (slice(None),) * self.lead
+        for start in range(0, y.shape[self.lead], self.size):
+            rows = slice(start, start + self.size)
+            part = (*lead, rows) if lead else rows
+            yield Gathered(x[part], y[part], None if weight is None else weight[part])
 
 
 @final
@@ -117,10 +118,11 @@ class Batches:
     def since(self, step: int) -> Iterator[Batch]:
         """The batches from a step on, as if those before had been taken."""
         epoch, skipped = divmod(step, self.steps_per_epoch)
+        drops, rate, ema, scaling = self.masks.drops, self.rate, self.ema, self.scaling if self.raw else None
         while step < self.steps:
             for x, target, weight in self._epoch(epoch, skipped):
-                masks, scaling = self.masks(step, len(target)), self.scaling if self.raw else None
-                yield Batch(x, target, self.rate(step), masks, step, self.ema(step), scaling, weight)
+                masks = self.masks(step, len(target)) if drops else {}
+                yield Batch(x, target, rate(step), masks, step, ema(step), scaling, weight)
                 step += 1
                 if step == self.steps:
                     return

@@ -46,10 +46,10 @@ def blas_threads() -> int:
 
 def largest_product(network: Network) -> int:
     """Multiply-adds of the network's largest matrix product, for one sample."""
-    return max(map(_multiply_adds, network.nodes), default=0)
+    return max(map(multiply_adds, network.nodes), default=0)
 
 
-def _multiply_adds(node: Node) -> int:
+def multiply_adds(node: Node) -> int:
     """Multiply-adds of a layer's largest product, for one sample: each weight once a window."""
     windows = math.prod(size or 1 for size in node.output_shape[1:]) if isinstance(node.spec, Conv2d) else 1
     return windows * max((elements(shape) or 1 for shape in node.parameters.values()), default=0)

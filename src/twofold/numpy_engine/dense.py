@@ -15,11 +15,13 @@ from twofold.numpy_engine.layer import Mode
 class Dense:
     """y = x Wᵀ + b, over the last axis; W is (out, in), as in `torch.nn.Linear`.
 
-        forward     y  = x Wᵀ + b          (n, in) · (in, out) + (out)  → (n, out)
-        backward    dx = dy W              (n, out) · (out, in)         → (n, in)
+        forward     yᵀ = W xᵀ + b          (out, in) · (in, n) + (out)  → (out, n)
+        backward    dxᵀ = Wᵀ dyᵀ           (in, out) · (out, n)         → (in, n)
                     dW = dyᵀ x             (out, n) · (n, in)           → (out, in)
-                    db = Σ_n dy            (n, out)                     → (out)
+                    db = dyᵀ 1 = Σ_n dy    (out, n) · (n)               → (out)
 
+    y and dx are (n, features), as their transposes are computed: in memory the samples lie innermost, so that a sum or
+    a bias of each feature runs along the batch, which is longer than most layers are wide.
     All of it is written over leading axes: with W (replicas, out, in) a stack of networks takes one pass.
     Further axes between the samples and the features count as samples.
     """
@@ -29,21 +31,22 @@ class Dense:
     ) -> tuple[Float[Array, "*samples units"], Array]:
         """x Wᵀ + b; the cache is x."""
         W = params["weight"]
-        y = _rows(x, W) @ W.swapaxes(-1, -2)
+        yT = W @ _rows(x, W).swapaxes(-1, -2)
         if "bias" in params:
-            y += params["bias"][..., None, :]
-        return y.reshape(*x.shape[:-1], W.shape[-2]), x
+            yT += params["bias"][..., None]
+        return yT.swapaxes(-1, -2).reshape(*x.shape[:-1], W.shape[-2]), x
 
     def backward(
         self, params: Arrays, cache: Array, dy: Float[Array, "*samples units"], wants_dx: bool = True
     ) -> tuple[Float[Array, "*samples inputs"] | None, dict[str, Array]]:
         """dy W, dyᵀ x and Σ dy."""
         W, x = params["weight"], cache
-        rows = _rows(dy, W)
-        grads = {"weight": rows.swapaxes(-1, -2) @ _rows(x, W)}
+        dyT = _rows(dy, W).swapaxes(-1, -2)
+        grads = {"weight": dyT @ _rows(x, W)}
         if "bias" in params:
-            grads["bias"] = np.add.reduce(rows, axis=-2)
-        return ((rows @ W).reshape(x.shape) if wants_dx else None), grads
+            grads["bias"] = dyT @ np.ones(dyT.shape[-1], dyT.dtype)
+        dx = (W.swapaxes(-1, -2) @ dyT).swapaxes(-1, -2).reshape(x.shape) if wants_dx else None
+        return dx, grads
 
 
 def _rows(a: Array, W: Array) -> Array:

@@ -29,11 +29,11 @@ from twofold.numpy_engine.held import held_bytes
 from twofold.numpy_engine.layer import AnyLayer, Mode, Timed, Tracking
 from twofold.numpy_engine.layers import build_layer
 from twofold.numpy_engine.losses import Loss, Value, each_step, loss_function
-from twofold.numpy_engine.optimizers import Moments, Rule, clip
-from twofold.numpy_engine.optimizers import optimizer as update_rule
-from twofold.numpy_engine.passes import Layout, Names, NumpyPass
-from twofold.numpy_engine.shards import NumpyShards, Place
-from twofold.numpy_engine.threads import InParts, worthwhile_parts
+from twofold.numpy_engine.optimizers import Moments, Rule, clip, in_blocks
+from twofold.numpy_engine.passes import Layout, Names, NumpyPass, Spare, Way
+from twofold.numpy_engine.plan import Chain, Stage, WholeWay
+from twofold.numpy_engine.shards import NumpyShards
+from twofold.numpy_engine.threads import NEAR, WayInParts, in_threads, sizes, worthwhile_parts
 from twofold.recipe import Model, Network
 from twofold.recipe.optimizers import Optimizer, Sgd
 from twofold.recipe.training import Training
@@ -45,8 +45,8 @@ class NumpyEngine:
     faults there. Of `training` it takes `dtype` and `ema`.
 
     With `replicas` it holds as many networks and takes a step in all of them: states, batches, losses and logits then
-    have a first axis more, (replicas, ...): see `twofold.train.replicas`. With `parts` recurrent layers share batches
-    out, each part to a thread.
+    have a first axis more, (replicas, ...): see `twofold.train.replicas`. With `parts` batches are shared out, each
+    part to a thread, but for networks with a batch norm.
     """
 
     name = "numpy"
@@ -66,8 +66,6 @@ class NumpyEngine:
     ) -> None:
         network = model.network
         built = {node.name: build_layer(node.spec) for node in network.nodes} | _given(network, layers or {})
-        if parts > 1 and replicas is None:
-            built |= {name: InParts(layer, parts) for name, layer in built.items() if isinstance(layer, Timed)}
         self.names = [node.name for node in network.nodes]
         self.layout = Layout(network.parameters)
         self._statistics = Layout(network.buffers)
@@ -76,7 +74,7 @@ class NumpyEngine:
             self._loss = each_step(self._loss)
         self._sequences = network.sequences
         self._judge = model.loss, network.classes
-        self._rule = rule or update_rule(optimizer, self._decayed(network, optimizer, training.dtype))
+        self._rule = rule or in_blocks(optimizer, self._decayed(network, optimizer, training.dtype), self.layout.size)
         self._max_norm = optimizer.max_norm
         # One memory: the parameters, which the optimizer steps along, then the running statistics.
         lead = () if replicas is None else (replicas,)
@@ -94,6 +92,11 @@ class NumpyEngine:
         self._averaged = self._params if self._average is None else self._by_layer(network, self._average)
         # Nothing before the first layer with parameters wants a gradient.
         self._first = next((i for i, node in enumerate(network.nodes) if node.parameters), len(self._layers))
+        self._named, self._spare = Names(self.names, self.layout), Spare()
+        stages = list(map(Stage, self.names, self._layers, self._params))
+        self._largest = network.largest
+        self._parts = 1 if replicas is not None or self._tracking else parts
+        self._chain = Chain(stages, self._first, self.layout)
 
     def _decayed(self, network: Network, optimizer: Optimizer, dtype: str) -> Array | float:
         """1 where a number of the vector decays, 0 where not."""
@@ -135,7 +138,7 @@ class NumpyEngine:
     def update(self, gradients: Pass | Arrays, lr: float | Array, ema: float = 0.0) -> None:
         """Clip, then one update of the flat vector; of a pass also the running statistics."""
         if isinstance(gradients, NumpyPass):
-            self._update(gradients.vector, gradients.buffers, lr, ema)
+            self._update(gradients.way.vector, gradients.way.buffers, lr, ema)
         elif isinstance(gradients, Mapping):
             self._update(self._as_vector(gradients), {}, lr, ema)
         else:
@@ -144,14 +147,23 @@ class NumpyEngine:
     def step(self, batch: Batch) -> UpdatedPass:
         """Forward through the layers, back through them, one update of the flat vector."""
         passed = self._pass(batch)
-        self._update(passed.vector, passed.buffers, batch.lr, batch.ema)
+        self._update(passed.way.vector, passed.way.buffers, batch.lr, batch.ema)
         return UpdatedPass(self, passed)
 
     def _pass(self, batch: Batch) -> NumpyPass:
-        outputs, caches = self._forward(floats(batch, self._vector.dtype), batch.masks)
-        loss, dy = self._judged(outputs[-1], batch)
-        gradient = self._backward(caches, dy)
-        return NumpyPass(Names(self.names, self.layout), outputs, loss, gradient, self._running(caches))
+        x, mode = self._entered(floats(batch, self._vector.dtype), self._training)
+        way = self._spare.take(x.shape) or self._way(x.shape)
+        loss, dy = self._judged(way.forward(x, batch.masks, mode), batch)
+        way.backward(dy)
+        return NumpyPass(self._named, way, loss, self._spare)
+
+    def _way(self, shape: tuple[int, ...]) -> Way:
+        """A new way for batches of the shape."""
+        if self._parts == 1:
+            return WholeWay(self._chain, shape, self._vector)
+        return WayInParts(
+            [WholeWay(self._chain, (size, *shape[1:]), self._vector) for size in sizes(shape[0], self._parts)], shape
+        )
 
     def _judged(self, outputs: Array, batch: Batch) -> tuple[Value, Array]:
         """The loss of the outputs and its gradient."""
@@ -162,10 +174,8 @@ class NumpyEngine:
     @cached_property
     def shards(self) -> NumpyShards:
         """Batches shard by shard."""
-        places = list(map(Place, self.names, self._layers, self._params))
         predicting = self._weights if self._average is None else self._average
-        named = Names(self.names, self.layout)
-        return NumpyShards(places, self._first, named, self._judge, (self._vector, predicting))
+        return NumpyShards(self._chain.stages, self._first, self._named, self._judge, (self._vector, predicting))
 
     def _update(self, gradient: Array, buffers: Arrays, lr: float | Array, ema: float) -> None:
         clipped = clip(gradient, self._max_norm) if self._max_norm else gradient
@@ -208,6 +218,16 @@ class NumpyEngine:
 
     def predict(self, x: Array) -> Array:
         """The logits in evaluation mode, of the averaged weights where the recipe has them."""
+        if self._parts == 1 or len(x) < self._parts:
+            return self._predicted(x)
+        return np.concatenate(in_threads(self._predicted_near, np.array_split(x, self._parts)))
+
+    def _predicted_near(self, x: Array) -> Array:
+        """The logits, of so many samples at once as stay near the processor."""
+        pieces = -(-len(x) * self._largest // NEAR)
+        return np.concatenate([self._predicted(piece) for piece in np.array_split(x, max(1, min(pieces, len(x))))])
+
+    def _predicted(self, x: Array) -> Array:
         for y in self._evaluated(x):
             x = y
         return x
@@ -254,17 +274,6 @@ class NumpyEngine:
             for name, value in layer.running(self._params[index], caches[index]).items()
         }
 
-    def _backward(self, caches: list[object], dy: Array) -> Array:
-        """The gradient of all parameters as one new vector, in the order of the layout."""
-        pieces, lead = list[Array](), self._vector.shape[:-1]
-        for index in range(len(self._layers) - 1, self._first - 1, -1):
-            params = self._params[index]
-            dx, grads = self._layers[index].backward(params, caches[index], dy, index > self._first)
-            pieces[:0] = [grads[name].reshape(*lead, -1) for name in params if name in grads]
-            if dx is not None:
-                dy = dx
-        return np.concatenate(pieces, axis=-1) if pieces else np.zeros_like(self._vector)
-
 
 def _given(network: Network, layers: Mapping[str, AnyLayer]) -> dict[str, AnyLayer]:
     """Layers in place of the recipe's own, by the name of their place."""
@@ -284,5 +293,5 @@ def _fill(views: Mapping[str, Array], arrays: Arrays) -> None:
 
 
 def threaded_engine(model: Model, optimizer: Optimizer, training: Training) -> NumpyEngine:
-    """The engine of the table: its recurrent layers share out what is worth sharing."""
+    """The engine of the table: batches are shared out where that is worth it."""
     return NumpyEngine(model, optimizer, training, parts=worthwhile_parts(model, training))

@@ -40,6 +40,25 @@ def optimizer(spec: Optimizer, decayed: Vector | float = 1.0) -> Rule:
     raise TypeError(f"no optimizer {spec!r}")
 
 
+BLOCK = 1 << 16
+"""Numbers that are updated at once: the moments and what is computed of them stay near the processor."""
+
+
+def in_blocks(spec: Optimizer, decayed: Vector | float, size: int) -> Rule:
+    """The same rule for long vectors, block by block: no number of an update depends on another."""
+    if size <= BLOCK:
+        return optimizer(spec, decayed)
+    parts = [slice(start, start + BLOCK) for start in range(0, size, BLOCK)]
+    rules = [optimizer(spec, decayed[part] if isinstance(decayed, np.ndarray) else decayed) for part in parts]
+
+    def update(p: Vector, g: Vector, moments: Moments, lr: Rate, k: int) -> None:
+        for part, rule in zip(parts, rules, strict=True):
+            block = {name: moment[..., part] for name, moment in moments.items()}
+            rule.update(p[..., part], g[..., part], block, lr, k)
+
+    return Rule(rules[0].init, update)
+
+
 def clip(g: Vector, max_norm: float) -> Vector:
     """g · min(1, c / (‖g‖ + 1e-6)), the norm over all parameters. `torch.nn.utils.clip_grad_norm_`.
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple, final
+from typing import Any, NamedTuple, Protocol, cast, final, runtime_checkable
 
 import numpy as np
 
 from twofold.arrays import Array, Arrays
+from twofold.numpy_engine.layer import Mode
 from twofold.recipe import Shape
 
 
@@ -36,32 +37,106 @@ class Names(NamedTuple):
     layout: Layout
 
 
+SHAPES = 2
+"""Shapes of batches whose memory is kept: an epoch's last batch is often smaller."""
+
+
+@runtime_checkable  # the tests check annotations while they run
+class Taken(Protocol):
+    """What is left of a batch's way when it has been taken."""
+
+    vector: Array
+    """∂loss/∂parameter of all parameters, in the order of the layout."""
+    buffers: dict[str, Array]
+    """The running statistics after the batch, by name."""
+
+    def outputs(self) -> list[Array]:
+        """The output of every layer."""
+        ...
+
+
+@runtime_checkable
+class Way(Taken, Protocol):
+    """A batch's way forward and back, and the memory of its gradient."""
+
+    shape: tuple[int, ...]
+    """That of the batches that it takes."""
+
+    def forward(self, x: Array, masks: Arrays, mode: Mode) -> Array:
+        """The output of the last layer; `masks` are what dropout keeps, by the layer's name."""
+        ...
+
+    def backward(self, dy: Array) -> None:
+        """Fill `vector`, from the gradient of the last layer's output."""
+        ...
+
+    def rest(self) -> None:
+        """Let go what the next batch makes anew."""
+        ...
+
+
+@final
+class Spare:
+    """The ways that no pass holds."""
+
+    def __init__(self) -> None:
+        self._ways = dict[tuple[int, ...], Way]()
+
+    def take(self, shape: tuple[int, ...]) -> Way | None:
+        """One for batches of the shape."""
+        return self._ways.pop(shape, None)
+
+    def put(self, way: Way) -> None:
+        """One that no pass holds any more."""
+        way.rest()
+        self._ways[way.shape] = way
+        if len(self._ways) > SHAPES:
+            del self._ways[next(iter(self._ways))]
+
+
 @final
 class NumpyPass:
-    """A batch's way: references until a field is read. See `twofold.engine.Pass`. Replicas have a loss each."""
+    """A batch's way: references until a field is read. See `twofold.engine.Pass`. Replicas have a loss each.
 
-    __slots__ = ("_named", "_outputs", "buffers", "loss", "vector")
+    The way's memory is the pass's own. Where the pass ends and nobody has read an array of it, the way is kept for the
+    next batch.
+    """
 
-    def __init__(self, named: Names, outputs: list[Array], loss: Any, vector: Array, buffers: dict[str, Array]) -> None:
+    __slots__ = ("_looked", "_named", "_spare", "loss", "way")
+
+    def __init__(self, named: Names, way: Taken, loss: Any, spare: Spare | None = None) -> None:
         self._named = named
-        self._outputs = outputs
+        self._spare = spare
+        self._looked = False
+        self.way = way
         self.loss = loss
         """A number; of replicas one each, which only their own loop reads."""
-        self.vector = vector
-        """∂loss/∂parameter of all parameters, in the order of the layout."""
-        self.buffers = buffers
+
+    def __del__(self) -> None:
+        """Whoever has read an array may hold it still."""
+        if self._spare is not None and not self._looked:
+            self._spare.put(cast(Way, self.way))
 
     @property
     def outputs(self) -> Arrays:
         """The output of each layer by the layer's name."""
-        return dict(zip(self._named.layers, self._outputs, strict=True))
+        self._looked = True
+        return dict(zip(self._named.layers, self.way.outputs(), strict=True))
 
     @property
     def logits(self) -> Array:
         """The output of the last layer."""
-        return self._outputs[-1]
+        self._looked = True
+        return self.way.outputs()[-1]
 
     @property
     def gradients(self) -> Arrays:
         """∂loss/∂parameter by name."""
-        return self._named.layout.views(self.vector)
+        self._looked = True
+        return self._named.layout.views(self.way.vector)
+
+    @property
+    def buffers(self) -> Arrays:
+        """The running statistics after the batch, by name."""
+        self._looked = True
+        return self.way.buffers

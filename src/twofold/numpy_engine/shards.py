@@ -7,26 +7,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 import numpy as np
 
 from twofold.arrays import Array, Arrays
 from twofold.engine import Batch, floats
 from twofold.engine.shards import ShardsPassed, Total, Whole, terms
-from twofold.numpy_engine.layer import TRAINING, AnyLayer
+from twofold.numpy_engine.layer import TRAINING
 from twofold.numpy_engine.losses import Loss, Value, loss_function
 from twofold.numpy_engine.norm import BatchNorm, Normalized, rest, spread
 from twofold.numpy_engine.passes import Names, NumpyPass
+from twofold.numpy_engine.plan import Stage
 from twofold.recipe.losses import Loss as LossKind
-
-
-class Place(NamedTuple):
-    """A layer in its place, with its parameters and running statistics."""
-
-    name: str
-    layer: AnyLayer
-    params: Arrays
 
 
 @final
@@ -34,7 +27,7 @@ class NumpyShards:
     """An engine's batches shard by shard. See `twofold.engine.shards.Shards`."""
 
     def __init__(
-        self, places: Sequence[Place], first: int, named: Names, loss: tuple[LossKind, int], memory: tuple[Array, Array]
+        self, places: Sequence[Stage], first: int, named: Names, loss: tuple[LossKind, int], memory: tuple[Array, Array]
     ) -> None:
         """`loss` is the recipe's, and of how many outputs; `memory` holds what is trained, and what predicts."""
         self._places = places
@@ -63,8 +56,7 @@ class NumpyShards:
 
     def whole_pass(self, vector: Array, passed: ShardsPassed[Array]) -> NumpyPass:
         """The pass of a batch, from the sum of its shards' vectors."""
-        outputs, statistics = list(passed.outputs[0]), dict(passed.statistics)
-        return NumpyPass(self._named, outputs, float(vector[-1]), vector[:-1], statistics)
+        return NumpyPass(self._named, Added(vector[:-1], passed), float(vector[-1]))
 
     def as_array(self, value: Array) -> Array:
         """It is one."""
@@ -75,12 +67,25 @@ class NumpyShards:
         return [self._memory[averaged]]
 
 
+@final
+class Added:
+    """What is left of the shards' ways: the sum of their gradients, the outputs of the first."""
+
+    def __init__(self, vector: Array, passed: ShardsPassed[Array]) -> None:
+        self.vector, self.buffers = vector, dict(passed.statistics)
+        self._outputs = list(passed.outputs[0])
+
+    def outputs(self) -> list[Array]:
+        """The output of every layer, for the first shard."""
+        return self._outputs
+
+
 Caches = list[list[Any]]
 """For each layer what the way back of each shard needs."""
 
 
 def forward(
-    places: Sequence[Place], shards: Sequence[Batch], samples: int, total: Total[Array], dtype: np.dtype
+    places: Sequence[Stage], shards: Sequence[Batch], samples: int, total: Total[Array], dtype: np.dtype
 ) -> tuple[list[list[Array]], Caches]:
     """The output of each layer for each shard, and what the way back needs."""
     xs = [floats(shard, dtype) for shard in shards]
@@ -99,7 +104,7 @@ def forward(
 
 
 def backward(
-    places: Sequence[Place], first: int, caches: Caches, dys: list[Array], samples: int, total: Total[Array]
+    places: Sequence[Stage], first: int, caches: Caches, dys: list[Array], samples: int, total: Total[Array]
 ) -> list[list[Array]]:
     """For each shard the gradients of the parameters, in the order of the layers; nothing before `first` wants any."""
     pieces = [list[Array]() for _ in dys]
@@ -167,7 +172,7 @@ def norm_backward(
     return passed
 
 
-def running(places: Sequence[Place], caches: Caches, samples: int) -> Mapping[str, Array]:
+def running(places: Sequence[Stage], caches: Caches, samples: int) -> Mapping[str, Array]:
     """The running statistics after the batch, by name."""
     statistics = dict[str, Array]()
     for (name, layer, params), (cache, *_) in zip(places, caches, strict=True):

@@ -1,4 +1,4 @@
-"""One layer on several processors: each takes a part of the batch."""
+"""A batch on several processors: each takes a part of it through the whole network, and back."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache, reduce
-from typing import Generic, TypeVar, final
+from functools import cache
+from typing import TypeVar, final
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from twofold.arrays import Array, Arrays
-from twofold.engine import ThroughTime
-from twofold.engine.threads import MANY_PRODUCTS, SMALL_PRODUCT, blas_threads, largest_product
-from twofold.numpy_engine.layer import Cache, Mode, Timed
+from twofold.engine.threads import MANY_PRODUCTS, SMALL_PRODUCT, blas_threads, largest_product, multiply_adds
+from twofold.numpy_engine.layer import Mode
+from twofold.numpy_engine.passes import Way
 from twofold.recipe import Model
+from twofold.recipe.norms import BatchNorm
 from twofold.recipe.recurrent import Recurrent
 from twofold.recipe.training import Training
+from twofold.recipe.windows import Conv2d
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -27,69 +30,94 @@ HAND_OVER = 5e-6
 """Seconds after which a thread that waits for Python's lock may insist on it."""
 SHARED_PRODUCT = 1 << 19
 """Multiply-adds of a recurrent layer's product, of one gate and one step of time, from which threads share it out."""
+SHARED_CONVOLUTIONS = 1 << 22
+"""Multiply-adds of a batch's way forward from which threads share convolutions out: half of their time is copies and
+comparisons, for which no library wakes a second thread."""
+NEAR = 1 << 23
+"""Numbers of a layer's output for as many samples as a thread evaluates at once."""
 MOST_PARTS = 4
 """More threads wait for Python's lock."""
 
 
 def worthwhile_parts(model: Model, training: Training) -> int:
-    """How many parts of the batch a recurrent layer takes at once: one for each processor that the libraries may use.
+    """How many parts of a batch take their way at once: one for each processor that the libraries may use.
 
-    One where the product of a step of time is too small to be worth sharing out, or so large that the library does.
+    One where the batch is too small to be worth sharing out, where the library shares its products out itself, and
+    where a batch norm must see all samples.
     """
-    if training.shards:
-        return 1  # they are the parts, and so many wherever they are computed
-    batch = training.batch_size
-    hidden = max((layer.units**2 for layer in model.layers if isinstance(layer, Recurrent)), default=0)
-    if batch == "full" or batch * hidden < SHARED_PRODUCT:
-        return 1
-    if batch * largest_product(model.network) >= MANY_PRODUCTS * SMALL_PRODUCT["blas"]:
-        return 1  # so large that the library's own threads pay
-    return min(blas_threads(), MOST_PARTS)
+    batch, nodes = training.batch_size, model.network.nodes
+    if training.shards or batch == "full" or any(isinstance(node.spec, BatchNorm) for node in nodes):
+        return 1  # shards are the parts, and so many wherever they are computed
+    hidden = max((node.spec.units**2 for node in nodes if isinstance(node.spec, Recurrent)), default=0)
+    shared = batch * hidden >= SHARED_PRODUCT
+    if hidden and batch * largest_product(model.network) >= MANY_PRODUCTS * SMALL_PRODUCT["blas"]:
+        shared = False  # so large that the library's own threads pay
+    if any(isinstance(node.spec, Conv2d) for node in nodes):
+        shared = batch * sum(map(multiply_adds, nodes)) >= SHARED_CONVOLUTIONS
+    return min(blas_threads(), MOST_PARTS) if shared else 1
 
 
 @final
-class InParts(Generic[Cache]):
-    """The layer, taken by `parts` threads at once: samples are independent, and gradients of parameters add up.
+class WayInParts:
+    """Ways for parts of a batch, each in a thread of its own: samples are independent, and gradients add up.
 
-    For the many small products of a loop over time, which a linear algebra library would not share out. NumPy holds no
+    Only what is a function of all samples is computed of all of them: the loss, between the two ways. NumPy holds no
     lock while it computes.
     """
 
-    def __init__(self, layer: Timed[Cache], parts: int) -> None:
-        self.layer = layer
-        self.parts = parts
+    def __init__(self, parts: Sequence[Way], shape: tuple[int, ...]) -> None:
+        self.shape = shape
+        self._parts = parts
+        self._ends = np.cumsum([part.shape[0] for part in parts])[:-1].tolist()
+        self.vector = parts[0].vector
+        self.buffers = dict[str, Array]()
 
-    def forward(self, params: Arrays, x: Array, mode: Mode) -> tuple[Array, list[Cache]]:
-        """The cache is that of each part."""
-        lengths = mode.lengths
-        modes = [mode] * self.parts if lengths is None else [mode._replace(lengths=n) for n in self._split(lengths)]
-        parts = list(zip(self._split(x), modes, strict=False))
-        passed = self._each(lambda part: self.layer.forward(params, *part), parts)
-        return np.concatenate([y for y, _ in passed]), [cache for _, cache in passed]
+    def forward(self, x: Array, masks: Arrays, mode: Mode) -> Array:
+        """The output of the last layer."""
+        split = {name: np.split(mask, self._ends) for name, mask in masks.items()}
+        lengths = [None] * len(self._parts) if mode.lengths is None else np.split(mode.lengths, self._ends)
+        rows = np.split(x, self._ends)
 
-    def backward(
-        self, params: Arrays, cache: list[Cache], dy: Array, wants_dx: bool = True
-    ) -> tuple[Array | None, dict[str, Array]]:
-        """∂L/∂x beside each other, ∂L/∂parameter as a sum."""
-        pairs = list(zip(cache, self._split(dy), strict=True))
-        passed = self._each(lambda pair: self.layer.backward(params, pair[0], pair[1], wants_dx), pairs)
-        dxs = [dx for dx, _ in passed if dx is not None]
-        grads = {name: reduce(np.add, [grads[name] for _, grads in passed]) for name in passed[0][1]}
-        return (np.concatenate(dxs) if wants_dx else None), grads
+        def forward(index: int) -> Array:
+            own = {name: parts[index] for name, parts in split.items()}
+            return self._parts[index].forward(rows[index], own, mode._replace(lengths=lengths[index]))
 
-    def through_time(self, params: Arrays, cache: list[Cache], dy: Array) -> ThroughTime:
-        """h(t) and ∂L/∂h(t) of the whole batch, the parts beside each other."""
-        parts = [self.layer.through_time(params, *pair) for pair in zip(cache, self._split(dy), strict=True)]
-        return ThroughTime(*(np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True)))
+        return np.concatenate(in_threads(forward, range(len(self._parts))))
 
-    def _split(self, a: Array) -> list[Array]:
-        return np.array_split(a, max(1, min(self.parts, len(a))))  # none of nothing
+    def backward(self, dy: Array) -> None:
+        """Each part's own gradient, and their sum in the memory of the first."""
+        pairs = list(zip(self._parts, np.split(dy, self._ends), strict=True))
+        in_threads(lambda pair: pair[0].backward(pair[1]), pairs)
+        for part in self._parts[1:]:
+            np.add(self.vector, part.vector, out=self.vector)
 
-    def _each(self, call: Callable[[S], T], items: Sequence[S]) -> list[T]:
-        """The first here, the others in threads that wait for them."""
-        with _handing_over():
-            others = [_pool(self.parts - 1).submit(_quietly, call, item) for item in items[1:]]
-            return [call(items[0]), *(other.result() for other in others)]
+    def outputs(self) -> list[Array]:
+        """The output of every layer, the parts beside each other."""
+        return [np.concatenate(layer) for layer in zip(*(part.outputs() for part in self._parts), strict=True)]
+
+    def rest(self) -> None:
+        """Each part rests."""
+        for part in self._parts:
+            part.rest()
+
+
+def sizes(samples: int, parts: int) -> list[int]:
+    """How many samples each part takes: as evenly as it goes, and none of nothing."""
+    parts = max(1, min(parts, samples))
+    return [samples // parts + (index < samples % parts) for index in range(parts)]
+
+
+def in_threads(call: Callable[[S], T], items: Sequence[S]) -> list[T]:
+    """What the call gives for each item: the first is taken here, the others by threads that wait for them."""
+    with _handing_over(), _libraries().limit(limits=1, user_api="blas"):
+        others = [_pool(len(items) - 1).submit(_quietly, call, item) for item in items[1:]]
+        return [call(items[0]), *(other.result() for other in others)]
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """What computes NumPy's products: a thread of the library's own for each of these threads would be too many."""
+    return ThreadpoolController()
 
 
 @contextmanager

@@ -73,16 +73,21 @@ class StackedBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         step, epoch = 0, 0
+        last, rates = list[float](), np.zeros(0)
         while step < self.first.steps:
             for x, target, weight in self._epoch(epoch):
-                masks = [batches.masks(step, target.shape[1]) for batches in self.each]
-                joined = {name: np.stack([mask[name] for mask in masks]) for name in masks[0]}
-                rates = np.array([[batches.rate(step)] for batches in self.each])
-                yield Batch(x, target, rates, joined, step, weight=weight)
+                if (values := [batches.rate(step) for batches in self.each]) != last:
+                    last, rates = values, np.array(values)[:, None]
+                masks = self._masks(step, target.shape[1]) if self.first.masks.drops else {}
+                yield Batch(x, target, rates, masks, step, weight=weight)
                 step += 1
                 if step == self.first.steps:
                     return
             epoch += 1
+
+    def _masks(self, step: int, samples: int) -> dict[str, Array]:
+        masks = [batches.masks(step, samples) for batches in self.each]
+        return {name: np.stack([mask[name] for mask in masks]) for name in masks[0]}
 
     def _epoch(self, epoch: int) -> Iterator[Gathered]:
         for chunks in zip(*(batches.chunks(epoch, 0) for batches in self.each), strict=True):

@@ -56,9 +56,9 @@ def eject(
     """Write a network as scripts that need NumPy, or NumPy and PyTorch, and no Twofold; gives the folder.
 
     `source` is a recipe, or a run, whose final weights the scripts then expect. The new folder holds `train_numpy.py`
-    (of larger networks `layers_numpy.py` beside it), `train_torch.py`, `data.py`, `start.npz` with the weights that
-    they begin with, `samples.npz`, and `expected.json`. Samples are written where they are at hand; of MNIST and
-    CIFAR-10, which are large, only with `samples=True`.
+    (of larger networks `layers_numpy.py` and `windows_numpy.py` beside it), `train_torch.py`, `data.py`, `start.npz`
+    with the weights that they begin with, `samples.npz`, and `expected.json`. Samples are written where they are at
+    hand; of MNIST and CIFAR-10, which are large, only with `samples=True`.
 
     Raises `UserError` for a folder that exists and for settings that the scripts do not know.
     """

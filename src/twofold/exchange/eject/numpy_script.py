@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 from collections.abc import Sequence
@@ -87,6 +88,8 @@ if __name__ == "__main__":
 
 
 MOST_LINES = 300
+GEOMETRY = ("steps", "Element", "Windows", "channels_last", "channels_first", "empty_images")
+"""What layers with windows know of planes: it stands in a file of its own where that of the layers would be long."""
 LAYERS = '''"""The layers of the network of train_numpy.py, forward and back: x and dy in, y and dx out.
 
 A layer keeps nothing: `forward` gives the output and whatever `backward` needs, its cache.
@@ -97,10 +100,17 @@ A layer keeps nothing: `forward` gives the output and whatever `backward` needs,
 
 {parts}
 '''
+WINDOWS = '''"""Windows over planes, for layers_numpy.py: which elements of the input each one sees."""
+
+{imports}
+
+
+{parts}
+'''
 
 
 def numpy_scripts(recipe: Recipe) -> dict[str, str]:
-    """`train_numpy.py`; where that would be long, its layers in `layers_numpy.py`."""
+    """`train_numpy.py`; where that would be long, its layers in `layers_numpy.py` beside it."""
     layers, rules = Parts(), Parts()
     calls = Calls(layers, recipe.network.nodes)
     body = [calls.forward(), calls.backward(), calls.predict()]
@@ -134,9 +144,26 @@ def numpy_scripts(recipe: Recipe) -> dict[str, str]:
     lines = ",\n    ".join(used)
     taken = f"from layers_numpy import (\n    {lines},\n)\n"
     first = _assembled(recipe, imports_of(rules), taken, [rules.text(), *body], loop)
+    return {"train_numpy.py": first, **_layer_scripts(layers)}
+
+
+def _layer_scripts(layers: Parts) -> dict[str, str]:
+    """`layers_numpy.py`; where that would be long, its windows in `windows_numpy.py`."""
+    whole = LAYERS.format(imports=imports_of(layers), parts=layers.text())
+    geometry = Parts()
+    geometry.texts = {name: text for name, text in layers.texts.items() if name in GEOMETRY}
+    if len(whole.splitlines()) <= MOST_LINES or not geometry.texts:
+        return {"layers_numpy.py": whole}
+    layers.texts = {name: text for name, text in layers.texts.items() if name not in GEOMETRY}
+    imported = layers.imports
+    for part in (geometry, layers):
+        part.imports = {name for name in imported if _uses(part.text(), name)}
+    read = {node.id for node in ast.walk(ast.parse(layers.text())) if isinstance(node, ast.Name)}
+    used = ", ".join(sorted(read & geometry.texts.keys()))
+    imports = f"{imports_of(layers)}\n\nfrom windows_numpy import {used}"
     return {
-        "train_numpy.py": first,
-        "layers_numpy.py": LAYERS.format(imports=imports_of(layers), parts=layers.text()),
+        "layers_numpy.py": LAYERS.format(imports=imports, parts=layers.text()),
+        "windows_numpy.py": WINDOWS.format(imports=imports_of(geometry), parts=geometry.text()),
     }
 
 
