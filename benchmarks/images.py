@@ -121,6 +121,7 @@ CONTESTANTS: dict[str, Callable[[str], tuple[float, Any, Any]]] = {
     "torch engine, faster": lambda name: engine("torch", name, STEPS[name], **FASTER),
     "NumPy engine": lambda name: engine("numpy", name, NUMPY_STEPS[name]),
 }
+EVALUATED = ("plain PyTorch", "torch engine", "NumPy engine")
 COMPARED = {
     VGG: list(CONTESTANTS),
     LENET: ["plain PyTorch", "torch engine", "NumPy engine"],
@@ -131,6 +132,26 @@ def measure_here(name: str, contestant: str) -> None:
     """In a process of its own: one figure, and the most memory that was resident."""
     seconds, *_ = CONTESTANTS[contestant](name)
     tell(seconds)
+
+
+def evaluate_here(name: str, contestant: str) -> None:
+    """Seconds to answer all test images: as an evaluation of a training does it, or in batches as large by hand."""
+    import torch
+
+    from twofold.setup.needed import evaluation_batch
+
+    if contestant == "plain PyTorch":
+        _, model, dataset = plain(name, 1)
+        answer = torch.inference_mode()(lambda x: model(torch.from_numpy(x)))
+    else:
+        _, built, dataset = engine(contestant.removesuffix(" engine").lower(), name, 1)
+        answer = built.predict
+    images, size = dataset.test.floats(), evaluation_batch(_recipe(name).network)
+    answer(images[:size])
+    started = time.perf_counter()
+    for start in range(0, len(images), size):
+        answer(images[start : start + size])
+    tell(time.perf_counter() - started)
 
 
 def accuracy_here(contestant: str) -> None:
@@ -168,6 +189,18 @@ def _compare(name: str) -> str:
     return table(header, rows)
 
 
+def _evaluations() -> str:
+    """All test images, each network in each engine."""
+    rows = list[list[str]]()
+    for name in COMPARED:
+        words = {each: ["evaluate", name, each] for each in EVALUATED}
+        figures, memory = apart(__file__, words, ROUNDS)
+        for each, values in figures.items():
+            over = f"{ratio(figures, each, 'plain PyTorch'):.2f}"
+            rows.append([f"`{name}`, {each}", f"{median(values):.2f}", over, f"{memory[each]:.0f}"])
+    return table(["10,000 test images, answered", "s", "time over plain PyTorch", "resident memory, MiB"], rows)
+
+
 def _narrow() -> bool:
     import torch
 
@@ -182,7 +215,7 @@ def _called(contestant: str) -> str:
 
 
 def main() -> None:
-    tables = [_compare(name) for name in COMPARED]
+    tables = [*(_compare(name) for name in COMPARED), _evaluations()]
     scores = {
         each: elsewhere(__file__, "accuracy", each)["accuracy"] for each in ("plain PyTorch", "torch engine, faster")
     }
@@ -202,6 +235,8 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["accuracy", contestant]:
             accuracy_here(contestant)
+        case ["evaluate", name, contestant]:
+            evaluate_here(name, contestant)
         case [name, contestant]:
             measure_here(name, contestant)
         case _:
