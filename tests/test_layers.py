@@ -266,3 +266,19 @@ def test_a_shape_that_does_not_fit_its_annotation_is_refused() -> None:
 
     with pytest.raises(Exception, match="cross_entropy"):
         cross_entropy(np.zeros((3, 2)), np.zeros(4, dtype=np.int64))
+
+
+@pytest.mark.parametrize("case", [case for case in LAYERS if case.kind == "conv2d"], ids=lambda case: case.name)
+def test_a_product_for_each_element_is_the_convolution(case: LayerCase, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The way of small planes with many channels, taken for all: strides, dilation, padding, groups."""
+    layer, params, x, dy = BUILD[type(case.spec)](case.spec), case.params(), case.x(), case.dy()
+    y, cache = layer.forward(params, x, TRAINING)
+    dx, grads = layer.backward(params, cache, dy)
+    monkeypatch.setattr("twofold.numpy_engine.conv.MANY_CHANNELS", 1)
+    monkeypatch.setattr("twofold.numpy_engine.conv.SMALL_PLANE", 1 << 20)
+    y_each, cache_each = layer.forward(params, x, TRAINING)
+    dx_each, grads_each = layer.backward(params, cache_each, dy)
+    assert_same(y_each, y, "y")
+    assert_same(dx_each, dx, "dx")
+    for name, gradient in grads.items():
+        assert_same(grads_each[name], gradient, name)
