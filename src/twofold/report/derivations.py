@@ -71,7 +71,7 @@ def _of_page(sections: dict[str, str], kinds: Iterable[str]) -> list[Derivation]
 
 def _folder() -> Path | None:
     """Where the texts lie: in the installed package, or in a checkout under `docs/`."""
-    places = (Path(__file__).parent / "derivations", Path(__file__).parents[3] / "docs" / "derivations")
+    places = (Path(__file__).parent / "derivation_texts", Path(__file__).parents[3] / "docs" / "derivations")
     return next((place for place in places if place.is_dir()), None)
 
 
