@@ -108,8 +108,8 @@ def by_element(windows: Windows, W: Array, x: Images) -> Float[Array, "n i j out
     last, kernels = channels_last(x), np.ascontiguousarray(W.transpose(2, 3, 0, 1))
     y = np.zeros((len(x), *windows.plane(*x.shape[2:]), len(W)), x.dtype)
     for element in windows.elements(*x.shape[2:]):
-        seen, into = last[:, *element.inputs], y[:, *element.outputs]
-        into += (seen.reshape(-1, x.shape[1]) @ kernels[element.row, element.column].T).reshape(into.shape)
+        elements, into = last[:, *element.inputs], y[:, *element.outputs]
+        into += (elements.reshape(-1, x.shape[1]) @ kernels[element.row, element.column].T).reshape(into.shape)
     return y
 
 
@@ -118,8 +118,8 @@ def kernel_gradient(windows: Windows, W: Array, x: Images, dy: Float[Array, "n o
     last, d_last = channels_last(x), channels_last(dy)
     dW = np.zeros((*W.shape[2:], *W.shape[:2]), x.dtype)
     for element in windows.elements(*x.shape[2:]):
-        seen, d = last[:, *element.inputs], d_last[:, *element.outputs]
-        np.matmul(d.reshape(-1, len(W)).T, seen.reshape(-1, x.shape[1]), out=dW[element.row, element.column])
+        elements, d = last[:, *element.inputs], d_last[:, *element.outputs]
+        np.matmul(d.reshape(-1, len(W)).T, elements.reshape(-1, x.shape[1]), out=dW[element.row, element.column])
     return dW.transpose(2, 3, 0, 1)
 
 
