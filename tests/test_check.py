@@ -326,7 +326,8 @@ ENGINES_TOLD = {
 @pytest.mark.parametrize("name", ENGINES_TOLD)
 def test_an_engine_of_a_file_is_stepped_in_a_process_of_its_own(name: str, mine: Any) -> None:
     ok, told = ENGINES_TOLD[name]
-    report = check_engine_file(mine(ENGINES), name, "moons", steps=6, seconds=5)
+    seconds = 5 if name == "Loops" else 60  # the start counts too, which on a busy machine takes its time
+    report = check_engine_file(mine(ENGINES), name, "moons", steps=6, seconds=seconds)
     assert report.ok == ok
     assert report.summary.startswith(told)
     json.dumps(report.to_json(), allow_nan=False)
