@@ -114,7 +114,7 @@ class Recurrent:
         da = np.empty((*dh.shape[:-1], W.shape[-2]), dh.dtype)
         dc = np.empty_like(da) if cell.apart else da
         there = cache.there
-        dys = self._arriving(dy, there, steps)
+        dys = None if self.output == "last" else self._arriving(dy, there, steps)
         dh[-1] = dy if dys is None else dys[-1]
         cell.slopes(cache.h[1:], da)
         dmemory = None
@@ -133,10 +133,8 @@ class Recurrent:
                 dh[t - 1] += dys[t - 1]
         return dh, da, dc
 
-    def _arriving(self, dy: Array, there: Array | None, steps: int) -> Array | None:
-        """What ∂L/∂y gives each h(t) directly, (T, *n, h); `None` where it gives the last one alone."""
-        if self.output == "last":
-            return None
+    def _arriving(self, dy: Array, there: Array | None, steps: int) -> Array:
+        """What ∂L/∂y gives each h(t) directly, (T, *n, h), where not the last one alone is read."""
         if self.output == "every":
             dys = np.moveaxis(dy, -2, 0)
         else:
