@@ -91,7 +91,7 @@ PLANTED: dict[str, tuple[str, dict[str, Any], set[str]]] = {
         "digits",
         {
             "layers": [FLAT, *dense(*[32] * 15, 10, act="tanh")],
-            "initial": LARGE | {"std": 3.0},
+            "initial": LARGE | {"std": 4.0},
             "optimizer.lr": 1e-4,
             "training.epochs": 2,
         },

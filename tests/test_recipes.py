@@ -96,7 +96,9 @@ def _tables(section: str) -> st.SearchStrategy[dict[str, Any]]:
 @settings(max_examples=100, deadline=None)
 def test_any_recipe_survives_its_own_dump(title: str, hidden: list, data: dict, rest: dict) -> None:
     layers = [{"kind": "flatten"}, *hidden, {"kind": "flatten"}]
-    classes = {"blobs": 3, "digits": 10, "mnist": 10, "cifar10": 10}.get(data["source"], 2)
+    classes = {"blobs": 3, "digits": 10, "mnist": 10, "fashion_mnist": 10, "kmnist": 10, "cifar10": 10}.get(
+        data["source"], 2
+    )
     numbers = rest.get("loss", {}).get("kind") in {"mean_absolute", "huber", "binary_cross_entropy"}
     if numbers and data["source"] != "csv":
         data = {"source": "csv", "path": "some.csv", "label": "y"}

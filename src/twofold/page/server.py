@@ -9,6 +9,8 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
@@ -51,7 +53,10 @@ def application(desk: Desk, port: int) -> Guard:
         finally:
             await desk.close()
 
-    return Guard(Starlette(routes=routes, lifespan=lifespan), (desk.token, desk.reports_token), port)
+    packed = Middleware(GZipMiddleware, minimum_size=1000)  # streams of events are left as they are
+    return Guard(
+        Starlette(routes=routes, middleware=[packed], lifespan=lifespan), (desk.token, desk.reports_token), port
+    )
 
 
 def _files(folder: Traversable, prefix: str = "") -> list[tuple[str, bytes]]:

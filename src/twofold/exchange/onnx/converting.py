@@ -104,7 +104,8 @@ def _with_factor(graph: Graph, nodes: list[NodeProto], end: str) -> tuple[list[N
 
 def _region(graph: Graph, name: str) -> tuple[list[NodeProto], str | None]:
     """The nodes from a tensor that several read to the one into which all of it flows; `None` where there is none."""
-    live, nodes = {name}, list[NodeProto]()
+    live = {name}
+    nodes: list[NodeProto] = []
     waiting = {name: len(graph.users(name))}
     for node in graph.model.graph.node:
         read = [source for source in dict.fromkeys(node.input) if source in live]
