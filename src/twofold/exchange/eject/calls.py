@@ -42,8 +42,6 @@ class Calls:
         for name in settings[0]:
             values = [setting[name] for setting in settings]
             same = all(repr(value) == repr(values[0]) for value in values) or name == "cell"
-            if name == "output" and set(values) == {"last"}:
-                known |= {"dys is None": True, "dys is not None": False}
             if name == "cell":
                 known |= _cell(values[0])
             elif name == "windows":
