@@ -141,7 +141,7 @@ def _plan_that_plays(case: Case, item: Mapping[str, Any], scene: InsideScene) ->
 def _plays(plan: Plan, scene: InsideScene) -> bool:
     try:
         plan.build().play(scene)
-    except Exception:  # whatever a student's code raises where it is given what it does not take
+    except Exception:  # a student's code may raise anything where it is given what it does not take
         return False
     return True
 

@@ -15,7 +15,6 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -226,14 +225,14 @@ def sheets(digits: list[tuple[int, Page]], disturb: Disturbance, folder: Path, s
     return files
 
 
-def right(run: Any, digits: list[tuple[int, Page]], files: list[Path]) -> list[bool]:
+def right(run: twofold.Run, digits: list[tuple[int, Page]], files: list[Path]) -> list[bool]:
     """Whether each is answered by its digit."""
     answers = twofold.predict(run, files, engines="torch")
     classes = [answers.answer("torch", index).class_name for index in range(len(files))]
     return [name == str(digit) for name, (digit, _) in zip(classes, digits, strict=True)]
 
 
-def network() -> Any:
+def network() -> twofold.Run:
     """LeNet, five epochs in PyTorch."""
     if not RUN.exists():
         twofold.run("mnist-lenet", overrides={"training.epochs": 5}, engines="torch", out=RUN)

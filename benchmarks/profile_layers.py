@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -73,7 +72,7 @@ def batch_of(recipe: Recipe, size: int) -> Batch:
 def profile(name: str, size: int, rate: float) -> list[list[str]]:
     """A row for each layer, one for the loss and the update, one for the whole step."""
     recipe = load_recipe(name, {"training.batch_size": size, "training.device": "cpu"})
-    engine: Any = NumpyEngine(recipe.model, recipe.optimizer, recipe.training)
+    engine = NumpyEngine(recipe.model, recipe.optimizer, recipe.training)
     engine.load(initial_state(recipe.model))
     batch = batch_of(recipe, size)
     outputs, caches = engine._forward(batch.x, batch.masks)

@@ -1,7 +1,7 @@
 """Commands that are sent signals at random moments, start-up and report included, and what becomes of what they wrote.
 
 Each history is a fork of this process that runs the command line, is sent signals once or twice, and then is gone
-on with as the documents say. tests/test_survival.py looks at a few, benchmarks/survival.py at hundreds.
+on with as the documents say. benchmarks/survival.py counts them.
 """
 
 from __future__ import annotations
@@ -114,18 +114,21 @@ def _told_wrong(status: int, text: str, kind: Kind) -> str | None:
     return None if status in (0, kind.status) else f"status {status}"
 
 
+def _undisturbed(words: Words, twin: Path) -> float:
+    """Seconds of the command that nobody disturbs, which writes what every history is compared with."""
+    shutil.rmtree(twin, ignore_errors=True)
+    began = time.monotonic()
+    status, text = told((*words, twin))
+    assert status == 0, text
+    return time.monotonic() - began
+
+
 def of_runs(room: Path, kind: str, times: int, seed: int = 0) -> Failures:
     """Runs with a checkpoint every 20 of 300 steps; goes on by `resume` once there is a record."""
     file, twin, folder = room / "signalled.toml", room / "signalled-twin", room / "signalled"
     file.write_text(dump(load_recipe("moons", {"training.epochs": 15, "training.engines": ["numpy"]})))
     begins = ("run", file, "--checkpoint-every", "20", "--quiet", "--out")
-    if not twin.exists():
-        status, text = told((*begins, twin))
-        assert status == 0, text
-    began = time.monotonic()
-    shutil.rmtree(folder, ignore_errors=True)
-    told((*begins, folder))
-    lasts, chance = time.monotonic() - began, random.Random(seed)
+    lasts, chance = _undisturbed(begins, twin), random.Random(seed)
 
     def words() -> Words:
         return ("resume", folder, "--quiet") if (folder / RECORD).is_file() else (*begins, folder)
@@ -147,13 +150,7 @@ def of_studies(room: Path, kind: str, times: int, seed: int = 0) -> Failures:
         '[[axes]]\nfield = "optimizer.lr"\nvalues = [0.01, 0.1]\n'
     )
     words = ("study", file, "--jobs", "1", "--quiet", "--out")
-    if not twin.exists():
-        status, text = told((*words, twin))
-        assert status == 0, text
-    began = time.monotonic()
-    shutil.rmtree(folder, ignore_errors=True)
-    told((*words, folder))
-    lasts, chance = time.monotonic() - began, random.Random(seed)
+    lasts, chance = _undisturbed(words, twin), random.Random(seed)
     for _ in range(times):
         fault = history(KINDS[kind], folder, chance, lasts, lambda: (*words, folder))
         yield fault or (None if _numbers(folder) == _numbers(twin) else "other numbers")

@@ -16,7 +16,7 @@ from cases import FLATTEN, OPTIMIZERS, RELU, THIRD, assert_bits, assert_same, de
 from engines import numpy_engine, torch_engine
 from faults import SQUARE, batches_of, trained_by
 from twofold.arrays import Array
-from twofold.engine import Engine, Pass, State
+from twofold.engine import Batch, Engine, Pass, State
 from twofold.engine.initial import initial_buffers, initial_parameters
 from twofold.engines import COMPARED, ENGINES, TITLES, EngineRow, unknown_engine
 from twofold.numpy_engine import NumpyEngine
@@ -116,7 +116,7 @@ def test_a_pass_keeps_its_memory_and_gives_it_back_unread() -> None:
     assert_bits(before, held.gradients)
 
 
-def _way(engine: Any, batch: Any, look: bool = False) -> object:
+def _way(engine: NumpyEngine, batch: Batch, look: bool = False) -> object:
     """The memory of a pass that ends here; to check that it is a `Pass` would be a look."""
     passed = engine._pass(batch)
     if look:

@@ -10,13 +10,12 @@ import numpy as np
 from twofold.arrays import Array
 from twofold.runs import Run
 from twofold.runs.evidence import evidence
+from twofold.runs.table import DEVIATIONS
 from twofold.setup.outputs import probabilities
 
 BINS = 10
 CROWDED = 0.8
 """The share of all answers in one bin from which bins of one width say nothing."""
-NORMAL = 1.96
-"""Standard deviations on each side that hold 95 % of a normal distribution."""
 
 
 @dataclass(frozen=True)
@@ -117,9 +116,9 @@ def calibration_bins(p: Array, right: Array) -> list[Bin]:
 
 def wilson(share: float, count: int) -> tuple[float, float]:
     """The interval of a share of `count` that holds 95 %: (p + z²/2n ± z √(p(1−p)/n + z²/4n²)) / (1 + z²/n)."""
-    square = NORMAL**2 / count
+    square = DEVIATIONS**2 / count
     middle = (share + square / 2) / (1 + square)
-    half = NORMAL * math.sqrt(share * (1 - share) / count + square / (4 * count)) / (1 + square)
+    half = DEVIATIONS * math.sqrt(share * (1 - share) / count + square / (4 * count)) / (1 + square)
     return max(0.0, middle - half), min(1.0, middle + half)
 
 

@@ -5,7 +5,7 @@ Each step is told in words, and takes nothing away that would leave no ink.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -91,12 +91,13 @@ def _noise(ink: Array) -> float:
 
 
 def _strokes(ink: Array) -> tuple[Array, list[str]]:
-    """Where strokes are, without lines of the paper, what reaches the edge, frames and specks; and what was done."""
-
+    """Where strokes are, without pale marks, ruled lines, what reaches the edge, frames and specks; what was done."""
     top = float(np.quantile(ink[ink > 0], 0.95))
-    parts, _ = _parts(ink > WEAK * top)
-    mask = np.isin(parts, np.unique(parts[ink > STRONG * top]))
-    done = list[str]()
+    weak = ink > WEAK * top
+    parts, _ = _parts(weak)
+    mask = np.isin(parts, np.unique(parts[ink > STRONG * top])) & weak
+    pale = weak.sum() - mask.sum() > SPECK * mask.sum()
+    done = ["pale marks were taken away"] if pale else []
     for what, cleaned in (
         ("lines of the paper were taken away", _without_lines),
         ("what reaches the edge was taken away", _without_edge),
@@ -159,8 +160,7 @@ def _parts(mask: Array) -> tuple[Array, Array]:
     """The number of the part that each pixel belongs to, 0 where none; and the pixels of each part."""
     from scipy import ndimage
 
-    labelled: Any = ndimage.label(mask, CORNERS)
-    parts, count = labelled
+    parts, count = cast(tuple[Array, int], ndimage.label(mask, CORNERS))
     return parts, np.bincount(parts.ravel(), minlength=count + 1)[1:]
 
 

@@ -129,6 +129,7 @@ class Stage:
         plans = list[tuple[Callable[[], None], float]]()
         if pictures.is_plane(recipe, dataset):
             self._grid = pictures.grid_of(dataset, recipe.training.dtype)
+            self._span = pictures.span_of(dataset) if dataset.targets else None
             plans += [(self._boundary, FRAME), (self._units, 0.1)]
         elif recipe.network.image_shape:
             plans += [(self._maps, 0.1), (self._filters, 0.2)]
@@ -182,11 +183,11 @@ class Stage:
             self._tell("picture", {"step": self.course.taken, **picture})
 
     def _boundary(self) -> None:
-        recipe, engines = self.course.recipe, self.course.engines
-        if self.course.dataset.targets:
-            self._picture(pictures.landscape(engines, self._grid, pictures.span_of(self.course.dataset)))
+        engines = self.course.engines
+        if self._span is None:
+            self._picture(pictures.boundary(self.course.recipe, engines, self._grid))
         else:
-            self._picture(pictures.boundary(recipe, engines, self._grid))
+            self._picture(pictures.landscape(engines, self._grid, self._span))
 
     def _units(self) -> None:
         self._picture(pictures.units(self.course.recipe.network, self.course.engines, self._grid))

@@ -9,6 +9,9 @@ from twofold.data import Views
 from twofold.recipe import Model, Recipe
 from twofold.recipe.activations import Softmax
 
+SMALLEST = 1e-15
+"""A probability below it counts as this: the logarithm of 0 is not finite. As in scikit-learn for float64."""
+
 
 def views(recipe: Recipe) -> Views:
     """How the recipe looks at an image that is judged."""

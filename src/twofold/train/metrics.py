@@ -26,6 +26,7 @@ import numpy as np
 
 from twofold.arrays import Array
 from twofold.runs import QUALITY
+from twofold.setup.outputs import SMALLEST
 from twofold.streams import stream
 
 CONFIDENCE = 0.95
@@ -37,8 +38,6 @@ NUMBERS = 5_000_000
 AT_ONCE = 1 << 21
 """Weights at once: 16 MiB."""
 BINS = 10
-SMALLEST = 1e-15
-"""A probability below it counts as this: the logarithm of 0 is not finite. As in scikit-learn for float64."""
 
 Metric = Callable[[Array], Array]
 """From weights (draws, samples) to a number for each draw."""

@@ -21,11 +21,11 @@ from twofold.data import Dataset, Split
 from twofold.data.text import codes_of, text_parts
 from twofold.engine import answered
 from twofold.recipe.text import CharacterText
+from twofold.setup.outputs import SMALLEST
 from twofold.train.metrics import Measured, measured_mean
 
 ORDERS = {1: "frequencies", 2: "pairs", 4: "four in a row"}
 """How many characters a table looks at, the answer among them, and what it is called."""
-SMALLEST = 1e-15
 
 
 def text_metrics(p: Array, target: Array) -> dict[str, Measured]:
@@ -44,10 +44,11 @@ def tables(spec: CharacterText, dataset: Dataset) -> Iterator[tuple[str, Array]]
     """
     size = len(dataset.alphabet)
     train = codes_of(text_parts(spec)["train"], dataset.alphabet).tolist()
-    contexts = list(_contexts(dataset.held_out[1], size, max(ORDERS) - 1))
+    longest = max(ORDERS) - 1
+    contexts = list(_contexts(dataset.held_out[1], size, longest))
+    table = _Table(train, size, longest)
     for order, name in ORDERS.items():
-        table = _Table(train, size, order)
-        yield name, np.array([table(context) for context in contexts])
+        yield name, np.array([table(context[max(0, len(context) - order + 1) :]) for context in contexts])
 
 
 def _contexts(split: Split, size: int, most: int) -> Iterator[tuple[int, ...]]:
@@ -60,24 +61,23 @@ def _contexts(split: Split, size: int, most: int) -> Iterator[tuple[int, ...]]:
 
 
 class _Table:
-    """p(c | s) for sequences s of up to `order` − 1 characters."""
+    """p(c | s) for sequences s of at most so many characters."""
 
-    def __init__(self, codes: Sequence[int], size: int, order: int) -> None:
-        self.size, self.order = size, order
+    def __init__(self, codes: Sequence[int], size: int, longest: int) -> None:
+        self.size = size
         self.counts = defaultdict[tuple[int, ...], Counter[int]](Counter)
-        for length in range(order):
+        for length in range(longest + 1):
             for at in range(length, len(codes)):
                 self.counts[tuple(codes[at - length : at])][codes[at]] += 1
         self.known = dict[tuple[int, ...], Array]()
 
     def __call__(self, context: tuple[int, ...]) -> Array:
-        """The probabilities after a context, of which it looks at the end."""
-        end = context[max(0, len(context) - self.order + 1) :] if self.order > 1 else ()
-        if end not in self.known:
-            shorter = self(end[1:]) if end else np.full(self.size, 1 / self.size)
-            counted = self.counts.get(end, Counter[int]())
+        """The probabilities after a context."""
+        if context not in self.known:
+            shorter = self(context[1:]) if context else np.full(self.size, 1 / self.size)
+            counted = self.counts.get(context, Counter[int]())
             counts = np.array([counted[code] for code in range(self.size)], np.float64)
             kinds = np.count_nonzero(counts)
             whole = counts.sum() + kinds
-            self.known[end] = (counts + kinds * shorter) / whole if whole else shorter
-        return self.known[end]
+            self.known[context] = (counts + kinds * shorter) / whole if whole else shorter
+        return self.known[context]

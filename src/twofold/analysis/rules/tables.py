@@ -12,7 +12,7 @@ from twofold.analysis.rules.sampling import SIGMAS, standard_error
 from twofold.data.columns.leaks import LEAK
 from twofold.plain import Parsed
 from twofold.runs import QUALITY_TITLES, Run
-from twofold.runs.table import Drift
+from twofold.runs.table import DEVIATIONS, Drift
 from twofold.train.baselines import BOOSTING, CONSTANT
 
 RARE = 0.9
@@ -38,8 +38,6 @@ UNSURE_SHARE = 0.8
 """The same of an R² whose interval holds 0."""
 BEHIND = 0.03
 """Accuracy or R² by which a simpler model must be better."""
-DEVIATIONS = 1.96
-"""Standard errors on each side of a 95 % interval."""
 
 IMBALANCED = Statement(
     "imbalanced",

@@ -11,18 +11,14 @@ import numpy as np
 from twofold.arrays import Array
 from twofold.data.columns.encoding import FittedColumns
 from twofold.data.columns.frame import Frame, Words, words_of
-from twofold.data.columns.labels import numbers_of
+from twofold.data.columns.labels import SHOWN, class_codes, numbers_of
 from twofold.data.columns.reading import in_memory, read_table
 from twofold.data.columns.sequences import encoded, longer, steps_of
 from twofold.data.columns.text_table import words_or_numbers
 from twofold.data.given import Given
-from twofold.data.names import same_class
-from twofold.engine import NO_ANSWER
 from twofold.errors import DataError
 from twofold.plain import Samples
 from twofold.recipe.columns import Table
-
-SHOWN = 60
 
 
 def read_given_rows(spec: Table, columns: FittedColumns, words: Sequence[str]) -> Given:
@@ -135,12 +131,12 @@ def labelled_rows(spec: Table, columns: FittedColumns, path: str, classes: Seque
         names = ", ".join(f"`{name}`" for name in (*columns.names, *columns.labels))
         raise DataError(f"no file {path[:200]}; --data takes a table with the columns {names}")
     frame = read_table(spec, path, (*_wanted(spec, columns), *columns.labels), columns.texts)
-    given = given_frame(spec, columns, frame)
+    rows = given_frame(spec, columns, frame)
     codes = class_codes(frame, columns.labels[0], classes)
     if spec.sequence is not None:
         steps = steps_of(spec, frame)
         codes = codes[steps.rows if spec.each_step else steps.first]
-    return given._replace(expected=[classes[code] for code in codes])
+    return rows._replace(expected=[classes[code] for code in codes])
 
 
 def numbered_rows(spec: Table, columns: FittedColumns, path: str) -> tuple[Given, Array]:
@@ -151,27 +147,3 @@ def numbered_rows(spec: Table, columns: FittedColumns, path: str) -> tuple[Given
         steps = steps_of(spec, frame)
         y = y[steps.rows if spec.each_step else steps.first]
     return given_frame(spec, columns, frame), y
-
-
-def class_codes(frame: Frame, label: str, classes: Sequence[str], optional: bool = False) -> Array:
-    """The number of each row's class. Raises `DataError` for one that the network does not know.
-
-    And for none, where it is not `optional`: then a row without one has `NO_ANSWER`.
-    """
-    cells = frame.columns.get(label)
-    if cells is None:
-        raise DataError(f"{frame.source}: no column `{label}`, which holds the class")
-    words: Words = words_of(cells)
-    matched = [same_class(level, classes) for level in words.levels]
-    at = np.array([-1 if name is None else list(classes).index(name) for name in matched] or [-1], np.int64)
-    codes = np.where(words.codes < 0, NO_ANSWER, at[words.codes])
-    wrong = np.flatnonzero(codes == -1 if optional else codes < 0)
-    if len(wrong):
-        known = ", ".join(f"`{name}`" for name in list(classes)[:20])
-        lines = []
-        for row in wrong[:10]:
-            level = words.levels[words.codes[row]][:SHOWN] if words.codes[row] >= 0 else None
-            what = "has no class" if level is None else f"class `{level}` is none of the network's"
-            lines.append(f"{frame.place(int(row))}: {what}; known: {known}")
-        raise DataError("\n".join(lines + ([f"and {len(wrong) - 10} more"] if len(wrong) > 10 else [])))
-    return codes

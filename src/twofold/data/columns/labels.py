@@ -12,13 +12,16 @@ from twofold.data.columns.faults import Refused, either, refuse
 from twofold.data.columns.frame import EXACT, Cells, Frame, Words, missing, words_of
 from twofold.data.columns.kinds import number_of_words
 from twofold.data.columns.values import quantities
-from twofold.data.names import class_order, number_of
+from twofold.data.names import class_order, number_of, same_class
+from twofold.engine import NO_ANSWER
 from twofold.errors import DataError
 from twofold.recipe.columns import Number, Table
 
 MOST_CLASSES = 20
 """At most so many different whole numbers, and at most the root of the number of rows, are classes: more are a number
 to predict, where they are not told to be classes."""
+SHOWN = 60
+"""Signs of a cell that an error names."""
 WITHOUT = 'without_label = "drop"'
 KindOfLabel = Literal["classes", "numbers"]
 
@@ -159,3 +162,27 @@ def weights_of(spec: Table, frame: Frame) -> Array | None:
     if not weight.any():
         raise DataError(f"{frame.source}: column `{spec.weight}` holds the weight 0 in every row.")
     return weight
+
+
+def class_codes(frame: Frame, label: str, classes: Sequence[str], optional: bool = False) -> Array:
+    """The number of each row's class. Raises `DataError` for one that the network does not know.
+
+    And for none, where it is not `optional`: then a row without one has `NO_ANSWER`.
+    """
+    cells = frame.columns.get(label)
+    if cells is None:
+        raise DataError(f"{frame.source}: no column `{label}`, which holds the class")
+    words: Words = words_of(cells)
+    matched = [same_class(level, classes) for level in words.levels]
+    at = np.array([-1 if name is None else list(classes).index(name) for name in matched] or [-1], np.int64)
+    codes = np.where(words.codes < 0, NO_ANSWER, at[words.codes])
+    wrong = np.flatnonzero(codes == -1 if optional else codes < 0)
+    if len(wrong):
+        known = ", ".join(f"`{name}`" for name in list(classes)[:20])
+        lines = []
+        for row in wrong[:10]:
+            level = words.levels[words.codes[row]][:SHOWN] if words.codes[row] >= 0 else None
+            what = "has no class" if level is None else f"class `{level}` is none of the network's"
+            lines.append(f"{frame.place(int(row))}: {what}; known: {known}")
+        raise DataError("\n".join(lines + ([f"and {len(wrong) - 10} more"] if len(wrong) > 10 else [])))
+    return codes

@@ -16,7 +16,7 @@ from twofold.data.columns.dividing import Parts, divided, keys_of
 from twofold.data.columns.encoding import NUMBER, Alphabet, FittedColumns, fit
 from twofold.data.columns.faults import Refused, refuse
 from twofold.data.columns.frame import Frame, Words, missing, words_of
-from twofold.data.columns.labels import classes_of, labelled, numbers_of, weights_of
+from twofold.data.columns.labels import class_codes, classes_of, labelled, numbers_of, weights_of
 from twofold.data.columns.origin import Origin, origin_of
 from twofold.data.columns.plan import planned
 from twofold.data.dataset import Dataset, Split
@@ -242,8 +242,6 @@ def longer(x: Array, longest: int) -> Array:
 
 def _own_test(spec: Table, test: Frame, columns: FittedColumns, classes: tuple[str, ...], longest: int) -> Split:
     """The sequences of the file that the test is."""
-    from twofold.data.columns.given import class_codes
-
     test = _answered_rows(spec, test)
     steps = steps_of(spec, test) if spec.sequence else None
     if spec.has_classes:

@@ -12,8 +12,7 @@ from twofold.data.checking import check_labels
 from twofold.data.columns.dividing import Parts, divided
 from twofold.data.columns.encoding import FittedColumns, fit
 from twofold.data.columns.frame import Frame
-from twofold.data.columns.given import class_codes
-from twofold.data.columns.labels import classes_of, labelled, numbers_of, weights_of
+from twofold.data.columns.labels import class_codes, classes_of, labelled, numbers_of, weights_of
 from twofold.data.columns.origin import Origin, origin_of
 from twofold.data.columns.plan import Plan, planned, wanted
 from twofold.data.columns.reading import in_memory, read_table, silent

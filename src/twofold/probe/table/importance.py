@@ -15,7 +15,7 @@ import numpy as np
 
 from twofold.arrays import Array
 from twofold.probe.table.judge import Judge, Variable
-from twofold.runs.table import Importance
+from twofold.runs.table import DEVIATIONS, Importance
 from twofold.streams import stream
 
 MOST_ROWS, FEWEST_ROWS = 1000, 100
@@ -23,8 +23,6 @@ MOST_COLUMNS = 200
 REPEATS, FEWEST_REPEATS = 10, 3
 WORK = 8e9
 """Multiply-adds of all shufflings together: some seconds of one core."""
-SIGMAS = 1.96
-"""Standard errors on each side of an interval that holds 95 %."""
 
 
 class Sized(NamedTuple):
@@ -72,5 +70,5 @@ def _importance(name: str, rises: Array) -> Importance:
     variance = rises.mean(axis=1).var(ddof=1) / repeats
     if rows > 1:
         variance += rises.mean(axis=0).var(ddof=1) / rows
-    value, half = float(rises.mean()), SIGMAS * float(np.sqrt(variance))
+    value, half = float(rises.mean()), DEVIATIONS * float(np.sqrt(variance))
     return Importance(column=name, value=value, low=value - half, high=value + half)

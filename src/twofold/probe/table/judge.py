@@ -15,10 +15,7 @@ from twofold.data.columns.fitted import Fitted
 from twofold.engine import Engine
 from twofold.recipe import Recipe
 from twofold.setup.needed import evaluation_batch
-from twofold.setup.outputs import probabilities
-
-SMALLEST = 1e-15
-"""A probability below it counts as this: the logarithm of 0 is not finite."""
+from twofold.setup.outputs import SMALLEST, probabilities
 
 
 class Variable(NamedTuple):
