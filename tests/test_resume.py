@@ -144,6 +144,26 @@ def test_what_a_killed_process_left_half_written_is_swept(tmp_path: Path) -> Non
     again.finish("interrupted")
 
 
+def test_an_earlier_checkpoint_that_cannot_be_removed_ends_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, references
+) -> None:
+    """As where the folder becomes read-only between the writing of one and the removing of another."""
+
+    remove, kept = Path.unlink, list[str]()
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        if path.parent.name != "checkpoints":
+            return remove(path, missing_ok)
+        kept.append(path.name)
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", unlink)
+        twofold.run(kills.everything("numpy"), out=tmp_path / "run", checkpoint_every=7)
+    assert "000001.json" in kept
+    assert kills.traces(tmp_path / "run") == kills.traces(references["numpy"][0])
+
+
 @pytest.mark.filterwarnings("ignore:.*was not finished")
 def test_a_history_that_was_cut_is_found(tmp_path: Path, references) -> None:
     run = killed(tmp_path / "run")

@@ -136,8 +136,9 @@ def listening() -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            if signal.getsignal(number) == ear.hear and not ear.number:  # else a second may be on its way
-                signal.signal(number, handler)
+            if signal.getsignal(number) == ear.hear:
+                # A second signal may be on its way, and Python, as it ends, gives back every answer but this one.
+                signal.signal(number, signal.SIG_IGN if ear.number else handler)
         signal.set_wakeup_fd(earlier)
         if not ear.number:
             _ear = None

@@ -128,7 +128,8 @@ class Checkpoints:
             for file in lines:
                 file.sync()
             write_whole(folder / f"{name}.json", dumped(manifest | {"arrays": sealed and sealed.model_dump()}))
-            _remove(folder, lambda earlier: earlier <= number - KEPT)
+            with suppress(OSError):  # an earlier one that stays costs space alone
+                _remove(folder, lambda earlier: earlier <= number - KEPT)
         except OSError as error:
             self._error = RunFolderError(f"cannot write a checkpoint into {self.folder}: {error.strerror or error}")
         except BaseException as error:  # told to the thread that trains
