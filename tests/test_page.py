@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import twofold
 from pages import Client, serving
 from twofold.builtin import builtin_texts
 from twofold.errors import RecipeError
@@ -42,6 +44,21 @@ def test_a_page_begins_with_its_recipe_paused_at_the_first_step(client: Client) 
     kinds = {picture["kind"] for picture in state["pictures"]}
     assert {"points", "boundary", "units", "confusion", "answers", "gap"} <= kinds
     assert [row["step"] for row in state["rows"]["numpy"]] == [0]
+
+
+def test_what_the_page_imports_is_on_its_way_from_the_first_line() -> None:
+    static, wanted = Path(twofold.__file__).parent / "page" / "static", list[str]()
+
+    def follow(name: str) -> None:
+        for imported in re.findall(r'^import .* from "\./(.+)";$', (static / name).read_text("utf-8"), re.M):
+            if imported not in wanted:
+                wanted.append(imported)
+                follow(imported)
+
+    follow("main.js")
+    assert len(wanted) > 15
+    preloaded = re.findall(r'rel="modulepreload" href="static/(.+?)"', (static / "index.html").read_text("utf-8"))
+    assert sorted(preloaded) == sorted(wanted)
 
 
 def test_numbers_to_predict_are_drawn_over_the_plane(tmp_path: Path) -> None:

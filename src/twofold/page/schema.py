@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import get_args
 
 from pydantic import BaseModel
@@ -34,6 +35,7 @@ BEGINNINGS: dict[str, object] = {
 """What a field without a default is set to when its table is made by a control."""
 
 
+@cache
 def schema() -> dict[str, object]:
     """The tables of a recipe in the order in which the page shows them."""
     kinds = {section: {"tag": TAGS.get(section, "kind"), "kinds": _kinds(section)} for section in UNIONS}

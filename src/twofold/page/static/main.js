@@ -64,10 +64,11 @@ async function begin() {
   on("connection", (there) => {
     document.documentElement.dataset.connected = String(there);
   });
+  const schema = attempt(get("schema")); // asked for beside the state
   await attempt(refresh());
   listen();
   show(store.tab ?? "play");
-  store.schema = await attempt(get("schema"));
+  store.schema = await schema;
   emit("schema");
   await openLink();
   addEventListener("hashchange", openLink);
