@@ -199,7 +199,8 @@ def test_every_built_in_recipe_agrees(name: str, mode: str, apart: Apart) -> Non
     recipe = load_recipe(name)
     small, convolves = name in SMALL, any(isinstance(layer, Conv2d) for layer in recipe.layers)
     recurs = any(isinstance(layer, Recurrent) for layer in recipe.layers)
-    batch = 2 if convolves else 8  # of two numbers a batch norm makes -1 and 1, whatever they are
+    # Of two numbers a batch norm makes -1 and 1, whatever they are, and a free run then parts within a few steps.
+    batch = (4 if mode == "free" else 2) if convolves else 8
     few: dict[str, Any] = {"training.batch_size": batch} if convolves or recurs or not small else {}
     few |= {} if small else {"layers": slim(recipe.layers)}
     done = apart.python(VERIFIED, name, 5 if small else 2, mode, json.dumps(few))
@@ -217,6 +218,17 @@ def test_verification_without_data_takes_random_inputs(tmp_path: Path, monkeypat
     assert found.agrees
     assert found.data == "random"
     assert twofold.verify("moons", steps=3).data == "real"
+
+
+def test_a_kink_between_two_points_accuses_no_gradient(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, apart: Apart
+) -> None:
+    """Of a million units one turns within a central difference, which then measures two slopes."""
+    monkeypatch.delenv("TWOFOLD_DATA", raising=False)
+    monkeypatch.setenv("TWOFOLD_CACHE", str(tmp_path))
+    done = apart("verify", "mnist-lenet-best", "--steps", 1, "--json")
+    assert json.loads(done.out)["central_differences"]["wrong"] == []
+    assert done.status == 0
 
 
 def test_a_verification_as_plain_values() -> None:
