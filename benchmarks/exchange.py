@@ -46,6 +46,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "palindrome-long": {"training.steps": 10},
     "palindrome-lstm": {"training.steps": 10},
     "palindrome-gru": {"training.steps": 10},
+    "text-lstm": {"training.steps": 20},
     "mnist-mlp-2000": {"training.epochs": 1},
     "mnist-mlp-best": {"training.epochs": 1, "data.samples": 500},
     "mnist-lenet": {"training.epochs": 1, "data.samples": 500},

@@ -51,6 +51,14 @@ SHORT: dict[str, Mapping[str, Any]] = {
     },
     "palindrome-lstm": {"training.steps": 2},
     "palindrome-gru": {"training.steps": 2, "training.dtype": "float64"},
+    "text-lstm": {
+        "data.length": 8,
+        "data.validation": 0.1,
+        "training.steps": 4,
+        "training.evaluate_every": 2,
+        "training.keep": "best",
+        "training.dtype": "float64",
+    },
 }
 """The other recipes go through benchmarks/exchange.py."""
 
@@ -68,7 +76,7 @@ def without_whitening(name: str) -> twofold.Recipe:
     return twofold.load_recipe(recipe, {"layers.0.initial": "recipe"}) if getattr(first, "whitens", False) else recipe
 
 
-@pytest.mark.parametrize("name", [name for name in titles() if not twofold.load_recipe(name).network.each_step])
+@pytest.mark.parametrize("name", titles())
 def test_every_builtin_recipe_is_ejected_as_plain_scripts(name: str, tmp_path: Path) -> None:
     folder = twofold.eject(without_whitening(name), tmp_path / "out", samples=False)
     lengths = []

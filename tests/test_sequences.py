@@ -17,7 +17,7 @@ import twofold
 from cases import LayerCase, assert_same, dense, recipe
 from twofold.arrays import Array
 from twofold.engine import NO_ANSWER, Batch, lengths_of
-from twofold.errors import DataError, RecipeError
+from twofold.errors import DataError, RecipeError, UserError
 from twofold.numpy_engine.layer import Mode
 from twofold.numpy_engine.layers import build_layer
 from twofold.numpy_engine.losses import each_step, loss_function
@@ -306,6 +306,12 @@ def test_layers_that_mix_steps_are_refused(tmp_path: Path, layers: list[dict[str
     made = of_table(table(tmp_path))
     with pytest.raises((DataError, RecipeError, ValidationError), match=told):
         prepare(load_recipe(made, {"layers": layers}))
+
+
+def test_scripts_read_sequences_of_one_length(tmp_path: Path) -> None:
+    run = twofold.run(of_table(table(tmp_path)), out=tmp_path / "run", engines="numpy")
+    with pytest.raises(UserError, match="the scripts read sequences of one length"):
+        twofold.eject(run, tmp_path / "out")
 
 
 def test_a_file_to_predict_must_hold_the_columns_of_its_steps(tmp_path: Path) -> None:

@@ -176,10 +176,5 @@ def test_a_run_of_other_data_writes_no_text(tmp_path: Path) -> None:
         write_text(twofold.run(made, out=tmp_path / "run", engines="numpy"))
 
 
-def test_scripts_answer_once_a_sample(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="the scripts read sequences of one length and answer each of them once"):
-        twofold.eject("text-lstm", tmp_path / "out")
-
-
 def test_networks_that_answer_every_step_are_trained_one_by_one() -> None:
     assert not together([of_text(), load_recipe(of_text(), {"training.seed": 1})])

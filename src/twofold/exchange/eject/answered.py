@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from twofold.engine import answered
 from twofold.exchange.eject.source import Parts
 from twofold.numpy_engine import losses
 from twofold.numpy_engine.term_losses import TERMS, reduced
@@ -35,22 +36,34 @@ JUDGED = {
     ),
 }
 """By task what the answers to the test samples are judged by, in words and in code."""
+BY_STEP = '''def {name}(outputs, target):
+    """The loss of all steps that have an answer, as of so many samples, and its gradient, 0 at the others."""
+    there = answered(target)
+    loss, gradient = {loss}(outputs[there], target[there])
+    dy = np.zeros_like(outputs)
+    dy[there] = gradient
+    return loss, dy'''
+ANSWERED = """{indent}there = answered({y})
+{indent}{outputs}, {y} = {outputs}[there], {y}[there]
+"""
+"""The lines that leave out steps without an answer, where each step may have one."""
 IN_PARTS = '''def validate(predict, dtype):
     """The share of right answers on the validation samples, and their mean loss, summed in 64 bits."""
     x, y = samples("validation", dtype)
-    total, right = 0.0, 0
+    total, right, count = 0.0, 0, 0
     for start in range(0, len(x), {batch}):
         outputs, target = predict(x[start : start + {batch}]), y[start : start + {batch}]
-        total += {loss}(outputs.astype(np.float64), target)[0] * len(target)
+{answered}        total += {loss}(outputs.astype(np.float64), target)[0] * len(target)
         right += {right}
-    return right / len(y), total / len(y)
+        count += len(target)
+    return right / count, total / count
 '''
 WHOLE = '''def validate(predict, dtype):
     """The share of the variance of the validation numbers that is predicted, and their mean loss, in 64 bits."""
     x, y = samples("validation", dtype)
     parts = [predict(x[start : start + {batch}]) for start in range(0, len(x), {batch})]
     outputs, target = np.concatenate(parts).astype(np.float64), y.astype(np.float64)
-    return r_squared(outputs, target), {loss}(outputs, target)[0]
+{answered}    return r_squared(outputs, target), {loss}(outputs, target)[0]
 '''
 RIGHT = {
     "classification": "int((outputs.argmax(axis=-1) == target).sum())",
@@ -58,8 +71,22 @@ RIGHT = {
 }
 
 
-def loss_function(parts: Parts, recipe: Recipe) -> str:
-    """The loss with the recipe's reduction and smoothing; gives its name."""
+def loss_function(parts: Parts, recipe: Recipe, in_data: bool = False) -> str:
+    """The loss with the recipe's reduction and smoothing, of every step that has an answer; gives its name.
+
+    `in_data`: that of one answer a sample stands in `data.py`.
+    """
+    loss = f"data.{recipe.loss.kind}" if in_data else _plain_loss(parts, recipe)
+    if not recipe.network.each_step:
+        return loss
+    parts.function(answered)
+    name = f"{recipe.loss.kind}_by_step"
+    parts.texts[name] = BY_STEP.format(name=name, loss=loss)
+    return name
+
+
+def _plain_loss(parts: Parts, recipe: Recipe) -> str:
+    """The loss of samples with one answer each; gives its name."""
     options, kind = recipe.loss.model_dump(exclude={"kind"}), recipe.loss.kind
     if recipe.task != "classification":
         return _termwise(parts, kind, options)
@@ -77,8 +104,25 @@ def _termwise(parts: Parts, kind: str, options: Mapping[str, object]) -> str:
 
 def validated(parts: Parts, recipe: Recipe, batch: int) -> str:
     """The function that judges the validation samples, as the run does."""
-    loss = loss_function(parts, recipe)
+    loss = _plain_loss(parts, recipe)
     if recipe.task == "regression":
         parts.function(r_squared)
-        return WHOLE.format(batch=batch, loss=loss)
-    return IN_PARTS.format(batch=batch, loss=loss, right=RIGHT[recipe.task])
+        return WHOLE.format(batch=batch, loss=loss, answered=answered_only(parts, recipe, "outputs", "target"))
+    chosen = answered_only(parts, recipe, "outputs", "target", " " * 8)
+    return IN_PARTS.format(batch=batch, loss=loss, right=RIGHT[recipe.task], answered=chosen)
+
+
+def judged(parts: Parts, recipe: Recipe) -> tuple[str, str]:
+    """By what answers to the test samples are judged, in words and in code."""
+    what, code = JUDGED[recipe.task]
+    if recipe.network.each_step:
+        code = code.replace(" samples", " steps")
+    return what, answered_only(parts, recipe, "answers", "y") + code
+
+
+def answered_only(parts: Parts, recipe: Recipe, outputs: str, y: str, indent: str = " " * 4) -> str:
+    """The lines that leave out steps without an answer; none where each sample has one answer."""
+    if not recipe.network.each_step:
+        return ""
+    parts.function(answered)
+    return ANSWERED.format(outputs=outputs, y=y, indent=indent)

@@ -10,7 +10,7 @@ from types import FunctionType
 from twofold.arrays import digest
 from twofold.data import augmentation, palindromes
 from twofold.engine import schedules
-from twofold.exchange.eject.answered import JUDGED
+from twofold.exchange.eject.answered import judged
 from twofold.exchange.eject.deciding import shared
 from twofold.exchange.eject.known import Known, Named
 from twofold.exchange.eject.numpy_script import imports_of
@@ -143,6 +143,7 @@ def data_script(recipe: Recipe) -> str:
         if isinstance(node.spec, Dropout) and node.spec.mask_shape(node.input_shape)
     }
     decided = shared(parts, recipe)
+    what, code = judged(parts, recipe)
     text = parts.text()
     imports = imports_of(parts)
     standard = [line for line in imports.splitlines() if line and "numpy" not in line]
@@ -157,7 +158,6 @@ def data_script(recipe: Recipe) -> str:
         batch=None if whole else recipe.training.batch_size,
         dropout=repr(drops).replace("'", '"'),
     )
-    what, code = JUDGED[recipe.task]
     rest = REST.replace("JUDGED", what).replace("SCORED", code)
     return "\n\n\n".join([head.rstrip("\n"), text]) + "\n\n\n" + rate + "\n" + SAMPLES + body + rest + decided
 

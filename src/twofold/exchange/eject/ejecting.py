@@ -98,10 +98,10 @@ def _check_known(recipe: Recipe) -> None:
         raise UserError(
             "the scripts know no weights; a network that is trained with them is written by `twofold export`"
         )
-    if recipe.data.varying or recipe.network.each_step:
+    if recipe.data.varying:
         raise UserError(
-            "the scripts read sequences of one length and answer each of them once; a network of sequences that differ "
-            "in length, or that answers every step, is written with `twofold export`"
+            "the scripts read sequences of one length; a network of sequences that differ in length is written with "
+            "`twofold export`"
         )
     for part, known in ((recipe.loss, LOSSES), (recipe.optimizer, OPTIMIZERS)):
         if not isinstance(part, known):

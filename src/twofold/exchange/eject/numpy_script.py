@@ -115,7 +115,7 @@ def numpy_scripts(recipe: Recipe) -> dict[str, str]:
     calls = Calls(layers, recipe.network.nodes)
     body = [calls.forward(), calls.backward(), calls.predict()]
     running = calls.running()
-    loss = f"data.{recipe.loss.kind}" if decides(recipe) else loss_function(rules, recipe)
+    loss = loss_function(rules, recipe, in_data=decides(recipe))
     moments = _optimizer(rules, recipe)
     rules.imports.add("np")
     clipped = ""

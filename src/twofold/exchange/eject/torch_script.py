@@ -176,7 +176,20 @@ OF_NUMBERS = {
 """PyTorch's functions of numbers and of labels."""
 
 
+ANSWERED = """    there = {there}
+    outputs, target = outputs[there], target[there]
+"""
+"""The lines that leave out steps without an answer."""
+
+
 def _loss(recipe: Recipe) -> str:
+    if not recipe.network.each_step:
+        return _plain_loss(recipe)
+    there = "target >= 0" if recipe.task == "classification" else "~target.isnan().any(dim=-1)"
+    return ANSWERED.format(there=there) + _plain_loss(recipe)
+
+
+def _plain_loss(recipe: Recipe) -> str:
     spec = recipe.loss
     if recipe.task != "classification":
         delta = f", delta={spec.delta!r}" if isinstance(spec, Huber) else ""

@@ -30,10 +30,11 @@ COMPOSED: Mapping[frozenset[str], LayerSpec] = {
 MOST_COMPOSED = 12
 
 
-def converted(graph: Graph, converters: Mapping[Key, Converter] = CONVERTERS) -> Chain:
+def converted(graph: Graph, converters: Mapping[Key, Converter] = CONVERTERS, *, each_step: bool = False) -> Chain:
     """The layers of the file, each compared with the reference evaluator's numbers on a sample.
 
-    Raises `AdoptError` at the first node that no layer expresses, and where the graph branches.
+    `each_step`: the network is known to answer at every step of a sequence. Raises `AdoptError` at the first node that
+    no layer expresses, and where the graph branches.
     """
     chain = Chain(graph.values[graph.entry.name].astype(np.float64), TOLERANCE)
     name = graph.entry.name
@@ -55,7 +56,7 @@ def converted(graph: Graph, converters: Mapping[Key, Converter] = CONVERTERS) ->
             )
             call.refuse(reason, nearest_to(node.op_type))
         name = convert(call, chain) or node.output[0]
-    _check_end(graph, chain)
+    _check_end(graph, chain, each_step)
     return chain
 
 
@@ -126,15 +127,17 @@ def _region(graph: Graph, name: str) -> tuple[list[NodeProto], str | None]:
     return nodes, None
 
 
-def _check_end(graph: Graph, chain: Chain) -> None:
+def _check_end(graph: Graph, chain: Chain, each_step: bool) -> None:
     if not any(link.tensors for link in chain.links):
         raise AdoptError("it holds no weights")
     last = chain.links[-1]
-    if len(chain.shape) != 1 or chain.shape[0] < 2:
+    if len(chain.shape) != (2 if each_step else 1) or chain.shape[-1] < 2:
         shape = graph.values[graph.end].shape
         raise AdoptError(
             f"it gives {shape}; a network here gives one number a class, (N, classes), and at least two",
             layer=last.label,
             operator=last.operator,
-            nearest="The nearest for two classes is a last layer of two units",
+            nearest="Read the last step of time, or give each of two classes a unit"
+            if len(chain.shape) == 2
+            else "The nearest for two classes is a last layer of two units",
         )

@@ -57,7 +57,8 @@ def onnx_model(
         held = {name: weights[f"{node.name}.{name}"] for name in (*node.parameters, *node.buffers)}
         WRITERS[type(node.spec)](graph, node, held)
     graph.nodes[-1].output[:] = [_renamed(graph)]
-    end = onnx.helper.make_tensor_value_info("output", kind, [BATCH, network.classes])
+    answers = [LENGTH if free else shape[0], network.classes] if network.each_step else [network.classes]
+    end = onnx.helper.make_tensor_value_info("output", kind, [BATCH, *answers])
     made = onnx.helper.make_graph(graph.nodes, recipe.name, [entry], [end], graph.constants)
     opsets = [onnx.helper.make_opsetid("", OPSET)]
     model = onnx.helper.make_model(made, opset_imports=opsets, ir_version=IR_VERSION, producer_name="twofold")
@@ -103,7 +104,7 @@ def _free_length(network: Network) -> bool:
             return False
         if len(node.input_shape) == 1 and not isinstance(node.spec, Embedding):
             return False
-    return False
+    return network.each_step
 
 
 def _preprocess(graph: Graph, shape: tuple[int, ...], scaling: Scaling) -> ValueInfoProto:
