@@ -74,9 +74,9 @@ class Table:
 
     def _finish(self) -> None:
         """The whole table in one move. A stop may have come between a point's file and its row."""
-        files = {path.stem: path for path in point_files(self._folder)}
-        lacking = [name for name, place in self._order.items() if name in files and place not in self._rows]
-        self.add(point for name in lacking if (point := read_point(files[name])))
+        lacking = {name for name, place in self._order.items() if place not in self._rows}
+        files = [path for path in point_files(self._folder) if path.stem in lacking] if lacking else []
+        self.add(point for path in files if (point := read_point(path)))
         if self._file:
             self._file.close()
             self._file = None
