@@ -12,6 +12,8 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -21,6 +23,7 @@ from trainers import accuracy
 from twofold.errors import MissingExtraError, StudyError
 from twofold.recipe import load_recipe
 from twofold.study import load_study
+from twofold.study.executors import ray as ray_tasks
 from twofold.study.executors import remote, slurm, work
 from twofold.study.executors.choice import KINDS, Workers
 from twofold.study.executors.local import Local
@@ -340,6 +343,28 @@ def test_jobs_and_a_number_of_processes_must_be_alike() -> None:
     with pytest.raises(StudyError, match="`on` is local:3 and `jobs` is 2; give one of them"):
         Workers("local:3", 2)
     assert Workers("local:3").executor().workers == 3
+
+
+def test_another_cluster_than_this_process_is_connected_to_is_refused() -> None:
+    there: Any = SimpleNamespace(get_runtime_context=lambda: SimpleNamespace(gcs_address="192.0.2.2:6379"))
+    for address in ("", "auto", "127.0.0.1:6379"):
+        ray_tasks._check_address(there, address)
+    with pytest.raises(StudyError, match=r"at 192\.0\.2\.2:6379 already, not to 127\.0\.0\.1:7000; call ray\.shutdown"):
+        ray_tasks._check_address(there, "127.0.0.1:7000")
+
+
+def test_a_token_for_clusters_is_found_where_ray_puts_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    assert not ray_tasks._has_token()
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "auth_token").write_text("secret")
+    assert ray_tasks._has_token()
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "none"))
+    assert not ray_tasks._has_token()
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "secret")
+    assert ray_tasks._has_token()
 
 
 EXTRAS = {"dask": "distributed", "ray": "ray", "slurm": "submitit"}

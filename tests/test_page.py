@@ -61,6 +61,38 @@ def test_what_the_page_imports_is_on_its_way_from_the_first_line() -> None:
     assert sorted(preloaded) == sorted(wanted)
 
 
+CURVES_OF = """
+layers = [{ kind = "gru", units = 4, output = "every" }, { kind = "dense", units = 2 }]
+[data]
+source = "table"
+path = "curves.csv"
+label = "move"
+sequence = "id"
+order = "t"
+[training]
+epochs = 1
+batch_size = 4
+"""
+
+
+def test_sequences_with_an_answer_a_step_are_shown(tmp_path: Path) -> None:
+    rows = [f"{k},{t},{t / 4},{('up', 'down')[(k + t) % 2]}" for k in range(20) for t in range(2 + k % 3)]
+    (tmp_path / "curves.csv").write_text("\n".join(["id,t,v,move", *rows]), "utf-8")
+    (tmp_path / "curves.toml").write_text(CURVES_OF, "utf-8")
+    for name, steps in ((str(tmp_path / "curves.toml"), {2, 3, 4}), ("text-lstm", {24 + 1})):
+        with serving(name, tmp_path / "runs") as client:
+            client.do("step")
+            pictures = {picture["kind"]: picture for picture in client.paused()["pictures"]}
+        assert {"time", "sample", "answers"} <= pictures.keys()
+        sample, answers = pictures["sample"], pictures["answers"]
+        assert sample["steps"]
+        assert len(sample["class"].split(" · ")) in steps
+        assert len(sample["class"].split(" · ")) == min(sample["shape"][0], 25)  # no step that is not there
+        assert answers["what"] == "probability at the last step"
+        for values in answers["engines"].values():
+            assert sum(values) == pytest.approx(1, abs=0.2 if name == "text-lstm" else 1e-5)  # 32 of 35 are drawn
+
+
 def test_numbers_to_predict_are_drawn_over_the_plane(tmp_path: Path) -> None:
     rows = [f"{a},{b},{a * b + 0.5}" for a in range(8) for b in range(8)]
     (tmp_path / "slope.csv").write_text("\n".join(["east,north,height", *rows]), "utf-8")

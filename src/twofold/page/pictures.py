@@ -9,7 +9,7 @@ import numpy as np
 
 from twofold.arrays import Array
 from twofold.data import Dataset, Split
-from twofold.engine import Batch, Engine
+from twofold.engine import Batch, Engine, answered
 from twofold.page.course import plain
 from twofold.recipe import Network, Recipe
 from twofold.recipe.network import recurrent_nodes
@@ -32,6 +32,8 @@ MOST_CLASSES = 32
 """Classes of a confusion matrix that is drawn."""
 MOST_TIMES = 200
 """Steps of time that are drawn."""
+MOST_ANSWERS = 24
+"""Right answers of one sample, a step each, that are written out."""
 FLOW_SAMPLES = 16
 
 Picture = dict[str, object]
@@ -142,7 +144,7 @@ def sample_of(held_out: Split, index: int) -> Split:
 
 
 def answer_of(dataset: Dataset, y: Array) -> str:
-    """What is right for a sample: its class, its numbers, or its labels."""
+    """What is right for a sample, or at one of its steps: its class, its numbers, or its labels."""
     if not dataset.targets:
         return dataset.classes[int(y)]
     return ", ".join(f"{name} {value:.4g}" for name, value in zip(dataset.targets[:8], y, strict=False))
@@ -153,18 +155,26 @@ def image(network: Network, dataset: Dataset, index: int) -> Picture:
     _, held_out = dataset.held_out
     sample = sample_of(held_out, index)
     x = sample.floats()[0]
+    if network.sequences:
+        x = x[~np.isnan(x.reshape(len(x), -1)).any(axis=-1)]  # the steps that are there
     shown = _fewer_pixels(x) if network.image_shape else x[:MOST_TIMES]
-    facts = {"kind": "sample", "index": index, "of": len(held_out), "class": answer_of(dataset, sample.y[0])}
-    return {**facts, "image": network.image_shape is not None, **packed(np.asarray(shown, np.float64))}
+    right = [answer_of(dataset, y) for y in sample.answers[:MOST_ANSWERS]]
+    text = " · ".join(right) + (" · …" if len(sample.answers) > MOST_ANSWERS else "")
+    facts = {"kind": "sample", "index": index, "of": len(held_out), "class": text, "steps": sample.each_step}
+    facts |= {"image": network.image_shape is not None, "whole": bool((shown == np.rint(shown)).all())}
+    return {**facts, **packed(np.asarray(shown, np.float64))}
 
 
 def answers(recipe: Recipe, engines: Mapping[str, Engine], held_out: Split, index: int) -> Picture:
-    """What each engine answers to the sample that is looked at."""
-    x = sample_of(held_out, index).floats().astype(recipe.training.dtype)
+    """What each engine answers to the sample that is looked at; of one with an answer a step, to the last of them."""
+    sample = sample_of(held_out, index)
+    x = sample.floats().astype(recipe.training.dtype)
     values, what = dict[str, list[float | None]](), ""
     for name, engine in engines.items():
         outputs, what = measured(recipe.model, engine.predict(x))
-        values[name] = [plain(float(value)) for value in outputs[0][:MOST_CLASSES]]
+        outputs = outputs[answered(sample.y)] if sample.each_step else outputs
+        values[name] = [plain(float(value)) for value in outputs[-1][:MOST_CLASSES]] if len(outputs) else []
+    what += " at the last step" if sample.each_step else ""
     return {"kind": "answers", "index": index, "what": what, "engines": values}
 
 
@@ -229,6 +239,6 @@ def confusion(recipe: Recipe, engines: Mapping[str, Engine], dataset: Dataset) -
     counts = dict[str, list[list[int]]]()
     for name, engine in engines.items():
         taken = judged(engine, part, recipe).argmax(axis=-1)
-        counted = np.bincount(part.y * len(names) + taken, minlength=len(names) ** 2)
+        counted = np.bincount(part.answers * len(names) + taken, minlength=len(names) ** 2)
         counts[name] = counted.reshape(len(names), len(names)).tolist()
     return {"kind": "confusion", "split": split, "classes": list(names), "engines": counts}

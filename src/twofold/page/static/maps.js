@@ -48,7 +48,7 @@ function sampleNumbers(picture) {
   }
   const canvas = h("canvas", { class: "sequence", role: "img", "aria-label": "The sequence" });
   const [steps, features] = picture.shape;
-  if (features === 1) return h("p", { class: "numbers" }, Array.from(data, (byte) => String(Math.round(back(byte)))).join(" "));
+  if (features === 1) return h("p", { class: "numbers" }, Array.from(data, (byte) => (picture.whole ? String(Math.round(back(byte))) : number(back(byte)))).join(" "));
   const turned = new Uint8Array(data.length);
   for (let t = 0; t < steps; t++) for (let f = 0; f < features; f++) turned[f * steps + t] = data[t * features + f];
   paint(canvas, turned, features, steps, grey());
@@ -82,7 +82,8 @@ export function sample() {
     if (!picture) return;
     if (document.activeElement !== chooser) chooser.value = String(picture.index);
     chooser.max = String(picture.of - 1);
-    const right = store.job.task === "classification" ? `its class is ${picture.class}` : `right is ${picture.class}, as it is trained on`;
+    const classes = picture.steps ? `step by step it is ${picture.class}` : `its class is ${picture.class}`;
+    const right = store.job.task === "classification" ? classes : `right is ${picture.class}, as it is trained on`;
     of.textContent = `of ${picture.of.toLocaleString("en-US")}; ${right}`;
     place.replaceChildren(picture.image ? sampleCanvas(picture) : sampleNumbers(picture), answers ? bars(answers) : "");
   });

@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import ModuleType
 from typing import final
 
@@ -31,13 +32,17 @@ SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
 }
 """Environment that Ray reads when it is imported: it says nothing by itself."""
-HANDSHAKE_SECONDS = 5.0
+HANDSHAKE_SECONDS = 8.0
 
 
 def start(after: str, jobs: int | None) -> Ray:
     """Connect to the cluster at an address, or start an instance with a processor a core."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
+    if after and _has_token():
+        os.environ.setdefault(
+            "RAY_AUTH_MODE", "token"
+        )  # Ray looks for a token by itself only where it is given no address
     try:
         import ray  # pyright: ignore[reportMissingImports]  # an extra that CI does without
     except ImportError:
@@ -46,7 +51,8 @@ def start(after: str, jobs: int | None) -> Ray:
     if after and after != "auto":
         check_answers(after, START)
     if after:
-        options |= {"address": after, "runtime_env": {"env_vars": ONE_THREAD}}
+        # A connection that is there already, or came too late for an attempt before this one, is taken as it is.
+        options |= {"address": after, "runtime_env": {"env_vars": ONE_THREAD}, "ignore_reinit_error": True}
     else:
         import joblib
 
@@ -56,8 +62,16 @@ def start(after: str, jobs: int | None) -> Ray:
             _connect(lambda: ray.init(**options), after)
         else:
             ray.init(**options)
+    _check_address(ray, after)
     processors = int(ray.cluster_resources().get("CPU", 1))
     return Ray(ray, min(jobs or processors, processors))
+
+
+def _has_token() -> bool:
+    """Whether a token for clusters lies where Ray puts it: newer clusters ask for one."""
+    if os.environ.get("RAY_AUTH_TOKEN"):
+        return True
+    return Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token").is_file()
 
 
 def _connect(connect: Callable[[], Foreign], address: str) -> None:
@@ -76,6 +90,16 @@ def _connect(connect: Callable[[], Foreign], address: str) -> None:
     if thread.is_alive() or failures:
         reason = failures[0] if failures else f"what answers there is no Ray cluster, in {HANDSHAKE_SECONDS:g} seconds"
         raise StudyError(f"no Ray cluster at {address}: {reason}. {TOKEN} {START}")
+
+
+def _check_address(ray: ModuleType, address: str) -> None:
+    """Raises `StudyError` where this process was connected to another cluster before."""
+    connected = str(ray.get_runtime_context().gcs_address)
+    if address and address != "auto" and connected.rpartition(":")[2] != address.rpartition(":")[2]:
+        raise StudyError(
+            f"this process is connected to the Ray cluster at {connected} already, not to {address}; "
+            "call ray.shutdown() before"
+        )
 
 
 @contextmanager
