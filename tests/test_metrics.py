@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 from sklearn import metrics as theirs
 
+from twofold.arrays import Array
+from twofold.data import Dataset, Split
+from twofold.train.baselines import baselines
 from twofold.train.metrics import measured, metrics_of
 
 RNG = np.random.default_rng(0)
@@ -115,3 +118,48 @@ def test_one_class_alone_has_no_area() -> None:
     found = measured("classification", TWO[0], np.zeros(len(TWO[1]), int))
     assert np.isnan(found["roc_auc"].value)
     assert found["accuracy"].value >= 0
+
+
+def test_many_classes_are_counted_as_few_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    p, target = rng.dirichlet(np.ones(7), size=60), rng.integers(7, size=60)
+    few = measured("classification", p, target)
+    monkeypatch.setattr("twofold.train.metrics.FEW_CLASSES", 3)
+    many = measured("classification", p, target)
+    assert few.keys() == many.keys()
+    for name, one in few.items():
+        assert many[name] == pytest.approx(one, rel=1e-12), name
+
+
+def test_of_a_hundred_and_more_classes_there_is_no_area() -> None:
+    p = np.full((300, 150), 1 / 150)
+    found = measured("classification", p, np.arange(300) % 150)
+    assert "roc_auc" not in found
+    assert found["balanced_accuracy"].value == pytest.approx(1 / 150)
+    assert found["brier"].value == pytest.approx(1 - 1 / 150)
+
+
+def _held(classes: Array) -> Dataset:
+    """Samples of these classes to train on, and the first twenty of them held out."""
+    x = np.random.default_rng(0).normal(size=(len(classes), 2)).astype(np.float32)
+    train = Split(x, classes)
+    names = tuple(f"class {number}" for number in range(classes.max() + 1))
+    return Dataset(train, train[:0], train[:20], names, ("u", "v"))
+
+
+def test_a_class_of_one_row_stops_no_simpler_model() -> None:
+    """Of more than 10,000 rows scikit-learn's trees put some aside, class by class."""
+    classes = np.arange(10_100) % 2
+    classes[-1] = 2
+    assert [name for name, _ in baselines("classification", _held(classes), lambda _: None)] == [
+        "most frequent class",
+        "logistic regression",
+        "gradient boosting",
+    ]
+
+
+def test_of_many_classes_only_the_most_frequent_stands_beside() -> None:
+    ((name, p),) = baselines("classification", _held(np.arange(500) % 120), lambda _: None)
+    assert name == "most frequent class"
+    assert p.shape == (20, 120)
+    assert p[0] == pytest.approx(np.bincount(np.arange(500) % 120) / 500)

@@ -23,6 +23,10 @@ MOST_ROWS = 20_000
 """Training samples that a model is fitted to; of more, so many by chance."""
 MOST_OUTPUTS = 20
 """Numbers or labels up to which a model each is fitted."""
+MOST_CLASSES = 100
+"""Classes up to which a model is fitted: trees are grown for each of them."""
+LEAST_ASIDE = 2
+"""Rows of a class that scikit-learn asks for where it divides the rows class by class."""
 
 
 def baselines(task: str, dataset: Dataset, watch: Watcher) -> Iterator[tuple[str, Array]]:
@@ -81,7 +85,8 @@ def _constant(task: str, dataset: Dataset, samples: int) -> Array:
     """The shares of the classes or labels among the training samples as probabilities, or the mean of the numbers."""
     y, weight = dataset.train.answers, dataset.train.weights
     if task == "classification":
-        y = np.eye(len(dataset.classes))[y]
+        counts = np.bincount(y, weight, len(dataset.classes))
+        return np.broadcast_to(counts / counts.sum(), (samples, len(counts)))
     constant = np.average(y.astype(np.float64), axis=0, weights=weight)
     if task == "regression":
         constant = in_unit(constant, dataset.target_scaling)
@@ -115,7 +120,9 @@ def _answered(
     """The answers of a model, or of one a target; `None` where that would be too many."""
     x, y, weight = samples
     if task == "classification":
-        fitted = _fitted(model(), x, y, weight)
+        if len(np.unique(y)) > MOST_CLASSES:
+            return None
+        fitted = _fitted(_sparing(model(), y), x, y, weight)
         p = np.zeros((len(held), int(y.max()) + 1))
         p[:, fitted.classes_] = fitted.predict_proba(held)
         return p
@@ -129,6 +136,13 @@ def _answered(
         fitted = _fitted(model(), x, target, weight)
         columns.append(fitted.predict(held) if task == "regression" else fitted.predict_proba(held)[:, 1])
     return np.column_stack(columns)
+
+
+def _sparing(model: Predictor, y: Array) -> Predictor:
+    """The model, which puts rows aside to stop by only where every class has enough to be on both sides."""
+    if hasattr(model, "early_stopping") and np.bincount(y)[np.unique(y)].min() < LEAST_ASIDE:
+        model.early_stopping = False
+    return model
 
 
 def _fitted(model: Predictor, x: Array, y: Array, weight: Array | None) -> Predictor:

@@ -8,7 +8,8 @@ the Bootstrap, 1993). The interval is from the 2.5th to the 97.5th percentile of
     balanced_accuracy  the mean over the classes of the share of each that is answered right
     macro_f1           the mean over the classes of 2 TP / (2 TP + FP + FN)
     roc_auc            the chance that a sample of a class gets a higher probability of it than one of another class;
-                       of more than two classes the mean over them, each against the rest
+                       of more than two classes the mean over them, each against the rest; of more than a hundred
+                       left out
     log_loss           the mean of −log p of the right class, in nats; of labels over all of them
     brier              the mean squared distance of the probabilities from 1 and 0; of two classes that of one of them
     calibration        the mean distance of the probability of what is answered from the share that is right, in ten
@@ -38,6 +39,10 @@ NUMBERS = 5_000_000
 AT_ONCE = 1 << 21
 """Weights at once: 16 MiB."""
 BINS = 10
+MOST_CURVES = 100
+"""Classes up to which each has a ROC curve: every one of them sorts all samples."""
+FEW_CLASSES = 64
+"""Classes up to which what belongs to each is a product with a table of zeros and ones; of more most of it is zeros."""
 
 Metric = Callable[[Array], Array]
 """From weights (draws, samples) to a number for each draw."""
@@ -119,33 +124,49 @@ def _mean(terms: Array) -> Metric:
 
 
 def _of_classes(p: Array, target: Array) -> dict[str, Metric]:
-    classes = p.shape[1]
-    onehot = np.eye(classes)[target]
-    answer = p.argmax(axis=1)
-    taken = np.eye(classes)[answer]
+    classes, answer = p.shape[1], p.argmax(axis=1)
     right = (answer == target).astype(np.float64)
-    hits = onehot * right[:, None]
+    of_class, taken, hits = (
+        _by_class(names, classes, counted) for names, counted in ((target, None), (answer, None), (target, right))
+    )
 
     def balanced(weights: Array) -> Array:
-        samples = weights @ onehot
-        return _mean_where(weights @ hits / np.where(samples > 0, samples, np.nan))
+        samples = of_class(weights)
+        return _mean_where(hits(weights) / np.where(samples > 0, samples, np.nan))
 
     def macro_f1(weights: Array) -> Array:
-        every = weights @ onehot + weights @ taken
-        return _mean_where(2 * (weights @ hits) / np.where(every > 0, every, np.nan))
+        every = of_class(weights) + taken(weights)
+        return _mean_where(2 * hits(weights) / np.where(every > 0, every, np.nan))
 
-    places = [1] if classes == 2 else range(classes)
-    areas = [_area(p[:, c], onehot[:, c] > 0) for c in places]
-    squares = np.square(p - onehot).sum(axis=1) / (2 if classes == 2 else 1)
-    return {
-        "accuracy": _mean(right),
-        "balanced_accuracy": balanced,
-        "macro_f1": macro_f1,
-        "roc_auc": lambda weights: np.mean([area(weights) for area in areas], axis=0),
-        "log_loss": _mean(-np.log(np.maximum(p[np.arange(len(p)), target], SMALLEST))),
-        "brier": _mean(squares),
+    metrics: dict[str, Metric] = {"accuracy": _mean(right), "balanced_accuracy": balanced, "macro_f1": macro_f1}
+    if classes <= MOST_CURVES:
+        areas = [_area(p[:, c], target == c) for c in ([1] if classes == 2 else range(classes))]
+        metrics["roc_auc"] = lambda weights: np.mean([area(weights) for area in areas], axis=0)
+    chosen = p[np.arange(len(p)), target]
+    return metrics | {
+        "log_loss": _mean(-np.log(np.maximum(chosen, SMALLEST))),
+        "brier": _mean(_squares(p, target, chosen) / (2 if classes == 2 else 1)),
         "calibration": _calibration(p.max(axis=1), right),
     }
+
+
+def _squares(p: Array, target: Array, chosen: Array) -> Array:
+    """Σ (p − onehot(target))² of each sample."""
+    if p.shape[1] <= FEW_CLASSES:
+        return np.square(p - np.eye(p.shape[1])[target]).sum(axis=1)
+    return np.einsum("nc,nc->n", p, p) - np.square(chosen) + np.square(1 - chosen)
+
+
+def _by_class(names: Array, classes: int, counted: Array | None) -> Metric:
+    """From weights to their sum over the samples of each class, (draws, classes); `counted` weighs the samples."""
+    if classes <= FEW_CLASSES:
+        table = np.eye(classes)[names] if counted is None else np.eye(classes)[names] * counted[:, None]
+        return lambda weights: weights @ table
+    from scipy.sparse import csr_array
+
+    ones = np.ones(len(names)) if counted is None else counted
+    sparse = csr_array((ones, (names, np.arange(len(names)))), shape=(classes, len(names)))
+    return lambda weights: (sparse @ weights.T).T
 
 
 def _of_labels(p: Array, target: Array) -> dict[str, Metric]:

@@ -56,7 +56,7 @@ def start(after: str, jobs: int | None) -> Ray:
     else:
         import joblib
 
-        options |= {"num_cpus": jobs or joblib.cpu_count(), "include_dashboard": False}
+        options |= {"address": "local", "num_cpus": jobs or joblib.cpu_count(), "include_dashboard": False}
     with _own_signals(), deaf_children():
         if after:
             _connect(lambda: ray.init(**options), after)
