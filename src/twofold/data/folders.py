@@ -14,9 +14,10 @@ import numpy as np
 
 from twofold.arrays import Array
 from twofold.data.cells import MOST_FAULTS
-from twofold.data.dataset import Dataset, hold_out, images
+from twofold.data.dataset import Dataset, images
 from twofold.data.published import Labelled, Progress
 from twofold.data.room import check_room
+from twofold.data.splits import hold_out
 from twofold.errors import DataError, MissingExtraError, did_you_mean
 from twofold.foreign import open_foreign
 from twofold.recipe.base import pair

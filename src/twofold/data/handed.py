@@ -8,7 +8,8 @@ import numpy as np
 
 from twofold.data.arrays import LabelledArrays, labelled_arrays, numbered_arrays
 from twofold.data.checking import checked
-from twofold.data.dataset import Dataset, hold_out, hold_out_numbers
+from twofold.data.dataset import Dataset
+from twofold.data.splits import hold_out, hold_out_numbers
 from twofold.errors import DataError
 from twofold.recipe import Recipe
 from twofold.recipe.data import Arrays, DataSpec

@@ -38,6 +38,18 @@ METRIC_TITLES = {
     "mae": "MAE",
 }
 """What the metrics are called in tables."""
+DEVIATIONS = 1.96
+"""Standard deviations on each side that hold 95 % of a normal distribution: an interval's."""
+CONSTANT = {
+    "classification": "most frequent class",
+    "regression": "mean",
+    "multi_label": "more frequent answer",
+}
+"""What the best constant answer of each task is called."""
+BOOSTING = "gradient boosting"
+"""What the one of the simpler models is called that is not linear."""
+STUDY = "study.toml"
+"""A folder with this file is a study's, and no run's."""
 SCORES = ("train_accuracy", "validation_accuracy", "test_accuracy", "train_loss", "validation_loss", "test_loss")
 HISTORY_COLUMNS = (
     "engine",

@@ -12,16 +12,17 @@ from twofold.errors import StudyError, TwofoldError
 from twofold.recipe import Recipe
 from twofold.recipe.data import DataSpec, PublishedImages
 from twofold.runs import scores_beside
-from twofold.setup.events import Noted, Watcher, telling, watching
+from twofold.setup.events import Began, Noted, Watcher, telling, watching
 from twofold.study.coordinator import Work, finish
 from twofold.study.executors.choice import Workers
 from twofold.study.executors.local import Local
 from twofold.study.executors.seam import Executor, Train
 from twofold.study.executors.work import trained
 from twofold.study.files import Axes, Settings, Source, load_study
-from twofold.study.folder import Kept, claim, locked, make_folder
+from twofold.study.folder import claim, locked, make_folder
 from twofold.study.grid import Planned, groups, plan
-from twofold.study.progress import Began, State
+from twofold.study.kept import Kept
+from twofold.study.progress import State
 from twofold.study.result import StudyResult, open_study
 from twofold.study.spec import Study
 from twofold.study.table import Table, grid_cells

@@ -30,7 +30,7 @@ from twofold.report.drawing import (
 )
 from twofold.report.text import ENGINES, decimal, joined
 from twofold.runs import Run
-from twofold.train.signals import MOST_MOMENTS
+from twofold.runs.history import MOST_MOMENTS
 
 LAYERS = (
     (BLUE, "o"),
