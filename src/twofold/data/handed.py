@@ -95,8 +95,8 @@ def _check_fit(recipe: Recipe, spec: Arrays, arrays: LabelledArrays) -> None:
     _, faults = infer(spec.sample_shape, recipe.layers, spec.class_count, spec.targets)
     wrong = [(fault.rule, fault.remedy) for fault in faults]
     if not wrong:
-        found = misfits(spec, recipe.layers, recipe.augmentation, recipe.training, recipe.schedule)
-        wrong = [(misfit.rule, misfit.remedy) for misfit in found]
+        broken = misfits(spec, recipe.layers, recipe.augmentation, recipe.training, recipe.schedule)
+        wrong = [(misfit.rule, misfit.remedy) for misfit in broken]
     if wrong:
         told = "\n".join(f"  {rule}. {remedy}".rstrip() for rule, remedy in wrong)
         raise DataError(

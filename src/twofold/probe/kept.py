@@ -33,7 +33,9 @@ def asked(run: Run) -> dict[str, Array]:
         text = json.dumps(walk_json(walk) | {"run": None}) if walk else ""
         record = record_of(run, walk.passage) if walk else ""
         texts = {"walk": text, "microscope": record}
-        return arrays | kept_maps(run) | {name: np.frombuffer(kept.encode(), np.uint8) for name, kept in texts.items()}
+        return (
+            arrays | kept_maps(run) | {n: np.frombuffer(json_text.encode(), np.uint8) for n, json_text in texts.items()}
+        )
 
 
 def walk_of(run: Run) -> Walk | None:

@@ -207,11 +207,10 @@ def walk(
     folder. `data` is a pair `(X, y)` that takes the place of the recipe's data, or again the pair on which a run was
     trained. See `twofold.probe.passage.pass_through` for what is raised.
     """
-    from twofold.probe.passage import pass_through
+    from twofold.probe.passage import Wanted, pass_through
 
-    passage = pass_through(
-        source, sample=sample, batch=batch, data=data, overrides=overrides, watcher=watcher, engines=engines
-    )
+    wanted = Wanted(sample, batch, data)
+    passage = pass_through(source, wanted, overrides=overrides, watcher=watcher, engines=engines)
     n = len(passage.batch.target)
     places = places_of(passage)
     layers, backward = list[LayerFacts](), list[list[Row]]()
