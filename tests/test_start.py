@@ -86,6 +86,29 @@ def test_two_processes_draw_what_one_draws(name: str, runs: Path) -> None:
     assert twofold.write_report(runs / name).read_bytes() == drawn
 
 
+FORKED = """
+import os
+from twofold.report import halves
+from twofold.report.page import render
+from twofold.runs import open_run
+
+assert halves.may_fork() == (halves.processors() > 1)
+here, drawn = os.getpid(), halves._texts
+def ends_early(drawing):
+    if os.getpid() != here:
+        os._exit(1)
+    return drawn(drawing)
+halves._texts = ends_early
+run = open_run("images")
+assert render(run, halves=True).html == render(run).html
+"""
+
+
+def test_what_the_other_process_does_not_bring_back_is_drawn_here(runs: Path) -> None:
+    ended = subprocess.run([sys.executable, "-c", FORKED], cwd=runs, capture_output=True, text=True, timeout=120)
+    assert not ended.returncode, ended.stderr
+
+
 def test_a_run_has_its_report_whatever_becomes_of_the_second_process(runs: Path) -> None:
     run = twofold.open_run(runs / "points")
     run.report.unlink(missing_ok=True)

@@ -16,8 +16,8 @@ from twofold.report.drawing import Panel, Picture
 
 FEWEST = 4
 """Drawings that are worth a second process."""
-TICKET, MOST = 2, 16_000
-"""Bytes of a ticket, and how many surely find room in a pipe."""
+TICKET, MOST = 2, 2_000
+"""Bytes of a ticket, and how many find room in a pipe of one page of memory."""
 
 
 def may_fork() -> bool:
