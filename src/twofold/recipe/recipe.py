@@ -23,7 +23,7 @@ from twofold.recipe.task import Task, task_of
 from twofold.recipe.training import Constant, DefaultInitial, Initial, Schedule, Training
 
 HEAD = ("layer", "x", "y", "parameters", "count", "gradient dy → dx")
-"""Of the table that a notebook shows."""
+"""The heads of the table that a notebook shows."""
 
 
 class Recipe(Part):
