@@ -85,7 +85,7 @@ ALL_SCORES = (*SCORES, *(name for name in scores_of_task("regression") if name n
 TIME_COLUMNS = ("engine", "step", "seconds")
 """Apart from the history, which is then the same whenever the recipe is run again."""
 SIGNAL_COLUMNS = ("engine", "step", "layer", "part", "weight", "gradient", "update", "dead", "saturated")
-"""A line a parameter, with norms, or an activation, with shares of its units: see `twofold.train.signals.Signal`."""
+"""A line a parameter, with norms, or an activation, with shares of its units: see `twofold.runs.history.Signal`."""
 
 
 def weights_name(engine: str) -> str:
