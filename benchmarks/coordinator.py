@@ -27,11 +27,11 @@ from timing import machine, publish, seconds, table
 from twofold.recipe import Recipe
 from twofold.report import write_study_report
 from twofold.runs.history import HistoryRow
+from twofold.setup.events import Began, PointDone
 from twofold.study import load_study, open_study
 from twofold.study.executors.choice import Workers
 from twofold.study.executors.seam import Answer, Results, Task, Trained, Worker
 from twofold.study.executors.work import worker_versions
-from twofold.study.progress import Began, PointDone
 from twofold.study.running import run_source
 from twofold.train.points import Point
 

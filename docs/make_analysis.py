@@ -12,7 +12,7 @@ from textwrap import fill
 
 from twofold.analysis.rules import RULES, Rule, Statement
 from twofold.report.findings import NOUNS
-from twofold.train.signals import MOST_MOMENTS
+from twofold.runs.history import MOST_MOMENTS
 
 HEAD = """\
 # What the analysis says, and when

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from twofold.recipe.faults import PLAIN, TAGS, members
+from twofold.recipe.meanings import meanings
 from twofold.recipe.recipe import Recipe
 
 HEAD = """\
@@ -127,9 +128,8 @@ def _rows(model: type[BaseModel]) -> list[Row]:
 
 def _row(model: type[BaseModel], name: str) -> Row:
     field = model.model_fields[name]
-    meaning = " ".join((field.description or "").split())
     default = field.default if field.default_factory is None else {}
-    return name, _rule(model.model_json_schema()["properties"][name]), _default(default), meaning
+    return name, _rule(model.model_json_schema()["properties"][name]), _default(default), meanings(model).get(name, "")
 
 
 def _summary(model: type[BaseModel] | None) -> str:

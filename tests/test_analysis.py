@@ -212,8 +212,8 @@ def test_endings_know_what_was_planned(digits: Run, colours: Run) -> None:
     (only,) = analysis.endings(colours)
     history = colours.history
     best = history.loc[history["validation_accuracy"] == history["validation_accuracy"].max(), "step"].tolist()
-    assert only.kept == colours.engines["numpy"]["kept_step"]
-    assert only.kept in best
+    assert only.kept_step == colours.engines["numpy"]["kept_step"]
+    assert only.kept_step in best
     old = {engine: {**result, "steps": 50} for engine, result in digits.engines.items()}
     for result in old.values():
         del result["kept_step"]

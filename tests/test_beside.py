@@ -9,9 +9,10 @@ import pytest
 
 import twofold
 from twofold.analysis import findings
-from twofold.proof.beside import beyond_chance, one_bit_away, parting, short_proof
+from twofold.proof.beside import one_bit_away, parting, short_proof
 from twofold.recipe import load_recipe
 from twofold.report.sentences import lockstep_sentences, results_sentences
+from twofold.runs.agreement import beyond_chance
 from twofold.setup.building import initial_state, prepare
 from twofold.setup.events import watching
 

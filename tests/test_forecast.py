@@ -12,8 +12,7 @@ from rich.progress import Progress
 from twofold.cli.forecast import Forecast, duration
 from twofold.cli.progress import Bars
 from twofold.runs.history import HistoryRow
-from twofold.setup.events import Evaluated, Progressed, Started
-from twofold.study.progress import Began, PointDone
+from twofold.setup.events import Began, Evaluated, PointDone, Progressed, Started
 
 
 class Clock:

@@ -6,6 +6,7 @@ What is over a limit today stands in `OWED`: a number there may only fall, and g
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
@@ -19,61 +20,42 @@ TREES = {name: ast.parse(path.read_text("utf-8")) for name, path in FILES.items(
 LONGEST_FILE, LONGEST_FUNCTION, MOST_PARAMETERS, MOST_ANY = 300, 40, 6, 60
 EMPTY_NAMES = {"found", "said", "each", "seen", "given", "kept", "together"}
 """What a variable is never called: it says nothing of what it holds."""
-PUBLIC = {
-    "inference/weights.py import_weights", "numpy_engine/engine.py __init__", "probe/walk.py walk",
-    "proof/check/checking.py check", "proof/lockstep.py compare", "proof/verify.py verify",
-    "study/running.py run_study", "train/running.py run", "exchange/adopting.py adopt", "exchange/exporting.py export",
-    "torch_engine/recurrent.py __init__",
-}  # fmt: skip
-"""What users call by name: an option each, and a docstring that tells of all of them."""
+PUBLIC = "what users call has an option a parameter, and a docstring that tells of all of them"
+EXCEPTED = {
+    "estimators/classifier.py __init__": "a hyperparameter is an argument of the constructor, as scikit-learn wants it",
+    "estimators/regressor.py __init__": "likewise",
+    "exchange/adopting.py adopt": PUBLIC,
+    "exchange/exporting.py export": PUBLIC,
+    "inference/weights.py import_weights": PUBLIC,
+    "numpy_engine/engine.py __init__": PUBLIC,
+    "probe/walk.py walk": PUBLIC,
+    "proof/check/checking.py check": PUBLIC,
+    "proof/lockstep.py compare": PUBLIC,
+    "proof/verify.py verify": PUBLIC,
+    "study/running.py run_study": PUBLIC,
+    "study/search/running.py run_search": PUBLIC,
+    "torch_engine/recurrent.py __init__": "a module of PyTorch, built from sizes, which plain scripts have whole",
+    "train/running.py run": PUBLIC,
+}
+"""What may be longer or take more, and why. So may a command of the tool: typer wants an option as a parameter of its
+function, with its help."""
+COMMAND = re.compile(r"typer\.|Option\b|Argument\b")
+"""Stands among the annotations of a command."""
 OWED: dict[str, dict[str, int]] = {
-    "lines of a file": {
-        "data/dataset.py": 317,
-    },
-    "lines of a function": {
-        "exchange/trackers/mlflow.py _write_engine": 41,
-        "probe/passage.py pass_through": 50,
-        "proof/check/inside/call.py bound": 54,
-        "proof/check/inside/play.py _play": 47,
-        "proof/mistakes/layer.py of_any_layer": 68,
-        "proof/mistakes/optimizers.py clipped": 49,
-        "study/running.py run_source": 52,
-        "train/running.py _train": 44,
-    },
-    "parameters of a function": {
-        "estimators/classifier.py __init__": 17,
-        "estimators/regressor.py __init__": 17,
-        "probe/microscope/recurrent.py _beside": 7,
-        "probe/microscope/update.py update_of": 7,
-        "probe/passage.py pass_through": 7,
-        "proof/check/checking.py check_thing": 7,
-        "proof/check/steps.py _layer": 7,
-        "recipe/operation.py product": 8,
-        "report/along.py _one": 7,
-        "report/figures/signals.py signal_panel": 7,
-        "study/files.py load_study": 7,
-        "study/search/running.py run_search": 7,
-    },
-    "names that say nothing": {
-        "analysis": 2,
-        "data": 6,
-        "estimators": 2,
-        "inference": 4,
-        "probe": 3,
-        "report": 1,
-    },
+    "names that say nothing": {"data": 1, "probe": 1},
 }
 """Measured, names by room; the goal is none. `Any` stands in 60 places at most: most name what is not known of a
 value, as `Parsed` in `twofold.plain` does."""
 
 
 def functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
-    """Every function with its file and name; the commands of the tool have an option a parameter, and are left out."""
+    """Every function with its file and name, but commands and those that are excepted."""
     for file, tree in TREES.items():
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 name = f"{file} {node.name}"
-                if not file.startswith("cli/") and name not in PUBLIC:
+                command = file.startswith("cli/") and COMMAND.search(ast.unparse(node.args))
+                if not command and name not in EXCEPTED:
                     yield name, node
 
 
@@ -140,8 +122,8 @@ def test_a_docstring_names_its_subject() -> None:
     assert not opening, opening
 
 
-def test_what_is_public_is_there() -> None:
-    """An exemption that nothing needs goes."""
+def test_every_exception_is_needed() -> None:
+    """One that nothing needs goes."""
     names = {
         f"{file} {node.name}"
         for file, tree in TREES.items()
@@ -149,4 +131,4 @@ def test_what_is_public_is_there() -> None:
         if isinstance(node, ast.FunctionDef)
         and (parameters(node) > MOST_PARAMETERS or (node.end_lineno or 0) - node.lineno + 1 > LONGEST_FUNCTION)
     }
-    assert names >= PUBLIC, PUBLIC - names
+    assert names >= set(EXCEPTED), set(EXCEPTED) - names

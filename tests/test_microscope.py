@@ -38,7 +38,7 @@ from twofold.probe.microscope.record import batch_json, number_json
 from twofold.probe.microscope.scope import LOSS, Microscope, live, under
 from twofold.probe.microscope.subject import Subject
 from twofold.probe.microscope.terms import Sum, in_order, sum_of
-from twofold.probe.passage import pass_through
+from twofold.probe.passage import Wanted, pass_through
 from twofold.recipe import load_recipe
 from twofold.recipe.layer import LayerSpec
 from twofold.recipe.layers import Layer
@@ -117,8 +117,8 @@ RECIPES = ["moons", "moons-adam", "circles", "blobs", "classification", "digits"
            "palindrome-gru", "palindrome-lstm", "mnist-lenet", "mnist-mlp"]  # fmt: skip
 
 
-def scoped(source: object, **options: object) -> Microscope:
-    return under(pass_through(source, **options))  # pyright: ignore[reportArgumentType]
+def scoped(source: object, overrides: object = (), **which: object) -> Microscope:
+    return under(pass_through(source, Wanted(**which), overrides=overrides))  # pyright: ignore[reportArgumentType]
 
 
 def check_weights(scope: Microscope, most: int, strict: bool = True) -> None:
@@ -298,7 +298,7 @@ def test_the_arrays_of_a_record_are_the_same_numbers_and_kept_once() -> None:
 
 
 def test_a_page_asks_for_the_batch_a_layer_or_a_number() -> None:
-    passage = pass_through("moons", batch=3)
+    passage = pass_through("moons", Wanted(batch=3))
     states = {name: moment.state for name, moment in under(passage).moments.items()}
     whole, layer, number = (
         json.loads(json.dumps(answer(passage, states, query), allow_nan=False))

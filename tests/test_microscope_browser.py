@@ -23,7 +23,7 @@ from twofold.cli.main import app
 from twofold.probe.microscope import answer
 from twofold.probe.microscope.scope import Microscope, under
 from twofold.probe.microscope.terms import Sum
-from twofold.probe.passage import pass_through
+from twofold.probe.passage import Wanted, pass_through
 from twofold.probe.walk import Walk
 from twofold.report import write_report
 
@@ -298,8 +298,8 @@ def served(page: Page, ask: Ask) -> str:
     return "http://page.test/"
 
 
-def asked(source: Any, **options: Any) -> tuple[Microscope, Ask]:
-    passage = pass_through(source, **options)
+def asked(source: Any, overrides: Any = (), **which: Any) -> tuple[Microscope, Ask]:
+    passage = pass_through(source, Wanted(**which), overrides=overrides)
     scope = under(passage)
     states = {name: moment.state for name, moment in scope.moments.items()}
     return scope, lambda query: (200, answer(passage, states, query))

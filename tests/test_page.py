@@ -17,7 +17,7 @@ from pages import Client, serving
 from twofold.builtin import builtin_texts
 from twofold.errors import RecipeError
 from twofold.page.curves import Bucket, Curves
-from twofold.page.link import link_of_recipe, recipe_of_link
+from twofold.page.opening import link_of_recipe, recipe_of_link
 from twofold.page.pictures import GRID, grid_of
 from twofold.page.recipe_state import Trusted, check, edited
 from twofold.page.schema import beginning, schema

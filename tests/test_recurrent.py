@@ -31,9 +31,10 @@ from twofold.numpy_engine.plan import Chain, Stage, WholeWay
 from twofold.numpy_engine.threads import WayInParts, worthwhile_parts
 from twofold.recipe import Recipe
 from twofold.recipe.network import recurrent_nodes
+from twofold.runs.history import SATURATED
 from twofold.setup.building import build_engine, initial_state
 from twofold.torch_engine import TorchEngine
-from twofold.train.gradient_flow import SATURATED, Flow, as_arrays, carried, flow_batch, measure_flow
+from twofold.train.gradient_flow import Flow, as_arrays, carried, flow_batch, measure_flow
 
 KINDS = ("rnn", "lstm", "gru")
 ENGINES = ("numpy", "torch")

@@ -12,10 +12,11 @@ import twofold
 from twofold.data import Batches, load_data
 from twofold.engine import State
 from twofold.recipe import Recipe, load_recipe
+from twofold.runs.history import MOST_MOMENTS, PROBE, Signal
 from twofold.runs.names import SIGNAL_COLUMNS
 from twofold.setup.building import build_engine, initial_state
 from twofold.train.loop import Moment
-from twofold.train.signals import MOST_MOMENTS, PROBE, Signal, Signals, gates
+from twofold.train.signals import Signals, gates
 
 ENGINES = ("numpy", "torch")
 each_engine = pytest.mark.parametrize("engine", ENGINES)

@@ -12,8 +12,13 @@ import twofold
 from apart import Apart
 from twofold.report.beside import ReportWriter
 
-HEAVY = ("torch", "torch._dynamo", "sklearn", "scipy", "scipy.stats", "pandas", "matplotlib", "numpy", "datasets")
-"""What takes a tenth of a second or more to import."""
+HEAVY = (
+    "torch", "torch._dynamo", "sklearn", "scipy", "scipy.stats", "pandas", "matplotlib", "numpy", "datasets",
+    "jaxtyping", "asyncio",
+    "twofold.numpy_engine", "twofold.torch_engine", "twofold.study", "twofold.data.columns", "twofold.probe.microscope",
+    "twofold.report.comparison",
+)  # fmt: skip
+"""What takes some hundredths of a second or more to import, libraries and parts of Twofold."""
 SCRIPT = """
 import sys
 from twofold.cli import main
@@ -36,6 +41,8 @@ def imported(arguments: list[str], folder: Path) -> set[str]:
 
 
 STEPS = ("--set", "training.epochs=1")
+TRAINED = {"twofold.numpy_engine", "twofold.probe.microscope"}
+"""A batch of every run goes through NumPy as well, number by number, when it ends."""
 COMMANDS: dict[str, tuple[list[str], set[str]]] = {
     "help": (["--help"], set()),
     "help of a command": (["run", "--help"], set()),
@@ -43,9 +50,15 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
     "list": (["list"], set()),
     "list as JSON": (["list", "--json"], set()),
     "show": (["show", "mnist-mlp"], {"numpy"}),
-    "run in NumPy": (["run", "digits", "--engine", "numpy", *STEPS], {"numpy", "matplotlib"}),
-    "run in PyTorch": (["run", "digits", "--engine", "torch", *STEPS], {"numpy", "matplotlib", "torch"}),
-    "verify": (["verify", "moons", "--steps", "2"], {"numpy", "torch"}),
+    "run in NumPy": (["run", "digits", "--engine", "numpy", *STEPS], {"numpy", "matplotlib", *TRAINED}),
+    "run in PyTorch": (
+        ["run", "digits", "--engine", "torch", *STEPS],
+        {"numpy", "matplotlib", "torch", "twofold.torch_engine", "asyncio", *TRAINED},
+    ),
+    "verify": (
+        ["verify", "moons", "--steps", "2"],
+        {"numpy", "torch", "asyncio", "twofold.numpy_engine", "twofold.torch_engine"},
+    ),
 }
 """What each command may import of the heavy modules."""
 
@@ -71,6 +84,29 @@ def test_two_processes_draw_what_one_draws(name: str, runs: Path) -> None:
     imported(["report", name], runs)
     drawn = (runs / name / "report.html").read_bytes()
     assert twofold.write_report(runs / name).read_bytes() == drawn
+
+
+FORKED = """
+import os
+from twofold.report import halves
+from twofold.report.page import render
+from twofold.runs import open_run
+
+assert halves.may_fork() == (halves.processors() > 1)
+here, drawn = os.getpid(), halves._texts
+def ends_early(drawing):
+    if os.getpid() != here:
+        os._exit(1)
+    return drawn(drawing)
+halves._texts = ends_early
+run = open_run("images")
+assert render(run, halves=True).html == render(run).html
+"""
+
+
+def test_what_the_other_process_does_not_bring_back_is_drawn_here(runs: Path) -> None:
+    ended = subprocess.run([sys.executable, "-c", FORKED], cwd=runs, capture_output=True, text=True, timeout=120)
+    assert not ended.returncode, ended.stderr
 
 
 def test_a_run_has_its_report_whatever_becomes_of_the_second_process(runs: Path) -> None:

@@ -24,8 +24,8 @@ from twofold.study.coordinator import DIED_TWICE
 from twofold.study.executors.choice import Workers
 from twofold.study.executors.seam import Train
 from twofold.study.files import Source, dump, loads
-from twofold.study.folder import point_file, read_point
 from twofold.study.grid import MOST_TOGETHER, groups, plan
+from twofold.study.kept import point_file, read_point
 from twofold.study.running import run_source
 from twofold.train.points import train_points
 
@@ -458,7 +458,7 @@ def test_a_point_in_other_company_has_other_last_digits(tmp_path: Path) -> None:
 
 def test_many_points_stand_in_sub_folders_and_old_folders_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flat = study(tmp_path / "s")
-    monkeypatch.setattr("twofold.study.folder.MOST_IN_A_FOLDER", 5)
+    monkeypatch.setattr("twofold.study.kept.MOST_IN_A_FOLDER", 5)
     sorted_ = study(tmp_path / "t")
     names = {f"{name[:2]}/{name}.json" for name in sorted_.table["id"]}
     points = sorted_.path / "points"

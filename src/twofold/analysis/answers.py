@@ -10,7 +10,7 @@ import numpy as np
 from twofold.arrays import Array
 from twofold.runs import Run
 from twofold.runs.evidence import evidence
-from twofold.runs.table import DEVIATIONS
+from twofold.runs.names import DEVIATIONS
 from twofold.setup.outputs import probabilities
 
 BINS = 10

@@ -86,7 +86,7 @@ class Ending:
     engine: str
     steps: int
     planned: int
-    kept: int
+    kept_step: int
     """The step after which the kept weights were reached."""
 
 

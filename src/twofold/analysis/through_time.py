@@ -75,8 +75,8 @@ def time_flows(run: Run) -> list[TimeFlow]:
                 continue
             parts = {field: arrays[f"{engine}.flow.{node.name}.{field}"] for field in Flow._fields}
             step = arrays[f"{engine}.flow.step"]
-            kept = run.record.engines[engine].kept_step if engine in run.engines else None
-            measured = np.flatnonzero(step == kept)
+            kept_step = run.record.engines[engine].kept_step if engine in run.engines else None
+            measured = np.flatnonzero(step == kept_step)
             after = int(measured[-1]) if len(measured) else len(step) - 1  # of an earlier version: the last weights
             every = node.spec.output != "last"
             flows.append(

@@ -13,6 +13,7 @@ from twofold.cli.output import examples, say
 from twofold.errors import UserError
 
 if TYPE_CHECKING:
+    from twofold.proof.check.grading import Grade
     from twofold.proof.check.report import CheckReport
     from twofold.proof.check.request import Adapter
 
@@ -84,15 +85,19 @@ def check(
     if not things:
         raise UserError("give FILE.py:NAME and `--like KIND`, or folders and `--task TASK`; see `twofold check --help`")
     if task is not None:
-        raise typer.Exit(_task(things, task, form, hint, jobs, csv, pages))
+        grades = _graded(things, task, jobs, form is FormatChoice.text, csv, pages)
+        _print_grades(grades, form, hint)
+        raise typer.Exit(max(grade.exit_status for grade in grades))
     if like is None:
         raise UserError("`--like` is missing: what should it be? For example `--like dense`")
     if _is_recipe(like):
         raise typer.Exit(_engines(things, like, steps, seconds, form))
     from twofold.proof.check.checking import check_thing
+    from twofold.proof.check.request import Request
 
-    adapter, values = _adapter(adapt or []), _values(settings or [])
-    reports = [check_thing(thing, like, adapter, float32, None, seconds, values) for thing in things]
+    dtype = "float32" if float32 else "float64"
+    wanted = Request("", "", like, _values(settings or []), dtype, adapter=_adapter(adapt or []))
+    reports = [check_thing(thing, wanted, seconds) for thing in things]
     _print(reports, form, hint)
     raise typer.Exit(max(report.exit_status for report in reports))
 
@@ -166,24 +171,30 @@ def _print(reports: list[CheckReport], form: FormatChoice, hint: int) -> None:
     typer.echo(gradescope(grade) if form is FormatChoice.gradescope else junit(grade))
 
 
-def _task(
-    things: list[str], task: str, form: FormatChoice, hint: int, jobs: int, csv: Path | None, pages: Path | None
-) -> int:
+def _graded(
+    folders: list[str], task: str, jobs: int, watched: bool, csv: Path | None, pages: Path | None
+) -> list[Grade]:
+    """The grades of a whole task, a folder a student, written into the files that were asked for."""
     from twofold.cli import progress
     from twofold.proof.check import formats, grading
     from twofold.proof.check import pages as pages_of
     from twofold.proof.check.task import load_task
 
     loaded = load_task(task)
-    with progress.shown(len(things) > 1 and form is FormatChoice.text) as watcher:
-        grades = grading.grade_all([Path(thing) for thing in things], loaded, jobs, watcher)
+    with progress.shown(len(folders) > 1 and watched) as watcher:
+        grades = grading.grade_all([Path(folder) for folder in folders], loaded, jobs, watcher)
     if csv is not None:
         csv.write_text(formats.grades_csv(grades), "utf-8")
     if pages is not None:
         pages_of.write_pages(pages, grades, loaded)
+    return grades
+
+
+def _print_grades(grades: list[Grade], form: FormatChoice, hint: int) -> None:
+    from twofold.proof.check import formats
+
     if form is FormatChoice.text:
         say(formats.class_text(grades) if len(grades) > 1 else formats.grade_text(grades[0], min(hint, 2)))
     else:
         shape = {"json": formats.as_json, "gradescope": formats.gradescope, "junit": formats.junit}[form.value]
         say("\n".join(shape(grade) for grade in grades))
-    return max(grade.exit_status for grade in grades)

@@ -6,8 +6,7 @@ import time
 from collections.abc import Callable
 from typing import final
 
-from twofold.setup.events import Evaluated, Progressed, Started
-from twofold.study.progress import Began, PointDone
+from twofold.setup.events import Began, Evaluated, PointDone, Progressed, Started
 
 SETTLING = 2
 """Words of progress that tell nothing of the pace: the first steps fill caches and build kernels."""

@@ -71,7 +71,7 @@ def watched(wanted: bool, recipe: Recipe, watcher: Watcher) -> Iterator[Watcher]
     from twofold.cli.views import print_note
 
     with _needed():
-        from twofold.page.live import live_page
+        from twofold.page.serving import live_page
     with live_page(recipe, RUNS) as (address, page):
         print_note(f"the run is shown, while it lasts, at {address}")
 

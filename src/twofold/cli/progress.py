@@ -12,8 +12,7 @@ from twofold.cli.forecast import Forecast
 from twofold.cli.terminal import Terminal
 from twofold.cli.views import noted, print_note
 from twofold.interrupts import check
-from twofold.setup.events import Evaluated, Noted, Prepared, Progressed, Started, Watcher
-from twofold.study.progress import Began, PointDone
+from twofold.setup.events import Began, Evaluated, Noted, PointDone, Prepared, Progressed, Started, Watcher
 
 if TYPE_CHECKING:
     from twofold.runs.history import HistoryRow

@@ -50,9 +50,7 @@ def report(
     ] = "",
 ) -> None:
     """Write report.html again from a run folder or a study folder; put several runs side by side in one page."""
-    from twofold.report.comparison import COMPARISON, checked_out
-    from twofold.report.exported import owner, rendered, write_pictures
-    from twofold.report.study import open_folder
+    from twofold.report.exported import open_folder, owner, rendered, write_pictures
     from twofold.runs import write_whole
     from twofold.runs.reading import as_a_whole
 
@@ -65,6 +63,8 @@ def report(
         )
     with as_a_whole(*runs):
         if several:
+            from twofold.report.comparison import COMPARISON, checked_out
+
             path = checked_out(out or COMPARISON)
             page = rendered(runs, out=path)
         else:

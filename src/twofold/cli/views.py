@@ -202,6 +202,36 @@ def score_text(value: float | None) -> str:
 
 def print_verification(verification: Verification) -> None:
     """The verdict in one line, then the largest gap of each stage."""
+    _print_verdict(verification)
+    if verification.cause:
+        console.print(Text(f"why: {verification.cause}"))
+    table = Table("stage")
+    table.add_column("largest relative gap", justify="right")
+    for stage, size in verification.verdict.largest.items():
+        table.add_row(stage, f"{size:.2e}")
+    if verification.projections:
+        table.add_section()
+        table.add_row("gradients against central differences", f"{max(p.size for p in verification.projections):.2e}")
+    console.print(table)
+    for tie in verification.ties:
+        console.print(
+            f"In {tie} two numbers are the largest but for rounding, and each engine sends the gradient to another "
+            "one: both are right there, and central differences measure something between. Smaller batches hold fewer "
+            "such windows."
+        )
+    for wrong in verification.wrong_gradients:
+        console.print(
+            Text.assemble(
+                ("wrong gradient", "red"),
+                " of ",
+                (wrong.name, "bold"),
+                f" in the NumPy engine: along a random direction {wrong.computed:.6g}, by central differences "
+                f"{wrong.measured:.6g}",
+            )
+        )
+
+
+def _print_verdict(verification: Verification) -> None:
     verdict = verification.verdict
     first = verdict.first_divergence
     data = (
@@ -222,31 +252,5 @@ def print_verification(verification: Verification) -> None:
                 (first.name, "bold"),
                 f", gap {first.size:.3g} where {verdict.tolerance:g} is allowed "
                 f"({verification.mode}, {verification.dtype}, {data})",
-            )
-        )
-    if verification.cause:
-        console.print(Text(f"why: {verification.cause}"))
-    table = Table("stage")
-    table.add_column("largest relative gap", justify="right")
-    for stage, size in verdict.largest.items():
-        table.add_row(stage, f"{size:.2e}")
-    if verification.projections:
-        table.add_section()
-        table.add_row("gradients against central differences", f"{max(p.size for p in verification.projections):.2e}")
-    console.print(table)
-    for tie in verification.ties:
-        console.print(
-            f"In {tie} two numbers are the largest but for rounding, and each engine sends the gradient to another "
-            "one: both are right there, and central differences measure something between. Smaller batches hold fewer "
-            "such windows."
-        )
-    for wrong in verification.wrong_gradients:
-        console.print(
-            Text.assemble(
-                ("wrong gradient", "red"),
-                " of ",
-                (wrong.name, "bold"),
-                f" in the NumPy engine: along a random direction {wrong.computed:.6g}, by central differences "
-                f"{wrong.measured:.6g}",
             )
         )

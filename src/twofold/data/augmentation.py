@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple, final
+from typing import NamedTuple, Self, final
 
 import numpy as np
 
 from twofold.arrays import Array
 from twofold.data.dataset import Split
 from twofold.recipe.augmentation import Augmentation
+from twofold.recipe.training import Training
 from twofold.streams import stream
 
 
@@ -169,6 +170,11 @@ class Views(NamedTuple):
     """From both."""
     shift: int = 0
     """Also moved by so many pixels up and left, and down and right, each with half the weight of the image itself."""
+
+    @classmethod
+    def of(cls, training: Training) -> Self:
+        """How a recipe looks at an image that is judged."""
+        return cls(training.flip_test, training.shift_test)
 
     def judged(self, predict: Callable[[Array], Array], x: Array) -> Array:
         """The mean of what `predict` says of the views."""

@@ -14,9 +14,10 @@ import numpy as np
 
 from twofold.arrays import Array
 from twofold.data.cells import MOST_FAULTS
-from twofold.data.dataset import Dataset, hold_out, images
+from twofold.data.dataset import Dataset, images
 from twofold.data.published import Labelled, Progress
 from twofold.data.room import check_room
+from twofold.data.splits import hold_out
 from twofold.errors import DataError, MissingExtraError, did_you_mean
 from twofold.foreign import open_foreign
 from twofold.recipe.base import pair
@@ -66,8 +67,8 @@ def load_images(spec: Images, progress: Progress) -> Dataset:
         )
     except DataError as error:
         raise DataError(f"{spec.path}: {error}") from None
-    given = {part: images(*arrays[part][:2]) for part in ("validation", "test") if part in parts}
-    return replace(dataset, **given, notes=notes)
+    held_out = {part: images(*arrays[part][:2]) for part in ("validation", "test") if part in parts}
+    return replace(dataset, **held_out, notes=notes)
 
 
 def _raise(faults: list[str]) -> None:
@@ -226,10 +227,10 @@ def _with_ink(image: Picture) -> Picture:
     image = image.convert("RGBA")
     pixels = np.asarray(image)
     colours, alpha = pixels[..., :3], pixels[..., 3]
-    seen = colours[alpha > 0]
-    if not len(seen) or np.ptp(seen, axis=0).any() or not np.ptp(alpha):
+    visible = colours[alpha > 0]
+    if not len(visible) or np.ptp(visible, axis=0).any() or not np.ptp(alpha):
         return image
-    return Image.alpha_composite(Image.new("RGBA", image.size, "white" if seen.mean() < 128 else "black"), image)
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white" if visible.mean() < 128 else "black"), image)
 
 
 def on_white(image: Picture) -> Picture:

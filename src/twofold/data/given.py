@@ -126,10 +126,10 @@ def _from_frame(data: DataSpec, frame: Samples, features: tuple[str, ...]) -> Gi
         x = np.stack([np.asarray(frame[frame.columns[index]], np.float64) for index in at], axis=1)
     except (TypeError, ValueError) as error:
         raise DataError(f"the columns of the features must hold numbers: {str(error)[:200]}") from None
-    given = given_arrays(data, x, features)
+    samples = given_arrays(data, x, features)
     label = getattr(data, "label", None)
     expected = [str(value) for value in frame[label]] if label in names else [None] * len(x)
-    return given._replace(names=[f"row {index}" for index in frame.index], expected=expected)
+    return samples._replace(names=[f"row {index}" for index in frame.index], expected=expected)
 
 
 def read_labelled(data: DataSpec, path: str | Path, classes: Sequence[str], features: Sequence[str] = ()) -> Given:

@@ -8,7 +8,8 @@ import numpy as np
 
 from twofold.data.arrays import LabelledArrays, labelled_arrays, numbered_arrays
 from twofold.data.checking import checked
-from twofold.data.dataset import Dataset, hold_out, hold_out_numbers
+from twofold.data.dataset import Dataset
+from twofold.data.splits import hold_out, hold_out_numbers
 from twofold.errors import DataError
 from twofold.recipe import Recipe
 from twofold.recipe.data import Arrays, DataSpec
@@ -94,8 +95,8 @@ def _check_fit(recipe: Recipe, spec: Arrays, arrays: LabelledArrays) -> None:
     _, faults = infer(spec.sample_shape, recipe.layers, spec.class_count, spec.targets)
     wrong = [(fault.rule, fault.remedy) for fault in faults]
     if not wrong:
-        found = misfits(spec, recipe.layers, recipe.augmentation, recipe.training, recipe.schedule)
-        wrong = [(misfit.rule, misfit.remedy) for misfit in found]
+        broken = misfits(spec, recipe.layers, recipe.augmentation, recipe.training, recipe.schedule)
+        wrong = [(misfit.rule, misfit.remedy) for misfit in broken]
     if wrong:
         told = "\n".join(f"  {rule}. {remedy}".rstrip() for rule, remedy in wrong)
         raise DataError(

@@ -11,9 +11,10 @@ import numpy as np
 import platformdirs
 
 from twofold.data import torchvision
-from twofold.data.dataset import Dataset, held_count, images
+from twofold.data.dataset import Dataset, images
 from twofold.data.hub import read_hub
 from twofold.data.published import ALL, Labelled, Progress, Published
+from twofold.data.splits import held_count
 from twofold.errors import DataError
 from twofold.recipe.data import PublishedImages
 

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from twofold.arrays import Array
 from twofold.data.checking import checked
-from twofold.data.dataset import Dataset, Split, hold_out
+from twofold.data.dataset import Dataset, Split
 from twofold.data.folders import load_images
 from twofold.data.handed import not_handed_over
 from twofold.data.images import load_published, published_at_hand
@@ -21,6 +21,7 @@ from twofold.data.palindromes import load_palindromes
 from twofold.data.points import blobs, circles, moons, xor
 from twofold.data.published import Progress
 from twofold.data.room import check_room
+from twofold.data.splits import hold_out
 from twofold.data.tables import load_csv
 from twofold.data.text import load_text
 from twofold.recipe import Model

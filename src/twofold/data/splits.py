@@ -1,13 +1,107 @@
-"""Splits as scikit-learn's `train_test_split` makes them, stratified or not, index for index, without importing it.
+"""How samples are split: into train, validation and test, with each class in all of them, or into folds.
 
-Its import takes longer than many a training. Equality with scikit-learn is a test over sizes, classes and seeds.
+The splits are those of scikit-learn's `train_test_split`, stratified or not, index for index, without importing it:
+that takes longer than many a training. Equality with scikit-learn is a test over sizes, classes and seeds.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from twofold.arrays import Array
+from twofold.data.dataset import Dataset, Split, images
+from twofold.errors import DataError
+from twofold.recipe.data import DataSpec
+
+
+def held_count(name: str, wanted: float, samples: int) -> int:
+    """How many samples a share below 1 or a whole number holds out. Raises `DataError` for a share of none at all."""
+    held = round(wanted * samples) if isinstance(wanted, float) else wanted
+    if wanted and not held:
+        raise DataError(
+            f"`{name} = {wanted}` of {samples} samples is no sample at all; raise the share or set it to 0."
+        )
+    return held
+
+
+def hold_out_numbers(
+    x: Array, y: Array, targets: tuple[str, ...], spec: DataSpec, test: float, weight: Array | None = None
+) -> Dataset:
+    """A random split of samples with numbers or labels into train, validation and test, the same for the same seed."""
+    rest, parts = np.arange(len(y)), dict[str, Array]()
+    wanted = {"test": test, "validation": spec.validation}
+    if folds := getattr(spec, "folds", None):
+        rest, parts["test"] = _one_fold(y, spec, folds, None)
+        del wanted["test"]
+    for name, share in wanted.items():
+        size = held_count(name, share, len(y))
+        if size >= len(rest):
+            raise DataError(
+                f"of {len(y)} samples none would be left to train on; change `test` or `validation`, which hold out "
+                f"{held_count('test', test, len(y))} and {held_count('validation', spec.validation, len(y))}."
+            )
+        left, part = shuffled(len(rest), size, spec.seed) if size else (np.arange(len(rest)), np.arange(0))
+        rest, parts[name] = rest[left], rest[part]
+    whole = replace(images(x, y) if x.dtype == np.uint8 else Split(x, y), weight=weight)
+    return Dataset(whole[rest], whole[parts["validation"]], whole[parts["test"]], (), targets=targets)
+
+
+def hold_out(
+    x: Array, y: Array, classes: tuple[str, ...], spec: DataSpec, test: float, weight: Array | None = None
+) -> Dataset:
+    """A stratified split into train, validation and test, the same for the same seed."""
+    wanted = {"test": test, "validation": spec.validation}
+    held = {name: held_count(name, share, len(y)) for name, share in wanted.items()}
+    _check_sizes(y, classes, {name: size for name, size in held.items() if size})
+    rest = np.arange(len(y))
+    parts = {}
+    if folds := getattr(spec, "folds", None):
+        rest, parts["test"] = _one_fold(y, spec, folds, y)
+        del held["test"]
+    for name, size in held.items():
+        rest, parts[name] = _part(rest, y, size, spec.seed)
+    whole = replace(images(x, y) if x.dtype == np.uint8 else Split(x, y), weight=weight)
+    return Dataset(whole[rest], whole[parts["validation"]], whole[parts["test"]], classes)
+
+
+def _one_fold(y: Array, spec: DataSpec, folds: int, classes: Array | None) -> tuple[Array, Array]:
+    """Places that stay and those of the fold that is the test; with `classes` each has its share in both."""
+    fold: int = getattr(spec, "fold", 0)
+    if folds > len(y):
+        raise DataError(f"of {len(y)} samples no {folds} folds can be made; set data.folds to at most {len(y)}.")
+    if fold >= folds:
+        raise DataError(f"`fold` counts the {folds} folds from 0 to {folds - 1}; got {fold}.")
+    return fold_of(len(y), folds, fold, spec.seed, classes)
+
+
+def _part(indices: Array, y: Array, size: int, seed: int) -> tuple[Array, Array]:
+    if not size:
+        return indices, indices[:0]
+    rest, part = stratified(y[indices], size, seed)
+    return indices[rest], indices[part]
+
+
+def _check_sizes(y: Array, classes: tuple[str, ...], held: dict[str, int]) -> None:
+    """Every class must reach every part."""
+    counts = np.bincount(y, minlength=len(classes))
+    parts = ["train", *held]
+    rarest = int(counts.argmin())
+    if (count := int(counts[rarest])) < len(parts):
+        raise DataError(
+            f"class `{classes[rarest]}` has {count} sample{'s' * (count != 1)}; a stratified split into "
+            f"{', '.join(parts)} needs at least {len(parts)} of each class. "
+            "Add samples, drop the class, or hold out less."
+        )
+    left = len(y) - sum(held.values())
+    for name, size in {**held, "train": left}.items():
+        if size < len(classes):
+            raise DataError(
+                f"the {name} set would hold {max(size, 0)} of {len(y)} samples, fewer than the {len(classes)} classes; "
+                "change `test` or `validation`."
+                f" They hold out {held.get('test', 0)} and {held.get('validation', 0)}."
+            )
 
 
 def stratified(y: Array, size: int, seed: int) -> tuple[Array, Array]:

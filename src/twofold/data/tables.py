@@ -13,10 +13,11 @@ from twofold.arrays import Array
 from twofold.data.cells import Cells
 from twofold.data.checking import check_labels
 from twofold.data.csv_file import Row, Size, check_header, columns_at, listed, measured, rows_of, separated
-from twofold.data.dataset import Dataset, hold_out, hold_out_numbers
+from twofold.data.dataset import Dataset
 from twofold.data.names import MISSING, NO_NUMBERS, class_order, number_of
 from twofold.data.published import Progress
 from twofold.data.room import check_room
+from twofold.data.splits import hold_out, hold_out_numbers
 from twofold.errors import DataError, did_you_mean
 from twofold.recipe.data import Csv
 

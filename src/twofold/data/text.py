@@ -7,8 +7,9 @@ from importlib import resources
 import numpy as np
 
 from twofold.arrays import Array
-from twofold.data.dataset import Dataset, Split, held_count
+from twofold.data.dataset import Dataset, Split
 from twofold.data.room import check_room
+from twofold.data.splits import held_count
 from twofold.engine import NO_ANSWER
 from twofold.errors import DataError
 from twofold.foreign import read_foreign

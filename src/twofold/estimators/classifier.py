@@ -201,8 +201,8 @@ class TwofoldClassifier(ClassifierMixin, NetworkEstimator):
             return BinaryCrossEntropy()
         weights = self.class_weight
         if isinstance(weights, Mapping):
-            given = compute_class_weight(dict(weights), classes=self.classes_, y=self.classes_)
-            weights = tuple(map(float, given))
+            by_class = compute_class_weight(dict(weights), classes=self.classes_, y=self.classes_)
+            weights = tuple(map(float, by_class))
         return CrossEntropy(class_weight=weights, label_smoothing=float(self.label_smoothing))
 
     def __sklearn_tags__(self) -> Tags:

@@ -11,7 +11,7 @@ import numpy as np
 from twofold.arrays import Array
 from twofold.data import Batches, Dataset, Split
 from twofold.data.checking import checked
-from twofold.data.dataset import hold_out, hold_out_numbers
+from twofold.data.splits import hold_out, hold_out_numbers
 from twofold.engine import Engine, Scaling, State
 from twofold.errors import TrainingDivergedError
 from twofold.numpy_engine import reported_loss

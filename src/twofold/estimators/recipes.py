@@ -86,13 +86,13 @@ def recipe_like(recipe: AnyRecipe, asked: Asked, loss: LossSpec | None) -> Recip
     Where its network takes samples of another shape with as many numbers, images for instance, they get that shape.
     `loss` takes the place of its own. Raises `RecipeError` where its network does not fit.
     """
-    given = load_recipe(recipe if isinstance(recipe, Recipe) else str(recipe))
-    shape = tuple(size or 0 for size in given.data.sample_shape)
+    base = load_recipe(recipe if isinstance(recipe, Recipe) else str(recipe))
+    shape = tuple(size or 0 for size in base.data.sample_shape)
     if not shape or math.prod(shape) != asked.features:
         shape = (asked.features,)
-    table = given.model_dump(mode="json", exclude_none=True)
+    table = base.model_dump(mode="json", exclude_none=True)
     training = table["training"] | {"engines": [asked.engine], "dtype": asked.dtype, "seed": asked.seed}
-    changed = {"data": _data(asked, shape, given.data.validation), "training": training}
+    changed = {"data": _data(asked, shape, base.data.validation), "training": training}
     if loss is not None:
         changed["loss"] = loss
     return Recipe(**table | changed)

@@ -9,10 +9,10 @@ from twofold.errors import RunFolderError, UserError
 from twofold.handin.spec import ROMAN, Part, Source, slug
 from twofold.recipe import Recipe, dump, load_recipe
 from twofold.runs import Run, open_run, read_record
+from twofold.runs.names import STUDY
 from twofold.setup.events import Noted, Watcher
 from twofold.study import StudyResult, open_study
 from twofold.study.files import load_study
-from twofold.study.folder import STUDY
 
 RUNS, STUDIES, RECIPES = "runs", "studies", "recipes"
 """Folders of a hand-in."""

@@ -235,14 +235,14 @@ def with_numbers(run: Run, data: str | Path | Pair) -> tuple[Split, tuple[str, .
     if isinstance(data, str | Path) and isinstance(spec, Table):
         from twofold.data.columns.given import numbered_rows  # which imports pandas
 
-        given, y = numbered_rows(table_of(run), run.columns, str(data))
+        samples, y = numbered_rows(table_of(run), run.columns, str(data))
     elif isinstance(data, str | Path):
         if not isinstance(spec, Csv):
             raise DataError(
                 "the samples of this run were handed over in memory, not read from a file; judge others from Python: "
                 "twofold.evaluate(run, data=(X, y))"
             )
-        given = read_given(spec, [str(data)], facts.features)
+        samples = read_given(spec, [str(data)], facts.features)
         y, _, _ = read_rows(spec.model_copy(update={"path": str(data)}), facts.targets)
         if facts.task == "multi_label":
             check_labels(y, facts.targets, str(data))
@@ -250,11 +250,11 @@ def with_numbers(run: Run, data: str | Path | Pair) -> tuple[Split, tuple[str, .
         arrays = numbered_arrays(data, facts.task)
         if arrays.y.shape[1] != len(facts.targets):
             raise DataError(f"`y` must hold {len(facts.targets)} numbers a sample; got {arrays.y.shape[1]}")
-        given, y = held_in_memory(run, data[0]), arrays.y
+        samples, y = held_in_memory(run, data[0]), arrays.y
     if scaling := kept_scaling(run.evidence, "target_scaling"):
         y = (y - scaling.shift) / scaling.divisor
-    split, y = seen(run, given), y.astype(run.recipe.training.dtype)
-    return replace(split, y=by_step(given.x, y) if run.recipe.network.each_step else y), given.notes
+    split, y = seen(run, samples), y.astype(run.recipe.training.dtype)
+    return replace(split, y=by_step(samples.x, y) if run.recipe.network.each_step else y), samples.notes
 
 
 def _labelled(run: Run, path: str | Path, classes: Sequence[str]) -> Given:

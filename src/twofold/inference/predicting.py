@@ -217,10 +217,10 @@ def labelled_in_memory(run: Run, data: object) -> tuple[Given, list[int]]:
     """
     if not isinstance(data, tuple | list) or len(data) != 2:
         raise DataError(f"`data` must be a path, or a pair (X, y) of samples and classes; got a {type(data).__name__}")
-    given = held_in_memory(run, data[0])
+    samples = held_in_memory(run, data[0])
     classes = run.record.data.classes
-    target = class_numbers(data[1], len(given.names), classes)
-    return given._replace(expected=[classes[index] for index in target]), target
+    target = class_numbers(data[1], len(samples.names), classes)
+    return samples._replace(expected=[classes[index] for index in target]), target
 
 
 def trained(run: Run, engines: str | Iterable[str] | None = None) -> list[str]:

@@ -6,10 +6,10 @@ import math
 from typing import final
 
 import numpy as np
-from jaxtyping import Float
 
 from twofold.arrays import Array, Arrays
 from twofold.numpy_engine.layer import Builders, Mode
+from twofold.numpy_engine.shapes import Float
 from twofold.recipe import activations as kinds
 
 Same = Float[Array, "*shape"]

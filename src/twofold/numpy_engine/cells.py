@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol, TypeVar, final, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float
 
 from twofold.arrays import Array
+from twofold.numpy_engine.shapes import Float
 
 Gates = Float[Array, "*n gates"]
 State = Float[Array, "*n h"]

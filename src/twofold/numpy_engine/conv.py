@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple, final
 
 import numpy as np
-from jaxtyping import Float
 from numpy.lib.stride_tricks import sliding_window_view
 
 from twofold.arrays import Array, Arrays
 from twofold.numpy_engine.layer import Mode
+from twofold.numpy_engine.shapes import Float
 from twofold.numpy_engine.windows import Windows, channels_first, channels_last
 
 Images = Float[Array, "n c h w"]

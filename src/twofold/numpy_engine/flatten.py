@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import final
 
-from jaxtyping import Float
-
 from twofold.arrays import Array, Arrays
 from twofold.numpy_engine.layer import Mode
+from twofold.numpy_engine.shapes import Float
 
 
 @final

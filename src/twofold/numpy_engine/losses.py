@@ -10,10 +10,10 @@ from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from twofold.arrays import Array
 from twofold.engine import answered
+from twofold.numpy_engine.shapes import Float, Int
 from twofold.numpy_engine.term_losses import TERMS, Terms, reduced
 from twofold.recipe.losses import Loss as LossKind
 

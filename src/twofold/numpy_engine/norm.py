@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple, final
 
 import numpy as np
-from jaxtyping import Float
 
 from twofold.arrays import Array, Arrays
 from twofold.errors import UserError
 from twofold.numpy_engine.layer import Builders, Mode
+from twofold.numpy_engine.shapes import Float
 from twofold.recipe import norms as kinds
 
 Same = Float[Array, "*shape"]

@@ -12,9 +12,9 @@ from functools import singledispatch
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
-from jaxtyping import Float
 
 from twofold.arrays import Array
+from twofold.numpy_engine.shapes import Float
 from twofold.recipe.optimizers import Adam, Adamw, Optimizer, Rmsprop, Sgd
 
 Vector = Float[Array, "*replicas size"]

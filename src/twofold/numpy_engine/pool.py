@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple, final
 
 import numpy as np
-from jaxtyping import Float, UInt
 
 from twofold.arrays import Array, Arrays
 from twofold.numpy_engine.layer import Builders, Mode
+from twofold.numpy_engine.shapes import Float, UInt
 from twofold.numpy_engine.windows import Windows, empty_images
 from twofold.recipe import pooling as kinds
 

@@ -7,12 +7,12 @@ from functools import partial
 from typing import Any, Literal, NamedTuple, TypeAlias, final
 
 import numpy as np
-from jaxtyping import Float
 
 from twofold.arrays import Array, Arrays
 from twofold.engine import ThroughTime
 from twofold.numpy_engine.cells import Cell, Gru, Lstm, Vanilla, Way
 from twofold.numpy_engine.layer import Builders, Mode
+from twofold.numpy_engine.shapes import Float
 from twofold.recipe import recurrent as kinds
 
 Output: TypeAlias = Literal["last", "mean", "every"]

@@ -16,9 +16,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from twofold.arrays import Array
+from twofold.numpy_engine.shapes import Float, Int
 
 
 class Terms(NamedTuple):

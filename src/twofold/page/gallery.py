@@ -16,7 +16,7 @@ from twofold.errors import RunFolderError, TwofoldError, UserError
 from twofold.foreign import MOST_TEXT, read_foreign
 from twofold.runs import REPORT
 from twofold.runs.names import RECORD
-from twofold.runs.run import read_record
+from twofold.runs.reading import read_record
 
 MOST_RUNS = 500
 MOST_COMPARED = 8

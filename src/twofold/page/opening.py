@@ -1,7 +1,13 @@
-"""With what a page begins: a recipe, the recipe of a run, a link, or a folder of runs."""
+"""With what a page begins: a recipe, the recipe of a run, a link, or a folder of runs.
+
+A link holds a whole recipe: its text, deflated, in base64url, behind `#recipe=`. No server ever sees it.
+"""
 
 from __future__ import annotations
 
+import base64
+import binascii
+import zlib
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +16,6 @@ from twofold.builtin import builtin_texts
 from twofold.errors import UserError
 from twofold.foreign import MOST_RECIPE, read_foreign
 from twofold.page.desk import Opening
-from twofold.page.link import recipe_of_link
 from twofold.page.recipe_state import paths_of
 from twofold.page.teaching import lessons
 from twofold.recipe import dump, load_recipe
@@ -21,6 +26,7 @@ from twofold.runs.names import RECORD
 
 FIRST = "moons"
 """The recipe that a page shows first where none is named."""
+MARK = "#recipe="
 
 
 def opening_of(source: str | None, settings: Iterable[str], runs: Path) -> Opening:
@@ -36,7 +42,7 @@ def opening_of(source: str | None, settings: Iterable[str], runs: Path) -> Openi
         return _of_recipe(FIRST, settings, runs)
     if source in lessons() and source not in builtin_texts("recipe"):
         return _set(Opening(lessons()[source].toml, source, runs), settings)
-    if source.startswith(("http://", "https://", "#recipe=")):
+    if source.startswith(("http://", "https://", MARK)):
         return _set(Opening(recipe_of_link(source), "recipe", runs), settings)
     path = Path(source)
     if source not in builtin_texts("recipe") and path.is_dir():
@@ -71,3 +77,26 @@ def _set(opening: Opening, settings: tuple[str, ...]) -> Opening:
     if recipe is None:
         raise UserError("--set changes a recipe without faults; this one has some: open it without --set")
     return replace(opening, toml=dump(load_recipe(recipe, settings)))
+
+
+def recipe_of_link(link: str) -> str:
+    """The text in a link. Raises `UserError` for one that holds none."""
+    _, mark, packed = link.partition(MARK)
+    packed = packed.partition("&")[0]
+    if not mark:
+        raise UserError(f"the link holds no recipe: one ends in {MARK}...; got {link[:200]}")
+    try:
+        unpacking = zlib.decompressobj(-15)
+        content = unpacking.decompress(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4)), MOST_RECIPE)
+        if unpacking.unconsumed_tail or not unpacking.eof:
+            raise UserError("the recipe in the link is cut off, or too large")
+        return content.decode()
+    except (binascii.Error, zlib.error, ValueError) as error:
+        raise UserError(f"the recipe in the link is damaged: {error}") from error
+
+
+def link_of_recipe(toml: str) -> str:
+    """The part of a link behind its address."""
+    packing = zlib.compressobj(9, wbits=-15)
+    packed = packing.compress(toml.encode()) + packing.flush()
+    return MARK + base64.urlsafe_b64encode(packed).decode().rstrip("=")

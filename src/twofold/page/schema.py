@@ -11,6 +11,7 @@ from pydantic_core import PydanticUndefined
 
 from twofold.plain import Parsed
 from twofold.recipe.faults import PLAIN, TAGS, UNIONS, members
+from twofold.recipe.meanings import meanings
 
 LIMITS = {
     "minimum": "min",
@@ -101,7 +102,7 @@ def _field(name: str, described: dict[str, Parsed], model: type[BaseModel]) -> d
         "name": name,
         "types": sorted(types),
         "choices": choices,
-        "help": _text(described.get("description", "")),
+        "help": _text(meanings(model).get(name, "")),
         "required": default is PydanticUndefined,
         "default": None if default is PydanticUndefined else _plain(default),
         **limits,

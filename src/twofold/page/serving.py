@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from asyncio import Transport
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import final
 
 import uvicorn
@@ -14,14 +16,19 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from twofold.errors import UserError
 from twofold.interrupts import check, told_to_end
-from twofold.page.desk import Desk
+from twofold.page.desk import Desk, Opening
 from twofold.page.server import application
+from twofold.page.watched import Watched
+from twofold.recipe import Recipe, dump
+from twofold.setup.events import Watcher
 
 HOST = "127.0.0.1"
 PORT = 8712
 """The port that is tried first: a link with a recipe in it then opens the same page again."""
 PATIENCE = 10.0
 """Seconds within which a connection sends the head of a request."""
+ANSWERS = 10.0
+"""Seconds within which the server of a run answers, and ends."""
 BACKLOG = 128
 LISTEN = 0.05
 """Seconds between two looks at whether it is to end."""
@@ -133,3 +140,21 @@ def _more_files() -> None:
         wanted = 8192 if hard == resource.RLIM_INFINITY else min(hard, 8192)
         if soft < wanted:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+@contextmanager
+def live_page(recipe: Recipe, runs: Path) -> Iterator[tuple[str, Watcher]]:
+    """The page of an ordinary run while it lasts, served in a thread: its address, and who is to be told of its events.
+
+    It shows the same curves, and nothing that could change the run.
+    """
+    desk = Desk(Opening(dump(recipe), recipe.name, runs), live=True)
+    serving, ready = Serving(desk, None), threading.Event()
+    thread = threading.Thread(target=serving.run, args=(ready.set,), kwargs={"hears": False}, daemon=True)
+    thread.start()
+    ready.wait(ANSWERS)
+    try:
+        yield serving.address, Watched(desk.tell)
+    finally:
+        serving.stop()
+        thread.join(ANSWERS)

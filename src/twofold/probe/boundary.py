@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from twofold.arrays import Array
-from twofold.data import Split
 from twofold.runs import Run
 from twofold.runs.evidence import evidence
+from twofold.runs.names import SPLITS
 from twofold.setup.outputs import probabilities
+
+if TYPE_CHECKING:
+    from twofold.data import Split
 
 GRID = 200
 MARGIN = 0.08
@@ -34,8 +38,12 @@ class Boundary:
 def points(run: Run) -> dict[str, Split]:
     """The points by split, as the network sees them; empty where the samples are no points in the plane."""
     arrays = evidence(run)
-    splits = ("train", "validation", "test")
-    return {s: Split(arrays[f"{s}.x"], arrays[f"{s}.y"]) for s in splits if f"{s}.x" in arrays}
+    splits = [split for split in SPLITS if f"{split}.x" in arrays]
+    if not splits:
+        return {}
+    from twofold.data import Split
+
+    return {split: Split(arrays[f"{split}.x"], arrays[f"{split}.y"]) for split in splits}
 
 
 def boundary(run: Run, engine: str, size: int = GRID) -> Boundary:

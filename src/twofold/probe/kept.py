@@ -9,13 +9,10 @@ import numpy as np
 from twofold.arrays import Array
 from twofold.errors import RunFolderError, UserError
 from twofold.foreign import parse_json
-from twofold.probe.boundary import grid_outputs, points
-from twofold.probe.maps import kept_maps
-from twofold.probe.microscope.kept import MOST, record_of
 from twofold.probe.walk import Walk
 from twofold.probe.walk_json import walk_from_json, walk_json
 from twofold.runs import EVIDENCE, Run
-from twofold.runs.evidence import evidence
+from twofold.runs.evidence import MOST_OF_A_RECORD, evidence
 
 
 def asked(run: Run) -> dict[str, Array]:
@@ -26,13 +23,19 @@ def asked(run: Run) -> dict[str, Array]:
     its JSON as bytes, none where the samples do not make a batch. `microscope`: that batch and the same before
     training, with all that stands behind their numbers, likewise; none for a network that is not small.
     """
+    from twofold.probe.boundary import grid_outputs, points
+    from twofold.probe.maps import kept_maps
+    from twofold.probe.microscope.kept import record_of
+
     with np.errstate(all="ignore"):
         arrays = {f"{engine}.boundary": grid_outputs(run, engine) for engine in run.engines} if points(run) else {}
         walk = _walk(run)
         text = json.dumps(walk_json(walk) | {"run": None}) if walk else ""
         record = record_of(run, walk.passage) if walk else ""
         texts = {"walk": text, "microscope": record}
-        return arrays | kept_maps(run) | {name: np.frombuffer(kept.encode(), np.uint8) for name, kept in texts.items()}
+        return (
+            arrays | kept_maps(run) | {n: np.frombuffer(json_text.encode(), np.uint8) for n, json_text in texts.items()}
+        )
 
 
 def walk_of(run: Run) -> Walk | None:
@@ -57,8 +60,8 @@ def microscope_of(run: Run) -> str:
     packed = evidence(run).get("microscope")
     if packed is None or not len(packed):
         return ""
-    if packed.dtype != np.uint8 or packed.size > MOST:
-        raise RunFolderError(f"{run.path / EVIDENCE}: `microscope` is no record of at most {MOST:,} bytes")
+    if packed.dtype != np.uint8 or packed.size > MOST_OF_A_RECORD:
+        raise RunFolderError(f"{run.path / EVIDENCE}: `microscope` is no record of at most {MOST_OF_A_RECORD:,} bytes")
     try:
         record = parse_json(packed.tobytes())
     except (ValueError, UserError) as error:

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 
 from twofold.arrays import Array, Arrays
-from twofold.data import at_hand
 from twofold.errors import UserError
 from twofold.recipe import Node
 from twofold.recipe.dense import Dropout
@@ -18,7 +17,7 @@ from twofold.recipe.pooling import AvgPool2d, MaxPool2d
 from twofold.recipe.windows import Conv2d
 from twofold.runs import Run
 from twofold.runs.evidence import evidence, kept_scaling
-from twofold.setup.outputs import measured, views
+from twofold.setup.outputs import measured
 
 MOST_CHANNELS = 8
 MOST_LAYERS = 13
@@ -117,6 +116,7 @@ def _kept_layers(run: Run, arrays: Arrays) -> list[LayerMaps]:
 
 def _asked(run: Run, engine: str, chosen: Chosen) -> tuple[list[LayerMaps], int, Array]:
     """The maps that are shown, the number of layers left out, and the outputs: the engine is restored and asked."""
+    from twofold.data import Views
     from twofold.setup.building import restore
 
     built = restore(run, engine, device="cpu")  # the same picture on any machine
@@ -124,7 +124,7 @@ def _asked(run: Run, engine: str, chosen: Chosen) -> tuple[list[LayerMaps], int,
         run.recipe.network.nodes, [output[0].astype(np.float64) for output in built.outputs(chosen.x[None])]
     )
     shown = _fewer(layers)
-    return shown, len(layers) - len(shown), views(run.recipe).judged(built.predict, chosen.x[None])
+    return shown, len(layers) - len(shown), Views.of(run.recipe.training).judged(built.predict, chosen.x[None])
 
 
 def _check(run: Run, index: int) -> None:
@@ -140,14 +140,15 @@ def _chosen(run: Run, index: int, asked: bool) -> Chosen | None:
     images = _kept(run)
     if index in images or not asked:
         return images.get(index)
+    from twofold.data import at_hand
+    from twofold.setup.building import prepare
+
     data = run.recipe.data
     if not at_hand(data):
         raise UserError(
             f"--image {index}: the run folder does not hold this image, and the data (source `{data.source}`) are not "
             f"at hand. {_in(images)}"
         )
-    from twofold.setup.building import prepare
-
     _, dataset = prepare(run.recipe)
     if dataset.fingerprint != run.record.data.fingerprint:
         raise UserError(

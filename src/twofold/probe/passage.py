@@ -73,17 +73,37 @@ class _Chosen:
     """Training samples that a whitening first layer looks at; `None` for a run, whose filters are trained."""
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """Which batch: the one that holds a sample, counted from 0 in its split."""
+
+    sample: int = 0
+    batch: int | None = None
+    """How many samples; left out, as many as the recipe trains on, `MOST_SAMPLES` at most, or as a run keeps."""
+    data: object = None
+    """A pair `(X, y)` in place of the recipe's data, or again the one on which a run was trained."""
+
+    def checked(self) -> Wanted:
+        """Itself; raises `UserError` where there can be no such batch."""
+        if not isinstance(self.sample, int) or self.sample < 0:
+            raise UserError(f"`sample` must be a whole number of at least 0; got {self.sample}")
+        if self.batch is not None and (not isinstance(self.batch, int) or self.batch < 1):
+            raise UserError(f"`batch` must be a whole number of at least 1; got {self.batch}")
+        return self
+
+
+FIRST = Wanted()
+
+
 def pass_through(
     source: str | Path | Recipe | Run,
+    wanted: Wanted = FIRST,
     *,
-    sample: int = 0,
-    batch: int | None = None,
-    data: object = None,
     overrides: Overrides = (),
     watcher: Watcher | None = None,
     engines: Sequence[str] = COMPARED,
 ) -> Passage:
-    """Take the batch that holds a sample forward and back in the engines, as in training, without the update.
+    """Take a batch forward and back in the engines, as in training, without the update.
 
     Samples are those held out: of a recipe those of its data, else random ones; of a run those that its folder keeps,
     else those of its data. A recipe has its initial weights, a run those that its first engine trained, in all
@@ -92,22 +112,10 @@ def pass_through(
     Raises `UserError` where the sample is out of range or cannot be had, `RunFolderError` for a damaged folder,
     `UnknownNameError` where there is neither such a recipe nor such a folder.
     """
-    if not isinstance(sample, int) or sample < 0:
-        raise UserError(f"`sample` must be a whole number of at least 0; got {sample}")
-    if batch is not None and (not isinstance(batch, int) or batch < 1):
-        raise UserError(f"`batch` must be a whole number of at least 1; got {batch}")
-    watch = watching(watcher)
-    run = _run(source)
-    if run is None:
-        assert not isinstance(source, Run)
-        recipe = load_recipe(source, overrides)
-        chosen, weights = _of_recipe(recipe, sample, batch, watch, data), "initial"
-    else:
-        if overrides:
-            raise UserError(f"--set changes a recipe; `{source}` is a run, whose weights belong to its own settings")
-        chosen, weights = _of_run(run, sample, batch, watch, data), next(iter(run.engines), "")
+    run, chosen = _chosen(source, overrides, wanted.checked(), watching(watcher))
+    weights = "initial" if run is None else next(iter(run.engines), "")
     recipe = load_recipe(chosen.recipe, {"training.device": "cpu", "training.ema": 0.0})
-    recipe, chosen = _alone(recipe, chosen, sample)
+    recipe, chosen = _alone(recipe, chosen, wanted.sample)
     state = initial_state(recipe.model, chosen.train) if run is None else state_of(run.weights(weights), recipe.network)
     batch_taken, traces = _traced(recipe, chosen.split, state, engines)
     return Passage(
@@ -116,13 +124,26 @@ def pass_through(
         weights=weights,
         data=chosen.data,
         split=chosen.name,
-        sample=sample,
+        sample=wanted.sample,
         first=chosen.first,
         batch=batch_taken,
         parameters=state.parameters,
         buffers=state.buffers,
         traces=traces,
     )
+
+
+def _chosen(
+    source: str | Path | Recipe | Run, overrides: Overrides, wanted: Wanted, watch: Watcher
+) -> tuple[Run | None, _Chosen]:
+    """The run that the source names, `None` where it names a recipe, and the samples."""
+    run = _run(source)
+    if run is None:
+        assert not isinstance(source, Run)
+        return None, _of_recipe(load_recipe(source, overrides), wanted, watch)
+    if overrides:
+        raise UserError(f"--set changes a recipe; `{source}` is a run, whose weights belong to its own settings")
+    return run, _of_run(run, wanted, watch)
 
 
 def _alone(recipe: Recipe, chosen: _Chosen, sample: int) -> tuple[Recipe, _Chosen]:
@@ -150,34 +171,34 @@ def _run(source: str | Path | Recipe | Run) -> Run | None:
     return open_run(path) if path.is_dir() or len(path.parts) > 1 else None
 
 
-def _of_recipe(recipe: Recipe, sample: int, batch: int | None, watch: Watcher, data: object) -> _Chosen:
+def _of_recipe(recipe: Recipe, wanted: Wanted, watch: Watcher) -> _Chosen:
     usual = recipe.training.batch_size
-    size = batch or (MOST_SAMPLES if usual == "full" else min(usual, MOST_SAMPLES))
-    recipe, dataset, origin = found_data(recipe, watch, max(size, MOST_SAMPLES), data)
+    size = wanted.batch or (MOST_SAMPLES if usual == "full" else min(usual, MOST_SAMPLES))
+    recipe, dataset, origin = found_data(recipe, watch, max(size, MOST_SAMPLES), wanted.data)
     dataset = dataset.astype(recipe.training.dtype)
     name, split = dataset.held_out
-    _check(sample, len(split), "random" if origin == "random" else name)
-    first, part = block(split, sample, size)
+    _check(wanted.sample, len(split), "random" if origin == "random" else name)
+    first, part = block(split, wanted.sample, size)
     return _Chosen(recipe, origin, name, first, part, dataset.train)
 
 
-def _of_run(run: Run, sample: int, batch: int | None, watch: Watcher, data: object) -> _Chosen:
+def _of_run(run: Run, wanted: Wanted, watch: Watcher) -> _Chosen:
     """The samples in the folder where they are enough, else those of the data, else random ones."""
     if not run.engines:
         raise UserError(
             f"{run.path} holds no trained weights: the run is {run.status}. "
             "`twofold walk RECIPE` takes the initial ones."
         )
-    name = run.record.data.held_out
+    name, sample = run.record.data.held_out, wanted.sample
     _check(sample, run.record.data.samples[name], name)
     samples = _kept(run)
     count = 0 if samples is None else len(samples)
-    if samples is not None and max(sample + 1, batch or 1) <= count:
-        first, part = block(samples, sample, batch or count)
+    if samples is not None and max(sample + 1, wanted.batch or 1) <= count:
+        first, part = block(samples, sample, wanted.batch or count)
         return _Chosen(run.recipe, "real", name, first, part)
-    size = batch or max(count, FEWEST)
-    if data is not None or at_hand(run.recipe.data):
-        recipe, dataset = data_again(run.recipe, watch, data, run.path, "walk")
+    size = wanted.batch or max(count, FEWEST)
+    if wanted.data is not None or at_hand(run.recipe.data):
+        recipe, dataset = data_again(run.recipe, watch, wanted.data, run.path, "walk")
         if dataset.fingerprint == run.record.data.fingerprint:
             first, part = block(dataset.astype(recipe.training.dtype).held_out[1], sample, size)
             return _Chosen(recipe, "real", name, first, part)
@@ -189,7 +210,7 @@ def _of_run(run: Run, sample: int, batch: int | None, watch: Watcher, data: obje
         return _Chosen(recipe, "random", "train", 0, dataset.astype(recipe.training.dtype).train)
     raise UserError(
         f"{run.path} keeps {count} {name} samples, from 0, too few for sample {sample}"
-        f"{'' if batch is None else f' in a batch of {batch}'}, and {missing}."
+        f"{'' if wanted.batch is None else f' in a batch of {wanted.batch}'}, and {missing}."
     )
 
 

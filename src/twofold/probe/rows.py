@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from twofold.arrays import Array, gap
 from twofold.engine import Trace, answered
-from twofold.probe.passage import Passage
 from twofold.probe.steps import loss_step
 from twofold.recipe import Node
 from twofold.recipe.operation import Operation, Operations
+
+if TYPE_CHECKING:
+    from twofold.probe.passage import Passage
 
 FEW = 3
 """Numbers of an array that are shown."""

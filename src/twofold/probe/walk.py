@@ -13,7 +13,6 @@ import numpy as np
 from twofold.arrays import Array
 from twofold.engines import COMPARED
 from twofold.plain import Plain
-from twofold.probe.passage import Passage, pass_through
 from twofold.probe.rows import Row, each_trace, few_steps, layer_rows, loss_rows, places_of, shown
 from twofold.probe.steps import operations
 from twofold.probe.window import Window, window_of
@@ -23,10 +22,11 @@ from twofold.recipe.operation import dimensions
 from twofold.recipe.overrides import Overrides
 from twofold.recipe.windows import Conv2d
 from twofold.runs import Run
-from twofold.setup.events import Watcher
 
 if TYPE_CHECKING:
     from twofold.probe.microscope.scope import Number
+    from twofold.probe.passage import Passage
+    from twofold.setup.events import Watcher
 
 
 @dataclass(frozen=True)
@@ -207,9 +207,10 @@ def walk(
     folder. `data` is a pair `(X, y)` that takes the place of the recipe's data, or again the pair on which a run was
     trained. See `twofold.probe.passage.pass_through` for what is raised.
     """
-    passage = pass_through(
-        source, sample=sample, batch=batch, data=data, overrides=overrides, watcher=watcher, engines=engines
-    )
+    from twofold.probe.passage import Wanted, pass_through
+
+    wanted = Wanted(sample, batch, data)
+    passage = pass_through(source, wanted, overrides=overrides, watcher=watcher, engines=engines)
     n = len(passage.batch.target)
     places = places_of(passage)
     layers, backward = list[LayerFacts](), list[list[Row]]()

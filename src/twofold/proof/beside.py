@@ -23,6 +23,7 @@ from twofold.engine import Engine, State
 from twofold.engines import COMPARED
 from twofold.proof.lockstep import Verdict, compare
 from twofold.recipe import Recipe
+from twofold.runs.agreement import PARTED
 from twofold.setup.building import build_engine, initial_state
 
 STEPS = 3
@@ -30,12 +31,8 @@ STEPS = 3
 SAMPLES = 32
 """A batch of it, at most."""
 TOLERANCE = 1e-9
-PARTED = 0.01
-"""The share of its own size by which a parameter of one training is apart from that of the other: they have parted."""
 SECONDS = 30.0
 """After so long the step at which two trainings part is no longer looked for."""
-SIGMAS = 3.0
-"""Standard errors beyond which a difference is not chance: one in 700 is on one side."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +54,6 @@ def short_proof(recipe: Recipe, dataset: Dataset) -> Verdict:
     """Lock-step over the first batches, re-synchronised in float64."""
     exact = _exact(recipe, SAMPLES)
     return _lockstep(exact, dataset.astype("float64"), initial_state(exact.model, dataset.train), 0)
-
-
-def beyond_chance(alone: int, other: int) -> bool:
-    """McNemar's test: of the samples that one engine alone answers right, chance gives each engine half."""
-    return abs(alone - other) > SIGMAS * math.sqrt(alone + other)
 
 
 def parting(recipe: Recipe, dataset: Dataset, watch: Callable[[int], object]) -> Parting | None:

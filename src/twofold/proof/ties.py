@@ -13,9 +13,6 @@ from typing import NamedTuple
 import numpy as np
 
 from twofold.arrays import Array, Arrays
-from twofold.numpy_engine.layer import TRAINING
-from twofold.numpy_engine.pool import MaxPool2d
-from twofold.numpy_engine.windows import Windows
 from twofold.recipe import Network
 from twofold.recipe.pooling import MaxPool2d as Pooling
 
@@ -37,6 +34,10 @@ def ties(network: Network, x: Array, first: Arrays, second: Arrays) -> list[Ties
 
     A window's largest is sought in each engine's own input.
     """
+    from twofold.numpy_engine.layer import TRAINING
+    from twofold.numpy_engine.pool import MaxPool2d
+    from twofold.numpy_engine.windows import Windows
+
     decided, inputs = list[Ties](), (x, x)
     for node in network.nodes:
         if isinstance(node.spec, Pooling):

@@ -90,9 +90,7 @@ class _Told(type(BaseModel)):
 class Part(BaseModel, metaclass=_Told):
     """A frozen table of a recipe. Made from Python, it raises `RecipeError` with every fault."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     @field_validator("*")
     @classmethod

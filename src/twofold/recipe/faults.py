@@ -7,7 +7,6 @@ from functools import reduce
 from typing import TypeAlias, get_args
 
 from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticUndefined
 
 from twofold.errors import Fault, did_you_mean
@@ -19,6 +18,7 @@ from twofold.recipe.data import Data
 from twofold.recipe.hints import Hints
 from twofold.recipe.layers import Layer
 from twofold.recipe.losses import Loss
+from twofold.recipe.meanings import meanings
 from twofold.recipe.optimizers import Optimizer
 from twofold.recipe.places import KeyPath
 from twofold.recipe.recipe import Recipe
@@ -201,11 +201,9 @@ def _model(path: KeyPath, raw: Parsed) -> type[BaseModel] | None:
     return members(section).get(kind) if isinstance(kind, str) else None
 
 
-def _field(path: KeyPath, raw: Parsed) -> FieldInfo | None:
-    while path and isinstance(path[-1], int):
-        path = path[:-1]
-    model = _model(path[:-1], raw) if path else None
-    return model.model_fields.get(str(path[-1])) if model else None
+def _key(path: KeyPath) -> KeyPath:
+    """The path of the key that has the value at `path`, which may be an element of a list."""
+    return _key(path[:-1]) if path and isinstance(path[-1], int) else path
 
 
 def _name(path: KeyPath) -> str:
@@ -257,18 +255,19 @@ def _remedy(details: ErrorDetails, path: KeyPath, raw: Parsed) -> str:
     if details["type"] == "missing":
         missing = str(details["loc"][-1])
         model = _model(path, raw)
-        field = model.model_fields.get(missing) if model else None
-        return f"`{missing}`: {field.description}" if field and field.description else ""
-    field = _field(path, raw)
-    if field is None or details["type"] in {"extra_forbidden", "value_error", "union_tag_not_found"}:
+        meaning = meanings(model).get(missing) if model else None
+        return f"`{missing}`: {meaning}" if meaning else ""
+    *table, name = _key(path) or ("",)
+    model = _model(tuple(table), raw) if name else None
+    field = model.model_fields.get(str(name)) if model else None
+    if model is None or field is None or details["type"] in {"extra_forbidden", "value_error", "union_tag_not_found"}:
         return ""
-    means = " ".join((field.description or "").split())
+    meaning = meanings(model).get(str(name), "")
     if _section(path) in UNIONS and len(path) == 1 and isinstance(details["input"], str):
         return f"Name its kind by {path[0]}.{TAGS.get(str(path[0]), 'kind')}."
     bare = field.default in (PydanticUndefined, None) or isinstance(field.default, BaseModel)
     default = "" if bare else f"The default is {_shown(field.default)}."
-    name = next(part for part in reversed(path) if isinstance(part, str))
-    about = f"`{name}`: {means}" if means else ""
+    about = f"`{name}`: {meaning}" if meaning else ""
     return " ".join(part for part in (about, default) if part)
 
 

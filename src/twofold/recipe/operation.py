@@ -23,6 +23,14 @@ class Operation(NamedTuple):
     timed: bool = False
     """Whether it is done anew at every step of time."""
 
+    def each_step(self) -> Operation:
+        """The same, done anew at every step of time."""
+        return self._replace(timed=True)
+
+    def copied(self, copies: int) -> Operation:
+        """The same so many times side by side, as in the groups of a convolution."""
+        return self._replace(multiply_adds=copies * self.multiply_adds)
+
 
 Operations = list[Operation]
 
@@ -40,20 +48,10 @@ def times(n: Size, *sizes: Size | None) -> Size:
     return "·".join("?" if size is None else str(size) for size in (n, *sizes))
 
 
-def product(
-    equation: str,
-    rows: Size,
-    inner: Size,
-    columns: Size,
-    gives: str = "",
-    *,
-    bias: bool = False,
-    copies: int = 1,
-    timed: bool = False,
-) -> Operation:
-    """A matrix product, `(rows, inner) · (inner, columns) + (columns,) → (rows, columns)`, `copies` times."""
+def product(equation: str, rows: Size, inner: Size, columns: Size, gives: str = "", *, bias: bool = False) -> Operation:
+    """A matrix product, `(rows, inner) · (inner, columns) + (columns,) → (rows, columns)`."""
     plus = f" + ({columns},)" if bias else ""
     sizes = [size for size in (rows, inner, columns) if isinstance(size, int)]
-    work = copies * math.prod(sizes) if len(sizes) == 3 else 0
+    work = math.prod(sizes) if len(sizes) == 3 else 0
     shapes = f"({rows}, {inner}) · ({inner}, {columns}){plus} → ({rows}, {columns})"
-    return Operation(equation, shapes, gives, work, timed)
+    return Operation(equation, shapes, gives, work)

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import re
+from html import escape
 from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from twofold.recipe.augmentation import Augmentation
-from twofold.recipe.base import Part
+from twofold.recipe.base import Part, Shape
 from twofold.recipe.data import Data
 from twofold.recipe.fit import loss_misfits, misfits, notes
 from twofold.recipe.hints import Hints
 from twofold.recipe.layers import Layer
 from twofold.recipe.losses import CrossEntropy, Loss
 from twofold.recipe.model import Model
-from twofold.recipe.network import Network, infer
+from twofold.recipe.network import Network, Node, infer, shape_text
 from twofold.recipe.optimizers import Optimizer, Sgd
-from twofold.recipe.shown import recipe_html
 from twofold.recipe.source import DataSpec
 from twofold.recipe.task import Task, task_of
 from twofold.recipe.training import Constant, DefaultInitial, Initial, Schedule, Training
+
+HEAD = ("layer", "x", "y", "parameters", "count", "gradient dy → dx")
+"""The heads of the table that a notebook shows."""
 
 
 class Recipe(Part):
@@ -97,4 +100,28 @@ class Recipe(Part):
         return notes(self.data, self.model)
 
     def _repr_html_(self) -> str:
-        return recipe_html(self.title or self.name, self.network, self.notes)
+        return _html(self.title or self.name, self.network, self.notes)
+
+
+def _html(heading: str, network: Network, notes: list[str]) -> str:
+    """A table with one row a layer; N is the batch."""
+    rows = [_row(node) for node in network.nodes]
+    rows.append(["total", "", "", "", _count(network.count), ""])
+    head = "".join(f"<th>{name}</th>" for name in HEAD)
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    paragraphs = "".join(f"<p>Note: {escape(note)}</p>" for note in notes)
+    return f"<b>{escape(heading)}</b><table><tr>{head}</tr>{body}</table>{paragraphs}"
+
+
+def _row(node: Node) -> list[str]:
+    x, y = shape_text(node.input_shape), shape_text(node.output_shape)
+    parameters = "<br>".join(_parameter(node, name, shape) for name, shape in node.parameters.items())
+    return [f"{node.name} {node.kind}", x, y, parameters, _count(node.count), f"{y} → {x}"]
+
+
+def _parameter(node: Node, name: str, shape: Shape) -> str:
+    return f"<code>{node.name}.{name}</code> {shape_text(shape, batch=False)}"
+
+
+def _count(count: int | None) -> str:
+    return "?" if count is None else f"{count:,}"

@@ -117,7 +117,7 @@ class Recurrent(LayerSpec, abc.ABC):
         a, c = f"a = x W_ihᵀ{b_ih}, t = 1 ... {steps}", f"c(t) = h(t−1) W_hhᵀ{b_hh}"
         return [
             product(a, times(n, steps), inputs, rows, bias=self.bias),
-            product(c, n, self.units, rows, bias=self.bias, timed=True),
+            product(c, n, self.units, rows, bias=self.bias).each_step(),
             *self._timed(self.cell_lines()[0], n),
             Operation(READ[self.output], f"{state} → {y}", "y"),
         ]
@@ -134,7 +134,7 @@ class Recurrent(LayerSpec, abc.ABC):
         return [
             Operation(ARRIVING[self.output], f"{y} → {state}"),
             *self._timed(self.cell_lines()[1], n),
-            product(f"dh(t−1) = dc(t) W_hh{self.past_hidden}", n, rows, self.units, timed=True),
+            product(f"dh(t−1) = dc(t) W_hh{self.past_hidden}", n, rows, self.units).each_step(),
             product("dW_ih = Σₜ da(t)ᵀ x(t)", rows, every, inputs, "weight_ih"),
             product("dW_hh = Σₜ dc(t)ᵀ h(t−1)", rows, every, self.units, "weight_hh"),
             *(sums if self.bias else []),

@@ -177,13 +177,13 @@ class Conv2d(WindowLayer):
         plus_b = " + b" if self.bias else ""
         forward = [
             Operation(f"X: the windows of x as rows{grouped}", f"{x} → ({rows}, {k})"),
-            product(f"Y = X Wᵀ{plus_b}{grouped}", rows, k, out, "y", bias=self.bias, copies=self.groups),
+            product(f"Y = X Wᵀ{plus_b}{grouped}", rows, k, out, "y", bias=self.bias).copied(self.groups),
         ]
         db = Operation("db = Σ dY over the windows", f"{y} → ({self.channels},)", "bias")
         backward = [
-            product(f"dW = dYᵀ X{grouped}", out, rows, k, "weight", copies=self.groups),
+            product(f"dW = dYᵀ X{grouped}", out, rows, k, "weight").copied(self.groups),
             *([db] if self.bias else []),
-            product(f"dX = dY W{grouped}", rows, out, k, copies=self.groups),
+            product(f"dX = dY W{grouped}", rows, out, k).copied(self.groups),
             Operation("dx: dX folded back, added where windows overlap", f"({rows}, {k}) → {x}", "dx"),
         ]
         return forward, backward

@@ -26,6 +26,7 @@ ROOM = 0.07
 SPREAD = 0.5
 """The width over which the series at one category stand."""
 ASIDE = 0.05
+"""How far from a bar the dots of its seeds stand."""
 ALONE, BESIDE = (6.4, 3.4), (4.6, 3.2)
 
 
@@ -106,7 +107,10 @@ def _draw(figure: FigureBase, axis: Axis | None, series: Sequence[Series], metri
     floor = 0.0 if bounded(metric) else min(values) / 2 if logged else None
     for index, line_of_values in enumerate(series):
         x = np.array([place(value, index) for value in line_of_values.x], np.float64)
-        _one(axes, line_of_values, x, index, _lines(axis, line_of_values), floor, dotted(series))
+        joined = _lines(axis, line_of_values)
+        _one(axes, line_of_values, x, index, joined, floor)
+        if dotted(series):
+            _dots(axes, line_of_values, x if joined else x + ASIDE, COLOURS[index])
     axes.set(xlabel=axis.name if axis else "", ylabel=metric.replace("_", " ").replace("train ", "training "))
     _x_ticks(axes, axis)
     if logged:
@@ -116,15 +120,7 @@ def _draw(figure: FigureBase, axis: Axis | None, series: Sequence[Series], metri
         axes.set_ylim(max(low, -0.02), min(high, 1.02))
 
 
-def _one(
-    axes: Axes,
-    series: Series,
-    x: Array,
-    index: int,
-    joined: bool,
-    floor: float | None,
-    dots: bool,
-) -> None:
+def _one(axes: Axes, series: Series, x: Array, index: int, joined: bool, floor: float | None) -> None:
     """A series: a line with a shaded interval along numbers, else a point with a bar.
 
     What is below 0 of an interval is drawn at `floor`; a floor of 0 is that of shares, which end at 1.
@@ -145,12 +141,12 @@ def _one(
     else:
         bar = np.array([mean - low, high - mean])
         axes.errorbar(x, mean, bar, color=colour, marker=shape, markersize=5, linestyle="", capsize=4, elinewidth=1.3)
-    if dots:
-        at = np.repeat(x, [len(seed_dots) for seed_dots in series.dots])
-        aside = 0 if joined else ASIDE  # of the bar
-        axes.plot(
-            at + aside, np.concatenate(series.dots), "o", color=colour, markersize=3.6, alpha=0.5, markeredgewidth=0
-        )
+
+
+def _dots(axes: Axes, series: Series, x: Array, colour: str) -> None:
+    """Every seed of a series."""
+    at = np.repeat(x, [len(seed_dots) for seed_dots in series.dots])
+    axes.plot(at, np.concatenate(series.dots), "o", color=colour, markersize=3.6, alpha=0.5, markeredgewidth=0)
 
 
 def _number(value: Value, index: int) -> float:

@@ -75,12 +75,14 @@ def report_writer() -> Iterator[ReportWriter]:
 def wait() -> None:
     """The second process: get ready, wait for the folder of a run, write its report and say so."""
     from twofold.report.drawing import inline_svg
-    from twofold.report.page import write_report
+    from twofold.report.page import TEMPLATES, write_report
+    from twofold.report.template import prepare
 
     def draw(figure: FigureBase) -> None:
         figure.subplots().plot([0, 1])
 
     inline_svg("ready", 1.0, 1.0, draw)  # by which fonts and back ends are loaded
+    prepare(TEMPLATES)
     if select.select([sys.stdin], [], [], PATIENCE)[0] and (folder := sys.stdin.readline()):
         write_report(json.loads(folder), halves=True)
         print("written")

@@ -18,7 +18,7 @@ from twofold.report.comparison_curves import curves_caption, curves_picture, gap
 from twofold.report.template import Filled, filled
 from twofold.report.text import ENGINES, SPLITS, moment, quality_words, value_text
 from twofold.runs import Run, opened, write_whole
-from twofold.study.folder import STUDY
+from twofold.runs.names import STUDY
 
 COMPARISON = "comparison.html"
 MOST = 8

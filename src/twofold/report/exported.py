@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from twofold.errors import RunFolderError
-from twofold.report.comparison import COMPARISON, compared, render_comparison
 from twofold.report.composed import FORMATS, composed
 from twofold.report.drawing import Picture
 from twofold.report.page import render
-from twofold.report.study import open_folder, render_study
 from twofold.report.tabulated import page_tables
 from twofold.report.template import Filled
 from twofold.report.text import referred
-from twofold.runs import Run, write_whole
-from twofold.study import SearchResult, StudyResult
+from twofold.runs import Run, open_run, write_whole
+from twofold.runs.names import STUDY
+
+if TYPE_CHECKING:
+    from twofold.study import SearchResult, StudyResult
 
 CAPTIONS, LATEX = "captions.md", "figures.tex"
 CAPTIONS_TITLE = "# Figures of {owner}"
@@ -61,10 +63,19 @@ def write_figures(
     return write_pictures(rendered(result, image), folder, owner(result))
 
 
+def open_folder(path: str | Path) -> Run | StudyResult | SearchResult:
+    """The study or the search of a folder, else its run; raises as opening it does."""
+    if not (Path(path) / STUDY).is_file():
+        return open_run(path)
+    from twofold.study import open_any
+
+    return open_any(path)
+
+
 def rendered(
     result: Run | StudyResult | SearchResult | str | Path | Sequence[Run | str | Path],
     image: int | None = None,
-    out: str | Path = COMPARISON,
+    out: str | Path | None = None,
     *,
     author: str = "",
     halves: bool = False,
@@ -75,20 +86,24 @@ def rendered(
     """
     if isinstance(result, str | Path):
         result = open_folder(result)
-    if isinstance(result, StudyResult | SearchResult):
-        return render_study(result)
     if isinstance(result, Run):
         return render(result, image, author=author, halves=halves)
-    return render_comparison(compared(result), out)
+    if isinstance(result, Sequence):
+        from twofold.report.comparison import COMPARISON, compared, render_comparison
+
+        return render_comparison(compared(result), out or COMPARISON)
+    from twofold.report.study import render_study
+
+    return render_study(result)
 
 
 def owner(result: Run | StudyResult | SearchResult | str | Path | Sequence[Run | str | Path]) -> str:
     """What a page is made from, by the names of its folders."""
     if isinstance(result, str | Path):
         return Path(result).resolve().name
-    if isinstance(result, Run | StudyResult | SearchResult):
-        return result.path.resolve().name
-    return ", ".join(owner(one) for one in result)
+    if isinstance(result, Sequence):
+        return ", ".join(owner(one) for one in result)
+    return result.path.resolve().name
 
 
 def write_pictures(page: Filled, folder: str | Path, owner: str) -> Path:

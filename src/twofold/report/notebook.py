@@ -9,13 +9,14 @@ from functools import cache
 from html import escape, unescape
 from importlib import resources
 from pathlib import Path
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from twofold.errors import UnknownNameError, did_you_mean
-from twofold.report.page import render
-from twofold.report.study import open_folder, render_study
+from twofold.report.exported import rendered
 from twofold.runs import Run
-from twofold.study import SearchResult, StudyResult
+
+if TYPE_CHECKING:
+    from twofold.study import SearchResult, StudyResult
 
 HEADING = re.compile(r'<h2 id="section-\d+"><span>\d+</span>(.*?)</h2>')
 
@@ -60,9 +61,7 @@ def sections(result: Run | StudyResult | SearchResult | str | Path, image: int |
     Raises `RunFolderError` or `StudyError` for a folder that is missing or damaged, and `UserError` for an image that
     cannot be had. The microscope is left out: a notebook is no place for its script.
     """
-    if isinstance(result, str | Path):
-        result = open_folder(result)
-    page = (render_study(result) if isinstance(result, StudyResult | SearchResult) else render(result, image)).html
+    page = rendered(result, image).html
     _, *parts = HEADING.split(page[: page.index("<footer>")])
     salt = "t" + hashlib.sha256(page.encode()).hexdigest()[:8]
     parts_of_page = [

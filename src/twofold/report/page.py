@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 from twofold.analysis import findings
@@ -13,12 +14,15 @@ from twofold.report.derivations import derivations
 from twofold.report.diagram import network_picture
 from twofold.report.figures import filled_sections
 from twofold.report.findings import sentences as findings_sentences
-from twofold.report.halves import draw_in_halves
+from twofold.report.halves import drawing_beside
 from twofold.report.microscope import recorded
-from twofold.report.template import Filled, filled
+from twofold.report.template import Filled, filled, prepare
 from twofold.report.text import folder_name, moment, of_data, quality_word
 from twofold.report.walk import chapter
 from twofold.runs import REPORT, Run, opened, write_whole
+
+TEMPLATES = ("page.html.jinja", "run.html.jinja", "macros.html.jinja", "page.css")
+"""That of the page, and those that it stands on."""
 
 
 def write_report(run: Run | str | Path, image: int | None = None, *, author: str = "", halves: bool = False) -> Path:
@@ -39,7 +43,7 @@ def write_report(run: Run | str | Path, image: int | None = None, *, author: str
 
 def render(run: Run, image: int | None = None, *, author: str = "", halves: bool = False) -> Filled:
     """The page and its figures, drawn by two processes at once with `halves`."""
-    return filled("page.html.jinja", {"page": run_facts(run, image, halves=halves) | {"author": author}})
+    return filled(TEMPLATES[0], {"page": run_facts(run, image, halves=halves) | {"author": author}})
 
 
 def run_facts(run: Run, image: int | None = None, *, halves: bool = False) -> dict[str, object]:
@@ -47,19 +51,20 @@ def run_facts(run: Run, image: int | None = None, *, halves: bool = False) -> di
     sections = filled_sections(run, image)
     diagram = network_picture(run.recipe.network)
     pictures = [diagram, *(picture for section in sections for picture in section.pictures)]
-    if halves:
-        draw_in_halves(pictures)
     names = {picture.name for picture in pictures}
-    return {
-        **_plain_facts(run),
-        "sections": sections,
-        "diagram": diagram,
-        "analysed": findings_sentences(findings(run), names),
-        "walk": chapter(run),
-        "microscope": recorded(run),
-        "image": image if "maps" in names else None,
-        "asked": asks(run),
-    }
+    with drawing_beside(pictures) if halves else nullcontext():
+        if halves:
+            prepare(TEMPLATES)
+        return {
+            **_plain_facts(run),
+            "sections": sections,
+            "diagram": diagram,
+            "analysed": findings_sentences(findings(run), names),
+            "walk": chapter(run),
+            "microscope": recorded(run),
+            "image": image if "maps" in names else None,
+            "asked": asks(run),
+        }
 
 
 def _plain_facts(run: Run) -> dict[str, object]:

@@ -12,7 +12,7 @@ from twofold.report.study import score
 from twofold.report.template import Filled, filled
 from twofold.report.text import ENGINES, joined, moment, plural, seconds, share
 from twofold.study.files import dump
-from twofold.study.folder import Kept
+from twofold.study.kept import Kept
 from twofold.study.result import metric_name
 from twofold.study.search.result import SearchResult
 from twofold.study.table import cell

@@ -156,9 +156,8 @@ def ending_sentences(run: Run) -> list[str]:
             )
             engines_by_text.setdefault(text, []).append(who)
         if run.recipe.training.keep == "best":
-            best = (
-                f"the weights kept are those of step {end.kept:,} of {end.steps:,}, the best on the validation samples"
-            )
+            at = f"step {end.kept_step:,} of {end.steps:,}"
+            best = f"the weights kept are those of {at}, the best on the validation samples"
             engines_by_text.setdefault(best, []).append(who)
     return [f"In {_who(engines)}, {what}." for what, engines in engines_by_text.items()]
 

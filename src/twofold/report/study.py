@@ -14,10 +14,9 @@ from twofold.report.along import bounded, value_words
 from twofold.report.study_pictures import study_pictures
 from twofold.report.template import Filled, filled
 from twofold.report.text import ENGINES, joined, loss_text, moment, plural, seconds, share
-from twofold.runs import Run, open_run, write_whole
+from twofold.runs import write_whole
 from twofold.study import SearchResult, StudyResult, cell, metric_name, open_any
 from twofold.study.files import dump
-from twofold.study.folder import STUDY
 
 MOST_ROWS = 60
 """Settings in the table; of more, the best."""
@@ -46,11 +45,6 @@ def write_study_report(study: StudyResult | SearchResult | str | Path) -> Path:
     study = open_any(study) if isinstance(study, str | Path) else study
     write_whole(study.report, render_study(study).html.encode())
     return study.report
-
-
-def open_folder(path: str | Path) -> Run | StudyResult | SearchResult:
-    """The study or the search of a folder, else its run; raises as opening it does."""
-    return open_any(path) if (Path(path) / STUDY).is_file() else open_run(path)
 
 
 def render_study(study: StudyResult | SearchResult) -> Filled:

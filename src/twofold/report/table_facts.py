@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from twofold.analysis.answers import calibration_bins, judged_probabilities, table_answers
-from twofold.data.columns.dates import TURN
-from twofold.data.columns.fitted import (
-    Fitted,
-    FittedBoolean,
-    FittedCategory,
-    FittedDate,
-    FittedNumber,
-    FittedOrdinal,
-    FittedText,
-)
 from twofold.report.plain import PlainTable
-from twofold.report.text import ENGINES, SPLITS, decimal, joined, plural
+from twofold.report.text import ENGINES, SPLITS, decimal, plural, shortened
 from twofold.runs import COLUMNS, Run
 from twofold.runs.evidence import evidence, kept_scaling
-from twofold.runs.table import TableFacts, WorstCase
+
+if TYPE_CHECKING:
+    from twofold.runs.table import TableFacts, WorstCase
 
 MOST_COLUMNS = 60
 """Rows of the table of columns."""
-MOST_LEVELS, LONGEST = 6, 24
+LONGEST = 24
+"""Letters of a level, a class or a cell."""
 MOST_CELLS = 5
 """Columns whose cells stand beside a worst row, the most important ones."""
 
@@ -63,78 +57,23 @@ def _out(facts: TableFacts) -> Iterator[tuple[str, str]]:
 
 
 def _fitted_rows(run: Run, facts: TableFacts) -> Iterator[tuple[str, ...]]:
+    from twofold.report.fitted import became, filled
+
     for column in run.columns.columns:
         absent = facts.missing.get(column.name, 0)
-        filled = _filled(column) if absent else "–"
-        yield column.name, column.kind, f"{absent:,}", filled, _became(column), str(len(column.outputs()))
+        instead = filled(column) if absent else "–"
+        yield column.name, column.kind, f"{absent:,}", instead, became(column), str(len(column.outputs()))
 
 
 def _plain_rows(run: Run, facts: TableFacts) -> Iterator[tuple[str, ...]]:
     """Columns of a table of plain numbers, standardized."""
+    from twofold.report.fitted import scaled
+
     scaling = kept_scaling(evidence(run), "standardization")
     assert scaling is not None
     for at, name in enumerate(facts.columns):
         shift, divisor = (part[at] if part.size > 1 else part.ravel()[0] for part in scaling)
-        yield name, "number", "0", "–", _scaled(float(shift), float(divisor)), "1"
-
-
-def _scaled(shift: float, divisor: float) -> str:
-    return f"minus {_number(shift)}, over {_number(divisor)}"
-
-
-def _number(value: float) -> str:
-    return decimal(value, 4).replace("-", "−")
-
-
-def _filled(column: Fitted) -> str:
-    """What stands for a missing value."""
-    match column:
-        case FittedNumber():
-            how = f"{column.spec.missing} " if isinstance(column.spec.missing, str) else ""
-            return f"{how}{_number(column.fill)}"
-        case FittedCategory():
-            return "a level of its own" if column.absent else "no level"
-        case FittedOrdinal():
-            return f"median, {column.levels[round(column.fill)]}"
-        case FittedBoolean():
-            return f"share of true, {_number(column.fill)}"
-        case FittedDate():
-            return "median"
-        case FittedText():
-            return "no word"
-
-
-def _became(column: Fitted) -> str:
-    match column:
-        case FittedNumber():
-            if column.quantiles:
-                return "by rank to a normal distribution"
-            clipped = f", at most ±{_number(column.spec.clip)}" if column.spec.clip is not None else ""
-            beside = "; beside it 1 where missing" if column.spec.indicator else ""
-            how = "as it is" if column.spec.scale == "none" else _scaled(column.shift, column.divisor)
-            return f"{how}{clipped}{beside}"
-        case FittedCategory():
-            beside = [name for name, there in (("missing", column.absent), ("all others", column.other)) if there]
-            extra = f", and {joined(beside)}" if beside else ""
-            return f"{plural(len(column.levels), 'level')}: {_listed(column.levels)}{extra}"
-        case FittedOrdinal():
-            return f"its place among {_listed(column.levels)}, {_scaled(column.shift, column.divisor)}"
-        case FittedBoolean():
-            return "1 or 0"
-        case FittedDate():
-            cyclic = " (turning ones as sine and cosine)" if column.cyclic and set(column.parts) & set(TURN) else ""
-            return f"{joined(column.parts)}{cyclic}"
-        case FittedText():
-            return f"counts of words at {column.width} places of their hashes"
-
-
-def _listed(levels: tuple[str, ...]) -> str:
-    few = ", ".join(_cut(level) for level in levels[:MOST_LEVELS])
-    return few + (", …" if len(levels) > MOST_LEVELS else "")
-
-
-def _cut(text: str, longest: int = LONGEST) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+        yield name, "number", "0", "–", scaled(float(shift), float(divisor)), "1"
 
 
 def calibration_table(run: Run) -> PlainTable | None:
@@ -173,7 +112,11 @@ def worst_table(run: Run) -> PlainTable | None:
     measure = MEASURES[task]
     head = ("row", "true", "answered", measure, *shown)
     rows = [
-        (*_judged(case), _wrong(case.loss, measure), *(_cut(case.cells[places[name]]) or "–" for name in shown))
+        (
+            *_judged(case),
+            _wrong(case.loss, measure),
+            *(shortened(case.cells[places[name]], LONGEST) or "–" for name in shown),
+        )
         for case in facts.worst
     ]
     which = "its cells" if len(shown) == len(facts.columns) else "its cells in the columns that matter most"
@@ -192,3 +135,7 @@ def _wrong(loss: float, measure: str) -> str:
 def _judged(case: WorstCase) -> tuple[str, str, str]:
     target, answer = (", ".join(_cut(name) for name in names) or "none" for names in (case.target, case.answer))
     return case.row, target, answer
+
+
+def _cut(text: str) -> str:
+    return shortened(text, LONGEST)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
@@ -59,6 +59,12 @@ def filled(name: str, facts: Mapping[str, object], package: str = REPORT) -> Fil
     if len(places) < len(pictures):
         raise ValueError(f"two figures of a page share a name: {[picture.name for picture in pictures]}")
     return Filled(referred(html, lambda name: f'<a href="#figure-{name}">Figure {places[name]}</a>'), pictures)
+
+
+def prepare(names: Iterable[str]) -> None:
+    """Compile templates before they are filled: while something else is waited for."""
+    for name in names:
+        _environment(REPORT).get_template(name)
 
 
 def _contents(headings: Sequence[str]) -> Markup:

@@ -119,6 +119,11 @@ def joined(parts: Sequence[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
+def shortened(text: str, longest: int) -> str:
+    """The text, cut where it is longer."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
 def value_text(value: object) -> str:
     """A setting of a recipe, as one would write it in TOML."""
     if isinstance(value, bool):

@@ -43,7 +43,7 @@ class Pixel:
 
     layer: str
     name: str
-    seen: str
+    looked_at: str
     terms: str
     outputs: str
     grid: list[tuple[list[str], list[str]]]
@@ -146,7 +146,7 @@ def _pixel(window: Window) -> Pixel:
     return Pixel(
         layer=window.layer,
         name=f"y[{window.channel}, {i}, {j}]",
-        seen=f"x[{window.shown}] from row {row}, column {column}".replace("-", "−"),
+        looked_at=f"x[{window.shown}] from row {row}, column {column}".replace("-", "−"),
         terms=f"{' + '.join(terms)} = {_signed(window.total, 6)}",
         outputs=f"{outputs}; gap {bound(window.gap)}",
         grid=grid if width <= WIDEST_KERNEL else [],

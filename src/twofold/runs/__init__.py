@@ -39,6 +39,7 @@ from twofold.runs.names import (
     weights_name,
 )
 from twofold.runs.part import EngineName
+from twofold.runs.reading import peek_recipe, read_record, sealed_recipe
 from twofold.runs.record import (
     Beginning,
     Circumstances,
@@ -48,7 +49,7 @@ from twofold.runs.record import (
     Result,
     Resumed,
 )
-from twofold.runs.run import Run, open_run, opened, peek_recipe, read_record, sealed_recipe
+from twofold.runs.run import Run, open_run, opened
 from twofold.runs.samples import DataFacts
 from twofold.runs.whole import now, seal, sweep, sync_folder, write_burst, write_whole
 from twofold.runs.writer import RunWriter

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 from pydantic import NonNegativeInt, PositiveInt
 
 from twofold.plain import Parsed
 from twofold.runs.part import RecordPart
+
+PARTED = 0.01
+"""The share of its own size by which a parameter of one training is apart from that of the other: they have parted."""
+SIGMAS = 3.0
+"""Standard errors beyond which a difference is not chance: one in 700 is on one side."""
 
 
 class Lockstep(RecordPart):
@@ -29,3 +36,8 @@ class PartedByRounding(RecordPart):
     twin_step: PositiveInt | None = None
     """Where a twin of the first engine parted from it that began one last bit away."""
     lockstep: Lockstep
+
+
+def beyond_chance(alone: int, other: int) -> bool:
+    """McNemar's test: of the samples that one engine alone answers right, chance gives each engine half."""
+    return abs(alone - other) > SIGMAS * math.sqrt(alone + other)

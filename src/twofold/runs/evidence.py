@@ -7,6 +7,9 @@ from twofold.engine import Scaling
 from twofold.runs.names import EVIDENCE
 from twofold.runs.run import Run
 
+MOST_OF_A_RECORD = 2_000_000
+"""Characters of the microscope's record at most, so that a report stays well below 3 MB: it is for small networks."""
+
 
 def evidence(run: Run) -> Arrays:
     """The run's evidence; empty where the run ended before it was written."""

@@ -38,6 +38,18 @@ METRIC_TITLES = {
     "mae": "MAE",
 }
 """What the metrics are called in tables."""
+DEVIATIONS = 1.96
+"""Standard deviations on each side that hold 95 % of a normal distribution: an interval's."""
+CONSTANT = {
+    "classification": "most frequent class",
+    "regression": "mean",
+    "multi_label": "more frequent answer",
+}
+"""What the best constant answer of each task is called."""
+BOOSTING = "gradient boosting"
+"""What the one of the simpler models is called that is not linear."""
+STUDY = "study.toml"
+"""A folder with this file is a study's, and no run's."""
 SCORES = ("train_accuracy", "validation_accuracy", "test_accuracy", "train_loss", "validation_loss", "test_loss")
 HISTORY_COLUMNS = (
     "engine",
@@ -73,7 +85,7 @@ ALL_SCORES = (*SCORES, *(name for name in scores_of_task("regression") if name n
 TIME_COLUMNS = ("engine", "step", "seconds")
 """Apart from the history, which is then the same whenever the recipe is run again."""
 SIGNAL_COLUMNS = ("engine", "step", "layer", "part", "weight", "gradient", "update", "dead", "saturated")
-"""A line a parameter, with norms, or an activation, with shares of its units: see `twofold.train.signals.Signal`."""
+"""A line a parameter, with norms, or an activation, with shares of its units: see `twofold.runs.history.Signal`."""
 
 
 def weights_name(engine: str) -> str:

@@ -9,24 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import ValidationError
 
 from twofold.arrays import Arrays
 from twofold.engines import ENGINES, unknown_engine
-from twofold.errors import DataError, RunFolderError, TwofoldError
-from twofold.foreign import MOST_RECIPE, read_foreign, read_json
+from twofold.errors import DataError, RunFolderError
+from twofold.foreign import read_json
 from twofold.plain import Parsed
-from twofold.recipe import Recipe, loads
+from twofold.recipe import Recipe
 from twofold.runs.columns import Columns, read_columns
 from twofold.runs.names import (
     COLUMNS,
     EVIDENCE,
-    FORMAT,
     HISTORY,
     METRICS,
     QUALITY_TITLES,
     RECIPE,
-    RECORD,
     REPORT,
     SAMPLE,
     SIGNAL_COLUMNS,
@@ -34,9 +31,9 @@ from twofold.runs.names import (
     TABLE,
     TIMES,
 )
+from twofold.runs.reading import check_file, read_record, recipe_of
 from twofold.runs.record import Record
 from twofold.runs.tensors import Expected, read_tensors
-from twofold.runs.whole import Seal, seal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +74,7 @@ class Run:
     @cached_property
     def recipe(self) -> Recipe:
         """The recipe with every default written out."""
-        return _recipe(self.path)
+        return recipe_of(self.path)
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -170,10 +167,13 @@ class Run:
     @cached_property
     def table(self) -> TableFacts | None:
         """What its network makes of the columns of a table; `None` where samples are none, and of an older folder."""
+        content = self._table(TABLE)
+        if not content:
+            return None
         from twofold.runs.table import TableFacts
 
         try:
-            return TableFacts.model_validate(content) if (content := self._table(TABLE)) else None
+            return TableFacts.model_validate(content)
         except ValueError as error:
             raise RunFolderError(f"{self.path}: {TABLE} cannot be read: {error}") from error
 
@@ -221,80 +221,9 @@ def open_run(path: str | Path) -> Run:
             f"{path} is half-written: its run has not ended, or was killed. `twofold resume {path}` goes on with it."
         )
     for name, sealed in record.files.items():
-        _check_file(Path(path), name, sealed)
+        check_file(Path(path), name, sealed)
     return Run(Path(path), record)
-
-
-def read_record(path: str | Path) -> Record:
-    """What `record.json` holds, of whatever status. Raises `RunFolderError` where there is none of this format."""
-    folder = Path(path)
-    if not folder.is_dir():
-        raise RunFolderError(f"no run folder {path}; `twofold run RECIPE` makes one")
-    try:
-        content = read_json(folder / RECORD)
-    except FileNotFoundError:
-        raise RunFolderError(f"{path} is no run folder: it holds no {RECORD}") from None
-    except (ValueError, OSError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise RunFolderError(f"{path}: {RECORD} cannot be read: {reason}") from error
-    _check_format(path, content)
-    try:
-        return Record.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise RunFolderError(f"{path}: {RECORD} is damaged: {where + ': ' if where else ''}{first['msg']}") from error
-
-
-def sealed_recipe(path: str | Path, record: Record) -> Recipe:
-    """The recipe of a run that is to go on. Raises `RunFolderError` where it is not the one that the run wrote."""
-    _check_file(Path(path), RECIPE, record.files[RECIPE])
-    return _recipe(Path(path))
-
-
-def _recipe(folder: Path) -> Recipe:
-    """The recipe of a run. Raises `RunFolderError` where its file cannot be read, `RecipeError` for its faults."""
-    try:
-        text = read_foreign(folder / RECIPE, MOST_RECIPE).decode()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise RunFolderError(f"{folder}: {RECIPE} cannot be read: {reason}") from error
-    return loads(text, str(folder / RECIPE))
-
-
-def _check_file(folder: Path, name: str, sealed: Seal) -> None:
-    """Raises `RunFolderError` for a file that its seal does not fit."""
-    if not (folder / name).is_file():
-        raise RunFolderError(f"{folder}: {name} is missing")
-    try:
-        now = seal(folder / name)
-    except OSError as error:
-        raise RunFolderError(f"{folder}: {name} cannot be read: {error.strerror}") from error
-    if now != sealed:
-        raise RunFolderError(f"{folder}: {name} is not what the run wrote: size or checksum differ")
-
-
-def _check_format(path: str | Path, record: object) -> None:
-    """Raises `RunFolderError` for a folder of another version's, and says which is the newer."""
-    version = record.get("format") if isinstance(record, dict) else None
-    if version == FORMAT:
-        return
-    if not isinstance(version, int) or isinstance(version, bool):
-        raise RunFolderError(f"{path}: {RECORD} names no format; this version reads format {FORMAT}")
-    age, remedy = ("a newer", "upgrade Twofold") if version > FORMAT else ("an older", "run its recipe again")
-    raise RunFolderError(
-        f"{path} was written by {age} version of Twofold: its format is {version}, this version reads {FORMAT}; "
-        f"{remedy}"
-    )
 
 
 def _cell(value: float | int | None) -> str:
     return "" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
-
-
-def peek_recipe(path: str | Path) -> Recipe | None:
-    """The recipe of a run folder that is not opened, hence not verified; `None` where none can be read there."""
-    try:
-        return loads(read_foreign(Path(path) / RECIPE, MOST_RECIPE).decode(), str(path))
-    except (OSError, ValueError, TwofoldError):
-        return None

@@ -10,8 +10,6 @@ from typing import Annotated, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
 
-DEVIATIONS = 1.96
-"""Standard deviations on each side that hold 95 % of a normal distribution."""
 Names = Annotated[tuple[str, ...], Field(strict=False)]
 Row: TypeAlias = Annotated[tuple[float, ...], Field(strict=False)]
 

@@ -58,6 +58,24 @@ class Noted:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Began:
+    """A study begins: so many of its points were there before."""
+
+    method: ClassVar = "began"
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class PointDone:
+    """So many points are there now; `words` say how many failed, and the best so far."""
+
+    method: ClassVar = "finished"
+    done: int
+    words: str
+
+
 Watcher: TypeAlias = Callable[[object], None]
 """Takes events, those of this module and those of `twofold.train.events`; it ignores what it does not know."""
 

@@ -1,21 +1,15 @@
-"""What a network's outputs stand for, and how a recipe looks at an image that is judged."""
+"""What a network's outputs stand for."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from twofold.arrays import Array
-from twofold.data import Views
-from twofold.recipe import Model, Recipe
+from twofold.recipe import Model
 from twofold.recipe.activations import Softmax
 
 SMALLEST = 1e-15
 """A probability below it counts as this: the logarithm of 0 is not finite. As in scikit-learn for float64."""
-
-
-def views(recipe: Recipe) -> Views:
-    """How the recipe looks at an image that is judged."""
-    return Views(recipe.training.flip_test, recipe.training.shift_test)
 
 
 def probabilities(model: Model, outputs: Array) -> Array | None:

@@ -1,4 +1,4 @@
-"""Samples to try a network on: those of its recipe, or random ones where these are not at hand."""
+"""Samples to try a network on, those of its recipe or random ones; and whether they are the rows of a table."""
 
 from __future__ import annotations
 
@@ -53,3 +53,10 @@ def data_again(recipe: Recipe, watcher: Watcher, data: object, folder: Path, cal
             f'`data` out: twofold.{call}("{folder}").'
         )
     return prepare(recipe, watcher, data)
+
+
+def is_table(dataset: Dataset, source: str) -> bool:
+    """Whether a sample is a row of a user's own columns."""
+    train = dataset.train
+    rows = train.x.ndim == 2 and train.draw is None and not dataset.sequences
+    return rows and source in ("csv", "arrays", "table")

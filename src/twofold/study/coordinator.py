@@ -11,8 +11,8 @@ from twofold.errors import StudyError
 from twofold.study.executors.prints import absolute
 from twofold.study.executors.seam import Answer, Executor, Lost, Results, Task, Train
 from twofold.study.executors.work import worker_versions
-from twofold.study.folder import Kept, kept, kept_failure, write_log, write_points
 from twofold.study.grid import Planned
+from twofold.study.kept import Kept, kept, kept_failure, write_log, write_points
 
 DIED_TWICE = "its worker process died twice: killed from outside, or for want of memory"
 

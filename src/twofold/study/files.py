@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import tomli_w
 from pydantic import ValidationError
@@ -27,6 +28,15 @@ Axes = Mapping[str, Iterable[object]] | Iterable[str]
 """Values by field, or texts as after `--axis`."""
 Settings = Mapping[str, object] | Iterable[str]
 """Values by the path of a key, or texts as after `--set`."""
+
+
+class Keys(TypedDict, total=False):
+    """Keys of a study's own table, as an option or an argument gives them; `None` leaves the study's."""
+
+    engine: str | None
+    metric: str | None
+    folds: int | None
+    seeds: object
 
 
 @dataclass(frozen=True)
@@ -62,18 +72,15 @@ def load_study(
     source: str | Path | Recipe,
     *,
     axes: Axes = (),
-    seeds: object = None,
     overrides: Settings = (),
-    engine: str | None = None,
-    metric: str | None = None,
-    folds: int | None = None,
+    **keys: Unpack[Keys],
 ) -> Source:
-    """A built-in study, a study's file, or a recipe with axes of its own.
+    """A built-in study, a study's file, or a recipe with axes of its own; `keys` replace those of the study's table.
 
     Raises `StudyError` with every fault, each at its place, and `UnknownNameError` with the nearest names.
     """
     text, label, raw, folder = _read(source)
-    options = _merge(raw, axes, seeds, overrides, {"engine": engine, "metric": metric, "folds": folds})
+    options = _merge(raw, axes, overrides, keys)
     recipe = source if isinstance(source, Recipe) else None
     try:
         return Source(Study.model_validate(raw), folder, recipe, label, text, options)
@@ -135,12 +142,11 @@ def _parse(text: str, label: str) -> dict[str, object]:
         raise StudyError(str(error)) from error
 
 
-def _merge(
-    raw: dict[str, Parsed], axes: Axes, seeds: object, overrides: Settings, plain: Mapping[str, object]
-) -> dict[KeyPath, str]:
+def _merge(raw: dict[str, Parsed], axes: Axes, overrides: Settings, keys: Keys) -> dict[KeyPath, str]:
     """Put what was asked for into the table, and say which option did it."""
     options: dict[KeyPath, str] = {}
-    for key, value in {**plain, "seeds": _seeds(seeds)}.items():
+    for key in ("engine", "metric", "folds", "seeds"):
+        value = _seeds(keys.get(key)) if key == "seeds" else keys.get(key)
         if value is not None:
             raw[key], options[(key,)] = value, f"--{key}"
     if isinstance(raw.get("set"), dict):

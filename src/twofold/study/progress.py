@@ -1,36 +1,16 @@
-"""How far a study is, and the events that tell it; data and notes are those of `twofold.setup.events`."""
+"""How far a study is, and how good so far."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
 
-from twofold.setup.events import Watcher
-from twofold.study.folder import Kept
+from twofold.setup.events import PointDone, Watcher
+from twofold.study.kept import Kept
 from twofold.study.result import best_words
 
 
-@dataclass(frozen=True, slots=True)
-class Began:
-    """A study begins: so many of its points were there before."""
-
-    method: ClassVar = "began"
-    done: int
-    total: int
-
-
-@dataclass(frozen=True, slots=True)
-class PointDone:
-    """So many points are there now; `words` say how many failed, and the best so far."""
-
-    method: ClassVar = "finished"
-    done: int
-    words: str
-
-
 class State:
-    """How far a study is, and how good so far."""
+    """The points of a study that are there, and the best of them."""
 
     def __init__(self, metric: str) -> None:
         self.metric = metric

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from twofold.errors import StudyError
 from twofold.runs import scores_beside
-from twofold.study.folder import REPORT, RESULTS, Kept, point_file, read_point, read_points, read_study
+from twofold.study.folder import REPORT, RESULTS, read_points, read_study
+from twofold.study.kept import Kept, point_file, read_point
 from twofold.study.search.result import SearchResult
 from twofold.study.spec import Study
 from twofold.study.summary import summary

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -12,16 +12,17 @@ from twofold.errors import StudyError, TwofoldError
 from twofold.recipe import Recipe
 from twofold.recipe.data import DataSpec, PublishedImages
 from twofold.runs import scores_beside
-from twofold.setup.events import Noted, Watcher, telling, watching
+from twofold.setup.events import Began, Noted, Watcher, telling, watching
 from twofold.study.coordinator import Work, finish
 from twofold.study.executors.choice import Workers
 from twofold.study.executors.local import Local
 from twofold.study.executors.seam import Executor, Train
 from twofold.study.executors.work import trained
 from twofold.study.files import Axes, Settings, Source, load_study
-from twofold.study.folder import Kept, claim, locked, make_folder
+from twofold.study.folder import claim, locked, make_folder
 from twofold.study.grid import Planned, groups, plan
-from twofold.study.progress import Began, State
+from twofold.study.kept import Kept
+from twofold.study.progress import State
 from twofold.study.result import StudyResult, open_study
 from twofold.study.spec import Study
 from twofold.study.table import Table, grid_cells
@@ -84,29 +85,15 @@ def run_source(
     study = _measured(source.study, planned)
     folder = make_folder(out, study.name)
     with locked(folder):
-        state = State(study.metric)
-        order = {point.id: place for place, point in enumerate(planned)}
-        table = Table(
-            folder, [axis.field for axis in study.axes], grid_cells(study.axes), order, scores_beside(study.metric)
-        )
-
-        def present(point: Kept) -> None:
-            state.add(point)
-            table.add([point])
-
-        there, damaged = claim(folder, study, planned, present)
-        for name in damaged:
-            watch(Noted(f"{folder}/points/{name} is damaged: its point is run again"))
-        missing = {point.id for point in planned} - there
+        state, table = State(study.metric), _table(folder, study, planned)
+        missing = _missing(folder, study, planned, state, table, watch)
         if missing:
             planned = _prepared(planned, watch)
         try:
             with table.following(), _executor(executor, workers, missing) as trainer:
                 watch(Began(state.done, len(planned)))
                 demands = workers.demands(planned, study.engine) if missing else ({}, {})
-                work = Work(
-                    folder, study.engine, lambda group: train, missing, lambda text: watch(Noted(text)), *demands
-                )
+                work = Work(folder, study.engine, lambda group: train, missing, _noting(watch), *demands)
                 lacking = (group for group in groups(planned, study.engine) if any(p.id in missing for p in group))
                 with closing(finish(lacking, work, trainer)) as new:
                     for points in new:
@@ -116,6 +103,33 @@ def run_source(
             interrupt.add_note(f"{len(table):,} of {len(planned):,} points are kept in {folder}")
             raise
     return open_study(folder)
+
+
+def _missing(
+    folder: Path, study: Study, planned: Sequence[Planned], state: State, table: Table, watch: Watcher
+) -> set[str]:
+    """The names of the points that the folder lacks. Those that it holds are counted, and damaged ones are told."""
+
+    def present(point: Kept) -> None:
+        state.add(point)
+        table.add([point])
+
+    there, damaged = claim(folder, study, planned, present)
+    for name in damaged:
+        watch(Noted(f"{folder}/points/{name} is damaged: its point is run again"))
+    return {point.id for point in planned} - there
+
+
+def _noting(watch: Watcher) -> Callable[[str], None]:
+    """Tells what a worker has to say."""
+    return lambda text: watch(Noted(text))
+
+
+def _table(folder: Path, study: Study, planned: Sequence[Planned]) -> Table:
+    """The table of a study's results, a row a point in the grid's order."""
+    order = {point.id: place for place, point in enumerate(planned)}
+    axes = [axis.field for axis in study.axes]
+    return Table(folder, axes, grid_cells(study.axes), order, scores_beside(study.metric))
 
 
 def _measured(study: Study, planned: Sequence[Planned]) -> Study:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TextIO, final
 
 from twofold.runs import SCORES, write_whole
-from twofold.study.folder import RESULTS, Kept, point_files, read_point
+from twofold.study.folder import RESULTS
+from twofold.study.kept import Kept, point_files, read_point
 from twofold.study.spec import Axis
 
 CARRIED = ("carried_before", "carried_after")

@@ -15,6 +15,7 @@ import numpy as np
 from twofold.arrays import Array
 from twofold.data import Dataset, Split
 from twofold.engine import answered
+from twofold.runs.names import BOOSTING, CONSTANT
 from twofold.setup.events import Prepared, Watcher
 from twofold.streams import stream
 from twofold.train.evidence import in_unit
@@ -67,18 +68,6 @@ def _rows(dataset: Dataset, split: Split) -> Array:
         counts = np.stack([np.count_nonzero(x == symbol, axis=1) for symbol in symbols], axis=1)
         return np.column_stack([lengths, counts / lengths[:, None]])
     return np.column_stack([lengths, np.nanmean(x, axis=1), x[np.arange(len(x)), lengths - 1]])
-
-
-BOOSTING = "gradient boosting"
-"""What the one of the models is called that is not linear."""
-
-
-CONSTANT = {
-    "classification": "most frequent class",
-    "regression": "mean",
-    "multi_label": "more frequent answer",
-}
-"""What the best constant answer of each task is called."""
 
 
 def _constant(task: str, dataset: Dataset, samples: int) -> Array:

@@ -7,19 +7,19 @@ with the slope of the nonlinearity. Pascanu et al., On the difficulty of trainin
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from twofold.arrays import Array, Arrays
-from twofold.data import Split
 from twofold.engine import Batch, Engine
 from twofold.recipe import Network, Node
 from twofold.recipe.network import recurrent_nodes
 from twofold.recipe.recurrent import HIDDEN, Recurrent, Rnn
+from twofold.runs.history import SATURATED
 
-SATURATED = 0.95
-"""|tanh| above this has a slope below a tenth."""
+if TYPE_CHECKING:
+    from twofold.data import Split
 
 
 class Flow(NamedTuple):

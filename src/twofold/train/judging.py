@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 from twofold.arrays import Array, Arrays
 from twofold.data import Dataset
 from twofold.plain import Parsed
-from twofold.probe.table.kept import is_table, table_text
 from twofold.recipe import Model, Recipe
 from twofold.recipe.text import CharacterText
 from twofold.runs import METRICS, SAMPLE, TABLE, Run
 from twofold.setup.events import Watcher
 from twofold.setup.outputs import probabilities
+from twofold.setup.samples import is_table
 from twofold.train.baselines import baselines
 from twofold.train.metrics import CONFIDENCE, Measured, difference, measured
 from twofold.train.text_metrics import tables, text_metrics
@@ -36,7 +36,11 @@ def judged(run: Run, dataset: Dataset, evidence: Arrays, watch: Watcher) -> Iter
         return
     if run.record.data.held_out != "train":
         yield METRICS, metrics_text(run.recipe, dataset, evidence, watch)
-    if table and (text := table_text(run, dataset)):
+    if not table:
+        return
+    from twofold.probe.table.kept import table_text
+
+    if text := table_text(run, dataset):
         yield TABLE, text
 
 

@@ -8,9 +8,9 @@ from twofold.arrays import Arrays
 from twofold.engines import COMPARED
 from twofold.errors import TwofoldError
 from twofold.plain import Parsed
-from twofold.proof.beside import Parting, beyond_chance, parting, short_proof
+from twofold.proof.beside import Parting, parting, short_proof
 from twofold.proof.lockstep import Verdict
-from twofold.runs.agreement import Lockstep, PartedByRounding
+from twofold.runs.agreement import Lockstep, PartedByRounding, beyond_chance
 from twofold.setup.events import Noted, Progressed, Started
 from twofold.train.session import Session
 

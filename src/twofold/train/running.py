@@ -169,30 +169,11 @@ def _go_on(folder: Path, data: object, watch: Watcher, group: Group) -> None:
 
 
 def _train(session: Session, engines: dict[str, Engine], start: tuple[Course, Flows] | None = None) -> None:
-    """Each engine that has not ended yet, the first of them from `start` on; the record says how it went."""
-    recipe, dataset, writer = session.recipe, session.dataset, session.writer
+    """Train what has not ended yet, see `_fill`; the record says how it went."""
+    writer = session.writer
     status: Status = "failed"
     try:
-        if dataset.columns is not None:
-            writer.write(COLUMNS, dataset.columns.text().encode())
-        evidence = session.evidence
-        evidence |= kept_samples(recipe, dataset)
-        try:
-            with few_threads(recipe, len(dataset.train)), np.errstate(all="ignore"):  # overflow is named, not warned of
-                for name, engine in engines.items():
-                    if name in writer.record.engines:
-                        evidence |= evidence_of(writer.folder, name)
-                        continue
-                    evidence |= train_engine(name, engine, session, start)
-                    start = None
-            writer.checkpoints.wait()
-            for file, text in judged(Run(writer.folder, writer.record), dataset, evidence, session.watch):
-                writer.write(file, text.encode())
-        finally:  # the report of a run that ended early draws what there is
-            writer.save(EVIDENCE, evidence)
-        with few_threads(recipe, len(dataset.train)):
-            prove(session)
-        writer.save(EVIDENCE, evidence | asked(Run(writer.folder, writer.record)))
+        _fill(session, engines, start)
         status = "finished"
     except KeyboardInterrupt as interrupt:
         status = "interrupted"
@@ -277,3 +258,28 @@ def facts_of(recipe: Recipe, dataset: Dataset) -> DataFacts:
         **{name: value for name, value in limits(dataset)._asdict().items() if value is not None},
         traits=Traits.model_validate(traits(dataset)),
     )
+
+
+def _fill(session: Session, engines: dict[str, Engine], start: tuple[Course, Flows] | None) -> None:
+    """Everything of a run's folder but its record: each engine that has not ended yet, the first from `start` on."""
+    recipe, dataset, writer = session.recipe, session.dataset, session.writer
+    if dataset.columns is not None:
+        writer.write(COLUMNS, dataset.columns.text().encode())
+    evidence = session.evidence
+    evidence |= kept_samples(recipe, dataset)
+    try:
+        with few_threads(recipe, len(dataset.train)), np.errstate(all="ignore"):  # overflow is named, not warned of
+            for name, engine in engines.items():
+                if name in writer.record.engines:
+                    evidence |= evidence_of(writer.folder, name)
+                    continue
+                evidence |= train_engine(name, engine, session, start)
+                start = None
+        writer.checkpoints.wait()
+        for file, text in judged(Run(writer.folder, writer.record), dataset, evidence, session.watch):
+            writer.write(file, text.encode())
+    finally:  # the report of a run that ended early draws what there is
+        writer.save(EVIDENCE, evidence)
+    with few_threads(recipe, len(dataset.train)):
+        prove(session)
+    writer.save(EVIDENCE, evidence | asked(Run(writer.folder, writer.record)))

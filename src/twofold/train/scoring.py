@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twofold.data import Dataset
+from twofold.data import Dataset, Views
 from twofold.engine import Engine
 from twofold.numpy_engine import reported_loss
 from twofold.plain import Parsed
@@ -10,13 +10,12 @@ from twofold.recipe import Recipe
 from twofold.runs import SCORES, scores_of_task
 from twofold.runs.history import HistoryRow
 from twofold.setup.needed import evaluation_batch
-from twofold.setup.outputs import views
 from twofold.train.loop import Evaluate, Score, evaluate, judged_splits
 
 
 def evaluation(recipe: Recipe) -> dict[str, Parsed]:
     """What `evaluate` and `predictions` are told of a recipe."""
-    return {"views": views(recipe), "batch": evaluation_batch(recipe.network)}
+    return {"views": Views.of(recipe.training), "batch": evaluation_batch(recipe.network)}
 
 
 def scorer(recipe: Recipe, dataset: Dataset) -> Evaluate:

@@ -23,36 +23,11 @@ from twofold.recipe.base import elements
 from twofold.recipe.layer import OUTPUT, Asleep
 from twofold.recipe.network import recurrent_nodes
 from twofold.recipe.recurrent import HIDDEN, Recurrent
-from twofold.train.gradient_flow import SATURATED
+from twofold.runs.history import DIGITS, MOST_MOMENTS, PROBE, SATURATED, Signal
 from twofold.train.loop import Moment
 
-PROBE = 500
-"""Units are watched over so many training samples, the first ones."""
 AT_ONCE = 1 << 22
 """A way through the network holds at most so many numbers: 16 MiB."""
-MOST_MOMENTS = 100
-"""Evaluations that are written down; of more, every k-th and the last."""
-DIGITS = 6
-"""Significant digits of a norm or a share in the file: more than any figure shows."""
-
-
-class Signal(NamedTuple):
-    """A line of `signals.csv`: a parameter has norms, the output of an activation or a gate has shares."""
-
-    step: int
-    layer: str
-    part: str
-    """`weight`, `bias`; `output` of an activation; a gate of a recurrent layer, of a vanilla one `h`."""
-    weight: float | None = None
-    """‖parameter‖ after the step."""
-    gradient: float | None = None
-    """‖∂L/∂parameter‖ of the step, before clipping and decay; none before training."""
-    update: float | None = None
-    """‖change of the parameter by the step‖."""
-    dead: float | None = None
-    """The share of units that pass no gradient for any sample of the probe: ReLU at 0, others saturated."""
-    saturated: float | None = None
-    """The share of outputs whose slope is below a tenth of the largest: |tanh| > 0.95, |2σ − 1| > 0.95."""
 
 
 @final

@@ -6,12 +6,11 @@ import numpy as np
 
 from twofold.analysis.rules.rule import Fact, Finding, Rule, Statement
 from twofold.analysis.signal_curves import signal_curves
-from twofold.proof.beside import PARTED as PARTED_SHARE
-from twofold.proof.beside import SIGMAS, beyond_chance
 from twofold.runs import Run
-from twofold.runs.agreement import PartedByRounding
+from twofold.runs.agreement import PARTED as PARTED_SHARE
+from twofold.runs.agreement import SIGMAS, PartedByRounding, beyond_chance
 from twofold.runs.evidence import evidence, predicted
-from twofold.train.signals import DIGITS
+from twofold.runs.history import DIGITS
 
 APART = 0.01
 """The share of its norm by which a weight of one engine is apart from that of the other."""

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from twofold.analysis.confusion import confusion
 from twofold.analysis.results import held_out_shares
 from twofold.analysis.rules.rule import Fact, Finding, Rule, Statement
 from twofold.analysis.rules.sampling import SIGMAS, standard_error
-from twofold.data.columns.leaks import LEAK
 from twofold.plain import Parsed
+from twofold.recipe.tables import LEAK
 from twofold.runs import QUALITY_TITLES, Run
-from twofold.runs.table import DEVIATIONS, Drift
-from twofold.train.baselines import BOOSTING, CONSTANT
+from twofold.runs.names import BOOSTING, CONSTANT, DEVIATIONS
+
+if TYPE_CHECKING:
+    from twofold.runs.table import Drift
 
 RARE = 0.9
 """The share of the most frequent class from which the others are rare."""

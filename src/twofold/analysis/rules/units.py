@@ -10,8 +10,7 @@ from twofold.analysis.signal_curves import SignalCurve, kept_step, signal_curves
 from twofold.recipe.layer import Asleep
 from twofold.recipe.recurrent import Recurrent
 from twofold.runs import Run
-from twofold.train.gradient_flow import SATURATED
-from twofold.train.signals import PROBE
+from twofold.runs.history import PROBE, SATURATED
 
 DEAD = 0.5
 """The share of a layer's units that are dead. Healthy trainings stay below: docs/benchmarks/healthy.md."""

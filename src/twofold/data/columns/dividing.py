@@ -9,8 +9,7 @@ from twofold.data.columns.faults import Refused, refuse
 from twofold.data.columns.frame import Frame, Words, missing, words_of
 from twofold.data.columns.kinds import inferred
 from twofold.data.columns.values import moments, quantities
-from twofold.data.dataset import held_count
-from twofold.data.splits import fold_of, stratified
+from twofold.data.splits import fold_of, held_count, stratified
 from twofold.errors import DataError
 from twofold.recipe.columns import Date, Number, Table
 

@@ -8,12 +8,11 @@ from twofold.arrays import Array
 from twofold.data.columns.encoding import FittedColumns
 from twofold.data.columns.reading import silent
 from twofold.data.published import Progress
+from twofold.recipe.tables import LEAK
 
 MOST_ROWS = 4000
 """Rows on which a column alone is tried as a predictor."""
 MOST_COLUMNS = 300
-LEAK = 0.99
-"""The accuracy on rows held out, or R², of a column alone from which it is said to give the label away."""
 PLAIN = 0.9
 """The share of the most frequent class above which nothing is said of leaks: to guess is nearly as good."""
 FOLDS, LEAVES, LEAST = 3, 64, 30

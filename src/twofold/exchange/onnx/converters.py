@@ -11,7 +11,6 @@ from twofold.exchange import kinds as specs
 from twofold.exchange.chain import Chain
 from twofold.exchange.onnx.call import Call, Converter
 from twofold.exchange.onnx.graph import attributes_of
-from twofold.exchange.onnx.nearest import NEAREST
 from twofold.exchange.onnx.norms import (
     batch_normalization,
     group_normalization,
@@ -22,6 +21,25 @@ from twofold.exchange.onnx.norms import (
 from twofold.exchange.onnx.recurrent import recurrent, transposed
 from twofold.exchange.onnx.windows import average_pool, conv, global_average_pool, max_pool, reduce_mean
 from twofold.recipe.layer import LayerSpec
+
+NEAREST: Mapping[str, str] = {
+    "ConvTranspose": "The nearest is `conv2d`, which does not enlarge the plane",
+    "InstanceNormalization": "The nearest is `batch_norm` or `layer_norm`",
+    "LRN": "The nearest is `batch_norm`, which took its place",
+    "GlobalMaxPool": "The nearest is `max_pool2d`, or `global_avg_pool2d`",
+    "HardSigmoid": "The nearest is `sigmoid`",
+    "HardSwish": "The nearest is `silu`",
+    "Mish": "The nearest is `silu`",
+    "Selu": "The nearest is `elu`",
+    "Celu": "The nearest is `elu`",
+    "Softplus": "The nearest is `elu` or `relu`",
+    "Softsign": "The nearest is `tanh`",
+    "ThresholdedRelu": "The nearest is `relu`",
+    "Pad": "The nearest is the `padding` of the convolution behind it",
+    "Concat": "Twofold's networks are chains, one layer behind the other",
+    "Attention": "The nearest that reads sequences is `gru` or `lstm`",
+}
+"""What comes nearest to an operator that no layer of a recipe expresses."""
 
 
 def _gemm(call: Call, chain: Chain) -> str | None:

@@ -46,31 +46,32 @@ def write_mlflow(run: Run, folder: Path, figures: Mapping[str, bytes]) -> None:
         _write_engine(run, engine, experiment, began, figures)
 
 
+def _about(folder: Path, engine: str, began: int) -> dict[str, object]:
+    """What MLflow wants to know of a run."""
+    return {
+        "artifact_uri": (folder / "artifacts").resolve().as_uri(),
+        "end_time": began,
+        "entry_point_name": "",
+        "experiment_id": EXPERIMENT,
+        "lifecycle_stage": ACTIVE,
+        "run_id": folder.name,
+        "run_name": engine,
+        "run_uuid": folder.name,
+        "source_name": "",
+        "source_type": LOCAL,
+        "source_version": "",
+        "start_time": began,
+        "status": FINISHED,
+        "tags": [],
+        "user_id": "",
+    }
+
+
 def _write_engine(run: Run, engine: str, experiment: Path, began: int, figures: Mapping[str, bytes]) -> None:
-    name = identity(run, engine)
-    folder = experiment / name
+    folder = experiment / identity(run, engine)
     for part in ("metrics", "params", "tags", "artifacts"):
         (folder / part).mkdir(parents=True)
-    _yaml(
-        folder / "meta.yaml",
-        {
-            "artifact_uri": (folder / "artifacts").resolve().as_uri(),
-            "end_time": began,
-            "entry_point_name": "",
-            "experiment_id": EXPERIMENT,
-            "lifecycle_stage": ACTIVE,
-            "run_id": name,
-            "run_name": engine,
-            "run_uuid": name,
-            "source_name": "",
-            "source_type": LOCAL,
-            "source_version": "",
-            "start_time": began,
-            "status": FINISHED,
-            "tags": [],
-            "user_id": "",
-        },
-    )
+    _yaml(folder / "meta.yaml", _about(folder, engine, began))
     lines: dict[str, list[str]] = defaultdict(list)
     for step, metric, value in scalars(run, engine):
         lines[metric].append(f"{began} {value!r} {step}")

@@ -69,8 +69,8 @@ def _(spec: Gru, axes: Axes) -> list[Account]:
 
 def _state(axes: Axes, what: str, equation: str, products: list[tuple[Factor, ...]], array: str) -> Account:
     """h is in the trace; all else is worked out from it."""
-    own, kept = (array, "") if array == "h" else ("", array)
-    return Account(what, f"{equation}, at [t, n, u]", axes, _sizes(axes), tuple(map(Summand, products)), own, kept)
+    own, derived = (array, "") if array == "h" else ("", array)
+    return Account(what, f"{equation}, at [t, n, u]", axes, _sizes(axes), tuple(map(Summand, products)), own, derived)
 
 
 def _sizes(axes: Axes) -> tuple[int, ...]:

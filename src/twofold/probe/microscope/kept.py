@@ -15,10 +15,9 @@ from twofold.probe.microscope.record import Json, batch_json
 from twofold.probe.microscope.scope import under
 from twofold.probe.passage import Passage
 from twofold.runs import Run
+from twofold.runs.evidence import MOST_OF_A_RECORD
 from twofold.setup.building import build_engine, initial_state
 
-MOST = 2_000_000
-"""Characters of a record at most, so that a report stays well below 3 MB: the microscope of small networks."""
 A_NUMBER = 5.4
 """Characters of a number in base64, of four bytes."""
 
@@ -28,10 +27,10 @@ def record_of(run: Run, passage: Passage) -> str:
 
     Before training both engines hold the initial weights, where the recipe alone says what they were.
     """
-    if _least(passage) > MOST:
+    if _least(passage) > MOST_OF_A_RECORD:
         return ""
     steps = max((result.kept for result in run.record.engines.values()), default=0)
-    batches, left = list[Json](), MOST
+    batches, left = list[Json](), MOST_OF_A_RECORD
     for title, step, moment in (("Before training", 0, _begun(run, passage)), ("After training", steps, passage)):
         if moment is None:
             continue

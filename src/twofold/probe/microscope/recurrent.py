@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from twofold.arrays import Array
+from twofold.engine import ThroughTime
 from twofold.numpy_engine.layers import build_layer
 from twofold.numpy_engine.recurrent import Recurrent as Loop
 from twofold.probe.microscope.account import Account, Along, Axis, Explanation, Factor, Summand, along, axes_of, places
@@ -136,14 +137,14 @@ def _through_time(subject: Subject, spec: Recurrent) -> dict[str, Array]:
         behind = cell.backward(caches[t], dh[t], behind, da[t], dc[t]).memory
     derived = {"a": a, "c": c, "da": da, "dc": dc, "times": np.arange(float(steps)), "f(a + c)": made}
     gates = cell.values(h, caches) if len(spec.gates) > 1 else {}
-    return derived | _beside(spec, gates, derived, h, dh, np.array(memories), to_memory)
+    return derived | _beside(spec, gates, derived, through, np.array(memories), to_memory)
 
 
 def _beside(
-    spec: Recurrent, gates: dict[str, Array], derived: dict[str, Array], h: Array, dh: Array, m: Array, behind: Array
+    spec: Recurrent, gates: dict[str, Array], derived: dict[str, Array], through: ThroughTime, m: Array, behind: Array
 ) -> dict[str, Array]:
     """Gates, their slopes, and each gate's own block of da and dc."""
-    arrays = dict(gates)
+    arrays, (h, dh) = dict(gates), through
     for place, name in enumerate(spec.gates):
         block = slice(place * spec.units, (place + 1) * spec.units)
         arrays |= {f"da {name}": derived["da"][..., block], f"dc {name}": derived["dc"][..., block]}

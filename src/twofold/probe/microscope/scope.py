@@ -18,7 +18,7 @@ from twofold.probe.microscope.kinds import explain
 from twofold.probe.microscope.losses import loss
 from twofold.probe.microscope.subject import Subject, subjects, wide
 from twofold.probe.microscope.terms import Sum, sum_of
-from twofold.probe.microscope.update import Updated, update_of
+from twofold.probe.microscope.update import Parameter, Updated, update_of
 from twofold.probe.passage import Passage
 from twofold.recipe import Recipe
 from twofold.setup.building import build_engine
@@ -97,10 +97,8 @@ class Microscope:
         name, moment = f"{layer}.{parameter}", self.moments[engine]
         spec = self.recipe.optimizer
         decays = spec.decayed == "all" or name in self.recipe.network.weights
-        gradients = moment.trace.gradients
-        return update_of(
-            spec, name, gradients, moment.state, float(self.batch.lr), decays=decays, after=self._after[engine][name]
-        )
+        moved = Parameter(name, decays, self._after[engine][name])
+        return update_of(moved, spec, moment.trace.gradients, moment.state, float(self.batch.lr))
 
     def number(self, layer: str, what: str, index: Sequence[int] = ()) -> Number:
         """The number at a place of `y`, `dx`, a parameter's gradient, or another account of the layer.

@@ -52,13 +52,22 @@ class _Moving:
         return Factor(name, array, places(self.axes))
 
 
-def update_of(
-    spec: Optimizer, name: str, gradients: Arrays, before: State, lr: float, *, decays: bool, after: Array | None = None
-) -> Updated:
-    """The update of the parameter with the full name `name` along an engine's gradients, from its state `before`."""
-    p = before.parameters[name]
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of an engine, as an optimizer is told of it."""
+
+    name: str
+    """With its layer's."""
+    decays: bool
+    after: Array | None = None
+    """Itself after the update, where the engine has made it."""
+
+
+def update_of(parameter: Parameter, spec: Optimizer, gradients: Arrays, before: State, lr: float) -> Updated:
+    """The update of a parameter along an engine's gradients, from its state `before`."""
+    name, p = parameter.name, before.parameters[parameter.name]
     axes = axes_of([f"w{place}" for place in range(p.ndim)], p.shape)
-    decay = spec.weight_decay if decays else 0.0
+    decay = spec.weight_decay if parameter.decays else 0.0
     moving = _Moving(axes, decay, lr, before.updates + 1, spec.max_norm is not None)
     accounts = _gradient(spec, moving) + _moved(spec, moving)
     arrays = {"p": wide(p), "g": wide(gradients[name])}
@@ -70,8 +79,8 @@ def update_of(
         arrays[moment] = wide(moments[name]) if name in moments else np.zeros(p.shape)
     if any(factor.array == STEP for account in accounts for s in account.summands for factor in s.factors):
         arrays[STEP] = _step(spec, moving, arrays)
-    if after is not None:
-        arrays["p after"] = wide(after)
+    if parameter.after is not None:
+        arrays["p after"] = wide(parameter.after)
     return Updated(tuple(accounts), arrays)
 
 

@@ -11,8 +11,9 @@ import numpy as np
 
 from twofold.arrays import Array
 from twofold.data import Dataset
-from twofold.data.columns.leaks import FOLDS, LEAK, LEAST, MOST_ROWS, PLAIN, alone
+from twofold.data.columns.leaks import FOLDS, LEAST, MOST_ROWS, PLAIN, alone
 from twofold.probe.table.judge import Variable
+from twofold.recipe.tables import LEAK
 from twofold.runs.table import Alone
 
 TREES = 50

@@ -15,7 +15,8 @@ import numpy as np
 
 from twofold.arrays import Array
 from twofold.probe.table.judge import Judge, Variable
-from twofold.runs.table import DEVIATIONS, Importance
+from twofold.runs.names import DEVIATIONS
+from twofold.runs.table import Importance
 from twofold.streams import stream
 
 MOST_ROWS, FEWEST_ROWS = 1000, 100

@@ -16,16 +16,10 @@ from twofold.recipe.dense import Embedding
 from twofold.runs import Run
 from twofold.runs.table import TableFacts
 from twofold.setup.building import restore
+from twofold.setup.samples import is_table
 
 SUSPECTED = 3
 """Columns, the most important ones, that are tried alone."""
-
-
-def is_table(dataset: Dataset, source: str) -> bool:
-    """Whether a sample is a row of a user's own columns."""
-    train = dataset.train
-    rows = train.x.ndim == 2 and train.draw is None and not dataset.sequences
-    return rows and source in ("csv", "arrays", "table")
 
 
 def table_text(run: Run, dataset: Dataset) -> str:

@@ -18,7 +18,6 @@ from twofold.proof.check.report import CheckReport
 from twofold.proof.check.request import Adapter, Request
 from twofold.proof.check.sandbox import Answer, Item, Limits, run_file, run_here
 from twofold.proof.check.subject import Subject, right, subjects
-from twofold.proof.mistakes.base import Settings
 
 if TYPE_CHECKING:
     from twofold.engine import Engine
@@ -52,31 +51,21 @@ def check(
         from twofold.proof.check.engines import check_engine
 
         return check_engine(cast("Engine", thing), cast("str | Path | Recipe", like))
-    return check_thing(thing, like, adapter, float32, shape, seconds, settings)
-
-
-def check_thing(
-    thing: object,
-    like: object,
-    adapter: Adapter | None,
-    float32: bool,
-    shape: Sequence[int] | None,
-    seconds: float,
-    settings: Settings,
-) -> CheckReport:
-    """As `check`, of anything but an engine."""
     dtype = "float32" if float32 else "float64"
+    wanted = Request("", "", like, settings, dtype, shape, adapter or Adapter())
+    return check_thing(thing, wanted, seconds)
+
+
+def check_thing(thing: object, wanted: Request, seconds: float) -> CheckReport:
+    """As `check`, of anything but an engine; the name of the thing is put into what is wanted of it."""
     if isinstance(thing, str | os.PathLike):
         file, name = place_of(os.fspath(thing))
-        request = Request(
-            f"{file.name}:{name}" if name else file.name, name, like, settings, dtype, shape, adapter or Adapter()
-        )
+        request = replace(wanted, thing=f"{file.name}:{name}" if name else file.name, object=name)
         return check_file(file, [request], Limits(seconds))[0]
     name = getattr(thing, "__qualname__", None) or type(thing).__qualname__
     if isinstance(thing, tuple | list):
         name = ", ".join(getattr(member, "__name__", "?") for member in thing)
-    request = Request(name, "", like, settings, dtype, shape, adapter or Adapter())
-    return _checked([request], lambda items: run_here(_player(thing), items, Limits(seconds)))[0]
+    return _checked([replace(wanted, thing=name)], lambda items: run_here(_player(thing), items, Limits(seconds)))[0]
 
 
 def check_file(file: Path, requests: Sequence[Request], limits: Limits) -> list[CheckReport]:

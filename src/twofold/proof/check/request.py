@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from twofold.proof.mistakes.base import Settings
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from twofold.arrays import Array, Arrays, gap
-from twofold.engine import Batch, Engine, State, Step, Trace, floats
+from twofold.engine import Engine, State, Step, Trace, floats
 from twofold.proof.check.compared import TOLERANCE
 from twofold.proof.check.naming import named_faults
 from twofold.proof.check.report import Named
@@ -16,6 +18,31 @@ from twofold.proof.mistakes.base import Settings
 from twofold.recipe import Node, Recipe
 
 MOMENTS = {"momentum_buffer": "m", "exp_avg": "m", "exp_avg_sq": "v", "square_avg": "v"}
+
+
+@dataclass(frozen=True)
+class _Dispute:
+    """The step at which two engines part, and the way of its batch through the first."""
+
+    recipe: Recipe
+    parting: Parting
+    trace: Trace
+    tolerance: float
+
+    def named(self, kind: str, section: str, settings: Settings, scene: Scene, yours: Arrays) -> Named | None:
+        """The fault of one scene: tensors that are not given are not compared."""
+        if kind not in KINDS:
+            return None
+        subject = Subject(kind, section, settings, (scene,))
+        expected = [{name: tensor for name, tensor in tensors.items() if name in yours} for tensors in subject.run()]
+        if not expected[0]:
+            return None
+        limits = dict.fromkeys(expected[0], max(TOLERANCE, self.tolerance))
+        wrong = [n for n, t in expected[0].items() if t.shape != yours[n].shape or not _close(t, yours[n], limits[n])]
+        if not wrong:
+            return None
+        faults = named_faults(subject, [yours], expected, limits, wrong)
+        return faults[0] if faults else None
 
 
 def explain(
@@ -29,12 +56,13 @@ def explain(
     trace = _traced(first, parting)
     if trace is None:
         return None
+    dispute = _Dispute(recipe, parting, trace, tolerance)
     if parting.divergence.stage == "gradient" and second is not None:
-        named = _from_behind(recipe, parting, trace, _traced(second, parting), tolerance)
+        named = _from_behind(dispute, _traced(second, parting))
         if named is not None:
             return "second", named
     for side, step in (("second", parting.second), ("first", parting.first)):
-        named = _explained(recipe, parting, step, trace, tolerance)
+        named = _explained(dispute, step)
         if named is not None:
             return side, named
     return None
@@ -52,66 +80,42 @@ def _traced(engine: Engine, parting: Parting) -> Trace | None:
     return trace
 
 
-def _from_behind(recipe: Recipe, parting: Parting, right: Trace, wrong: Trace | None, tolerance: float) -> Named | None:
+def _from_behind(dispute: _Dispute, wrong: Trace | None) -> Named | None:
     """The loss or the layer whose dx is the first wrong signal, from the last layer to the first."""
     if wrong is None:
         return None
-    nodes = recipe.network.nodes
+    nodes, right = dispute.recipe.network.nodes, dispute.trace
     for index in range(len(nodes) - 1, -1, -1):
         name = nodes[index].name
         if name not in right.signals or name not in wrong.signals:
             return None
-        if _close(right.signals[name], wrong.signals[name], tolerance):
+        if _close(right.signals[name], wrong.signals[name], dispute.tolerance):
             continue
         if index == len(nodes) - 1:
-            return _loss_of(recipe, parting.batch, right, {"dz": wrong.signals[name]}, tolerance)
-        node = nodes[index + 1]
-        return _layer(recipe, node, parting, parting.second, right, tolerance, dx=wrong.signals[name])
+            return _loss_of(dispute, {"dz": wrong.signals[name]})
+        return _layer(dispute, nodes[index + 1], dispute.parting.second, dx=wrong.signals[name])
     return None
 
 
-def _explained(recipe: Recipe, parting: Parting, yours: Step, trace: Trace, tolerance: float) -> Named | None:
-    divergence = parting.divergence
+def _explained(dispute: _Dispute, yours: Step) -> Named | None:
+    divergence = dispute.parting.divergence
     tracked = divergence.name.split(".")[-1] in ("running_mean", "running_var")
     if divergence.stage in ("forward", "gradient") or tracked:
         place = divergence.name.split(".")[0]
-        node = next((node for node in recipe.network.nodes if node.name == place), None)
-        return _layer(recipe, node, parting, yours, trace, tolerance) if node else None
+        node = next((node for node in dispute.recipe.network.nodes if node.name == place), None)
+        return _layer(dispute, node, yours) if node else None
     if divergence.stage == "loss":
-        return _loss_of(recipe, parting.batch, trace, {"loss": np.asarray(yours.loss)}, tolerance)
-    return _update(recipe, parting, yours, tolerance)
-
-
-def _named(kind: str, section: str, settings: Settings, scene: Scene, yours: Arrays, tolerance: float) -> Named | None:
-    """The fault of one scene: tensors that are not given are not compared."""
-    if kind not in KINDS:
-        return None
-    subject = Subject(kind, section, settings, (scene,))
-    expected = [{name: tensor for name, tensor in tensors.items() if name in yours} for tensors in subject.run()]
-    if not expected[0]:
-        return None
-    tolerances = dict.fromkeys(expected[0], max(TOLERANCE, tolerance))
-    wrong = [n for n, t in expected[0].items() if t.shape != yours[n].shape or not _close(t, yours[n], tolerances[n])]
-    if not wrong:
-        return None
-    faults = named_faults(subject, [yours], expected, tolerances, wrong)
-    return faults[0] if faults else None
+        return _loss_of(dispute, {"loss": np.asarray(yours.loss)})
+    return _update(dispute, yours)
 
 
 def _close(a: Array, b: Array, tolerance: float) -> bool:
     return gap(a, b) <= tolerance
 
 
-def _layer(
-    recipe: Recipe,
-    node: Node,
-    parting: Parting,
-    yours: Step,
-    trace: Trace,
-    tolerance: float,
-    dx: Array | None = None,
-) -> Named | None:
+def _layer(dispute: _Dispute, node: Node, yours: Step, dx: Array | None = None) -> Named | None:
     """The layer's own pass on what came to it."""
+    recipe, parting, trace = dispute.recipe, dispute.parting, dispute.trace
     before, batch = parting.before, parting.batch
     names = [other.name for other in recipe.network.nodes]
     index = names.index(node.name)
@@ -130,37 +134,37 @@ def _layer(
         theirs[gradient_name(name, node.kind)] = yours.gradients[f"{node.name}.{name}"]
     facts = {"training": True, "fresh": True, "whole_numbers": node.kind == "embedding"}
     settings = {**node.spec.model_dump(), "kind": node.kind}
-    return _named(node.kind, "layers", settings, Scene("the step", arrays, facts), theirs, tolerance)
+    return dispute.named(node.kind, "layers", settings, Scene("the step", arrays, facts), theirs)
 
 
 def _of(name: str, node: Node) -> bool:
     return name.startswith(f"{node.name}.")
 
 
-def _loss_of(recipe: Recipe, batch: Batch, trace: Trace, yours: Arrays, tolerance: float) -> Named | None:
-    outputs = list(trace.outputs.values())[-1]
-    if recipe.loss.model_dump().get("class_weight") is not None or batch.weight is not None:
+def _loss_of(dispute: _Dispute, yours: Arrays) -> Named | None:
+    loss, batch = dispute.recipe.loss, dispute.parting.batch
+    outputs = list(dispute.trace.outputs.values())[-1]
+    if loss.model_dump().get("class_weight") is not None or batch.weight is not None:
         return None  # the catalogue's losses count every sample alike
     scene = Scene("the step", {"outputs": outputs, "target": batch.target}, {"fresh": True})
-    return _named(recipe.loss.kind, "loss", recipe.loss.model_dump(), scene, yours, tolerance)
+    return dispute.named(loss.kind, "loss", loss.model_dump(), scene, yours)
 
 
-def _update(recipe: Recipe, parting: Parting, yours: Step, tolerance: float) -> Named | None:
+def _update(dispute: _Dispute, yours: Step) -> Named | None:
     """The optimizer's own step from the state before, along the right gradients."""
+    parting, optimizer = dispute.parting, dispute.recipe.optimizer
     before = parting.before
     arrays: dict[str, Array] = {f"p.{name}": array for name, array in before.parameters.items()}
     arrays |= {f"g.{name}": array for name, array in parting.first.gradients.items()}
     for moment, held in before.optimizer.items():
         arrays |= {f"{MOMENTS[moment]}.{name}": array for name, array in held.items() if moment in MOMENTS}
     facts = {"lr": float(parting.batch.lr), "k": before.updates + 1, "fresh": True}
-    state = yours.state
-    settings = recipe.optimizer.model_dump()
-    updated = dict(state.parameters)
-    stale = _stale(parting.divergence, before, state, tolerance)
-    scene, kind = Scene("the step", arrays, facts), recipe.optimizer.kind
-    everywhere = stale or _named(kind, "optimizer", settings, scene, updated, tolerance)
+    updated = dict(yours.state.parameters)
+    stale = _stale(parting.divergence, before, yours.state, dispute.tolerance)
+    scene, settings = Scene("the step", arrays, facts), optimizer.model_dump()
+    everywhere = stale or dispute.named(optimizer.kind, "optimizer", settings, scene, updated)
     alone = {name: array for name, array in updated.items() if name == parting.divergence.name}
-    return everywhere or (_named(kind, "optimizer", settings, scene, alone, tolerance) if alone else None)
+    return everywhere or (dispute.named(optimizer.kind, "optimizer", settings, scene, alone) if alone else None)
 
 
 def _stale(divergence: Divergence, before: State, after: State, tolerance: float) -> Named | None:

@@ -8,7 +8,7 @@ from typing import Any, Generic, Protocol, TypeAlias, TypeVar, final
 import numpy as np
 
 from twofold.arrays import Array, Arrays
-from twofold.proof.mistakes.base import Making, Mistake, Scene, Tensors, rows
+from twofold.proof.mistakes.base import Making, Mistake, Row, Scene, Tensors, rows
 
 STEP = 1e-30
 """Step along the imaginary axis: f(x + i h) = f(x) + i h f'(x) without any difference, so without rounding."""
@@ -167,71 +167,68 @@ def derivative(
     return dx, {name: of(name, array) for name, array in params.items()}
 
 
+OF_WHAT_IS_KEPT: tuple[Row, ...] = (
+    (
+        "cache_of_the_first",
+        "The way back uses what the very first pass kept: the cache is written once and never renewed.",
+        "Is what you keep in `forward` written anew at every call?",
+    ),
+    (
+        "cache_of_the_last",
+        "The way back uses what the pass before this one kept: the cache is stale by one batch.",
+        "Which batch's numbers does `backward` read?",
+    ),
+)
+OF_THE_WAY_BACK: tuple[Row, ...] = (
+    (
+        "dy_as_ones",
+        "The way back does not use dy: it computes as if the gradient from behind were 1 everywhere, where the "
+        "chain rule multiplies by dy.",
+        "Where does `dy` (`dout`, `grad_output`) enter?",
+    ),
+    (
+        "dx_missing",
+        "dx is zero: the gradient is not passed on to the layer before.",
+        "What do the layers before this one get?",
+    ),
+    (
+        "dx_averaged",
+        "dx is divided by the batch size: it is averaged over the batch (1/N), where each sample's gradient passes "
+        "as it is; the mean is in the loss already.",
+        "How many times is the gradient divided by the batch size in the whole network?",
+    ),
+)
+OF_GRADIENTS: tuple[Row, ...] = (
+    (
+        "accumulates",
+        "The gradients of the batches before are added: they are never set to zero (reset) before a new batch.",
+        "What stands in the gradients when `backward` begins?",
+    ),
+    (
+        "first_parameters",
+        "The parameters of the first call are used ever after: a copy was kept where the current parameters belong.",
+        "What happens when the optimizer changes the parameters?",
+    ),
+    (
+        "gradients_averaged",
+        "The gradients of all parameters are divided by the batch size: they are averaged over the batch (1/N) "
+        "where they must be summed; the mean is in the loss already.",
+        "How many times is the gradient divided by the batch size in the whole network?",
+    ),
+    (
+        "all_averaged",
+        "dx and every parameter's gradient are divided by the batch size (1/N): the mean is in the loss already.",
+        "How many times is the gradient divided by the batch size in the whole network?",
+    ),
+)
+
+
 def of_any_layer(kinds: Iterable[str]) -> list[Mistake]:
     """The mistakes that have nothing to do with a layer's equations."""
     every = tuple(kinds)
     holding = tuple(kind for kind in every if kind in LINEAR)
-    state = "What the layer keeps from one pass to the next."
-    back = "The first lines of the way back."
-    catalogue = rows(
-        every,
-        state,
-        (
-            "cache_of_the_first",
-            "The way back uses what the very first pass kept: the cache is written once and never renewed.",
-            "Is what you keep in `forward` written anew at every call?",
-        ),
-        (
-            "cache_of_the_last",
-            "The way back uses what the pass before this one kept: the cache is stale by one batch.",
-            "Which batch's numbers does `backward` read?",
-        ),
-    )
-    catalogue += rows(
-        every,
-        back,
-        (
-            "dy_as_ones",
-            "The way back does not use dy: it computes as if the gradient from behind were 1 everywhere, where the "
-            "chain rule multiplies by dy.",
-            "Where does `dy` (`dout`, `grad_output`) enter?",
-        ),
-        (
-            "dx_missing",
-            "dx is zero: the gradient is not passed on to the layer before.",
-            "What do the layers before this one get?",
-        ),
-        (
-            "dx_averaged",
-            "dx is divided by the batch size: it is averaged over the batch (1/N), where each sample's gradient passes "
-            "as it is; the mean is in the loss already.",
-            "How many times is the gradient divided by the batch size in the whole network?",
-        ),
-    )
-    catalogue += rows(
-        holding,
-        "What happens to the gradients between two calls.",
-        (
-            "accumulates",
-            "The gradients of the batches before are added: they are never set to zero (reset) before a new batch.",
-            "What stands in the gradients when `backward` begins?",
-        ),
-        (
-            "first_parameters",
-            "The parameters of the first call are used ever after: a copy was kept where the current parameters "
-            "belong.",
-            "What happens when the optimizer changes the parameters?",
-        ),
-        (
-            "gradients_averaged",
-            "The gradients of all parameters are divided by the batch size: they are averaged over the batch (1/N) "
-            "where they must be summed; the mean is in the loss already.",
-            "How many times is the gradient divided by the batch size in the whole network?",
-        ),
-        (
-            "all_averaged",
-            "dx and every parameter's gradient are divided by the batch size (1/N): the mean is in the loss already.",
-            "How many times is the gradient divided by the batch size in the whole network?",
-        ),
-    )
-    return catalogue
+    return [
+        *rows(every, "What the layer keeps from one pass to the next.", *OF_WHAT_IS_KEPT),
+        *rows(every, "The first lines of the way back.", *OF_THE_WAY_BACK),
+        *rows(holding, "What happens to the gradients between two calls.", *OF_GRADIENTS),
+    ]

@@ -223,6 +223,18 @@ def clipped(gradients: dict[str, Array], max_norm: float, on: frozenset[str] = f
     if "by_value" in on:
         return {name: np.clip(g, -max_norm, max_norm) for name, g in gradients.items()}
     squares = {name: float((g * g).sum()) for name, g in gradients.items()}
+    total = _measured(gradients, squares, on)
+    eps = 0.0 if "eps_left_out" in on else 1e-8 if "eps_8" in on else 1e-12 if "eps_12" in on else 1e-6
+    result = {}
+    for name, g in gradients.items():
+        norm = math.sqrt(squares[name]) if "apart" in on else total
+        factor = 1.0 if "first_alone" in on and name != next(iter(gradients)) else _factor(norm, max_norm, eps, on)
+        result[name] = g * (math.sqrt(factor) if "root_of_the_factor" in on else factor)
+    return result
+
+
+def _measured(gradients: dict[str, Array], squares: dict[str, float], on: frozenset[str]) -> float:
+    """‖g‖ over all parameters, or what is taken for it; `squares` are the sums of squares by parameter."""
     total = math.sqrt(sum(squares.values()))
     if "norm_of_the_last" in on:
         total = math.sqrt(list(squares.values())[-1])
@@ -242,29 +254,25 @@ def clipped(gradients: dict[str, Array], max_norm: float, on: frozenset[str] = f
         total = max(float(np.abs(g).max()) for g in gradients.values())
     if "mean_square" in on:
         total = total / math.sqrt(sum(g.size for g in gradients.values()))
-    eps = 0.0 if "eps_left_out" in on else 1e-8 if "eps_8" in on else 1e-12 if "eps_12" in on else 1e-6
-    result = {}
-    for name, g in gradients.items():
-        norm = math.sqrt(squares[name]) if "apart" in on else total
-        factor = max_norm / (norm + eps) if norm + eps else math.inf
-        if "always" not in on:
-            factor = min(factor, 1.0)
-        if "turned" in on:
-            factor = max(max_norm / (norm + eps), 1.0)
-        if "factor_turned" in on:
-            factor = 1.0 if norm <= max_norm else norm / max_norm
-        if "factor_and_comparison_turned" in on:
-            factor = min(norm / max_norm, 1.0)
-        if "to_length_one" in on:
-            factor = 1.0 if norm <= max_norm else 1 / (norm + eps)
-        if "zeroed" in on and norm > max_norm:
-            factor = 0.0
-        if "first_alone" in on and name != next(iter(gradients)):
-            factor = 1.0
-        if "root_of_the_factor" in on:
-            factor = math.sqrt(factor)
-        result[name] = g * factor
-    return result
+    return total
+
+
+def _factor(norm: float, max_norm: float, eps: float, on: frozenset[str]) -> float:
+    """min(1, c / (‖g‖ + eps)), or what is taken for it."""
+    factor = max_norm / (norm + eps) if norm + eps else math.inf
+    if "always" not in on:
+        factor = min(factor, 1.0)
+    if "turned" in on:
+        factor = max(max_norm / (norm + eps), 1.0)
+    if "factor_turned" in on:
+        factor = 1.0 if norm <= max_norm else norm / max_norm
+    if "factor_and_comparison_turned" in on:
+        factor = min(norm / max_norm, 1.0)
+    if "to_length_one" in on:
+        factor = 1.0 if norm <= max_norm else 1 / (norm + eps)
+    if "zeroed" in on and norm > max_norm:
+        factor = 0.0
+    return factor
 
 
 @final

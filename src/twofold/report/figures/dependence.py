@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
@@ -11,7 +13,9 @@ from twofold.report.axes import THIN, plain_ticks
 from twofold.report.drawing import COLOURS, DASHES, Key, Look, Panel, Picture, printable
 from twofold.report.text import ENGINES, SPLITS, joined
 from twofold.runs import Run
-from twofold.runs.table import Dependence
+
+if TYPE_CHECKING:
+    from twofold.runs.table import Dependence
 
 MOST_LINES = 6
 """Classes, labels or numbers that are drawn, the first ones."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import FigureBase
@@ -10,7 +11,9 @@ from matplotlib.figure import FigureBase
 from twofold.report.drawing import BLUE, GREY, Panel, Picture, printable
 from twofold.report.text import ENGINES, SPLITS, decimal, joined, of_data, plural
 from twofold.runs import Run
-from twofold.runs.table import Importance, TableFacts
+
+if TYPE_CHECKING:
+    from twofold.runs.table import Importance, TableFacts
 
 MOST = 20
 """Columns, the most important ones."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,11 +11,13 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import FigureBase
 
 from twofold.arrays import Array
-from twofold.data import Split
 from twofold.probe.boundary import Boundary, boundary, points
 from twofold.report.drawing import COLOURS, INK, MARKER, Draw, Key, Look, Panel, Picture, printable
 from twofold.report.text import ENGINES, SPLITS, joined
 from twofold.runs import Run
+
+if TYPE_CHECKING:
+    from twofold.data import Split
 
 MARKERS = ("o", "^", "s", "D", "v", "P", "X", "p")
 FILLS = {"train": "filled", "validation": "hollow, thin", "test": "hollow"}

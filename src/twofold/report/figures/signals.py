@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -30,7 +31,7 @@ from twofold.report.drawing import (
 )
 from twofold.report.text import ENGINES, decimal, joined
 from twofold.runs import Run
-from twofold.train.signals import MOST_MOMENTS
+from twofold.runs.history import MOST_MOMENTS
 
 LAYERS = (
     (BLUE, "o"),
@@ -48,6 +49,8 @@ SIZE = (4.4, 3.0)
 BAND = 3.0
 """The rule of thumb is a size, not a number: the band goes from a third of it to three times it."""
 Line = tuple[str, str]
+Scale = Literal["shares", "norms", "updates"]
+"""Shares from 0 to 1; norms by their logarithm; or so the sizes of updates over weights, with the band behind them."""
 
 
 def pictures(run: Run, image: int | None = None) -> list[Picture]:
@@ -61,14 +64,13 @@ def _steps(run: Run) -> Picture | None:
     if not gradients or not ratios:
         return None
     panels = (
-        signal_panel("Norm of the gradient", "‖∂L/∂W‖", gradients, logarithmic=True, title="Gradient"),
+        signal_panel("Norm of the gradient", "‖∂L/∂W‖", gradients, scale="norms", title="Gradient"),
         signal_panel(
             "Update over weight",
             "‖ΔW‖ / ‖W‖",
             ratios,
             gradients,
-            logarithmic=True,
-            band=True,
+            scale="updates",
             title="Update over weight",
         ),
     )
@@ -87,8 +89,7 @@ def signal_panel(
     curves: Sequence[SignalCurve],
     named: Sequence[SignalCurve] = (),
     *,
-    logarithmic: bool = False,
-    band: bool = False,
+    scale: Scale = "shares",
     title: str = "",
 ) -> Panel:
     """The curves of one quantity against the step; `named` are those that the legend names, where it shares one."""
@@ -96,16 +97,16 @@ def signal_panel(
 
     def whole(figure: FigureBase) -> None:
         axes = figure.subplots()
-        _draw(axes, curves, lines, logarithmic, band)
+        _draw(axes, curves, lines, scale)
         axes.set(xlabel="step", ylabel=y)
 
     who = " and ".join(ENGINES[engine] for engine in _engines(curves))
     return Panel(f"{label} against step, {who}", *SIZE, whole, title)
 
 
-def _draw(axes: Axes, curves: Sequence[SignalCurve], lines: Sequence[Line], logarithmic: bool, band: bool) -> None:
-    engines = _engines(curves)
-    if band:
+def _draw(axes: Axes, curves: Sequence[SignalCurve], lines: Sequence[Line], scale: Scale) -> None:
+    engines, logarithmic = _engines(curves), scale != "shares"
+    if scale == "updates":
         axes.axhspan(RATIO / BAND, RATIO * BAND, color=GREY, alpha=0.25, linewidth=0)
     for curve in sorted(curves, key=lambda curve: engines.index(curve.engine)):
         if (curve.layer, curve.part) not in lines:

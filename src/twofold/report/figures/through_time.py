@@ -14,7 +14,7 @@ from twofold.report.axes import PALE, THIN, log_scale
 from twofold.report.drawing import BLUE, GREEN, INK, PURPLE, VERMILLION, Key, Look, Panel, Picture
 from twofold.report.text import ENGINES, decimal
 from twofold.runs import Run
-from twofold.train.gradient_flow import SATURATED
+from twofold.runs.history import SATURATED
 
 FEWEST = 3
 """Moments that make a course."""

@@ -6,8 +6,7 @@ from twofold.analysis import signal_curves
 from twofold.report.drawing import Panel, Picture
 from twofold.report.figures.signals import left_out_text, moments_text, signal_legend, signal_panel
 from twofold.runs import Run
-from twofold.train.gradient_flow import SATURATED
-from twofold.train.signals import PROBE
+from twofold.runs.history import PROBE, SATURATED
 
 
 def pictures(run: Run, image: int | None = None) -> list[Picture]:

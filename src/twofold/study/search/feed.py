@@ -8,8 +8,8 @@ from typing import final
 
 from twofold.errors import RecipeError
 from twofold.recipe import Recipe
-from twofold.study.folder import Kept
 from twofold.study.grid import Planned, planned_point
+from twofold.study.kept import Kept
 from twofold.study.search.proposals import Proposals
 from twofold.study.search.pruning import Curve, Stop, stop_of
 from twofold.study.search.space import names, recipe_of

@@ -20,8 +20,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from twofold.errors import StudyError
 from twofold.recipe import Recipe, dump
 from twofold.runs import write_whole
+from twofold.runs.names import STUDY
 from twofold.study.files import dump as dump_study
-from twofold.study.folder import STUDY, Kept, make_sub_folders, point_files, read_point, read_study
+from twofold.study.folder import read_study
+from twofold.study.kept import Kept, make_sub_folders, point_files, read_point
 from twofold.study.spec import Study
 
 BASE, BEST, FOUND = "base.toml", "best.toml", "search.json"

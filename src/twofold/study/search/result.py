@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from twofold.errors import StudyError
 from twofold.runs import SCORES
-from twofold.study.folder import REPORT, RESULTS, Kept, point_files, read_point
+from twofold.study.folder import REPORT, RESULTS
+from twofold.study.kept import Kept, point_files, read_point
 from twofold.study.search.folder import BEST, Found, read_found
 from twofold.study.search.space import names
 from twofold.study.search.spec import Search

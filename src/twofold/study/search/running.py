@@ -9,16 +9,17 @@ from pathlib import Path
 
 from twofold.errors import StudyError, UserError
 from twofold.recipe import Recipe
-from twofold.setup.events import Noted, Watcher, watching
+from twofold.setup.events import Began, Noted, Watcher, watching
 from twofold.study.coordinator import Work, finish
 from twofold.study.executors.choice import Workers
 from twofold.study.executors.prints import absolute
 from twofold.study.executors.seam import Executor, Lost, Task, Train
 from twofold.study.executors.work import searched, trained
 from twofold.study.files import Settings, Source, load_study
-from twofold.study.folder import Kept, kept, locked, make_folder
+from twofold.study.folder import locked, make_folder
 from twofold.study.grid import Planned, base_recipe
-from twofold.study.progress import Began, State
+from twofold.study.kept import Kept, kept
+from twofold.study.progress import State
 from twofold.study.search.feed import Feed
 from twofold.study.search.folder import Found, claim, write_found
 from twofold.study.search.proposals import Proposals

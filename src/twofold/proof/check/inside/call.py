@@ -35,21 +35,8 @@ def bound(
     parameters = signature(function)
     if parameters is None:
         return [values[role] for role in order if role in values], {}
-    declared = declared or {}
-    table = {role: words(text) | {plain(role)} for role, text in names.items() if role in values}
-    chosen: dict[str, str] = {}
-    taken: set[str] = set()
-    for parameter in parameters:
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            continue
-        short = plain(parameter.name)
-        exact = next((r for r in table if plain(r) == short and r not in taken), None)
-        role = declared.get(parameter.name) or exact
-        role = role or next((r for r, known in table.items() if short in known and r not in taken), None)
-        if role is not None and role in values:
-            chosen[parameter.name] = role
-            taken.add(role)
-    rest = [role for role in order if role in values and role not in taken]
+    roles = _roles_by_name(parameters, values, names, declared or {})
+    rest = [role for role in order if role in values and role not in roles.values()]
     args, kwargs, unknown = list[object](), dict[str, object](), list[str]()
     for parameter in parameters:
         if parameter.kind == parameter.VAR_POSITIONAL:
@@ -58,7 +45,7 @@ def bound(
             continue
         if parameter.kind == parameter.VAR_KEYWORD:
             continue
-        role = chosen.get(parameter.name)
+        role = roles.get(parameter.name)
         if role is None and parameter.default is parameter.empty:
             if not rest:
                 unknown.append(parameter.name)
@@ -72,9 +59,29 @@ def bound(
             kwargs[parameter.name] = values[role]
     if unknown:
         raise BindingError(explained(function, unknown, values))
-    if args:
-        return args, kwargs
-    return [], kwargs
+    return args, kwargs
+
+
+def _roles_by_name(
+    parameters: Sequence[inspect.Parameter],
+    values: Mapping[str, object],
+    names: Mapping[str, str],
+    declared: Mapping[str, str],
+) -> dict[str, str]:
+    """The role of each parameter whose name says it: by declaration, by its own name, or by one that is usual."""
+    table = {role: words(text) | {plain(role)} for role, text in names.items() if role in values}
+    roles: dict[str, str] = {}
+    for parameter in parameters:
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        short = plain(parameter.name)
+        open_roles = [role for role in table if role not in roles.values()]
+        exact = next((role for role in open_roles if plain(role) == short), None)
+        usual = next((role for role in open_roles if short in table[role]), None)
+        role = declared.get(parameter.name) or exact or usual
+        if role is not None and role in values:
+            roles[parameter.name] = role
+    return roles
 
 
 def explained(function: Function, unknown: Sequence[str], values: Mapping[str, object]) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypedDict
 
@@ -17,7 +18,7 @@ from twofold.proof.check.inside.call import BindingError
 from twofold.proof.check.inside.job import Job
 from twofold.proof.check.inside.load import LoadingError, place
 from twofold.proof.check.inside.names import RECURRENT
-from twofold.proof.check.inside.plans import Plan, plans
+from twofold.proof.check.inside.plans import Plan, Player, plans
 from twofold.proof.check.inside.scene import Entry, InsideScene
 from twofold.proof.check.inside.theirs import Tensors, Theirs
 
@@ -85,44 +86,19 @@ def _tried(thing: Theirs, job: Job, scenes: list[InsideScene], path: Path) -> tu
 
 
 def _play(plan: Plan, job: Job, scenes: list[InsideScene], path: Path) -> Reading:
-    tensors, errors, right, player = list[Tensors](), dict[str, str](), 0, None
-    untold = list[str]()
-    with np.errstate(all="ignore"):
-        for number, scene in enumerate(scenes):
-            if player is None or scene.facts.get("fresh"):
-                player = plan.build()
-            player.partial = {}
-            if not scene.training and not getattr(player, "knows_mode", lambda: True)():
-                untold.append(scene.name)
-                tensors.append({})
-                continue
-            try:
-                result = player.play(scene)
-            except BindingError:
-                raise
-            except (SystemExit, KeyboardInterrupt) as error:
-                errors[scene.name] = f"the code ends the process: {type(error).__name__}{place(error, path)}"
-                tensors.append({})
-                continue
-            except BaseException as error:
-                errors[scene.name] = f"{type(error).__name__}: {str(error)[:300]}{place(error, path)}"
-                tensors.append(player.partial)
-                if number == 0 and not player.partial:
-                    break
-                continue
-            tensors.append(result)
-            right += sum(result[name].shape == shape for name, shape in scene.shapes.items() if name in result)
-    first = tensors[0] if tensors else {}
+    went = _through(plan, scenes, path)
+    first = went.tensors[0] if went.tensors else {}
     lead = next(iter(scenes[0].shapes))
     fits = bool(first) and lead in first and first[lead].shape == scenes[0].shapes[lead]
+    player = went.player
     return Reading(
         plan=plan.name,
-        tensors=tensors,
-        errors=errors,
-        untold=untold,
+        tensors=went.tensors,
+        errors=went.errors,
+        untold=went.untold,
         fits=fits,
-        failed=scenes[0].name in errors,
-        right_shapes=right,
+        failed=scenes[0].name in went.errors,
+        right_shapes=went.right_shapes,
         whole=bool(first)
         and all(first[name].shape == shape for name, shape in scenes[0].shapes.items() if name in first),
         constant_rate=bool(job.get("constant_rate")),
@@ -131,6 +107,49 @@ def _play(plan: Plan, job: Job, scenes: list[InsideScene], path: Path) -> Readin
         autograd=bool(getattr(player, "autograd", False)),
         derivative=bool(getattr(player, "derivative", False)),
     )
+
+
+@dataclass
+class _Went:
+    """What came of the scenes, played one after another."""
+
+    player: Player
+    tensors: list[Tensors] = field(default_factory=list)
+    errors: dict[str, str] = field(default_factory=dict)
+    untold: list[str] = field(default_factory=list)
+    right_shapes: int = 0
+
+
+def _through(plan: Plan, scenes: list[InsideScene], path: Path) -> _Went:
+    """Play every scene; where the very first gives nothing at all, no other is tried."""
+    with np.errstate(all="ignore"):
+        went = _Went(plan.build())
+        for number, scene in enumerate(scenes):
+            if number and scene.facts.get("fresh"):
+                went.player = plan.build()
+            player = went.player
+            player.partial = {}
+            if not scene.training and not getattr(player, "knows_mode", lambda: True)():
+                went.untold.append(scene.name)
+                went.tensors.append({})
+                continue
+            try:
+                result = player.play(scene)
+            except BindingError:
+                raise
+            except (SystemExit, KeyboardInterrupt) as error:
+                went.errors[scene.name] = f"the code ends the process: {type(error).__name__}{place(error, path)}"
+                went.tensors.append({})
+                continue
+            except BaseException as error:
+                went.errors[scene.name] = f"{type(error).__name__}: {str(error)[:300]}{place(error, path)}"
+                went.tensors.append(player.partial)
+                if number == 0 and not player.partial:
+                    break
+                continue
+            went.tensors.append(result)
+            went.right_shapes += sum(result[n].shape == shape for n, shape in scene.shapes.items() if n in result)
+    return went
 
 
 def _either_way(job: Job, scenes: Sequence[InsideScene]) -> bool:
