@@ -565,6 +565,21 @@ def test_the_columns_of_a_table_are_told(command, in_tmp: Path) -> None:
     assert "kind" in command("columns", "messy.csv").out
 
 
+def test_of_a_thousand_columns_the_first_are_printed_and_the_others_counted(command, in_tmp: Path) -> None:
+    names = [f"c{number}" for number in range(1000)]
+    rows = [",".join(str(row * number % 7 / 2) for number in range(1000)) for row in range(1, 21)]
+    text = [",".join([*names, "y"]), *(f"{row},{k % 2}" for k, row in enumerate(rows))]
+    Path("wide.csv").write_text("\n".join(text), "utf-8")
+    done = command("columns", "wide.csv", "--label", "y")
+    assert done.status == 0, done.err
+    printed = {line.split()[0] for line in done.out.splitlines() if line.strip()}
+    assert {"c0", "c199", "y"} <= printed
+    assert "c200" not in printed
+    assert "and 800 columns more: " in done.out
+    assert "warnings more of single columns" in done.err + done.out
+    assert len(json.loads(command("columns", "wide.csv", "--json").out)["columns"]) == 1001
+
+
 TASKS: dict[str, tuple[Any, dict[str, Any], str, str]] = {
     "a number": ("price", {}, "regression", "mean_squared"),
     "a class": ("label", {}, "classification", "cross_entropy"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,7 @@ from twofold.cli.output import JsonOption, examples, print_json
 from twofold.printable import one_line
 
 if TYPE_CHECKING:
-    from twofold.data.columns.looking import TableFacts
+    from twofold.data.columns.looking import ColumnFacts, TableFacts
 
 EXAMPLE = examples("twofold columns table.csv --label species", "twofold columns table.csv --json")
 
@@ -44,27 +45,54 @@ def columns(
         _print(facts)
 
 
+MOST_SHOWN = 200
+"""Columns that are printed; nobody reads more, and `--json` has all of them."""
+MOST_WARNINGS = 50
+
+
 def _print(facts: TableFacts) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    from twofold.cli.views import console, print_note
+    from twofold.cli.views import console
 
+    shown, more = _shown(facts)
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading in ("column", "kind", "missing", "distinct", "range", "examples"):
         table.add_column(heading, justify="right" if heading in ("missing", "distinct") else "left", overflow="fold")
-    for column in facts.columns:
+    for column in shown:
         kind = {"label": f"label: {column.kind}", "left out": "left out"}.get(column.role, column.kind)
         cells = [column.name, kind, f"{column.missing or '–'}", f"{column.distinct:,}", column.range]
         table.add_row(*(Text(one_line(cell)) for cell in (*cells, ", ".join(column.examples))))
     console.print(f"{facts.rows:,} rows, {len(facts.columns):,} columns")
     console.print(table)
+    if more:
+        console.print(Text(f"{more}; `--json` prints all of them\n"))
     console.print(Text("lines of a recipe, under [data]:"))
-    for column in facts.columns:
+    for column in shown:
         console.print(Text(f"  {one_line(column.recipe)}"))
-    for column in facts.columns:
-        for warning in column.warnings:
-            print_note(f"column `{column.name}` {warning}")
+    _print_warnings(facts)
+
+
+def _shown(facts: TableFacts) -> tuple[list[ColumnFacts], str]:
+    """The columns that are printed, the label among them, and what the others are."""
+    first = facts.columns[:MOST_SHOWN]
+    shown = [*first, *(column for column in facts.columns[MOST_SHOWN:] if column.role == "label")]
+    kinds = Counter(column.kind for column in facts.columns)
+    kinds.subtract(column.kind for column in shown)
+    parts = [f"{count:,} {kind}" for kind, count in kinds.most_common() if count]
+    left = len(facts.columns) - len(shown)
+    return shown, f"and {left:,} columns more: {', '.join(parts)}" if left else ""
+
+
+def _print_warnings(facts: TableFacts) -> None:
+    from twofold.cli.views import print_note
+
+    warnings = [f"column `{column.name}` {warning}" for column in facts.columns for warning in column.warnings]
+    for warning in warnings[:MOST_WARNINGS]:
+        print_note(warning)
+    if len(warnings) > MOST_WARNINGS:
+        print_note(f"{len(warnings) - MOST_WARNINGS:,} warnings more of single columns; `--json` prints all of them")
     for warning in (*facts.notes, *facts.warnings):
         print_note(warning)
