@@ -117,6 +117,12 @@ def test_batch_and_length_are_free(tmp_path: Path) -> None:
         assert y.shape == (batch, 10)
 
 
+def test_embedded_columns_go_out_and_are_no_chain_that_comes_back(tmp_path: Path) -> None:
+    path = twofold.export(twofold.Recipe(**COLUMNS), "onnx", tmp_path / "out.onnx")
+    with pytest.raises(AdoptError, match="branches"):
+        twofold.adopt(path)
+
+
 def test_a_vector_that_the_weights_do_not_give_is_refused(tmp_path: Path) -> None:
     network = network_of("moons")
     x, y = network.vector()
@@ -142,10 +148,18 @@ def test_a_recipe_that_is_not_the_graphs_is_refused(tmp_path: Path) -> None:
         twofold.adopt(tmp_path / "a.onnx")
 
 
-@pytest.mark.parametrize("name", ["moons", "mnist-lenet-best", "palindrome-lstm", "palindrome-gru"])
+COLUMNS = {
+    "name": "columns",
+    "data": {"source": "csv", "path": "none.csv", "label": "y", "features": ["a", "b", "c"]},
+    "layers": [{"kind": "embed_columns", "num_embeddings": [5, 3], "units": [3, 2]}, {"kind": "dense", "units": 2}],
+}
+
+
+@pytest.mark.parametrize("name", ["moons", "mnist-lenet-best", "palindrome-lstm", "palindrome-gru", "columns"])
 def test_the_torch_module_answers_what_the_engine_answers(name: str, tmp_path: Path) -> None:
-    network = network_of(name)
-    folder = twofold.export(name, "torch", tmp_path / "out")
+    recipe = twofold.Recipe(**COLUMNS) if name == "columns" else twofold.load_recipe(name)
+    network = network_of(recipe)
+    folder = twofold.export(recipe, "torch", tmp_path / "out")
     spec = importlib.util.spec_from_file_location("exported", folder / "model.py")
     assert spec is not None
     assert spec.loader is not None

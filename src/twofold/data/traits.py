@@ -60,8 +60,8 @@ def traits(dataset: Dataset) -> Facts:
         train, held_out = (replace(split, x=np.nan_to_num(split.x)) for split in (train, held_out))
         dataset = replace(dataset, train=train)
     with np.errstate(all="ignore"):
-        size = float(np.sqrt(np.square(train[:MOST_ROWS].floats(), dtype=np.float64).mean()))
-        facts: Facts = {"size": size}
+        numbers = train[:MOST_ROWS].floats()[..., dataset.codes :]
+        facts: Facts = {"size": float(np.sqrt(np.square(numbers, dtype=np.float64).mean()))} if numbers.size else {}
         if train.draw is not None:
             return _finite(facts)
         labelled, rows = train.y.ndim == 1 and train.y.dtype.kind in "iu", list(_rows(train))
@@ -79,7 +79,7 @@ def traits(dataset: Dataset) -> Facts:
         if labelled:
             classes = _classes_by_row(rows, train.y)
             facts["contradicting"] = sum(len(classes[row]) > 1 for row in rows)
-            facts["votes"] = votes(train)
+            facts["votes"] = [] if dataset.codes else votes(train)  # codes have no distances
     return _finite(facts)
 
 
@@ -109,6 +109,7 @@ def _columns(dataset: Dataset, labelled: bool) -> Facts:
     parts = [split for _, split in dataset.splits()]
     facts: Facts = {"chance": _chance(train.x[:MOST_ROWS])}
     std = train.x.std(axis=0, dtype=np.float64)
+    std[: dataset.codes] = 0  # of which nothing is large, or far away
     varied = np.flatnonzero(std > BESIDE_NOTHING * std.max())
 
     def named(column: int) -> str:

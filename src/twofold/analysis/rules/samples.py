@@ -157,8 +157,8 @@ def _of_inputs(run: Run, traits: Traits, engine: str) -> list[tuple[Statement, d
 
 
 def _whole_numbers(run: Run) -> bool:
-    """Whether the inputs are places in a table of vectors, whose size means nothing."""
-    return run.recipe.layers[0].kind == "embedding"
+    """Whether inputs are places in a table of vectors, whose size means nothing."""
+    return run.recipe.layers[0].kind in ("embedding", "embed_columns")
 
 
 def leaks(run: Run) -> list[Finding]:
