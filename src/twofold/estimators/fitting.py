@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -75,7 +76,7 @@ def fitted(samples: Prepared, engine_name: str, since: State | None = None) -> F
     engine.load(initial_state(recipe.model, dataset.train) if since is None else since)
     batches = Batches(recipe, dataset.train)
     course = _Course(batches, len(dataset.train))
-    plan = Plan(_scorer(recipe, dataset, course), validation_of(recipe), watch_seconds=0.0)
+    plan = Plan(_scorer(recipe, dataset, course), validation_of(recipe), watch_seconds=math.inf)
     outcome = course.followed(training(engine, batches, plan))
     if failure := outcome.failure:
         raise TrainingDivergedError(
@@ -102,8 +103,9 @@ class _Course:
         """The outcome of a training whose losses are kept."""
         for event in events:
             match event:
-                case Progressed(step, float(loss)):
-                    self._add(step, loss)
+                case Progressed(step, losses=losses):
+                    for place, loss in enumerate(losses, step - len(losses) + 1):
+                        self._add(place, loss)
                 case Evaluated(row):
                     if row.step and row.validation_loss is not None:
                         self.validation.append(row.validation_loss)
