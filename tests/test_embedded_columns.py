@@ -200,6 +200,26 @@ def test_codes_of_plain_numbers_are_checked(tmp_path: Path) -> None:
         prepare(made, data=(x, np.arange(20) % 2))
 
 
+def test_what_is_predicted_must_have_rows_too(tmp_path: Path) -> None:
+    x = np.column_stack([np.arange(40) % 4, np.linspace(0, 1, 40)])
+    made = twofold.Recipe(
+        data={"source": "arrays", "shape": [2], "classes": 2},
+        layers=[{"kind": "embed_columns", "num_embeddings": [4], "units": [2]}, {"kind": "dense", "units": 2}],
+        training={"epochs": 1},
+    )
+    run = twofold.run(made, data=(x, np.arange(40) % 2), out=tmp_path / "run", watcher=lambda _: None)
+    assert len(twofold.predict(run, x)) == 40
+    told = "layer 0 (embed_columns) takes whole numbers from 0 to 3; a sample holds 4."
+    with pytest.raises(DataError) as caught:
+        twofold.predict(run, x + 1)
+    assert str(caught.value) == told
+    fitted_one = twofold.TwofoldClassifier(recipe=made).fit(x, np.arange(40) % 2)
+    with pytest.raises(ValueError, match="from 0 to 3; X holds 4"):
+        fitted_one.predict(x + 1)
+    with pytest.raises(ValueError, match=r"from 0 to 3; the train set holds 0\.5"):
+        twofold.TwofoldClassifier(recipe=made).fit(x + 0.5, np.arange(40) % 2)
+
+
 # Both engines, and what is made of the columns
 
 

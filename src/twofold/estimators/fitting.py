@@ -18,6 +18,7 @@ from twofold.errors import TrainingDivergedError
 from twofold.numpy_engine import reported_loss
 from twofold.recipe import Recipe
 from twofold.setup.building import initial_state, training_engine, with_class_weights
+from twofold.setup.codes import check_codes, row_rule
 from twofold.setup.events import Evaluated, Progressed
 from twofold.setup.needed import evaluation_batch
 from twofold.train.course import validation_of
@@ -61,6 +62,7 @@ def prepared(
     else:
         dataset = hold_out_numbers(shaped, y, data.targets, data, 0.0, weight)
     dataset = checked(replace(dataset, features=getattr(data, "features", None) or ()), "X")
+    check_codes(recipe, dataset)
     if recipe.task == "regression":
         dataset = dataset.with_scaled_targets(scaling)
     return Prepared(with_class_weights(recipe, dataset), dataset.astype(recipe.training.dtype))
@@ -138,6 +140,8 @@ def _scorer(recipe: Recipe, dataset: Dataset, course: _Course) -> Evaluate:
 def outputs_of(engine: Engine, recipe: Recipe, x: Array) -> Array:
     """The outputs of the last layer, (samples, outputs), a batch at a time."""
     shaped = x.reshape(len(x), *(size or 0 for size in recipe.data.sample_shape)).astype(recipe.training.dtype)
+    if rule := row_rule(recipe, shaped, "X holds"):
+        raise ValueError(f"{rule}.")
     size = evaluation_batch(recipe.network)
     with np.errstate(all="ignore"):
         parts = [engine.predict(shaped[start : start + size]) for start in range(0, len(shaped), size)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from twofold.arrays import Array
 from twofold.data import Dataset
 from twofold.errors import DataError
 from twofold.recipe import Recipe
@@ -18,24 +19,26 @@ def check_codes(recipe: Recipe, dataset: Dataset) -> None:
         _check_columns(first if isinstance(first, EmbedColumns) else None, dataset)
     if isinstance(first, Embedding):
         _check_alphabet(recipe, first, dataset)
-        for name, split in dataset.splits():
-            x = split.floats()
-            _check_numbers("embedding", name, x[~np.isnan(x)] if dataset.sequences else x, first.num_embeddings)
+    for name, split in dataset.splits():
+        if rule := row_rule(recipe, split.floats(), f"the {name} set holds"):
+            raise DataError(f"{rule}. Set its num_embeddings, or leave data.standardize out.")
+
+
+def row_rule(recipe: Recipe, x: Array, holder: str) -> str:
+    """What is wrong of samples for which the first layer has no row; empty where it has all. NaN is no step at all."""
+    first = recipe.layers[0]
+    if isinstance(first, Embedding):
+        columns = [(x, first.num_embeddings)]
     elif isinstance(first, EmbedColumns):
-        for name, split in dataset.splits():
-            for place, rows in enumerate(first.num_embeddings):
-                x = split.floats()[..., place]
-                _check_numbers("embed_columns", name, x[~np.isnan(x)] if dataset.sequences else x, rows)
-
-
-def _check_numbers(kind: str, split: str, x: np.ndarray, rows: int) -> None:
-    """There is a vector for the whole numbers below a limit."""
-    wrong = (x < 0) | (x >= rows) | (x != np.floor(x))
-    if wrong.any():
-        raise DataError(
-            f"layer 0 ({kind}) takes whole numbers from 0 to {rows - 1}; the {split} set holds {x[wrong][0]:g}. Set "
-            "its num_embeddings, or leave data.standardize out."
-        )
+        columns = [(x[..., place], rows) for place, rows in enumerate(first.num_embeddings)]
+    else:
+        return ""
+    for numbers, rows in columns:
+        wrong = (numbers < 0) | (numbers >= rows) | (numbers > np.floor(numbers))
+        if wrong.any():
+            what = f"whole numbers from 0 to {rows - 1}; {holder} {numbers[wrong][0]:g}"
+            return f"layer 0 ({first.kind}) takes {what}"
+    return ""
 
 
 def _check_columns(first: EmbedColumns | None, dataset: Dataset) -> None:
