@@ -117,9 +117,24 @@ def test_batch_and_length_are_free(tmp_path: Path) -> None:
         assert y.shape == (batch, 10)
 
 
-def test_embedded_columns_go_out_and_are_no_chain_that_comes_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize("features", [["a", "b", "c"], ["a", "b"]], ids=["and a number", "codes alone"])
+def test_embedded_columns_go_out_and_come_back(tmp_path: Path, features: list[str]) -> None:
+    recipe = twofold.load_recipe(twofold.Recipe(**COLUMNS), {"data.features": features})
+    path = twofold.export(recipe, "onnx", tmp_path / "out.onnx")
+    adopted = twofold.adopt(path)
+    assert adopted.recipe == recipe
+    assert all((adopted.weights[name] == array).all() for name, array in network_of(recipe).weights.items())
+    assert {"forward", "onnxruntime", "test vector"} <= set(adopted.proof.largest)
+
+
+@pytest.mark.parametrize("turned", [[1, 0, 2], [2, 0, 1]], ids=["another order", "numbers first"])
+def test_columns_that_meet_in_another_order_are_no_layer(tmp_path: Path, turned: list[int]) -> None:
     path = twofold.export(twofold.Recipe(**COLUMNS), "onnx", tmp_path / "out.onnx")
-    with pytest.raises(AdoptError, match="branches"):
+    model = onnx.load(str(path))
+    (join,) = (node for node in model.graph.node if node.op_type == "Concat")
+    join.input[:] = [list(join.input)[place] for place in turned]
+    onnx.save(model, str(path))
+    with pytest.raises(AdoptError, match="the network branches"):
         twofold.adopt(path)
 
 
