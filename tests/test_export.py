@@ -186,6 +186,8 @@ def test_the_torch_module_answers_what_the_engine_answers(name: str, tmp_path: P
     with torch.no_grad():
         theirs = loaded(torch.from_numpy(x)).numpy()
     assert np.abs(theirs - y).max() <= 1e-6 * np.abs(y).max()
+    if name == "columns":
+        assert [layer.kind for layer in twofold.adopt(loaded, sample=x).recipe.layers] == ["embed_columns", "dense"]
     assert "twofold" not in (folder / "model.py").read_text().replace("twofold export", "").lower()
 
 
