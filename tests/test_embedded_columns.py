@@ -12,7 +12,7 @@ import pytest
 
 import twofold
 from twofold.data import Dataset
-from twofold.data.columns.embedded import WIDE, codes_of
+from twofold.data.columns.embedded import WIDE, code_columns, codes_of
 from twofold.data.columns.encoding import FittedColumns
 from twofold.data.columns.fitting import fitted
 from twofold.data.columns.frame import Words
@@ -105,7 +105,7 @@ def test_a_recipe_that_asks_for_none_keeps_its_bytes(tmp_path: Path) -> None:
     _, dataset = prepare(made)
     assert dataset.columns is not None
     assert "embed" not in dataset.columns.text()
-    assert dataset.codes == 0
+    assert code_columns(dataset) == 0
 
 
 def test_a_recipe_with_embedded_columns_survives_its_own_dump(tmp_path: Path) -> None:
@@ -300,7 +300,7 @@ def test_the_lines_of_a_recipe_say_which_columns_are_embedded(command: Any, in_t
     text = f'layers = [{facts["layer"]}, {{ kind = "dense", units = 2 }}]\n[data]\nsource = "table"\n'
     text += 'path = "rows.csv"\nlabel = "y"\n' + "\n".join(line for name, line in lines.items() if name != "y")
     Path("r.toml").write_text(text, "utf-8")
-    assert prepare(load_recipe("r.toml"))[1].codes == 1
+    assert code_columns(prepare(load_recipe("r.toml"))[1]) == 1
 
 
 def found(folder: Path, frame: pd.DataFrame, **settings: Any) -> tuple[twofold.Recipe, Dataset, list[str]]:
@@ -317,11 +317,11 @@ def test_a_bare_table_has_its_widest_columns_embedded(tmp_path: Path) -> None:
     made, dataset, told = found(tmp_path, rows())
     assert made.layers[0].kind == "embed_columns"
     assert made.network.parameters["0.weight_0"] == (82, 19)
-    assert dataset.codes == 1
+    assert code_columns(dataset) == 1
     assert any("embedded, a vector a level: `city`" in note for note in told)
     few, dataset, _ = found(tmp_path, rows().assign(city=lambda frame: frame["city"].str[:2]))
     assert few.layers[0].kind == "dense"
-    assert dataset.codes == 0
+    assert code_columns(dataset) == 0
     said, dataset, _ = found(tmp_path, rows(), **{"data.columns": {"city": "category"}})
     assert said.layers[0].kind == "dense"
     assert WIDE < CITIES

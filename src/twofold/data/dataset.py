@@ -101,11 +101,6 @@ class Dataset:
     sequences: bool = False
     """Whether samples are sequences of a table, which are NaN where a shorter one has no step."""
 
-    @property
-    def codes(self) -> int:
-        """How many of the first numbers of a row are no quantities but codes of levels."""
-        return 0 if self.columns is None else len(self.columns.embedded)
-
     def splits(self) -> Iterator[tuple[str, Split]]:
         """The splits that hold samples, by name."""
         for name in ("train", "validation", "test"):

@@ -14,6 +14,7 @@ import numpy as np
 
 from twofold.arrays import Array
 from twofold.data import Dataset, Split
+from twofold.data.columns.embedded import code_columns
 from twofold.engine import answered
 from twofold.runs.names import BOOSTING, CONSTANT
 from twofold.setup.events import Prepared, Watcher
@@ -75,13 +76,13 @@ def _rows(dataset: Dataset, split: Split) -> Array:
 def _spread(dataset: Dataset, x: Array) -> Array:
     """Numbers of which one is 1 in the place of each code, for the levels that most training rows hold."""
     columns = list[Array]()
-    for place in range(dataset.codes):
+    for place in range(code_columns(dataset)):
         held = dataset.train.x[..., place]
         levels, counts = np.unique(held[~np.isnan(held)], return_counts=True)
         often = levels[np.argsort(-counts, kind="stable")[:MOST_LEVELS]]
         codes = x[..., place, None]
         columns.append(np.where(np.isnan(codes), np.nan, codes == often))
-    return np.concatenate([*columns, x[..., dataset.codes :]], axis=-1) if columns else x
+    return np.concatenate([*columns, x[..., len(columns) :]], axis=-1) if columns else x
 
 
 def _constant(task: str, dataset: Dataset, samples: int) -> Array:

@@ -191,7 +191,7 @@ class _Stretch(NamedTuple):
     """Time of this stretch."""
     step: Step
     losses: Sequence[float]
-    """Of every step; the last may be infinite or NaN, no other."""
+    """The loss of every step; only the last may be infinite or NaN."""
     evaluates: bool
     """Whether an evaluation is due."""
     keeps: bool

@@ -59,10 +59,14 @@ class Branch(NamedTuple):
 
 def columns_of(wires: Wires, name: str) -> Columns | None:
     """The embedded columns that read a tensor; `None` where anything else does, or they meet in another order."""
-    found = [_branch(wires, node) for node in wires.readers.get(name, ())]
-    branches = sorted((branch for branch in found if branch is not None), key=lambda branch: branch.column)
+    readings = [_branch(wires, node) for node in wires.readers.get(name, ())]
+    branches = sorted((branch for branch in readings if branch is not None), key=lambda branch: branch.column)
     tables = [branch.table for branch in branches if branch.table is not None and branch.table.ndim == 2]
-    if not tables or len(branches) != len(found) or [branch.column for branch in branches] != list(range(len(found))):
+    if (
+        not tables
+        or len(branches) != len(readings)
+        or [branch.column for branch in branches] != list(range(len(readings)))
+    ):
         return None
     join = wires.follow(branches[0].output)
     if join is None or join.op_type != "Concat" or not _is_last(wires, join):

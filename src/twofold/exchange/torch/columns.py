@@ -34,10 +34,14 @@ class Branch(NamedTuple):
 def embedded_columns(original: Original, entry: fx.Node, values: Mapping[str, Value]) -> tuple[Link, fx.Node] | None:
     """The layer of the columns whose codes select rows, and the node that joins them; `None` where that is not so."""
     axes = values[entry.name].ndim
-    found = [_branch(original, user, entry, axes) for user in entry.users]
-    branches = sorted((branch for branch in found if branch is not None), key=lambda branch: branch.column)
+    readings = [_branch(original, user, entry, axes) for user in entry.users]
+    branches = sorted((branch for branch in readings if branch is not None), key=lambda branch: branch.column)
     named = [branch.embedding for branch in branches if branch.embedding]
-    if not named or len(branches) != len(found) or [branch.column for branch in branches] != list(range(len(found))):
+    if (
+        not named
+        or len(branches) != len(readings)
+        or [branch.column for branch in branches] != list(range(len(readings)))
+    ):
         return None
     join = next(iter(branches[0].output.users))
     parts, dim = (*join.args, join.kwargs.get("dim", 0))[:2] if join.args else (None, None)
