@@ -62,18 +62,15 @@ def columns_of(wires: Wires, name: str) -> Columns | None:
     readings = [_branch(wires, node) for node in wires.readers.get(name, ())]
     branches = sorted((branch for branch in readings if branch is not None), key=lambda branch: branch.column)
     tables = [branch.table for branch in branches if branch.table is not None and branch.table.ndim == 2]
-    if (
-        not tables
-        or len(branches) != len(readings)
-        or [branch.column for branch in branches] != list(range(len(readings)))
-    ):
+    whole = [branch.column for branch in branches] == list(range(len(readings)))
+    if not tables or not whole:
         return None
     join = wires.follow(branches[0].output)
     if join is None or join.op_type != "Concat" or not _is_last(wires, join):
         return None
-    whole = list(join.input) == [branch.output for branch in branches]
+    in_order = list(join.input) == [branch.output for branch in branches]
     ends = len(tables) == len(branches) or (len(tables) == len(branches) - 1 and branches[-1].table is None)
-    return Columns(tables, join) if whole and ends else None
+    return Columns(tables, join) if in_order and ends else None
 
 
 def _branch(wires: Wires, node: NodeProto) -> Branch | None:

@@ -37,11 +37,8 @@ def embedded_columns(original: Original, entry: fx.Node, values: Mapping[str, Va
     readings = [_branch(original, user, entry, axes) for user in entry.users]
     branches = sorted((branch for branch in readings if branch is not None), key=lambda branch: branch.column)
     named = [branch.embedding for branch in branches if branch.embedding]
-    if (
-        not named
-        or len(branches) != len(readings)
-        or [branch.column for branch in branches] != list(range(len(readings)))
-    ):
+    whole = [branch.column for branch in branches] == list(range(len(readings)))
+    if not named or not whole:
         return None
     join = next(iter(branches[0].output.users))
     parts, dim = (*join.args, join.kwargs.get("dim", 0))[:2] if join.args else (None, None)
