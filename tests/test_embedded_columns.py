@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import twofold
+from twofold.analysis import findings
 from twofold.data import Dataset
 from twofold.data.columns.embedded import WIDE, code_columns, codes_of
 from twofold.data.columns.encoding import FittedColumns
@@ -283,6 +284,19 @@ def test_steps_of_a_sequence_may_hold_codes(tmp_path: Path) -> None:
     )
     assert twofold.verify(made, steps=10).passed
     assert twofold.run(made, out=tmp_path / "run", watcher=lambda _: None).record.failure is None
+
+
+def test_codes_of_plain_numbers_are_not_said_to_be_large(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    x = np.column_stack([rng.integers(90_000, size=300), rng.normal(size=(300, 2))])
+    first = {"kind": "embed_columns", "num_embeddings": [90_000], "units": [2]}
+    data = {"source": "arrays", "shape": [3], "classes": 2}
+    for layers, told in (([first], False), ([], True)):
+        made = twofold.Recipe(data=data, layers=[*layers, {"kind": "dense", "units": 2}], training={"epochs": 2})
+        run = twofold.run(made, data=(x, (x[:, 1] > 0) * 1), out=tmp_path / f"run{told}", watcher=lambda _: None)
+        assert run.record.data.traits is not None
+        assert run.record.data.traits.widest == "1"
+        assert any(finding.kind.startswith("unscaled") for finding in findings(run)) == told
 
 
 # Nothing said
