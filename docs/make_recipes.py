@@ -6,6 +6,7 @@ python docs/make_recipes.py
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -167,7 +168,7 @@ def _list(schema: dict[str, Any]) -> str:
         rules = [_rule(place) for place in places]
         return f"list of {COUNTS[len(rules)]}: " + (rules[0] if len(set(rules)) == 1 else " and ".join(rules))
     rule = _rule(schema["items"])
-    word = rule.split(" of ")[0]
+    word = re.split(" of | [<>≤≥]", rule)[0]
     return "list of " + (rule if rule.startswith("`") else rule.replace(word, f"{word}s", 1))
 
 

@@ -490,6 +490,28 @@ class GroupNormNet(nn.Sequential):
         )  # fmt: skip
 
 
+class EntityEmbeddings(nn.Module):
+    """Guo & Berkhahn (2016): a table for each category's code, the numbers beside."""
+
+    def __init__(self, numbers: int = 3, turned: bool = False) -> None:
+        super().__init__()
+        self.numbers, self.turned = numbers, turned
+        self.tables = nn.ModuleList(nn.Embedding(*size) for size in ((7, 3), (5, 2)))
+        self.hidden = nn.Linear(5 + numbers, 4)
+        self.out = nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        vectors = [table(x[:, column].long()) for column, table in enumerate(self.tables)]
+        numbers = [x[:, 2:]] if self.numbers else []
+        parts = [*numbers, *vectors] if self.turned else [*vectors, *numbers]
+        return self.out(F.relu(self.hidden(torch.cat(parts, dim=1))))
+
+
+def rows(numbers: int) -> Callable[[], Tensor]:
+    """Two codes, and numbers behind them."""
+    return lambda: torch.cat([torch.randint(5, (4, 2)).float(), torch.randn(4, numbers)], dim=1)
+
+
 def frozen() -> nn.Module:
     model = mlp(4, 5, 3)
     model[0].weight.requires_grad_(False)  # pyright: ignore
@@ -530,6 +552,8 @@ ARCHITECTURES = [
     Architecture("lstm sentiment", LastHidden, tokens(6, 12)),
     Architecture("two-layer lstm, last hidden", lambda: LastHidden(2), tokens(6, 12)),
     Architecture("char-rnn", CharRnn, tokens(7, 20)),
+    Architecture("entity embeddings", EntityEmbeddings, rows(3)),
+    Architecture("entity embeddings of codes alone", lambda: EntityEmbeddings(0), rows(0)),
     Architecture("gru tagger's last step", Tagger, sequences(6, 4)),
     Architecture("mnist row by row", RowLstm, images(1, 8)),
     Architecture("gru tagger, every step", lambda: Tagger(True), sequences(6, 4), "one number a class"),
@@ -537,6 +561,7 @@ ARCHITECTURES = [
     Architecture("residual block", Residual, images(3, 6), "(F.relu): the network branches"),
     Architecture("densely connected block", lambda: Residual(True), images(3, 6), "(F.relu): the network branches"),
     Architecture("two heads", TwoHeads, vectors(4), "the network branches"),
+    Architecture("numbers before vectors", lambda: EntityEmbeddings(turned=True), rows(3), "the network branches"),
     Architecture("shared layer", Tied, vectors(4), "`layer` (Linear): it is applied twice"),
     Architecture("data-dependent path", Deciding, vectors(4), "cannot be traced"),
     Architecture("transformer encoder", PatchTransformer, sequences(4, 8), "`layer` (TransformerEncoderLayer)"),

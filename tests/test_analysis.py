@@ -753,13 +753,14 @@ def test_no_kind_of_layer_is_without_its_equations() -> None:
     settings |= {kind: {"units": 3} for kind in ("rnn", "lstm", "gru")}
     settings["group_norm"] = {"num_groups": 1}
     settings["embedding"] = {"num_embeddings": 9, "units": 3}
+    settings["embed_columns"] = {"num_embeddings": [9, 4], "units": [3, 2]}
     kinds = [member.model_fields["kind"].default for member in get_args(get_args(Layer)[0])]
     assert len(kinds) > 15
     for kind in kinds:
         recurrent = kind in ("rnn", "lstm", "gru")
         last = [] if kind in ("flatten", "global_avg_pool2d") or recurrent else [{"kind": "flatten"}]
         data = {"source": "palindromes", "length": 5} if recurrent else {"source": "digits"}
-        first = [] if recurrent or kind == "embedding" else [CONV]
+        first = [] if recurrent or kind.startswith("embed") else [CONV]
         layers = [*first, {"kind": kind, **settings.get(kind, {})}, *last, {"kind": "dense", "units": 10}]
         recipe = load_recipe("digits", {"data": data, "layers": layers, "training": {"steps": 1}})
         step = steps.layer_steps(recipe.network)[len(first)]

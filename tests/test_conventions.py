@@ -31,7 +31,7 @@ from twofold.numpy_engine.cells import Gru, Lstm, Vanilla
 from twofold.numpy_engine.conv import Conv2d
 from twofold.numpy_engine.dense import Dense
 from twofold.numpy_engine.dropout import Dropout
-from twofold.numpy_engine.embedding import Embedding
+from twofold.numpy_engine.embedding import EmbedColumns, Embedding
 from twofold.numpy_engine.layer import EVALUATION, TRAINING, Mode
 from twofold.numpy_engine.norm import BatchNorm
 from twofold.numpy_engine.optimizers import clip, optimizer
@@ -517,6 +517,17 @@ def test_an_embedding_gives_rows_and_adds_their_gradients() -> None:
     assert y.tolist() == [[[5, 6], [1, 2], [5, 6]]]
     _, grads = Embedding().backward(held, cache, np.array([[[1.0, 0.0], [10.0, 0.0], [100.0, 7.0]]]))
     assert grads["weight"].tolist() == [[10, 0], [0, 0], [101, 7]]
+
+
+def test_codes_stand_first_and_their_vectors_too() -> None:
+    held = {"weight_0": np.array([[1.0], [2.0]]), "weight_1": np.array([[3.0, 4.0], [5.0, 6.0]])}
+    y, cache = EmbedColumns(2).forward(held, np.array([[1.0, 0.0, 0.5], [0.0, 0.0, 0.25]]), TRAINING)
+    assert y.tolist() == [[2, 3, 4, 0.5], [1, 3, 4, 0.25]]
+    dx, grads = EmbedColumns(2).backward(held, cache, np.array([[1.0, 2.0, 3.0, 4.0], [10.0, 20.0, 30.0, 40.0]]))
+    assert grads["weight_0"].tolist() == [[10], [1]]
+    assert grads["weight_1"].tolist() == [[22, 33], [0, 0]]
+    assert dx is not None
+    assert dx.tolist() == [[0, 0, 4], [0, 0, 40]]
 
 
 def test_the_class_of_a_palindrome_is_its_first_digit() -> None:

@@ -49,6 +49,14 @@ SHORT: dict[str, Mapping[str, Any]] = {
         "training.keep": "best",
         "optimizer.max_norm": 1.0,
     },
+    "palindrome": {
+        "data.encoding": "index",
+        "layers": [
+            {"kind": "embed_columns", "num_embeddings": [10, 10], "units": [3, 2]},
+            {"kind": "dense", "units": 10},
+        ],
+        "training.steps": 5,
+    },
     "palindrome-lstm": {"training.steps": 2},
     "palindrome-gru": {"training.steps": 2, "training.dtype": "float64"},
     "text-lstm": {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from itertools import islice
 from pathlib import Path
@@ -78,6 +79,14 @@ def test_progress_comes_after_every_step_where_it_is_asked_for() -> None:
     assert [event.step for event in progress] == [1, 2, 3, 4, 5, 6, 7]
     engine, batches = begun()
     assert [event.loss for event in progress] == [engine.step(batch).loss for batch in batches]
+
+
+@pytest.mark.parametrize("seconds", [0.0, math.inf])
+def test_progress_brings_the_losses_of_all_steps_however_seldom_it_comes(seconds: float) -> None:
+    progress = [event for event in training(*begun(), plan(watch_seconds=seconds)) if isinstance(event, Progressed)]
+    assert [event.step for event in progress] == ([1, 2, 3, 4, 5, 6, 7] if seconds == 0 else [3, 6, 7])
+    engine, batches = begun()
+    assert [loss for event in progress for loss in event.losses] == [engine.step(batch).loss for batch in batches]
 
 
 def test_not_asking_for_the_next_event_pauses(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,6 +117,27 @@ def test_batch_and_length_are_free(tmp_path: Path) -> None:
         assert y.shape == (batch, 10)
 
 
+@pytest.mark.parametrize("features", [["a", "b", "c"], ["a", "b"]], ids=["and a number", "codes alone"])
+def test_embedded_columns_go_out_and_come_back(tmp_path: Path, features: list[str]) -> None:
+    recipe = twofold.load_recipe(twofold.Recipe(**COLUMNS), {"data.features": features})
+    path = twofold.export(recipe, "onnx", tmp_path / "out.onnx")
+    adopted = twofold.adopt(path)
+    assert adopted.recipe == recipe
+    assert all((adopted.weights[name] == array).all() for name, array in network_of(recipe).weights.items())
+    assert {"forward", "onnxruntime", "test vector"} <= set(adopted.proof.largest)
+
+
+@pytest.mark.parametrize("turned", [[1, 0, 2], [2, 0, 1]], ids=["another order", "numbers first"])
+def test_columns_that_meet_in_another_order_are_no_layer(tmp_path: Path, turned: list[int]) -> None:
+    path = twofold.export(twofold.Recipe(**COLUMNS), "onnx", tmp_path / "out.onnx")
+    model = onnx.load(str(path))
+    (join,) = (node for node in model.graph.node if node.op_type == "Concat")
+    join.input[:] = [list(join.input)[place] for place in turned]
+    onnx.save(model, str(path))
+    with pytest.raises(AdoptError, match="the network branches"):
+        twofold.adopt(path)
+
+
 def test_a_vector_that_the_weights_do_not_give_is_refused(tmp_path: Path) -> None:
     network = network_of("moons")
     x, y = network.vector()
@@ -142,10 +163,18 @@ def test_a_recipe_that_is_not_the_graphs_is_refused(tmp_path: Path) -> None:
         twofold.adopt(tmp_path / "a.onnx")
 
 
-@pytest.mark.parametrize("name", ["moons", "mnist-lenet-best", "palindrome-lstm", "palindrome-gru"])
+COLUMNS = {
+    "name": "columns",
+    "data": {"source": "csv", "path": "none.csv", "label": "y", "features": ["a", "b", "c"]},
+    "layers": [{"kind": "embed_columns", "num_embeddings": [5, 3], "units": [3, 2]}, {"kind": "dense", "units": 2}],
+}
+
+
+@pytest.mark.parametrize("name", ["moons", "mnist-lenet-best", "palindrome-lstm", "palindrome-gru", "columns"])
 def test_the_torch_module_answers_what_the_engine_answers(name: str, tmp_path: Path) -> None:
-    network = network_of(name)
-    folder = twofold.export(name, "torch", tmp_path / "out")
+    recipe = twofold.Recipe(**COLUMNS) if name == "columns" else twofold.load_recipe(name)
+    network = network_of(recipe)
+    folder = twofold.export(recipe, "torch", tmp_path / "out")
     spec = importlib.util.spec_from_file_location("exported", folder / "model.py")
     assert spec is not None
     assert spec.loader is not None
@@ -157,6 +186,8 @@ def test_the_torch_module_answers_what_the_engine_answers(name: str, tmp_path: P
     with torch.no_grad():
         theirs = loaded(torch.from_numpy(x)).numpy()
     assert np.abs(theirs - y).max() <= 1e-6 * np.abs(y).max()
+    if name == "columns":
+        assert [layer.kind for layer in twofold.adopt(loaded, sample=x).recipe.layers] == ["embed_columns", "dense"]
     assert "twofold" not in (folder / "model.py").read_text().replace("twofold export", "").lower()
 
 

@@ -32,6 +32,9 @@ HEALTHY = {
         data={"source": "palindromes", "length": 6},
     ),
     "an embedding, and a vanilla network": LOOKED,
+    "embedded columns": recipe(
+        [{"kind": "embed_columns", "num_embeddings": [6, 4], "units": [3, 2]}, dense(7), TANH, dense(3)], inputs=5
+    ),
     "clipped and decayed, which the gradients do not show": recipe(
         [dense(4), TANH, dense(2)], optimizer={"kind": "adam", "max_norm": 1e-3, "weight_decay": 0.5}
     ),

@@ -48,8 +48,21 @@ class Looked(nn.Module):
         return self.layer(x.long())
 
 
+class Beside(nn.ModuleList):
+    """PyTorch's own tables of vectors, a column each, and what stands behind their codes."""
+
+    def __init__(self, spec: Any, x: Array) -> None:
+        super().__init__(nn.Embedding(*size) for size in zip(spec.num_embeddings, spec.units, strict=True))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        vectors = [table(x[..., column].long()) for column, table in enumerate(self)]
+        return torch.cat([*vectors, x[..., len(self) :]], dim=-1)
+
+
 def named(module: nn.Module) -> dict[str, str]:
     """PyTorch's name of each parameter, by the name that it has in a recipe's network."""
+    if isinstance(module, Beside):
+        return {f"weight_{name.removesuffix('.weight')}": name for name, _ in module.named_parameters()}
     return {name.removeprefix("layer.").removesuffix("_l0"): name for name, _ in module.named_parameters()}
 
 
@@ -73,6 +86,7 @@ MODULES: dict[str, Callable[[Any, Array], nn.Module]] = {
     "lstm": Read,
     "gru": Read,
     "embedding": Looked,
+    "embed_columns": Beside,
     "group_norm": lambda spec, x: nn.GroupNorm(spec.num_groups, x.shape[1], spec.eps, spec.affine),
     "softmax": lambda spec, x: nn.Softmax(dim=-1),
 }

@@ -102,6 +102,9 @@ MIXED = recipe([dense(7), RELU, THIRD, dense(6, bias=False), TANH, dense(5), SIG
 RECIPES = {
     "every layer": recipe(EVERY_LAYER, data={"source": "digits"}, loss={"kind": "mean_squared"}),
     "every layer of sequences": recipe(SEQUENCES, data=PALINDROMES | {"encoding": "index"}),
+    "embedded columns": recipe(
+        [{"kind": "embed_columns", "num_embeddings": [6, 4], "units": [3, 2]}, dense(7), TANH, dense(3)], inputs=5
+    ),
     "sequences of one number": recipe(
         [{"kind": "rnn", "units": 6}, dense(10)], data=PALINDROMES, optimizer={"kind": "rmsprop", "max_norm": 0.5}
     ),
@@ -189,7 +192,7 @@ def test_small_recipes_agree(name: str, mode: Mode) -> None:
 
 
 def test_one_of_these_recipes_holds_every_layer() -> None:
-    names = ("every layer", "every layer of sequences")
+    names = ("every layer", "every layer of sequences", "embedded columns")
     assert {layer.kind for name in names for layer in RECIPES[name].layers} == kinds(Layer).keys()
 
 

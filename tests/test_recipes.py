@@ -84,6 +84,7 @@ def _tables(section: str) -> st.SearchStrategy[dict[str, Any]]:
         "lstm",
         "gru",
         "embedding",
+        "embed_columns",
         "group_norm",
     }
     return st.sampled_from(sorted(members(section).keys() - shaped - {"palindromes", "text"})).flatmap(table)

@@ -598,6 +598,15 @@ def test_an_embedding_begins_standard_normal(initial: str, std: float) -> None:
         assert kstest(weight.ravel(), "norm").pvalue > 1e-4
 
 
+@pytest.mark.parametrize(("initial", "std"), [("default", 0.1), ("glorot", 0.1), ("zeros", 0.0)])
+def test_embedded_columns_begin_small_but_for_what_is_not_known(initial: str, std: float) -> None:
+    layers = [{"kind": "embed_columns", "num_embeddings": [401, 3], "units": [50, 2]}, dense(10)]
+    built = sequences(layers, data={"encoding": "index"}, initial=INITIALS[initial])
+    begun = initial_parameters(built.model)
+    assert begun["0.weight_0"][1:].std() == pytest.approx(std, rel=0.02)
+    assert not any(begun[f"0.weight_{column}"][0].any() for column in (0, 1))
+
+
 # Threads
 
 

@@ -83,6 +83,9 @@ RECIPES: dict[str, Recipe] = {
         ],
         {"encoding": "index"},
     ),
+    "embedded columns": sequences(
+        [{"kind": "embed_columns", "num_embeddings": [10, 10], "units": [3, 2]}, dense(7), TANH], {"encoding": "index"}
+    ),
     "without biases through time": sequences([{"kind": "gru", "units": 4, "bias": False}]),
     "growing palindromes": sequences([{"kind": "lstm", "units": 5}], {"grow": [[3, 0.25], [4, 0.25]]}),
     "without replacement": sequences([{"kind": "rnn", "units": 5}], {"length": 3, "replacement": False}),

@@ -16,6 +16,8 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 import twofold
 from cases import LayerCase, assert_same, dense, recipe
 from twofold.arrays import Array
+from twofold.data.columns import sequences
+from twofold.data.columns.frame import Frame
 from twofold.engine import NO_ANSWER, Batch, lengths_of
 from twofold.errors import DataError, RecipeError, UserError
 from twofold.numpy_engine.layer import Mode
@@ -219,6 +221,27 @@ def test_steps_are_in_order_and_sequences_on_one_side(tmp_path: Path) -> None:
     held = [tuple(x[~np.isnan(x)]) for _, split in dataset.splits() for x in split.x[..., 0]]
     assert set(held) == wanted
     assert len(held) == len(wanted) == 40
+
+
+@pytest.mark.parametrize("output", ["last", "every"])
+def test_a_test_of_its_own_is_encoded_once_and_as_long_as_the_longest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str
+) -> None:
+    (tmp_path / "own").mkdir()
+    own = table(tmp_path / "own", [f"k{k},{t},{t},a,{'rise' if k else 'fall'},up" for k in (0, 1) for t in range(20)])
+    calls, plain = list[str](), sequences.encoded
+
+    def counted(spec: Any, columns: Any, frame: Frame) -> Array:
+        calls.append(frame.source)
+        return plain(spec, columns, frame)
+
+    monkeypatch.setattr(sequences, "encoded", counted)
+    made = of_table(table(tmp_path), test_path=str(own), layer={"output": output})
+    _, dataset = prepare(made)
+    assert len(calls) == 2
+    assert dataset.train.x.shape[1] == dataset.test.x.shape[1] == 20
+    assert not np.isnan(dataset.test.x).any()
+    assert dataset.test.y.shape == ((2, 20) if output == "every" else (2,))
 
 
 def test_numbers_to_predict_at_every_step_and_steps_without_an_answer(tmp_path: Path) -> None:

@@ -75,6 +75,10 @@ OTHERS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
          dense(10)],
         PALINDROMES | {"encoding": "index"},
     ),
+    "embedded columns": (
+        [{"kind": "embed_columns", "num_embeddings": [10, 10], "units": [3, 2]}, dense(7), {"kind": "relu"}, dense(10)],
+        PALINDROMES | {"encoding": "index"},
+    ),
     "a layer that does nothing": ([{"kind": "flatten"}, dense(7), {"kind": "dropout", "p": 0.0}, dense(10)], DIGITS),
 }  # fmt: skip
 each_network = pytest.mark.parametrize("name", [*NETWORKS, *OTHERS])

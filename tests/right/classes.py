@@ -291,6 +291,24 @@ class Embedding:
         self.grads["W"] = g
 
 
+class EntityEmbeddings:
+    def __init__(self, num_embeddings, units):
+        self.params = {f"W{j}": np.random.randn(n, u) for j, (n, u) in enumerate(zip(num_embeddings, units))}
+        self.grads = {}
+
+    def forward(self, x):
+        self.codes = x[:, : len(self.params)].astype(int)
+        vectors = [W[self.codes[:, j]] for j, W in enumerate(self.params.values())]
+        return np.hstack([*vectors, x[:, len(self.params) :]])
+
+    def backward(self, dout):
+        start = 0
+        for j, (name, W) in enumerate(self.params.items()):
+            self.grads[name] = np.zeros_like(W)
+            np.add.at(self.grads[name], self.codes[:, j], dout[:, start : start + W.shape[1]])
+            start += W.shape[1]
+
+
 class Float32Linear:
     def __init__(self, in_features, out_features):
         self.params = {

@@ -432,6 +432,15 @@ class Emb2(nn.Module):
         return F.one_hot(x, len(self.table)).to(self.table.dtype) @ self.table
 
 
+class Entities(nn.Module):
+    def __init__(self, num_embeddings, embedding_dims):
+        super().__init__()
+        self.emb0, self.emb1 = (nn.Embedding(n, u) for n, u in zip(num_embeddings, embedding_dims))
+
+    def forward(self, x):
+        return torch.cat([self.emb0(x[:, 0].long()), self.emb1(x[:, 1].long()), x[:, 2:]], 1)
+
+
 class ReLUF(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x):

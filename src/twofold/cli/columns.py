@@ -72,6 +72,9 @@ def _print(facts: TableFacts) -> None:
     console.print(Text("lines of a recipe, under [data]:"))
     for column in shown:
         console.print(Text(f"  {one_line(column.recipe)}"))
+    if facts.layer:
+        console.print(Text("the first of its layers, for the columns of many levels:"))
+        console.print(Text(f"  {one_line(facts.layer)}"), soft_wrap=True)
     _print_warnings(facts)
 
 

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from twofold.arrays import Array
 from twofold.data.checking import checked
 from twofold.data.dataset import Dataset, Split
+from twofold.data.drawn import random_inputs
 from twofold.data.folders import load_images
 from twofold.data.handed import not_handed_over
 from twofold.data.images import load_published, published_at_hand
@@ -42,7 +43,6 @@ from twofold.recipe.data import (
     PublishedImages,
     Xor,
 )
-from twofold.recipe.dense import Embedding
 from twofold.recipe.source import Task
 from twofold.streams import stream
 
@@ -109,8 +109,7 @@ def random_data(model: Model, samples: int, seed: int, task: Task = "classificat
     rng = stream(seed, "random inputs")
     network = model.network
     shape = tuple(size or 1 for size in network.input_shape)
-    first, size = model.layers[0], (samples, *shape)
-    x = rng.integers(first.num_embeddings, size=size) * 1.0 if isinstance(first, Embedding) else rng.normal(size=size)
+    x = random_inputs(model.layers[0], (samples, *shape), rng)
     names = tuple(str(index) for index in range(network.classes))
     answers = (samples, shape[0]) if network.each_step else (samples,)
     if task != "classification":

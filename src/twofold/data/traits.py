@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from twofold.arrays import Array
+from twofold.data.columns.embedded import code_columns
 from twofold.data.dataset import Dataset, Split
 from twofold.plain import Parsed
 
@@ -60,8 +61,9 @@ def traits(dataset: Dataset) -> Facts:
         train, held_out = (replace(split, x=np.nan_to_num(split.x)) for split in (train, held_out))
         dataset = replace(dataset, train=train)
     with np.errstate(all="ignore"):
-        size = float(np.sqrt(np.square(train[:MOST_ROWS].floats(), dtype=np.float64).mean()))
-        facts: Facts = {"size": size}
+        codes = code_columns(dataset)
+        numbers = train[:MOST_ROWS].floats()[..., codes:]
+        facts: Facts = {"size": float(np.sqrt(np.square(numbers, dtype=np.float64).mean()))} if numbers.size else {}
         if train.draw is not None:
             return _finite(facts)
         labelled, rows = train.y.ndim == 1 and train.y.dtype.kind in "iu", list(_rows(train))
@@ -79,7 +81,7 @@ def traits(dataset: Dataset) -> Facts:
         if labelled:
             classes = _classes_by_row(rows, train.y)
             facts["contradicting"] = sum(len(classes[row]) > 1 for row in rows)
-            facts["votes"] = votes(train)
+            facts["votes"] = [] if codes else votes(train)  # codes have no distances
     return _finite(facts)
 
 
@@ -109,6 +111,7 @@ def _columns(dataset: Dataset, labelled: bool) -> Facts:
     parts = [split for _, split in dataset.splits()]
     facts: Facts = {"chance": _chance(train.x[:MOST_ROWS])}
     std = train.x.std(axis=0, dtype=np.float64)
+    std[: code_columns(dataset)] = 0  # of which nothing is large, or far away
     varied = np.flatnonzero(std > BESIDE_NOTHING * std.max())
 
     def named(column: int) -> str:

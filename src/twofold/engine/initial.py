@@ -24,6 +24,7 @@ from twofold.recipe.parameters import (
     Parameters,
     StandardNormal,
     Start,
+    Vectors,
     Weight,
 )
 from twofold.recipe.training import DefaultInitial, Dirac, Glorot, He, Initial, Normal, Orthogonal, Zeros
@@ -87,6 +88,10 @@ def _begun(start: Start, initial: Initial, shape: tuple[int, ...], fan_in: int, 
             return np.full(shape, value)
         case StandardNormal():
             return np.zeros(shape) if isinstance(initial, Zeros) else rng.normal(size=shape)
+        case Vectors():
+            drawn = np.zeros(shape) if isinstance(initial, Zeros) else rng.normal(0, start.std, shape)
+            drawn[0] = 0
+            return drawn
         case GateWeight():
             return start.gain * _by_gate(start.units, initial, shape, rng)
         case GateBias():

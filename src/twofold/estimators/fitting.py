@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from twofold.errors import TrainingDivergedError
 from twofold.numpy_engine import reported_loss
 from twofold.recipe import Recipe
 from twofold.setup.building import initial_state, training_engine, with_class_weights
+from twofold.setup.codes import check_codes, row_rule
 from twofold.setup.events import Evaluated, Progressed
 from twofold.setup.needed import evaluation_batch
 from twofold.train.course import validation_of
@@ -60,6 +62,7 @@ def prepared(
     else:
         dataset = hold_out_numbers(shaped, y, data.targets, data, 0.0, weight)
     dataset = checked(replace(dataset, features=getattr(data, "features", None) or ()), "X")
+    check_codes(recipe, dataset)
     if recipe.task == "regression":
         dataset = dataset.with_scaled_targets(scaling)
     return Prepared(with_class_weights(recipe, dataset), dataset.astype(recipe.training.dtype))
@@ -75,7 +78,7 @@ def fitted(samples: Prepared, engine_name: str, since: State | None = None) -> F
     engine.load(initial_state(recipe.model, dataset.train) if since is None else since)
     batches = Batches(recipe, dataset.train)
     course = _Course(batches, len(dataset.train))
-    plan = Plan(_scorer(recipe, dataset, course), validation_of(recipe), watch_seconds=0.0)
+    plan = Plan(_scorer(recipe, dataset, course), validation_of(recipe), watch_seconds=math.inf)
     outcome = course.followed(training(engine, batches, plan))
     if failure := outcome.failure:
         raise TrainingDivergedError(
@@ -102,8 +105,9 @@ class _Course:
         """The outcome of a training whose losses are kept."""
         for event in events:
             match event:
-                case Progressed(step, float(loss)):
-                    self._add(step, loss)
+                case Progressed(step, losses=losses):
+                    for place, loss in enumerate(losses, step - len(losses) + 1):
+                        self._add(place, loss)
                 case Evaluated(row):
                     if row.step and row.validation_loss is not None:
                         self.validation.append(row.validation_loss)
@@ -136,6 +140,8 @@ def _scorer(recipe: Recipe, dataset: Dataset, course: _Course) -> Evaluate:
 def outputs_of(engine: Engine, recipe: Recipe, x: Array) -> Array:
     """The outputs of the last layer, (samples, outputs), a batch at a time."""
     shaped = x.reshape(len(x), *(size or 0 for size in recipe.data.sample_shape)).astype(recipe.training.dtype)
+    if rule := row_rule(recipe, shaped, "X holds"):
+        raise ValueError(f"{rule}.")
     size = evaluation_batch(recipe.network)
     with np.errstate(all="ignore"):
         parts = [engine.predict(shaped[start : start + size]) for start in range(0, len(shaped), size)]

@@ -10,10 +10,10 @@ from typing import Literal, get_args
 import numpy as np
 
 from twofold.arrays import Array, Arrays
+from twofold.data.drawn import random_inputs
 from twofold.engine import Scaling
 from twofold.errors import RunFolderError, UserError
 from twofold.exchange.files import check_new
-from twofold.exchange.kinds import Embedding
 from twofold.exchange.trackers.recorded import figures_in
 from twofold.inference.predicting import scaling_of, trained
 from twofold.inference.weights import npz_names
@@ -45,8 +45,7 @@ class Network:
         """A few samples as the first layer takes them, and what the engine answers."""
         network, dtype = self.recipe.network, self.recipe.training.dtype
         shape = (VECTORS, *(size or 1 for size in network.input_shape))
-        rng, first = stream(0, "test vector"), self.recipe.layers[0]
-        x = rng.integers(first.num_embeddings, size=shape) if isinstance(first, Embedding) else rng.normal(size=shape)
+        x = random_inputs(self.recipe.layers[0], shape, stream(0, "test vector"))
         plain = {"training.ema": 0.0, "training.compile": False, "training.autocast": "none", "training.device": "cpu"}
         built = build_engine(self.engine, load_recipe(self.recipe, plain))
         built.load(state_of(self.weights, network))

@@ -1,7 +1,7 @@
 """Every kind of layer by its class: what converters and writers of all formats name."""
 
 from twofold.recipe.activations import Elu, Gelu, LeakyRelu, Prelu, Relu, Sigmoid, Silu, Softmax, Tanh
-from twofold.recipe.dense import Dense, Dropout, Embedding, Flatten
+from twofold.recipe.dense import Dense, Dropout, EmbedColumns, Embedding, Flatten
 from twofold.recipe.layer import LayerSpec
 from twofold.recipe.norms import BatchNorm, GroupNorm, LayerNorm
 from twofold.recipe.pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d
@@ -15,6 +15,7 @@ __all__ = [
     "Dense",
     "Dropout",
     "Elu",
+    "EmbedColumns",
     "Embedding",
     "Flatten",
     "Gelu",

@@ -26,6 +26,7 @@ from twofold.recipe.columns import Table
 from twofold.runs import Run, opened
 from twofold.runs.evidence import kept_scaling
 from twofold.setup.building import restore
+from twofold.setup.codes import row_rule
 from twofold.setup.outputs import measured
 from twofold.train.evidence import answers, in_unit
 
@@ -256,6 +257,8 @@ def seen(run: Run, samples: Given, target: Sequence[int] = ()) -> Split:
         )
     with np.errstate(over="ignore", invalid="ignore"):
         x = (samples.x if scaling is None else scaling.apply(samples.x)).astype(dtype, copy=False)
+    if rule := row_rule(run.recipe, x, "a sample holds"):
+        raise DataError(f"{rule}.")
     if run.recipe.data.varying:
         if not all_finite(np.nan_to_num(x, nan=0.0, posinf=np.inf, neginf=-np.inf)):
             raise DataError(f"the samples hold a number that is too large for {dtype}")

@@ -1,4 +1,4 @@
-"""From whole numbers to vectors."""
+"""From whole numbers to vectors: of a sequence of them, of columns of a table."""
 
 from __future__ import annotations
 
@@ -22,10 +22,7 @@ class Embedding:
         self, params: Arrays, x: Float[Array, "*samples"], mode: Mode
     ) -> tuple[Float[Array, "*samples units"], Array]:
         """The cache is x."""
-        W = params["weight"]
-        if W.ndim == 2:
-            return W[x.astype(np.intp)], x
-        return W[_replica(x, W), x.astype(np.intp)], x
+        return _taken(params["weight"], x.astype(np.intp)), x
 
     def backward(
         self, params: Arrays, cache: Array, dy: Float[Array, "*samples units"], wants_dx: bool = True
@@ -37,6 +34,50 @@ class Embedding:
         return (np.zeros_like(x) if wants_dx else None), {"weight": dW}
 
 
-def _replica(x: Array, W: Array) -> Array:
-    """The number of each place's replica, to stand beside x."""
-    return np.arange(len(W)).reshape(-1, *(1,) * (x.ndim - 1))
+@final
+class EmbedColumns:
+    """y = [W₀[x₀], ..., Wₖ₋₁[xₖ₋₁], xₖ, ...],  dWⱼ[c] = Σ dyⱼ over the samples with xⱼ = c;  dx = 0 for codes, else dy.
+
+    `torch.nn.Embedding` a column, and `torch.cat`. Guo & Berkhahn, Entity embeddings of categorical variables (2016).
+    """
+
+    def __init__(self, tables: int) -> None:
+        self.tables = tables
+        """How many columns are codes: k."""
+
+    def forward(
+        self, params: Arrays, x: Float[Array, "*samples columns"], mode: Mode
+    ) -> tuple[Float[Array, "*samples units"], Array]:
+        """The cache is the codes."""
+        codes = x[..., : self.tables].astype(np.intp)
+        vectors = [_taken(params[f"weight_{place}"], codes[..., place]) for place in range(self.tables)]
+        return np.concatenate([*vectors, x[..., self.tables :]], axis=-1), codes
+
+    def backward(
+        self, params: Arrays, cache: Array, dy: Float[Array, "*samples units"], wants_dx: bool = True
+    ) -> tuple[Array | None, dict[str, Array]]:
+        """Each table takes its own part of dy, and what every sample of a code gives its vector adds up."""
+        codes, grads, start = cache, dict[str, Array](), 0
+        for place in range(self.tables):
+            W = params[f"weight_{place}"]
+            grads[f"weight_{place}"] = _scattered(W, codes[..., place], dy[..., start : start + W.shape[-1]])
+            start += W.shape[-1]
+        dx = np.concatenate([np.zeros(codes.shape, dy.dtype), dy[..., start:]], axis=-1) if wants_dx else None
+        return dx, grads
+
+
+def _taken(W: Array, codes: Array) -> Array:
+    """The row of each code; of replicas each from its own table."""
+    return W[codes] if W.ndim == 2 else W[_replica(codes, W), codes]
+
+
+def _scattered(W: Array, codes: Array, dy: Array) -> Array:
+    """dW, where the dy of all samples of a code add up, in float64: a third of the time of `np.add.at`."""
+    rows = codes if W.ndim == 2 else codes + _replica(codes, W) * W.shape[-2]
+    places = rows[..., None] * W.shape[-1] + np.arange(W.shape[-1])
+    return np.bincount(places.ravel(), dy.ravel(), W.size).reshape(W.shape).astype(W.dtype)
+
+
+def _replica(codes: Array, W: Array) -> Array:
+    """The number of each place's replica, to stand beside the codes."""
+    return np.arange(len(W)).reshape(-1, *(1,) * (codes.ndim - 1))

@@ -6,7 +6,7 @@ from twofold.numpy_engine.activations import ACTIVATIONS
 from twofold.numpy_engine.conv import Conv2d
 from twofold.numpy_engine.dense import Dense
 from twofold.numpy_engine.dropout import Dropout
-from twofold.numpy_engine.embedding import Embedding
+from twofold.numpy_engine.embedding import EmbedColumns, Embedding
 from twofold.numpy_engine.flatten import Flatten
 from twofold.numpy_engine.layer import AnyLayer, Builders
 from twofold.numpy_engine.norm import NORMS
@@ -20,6 +20,7 @@ from twofold.recipe.layer import LayerSpec
 LAYERS: Builders = {
     kinds.Dense: lambda spec: Dense(),
     kinds.Embedding: lambda spec: Embedding(),
+    kinds.EmbedColumns: lambda spec: EmbedColumns(len(spec.units)),
     kinds.Dropout: lambda spec: Dropout(spec.p),
     kinds.Flatten: lambda spec: Flatten(),
     windows.Conv2d: lambda spec: Conv2d(Windows(*spec.window), spec.groups),

@@ -49,18 +49,16 @@ def beginning(section: str, kind: str) -> dict[str, object]:
     model = members(section).get(kind)
     table: dict[str, object] = {TAGS.get(section, "kind"): kind}
     if model:
-        table |= {
-            name: BEGINNINGS.get(name, _first(model, name))
-            for name, field in model.model_fields.items()
-            if field.is_required()
-        }
+        table |= {name: _first(model, name) for name, field in model.model_fields.items() if field.is_required()}
     return table
 
 
 def _first(model: type[BaseModel], name: str) -> object:
-    """A value of the field's type where none is better: it is then faulty, and the fault says what is wanted."""
+    """Its usual beginning, or a value of its type: it is then faulty, and the fault says what is wanted."""
     kind = next((part.get("type") for part in _alternatives(model.model_json_schema()["properties"][name])), "string")
-    return {"integer": 1, "number": 1.0, "boolean": False, "array": []}.get(str(kind), "")
+    plain = {"integer": 1, "number": 1.0, "boolean": False, "array": []}.get(str(kind), "")
+    begun = BEGINNINGS.get(name, plain)
+    return [begun] if kind == "array" and not isinstance(begun, list) else begun
 
 
 def _kinds(section: str) -> dict[str, object]:

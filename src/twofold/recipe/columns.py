@@ -47,7 +47,8 @@ class Number(ColumnSpec):
 
 
 class Category(ColumnSpec):
-    """One of several words: a number a level, of which one is 1. A missing value is a level of its own."""
+    """One of several words: a number a level, of which one is 1; or a code, for `embed_columns`. A missing value is a
+    level of its own."""
 
     kind: Literal["category"] = "category"
     most: PositiveInt = 64
@@ -57,6 +58,11 @@ class Category(ColumnSpec):
     unseen: Literal["other", "refuse"] = "other"
     """What becomes of a level that no training row holds: `other`, or an error that names the line. A missing value is
     a level of its own."""
+    embed_above: Annotated[int, Field(ge=0)] | None = Field(default=None, exclude_if=unwritten_at(None))
+    """A column of more levels than so many is embedded: it becomes one number, the code of its level, and codes stand
+    first in a row, for an `embed_columns` as the first layer. Every level that `least` training rows hold has a code of
+    its own, whatever `most` says; code 0 is `other`. With 0 the column is embedded whatever it holds; where left out it
+    never is."""
 
 
 class Ordinal(ColumnSpec):

@@ -1,4 +1,4 @@
-"""The fully connected layer, a table of vectors, and the layers that drop or rearrange numbers."""
+"""The fully connected layer, tables of vectors, and the layers that drop or rearrange numbers."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
-from twofold.recipe.base import Shape, elements
+from twofold.recipe.base import Fields, Shape, elements
 from twofold.recipe.layer import Asleep, Kept, LayerSpec, Plain, Refusal, numbers, one_line
 from twofold.recipe.operation import Operation, Operations, Size, dimensions, product, times
-from twofold.recipe.parameters import Parameter, Parameters, StandardNormal, Weight, with_bias
+from twofold.recipe.parameters import Parameter, Parameters, StandardNormal, Vectors, Weight, with_bias
 
 
 class Dense(Plain):
@@ -83,6 +83,70 @@ class Embedding(Plain):
         dW = f"{y} → ({self.num_embeddings}, {self.units})"
         forward = Operation("y = W[x], a row of W for each number", f"{x} → {y}", "y")
         return [forward], [Operation("dW[k] = Σ dy where x = k", dW, "weight")]
+
+
+MOST_TABLES = 1000
+"""Columns with vectors of their own."""
+Sizes = Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=1, max_length=MOST_TABLES)]
+"""A size a column."""
+
+
+class EmbedColumns(Plain):
+    """y = [W₀[x₀], ..., Wₖ₋₁[xₖ₋₁], xₖ, ...]: vectors for the codes in the first k columns, the others as they are.
+
+    Entity embeddings (Guo & Berkhahn 2016): `torch.nn.Embedding` a column, and `torch.cat`. Row 0 is for whatever the
+    training samples do not hold, and begins as 0: until it is trained it says nothing. The others begin as N(0, 0.1²).
+    """
+
+    stacks: ClassVar[bool] = True
+    kind: Literal["embed_columns"] = "embed_columns"
+    num_embeddings: Sizes
+    """How many codes each column has: they lie from 0 to one less."""
+    units: Sizes
+    """Size of the vectors of each column."""
+
+    @classmethod
+    def conflicts(cls, values: Fields) -> list[str]:
+        rows, units = values.get("num_embeddings"), values.get("units")
+        if not (isinstance(rows, tuple) and isinstance(units, tuple)) or len(rows) == len(units):
+            return []
+        return [f"`num_embeddings` and `units` say a number a column each; got {len(rows)} and {len(units)}"]
+
+    def refuses(self, shape: Shape) -> Refusal | None:
+        columns = len(self.num_embeddings)
+        if not shape:
+            return Refusal("takes at least one axis of columns")
+        if shape[-1] is not None and shape[-1] < columns:
+            return Refusal(f"takes {columns} columns of codes at least")
+        return None
+
+    def output_shape(self, shape: Shape) -> Shape:
+        width = shape[-1]
+        return (*shape[:-1], None if width is None else width - len(self.units) + sum(self.units))
+
+    def parameters(self, shape: Shape) -> Parameters:
+        sizes = enumerate(zip(self.num_embeddings, self.units, strict=True))
+        return {f"weight_{place}": Parameter(size, Vectors(), decays=True) for place, size in sizes}
+
+    def kept(self, shape: Shape) -> Kept:
+        """The output, and the codes as whole numbers."""
+        made, codes = numbers(self.output_shape(shape)), 2 * numbers(shape)
+        return Kept(made + codes, 2 * made + codes)
+
+    def only_first(self) -> str:
+        return "`embed_columns` takes whole numbers"
+
+    def equations(self, shape: Shape, n: Size) -> tuple[Operations, Operations]:
+        x, y = dimensions(n, shape), dimensions(n, self.output_shape(shape))
+        count = len(self.units)
+        rows = [f"W{place}[x{place}]" for place in ((0, 1) if count == 2 else (0,))]
+        rows += ["...", f"W{count - 1}[x{count - 1}]"] if count > 2 else []
+        forward = Operation(f"y = [{', '.join(rows)}, x{count}, ...]", f"{x} → {y}", "y")
+        backward = Operations()
+        for place, size in enumerate(zip(self.num_embeddings, self.units, strict=True)):
+            shapes = f"{dimensions(n, (*shape[:-1], size[1]))} → {size}"
+            backward.append(Operation(f"dW{place}[c] = Σ dy{place} where x{place} = c", shapes, f"weight_{place}"))
+        return [forward], backward
 
 
 class Dropout(LayerSpec):

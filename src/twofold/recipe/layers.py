@@ -11,13 +11,13 @@ from typing import Annotated, TypeAlias
 from pydantic import Field
 
 from twofold.recipe.activations import Activation
-from twofold.recipe.dense import Dense, Dropout, Embedding, Flatten
+from twofold.recipe.dense import Dense, Dropout, EmbedColumns, Embedding, Flatten
 from twofold.recipe.norms import Norm
 from twofold.recipe.pooling import Pooling
 from twofold.recipe.recurrent import Recurrence
 from twofold.recipe.windows import Conv2d
 
 Layer: TypeAlias = Annotated[
-    Dense | Conv2d | Pooling | Norm | Recurrence | Embedding | Activation | Dropout | Flatten,
+    Dense | Conv2d | Pooling | Norm | Recurrence | Embedding | EmbedColumns | Activation | Dropout | Flatten,
     Field(discriminator="kind"),
 ]

@@ -45,6 +45,13 @@ class StandardNormal:
 
 
 @dataclass(frozen=True)
+class Vectors:
+    """N(0, 0.1²) but for row 0, which is 0; all 0 where the recipe's `initial` is `zeros`."""
+
+    std: float = 0.1
+
+
+@dataclass(frozen=True)
 class GateWeight:
     """A block of rows for each gate, drawn like a `Weight` of its own, by default from U(−1/√units, 1/√units)."""
 
@@ -68,7 +75,7 @@ class GateBias:
     """The sign with which log u, u from U(1, T − 1), takes each gate's block: 1, −1, or 0 for a block that stays."""
 
 
-Start: TypeAlias = Weight | Kernel | Bias | Constant | StandardNormal | GateWeight | GateBias
+Start: TypeAlias = Weight | Kernel | Bias | Constant | StandardNormal | Vectors | GateWeight | GateBias
 
 
 class Parameter(NamedTuple):

@@ -55,6 +55,8 @@ def became(column: Fitted) -> str:
             how = "as it is" if column.spec.scale == "none" else scaled(column.shift, column.divisor)
             return f"{how}{clipped}{beside}"
         case FittedCategory():
+            if column.embedded:
+                return f"the code of one of {plural(len(column.levels), 'level')}: {_listed(column.levels)}"
             beside = [name for name, there in (("missing", column.absent), ("all others", column.other)) if there]
             extra = f", and {joined(beside)}" if beside else ""
             return f"{plural(len(column.levels), 'level')}: {_listed(column.levels)}{extra}"

@@ -20,13 +20,13 @@ from twofold.memory import keep_large_blocks
 from twofold.recipe import Model, Network, Recipe, load_recipe
 from twofold.recipe.columns import Table
 from twofold.recipe.data import Csv, Images
-from twofold.recipe.dense import Embedding
 from twofold.recipe.network import recurrent_nodes
 from twofold.recipe.text import CharacterText
 from twofold.recipe.training import FromFile
 from twofold.recipe.windows import Conv2d
 from twofold.runs import Run, seal
 from twofold.runs.tensors import read_tensors
+from twofold.setup.codes import check_codes
 from twofold.setup.events import Noted, Watcher, telling, warn_of_notes
 
 SIZES = ("units", "channels")
@@ -135,7 +135,7 @@ def prepare(recipe: Recipe, watch: Watcher = warn_of_notes, data: object = None)
         return _handed_table(recipe, recipe.data, data, watch)
     if data is not None:
         recipe, dataset = hand_over(recipe, data)
-        _check_numbers(recipe, dataset)
+        check_codes(recipe, dataset)
         return with_class_weights(recipe, dataset), dataset
     dataset = load_data(recipe.samples, telling(watch))
     for note in dataset.notes:
@@ -158,7 +158,7 @@ def _handed_table(recipe: Recipe, spec: Table, data: object, watch: Watcher) -> 
 
 def resolved(recipe: Recipe, dataset: Dataset) -> Recipe:
     """The recipe with what only its data know. Raises `DataError` where they do not fit its first or last layer."""
-    _check_numbers(recipe, dataset)
+    check_codes(recipe, dataset)
     recipe = with_class_weights(recipe, dataset)
     if isinstance(recipe.data, CharacterText):
         _check_characters(recipe, recipe.data, dataset)
@@ -199,42 +199,6 @@ def known_of_columns(dataset: Dataset) -> dict[str, object]:
         **({"data.longest": dataset.train.x.shape[1]} if dataset.sequences else {}),
         **counted,
     }
-
-
-def _check_numbers(recipe: Recipe, dataset: Dataset) -> None:
-    """An embedding has a vector for the whole numbers below a limit."""
-    if not isinstance(spec := recipe.layers[0], Embedding):
-        return
-    _check_alphabet(recipe, spec, dataset)
-    for name, split in dataset.splits():
-        x = split.floats()
-        x = x[~np.isnan(x)] if dataset.sequences else x
-        wrong = (x < 0) | (x >= spec.num_embeddings) | (x != np.floor(x))
-        if wrong.any():
-            raise DataError(
-                f"layer 0 (embedding) takes whole numbers from 0 to {spec.num_embeddings - 1}; the {name} set holds "
-                f"{x[wrong][0]:g}. Set its num_embeddings, or leave data.standardize out."
-            )
-
-
-def _check_alphabet(recipe: Recipe, spec: Embedding, dataset: Dataset) -> None:
-    """A vector for each symbol, and one for those that no training row holds."""
-    if isinstance(recipe.data, CharacterText):
-        size, one_hot, key = len(dataset.alphabet), recipe.data.encoding == "one_hot", "encoding"
-    elif dataset.columns and (alphabet := dataset.columns.alphabet):
-        size, one_hot, key = len(alphabet.symbols), alphabet.one_hot, "symbols_as"
-    else:
-        return
-    if one_hot:
-        raise DataError(
-            "layer 0 (embedding) takes whole numbers, and symbols enter as numbers of which one is 1. "
-            f'Set data.{key} = "index", or leave the embedding out.'
-        )
-    if spec.num_embeddings < size + 1:
-        raise DataError(
-            f"layer 0 (embedding) has {spec.num_embeddings} vectors; the alphabet of the training samples has {size} "
-            f"symbols, and one vector is for any other: --set layers.0.num_embeddings={size + 1}"
-        )
 
 
 def _resized(recipe: Recipe, outputs: int) -> str:

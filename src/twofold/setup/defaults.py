@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from twofold.data.sources import completed
 from twofold.errors import UserError
 from twofold.plain import Parsed
 from twofold.recipe import Recipe, load_recipe, loads
-from twofold.recipe.columns import Table
+from twofold.recipe.columns import Category, Table, stated
 from twofold.recipe.overrides import Overrides
 from twofold.recipe.source import Task
 from twofold.setup.building import known_of_columns
@@ -55,12 +55,44 @@ def table_recipe(
         raise UserError(f"which column of {path} is to be answered? Name it: --label COLUMN. {_columns_hint(path)}")
     spec = table_spec(path, label, settings)
     frame, test = read_frames(spec, telling(watch))
-    spec = spec.asked(spec.task or asked_of(spec, frame, settings.get("loss.kind")))
+    spec = with_embedded(spec.asked(spec.task or asked_of(spec, frame, settings.get("loss.kind"))), frame)
     dataset = completed(spec, table_dataset(spec, frame, test))
     for note in dataset.notes:
         watch(Noted(note))
+    if dataset.columns and (embedded := dataset.columns.embedded):
+        named = ", ".join(f"`{name}` ({codes - 1:,} levels)" for name, codes in embedded.items())
+        watch(Noted(f"{path}: embedded, a vector a level: {named}"))
     rest = {key: value for key, value in settings.items() if key.split(".")[0] != "data"}
-    return load_recipe(default_recipe(spec, dataset, _name(path)), rest), dataset
+    return load_recipe(default_recipe(spec, dataset, _codes(dataset, frame), _name(path)), rest), dataset
+
+
+def with_embedded(spec: Table, frame: Frame) -> Table:
+    """The same with those columns embedded of which nothing is said and that hold many levels."""
+    from twofold.data.columns.embedded import PROPOSED, is_wide
+    from twofold.data.columns.kinds import inferred
+    from twofold.data.columns.plan import roles
+
+    if spec.sequential:
+        return spec
+    chosen = [name for name in frame.names if spec.features is None or name in spec.features]
+    free = [name for name in chosen if name not in roles(spec) and stated(spec.columns, name) is None]
+    cells = {name: frame.columns[name] for name in free}
+    wide = [name for name in free if is_wide(cells[name]) and inferred(name, cells[name]).spec == Category()]
+    return spec.model_copy(update={"columns": {**spec.columns, **dict.fromkeys(wide, PROPOSED)}})
+
+
+def _codes(dataset: Dataset, frame: Frame) -> list[int]:
+    """Rows of the tables of embedded columns: enough for whatever part of the file is trained on."""
+    from twofold.data.columns.embedded import codes_of
+
+    assert dataset.columns is not None
+    assert dataset.origin is not None
+    kinds = dataset.origin.kinds
+    return [
+        codes_of(frame.columns[name], spec)
+        for name in dataset.columns.embedded
+        if isinstance(spec := kinds[name], Category)
+    ]
 
 
 def asked_of(spec: Table, frame: Frame, loss: object) -> Task:
@@ -120,23 +152,27 @@ def _bare(path: str | Path, label: object, classes: object) -> Recipe:
     return loads(tomli_w.dumps(raw), str(path))
 
 
-def default_recipe(spec: Table, dataset: Dataset, name: str = "table") -> Recipe:
+def default_recipe(spec: Table, dataset: Dataset, codes: Sequence[int] = (), name: str = "table") -> Recipe:
     """A recipe whose network and training suit a table of so many rows and columns.
 
-    Two hidden layers of rectifiers under AdamW; a part of the training rows is held out to stop by.
+    Two hidden layers of rectifiers under AdamW; a part of the training rows is held out to stop by. `codes`: how many
+    each embedded column has.
     """
     known = {key.removeprefix("data."): value for key, value in known_of_columns(dataset).items()}
     data = {**spec.model_dump(mode="json", exclude_none=True, exclude={"task"}), **known}
     outputs = len(dataset.classes) or len(dataset.targets)
     loss = {"kind": LOSSES[spec.task or "classification"]}
-    raw = {"data": data, "loss": loss, **network(outputs), **training(len(dataset.train))}
+    raw = {"data": data, "loss": loss, **network(outputs, codes), **training(len(dataset.train))}
     return loads(tomli_w.dumps(raw), f"{name}.toml")
 
 
-def network(outputs: int) -> dict[str, Parsed]:
-    """Two hidden layers of rectifiers, and a number for each class or target."""
+def network(outputs: int, codes: Sequence[int] = ()) -> dict[str, Parsed]:
+    """Vectors for embedded columns of so many codes, two hidden layers of rectifiers, a number a class or target."""
+    from twofold.data.columns.embedded import first_layer
+
+    embedding = [first_layer(codes)] if codes else []
     hidden = [{"kind": "dense", "units": 64}, {"kind": "relu"}] * 2
-    return {"layers": [*hidden, {"kind": "dense", "units": outputs}]}
+    return {"layers": [*embedding, *hidden, {"kind": "dense", "units": outputs}]}
 
 
 def training(rows: int) -> dict[str, Parsed]:

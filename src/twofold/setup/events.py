@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import ClassVar, TypeAlias, cast
 
@@ -40,6 +40,8 @@ class Progressed:
     step: int
     loss: float | None = None
     """The loss of the step's batch, where there is one."""
+    losses: Sequence[float] = field(default=(), compare=False, metadata={"to_methods": False})
+    """Where there are losses, those of all steps since the last of these events."""
 
 
 @dataclass(frozen=True, slots=True)

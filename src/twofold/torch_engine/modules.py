@@ -11,8 +11,9 @@ from twofold.recipe import Network, Node, activations, dense, norms, pooling, re
 from twofold.recipe.layer import LayerSpec
 from twofold.recipe.training import Training
 from twofold.torch_engine.conv import NarrowConv2d
+from twofold.torch_engine.embedding import EmbedColumns, Embedding
 from twofold.torch_engine.filtering import FilteringConv2d
-from twofold.torch_engine.recurrent import Embedding, Recurrent
+from twofold.torch_engine.recurrent import Recurrent
 
 Builders: TypeAlias = Mapping[type[LayerSpec], Callable[[Any, Node], nn.Module]]
 """From a kind of layer to what builds its module from a recipe's settings of that kind, in their place."""
@@ -78,6 +79,7 @@ def _recurrent(spec: recurrent.Recurrence, node: Node) -> nn.Module:
 MODULES: Builders = {
     dense.Dense: _dense,
     dense.Embedding: lambda spec, node: Embedding(spec.num_embeddings, spec.units, device="meta"),
+    dense.EmbedColumns: lambda spec, node: EmbedColumns(spec.num_embeddings, spec.units, device="meta"),
     dense.Dropout: lambda spec, node: nn.Dropout(spec.p),
     dense.Flatten: lambda spec, node: nn.Flatten(),
     windows.Conv2d: _conv,

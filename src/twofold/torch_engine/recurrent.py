@@ -87,12 +87,3 @@ class Recurrent(nn.Module):
     def extra_repr(self) -> str:
         """Shown when the module is printed."""
         return f"{self.weight_ih.shape[1]}, {self.units}, step={self.step}, output={self.output}"
-
-
-@final
-class Embedding(nn.Embedding):
-    """`torch.nn.Embedding` of numbers that come as the data's floating-point type."""
-
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (PyTorch's name)
-        """A vector for each number."""
-        return super().forward(input.long())

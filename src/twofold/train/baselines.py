@@ -14,6 +14,7 @@ import numpy as np
 
 from twofold.arrays import Array
 from twofold.data import Dataset, Split
+from twofold.data.columns.embedded import code_columns
 from twofold.engine import answered
 from twofold.runs.names import BOOSTING, CONSTANT
 from twofold.setup.events import Prepared, Watcher
@@ -22,6 +23,8 @@ from twofold.train.evidence import in_unit
 
 MOST_ROWS = 20_000
 """Training samples that a model is fitted to; of more, so many by chance."""
+MOST_LEVELS = 64
+"""Levels of an embedded column that have a number of their own, as where none is embedded."""
 MOST_OUTPUTS = 20
 """Numbers or labels up to which a model each is fitted."""
 MOST_CLASSES = 100
@@ -55,7 +58,7 @@ def _rows(dataset: Dataset, split: Split) -> Array:
     Of a sequence its length, and the mean and the last of each number; of a step with an answer of its own what it
     holds.
     """
-    x = split.floats().astype(np.float64)
+    x = _spread(dataset, split.floats().astype(np.float64))
     if not dataset.sequences:
         return x.reshape(len(split), -1)
     codes = x.ndim == 2
@@ -68,6 +71,18 @@ def _rows(dataset: Dataset, split: Split) -> Array:
         counts = np.stack([np.count_nonzero(x == symbol, axis=1) for symbol in symbols], axis=1)
         return np.column_stack([lengths, counts / lengths[:, None]])
     return np.column_stack([lengths, np.nanmean(x, axis=1), x[np.arange(len(x)), lengths - 1]])
+
+
+def _spread(dataset: Dataset, x: Array) -> Array:
+    """Numbers of which one is 1 in the place of each code, for the levels that most training rows hold."""
+    columns = list[Array]()
+    for place in range(code_columns(dataset)):
+        held = dataset.train.x[..., place]
+        levels, counts = np.unique(held[~np.isnan(held)], return_counts=True)
+        often = levels[np.argsort(-counts, kind="stable")[:MOST_LEVELS]]
+        codes = x[..., place, None]
+        columns.append(np.where(np.isnan(codes), np.nan, codes == often))
+    return np.concatenate([*columns, x[..., len(columns) :]], axis=-1) if columns else x
 
 
 def _constant(task: str, dataset: Dataset, samples: int) -> Array:

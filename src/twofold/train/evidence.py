@@ -8,7 +8,7 @@ from twofold.arrays import Array
 from twofold.data import Dataset, Split
 from twofold.engine import Engine, Scaling
 from twofold.recipe import Recipe
-from twofold.recipe.dense import Embedding
+from twofold.recipe.dense import EmbedColumns, Embedding
 from twofold.recipe.losses import Loss
 from twofold.recipe.text import CharacterText
 from twofold.train.loop import predictions
@@ -43,7 +43,7 @@ def kept_samples(recipe: Recipe, dataset: Dataset) -> dict[str, Array]:
     if held_out.each_step:
         samples["preview.y"] = previewed(held_out).y
     plane = held_out.x.shape[1:] == (2,) and recipe.task == "classification"
-    if plane and not isinstance(recipe.layers[0], Embedding):  # whole numbers are no plane
+    if plane and not isinstance(recipe.layers[0], Embedding | EmbedColumns):  # whole numbers are no plane
         for split, points in dataset.splits():
             samples |= {f"{split}.x": points.x, f"{split}.y": points.y}
     return samples

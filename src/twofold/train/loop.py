@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
@@ -161,7 +161,7 @@ def _from_course(engine: Engine, batches: Batches, plan: Plan, course: Course) -
             failure = _failure(engine, batches, course.mark, taken, stretch.loss)
             yield Failed(Outcome(taken, seconds, course.row, failure))
             return
-        yield Progressed(taken, stretch.loss)
+        yield Progressed(taken, stretch.loss, stretch.losses)
         if stretch.due:
             mark = Mark(taken, engine.state(), largest(stretch.step.gradients))
             if stretch.evaluates:
@@ -190,13 +190,19 @@ class _Stretch(NamedTuple):
     seconds: float
     """Time of this stretch."""
     step: Step
-    loss: float
+    losses: Sequence[float]
+    """The loss of every step; only the last may be infinite or NaN."""
     evaluates: bool
     """Whether an evaluation is due."""
     keeps: bool
     """Whether a checkpoint is due."""
     before: Arrays | None
     """The parameters before the last step, where it is looked at closely."""
+
+    @property
+    def loss(self) -> float:
+        """The loss of the last step."""
+        return self.losses[-1]
 
     @property
     def due(self) -> bool:
@@ -207,7 +213,7 @@ class _Stretch(NamedTuple):
 def _stretch(engine: Engine, batches: Batches, plan: Plan, following: Iterator[Batch]) -> _Stretch:
     """Take steps until something is due: an evaluation, a checkpoint, a close look, a word of progress, a failure."""
     clock = time.perf_counter
-    every = plan.checkpoint_every
+    every, losses = plan.checkpoint_every, list[float]()
     with np.errstate(all="ignore"):  # overflow is found in the loss, where it can be named
         begun = clock()
         looking = 0.0
@@ -221,10 +227,10 @@ def _stretch(engine: Engine, batches: Batches, plan: Plan, following: Iterator[B
                 before = engine.state().parameters
                 looking += clock() - paused
             step = engine.step(batch)
-            loss = step.loss
+            losses.append(loss := step.loss)
             due = evaluates or keeps or before or not math.isfinite(loss)
             if due or clock() - begun >= plan.watch_seconds:
-                return _Stretch(taken, clock() - begun - looking, step, loss, evaluates, keeps, before)
+                return _Stretch(taken, clock() - begun - looking, step, losses, evaluates, keeps, before)
             del step  # the next one takes its memory, which is still in the cache
     raise AssertionError("a training's last step is due to be evaluated")
 

@@ -9,6 +9,7 @@ from twofold.analysis.rules.fitting import SOLVED, learned
 from twofold.analysis.rules.over_fitting import GAP, apart
 from twofold.analysis.rules.rule import Fact, Finding, Rule, Statement, borne
 from twofold.analysis.rules.sampling import SIGMAS
+from twofold.recipe.dense import EmbedColumns
 from twofold.runs import Run
 from twofold.runs.samples import Traits
 
@@ -143,12 +144,13 @@ def _of_inputs(run: Run, traits: Traits, engine: str) -> list[tuple[Statement, d
     if traits.distinct is not None and traits.distinct < classes:
         inputs = "input" if traits.distinct == 1 else "inputs"
         return [(ALIKE, {"distinct": traits.distinct, "samples": samples, "classes": classes, "inputs": inputs})]
-    if (traits.outlier_times or 0) >= FAR:
+    codes = _codes(run)
+    if (traits.outlier_times or 0) >= FAR and traits.outlier not in codes:
         numbers = {"name": traits.outlier, "value": traits.outlier_value, "times": traits.outlier_times}
         return [(OUTLIER, numbers)]
     share = learned(run, engine)
     solved = share is not None and share >= SOLVED
-    if (traits.widest_times or 0) >= WIDE:
+    if (traits.widest_times or 0) >= WIDE and traits.widest not in codes:
         return [(UNSCALED_BORNE if solved else UNSCALED, {"name": traits.widest, "times": traits.widest_times})]
     if traits.size is None or SMALL <= traits.size <= LARGE or _whole_numbers(run):
         return []
@@ -157,8 +159,15 @@ def _of_inputs(run: Run, traits: Traits, engine: str) -> list[tuple[Statement, d
 
 
 def _whole_numbers(run: Run) -> bool:
-    """Whether the inputs are places in a table of vectors, whose size means nothing."""
-    return run.recipe.layers[0].kind == "embedding"
+    """Whether inputs are places in a table of vectors, whose size means nothing."""
+    return run.recipe.layers[0].kind in ("embedding", "embed_columns")
+
+
+def _codes(run: Run) -> frozenset[str]:
+    """The columns whose numbers are codes, by the names that the traits have for them."""
+    first = run.recipe.layers[0]
+    count = len(first.num_embeddings) if isinstance(first, EmbedColumns) else 0
+    return frozenset(run.record.data.features[:count] or (str(place + 1) for place in range(count)))
 
 
 def leaks(run: Run) -> list[Finding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeGuard
 
 import numpy as np
 from pydantic import Field, ValidationError
@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 from twofold.arrays import Array
 from twofold.data.columns.column import Encoded, Texts
 from twofold.data.columns.faults import Refused, refuse
-from twofold.data.columns.fitted import Fitted
+from twofold.data.columns.fitted import Fitted, FittedCategory
 from twofold.data.columns.fitting import fitted
 from twofold.data.columns.frame import Cells, Frame, Words, part
 from twofold.data.columns.plan import Plan
@@ -67,7 +67,16 @@ class FittedColumns(Encoded):
         """The names of the numbers that a row becomes, or a symbol."""
         if self.alphabet:
             return self.alphabet.symbols if self.alphabet.one_hot else ()
-        return tuple(output for column in self.columns for output in column.outputs())
+        return tuple(output for column in self._in_a_row() for output in column.outputs())
+
+    @property
+    def embedded(self) -> dict[str, int]:
+        """The columns that become codes, in the order of a row, and how many codes each has."""
+        return {column.name: column.codes for column in self.columns if _is_embedded(column)}
+
+    def _in_a_row(self) -> list[Fitted]:
+        """Codes stand first."""
+        return sorted(self.columns, key=lambda column: not _is_embedded(column))
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -76,11 +85,12 @@ class FittedColumns(Encoded):
 
     def places(self) -> Iterator[tuple[Fitted, slice]]:
         """Each column, and where its numbers stand in a row."""
-        at = 0
+        starts, at = dict[str, int](), 0
+        for column in self._in_a_row():
+            starts[column.name] = at
+            at += len(column.outputs())
         for column in self.columns:
-            width = len(column.outputs())
-            yield column, slice(at, at + width)
-            at += width
+            yield column, slice(starts[column.name], starts[column.name] + len(column.outputs()))
 
     def encode(self, frame: Frame) -> Array:
         """The rows of a frame, (rows, features). Raises `DataError` for a column that is missing, and for cells."""
@@ -129,6 +139,10 @@ class FittedColumns(Encoded):
             first = error.errors(include_url=False)[0]
             where = ".".join(map(str, first["loc"]))
             raise DataError(f"{source} is damaged: {where}: {first['msg']}") from error
+
+
+def _is_embedded(column: Fitted) -> TypeGuard[FittedCategory]:
+    return isinstance(column, FittedCategory) and column.embedded
 
 
 def _divided(column: Fitted, cells: Cells, parts: Sequence[Array], targets: Sequence[Array]) -> list[Refused]:

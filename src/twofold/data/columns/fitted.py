@@ -18,6 +18,7 @@ from twofold.data.columns.dates import FittedDate
 from twofold.data.columns.faults import Refused, in_recipe
 from twofold.data.columns.frame import Cells, missing, words_of
 from twofold.data.columns.values import quantities
+from twofold.recipe.base import unwritten_at
 from twofold.recipe.columns import Number
 
 
@@ -56,7 +57,10 @@ class FittedNumber(FittedColumn):
 
 
 class FittedCategory(FittedColumn):
-    """A number a level, of which one is 1. A level that is none of them is `other`, where there is such a number."""
+    """A number a level, of which one is 1. A level that is none of them is `other`, where there is such a number.
+
+    Or embedded: a code from 1 for each level and for a missing value, and 0 for all others.
+    """
 
     kind: Literal["category"] = "category"
     levels: Texts
@@ -67,12 +71,21 @@ class FittedCategory(FittedColumn):
     refuses: bool
     words: bool
     """Whether the cells of the training were words, and not numbers."""
+    embedded: bool = Field(default=False, exclude_if=unwritten_at(False))
+    """Whether the column becomes one number, the code of its level."""
 
     @property
     def texts(self) -> bool:
         return self.words
 
+    @property
+    def codes(self) -> int:
+        """How many codes there are, that of all other levels among them."""
+        return 1 + len(self.levels) + self.absent
+
     def outputs(self) -> tuple[str, ...]:
+        if self.embedded:
+            return (self.name,)
         names = [f"{self.name}={level}" for level in self.levels]
         names += [f"{self.name} missing"] if self.absent else []
         names += [f"{self.name} other"] if self.other else []
@@ -84,6 +97,9 @@ class FittedCategory(FittedColumn):
         if self.refuses:
             rule = f"holds {{cell}}, a level that no training row holds; known: {_listed(self.levels)}"
             faults = refused(self.name, np.flatnonzero(unseen), rule, in_recipe(self.name, "category", unseen="other"))
+        if self.embedded:
+            out[:, 0] = np.where(codes < self.codes, codes, 0)
+            return faults
         out[:] = 0
         count = len(self.levels)
         known = np.flatnonzero((codes > 0) & (codes <= count))

@@ -112,7 +112,9 @@ def _category(name: str, spec: Category, cells: Cells) -> FittedCategory:
     held = [(level, int(count)) for level, count in zip(words.levels, counts, strict=True) if count]
     often = [(level, count) for level, count in held if count >= spec.least]
     often.sort(key=lambda level: (-level[1], class_order(level[0])))
-    levels = tuple(sorted((level for level, _ in often[: spec.most]), key=class_order))
+    limit = spec.embed_above
+    embedded = limit is not None and (limit == 0 or len(often) > limit)
+    levels = tuple(sorted((level for level, _ in (often if embedded else often[: spec.most])), key=class_order))
     return FittedCategory(
         name=name,
         levels=levels,
@@ -120,6 +122,7 @@ def _category(name: str, spec: Category, cells: Cells) -> FittedCategory:
         other=len(levels) < len(held),
         refuses=spec.unseen == "refuse",
         words=isinstance(cells, Words),
+        embedded=embedded,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from twofold.data.columns.dividing import divided
+from twofold.data.columns.embedded import PROPOSED, codes_of, is_wide, layer_line
 from twofold.data.columns.encoding import fit
 from twofold.data.columns.faults import in_recipe, quoted, stated_in_recipe
 from twofold.data.columns.frame import Cells, Frame, Words, missing, number_text, words_of
@@ -19,7 +20,7 @@ from twofold.data.columns.values import moments, quantities
 from twofold.data.published import Progress
 from twofold.errors import DataError
 from twofold.plain import Parsed
-from twofold.recipe.columns import ColumnSpec, Date, Drop, Number, Table
+from twofold.recipe.columns import Category, ColumnSpec, Date, Drop, Number, Table
 
 EXAMPLES = 3
 RARE = 10
@@ -58,6 +59,8 @@ class TableFacts:
     """How the file is read."""
     warnings: tuple[str, ...]
     """What is odd of the table as a whole: rows on both sides of the split, rare classes."""
+    layer: str = ""
+    """The first layer for the columns that are embedded by their lines; empty where there are none."""
 
     def to_json(self) -> dict[str, Parsed]:
         """Plain values: what `twofold columns --json` prints."""
@@ -71,7 +74,10 @@ def look(spec: Table, label: str | None, progress: Progress = silent) -> TableFa
     """
     path = spec.path or ""
     frame = read_table(spec, path, () if label is None else (label,), (), progress)
-    facts = [_facts(name, cells, inferred(name, cells)) for name, cells in frame.columns.items()]
+    guesses = {name: inferred(name, cells) for name, cells in frame.columns.items()}
+    levels = [name for name, guess in guesses.items() if guess.spec == Category() and name != label]
+    wide = [name for name in levels if is_wide(frame.columns[name])]
+    facts = [_facts(name, cells, _proposed(guesses[name], name in wide)) for name, cells in frame.columns.items()]
     warnings = [f"column `{name}` stands in the header more than once" for name in sorted(frame.repeated)]
     target = None
     if label is not None:
@@ -82,7 +88,12 @@ def look(spec: Table, label: str | None, progress: Progress = silent) -> TableFa
         facts = [_with_warning(fact, leaks.get(fact.name)) for fact in facts]
         warnings += repeated
     notes = tuple(note.removeprefix(f"{path}: ") for note in frame.notes)
-    return TableFacts(path, frame.rows, label, target, tuple(facts), notes, tuple(warnings))
+    layer = layer_line([codes_of(frame.columns[name], PROPOSED) for name in wide]) if wide else ""
+    return TableFacts(path, frame.rows, label, target, tuple(facts), notes, tuple(warnings), layer)
+
+
+def _proposed(guess: Inferred, wide: bool) -> Inferred:
+    return guess._replace(spec=PROPOSED) if wide else guess
 
 
 def _facts(name: str, cells: Cells, guess: Inferred) -> ColumnFacts:

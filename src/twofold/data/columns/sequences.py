@@ -100,12 +100,13 @@ def sequence_dataset(spec: Table, frame: Frame, test: Frame | None = None) -> Da
         test is not None,
     )
     columns, origin, told = _fitted(spec, frame, steps, parts)
-    inputs = encoded(spec, columns, frame)
-    longest = max(inputs.shape[1], 0 if test is None else encoded(spec, columns, test).shape[1])
-    whole = _split(spec, frame, steps, answers, longer(inputs, longest))
+    ours = Answered(frame, steps, answers, encoded(spec, columns, frame))
+    own = None if test is None else _own_test(spec, test, columns, classes)
+    longest = max(ours.x.shape[1], 0 if own is None else own.x.shape[1])
+    whole = _split(spec, ours, longest)
     splits = {name: whole[rows] for name, rows in parts.items()}
-    if test is not None:
-        splits["test"] = _own_test(spec, test, columns, classes, longest)
+    if own is not None:
+        splits["test"] = _split(spec, own, longest)
     if spec.has_classes:
         _check_classes(frame, spec, splits["train"].y, classes)
     notes = (*frame.notes, *(f"{frame.source}: {note}" for note in told))
@@ -217,9 +218,21 @@ def _same_throughout(frame: Frame, steps: Steps, name: str, values: Array, remed
     refuse(frame, [Refused(name, wrong[:1], rule, remedy)])
 
 
-def _split(spec: Table, frame: Frame, steps: Steps | None, answers: Array, x: Array) -> Split:
-    """All sequences with their answers and weights."""
-    weight = weights_of(spec, frame)
+class Answered(NamedTuple):
+    """The sequences of a frame with what is asked of them."""
+
+    frame: Frame
+    steps: Steps | None
+    answers: Array
+    """A row each for steps that have an answer of their own, else one a sequence."""
+    x: Array
+
+
+def _split(spec: Table, sequences: Answered, longest: int) -> Split:
+    """All sequences with their answers and weights, with room for so many steps; a test may do without weights."""
+    frame, steps, answers, x = sequences
+    weight = weights_of(spec, frame) if spec.weight in frame.columns else None
+    x = longer(x, longest)
     if steps is None:
         return Split(x, answers, weight=weight)
     if not spec.each_step:
@@ -240,7 +253,7 @@ def longer(x: Array, longest: int) -> Array:
     return np.concatenate([x, more], axis=1)
 
 
-def _own_test(spec: Table, test: Frame, columns: FittedColumns, classes: tuple[str, ...], longest: int) -> Split:
+def _own_test(spec: Table, test: Frame, columns: FittedColumns, classes: tuple[str, ...]) -> Answered:
     """The sequences of the file that the test is."""
     test = _answered_rows(spec, test)
     steps = steps_of(spec, test) if spec.sequence else None
@@ -249,8 +262,7 @@ def _own_test(spec: Table, test: Frame, columns: FittedColumns, classes: tuple[s
     else:
         y = _numbers(spec, test)
     answers = y if steps is None or spec.each_step else _of_sequences(spec, test, steps, y)
-    without = spec.model_copy(update={"weight": None}) if spec.weight not in test.columns else spec
-    return _split(without, test, steps, answers, longer(encoded(spec, columns, test), longest))
+    return Answered(test, steps, answers, encoded(spec, columns, test))
 
 
 def _check_classes(frame: Frame, spec: Table, y: Array, classes: tuple[str, ...]) -> None:

@@ -13,7 +13,7 @@ from twofold.recipe import Recipe
 from twofold.recipe.losses import CrossEntropy, Huber
 from twofold.recipe.network import Node, shape_text
 from twofold.recipe.optimizers import Adam, Adamw, Rmsprop, Sgd
-from twofold.torch_engine import recurrent
+from twofold.torch_engine import embedding, recurrent
 
 FUSED_FROM = 20_000
 """Parameters from which the engine takes PyTorch's fused kernel of SGD, which rounds otherwise."""
@@ -162,8 +162,11 @@ def _module(parts: Parts, node: Node) -> str:
         last = f"{inputs}, {spec.units}, {gates}, {label}, {spec.output!r}, {spec.bias}"
         return f'Recurrent({last}, "cpu")'
     if isinstance(spec, kinds.Embedding):
-        parts.whole(recurrent.Embedding, {})
+        parts.whole(embedding.Embedding, {})
         return f"Embedding({spec.num_embeddings}, {spec.units})"
+    if isinstance(spec, kinds.EmbedColumns):
+        parts.whole(embedding.EmbedColumns, {})
+        return f"EmbedColumns({spec.num_embeddings}, {spec.units})"
     return module_expression(node)
 
 

@@ -11,6 +11,7 @@ from twofold.errors import AdoptError
 from twofold.exchange import kinds as specs
 from twofold.exchange.chain import Chain, Link
 from twofold.exchange.onnx.call import Call, Converter
+from twofold.exchange.onnx.columns import Columns
 from twofold.exchange.onnx.converters import CONVERTERS, Key, nearest_to
 from twofold.exchange.onnx.graph import Graph, attributes_of
 from twofold.recipe.layer import LayerSpec
@@ -40,6 +41,10 @@ def converted(graph: Graph, converters: Mapping[Key, Converter] = CONVERTERS, *,
     name = graph.entry.name
     while name != graph.end:
         users = graph.users(name)
+        columns = None if chain.links else graph.columns(name)
+        if columns:
+            name = _embedded(graph, chain, columns)
+            continue
         if len(users) > 1:
             name = _composed(graph, chain, name)
             continue
@@ -58,6 +63,16 @@ def converted(graph: Graph, converters: Mapping[Key, Converter] = CONVERTERS, *,
         name = convert(call, chain) or node.output[0]
     _check_end(graph, chain, each_step)
     return chain
+
+
+def _embedded(graph: Graph, chain: Chain, columns: Columns) -> str:
+    """The layer of the columns whose codes select rows."""
+    rows, units = zip(*(table.shape for table in columns.tables), strict=True)
+    spec = specs.EmbedColumns(num_embeddings=rows, units=units)
+    tensors = {f"weight_{place}": table for place, table in enumerate(columns.tables)}
+    label, end = columns.join.name or columns.join.output[0], columns.join.output[0]
+    chain.add(Link(spec, label, "Gather + Concat", tensors, {}, end), graph.values[end])
+    return end
 
 
 def _check_inputs(call: Call) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from twofold.arrays import Array
 from twofold.errors import AdoptError, UserError
+from twofold.exchange.onnx.columns import Columns, Wires, columns_of
 from twofold.exchange.onnx.names import Attribute, onnx_module
 from twofold.exchange.onnx.reading import array_of, opset_of
 from twofold.exchange.onnx.reference import every_tensor
@@ -102,7 +103,16 @@ class Graph:
         rng, whole = stream(0, "adopt onnx"), self._whole_numbers()
         if whole is not None:
             return rng.integers(whole, size=(count, *shape))
-        return rng.standard_normal((count, *shape))
+        x = rng.standard_normal((count, *shape))
+        if columns := self.columns(self.entry.name):
+            for place, table in enumerate(columns.tables):
+                x[..., place] = rng.integers(len(table), size=x.shape[:-1])
+        return x
+
+    def columns(self, name: str) -> Columns | None:
+        """The embedded columns that read a tensor, where they do."""
+        axes = len(self.entry.type.tensor_type.shape.dim)
+        return columns_of(Wires(self.readers, self.constants, axes), name)
 
     def _whole_numbers(self) -> int | None:
         """The number of rows where the input selects rows of a table, 256 where it is bytes; else `None`."""

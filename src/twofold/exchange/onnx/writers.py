@@ -199,6 +199,24 @@ def _embedding(graph: Graph, node: Node, held: Arrays) -> None:
     graph.add("Gather", [graph.tensor(f"{node.name}.weight", held["weight"]), graph.last], f"{node.name}.output")
 
 
+def _embed_columns(graph: Graph, node: Node, held: Arrays) -> None:
+    """A Gather a column, of the rows that its codes name; what stands behind the codes is joined as it is."""
+    onnx = onnx_module()
+    name, x, vectors = node.name, graph.last, list[str]()
+    for place, weight in enumerate(held.values()):
+        at = graph.constant(f"{name}.place_{place}", np.array(place))
+        graph.add("Gather", [x, at], f"{name}.code_{place}", axis=-1)
+        graph.add("Cast", [graph.last], f"{name}.whole_{place}", to=onnx.TensorProto.INT64)
+        vectors.append(
+            graph.add("Gather", [graph.tensor(f"{name}.weight_{place}", weight), graph.last], f"{name}.vector_{place}")
+        )
+    if node.input_shape[-1] != len(held):
+        parts = {"from": len(held), "to": np.iinfo(np.int64).max, "along": -1}
+        bounds = [graph.constant(f"{name}.{part}", np.array([number])) for part, number in parts.items()]
+        vectors.append(graph.add("Slice", [x, *bounds], f"{name}.numbers"))
+    graph.add("Concat", vectors, f"{name}.output", axis=-1)
+
+
 def _dropout(graph: Graph, node: Node, held: Arrays) -> None:
     """Nothing in inference; the node keeps p."""
     spec = node.spec
@@ -244,6 +262,7 @@ WRITERS: Mapping[type[specs.LayerSpec], Writer] = {
     specs.Lstm: _recurrent,
     specs.Gru: _recurrent,
     specs.Embedding: _embedding,
+    specs.EmbedColumns: _embed_columns,
     specs.Relu: _plain("Relu"),
     specs.LeakyRelu: _plain("LeakyRelu", alpha="negative_slope"),
     specs.Elu: _plain("Elu", alpha="alpha"),

@@ -54,6 +54,8 @@ def batch_of(module: nn.Module, sample: ArrayLike | Tensor | None) -> Tensor:
         raise AdoptError("`sample` holds NaN or infinity")
     if len(x) >= SAMPLES:
         return x[:SAMPLES].clone()
+    if x.is_floating_point() and any(isinstance(part, nn.Embedding) for part in module.modules()):  # codes among them
+        return torch.cat([x, x[torch.arange(SAMPLES - len(x)) % len(x)]])
     return torch.cat([x, torch.from_numpy(_alike(numbers, SAMPLES - len(x)))])
 
 

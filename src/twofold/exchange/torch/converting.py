@@ -11,6 +11,7 @@ from torch.fx.node import map_arg
 from twofold.errors import AdoptError
 from twofold.exchange.chain import Chain
 from twofold.exchange.torch.call import Attribute, Call, Converter, Value, array_of
+from twofold.exchange.torch.columns import embedded_columns
 from twofold.exchange.torch.converters import CONVERTERS, Key
 from twofold.exchange.torch.nearest import name_of, nearest_to
 from twofold.exchange.torch.tracing import Original
@@ -32,7 +33,10 @@ def converted(original: Original, converters: Mapping[Key, Converter] = CONVERTE
         names = ", ".join(f"`{node.name}`" for node in places)
         raise AdoptError(f"it takes {len(places)} inputs ({names}); a network here takes one", operator=original.name)
     chain = Chain(values[places[0].name].astype(np.float64), TOLERANCE)
-    node = _next(original, places[0])
+    first = embedded_columns(original, places[0], values)
+    if first:
+        chain.add(first[0], values[first[1].name])
+    node = _next(original, first[1] if first else places[0])
     modules = set[str]()
     while node.op != "output":
         call = _call(original, node, values)

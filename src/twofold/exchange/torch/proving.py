@@ -11,10 +11,11 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  (PyTorch's usual name)
 
 from twofold.arrays import Array, Arrays
+from twofold.data.drawn import random_inputs
 from twofold.engine import Batch
 from twofold.exchange.adopted import loaded_engine
 from twofold.exchange.chain import Chain, Link, weights_of
-from twofold.exchange.kinds import Embedding
+from twofold.exchange.kinds import EmbedColumns, Embedding
 from twofold.exchange.proof import STAGES, Ledger, Proof
 from twofold.exchange.torch.tracing import Original
 from twofold.numpy_engine import NumpyEngine
@@ -118,6 +119,8 @@ def _batches(original: Original, model: Model, steps: int) -> Iterator[Batch]:
         rng = stream(0, "adopt", step)
         if original.x.is_floating_point() and not isinstance(model.layers[0], Embedding):
             drawn = x.mean() + (x.std() or 1.0) * rng.standard_normal(x.shape)
+            if isinstance(model.layers[0], EmbedColumns):
+                drawn = random_inputs(model.layers[0], x.shape, rng)
         else:
             assert isinstance(model.layers[0], Embedding)
             drawn = rng.integers(model.layers[0].num_embeddings, size=x.shape).astype(x.dtype)

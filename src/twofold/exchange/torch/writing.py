@@ -38,6 +38,15 @@ class States(nn.Module):
             return states.mean(1)
         return states[:, -1] if self.output == "last" else states
 '''
+COLUMNS = '''
+
+class EmbedColumns(nn.ModuleList):
+    """An `nn.Embedding` for the code in each of the first columns; the other columns stand behind their vectors."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        vectors = [table(x[..., place].long()) for place, table in enumerate(self)]
+        return torch.cat([*vectors, x[..., len(self) :]], dim=-1)
+'''
 BODY = '''
 
 def model() -> nn.Sequential:
@@ -67,11 +76,16 @@ def state_dict(recipe: Recipe, weights: Arrays) -> dict[str, Array]:
     """The weights by the names that the module file's modules give them."""
     named = {}
     for node in recipe.network.nodes:
-        recurrent = isinstance(node.spec, kinds.Recurrent)
         for name in (*node.parameters, *node.buffers):
-            theirs = f"{node.name}.rnn.{name}_l0" if recurrent else f"{node.name}.{name}"
-            named[theirs] = weights[f"{node.name}.{name}"]
+            named[f"{node.name}.{_named(node.spec, name)}"] = weights[f"{node.name}.{name}"]
     return named
+
+
+def _named(spec: kinds.LayerSpec, name: str) -> str:
+    """What the module file calls a tensor of a layer."""
+    if isinstance(spec, kinds.EmbedColumns):
+        return f"{name.removeprefix('weight_')}.weight"
+    return f"rnn.{name}_l0" if isinstance(spec, kinds.Recurrent) else name
 
 
 def module_text(recipe: Recipe) -> str:
@@ -79,14 +93,20 @@ def module_text(recipe: Recipe) -> str:
     network = recipe.network
     lines = [f"        {module_expression(node)},  # {shape_text(node.output_shape)}" for node in network.nodes]
     recurrent = any(isinstance(node.spec, kinds.Recurrent) for node in network.nodes)
-    imports = ["from safetensors.torch import load_file", f"from torch import {'Tensor, nn' if recurrent else 'nn'}"]
+    columns = any(isinstance(node.spec, kinds.EmbedColumns) for node in network.nodes)
+    imports = [
+        *(["import torch"] if columns else []),
+        "from safetensors.torch import load_file",
+        f"from torch import {'Tensor, nn' if recurrent or columns else 'nn'}",
+    ]
     title = json.dumps(recipe.title or recipe.name, ensure_ascii=False)[1:-1].replace('"', "'")
     head = HEAD.format(
         title=title.rstrip(".") + ".", sample=shape_text(network.input_shape), imports="\n".join(imports)
     )
     if network.nodes and isinstance(network.nodes[0].spec, kinds.Embedding):
         head = head.replace("A sample is", "A sample holds whole numbers (int64),")
-    return head + (STATES if recurrent else "") + BODY.format(layers="\n".join(lines))
+    own = (COLUMNS if columns else "") + (STATES if recurrent else "")
+    return head + own + BODY.format(layers="\n".join(lines))
 
 
 def module_expression(node: Node) -> str:
@@ -125,6 +145,9 @@ def module_expression(node: Node) -> str:
             return f'States({rnn}, output="{spec.output}")'
         case kinds.Embedding():
             return _call("Embedding", spec.num_embeddings, spec.units)
+        case kinds.EmbedColumns():
+            sizes = zip(spec.num_embeddings, spec.units, strict=True)
+            return f"EmbedColumns([{', '.join(_call('Embedding', rows, units) for rows, units in sizes)}])"
     return _elementwise(spec)
 
 

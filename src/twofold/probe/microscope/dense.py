@@ -21,7 +21,7 @@ from twofold.probe.microscope.account import (
     sigma,
 )
 from twofold.probe.microscope.subject import Explainers, Subject
-from twofold.recipe.dense import Dense, Dropout, Embedding, Flatten
+from twofold.recipe.dense import Dense, Dropout, EmbedColumns, Embedding, Flatten
 
 
 def dense(subject: Subject, spec: Dense) -> Explanation:
@@ -71,6 +71,43 @@ def embedding(subject: Subject, spec: Embedding) -> Explanation:
     return Explanation(accounts, {"k": np.trunc(subject.x)})
 
 
+def embed_columns(subject: Subject, spec: EmbedColumns) -> Explanation:
+    """A row of its own table for each code, side by side; the numbers behind the codes pass."""
+    count, width = len(spec.units), sum(spec.units)
+    lead = axes_of(("n", *inner_names(subject.x.ndim - 2)), subject.x.shape[:-1])
+    o, i = Axis("o", subject.y.shape[-1]), Axis("i", subject.x.shape[-1])
+    at, where = ", ".join(axis.name for axis in lead), places(lead)
+    passed = Factor("x", "numbers", (*where, along(-width, o=1)))
+    back = Factor("dy", "dy of numbers", (*where, along(-count, i=1)))
+    vectors, tables = _tables(lead, spec)
+    y = f"y[{at}, o] = Wj[xj, o − oj], or behind the vectors x[{at}, o − {width - count}]"
+    dx = f"dx[{at}, i] = dy[{at}, i + {width - count}] of numbers, 0 of codes"
+    accounts = (
+        Account("y", y, (*lead, o), subject.y.shape, (*vectors, Summand((passed,))), "y"),
+        *tables,
+        Account("dx", dx, (*lead, i), subject.x.shape, (Summand((back,)),), "dx"),
+    )
+    derived = {"codes": np.trunc(subject.x[..., :count]), "numbers": subject.x[..., count:]}
+    return Explanation(accounts, derived | ({} if subject.dy is None else {"dy of numbers": subject.dy[..., width:]}))
+
+
+def _tables(lead: tuple[Axis, ...], spec: EmbedColumns) -> tuple[list[Summand], list[Account]]:
+    """What each table adds to y, of which one alone is there; and how its gradient comes about."""
+    vectors, accounts, start = list[Summand](), list[Account](), 0
+    at, where = ", ".join(axis.name for axis in lead), places(lead)
+    for place, size in enumerate(zip(spec.num_embeddings, spec.units, strict=True)):
+        c, u = map(Axis, ("c", "u"), size)
+        here = Factor(f"x{place} = c", "codes", (*where, along(place)), equals=along(c=1))
+        row = Factor(f"W{place}", f"weight_{place}", (along(c=1), along(-start, o=1)))
+        dy = Factor("dy", "dy", (*where, along(start, u=1)))
+        vectors.append(Summand((here, row), (c,)))
+        equation = f"∂L/∂W{place}[c, u] = Σ({at}) dy[{at}, {start} + u] where x[{at}, {place}] = c"
+        name, summand = f"weight_{place}", Summand((here, dy), lead)
+        accounts.append(Account(name, equation, (c, u), size, (summand,), f"d {name}"))
+        start += size[1]
+    return vectors, accounts
+
+
 def dropout(subject: Subject, spec: Dropout) -> Explanation:
     """Each number by itself, times 0 or 1 / (1 − p)."""
     axes = axes_of(("n", *inner_names(subject.x.ndim - 1)), subject.x.shape)
@@ -103,6 +140,7 @@ def flatten(subject: Subject, spec: Flatten) -> Explanation:
 EXPLAINED: Explainers = {
     Dense: dense,
     Embedding: embedding,
+    EmbedColumns: embed_columns,
     Dropout: dropout,
     Flatten: flatten,
 }

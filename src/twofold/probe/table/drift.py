@@ -8,7 +8,7 @@ import numpy as np
 
 from twofold.arrays import Array
 from twofold.data import Dataset
-from twofold.data.columns.fitted import FittedDate, FittedNumber, FittedText
+from twofold.data.columns.fitted import FittedCategory, FittedDate, FittedNumber, FittedText
 from twofold.probe.table.judge import Variable
 from twofold.runs.table import Drift
 from twofold.streams import stream
@@ -31,7 +31,8 @@ def drifts(dataset: Dataset, columns: Sequence[Variable], order: str | None) -> 
     for column in columns[:MOST_COLUMNS]:
         if column.name != order and not isinstance(column.fitted, FittedText):
             for name, place in _parts(column):
-                tested += compared(name, train.x[first][:, place], held.x[second][:, place])
+                levels = isinstance(column.fitted, FittedCategory)
+                tested += compared(name, train.x[first][:, place], held.x[second][:, place], levels)
     targets = [train.y[first].reshape(len(first), -1), held.y[second].reshape(len(second), -1)]
     for at in range(targets[0].shape[1]):
         name = dataset.targets[at] if dataset.targets else "the class"
@@ -54,10 +55,10 @@ def _some(rows: int, part: str) -> Array:
     return np.sort(stream(0, f"drift, {part}").permutation(rows)[:MOST_ROWS])
 
 
-def compared(name: str, first: Array, second: Array) -> list[Drift]:
+def compared(name: str, first: Array, second: Array, levels: bool = False) -> list[Drift]:
     """Two draws of one column, (rows, numbers): of few values by χ², else by Kolmogorov's and Smirnov's test.
 
-    Nothing of a column that is constant.
+    Nothing of a column that is constant. `levels`: a code is no quantity, however many of them there are.
     """
     from scipy.stats import chi2_contingency, ks_2samp
 
@@ -68,7 +69,7 @@ def compared(name: str, first: Array, second: Array) -> list[Drift]:
     values = int(codes.max()) + 1
     if values < 2:
         return []
-    if values > FEW_VALUES and both.shape[1] == 1:
+    if values > FEW_VALUES and both.shape[1] == 1 and not levels:
         distance, p = map(float, ks_2samp(first[:, 0], second[:, 0], method="asymp"))
         return [Drift(column=name, test="kolmogorov_smirnov", distance=distance, p=p)]
     parts = (codes[: len(first)], codes[len(first) :])

@@ -9,7 +9,7 @@ import numpy as np
 from twofold.arrays import Array
 from twofold.proof.cases.layer import LayerCase
 from twofold.recipe.activations import Elu, Gelu, LeakyRelu, Prelu, Relu, Sigmoid, Silu, Softmax, Tanh
-from twofold.recipe.dense import Dense, Dropout, Embedding, Flatten
+from twofold.recipe.dense import Dense, Dropout, EmbedColumns, Embedding, Flatten
 from twofold.recipe.norms import BatchNorm, GroupNorm, LayerNorm
 from twofold.recipe.pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d
 from twofold.recipe.recurrent import Gru, Lstm, Rnn
@@ -36,6 +36,11 @@ def _whole(x: Array) -> Array:
 def _numbers(x: Array) -> Array:
     """Whole numbers from 0 to 6, and a half above each, so that a small step changes none."""
     return np.clip(np.floor(np.abs(x) * 4), 0, 6) + 0.5
+
+
+def _codes(x: Array) -> Array:
+    """In the last axis two codes from 0 to 4, a half above each, and numbers behind them."""
+    return np.where(np.arange(x.shape[-1]) < 2, np.clip(np.floor(np.abs(x) * 3), 0, 4) + 0.5, x)
 
 
 def _thousands(x: Array) -> Array:
@@ -159,6 +164,12 @@ LAYERS = [
     LayerCase("embedding of one number", Embedding(num_embeddings=7, units=2), (1, 1), _numbers),
     LayerCase("embedding of one vector", Embedding(num_embeddings=9, units=1), (3, 2), _numbers),
     LayerCase("embedding replicas", Embedding(num_embeddings=7, units=3), (5, 4), _numbers, replicas=3),
+    LayerCase("embed_columns", EmbedColumns(num_embeddings=(5, 8), units=(3, 2)), (6, 5), _codes),
+    LayerCase("embed_columns of one column", EmbedColumns(num_embeddings=(7,), units=(3,)), (5, 1), _numbers),
+    LayerCase("embed_columns of one sample", EmbedColumns(num_embeddings=(5, 5), units=(1, 4)), (1, 3), _codes),
+    LayerCase("embed_columns of codes alone", EmbedColumns(num_embeddings=(6, 5), units=(2, 3)), (9, 2), _codes),
+    LayerCase("embed_columns of sequences", EmbedColumns(num_embeddings=(5, 6), units=(3, 1)), (4, 3, 4), _codes),
+    LayerCase("embed_columns replicas", EmbedColumns(num_embeddings=(5, 6), units=(3, 2)), (6, 4), _codes, replicas=3),
     LayerCase("leaky_relu", LeakyRelu(), (4, 5)),
     LayerCase("leaky_relu of another slope", LeakyRelu(negative_slope=0.3), (3, 2, 5, 7)),
     LayerCase("leaky_relu of exact zeros", LeakyRelu(), (9, 11), _half_zero, smooth=False),

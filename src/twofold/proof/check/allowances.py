@@ -117,7 +117,7 @@ def absences(subject: Subject, yours: Run, expected: list[Tensors], plan: Played
         and not plan.errors
         and subject.section == "layers"
         and len(present) > 1
-        and subject.kind == "embedding"
+        and subject.kind in ("embedding", "embed_columns")
     ):
         allowed.add("dx")
     if {"running_mean", "running_var"} & set(missing):

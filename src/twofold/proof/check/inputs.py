@@ -18,12 +18,13 @@ import numpy as np
 from twofold.arrays import Array
 from twofold.proof.mistakes import Scene
 from twofold.proof.mistakes.base import Settings, number
+from twofold.recipe.dense import EmbedColumns
 from twofold.recipe.faults import members
 from twofold.recipe.layer import LayerSpec
 from twofold.recipe.network import kind_of
 from twofold.streams import stream
 
-REQUIRED: dict[str, dict[str, int | float]] = {
+REQUIRED: dict[str, dict[str, int | float | list[int]]] = {
     "dense": {"units": 3},
     "conv2d": {"channels": 5, "kernel": 3},
     "max_pool2d": {"kernel": 2},
@@ -33,6 +34,7 @@ REQUIRED: dict[str, dict[str, int | float]] = {
     "lstm": {"units": 4},
     "gru": {"units": 4},
     "embedding": {"num_embeddings": 7, "units": 3},
+    "embed_columns": {"num_embeddings": [7, 4], "units": [3, 2]},
     "step": {"step_size": 3},
     "exponential": {"gamma": 0.9},
 }
@@ -69,6 +71,8 @@ def sample_shape(spec: LayerSpec) -> tuple[int, ...]:
         return (6, 3)
     if kind == "embedding":
         return (5,)
+    if isinstance(spec, EmbedColumns):
+        return (len(spec.units) + 3,)
     if kind == "flatten":
         return (2, 3, 5)
     if kind == "group_norm":
@@ -129,6 +133,11 @@ def _scene(
     if kind == "embedding":
         x = np.clip(np.floor(np.abs(x) * 3), 0, getattr(spec, "num_embeddings", 7) - 1)
         x.flat[0], x.flat[-1] = 2, 2
+        facts["whole_numbers"] = True
+    if isinstance(spec, EmbedColumns):
+        for place, rows in enumerate(spec.num_embeddings):
+            x[:, place] = np.clip(np.floor(np.abs(x[:, place]) * 3), 0, rows - 1)
+        x[-1, : len(spec.units)] = x[0, : len(spec.units)]
         facts["whole_numbers"] = True
     output = tuple(size or 0 for size in spec.output_shape(shape))
     arrays = {"x": change(x), "dy": normal(f"{kind} {name} dy", (n, *output))}

@@ -132,7 +132,7 @@ def _layer(dispute: _Dispute, node: Node, yours: Step, dx: Array | None = None) 
         theirs |= {name: yours.state.buffers[f"{node.name}.{name}"] for name in node.buffers}
     for name in node.parameters:
         theirs[gradient_name(name, node.kind)] = yours.gradients[f"{node.name}.{name}"]
-    facts = {"training": True, "fresh": True, "whole_numbers": node.kind == "embedding"}
+    facts = {"training": True, "fresh": True, "whole_numbers": node.kind in ("embedding", "embed_columns")}
     settings = {**node.spec.model_dump(), "kind": node.kind}
     return dispute.named(node.kind, "layers", settings, Scene("the step", arrays, facts), theirs)
 

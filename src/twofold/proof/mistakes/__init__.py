@@ -7,6 +7,7 @@ from collections.abc import Callable
 from twofold.proof.mistakes.activations import ACTIVATIONS, Activation
 from twofold.proof.mistakes.activations import MISTAKES as OF_ACTIVATIONS
 from twofold.proof.mistakes.base import Computation, Making, Mistake, Scene, Tensors
+from twofold.proof.mistakes.columns import COLUMNS, EmbedColumns
 from twofold.proof.mistakes.conv import Conv2d
 from twofold.proof.mistakes.conv_table import CONV
 from twofold.proof.mistakes.dense import DENSE, EMBEDDING, Dense, Embedding
@@ -55,6 +56,7 @@ LAYERS: dict[str, Callable[[Making], AnyEquations]] = {
     "lstm": Recurrent,
     "gru": Recurrent,
     "embedding": Embedding,
+    "embed_columns": EmbedColumns,
     **dict.fromkeys(ACTIVATIONS, Activation),
     "softmax": Softmax,
     "dropout": Dropout,
@@ -74,6 +76,7 @@ KINDS: tuple[str, ...] = (*LAYERS, *RULES)
 MISTAKES: tuple[Mistake, ...] = (
     *DENSE,
     *EMBEDDING,
+    *COLUMNS,
     *CONV,
     *POOL,
     *NORM,

@@ -12,7 +12,10 @@ from twofold.proof.mistakes.base import Making, Mistake, Row, Scene, Tensors, ro
 
 STEP = 1e-30
 """Step along the imaginary axis: f(x + i h) = f(x) + i h f'(x) without any difference, so without rounding."""
-LINEAR = ("dense", "conv2d", "embedding", "batch_norm", "layer_norm", "group_norm", "prelu", "rnn", "lstm", "gru")
+LINEAR = (
+    *("dense", "conv2d", "embedding", "embed_columns", "batch_norm", "layer_norm", "group_norm", "prelu"),
+    *("rnn", "lstm", "gru"),
+)
 INPUTS = ("x", "dy", "mask")
 
 

@@ -23,6 +23,7 @@ CONSTRUCTED = {
     "lstm": ["inputs", "units"],
     "gru": ["inputs", "units"],
     "embedding": ["num_embeddings", "units"],
+    "embed_columns": ["num_embeddings", "units"],
     "leaky_relu": ["negative_slope"],
     "elu": ["alpha"],
     "dropout": ["p"],

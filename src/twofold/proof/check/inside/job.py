@@ -30,11 +30,15 @@ class Job(Values):
         return self.get("arguments") or {}
 
 
+NUMBERS_EACH = ("betas", "num_embeddings", "units")
+"""Settings that stay two numbers where both are the same."""
+
+
 def setting_values(settings: Settings) -> Values:
     """Settings as an argument would take them: one number for a square window."""
     values: Values = {}
     for name, value in settings.items():
-        if isinstance(value, list | tuple) and len(value) == 2 and value[0] == value[1] and name != "betas":
+        if isinstance(value, list | tuple) and len(value) == 2 and value[0] == value[1] and name not in NUMBERS_EACH:
             value = value[0]
         elif isinstance(value, list):
             value = tuple(value)

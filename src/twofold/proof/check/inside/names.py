@@ -36,6 +36,10 @@ WEIGHTS = {
         ),
         "bias": "b bias biases b1 beta bconv offset",
     },
+    "columns": {
+        f"weight_{place}": " ".join(f"{word}{place}" for word in ("w", "weight", "table", "emb", "embedding", "e"))
+        for place in range(10)
+    },
     "prelu": {"weight": "a alpha slope slopes weight w"},
     "norm": {
         "weight": "gamma g weight scale w gain gammas gam",
@@ -126,6 +130,8 @@ def family(kind: str) -> str:
     """Which names a kind's parameters have."""
     if kind == "prelu":
         return kind
+    if kind == "embed_columns":
+        return "columns"
     return "norm" if kind in NORMS else "recurrent" if kind in RECURRENT else "plain"
 
 
