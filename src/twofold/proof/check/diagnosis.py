@@ -91,7 +91,10 @@ class Diagnosis:
 
     def _derivatives(self, mistake: Mistake) -> tuple[Derivative, ...]:
         """The ways back that may follow it: one for a mistake on the way back alone."""
-        return BEHIND if self._changes_lead(mistake) else ("formula",)
+        if self._changes_lead(mistake):
+            return BEHIND
+        later = self.lead in self.wrong and self.subject.section in ("layers", "loss")
+        return BEHIND if later and self.lead in self._affected(self._run(mistake)) else ("formula",)
 
     def _changes_lead(self, mistake: Mistake) -> bool:
         if self.subject.section not in ("layers", "loss"):

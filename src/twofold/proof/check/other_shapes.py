@@ -18,6 +18,7 @@ def shaped_otherwise(rows: Rows, tolerance: float) -> Iterator[Holding]:
     yield from _summed_otherwise(rows, tolerance)
     if all(mine.ndim == theirs.ndim == 4 for _, mine, theirs in rows):
         yield from _not_cropped(rows, tolerance)
+        yield from _at_other_places(rows, tolerance)
 
 
 def _axes_of(dy: Array, right: Array, tolerance: float) -> tuple[int, ...] | None:
@@ -58,3 +59,20 @@ def _not_cropped(rows: Rows, tolerance: float) -> Iterator[Holding]:
     if all(same(part, right, tolerance) for part, (_, _, right) in zip(inside, rows, strict=True)):
         sentence = f"still has the border of the padding: {down} rows and {side} columns on each side are to be cut off"
         yield Holding("not-cropped", "{t} with its border", sentence)
+
+
+def _at_other_places(rows: Rows, tolerance: float) -> Iterator[Holding]:
+    """Windows that move by one pixel where the right ones move by more, or that leave out the border."""
+    for stride in (2, 3, 4):
+        every = [m[:, :, ::stride, ::stride][:, :, : t.shape[2], : t.shape[3]] for _, m, t in rows]
+        if all(same(part, right, tolerance) for part, (_, _, right) in zip(every, rows, strict=True)):
+            sentence = f"is computed at every pixel: the stride is not used, where windows move by {stride}"
+            yield Holding("stride-ignored", "{t} at every pixel", sentence)
+    _, mine, theirs = rows[0]
+    lacking = [b - a for a, b in zip(mine.shape[2:], theirs.shape[2:], strict=True)]
+    if min(lacking) > 0 and not any(size % 2 for size in lacking):
+        down, side = (size // 2 for size in lacking)
+        inside = [t[:, :, down : t.shape[2] - down, side : t.shape[3] - side] for _, _, t in rows]
+        if all(same(mine, part, tolerance) for (_, mine, _), part in zip(rows, inside, strict=True)):
+            sentence = f"lacks {down} rows and {side} columns on each side: the padding is left out"
+            yield Holding("padding-left-out", "{t} without padding", sentence)

@@ -194,6 +194,12 @@ def _by_shape(values: Sequence[Theirs], names: Sequence[str], wanted: Mapping[st
     return by_name
 
 
+def without_ones(value: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """An array of the shape but for axes of one element: a plane's mean as (N, C, 1, 1), a gradient as (1, C, 1, 1)."""
+    other = tuple(size for size in value.shape if size != 1) == tuple(size for size in shape if size != 1)
+    return value.reshape(tuple(shape)) if other else value
+
+
 def read_states(states: np.ndarray, settings: Mapping[str, object]) -> np.ndarray:
     """What a recurrent layer of these settings reads of all states (n, steps, h): their mean, or the last one."""
     return states.mean(axis=1) if settings.get("output") == "mean" else states[:, -1]

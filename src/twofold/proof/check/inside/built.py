@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from twofold.proof.check.inside import names as n
-from twofold.proof.check.inside.arrays import Layout
+from twofold.proof.check.inside.arrays import Layout, as_tensors
 from twofold.proof.check.inside.call import call, signature
 from twofold.proof.check.inside.job import Job, setting_values
 from twofold.proof.check.inside.scene import InsideScene
@@ -61,9 +61,12 @@ def construct(build: Theirs, job: Job, scene: InsideScene, layout: Layout) -> Th
     """An object of the user's class."""
     values = constructor_values(job, scene)
     names = {role: n.SETTINGS.get(role, role) for role in values} | ANYTHING
-    wanted = [n.parameter_role(job.kind, p.name, scene.parameters) for p in signature(build) or []]
+    wanted = [n.parameter_role(job.kind, p.name, [*scene.parameters, "bias"]) for p in signature(build) or []]
     if "weight" in wanted or "weight_ih" in wanted:  # it takes its parameters ready made
-        values = {name: layout.weight(scene.arrays[name]).copy() for name in scene.parameters} | values
+        ready: Values = {name: layout.weight(scene.arrays[name]).copy() for name in scene.parameters}
+        if "bias" in wanted and "bias_ih" in ready:
+            ready["bias"] = ready.pop("bias_ih") + ready.pop("bias_hh")
+        values = (as_tensors(ready) if job.get("torch") else ready) | values
         names |= n.WEIGHTS[n.family(job.kind)]
     order = CONSTRUCTED.get(job.kind, [])
     return call(build, values, names, order, job.declared)

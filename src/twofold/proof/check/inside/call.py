@@ -105,3 +105,16 @@ def call(
     """The function's result with its arguments bound."""
     args, kwargs = bound(function, values, names, order, declared)
     return function(*args, **kwargs)
+
+
+class Called:
+    """An object to be called, with the signature of its `forward`: what it does around that it does."""
+
+    def __init__(self, thing: Theirs) -> None:
+        self.thing = thing
+        self.__signature__ = inspect.signature(thing.forward)
+
+    def __call__(self, *args: object, **kwargs: object) -> Theirs:
+        """By place wherever `forward` allows it: `__call__` may take `*args` alone."""
+        arguments = self.__signature__.bind(*args, **kwargs)
+        return self.thing(*arguments.args, **arguments.kwargs)

@@ -9,9 +9,10 @@ import numpy as np
 
 from twofold.proof.check.inside.arrays import array, arrays_in, loaded_torch, shape_of
 from twofold.proof.check.inside.call import call
+from twofold.proof.check.inside.holders import Parameter
 from twofold.proof.check.inside.job import Job
 from twofold.proof.check.inside.members import method_of
-from twofold.proof.check.inside.optimizers import OPTIMIZER_SETTINGS, UPDATED, Parameter
+from twofold.proof.check.inside.rules import OPTIMIZER_SETTINGS, UPDATED
 from twofold.proof.check.inside.scene import InsideScene
 from twofold.proof.check.inside.theirs import Tensors, Theirs
 

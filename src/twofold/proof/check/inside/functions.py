@@ -19,9 +19,11 @@ from twofold.proof.check.inside.arrays import (
     shape_of,
     to_states,
     torch,
+    without_ones,
 )
 from twofold.proof.check.inside.call import BindingError, bound, call, signature
-from twofold.proof.check.inside.job import BUFFERS, BUNDLES, SETTINGS_IN_ORDER, Job, Mode, bundle, setting_values
+from twofold.proof.check.inside.job import BUFFERS, BUNDLES, SETTINGS_IN_ORDER, Bundle, Job, Mode, setting_values
+from twofold.proof.check.inside.returned import beside, without_state
 from twofold.proof.check.inside.scene import InsideScene
 from twofold.proof.check.inside.table import Table
 from twofold.proof.check.inside.theirs import Function, Tensors, Theirs, Values
@@ -75,7 +77,7 @@ class Functions:
             del values["bias_ih"], values["bias_hh"]
         if kind == "embedding":
             values["x"] = values["x"].astype(int)
-        self.given = bundle(self.job.settings, scene.training, buffers)
+        self.given = Bundle(self.job.settings, scene.training, buffers)
         values |= {"training": self._mode(scene.training), "bundle": self.given}
         if "mask" in scene.arrays:
             values["mask"] = scene.arrays["mask"]
@@ -177,6 +179,8 @@ class Functions:
     def _read_y(self, y: object, scene: InsideScene) -> np.ndarray:
         read = self.layout.data_back(array(y, "what `forward` gave"))
         self.every = read.ndim == 3 and self.job.kind in n.RECURRENT and len(scene.shapes["y"]) == 2
+        if self.job.kind == "global_avg_pool2d":
+            self.laid, read = read.shape, without_ones(read, scene.shapes["y"])
         return read_states(read, self.job.settings) if self.every else read
 
     def _running(self, result: object, scene: InsideScene) -> Tensors:
@@ -188,7 +192,9 @@ class Functions:
                 if self.whole and not np.array_equal(array(self.table.now(name), name), scene.arrays[name]):
                     value = self.table.now(name)
                 tables = [m for m in arrays_in(result) if isinstance(m, Mapping)]
-                other = next((m[name] for m in tables if name in m), None)
+                other = next(
+                    (m[name] for m in tables if name in m), beside(name, result, scene, self._argument_names())
+                )
                 statistics[name] = array(other if other is not None else value, name).reshape(-1)
         changed = any(not np.array_equal(statistics[name], scene.arrays[name]) for name in statistics)
         bundled = any(name in n.words(BUNDLES) for name in map(n.plain, self._argument_names()))
@@ -230,6 +236,8 @@ class Functions:
         dy = scene.arrays["dy"]
         if self.every:
             dy = to_states(dy, scene.arrays["x"].shape[1], self.job.settings)
+        if self.job.kind == "global_avg_pool2d" and len(self.laid) == 4:
+            dy = dy[:, :, None, None]
         return self.layout.data(dy).copy()
 
     def named(self, result: object, scene: InsideScene) -> Tensors:
@@ -240,7 +248,7 @@ class Functions:
             wanted = {("bias" if k == "bias_ih" else k): v for k, v in wanted.items() if k != "bias_hh"}
         x_shape = self.layout.data(scene.arrays["x"]).shape
         order = self._parameter_order(wanted)
-        result = self._without_state(result, scene)
+        result = without_state(result, self.job.kind, scene, one_bias)
         dx, grads = gradients(result, self.job.kind, wanted, x_shape, order)
         if one_bias and "bias" in grads:
             grads = {
@@ -254,24 +262,13 @@ class Functions:
         for name in scene.parameters:
             if grads.get(name) is not None:
                 value = array(grads[name], f"the gradient of {name}")
-                one = value.size == scene.arrays[name].size == 1
-                own = value.reshape(scene.arrays[name].shape) if one else self.layout.weight_back(value)
+                ours = scene.arrays[name].shape
+                beside_planes = len(ours) == 1 and (value.ndim == 4 or value.size == 1)
+                own = without_ones(value, ours) if beside_planes else self.layout.weight_back(value)
                 tensors[scene.gradient(name)] = own
         if self.whole and self.table.pieces:
             tensors |= self.table.gradients(result, scene)
         return tensors
-
-    def _without_state(self, result: object, scene: InsideScene) -> object:
-        """∂L/∂h(0) is not asked for."""
-        if self.job.kind not in n.RECURRENT or not isinstance(result, tuple | list):
-            return result
-        units = scene.arrays["weight_hh"].shape[-1]
-        parameters = len(scene.parameters) - ("bias_ih" in scene.parameters and not self._names_both())
-        flat = [value for value in result if not isinstance(value, Mapping)]
-        if len(flat) != parameters + 2 and not (len(flat) == 2 and len(flat) < len(result)):
-            return result
-        place = next((i for i, v in enumerate(flat) if i and shape_of(v) == (len(scene.arrays["x"]), units)), None)
-        return [value for value in result if place is None or value is not flat[place]]
 
     def _parameter_order(self, wanted: Mapping[str, object]) -> list[str]:
         """As the way forward names them, else as usual."""

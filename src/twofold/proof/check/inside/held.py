@@ -40,6 +40,7 @@ class Held:
         """The one bias of a recurrent object, where PyTorch has two."""
         self.pieces: dict[str, Piece] = {}
         self.places: dict[str, Slot] = {}
+        self.given: Tensors = {}
 
     def find(self, holder: object, scene: InsideScene) -> None:
         """By name, else by the only shape that fits, else gate by gate. Raises `BindingError`."""
@@ -153,8 +154,17 @@ class Held:
             if self.single is not None and name in ("bias_ih", "bias_hh"):
                 ours = held["bias_ih"] + held["bias_hh"]
             value = self.layout.weight(ours).reshape(self.shapes[name]).copy()
+            self.given[name] = value.copy()
             for slot in self.where[name]:
                 _put(slot, value)
+
+    def moved(self, name: str, rate: float) -> Theirs:
+        """The gradient of a parameter that the way back itself moved along it: what it moved by, over the rate."""
+        if name not in self.given or not rate:
+            return None
+        slot = self.where[name][0]
+        step = self.given[name] - array(slot.container[slot.key], name)
+        return step / rate if step.any() else None
 
     def buffers(self, scene: InsideScene) -> Tensors:
         """Running statistics as they are now."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from twofold.proof.check.inside.names import SETTINGS, plain, words
 from twofold.proof.check.inside.theirs import Settings, Theirs, Values
 
 BUFFERS = ("running_mean", "running_var")
@@ -54,18 +55,33 @@ def setting_values(settings: Settings) -> Values:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def bundle(settings: Settings, training: bool, buffers: Mapping[str, np.ndarray]) -> Values:
-    """The dictionary of settings that some assignments hand over: `conv_param`, `pool_param`, `bn_param`."""
-    values = setting_values(settings)
-    pad = values.get("padding", 0)
-    return {
-        **values,
-        "pad": pad,
-        "pool_height": values.get("kernel_h"),
-        "pool_width": values.get("kernel_w"),
-        "mode": "train" if training else "test",
-        **buffers,
-    }
+class Bundle(Values):
+    """The dictionary of settings that some assignments hand over: `conv_param`, `pool_param`, `bn_param`.
+
+    A key is read by what it stands for, as an argument's name is: `f`, `s`, `filter_size`.
+    """
+
+    def __init__(self, settings: Settings, training: bool, buffers: Mapping[str, np.ndarray]) -> None:
+        values = setting_values(settings)
+        super().__init__({**values, "pad": values.get("padding", 0), "mode": "train" if training else "test"})
+        self.update(buffers)
+
+    def __missing__(self, key: str) -> Theirs:
+        short = plain(str(key))
+        name = next((s for s in self if short == plain(s) or short in words(SETTINGS.get(s, ""))), None)
+        if name is None:
+            raise KeyError(key)
+        return self[name]
+
+    def __contains__(self, key: object) -> bool:
+        return self.get(str(key), self) is not self
+
+    def get(self, key: str, default: Theirs = None) -> Theirs:
+        """As `bundle[key]`."""
+        try:
+            return self[key]
+        except KeyError:
+            return default
 
 
 BUNDLES = (

@@ -21,7 +21,10 @@ def named_gradient(holder: object, keys: Sequence[Slot], kind: str, role: str, w
     """The gradient of what stands in slots, by its name; `None` where there is none."""
     table = getattr(holder, "__dict__", {})
     names = list(dict.fromkeys(str(slot.key) for slot in keys))
-    for slot in keys:  # a parameter as an object: its own `grad`
+    for slot in keys:  # a parameter as an object or a tensor: its own `grad`
+        own = next((value for form in ("g", "grad") if (value := _own(slot, form)) is not None), None)
+        if own is not None:
+            return own
         if slot.container is not table and isinstance(slot.container, dict):
             value = _of_forms(slot.container, names, ("grad", "g", "gradient", *FORMS))
             if value is not None and value is not slot.value:
@@ -33,8 +36,9 @@ def named_gradient(holder: object, keys: Sequence[Slot], kind: str, role: str, w
                 value = next((v for k, v in held.items() if n.gradient_role(kind, str(k), wanted) == role), None)
             if value is not None:
                 return value
-        if isinstance(held, list | tuple) and n.plain(name) in ("grads", "gradients"):
-            return held[list(wanted).index(role)] if role in wanted else None
+        listed = isinstance(held, list | tuple) and len(held) == len(wanted) and role in wanted
+        if listed and n.plain(name) in ("grads", "gradients"):
+            return held[list(wanted).index(role)]
     value = _of_forms(table, names, FORMS)
     if value is not None:
         return value
@@ -43,6 +47,12 @@ def named_gradient(holder: object, keys: Sequence[Slot], kind: str, role: str, w
         if named and n.gradient_role(kind, name, wanted) == role:
             return held
     return None
+
+
+def _own(slot: Slot, name: str) -> Theirs:
+    """What a user hung on the parameter itself: `self.w.g`."""
+    value = getattr(slot.container[slot.key], name, None)
+    return value if shape_of(value) is not None else None
 
 
 def _of_forms(table: Mapping[str, Theirs], names: Sequence[str], forms: Sequence[str]) -> Theirs:

@@ -55,6 +55,10 @@ class Losses:
         result = call(forward, values, names, order, self.job.declared)
         members = _ordered(result)
         value = members[0]
+        whole = getattr(getattr(self, "object", None), "calculate", None)
+        if shape_of(value) == (len(z),) and callable(whole):  # the loss of each sample; another method takes the mean
+            members = _ordered(call(whole, values, names, order, self.job.declared))
+            value = members[0]
         if is_tensor(value) and value.requires_grad and backward is None:
             if value.ndim:
                 raise UnusableError(f"the loss has shape {tuple(value.shape)}, where a single number is expected")
@@ -68,8 +72,23 @@ class Losses:
         roles = {k: v for k, v in roles.items() if v is not None and not (k == "cache" and len(members) == 1)}
         names |= {"cache": n.CACHE, "dy": n.GRADIENT, "loss": "loss"}
         order = ["cache"] if len(members) > 1 else order
+        if self._left("output") is not None:
+            roles |= {"dvalues": self._left("output")}
+            names |= {"dvalues": "dvalues"}
         back = arrays_in(call(backward, roles, names, [*order, "outputs", "target"], self.job.declared))
-        return {"loss": _number(value), "dz": array(back[0], "the gradient")}
+        gradient = back[0] if back[0] is not None else self._left_gradient(values["outputs"])
+        return {"loss": _number(value), "dz": array(gradient, "the gradient")}
+
+    def _left(self, name: str) -> Theirs:
+        """What the object keeps under a name, where it is an array."""
+        value = getattr(getattr(self, "object", None), name, None)
+        return value if shape_of(value) else None
+
+    def _left_gradient(self, outputs: object) -> Theirs:
+        """The gradient that a way back leaves: `dinputs` on the object, or `g` on what it was given."""
+        held = getattr(getattr(self, "object", None), "__dict__", {})
+        left = next((v for k, v in held.items() if n.names_input_gradient(k) and shape_of(v)), None)
+        return left if left is not None else getattr(outputs, "g", None)
 
     def _methods(self) -> tuple[Function, Function | None]:
         thing = self.thing

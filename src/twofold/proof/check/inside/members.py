@@ -8,6 +8,7 @@ from collections.abc import Iterator, MutableMapping
 from typing import NamedTuple
 
 from twofold.proof.check.inside.arrays import arrays_in, shape_of
+from twofold.proof.check.inside.call import Called, signature
 from twofold.proof.check.inside.names import plain
 from twofold.proof.check.inside.theirs import Theirs
 
@@ -55,11 +56,16 @@ def _inner(key: str, value: object) -> Iterator[Slot]:
 FORWARDS = ("forward", "__call__", "fwd", "f", "call", "predict")
 
 
-BACKWARDS = ("backward", "backprop", "bwd", "back", "grad", "gradient", "backward_pass", "bprop", "derivative")
+BACKWARDS = ("backward", "backprop", "bwd", "back", "grad", "gradient", "backward_pass", "bprop", "derivative", "prime")
 
 
 def method_of(holder: object, names: tuple[str, ...]) -> Theirs:
-    """The first method that the holder has under one of the names."""
+    """The first method that the holder has under one of the names; a `__call__` around `forward` where it has one."""
+    own = next((vars(base)["__call__"] for base in type(holder).__mro__ if "__call__" in vars(base)), None)
+    if inspect.isfunction(own) and "forward" in names and callable(getattr(holder, "forward", None)):
+        kinds = [parameter.kind for parameter in signature(own) or []]
+        if kinds and all(kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD) for kind in kinds):
+            return Called(holder)
     return next((getattr(holder, name) for name in names if callable(getattr(holder, name, None))), None)
 
 

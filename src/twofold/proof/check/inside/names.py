@@ -126,6 +126,10 @@ def words(text: str) -> frozenset[str]:
     return frozenset(plain(word) for word in text.split())
 
 
+INPUTS = words("x xs xt inp inps input inputs inputdata aprev")
+"""What the input is called where the name of its gradient is made of it."""
+
+
 def family(kind: str) -> str:
     """Which names a kind's parameters have."""
     if kind == "prelu":
@@ -161,7 +165,10 @@ def gradient_role(kind: str, name: str, known: Iterable[str]) -> str | None:
 
 
 def names_input_gradient(name: str) -> bool:
-    """Whether a key or attribute holds dx."""
-    return plain(name) in words(
-        "dx dinput dinputs gradx gradinput dinp xgrad inputgrad gradinputs dxs dldx gradofx dembedded dxt dh_in"
+    """Whether a key or attribute holds dx: `dx`, `grad_input`, `inp_g`, `input_error`."""
+    short = plain(name)
+    ahead = (
+        short.removeprefix(prefix) for prefix in ("dld", "gradof", "gradient", "grad", "d") if short.startswith(prefix)
     )
+    behind = (short.removesuffix(e) for e in ("gradient", "grad", "error", "delta", "g") if short.endswith(e))
+    return short in words("dembedded dh_in") or any(rest in INPUTS for rest in (*ahead, *behind))

@@ -5,20 +5,32 @@ from __future__ import annotations
 import numpy as np
 
 from twofold.proof.check.inside import names as n
-from twofold.proof.check.inside.arrays import Layout, UnusableError, array, as_tensors, gradients, shape_of
+from twofold.proof.check.inside.arrays import (
+    Layout,
+    UnusableError,
+    array,
+    as_tensors,
+    gradients,
+    is_tensor,
+    shape_of,
+    without_ones,
+)
 from twofold.proof.check.inside.built import construct
-from twofold.proof.check.inside.call import BindingError, call, signature
+from twofold.proof.check.inside.call import BindingError, bound, call, signature
 from twofold.proof.check.inside.functions import Functions
 from twofold.proof.check.inside.gates import assembled, joined
 from twofold.proof.check.inside.held import Held
 from twofold.proof.check.inside.job import BUNDLES, Job
 from twofold.proof.check.inside.left import before, changed, named_gradient, unnamed_gradient
 from twofold.proof.check.inside.members import BACKWARDS, FORWARDS, Slot, method_of, slots
+from twofold.proof.check.inside.rules import RATES
 from twofold.proof.check.inside.scene import InsideScene
 from twofold.proof.check.inside.theirs import Tensors, Theirs, Values
 
 GIVEN = ("output", "outputs", "out", "y", "a", "z", "A", "Z", "result", "activation")
 """Where a `forward` that gives nothing leaves its result."""
+SLOPES = ("gradient", "grad", "derivative", "prime")
+"""Methods that may give f'(x), to be multiplied by dy."""
 KNOWS_MODE = ("training", "is_training", "train_mode", "is_train", "mode", "eval", "train")
 
 
@@ -31,7 +43,7 @@ class Objects(Functions):
         self.build, self.job, self.layout, self.ready = build, job, layout, ready
         self.object: Theirs = build if ready else None
         self.held = Held(job, layout)
-        self.whole = False
+        self.whole = self.derivative = False
         self.names = {"x": n.INPUT, "training": n.MODE, "mask": "mask m", "h0": n.STATE, "bundle": BUNDLES,
                       "dy": n.GRADIENT}  # fmt: skip
 
@@ -54,6 +66,7 @@ class Objects(Functions):
         self.held.set(scene)
         self._set_mode(scene.training)
         values = self._arguments(scene)
+        self.x = values["x"]
         result = call(self.forward, values, self.names, ["x", "training", "mask", "h0"], self.job.declared)
         if result is None:
             table = getattr(self.object, "__dict__", {})
@@ -83,11 +96,32 @@ class Objects(Functions):
         self._zero()
         dy = as_tensors({"dy": self._given_dy(scene)})["dy"] if self.job.get("torch") else self._given_dy(scene)
         roles = {"dy": dy, "cache": cache, "x": values["x"], "y": y}
-        names = {"dy": n.GRADIENT, "cache": n.CACHE, "x": n.INPUT, "y": n.OUTPUT}
+        names = {"dy": n.GRADIENT, "cache": n.CACHE, "x": n.INPUT, "y": n.OUTPUT, "lr": RATES}
+        roles |= {"lr": 1.0} if self._takes_rate() else {}
         earlier = before(self.object)
         order = ["dy", "cache" if cache is not None else "x"]
-        back = call(self.backward, roles, names, order, self.job.declared)
+        if self._takes_dy_alone():
+            roles = {"dy": dy}
+        if is_tensor(y):  # read as `self.out.g`
+            y.g = dy
+        args, kwargs = bound(self.backward, roles, names, order, self.job.declared)
+        back = self.backward(*args, **kwargs)
+        taken = [*args, *kwargs.values()]
+        if not scene.parameters and taken and not any(value is dy for value in taken) and shape_of(back) is not None:
+            self.derivative, back = True, array(back, "the derivative") * array(dy, "dy")
         return self._read(back, scene, changed(self.object, self.held, earlier))
+
+    def _takes_rate(self) -> bool:
+        """Whether the way back updates the parameters itself, by a rate that it is told."""
+        return any(n.plain(p.name) in n.words(RATES) for p in signature(self.backward) or [])
+
+    def _takes_dy_alone(self) -> bool:
+        """Whether `backward` takes one array, which is then dy whatever it is called; `gradient(x)` may be f'(x)."""
+        required = [p for p in signature(self.backward) or [] if p.default is p.empty]
+        if len(required) != 1 or required[0].name in self.job.declared:
+            return False
+        slope = getattr(self.backward, "__name__", "") in SLOPES
+        return not slope and n.plain(required[0].name) not in n.words(n.CACHE)
 
     def _arguments(self, scene: InsideScene) -> Values:
         values: Values = {"x": self.layout.data(scene.arrays["x"]).copy(), "training": scene.training}
@@ -145,6 +179,7 @@ class Objects(Functions):
                 places = self.held.where.get(name) or self.held.where.get("bias_ih", [])
                 value = named_gradient(self.object, places, self.job.kind, name, wanted)
                 value = unnamed_gradient(wanted[name], left) if value is None else value
+                value = self.held.moved(name, self._rate()) if value is None else value
                 if value is not None:
                     grads[name] = value
         if "bias" in grads and self.held.single is not None:
@@ -157,10 +192,16 @@ class Objects(Functions):
                 tensors[scene.gradient(name)] = self._our_shape(value, name, scene)
         return tensors
 
+    def _rate(self) -> float:
+        """The rate by which a way back that updates the parameters itself does so."""
+        held = (getattr(self.object, name, None) for name in ("lr", "learning_rate", "eta", "alpha"))
+        return 1.0 if self._takes_rate() else next((r for r in held if isinstance(r, float) and r), 0.0)
+
     def _dx(self, dx: object) -> Tensors:
         if dx is None:
             table = getattr(self.object, "__dict__", {})
             dx = next((v for k, v in table.items() if n.names_input_gradient(k) and shape_of(v) is not None), None)
+            dx = getattr(self.x, "g", None) if dx is None else dx
         return {} if dx is None else {"dx": self.layout.data_back(array(dx, "dx"))}
 
     def _read_pieces(self, back: object, scene: InsideScene, left: list[Slot]) -> Tensors:
@@ -183,8 +224,8 @@ class Objects(Functions):
     def _our_shape(self, value: np.ndarray, name: str, scene: InsideScene) -> np.ndarray:
         """In our layout; a bias that the object keeps as (1, out) may have such a gradient."""
         shape, ours = self.held.shapes[name], scene.arrays[name]
-        if ours.size == value.size == 1:
-            return value.reshape(ours.shape)
+        if ours.ndim == 1 and value.size == ours.size and (value.ndim == 4 or value.size == 1):
+            return without_ones(value, ours.shape)
         if len(shape) != value.ndim or (
             value.ndim in (2, 4) and "bias" not in name and value.size and (shape.count(1) < len(shape) - 1)
         ):

@@ -10,10 +10,12 @@ import numpy as np
 from twofold.proof.check.inside import names as n
 from twofold.proof.check.inside.arrays import array, arrays_in, loaded_torch, shape_of, torch
 from twofold.proof.check.inside.call import BindingError, call, signature
+from twofold.proof.check.inside.holders import HoldingLayer, Parameter
 from twofold.proof.check.inside.job import Job
 from twofold.proof.check.inside.members import method_of
+from twofold.proof.check.inside.rules import MOMENTS, OPTIMIZER_SETTINGS, RATES, UPDATED, optimizer_values
 from twofold.proof.check.inside.scene import InsideScene
-from twofold.proof.check.inside.theirs import Settings, Tensors, Theirs, Values
+from twofold.proof.check.inside.theirs import Tensors, Theirs, Values
 
 STEPS = (
     "step",
@@ -30,45 +32,6 @@ STEPS = (
     "update_weights",
     "step_param",
 )
-
-
-MOMENTS = n.words(
-    "m v velocity s sq buf vel cache r gsq mt vt h avg expavg expavgsq squareavg momentumbuffer vdw sdw g2"
-)
-
-
-RATES = "lr learningrate eta alpha stepsize rate initiallr baselr lr0 maxlr l eta0 initlr peaklr initiallearningrate"
-
-
-OPTIMIZER_SETTINGS = {
-    "lr": RATES,
-    "momentum": "momentum mu beta gamma m rho mom",
-    "nesterov": "nesterov",
-    "weight_decay": "weightdecay wd decay lambda lam l2 reg regstrength lmbda lambd",
-    "betas": "betas",
-    "beta1": "beta1 b1 betaone",
-    "beta2": "beta2 b2 betatwo",
-    "eps": "eps epsilon e",
-    "alpha": "alpha rho decayrate beta decay gamma smoothing",
-    "max_norm": "maxnorm clip clipnorm c threshold gradclip maxgradnorm clipvalue norm limit maxlength maxn",
-}
-
-
-UPDATED = {
-    "p": "p w param parameter theta x weight weights wt params parameters",
-    "g": "g dw grad gradient dtheta dx grads gradients dp dparams gw",
-    "state": "state config cache optimstate memory s st moments optstate buf buffers v velocity states",
-    "hyper": "hyper hyperparams hyperparameters hparams hp settings options opts",
-    "k": "k t step iteration it stepnumber n i timestep nstep count",
-}
-
-
-def optimizer_values(settings: Settings) -> Values:
-    """An optimizer's settings by role."""
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items() if v is not None}
-    if "betas" in values:
-        values |= {"beta1": values["betas"][0], "beta2": values["betas"][1]}
-    return values
 
 
 class Optimizers:
@@ -88,6 +51,10 @@ class Optimizers:
             if name.startswith("p."):
                 self.p.setdefault(name[2:], value.copy())
         grads = {name[2:]: value.copy() for name, value in scene.arrays.items() if name.startswith("g.")}
+        if inspect.isroutine(self.thing) and self._makes_one():
+            self.thing = call(self.thing, self._values(scene), OPTIMIZER_SETTINGS, ["lr"], self.job.declared)
+            rated = inspect.isroutine(self.thing) and self._names(self.thing) & n.words(RATES)
+            self.job["constant_rate"] = inspect.isroutine(self.thing) and not rated
         if inspect.isroutine(self.thing):
             self._by_function(grads, scene)
         elif self._is_torch():
@@ -100,6 +67,14 @@ class Optimizers:
         values = optimizer_values(self.job.settings)
         values["lr"] = scene.facts["lr"]
         return values
+
+    def _names(self, function: Theirs) -> set[str]:
+        return {n.plain(parameter.name) for parameter in signature(function) or []}
+
+    def _makes_one(self) -> bool:
+        """Whether a function makes an optimizer: it takes settings, no gradient."""
+        named = self._names(self.thing)
+        return bool(named) and named <= {w for text in OPTIMIZER_SETTINGS.values() for w in n.words(text)}
 
     def _is_torch(self) -> bool:
         library = torch()
@@ -161,12 +136,15 @@ class Optimizers:
 
     def _by_object(self, grads: dict[str, np.ndarray], scene: InsideScene) -> None:
         names = {**OPTIMIZER_SETTINGS, **UPDATED}
+        if self.form == "own":
+            self._each_by_its_own(grads, scene)
+            return
         if self.object is None:
-            values = {**self._values(scene), "p": self._handed()}
-            self.object = self.thing
-            if isinstance(self.thing, type):
-                self.object = call(self.thing, values, names, self._constructor_order(), self.job.declared)
+            self.object = self._made({**self._values(scene), "p": self._handed()})
         self._set_rate(scene.facts["lr"])
+        if self.form == "layer":
+            self._on_a_layer(grads)
+            return
         method = method_of(self.object, STEPS)
         if method is None:
             raise BindingError("the optimizer has no `step` or `update`")
@@ -192,6 +170,37 @@ class Optimizers:
             values.pop("p")
         result = call(method, values, names, ["p", "g", "lr", "k"], self.job.declared)
         self._after(handed, result)
+
+    def _made(self, values: Values) -> Theirs:
+        if not isinstance(self.thing, type):
+            return self.thing
+        names = {**OPTIMIZER_SETTINGS, **UPDATED}
+        return call(self.thing, values, names, self._constructor_order(), self.job.declared)
+
+    def _each_by_its_own(self, grads: dict[str, np.ndarray], scene: InsideScene) -> None:
+        """An object for each parameter: it keeps the moments of one array."""
+        for key in self.p:
+            self.object = self.state.get(key) or self._made(self._values(scene))
+            self.state[key] = self.object
+            self._set_rate(scene.facts["lr"])
+            method = method_of(self.object, STEPS)
+            if method is None:
+                raise BindingError("the optimizer has no `step` or `update`")
+            self._one(method, key, grads, scene, {**OPTIMIZER_SETTINGS, **UPDATED}, 2)
+
+    def _on_a_layer(self, grads: dict[str, np.ndarray]) -> None:
+        """A layer that holds its parameters and their gradients is handed over, between what goes before and after."""
+        self.layer = getattr(self, "layer", None) or HoldingLayer()
+        self.layer.fill(self.p, grads)
+        method = method_of(self.object, STEPS)
+        if method is None or len([p for p in signature(method) or [] if p.default is p.empty]) != 1:
+            raise BindingError("no method that takes one layer")
+        for name in ("pre_update_params", "pre_update", "before_step"):
+            getattr(self.object, name, lambda: None)()
+        method(self.layer)
+        for name in ("post_update_params", "post_update", "after_step"):
+            getattr(self.object, name, lambda: None)()
+        self.p = self.layer.now(self.p)
 
     def _one(
         self, method: Theirs, key: str, grads: Values, scene: InsideScene, names: dict[str, str], count: int
@@ -244,6 +253,8 @@ class Optimizers:
                 if name == "alpha" and self.job.kind == "rmsprop":
                     continue
                 setattr(self.object, name, lr)
+                if hasattr(self.object, "current_learning_rate"):
+                    self.object.current_learning_rate = lr
                 return
         self.job["constant_rate"] = True
 
@@ -259,21 +270,3 @@ class Optimizers:
             leaf.grad = library.tensor(grads[name])
         self.object.step()
         self.p = {name: array(leaf, name).copy() for name, leaf in self.leaves.items()}
-
-
-class Parameter:
-    """A parameter as an object: `data`, `value`, and `grad`."""
-
-    def __init__(self, value: np.ndarray) -> None:
-        self.data = value
-        self.grad: np.ndarray | None = None
-        self.g: np.ndarray | None = None
-
-    @property
-    def value(self) -> np.ndarray:
-        """The numbers."""
-        return self.data
-
-    @value.setter
-    def value(self, value: np.ndarray) -> None:
-        self.data = value

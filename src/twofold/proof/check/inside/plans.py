@@ -77,7 +77,7 @@ def plans(thing: Theirs, job: Job) -> Iterator[Plan]:
 def _optimizer_forms(thing: object) -> tuple[str, ...]:
     alone = _alone(thing)
     if not inspect.isroutine(alone):
-        return ("whole", "lists", "apart", "objects", "pairs")
+        return ("whole", "lists", "apart", "objects", "pairs", "own", "layer")
     parameters = [n.plain(p.name) for p in signature(alone) or []]
     several = any(name in ("params", "grads", "parameters", "gradients") for name in parameters)
     return ("whole", "each", "table") if several else ("each", "table", "whole")
@@ -181,7 +181,9 @@ class _Made:
         """As what it builds."""
         from twofold.proof.check.inside.built import construct
 
-        if self.player is None:
+        parameters = [p.name for p in signature(self.function) or []]
+        bound_in = any(n.parameter_role(self.job.kind, name, scene.parameters) for name in parameters)
+        if self.player is None or bound_in:  # what it builds holds the parameters that it was given
             made = construct(self.function, self.job, scene, self.layout)
             kind = Modules if is_module(made) else Objects
             if isinstance(made, tuple) and len(made) == 2 and all(map(callable, made)):

@@ -14,6 +14,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from twofold.plain import Plain
+from twofold.proof.check.inside.arrays import UnusableError
 from twofold.proof.check.inside.call import BindingError
 from twofold.proof.check.inside.job import Job
 from twofold.proof.check.inside.load import LoadingError, place
@@ -22,6 +23,7 @@ from twofold.proof.check.inside.plans import Plan, Player, plans
 from twofold.proof.check.inside.scene import Entry, InsideScene
 from twofold.proof.check.inside.theirs import Tensors, Theirs
 
+ENDS = (SystemExit, KeyboardInterrupt)
 MOST_PLANS = 3
 CARRIED = ("plan", "errors", "untold", "fits", "constant_rate", "one_bias", "autograd", "derivative")
 INPUTS = ("x", "dy", "mask", "running_mean", "running_var")
@@ -137,19 +139,23 @@ def _through(plan: Plan, scenes: list[InsideScene], path: Path) -> _Went:
                 result = player.play(scene)
             except BindingError:
                 raise
-            except (SystemExit, KeyboardInterrupt) as error:
-                went.errors[scene.name] = f"the code ends the process: {type(error).__name__}{place(error, path)}"
-                went.tensors.append({})
-                continue
             except BaseException as error:
-                went.errors[scene.name] = f"{type(error).__name__}: {str(error)[:300]}{place(error, path)}"
-                went.tensors.append(player.partial)
-                if number == 0 and not player.partial:
+                went.errors[scene.name] = _told(error, path)
+                went.tensors.append({} if isinstance(error, ENDS) else player.partial)
+                if number == 0 and not player.partial and not isinstance(error, ENDS):
                     break
                 continue
             went.tensors.append(result)
             went.right_shapes += sum(result[n].shape == shape for n, shape in scene.shapes.items() if n in result)
     return went
+
+
+def _told(error: BaseException, path: Path) -> str:
+    """An error with its place in the user's file."""
+    if isinstance(error, ENDS):
+        return f"the code ends the process: {type(error).__name__}{place(error, path)}"
+    kind = "" if isinstance(error, UnusableError) else f"{type(error).__name__}: "
+    return f"{kind}{str(error)[:300]}{place(error, path)}"
 
 
 def _either_way(job: Job, scenes: Sequence[InsideScene]) -> bool:

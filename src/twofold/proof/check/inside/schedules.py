@@ -11,7 +11,7 @@ from twofold.proof.check.inside.arrays import array, shape_of, torch
 from twofold.proof.check.inside.call import BindingError, call, signature
 from twofold.proof.check.inside.job import Job
 from twofold.proof.check.inside.members import method_of
-from twofold.proof.check.inside.optimizers import RATES
+from twofold.proof.check.inside.rules import RATES
 from twofold.proof.check.inside.scene import InsideScene
 from twofold.proof.check.inside.theirs import Tensors, Theirs
 

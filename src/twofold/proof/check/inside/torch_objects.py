@@ -7,6 +7,7 @@ import numpy as np
 from twofold.proof.check.inside import names as n
 from twofold.proof.check.inside.arrays import (
     Layout,
+    UnusableError,
     array,
     arrays_in,
     is_tensor,
@@ -15,9 +16,10 @@ from twofold.proof.check.inside.arrays import (
     shape_of,
     to_states,
     torch,
+    without_ones,
 )
 from twofold.proof.check.inside.built import construct
-from twofold.proof.check.inside.call import BindingError, call, signature
+from twofold.proof.check.inside.call import BindingError, Called, call, signature
 from twofold.proof.check.inside.functions import Functions
 from twofold.proof.check.inside.gates import Piece, assembled, joined, one_bias, pieces
 from twofold.proof.check.inside.held import sizes_of
@@ -59,8 +61,9 @@ class Modules:
         self._renew()
         tensors = {"y": self._read_y(y, scene)}
         tensors |= {b: array(self.where[b], b).reshape(-1) for b in BUFFERS if b in self.where}
+        self.partial = tensors
         if "dy" in scene.arrays:
-            tensors |= self._back(y, x, scene)
+            tensors = tensors | self._back(y, x, scene)
         return tensors
 
     def _renew(self) -> None:
@@ -101,7 +104,7 @@ class Modules:
         args = [values["x"]] if len(parameters) <= 1 else None
         if args is not None and len(signature(self.module.forward) or []) <= 1:
             return self.module(*args)
-        return call(_Called(self.module), values, names, ["x", "mask", "training"], self.job.declared)
+        return call(Called(self.module), values, names, ["x", "mask", "training"], self.job.declared)
 
     def _step_by_step(self, x: Theirs, scene: InsideScene) -> Theirs:
         """A cell: forward(x, h) or forward(x, (h, c)); the loop over time is ours."""
@@ -131,6 +134,8 @@ class Modules:
     def _read_y(self, y: object, scene: InsideScene) -> np.ndarray:
         read = self.layout.data_back(array(y, "what `forward` gave"))
         self.every = read.ndim == 3 and len(scene.shapes["y"]) == 2 and self.job.kind in n.RECURRENT
+        if self.job.kind == "global_avg_pool2d":
+            return without_ones(read, scene.shapes["y"])
         return read_states(read, self.job.settings) if self.every else read
 
     def _value(self, name: str, scene: InsideScene, held: dict[str, np.ndarray]) -> np.ndarray:
@@ -214,7 +219,10 @@ class Modules:
             dy = to_states(dy, scene.arrays["x"].shape[1], self.job.settings)
         if not y.requires_grad:
             return {"dx": np.zeros(scene.arrays["x"].shape)} if x.is_floating_point() else {}
-        y.backward(library.tensor(self.layout.data(dy)).to(y.dtype).reshape(y.shape))
+        behind = library.tensor(self.layout.data(dy)).to(y.dtype)
+        if behind.numel() != y.numel():
+            raise UnusableError(f"y has shape {tuple(y.shape)}, where {tuple(behind.shape)} is right")
+        y.backward(behind.reshape(y.shape))
         tensors: dict[str, np.ndarray] = {}
         if x.is_floating_point():
             gradient = library.zeros_like(x) if x.grad is None else x.grad
@@ -239,19 +247,6 @@ class Modules:
 
     def _ours(self, gradient: np.ndarray, ours: np.ndarray) -> np.ndarray:
         return gradient.reshape(-1) if ours.ndim == 1 and gradient.ndim > 1 else self.layout.weight_back(gradient)
-
-
-class _Called:
-    """A module to be called, with the signature of its `forward`."""
-
-    def __init__(self, module: Theirs) -> None:
-        self.module = module
-        import inspect
-
-        self.__signature__ = inspect.signature(module.forward)
-
-    def __call__(self, *args: object, **kwargs: object) -> Theirs:
-        return self.module(*args, **kwargs)
 
 
 class AutogradFunctions(Functions):

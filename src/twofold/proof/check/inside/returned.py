@@ -1,0 +1,31 @@
+"""What functions of a user's give back beside what is asked for: running statistics, a gradient of the first state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from twofold.proof.check.inside.arrays import arrays_in, shape_of
+from twofold.proof.check.inside.job import BUFFERS
+from twofold.proof.check.inside.names import RECURRENT
+from twofold.proof.check.inside.scene import InsideScene
+from twofold.proof.check.inside.theirs import Theirs
+
+
+def beside(name: str, result: object, scene: InsideScene, arguments: Sequence[str]) -> Theirs:
+    """A running statistic of a function that takes both, and gives `y, running_mean, running_var`."""
+    members = arrays_in(result)
+    shapes = [shape_of(member) for member in members[1:]]
+    whole = shapes == [scene.arrays[b].shape for b in BUFFERS] and all(b in arguments for b in BUFFERS)
+    return members[1 + BUFFERS.index(name)] if whole else None
+
+
+def without_state(result: object, kind: str, scene: InsideScene, one_bias: bool) -> object:
+    """What a way back through time gave, but for ∂L/∂h(0), which is not asked for."""
+    if kind not in RECURRENT or not isinstance(result, tuple | list):
+        return result
+    units = scene.arrays["weight_hh"].shape[-1]
+    flat = [value for value in result if not isinstance(value, Mapping)]
+    if len(flat) != len(scene.parameters) - one_bias + 2 and not (len(flat) == 2 and len(flat) < len(result)):
+        return result
+    place = next((i for i, v in enumerate(flat) if i and shape_of(v) == (len(scene.arrays["x"]), units)), None)
+    return [value for value in result if place is None or value is not flat[place]]
