@@ -60,7 +60,8 @@ def check(
     adapt: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME=ROLE", help="What a name stands for: W=weight, d=dy; transposed=true for weights (in, out)."
+            metavar="NAME=ROLE",
+            help="What a name stands for: W=weight, d=dy; transposed=true: weights (in, out); gates=ifog.",
         ),
     ] = None,
     seconds: Annotated[float, typer.Option(min=0.1, help="Time limit of the code's process.")] = 20.0,
@@ -151,8 +152,10 @@ def _adapter(pairs: list[str]) -> Adapter:
         if not sign:
             raise UserError(f"`--adapt` takes NAME=ROLE; got {pair}")
         table[name.strip()] = role.strip()
-    transposed = table.pop("transposed", None)
-    return Adapter(arguments=table, transposed=None if transposed is None else transposed.lower() == "true")
+    transposed, gates = table.pop("transposed", None), table.pop("gates", None)
+    return Adapter(
+        arguments=table, transposed=None if transposed is None else transposed.lower() == "true", gates=gates
+    )
 
 
 def _print(reports: list[CheckReport], form: FormatChoice, hint: int) -> None:

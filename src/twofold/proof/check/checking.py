@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from twofold.errors import UserError
+from twofold.proof.check.gate_order import order_of, stacked_as_ours, stacked_as_theirs
 from twofold.proof.check.inside.theirs import Function
 from twofold.proof.check.judging import best, judged, of_another_shape, told
 from twofold.proof.check.report import CheckReport
@@ -121,7 +122,8 @@ def _checked(requests: Sequence[Request], run: Callable[[Sequence[Item]], list[A
     answers = run(items)
     reports = []
     for request, choice, answer in zip(requests, choices, answers, strict=True):
-        verdicts = judged(request, choice[0], answer)
+        order = order_of(choice[0].kind, request.adapter.gates)
+        verdicts = judged(request, choice[0], stacked_as_ours(answer, choice[0], order) if order else answer)
         for other in choice[1:]:
             report = best(verdicts).report
             if report.ok or answer.ended or answer.cannot or not of_another_shape(report):
@@ -133,14 +135,14 @@ def _checked(requests: Sequence[Request], run: Callable[[Sequence[Item]], list[A
 
 def item_of(request: Request, subject: Subject) -> Item:
     """What the process of the user's code is told: no right number, but the shapes of what is expected."""
-    expected = right(subject)
+    expected, order = right(subject), order_of(subject.kind, request.adapter.gates)
     item: Item = {
         "object": request.object,
         "kind": subject.kind,
         "section": subject.section,
         "settings": {k: v for k, v in subject.settings.items() if k != "kind"},
         "float32": subject.dtype == "float32",
-        "scenes": subject.scenes,
+        "scenes": [stacked_as_theirs(scene, order) for scene in subject.scenes] if order else subject.scenes,
         "expected": expected,
         "gradients": subject.gradients,
         "arguments": request.adapter.declared(),

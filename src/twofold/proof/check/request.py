@@ -26,6 +26,8 @@ class Adapter:
     running_var: str | None = None
     transposed: bool | None = None
     """Whether weights lie as (in, out)."""
+    gates: str | None = None
+    """In which order gates are stacked, where not as PyTorch does: `"ifog"`."""
     arguments: Mapping[str, str] = field(default_factory=dict)
 
     def declared(self) -> dict[str, str]:
@@ -33,7 +35,7 @@ class Adapter:
         own = {
             value: name
             for name, value in vars(self).items()
-            if isinstance(value, str) and name not in ("transposed", "arguments")
+            if isinstance(value, str) and name not in ("transposed", "gates", "arguments")
         }
         return {**own, **self.arguments}
 

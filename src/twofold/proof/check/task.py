@@ -41,6 +41,8 @@ class Item(BaseModel):
     arguments: dict[str, str] = {}
     """What names stand for, where it cannot be told."""
     transposed: bool | None = None
+    gates: str | None = None
+    """In which order gates are stacked, where not as PyTorch does."""
     float32: bool = False
 
     @property
@@ -50,7 +52,7 @@ class Item(BaseModel):
 
     def request(self) -> Request:
         """As the check takes it."""
-        adapter = Adapter(transposed=self.transposed, arguments=self.arguments)
+        adapter = Adapter(transposed=self.transposed, gates=self.gates, arguments=self.arguments)
         dtype = "float32" if self.float32 else "float64"
         return Request(self.title, self.object, self.like, {}, dtype, self.shape, adapter)
 

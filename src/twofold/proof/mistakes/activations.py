@@ -41,6 +41,11 @@ class Activation(Plain):
             return np.where(dy > 0, dy, self.a * dy if self.kind == "leaky_relu" else 0), {}
         if "mask_of_both" in self.on:
             return dy * (dy > 0) * (y > 0), {}
+        if "constant_where_negative" in self.on:
+            slope = self.slope(x, y, self.a) + 0 * dy
+            return np.where(slope == 1 if self.kind == "leaky_relu" else np.real(x) > 0, dy, slope), {}
+        if "one_where_positive" in self.on:
+            return np.where(np.real(x) > 0, 1 + 0 * dy, dy * self.slope(x, y, self.a)), {}
         if "slope_of_f_of_y" in self.on:
             return dy * self.slope(y, self.f(y, self.a), self.a), {}
         if "slope_twice" in self.on:
@@ -59,6 +64,10 @@ GENERAL: tuple[tuple[str, str], ...] = (
 MASKS = (
     ("mask_of_dy", "The mask is that of dy > 0 where it is that of x > 0."),
     ("mask_of_both", "Negative dy is blocked as well (guided back-propagation): the mask is that of x > 0 alone."),
+)
+SIDES = (
+    ("constant_where_negative", "Where x is negative dx is the slope alone: it is not multiplied by dy there."),
+    ("one_where_positive", "Where x is positive dx is 1, where it is dy."),
 )
 ACTIVATIONS: tuple[str, ...] = tuple(kind for kind in FUNCTIONS if kind != "gelu_tanh")
 
@@ -80,8 +89,9 @@ def _mistakes() -> list[Mistake]:
                     on(name),
                 )
             )
-    for switch, sentence in (*GENERAL, *MASKS):
+    for switch, sentence in (*GENERAL, *MASKS, *SIDES):
         kinds = ACTIVATIONS if (switch, sentence) in GENERAL else ("relu", "leaky_relu")
+        kinds = ("leaky_relu", "elu") if (switch, sentence) in SIDES else kinds
         hints = ("The line that computes dx.", "What is multiplied with what?")
         catalogue.append(Mistake(f"activation-{switch.replace('_', '-')}", kinds, sentence, hints, on(switch)))
     return catalogue

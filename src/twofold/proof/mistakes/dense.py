@@ -51,8 +51,9 @@ class Dense(Plain):
         """dy W, dyᵀ x, Σ dy."""
         on, (x, _), W = self.on, cache, params["weight"]
         rows_of_x, rows_of_dy = x.reshape(-1, x.shape[-1]), dy.reshape(-1, dy.shape[-1])
-        dx = dy @ (np.sign(W) if "sign_of_W" in on else W)
         grads = {"weight": self._weight(rows_of_x, rows_of_dy, W)}
+        used = np.sign(W) if "sign_of_W" in on else W - grads["weight"] if "dx_after_the_step" in on else W
+        dx = dy @ used
         if "bias" in params:
             grads["bias"] = self._bias_gradient(rows_of_x, rows_of_dy)
         return dx, grads
@@ -177,6 +178,8 @@ DENSE = [
          "Which x?"),
         ("dW_with_W", "W is added to dW (a weight decay of 1): a penalty belongs to the optimizer.",
          "What else is in dW?"),
+        ("dx_after_the_step", "dx uses the weights after the step of the optimizer (its rate here 1), where it uses "
+         "those of the way forward: dx is to be computed first.", "Which comes first, dx or the new W?"),
         ("sign_of_W", "dx uses the signs of W where it uses W: dx = dy W.", "What is dy multiplied with?"),
     ),
     *rows(

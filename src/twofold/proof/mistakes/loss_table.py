@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from twofold.proof.mistakes.base import rows
+from twofold.proof.mistakes.losses import cut_rows
 
 REDUCTION, SLOPE = "By what the sum is divided.", "The derivative of the loss."
 BOTH = ("cross_entropy", "mean_squared")
@@ -30,7 +31,8 @@ LOSSES = [
                            "probability 0; log softmax is computed from the logits.",
          "What is the loss of a certain error?"),
         *((f"eps_{k}_in_the_log", f"1e-{k} is added in the logarithm: log(p + 1e-{k}); log softmax is computed from "
-           "the logits.", "What is the loss of a certain error?") for k in (5, 6, 7, 8, 9, 10, 15)),
+           "the logits.", "What is the loss of a certain error?") for k in (5, 6, 7, 8, 9, 10, 15, 16, 20)),
+        *cut_rows(),
         ("sum_to_base_two", "The logarithm of the sum has base 2, where it is the natural one.", "Which logarithm?"),
         ("logits_for_logarithms", "The logits stand where log softmax belongs: the logarithm of the sum is missing.",
          "Is the loss of a certain prediction 0?"),

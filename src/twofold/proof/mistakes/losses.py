@@ -10,8 +10,27 @@ from twofold.arrays import Array
 from twofold.proof.mistakes.base import Making, Scene, Tensors, number
 
 STEP = 1e-30
-EPS = {"eps_in_the_log": 1e-12, **{f"eps_{k}_in_the_log": 10.0**-k for k in (5, 6, 7, 8, 9, 10, 15)}}
+EPS = {"eps_in_the_log": 1e-12, **{f"eps_{k}_in_the_log": 10.0**-k for k in (5, 6, 7, 8, 9, 10, 15, 16, 20)}}
 """What some add inside the logarithm."""
+CUTS = (7, 8, 10, 12, 15)
+"""The powers of ten at which some cut probabilities."""
+
+
+def cut(p: Array, on: frozenset[str]) -> Array:
+    """Probabilities cut to [ε, 1 − ε], or from below alone, where a switch says so."""
+    k = next((k for k in CUTS if {f"cut_at_{k}", f"cut_below_at_{k}"} & on), 0)
+    if not k:
+        return p
+    p = np.where(np.real(p) < 10.0**-k, 10.0**-k, p)
+    return np.where(np.real(p) > 1 - 10.0**-k, 1 - 10.0**-k, p) if f"cut_at_{k}" in on else p
+
+
+def cut_rows() -> list[tuple[str, str, str]]:
+    """Each cut as a mistake of the catalogue."""
+    why, asked = "log of a softmax or sigmoid is computed from the logits.", "What is the loss of a certain error?"
+    both = [(f"cut_at_{k}", f"Probabilities are cut to [1e-{k}, 1 − 1e-{k}] before the logarithm: {why}") for k in CUTS]
+    below = [(f"cut_below_at_{k}", f"Probabilities are cut at 1e-{k} before the logarithm: {why}") for k in CUTS]
+    return [(switch, sentence, asked) for switch, sentence in (*both, *below)]
 
 
 @final
@@ -88,6 +107,8 @@ class LossComputation:
         eps = next((value for switch, value in EPS.items() if switch in on), 0.0)
         if eps:
             log_p = np.log((z if self.of_probabilities else e / e.sum(axis=axis, keepdims=True)) + eps)
+        if any(switch.startswith("cut_") for switch in on):
+            log_p = np.log(cut(z if self.of_probabilities else e / e.sum(axis=axis, keepdims=True), on))
         if "base_two" in on:
             log_p = log_p / np.log(2)
         if "base_ten" in on:

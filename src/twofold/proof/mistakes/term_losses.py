@@ -8,6 +8,7 @@ import numpy as np
 
 from twofold.arrays import Array
 from twofold.proof.mistakes.base import Making, Scene, Tensors, number, rows
+from twofold.proof.mistakes.losses import EPS, cut, cut_rows
 
 STEP = 1e-30
 
@@ -74,8 +75,9 @@ class TermLossComputation:
             e = np.exp(z - np.real(z).max(axis=-1, keepdims=True))
             p = e / e.sum(axis=-1, keepdims=True)
             return -(t * np.log(p) + (1 - t) * np.log(1 - p))
-        if "overflows" in on or "eps_in_the_log" in on:
-            p, eps = 1 / (1 + np.exp(-z)), 1e-12 if "eps_in_the_log" in on else 0.0
+        eps = next((value for switch, value in EPS.items() if switch in on), 0.0)
+        if "overflows" in on or eps or any(switch.startswith("cut_") for switch in on):
+            p = cut(1 / (1 + np.exp(-z)), on)
             return -(t * np.log(p + eps) + (1 - t) * np.log(1 - p + eps))
         if "probabilities_expected" in on:
             return -(t * np.log(z) + (1 - t) * np.log(1 - z))
@@ -185,6 +187,9 @@ TABLE = [
         ("overflows", "log σ is computed as the logarithm of σ: of large logits it is −∞ or NaN.", "log σ(−1000)?"),
         ("eps_in_the_log", "1e-12 is added in the logarithm, which caps the loss; log σ is computed from the logits.",
          "What is the loss of a certain error?"),
+        *((f"eps_{k}_in_the_log", f"1e-{k} is added in the logarithm, which caps the loss; log σ is computed from the "
+           "logits.", "What is the loss of a certain error?") for k in (5, 6, 7, 8, 9, 10, 15, 16, 20)),
+        *cut_rows(),
         ("probabilities_expected", "The sigmoid is left out: the logarithm is taken of the logits themselves.",
          "What goes in: logits, or probabilities?"),
         ("softmax_for_sigmoid", "Softmax stands where the sigmoid belongs: labels do not exclude each other.",
