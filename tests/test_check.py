@@ -23,7 +23,7 @@ from twofold.proof.check.checking import CheckReport, check, check_file
 from twofold.proof.check.engines import check_engine_file
 from twofold.proof.check.grading import grade, grade_all
 from twofold.proof.check.pages import write_pages
-from twofold.proof.check.request import Request
+from twofold.proof.check.request import Adapter, Request
 from twofold.proof.check.sandbox import Limits
 from twofold.proof.check.steps import explain, sentence
 from twofold.proof.check.task import load_task
@@ -125,6 +125,32 @@ def test_bad_code_is_a_finding_with_its_place_and_never_a_traceback_of_ours(name
     assert report.exit_status == status
     assert len(report.printed) < 10_000
     json.dumps(report.to_json(), allow_nan=False)
+
+
+def test_gates_in_another_order_are_right_where_an_adapter_says_so(mine: Any) -> None:
+    text = (
+        "import torch\n\n\ndef lstm_step(x, h, c, W_ih, W_hh, b_ih, b_hh):\n"
+        "    i, f, o, g = (x @ W_ih.T + b_ih + h @ W_hh.T + b_hh).chunk(4, 1)\n"
+        "    c = f.sigmoid() * c + i.sigmoid() * g.tanh()\n    return o.sigmoid() * c.tanh(), c\n"
+    )
+    path = f"{mine(text)}:lstm_step"
+    assert check(path, "lstm").fault.name == "lstm-gates-ifog"
+    assert check(path, "lstm", adapter=Adapter(gates="ifog")).ok
+    with pytest.raises(UserError, match="each gate of `lstm` once"):
+        check(path, "lstm", adapter=Adapter(gates="ifoo"))
+
+
+def test_a_loss_that_is_infinite_at_large_logits_alone_is_right_and_noted() -> None:
+    def loss(scores: Any, y: Any) -> Any:
+        p = np.exp(scores - scores.max(axis=1, keepdims=True))
+        p = p / p.sum(axis=1, keepdims=True)
+        slope = p.copy()
+        slope[np.arange(len(y)), y] -= 1
+        return -np.log(p[np.arange(len(y)), y]).mean(), slope / len(y)
+
+    report = check(loss, like="cross_entropy")
+    assert report.ok
+    assert any("rounds to 0" in note for note in report.notes)
 
 
 def test_an_unknown_kind_or_setting_is_told_with_the_nearest() -> None:

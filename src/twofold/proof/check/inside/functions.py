@@ -42,7 +42,7 @@ class Functions:
         }  # fmt: skip
         self.whole = self._takes_params()
         self.partial: dict[str, np.ndarray] = {}
-        self.tracked = False
+        self.tracked = self.autograd = False
         self.derivative = False
         """Whether the way back takes no dy: it gives f'(x), to be multiplied by it."""
         if self.whole and not layout.flat_bias:
@@ -135,6 +135,7 @@ class Functions:
         if "dy" not in scene.arrays:
             return tensors
         if self.backward is None:
+            self.autograd = is_tensor(y)
             return tensors | (self._autograd(y, leaves, scene) if is_tensor(y) and y.requires_grad else {})
         return tensors | self._back(values, y, cache, scene)
 

@@ -53,10 +53,12 @@ def _inner(key: str, value: object) -> Iterator[Slot]:
             yield slot._replace(name=key if own else f"{key}.{slot.name}")
 
 
-FORWARDS = ("forward", "__call__", "fwd", "f", "call", "predict")
+FORWARDS = ("forward", "__call__", "fwd", "f", "call", "forward_pass", "forward_prop", "forward_propagation", "fprop",
+            "activate", "predict")  # fmt: skip
 
 
-BACKWARDS = ("backward", "backprop", "bwd", "back", "grad", "gradient", "backward_pass", "bprop", "derivative", "prime")
+BACKWARDS = ("backward", "backprop", "bwd", "back", "grad", "gradient", "backward_pass", "bprop",
+             "backward_prop", "backward_propagation", "backpropagate", "derivative", "prime")  # fmt: skip
 
 
 def method_of(holder: object, names: tuple[str, ...]) -> Theirs:

@@ -62,6 +62,9 @@ class Objects(Functions):
         if self.object is None:
             self.object = construct(self.build, self.job, scene, self.layout)
         self.forward, self.backward = method_of(self.object, FORWARDS), method_of(self.object, BACKWARDS)
+        if self.forward is None:
+            known = ", ".join(f"`{name}`" for name in FORWARDS[:4])
+            raise BindingError(f"`{type(self.object).__name__}` has no way forward: a method {known} or the like")
         self._find(scene)
         self.held.set(scene)
         self._set_mode(scene.training)

@@ -85,6 +85,12 @@ class Optimizers:
         values, names = self._values(scene), {**OPTIMIZER_SETTINGS, **UPDATED}
         values |= {"k": scene.facts["k"], "hyper": dict(values)}
         order = ["p", "g", "state", "lr", "k"]
+        if self.form == "tensors":  # they hold their gradients
+            handed = self._handed()
+            for leaf, gradient in zip(handed, grads.values(), strict=True):
+                leaf.grad = loaded_torch().tensor(gradient)
+            self._after(handed, call(self.thing, {**values, "p": handed}, names, ["p", "lr"], self.job.declared))
+            return
         if self.form == "whole":
             values |= {"p": self.p, "g": grads, "state": self.state}
             result = call(self.thing, values, names, order, self.job.declared)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+import importlib.util
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -65,8 +67,20 @@ def played(thing: Theirs, job: Job, scenes: list[InsideScene], path: Path) -> tu
         reason = reason or unbound
         if any(result.fits and not result.errors for result in results):
             break
+    if not job["torch"] and _wants_tensors(results):
+        importlib.import_module("torch").set_num_threads(1)
+        job["torch"] = True
+        results += _tried(thing, job, scenes, path)[0]
     results.sort(key=lambda r: (-r.fits, r.failed, -r.right_shapes))
     return results[:MOST_PLANS], reason
+
+
+def _wants_tensors(results: Sequence[Reading]) -> bool:
+    """Whether a file that imports no PyTorch asks an array for what a tensor has alone."""
+    told = [error for reading in results for error in reading.errors.values()]
+    whole = any(reading.fits and not reading.errors for reading in results)
+    lacking = any("'numpy.ndarray' object has no attribute" in error for error in told)
+    return lacking and not whole and importlib.util.find_spec("torch") is not None
 
 
 def _tried(thing: Theirs, job: Job, scenes: list[InsideScene], path: Path) -> tuple[list[Reading], str]:
