@@ -32,7 +32,7 @@ TOLD = "told with path and bytes; the last checkpoint whole; goes on to the same
 STEPS = (16, 20, 27, 45)
 FILES = ("record.json", "recipe.toml", "history.csv", s.NEWEST, s.NEWEST.replace("json", "safetensors"))
 
-RUNS, STUDIES = 25, 5
+RUNS, STUDIES = 50, 10
 """Histories of each kind of signals: at moments drawn from start-up to after the report."""
 ENDED = "the documented status, no traceback; then gone on with to "
 
