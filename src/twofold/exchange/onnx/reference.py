@@ -84,6 +84,9 @@ def _inferred(model: ModelProto, entry: str, shape: tuple[int, ...]) -> dict[str
     onnx = onnx_module()
     made = type(model)()
     made.CopyFrom(model)
+    del made.graph.value_info[:]
+    for declared in made.graph.output:
+        declared.type.tensor_type.ClearField("shape")
     for tensor in made.graph.initializer:
         if np.prod(tensor.dims, dtype=float) > SMALL:
             for held in ("raw_data", "float_data", "double_data", "int32_data", "int64_data"):
