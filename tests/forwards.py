@@ -143,7 +143,7 @@ FORWARDS = [
         "shared weights",
     ),
     Architecture("one tensor in two layers", same_tensor, vectors(4), "`2.weight` (parameter): it is the same tensor"),
-    Architecture("a weight that is NaN", not_a_number, vectors(4), "`0.weight` (parameter): it holds NaN"),
+    Architecture("a weight that is NaN", not_a_number, vectors(4), "`0` (Linear): its weight holds NaN"),
     Architecture("weight norm", with_norm, vectors(4), "`0` (Linear): its weight is computed from other tensors"),
     Architecture("no size yet", lambda: nn.Sequential(nn.LazyLinear(3)), vectors(4), "(LazyLinear): it has no size"),
     Architecture(

@@ -319,12 +319,14 @@ def test_what_it_cannot_write_is_refused(moons_run: twofold.Run, tmp_path: Path)
     with pytest.raises(UserError, match="`tensorboard` shows what a run recorded: name a run folder; got moons"):
         twofold.export("moons", "tensorboard", tmp_path / "a")
     with pytest.raises(RunFolderError, match="preprocessing is for a run on images"):
-        twofold.export(moons_run, "onnx", tmp_path / "a", preprocessing=True)
+        twofold.export(moons_run, "onnx", tmp_path / "a.onnx", preprocessing=True)
     with pytest.raises(UserError, match="preprocessing stands in an ONNX graph only; got `npz`"):
         twofold.export(moons_run, "npz", tmp_path / "a", preprocessing=True)
     (tmp_path / "there").write_text("")
     with pytest.raises(UserError, match="there exists; choose another name"):
         twofold.export("moons", "npz", tmp_path / "there")
+    with pytest.raises(UserError, match=r"moons.txt must end in .onnx; name it moons.onnx"):
+        twofold.export("moons", "onnx", tmp_path / "moons.txt")
     assert isinstance(network_of("moons"), Network)
 
 

@@ -34,6 +34,8 @@ def check_module(module: nn.Module) -> None:
         for own, parameter in part.named_parameters(recurse=False, remove_duplicate=False):
             name = f"{place}.{own}" if place else own
             _check_parameter(name, parameter, names.setdefault(id(parameter), name))
+            if not torch.isfinite(parameter).all():
+                raise AdoptError(f"its {own} holds NaN or infinity", layer=place, operator=type(part).__name__)
             count += parameter.numel()
     if count > MOST_PARAMETERS:
         raise AdoptError(f"it holds {count:,} parameters; at most {MOST_PARAMETERS:,} are allowed")
@@ -77,5 +79,3 @@ def _check_parameter(name: str, parameter: nn.Parameter, first: str) -> None:
             layer=name,
             nearest="Set requires_grad to True for the copy that is adopted",
         )
-    if not torch.isfinite(parameter).all():
-        raise AdoptError("it holds NaN or infinity", layer=name, operator="parameter")
