@@ -175,9 +175,7 @@ def test_a_python_file_that_fails_says_how(text: str, said: str, tmp_path: Path)
 def test_data_that_do_not_fit_an_object_of_a_file_are_told_whole(tmp_path: Path) -> None:
     script = tmp_path / "mine.py"
     script.write_text("from torch import nn\n\nmodel = nn.Linear(2, 5)\n")
-    with pytest.raises(
-        AdoptError, match=r"(?s)must give 2 numbers, .* it gives 5.*Set the last dense layer's `units` to 2"
-    ):
+    with pytest.raises(AdoptError, match=r"(?s)must give 2 numbers, .* it gives 5.*Set the last dense layer"):
         twofold.adopt(f"{script}:model", shape=(2,), data="moons")
     with pytest.raises(AdoptError, match="as --shape 1,28,28, or define `sample`, a batch, in the file"):
         twofold.adopt(f"{script}:model")

@@ -54,7 +54,7 @@ def adopt_onnx(
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     ours = _own_recipe(metadata)
     graph = Graph(model, shape if ours is None or shape else _entry_shape(ours, model), sample)
-    chain = converted(graph, converters, each_step=ours is not None and ours.network.each_step)
+    chain = converted(graph, converters, ours=ours if wanted.loss is None else None)
     kind = next((array.dtype for array in graph.constants.values() if array.dtype.kind == "f"), np.dtype(np.float32))
     named = wanted.named(ours.name if ours else path.stem)
     return adopted(
