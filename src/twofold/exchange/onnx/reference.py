@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MOST_NUMBERS = 10**8
 """Largest count of numbers in a tensor between nodes."""
 MOST_TOGETHER = 10**9
-"""Of all of them: every one is kept until the layers are read."""
+"""Largest count in all of them together: every one is kept until the layers are read."""
 SMALL = 1024
 """Count of numbers up to which a constant may say a size, as one for `Reshape` or `Expand` does."""
 
@@ -41,8 +41,8 @@ def every_tensor(model: ModelProto, feed: dict[str, Array]) -> dict[str, Array]:
             )
     except Exception as error:  # whatever an operator of the evaluator raises
         lines = str(error).strip().splitlines()
-        said = lines[0][:200].rstrip(". ") if lines else type(error).__name__
-        reason = f"ONNX's reference evaluator cannot run it: {said}"
+        first_line = lines[0][:200].rstrip(". ") if lines else type(error).__name__
+        reason = f"ONNX's reference evaluator cannot run it: {first_line}"
         node = _failed(model, error)
         if node is None:
             raise AdoptError(reason) from error
@@ -64,17 +64,17 @@ def check_sizes(model: ModelProto, entry: str, shape: tuple[int, ...]) -> None:
 
     `entry` is the input's name, `shape` that of the batch.
     """
-    sizes_of, together = _inferred(model, entry, shape), 0
+    sizes_of, numbers = _inferred(model, entry, shape), 0
     for node in model.graph.node:
         for name in node.output:
             sizes = sizes_of.get(name, (0,))
-            together += (count := math.prod(sizes))
+            numbers += (count := math.prod(sizes))
             if count > MOST_NUMBERS:
                 reason = f"its output of {sizes} would hold {count:,} numbers; at most {MOST_NUMBERS:,} are made"
                 raise AdoptError(reason, layer=label_of(node), operator=node.op_type)
-            if together > MOST_TOGETHER:
+            if numbers > MOST_TOGETHER:
                 reason = (
-                    f"up to it the nodes' outputs would hold {together:,} numbers; at most {MOST_TOGETHER:,} are made"
+                    f"up to it the nodes' outputs would hold {numbers:,} numbers; at most {MOST_TOGETHER:,} are made"
                 )
                 raise AdoptError(reason, layer=label_of(node), operator=node.op_type)
 
@@ -91,17 +91,17 @@ def _inferred(model: ModelProto, entry: str, shape: tuple[int, ...]) -> dict[str
         if np.prod(tensor.dims, dtype=float) > SMALL:
             for held in ("raw_data", "float_data", "double_data", "int32_data", "int64_data"):
                 tensor.ClearField(held)
-    for given in made.graph.input:
-        if given.name == entry:
-            kind = given.type.tensor_type.elem_type
-            given.CopyFrom(onnx.helper.make_tensor_value_info(entry, kind, shape))
+    for declared in made.graph.input:
+        if declared.name == entry:
+            kind = declared.type.tensor_type.elem_type
+            declared.CopyFrom(onnx.helper.make_tensor_value_info(entry, kind, shape))
     try:
         graph = onnx.shape_inference.infer_shapes(made, data_prop=True).graph
     except Exception:  # whatever it raises: the evaluator will say what is wrong
         return {}
     return {
-        info.name: tuple(dim.dim_value for dim in info.type.tensor_type.shape.dim)
-        for info in [*graph.value_info, *graph.output]
+        tensor.name: tuple(dim.dim_value for dim in tensor.type.tensor_type.shape.dim)
+        for tensor in [*graph.value_info, *graph.output]
     }
 
 

@@ -90,12 +90,12 @@ def _call(original: Original, node: fx.Node, values: Mapping[str, Value]) -> Cal
 
 def _reads_sample(node: fx.Node) -> bool:
     """Whether what a node gives depends on the module's input."""
-    waiting, seen = [node], {node}
+    waiting, visited = [node], {node}
     while waiting:
         if (at := waiting.pop()).op == "placeholder":
             return True
-        waiting += [source for source in at.all_input_nodes if source not in seen]
-        seen.update(at.all_input_nodes)
+        waiting += [source for source in at.all_input_nodes if source not in visited]
+        visited.update(at.all_input_nodes)
     return False
 
 

@@ -24,9 +24,9 @@ class InDouble(TorchFunctionMode):
     ) -> Value:
         if func in CASTS:
             return args[0].double()
-        y = func(*map(_wider, args), **{name: _wider(value) for name, value in (kwargs or {}).items()})
+        y = func(*map(_wider, args), **{name: _wider(setting) for name, setting in (kwargs or {}).items()})
         return y.double() if isinstance(y, Tensor) and y.dtype in SMALLER else y
 
 
-def _wider(value: Value) -> Value:
-    return torch.float64 if isinstance(value, torch.dtype) and value in SMALLER else value
+def _wider(argument: Value) -> Value:
+    return torch.float64 if isinstance(argument, torch.dtype) and argument in SMALLER else argument
