@@ -100,6 +100,11 @@ def test_the_recipe_that_is_written_begins_with_the_weights(network: nn.Sequenti
         initial_state(narrow.model)
     with pytest.raises(UserError, match=r"mine.toml exists; choose another name"):
         adopted.save(tmp_path / "mine.toml")
+    with pytest.raises(UserError, match=r"new.txt must end in .toml; name it new.toml"):
+        adopted.save(tmp_path / "new.txt")
+    with pytest.raises(UserError, match=r"no folder .*none for new.toml; make it first"):
+        adopted.save(tmp_path / "none" / "new.toml", tmp_path / "new.safetensors")
+    assert not (tmp_path / "new.safetensors").exists()  # all or nothing
 
 
 def test_without_data_it_is_verified_on_random_samples_and_not_trained(network: nn.Sequential, tmp_path: Path) -> None:
@@ -156,6 +161,7 @@ def test_a_function_that_builds_one_is_called_there(tmp_path: Path) -> None:
         ("import nothing_of_this_name", "ModuleNotFoundError: No module named 'nothing_of_this_name'"),
         ("import os\nos._exit(7)", "ended with status 7; it said: nothing"),
         ("def broken(:", "SyntaxError"),
+        ("model = 3", "`model` is no torch.nn.Module; its type is int"),
     ],
 )
 def test_a_python_file_that_fails_says_how(text: str, said: str, tmp_path: Path) -> None:
@@ -164,6 +170,17 @@ def test_a_python_file_that_fails_says_how(text: str, said: str, tmp_path: Path)
     with pytest.raises(AdoptError) as refusal:
         twofold.adopt(f"{script}:model", shape=(2,))
     assert said in str(refusal.value)
+
+
+def test_data_that_do_not_fit_an_object_of_a_file_are_told_whole(tmp_path: Path) -> None:
+    script = tmp_path / "mine.py"
+    script.write_text("from torch import nn\n\nmodel = nn.Linear(2, 5)\n")
+    with pytest.raises(AdoptError, match=r"(?s)must give 2 numbers, .* it gives 5.*Set the last dense layer"):
+        twofold.adopt(f"{script}:model", shape=(2,), data="moons")
+    with pytest.raises(AdoptError, match="as --shape 1,28,28, or define `sample`, a batch, in the file"):
+        twofold.adopt(f"{script}:model")
+    with pytest.raises(AdoptError, match=r"mine.h5 is of an older form of Keras. Write it anew"):
+        twofold.adopt(tmp_path / "mine.h5")
 
 
 def test_the_command_shows_layers_proof_and_files(network: nn.Sequential, tmp_path: Path) -> None:

@@ -94,6 +94,21 @@ MODELS: dict[str, tuple[Callable[[], Any], list[str]]] = {
         lambda: sequential(L.Input((6,)), L.Embedding(7, 3), L.LSTM(4, return_sequences=True), L.GRU(5), L.Dense(3)),
         ["embedding", "lstm", "gru", "dense"],
     ),
+    "groups, and a plane of one pixel": (
+        lambda: sequential(
+            L.Input((6, 6, 2)),
+            L.Conv2D(4, 3),
+            L.GroupNormalization(2),
+            L.GlobalAveragePooling2D(keepdims=True),
+            L.Conv2D(3, 1),
+            L.Reshape((-1,)),
+        ),
+        ["conv2d", "group_norm", "avg_pool2d", "conv2d", "flatten"],
+    ),
+    "dense at every step": (
+        lambda: sequential(L.Input((5, 3)), L.Dense(4, activation="relu"), L.Flatten(), L.Dense(3)),
+        ["dense", "relu", "flatten", "dense"],
+    ),
     "simple loop": (
         lambda: sequential(
             L.Input((5, 3)), L.SimpleRNN(4, activation="relu", use_bias=False), L.Dense(3, activation="softmax")
@@ -140,6 +155,20 @@ def test_momentum_is_the_share_that_is_not_kept(tmp_path: Path) -> None:
     assert (norm.momentum, norm.eps) == (0.1, 0.01)
 
 
+def with_rank(model: Any) -> Any:
+    model.layers[0].enable_lora(2)
+    return model
+
+
+def chained(operation: Callable[[Any], Any], times: int = 1) -> Any:
+    """A functional model with an operation between two layers."""
+    entry = keras.Input((4,))
+    x = L.Dense(4)(entry)
+    for _ in range(times):
+        x = operation(x)
+    return keras.Model(entry, L.Dense(3)(x))
+
+
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "same of an even kernel": (
         lambda: sequential(L.Input((8, 8, 1)), L.Conv2D(2, 2, padding="same", name="conv"), L.Flatten(), L.Dense(2)),
@@ -161,6 +190,29 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "scale alone": (
         lambda: sequential(L.Input((4,)), L.BatchNormalization(center=False), L.Dense(2)),
         "only one of scale and shift",
+    ),
+    "a state that stays": (
+        lambda: sequential(L.Input((5, 3), batch_size=2), L.LSTM(4, stateful=True, name="loop"), L.Dense(2)),
+        r"`loop` \(LSTM\): Keras cannot run it: If an RNN is stateful",
+    ),
+    "an axis that its backend does not take": (
+        lambda: sequential(L.Input((6, 5)), L.LayerNormalization(axis=1, name="n"), L.Flatten(), L.Dense(2)),
+        r"`n` \(LayerNormalization\): ",
+    ),
+    "frozen": (
+        lambda: sequential(L.Input((4,)), L.Dense(3, trainable=False, name="d"), L.Dense(2)),
+        r"`d` \(Dense\): it is frozen",
+    ),
+    "low rank": (lambda: with_rank(sequential(L.Input((4,)), L.Dense(3, name="d"), L.Dense(2))), "of low rank"),
+    "a model within": (
+        lambda: keras.Sequential([L.Input((4,)), keras.Sequential([L.Dense(3)], name="inner"), L.Dense(2)]),
+        r"`inner` \(Sequential\): no layer of a recipe expresses it. Write its layers into the model itself",
+    ),
+    "an operation on tensors": (lambda: chained(lambda x: 2.0 * x), "it is an operation on tensors, and no layer"),
+    "a layer applied twice": (lambda: chained(L.Dense(4, name="d"), 2), r"`d` \(Dense\): it is applied twice"),
+    "a layer that masks": (
+        lambda: sequential(L.Input((5, 3)), L.Masking(name="m"), L.LSTM(4), L.Dense(2)),
+        r"`m` \(Masking\): .* The nearest is sequences of one length",
     ),
     "backwards": (
         lambda: sequential(L.Input((5, 3)), L.LSTM(4, go_backwards=True), L.Dense(2)),

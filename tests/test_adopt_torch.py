@@ -6,12 +6,13 @@ import pytest
 import torch
 
 from architectures import ARCHITECTURES, Architecture
+from forwards import FORWARDS
 from twofold.errors import AdoptError
 from twofold.exchange.adopted import Wanted
 from twofold.exchange.torch.adopting import adopt_module
 
-ADOPTED = [architecture for architecture in ARCHITECTURES if not architecture.refused]
-REFUSED = [architecture for architecture in ARCHITECTURES if architecture.refused]
+ADOPTED = [architecture for architecture in [*ARCHITECTURES, *FORWARDS] if not architecture.refused]
+REFUSED = [architecture for architecture in [*ARCHITECTURES, *FORWARDS] if architecture.refused]
 
 
 @pytest.mark.parametrize("architecture", ADOPTED, ids=lambda a: a.name)

@@ -311,6 +311,23 @@ def test_figures_are_told_where_they_do_not_go(moons_run: twofold.Run, tmp_path:
         twofold.export(moons_run, "mlflow", tmp_path / "a", figures=tmp_path / "none")
 
 
+def test_a_network_that_predicts_a_number_comes_back(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("a,b,y\n" + "".join(f"{i / 7:.3f},{i % 5},{i / 3:.3f}\n" for i in range(60)), "utf-8")
+    plain = {
+        "data": {"source": "table", "path": str(table), "label": "y"},
+        "layers": [{"kind": "dense", "units": 1}],
+        "loss": {"kind": "huber"},
+        "training": {"epochs": 1},
+    }
+    run = twofold.run(twofold.load_recipe("moons", plain), out=tmp_path / "run")
+    adopted = twofold.adopt(twofold.export(run, "onnx", tmp_path / "number.onnx"))
+    assert adopted.proof.passed
+    assert (adopted.recipe.layers, adopted.recipe.loss) == (run.recipe.layers, run.recipe.loss)
+    with pytest.raises(UserError, match=r"it gives \(3, 1\); a network here gives one number a class"):
+        twofold.adopt(tmp_path / "number.onnx", loss="mean_squared")
+
+
 def test_what_it_cannot_write_is_refused(moons_run: twofold.Run, tmp_path: Path) -> None:
     with pytest.raises(
         UserError, match="`to` must be one of onnx, torch, npz, tensorboard, mlflow, wandb-offline; got 'pickle'"
@@ -319,12 +336,14 @@ def test_what_it_cannot_write_is_refused(moons_run: twofold.Run, tmp_path: Path)
     with pytest.raises(UserError, match="`tensorboard` shows what a run recorded: name a run folder; got moons"):
         twofold.export("moons", "tensorboard", tmp_path / "a")
     with pytest.raises(RunFolderError, match="preprocessing is for a run on images"):
-        twofold.export(moons_run, "onnx", tmp_path / "a", preprocessing=True)
+        twofold.export(moons_run, "onnx", tmp_path / "a.onnx", preprocessing=True)
     with pytest.raises(UserError, match="preprocessing stands in an ONNX graph only; got `npz`"):
         twofold.export(moons_run, "npz", tmp_path / "a", preprocessing=True)
     (tmp_path / "there").write_text("")
     with pytest.raises(UserError, match="there exists; choose another name"):
         twofold.export("moons", "npz", tmp_path / "there")
+    with pytest.raises(UserError, match=r"moons.txt must end in .onnx; name it moons.onnx"):
+        twofold.export("moons", "onnx", tmp_path / "moons.txt")
     assert isinstance(network_of("moons"), Network)
 
 

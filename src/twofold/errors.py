@@ -97,8 +97,7 @@ class AdoptError(UserError):
         self.operator = operator
         self.reason = reason
         self.nearest = nearest
-        where = f"`{layer}`" if layer else ""
-        where += f" ({operator})" if operator else ""
+        where = f"`{layer}` ({operator})" if layer and operator else f"`{layer}`" if layer else operator
         super().__init__(f"{where}{': ' if where else ''}{reason}{f'. {nearest}' if nearest else ''}")
 
 

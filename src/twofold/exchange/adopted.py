@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from twofold.arrays import Array, Arrays, digest
-from twofold.errors import AdoptError, UserError
+from twofold.errors import AdoptError
 from twofold.exchange.chain import Chain, weights_of
 from twofold.exchange.proof import Proof
 from twofold.numpy_engine import NumpyEngine
@@ -59,15 +59,15 @@ class Adopted:
         """Write the recipe, which begins with the weights, and the weights beside it as safetensors.
 
         `weights` is the recipe's name with the ending .safetensors where left out. Raises `UserError` where a file
-        exists.
+        exists, has another ending, or its folder is missing.
         """
-        from twofold.exchange.files import write_new, write_weights
+        from twofold.exchange.files import check_new, check_suffix, write_new, write_weights
 
         path = Path(recipe)
         file = Path(weights) if weights is not None else path.with_suffix(".safetensors")
-        for target in (path, file):
-            if target.exists():
-                raise UserError(f"{target} exists; choose another name")
+        for target, suffix in ((path, ".toml"), (file, ".safetensors")):
+            check_suffix(target, suffix)
+            check_new(target)
         write_weights(file, self.weights)
         seal = hashlib.sha256(file.read_bytes()).hexdigest()
         initial = {"initial": {"kind": "file", "path": str(file.resolve()), "sha256": seal}}

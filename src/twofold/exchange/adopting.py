@@ -78,4 +78,6 @@ def _refusal(path: Path) -> UserError:
             f'    state = torch.load("{path.name}", weights_only=True)\n'
             f'    safetensors.torch.save_file(state, "{path.stem}.safetensors")'
         )
+    if path.suffix in (".h5", ".hdf5"):
+        return AdoptError(f"{path} is of an older form of Keras", nearest="Write it anew: model.save('NAME.keras')")
     return UserError(f"`model` must be {FORMS}; got {path}")

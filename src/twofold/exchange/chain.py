@@ -8,14 +8,14 @@ was transposed or a padding that was misread is refused by the name of the origi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NoReturn, final
 
 import numpy as np
 
 from twofold.arrays import Array, Arrays, all_finite
 from twofold.errors import AdoptError
-from twofold.exchange.kinds import Flatten
+from twofold.exchange.kinds import AvgPool2d, Flatten, GlobalAvgPool2d
 from twofold.exchange.proof import gap_of_same_form
 from twofold.numpy_engine.layer import EVALUATION
 from twofold.numpy_engine.layers import build_layer
@@ -49,6 +49,7 @@ class Chain:
         self.y = x
         self.links: list[Link] = []
         self.tolerance = tolerance
+        self._plane: tuple[int, ...] = ()
         self.loss: str | None = None
         """The loss that the model's last operation belongs to, where it does: log-softmax to cross-entropy."""
 
@@ -63,6 +64,8 @@ class Chain:
         Raises `AdoptError` where the layer cannot stand there or gives other numbers than the original.
         """
         spec = link.spec
+        if spec.refuses(self.shape):
+            self._keep_plane(spec)
         if refusal := spec.refuses(self.shape):
             reason = f"`{kind_of(spec)}` {refusal.rule}; it gets {shape_text(self.shape)}"
             raise AdoptError(reason, layer=link.label, operator=link.operator, nearest=refusal.remedy)
@@ -80,8 +83,17 @@ class Chain:
                     operator=link.operator,
                     nearest="Please report this model: the converter of this layer is wrong for its settings.",
                 )
+        self._plane = self.shape[1:]
         self.y = y
         self.links.append(link)
+
+    def _keep_plane(self, spec: LayerSpec) -> None:
+        """Before a layer that takes images, a mean of the plane is one window as large as it, which leaves 1×1."""
+        if self.links and isinstance(self.links[-1].spec, GlobalAvgPool2d) and not spec.refuses((*self.shape, 1, 1)):
+            height, width = self._plane
+            window = AvgPool2d(kernel=height if height == width else (height, width))
+            self.links[-1] = replace(self.links[-1], spec=window)
+            self.y = self.y[:, :, None, None]
 
     def gives(self, spec: LayerSpec, expected: Array) -> bool:
         """Whether a layer without tensors would give what the original gives here."""

@@ -13,7 +13,7 @@ from twofold.arrays import Array, Arrays
 from twofold.data.drawn import random_inputs
 from twofold.engine import Scaling
 from twofold.errors import RunFolderError, UserError
-from twofold.exchange.files import check_new
+from twofold.exchange.files import check_new, check_suffix
 from twofold.exchange.trackers.recorded import figures_in
 from twofold.inference.predicting import scaling_of, trained
 from twofold.inference.weights import npz_names
@@ -70,8 +70,8 @@ def export(
     left out. With
     `preprocessing` an ONNX graph of images takes bytes, resizes and scales them.
 
-    Raises `UserError` for a path that exists and for settings that do not fit, `RunFolderError` for a run without
-    weights, `MissingExtraError` where the library is not installed.
+    Raises `UserError` for a path that exists or has another ending, and for settings that do not fit, `RunFolderError`
+    for a run without weights, `MissingExtraError` where the library is not installed.
     """
     path = Path(path)
     if to not in get_args(Format):
@@ -84,6 +84,8 @@ def export(
         return path
     if figures is not None:
         raise UserError(f"figures go to {', '.join(get_args(Tracker))}; got `{to}`")
+    if to != "torch":
+        check_suffix(path, f".{to}")
     network = network_of(source, engine)
     match to:
         case "onnx":

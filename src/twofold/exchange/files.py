@@ -27,6 +27,12 @@ def check_new(path: Path) -> None:
         raise UserError(f"no folder {path.parent} for {path.name}; make it first")
 
 
+def check_suffix(path: Path, suffix: str) -> None:
+    """Raises `UserError` for a name by which the file would not be known again."""
+    if path.suffix != suffix:
+        raise UserError(f"{path} must end in {suffix}; name it {path.with_suffix(suffix).name}")
+
+
 def write_weights(path: str | Path, weights: Arrays) -> Path:
     """Arrays by name as a new safetensors file."""
     from safetensors.numpy import save

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twofold.arrays import Array, Arrays
-from twofold.errors import AdoptError
+from twofold.errors import AdoptError, UserError
 from twofold.exchange import script
 from twofold.exchange.adopted import Adopted, Wanted
 from twofold.exchange.chain import weights_of
@@ -38,8 +38,9 @@ def main() -> None:
     _limit()
     try:
         _adopt(order, out)
-    except AdoptError as error:
-        refusal = {"reason": error.reason, "layer": error.layer, "operator": error.operator, "nearest": error.nearest}
+    except UserError as error:
+        told = error if isinstance(error, AdoptError) else AdoptError(str(error))
+        refusal = {"reason": told.reason, "layer": told.layer, "operator": told.operator, "nearest": told.nearest}
         (out / script.REFUSAL).write_text(json.dumps(refusal), "utf-8")
 
 
@@ -51,6 +52,13 @@ def _adopt(order: script.Order, out: Path) -> None:
 
     if sample is None and order.shape:
         sample = adopting.random_sample(tuple(order.shape))
+    if sample is None:
+        raise AdoptError(
+            "the shape of one sample cannot be read off a module",
+            layer=order.attribute,
+            operator=type(module).__name__,
+            nearest="Say what one sample is like, as --shape 1,28,28, or define `sample`, a batch, in the file",
+        )
     data = loads(order.data) if order.data else None
     adopted = adopting.adopt_module(module, sample, Wanted(order.name, order.loss, data))
     original = Original(module, adopting.batch_of(module, sample))
@@ -73,7 +81,7 @@ def _loaded(order: script.Order) -> tuple[nn.Module, ArrayLike | None]:
     if not isinstance(module, nn.Module) and callable(module):
         module = module()
     if not isinstance(module, nn.Module):
-        raise AdoptError(f"`{attribute}` is a {type(module).__name__}, no torch.nn.Module")
+        raise AdoptError(f"`{attribute}` is no torch.nn.Module; its type is {type(module).__name__}")
     return module, names.get("sample")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from twofold.arrays import Array
-from twofold.errors import AdoptError, did_you_mean
+from twofold.errors import AdoptError
 from twofold.exchange.adopted import Adopted, Wanted, adopted
 from twofold.exchange.chain import Chain
 from twofold.exchange.keras.call import Call, Converter, Reading
@@ -32,11 +32,8 @@ def adopt_keras(
     """The recipe, weights and proof of a file; see `twofold.adopt`."""
     file = read_keras(path)
     for layer in file.layers:
-        if layer.kind not in converters and layer.kind != "InputLayer":
-            nearest = NEAREST.get(layer.kind, did_you_mean(layer.kind, list(converters)))
-            raise AdoptError(
-                "no layer of a recipe expresses it", layer=layer.name, operator=layer.kind, nearest=nearest
-            )
+        if layer.kind != "InputLayer":
+            _check_layer(layer, converters)
     x, keras = _sample(file, shape, sample), keras_module()
     dtype = "float64" if "'float64'" in repr(file.config) else "float32"
     with in_double(keras) as double:
@@ -45,6 +42,21 @@ def adopt_keras(
         _check_end(reading.chain)
         named = wanted.named(path.stem)
         return adopted(reading.chain, named, lambda model: prove(file, witness, reading, model, x), dtype)
+
+
+def _check_layer(layer: KerasLayer, converters: Mapping[str, Converter]) -> None:
+    """A layer of a known class, all of whose arrays are trained."""
+
+    def refuse(reason: str, nearest: str) -> None:
+        raise AdoptError(reason, layer=layer.name, operator=layer.kind, nearest=nearest)
+
+    if layer.kind not in converters:
+        known = f"Files are adopted of: {', '.join(converters)}"
+        refuse("no layer of a recipe expresses it", NEAREST.get(layer.kind, known))
+    if layer.arrays and not layer.config.get("trainable", True):
+        refuse("it is frozen (trainable is False); Twofold trains every layer", "Set trainable to True, and save it")
+    if layer.config.get("lora_rank"):
+        refuse("it trains a change of low rank beside its weights", "Save the model without enable_lora")
 
 
 def converted(file: KerasFile, witness: Witness, x: Array, converters: Mapping[str, Converter] = CONVERTERS) -> Reading:

@@ -16,7 +16,7 @@ def _dense(call: Call) -> None:
     call.count(1, 2)
     order = call.reading.order
     bias = len(call.layer.arrays) == 2
-    if call.x.ndim != 2:
+    if call.x.ndim not in (2, 3):
         call.refuse(f"it reads {call.x.shape[1:]}, and not vectors", "The nearest is a `Flatten` before it")
 
     def tensors(arrays: Sequence[Array]) -> dict[str, Array]:
@@ -84,6 +84,34 @@ def _layer_norm(call: Call) -> None:
     call.add(specs.LayerNorm(eps=float(call.config["epsilon"]), axes=len(axes)), tensors)
 
 
+def _group_norm(call: Call) -> None:
+    """Along the axis of channels; `groups=-1` is a group for each."""
+    axis = int(call.config["axis"]) % call.x.ndim
+    if axis != (call.x.ndim - 1 if call.x.ndim == 2 or call.reading.channels_last else 1) or call.x.ndim == 3:
+        call.refuse(f"it normalizes along axis {axis} of {call.x.shape}", "The nearest is the axis of channels")
+    if call.reading.order is not None:
+        call.refuse("it makes groups of the numbers of a flattened image", "The nearest is one before `Flatten`")
+    center, scale = bool(call.config["center"]), bool(call.config["scale"])
+    if center != scale:
+        call.refuse("it has only one of scale and shift", "The nearest is center = scale = True, or both False")
+    call.count(2 if scale else 0)
+    channels, groups = call.x.shape[axis], int(call.config["groups"])
+    spec = specs.GroupNorm(
+        num_groups=channels if groups < 0 else groups, eps=float(call.config["epsilon"]), affine=scale
+    )
+    call.add(spec, lambda arrays: dict(zip(("weight", "bias"), arrays, strict=False)))
+
+
+def _reshape(call: Call) -> None:
+    """To a vector it is `Flatten`."""
+    if call.y.ndim != 2:
+        call.refuse(
+            f"{call.x.shape[1:]} becomes {call.y.shape[1:]}",
+            "The nearest is `Flatten`; before the first layer leave it out, and give the samples in that form",
+        )
+    _flatten(call)
+
+
 def _embedding(call: Call) -> None:
     call.only(mask_zero=False)
     call.count(1)
@@ -128,9 +156,11 @@ def _softmax(call: Call) -> None:
 CONVERTERS: Mapping[str, Converter] = {
     "Dense": _dense,
     "Flatten": _flatten,
+    "Reshape": _reshape,
     "Dropout": _dropout,
     "BatchNormalization": _batch_norm,
     "LayerNormalization": _layer_norm,
+    "GroupNormalization": _group_norm,
     "Embedding": _embedding,
     "Activation": _activation,
     "ReLU": _relu,
@@ -146,6 +176,7 @@ CONVERTERS: Mapping[str, Converter] = {
     "LSTM": recurrent.lstm,
     "GRU": recurrent.gru,
 }
+AUGMENTATION = "Leave it out, and change the images as the recipe's `[data]` says: augmentation"
 NEAREST: Mapping[str, str] = {
     "Conv1D": "The nearest is `Conv2D` with kernel (1, k), on samples (1, length, channels)",
     "Conv3D": "The nearest is `Conv2D`",
@@ -157,12 +188,25 @@ NEAREST: Mapping[str, str] = {
     "UpSampling2D": "No layer enlarges the plane",
     "SpatialDropout2D": "The nearest is `Dropout`, of single numbers and not of channels",
     "GaussianNoise": "The nearest is `Dropout`",
-    "GroupNormalization": "The nearest is `BatchNormalization` or `LayerNormalization`",
     "Bidirectional": "The nearest reads its sequences in one direction",
     "TimeDistributed": "The nearest is a recurrent layer's last step, and `Dense`",
     "Rescaling": "Leave it out, and scale the data as the recipe's `[data]` says",
     "Normalization": "Leave it out, and scale the data as the recipe's `[data]` says",
-    "Reshape": "The nearest is `Flatten`",
+    "Sequential": "Write its layers into the model itself, one behind the other",
+    "Functional": "Write its layers into the model itself, one behind the other",
+    "Masking": "The nearest is sequences of one length",
+    "SpectralNormalization": "The nearest is the layer within it",
+    "UnitNormalization": "The nearest is `LayerNormalization`",
+    "RNN": "The nearest is `SimpleRNN`, `LSTM` or `GRU`",
+    "GlobalAveragePooling1D": "The nearest is a recurrent layer's last step",
+    "GlobalMaxPooling1D": "The nearest is a recurrent layer's last step",
+    "RandomFlip": AUGMENTATION,
+    "RandomCrop": AUGMENTATION,
+    "RandomRotation": AUGMENTATION,
+    "RandomTranslation": AUGMENTATION,
+    "RandomZoom": AUGMENTATION,
+    "RandomContrast": AUGMENTATION,
+    "RandomBrightness": AUGMENTATION,
     "Permute": "Give the samples in the order in which the first layer takes them",
     "Add": "A skip connection joins two ways; Twofold's networks are chains",
     "Concatenate": "Twofold's networks are chains, one layer behind the other",

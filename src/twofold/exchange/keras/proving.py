@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -82,8 +83,7 @@ class Witness:
                     weights.write_bytes(file.weights)
                     self.model.load_weights(weights)
         except Exception as error:  # whatever Keras raises for settings that it does not take
-            lines = str(error).strip().splitlines()
-            raise AdoptError(f"Keras cannot build it: {lines[0][:200] if lines else error!r}") from error
+            raise AdoptError(f"Keras cannot build it: {_said(error)}") from error
         self.layers = [self.model.get_layer(layer.name) for layer in file.layers if layer.kind != "InputLayer"]
 
     @property
@@ -97,7 +97,11 @@ class Witness:
         y, outputs = self.keras.ops.convert_to_tensor(x), []
         for layer in self.layers:
             takes = "training" in getattr(layer, "_call_signature_parameters", ()) or layer._call_has_training_arg
-            y = layer(y, training=training) if takes else layer(y)
+            try:
+                y = layer(y, training=training) if takes else layer(y)
+            except Exception as error:  # whatever Keras and its backend raise for settings and sizes
+                raise AdoptError(f"Keras cannot run it: {_said(error)}", layer=layer.name,
+                                 operator=type(layer).__name__) from error  # fmt: skip
             outputs.append(y)
         return outputs
 
@@ -138,6 +142,13 @@ class Witness:
             for variable, gradient in zip(self._variables(number), of_layer, strict=True):
                 if gradient is not None:
                     variable.assign(self.plain(variable) - LR * gradient)
+
+
+def _said(error: Exception) -> str:
+    """What Keras says is wrong: the first line that does not only name the call, without a terminal's colours."""
+    lines = [re.sub(r"\x1b\[\d*m", "", line).strip() for line in str(error).splitlines()]
+    telling = [line for line in lines if line and not line.startswith("Exception encountered when calling")]
+    return telling[0][:200].rstrip(". ") if telling else type(error).__name__
 
 
 @contextlib.contextmanager

@@ -109,7 +109,15 @@ def _check_class(entry: Mapping[str, Parsed], name: str) -> None:
             "it holds code, which is never run here", layer=name, operator=kind, nearest="Use a layer of Keras"
         )
     if entry.get("module") not in PLAIN_MODULES or entry.get("registered_name") not in (None, kind, "Functional"):
-        raise AdoptError(f"it is of {entry.get('module')}, not of Keras itself", layer=name, operator=kind)
+        operation = str(entry.get("module")).startswith("keras.src.")
+        raise AdoptError(
+            "it is an operation on tensors, and no layer"
+            if operation
+            else f"it is of {entry.get('module') or entry.get('registered_name')}, not of Keras itself",
+            layer=name,
+            operator=kind,
+            nearest="The nearest is a layer of Keras, as `Activation`",
+        )
 
 
 def _chained(entries: Sequence[Parsed], layers: Mapping[str, KerasLayer]) -> list[KerasLayer]:
@@ -117,9 +125,13 @@ def _chained(entries: Sequence[Parsed], layers: Mapping[str, KerasLayer]) -> lis
     follows: dict[str, str] = {}
     for entry in entries:
         name, sources = str(entry["config"]["name"]), list(_histories(entry.get("inbound_nodes", [])))
+        if len(entry.get("inbound_nodes", [])) > 1:
+            raise AdoptError("it is applied twice", layer=name, operator=str(entry["class_name"]),
+                             nearest="The nearest is a layer for each place")  # fmt: skip
         if len(sources) > 1:
-            joined = " and ".join(f"`{source}`" for source in sources)
-            raise AdoptError(f"it joins {joined}", layer=name, operator=str(entry["class_name"]),
+            joined = " and ".join(f"`{source}`" for source in dict.fromkeys(sources))
+            reason = f"it joins {joined}" if len(set(sources)) > 1 else f"it reads {joined} more than once"
+            raise AdoptError(reason, layer=name, operator=str(entry["class_name"]),
                              nearest="Twofold's networks are chains, one layer behind the other")  # fmt: skip
         if sources and sources[0] in follows:
             raise AdoptError(f"it is read by `{follows[sources[0]]}` and `{name}`", layer=sources[0], operator="layer",

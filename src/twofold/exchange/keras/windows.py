@@ -47,9 +47,12 @@ def average_pool(call: Call) -> None:
 
 
 def global_average_pool(call: Call) -> None:
-    """The mean of the plane."""
+    """The mean of the plane; with `keepdims` one window as large as it, which leaves 1×1."""
     _check_layout(call)
-    call.only(keepdims=False)
+    if call.config.get("keepdims"):
+        height, width = call.reading.chain.shape[1:]
+        call.add(specs.AvgPool2d(kernel=_plain((height, width))))
+        return
     call.reading.channels_last = False
     call.add(specs.GlobalAvgPool2d())
 

@@ -18,7 +18,7 @@ from twofold.exchange.chain import Chain, weights_of
 from twofold.exchange.onnx.call import Converter
 from twofold.exchange.onnx.converters import CONVERTERS, Key
 from twofold.exchange.onnx.converting import TOLERANCE, converted
-from twofold.exchange.onnx.graph import Graph
+from twofold.exchange.onnx.graph import Graph, retyped
 from twofold.exchange.onnx.names import RECIPE, VECTOR, onnx_module
 from twofold.exchange.onnx.reading import read_model
 from twofold.exchange.onnx.writing import unpacked
@@ -37,6 +37,7 @@ START_ONLY = ("initial", "initial_hh", "gain_hh", "forget_bias", "chrono", "init
 """Keys of a layer that say how its weights begin: no graph shows them."""
 PAIRS = ("kernel", "stride", "padding", "dilation")
 """Keys of a window that one number stands for, or two."""
+SIXTEEN = "The file computes in 16 bits, which round; both runtimes computed it in more."
 NO_TRAINING = "An ONNX file holds no training: gradients are proved by `twofold verify` between the two engines."
 
 
@@ -53,7 +54,7 @@ def adopt_onnx(
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     ours = _own_recipe(metadata)
     graph = Graph(model, shape if ours is None or shape else _entry_shape(ours, model), sample)
-    chain = converted(graph, converters, each_step=ours is not None and ours.network.each_step)
+    chain = converted(graph, converters, ours=ours if wanted.loss is None else None)
     kind = next((array.dtype for array in graph.constants.values() if array.dtype.kind == "f"), np.dtype(np.float32))
     named = wanted.named(ours.name if ours else path.stem)
     return adopted(
@@ -74,10 +75,11 @@ def prove(graph: Graph, chain: Chain, model: Model, vector: str | None = None) -
         if link.output is not None:
             ledger.compare("forward", link.label, y, graph.values[link.output])
     witness = f"ONNX's reference evaluator {onnx.__version__}, float64"
-    notes = [NO_TRAINING]
+    halves = any(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in graph.model.graph.initializer)
+    notes = [NO_TRAINING, SIXTEEN] if halves else [NO_TRAINING]
     ran = _run(graph)
-    if ran is None:
-        notes.append("onnxruntime is not installed, and took no part: pip install 'twofold[onnx]'")
+    if isinstance(ran, str):
+        notes.append(ran)
     else:
         theirs, runtime = ran
         witness += f"; {runtime}"
@@ -96,25 +98,24 @@ def _ended(chain: Chain, logits: Array) -> Array:
     return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
 
 
-def _run(graph: Graph) -> tuple[Array, str] | None:
-    """The outputs by onnxruntime in the file's own type; `None` where it is not installed."""
+def _run(graph: Graph) -> tuple[Array, str] | str:
+    """The outputs by onnxruntime in the file's own type, but for 16 bits; or why it took no part, as a note."""
     try:
         import onnxruntime
     except ImportError:
-        return None
+        return "onnxruntime is not installed, and took no part: pip install 'twofold[onnx]'"
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
-    kind = graph.entry.type.tensor_type.elem_type
+    model = retyped(graph.model, double=False)
+    kind = next(e for e in model.graph.input if e.name == graph.entry.name).type.tensor_type.elem_type
     feed = graph.x.astype(onnx_module().helper.tensor_dtype_to_np_dtype(kind))
     try:
-        session = onnxruntime.InferenceSession(
-            graph.model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         (y,) = session.run([graph.end], {graph.entry.name: feed})
     except Exception as error:  # whatever its C++ side raises
         lines = str(error).strip().splitlines()
-        raise AdoptError(f"onnxruntime cannot run it: {lines[0][:200] if lines else error!r}") from error
+        return f"onnxruntime cannot run the file, and took no part: {lines[0][:200] if lines else error!r}"
     return np.asarray(y), f"onnxruntime {onnxruntime.__version__}"
 
 

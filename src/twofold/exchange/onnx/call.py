@@ -10,7 +10,7 @@ from twofold.arrays import Array
 from twofold.errors import AdoptError
 from twofold.exchange.chain import Chain, Link
 from twofold.exchange.onnx.graph import Graph
-from twofold.exchange.onnx.names import Attribute
+from twofold.exchange.onnx.names import Attribute, label_of
 from twofold.recipe.layer import LayerSpec
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Call:
     @property
     def label(self) -> str:
         """The node's name, or its output's."""
-        return self.node.name or self.node.output[0]
+        return label_of(self.node)
 
     @property
     def operator(self) -> str:

@@ -11,6 +11,7 @@ from twofold.exchange import kinds as specs
 from twofold.exchange.chain import Chain
 from twofold.exchange.onnx.call import Call, Converter
 from twofold.exchange.onnx.graph import attributes_of
+from twofold.exchange.onnx.nearest import NEAREST
 from twofold.exchange.onnx.norms import (
     batch_normalization,
     group_normalization,
@@ -19,27 +20,8 @@ from twofold.exchange.onnx.norms import (
     shortest_decimal,
 )
 from twofold.exchange.onnx.recurrent import recurrent, transposed
-from twofold.exchange.onnx.windows import average_pool, conv, global_average_pool, max_pool, reduce_mean
+from twofold.exchange.onnx.windows import average_pool, conv, global_average_pool, max_pool, plane_mean, reduce_mean
 from twofold.recipe.layer import LayerSpec
-
-NEAREST: Mapping[str, str] = {
-    "ConvTranspose": "The nearest is `conv2d`, which does not enlarge the plane",
-    "InstanceNormalization": "The nearest is `batch_norm` or `layer_norm`",
-    "LRN": "The nearest is `batch_norm`, which took its place",
-    "GlobalMaxPool": "The nearest is `max_pool2d`, or `global_avg_pool2d`",
-    "HardSigmoid": "The nearest is `sigmoid`",
-    "HardSwish": "The nearest is `silu`",
-    "Mish": "The nearest is `silu`",
-    "Selu": "The nearest is `elu`",
-    "Celu": "The nearest is `elu`",
-    "Softplus": "The nearest is `elu` or `relu`",
-    "Softsign": "The nearest is `tanh`",
-    "ThresholdedRelu": "The nearest is `relu`",
-    "Pad": "The nearest is the `padding` of the convolution behind it",
-    "Concat": "Twofold's networks are chains, one layer behind the other",
-    "Attention": "The nearest that reads sequences is `gru` or `lstm`",
-}
-"""What comes nearest to an operator that no layer of a recipe expresses."""
 
 
 def _gemm(call: Call, chain: Chain) -> str | None:
@@ -83,7 +65,7 @@ def _reshape(call: Call, chain: Chain) -> str | None:
         return instance_of_groups(
             call, chain, Call(call.graph, users[0], call.node.output[0], 0, attributes_of(users[0]))
         )
-    return _flatten(call, chain)
+    return plane_mean(call, chain) or _flatten(call, chain)
 
 
 def _prelu(call: Call, chain: Chain) -> None:
@@ -203,12 +185,34 @@ def _gather(call: Call, chain: Chain) -> None:
     call.add(chain, specs.Embedding(num_embeddings=rows, units=units), {"weight": table})
 
 
+def _clip(call: Call, chain: Chain) -> None:
+    """From 0 on it is a ReLU; before the first layer it belongs to the file's own scaling."""
+    if chain.links and np.array_equal(call.y, np.maximum(call.x, 0)) and not _upper_end(call):
+        call.add(chain, specs.Relu())
+    else:
+        _preprocessing(call, chain)
+
+
+def _max(call: Call, chain: Chain) -> None:
+    """The larger of a number and 0 is a ReLU."""
+    if not np.array_equal(call.y, np.maximum(call.x, 0)):
+        call.refuse("it takes the largest of several numbers", "The nearest is `relu`, the larger of x and 0")
+    call.add(chain, specs.Relu())
+
+
+def _upper_end(call: Call) -> bool:
+    """Whether a `Clip` has one that a number of 32 bits can exceed."""
+    most = call.maybe(2, "max") if call.since >= 11 else call.attributes.get("max")
+    return most is not None and float(most) < float(np.finfo(np.float32).max)
+
+
 def _preprocessing(call: Call, chain: Chain) -> None:
     """Arithmetic with constants, and resizing, before the first layer: samples enter the recipe behind it."""
     if chain.links:
         joined = call.node.op_type in ("Add", "Sub", "Mul", "Div")
         reason = "it joins two tensors" if joined else "no layer of a recipe expresses it"
-        call.refuse(reason, "Twofold's networks are chains, one layer behind the other")
+        chains = "Twofold's networks are chains, one layer behind the other"
+        call.refuse(reason, NEAREST.get(call.node.op_type, chains))
     for place, name in enumerate(call.node.input):
         if name != call.source:
             call.maybe(place, f"input {place}")
@@ -267,12 +271,13 @@ CONVERTERS: Mapping[Key, Converter] = {
     **_versions("Div", (7, 13, 14), _preprocessing),
     **_versions("Resize", (10, 11, 13, 18, 19), _preprocessing),
     **_versions("Round", (11, 22), _preprocessing),
-    **_versions("Clip", (6, 11, 12, 13), _preprocessing),
+    **_versions("Max", (6, 8, 12, 13), _max),
+    **_versions("Clip", (6, 11, 12, 13), _clip),
 }
 """The operators that can be adopted, each form of each."""
 
 
 def nearest_to(operator: str) -> str:
     """What to use in place of an operator that no recipe expresses."""
-    names = sorted({name for name, _ in CONVERTERS} - {"Resize", "Round", "Clip", "Sub", "Div", "Pad", "Slice"})
+    names = sorted({name for name, _ in CONVERTERS} - {"Resize", "Round", "Clip", "Max", "Sub", "Div", "Pad", "Slice"})
     return NEAREST.get(operator, f"Files are adopted of: {', '.join(names)}")

@@ -14,6 +14,7 @@ from twofold.exchange.onnx.call import Call, Converter
 from twofold.exchange.onnx.columns import Columns
 from twofold.exchange.onnx.converters import CONVERTERS, Key, nearest_to
 from twofold.exchange.onnx.graph import Graph, attributes_of
+from twofold.recipe import Recipe
 from twofold.recipe.layer import LayerSpec
 
 if TYPE_CHECKING:
@@ -31,11 +32,11 @@ COMPOSED: Mapping[frozenset[str], LayerSpec] = {
 MOST_COMPOSED = 12
 
 
-def converted(graph: Graph, converters: Mapping[Key, Converter] = CONVERTERS, *, each_step: bool = False) -> Chain:
+def converted(graph: Graph, converters: Mapping[Key, Converter] = CONVERTERS, *, ours: Recipe | None = None) -> Chain:
     """The layers of the file, each compared with the reference evaluator's numbers on a sample.
 
-    `each_step`: the network is known to answer at every step of a sequence. Raises `AdoptError` at the first node that
-    no layer expresses, and where the graph branches.
+    `ours` is the recipe that a file of ours holds: its network may answer at every step, or give one number. Raises
+    `AdoptError` at the first node that no layer expresses, and where the graph branches.
     """
     chain = Chain(graph.values[graph.entry.name].astype(np.float64), TOLERANCE)
     name = graph.entry.name
@@ -61,7 +62,7 @@ def converted(graph: Graph, converters: Mapping[Key, Converter] = CONVERTERS, *,
             )
             call.refuse(reason, nearest_to(node.op_type))
         name = convert(call, chain) or node.output[0]
-    _check_end(graph, chain, each_step)
+    _check_end(graph, chain, ours)
     return chain
 
 
@@ -142,11 +143,12 @@ def _region(graph: Graph, name: str) -> tuple[list[NodeProto], str | None]:
     return nodes, None
 
 
-def _check_end(graph: Graph, chain: Chain, each_step: bool) -> None:
+def _check_end(graph: Graph, chain: Chain, ours: Recipe | None) -> None:
     if not any(link.tensors for link in chain.links):
         raise AdoptError("it holds no weights")
     last = chain.links[-1]
-    if len(chain.shape) != (2 if each_step else 1) or chain.shape[-1] < 2:
+    axes, least = (1, 2) if ours is None else (2 if ours.network.each_step else 1, 1)
+    if len(chain.shape) != axes or chain.shape[-1] < least:
         shape = graph.values[graph.end].shape
         raise AdoptError(
             f"it gives {shape}; a network here gives one number a class, (N, classes), and at least two",

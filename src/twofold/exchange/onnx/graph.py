@@ -15,7 +15,7 @@ from twofold.errors import AdoptError, UserError
 from twofold.exchange.onnx.columns import Columns, Wires, columns_of
 from twofold.exchange.onnx.names import Attribute, onnx_module
 from twofold.exchange.onnx.reading import array_of, opset_of
-from twofold.exchange.onnx.reference import every_tensor
+from twofold.exchange.onnx.reference import check_sizes, every_tensor
 from twofold.streams import stream
 
 if TYPE_CHECKING:
@@ -132,7 +132,8 @@ class Graph:
     def _evaluated(self) -> dict[str, Array]:
         """Every tensor, by the reference evaluator in float64."""
         onnx = onnx_module()
-        doubled = in_double(self.model)
+        check_sizes(self.model, self.entry.name, self.x.shape)
+        doubled = retyped(self.model, double=True)
         kind = next(e for e in doubled.graph.input if e.name == self.entry.name).type.tensor_type.elem_type
         feed = self.x.astype(onnx.helper.tensor_dtype_to_np_dtype(kind))
         return every_tensor(doubled, {self.entry.name: feed})
@@ -147,25 +148,27 @@ class Graph:
         return sizes
 
 
-def in_double(model: ModelProto) -> ModelProto:
-    """A copy that computes in float64: weights, inputs, casts."""
+def retyped(model: ModelProto, *, double: bool) -> ModelProto:
+    """A copy that computes in float64, or in float32 where it did in 16 bits: weights, inputs, casts."""
     onnx = onnx_module()
-    single, double = onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE
+    kinds = onnx.TensorProto
+    smaller = (kinds.FLOAT16, kinds.FLOAT) if double else (kinds.FLOAT16,)
+    wanted = kinds.DOUBLE if double else kinds.FLOAT
     made = copy.deepcopy(model)
     del made.graph.value_info[:]
     for entry in [*made.graph.input, *made.graph.output]:
-        if entry.type.tensor_type.elem_type == single:
-            entry.type.tensor_type.elem_type = double
+        if entry.type.tensor_type.elem_type in smaller:
+            entry.type.tensor_type.elem_type = wanted
     tensors = list(made.graph.initializer)
     for node in made.graph.node:
         for attribute in node.attribute:
             if attribute.HasField("t"):
                 tensors.append(attribute.t)
-            if node.op_type == "Cast" and attribute.name == "to" and attribute.i == single:
-                attribute.i = double
+            if node.op_type == "Cast" and attribute.name == "to" and attribute.i in smaller:
+                attribute.i = wanted
     for tensor in tensors:
-        if tensor.data_type == single:
-            array = array_of(tensor).astype(np.float64)
+        if tensor.data_type in smaller:
+            array = array_of(tensor).astype(onnx.helper.tensor_dtype_to_np_dtype(wanted))
             tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))
     return made
 

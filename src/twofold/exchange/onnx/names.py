@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from twofold.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 RECIPE = "twofold.recipe"
 """The recipe as TOML."""
@@ -28,6 +31,12 @@ def onnx_module() -> ModuleType:
         import onnx.checker
         import onnx.helper
         import onnx.numpy_helper
+        import onnx.shape_inference
     except ImportError:
         raise MissingExtraError("onnx", "onnx", "Reading or writing an ONNX file") from None
     return onnx
+
+
+def label_of(node: NodeProto) -> str:
+    """A node's name, or its first output's where it has none."""
+    return node.name or (node.output[0] if node.output else "")

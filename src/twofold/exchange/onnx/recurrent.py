@@ -80,7 +80,8 @@ def _check(call: Call) -> None:
         state = call.maybe(place, what)
         if state is not None and state.any():
             call.refuse(f"its {what} is not 0", "Twofold's recurrent layers begin with h(0) = 0")
-    if operator == "LSTM" and call.maybe(7, "peepholes") is not None:
+    peepholes = call.maybe(7, "peepholes") if operator == "LSTM" else None
+    if peepholes is not None and peepholes.any():
         call.refuse("it has peepholes", "The nearest is an LSTM without")
 
 
@@ -168,7 +169,8 @@ def _next_recurrent(call: Call) -> tuple[NodeProto, str] | None:
             return None
         if users[0].op_type in OPERATORS:
             return (users[0], name) if users[0].input[0] == name else None
-        if users[0].op_type not in ("Squeeze", "Reshape", "Identity"):
-            return None
+        turned = users[0].op_type == "Transpose" and attributes_of(users[0]).get("perm") == [0, 2, 1, 3]
+        if not turned and users[0].op_type not in ("Squeeze", "Reshape", "Identity"):
+            return None  # turned: the axis of directions, which is 1, behind that of samples
         name = users[0].output[0]
     return None

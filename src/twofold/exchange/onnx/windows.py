@@ -117,10 +117,24 @@ def global_average_pool(call: Call, chain: Chain) -> None:
     call.add(chain, specs.GlobalAvgPool2d())
 
 
-def reduce_mean(call: Call, chain: Chain) -> None:
+def reduce_mean(call: Call, chain: Chain) -> str | None:
     """The axes are an attribute until version 13, an input since 18."""
+    if (end := plane_mean(call, chain)) is not None:
+        return end
     axes = call.maybe(1, "axes") if call.since >= 18 else call.attributes.get("axes")
     axes = [] if axes is None else sorted(int(axis) % call.x.ndim for axis in axes)
     if call.x.ndim != 4 or axes != [2, 3]:
         call.refuse(f"a mean over the axes {axes} of {call.x.shape}", "The nearest is one over the plane, axes 2 and 3")
     call.add(chain, specs.GlobalAvgPool2d())
+    return None
+
+
+def plane_mean(call: Call, chain: Chain) -> str | None:
+    """A mean of the plane in two nodes, by rows and then columns, or flattened first: the second one's output."""
+    users = call.graph.users(call.node.output[0])
+    if call.x.ndim != 4 or [user.op_type for user in users] != ["ReduceMean"]:
+        return None
+    name = users[0].output[0]
+    y = call.graph.values[name]
+    same = y.reshape(-1).shape == (call.x.shape[0] * call.x.shape[1],) and y.shape[:2] == call.x.shape[:2]
+    return call.add(chain, specs.GlobalAvgPool2d(), output=name) if same else None

@@ -71,12 +71,12 @@ class Call:
 
 @dataclass(frozen=True)
 class Attribute:
-    """A tensor that a function of the forward pass reads from its module."""
+    """A tensor that a function of the forward pass reads and that does not depend on the sample."""
 
     name: str
     array: Array
     constant: bool
-    """Whether it was made in the forward pass: torch.zeros(...)."""
+    """Whether it is no parameter: made in the forward pass, as by torch.zeros(...), or a buffer."""
 
 
 Converter = Callable[[Call, Chain], fx.Node | None]

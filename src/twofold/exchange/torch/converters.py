@@ -7,11 +7,11 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
-from torch import nn
+from torch import fx, nn
 from torch.nn import functional as F  # noqa: N812  (PyTorch's usual name)
 
 from twofold.exchange import kinds as specs
-from twofold.exchange.chain import Chain
+from twofold.exchange.chain import Chain, Link
 from twofold.exchange.torch.call import Call, Converter, is_axis
 from twofold.exchange.torch.recurrent import recurrent
 from twofold.exchange.torch.windows import (
@@ -26,12 +26,29 @@ from twofold.exchange.torch.windows import (
 from twofold.recipe.layer import LayerSpec
 
 
-def _mean(call: Call, chain: Chain) -> None:
+def _mean(call: Call, chain: Chain) -> fx.Node | None:
+    if (end := _plane_mean(call, chain)) is not None:
+        return end
     axes = call.argument(0, "dim", None)
     axes = axes if isinstance(axes, tuple | list) else (axes,)
     if call.x.ndim != 4 or sorted(axis % 4 for axis in axes if axis is not None) != [2, 3]:
         call.refuse(f"a mean over the axes {axes} of {call.x.shape}", "The nearest is one over the plane, dim=(2, 3)")
     call.add(chain, specs.GlobalAvgPool2d())
+    return None
+
+
+def _plane_mean(call: Call, chain: Chain) -> fx.Node | None:
+    """A mean of the plane in two operations, `x.mean(3).mean(2)` or `x.flatten(2).mean(-1)`: the second one."""
+    users = list(call.node.users)
+    if call.x.ndim != 4 or len(users) != 1 or users[0].target not in ("mean", torch.mean):
+        return None
+    end, y = users[0], call.values[users[0].name]
+    if not isinstance(y, np.ndarray) or _without_ones(y.shape) != _without_ones(call.x.shape[:2]):
+        return None
+    if not chain.gives(specs.GlobalAvgPool2d(), y):
+        return None
+    chain.add(Link(specs.GlobalAvgPool2d(), call.label, call.operator, output=end.name), y)
+    return end
 
 
 def _batch_norm(call: Call, chain: Chain) -> None:
@@ -102,20 +119,23 @@ def _check_last_axis(call: Call) -> None:
         call.refuse(f"over axis {axis} of {call.x.shape}", "The nearest is over the last axis, dim=-1")
 
 
-def _flatten(call: Call, chain: Chain) -> None:
+def _flatten(call: Call, chain: Chain) -> fx.Node | None:
+    if (end := _plane_mean(call, chain)) is not None:
+        return end
     if call.y.shape[0] != call.x.shape[0]:
         call.refuse(f"it takes samples apart: {call.x.shape} becomes {call.y.shape}")
     if call.y.shape == call.x.shape:
-        return
+        return None
     if call.y.ndim == 2:
         chain.flatten(call.label, call.operator, call.y, call.node.name)
     elif chain.links and _without_ones(call.y.shape[1:]) == _without_ones(chain.shape):
-        return  # the same numbers in the same order, axes of size 1 more or less
+        return None  # the same numbers in the same order, axes of size 1 more or less
     elif not chain.links:
         chain.begin_as(call.y.astype(np.float64))
     else:
         reason = f"{call.x.shape} becomes {call.y.shape} between layers"
         call.refuse(reason, "The nearest is `flatten`; a change of form is taken before the first layer only")
+    return None
 
 
 def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -126,11 +146,25 @@ def _nothing(call: Call, chain: Chain) -> None:
     """Gives back what it is given."""
 
 
+def _cast(call: Call, chain: Chain) -> None:
+    """To another type or device, with the same numbers."""
+    if not np.array_equal(call.x, call.y):
+        call.refuse("it rounds the numbers that pass", "The nearest is a network of one floating-point type")
+
+
 def _elementwise(spec: LayerSpec) -> Converter:
     def convert(call: Call, chain: Chain) -> None:
         call.add(chain, spec)
 
     return convert
+
+
+def _clamp(call: Call, chain: Chain) -> None:
+    """`clamp(min=0)` is a ReLU in other words."""
+    least, most = call.argument(0, "min", None), call.argument(1, "max", None)
+    if most is not None or not isinstance(least, int | float) or least != 0:
+        call.refuse(f"it keeps the numbers from {least} to {most}", "The nearest is `relu`, clamp(min=0)")
+    call.add(chain, specs.Relu())
 
 
 def _leaky_relu(call: Call, chain: Chain) -> None:
@@ -183,6 +217,11 @@ CONVERTERS: Mapping[Key, Converter] = {
     torch.relu: _elementwise(specs.Relu()),
     "relu": _elementwise(specs.Relu()),
     "relu_": _elementwise(specs.Relu()),
+    torch.relu_: _elementwise(specs.Relu()),
+    torch.clamp: _clamp,
+    "clamp": _clamp,
+    "clamp_": _clamp,
+    "clamp_min": _clamp,
     nn.Sigmoid: _elementwise(specs.Sigmoid()),
     F.sigmoid: _elementwise(specs.Sigmoid()),
     torch.sigmoid: _elementwise(specs.Sigmoid()),
@@ -208,6 +247,7 @@ CONVERTERS: Mapping[Key, Converter] = {
     torch.log_softmax: _log_softmax,
     "log_softmax": _log_softmax,
     nn.Flatten: _flatten,
+    nn.Unflatten: _flatten,
     torch.flatten: _flatten,
     torch.reshape: _flatten,
     torch.squeeze: _flatten,
@@ -217,11 +257,15 @@ CONVERTERS: Mapping[Key, Converter] = {
     "reshape": _flatten,
     "squeeze": _flatten,
     "unsqueeze": _flatten,
+    "unflatten": _flatten,
     nn.Identity: _nothing,
     "contiguous": _nothing,
-    "float": _nothing,
-    "double": _nothing,
-    "long": _nothing,
+    "float": _cast,
+    "double": _cast,
+    "long": _cast,
+    "to": _cast,
+    "type": _cast,
+    "cpu": _cast,
     "clone": _nothing,
 }
 """The operations that can be adopted. PyTorch's operators have no versions of their own."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from torch import Tensor, fx, nn
+from torch import fx, nn
 from torch.fx.node import map_arg
 
 from twofold.errors import AdoptError
 from twofold.exchange.chain import Chain
-from twofold.exchange.torch.call import Attribute, Call, Converter, Value, array_of
+from twofold.exchange.torch.call import Attribute, Call, Converter, Value
 from twofold.exchange.torch.columns import embedded_columns
 from twofold.exchange.torch.converters import CONVERTERS, Key
 from twofold.exchange.torch.nearest import name_of, nearest_to
@@ -72,31 +72,41 @@ def _next(original: Original, node: fx.Node) -> fx.Node:
 
 def _call(original: Original, node: fx.Node, values: Mapping[str, Value]) -> Call:
     module = _module(original, node)
-    inputs = [argument for argument in node.all_input_nodes if argument.op != "get_attr"]
-    args = tuple(_plain(original, argument, inputs) for argument in node.args[1:])
-    kwargs = {name: _plain(original, argument, inputs) for name, argument in node.kwargs.items()}
-    if not (node.args and node.args[0] in inputs and len(inputs) == 1):
+    inputs = [argument for argument in node.all_input_nodes if _reads_sample(argument)]
+    args, kwargs = list(node.args), dict(node.kwargs)
+    entry = args.pop(0) if args else kwargs.pop("input", None)
+    if len(inputs) != 1 or entry is not inputs[0]:
         raise AdoptError(
             "it joins several tensors",
-            layer=node.name,
+            layer=str(node.target) if module is not None else node.name,
             operator=name_of(node, module),
             nearest=nearest_to(node.target) if module is None else "",
         )
+    plain = {name: _plain(original, argument, values) for name, argument in kwargs.items()}
+    behind = tuple(_plain(original, argument, values) for argument in args)
     operator = name_of(node, module)
-    return Call(node, operator, module, args, kwargs, values[inputs[0].name], values[node.name], values)
+    return Call(node, operator, module, behind, plain, values[inputs[0].name], values[node.name], values)
 
 
-def _plain(original: Original, argument: Value, inputs: list[fx.Node]) -> Value:
-    """Tensors of the module as `Attribute`, deep in tuples too; the input stays a node."""
+def _reads_sample(node: fx.Node) -> bool:
+    """Whether what a node gives depends on the module's input."""
+    waiting, visited = [node], {node}
+    while waiting:
+        if (at := waiting.pop()).op == "placeholder":
+            return True
+        waiting += [source for source in at.all_input_nodes if source not in visited]
+        visited.update(at.all_input_nodes)
+    return False
+
+
+def _plain(original: Original, argument: Value, values: Mapping[str, Value]) -> Value:
+    """Tensors that do not depend on the sample as `Attribute`, deep in tuples too; the input stays a node."""
 
     def attribute(node: fx.Node) -> Value:
-        if node in inputs:
+        if _reads_sample(node):
             return node
-        tensor: Value = original.traced
-        for part in str(node.target).split("."):
-            tensor = getattr(tensor, part)
-        constant = str(node.target).startswith("_tensor_constant")
-        return Attribute(str(node.target), array_of(tensor), constant) if isinstance(tensor, Tensor) else tensor
+        name, held = (str(node.target) if node.op == "get_attr" else node.name), values[node.name]
+        return Attribute(name, held.copy(), name not in original.parameters) if isinstance(held, np.ndarray) else held
 
     return map_arg(argument, attribute)
 
@@ -119,7 +129,14 @@ def _check_once(call: Call, modules: set[str]) -> None:
 
 def _check_end(original: Original, chain: Chain) -> None:
     """Every parameter takes part, and each sample gives one number a class."""
-    adopted = {name for link in chain.links for name in link.origins.values()}
+    adopted = set[str]()
+    for link in chain.links:
+        for name in link.origins.values():
+            if name in adopted:
+                reason = f"it reads {name}, which a layer before it reads too: shared weights"
+                nearest = "Twofold's layers have weights of their own"
+                raise AdoptError(reason, layer=link.label, operator=link.operator, nearest=nearest)
+            adopted.add(name)
     for name, shape in original.declared.items():
         if name not in adopted:
             reason = f"this parameter, {shape}, takes no part in the output"

@@ -40,6 +40,8 @@ NEAREST: Mapping[Key, str] = {
     torch.add: "A skip connection joins two ways; Twofold's networks are chains, one layer behind the other",
     operator.iadd: "A skip connection joins two ways; Twofold's networks are chains, one layer behind the other",
     torch.cat: "Twofold's networks are chains, one layer behind the other",
+    operator.truediv: "Scale the samples before they reach the network, as the recipe's `[data]` says",
+    operator.sub: "Scale the samples before they reach the network, as the recipe's `[data]` says",
     operator.mul: "The nearest is `silu`, x times its own sigmoid, as nn.SiLU",
     operator.matmul: "The nearest is nn.Linear",
     torch.matmul: "The nearest is nn.Linear",

@@ -110,20 +110,21 @@ def _loss(y: Tensor, target: Tensor, kind: str) -> Tensor:
 
 
 def _batches(original: Original, model: Model, steps: int) -> Iterator[Batch]:
-    """Random samples like the user's own: of their mean and spread, or whole numbers below the embedding's limit."""
+    """Random samples like the user's: of their mean and spread, or whole numbers of theirs or of an embedding."""
     x = original.x.numpy()
     n = len(x)
     values = original.evaluated(original.x)
     shapes = {name: values[name].shape for name in original.dropouts}
     for step in range(steps):
         rng = stream(0, "adopt", step)
-        if original.x.is_floating_point() and not isinstance(model.layers[0], Embedding):
+        if isinstance(model.layers[0], Embedding):
+            drawn = rng.integers(model.layers[0].num_embeddings, size=x.shape).astype(x.dtype)
+        elif original.x.is_floating_point():
             drawn = x.mean() + (x.std() or 1.0) * rng.standard_normal(x.shape)
             if isinstance(model.layers[0], EmbedColumns):
                 drawn = random_inputs(model.layers[0], x.shape, rng)
         else:
-            assert isinstance(model.layers[0], Embedding)
-            drawn = rng.integers(model.layers[0].num_embeddings, size=x.shape).astype(x.dtype)
+            drawn = rng.choice(x.reshape(-1), x.shape)
         target = rng.integers(model.network.classes, size=n)
         masks = {name: rng.random(shapes[name]) >= p for name, p in original.dropouts.items()}
         yield Batch(drawn, target, LR, masks, step)

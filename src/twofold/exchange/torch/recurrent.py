@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from torch import fx
 
+from twofold.arrays import Array
 from twofold.exchange import kinds as specs
 from twofold.exchange.chain import Chain, Link
 from twofold.exchange.torch.call import Attribute, Call, Value, array_of
@@ -25,6 +26,8 @@ def recurrent(call: Call, chain: Chain) -> fx.Node:
     module = call.module
     _check(call)
     node, last = _read(call)
+    if last:
+        _check_last(call, call.values[node.name])
     for layer in range(module.num_layers):
         top = layer == module.num_layers - 1
         tensors = {part: array_of(getattr(module, f"{part}_l{layer}")) for part in PARTS[: 4 if module.bias else 2]}
@@ -94,6 +97,16 @@ def _read(call: Call) -> tuple[fx.Node, bool]:
     if len(users) == 1 and _last_step(users[0], steps) and _is(call, users[0], (batch, units)):
         return users[0], True
     return node, False
+
+
+def _check_last(call: Call, state: Array) -> None:
+    """The vectors that are read are the last layer's states at the last step, and no others."""
+    states = call.values[call.node.name][0]
+    if np.array_equal(state, states[:, -1]):
+        return
+    if call.module.mode == "LSTM" and any(np.array_equal(state, cell) for cell in call.values[call.node.name][1][1]):
+        call.refuse("the cell's state, c, is read", "The nearest is the state h, as `h[-1]`")
+    call.refuse("what is read is not its last layer's state at the last step", "The nearest is `h[-1]`")
 
 
 def _only_user(call: Call, node: fx.Node) -> fx.Node:

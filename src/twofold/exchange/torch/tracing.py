@@ -7,6 +7,7 @@ torch.fx records what happens to a stand-in for the input. Ours knows the sizes 
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Mapping
 from typing import final
 
@@ -15,13 +16,12 @@ import torch
 from torch import Tensor, fx, nn
 from torch.fx.node import map_aggregate
 from torch.nn import functional as F  # noqa: N812  (PyTorch's usual name)
-from torch.nn.parameter import UninitializedParameter
 
 from twofold.arrays import Array
 from twofold.errors import AdoptError
 from twofold.exchange.torch.call import Value
-
-MOST_PARAMETERS = 10**9
+from twofold.exchange.torch.checking import check_module
+from twofold.exchange.torch.doubled import InDouble
 
 
 class _Shaped(fx.Proxy):
@@ -65,6 +65,13 @@ class _Tracer(fx.Tracer):
         super().__init__()
         self.x = x
         self._running = False
+
+    def create_args_for_root(self, root_fn: Value, is_module: bool, concrete_args: Value = None) -> Value:
+        """Arguments that have a default, as `hidden=None`, keep it; the others are inputs."""
+        wanted = [p for p in list(inspect.signature(root_fn).parameters.values())[1:] if p.default is p.empty]
+        if len(wanted) == 1 and wanted[0].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD:
+            return super().create_args_for_root(lambda root, x: root_fn(root, x), is_module, concrete_args)
+        return super().create_args_for_root(root_fn, is_module, concrete_args)
 
     def call_module(self, m: nn.Module, forward: Value, args: Value, kwargs: Value) -> Value:
         """While a module is run on the sample, torch.fx must not record what it calls."""
@@ -119,7 +126,7 @@ def trace(module: nn.Module, x: Tensor, *, training: bool) -> fx.GraphModule:
     state = copy.deepcopy(module.state_dict())
     module = copy.deepcopy(module).train(training)
     tracer = _Tracer(x)
-    with torch.no_grad():
+    with torch.no_grad(), InDouble():
         try:
             graph = tracer.trace(module)
         except AdoptError:
@@ -144,7 +151,7 @@ class Original:
     """The user's module in float64: a copy, run operation by operation with dropout's masks given."""
 
     def __init__(self, module: nn.Module, x: Tensor) -> None:
-        _check_module(module)
+        check_module(module)
         self.name = type(module).__name__
         self.x = x.to(torch.float64) if x.is_floating_point() else x
         self._whole = copy.deepcopy(module).to(torch.float64)
@@ -163,13 +170,13 @@ class Original:
         """What every operation gives in evaluation, by the node's name, as arrays."""
         self.traced.eval()
         run = _Run(self.traced, {})
-        with torch.no_grad():
+        with torch.no_grad(), InDouble():
             run.run(x)
         return {name: _arrays(value) for name, value in run.values.items()}
 
     def check_trace(self) -> None:
         """Raises `AdoptError` where the traced operations and the module itself give other outputs."""
-        with torch.no_grad():
+        with torch.no_grad(), InDouble():
             traced = _Run(self.traced.eval(), {}).run(self.x)
             whole = copy.deepcopy(self._whole).eval()(self.x)
         if isinstance(traced, Tensor) and not (isinstance(whole, Tensor) and torch.equal(traced, whole)):
@@ -183,7 +190,8 @@ class Original:
         """The output in training with these masks by the dropout's node, and what every operation gives."""
         self.traced.train()
         run = _Run(self.traced, masks)
-        y = run.run(x)
+        with InDouble():
+            y = run.run(x)
         return y, {name: _arrays(value) for name, value in run.values.items()}
 
     def load(self, state: Mapping[str, Array]) -> None:
@@ -234,31 +242,6 @@ def _argument(node: fx.Node, position: int, name: str, default: Value) -> Value:
     if name in node.kwargs:
         return node.kwargs[name]
     return node.args[position] if len(node.args) > position else default
-
-
-def _check_module(module: nn.Module) -> None:
-    for name, part in module.named_modules():
-        hooks = [getattr(part, kind) for kind in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks")]
-        if any(hooks):
-            raise AdoptError(
-                "it has hooks, which may change what passes",
-                layer=name,
-                operator=type(part).__name__,
-                nearest="Remove them, as with torch.nn.utils.remove_weight_norm, and adopt it then",
-            )
-    count = 0
-    for name, parameter in module.named_parameters():
-        if isinstance(parameter, UninitializedParameter):
-            raise AdoptError("it has no size yet", layer=name, nearest="Run the module once on a sample")
-        if not parameter.requires_grad:
-            raise AdoptError(
-                "it is frozen (requires_grad is False); Twofold trains every parameter",
-                layer=name,
-                nearest="Set requires_grad to True for the copy that is adopted",
-            )
-        count += parameter.numel()
-    if count > MOST_PARAMETERS:
-        raise AdoptError(f"it holds {count:,} parameters; at most {MOST_PARAMETERS:,} are allowed")
 
 
 def _check_masks(evaluation: fx.GraphModule) -> None:

@@ -19,12 +19,17 @@ def linear_function(call: Call, chain: Chain) -> None:
     """`F.linear` with parameters of the module."""
     parts = {"weight": call.argument(0, "weight", None), "bias": call.argument(1, "bias", None)}
     held = {name: part for name, part in parts.items() if isinstance(part, Attribute)}
-    if "weight" not in held or (parts["bias"] is not None and "bias" not in held):
-        call.refuse("its weight is not a parameter of the module", "nn.Linear")
+    if "weight" not in held or any(part is not None and _made(part) for part in parts.values()):
+        call.refuse("its weight is not a parameter of the module", "The nearest is nn.Linear")
     spec = specs.Dense(units=held["weight"].array.shape[0], bias="bias" in held)
     tensors = {name: part.array for name, part in held.items()}
     origins = {name: part.name for name, part in held.items()}
     chain.add(Link(spec, call.label, call.operator, tensors, origins, call.node.name), call.y)
+
+
+def _made(part: Value) -> bool:
+    """Whether what stands for a parameter is anything else: a constant, a buffer, a tensor that is computed."""
+    return not isinstance(part, Attribute) or part.constant
 
 
 def conv2d(call: Call, chain: Chain) -> None:
