@@ -1,12 +1,12 @@
 # make demo    set up, train the digits twice, write the report
-# make test    set up, run the whole suite
+# make test    set up, run the whole suite; of what takes long, a short form (the rest is marked `torture`)
 # make check   ruff, pyright, import-linter
 # make bench   speed, side by side with the peers; writes docs/benchmarks/{felt,small,mnist,images,recurrent,reports,checkpoints}.md
 # make torture the long proofs: every built-in recipe over 50 or 200 steps; writes docs/benchmarks/verification.md;
 #              hostile files, random recipes and CSV files: hostile.md, fuzz.md; models in and out: exchange.md;
 #              what the analysis says of trainings in which nothing is wrong: healthy.md, and of
 #              planted faults: analysis.md; drawn digits: drawings.md; killed and starved runs: survival.md;
-#              students' code, wrong and right: check.md
+#              students' code, wrong and right: check.md; first of all the tests that are marked `torture`
 # make results the built-in recipes that take minutes (two hours in all); writes docs/results.md, docs/palindromes.md
 # make notebooks  the notebooks of the five parts, executed; TWOFOLD_SHORT=1 make notebooks: a few steps each
 
@@ -39,6 +39,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/checkpoints.py
 
 torture: $(READY)
+	$(BIN)/python -m pytest -m torture
 	$(BIN)/python benchmarks/verification.py
 	$(BIN)/python benchmarks/hostile.py
 	$(BIN)/python benchmarks/healthy.py

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import jaxtyping
 import pytest
 
 import twofold
@@ -99,6 +100,19 @@ def in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def _checking(typechecker: Callable[..., Any]) -> Callable[[Any], Any]:
+    """`jaxtyping.jaxtyped`, but for functions within functions.
+
+    To wrap one takes a millisecond, each time anew, and those of the NumPy engine are made for every batch of a new
+    shape; their arguments are arrays of no stated shape.
+    """
+    return lambda made: made if "<locals>" in made.__qualname__ else CHECKED(made, typechecker=typechecker)
+
+
+CHECKED = jaxtyping.jaxtyped
+jaxtyping.jaxtyped = _checking  # before the NumPy engine is imported, which asks for it by this name
 
 
 def pytest_collection_modifyitems(items: list[Any]) -> None:

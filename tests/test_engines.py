@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -23,7 +24,7 @@ from twofold.errors import UserError
 from twofold.numpy_engine.dense import Dense
 from twofold.numpy_engine.dropout import Dropout
 from twofold.numpy_engine.flatten import Flatten
-from twofold.numpy_engine.layer import Layer, Mode
+from twofold.numpy_engine.layer import TRAINING, Layer, Mode
 from twofold.recipe import Recipe
 
 Build = Callable[[Recipe], Engine]
@@ -426,3 +427,9 @@ def test_auto_is_the_processor_where_there_is_no_cuda(monkeypatch: pytest.Monkey
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     chosen = trained_by(SQUARE, training=SQUARE.training.model_copy(update={"device": "auto"}))
     assert torch_engine(chosen).device == "cpu"
+
+
+def test_shapes_are_checked_while_the_tests_run() -> None:
+    """`--jaxtyping-packages` in pyproject.toml says so, and conftest.py leaves functions within functions out."""
+    with pytest.raises(jaxtyping.TypeCheckError, match=r"parameters of twofold\.numpy_engine\.dense\.Dense\.forward"):
+        Dense().forward({"weight": np.ones((2, 3))}, np.ones(()), TRAINING)

@@ -19,6 +19,7 @@ import pandas as pd
 import pytest
 
 import trainers
+from torture import short_form
 from trainers import accuracy
 from twofold.errors import MissingExtraError, StudyError
 from twofold.recipe import load_recipe
@@ -73,7 +74,7 @@ class Told:
         self.notes.append(text)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", short_form(ENGINES, {"local", "dask"}))
 def test_a_study_is_the_same_on_every_engine_though_a_worker_dies(
     in_tmp: Path, monkeypatch: pytest.MonkeyPatch, engine: str
 ) -> None:

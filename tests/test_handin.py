@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pytest
 
 import twofold
+from apart import Apart
 from twofold.errors import UserError
 from twofold.handin.document import markdown
 from twofold.handin.making import HandedIn
@@ -97,17 +98,15 @@ MEMBERS = (
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, apart: Apart) -> Path:
     """A hand-in's files, made once: the document in `handin/`."""
     folder = tmp_path_factory.mktemp("assignment")
     for name, text in {"me.toml": FILE, "conv.toml": CONV, "lengths.toml": STUDY}.items():
         (folder / name).write_text(text, "utf-8")
     (folder / "conclusion.md").write_text("## What I learned\n\n| a | b |\n|---|---|\n| 1 | 2 |\n", "utf-8")
-    done = subprocess.run(
-        [sys.executable, "-m", "twofold", "handin", str(folder / "me.toml"), "--json"], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    (folder / "answer.json").write_text(done.stdout, "utf-8")
+    done = apart("handin", folder / "me.toml", "--json")
+    assert done.status == 0, done.err
+    (folder / "answer.json").write_text(done.out, "utf-8")
     return folder
 
 

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 import twofold
 from apart import Apart
 from test_microscope import some
+from torture import short_form
 from twofold.cli.main import app
 from twofold.probe.microscope import answer
 from twofold.probe.microscope.scope import Microscope, under
@@ -145,7 +146,7 @@ NUMBERS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("name", short_form(NUMBERS, {"moons"}))
 def test_a_report_shows_the_numbers_of_the_walk_digit_by_digit(page: Page, reports: dict[str, Path], name: str) -> None:
     """After training `twofold walk RUN`, before it `twofold walk RECIPE` over the same five samples."""
     recipe, settings = RUNS[name]
@@ -232,7 +233,7 @@ def test_a_factor_leads_to_where_it_comes_from(page: Page, reports: dict[str, Pa
     page.locator(".m-name", has_text="1.y[4, 2]").wait_for()
 
 
-@pytest.mark.parametrize("width", [400, 1024, 1280, 1600])
+@pytest.mark.parametrize("width", [400, pytest.param(1024, marks=pytest.mark.torture), 1600])
 @pytest.mark.parametrize("name", RUNS)
 def test_nothing_is_wider_than_the_window(page: Page, reports: dict[str, Path], name: str, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})

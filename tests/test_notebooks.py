@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import twofold
+from torture import short_form
 from twofold.report.page import render
 
 ROOT = Path(__file__).parents[1]
@@ -73,18 +74,18 @@ def test_the_sections_of_a_study(tmp_path: Path) -> None:
 
 
 MAKE = runpy.run_path(str(ROOT / "notebooks" / "make.py"))
-SOURCES = MAKE["sources"]()
+SOURCES = {source.stem: source for source in MAKE["sources"]()}
 
 
 def test_there_is_a_notebook_for_each_part() -> None:
     names = ["points_in_the_plane", "cifar10_mlp", "cifar10_cnn", "mnist", "palindromes"]
-    assert [source.stem for source in SOURCES] == [f"part{number}_{name}" for number, name in enumerate(names, 1)]
+    assert list(SOURCES) == [f"part{number}_{name}" for number, name in enumerate(names, 1)]
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
-def test_a_notebook_runs(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("part", short_form(SOURCES, {"part1_points_in_the_plane", "part3_cifar10_cnn"}))
+def test_a_notebook_runs(part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TWOFOLD_SHORT", "1")
-    notebook = MAKE["executed"](source, tmp_path)
+    notebook = MAKE["executed"](SOURCES[part], tmp_path)
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     said = "".join(output.text for output in outputs if output.get("name") == "stderr")
     assert said == ""  # a warning among it

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from apart import Apart
 from twofold.arrays import gap
 from twofold.cli.processes import without_option
 from twofold.data import Batches
@@ -230,11 +231,11 @@ def started(words: Sequence[str], **options: Any) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-m", "twofold", *words], text=True, **pipes, **options)
 
 
-def finished(words: Sequence[str], status: int = 0) -> str:
-    """What a command says on its way of errors."""
+def finished(words: Sequence[str]) -> str:
+    """What a command that ends well says on its way of errors."""
     process = started(words)
     _, told = process.communicate(timeout=300)
-    assert process.returncode == status, told
+    assert process.returncode == 0, told
     return told
 
 
@@ -250,24 +251,28 @@ def recipe_file(in_tmp: Path) -> str:
     return "r.toml"
 
 
-def test_one_two_and_three_processes_end_with_the_same_bytes(recipe_file: str) -> None:
-    for count in (1, 2, 3):
-        assert not finished(["run", recipe_file, "--out", f"p{count}", "-q", "--processes", str(count)])
-    assert trained(Path("p1")) == trained(Path("p2")) == trained(Path("p3"))
-    assert [open_run(f"p{count}").record.circumstances.processes for count in (1, 2, 3)] == [None, 2, 3]
-    assert sorted(os.listdir()) == ["p1", "p2", "p3", "r.toml"]
+@pytest.mark.parametrize("count", [pytest.param(2, marks=pytest.mark.torture), 3])
+def test_one_two_and_three_processes_end_with_the_same_bytes(recipe_file: str, apart: Apart, count: int) -> None:
+    assert apart("run", recipe_file, "--out", "p1", "-q", "--processes", "1").status == 0
+    assert not finished(["run", recipe_file, "--out", "p", "-q", "--processes", str(count)])
+    assert trained(Path("p")) == trained(Path("p1"))
+    assert [open_run(path).record.circumstances.processes for path in ("p1", "p")] == [None, count]
+    assert sorted(os.listdir()) == ["p", "p1", "r.toml"]
 
 
-def test_torchrun_by_hand_makes_one_run(recipe_file: str) -> None:
+@pytest.mark.torture
+def test_torchrun_by_hand_makes_one_run(recipe_file: str, apart: Apart) -> None:
     words = ["--standalone", "--nproc-per-node", "2", "-m", "twofold", "run", recipe_file, "--out", "p", "-q"]
     done = subprocess.run([sys.executable, "-m", "torch.distributed.run", *words], capture_output=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    finished(["run", recipe_file, "--out", "alone", "-q"])
+    assert apart("run", recipe_file, "--out", "alone", "-q").status == 0
     assert trained(Path("p")) == trained(Path("alone"))
 
 
-@pytest.mark.parametrize("rank", [0, 1])
-def test_a_process_that_is_killed_ends_the_run_with_one_message_and_others_go_on(recipe_file: str, rank: int) -> None:
+@pytest.mark.parametrize("rank", [pytest.param(0, marks=pytest.mark.torture), 1])
+def test_a_process_that_is_killed_ends_the_run_with_one_message_and_others_go_on(
+    recipe_file: str, apart: Apart, rank: int
+) -> None:
     many = ["--set", "training.steps=120", "--set", "training.evaluate_every=60"]
     process = started(["run", recipe_file, *many, "--out", "p", "-q", "--processes", "2", "--checkpoint-every", "10"])
     os.kill(of_rank(process, rank, Path("p/checkpoints")), signal.SIGKILL)
@@ -276,8 +281,11 @@ def test_a_process_that_is_killed_ends_the_run_with_one_message_and_others_go_on
     assert told.count("error:") == 1, told
     assert "twofold resume" in told
     assert "Traceback" not in told
-    finished(["resume", "p", "-q", *([] if rank else ["--processes", "3"])])
-    finished(["run", recipe_file, *many, "--out", "alone", "-q"])
+    if rank:
+        assert apart("resume", "p", "-q").status == 0
+    else:
+        finished(["resume", "p", "-q", "--processes", "3"])
+    assert apart("run", recipe_file, *many, "--out", "alone", "-q").status == 0
     assert trained(Path("p")) == trained(Path("alone"))
 
 
@@ -312,10 +320,12 @@ def test_ctrl_c_ends_all_processes_with_one_message(recipe_file: str) -> None:
     assert open_run("p").record.status == "interrupted"
 
 
-def test_processes_that_do_not_fit_are_told_before_any_is_started(recipe_file: str) -> None:
-    told = finished(["run", recipe_file, "--processes", "9"], status=2)
+def test_processes_that_do_not_fit_are_told_before_any_is_started(recipe_file: str, apart: Apart) -> None:
+    status, _, told = apart("run", recipe_file, "--processes", "9")
+    assert status == 2
     assert "9 processes, and training.shards = 4: at most one process a shard" in told
     assert "9 processes share" not in told
-    told = finished(["run", "moons", "--processes", "2"], status=2)
+    status, _, told = apart("run", "moons", "--processes", "2")
+    assert status == 2
     assert "2 processes share a batch only where it is cut into shards" in told
     assert not Path("runs").exists()

@@ -73,15 +73,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory, apart: Apart) -> Path:
 
 
 @pytest.mark.parametrize("name", ["images", "points"])
-def test_a_report_reads_the_folder_alone(name: str, runs: Path) -> None:
-    """Neither engine is asked: what the report wants of them was asked when the run ended."""
+def test_a_report_reads_the_folder_alone_and_two_processes_draw_what_one_draws(name: str, runs: Path) -> None:
+    """Neither engine is asked: what the report wants of them was asked when the run ended.
+
+    The command draws in halves where it can; here, beside PyTorch, one process draws everything.
+    """
     assert imported(["report", name], runs) <= {"numpy", "matplotlib"}
-
-
-@pytest.mark.parametrize("name", ["images", "points"])
-def test_two_processes_draw_what_one_draws(name: str, runs: Path) -> None:
-    """The command draws in halves where it can; here, beside PyTorch, one process draws everything."""
-    imported(["report", name], runs)
     drawn = (runs / name / "report.html").read_bytes()
     assert twofold.write_report(runs / name).read_bytes() == drawn
 

@@ -350,6 +350,7 @@ def test_a_damaged_point_is_run_again_and_that_is_said(tmp_path: Path, content: 
     assert again.table.equals(first.table)
 
 
+@pytest.mark.torture
 def test_a_worker_that_dies_once_loses_no_point(tmp_path: Path) -> None:
     told = Told()
     result = study(

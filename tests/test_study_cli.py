@@ -17,6 +17,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from torture import short_form
 from twofold.study import titles
 
 TWOFOLD = [sys.executable, "-m", "twofold"]
@@ -204,6 +205,7 @@ def test_a_killed_study_goes_on_where_it_was(in_tmp: Path) -> None:
     assert not list(folder.glob("points/.*"))
 
 
+@pytest.mark.torture
 def test_a_worker_that_is_killed_is_told_and_its_point_run_again(in_tmp: Path) -> None:
     folder = in_tmp / "here"
     process = subprocess.Popen(LONG, stderr=subprocess.PIPE, text=True)
@@ -221,6 +223,7 @@ def test_a_worker_that_is_killed_is_told_and_its_point_run_again(in_tmp: Path) -
 ENDLESS = ["study", "moons", "--axis", "training.epochs=1,2,3,1000000", "--jobs", "2", "--out", "here"]
 
 
+@pytest.mark.torture
 def test_a_killed_study_leaves_no_process_behind(in_tmp: Path) -> None:
     folder = in_tmp / "here"
     process = subprocess.Popen([*TWOFOLD, *ENDLESS], stderr=subprocess.DEVNULL)
@@ -232,7 +235,7 @@ def test_a_killed_study_leaves_no_process_behind(in_tmp: Path) -> None:
     assert len(_points(folder)) == 3
 
 
-@pytest.mark.parametrize("heard", ["by the process", "by its whole group"])
+@pytest.mark.parametrize("heard", short_form(["by the process", "by its whole group"], {"by its whole group"}))
 def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(in_tmp: Path, heard: str) -> None:
     folder = in_tmp / "here"
     # What runs in the background of a shell ignores Ctrl-C, and so would its children.
