@@ -233,7 +233,7 @@ def test_a_factor_leads_to_where_it_comes_from(page: Page, reports: dict[str, Pa
     page.locator(".m-name", has_text="1.y[4, 2]").wait_for()
 
 
-@pytest.mark.parametrize("width", [400, pytest.param(1024, marks=pytest.mark.torture), 1600])
+@pytest.mark.parametrize("width", short_form([400, 1024, 1280, 1600], {400, 1280}))
 @pytest.mark.parametrize("name", RUNS)
 def test_nothing_is_wider_than_the_window(page: Page, reports: dict[str, Path], name: str, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from apart import Apart
+from torture import short_form
 from twofold.arrays import gap
 from twofold.cli.processes import without_option
 from twofold.data import Batches
@@ -251,7 +252,7 @@ def recipe_file(in_tmp: Path) -> str:
     return "r.toml"
 
 
-@pytest.mark.parametrize("count", [pytest.param(2, marks=pytest.mark.torture), 3])
+@pytest.mark.parametrize("count", short_form([2, 3], {3}))
 def test_one_two_and_three_processes_end_with_the_same_bytes(recipe_file: str, apart: Apart, count: int) -> None:
     assert apart("run", recipe_file, "--out", "p1", "-q", "--processes", "1").status == 0
     assert not finished(["run", recipe_file, "--out", "p", "-q", "--processes", str(count)])
@@ -269,7 +270,7 @@ def test_torchrun_by_hand_makes_one_run(recipe_file: str, apart: Apart) -> None:
     assert trained(Path("p")) == trained(Path("alone"))
 
 
-@pytest.mark.parametrize("rank", [pytest.param(0, marks=pytest.mark.torture), 1])
+@pytest.mark.parametrize("rank", short_form([0, 1], {1}))
 def test_a_process_that_is_killed_ends_the_run_with_one_message_and_others_go_on(
     recipe_file: str, apart: Apart, rank: int
 ) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import Any
 
 import pytest
 
 
-def short_form(rows: Iterable[str], kept: Collection[str]) -> list[object]:
+def short_form(rows: Iterable[Any], kept: Collection[Any]) -> list[Any]:
     """The rows as parameters: those kept are run by `make test`, the others by `make torture`."""
     return [row if row in kept else pytest.param(row, marks=pytest.mark.torture) for row in rows]
