@@ -13,7 +13,7 @@ import pytest
 import twofold
 from twofold.analysis import findings
 from twofold.data import Dataset
-from twofold.data.columns.embedded import WIDE, code_columns, codes_of
+from twofold.data.columns.embedded import WIDE, codes_of
 from twofold.data.columns.encoding import FittedColumns
 from twofold.data.columns.fitting import fitted
 from twofold.data.columns.frame import Words
@@ -106,7 +106,7 @@ def test_a_recipe_that_asks_for_none_keeps_its_bytes(tmp_path: Path) -> None:
     _, dataset = prepare(made)
     assert dataset.columns is not None
     assert "embed" not in dataset.columns.text()
-    assert code_columns(dataset) == 0
+    assert dataset.code_columns == 0
 
 
 def test_a_recipe_with_embedded_columns_survives_its_own_dump(tmp_path: Path) -> None:
@@ -314,7 +314,7 @@ def test_the_lines_of_a_recipe_say_which_columns_are_embedded(command: Any, in_t
     text = f'layers = [{facts["layer"]}, {{ kind = "dense", units = 2 }}]\n[data]\nsource = "table"\n'
     text += 'path = "rows.csv"\nlabel = "y"\n' + "\n".join(line for name, line in lines.items() if name != "y")
     Path("r.toml").write_text(text, "utf-8")
-    assert code_columns(prepare(load_recipe("r.toml"))[1]) == 1
+    assert prepare(load_recipe("r.toml"))[1].code_columns == 1
 
 
 def found(folder: Path, frame: pd.DataFrame, **settings: Any) -> tuple[twofold.Recipe, Dataset, list[str]]:
@@ -331,11 +331,11 @@ def test_a_bare_table_has_its_widest_columns_embedded(tmp_path: Path) -> None:
     made, dataset, told = found(tmp_path, rows())
     assert made.layers[0].kind == "embed_columns"
     assert made.network.parameters["0.weight_0"] == (82, 19)
-    assert code_columns(dataset) == 1
+    assert dataset.code_columns == 1
     assert any("embedded, a vector a level: `city`" in note for note in told)
     few, dataset, _ = found(tmp_path, rows().assign(city=lambda frame: frame["city"].str[:2]))
     assert few.layers[0].kind == "dense"
-    assert code_columns(dataset) == 0
+    assert dataset.code_columns == 0
     said, dataset, _ = found(tmp_path, rows(), **{"data.columns": {"city": "category"}})
     assert said.layers[0].kind == "dense"
     assert WIDE < CITIES

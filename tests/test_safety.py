@@ -45,12 +45,13 @@ REFUSED = {
 PROCESSES = {
     "exchange/inside.py": ["runpy.run_path"],
     "handin/printing.py": ["subprocess.run"],
+    "proof/check/inside/play.py": ["importlib.import_module"],
     "proof/check/remote.py": ["subprocess.Popen"],
     "proof/check/sandbox.py": ["subprocess.Popen"],
     "report/beside.py": ["subprocess.Popen"],
 }
 """Where a process of its own is started: for a user's Python file, that it names on the command line, for drawing,
-and for the browser that prints."""
+and for the browser that prints; and in the first of these, where PyTorch is imported by that name."""
 ARCHIVES = {"tarfile", "zipfile.ZipFile", "dill", "cloudpickle", "marshal", "shelve"}
 
 

@@ -101,6 +101,11 @@ class Dataset:
     sequences: bool = False
     """Whether samples are sequences of a table, which are NaN where a shorter one has no step."""
 
+    @property
+    def code_columns(self) -> int:
+        """How many of the first numbers of a row are no quantities but codes of levels."""
+        return len(self.columns.embedded) if self.columns else 0
+
     def splits(self) -> Iterator[tuple[str, Split]]:
         """The splits that hold samples, by name."""
         for name in ("train", "validation", "test"):

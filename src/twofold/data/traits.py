@@ -13,7 +13,6 @@ from dataclasses import replace
 import numpy as np
 
 from twofold.arrays import Array
-from twofold.data.columns.embedded import code_columns
 from twofold.data.dataset import Dataset, Split
 from twofold.plain import Parsed
 
@@ -61,7 +60,7 @@ def traits(dataset: Dataset) -> Facts:
         train, held_out = (replace(split, x=np.nan_to_num(split.x)) for split in (train, held_out))
         dataset = replace(dataset, train=train)
     with np.errstate(all="ignore"):
-        codes = code_columns(dataset)
+        codes = dataset.code_columns
         numbers = train[:MOST_ROWS].floats()[..., codes:]
         facts: Facts = {"size": float(np.sqrt(np.square(numbers, dtype=np.float64).mean()))} if numbers.size else {}
         if train.draw is not None:
@@ -111,7 +110,7 @@ def _columns(dataset: Dataset, labelled: bool) -> Facts:
     parts = [split for _, split in dataset.splits()]
     facts: Facts = {"chance": _chance(train.x[:MOST_ROWS])}
     std = train.x.std(axis=0, dtype=np.float64)
-    std[: code_columns(dataset)] = 0  # of which nothing is large, or far away
+    std[: dataset.code_columns] = 0  # of which nothing is large, or far away
     varied = np.flatnonzero(std > BESIDE_NOTHING * std.max())
 
     def named(column: int) -> str:

@@ -14,7 +14,6 @@ import numpy as np
 
 from twofold.arrays import Array
 from twofold.data import Dataset, Split
-from twofold.data.columns.embedded import code_columns
 from twofold.engine import answered
 from twofold.runs.names import BOOSTING, CONSTANT
 from twofold.setup.events import Prepared, Watcher
@@ -76,7 +75,7 @@ def _rows(dataset: Dataset, split: Split) -> Array:
 def _spread(dataset: Dataset, x: Array) -> Array:
     """Numbers of which one is 1 in the place of each code, for the levels that most training rows hold."""
     columns = list[Array]()
-    for place in range(code_columns(dataset)):
+    for place in range(dataset.code_columns):
         held = dataset.train.x[..., place]
         levels, counts = np.unique(held[~np.isnan(held)], return_counts=True)
         often = levels[np.argsort(-counts, kind="stable")[:MOST_LEVELS]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,20 +11,12 @@ from twofold.data.columns.frame import Cells, Words, words_of
 from twofold.plain import Parsed
 from twofold.recipe.columns import Category
 
-if TYPE_CHECKING:
-    from twofold.data.dataset import Dataset
-
 WIDE = 64
 """Levels above which an embedding is proposed, and in a recipe for a bare table taken."""
 PROPOSED = Category(least=2, embed_above=0)
 """What is said of such a column. A level that one row holds tells nothing of the next: it is `other`."""
 MOST_UNITS = 50
 """Numbers of a vector, however many levels a column has."""
-
-
-def code_columns(dataset: Dataset) -> int:
-    """How many of the first numbers of a row are no quantities but codes of levels."""
-    return len(dataset.columns.embedded) if dataset.columns else 0
 
 
 def is_wide(cells: Cells) -> bool:
