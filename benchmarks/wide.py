@@ -20,7 +20,6 @@ from sklearn.model_selection import train_test_split
 from threadpoolctl import threadpool_limits
 
 import twofold
-from twofold.data.columns.embedded import code_columns
 from twofold.setup.defaults import table_recipe
 
 OUT = Path(__file__).parents[1] / "docs" / "benchmarks" / "wide.md"
@@ -71,7 +70,7 @@ def score(task: Task, way: str, parts: tuple[pd.DataFrame, pd.DataFrame], seed: 
     settings |= {"training.seed": seed, "training.engines": ["numpy"]}
     settings |= {"data.columns": {task.wide: WAYS[way]}} if WAYS[way] else {}
     recipe, dataset = table_recipe(folder / "train.csv", task.label, settings, watcher=lambda event: None)
-    assert code_columns(dataset) == (way == "embedded")
+    assert dataset.code_columns == (way == "embedded")
     run = twofold.run(recipe, data=dataset, out=folder / "run", watcher=lambda event: None)
     result = run.record.engines["numpy"].quality("test")
     assert result is not None
