@@ -563,7 +563,7 @@ ARCHITECTURES = [
     Architecture("two heads", TwoHeads, vectors(4), "the network branches"),
     Architecture("numbers before vectors", lambda: EntityEmbeddings(turned=True), rows(3), "the network branches"),
     Architecture("shared layer", Tied, vectors(4), "`layer` (Linear): it is applied twice"),
-    Architecture("data-dependent path", Deciding, vectors(4), "cannot be traced"),
+    Architecture("data-dependent path", Deciding, vectors(4), "cannot be traced at `"),
     Architecture("transformer encoder", PatchTransformer, sequences(4, 8), "`layer` (TransformerEncoderLayer)"),
     Architecture(
         "bidirectional lstm", lambda: ClassicRnn(nn.LSTM, bidirectional=True), sequences(4, 3), "cannot be traced"

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import copy
 import inspect
+import sysconfig
 from collections.abc import Mapping
+from pathlib import Path
+from traceback import extract_tb
 from typing import final
 
 import numpy as np
@@ -118,6 +121,14 @@ def _attribute(root: nn.Module, target: str) -> Value:
     return getattr(root.get_submodule(path), name)
 
 
+def _line_of(error: BaseException) -> str:
+    """The line of the user's own code at which the forward pass ended, where it is known."""
+    libraries = (str(Path(torch.__file__).parent), str(Path(__file__).parents[2]), sysconfig.get_path("stdlib"))
+    frames = extract_tb(error.__traceback__)
+    lines = [frame.line for frame in frames if frame.line and not frame.filename.startswith(libraries)]
+    return f" at `{lines[-1]}`" if lines else ""
+
+
 def trace(module: nn.Module, x: Tensor, *, training: bool) -> fx.GraphModule:
     """The operations of a forward pass; the module is left as it is.
 
@@ -132,11 +143,9 @@ def trace(module: nn.Module, x: Tensor, *, training: bool) -> fx.GraphModule:
         except AdoptError:
             raise
         except Exception as error:  # whatever the user's forward raises
-            reason = (
-                f"its forward pass cannot be traced: {str(error).strip().splitlines()[0] if str(error) else error!r}"
-            )
+            said = str(error).strip().splitlines()[0] if str(error) else repr(error)
             raise AdoptError(
-                reason,
+                f"its forward pass cannot be traced{_line_of(error)}: {said}",
                 operator=type(module).__name__,
                 nearest="Give adopt the part of it that is a chain of layers and takes no decisions",
             ) from error
