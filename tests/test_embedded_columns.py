@@ -317,7 +317,7 @@ def test_the_lines_of_a_recipe_say_which_columns_are_embedded(command: Any, in_t
     assert prepare(load_recipe("r.toml"))[1].code_columns == 1
 
 
-def found(folder: Path, frame: pd.DataFrame, **settings: Any) -> tuple[twofold.Recipe, Dataset, list[str]]:
+def bare(folder: Path, frame: pd.DataFrame, **settings: Any) -> tuple[twofold.Recipe, Dataset, list[str]]:
     """The recipe of a bare table, and what is told meanwhile."""
     frame.to_csv(folder / "rows.csv", index=False)
     told = list[str]()
@@ -328,14 +328,14 @@ def found(folder: Path, frame: pd.DataFrame, **settings: Any) -> tuple[twofold.R
 
 
 def test_a_bare_table_has_its_widest_columns_embedded(tmp_path: Path) -> None:
-    made, dataset, told = found(tmp_path, rows())
+    made, dataset, told = bare(tmp_path, rows())
     assert made.layers[0].kind == "embed_columns"
     assert made.network.parameters["0.weight_0"] == (82, 19)
     assert dataset.code_columns == 1
     assert any("embedded, a vector a level: `city`" in note for note in told)
-    few, dataset, _ = found(tmp_path, rows().assign(city=lambda frame: frame["city"].str[:2]))
+    few, dataset, _ = bare(tmp_path, rows().assign(city=lambda frame: frame["city"].str[:2]))
     assert few.layers[0].kind == "dense"
     assert dataset.code_columns == 0
-    said, dataset, _ = found(tmp_path, rows(), **{"data.columns": {"city": "category"}})
-    assert said.layers[0].kind == "dense"
+    stated, dataset, _ = bare(tmp_path, rows(), **{"data.columns": {"city": "category"}})
+    assert stated.layers[0].kind == "dense"
     assert WIDE < CITIES

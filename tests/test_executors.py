@@ -12,8 +12,8 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from types import ModuleType, SimpleNamespace
+from typing import cast
 
 import pandas as pd
 import pytest
@@ -347,7 +347,7 @@ def test_jobs_and_a_number_of_processes_must_be_alike() -> None:
 
 
 def test_another_cluster_than_this_process_is_connected_to_is_refused() -> None:
-    there: Any = SimpleNamespace(get_runtime_context=lambda: SimpleNamespace(gcs_address="192.0.2.2:6379"))
+    there = cast(ModuleType, SimpleNamespace(get_runtime_context=lambda: SimpleNamespace(gcs_address="192.0.2.2:6379")))
     for address in ("", "auto", "127.0.0.1:6379"):
         ray_tasks._check_address(there, address)
     with pytest.raises(StudyError, match=r"at 192\.0\.2\.2:6379 already, not to 127\.0\.0\.1:7000; call ray\.shutdown"):

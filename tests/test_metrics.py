@@ -133,10 +133,10 @@ def test_many_classes_are_counted_as_few_are(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_of_a_hundred_and_more_classes_there_is_no_area() -> None:
     p = np.full((300, 150), 1 / 150)
-    found = measured("classification", p, np.arange(300) % 150)
-    assert "roc_auc" not in found
-    assert found["balanced_accuracy"].value == pytest.approx(1 / 150)
-    assert found["brier"].value == pytest.approx(1 - 1 / 150)
+    metrics = measured("classification", p, np.arange(300) % 150)
+    assert "roc_auc" not in metrics
+    assert metrics["balanced_accuracy"].value == pytest.approx(1 / 150)
+    assert metrics["brier"].value == pytest.approx(1 - 1 / 150)
 
 
 def _held(classes: Array) -> Dataset:
@@ -148,7 +148,7 @@ def _held(classes: Array) -> Dataset:
 
 
 def test_a_class_of_one_row_stops_no_simpler_model() -> None:
-    """Of more than 10,000 rows scikit-learn's trees put some aside, class by class."""
+    """From 10,000 rows on scikit-learn's trees put some aside, class by class."""
     classes = np.arange(10_100) % 2
     classes[-1] = 2
     assert [name for name, _ in baselines("classification", _held(classes), lambda _: None)] == [

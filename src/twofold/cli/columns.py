@@ -62,7 +62,7 @@ def _print(facts: TableFacts) -> None:
     for heading in ("column", "kind", "missing", "distinct", "range", "examples"):
         table.add_column(heading, justify="right" if heading in ("missing", "distinct") else "left", overflow="fold")
     for column in shown:
-        kind = {"label": f"label: {column.kind}", "left out": "left out"}.get(column.role, column.kind)
+        kind = f"label: {column.kind}" if column.role == "label" else _kind(column)
         cells = [column.name, kind, f"{column.missing or '–'}", f"{column.distinct:,}", column.range]
         table.add_row(*(Text(one_line(cell)) for cell in (*cells, ", ".join(column.examples))))
     console.print(f"{facts.rows:,} rows, {len(facts.columns):,} columns")
@@ -82,11 +82,16 @@ def _shown(facts: TableFacts) -> tuple[list[ColumnFacts], str]:
     """The columns that are printed, the label among them, and what the others are."""
     first = facts.columns[:MOST_SHOWN]
     shown = [*first, *(column for column in facts.columns[MOST_SHOWN:] if column.role == "label")]
-    kinds = Counter(column.kind for column in facts.columns)
-    kinds.subtract(column.kind for column in shown)
+    kinds = Counter(map(_kind, facts.columns))
+    kinds.subtract(map(_kind, shown))
     parts = [f"{count:,} {kind}" for kind, count in kinds.most_common() if count]
     left = len(facts.columns) - len(shown)
     return shown, f"and {left:,} columns more: {', '.join(parts)}" if left else ""
+
+
+def _kind(column: ColumnFacts) -> str:
+    """What a column is taken for, as it is printed."""
+    return column.role if column.role == "left out" else column.kind
 
 
 def _print_warnings(facts: TableFacts) -> None:

@@ -72,7 +72,7 @@ def _taken(W: Array, codes: Array) -> Array:
 
 
 def _scattered(W: Array, codes: Array, dy: Array) -> Array:
-    """dW, where the dy of all samples of a code add up, in float64: a third of the time of `np.add.at`."""
+    """dW, where the dy of all samples of a code add up, in float64; but for small tables faster than `np.add.at`."""
     rows = codes if W.ndim == 2 else codes + _replica(codes, W) * W.shape[-2]
     places = rows[..., None] * W.shape[-1] + np.arange(W.shape[-1])
     return np.bincount(places.ravel(), dy.ravel(), W.size).reshape(W.shape).astype(W.dtype)

@@ -1,7 +1,6 @@
 """What the keys of a recipe mean: the text under each field, in the source of its class.
 
-It is read when somebody asks. Pydantic would read it whenever the class is made, which takes a third of the time that
-it takes to import the recipe.
+It is read when somebody asks. Pydantic would read it whenever the class is made, and so at the start of every command.
 """
 
 from __future__ import annotations

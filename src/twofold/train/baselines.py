@@ -143,7 +143,8 @@ def _answered(
 
 def _sparing(model: Predictor, y: Array) -> Predictor:
     """The model, which puts rows aside to stop by only where every class has enough to be on both sides."""
-    if hasattr(model, "early_stopping") and np.bincount(y)[np.unique(y)].min() < LEAST_ASIDE:
+    counts = np.bincount(y)
+    if hasattr(model, "early_stopping") and counts[counts > 0].min() < LEAST_ASIDE:
         model.early_stopping = False
     return model
 

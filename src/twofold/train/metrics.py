@@ -42,7 +42,7 @@ BINS = 10
 MOST_CURVES = 100
 """Classes up to which each has a ROC curve: every one of them sorts all samples."""
 FEW_CLASSES = 64
-"""Classes up to which what belongs to each is a product with a table of zeros and ones; of more most of it is zeros."""
+"""Classes up to which weights are summed by class through a table of zeros and ones; a larger one is sparse."""
 
 Metric = Callable[[Array], Array]
 """From weights (draws, samples) to a number for each draw."""

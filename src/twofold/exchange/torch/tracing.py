@@ -143,9 +143,9 @@ def trace(module: nn.Module, x: Tensor, *, training: bool) -> fx.GraphModule:
         except AdoptError:
             raise
         except Exception as error:  # whatever the user's forward raises
-            said = str(error).strip().splitlines()[0] if str(error) else repr(error)
+            message = str(error).strip().splitlines()[0] if str(error) else repr(error)
             raise AdoptError(
-                f"its forward pass cannot be traced{_line_of(error)}: {said}",
+                f"its forward pass cannot be traced{_line_of(error)}: {message}",
                 operator=type(module).__name__,
                 nearest="Give adopt the part of it that is a chain of layers and takes no decisions",
             ) from error

@@ -8,6 +8,7 @@ import numpy as np
 
 from twofold.arrays import Array, Arrays
 from twofold.proof.mistakes.base import Scene, rows
+from twofold.proof.mistakes.dense import gradient_of_rows
 from twofold.proof.mistakes.layer import Plain
 
 
@@ -43,25 +44,8 @@ class EmbedColumns(Plain):
         for column, W in enumerate(tables):
             part = dy[..., start : start + W.shape[1]]
             start += W.shape[1]
-            grads[f"weight_{column}"] = self._gradient(W, cache[..., column], part)
+            grads[f"weight_{column}"] = gradient_of_rows(W, cache[..., column], part, self.on)
         return None, grads
-
-    def _gradient(self, W: Array, places: Array, dy: Array) -> Array:
-        on, dW = self.on, np.zeros_like(W)
-        if "counted_once" in on:
-            dW[places] = dy
-            return dW
-        np.add.at(dW, places, dy)
-        count = np.bincount(places.ravel(), minlength=len(dW))[:, None]
-        if "averaged_over_places" in on:
-            dW = dW / np.maximum(count, 1)
-        if "dW_averaged" in on:
-            dW = dW / len(places)
-        if "counts_for_gradients" in on:
-            dW = np.broadcast_to(count, dW.shape).astype(dW.dtype)
-        if "zero_gets_no_gradient" in on:
-            dW[0] = 0
-        return dW
 
 
 def tables_of(params: Arrays) -> list[Array]:

@@ -122,22 +122,26 @@ class Embedding(Plain):
 
     def backward(self, params: Arrays, cache: Array, dy: Array) -> tuple[Array | None, dict[str, Array]]:
         """What every place of a number gives its row adds up."""
-        on, places = self.on, cache
-        dW = np.zeros_like(params["weight"])
-        if "counted_once" in on:
-            dW[places] = dy
-            return None, {"weight": dW}
-        np.add.at(dW, places, dy)
-        count = np.bincount(places.ravel(), minlength=len(dW))[:, None]
-        if "averaged_over_places" in on:
-            dW = dW / np.maximum(count, 1)
-        if "dW_averaged" in on:
-            dW = dW / len(places)
-        if "counts_for_gradients" in on:
-            dW = np.broadcast_to(count, dW.shape).astype(dW.dtype)
-        if "zero_gets_no_gradient" in on:
-            dW[0] = 0
-        return None, {"weight": dW}
+        return None, {"weight": gradient_of_rows(params["weight"], cache, dy, self.on)}
+
+
+def gradient_of_rows(W: Array, places: Array, dy: Array, on: frozenset[str]) -> Array:
+    """dW[k] = Σ dy over the places of k, with switches."""
+    dW = np.zeros_like(W)
+    if "counted_once" in on:
+        dW[places] = dy
+        return dW
+    np.add.at(dW, places, dy)
+    count = np.bincount(places.ravel(), minlength=len(dW))[:, None]
+    if "averaged_over_places" in on:
+        dW = dW / np.maximum(count, 1)
+    if "dW_averaged" in on:
+        dW = dW / len(places)
+    if "counts_for_gradients" in on:
+        dW = np.broadcast_to(count, dW.shape).astype(dW.dtype)
+    if "zero_gets_no_gradient" in on:
+        dW[0] = 0
+    return dW
 
 
 FORWARD, WEIGHT, BIAS = "The line that computes y.", "The gradient of the weight.", "The gradient of the bias."

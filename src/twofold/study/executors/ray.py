@@ -40,9 +40,8 @@ def start(after: str, jobs: int | None) -> Ray:
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     if after and _has_token():
-        os.environ.setdefault(
-            "RAY_AUTH_MODE", "token"
-        )  # Ray looks for a token by itself only where it is given no address
+        # Ray looks for a token by itself only where it is given no address.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     try:
         import ray  # pyright: ignore[reportMissingImports]  # an extra that CI does without
     except ImportError:
