@@ -280,6 +280,61 @@ def test_bits_of_a_camera_in_sixteen_are_as_bright_as_they_were(tmp_path: Path, 
     assert _images(tmp_path, test=0).train.x.max() > 200
 
 
+def _wide(path: Path, brightest: int) -> None:
+    """A grey image of 16 bits a pixel, from black to `brightest`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.linspace(0, brightest, 64).reshape(8, 8).astype(np.uint16)).save(path)
+
+
+BRIGHTEST = {  # of a folder: the others' brightness in it follows
+    "a microscope's 12 bits": (12, 4000, [60, 900, 1500, 2600]),
+    "a detector's 14": (14, 15_000, [100, 1000, 5000, 9000]),
+    "8 bits in 16": (8, 250, [3, 20, 60, 120]),
+    "all 16": (16, 60_000, [250, 1000, 4000, 30_000]),
+}
+
+
+@pytest.mark.parametrize(("bits", "brightest", "darker"), BRIGHTEST.values(), ids=BRIGHTEST)
+def test_dark_images_stay_darker_than_the_brightest_of_their_folder(
+    tmp_path: Path, bits: int, brightest: int, darker: list[int]
+) -> None:
+    for part in ("train", "test"):
+        _folder(tmp_path, part)
+        for number, value in enumerate(darker):
+            _wide(tmp_path / part / "cat" / f"{number}.png", value)
+    _wide(tmp_path / "test/dog/0.png", brightest)
+    dataset = _images(tmp_path, size=8)
+    for split in (dataset.train, dataset.test):
+        for value in darker:
+            assert int(value / (1 << (bits - 8))) in split.x.max(axis=(1, 2, 3))
+    assert dataset.bits == bits
+    assert dataset.notes == (f"{tmp_path}: of 16 bits a pixel the images use {bits}; `data.bits` says so or otherwise",)
+    told = _images(tmp_path, size=8, bits=16)
+    assert (told.bits, told.notes) == (16, ())
+    assert told.test.x.max() <= max(90, brightest >> 8)
+
+
+def test_a_run_sees_a_dark_image_as_its_training_did(tmp_path: Path) -> None:
+    _folder(tmp_path / "photos", "train", "test")
+    _wide(tmp_path / "photos/train/cat/0.png", 4000)
+    _wide(tmp_path / "dark.png", 600)
+    recipe = {
+        "title": "Photographs",
+        "data": {"source": "images", "path": str(tmp_path / "photos"), "size": 8, "channels": 1},
+        "layers": [{"kind": "flatten"}, {"kind": "dense", "units": 2}],
+        "optimizer": {"kind": "sgd", "lr": 0.1},
+        "training": {"epochs": 1, "batch_size": 5, "engines": ["numpy"]},
+    }
+    with pytest.warns(UserWarning, match="the images use 12"):
+        run = twofold.run(twofold.Recipe.model_validate(recipe), out=tmp_path / "run")
+    answers = twofold.predict(run, [tmp_path / "dark.png"])
+    assert answers.inputs.max() * 255 == pytest.approx(600 >> 4)
+    (tmp_path / "others/cat").mkdir(parents=True)
+    (tmp_path / "dark.png").rename(tmp_path / "others/cat/dark.png")
+    judged = twofold.evaluate(run, data=tmp_path / "others")
+    assert judged.predicted["numpy"] == answers.outputs["numpy"].argmax()
+
+
 # From Python ------------------------------------------------------------------------------------------------
 
 

@@ -98,6 +98,8 @@ class Dataset:
     """Where the numbers of a table come from, where there are such columns."""
     alphabet: str = ""
     """The characters of a text, in the order of the classes."""
+    bits: int | None = None
+    """How many bits are used of the 16 that images have a pixel; `None` where no image has so many."""
     sequences: bool = False
     """Whether samples are sequences of a table, which are NaN where a shorter one has no step."""
 

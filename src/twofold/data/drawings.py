@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from twofold.arrays import Array
-from twofold.data.folders import decoded, on_white, upright
 from twofold.data.ink import LONGEST, find_ink
-from twofold.recipe.data import DataSpec, Digits, FashionMnist, Kmnist, Mnist
+from twofold.data.pictures import decoded, on_white, upright
+from twofold.recipe.data import DataSpec, Digits, FashionMnist, Images, Kmnist, Mnist
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -142,12 +142,15 @@ def as_seen(data: DataSpec) -> Seen:
     channels, height, width = (size or 0 for size in data.sample_shape)
     if isinstance(data, Mnist | Digits):
         return lambda file: drawn(file, height)
-    return lambda file: _picture(file, (channels, height, width), isinstance(data, FashionMnist | Kmnist))
+    bits = data.bits if isinstance(data, Images) else None
+    return lambda file: _picture(
+        decoded(file, (channels, height, width), bits), isinstance(data, FashionMnist | Kmnist)
+    )
 
 
-def _picture(file: Path, shape: tuple[int, int, int], on_black: bool) -> Drawing:
-    """Resized; light on dark, where the data are that: their border is black."""
-    x, done = decoded(file, shape), list[str]()
+def _picture(x: Array, on_black: bool) -> Drawing:
+    """Light on dark, where the data are that: their border is black."""
+    done = list[str]()
     if not np.ptp(x, axis=(1, 2)).any():
         done.append("the image is blank: all its pixels are alike")
     elif on_black and np.median(border(x[0])) > LIGHT:

@@ -1,37 +1,25 @@
-"""A folder of one's own images, a folder a class: every faulty file is named. Decoding is Pillow's."""
+"""A folder of one's own images, a folder a class: every faulty file is named."""
 
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from twofold.arrays import Array
 from twofold.data.cells import MOST_FAULTS
 from twofold.data.dataset import Dataset, images
+from twofold.data.pictures import decoded, guarded, image_rule, used_bits
 from twofold.data.published import Labelled, Progress
 from twofold.data.room import check_room
 from twofold.data.splits import hold_out
 from twofold.errors import DataError, MissingExtraError, did_you_mean
-from twofold.foreign import open_foreign
 from twofold.recipe.base import pair
 from twofold.recipe.data import Images
 from twofold.streams import stream
 
-if TYPE_CHECKING:
-    from PIL.Image import Image as Picture
-
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "PPM", "WEBP")
-"""Those that Pillow decodes by itself: for some others it starts a program."""
-
-MOST_IMAGE = 1 << 30
-"""Bytes of a file that is opened as an image."""
 COPIES = 3
 """Copies of every image at once: as decoded, shuffled, split."""
 
@@ -59,7 +47,10 @@ def load_images(spec: Images, progress: Progress) -> Dataset:
     classes = tuple(parts["train"])
     if spec.classes is not None and spec.classes != len(classes):
         raise DataError(f"{spec.path}: `train` holds {len(classes)} classes; `data.classes` says {spec.classes}.")
-    arrays = _decoded(spec, parts, progress)
+    bits = spec.bits or used_bits(_all_files(parts), progress)
+    if bits and not spec.bits:
+        notes += (f"{spec.path}: of 16 bits a pixel the images use {bits}; `data.bits` says so or otherwise",)
+    arrays = _decoded(spec, parts, bits, progress)
     rest = spec.model_copy(update={"validation": 0.0}) if "validation" in parts else spec
     try:
         dataset = hold_out(
@@ -68,7 +59,7 @@ def load_images(spec: Images, progress: Progress) -> Dataset:
     except DataError as error:
         raise DataError(f"{spec.path}: {error}") from None
     held_out = {part: images(*arrays[part][:2]) for part in ("validation", "test") if part in parts}
-    return replace(dataset, **held_out, notes=notes)
+    return replace(dataset, **held_out, notes=notes, bits=bits)
 
 
 def _raise(faults: list[str]) -> None:
@@ -164,13 +155,17 @@ def _classes(folder: Path, faults: list[str]) -> Classes:
     return classes
 
 
-def _decoded(spec: Images, parts: dict[str, Classes], progress: Progress) -> dict[str, Labelled]:
+def _all_files(parts: dict[str, Classes]) -> list[Path]:
+    return [file for classes in parts.values() for files in classes.values() for file in files]
+
+
+def _decoded(spec: Images, parts: dict[str, Classes], bits: int | None, progress: Progress) -> dict[str, Labelled]:
     """Every image as bytes, beside the number of its class in `train`."""
     numbers = {name: number for number, name in enumerate(parts["train"])}
     shape = (spec.channels, *pair(spec.size))
     arrays: dict[str, Labelled] = {}
     faults: list[str] = []
-    count = sum(len(files) for classes in parts.values() for files in classes.values())
+    count = len(_all_files(parts))
     height, width = pair(spec.size)
     image_bytes = COPIES * spec.channels * height * width
     remedy = f"Set data.size lower, or take fewer: one takes about {image_bytes} bytes."
@@ -183,7 +178,7 @@ def _decoded(spec: Images, parts: dict[str, Classes], progress: Progress) -> dic
                 if at % 100 == 0:
                     progress(f"decoding {part}", at, len(files))
                 try:
-                    x[at] = decoded(file, shape)
+                    x[at] = decoded(file, shape, bits)
                 except Exception as error:  # on damaged files, decoders raise whatever they stumble over
                     faults.append(f"{file}: {image_rule(error)}")
             progress(f"decoding {part}", len(files), len(files))
@@ -192,95 +187,3 @@ def _decoded(spec: Images, parts: dict[str, Classes], progress: Progress) -> dic
             arrays[part] = Labelled(x[order], np.array([number for _, number in files], np.int64)[order])
     _raise(faults)
     return arrays
-
-
-@contextmanager
-def guarded() -> Iterator[None]:
-    """While images are decoded: what threatens the memory is an error, remarks in a whole file are nothing."""
-    import PIL.Image
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
-        yield
-
-
-def decoded(file: Path, shape: tuple[int, int, int]) -> Array:
-    """One image as bytes of the shape (channels, height, width)."""
-    from PIL import Image
-
-    channels, height, width = shape
-    plain = _with_ink(upright(file)).convert("L" if channels == 1 else "RGB")
-    pixels = np.asarray(plain.resize((width, height), Image.Resampling.BILINEAR))
-    return pixels.reshape(height, width, channels).transpose(2, 0, 1)
-
-
-def _with_ink(image: Picture) -> Picture:
-    """Transparency is dropped, but for an icon that is drawn in nothing else: that is laid on paper it stands out from.
-
-    Its colours are all alike, so that without its transparency nothing would be left of it.
-    """
-    from PIL import Image
-
-    if not image.has_transparency_data:
-        return image
-    image = image.convert("RGBA")
-    pixels = np.asarray(image)
-    colours, alpha = pixels[..., :3], pixels[..., 3]
-    visible = colours[alpha > 0]
-    if not len(visible) or np.ptp(visible, axis=0).any() or not np.ptp(alpha):
-        return image
-    return Image.alpha_composite(Image.new("RGBA", image.size, "white" if visible.mean() < 128 else "black"), image)
-
-
-def on_white(image: Picture) -> Picture:
-    """Where a drawing is transparent, white paper shows."""
-    from PIL import Image
-
-    if not image.has_transparency_data:
-        return image
-    image = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-
-
-def upright(file: Path) -> Picture:
-    """An image of Pillow's, turned as the camera says, of 8 bits a channel."""
-    from PIL import Image, ImageOps
-
-    with open_foreign(file, MOST_IMAGE) as content, Image.open(content, formats=FORMATS) as opened:
-        return _eight_bits(ImageOps.exif_transpose(opened))
-
-
-def _eight_bits(image: Picture) -> Picture:
-    """16 bits a pixel to 8: Pillow's own conversion would turn all above 255 into white."""
-    from PIL import Image
-
-    if image.mode == "F":
-        raise _RefusedError("holds fractions, of a range that is not known; save it with 8 bits a channel")
-    if not image.mode.startswith("I"):
-        return image
-    pixels = np.asarray(image)
-    if pixels.min() < 0 or pixels.max() >= 1 << 16:
-        raise _RefusedError("holds more than 16 bits a pixel; save it with 8 bits a channel")
-    # 10 or 12 bits of a camera lie in the lower ones of 16: what the brightest pixel fills is the range.
-    bits = next((bits for bits in (10, 12, 14) if 255 < int(pixels.max()) < 1 << bits), 16)
-    return Image.fromarray((pixels >> (bits - 8)).astype(np.uint8))
-
-
-class _RefusedError(Exception):
-    """A rule that an image breaks."""
-
-
-def image_rule(error: Exception) -> str:
-    """The rule that a file breaks which could not be decoded."""
-    from PIL import Image, UnidentifiedImageError
-
-    match error:
-        case _RefusedError():
-            return str(error)
-        case UnidentifiedImageError():
-            return f"is no image of a known format ({', '.join(FORMATS)}); remove or convert it"
-        case Image.DecompressionBombWarning() | Image.DecompressionBombError():
-            return f"is too large to be opened safely: {str(error).split(',')[0]}; save a smaller copy"
-    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return f"is damaged or cannot be read: {reason[:200]}; replace or remove it"

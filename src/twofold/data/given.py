@@ -13,9 +13,9 @@ import numpy as np
 from twofold.arrays import Array
 from twofold.data.cells import MOST_FAULTS
 from twofold.data.drawings import as_seen
-from twofold.data.folders import guarded, image_rule
 from twofold.data.names import same_class
 from twofold.data.palindromes import encoded_digits
+from twofold.data.pictures import guarded, image_rule
 from twofold.data.tables import read_rows
 from twofold.errors import DataError, MissingExtraError, did_you_mean
 from twofold.plain import Samples

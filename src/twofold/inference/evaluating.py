@@ -263,7 +263,7 @@ def _labelled(run: Run, path: str | Path, classes: Sequence[str]) -> Given:
         from twofold.data.columns.given import labelled_rows  # which imports pandas
 
         return labelled_rows(table_of(run), run.columns, str(path), classes)
-    return read_labelled(run.recipe.data, path, classes, run.record.data.features)
+    return read_labelled(run.data, path, classes, run.record.data.features)
 
 
 def same_data(run: Run, watch: Watcher, data: object = None) -> Dataset:

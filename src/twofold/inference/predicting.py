@@ -199,7 +199,7 @@ def _given(run: Run, samples: Samples) -> Given:
         from twofold.data.columns.given import read_given_rows
 
         return read_given_rows(table_of(run), run.columns, [str(word) for word in words])
-    return read_given(data, [str(word) for word in words], run.record.data.features)
+    return read_given(run.data, [str(word) for word in words], run.record.data.features)
 
 
 def held_in_memory(run: Run, samples: Samples) -> Given:

@@ -174,6 +174,9 @@ class Images(Split):
     """1: grey; 3: colour."""
     classes: Annotated[int, Field(ge=2)] | None = None
     """How many classes there are, where the folder is not at hand to say so."""
+    bits: Literal[8, 10, 12, 14, 16] | None = None
+    """How many bits are used in files of 16 bits a pixel, where cameras leave the upper ones empty. Left out: as many
+    as the brightest pixel of all images takes."""
 
     @property
     def sample_shape(self) -> Shape:

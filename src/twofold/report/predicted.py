@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from twofold.arrays import Array
 from twofold.data.drawings import Drawing, as_seen
-from twofold.data.folders import guarded, on_white, upright
+from twofold.data.pictures import guarded, on_white, upright
 from twofold.errors import UserError
 from twofold.inference.predicting import Answers
 from twofold.recipe.data import Digits, Images, PublishedImages
@@ -58,7 +58,7 @@ def draw_predicted(answers: Answers, form: str = "png") -> bytes:
 
 def _draw(row: Sequence[Axes], answers: Answers, index: int) -> None:
     path = Path(answers.names[index])
-    drawing = as_seen(answers.run.recipe.data)(path)
+    drawing = as_seen(answers.run.data)(path)
     picture = on_white(upright(path)).convert("RGB")
     picture.thumbnail((LONGEST, LONGEST))
     draw_image(row[0], np.asarray(picture).transpose(2, 0, 1), "gray")

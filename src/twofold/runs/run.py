@@ -16,6 +16,7 @@ from twofold.errors import DataError, RunFolderError
 from twofold.foreign import read_json
 from twofold.plain import Parsed
 from twofold.recipe import Recipe
+from twofold.recipe.data import Images
 from twofold.runs.columns import Columns, read_columns
 from twofold.runs.names import (
     COLUMNS,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from twofold.data.columns.encoding import FittedColumns
+    from twofold.recipe.source import DataSpec
     from twofold.runs.table import TableFacts
 
 
@@ -114,6 +116,12 @@ class Run:
         if engine not in ENGINES:
             raise RunFolderError(unknown_engine(engine))
         return self._arrays(f"{engine}.safetensors", self._shapes())
+
+    @property
+    def data(self) -> DataSpec:
+        """The recipe's data, with what their files decided: how many bits the pixels of images use."""
+        data, bits = self.recipe.data, self.record.data.bits
+        return data.model_copy(update={"bits": bits}) if isinstance(data, Images) and bits else data
 
     def _shapes(self) -> Expected:
         """What the recipe's network holds, before anything is allocated for what a file says it does."""

@@ -63,6 +63,8 @@ class DataFacts(RecordPart):
     """The training accuracy that equal rows of different classes allow; `None` where it was not measured."""
     neighbours: float | None = None
     """The held-out accuracy of a vote of the nearest training samples; `None` where it was not measured."""
+    bits: PositiveInt | None = None
+    """How many bits are used of the 16 that images have a pixel; `None` where no image has so many."""
     traits: Traits | None = None
     """`None` in a record of an earlier version."""
 

@@ -256,6 +256,7 @@ def facts_of(recipe: Recipe, dataset: Dataset) -> DataFacts:
         features=dataset.features,
         **({} if recipe.task == "classification" else {"task": recipe.task, "targets": dataset.targets}),
         **{name: value for name, value in limits(dataset)._asdict().items() if value is not None},
+        bits=dataset.bits,
         traits=Traits.model_validate(traits(dataset)),
     )
 
