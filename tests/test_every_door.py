@@ -154,7 +154,7 @@ OPENS: dict[str, tuple[int, str]] = {
     "data/columns/opening.py": (1, "to be written to"),
     "data/columns/reading.py": (1, FROM_BYTES),
     "data/columns/text_table.py": (1, FROM_BYTES),
-    "data/folders.py": (1, FROM_BYTES),
+    "data/pictures.py": (1, FROM_BYTES),
     "data/hub.py": (1, FROM_BYTES),
     "data/images.py": (3, "the cache, without pickles; what is damaged is made anew"),
     "data/sources.py": (2, "scikit-learn's own file"),
