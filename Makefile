@@ -11,6 +11,9 @@
 # make notebooks  the notebooks of the five parts, executed; TWOFOLD_SHORT=1 make notebooks: a few steps each
 
 PYTHON ?= python3
+# Hundreds of commands are started by the tests: they are compiled once, whatever the environment says.
+export PYTHONDONTWRITEBYTECODE :=
+
 BIN := .venv/bin
 READY := .venv/.ready
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -33,6 +34,12 @@ for made in (flowers, photos, palindromes, digits):
     print(made.__name__, made(Path(folder)).path)
 """
 SHORT = {"training.epochs": 2, "data.samples": 100}
+
+
+def pytest_collection_finish() -> None:
+    """Modules and tests stay to the end: what looks for garbage passes them over, which saves a tenth of the time."""
+    gc.collect()
+    gc.freeze()
 
 
 @dataclass(frozen=True)

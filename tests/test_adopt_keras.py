@@ -7,6 +7,8 @@ import json
 import os
 import zipfile
 from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +16,29 @@ import numpy as np
 import pytest
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
-keras = pytest.importorskip("keras", reason="pip install 'twofold[keras]'")
-h5py = pytest.importorskip("h5py")
+if not all(map(find_spec, ("keras", "h5py"))):
+    pytest.skip("pip install 'twofold[keras]'", allow_module_level=True)
 
-import twofold  # noqa: E402
-from twofold.errors import AdoptError, UserError  # noqa: E402
-from twofold.exchange.adopted import Wanted  # noqa: E402
-from twofold.exchange.keras.adopting import adopt_keras  # noqa: E402
-from twofold.exchange.keras.call import Call  # noqa: E402
-from twofold.exchange.keras.converters import CONVERTERS  # noqa: E402
-from twofold.recipe.network import kind_of  # noqa: E402
+import twofold
+from twofold.errors import AdoptError, UserError
+from twofold.exchange.adopted import Wanted
+from twofold.exchange.keras.adopting import adopt_keras
+from twofold.exchange.keras.call import Call
+from twofold.exchange.keras.converters import CONVERTERS
+from twofold.recipe.network import kind_of
 
-L = keras.layers
+
+class Late:
+    """A module that is imported where a test first uses it, not by every process that collects the tests."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module(self._name), name)
+
+
+keras, L, h5py = Late("keras"), Late("keras.layers"), Late("h5py")
 Layers = list[Any]
 
 

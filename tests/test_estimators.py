@@ -20,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from apart import Apart
+from torture import short_form
 from twofold import TwofoldClassifier, TwofoldRegressor
 from twofold.errors import TrainingDivergedError
 from twofold.recipe import load_recipe
@@ -41,13 +42,13 @@ print("all")
 """
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", short_form(ENGINES, {"numpy"}))
 def test_every_check_of_scikit_learn_passes(engine: str, apart: Apart) -> None:
     """In a process without the checks of types, ten times as fast. None is expected to fail."""
     assert apart.python(CHECKS, engine).out == "all\n"
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", short_form(ENGINES, {"numpy"}))
 def test_a_grid_search_gives_the_same_bits_however_it_is_spread(engine: str) -> None:
     import joblib
 
