@@ -92,26 +92,27 @@ def check(
     if like is None:
         raise UserError("`--like` is missing: what should it be? For example `--like dense`")
     if _is_recipe(like):
-        raise typer.Exit(_engines(things, like, steps, seconds, form))
+        raise typer.Exit(_check_engines(things, like, steps, seconds, form))
     from twofold.proof.check.checking import check_thing
     from twofold.proof.check.request import Request
 
     dtype = "float32" if float32 else "float64"
-    wanted = Request("", "", like, _values(settings or []), dtype, adapter=_adapter(adapt or []))
-    reports = [check_thing(thing, wanted, seconds) for thing in things]
+    request = Request("", "", like, _values(settings or []), dtype, adapter=_adapter(adapt or []))
+    reports = [check_thing(thing, request, seconds) for thing in things]
     _print(reports, form, hint)
     raise typer.Exit(max(report.exit_status for report in reports))
 
 
 def _is_recipe(like: str) -> bool:
-    """Whether a thing is to be a whole engine: `--like` names no kind, but a recipe."""
+    """Whether `--like` names a recipe instead of a kind: what is checked is then a whole engine."""
     from twofold.proof.check.subject import CLIPPING, kinds
     from twofold.recipe import titles
 
     return like not in (*kinds(), *CLIPPING) and (like.endswith(".toml") or like in titles())
 
 
-def _engines(things: list[str], recipe: str, steps: int, seconds: float, form: FormatChoice) -> int:
+def _check_engines(things: list[str], recipe: str, steps: int, seconds: float, form: FormatChoice) -> int:
+    """Check whole engines and print the reports; returns the largest exit status."""
     from twofold.proof.check.checking import place_of
     from twofold.proof.check.engines import check_engine_file
 
@@ -131,7 +132,7 @@ def _engines(things: list[str], recipe: str, steps: int, seconds: float, form: F
 
 
 def _values(settings: list[str]) -> dict[str, object]:
-    """`units=3` as TOML has it; a bare word is a text."""
+    """The settings of `--set` by key, each value read as TOML; a bare word is a string."""
     from twofold.recipe.overrides import toml_value
 
     values = {}
@@ -174,17 +175,18 @@ def _print(reports: list[CheckReport], form: FormatChoice, hint: int) -> None:
     typer.echo(gradescope(grade) if form is FormatChoice.gradescope else junit(grade))
 
 
-def _graded(
-    folders: list[str], task: str, jobs: int, watched: bool, csv: Path | None, pages: Path | None
-) -> list[Grade]:
-    """The grades of a whole task, a folder a student, written into the files that were asked for."""
+def _graded(folders: list[str], task: str, jobs: int, bars: bool, csv: Path | None, pages: Path | None) -> list[Grade]:
+    """The grades of a whole task, one folder per student; also written to `csv` and `pages` where these are named.
+
+    `bars`: whether progress is drawn where there are several folders.
+    """
     from twofold.cli import progress
     from twofold.proof.check import formats, grading
     from twofold.proof.check import pages as pages_of
     from twofold.proof.check.task import load_task
 
     loaded = load_task(task)
-    with progress.shown(len(folders) > 1 and watched) as watcher:
+    with progress.shown(len(folders) > 1 and bars) as watcher:
         grades = grading.grade_all([Path(folder) for folder in folders], loaded, jobs, watcher)
     if csv is not None:
         csv.write_text(formats.grades_csv(grades), "utf-8")
@@ -199,5 +201,5 @@ def _print_grades(grades: list[Grade], form: FormatChoice, hint: int) -> None:
     if form is FormatChoice.text:
         say(formats.class_text(grades) if len(grades) > 1 else formats.grade_text(grades[0], min(hint, 2)))
     else:
-        shape = {"json": formats.as_json, "gradescope": formats.gradescope, "junit": formats.junit}[form.value]
-        say("\n".join(shape(grade) for grade in grades))
+        write = {"json": formats.as_json, "gradescope": formats.gradescope, "junit": formats.junit}[form.value]
+        say("\n".join(write(grade) for grade in grades))

@@ -48,6 +48,7 @@ def columns(
 MOST_SHOWN = 200
 """Columns that are printed; nobody reads more, and `--json` has all of them."""
 MOST_WARNINGS = 50
+"""Warnings about single columns that are printed."""
 
 
 def _print(facts: TableFacts) -> None:
@@ -79,7 +80,7 @@ def _print(facts: TableFacts) -> None:
 
 
 def _shown(facts: TableFacts) -> tuple[list[ColumnFacts], str]:
-    """The columns that are printed, the label among them, and what the others are."""
+    """The columns to print, the label always among them, and a line that counts the others by kind."""
     first = facts.columns[:MOST_SHOWN]
     shown = [*first, *(column for column in facts.columns[MOST_SHOWN:] if column.role == "label")]
     kinds = Counter(map(_kind, facts.columns))

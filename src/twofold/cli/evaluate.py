@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 EXAMPLE = "Example: `twofold evaluate runs/digits-1 --confusion`"
 WORST = 5
-"""Mistakes that are named."""
+"""Mistakes that are named below a confusion matrix."""
 MANY = 20
-"""Where there are too many classes for a matrix."""
+"""Mistakes that are named where there are too many classes for a matrix."""
 MOST_COLUMNS = 25
-"""Classes side by side."""
+"""Classes up to which a matrix is printed."""
 NARROWEST = 60
-"""Columns of a terminal in which names are still tried."""
+"""Width in characters up to which the columns have names, however narrow the terminal is."""
 
 
 class SplitChoice(StrEnum):
@@ -40,7 +40,7 @@ def evaluate(
     run: RunArgument,
     split: Annotated[
         SplitChoice | None,
-        typer.Option(help="Of the recipe's data; those held out where left out.", show_default=False),
+        typer.Option(help="Which part of the recipe's data; the held-out one where left out.", show_default=False),
     ] = None,
     data: Annotated[
         Path | None,
@@ -105,7 +105,7 @@ def _print(evaluation: Evaluation, confusion: bool) -> None:
 
 
 def _print_metrics(evaluation: Evaluation) -> None:
-    """A row a metric, with its 95 % interval, a column an engine."""
+    """Print a row for each metric, and for each engine its value and its 95 % interval."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -119,14 +119,14 @@ def _print_metrics(evaluation: Evaluation) -> None:
         table.add_column("95 %", justify="right", no_wrap=True)
     first = next(iter(evaluation.metrics.values()))
     for name in first:
-        cells = [evaluation.metrics[engine][name] for engine in evaluation.metrics]
-        texts = [text for one in cells for text in (f"{one.value:.4g}", f"{one.low:.4g} to {one.high:.4g}")]
+        metrics = [evaluation.metrics[engine][name] for engine in evaluation.metrics]
+        texts = [text for m in metrics for text in (f"{m.value:.4g}", f"{m.low:.4g} to {m.high:.4g}")]
         table.add_row(METRIC_TITLES[name], *texts)
     console.print(table)
 
 
 def _matrices(evaluation: Evaluation) -> list[Confusion]:
-    """One for all engines that answer the same."""
+    """The confusion matrices; engines with the same answers share one."""
     from twofold.analysis import Confusion
 
     groups = dict[bytes, list[str]]()
@@ -138,10 +138,10 @@ def _matrices(evaluation: Evaluation) -> list[Confusion]:
 
 
 def _print_confusion(matrix: Confusion) -> None:
-    """Rows are true classes; then the most frequent mistakes.
+    """Print a confusion matrix, a row for each true class, and below it the most frequent mistakes.
 
-    Columns have the names of the classes where they fit, else their numbers; a matrix wider than any terminal is told
-    by its mistakes alone.
+    Columns have the names of the classes where these fit, else their numbers. With more than MOST_COLUMNS classes only
+    the mistakes are printed.
     """
     from rich.box import SIMPLE_HEAD
     from rich.cells import cell_len

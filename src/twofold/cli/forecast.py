@@ -1,4 +1,4 @@
-"""A forecast of how long a command will take, told once, from its own pace: over a minute it is worth knowing."""
+"""A forecast of how long a command will take, from its pace so far; told once, where it is more than a minute."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from typing import final
 from twofold.setup.events import Began, Evaluated, PointDone, Progressed, Started
 
 SETTLING = 2
-"""Words of progress that tell nothing of the pace: the first steps fill caches and build kernels."""
+"""`Progressed` events at the start that the pace leaves out: the first steps fill caches and build kernels."""
 LOOK_SECONDS = 3.0
-"""Seconds of training, or of a study, that the pace is taken from."""
+"""Seconds of training, or of a study, over which the pace is measured."""
 WORTH_TELLING = 60.0
-"""Seconds to go from which a forecast is told."""
+"""Seconds: a forecast of less is not told."""
 
 
 @final
 class Forecast:
-    """Takes the events of a command; gives a line once for each training or study that will take over a minute.
+    """Takes the events of a command; gives a line once for each training or study that will take over a minute more.
 
-    What is left = steps left · seconds a step + evaluations left · seconds of the one before.
+    Seconds left = steps left · seconds per step + evaluations left · seconds of the last evaluation.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._told = True
         self._start("", 0, 0)
+        self._told = True  # nothing to forecast before a start
 
     def __call__(self, event: object) -> str | None:
-        """The forecast, where this event is the one that allows it."""
+        """The forecast in words, at the first event from which it can be made; else `None`."""
         match event:
             case Started(what, steps, evaluations):
                 self._start(what, steps, evaluations)

@@ -17,10 +17,10 @@ GOES_ON = "; `twofold resume RUN` goes on from the newest checkpoint of its fold
 
 @contextmanager
 def interruptible(then: str = "", *, waits: bool = False) -> Iterator[None]:
-    """Around what trains: exit status 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP, and a message.
+    """Let a signal end a training in order, with a message; exit status 130 for Ctrl-C, 143 SIGTERM, 129 SIGHUP.
 
-    The message ends with `then`. What `waits` for other processes is interrupted where it waits; else the flag is read
-    between steps, by whoever watches.
+    `then` ends the message. With `waits`, for a command that waits for other processes, a signal raises at once;
+    without, it sets a flag, which the watcher of the training reads between steps.
     """
     with heard("raise" if waits else "flag", then or GOES_ON) as signal_number:
         try:
@@ -29,13 +29,13 @@ def interruptible(then: str = "", *, waits: bool = False) -> Iterator[None]:
             complain("; ".join(["interrupted", *getattr(interrupt, "__notes__", [])]) + then)
             default = signal.SIGTERM if isinstance(interrupt, Terminated) else signal.SIGINT
             raise typer.Exit(128 + (signal_number() or default)) from None
-        except GroupError as error:  # whoever started the processes ends those that are left, this one too
+        except GroupError as error:  # the process that started the group now ends the others, this one too
             deafen()
             complain(str(error))
             raise typer.Exit(error.exit_status) from None
         except TwofoldError:
             raise
-        except Exception as error:  # another library's, made of what it was interrupted by
+        except Exception as error:  # another library may have turned the interrupt into an exception of its own
             if not signal_number():
                 raise
             complain(f"interrupted{then or GOES_ON}")

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from twofold.recipe import Recipe
 
 WrongWordsError: type[Exception] = typer.BadParameter.__mro__[2]
-"""What is wrong with the words of a command line: click's `ClickException`, in whatever package typer keeps it."""
+"""Raised for a wrong command line: click's `ClickException`, found through typer, which may have its own click."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -114,7 +114,7 @@ def run(
     label: Annotated[
         str | None,
         typer.Option(
-            metavar="COLUMN", help="Of a table the column to answer; a recipe is found for it.", show_default=False
+            metavar="COLUMN", help="The column of a table to predict; a recipe is found for it.", show_default=False
         ),
     ] = None,
     engine: Annotated[
@@ -158,7 +158,7 @@ def run(
             progress.shown(not (quiet or as_json)) as bars,
             watched(as_page, loaded, bars) as watcher,
         ):
-            from twofold.train.running import run as train  # while the second process gets ready
+            from twofold.train.running import run as train  # imported while the process that draws figures starts
 
             result = train(
                 loaded,
@@ -185,16 +185,16 @@ def run(
 
 
 def _recipe_and_data(
-    recipe: str, label: str | None, settings: Sequence[str], shown: AbstractContextManager[object]
+    recipe: str, label: str | None, settings: Sequence[str], bars: AbstractContextManager[object]
 ) -> tuple[Recipe, Dataset | None]:
-    """The recipe, and the samples where these were read to find it."""
+    """The recipe, and its data where they had to be read to make it: a recipe for a table."""
     from twofold.recipe import load_recipe
     from twofold.setup.defaults import is_table, table_recipe
     from twofold.setup.events import watching
 
     if label is None and not is_table(recipe):
         return load_recipe(recipe, settings), None
-    with interruptible(), shown as watcher:
+    with interruptible(), bars as watcher:
         return table_recipe(recipe, label, settings, watching(watcher))
 
 
@@ -269,10 +269,10 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     with listening():
-        _answered()
+        _run_command()
 
 
-def _answered() -> None:
+def _run_command() -> None:
     """Run the command, and turn what Twofold raises on purpose into a message and a status."""
     try:
         sys.exit(app(standalone_mode=False))

@@ -24,7 +24,7 @@ DIGITS = 5
 
 
 def number_json(walk: Walk, number: Number) -> dict[str, object]:
-    """Which batch it is, and the number with every term."""
+    """The number with every term, and which batch it is of, as JSON values."""
     from twofold.probe.microscope import record
 
     facts = walk.to_json()
@@ -33,14 +33,14 @@ def number_json(walk: Walk, number: Number) -> dict[str, object]:
 
 
 def print_number(walk: Walk, number: Number) -> None:
-    """A row a term, the engines beside each other; below it the sum, and what each engine came to."""
+    """Print a row for each term, the engines beside each other; below them the sum, and the engine's own number."""
     from rich.text import Text
 
     from twofold.cli.views import console
 
     about = walk.about
     samples = "random samples" if about.data == "random" else f"the {about.split} samples"
-    console.print(Text(_what(number), style="bold"))
+    console.print(Text(_heading(number), style="bold"))
     console.print(
         Text(f"{about.run or about.recipe}: {samples} {about.first} to {about.last}, numbers in {about.dtype}.")
     )
@@ -54,7 +54,7 @@ def print_number(walk: Walk, number: Number) -> None:
         console.print(_moves(moves))
 
 
-def _what(number: Number) -> str:
+def _heading(number: Number) -> str:
     layer = "the loss" if number.layer == "loss" else f"layer {number.layer}"
     if number.update:
         return f"The gradient of the loss with respect to {number.name}, of {layer} ({number.kind})"
@@ -62,7 +62,7 @@ def _what(number: Number) -> str:
 
 
 def _terms(sums: Mapping[str, Sum], largest: bool) -> Table:
-    """The terms with the first engine's factors; of many the largest by size, and the others as one."""
+    """The table of the terms, with the first engine's factors; the smallest of many terms are added up in one row."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -78,11 +78,11 @@ def _terms(sums: Mapping[str, Sum], largest: bool) -> Table:
     winner = sums[first].terms[sums[first].winner or 0].names if largest else None
     for name in shown:
         terms = [named[engine].get(name) for engine in sums]
-        some = next(term for term in terms if term)
-        factors = " · ".join([*_coefficient(some), *(_short(factor) for factor in some.factors)])
+        term_there = next(term for term in terms if term)  # an engine may lack a term
+        factors = " · ".join([*_coefficient(term_there), *(_short(factor) for factor in term_there.factors)])
         won = "  ← the largest" if name == winner else ""
         table.add_row(
-            " · ".join([*_coefficient(some), *name]) + won,
+            " · ".join([*_coefficient(term_there), *name]) + won,
             factors if "·" in factors else "",
             *("" if term is None else _short(term.product) for term in terms),
         )
@@ -105,6 +105,7 @@ def _shown(names: Sequence[Names], named: Mapping[str, Mapping[Names, Term]]) ->
 
 
 def _moves(moves: Sequence[tuple[Account, Sum]]) -> Table:
+    """A row for each equation of the optimizer, with its numbers."""
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
@@ -117,6 +118,7 @@ def _moves(moves: Sequence[tuple[Account, Sum]]) -> Table:
 
 
 def _added(terms: Sequence[Term]) -> str:
+    """The terms written as a sum with its value: `0.1 · 2 − 3 = −2.8`."""
     text = ""
     for place, term in enumerate(terms):
         factors = " · ".join([*_coefficient(term), *(_short(factor) for factor in term.factors)])
@@ -129,7 +131,7 @@ def _coefficient(term: Term) -> Iterator[str]:
         yield _short(term.coefficient)
 
 
-def _short(number: float) -> str:
+def _short(number: float) -> str:  # + 0.0 makes −0 a 0
     return f"{number + 0.0:.{DIGITS}g}"
 
 

@@ -1,4 +1,4 @@
-"""What every command shares: its two ways to be told less, JSON, and complaints."""
+"""What every command shares: the options `--json` and `--quiet`, JSON on standard output, and error messages."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def examples(*commands: str) -> str:
 
 
 def print_json(value: object) -> None:
-    """One value on standard output."""
+    """Print a value as one line of JSON on standard output. NaN and infinity raise `ValueError`."""
     typer.echo(json.dumps(value, allow_nan=False))
 
 
 def complain(message: str) -> None:
-    """What went wrong, on standard error."""
+    """Print an error message on standard error, cut to MOST_MESSAGE characters."""
     text = printable(message)
     if len(text) > MOST_MESSAGE:
         text = f"{text[:MOST_MESSAGE]}\n... and {len(text) - MOST_MESSAGE:,} more characters"
@@ -50,5 +50,5 @@ def complain(message: str) -> None:
 
 
 def say(text: str) -> None:
-    """A line on standard output."""
+    """Print a text on standard output, control characters as their codes."""
     typer.echo(printable(text))

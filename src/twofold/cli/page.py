@@ -64,7 +64,10 @@ def page(
 
 @contextmanager
 def watched(wanted: bool, recipe: Recipe, watcher: Watcher) -> Iterator[Watcher]:
-    """The watcher of a run, which also tells a page of it while the context lasts, where one is wanted."""
+    """A watcher that passes each event to `watcher` and to a page, open while the context lasts.
+
+    Where no page is `wanted`, `watcher` itself. Raises `MissingExtraError` without the libraries of the page.
+    """
     if not wanted:
         yield watcher
         return
@@ -84,7 +87,7 @@ def watched(wanted: bool, recipe: Recipe, watcher: Watcher) -> Iterator[Watcher]
 
 @contextmanager
 def _needed() -> Iterator[None]:
-    """Around imports: what the extra brings is asked for by its name."""
+    """Turn a failed import of a library of the page into an error that names the extra to install."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -23,7 +23,7 @@ EXAMPLE = examples(
     "twofold predict runs/text-lstm-1 --sample 200 --temperature 0.8",
 )
 MOST_SAMPLES = 40
-"""So many are printed; the rest are counted."""
+"""Samples that are printed; the rest are only counted."""
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
@@ -99,7 +99,7 @@ def predict(
 
 
 def _check_words(samples: Sequence[str]) -> None:
-    """A point may begin with a minus sign, so that this command looks for options that it does not know itself."""
+    """Refuse unknown options. typer lets them through here, because a point such as `-0.5,1` begins like one."""
     for word in samples:
         if word.startswith("-") and not word[1:2].isdigit() and word[1:2] != ".":
             raise UserError(f"no option `{word}`; `twofold predict --help` lists all")
@@ -130,7 +130,7 @@ def _write(path: Path, rows: Sequence[dict[str, object]]) -> None:
 
 
 def _cells(answers: Answers, engine: str, index: int) -> list[str]:
-    """The numbers or labels of a sample; or the class, its value, the runner-up."""
+    """The cells of one sample: its predicted numbers or labels; or its class, the class's value, and the runner-up."""
     if answers.targets:
         return [f"{value:.6g}" for value in answers.values[engine][index].tolist()]
     answer = answers.answer(engine, index)

@@ -27,7 +27,10 @@ ProcessesOption = Annotated[
 
 
 def join_or_start(count: int | None, recipe: Callable[[], Recipe]) -> None:
-    """Where the command is to run in several processes: start them, or compute for the one that leads; then exit."""
+    """Start the processes of `--processes N`, or compute for the leading one where this is a follower; then exit.
+
+    Returns only where this process is to run the command itself: the only one, or the leading one.
+    """
     from twofold.errors import GroupError
     from twofold.train import shards
 

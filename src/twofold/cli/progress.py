@@ -36,7 +36,7 @@ def notes_alone(event: object) -> None:
 
 
 def _read_signals(event: object) -> None:
-    """Between two parts of the data, and between two steps, a command may end."""
+    """Raise `KeyboardInterrupt` for a signal that has come, between parts of the data and between steps only."""
     if isinstance(event, Prepared | Progressed):
         check()
 
@@ -60,9 +60,9 @@ def _progress() -> Iterator[Progress]:
 
 @final
 class Bars:
-    """One bar for each thing that is done: for the points of a study one, whose time is that of the missing points.
+    """A bar for each part of the data, each training, and all points of a study, timed by the points still missing.
 
-    What will take over a minute is told once, in words, which stay where there is no terminal to draw on.
+    A forecast of over a minute is printed once as a line: it stays where there is no terminal to draw on.
     """
 
     def __init__(self, progress: Progress) -> None:

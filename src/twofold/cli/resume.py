@@ -26,7 +26,7 @@ def resume(
 ) -> None:
     """Go on with a run that was killed or interrupted, from its newest checkpoint, to the same bytes.
 
-    Without a checkpoint it begins anew; engines that have ended are kept. Of a finished run nothing is done.
+    Without a checkpoint it begins anew; engines that have ended are kept. A finished run is left as it is.
     """
     from twofold.cli import progress, views
     from twofold.report import write_report

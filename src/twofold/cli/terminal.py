@@ -24,7 +24,7 @@ class Terminal(Console):
         super().__init__(markup=False, emoji=False, highlight=False, **settings)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Every segment that is written, whatever made it."""
+        """The segments of anything printed, with control characters replaced by their codes."""
         for segment in super().render(renderable, options):
             if segment.control or segment.text.isprintable():
                 yield segment
@@ -32,7 +32,7 @@ class Terminal(Console):
                 yield Segment(printable(segment.text), segment.style)
 
     def print(self, *objects: object, **settings: Any) -> None:
-        """As rich's, with room for the narrowest that each table can be."""
+        """Print as rich does, on a line widened where a table would be cut."""
         tables = [item for item in objects if isinstance(item, Table)]
         needed = max(map(self._narrowest, tables), default=0)
         if needed <= self.width:
@@ -45,7 +45,7 @@ class Terminal(Console):
             self.width = width
 
     def _narrowest(self, table: Table) -> int:
-        """Characters that the table wants where no column that must not wrap is cut."""
+        """The least width in characters at which no column that must not wrap is cut."""
         wide = self.options.update(width=WIDE)
         _, right, _, left = table.padding
         total = 1 + len(table.columns) * (1 + left + right)

@@ -1,4 +1,4 @@
-"""What networks of a text write."""
+"""Prints what networks that were trained on a text write, and their perplexity."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
 
 
 def print_text_of(run: Run) -> None:
-    """Perplexity, and what the first engine wrote at the end of its training, where the data are a text."""
+    """Print the perplexity, and what the first engine wrote at the end of its training; nothing for other data."""
     from twofold.cli.views import console
 
     if not run.sample:
         return
     engines = (run.metrics or {}).get("engines", {})
-    told = [f"{engine} {metrics['perplexity']['value']:.3f}" for engine, metrics in engines.items()]
-    if told:
-        console.print(f"perplexity: {', '.join(told)}", markup=False, highlight=False)
+    perplexities = [f"{engine} {metrics['perplexity']['value']:.3f}" for engine, metrics in engines.items()]
+    if perplexities:
+        console.print(f"perplexity: {', '.join(perplexities)}", markup=False, highlight=False)
     for engine, text in list(run.sample["texts"].items())[:1]:
         console.print(f"{engine} writes, at temperature {run.sample['temperature']}:", style="dim")
         console.print(printable(text), markup=False, highlight=False)
 
 
 def print_text(run: Path, start: str, how: tuple[int, float, int], engine: EngineChoice | None, as_json: bool) -> None:
-    """What each engine writes on after a start; `how` are the number of characters, the temperature and the seed."""
+    """Print how each engine continues `start`; `how` is the number of characters, the temperature and the seed."""
     from twofold.cli.views import console
     from twofold.inference.writing import write_text
     from twofold.runs.reading import as_a_whole

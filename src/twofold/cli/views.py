@@ -23,13 +23,13 @@ errors = Terminal(stderr=True)
 
 
 def print_recipes(titles: Mapping[str, str]) -> None:
-    """Names and titles."""
+    """Print the built-in recipes, titles by name."""
     _print_titles(titles)
     console.print(Text("\ntwofold show NAME for the settings, twofold run NAME to train", style="dim"))
 
 
 def print_studies(titles: Mapping[str, str]) -> None:
-    """Names and titles."""
+    """Print the built-in studies, titles by name."""
     console.print("\nStudies:\n")
     _print_titles(titles)
     console.print(Text("\ntwofold study NAME to run one", style="dim"))
@@ -124,7 +124,7 @@ def _count(count: int | None) -> str:
 
 
 def print_note(note: str) -> None:
-    """Something that is allowed and yet seldom meant."""
+    """Print a note on standard error: what a user should know although it is no error."""
     errors.print(noted(note))
 
 
@@ -134,7 +134,7 @@ def noted(note: str) -> Text:
 
 
 WORSE = 10.0
-"""Times the training loss before training, above which a network that ends there has unlearned."""
+"""A training that ends above this many times its loss before training, or this loss itself, has diverged."""
 
 
 def ended_worse(run: Run) -> list[str]:

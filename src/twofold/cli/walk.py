@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 EXAMPLE = examples("twofold walk digits --sample 3", "twofold walk moons --number '2.weight[1,3]'")
 MOST_STEPS = 20
-"""Steps of time that are printed of a layer."""
+"""Steps of time that are printed for a layer."""
 WIDEST_KERNEL = 5
-"""Numbers side by side: a wider window is told by its sum alone."""
+"""Columns of the widest kernel that is printed number by number; of a wider one only the sum is."""
 MOST_CHARACTERS = 8
-"""Characters of a number: three and the engine's name fit beside the largest counts in a terminal of 80 columns."""
+"""Characters of a number: three numbers and the engine's name fit beside the largest counts in 80 columns."""
 TIMES = "   ·"
 
 
@@ -118,7 +118,7 @@ def _head(walk: Walk) -> str:
 
 
 def _table(lines: Sequence[Line], size: str) -> Table:
-    """A row an operation; below its equation the shapes, and what comes of it in both engines."""
+    """A row for each operation: its equation, and below it the shapes and a few numbers of both engines."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
@@ -169,8 +169,8 @@ def _window(window: Window, columns: int) -> Text:
     pixel = ", ".join(map(str, (window.channel, *window.place)))
     text = Text(f"  One pixel of layer {window.layer}, y[{pixel}]", style="bold")
     height, width = window.kernel.shape
-    (row, column), of = window.corner, f"x[{window.shown}]"
-    text.append(f": {of} from row {row}, column {column}, times the kernel", style="not bold")
+    (row, column), seen_part = window.corner, f"x[{window.shown}]"
+    text.append(f": {seen_part} from row {row}, column {column}, times the kernel", style="not bold")
     if width <= WIDEST_KERNEL:
         patch = [
             "".join(f"{_short(value) if here else 'pad':>9}" for value, here in zip(*pair, strict=True))
@@ -204,7 +204,7 @@ def _totals(walk: Walk) -> str:
 
 
 def _ties(walk: Walk) -> str:
-    """Why dx differs in a few places, where it does."""
+    """A sentence on why dx differs in a few places; empty where it does not."""
     where = ", ".join(map(str, walk.ties))
     return (
         f"\nIn {where} the largest number stands there more than once but for rounding, and each engine sends the "

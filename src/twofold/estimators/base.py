@@ -36,9 +36,9 @@ from twofold.setup.building import build_engine
 AUTO_BATCH = 200
 """Samples of a step where the batch is `auto`, as in scikit-learn's networks; all of them where there are fewer."""
 SPARSE = ("csr", "csc", "coo")
-"""Sparse matrices that are filled in as they are; others become the first of these before."""
+"""Sparse formats that are taken; scikit-learn converts others to the first of them."""
 NOT_KEPT = ("_engine", "_samples", "_run")
-"""What a pickle leaves out: it would hold the training samples, and folders that are not there."""
+"""Attributes that a pickle leaves out: the engine, the training samples, and a run folder that may not be there."""
 
 CONSTRAINTS: dict[str, list[object]] = {
     "hidden": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -65,7 +65,7 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
 
     _parameter_constraints: ClassVar[dict[str, list[object]]] = CONSTRAINTS
 
-    # Of the parameters, which the final classes take:
+    # Parameters, set by the constructors of the final classes:
     hidden: Any
     activation: str
     optimizer: str
@@ -82,7 +82,7 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
     recipe: Any
     device: str
 
-    # Of a fit:
+    # Set by a fit:
     n_features_in_: int
     recipe_: Recipe
     loss_curve_: list[float]
@@ -93,20 +93,28 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
 
     @abc.abstractmethod
     def _encoded(self, y: Array, reset: bool) -> Array:
-        """Targets as the engines take them: numbers of classes, or numbers (samples, targets)."""
+        """Targets as the engines take them: indices of classes (samples,), or numbers or labels (samples, targets).
+
+        With `reset` classes and targets are taken from `y`; without, `y` must fit those of the first fit. Raises
+        `ValueError`.
+        """
 
     @abc.abstractmethod
     def _answers(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The names of the classes, or of the numbers to predict."""
+        """The names of the classes, and the names of the numbers or labels to predict; one of the two is empty."""
 
     @abc.abstractmethod
     def _loss(self) -> LossSpec | None:
-        """The loss that the parameters ask for; `None`: that of the recipe."""
+        """The loss that the parameters ask for; `None` stands for the recipe's own."""
 
     def _fitted(
         self, X: Samples, y: Samples, sample_weight: Samples, *, since: State | None, epochs: int | None, seed: int
     ) -> Self:
-        """Train from the beginning or from a state on; `y` is checked already."""
+        """Train from the beginning, or on from the state `since`; `y` is encoded already.
+
+        `epochs` takes the place of the parameter and leaves out early stopping. Raises `ValueError` where the recipe or
+        the data do not fit.
+        """
         x, target, weight = self._checked(X, y, sample_weight)
         classes, targets = self._answers()
         names = tuple(getattr(self, "feature_names_in_", ()))
@@ -133,7 +141,7 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
         return self
 
     def _checked(self, X: Samples, y: Array, sample_weight: Samples) -> tuple[Array, Array, Array | None]:
-        """Samples, targets and weights as arrays."""
+        """Samples, targets, and the weights checked. Raises `ValueError` where a weight is negative or all are 0."""
         if sample_weight is None:
             return X, y, None
         weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
@@ -171,7 +179,7 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
     def _since(self) -> State | None:
-        """The state to go on from, of a warm start."""
+        """The state from which a warm start goes on; `None` for a fit from the beginning."""
         return self._state if self.warm_start and hasattr(self, "_state") else None
 
     def _outputs(self, X: Samples) -> Array:
@@ -182,7 +190,7 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
             return outputs_of(self._restored(), self.recipe_, x)
 
     def _restored(self) -> Engine:
-        """The engine of the fit, built again where this estimator came out of a pickle."""
+        """The engine of the fit; one built from the fitted weights where this estimator came out of a pickle."""
         if (engine := self.__dict__.get("_engine")) is not None:
             return engine
         engine = build_engine(self.recipe_.training.engines[0], self.recipe_)
@@ -199,7 +207,10 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
         return samples
 
     def verify(self, steps: int = 200) -> Verification:
-        """The proof for this fit: both engines in lock-step over its recipe and samples, in float64 at 1e-9."""
+        """The proof for this fit: both engines in lock-step over its recipe and samples, in float64 at 1e-9.
+
+        Raises `ValueError` for an estimator out of a pickle, which holds no samples.
+        """
         from twofold.proof.verify import verify
 
         recipe, dataset = self._training_samples("verify")
@@ -209,7 +220,8 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
     def run_(self) -> Run:
         """The run folder of this fit, `runs/estimator-N`: trained once more into it, to the same weights.
 
-        Raises `ValueError` after `partial_fit` or a warm start, whose course no recipe describes.
+        Raises `ValueError` after `partial_fit` or a warm start, whose course no recipe describes, and for an estimator
+        out of a pickle, which holds no samples.
         """
         samples = self._training_samples("run_")
         if self._run is None:

@@ -122,9 +122,9 @@ class TwofoldClassifier(ClassifierMixin, NetworkEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Samples, y: Samples, classes: Samples = None, sample_weight: Samples = None) -> Self:
-        """One epoch over these samples, from the weights and moments that there are.
+        """Train one epoch on these samples, on from the weights and moments of the call before.
 
-        The first call names all classes.
+        The first call must name all `classes`. Raises `ValueError` where it does not, or a later one names others.
         """
         first = not hasattr(self, "_state")
         x, y = self._validated(X, y, reset=first)
@@ -179,7 +179,7 @@ class TwofoldClassifier(ClassifierMixin, NetworkEstimator):
         return np.searchsorted(self.classes_, y).astype(np.int64)
 
     def _labels(self, y: Array, reset: bool) -> Array:
-        """Labels of 0 and 1, (samples, labels)."""
+        """The labels as floats 0 and 1, (samples, labels). Raises `ValueError` where the first fit had others."""
         several = hasattr(self, "classes_") and not reset
         if several and (y.shape[1] != len(self.classes_) or not getattr(self, "_several", True)):
             raise ValueError(f"y holds {y.shape[1]} labels a sample; the first fit had {self.classes_!r}.")

@@ -35,7 +35,7 @@ class Prepared(NamedTuple):
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a training leaves behind."""
+    """The trained engine, and the losses of its training."""
 
     engine: Engine
     losses: tuple[float, ...]
@@ -43,14 +43,16 @@ class Fitted:
     validation: tuple[float, ...]
     """The loss on the samples held out after each epoch; empty where none are."""
     steps: int
+    """Steps that were taken."""
 
 
 def prepared(
     recipe: Recipe, x: Array, y: Array, weight: Array | None = None, scaling: Scaling | None = None
 ) -> Prepared:
-    """The samples as the recipe trains on them; with `validation` in its data some of them are held out.
+    """The samples as the recipe trains on them; some are held out where its data have a `validation` share.
 
-    Numbers to predict are scaled as by `scaling`, where there is one from an earlier fit.
+    `x` is (samples, features), `y` as the engines take it. Numbers to predict are scaled by `scaling`, where there is
+    one from an earlier fit, else to mean 0 and standard deviation 1. Raises `DataError`.
     """
     data, shaped = recipe.data, x.reshape(len(x), *(size or 0 for size in recipe.data.sample_shape))
     classes: tuple[str, ...] = getattr(data, "names", None) or ()
@@ -102,7 +104,7 @@ class _Course:
         self._sum, self._count = 0.0, 0
 
     def followed(self, events: Iterator[object]) -> Outcome:
-        """The outcome of a training whose losses are kept."""
+        """Take a training to its end and keep its losses; returns its outcome."""
         for event in events:
             match event:
                 case Progressed(step, losses=losses):
@@ -125,7 +127,10 @@ class _Course:
 
 
 def _scorer(recipe: Recipe, dataset: Dataset, course: _Course) -> Evaluate:
-    """Loss on the samples held out. That on the others is the mean of the last epoch's steps, which costs nothing."""
+    """What an evaluation measures: the loss on the samples held out.
+
+    For the training loss stands the mean over the last epoch's steps, which costs nothing.
+    """
     loss, task, size = reported_loss(recipe.loss), recipe.task, evaluation_batch(recipe.network)
 
     def score(engine: Engine) -> dict[str, Score]:
@@ -138,7 +143,10 @@ def _scorer(recipe: Recipe, dataset: Dataset, course: _Course) -> Evaluate:
 
 
 def outputs_of(engine: Engine, recipe: Recipe, x: Array) -> Array:
-    """The outputs of the last layer, (samples, outputs), a batch at a time."""
+    """The outputs of the last layer, (samples, outputs), computed batch by batch.
+
+    Raises `ValueError` where columns that are looked up in an embedding hold no such numbers.
+    """
     shaped = x.reshape(len(x), *(size or 0 for size in recipe.data.sample_shape)).astype(recipe.training.dtype)
     if rule := row_rule(recipe, shaped, "X holds"):
         raise ValueError(f"{rule}.")

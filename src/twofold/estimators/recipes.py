@@ -18,7 +18,7 @@ OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop")
 
 @dataclass(frozen=True)
 class Settings:
-    """What the parameters of an estimator say of its training."""
+    """The network and the training that the parameters of an estimator ask for."""
 
     hidden: Sequence[int]
     activation: str
@@ -42,7 +42,7 @@ class Asked:
     """Names of the features, where they were the columns of a frame."""
     classes: tuple[str, ...]
     targets: tuple[str, ...]
-    """In place of classes."""
+    """Names of the numbers or labels to predict; empty where there are classes."""
     engine: str
     dtype: str
     seed: int
@@ -56,7 +56,7 @@ def recipe_of(settings: Settings, asked: Asked, loss: LossSpec) -> Recipe:
         for units in settings.hidden
         for layer in ({"kind": "dense", "units": units}, {"kind": settings.activation})
     ]
-    # Evaluations cost time; where nothing is decided by them, there is one before and one after training.
+    # Evaluations cost time: without early stopping there is only one before and one after training.
     training = {
         "epochs": settings.epochs,
         "batch_size": settings.batch_size,

@@ -97,9 +97,9 @@ class TwofoldRegressor(RegressorMixin, NetworkEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Samples, y: Samples, sample_weight: Samples = None) -> Self:
-        """One epoch over these samples, from the weights and moments that there are.
+        """Train one epoch on these samples, on from the weights and moments of the call before.
 
-        Numbers are scaled as those of the first call.
+        `y` is scaled as in the first call. Raises `ValueError` where it holds another number of targets.
         """
         first = not hasattr(self, "_state")
         x, y = self._validated(X, y, reset=first)

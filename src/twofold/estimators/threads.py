@@ -1,8 +1,8 @@
-"""One thread for all products while any estimator of this process is fitted, and the bits that one thread gives.
+"""One thread for all matrix products while any estimator of this process is fitted: the same bits everywhere.
 
-How a product is shared out decides how its sums are rounded. A grid search fits in processes, in threads, or one after
-another, each with another number of threads at hand; with one thread the numbers are the same in all of them. And the
-products of small networks gain nothing by a second.
+How many threads share a product decides how its sums are rounded. A grid search fits in processes, in threads, or one
+after another, and has a different number of threads at hand in each; with one thread the numbers are always the same.
+Products of small networks gain nothing by a second thread.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 _lock = threading.Lock()
 _fitting: list[object] = []
-"""The limits that the first of the estimators now being fitted set: the last one lifts them."""
+"""What lifts the limits again: threadpoolctl's limiter, and PyTorch's threads before; empty while none is set."""
 _users = [0]
+"""How many fits are under way: the first sets the limits, the last lifts them."""
 
 
 @contextmanager
@@ -41,7 +42,7 @@ def one_thread() -> Iterator[None]:
 
 @cache
 def _controller(torch: bool) -> ThreadpoolController:
-    """The libraries with threads; to look for them takes milliseconds, and that of PyTorch comes with it."""
+    """Control over the libraries with threads: found once, in milliseconds, and once more when PyTorch is loaded."""
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()

@@ -24,7 +24,7 @@ COMMANDS = (
     "python train.py --input_length 4 --input_dim 1 --num_classes 10 --num_hidden 128 --batch_size 128 "
     "--learning_rate 1e-3 --max_steps 1000 --max_norm 10",
 )
-"""What the README says of each part's code."""
+"""The command that the README gives for the code of each part."""
 README = """{title}
 {rule}
 
@@ -94,7 +94,7 @@ def _size(folder: Path) -> int:
 
 
 def _folder(folder: Path, name: str) -> Iterator[tuple[str, bytes]]:
-    """The files of a folder; of a run without its checkpoints and locks."""
+    """The files of a folder below `name`, without checkpoints and hidden files such as locks."""
     for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
         inner = path.relative_to(folder)
         if path.is_file() and not any(part.startswith(".") or part == "checkpoints" for part in inner.parts):

@@ -34,7 +34,7 @@ def code_files() -> list[Path]:
 def part_code(index: int, wanted: Sequence[str] | None) -> list[tuple[str, str]]:
     """Names and texts of a part's files: those that were asked for, else the part's own.
 
-    Raises `UserError` for a file that the assignment has not.
+    Raises `UserError` for a file that the assignment does not have.
     """
     known = [path.name for path in code_files()]
     names = list(wanted) if wanted is not None else list(BY_PART[index]) if index < len(BY_PART) else []

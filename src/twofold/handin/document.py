@@ -96,7 +96,7 @@ def _document_part(source: Source, part: TrainedPart) -> DocumentPart:
 
 
 def _run_parts(part: TrainedPart) -> list[RunPart]:
-    """Each run; tables of a network that an earlier run of the part has too are shown once."""
+    """The runs of a part; one with the network of an earlier run refers to that run's tables."""
     titles_by_network = dict[str, str]()
     run_parts = list[RunPart]()
     for name, run in part.runs.items():

@@ -12,7 +12,7 @@ from twofold.handin.trainings import TrainedPart, train_parts
 from twofold.setup.events import Noted, Prepared, Watcher, watching
 
 STAGES = ("report", "PDF", "scripts", "ZIP file")
-"""What follows the trainings."""
+"""The stages that follow the trainings, in order."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def hand_in(
 
 
 def _stages(watch: Watcher) -> Callable[[str], None]:
-    """Tell the watcher how far the document is."""
+    """A function that tells the watcher which stage the document has come to."""
 
     def at(stage: str) -> None:
         watch(Prepared("document", STAGES.index(stage) + 1, len(STAGES)))
@@ -75,7 +75,7 @@ def _stages(watch: Watcher) -> Callable[[str], None]:
 
 
 def _check_code(parts: Sequence[Part]) -> None:
-    """Raises `UserError` for a file that the assignment has not."""
+    """Raises `UserError` for a file that the assignment does not have."""
     from twofold.handin.code import part_code
 
     for index, part in enumerate(parts):
@@ -102,7 +102,7 @@ def _printed(report: Path, watch: Watcher) -> Path | None:
 
 
 def _eject(parts: Sequence[TrainedPart], folder: Path, watch: Watcher) -> None:
-    """Every run as plain scripts; one that scripts cannot express is left out, and said."""
+    """Write every run as plain scripts; one that scripts cannot express is left out, with a note."""
     from twofold.exchange.eject.ejecting import eject
 
     for part in parts:

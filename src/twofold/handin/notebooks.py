@@ -66,11 +66,11 @@ def _study_cells(name: str, study: StudyResult) -> list[Cell]:
 
 
 def _conclusion(part: TrainedPart) -> str:
-    """What the runs' numbers say, run by run."""
+    """The results and the faults of each run in sentences, a line per run."""
     lines = list[str]()
     for run in part.runs.values():
-        found_faults = [sentence for sentence in finding_sentences(findings(run), ()) if sentence.fault]
-        facts = [*sentences.results_sentences(run)[:2], *(f"{fault.title}: {fault.text}" for fault in found_faults)]
+        faults = [sentence for sentence in finding_sentences(findings(run), ()) if sentence.fault]
+        facts = [*sentences.results_sentences(run)[:2], *(f"{fault.title}: {fault.text}" for fault in faults)]
         text = " ".join(referred(fact, lambda name: name) for fact in facts)
         lines.append(f"- **{run.record.title or run.name}.** {text}")
     return "\n".join(lines)

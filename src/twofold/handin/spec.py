@@ -23,7 +23,7 @@ Named = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class Table(BaseModel):
-    """A table of the file."""
+    """What the tables of the file have in common: unknown keys and wrong types are faults."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 

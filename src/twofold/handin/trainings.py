@@ -31,12 +31,12 @@ class TrainedPart:
 
     @property
     def roman(self) -> str:
-        """The part's number."""
+        """The part's number in Roman numerals."""
         return ROMAN[self.index]
 
     @property
     def name(self) -> str:
-        """`part1`."""
+        """The part's short name, as `part1`."""
         return f"part{self.index + 1}"
 
 
@@ -73,15 +73,15 @@ def _planned(source: Source, index: int, part: Part) -> _Planned:
 
 def _check_names(index: int, part: Part) -> None:
     """Raises `UserError` where two trainings of a part would share a name."""
-    called = dict[str, str]()
+    by_name = dict[str, str]()
     for name in (*part.recipes, *part.runs, *part.studies):
         short = _unique(index, name)
-        if short in called:
+        if short in by_name:
             raise UserError(
-                f"part {ROMAN[index]}: `{called[short]}` and `{name}` would both be called {short}; name each once, "
+                f"part {ROMAN[index]}: `{by_name[short]}` and `{name}` would both be by_name {short}; name each once, "
                 "or give one of them another name"
             )
-        called[short] = name
+        by_name[short] = name
 
 
 def _unique(index: int, name: str) -> str:
@@ -90,7 +90,7 @@ def _unique(index: int, name: str) -> str:
 
 
 def _flat(table: dict[str, object], prefix: str = "") -> dict[str, object]:
-    """`training.steps = 500` is a path whether it stands in quotes or not."""
+    """The table with nested keys joined by dots: TOML reads `a.b = 1` as a table in a table, `"a.b" = 1` as one key."""
     leaves = dict[str, object]()
     for key, value in table.items():
         leaves |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
@@ -126,7 +126,7 @@ def _trained(plan: _Planned, out: Path, watch: Watcher) -> TrainedPart:
 
 
 def _run(recipe: Recipe, out: Path, name: str, watch: Watcher) -> Run:
-    """The finished run of that name; else one that was stopped, gone on with; else a new one."""
+    """The run of that name: as it is where it has finished, gone on with where it was stopped, else newly trained."""
     from twofold.train.running import resume, run
 
     folder = out / RUNS / name

@@ -26,9 +26,9 @@ class SideBySide:
         self.recipe, self.dataset, self.engines = recipe, dataset, engines
         self.batches = Batches(recipe, dataset.train)
         self.outcomes = dict[str, Outcome]()
-        """How those ended that have."""
+        """How each engine that has ended came to its end."""
         self.taken = 0
-        """Steps that every engine has taken that still trains."""
+        """Steps taken so far by every engine that still trains."""
         state = initial_state(recipe.model, dataset.train)
         plan = Plan(scorer(recipe, dataset), validation_of(recipe), look_closely=True, watch_seconds=0.0)
         for engine in engines.values():
@@ -87,5 +87,5 @@ def summary(event: Evaluated) -> dict[str, float | None]:
 
 
 def plain(value: float | None) -> float | None:
-    """JSON has no word for NaN, nor for infinity."""
+    """The number, or `None` for NaN and infinity, which JSON cannot express."""
     return None if value is None or not np.isfinite(value) else float(value)

@@ -9,12 +9,12 @@ from twofold.arrays import FLOOR
 from twofold.page.course import plain
 
 MOST = 2000
-"""Points of a curve."""
+"""Points of a curve at most."""
 A_FRAME = 16
-"""Points of one frame."""
+"""Points that one frame adds at most."""
 
 Point = list[float | None]
-"""The last step that it stands for; the mean loss of each engine; the largest gap of a step."""
+"""A point stands for some steps in a row: the last of them; each engine's mean loss over them; the largest gap."""
 
 
 def loss_gap(losses: list[float]) -> float | None:
@@ -37,7 +37,7 @@ class Bucket:
         self._steps.append((step, losses, loss_gap(losses)))
 
     def take(self) -> list[Point]:
-        """At most `A_FRAME` points for all of them; the bucket is empty then."""
+        """Empty the bucket into at most `A_FRAME` points."""
         steps, self._steps = self._steps, []
         size = -(-len(steps) // A_FRAME) or 1
         return [self._point(steps[start : start + size]) for start in range(0, len(steps), size)]
@@ -60,7 +60,7 @@ class Curves:
     """Steps and losses by engine, where engines are trained one after the other."""
 
     def add(self, points: list[Point]) -> None:
-        """The points of a frame."""
+        """Add the points of a frame."""
         self.points += points
         if len(self.points) > MOST:
             self.points = [*map(_merged, self.points[::2], self.points[1::2])] + (
@@ -68,13 +68,13 @@ class Curves:
             )
 
     def add_losses(self, engine: str, points: list[list[float | None]]) -> None:
-        """Steps of one engine and their losses."""
+        """Add losses of one engine, each as [step, loss]."""
         self.losses[engine] = [*self.losses.get(engine, ()), *points]
         if len(self.losses[engine]) > MOST:
             self.losses[engine] = self.losses[engine][::2]
 
     def evaluated(self, engine: str, row: dict[str, object]) -> None:
-        """An evaluation of one engine."""
+        """Add an evaluation of one engine; of too many, every other one goes."""
         rows = self.rows.setdefault(engine, [])
         rows.append(row)
         if len(rows) > MOST:

@@ -30,15 +30,16 @@ from twofold.recipe.files import MOST_NAME
 FROZEN = ("idle", "paused", "ended", "failed", "finished", "interrupted")
 """States of a job in which no step is taken."""
 PATIENCE = 3.0
-"""Seconds that a training is given to pause which is to go on from there."""
+"""Seconds to wait until a training has paused, where it is to go on from there; then its process is ended."""
 AGAIN = ("idle", "failed", "ended", "finished", "interrupted")
 """States from which a training begins anew."""
 DRIVEN = ("play", "step", "epoch")
+"""Commands that let a training go on."""
 
 
 @dataclass(frozen=True)
 class Opening:
-    """With what a page begins."""
+    """What a page opens with: a recipe, the folders and files it may use, and the tab shown first."""
 
     toml: str
     name: str
@@ -57,7 +58,7 @@ class Desk:
     """Everything behind the addresses. Its methods run in the server's thread, one at a time between two awaits."""
 
     def __init__(self, opening: Opening, *, live: bool = False) -> None:
-        """`live`: a run of another process's making is watched, and nothing is trained here."""
+        """`live`: a run that is trained elsewhere is watched, and nothing is trained here."""
         self.token = secrets.token_urlsafe(24)
         self.reports_token = secrets.token_urlsafe(24)
         self.hub = Hub()
@@ -71,7 +72,7 @@ class Desk:
         self._sentences: object = None
         self._checked = check(opening.toml, opening.name, self._trusted)
         self._loaded = ""
-        """The text that the worker holds."""
+        """The text of the recipe that the worker has loaded."""
         self._jobs: Jobs | None = None
 
     def open(self) -> None:
@@ -82,7 +83,7 @@ class Desk:
             self._load()
 
     def tell(self, event: str, value: object) -> None:
-        """An event of a run that is watched; from any thread."""
+        """Tell an event of a watched run; may be called from any thread."""
         told = Told(0, event, json.dumps(value, allow_nan=False).encode())
         with suppress(RuntimeError):  # the server has ended, and the run goes on
             self._loop.call_soon_threadsafe(self._take, told)
@@ -97,7 +98,7 @@ class Desk:
 
     @property
     def jobs(self) -> Jobs:
-        """The process that trains. Raises `RefusedError` where a run is watched that has its own."""
+        """The process that trains. Raises `RefusedError` where the page only watches a run."""
         if self._jobs is None:
             raise RefusedError(409, "this page watches a run: it goes on as it was begun; `twofold page` plays")
         return self._jobs
@@ -119,7 +120,7 @@ class Desk:
         }
 
     async def schema(self, _: Request) -> dict[str, object]:
-        """What the controls are made of."""
+        """The tables of a recipe from which the page makes its controls."""
         return schema()
 
     async def recipes(self, _: Request) -> dict[str, object]:
@@ -129,8 +130,11 @@ class Desk:
         return {"lessons": told, "recipes": recipes}
 
     async def change(self, body: dict[str, Parsed]) -> dict[str, object]:
-        """Another text, another recipe, or an edit of this one. What is trained stops, and stands at its beginning."""
-        _ = self.jobs  # which a page that watches a run has not
+        """Take another recipe: a text, a built-in one, a lesson, an edit of this one, or this one on other data.
+
+        The training stops and is loaded anew, unless the new recipe has faults. Raises `RefusedError`.
+        """
+        _ = self.jobs  # raises where the page only watches a run
         match body:
             case {"toml": str(toml)}:
                 checked = check(toml, self._name, self._trusted)
@@ -158,7 +162,10 @@ class Desk:
                 self._load()
 
     async def drive(self, body: dict[str, Parsed]) -> dict[str, object]:
-        """Start, pause, step, an epoch, from the beginning again, stop."""
+        """Play, pause, take one step or an epoch, go to a step, begin anew, stop, or finish into a run folder.
+
+        Raises `RefusedError` where the recipe has faults, or the body is no such command.
+        """
         _ = self.jobs
         match body:
             case {"do": str(do)} if do in DRIVEN:
@@ -197,14 +204,14 @@ class Desk:
         return {"runs": await asyncio.to_thread(self.gallery.listed), "folder": str(self._opening.runs)}
 
     async def compare(self, body: dict[str, Parsed]) -> dict[str, object]:
-        """Several runs side by side: where the page of them is."""
+        """Draw several runs side by side; gives the name of the page that shows them."""
         names = body.get("runs")
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise RefusedError(400, '"runs" must be a list of names')
         return {"compared": await self.gallery.compare(names)}
 
     async def look(self, body: dict[str, Parsed]) -> dict[str, object]:
-        """Another held-out sample to be drawn."""
+        """Choose the held-out sample that is drawn."""
         sample, count = body.get("sample"), self.job.get("held_out", 0)
         if not isinstance(sample, int) or isinstance(sample, bool) or not 0 <= sample < count:
             raise RefusedError(400, f"`sample` counts the {count:,} held-out samples from 0; got {str(sample)[:60]}")
@@ -213,7 +220,7 @@ class Desk:
         return self.job
 
     async def ask(self, query: dict[str, str]) -> Answer:
-        """The microscope."""
+        """Put a question to the microscope."""
         return await self.jobs.ask(query)
 
     @property
@@ -232,7 +239,7 @@ class Desk:
             self._loaded = ""
 
     def _load(self) -> None:
-        """The recipe into the worker, at its first step."""
+        """Load the recipe into the worker, at its beginning; a recipe with faults is not loaded."""
         if self._checked.recipe is None:
             return
         self._forget()
@@ -241,7 +248,7 @@ class Desk:
         self.jobs.begin(lambda job: Load(job, self._checked.toml, self._name, self._opening.folder))
 
     def _finish(self) -> None:
-        """The recipe as an ordinary run, from its beginning."""
+        """Train the recipe as an ordinary run, from its beginning, into a new folder."""
         self._forget()
         self._loaded = ""
         self._set({"status": "finishing", "what": "data"})

@@ -1,4 +1,4 @@
-"""What a training does for those who watch, rationed: no duty takes more than its share of the time."""
+"""Duties beside the training, for those who watch: drawing, comparing. None takes more than its share of the time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FRAME = 1 / 32
 SHARE = 0.008
 """The share of a training's time that one duty may take: with the curves, five of them stay below a tenth."""
 CURVES = 0.02
-"""That of the curves, which come first."""
+"""The share of the curves, which come first."""
 
 
 @final
@@ -29,7 +29,7 @@ class Duty:
     """The thread's processor time from which on it does not take more than its share."""
 
     def perform(self, now: float, used: float) -> None:
-        """Do it where it is due at this time, and the thread has by now used enough of the processor for the rest."""
+        """Do it if it is due and within its share; `now` and the thread's processor time `used` are in seconds."""
         if now >= self._due and used >= self._affordable:
             self.insist()
 

@@ -26,7 +26,7 @@ MOST_KEPT = 8
 
 @final
 class Gallery:
-    """What lies in the folder. Names are those that are listed: nothing else is opened."""
+    """The runs of a folder. Only a run that is listed can be opened."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -61,7 +61,7 @@ class Gallery:
         return folder
 
     async def report(self, name: str) -> bytes:
-        """The report of a run, written where it is missing."""
+        """The report of a run as HTML; drawn, and not stored, where the folder has none."""
         folder = self.run(name)
         if not _is_file(folder / REPORT):
             if (folder / REPORT).is_symlink():
@@ -70,7 +70,7 @@ class Gallery:
         return await asyncio.to_thread(read_foreign, folder / REPORT, MOST_TEXT)
 
     async def compare(self, names: list[str]) -> str:
-        """Draw runs side by side; the name by which the page of them is had."""
+        """Draw runs side by side; gives the token by which `compared` returns the page. Raises `UserError`."""
         if not 2 <= len(names) <= MOST_COMPARED:
             raise UserError(f"tick 2 to {MOST_COMPARED} runs to compare them; got {len(names)}")
         page = await self._drawn([self.run(name) for name in names])
@@ -85,7 +85,7 @@ class Gallery:
         return self._compared[number]
 
     async def _drawn(self, folders: list[Path]) -> bytes:
-        """In a process of its own: figures take their time, and the events of a training must not wait for them."""
+        """The page of these runs, drawn in a process of its own: the events of a training must not wait for figures."""
         if self._drawing is None:
             self._drawing = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
         loop = asyncio.get_running_loop()
@@ -115,7 +115,7 @@ def drawn(folders: list[str]) -> tuple[bytes, str]:
 
 
 def _is_file(path: Path) -> bool:
-    """Whether there is a regular file itself, and no link to one."""
+    """Whether this is a regular file itself, and no link to one."""
     try:
         return stat.S_ISREG(path.lstat().st_mode)
     except (OSError, ValueError):
@@ -123,7 +123,7 @@ def _is_file(path: Path) -> bool:
 
 
 def _facts(folder: Path) -> dict[str, object]:
-    """A line of the list."""
+    """What the list shows of one run."""
     try:
         record = read_record(folder)
     except (TwofoldError, OSError) as error:

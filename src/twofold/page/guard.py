@@ -41,9 +41,9 @@ HEADERS = {
 MOST_JSON = 4 << 20
 """Bytes of a JSON body: a recipe has as many at most."""
 JSON_SECONDS = 10.0
-"""Seconds within which a JSON body has come."""
+"""Seconds within which a JSON body must have come."""
 FILE_SECONDS = 120.0
-"""Seconds within which a file has come."""
+"""Seconds within which a file must have come."""
 MOST_HEADERS = 32 << 10
 """Bytes of all headers."""
 MOST_TARGET = 8192
@@ -74,7 +74,7 @@ class Guard:
         self._hosts = {f"{name}:{port}" for name in ("127.0.0.1", "localhost")}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request; what is no request of HTTP is the server's own beginning and end, or refused."""
+        """Check and answer one request. Start and end of the server (`lifespan`) pass; a websocket is refused."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
@@ -89,8 +89,8 @@ class Guard:
 
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.start":
-                there = {name.lower() for name, _ in message["headers"]}
-                missing = [(k.encode(), v.encode()) for k, v in HEADERS.items() if k.encode() not in there]
+                present = {name.lower() for name, _ in message["headers"]}
+                missing = [(k.encode(), v.encode()) for k, v in HEADERS.items() if k.encode() not in present]
                 message = {**message, "headers": [*message["headers"], *missing]}
             await send(message)
 

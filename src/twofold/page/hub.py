@@ -10,9 +10,9 @@ from typing import final
 
 MOST_TABS = 24
 MOST_WAITING = 400
-"""Events that wait for a tab; of one that has more, a frozen one, all are dropped and it is told to look anew."""
+"""Events that may wait for a tab. Where more do, as for a frozen tab, all are dropped and it is told to begin anew."""
 HEARTBEAT = 15.0
-"""Seconds of silence after which a tab hears that the server is there."""
+"""Seconds of silence after which a tab is told that the server is still there."""
 
 
 @final
@@ -21,7 +21,7 @@ class Tab:
 
     def __init__(self) -> None:
         self._waiting = deque[bytes]()
-        self._there = asyncio.Event()
+        self._arrived = asyncio.Event()
         self.closed = False
 
     def put(self, event: str, data: bytes) -> None:
@@ -30,22 +30,22 @@ class Tab:
             self._waiting.clear()
             event, data = "anew", b"{}"
         self._waiting.append(b"event: " + event.encode() + b"\ndata: " + data + b"\n\n")
-        self._there.set()
+        self._arrived.set()
 
     def close(self) -> None:
         """End the stream."""
         self.closed = True
-        self._there.set()
+        self._arrived.set()
 
     async def stream(self) -> AsyncIterator[bytes]:
         """What is sent, until the tab or the server closes it."""
         yield b"retry: 1000\n\n"
         while not self.closed:
             try:
-                await asyncio.wait_for(self._there.wait(), HEARTBEAT)
+                await asyncio.wait_for(self._arrived.wait(), HEARTBEAT)
             except TimeoutError:
                 yield b": still here\n\n"
-            self._there.clear()
+            self._arrived.clear()
             while self._waiting and not self.closed:
                 parts = [*self._waiting]
                 self._waiting.clear()

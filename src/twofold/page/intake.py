@@ -1,4 +1,4 @@
-"""What comes in as files: taken within limits, stored, and told what it holds."""
+"""Uploaded files: taken within limits, stored, and answered by what they hold."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Intake:
         self._uploads = Uploads(folder)
 
     async def table(self, request: Request) -> dict[str, object]:
-        """A table as bytes: where it is stored, its columns and first rows."""
+        """Store a table; answers where it is, its columns with examples, and the column that is probably the class."""
         content = await file_body(request, MOST_TABLE)
         path = self._uploads.table(_named(request), content)
         return await asyncio.to_thread(table_preview, path)
 
     async def archive(self, request: Request) -> dict[str, object]:
-        """A zip archive of images: its classes."""
+        """Unpack a zip archive of images; answers its classes and their counts."""
         content = await file_body(request, MOST_ARCHIVE)
         return await asyncio.to_thread(self._unpacked, _named(request), content)
 
@@ -37,18 +37,18 @@ class Intake:
         return images_preview(self._uploads.archive(name, io.BytesIO(content), len(content)))
 
     async def begin_folder(self, body: dict[str, Parsed]) -> dict[str, object]:
-        """A folder of images whose files come one by one."""
+        """Begin a folder of images whose files come one by one; answers the token of the folder."""
         return {"folder": self._uploads.begin(str(body.get("name", ""))[:200])}
 
     async def image(self, request: Request) -> dict[str, object]:
-        """One file of a folder, by its path in it."""
+        """Store one file of a folder that was begun, by its path in the folder."""
         folder = self._uploads.opened(request.query_params.get("folder", ""))
         content = await file_body(request, MOST_IMAGE)
         await asyncio.to_thread(folder.add, request.query_params.get("path", "")[:1000], content)
         return {}
 
     async def end_folder(self, body: dict[str, Parsed]) -> dict[str, object]:
-        """All files have come: the classes."""
+        """End a folder, all of whose files have come; answers its classes and their counts."""
         return await asyncio.to_thread(images_preview, self._uploads.ended(str(body.get("folder"))))
 
     def close(self) -> None:

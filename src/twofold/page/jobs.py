@@ -17,9 +17,9 @@ from twofold.page.protocol import Answer, Ask, Command, Drive, Message, Told
 from twofold.page.worker import READY, work
 
 OBEYED = 0.15
-"""Seconds that a training is given to pause; then its process is ended."""
+"""Seconds to wait until a training has paused; then its process is ended."""
 ANSWERED = 30.0
-"""Seconds that the microscope waits for an answer."""
+"""Seconds to wait for an answer to the microscope."""
 
 
 @final
@@ -80,18 +80,18 @@ class Jobs:
         self._waiting.clear()
 
     def begin(self, command: Callable[[int], Command]) -> None:
-        """A new job: `command` makes it of its number."""
+        """Begin a new job: `command` takes the job's number and returns the command to send."""
         self.job += 1
         self.send(command(self.job))
 
     def send(self, command: Command) -> None:
-        """A command; one that the process no longer hears is lost with it."""
+        """Send a command; where the process has ended, nothing happens."""
         with suppress(OSError, ValueError):
             self._commands.send(command)
 
     async def halt(self, halted: Callable[[], bool], patience: float = OBEYED) -> None:
         """Stop what goes on: between two steps where the process is heard from in time, else by ending it."""
-        if halted() or not self._ready:  # what is still getting ready takes no step, and takes the next command next
+        if halted() or not self._ready:  # a process that is still starting has taken no step
             return
         self.send(Drive("pause"))
         until = time.monotonic() + patience
@@ -124,7 +124,7 @@ class Jobs:
             self._waiting.pop(number, None)
 
     async def close(self) -> None:
-        """End the process: it closes what it has open where it listens, else it is ended."""
+        """End the process: closing the pipe lets it clean up; one that has not ended after a second is killed."""
         process, self._process = self._process, _Nobody
         self._commands.close()
         await asyncio.to_thread(process.join, 1.0)
@@ -134,7 +134,7 @@ class Jobs:
 
 
 class _NoProcess:
-    """None in use: the last one was ended, and the next has not been started."""
+    """Stands in for the process between the end of one and the start of the next."""
 
     pid: int | None = -1
 

@@ -20,7 +20,7 @@ BATCHES = ("training", "held-out")
 
 @final
 class Microscope:
-    """Answers about one step; the passage that was asked about last is kept."""
+    """Answers questions about the step at which the training stands; the last batch asked about is kept."""
 
     def __init__(self, course: SideBySide) -> None:
         self._course = course
@@ -79,7 +79,7 @@ class Microscope:
 
 
 def _whole(query: Mapping[str, str], key: str, default: int) -> int:
-    """A whole number of the query."""
+    """The whole number under `key` in the query. Raises `UserError` for anything else."""
     text = query.get(key, str(default))
     if not (text.isascii() and text.isdecimal() and len(text) < 12):
         raise UserError(f"`{key}` must be a whole number of at least 0; got `{text[:60]}`")

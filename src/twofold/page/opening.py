@@ -1,4 +1,4 @@
-"""With what a page begins: a recipe, the recipe of a run, a link, or a folder of runs.
+"""What a page opens with: a recipe, the recipe of a run, a link, or a folder of runs.
 
 A link holds a whole recipe: its text, deflated, in base64url, behind `#recipe=`. No server ever sees it.
 """
@@ -30,10 +30,10 @@ MARK = "#recipe="
 
 
 def opening_of(source: str | None, settings: Iterable[str], runs: Path) -> Opening:
-    """What the argument of the command means.
+    """The opening that the argument of `twofold page` asks for; without an argument, the lessons.
 
-    Raises what `load_recipe` raises for a recipe that is named and has faults, `UserError` for anything that is none of
-    the four.
+    Raises what `load_recipe` raises for a recipe with faults, and `UserError` for a link that holds no recipe, or
+    settings without a recipe to change.
     """
     settings = tuple(settings)
     if source is None and not settings:
@@ -66,7 +66,7 @@ def _of_recipe(name: str, settings: tuple[str, ...], runs: Path) -> Opening:
 
 
 def _set(opening: Opening, settings: tuple[str, ...]) -> Opening:
-    """With settings the text is written anew, as the settings have made it."""
+    """The opening with `--set` applied to its recipe, whose text is written anew; unchanged without settings."""
     if not settings:
         return opening
     try:
@@ -80,7 +80,7 @@ def _set(opening: Opening, settings: tuple[str, ...]) -> Opening:
 
 
 def recipe_of_link(link: str) -> str:
-    """The text in a link. Raises `UserError` for one that holds none."""
+    """The text of the recipe in a link. Raises `UserError` where there is none, or it is damaged."""
     _, mark, packed = link.partition(MARK)
     packed = packed.partition("&")[0]
     if not mark:
@@ -96,7 +96,7 @@ def recipe_of_link(link: str) -> str:
 
 
 def link_of_recipe(toml: str) -> str:
-    """The part of a link behind its address."""
+    """The end of a link that holds this text: `#recipe=...`."""
     packing = zlib.compressobj(9, wbits=-15)
     packed = packing.compress(toml.encode()) + packing.flush()
     return MARK + base64.urlsafe_b64encode(packed).decode().rstrip("=")

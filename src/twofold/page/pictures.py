@@ -20,7 +20,7 @@ from twofold.train.gradient_flow import flow_batch, measure_flow
 GRID = 48
 """Points along each side of the plane."""
 UNITS = 32
-"""Units of a layer, maps of a layer, filters that are drawn at most."""
+"""Units of a layer, maps of a layer and filters that are drawn at most."""
 LAYERS = 8
 MARGIN = 0.08
 MOST_POINTS = 600
@@ -33,7 +33,7 @@ MOST_CLASSES = 32
 MOST_TIMES = 200
 """Steps of time that are drawn."""
 MOST_ANSWERS = 24
-"""Right answers of one sample, a step each, that are written out."""
+"""Right answers of one sequence, one for each step, that are written out."""
 FLOW_SAMPLES = 16
 
 Picture = dict[str, object]
@@ -112,7 +112,10 @@ def landscape(engines: Mapping[str, Engine], grid: Array, span: tuple[float, flo
 
 
 def boundary(recipe: Recipe, engines: Mapping[str, Engine], grid: Array) -> Picture:
-    """How much each class has of every point, (classes, rows, columns) by engine; of two classes the second alone."""
+    """The probability of each class at every point, (classes, rows, columns) by engine; of two only the second.
+
+    Outputs that are no probabilities are cut at 1e-6 and divided by their sum.
+    """
     pictures = dict[str, Picture]()
     for name, engine in engines.items():
         values, what = measured(recipe.model, engine.predict(grid))
@@ -151,7 +154,7 @@ def answer_of(dataset: Dataset, y: Array) -> str:
 
 
 def image(network: Network, dataset: Dataset, index: int) -> Picture:
-    """The sample that is looked at: an image, a row of numbers, or a sequence."""
+    """The sample with this index as it is drawn: an image, a row of numbers, or a sequence."""
     _, held_out = dataset.held_out
     sample = sample_of(held_out, index)
     x = sample.floats()[0]
@@ -166,7 +169,7 @@ def image(network: Network, dataset: Dataset, index: int) -> Picture:
 
 
 def answers(recipe: Recipe, engines: Mapping[str, Engine], held_out: Split, index: int) -> Picture:
-    """What each engine answers to the sample that is looked at; of one with an answer a step, to the last of them."""
+    """Each engine's answer to the sample with this index; to its last step where every step has an answer."""
     sample = sample_of(held_out, index)
     x = sample.floats().astype(recipe.training.dtype)
     values, what = dict[str, list[float | None]](), ""

@@ -37,14 +37,14 @@ def table_preview(path: Path) -> dict[str, object]:
 
 
 def _short(value: Parsed) -> object:
-    """A text of a table, or a few of them, cut where they are long."""
+    """A text cut where it is longer than a name may be, or the first three of a tuple; other values as they are."""
     if isinstance(value, tuple):
         return [_short(part) for part in value[:3]]
     return value[:MOST_TEXT] if isinstance(value, str) and len(value) > MOST_NAME else value
 
 
 def images_preview(folder: Folder) -> dict[str, object]:
-    """Classes and counts, and the size that is taken of the images: that of the first, 64 pixels at most."""
+    """Classes and counts, and the size to which images are scaled: that of the first one, at most 64 pixels a side."""
     facts = folder.facts()
     first = next(path for path in sorted(folder.path.rglob("*")) if path.is_file())
     width, height, channels = _measured(first)
@@ -70,8 +70,8 @@ def _measured(path: Path) -> tuple[int, int, int]:
 def taken(toml: str, data: dict[str, Parsed], classes: int) -> str:
     """The recipe with these data, and with a network that fits them where its own does not.
 
-    Its layers stay where they take such samples; the last one then gives a number for each class. One class: numbers
-    are to be predicted, by one output under the mean squared error.
+    Its layers stay where they take such samples, and the last of them with `units` gets one unit per class. With
+    `classes` 1 a number is predicted, by one output under the mean squared error.
     """
     try:
         raw = parse_toml(toml, "recipe.toml")

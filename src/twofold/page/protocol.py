@@ -10,10 +10,11 @@ are JSON unless said otherwise. What is refused answers `{"fault": "..."}` with 
 
 GET  api/state                 the recipe, its faults, the job, the curves so far: what a new tab needs
 GET  api/schema                every kind of every table of a recipe, with fields, limits and helps
-GET  api/recipes               built-in recipes and lessons by name: title, note
+GET  api/recipes               built-in recipes and lessons: name and title, and how a lesson's text begins
 GET  api/events                server-sent events: `recipe`, `job`, `frame`, `loss`, `row`, `picture`, `sentences`,
                                `note`, `runs`; after `anew` the state is to be fetched again
-POST api/recipe                {"toml": text} | {"open": name} | {"edit": {...}}; see `twofold.page.recipe_state`
+POST api/recipe                {"toml": text} | {"open": name} | {"lesson": name} | {"edit": {...}} | {"data": {...},
+                               "classes": n}; see `twofold.page.recipe_state`
 POST api/job                   {"do": "play" | "pause" | "step" | "epoch" | "reset" | "to" | "finish" | "stop"}; `reset`
                                takes a "seed", `to` a "step"
 POST api/look                  {"sample": n}: whose feature maps, h(t) and so on are drawn
@@ -114,9 +115,10 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the microscope was told."""
+    """The answer to a question of the microscope."""
 
     number: int
+    """That of the question, `Ask.number`."""
     status: int
     data: bytes
     """JSON."""

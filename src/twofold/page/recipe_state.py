@@ -27,7 +27,7 @@ from twofold.recipe.places import KeyPath
 from twofold.recipe.toml import TomlError, parse_toml
 
 NAMING = ("data", "initial")
-"""The tables with keys that name files: whichever end in `path`, and `root`."""
+"""The tables that may name files, under `root` and keys that end in `path`."""
 MOST_LAYERS = 200
 
 
@@ -36,7 +36,7 @@ class Trusted:
     """The files that a recipe of the page may name."""
 
     files: frozenset[str] = frozenset()
-    """What stands in the recipe with which the page was opened."""
+    """The files that the recipe names with which the page was opened, as they are written there."""
     uploads: str = ""
     """The folder of what was uploaded."""
     folder: Path | None = None
@@ -50,12 +50,13 @@ class Trusted:
 
 @dataclass(frozen=True)
 class Checked:
-    """A text, and what was found."""
+    """The text of a recipe, and what checking it gave."""
 
     toml: str
     recipe: Recipe | None
+    """`None` where it cannot be trained."""
     facts: dict[str, Parsed]
-    """What tabs are told."""
+    """What tabs are told of it: its table, faults, layers and notes."""
 
 
 def check(toml: str, name: str, trusted: Trusted) -> Checked:

@@ -54,7 +54,10 @@ def beginning(section: str, kind: str) -> dict[str, object]:
 
 
 def _first(model: type[BaseModel], name: str) -> object:
-    """Its usual beginning, or a value of its type: it is then faulty, and the fault says what is wanted."""
+    """The value with which a control begins a field: from BEGINNINGS, else a plain one of the field's type.
+
+    A plain value may break a rule of the recipe; the fault that is then shown says what is wanted.
+    """
     kind = next((part.get("type") for part in _alternatives(model.model_json_schema()["properties"][name])), "string")
     plain = {"integer": 1, "number": 1.0, "boolean": False, "array": []}.get(str(kind), "")
     begun = BEGINNINGS.get(name, plain)

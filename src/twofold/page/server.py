@@ -30,9 +30,6 @@ KINDS = {
 
 Handler = Callable[[Request], Awaitable[Response]]
 
-PACKED = (Middleware(GZipMiddleware, minimum_size=1000),)
-"""Answers are sent packed; streams of events are left as they are."""
-
 
 def application(desk: Desk, port: int) -> Guard:
     """The whole page as an ASGI application, for requests to this port."""

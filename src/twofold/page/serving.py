@@ -28,22 +28,22 @@ PORT = 8712
 PATIENCE = 10.0
 """Seconds within which a connection sends the head of a request."""
 ANSWERS = 10.0
-"""Seconds within which the server of a run answers, and ends."""
+"""Seconds to wait for the server of a run to start, and for it to end."""
 BACKLOG = 128
 LISTEN = 0.05
 """Seconds between two looks at whether it is to end."""
 
 
 class Patient(H11Protocol):
-    """A connection that is closed where no request comes: whoever only opens connections holds none for long."""
+    """A connection that is closed where no request comes in time: idle ones cannot block the server."""
 
     def connection_made(self, transport: Transport) -> None:
-        """Begin to wait."""
+        """Start the clock for the first request."""
         super().connection_made(transport)
         self._patience = self.loop.call_later(PATIENCE, self._close_idle)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing to wait for."""
+        """Stop the clock."""
         self._patience.cancel()
         super().connection_lost(exc)
 
@@ -57,7 +57,7 @@ class Serving:
     """A socket that is bound, and the server that listens on it once it is run."""
 
     def __init__(self, desk: Desk, port: int | None) -> None:
-        """Port `None`: `PORT`, or any that is free. Raises `UserError` where a port is not to be had."""
+        """Without a port, `PORT` or any that is free is taken. Raises `UserError` where a port cannot be had."""
         self.desk = desk
         self.socket = _bound(port)
         self.port = self.socket.getsockname()[1]
@@ -85,7 +85,7 @@ class Serving:
     def run(self, ready: Callable[[], None] = lambda: None, *, hears: bool = True) -> None:
         """Serve until `stop` is called; `ready` is called when requests are answered.
 
-        With `hears` also until the process is told to end: else that is for whoever trains in it.
+        With `hears` also until a signal ends it; without, signals are left to the training in the same process.
         """
         _more_files()
         with asyncio.Runner() as runner:
@@ -144,7 +144,7 @@ def _more_files() -> None:
 
 @contextmanager
 def live_page(recipe: Recipe, runs: Path) -> Iterator[tuple[str, Watcher]]:
-    """The page of an ordinary run while it lasts, served in a thread: its address, and who is to be told of its events.
+    """The page of an ordinary run while it lasts, served in a thread: its address, and the watcher that feeds it.
 
     It shows the same curves, and nothing that could change the run.
     """

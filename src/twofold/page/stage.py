@@ -32,7 +32,7 @@ SLOWLY = 0.5
 
 @final
 class Stage:
-    """Takes steps, and tells about them in events of the page."""
+    """Takes steps with both engines, and tells of them in events of the page."""
 
     def __init__(self, recipe: Recipe, dataset: Dataset, engines: dict[str, Engine], tell: Tell) -> None:
         self.course = SideBySide(recipe, dataset, engines)
@@ -47,9 +47,10 @@ class Stage:
 
     @classmethod
     def built(cls, recipe: Recipe, tell: Tell, watch: Watcher, around: ExitStack) -> Stage:
-        """Data and engines of a recipe at their initial state, with everything told that is seen before a step.
+        """The stage of a recipe, data and engines at their initial state, with all pictures before the first step told.
 
-        `around` is entered for as long as the stage lasts. Raises `TwofoldError` where the recipe cannot be trained.
+        The limit on threads is entered into `around`, to be closed with the stage. Raises `TwofoldError` where the
+        recipe cannot be trained.
         """
         if getattr(recipe.data, "path", None) is None and not at_hand(recipe.data):
             raise UserError(
@@ -66,7 +67,7 @@ class Stage:
         return stage
 
     def begin(self) -> None:
-        """What is seen before the first step."""
+        """Tell everything that is shown before the first step."""
         if pictures.is_plane(self.course.recipe, self.course.dataset):
             self._tell("picture", pictures.points(self.course.dataset))
         for name, event in self.course.begin():
@@ -85,16 +86,16 @@ class Stage:
             duty.perform(now, used)
 
     def play(self) -> None:
-        """Steps are about to be taken."""
+        """Tell that steps are about to be taken, and measure the pace from here."""
         self._began = (time.perf_counter(), self.course.taken)
         self._tell("job", self._job("playing"))
 
     def pause(self) -> None:
-        """No step is taken until the next command: show everything as it stands."""
+        """Tell that the training is paused, and show everything as it stands."""
         self._show_all("paused")
 
     def end(self) -> None:
-        """Every engine has ended."""
+        """Tell that every engine has ended, and show everything as it stands."""
         self._show_all("ended")
 
     def look_at(self, sample: int) -> None:
@@ -106,7 +107,7 @@ class Stage:
         self._show_sample()
 
     def close(self) -> None:
-        """Leave nothing behind."""
+        """Stop the trainings and remove the scratch folder."""
         self.course.close()
         self._telling.close()
 
@@ -211,7 +212,7 @@ class Stage:
         self._picture(pictures.confusion(self.course.recipe, self.course.engines, self.course.dataset))
 
     def _gap(self) -> None:
-        """The parameter in which the engines are farthest apart now."""
+        """Tell in which parameter the engines are farthest apart now."""
         if len(self.course.engines) != 2:
             return
         first, second = (engine.state().parameters for engine in self.course.engines.values())

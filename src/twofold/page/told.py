@@ -1,4 +1,4 @@
-"""The report's sentences on a training that still goes on: what would be said of it if it ended now."""
+"""The report's sentences on a training that still goes on: what the report would say if it ended now."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from twofold.train.scoring import scores_of
 from twofold.train.signals import Signals, as_row
 
 MOST_JUDGED = 3000
-"""Held-out samples up to which the engines are asked about all of them on the way."""
+"""Held-out samples up to which the engines are asked about all of them during training; of more, about none."""
 
 
 @final
@@ -39,7 +39,7 @@ class Telling:
             name: Signals(engine, course.recipe.network, course.batches, course.dataset.train)
             for name, engine in course.engines.items()
         }
-        self._told_of = 0
+        self._told_step = 0
 
     def take(self, engine: str, event: Event) -> None:
         """One event of one engine's training."""
@@ -53,11 +53,11 @@ class Telling:
                 self._writer.add_signals(engine, map(as_row, self._signals[engine].of(moment)))
 
     def sentences(self) -> list[dict[str, object]] | None:
-        """Faults first; `None` where nothing is new since the last time, or nothing was learned yet."""
+        """The report's sentences, faults first; `None` before the first step, or where no evaluation is new."""
         step = min((row.step for row in self._rows.values()), default=0)
-        if self._writer is None or step == self._told_of or len(self._rows) < len(self._course.engines):
+        if self._writer is None or step == self._told_step or len(self._rows) < len(self._course.engines):
             return None
-        self._told_of = step
+        self._told_step = step
         told = sentences(findings(self._run(self._writer)), ())
         return [{"title": sentence.title, "text": sentence.text, "fault": sentence.fault} for sentence in told]
 

@@ -1,7 +1,7 @@
-"""What is uploaded to the page: a table or images, stored under names of our own; what is inside is data.
+"""What is uploaded to the page: a table or images, stored under names of our own.
 
-Nothing of a name decides where a file goes: a table is stored as `STEM-DIGEST.csv`, an image by its number in the
-folder of its class. Whether an image is one is read from its first bytes, whatever it is called.
+An uploaded name cannot choose where a file goes: a table is stored as `STEM-DIGEST.csv`, an image by its token in the
+folder of its class. Whether a file is an image is read from its first bytes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MOST_IMAGE = 32 << 20
 MOST_UNPACKED = 512 << 20
 """Bytes of all images of an upload."""
 MOST_RATIO = 100
-"""Unpacked bytes for a packed one, above which an archive is no archive of images: these hardly pack at all."""
+"""Times its packed size that an archive may unpack to: images hardly pack at all, so more is no archive of them."""
 MOST_FILES = 20_000
 MOST_FOLDERS = 16
 """Folders of images that are being uploaded at once."""
@@ -50,7 +50,7 @@ MAGIC = {
 
 
 def stem_of(name: str) -> str:
-    """What of a file's name is fit for another: letters, digits and dashes, of any name something."""
+    """A safe name made of a file's, without ending: ASCII letters, digits and dashes, `table` where none are left."""
     plain = unicodedata.normalize("NFKD", name.rpartition(".")[0] or name).encode("ascii", "ignore").decode()
     return re.sub(r"[^A-Za-z0-9]+", "-", plain).strip("-").lower()[:40] or "table"
 
@@ -62,7 +62,7 @@ def ending_of(content: bytes) -> str | None:
 
 
 def told(name: str) -> str:
-    """A name as it is told: never as itself where it could do something."""
+    """A name made safe for a message: control characters as codes, 200 characters at most."""
     return printable(name)[:200]
 
 
@@ -103,23 +103,26 @@ class Uploads:
         return folder
 
     def begin(self, name: str) -> str:
-        """A folder whose files come one by one: the number by which they name it."""
+        """Begin a folder whose files come one by one; gives the token by which they name it.
+
+        Where MOST_FOLDERS are open already, the oldest is removed.
+        """
         if len(self._open) >= MOST_FOLDERS:
             self._open.pop(next(iter(self._open))).discard()
-        number = secrets.token_urlsafe(12)
-        self._open[number] = Folder(self._new(name))
-        return number
+        token = secrets.token_urlsafe(12)
+        self._open[token] = Folder(self._new(name))
+        return token
 
-    def opened(self, number: str) -> Folder:
-        """The folder of that number. Raises `UserError` where there is none."""
-        if number not in self._open:
+    def opened(self, token: str) -> Folder:
+        """The folder of that token. Raises `UserError` where there is none."""
+        if token not in self._open:
             raise UserError("there is no such upload; begin it again")
-        return self._open[number]
+        return self._open[token]
 
-    def ended(self, number: str) -> Folder:
-        """The folder of that number, to which nothing more comes."""
-        folder = self.opened(number)
-        del self._open[number]
+    def ended(self, token: str) -> Folder:
+        """End the folder of that token: nothing more comes. Raises `UserError` where there is none."""
+        folder = self.opened(token)
+        del self._open[token]
         return folder
 
     def close(self) -> None:
@@ -134,7 +137,7 @@ class Uploads:
 
 
 def _check(archive: zipfile.ZipFile, packed: int) -> None:
-    """Raises `UserError` for an archive that says of itself that it is none of images."""
+    """Raises `UserError` for an archive whose directory shows that it is refused: size, count, links, encryption."""
     members = archive.infolist()
     if len(members) > MOST_FILES:
         raise UserError(f"the archive holds {len(members):,} files; at most {MOST_FILES:,} are taken")
@@ -159,7 +162,7 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.skipped = 0
-        """Files that are no images by their endings."""
+        """Files without the ending of an image."""
         self._bytes = 0
         self._classes = Counter[tuple[str, str]]()
         self._top = set[str]()
@@ -192,7 +195,7 @@ class Folder:
         self._bytes += len(content)
 
     def facts(self) -> dict[str, object]:
-        """What came. Raises `UserError` where it is no folder of classes."""
+        """Counts of what came. Raises `UserError` with fewer than two classes to train on, and removes the folder."""
         train = {label: count for (part, label), count in self._classes.items() if part == "train"}
         if len(train) < 2:
             self.discard()
@@ -204,7 +207,7 @@ class Folder:
         return {**counts, "parts": sorted({part for part, _ in self._classes})}
 
     def discard(self) -> None:
-        """Remove it."""
+        """Remove the folder."""
         shutil.rmtree(self.path, ignore_errors=True)
 
 

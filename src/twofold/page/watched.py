@@ -1,4 +1,4 @@
-"""An ordinary run's events as the page's: of one that the page makes, and of `twofold run --page`."""
+"""The events of an ordinary run as events of the page: a run that the page makes, or `twofold run --page`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Watched:
     def __init__(self, tell: Callable[[str, object], object], interrupt: Callable[[], None] = lambda: None) -> None:
         """`interrupt` is called between steps, and raises where the run is to stop."""
         self._tell, self._interrupt = tell, interrupt
-        self._engine, self._steps, self._told = "", 0, 0.0
+        self._engine, self._steps, self._last_told = "", 0, 0.0
 
     def __call__(self, event: object) -> None:
-        """One event."""
+        """Tell one event of the run."""
         match event:
             case Prepared(what, done, total):
                 self._interrupt()
@@ -42,6 +42,6 @@ class Watched:
 
     def _job(self, what: str, step: int, steps: int) -> None:
         now = time.monotonic()
-        if now - self._told >= FRAME or step == steps:
-            self._told = now
+        if now - self._last_told >= FRAME or step == steps:
+            self._last_told = now
             self._tell("job", {"status": "finishing", "what": what, "step": step, "steps": steps})

@@ -23,14 +23,14 @@ from twofold.recipe import loads
 from twofold.setup.events import Noted, Prepared
 
 READY = "ready"
-"""The first event of a process, which is the server's alone: it listens."""
+"""The first event of a process, for the server alone: from now on commands are taken."""
 LISTEN = 0.01
 """Seconds between two looks at the commands while a training goes on."""
 
 
 def work(commands: Connection, messages: Connection) -> None:
-    """Obey until the server closes the line."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's: it closes the line
+    """Take commands and train, until the server closes the pipe."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then closes the pipe
     with np.errstate(all="ignore"):
         worker, waits = Worker(commands, messages), waiting(commands)
         _warm_up()
@@ -85,7 +85,7 @@ class Worker:
         self._messages.send(Told(self._job, event, json.dumps(value, allow_nan=False).encode()))
 
     def obey(self, command: Command) -> None:
-        """One command; whatever goes wrong is told, and the process goes on."""
+        """Carry out one command; an exception is told as a failed job, and the process goes on."""
         try:
             match command:
                 case Load(job):
@@ -125,7 +125,7 @@ class Worker:
             self._failed(f"{type(error).__name__}: {error}")
 
     def close(self) -> None:
-        """Leave nothing behind."""
+        """Stop the training and undo what it set up."""
         self.playing = False
         if self._stage:
             self._stage.close()
@@ -178,7 +178,7 @@ class Worker:
         self._messages.send(Answer(ask.number, status, data))
 
     def _finish(self, finish: Finish) -> None:
-        """An ordinary run, told as `twofold run` tells its own."""
+        """Train the recipe as an ordinary run and write its report, as `twofold run` does."""
         from twofold.report.page import write_report
         from twofold.train.running import run
 
@@ -194,7 +194,7 @@ class Worker:
         self.tell("job", {"status": "finished", "run": done.path.name})
 
     def _interrupt(self) -> None:
-        """Between two steps: stop where the server says so, or has gone."""
+        """Raise `KeyboardInterrupt` where the server has asked for a pause or has gone; called between steps."""
         while self._commands.poll():
             try:
                 command = self._commands.recv()

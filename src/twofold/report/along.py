@@ -17,7 +17,7 @@ from twofold.study import Axis, Series, cell
 from twofold.study.grid import Value
 
 SHAPES = ("o", "s", "^", "D", "v", "P", "X", "*")
-"""Colour or shape, either is enough to tell a series; a line has its dash as well."""
+"""Markers of the series: colour or shape, either is enough to tell a series; a line has its dash as well."""
 MOST_SERIES = len(SHAPES)
 MOST_DOTS = 3000
 MOST_TICKS = 12
@@ -28,6 +28,7 @@ SPREAD = 0.5
 ASIDE = 0.05
 """How far from a bar the dots of its seeds stand."""
 ALONE, BESIDE = (6.4, 3.4), (4.6, 3.2)
+"""Width and height in inches of a panel that stands alone, and of one beside others."""
 
 
 def along_panel(
@@ -39,19 +40,21 @@ def along_panel(
 
 
 def legend(series: Sequence[Series], by: Axis | None, axis: Axis | None) -> tuple[Key, ...]:
-    """Sign and name of each series along an axis; one alone needs none."""
+    """Sign and name of each series along an axis; none where there is only one."""
     if by is None or len(series) < 2:
         return ()
     keys = []
     for index, line_of_values in enumerate(series):
         look = {"color": COLOURS[index], "marker": SHAPES[index], "markersize": 4.5, "linestyle": ""}
-        line = {"linestyle": DASHES[index], "linewidth": 1.3, "markevery": [1]} if _lines(axis, line_of_values) else {}
+        line = (
+            {"linestyle": DASHES[index], "linewidth": 1.3, "markevery": [1]} if _is_line(axis, line_of_values) else {}
+        )
         keys.append(Key(series_name(by, index, line_of_values.value), look | line, 0.5 if line else MARKER))
     return tuple(keys)
 
 
-def _lines(axis: Axis | None, series: Series) -> bool:
-    """Whether a series is a line: along numbers."""
+def _is_line(axis: Axis | None, series: Series) -> bool:
+    """Whether a series is drawn as a line: along numbers, not categories."""
     return axis is not None and axis.numeric and len(series.x) > 1
 
 
@@ -71,7 +74,7 @@ def value_words(value: Value) -> str:
 
 
 def tick(value: Value, index: int = 0) -> str:
-    """The same, as short as a figure wants it."""
+    """A value of an axis as the label of a tick, cut to 28 characters; its number where the font cannot write it."""
     return printable(value_words(value), index, 28)
 
 
@@ -90,11 +93,12 @@ def bounded(metric: str) -> bool:
 
 
 def dotted(series: Sequence[Series]) -> bool:
-    """Whether there is room for every seed."""
+    """Whether every seed is drawn as a dot: not where there would be more than MOST_DOTS."""
     return sum(len(dots) for line_of_values in series for dots in line_of_values.dots) <= MOST_DOTS
 
 
 def _unevenness(gaps: Array) -> float:
+    """The standard deviation of gaps over their mean: 0 where all are the same."""
     return float(np.std(gaps) / np.mean(gaps))
 
 
@@ -107,8 +111,8 @@ def _draw(figure: FigureBase, axis: Axis | None, series: Sequence[Series], metri
     floor = 0.0 if bounded(metric) else min(values) / 2 if logged else None
     for index, line_of_values in enumerate(series):
         x = np.array([place(value, index) for value in line_of_values.x], np.float64)
-        joined = _lines(axis, line_of_values)
-        _one(axes, line_of_values, x, index, joined, floor)
+        joined = _is_line(axis, line_of_values)
+        _draw_series(axes, line_of_values, x, index, joined, floor)
         if dotted(series):
             _dots(axes, line_of_values, x if joined else x + ASIDE, COLOURS[index])
     axes.set(xlabel=axis.name if axis else "", ylabel=metric.replace("_", " ").replace("train ", "training "))
@@ -120,10 +124,11 @@ def _draw(figure: FigureBase, axis: Axis | None, series: Sequence[Series], metri
         axes.set_ylim(max(low, -0.02), min(high, 1.02))
 
 
-def _one(axes: Axes, series: Series, x: Array, index: int, joined: bool, floor: float | None) -> None:
-    """A series: a line with a shaded interval along numbers, else a point with a bar.
+def _draw_series(axes: Axes, series: Series, x: Array, index: int, joined: bool, floor: float | None) -> None:
+    """Draw a series: a line with a shaded interval where `joined`, else points with bars.
 
-    What is below 0 of an interval is drawn at `floor`; a floor of 0 is that of shares, which end at 1.
+    The low end of an interval is drawn at `floor` where it is not above 0; a floor of 0 is that of shares, which end
+    at 1.
     """
     colour, shape = COLOURS[index], SHAPES[index]
     mean, low, high = np.array(series.intervals, np.float64).T
@@ -144,7 +149,7 @@ def _one(axes: Axes, series: Series, x: Array, index: int, joined: bool, floor: 
 
 
 def _dots(axes: Axes, series: Series, x: Array, colour: str) -> None:
-    """Every seed of a series."""
+    """Draw every seed of a series as a dot."""
     at = np.repeat(x, [len(seed_dots) for seed_dots in series.dots])
     axes.plot(at, np.concatenate(series.dots), "o", color=colour, markersize=3.6, alpha=0.5, markeredgewidth=0)
 
@@ -154,7 +159,7 @@ def _number(value: Value, index: int) -> float:
 
 
 def _category(axis: Axis | None, count: int) -> Callable[[Value, int], float]:
-    """Series at one category stand side by side."""
+    """Where a category's value is drawn; `count` series at one category stand side by side."""
     places: dict[object, int] = {cell(value): place for place, value in enumerate(axis.values)} if axis else {None: 0}
     step = SPREAD / max(count, 1)
     return lambda value, index: places[cell(value)] + (index - (count - 1) / 2) * step
@@ -184,7 +189,7 @@ def _x_ticks(axes: Axes, axis: Axis | None) -> None:
 
 
 def _apart(values: Sequence[float], logged: bool) -> list[float]:
-    """The values whose labels do not overlap."""
+    """The values whose labels do not overlap, from the first on."""
     places = np.log(values) if logged else np.asarray(values)
     room = ROOM * (places[-1] - places[0])
     chosen = [0]

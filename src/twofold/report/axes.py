@@ -15,6 +15,7 @@ from twofold.report.text import decimal
 
 PALE: Look = {"alpha": 0.3, "linewidth": 5.0, "solid_capstyle": "butt"}
 THIN: Look = {"linewidth": 1.3}
+"""The lines of two engines in one drawing: the first wide and pale, the second thin upon it."""
 TWO_DECADES = 100
 MOST_POINTS = 1000
 R2_FLOOR = -1.0
@@ -35,12 +36,12 @@ def thinned(curve: Curve | GapCurve) -> slice:
 
 
 def plain_ticks(axes: Axes) -> None:
-    """Numbers along x as `10,000`."""
+    """Write the numbers along x as `10,000`."""
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}".replace("-", "−")))
 
 
 def finish_axes(axes: Axes, unit: str, quantity: str, end: float, logged: bool) -> None:
-    """Names and limits of an accuracy's or a loss's axes; whether a loss is drawn by its logarithm."""
+    """Set names and limits of the axes of an accuracy, of R² or of a loss; `logged`: a loss by its logarithm."""
     axes.set(xlabel=unit, ylabel=quantity, xlim=(0, end))
     plain_ticks(axes)
     if quantity == "loss" and logged:
@@ -54,7 +55,7 @@ def finish_axes(axes: Axes, unit: str, quantity: str, end: float, logged: bool) 
 
 
 def log_scale(axes: Axes) -> None:
-    """Plain decimals at the ticks; within few decades 2 and 5 are labelled too."""
+    """Make y logarithmic with plain decimals at the ticks; within few decades 2 and 5 are labelled too."""
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     few = math.log10(high / low) < 3.5

@@ -1,4 +1,4 @@
-"""The report written by a second process, which gets ready while a run trains: it imports matplotlib meanwhile."""
+"""The report written by a second process, which imports matplotlib and gets ready while a run trains."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from twofold.runs import Run
 
 PATIENCE = 60.0
-"""Seconds for which the second process waits: a longer training does not feel the imports, and needs the memory."""
+"""Seconds that the second process waits for a run. Beside a longer training the imports do not count, and the memory
+that it holds does."""
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
 START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from twofold.report.beside import wait; wait()"
 
@@ -60,7 +61,7 @@ def report_writer() -> Iterator[ReportWriter]:
         [sys.executable, "-P", "-c", START, json.dumps(sys.path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,  # what it cannot do is done here, and told here
+        stderr=subprocess.DEVNULL,  # where it fails, this process writes the report and raises the error
         text=True,
         env=os.environ | ONE_THREAD,
         start_new_session=True,  # Ctrl-C is for the training

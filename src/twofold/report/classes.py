@@ -28,7 +28,7 @@ def class_table_of(run: Run) -> ClassTable | None:
 
 
 def class_table(matrices: Sequence[Confusion], split: str, of: str = "") -> ClassTable | None:
-    """`None` where there are more classes than one looks at."""
+    """The table of one or more confusion matrices; `None` without any, or with more than MOST_CLASSES classes."""
     if not matrices or len(matrices[0].classes) > MOST_CLASSES:
         return None
     columns = [confusion.scores() for confusion in matrices]

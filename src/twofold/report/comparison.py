@@ -67,7 +67,7 @@ def compared(runs: Sequence[Run | str | Path]) -> list[Run]:
 
 
 def checked_out(out: str | Path) -> Path:
-    """A place for a page. Raises `RunFolderError` for one that is none."""
+    """The path of the page. Raises `RunFolderError` where no page can be written to it."""
     path = Path(out)
     if path.suffix.lower() not in (".html", ".htm"):
         raise RunFolderError(f"--out names the page to be written, a file that ends in .html; got {out}")
@@ -96,7 +96,7 @@ def _again(runs: Sequence[Run], out: Path) -> str:
 
 
 def _facts(runs: Sequence[Run]) -> dict[str, object]:
-    called, differing = names(runs), differences([run.recipe for run in runs])
+    run_names, differing = names(runs), differences([run.recipe for run in runs])
     about = subject(runs, differing)
     unlike = [
         ("Runs", _each_run(runs)),
@@ -108,24 +108,24 @@ def _facts(runs: Sequence[Run]) -> dict[str, object]:
         ("Data and machine", _circumstances(runs)),
     ]
     return {
-        "title": words.heading(about, called),
+        "title": words.heading(about, run_names),
         "when": moment(max(run.record.finished for run in runs)),
         "version": max(run.record.circumstances.version for run in runs),
-        "names": called,
-        "lead": words.lead(runs, called, about, differing),
-        "rows": _rows(runs, called),
+        "names": run_names,
+        "lead": words.lead(runs, run_names, about, differing),
+        "rows": _rows(runs, run_names),
         "splits": [split for split in ALL_SPLITS if any(run.record.data.samples.get(split) for run in runs)],
         "quality": quality_words(runs),
-        "findings": words.findings(runs, called),
+        "findings": words.findings(runs, run_names),
         "unlike": [(part, rows) for part, rows in unlike if rows],
-        "unfinished": [name for name, run in zip(called, runs, strict=True) if run.status != "finished"],
+        "unfinished": [name for name, run in zip(run_names, runs, strict=True) if run.status != "finished"],
     }
 
 
-def _rows(runs: Sequence[Run], called: Sequence[str]) -> list[ComparedRow]:
+def _rows(runs: Sequence[Run], run_names: Sequence[str]) -> list[ComparedRow]:
     splits = [split for split in ALL_SPLITS if any(run.record.data.samples.get(split) for run in runs)]
     table_rows = []
-    for run, name in zip(runs, called, strict=True):
+    for run, name in zip(runs, run_names, strict=True):
         rows = [tables.result_row(result, splits) for result in results(run)]
         table_rows += [ComparedRow(name, 0 if index else len(rows), row) for index, row in enumerate(rows)]
     return table_rows
@@ -150,7 +150,7 @@ def _each_run(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
 
 
 def _unlike(rows: Sequence[tuple[str, list[str]]]) -> list[tuple[str, list[str]]]:
-    """Those whose values are not all the same."""
+    """The rows whose values are not all the same."""
     return [(what, values) for what, values in rows if len(set(values)) > 1]
 
 
@@ -177,12 +177,12 @@ def _text(value: object) -> str:
 
 
 def _figures(runs: Sequence[Run]) -> dict[str, object]:
-    curves_of_runs, called, unit = all_curves(runs), names(runs), common_unit(runs)
+    curves_of_runs, run_names, unit = all_curves(runs), names(runs), common_unit(runs)
     if not all(curves_of_runs):
         return {"curves": None, "gap": None}
-    splits, against = common_splits(runs), words.against_sentence(runs, called)
+    splits, against = common_splits(runs), words.against_sentence(runs, run_names)
     caption = curves_caption(runs, splits, against)
     return {
-        "curves": curves_picture(curves_of_runs, called, splits, unit, caption, quality_words(runs)),
-        "gap": gap_picture(curves_of_runs, called, unit, gap_caption(runs, splits)) if same_task(runs) else None,
+        "curves": curves_picture(curves_of_runs, run_names, splits, unit, caption, quality_words(runs)),
+        "gap": gap_picture(curves_of_runs, run_names, unit, gap_caption(runs, splits)) if same_task(runs) else None,
     }

@@ -47,7 +47,7 @@ def curves_picture(
     caption: str,
     quality: str = "accuracy",
 ) -> Picture:
-    """Accuracy, or R², and loss, each on the training samples and on those held out: a panel each."""
+    """Accuracy, or R², and loss, each on the training samples and on those held out: four panels, or two."""
     panels = tuple(
         _panel(curves_of_runs, split, quantity, unit, len(names)) for quantity in (quality, "loss") for split in splits
     )
@@ -68,8 +68,8 @@ def gap_picture(
         axes.axhline(0, color=GREY, linewidth=0.8)
         for run, own in enumerate(gaps):
             for gap in own:
-                some = thinned(gap)
-                axes.plot(gap.x[some], gap.gap[some], **_look(run, gap, own))
+                step_slice = thinned(gap)
+                axes.plot(gap.x[step_slice], gap.gap[step_slice], **_look(run, gap, own))
         end = max(gap.x[-1] for own in gaps for gap in own)
         axes.set(xlabel=unit, ylabel=f"training − {SPLITS[split]}", xlim=(0, end))
         plain_ticks(axes)
@@ -85,9 +85,13 @@ def _panel(curves_of_runs: Sequence[Sequence[Curve]], split: str, quantity: str,
         axes: Axes = figure.subplots()
         for run, own in enumerate(ours):
             for curve in own:
-                some = thinned(curve)
+                step_slice = thinned(curve)
                 values = curve.loss if quantity == "loss" else curve.quality
-                axes.plot(curve.x[some], np.where(np.isfinite(values), values, np.nan)[some], **_look(run, curve, own))
+                axes.plot(
+                    curve.x[step_slice],
+                    np.where(np.isfinite(values), values, np.nan)[step_slice],
+                    **_look(run, curve, own),
+                )
         every = [curve for own in ours for curve in own]
         finish_axes(axes, unit, quantity, max(curve.x[-1] for curve in every), logarithmic(every))
 

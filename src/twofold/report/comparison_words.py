@@ -119,7 +119,7 @@ def findings(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
 
 
 def _engines(runs: Sequence[Run]) -> list[str]:
-    """Those that finished in every run."""
+    """The engines that finished in every run."""
     return [engine for engine in runs[0].engines if all(engine in run.engines for run in runs)]
 
 
@@ -191,12 +191,12 @@ def _gaps(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
     gaps_of_runs = [{gap.engine: gap for gap in gaps(run)} for run in runs]
     statements = []
     for engine in _engines(runs):
-        ours = [text_or_gaps.get(engine) for text_or_gaps in gaps_of_runs]
+        ours = [gaps_of_run.get(engine) for gaps_of_run in gaps_of_runs]
         have = [gap for gap in ours if gap is not None]
         if len(have) < len(runs) or len({gap.split for gap in have}) > 1:
             continue
-        text_or_gaps = joined([_gap_text(gap, name) for gap, name in zip(have, names, strict=True)])
-        statements.append((engine, f"training {word} minus {SPLITS[have[0].split]} {word} ends at {text_or_gaps}."))
+        ends = joined([_gap_text(gap, name) for gap, name in zip(have, names, strict=True)])
+        statements.append((engine, f"training {word} minus {SPLITS[have[0].split]} {word} ends at {ends}."))
     return _merged(statements)
 
 
@@ -230,7 +230,7 @@ def _curve(own: Sequence[Curve], engine: str, split: str) -> Curve | None:
 
 
 def _speed(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
-    """When each first had the training accuracy that all reach."""
+    """When each run first reached the training accuracy that all runs reach."""
     statements, unit, curves_of_runs = [], common_unit(runs), all_curves(runs)
     if len({run.record.data.quality for run in runs}) > 1:
         return []
@@ -239,7 +239,7 @@ def _speed(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
             continue
         quality, at = level
         reached_first = f"a training {quality_words(runs)} of {share(quality)}, the lowest end, was first reached by"
-        arrivals = joined([f"`{names[one.run]}` at {unit} {one.at:,g}" for one in at])
+        arrivals = joined([f"`{names[one.run]}` at {unit} {one.at:,g}" for arrival in at])
         statements.append(
             (
                 engine,

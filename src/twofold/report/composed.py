@@ -29,10 +29,10 @@ METADATA = {
     "png": {"Software": None},
 }
 DOTS = 200
-"""An inch, of a PNG."""
+"""Dots per inch of a PNG."""
 COLUMNS = {"panels": 2, "cards": 5, "small": 6, "rows": 1}
 TITLE, NOTE, LEGEND, GAP, SIDE = 0.26, 0.17, 0.22, 0.12, 1.5
-"""Inches: a title, a line of notes, a line of the legend, between panels, and before a row."""
+"""Inches: heights of a title, a line of notes, a line of the legend; room between panels; width of words before a row."""
 LETTER = 0.063
 """Inches: the mean width of a letter of the size `SMALL`."""
 SMALL, LARGE = 7.5, 9.5
@@ -48,7 +48,7 @@ def composed(picture: Picture, form: str) -> bytes:
 
 
 def _settled(figure: Figure) -> Figure:
-    """With its layout done, and rounded: the solver's last digits differ from one call to the next."""
+    """The figure with its layout computed and rounded: the solver's last digits differ from one call to the next."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for part in figure.subfigs:
@@ -60,7 +60,7 @@ def _settled(figure: Figure) -> Figure:
 
 
 def _whole(picture: Picture) -> Figure:
-    """Rows of panels below each other, columns of one width each, the legend over all."""
+    """The figure: rows of panels in columns, each column of one width, under the legend."""
     columns = min(COLUMNS[picture.form], len(picture.panels))
     rows = [picture.panels[i : i + columns] for i in range(0, len(picture.panels), columns)]
     beside = SIDE if picture.form == "rows" else 0.0
@@ -83,7 +83,7 @@ def _whole(picture: Picture) -> Figure:
 
 
 def _positive(sizes: list[float]) -> list[float]:
-    """A grid takes no rows of height 0."""
+    """The sizes, none of them 0: matplotlib's grid takes no rows of height 0."""
     return [max(size, 1e-6) for size in sizes]
 
 
@@ -96,7 +96,7 @@ def _below(picture: Picture, row: tuple[Panel, ...]) -> float:
 
 
 def _words(figure: Figure, picture: Picture, panel: Panel, box: tuple[float, float, float, float]) -> None:
-    """Title and notes of a panel whose left, right, top and bottom are at so many inches."""
+    """Write title and notes of a panel; `box` is its left, right, top and bottom in inches."""
     left, right, top, bottom = box
     if picture.form == "rows":
         words = [panel.title, *(note.what for note in panel.notes)]
@@ -124,7 +124,7 @@ def _note(figure: Figure, note: Note, left: float, right: float, y: float) -> No
 
 
 def _text(figure: Figure, x: float, y: float, text: str, **look: str) -> None:
-    """At so many inches from the lower left corner."""
+    """Write a text at x and y, in inches from the lower left corner."""
     width, height = figure.get_size_inches()
     style = {"fontsize": SMALL, "va": "center", **look}
     figure.text(x / width, y / height, text.replace("`", ""), **style)
@@ -136,7 +136,7 @@ def _entry(key: Key) -> float:
 
 
 def _lines(legend: Sequence[Key], width: float) -> list[list[Key]]:
-    """As many entries in a line as there is room for."""
+    """The entries of the legend in lines of at most `width` inches."""
     lines = list[list[Key]]()
     for key in legend:
         if lines and sum(map(_entry, [*lines[-1], key])) <= width:
@@ -147,7 +147,7 @@ def _lines(legend: Sequence[Key], width: float) -> list[list[Key]]:
 
 
 def _legend(figure: Figure, line: Sequence[Key], y: float) -> None:
-    """A line of the legend, in the middle of the figure."""
+    """Draw a line of the legend, centred, at height `y` in inches."""
     width, height = figure.get_size_inches()
     x = (width - sum(map(_entry, line))) / 2 + 0.12
     for key in line:

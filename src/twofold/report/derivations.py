@@ -19,16 +19,16 @@ CHECK = re.compile(r"(?:^(?:[^\n]+\n)*[^\n]+:\n\n)?^```python\n.*?^```\n", re.DO
 LINK = re.compile(r"\[([^\]]+)\]\((?!https?:)[^)]*\)")
 """A link to another file of the project: a page that stands alone keeps its words."""
 POINTER = re.compile(r" ?\[Notation(?: and method)?\]\(README\.md[^)]*\)\.")
-"""What sends a reader of the folder to its first page, which is the first part here."""
+"""A sentence that refers to README.md; it is left out, since that page comes first here."""
 WORTH_A_FOLD = 150
-"""Characters of a page's first words from which they are more than a title."""
+"""Characters of a section that belongs to no kind: below these it says hardly more than its title, and is left out."""
 
 TABLES = {
     "<table>": '<div class="scroll" role="region" aria-label="Table of a derivation" tabindex="0">\n<table>',
     "</table>": "</table>\n</div>",
     "<th>": '<th scope="col">',
 }
-"""What a table of these pages has that Markdown does not write: it scrolls by itself, and its heads say what of."""
+"""What tables need in HTML beyond what Markdown gives: they scroll by themselves, and heads belong to columns."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ class Derivation:
     """A section, folded under its title."""
 
     title: str
-    """`batch_norm` of a kind, else words."""
+    """The name of a kind, as `batch_norm`; else a heading in words."""
     is_kind: bool
     html: Markup
 
 
 def derivations(recipe: Recipe) -> list[Derivation]:
-    """Notation and method, then of each page what its sections share, and the sections of the recipe's kinds.
+    """Notation and method, then from each page the sections of the recipe's kinds and what they have in common.
 
     An empty list where the installation came without the texts.
     """
@@ -77,7 +77,7 @@ def _folder() -> Path | None:
 
 @cache
 def _sections(path: Path) -> dict[str, str]:
-    """Markdown by heading; what is said before the first section stands under the page's title."""
+    """The page's Markdown by heading; what comes before the first section is under the page's title."""
     title, _, text = path.read_text("utf-8").partition("\n")
     before, *rest = re.split(r"^## (.+)\n", text, flags=re.MULTILINE)
     return {title.removeprefix("# "): before, **dict(zip(rest[::2], rest[1::2], strict=True))}

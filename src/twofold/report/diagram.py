@@ -15,14 +15,14 @@ from twofold.recipe.base import Shape
 from twofold.report.drawing import BLUE, GREY, INK, SOFT, Panel, Picture
 
 A_ROW = 7
-"""Boxes side by side."""
+"""Boxes side by side at most."""
 BOX, GAP, HEIGHT, LINE = 1.02, 0.24, 0.74, 0.36
 """Width of a box, of the room between two, height of a box, and the room between two rows, in inches."""
 
 
 @dataclass
 class Box:
-    """A layer with those after it that keep its shape and hold no parameters."""
+    """A layer, together with the layers after it that keep the shape and hold no parameters."""
 
     title: str
     shape: str

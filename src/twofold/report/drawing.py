@@ -38,7 +38,7 @@ DASHES: tuple[str | tuple[float, tuple[float, ...]], ...] = (
     (0, (2.5, 2.5)),
     (0, (9, 1.5, 3, 1.5)),
 )
-"""One a line, as the colours are: either is enough."""
+"""Dashes of lines, in the order of the colours: either is enough to tell lines apart."""
 INK, SOFT, GREY = "#222222", "#5c5c5c", "#8a8a8a"
 
 STYLE: Look = {
@@ -69,7 +69,7 @@ STYLE: Look = {
 }
 NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 LINE, MARKER = 0.36, 0.14
-"""Widths of the two kinds of keys, in inches."""
+"""Widths in inches of a legend's keys, of a line and of a marker."""
 
 
 Draw: TypeAlias = Callable[[FigureBase], None]
@@ -78,7 +78,7 @@ Draw: TypeAlias = Callable[[FigureBase], None]
 
 @dataclass(frozen=True)
 class Note:
-    """A line of text at a panel: what it is of, what it says, a number; each may be left out."""
+    """A line of text at a panel: what it is about, what it says, a number; each may be left out."""
 
     what: str = ""
     text: str = ""
@@ -92,13 +92,13 @@ class Panel:
     """One drawing. Nothing is drawn before it is asked for."""
 
     label: str
-    """What is seen; unique in the page."""
+    """What is seen in it, for those who do not see it; unique in the page."""
     width: float
     """Width of the drawing in inches; `height` likewise."""
     height: float
     draw: Draw
     title: str = ""
-    """Over it; what stands between backticks is code."""
+    """Stands above the drawing; what is between backticks is set as code."""
     notes: tuple[Note, ...] = ()
     placed: bool = False
     """Whether `draw` places its axes itself."""
@@ -131,7 +131,7 @@ class Picture:
     narrow: bool = False
     """Whether a panel that stands alone keeps to its own width."""
     form: Literal["panels", "cards", "small", "rows"] = "panels"
-    """Side by side; as cards over their notes, in one size or the other; or each in a row, its notes before it."""
+    """`panels` are side by side; `cards` and the smaller `small` above their notes; `rows` beside their notes."""
 
     @cached_property
     def keys(self) -> tuple[tuple[Markup, str], ...]:
@@ -144,7 +144,7 @@ class Picture:
 
 
 def inline_svg(label: str, width: float, height: float, draw: Draw, placed: bool = False) -> Markup:
-    """What `draw` draws, in inches; `label` says what is seen, and is unique in the page: no two share an id."""
+    """What `draw` draws as SVG, sizes in inches. Its ids are made from `label`, which must be unique in the page."""
     prefix = "f" + hashlib.sha256(label.encode()).hexdigest()[:8]
     with styled({"svg.hashsalt": prefix}):
         figure = Figure(figsize=(width, height), layout=None if placed else "constrained")
@@ -155,7 +155,7 @@ def inline_svg(label: str, width: float, height: float, draw: Draw, placed: bool
 
 
 def styled(more: Mapping[str, object]) -> AbstractContextManager[None]:
-    """One style for every drawing, whatever the user's settings."""
+    """The one style of every drawing while the context lasts, with `more` settings, whatever the user's are."""
     return matplotlib.style.context(["default", {**STYLE, **more}])
 
 
@@ -165,7 +165,7 @@ def _sign(figure: FigureBase, key: Key) -> None:
 
 
 def slug(text: str) -> str:
-    """As part of a file's name: `optimizer.lr` is `optimizer-lr`."""
+    """The text as part of a file's name: `optimizer.lr` becomes `optimizer-lr`."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "unnamed"
 
 
@@ -183,7 +183,7 @@ def _font() -> FT2Font:
 
 
 def _inline(svg: str, prefix: str, label: str, width: int) -> Markup:
-    """Without prologue, comments and unused ids; the ids in use get the prefix: no two figures share one."""
+    """The SVG without prologue, comments and unused ids; the ids in use get the prefix: no two figures share one."""
     svg = re.sub(r"<!--.*?-->\s*", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
     svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{prefix}-{m[1]}"' if m[1] in used else "", svg)

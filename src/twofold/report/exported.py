@@ -35,7 +35,7 @@ FIGURE = """
 \\end{{figure}}
 """
 COLUMN = 9.0
-"""Inches of a figure that takes a document's whole line."""
+"""Width in inches of a figure that fills the line of a document."""
 SIGNS = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
@@ -102,12 +102,12 @@ def owner(result: Run | StudyResult | SearchResult | str | Path | Sequence[Run |
     if isinstance(result, str | Path):
         return Path(result).resolve().name
     if isinstance(result, Sequence):
-        return ", ".join(owner(one) for one in result)
+        return ", ".join(owner(part) for part in result)
     return result.path.resolve().name
 
 
 def write_pictures(page: Filled, folder: str | Path, owner: str) -> Path:
-    """As `write_figures`, those of a page."""
+    """Write the figures and tables of a page into a folder, as `write_figures` does; `owner` says what they are of."""
     folder, pictures = _made(Path(folder)), page.pictures
     title = CAPTIONS_TITLE.format(owner=owner)
     _check_owner(folder, title)

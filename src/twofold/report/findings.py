@@ -24,7 +24,7 @@ class Sentence:
 
 
 NOUNS = ("sample", "moment", "unit")
-"""Formats of a count."""
+"""Nouns that a statement may count: `{units:unit}` is written `3 units`."""
 FALLING = {True: "was still falling: more training is the first thing to try", False: "had stopped falling"}
 FORMATS: dict[str, Callable[[Fact], str]] = {
     "two": lambda value: decimal(value, 2),
@@ -38,7 +38,7 @@ FORMATS: dict[str, Callable[[Fact], str]] = {
 
 @final
 class _Words(Formatter):
-    """A number without a format with as many digits as help, a count with its thousands."""
+    """Writes numbers into a statement: without a format three significant digits, a count with its thousands."""
 
     def format_field(self, value: object, format_spec: str) -> str:
         if format_spec in FORMATS:
@@ -62,7 +62,7 @@ def sentences(findings: Sequence[Finding], figures: Collection[str]) -> list[Sen
 
 
 def _sentence(group: Sequence[Finding], both: bool, figures: Collection[str]) -> Sentence:
-    """One sentence on a statement that is true of one engine or of both."""
+    """One sentence for findings of the same statement, of one engine or of both."""
     statement, texts = group[0].statement, [_text(finding) for finding in group]
     text = texts[0][0].upper() + texts[0][1:]
     if both and not statement.about_both:
@@ -87,7 +87,7 @@ def _text(finding: Finding) -> str:
 
 
 def _trained_on(others: int | None) -> dict[str, str]:
-    """Names of what training accuracy is measured on: the samples trained on, or others where these are drawn anew."""
+    """What training accuracy is measured on, in words: the training samples, or others where these are drawn anew."""
     if others is None:
         return {"training_accuracy": "training accuracy", "its_training_samples": "its training samples"}
     accuracy = f"accuracy on {plural(others, 'sample')} drawn like those trained on"

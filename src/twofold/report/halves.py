@@ -1,4 +1,4 @@
-"""The drawings of a page made in two processes at once: a page is mostly the time that matplotlib takes."""
+"""The drawings of a page made by two processes at once: drawing takes most of the time of a page."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from twofold.report.beside import processors
 from twofold.report.drawing import Panel, Picture
 
 FEWEST = 4
-"""Drawings that are worth a second process."""
+"""Fewest drawings that are worth a second process."""
 TICKET, MOST = 2, 2_000
-"""Bytes of a ticket, and how many find room in a pipe of one page of memory."""
+"""Bytes of a ticket, and the most tickets: a pipe holds at least 4,096 bytes, one page of memory."""
 
 
 def may_fork() -> bool:
@@ -28,10 +28,10 @@ def may_fork() -> bool:
 
 @contextmanager
 def drawing_beside(pictures: Sequence[Picture]) -> Iterator[None]:
-    """Around what else a page needs: every panel and legend is drawn, in a forked process meanwhile and then in both.
+    """Draw every panel and legend: a forked process draws while the context lasts, then both processes do.
 
-    The drawings are those of one process. What the other does not bring back, whatever became of it, is drawn when the
-    page asks for it; where there may be no other, everything is.
+    The drawings are the same as those of one process. What the other process does not bring back, because it ended
+    early or may not be forked, is drawn when the page asks for it.
     """
     drawings = [part for picture in pictures for part in (*picture.panels, picture)]
     if len(drawings) < FEWEST or not may_fork():
@@ -43,7 +43,7 @@ def drawing_beside(pictures: Sequence[Picture]) -> Iterator[None]:
     if not child:
         try:
             os.close(reading)
-            drawn = {place: _texts(drawings[place]) for place in _drawn_by_lot(tickets)}
+            drawn = {place: _draw(drawings[place]) for place in _tickets_drawn(tickets)}
             with os.fdopen(writing, "wb") as file:
                 file.write(json.dumps(drawn).encode())
         finally:
@@ -51,10 +51,10 @@ def drawing_beside(pictures: Sequence[Picture]) -> Iterator[None]:
     os.close(writing)
     try:
         yield
-        for place in _drawn_by_lot(tickets):
-            _texts(drawings[place])
+        for place in _tickets_drawn(tickets):
+            _draw(drawings[place])
     finally:
-        for _ in _drawn_by_lot(tickets):  # where the block has failed: nobody wants the rest
+        for _ in _tickets_drawn(tickets):  # where the block has failed, the other process is to find no more tickets
             pass
         os.close(tickets)
         with os.fdopen(reading, "rb") as file:
@@ -64,25 +64,26 @@ def drawing_beside(pictures: Sequence[Picture]) -> Iterator[None]:
 
 
 def _tickets(count: int) -> int:
-    """A pipe that holds the place of every drawing: whichever process reads it draws that one."""
+    """A pipe with the place of every drawing as a ticket: the process that reads a ticket makes that drawing."""
     reading, writing = os.pipe()
     with os.fdopen(writing, "wb") as file:
         file.write(b"".join(place.to_bytes(TICKET, "big") for place in range(min(count, MOST))))
     return reading
 
 
-def _drawn_by_lot(tickets: int) -> Iterator[int]:
+def _tickets_drawn(tickets: int) -> Iterator[int]:
     """The places that fall to this process, until there are no more."""
     while ticket := os.read(tickets, TICKET):
         yield int.from_bytes(ticket, "big")
 
 
-def _texts(drawing: Panel | Picture) -> list[str]:
-    """What is drawn of a panel, or of a picture's legend."""
+def _draw(drawing: Panel | Picture) -> list[str]:
+    """The SVG of a panel, or those of a picture's legend; both are kept by the object."""
     return [drawing.svg] if isinstance(drawing, Panel) else [sign for sign, _ in drawing.keys]
 
 
 def _take(drawings: Sequence[Panel | Picture], content: bytes) -> None:
+    """Give the drawings that the other process has made to their panels and pictures."""
     try:
         brought = json.loads(content)
     except ValueError:  # the other process ended early

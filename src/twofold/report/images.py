@@ -16,7 +16,7 @@ def grey_scale(run: Run) -> str:
 
 
 def draw_image(axes: Axes, image: Array, grey: str) -> None:
-    """An image (channels, height, width), bytes from 0 to 255, other numbers from their smallest to their largest."""
+    """Draw an image (channels, height, width): bytes from 0 to 255, other numbers from their least to their largest."""
     low, high = (0, 255) if image.dtype == np.uint8 else (float(image.min()), float(image.max()))
     if len(image) == 1:
         axes.imshow(image[0], cmap=grey, vmin=low, vmax=high, interpolation="none")
@@ -28,7 +28,7 @@ def draw_image(axes: Axes, image: Array, grey: str) -> None:
 
 
 def class_bars(axes: Axes, values: Array, true: int) -> Array:
-    """A bar a class, the true one in blue, the others in orange; the places of the bars."""
+    """Draw a bar for each class, the true one in blue, the others in orange; returns the places of the bars."""
     x = np.arange(len(values))
     axes.bar(x, values, width=0.85, color=[BLUE if c == true else VERMILLION for c in x])
     axes.set_ylim(min(0.0, float(values.min())), max(1.0, float(values.max())))

@@ -15,7 +15,7 @@ from twofold.probe.kept import microscope_of
 from twofold.runs import Run
 
 MODULES = ("words", "numbers", "source", "matrix", "planes", "sum", "number", "microscope")
-"""Each before those that import it."""
+"""The modules of its script, each before those that import it."""
 START = (
     'show(document.getElementById("microscope"), JSON.parse(document.getElementById("microscope-data").textContent));'
 )
@@ -33,7 +33,7 @@ class Recorded:
 
 
 def recorded(run: Run) -> Recorded | None:
-    """`None` where the folder keeps no record: it is older, or the network is not small."""
+    """The microscope of a run; `None` where the folder keeps no record: it is older, or the network is not small."""
     data = microscope_of(run)
     if not data:
         return None

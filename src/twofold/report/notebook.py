@@ -40,7 +40,7 @@ class Sections(dict[str, Section]):
     """The sections of a report by their headings. In a notebook all of them show themselves."""
 
     def __missing__(self, heading: str) -> Section:
-        """Raises `UnknownNameError` for a heading that the report has not."""
+        """Raises `UnknownNameError` for a heading that the report does not have."""
         hint = did_you_mean(heading, self)
         raise UnknownNameError(f"this report has no section `{heading}`; {hint}")
 
@@ -73,7 +73,7 @@ def sections(result: Run | StudyResult | SearchResult | str | Path, image: int |
 
 
 def _alone(html: str, salt: str) -> str:
-    """With the report's own ids: in a notebook the figures of several runs stand in one page."""
+    """The section with ids that no other report has: in a notebook the figures of several runs stand in one page."""
     return re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{salt}-", html.strip())
 
 

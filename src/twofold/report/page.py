@@ -22,7 +22,7 @@ from twofold.report.walk import chapter
 from twofold.runs import REPORT, Run, opened, write_whole
 
 TEMPLATES = ("page.html.jinja", "run.html.jinja", "macros.html.jinja", "page.css")
-"""That of the page, and those that it stands on."""
+"""The template of the page, and those that it uses."""
 
 
 def write_report(run: Run | str | Path, image: int | None = None, *, author: str = "", halves: bool = False) -> Path:
@@ -31,7 +31,7 @@ def write_report(run: Run | str | Path, image: int | None = None, *, author: str
     The same folder gives the same bytes. A run that failed or was interrupted is reported as far as it came. `image` is
     the place, from 0, of the held-out image that is shown layer by layer, of a network with convolutions; for one that
     the folder does not hold the data are loaded. `author` stands under the title. With `halves` two processes draw at
-    once where that is possible: a copy of this process makes every other figure.
+    once where that is possible: this one and a copy of it.
 
     Raises `RunFolderError` for a folder that is missing, half-written or damaged, or cannot be written to, and
     `UserError` for an image that cannot be had.

@@ -10,7 +10,7 @@ class PlainTable:
     """Rows of text under a head; the first cell of a row names it."""
 
     label: str
-    """What a reader of the screen is told it is."""
+    """What a screen reader announces the table as."""
     caption: str
     head: tuple[str, ...]
     rows: list[tuple[str, ...]]

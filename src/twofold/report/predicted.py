@@ -41,8 +41,11 @@ def check_shown(path: Path, data: object) -> None:
 
 
 def draw_predicted(answers: Answers, form: str = "png") -> bytes:
-    """A row an image, at most `MOST`: as it is, the ink that was found where ink is looked for, what the network is
-    given before it is standardized; and in words what was done and what is answered. `form` is one of `FORMATS`."""
+    """A drawing with a row for each image, at most `MOST`, in the format `form`, one of `FORMATS`.
+
+    Each row has the picture, the ink that was found where ink is looked for, what the network is given before it is
+    standardized, and in words what was done to it and what is answered.
+    """
     names = answers.names[:MOST]
     with styled({}), guarded():
         figure = Figure(figsize=(WIDTH, ROW * len(names) + 0.35), layout="constrained")

@@ -20,7 +20,7 @@ LINE: Look = {"color": INK, "linewidth": 1.2, "drawstyle": "steps-post"}
 
 
 def over_time_picture(result: SearchResult) -> Picture | None:
-    """Every trial's metric in their order, and the best so far."""
+    """The metric of every trial in the order of the trials, and the best so far; `None` for fewer than two."""
     trials = sorted(result.ranked(), key=lambda point: point.trial or 0)
     if len(trials) < 2:
         return None
@@ -43,7 +43,7 @@ def over_time_picture(result: SearchResult) -> Picture | None:
 
 
 def importance_picture(result: SearchResult) -> Picture | None:
-    """The share of the variance that each parameter explains."""
+    """The share of the variance that each parameter explains; `None` for fewer than two parameters."""
     importance = result.found.importance if result.found else {}
     if len(importance) < 2:
         return None

@@ -32,7 +32,7 @@ def lead(run: Run) -> str:
 
 
 def _samples(run: Run, most: str) -> str:
-    """How many, and how many at once; of those drawn anew at every step, how many in all."""
+    """How many samples, and how many at a step; where they are drawn anew at every step, how many in all."""
     training, count = run.recipe.training, run.record.data.samples["train"]
     size = count if training.batch_size == "full" else training.batch_size
     if run.recipe.data.endless:
@@ -43,7 +43,7 @@ def _samples(run: Run, most: str) -> str:
 
 
 def results_sentences(run: Run) -> list[str]:
-    """Agreement, times and what an accuracy is one of: what the table of results means."""
+    """What the table of results means: agreement, times, and what accuracy and loss are measured on."""
     lines = []
     if agreed := agreement(run):
         lines.append(agreement_sentence(agreed))
@@ -93,7 +93,7 @@ def lockstep_sentences(run: Run) -> list[str]:
 
 
 def _with_threads(run: Run) -> str:
-    """With how many threads each of them had."""
+    """How many threads each engine had, to be added to a sentence."""
     blas, torch = run.record.circumstances.blas_threads, run.record.circumstances.torch_threads
     if torch is None:
         return f", with {plural(blas, 'thread')} at most"
@@ -106,7 +106,7 @@ def _held(run: Run) -> str:
 
 
 def meaning_sentences(run: Run) -> list[str]:
-    """The settings that change what an accuracy or a loss is one of."""
+    """Sentences on the settings that change how accuracy and loss are measured, or when training ended."""
     training, loss, lines = run.recipe.training, run.recipe.loss, list[str]()
     some, count = training.evaluate_samples, run.record.data.samples["train"]
     if run.recipe.data.endless:

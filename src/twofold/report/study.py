@@ -125,7 +125,7 @@ def _row(result: StudyResult, row: Row, best: Row | None) -> SettingRow:
 
 
 def score(metric: str, value: float) -> str:
-    """A value of the metric."""
+    """A value of the metric as it is written."""
     if math.isnan(value):
         return "–"
     return share(value) if bounded(metric) else loss_text(value)
@@ -172,7 +172,7 @@ def _best_sentence(result: StudyResult, best: Row) -> str:
 
 
 def _rivals(result: StudyResult, best: Row) -> int | None:
-    """How many other settings' intervals overlap the best one's; `None` where one of one seed is compared."""
+    """How many other settings' intervals overlap the best one's; `None` where a setting has no interval."""
     rows = result.summary.dropna(subset=["low"])
     if math.isnan(best["low"]) or len(rows) < len(result.summary):
         return None
@@ -188,7 +188,7 @@ def _failures(result: StudyResult) -> list[tuple[list[str], int, str]]:
 
 
 def _versions(result: StudyResult) -> dict[str, list[str]]:
-    """Every version that a point was trained with."""
+    """The versions of each library that points were trained with."""
     by_library: dict[str, list[str]] = {}
     for point in result.points:
         for name, number in point.versions.items():

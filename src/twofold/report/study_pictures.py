@@ -36,7 +36,7 @@ def _drawn(result: StudyResult) -> list[Axis | None]:
 
 
 def _companion(result: StudyResult, axis: Axis | None) -> Axis | None:
-    """The axis that is told by colour: one of categories first, and none with more values than there are colours."""
+    """The axis whose values colours tell apart: one of categories before one of numbers, none with too many values."""
     others = [other for other in _drawn(result) if other is not None and other is not axis]
     fit = [other for other in others if len(other.values) <= MOST_SERIES]
     return min(fit, key=lambda other: (other.numeric, len(other.values)), default=None)
@@ -84,7 +84,7 @@ def _classes(result: StudyResult) -> int | None:
 
 
 def _with_chance(panel: Panel, chance: float) -> Panel:
-    """The panel with the accuracy of blind guessing as a line, which is in sight."""
+    """The panel with the accuracy of blind guessing as a line, and with limits that show it."""
 
     def draw(figure: FigureBase) -> None:
         panel.draw(figure)

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from twofold.runs.table import TableFacts, WorstCase
 
 MOST_COLUMNS = 60
-"""Rows of the table of columns."""
+"""Rows of the table of columns at most."""
 LONGEST = 24
-"""Letters of a level, a class or a cell."""
+"""Characters of a level, a class or a cell, before it is cut."""
 MOST_CELLS = 5
 """Columns whose cells stand beside a worst row, the most important ones."""
 
@@ -28,19 +28,21 @@ MEASURES = {
     "regression": "standard deviations off",
     "multi_label": "log loss",
 }
-"""How wrong an answer is said to be."""
+"""By which measure the worst rows are shown, for each task: the heading of its column."""
 
 
 def columns_table(run: Run) -> PlainTable | None:
     """The columns of a table, their kinds, what is missing of them, and what they became.
 
-    None of numbers that are taken as they are.
+    `None` where the columns are numbers that are taken as they are.
     """
     facts = run.table
     if facts is None or (COLUMNS not in run.record.files and kept_scaling(evidence(run), "standardization") is None):
         return None
     rows = list(_fitted_rows(run, facts) if COLUMNS in run.record.files else _plain_rows(run, facts))
-    rows += [(name, "left out", "", "", reason.removesuffix(" and is left out"), "0") for name, reason in _out(facts)]
+    rows += [
+        (name, "left out", "", "", reason.removesuffix(" and is left out"), "0") for name, reason in _left_out(facts)
+    ]
     more = f" The first {MOST_COLUMNS} of {len(rows):,} columns." if len(rows) > MOST_COLUMNS else ""
     caption = (
         "The columns of the table and what became of them. Levels, means and what stands for a missing value are those "
@@ -52,7 +54,7 @@ def columns_table(run: Run) -> PlainTable | None:
     return PlainTable("Columns", caption, head, rows[:MOST_COLUMNS], frozenset({2, 5}))
 
 
-def _out(facts: TableFacts) -> Iterator[tuple[str, str]]:
+def _left_out(facts: TableFacts) -> Iterator[tuple[str, str]]:
     return ((name, reason or "the recipe says so") for name, reason in facts.left_out.items())
 
 
@@ -77,7 +79,7 @@ def _plain_rows(run: Run, facts: TableFacts) -> Iterator[tuple[str, ...]]:
 
 
 def calibration_table(run: Run) -> PlainTable | None:
-    """The numbers of the calibration curve."""
+    """The numbers of the calibration curve; `None` for numbers to predict."""
     judged, task = table_answers(run), run.record.data.task
     if judged is None or task == "regression":
         return None
@@ -90,7 +92,7 @@ def calibration_table(run: Run) -> PlainTable | None:
             f"{one.share:.3f}",
             f"{one.low:.3f} to {one.high:.3f}",
         )
-        for one in calibration_bins(p, right)
+        for fact in calibration_bins(p, right)
     ]
     caption = (
         f"Calibration in numbers: the {SPLITS[run.record.data.held_out]} answers of {ENGINES[judged.engine]} by the "
@@ -106,7 +108,7 @@ def worst_table(run: Run) -> PlainTable | None:
     if facts is None or not facts.worst:
         return None
     task = run.record.data.task
-    shown = [one.column for one in facts.importance[:MOST_CELLS]]
+    shown = [fact.column for fact in facts.importance[:MOST_CELLS]]
     places = {name: at for at, name in enumerate(facts.columns)}
     shown = [name for name in shown if places[name] < len(facts.worst[0].cells)]
     measure = MEASURES[task]
@@ -128,7 +130,7 @@ def worst_table(run: Run) -> PlainTable | None:
 
 
 def _wrong(loss: float, measure: str) -> str:
-    """How wrong an answer is: of classes the probability that was left to the true one, e^−loss."""
+    """How wrong an answer is: for classes the probability given to the true one, e^−loss, else the loss itself."""
     return decimal(math.exp(-loss), 2) if measure == PROBABILITY else f"{loss:.2f}"
 
 

@@ -32,7 +32,7 @@ from twofold.runs.names import METRIC_TITLES
 TOLD_BY_SHAPES = ("kind", "units", "channels", "num_embeddings")
 ALWAYS_TOLD = ("kernel", "stride", "padding")
 MOST_NAMED = 5
-"""Targets that are named one by one."""
+"""Targets that are named one by one at most."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def score_splits(run: Run) -> list[str]:
 
 
 def result_rows(run: Run) -> list[ResultRow]:
-    """One row an engine that has begun."""
+    """One row for each engine that has begun."""
     splits = score_splits(run)
     return [result_row(result, splits) for result in results(run)]
 
@@ -95,7 +95,7 @@ def result_row(result: Result, splits: list[str]) -> ResultRow:
 
 @dataclass(frozen=True)
 class MetricTable:
-    """Metrics of the engines and of simpler models: a row a metric, a column a model."""
+    """Metrics of the engines and of simpler models: rows are metrics, columns are models."""
 
     models: list[str]
     rows: list[tuple[str, list[tuple[str, str]]]]
@@ -121,11 +121,11 @@ class Written(NamedTuple):
 
     temperature: float
     texts: list[tuple[str, str]]
-    """By the engine's title."""
+    """The engine's title and its text, engine by engine."""
 
 
 def written(run: Run) -> Written | None:
-    """`None` where the data are no text."""
+    """What the engines wrote; `None` where the data are no text."""
     if not run.sample:
         return None
     texts = [(ENGINES.get(engine, engine), printable(text)) for engine, text in run.sample["texts"].items()]
@@ -133,7 +133,7 @@ def written(run: Run) -> Written | None:
 
 
 def metric_table(run: Run) -> MetricTable | None:
-    """`None` where the run keeps no metrics: its samples are no table."""
+    """The metrics of a run; `None` where it keeps none: its samples are no table."""
     content = run.metrics
     if not content or not content.get("engines"):
         return None

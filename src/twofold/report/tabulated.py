@@ -55,7 +55,7 @@ class _Reader(HTMLParser):
         self._depth = 0
         self._drawing = 0
         self._over: list[int] = []
-        """Columns that a cell of a row above still takes, by their rows left."""
+        """For each column, how many more rows a cell of a row above reaches down."""
         self._text: list[str] | None = None
 
     def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
@@ -113,7 +113,7 @@ class _Reader(HTMLParser):
         self._fill()
 
     def _fill(self) -> None:
-        """Empty cells where a cell of a row above reaches down."""
+        """Add empty cells where a cell of a row above reaches down."""
         row = self.tables[-1].rows[-1]
         while len(row) < len(self._over) and self._over[len(row)] > 0:
             self._over[len(row)] -= 1

@@ -62,7 +62,7 @@ def filled(name: str, facts: Mapping[str, object], package: str = REPORT) -> Fil
 
 
 def prepare(names: Iterable[str]) -> None:
-    """Compile templates before they are filled: while something else is waited for."""
+    """Compile templates of reports before they are filled, while there is time."""
     for name in names:
         _environment(REPORT).get_template(name)
 
@@ -77,18 +77,18 @@ def _contents(headings: Sequence[str]) -> Markup:
 
 
 def code(text: str) -> Markup:
-    """What stands between backticks, as code."""
+    """The text as HTML, with what stands between backticks as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def breakable(text: str) -> Markup:
-    """A path that may be broken after its points."""
+    """The path as HTML that may be broken after its points."""
     return Markup(str(escape(text)).replace(".", ".<wbr>"))
 
 
 @cache
 def _environment(package: str) -> Environment:
-    """Templates of the package, and those of reports for it to build on."""
+    """The templates of the package, and those of reports, on which it builds."""
     # PackageLoader finds the template in a wheel and in a zip as well.
     environment = Environment(
         loader=ChoiceLoader([PackageLoader(name, "") for name in dict.fromkeys((package, REPORT))]),

@@ -24,7 +24,7 @@ MONTHS = (
 
 
 def decimal(value: float, digits: int = 3) -> str:
-    """So many significant digits, with an exponent only where it helps: `0.0312`, `1,250`, `3.4·10⁻⁸`, `10⁻⁵`."""
+    """The number to `digits` significant digits, with an exponent where it helps: `0.0312`, `1,250`, `3.4·10⁻⁸`."""
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
     if 1e-4 <= abs(value) < 1e7:
@@ -52,7 +52,7 @@ def step_time(microseconds: float) -> str:
 
 
 def took(ratio: float, slower: str, faster: str = "") -> str:
-    """`PyTorch took 4.5 times as long`; where it would be 1.0 times, that they took as long as each other."""
+    """`PyTorch took 4.5 times as long`; below a ratio of ALIKE, that both took about as long."""
     if ratio < ALIKE:
         return "they took about as long as each other"
     return f"{slower} took {ratio:.{1 if ratio < 100 else 0}f} times as long{f' as {faster}' if faster else ''}"
@@ -76,7 +76,7 @@ def quality_word(run: Run) -> str:
 
 
 def quality_words(runs: Sequence[Run]) -> str:
-    """The same of several runs: `accuracy or R²` where they differ."""
+    """The `quality_word` of several runs: `accuracy or R²` where they differ."""
     return " or ".join(dict.fromkeys(map(quality_word, runs)))
 
 
@@ -92,20 +92,20 @@ def folder_name(run: Run) -> str:
 
 
 def seen(run: Run) -> str:
-    """What a network answers better where it over-fits: `it has seen`; of what is drawn anew, `training may draw`."""
+    """The end of "it does better on what ...": `it has seen`, or `training may draw` where samples are drawn anew."""
     return "training may draw" if run.recipe.data.endless else "it has seen"
 
 
 def refer(picture: str) -> str:
-    """`Figure 3`, with its place in the page, where the figure of this name has number 3.
+    """A mark in a sentence or a caption that refers to the figure of this name.
 
-    To be written into a sentence or a caption: the number is put in when the page is whole.
+    When the page is whole, `referred` puts `Figure 3` with a link in its place.
     """
     return f"\ue000{picture}\ue001"
 
 
 def referred(text: str, write: Callable[[str], str]) -> str:
-    """The text, with what `write` says for the name of each figure that it refers to."""
+    """The text with every mark of `refer` replaced by what `write` returns for the figure's name."""
     return re.sub("\ue000(.*?)\ue001", lambda match: write(match[1]), text)
 
 

@@ -14,14 +14,14 @@ from twofold.report.text import ENGINES, SPLITS, SUPERSCRIPTS, decimal, joined, 
 from twofold.runs import Run
 
 MOST_STEPS = 12
-"""Steps of time that are shown of a layer."""
+"""Steps of time that are shown for a layer."""
 WIDEST_KERNEL = 7
-"""Numbers side by side: a wider window is told by its sum alone."""
+"""Columns of the widest kernel that is shown number by number; of a wider one only the sum is."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """An operation; `layer`, `kind` and `parameters` stand at a layer's first alone."""
+    """An operation; `layer`, `kind` and `parameters` are empty but for the first operation of a layer."""
 
     layer: str
     kind: str
@@ -30,10 +30,10 @@ class Line:
     shapes: str
     work: str
     size: str
-    """Forward the bytes kept for the way back, backward the norm."""
+    """Forward: the bytes kept for the way back. Backward: the norm of the gradient."""
     name: str
     few: list[tuple[str, str]]
-    """Each engine's numbers."""
+    """Title and numbers of each engine."""
     gap: str
 
 
@@ -62,7 +62,7 @@ class Chapter:
 
 
 def chapter(run: Run) -> Chapter | None:
-    """`None` where the folder keeps no samples, or where these are too few for a step of training."""
+    """The walk of a run; `None` where the folder keeps no samples, or too few for a step of training."""
     walk = walk_of(run)
     if walk is None:
         return None
@@ -167,7 +167,7 @@ def _totals(walk: Walk) -> str:
 
 
 def _ties(walk: Walk) -> str:
-    """Why dx differs in a few places, where it does."""
+    """A sentence on why dx differs in a few places; empty where it does not."""
     where = joined([str(tie) for tie in walk.ties])
     return (
         f" In {where} the largest number stands there more than once but for rounding, and each engine sends the "

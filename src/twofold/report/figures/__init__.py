@@ -48,7 +48,7 @@ class Section:
     plain: tuple[Callable[[Run], PlainTable | None], ...] = ()
     """Tables of text after the figures; a section without figures may have them."""
     plainer: Callable[[Sequence[Picture], ClassTable | None], str] | None = None
-    """The heading where it would promise more than there is, else an empty text."""
+    """Gives a plainer heading where `heading` would promise more than there is, else an empty text."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ SECTIONS = (
         plainer=lambda _, table: "" if table else "Confusions",
     ),
 )
-"""In the order of the page."""
+"""The sections of a run's page, in order."""
 
 
 def filled_sections(run: Run, image: int | None = None) -> list[FilledSection]:

@@ -13,7 +13,7 @@ from twofold.runs import Run
 
 
 def pictures(run: Run, image: int | None = None) -> list[Picture]:
-    """One figure; of more than two classes it judges the one that is answered. None of numbers to predict."""
+    """One figure; with more than two classes it is about the class that is answered. None for numbers to predict."""
     judged, task = table_answers(run), run.record.data.task
     if judged is None or task == "regression":
         return []
@@ -21,7 +21,7 @@ def pictures(run: Run, image: int | None = None) -> list[Picture]:
     bins = calibration_bins(p, right)
     label = f"Calibration of the probability of {what}"
     panel = Panel(label, 3.6, 4.2, lambda figure: _draw(figure, bins, p, what))
-    error = sum(one.count * abs(one.probability - one.share) for one in bins) / len(p)
+    error = sum(bin_.count * abs(bin_.probability - bin_.share) for bin_ in bins) / len(p)
     data = run.record.data
     caption = (
         f"Calibration of {ENGINES[judged.engine]}: of the answers to "
@@ -36,10 +36,10 @@ def pictures(run: Run, image: int | None = None) -> list[Picture]:
 def _draw(figure: FigureBase, bins: list[Bin], p: Array, what: str) -> None:
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     above.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
-    x, share = (np.array([getattr(one, name) for one in bins]) for name in ("probability", "share"))
-    ends = np.array([[one.share - one.low, one.high - one.share] for one in bins]).T
+    x, share = (np.array([getattr(bin_, name) for bin_ in bins]) for name in ("probability", "share"))
+    ends = np.array([[bin_.share - bin_.low, bin_.high - bin_.share] for bin_ in bins]).T
     above.errorbar(x, share, np.maximum(ends, 0), fmt="o", color=BLUE, markersize=4, elinewidth=1.0, capsize=2)
-    top = max(max(one.end, one.high) for one in bins)
+    top = max(max(bin_.end, bin_.high) for bin_ in bins)
     top = 1.0 if top > 0.5 else 1.05 * top
     above.set(ylabel="share that is so", ylim=(-0.02 * top, 1.02 * top), xlim=(-0.02 * top, 1.02 * top))
     below.hist(p, np.linspace(0, top, 41), color=SOFT)

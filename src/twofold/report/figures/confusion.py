@@ -15,14 +15,14 @@ from twofold.report.text import ENGINES, SPLITS, of_data, plural
 from twofold.runs import Run
 
 MOST_NUMBERS = 20
-"""With more classes than these the cells are too small for a number."""
+"""Classes up to which the cells are large enough for a number."""
 LINES = "#d0d0d0"
 RIGHT = LinearSegmentedColormap.from_list("right", ["#ffffff", BLUE])
 WRONG = LinearSegmentedColormap.from_list("wrong", ["#ffffff", VERMILLION])
 
 
 def pictures(run: Run, image: int | None = None) -> list[Picture]:
-    """One matrix for engines that predict the same, else one an engine."""
+    """One matrix for engines that predict the same, else one for each engine."""
     split, of = run.record.data.held_out, of_data(run)
     return [matrix_picture(matrix, confusion_caption(matrix, split, of)) for matrix in confusion(run)]
 
@@ -98,7 +98,7 @@ def _draw(axes: Axes, confusion: Confusion) -> None:
 
 
 def _samples(axes: Axes, confusion: Confusion) -> None:
-    """How many samples each row stands for."""
+    """Write at each row how many samples it stands for."""
     right = axes.secondary_yaxis("right")
     right.set_yticks(range(len(confusion.classes)), [f"{count:,}" for count in confusion.samples])
     right.tick_params(length=0)

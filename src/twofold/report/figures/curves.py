@@ -14,7 +14,7 @@ from twofold.report.text import ENGINES, SPLITS, decimal, joined, of_data, quali
 from twofold.runs import Run
 
 LOOKS = {"train": (BLUE, "-"), "validation": (GREEN, (0, (4, 1.5))), "test": (VERMILLION, (0, (1.2, 1.2)))}
-"""Colour and dash of a split: either is enough to tell it."""
+"""Colour and dashes of each split: either is enough to tell it."""
 
 
 def pictures(run: Run, image: int | None = None) -> list[Picture]:
@@ -56,10 +56,10 @@ def _draw(axes: Axes, curves: Sequence[Curve], unit: str, quantity: str) -> None
     for curve in sorted(curves, key=lambda curve: engines.index(curve.engine)):
         colour, dash = LOOKS[curve.split]
         pale = len(engines) > 1 and curve.engine == engines[0]
-        some = thinned(curve)
+        step_slice = thinned(curve)
         y = np.where(np.isfinite(values := curve.loss if quantity == "loss" else curve.quality), values, np.nan)
         look = PALE if pale else THIN | {"linestyle": dash}
-        axes.plot(curve.x[some], y[some], color=colour, **look)
+        axes.plot(curve.x[step_slice], y[step_slice], color=colour, **look)
     finish_axes(axes, unit, quantity, max(curve.x[-1] for curve in curves), logarithmic(curves))
 
 

@@ -1,4 +1,4 @@
-"""How the answers go with a table's leading columns: the mean answer when a column holds one value in every row."""
+"""Partial dependence on a table's most important columns: the mean answer when a column holds one value in all rows."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from twofold.runs.table import Dependence
 
 MOST_LINES = 6
-"""Classes, labels or numbers that are drawn, the first ones."""
+"""Classes, labels or numbers that are drawn at most, the first ones."""
 ACROSS, WIDTH, HEIGHT = 3, 3.1, 2.2
-"""Columns in a row, and the inches that each takes."""
+"""Columns of the table that are drawn side by side, and width and height of each in inches."""
 
 
 def pictures(run: Run, image: int | None = None) -> list[Picture]:

@@ -65,7 +65,7 @@ def _card(preview: Preview, index: int, classes: Sequence[str], grey: str) -> Pa
 
 
 def _answer(when: str, outputs: Array, true: int, classes: Sequence[str]) -> Note:
-    """The class with the largest output."""
+    """A note on what was answered: the class with the largest output, and whether it is right."""
     best = int(outputs.argmax())
     return Note(when, classes[best], f"{outputs[best]:.3f}", best == true)
 

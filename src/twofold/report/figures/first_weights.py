@@ -16,7 +16,7 @@ from twofold.runs import Run
 MOST = 64
 COLUMNS = 8
 SIGNED = "cividis"
-"""From dark blue over grey to light yellow: the sign is told in grey too, and by colour-blind eyes."""
+"""From dark blue over grey to light yellow: the sign is seen in a grey print too, and by colour-blind eyes."""
 CELL = 0.62
 """Inches from one image to the next."""
 
@@ -107,7 +107,7 @@ def _draw_colour(figure: FigureBase, weights: Array, columns: int) -> None:
 
 
 def _mosaic(images: Array, columns: int, blank: float) -> Array:
-    """Side by side with a gap of a pixel or more; `blank`, which is drawn as nothing, fills the rest."""
+    """The images side by side in one, a pixel or more apart; `blank`, which is drawn as nothing, fills the rest."""
     count, height, width, *depth = images.shape
     rows, gap = -(-count // columns), max(1, width // 12)
     mosaic = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, *depth), blank)

@@ -30,8 +30,8 @@ def gap_picture(gaps: Sequence[GapCurve], unit: str, caption: str, quality: str 
         axes = figure.subplots()
         axes.axhline(0, color=GREY, linewidth=0.8)
         for gap, look in zip(gaps, looks, strict=True):
-            some = thinned(gap)
-            axes.plot(gap.x[some], gap.gap[some], color=PURPLE, **look)
+            step_slice = thinned(gap)
+            axes.plot(gap.x[step_slice], gap.gap[step_slice], color=PURPLE, **look)
         axes.set(xlabel=unit, ylabel=f"training − {SPLITS[gaps[0].split]}", xlim=(0, max(gap.x[-1] for gap in gaps)))
         plain_ticks(axes)
 
@@ -46,7 +46,7 @@ def gap_picture(gaps: Sequence[GapCurve], unit: str, caption: str, quality: str 
 def gap_caption(
     gaps: Sequence[GapCurve], unit: str, of: str = "", trained_on: str = "it has seen", quality: str = "accuracy"
 ) -> str:
-    """The gap at the end and where it was largest, engines_by_text once where both engines have the numbers."""
+    """The gap at the end and where it was largest, said once where both engines have the same numbers."""
     split = SPLITS[gaps[0].split]
     engines_by_text: dict[str, list[str]] = {}
     for gap in gaps:

@@ -96,7 +96,7 @@ def _layer(layer: LayerMaps, which: str) -> Panel:
 def _strip(
     label: str, shape: Shape, count: int, draw: Callable[[Axes, int], None], title: str, notes: tuple[Note, ...]
 ) -> Panel:
-    """So many pictures (…, height, width) in a row, in places that are the same in every row."""
+    """A panel of `count` pictures of this shape, (…, height, width), side by side at the same places in every row."""
     tall = CELL * min(max((shape[-2] or 1) / (shape[-1] or 1), 0.25), 2.0)
     height = tall + NUMBER + 0.02
 

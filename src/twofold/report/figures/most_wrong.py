@@ -14,7 +14,7 @@ WRONG_INCHES = 1.2
 
 
 def pictures(run: Run, image: int | None = None) -> list[Picture]:
-    """One figure for engines that make the same mistakes, else one an engine; none without images or mistakes."""
+    """One figure for engines that make the same mistakes, else one for each; none without images or mistakes."""
     data = run.record.data
     split, grey = data.held_out, grey_scale(run)
     return [

@@ -24,7 +24,7 @@ FILLS = {"train": "filled", "validation": "hollow, thin", "test": "hollow"}
 MOST_POINTS = 1000
 WIDTH = 4.4
 SHADE = 0.34
-"""How much of a class's colour its region has, the rest is white."""
+"""The share of a class's colour in its region; the rest is white."""
 
 
 def pictures(run: Run, image: int | None = None) -> list[Picture]:
@@ -48,7 +48,7 @@ def points_picture(
     axes: tuple[str, str],
     caption: str,
 ) -> Picture:
-    """One panel an engine; one without a boundary where no engine finished."""
+    """One panel for each engine; where none finished, one panel without a boundary."""
     panels = []
     for answers in boundaries or [None]:
         who = f"and the decision boundary of {ENGINES[answers.engine]}" if answers else "without a boundary"
@@ -90,7 +90,7 @@ def _drawing(splits: Mapping[str, Split], boundary: Boundary | None, names: tupl
 
 
 def _height(splits: Mapping[str, Split]) -> float:
-    """The proportions of the data, within what looks well on a page."""
+    """The height of a panel in inches: in proportion to the data, within what looks well on a page."""
     spread = np.ptp(np.concatenate([split.x for split in splits.values()]), axis=0)
     ratio = float(spread[1] / spread[0]) if spread[0] > 0 else 1.0
     return 0.45 + (WIDTH - 0.6) * min(max(ratio, 0.6), 0.95)

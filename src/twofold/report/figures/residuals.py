@@ -1,4 +1,4 @@
-"""Numbers that are predicted against those that are so, and how far off they are."""
+"""Predicted numbers against the true ones, and the distribution of the errors."""
 
 from __future__ import annotations
 

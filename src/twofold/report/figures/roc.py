@@ -17,7 +17,7 @@ MOST = 6
 
 
 def pictures(run: Run, image: int | None = None) -> list[Picture]:
-    """One figure; of two classes one curve, of more one against the rest each. None of numbers to predict."""
+    """One figure: one curve for two classes, else one for each class against the rest. None for numbers to predict."""
     judged, task = table_answers(run), run.record.data.task
     curves = [] if judged is None or task == "regression" else roc_curves(judged, task)
     if judged is None or not curves:

@@ -44,13 +44,14 @@ LAYERS = (
 )
 """Colour and marker of a line, beside its dashes: either is enough to tell it. Wide lines have no markers."""
 MARKS = 8
-"""So many markers on a line."""
+"""Markers on a line, about."""
 SIZE = (4.4, 3.0)
 BAND = 3.0
 """The rule of thumb is a size, not a number: the band goes from a third of it to three times it."""
 Line = tuple[str, str]
+"""The layer and the part of it that a line shows."""
 Scale = Literal["shares", "norms", "updates"]
-"""Shares from 0 to 1; norms by their logarithm; or so the sizes of updates over weights, with the band behind them."""
+"""`shares` run from 0 to 1; `norms` are logarithmic; so are `updates`, over weights, with the band behind them."""
 
 
 def pictures(run: Run, image: int | None = None) -> list[Picture]:
@@ -92,7 +93,7 @@ def signal_panel(
     scale: Scale = "shares",
     title: str = "",
 ) -> Panel:
-    """The curves of one quantity against the step; `named` are those that the legend names, where it shares one."""
+    """The curves of one quantity against the step; `named` are the curves in the legend, where panels share one."""
     lines = _lines(named or curves)
 
     def whole(figure: FigureBase) -> None:
@@ -128,7 +129,7 @@ def _draw(axes: Axes, curves: Sequence[SignalCurve], lines: Sequence[Line], scal
 
 
 def _lines(curves: Sequence[SignalCurve]) -> list[Line]:
-    """Layer and part of each line; of more than there are colours the first, the last and some between."""
+    """Layer and part of each line; where there are more than colours, of the first, the last and some between."""
     every = list(dict.fromkeys((curve.layer, curve.part) for curve in curves))
     if len(every) <= len(LAYERS):
         return every

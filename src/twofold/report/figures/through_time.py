@@ -17,13 +17,13 @@ from twofold.runs import Run
 from twofold.runs.history import SATURATED
 
 FEWEST = 3
-"""Moments that make a course."""
+"""Fewest moments of training that are drawn as a course, and steps of time that need no markers."""
 SIZE = (4.4, 2.7)
 BEFORE, AFTER = "before training", "after training"
 COLOURS = {BEFORE: BLUE, AFTER: VERMILLION}
 RADIUS, SINGULAR = "spectral radius of W_hh", "largest singular value of W_hh"
 DASHES: Look = {BEFORE: (0, (4, 1.5)), AFTER: "-", RADIUS: (0, (4, 1.5)), SINGULAR: "-"}
-"""Colour or dash, either is enough."""
+"""Dashes of the lines: colour or dashes, either is enough to tell them."""
 Draw = Callable[[Axes, TimeFlow, Look], None]
 
 
@@ -39,12 +39,13 @@ def flow_picture(flows: Sequence[TimeFlow]) -> Picture:
     panels: list[tuple[str, str, str, Draw]] = [("Gradient of h(t)", "step t", "‖∂L/∂h(t)‖", _gradient)]
     if flows[0].has_saturation:
         panels.append(("Saturated units", "step t", f"share with |h(t)| > {SATURATED:g}", _saturated))
-    if all(len(flow.step) >= FEWEST for flow in flows):
+    course = all(len(flow.step) >= FEWEST for flow in flows)
+    if course:
         panels.append(("What reaches the first step", "training step", "‖∂L/∂h(1)‖ / ‖∂L/∂h(T)‖", _carried))
         panels.append(("The matrix W_hh", "training step", "largest of the gates", _matrix))
     drawn = tuple(_panel(title, x, y, draw, flows) for title, x, y, draw in panels)
     name = f"through-time-{flows[0].layer}"
-    return Picture(name, drawn, flow_caption(flows), _legend(flows, len(panels) > FEWEST - 1), narrow=len(drawn) == 1)
+    return Picture(name, drawn, flow_caption(flows), _legend(flows, course), narrow=len(drawn) == 1)
 
 
 def _panel(title: str, x: str, y: str, draw: Draw, flows: Sequence[TimeFlow]) -> Panel:
@@ -120,7 +121,7 @@ def flow_caption(flows: Sequence[TimeFlow]) -> str:
         f"each of the {steps} steps, over the first samples that training accuracy is measured on; "
         f"{WHENCE[first.every].format(steps)}"
     )
-    text = " ".join([text, _said(first, 0, "Before"), _said(first, first.after, "After")])
+    text = " ".join([text, _sentence(first, 0, "Before"), _sentence(first, first.after, "After")])
     if len(flows) > 1:
         text += (
             f" These are {ENGINES[first.engine]}’s numbers; {ENGINES[flows[1].engine]}’s norms differ from them by at "
@@ -129,7 +130,7 @@ def flow_caption(flows: Sequence[TimeFlow]) -> str:
     return text
 
 
-def _said(flow: TimeFlow, moment: int, when: str) -> str:
+def _sentence(flow: TimeFlow, moment: int, when: str) -> str:
     gradient, verdict = flow.gradient[moment], flow.verdict(moment)
     if verdict == "does not arrive":
         return f"{when} training no gradient reaches the last step."

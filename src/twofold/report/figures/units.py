@@ -10,7 +10,7 @@ from twofold.runs.history import PROBE, SATURATED
 
 
 def pictures(run: Run, image: int | None = None) -> list[Picture]:
-    """One figure; none of a run that recorded no signals, or whose layers cannot sleep."""
+    """One figure; none for a run that recorded no signals, or in which no unit was ever dead or saturated."""
     picture = _units(run)
     return [picture] if picture else []
 
