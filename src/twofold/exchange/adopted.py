@@ -28,17 +28,17 @@ LossName = Literal["cross_entropy", "mean_squared"]
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the user says beside the model."""
+    """What the user asks for beside the model."""
 
     name: str = ""
     """The recipe's name; the model's own where left out."""
     loss: LossName | None = None
-    """`cross_entropy` or `mean_squared`; what the model's end says, or else the first."""
+    """`cross_entropy` or `mean_squared`; where left out, what the model's end says, else `cross_entropy`."""
     data: str | Path | Recipe | None = None
     """A recipe whose data, and everything but layers and loss, is taken over."""
 
     def named(self, name: str) -> Wanted:
-        """With a name where there is none, of letters, digits and hyphens."""
+        """The same with a name where it has none: `name` in small letters, digits and hyphens."""
         return (
             self if self.name else replace(self, name=re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "adopted")
         )
@@ -138,7 +138,7 @@ def model_of(chain: Chain, wanted: Wanted) -> Model:
 
 
 def loaded_engine(model: Model, weights: Arrays, optimizer: Optimizer | None = None) -> NumpyEngine:
-    """The NumPy engine in float64 with the weights."""
+    """The NumPy engine of a model in float64, with these weights."""
     engine = NumpyEngine(model, optimizer or Sgd(), Training(dtype="float64"))
     engine.load(state_of(weights, model.network))
     return engine

@@ -29,7 +29,7 @@ class Link:
 
     spec: LayerSpec
     label: str
-    """The original's name of the layer: `features.0`."""
+    """The original's name for the layer: `features.0`."""
     operator: str
     """The original's type of the layer: `Conv2d`, `Gemm (version 13)`."""
     tensors: Arrays = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Chain:
         self.tolerance = tolerance
         self._plane: tuple[int, ...] = ()
         self.loss: str | None = None
-        """The loss that the model's last operation belongs to, where it does: log-softmax to cross-entropy."""
+        """The loss of which the model's last operation is a part, if any: a log-softmax is part of cross-entropy."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -59,7 +59,7 @@ class Chain:
         return self.y.shape[1:]
 
     def add(self, link: Link, expected: Array | None) -> None:
-        """Put a layer at the end; `expected` is what the original gives there, but for axes of size 1.
+        """Put a layer at the end; `expected` is what the original gives there, up to axes of size 1, `None` if unknown.
 
         Raises `AdoptError` where the layer cannot stand there or gives other numbers than the original.
         """
@@ -88,7 +88,7 @@ class Chain:
         self.links.append(link)
 
     def _keep_plane(self, spec: LayerSpec) -> None:
-        """Before a layer that takes images, a mean of the plane is one window as large as it, which leaves 1×1."""
+        """Where a layer that takes images follows a global mean, make that a window as large as the plane, giving 1×1."""
         if self.links and isinstance(self.links[-1].spec, GlobalAvgPool2d) and not spec.refuses((*self.shape, 1, 1)):
             height, width = self._plane
             window = AvgPool2d(kernel=height if height == width else (height, width))
@@ -102,12 +102,12 @@ class Chain:
         return gap_of_same_form(y, expected) <= self.tolerance
 
     def flatten(self, label: str, operator: str, expected: Array, output: str | None = None) -> None:
-        """All axes but the batch become one; nothing to do where the samples are vectors already."""
+        """Add a layer that makes all axes but the batch one; nothing where the samples are vectors already."""
         if len(self.shape) != 1:
             self.add(Link(Flatten(), label, operator, output=output), expected)
 
     def begin_as(self, x: Array) -> None:
-        """The same sample in another form, before any layer stands."""
+        """Begin with the sample in another form; only before any layer is added."""
         self.x = self.y = x
 
     def _typed(self, tensors: Arrays) -> dict[str, Array]:

@@ -26,7 +26,7 @@ from twofold.streams import stream
 Tracker = Literal["tensorboard", "mlflow", "wandb-offline"]
 Format = Literal["onnx", "torch", "npz", "tensorboard", "mlflow", "wandb-offline"]
 VECTORS = 2
-"""Samples of the test vector."""
+"""Samples of the test vector that goes with an ONNX file."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class Network:
     """The engine that trained the weights, or whose initial ones they are."""
     classes: tuple[str, ...] = ()
     scaling: Scaling | None = None
-    """What the run's bytes go through."""
+    """How the bytes of the run's images become numbers; `None` for other samples."""
 
     def vector(self) -> tuple[Array, Array]:
-        """A few samples as the first layer takes them, and what the engine answers."""
+        """The test vector: a few random samples as the first layer takes them, and what the engine answers."""
         network, dtype = self.recipe.network, self.recipe.training.dtype
         shape = (VECTORS, *(size or 1 for size in network.input_shape))
         x = random_inputs(self.recipe.layers[0], shape, stream(0, "test vector"))
@@ -67,8 +67,7 @@ def export(
     `torch` (a folder: `model.safetensors` with PyTorch's names and `model.py`), `npz` (one file), or of a run
     `tensorboard`, `mlflow`, `wandb-offline` (a folder with every number, setting and result, and the figures of the
     folder `figures`, as `twofold report RUN --figures FOLDER` writes it). `engine` is one of the run's; its first where
-    left out. With
-    `preprocessing` an ONNX graph of images takes bytes, resizes and scales them.
+    left out. With `preprocessing` an ONNX graph of images takes bytes, resizes and scales them.
 
     Raises `UserError` for a path that exists or has another ending, and for settings that do not fit, `RunFolderError`
     for a run without weights, `MissingExtraError` where the library is not installed.
@@ -115,7 +114,7 @@ def network_of(source: Run | Recipe | str | Path, engine: str | None = None) -> 
 
 
 def _tracked(run: Run, to: str, path: Path, figures: Mapping[str, bytes]) -> None:
-    """What a run recorded, for a tracker; each library is imported only where it is written for."""
+    """Write what a run recorded for a tracker; each library is imported only where it is asked for."""
     match to:
         case "tensorboard":
             from twofold.exchange.trackers.tensorboard import write_tensorboard as write

@@ -12,7 +12,7 @@ from twofold.runs import write_whole
 
 
 def write_new(path: str | Path, content: str | bytes) -> Path:
-    """A new file. Raises `UserError` where it exists."""
+    """Write a new file, whole or not at all. Raises `UserError` where it exists."""
     path = Path(path)
     check_new(path)
     write_whole(path, content.encode("utf-8") if isinstance(content, str) else content)
@@ -28,13 +28,13 @@ def check_new(path: Path) -> None:
 
 
 def check_suffix(path: Path, suffix: str) -> None:
-    """Raises `UserError` for a name by which the file would not be known again."""
+    """Raises `UserError` for a name without the ending that says what the file is."""
     if path.suffix != suffix:
         raise UserError(f"{path} must end in {suffix}; name it {path.with_suffix(suffix).name}")
 
 
 def write_weights(path: str | Path, weights: Arrays) -> Path:
-    """Arrays by name as a new safetensors file."""
+    """Write arrays by name as a new safetensors file."""
     from safetensors.numpy import save
 
     return write_new(path, save({name: np.ascontiguousarray(array) for name, array in weights.items()}))

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 MEMORY = 16 << 30
-"""Bytes of address space, of which PyTorch alone takes several."""
+"""Bytes of address space that the process may have; PyTorch alone takes several GiB."""
 FILE = 2 << 30
-"""Bytes of a file that it writes, what it prints among them."""
+"""Bytes of each file that it may write, of what it prints too."""
 
 
 def main() -> None:
@@ -39,8 +39,8 @@ def main() -> None:
     try:
         _adopt(order, out)
     except UserError as error:
-        told = error if isinstance(error, AdoptError) else AdoptError(str(error))
-        refusal = {"reason": told.reason, "layer": told.layer, "operator": told.operator, "nearest": told.nearest}
+        fault = error if isinstance(error, AdoptError) else AdoptError(str(error))
+        refusal = {"reason": fault.reason, "layer": fault.layer, "operator": fault.operator, "nearest": fault.nearest}
         (out / script.REFUSAL).write_text(json.dumps(refusal), "utf-8")
 
 

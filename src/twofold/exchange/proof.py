@@ -48,7 +48,7 @@ class Proof:
 
     @property
     def passed(self) -> bool:
-        """No comparison exceeded its tolerance."""
+        """Whether no comparison exceeded its tolerance."""
         return self.first_failure is None
 
     def to_json(self) -> dict[str, Plain]:
@@ -82,7 +82,7 @@ class Ledger:
         self.first_failure: Gap | None = None
 
     def compare(self, stage: str, name: str, ours: Array, theirs: Array | None, step: int | None = None) -> None:
-        """One tensor of both sides; the original's may have axes of size 1 more or less, and must not be missing."""
+        """Compare a tensor of both sides; the original's may have more or fewer axes of size 1, and `None` fails."""
         size = math.inf if theirs is None else gap_of_same_form(ours, theirs)
         self.comparisons += 1
         before = self.largest.get(stage, 0.0)
@@ -91,7 +91,7 @@ class Ledger:
             self.first_failure = Gap(stage, name, step, size, self.tolerances[stage])
 
     def proof(self, witness: str, steps: int = 0, notes: tuple[str, ...] = ()) -> Proof:
-        """The facts so far."""
+        """The proof from the comparisons so far."""
         return Proof(witness, steps, self.comparisons, self.largest, self.tolerances, self.first_failure, notes)
 
 

@@ -24,6 +24,7 @@ from twofold.recipe import Recipe, dump, load_recipe, loads
 from twofold.runs.tensors import read_tensors
 
 SECONDS = 300
+"""Seconds that the other process may take."""
 ORDER = "order.json"
 MOST_TEXT = 1 << 20
 TOLERANCE = 1e-9
@@ -71,7 +72,7 @@ def adopt_script(file: Path, attribute: str, shape: tuple[int, ...] | None, want
 
 
 def _run(order: Order, file: Path) -> None:
-    """The other process, set apart as that of `check`. Raises `AdoptError` where it fails or takes too long."""
+    """Run the other process, set apart like that of `check`. Raises `AdoptError` where it fails or takes too long."""
     out = Path(order.out)
     (out / ORDER).write_text(json.dumps(order._asdict()), "utf-8")
     status = run_apart([sys.executable, "-m", "twofold.exchange.inside", str(out / ORDER)], out, SECONDS)
@@ -87,7 +88,7 @@ def _run(order: Order, file: Path) -> None:
 
 
 def _received(out: Path) -> Adopted:
-    """What the other process wrote, checked as any file is, and its answers computed again."""
+    """The adopted model that the other process wrote, checked as any file is; its answers are computed again."""
     recipe = _recipe(out / RECIPE)
     network, dtype = recipe.network, recipe.training.dtype
     shapes = {**network.parameters, **network.buffers}
@@ -112,7 +113,7 @@ def _received(out: Path) -> Adopted:
 
 
 def _check_answers(recipe: Recipe, answers: Arrays) -> None:
-    """The adopted network, in float64, answers here what the module answered there."""
+    """Raises `AdoptError` where the adopted network, in float64, answers otherwise here than the module did there."""
     weights = {name.removeprefix("weight "): array for name, array in answers.items() if name.startswith("weight ")}
     engine = loaded_engine(recipe.model, weights)
     size = gap_of_same_form(engine.predict(answers["x"].astype(np.float64)), answers["y"])
@@ -134,5 +135,5 @@ def _json(path: Path, keys: tuple[str, ...]) -> dict[str, Parsed]:
 
 
 def _printable(text: object) -> str:
-    """Without signs that a terminal takes for orders."""
+    """The text with `?` for control characters, which a terminal would obey, and at most 2,000 characters."""
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in str(text)[:2000])

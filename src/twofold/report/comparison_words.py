@@ -239,7 +239,7 @@ def _speed(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
             continue
         quality, at = level
         reached_first = f"a training {quality_words(runs)} of {share(quality)}, the lowest end, was first reached by"
-        arrivals = joined([f"`{names[one.run]}` at {unit} {one.at:,g}" for arrival in at])
+        arrivals = joined([f"`{names[arrival.run]}` at {unit} {arrival.at:,g}" for arrival in at])
         statements.append(
             (
                 engine,

@@ -32,7 +32,7 @@ DOTS = 200
 """Dots per inch of a PNG."""
 COLUMNS = {"panels": 2, "cards": 5, "small": 6, "rows": 1}
 TITLE, NOTE, LEGEND, GAP, SIDE = 0.26, 0.17, 0.22, 0.12, 1.5
-"""Inches: heights of a title, a line of notes, a line of the legend; room between panels; width of words before a row."""
+"""Inches: heights of a title, a line of notes, a line of the legend; room between panels; width of a row's words."""
 LETTER = 0.063
 """Inches: the mean width of a letter of the size `SMALL`."""
 SMALL, LARGE = 7.5, 9.5

@@ -15,6 +15,7 @@ from twofold.study.files import dump
 from twofold.study.kept import Kept
 from twofold.study.result import metric_name
 from twofold.study.search.result import SearchResult
+from twofold.study.search.spec import Search
 from twofold.study.table import cell
 
 MOST_TRIALS = 20
@@ -130,6 +131,12 @@ def _winner_sentence(result: SearchResult, winner: int, leaders: int) -> str:
     return f"{repeated}; the best mean is that of trial {winner}, the winner."
 
 
+def _known_before(search: Search) -> str:
+    """From which trials before it a trial is proposed."""
+    unknown = search.at_a_time - 1
+    return "each proposed by all before it" + (f" but the last {unknown}" if unknown else "")
+
+
 def _circumstances(result: SearchResult) -> list[tuple[str, str]]:
     points = result.points
     versions = {name: number for point in points for name, number in point.versions.items()}
@@ -138,7 +145,7 @@ def _circumstances(result: SearchResult) -> list[tuple[str, str]]:
     search = result.search
     return [
         ("Trials", f"{len(result.trials):,} of at most {result.total:,}; {result.failed:,} failed"),
-        ("Sampler", f"{search.sampler}, seed {search.seed}; proposed by all but the last {search.at_a_time} before it"),
+        ("Sampler", f"{search.sampler}, seed {search.seed}; {_known_before(search)}"),
         ("Pruner", search.pruner),
         ("Training", f"{seconds(sum(point.seconds for point in points))} in all, over all processes"),
         ("Versions", ", ".join(f"{name} {number}" for name, number in versions.items())),

@@ -86,13 +86,13 @@ def calibration_table(run: Run) -> PlainTable | None:
     p, right, what = judged_probabilities(judged, task)
     rows = [
         (
-            f"{decimal(one.begin, 2)} to {decimal(one.end, 2)}",
-            f"{one.count:,}",
-            f"{one.probability:.3f}",
-            f"{one.share:.3f}",
-            f"{one.low:.3f} to {one.high:.3f}",
+            f"{decimal(bin_.begin, 2)} to {decimal(bin_.end, 2)}",
+            f"{bin_.count:,}",
+            f"{bin_.probability:.3f}",
+            f"{bin_.share:.3f}",
+            f"{bin_.low:.3f} to {bin_.high:.3f}",
         )
-        for fact in calibration_bins(p, right)
+        for bin_ in calibration_bins(p, right)
     ]
     caption = (
         f"Calibration in numbers: the {SPLITS[run.record.data.held_out]} answers of {ENGINES[judged.engine]} by the "

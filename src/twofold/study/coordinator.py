@@ -21,23 +21,24 @@ Group = Sequence[Planned]
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be done, and where it is written."""
+    """What the coordinator knows of a study: which points are missing, how they are trained, where they are written."""
 
     folder: Path
     """The folder of the points' files."""
     engine: str
     train: Callable[[Group], Train]
-    """The function that trains a group."""
+    """Gives the function that trains a group."""
     missing: set[str]
-    """The points without a file. What a group trains beside them is not written again."""
+    """The names of points without a file. Other points of a group are trained with them, and not written again."""
     note: Callable[[str], None]
+    """Tells a sentence to whoever watches."""
     expected: Mapping[str, str] = field(default_factory=dict)
     """Versions that a worker must have; see `Task`."""
     data: Mapping[str, str] = field(default_factory=dict)
     """Fingerprints of the data; see `Task`."""
 
     def task(self, group: Group) -> Task:
-        """What a worker gets of a group."""
+        """The task that a worker gets for a group."""
         names = tuple(point.id for point in group)
         recipes = tuple(absolute(point.recipe) for point in group)
         return Task(names, recipes, self.engine, self.train(group), self.expected, self.data)
@@ -60,7 +61,7 @@ def finish(groups: Iterator[Group], work: Work, executor: Executor) -> Generator
                 suspects += [waiting[task.names[0]] for task in lost]
                 yield _written(batch, waiting, work)
                 for task in lost:
-                    work.note(f"a worker process died; {_those(task)} will be run once more, alone")
+                    work.note(f"a worker process died; {_points_text(task)} will be run once more, alone")
         for group in suspects:
             yield from _alone(group, work, executor)
         if not waiting:
@@ -68,7 +69,7 @@ def finish(groups: Iterator[Group], work: Work, executor: Executor) -> Generator
 
 
 class _Tasks(Iterator[Task]):
-    """The tasks of groups; what has been handed out is in `waiting`, by its first point."""
+    """The task of each group in turn; a group that was handed out is entered into `waiting` by its first point."""
 
     def __init__(self, groups: Iterator[Group], work: Work, waiting: dict[str, Group]) -> None:
         self._groups = groups
@@ -81,13 +82,13 @@ class _Tasks(Iterator[Task]):
         return self._work.task(group)
 
 
-def _those(task: Task) -> str:
+def _points_text(task: Task) -> str:
     count = len(task.names)
     return "the point that it was training" if count == 1 else f"the {count} points that it was training"
 
 
 def _alone(group: Group, work: Work, executor: Executor) -> Generator[list[Kept], None, None]:
-    """A group that a worker died with, once more; then each of its points by itself."""
+    """Train a group once more, alone, after a worker died with it; then, if need be, each of its points by itself."""
     points = {group[0].id: group}
     with closing(executor.results(iter([work.task(group)]), alone=True)) as batches:
         for batch in batches:
@@ -104,7 +105,7 @@ def _alone(group: Group, work: Work, executor: Executor) -> Generator[list[Kept]
 
 
 def _failed(point: Planned, lost: Lost, work: Work) -> list[Kept]:
-    """A point that ends every process that trains it."""
+    """Keep a point as failed that has ended every process that trained it."""
     if point.id not in work.missing:
         return []
     work.note("a worker process died again: the point that it was training has failed")
@@ -122,7 +123,7 @@ def _written(batch: Results, groups: Mapping[str, Group], work: Work) -> list[Ke
         if answer.refusal:
             raise StudyError(answer.refusal)
         if answer.requeued:
-            work.note(f"a job was preempted or out of time; {_those(task)} began again")
+            work.note(f"a job was preempted or out of time; {_points_text(task)} began again")
         for note in {trained.point.note for trained in answer.trained if trained.point and trained.point.note}:
             work.note(f"{note}; the last digits may be others than with more memory")
         members = {point.id: point for point in groups[task.names[0]]}
@@ -142,13 +143,14 @@ def _written(batch: Results, groups: Mapping[str, Group], work: Work) -> list[Ke
 
 
 def _kept(points: list[Kept], work: Work) -> list[Kept]:
+    """Write the files of points, and take their names out of those that are missing."""
     write_points(work.folder, points)
     work.missing.difference_update(point.id for point in points)
     return points
 
 
 def _recorded(answer: Answer, engine: str) -> dict[str, str]:
-    """The versions that a point was trained with; the digest of the code where it is not the coordinator's."""
+    """The versions that a point was trained with, the digest of the code only where it is not the coordinator's."""
     versions = dict(answer.worker.versions)
     if versions.get("code") == worker_versions(engine)["code"]:
         del versions["code"]

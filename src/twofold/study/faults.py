@@ -48,7 +48,7 @@ def _keys_at(path: KeyPath) -> Iterable[str]:
 
 
 def _whose(rule: str, path: KeyPath, raw: dict[str, Parsed]) -> tuple[KeyPath, str]:
-    """A rule between keys points at the last axis that it names."""
+    """The place of a rule, and the rule. A rule between keys has no path: its place is the last axis that it names."""
     if path:
         return path, rule
     named = [i for i, axis in enumerate(raw["axes"]) if f"`{axis['field']}`" in rule]

@@ -47,11 +47,11 @@ class Source:
     folder: Path | None = None
     """Where relative recipes start."""
     recipe: Recipe | None = None
-    """Given as an object, in place of the study's `recipe`."""
+    """The recipe given as an object, in place of the study's `recipe`."""
     label: str = "study"
     text: str = ""
     options: Mapping[KeyPath, str] = field(default_factory=dict)
-    """The option that set a part of the study."""
+    """The option that set a part of the study, by the path of the part."""
 
     def fault(self, path: KeyPath, rule: str, remedy: str = "") -> Fault:
         """A fault at its place: the option that set it, or file and line."""
@@ -143,7 +143,7 @@ def _parse(text: str, label: str) -> dict[str, object]:
 
 
 def _merge(raw: dict[str, Parsed], axes: Axes, overrides: Settings, keys: Keys) -> dict[KeyPath, str]:
-    """Put what was asked for into the table, and say which option did it."""
+    """Put what was asked for into the table `raw`; returns which option set which part."""
     options: dict[KeyPath, str] = {}
     for key in ("engine", "metric", "folds", "seeds"):
         value = _seeds(keys.get(key)) if key == "seeds" else keys.get(key)
@@ -167,7 +167,7 @@ def _merge(raw: dict[str, Parsed], axes: Axes, overrides: Settings, keys: Keys) 
 
 
 def _spread_folds(raw: dict[str, Parsed]) -> None:
-    """Folds are an axis of their own, and a setting of the data."""
+    """Make the folds an axis of the table, and their number a setting of the data."""
     folds = raw.get("folds")
     if isinstance(folds, int) and not isinstance(folds, bool) and 2 <= folds <= MOST_FOLDS:
         raw.setdefault("set", {})[FOLDS] = folds
@@ -184,7 +184,7 @@ def _index(axes: list[object], name: str) -> int:
 
 
 def _flat(table: Mapping[str, object], prefix: str = "") -> dict[str, object]:
-    """`training.steps = 500` is a path whether it stands in quotes or not."""
+    """The table with nested keys joined by dots: TOML reads `a.b = 1` as a table in a table, `"a.b" = 1` as one key."""
     leaves: dict[str, object] = {}
     for key, value in table.items():
         leaves |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
@@ -192,7 +192,7 @@ def _flat(table: Mapping[str, object], prefix: str = "") -> dict[str, object]:
 
 
 def _flat_space(table: Mapping[str, object], prefix: str = "") -> dict[str, object]:
-    """The same for what is searched: a table with ends or choices is a value."""
+    """The space of a search with nested keys joined by dots; a table with ends or choices is a value."""
     flat: dict[str, object] = {}
     for key, value in table.items():
         if isinstance(value, dict) and not value.keys() & Dimension.model_fields.keys():
@@ -222,7 +222,7 @@ def _axes(axes: Axes) -> dict[str, list[object]]:
 
 
 def _values(text: str) -> list[object]:
-    """Values between commas, as TOML where they are that; a text needs no quotes."""
+    """Values between commas, each read as TOML where it is TOML; a text needs no quotes."""
     listed = toml_value(f"[{text}]")
     return listed if isinstance(listed, list) else [toml_value(part.strip()) for part in text.split(",")]
 

@@ -42,7 +42,7 @@ def read_study(folder: Path) -> Study:
 
 
 def read_points(folder: Path, study: Study) -> list[Kept]:
-    """Every whole point of the study, in the grid's order, without its evaluations: those stay in its file."""
+    """The points of the study whose files are whole, in the grid's order, without their evaluations to save memory."""
     places: dict[str, Kept] = {}
     versions: dict[str, dict[str, str]] = {}
     for path in point_files(folder):
@@ -60,12 +60,12 @@ def _light(point: Kept, versions: dict[str, str]) -> Kept:
 
 
 def locked(folder: Path) -> AbstractContextManager[None]:
-    """One process at a time. The lock ends with the process, however it ends."""
+    """Hold the folder for this process while the context lasts. The lock ends with the process, however it ends."""
     return lock_folder(folder, "runs this study", StudyError)
 
 
 def make_folder(out: str | Path | None, name: str) -> Path:
-    """The folder, new or that of a study. Raises `StudyError` for one that holds something else."""
+    """The study's folder, made where it is missing. Raises `StudyError` for a folder that holds something else."""
     folder = Path("studies") / name if out is None else Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -82,10 +82,10 @@ def make_folder(out: str | Path | None, name: str) -> Path:
 def claim(
     folder: Path, study: Study, planned: Sequence[Planned], present: Callable[[Kept], None]
 ) -> tuple[set[str], list[str]]:
-    """Write the study into its folder; the points that are there, each told to `present`, and the damaged ones' names.
+    """Write the study into its folder, and find the points that are there; each is told to `present`.
 
-    What is damaged is taken away. Raises `StudyError` where the folder belongs to another study: a folder's points are
-    all of one grid.
+    Returns the names of these points, and the names of damaged files, which are removed. Raises `StudyError` where the
+    folder belongs to another study: a folder's points are all of one grid.
     """
     make_sub_folders(folder, len(planned))
     expected = {_key(point.values, point.seed): point.id for point in planned}
@@ -120,7 +120,7 @@ def _same_grid(a: Study, b: Study) -> bool:
 
 
 def _difference(there: Study, here: Study) -> str:
-    """What a reader would change to get the study that is there."""
+    """The first difference between the study that is there and this one, in words."""
     old, new = ({axis.field: axis.values for axis in study.axes} for study in (there, here))
     for field in [*old, *(field for field in new if field not in old)]:
         if field not in new:

@@ -31,18 +31,18 @@ MOST_FAULTS = 10
 MANY_SETTINGS = 5_000
 """Settings whose planning takes seconds, so that it is shown."""
 MOST_TOGETHER, LEAST_TOGETHER = 32, 8
-"""Points that are handed over together: at most so many, and no fewer where it is only to give workers something."""
+"""Points of a group: the most, and the fewest where groups are made smaller only so that more workers have one."""
 SHARED_AMONG = 4
-"""Workers for whom a study of small networks is cut up. The number of those that there are must not matter: in another
-company a network's last digits are others."""
+"""Groups into which a study of small networks is cut at least, however many workers there are: the last digits of a
+network depend on which others are trained beside it, and must not depend on the workers."""
 NO_MATTER: IncEx = {"title": True, "name": True, "training": {"engines"}}
-"""What changes no result."""
+"""Keys of a recipe that change no result: they do not enter the name of a point."""
 
 
 Value: TypeAlias = Parsed
 """What an axis sets a key to: a number, a text, a list or a whole table."""
 Values: TypeAlias = tuple[Value, ...]
-"""One of each axis, in the axes' order."""
+"""One value of each axis, in the axes' order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def plan(source: Source, progress: Callable[[str, int, int], None] = _silent) ->
         raise StudyError("\n\n".join(map(str, faults.values())))
     _check_measured(source, recipes)
     planned = [planned_point(study.engine, values, seed, recipe) for values, recipe in recipes for seed in study.seeds]
-    _all_different(source, planned)
+    _check_different(source, planned)
     return planned
 
 
@@ -124,20 +124,20 @@ def groups(planned: Sequence[Planned], engine: str) -> list[list[Planned]]:
 
 
 def _pieces(points: int, kinds: int) -> int:
-    """Into how many groups so many points alike are cut, in a study of so many kinds."""
+    """Into how many groups `points` points of one kind are cut, in a study of `kinds` kinds."""
     wanted = min(math.ceil(SHARED_AMONG / kinds), points // LEAST_TOGETHER)
     return max(1, wanted, math.ceil(points / MOST_TOGETHER))
 
 
 def _even(points: Sequence[Planned], pieces: int) -> Iterator[list[Planned]]:
-    """Neighbours together, the sizes apart by at most one."""
+    """The points cut into `pieces` groups of neighbours, whose sizes differ by at most one."""
     bounds = [len(points) * piece // pieces for piece in range(pieces + 1)]
     for start, end in pairwise(bounds):
         yield list(points[start:end])
 
 
 def base_recipe(source: Source) -> Recipe:
-    """The recipe of a search with what `set` says. Raises `UserError` where it is wrong."""
+    """The recipe of a search with what `set` says. Raises `StudyError` where it is wrong."""
     try:
         return _recipe(source, ())
     except UserError as error:
@@ -147,13 +147,13 @@ def base_recipe(source: Source) -> Recipe:
 def _recipe(source: Source, values: Sequence[Value]) -> Recipe:
     settings: dict[str, Value] = dict(source.study.settings)
     settings |= {axis.field: value for axis, value in zip(source.study.axes, values, strict=True)}
-    which = _found(source, settings.pop(RECIPE, source.recipe or source.study.recipe))
+    which = _resolved(source, settings.pop(RECIPE, source.recipe or source.study.recipe))
     # A whole table first, what is set in it after.
     return load_recipe(which, dict(sorted(settings.items(), key=lambda item: item[0].count("."))))
 
 
 def _sharing(recipe: Recipe, parts: dict[str, object]) -> Recipe:
-    """The recipe, its tables and texts those of the recipes before it wherever they are equal."""
+    """The recipe with its tables and texts replaced by equal ones of the recipes before it, which saves memory."""
     shared = dict[str, object]()
     for name, part in recipe:
         if isinstance(part, str):
@@ -170,8 +170,8 @@ def _sharing(recipe: Recipe, parts: dict[str, object]) -> Recipe:
 def _slim(part: PartKind, parts: dict[str, object]) -> PartKind:
     """An equal part that takes half the memory.
 
-    Python shares the keys of objects whose attributes are set one by one; the names of what was given stand in a set
-    that is shared here: alone it takes more than the values.
+    Python shares the keys of objects whose attributes are set one by one. The set of the fields that were given, which
+    takes more memory than the values, is shared among parts.
     """
     names = parts.setdefault(" ".join(sorted(part.model_fields_set)), part.model_fields_set)
     slim = type(part).__new__(type(part))
@@ -181,15 +181,15 @@ def _slim(part: PartKind, parts: dict[str, object]) -> PartKind:
     return slim
 
 
-def _found(source: Source, which: str | Path | Recipe) -> str | Path | Recipe:
-    """A file's relative path starts at the study's folder."""
+def _resolved(source: Source, which: str | Path | Recipe) -> str | Path | Recipe:
+    """The recipe that is named; a file's relative path starts at the study's folder."""
     if source.folder and isinstance(which, str) and which.endswith(".toml"):
         return source.folder / Path(which).expanduser()
     return which
 
 
 def planned_point(engine: str, values: Values, seed: int, recipe: Recipe, trial: int | None = None) -> Planned:
-    """A point with its name."""
+    """A point with its name, a digest of engine and recipe."""
     content: dict[str, Parsed] = {
         "engine": engine,
         "recipe": _seeded(recipe, seed).model_dump(mode="json", exclude=NO_MATTER),
@@ -208,7 +208,7 @@ def _digest(content: object) -> str:
 
 
 def _check_measured(source: Source, recipes: Sequence[tuple[Values, Recipe]]) -> None:
-    """A score of samples that are not held out would be missing at every point."""
+    """Raises `StudyError` for a metric that points would not have: no samples are held out for it, or no classes."""
     metric, axes = source.study.metric, source.study.axes
     split = metric.partition("_")[0]
     for values, recipe in recipes:
@@ -222,7 +222,8 @@ def _check_measured(source: Source, recipes: Sequence[tuple[Values, Recipe]]) ->
             raise StudyError(str(source.fault(("metric",), rule, f"Set data.{split}, or choose another metric.")))
 
 
-def _all_different(source: Source, planned: Sequence[Planned]) -> None:
+def _check_different(source: Source, planned: Sequence[Planned]) -> None:
+    """Raises `StudyError` where two points are the same training."""
     axes, first = source.study.axes, dict[str, Planned]()
     for point in planned:
         same = first.setdefault(point.id, point)
@@ -234,7 +235,7 @@ def _all_different(source: Source, planned: Sequence[Planned]) -> None:
 
 
 OVERRIDE = re.compile(r'overrides\["([^"]*)"\]')
-"""The place of what a mapping set: a study sets its keys so."""
+"""How a fault names the place of a key that a mapping has set, as a study sets the keys of its recipes."""
 SET = re.compile(r"--set (.*)")
 
 
@@ -245,7 +246,7 @@ def _faults(source: Source, values: Sequence[Value], error: UserError) -> list[F
 
 
 def _as_fault(source: Source, error: UserError) -> Fault:
-    """`--set KEY: rule`, or a recipe that is not there."""
+    """An error without faults of its own as a fault: a key that cannot be set, or a recipe that is not there."""
     message = str(error)
     if match := OVERRIDE.match(message):
         return Fault(f"--set {match[1]}", message[match.end() :].removeprefix(": "))
@@ -271,7 +272,7 @@ def _placed(source: Source, values: Sequence[Value], fault: Fault) -> Fault:
 def _with_path(source: Source, key: str, rule: str) -> str:
     """The whole path of the key that was meant: `optimizer.lr` for `lr`."""
     try:
-        recipe = load_recipe(_found(source, source.recipe or source.study.recipe or ""))
+        recipe = load_recipe(_resolved(source, source.recipe or source.study.recipe or ""))
     except UserError:
         return rule
     paths = list(_paths(recipe.model_dump(mode="json")))

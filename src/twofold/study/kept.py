@@ -28,7 +28,7 @@ POINTS = "points"
 MOST_IN_A_FOLDER = 1000
 """Points whose files stand side by side; more are sorted into sub-folders by the first two characters."""
 BURST = 8
-"""Points that arrive together from which on they are not brought to the disk one by one."""
+"""Points that arrive together up to which each file is brought to the disk by itself."""
 WRITERS = 8
 """Threads that write the files of a burst."""
 
@@ -58,7 +58,7 @@ class Kept(BaseModel):
     flow: dict[str, object] | None = None
     """What a training told of its gradients through time."""
     history: dict[str, list[Parsed]] = {}
-    """Every evaluation, a list a column."""
+    """Every evaluation: by the name of a column, the list of its values."""
     versions: dict[str, str] = {}
     data: str = ""
     """What published data are called in full."""
@@ -66,7 +66,7 @@ class Kept(BaseModel):
 
 
 def kept(planned: Planned, engine: str, point: Point, versions: Mapping[str, str]) -> Kept:
-    """What is kept of a training. Numbers that are not finite are left open: JSON has none."""
+    """What is kept of a training. Numbers that are not finite become `None`: JSON has none."""
     rows = [row._asdict() for row in point.history]
     return Kept(
         **_place(planned, engine),
@@ -89,6 +89,7 @@ def kept_failure(planned: Planned, engine: str, failure: str) -> Kept:
 
 
 def _place(planned: Planned, engine: str) -> dict[str, Parsed]:
+    """The fields that say which point it is."""
     return {
         "id": planned.id,
         "values": list(planned.values),
@@ -111,10 +112,10 @@ def _plain(value: Parsed) -> Parsed:
 
 
 def write_points(folder: Path, points: Sequence[Kept]) -> None:
-    """The files of points, each whole or not at all.
+    """Write the files of points, each whole or not at all.
 
-    What comes one by one has taken its time and is brought to the disk. Points that come in a burst are trained again
-    in no time, should a power cut take the last of them: of those only the folder is, once.
+    Up to BURST points have taken their time, and each file is brought to the disk. More of them at once were trained
+    fast, and would be again should a power cut take some: only their folder is brought to the disk, once.
     """
     if not points:
         return
@@ -137,18 +138,18 @@ if hasattr(os, "register_at_fork"):  # a forked process has the pool, and none o
 
 
 def write_log(folder: Path, name: str, text: str) -> None:
-    """What there is to read of a point that failed."""
+    """Write the log of a point that failed."""
     write_whole(_place_of(folder, f"{name}.log"), text.encode())
 
 
 def _place_of(folder: Path, name: str) -> Path:
-    """Where a file of a point is written: in a sub-folder where there are such."""
+    """Where a file of a point is written: in a sub-folder where there are any."""
     inner = folder / POINTS / name[:2]
     return (inner if inner.is_dir() else folder / POINTS) / name
 
 
 def make_sub_folders(folder: Path, points: int) -> None:
-    """For the files of a study of many points: a folder of a hundred thousand is slow on many systems."""
+    """Make the folder of the points, with sub-folders for a study of many: one of a hundred thousand files is slow."""
     (folder / POINTS).mkdir(exist_ok=True)
     if points > MOST_IN_A_FOLDER:
         for number in range(256):

@@ -28,13 +28,13 @@ class State:
             self.best = score if self.best is None else better(self.best, score)
 
     def tell(self, points: Sequence[Kept], watch: Watcher) -> None:
-        """Count points, and tell each to who watches."""
+        """Count points, and tell the watcher of each."""
         for point in points:
             self.add(point)
             watch(PointDone(self.done, self.words))
 
     @property
     def words(self) -> str:
-        """`best test accuracy 0.9850, 2 failed`."""
+        """How good so far, in words: `best test accuracy 0.9850, 2 failed`."""
         failed = f"{self.failed} failed" if self.failed else ""
         return ", ".join(part for part in (best_words(self.metric, self.best), failed) if part)

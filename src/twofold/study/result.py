@@ -33,7 +33,7 @@ class StudyResult:
 
     @cached_property
     def points(self) -> tuple[Kept, ...]:
-        """Those that finished or failed, in the grid's order, without their evaluations: `evaluations` reads these."""
+        """The points that finished or failed, in the grid's order, without evaluations: `evaluations` reads these."""
         return self.read if self.read is not None else tuple(read_points(self.path, self.study))
 
     def evaluations(self, point: str) -> pd.DataFrame:
@@ -63,7 +63,7 @@ class StudyResult:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """One row a point: the value of every axis, the seed, the status, every score."""
+        """One row for each point: the value of every axis, the seed, the status, every score."""
         import pandas as pd
 
         fields, carried = [axis.field for axis in self.study.axes], self.carried
@@ -88,10 +88,10 @@ class StudyResult:
 
     @cached_property
     def summary(self) -> pd.DataFrame:
-        """One row a combination of the axes: how many seeds, and the metric's mean with its 95 % interval.
+        """One row for each combination of the axes: how many seeds, and the metric's mean with its 95 % interval.
 
-        Over the folds as well, where there are such. Trainings of different folds share samples, so that the interval
-        is a little too narrow (Nadeau & Bengio, Inference for the Generalization Error, 2003).
+        The mean is over folds as well as seeds. Trainings of different folds share samples, so that the interval is a
+        little too narrow (Nadeau & Bengio, Inference for the Generalization Error, 2003).
         """
         return summary(self.table, [axis.field for axis in self.study.varied], self.study.metric)
 
@@ -152,7 +152,7 @@ def _study_of(folder: Path) -> Study:
 
 
 def metric_name(metric: str) -> str:
-    """`test accuracy`."""
+    """The metric in words, as `test accuracy`."""
     return metric.replace("_r2", " R²").replace("_", " ").replace("train ", "training ")
 
 

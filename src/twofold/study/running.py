@@ -74,7 +74,7 @@ def run_source(
     executor: Executor | None = None,
     train: Train = trained,
 ) -> StudyResult:
-    """What `run_study` does, of a study that was read.
+    """Run a study that was read already, as `run_study` does.
 
     `executor` may take the place of the one that `workers` names, and `train` that of the engines.
     """
@@ -108,7 +108,7 @@ def run_source(
 def _missing(
     folder: Path, study: Study, planned: Sequence[Planned], state: State, table: Table, watch: Watcher
 ) -> set[str]:
-    """The names of the points that the folder lacks. Those that it holds are counted, and damaged ones are told."""
+    """The names of the points that the folder lacks. Those that it holds are counted; damaged ones are noted."""
 
     def present(point: Kept) -> None:
         state.add(point)
@@ -121,7 +121,7 @@ def _missing(
 
 
 def _noting(watch: Watcher) -> Callable[[str], None]:
-    """Tells what a worker has to say."""
+    """A function that tells the watcher a sentence as a note."""
     return lambda text: watch(Noted(text))
 
 
@@ -142,7 +142,7 @@ def _measured(study: Study, planned: Sequence[Planned]) -> Study:
 
 @contextmanager
 def _executor(chosen: Executor | None, workers: Workers, missing: set[str]) -> Iterator[Executor]:
-    """What trains; where nothing is missing none is started, and none is asked."""
+    """The executor while the context lasts; where nothing is missing, one that is never asked and starts nothing."""
     executor = chosen or (workers.executor() if missing else Local(1))
     try:
         yield executor

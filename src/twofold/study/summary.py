@@ -23,7 +23,7 @@ LARGEST = math.log(1e45)
 
 
 class Interval(NamedTuple):
-    """A mean, and where 95 % of such intervals hold the true one; of one value there is no interval: NaN."""
+    """A mean with its 95 % interval, from `low` to `high`; these are NaN for a single value."""
 
     mean: float
     low: float
@@ -40,7 +40,7 @@ class Series:
     """The axis' values with at least one finished point."""
     intervals: tuple[Interval, ...]
     dots: tuple[tuple[float, ...], ...]
-    """One of each seed, at each x."""
+    """At each x the values of the seeds."""
 
 
 def interval(values: Sequence[float]) -> Interval:
@@ -56,14 +56,14 @@ def interval(values: Sequence[float]) -> Interval:
 
 @cache
 def _quantile(freedom: int) -> float:
-    """Student's t below which (1 + 0.95) / 2 of it lies, with so many degrees of freedom."""
+    """The (1 + 0.95) / 2 quantile of Student's t with `freedom` degrees of freedom."""
     from scipy.special import stdtrit
 
     return float(stdtrit(freedom, (1 + CONFIDENCE) / 2))
 
 
 def summary(table: pd.DataFrame, fields: Sequence[str], metric: str) -> pd.DataFrame:
-    """One row a combination of the fields, in the table's order: over its seeds the metric's mean and interval.
+    """One row for each combination of the fields, in the table's order: the metric's mean over seeds with its interval.
 
     `seeds` counts the points that have the metric, `failed` those that have failed.
     """
@@ -93,7 +93,7 @@ def series_along(
     """The metric along the field `field`, a series for each value of the field `by`.
 
     What differs in other fields is averaged for each seed first; the interval is that of the mean over seeds. With
-    `geometric` all of it is done with logarithms, as becomes what spans decades.
+    `geometric` all of it is done with logarithms, for values that span decades.
     """
     lines = []
     if geometric:
@@ -124,13 +124,13 @@ def _lacks(score: float | None) -> bool:
 
 
 def _raised(series: Series) -> Series:
-    """From logarithms back to numbers."""
+    """The series with its logarithms turned back into numbers."""
     intervals = tuple(Interval(*map(_exp, bounds)) for bounds in series.intervals)
     return Series(series.value, series.x, intervals, tuple(tuple(map(_exp, dots)) for dots in series.dots))
 
 
 def _exp(value: float) -> float:
-    """The interval of two seeds may end far beyond any number."""
+    """e to the power of a value, cut off: the interval of two seeds may end far beyond any number."""
     return math.exp(min(value, LARGEST))
 
 
@@ -143,7 +143,7 @@ def _combinations(
 ) -> list[tuple[Cells, dict[str, list[Parsed]]]]:
     """The columns of the rows of each combination of the fields' values, in the order in which they come.
 
-    Plain lists: a table of ten thousand settings takes pandas a minute, a frame at a time.
+    As plain lists: with a frame for each of ten thousand settings, pandas takes a minute.
     """
     keys = list(zip(*(table[field].tolist() for field in fields), strict=True)) if fields else [()] * len(table)
     parts: dict[Cells, dict[str, list[Parsed]]] = {}

@@ -1,4 +1,4 @@
-"""`results.csv`: one row a point, appended while a study runs and put into the grid's order when it ends."""
+"""`results.csv`: one row for each point, appended while a study runs and put into the grid's order when it ends."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from twofold.study.spec import Axis
 CARRIED = ("carried_before", "carried_after")
 """Columns that a study of recurrent networks has."""
 NOTHING_CARRIED = ","
+"""The empty cells of these columns, for a point that has no such numbers."""
 LAST = ("seconds", "steps", "failure", "id")
 """The columns after the scores."""
 
@@ -34,8 +35,10 @@ class Table:
         order: Mapping[str, int],
         scores: Sequence[str] = SCORES,
     ) -> None:
-        """`fields` are the first columns, `cells` gives their values; `order` says of every point the place of its row,
-        and may grow; `scores` are the columns after them."""
+        """`fields` are the first columns, `cells` gives their values for a point; `scores` are the columns after these.
+
+        `order` has the place of every point's row by the point's name, and may grow.
+        """
         self._folder = folder
         self._path = folder / RESULTS
         self._fields = fields
@@ -98,12 +101,12 @@ class Table:
 
 
 def cell(value: object) -> object:
-    """A cell of a table holds a number or a text; what is more is written as JSON."""
+    """The value as a cell of a table: a number or a text as it is, a list or a table as JSON."""
     return json.dumps(value) if isinstance(value, list | tuple | Mapping) else value
 
 
 def grid_cells(axes: Sequence[Axis]) -> Callable[[Kept], list[object]]:
-    """The values of a point of a grid. A column of numbers of which one has a fraction holds fractions."""
+    """A function that gives the values of a point of a grid as cells; of an axis with a fraction all are fractions."""
     forms = [
         float if axis.numeric and any(isinstance(value, float) for value in axis.values) else cell for axis in axes
     ]

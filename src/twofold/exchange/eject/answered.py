@@ -1,4 +1,4 @@
-"""What the scripts know of a task: the loss of classes, numbers or labels, and by what answers are judged."""
+"""What depends on the task in the scripts: the loss of classes, numbers or labels, and how answers are judged."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UNWEIGHTED = {
     "np.ndim(divisor) == 0": True,
     "losses.ndim == 1": True,
 }
-"""Numbers or labels to answer, without weights, in one network."""
+"""What is known of a loss of numbers or labels: no weights, and one network."""
 JUDGED = {
     "classification": (
         "The accuracy",
@@ -35,7 +35,7 @@ JUDGED = {
         '    print(f"test R² {1 - shares.mean():.4f} of {len(y):,} samples")',
     ),
 }
-"""By task what the answers to the test samples are judged by, in words and in code."""
+"""How the answers to the test samples are judged, by task, in words and in code."""
 BY_STEP = '''def {name}(outputs, target):
     """The loss of all steps that have an answer, as of so many samples, and its gradient, 0 at the others."""
     there = answered(target)
@@ -72,9 +72,10 @@ RIGHT = {
 
 
 def loss_function(parts: Parts, recipe: Recipe, in_data: bool = False) -> str:
-    """The loss with the recipe's reduction and smoothing, of every step that has an answer; gives its name.
+    """Put the recipe's loss into `parts`; returns the name of its function.
 
-    `in_data`: that of one answer a sample stands in `data.py`.
+    Where every step has an answer it is the loss over these. With `in_data` the loss of one answer per sample is in
+    `data.py` already.
     """
     loss = f"data.{recipe.loss.kind}" if in_data else _plain_loss(parts, recipe)
     if not recipe.network.each_step:
@@ -86,7 +87,7 @@ def loss_function(parts: Parts, recipe: Recipe, in_data: bool = False) -> str:
 
 
 def _plain_loss(parts: Parts, recipe: Recipe) -> str:
-    """The loss of samples with one answer each; gives its name."""
+    """Put the loss of samples with one answer each into `parts`; returns the name of its function."""
     options, kind = recipe.loss.model_dump(exclude={"kind"}), recipe.loss.kind
     if recipe.task != "classification":
         return _termwise(parts, kind, options)
@@ -94,7 +95,7 @@ def _plain_loss(parts: Parts, recipe: Recipe) -> str:
 
 
 def _termwise(parts: Parts, kind: str, options: Mapping[str, object]) -> str:
-    """A loss of numbers or of labels: its terms, and what a batch's loss is of them; gives its name."""
+    """Put a loss of numbers or labels into `parts`, its terms and their reduction; returns the name of its function."""
     terms = parts.function(TERMS[kind], {**options, **UNWEIGHTED})
     whole = parts.function(reduced, {**options, **UNWEIGHTED})
     doc = "The loss of a batch, and its gradient with respect to the outputs."
@@ -103,7 +104,7 @@ def _termwise(parts: Parts, kind: str, options: Mapping[str, object]) -> str:
 
 
 def validated(parts: Parts, recipe: Recipe, batch: int) -> str:
-    """The function that judges the validation samples, as the run does."""
+    """The source of `validate`, which judges the validation samples as the run does."""
     loss = _plain_loss(parts, recipe)
     if recipe.task == "regression":
         parts.function(r_squared)
@@ -113,7 +114,7 @@ def validated(parts: Parts, recipe: Recipe, batch: int) -> str:
 
 
 def judged(parts: Parts, recipe: Recipe) -> tuple[str, str]:
-    """By what answers to the test samples are judged, in words and in code."""
+    """How the answers to the test samples are judged, in words and in code."""
     what, code = JUDGED[recipe.task]
     if recipe.network.each_step:
         code = code.replace(" samples", " steps")
@@ -121,7 +122,7 @@ def judged(parts: Parts, recipe: Recipe) -> tuple[str, str]:
 
 
 def answered_only(parts: Parts, recipe: Recipe, outputs: str, y: str, indent: str = " " * 4) -> str:
-    """The lines that leave out steps without an answer; none where each sample has one answer."""
+    """The lines that leave out steps without an answer; an empty text where each sample has one answer."""
     if not recipe.network.each_step:
         return ""
     parts.function(answered)

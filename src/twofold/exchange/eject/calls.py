@@ -33,7 +33,7 @@ class Calls:
         self.caches = [f"{node.kind}_{node.name}" for node in nodes]
 
     def _settle(self, kind: type, members: list[Node]) -> None:
-        """What is the same in all layers of a class is filled in; what differs is handed over at each call."""
+        """Note for the layers of a class what all have in common, to be filled in, and what each call hands over."""
         known: dict[str, object] = {"mean is None": False, "cache.mean is None": False, "cache.variance is None": False}
         known |= {"mode.lead": 0, "mode.training": True, "mode.mask is None": False, "lead": 0}
         known |= {"mode.lengths is None": True, "there is None": True, "there is not None": False, "cache.there": None}
@@ -98,12 +98,12 @@ class Calls:
         parts += ["wants_dx=False"] if "wants_dx" in names and values.get("wants_dx") == "False" else []
         return f"{label}({', '.join(parts)})"
 
-    def _skipped(self, node: Node) -> bool:
-        """Whether a dropout drops nothing."""
+    def _is_skipped(self, node: Node) -> bool:
+        """Whether the layer is left out: a dropout that drops nothing."""
         return node.kind == "dropout" and not node.spec.mask_shape(node.input_shape)
 
     def forward(self) -> str:
-        """The network written out, layer by layer."""
+        """The source of `forward`: the network written out, layer by layer."""
         first, last = shape_text(self.nodes[0].input_shape), shape_text(self.nodes[-1].output_shape)
         lines = [
             "def forward(params, x, masks):",
@@ -111,7 +111,7 @@ class Calls:
         ]
         caches = list[str]()
         for node, cache in zip(self.nodes, self.caches, strict=True):
-            if self._skipped(node):
+            if self._is_skipped(node):
                 continue
             call = self._call(node, self._label(node, "forward"), x="x")
             lines.append(f"    x, {cache} = {call}  # {shape_text(node.output_shape)}")
@@ -121,7 +121,7 @@ class Calls:
         return "\n".join(lines)
 
     def backward(self) -> str:
-        """The way back, from the last layer to the first with parameters; the gradient as one vector."""
+        """The source of `backward`, from the last layer to the first with parameters; call it after `forward`."""
         lines = [
             "def backward(params, caches, dy):",
             '    """∂loss/∂parameter of every parameter, as one vector in the order of SHAPES."""',
@@ -130,7 +130,7 @@ class Calls:
         lines.append("    grads = {}")
         for index in range(len(self.nodes) - 1, self.first - 1, -1):
             node = self.nodes[index]
-            if self._skipped(node):
+            if self._is_skipped(node):
                 continue
             label = self._label(node, "backward")
             wants = {"wants_dx": "False"} if index == self.first else {}
@@ -140,7 +140,7 @@ class Calls:
         return "\n".join(lines)
 
     def predict(self) -> str:
-        """The way forward in evaluation: nothing dropped, running statistics."""
+        """The source of `predict`: forward in evaluation, without dropout and with running statistics."""
         lines = ["def predict(params, x):", '    """The outputs in evaluation."""']
         for node in self.nodes:
             if node.kind == "dropout":
@@ -151,7 +151,7 @@ class Calls:
         return "\n".join([*lines, "    return x"])
 
     def running(self) -> str:
-        """The running statistics after a step."""
+        """The lines that update the running statistics after a step; empty where there are none."""
         lines = []
         for node in self.nodes:
             if node.buffers:
@@ -165,7 +165,7 @@ class Calls:
 
 
 def _wrapped(before: str, names: list[str], after: str) -> str:
-    """A list of names on as many lines as it takes."""
+    """A list of names between two texts, on as many lines as it takes."""
     text = f"{before}{', '.join(names)}{after}"
     if len(text) <= 110:
         return text

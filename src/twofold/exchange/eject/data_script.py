@@ -20,7 +20,7 @@ from twofold.exchange.eject.written import written
 from twofold.exchange.kinds import Dropout
 from twofold.recipe import Recipe
 from twofold.recipe.data import Palindromes
-from twofold.recipe.training import Constant, OneCycle
+from twofold.recipe.training import Constant
 from twofold.streams import _key, stream
 
 HEAD = '''"""What both scripts share: samples, order, dropout's masks, learning rates, each a function of SEED and step.
@@ -121,7 +121,7 @@ def compare(engine, losses, weights):
 
 
 def data_script(recipe: Recipe) -> str:
-    """The whole script."""
+    """The source of `data.py`."""
     parts = Parts()
     parts.imports |= {"np"}
     parts.function(_key.__wrapped__, label="_key")
@@ -163,7 +163,7 @@ def data_script(recipe: Recipe) -> str:
 
 
 def _rate(parts: Parts, recipe: Recipe) -> str:
-    """The learning rate at a step, in the schedule's closed form."""
+    """The source of `rate`, the learning rate at a step in the schedule's closed form."""
     spec, lr = recipe.schedule, recipe.optimizer.lr
     by_epoch = getattr(spec, "unit", "step") == "epoch"
     head = 'def rate(step, per_epoch):\n    """The learning rate of a step."""\n'
@@ -173,12 +173,12 @@ def _rate(parts: Parts, recipe: Recipe) -> str:
     known: dict[str, object] = {f"schedule.{name}": value for name, value in dict(spec).items()}
     total = Named("max(1, -(-STEPS // per_epoch))") if by_epoch else Named("STEPS")
     known |= {"lr": lr, "total": total}
-    made = parts_of_rate(parts, function, known, isinstance(spec, OneCycle))
+    made = parts_of_rate(parts, function, known)
     k = "step // per_epoch" if by_epoch else "step"
     return f"{head}{made}    return at({k})"
 
 
-def parts_of_rate(parts: Parts, function: FunctionType, known: Known, long: bool) -> str:
+def parts_of_rate(parts: Parts, function: FunctionType, known: Known) -> str:
     """The body of a schedule with its settings filled in, as a function `at` of k."""
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
     assert isinstance(tree, ast.FunctionDef)
@@ -193,7 +193,7 @@ def parts_of_rate(parts: Parts, function: FunctionType, known: Known, long: bool
 
 
 def _palindromes(parts: Parts, spec: Palindromes) -> None:
-    """What is drawn at a step."""
+    """Put into `parts` the functions that draw palindromes at a step."""
     parts.constants["LENGTH"] = repr(spec.length)
     parts.constants["GROW"] = repr(tuple(spec.grow))
     parts.function(palindromes.drawn)

@@ -84,7 +84,7 @@ def check_decided(recipe: Recipe, has_samples: bool) -> None:
 
 
 def shared(parts: Parts, recipe: Recipe) -> str:
-    """The lines of `data.py`."""
+    """The lines of `data.py` that decide; empty where nothing is decided."""
     if not decides(recipe):
         return ""
     training = recipe.training
@@ -102,18 +102,18 @@ def shared(parts: Parts, recipe: Recipe) -> str:
 
 
 def begun(recipe: Recipe, engine: str) -> str:
-    """The line before the loop."""
+    """The lines before the loop over steps; empty where nothing is decided."""
     return _filled(recipe, NUMPY_BEGIN if engine == "numpy" else TORCH_BEGIN, engine)
 
 
 def looked(recipe: Recipe, engine: str) -> str:
-    """The lines after a step."""
+    """The lines after a step; empty where nothing is decided."""
     stop = STOP.format(patience=recipe.training.patience) if recipe.training.patience else ""
     return _filled(recipe, (NUMPY_LOOK if engine == "numpy" else TORCH_LOOK) + stop, engine)
 
 
 def kept(recipe: Recipe, engine: str) -> str:
-    """The expression of what training leaves."""
+    """The expression of the weights, or the module, that training ends with."""
     if not decides(recipe):
         return _last(recipe, engine)
     return "course.weights" if engine == "numpy" else "begin(course.weights)"
@@ -127,6 +127,6 @@ def _filled(recipe: Recipe, lines: str, engine: str) -> str:
 
 
 def _last(recipe: Recipe, engine: str) -> str:
-    """The weights at the end, or their moving average, which predicts."""
+    """The name of the weights at the end, or of their moving average where that predicts."""
     names = ("average", "weights") if engine == "numpy" else ("averaged", "module")
     return names[0] if recipe.training.ema else names[1]

@@ -28,10 +28,10 @@ from twofold.setup.building import build_engine, initial_state, prepare
 from twofold.setup.events import Watcher, watching
 
 FIRST = 3
-"""Steps whose losses are expected; more would take time."""
+"""First steps whose losses the scripts compare; to compute more of them would take time."""
 LOSSES = (CrossEntropy, MeanSquared, MeanAbsolute, Huber, BinaryCrossEntropy)
 OPTIMIZERS = (Sgd, Adam, Adamw, Rmsprop)
-"""Those that the scripts have lines for."""
+"""The losses and optimizers that the scripts have lines for."""
 PLAIN = {
     "training.autocast": "none",
     "training.convolution": "direct",
@@ -39,6 +39,7 @@ PLAIN = {
     "training.shards": None,
     "training.device": "cpu",
 }
+"""Settings with which an engine computes in the plain way of the scripts."""
 ROUNDED = (
     "The last bits differ with the versions of NumPy and PyTorch, the processor, and the number of threads: "
     "OMP_NUM_THREADS=1 is what the scripts take."
@@ -94,7 +95,7 @@ def _run(source: Recipe | Run | str | Path) -> Run | None:
 
 def _check_known(recipe: Recipe) -> None:
     """Raises `UserError` for what the scripts have no lines for."""
-    if getattr(recipe.loss, "class_weight", None) or _weighted(recipe):
+    if getattr(recipe.loss, "class_weight", None) or _has_weights(recipe):
         raise UserError(
             "the scripts know no weights; a network that is trained with them is written by `twofold export`"
         )
@@ -111,7 +112,7 @@ def _check_known(recipe: Recipe) -> None:
             )
 
 
-def _weighted(recipe: Recipe) -> bool:
+def _has_weights(recipe: Recipe) -> bool:
     """Whether a column holds weights of the samples."""
     return getattr(recipe.data, "weight", None) is not None
 
@@ -160,7 +161,7 @@ def _expected(
 
 
 def _samples(recipe: Recipe, dataset: Dataset) -> dict[str, Array]:
-    """The samples as they are kept: bytes with their scaling, or numbers of the recipe's type."""
+    """The arrays of `samples.npz`: bytes with their scaling, or numbers of the recipe's type."""
     from twofold.data.palindromes import held_out_halves
 
     typed = dataset if dataset.train.scaling else dataset.astype(recipe.training.dtype)

@@ -16,7 +16,7 @@ IMPORTS = {
 """What a script may need, by the name that it is used under."""
 
 SINGLE = {"target.ndim == 1": True, "terms.ndim == 1": True, "g.ndim == 1": True, "W.ndim == 2": True}
-"""One network, no stack of replicas."""
+"""What is known of one network, in place of a stack of replicas."""
 SHORTENED = ("self.cell", "self.spec")
 """Parts of `self` that a method gives a short name."""
 DOCS = {
@@ -27,13 +27,13 @@ DOCS = {
     "augmented_cut": "A square of each image becomes what the network sees as 0.",
     "_key": "The key of a generator: a checksum of seed and purpose.",
 }
-"""What functions say of themselves that say nothing in the engine, where a class speaks for them."""
+"""Docstrings of functions that have none in the engine, where their class has one."""
 Known = Mapping[str, object]
-"""Values by the text of what stands for them: `self.eps`, `reduction`, `schedule.gamma`."""
+"""Known values by the expression that has them in the source: `self.eps`, `reduction`, `schedule.gamma`."""
 
 
 class Named(str):
-    """The name under which a value stands in the script."""
+    """A value that is known by a name only: the name that it has in the script."""
 
     @property
     def name(self) -> str:

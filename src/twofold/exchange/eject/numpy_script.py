@@ -88,6 +88,7 @@ if __name__ == "__main__":
 
 
 MOST_LINES = 300
+"""Lines up to which a script is one file."""
 GEOMETRY = ("steps", "Element", "Windows", "channels_last", "channels_first", "empty_images")
 """What layers with windows know of planes: it stands in a file of its own where that of the layers would be long."""
 LAYERS = '''"""The layers of the network of train_numpy.py, forward and back: x and dy in, y and dx out.
@@ -189,13 +190,13 @@ def _assembled(recipe: Recipe, imports: str, taken: str, blocks: list[str], loop
 
 
 def title_of(recipe: Recipe) -> str:
-    """One line for a docstring."""
+    """The recipe's title as one line of a docstring."""
     text = (recipe.title or recipe.name).replace("\\", "/").replace('"', "'")
     return "".join(c for c in text if c.isprintable())[:100].rstrip(".") + "."
 
 
 def imports_of(parts: Parts) -> str:
-    """The import lines of what a script uses, the library's own first."""
+    """The import lines of what a script uses, those of Python's own library first."""
     lines = sorted((IMPORTS[name] for name in parts.imports), key=lambda line: (line.startswith("from"), line))
     own = [line for line in lines if not any(word in line for word in ("numpy", "torch"))]
     others = [line for line in lines if line not in own]
@@ -203,7 +204,7 @@ def imports_of(parts: Parts) -> str:
 
 
 def table(rows: Sequence[tuple[object, ...]]) -> str:
-    """A list of rows, one a line."""
+    """The source of a list of rows, as many on a line as fit."""
     if not rows:
         return "[]"
     lines, line = list[str](), ""
@@ -217,7 +218,7 @@ def table(rows: Sequence[tuple[object, ...]]) -> str:
 
 
 def _optimizer(parts: Parts, recipe: Recipe) -> str:
-    """The update of the recipe's optimizer; gives the expression of its moments."""
+    """Put the update of the recipe's optimizer into `parts`; returns the expression of its moments at the start."""
     spec = recipe.optimizer
     decay: float | Named = spec.weight_decay
     if spec.weight_decay and spec.decayed == "weights":

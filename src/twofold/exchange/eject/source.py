@@ -1,4 +1,4 @@
-"""The functions, records and constants that a script is put together of, each taken along when it is first needed."""
+"""The functions, records and constants of which a script is made, each added when it is first needed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Parts:
         """The parameters of every function, without those that it does not read."""
 
     def method(self, owner: type, name: str, known: Known, prefix: str, extra: tuple[str, ...] = ()) -> str:
-        """A method as a function `prefix_name`; gives its name. `extra` are parameters that it takes beside its own."""
+        """Add a method as a function `prefix_name`; returns its name. `extra` are parameters beside its own."""
         label = f"{prefix}_{name.strip('_')}"
         if label not in self.texts:
             self.texts[label] = ""  # a method may call itself
@@ -42,8 +42,8 @@ class Parts:
         return label
 
     def function(self, function: Callable[..., object], known: Known | None = None, label: str = "") -> str:
-        """A function of a module, under its own name or `label`."""
-        function = inspect.unwrap(function)  # a test checks its types while it runs
+        """Add a function of a module under its own name or `label`; returns the name."""
+        function = inspect.unwrap(function)  # tests wrap functions to check their types
         label = label or function.__name__
         if self.functions.setdefault(label, function) is not function:  # two modules have helpers of this name
             label = f"_{function.__module__.rpartition('.')[2]}{label}"
@@ -56,14 +56,14 @@ class Parts:
         return label
 
     def tree(self, tree: ast.FunctionDef, known: Known, label: str, names: Mapping[str, object], doc: str = "") -> str:
-        """A function that stands inside another, such as an optimizer's update."""
+        """Add a function that is defined inside another one, as an optimizer's update; returns its name."""
         if doc:
             tree.body[:0] = [docstring(doc)]
         self._place(label, Specialised(self, None, known, "", (), names).function(tree, label))
         return label
 
     def record(self, kind: type) -> str:
-        """A named tuple, with its methods."""
+        """Add a named tuple with its methods; returns its name."""
         label = kind.__name__
         if label not in self.texts:
             self.texts[label] = ""
@@ -84,7 +84,7 @@ class Parts:
         return label
 
     def whole(self, kind: type, known: Known) -> str:
-        """A class as it stands, without types."""
+        """Add a class as it is, without types; returns its name."""
         label = kind.__name__
         if label not in self.texts:
             self.texts[label] = ""
@@ -103,7 +103,7 @@ class Parts:
         self.texts[label] = written(tree)
 
     def text(self) -> str:
-        """All of it, ready to stand in a script: plain constants, functions and classes, constants made of them."""
+        """The source of all parts: plain constants, functions and classes, then constants made by calling these."""
         lines = {name: f"{name} = {value}" for name, value in self.constants.items()}
         made = [line for name, line in lines.items() if "(" in self.constants[name][1:]]
         plain = [line for line in lines.values() if line not in made]

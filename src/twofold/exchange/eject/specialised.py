@@ -35,15 +35,14 @@ class Specialised(ast.NodeTransformer):
         extra: tuple[str, ...],
         names: Mapping[str, object],
     ) -> None:
-        self.parts, self.owner, self.known, self.prefix, self.extra, self.names = (
-            parts,
-            owner,
-            known,
-            prefix,
-            extra,
-            names,
-        )
+        self.parts = parts
+        self.owner = owner
+        self.known = known
+        self.prefix = prefix
+        self.extra = extra
+        self.names = names
         self.local: set[str] = set()
+        """Names that are the function's own."""
 
     def function(self, tree: ast.FunctionDef, label: str) -> ast.FunctionDef:
         """The function without types, decorators and what is known of its parameters."""
@@ -78,7 +77,7 @@ class Specialised(ast.NodeTransformer):
         return ast.fix_missing_locations(tree)
 
     def _drop_unread(self, tree: ast.FunctionDef) -> None:
-        """Parameters that every layer is handed, and this one does not read."""
+        """Drop the parameters that every layer is handed and this one does not read."""
         read = {node.id for statement in tree.body for node in ast.walk(statement) if isinstance(node, ast.Name)}
         loose = {"params", "wants_dx", "dy", "x", "h", "memory", "dmemory", *self.extra}
         arguments, defaults = list[ast.arg](), list[ast.expr]()
@@ -99,7 +98,7 @@ class Specialised(ast.NodeTransformer):
         return [statement for statement in made if not isinstance(statement, ast.Pass)] or [ast.Pass()]
 
     def visit_If(self, node: ast.If) -> Replaced:
-        """A branch that is known is taken or left out; a complaint about settings has been made before."""
+        """Take the branch whose condition is known; leave out a `raise` about settings, which the recipe checks."""
         if isinstance(node.body[0], ast.Raise):
             return None
         test = self.visit(node.test)
@@ -112,21 +111,21 @@ class Specialised(ast.NodeTransformer):
         return ast.If(test, self._block(node.body), self._block(node.orelse) if node.orelse else [])
 
     def visit_IfExp(self, node: ast.IfExp) -> Replaced:
-        """As an `if`: the branch that is known."""
+        """Take the branch whose condition is known."""
         test = self.visit(node.test)
         if isinstance(test, ast.Constant):
             return self.visit(node.body if test.value else node.orelse)
         return ast.IfExp(test, self.visit(node.body), self.visit(node.orelse))
 
     def visit_Attribute(self, node: ast.Attribute) -> Replaced:
-        """A setting as its value."""
+        """Write a known setting as its value."""
         text = ast.unparse(node)
         if text in self.known:
             return literal(self.known[text])
         return self.generic_visit(node)
 
     def visit_Name(self, node: ast.Name) -> Replaced:
-        """A known value, a local name, or something of the module to take along."""
+        """Write a known value; leave a local name; add what else the module has under the name."""
         if node.id in self.known and isinstance(node.ctx, ast.Load):
             return literal(self.known[node.id])
         if isinstance(node.ctx, ast.Load) and node.id not in self.local:
@@ -135,7 +134,7 @@ class Specialised(ast.NodeTransformer):
         return node
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> Replaced:
-        """A function within, without types."""
+        """Write a function inside this one without types."""
         self.local |= {argument.arg for argument in node.args.args}
         for argument in node.args.args:
             argument.annotation = None
@@ -172,7 +171,7 @@ class Specialised(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Compare(self, node: ast.Compare) -> Replaced:
-        """True or False where both sides are known."""
+        """Write True or False where both sides are known."""
         text = ast.unparse(node)
         if text in self.known:
             return literal(self.known[text])
@@ -185,7 +184,7 @@ class Specialised(ast.NodeTransformer):
         return node
 
     def visit_BoolOp(self, node: ast.BoolOp) -> Replaced:
-        """What is known decides, or is left out."""
+        """Leave out known values of `and` and `or`, unless one decides the whole."""
         self.generic_visit(node)
         final = isinstance(node.op, ast.Or)
         rest = [v for v in node.values if not (isinstance(v, ast.Constant) and bool(v.value) != final)]
@@ -194,14 +193,14 @@ class Specialised(ast.NodeTransformer):
         return ast.Constant(not final) if not rest else rest[0] if len(rest) == 1 else ast.BoolOp(node.op, rest)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> Replaced:
-        """`not` of what is known."""
+        """Write `not` of a known value as a value."""
         self.generic_visit(node)
         if isinstance(node.op, ast.Not) and isinstance(node.operand, ast.Constant):
             return ast.Constant(not node.operand.value)
         return node
 
     def visit_BinOp(self, node: ast.BinOp) -> Replaced:
-        """Two known numbers become one."""
+        """Compute with two known numbers."""
         self.generic_visit(node)
         left, right = (side.value if isinstance(side, ast.Constant) else None for side in (node.left, node.right))
         if type(left) in (int, float) and type(right) in (int, float) and type(node.op) in COMPUTED:
@@ -209,7 +208,7 @@ class Specialised(ast.NodeTransformer):
         return node
 
     def visit_Assign(self, node: ast.Assign) -> Replaced:
-        """A short name for a part of `self` whose parts are known is not needed."""
+        """Leave out a short name for a part of `self`, as `cell = self.cell`: its own parts are known."""
         target = node.targets[0]
         if len(node.targets) > 1:
             return self.generic_visit(node)
@@ -225,12 +224,12 @@ class Specialised(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> Replaced:
-        """A plain assignment."""
+        """Write an annotated assignment as a plain one."""
         assert node.value is not None
         return ast.Assign([node.target], self.visit(node.value), lineno=0)
 
     def visit_Subscript(self, node: ast.Subscript) -> Replaced:
-        """`list[Array]()` and `dict[str, Array]()` are plain lists and dictionaries."""
+        """Write `list[Array]()` and `dict[str, Array]()` as plain lists and dictionaries."""
         if (text := ast.unparse(node)) in self.known:
             return literal(self.known[text])
         if isinstance(node.value, ast.Name) and node.value.id in ("list", "dict", "set", "frozenset", "tuple"):
@@ -238,7 +237,7 @@ class Specialised(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> Replaced:
-        """A method of the layer is a function by now, and takes what it read of `self`."""
+        """Call a method as the function that it has become, which takes what the method read from `self`."""
         function = node.func
         if "swapaxes" in self.known and isinstance(function, ast.Attribute) and function.attr == "swapaxes":
             return ast.Attribute(self.visit(function.value), "T")
@@ -259,7 +258,7 @@ class Specialised(ast.NodeTransformer):
         return ast.Call(ast.Name(label), [*arguments, *extra], node.keywords)
 
     def _called_with(self, node: ast.Call, label: str, method: Callable[..., object]) -> ast.Call:
-        """A call of another object's method: only what the function reads is handed over."""
+        """The call of another object's method as a function, with only the arguments that the function reads."""
         names = [argument.arg for argument in parsed(method).args.args if argument.arg != "self"]
         read = self.parts.signatures[label]
         return ast.Call(
@@ -267,7 +266,7 @@ class Specialised(ast.NodeTransformer):
         )
 
     def _global(self, node: ast.Name) -> Replaced:
-        """A name of the module: a helper is taken along, a library imported, a constant written down."""
+        """Add what a name of the module stands for to the parts: a helper, an import or a constant."""
         name = node.id
         if name in IMPORTS:
             self.parts.imports.add(name)

@@ -22,7 +22,7 @@ def parsed(function: Callable[..., object]) -> ast.FunctionDef:
 
 
 def inner_function(function: Callable[..., object], name: str) -> ast.FunctionDef:
-    """The function of that name that stands inside another one's body."""
+    """The function of that name that is defined in the body of another."""
     tree = parsed(function)
     return next(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == name)
 
@@ -46,7 +46,7 @@ def docstring(text: str) -> ast.Expr:
 
 
 def literal(value: object) -> ast.expr:
-    """A known value as it would be typed; a name where it is the text of one."""
+    """A known value as an expression: a literal, or a name where the value is `Named`."""
     if isinstance(value, Named):
         return ast.Name(value.name)
     return ast.parse(repr(value.item() if isinstance(value, np.generic) else value), mode="eval").body

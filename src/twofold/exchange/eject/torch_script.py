@@ -116,7 +116,7 @@ if __name__ == "__main__":
 
 
 def torch_script(recipe: Recipe) -> str:
-    """The whole script."""
+    """The source of `train_torch.py`."""
     parts, network = Parts(), recipe.network
     lines = [f"        {_module(parts, node)},  # {shape_text(node.output_shape)}" for node in network.nodes]
     convolves = network.convolves
@@ -176,7 +176,7 @@ OF_NUMBERS = {
     "huber": "huber_loss",
     "binary_cross_entropy": "binary_cross_entropy_with_logits",
 }
-"""PyTorch's functions of numbers and of labels."""
+"""PyTorch's losses of numbers and of labels, by our kinds."""
 
 
 ANSWERED = """    there = {there}
@@ -205,7 +205,7 @@ def _plain_loss(recipe: Recipe) -> str:
 
 
 def _optimizer(recipe: Recipe) -> str:
-    """The line that makes it, and where not all parameters decay the groups before."""
+    """The line that makes the optimizer, after those that make groups where not all parameters decay."""
     spec, network = recipe.optimizer, recipe.network
     parameters, lines = "module.parameters()", list[str]()
     if spec.decayed == "weights" and network.weights != network.parameters.keys():

@@ -71,7 +71,7 @@ def double_quoted(text: str) -> str:
 
 
 def without_unread(tree: ast.FunctionDef) -> bool:
-    """Take out what is assigned and never read; whether anything was. What a call gives stays: it may do something."""
+    """Take out assignments that nobody reads, but those of calls, which may do something; whether there were any."""
     names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
     read = {node.id for node in names if not isinstance(getattr(node, "ctx", None), ast.Store)}
     changed = False
@@ -88,7 +88,7 @@ def without_unread(tree: ast.FunctionDef) -> bool:
 
 
 def without_overwritten(tree: ast.FunctionDef) -> None:
-    """Take out what is assigned in the function's own lines and assigned anew before anybody reads it."""
+    """Take out assignments among the function's own lines whose names are assigned anew before anybody reads them."""
     lines = list[ast.stmt]()
     for index, node in enumerate(tree.body):
         names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and _is_stored(part)}
@@ -119,7 +119,7 @@ def _read_part(node: ast.stmt, read: set[str]) -> ast.stmt | None:
         return node
     target, value = node.targets[0], node.value
     if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
-        pairs = [(a, b) for a, b in zip(target.elts, value.elts, strict=True) if not _unread(a, b, read)]
+        pairs = [(a, b) for a, b in zip(target.elts, value.elts, strict=True) if not _is_unread(a, b, read)]
         if len(pairs) == len(target.elts):
             return node
         if not pairs:
@@ -128,9 +128,9 @@ def _read_part(node: ast.stmt, read: set[str]) -> ast.stmt | None:
             return ast.Assign([pairs[0][0]], pairs[0][1], lineno=0)
         names, values = ast.Tuple([a for a, _ in pairs], ast.Store()), ast.Tuple([b for _, b in pairs], ast.Load())
         return ast.Assign([names], values, lineno=0)
-    return None if _unread(target, value, read) else node
+    return None if _is_unread(target, value, read) else node
 
 
-def _unread(target: ast.expr, value: ast.expr, read: set[str]) -> bool:
+def _is_unread(target: ast.expr, value: ast.expr, read: set[str]) -> bool:
     calls = any(isinstance(node, ast.Call) for node in ast.walk(value))
     return isinstance(target, ast.Name) and target.id not in read and not calls

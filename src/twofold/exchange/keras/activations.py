@@ -30,18 +30,18 @@ NEAREST = {
 
 
 def activate(call: Call) -> None:
-    """The activation that the layer's settings name, where they name one."""
-    held = call.config.get("activation")
-    name, settings = (held, {}) if not isinstance(held, Mapping) else (held.get("config"), {})
+    """Add the activation that the layer's settings name; nothing where they name none."""
+    setting = call.config.get("activation")
+    name, settings = (setting, {}) if not isinstance(setting, Mapping) else (setting.get("config"), {})
     if isinstance(name, Mapping):
-        name, settings = str(held["class_name"]), name  # pyright: ignore[reportOptionalSubscript, reportIndexIssue]
+        name, settings = str(setting["class_name"]), name  # pyright: ignore[reportOptionalSubscript, reportIndexIssue]
     if name in (None, "linear"):
         return
     activation(call, str(name), settings)
 
 
 def activation(call: Call, name: str, settings: Mapping[str, Parsed]) -> None:
-    """An activation by its name; a softmax at the model's end is part of cross-entropy."""
+    """Add an activation by its name; a softmax at the model's end is part of cross-entropy and adds no layer."""
     if name in ("softmax", "log_softmax") and call.last:
         call.reading.chain.loss = "cross_entropy"
         call.reading.soft = name == "softmax"

@@ -45,7 +45,7 @@ def adopt_keras(
 
 
 def _check_layer(layer: KerasLayer, converters: Mapping[str, Converter]) -> None:
-    """A layer of a known class, all of whose arrays are trained."""
+    """Raises `AdoptError` for a layer of an unknown class, and for one whose arrays are not all trained."""
 
     def refuse(reason: str, nearest: str) -> None:
         raise AdoptError(reason, layer=layer.name, operator=layer.kind, nearest=nearest)

@@ -27,14 +27,14 @@ class Reading:
     channels_last: bool = False
     """Whether Keras holds the images of this place as (N, H, W, C); ours are (N, C, H, W)."""
     order: Array | None = None
-    """Where each of our numbers stands in Keras's vector, if that was an image with channels last."""
+    """Where each of our numbers is in Keras's vector, after an image with channels last was flattened."""
     loops: dict[int, tuple[int, Tensors]] = field(default_factory=dict)
-    """By our layer's number: Keras's layer, and its arrays as ours."""
+    """By the number of each of our layers with arrays: the number of Keras's layer, and how its arrays become ours."""
     soft: bool = False
     """Whether the model ends with the softmax that belongs to cross-entropy."""
 
     def ours(self, y: Array) -> Array:
-        """What Keras gives here, as ours lies."""
+        """Keras's numbers at this place, with axes and order as ours."""
         if y.ndim == 4 and self.channels_last:
             return y.transpose(0, 3, 1, 2)
         return y[:, self.order] if y.ndim == 2 and self.order is not None else y
@@ -50,6 +50,7 @@ class Call:
     y: Array
     reading: Reading
     last: bool
+    """Whether nothing but dropout follows."""
 
     @property
     def config(self) -> Mapping[str, Parsed]:
@@ -66,14 +67,14 @@ class Call:
         raise AdoptError(reason, layer=self.layer.name, operator=self.layer.kind, nearest=nearest)
 
     def only(self, **defaults: object) -> None:
-        """Refuse a setting that is anything but what a layer here does."""
+        """Refuse the layer where one of these settings has another value, which no layer here has."""
         for name, value in defaults.items():
-            held = self.config.get(name, value)
-            if (list(held) if isinstance(held, tuple) else held) != value:
-                self.refuse(f"{name} is {held!r}", f"The nearest is {name} = {value!r}")
+            setting = self.config.get(name, value)
+            if (list(setting) if isinstance(setting, tuple) else setting) != value:
+                self.refuse(f"{name} is {setting!r}", f"The nearest is {name} = {value!r}")
 
     def count(self, *counts: int) -> None:
-        """Refuse a layer of which the file holds another number of arrays."""
+        """Refuse the layer where the file holds another number of arrays for it."""
         if len(self.layer.arrays) not in counts:
             self.refuse(f"the file holds {len(self.layer.arrays)} arrays of it, not {' or '.join(map(str, counts))}")
 
@@ -89,10 +90,10 @@ class Call:
 
 
 Converter = Callable[[Call], None]
-"""Adds the layers of one of Keras's to the chain."""
+"""Adds our layers for one layer of Keras to the chain."""
 
 
 def flattened_order(shape: tuple[int, ...]) -> Array:
-    """Where each number of a flattened (C, H, W) stands in the flattened (H, W, C)."""
+    """Where each number of a flattened (C, H, W) is in the flattened (H, W, C)."""
     channels, height, width = shape
     return np.arange(height * width * channels).reshape(height, width, channels).transpose(2, 0, 1).reshape(-1)

@@ -12,7 +12,7 @@ from twofold.exchange.keras.call import Call, Converter, flattened_order
 
 
 def _dense(call: Call) -> None:
-    """`kernel` is (in, out); of what was an image with channels last its rows stand in another order."""
+    """`kernel` is (in, out); its rows are in another order after an image with channels last was flattened."""
     call.count(1, 2)
     order = call.reading.order
     bias = len(call.layer.arrays) == 2
@@ -30,7 +30,7 @@ def _dense(call: Call) -> None:
 
 
 def _flatten(call: Call) -> None:
-    """Rows, columns, channels: Keras turns images with channels first for that, where `data_format` says so."""
+    """Keras flattens rows, columns, channels; with `data_format` channels first it transposes images for that."""
     shape, reading = call.reading.chain.shape, call.reading
     first = call.config.get("data_format") == "channels_first"
     if len(shape) == 3 and reading.channels_last and first:
@@ -85,7 +85,7 @@ def _layer_norm(call: Call) -> None:
 
 
 def _group_norm(call: Call) -> None:
-    """Along the axis of channels; `groups=-1` is a group for each."""
+    """Groups are along the axis of channels; `groups=-1` is one for each channel."""
     axis = int(call.config["axis"]) % call.x.ndim
     if axis != (call.x.ndim - 1 if call.x.ndim == 2 or call.reading.channels_last else 1) or call.x.ndim == 3:
         call.refuse(f"it normalizes along axis {axis} of {call.x.shape}", "The nearest is the axis of channels")
@@ -103,7 +103,7 @@ def _group_norm(call: Call) -> None:
 
 
 def _reshape(call: Call) -> None:
-    """To a vector it is `Flatten`."""
+    """Reshaping to a vector is `Flatten`; any other is refused."""
     if call.y.ndim != 2:
         call.refuse(
             f"{call.x.shape[1:]} becomes {call.y.shape[1:]}",

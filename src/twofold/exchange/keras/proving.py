@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-9
 SINGLE = 1e-4
-"""Where Keras cannot be held to float64."""
+"""The tolerance where Keras cannot be made to compute in float64."""
 STEPS = 20
 LR = 0.05
 
@@ -55,7 +55,7 @@ def keras_module() -> ModuleType:
 
 
 def _retyped(value: Parsed, without_dropout: bool) -> Parsed:
-    """Settings in float64; every share of dropout 0 where wanted."""
+    """Settings with every floating-point type replaced by float64, and every share of dropout 0 if asked for."""
     if isinstance(value, Mapping):
         if value.get("class_name") == "DTypePolicy":
             return "float64"
@@ -83,12 +83,12 @@ class Witness:
                     weights.write_bytes(file.weights)
                     self.model.load_weights(weights)
         except Exception as error:  # whatever Keras raises for settings that it does not take
-            raise AdoptError(f"Keras cannot build it: {_said(error)}") from error
+            raise AdoptError(f"Keras cannot build it: {_reason(error)}") from error
         self.layers = [self.model.get_layer(layer.name) for layer in file.layers if layer.kind != "InputLayer"]
 
     @property
     def name(self) -> str:
-        """`Keras 3.15.1 on torch, float64`."""
+        """The witness in words, as `Keras 3.15.1 on torch, float64`."""
         bits = "float64" if self.tolerance == TOLERANCE else "in part float32"
         return f"Keras {self.keras.__version__} on {self.keras.backend.backend()}, {bits}"
 
@@ -100,7 +100,7 @@ class Witness:
             try:
                 y = layer(y, training=training) if takes else layer(y)
             except Exception as error:  # whatever Keras and its backend raise for settings and sizes
-                raise AdoptError(f"Keras cannot run it: {_said(error)}", layer=layer.name,
+                raise AdoptError(f"Keras cannot run it: {_reason(error)}", layer=layer.name,
                                  operator=type(layer).__name__) from error  # fmt: skip
             outputs.append(y)
         return outputs
@@ -118,7 +118,10 @@ class Witness:
         return list(getattr(layer, "cell", layer).weights)
 
     def gradients(self, y: KerasTensor, target: Array, loss: str, soft: bool) -> tuple[Array, list[list[Array | None]]]:
-        """The loss, and its gradient by every layer's arrays. PyTorch's backend alone."""
+        """The loss, and its gradient with respect to every layer's arrays; on PyTorch's backend only.
+
+        `y` are the outputs, (N, classes); `soft` says that they are probabilities.
+        """
         ops, n = self.keras.ops, len(target)
         for number in range(len(self.layers)):
             for variable in self._variables(number):
@@ -144,8 +147,8 @@ class Witness:
                     variable.assign(self.plain(variable) - LR * gradient)
 
 
-def _said(error: Exception) -> str:
-    """What Keras says is wrong: the first line that does not only name the call, without a terminal's colours."""
+def _reason(error: Exception) -> str:
+    """Keras's message in short: the first line that does not only name the call, without a terminal's colours."""
     lines = [re.sub(r"\x1b\[\d*m", "", line).strip() for line in str(error).splitlines()]
     telling = [line for line in lines if line and not line.startswith("Exception encountered when calling")]
     return telling[0][:200].rstrip(". ") if telling else type(error).__name__
@@ -153,7 +156,7 @@ def _said(error: Exception) -> str:
 
 @contextlib.contextmanager
 def in_double(keras: ModuleType) -> Iterator[bool]:
-    """Whether products of float64 stay in float64: Keras makes 32 bits of them, by a table that is set aside here."""
+    """Set aside the table by which Keras makes 32 bits of float64; yields whether float64 then stays float64."""
     from keras.src.backend.common import dtypes
 
     table = getattr(dtypes, "BIT64_TO_BIT32_DTYPE", None)
@@ -190,13 +193,13 @@ NOTES = {
 
 
 def prove(file: KerasFile, witness: Witness, reading: Reading, model: Model, x: Array) -> Proof:
-    """Forward layer by layer; then loss, gradients and the step over 20 training steps, from Keras's state each."""
+    """The proof: forward, then loss, gradients and the step in 20 training steps, each begun from Keras's state."""
     ledger = Ledger(dict.fromkeys(STAGES, witness.tolerance))
     engine, chain = loaded_engine(model, weights_of(reading.chain.links)), reading.chain
     _forward(ledger, witness, reading, engine.outputs(chain.x), witness.outputs(x), None)
     kinds = {kind_of(spec) for spec in model.layers}
     notes = [NOTES[kind] for kind in ("dropout", "batch_norm") if kind in kinds]
-    notes += [NOTES["recurrent"]] if _single(file) else []
+    notes += [NOTES["recurrent"]] if _has_single_bias(file) else []
     if witness.keras.backend.backend() != "torch":
         return ledger.proof(witness.name, 0, (*notes, NOTES["backend"]))
     trained = model.model_copy(update={"layers": tuple(s for s in model.layers if kind_of(s) != "dropout")})
@@ -204,18 +207,19 @@ def prove(file: KerasFile, witness: Witness, reading: Reading, model: Model, x: 
     pair = _Pair(ledger, witness, reading, Model.model_validate(trained.model_dump()), places)
     with np.errstate(all="ignore"):
         for step in range(STEPS):
-            pair.step(_batch(x, model, step), step, not _single(file))
+            pair.step(_batch(x, model, step), step, not _has_single_bias(file))
     return ledger.proof(witness.name, STEPS, tuple(notes))
 
 
-def _single(file: KerasFile) -> bool:
+def _has_single_bias(file: KerasFile) -> bool:
+    """Whether a loop of Keras has one bias where ours has two."""
     return any(layer.kind in ("SimpleRNN", "LSTM") and len(layer.arrays) == 3 for layer in file.layers)
 
 
 def _forward(
     ledger: Ledger, witness: Witness, reading: Reading, ours: list[Array], theirs: list[KerasTensor], step: int | None
 ) -> None:
-    """The end of the chain; what stands before it was compared layer by layer while it was read."""
+    """Compare the end of the chain; the layers before it were compared while they were read."""
     y = witness.plain(theirs[-1])
     if reading.soft:
         e = np.exp(ours[-1] - ours[-1].max(axis=-1, keepdims=True))
@@ -239,7 +243,7 @@ class _Pair:
         self.engine: NumpyEngine = loaded_engine(model, self._ours(lambda n: witness.arrays(n)), Sgd(lr=LR))
 
     def _ours(self, arrays: Callable[[int], list[Array]]) -> dict[str, Array]:
-        """Every layer's arrays as ours, by our names in the network without dropout."""
+        """Our tensors, by their names in the network without dropout, made from `arrays`: those of Keras's layer n."""
         return {
             f"{self.places.index(index)}.{name}": array
             for index, (number, tensors) in self.reading.loops.items()
@@ -247,7 +251,7 @@ class _Pair:
         }
 
     def step(self, batch: tuple[Array, Array], step: int, state: bool) -> None:
-        """One step of both, every stage compared."""
+        """Take one step with both and compare every stage; `state`: that after the step too."""
         (x, target), witness, kind = batch, self.witness, self.model.loss.kind
         self.engine.load(state_of(self._ours(lambda n: witness.arrays(n)), self.model.network))
         ours = self.engine.step(Batch(_entered(x, self.reading.chain), target, LR, {}, step))

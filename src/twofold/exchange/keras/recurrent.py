@@ -62,8 +62,8 @@ def _tensors(gates: int, order: Sequence[int]) -> Tensors:
     def tensors(arrays: Sequence[Array]) -> dict[str, Array]:
         held = {"weight_ih": reordered(arrays[0]).T, "weight_hh": reordered(arrays[1]).T}
         if len(arrays) == 3:
-            two = arrays[2].ndim == 2
-            of_input, of_state = arrays[2] if two else (arrays[2], np.zeros_like(arrays[2]))
+            has_two = arrays[2].ndim == 2
+            of_input, of_state = arrays[2] if has_two else (arrays[2], np.zeros_like(arrays[2]))
             held |= {"bias_ih": reordered(of_input), "bias_hh": reordered(of_state)}
         return held
 

@@ -67,7 +67,10 @@ def adopt_onnx(
 
 
 def prove(graph: Graph, chain: Chain, model: Model, vector: str | None = None) -> Proof:
-    """Forward layer by layer by the reference evaluator in float64, the end by onnxruntime, and the file's vector."""
+    """The proof: each layer's output against the reference evaluator in float64, the last one against onnxruntime too.
+
+    `vector` is the file's own test vector as JSON, which is compared where there is one.
+    """
     ledger = Ledger({"forward": TOLERANCE, "onnxruntime": TOLERANCE, "test vector": TOLERANCE})
     onnx, weights = onnx_module(), weights_of(chain.links)
     engine = loaded_engine(model, weights)
@@ -77,11 +80,11 @@ def prove(graph: Graph, chain: Chain, model: Model, vector: str | None = None) -
     witness = f"ONNX's reference evaluator {onnx.__version__}, float64"
     halves = any(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in graph.model.graph.initializer)
     notes = [NO_TRAINING, SIXTEEN] if halves else [NO_TRAINING]
-    ran = _run(graph)
-    if isinstance(ran, str):
-        notes.append(ran)
+    outcome = _run(graph)
+    if isinstance(outcome, str):
+        notes.append(outcome)
     else:
-        theirs, runtime = ran
+        theirs, runtime = outcome
         witness += f"; {runtime}"
         ledger.compare("onnxruntime", graph.end, _ended(chain, engine.predict(chain.x)), theirs)
     if vector is not None:
@@ -91,7 +94,7 @@ def prove(graph: Graph, chain: Chain, model: Model, vector: str | None = None) -
 
 
 def _ended(chain: Chain, logits: Array) -> Array:
-    """What the file gives of logits: with a log-softmax at its end, that."""
+    """The file's outputs for our logits: their log-softmax where the file ends with one, else the logits."""
     if chain.loss is None:
         return logits
     z = logits - logits.max(axis=-1, keepdims=True)
@@ -138,7 +141,7 @@ def _own_recipe(metadata: Mapping[str, str]) -> Recipe | None:
 
 
 def _entry_shape(recipe: Recipe, model: ModelProto) -> tuple[int, ...] | None:
-    """A sample's shape as the recipe has it; of a graph that takes bytes, an image twice as large."""
+    """A sample's shape as the recipe has it; where the graph takes bytes, to be resized, an image twice as large."""
     onnx = onnx_module()
     shape = tuple(size or 0 for size in recipe.network.input_shape)
     if model.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8:
@@ -156,7 +159,7 @@ def _checked(recipe: Recipe, chain: Chain) -> Recipe:
             operator="metadata",
         )
     for link, spec in zip(chain.links, recipe.layers, strict=True):
-        if not _alike(_as_shown(link.spec), _as_shown(spec)):
+        if not _are_alike(_as_shown(link.spec), _as_shown(spec)):
             raise AdoptError(
                 f"the recipe in the file has `{kind_of(spec)}` with other settings there",
                 layer=link.label,
@@ -165,19 +168,19 @@ def _checked(recipe: Recipe, chain: Chain) -> Recipe:
     return recipe
 
 
-def _alike(a: Settings, b: Settings) -> bool:
-    """The same settings; numbers to the digits of a file's 32 bits."""
-    return a.keys() == b.keys() and all(_same(value, b[key]) for key, value in a.items())
+def _are_alike(a: Settings, b: Settings) -> bool:
+    """Whether two layers have the same settings, numbers up to the digits of the file's 32 bits."""
+    return a.keys() == b.keys() and all(_is_same(value, b[key]) for key, value in a.items())
 
 
-def _same(a: object, b: object) -> bool:
+def _is_same(a: object, b: object) -> bool:
     if isinstance(a, float) and isinstance(b, int | float):
         return math.isclose(a, b, rel_tol=1e-6)
     return a == b
 
 
 def _as_shown(spec: LayerSpec) -> Settings:
-    """What a graph shows of a layer."""
+    """The settings of a layer that its graph shows, in the form in which the graph shows them."""
     plain = {key: value for key, value in dict(spec).items() if key not in START_ONLY}
     if "stride" in plain and plain["stride"] is None:
         plain["stride"] = plain["kernel"]

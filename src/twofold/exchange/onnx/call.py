@@ -35,17 +35,17 @@ class Call:
 
     @property
     def operator(self) -> str:
-        """`Conv (version 11)`."""
+        """The operator with its version, as `Conv (version 11)`."""
         return f"{self.node.op_type} (version {self.since})"
 
     @property
     def x(self) -> Array:
-        """What the node is given of the sample."""
+        """The node's input for the sample."""
         return self.graph.values[self.source]
 
     @property
     def y(self) -> Array:
-        """What its first output is of the sample."""
+        """The node's first output for the sample."""
         return self.graph.values[self.node.output[0]]
 
     def refuse(self, reason: str, nearest: str = "") -> NoReturn:
@@ -53,13 +53,13 @@ class Call:
         raise AdoptError(reason, layer=self.label, operator=self.operator, nearest=nearest)
 
     def held(self, position: int, what: str) -> Array:
-        """The constant that stands at an input."""
+        """The constant at an input. Refuses the node where there is none."""
         if (array := self.maybe(position, what)) is None:
             self.refuse(f"its {what} is missing")
         return array
 
     def maybe(self, position: int, what: str) -> Array | None:
-        """The constant that stands at an input; `None` where there is none. Refuses what is computed of the sample."""
+        """The constant at an input; `None` where there is none. Refuses an input that is computed from the sample."""
         name = self.node.input[position] if len(self.node.input) > position else ""
         if not name:
             return None
@@ -68,7 +68,7 @@ class Call:
         return array
 
     def only(self, **defaults: object) -> None:
-        """Refuse an attribute that is set to anything but what a layer here does."""
+        """Refuse the node where one of these attributes has another value, which no layer here has."""
         for name, value in defaults.items():
             if self.attributes.get(name, value) != value:
                 self.refuse(f"{name} is {self.attributes[name]}", f"The nearest is {name} = {value}")

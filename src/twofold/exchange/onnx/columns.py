@@ -26,7 +26,7 @@ class Columns(NamedTuple):
 
 
 class Wires(NamedTuple):
-    """What is known of a graph before its numbers are."""
+    """What is known of a graph before it is evaluated."""
 
     readers: Mapping[str, Sequence[NodeProto]]
     constants: Mapping[str, Array]
@@ -34,7 +34,7 @@ class Wires(NamedTuple):
     """Axes of the sample, with the batch."""
 
     def follow(self, name: str) -> NodeProto | None:
-        """The one node that reads a tensor, past what leaves whole numbers as they are; `None` where several do."""
+        """The one node that reads a tensor, behind casts and identities; `None` where none does, or several do."""
         while len(nodes := self.readers.get(name, ())) == 1:
             if nodes[0].op_type not in PASSING:
                 return nodes[0]
@@ -42,7 +42,7 @@ class Wires(NamedTuple):
         return None
 
     def numbers(self, node: NodeProto) -> list[int] | None:
-        """The inputs of a node behind its first, each one whole number; `None` where one is anything else."""
+        """The inputs of a node after its first, where each is one whole number; `None` where one is anything else."""
         held = [self.constants.get(name) for name in node.input[1:]]
         plain = [array for array in held if array is not None and array.size == 1 and array.dtype.kind == "i"]
         return [int(array.reshape(())) for array in plain] if len(plain) == len(held) else None
@@ -53,7 +53,7 @@ class Branch(NamedTuple):
 
     column: int
     table: Array | None
-    """`None` of numbers that pass."""
+    """`None` for numbers that pass unchanged."""
     output: str
 
 

@@ -35,7 +35,7 @@ def _gemm(call: Call, chain: Chain) -> str | None:
 
 
 def _matmul(call: Call, chain: Chain) -> str | None:
-    """With the addition behind it, where that adds one number a unit."""
+    """A dense layer, with the addition behind it as its bias where that adds one number per unit."""
     if call.node.input[0] != call.source:
         call.refuse("its first factor is a constant", "The nearest is the sample times a matrix")
     weight = call.held(1, "second factor")
@@ -59,7 +59,7 @@ def _dense(call: Call, chain: Chain, weight: Array, bias: Array | None, output: 
 
 
 def _reshape(call: Call, chain: Chain) -> str | None:
-    """A flatten, or the first part of a group norm: exporters write it as an instance norm of the groups."""
+    """A flatten, or the first part of a group norm, which exporters write as an instance norm of the groups."""
     users = call.graph.users(call.node.output[0])
     if len(users) == 1 and users[0].op_type == "InstanceNormalization" and call.y.ndim == 3:
         return instance_of_groups(
@@ -114,7 +114,7 @@ def _log_softmax(call: Call, chain: Chain) -> None:
 
 
 def _check_axis(call: Call) -> None:
-    """Over the last axis; before version 13 over all axes from `axis` on, which are one in (N, classes)."""
+    """Refuse a softmax over another axis than the last. Before version 13 it is over all axes from `axis` on."""
     axis = int(call.attributes.get("axis", -1 if call.since >= 13 else 1)) % call.x.ndim
     if axis != call.x.ndim - 1:
         call.refuse(f"over axis {axis} of {call.x.shape}", "The nearest is over the last axis")
@@ -158,23 +158,23 @@ def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _nothing(call: Call, chain: Chain) -> None:
-    """Gives back what it is given."""
+    """Add no layer: the operator gives back what it is given."""
 
 
 def _unchanged(call: Call, chain: Chain) -> None:
-    """`Pad` by nothing, `Slice` of everything."""
+    """Add no layer for a `Pad` by nothing and a `Slice` of everything; refuse others."""
     if not (call.x.shape == call.y.shape and np.array_equal(call.x, call.y)):
         call.refuse("it changes what passes", NEAREST.get(call.node.op_type, ""))
 
 
 def _cast(call: Call, chain: Chain) -> None:
-    """To floating-point numbers, or of whole ones to select rows of a table."""
+    """Add no layer for a cast that keeps every number: to a floating-point type, or to whole numbers for a table."""
     if not np.array_equal(call.x, call.y):
         call.refuse("it rounds the numbers that pass", "The nearest is a network of one floating-point type")
 
 
 def _gather(call: Call, chain: Chain) -> None:
-    """Rows of a constant table."""
+    """An embedding: rows of a constant table."""
     if call.node.input[0] == call.source:
         call.refuse("it selects a part of the sample", "The nearest is the last step of a recurrent layer")
     call.only(axis=0)
@@ -187,7 +187,7 @@ def _gather(call: Call, chain: Chain) -> None:
 
 def _clip(call: Call, chain: Chain) -> None:
     """From 0 on it is a ReLU; before the first layer it belongs to the file's own scaling."""
-    if chain.links and np.array_equal(call.y, np.maximum(call.x, 0)) and not _upper_end(call):
+    if chain.links and np.array_equal(call.y, np.maximum(call.x, 0)) and not _has_upper_end(call):
         call.add(chain, specs.Relu())
     else:
         _preprocessing(call, chain)
@@ -200,14 +200,14 @@ def _max(call: Call, chain: Chain) -> None:
     call.add(chain, specs.Relu())
 
 
-def _upper_end(call: Call) -> bool:
-    """Whether a `Clip` has one that a number of 32 bits can exceed."""
+def _has_upper_end(call: Call) -> bool:
+    """Whether a `Clip` has an upper end that a number of 32 bits can exceed."""
     most = call.maybe(2, "max") if call.since >= 11 else call.attributes.get("max")
     return most is not None and float(most) < float(np.finfo(np.float32).max)
 
 
 def _preprocessing(call: Call, chain: Chain) -> None:
-    """Arithmetic with constants, and resizing, before the first layer: samples enter the recipe behind it."""
+    """Arithmetic with constants, and resizing, before the first layer: what it gives are the recipe's samples."""
     if chain.links:
         joined = call.node.op_type in ("Add", "Sub", "Mul", "Div")
         reason = "it joins two tensors" if joined else "no layer of a recipe expresses it"
@@ -220,6 +220,7 @@ def _preprocessing(call: Call, chain: Chain) -> None:
 
 
 Key = tuple[str, int]
+"""An operator, and the version in which it took its form."""
 
 
 def _versions(operator: str, versions: Sequence[int], converter: Converter) -> dict[Key, Converter]:

@@ -67,7 +67,7 @@ def converted(graph: Graph, converters: Mapping[Key, Converter] = CONVERTERS, *,
 
 
 def _embedded(graph: Graph, chain: Chain, columns: Columns) -> str:
-    """The layer of the columns whose codes select rows."""
+    """Add the layer of the columns whose codes select rows; gives the tensor at its end."""
     rows, units = zip(*(table.shape for table in columns.tables), strict=True)
     spec = specs.EmbedColumns(num_embeddings=rows, units=units)
     tensors = {f"weight_{place}": table for place, table in enumerate(columns.tables)}
@@ -87,7 +87,10 @@ def _check_inputs(call: Call) -> None:
 
 
 def _composed(graph: Graph, chain: Chain, name: str) -> str:
-    """An activation written as several operators: what it consists of, and that its numbers are the same."""
+    """Add an activation that is written as several operators, known by these and by its numbers; gives its output.
+
+    Raises `AdoptError` where it is none: the network branches.
+    """
     nodes, end = _region(graph, name)
     while end is not None:
         spec = COMPOSED.get(frozenset(node.op_type for node in nodes))
@@ -110,7 +113,7 @@ def _composed(graph: Graph, chain: Chain, name: str) -> str:
 
 
 def _with_factor(graph: Graph, nodes: list[NodeProto], end: str) -> tuple[list[NodeProto], str | None]:
-    """The same with the product by a constant behind it, where there is one."""
+    """The nodes with a product by a constant behind them, and its output; `None` for that where there is none."""
     users = graph.users(end)
     if len(users) != 1 or users[0].op_type != "Mul" or users[0] is nodes[-1]:
         return nodes, None
@@ -120,7 +123,7 @@ def _with_factor(graph: Graph, nodes: list[NodeProto], end: str) -> tuple[list[N
 
 
 def _region(graph: Graph, name: str) -> tuple[list[NodeProto], str | None]:
-    """The nodes from a tensor that several read to the one into which all of it flows; `None` where there is none."""
+    """The nodes from a tensor that several read to the one in which all ways meet, and its output; `None` without one."""
     live = {name}
     nodes: list[NodeProto] = []
     waiting = {name: len(graph.users(name))}

@@ -47,7 +47,7 @@ class Graph:
         self.sizes = self._size_like()
 
     def constant(self, name: str) -> Array | None:
-        """What a tensor holds that does not depend on the sample's numbers."""
+        """The value of a tensor that does not depend on the sample's numbers; `None` for one that does."""
         if name in self.constants:
             return self.constants[name]
         return self.values[name] if name in self.sizes else None
@@ -110,7 +110,7 @@ class Graph:
         return x
 
     def columns(self, name: str) -> Columns | None:
-        """The embedded columns that read a tensor, where they do."""
+        """The embedded columns that read a tensor; `None` where anything else does."""
         axes = len(self.entry.type.tensor_type.shape.dim)
         return columns_of(Wires(self.readers, self.constants, axes), name)
 
@@ -149,7 +149,7 @@ class Graph:
 
 
 def retyped(model: ModelProto, *, double: bool) -> ModelProto:
-    """A copy that computes in float64, or in float32 where it did in 16 bits: weights, inputs, casts."""
+    """A copy that computes in float64 (`double`), or in float32 where it did in 16 bits: weights, inputs, casts."""
     onnx = onnx_module()
     kinds = onnx.TensorProto
     smaller = (kinds.FLOAT16, kinds.FLOAT) if double else (kinds.FLOAT16,)

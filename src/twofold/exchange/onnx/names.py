@@ -21,7 +21,7 @@ PREPROCESSING = "twofold.preprocessing"
 Attribute: TypeAlias = Any
 """An attribute of a node: a number, a text, or a list of either, as its operator says and the checker saw to."""
 ORDERS: dict[str, list[int]] = {"rnn": [0], "lstm": [0, 3, 1, 2], "gru": [1, 0, 2]}
-"""ONNX's order of the gates, by ours: i, o, f, c of i, f, g, o and z, r, h of r, z, n."""
+"""Places among our gates of ONNX's gates in their order: i, o, f, c among i, f, g, o, and z, r, h among r, z, n."""
 
 
 def onnx_module() -> ModuleType:

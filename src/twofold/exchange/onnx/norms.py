@@ -11,7 +11,7 @@ from twofold.exchange.onnx.call import Call
 
 
 def batch_normalization(call: Call, chain: Chain) -> None:
-    """The momentum there is the weight of the past."""
+    """A batch norm; ONNX's momentum is the weight of the past, 1 − ours."""
     call.only(spatial=1, training_mode=0)
     momentum = round(1 - shortest_decimal(float(call.attributes.get("momentum", 0.9))), 7)
     if not 0 < momentum <= 1:
@@ -28,7 +28,7 @@ def shortest_decimal(number: float) -> float:
 
 
 def layer_normalization(call: Call, chain: Chain) -> None:
-    """Over the last axes, with γ and β."""
+    """A layer norm over the last axes, with γ and β."""
     call.only(stash_type=1)
     axis = int(call.attributes.get("axis", -1)) % call.x.ndim
     if axis == 0:
@@ -43,14 +43,17 @@ def layer_normalization(call: Call, chain: Chain) -> None:
 
 
 def group_normalization(call: Call, chain: Chain) -> None:
-    """Since version 21 γ and β stand for channels; before, for groups."""
+    """A group norm; γ and β are those of channels since version 21, of groups before."""
     groups, eps = int(call.attributes["num_groups"]), shortest_decimal(float(call.attributes.get("epsilon", 1e-5)))
     tensors = {"weight": call.held(1, "scale"), "bias": call.held(2, "bias")}
     call.add(chain, specs.GroupNorm(num_groups=groups, eps=eps), tensors)
 
 
 def instance_of_groups(call: Call, chain: Chain, norm: Call) -> str:
-    """A group norm, written as an instance norm of the groups between two reshapes; γ and β behind it."""
+    """A group norm that is written as an instance norm of the groups between two reshapes, γ and β behind it.
+
+    `call` is the first reshape, `norm` the instance norm; gives the tensor at the end.
+    """
     scale, shift = norm.held(1, "scale"), norm.held(2, "bias")
     (back, *others) = call.graph.users(norm.node.output[0]) or [None]
     if back is None or others or back.op_type != "Reshape" or not ((scale == 1).all() and not shift.any()):

@@ -100,7 +100,10 @@ def _constants(model: ModelProto) -> list[TensorProto]:
 
 
 def _check_tensor(tensor: TensorProto, folder: Path) -> None:
-    """An array of a type and size that fit the bytes there are, finite; external data is taken in."""
+    """Raises `AdoptError` for an array whose type or size does not fit its bytes, or that is not finite.
+
+    External data is read into the tensor.
+    """
     onnx = onnx_module()
     name = tensor.name or "constant"
 

@@ -26,7 +26,7 @@ DEFAULTS = {"LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"]}
 
 
 def transposed(call: Call, chain: Chain) -> str:
-    """Only to put time first before a recurrent operator; whatever reads it must be one."""
+    """A transposition that puts time first for a recurrent operator, with that operator; any other is refused."""
     users = call.graph.users(call.node.output[0])
     if list(call.attributes.get("perm", [])) != [1, 0, 2] or [user.op_type in OPERATORS for user in users] != [True]:
         call.refuse(
@@ -46,7 +46,7 @@ def recurrent(call: Call, chain: Chain) -> str:
 
 
 def _read_on(call: Call, chain: Chain, node: NodeProto, source: str) -> str:
-    """The layers of one recurrent operator after another, and the tensor that reads the last one's states."""
+    """Add the layers of recurrent operators on top of each other; gives the tensor that reads the last one's states."""
     while True:
         at = Call(call.graph, node, source, call.graph.since(node), attributes_of(node))
         _check(at)
@@ -135,9 +135,9 @@ def _states(call: Call) -> tuple[str, Steps]:
 
 
 def _picked(call: Call, node: NodeProto, name: str, axis: int | None, steps: int) -> str | None:
-    """What a node gives that moves states, or picks the last step along the axis of time; `None` for any other node.
+    """The output of a node that moves states or picks their last step along `axis`; `None` for any other node.
 
-    Without an axis the states are the last step's already.
+    `axis` is that of time; `None`: the states are the last step's already.
     """
     graph, output = call.graph, node.output[0]
     x, y = graph.values[name], graph.values[output]
@@ -161,7 +161,7 @@ def _picked(call: Call, node: NodeProto, name: str, axis: int | None, steps: int
 
 
 def _next_recurrent(call: Call) -> tuple[NodeProto, str] | None:
-    """The operator that reads the states time first, with the tensor that it reads."""
+    """The recurrent operator on top, with the tensor of states that it reads; `None` where there is none."""
     graph, name = call.graph, call.node.output[0] if call.node.output else ""
     while name:
         users = graph.users(name)

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 MOST_NUMBERS = 10**8
 """Largest count of numbers in a tensor between nodes."""
 MOST_TOGETHER = 10**9
-"""Largest count in all of them together: every one is kept until the layers are read."""
+"""Largest count of numbers in all tensors together, which are held until the layers are read."""
 SMALL = 1024
 """Count of numbers up to which a constant may say a size, as one for `Reshape` or `Expand` does."""
 
 
 def every_tensor(model: ModelProto, feed: dict[str, Array]) -> dict[str, Array]:
-    """What every tensor of the model holds for an input.
+    """The value of every tensor of the model for an input, by name.
 
     Raises `AdoptError` by the node's name where the evaluator cannot run it.
     """
@@ -43,7 +43,7 @@ def every_tensor(model: ModelProto, feed: dict[str, Array]) -> dict[str, Array]:
         lines = str(error).strip().splitlines()
         first_line = lines[0][:200].rstrip(". ") if lines else type(error).__name__
         reason = f"ONNX's reference evaluator cannot run it: {first_line}"
-        node = _failed(model, error)
+        node = _failed_node(model, error)
         if node is None:
             raise AdoptError(reason) from error
         nearest = NEAREST.get(node.op_type, "")
@@ -51,8 +51,8 @@ def every_tensor(model: ModelProto, feed: dict[str, Array]) -> dict[str, Array]:
     return {name: np.asarray(value) for name, value in values.items() if isinstance(value, np.ndarray | np.generic)}
 
 
-def _failed(model: ModelProto, error: Exception) -> NodeProto | None:
-    """The node that the evaluator was at, or the one whose operator it says that it lacks."""
+def _failed_node(model: ModelProto, error: Exception) -> NodeProto | None:
+    """The node at which the evaluator failed, or one with the operator that it says it lacks."""
     for frame, _ in traceback.walk_tb(error.__traceback__):
         if (node := getattr(frame.f_locals.get("node"), "onnx_node", None)) is not None:
             return node
@@ -106,7 +106,7 @@ def _inferred(model: ModelProto, entry: str, shape: tuple[int, ...]) -> dict[str
 
 
 def _rnn() -> type:
-    """The evaluator's RNN knows tanh and a straight line; the specification relu too."""
+    """The evaluator's RNN with relu, which the specification has and it lacks."""
     from onnx.reference.ops.op_rnn import CommonRNN
 
     class RNN(CommonRNN):
@@ -121,7 +121,7 @@ def _rnn() -> type:
 
 
 def _batch_normalization() -> type:
-    """The evaluator's takes, in versions 9 to 13, the batch's own statistics in place of the given ones."""
+    """A batch norm by the given statistics; the evaluator's own takes the batch's in versions 9 to 13."""
     from onnx.reference.op_run import OpRun
 
     class BatchNormalization(OpRun):

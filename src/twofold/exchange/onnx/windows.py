@@ -48,7 +48,7 @@ def _plain(size: Sequence[int]) -> int | Pair:
 
 
 def _padding(call: Call, kernel: Sequence[int], stride: Pair, dilation: Pair) -> Pair:
-    """The same on both sides of an axis, whichever way the file says it."""
+    """The padding of each axis, however the file says it; one that is not the same on both sides is refused."""
     auto = call.attributes.get("auto_pad", "NOTSET")
     if auto == "VALID":
         return 0, 0
@@ -118,7 +118,7 @@ def global_average_pool(call: Call, chain: Chain) -> None:
 
 
 def reduce_mean(call: Call, chain: Chain) -> str | None:
-    """The axes are an attribute until version 13, an input since 18."""
+    """A mean of the plane; its axes are an attribute until version 13, an input since 18."""
     if (end := plane_mean(call, chain)) is not None:
         return end
     axes = call.maybe(1, "axes") if call.since >= 18 else call.attributes.get("axes")
@@ -130,7 +130,10 @@ def reduce_mean(call: Call, chain: Chain) -> str | None:
 
 
 def plane_mean(call: Call, chain: Chain) -> str | None:
-    """A mean of the plane in two nodes, by rows and then columns, or flattened first: the second one's output."""
+    """Add a mean of the plane that is written as two nodes, by rows and columns or flattened first; gives its output.
+
+    `None`, and nothing is added, where it is none.
+    """
     users = call.graph.users(call.node.output[0])
     if call.x.ndim != 4 or [user.op_type for user in users] != ["ReduceMean"]:
         return None

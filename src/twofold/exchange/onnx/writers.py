@@ -53,7 +53,7 @@ Writer = Callable[[Graph, Node, Arrays], None]
 
 
 def _dense(graph: Graph, node: Node, held: Arrays) -> None:
-    """Gemm with W as it is; over more axes a product with Wᵀ, and the bias added."""
+    """Gemm with W as it is; for samples of more axes a product with Wᵀ, and the bias added."""
     name = node.name
     if len(node.input_shape) == 1:
         inputs = [graph.last, graph.tensor(f"{name}.weight", held["weight"])]
@@ -150,14 +150,14 @@ def _group_norm(graph: Graph, node: Node, held: Arrays) -> None:
 
 
 def _prelu(graph: Graph, node: Node, held: Arrays) -> None:
-    """The slopes stand beside the channels."""
+    """The slopes are shaped so that they go along the channels."""
     slopes = held["weight"]
     beside = slopes.reshape(-1, *(1,) * (len(node.input_shape) - 1)) if len(slopes) > 1 else slopes
     graph.add("PRelu", [graph.last, graph.tensor(f"{node.name}.weight", beside)], f"{node.name}.output")
 
 
 def _recurrent(graph: Graph, node: Node, held: Arrays) -> None:
-    """Time first there; the gates in ONNX's order; the last state, or every one."""
+    """Time first and gates in the order of ONNX; then the last state, the mean of all or every one."""
     spec = node.spec
     assert isinstance(spec, specs.Recurrent)
     name, order = node.name, ORDERS[node.kind]
@@ -193,14 +193,14 @@ def _reordered(array: Array, order: list[int]) -> Array:
 
 
 def _embedding(graph: Graph, node: Node, held: Arrays) -> None:
-    """The numbers come as the network's floating-point type."""
+    """The codes come in the network's floating-point type and are cast to whole numbers."""
     onnx = onnx_module()
     graph.add("Cast", [graph.last], f"{node.name}.numbers", to=onnx.TensorProto.INT64)
     graph.add("Gather", [graph.tensor(f"{node.name}.weight", held["weight"]), graph.last], f"{node.name}.output")
 
 
 def _embed_columns(graph: Graph, node: Node, held: Arrays) -> None:
-    """A Gather a column, of the rows that its codes name; what stands behind the codes is joined as it is."""
+    """A Gather for each column, of the rows that its codes name; the columns after them are joined as they are."""
     onnx = onnx_module()
     name, x, vectors = node.name, graph.last, list[str]()
     for place, weight in enumerate(held.values()):

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
 
 OPSET = 20
-"""The first that has Gelu; onnxruntime reads it since 1.16."""
+"""Version of the operators: the first that has Gelu; onnxruntime reads it since 1.16."""
 IR_VERSION = 9
-"""The form of the file that belongs to the operators' version."""
+"""Version of the file's form that belongs to these operators."""
 BATCH, LENGTH = "N", "T"
 
 
@@ -46,7 +46,7 @@ def onnx_model(
     onnx = onnx_module()
     network, dtype = recipe.network, np.dtype(recipe.training.dtype)
     shape = _known(network)
-    free = _free_length(network)
+    free = _takes_any_length(network)
     sizes: list[str | int | None] = [BATCH, *((LENGTH, *shape[1:]) if free else shape)]
     graph = Graph(dtype)
     kind = onnx.helper.np_dtype_to_tensor_dtype(dtype)
@@ -78,7 +78,7 @@ def write_onnx(model: ModelProto, path: Path) -> None:
 
 
 def _renamed(graph: Graph) -> str:
-    """The last output is called `output`."""
+    """Name the last node `output`; gives that name, for its output."""
     graph.nodes[-1].name = "output"
     return "output"
 
@@ -93,7 +93,7 @@ def _known(network: Network) -> tuple[int, ...]:
     return tuple(size or 0 for size in shape)
 
 
-def _free_length(network: Network) -> bool:
+def _takes_any_length(network: Network) -> bool:
     """Whether sequences of every length go through: no layer looks at all steps of time side by side."""
     for node in network.nodes:
         if isinstance(node.spec, Recurrent) and node.spec.output != "every":
@@ -136,7 +136,7 @@ def _packed(array: Array) -> dict[str, Plain]:
 
 
 def unpacked(packed: Parsed, most: int) -> Array:
-    """An array of a test vector. Raises `ValueError` for what is none of at most so many numbers."""
+    """An array of a test vector. Raises `ValueError` for anything but an array of at most `most` numbers."""
     dtype = np.dtype(str(packed["dtype"]))
     shape = [int(size) for size in packed["shape"]]
     if dtype.str not in ("<f4", "<f8") or min(shape, default=0) < 1 or np.prod(shape, dtype=float) > most:

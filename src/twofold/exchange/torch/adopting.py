@@ -20,7 +20,7 @@ from twofold.exchange.torch.tracing import Original
 from twofold.streams import stream
 
 SAMPLES = 8
-"""Samples of the proof's batch: of a smaller one that the user gives, more like it are drawn."""
+"""Samples of the proof's batch; where the user gives fewer, more like them are drawn."""
 
 
 def adopt_module(
@@ -73,12 +73,12 @@ def _tensor(module: nn.Module, sample: ArrayLike | Tensor | None) -> Tensor:
 
 
 def random_sample(shape: tuple[int, ...]) -> Array:
-    """A batch of normal numbers, for a module of whose samples only the shape is known."""
+    """A batch of standard normal numbers for a module, where only the shape of a sample is known."""
     return stream(0, "adopt sample").standard_normal((SAMPLES, *shape))
 
 
 def _alike(x: Array, count: int) -> Array:
-    """More samples of the mean and spread of these, or of their whole numbers in another order."""
+    """More samples: normal numbers with the mean and spread of these, or whole numbers drawn from theirs."""
     rng = stream(0, "adopt sample")
     shape = (count, *x.shape[1:])
     if x.dtype.kind == "i":

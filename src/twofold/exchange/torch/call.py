@@ -29,13 +29,13 @@ class Call:
     module: Value
     """The module where the operation is one, else `None`."""
     args: tuple[Value, ...]
-    """Behind the input; tensors of the module as `Attribute`."""
+    """The arguments after the input; tensors of the module as `Attribute`."""
     kwargs: Mapping[str, Value]
     x: Array
     y: Value
-    """What it gives of the sample: an array, or a tuple of a recurrent module."""
+    """Its output for the sample: an array, or a tuple for a recurrent module."""
     values: Mapping[str, Value]
-    """What every node gives of the sample."""
+    """The output of every node for the sample."""
 
     @property
     def label(self) -> str:
@@ -43,7 +43,7 @@ class Call:
         return str(self.node.target) if self.module is not None else self.node.name
 
     def argument(self, position: int, name: str, default: Value) -> Value:
-        """An argument behind the input, by place or name."""
+        """An argument after the input, by place or name."""
         if name in self.kwargs:
             return self.kwargs[name]
         return self.args[position] if len(self.args) > position else default
@@ -84,7 +84,7 @@ Converter = Callable[[Call, Chain], fx.Node | None]
 
 
 def array_of(tensor: Tensor) -> Array:
-    """A copy in memory of the processor."""
+    """A copy of a tensor as an array in the processor's memory."""
     return tensor.detach().to("cpu", copy=True).numpy()
 
 

@@ -1,4 +1,4 @@
-"""What of a PyTorch module shows before it is run: that it is one chain's worth of plain, trained parameters."""
+"""What is checked of a PyTorch module before it is run: nothing hidden, and parameters that are plain and trained."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _check_part(name: str, part: nn.Module) -> None:
 
 
 def _check_parameter(name: str, parameter: nn.Parameter, first: str) -> None:
-    """`first` is the name under which the same tensor was met before, or else `name`."""
+    """Raises `AdoptError` for a shared or a frozen parameter; `first` is the name under which it was met first."""
     if name != first:
         raise AdoptError(
             f"it is the same tensor as {first}: shared weights",

@@ -1,4 +1,4 @@
-"""Embedded columns of a module: `torch.cat` of what an `nn.Embedding` gives for each of the first, and of the others.
+"""Embedded columns of a module: `torch.cat` of an `nn.Embedding`'s vectors for each first column, and of the others.
 
 The one place at which a module may branch: every branch takes a part of the sample, and all of them meet again.
 """
@@ -27,12 +27,12 @@ class Branch(NamedTuple):
 
     column: int
     embedding: str
-    """The module's name; empty of numbers that pass."""
+    """The module's name; empty for numbers that pass unchanged."""
     output: fx.Node
 
 
 def embedded_columns(original: Original, entry: fx.Node, values: Mapping[str, Value]) -> tuple[Link, fx.Node] | None:
-    """The layer of the columns whose codes select rows, and the node that joins them; `None` where that is not so."""
+    """The layer of the columns whose codes select rows, and the node that joins them; `None` where there is none."""
     axes = values[entry.name].ndim
     readings = [_branch(original, user, entry, axes) for user in entry.users]
     branches = sorted((branch for branch in readings if branch is not None), key=lambda branch: branch.column)

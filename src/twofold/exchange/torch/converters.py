@@ -38,7 +38,10 @@ def _mean(call: Call, chain: Chain) -> fx.Node | None:
 
 
 def _plane_mean(call: Call, chain: Chain) -> fx.Node | None:
-    """A mean of the plane in two operations, `x.mean(3).mean(2)` or `x.flatten(2).mean(-1)`: the second one."""
+    """Add a mean of the plane in two operations, `x.mean(3).mean(2)` or `x.flatten(2).mean(-1)`; gives the second.
+
+    `None`, and nothing is added, where it is none.
+    """
     users = list(call.node.users)
     if call.x.ndim != 4 or len(users) != 1 or users[0].target not in ("mean", torch.mean):
         return None
@@ -106,7 +109,7 @@ def _softmax(call: Call, chain: Chain) -> None:
 
 
 def _log_softmax(call: Call, chain: Chain) -> None:
-    """Part of the cross-entropy: NLL of log-softmax. Only at the end."""
+    """Add no layer at the end, where it is part of the cross-entropy; refuse it anywhere else."""
     _check_last_axis(call)
     if [user.op for user in call.node.users] != ["output"]:
         call.refuse("log-softmax inside a network", "The nearest is `softmax`; at the end it is part of cross-entropy")
@@ -143,11 +146,11 @@ def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _nothing(call: Call, chain: Chain) -> None:
-    """Gives back what it is given."""
+    """Add no layer: the operation gives back what it is given."""
 
 
 def _cast(call: Call, chain: Chain) -> None:
-    """To another type or device, with the same numbers."""
+    """Add no layer for a cast to another type or device that keeps every number."""
     if not np.array_equal(call.x, call.y):
         call.refuse("it rounds the numbers that pass", "The nearest is a network of one floating-point type")
 

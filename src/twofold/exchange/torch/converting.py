@@ -100,7 +100,7 @@ def _reads_sample(node: fx.Node) -> bool:
 
 
 def _plain(original: Original, argument: Value, values: Mapping[str, Value]) -> Value:
-    """Tensors that do not depend on the sample as `Attribute`, deep in tuples too; the input stays a node."""
+    """The argument with tensors that do not depend on the sample as `Attribute`, in tuples too; others stay nodes."""
 
     def attribute(node: fx.Node) -> Value:
         if _reads_sample(node):
@@ -128,7 +128,7 @@ def _check_once(call: Call, modules: set[str]) -> None:
 
 
 def _check_end(original: Original, chain: Chain) -> None:
-    """Every parameter takes part, and each sample gives one number a class."""
+    """Raises `AdoptError` unless every parameter takes part once and each sample gives one finite number per class."""
     adopted = set[str]()
     for link in chain.links:
         for name in link.origins.values():

@@ -30,7 +30,7 @@ MOMENTUM = 0.9
 
 
 def prove(original: Original, model: Model, chain: Chain, steps: int = STEPS) -> Proof:
-    """Forward layer by layer, loss, every gradient and the state, over training steps side by side, in float64.
+    """The proof: forward layer by layer, loss, every gradient and the state, in training steps side by side, float64.
 
     Both start from the adopted weights and run freely, by SGD with momentum: nothing is synchronised on the way.
     """
@@ -55,12 +55,12 @@ class _Pair(NamedTuple):
     ledger: Ledger
 
     def evaluate(self) -> None:
-        """Every layer's output on the user's sample, in evaluation."""
+        """Compare every layer's output on the user's sample, in evaluation."""
         theirs = self.original.evaluated(self.original.x)
         self._forward(self.engine.outputs(self._input(self.original.x.numpy())), theirs, None)
 
     def step(self, batch: Batch, loss: str) -> None:
-        """One training step of both, every stage compared."""
+        """Take one training step with both and compare every stage."""
         ledger, original, number = self.ledger, self.original, batch.step + 1
         step = self.engine.step(batch._replace(x=self._input(batch.x), masks=self._masks(batch.masks)))
         outputs, gradients, state = step.outputs, step.gradients, self.engine.state()
@@ -85,7 +85,7 @@ class _Pair(NamedTuple):
                 self.ledger.compare("forward", link.label, y, theirs[link.output], step)
 
     def _masks(self, masks: Mapping[str, Array]) -> dict[str, Array]:
-        """Those of the original's dropouts, by our layers' names."""
+        """The masks, given by the original's dropout nodes, by our layers' names."""
         places = {link.output: str(index) for index, link in enumerate(self.chain.links)}
         return {places[name]: mask for name, mask in masks.items() if name in places}
 
@@ -103,14 +103,14 @@ def _named(links: list[Link], arrays: Arrays) -> Iterator[tuple[Array, str]]:
 
 
 def _loss(y: Tensor, target: Tensor, kind: str) -> Tensor:
-    """Cross-entropy of logits; of log-probabilities it is the same, their log-softmax being themselves."""
+    """The loss of outputs. Cross-entropy of log-probabilities is that of logits: they are their own log-softmax."""
     if kind == "cross_entropy":
         return F.cross_entropy(y, target)
     return F.mse_loss(y, F.one_hot(target, y.shape[-1]).to(y.dtype))
 
 
 def _batches(original: Original, model: Model, steps: int) -> Iterator[Batch]:
-    """Random samples like the user's: of their mean and spread, or whole numbers of theirs or of an embedding."""
+    """Random batches like the user's: numbers of equal mean and spread, whole numbers drawn from theirs, or codes."""
     x = original.x.numpy()
     n = len(x)
     values = original.evaluated(original.x)

@@ -18,11 +18,11 @@ Steps: TypeAlias = Literal["last", "every"]
 """Which states a layer gives."""
 PARTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 READERS = {operator.getitem, "squeeze", "view", "reshape", "select"}
-"""What picks a state out of those that the module gives."""
+"""Functions and methods that pick states out of what the module gives."""
 
 
 def recurrent(call: Call, chain: Chain) -> fx.Node:
-    """One layer for each of `num_layers`; gives the node that reads the last one's states."""
+    """Add a layer for each of `num_layers`; gives the node that reads the last one's states."""
     module = call.module
     _check(call)
     node, last = _read(call)
@@ -89,18 +89,18 @@ def _read(call: Call) -> tuple[fx.Node, bool]:
     """The node that reads the states, and whether it reads those of the last step only."""
     units, (batch, steps, _) = call.module.hidden_size, call.x.shape
     node = call.node
-    while not _is(call, node, (batch, steps, units)) and not _is(call, node, (batch, units)):
+    while not _has_shape(call, node, (batch, steps, units)) and not _has_shape(call, node, (batch, units)):
         node = _only_user(call, node)
-    if _is(call, node, (batch, units)):
+    if _has_shape(call, node, (batch, units)):
         return node, True
     users = list(node.users)
-    if len(users) == 1 and _last_step(users[0], steps) and _is(call, users[0], (batch, units)):
+    if len(users) == 1 and _is_last_step(users[0], steps) and _has_shape(call, users[0], (batch, units)):
         return users[0], True
     return node, False
 
 
 def _check_last(call: Call, state: Array) -> None:
-    """The vectors that are read are the last layer's states at the last step, and no others."""
+    """Refuse vectors that are read and are not the last layer's states at the last step."""
     states = call.values[call.node.name][0]
     if np.array_equal(state, states[:, -1]):
         return
@@ -120,13 +120,13 @@ def _only_user(call: Call, node: fx.Node) -> fx.Node:
     return users[0]
 
 
-def _is(call: Call, node: fx.Node, shape: tuple[int, ...]) -> bool:
+def _has_shape(call: Call, node: fx.Node, shape: tuple[int, ...]) -> bool:
     """Whether a node gives an array of the shape; what numbers it holds is compared when the layer is added."""
     value = call.values[node.name]
     return isinstance(value, np.ndarray) and value.shape == shape
 
 
-def _last_step(node: fx.Node, steps: int) -> bool:
+def _is_last_step(node: fx.Node, steps: int) -> bool:
     if node.target is operator.getitem and isinstance(node.args[1], tuple):
         first, second, *rest = node.args[1]
         plain = slice(None)

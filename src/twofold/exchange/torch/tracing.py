@@ -28,7 +28,7 @@ from twofold.exchange.torch.doubled import InDouble
 
 
 class _Shaped(fx.Proxy):
-    """A stand-in that knows the value that it stands for, of the sample."""
+    """A stand-in that knows the value for which it stands, computed from the sample."""
 
     value: Value = None
 
@@ -81,7 +81,7 @@ class _Tracer(fx.Tracer):
         return forward(*args, **kwargs) if self._running else super().call_module(m, forward, args, kwargs)
 
     def getattr(self, attr: str, attr_val: Value, parameter_proxy_cache: dict[str, Value]) -> Value:
-        """As above, for the parameters that it reads."""
+        """While a module is run on the sample, torch.fx must not record which parameters it reads."""
         return attr_val if self._running else super().getattr(attr, attr_val, parameter_proxy_cache)
 
     def proxy(self, node: fx.Node) -> fx.Proxy:
@@ -97,7 +97,7 @@ class _Tracer(fx.Tracer):
         return proxy
 
     def _run(self, kind: str, target: Value, args: Value, kwargs: Value) -> Value:
-        """What an operation gives of the sample."""
+        """The output of an operation for the sample."""
         match kind:
             case "placeholder":
                 return self.x
@@ -212,7 +212,7 @@ class Original:
 
 
 class _Run(fx.Interpreter):
-    """Keeps what every operation gives, copied: an operation in place would overwrite it."""
+    """Runs the traced operations and keeps a copy of every output: an operation in place would overwrite it."""
 
     def __init__(self, module: fx.GraphModule, masks: Mapping[str, Array]) -> None:
         super().__init__(module)

@@ -11,15 +11,15 @@ from twofold.recipe.base import Pair
 
 
 def linear(call: Call, chain: Chain) -> None:
-    """`nn.Linear`."""
+    """`nn.Linear` as a dense layer."""
     call.add(chain, specs.Dense(units=call.module.out_features, bias=call.module.bias is not None))
 
 
 def linear_function(call: Call, chain: Chain) -> None:
-    """`F.linear` with parameters of the module."""
+    """`F.linear` with parameters of the module as a dense layer."""
     parts = {"weight": call.argument(0, "weight", None), "bias": call.argument(1, "bias", None)}
     held = {name: part for name, part in parts.items() if isinstance(part, Attribute)}
-    if "weight" not in held or any(part is not None and _made(part) for part in parts.values()):
+    if "weight" not in held or any(part is not None and _is_no_parameter(part) for part in parts.values()):
         call.refuse("its weight is not a parameter of the module", "The nearest is nn.Linear")
     spec = specs.Dense(units=held["weight"].array.shape[0], bias="bias" in held)
     tensors = {name: part.array for name, part in held.items()}
@@ -27,8 +27,8 @@ def linear_function(call: Call, chain: Chain) -> None:
     chain.add(Link(spec, call.label, call.operator, tensors, origins, call.node.name), call.y)
 
 
-def _made(part: Value) -> bool:
-    """Whether what stands for a parameter is anything else: a constant, a buffer, a tensor that is computed."""
+def _is_no_parameter(part: Value) -> bool:
+    """Whether an argument is no parameter of the module, but a constant, a buffer or a computed tensor."""
     return not isinstance(part, Attribute) or part.constant
 
 
@@ -53,7 +53,7 @@ def conv2d(call: Call, chain: Chain) -> None:
 
 
 def _named_padding(call: Call, padding: str) -> tuple[int, ...]:
-    """`same` in numbers: half of the window's reach on every side, which an even reach does not allow."""
+    """Padding by name in numbers: `same` is half of the window's reach on every side; an odd reach is refused."""
     if padding == "valid":
         return (0, 0)
     reach = [d * (k - 1) for d, k in zip(call.module.dilation, call.module.kernel_size, strict=True)]
@@ -102,7 +102,7 @@ def _window(call: Call) -> tuple[Size, Size | None, Size]:
 
 
 def adaptive_avg_pool2d(call: Call, chain: Chain) -> None:
-    """To one pixel a mean of the plane, to a divisor of the plane windows side by side, to the plane itself nothing."""
+    """A mean of the plane for one pixel, windows side by side for a divisor of it, nothing for the plane itself."""
     if call.x.ndim != 4:
         call.refuse("it takes images (N, channels, height, width)")
     plane = call.x.shape[2:]

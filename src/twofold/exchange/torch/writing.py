@@ -65,7 +65,7 @@ def load(path: Path = Path(__file__).with_name("model.safetensors")) -> nn.Seque
 
 
 def write_torch(recipe: Recipe, weights: Arrays, folder: Path) -> None:
-    """A new folder with the state dict and the module file."""
+    """Write a new folder with the state dict and the module file."""
     text = module_text(recipe)
     folder.mkdir()
     write_weights(folder / STATE, state_dict(recipe, weights))
@@ -152,7 +152,7 @@ def module_expression(node: Node) -> str:
 
 
 def _elementwise(spec: kinds.LayerSpec) -> str:
-    """The expression of a layer without parameters' shapes: an activation, dropout, flatten."""
+    """The expression of a layer that needs no sizes of its input: an activation, dropout, flatten."""
     match spec:
         case kinds.LeakyRelu():
             return _call("LeakyReLU", negative_slope=(spec.negative_slope, 0.01))
@@ -178,7 +178,7 @@ SIMPLE: Mapping[type[kinds.LayerSpec], str] = {
 
 
 def _call(name: str, *arguments: object, **options: tuple[object, object]) -> str:
-    """`nn.Linear(2, 20)`: an option is written where it is not PyTorch's default."""
+    """An expression as `nn.Linear(2, 20)`; an option is (value, PyTorch's default) and written where these differ."""
     parts = [_text(argument) for argument in arguments]
     parts += [f"{key}={_text(value)}" for key, (value, default) in options.items() if value != default]
     return f"nn.{name}({', '.join(parts)})"

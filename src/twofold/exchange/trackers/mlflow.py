@@ -1,6 +1,6 @@
-"""For MLflow: a folder that it reads as its store of files, written by MLflow's layout, so that no version is needed.
+"""For MLflow: a folder in the layout of its store of files, written without MLflow.
 
-`mlflow ui --backend-store-uri FOLDER` opens it. A run of MLflow is an engine of ours. https://mlflow.org, FileStore.
+`mlflow ui --backend-store-uri FOLDER` opens it. Each of our engines is a run of MLflow. https://mlflow.org, FileStore.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FIGURES = "figures"
 
 
 def write_mlflow(run: Run, folder: Path, figures: Mapping[str, bytes]) -> None:
-    """A new folder with an experiment of the recipe's name and a run for each engine."""
+    """Write a new folder with an experiment of the recipe's name and a run for each engine."""
     experiment, began = folder / EXPERIMENT, int(1000 * started(run))
     experiment.mkdir(parents=True)
     _yaml(
@@ -47,7 +47,7 @@ def write_mlflow(run: Run, folder: Path, figures: Mapping[str, bytes]) -> None:
 
 
 def _about(folder: Path, engine: str, began: int) -> dict[str, object]:
-    """What MLflow wants to know of a run."""
+    """The facts that MLflow's file of a run holds."""
     return {
         "artifact_uri": (folder / "artifacts").resolve().as_uri(),
         "end_time": began,
@@ -91,6 +91,6 @@ def _write_engine(run: Run, engine: str, experiment: Path, began: int, figures: 
 
 
 def _yaml(path: Path, values: Mapping[str, object]) -> None:
-    """Flat YAML: numbers as they are, texts in double quotes, as JSON has them too."""
+    """Write flat YAML: numbers as they are, texts in double quotes, both as in JSON."""
     lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
     path.write_text("\n".join(lines) + "\n", "utf-8")

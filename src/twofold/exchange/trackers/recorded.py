@@ -61,13 +61,13 @@ def results(run: Run, engine: str) -> dict[str, float]:
 
 
 def results_table(run: Run, engine: str) -> str:
-    """The results of an engine as a table in Markdown; empty where it did not end."""
+    """The results of an engine as a table in Markdown; without rows where it did not end."""
     rows = [f"| {name} | {value} |" for name, value in dict(run.engines.get(engine, {})).items()]
     return "\n".join(["| result | value |", "| --- | --- |", *rows])
 
 
 def recipe_text(run: Run) -> str:
-    """The recipe as Markdown shows it."""
+    """The recipe as a block of code in Markdown."""
     return f"```toml\n{dump(run.recipe)}```"
 
 

@@ -14,7 +14,7 @@ SETTINGS, RESULTS, FIGURES = "recipe", "results", "figures"
 
 
 def write_tensorboard(run: Run, folder: Path, figures: Mapping[str, bytes]) -> None:
-    """A new folder with one set of curves an engine, its results, the recipe as a text, and the figures.
+    """Write a new folder with the curves and results of each engine, the recipe as a text, and the figures.
 
     TensorBoard keeps numbers in 32 bits. Raises `MissingExtraError` where it is not installed.
     """
@@ -51,7 +51,7 @@ def _text(name: str, text: str) -> object:
 
 
 def _image(name: str, png: bytes) -> object:
-    """A PNG file as it is; its size stands in its header."""
+    """A PNG file as it is, with the size that its header names."""
     from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore[reportAttributeAccessIssue]
 
     width, height = struct.unpack(">II", png[16:24])

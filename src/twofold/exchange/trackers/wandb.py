@@ -15,7 +15,7 @@ from twofold.runs import Run
 
 
 def write_wandb(run: Run, folder: Path, figures: Mapping[str, bytes]) -> None:
-    """A new folder with an offline run for each engine. Raises `MissingExtraError` where wandb is not installed."""
+    """Write a new folder with an offline run for each engine. Raises `MissingExtraError` without wandb."""
     with _silent():
         try:
             import wandb  # pyright: ignore[reportMissingImports]
@@ -26,7 +26,7 @@ def write_wandb(run: Run, folder: Path, figures: Mapping[str, bytes]) -> None:
             options = wandb.Settings(
                 console="off", disable_git=True, save_code=False, x_disable_meta=True, x_disable_stats=True
             )
-            told = wandb.init(
+            wandb_run = wandb.init(
                 mode="offline", dir=str(folder), project=run.recipe.name, name=engine, id=identity(run, engine),
                 config=settings(run) | {"engine": engine}, settings=options, reinit="finish_previous",
             )  # fmt: skip
@@ -34,18 +34,18 @@ def write_wandb(run: Run, folder: Path, figures: Mapping[str, bytes]) -> None:
             for step, name, value in scalars(run, engine):
                 rows[step][name] = value
             for step, row in rows.items():
-                told.log(row, step=step)
+                wandb_run.log(row, step=step)
             with tempfile.TemporaryDirectory() as place:
                 for name, png in figures.items():
                     (Path(place) / f"{name}.png").write_bytes(png)
-                    told.log({f"figures/{name}": wandb.Image(str(Path(place) / f"{name}.png"))})
-            told.summary.update({f"results.{name}": value for name, value in results(run, engine).items()})
-            told.finish()
+                    wandb_run.log({f"figures/{name}": wandb.Image(str(Path(place) / f"{name}.png"))})
+            wandb_run.summary.update({f"results.{name}": value for name, value in results(run, engine).items()})
+            wandb_run.finish()
 
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """wandb asks nothing, prints nothing and reports nothing while it writes."""
+    """Keep wandb from asking, printing and reporting anything while the context lasts."""
     wanted = {"WANDB_MODE": "offline", "WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"}
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)

@@ -48,7 +48,7 @@ def importance_caption(run: Run, facts: TableFacts, shown: int) -> str:
     count, data = len(facts.importance), run.record.data
     which = f" The {shown} most important of {len(facts.columns):,}." if shown < len(facts.columns) else ""
     certain = [fact for fact in facts.importance if fact.low > 0]
-    named = joined([f"{one.column} ({decimal(one.value, 2)})" for fact in certain[:NAMED]])
+    named = joined([f"{fact.column} ({decimal(fact.value, 2)})" for fact in certain[:NAMED]])
     if not certain:
         verdict = "No column’s interval is above 0: what the network answers rests on none of them for certain."
     elif len(certain) == count:

@@ -58,14 +58,14 @@ class Workers:
                 raise StudyError(f"`on` is local:{after} and `jobs` is {self.jobs}; give one of them")
 
     def executor(self) -> Executor:
-        """Start it. Raises `StudyError` where nobody answers, `MissingExtraError` where a library is lacking."""
+        """Start the executor. Raises `StudyError` where nobody answers, `MissingExtraError` without its library."""
         kind, after = self._parts()
         start = import_module(f"twofold.study.executors.{KINDS[kind].module}").start
         executor: Executor = start(after, self.jobs)
         return executor
 
     def demands(self, planned: Sequence[Planned], engine: str) -> tuple[Mapping[str, str], Mapping[str, str]]:
-        """The versions and the fingerprints of data that a worker must have; none of a process of this machine."""
+        """The versions and the fingerprints of data that a worker must have; empty for processes of this machine."""
         if self._parts()[0] == "local":
             return {}, {}
         here = worker_versions(engine)

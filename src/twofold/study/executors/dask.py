@@ -1,4 +1,4 @@
-"""Workers of a Dask cluster, through `distributed.Client`: of a scheduler that is there, or of one's own here."""
+"""Workers of a Dask cluster, through `distributed.Client`: of a running scheduler, or of a cluster started here."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ START = (
 
 
 def start(after: str, jobs: int | None) -> Dask:
-    """Connect to the scheduler at an address, or start one with a worker a core."""
+    """Connect to the scheduler at an address, or start a cluster here, with `jobs` workers or one per core."""
     try:
         import distributed
         from dask import config
@@ -34,7 +34,7 @@ def start(after: str, jobs: int | None) -> Dask:
             client.wait_for_workers(1, timeout=ANSWER_SECONDS)
         except TimeoutError:
             raise StudyError(f"the Dask scheduler at {address} has no worker. {START}") from None
-        except Exception as error:  # whatever comes of the answer of something else
+        except Exception as error:  # something else may answer at the address, and the client fails in any way
             raise StudyError(f"no Dask scheduler at {address}: {str(error)[:200]}. {START}") from None
         threads = sum(client.nthreads().values())
         return Dask(client, None, min(jobs or threads, threads))
@@ -61,7 +61,7 @@ def start(after: str, jobs: int | None) -> Dask:
 
 @final
 class Dask:
-    """The workers of a scheduler; with a cluster of one's own, that is ended with the study."""
+    """The workers of a scheduler; a cluster that was started here ends with the study."""
 
     def __init__(self, client: Foreign, cluster: Foreign, workers: int) -> None:
         self.workers = workers
@@ -69,12 +69,12 @@ class Dask:
         self._cluster = cluster
 
     def results(self, tasks: Iterator[Task], alone: bool = False) -> Generator[Results, None, None]:
-        """See `Executor`. A task is never given to another worker by itself more often than the scheduler's own
-        `allowed-failures` says, 0 for a cluster of one's own."""
+        """See `Executor`. After a worker's death the scheduler itself gives the task to another worker as often as its
+        `allowed-failures` says: never in a cluster that was started here."""
         return stream(tasks, 1 if alone else self.workers, self._submit, self._result, self._check, self._client.cancel)
 
     def close(self) -> None:
-        """Leave the scheduler, and end a cluster of one's own."""
+        """Leave the scheduler, and end a cluster that was started here."""
         with suppress(Exception):  # what is lost already need not be closed
             self._client.close(timeout=2)
         if self._cluster is not None:

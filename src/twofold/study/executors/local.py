@@ -20,15 +20,16 @@ from twofold.study.executors.seam import Answer, Foreign, Lost, Results, Task
 from twofold.study.executors.work import ONE_THREAD, train_task
 
 WATCH_SECONDS = 0.5
+"""Seconds between two looks of a worker at whether the process that started it is still there."""
 IDLE_SECONDS = 60
-"""After which a process that has nothing to do ends."""
+"""Seconds after which a process that has nothing to do ends."""
 DIED = "its process died"
 SHORT_SECONDS = 1.0
-"""A task that took no longer is short: it costs little to wait behind another of its kind."""
+"""Seconds up to which a task is short: it costs little to wait behind another such task."""
 
 
 def start(after: str, jobs: int | None) -> Local:
-    """The processes: as many as the text after the colon or `jobs` says, else one a core."""
+    """The processes: as many as the text after the colon or `jobs` says, else one per core."""
     import joblib
 
     return Local(int(after) if after else jobs or joblib.cpu_count())
@@ -36,10 +37,11 @@ def start(after: str, jobs: int | None) -> Local:
 
 @final
 class Local:
-    """So many processes. Each is a pool of one, so that a death has one suspect and no sibling dies with it.
+    """Trains in `workers` processes of this machine.
 
-    Where tasks are short a process has the next one at hand while its answer is written: else it waits for that longer
-    than it computes.
+    Each process is a pool of its own: where one dies, only its task is a suspect, and no other process dies with it.
+    Where tasks are short, a process holds its next task already while the answer to the last one is written; else it
+    would wait longer than it computes.
     """
 
     def __init__(self, workers: int) -> None:
@@ -70,7 +72,7 @@ class Local:
                     seat.pool.shutdown(wait=False, kill_workers=True)
 
     def close(self) -> None:
-        """The processes end with their study: the next one begins its own, with its own environment."""
+        """End the processes: another study starts its own, with its own environment."""
         for pool in self._pools:
             pool.shutdown(wait=False, kill_workers=True)
         self._pools = []
@@ -78,9 +80,9 @@ class Local:
     def _hand_out(
         self, seats: list[_Seat], following: Callable[[], Task | None], again: deque[Task], sizes: tuple[int, int]
     ) -> None:
-        """A task to every process that has none, then a further one until each has so many: `sizes` has both numbers.
+        """Give every process a task, then a further one; `sizes`: the most processes, and the most tasks of each.
 
-        A process may have died since it was last heard of: its further task is for `again`.
+        A process may have died unnoticed: the further task that it cannot take goes into `again`.
         """
         most, most_each = sizes
         for count in range(1, most_each + 1):
@@ -92,10 +94,10 @@ class Local:
                         seat.handed.append(_submitted(seat.pool, task))
                     except BrokenProcessPool:
                         again.append(task)
-                        return  # what became of the first one is about to be heard
+                        return  # the result of its first task will tell of its death
 
     def _seat(self, task: Task) -> _Seat:
-        """A process that has the task: one that waits and still lives, or a new one."""
+        """A process with the task: an idle one that still lives, or a new one."""
         while True:
             pool = self._free()
             try:
@@ -107,7 +109,7 @@ class Local:
         return self._pools.pop() if self._pools else _pool()
 
     def _collected(self, seats: list[_Seat], again: deque[Task]) -> tuple[Results, bool]:
-        """What has ended, and whether it was short. Processes without a task leave their seats."""
+        """The results so far, and whether their tasks were short. Processes without a task leave their seats."""
         results: Results = []
         began = list[float]()
         for seat in list(seats):
@@ -117,7 +119,7 @@ class Local:
                 try:
                     results.append((handed.task, handed.future.result()))
                 except BrokenProcessPool as error:
-                    # What it had at hand beside it has not begun.
+                    # The tasks behind it had not begun.
                     seat.pool.shutdown(wait=False, kill_workers=True)
                     results.append(Lost(handed.task, f"{DIED}: {error}"))
                     again.extend(other.task for other in seat.handed)
@@ -130,12 +132,12 @@ class Local:
 
 
 class _Handed(NamedTuple):
-    """A task that a process has."""
+    """A task that was handed to a process."""
 
     task: Task
     future: Future[Answer]
     at: float
-    """When it was handed over."""
+    """When it was handed over, in seconds of `time.monotonic`."""
 
 
 @dataclass(eq=False)
@@ -155,17 +157,17 @@ def _pool() -> Foreign:
 
 
 def _submitted(pool: Foreign, task: Task) -> _Handed:
-    """A process may be started here, and inherits the signals that are blocked."""
+    """Hand a task to a process. The process may be started by this, and then inherits the blocked signals."""
     with deaf_children():
         return _Handed(task, pool.submit(train_task, task), time.monotonic())
 
 
 @contextmanager
 def deaf_children() -> Iterator[None]:
-    """Ctrl-C in a terminal reaches every process of its group; this one alone answers it, and ends the workers.
+    """Start processes that do not hear Ctrl-C, which a terminal sends to all: this one answers it, and ends the others.
 
-    Blocked signals are inherited: by the processes that begin here, and by the thread that begins others later. One
-    that comes meanwhile is answered at the end. Where the system has no signal masks, the children hear it as before.
+    The signal is blocked while the context lasts, and processes and threads that start meanwhile inherit that. One that
+    comes meanwhile is answered at the end. Where the system has no signal masks, the children hear it as before.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
@@ -180,14 +182,14 @@ def deaf_children() -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """loky begins a process anew that has grown, as the first that loads PyTorch does, and says so; nothing is lost."""
+    """Silence loky's warning that it replaces a process that has grown, as by loading PyTorch: nothing is lost."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
         yield
 
 
 def _end_with(parent: int) -> None:
-    """In a process of this machine: it ends when the one that started it is gone, and wastes nobody's time."""
+    """In a worker: end this process when the one that started it is gone."""
 
     def watch() -> None:
         while os.getppid() == parent:

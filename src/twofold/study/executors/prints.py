@@ -12,7 +12,7 @@ from twofold.recipe import Recipe
 
 
 def fingerprint(path: Path) -> str:
-    """SHA-256 of a file; of a folder that of the names and sizes in it. Empty where nothing can be read."""
+    """SHA-256 of a file, or of the names and sizes of all files in a folder; empty where nothing can be read."""
     sha = hashlib.sha256()
     try:
         if path.is_dir():
@@ -29,7 +29,7 @@ def fingerprint(path: Path) -> str:
 
 
 def mark(path: str | None) -> str:
-    """What changes at once when a file, or what a folder and its folders hold, is changed: sizes and times."""
+    """Sizes and times of a file, or of a folder and its folders, as a text: another one once the data have changed."""
     if path is None or not os.path.exists(path):
         return ""
     inner = [entry.path for entry in os.scandir(path) if entry.is_dir()] if os.path.isdir(path) else []
@@ -38,7 +38,10 @@ def mark(path: str | None) -> str:
 
 
 def fingerprints(recipes: Iterable[Recipe]) -> dict[str, str]:
-    """The fingerprints of all files or folders that the recipes name; of what is not there the points say so."""
+    """The fingerprints by path of all files or folders that the recipes name, without those that cannot be read.
+
+    The points that need the missing ones fail, and say why.
+    """
     paths = {path for recipe in recipes if (path := data_path(recipe))}
     prints = {path: fingerprint(Path(path)) for path in sorted(paths)}
     return {path: text for path, text in prints.items() if text}

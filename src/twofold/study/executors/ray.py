@@ -1,4 +1,4 @@
-"""Tasks of Ray: a cluster that is there, or an instance of one's own on this machine."""
+"""Tasks of Ray: in a running cluster, or in an instance that is started on this machine."""
 
 from __future__ import annotations
 
@@ -31,12 +31,13 @@ SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else it warns of what a later version does
     "RAY_USAGE_STATS_ENABLED": "0",
 }
-"""Environment that Ray reads when it is imported: it says nothing by itself."""
+"""Environment that Ray reads when it is imported: with it Ray prints and reports nothing by itself."""
 HANDSHAKE_SECONDS = 8.0
+"""Seconds within which an address must answer as a cluster."""
 
 
 def start(after: str, jobs: int | None) -> Ray:
-    """Connect to the cluster at an address, or start an instance with a processor a core."""
+    """Connect to the cluster at an address, or start an instance with `jobs` processors or one per core."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     if after and _has_token():
@@ -103,7 +104,7 @@ def _check_address(ray: ModuleType, address: str) -> None:
 
 @contextmanager
 def _own_signals() -> Iterator[None]:
-    """Ray takes SIGTERM for itself; it stays with who had it."""
+    """Keep the handler of SIGTERM, which Ray would replace by its own."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -116,7 +117,7 @@ def _own_signals() -> Iterator[None]:
 
 @final
 class Ray:
-    """So many tasks at a time, one processor each."""
+    """Trains `workers` tasks at a time, each on one processor."""
 
     def __init__(self, ray: ModuleType, workers: int) -> None:
         self.workers = workers
@@ -143,7 +144,7 @@ class Ray:
                     self._ray.cancel(handle, force=True)
 
     def close(self) -> None:
-        """Leave the cluster; an instance of one's own ends with it."""
+        """Leave the cluster; an instance that was started here ends."""
         with _own_signals():
             self._ray.shutdown()
 

@@ -1,4 +1,4 @@
-"""What the executors of clusters share: whether an address is answered at, and results that arrive in a queue."""
+"""What the executors of clusters share: whether anybody answers at an address, and results that arrive in a queue."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from twofold.errors import StudyError
 from twofold.study.executors.seam import Answer, Lost, Results, Task
 
 ANSWER_SECONDS = 4.0
-"""How long an address may take to answer at all; the engine's own handshake may take as long again."""
+"""Seconds that an address may take to answer at all; the engine's own handshake may take as long again."""
 LOOK_SECONDS = 0.5
-"""How often it is looked whether the engine is still there."""
+"""Seconds between two looks at whether the engine is still there."""
 
 Handle = TypeVar("Handle")
 
@@ -72,7 +72,7 @@ def _putting(ended: queue.SimpleQueue[Task], task: Task) -> Callable[[], None]:
 
 
 def _arrived(ended: queue.SimpleQueue[Task], check: Callable[[], None]) -> list[Task]:
-    """Whatever has ended, at least one."""
+    """Wait for a task to end; returns all that have ended by then."""
     while True:
         try:
             first = ended.get(timeout=LOOK_SECONDS)

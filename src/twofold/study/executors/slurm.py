@@ -1,4 +1,4 @@
-"""Jobs of SLURM, through submitit: one job a task. A job that is preempted or runs out of time is requeued, once."""
+"""Jobs of SLURM, through submitit: one job per task. A job that is preempted or runs out of time is requeued, once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from twofold.study.executors.seam import Answer, Foreign, Lost, Results, Task
 from twofold.study.executors.work import train_task
 
 MINUTES = 24 * 60
-"""How long a job may take; SLURM ends one that takes longer than its partition allows."""
+"""Minutes that a job asks for; SLURM ends one that takes longer than its partition allows."""
 MOST_JOBS = 100
 """Jobs in the queue at a time, unless `--jobs` says otherwise: what clusters allow one user."""
 LOGS = Path(".twofold-slurm")
@@ -32,11 +32,11 @@ class Requeued:
         self.times = times
 
     def __call__(self, task: Task) -> Answer:
-        """Train it, and say how often it was begun before."""
+        """Train the task, and say how often it was begun before."""
         return replace(train_task(task), requeued=self.times)
 
     def checkpoint(self, task: Task) -> Foreign:
-        """A point is trained from its beginning; it is short beside the time that a job has."""
+        """What submitit submits again: the task from its beginning, for a point is short beside the time of a job."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(Requeued(self.times + 1), task)
@@ -66,7 +66,7 @@ def start(after: str, jobs: int | None, cluster: str = "slurm") -> Slurm:
 
 @final
 class Slurm:
-    """So many jobs in the queue at a time."""
+    """Trains tasks as jobs, at most `workers` of them in the queue at a time."""
 
     def __init__(self, executor: Foreign, folder: Path, workers: int) -> None:
         self.workers = workers
@@ -95,7 +95,7 @@ class Slurm:
                     job.cancel()
 
     def close(self) -> None:
-        """Take away what was handed to jobs; what they wrote has been read."""
+        """Remove the files by which tasks and answers were exchanged with jobs."""
         shutil.rmtree(self._folder, ignore_errors=True)
         with suppress(OSError):
             LOGS.rmdir()

@@ -45,12 +45,12 @@ def train_task(task: Task) -> Answer:
 
 
 def trained(recipes: Sequence[Recipe], engine: str) -> list[Point]:
-    """What `train_points` does; data that the task before had, too, are not read again."""
+    """Train recipes as `train_points` does; data that the last task had too are not read again."""
     return train_points(recipes, engine, _remembered)
 
 
 def searched(recipes: Sequence[Recipe], engine: str, stops: Stops | None = None) -> list[Point]:
-    """The same for a search: it never sees the test set."""
+    """Train recipes as `trained` does, for a search: without the test set, and stopped early where `stops` says so."""
     return train_points(recipes, engine, _without_test, stops)
 
 
@@ -66,7 +66,7 @@ def _remembered(spec: DataSpec) -> Dataset:
 
 @lru_cache(maxsize=1)
 def _last_data(text: str, mark: str, kind: Foreign) -> Dataset:
-    """The samples of a source: those that were asked for last stay in memory."""
+    """The samples of a source; the last ones asked for stay in memory. `mark` changes when the files do."""
     return load_data(kind.model_validate_json(text))
 
 
@@ -106,7 +106,7 @@ def fingerprint_here(path: str) -> str:
 
 
 def _train(task: Task, members: range) -> Iterator[Trained]:
-    """What stops one point of several stops them all: then each is trained by itself."""
+    """Train some points of a task together; where that raises an exception, each of them by itself."""
     output = io.StringIO()
     try:
         with redirect_stdout(output), redirect_stderr(output), warnings.catch_warnings():

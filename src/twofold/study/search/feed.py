@@ -58,16 +58,13 @@ class Feed(Iterator[Sequence[Planned]]):
         finished = {
             point.id: point
             for point in self.points
-            if point
-            and (result := self.known.get(point.id))
-            and result.status == "ok"
-            and self._score(result) is not None
+            if point and (result := self.known.get(point.id)) and self._counts(result)
         }
         best = sorted(finished.values(), key=lambda point: self._merit(self.known[point.id]), reverse=True)
         return best[: self.search.leaders]
 
     def winner(self) -> Planned | None:
-        """The leader with the best mean over the seeds that finished; of equals the earlier trial."""
+        """The leader with the best mean over its seeds that have ended; of equal ones the one with the better trial."""
         leaders = self.leaders()
         return max(leaders, key=self._mean, default=None)
 
@@ -90,7 +87,7 @@ class Feed(Iterator[Sequence[Planned]]):
         return result.scores.get(self.search.metric)
 
     def _trial(self) -> Planned | None:
-        """The point of the next trial that can be proposed; the order is that of `proposals`."""
+        """The point of the next trial, `None` where none may be proposed yet; the order is that of `proposals`."""
         asked = self._proposals.asked
         while asked < self.search.most and self._told(asked - self.search.at_a_time + 1):
             values = self._proposals.ask()
@@ -116,7 +113,7 @@ class Feed(Iterator[Sequence[Planned]]):
         return planned_point(self.study.engine, values, seed, recipe, trial)
 
     def _told(self, wanted: int) -> bool:
-        """Tell what the first so many trials reached, no more; whether it is known of all of them."""
+        """Tell `proposals` what the first `wanted` trials reached; whether that is known of all of them."""
         while self._proposals.told < wanted:
             point = self.points[self._proposals.told]
             if point is None:

@@ -39,7 +39,7 @@ class Found(BaseModel):
     winner: int | None = None
     """The trial that won; `None` where every trial failed."""
     id: str = ""
-    """Its point."""
+    """The name of its point."""
     leaders: list[int] = []
     """The trials that were repeated with other seeds, the best first."""
     test: dict[str, float | None] = {}
@@ -71,7 +71,7 @@ def claim(folder: Path, study: Study, base: Recipe) -> dict[str, Kept]:
 
 
 def write_found(folder: Path, outcome: Found, best: Recipe | None) -> None:
-    """What the report reads, and the best recipe as a file that runs."""
+    """Write what was found, which the report reads, and the best recipe as a file that `twofold run` takes."""
     if best is not None:
         write_whole(folder / BEST, dump(best).encode())
     write_whole(folder / FOUND, json.dumps(outcome.model_dump(), indent=1).encode())

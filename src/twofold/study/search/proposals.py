@@ -40,7 +40,7 @@ class Proposals:
 
     @property
     def version(self) -> str:
-        """Optuna's; another may propose other trials."""
+        """The version of Optuna; another may propose other trials."""
         return _optuna().__version__
 
     def ask(self) -> dict[str, object]:
@@ -53,8 +53,10 @@ class Proposals:
         return values
 
     def tell(self, value: float | None, pruned_at: int | None = None) -> None:
-        """What the first trial that has not been told reached; `None`: it failed. `pruned_at`: the step at which it was
-        stopped."""
+        """Tell what the next trial in the order of asking reached, `None` where it failed.
+
+        `pruned_at` is the step at which it was stopped early.
+        """
         states = _optuna().trial.TrialState
         trial = self._trials[self.told]
         with _without_warnings():
@@ -78,7 +80,7 @@ class Proposals:
                 return {}
 
     def _suggest(self, trial: optuna.Trial, name: str, dimension: Dimension) -> object:
-        """Choices go by their place: Optuna takes no tables for choices."""
+        """A value for a parameter. A choice is proposed by its place: Optuna takes no tables as choices."""
         if dimension.choices is not None:
             return dimension.choices[trial.suggest_categorical(name, list(range(len(dimension.choices))))]
         assert dimension.low is not None  # what has no choices has both ends
@@ -135,5 +137,5 @@ def _optuna() -> ModuleType:
 
 
 def _without_warnings() -> warnings.catch_warnings[None]:
-    """Optuna warns of what is experimental in it, which is its own affair here."""
+    """Silence Optuna's warnings that parts of it are experimental."""
     return warnings.catch_warnings(action="ignore")

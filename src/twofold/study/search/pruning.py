@@ -18,7 +18,7 @@ from twofold.study.search.spec import Search
 STARTUP_TRIALS = 5
 """Trials that must have finished before the median stops any."""
 REDUCTION = 3
-"""One trial of so many goes beyond a rung."""
+"""One trial in REDUCTION goes beyond a rung."""
 LEAST_RUNG = 1
 """Evaluations before the first rung."""
 
@@ -34,7 +34,7 @@ class Curve(NamedTuple):
 
 
 class Stop(NamedTuple):
-    """What a worker gets: at the step of a threshold, the best value so far must be as good."""
+    """Goes with a trial to its worker: at the step of a threshold, the best value so far must be as good."""
 
     metric: str
     maximizes: bool
@@ -74,7 +74,7 @@ def _median(maximizes: bool, number: int, before: Sequence[Curve]) -> dict[int, 
 
 
 def _hyperband(maximizes: bool, number: int, before: Sequence[Curve]) -> dict[int, float]:
-    """In the trial's bracket, at each rung the value of the last of those that go beyond it: the best third."""
+    """At each rung of the trial's bracket, the worst value among the best third, which go beyond the rung."""
     evaluations = max((len(curve.steps) for curve in before), default=0)
     brackets = _rungs(evaluations) + 1
     bracket = number % brackets
@@ -91,7 +91,7 @@ def _hyperband(maximizes: bool, number: int, before: Sequence[Curve]) -> dict[in
 
 
 def _rungs(evaluations: int) -> int:
-    """Rungs below the end of a training: 1, 3, 9 ... evaluations."""
+    """How many rungs, after 1, 3, 9 ... evaluations, a training of this many evaluations has below its end."""
     rungs = 0
     while LEAST_RUNG * REDUCTION**rungs < evaluations:
         rungs += 1

@@ -1,4 +1,4 @@
-"""The folder of a search, opened: its trials as a table, the best first to be seen."""
+"""The folder of a search, opened: its trials as a table and ranked, the winner and its recipe."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class SearchResult:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """One row a point: its trial, the value of every parameter, seed, status and scores."""
+        """One row for each point: its trial, the value of every parameter, seed, status and scores."""
         import pandas as pd
 
         columns = names(self.search)
@@ -92,7 +92,7 @@ class SearchResult:
         return pd.DataFrame(rows, columns=["trial", *columns, "seed", "status", *SCORES, *LAST])
 
     def score(self, point: Kept) -> float | None:
-        """The metric of a point that was trained to its end."""
+        """The metric of a point that was trained to its end; `None` for any other."""
         return point.scores.get(self.search.metric) if point.status == "ok" else None
 
     def ranked(self) -> list[Kept]:
@@ -102,7 +102,7 @@ class SearchResult:
         return [point for _, point in sorted(scored, key=lambda pair: (sign * pair[0], pair[1].trial))]
 
     def values(self, point: Kept) -> dict[str, object]:
-        """The parameters of a trial, without those of layers that it has not."""
+        """The parameters of a trial, without those of layers that it does not have."""
         pairs = zip(names(self.search), point.values, strict=True)
         return {name: value for name, value in pairs if value is not None}
 

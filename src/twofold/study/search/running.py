@@ -60,7 +60,7 @@ def search_source(
     executor: Executor | None = None,
     watcher: Watcher | None = None,
 ) -> SearchResult:
-    """What `run_search` does, of a search that was read; `executor` may take the place of the one of `workers`."""
+    """Run a search that was read already, as `run_search` does; `executor` may take the place of that of `workers`."""
     study = source.study
     if study.search is None:
         raise StudyError(f"{source.label} has no table `search`; `twofold.run_study` runs a grid")
@@ -80,7 +80,7 @@ def _run(
     executor: Executor | None,
     watch: Watcher,
 ) -> None:
-    """Everything of a search: its points, the table, and what was found."""
+    """Train the points of a search, write its table, and at the end what was found."""
     study, known = feed.study, feed.known
     columns = ["trial", *feed.columns]
     table = Table(folder, columns, lambda point: [point.trial, *map(cell, point.values)], feed.order)
@@ -107,7 +107,7 @@ def _run(
 
 
 def checked_base(source: Source) -> Recipe:
-    """The recipe with what `set` says.
+    """The recipe of a search with what `set` says.
 
     Raises `StudyError` where it lacks what the metric is measured on, or where a value within the search's ranges makes
     no recipe of it.
@@ -140,7 +140,7 @@ class _Missing(set[str]):
 
 
 def _train(feed: Feed, group: Sequence[Planned]) -> Train:
-    """What trains a point: a trial may be stopped early, a leader's other seeds are not."""
+    """The function that trains a point: it may stop a trial early, never a leader's other seeds."""
     return partial(searched, stops=feed.stops.get(group[0].id))
 
 

@@ -9,7 +9,7 @@ from twofold.recipe import Recipe, load_recipe
 from twofold.study.search.spec import Block, Dimension, Search
 
 Suggest = Callable[[str, Dimension], object]
-"""A value for the parameter of this name, within its dimension."""
+"""Gives a value for the parameter of this name, within its dimension."""
 
 
 def names(search: Search) -> list[str]:
@@ -64,7 +64,7 @@ def extremes(search: Search) -> Iterator[dict[str, object]]:
 
 
 def text_of(values: Mapping[str, object]) -> str:
-    """`optimizer.lr = 0.1, layers.0.units = 12`."""
+    """The values of a trial as a text: `optimizer.lr = 0.1, layers.0.units = 12`."""
     return ", ".join(f"{name} = {json.dumps(value, default=str)}" for name, value in values.items())
 
 
@@ -92,11 +92,11 @@ def _block_dimensions(index: int, copy: int, block: Block) -> Iterator[tuple[str
 
 
 def as_dimension(value: object) -> Dimension | None:
-    """A value of a layer that is a range or choices."""
+    """The range or choices that a value of a layer stands for; `None` for a plain value."""
     if isinstance(value, Dimension):
         return value
-    is_one = isinstance(value, Mapping) and ({"low", "high"} <= value.keys() or "choices" in value)
-    return Dimension.model_validate(value) if is_one else None
+    is_dimension = isinstance(value, Mapping) and ({"low", "high"} <= value.keys() or "choices" in value)
+    return Dimension.model_validate(value) if is_dimension else None
 
 
 def _filled_layers(index: int, copy: int, block: Block, values: Mapping[str, object]) -> Iterator[dict[str, object]]:

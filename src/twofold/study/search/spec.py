@@ -53,7 +53,7 @@ class Dimension(Part):
 
     @property
     def size(self) -> float:
-        """How many values there are."""
+        """How many values it may take; infinite for a range of fractions."""
         if self.choices is not None:
             return len(self.choices)
         assert self.low is not None
@@ -91,7 +91,8 @@ class Search(Part):
     """Whether a trial is stopped early that is worse, at an evaluation, than those before it were there."""
     trials: Annotated[int, Field(ge=1, le=10_000)] = 60
     at_a_time: Annotated[int, Field(ge=1, le=1000)] = 4
-    """A trial is proposed by what all but the last so many before it reached, whatever workers there are."""
+    """Trials that may be under way at a time, whatever workers there are: a trial is proposed from the results of all
+    before it but the last `at_a_time` − 1."""
     leaders: Annotated[int, Field(ge=1, le=100)] = 3
     """Trials that are repeated with every other seed of the study; the best mean wins."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
