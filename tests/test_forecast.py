@@ -59,6 +59,10 @@ def test_what_takes_under_a_minute_is_not_told() -> None:
     assert told(course(1.0, steps=60)) == []
 
 
+def test_nothing_is_told_before_a_start() -> None:
+    assert told([(10.0, Progressed(step)) for step in range(1, 9)]) == []
+
+
 def test_a_study_is_told_at_most() -> None:
     points = [(0.0, Began(20, 100)), *((6.0, PointDone(done, "")) for done in range(21, 60))]
     assert told(points) == ["points: at most about 8 minutes to go, at the pace of the first ones"]

@@ -382,6 +382,7 @@ def test_the_command_searches_and_its_report_says_what_mattered(command, in_tmp:
         "It was measured once, after the search: no trial saw the test set.",
         "Validation accuracy of each trial in the order in which they were proposed",
         "functional ANOVA",
+        "each proposed by all before it but the last 2",
         "<code>twofold run best.toml</code>",
     ):
         assert words in page

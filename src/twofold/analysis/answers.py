@@ -15,12 +15,12 @@ from twofold.setup.outputs import probabilities
 
 BINS = 10
 CROWDED = 0.8
-"""The share of all answers in one bin from which bins of one width say nothing."""
+"""The share of all answers in one bin above which bins of equal width say nothing."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """Answers of one engine, (rows, outputs), and what is so."""
+    """Answers of one engine, (rows, outputs), and the true ones."""
 
     engine: str
     answers: Array
@@ -31,7 +31,7 @@ class Judged:
 
 
 def table_answers(run: Run) -> Judged | None:
-    """Those of the first engine that ended; `None` where samples are no table, or outputs no probabilities."""
+    """The answers of the first engine that ended; `None` where samples are no table, or outputs no probabilities."""
     arrays, data = evidence(run), run.record.data
     if data.source not in ("csv", "arrays", "table"):
         return None
@@ -55,11 +55,11 @@ class Roc:
     false_positives: Array
     true_positives: Array
     area: float
-    """The chance that one of the class has a higher probability of it than one of the rest."""
+    """The chance that a row of the class has a higher probability of it than a row of the rest."""
 
 
 def roc_curves(judged: Judged, task: str) -> list[Roc]:
-    """One curve of two classes, that of the second; else one a class or label that some rows have and some have not."""
+    """The curve of the second of two classes; else one for each class or label that some rows have and some do not."""
     places = [1] if task == "classification" and len(judged.names) == 2 else range(len(judged.names))
     curves = list[Roc]()
     for place in places:
@@ -70,7 +70,7 @@ def roc_curves(judged: Judged, task: str) -> list[Roc]:
 
 
 def roc(name: str, score: Array, positive: Array) -> Roc:
-    """The curve over all thresholds, equal scores at once. Fawcett, An introduction to ROC analysis (2006)."""
+    """The ROC curve over all thresholds, equal scores at once. Fawcett, An introduction to ROC analysis (2006)."""
     order = np.argsort(-score, kind="stable")
     last = np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1)
     true = np.append(0, np.cumsum(positive[order])[last]) / positive.sum()
@@ -86,18 +86,18 @@ class Bin:
     end: float
     count: int
     probability: float
-    """Their mean."""
+    """The mean of the probabilities."""
     share: float
-    """The part of them that is so."""
+    """The share of the answers for which it is so."""
     low: float
     """The ends of the share's 95 % interval (Wilson, 1927)."""
     high: float
 
 
 def calibration_bins(p: Array, right: Array) -> list[Bin]:
-    """Probabilities in ten bins of one width, and how often what they say is so; none of an empty bin.
+    """Probabilities in ten bins of equal width, without empty ones, and how often what they say is so.
 
-    Where nearly all lie in one of these, a rare class for instance, the bins hold as many answers each.
+    Where nearly all lie in one bin, those of a rare class for instance, the bins hold equal numbers of answers instead.
     """
     edges = np.linspace(0, 1, BINS + 1)
     if np.histogram(p, edges)[0].max() > CROWDED * len(p):
@@ -115,7 +115,7 @@ def calibration_bins(p: Array, right: Array) -> list[Bin]:
 
 
 def wilson(share: float, count: int) -> tuple[float, float]:
-    """The interval of a share of `count` that holds 95 %: (p + z²/2n ± z √(p(1−p)/n + z²/4n²)) / (1 + z²/n)."""
+    """Wilson's 95 % interval of a share p of n = `count`: (p + z²/2n ± z √(p(1−p)/n + z²/4n²)) / (1 + z²/n)."""
     square = DEVIATIONS**2 / count
     middle = (share + square / 2) / (1 + square)
     half = DEVIATIONS * math.sqrt(share * (1 - share) / count + square / (4 * count)) / (1 + square)
@@ -123,7 +123,7 @@ def wilson(share: float, count: int) -> tuple[float, float]:
 
 
 def judged_probabilities(judged: Judged, task: str) -> tuple[Array, Array, str]:
-    """Probabilities, whether what each says is so, and of what they are: a class of two, the answer, or any label."""
+    """The probabilities to judge, whether what each says is so, and in words what they are probabilities of."""
     if task == "multi_label":
         return judged.answers.ravel(), judged.target.ravel() > 0.5, "each label"
     if len(judged.names) == 2:

@@ -16,7 +16,7 @@ from twofold.runs import Run
 from twofold.runs.evidence import evidence, predicted
 
 LEVEL = 0.05
-"""A difference that chance alone makes more seldom than this is called one."""
+"""The chance below which a difference is not called chance."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,15 @@ class Paired:
 
 @dataclass(frozen=True)
 class Reached:
-    """When a run's training accuracy first was `accuracy`; `at` counts what its curve counts."""
+    """When a run first reached a training accuracy; `at` is in epochs or steps, as its curve."""
 
     run: int
+    """The place among the runs."""
     at: float
 
 
 def names(runs: Sequence[Run]) -> list[str]:
-    """The folders' names, with as many folders before them as make each unlike the others."""
+    """The names of the runs' folders, with as many folders before them as make all names different."""
     paths = [run.path.resolve() for run in runs]
     for depth in range(1, max(len(path.parts) for path in paths) + 1):
         endings = [str(Path(*path.parts[-depth:])) for path in paths]
@@ -104,7 +105,10 @@ def same_samples(first: Run, second: Run) -> bool:
 
 
 def paired(runs: Sequence[Run], first: int, second: int, engine: str) -> Paired | None:
-    """`None` where the engine has not finished in both, or the samples are not the same."""
+    """Two runs' answers beside each other.
+
+    `None` where the engine has not finished in both, the samples are not the same, or no classes are answered.
+    """
     answers = [predicted(runs[index]).get(engine) for index in (first, second)]
     if runs[first].record.data.task != "classification":
         return None

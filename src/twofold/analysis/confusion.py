@@ -38,16 +38,16 @@ class ClassScore:
 
     @property
     def accuracy(self) -> float | None:
-        """`None` for a class without samples."""
+        """The share of the class's samples that are answered right; `None` for a class without samples."""
         return self.right / self.samples if self.samples else None
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """Rows are true classes, columns predicted ones."""
+    """A confusion matrix: rows are true classes, columns predicted ones."""
 
     engines: tuple[str, ...]
-    """Those that predict exactly this."""
+    """The engines that predict exactly this."""
     classes: tuple[str, ...]
     counts: Array
     """Samples, (classes, classes)."""
@@ -65,11 +65,11 @@ class Confusion:
 
     @property
     def wrong(self) -> int:
-        """Samples off the diagonal."""
+        """How many samples are answered wrong: those off the diagonal."""
         return int(self.counts.sum() - np.trace(self.counts))
 
     def scores(self) -> list[ClassScore]:
-        """One a class, in the order of the classes."""
+        """The score of each class, in the order of the classes."""
         return [self._score(c) for c in range(len(self.classes))]
 
     def _score(self, true: int) -> ClassScore:
@@ -91,7 +91,7 @@ class Confusion:
 
 
 def confusion(run: Run) -> list[Confusion]:
-    """One matrix for all engines that predict the same, else one an engine; empty where none finished."""
+    """One matrix for all engines that predict the same, else one for each; empty where none finished."""
     classes = tuple(run.record.data.classes)
     if run.record.data.task != "classification":
         return []
@@ -113,5 +113,5 @@ def confusion(run: Run) -> list[Confusion]:
 
 
 def _counts(true: Array, taken: Array, classes: int) -> Array:
-    """(true class, class taken)."""
+    """How many samples of each true class are taken for which, (true class, class taken)."""
     return np.bincount(true * classes + taken, minlength=classes**2).reshape(classes, classes)

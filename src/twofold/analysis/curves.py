@@ -13,12 +13,12 @@ from twofold.runs import Run
 
 SPLITS = ("train", "validation", "test")
 FEWEST = 3
-"""Evaluations that make a course."""
+"""Fewest evaluations of a curve of gaps."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One engine on one split, an element an evaluation."""
+    """Loss and quality of one engine on one split; the arrays have an element for each evaluation."""
 
     engine: str
     split: str
@@ -42,14 +42,14 @@ class Lowest:
 
 
 def counted(run: Run) -> Literal["epoch", "step"]:
-    """What the recipe counts the length of training in."""
+    """The unit in which the recipe counts the length of training."""
     return "epoch" if run.recipe.training.steps is None else "step"
 
 
 def curves(run: Run, unit: Literal["epoch", "step"] | None = None) -> list[Curve]:
-    """Every engine and split with at least two evaluations, engines in the recipe's order.
+    """The curve of every engine and split with at least two evaluations, engines in the recipe's order.
 
-    Against `unit`; what the recipe counts in where it is left out.
+    Their x counts in `unit`; where it is left out, in what the recipe counts in.
     """
     table, unit = run.evaluations, unit or counted(run)
     drawn = []
@@ -63,7 +63,7 @@ def curves(run: Run, unit: Literal["epoch", "step"] | None = None) -> list[Curve
 
 
 def lowest_loss(curve: Curve) -> Lowest | None:
-    """`None` where no loss is finite."""
+    """The lowest point of a curve's loss; `None` where no loss is finite."""
     if not np.isfinite(curve.loss).any():
         return None
     index = int(np.nanargmin(np.where(np.isfinite(curve.loss), curve.loss, np.nan)))
@@ -80,7 +80,7 @@ class Distance:
 
 
 def distance(curves: Sequence[Curve]) -> Distance | None:
-    """`None` unless there are two engines."""
+    """How far the curves of two engines are ever apart; `None` unless there are two."""
     engines = list(dict.fromkeys(curve.engine for curve in curves))
     if len(engines) < 2:
         return None
@@ -100,7 +100,7 @@ def distance(curves: Sequence[Curve]) -> Distance | None:
 
 @dataclass(frozen=True)
 class GapCurve:
-    """Training accuracy, or R², minus that on a split that was held out, an element an evaluation."""
+    """Training accuracy, or R², minus that on a split that was held out, with an element for each evaluation."""
 
     engine: str
     split: str

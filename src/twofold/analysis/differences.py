@@ -41,9 +41,9 @@ ASPECTS: Mapping[str, Aspect] = {
     "initial": "initial weights",
     "training": "training",
 }
-"""By the beginning of a key's path; the first that fits."""
+"""The aspect of a key by the beginning of its path; the first that fits counts."""
 ITSELF = ("layers", "data.samples", "optimizer.kind", "optimizer.lr")
-"""The keys that a comparison is about; of one aspect the first that differs."""
+"""Keys that a comparison may be about: the first of them that differs."""
 NAMES = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop"}
 CELLS = {Rnn: "vanilla RNN", Lstm: "LSTM", Gru: "GRU"}
 
@@ -64,7 +64,7 @@ class Difference:
 
     @property
     def shared(self) -> bool:
-        """Whether recipes that have such a key set it differently: what one alone has is no such."""
+        """Whether the recipes that have the key set it differently; not so where only one of them has it."""
         values = [value for value, held in zip(self.values, self.held, strict=True) if held]
         return any(value != values[0] for value in values)
 
@@ -105,9 +105,9 @@ class Subject:
 
 
 def subject(runs: Sequence[Run], differing: Sequence[Difference]) -> Subject | None:
-    """`Adam` and `SGD`, `2,000 training samples` and `50,000 …`, `vanilla RNN` and `LSTM`.
+    """What a comparison is about: `Adam` and `SGD`, `2,000 training samples` and `50,000 …`, `vanilla RNN` and `LSTM`.
 
-    `None` where no aspect says it: nothing differs that has a name, or several aspects do.
+    `None` where nothing differs that has such a name, or more than one aspect does.
     """
     aspects = {difference.aspect for difference in differing if not difference.idle}
     named = [
@@ -119,9 +119,9 @@ def subject(runs: Sequence[Run], differing: Sequence[Difference]) -> Subject | N
 
 
 def alongside(subject: Subject, differing: Sequence[Difference]) -> list[Difference]:
-    """What else differs in the subject's own part of the recipe: the rates of two optimizers.
+    """What else differs in the subject's own part of the recipe, as the rates of two optimizers.
 
-    Not what is set in one of them alone and unknown to the others: a momentum is part of what SGD is.
+    Keys that only one of them has are left out: a momentum is part of what SGD is.
     """
     ours = [difference for difference in differing if difference.aspect == subject.aspect]
     itself = next((path for path in ITSELF if any(difference.path == path for difference in ours)), None)
@@ -129,14 +129,14 @@ def alongside(subject: Subject, differing: Sequence[Difference]) -> list[Differe
 
 
 def _ordered(paths: Mapping[str, None]) -> list[str]:
-    """As a recipe has its tables: those of one part stand together whichever recipe has them."""
+    """The paths in the order of a recipe's tables, those of one table together whichever recipe has them."""
     parts = dict.fromkeys(path.split(".")[0] for path in paths)
     ours = ([path for path in paths if path.split(".")[0] == part] for part in parts)
     return [path for tree in ours for path in sorted(tree, key=lambda path: not path.endswith((".kind", ".source")))]
 
 
 def _flat(recipe: Recipe, by_layer: bool, unset: bool = False) -> dict[str, object]:
-    """Values by dotted path, those that are not set only with `unset`."""
+    """The settings of a recipe by dotted path, layer by layer or as one text; unset ones only with `unset`."""
     tables: dict[str, Parsed] = recipe.model_dump(mode="json", exclude_none=not unset, exclude=set(LABELS))
     layers = tables.pop("layers")
     leaves = _leaves("", {"data": tables.pop("data")})
@@ -155,7 +155,7 @@ def _leaves(path: str, value: object) -> dict[str, object]:
 
 
 def layers_text(recipe: Recipe) -> str:
-    """`flatten, dense 64, sigmoid, dense 10`."""
+    """The layers as a text: `flatten, dense 64, sigmoid, dense 10`."""
     sizes = ((layer.kind, getattr(layer, "units", getattr(layer, "channels", None))) for layer in recipe.layers)
     return ", ".join(kind if size is None else f"{kind} {size}" for kind, size in sizes)
 

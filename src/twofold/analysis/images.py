@@ -1,4 +1,4 @@
-"""Images: what the first layer looks for, what was predicted before and after training, what is surely wrong."""
+"""Images: what the first layer looks for, predictions before and after training, the most confident mistakes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Preview:
     after: Array
     """(samples, classes), after training."""
     measure: str
-    """What `before` and `after` hold: `probability`, or `output` where the loss makes them none."""
+    """What `before` and `after` hold: `probability`, or `output` where the loss makes no probabilities of outputs."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class WrongImages:
     """The images that are most confidently wrong, the surest first."""
 
     engines: tuple[str, ...]
-    """Those that make these mistakes; the values are the first one's."""
+    """The engines that make these mistakes; the values are those of the first."""
     images: list[WrongImage]
     wrong: int
     """How many images each of them gets wrong."""
@@ -71,7 +71,7 @@ class WrongImages:
 
     @property
     def which(self) -> tuple[int, list[tuple[int, int]]]:
-        """What two engines must share to be told together: the number, the images, what they are taken for."""
+        """What must be the same in two engines to show them as one: number, images, and what these are taken for."""
         return self.wrong, [(image.index, image.taken) for image in self.images]
 
 
@@ -93,7 +93,7 @@ def first_weights(run: Run, engine: str) -> FirstWeights | None:
 
 
 def previews(run: Run) -> list[Preview]:
-    """One of each engine that finished; empty where the samples are no images."""
+    """A preview for each engine that finished; empty where the samples are no images."""
     arrays = evidence(run)
     if run.recipe.network.image_shape is None or "preview" not in arrays:
         return []
@@ -107,7 +107,7 @@ def previews(run: Run) -> list[Preview]:
 
 
 def wrong_images(run: Run) -> list[WrongImages]:
-    """One for engines that make the same mistakes, else one an engine; none where the run kept no such images."""
+    """One for engines that make the same mistakes, else one for each; empty where the run kept no such images."""
     arrays, groups = evidence(run), list[WrongImages]()
     for engine in run.engines if run.recipe.network.image_shape else ():
         index = arrays.get(f"{engine}.mistakes")

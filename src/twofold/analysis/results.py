@@ -24,7 +24,7 @@ class Result:
     """Training time so far in seconds, without evaluation."""
     steps: int
     finished: bool
-    """Else the numbers are those of the last evaluation that was recorded."""
+    """Whether the engine finished; else the numbers are those of the last recorded evaluation."""
 
     @property
     def step_microseconds(self) -> float | None:
@@ -45,7 +45,7 @@ class Agreement:
 
     @property
     def difference(self) -> int:
-        """By how many right samples they differ."""
+        """How many more samples the one engine gets right than the other."""
         return max(self.right.values()) - min(self.right.values())
 
     @property
@@ -91,12 +91,12 @@ class Ending:
 
 
 def results(run: Run) -> list[Result]:
-    """Every engine that has begun, in the recipe's order."""
+    """The result of every engine that has begun, in the recipe's order."""
     return [result for engine in run.recipe.training.engines if (result := _result(run, engine))]
 
 
 def agreement(run: Run) -> Agreement | None:
-    """`None` unless two engines have finished."""
+    """How far two engines agree in the classes of held-out samples; `None` unless two have finished."""
     classes = predicted(run)
     if len(classes) < 2 or run.record.data.task != "classification":
         return None
@@ -107,7 +107,7 @@ def agreement(run: Run) -> Agreement | None:
 
 
 def times(run: Run) -> Times | None:
-    """`None` unless two engines have finished."""
+    """The training times of two engines; `None` unless two have finished."""
     return times_of({engine: result.seconds for engine, result in run.record.engines.items()})
 
 
@@ -120,7 +120,7 @@ def times_of(seconds: Mapping[str, float]) -> Times | None:
 
 
 def endings(run: Run) -> list[Ending]:
-    """How each engine that finished ended; without `kept_step` in the record the weights are the last ones."""
+    """How each engine that finished ended; without `kept_step` in the record, the last weights are those kept."""
     planned = run.recipe.training.length(run.record.data.samples["train"])
     return [Ending(engine, result.steps, planned, result.kept) for engine, result in run.record.engines.items()]
 
@@ -148,7 +148,8 @@ def held_out_shares(run: Run) -> Array | None:
 def constant_score(run: Run) -> float | None:
     """The accuracy or R² of the best constant answer on the samples held out; `None` where there are none.
 
-    That of the most frequent class; of each label the more frequent of having it and not; of numbers the mean.
+    The best constant answer is the most frequent class; for each label, the more frequent of 0 and 1; the mean of
+    numbers.
     """
     target = evidence(run).get("target")
     if target is None or not len(target):

@@ -27,7 +27,7 @@ class SignalCurve:
     value: Array
 
     def at(self, step: int) -> float:
-        """The value at the last moment until then; NaN where there is none."""
+        """The value at the last moment up to this step; NaN where there is none."""
         until = self.value[self.step <= step]
         return float(until[-1]) if len(until) else float("nan")
 
@@ -35,8 +35,8 @@ class SignalCurve:
 def signal_curves(run: Run, quantity: Quantity) -> list[SignalCurve]:
     """The curves of one quantity, engine by engine in the recipe's order, and layer by layer.
 
-    `ratio` is ‖update‖ / ‖weight‖. Of the parameters only weights have curves, for biases may begin at 0. An older run
-    folder has no signals, hence no curves.
+    `ratio` is ‖update‖ / ‖weight‖. Only weights have curves, not biases, which may begin at 0. An older run folder has
+    no signals, hence no curves.
     """
     table, curves = run.recorded_signals, list[SignalCurve]()
     units = quantity in ("dead", "saturated")

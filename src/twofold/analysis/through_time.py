@@ -14,7 +14,7 @@ from twofold.runs.evidence import evidence
 from twofold.train.gradient_flow import Flow, carried
 
 FADED = 0.01
-"""Share of the last step's gradient that reaches the first below which it vanishes; above its inverse it explodes."""
+"""Below this share of the last step's gradient at the first step it vanishes; above 1 / FADED it explodes."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class TimeFlow:
 
     @property
     def has_saturation(self) -> bool:
-        """Whether saturation means something here."""
+        """Whether the layer's units can be saturated: those of tanh."""
         return bool(np.isfinite(self.saturated).all())
 
     def factor(self, moment: int) -> float:
-        """What a step back multiplies the norm with, on geometric average; 1 for a single step."""
+        """The factor by which a step back multiplies the norm, as a geometric mean; 1 for a single step."""
         steps = self.gradient.shape[1] - 1
         return float(self.carried[moment] ** (1 / steps)) if steps else 1.0
 
@@ -66,7 +66,7 @@ class TimeFlow:
 
 
 def time_flows(run: Run) -> list[TimeFlow]:
-    """Each recurrent layer, of each engine that finished, and of one that diverged as it was before."""
+    """The flow of each recurrent layer in each engine that finished; for one that diverged, as it was before."""
     arrays, flows = evidence(run), list[TimeFlow]()
     for node in recurrent_nodes(run.recipe.network):
         assert isinstance(node.spec, Recurrent)

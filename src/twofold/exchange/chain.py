@@ -88,7 +88,7 @@ class Chain:
         self.links.append(link)
 
     def _keep_plane(self, spec: LayerSpec) -> None:
-        """Where a layer that takes images follows a global mean, make that a window as large as the plane, giving 1×1."""
+        """Where a layer that takes images follows a global mean, make that a mean over one window: the whole plane."""
         if self.links and isinstance(self.links[-1].spec, GlobalAvgPool2d) and not spec.refuses((*self.shape, 1, 1)):
             height, width = self._plane
             window = AvgPool2d(kernel=height if height == width else (height, width))

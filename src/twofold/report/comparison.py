@@ -182,7 +182,6 @@ def _figures(runs: Sequence[Run]) -> dict[str, object]:
         return {"curves": None, "gap": None}
     splits, against = common_splits(runs), words.against_sentence(runs, run_names)
     caption = curves_caption(runs, splits, against)
-    return {
-        "curves": curves_picture(curves_of_runs, run_names, splits, unit, caption, quality_words(runs)),
-        "gap": gap_picture(curves_of_runs, run_names, unit, gap_caption(runs, splits)) if same_task(runs) else None,
-    }
+    quality = quality_words(runs)
+    gap = gap_picture(curves_of_runs, run_names, unit, gap_caption(runs, splits), quality) if same_task(runs) else None
+    return {"curves": curves_picture(curves_of_runs, run_names, splits, unit, caption, quality), "gap": gap}

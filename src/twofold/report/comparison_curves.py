@@ -55,9 +55,16 @@ def curves_picture(
 
 
 def gap_picture(
-    curves_of_runs: Sequence[Sequence[Curve]], names: Sequence[str], unit: str, caption: str
+    curves_of_runs: Sequence[Sequence[Curve]],
+    names: Sequence[str],
+    unit: str,
+    caption: str,
+    quality: str = "accuracy",
 ) -> Picture | None:
-    """Training accuracy minus the held-out one; `None` where a run has too few evaluations, or the splits differ."""
+    """Training accuracy, or R², minus the held-out one.
+
+    `None` where a run has too few evaluations, or the splits differ.
+    """
     gaps = [gap_curves(curves) for curves in curves_of_runs]
     if not all(gaps) or len({gap.split for own in gaps for gap in own}) > 1:
         return None
@@ -74,7 +81,7 @@ def gap_picture(
         axes.set(xlabel=unit, ylabel=f"training − {SPLITS[split]}", xlim=(0, end))
         plain_ticks(axes)
 
-    panel = Panel(f"Training accuracy minus {SPLITS[split]} accuracy against {unit}, run by run", 5.6, 2.6, draw)
+    panel = Panel(f"Training {quality} minus {SPLITS[split]} {quality} against {unit}, run by run", 5.6, 2.6, draw)
     return Picture("gap", (panel,), caption, _legend(curves_of_runs, names), narrow=True)
 
 

@@ -11,11 +11,11 @@ from twofold.recipe.losses import CrossEntropy
 from twofold.runs import Run
 
 INITIAL_LOSS = 3.0
-"""Times ln(classes), which a network that knows nothing has: beyond, initial weights or inputs are too large."""
+"""Times ln(classes), the loss of equal probabilities: above it, initial weights or inputs are too large."""
 USUAL = "0.6 to 1.4"
-"""What the default, Glorot's and He's initial weights multiply the size of a signal by."""
+"""The factors by which the default, Glorot's and He's initial weights change the size of a signal."""
 WEIGHTS_SMALL, WEIGHTS_LARGE = 0.1, 3.0
-"""The factor by which a layer's initial weights change the size of a signal: beyond these no usual ones do."""
+"""Factors by which initial weights change the size of a signal, below and above which none of the usual ones do."""
 
 WEIGHTS_ZERO = Statement(
     "weights_zero",
@@ -71,7 +71,7 @@ def initial_weights(run: Run) -> list[Finding]:
 
 
 def _factors(run: Run, engine: str) -> dict[str, float]:
-    """By layer, of the weights that take what comes from below; a table of vectors and W_hh do not."""
+    """By layer, the factor of the weights that multiply its input; an embedding's table and W_hh do not."""
     nodes = {node.name: node for node in run.recipe.network.nodes}
     factors = dict[str, float]()
     for curve in signal_curves(run, "weight"):

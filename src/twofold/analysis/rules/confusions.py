@@ -19,9 +19,9 @@ STANDS_OUT = 1e-3
 FEWEST_MISTAKES = 5
 """The least number of mistakes of a pair that stands out."""
 FEWEST_IN_ORDER = 5
-"""Classes of which a neighbour is not next to any other one."""
+"""Fewest classes in an order: among fewer, too many are neighbours of each other."""
 MOSTLY = 0.5
-"""The share of mistakes that are the class beside."""
+"""The share of mistakes that must be a class beside the right one."""
 
 CONFUSED = Statement(
     "confused",
@@ -67,7 +67,7 @@ def neighbours(run: Run) -> list[Finding]:
 def confusions(run: Run) -> list[Finding]:
     """The pair of classes with the most mistakes, where mistakes spread evenly over all pairs would not give so many.
 
-    Nothing where less than half is learned: there the answers are confused, and not the classes.
+    Empty where less than half is learned: there all answers are confused, and not single classes.
     """
     findings = list[Finding]()
     for matrix in confusion(run):
@@ -80,7 +80,7 @@ def confusions(run: Run) -> list[Finding]:
 
 
 def _standing_out(matrix: Confusion) -> dict[str, Fact]:
-    """The numbers of the most frequent mistake; none where it does not stand out.
+    """The numbers of the most frequent mistake; empty where it does not stand out.
 
     A pair has a Poisson number of mistakes, its mean all mistakes over the number of pairs.
     """
@@ -102,7 +102,7 @@ def _standing_out(matrix: Confusion) -> dict[str, Fact]:
 
 
 def poisson_tail(count: int, mean: float) -> float:
-    """P(X ≥ count) for a Poisson X: 1 − Σ_{i < count} e^−mean meanⁱ / i!, to the last digits of 1."""
+    """P(X ≥ count) for a Poisson X: 1 − Σ_{i < count} e^−mean meanⁱ / i!, exact to about 1e-16 of 1."""
     if not mean:
         return float(count <= 0)
     return max(0.0, 1 - math.fsum(math.exp(i * math.log(mean) - mean - math.lgamma(i + 1)) for i in range(count)))

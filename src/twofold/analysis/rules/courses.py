@@ -13,9 +13,9 @@ from twofold.analysis.rules.sampling import SIGMAS, judged, standard_error
 from twofold.runs import Run
 
 FEWEST_MOMENTS = 5
-"""Evaluations of a course whose end can be told from its beginning."""
+"""Fewest evaluations of a course whose end can be told from its beginning."""
 STEEP = 0.15
-"""The share of its whole fall that the last fifth of a loss still brings that falls as it did: 0.2 is a line."""
+"""The share of a loss's whole fall above which its last fifth is steep; that of a straight line is 0.2."""
 A_UNIT = {"epoch": "an epoch", "step": "a step"}
 
 STILL_LEARNING = Statement(
@@ -51,7 +51,7 @@ def late_course(run: Run) -> list[Finding]:
 
 
 def _falling(run: Run, curve: Curve, share: float) -> Finding | None:
-    """Still learning: by the slope of the last fifth."""
+    """The finding that an engine was still learning at its end, by the slope of the last fifth; `None` if not."""
     begun = len(curve.loss) - -(-len(curve.loss) // 5) - 1
     time, last = float(curve.x[-1] - curve.x[begun]), float(curve.loss[-1])
     slope = (float(curve.loss[begun]) - last) / time if time > 0 else 0.0
@@ -65,7 +65,7 @@ def _falling(run: Run, curve: Curve, share: float) -> Finding | None:
 
 
 def _fallen(run: Run, curve: Curve) -> Finding | None:
-    """Thrown back: by the best accuracy that there was."""
+    """The finding that training accuracy ended far below its best; `None` if it did not."""
     best, score = int(np.argmax(curve.quality)), constant_score(run)
     base = 1.0 if score is None else score
     fall = float(curve.quality[best] - curve.quality[-1])
@@ -77,7 +77,7 @@ def _fallen(run: Run, curve: Curve) -> Finding | None:
 
 
 def limited(run: Run, engine: str) -> bool:
-    """Whether its samples allow no more than the engine has learned."""
+    """Whether the samples allow no more than the engine has learned."""
     result = run.record.engines[engine]
     accuracy = result.train_accuracy
     return accuracy is not None and bool(limit(run, accuracy, result.accuracy(run.record.data.held_out)))

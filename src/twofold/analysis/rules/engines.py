@@ -13,12 +13,12 @@ from twofold.runs.evidence import evidence, predicted
 from twofold.runs.history import DIGITS
 
 APART = 0.01
-"""The share of its norm by which a weight of one engine is apart from that of the other."""
+"""The share of its norm from which on a weight of the two engines is said to part."""
 RESOLUTION = 10.0 ** (1 - DIGITS)
-"""Two norms that are written alike differ by less than this share of themselves: a one in the last digit."""
+"""The share of themselves by which two norms with the same recorded digits may differ: one in the last digit."""
 
 ROUNDING = 1e-4
-"""The share of its norm by which a weight differs in the engines after steps that rounding alone tells apart."""
+"""The share of its norm up to which a weight differs by rounding alone, before the engines part."""
 
 PART = Statement(
     "part",
@@ -65,6 +65,7 @@ PARTED_PROVED = Statement(
 
 
 def _twin(parted: PartedByRounding) -> str:
+    """A sentence on when a twin that began one last bit away parted from the NumPy engine."""
     if parted.twin_step is None:
         return "A twin of the NumPy engine that began one last bit away had not parted from it by then"
     return f"A twin of the NumPy engine that began one last bit away parted from it at step {parted.twin_step:,}"
@@ -106,21 +107,23 @@ def better(run: Run) -> list[Finding]:
         return []
     target = evidence(run)["target"]
     (first, a), (second, b), *_ = classes.items()
-    one = int(((a == target) & (b != target)).sum())
-    two = int(((b == target) & (a != target)).sum())
-    if not beyond_chance(one, two):
+    first_alone = int(((a == target) & (b != target)).sum())
+    second_alone = int(((b == target) & (a != target)).sum())
+    if not beyond_chance(first_alone, second_alone):
         return []
-    numbers: dict[str, Fact] = {"alone": max(one, two), "other": min(one, two)}
+    numbers: dict[str, Fact] = {"alone": max(first_alone, second_alone), "other": min(first_alone, second_alone)}
     if (proved := run.record.parted) is not None and proved.lockstep.agrees:
         numbers |= {"step": proved.step, "growth": proved.growth, "twin": _twin(proved)}
         numbers |= {"gap": max((gap or 0.0 for gap in proved.lockstep.largest.values()), default=0.0)}
-        return [Finding(PARTED_PROVED, first if one > two else second, "signals", numbers)]
+        return [Finding(PARTED_PROVED, first if first_alone > second_alone else second, "signals", numbers)]
     gaps = _gaps(run, first, second)
     apart = [step for step in sorted(gaps) if gaps[step][0] > APART]
     before = [gaps[step][0] for step in sorted(gaps) if apart and 0 < step < apart[0]]
     if before and min(before) <= ROUNDING:
-        return [Finding(PARTED, first if one > two else second, "signals", numbers | {"step": apart[0]})]
-    return [Finding(BETTER, first if one > two else second, "", numbers)]
+        return [
+            Finding(PARTED, first if first_alone > second_alone else second, "signals", numbers | {"step": apart[0]})
+        ]
+    return [Finding(BETTER, first if first_alone > second_alone else second, "", numbers)]
 
 
 RULES = (

@@ -12,16 +12,16 @@ from twofold.runs import Run
 LEARNED = 0.5
 """The share of what a constant answer gets wrong that a network must have learned on the training samples."""
 NEAR = 0.03
-"""Accuracy by which a network may stay behind what its samples allow."""
+"""Accuracy by which a network may stay behind what its samples allow and still be close to it."""
 NEARLY = 0.7
-"""The share of what there was to learn below which what holds a training back is told."""
+"""The share of what there was to learn below which the causes that hold a training back are named."""
 SOLVED = 0.9
-"""From this share on the task is learned, whatever else is said."""
+"""The share of what there was to learn from which on a task counts as learned, whatever else is found."""
 STILL_FALLING = 0.05
-"""The share of its whole fall that a training loss which is not done makes in the last fifth of the evaluations."""
+"""The share of a training loss's whole fall above which its last fifth is still falling."""
 
 RARE_CLASSES = frozenset({"imbalanced", "uneven"})
-"""What an accuracy next to the most frequent class comes of, where it is true."""
+"""Kinds of the statements that explain an accuracy close to that of the most frequent class."""
 
 LEARNED_NOTHING = Statement(
     "learned_nothing",
@@ -105,7 +105,10 @@ def under_fitting(run: Run) -> list[Finding]:
 
 
 def _fit(run: Run, engine: str, loss: Array) -> Finding | None:
-    """`None` where there is nothing to learn, and where enough is learned although the loss rose."""
+    """How well an engine answers its training samples.
+
+    `None` where there is nothing to learn, and where enough is learned although the loss rose.
+    """
     share, base = learned(run, engine), constant_score(run)
     accuracy = run.record.engines[engine].train_accuracy
     if share is None or base is None or accuracy is None:
@@ -129,7 +132,7 @@ def _fit(run: Run, engine: str, loss: Array) -> Finding | None:
 
 
 def _tells_nothing(run: Run, base: float) -> bool:
-    """Whether neighbours are within chance of the constant answer too, on the samples held out."""
+    """Whether the vote of neighbours, too, is within chance of the constant answer on the held-out samples."""
     data = run.record.data
     if data.neighbours is None or data.held_out == "train":
         return False
@@ -137,9 +140,9 @@ def _tells_nothing(run: Run, base: float) -> bool:
 
 
 def limit(run: Run, accuracy: float, held_out: float | None) -> str:
-    """What keeps any network from scoring more on such samples; nothing where the yardsticks are beyond it.
+    """What keeps any network from scoring more on such samples, in words; empty where nothing shows a limit.
 
-    A network that answers no better than a constant has no limit but where neighbours do not either.
+    For a network that answers no better than a constant there is a limit only where neighbours do no better either.
     """
     data = run.record.data
     base = 1.0 if (score := constant_score(run)) is None else score

@@ -14,9 +14,9 @@ from twofold.analysis.through_time import FADED, time_flows
 from twofold.runs import Run
 
 DYING = 1e-6
-"""The share of its largest norm to which a gradient has fallen that is gone."""
+"""The share of its largest norm below which a gradient is gone."""
 BURST = 1e4
-"""The norm of a weight's gradient from which on it explodes, whatever it is beside others."""
+"""The norm of a weight's gradient above which it explodes, whatever the norms of others are."""
 DEPTH = 0.01
 """Below this share of the last layer's gradient a layer's gradient vanishes; over its inverse it explodes."""
 
@@ -97,19 +97,19 @@ def through_depth(run: Run) -> list[Finding]:
         norms = [float(np.median(curve.value)) for curve in own]
         if (fault := _fault_in_depth(own)) or (fault := _fault_over_time(run, engine, own)):
             findings.append(fault)
-        elif engine in run.engines and min(norms) > 0 and all(_steady(curve) for curve in own):
+        elif engine in run.engines and min(norms) > 0 and all(_is_steady(curve) for curve in own):
             numbers = {"least": min(norms), "most": max(norms)}
             findings.append(Finding(EVEN_IN_DEPTH, engine, "signals", numbers))
     return findings
 
 
-def _steady(curve: SignalCurve) -> bool:
-    """Whether every moment is a finite number above nothing: only then is it said that nothing happens."""
+def _is_steady(curve: SignalCurve) -> bool:
+    """Whether the norm is finite and above 0 at every moment: only then is it said that nothing happens."""
     return bool(np.isfinite(curve.value).all() and curve.value.min() > DYING * curve.value.max())
 
 
 def _fault_over_time(run: Run, engine: str, curves: Sequence[SignalCurve]) -> Finding | None:
-    """A gradient that is gone at the end although the task is not learned, or that reached far beyond itself."""
+    """A gradient that is gone at the end although the task is not learned, or that exploded at some moment."""
     share = learned(run, engine)
     for curve in curves:
         finite = np.isfinite(curve.value)
@@ -125,12 +125,12 @@ def _fault_over_time(run: Run, engine: str, curves: Sequence[SignalCurve]) -> Fi
 
 
 def _last(curve: SignalCurve) -> int:
-    """How many moments are its end: one alone may be a step on which every unit was dropped."""
+    """How many moments count as a curve's end: a single one may be a step at which every unit was dropped."""
     return max(3, len(curve.value) // 5)
 
 
 def _fault_in_depth(curves: Sequence[SignalCurve]) -> Finding | None:
-    """The first layer whose gradient fades or grows: it is the furthest from the loss, the others are between."""
+    """The first layer whose gradient fades or grows beside the last layer's: it is the furthest from the loss."""
     last = curves[-1]
     for curve in curves[:-1]:
         if curve.layer == last.layer or len(curve.value) != len(last.value):
@@ -150,7 +150,7 @@ def _median(curve: SignalCurve) -> float:
 
 
 def through_steps(run: Run) -> list[Finding]:
-    """The gradient through time, where the last step alone is read: else it arrives at every step from above."""
+    """The gradient through time in layers that are read at their last step; others get one from above at every step."""
     findings = list[Finding]()
     faults = {"vanishes": VANISHES, "explodes": EXPLODES, "overflows": OVERFLOWS}
     faults |= {"explodes at start": EXPLODES_AT_START, "overflows at start": EXPLODES_AT_START}

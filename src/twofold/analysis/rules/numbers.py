@@ -15,7 +15,7 @@ from twofold.runs.evidence import evidence, predicted
 from twofold.streams import stream
 
 RESAMPLES = 200
-"""Bootstrap samples from which the standard error of R² is told."""
+"""Bootstrap samples from which the standard error of R² is computed."""
 
 NOTHING = Statement(
     "numbers_nothing_learned",

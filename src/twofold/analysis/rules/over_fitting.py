@@ -41,7 +41,7 @@ NO_GAP = Statement(
 
 
 def unjudged(run: Run) -> list[Finding]:
-    """That over-fitting could not be judged, where nothing was held out."""
+    """The finding that over-fitting could not be judged, where nothing was held out."""
     if run.record.data.held_out != "train" or run.record.data.task == "regression":
         return []
     return [

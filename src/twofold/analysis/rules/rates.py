@@ -15,9 +15,9 @@ from twofold.arrays import Array
 from twofold.runs import Run
 
 RISE = 0.25
-"""The share of the loss before training by which the training loss rises above an earlier value."""
+"""The share of the loss before training by which the training loss must rise above an earlier value."""
 RISEN_SHARE = 0.1
-"""The share of the evaluations that must be so high: one spike is none, the last evaluation always is."""
+"""The share of the evaluations that must be that high; the last one alone is enough, a spike before it is not."""
 RATIO = 1e-3
 """‖update‖ / ‖weight‖ of a rate that fits, as a rule of thumb."""
 RATIO_HIGH = 0.1
@@ -25,7 +25,7 @@ RATIO_HIGH = 0.1
 RATIO_LOW = 1e-4
 """A tenth of it: a thousand steps in one direction do not change a weight by a tenth of itself."""
 KILLED = 0.9
-"""The share of units that training itself puts to sleep where the rate is to blame: next to nothing passes any more."""
+"""The share of a layer's units that must be dead after training for the rate to be blamed."""
 
 OTHER_CAUSES = frozenset(
     [
@@ -42,7 +42,7 @@ OTHER_CAUSES = frozenset(
         "clipped",
     ]
 )
-"""Kinds of what a rate is not to blame for."""
+"""Kinds of statements that name another cause: where one of them is true, the rate is not blamed."""
 
 STOPPED = Statement(
     "stopped",

@@ -12,15 +12,15 @@ from twofold.recipe.optimizers import Adamw, Sgd
 from twofold.runs import Run
 
 SHRUNK = 0.5
-"""The share of its beginning to which a weight's norm has fallen that decay pulls down faster than it learns."""
+"""The share of its first norm up to which a weight has shrunk: decay pulls it down faster than it learns."""
 PULL = 0.5
-"""Decay's part of the gradient over that of the loss, from which on it decides."""
+"""Decay's part of the gradient over that of the loss, from which on decay decides."""
 DROPPED = 0.65
-"""The share of units that are dropped, from which on too few are left at a step."""
+"""The share of dropped units from which on too few are left at a step."""
 FEWEST_UNITS = 3
-"""Units that are left at a step, on average."""
+"""Fewest units that must be left at a step, on average."""
 CUT = 0.01
-"""The share of a gradient that clipping leaves, below which the rate is next to nothing."""
+"""The share of a gradient left by clipping, below which steps are too small to learn from."""
 
 DECAYS = Statement(
     "decays",
@@ -45,7 +45,7 @@ CLIPPED = Statement(
 
 
 def restraints(run: Run) -> list[Finding]:
-    """What of them is too strong, in a network that has learned little."""
+    """Which of weight decay, dropout and clipping are too strong, in a network that has learned little."""
     findings = list[Finding]()
     for engine in run.engines:
         share = learned(run, engine)
@@ -88,7 +88,7 @@ def _dropout(run: Run, engine: str) -> list[Finding]:
 
 
 def _clipping(run: Run, engine: str) -> list[Finding]:
-    """How often gradients are clipped, where the optimizer is SGD: an adaptive one divides by what clipping leaves."""
+    """How much of the gradient clipping leaves, under SGD only: an adaptive optimizer divides by what is left."""
     most = run.recipe.optimizer.max_norm
     if most is None or not isinstance(run.recipe.optimizer, Sgd):
         return []

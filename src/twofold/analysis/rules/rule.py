@@ -1,4 +1,4 @@
-"""A rule of the analysis: when something is said of a run, in which words, from which sizes on, on whose authority."""
+"""A rule of the analysis: what it says of a run and in which words, by which thresholds, and from which source."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Statement:
 
 
 def borne(statement: Statement) -> Statement:
-    """The same of a network that learned in spite of it: no fault, but told."""
+    """The statement for a network that learned in spite of it: told, and no fault."""
     sentence = f"{statement.sentence}. It was learned in spite of it"
     return replace(statement, kind=f"{statement.kind}_borne", sentence=sentence, fault=False)
 
@@ -52,7 +52,7 @@ class Finding:
 
     @property
     def kind(self) -> str:
-        """The statement's."""
+        """The statement's kind."""
         return self.statement.kind
 
     @property

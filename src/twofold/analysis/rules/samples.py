@@ -1,4 +1,4 @@
-"""Faults of the samples, which no training mends: what they show of themselves before any step."""
+"""Faults of the samples, which no training mends: they show before any step."""
 
 from __future__ import annotations
 
@@ -14,33 +14,36 @@ from twofold.runs import Run
 from twofold.runs.samples import Traits
 
 LARGE, SMALL = 10.0, 0.01
-"""Root mean squares of inputs that are not of the size that initial weights are made for, 1."""
+"""Root mean squares of inputs above and below which they are far from 1, the size that initial weights are made for."""
 WIDE = 1000.0
-"""Times the spread of the other columns."""
+"""Times the median spread of the other columns, from which on a column is too wide."""
 FAR = 100.0
-"""Ranges of all other values that an outlier lies away."""
+"""How many ranges of all other values an outlier lies away from them, at least."""
 SEPARATED = 20.0
-"""Times the spread within a class, by which a column that gives the classes away separates them."""
+"""Times the spread within a class that a gap between classes must be: then the column gives them away."""
 TELLS = 0.5
-"""The share of what chance leaves open that the next row by a column tells."""
+"""The share of what chance leaves open that the next row, in the order of a column, must tell of a row's class."""
 TWINS = 0.35
-"""The share of held-out samples that are also trained on."""
+"""The share of held-out samples that must also be trained on, for a leak."""
 TWINS_OF_IMAGES = 0.05
-"""The same of images and sequences, which never equal each other by chance."""
+"""The same for images and sequences, which never equal each other by chance."""
 CONTRADICTING = 0.05
-"""The share of the training samples that stand there again with another class."""
+"""The share of the training samples that must be there again with another class."""
 BY_CHANCE = 0.01
-"""Equal rows to be expected of a sample were the columns independent: where more are, a table is of few values."""
+"""Most equal rows that a sample may have by chance, were the columns independent, for equal rows to be suspicious."""
 FEWEST_VOTES = 100
-"""Training samples of which a share of wrong labels can be told."""
+"""Fewest training samples with votes from which a share of wrong labels can be told."""
 WRONG = 0.15
-"""The share of labels that neighbours contradict."""
+"""The share of labels that neighbours must contradict."""
 FLAT = 0.7
-"""The part of that share which is left where neighbours agree most: little of it, where classes overlap."""
+"""The part of that share that must remain where neighbours agree most; where classes overlap, little does."""
 MANY_VOTES, SURELY_WRONG, FLATTER = 300, 0.2, 0.8
-"""The same where it is so clear that it is a fault whatever was learned: of more, a class may be unknowable."""
+"""`FEWEST_VOTES`, `WRONG` and `FLAT` of a case so clear that it is a fault whatever was learned.
+
+With more than twice SURELY_WRONG contradicted, a class may be unknowable.
+"""
 TOLD = 0.25
-"""The share of what there is to learn that neighbours must tell, for them to be believed."""
+"""The share of what there is to learn that neighbours must tell for them to be believed."""
 
 ALIKE = Statement(
     "inputs_alike",
@@ -124,7 +127,7 @@ UNEXPLAINED_LABELS = Statement(
 
 
 def inputs(run: Run) -> list[Finding]:
-    """Inputs that are all alike, of unlike or unfit size, or far off: what a network sees."""
+    """What is wrong with a network's inputs: all alike, features of unlike size, an outlier, too large or too small."""
     traits = run.record.data.traits
     if traits is None:
         return []
@@ -138,7 +141,7 @@ def inputs(run: Run) -> list[Finding]:
 
 
 def _of_inputs(run: Run, traits: Traits, engine: str) -> list[tuple[Statement, dict[str, Fact]]]:
-    """The first of the causes that hides the others."""
+    """What is wrong with the inputs, with its numbers: only the first cause, which hides the others."""
     classes = len(run.record.data.classes) if run.record.data.task == "classification" else 2
     samples = run.record.data.samples["train"]
     if traits.distinct is not None and traits.distinct < classes:
@@ -152,13 +155,13 @@ def _of_inputs(run: Run, traits: Traits, engine: str) -> list[tuple[Statement, d
     solved = share is not None and share >= SOLVED
     if (traits.widest_times or 0) >= WIDE and traits.widest not in codes:
         return [(UNSCALED_BORNE if solved else UNSCALED, {"name": traits.widest, "times": traits.widest_times})]
-    if traits.size is None or SMALL <= traits.size <= LARGE or _whole_numbers(run):
+    if traits.size is None or SMALL <= traits.size <= LARGE or _inputs_are_codes(run):
         return []
     large = INPUTS_LARGE_BORNE if solved else INPUTS_LARGE
     return [(large if traits.size > LARGE else INPUTS_SMALL_BORNE if solved else INPUTS_SMALL, {"size": traits.size})]
 
 
-def _whole_numbers(run: Run) -> bool:
+def _inputs_are_codes(run: Run) -> bool:
     """Whether inputs are places in a table of vectors, whose size means nothing."""
     return run.recipe.layers[0].kind in ("embedding", "embed_columns")
 
@@ -196,7 +199,7 @@ def _times(times: float) -> str:
 
 
 def labels(run: Run) -> list[Finding]:
-    """Labels that neighbours contradict wherever one looks, and not along a border between classes alone."""
+    """Labels that neighbours contradict everywhere, and not only along a border between classes."""
     votes = run.record.data.traits.votes if run.record.data.traits else ()
     total, shares = sum(vote.samples for vote in votes), held_out_shares(run)
     if total < FEWEST_VOTES or shares is None:
@@ -210,12 +213,12 @@ def labels(run: Run) -> list[Finding]:
     numbers = {"wrong": wrong, "surest": surest}
     clear = total >= MANY_VOTES and SURELY_WRONG <= wrong < 2 * SURELY_WRONG and surest - error >= FLATTER * wrong
     return [
-        Finding(WRONG_LABELS if clear or _by_heart(run, engine) else UNEXPLAINED_LABELS, engine, "", numbers)
+        Finding(WRONG_LABELS if clear or _knows_by_heart(run, engine) else UNEXPLAINED_LABELS, engine, "", numbers)
         for engine in run.engines
     ]
 
 
-def _by_heart(run: Run, engine: str) -> bool:
+def _knows_by_heart(run: Run, engine: str) -> bool:
     """Whether training accuracy is so far above that of new samples that the network knows the labels by heart."""
     return any(apart(run, gap) for gap in gaps(run) if gap.engine == engine)
 

@@ -21,26 +21,25 @@ if TYPE_CHECKING:
 RARE = 0.9
 """The share of the most frequent class from which the others are rare."""
 UNEVEN = 0.75
-"""The same from which it is told."""
+"""The share of the most frequent class from which classes are uneven."""
 NO_MORE = 0.25
-"""The share of what the most frequent class leaves open, and of the way from chance to all right, that is next to
-nothing."""
+"""The share of what the most frequent class leaves open, or of the way from chance to 1, that is next to nothing."""
 RANKS = 0.55
-"""The ROC AUC above whose whole interval a network does tell the classes apart."""
+"""The ROC AUC above which the whole interval must lie for a network to tell the classes apart."""
 OTHERS = 0.9
-"""Accuracy or R² of all other columns below which one that answers everything is no part of an easy table."""
+"""Accuracy or R² of all other columns from which on the table is easy, and a column that answers alone no leak."""
 UNLIKELY = 1e-4
-"""The chance, over all columns, of so large a difference between two draws of one table."""
+"""The chance, over all columns, of a difference between two draws of one table below which it is drift."""
 DRIFTED = 0.1
 """The distance of two distributions below which a difference does not matter, however sure it is."""
 NAMED = 3
 """Columns that are named."""
 UNSURE = 0.4
-"""Width of the 95 % interval of an accuracy, from which it says next to nothing."""
+"""Width of the 95 % interval of an accuracy from which it says next to nothing."""
 UNSURE_SHARE = 0.8
 """The same of an R² whose interval holds 0."""
 BEHIND = 0.03
-"""Accuracy or R² by which a simpler model must be better."""
+"""Accuracy or R² by which a simpler model must be better to be told as better."""
 
 IMBALANCED = Statement(
     "imbalanced",
@@ -139,15 +138,15 @@ def column_leaks(run: Run) -> list[Finding]:
             engine,
             "importance",
             {
-                "name": one.column,
-                "key": one.column if one.column.isidentifier() else f'"{one.column}"',
-                "alone": told(one.alone),
-                "others": "nothing: there are none" if one.others is None else told(one.others),
+                "name": column.column,
+                "key": column.column if column.column.isidentifier() else f'"{column.column}"',
+                "alone": told(column.alone),
+                "others": "nothing: there are none" if column.others is None else told(column.others),
             },
         )
         for engine in run.engines
-        for one in (facts.alone if facts is not None else ())
-        if one.alone >= LEAK and (one.others is None or one.others < OTHERS)
+        for column in (facts.alone if facts is not None else ())
+        if column.alone >= LEAK and (column.others is None or column.others < OTHERS)
     ]
 
 
@@ -156,17 +155,17 @@ def drift(run: Run) -> list[Finding]:
     facts = run.table
     if facts is None or facts.grouped:
         return []
-    sure = [one for one in facts.drift if one.p * len(facts.drift) < UNLIKELY and one.distance >= DRIFTED]
+    sure = [column for column in facts.drift if column.p * len(facts.drift) < UNLIKELY and column.distance >= DRIFTED]
     if not sure:
         return []
-    names = ", ".join(_told(one) for one in sorted(sure, key=lambda one: -one.distance)[:NAMED])
+    names = ", ".join(_drift_text(column) for column in sorted(sure, key=lambda column: -column.distance)[:NAMED])
     more = f" and {len(sure) - NAMED} more" if len(sure) > NAMED else ""
     numbers = {"count": len(sure), "tested": len(facts.drift), "split": facts.split, "names": names + more}
     return [Finding(DRIFT, engine, "", numbers) for engine in run.engines]
 
 
-def _told(one: Drift) -> str:
-    return f"{one.column} (a distance of {one.distance:.2f})"
+def _drift_text(column: Drift) -> str:
+    return f"{column.column} (a distance of {column.distance:.2f})"
 
 
 def few_rows(run: Run) -> list[Finding]:
@@ -203,7 +202,7 @@ def simpler_models(run: Run) -> list[Finding]:
     if not differences or not run.engines:
         return []
     engine = next(iter(run.engines))
-    surely = {name: one for name, one in differences.items() if _surely_behind(one)}
+    surely = {name: difference for name, difference in differences.items() if _surely_behind(difference)}
     if surely:
         linear = [name for name in surely if name != BOOSTING]
         return [Finding(BEATEN if linear else TREES, engine, "", _beside(run, (linear or list(surely))[0]))]
@@ -211,27 +210,31 @@ def simpler_models(run: Run) -> list[Finding]:
     return [Finding(WORTH if differences[model]["low"] > 0 else NO_BETTER, engine, "", _beside(run, model))]
 
 
-def _surely_behind(one: Mapping[str, float]) -> bool:
-    """Whether a model is better by so much that it matters, and by more than chance."""
-    error = (one["high"] - one["low"]) / (2 * DEVIATIONS)
-    return one["value"] <= -BEHIND and one["value"] < -SIGMAS * error
+def _surely_behind(difference: Mapping[str, float]) -> bool:
+    """Whether the network is behind a model by so much that it matters, and by more than chance."""
+    error = (difference["high"] - difference["low"]) / (2 * DEVIATIONS)
+    return difference["value"] <= -BEHIND and difference["value"] < -SIGMAS * error
 
 
 def _beside(run: Run, model: str) -> dict[str, Fact]:
-    """The network beside a simpler model; the gap is that by which the better one is better, where it is told so."""
+    """The network beside a simpler model; `gap`: how much the model is better if it surely is, else the network."""
     content, data = run.metrics or {}, run.record.data
-    one, theirs = content["above"][model], content["baselines"][model][data.quality]["value"]
+    difference, theirs = content["above"][model], content["baselines"][model][data.quality]["value"]
     numbers: dict[str, Fact] = {"model": model, "split": data.held_out, "quality": QUALITY_TITLES[data.quality]}
-    numbers |= {"theirs": theirs, "own": theirs + one["value"]}
-    if _surely_behind(one):
-        return numbers | {"gap": -one["value"], "low": -one["high"], "high": -one["low"]}
-    return numbers | {"gap": one["value"], "low": one["low"], "high": one["high"]}
+    numbers |= {"theirs": theirs, "own": theirs + difference["value"]}
+    if _surely_behind(difference):
+        return numbers | {"gap": -difference["value"], "low": -difference["high"], "high": -difference["low"]}
+    return numbers | {"gap": difference["value"], "low": difference["low"], "high": difference["high"]}
 
 
 def _above(content: dict[str, Parsed]) -> dict[str, dict[str, float]]:
     """By how much the network is above each simpler model but the constant answer, where an interval is known."""
     above: dict[str, dict[str, float]] = content.get("above", {})
-    return {name: one for name, one in above.items() if name not in CONSTANT.values() and None not in one.values()}
+    return {
+        name: difference
+        for name, difference in above.items()
+        if name not in CONSTANT.values() and None not in difference.values()
+    }
 
 
 RULES = (

@@ -16,19 +16,19 @@ from twofold.arrays import Array
 from twofold.runs import Run
 
 FEWEST_EVALUATIONS = 5
-"""A course of fewer points has no turn: its noise cannot be told from its trend."""
+"""Fewest evaluations of a course that may turn: in a shorter one noise cannot be told from trend."""
 TURN = 0.1
 """The share of its lowest value by which the held-out loss must have risen again."""
 TURN_OF_START = 0.01
-"""The share of the loss before training by which it must: what is below is small whatever its ratio."""
+"""The share of the loss before training by which it must have risen too: less is small whatever its ratio."""
 WILD = 0.5
-"""A held-out loss that ends by such a share above its lowest is not called a small rise, however much it wavers."""
+"""The share above its lowest value from which the end of a held-out loss is no small rise, however much it wavers."""
 HIGH = 1.5
-"""Times its lowest value, at which a held-out loss that ends above its beginning is a fault."""
+"""Times its lowest value from which a held-out loss that ends above its beginning is a fault."""
 CLEAR = 0.25
-"""The share by which it is a fault whatever the accuracies are; a smaller one is where they are apart as well."""
+"""The share of a rise from which it is a fault by itself; a smaller one is where the accuracies are apart as well."""
 NOISE = 4.0
-"""A rise must exceed the noise of the course, by its second differences, so many times."""
+"""Times the noise of the course, by its second differences, that a rise must exceed."""
 
 TURNED = Statement(
     "turned",
@@ -93,7 +93,7 @@ def turning_points(run: Run) -> list[Finding]:
 
 
 def _weighed(turn: Finding, run: Run, gap: Gap) -> Finding:
-    """A small rise is a fault where the accuracies are apart too."""
+    """The turn, as no fault where the rise is small and the accuracies are not apart."""
     if turn.statement is not TURNED or turn.numbers["last"] >= (1 + CLEAR) * turn.numbers["loss"] or apart(run, gap):
         return turn
     return replace(turn, statement=TURNED_A_LITTLE)
@@ -105,21 +105,21 @@ def turning(held_out: Curve, train: Curve, unit: str, samples: int) -> list[Find
     What bears such a rise are the samples that are answered wrong, ever more surely. A sum over k of them has a
     standard error of about its size over √k: k must be more than the square of the standard errors that are asked for.
     """
-    loss, fallen = held_out.loss, train.loss
-    if not (np.isfinite(loss).all() and np.isfinite(fallen).all()):
+    loss, training_loss = held_out.loss, train.loss
+    if not (np.isfinite(loss).all() and np.isfinite(training_loss).all()):
         return []
     low = int(loss.argmin())
     last = max(3, len(loss) // 10)
     numbers: dict[str, Fact] = {"split": held_out.split, "unit": unit}
     numbers |= {"at": float(held_out.x[low]), "loss": float(loss[low]), "last": float(loss[-1])}
     numbers |= {"wrong": round((1 - float(held_out.quality[-1])) * samples)}
-    numbers |= {"train_then": float(fallen[low]), "train_last": float(fallen[-1])}
+    numbers |= {"train_then": float(training_loss[low]), "train_last": float(training_loss[-1])}
     rise = float(np.median(loss[-last:]) - loss[low])
     least = max(NOISE * wavering(loss), TURN * float(loss[low]), TURN_OF_START * float(loss[0]))
     if low == len(loss) - 1:
         return [Finding(FALLS_TO_THE_END, held_out.engine, "curves", numbers)]
     # A rise of both losses is no over-fitting: the rate is judged by that.
-    falls = np.median(fallen[-last:]) < fallen[low]
+    falls = np.median(training_loss[-last:]) < training_loss[low]
     worse = loss[-1] > max((1 + TURN) * loss[0], HIGH * loss[low]) and numbers["wrong"] > SIGMAS**2
     if worse and (rise <= least or not falls or low == 0):
         return [Finding(ENDED_HIGH, held_out.engine, "curves", numbers | {"start": float(loss[0])})]

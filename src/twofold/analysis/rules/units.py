@@ -13,9 +13,9 @@ from twofold.runs import Run
 from twofold.runs.history import PROBE, SATURATED
 
 DEAD = 0.5
-"""The share of a layer's units that are dead. Healthy trainings stay below: docs/benchmarks/healthy.md."""
+"""The share of a layer's units whose death is a fault. Healthy trainings stay below: docs/benchmarks/healthy.md."""
 SATURATED_START = 0.5
-"""The share of outputs that are saturated before training: by usual initial weights next to none are."""
+"""The share of outputs whose saturation before training is a fault: usual initial weights saturate hardly any."""
 
 DEAD_UNITS = Statement(
     "dead",
@@ -56,7 +56,7 @@ FEW_SATURATED = Statement(
 
 
 def sleeping(run: Run) -> list[Finding]:
-    """Dead and saturated units, layer by layer; without any, the largest share. The last layer may saturate."""
+    """Dead and saturated units, layer by layer but the last; where there is no fault, the largest share."""
     last = run.recipe.network.nodes[-1].name
     saturated = {_place(curve): curve for curve in signal_curves(run, "saturated")}
     asleep = [curve for curve in signal_curves(run, "dead") if curve.layer != last]
@@ -69,12 +69,12 @@ def sleeping(run: Run) -> list[Finding]:
 
 
 def _fault(run: Run, dead: SignalCurve, saturated: SignalCurve | None) -> Finding | None:
-    """What is wrong with a layer: dead units of a ReLU; else saturated outputs, which it has `saturated` of."""
+    """What is wrong with a layer: dead units where these sleep when off, else saturated ones; `None` if nothing."""
     step = kept_step(run, dead.engine)
     after = dead.at(step)
     numbers: dict[str, Fact] = {"before": float(dead.value[0]), "after": after, "gate": dead.part, "kind": dead.kind}
     numbers |= {"units": _units(run, dead.layer)}
-    if _relu(run, dead.layer):
+    if _sleeps_when_off(run, dead.layer):
         return Finding(DEAD_UNITS, dead.engine, "units", numbers, dead.layer) if after >= DEAD else None
     assert saturated is not None
     numbers |= {"share_before": float(saturated.value[0]), "share_after": saturated.at(step)}
@@ -85,17 +85,20 @@ def _fault(run: Run, dead: SignalCurve, saturated: SignalCurve | None) -> Findin
 
 
 def _awake(run: Run, engine: str, own: Sequence[SignalCurve]) -> Finding:
+    """The largest share of sleeping units among the layers of an engine, or that there is none."""
     step = kept_step(run, engine)
     most = max(own, key=lambda curve: curve.at(step))
     share = most.at(step)
     if not share:
         return Finding(ALL_AWAKE, engine, "units")
     numbers = {"after": share, "units": _units(run, most.layer), "kind": most.kind}
-    return Finding(FEW_DEAD if _relu(run, most.layer) else FEW_SATURATED, engine, "units", numbers, most.layer)
+    return Finding(
+        FEW_DEAD if _sleeps_when_off(run, most.layer) else FEW_SATURATED, engine, "units", numbers, most.layer
+    )
 
 
-def _relu(run: Run, layer: str) -> bool:
-    """Whether the layer's units sleep where they are off, not where they are saturated."""
+def _sleeps_when_off(run: Run, layer: str) -> bool:
+    """Whether the layer's units are dead where they are off, as those of ReLU, and not where they are saturated."""
     return Asleep.OFF in run.recipe.network.nodes[int(layer)].spec.watched().values()
 
 

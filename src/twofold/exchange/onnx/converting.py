@@ -123,7 +123,7 @@ def _with_factor(graph: Graph, nodes: list[NodeProto], end: str) -> tuple[list[N
 
 
 def _region(graph: Graph, name: str) -> tuple[list[NodeProto], str | None]:
-    """The nodes from a tensor that several read to the one in which all ways meet, and its output; `None` without one."""
+    """The nodes from a tensor that several read to the one where all ways meet, and its output; `None` without one."""
     live = {name}
     nodes: list[NodeProto] = []
     waiting = {name: len(graph.users(name))}
