@@ -11,6 +11,7 @@ from pathlib import Path
 from shutil import copytree
 from typing import Any
 
+import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -20,12 +21,13 @@ from apart import Apart
 from conftest import Outcome
 from records import finished
 from test_report import Page
+from twofold.analysis import Curve
 from twofold.analysis.comparison import Paired, names, paired, same_samples
 from twofold.analysis.differences import Subject, differences, subject
 from twofold.recipe import load_recipe
 from twofold.report import comparison_words as words
 from twofold.report.comparison import render_comparison
-from twofold.report.comparison_curves import DASHES, gap_caption
+from twofold.report.comparison_curves import DASHES, gap_caption, gap_picture
 from twofold.report.drawing import COLOURS, Panel, Picture
 from twofold.report.exported import captions_text, latex, latex_text
 from twofold.report.figures.curves import LOOKS
@@ -205,6 +207,13 @@ def test_samples_drawn_anew_are_not_counted() -> None:
     assert found.words == ("samples drawn anew at every step", "600 training samples")
     assert words.heading(found, ["a", "b"]) == "Samples drawn anew at every step against 600 training samples"
     assert "on what training may draw or it has seen, and" in gap_caption(runs, ["train", "test"])
+
+
+def test_a_gap_is_called_by_what_it_is_of() -> None:
+    own = [Curve("numpy", split, np.arange(3.0), np.ones(3), np.ones(3)) for split in ("train", "test")]
+    gap = gap_picture([own, own], ["a", "b"], "epoch", "", "R²")
+    assert gap is not None
+    assert gap.panels[0].label == "Training R² minus test R² against epoch, run by run"
 
 
 # Whether chance could do it

@@ -162,6 +162,9 @@ def test_several_labels_are_answered_at_once() -> None:
         network.partial_fit(x, y[:, 0])
     with pytest.raises(ValueError, match="the last layer must give 4 numbers, one for each of"):
         TwofoldClassifier(recipe=load_recipe("moons")).fit(x[:, :2], y)
+    numbers = load_recipe("moons", {"loss.kind": "mean_squared"})
+    with pytest.raises(ValueError, match="the loss `mean_squared`, which predicts numbers; y holds several labels"):
+        TwofoldClassifier(recipe=numbers).fit(x[:, :2], y[:, :2])
 
 
 def test_a_recipe_without_layers_is_refused_at_its_place(tmp_path: Path) -> None:

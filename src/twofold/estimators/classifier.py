@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from twofold.arrays import Array
 from twofold.estimators.base import CONSTRAINTS, NetworkEstimator
 from twofold.plain import Samples
-from twofold.recipe import Recipe
+from twofold.recipe import Recipe, load_recipe
 from twofold.recipe.losses import BinaryCrossEntropy, CrossEntropy, LossSpec
 from twofold.setup.outputs import probabilities
 
@@ -196,6 +196,8 @@ class TwofoldClassifier(ClassifierMixin, NetworkEstimator):
             name = "label_smoothing" if self.class_weight is None else "class_weight"
             raise ValueError(f"`{name}` is of classes; y holds several labels a sample. Leave it out.")
         if self.recipe is not None and self.class_weight is None:
+            if self._several:
+                self._refuse_numbers()
             return None
         if self._several:
             return BinaryCrossEntropy()
@@ -204,6 +206,15 @@ class TwofoldClassifier(ClassifierMixin, NetworkEstimator):
             by_class = compute_class_weight(dict(weights), classes=self.classes_, y=self.classes_)
             weights = tuple(map(float, by_class))
         return CrossEntropy(class_weight=weights, label_smoothing=float(self.label_smoothing))
+
+    def _refuse_numbers(self) -> None:
+        """Raises `ValueError` where the recipe's loss predicts numbers: its outputs are then no labels' logits."""
+        loss = load_recipe(self.recipe if isinstance(self.recipe, Recipe) else str(self.recipe)).loss
+        if "numbers" in loss.targets:
+            raise ValueError(
+                f"`recipe` has the loss `{loss.kind}`, which predicts numbers; y holds several labels a sample. "
+                "Train it with `binary_cross_entropy`."
+            )
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
