@@ -90,12 +90,12 @@ from twofold.report.page import render
 from twofold.runs import open_run
 
 assert halves.may_fork() == (halves.processors() > 1)
-here, drawn = os.getpid(), halves._texts
+here, drawn = os.getpid(), halves._draw
 def ends_early(drawing):
     if os.getpid() != here:
         os._exit(1)
     return drawn(drawing)
-halves._texts = ends_early
+halves._draw = ends_early
 run = open_run("images")
 assert render(run, halves=True).html == render(run).html
 """
