@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import json
 import struct
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -246,6 +247,10 @@ def test_the_store_of_mlflow_holds_what_the_run_recorded(moons_run: twofold.Run,
             assert [(int(step), float(value)) for _, value, step in lines] == measured(moons_run, engine, name)
         assert {path.name: path.read_text() for path in (place / "params").iterdir()} == settings
         assert settings["layers.0.units"] == "20"
+        about = dict(line.split(": ", 1) for line in (place / "meta.yaml").read_text().splitlines())
+        times = [datetime.fromisoformat(getattr(moons_run.record, name)) for name in ("started", "finished")]
+        assert [int(about[f"{name}_time"]) for name in ("start", "end")] == [int(1000 * t.timestamp()) for t in times]
+        assert about["status"] == "3"
         assert (place / "artifacts" / "figures" / "loss.png").read_bytes() == PNG
     assert twofold.export(moons_run, "mlflow", tmp_path / "again")
     assert {p.name for p in (tmp_path / "again" / "0").iterdir()} == {p.name for p in (folder / "0").iterdir()}

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from twofold.exchange.trackers.recorded import (
+    ended,
     engines_of,
     identity,
     recipe_text,
@@ -21,9 +22,12 @@ from twofold.exchange.trackers.recorded import (
     started,
 )
 from twofold.runs import Run
+from twofold.runs.part import Status
 
 EXPERIMENT = "0"
-FINISHED, ACTIVE, LOCAL = 3, "active", 4
+ACTIVE, LOCAL = "active", 4
+STATUS: dict[Status, int] = {"finished": 3, "failed": 4, "interrupted": 5}
+"""MLflow's numbers for how a run ended: FINISHED, FAILED, KILLED."""
 FIGURES = "figures"
 
 
@@ -46,11 +50,11 @@ def write_mlflow(run: Run, folder: Path, figures: Mapping[str, bytes]) -> None:
         _write_engine(run, engine, experiment, began, figures)
 
 
-def _about(folder: Path, engine: str, began: int) -> dict[str, object]:
+def _about(run: Run, folder: Path, engine: str) -> dict[str, object]:
     """The facts that MLflow's file of a run holds."""
     return {
         "artifact_uri": (folder / "artifacts").resolve().as_uri(),
-        "end_time": began,
+        "end_time": int(1000 * ended(run)),
         "entry_point_name": "",
         "experiment_id": EXPERIMENT,
         "lifecycle_stage": ACTIVE,
@@ -60,8 +64,8 @@ def _about(folder: Path, engine: str, began: int) -> dict[str, object]:
         "source_name": "",
         "source_type": LOCAL,
         "source_version": "",
-        "start_time": began,
-        "status": FINISHED,
+        "start_time": int(1000 * started(run)),
+        "status": STATUS[run.record.status],
         "tags": [],
         "user_id": "",
     }
@@ -71,7 +75,7 @@ def _write_engine(run: Run, engine: str, experiment: Path, began: int, figures: 
     folder = experiment / identity(run, engine)
     for part in ("metrics", "params", "tags", "artifacts"):
         (folder / part).mkdir(parents=True)
-    _yaml(folder / "meta.yaml", _about(folder, engine, began))
+    _yaml(folder / "meta.yaml", _about(run, folder, engine))
     lines: dict[str, list[str]] = defaultdict(list)
     for step, metric, value in scalars(run, engine):
         lines[metric].append(f"{began} {value!r} {step}")

@@ -28,6 +28,11 @@ def started(run: Run) -> float:
     return datetime.fromisoformat(str(run.record.started)).timestamp()
 
 
+def ended(run: Run) -> float:
+    """When the run ended, in seconds since 1970."""
+    return datetime.fromisoformat(str(run.record.finished)).timestamp()
+
+
 def scalars(run: Run, engine: str) -> Iterator[tuple[int, str, float]]:
     """Step, name and value of every number of an engine's history that was measured."""
     history = run.history
