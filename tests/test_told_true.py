@@ -114,6 +114,14 @@ def test_the_limits_of_samples() -> None:
     assert limits(Dataset(images, images[:0], images[:0], ("a", "b"))) == (None, None)
 
 
+def test_a_ceiling_that_takes_too_many_counts_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    train = Split(np.arange(4.0)[:, None], np.array([0, 1, 0, 1]))
+    monkeypatch.setattr("twofold.data.limits.MOST_COUNTS", 8)
+    assert limits(Dataset(train, train[:0], train[:0], ("a", "b"))).ceiling is None
+    monkeypatch.setattr("twofold.data.limits.MOST_COUNTS", 9)
+    assert limits(Dataset(train, train[:0], train[:0], ("a", "b"))).ceiling == 1.0
+
+
 CORPUS = (
     "a feature 10,000 times larger",
     "-999,999 for a missing value",

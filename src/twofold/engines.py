@@ -25,7 +25,8 @@ ENGINES: dict[str, EngineRow] = {
     "numpy": EngineRow("twofold.numpy_engine:threaded_engine", "NumPy", "numpy"),
     "torch": EngineRow("twofold.torch_engine:TorchEngine", "PyTorch", "torch"),
 }
-"""By the name that a recipe, an option and a run's files give them, in the order in which they are shown."""
+"""The engines by the name that a recipe, an option and a run's files give them, in the order in which they are
+shown."""
 
 
 COMPARED = ("numpy", "torch")

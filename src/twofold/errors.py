@@ -36,7 +36,7 @@ class UserError(TwofoldError):
 MOST_FAULTS = 40
 """Faults that a message tells; the rest are counted. With `MOST_FAULT` its text stays below 64 KB."""
 MOST_FAULT = 1500
-"""Characters of one of them."""
+"""Characters of one fault that a message tells."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ MOST_TEXT = 64 << 20
 MOST_RECIPE = 4 << 20
 """Bytes of a recipe or a study in TOML."""
 MOST_DEPTH = 64
-"""Tables and lists within each other. The deepest recipe has 5."""
+"""Levels of tables and lists within each other. The deepest recipe has 5."""
 
 _KINDS = {
     stat.S_IFIFO: "a pipe",
@@ -73,7 +73,7 @@ def read_foreign(path: str | os.PathLike[str], most: int = MOST_TEXT) -> bytes:
 
 
 def too_large(size: int, most: int) -> str:
-    """The rule that a file of so many bytes breaks."""
+    """The sentence about a file of `size` bytes of which at most `most` are read."""
     return f"it holds {size_text(size)}, and at most {size_text(most)} are read"
 
 

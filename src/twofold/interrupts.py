@@ -40,7 +40,7 @@ class Ear:
         self.number = 0
         """The first signal that came; 0 while none has."""
         self.read = False
-        """Whether somebody ends the command in order."""
+        """Whether the flag was read: somebody is then ending the command in order."""
         self.mode: str = "end"
         """`end` at once; `flag`: somebody reads it between steps; `raise`: somebody waits for other processes."""
         self.then = ""
@@ -104,7 +104,7 @@ def told_to_end() -> int:
 
 
 def deafen(instead: signal.Handlers = signal.SIG_IGN) -> None:
-    """Hear no signal any more: the process ends by itself and says why, or leaves them to another library."""
+    """Stop hearing signals, for a process that ends by itself and says why, or leaves signals to another library."""
     if _ear is None:
         return
     _ear.over.set()
@@ -148,7 +148,10 @@ def listening() -> Iterator[None]:
 
 @contextmanager
 def heard(mode: str, then: str = "") -> Iterator[Callable[[], int]]:
-    """Around what ends in order: gives a function that says which signal came, 0 while none has."""
+    """A context for code that ends in order after a signal; gives a function for the signal that came, 0 for none.
+
+    `mode` and `then` are those of `Ear`.
+    """
     with listening():
         ear = _ear
         if ear is None:  # another thread: nobody tells it to end

@@ -1,7 +1,7 @@
 """Randomness as a function of position: one generator for each (seed, purpose, index), none with a memory.
 
-A run that was killed and resumed draws what the run that was not would have drawn, and more dropout
-masks never change the shuffle.
+A run that was killed and resumed draws what it would have drawn without the interruption, and more dropout masks never
+change the shuffle.
 """
 
 from __future__ import annotations

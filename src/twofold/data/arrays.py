@@ -20,7 +20,7 @@ Pair: TypeAlias = tuple[object, object]
 """Samples and their classes, `(X, y)`: anything that NumPy makes an array of, or a frame and a series of pandas."""
 
 MOST_CLASSES = 20
-"""So many classes may each have a single sample; where there are more, a class needs two."""
+"""Up to so many classes may have a single sample each; if there are more, they need two samples each on average."""
 NUMBERS = "fiub"
 """NumPy's kinds of what becomes numbers as it is: fractions, whole numbers, truth values."""
 SHOWN = 40
@@ -29,12 +29,12 @@ SHOWN = 40
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LabelledArrays:
-    """Samples (samples, *sample), their classes (samples,) as numbers from 0, and what both are called."""
+    """Samples (samples, *sample), their classes (samples,) as numbers from 0, and the names of both."""
 
     x: Array
     """Numbers, or bytes of images (samples, channels, height, width)."""
     y: Array
-    """In place of classes numbers or labels, (samples, targets)."""
+    """Classes; or numbers to predict or labels, (samples, targets)."""
     classes: tuple[str, ...]
     features: tuple[str, ...]
     """The columns of a frame."""
@@ -69,7 +69,7 @@ def labelled_arrays(data: object, several: bool = True) -> LabelledArrays:
 
 
 def numbered_arrays(data: object, task: str) -> LabelledArrays:
-    """The samples of a pair `(X, y)` and their numbers to predict, or of the task `multi_label` their labels.
+    """The samples of a pair `(X, y)` with their numbers to predict, or their labels where `task` is `multi_label`.
 
     `y` is (samples,) or (samples, targets); a frame's columns, or a series' name, become the names of the targets.
 
@@ -101,7 +101,7 @@ def numbered_arrays(data: object, task: str) -> LabelledArrays:
 
 
 def _samples(x: object) -> tuple[Array, tuple[str, ...]]:
-    """Samples as numbers, (samples, *sample), and the names of their columns, where they are those of a frame.
+    """Samples as numbers, (samples, *sample), and the names of their columns if they are a frame.
 
     Raises `DataError` for anything but finite numbers, one row a sample.
     """
@@ -147,7 +147,7 @@ def _short(value: object) -> str:
 
 
 def _column_names(x: object) -> tuple[str, ...]:
-    """The names of a frame's columns; none of what is no frame, and of one that only numbers them."""
+    """The names of a frame's columns; empty for what is no frame, and for a frame that only numbers its columns."""
     columns = getattr(x, "columns", None)
     if columns is None or not hasattr(x, "iloc"):
         return ()
@@ -161,7 +161,7 @@ def _column_names(x: object) -> tuple[str, ...]:
 
 
 def _table(x: object, names: Sequence[str]) -> Array:
-    """All of `X` as numbers; of a frame whose columns are of several types, column by column."""
+    """All of `X` as numbers; a frame whose columns are of several types is read column by column."""
     array = _array(x, "X")
     if array.dtype.kind in NUMBERS:
         return _plain(array)
@@ -264,7 +264,7 @@ def _classes(y: object, count: int, several: bool = True) -> tuple[Array, tuple[
 
 
 def _class_names(values: Array) -> Iterator[str]:
-    """What each class is called: its word, or its whole number without a point."""
+    """The name of each sample's class: its word, or its whole number without a point."""
     kinds = set[str]()
     for sample, value in enumerate(values.tolist()):
         if _missing(value):

@@ -1,8 +1,8 @@
-"""Variants of images, drawn by position and applied to whole batches, outside the engines.
+"""Random variants of images, applied to whole batches outside the engines.
 
-What an image becomes is a function of the seed, of the step or epoch, and of the image's place: a run that was
-resumed in the middle of an epoch sees what the run that was not would have seen. Of the bytes a network sees, so that
-a batch stays as small as it was.
+What an image becomes is a function of the seed, of the step or epoch, and of the image's place: a run that was resumed
+in the middle of an epoch sees what it would have seen without the interruption. Images that are bytes stay bytes, so
+that a batch stays as small as it was.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Augmenter:
         self.sizes = [(round(end), size) for end, (size, _) in zip(ends, spec.grow, strict=True)]
 
     def __call__(self, x: Array, chosen: Array, epoch: int, step: int) -> Array:
-        """The variants of a batch of images (n, channels, height, width), number `chosen` among the samples.
+        """The variants of a batch of images (n, channels, height, width), whose places among the samples are `chosen`.
 
         x itself may be changed.
         """
@@ -53,7 +53,7 @@ class Augmenter:
         return x if size is None else resized(x, size)
 
     def _mirrored(self, chosen: Array, epoch: int) -> Array:
-        """Which images are mirrored. `alternating`: those that were not, in the epoch before."""
+        """Which images are mirrored, (n,). `alternating`: those that were not mirrored in the epoch before."""
         alternates = self.spec.flip == "alternating"
         draw = _coins(self.seed, self.samples, 0 if alternates else epoch)
         return draw[chosen] ^ bool(alternates and epoch % 2)
@@ -77,7 +77,7 @@ class Augmenter:
 
 @lru_cache(maxsize=2)
 def _coins(seed: int, samples: int, epoch: int) -> Array:
-    """One coin a sample: the same for every batch of an epoch."""
+    """One toss of a coin for each sample: the same for every batch of an epoch."""
     return stream(seed, "flip", epoch).random(samples) < 0.5
 
 
@@ -91,7 +91,7 @@ def translated(x: Array, offsets: Array, most: int, padding: str) -> Array:
 
 
 def affine_places(angles: Array, scales: Array, shifts: Array, height: int, width: int) -> Array:
-    """Where each pixel of the new image comes from: (n, 2, height, width), rows then columns, in pixels."""
+    """The place in the old image of each pixel of the new one: (n, 2, height, width), rows then columns, in pixels."""
     rows = np.arange(height, dtype=np.float32)[:, None] - (height - 1) / 2
     columns = np.arange(width, dtype=np.float32) - (width - 1) / 2
     cos, sin = ((scales * f(angles)).astype(np.float32)[:, None, None] for f in (np.cos, np.sin))
@@ -152,32 +152,32 @@ def _triangles(old: int, new: int) -> Array:
 
 
 def _neutral(train: Split) -> Array:
-    """What the network sees as 0, beside a sample: the mean of standardized images, else black."""
+    """The pixel that the network sees as 0, broadcast against a sample: the mean of standardized images, else black."""
     if train.scaling is None:
         return np.zeros((1, 1, 1), train.x.dtype)
     return np.rint(train.scaling.shift.mean(axis=(1, 2), keepdims=True)).astype(train.x.dtype)
 
 
 def mirrored(x: Array) -> Array:
-    """Images left to right: a view."""
+    """Images with left and right exchanged: a view."""
     return x[..., ::-1]
 
 
 class Views(NamedTuple):
-    """How an image is looked at when it is judged: as it is, or from several sides."""
+    """The views of an image that a network is asked about in an evaluation: as it is, mirrored, moved."""
 
     mirror: bool = False
-    """From both."""
+    """Whether the mirrored image is asked about too."""
     shift: int = 0
     """Also moved by so many pixels up and left, and down and right, each with half the weight of the image itself."""
 
     @classmethod
     def of(cls, training: Training) -> Self:
-        """How a recipe looks at an image that is judged."""
+        """The views that a recipe asks for."""
         return cls(training.flip_test, training.shift_test)
 
     def judged(self, predict: Callable[[Array], Array], x: Array) -> Array:
-        """The mean of what `predict` says of the views."""
+        """The weighted mean of `predict` over all views of the images `x`."""
         outputs = predict(x)
         if self.shift:
             height, width = x.shape[2:]

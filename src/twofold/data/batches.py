@@ -25,7 +25,7 @@ from twofold.streams import stream
 
 
 class Gathered(NamedTuple):
-    """The samples of a batch, what is asked of them, and their weights where they have any."""
+    """The samples of a batch, their answers, and their weights where they have any."""
 
     x: Array
     y: Array
@@ -38,7 +38,7 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Chunk:
-    """Batches beside each other in memory, (samples, ...); of replicas (replicas, samples, ...)."""
+    """Several batches, one behind another in memory, (samples, ...); for replicas (replicas, samples, ...)."""
 
     x: Array
     y: Array
@@ -46,7 +46,7 @@ class Chunk:
     """Samples of a batch; the last may be smaller."""
     weight: Array | None = None
     lead: int = 0
-    """Axes before that of the samples: one of replicas."""
+    """Axes before that of the samples: 1 for replicas, else 0."""
 
     def __iter__(self) -> Iterator[Gathered]:
         """Each batch, as views."""
@@ -59,7 +59,7 @@ class Chunk:
 
 @final
 class Masks:
-    """What each dropout layer of a network keeps, as a function of the step."""
+    """The masks of a network's dropout layers, as a function of the step."""
 
     def __init__(self, network: Network, seed: int) -> None:
         self.seed = seed
@@ -70,7 +70,7 @@ class Masks:
         }
 
     def __call__(self, step: int, samples: int) -> dict[str, Array]:
-        """Booleans (samples, *sample) by the layer's name."""
+        """Which elements are kept: booleans (samples, *sample) by the layer's name."""
         return {
             name: stream(self.seed, f"dropout {name}", step).random((samples, *shape), dtype=np.float32) >= p
             for name, (p, shape) in self.drops.items()
@@ -82,7 +82,7 @@ class Batches:
     """The batches of a recipe's training on the samples of `train`.
 
     Every epoch visits the samples in a new order, a function of seed and epoch; the last batch of an epoch
-    holds what is left. Iterating twice gives the same twice.
+    holds what is left. Iterating again gives the same batches.
     """
 
     def __init__(self, recipe: Recipe, train: Split, steps: int | None = None, *, raw: bool = False) -> None:
@@ -169,7 +169,7 @@ class Batches:
         return Gathered(self._numbers(x), y)
 
     def _numbers(self, x: Array) -> Array:
-        """What the engine is given of samples."""
+        """Samples as the engine is given them: as bytes if `raw`, else scaled and of the recipe's type."""
         if self.raw:
             return x
         return x.astype(self.dtype, copy=False) if self.scaling is None else self.scaling.apply(x)

@@ -1,4 +1,4 @@
-"""The feature columns of a table as numbers, and what is said of cells that are none, column by column."""
+"""The feature columns of a CSV file as numbers, and the message about cells that are no numbers."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class _Column:
 
 @final
 class Cells:
-    """Numbers of the feature columns, row by row, and the cells that are none."""
+    """Collects the numbers of the feature columns row by row, and the cells that are no numbers."""
 
     def __init__(self, spec: Csv, features: tuple[str, ...]) -> None:
         self.spec, self.features = spec, features
@@ -58,7 +58,7 @@ class Cells:
         self._unlabelled = _Column(spec.labels[0])
 
     def add(self, line: int, cells: Sequence[str]) -> None:
-        """The features of a row, in their order."""
+        """Add the features of a row, in their order."""
         self.rows += 1
         try:
             values = list(map(float, cells))
@@ -72,7 +72,7 @@ class Cells:
         self._values.extend(values)
 
     def without_label(self, line: int, text: str) -> None:
-        """A row that names no class."""
+        """Note a row that names no class."""
         self._unlabelled.add(line, text)
 
     def _with_faults(self, line: int, cells: Sequence[str]) -> list[float]:
@@ -85,7 +85,7 @@ class Cells:
         return values
 
     def numbers(self) -> Array:
-        """(rows, features). Raises `DataError` with the cells that are no numbers, and the rows without a class."""
+        """All features, (rows, features). Raises `DataError` for cells that are no numbers, or rows without class."""
         if self._columns or self._unlabelled.first:
             raise DataError("\n".join(self._faults()))
         return np.frombuffer(self._values, np.float64).reshape(self.rows, len(self.features))
@@ -132,7 +132,7 @@ class Cells:
         return f"{self.spec.path}:{line}: column `{column.name}`: {'; '.join(parts)}"
 
     def _remedy(self) -> list[str]:
-        """How to leave out what is no feature, where that may be meant: columns with words, or with many faults."""
+        """What to do about columns with words or with many faults: name the features, or write words as 0 and 1."""
         bad = {
             column.name
             for column in self._columns.values()
@@ -161,7 +161,7 @@ def _label_rule(text: str) -> str:
 
 
 def number_rule(text: str) -> str:
-    """The rule that a cell breaks which is no finite number."""
+    """The rule that a cell breaks if it is no finite number."""
     if not text:
         return "is empty; fill the value in or remove the row"
     if text.lower().lstrip("+-") in NO_NUMBERS:

@@ -1,4 +1,4 @@
-"""What samples must be before anything is trained on them: whatever they come from, this is the last door."""
+"""The last check of samples before training, wherever they come from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def checked(dataset: Dataset, source: str) -> Dataset:
-    """The samples, if every one of them can be trained on: whatever they come from, this is the last door.
+    """The data set itself, if every sample of it can be trained on.
 
     Raises `DataError` for no samples, lengths that differ, labels that are no classes, features or targets that are
     not finite.
@@ -65,7 +65,7 @@ def check_finite(dataset: Dataset, source: str, remedy: str = "Remove the sample
     for name, split in dataset.splits():
         if split.scaling or all_finite(split.x):
             continue
-        if dataset.sequences and all_finite(split.x[_there(split.x)]):
+        if dataset.sequences and all_finite(split.x[_is_present(split.x)]):
             continue
         sample, *where = np.argwhere(~np.isfinite(split.x))[0]
         value = split.x[(sample, *where)]
@@ -75,8 +75,8 @@ def check_finite(dataset: Dataset, source: str, remedy: str = "Remove the sample
         )
 
 
-def _there(x: Array) -> Array:
-    """Which steps of sequences there are, (samples, steps): the others are NaN."""
+def _is_present(x: Array) -> Array:
+    """Which steps of sequences are present, (samples, steps): missing ones are NaN."""
     return ~np.isnan(x if x.ndim == 2 else x[..., 0])
 
 
@@ -84,7 +84,7 @@ def check_squares(dataset: Dataset, dtype: str) -> None:
     """Raises `DataError` at the first feature whose square is beyond the type."""
     most = float(np.sqrt(np.finfo(dtype).max))
     for name, split in dataset.splits():
-        x = split.x[_there(split.x)] if dataset.sequences else split.x
+        x = split.x[_is_present(split.x)] if dataset.sequences else split.x
         if not len(split) or -most <= x.min() <= x.max() <= most:
             continue
         sample, *where = np.argwhere(np.abs(split.x) > most)[0]

@@ -1,10 +1,9 @@
-"""The rows of a CSV file, each with its line. The standard library parses; its errors are said in our words."""
+"""The rows of a CSV file, each with its line. The standard library parses; its errors become `DataError`."""
 
 from __future__ import annotations
 
 import csv
 import io
-import os
 from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -15,10 +14,10 @@ from twofold.foreign import open_foreign
 from twofold.recipe.data import Csv
 
 SEPARATORS = (",", ";", "\t", "|")
-"""Those that are tried where the recipe's own makes no table of the first row."""
+"""Separators that are tried where the recipe's own does not divide the first row."""
 CHUNK = 1 << 20
 MOST_NAMED = 20
-"""Columns that a message lists."""
+"""Columns that a message lists at most."""
 
 OTHER_FORMATS = {
     b"\x1f\x8b": "it is packed by gzip; unpack it first",
@@ -38,11 +37,11 @@ CSV_RULES = {
 }
 
 Row = tuple[int, list[str]]
-"""The line on which it begins, and its cells without outer spaces."""
+"""The line on which a row begins, and its cells without outer spaces."""
 
 
 class Size(NamedTuple):
-    """Upper bounds of what a file holds."""
+    """Upper bounds on the rows and cells of a file."""
 
     rows: int
     cells: int
@@ -87,7 +86,7 @@ def rows_of(spec: Csv) -> Iterator[Row]:
 
 
 def unreadable(spec: Csv, error: OSError) -> DataError:
-    """What to say of a file that cannot be opened."""
+    """The `DataError` for a file that cannot be opened."""
     if isinstance(error, FileNotFoundError):
         return DataError(
             f"no file {spec.path[:1000]}; a relative `data.path` starts at the folder of the recipe's file."
@@ -104,7 +103,7 @@ def _check_format(spec: Csv, start: bytes) -> None:
 
 
 def _not_text(spec: Csv) -> str:
-    """The first line with a byte that is no UTF-8, and what it would be in Latin-1."""
+    """A message about the first line with a byte that is no UTF-8, and which letter it is in Windows-1252."""
     with open_foreign(spec.path) as file:
         for number, line in enumerate(file, start=1):
             try:
@@ -132,7 +131,7 @@ def _first_line(spec: Csv) -> str:
 
 
 def _better_separator(spec: Csv, text: str, wanted: tuple[str, ...]) -> str:
-    """A separator that makes a table of the first row in which all the wanted columns stand; none where none does."""
+    """A separator by which the first row has several cells, the `wanted` ones among them; empty if there is none."""
     for sign in SEPARATORS:
         if sign == spec.delimiter or sign not in text:
             continue
@@ -143,7 +142,7 @@ def _better_separator(spec: Csv, text: str, wanted: tuple[str, ...]) -> str:
 
 
 def separated(spec: Csv, wanted: tuple[str, ...]) -> Csv:
-    """The same file with the separator that its first row is written with: one who asks a network did not choose it."""
+    """The spec with the separator of the file's first row, which may be another than that of the training's file."""
     try:
         first = _first_line(spec)
     except OSError as error:
@@ -206,14 +205,6 @@ def columns_at(spec: Csv, header: list[str], names: tuple[str, ...]) -> list[int
 
 
 def listed(names: tuple[str, ...] | list[str]) -> str:
-    """Names as a recipe lists them, the first few of many."""
+    """Names as a list in a recipe; of many the first few."""
     quoted = [f'"{name}"' for name in names[:MOST_NAMED]]
     return f"[{', '.join(quoted + ['...'] * (len(names) > MOST_NAMED))}]"
-
-
-def same_file(path: str) -> bool:
-    """Whether there is anything of that name; `False` for a name that nothing can have."""
-    try:
-        return os.path.exists(path)
-    except ValueError:
-        return False

@@ -1,4 +1,4 @@
-"""Samples in memory, told apart by what they are for, and how they are standardized."""
+"""Samples in memory, in splits for training, validation and test, and their standardization."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from twofold.data.columns.origin import Origin
 
 BYTES_AT_ONCE = 1000
-"""Samples whose bytes are turned into numbers at once."""
+"""Samples whose bytes are turned into float64 at a time."""
 
 
 Draw = Callable[[np.random.Generator, int, float], tuple[Array, Array]]
-"""From a generator, a number of samples and the share of the training that is over to inputs and classes."""
+"""A function that draws inputs and classes, from a generator, their number, and the share of training that is over."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -37,7 +37,7 @@ class Split:
     y: Array
     scaling: Scaling | None = None
     draw: Draw | None = None
-    """Where samples are drawn anew at every step: x and y are then a few of them, to be judged on."""
+    """If set, every step draws new samples by it; x and y are then a few samples for evaluation."""
     weight: Array | None = None
     """The weight of each sample in the loss of a training, (samples,); `None`: all count alike."""
 
@@ -52,7 +52,7 @@ class Split:
         return Split(self.x[index], self.y[index], self.scaling, weight=weight)
 
     def floats(self) -> Array:
-        """What a network sees of the samples."""
+        """The inputs as a network sees them: bytes are scaled."""
         return self.x if self.scaling is None else self.scaling.apply(self.x)
 
     @property
@@ -62,12 +62,12 @@ class Split:
 
     @property
     def answers(self) -> Array:
-        """What is asked, (answers,) or (answers, outputs): of every sample, or of every step that has an answer."""
+        """The answers, (answers,) or (answers, outputs): one of every sample, or of every step that has an answer."""
         return self.y[answered(self.y)] if self.each_step else self.y
 
     @property
     def weights(self) -> Array | None:
-        """The weight of each of these, where there are weights."""
+        """The weight of each of `answers`; `None` if all count alike."""
         if self.weight is None or not self.each_step:
             return self.weight
         return self.weight[answered(self.y)]
@@ -83,29 +83,30 @@ class Dataset:
     classes: tuple[str, ...]
     features: tuple[str, ...] = ()
     title: str = ""
-    """What a published set is called in full: CIFAR-10 (JPEG copies)."""
+    """The full name of a published set: CIFAR-10 (JPEG copies)."""
     standardization: Scaling | None = None
-    """What numbers went through already; bytes have it in the `scaling` of their splits."""
+    """The standardization that the inputs went through; that of bytes is still to come, in the `scaling` of their
+    splits."""
     notes: tuple[str, ...] = ()
-    """What was done to the samples that their owner may not expect, a sentence each."""
+    """Sentences on what was done to the samples that their owner may not expect."""
     targets: tuple[str, ...] = ()
     """The names of the numbers to predict or of the labels, one an output; empty where samples have classes."""
     target_scaling: Scaling | None = None
-    """What numbers to predict went through already: an output times `divisor` plus `shift` is in their own unit."""
+    """The scaling that numbers to predict went through: output · `divisor` + `shift` is in their own unit."""
     columns: FittedColumns | None = None
-    """What was fitted to the columns of a table, where `features` are what became of them."""
+    """The columns of a table as fitted to its training rows; `features` names the numbers that they became."""
     origin: Origin | None = None
-    """Where the numbers of a table come from, where there are such columns."""
+    """Where the numbers of a table come from, if there are fitted columns."""
     alphabet: str = ""
     """The characters of a text, in the order of the classes."""
     bits: int | None = None
     """How many bits are used of the 16 that images have a pixel; `None` where no image has so many."""
     sequences: bool = False
-    """Whether samples are sequences of a table, which are NaN where a shorter one has no step."""
+    """Whether samples are sequences of a table; shorter ones are padded with NaN."""
 
     @property
     def code_columns(self) -> int:
-        """How many of the first numbers of a row are no quantities but codes of levels."""
+        """How many numbers at the beginning of a row are codes of levels, not quantities."""
         return len(self.columns.embedded) if self.columns else 0
 
     def splits(self) -> Iterator[tuple[str, Split]]:
@@ -154,7 +155,7 @@ class Dataset:
         return replace(self, **{name: replace(split, scaling=scaling) for name, split in self.splits()})
 
     def standardized(self, how: str) -> Dataset:
-        """Minus the mean, over the standard deviation, both of the training samples; a constant stays 0."""
+        """The data set with inputs (x − mean) / standard deviation of the training samples; a constant becomes 0."""
         if how == "none":
             return self
         x = self.train.x
@@ -162,8 +163,8 @@ class Dataset:
         if self.train.scaling:
             return self._scaled(Scaling(*_byte_statistics(x, axis)))
         with np.errstate(over="ignore", invalid="ignore"):
-            mean = _beside(x.mean(axis=axis, dtype=np.float64, keepdims=True))
-            std = _beside(x.std(axis=axis, dtype=np.float64, keepdims=True))
+            mean = _without_samples_axis(x.mean(axis=axis, dtype=np.float64, keepdims=True))
+            std = _without_samples_axis(x.std(axis=axis, dtype=np.float64, keepdims=True))
         if not (all_finite(std) and all_finite(mean)):
             raise DataError(
                 "the data cannot be standardized: their squares are too large for float64. Scale them down."
@@ -173,9 +174,9 @@ class Dataset:
         return replace(self._map(lambda x: (x - done.shift) / done.divisor), standardization=done)
 
     def with_scaled_targets(self, scaling: Scaling | None = None) -> Dataset:
-        """Numbers to predict minus their mean, over their standard deviation, both of the training samples.
+        """The data set with targets (y − mean) / standard deviation of the training samples.
 
-        Or scaled as those of an earlier training were.
+        If `scaling` is given, targets are scaled by it instead, as those of an earlier training were.
         """
         scaling = scaling or _target_statistics(self.train)
         scaled = {name: replace(split, y=scaling.apply(split.y)) for name, split in self.splits()}
@@ -198,7 +199,7 @@ def _numbers(split: Split, dtype: str) -> Split:
 
 
 def _changed(split: Split, change: Callable[[Array], Array]) -> Split:
-    """Samples that are drawn later change in the same way."""
+    """The split with its inputs changed, including those that are drawn later."""
     if (draw := split.draw) is None:
         return replace(split, x=change(split.x))
 
@@ -209,8 +210,8 @@ def _changed(split: Split, change: Callable[[Array], Array]) -> Split:
     return replace(split, x=change(split.x), draw=changed)
 
 
-def _beside(statistic: Array) -> Array:
-    """Without the axis of samples, to stand beside one of them."""
+def _without_samples_axis(statistic: Array) -> Array:
+    """A statistic without the axis of samples, so that it broadcasts against one sample."""
     return np.asarray(statistic)[0]
 
 
@@ -225,7 +226,7 @@ def _byte_statistics(x: Array, axis: int | tuple[int, ...] | None) -> tuple[Arra
     mean = total / count
     std = np.sqrt(np.maximum(squares / count - mean**2, 0))
     std[std == 0] = 1
-    return _beside(mean), _beside(std)
+    return _without_samples_axis(mean), _without_samples_axis(std)
 
 
 def images(x: Array, y: Array) -> Split:

@@ -1,4 +1,4 @@
-"""A drawing or a photograph of a handwritten digit, made into what the published digits are: light ink on black.
+"""A drawing or a photograph of a handwritten digit, made to look like the published digits: light ink on black.
 
 LeCun et al., 1998: MNIST's digits fill a box of 20x20 pixels in the middle of 28x28, by their centre of mass. Those of
 scikit-learn fill their 8x8 pixels.
@@ -21,31 +21,32 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 BOXES = {28: 20, 8: 8}
-"""Height and width of the box that the ink fills, by those of the image."""
+"""The side of the box that the ink fills, in pixels, by the side of the image."""
 LIGHT = 127
-"""Paper of a small image is lighter than this."""
+"""The brightness above which the border of a small image is taken for white paper."""
 CUT = 0.2
-"""Share of the strongest ink from which on a pixel counts where an image is cut to its ink."""
+"""The strength, as a share of the strongest ink, above which a pixel counts as ink when an image is cut to it."""
 PEN = 1 / 11
 """Width of a stroke over the longer side of the digit, below which strokes are thickened: MNIST's are an eighth."""
 
 
 class Drawing(NamedTuple):
-    """A digit, and how it came to be."""
+    """The image of a digit, and how it was made from a picture."""
 
     image: Array
-    """What a network is given: bytes (1, side, side)."""
+    """The image that a network is given: bytes (1, side, side)."""
     done: list[str]
-    """What was done to the picture: nothing to an image that is as the published are."""
+    """Phrases on what was done to the picture; empty for an image like the published ones."""
     ink: Array | None = None
-    """Where ink was looked for, the ink from 0 to 1 in the picture, at most `LONGEST` pixels long (height, width)."""
+    """The ink of the picture from 0 to 1, (height, width), at most `LONGEST` pixels long; `None` if it was not looked
+    for."""
 
 
 def drawn(file: Path, side: int) -> Drawing:
     """The digit of a picture, `side` pixels high and wide.
 
-    An image of that size is taken as it is; one that is dark on light is turned. Of one of another size the ink is
-    found, cut out, shrunk to the box and put where the published digits have theirs.
+    An image of that size is taken as it is; one that is dark on light is turned. In a picture of another size the ink
+    is found, cut out, shrunk to the box and placed as in the published digits.
     """
     picture = on_white(upright(file)).convert("L")
     sheet = np.asarray(_shrunk(picture))
@@ -67,7 +68,7 @@ def drawn(file: Path, side: int) -> Drawing:
 
 
 def _shrunk(picture: Picture) -> Picture:
-    """At most `LONGEST` pixels long."""
+    """The picture, shrunk so that it is at most `LONGEST` pixels long."""
     factor = LONGEST / max(picture.size)
     if factor >= 1:
         return picture
@@ -87,13 +88,13 @@ def border(pixels: Array) -> Array:
 
 
 def _cut(ink: Array) -> Array:
-    """The smallest part that holds all ink."""
+    """The smallest rectangle of the image that holds all ink."""
     rows, columns = (np.flatnonzero((ink > CUT).any(axis=axis)) for axis in (1, 0))
     return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def _thick_enough(ink: Array, side: int) -> tuple[Array, bool]:
-    """With the strokes of a thin pen as thick as `PEN` asks for, so that they do not fade where the digit shrinks.
+    """The ink, and whether thin strokes were thickened to `PEN`, so that they do not fade when the digit shrinks.
 
     The width of a stroke is four times the mean distance of its pixels to the paper.
     """
@@ -112,7 +113,7 @@ def _thick_enough(ink: Array, side: int) -> tuple[Array, bool]:
 
 
 def _placed(ink: Array, side: int, box: int) -> Array:
-    """Shrunk to the box as it is long, its centre of mass in the middle as far as the image reaches."""
+    """An image with the ink shrunk to the box by its longer side, and its centre of mass as near the middle as fits."""
     from PIL import Image
 
     factor = box / max(ink.shape)
@@ -133,12 +134,12 @@ def _placed(ink: Array, side: int, box: int) -> Array:
     return image
 
 
-Seen = Callable[[Path], Drawing]
-"""What becomes of an image file."""
+ImageReader = Callable[[Path], Drawing]
+"""A function that makes the file of an image into a network's input."""
 
 
-def as_seen(data: DataSpec) -> Seen:
-    """How an image file becomes a sample of these data."""
+def as_seen(data: DataSpec) -> ImageReader:
+    """The function by which an image file becomes a sample of these data."""
     channels, height, width = (size or 0 for size in data.sample_shape)
     if isinstance(data, Mnist | Digits):
         return lambda file: drawn(file, height)
@@ -149,7 +150,7 @@ def as_seen(data: DataSpec) -> Seen:
 
 
 def _picture(x: Array, on_black: bool) -> Drawing:
-    """Light on dark, where the data are that: their border is black."""
+    """The image, turned to light on dark if it is dark on light and the data have a black border (`on_black`)."""
     done = list[str]()
     if not np.ptp(x, axis=(1, 2)).any():
         done.append("the image is blank: all its pixels are alike")

@@ -1,4 +1,4 @@
-"""Random samples, for a first layer that is tried where no data are at hand."""
+"""Random samples, for trying a network when no data are at hand."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from twofold.recipe.layer import LayerSpec
 
 
 def random_inputs(first: LayerSpec, size: tuple[int, ...], rng: np.random.Generator) -> Array:
-    """Standard normal numbers of the size (samples, *sample); whole ones where the layer takes them for rows."""
+    """Standard normal inputs of the size (samples, *sample); whole numbers where the layer looks rows up by them."""
     if isinstance(first, Embedding):
         return rng.integers(first.num_embeddings, size=size) * 1.0
     x = rng.normal(size=size)

@@ -1,4 +1,4 @@
-"""A folder of one's own images, a folder a class: every faulty file is named."""
+"""A user's folder of images, with a folder for each class. Every faulty file is named."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ COPIES = 3
 """Copies of every image at once: as decoded, shuffled, split."""
 
 VALIDATION = ("validation", "val", "valid")
-"""What the folder with images to validate on may be called."""
+"""The names that the folder of validation images may have."""
 LEFT_BY_SYSTEMS = {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "icon\r", "icon", "@eadir", "$recycle.bin"}
-"""Written by Windows, macOS and network drives, in small letters; what begins with a point is hidden anyway."""
+"""Files that Windows, macOS and network drives leave, in lower case; names that begin with a point are hidden
+anyway."""
 
 Classes = dict[str, list[Path]]
 """The files of each class, by its name."""
 
 
 def load_images(spec: Images, progress: Progress) -> Dataset:
-    """Read, check, resize, split. Raises `DataError` with up to ten faults, each with its file.
+    """The data set of a folder of images, resized and split. Raises `DataError` with up to ten faulty files.
 
     Files are taken class by class, in the order of their names. The first frame counts, the camera's orientation is
     honoured, transparency is dropped where colours are left without it. Resizing is Pillow's bilinear filter, whose
@@ -69,7 +70,7 @@ def _raise(faults: list[str]) -> None:
 
 
 def _listed(spec: Images) -> tuple[dict[str, Classes], tuple[str, ...]]:
-    """The files of `train` and, where they are there, of `validation` and `test`; and what is said of the layout."""
+    """The files of `train` and, if they exist, of `validation` and `test`, by class; and notes on the layout."""
     base = Path(spec.path)
     if not os.path.isdir(base):
         raise DataError(f"no folder {spec.path}; a relative `data.path` starts at the folder of the recipe's file.")
@@ -92,7 +93,7 @@ def _listed(spec: Images) -> tuple[dict[str, Classes], tuple[str, ...]]:
 
 
 def _places(spec: Images, base: Path) -> tuple[dict[str, Path], tuple[str, ...]]:
-    """Where the images of each part lie: in folders of their own, or in one folder a class that is then split."""
+    """The folder of each part, and notes; without a folder `train` all images are one part, to be split."""
     if not os.path.isdir(base / "train"):
         holds = [name for name in _visible(os.listdir(base)) if os.path.isdir(base / name)]
         classes = [name for name in holds if name not in (*VALIDATION, "test")]
@@ -128,7 +129,7 @@ def _visible(names: Iterable[str]) -> list[str]:
 
 
 def _entries(folder: Path, faults: list[str]) -> list[Path]:
-    """What lies in a folder, by name, but for what is hidden."""
+    """The entries of a folder by name, without hidden ones; adds to `faults` if it cannot be read."""
     try:
         return [folder / name for name in _visible(os.listdir(folder))]
     except OSError as error:
@@ -160,7 +161,7 @@ def _all_files(parts: dict[str, Classes]) -> list[Path]:
 
 
 def _decoded(spec: Images, parts: dict[str, Classes], bits: int | None, progress: Progress) -> dict[str, Labelled]:
-    """Every image as bytes, beside the number of its class in `train`."""
+    """The images of each part as bytes, with the number of each one's class in `train`."""
     numbers = {name: number for number, name in enumerate(parts["train"])}
     shape = (spec.channels, *pair(spec.size))
     arrays: dict[str, Labelled] = {}

@@ -1,4 +1,4 @@
-"""Samples that a trained network is given: images, rows of a table, points, palindromes, as its own data hold them."""
+"""Samples that a trained network is given, in the form of its data: images, table rows, points, palindromes."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ class Given(NamedTuple):
     """Samples as the data hold them, before they are standardized."""
 
     names: list[str]
-    """What each is called: a file, `file:line`, what stood on the command line."""
+    """The name of each: a file, `file:line`, or the word on the command line."""
     x: Array
     """Bytes of images, numbers otherwise, (samples, *sample)."""
     expected: list[str | None]
     """The right class of each by its name, where it is known."""
     done: list[tuple[str, str]]
-    """Names of samples, and what was done to each that its owner may not expect."""
+    """Pairs of a sample's name and of what was done to it that its owner may not expect."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -62,7 +62,7 @@ class Given(NamedTuple):
 
 
 def read_given(data: DataSpec, words: Sequence[str], features: Sequence[str] = ()) -> Given:
-    """What each word names, one sample or several.
+    """The samples that the words name; a word may name several.
 
     An image file, or a folder of them, for a network of images; a CSV file, or one row as `5.1,3.5`, for one of tables,
     with the columns `features`; a point as `0.5,1.2` for one of the plane; a palindrome, or all of its digits but the
@@ -91,7 +91,7 @@ def read_given(data: DataSpec, words: Sequence[str], features: Sequence[str] = (
 
 
 def given_arrays(data: DataSpec, samples: Samples, features: Sequence[str] = ()) -> Given:
-    """Samples in memory: a data frame with the features among its columns, or an array (samples, *sample), or one.
+    """Samples in memory: a frame with the features among its columns, an array (samples, *sample), or one sample.
 
     Raises `DataError` for another shape, a column that is missing, and for what is no finite number.
     """
@@ -116,7 +116,7 @@ def given_arrays(data: DataSpec, samples: Samples, features: Sequence[str] = ())
 
 
 def _from_frame(data: DataSpec, frame: Samples, features: tuple[str, ...]) -> Given:
-    """By the names of its columns, in whatever order they stand."""
+    """The samples of a frame, by the names of its columns, in whichever order these are."""
     names = [str(name) for name in frame.columns]
     for name in features or names:
         if name not in names:
@@ -201,7 +201,7 @@ def _palindromes(data: Palindromes, words: Sequence[str]) -> Given:
 
 
 def _point(word: str, columns: Sequence[str]) -> Given:
-    """Numbers with commas between them."""
+    """The sample of a word of numbers with commas between them."""
     wanted = ",".join(columns) if len(columns) <= 10 else f"{len(columns)} numbers"
     try:
         values = [float(part) for part in word.split(",")]
@@ -243,7 +243,7 @@ def _quoted(names: Iterable[str]) -> str:
 
 
 def _files(path: Path) -> list[Path]:
-    """The file, or every file below the folder, by name, but for what is hidden."""
+    """The file itself, or every file below the folder in the order of names, without hidden ones."""
     if not os.path.exists(path):
         raise DataError(f"no file {path}")
     if not path.is_dir():
@@ -277,7 +277,7 @@ def _labelled_files(path: Path, classes: Sequence[str]) -> list[tuple[Path, str 
 
 
 def _images(data: DataSpec, files: Sequence[tuple[Path, str | None]]) -> Given:
-    """Decoded and resized as the data of the recipe are; drawings of digits as the published digits are."""
+    """The images of files, decoded and resized as the recipe's data are; drawings made to look like MNIST's digits."""
     try:
         import PIL.Image  # noqa: F401
     except ImportError as error:

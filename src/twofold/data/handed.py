@@ -44,7 +44,7 @@ def hand_over(recipe: Recipe, data: object) -> tuple[Recipe, Dataset]:
 
 
 def task_of_pair(recipe: Recipe, data: object) -> Task:
-    """What the recipe's loss asks of a pair `(X, y)`.
+    """The task that the recipe's loss sets for a pair `(X, y)`.
 
     `mean_squared` means numbers where `y` has several columns, or the network one output.
     """
@@ -62,7 +62,7 @@ def task_of_pair(recipe: Recipe, data: object) -> Task:
 
 
 def not_handed_over(spec: Arrays) -> DataError:
-    """What a user is told whose recipe waits for samples in memory."""
+    """The `DataError` for a recipe whose samples must be handed over in memory and are not."""
     sizes = " x ".join(map(str, spec.shape))
     told = f"of {spec.classes} classes" if spec.classes else f"with {len(spec.targets)} to predict"
     return DataError(
@@ -73,7 +73,7 @@ def not_handed_over(spec: Arrays) -> DataError:
 
 
 def _described(data: DataSpec, arrays: LabelledArrays) -> Arrays:
-    """What a recipe keeps of the samples, beside what it said of its data before."""
+    """The table `data` that a recipe keeps of the samples, with what it said of its data before."""
     test = getattr(data, "test", None)  # a share; of palindromes a number of them
     return Arrays(
         test=test if isinstance(test, float) else Arrays.model_fields["test"].default,

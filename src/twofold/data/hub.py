@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     import datasets
 
 AT_ONCE = 1000
-"""Images held encoded in memory at once."""
+"""Encoded images held in memory at a time."""
 JPEG = b"\xff\xd8"
-"""How such a file begins."""
+"""The first bytes of a JPEG file."""
 
 
 class _Address(NamedTuple):
@@ -33,7 +33,7 @@ class _Address(NamedTuple):
 def read_hub(
     published: Published, split: str, folder: Path | None, looked: tuple[Path, ...], progress: Progress
 ) -> Labelled:
-    """A whole split, decoded, from `folder` or else from the Hub; `looked` is where no local copy was."""
+    """A whole split, decoded, from `folder`, or from the Hub if it is `None`; `looked`: folders without a copy."""
     table = _open(published, split, folder, looked)
     place = f"{folder or published.hub}, {split}"
     size, wanted = len(table), published.sizes[split]
@@ -93,7 +93,7 @@ def _open(published: Published, split: str, folder: Path | None, looked: tuple[P
 
 
 def _address(published: Published, split: str, folder: Path | None) -> _Address:
-    """What `load_dataset` is asked for: of a local folder its Parquet files only, never a script that lies there."""
+    """The address that `load_dataset` is given; of a local folder only its Parquet files, never a script in it."""
     if folder is None:
         return _Address(published.hub)
     files = sorted(glob.escape(str(file)) for file in folder.rglob(f"{split}-*.parquet"))

@@ -1,4 +1,4 @@
-"""Published images: where a copy of them is, and a cache of those that had to be decoded."""
+"""Published images: where a local copy is, and a cache of decoded ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PUBLISHED = {published.name: published for published in ALL}
 
 
 def load_published(spec: PublishedImages, progress: Progress) -> Dataset:
-    """The published split; the last `validation` images of the training set are held out."""
+    """A published set, split as published; the last `validation` images of its training set are held out."""
     published = PUBLISHED[spec.source]
     local = _local(published, spec.root)
     read = local.read if isinstance(local, torchvision.Found) else _Decoded(published, local).read
@@ -42,7 +42,7 @@ def load_published(spec: PublishedImages, progress: Progress) -> Dataset:
 
 
 def published_at_hand(spec: PublishedImages) -> bool:
-    """Whether the images can be had without a download; a folder that the recipe names must be."""
+    """Whether the images can be had without a download; a folder that the recipe names must hold them."""
     if spec.root is not None:
         return True
     published = PUBLISHED[spec.source]
@@ -51,12 +51,12 @@ def published_at_hand(spec: PublishedImages) -> bool:
 
 
 def cache_folder() -> Path:
-    """`TWOFOLD_CACHE`, else the user's cache folder of the platform."""
+    """The folder of cached images: `TWOFOLD_CACHE`, else the platform's cache folder for the user."""
     return Path(os.environ.get("TWOFOLD_CACHE") or platformdirs.user_cache_path("twofold"))
 
 
 def _local(published: Published, root: str | None) -> torchvision.Found | Path | None:
-    """What torchvision left, or a folder of the Hub's layout, or `None`. `root` alone where it is given."""
+    """The local copy: torchvision's folder, one of the Hub's layout, or `None`. If `root` is given, only in there."""
     if root is not None:
         if (located := torchvision.find(published, Path(root))) is None:
             places = [Path(root) / place for layout in torchvision.LAYOUTS[published.name] for place in layout.folders]
@@ -73,7 +73,7 @@ def _local(published: Published, root: str | None) -> torchvision.Found | Path |
 
 
 def _places(published: Published) -> tuple[Path, ...]:
-    """Where a local copy is looked for: the Hub's layout, then torchvision's."""
+    """The folders in which a local copy is looked for: of the Hub's layout, then of torchvision's."""
     data = os.environ.get("TWOFOLD_DATA")
     return (Path(data, "hub", published.hub), Path(data, "torchvision"), Path(data)) if data else ()
 
@@ -94,7 +94,7 @@ class _Decoded:
 
 
 def _cache(published: Published, split: str, folder: Path | None) -> Path:
-    """One file a split and a source: other local files give another name."""
+    """The cache's file for a split; its name changes with the local files that it is decoded from."""
     files = sorted(folder.rglob("*.parquet")) if folder else []
     facts = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     source = hashlib.sha256(repr(facts).encode()).hexdigest()[:12] if files else "hub"
@@ -102,7 +102,7 @@ def _cache(published: Published, split: str, folder: Path | None) -> Path:
 
 
 def _read_cache(path: Path, published: Published, split: str) -> Labelled | None:
-    """`None` where the file is damaged: it is then made anew."""
+    """The images of a cache file; `None` where it is damaged, and to be made anew."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             x, y, jpeg = (arrays[name] for name in Labelled._fields)
@@ -114,7 +114,7 @@ def _read_cache(path: Path, published: Published, split: str) -> Labelled | None
 
 
 def _write_cache(path: Path, labelled: Labelled) -> None:
-    """Under its name only when it is whole; what an interruption leaves is removed."""
+    """Write a cache file; it takes its name only when it is whole, and what an interruption leaves is removed."""
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

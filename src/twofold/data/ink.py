@@ -1,6 +1,6 @@
-"""Where the ink is in a picture of a sheet: under uneven light, beside tables, frames, ruled lines and specks.
+"""Finding the ink in a picture of a sheet: under uneven light, beside tables, frames, ruled lines and specks.
 
-Each step is told in words, and takes nothing away that would leave no ink.
+Each step is told in words, and is skipped where it would leave no ink.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from twofold.arrays import Array
 LONGEST = 480
 """Pixels of the longer side at which ink is looked for: a stroke is then some three to thirty wide."""
 FAINT = 0.06
-"""Ink that differs from the paper by a smaller share of its brightness is none."""
+"""A pixel that differs from the paper by a smaller share of the paper's brightness is no ink."""
 WEAK, STRONG = 0.3, 0.6
-"""Shares of the strongest ink: what is above the first and hangs together with something above the second is ink."""
+"""Shares of the strongest ink: parts above the first that contain something above the second are ink."""
 SPECK = 0.08
 """Share of the largest part's pixels below which a part is a speck, and no stroke."""
 RULE = 0.3
@@ -24,24 +24,24 @@ RULE = 0.3
 THIN = 0.013
 """Share of the sheet's longer side beyond which a line is too thick to be one of the paper's own."""
 CORNERS = np.ones((3, 3))
-"""Pixels that touch at a corner hang together."""
+"""The neighbourhood of a pixel: those that touch at a corner belong to the same part."""
 
 
 class Ink(NamedTuple):
-    """What was found on a sheet."""
+    """The ink of a sheet."""
 
     strength: Array
-    """From 0 where paper is to 1 where ink is strongest (height, width)."""
+    """The ink at each pixel, (height, width): from 0 for paper to 1 where it is strongest."""
     done: list[str]
-    """What was done to find it."""
+    """Phrases on what was done to find the ink."""
 
 
 def find_ink(sheet: Array) -> Ink:
     """The ink of a sheet (height, width) in bytes; all of `strength` is 0 where there is none.
 
-    The paper's brightness is estimated around each pixel by a grey closing wider than any stroke, so that a shadow's
-    edge stays one. Ink is what differs from it, with hysteresis: a pale part counts where it hangs together with a
-    strong one.
+    The paper's brightness is estimated around each pixel by a grey closing wider than any stroke, so that the edge of a
+    shadow stays sharp. Ink is what differs from it, with hysteresis: a pale part counts if it is joined to a strong
+    one.
     """
     from scipy import ndimage
 
@@ -62,10 +62,11 @@ def find_ink(sheet: Array) -> Ink:
 
 
 def _dark_on_light(sheet: Array) -> tuple[Array, bool]:
-    """The sheet with light paper, and whether it had that: ink is the smaller part, on the far side of the paper.
+    """The sheet, inverted if its paper was dark, and whether its paper was light as it came.
 
-    Of the inner part of a sheet, what differs from the paper by more is the ink, whichever side it is on: the sum of
-    cubes weighs few large differences above many small ones.
+    Ink is small in area but differs from the paper by much. So the sign of the sum of cubed differences from the paper,
+    within the inner part of the sheet, says whether the ink is darker: cubes weigh few large differences above many
+    small ones.
     """
     from scipy import ndimage
 
@@ -86,12 +87,12 @@ def _paper(sheet: Array) -> Array:
 
 
 def _noise(ink: Array) -> float:
-    """The standard deviation of what is no ink, by the median, which strokes do not move."""
+    """The standard deviation of the paper's brightness, estimated by the median, which strokes do not move."""
     return float(np.median(np.abs(ink - np.median(ink)))) / 0.6745
 
 
 def _strokes(ink: Array) -> tuple[Array, list[str]]:
-    """Where strokes are, without pale marks, ruled lines, what reaches the edge, frames and specks; what was done."""
+    """A mask of the strokes, without pale marks, ruled lines, frames, specks and what reaches the edge; and notes."""
     top = float(np.quantile(ink[ink > 0], 0.95))
     weak = ink > WEAK * top
     parts, _ = _parts(weak)
@@ -112,10 +113,10 @@ def _strokes(ink: Array) -> tuple[Array, list[str]]:
 
 
 def _without_lines(mask: Array) -> tuple[Array, int]:
-    """Without thin lines that run over a large part of the sheet, in whichever direction.
+    """The mask without thin lines that cross a large part of the sheet, in any direction; and how many were removed.
 
-    Where strokes are thicker than lines, what is thin and long goes. A thin pen's strokes are told from lines by what
-    is straight along an axis; where a stroke crosses a line, the mask is thicker than the line, and stays.
+    If strokes are thicker than lines, every thin and long part is removed. If the pen is thin, only what is straight
+    along an axis is; where a stroke crosses a line, the mask is thicker than the line, and stays.
     """
     from scipy import ndimage
 
@@ -135,7 +136,7 @@ def _without_lines(mask: Array) -> tuple[Array, int]:
 
 
 def _straight(mask: Array, thick: int) -> Array:
-    """The pixels of lines along the second axis, but where something crosses them."""
+    """The pixels of straight lines along the second axis, except where something crosses them."""
     from scipy import ndimage
 
     line = _opened(ndimage.binary_closing(mask, np.ones((1, 5))), 1, round(RULE * mask.shape[1]))
@@ -144,7 +145,7 @@ def _straight(mask: Array, thick: int) -> Array:
 
 
 def _opened(mask: Array, height: int, width: int) -> Array:
-    """What of a mask a rectangle of this size can cover from inside."""
+    """The morphological opening of a mask: the pixels that a rectangle of this size covers while inside it."""
     from scipy import ndimage
 
     opened = mask.astype(np.uint8)
@@ -157,7 +158,7 @@ def _opened(mask: Array, height: int, width: int) -> Array:
 
 
 def _parts(mask: Array) -> tuple[Array, Array]:
-    """The number of the part that each pixel belongs to, 0 where none; and the pixels of each part."""
+    """The number of the connected part that each pixel is in, 0 for none; and how many pixels each part has."""
     from scipy import ndimage
 
     parts, count = cast(tuple[Array, int], ndimage.label(mask, CORNERS))
@@ -165,7 +166,7 @@ def _parts(mask: Array) -> tuple[Array, Array]:
 
 
 def _without_edge(mask: Array) -> tuple[Array, int]:
-    """Without parts that reach the edge, where a part of some size does not: a table, a cut neighbour."""
+    """The mask without parts that reach the edge, such as a table or a cut neighbour, if a large part does not."""
     parts, sizes = _parts(mask)
     edge = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
     outer = np.unique(edge[edge > 0])
@@ -176,7 +177,7 @@ def _without_edge(mask: Array) -> tuple[Array, int]:
 
 
 def _without_frame(mask: Array) -> tuple[Array, int]:
-    """Without a part that goes all around another of some size: a box that was drawn around the digit."""
+    """The mask without a part that surrounds another large one: a box that was drawn around the digit."""
     from scipy import ndimage
 
     parts, sizes = _parts(mask)
@@ -189,7 +190,7 @@ def _without_frame(mask: Array) -> tuple[Array, int]:
 
 
 def _without_specks(mask: Array) -> tuple[Array, int]:
-    """Without parts that are small beside the largest."""
+    """The mask without parts that are small beside the largest, and how many were removed."""
     parts, sizes = _parts(mask)
     large = np.flatnonzero(sizes >= SPECK * sizes.max()) + 1
     return np.isin(parts, large), len(sizes) - len(large)

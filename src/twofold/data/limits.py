@@ -1,10 +1,10 @@
-"""What the samples themselves allow: how well anything can answer them, by their equal rows and by their neighbours.
+"""How well any model can answer the samples, judged by their equal rows and by their nearest neighbours.
 
-A network that answers half of what there was to learn may be too small, or its data may hold no more. Two yardsticks
-tell them apart. Equal rows of different classes set a ceiling: nothing that sees the row alone answers both. And a vote
-of the nearest training samples, which needs no training, is right on as many held-out samples as the data make easy:
-its error is at most twice the least that is possible (Cover & Hart, Nearest neighbor pattern classification, 1967, for
-one neighbour and samples without end; a vote of several is nearer to the least where classes overlap).
+A network with a low accuracy may be too small, or its data may not allow more. Two yardsticks tell these cases apart.
+Equal rows of different classes set a ceiling: nothing that sees the row alone answers both. And a vote of the nearest
+training samples, which needs no training, is right on as many held-out samples as the data make easy: its error is at
+most twice the least that is possible (Cover & Hart, Nearest neighbor pattern classification, 1967, for one neighbour
+and samples without end; a vote of several is nearer to the least where classes overlap).
 """
 
 from __future__ import annotations
@@ -18,13 +18,17 @@ from twofold.data.dataset import Dataset
 
 NEIGHBOURS = 15
 MOST_NUMBERS = 200
-"""Numbers of a sample up to which neighbours are near: rows of tables, points."""
+"""Numbers of a sample, at most, for these measurements: with more, nearest neighbours are far."""
 MOST_TRAIN, MOST_HELD_OUT = 4000, 1000
-"""Samples that are compared: 4 million distances, some 50 ms."""
+"""Samples that are compared, at most: 4 million distances, some 50 ms."""
+
+
+MOST_COUNTS = 1 << 26
+"""Counts, of samples times classes, above which no ceiling is measured: they would take half a gigabyte."""
 
 
 class Limits(NamedTuple):
-    """`None` where it is not measured: images, sequences, samples that are drawn anew."""
+    """Two yardsticks of the data, `None` where not measured: for images, sequences, samples that are drawn anew."""
 
     ceiling: float | None
     """The training accuracy of the best answer to each distinct row: 1 where no row stands in two classes."""
@@ -33,7 +37,7 @@ class Limits(NamedTuple):
 
 
 def limits(dataset: Dataset) -> Limits:
-    """Measured on samples of few numbers, at most some thousands of them."""
+    """The yardsticks of a data set, measured on some thousands of its samples at most."""
     train, (name, held_out) = dataset.train, dataset.held_out
     if (
         dataset.targets
@@ -51,19 +55,19 @@ def limits(dataset: Dataset) -> Limits:
     return Limits(ceiling, _neighbours(x[:MOST_TRAIN], train.y[:MOST_TRAIN], held, held_out.y[: len(held)]))
 
 
-def _ceiling(x: Array, y: Array) -> float:
-    """The share of samples that have the most frequent class among the rows that are equal to their own."""
+def _ceiling(x: Array, y: Array) -> float | None:
+    """The share of samples with the most frequent class among the rows equal to theirs; `None` if too many to count."""
     _, row = np.unique(x, axis=0, return_inverse=True)
     row = row.reshape(-1)
-    counts = np.zeros((int(row.max()) + 1, int(y.max()) + 1), np.int64) if len(x) * (y.max() + 1) < 1 << 26 else None
-    if counts is None:
-        return 1.0
+    if len(x) * (int(y.max()) + 1) >= MOST_COUNTS:
+        return None
+    counts = np.zeros((int(row.max()) + 1, int(y.max()) + 1), np.int64)
     np.add.at(counts, (row, y), 1)
     return float(counts.max(axis=1).sum() / len(x))
 
 
 def _neighbours(x: Array, y: Array, held: Array, target: Array) -> float:
-    """Columns count alike, as standardized ones; of equal distances the first, of equal votes the lower class."""
+    """The accuracy of a vote of the nearest `x` on each of `held`. Columns count alike, as standardized ones."""
     with np.errstate(all="ignore"):
         std = x.std(axis=0)
         scale = np.where((std > 0) & np.isfinite(std), std, 1)

@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 
 NO_NUMBERS = {"nan", "inf", "infinity"}
 MISSING = {"", "na", "n/a", "#n/a", "nan", "null", "<na>", "?"}
-"""What stands for a value that is not there, in small letters."""
+"""Texts that stand for a missing value, in lower case."""
 
 
 def number_of(text: str) -> Decimal | None:
@@ -20,13 +20,13 @@ def number_of(text: str) -> Decimal | None:
 
 
 def class_order(name: str) -> tuple[int, Decimal, str]:
-    """Numbers by value, then words by the alphabet."""
+    """The key by which classes are sorted: numbers by value, then words by the alphabet."""
     value = number_of(name)
     return (1, Decimal(0), name) if value is None else (0, value, name)
 
 
 def same_class(label: str, classes: Sequence[str]) -> str | None:
-    """The class that a label names: by its text, or as another way to write its number, `1.0` for `1`."""
+    """The class that a label names: by its text, or by its number, as `1.0` names `1`; `None` if there is none."""
     if label in classes:
         return label
     value = number_of(label)

@@ -1,7 +1,7 @@
-"""Palindromes: sequences of digits of which a network reads all but the last, and answers the last.
+"""Palindromes: sequences of digits. A network reads all digits but the last, and predicts the last.
 
-A palindrome is known by its first half, ⌈T / 2⌉ digits. Those held out are drawn first, from the data's seed; what is
-drawn to train on is drawn again wherever it is one of them.
+A palindrome is given by its first half, ⌈T / 2⌉ digits. Those held out are drawn first, from the data's seed; a
+training sample that is one of them is drawn again.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from twofold.streams import stream
 
 DIGITS = 10
 ROUNDING = 1e-9
-"""Rounding of shares that are added up; less than one step of a training."""
+"""Allowance for rounding in a sum of shares; less than one step of a training."""
 SHOWN = 1000
-"""Palindromes that are drawn once where there is no end of them, to measure the loss and accuracy of training on."""
+"""Palindromes drawn once to measure training loss and accuracy on, where every step draws new ones."""
 
 
 def load_palindromes(spec: Palindromes) -> Dataset:
-    """The palindromes of a recipe; the training set without end where it gives no number of samples."""
+    """The palindromes of a recipe; without a number of samples, every step of training draws new ones."""
     whole = held_out_halves(spec)
     draw = Draw(spec, frozenset(half.tobytes() for half in whole))
     test, validation = np.split(whole, [spec.held_out["test"]]) if len(whole) else (_all(2), whole)
@@ -61,7 +61,7 @@ class Draw:
 
 
 def drawn(rng: np.random.Generator, length: int, samples: int, held_out: frozenset[bytes]) -> Array:
-    """First halves, (samples, ⌈length / 2⌉), each drawn again as long as it is one of those held out."""
+    """First halves, (samples, ⌈length / 2⌉), drawn again as long as they are held out."""
     halves = rng.integers(DIGITS, size=(samples, (length + 1) // 2), dtype=np.uint8)
     if held_out:
         while again := [index for index, half in enumerate(halves) if half.tobytes() in held_out]:
@@ -70,18 +70,18 @@ def drawn(rng: np.random.Generator, length: int, samples: int, held_out: frozens
 
 
 def palindrome(halves: Array, length: int) -> Array:
-    """(samples, length): the first half, and from it backwards, the middle digit of an odd length once."""
+    """Palindromes (samples, length) from first halves; the middle digit of an odd length is there once."""
     return np.concatenate([halves, halves[:, : length // 2][:, ::-1]], axis=1)
 
 
 def encoded(halves: Array, length: int, encoding: str) -> tuple[Array, Array]:
-    """What a network is given, and the last digit as int64, (samples,)."""
+    """The inputs of a network, and the last digits as int64, (samples,)."""
     digits = palindrome(halves, length)
     return encoded_digits(digits[:, :-1], encoding), digits[:, -1].astype(np.int64)
 
 
 def encoded_digits(digits: Array, encoding: str) -> Array:
-    """How digits (samples, steps) enter a network."""
+    """Digits (samples, steps) as inputs of a network: one-hot, as indices, or as one number a step."""
     if encoding == "one_hot":
         return np.eye(DIGITS, dtype=np.float32)[digits]
     x = digits.astype(np.float32)
@@ -105,7 +105,7 @@ def _split(halves: Array, spec: Palindromes) -> Split:
 
 
 def different(rng: np.random.Generator, length: int, samples: int, held_out: frozenset[bytes]) -> Array:
-    """First halves of which no two are equal and none is held out, in random order."""
+    """First halves in random order, no two of them equal and none held out."""
     size = (length + 1) // 2
     if DIGITS**size <= MOST_DIFFERENT:
         left = [half for half in rng.permutation(_all(length)) if half.tobytes() not in held_out]
@@ -117,6 +117,6 @@ def different(rng: np.random.Generator, length: int, samples: int, held_out: fro
 
 
 def _all(length: int) -> Array:
-    """Every first half, in order."""
+    """Every first half of palindromes of this length, in order."""
     size = (length + 1) // 2
     return np.indices((DIGITS,) * size, np.uint8).reshape(size, -1).T.copy()

@@ -31,7 +31,7 @@ MOST_TUPLES = 100
 
 @final
 class PickledArray:
-    """What a pickle says of an array: nothing is built of it until `uint8` has checked every part."""
+    """What a pickle says about an array; nothing is built from it until `uint8` has checked every part."""
 
     __slots__ = ("state",)
 
@@ -44,8 +44,8 @@ class PickledArray:
     def uint8(self, shape: tuple[int, ...]) -> Array | None:
         """The array; `None` where it is not of this shape, of bytes, and whole."""
         match self.state:
-            case (int(), tuple() as found, PickledType(name="u1" | b"u1"), fortran, bytes() as raw):
-                if found == shape and len(raw) == np.prod(shape):
+            case (int(), tuple() as shape_named, PickledType(name="u1" | b"u1"), fortran, bytes() as raw):
+                if shape_named == shape and len(raw) == np.prod(shape):
                     return np.frombuffer(raw, np.uint8).reshape(shape, order="F" if fortran else "C")
         return None
 
@@ -53,7 +53,7 @@ class PickledArray:
 @final
 @dataclass
 class PickledType:
-    """What a pickle says of a type: its name. Byte order and flags, which a byte has not, are passed over."""
+    """What a pickle says about a type: its name. Byte order and flags, which a byte does not have, are ignored."""
 
     name: object
 
@@ -63,7 +63,7 @@ class PickledType:
 
 @final
 class _Name:
-    """Stands for a function that a pickle names. It cannot be changed by the pickle."""
+    """Takes the place of a function that a pickle names. The pickle cannot change it."""
 
     __slots__ = ("name",)
 
@@ -97,7 +97,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def unpickled(path: Path, raw: bytes) -> dict[str | bytes, object]:
-    """The dictionary, its arrays as `PickledArray`. Raises `DataError` for any other pickle."""
+    """The dictionary in a pickle, with its arrays as `PickledArray`. Raises `DataError` for any other pickle."""
     try:
         _check_frugal(raw)
         unpickler = _Unpickler(io.BytesIO(raw), encoding="bytes")
@@ -116,7 +116,7 @@ def unpickled(path: Path, raw: bytes) -> dict[str | bytes, object]:
 
 
 def _check_frugal(raw: bytes) -> None:
-    """Refuses, before anything is loaded, what would take memory or stack out of all proportion to the file."""
+    """Raises `UnpicklingError` for a pickle that would take memory or stack out of proportion to its size."""
     tuples = 0
     for code, argument, _ in pickletools.genops(raw):
         tuples += code.name.startswith("TUPLE")

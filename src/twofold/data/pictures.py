@@ -1,4 +1,4 @@
-"""Image files, decoded by Pillow: upright, of 8 bits a channel, on paper where they are drawn in transparency alone."""
+"""Image files, decoded by Pillow: upright, with 8 bits a channel and without transparency."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "PPM", "WEBP")
-"""Those that Pillow decodes by itself: for some others it starts a program."""
+"""The formats that Pillow decodes by itself: for some others it starts a program."""
 
 MOST_IMAGE = 1 << 30
-"""Bytes of a file that is opened as an image."""
+"""Bytes of a file that is opened as an image, at most."""
 BITS = (8, 10, 12, 14, 16)
-"""How many of 16 bits a pixel may be used: a camera's 10, 12 or 14 lie in the lower ones."""
+"""How many of the 16 bits of a pixel may be in use: a camera's 10, 12 or 14 are the lower ones."""
 
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """While images are decoded: what threatens the memory is an error, remarks in a whole file are nothing."""
+    """A context for decoding images: a file that would fill memory is an error, other warnings are ignored."""
     import PIL.Image
 
     with warnings.catch_warnings():
@@ -40,7 +40,8 @@ def guarded() -> Iterator[None]:
 def decoded(file: Path, shape: tuple[int, int, int], bits: int | None = None) -> Array:
     """One image as bytes of the shape (channels, height, width).
 
-    `bits` are those of 16 that a pixel uses, where a file has 16; by default as many as its own brightest pixel takes.
+    `bits`: how many of 16 bits a pixel are in use, for a file that has 16; by default as many as its brightest pixel
+    takes.
     """
     from PIL import Image
 
@@ -51,9 +52,9 @@ def decoded(file: Path, shape: tuple[int, int, int], bits: int | None = None) ->
 
 
 def _with_ink(image: Picture) -> Picture:
-    """Transparency is dropped, but for an icon that is drawn in nothing else: that is laid on paper it stands out from.
+    """The image; an icon that is drawn in transparency alone is laid on paper that it stands out from.
 
-    Its colours are all alike, so that without its transparency nothing would be left of it.
+    The visible pixels of such an icon have one colour, so that without its transparency nothing would be left of it.
     """
     from PIL import Image
 
@@ -69,7 +70,7 @@ def _with_ink(image: Picture) -> Picture:
 
 
 def on_white(image: Picture) -> Picture:
-    """Where a drawing is transparent, white paper shows."""
+    """The drawing, with white paper where it is transparent."""
     from PIL import Image
 
     if not image.has_transparency_data:
@@ -79,7 +80,7 @@ def on_white(image: Picture) -> Picture:
 
 
 def upright(file: Path, bits: int | None = None) -> Picture:
-    """An image of Pillow's, turned as the camera says, of 8 bits a channel; `bits` as `decoded` takes it."""
+    """The image of a file, turned as the camera says, with 8 bits a channel; `bits` as for `decoded`."""
     from PIL import ImageOps
 
     with _opened(file) as opened:
@@ -88,9 +89,9 @@ def upright(file: Path, bits: int | None = None) -> Picture:
 
 
 def used_bits(files: Sequence[Path], progress: Progress) -> int | None:
-    """How many bits the brightest pixel takes among the files of 16 bits a pixel; `None` where there is no such file.
+    """The number of bits of the brightest pixel among files with 16 bits a pixel; `None` if there is no such file.
 
-    Of the others the head alone is read. Files that cannot be decoded are passed over: who decodes them all says so.
+    Of other files only the header is read. Files that cannot be decoded are passed over: decoding them later says so.
     """
     brightest = list[int]()
     with guarded():
@@ -106,7 +107,7 @@ def used_bits(files: Sequence[Path], progress: Progress) -> int | None:
 
 @contextmanager
 def _opened(file: Path) -> Iterator[Picture]:
-    """With its head read alone: Pillow reads pixels when they are asked for."""
+    """A context with the image of a file, of which Pillow has read the header; it reads pixels when asked for them."""
     from PIL import Image
 
     with open_foreign(file, MOST_IMAGE) as content, Image.open(content, formats=FORMATS) as opened:
@@ -119,7 +120,7 @@ def _is_wide(image: Picture) -> bool:
 
 
 def _eight_bits(image: Picture, bits: int | None) -> Picture:
-    """16 bits a pixel to 8: Pillow's own conversion would turn all above 255 into white."""
+    """An image of 16 bits a pixel with 8: Pillow's own conversion would turn all above 255 into white."""
     from PIL import Image
 
     pixels = _checked_pixels(image)
@@ -145,7 +146,7 @@ class _RefusedError(Exception):
 
 
 def image_rule(error: Exception) -> str:
-    """The rule that a file breaks which could not be decoded."""
+    """The rule that a file breaks, from the error of decoding it."""
     from PIL import Image, UnidentifiedImageError
 
     match error:

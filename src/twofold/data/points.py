@@ -43,7 +43,7 @@ def blobs(samples: int, centers: int, std: float, seed: int) -> tuple[Array, Arr
 
 
 def xor(samples: int, noise: float, seed: int) -> tuple[Array, Array]:
-    """Clouds at (±1, ±1), one after the other as near to equally many as can be; class 1 where the signs differ."""
+    """Clouds of points at (±1, ±1), their sizes apart by one at most; class 1 where the signs differ."""
     corner = np.arange(samples) % 4
     x = np.stack([1.0 - 2 * (corner // 2), 1.0 - 2 * (corner % 2)], axis=1)
     return _shuffled(x, (x[:, 0] * x[:, 1] < 0).astype(int), noise, np.random.RandomState(seed))
@@ -54,7 +54,7 @@ def _halves(samples: int) -> Array:
 
 
 def _shuffled(x: Array, y: Array, noise: float | None, generator: np.random.RandomState) -> tuple[Array, Array]:
-    """In an order of chance, and each number moved by normal noise where there is some."""
+    """The points in random order, each number moved by normal noise unless `noise` is `None`."""
     order = np.arange(len(y))
     generator.shuffle(order)
     x, y = x[order], y[order]

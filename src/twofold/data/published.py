@@ -42,7 +42,7 @@ class Published:
     sizes: Mapping[str, int]
     classes: tuple[str, ...]
     begins: tuple[int, ...] = ()
-    """The first labels of the training set, by which its files are told from those of a set with the same names."""
+    """The first labels of the training set, which tell it from other sets whose files have the same names."""
 
 
 MNIST = Published(
@@ -99,7 +99,7 @@ def check_set(labels: Array, published: Published, place: str | Path) -> None:
 
 
 def checked_labels(labels: Array, published: Published, place: str | Path, record: str, remedy: str) -> Array:
-    """As int64. Raises `DataError` at the first that is no class; `record` is the word for where it stands."""
+    """Labels as int64. Raises `DataError` at the first that is no class; `record` is the word for its place."""
     last = len(published.classes) - 1
     wrong = np.flatnonzero((labels < 0) | (labels > last))
     if len(wrong):

@@ -1,4 +1,4 @@
-"""Whether the samples will fit into memory, asked before anything is allocated for them."""
+"""The check that samples will fit into memory, made before anything is allocated for them."""
 
 from __future__ import annotations
 

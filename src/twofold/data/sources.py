@@ -47,7 +47,7 @@ from twofold.recipe.source import Task
 from twofold.streams import stream
 
 BYTES_OF_A_SAMPLE, BYTES_OF_A_NUMBER = 120, 8
-"""While samples are drawn and split; measured: 109 for a point, 5 to 6 for each number of a palindrome."""
+"""Memory while samples are drawn and split; measured: 109 for a point, 5 to 6 for each number of a palindrome."""
 
 
 def _silent(what: str, done: int, total: int) -> None:
@@ -64,7 +64,7 @@ def load_data(spec: DataSpec, progress: Progress = _silent) -> Dataset:
 
 
 def completed(spec: DataSpec, dataset: Dataset) -> Dataset:
-    """The samples of a source after they were read: checked, and scaled as it says."""
+    """The data set of a source after it was read: checked, and scaled as `spec` says."""
     checked(dataset, getattr(spec, "path", getattr(spec, "source", "data")))
     if isinstance(spec, Csv | Table) and spec.task == "regression" and spec.scale_target:
         dataset = dataset.with_scaled_targets()
@@ -74,7 +74,7 @@ def completed(spec: DataSpec, dataset: Dataset) -> Dataset:
 def _check_samples(spec: DataSpec) -> None:
     """Raises `DataError` where as many samples as the recipe asks for would not fit into memory."""
     samples, numbers = getattr(spec, "samples", None), elements(spec.sample_shape)
-    if samples and numbers and not isinstance(spec, PublishedImages):  # of those the first few are taken
+    if samples and numbers and not isinstance(spec, PublishedImages):  # a set that is read whole
         sample_bytes = max(BYTES_OF_A_SAMPLE, BYTES_OF_A_NUMBER * numbers)
         check_room(
             f"`data.samples = {samples}`",
@@ -104,7 +104,8 @@ def at_hand(spec: DataSpec) -> bool:
 def random_data(model: Model, samples: int, seed: int, task: Task = "classification") -> Dataset:
     """Random inputs with random classes, for a proof where no data are at hand.
 
-    Standard normal, of the declared shape; for an embedding whole numbers. Numbers to predict are standard normal, too.
+    Inputs are standard normal, of the declared shape; for an embedding whole numbers. Numbers to predict are standard
+    normal too.
     """
     rng = stream(seed, "random inputs")
     network = model.network

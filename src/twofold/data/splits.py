@@ -1,4 +1,4 @@
-"""How samples are split: into train, validation and test, with each class in all of them, or into folds.
+"""Splitting samples into train, validation and test, with each class in all of them, or into folds.
 
 The splits are those of scikit-learn's `train_test_split`, stratified or not, index for index, without importing it:
 that takes longer than many a training. Equality with scikit-learn is a test over sizes, classes and seeds.
@@ -17,7 +17,7 @@ from twofold.recipe.data import DataSpec
 
 
 def held_count(name: str, wanted: float, samples: int) -> int:
-    """How many samples a share below 1 or a whole number holds out. Raises `DataError` for a share of none at all."""
+    """The samples that a share below 1, or a whole number, holds out. Raises `DataError` if a share rounds to 0."""
     held = round(wanted * samples) if isinstance(wanted, float) else wanted
     if wanted and not held:
         raise DataError(
@@ -67,7 +67,7 @@ def hold_out(
 
 
 def _one_fold(y: Array, spec: DataSpec, folds: int, classes: Array | None) -> tuple[Array, Array]:
-    """Places that stay and those of the fold that is the test; with `classes` each has its share in both."""
+    """Places of samples that stay, and of the fold that is the test; with `classes`, each has its share in both."""
     fold: int = getattr(spec, "fold", 0)
     if folds > len(y):
         raise DataError(f"of {len(y)} samples no {folds} folds can be made; set data.folds to at most {len(y)}.")
@@ -84,7 +84,7 @@ def _part(indices: Array, y: Array, size: int, seed: int) -> tuple[Array, Array]
 
 
 def _check_sizes(y: Array, classes: tuple[str, ...], held: dict[str, int]) -> None:
-    """Every class must reach every part."""
+    """Raises `DataError` where some class cannot be in every part."""
     counts = np.bincount(y, minlength=len(classes))
     parts = ["train", *held]
     rarest = int(counts.argmin())
@@ -105,7 +105,7 @@ def _check_sizes(y: Array, classes: tuple[str, ...], held: dict[str, int]) -> No
 
 
 def stratified(y: Array, size: int, seed: int) -> tuple[Array, Array]:
-    """Places in `y` of those that stay, and of the `size` that are held out; each class has its share in both."""
+    """Places in `y` of samples that stay, and of `size` that are held out; each class has its share in both."""
     generator = np.random.RandomState(seed)
     counts = np.unique(y, return_counts=True)[1]
     by_class = np.split(np.argsort(y, kind="stable"), np.cumsum(counts)[:-1])
@@ -140,10 +140,10 @@ def _shares(counts: Array, draws: int, generator: np.random.RandomState) -> Arra
 
 
 def fold_of(count: int, folds: int, fold: int, seed: int, y: Array | None = None) -> tuple[Array, Array]:
-    """Places of those that stay, and of one fold of so many, in an order drawn from the seed.
+    """Places of samples that stay, and of fold number `fold` out of `folds`, in an order drawn from the seed.
 
-    With classes `y` the fold has as many samples of each as the others, or one more: the samples, in the drawn order
-    and class after class, are dealt out to the folds one after another.
+    With classes `y`, folds differ by at most one sample of each class: the samples, class after class in the drawn
+    order, are dealt out to the folds in turn.
     """
     generator = np.random.RandomState(seed)
     order = generator.permutation(count)
@@ -156,6 +156,6 @@ def fold_of(count: int, folds: int, fold: int, seed: int, y: Array | None = None
 
 
 def shuffled(count: int, size: int, seed: int) -> tuple[Array, Array]:
-    """Places of those that stay and of the `size` that are held out: `train_test_split` without `stratify`."""
+    """Places of samples that stay, and of `size` that are held out: `train_test_split` without `stratify`."""
     order = np.random.RandomState(seed).permutation(count)
     return order[size:], order[:size]

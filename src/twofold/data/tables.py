@@ -32,12 +32,12 @@ UNNAMED = "Unnamed: 0"
 
 
 class _Labels:
-    """The class of each row, as a number in the order in which classes are met."""
+    """Collects the class of each row, as a number in the order in which classes first appear."""
 
     def __init__(self) -> None:
         self.codes: list[int] = []
         self.first: dict[str, int] = {}
-        """The line on which each class is met first."""
+        """The line on which each class first appears."""
         self.numbers: dict[str, int] = {}
 
     def add(self, line: int, name: str) -> None:
@@ -48,7 +48,7 @@ class _Labels:
 
 
 class _Columns(NamedTuple):
-    """Which columns are read, and what is said of those that are not."""
+    """The columns that are read, and notes about those that are not."""
 
     features: tuple[str, ...]
     at: list[int]
@@ -61,7 +61,7 @@ def _silent(what: str, done: int, total: int) -> None:
 
 
 def load_csv(spec: Csv, progress: Progress = _silent) -> Dataset:
-    """Read, check, split.
+    """The data set of a CSV file: read, checked and split.
 
     Raises `DataError` with up to ten faults, each as `file:line: column`, or with a line a column where there are more.
     """
@@ -107,7 +107,7 @@ def _weighted(spec: Csv, numbers: Array) -> tuple[Array, Array | None]:
 
 
 def _split_numbers(spec: Csv, columns: _Columns, numbers: Array, weight: Array | None) -> Dataset:
-    """Features, and numbers to predict or labels."""
+    """The data set of a file with numbers to predict, or labels; `numbers` has the features, then the targets."""
     count = len(columns.features)
     x, y = np.ascontiguousarray(numbers[:, :count]), numbers[:, count:].copy()
     if spec.task == "multi_label":
@@ -120,7 +120,7 @@ def _split_numbers(spec: Csv, columns: _Columns, numbers: Array, weight: Array |
 
 
 def _split(spec: Csv, columns: _Columns, x: Array, weight: Array | None, labels: _Labels, last: int) -> Dataset:
-    """Classes in their order, and the held-out rows."""
+    """The data set of a file with classes; `last` is its last line."""
     classes = tuple(sorted(labels.numbers, key=class_order))
     _check_classes(spec, labels, classes, last)
     order = np.empty(len(classes), np.int64)
@@ -134,9 +134,9 @@ def _split(spec: Csv, columns: _Columns, x: Array, weight: Array | None, labels:
 
 
 def read_rows(spec: Csv, features: tuple[str, ...]) -> tuple[Array, list[int], list[str] | None]:
-    """The feature columns of a file, wherever they stand in it; the line of each row; the labels where it has them.
+    """The feature columns of a file, in whichever order it has them; the line of each row; its labels, if any.
 
-    The file may be separated otherwise than that of the training. Raises `DataError` where a feature is missing or no
+    The file may have another separator than that of the training. Raises `DataError` where a feature is missing or no
     finite number. Columns that are no feature may hold anything.
     """
     spec = separated(spec, features)
@@ -177,7 +177,7 @@ def _opened(spec: Csv) -> tuple[list[str], Iterator[Row]]:
 
 
 def _sound(spec: Csv, header: list[str], rows: Iterator[Row]) -> Iterator[Row]:
-    """The rows, each as long as the header: empty cells that a program puts at the end do not count."""
+    """The rows; raises `DataError` for one that is not as long as the header, except for empty cells at its end."""
     for line, cells in rows:
         if len(cells) != len(header) and (len(cells) < len(header) or any(cells[len(header) :])):
             raise DataError(f"{spec.path}:{line}: the row has {len(cells)} cells, the header {len(header)}.")
@@ -215,7 +215,7 @@ MOST_LOOKED_AT = 1000
 
 
 def _left_out(header: list[str], rows: list[list[str]]) -> dict[int, str]:
-    """Columns that are no features whatever they are called, and what is said of each."""
+    """Columns without a name that are no features, by their place, with a note about each."""
     left_out = dict[int, str]()
     for at in [at for at, name in enumerate(header) if not name or (at == 0 and name == UNNAMED)]:
         cells = [row[at] for row in rows if at < len(row)]
@@ -228,7 +228,7 @@ def _left_out(header: list[str], rows: list[list[str]]) -> dict[int, str]:
 
 
 def _number_rows(cells: list[str]) -> bool:
-    """Whether they are whole numbers of which none stands twice, as those of an index that rows were taken from."""
+    """Whether the cells are whole numbers, all different, as in a column that numbers the rows."""
     values = [number_of(cell) for cell in cells]
     whole = {value for value in values if value is not None and value == value.to_integral_value()}
     return len(whole) == len(cells)
@@ -267,7 +267,7 @@ def _check_classes(spec: Csv, labels: _Labels, classes: tuple[str, ...], last: i
 
 
 def _check_whole(spec: Csv, labels: _Labels, classes: tuple[str, ...]) -> None:
-    """Raises `DataError` for labels that are all numbers, not all of them whole or one of them written in two ways."""
+    """Raises `DataError` for labels that are all numbers, if one is a fraction or two are the same number."""
     values = [number_of(name) for name in classes]
     if not all(
         value is not None or name.lower().lstrip("+-") in NO_NUMBERS

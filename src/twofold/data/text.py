@@ -1,4 +1,4 @@
-"""Text as samples: windows of characters, and what comes next, divided by position."""
+"""Text as samples: windows of characters with the characters that follow, split by position in the text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BUNDLED = "harbour.txt"
 """A text that comes with Twofold."""
 MOST_BYTES = 1 << 28
 NAMED = {" ": "space", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
-"""What characters are called that cannot be seen."""
+"""The names of characters that cannot be seen."""
 
 
 def character_name(character: str) -> str:
@@ -94,7 +94,7 @@ def _check_alphabet(alphabet: str, source: str) -> None:
 
 
 def codes_of(text: str, alphabet: str) -> Array:
-    """The place of each character in the alphabet, and its size for one that is not there."""
+    """The place of each character in the alphabet; for one that is not in it, the size of the alphabet."""
     points = np.frombuffer(text.encode("utf-32-le"), np.uint32)
     known = np.frombuffer(alphabet.encode("utf-32-le"), np.uint32)
     order = np.argsort(known)
@@ -104,14 +104,14 @@ def codes_of(text: str, alphabet: str) -> Array:
 
 
 def encoded_characters(codes: Array, size: int, encoding: str) -> Array:
-    """How characters (..., steps) enter a network: as their places, or as numbers of which one is 1."""
+    """Characters (..., steps) as inputs of a network: as their codes, or one-hot."""
     if encoding == "index":
         return codes.astype(np.float32)
     return np.vstack([np.eye(size, dtype=np.float32), np.zeros(size, np.float32)])[codes]
 
 
 def _windows(spec: CharacterText, text: str, alphabet: str, *, training: bool) -> Split:
-    """Windows of a part of the text; those that are judged on do not overlap in what they ask."""
+    """The windows of a part of the text; in validation and test, no character is asked for twice."""
     codes, length, size = codes_of(text, alphabet), spec.length, len(alphabet)
     usual = length if spec.each_step else 1
     stride = (spec.stride or usual) if training else usual

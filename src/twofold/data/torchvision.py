@@ -1,4 +1,4 @@
-"""The folders that torchvision leaves on a disk: everything that a file says of itself is checked before it is used."""
+"""Reading the folders that torchvision leaves on a disk; every claim of a file is checked before it is used."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from twofold.data.published import Labelled, Progress, Published, check_set, che
 from twofold.errors import DataError
 
 IDX = {"images": "idx3", "labels": "idx1"}
-"""What the two files of a pair are called, by what they hold."""
+"""The endings of the two files of a pair, by what they hold."""
 GZIP = b"\x1f\x8b"
-"""How a packed file begins."""
+"""The first bytes of a file packed by gzip."""
 AGAIN = "Remove the file and let torchvision download it again."
 MOST_PICKLE = 2
 """A pickle may take so many times the bytes of its images: as text, half of them take two."""
@@ -30,19 +30,19 @@ MOST_PICKLE = 2
 
 @dataclass(frozen=True)
 class Layout:
-    """A way in which a set lies on a disk."""
+    """The folders and files that a set may have on a disk, and how they are read."""
 
     folders: tuple[str, ...]
-    """Below the folder that was given: itself, or further in."""
+    """Folders to look in, relative to the one that the user named."""
     files: Mapping[str, tuple[str, ...]]
-    """By split; for IDX each a pair of images and labels with one beginning."""
+    """The names of files by split; for IDX the beginning that a pair of images and labels shares."""
     read: Callable[[Published, Path, int], Labelled]
-    """From a file that should hold so many images."""
+    """Reads one file, given the set, the path and the number of images that it should hold."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """A folder of a known layout."""
+    """A folder in which a set was found."""
 
     published: Published
     folder: Path
@@ -103,7 +103,7 @@ def _read_idx(published: Published, path: Path, size: int) -> Labelled:
 
 
 def _idx(beginning: Path, what: str, header: Mapping[str, int]) -> tuple[Path, Array]:
-    """A file, and its bytes after a header that must be this one; what unpacks to more is not unpacked further.
+    """A file and its bytes after the header, which must be `header`; never unpacked beyond the size that this gives.
 
     Whether it is packed is told by its first bytes: some browsers unpack a file and leave its name, others the reverse.
     """
@@ -144,7 +144,7 @@ def _check_header(path: Path, head: bytes, header: Mapping[str, int]) -> None:
 
 
 def _whole(path: Path, most: int) -> bytes:
-    """The content; of a file with more than `most` bytes, one byte more than that."""
+    """The content of a file; of one with more than `most` bytes, the first `most` + 1."""
     try:
         with path.open("rb") as file:
             return file.read(most + 1)
@@ -167,7 +167,7 @@ def _read_cifar_bin(published: Published, path: Path, size: int) -> Labelled:
 
 
 def _read_cifar_pickle(published: Published, path: Path, size: int) -> Labelled:
-    """The same as a pickled dictionary of `data`, bytes (10000, 3072), and `labels`, a list."""
+    """A pickled dictionary of `data`, bytes (10000, 3072) laid out as in a binary file, and `labels`, a list."""
     pixels = math.prod(published.shape)
     most = MOST_PICKLE * size * pixels + (1 << 20)
     raw = _whole(path, most)

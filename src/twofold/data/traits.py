@@ -1,7 +1,7 @@
-"""What samples show of themselves before any training: inputs that are alike, columns that give the class away.
+"""Facts about samples before any training: inputs that are alike, columns that give the class away.
 
-A network cannot mend its data, and a run that fails by them looks like one that fails by its rate. What is measured
-here costs some milliseconds, is kept in the record, and is judged by the rules of the analysis.
+A network cannot mend its data, and a run that fails because of them looks like one that fails because of its learning
+rate. What is measured here costs some milliseconds, is kept in the record, and is judged by the rules of the analysis.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from twofold.data.dataset import Dataset, Split
 from twofold.plain import Parsed
 
 MOST_ROWS = 2000
-"""Training samples of which each is voted on by its neighbours, and rows whose columns are looked at by pairs."""
+"""Training samples, at most, on which neighbours vote, and by which size and chance are measured."""
 MOST_NUMBERS = 1024
-"""Numbers of a sample up to which neighbours are sought."""
+"""Numbers of a sample, at most, for neighbours to be sought."""
 MOST_COLUMNS = 2000
-"""Columns that are looked at one by one."""
+"""Columns, at most, for each to be examined."""
 FEWEST = 3
 """Outliers that even a small table may have."""
 VOTES = 15
 SUREST = 4
-"""One in so many votes counts among the surest."""
+"""One in so many votes counts among the surest: a quarter."""
 FEW = 100
 """One value in so many, three at least, may be an outlier: more of them are a part of the data."""
 BESIDE_NOTHING = 1e-12
@@ -35,26 +35,25 @@ ROWS_AT_ONCE = 4096
 
 
 Facts = dict[str, Parsed]
-"""By the names of `twofold.runs.record.Traits`: what was not measured is left out.
+"""Facts by the field names of `twofold.runs.samples.Traits`; what was not measured is left out.
 
 - `size`: root mean square of what a network sees of the first training samples
 - `distinct`, `contradicting`: how many training samples are different from each other, and how many equal one of
   another class
 - `shared`: how many held-out samples equal a training sample
-- `chance`: that one row equals another, were the columns independent; 0 where values hardly repeat
+- `chance`: the chance that one row equals another, were the columns independent; about 0 where values hardly repeat
 - `widest`, `widest_times`: the column whose values spread most, and how many times as far as the median of the others
-- `outlier`, `_value`, `_times`: a column of which few values lies so many ranges of all others away
-- `copy_of_class`, `copy_times`: a column whose values stand apart by class: the gap between two classes over the
-  spread within one
-- `row_number`, `row_number_tells`: a column of values that are all different and equally far apart, as row numbers are,
-  and how often the next row by it is of the same class
-- `votes`: for each class that the neighbours of some samples vote for, how many `samples`, for which share of them it
-  is `wrong`, and the same of the `surest` votes: `surest_wrong`
+- `outlier`, `_value`, `_times`: a column with a few far values, the furthest of them, and its distance from the others
+in multiples of their range - `copy_of_class`, `copy_times`: a column whose values are separated by class, and the gap
+between two classes over the spread within one - `row_number`, `row_number_tells`: a column of values that are all
+different and equally far apart, as row numbers are, and how often the next row by it is of the same class - `votes`:
+for each class that neighbours vote for, on how many `samples` they do, for which share of them this is `wrong`, and the
+same for the `surest` votes: `surest_wrong`
 """
 
 
 def traits(dataset: Dataset) -> Facts:
-    """Measured on the samples as a network sees them; of those that are drawn anew at every step their size alone."""
+    """The facts of a data set, as a network sees it; where every step draws new samples, their size alone."""
     train, (name, held_out) = dataset.train, dataset.held_out
     if dataset.sequences:  # a step that is not there is as good as one of zeros, for whoever compares samples
         train, held_out = (replace(split, x=np.nan_to_num(split.x)) for split in (train, held_out))
@@ -85,12 +84,12 @@ def traits(dataset: Dataset) -> Facts:
 
 
 def _finite(facts: Facts) -> Facts:
-    """Without what overflowed."""
+    """The facts without those that overflowed."""
     return {key: value for key, value in facts.items() if not isinstance(value, float) or math.isfinite(value)}
 
 
 def _rows(split: Split) -> Iterator[int]:
-    """A number that samples have alike where they are alike; others but once in 2⁶⁴."""
+    """A hash of each sample: equal samples have equal ones, different samples only once in 2⁶⁴."""
     for start in range(0, len(split), ROWS_AT_ONCE):
         part = np.ascontiguousarray(split.x[start : start + ROWS_AT_ONCE])
         for x in part + part.dtype.type(0):  # no −0
@@ -105,12 +104,12 @@ def _classes_by_row(rows: Sequence[int], y: Array) -> dict[int, set[int]]:
 
 
 def _columns(dataset: Dataset, labelled: bool) -> Facts:
-    """What the columns of a table show, one by one and beside each other."""
+    """The facts about the columns of a table."""
     train = dataset.train
     parts = [split for _, split in dataset.splits()]
     facts: Facts = {"chance": _chance(train.x[:MOST_ROWS])}
     std = train.x.std(axis=0, dtype=np.float64)
-    std[: dataset.code_columns] = 0  # of which nothing is large, or far away
+    std[: dataset.code_columns] = 0  # codes have no spread and no outliers
     varied = np.flatnonzero(std > BESIDE_NOTHING * std.max())
 
     def named(column: int) -> str:
@@ -138,14 +137,14 @@ def _telling(x: Array, y: Array, varied: Array, named: Callable[[int], str]) -> 
         times = min(_apart(values, y), 1e9)
         if times > facts.get("copy_times", 0):
             facts |= {"copy_of_class": named(column), "copy_times": times}
-        if "row_number" not in facts and _counts(values):
+        if "row_number" not in facts and _counts_rows(values):
             order = y[np.argsort(values, kind="stable")]
             facts |= {"row_number": named(column), "row_number_tells": float((order[1:] == order[:-1]).mean())}
     return facts
 
 
 def _raw(dataset: Dataset, column: int, value: float) -> float:
-    """The value as the table has it."""
+    """A value of a column as it was before standardization."""
     done = dataset.standardization
     if done is None:
         return value
@@ -163,12 +162,12 @@ def _chance(x: Array) -> float:
 
 
 def _outlier(values: Array) -> tuple[float, float] | None:
-    """The value furthest from the median, and its distance from the others in ranges of theirs, where these vary."""
+    """The value furthest from the median, and its distance from the others in multiples of their range."""
     distance = np.abs(values - np.median(values))
     few = max(FEWEST, len(values) // FEW)
     order = np.argsort(distance, kind="stable")
     rest = values[order[:-few]]
-    if len(rest) < VOTES or len(np.unique(rest)) < 3:  # rare signs of a kind: most of such a column is one value
+    if len(rest) < VOTES or len(np.unique(rest)) < 3:  # one value and rare marks of a kind, no outliers
         return None
     spread = float(np.ptp(rest))
     furthest = float(values[order[-1]])
@@ -191,8 +190,8 @@ def _apart(values: Array, y: Array) -> float:
     return 0.0 if gap <= 0 else gap / within if within > 0 else np.inf
 
 
-def _counts(values: Array) -> bool:
-    """Whether the values are all different and nearly all equally far apart: rows may have been left out."""
+def _counts_rows(values: Array) -> bool:
+    """Whether the values count rows: all different and nearly all equally far apart, as some rows may be missing."""
     ordered = np.sort(values.astype(np.float64))
     steps = np.diff(ordered)
     if len(steps) < VOTES or steps.min() <= 0:
@@ -202,7 +201,7 @@ def _counts(values: Array) -> bool:
 
 
 def votes(train: Split) -> list[Facts]:
-    """Each training sample is voted on by its nearest others; columns count alike, as standardized ones."""
+    """The votes of each training sample's nearest others on its class; every column counts alike. See `Facts`."""
     if len(train) < 4 * VOTES or train.x[0].size > MOST_NUMBERS or int(train.y.max()) >= MOST_ROWS:
         return []
     chosen = np.linspace(0, len(train) - 1, min(len(train), MOST_ROWS)).astype(np.int64)
@@ -219,7 +218,7 @@ def votes(train: Split) -> list[Facts]:
     for column in nearest.T:
         counts[np.arange(len(y)), y[column]] += 1
     label, strength = counts.argmax(axis=1), counts.max(axis=1)
-    return [_vote(int(one), strength[label == one], y[label == one] != one) for one in np.unique(label)]
+    return [_vote(int(voted), strength[label == voted], y[label == voted] != voted) for voted in np.unique(label)]
 
 
 def _vote(label: int, strength: Array, wrong: Array) -> Facts:

@@ -1,4 +1,4 @@
-"""What one step is taken on: inputs as numbers or bytes, classes, rate, masks."""
+"""The batch of one training step: inputs as numbers or bytes, answers, learning rate, masks."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from twofold.arrays import Array
 
 
 class Scaling(NamedTuple):
-    """From bytes to what a network sees: (x − shift) / divisor, where both stand beside a sample."""
+    """The scaling from stored bytes to a network's inputs: (x − shift) / divisor, both broadcast against a sample."""
 
     shift: Array
     divisor: Array
 
     def astype(self, dtype: DTypeLike) -> Scaling:
-        """The same, to numbers of another type."""
+        """The same scaling, to numbers of another type."""
         return Scaling(self.shift.astype(dtype, copy=False), self.divisor.astype(dtype, copy=False))
 
     def apply(self, x: Array) -> Array:
@@ -31,16 +31,16 @@ class Scaling(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What one step is taken on, drawn outside the engines and given to both."""
+    """Everything that one training step needs beside the state: drawn outside the engines and given to both."""
 
     x: Array
-    """Inputs, (batch, *sample): numbers, or bytes with a `scaling`. Of sequences that are shorter than the longest the
-    steps that are not there are NaN: see `lengths_of`."""
+    """Inputs, (batch, *sample): numbers, or bytes with a `scaling`. Sequences shorter than the longest end in steps of
+    NaN: see `lengths_of`."""
     target: Array
-    """Classes as int64, (batch,); numbers to predict, or 0 and 1 of labels, (batch, outputs). Where every step has an
-    answer of its own, (batch, steps) and (batch, steps, outputs): see `answered`."""
+    """Classes as int64, (batch,); or numbers to predict, or labels as 0 and 1, (batch, outputs). If every step of a
+    sequence has an answer of its own, (batch, steps) or (batch, steps, outputs): see `answered`."""
     lr: float | Array
-    """The learning rate of this step; of replicas one each, (replicas, 1)."""
+    """The learning rate of this step; for replicas one each, (replicas, 1)."""
     masks: Mapping[str, Array]
     """The elements that dropout keeps, as booleans (batch, *sample), by the name of the layer."""
     step: int
@@ -48,9 +48,9 @@ class Batch(NamedTuple):
     ema: float = 0.0
     """The weight of the past in the moving average of the weights."""
     scaling: Scaling | None = None
-    """From bytes to what the network sees, where the bytes came as they are."""
+    """How `x` becomes what the network sees, if it holds bytes; else `None`."""
     weight: Array | None = None
-    """The weight of each sample in the loss, (batch,), where the data have them."""
+    """The weight of each sample in the loss, (batch,); `None` if the data have no weights."""
 
 
 NO_ANSWER = -100
@@ -58,10 +58,10 @@ NO_ANSWER = -100
 
 
 def lengths_of(x: Array, lead: int = 0) -> Array | None:
-    """How many steps each sequence has, (*lead, batch), where some have fewer than the batch is long; else `None`.
+    """The number of steps of each sequence, (*lead, batch); `None` if every sequence has all steps.
 
-    A step that is not there is NaN in its first number, and in all others. So the lengths travel with the samples, and
-    none is taken for data by mistake: sequences are shuffled, cut and joined as one array.
+    A missing step is NaN in its first number, and in all others. So the lengths travel with the samples, and padding is
+    never taken for data: sequences are shuffled, cut and joined as one array.
     """
     first = x if x.ndim == 2 + lead else x[..., 0]
     if not first.shape[-1] or not np.isnan(first[..., -1]).any():
@@ -75,5 +75,5 @@ def answered(target: Array) -> Array:
 
 
 def floats(batch: Batch, dtype: np.dtype) -> Array:
-    """The inputs as numbers of the type."""
+    """The inputs of a batch as numbers of type `dtype`, scaled if they are bytes."""
     return batch.x.astype(dtype, copy=False) if batch.scaling is None else batch.scaling.astype(dtype).apply(batch.x)

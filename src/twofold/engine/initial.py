@@ -99,7 +99,7 @@ def _begun(start: Start, initial: Initial, shape: tuple[int, ...], fan_in: int, 
 
 
 def _by_gate(units: int, initial: Initial, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
-    """By default from U(−1/√units, 1/√units), as `torch.nn.RNN`; else each gate as a dense layer of its own."""
+    """Weights or biases of all gates: by default from U(−1/√units, 1/√units), as `torch.nn.RNN`; else gate by gate."""
     if isinstance(initial, DefaultInitial | Dirac):
         return _weight(DefaultInitial(), shape, units, rng)
     rows, *inputs = shape
@@ -108,7 +108,7 @@ def _by_gate(units: int, initial: Initial, shape: tuple[int, ...], rng: np.rando
 
 
 def _length_keeping(start: GateWeight, gates: int, rng: np.random.Generator) -> Array:
-    """Gate by gate a matrix that leaves every length as it is."""
+    """One identity or random orthogonal matrix a gate, below each other: none changes the length of a vector."""
     square = (start.units, start.units)
     if start.scheme == "identity":
         return np.concatenate([np.eye(*square) for _ in range(gates)])
@@ -116,7 +116,7 @@ def _length_keeping(start: GateWeight, gates: int, rng: np.random.Generator) -> 
 
 
 def _set_time_scales(bias: Array, start: GateBias, longest: int, rng: np.random.Generator) -> None:
-    """Unit by unit, a gate that keeps its share σ(log u) = u / (1 + u) of the memory at a step, u from U(1, T − 1).
+    """Set the biases so that a unit keeps the share σ(log u) = u / (1 + u) of its memory at a step, u from U(1, T − 1).
 
     The unit forgets in about 1 + u steps. In place; both gates of an LSTM take the same u. Tallec and Ollivier (2018).
     """
@@ -127,7 +127,7 @@ def _set_time_scales(bias: Array, start: GateBias, longest: int, rng: np.random.
 
 
 def _pass_on(weight: Array, groups: int) -> None:
-    """The first kernels of each group become those that give one channel back, in place."""
+    """Make each group's first kernels pass one channel through unchanged, in place."""
     out, channels, rows, columns = weight.shape
     for group in weight.reshape(groups, out // groups, channels, rows, columns):
         count = min(len(group), channels)
@@ -147,7 +147,7 @@ def _whiten(weight: Array, start: Kernel, images: Array | None) -> None:
 def whitening_filters(images: Array, kernel: Pair, dilation: Pair = (1, 1)) -> Array:
     """v / √(λ + ε) for each eigenvector v of E[p pᵀ], p a patch of an image; those of large eigenvalues λ come first.
 
-    From (n, c, h, w) to (c · rows · columns, c, rows, columns), float64. What the filters give of the images has mean
+    From (n, c, h, w) to (c · rows · columns, c, rows, columns), float64. The filters' outputs on the images have mean
     square 1, less where λ is near ε, and no two of them correlate: all directions are learned at one rate. The sign of
     v is such that its largest element is positive.
 

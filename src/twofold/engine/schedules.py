@@ -23,14 +23,15 @@ def learning_rate(schedule: Schedule, lr: float, steps: int, steps_per_epoch: in
 def averaging(ema: float, step: int) -> float:
     """The weight of the past in the moving average of the weights: at the k-th update min(ema, (1 + k) / (10 + k)).
 
-    So that the first weights, which know nothing, are soon forgotten. `tf.train.ExponentialMovingAverage`.
+    The first weights, which know nothing, are so soon forgotten. The update is the (`step` + 1)-th. As
+    `tf.train.ExponentialMovingAverage`.
     """
     return min(ema, (2 + step) / (11 + step))
 
 
 @singledispatch
 def _rate(schedule: Schedule, lr: float, total: int) -> Rate:
-    """η as a function of k; `total` is the length of the training in the schedule's unit."""
+    """The rate η as a function of k; `total` is the length of the training in the schedule's unit."""
     raise TypeError(f"no schedule {schedule!r}")
 
 

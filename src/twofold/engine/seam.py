@@ -26,12 +26,12 @@ class ThroughTime(NamedTuple):
 
 
 Keep = Literal["gradients", "everything"]
-"""What of a batch's way is kept: `gradients` beside the outputs and the loss, or `everything`, which is a `Trace`."""
+"""What a pass keeps: `gradients` beside the outputs and the loss, or `everything`, which is a `Trace`."""
 
 
 @runtime_checkable
 class Pass(Protocol):
-    """One batch on its way through the network and back. It stays what it was, whatever the engine does next.
+    """One batch on its way through the network and back. Its values stay what they were, whatever the engine does next.
 
     It costs nothing until a field is read: no copy, no synchronisation with a device.
     """
@@ -71,12 +71,13 @@ class Trace:
     """y of each layer, in forward order."""
     loss: float
     signals: Arrays
-    """∂loss/∂y of each layer, in forward order; without the layers before the first with parameters, which want none.
+    """∂loss/∂y of each layer, in forward order; layers before the first with parameters need none and are left out.
     ∂loss/∂x of a layer is that of the layer before it."""
     gradients: Arrays
     """∂loss/∂parameter."""
     held: Mapping[str, int]
-    """Bytes that each layer keeps for the way back, without parameters and without what a layer before it keeps."""
+    """Bytes that each layer keeps for the backward pass, without parameters and without what a layer before it
+    keeps."""
     through_time: Mapping[str, ThroughTime]
     """h(t) and ∂loss/∂h(t) of each recurrent layer."""
     buffers: Arrays = field(default_factory=dict)
@@ -96,7 +97,7 @@ class State:
     optimizer: Mapping[str, Arrays] = field(default_factory=dict)
     """The moments by PyTorch's name for them, then by parameter: `optimizer["exp_avg"]["0.weight"]`."""
     updates: int = 0
-    """How many updates the optimizer has made: Adam's bias correction wants it."""
+    """How many updates the optimizer has made: Adam's bias correction needs it."""
     buffers: Arrays = field(default_factory=dict)
     """Running statistics."""
     average: Arrays = field(default_factory=dict)
@@ -107,7 +108,7 @@ class State:
         return {**self.parameters, **self.buffers, **self.average}
 
     def arrays(self) -> dict[str, Array]:
-        """All of it under one name each: `0.weight`, `1.running_mean`, `0.weight (exp_avg)`, `0.weight (average)`."""
+        """All arrays by unique names: `0.weight`, `1.running_mean`, `0.weight (exp_avg)`, `0.weight (average)`."""
         moments = {
             f"{name} ({moment})": array for moment, arrays in self.optimizer.items() for name, array in arrays.items()
         }
@@ -181,7 +182,7 @@ class UpdatedPass:
 
 
 class Engine(Protocol):
-    """What trains and predicts. `twofold.engines` lists them; a test double wraps one and breaks one thing."""
+    """An engine trains and predicts. `twofold.engines` lists them; a test double wraps one and breaks one thing."""
 
     @property
     def name(self) -> str:

@@ -22,7 +22,7 @@ from twofold.recipe import Recipe
 from twofold.recipe.losses import CrossEntropy, Loss
 
 Total = Callable[[Sequence[T]], T]
-"""The sum over all shards of a batch, of those that are computed here one summand each."""
+"""Gives the sum over all shards of a batch; it takes one summand for each shard that this process computes."""
 
 
 def shards_of(batch: Batch, shards: int) -> list[Batch]:
@@ -39,7 +39,7 @@ def shards_of(batch: Batch, shards: int) -> list[Batch]:
 
 
 class Whole(NamedTuple):
-    """What a shard must know of its batch."""
+    """What a shard must know of the whole batch: its number of samples, and of terms of the loss."""
 
     samples: int
     terms: float
@@ -47,7 +47,7 @@ class Whole(NamedTuple):
 
 
 def terms(loss: Loss, batch: Batch, outputs: int) -> float:
-    """How many terms the loss of a batch has: for cross-entropy one a sample, else one an output, by their weights."""
+    """A loss's divisor: the sum of the samples' weights, times `outputs` if each output has a term; 1 for a sum."""
     if loss.reduction == "sum":
         return 1.0
     weights = np.ones(len(batch.target)) if batch.weight is None else batch.weight.astype(np.float64)
@@ -113,11 +113,11 @@ class Group(Protocol):
     processes: int
 
     def begin(self, recipe: Recipe) -> None:
-        """What is trained, before any engine is built. Raises `UserError` where it is not for so many processes."""
+        """Called before an engine is built. Raises `UserError` where the recipe is not for so many processes."""
         ...
 
     def gradients(self, engine: ShardEngine, batch: Batch, shards: int) -> Pass:
-        """A batch forward and back."""
+        """Take a batch forward and back, shard by shard, by whichever processes there are."""
         ...
 
     def predict(self, engine: ShardEngine, x: Array, shards: int) -> Array:
@@ -125,7 +125,7 @@ class Group(Protocol):
         ...
 
     def end(self, folder: Path) -> None:
-        """The run is whole, and lies there."""
+        """Called when the run is whole; it lies in `folder`."""
         ...
 
 
@@ -136,10 +136,10 @@ class Alone:
     processes = 1
 
     def begin(self, recipe: Recipe) -> None:
-        """One process is enough for any recipe."""
+        """Nothing to check: one process is enough for any recipe."""
 
     def end(self, folder: Path) -> None:
-        """Nobody waits."""
+        """Nothing to do: no other process waits for the run."""
 
     def gradients(self, engine: ShardEngine, batch: Batch, shards: int) -> Pass:
         """See `Group`."""

@@ -28,7 +28,7 @@ def cut(samples: int, shards: int) -> list[slice]:
 
 
 def owned(shards: int, rank: int, processes: int) -> range:
-    """The shards of one of several processes, neighbours. Of fewer shards than processes the first have one each."""
+    """The consecutive shards of process `rank`. With fewer shards than processes some processes have none."""
     return range(-(-rank * shards // processes), -(-(rank + 1) * shards // processes))
 
 
@@ -48,7 +48,7 @@ def nodes_within(own: range, node: range) -> Iterator[range]:
 
 
 def added(known: Mapping[range, T], node: range) -> T:
-    """The sum over the shards of a node: that of its first half plus that of its second."""
+    """The sum over the shards of a node: that of its first half plus that of its second; `known` holds some sums."""
     if node in known:
         return known[node]
     first, second = (added(known, half) for half in halves(node))
@@ -57,5 +57,5 @@ def added(known: Mapping[range, T], node: range) -> T:
 
 
 def total(parts: Sequence[T]) -> T:
-    """The sum over the shards of a batch that are all here."""
+    """The sum over all shards of a batch, each of which is in this process."""
     return added({range(index, index + 1): part for index, part in enumerate(parts)}, range(len(parts)))

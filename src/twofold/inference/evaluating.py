@@ -41,11 +41,12 @@ from twofold.train.scoring import evaluation
 
 SPLITS = ("train", "validation", "test")
 BFLOAT16 = 1e-2
-"""Relative; its numbers have 8 bits, and another processor adds them up in another order."""
+"""Relative tolerance under bfloat16: its numbers have 8 significant bits, and processors differ in the order of
+sums."""
 
 
 class Recorded(NamedTuple):
-    """The scores that a run keeps of its training, and whether they are found again."""
+    """The score that a run keeps of its training, and whether it is found again."""
 
     score: Score
     agrees: bool
@@ -58,7 +59,7 @@ class Evaluation:
 
     run: Run
     data: str
-    """`test`, `validation` or `train` of the recipe's data, or the path that was given."""
+    """`test`, `validation` or `train` of the recipe's data; the path of other data, or `data` for those in memory."""
     classes: tuple[str, ...]
     target: Array
     """The right classes, (samples,); or the numbers in their unit, or labels, (samples, targets)."""
@@ -67,7 +68,7 @@ class Evaluation:
     scores: Mapping[str, Score]
     """Mean loss and share of right answers, or R², by engine."""
     recorded: Mapping[str, Recorded]
-    """By engine; empty for other data than the recipe's."""
+    """The recorded scores by engine; empty for data other than the recipe's."""
     notes: tuple[str, ...] = ()
     """What was done to a sample that its owner may not expect."""
     outputs: Mapping[str, Array] = field(default_factory=dict)
@@ -97,7 +98,7 @@ class Evaluation:
         return all(recorded.agrees for recorded in self.recorded.values()) if self.recorded else None
 
     def confusion(self, engine: str) -> Array:
-        """How many samples of each class (rows) are taken for which (columns).
+        """The number of samples of each class (rows) that are answered as each class (columns).
 
         Raises `UserError` for a run that tells no classes apart.
         """
@@ -142,10 +143,10 @@ def evaluate(
 ) -> Evaluation:
     """Loss and accuracy of the trained networks of a run.
 
-    On the samples that the run was judged by, which gives the recorded scores again, or those of `split`: `train`,
-    `validation` or `test`. On other samples with `data`: a CSV file with the column of the label, or a folder of
-    images, a folder a class, or a pair `(X, y)` in memory; what was done to the data of the training is done to them.
-    The pair that the run was trained on is known by its fingerprint, and stands for the recipe's own data.
+    Evaluates the samples that the run was judged by, which gives the recorded scores again, or those of `split`:
+    `train`, `validation` or `test`. With `data` it evaluates other samples: a CSV file with the column of the label, or
+    a folder of images, a folder a class, or a pair `(X, y)` in memory; they are scaled as the training's were. The pair
+    that the run was trained on is recognised by its fingerprint, and counts as the recipe's own data.
 
     Raises `DataError` for data that are not what the network takes, and where the recipe's data have changed since;
     `RunFolderError` for a run without weights.
@@ -204,7 +205,7 @@ def trained_on(run: Run, data: object) -> bool:
 def _samples(
     run: Run, split: str | None, data: str | Path | Pair | None, own: bool, watch: Watcher
 ) -> tuple[str, Split, int, tuple[str, ...]]:
-    """What they are called, the samples, how many a step of the training chose from, and what was done to them."""
+    """The name of the data, the samples, the number of training samples, and notes on what was done to them."""
     facts = run.record.data
     if data is not None and not own:
         if split is not None:
@@ -230,7 +231,7 @@ def _samples(
 
 
 def with_numbers(run: Run, data: str | Path | Pair) -> tuple[Split, tuple[str, ...]]:
-    """Other samples with their numbers or labels, as the networks of a run see them, and what was done to them."""
+    """Other samples with their numbers or labels, as the networks of a run see them, and notes about them."""
     facts, spec = run.record.data, run.recipe.data
     if isinstance(data, str | Path) and isinstance(spec, Table):
         from twofold.data.columns.given import numbered_rows  # which imports pandas

@@ -1,4 +1,4 @@
-"""A trained network in hand: PyTorch's own module, or one of NumPy that prints and answers alike."""
+"""A trained network as an object: PyTorch's own module, or one of NumPy that prints and answers alike."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 @final
 class NumpyModel:
-    """A trained network of the NumPy engine, to be asked.
+    """A trained network of the NumPy engine that can be called.
 
-    Called, it takes what the network sees, (samples, *sample), scaled and standardized: `twofold.predict(...).inputs`
-    is so. `predict`, `predict_proba` and `score` take what its owner has, an array or a data frame, and scale it as the
-    samples of the training were.
+    A call takes inputs as the network sees them, (samples, *sample), scaled and standardized, such as
+    `twofold.predict(...).inputs`. `predict`, `predict_proba` and `score` take unscaled samples, an array or a data
+    frame, and scale them as those of the training were.
     """
 
     def __init__(self, engine: Engine, run: Run) -> None:
@@ -57,7 +57,7 @@ class NumpyModel:
         return self._engine.predict(x)
 
     def outputs(self, x: Array) -> dict[str, Array]:
-        """What each layer gives, by the layer's name."""
+        """The output of each layer, by the layer's name."""
         self(x[:1])
         return dict(zip((node.name for node in self.model.network.nodes), self._engine.outputs(x), strict=True))
 

@@ -31,7 +31,7 @@ from twofold.setup.outputs import measured
 from twofold.train.evidence import answers, in_unit
 
 TAKEN = ("sample", "engine", "expected", "gap")
-"""Columns of a table of answers beside those of the targets."""
+"""Names of columns that a table of answers has beside those of the targets."""
 
 
 class Answer(NamedTuple):
@@ -50,27 +50,27 @@ class Answers:
 
     run: Run
     names: tuple[str, ...]
-    """What each sample is called."""
+    """The name of each sample."""
     classes: tuple[str, ...]
     expected: tuple[str | None, ...]
     """The right class of each sample, where it was given."""
     notes: tuple[str, ...]
-    """What was done to a sample that its owner may not expect."""
+    """Sentences on what was done to samples that their owner may not expect."""
     inputs: Array
-    """What the networks were given, (samples, *sample): what a model of `twofold.load_model` takes."""
+    """The samples as the networks were given them, (samples, *sample): what a model of `twofold.load_model` takes."""
     outputs: Mapping[str, Array]
     """Outputs of the last layer, (samples, outputs), by engine."""
     targets: tuple[str, ...] = ()
     """The names of the numbers or labels that are answered; empty where a class is."""
     scaling: Scaling | None = None
-    """What takes outputs to the unit of the numbers."""
+    """The scaling that takes outputs to the unit of the numbers: output · `divisor` + `shift`."""
 
     def __len__(self) -> int:
         return len(self.names)
 
     @cached_property
     def measure(self) -> str:
-        """`probability`; `output` where the outputs stand for none, under the squared error of classes; or `number`."""
+        """The kind of `values`: `probability`, `number`, or `output` under the squared error of classes."""
         if self.run.record.data.task == "regression":
             return "number"
         return measured(self.run.recipe.model, next(iter(self.outputs.values())))[1]
@@ -165,8 +165,8 @@ def predict(run: Run | str | Path, samples: Samples, *, engines: str | Iterable[
 
     `samples` are image files or folders for a network of images, CSV files or rows as `"5.1,3.5"` for one of tables,
     points as `"0.5,1.2"`, palindromes as `"12321"` or without their last digit; or in memory: a data frame with the
-    features among its columns, or an array (samples, *sample). What was done to the data of the training is done to
-    them. `engines` are those of the run where left out.
+    features among its columns, or an array (samples, *sample). They are scaled as the training's were. Without
+    `engines` all of the run answer.
 
     Raises `DataError` for samples that are not what the network takes, `RunFolderError` for a run without weights.
     """
@@ -188,7 +188,7 @@ def predict(run: Run | str | Path, samples: Samples, *, engines: str | Iterable[
 
 
 def _given(run: Run, samples: Samples) -> Given:
-    """What the words or the arrays name."""
+    """The samples that a user named by words, or handed over in memory."""
     data = run.recipe.data
     if hasattr(samples, "columns") or hasattr(samples, "dtype") or isinstance(samples, Mapping):
         return held_in_memory(run, samples)
@@ -203,7 +203,7 @@ def _given(run: Run, samples: Samples) -> Given:
 
 
 def held_in_memory(run: Run, samples: Samples) -> Given:
-    """Samples as arrays or frames, as the run's own data hold them."""
+    """Samples in memory, arrays or frames, in the form of the run's own data."""
     if isinstance(run.recipe.data, Table):
         from twofold.data.columns.given import given_rows  # which imports pandas
 
@@ -225,9 +225,9 @@ def labelled_in_memory(run: Run, data: object) -> tuple[Given, list[int]]:
 
 
 def trained(run: Run, engines: str | Iterable[str] | None = None) -> list[str]:
-    """Those engines whose weights a run holds; those that are asked for, where any are.
+    """The engines whose weights a run holds, or those of `engines`.
 
-    Raises `UserError` for no engine's name, `RunFolderError` where there are no weights.
+    Raises `UserError` for a name that is no engine's, `RunFolderError` where there are no weights.
     """
     if not run.engines:
         raise RunFolderError(f"{run.path} holds no weights: the run is {run.status}. Run its recipe again.")
@@ -270,7 +270,7 @@ def seen(run: Run, samples: Given, target: Sequence[int] = ()) -> Split:
 
 
 def scaling_of(run: Run) -> Scaling | None:
-    """What the run's samples went through: bytes of images, or numbers that were standardized.
+    """The scaling of a run's inputs: that of images' bytes, or of standardized numbers; `None` if there is none.
 
     Raises `RunFolderError` where they were standardized and the run does not say how.
     """

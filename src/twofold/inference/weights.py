@@ -45,7 +45,7 @@ TWO_LAYERS = ("W1", "b1", "W2", "b2")
 
 
 def npz_names(network: Network) -> dict[str, str]:
-    """What each tensor is called in an `.npz` file, by its PyTorch name.
+    """The name of each tensor in an `.npz` file, by its PyTorch name.
 
     `W1 b1 W2 b2` in a network whose only parameters are those of two dense layers, else the PyTorch names themselves.
     """
@@ -56,10 +56,9 @@ def npz_names(network: Network) -> dict[str, str]:
 
 
 def export_weights(run: Run | str | Path, file: str | Path, *, engine: str | None = None) -> dict[str, Array]:
-    """Write the trained weights of one engine, the run's first where left out, to a new `.npz` file.
+    """Write the trained weights of one engine, by default the run's first, to a new `.npz` file.
 
-    Gives the arrays by name. Of a network of two dense layers they are called `W1 b1 W2 b2`, W (out, in), else by
-    PyTorch's names.
+    Returns the arrays by name: `W1 b1 W2 b2` for a network of two dense layers, W (out, in), else PyTorch's names.
 
     Raises `UserError` for a file that exists, `RunFolderError` for a run without weights.
     """
@@ -69,7 +68,7 @@ def export_weights(run: Run | str | Path, file: str | Path, *, engine: str | Non
 
 
 def named_weights(run: Run | str | Path, engine: str | None = None) -> tuple[str, dict[str, Array]]:
-    """The engine, the run's first where left out, and its trained weights as an `.npz` file has them."""
+    """The engine, by default the run's first, and its trained weights by their names in an `.npz` file."""
     run = opened(run)
     engine, *_ = trained(run, engine)
     weights = run.weights(engine)
@@ -87,7 +86,7 @@ def import_weights(
     """A new run with the weights of an `.npz` file in place of trained ones, judged on the data of `run`'s recipe.
 
     Its engines are those of the recipe, or `engines`; nothing is trained. Names are `W1 b1 W2 b2` for a network of two
-    dense layers, or PyTorch's. `out` is a new folder, `runs/NAME-N` where left out.
+    dense layers, or PyTorch's. `out` is a new folder, by default `runs/NAME-N`.
 
     Raises `WeightsError` for weights of another network, for other types than floating-point numbers and for numbers
     that are not finite, before anything is written.
@@ -120,7 +119,7 @@ def import_weights(
 
 
 def _read(path: Path, recipe: Recipe) -> State:
-    """By the names of the file that has them: the short ones where it holds any of them, else PyTorch's."""
+    """The weights in a file as a state; their names are the short ones if it holds any of these, else PyTorch's."""
     network = recipe.network
     shapes = {**network.parameters, **network.buffers}
     named = npz_names(network)
@@ -134,7 +133,7 @@ def _read(path: Path, recipe: Recipe) -> State:
 
 
 def _judged(engine: Engine, weights: State, recipe: Recipe, dataset: Dataset) -> tuple[HistoryRow, dict[str, Array]]:
-    """The evaluation of an engine with the weights, and what a run keeps of its answers."""
+    """The evaluation of an engine with the weights, and the answers that a run keeps."""
     held_out = dataset.held_out[1]
     engine.load(initial_state(recipe.model, dataset.train))
     before = answers(engine, previewed(held_out), recipe)

@@ -1,4 +1,4 @@
-"""What a network writes that was trained to answer the next character of a text."""
+"""Text written by a network that was trained to predict the next character."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from twofold.setup.building import restore
 from twofold.train.writing import written
 
 MOST_CHARACTERS = 100_000
-"""Characters that are written at once."""
+"""Characters that one call may write."""
 
 
 def write_text(
@@ -26,11 +26,11 @@ def write_text(
     seed: int = 0,
     engines: str | None = None,
 ) -> dict[str, str]:
-    """What each engine of a run writes on after `start`, so many characters, by engine.
+    """The continuation of `start` that each engine of a run writes, `characters` long, by engine.
 
-    Each is drawn from the probabilities p of the next one, given as many before it as the network was trained on:
-    P(k) ∝ p(k)^(1 / temperature). Below 1 the likely ones become likelier; at 0 the likeliest is taken. The same `seed`
-    draws the same, in both engines. Without a `start` it begins after a line end, where the text holds some.
+    Each character is drawn from the probabilities p of the next one, given as many before it as the network was trained
+    on: P(k) ∝ p(k)^(1 / temperature). Below 1 the likely ones become likelier; at 0 the likeliest is taken. The same
+    `seed` draws the same, in both engines. Without a `start` it begins after a line end, where the text holds some.
 
     Raises `UserError` for a run of other data, and for a start that holds no character of the text.
     """

@@ -10,9 +10,9 @@ from twofold.plain import Parsed
 from twofold.runs.part import RecordPart
 
 PARTED = 0.01
-"""The share of its own size by which a parameter of one training is apart from that of the other: they have parted."""
+"""Two trainings have parted where a parameter of one differs from that of the other by this share of its size."""
 SIGMAS = 3.0
-"""Standard errors beyond which a difference is not chance: one in 700 is on one side."""
+"""Standard errors beyond which a difference is not chance: beyond them on one side lies one in 700."""
 
 
 class Lockstep(RecordPart):
@@ -27,17 +27,21 @@ class Lockstep(RecordPart):
 
 
 class PartedByRounding(RecordPart):
-    """Where both trainings of the run parted, and that both engines are right there."""
+    """The step at which both trainings of the run parted, and a lock-step from there: both engines are right."""
 
     step: PositiveInt
     gap: float
     growth: float
-    """What a difference is multiplied with a step, on average until then."""
+    """The factor by which the difference grew a step, on average until then."""
     twin_step: PositiveInt | None = None
-    """Where a twin of the first engine parted from it that began one last bit away."""
+    """The step at which a second training of the first engine parted from it; it began with weights one last bit
+    away."""
     lockstep: Lockstep
 
 
 def beyond_chance(alone: int, other: int) -> bool:
-    """McNemar's test: of the samples that one engine alone answers right, chance gives each engine half."""
+    """McNemar's test: of the samples that one engine alone answers right, chance gives each engine half.
+
+    `alone` and `other` count those that the one engine alone, and the other alone, answers right.
+    """
     return abs(alone - other) > SIGMAS * math.sqrt(alone + other)

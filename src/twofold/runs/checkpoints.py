@@ -48,16 +48,16 @@ class Checkpoint(BaseModel):
     number: int
     recipe: Seal
     engine: str | None
-    """Which is in training; `None` between two."""
+    """The engine in training; `None` between two."""
     facts: dict[str, object]
-    """What of the training is no array."""
+    """The state of the training other than arrays."""
     arrays: Seal | None
     results: dict[EngineName, Result]
     """Results of the engines that have ended, as the record will hold them."""
     weights: dict[EngineName, Seal]
     evidence: dict[EngineName, Seal]
     grown: dict[str, Seal]
-    """How far the files that grow had grown."""
+    """Size and checksum that the growing files had at this checkpoint."""
 
     @property
     def name(self) -> str:
@@ -67,10 +67,10 @@ class Checkpoint(BaseModel):
 
 @final
 class Checkpoints:
-    """Those of a run in the making. They are written in a thread of their own, from copies, while training goes on."""
+    """The checkpoints of a run in the making, written in a thread of their own, from copies, while training goes on."""
 
     def __init__(self, folder: Path, recipe: Seal, since: Checkpoint | None = None) -> None:
-        """What lies there of checkpoints after `since` is refused or unfinished, and is taken away."""
+        """Checkpoints after `since` are refused or unfinished; they are removed."""
         self.folder, self._recipe = folder / CHECKPOINTS, recipe
         self._number = since.number if since else 0
         self._evidence = dict[str, Seal](since.evidence) if since else {}
@@ -92,7 +92,7 @@ class Checkpoints:
         weights: Mapping[str, Seal],
         lines: Mapping[str, Lines],
     ) -> None:
-        """Begin to write the next one; `arrays` must not change any more. Waits for the one before."""
+        """Begin to write the next checkpoint; `arrays` must not change any more. Waits for the one before."""
         self.wait()
         self._number += 1
         manifest = {
@@ -112,7 +112,7 @@ class Checkpoints:
         self._thread.start()
 
     def wait(self) -> None:
-        """Until the last one is on the disk. Raises what kept it from there, a `RunFolderError` as a rule."""
+        """Wait until the last checkpoint is on the disk. Raises what prevented it, a `RunFolderError` as a rule."""
         if self._thread is not None:
             self._thread.join()
             self._thread = None
@@ -158,7 +158,7 @@ def dumped(manifest: Mapping[str, object]) -> bytes:
 
 
 def newest(folder: Path, recipe: Seal) -> tuple[Checkpoint | None, list[str]]:
-    """The newest checkpoint that is whole, and what is to be said of newer ones, which are not."""
+    """The newest checkpoint that is whole, and a sentence about each newer one, which is not."""
     refusals, there = list[str](), folder / CHECKPOINTS
     for number in sorted(_numbers(there), reverse=True):
         name = f"{number:06d}"
@@ -179,30 +179,30 @@ def arrays_of(folder: Path, checkpoint: Checkpoint) -> Arrays:
 
 
 def evidence_of(folder: Path, engine: str) -> Arrays:
-    """What was kept of an engine that had ended."""
+    """The evidence that was kept of an engine that had ended."""
     return read_tensors(folder / CHECKPOINTS / f"{engine}.safetensors", finite=False)
 
 
 def remove_checkpoints(folder: Path) -> None:
-    """All of them."""
+    """Remove every checkpoint of a run folder."""
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
 
 
 def _numbers(folder: Path) -> set[int]:
-    """The numbers of every checkpoint of which there is anything."""
+    """The numbers of the checkpoints of which the folder has at least one file."""
     matches = (_NAME.fullmatch(path.name) for path in folder.glob("*"))
     return {int(match[1]) for match in matches if match}
 
 
 def _remove(folder: Path, which: Callable[[int], bool]) -> None:
-    """The manifests first: there is never one without its arrays."""
+    """Remove the chosen checkpoints, manifests first: there is never one without its arrays."""
     for number in filter(which, _numbers(folder)):
         for kind in ("json", "safetensors"):
             (folder / f"{number:06d}.{kind}").unlink(missing_ok=True)
 
 
 class _RefusedError(Exception):
-    """Why a checkpoint is not gone on from."""
+    """The reason why a run cannot go on from a checkpoint."""
 
 
 def _checked(folder: Path, number: int, recipe: Seal) -> Checkpoint:

@@ -23,6 +23,6 @@ def predicted(run: Run) -> dict[str, Array]:
 
 
 def kept_scaling(arrays: Arrays, name: str = "scaling") -> Scaling | None:
-    """What the kept samples go through, or, as `standardization`, went through; `None` where there is no such thing."""
+    """The scaling that kept samples have yet to go through, or, as `standardization`, went through; else `None`."""
     parts = [f"{name}.{part}" for part in Scaling._fields]
     return Scaling(*(arrays[part] for part in parts)) if all(part in arrays for part in parts) else None

@@ -35,14 +35,14 @@ def create_run_folder(out: str | Path | None, name: str) -> Path:
 
 
 def claim_run_folder(folder: Path) -> None:
-    """Called with the folder locked. Raises `RunFolderError` where a run came first, and has ended since."""
+    """Take a locked folder for a new run. Raises `RunFolderError` where another run has used it meanwhile."""
     if _holds_something(folder):
         raise RunFolderError(f"{folder} exists and is not an empty folder; choose another --out")
     sweep(folder)
 
 
 def tidy(folder: Path) -> None:
-    """Take away what only a run that is going on needs: nobody goes on from here, nor waits for the lock."""
+    """Remove checkpoints and lock files: nobody goes on with this run, or waits for its lock."""
     remove_checkpoints(folder)
     for name in (LOCK, HOLDER):
         with suppress(OSError):
@@ -50,7 +50,7 @@ def tidy(folder: Path) -> None:
 
 
 def _holds_something(folder: Path) -> bool:
-    """Whether there is more than what a run leaves that was killed before it had a record: nothing to go on from.
+    """Whether the folder holds more than a run leaves that was killed before it had a record to go on from.
 
     A recipe alone is the user's own; beside a lock it is that run's.
     """

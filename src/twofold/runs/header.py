@@ -32,7 +32,7 @@ MOST_AXES = 32
 MOST_BLANKS = 64
 """Behind the header: writers round its length up to a multiple of 8, some of 64."""
 LIMIT = 1 << 63
-"""No size, no offset and no number of bytes reaches it."""
+"""Every size, offset and number of bytes is smaller."""
 
 _STRING = r'"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*"'
 _ENTRY = re.compile(rf'({_STRING}): ?(\{{(?:[^{{}}"]|{_STRING})*\}})')
@@ -150,8 +150,8 @@ def _place(name: str, fields: dict[str, object]) -> Place:
         raise MalformedError(f"array {short(name)}: {rule}")
     dtype, shape, offsets = (fields[key] for key in FIELDS)
     assert isinstance(dtype, str)  # as the rules want them
-    assert _sizes(shape)
-    assert _sizes(offsets)
+    assert _are_sizes(shape)
+    assert _are_sizes(offsets)
     begin, end = offsets
     return Place(name, dtype, tuple(shape), begin, end)
 
@@ -171,9 +171,9 @@ def _fields_rule(fields: dict[str, object]) -> str:
 def _values_rule(dtype: object, shape: object, offsets: object) -> str:
     if not (isinstance(dtype, str) and dtype in DTYPES):
         return f"`dtype` must be one of {', '.join(DTYPES)}; got {short(dtype)}"
-    if not (_sizes(shape) and len(shape) <= MOST_AXES):
+    if not (_are_sizes(shape) and len(shape) <= MOST_AXES):
         return f"`shape` must be at most {MOST_AXES} whole numbers from 0 to 2^63 - 1; got {short(shape)}"
-    if not (_sizes(offsets) and len(offsets) == 2 and offsets[0] <= offsets[1]):
+    if not (_are_sizes(offsets) and len(offsets) == 2 and offsets[0] <= offsets[1]):
         return f"`data_offsets` must be two whole numbers, begin and end; got {short(offsets)}"
     item = DTYPES[dtype].itemsize
     if math.prod(size or 1 for size in shape) * item >= LIMIT:
@@ -184,7 +184,7 @@ def _values_rule(dtype: object, shape: object, offsets: object) -> str:
     return ""
 
 
-def _sizes(value: object) -> TypeGuard[list[int]]:
+def _are_sizes(value: object) -> TypeGuard[list[int]]:
     return isinstance(value, list) and all(type(size) is int and 0 <= size < LIMIT for size in value)
 
 
@@ -204,6 +204,6 @@ def _check_side_by_side(tensors: list[Place], size: int) -> None:
 
 
 def short(value: object) -> str:
-    """What was found, of a length fit for a message."""
+    """A value as text, cut to a length fit for a message."""
     text = ascii(value) if isinstance(value, str) else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 PROBE = 500
-"""Units are watched over so many training samples, the first ones."""
+"""Training samples, the first ones, over which units are watched."""
 SATURATED = 0.95
 """|tanh| above this has a slope below a tenth."""
 MOST_MOMENTS = 100

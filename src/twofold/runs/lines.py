@@ -20,7 +20,7 @@ class Lines:
     """A CSV file that grows: each line is with the system before training goes on, and on the disk when synced."""
 
     def __init__(self, path: Path, columns: Sequence[str], length: int = 0) -> None:
-        """`kept`: so many bytes of the file that is there stay, and the rest is cut off; 0: a new file."""
+        """`length`: bytes of the file that stay, the rest is cut off; 0 for a new file, begun with its `columns`."""
         self.path, self.columns = path, tuple(columns)
         try:
             self._file = path.open("r+b" if length else "w+b")
@@ -33,7 +33,7 @@ class Lines:
             self.add(self.columns)
 
     def add(self, values: Sequence[object]) -> None:
-        """A line."""
+        """Add a line; `None` is an empty cell. Raises `RunFolderError` where it cannot be written."""
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerow("" if value is None else value for value in values)
         line = text.getvalue().encode()
@@ -46,15 +46,15 @@ class Lines:
         self._bytes += len(line)
 
     def sealed(self) -> Seal:
-        """Size and SHA-256 of what was added until now: the file begins with it whatever comes."""
+        """Size and SHA-256 of all lines so far: the file begins with them, whatever is added later."""
         return Seal(bytes=self._bytes, sha256=self._sha.hexdigest())
 
     def sync(self) -> None:
-        """Bring to the disk what was added. Raises `OSError`."""
+        """Bring all lines so far to the disk. Raises `OSError`."""
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Bring all of it to the disk. Raises `OSError`."""
+        """Bring all lines to the disk and close the file. Raises `OSError`."""
         with self._file:
             self._file.flush()
             self.sync()

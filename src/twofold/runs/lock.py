@@ -48,7 +48,7 @@ def locked(folder: Path, doing: str = "trains this run", refusal: type[UserError
 
 
 def _holder(folder: Path) -> str:
-    """Who holds the lock. It writes so a moment after it has the lock: until then it is another process."""
+    """A description of the process that holds the lock; just `another process` until it has written who it is."""
     try:
         holder = read_json(folder / HOLDER, MOST_HOLDER)
         if not isinstance(holder, dict):

@@ -14,15 +14,15 @@ RECIPE, RECORD, HISTORY, TIMES, SIGNALS, EVIDENCE, REPORT, COLUMNS = (
     "columns.json",
 )
 SAMPLE = "sample.json"
-"""What the engines of a run write that were trained on a text."""
+"""The file of what engines write that were trained on a text."""
 METRICS = "metrics.json"
-"""Metrics of the engines and of simpler models, where the samples are a table."""
+"""The file of the metrics of engines and of simpler models, where the samples are a table."""
 TABLE = "table.json"
-"""What a network makes of the columns of its table: importance, partial dependence, worst rows, drift."""
+"""The file of what a network makes of the columns of its table: importance, partial dependence, worst rows, drift."""
 QUALITY = {"classification": "accuracy", "regression": "r2", "multi_label": "accuracy"}
-"""By what an answer is judged beside the loss, by task."""
+"""The score beside the loss that answers are judged by, for each task."""
 QUALITY_TITLES = {"accuracy": "accuracy", "r2": "R²"}
-"""What it is called in sentences and figures."""
+"""The name of each such score in sentences and figures."""
 METRIC_TITLES = {
     "perplexity": "perplexity",
     "bits_per_character": "bits per character",
@@ -37,7 +37,7 @@ METRIC_TITLES = {
     "rmse": "RMSE",
     "mae": "MAE",
 }
-"""What the metrics are called in tables."""
+"""The names of the metrics in tables."""
 DEVIATIONS = 1.96
 """Standard deviations on each side that hold 95 % of a normal distribution: an interval's."""
 CONSTANT = {
@@ -45,9 +45,9 @@ CONSTANT = {
     "regression": "mean",
     "multi_label": "more frequent answer",
 }
-"""What the best constant answer of each task is called."""
+"""The name of the best constant answer to each task."""
 BOOSTING = "gradient boosting"
-"""What the one of the simpler models is called that is not linear."""
+"""The name of the only simpler model that is not linear."""
 STUDY = "study.toml"
 """A folder with this file is a study's, and no run's."""
 SCORES = ("train_accuracy", "validation_accuracy", "test_accuracy", "train_loss", "validation_loss", "test_loss")
@@ -66,26 +66,27 @@ HISTORY_COLUMNS = (
 
 
 def scores_of_task(task: str) -> tuple[str, ...]:
-    """`SCORES`; of numbers to predict with R² in place of accuracies."""
+    """The scores of a task: `SCORES`, with R² in place of accuracies where numbers are predicted."""
     return tuple(name.replace("accuracy", QUALITY[task]) for name in SCORES)
 
 
 def scores_beside(metric: str) -> tuple[str, ...]:
-    """The scores of a study whose metric this is: with R² where it is one."""
+    """The scores that a study with this metric shows: with R² in place of accuracies where the metric is an R²."""
     return scores_of_task("regression" if metric.endswith("_r2") else "classification")
 
 
 def history_columns(task: str) -> tuple[str, ...]:
-    """The columns of `history.csv`."""
+    """The columns of `history.csv` for a task."""
     return tuple(name.replace("accuracy", QUALITY[task]) for name in HISTORY_COLUMNS)
 
 
 ALL_SCORES = (*SCORES, *(name for name in scores_of_task("regression") if name not in SCORES))
-"""Those of every task."""
+"""The scores of every task."""
 TIME_COLUMNS = ("engine", "step", "seconds")
-"""Apart from the history, which is then the same whenever the recipe is run again."""
+"""The columns of `times.csv`, which is no part of the history: so this is the same whenever the recipe is run again."""
 SIGNAL_COLUMNS = ("engine", "step", "layer", "part", "weight", "gradient", "update", "dead", "saturated")
-"""A line a parameter, with norms, or an activation, with shares of its units: see `twofold.runs.history.Signal`."""
+"""The columns of `signals.csv`: a line has norms of a parameter, or shares of units; see
+`twofold.runs.history.Signal`."""
 
 
 def weights_name(engine: str) -> str:

@@ -114,7 +114,7 @@ def _name(info: zipfile.ZipInfo) -> str:
 
 
 def _shape_said(path: Path, file: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
-    """Nothing for what is no array."""
+    """A clause with the shape that the file gives an array; empty for what is no array."""
     try:
         return f", which is {str(_member(path, file, info, 0).shape)[:60]} in the file"
     except WeightsError:
@@ -122,7 +122,7 @@ def _shape_said(path: Path, file: zipfile.ZipFile, info: zipfile.ZipInfo) -> str
 
 
 def _known(name: str, shapes: Shapes) -> str:
-    """As `did_you_mean`, with shapes."""
+    """A clause with the nearest name and its shape, or with the known ones: as `did_you_mean`."""
     if near := nearest(name, shapes, 1):
         return f"did you mean `{near[0]}`, {shapes[near[0]]}?"
     listed = [f"`{known}` {shape}" for known, shape in shapes.items()]

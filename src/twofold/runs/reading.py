@@ -1,4 +1,4 @@
-"""The record and the recipe of a run folder, which is read as a whole or refused: sealed files may not fit together."""
+"""The record and the recipe of a run folder; files that do not fit together are refused, though each is sealed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEBUG = "TWOFOLD_DEBUG"
 
 @contextmanager
 def as_a_whole(*folders: str | Path) -> Iterator[None]:
-    """While what folders hold is put together: whatever is stumbled over in an altered one becomes `RunFolderError`.
+    """A context for reading folders of runs: whatever error an altered one causes becomes `RunFolderError`.
 
     A seal says that a file is the one that was recorded, not that its columns, names and shapes are those of the
     recipe; whoever can alter the one can alter the other.
@@ -91,7 +91,7 @@ def check_file(folder: Path, name: str, sealed: Seal) -> None:
 
 
 def _check_format(path: str | Path, record: object) -> None:
-    """Raises `RunFolderError` for a folder of another version's, and says which is the newer."""
+    """Raises `RunFolderError` for a folder of another version, and says which version is newer."""
     version = record.get("format") if isinstance(record, dict) else None
     if version == FORMAT:
         return

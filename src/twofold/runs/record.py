@@ -84,7 +84,7 @@ class Circumstances(RecordPart):
     torch_arithmetic: str | None = None
     """`float32`, `float64` or `bfloat16`: in what the torch engine computed."""
     processes: PositiveInt | None = None
-    """How many shared the batches out, where more than one did; no number depends on it."""
+    """How many processes shared the batches, where more than one did; no number depends on it."""
 
     @property
     def version(self) -> str:
@@ -100,7 +100,7 @@ class Resumed(RecordPart):
     """The engine that was in training; `None` between two."""
     step: int
     differences: Texts = ()
-    """What of the circumstances was another then."""
+    """The circumstances that had changed by then."""
 
 
 class Failure(RecordPart):
@@ -185,7 +185,7 @@ class Record(RecordPart):
         return Record.model_validate({**dict(self.given()), **values})
 
     def begun_again(self, engines: Mapping[EngineName, Result]) -> Record:
-        """The record of a run that goes on, from where so many engines had ended."""
+        """The record of a run that goes on from where the engines with these results had ended."""
         ended = ("finished", "status", "engines", "files")
         lasting = {key: value for key, value in self.given() if key not in ended}
         return Record.model_validate(

@@ -87,7 +87,7 @@ class Run:
 
     @cached_property
     def evaluations(self) -> Columns:
-        """The same as columns: what the analysis reads, without pandas."""
+        """The history as columns: what the analysis reads, without pandas."""
         table = read_columns(self.path / HISTORY, ["engine"])
         times = read_columns(self.path / TIMES, ["engine"])
         taken = dict(zip(zip(times["engine"], times["step"], strict=True), times["seconds"], strict=True))
@@ -96,7 +96,7 @@ class Run:
 
     @cached_property
     def signals(self) -> pd.DataFrame:
-        """Norms of parameters, gradients and updates, and shares of sleeping units; of an older folder without rows."""
+        """Norms of parameters, gradients and updates, and shares of sleeping units; no rows for an older folder."""
         import pandas as pd
 
         if SIGNALS not in self.record.files:
@@ -105,7 +105,7 @@ class Run:
 
     @cached_property
     def recorded_signals(self) -> Columns:
-        """The same as columns: what the analysis reads, without pandas."""
+        """The signals as columns: what the analysis reads, without pandas."""
         texts = ["engine", "layer", "part"]
         if SIGNALS not in self.record.files:
             return Columns({name: np.array([], str if name in texts else np.float64) for name in SIGNAL_COLUMNS})
@@ -124,7 +124,7 @@ class Run:
         return data.model_copy(update={"bits": bits}) if isinstance(data, Images) and bits else data
 
     def _shapes(self) -> Expected:
-        """What the recipe's network holds, before anything is allocated for what a file says it does."""
+        """The shape and type of each array of the network, from the recipe: a file of weights must hold just these."""
         network, dtype = self.recipe.network, self.recipe.training.dtype
         sizes = {**network.parameters, **network.buffers}
         unknown = [name for name, shape in sizes.items() if None in shape]
@@ -163,7 +163,7 @@ class Run:
         return self._table(SAMPLE)
 
     def _table(self, name: str) -> dict[str, Parsed] | None:
-        """A file of the folder that holds a table, where there is one."""
+        """The keys and values of a JSON file of the folder; `None` where the run has no such file."""
         try:
             content = read_json(self.path / name) if name in self.record.files else None
         except (ValueError, OSError) as error:
@@ -174,7 +174,7 @@ class Run:
 
     @cached_property
     def table(self) -> TableFacts | None:
-        """What its network makes of the columns of a table; `None` where samples are none, and of an older folder."""
+        """What its network makes of the columns of a table; `None` without a table, and in an older folder."""
         content = self._table(TABLE)
         if not content:
             return None
@@ -190,7 +190,7 @@ class Run:
         return {"run": str(self.path), "recipe": self.name, "engines": self.engines}
 
     def _arrays(self, name: str, expected: Expected | None) -> Arrays:
-        """Finite numbers of these shapes; of any, where none are expected."""
+        """The arrays of a file; if `expected`, they must have these shapes and types and be finite."""
         if not (self.path / name).is_file():
             raise RunFolderError(f"{self.path} holds no {name}: the run is {self.status}")
         return read_tensors(self.path / name, expected, finite=expected is not None)

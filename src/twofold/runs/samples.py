@@ -1,4 +1,4 @@
-"""What the record of a run says of its samples."""
+"""What the record of a run says about its samples."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from twofold.runs.part import RecordPart, SplitName, Texts
 
 
 class Vote(RecordPart):
-    """How often the class that neighbours vote for is not a training sample's own: `twofold.data.traits`."""
+    """How often class `label` is wrong where a training sample's neighbours vote for it: `twofold.data.traits`."""
 
     label: NonNegativeInt
     samples: PositiveInt

@@ -25,7 +25,7 @@ class Importance(_Kept):
 
     column: str
     value: float
-    """By how much the mean loss rises: nats of the log loss, or the share of the variance that is lost (R²)."""
+    """The rise of the mean loss: nats of the log loss, or the share of the variance that is lost (R²)."""
     low: float
     """The ends of its 95 % interval, over rows and shufflings."""
     high: float
@@ -38,7 +38,7 @@ class Dependence(_Kept):
     at: Annotated[tuple[float, ...] | None, Field(strict=False)] = None
     """The values, of a number; seconds since 1970, of a date."""
     levels: Names = ()
-    """In place of numbers the levels, or the truth of a boolean."""
+    """The values of a column of words, or of a boolean; then `at` is `None`."""
     dates: bool = False
     answers: Annotated[tuple[Row, ...], Field(strict=False)]
     """For each value the mean probability of each class or label, or the mean of each number, in its unit."""

@@ -35,10 +35,10 @@ TEMPORARY = ".*.tmp"
 
 
 def write_whole(path: Path, *pieces: Buffer) -> Seal:
-    """Replace a file in one move: a reader sees the old bytes or the new ones, after a power cut too. Its seal.
+    """Replace a file in one move: a reader sees the old bytes or the new ones, after a power cut too.
 
-    The bytes go to a file beside it, which is brought to the disk, read back, and only then takes the name. Raises
-    `RunFolderError` where that fails; the old file is then what it was.
+    The bytes go to a file beside it, which is brought to the disk, read back, and only then takes the name. Returns its
+    seal. Raises `RunFolderError` where that fails; the old file is then what it was.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     sha, size = hashlib.sha256(), sum(memoryview(piece).nbytes for piece in pieces)
@@ -118,7 +118,7 @@ def sweep(folder: Path) -> None:
 
 
 def _lives(process: str) -> bool:
-    """Whether another process has this number. Where one cannot ask, none has."""
+    """Whether another process with this number is alive; `False` where the system cannot be asked."""
     if os.name != "posix" or not process.isdecimal() or int(process) == os.getpid():
         return False
     try:

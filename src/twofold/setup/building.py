@@ -45,8 +45,8 @@ PLAIN = {"autocast": "none", "convolution": "direct", "compile": False}
 def build_engine(name: str, recipe: Recipe, *, fast: bool = False, group: Group = ALONE) -> Engine:
     """An engine for the recipe's network; its parameters are 0 until a state is loaded.
 
-    It takes the plain way to each number, as a witness must; `fast`: those that the recipe's training asks for, which
-    round otherwise. With `training.shards` it takes its batches in shards, through `group`.
+    It takes the plain way to each number, as a witness must; with `fast` the shorter ways that the recipe's training
+    asks for, which round otherwise. With `training.shards` it takes its batches in shards, through `group`.
 
     Raises `UserError` for a name that is not in the table of engines.
     """
@@ -73,13 +73,13 @@ def initial_state(model: Model, train: Split | None = None) -> State:
     Raises `UserError` where it finds none, and `WeightsError` for a file of weights that is not the network's.
     """
     if isinstance(model.initial, FromFile):
-        return _of_a_file(model.initial, model.network)
+        return _state_from_file(model.initial, model.network)
     first = model.layers[0]
-    images = _some(train) if train is not None and isinstance(first, Conv2d) and first.whitens else None
+    images = _whitening_images(train) if train is not None and isinstance(first, Conv2d) and first.whitens else None
     return State(initial_parameters(model, images), buffers=initial_buffers(model))
 
 
-def _of_a_file(initial: FromFile, network: Network) -> State:
+def _state_from_file(initial: FromFile, network: Network) -> State:
     """Weights that were trained elsewhere, in whichever floating-point type the file has."""
     path = Path(initial.path)
     weights = {name: array.astype(np.float64) for name, array in read_tensors(path).items()}
@@ -99,7 +99,7 @@ def _of_a_file(initial: FromFile, network: Network) -> State:
     return state_of(weights, network)
 
 
-def _some(train: Split) -> Array:
+def _whitening_images(train: Split) -> Array:
     """So many samples as hold `WHITENING_NUMBERS`, evenly out of all of them: a folder's images lie class by class."""
     count = min(len(train), max(1, WHITENING_NUMBERS // math.prod(train.x.shape[1:])))
     return train[np.arange(count) * len(train) // count].floats()
@@ -119,7 +119,7 @@ def restore(run: Run, engine: str, device: str = "auto") -> Engine:
 
 
 def state_of(weights: Arrays, network: Network) -> State:
-    """A network's weights, as a run keeps them, apart: parameters and running statistics."""
+    """The state with a run's weights, in which parameters and running statistics are apart."""
     buffers = {name: array for name, array in weights.items() if name in network.buffers}
     return State({name: array for name, array in weights.items() if name not in buffers}, buffers=buffers)
 
@@ -202,13 +202,13 @@ def known_of_columns(dataset: Dataset) -> dict[str, object]:
 
 
 def _resized(recipe: Recipe, outputs: int) -> str:
-    """What to set so that the last layer gives so many numbers."""
+    """A sentence: what to set so that the last layer gives `outputs` numbers. Empty where no layer has a size."""
     sized = [(i, key) for i, layer in enumerate(recipe.layers) for key in SIZES if hasattr(layer, key)]
     return f" Set its {sized[-1][1]}: --set layers.{'.'.join(map(str, sized[-1]))}={outputs}" if sized else ""
 
 
 def _check_characters(recipe: Recipe, data: CharacterText, dataset: Dataset) -> None:
-    """A number for each character of the training text."""
+    """Raises `DataError` unless the last layer gives a number for each character of the training text."""
     if recipe.network.classes != (size := len(dataset.alphabet)):
         raise DataError(
             f"{data.path or 'the text'}: the training part holds {size} different characters; the last layer gives "
@@ -217,7 +217,7 @@ def _check_characters(recipe: Recipe, data: CharacterText, dataset: Dataset) -> 
 
 
 def _check_classes(recipe: Recipe, data: Csv | Images | Table, dataset: Dataset) -> None:
-    """What the recipe could not know of itself: a number for each class that the file or folder holds."""
+    """Raises `DataError` unless the last layer gives a number for each class that the file or folder holds."""
     outputs, held = recipe.network.classes, dataset.classes
     if outputs != len(held):
         names = ", ".join(f"`{name}`" for name in held[:10]) + (", ..." if len(held) > 10 else "")

@@ -25,7 +25,7 @@ def check_codes(recipe: Recipe, dataset: Dataset) -> None:
 
 
 def row_rule(recipe: Recipe, x: Array, holder: str) -> str:
-    """What is wrong of samples for which the first layer has no row; empty where it has all. NaN is no step at all."""
+    """The rule that samples break whose codes have no row in the first layer; else empty. NaN is a missing step."""
     first = recipe.layers[0]
     if isinstance(first, Embedding):
         columns = [(x, first.num_embeddings)]
@@ -42,7 +42,7 @@ def row_rule(recipe: Recipe, x: Array, holder: str) -> str:
 
 
 def _check_columns(first: EmbedColumns | None, dataset: Dataset) -> None:
-    """A table for each embedded column, with a row for each of its codes."""
+    """Raises `DataError` unless the first layer has a table for each embedded column, with a row for each code."""
     from twofold.data.columns.embedded import layer_line
 
     assert dataset.columns is not None
@@ -73,7 +73,7 @@ def _listed(numbers: tuple[int, ...]) -> str:
 
 
 def _check_alphabet(recipe: Recipe, spec: Embedding, dataset: Dataset) -> None:
-    """A vector for each symbol, and one for those that no training row holds."""
+    """Raises `DataError` unless the layer has a vector for each symbol, and one for symbols unseen in training."""
     if isinstance(recipe.data, CharacterText):
         size, one_hot, key = len(dataset.alphabet), recipe.data.encoding == "one_hot", "encoding"
     elif dataset.columns and (alphabet := dataset.columns.alphabet):

@@ -1,4 +1,4 @@
-"""A recipe for a table of which nothing is said but the column to answer: network and training by what it holds."""
+"""The default recipe for a table and the column to answer: network and training are chosen by what the table holds."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from twofold.data.columns.frame import Frame
 
 ENDINGS = (".csv", ".tsv", ".tab", ".txt", ".data", ".parquet", ".feather", ".arrow", ".gz", ".bz2", ".xz")
-"""What a table's file is called, where it is no recipe's."""
+"""The endings of a table's file, which tell it from a recipe."""
 VALIDATION = 0.15
-"""The share of the rows that a training is stopped by."""
+"""The share of the rows that is held out to decide when training stops."""
 
 
 def is_table(name: str) -> bool:
@@ -50,7 +50,7 @@ def table_recipe(
     from twofold.data.columns.table import read_frames, table_dataset  # which import pandas
 
     watch = watching(watcher)
-    settings = _apart(overrides)
+    settings = _settings_by_key(overrides)
     if label is None and "data.label" not in settings:
         raise UserError(f"which column of {path} is to be answered? Name it: --label COLUMN. {_columns_hint(path)}")
     spec = table_spec(path, label, settings)
@@ -67,7 +67,7 @@ def table_recipe(
 
 
 def with_embedded(spec: Table, frame: Frame) -> Table:
-    """The same with those columns embedded of which nothing is said and that hold many levels."""
+    """The spec with every column embedded that holds many levels and whose kind it does not say."""
     from twofold.data.columns.embedded import PROPOSED, is_wide
     from twofold.data.columns.kinds import inferred
     from twofold.data.columns.plan import roles
@@ -111,21 +111,21 @@ LOSSES = {"classification": "cross_entropy", "regression": "mean_squared", "mult
 
 
 def table_spec(path: str | Path, label: str | None, overrides: Overrides = ()) -> Table:
-    """How a file is read whose recipe says nothing but what `overrides` sets of its data."""
+    """How a file without a recipe is read: the defaults, changed by what `overrides` sets of `data`."""
     start: dict[str, Parsed] = {
         "data.validation": VALIDATION,
         "data.source": "table",
         "data.path": os.path.abspath(os.path.expanduser(path)),
         "data.label": label or "label",
     }
-    named = {key: value for key, value in _apart(overrides).items() if key.split(".")[0] == "data"}
+    named = {key: value for key, value in _settings_by_key(overrides).items() if key.split(".")[0] == "data"}
     label = named.get("data.label", label)
     spec = load_recipe(_bare(path, label, named.get("data.classes")), {**start, **named}).data
     assert isinstance(spec, Table)
     return spec
 
 
-def _apart(overrides: Overrides) -> dict[str, Parsed]:
+def _settings_by_key(overrides: Overrides) -> dict[str, Parsed]:
     from twofold.recipe.overrides import assignment, toml_value
 
     if isinstance(overrides, Mapping):
@@ -155,8 +155,8 @@ def _bare(path: str | Path, label: object, classes: object) -> Recipe:
 def default_recipe(spec: Table, dataset: Dataset, codes: Sequence[int] = (), name: str = "table") -> Recipe:
     """A recipe whose network and training suit a table of so many rows and columns.
 
-    Two hidden layers of rectifiers under AdamW; a part of the training rows is held out to stop by. `codes`: how many
-    each embedded column has.
+    Two hidden layers of rectifiers under AdamW; a part of the training rows is held out to stop by. `codes`: the number
+    of codes of each embedded column.
     """
     known = {key.removeprefix("data."): value for key, value in known_of_columns(dataset).items()}
     data = {**spec.model_dump(mode="json", exclude_none=True, exclude={"task"}), **known}

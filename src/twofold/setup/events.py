@@ -1,4 +1,4 @@
-"""What a command does, told as events to whoever watches: one callable, which takes those that it knows."""
+"""The events by which a command tells what it does. A watcher is a callable that ignores what it does not know."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Progressed:
-    """A few times a second: how many steps have been taken."""
+    """How many steps have been taken so far; told a few times a second."""
 
     method: ClassVar = "stepped"
     step: int
     loss: float | None = None
     """The loss of the step's batch, where there is one."""
     losses: Sequence[float] = field(default=(), compare=False, metadata={"to_methods": False})
-    """Where there are losses, those of all steps since the last of these events."""
+    """The losses of all steps since the last of these events, where there are any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Noted:
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """A study begins: so many of its points were there before."""
+    """A study begins: `done` of its `total` points were there before."""
 
     method: ClassVar = "began"
     done: int
@@ -71,7 +71,7 @@ class Began:
 
 @dataclass(frozen=True, slots=True)
 class PointDone:
-    """So many points are there now; `words` say how many failed, and the best so far."""
+    """A point is done: `done` are there now; `words` say how many failed, and the best so far."""
 
     method: ClassVar = "finished"
     done: int
@@ -83,16 +83,16 @@ Watcher: TypeAlias = Callable[[object], None]
 
 
 def warn_of_notes(event: object) -> None:
-    """The watcher where nobody watches: a note becomes a `UserWarning`."""
+    """The default watcher: a note becomes a `UserWarning`."""
     if isinstance(event, Noted):
         warnings.warn(event.text, stacklevel=4)
 
 
 def watching(watcher: Watcher | object | None = None) -> Watcher:
-    """The callable that is told; without one `warn_of_notes`.
+    """The watcher as a callable; `warn_of_notes` for `None`.
 
-    An object with methods, as earlier versions wanted it, is told by those that it has: an event names its own in
-    `method`, which takes the event's fields, those that earlier versions had.
+    In place of a callable it may be an object with methods, as in earlier versions: each event calls the one that its
+    `method` names, if the object has it, with the fields that the event had then.
     """
     if watcher is None:
         return warn_of_notes
@@ -100,7 +100,7 @@ def watching(watcher: Watcher | object | None = None) -> Watcher:
 
 
 def telling(watch: Watcher) -> Callable[[str, int, int], None]:
-    """The function that readers of data call with what is prepared, how much of it is done, and all of it."""
+    """The function that readers of data call with what is prepared, how much of it is done, and how much there is."""
     return lambda what, done, total: watch(Prepared(what, done, total))
 
 

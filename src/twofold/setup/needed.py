@@ -18,15 +18,15 @@ from twofold.recipe.layer import numbers
 
 EVALUATION_BATCH = 2000
 EVALUATION_NUMBERS = 1 << 24
-"""A layer's output for an evaluation batch holds at most so many: 64 MiB, of which a convolution takes a few."""
+"""Numbers in a layer's output for an evaluation batch, at most: 64 MiB, of which a convolution takes a few."""
 COPIES = 2
 """Copies of the state beside the engine's own: that of the last evaluation, and the one that replaces it."""
-OF_A_STEP = 3
+STEP_VECTORS = 3
 """Vectors as long as the parameters: the gradient, its pieces, what the update rule makes of it."""
-ON_THE_WAY_BACK = 3
-"""Arrays as large as the layer's with most numbers: ∂L/∂y, ∂L/∂x, and what the layer makes between them."""
-CHUNKS = 2
-"""Batches gathered: the one in use, the next."""
+BACKWARD_ARRAYS = 3
+"""Arrays of the widest layer's size on the way back: ∂L/∂y, ∂L/∂x, and what the layer makes between them."""
+GATHERED_BATCHES = 2
+"""Batches of samples in memory at once: the one in use, and the next."""
 
 
 @dataclass(frozen=True)
@@ -38,34 +38,34 @@ class Needed:
     data: int
     """The samples in another type, the answers of an evaluation."""
     sample: int
-    """Bytes of one sample of a batch: what every layer keeps for the way back, what the widest makes on it."""
+    """Bytes of one sample of a batch: what all layers keep for the way back, and what the widest computes on it."""
     batch: int
     """Samples of a batch."""
-    looked: int
-    """What an evaluation takes, which comes after a step."""
+    evaluation: int
+    """Bytes that an evaluation takes; it comes after a step, not beside one."""
 
     @property
     def total(self) -> int:
-        """All of it, at the worst moment."""
-        return self.state + self.data + max(self.batch * self.sample, self.looked)
+        """Bytes at the moment when most are taken."""
+        return self.state + self.data + max(self.batch * self.sample, self.evaluation)
 
     def fitting(self, available: int) -> int:
-        """The largest batch that so many bytes hold; below 1 where not even one sample fits."""
+        """The largest batch that fits into `available` bytes; below 1 where not even one sample does."""
         left = available - self.state - self.data
-        return left // self.sample if left >= self.looked else 0
+        return left // self.sample if left >= self.evaluation else 0
 
 
 def evaluation_batch(network: Network) -> int:
-    """As many samples at once as fit where a sample has most numbers: large, but not in memory."""
+    """The largest evaluation batch, up to `EVALUATION_BATCH`, whose widest output stays within `EVALUATION_NUMBERS`."""
     return min(EVALUATION_BATCH, max(1, EVALUATION_NUMBERS // network.largest))
 
 
 def check_memory(recipe: Recipe, engines: Sequence[str], *splits: Split, side_by_side: bool = False) -> None:
     """Raises `UserError` where training would take more memory than there is, with the batch that would fit.
 
-    `splits`: the training samples, then those that are looked at beside them. `together`: the engines take their steps
-    side by side, as in a verification. Where it is not known how much memory there is, nothing is checked, and nothing
-    is counted of an engine on a device.
+    `splits`: the training samples, then those that are evaluated. `side_by_side`: the engines take
+    their steps together, as in a verification. Where it is not known how much memory there is, nothing is checked; an
+    engine on a device is not counted.
     """
     available = available_memory()
     if available is None:
@@ -83,20 +83,20 @@ def check_memory(recipe: Recipe, engines: Sequence[str], *splits: Split, side_by
         f"not enough memory: this training takes about {size_text(needed.total)}, {size_text(available)} are "
         f"available. Of it, parameters and moments take {size_text(needed.state)}, the data {size_text(needed.data)}, "
         f"a batch of {needed.batch} samples {size_text(needed.batch * needed.sample)}, {size_text(needed.sample)} "
-        f"each; an evaluation {size_text(needed.looked)}.\n  {remedy}"
+        f"each; an evaluation {size_text(needed.evaluation)}.\n  {remedy}"
     )
 
 
 def fit_at_once(recipe: Recipe, replicas: int, *splits: Split) -> bool:
-    """Whether so many replicas of a network can be trained at once, so far as it is known how much memory there is."""
+    """Whether `replicas` of a network fit into memory at once; `True` where it is not known how much there is."""
     available = available_memory()
     one = needed_memory(recipe, ["numpy"], *splits)
-    needed = one.data + replicas * (one.state + max(one.batch * one.sample, one.looked))
+    needed = one.data + replicas * (one.state + max(one.batch * one.sample, one.evaluation))
     return available is None or needed <= available
 
 
 def _on_a_device(recipe: Recipe) -> bool:
-    """Whether the torch engine computes elsewhere."""
+    """Whether the torch engine computes on a device other than the processor."""
     if recipe.training.device == "cpu":
         return False
     from twofold.torch_engine.device import resolve_device
@@ -105,12 +105,12 @@ def _on_a_device(recipe: Recipe) -> bool:
 
 
 def needed_memory(recipe: Recipe, engines: Sequence[str], *splits: Split, side_by_side: bool = False) -> Needed:
-    """What training takes, from the shapes of network, batch and data."""
+    """The memory that training takes, from the shapes of network, batch and data."""
     network, training, train = recipe.network, recipe.training, splits[0]
     item, parameters = np.dtype(training.dtype).itemsize, network.count or 0
     weights = parameters + sum(elements(shape) or 0 for shape in network.buffers.values())
     held = weights * (2 if training.ema else 1) + parameters * len(recipe.optimizer.moments)
-    state = held * (len(engines) + COPIES + (training.keep == "best")) + OF_A_STEP * parameters
+    state = held * (len(engines) + COPIES + (training.keep == "best")) + STEP_VECTORS * parameters
     converted = 0
     if train.scaling is None and train.x.dtype != training.dtype:
         converted = sum(map(len, splits)) * math.prod(train.x.shape[1:])
@@ -119,26 +119,26 @@ def needed_memory(recipe: Recipe, engines: Sequence[str], *splits: Split, side_b
     sample = sum(counts) if side_by_side else max(counts)
     most = max(map(len, splits))
     judge = "numpy" if "numpy" in engines else "torch"
-    looked = min(evaluation_batch(network), most) * max(_evaluated(node, judge) for node in network.nodes)
+    evaluation = min(evaluation_batch(network), most) * max(_evaluated(node, judge) for node in network.nodes)
     return Needed(
-        item * state, item * (converted + 2 * most * network.classes), max(1, item * sample), batch, item * looked
+        item * state, item * (converted + 2 * most * network.classes), max(1, item * sample), batch, item * evaluation
     )
 
 
 def sample_numbers(nodes: Sequence[Node], engine: str) -> int:
     """How many numbers a sample of a batch takes in an engine."""
-    held = CHUNKS * numbers(nodes[0].input_shape) + sum(_kept(node, engine) for node in nodes)
-    return held + ON_THE_WAY_BACK * _widest(nodes)
+    held = GATHERED_BATCHES * numbers(nodes[0].input_shape) + sum(_kept(node, engine) for node in nodes)
+    return held + BACKWARD_ARRAYS * _widest(nodes)
 
 
 def _kept(node: Node, engine: str) -> int:
-    """What the layer keeps of a sample for the way back, its output with it."""
+    """Numbers that the layer keeps of a sample for the way back, its output included."""
     numbers_kept = node.spec.kept(node.input_shape)
     return numbers_kept.by_hand if engine == "numpy" else numbers_kept.by_autograd
 
 
 def _evaluated(node: Node, engine: str) -> int:
-    """What the layer takes of a sample in an evaluation, where nothing is kept for the way back."""
+    """Numbers that the layer takes for a sample in an evaluation: what it computes, and its input."""
     return _kept(node, engine) + numbers(node.input_shape)
 
 

@@ -15,7 +15,7 @@ SMALLEST = 1e-15
 def probabilities(model: Model, outputs: Array) -> Array | None:
     """From the outputs of the last layer to probabilities, (samples, classes).
 
-    `None` where the outputs are none and stand for none: under the squared error they may leave [0, 1].
+    `None` where the outputs are no probabilities and no logits: under the squared error they may leave [0, 1].
     """
     if model.loss.targets == "labels":
         return 1 / (1 + np.exp(-outputs.astype(np.float64)))
@@ -27,6 +27,6 @@ def probabilities(model: Model, outputs: Array) -> Array | None:
 
 
 def measured(model: Model, outputs: Array) -> tuple[Array, str]:
-    """The outputs as probabilities where they stand for such, else as they are; and the word for what they are."""
+    """The outputs, as probabilities where they stand for such, and the word for them: `probability` or `output`."""
     p = probabilities(model, outputs)
     return (outputs, "output") if p is None else (p, "probability")

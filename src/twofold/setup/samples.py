@@ -38,7 +38,7 @@ def found_data(
 def data_again(recipe: Recipe, watcher: Watcher, data: object, folder: Path, call: str) -> tuple[Recipe, Dataset]:
     """The data that a run in a folder was trained on, loaded or handed over again; `call` is who asks for them.
 
-    Raises `DataError` where they are wanted in memory and are missing, or are handed over and were not the first time.
+    Raises `DataError` where they were handed over in memory and now are not, or the other way round.
     """
     spec = recipe.data
     in_memory = isinstance(spec, Arrays) or (isinstance(spec, Table) and spec.path is None)

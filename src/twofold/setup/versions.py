@@ -1,4 +1,4 @@
-"""What was trained with: this package's code, the versions of Python and of the libraries that compute."""
+"""What a run was trained with: this package's code, the versions of Python and of the libraries that compute."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 from twofold.engines import ENGINES
 
 LIBRARIES = ("twofold", "numpy", "scikit-learn")
-"""What takes part in every training."""
+"""The distributions that take part in every training."""
 READERS = ("cli", "estimators", "report", "probe", "analysis", "study")
-"""The rooms that only look at runs: what they hold does not change what a run is."""
+"""The rooms that only look at runs: their code does not change what a run is, and is left out of `code`."""
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What simpler models of scikit-learn answer to the samples that a network of a table is judged on.
+"""The answers of simpler models of scikit-learn to the samples that a network of a table is judged on.
 
 They are fitted to the same training samples, as the network sees them. A network that is no better than a straight
 line, or far behind trees, is seen at once.
@@ -21,15 +21,15 @@ from twofold.streams import stream
 from twofold.train.evidence import in_unit
 
 MOST_ROWS = 20_000
-"""Training samples that a model is fitted to; of more, so many by chance."""
+"""Training samples that a model is fitted to, at most; of more, a random choice."""
 MOST_LEVELS = 64
-"""Levels of an embedded column that have a number of their own, as where none is embedded."""
+"""Levels of an embedded column that simpler models get as one-hot numbers: the most frequent ones."""
 MOST_OUTPUTS = 20
-"""Numbers or labels up to which a model each is fitted."""
+"""Targets up to which a model is fitted to each."""
 MOST_CLASSES = 100
 """Classes up to which a model is fitted: trees are grown for each of them."""
 LEAST_ASIDE = 2
-"""Rows of a class that scikit-learn asks for where it divides the rows class by class."""
+"""Rows of each class that scikit-learn needs to set rows aside class by class."""
 
 
 def baselines(task: str, dataset: Dataset, watch: Watcher) -> Iterator[tuple[str, Array]]:
@@ -52,10 +52,10 @@ def baselines(task: str, dataset: Dataset, watch: Watcher) -> Iterator[tuple[str
 
 
 def _rows(dataset: Dataset, split: Split) -> Array:
-    """What a model that knows no order is given of each answer's sample, (answers, numbers).
+    """The inputs of a model that knows no order of steps, one row for each answer, (answers, numbers).
 
-    Of a sequence its length, and the mean and the last of each number; of a step with an answer of its own what it
-    holds.
+    A sequence becomes its length, and the mean and the last value of each number; a step with an answer of its own
+    stays as it is.
     """
     x = _spread(dataset, split.floats().astype(np.float64))
     if not dataset.sequences:
@@ -73,7 +73,7 @@ def _rows(dataset: Dataset, split: Split) -> Array:
 
 
 def _spread(dataset: Dataset, x: Array) -> Array:
-    """Numbers of which one is 1 in the place of each code, for the levels that most training rows hold."""
+    """Inputs with each code one-hot, for the levels that are most frequent in training."""
     columns = list[Array]()
     for place in range(dataset.code_columns):
         held = dataset.train.x[..., place]
@@ -85,7 +85,7 @@ def _spread(dataset: Dataset, x: Array) -> Array:
 
 
 def _constant(task: str, dataset: Dataset, samples: int) -> Array:
-    """The shares of the classes or labels among the training samples as probabilities, or the mean of the numbers."""
+    """The best constant answer: shares of the classes or labels in training as probabilities, or mean numbers."""
     y, weight = dataset.train.answers, dataset.train.weights
     if task == "classification":
         counts = np.bincount(y, weight, len(dataset.classes))
@@ -120,7 +120,7 @@ def _models(task: str) -> dict[str, Callable[[], Predictor]]:
 def _answered(
     task: str, model: Callable[[], Predictor], samples: tuple[Array, Array, Array | None], held: Array
 ) -> Array | None:
-    """The answers of a model, or of one a target; `None` where that would be too many."""
+    """The answers of a model fitted to `samples`, or of one for each target; `None` where there are too many."""
     x, y, weight = samples
     if task == "classification":
         if len(np.unique(y)) > MOST_CLASSES:
@@ -142,7 +142,7 @@ def _answered(
 
 
 def _sparing(model: Predictor, y: Array) -> Predictor:
-    """The model, which puts rows aside to stop by only where every class has enough to be on both sides."""
+    """The model, without early stopping if a class has too few rows for setting some aside."""
     counts = np.bincount(y)
     if hasattr(model, "early_stopping") and counts[counts > 0].min() < LEAST_ASIDE:
         model.early_stopping = False

@@ -1,4 +1,4 @@
-"""The course of a training as a checkpoint holds it, and back: plain values beside arrays by name."""
+"""The course of a training as a checkpoint holds it, plain values and arrays by name; and the course out of these."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from twofold.train.course import Best, Course, Mark
 from twofold.train.gradient_flow import Flow, as_arrays, as_moments
 
 Flows = dict[int, dict[str, Flow]]
-"""How the gradient flowed back through each recurrent layer, by the step."""
+"""The gradient flow through each recurrent layer by name, for each step at which it was measured."""
 
 
 class _Facts(BaseModel):
@@ -32,7 +32,7 @@ class _Facts(BaseModel):
 
 
 def facts_of(course: Course) -> dict[str, Parsed]:
-    """What of a course is no array."""
+    """The parts of a course that are no arrays, as plain values."""
     mark, best = course.mark, course.best
     return {
         "taken": mark.taken,
@@ -47,7 +47,7 @@ def facts_of(course: Course) -> dict[str, Parsed]:
 
 
 def arrays_of(course: Course, flows: Flows) -> dict[str, Array]:
-    """State, best weights, and the flows measured so far: `state/optimizer/exp_avg/0.weight`, `best/parameters/...`."""
+    """The arrays of state, best weights and flows, by names as `state/optimizer/exp_avg/0.weight`, `best/...`."""
     arrays = _named("state", course.mark.state) | as_arrays(sorted(flows.items()))
     if course.best:
         weights = course.best.state
@@ -56,7 +56,7 @@ def arrays_of(course: Course, flows: Flows) -> dict[str, Array]:
 
 
 def course_of(facts: Mapping[str, Parsed], arrays: Arrays) -> tuple[Course, Flows]:
-    """The course, and the flows measured so far. Raises `RunFolderError` where there is none in them."""
+    """The course, and the flows measured so far. Raises `RunFolderError` where facts or arrays hold none."""
     try:
         values = _Facts.model_validate({**facts, "gradient": facts["gradient"] and tuple(facts["gradient"])})
         mark = Mark(values.taken, _state("state", arrays, values.updates), values.gradient)

@@ -1,4 +1,4 @@
-"""What a run was trained in beside its recipe: versions, threads, devices; and what of it is another now."""
+"""The circumstances of a run: versions, threads, devices; and which of them differ now."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _kernel(pools: list[dict[str, Parsed]]) -> str:
 
 
 def circumstances(engines: Mapping[str, Engine], processes: int = 1) -> Circumstances:
-    """Versions, threads and devices: what a figure was measured with."""
+    """The circumstances of this process and these engines: versions, threads, devices."""
     from threadpoolctl import threadpool_info
 
     facts: dict[str, Parsed] = {
@@ -50,7 +50,7 @@ def circumstances(engines: Mapping[str, Engine], processes: int = 1) -> Circumst
 
 
 def differences(then: Circumstances, today: Circumstances) -> Iterator[str]:
-    """The circumstances that numbers depend on and that are others now, one phrase each."""
+    """A phrase for each circumstance that numbers depend on and that differs today."""
     after = _deciding(today)
     for key, value in _deciding(then).items():
         if after.get(key) != value:
@@ -58,7 +58,7 @@ def differences(then: Circumstances, today: Circumstances) -> Iterator[str]:
 
 
 def _deciding(circumstances: Circumstances) -> dict[str, Parsed]:
-    """What numbers depend on beside the recipe, by a name for people."""
+    """The circumstances that numbers depend on, by readable names."""
     values: dict[str, Parsed] = dict(circumstances.versions)
     values |= {f"device of the {name} engine": device for name, device in circumstances.devices.items()}
     values["threads of BLAS"] = circumstances.blas_threads

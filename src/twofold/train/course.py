@@ -1,4 +1,5 @@
-"""A training between two steps: with the batches, which are a function of the step, all that decides how it goes on."""
+"""A training between two steps, as a value: with the batches, which the step alone decides, all that it takes to go
+on."""
 
 from __future__ import annotations
 
@@ -21,11 +22,11 @@ class Validation:
 
 
 NOTHING_DECIDED = Validation()
-"""By the validation samples."""
+"""Validation samples decide nothing."""
 
 
 def validation_of(recipe: Recipe) -> Validation:
-    """What the recipe lets them decide."""
+    """What the recipe lets the validation samples decide."""
     return Validation(recipe.training.keep == "best", recipe.training.patience)
 
 
@@ -47,7 +48,7 @@ class Best(NamedTuple):
 
 @dataclass(frozen=True)
 class Course:
-    """Whoever holds one, and an engine of the same recipe, goes on to the same bytes."""
+    """A training between two steps: it and an engine of the same recipe lead on to the same bytes."""
 
     mark: Mark
     """The state at this step."""
@@ -64,12 +65,12 @@ class Course:
 
     @classmethod
     def beginning(cls, row: HistoryRow, state: State, validation: Validation) -> Self:
-        """After the evaluation before training."""
+        """The course at the start, after the evaluation before training."""
         best = Best(row, state) if validation.keep_best else None
         return cls(Mark(0, state), row, 0.0, row.validation_loss or 0.0, 0, best)
 
     def evaluated(self, row: HistoryRow, state: State) -> Self:
-        """After an evaluation of this state."""
+        """The course after an evaluation of `state` that gave `row`."""
         loss, best = row.validation_loss or 0.0, self.best
         if best and _merit(row) > _merit(best.row):
             best = Best(row, state)
@@ -77,7 +78,7 @@ class Course:
         return replace(self, row=row, lowest=min(loss, self.lowest), waited=waited, best=best)
 
     def at(self, mark: Mark, seconds: float) -> Self:
-        """A few steps later."""
+        """The course some steps later, at `mark`, after `seconds` of training in all."""
         return replace(self, mark=mark, seconds=seconds)
 
     def ended(self, validation: Validation) -> bool:
@@ -86,7 +87,7 @@ class Course:
 
 
 def _merit(row: HistoryRow) -> tuple[float, float]:
-    """What the best weights have most of: accuracy, or R², on the validation samples, then a low loss."""
+    """The key by which the best weights are chosen: accuracy, or R², on validation, then the lower loss."""
     quality = row.quality("validation")
     assert quality is not None
     assert row.validation_loss is not None

@@ -21,7 +21,7 @@ from twofold.train.course import Course
 
 @dataclass(frozen=True)
 class Failure:
-    """What is known of a loss that became NaN or infinite at `step`, counted from 1."""
+    """The facts about a loss that became NaN or infinite at `step`, counted from 1; 0 is before training."""
 
     step: int
     epoch: int
@@ -30,9 +30,9 @@ class Failure:
     layer: str | None
     """The first layer with a non-finite output; `None` where only the loss is."""
     gradient: tuple[str, float] | None
-    """The largest gradient before it, as (parameter, max |g|); `None` at the first step."""
+    """The largest gradient before the failure, as (parameter, max |g|); `None` at the first step."""
     split: str | None = None
-    """The split whose evaluation found it, after the step; `None` where the step itself did."""
+    """The split whose evaluation, after the step, had such a loss; `None` if the step itself had."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class LookedClosely:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointDue:
-    """What it takes to go on from here; the training goes on when the next event is asked for."""
+    """A checkpoint is to be written: `course` is all it takes to go on from here."""
 
     course: Course
 

@@ -1,4 +1,4 @@
-"""What a run keeps of its samples and answers beside the weights: few arrays, for the report to draw."""
+"""The samples and answers that a run keeps beside the weights: a few arrays for the report to draw."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from twofold.train.loop import predictions
 from twofold.train.scoring import evaluation
 
 PREVIEW = 5
-"""Held-out samples that are kept, with what is answered before and after training."""
+"""Held-out samples that are kept, with the answers to them before and after training."""
 PREVIEW_BYTES = 1 << 18
-"""Bytes of the held-out samples that are kept; of large images fewer are, one at least."""
+"""Bytes of the held-out samples that are kept; of large images there are fewer, at least one."""
 MISTAKES = 12
-"""Images that an engine gets most confidently wrong."""
+"""Images kept of those that an engine gets most confidently wrong."""
 THUMBNAIL = 64
-"""Height and width of the images kept of mistakes: of a larger one the means of square blocks."""
+"""Height and width, at most, of the images kept of mistakes: a larger one becomes the means of square blocks."""
 
 
 def kept_samples(recipe: Recipe, dataset: Dataset) -> dict[str, Array]:
-    """The targets of the held-out samples, the first of these samples, all points of a plane.
+    """The targets of the held-out samples, the first of these samples, and all samples that are points of a plane.
 
     Samples are as the data hold them; a network sees (x − `scaling.shift`) / `scaling.divisor` of bytes. Numbers are
-    kept as it sees them; `standardization.shift` and `.divisor` are what they went through.
+    kept as it sees them; `standardization.shift` and `.divisor` say how they were standardized.
     """
     _, held_out = dataset.held_out
     target = in_unit(held_out.answers, dataset.target_scaling)
@@ -50,21 +50,21 @@ def kept_samples(recipe: Recipe, dataset: Dataset) -> dict[str, Array]:
 
 
 def answers(engine: Engine, split: Split, recipe: Recipe) -> Array:
-    """The outputs for every sample, (samples, classes), as the recipe judges them."""
+    """The outputs for every sample, (samples, classes), in evaluation as the recipe sets it."""
     return np.concatenate([logits for logits, _ in predictions(engine, split, **evaluation(recipe))])
 
 
 def in_unit(numbers: Array, scaling: Scaling | None) -> Array:
-    """Numbers to predict in their own unit; what was not scaled is that already."""
+    """Numbers to predict in their own unit: numbers · divisor + shift; unchanged without a scaling."""
     return numbers if scaling is None else numbers * scaling.divisor + scaling.shift
 
 
 def kept_answers(
     engine: Engine, before: Array, held_out: Split, recipe: Recipe, scaling: Scaling | None = None
 ) -> dict[str, Array]:
-    """What the engine answers now, beside what it answered to the first samples `before` training.
+    """The answers of an engine after training, with those to the first samples `before` training.
 
-    `scaling` is what the numbers to predict went through, where there are such.
+    `scaling` is that of numbers to predict.
     """
     outputs = answers(engine, held_out, recipe)
     previews = {"before": before, "after": answers(engine, previewed(held_out), recipe)}
@@ -79,15 +79,15 @@ def kept_answers(
 
 
 def previewed(held_out: Split) -> Split:
-    """The first samples, as many as are kept."""
+    """The first held-out samples, as many as a run keeps."""
     return held_out[: min(PREVIEW, max(1, PREVIEW_BYTES // held_out.x[:1].nbytes))]
 
 
 def mistakes(outputs: Array, held_out: Split, loss: Loss) -> dict[str, Array]:
     """The images that are most confidently wrong, the surest first: their places, the outputs, the images.
 
-    Nothing where samples are no images. How sure the network is, the probability of the class that it answers says
-    under the cross-entropy, else its output.
+    Empty where samples are no images. A network is as sure as the probability of its answer under the cross-entropy,
+    else as its output.
     """
     if held_out.x.ndim != 4:
         return {}
@@ -101,7 +101,7 @@ def mistakes(outputs: Array, held_out: Split, loss: Loss) -> dict[str, Array]:
 
 
 def thumbnails(x: Array) -> Array:
-    """Images (n, channels, height, width) as they are where they are small, else the means of blocks."""
+    """Images (n, channels, height, width): unchanged if small, else shrunk to the means of blocks."""
     n, channels, height, width = x.shape
     side = -(-max(height, width) // THUMBNAIL)
     if side == 1:

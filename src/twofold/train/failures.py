@@ -1,4 +1,4 @@
-"""What a user is told of a loss that stopped being finite: where, what came before, what to try."""
+"""The message about a loss that stopped being finite: where, what came before, what to try."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from twofold.setup.needed import evaluation_batch
 from twofold.train.loop import Failure, evaluate
 
 TRIAL_STEPS = (50, 500)
-"""At least and at most so many steps show whether a smaller learning rate learns."""
+"""The least and the most steps by which a smaller learning rate is tried."""
 TRIAL_SECONDS = 30.0
 """No further rate is tried after so long."""
 
 
 def diverged(name: str, failure: Failure, recipe: Recipe, dataset: Dataset, folder: Path) -> TrainingDivergedError:
-    """The exception, with everything that is known in its message."""
+    """The exception for a loss that stopped being finite, with everything that is known in its message."""
     message = (
         f"{name} engine: {_what(failure)} (epoch {failure.epoch}), with learning rate {failure.lr:g}.\n"
         f"  First non-finite value: {_where(failure, recipe.network)}.\n"
@@ -60,7 +60,7 @@ def _before(failure: Failure) -> str:
 
 
 def _suggestion(name: str, failure: Failure, recipe: Recipe, dataset: Dataset) -> str:
-    """The largest of some smaller rates that is tried and found to lower the loss over the same first steps."""
+    """A sentence with the largest of some smaller rates that, when tried, lowers the loss over the same first steps."""
     if failure.step == 0:
         return "Nothing was trained yet: look at the scale of the data (data.standardize) and of the initial weights."
     steps = min(max(failure.step + 1, TRIAL_STEPS[0]), TRIAL_STEPS[1])

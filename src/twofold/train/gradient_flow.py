@@ -1,4 +1,4 @@
-"""How the gradient flows back through time, measured: what the books say of vanishing and exploding gradients.
+"""Measuring how the gradient flows back through time: do gradients vanish or explode as the books say?
 
 Along the hidden states of a vanilla network ∂L/∂h(t−1) = W_hhᵀ (slope ⊙ ∂L/∂h(t)): every step multiplies with W_hh and
 with the slope of the nonlinearity. Pascanu et al., On the difficulty of training recurrent neural networks (2013).
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Flow(NamedTuple):
-    """One recurrent layer at one moment; of replicas with an axis more, (replicas, ...)."""
+    """The flow through one recurrent layer at one moment; of replicas with an axis in front, (replicas, ...)."""
 
     gradient: Array
     """‖∂L/∂h(t)‖ over batch and units, for t = 1 ... T."""
@@ -36,19 +36,19 @@ class Flow(NamedTuple):
 
 
 def read_last(network: Network) -> str | None:
-    """The layer whose last step alone is read: of its gradients, what arrives at an earlier step came through time."""
+    """The recurrent layer of which only the last step is read: gradients at its earlier steps came through time."""
     nodes = recurrent_nodes(network)
     return next((n.name for n in nodes if isinstance(n.spec, Recurrent) and n.spec.output == "last"), None)
 
 
 def flow_batch(train: Split, samples: int) -> Batch:
-    """The batch on which the flow is measured, at every moment the same: the first training samples."""
+    """The batch on which the flow is measured at every moment: the first training samples."""
     part = train[:samples]
     return Batch(part.floats(), part.y, 0.0, {}, 0)
 
 
 def measure_flow(engine: Engine, network: Network, batch: Batch) -> dict[str, Flow]:
-    """Each recurrent layer's flow by the layer's name; an extra way forward and back, and no update."""
+    """The flow through each recurrent layer by name, measured by an extra pass without an update."""
     nodes = recurrent_nodes(network)
     if not nodes:
         return {}
@@ -77,7 +77,7 @@ def _time_last(values: Array) -> Array:
 
 
 def carried(gradient: Array) -> Array:
-    """‖∂L/∂h(1)‖ / ‖∂L/∂h(T)‖ of norms (..., T): the share of the last step's gradient that reaches the first.
+    """The share of the last step's gradient that reaches the first: ‖∂L/∂h(1)‖ / ‖∂L/∂h(T)‖ of norms (..., T).
 
     NaN where no gradient arrives at the last step.
     """
@@ -86,7 +86,7 @@ def carried(gradient: Array) -> Array:
 
 
 def as_arrays(moments: Sequence[tuple[int, Mapping[str, Flow]]]) -> dict[str, Array]:
-    """Several moments of a training, by names such as `flow.0.gradient`, (moments, T); `flow.step` says when."""
+    """The flows at several steps, as arrays such as `flow.0.gradient`, (moments, T); `flow.step` has the steps."""
     if not moments or not moments[0][1]:
         return {}
     arrays = {"flow.step": np.array([step for step, _ in moments])}
@@ -97,7 +97,7 @@ def as_arrays(moments: Sequence[tuple[int, Mapping[str, Flow]]]) -> dict[str, Ar
 
 
 def as_moments(arrays: Arrays) -> dict[int, dict[str, Flow]]:
-    """The moments by their steps, of arrays that `as_arrays` gave; other arrays may stand beside them."""
+    """The flows by their steps, out of arrays that `as_arrays` gave; other arrays among them are ignored."""
     names = {name.split(".", 1)[1].rpartition(".")[0] for name in arrays if name.startswith("flow.")} - {""}
     return {
         int(step): {name: Flow(*(arrays[f"flow.{name}.{field}"][index] for field in Flow._fields)) for name in names}

@@ -1,4 +1,4 @@
-"""What a run of a table keeps at its end: metrics, and what the network makes of its columns."""
+"""The files that a run of a table or text gets at its end: metrics, what the network makes of columns, a text."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from twofold.train.writing import sample_of
 
 
 def judged(run: Run, dataset: Dataset, evidence: Arrays, watch: Watcher) -> Iterator[tuple[str, str]]:
-    """What a run keeps of a table or a text, each file by its name: `metrics.json`, `table.json`, `sample.json`.
+    """Names and texts of the files that judge a run of a table or text: `metrics.json`, `table.json`, `sample.json`.
 
-    Nothing where the samples are neither; no metrics where none of them are held out.
+    There are none for other samples, and no metrics where no samples are held out.
     """
     data = run.recipe.data
     if isinstance(data, CharacterText):
@@ -45,7 +45,7 @@ def judged(run: Run, dataset: Dataset, evidence: Arrays, watch: Watcher) -> Iter
 
 
 def _judged_text(recipe: Recipe, data: CharacterText, dataset: Dataset, evidence: Arrays) -> str:
-    """Perplexity of the engines, and of tables of frequencies."""
+    """The text of `metrics.json` for a text: metrics of the engines, and of tables of frequencies."""
     engines = {
         engine: plain(text_metrics(p, evidence["target"]))
         for engine in recipe.training.engines
@@ -56,7 +56,7 @@ def _judged_text(recipe: Recipe, data: CharacterText, dataset: Dataset, evidence
 
 
 def metrics_text(recipe: Recipe, dataset: Dataset, evidence: Arrays, watch: Watcher) -> str:
-    """The metrics of the engines and of simpler models, and by how much the first engine is above each of these."""
+    """The text of `metrics.json`: metrics of engines and simpler models, and how far the first engine is above each."""
     task, target = recipe.task, evidence["target"]
     answers = {
         engine: p
@@ -77,14 +77,14 @@ def metrics_text(recipe: Recipe, dataset: Dataset, evidence: Arrays, watch: Watc
 
 
 def _content(dataset: Dataset, numbers: Mapping[str, object]) -> str:
-    """The text of the file."""
+    """The text of `metrics.json` with these numbers."""
     name, held_out = dataset.held_out
     content = {"split": name, "samples": len(held_out.answers), "confidence": CONFIDENCE, **numbers}
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def _answers(model: Model, task: str, engine: str, evidence: Arrays) -> Array | None:
-    """Probabilities, or numbers in their unit, of an engine that has ended."""
+    """The probabilities that an engine answered, or numbers in their unit; `None` if it did not end."""
     if task == "regression":
         return evidence.get(f"{engine}.predicted")
     outputs = evidence.get(f"{engine}.outputs")
@@ -92,7 +92,7 @@ def _answers(model: Model, task: str, engine: str, evidence: Arrays) -> Array | 
 
 
 def plain(metrics: Mapping[str, Measured]) -> dict[str, dict[str, Parsed]]:
-    """Metrics as plain values; what is not finite is `None`."""
+    """Metrics as plain values for JSON; what is not finite is `None`."""
     return {
         name: {key: value if math.isfinite(value) else None for key, value in one._asdict().items()}
         for name, one in metrics.items()

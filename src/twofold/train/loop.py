@@ -40,7 +40,7 @@ class Score(NamedTuple):
         return self.accuracy if self.accuracy is not None else self.r2 if self.r2 is not None else math.nan
 
     def to_json(self) -> dict[str, float]:
-        """Those that there are, by name."""
+        """The loss, and accuracy or R² where there is one, by name."""
         return {name: value for name, value in self._asdict().items() if value is not None}
 
 
@@ -94,7 +94,7 @@ def scored(answers: Iterable[tuple[Array, Array]], loss: LossFunction, task: Tas
 
 
 def _scored_numbers(answers: Iterable[tuple[Array, Array]], loss: LossFunction) -> Score:
-    """Loss and R² of numbers, whose mean must be known before their variance is."""
+    """The loss and R² of numbers; all targets are gathered first, since R² needs their mean."""
     outputs, targets = (np.concatenate(parts).astype(np.float64) for parts in zip(*answers, strict=True))
     return Score(loss(outputs, targets)[0], None, r_squared(outputs, targets))
 
@@ -111,7 +111,7 @@ def r_squared(outputs: Array, targets: Array) -> float:
 def predictions(
     engine: Engine, split: Split, *, views: Views = ONE_VIEW, batch: int = EVALUATION_BATCH
 ) -> Iterator[tuple[Array, Array]]:
-    """Logits, the mean over an image's views, and targets, in large batches; of steps, those that have an answer."""
+    """Outputs, the mean over an image's views, and targets, in large batches; of steps only those with an answer."""
     for start in range(0, len(split), batch):
         part = split[start : start + batch]
         outputs = views.judged(engine.predict, part.floats())
@@ -119,7 +119,7 @@ def predictions(
 
 
 def train(engine: Engine, batches: Batches, plan: Plan, watch: Callable[[Event], None] = lambda _: None) -> Outcome:
-    """The whole of a training: every event goes to `watch`, and the last one's outcome is given back."""
+    """Run a whole training: every event goes to `watch`. Returns the outcome of the last one."""
     for event in training(engine, batches, plan):
         watch(event)
         if isinstance(event, Failed | Ended):
@@ -128,7 +128,7 @@ def train(engine: Engine, batches: Batches, plan: Plan, watch: Callable[[Event],
 
 
 def training(engine: Engine, batches: Batches, plan: Plan) -> Iterator[Event]:
-    """Take every step, evaluate on the way, end at a loss that is not finite, or when patience ends.
+    """Train step by step and evaluate on the way, to the last step, a loss that is not finite, or the end of patience.
 
     Nothing is computed while the next event is not asked for: that pauses the training, and the pause is not counted as
     training time. Closing the iterator stops it. Begun again `since` a course that was kept, a training ends with the
@@ -151,11 +151,11 @@ def training(engine: Engine, batches: Batches, plan: Plan) -> Iterator[Event]:
 
 
 def _from_course(engine: Engine, batches: Batches, plan: Plan, course: Course) -> Iterator[Event]:
-    """The steps from a course on, to the outcome."""
+    """The events of a training from a course on, to the outcome."""
     taken, seconds = course.mark.taken, course.seconds
-    following = batches.since(taken)
+    batches_left = batches.since(taken)
     while taken < batches.steps and not course.ended(plan.validation):
-        stretch = _stretch(engine, batches, plan, following)
+        stretch = _stretch(engine, batches, plan, batches_left)
         taken, seconds = stretch.taken, seconds + stretch.seconds
         if not math.isfinite(stretch.loss):
             failure = _failure(engine, batches, course.mark, taken, stretch.loss)
@@ -183,7 +183,7 @@ def _from_course(engine: Engine, batches: Batches, plan: Plan, course: Course) -
 
 
 class _Stretch(NamedTuple):
-    """Steps that were taken without a look at anything but their loss, and the last of them."""
+    """Steps of which only the losses were looked at, and the record of the last one."""
 
     taken: int
     """Steps of the whole training."""
@@ -210,14 +210,14 @@ class _Stretch(NamedTuple):
         return self.evaluates or self.keeps or self.before is not None
 
 
-def _stretch(engine: Engine, batches: Batches, plan: Plan, following: Iterator[Batch]) -> _Stretch:
-    """Take steps until something is due: an evaluation, a checkpoint, a close look, a word of progress, a failure."""
+def _stretch(engine: Engine, batches: Batches, plan: Plan, batches_left: Iterator[Batch]) -> _Stretch:
+    """Take steps until an evaluation, a checkpoint, a close look or a word of progress is due, or a step fails."""
     clock = time.perf_counter
     every, losses = plan.checkpoint_every, list[float]()
     with np.errstate(all="ignore"):  # overflow is found in the loss, where it can be named
         begun = clock()
         looking = 0.0
-        for batch in following:
+        for batch in batches_left:
             taken = batch.step + 1
             evaluates = taken % batches.evaluate_every == 0 or taken == batches.steps
             keeps = every is not None and taken % every == 0 and taken < batches.steps
@@ -241,7 +241,7 @@ def _evaluated(engine: Engine, batches: Batches, plan: Plan, taken: int, seconds
 
 
 def judged_splits(dataset: Dataset, train_samples: int | None) -> dict[str, Split]:
-    """What an evaluation looks at: every split, of the training samples at most so many."""
+    """The splits that an evaluation uses: all, of the training samples at most `train_samples`."""
     splits = dict(dataset.splits())
     splits["train"] = splits["train"][:train_samples]
     return splits
@@ -254,7 +254,7 @@ def row_of(scores: Mapping[str, Score], batches: Batches, taken: int, seconds: f
 
 
 def by_column(scores: Mapping[str, Score]) -> dict[str, Parsed]:
-    """`train_loss`, `train_accuracy` and so on: as a row has them."""
+    """Scores by the columns of a row: `train_loss`, `train_accuracy` and so on."""
     values = {f"{split}_{key}": value for split, score in scores.items() for key, value in score._asdict().items()}
     return {name: value for name, value in values.items() if value is not None or name == "train_accuracy"}
 
@@ -271,7 +271,7 @@ def bad_split(row: HistoryRow) -> tuple[float, str] | None:
 def _failure(
     engine: Engine, batches: Batches, mark: Mark, taken: int, loss: float, split: str | None = None
 ) -> Failure:
-    """Take the steps since the last evaluation once more, which gives the same numbers, and look at the last two.
+    """The facts of a failure: steps since `mark` are taken once more, with the same numbers, to look at the last two.
 
     To keep every step's record in case the next one fails would cost a tenth of the time of all that do not.
     A loss that an evaluation found comes after the last update: its layers' outputs are those of one step more.
@@ -291,7 +291,7 @@ def _failure(
 
 
 def largest(gradients: Arrays) -> tuple[str, float]:
-    """The parameter with the largest gradient, and that gradient's size."""
+    """The parameter with the largest element of a gradient, and that element's size."""
     sizes = {name: float(np.abs(gradient).max()) for name, gradient in gradients.items()}
     name = max(sizes, key=lambda key: sizes[key])
     return name, sizes[name]

@@ -1,8 +1,8 @@
-"""How good answers are, by task, each number with the interval that new samples like these would move it in.
+"""Metrics of answers, by task, each with the interval in which it would vary over new samples like these.
 
-A metric is a function of the weight that each sample counts with. With all weights 1 it is the metric itself; a
-bootstrap sample is the same with the number of times that each sample is drawn (Efron & Tibshirani, An Introduction to
-the Bootstrap, 1993). The interval is from the 2.5th to the 97.5th percentile of the draws, the same ones each time.
+A metric is a function of a weight for each sample. With all weights 1 it is the metric itself; with the number of times
+that each sample is drawn it is the metric of a bootstrap sample (Efron & Tibshirani, An Introduction to the Bootstrap,
+1993). The interval is from the 2.5th to the 97.5th percentile of the draws, the same ones each time.
 
     accuracy           the share of samples, or labels, answered right
     balanced_accuracy  the mean over the classes of the share of each that is answered right
@@ -33,16 +33,16 @@ from twofold.streams import stream
 CONFIDENCE = 0.95
 RESAMPLES = 1000
 FEWEST = 200
-"""Bootstrap samples of many samples: enough for an interval, few enough to take no time."""
+"""Bootstrap samples, at least: enough for an interval, few enough to take little time with many samples."""
 NUMBERS = 5_000_000
-"""Weights of all bootstrap samples together, from which on there are fewer of these."""
+"""Weights of all bootstrap samples together, above which fewer than `RESAMPLES` are drawn."""
 AT_ONCE = 1 << 21
-"""Weights at once: 16 MiB."""
+"""Weights in memory at once: 16 MiB."""
 BINS = 10
 MOST_CURVES = 100
 """Classes up to which each has a ROC curve: every one of them sorts all samples."""
 FEW_CLASSES = 64
-"""Classes up to which weights are summed by class through a table of zeros and ones; a larger one is sparse."""
+"""Classes up to which weights are summed by a dense table of zeros and ones; with more it is sparse."""
 
 Metric = Callable[[Array], Array]
 """From weights (draws, samples) to a number for each draw."""
@@ -86,7 +86,7 @@ def difference(task: str, answers: Array, others: Array, target: Array) -> Measu
 
 
 def measured_mean(terms: Array) -> Measured:
-    """The mean of a number a sample, and its interval."""
+    """The mean of a number for each sample, and its interval."""
     metric = _mean(terms)
     return _interval(float(terms.mean()), np.concatenate([metric(weights) for weights in _draws(len(terms))]))
 
@@ -100,7 +100,7 @@ def _interval(value: float, drawn: Array) -> Measured:
 
 
 def _draws(samples: int) -> Iterator[Array]:
-    """How often each sample is drawn, (draws, samples), some draws at once."""
+    """How often each sample is drawn in each bootstrap sample, (draws, samples), some draws at a time."""
     rng = stream(0, "bootstrap")
     left = max(FEWEST, min(RESAMPLES, NUMBERS // samples))
     while left:
@@ -151,7 +151,7 @@ def _of_classes(p: Array, target: Array) -> dict[str, Metric]:
 
 
 def _squares(p: Array, target: Array, chosen: Array) -> Array:
-    """Σ (p − onehot(target))² of each sample."""
+    """The squared distance Σ (p − onehot(target))² of each sample; `chosen` is p of its class."""
     if p.shape[1] <= FEW_CLASSES:
         return np.square(p - np.eye(p.shape[1])[target]).sum(axis=1)
     return np.einsum("nc,nc->n", p, p) - np.square(chosen) + np.square(1 - chosen)
@@ -205,9 +205,9 @@ def _of_numbers(y: Array, t: Array) -> dict[str, Metric]:
 
 
 def _mean_where(shares: Array) -> Array:
-    """The mean over the classes that there are."""
-    there = np.isfinite(shares)
-    return np.where(there, shares, 0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
+    """The mean over the classes whose share is finite: those that have samples."""
+    finite = np.isfinite(shares)
+    return np.where(finite, shares, 0).sum(axis=1) / np.maximum(finite.sum(axis=1), 1)
 
 
 def _area(score: Array, positive: Array) -> Metric:

@@ -27,7 +27,7 @@ from twofold.train.scoring import scorer, scores_of
 
 @dataclass(frozen=True)
 class Point:
-    """What a training gave: the scores of the weights that it kept, or why it failed."""
+    """The result of one training: the scores of the weights that it kept, or why it failed."""
 
     scores: dict[str, float | None]
     """`test_accuracy` and the others, by the names of `twofold.runs.SCORES`; empty after a failure."""
@@ -43,13 +43,13 @@ class Point:
     note: str = ""
     """What else may have changed the last digits, in a sentence."""
     flow: dict[str, Parsed] | None = None
-    """The recurrent layer whose last step is read, before and after training: ‖∂L/∂h(t)‖ at each step, the share of
-    the last one's that reaches the first (`carried_before`, `carried_after`), spectral radius and largest singular
-    value of W_hh."""
+    """The gradient flow through the recurrent layer whose last step is read, before and after training: ‖∂L/∂h(t)‖ at
+    each step, the share of the last step's gradient that reaches the first (`carried_before`, `carried_after`),
+    spectral radius and largest singular value of W_hh. `None` without such a layer."""
 
 
 def at_once(recipes: Sequence[Recipe], engine: str) -> bool:
-    """Whether these are trained as replicas, by the NumPy engine: they are alike, and small enough for it to pay."""
+    """Whether recipes are trained as replicas in the NumPy engine: they are alike, and small enough to gain by it."""
     return engine == NumpyEngine.name and len(recipes) > 1 and pays(recipes[0]) and together(recipes)
 
 
@@ -59,7 +59,7 @@ Load = Callable[[DataSpec], Dataset]
 
 
 Stops = Callable[[Sequence[HistoryRow]], bool]
-"""Whether a training with these evaluations, the last just made, is to be stopped."""
+"""A function that decides whether a training with these evaluations, the last just made, is stopped."""
 
 
 def train_points(
@@ -77,7 +77,7 @@ def train_points(
     Raises `DataError` or `UserError` where a recipe cannot be trained at all.
     """
     if stops is None and at_once(recipes, engine):
-        return _together(recipes, load)
+        return _train_stacked(recipes, load)
     points, dataset = list[Point](), None
     for before, recipe in zip((None, *recipes), recipes, strict=False):
         if dataset is None or before is None or before.data != recipe.data:
@@ -115,8 +115,8 @@ def _until_stopped(events: Iterator[Event], history: list[HistoryRow], stops: St
     raise AssertionError("a training ends with an outcome")
 
 
-def _together(recipes: Sequence[Recipe], load: Load) -> list[Point]:
-    """Replicas of one network, or one after another where they do not fit into memory at once."""
+def _train_stacked(recipes: Sequence[Recipe], load: Load) -> list[Point]:
+    """Train recipes as replicas of one network, or one after another if they do not fit into memory at once."""
     dataset = load(recipes[0].samples).astype(recipes[0].training.dtype)
     recipes = [resolved(recipe, dataset) for recipe in recipes]
     first, count = recipes[0], len(recipes)

@@ -1,4 +1,4 @@
-"""What a run of both engines says of them when it ends: a short lock-step, and where rounding parted them."""
+"""The comparison of both engines at the end of a run: a short lock-step, and where rounding parted their trainings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from twofold.train.session import Session
 
 
 def prove(session: Session) -> None:
-    """Write it into the record. What cannot be shown, for want of memory for instance, is said and left out."""
+    """Write the comparison of both engines into the record; if it cannot be made, for want of memory say, tell why."""
     if not set(COMPARED) <= session.writer.record.engines.keys() or len(COMPARED) > len(session.writer.record.engines):
         return
     try:
@@ -31,7 +31,7 @@ def prove(session: Session) -> None:
 
 
 def _parted(session: Session) -> PartedByRounding | None:
-    """Looked for where the answers of the engines differ beyond chance: it takes another training."""
+    """Where rounding parted the trainings; looked for, by another training, only if answers differ beyond chance."""
     if not _differ(session.evidence):
         return None
     steps = session.writer.record.engines[COMPARED[0]].steps

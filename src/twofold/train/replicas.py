@@ -1,4 +1,4 @@
-"""Networks of one shape trained at once: the NumPy engine with an axis of replicas in front.
+"""Training networks of one shape at once, as replicas: the NumPy engine with an axis of replicas in front.
 
 A step in R small networks costs little more than in one, since most of it is the calls. Each replica takes the batches,
 the initial weights, the masks and the rates of its own recipe, and so the trajectory of its lone run, up to rounding.
@@ -29,7 +29,7 @@ alone stays in the processor's cache: ten of 128 units over 20 steps took 48 ms 
 
 
 def pays(recipe: Recipe) -> bool:
-    """Whether the network and its batch are small enough for replicas to cost less than one after another."""
+    """Whether network and batch are so small that replicas cost less than trainings one after another."""
     batch = recipe.training.batch_size
     return batch != "full" and batch * recipe.network.largest <= SMALL_BATCH
 
@@ -46,20 +46,20 @@ def together(recipes: Sequence[Recipe]) -> bool:
 
 
 def common(recipe: Recipe) -> Recipe:
-    """The recipe without what replicas may differ in, the seed and the learning rate."""
+    """The recipe with seed and learning rate, in which replicas may differ, set to fixed values."""
     training = recipe.training.model_copy(update={"seed": 0})
     optimizer = recipe.optimizer.model_copy(update={"lr": 1.0})
     return recipe.model_copy(update={"training": training, "optimizer": optimizer})
 
 
 def stacked(states: Sequence[State]) -> State:
-    """The initial states of replicas as one."""
+    """The initial states of replicas as one state, with an axis of replicas in front."""
     names = states[0].parameters
     return State({name: np.stack([state.parameters[name] for state in states]) for name in names})
 
 
 def many(a: Array, replicas: int) -> Array:
-    """The same for every replica, without a copy."""
+    """An array repeated for every replica, (replicas, ...), without a copy."""
     return np.broadcast_to(a, (replicas, *a.shape))
 
 
@@ -102,14 +102,14 @@ class StackedBatches:
 
 
 class Scores(NamedTuple):
-    """Loss, and accuracy or R², on one split, an element a replica."""
+    """Loss, and accuracy or R², on one split, with an element for each replica."""
 
     loss: Array
     accuracy: Array | None
     r2: Array | None = None
 
     def of(self, replica: int) -> Score:
-        """Those of one replica."""
+        """The scores of one replica."""
         accuracy, r2 = (None if part is None else float(part[replica]) for part in (self.accuracy, self.r2))
         return Score(float(self.loss[replica]), accuracy, r2)
 
@@ -172,7 +172,7 @@ class ReplicaEvent(NamedTuple):
 def train_replicas(
     engine: Engine, batches: StackedBatches, score: Judge, watch: Callable[[ReplicaEvent], None] = lambda _: None
 ) -> tuple[list[Outcome], list[list[HistoryRow]]]:
-    """The whole of a training of replicas: the outcome of each, and its evaluations. Every event goes to `watch`."""
+    """Run a whole training of replicas; every event goes to `watch`. Returns each one's outcome and evaluations."""
     rows = [list[HistoryRow]() for _ in batches.each]
     outcomes = dict[int, Outcome]()
     for happened in training_replicas(engine, batches, score):
@@ -186,10 +186,10 @@ def train_replicas(
 
 
 def training_replicas(engine: Engine, batches: StackedBatches, score: Judge) -> Iterator[ReplicaEvent]:
-    """Take every step in all replicas; a replica whose loss is not finite ends there, and the others go on.
+    """Train all replicas step by step; one whose loss is not finite ends there, and the others go on.
 
-    The events of `twofold.train.loop.training` for each, without close looks, checkpoints and the keeping of best
-    weights. Seconds are a replica's share. Not asking for the next event pauses all of them.
+    Yields the events of `twofold.train.loop.training` for each, without close looks, checkpoints and the keeping of
+    best weights. Seconds are a replica's share. Not asking for the next event pauses all of them.
     """
     going = dict[int, HistoryRow]()
     for index, row in _rows(engine, batches, score, 0, 0.0):
@@ -197,9 +197,9 @@ def training_replicas(engine: Engine, batches: StackedBatches, score: Judge) -> 
         yield ReplicaEvent(index, Evaluated(row))
     taken, seconds = 0, 0.0
     yield from _failed_splits(going, batches, taken, seconds)
-    following = iter(batches)
+    batches_left = iter(batches)
     while taken < batches.first.steps and going:
-        taken, spent, losses = _steps(engine, batches.first, following, list(going))
+        taken, spent, losses = _steps(engine, batches.first, batches_left, list(going))
         seconds += spent / len(batches.each)
         for index in [index for index in going if not math.isfinite(losses[index])]:
             failure = _failure(batches, index, taken, float(losses[index]))
@@ -215,11 +215,11 @@ def training_replicas(engine: Engine, batches: StackedBatches, score: Judge) -> 
         yield ReplicaEvent(index, Ended(Outcome(taken, seconds, row)))
 
 
-def _steps(engine: Engine, first: Batches, following: Iterator[Batch], going: list[int]) -> tuple[int, float, Array]:
-    """Take steps until an evaluation is due or a loss of those that go on is not finite: steps, seconds, losses."""
+def _steps(engine: Engine, first: Batches, batches_left: Iterator[Batch], going: list[int]) -> tuple[int, float, Array]:
+    """Take steps until an evaluation is due or a loss in `going` is not finite. Returns steps, seconds, losses."""
     with np.errstate(all="ignore"):
         begun = time.perf_counter()
-        for batch in following:
+        for batch in batches_left:
             losses = np.asarray(engine.step(batch).loss)
             if _evaluates(first, batch.step + 1) or not np.isfinite(losses[going]).all():
                 return batch.step + 1, time.perf_counter() - begun, losses
@@ -244,7 +244,7 @@ def _rows(
 def _failed_splits(
     going: dict[int, HistoryRow], batches: StackedBatches, taken: int, seconds: float
 ) -> Iterator[ReplicaEvent]:
-    """Those whose evaluation was not finite end; they are taken out of `going`."""
+    """End the replicas whose evaluation is not finite, and take them out of `going`."""
     for index in list(going):
         if bad := bad_split(going[index]):
             failure = _failure(batches, index, taken, *bad)

@@ -1,4 +1,4 @@
-"""A finished run of the same recipe, data and code in place of another training; or what parts the nearest from it."""
+"""Looking for a finished run of the same recipe, data and code to take in place of another training."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from twofold.runs import Run, open_run, peek_recipe
 from twofold.setup.versions import code, versions
 
 NEAR = 3
-"""A run whose recipe differs in more keys is another one, of which nothing need be said."""
+"""Differences up to which a run counts as near, so that it is told why it was not taken."""
 
 
 class Found(NamedTuple):
-    """The run that fits, or why the nearest does not."""
+    """The run that fits, or the reason why the nearest one does not."""
 
     run: Run | None
     reason: str = ""
@@ -47,7 +47,7 @@ def _age(folder: Path) -> float:
 
 
 def _differences(folder: Path, recipe: Recipe, fingerprint: str) -> Iterator[str]:
-    """What parts a folder from the run that is asked for, a sentence each; a folder that is none counts as far off."""
+    """A phrase for each difference of a folder from the wanted run; a folder without a recipe counts as far off."""
     other = peek_recipe(folder)
     if other is None:
         yield from ["it holds no recipe"] * (NEAR + 1)
@@ -93,7 +93,7 @@ def _text(value: Parsed) -> str:
 
 
 def _flat(table: Parsed, path: str = "") -> dict[str, Parsed]:
-    """Values by their paths: `layers.0.units`."""
+    """The values of nested tables and lists by their paths: `layers.0.units`."""
     if isinstance(table, Mapping):
         items = [(str(key), value) for key, value in table.items()]
     elif isinstance(table, list) and any(isinstance(item, Mapping) for item in table):

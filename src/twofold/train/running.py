@@ -76,10 +76,9 @@ def run(
 
     `recipe` is a built-in name, a TOML file or a `Recipe`; `overrides` sets single keys, `{"optimizer.lr": 0.1}`;
     `data` is a pair `(X, y)` of arrays, lists or data frames that takes the place of the recipe's data; `engines`
-    replaces the recipe's; `out` is a new folder, `runs/NAME-N` where left out; `checkpoint_every` is a number of steps:
-    after so many each time a checkpoint is written, from which `resume` goes on.
-    With `reuse` a finished run of the same recipe, data and code, in `out` or else in `runs`, is taken instead of
-    training again; `Run.reused` says so.
+    replaces the recipe's; `out` is a new folder, by default `runs/NAME-N`; `checkpoint_every` is the number of steps
+    between two checkpoints, from which `resume` goes on. With `reuse` a finished run of the same recipe, data and code,
+    in `out` or else in `runs`, is taken instead of training again; `Run.reused` says so.
 
     Raises `RecipeError`, `UnknownNameError`, `DataError` or `RunFolderError` before anything is trained, and
     `TrainingDivergedError` at the step where the loss stops being finite; what was recorded until then stays in
@@ -115,7 +114,7 @@ def run(
 
 
 def _finished(recipe: Recipe, fingerprint: str, out: str | Path | None, watch: Watcher) -> Run | None:
-    """A finished run that may take the place of a new one; where there is nearly one, why it may not is told."""
+    """A finished run that may take the place of a new one; if one nearly may, `watch` is told why it may not."""
     match = find_run(recipe, fingerprint, out)
     if match.reason and not match.run:
         watch(Noted(match.reason))
@@ -126,8 +125,8 @@ def resume(run: str | Path | Run, *, data: object = None, watcher: Watcher | Non
     """Go on with a run that was killed or interrupted: it ends with the bytes with which it would have ended.
 
     It goes on from the newest checkpoint that is whole; without one from its beginning. Engines that have ended are not
-    trained again. A run that is finished already is given back as it is. `data` is the pair `(X, y)` again, of a run
-    to which its samples were handed over in memory.
+    trained again. A run that is finished already is given back as it is. `data` is the pair `(X, y)` again, if the
+    run's samples were handed over in memory.
 
     Raises `RunFolderError` where the folder is in use, is no run's, its recipe is not the one it began with, its data
     are others now, or its training diverged; and whatever `run` raises while it trains.
@@ -144,7 +143,7 @@ def resume(run: str | Path | Run, *, data: object = None, watcher: Watcher | Non
 
 
 def _go_on(folder: Path, data: object, watch: Watcher, group: Group) -> None:
-    """What is lacking of the run, with its folder locked."""
+    """Train what the run still lacks, with its folder locked."""
     record = read_record(folder)
     if _ended(folder, record):  # while this process came for the lock
         return
@@ -196,7 +195,7 @@ def _train(session: Session, engines: dict[str, Engine], start: tuple[Course, Fl
 
 
 def _built(recipe: Recipe, dataset: Dataset, group: Group) -> dict[str, Engine]:
-    """Its engines, after whatever cannot be trained on is refused."""
+    """The recipe's engines; data or settings that cannot be trained with are refused first."""
     check_memory(recipe, recipe.training.engines, *(split for _, split in dataset.splits()))
     Batches(recipe, dataset.train)
     group.begin(recipe)
@@ -204,13 +203,13 @@ def _built(recipe: Recipe, dataset: Dataset, group: Group) -> dict[str, Engine]:
 
 
 def _circumstances(recipe: Recipe, built: dict[str, Engine], group: Group) -> Circumstances:
-    """What the record says of them; where a recipe decides on the threads, those that it decides on."""
+    """The circumstances for the record; if the recipe decides the number of threads, with that number."""
     with few_threads(recipe, 0) if recipe.training.shards else nullcontext():
         return circumstances(built, group.processes)
 
 
 def _ended(folder: Path, record: Record) -> bool:
-    """Whether the run is finished; what a process left that was killed right after is swept away.
+    """Whether the run is finished; then what a killed process may have left in its folder is removed.
 
     Raises `RunFolderError` where its training diverged.
     """
@@ -245,7 +244,7 @@ def _where(since: Checkpoint | None) -> str:
 
 
 def facts_of(recipe: Recipe, dataset: Dataset) -> DataFacts:
-    """What the record says of the data, as they are before they become numbers of the recipe's type."""
+    """The facts of the data for the record, measured before they become numbers of the recipe's type."""
     return DataFacts(
         source=recipe.data.source,
         title=dataset.title,
@@ -262,7 +261,7 @@ def facts_of(recipe: Recipe, dataset: Dataset) -> DataFacts:
 
 
 def _fill(session: Session, engines: dict[str, Engine], start: tuple[Course, Flows] | None) -> None:
-    """Everything of a run's folder but its record: each engine that has not ended yet, the first from `start` on."""
+    """Train every engine that has not ended, the first from `start` on, and write all files but the record."""
     recipe, dataset, writer = session.recipe, session.dataset, session.writer
     if dataset.columns is not None:
         writer.write(COLUMNS, dataset.columns.text().encode())

@@ -1,4 +1,4 @@
-"""How a recipe is judged: loss and accuracy on every split, in the way that its training table says."""
+"""Scoring an engine as a recipe's `training` table says: loss and accuracy, or R², on every split."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from twofold.train.loop import Evaluate, Score, evaluate, judged_splits
 
 
 def evaluation(recipe: Recipe) -> dict[str, Parsed]:
-    """What `evaluate` and `predictions` are told of a recipe."""
+    """The recipe's keyword arguments for `evaluate` and `predictions`."""
     return {"views": Views.of(recipe.training), "batch": evaluation_batch(recipe.network)}
 
 
 def scorer(recipe: Recipe, dataset: Dataset) -> Evaluate:
-    """Loss and accuracy, or R², of an engine on each split; of the training samples on as many as the recipe says."""
+    """A function that scores an engine on each split; of the training samples on as many as the recipe says."""
     loss, how = reported_loss(recipe.loss), evaluation(recipe)
     task = recipe.task
     splits = judged_splits(dataset, recipe.training.evaluate_samples)

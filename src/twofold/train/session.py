@@ -1,4 +1,4 @@
-"""One engine of a run: trained from its beginning or from a checkpoint on, and what it leaves behind."""
+"""Training one engine of a run, from the beginning or from a checkpoint, and keeping what it leaves behind."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from twofold.train.signals import Signals, as_row
 
 @dataclass(frozen=True)
 class Session:
-    """What the engines of a run have in common, while it is trained."""
+    """Everything that the engines of a run share while they are trained."""
 
     recipe: Recipe
     dataset: Dataset
     writer: RunWriter
     watch: Watcher
     evidence: dict[str, Array] = field(default_factory=dict)
-    """The arrays that the report will draw, so far; of an engine that diverged how the gradient flowed before."""
+    """The arrays gathered so far for the report; of an engine that diverged, the gradient flow before."""
 
 
 def train_engine(
     name: str, engine: Engine, session: Session, since: tuple[Course, Flows] | None = None
 ) -> dict[str, Array]:
-    """Train it, keep its weights and results; the arrays that the report will draw.
+    """Train one engine, keep its weights and results, and return the arrays that the report will draw.
 
     What is measured before training is measured again where a run goes on: it is a function of the recipe.
 
@@ -82,7 +82,7 @@ def _prefixed(engine: str, arrays: Arrays) -> dict[str, Array]:
 
 @final
 class _Keeper:
-    """Writes the events of one engine's training into the run folder, and hands them on to whoever watches."""
+    """Writes the events of one engine's training into the run folder, and passes them on to the watcher."""
 
     def __init__(self, name: str, engine: Engine, session: Session, batches: Batches, flows: Flows) -> None:
         self.name, self.engine, self.session, self.flows = name, engine, session, flows
@@ -105,7 +105,7 @@ class _Keeper:
             self.measure_gradient_flow(event.row.step)
 
     def measure_gradient_flow(self, step: int) -> None:
-        """How the gradient flows back through time now, where there is a recurrent layer."""
+        """Measure the gradient flow through recurrent layers now and keep it under `step`, if there are any."""
         if self._flow_batch:
             self.flows[step] = measure_flow(self.engine, self.session.recipe.network, self._flow_batch)
 

@@ -1,8 +1,9 @@
-"""What a training shows of itself beside its loss: how large gradients and updates are, and which units are asleep.
+"""Signals of a training beside its loss: the sizes of gradients and updates, and which units are asleep.
 
-Norms are Euclidean, over all elements of a tensor. The update is what the last step changed: with momentum or Adam it
-is not η times the gradient. Its size over that of the weight says whether the rate fits: about 1e-3.
-Karpathy, CS231n, Convolutional Neural Networks for Visual Recognition, Neural Networks Part 3 (Stanford, 2015).
+A unit is asleep for a sample where it passes hardly any gradient. Norms are Euclidean, over all elements of a tensor.
+The update is what the last step changed: with momentum or Adam it is not η times the gradient. Its size over that of
+the weight says whether the rate fits: about 1e-3. Karpathy, CS231n, Convolutional Neural Networks for Visual
+Recognition, Neural Networks Part 3 (Stanford, 2015).
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ from twofold.runs.history import DIGITS, MOST_MOMENTS, PROBE, SATURATED, Signal
 from twofold.train.loop import Moment
 
 AT_ONCE = 1 << 22
-"""A way through the network holds at most so many numbers: 16 MiB."""
+"""Numbers that one pass through the network holds at most: 16 MiB."""
 
 
 @final
 class Signals:
-    """Lines about an engine in training, at the moments that it chooses by their step alone."""
+    """Makes the lines of `signals.csv` about an engine in training, at moments that the step alone decides."""
 
     def __init__(self, engine: Engine, network: Network, batches: Batches, train: Split) -> None:
         self.engine = engine
@@ -59,7 +60,7 @@ class Signals:
             yield Signal(moment.taken, layer, part, norm(after), gradient, update)
 
     def _units(self, taken: int) -> Iterator[Signal]:
-        """Sample by sample a little of the probe goes through the network, in evaluation mode."""
+        """Signals of units, from sending the probe through the network in small batches, in evaluation mode."""
         by_place = dict[tuple[str, str], Units]()
         if not any(node.spec.watched() for node in self.network.nodes):
             return
@@ -79,23 +80,23 @@ class Units(NamedTuple):
     """Which units of a layer were off for every sample seen so far, and the share of all outputs that were off."""
 
     throughout: Array
-    """(units,)"""
+    """Which units slept for every sample, (units,)."""
     asleep: int
     total: int
     relu: bool
 
     @property
     def dead(self) -> float:
-        """The share of units that sleep for every sample."""
+        """The share of units that slept for every sample."""
         return float(self.throughout.mean())
 
     @property
     def saturated(self) -> float | None:
-        """The share of outputs that sleep; a ReLU is not saturated where it is off: that is its use."""
+        """The share of outputs that slept; `None` for ReLU, which is off by design and not saturated."""
         return None if self.relu else self.asleep / self.total
 
     def joined(self, other: Units) -> Units:
-        """Over the samples of both."""
+        """The units over the samples of both."""
         throughout = np.logical_and(self.throughout, other.throughout)
         return Units(throughout, self.asleep + other.asleep, self.total + other.total, self.relu)
 
@@ -103,9 +104,9 @@ class Units(NamedTuple):
 def _asleep(
     nodes: Sequence[Node], through: Sequence[Array], weights: Arrays, lengths: Array | None = None
 ) -> Iterator[tuple[tuple[str, str], Units]]:
-    """Layer by layer; `through` is the input of each layer, and the network's output.
+    """The sleeping units, layer by layer; `through` has the input of each layer, then the network's output.
 
-    Of sequences of several `lengths` the steps that there are.
+    Of sequences with `lengths`, padded steps are left out.
     """
     for node, x, y in zip(nodes, through, through[1:], strict=False):
         if lengths is not None and len(node.output_shape) == 2:
@@ -127,16 +128,16 @@ def _units(y: Array, when: Asleep) -> Units:
 
 
 def _by_unit(y: Array) -> Array:
-    """(rows, units): of images a unit is a channel, else an element of the last axis."""
+    """Outputs as (rows, units): a unit is a channel of images, else an element of the last axis."""
     if y.ndim == 4:
         y = np.moveaxis(y, 1, -1)
     return y.reshape(-1, y.shape[-1])
 
 
 def gates(node: Node, weights: Arrays, x: Array, lengths: Array | None = None) -> dict[str, Array]:
-    """What each gate of a recurrent layer gives at every step, (T, n, units), by the NumPy engine's own loop.
+    """The values of each gate of a recurrent layer at every step, (T, n, units), by the NumPy engine's own loop.
 
-    Of sequences of several `lengths` (steps, units), of all steps that there are. Empty for any other layer.
+    Of sequences with `lengths`, (steps, units) without padded steps. Empty for any other layer.
     """
     if not isinstance(node.spec, Recurrent):
         return {}
@@ -152,12 +153,12 @@ def gates(node: Node, weights: Arrays, x: Array, lengths: Array | None = None) -
 
 
 def norm(a: Array) -> float:
-    """√Σ a², in float64."""
+    """The Euclidean norm √Σ a², in float64."""
     return float(np.sqrt(np.square(a, dtype=np.float64).sum()))
 
 
 def held_numbers(network: Network) -> int:
-    """How many numbers all layers together hold of one sample."""
+    """The number of values that all layers together hold of one sample."""
     shapes = [
         shape for node in network.nodes for shape in (node.output_shape, node.spec.working_shape(node.input_shape))
     ]
@@ -165,6 +166,6 @@ def held_numbers(network: Network) -> int:
 
 
 def as_row(signal: Signal) -> Mapping[str, object]:
-    """By column, so many digits of each."""
+    """A signal by column, its numbers with `DIGITS` digits."""
     values = signal._asdict()
     return {key: f"{value:.{DIGITS}g}" if isinstance(value, float) else value for key, value in values.items()}

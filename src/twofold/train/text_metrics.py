@@ -1,6 +1,6 @@
-"""How well the next character of a text is told, and how well tables of frequencies tell it.
+"""Metrics of predicting the next character of a text, and how well tables of frequencies predict it.
 
-    perplexity          exp of the mean of −log p of the right character: among how many equally likely ones it chooses
+    perplexity exp of the mean of −log p of the right character: as if it chose among so many equally likely ones
     bits_per_character  the same mean in bits
 
 The tables count, in the training text, how often each character follows each sequence of the n − 1 before it. Their
@@ -25,7 +25,7 @@ from twofold.setup.outputs import SMALLEST
 from twofold.train.metrics import Measured, measured_mean
 
 ORDERS = {1: "frequencies", 2: "pairs", 4: "four in a row"}
-"""How many characters a table looks at, the answer among them, and what it is called."""
+"""The number of characters that a table counts, including the answer, and the table's name."""
 
 
 def text_metrics(p: Array, target: Array) -> dict[str, Measured]:
@@ -38,7 +38,7 @@ def text_metrics(p: Array, target: Array) -> dict[str, Measured]:
 
 
 def tables(spec: CharacterText, dataset: Dataset) -> Iterator[tuple[str, Array]]:
-    """What each table of frequencies says of the next character, by its name: (characters, alphabet).
+    """The probabilities of each table of frequencies for the next character, by name: (characters, alphabet).
 
     It is given what a network is given: the characters before, within the window.
     """
@@ -52,7 +52,7 @@ def tables(spec: CharacterText, dataset: Dataset) -> Iterator[tuple[str, Array]]
 
 
 def _contexts(split: Split, size: int, most: int) -> Iterator[tuple[int, ...]]:
-    """The characters before each answer, at most so many."""
+    """The characters before each answer, at most `most`."""
     x = split.x.astype(np.int64) if split.x.ndim == 2 else np.where(split.x.any(-1), split.x.argmax(-1), size)
     for window, y in zip(x.tolist(), split.y, strict=True):
         asked = np.flatnonzero(answered(y)) if split.each_step else [len(window) - 1]
@@ -61,7 +61,7 @@ def _contexts(split: Split, size: int, most: int) -> Iterator[tuple[int, ...]]:
 
 
 class _Table:
-    """p(c | s) for sequences s of at most so many characters."""
+    """The probabilities p(c | s) for sequences s of at most `longest` characters."""
 
     def __init__(self, codes: Sequence[int], size: int, longest: int) -> None:
         self.size = size

@@ -1,4 +1,4 @@
-"""What a network writes that answers the next character of a text, character by character."""
+"""Text that a network writes by predicting the next character, character by character."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from twofold.setup.outputs import probabilities
 from twofold.streams import stream
 
 SMALLEST = 1e-30
-"""A probability below it is one of 0."""
+"""Probabilities are raised to at least this before their logarithm is taken."""
 CHARACTERS, TEMPERATURE = 300, 0.8
-"""What is written at the end of a training, and how."""
+"""Length and temperature of the text that is written at the end of a training."""
 
 
 def sample_of(run: Run) -> str:
@@ -35,7 +35,7 @@ def sample_of(run: Run) -> str:
 
 
 def written(engine: Engine, recipe: Recipe, characters: int, start: str, how: tuple[float, int]) -> str:
-    """So many characters after `start`; `how` are the temperature and the seed of what is drawn."""
+    """The `characters` that an engine writes after `start`; `how` is the temperature and the seed of the draws."""
     data, (temperature, seed) = recipe.data, how
     assert isinstance(data, CharacterText)
     alphabet = data.alphabet or ""
@@ -61,5 +61,5 @@ def _chances(recipe: Recipe, outputs: Array, temperature: float) -> Array:
 
 
 def _drawn(chances: Array, rng: np.random.Generator) -> int:
-    """The place at which the sum of the chances passes a number drawn from 0 to 1."""
+    """A code drawn with these chances: where their running sum passes a number drawn from 0 to 1."""
     return int(min(np.searchsorted(np.cumsum(chances), rng.random(), side="right"), len(chances) - 1))

@@ -1,1 +1,1 @@
-"""Columns of tables as people have them: what they hold, which kind they are, and how they become numbers."""
+"""Columns of a table as a user has it: what they hold, which kind each is, and how they become numbers."""

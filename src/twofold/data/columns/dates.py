@@ -1,4 +1,4 @@
-"""A column of dates after fitting: its parts, those that come around as sine and cosine."""
+"""A column of dates after fitting: its parts as numbers, cyclic ones as sine and cosine."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from twofold.data.columns.values import moments
 from twofold.recipe.columns import DatePart
 
 TURN = {"month": 12, "day": 31, "weekday": 7, "hour": 24, "minute": 60}
-"""After how many a part of a date comes around."""
+"""The period of each cyclic part of a date."""
 
 
 class FittedDate(FittedColumn):
-    """The parts of a date: those that come around as sine and cosine, others less the mean, over the deviation."""
+    """The parts of a date as numbers: cyclic ones as sine and cosine, others as (part − mean) / standard deviation."""
 
     kind: Literal["date"] = "date"
     format: str | None
     parts: Annotated[tuple[DatePart, ...], Field(strict=False)]
     cyclic: bool
     fill: int
-    """Seconds since 1970 of what stands for a missing date."""
+    """The date that takes the place of a missing one, in seconds since 1970."""
     shifts: Numbers
     divisors: Numbers
     refuses_missing: bool
@@ -60,7 +60,7 @@ class FittedDate(FittedColumn):
 
 
 def part_of(dates: Array, part: str) -> Array:
-    """One part of dates of whole seconds, as float64: days since 1970, the year, or what comes around, from 0."""
+    """One part of dates of whole seconds, as float64: days since 1970, the year, or a cyclic part counted from 0."""
     seconds = dates.astype("datetime64[s]").astype(np.int64)
     days = np.floor_divide(seconds, 86400)
     match part:

@@ -1,4 +1,4 @@
-"""How a file of text writes its table: encoding, separator, decimal sign, comments. Looked up in its first part."""
+"""How a text file writes its table: encoding, separator, decimal sign, comments. Judged by its first part."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM
 WESTERN = re.compile(
     r"cp(125[0-9]|437|850|852|858|775|1140|037|273|500|861|863|865)|latin|iso8859|mac_|hp_roman|cp1006"
 )
-"""Code pages of one byte a letter: a guess among them is little better than another."""
+"""Names of code pages of one byte a letter: to guess one of them is little better than to guess another."""
 
 _DECIMAL_COMMA = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+")
 _WHOLE = re.compile(r"[+-]?\d+")
@@ -36,14 +36,14 @@ class Dialect:
     decimal: str = "."
     thousands: str = ""
     comment: str = ""
-    """What a line begins with that is no row."""
+    """The sign with which a comment line begins; empty if there are none."""
     skipped: int = 0
     """Lines before the table."""
     notes: tuple[str, ...] = ()
 
 
-class Told(NamedTuple):
-    """What a recipe says itself; `None` is found out."""
+class StatedDialect(NamedTuple):
+    """What a recipe says of the dialect; what is `None` is judged by the file."""
 
     encoding: str | None = None
     separator: str | None = None
@@ -51,10 +51,10 @@ class Told(NamedTuple):
     comment: str | None = None
 
 
-def dialect_of(head: bytes, whole: bool, told: Told, wanted: tuple[str, ...]) -> Dialect:
+def dialect_of(head: bytes, whole: bool, told: StatedDialect, wanted: tuple[str, ...]) -> Dialect:
     """The dialect of a file that begins with these bytes; `wanted` are names that its header should hold.
 
-    Raises `DataError` for an encoding that is none.
+    Raises `DataError` for an unknown encoding.
     """
     encoding, notes = _encoding(head, told.encoding)
     text = head.decode(encoding, "replace")
@@ -117,7 +117,7 @@ def guessed(content: bytes) -> str:
 
 
 def _comment(lines: list[str], separator: str | None) -> str:
-    """What the lines before the header begin with, where these are no row: they have fewer cells than the others."""
+    """The sign of the comment lines before the header, which have more or fewer cells than rows; else empty."""
     for sign in COMMENTS:
         first = [line for line in lines[:50] if line.strip()]
         opening = next((at for at, line in enumerate(first) if not line.lstrip().startswith(sign)), len(first))
@@ -132,7 +132,7 @@ def _comment(lines: list[str], separator: str | None) -> str:
 
 
 def _separator(rows: list[str], wanted: tuple[str, ...]) -> str:
-    """The sign that makes most rows equally long; of several the one under which the header holds what is wanted."""
+    """The separator by which the header holds most `wanted` names, then by which most rows are equally long."""
     best, score = ",", (-1, 0.0, 0)
     for sign in SEPARATORS:
         table = split(rows, sign)
@@ -152,7 +152,7 @@ def _separator(rows: list[str], wanted: tuple[str, ...]) -> str:
 
 
 def split(rows: list[str], separator: str) -> list[list[str]]:
-    """Lines as cells; those that the parser refuses are left out."""
+    """Each line as its cells; without quoting if the CSV parser refuses the lines."""
     if separator == " ":
         return [row.split() for row in rows]
     try:
@@ -162,7 +162,7 @@ def split(rows: list[str], separator: str) -> list[list[str]]:
 
 
 def _decimal(rows: list[str], separator: str) -> tuple[str, str]:
-    """The decimal sign, and what groups digits: a comma where a whole column is written so."""
+    """The decimal sign and the sign that groups digits, or "": a comma is decimal if a whole column is written so."""
     table = split(rows[1:], separator)
     if not table:
         return ".", ""

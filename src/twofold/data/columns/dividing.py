@@ -14,7 +14,7 @@ from twofold.errors import DataError
 from twofold.recipe.columns import Date, Number, Table
 
 Parts = dict[str, Array]
-"""Rows by the name of the part: train, validation, test."""
+"""The rows of each part by its name: train, validation, test."""
 NAMES = {
     "train": "train",
     "training": "train",
@@ -55,7 +55,7 @@ def divided(spec: Table, frame: Frame, y: Array | None, own_test: bool) -> Parts
 
 
 def _drawn(rows: Array, y: Array | None, size: int, seed: int) -> tuple[Array, Array]:
-    """Those that stay and those that are held out: stratified by class where every class has two rows or more."""
+    """The rows that stay and `size` rows that are held out: stratified if every class has two rows or more."""
     if not size:
         return rows, rows[:0]
     if y is not None:
@@ -68,7 +68,7 @@ def _drawn(rows: Array, y: Array | None, size: int, seed: int) -> tuple[Array, A
 
 
 def _by_fold(spec: Table, frame: Frame, y: Array | None, folds: int) -> Parts:
-    """One fold is the test: with its share of every class, or of whole groups; the validation is drawn of the rest."""
+    """The parts with one fold as the test, stratified or of whole groups; validation is drawn from the rest."""
     if spec.fold >= folds:
         raise DataError(f"`fold` counts the {folds} folds from 0 to {folds - 1}; got {spec.fold}.")
     if folds > frame.rows:
@@ -92,7 +92,7 @@ def _by_fold(spec: Table, frame: Frame, y: Array | None, folds: int) -> Parts:
 
 
 def _fold_of_groups(spec: Table, frame: Frame, name: str, folds: int) -> Array:
-    """Whether each row is of the fold: groups go, the largest first, to the fold that has fewest rows."""
+    """Which rows are in the fold: groups, the largest first, go to the fold that has fewest rows so far."""
     codes = words_of(frame.columns[name]).codes
     present, place, sizes = np.unique(codes, return_inverse=True, return_counts=True)
     if len(present) < folds:
@@ -126,7 +126,7 @@ def _by_column(spec: Table, frame: Frame, name: str) -> Parts:
 
 
 def _by_group(spec: Table, frame: Frame, name: str, wanted: dict[str, float | int]) -> Parts:
-    """Whole groups are held out, until the part has its share of the rows; a missing group is one of its own."""
+    """Whole groups are held out until a part has its share of the rows; rows without a group form one."""
     words = words_of(frame.columns[name])
     groups = int(words.codes.max()) + 2
     codes = np.where(words.codes < 0, groups - 1, words.codes)
@@ -151,7 +151,7 @@ def _by_group(spec: Table, frame: Frame, name: str, wanted: dict[str, float | in
 
 
 def _by_order(frame: Frame, name: str, held: dict[str, int]) -> Parts:
-    """The end is the test, what stands before it the validation."""
+    """The last rows in order are the test, those before them the validation."""
     order = np.argsort(keys_of(frame, name), kind="stable")
     end = len(order) - held["test"]
     middle = end - held["validation"]

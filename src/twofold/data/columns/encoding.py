@@ -21,34 +21,34 @@ from twofold.errors import DataError, did_you_mean
 
 FORMAT = 1
 FEW = 16
-"""Numbers that a column becomes, up to which it is encoded at once for all parts."""
+"""A column that becomes at most so many numbers is encoded at once for all parts of the data."""
 NUMBER = np.float32
-"""The type of the features: of a hundred thousand rows half the memory, and what networks are trained in."""
+"""The type of the features: half the memory of float64, and what networks are trained in."""
 
 
 class Alphabet(Encoded):
-    """The symbols of the training rows. In a sequence a symbol is its place among them, an unknown one their number."""
+    """The symbols of the training rows. A symbol's code is its place among them, an unknown one's their number."""
 
     name: str
     """The column of words."""
     symbols: Texts
     one_hot: bool
-    """Whether a symbol is numbers of which one is 1, in place of its place."""
+    """Whether a network is given one-hot vectors in place of codes."""
 
     def codes(self, words: Sequence[str]) -> list[Array]:
-        """The place of each symbol of each word."""
+        """The code of each symbol of each word."""
         at = {symbol: place for place, symbol in enumerate(self.symbols)}
         return [np.array([at.get(symbol, len(at)) for symbol in word], np.int64) for word in words]
 
     def encoded(self, codes: Array) -> Array:
-        """What a network is given of the codes of one sequence, (steps,) or (steps, symbols)."""
+        """The codes of one sequence as a network is given them, (steps,) or one-hot (steps, symbols)."""
         if not self.one_hot:
             return codes.astype(NUMBER)
         return np.vstack([np.eye(len(self.symbols), dtype=NUMBER), np.zeros(len(self.symbols), NUMBER)])[codes]
 
 
 class FittedColumns(Encoded):
-    """What was fitted to the training rows. `twofold predict` does to new rows what this says, to the byte."""
+    """All columns as they were fitted to the training rows. New rows are encoded by them to the same bytes."""
 
     format: Literal[1] = FORMAT
     labels: Texts
@@ -64,7 +64,7 @@ class FittedColumns(Encoded):
 
     @property
     def features(self) -> tuple[str, ...]:
-        """The names of the numbers that a row becomes, or a symbol."""
+        """The names of the numbers that a row becomes; of an alphabet, its symbols if they are one-hot, else none."""
         if self.alphabet:
             return self.alphabet.symbols if self.alphabet.one_hot else ()
         return tuple(output for column in self._in_a_row() for output in column.outputs())
@@ -75,7 +75,7 @@ class FittedColumns(Encoded):
         return {column.name: column.codes for column in self.columns if _is_embedded(column)}
 
     def _in_a_row(self) -> list[Fitted]:
-        """Codes stand first."""
+        """The columns in the order of their numbers in a row: embedded ones, which are codes, come first."""
         return sorted(self.columns, key=lambda column: not _is_embedded(column))
 
     @property
@@ -98,7 +98,7 @@ class FittedColumns(Encoded):
         return x
 
     def divided(self, frame: Frame, parts: Sequence[Array]) -> list[Array]:
-        """The same, a part of the rows each: a column at a time, so that no more is held than the frame and these."""
+        """The encoded rows of each part: column by column, so that only the frame and the result are in memory."""
         self._check(frame)
         width = len(self.features)
         check_room(frame.source, sum(map(len, parts)) * width * NUMBER().itemsize, "Leave out columns, or rows.")
@@ -122,7 +122,7 @@ class FittedColumns(Encoded):
                 raise DataError(f"{frame.source}: column `{name}` stands there more than once; names must differ.")
 
     def text(self) -> str:
-        """As JSON, a line a column."""
+        """The fitted columns as JSON, a line for each column."""
         head: dict[str, object] = {"format": self.format, "labels": list(self.labels)}
         if self.alphabet:
             head["alphabet"] = self.alphabet.model_dump(mode="json")
@@ -132,7 +132,7 @@ class FittedColumns(Encoded):
 
     @classmethod
     def from_json(cls, value: object, source: str) -> FittedColumns:
-        """Raises `DataError` for what no fitted columns are."""
+        """The fitted columns that JSON held. Raises `DataError` where it held something else."""
         try:
             return cls.model_validate(value)
         except ValidationError as error:
@@ -146,7 +146,7 @@ def _is_embedded(column: Fitted) -> TypeGuard[FittedCategory]:
 
 
 def _divided(column: Fitted, cells: Cells, parts: Sequence[Array], targets: Sequence[Array]) -> list[Refused]:
-    """One column into the samples of each part. One that becomes many numbers a part at a time: they are held once."""
+    """Encode one column into its place in each part; one that becomes many numbers part by part, to save memory."""
     width = targets[0].shape[1]
     if width <= FEW:
         values = np.empty((len(cells.codes) if isinstance(cells, Words) else len(cells), width), NUMBER)

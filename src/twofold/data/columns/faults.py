@@ -1,4 +1,4 @@
-"""Cells that a column cannot take: the first few by line, or a line a column where there are many."""
+"""The message about cells that a column cannot take: cell by cell if they are few, else column by column."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Refused(NamedTuple):
     column: str
     rows: Array
     rule: str
-    """What is wrong, behind the name of the column; `{cell}` is the text of the cell."""
+    """What is wrong: the end of a sentence that begins with the column's name; `{cell}` is the text of the cell."""
     remedy: str
     """What to write, in the recipe or in the file."""
 
@@ -44,13 +44,13 @@ def in_recipe(name: str, kind: str, **options: object) -> str:
 
 
 def either(lines: Sequence[str]) -> str:
-    """What to write: one of several lines, in a recipe or on the command line."""
+    """A sentence: write one of these lines in the recipe, or the first on the command line."""
     first = lines[0].replace("'", "'\\''")
     return f"In the recipe, under [data]: {' or '.join(lines)}\n  On the command line: --set 'data.{first}'"
 
 
 def stated_in_recipe(name: str, specs: Sequence[ColumnSpec]) -> list[str]:
-    """The lines of a recipe that say one or another of what a column may be."""
+    """One line of a recipe for each kind that a column may be."""
     return [
         in_recipe(name, **{"kind": type(spec).model_fields["kind"].default, **spec.model_dump(exclude_defaults=True)})
         for spec in specs

@@ -1,8 +1,8 @@
 """Columns as they were fitted to the training rows: plain numbers and words, written as JSON, applied row by row.
 
 A kind of column is fitted by scikit-learn where it has a transformer, in `fitting.py`; what stands here applies the
-result. Every operation is done element by element in float64, so that a row becomes the same bytes whatever rows stand
-beside it.
+result. Every operation is done element by element in float64, so that a row becomes the same bytes whichever other rows
+are encoded with it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from twofold.recipe.columns import Number
 
 
 class FittedNumber(FittedColumn):
-    """y = clip((x − shift) / divisor), or by rank to a normal distribution; `fill` stands for what is missing."""
+    """A number: clip((x − shift) / divisor), or by rank to a normal distribution; `fill` replaces a missing one."""
 
     kind: Literal["number"] = "number"
     spec: Number
@@ -57,7 +57,7 @@ class FittedNumber(FittedColumn):
 
 
 class FittedCategory(FittedColumn):
-    """A number a level, of which one is 1. A level that is none of them is `other`, where there is such a number.
+    """One-hot: a number for each level. An unknown level is `other`, if there is a number for it.
 
     Or embedded: a code from 1 for each level and for a missing value, and 0 for all others.
     """
@@ -65,12 +65,13 @@ class FittedCategory(FittedColumn):
     kind: Literal["category"] = "category"
     levels: Texts
     absent: bool
-    """Whether a missing value is a level of its own: where the training rows have some."""
+    """Whether a missing value has a number, or code, of its own: if training rows lack the value."""
     other: bool
-    """Whether there is a number for all other levels: where the training rows have rare ones."""
+    """Whether there is a number for all other levels: if the training rows have levels too rare for one of their
+    own."""
     refuses: bool
     words: bool
-    """Whether the cells of the training were words, and not numbers."""
+    """Whether the training cells were words, not numbers."""
     embedded: bool = Field(default=False, exclude_if=unwritten_at(False))
     """Whether the column becomes one number, the code of its level."""
 
@@ -80,7 +81,7 @@ class FittedCategory(FittedColumn):
 
     @property
     def codes(self) -> int:
-        """How many codes there are, that of all other levels among them."""
+        """The number of codes, including the one for all other levels."""
         return 1 + len(self.levels) + self.absent
 
     def outputs(self) -> tuple[str, ...]:
@@ -111,7 +112,7 @@ class FittedCategory(FittedColumn):
         return faults
 
     def coded(self, cells: Cells) -> tuple[Array, Array]:
-        """The place of each cell's level from 1, 0 for one that is not known; and which cells hold such a one."""
+        """The code of each cell, 0 for an unknown level, and which cells hold an unknown level."""
         words = words_of(cells)
         at = {level: place + 1 for place, level in enumerate(self.levels)}
         codes = np.array([at.get(level, 0) for level in words.levels] or [0], np.int64)
@@ -120,7 +121,7 @@ class FittedCategory(FittedColumn):
 
 
 class FittedOrdinal(FittedColumn):
-    """The place of a level in its order, less the mean, over the standard deviation."""
+    """An ordered level as one number: (its place − mean) / standard deviation."""
 
     kind: Literal["ordinal"] = "ordinal"
     levels: Texts
@@ -153,7 +154,7 @@ class FittedOrdinal(FittedColumn):
 
 
 def placed(cells: Cells, levels: tuple[str, ...]) -> tuple[Array, Array]:
-    """The place of each cell's level from 0, NaN where there is none; and the cells that hold another level."""
+    """The place of each cell's level, NaN if missing or unknown; and which cells hold an unknown level."""
     words = words_of(cells)
     at = {level: float(place) for place, level in enumerate(levels)}
     codes = np.array([at.get(level, np.nan) for level in words.levels] or [np.nan])
@@ -162,7 +163,7 @@ def placed(cells: Cells, levels: tuple[str, ...]) -> tuple[Array, Array]:
 
 
 class FittedBoolean(FittedColumn):
-    """1 for true, 0 for false, `fill` for what is missing."""
+    """A boolean as 1 for true, 0 for false, `fill` for a missing value."""
 
     kind: Literal["boolean"] = "boolean"
     true: Texts
@@ -185,7 +186,7 @@ class FittedBoolean(FittedColumn):
 
 
 def truths(cells: Cells, true: tuple[str, ...], false: tuple[str, ...]) -> tuple[Array, Array]:
-    """1 and 0, NaN where there is neither; and the rows of cells that are neither and not missing."""
+    """Cells as 1 for true and 0 for false, NaN for others; and the rows that hold a value which is neither."""
     words = words_of(cells)
     meaning = {**dict.fromkeys(map(str.lower, true), 1.0), **dict.fromkeys(map(str.lower, false), 0.0)}
     levels = np.array([meaning.get(level.lower(), np.nan) for level in words.levels] or [np.nan])
@@ -194,7 +195,7 @@ def truths(cells: Cells, true: tuple[str, ...], false: tuple[str, ...]) -> tuple
 
 
 class FittedText(FittedColumn):
-    """Counts of words at the places of their hashes, of length 1. Nothing is fitted."""
+    """Text as counts of its words, each at the place of its hash, scaled to Euclidean length 1. Nothing is fitted."""
 
     kind: Literal["text"] = "text"
     width: Annotated[int, Field(ge=1, le=4096)]

@@ -24,11 +24,11 @@ from twofold.errors import DataError
 from twofold.recipe.columns import Boolean, Category, ColumnSpec, Date, DatePart, Number, Ordinal, Text
 
 QUANTILES = 1000
-"""At most so many quantiles of a column are kept."""
+"""Quantiles of a column that are kept, at most."""
 
 
 def fitted(name: str, spec: ColumnSpec, cells: Cells) -> Fitted:
-    """A column fitted to its cells of the training rows. Raises `DataError` where they allow none."""
+    """A column fitted to its cells in the training rows. Raises `DataError` where these cannot be fitted to."""
     match spec:
         case Number():
             return _number(name, spec, cells)
@@ -66,7 +66,7 @@ def _check_held(name: str, held: Array, wrong: Array, remedy: str) -> None:
 
 
 def imputed(held: Array, strategy: str) -> float:
-    """What scikit-learn's `SimpleImputer` puts in the place of a missing value."""
+    """The mean or median, as scikit-learn's `SimpleImputer` puts in place of a missing value; 0 without values."""
     if not len(held):
         return 0.0
     return float(np.mean(held) if strategy == "mean" else np.median(held))

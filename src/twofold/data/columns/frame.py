@@ -1,4 +1,4 @@
-"""A table in memory before it is numbers: columns of quantities, of words and of dates, with holes."""
+"""A table in memory before it becomes numbers: columns of numbers, words and dates, with missing cells."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import numpy as np
 from twofold.arrays import Array
 
 EXACT = 1 << 53
-"""Whole numbers from here on are not told apart by float64."""
+"""The limit up to which float64 tells whole numbers apart."""
 
 
 class Words(NamedTuple):
-    """A column of words: each cell the place of its word among the levels, −1 where it is missing."""
+    """A column of words: `codes` has the place of each cell's word among `levels`, −1 for a missing cell."""
 
     codes: Array
     levels: tuple[str, ...]
 
     def at(self, rows: Array) -> Words:
-        """Some of the rows."""
+        """The cells of some rows."""
         return Words(self.codes[rows], self.levels)
 
     def counts(self) -> Array:
@@ -40,11 +40,11 @@ class Frame:
     columns: Mapping[str, Cells]
     rows: int
     place: Callable[[int], str]
-    """`table.csv:12` of a row: what a message begins with."""
+    """From a row's number to its place in a message: `table.csv:12`."""
     source: str
-    """What the whole is called: its file, or `data`."""
+    """The name of the table: its file, or `data`."""
     notes: tuple[str, ...] = ()
-    """What was done to the file that its owner may not expect, a sentence each."""
+    """Sentences on what its owner may not expect: how the file was read."""
     repeated: frozenset[str] = frozenset()
     """Names that stand in the header more than once."""
 
@@ -69,7 +69,7 @@ def part(cells: Cells, rows: Array) -> Cells:
 
 
 def missing(cells: Cells) -> Array:
-    """Which cells hold nothing, (rows,)."""
+    """Which cells are missing, (rows,)."""
     if isinstance(cells, Words):
         return cells.codes < 0
     if cells.dtype.kind == "f":
@@ -106,12 +106,12 @@ def shown(cells: Cells, row: int) -> str:
     return "" if missing(cells[row : row + 1])[0] else str(cells[row])
 
 
-def filed(codes: Array, levels: list[str]) -> Words:
-    """Words whose levels are stripped, in the alphabet's order, with those that stand for nothing taken away."""
+def with_clean_levels(codes: Array, levels: list[str]) -> Words:
+    """Words with their levels stripped and sorted; levels that stand for no value become missing cells."""
     from twofold.data.names import MISSING
 
     stripped = [level.strip() for level in levels]
-    kept = sorted({level for level in stripped if level.lower() not in MISSING})
-    at = {level: place for place, level in enumerate(kept)}
+    meaningful = sorted({level for level in stripped if level.lower() not in MISSING})
+    at = {level: place for place, level in enumerate(meaningful)}
     new = np.array([at.get(level, -1) for level in stripped] or [-1], np.int64)
-    return Words(np.where(codes < 0, -1, new[codes]), tuple(kept))
+    return Words(np.where(codes < 0, -1, new[codes]), tuple(meaningful))

@@ -1,4 +1,4 @@
-"""Rows that a trained network is given: of a file, of a frame, or written on the command line."""
+"""Rows that a trained network is given: from a file, from a frame, or written on the command line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from twofold.recipe.columns import Table
 
 
 def read_given_rows(spec: Table, columns: FittedColumns, words: Sequence[str]) -> Given:
-    """What each word names: a file with the columns of the training, in any order, or one row as `5.1,red`."""
+    """The samples of each word: a file with the columns of the training, in any order, or one row as `5.1,red`."""
     if not words:
         raise DataError("no sample is given")
     frames = [_file(spec, columns, word) if os.path.exists(word) else _row(spec, columns, word) for word in words]
@@ -37,7 +37,7 @@ def read_given_rows(spec: Table, columns: FittedColumns, words: Sequence[str]) -
 
 
 def given_rows(spec: Table, columns: FittedColumns, samples: Samples) -> Given:
-    """Rows in memory: a frame by the names of its columns, or an array with one column a feature of the table."""
+    """The samples of rows in memory: a frame with the training's columns, or an array, a column for each feature."""
     names = columns.names
     if spec.sequence is not None and not _has_columns(samples):
         raise DataError(
@@ -59,7 +59,7 @@ def _has_columns(samples: object) -> bool:
 
 
 def given_frame(spec: Table, columns: FittedColumns, frame: Frame) -> Given:
-    """Its rows as the network takes them, and their labels where the frame holds them."""
+    """The rows of a frame as the network takes them, and their labels where the frame holds them."""
     if spec.sequential:
         return _given_sequences(spec, columns, frame)
     x = columns.encode(frame)
@@ -77,7 +77,7 @@ def _expected(columns: FittedColumns, frame: Frame) -> list[str | None]:
 
 
 def _given_sequences(spec: Table, columns: FittedColumns, frame: Frame) -> Given:
-    """Its sequences; where every step is answered, a name and a label for each step, sequence by sequence."""
+    """The sequences of a frame; if every step has an answer, with a name and a label for each step."""
     x, expected = encoded(spec, columns, frame), _expected(columns, frame)
     if spec.sequence is None:
         words = words_of(frame.columns[columns.names[0]])
@@ -97,7 +97,7 @@ def _given_sequences(spec: Table, columns: FittedColumns, frame: Frame) -> Given
 
 
 def _wanted(spec: Table, columns: FittedColumns) -> tuple[str, ...]:
-    """What a file must hold beside the label."""
+    """The columns that a file must hold beside the label."""
     steps = (spec.sequence, spec.order) if spec.sequence else ()
     return (*columns.names, *(name for name in steps if name is not None))
 

@@ -1,4 +1,4 @@
-"""Which kind a column is, judged by what it holds, where the recipe does not say."""
+"""The kind of a column, inferred from its cells where the recipe does not name it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from twofold.recipe.columns import Boolean, Category, ColumnSpec, Date, Drop, Nu
 NUMBERS_FROM = 0.8
 """The share of cells that must be numbers for a few words among them to be taken for missing values."""
 MOST_ABSENT = 3
-"""Different words among numbers."""
+"""Different words among numbers, at most, for them to be taken for missing values."""
 OFTEN = 3
 """Times that a word must stand among numbers to be taken for a missing value."""
 PLACEHOLDERS = {
@@ -41,15 +41,15 @@ PLACEHOLDERS = {
     ),
     *("#ref!", "#div/0!", "#value!", "#num!", "#name?", "not applicable", "undefined", "blank", "inf", "-inf"),
 }
-"""Words that stand for no number, in small letters without points around them."""
+"""Words that stand for no value, in lower case and without points around them."""
 INDICATED_FROM = 0.01
-"""The share of missing cells from which that a value is missing is a feature of its own."""
+"""The share of missing cells from which a column gets a second feature: whether the value is missing."""
 DISTINCT = 0.9
-"""The share of cells that differ from all others, from which words name a row and no kind of row."""
+"""The share of different words among the cells from which they are taken to name single rows, not kinds of rows."""
 FEW = 20
-"""Rows, or levels, below which that is not judged."""
+"""Rows or levels up to which that is not judged."""
 PROSE = 3.0
-"""Words a cell from which a column is text."""
+"""Words in a cell, on average, from which a column is text."""
 IDENTIFIER = re.compile(r"(^|[_\s.-])(id|ids|index|idx|key|uuid|guid|rowid|row|nr|no)$|[a-z]I[Dd]$|^Unnamed: ?0", re.I)
 SIGNS = ("%", "$", "€", "£", "¥", "kg", "g", "m", "cm", "mm", "km", "°C", "°F", "mph", "lbs", "lb")
 _AFFIX = re.compile(r"^([^\d\s+.,-]{1,3}) ?[+-]?\d|\d ?([^\d\s.,]{1,3})$")
@@ -58,17 +58,17 @@ _COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?", re.ASCII)
 
 
 class Inferred(NamedTuple):
-    """A kind, and what should be said of it; a warning asks for a look."""
+    """The kind that a column seems to be, with a note for the user, or a warning that it deserves a look."""
 
     spec: ColumnSpec
     note: str = ""
     warning: str = ""
     refusal: str = ""
-    """Why nothing can be inferred, behind the name of the column; `{cell}` is a cell."""
+    """Why nothing can be inferred: the end of a sentence that begins with the column's name; `{cell}` is a cell."""
     remedies: tuple[ColumnSpec, ...] = ()
     """What the recipe may say instead."""
     cell: str = ""
-    """The word that is refused; the first of the column where there is none."""
+    """The word that is refused; if empty, the first of the column."""
 
 
 _IDENTIFIER = Inferred(
@@ -147,7 +147,7 @@ def _of_words(name: str, words: Words, held: int, share: float) -> Inferred:
 
 
 def _broken_date(levels: Sequence[str]) -> tuple[str, str] | None:
-    """The way in which nearly all words are dates, and the first that is none; `None` where they are no dates."""
+    """The format in which nearly all words are dates, and the first word that is none; `None` if there is no format."""
     if len(levels) < FEW / 2:
         return None
     for form in date_formats(levels[: len(levels) // 2]) or date_formats(levels[len(levels) // 2 :]):
@@ -170,7 +170,7 @@ def _date(forms: list[str]) -> Inferred:
 
 
 def number_of_words(words: Words, share: float) -> Inferred | None:
-    """The way in which words write numbers; `None` where they do not.
+    """The kind of a column whose words write numbers; `None` if they do not.
 
     A column of numbers is read as words where signs stand beside them, commas within them, or words among them.
     """
@@ -195,13 +195,13 @@ def number_of_words(words: Words, share: float) -> Inferred | None:
 
 
 def _stands_for_nothing(level: str, count: int) -> bool:
-    """Whether a word among numbers says that there is none: it is known for that, or stands there again and again."""
+    """Whether a word among numbers means a missing value: it is known for that, or stands there often."""
     plain = level.strip(" .").lower()
     return plain in PLACEHOLDERS or (count >= OFTEN and not any(letter.isdigit() for letter in level))
 
 
 def _ways(levels: Sequence[str]) -> list[tuple[Number, str]]:
-    """How numbers may be written in a column, the plain way first."""
+    """The ways in which a column may write numbers, each with a note; the plain way first."""
     ways = [(Number(), "")]
     grouped = [level for level in levels if _GROUPED.fullmatch(level)]
     commas = [level for level in levels if _COMMA.fullmatch(level)]

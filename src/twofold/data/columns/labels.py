@@ -18,10 +18,10 @@ from twofold.errors import DataError
 from twofold.recipe.columns import Number, Table
 
 MOST_CLASSES = 20
-"""At most so many different whole numbers, and at most the root of the number of rows, are classes: more are a number
-to predict, where they are not told to be classes."""
+"""Different whole numbers up to which, if also at most the root of the number of rows, a label is taken for classes;
+beyond, for a number to predict. A recipe may say otherwise."""
 SHOWN = 60
-"""Signs of a cell that an error names."""
+"""Characters of a cell that an error repeats."""
 WITHOUT = 'without_label = "drop"'
 KindOfLabel = Literal["classes", "numbers"]
 
@@ -165,9 +165,9 @@ def weights_of(spec: Table, frame: Frame) -> Array | None:
 
 
 def class_codes(frame: Frame, label: str, classes: Sequence[str], optional: bool = False) -> Array:
-    """The number of each row's class. Raises `DataError` for one that the network does not know.
+    """The code of each row's class. Raises `DataError` for a class that the network does not know.
 
-    And for none, where it is not `optional`: then a row without one has `NO_ANSWER`.
+    A row without a class is refused too, or, if `optional`, has the code `NO_ANSWER`.
     """
     cells = frame.columns.get(label)
     if cells is None:

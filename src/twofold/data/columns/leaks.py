@@ -1,4 +1,4 @@
-"""What makes a score too good: columns that alone give the label away, and rows that stand on both sides of a split."""
+"""What makes a score too good: columns that alone give the label away, and rows in both training and test."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ MOST_ROWS = 4000
 """Rows on which a column alone is tried as a predictor."""
 MOST_COLUMNS = 300
 PLAIN = 0.9
-"""The share of the most frequent class above which nothing is said of leaks: to guess is nearly as good."""
+"""The share of the most frequent class from which leaks are not looked for: always to guess it is nearly as good."""
 FOLDS, LEAVES, LEAST = 3, 64, 30
 
 
 def gives_away(
     columns: FittedColumns, x: Array, y: Array, classes: bool, progress: Progress = silent
 ) -> dict[str, str]:
-    """Columns by which a small decision tree answers nearly every row that it was not fitted to, and how well."""
+    """A sentence for each column from which alone a small tree answers nearly every row that it was not fitted to."""
     rows = np.linspace(0, len(y) - 1, min(len(y), MOST_ROWS)).astype(int)
     target = y[rows]
     if len(rows) < LEAST or (classes and np.bincount(target).max() >= PLAIN * len(rows)) or len(np.unique(target)) < 2:
@@ -53,7 +53,7 @@ def alone(x: Array, y: Array, classes: bool) -> float:
 
 
 def repeated_rows(x: Array, y: Array, train: Array, test: Array) -> int:
-    """How many rows of the test are equal to a row of the training, in every feature and the label."""
+    """The number of test rows that equal a training row in every feature and in the label."""
     rows = np.ascontiguousarray(np.column_stack([x.astype(np.float64), y.astype(np.float64)]))
     keys = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1])))[:, 0]
     return int(np.isin(keys[test], keys[train]).sum())

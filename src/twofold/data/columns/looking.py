@@ -1,4 +1,4 @@
-"""What `twofold columns` says of a file: each column's kind, what it holds, the line of a recipe, and what is odd."""
+"""The facts that `twofold columns` shows of a file: each column's kind, content and recipe line, and oddities."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from twofold.recipe.columns import Category, ColumnSpec, Date, Drop, Number, Tab
 
 EXAMPLES = 3
 RARE = 10
-"""Rows of a class below which it is said to be rare."""
+"""Rows below which a class is called rare."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class ColumnFacts:
     missing: int
     distinct: int
     range: str
-    """From the least to the largest, or the most frequent levels."""
+    """The least and largest value, or the most frequent levels."""
     examples: tuple[str, ...]
     recipe: str
     """The line under `[data]` that says the same."""
@@ -47,7 +47,7 @@ class ColumnFacts:
 
 @dataclass(frozen=True)
 class TableFacts:
-    """A file as `twofold columns` tells it."""
+    """The facts of a whole file."""
 
     path: str
     rows: int
@@ -58,9 +58,9 @@ class TableFacts:
     notes: tuple[str, ...]
     """How the file is read."""
     warnings: tuple[str, ...]
-    """What is odd of the table as a whole: rows on both sides of the split, rare classes."""
+    """What is odd about the table as a whole: rows on both sides of the split, rare classes."""
     layer: str = ""
-    """The first layer for the columns that are embedded by their lines; empty where there are none."""
+    """The first layer that a recipe with these lines needs, if they embed columns; else empty."""
 
     def to_json(self) -> dict[str, Parsed]:
         """Plain values: what `twofold columns --json` prints."""
@@ -163,7 +163,7 @@ def _with_label(
         y = classes_of(reading, held)[0] if target == "classes" else numbers_of((label,), held)[:, 0]
         plan = planned(reading, held)
         columns = fit(plan, held, np.arange(held.rows), (label,))
-    except DataError:  # what is wrong of them stands beside them
+    except DataError:  # the facts of the columns already tell what is wrong
         return {}, []
     x = columns.encode(held)
     leaks = gives_away(columns, x, y, target == "classes", progress)

@@ -1,4 +1,4 @@
-"""The bytes of a table's file, unpacked where it is packed; workbooks and the like are refused by what they are."""
+"""The bytes of a table's file, decompressed if need be; workbooks and other formats are refused by name."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ TOO_LARGE = "Split the file, or give a part of it."
 
 
 def unreadable(path: str, error: OSError) -> DataError:
-    """What to say of a file that cannot be opened."""
+    """The `DataError` for a file that cannot be opened."""
     if isinstance(error, FileNotFoundError):
         return DataError(f"no file {path[:1000]}; a relative path starts at the folder of the recipe's file.")
     return DataError(f"cannot read {path[:200]}: {error.strerror or error}")
 
 
 def format_of(path: str) -> str:
-    """`parquet`, `arrow` or `csv`. Raises `DataError` for what is no table."""
+    """The format of a table's file: `parquet`, `arrow` or `csv`. Raises `DataError` for a file of another kind."""
     try:
         with open_foreign(path) as file:
             start = file.read(LONGEST_MAGIC)
@@ -59,7 +59,7 @@ def format_of(path: str) -> str:
 
 @dataclass(frozen=True)
 class TextFile:
-    """A table of text: what its owner calls it, where its bytes are plain, and how many these are."""
+    """A text file with a table: the path its owner gave, the path of its decompressed bytes, and how many these are."""
 
     path: str
     plain: str
@@ -71,7 +71,7 @@ class TextFile:
 
 @contextmanager
 def unpacked(path: str) -> Iterator[TextFile]:
-    """The text of a file, which is read more than once: one that is packed is unpacked into a temporary file before.
+    """A file whose text can be read more than once: a compressed one is decompressed into a temporary file.
 
     Raises `DataError` where it cannot be read, and where a table of its bytes would not fit into memory.
     """
@@ -97,7 +97,7 @@ def unpacked(path: str) -> Iterator[TextFile]:
 
 
 def _copied(path: str, packed: IO[bytes], plain: str) -> int:
-    """Unpack a file, and say how many bytes it holds. Raises `DataError` where there is no room for them."""
+    """Decompress a file to `plain`; returns the number of bytes. Raises `DataError` where there is no room for them."""
     size = 0
     with open(plain, "wb") as file:
         while chunk := packed.read(CHUNK):
@@ -115,7 +115,7 @@ def _copied(path: str, packed: IO[bytes], plain: str) -> int:
 
 @contextmanager
 def opened(text: TextFile) -> Iterator[IO[bytes]]:
-    """The plain bytes. Raises `DataError` where they cannot be read."""
+    """A context with the decompressed bytes as a file. Raises `DataError` where they cannot be read."""
     try:
         with open_foreign(text.plain) as file:
             yield file

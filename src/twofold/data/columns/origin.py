@@ -1,4 +1,4 @@
-"""Where the numbers of a table come from: what each column was taken for, what is missing, the rows held out."""
+"""The origin of a table's numbers, for reports: the kind of each column, what is missing, the rows held out."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from twofold.recipe.columns import ColumnSpec
 
 @dataclass(frozen=True, eq=False)
 class Origin:
-    """A table as it was read, as far as a report wants to tell of it."""
+    """What a report tells of a table as it was read."""
 
     kinds: Mapping[str, ColumnSpec]
-    """What each column was taken for, those that are left out among them."""
+    """The kind of each column, including columns that are left out."""
     reasons: Mapping[str, str]
-    """What was found out of a column that its owner may not expect: why it is left out, for instance."""
+    """By column, a remark that its owner may not expect: why it is left out, for instance."""
     missing: Mapping[str, int]
-    """Training rows in which a feature is missing."""
+    """By feature, the number of training rows in which it is missing."""
     held: Frame
-    """The rows of the part that the run is judged on, as the file has them: its features alone."""
+    """The rows that the run is judged on, as the file has them; only the features."""
     order: str | None = None
-    """The column by which the rows were put in order, so that it is another one in every part."""
+    """The column by which the rows were put in order; its values therefore differ from part to part."""
     grouped: bool = False
     """Whether whole groups were held out, whose rows are no independent draws."""
 
 
 def origin_of(plan: Plan, frame: Frame, train: Array, held: Frame) -> Origin:
-    """What is kept of a frame whose rows `train` are trained on, and of the frame with the rows that are judged on."""
+    """The origin of a frame's numbers: `train` are its training rows, `held` has those that the run is judged on."""
     features = {column.name for column in plan.features}
     return Origin(
         {column.name: column.spec for column in plan.columns},
@@ -43,7 +43,7 @@ def origin_of(plan: Plan, frame: Frame, train: Array, held: Frame) -> Origin:
 
 
 def _absent(frame: Frame, name: str, spec: ColumnSpec, rows: Array) -> int:
-    """How many cells hold nothing, or a word that stands for nothing."""
+    """The number of cells that are missing, or hold a word that stands for a missing value."""
     cells = part(frame.columns[name], rows)
     count = int(missing(cells).sum())
     words = getattr(spec, "absent", ())

@@ -1,4 +1,4 @@
-"""Which columns of a table are features, and of which kind: as the recipe says, or as they look."""
+"""Which columns of a table are features, and of which kind: stated in the recipe, or inferred from the cells."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
-    """Every column of a table but those with another role."""
+    """All columns of a table that have no other role."""
 
     columns: tuple[Planned, ...]
 
     @property
     def features(self) -> tuple[Planned, ...]:
-        """Those that become numbers."""
+        """The columns that become numbers."""
         return tuple(column for column in self.columns if not isinstance(column.spec, Drop))
 
     def notes(self) -> Iterable[str]:
-        """What was decided that the owner of the table may not expect, a sentence each."""
+        """Sentences on decisions that the owner of the table may not expect."""
         for column in self.columns:
             for text in (column.note, column.warning if not column.note else ""):
                 if text:
@@ -48,7 +48,7 @@ class Plan:
 
 
 def roles(spec: Table) -> tuple[str, ...]:
-    """Columns that are no features: labels, weights, and what divides the rows."""
+    """Columns that are no features because they have another role: labels, weights, and what divides the rows."""
     others = (spec.weight, spec.split, spec.group, spec.sequence, spec.order if spec.sequence else None)
     return (*spec.labels, *(name for name in others if name is not None))
 
@@ -56,7 +56,7 @@ def roles(spec: Table) -> tuple[str, ...]:
 def wanted(spec: Table) -> tuple[str, ...]:
     """The names that the header must hold."""
     order = (spec.order,) if spec.order else ()
-    left = spec.features is not None  # then those that are left out need not be there
+    left = spec.features is not None  # columns stated as dropped need not be there then
     named = [
         name
         for name, column in spec.columns.items()

@@ -1,4 +1,4 @@
-"""A table from wherever it comes: a file of text, a Parquet or Arrow file, a frame or an array in memory."""
+"""Tables from any source: a text file, a Parquet or Arrow file, a frame or an array in memory."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Collection
 import numpy as np
 
 from twofold.arrays import Array
-from twofold.data.columns.dialect import Told
-from twofold.data.columns.frame import Cells, Frame, filed
+from twofold.data.columns.dialect import StatedDialect
+from twofold.data.columns.frame import Cells, Frame, with_clean_levels
 from twofold.data.columns.opening import format_of
 from twofold.data.columns.text_table import Asked, read_text
 from twofold.data.published import Progress
@@ -27,7 +27,7 @@ def silent(what: str, done: int, total: int) -> None:
 def read_table(
     spec: Table, path: str, wanted: tuple[str, ...] = (), texts: Collection[str] = (), progress: Progress = silent
 ) -> Frame:
-    """The columns of a file, in the dialect that the recipe tells, or that is found out.
+    """The columns of a file, in the dialect that the recipe states or, where it does not, the file shows.
 
     `wanted` are names that its header must hold, `texts` columns that are words whatever they look like.
 
@@ -36,12 +36,12 @@ def read_table(
     kind = format_of(path)
     if kind != "csv":
         return _columnar(path, kind, wanted)
-    told = Told(spec.encoding, spec.separator, spec.decimal, spec.comment)
+    told = StatedDialect(spec.encoding, spec.separator, spec.decimal, spec.comment)
     return read_text(path, Asked(told, spec.header, wanted, texts), progress)
 
 
 def _columnar(path: str, kind: str, wanted: tuple[str, ...]) -> Frame:
-    """A Parquet or Arrow file, by pyarrow."""
+    """The columns of a Parquet or Arrow file, read by pyarrow."""
     try:
         import pyarrow as pa
         from pyarrow import feather, parquet
@@ -62,7 +62,7 @@ def _columnar(path: str, kind: str, wanted: tuple[str, ...]) -> Frame:
 
 
 def in_memory(data: Samples, source: str = "data") -> Frame:
-    """A frame of pandas or polars, a mapping of columns, an array (rows, columns), a sparse matrix.
+    """A table in memory: a frame of pandas or polars, a mapping of columns, an array (rows, columns), a sparse matrix.
 
     Raises `DataError` for anything else.
     """
@@ -86,7 +86,7 @@ def in_memory(data: Samples, source: str = "data") -> Frame:
 
 
 def _columns(data: Samples) -> list[tuple[str, Samples]]:
-    """Names and values of the columns of anything that has some."""
+    """The name and values of each column of a frame, mapping, array or sparse matrix."""
     if hasattr(data, "toarray"):  # sparse
         rows, count = data.shape
         check_room("the sparse matrix", rows * count * 8 * 2, "Leave out columns, or rows.")
@@ -104,12 +104,12 @@ def _columns(data: Samples) -> list[tuple[str, Samples]]:
 
 
 def _cells(values: Samples, what: str) -> Cells:
-    """One column of another library."""
+    """One column of an array or of another library's frame."""
     kind = getattr(getattr(values, "dtype", None), "kind", "")
     if hasattr(values, "iloc"):
-        return _of_pandas(values, what)
+        return _pandas_cells(values, what)
     if hasattr(values, "to_numpy") and not isinstance(values, np.ndarray):
-        values = _of_polars(values)
+        values = _polars_array(values)
         kind = values.dtype.kind
     array = np.asarray(values)
     kind = array.dtype.kind
@@ -120,13 +120,13 @@ def _cells(values: Samples, what: str) -> Cells:
     return _words(array, what)
 
 
-def _of_polars(series: Samples) -> Array:
-    """Numbers and dates as NumPy's, all else as Python's objects."""
+def _polars_array(series: Samples) -> Array:
+    """A series of polars: numbers and dates as NumPy's types, all else as Python objects."""
     array = series.to_numpy()
     return array if array.dtype.kind in "fiuM" else np.array(series.to_list(), dtype=object)
 
 
-def _of_pandas(series: Samples, what: str) -> Cells:
+def _pandas_cells(series: Samples, what: str) -> Cells:
     import pandas as pd
 
     dtype = series.dtype
@@ -168,4 +168,4 @@ def _words(values: Array, what: str) -> Cells:
         return np.array([np.nan if text is None else float(text) for text in texts], np.float64)
     levels = sorted({text for text in texts if text is not None})
     at = {level: place for place, level in enumerate(levels)}
-    return filed(np.array([-1 if text is None else at[text] for text in texts], np.int64), levels)
+    return with_clean_levels(np.array([-1 if text is None else at[text] for text in texts], np.int64), levels)

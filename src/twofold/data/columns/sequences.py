@@ -1,6 +1,6 @@
 """Tables whose samples are sequences: rows that belong together, or words that are read letter by letter.
 
-Sequences may differ in length. They stand beside each other as long as the longest, with NaN where a step is not there:
+Sequences may differ in length. In the array of samples all are as long as the longest, padded with NaN: see
 `twofold.engine.lengths_of`.
 """
 
@@ -26,7 +26,7 @@ from twofold.errors import DataError
 from twofold.recipe.columns import Table
 
 MOST_SYMBOLS = 1000
-"""Symbols of an alphabet; a text of more is none of letters."""
+"""Symbols of an alphabet, at most; a column with more does not hold words of letters."""
 
 
 class Steps(NamedTuple):
@@ -35,9 +35,9 @@ class Steps(NamedTuple):
     rows: Array
     """Every row, sequence by sequence, in the order of the steps."""
     sequence: Array
-    """The sequence of each of these rows, from 0."""
+    """The sequence that each of `rows` belongs to, counted from 0."""
     place: Array
-    """The step that each of them is, from 0."""
+    """The step that each of `rows` is in its sequence, counted from 0."""
     lengths: Array
     """Steps of each sequence."""
 
@@ -46,15 +46,15 @@ class Steps(NamedTuple):
         """The row of each sequence's first step."""
         return self.rows[self.place == 0]
 
-    def beside(self, values: Array, nothing: float, longest: int) -> Array:
-        """Values by row as (sequences, steps, ...), with `nothing` where there is no step."""
+    def padded(self, values: Array, nothing: float, longest: int) -> Array:
+        """Values by row as (sequences, steps, ...), with `nothing` where a sequence has ended."""
         whole = np.full((len(self.lengths), longest, *values.shape[1:]), nothing, values.dtype)
         whole[self.sequence, self.place] = values[self.rows]
         return whole
 
 
 def steps_of(spec: Table, frame: Frame) -> Steps:
-    """The sequences in the order in which they begin. Raises `DataError` for rows that belong to none, or nowhere."""
+    """The steps of each sequence; sequences are in the order of their first rows. Raises `DataError` as rows forbid."""
     name = spec.sequence or ""
     words = words_of(frame.columns[name])
     if len(wrong := np.flatnonzero(words.codes < 0)):
@@ -74,7 +74,7 @@ def steps_of(spec: Table, frame: Frame) -> Steps:
 
 
 def _check_order(spec: Table, frame: Frame, rows: Array, sequence: Array, keys: Array) -> None:
-    """Two steps of a sequence do not stand at the same place."""
+    """Raises `DataError` where two steps of a sequence have the same place."""
     same = np.flatnonzero((np.diff(sequence) == 0) & (keys[rows][1:] == keys[rows][:-1])) + 1
     if len(same):
         rule = f"holds {{cell}} twice in a sequence of `{spec.sequence}`: which of the steps comes first?"
@@ -82,13 +82,13 @@ def _check_order(spec: Table, frame: Frame, rows: Array, sequence: Array, keys: 
 
 
 def sequence_dataset(spec: Table, frame: Frame, test: Frame | None = None) -> Dataset:
-    """The samples of a frame of sequences, divided by sequence, columns or alphabet fitted to those of the training."""
+    """The samples of a frame of sequences: whole sequences are held out, and columns or alphabet fitted to the rest."""
     frame = _answered_rows(spec, frame)
     steps = steps_of(spec, frame) if spec.sequence else None
     y, classes = classes_of(spec, frame) if spec.has_classes else (_numbers(spec, frame), ())
     if spec.each_step and spec.has_classes:
         y = np.where(missing(frame.columns[spec.labels[0]]), NO_ANSWER, y)
-    answers = y if steps is None or spec.each_step else _of_sequences(spec, frame, steps, y)
+    answers = y if steps is None or spec.each_step else _sequence_labels(spec, frame, steps, y)
     firsts = frame if steps is None else frame.at(steps.first)
     for name in (spec.split, spec.group):
         if name is not None and steps is not None:
@@ -118,14 +118,14 @@ def sequence_dataset(spec: Table, frame: Frame, test: Frame | None = None) -> Da
 
 
 def encoded(spec: Table, columns: FittedColumns, frame: Frame) -> Array:
-    """Every sequence of a frame as a network takes it, (sequences, steps, numbers), or (sequences, steps) of places."""
+    """Every sequence of a frame as a network takes it, (sequences, steps, numbers), or (sequences, steps) of codes."""
     if columns.alphabet:
         return _symbols(columns.alphabet, frame)
     steps = steps_of(spec, frame)
     longest = int(steps.lengths.max())
     numbers = len(steps.lengths) * longest * len(columns.features)
     check_room(frame.source, numbers * NUMBER().itemsize, "Cut the longest sequences, or leave out columns.")
-    return steps.beside(columns.encode(frame), np.nan, longest)
+    return steps.padded(columns.encode(frame), np.nan, longest)
 
 
 def _symbols(alphabet: Alphabet, frame: Frame) -> Array:
@@ -141,7 +141,7 @@ def _symbols(alphabet: Alphabet, frame: Frame) -> Array:
 
 
 def _words(frame: Frame, name: str) -> Words:
-    """A column of words. Raises `DataError` for rows without one, or without the column."""
+    """A column of words. Raises `DataError` where the column is missing, or a row has no word."""
     if name not in frame.columns:
         raise DataError(f"{frame.source}: no column `{name}`, whose symbols the network reads")
     words = words_of(frame.columns[name])
@@ -151,7 +151,7 @@ def _words(frame: Frame, name: str) -> Words:
 
 
 def _fitted(spec: Table, frame: Frame, steps: Steps | None, parts: Parts) -> tuple[FittedColumns, Origin, list[str]]:
-    """What is fitted to the sequences of the training, what the columns were read as, and what is said of it."""
+    """The columns as fitted to the training sequences, their origin, and notes on them."""
     if steps is None:
         words = _words(frame, spec.symbols or "")
         held = {words.levels[code] for code in words.codes[parts["train"]]}
@@ -170,7 +170,7 @@ def _fitted(spec: Table, frame: Frame, steps: Steps | None, parts: Parts) -> tup
 
 
 def _answered_rows(spec: Table, frame: Frame) -> Frame:
-    """The rows that are steps. Where each has a label of its own, one without is a step without an answer."""
+    """The rows with a label; also those without one, as steps without an answer, if each step has its own label."""
     if spec.each_step and spec.symbols is not None:
         raise DataError(
             f"{frame.source}: a word of symbols has one label, and this network gives an answer at every step; end it "
@@ -182,7 +182,7 @@ def _answered_rows(spec: Table, frame: Frame) -> Frame:
 
 
 def _numbers(spec: Table, frame: Frame) -> Array:
-    """The numbers to predict, or labels of 0 and 1; NaN where a step may be without."""
+    """The numbers to predict, or labels of 0 and 1; NaN for a step without an answer."""
     if not spec.each_step:
         y = numbers_of(spec.labels, frame)
     else:
@@ -194,7 +194,7 @@ def _numbers(spec: Table, frame: Frame) -> Array:
     return y
 
 
-def _of_sequences(spec: Table, frame: Frame, steps: Steps, y: Array) -> Array:
+def _sequence_labels(spec: Table, frame: Frame, steps: Steps, y: Array) -> Array:
     """The label of each sequence. Raises `DataError` where it changes within one."""
     for place, name in enumerate(spec.labels):
         _same_throughout(frame, steps, name, y if y.ndim == 1 else y[:, place], EACH_STEP)
@@ -219,17 +219,17 @@ def _same_throughout(frame: Frame, steps: Steps, name: str, values: Array, remed
 
 
 class Answered(NamedTuple):
-    """The sequences of a frame with what is asked of them."""
+    """The sequences of a frame, with their answers."""
 
     frame: Frame
     steps: Steps | None
     answers: Array
-    """A row each for steps that have an answer of their own, else one a sequence."""
+    """One for each row if every step has an answer, else one for each sequence."""
     x: Array
 
 
 def _split(spec: Table, sequences: Answered, longest: int) -> Split:
-    """All sequences with their answers and weights, with room for so many steps; a test may do without weights."""
+    """All sequences with answers and weights, padded to `longest` steps; the file of a test may lack weights."""
     frame, steps, answers, x = sequences
     weight = weights_of(spec, frame) if spec.weight in frame.columns else None
     x = longer(x, longest)
@@ -241,12 +241,12 @@ def _split(spec: Table, sequences: Answered, longest: int) -> Split:
             weight = weight[steps.first]
         return Split(x, answers, weight=weight)
     nothing = NO_ANSWER if answers.dtype.kind == "i" else np.nan
-    beside = None if weight is None else steps.beside(weight, 0.0, x.shape[1])
-    return Split(x, steps.beside(answers, nothing, x.shape[1]), weight=beside)
+    padded = None if weight is None else steps.padded(weight, 0.0, x.shape[1])
+    return Split(x, steps.padded(answers, nothing, x.shape[1]), weight=padded)
 
 
 def longer(x: Array, longest: int) -> Array:
-    """The same sequences with room for more steps; rows of a table as they are."""
+    """Sequences padded with NaN to `longest` steps; rows of a table have that width already."""
     if x.shape[1] == longest:
         return x
     more = np.full((len(x), longest - x.shape[1], *x.shape[2:]), np.nan, x.dtype)
@@ -254,19 +254,19 @@ def longer(x: Array, longest: int) -> Array:
 
 
 def _own_test(spec: Table, test: Frame, columns: FittedColumns, classes: tuple[str, ...]) -> Answered:
-    """The sequences of the file that the test is."""
+    """The sequences of a test that is a file of its own."""
     test = _answered_rows(spec, test)
     steps = steps_of(spec, test) if spec.sequence else None
     if spec.has_classes:
         y = class_codes(test, spec.labels[0], classes, spec.each_step)
     else:
         y = _numbers(spec, test)
-    answers = y if steps is None or spec.each_step else _of_sequences(spec, test, steps, y)
+    answers = y if steps is None or spec.each_step else _sequence_labels(spec, test, steps, y)
     return Answered(test, steps, answers, encoded(spec, columns, test))
 
 
 def _check_classes(frame: Frame, spec: Table, y: Array, classes: tuple[str, ...]) -> None:
-    """Raises `DataError` for a class of which no step or sequence is trained on."""
+    """Raises `DataError` for a class that no training step or sequence has."""
     held = np.bincount(y[y >= 0], minlength=len(classes))
     if not held.all():
         name = classes[int(held.argmin())]

@@ -23,12 +23,12 @@ from twofold.recipe.columns import Table, Text
 
 
 def load_table(spec: Table, progress: Progress = silent) -> Dataset:
-    """The samples of a file. Raises `DataError` with line and column for what they cannot be."""
+    """The samples of a file. Raises `DataError` with line and column for faults of the table."""
     return table_dataset(spec, *read_frames(spec, progress))
 
 
 def read_frames(spec: Table, progress: Progress = silent) -> tuple[Frame, Frame | None]:
-    """The rows of a recipe's file, and those of the file that its test is, where it names one."""
+    """The rows of a recipe's file, and those of its test file, or `None` if it names none."""
     if spec.path is None:
         raise DataError("this recipe names no file: set data.path")
     frame = read_table(spec, spec.path, wanted(spec), _texts(spec), progress)
@@ -56,13 +56,13 @@ def handed_over(spec: Table, data: object) -> Dataset:
 
 
 def _texts(spec: Table) -> list[str]:
-    """Columns that the recipe says are words: their cells are not to be read as numbers."""
+    """Columns that the recipe states to hold words: their cells are not read as numbers."""
     texts = [name for name, column in spec.columns.items() if isinstance(column, Text)]
     return [*texts, spec.symbols] if spec.symbols else texts
 
 
 def table_dataset(spec: Table, frame: Frame, test: Frame | None = None) -> Dataset:
-    """The samples of a frame: rows with labels, divided, columns fitted to those of the training."""
+    """The samples of a frame: rows with a label, divided into parts, with columns fitted to the training rows."""
     if spec.sequential:
         from twofold.data.columns.sequences import sequence_dataset
 
@@ -97,7 +97,7 @@ def table_dataset(spec: Table, frame: Frame, test: Frame | None = None) -> Datas
 
 
 def _origin(spec: Table, plan: Plan, frame: Frame, parts: Parts, test: Frame | None) -> Origin:
-    """What a report tells of the table: its rows of the test, else of the validation, else of the training."""
+    """The origin of a table's numbers; the run is judged on the test rows, else on validation, else on training."""
     last = next(name for name in ("test", "validation", "train") if len(parts.get(name, ())))
     held = frame.at(parts[last]) if test is None else labelled(spec, test)
     origin = origin_of(plan, frame, parts["train"], held)
@@ -122,7 +122,7 @@ def _few(notes: Iterable[str]) -> list[str]:
 
 
 def _check_classes(frame: Frame, spec: Table, y: Array, classes: tuple[str, ...], parts: Parts) -> None:
-    """Raises `DataError` for a class of which no row is trained on."""
+    """Raises `DataError` for a class that no training row has."""
     held = np.bincount(y[parts["train"]], minlength=len(classes))
     if not held.all():
         name = classes[int(held.argmin())]
@@ -134,7 +134,7 @@ def _check_classes(frame: Frame, spec: Table, y: Array, classes: tuple[str, ...]
 
 
 def _own_test(spec: Table, test: Frame, columns: FittedColumns, classes: tuple[str, ...]) -> Split:
-    """The rows of the file that the test is. Raises `DataError` for a class that no training row has."""
+    """The rows of a test that is a file of its own. Raises `DataError` for a class that no training row has."""
     test = labelled(spec, test)
     y = class_codes(test, spec.labels[0], classes) if spec.has_classes else _numbers(spec, test)
     weight = weights_of(spec, test) if spec.weight in test.columns else None

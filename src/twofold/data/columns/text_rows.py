@@ -1,4 +1,4 @@
-"""The rows of a table of text, looked through once: where each stands, how long it is, where the text is damaged."""
+"""One pass over the rows of a text table: the line of each, whether all are equally long, what is damaged."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from twofold.data.columns.dialect import HEAD, Dialect, Told, dialect_of, guessed, is_utf8
+from twofold.data.columns.dialect import HEAD, Dialect, StatedDialect, dialect_of, guessed, is_utf8
 from twofold.data.columns.opening import TextFile, opened
 from twofold.data.csv_file import CSV_RULES
 from twofold.data.published import Progress
@@ -20,17 +20,17 @@ ROWS_AT_ONCE = 20000
 
 @dataclass
 class TextRows:
-    """What one pass over the text finds out."""
+    """The facts that one pass over the rows of a text gathers."""
 
     first: list[str] = field(default_factory=list)
     """The cells of the first row."""
     second: list[str] = field(default_factory=list)
     lines: array[int] = field(default_factory=lambda: array("q"))
-    """The line on which each row begins that holds a cell, the first row among them."""
+    """The line on which each row that is not empty begins, including the first row."""
     blank: list[int] = field(default_factory=list)
-    """Rows, counted like `lines`, that hold separators and no cell."""
+    """The places in `lines` of rows that hold only separators."""
     left_out: list[int] = field(default_factory=list)
-    """Lines that are comments, counted from 0."""
+    """The comment lines, counted from 0."""
     width: int = 0
     """Cells of the longest row."""
     uneven: tuple[int, int] | None = None
@@ -38,8 +38,10 @@ class TextRows:
     quoted: bool = False
 
 
-def looked_through(path: TextFile, told: Told, wanted: tuple[str, ...], progress: Progress) -> tuple[Dialect, TextRows]:
-    """The dialect of a file, and its rows. Raises `DataError` at the line that is no row of a table."""
+def looked_through(
+    path: TextFile, told: StatedDialect, wanted: tuple[str, ...], progress: Progress
+) -> tuple[Dialect, TextRows]:
+    """The dialect of a file, and the facts of its rows. Raises `DataError` at a line that is no row of a table."""
     with opened(path) as file:
         head = file.read(HEAD)
     if not head.strip(b"\xef\xbb\xbf\xff\xfe \t\r\n\x00"):
@@ -59,7 +61,7 @@ def looked_through(path: TextFile, told: Told, wanted: tuple[str, ...], progress
 
 
 def _other_encoding(path: TextFile) -> tuple[str, str]:
-    """What a text that is no UTF-8 is read as, and what is said of it. Raises `DataError` where it is half UTF-8."""
+    """The encoding of text that is no UTF-8, guessed, and a note. Raises `DataError` where other lines are UTF-8."""
     content, valid, line = _foreign_lines(path)
     if valid:
         raise DataError(
@@ -95,7 +97,7 @@ def _rows(path: TextFile, dialect: Dialect, progress: Progress) -> TextRows:
 
 
 def _uncommented(text: io.TextIOWrapper, dialect: Dialect, rows: TextRows) -> Iterator[str]:
-    """Every line; comments as empty ones, so that lines are still counted."""
+    """The lines of a text, with an empty line for each comment, so that lines are still counted."""
     if not dialect.comment:
         yield from text
         return

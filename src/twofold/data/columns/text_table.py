@@ -1,4 +1,4 @@
-"""A table of text, CSV in any usual dialect, as columns. pandas parses; what it lets pass is found beforehand."""
+"""The columns of a text table, CSV in any usual dialect. pandas parses; faults that it lets pass are found first."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from twofold.arrays import Array
-from twofold.data.columns.dialect import SEPARATORS, Dialect, Told
-from twofold.data.columns.frame import EXACT, Cells, Frame, filed
+from twofold.data.columns.dialect import SEPARATORS, Dialect, StatedDialect
+from twofold.data.columns.frame import EXACT, Cells, Frame, with_clean_levels
 from twofold.data.columns.opening import TextFile, opened, unpacked
 from twofold.data.columns.text_rows import TextRows, looked_through
 from twofold.data.names import MISSING, number_of
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 ABSENT = sorted(
     {form for word in MISSING for form in (word, word.upper(), word.title(), word.capitalize())} | {"NaN", "-nan"}
 )
-"""What stands for a value that is not there, as pandas compares it: letter by letter."""
+"""The texts of a missing value in every case of letters, since pandas compares letter by letter."""
 
 
 class Asked(NamedTuple):
-    """What is wanted of a file: its dialect as far as it is told, its header, its columns."""
+    """What the recipe says of a file: its dialect, whether it has a header, which columns it holds."""
 
-    told: Told = Told()
+    told: StatedDialect = StatedDialect()
     header: bool = True
     wanted: tuple[str, ...] = ()
     """Names that the header must hold."""
@@ -47,13 +47,13 @@ class Header(NamedTuple):
     line: int
     """The line of the first row that holds a cell."""
     start: int
-    """The place among all rows of the first sample."""
+    """The place of the first sample among all rows."""
     is_row: bool
-    """Whether the names stand in the file."""
+    """Whether the file has a row of names."""
 
 
 def read_text(path: str, asked: Asked, progress: Progress) -> Frame:
-    """The columns of a file.
+    """The columns of a text file.
 
     Raises `DataError` with the line where it is no table, or where a name that is wanted is missing.
     """
@@ -80,10 +80,10 @@ def _read(path: TextFile, asked: Asked, progress: Progress) -> Frame:
     table = _parsed(path, dialect, rows, header, asked.texts)
     if len(table) != len(rows.lines) - header.start:
         raise DataError(f"{path}: its lines end in several ways, or a comment stands within a cell; save it anew.")
-    keep = _kept(rows, header)
-    again = _words_after_all(table, header.names)
+    keep = _kept_rows(rows, header)
+    again = _to_read_as_words(table, header.names)
     series = [column for _, column in table.items()][::-1]
-    del table  # a frame takes a column out in a time that grows with their number; each is let go in turn
+    del table  # to take one column out of a frame costs more the more it has; from a list each is freed in turn
     columns = {name: _cells(series.pop(), keep) for name in header.names}
     for at in again:
         text = _parsed(path, dialect, rows, header, asked.texts, only=at)
@@ -152,7 +152,7 @@ def _check_wanted(path: TextFile, asked: Asked, names: list[str], rows: TextRows
 def _parsed(
     path: TextFile, dialect: Dialect, rows: TextRows, header: Header, texts: Collection[str], only: int | None = None
 ) -> pd.DataFrame:
-    """The cells by pandas, columns numbered; `only` one of them, as words."""
+    """The cells as pandas parses them, with numbered columns; if `only` is given, this column alone, as words."""
     import pandas as pd
 
     skipped: list[int] | int = header.line - 1
@@ -184,7 +184,7 @@ def _quietly() -> warnings.catch_warnings:
     return warnings.catch_warnings(action="ignore")
 
 
-def _kept(rows: TextRows, header: Header) -> Array | None:
+def _kept_rows(rows: TextRows, header: Header) -> Array | None:
     """Which of pandas' rows hold a cell; `None` for all."""
     blank = set(rows.blank)
     if not any(at >= header.start for at in blank):
@@ -192,8 +192,8 @@ def _kept(rows: TextRows, header: Header) -> Array | None:
     return np.array([at - header.start for at in range(header.start, len(rows.lines)) if at not in blank], np.int64)
 
 
-def _words_after_all(table: pd.DataFrame, names: Sequence[str]) -> list[int]:
-    """Columns of words among numbers, which pandas reads in parts, and of numbers too large to be told apart."""
+def _to_read_as_words(table: pd.DataFrame, names: Sequence[str]) -> list[int]:
+    """Columns to be read again as words: mixed ones, booleans, and whole numbers too large for float64."""
     import pandas as pd
 
     again = []
@@ -218,12 +218,12 @@ def _words_after_all(table: pd.DataFrame, names: Sequence[str]) -> list[int]:
 
 
 def _cells(values: pd.Series, keep: Array | None) -> Cells:
-    """One column as numbers or words."""
+    """One column of pandas as numbers or words; `keep` are the rows that hold a cell, `None` for all."""
     if values.dtype.kind in "iuf":
         array = values.to_numpy()
         return array if keep is None else array[keep]
     codes, levels = _factorized(values)
-    words = filed(codes, levels)
+    words = with_clean_levels(codes, levels)
     return words if keep is None else words.at(keep)
 
 
@@ -233,11 +233,11 @@ def _factorized(values: pd.Series) -> tuple[Array, list[str]]:
 
 
 def words_or_numbers(cell: str, texts: bool) -> Cells:
-    """One cell that stands by itself, as a file's would be read."""
+    """A column of one cell, read as a cell of a file; if `texts`, never as a number."""
     text = cell.strip()
     if text.lower() in MISSING:
         return np.array([np.nan])
     value = None if texts else number_of(text)
     if value is not None and abs(value) < EXACT and text.isascii() and "_" not in text:
         return np.array([float(value)])
-    return filed(np.zeros(1, np.int64), [text])
+    return with_clean_levels(np.zeros(1, np.int64), [text])

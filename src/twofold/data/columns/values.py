@@ -1,4 +1,4 @@
-"""Cells as quantities and dates: words that write numbers, and what is no such word."""
+"""Cells as numbers and as dates, and which cells are neither."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ FORMATS = (
     "%Y-%m-%d %H:%M:%S%z",
     "%Y-%m-%dT%H:%M:%S.%f%z",
 )
-"""Ways to write a date that are tried, the plainest first."""
+"""The formats of dates that are tried, the plainest first."""
 
 
 def parsed(text: str, spec: Number) -> float:
-    """The number that a text writes in the way of a column; NaN for one that writes none."""
+    """The number that a text writes in the way that `spec` states for its column; NaN if it writes none."""
     if spec.sign:
         text = text.removeprefix(spec.sign).removesuffix(spec.sign).strip()
     if spec.thousands:
@@ -72,7 +72,7 @@ def parsed(text: str, spec: Number) -> float:
 
 
 def quantities(cells: Cells, spec: Number) -> tuple[Array, Array]:
-    """The numbers of a column, NaN where one is missing, and the rows of cells that are neither, (rows,)."""
+    """The numbers of a column, (rows,), NaN for missing cells; and the rows of cells that are neither."""
     if not isinstance(cells, Words):
         if cells.dtype.kind == "M":
             return np.full(len(cells), np.nan), np.flatnonzero(~missing(cells))
@@ -88,7 +88,7 @@ def quantities(cells: Cells, spec: Number) -> tuple[Array, Array]:
 
 
 def moments(cells: Cells, form: str | None) -> tuple[Array, Array]:
-    """The dates of a column as datetime64[s], NaT where one is missing, and the rows of cells that are none.
+    """The dates of a column as datetime64[s], NaT for missing cells; and the rows of cells that are neither.
 
     Times with a zone are those of UTC.
     """
@@ -114,13 +114,13 @@ def date_levels(levels: Sequence[str], form: str) -> Array:
 
 
 def date_format(levels: Sequence[str]) -> str | None:
-    """The first way to write dates in which all of the texts are one."""
+    """The first format in which all texts are dates; `None` if there is none."""
     forms = date_formats(levels)
     return forms[0] if forms else None
 
 
 def date_formats(levels: Sequence[str]) -> list[str]:
-    """Every way in which all of the texts are dates."""
+    """Every format in which all texts are dates."""
     few = list(levels[:: max(1, len(levels) // 50)])
     if not few or not all(any(letter.isdigit() for letter in level) and 6 <= len(level) <= 40 for level in few):
         return []

@@ -1,8 +1,9 @@
 """Training in several processes, on torch.distributed: one leads and writes, the others compute shards for it.
 
-`torchrun --nproc-per-node 4 -m twofold run RECIPE` starts four processes that find each other. That of rank 0 trains as
-it would alone, except that it hands the shards of each batch out and adds up what comes back; the others hold nothing
-between two orders. So a run in several processes is a run, and its bytes are those of one process (`engine/shards.py`).
+`torchrun --nproc-per-node 4 -m twofold run RECIPE` starts four processes that find each other. The process of rank 0
+trains as it would alone, except that it hands out the shards of each batch and adds up what comes back; the others keep
+no state of the training between two orders. So a run in several processes is an ordinary run with the bytes of one
+process (`engine/shards.py`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from twofold.errors import GroupError, UserError
 from twofold.recipe import Recipe
 
 STARTED_BY = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-"""What torchrun tells each process it starts."""
+"""The environment variables that torchrun sets in each process it starts."""
 
 
 def processes() -> int:
@@ -26,7 +27,7 @@ def processes() -> int:
 
 
 def follows() -> bool:
-    """Whether another process leads."""
+    """Whether this process follows another one, which leads."""
     return processes() > 1 and os.environ["RANK"] != "0"
 
 
@@ -65,7 +66,7 @@ def check_processes(recipe: Recipe, count: int) -> None:
 
 @contextmanager
 def process_group() -> Iterator[Group]:
-    """What computes shards: this process, or all that were started with it. The others end with the context.
+    """A context with the group that computes shards: this process, or all started with it. The others end with it.
 
     Raises `UserError` where one of them has other versions.
     """

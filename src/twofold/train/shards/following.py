@@ -1,4 +1,4 @@
-"""A process of another rank: it is handed weights and shards and gives back sums; it keeps and writes nothing."""
+"""The work of a process of rank 1 or more: it is sent weights and shards, gives back sums, and writes nothing."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def follow() -> Path | None:
 
 @final
 class _Follower:
-    """The engines that were built so far, and the outputs of the last pass until the next."""
+    """Carries out the leading process's orders; holds the engines built so far, and the outputs of the last pass."""
 
     def __init__(self, lines: Lines) -> None:
         self.lines = lines
@@ -49,7 +49,7 @@ class _Follower:
         self._outputs: list[list[Array]] = []
 
     def obey(self) -> Path | None:
-        """Order after order, with one thread: as the leading process, and as one process alone."""
+        """Carry out orders until the last one, with one thread, as the leading process does. Returns the folder."""
         while True:
             order = self.lines.ordered()
             match order["do"]:

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def launch(count: int, words: Sequence[str]) -> int:
-    """Run `python -m twofold WORDS` in so many processes until all have ended; the exit status of that of rank 0.
+    """Run `python -m twofold WORDS` in `count` processes until all have ended; returns the exit status of rank 0's.
 
-    Raises `GroupError` where that one was killed; of any other it tells itself.
+    Raises `GroupError` where that one was killed; if another was, it tells so itself.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun sets it, with a warning
     deafen(signal.SIG_DFL)  # torchrun hands signals on

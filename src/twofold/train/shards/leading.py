@@ -24,7 +24,7 @@ from twofold.train.shards.lines import Lines, Order
 
 @final
 class Leading:
-    """See `twofold.engine.shards.Group`. Every order is answered before the next one."""
+    """The group of several processes, as the one of rank 0 uses it. See `twofold.engine.shards.Group`."""
 
     def __init__(self, lines: Lines) -> None:
         self.processes = lines.processes
@@ -37,7 +37,7 @@ class Leading:
     @classmethod
     @contextmanager
     def beginning(cls) -> Iterator[Self]:
-        """The group, which ends with the context. Raises `UserError` where one of it has other versions."""
+        """A context with the group, which ends with it. Raises `UserError` where a process has other versions."""
         lines = Lines()
         group = cls(lines)
         try:
@@ -106,7 +106,7 @@ class Leading:
         return joined(outputs)
 
     def _order(self, engine: ShardEngine, order: Order) -> None:
-        """Say what is to be done by which engine, which the others build when they first hear of it."""
+        """Send an order for an engine to the others, which build the engine when they first hear of it."""
         if engine.name not in self._built:
             self._built.add(engine.name)
             self._lines.order({"do": "build", "engine": engine.name, "recipe": self._recipe})
@@ -126,7 +126,7 @@ def _forms(batch: Batch) -> Order:
 
 
 def _arrays(shard: Batch) -> Iterator[Array]:
-    """In the order in which the other process reads them."""
+    """The arrays of a shard, in the order in which the other process reads them."""
     yield from (shard.x, shard.target)
     if shard.weight is not None:
         yield shard.weight

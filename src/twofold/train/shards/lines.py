@@ -1,4 +1,4 @@
-"""What goes between the processes of a group: orders as JSON, arrays as bytes, sums in the fixed tree. No pickles."""
+"""Communication in a group of processes: orders as JSON, arrays as bytes, sums in the fixed tree. No pickles."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HEAD = 1024
 """Bytes of an order that go with its length; a longer one takes a second message."""
 
 Order = dict[str, Parsed]
-"""What is to be done: `do`, and what it needs."""
+"""An order: `do` says what is to be done, the other keys are its arguments."""
 
 
 @final
@@ -34,7 +34,7 @@ class Lines:
     """The connections of one process to all of its group."""
 
     def __init__(self) -> None:
-        """Join the group of which torchrun has told. Raises `GroupError` where it does not come about."""
+        """Join the group that torchrun has set up. Raises `GroupError` where that fails."""
         cards, here = torch.cuda.device_count(), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         if cards:
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % cards)
@@ -53,11 +53,11 @@ class Lines:
         return owned(shards, self.rank if rank is None else rank, self.processes)
 
     def computed(self, shards: int, rank: int | None = None) -> range:
-        """What a rank computes: its own shards; where it has none the last, which it does not count."""
+        """The shards that a rank computes: its own; if it has none, the last one, whose sums it does not count."""
         return self.own(shards, rank) or range(shards - 1, shards)
 
     def order(self, order: Order) -> None:
-        """Say to all others what is to be done."""
+        """Send an order to all other processes."""
         text = json.dumps(order).encode()
         head = torch.zeros(HEAD, dtype=torch.uint8)
         head[:8] = torch.frombuffer(bytearray(len(text).to_bytes(8, "little")), dtype=torch.uint8)
@@ -69,7 +69,7 @@ class Lines:
                 dist.broadcast(torch.frombuffer(bytearray(text[len(first) :]), dtype=torch.uint8), 0)
 
     def ordered(self) -> Order:
-        """What the leading process says next."""
+        """The next order of the leading process; waits for it."""
         head = torch.zeros(HEAD, dtype=torch.uint8)
         with lost():
             dist.broadcast(head, 0)
@@ -83,14 +83,14 @@ class Lines:
         return json.loads(text)
 
     def send(self, array: Array, rank: int) -> None:
-        """An array's bytes, to one process."""
+        """Send an array's bytes to one process."""
         data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
         with lost():
             if data.size:
                 dist.send(torch.from_numpy(data if data.flags.writeable else data.copy()), rank)
 
     def receive(self, dtype: str, shape: Sequence[int], rank: int) -> Array:
-        """An array that one process sends."""
+        """The next array from one process; waits for it."""
         array = np.empty(tuple(shape), dtype)
         with lost():
             if array.size:
@@ -111,7 +111,7 @@ class Lines:
                 tensor.copy_(piece.view(tensor.shape))
 
     def total(self, shards: int) -> Any:
-        """The function that gives every process the sum over so many shards, of those that it computes itself."""
+        """The function that gives every process the sum over all `shards`, from the summands that each computes."""
         whole, most = range(shards), max(len(self._nodes(shards, rank)) for rank in range(self.processes))
 
         def total(parts: Sequence[Any]) -> Any:
@@ -132,7 +132,7 @@ class Lines:
         return total
 
     def gathered(self, parts: Sequence[Any], shards: int) -> Any:
-        """At the leading process the sum over so many shards; `None` at all others."""
+        """The sum over all `shards`, in the leading process; `None` in the others. `parts` are those computed here."""
         mine = self._here(parts, shards)
         with lost():
             if self.rank:
@@ -148,7 +148,7 @@ class Lines:
         return like(added(known, range(shards)), parts[0])
 
     def all_versions(self) -> list[dict[str, str]]:
-        """At the leading process the versions of each, by rank."""
+        """The versions that each process has, by rank; every process must call it."""
         here = {**{name: version for name, version in versions("torch").items() if name in COMPARED}, "code": code()}
         text = json.dumps(here).encode().ljust(HEAD)
         wire = torch.frombuffer(bytearray(text), dtype=torch.uint8)
@@ -161,12 +161,12 @@ class Lines:
         return list(nodes_within(self.own(shards, rank), range(shards)))
 
     def _here(self, parts: Sequence[Any], shards: int) -> list[Tensor]:
-        """The sum of each node of this process."""
+        """The sums over the nodes of the tree that are wholly in this process."""
         known = {range(s, s + 1): as_tensor(part) for s, part in zip(self.own(shards), parts, strict=False)}
         return [added(known, node) for node in self._nodes(shards, self.rank)]
 
     def _wire(self, tensor: Tensor) -> Tensor:
-        """What can be sent of a tensor."""
+        """A contiguous copy of a tensor where it can be sent from: on its card, or on the processor."""
         return (tensor if self._cards else tensor.cpu()).contiguous()
 
 
@@ -175,18 +175,18 @@ COMPARED = ("twofold", "numpy", "torch")
 
 
 def as_tensor(value: Array | Tensor) -> Tensor:
-    """The same memory."""
+    """A value as a tensor that shares its memory."""
     return torch.from_numpy(np.ascontiguousarray(value)) if isinstance(value, np.ndarray) else value
 
 
 def like(value: Tensor, model: Array | Tensor) -> Array | Tensor:
-    """As an array where the model is one."""
+    """The tensor as an array if `model` is one, else itself."""
     return value.numpy() if isinstance(model, np.ndarray) else value
 
 
 @contextmanager
 def lost() -> Iterator[None]:
-    """Raises `GroupError` where another process is gone."""
+    """A context that turns the errors of a lost connection into `GroupError`."""
     try:
         yield
     except (RuntimeError, dist.DistError) as error:
