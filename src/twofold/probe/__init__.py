@@ -1,1 +1,1 @@
-"""What is found out by asking an engine, live or restored: the walk, decision boundaries, feature maps."""
+"""Facts found by asking an engine, live or restored: the walk, decision boundaries, feature maps, the microscope."""

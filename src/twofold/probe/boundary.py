@@ -30,7 +30,7 @@ class Boundary:
     y: Array
     """Second coordinates of the rows, ascending."""
     shares: Array
-    """How much each class has of a point; they sum to 1. Probabilities under the cross-entropy."""
+    """The share of each class at a point, summing to 1; under the cross-entropy its probability."""
     margins: Array
     """The output of each class minus the largest of the others: 0 on the boundary of the class."""
 
@@ -47,10 +47,9 @@ def points(run: Run) -> dict[str, Split]:
 
 
 def boundary(run: Run, engine: str, size: int = GRID) -> Boundary:
-    """The engine's answers over the box of all points, a little widened: those that the folder keeps.
+    """The engine's answers over the box of all points, a little widened, as the run's folder keeps them.
 
-    An older folder keeps none, and no folder those of a grid of another size: there the engine is restored from its
-    weights and asked.
+    For an older folder, and for a grid of another size, the engine is restored from its weights and asked.
     """
     x, y = _axes(np.concatenate([split.x for split in points(run).values()]), size)
     outputs = evidence(run).get(f"{engine}.boundary")

@@ -1,4 +1,4 @@
-"""What the report wants to know of a run's engines: asked when the run ends, and kept in its folder."""
+"""The answers of a run's engines that the report needs: asked when the run ends, and kept in its folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from twofold.runs.evidence import MOST_OF_A_RECORD, evidence
 
 
 def asked(run: Run) -> dict[str, Array]:
-    """The arrays that a run's evidence has beside samples and predictions, from its restored engines.
+    """The arrays of a run's evidence that its restored engines are asked for, beside samples and predictions.
 
     `ENGINE.boundary`: its outputs over a grid of the plane, where samples are points. `maps.*`: what each layer makes
     of the first held-out image, where the network convolves images. `walk`: one batch forward and back, the UTF-8 of
@@ -39,10 +39,10 @@ def asked(run: Run) -> dict[str, Array]:
 
 
 def walk_of(run: Run) -> Walk | None:
-    """The walk that the folder keeps, with the samples in it and the weights that its first engine trained.
+    """The walk that the run's folder keeps, of samples in the folder and weights that the first engine trained.
 
-    Taken anew for an older folder, which keeps none. `None` where the folder keeps no samples, or where these are too
-    few for a step of training.
+    An older folder keeps none, and its walk is taken now. `None` where the folder keeps no samples, or too few for a
+    step of training.
     """
     if "preview" not in evidence(run):
         return None
@@ -70,7 +70,7 @@ def microscope_of(run: Run) -> str:
 
 
 def _walk(run: Run) -> Walk | None:
-    """Through NumPy and the engines of the run: whoever trains in NumPy alone does not wait for PyTorch."""
+    """A walk in NumPy and the run's engines, or `None`. PyTorch is not imported for a run of NumPy alone."""
     from twofold.probe.walk import walk
 
     if "preview" not in evidence(run) or not run.engines:
@@ -83,5 +83,5 @@ def _walk(run: Run) -> Walk | None:
 
 
 def asks(run: Run) -> bool:
-    """Whether the report of this folder asks its engines: those of older folders, which keep less."""
+    """Whether a report must ask the engines of this folder, since it is older and keeps no walk."""
     return bool(run.engines) and "preview" in evidence(run) and "walk" not in evidence(run)

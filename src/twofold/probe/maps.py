@@ -1,4 +1,4 @@
-"""What each layer makes of one image: the engine is restored from its weights and asked."""
+"""Feature maps: the output of each layer for one image, from an engine that is restored from its weights."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOST_LAYERS = 13
 
 
 class Chosen(NamedTuple):
-    """An image, as the data hold it and as the network sees it, and its class."""
+    """The image that is shown, as the data hold it and, `x`, as the network sees it, and its true class."""
 
     image: Array
     x: Array
@@ -37,14 +37,14 @@ class LayerMaps:
 
     node: Node
     channels: Array
-    """Those that are shown, ascending."""
+    """The numbers of the channels that are shown, ascending."""
     maps: Array
-    """(channels, height, width)."""
+    """The output of each shown channel, (channels, height, width)."""
 
 
 @dataclass(frozen=True)
 class FeatureMaps:
-    """One image on its way through the network."""
+    """The feature maps of one image, layer by layer."""
 
     engine: str
     index: int
@@ -54,7 +54,7 @@ class FeatureMaps:
     true: int
     layers: list[LayerMaps]
     left_out: int
-    """Layers with maps that are not shown."""
+    """How many layers with maps are not shown."""
     outputs: Array
     """Outputs of the last layer, (classes,)."""
     measure: str
@@ -62,7 +62,7 @@ class FeatureMaps:
 
 
 def feature_maps(run: Run, index: int | None = None) -> FeatureMaps | None:
-    """The maps of the held-out image number `index`, 0 where left out, in the first engine that finished.
+    """The maps of the held-out image number `index`, by default 0, in the first engine that finished.
 
     `None` where there is nothing to show: no images, no convolution, no engine that finished, or no `index` and no
     image in the folder that the network could be given.
@@ -85,13 +85,13 @@ def feature_maps(run: Run, index: int | None = None) -> FeatureMaps | None:
 
 
 def _convolves_images(run: Run) -> bool:
-    """Whether an engine has finished that makes maps of images."""
+    """Whether the network convolves images, and an engine has finished."""
     network = run.recipe.network
     return network.image_shape is not None and network.convolves and bool(run.engines)
 
 
 def kept_maps(run: Run) -> dict[str, Array]:
-    """What the report draws of the first held-out image, as arrays by name; nothing where there is nothing to draw."""
+    """The maps of the first held-out image that a report draws, as arrays by name; empty if there is none."""
     chosen = _kept(run).get(0) if _convolves_images(run) else None
     if chosen is None:
         return {}
@@ -106,7 +106,7 @@ def kept_maps(run: Run) -> dict[str, Array]:
 
 
 def _kept_layers(run: Run, arrays: Arrays) -> list[LayerMaps]:
-    """The maps in the folder."""
+    """The maps that the run's folder keeps."""
     return [
         LayerMaps(node, arrays[f"maps.{node.name}.channels"], arrays[f"maps.{node.name}"].astype(np.float64))
         for node in run.recipe.network.nodes
@@ -136,7 +136,7 @@ def _check(run: Run, index: int) -> None:
 
 
 def _chosen(run: Run, index: int, asked: bool) -> Chosen | None:
-    """The image from the folder, else from the data where it was asked for."""
+    """The image from the run's folder; if it is not there and was asked for by number, from the data."""
     images = _kept(run)
     if index in images or not asked:
         return images.get(index)
@@ -166,7 +166,7 @@ def _in(images: Mapping[int, Chosen]) -> str:
 
 
 def _kept(run: Run) -> dict[int, Chosen]:
-    """The images in the folder that are whole, by their place."""
+    """The images of full size that the run's folder keeps, by their place among the held-out samples."""
     arrays = evidence(run)
     images = dict(enumerate(arrays.get("preview", ())))
     for engine in run.engines:
@@ -193,7 +193,7 @@ def _layers(nodes: Sequence[Node], outputs: Sequence[Array]) -> list[LayerMaps]:
 
 
 def _activated(planes: Sequence[tuple[Node, Array]]) -> Array:
-    """What the activation behind the first layer makes of its maps; else these themselves."""
+    """The first layer's maps after the activation that follows it; if none follows, the maps themselves."""
     for node, output in planes[1:]:
         if isinstance(node.spec, Conv2d | MaxPool2d | AvgPool2d):
             break
@@ -209,7 +209,7 @@ def liveliest(output: Array) -> Array:
 
 
 def _fewer(layers: list[LayerMaps]) -> list[LayerMaps]:
-    """At most `MOST_LAYERS`: first without normalizations, then without the convolutions, then evenly chosen ones."""
+    """At most `MOST_LAYERS` layers: without normalizations, if need be without convolutions, then evenly chosen."""
     for kinds in ((), (Normalization,), (Normalization, Conv2d)):
         fewer = [layer for layer in layers if not isinstance(layer.node.spec, kinds)]
         if fewer and len(fewer) <= MOST_LAYERS:

@@ -1,4 +1,4 @@
-"""One batch through both engines, forward and back, with the same weights: what a walk through the network shows."""
+"""One batch through the engines, forward and back, with the same weights: what a walk shows."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from twofold.setup.events import Watcher, watching
 from twofold.setup.samples import data_again, found_data
 
 FEWEST = 2
-"""Samples of a batch: a batch norm needs more than one."""
+"""Samples of a batch, at least: a batch norm needs more than one."""
 MOST_SAMPLES = 32
-"""Samples of a recipe's batch at most, where no other number is asked for: a walk is for reading."""
+"""Samples of a recipe's batch, at most, unless another number is asked for: a walk is for reading."""
 
 
 @dataclass(frozen=True)
 class Passage:
-    """A batch on its way through the engines, which hold the same weights."""
+    """A batch and its traces through engines that hold the same weights."""
 
     recipe: Recipe
     run: str
@@ -42,7 +42,7 @@ class Passage:
     data: str
     """`real`, or `random` where the data are not at hand."""
     split: str
-    """Where the samples are from: those that are judged on, the test set where there is one."""
+    """The split of the samples: the one that is judged on, the test set if there is one."""
     sample: int
     """The sample whose numbers are shown: its place in the split, from 0."""
     first: int
@@ -50,7 +50,7 @@ class Passage:
     batch: Batch
     parameters: Arrays
     traces: Mapping[str, Trace]
-    """By engine."""
+    """The trace of each engine, by name."""
     buffers: Arrays = field(default_factory=dict)
     """Running statistics before the batch."""
 
@@ -62,7 +62,7 @@ class Passage:
 
 @dataclass(frozen=True)
 class _Chosen:
-    """The samples of a batch."""
+    """The samples chosen for the batch, and where they are from."""
 
     recipe: Recipe
     data: str
@@ -70,12 +70,12 @@ class _Chosen:
     first: int
     split: Split
     train: Split | None = None
-    """Training samples that a whitening first layer looks at; `None` for a run, whose filters are trained."""
+    """Training samples for a whitening first layer; `None` for a run, whose filters are trained."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which batch: the one that holds a sample, counted from 0 in its split."""
+    """The batch that a user asks for: the one with sample number `sample` of the split, counted from 0."""
 
     sample: int = 0
     batch: int | None = None
@@ -84,7 +84,7 @@ class Wanted:
     """A pair `(X, y)` in place of the recipe's data, or again the one on which a run was trained."""
 
     def checked(self) -> Wanted:
-        """Itself; raises `UserError` where there can be no such batch."""
+        """The same object. Raises `UserError` where there can be no such batch."""
         if not isinstance(self.sample, int) or self.sample < 0:
             raise UserError(f"`sample` must be a whole number of at least 0; got {self.sample}")
         if self.batch is not None and (not isinstance(self.batch, int) or self.batch < 1):
@@ -105,9 +105,9 @@ def pass_through(
 ) -> Passage:
     """Take a batch forward and back in the engines, as in training, without the update.
 
-    Samples are those held out: of a recipe those of its data, else random ones; of a run those that its folder keeps,
-    else those of its data. A recipe has its initial weights, a run those that its first engine trained, in all
-    engines. Arithmetic is the recipe's on the CPU, dropout's mask that of the first step.
+    Samples are held-out ones: for a recipe from its data, else random ones; for a run from its folder, else from its
+    data. All engines hold the same weights: for a recipe the initial ones, for a run those that its first engine
+    trained. They compute in the recipe's type on the CPU, with dropout's mask of the first step.
 
     Raises `UserError` where the sample is out of range or cannot be had, `RunFolderError` for a damaged folder,
     `UnknownNameError` where there is neither such a recipe nor such a folder.
@@ -147,7 +147,7 @@ def _chosen(
 
 
 def _alone(recipe: Recipe, chosen: _Chosen, sample: int) -> tuple[Recipe, _Chosen]:
-    """One sequence by itself, as long as it is: where lengths may differ, its neighbours change nothing of it."""
+    """The recipe and batch cut to one sequence of its own length, if the data's sequences may differ in length."""
     data = recipe.data
     if not (isinstance(data, Table) and data.sequential):
         return recipe, chosen
@@ -183,7 +183,7 @@ def _of_recipe(recipe: Recipe, wanted: Wanted, watch: Watcher) -> _Chosen:
 
 
 def _of_run(run: Run, wanted: Wanted, watch: Watcher) -> _Chosen:
-    """The samples in the folder where they are enough, else those of the data, else random ones."""
+    """Samples from the run's folder if they are enough, else from its data, else random ones."""
     if not run.engines:
         raise UserError(
             f"{run.path} holds no trained weights: the run is {run.status}. "
@@ -220,7 +220,7 @@ def _check(sample: int, samples: int, name: str) -> None:
 
 
 def _kept(run: Run) -> Split | None:
-    """The samples in the folder, where a network can be given them."""
+    """The samples that the run's folder keeps; `None` if a network cannot be given them."""
     arrays = run.evidence if (run.path / EVIDENCE).is_file() else {}
     x, target = arrays.get("preview"), arrays.get("target")
     if x is None or target is None or x.shape[1:] != run.recipe.network.input_shape:
@@ -232,13 +232,13 @@ def _kept(run: Run) -> Split | None:
 
 
 def block(split: Split, sample: int, size: int) -> tuple[int, Split]:
-    """The batch that holds a sample: batches follow each other, and the last is as large as the others."""
+    """The first place and the samples of the batch with `sample`: batches of `size` follow each other from 0."""
     first = max(0, min(sample // size * size, len(split) - size))
     return first, split[slice(first, first + size)]
 
 
 def _traced(recipe: Recipe, split: Split, state: State, engines: Sequence[str]) -> tuple[Batch, dict[str, Trace]]:
-    """With one thread, so that the same folder gives the same numbers on any number of processors."""
+    """The batch and its trace in each engine; with one thread, so that numbers do not depend on how many there are."""
     x = split.floats().astype(recipe.training.dtype)  # a copy: what a layer keeps of it is the batch, not the data
     batch, traces = (
         Batch(x, split.y, 0.0, Masks(recipe.network, recipe.training.seed)(0, len(split)), 0),

@@ -1,4 +1,4 @@
-"""The rows of a walk: each operation of a layer with a few of the numbers that it ends in."""
+"""The rows of a walk: each operation of a layer with a few numbers of its result."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ FEW = 3
 """Numbers of an array that are shown."""
 
 Place = tuple[int | slice, ...]
-"""Where in an array."""
+"""A place, or a few neighbouring places, in an array."""
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """A few numbers of an array, among them a large one, and what is to be said of all of it; by engine."""
+    """A few numbers of an array, among them a large one, and norm and gap of the whole array; by engine."""
 
     name: str
-    """What they are and where: `y[16, 12, 10:14]`."""
+    """The array and the place of the numbers: `y[16, 12, 10:14]`."""
     few: Mapping[str, tuple[float, ...]]
     norm: Mapping[str, float]
     """The root of the sum of the squares of the whole batch's numbers."""
     gap: float | None
-    """The relative distance of the engines' arrays, `twofold.arrays.gap`; 0 for the same bits, `None` for one."""
+    """The relative distance of the engines' arrays, `twofold.arrays.gap`; 0 for equal ones, `None` with one engine."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ class Row:
     equation: str
     shapes: str
     multiply_adds: int
-    """Multiply-adds of its matrix product; work element by element counts none, and what every step of time does is
-    counted there."""
+    """Multiply-adds of its matrix product; element-wise work counts none, and the work of a step of time counts in the
+    step's row."""
     numbers: Numbers | None
-    """Numbers of what it ends in; `None` where only the next row ends in something that a layer hands on."""
+    """Numbers of its result; `None` for an intermediate result that only the next row uses."""
     step: int | None = None
     """The step of time, from 1."""
 
@@ -58,7 +58,7 @@ class Row:
 def layer_rows(
     passage: Passage, node: Node, operations: Operations, place: Place, back: bool, before: str = ""
 ) -> Iterator[Row]:
-    """The operations of a layer one way; the steps of time follow the last operation that each of them does."""
+    """Rows for a layer's operations, forward or back; rows for the steps of time follow the last timed operation."""
     timed = [index for index, operation in enumerate(operations) if operation.timed]
     for index, line in enumerate(operations):
         numbers = _numbers(passage, node.name, line.gives, place, before)
@@ -68,7 +68,7 @@ def layer_rows(
 
 
 def _numbers(passage: Passage, layer: str, gives: str, place: Place, before: str) -> Numbers | None:
-    """Numbers of what an operation ends in: of y and dx the sample's, of a parameter's gradient the batch's."""
+    """Numbers of an operation's result: of y and dx for the sample, of a parameter's gradient for the batch."""
     if not gives:
         return None
     if gives in ("y", "dx"):
@@ -86,7 +86,7 @@ def each_trace(passage: Passage) -> Iterator[tuple[str, Trace]]:
 
 
 def _steps(passage: Passage, node: Node, lines: Sequence[Operation], back: bool) -> Iterator[Row]:
-    """One row a step of time: on the way back from the last, which no product with W_hh has made."""
+    """A row for each step of time, backward from the last, whose dh takes no product with W_hh."""
     through = {engine: trace.through_time[node.name] for engine, trace in each_trace(passage)}
     work = sum(operation.multiply_adds for operation in lines)
     steps, n, units = through["numpy"].h.shape
@@ -99,7 +99,7 @@ def _steps(passage: Passage, node: Node, lines: Sequence[Operation], back: bool)
 
 
 def loss_rows(passage: Passage, last: str, place: Place) -> tuple[list[Row], list[Row]]:
-    """Where the way forward ends and the way back begins; `last` is the last layer."""
+    """The rows of the loss, forward and backward; `last` is the last layer."""
     step = loss_step(passage.recipe.model, count_of(passage.batch.target), passage.recipe.task != "classification")
     losses = {engine: np.array(trace.loss) for engine, trace in each_trace(passage)}
     signals = {engine: trace.signals[last] for engine, trace in each_trace(passage)}
@@ -115,7 +115,7 @@ def loss_rows(passage: Passage, last: str, place: Place) -> tuple[list[Row], lis
 
 
 def shown(name: str, arrays: Mapping[str, Array], place: Place, sample: int | None = None) -> Numbers:
-    """A few numbers of the sample, or of all; norm and gap are of all."""
+    """Numbers of `arrays` by engine: a few at `place`, of the sample if it is given; norm and gap are of all."""
     first, *others = arrays.values()
     norms = {engine: float(np.linalg.norm(array.astype(np.float64))) for engine, array in arrays.items()}
     parts = {engine: array if sample is None else array[sample] for engine, array in arrays.items()}
@@ -127,9 +127,9 @@ def shown(name: str, arrays: Mapping[str, Array], place: Place, sample: int | No
 
 
 def places_of(passage: Passage) -> dict[str, Place]:
-    """Where the numbers of each layer's y are taken, by its name, those of x under none: around the sample's largest.
+    """The place of the numbers shown of each layer's y, by name, of x under "": around the sample's largest number.
 
-    A layer that leaves the shape as it is shows the places of its input: what it does can be read off.
+    A layer that keeps the shape shows the place of its input, so that its effect can be read off.
     """
     place = _around(passage.batch.x[passage.place])
     places = {"": place}
@@ -141,16 +141,16 @@ def places_of(passage: Passage) -> dict[str, Place]:
 
 
 def _around(array: Array) -> Place:
-    """`FEW` numbers beside each other, among them the largest."""
+    """The place of `FEW` neighbouring numbers, among them the largest."""
     *axes, last = map(int, np.unravel_index(array.argmax(), array.shape))
     start = max(0, min(last - FEW // 2, array.shape[-1] - FEW))
     return (*axes, slice(start, min(start + FEW, array.shape[-1])))
 
 
 def few_steps(rows: Sequence[Row], most: int) -> tuple[list[Row], int]:
-    """The rows without most steps of time of the layers that have more than `most`; and how many rows are left out.
+    """The rows with only some steps of time of layers that have more than `most`, and how many rows are left out.
 
-    Of such a layer stay the first third of so many steps, the last third, and a third spread evenly between.
+    Of such a layer about `most` steps stay: a third from the beginning, a third from the end, and a third in between.
     """
     counts = {row.layer: row.step for row in sorted(rows, key=lambda row: row.step or 0) if row.step}
     steps_left = {layer: _few(count, max(1, most // 3)) for layer, count in counts.items() if count > most}
@@ -164,6 +164,6 @@ def _few(count: int, third: int) -> set[int]:
 
 
 def count_of(target: Array) -> int:
-    """How many answers there are: one a sample, or one a step."""
+    """The number of answers: one a sample, or one for each step with an answer."""
     each_step = target.ndim == (2 if target.dtype.kind in "iu" else 3)
     return int(answered(target).sum()) if each_step else len(target)

@@ -9,18 +9,18 @@ from twofold.recipe import Model, Network, Node
 from twofold.recipe.operation import Operations, Size
 
 Lines: TypeAlias = list[tuple[str, str]]
-"""Equations, each with the shapes that it takes through."""
+"""Equations, each with the shapes of its inputs and output."""
 
 
 @dataclass(frozen=True)
 class LayerStep:
-    """What a layer computes in one step. Each line is an equation and the shapes that it takes through."""
+    """The operations of a layer in one step. Each line is an equation and the shapes of its inputs and output."""
 
     node: Node
     forward: Lines
     backward: Lines
     wants_dx: bool
-    """Nothing before the first layer with parameters wants a gradient: there dx is not computed."""
+    """Whether dx is computed: up to the first layer with parameters no gradient is needed."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class LossStep:
 
 
 def loss_step(model: Model, n: Size = "N", numbers: bool = False) -> LossStep:
-    """y is the output of the last layer, t the target, N the batch, C the number of outputs.
+    """The equations of the loss: y is the last layer's output, t the target, N the batch, C the number of outputs.
 
     `numbers`: the targets are numbers or labels, and no classes.
     """
@@ -42,7 +42,7 @@ def loss_step(model: Model, n: Size = "N", numbers: bool = False) -> LossStep:
 
 
 def layer_steps(network: Network) -> list[LayerStep]:
-    """Every layer, in the order of the forward pass."""
+    """The operations of every layer, in forward order."""
     return [
         LayerStep(node, lines(forward), lines(backward), wants_dx)
         for node, forward, backward, wants_dx in operations(network)
@@ -50,7 +50,7 @@ def layer_steps(network: Network) -> list[LayerStep]:
 
 
 def lines(operations: Operations) -> Lines:
-    """Equation and shapes alone."""
+    """Equations and shapes of operations, without their work."""
     return [(operation.equation, operation.shapes) for operation in operations]
 
 

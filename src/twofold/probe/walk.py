@@ -1,4 +1,4 @@
-"""The walk: one batch through the network and back, one row an operation, both engines' numbers side by side."""
+"""The walk: one batch through the network and back, a row for each operation, with both engines' numbers."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class LayerFacts:
     kind: str
     parameters: int
     held: Mapping[str, int]
-    """Bytes that each engine keeps for the way back, beyond what an earlier layer keeps. NumPy's are those of the
+    """Bytes that each engine keeps for the backward pass, beyond what an earlier layer keeps. NumPy's are those of the
     arrays in its caches, PyTorch's those that autograd saves."""
 
 
 @dataclass(frozen=True)
 class About:
-    """What goes through the network, and with which weights."""
+    """The batch that goes through the network, and the weights that it meets."""
 
     recipe: str
     run: str
@@ -79,12 +79,12 @@ class Line:
     begins: bool
     """Whether the row is the first of its layer."""
     size: float | None
-    """Forward the bytes that NumPy keeps for the way back, at a layer's first row; backward NumPy's norm."""
+    """Forward, at a layer's first row, the bytes that NumPy keeps for the backward pass; backward, NumPy's norm."""
 
 
 @dataclass(frozen=True)
 class Walk:
-    """One batch through the network and back. The numbers shown are those of one sample, gradients of parameters apart,
+    """One batch through the network and back. Numbers shown are those of one sample, except parameters' gradients,
     which are the batch's."""
 
     about: About
@@ -92,7 +92,7 @@ class Walk:
     forward: Sequence[Row]
     backward: Sequence[Row]
     windows: Sequence[Window]
-    """One pixel of each convolution."""
+    """One pixel of each convolution, worked out."""
     ties: Sequence[Ties] = ()
     """Max poolings that send the gradient to another element in each engine."""
     traced: Passage | None = field(default=None, repr=False)
@@ -119,7 +119,7 @@ class Walk:
 
     @property
     def held(self) -> dict[str, int]:
-        """Bytes kept for the way back, by engine."""
+        """Bytes kept for the backward pass, by engine."""
         return {engine: sum(layer.held[engine] for layer in self.layers) for engine in self.engines}
 
     @property
@@ -130,16 +130,16 @@ class Walk:
 
     @property
     def gap(self) -> float | None:
-        """The largest gap of any array; NaN where one is, `None` for one engine.
+        """The largest gap of any array; NaN if one is NaN, `None` with one engine.
 
-        Where ties part the engines, without the dx that they reach.
+        If ties part the engines, the dx that they affect are left out.
         """
         moved = {id(row) for row in self._moved}
         return _largest(row for row in (*self.forward, *self.backward) if id(row) not in moved)
 
     @property
     def moved_gap(self) -> float:
-        """The largest gap of the dx that ties reach; 0 where there are none."""
+        """The largest gap of the dx that ties affect; 0 without ties."""
         return _largest(self._moved) or 0.0
 
     @property
@@ -202,8 +202,8 @@ def walk(
 ) -> Walk:
     """Take the batch that holds the held-out sample number `sample` through the engines, forward and back.
 
-    Of a recipe with its initial weights, of a run with those that its first engine trained; all engines hold the same.
-    A batch holds `batch` samples; left out, as many as the recipe trains on, 32 at most, and of a run those in its
+    All engines hold the same weights: for a recipe the initial ones, for a run those that its first engine trained. A
+    batch holds `batch` samples; left out, as many as a batch of the recipe, at most 32, or for a run those in its
     folder. `data` is a pair `(X, y)` that takes the place of the recipe's data, or again the pair on which a run was
     trained. See `twofold.probe.passage.pass_through` for what is raised.
     """
@@ -247,7 +247,7 @@ def _about(passage: Passage) -> About:
 
 
 def _plain_target(target: Array) -> int | tuple[float, ...]:
-    """A class, or numbers; of several steps those of each, one after another."""
+    """A target as a plain value: a class, or numbers; several steps' targets follow each other."""
     return tuple(map(float, target.reshape(-1))) if target.ndim else int(target)
 
 

@@ -1,4 +1,4 @@
-"""A walk as plain values, for `twofold walk --json` and for the run's folder, and back."""
+"""A walk as plain values, for `twofold walk --json` and for the run's folder, and a walk from these."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from twofold.proof.ties import Ties
 
 
 def walk_json(walk: Walk) -> dict[str, Plain]:
-    """Plain values. NaN and infinity are `None`."""
+    """A walk as plain values. NaN and infinity are `None`."""
     about, gap = walk.about, walk.gap
     return {
         "recipe": about.recipe,
@@ -127,7 +127,7 @@ def _window(values: dict[str, Parsed]) -> Window:
 
 
 def _plain(value: float | None) -> float | None:
-    """JSON has no word for NaN."""
+    """A value for JSON, which has no word for NaN and infinity: these become `None`."""
     return value if value is not None and math.isfinite(value) else None
 
 

@@ -1,4 +1,4 @@
-"""One output pixel of a convolution, worked out by hand: the window's numbers times the kernel's, plus the bias."""
+"""One output pixel of a convolution, worked out: the window's numbers times the kernel's, plus the bias."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from twofold.recipe.windows import Conv2d
 
 @dataclass(frozen=True)
 class Window:
-    """y[o, i, j] = b[o] + Σ_c Σ_uv window[c, u, v] · kernel[o, c, u, v], for one sample."""
+    """One pixel's sum y[o, i, j] = b[o] + Σ_c Σ_uv window[c, u, v] · kernel[o, c, u, v], for one sample."""
 
     layer: str
     channel: int
@@ -24,19 +24,19 @@ class Window:
     inputs: int
     """How many channels the window has."""
     shown: int
-    """c, the channel of the input that adds most to the sum."""
+    """c, the channel of the input whose part of the sum is the largest in size."""
     corner: tuple[int, int]
     """Row and column of the window's first number in the input; negative in the padding."""
     window: Array
     """The numbers of channel c under the kernel, (height, width)."""
     inside: Array
-    """False where the window lies in the padding, whose numbers are 0."""
+    """Which places of the window are inside the input; padding is 0."""
     kernel: Array
-    """(height, width)."""
+    """The kernel of channels o and c, (height, width)."""
     part: float
     """Σ window · kernel of channel c."""
     rest: float
-    """The same of all other channels together."""
+    """Σ window · kernel of all other channels together."""
     bias: float
     outputs: Mapping[str, float]
     """y[o, i, j] as each engine has it."""
@@ -53,7 +53,7 @@ class Window:
 
 
 def window_of(node: Node, x: Array, parameters: Arrays, outputs: Mapping[str, Array]) -> Window:
-    """The sum behind one pixel; `x` is the input of one sample, (channels, height, width), `outputs` what it became."""
+    """The sum behind the middle pixel; `x` is one sample, (channels, height, width), `outputs` the engines' y."""
     spec = node.spec
     assert isinstance(spec, Conv2d)
     y = next(iter(outputs.values()))

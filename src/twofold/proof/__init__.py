@@ -1,1 +1,1 @@
-"""The proof: two engines in lock-step, gradients against central differences, and where rounding alone decides."""
+"""The proof: two engines in lock-step, gradients against central differences, and the cases that rounding decides."""

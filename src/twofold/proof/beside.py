@@ -1,10 +1,10 @@
-"""What a run is told of its engines: a short lock-step, and where two trainings of one recipe part by rounding.
+"""The proof that goes with a run: a short lock-step, and the step at which two trainings part by rounding.
 
 The lock-step is that of `twofold verify`, over few steps in float64. Two trainings that run free part sooner or later:
-float32 rounds each sum in its own order, and a training that is sensitive to its beginning raises that difference step
-by step, as it raises one of a single last bit. Where the answers of the engines differ beyond chance, the step at which
-they part is found by training both once more, beside a twin of the first that began one last bit away, and both engines
-are compared in lock-step from the state that they had there.
+the engines round float32 sums in different orders, and a training that is sensitive to its beginning amplifies that
+difference step by step, as it would one of a single last bit. Where the answers of the engines differ beyond chance,
+both are trained once more to find the step at which they part, beside a twin of the first that began one last bit away;
+and from the state before that step both engines are compared in lock-step.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from twofold.setup.building import build_engine, initial_state
 STEPS = 3
 """Steps of the short lock-step."""
 SAMPLES = 32
-"""A batch of it, at most."""
+"""Samples of a batch in the short lock-step, at most."""
 TOLERANCE = 1e-9
 SECONDS = 30.0
-"""After so long the step at which two trainings part is no longer looked for."""
+"""Seconds after which the step at which two trainings part is no longer looked for."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,10 @@ class Parting:
     gap: float
     """The largest relative distance of a parameter after that step."""
     growth: float
-    """What a difference is multiplied with a step, on geometric average until then."""
+    """The factor by which the difference grew a step, on geometric average until then."""
     twin_step: int | None
-    """The step at which the twin that began one last bit away had parted too; `None` where it had not by then."""
+    """The step at which the twin, which began one last bit away, parted from the first engine; `None` if not by
+    `step`."""
     lockstep: Verdict
     """Both engines from the state before that step, re-synchronised in float64."""
 
@@ -84,7 +85,7 @@ def parting(recipe: Recipe, dataset: Dataset, watch: Callable[[int], object]) ->
 
 
 def one_bit_away(state: State, dtype: str) -> State:
-    """The state with the first number of its first matrix at the next one that the type holds."""
+    """The state with the first number of its first matrix changed to the next larger one of the type."""
     parameters = {name: np.array(array, dtype=dtype) for name, array in state.parameters.items()}
     name = next((name for name, array in parameters.items() if array.ndim > 1), next(iter(parameters)))
     number = parameters[name].reshape(-1)
@@ -93,7 +94,7 @@ def one_bit_away(state: State, dtype: str) -> State:
 
 
 def _furthest(a: Engine, b: Engine) -> float:
-    """max|a − b| over the size of the parameter, of the one that is furthest apart by it."""
+    """The largest relative distance max|a − b| / max|a| of a parameter between two engines."""
     one, other = a.state().parameters, b.state().parameters
     return max(_apart(one[name], other[name]) for name in one)
 
@@ -104,7 +105,7 @@ def _apart(a: Array, b: Array) -> float:
 
 
 def _exact(recipe: Recipe, most: int | None) -> Recipe:
-    """The recipe in float64, by the plain ways that a witness takes, in batches of at most so many samples."""
+    """The recipe in float64 and by the plain ways of a witness, in batches of at most `most` samples."""
     changed: dict[str, object] = {"dtype": "float64", "autocast": "none", "compile": False, "shards": None}
     size = recipe.training.batch_size
     if most is not None:
@@ -119,7 +120,7 @@ def _lockstep(recipe: Recipe, dataset: Dataset, start: State, taken: int) -> Ver
 
 
 def _wide(state: State) -> State:
-    """The same numbers in float64."""
+    """The state in float64."""
     optimizer = {moment: _floats(arrays) for moment, arrays in state.optimizer.items()}
     return State(_floats(state.parameters), optimizer, state.updates, _floats(state.buffers), _floats(state.average))
 

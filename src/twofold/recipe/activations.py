@@ -15,7 +15,7 @@ from twofold.recipe.parameters import Constant, Parameter, Parameters
 
 
 class Elementwise(LayerSpec, abc.ABC):
-    """y = f(x) for every element by itself, so that any shape is taken and dx = dy ⊙ f′(x)."""
+    """An activation y = f(x) of each element by itself: it takes any shape, and dx = dy ⊙ f′(x)."""
 
     stacks: ClassVar[bool] = True
     asleep: ClassVar[Asleep | None]
@@ -85,9 +85,9 @@ class Prelu(Plain):
     stacks: ClassVar[bool] = True
     kind: Literal["prelu"] = "prelu"
     num_parameters: PositiveInt = 1
-    """How many slopes there are: 1, or one for each channel; of vectors a channel is a feature."""
+    """How many slopes there are: 1, or one for each channel; in vectors a channel is a feature."""
     init: float = 0.25
-    """Where a begins. It never decays with `decayed = "weights"`: a slope of 0 is not a simpler network."""
+    """The initial value of a. It never decays with `decayed = "weights"`: a slope of 0 is not a simpler network."""
 
     def refuses(self, shape: Shape) -> Refusal | None:
         channels = shape[0] if shape else 1

@@ -1,4 +1,4 @@
-"""How training images are varied: each epoch sees another variant of every image, evaluation the images themselves."""
+"""Augmentation of training images: each epoch sees another variant of every image, evaluation the images themselves."""
 
 from __future__ import annotations
 
@@ -13,33 +13,34 @@ Stage = Annotated[tuple[Annotated[int, Field(ge=1)], Annotated[float, Field(gt=0
 
 
 class Augmentation(Part):
-    """Variants of the training images, drawn by position: the same for every engine, and after a resumption too."""
+    """Variants of the training images, drawn by step and place: the same for every engine, and after a resumption."""
 
     flip: Literal["none", "random", "alternating"] = "none"
     """Mirror images left to right: each with probability 1/2, or `alternating`, half of them in even epochs and the
     other half in odd ones, so that two epochs show every image both ways."""
     translate: NonNegativeInt = 0
-    """Shift by a whole number of pixels, at most so many, along each axis."""
+    """Shift by a whole number of pixels, at most this many, along each axis."""
     padding: Literal["zeros", "reflect"] = "zeros"
-    """What comes in where a translated image has gone: zeros of the data as they are kept (of bytes: black), or the
-    image mirrored at its border."""
+    """What fills the pixels that a translated image leaves free: zeros of the data as they are stored (for bytes:
+    black), or the image mirrored at its border."""
     cutout: NonNegativeInt = 0
     """Side of a square of the image that is set to what the network sees as 0; its centre lies anywhere."""
     shift: NonNegativeFloat = 0.0
-    """Shift by any number of pixels, at most so many, along each axis. With `rotate`, `zoom` and `elastic` one
-    resampling, linear between pixels, 0 beyond the border."""
+    """Shift by any number of pixels, at most this many, along each axis. `shift`, `rotate`, `zoom` and `elastic` are
+    one resampling together, linear between pixels, 0 beyond the border."""
     rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
-    """Rotate about the centre, by at most so many degrees."""
+    """Rotate about the centre, by at most this many degrees."""
     zoom: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Look at the image from a distance that is at most this share shorter or longer."""
     elastic: NonNegativeFloat = 0.0
-    """Bend: every pixel comes from elsewhere, so many pixels away along each axis (root mean square)."""
+    """Bend the image: every pixel comes from this many pixels away along each axis (root mean square)."""
     elastic_scale: Annotated[float, Field(ge=2)] = 7.0
-    """Pixels between the points where the bending is drawn; smooth between them."""
+    """Pixels between the points at which the bending is drawn; between these it is smooth."""
 
     grow: Annotated[tuple[Stage, ...], Field(strict=False)] = ()
     """`[[24, 0.5]]`: images of 24 x 24 pixels for the first half of the training, then whole ones: the first steps,
-    which learn what is coarse, cost less. Several pairs follow each other. For networks that take any size."""
+    which learn coarse features, cost less. Several pairs follow each other. For networks that take images of any
+    size."""
 
     @classmethod
     def conflicts(cls, values: Fields) -> list[str]:
@@ -57,5 +58,5 @@ class Augmentation(Part):
 
     @property
     def resamples(self) -> bool:
-        """Whether pixels come from between pixels."""
+        """Whether pixels of a variant are interpolated between pixels of the image."""
         return bool(self.shift or self.rotate or self.zoom or self.elastic)

@@ -45,7 +45,7 @@ EngineName = Annotated[str, AfterValidator(_in_the_table), WithJsonSchema({"enum
 
 
 COUNTED = ("units", "channels")
-"""Sizes of a layer, which are told by how many parameters they would make."""
+"""Sizes of a layer; a value too large for them is refused elsewhere, by the number of parameters it would make."""
 LARGEST = 2**63 - 1
 """The largest whole number that a file of weights, an array or PyTorch can hold."""
 Pair: TypeAlias = tuple[int, int]
@@ -75,8 +75,8 @@ def unwritten_at(default: object) -> Callable[[object], bool]:
     return lambda value: value is default or (type(value) is type(default) and value == default)
 
 
-class _Told(type(BaseModel)):
-    """What is made of a part's own class from Python raises Twofold's error, in Python's words."""
+class _RaisesRecipeError(type(BaseModel)):
+    """Makes a part built in Python raise `RecipeError`, with faults named as arguments, for pydantic's error."""
 
     def __call__(cls, *args: object, **values: Any) -> Any:
         try:
@@ -87,7 +87,7 @@ class _Told(type(BaseModel)):
             raise RecipeError(explain_call(cast(type[BaseModel], cls), error, values)) from None
 
 
-class Part(BaseModel, metaclass=_Told):
+class Part(BaseModel, metaclass=_RaisesRecipeError):
     """A frozen table of a recipe. Made from Python, it raises `RecipeError` with every fault."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -95,14 +95,14 @@ class Part(BaseModel, metaclass=_Told):
     @field_validator("*")
     @classmethod
     def _no_odd_number(cls, value: object, info: ValidationInfo) -> object:
-        """-0.0 is not below 0, and yet has a sign, which libraries behind a recipe take for one."""
+        """Refuses whole numbers beyond `LARGEST`; makes −0.0, whose sign libraries behind a recipe would see, 0.0."""
         if isinstance(value, int) and abs(value) > LARGEST and info.field_name not in COUNTED:
             raise ValueError(f"must be at most {LARGEST:,} in size; got a number of {len(str(abs(value)))} digits")
         return 0.0 if isinstance(value, float) and value == 0 else value
 
     @classmethod
     def conflicts(cls, values: Fields) -> list[str]:
-        """What is wrong between keys that may each be right; `values` may hold anything."""
+        """The rules that keys break together though each may be right by itself; `values` may hold anything."""
         return []
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Where a recipe's samples come from: points that are drawn, digits, images; the union of all sources."""
+"""The sources of a recipe's samples: points that are drawn, digits, images; and the union of all sources."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Classification(_Plane):
 
     source: Literal["classification"] = "classification"
     class_sep: PositiveFloat = 1.0
-    """How far the clusters stand apart."""
+    """How far the clusters are apart: larger is easier."""
 
 
 class Digits(Split):
@@ -96,7 +96,7 @@ class _Published(DataSpec, abc.ABC):
     """Images with a test set of their own; the validation samples are the last ones of the training set."""
 
     samples: PositiveInt | None = None
-    """Train on the first so many images only; validation and test stay whole."""
+    """Train on only this many images, the first ones; validation and test stay whole."""
     root: Annotated[str, Field(min_length=1)] | None = None
     """A folder that torchvision left. Without it: below TWOFOLD_DATA, then in the cache, then the Hub."""
 
@@ -106,7 +106,7 @@ class _Published(DataSpec, abc.ABC):
 
 
 class _Grey28(_Published, abc.ABC):
-    """The shape that MNIST has, and the sets that were made to stand in its place."""
+    """MNIST and the sets of the same shape that were made to replace it."""
 
     @property
     def sample_shape(self) -> Shape:
@@ -159,9 +159,9 @@ PublishedImages: TypeAlias = Mnist | FashionMnist | Kmnist | Cifar10
 
 
 class Images(Split):
-    """A folder of one's own, `train/CLASS/*` and `test/CLASS/*`: files of any size, resized and divided by 255.
+    """A user's folder of images, `train/CLASS/*` and `test/CLASS/*`: files of any size, resized and divided by 255.
 
-    Where there is no folder `test`, a share of the training images is held out. Images to validate on may lie in
+    Without a folder `test`, a share of the training images is held out. Images to validate on may lie in
     `validation`, `val` or `valid`. Folders of classes without `train` above them are split.
     """
 
@@ -173,7 +173,7 @@ class Images(Split):
     channels: Literal[1, 3] = 3
     """1: grey; 3: colour."""
     classes: Annotated[int, Field(ge=2)] | None = None
-    """How many classes there are, where the folder is not at hand to say so."""
+    """How many classes there are, for when the folder is not at hand."""
     bits: Literal[8, 10, 12, 14, 16] | None = None
     """How many bits are used in files of 16 bits a pixel, where cameras leave the upper ones empty. Left out: as many
     as the brightest pixel of all images takes."""

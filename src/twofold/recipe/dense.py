@@ -41,7 +41,7 @@ class Dense(Plain):
         return ""
 
     def equations(self, shape: Shape, n: Size) -> tuple[Operations, Operations]:
-        """Axes between the batch and the features count as samples."""
+        """The equations, in which axes between the batch and the features count as samples."""
         inputs, outputs = "?" if shape[-1] is None else shape[-1], self.units
         if middle := shape[:-1]:
             n = "N′" if n == "N" else times(n, *middle)
@@ -58,7 +58,7 @@ class Embedding(Plain):
     stacks: ClassVar[bool] = True
     kind: Literal["embedding"] = "embedding"
     num_embeddings: PositiveInt
-    """How many numbers there are: x lies from 0 to one less."""
+    """How many vectors there are: x must be a whole number from 0 to one less."""
     units: PositiveInt
     """Size of a vector."""
 
@@ -86,22 +86,22 @@ class Embedding(Plain):
 
 
 MOST_TABLES = 1000
-"""Columns with vectors of their own."""
+"""Columns that are embedded, at most."""
 Sizes = Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=1, max_length=MOST_TABLES)]
-"""A size a column."""
+"""A size for each column."""
 
 
 class EmbedColumns(Plain):
     """y = [W₀[x₀], ..., Wₖ₋₁[xₖ₋₁], xₖ, ...]: vectors for the codes in the first k columns, the others as they are.
 
-    Entity embeddings (Guo & Berkhahn 2016): `torch.nn.Embedding` a column, and `torch.cat`. Row 0 is for whatever the
-    training samples do not hold, and begins as 0: until it is trained it says nothing. The others begin as N(0, 0.1²).
+    Entity embeddings (Guo & Berkhahn 2016): `torch.nn.Embedding` a column, and `torch.cat`. Row 0 is for levels that
+    the training samples do not hold, and begins as 0, which says nothing. The others begin as N(0, 0.1²).
     """
 
     stacks: ClassVar[bool] = True
     kind: Literal["embed_columns"] = "embed_columns"
     num_embeddings: Sizes
-    """How many codes each column has: they lie from 0 to one less."""
+    """How many codes each column has: they are whole numbers from 0 to one less."""
     units: Sizes
     """Size of the vectors of each column."""
 
@@ -129,7 +129,7 @@ class EmbedColumns(Plain):
         return {f"weight_{place}": Parameter(size, Vectors(), decays=True) for place, size in sizes}
 
     def kept(self, shape: Shape) -> Kept:
-        """The output, and the codes as whole numbers."""
+        """Kept are the output, and the codes as whole numbers."""
         made, codes = numbers(self.output_shape(shape)), 2 * numbers(shape)
         return Kept(made + codes, 2 * made + codes)
 
@@ -176,7 +176,7 @@ class Dropout(LayerSpec):
         return shape if self.p else None
 
     def kept(self, shape: Shape) -> Kept:
-        """The output, the mask, and the numbers that it was drawn from."""
+        """Kept are the output, the mask, and the random numbers that it was drawn from."""
         return Kept(3 * numbers(shape), 3 * numbers(shape))
 
     def watched(self) -> Mapping[str, Asleep]:

@@ -1,4 +1,4 @@
-"""From pydantic's errors to sentences that name the argument, the rule, the value and the nearest valid name."""
+"""Turns pydantic's errors into sentences that name the argument, the rule, the value and the nearest valid name."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Explained: TypeAlias = tuple[KeyPath, str, str]
 TAGS = {"layers": "kind", "data": "source"}
 UNIONS = {"data": Data, "layers": Layer, "loss": Loss, "optimizer": Optimizer, "schedule": Schedule, "initial": Initial}
 WITHIN = {"columns": Column}
-"""Kinds of what stands deeper within a table: a column of `[data.columns]`."""
+"""Sections within another section that have kinds: a column of `[data.columns]`."""
 PLAIN: dict[str, type[BaseModel]] = {"augmentation": Augmentation, "training": Training, "page": Hints}
 """The tables without kinds."""
 NOUNS = {
@@ -75,11 +75,11 @@ def explain(error: ValidationError, raw: Mapping[str, Parsed]) -> list[Explained
             continue  # it holds elements, only none without a fault
         path = _path(details, raw)
         rule = _rule(details, path, raw)
-        one = (path, str(details["loc"][-1]) if details["type"] == "missing" else "")
-        if rule not in rules.setdefault(one, []):
-            rules[one].append(rule)
-        remedies.setdefault(one, _remedy(details, path, raw))
-    explained = [(one[0], _joined(alternatives), remedies[one]) for one, alternatives in rules.items()]
+        key = (path, str(details["loc"][-1]) if details["type"] == "missing" else "")
+        if rule not in rules.setdefault(key, []):
+            rules[key].append(rule)
+        remedies.setdefault(key, _remedy(details, path, raw))
+    explained = [(key[0], _joined(alternatives), remedies[key]) for key, alternatives in rules.items()]
     return explained + _hidden_conflicts(explained, raw)
 
 
@@ -116,7 +116,7 @@ def _rule_of(details: ErrorDetails, name: str, known: list[str]) -> str:
 
 
 def _plain_rule(details: ErrorDetails) -> str:
-    """The rule of pydantic in our words, to stand behind `must be`."""
+    """Pydantic's rule in our words, as the end of a sentence `... must be`."""
     context = details.get("ctx", {})
     match details["type"]:
         case "string_too_long":
@@ -177,12 +177,12 @@ def _holds(raw: Parsed, part: str | int) -> bool:
 
 
 def _section(path: KeyPath) -> str:
-    """The name of the kinds that a table at `path` is one of: of `data.columns.age` it is `columns`."""
+    """The section whose kinds a table at `path` may have: `columns` for `data.columns.age`."""
     return "columns" if path[:2] == ("data", "columns") and len(path) > 2 else str(path[0]) if path else ""
 
 
 def _table(path: KeyPath) -> KeyPath:
-    """The path of the table that has a kind, of a path within it."""
+    """The path of the table with a kind that holds `path`."""
     return path[: {"layers": 2, "columns": 3}.get(_section(path), 1)]
 
 
@@ -202,7 +202,7 @@ def _model(path: KeyPath, raw: Parsed) -> type[BaseModel] | None:
 
 
 def _key(path: KeyPath) -> KeyPath:
-    """The path of the key that has the value at `path`, which may be an element of a list."""
+    """The path of the key whose value is at `path`, or holds it as an element of a list."""
     return _key(path[:-1]) if path and isinstance(path[-1], int) else path
 
 

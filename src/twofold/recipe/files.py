@@ -74,12 +74,12 @@ def dump(recipe: Recipe) -> str:
 
 
 def dump_table(raw: Mapping[str, Parsed]) -> str:
-    """The table of a recipe, sound or not, as TOML: every table opens with what it is."""
+    """The table of a recipe, sound or not, as TOML: every table begins with its `title`, `kind` or `source`."""
     return tomli_w.dumps(_kinds_first(dict(raw)))
 
 
 def _kinds_first(value: Parsed) -> Parsed:
-    """Every table opens with what it is."""
+    """The value with the keys `title`, `kind` and `source` first in every table."""
     if isinstance(value, dict):
         ordered = sorted(value.items(), key=lambda item: item[0] not in {"title", "kind", "source"})
         return {key: _kinds_first(item) for key, item in ordered}
@@ -146,7 +146,7 @@ def checked(raw: dict[str, Parsed], name: str, folder: Path | None = None) -> tu
 
 
 def _default_kinds(raw: dict[str, Parsed]) -> dict[str, Parsed]:
-    """`[optimizer]` with a rate and no kind is the default's: what `--set optimizer.lr=1` means without a table."""
+    """The tables with the default kind where they name none: so `--set optimizer.lr=1` works without a kind."""
     kinds = {
         name: field.default.kind
         for name, field in Recipe.model_fields.items()
@@ -215,7 +215,7 @@ def _located(
 
 
 def _concerns(option: KeyPath, path: KeyPath, rule: str, known: Mapping[KeyPath, Place]) -> bool:
-    """Whether an option set what is at fault: the value, or a part of it that the rule names or the file lacks."""
+    """Whether an option caused a fault: it set the value, or a part of it that the rule names or the file lacks."""
     if path[: len(option)] == option:
         return True
     inside = option[: len(path)] == path

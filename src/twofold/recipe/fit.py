@@ -1,4 +1,4 @@
-"""Rules between the tables of a recipe: what one asks for, another must hold."""
+"""Rules between the tables of a recipe: what one asks for, another must provide."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def misfits(
     training: Training,
     schedule: Schedule,
 ) -> list[Misfit]:
-    """What is wrong between tables that may each be right."""
+    """Every rule that tables break together though each may be right by itself."""
     unfitting = []
     shape = data.sample_shape
     if len(shape) != 3:
@@ -55,9 +55,9 @@ def misfits(
         unfitting += _movement(shape, ("training", "shift_test"), training.shift_test)
         unfitting += _growth(shape, layers, augmentation)
     if isinstance(data, Palindromes):
-        unfitting += _sequences(data, layers, training, schedule)
+        unfitting += _palindrome_misfits(data, layers, training, schedule)
     if data.answers_steps:
-        unfitting += _of_sequences(data, layers, training)
+        unfitting += _varying_sequences(data, layers, training)
     if not data.validation:
         wants = {"keep": training.keep == "best", "patience": training.patience is not None}
         unfitting += [
@@ -69,7 +69,7 @@ def misfits(
 
 
 def loss_misfits(data: DataSpec, layers: Sequence[LayerSpec], loss: LossSpec) -> list[Misfit]:
-    """What is wrong between the loss, the data and the number of outputs, for layers that fit each other."""
+    """The rules that loss, data and number of outputs break together, for layers that fit each other."""
     _, ending, refused = walk(data.sample_shape, layers)
     outputs = ending[-1] if ending else None
     if refused or len(ending) > (2 if data.answers_steps else 1) or outputs is None:
@@ -96,7 +96,7 @@ def _movement(shape: Shape, place: tuple[str, str], pixels: int) -> list[Misfit]
 
 
 def _growth(shape: Shape, layers: Sequence[LayerSpec], augmentation: Augmentation) -> list[Misfit]:
-    """Images of every size must go through the same network."""
+    """The misfit of a size in `grow` whose images cannot go through the same network."""
     whole, whole_end, _ = walk(shape, layers)
     for size, _ in augmentation.grow:
         nodes, end, refused = walk((shape[0], size, size), layers)
@@ -113,8 +113,10 @@ def _growth(shape: Shape, layers: Sequence[LayerSpec], augmentation: Augmentatio
     return []
 
 
-def _sequences(data: Palindromes, layers: Sequence[LayerSpec], training: Training, schedule: Schedule) -> list[Misfit]:
-    """Data without end have no epochs, and sequences of every length go through the same network."""
+def _palindrome_misfits(
+    data: Palindromes, layers: Sequence[LayerSpec], training: Training, schedule: Schedule
+) -> list[Misfit]:
+    """The misfits of palindromes: endless data have no epochs, and every length must go through the same network."""
     unfitting = []
     if data.endless:
         remedies = {
@@ -139,8 +141,8 @@ def _sequences(data: Palindromes, layers: Sequence[LayerSpec], training: Trainin
     return unfitting
 
 
-def _of_sequences(data: DataSpec, layers: Sequence[LayerSpec], training: Training) -> list[Misfit]:
-    """What looks at all steps side by side takes those for data that are not there."""
+def _varying_sequences(data: DataSpec, layers: Sequence[LayerSpec], training: Training) -> list[Misfit]:
+    """The misfits of sequences of several lengths: a layer that mixes all steps would take padding for data."""
     nodes, ending, refused = walk(data.sample_shape, layers)
     mixing = [node for node in nodes if len(node.input_shape) == 2 and _mixes_steps(node.spec)]
     wrong = mixing if data.varying else []
@@ -175,7 +177,7 @@ def _axes(count: int) -> str:
 
 
 def notes(data: DataSpec, model: Model) -> list[str]:
-    """What is allowed and yet seldom meant, one sentence each."""
+    """A sentence for each thing that is allowed and yet seldom meant."""
     sentences = list[str]()
     last = model.layers[-1]
     if isinstance(data, Palindromes) and not data.held_out["test"]:

@@ -1,4 +1,4 @@
-"""What a recipe says to the page: which controls it hides or locks, and a text for whoever opens it."""
+"""A recipe's hints to the page: which controls it hides or locks, and a text for the reader."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Sections = Annotated[tuple[Section, ...], Field(strict=False)]
 
 
 class Hints(Part):
-    """For `twofold page`, in lessons: it changes nothing of what is trained."""
+    """Hints for `twofold page`, used in lessons: they change nothing of what is trained."""
 
     hide: Sections = ()
-    """Tables whose controls are not shown; `recipe` is the text itself."""
+    """Tables whose controls are not shown; `recipe` is the recipe's text."""
     lock: Sections = ()
     """Tables whose controls are shown and cannot be changed."""
     note: Annotated[str, Field(max_length=4000)] = ""

@@ -1,4 +1,4 @@
-"""The questions that every kind of layer answers about itself, and those of its family.
+"""The questions that every kind of layer answers about itself.
 
 A kind is a final class. A question is an abstract method, or a class variable without a value: a kind that leaves one
 out cannot be built, and fails `tests/test_kinds.py`. There is no arithmetic here beyond that of shapes.
@@ -16,7 +16,7 @@ from twofold.recipe.operation import Operation, Operations, Size, dimensions
 from twofold.recipe.parameters import Parameters
 
 OUTPUT = "output"
-"""The part of a layer that is watched where it has no gates."""
+"""The name of the watched part of a layer that has no gates."""
 
 
 class Refusal(NamedTuple):
@@ -27,10 +27,10 @@ class Refusal(NamedTuple):
 
 
 class Asleep(Enum):
-    """Which outputs of a unit pass on no gradient, or hardly any."""
+    """When a unit is asleep: its output y then passes on no gradient, or hardly any."""
 
     OFF = "y ≤ 0"
-    """A ReLU that is off: its use for some samples, a fault where it holds for all."""
+    """A ReLU that is off: as intended for some samples, a fault if for all."""
     SIGMOID = "|2 y − 1| > 0.95"
     """A sigmoid at one of its ends."""
     TANH = "|y| > 0.95"
@@ -38,7 +38,7 @@ class Asleep(Enum):
 
 
 class Kept(NamedTuple):
-    """How many numbers of one sample are kept for the way back, the layer's output among them."""
+    """How many numbers of one sample a layer keeps for the backward pass, including its output."""
 
     by_hand: int
     """In the NumPy engine's caches."""
@@ -80,15 +80,15 @@ class LayerSpec(Part, abc.ABC):
 
     @abc.abstractmethod
     def kept(self, shape: Shape) -> Kept:
-        """What is kept of one sample for the way back. A size that waits for the data counts as 1."""
+        """The numbers kept of one sample for the backward pass. A size that only the data know counts as 1."""
 
     @abc.abstractmethod
     def watched(self) -> Mapping[str, Asleep]:
-        """When its units sleep, by the part of it that is watched: `output`, or a gate. Empty where nothing is."""
+        """When units are asleep, by the part that is watched: `output`, or a gate. Empty if nothing is watched."""
 
     @abc.abstractmethod
     def only_first(self) -> str:
-        """Why no layer may stand before it; empty where it takes what a layer gives."""
+        """Why no layer may come before this one; empty if one may."""
 
     @abc.abstractmethod
     def equations(self, shape: Shape, n: Size) -> tuple[Operations, Operations]:
@@ -116,12 +116,12 @@ class Plain(LayerSpec, abc.ABC):
 
 
 def numbers(shape: Shape) -> int:
-    """How many numbers a tensor of the shape holds; 1 where a size waits for the data."""
+    """How many numbers a tensor of the shape holds; 1 if a size is known only from the data."""
     return elements(shape) or 1
 
 
 def one_line(spec: LayerSpec, shape: Shape, n: Size, formulas: tuple[str, str]) -> tuple[Operations, Operations]:
-    """The equations of a layer whose way forward and whose way back are one operation each, without parameters."""
+    """The equations of a layer without parameters, whose forward and backward pass are one operation each."""
     x, y = dimensions(n, shape), dimensions(n, spec.output_shape(shape))
     forward, backward = formulas
     return [Operation(forward, f"{x} → {y}", "y")], [Operation(backward, f"{y} → {x}", "dx")]

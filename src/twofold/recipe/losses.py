@@ -1,4 +1,4 @@
-"""Losses: what is made small."""
+"""Losses: the functions that training minimizes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from twofold.recipe.base import Fraction, Part, Shape, unwritten_at
 from twofold.recipe.operation import Operation, Operations, Size, dimensions
 
 Targets: TypeAlias = Literal["classes", "numbers", "classes or numbers", "labels"]
-"""What a loss is told of a sample: its class, numbers, either, or which of several labels it has."""
+"""What a loss compares outputs with: a sample's class, numbers, either, or labels of which it may have several."""
 ClassWeights: TypeAlias = Annotated[tuple[PositiveFloat, ...], Field(strict=False, min_length=2)]
 
 
@@ -23,8 +23,8 @@ class LossSpec(Part, abc.ABC):
     targets: ClassVar[Targets]
     """What it compares the outputs with."""
     reduction: Literal["mean", "sum"] = "mean"
-    """What a batch's loss is of its terms. `sum` makes every gradient as many times larger as there are terms.
-    What is reported is the mean either way."""
+    """Whether a batch's loss is the mean or the sum of its terms. `sum` makes every gradient as many times larger as
+    there are terms. The mean is reported either way."""
 
     @abc.abstractmethod
     def equations(self, shape: Shape, n: Size, onehot: bool = True) -> tuple[Operations, Operations]:
@@ -41,12 +41,12 @@ class CrossEntropy(LossSpec):
     targets: ClassVar[Targets] = "classes"
     kind: Literal["cross_entropy"] = "cross_entropy"
     label_smoothing: Fraction = 0.0
-    """ε: the target is 1 − ε + ε / C at the true one of C classes and ε / C at the others. Training only: what is
-    reported is the loss without."""
+    """ε: the target is 1 − ε + ε / C at the true one of C classes and ε / C at the others. Only in training: the
+    reported loss is without it."""
     class_weight: Literal["balanced"] | ClassWeights | None = Field(default=None, exclude_if=unwritten_at(None))
     """A weight for each class, in their order; `balanced`: samples / (classes × samples of the class), counted over the
-    training samples. PyTorch's meaning of `weight`: a batch's mean is divided by the sum of its weights. Training
-    only: what is reported counts every sample once."""
+    training samples. PyTorch's meaning of `weight`: a batch's mean is divided by the sum of its weights. Only in
+    training: the reported loss counts every sample once."""
 
     def equations(self, shape: Shape, n: Size, onehot: bool = True) -> tuple[Operations, Operations]:
         if self.class_weight is not None:
@@ -64,7 +64,7 @@ class CrossEntropy(LossSpec):
         return forward, backward
 
     def _weighted(self, shape: Shape, n: Size) -> tuple[Operations, Operations]:
-        """With w, the weight of each class, and W, their sum over the classes of the batch."""
+        """The equations with w, the weight of each class, and W, the sum of the weights of the batch's samples."""
         over = " / W" if self.reduction == "mean" else ""
         sizes = dimensions(n, shape)
         q, smooth = "onehot(class)", self.label_smoothing
@@ -97,7 +97,7 @@ class MeanSquared(LossSpec):
 class MeanAbsolute(LossSpec):
     """Mean over batch and outputs of |y − t|, for numbers to predict. `torch.nn.L1Loss`.
 
-    Its best constant is the median: a few targets far away move it little.
+    The best constant answer is the median, which a few far targets hardly move.
     """
 
     takes_logits: ClassVar[bool] = False
@@ -148,7 +148,7 @@ class BinaryCrossEntropy(LossSpec):
 
 
 def one_line(shape: Shape, n: Size, forward: str, backward: str) -> tuple[Operations, Operations]:
-    """A loss whose way forward and whose way back are one operation each."""
+    """The equations of a loss whose forward and backward pass are one operation each."""
     y = dimensions(n, shape)
     return [Operation(forward, f"{y} → ()", "L")], [Operation(backward, f"() → {y}", "dy")]
 

@@ -1,6 +1,7 @@
 """What the keys of a recipe mean: the text under each field, in the source of its class.
 
-It is read when somebody asks. Pydantic would read it whenever the class is made, and so at the start of every command.
+The source is read only when it is asked for. Pydantic would read it whenever the class is made, and so at the start of
+every command.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def meanings(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _documented(owner: type[BaseModel]) -> Iterator[tuple[str, str]]:
-    """Field and text, of those that stand in this class itself."""
+    """Each field of this class itself with the text under it."""
     try:
         source = inspect.getsource(owner)
     except OSError:  # a class that was made at a prompt

@@ -1,4 +1,4 @@
-"""A network before it is trained: what every room that needs no data and no training asks of a recipe."""
+"""A network before it is trained: the part of a recipe that is needed without data and training."""
 
 from __future__ import annotations
 

@@ -24,9 +24,9 @@ class Node:
     input_shape: Shape
     output_shape: Shape
     parameters: dict[str, Shape]
-    """By the layer's own names: `weight`, `bias`."""
+    """The shape of each parameter by the layer's own names: `weight`, `bias`."""
     buffers: dict[str, Shape] = field(default_factory=dict)
-    """Running statistics, by the layer's own names: `running_mean`, `running_var`."""
+    """The shape of each running statistic by the layer's own names: `running_mean`, `running_var`."""
 
     @property
     def kind(self) -> str:
@@ -35,7 +35,7 @@ class Node:
 
     @property
     def count(self) -> int | None:
-        """How many numbers the parameters hold; `None` while a size waits for the data."""
+        """How many numbers the parameters hold; `None` if a size is known only from the data."""
         return total(self.parameters.values())
 
 
@@ -65,13 +65,13 @@ class Network:
 
     @property
     def largest(self) -> int:
-        """How many numbers a sample has where it has most: what a batch needs of memory."""
+        """The largest number of values that a sample has in any layer: it decides the memory of a batch."""
         shapes = [(node.input_shape, node.spec.working_shape(node.input_shape)) for node in self.nodes]
         return max(elements(shape) or 1 for pair in shapes for shape in pair)
 
     @property
     def count(self) -> int | None:
-        """How many numbers the parameters hold together; `None` while a size waits for the data."""
+        """How many numbers all parameters hold; `None` if a size is known only from the data."""
         return total(self.parameters.values())
 
     @property
@@ -132,7 +132,7 @@ def kind_of(spec: LayerSpec) -> str:
 
 
 def shape_text(shape: Shape, batch: bool = True) -> str:
-    """`(N, 1, 28, 28)`: N is the batch, `?` a size that waits for the data."""
+    """The text of a shape, `(N, 1, 28, 28)`: N is the batch, `?` a size known only from the data."""
     sizes = (["N"] if batch else []) + ["?" if size is None else str(size) for size in shape]
     return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
 
@@ -146,8 +146,8 @@ def infer(
 ) -> tuple[Network, list[NetworkFault]]:
     """Walk through the layers with the shape of a sample; stops at the first layer that refuses it.
 
-    The last layer must give one number for each of so many `classes`, where their number is known, or for each of
-    `targets`, the names of numbers or labels. `each_step`: it may give them of every step of a sequence.
+    The last layer must give one number for each of `classes`, if their number is known, or for each of `targets`, the
+    names of numbers or labels. With `each_step` it may give them for every step of a sequence.
     """
     nodes, ending, refused = walk(shape, layers)
     if refused:
@@ -182,7 +182,7 @@ def recurrent_nodes(network: Network) -> list[Node]:
 
 
 def _size_faults(nodes: Sequence[Node]) -> list[NetworkFault]:
-    """No layer holds more than a machine could."""
+    """The faults of layers with more parameters than a machine could hold."""
     return [
         NetworkFault(index, f"the layer would hold {node.count:,} parameters; at most {MOST_PARAMETERS:,} are allowed")
         for index, node in enumerate(nodes)
@@ -191,7 +191,7 @@ def _size_faults(nodes: Sequence[Node]) -> list[NetworkFault]:
 
 
 def _order_faults(nodes: Sequence[Node]) -> list[NetworkFault]:
-    """Whole numbers come from the data alone, and images to be whitened."""
+    """The faults of layers that must be the first: only data are whole numbers, or images to be whitened."""
     return [
         NetworkFault(int(node.name), f"{rule}: no layer may stand before it", "Make it the first layer.")
         for node in nodes[1:]
@@ -200,7 +200,7 @@ def _order_faults(nodes: Sequence[Node]) -> list[NetworkFault]:
 
 
 def _ending_faults(shape: Shape, classes: int | None, targets: Sequence[str], last: int) -> list[NetworkFault]:
-    """The last layer gives one number a class, or one a target."""
+    """The fault of a last layer that does not give one number for each class, or for each target."""
     if len(shape) != 1:
         remedy = "Put a `flatten` layer before the dense ones, so that each sample gives one number a class."
         return [

@@ -16,7 +16,7 @@ from twofold.recipe.parameters import Constant, Parameter, Parameters
 
 
 class Normalization(LayerSpec, abc.ABC):
-    """x̂ = (x − μ) / √(σ² + ε), y = γ x̂ + β: the shape stays, and γ and β begin as the identity."""
+    """A normalization x̂ = (x − μ) / √(σ² + ε), y = γ x̂ + β: the shape stays, γ begins at 1 and β at 0."""
 
     stacks: ClassVar[bool] = False
 
@@ -30,7 +30,7 @@ class Normalization(LayerSpec, abc.ABC):
         return None
 
     def kept(self, shape: Shape) -> Kept:
-        """x, x̂ and y."""
+        """Kept are x, x̂ and y."""
         return Kept(3 * numbers(shape), 3 * numbers(shape))
 
     def watched(self) -> Mapping[str, Asleep]:
@@ -43,7 +43,8 @@ class Normalization(LayerSpec, abc.ABC):
 class BatchNorm(Normalization):
     """y = γ (x − μ) / √(σ² + ε) + β, a mean and a variance for each channel (axis 1) over the batch and the plane.
 
-    In training those of the batch; in evaluation the running ones. `torch.nn.BatchNorm1d`, `torch.nn.BatchNorm2d`.
+    In training they are those of the batch, in evaluation the running ones. `torch.nn.BatchNorm1d`,
+    `torch.nn.BatchNorm2d`.
     """
 
     kind: Literal["batch_norm"] = "batch_norm"
@@ -66,7 +67,7 @@ class BatchNorm(Normalization):
         return {"running_mean": shape[:1], "running_var": shape[:1]}
 
     def equations(self, shape: Shape, n: Size) -> tuple[Operations, Operations]:
-        """Statistics of the batch and the plane."""
+        """The equations, with statistics over the batch and the plane."""
         x, channels = dimensions(n, shape), f"({shape[0] or '?'},)"
         count, new, old = times(n, *shape[1:]), f"{self.momentum:g}", f"{1 - self.momentum:g}"
         forward = [
@@ -86,7 +87,7 @@ class LayerNorm(Normalization):
 
     kind: Literal["layer_norm"] = "layer_norm"
     axes: PositiveInt | None = None
-    """Over how many of the last axes; over the whole sample where left out."""
+    """How many of the last axes are normalized over; left out, the whole sample."""
     eps: PositiveFloat = 1e-5
     """ε."""
     affine: bool = True
@@ -106,7 +107,7 @@ class LayerNorm(Normalization):
         return {}
 
     def equations(self, shape: Shape, n: Size) -> tuple[Operations, Operations]:
-        """Statistics of each sample over its last axes."""
+        """The equations, with statistics of each sample over its last axes."""
         axes = self.axes or len(shape)
         x, rest = dimensions(n, shape), dimensions(n, shape[:-axes])
         normalized = dimensions(None, shape[-axes:])
@@ -123,12 +124,12 @@ class LayerNorm(Normalization):
 class GroupNorm(Normalization):
     """y = γ (x − μ) / √(σ² + ε) + β, a mean and a variance for each sample and each group of channels (axis 1).
 
-    `torch.nn.GroupNorm`: a group is so many channels side by side, with their planes.
+    `torch.nn.GroupNorm`: the channels are cut into groups of neighbours, each with its planes.
     """
 
     kind: Literal["group_norm"] = "group_norm"
     num_groups: PositiveInt
-    """Groups, which must divide the channels."""
+    """How many groups there are; they must divide the channels."""
     eps: PositiveFloat = 1e-5
     """ε."""
     affine: bool = True
@@ -155,7 +156,7 @@ class GroupNorm(Normalization):
         return {}
 
     def equations(self, shape: Shape, n: Size) -> tuple[Operations, Operations]:
-        """Statistics of each sample's groups."""
+        """The equations, with statistics of each group of a sample."""
         x, channels = dimensions(n, shape), f"({shape[0]},)"
         forward = [
             Operation(
@@ -170,7 +171,7 @@ class GroupNorm(Normalization):
 
 
 def scale_and_shift(shape: Shape, affine: bool) -> Parameters:
-    """γ, which begins at 1, and β, which begins at 0, where there are any."""
+    """The parameters γ, which begins at 1, and β, which begins at 0; none unless `affine`."""
     if not affine:
         return {}
     return {
@@ -180,14 +181,14 @@ def scale_and_shift(shape: Shape, affine: bool) -> Parameters:
 
 
 def scaled(affine: bool, x: str, parameters: str) -> Operation:
-    """The last line of a normalization's way forward."""
+    """The last operation of a normalization's forward pass."""
     if affine:
         return Operation("y = γ x̂ + β", f"{parameters} · {x} + {parameters} → {x}", "y")
     return Operation("y = x̂", x, "y")
 
 
 def scale_gradients(affine: bool, x: str, parameters: str, total: str) -> Operations:
-    """dγ and dβ; `total` is the sum over what shares them."""
+    """The operations of dγ and dβ; `total` is the sign of the sum over all elements that share them."""
     if not affine:
         return []
     to = f"{x} → {parameters}"
@@ -195,7 +196,7 @@ def scale_gradients(affine: bool, x: str, parameters: str, total: str) -> Operat
 
 
 def sample_gradient(affine: bool, x: str) -> Operation:
-    """dx where the statistics are those of the sample itself."""
+    """The operation of dx where each sample has statistics of its own."""
     g = "γ dy" if affine else "dy"
     return Operation(f"dx = (g − mean(g) − x̂ mean(g ⊙ x̂)) / √(σ² + ε), g = {g}", f"{x} → {x}", "dx")
 

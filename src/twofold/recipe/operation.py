@@ -1,4 +1,4 @@
-"""An operation of a layer: its equation, the shapes that it takes through, and how much work it is."""
+"""An operation of a layer: its equation, the shapes of its inputs and output, and how much work it is."""
 
 from __future__ import annotations
 
@@ -8,27 +8,28 @@ from typing import NamedTuple
 from twofold.recipe.base import Shape
 
 Size = int | str
-"""A number, or the letter that stands for it."""
+"""A size, or the letter that stands for it."""
 
 
 class Operation(NamedTuple):
-    """One line of the way forward or back."""
+    """One line of a layer's forward or backward pass."""
 
     equation: str
     shapes: str
     gives: str = ""
-    """What it ends in: `y`, `dx`, or the parameter whose gradient it is; empty where the next line goes on with it."""
+    """Its result: `y`, `dx`, or the parameter whose gradient it is; empty for an intermediate result."""
     multiply_adds: int = 0
-    """Work of its matrix product, each weight once a row. Work element by element counts none, nor a batch of N."""
+    """Multiply-adds of its matrix product, one for each row and weight; 0 for element-wise work, or if the batch is
+    N."""
     timed: bool = False
-    """Whether it is done anew at every step of time."""
+    """Whether it is repeated at every step of time."""
 
     def each_step(self) -> Operation:
-        """The same, done anew at every step of time."""
+        """The operation, repeated at every step of time."""
         return self._replace(timed=True)
 
     def copied(self, copies: int) -> Operation:
-        """The same so many times side by side, as in the groups of a convolution."""
+        """The operation with the work of `copies` of it side by side, as in the groups of a convolution."""
         return self._replace(multiply_adds=copies * self.multiply_adds)
 
 
@@ -36,13 +37,13 @@ Operations = list[Operation]
 
 
 def dimensions(n: Size | None, sizes: Shape) -> str:
-    """`(N, 1, 28, 28)`, or with the batch as a number; `?` is a size that waits for the data."""
+    """The text of a shape, `(N, 1, 28, 28)`, or with the batch as a number; `?` is a size known only from the data."""
     texts = ([] if n is None else [str(n)]) + ["?" if size is None else str(size) for size in sizes]
     return f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"
 
 
 def times(n: Size, *sizes: Size | None) -> Size:
-    """`N·28·28`; a number where all are numbers."""
+    """The product of sizes: a number if all are numbers, else a text as `N·28·28`."""
     if isinstance(n, int) and all(isinstance(size, int) for size in sizes):
         return math.prod((n, *(size for size in sizes if isinstance(size, int))))
     return "·".join("?" if size is None else str(size) for size in (n, *sizes))

@@ -16,9 +16,9 @@ class OptimizerSpec(Part, abc.ABC):
     lr: PositiveFloat
     """Learning rate η; the schedule multiplies it."""
     weight_decay: NonNegativeFloat = 0.0
-    """λ: λ p is added to the gradient (AdamW: p is multiplied by 1 − η λ), of what `decayed` says."""
+    """λ: λ p is added to the gradient (AdamW: p is multiplied by 1 − η λ), for the parameters that `decayed` names."""
     decayed: Literal["all", "weights"] = "all"
-    """Which parameters decay: all, as PyTorch's, or matrices and kernels alone, without biases, without the γ and β of
+    """Which parameters decay: all, as in PyTorch, or only matrices and kernels, without biases, the γ and β of
     normalizations and the slopes of `prelu`."""
     max_norm: PositiveFloat | None = None
     """Clip the gradient to this norm over all parameters together."""
@@ -26,7 +26,7 @@ class OptimizerSpec(Part, abc.ABC):
     @property
     @abc.abstractmethod
     def moments(self) -> tuple[str, ...]:
-        """PyTorch's names of what it remembers, each as long as the parameters."""
+        """PyTorch's names of the moments that it remembers, each as large as the parameters."""
 
 
 class Sgd(OptimizerSpec):
@@ -38,7 +38,7 @@ class Sgd(OptimizerSpec):
     momentum: Fraction = 0.0
     """μ."""
     nesterov: bool = False
-    """Look ahead along v; wants a momentum."""
+    """Look ahead along v; needs a momentum."""
 
     @property
     def moments(self) -> tuple[str, ...]:
@@ -79,7 +79,7 @@ class Adamw(Adaptive):
     betas: Annotated[tuple[Fraction, Fraction], Field(strict=False)] = (0.9, 0.999)
     """Weights of the past in the moving means of g and g²."""
     weight_decay: NonNegativeFloat = 0.01
-    """λ: p is multiplied by 1 − η λ, of what `decayed` says."""
+    """λ: p is multiplied by 1 − η λ, for the parameters that `decayed` names."""
 
     @property
     def moments(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Settings over those of a recipe: a key by its path, `optimizer.lr`, and the value that is put there."""
+"""Overrides of a recipe: a key by its path, `optimizer.lr`, and the value that it is set to."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from twofold.recipe.places import KeyPath
 from twofold.recipe.recipe import Recipe
 
 Overrides: TypeAlias = Mapping[str, object] | Iterable[str]
-"""Settings over those of a recipe: values by dotted key, or `KEY=VALUE` as the command line has them."""
+"""Overrides of a recipe: values by dotted key, or texts `KEY=VALUE` as on the command line."""
 FIRST = (("kind", "source", "evaluate_unit"), ("epochs", "steps"))
-"""Keys that are set before others, in turn."""
+"""Keys that are set before all others, in this order."""
 OTHER_LENGTH: dict[KeyPath, str] = {("training", "epochs"): "steps", ("training", "steps"): "epochs"}
 OTHER_NAMES = {"learning_rate": "lr", "batch": "batch_size"}
 """Names under which a key is known elsewhere."""
 
 
 def on_the_command_line(path: KeyPath) -> str:
-    """How the option that sets a key is written there."""
+    """The option that sets a key, as it is written on the command line."""
     return f"--set {'.'.join(map(str, path))}"
 
 
 def in_python(path: KeyPath) -> str:
-    """How a key of the mapping is written in Python."""
+    """The place of a key in the mapping, as it is written in Python."""
     return f'overrides["{".".join(map(str, path))}"]'
 
 
 def settings_of(overrides: Overrides) -> dict[KeyPath, Parsed]:
-    """The values by the whole path of their keys."""
+    """The values by the full paths of their keys."""
     if isinstance(overrides, Mapping):
         return {_whole(key_path(key)): value for key, value in overrides.items()}
     texts = [overrides] if isinstance(overrides, str) else overrides
@@ -76,7 +76,7 @@ def key_path(key: str) -> KeyPath:
 
 
 def toml_value(text: str) -> Parsed:
-    """A TOML value; a text needs no quotes on the command line."""
+    """The value of a TOML text; a text that is no TOML value stands for itself, so that it needs no quotes."""
     try:
         parsed = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):
@@ -85,14 +85,14 @@ def toml_value(text: str) -> Parsed:
 
 
 def turn(path: KeyPath) -> int:
-    """A kind and a length come before what else is set in their table, which they take away; a unit before a length."""
+    """The turn of a key: kinds and units first, then lengths, since these remove other keys of their table."""
     return next((turn for turn, keys in enumerate(FIRST) if path[-1] in keys), len(FIRST))
 
 
 def set_value(raw: dict[str, Parsed], path: KeyPath, value: Parsed, option: str) -> None:
-    """Put `value` at `path`; another `kind` starts its table anew, another length takes the old one away.
+    """Put `value` at `path`; another `kind` empties its table first, another length removes the old one.
 
-    And with it `evaluate_every`, where that counted what the old one did: an evaluation each epoch is not meant to
+    With the length goes `evaluate_every`, if it counted in the same unit: an evaluation each epoch is not meant to
     become one each step.
     """
     here: Parsed = raw
@@ -111,7 +111,7 @@ def set_value(raw: dict[str, Parsed], path: KeyPath, value: Parsed, option: str)
 
 
 def _child(here: Parsed, part: str | int, option: str) -> Parsed:
-    """What lies under `part`; a table that is not there yet is made."""
+    """The value under `part`; a missing table is made."""
     if isinstance(here, dict):
         return here.setdefault(str(part), {})
     if not isinstance(here, list):

@@ -16,11 +16,11 @@ Stage = Annotated[tuple[Annotated[int, Field(ge=2)], Annotated[float, Field(gt=0
 LONGEST = 1000
 """Digits of a palindrome, at most."""
 MOST_DIFFERENT = 10**6
-"""Palindromes that are numbered one by one; more are drawn and looked up."""
+"""Palindromes up to which all are listed; of more, some are drawn and checked for repetition."""
 
 
 def count_text(number: int) -> str:
-    """`9,999,000`; of large numbers the power of ten that is nearest."""
+    """The text of a count: `9,999,000`, or for a large one the nearest power of ten, `10^15`."""
     return f"{number:,}" if number < 10**12 else f"10^{round(math.log10(number))}"
 
 
@@ -35,16 +35,16 @@ class Palindromes(DataSpec):
     length: Annotated[int, Field(ge=2, le=LONGEST)]
     """Digits of a palindrome, T."""
     samples: Annotated[int, Field(ge=1, le=10**8)] | None = None
-    """How many there are to train on; without end, drawn anew at every step, where left out."""
+    """How many there are to train on; left out, they are endless: every step draws new ones."""
     replacement: bool = True
     """Whether a palindrome may be drawn again."""
     encoding: Literal["number", "one_hot", "index"] = "number"
-    """How a digit enters: as one number, (T − 1, 1), as ten of which one is 1, (T − 1, 10), or as it is, (T − 1,), for
-    an `embedding`."""
+    """How a digit enters the network: as one number, (T − 1, 1), one-hot, (T − 1, 10), or as an index, (T − 1,), for an
+    `embedding`."""
     test: PositiveInt = 1000
-    """How many are held out for the test, and at most a fifth of all there are."""
+    """How many are held out for the test; at most a fifth of all palindromes."""
     validation: Holdout = 0.0
-    """Held out beside them, and again at most a fifth: a share of all there are below 1, or a whole number."""
+    """How many more are held out for validation, again at most a fifth: a share of all below 1, or a whole number."""
     grow: Annotated[tuple[Stage, ...], Field(strict=False)] = ()
     """A curriculum: pairs of a length and a share of the steps, which train on palindromes of that length, one after
     another; the rest train on those of `length`."""
@@ -60,7 +60,7 @@ class Palindromes(DataSpec):
 
     @property
     def held_out(self) -> dict[str, int]:
-        """How many are held out for what. Of two digits there are ten, one a class: none can be spared."""
+        """How many are held out for each part; of the ten palindromes of two digits none can be spared."""
         most = min(self.existing // 5, MOST_DIFFERENT) if self.length > 2 else 0
         share, existing = self.validation, min(self.existing, 10 * MOST_DIFFERENT)
         wanted = {"test": self.test, "validation": round(share * existing) if isinstance(share, float) else share}

@@ -1,4 +1,4 @@
-"""A layer's parameters: their shapes, how each begins, and which of them weight decay pulls at.
+"""A layer's parameters: their shapes, how each begins, and which of them weight decay applies to.
 
 Beginnings are named here and drawn in `twofold.engine.initial`, once for both engines.
 """
@@ -29,7 +29,7 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Bias:
-    """Drawn with the fan_in of the layer's `weight` where `initial` is the default, else 0."""
+    """A bias: drawn with the fan_in of the layer's `weight` if `initial` is the default, else 0."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,12 @@ class Constant:
 
 @dataclass(frozen=True)
 class StandardNormal:
-    """N(0, 1); 0 where the recipe's `initial` is `zeros`."""
+    """Drawn from N(0, 1); 0 if the recipe's `initial` is `zeros`."""
 
 
 @dataclass(frozen=True)
 class Vectors:
-    """N(0, 0.1²) but for row 0, which is 0; all 0 where the recipe's `initial` is `zeros`."""
+    """Drawn from N(0, 0.1²) except row 0, which is 0; all 0 if the recipe's `initial` is `zeros`."""
 
     std: float = 0.1
 
@@ -57,9 +57,9 @@ class GateWeight:
 
     units: int
     scheme: Literal["recipe", "orthogonal", "identity"] = "recipe"
-    """Other than `recipe`: each gate a matrix that leaves every length as it is."""
+    """If not `recipe`: each gate's matrix is orthogonal or the identity, so that it keeps the length of vectors."""
     gain: float = 1.0
-    """Factor on what was drawn."""
+    """Factor on the drawn matrix."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,9 @@ class GateBias:
     added: tuple[float, ...]
     """What is added to each gate's block."""
     kept_for: int | None = None
-    """T of the chrono initialisation; none where left out."""
+    """T of the chrono initialisation; `None` for none."""
     chrono: tuple[int, ...] = ()
-    """The sign with which log u, u from U(1, T − 1), takes each gate's block: 1, −1, or 0 for a block that stays."""
+    """The sign of log u, u from U(1, T − 1), in each gate's block: 1 or −1; 0 for a block that stays as drawn."""
 
 
 Start: TypeAlias = Weight | Kernel | Bias | Constant | StandardNormal | Vectors | GateWeight | GateBias
@@ -89,7 +89,7 @@ class Parameter(NamedTuple):
 
 
 Parameters: TypeAlias = dict[str, Parameter]
-"""By PyTorch's name: `weight`, `bias`."""
+"""A layer's parameters by PyTorch's names: `weight`, `bias`."""
 
 
 def with_bias(parameters: Parameters, units: int, bias: bool) -> Parameters:

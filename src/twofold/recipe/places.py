@@ -14,7 +14,7 @@ KeyPath: TypeAlias = tuple[str | int, ...]
 
 
 class Place(NamedTuple):
-    """`line` counts from 1, `column` from 0; of a key's value, or of a table's header."""
+    """The place of a key's value, or of a table's header: `line` counts from 1, `column` from 0."""
 
     line: int
     column: int
@@ -42,7 +42,7 @@ def places(text: str) -> dict[KeyPath, Place]:
 
 
 def _in_characters(by_path: dict[KeyPath, Place], source: bytes) -> dict[KeyPath, Place]:
-    """Tree-sitter counts columns in bytes; a marker under the line counts characters."""
+    """The places with columns in characters, as a marker under a line needs them; tree-sitter counts bytes."""
     lines = source.split(b"\n")
     return {
         path: Place(place.line, len(lines[place.line - 1][: place.column].decode(errors="replace")))
@@ -51,7 +51,7 @@ def _in_characters(by_path: dict[KeyPath, Place], source: bytes) -> dict[KeyPath
 
 
 def _resolve(key: tuple[str, ...], counts: dict[KeyPath, int], grows: bool) -> KeyPath:
-    """`[[layers]]` for the third time is `("layers", 2)`; `[layers.x]` then lies under it."""
+    """The path of a table's header: the third `[[layers]]` is `("layers", 2)`, and `[layers.x]` then lies under it."""
     path: KeyPath = ()
     for depth, part in enumerate(key, start=1):
         path = (*path, part)

@@ -1,4 +1,4 @@
-"""Pooling: the largest number of each window, or a mean. Images are N, C, H, W."""
+"""Pooling: the largest number of each window, or its mean. Images are N, C, H, W."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Pool(WindowLayer, abc.ABC):
     kernel: Sizes
     """Height and width of the window: one number, or two."""
     stride: Sizes | None = None
-    """From one window to the next; as the kernel where left out: windows side by side."""
+    """From one window to the next; left out, the kernel's size: windows side by side."""
     padding: Border = 0
     """On every side; at most half of the kernel."""
 
@@ -54,7 +54,7 @@ class Pool(WindowLayer, abc.ABC):
         return one_line(self, shape, n, self.formulas())
 
     def _window_text(self) -> str:
-        """`windows of 2 × 2`, with stride, padding and dilation where they are not what one would think."""
+        """The text `windows of 2 × 2`, with stride, padding and dilation if they are not the defaults."""
         kernel, stride, padding, dilation = self.window
         text = "windows of " + _times(*kernel)
         text += "" if stride == kernel else f", stride {_times(*stride)}"
@@ -85,7 +85,7 @@ class MaxPool2d(Pool):
         return self.ceil_mode
 
     def kept(self, shape: Shape) -> Kept:
-        """x, y, and which element of each window was the largest."""
+        """Kept are x, y, and which element of each window was the largest."""
         number = 2 * numbers(self.output_shape(shape)) + numbers(shape)
         return Kept(number, number)
 

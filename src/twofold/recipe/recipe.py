@@ -29,14 +29,13 @@ HEAD = ("layer", "x", "y", "parameters", "count", "gradient dy → dx")
 class Recipe(Part):
     """Data, layers, loss, optimizer, schedule, initial weights, augmentation and training of one run.
 
-    Valid by construction: `RecipeError` lists what is wrong; `twofold.load_recipe` says it
-    with file and line.
+    Valid by construction: `RecipeError` lists what is wrong; `twofold.load_recipe` adds file and line.
     """
 
     title: str = ""
     """One line for people."""
     name: str = "recipe"
-    """The file's name without its ending, where it gives none."""
+    """The recipe's name; left out, the file's without its ending."""
     data: Data
     layers: Annotated[tuple[Layer, ...], Field(strict=False, min_length=1)]
     loss: Loss = CrossEntropy()
@@ -46,7 +45,7 @@ class Recipe(Part):
     augmentation: Augmentation = Augmentation()
     training: Training = Training()
     page: Hints | None = None
-    """What `twofold page` hides, locks and says."""
+    """What `twofold page` hides, locks and tells."""
 
     @field_validator("name")
     @classmethod
@@ -70,7 +69,7 @@ class Recipe(Part):
 
     @property
     def model(self) -> Model:
-        """The network before it is trained: all that those need who have no data and no training."""
+        """The network before it is trained: all that is needed without data and training."""
         return Model(
             layers=self.layers,
             shape=self.data.sample_shape,
@@ -86,17 +85,17 @@ class Recipe(Part):
 
     @property
     def task(self) -> Task:
-        """What the network learns to answer, by the loss: `classification`, `regression` or `multi_label`."""
+        """The task that the loss sets: `classification`, `regression` or `multi_label`."""
         return task_of(self.loss, self.data, self.network.classes)
 
     @property
     def samples(self) -> DataSpec:
-        """The data, told what the loss asks of them: what is loaded."""
+        """The data with the task that the loss sets: what is loaded."""
         return self.data.asked(self.task, self.network.each_step)
 
     @property
     def notes(self) -> list[str]:
-        """What is allowed and yet seldom meant, one sentence each."""
+        """A sentence for each thing that is allowed and yet seldom meant."""
         return notes(self.data, self.model)
 
     def _repr_html_(self) -> str:

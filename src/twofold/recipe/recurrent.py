@@ -14,19 +14,19 @@ from twofold.recipe.operation import Operation, Operations, Size, dimensions, pr
 from twofold.recipe.parameters import GateBias, GateWeight, Parameter, Parameters
 
 HIDDEN = "weight_hh"
-"""The matrix from one step's hidden state to the next: gradients pass it once a step."""
+"""The name of W_hh, the matrix from one step's hidden state to the next; gradients pass it once a step."""
 
 READ = {"last": "y = h(T)", "mean": "y = (h(1) + ... + h(T)) / T", "every": "y = h(1), ..., h(T)"}
 """What the next layer reads, by `output`."""
 ARRIVING = {"last": "dh(T) = dy", "mean": "dh(t) begins as dy / T", "every": "dh(t) begins as dy(t)"}
-"""Where the way back through time begins, by `output`."""
+"""Where the gradient enters the backward pass through time, by `output`."""
 
 Line: TypeAlias = tuple[str, str]
-"""An equation of one step of time, and what it goes from and to: `s`, the numbers of a state, or `g`, of all gates."""
+"""An equation of one step of time, and the sizes that it maps: `s` is the size of a state, `g` that of all gates."""
 
 
 class Recurrent(LayerSpec, abc.ABC):
-    """A hidden state h that every step carries on, h(0) = 0. The equations stand in the classes below."""
+    """A layer with a hidden state h that every step updates, h(0) = 0. The classes below have the equations."""
 
     gates: ClassVar[tuple[str, ...]]
     """The blocks of `units` rows that each weight consists of, in PyTorch's order."""
@@ -76,20 +76,20 @@ class Recurrent(LayerSpec, abc.ABC):
 
     @abc.abstractmethod
     def added_to_bias(self) -> tuple[float, ...]:
-        """What each gate's block of the initial b_hh is raised by."""
+        """What is added to each gate's block of the initial b_hh."""
 
     @abc.abstractmethod
     def time_scales(self) -> tuple[int | None, tuple[int, ...]]:
-        """T of the chrono initialisation or none, and its sign in each gate's block of b_hh; see `GateBias`."""
+        """T of the chrono initialisation, or `None`, and its sign in each gate's block of b_hh; see `GateBias`."""
 
     @abc.abstractmethod
     def cell_lines(self) -> tuple[list[Line], list[Line]]:
-        """What a step of time does element by element, forward and back."""
+        """The element-wise equations of one step of time, forward and backward."""
 
     @property
     @abc.abstractmethod
     def past_hidden(self) -> str:
-        """What passes W_hh by on the way back, as a term of dh(t−1); empty where nothing does."""
+        """The term of dh(t−1) that does not pass through W_hh; empty if there is none."""
 
     def buffer_shapes(self, shape: Shape) -> dict[str, Shape]:
         return {}
@@ -98,7 +98,7 @@ class Recurrent(LayerSpec, abc.ABC):
         return None
 
     def kept(self, shape: Shape) -> Kept:
-        """At every step of time what the cell keeps, and the products on their way to it."""
+        """Kept at every step of time are the cell's values, and the products that lead to it."""
         states, gates = (shape[0] or 1) * self.units, len(self.gates)
         return Kept(states * (5 * gates + 1), states * (4 * gates + 6))
 
@@ -106,7 +106,7 @@ class Recurrent(LayerSpec, abc.ABC):
         return ""
 
     def equations(self, shape: Shape, n: Size) -> tuple[Operations, Operations]:
-        """A row for each product: of all steps at once, and of one step, with h(0) = 0 and dh(T+1) = 0."""
+        """The equations: products of all steps at once, and of a single step, with h(0) = 0 and dh(T+1) = 0."""
         return self._forward(shape, n), self._backward(shape, n)
 
     def _forward(self, shape: Shape, n: Size) -> Operations:
@@ -157,7 +157,7 @@ class Rnn(Recurrent):
 
     kind: Literal["rnn"] = "rnn"
     nonlinearity: Literal["tanh", "relu"] = "tanh"
-    """What stands in the place of tanh."""
+    """The function applied: tanh, or ReLU in its place."""
     gates: ClassVar[tuple[str, ...]] = ("h",)
 
     def added_to_bias(self) -> tuple[float, ...]:
@@ -174,7 +174,7 @@ class Rnn(Recurrent):
         return {"h": Asleep.TANH if self.nonlinearity == "tanh" else Asleep.OFF}
 
     def cell_lines(self) -> tuple[list[Line], list[Line]]:
-        """There is one gate, so to speak, and it is the state."""
+        """The equations of a step; the only gate, so to speak, is the state."""
         if self.nonlinearity == "tanh":
             return [("h(t) = tanh(a(t) + c(t))", "gs")], [("da(t) = dc(t) = dh(t) ⊙ (1 − h(t)²)", "sg")]
         return [("h(t) = max(a(t) + c(t), 0)", "gs")], [("da(t) = dc(t) = dh(t) ⊙ [h(t) > 0]", "sg")]

@@ -1,4 +1,4 @@
-"""What every source of samples has: how much is held out, how values are standardized, the seed of the split."""
+"""The keys of every source of samples: how much is held out, how values are standardized, the seed of the split."""
 
 from __future__ import annotations
 
@@ -69,13 +69,12 @@ class DataSpec(Part, abc.ABC):
         return self.varying
 
     def asked(self, task: Task, each_step: bool = False) -> DataSpec:
-        """The data, told what a loss asks of them, `classification`, `regression` or `multi_label`, and whether the
-        network answers at every step."""
+        """The data with the task that the loss sets, and whether the network answers at every step."""
         return self
 
     @property
     def endless(self) -> bool:
-        """Whether samples are drawn anew at every step; a training set then is a few others, to be judged on."""
+        """Whether every step draws new samples; the training set then is a few samples for evaluation."""
         return False
 
 
@@ -85,14 +84,14 @@ class Split(DataSpec, abc.ABC):
     test: Share = 0.2
     """The share of all samples held out for the test: stratified, and the same for the same seed."""
     folds: Annotated[int, Field(ge=2, le=1000)] | None = Field(default=None, exclude_if=unwritten_at(None))
-    """In place of `test`: so many parts of equal size, of which number `fold` is the test. `twofold study --folds`
-    takes each in turn, which is cross-validation."""
+    """In place of `test`: cut the samples into this many folds of equal size, of which number `fold` is the test.
+    `twofold study --folds` takes each in turn, which is cross-validation."""
     fold: Annotated[int, Field(ge=0)] = Field(default=0, exclude_if=unwritten_at(0))
     """Which of the `folds` is the test, counted from 0."""
 
 
 class Labelled(Split, abc.ABC):
-    """Rows of a table, of whose columns one or several hold what is to be answered."""
+    """A source whose samples are rows of a table, with one or several columns to answer."""
 
     if TYPE_CHECKING:  # each source declares them, in the order of its own keys
         label: Name | tuple[Name, ...]
@@ -105,7 +104,7 @@ class Labelled(Split, abc.ABC):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The column or the columns that hold what is to be answered."""
+        """The columns that hold the answers: one, or several."""
         return (self.label,) if isinstance(self.label, str) else self.label
 
     @property

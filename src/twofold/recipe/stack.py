@@ -1,4 +1,4 @@
-"""Layers by themselves, for samples of a shape: no data, no recipe."""
+"""A network from layers alone, for samples of a given shape, without data or a recipe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Samples of one's own: a file of columns, or arrays that are handed over in memory."""
+"""A user's own samples: a CSV file, or arrays that are handed over in memory."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from twofold.recipe.base import Fields, Shape, unwritten_at
 from twofold.recipe.source import Labelled, Name, Split, Task
 
 LEAK = 0.99
-"""The accuracy on rows held out, or R², of a column alone from which it is said to give the label away."""
+"""The accuracy, or R², on held-out rows from which a single column is said to give the label away."""
 
 
 class Csv(Labelled):
-    """A file of one's own: a header, feature columns of numbers, one column with the class."""
+    """A CSV file: a header, feature columns of numbers, and one or several columns to answer."""
 
     source: Literal["csv"] = "csv"
     path: Annotated[str, Field(min_length=1)]
@@ -29,13 +29,13 @@ class Csv(Labelled):
     baselines: bool = Field(default=True, exclude_if=unwritten_at(True))
     """Whether simpler models of scikit-learn are fitted beside the network at the end of a run."""
     task: Task | None = Field(default=None, exclude_if=unwritten_at(None))
-    """What is asked of the label. The loss says so: it need not be set."""
+    """The task that the label sets. It need not be set: the loss tells it."""
     features: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = None
-    """The names of the feature columns; every column but the label's where left out."""
+    """The names of the feature columns; left out, every column but the label's and the weight's."""
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
-    """What stands between two columns."""
+    """The sign between two columns."""
     classes: Annotated[int, Field(ge=2)] | None = None
-    """How many classes there are, where the file is not at hand to say so."""
+    """How many classes there are, for when the file is not at hand."""
     standardize: Literal["none", "global", "channel", "feature"] = "feature"
     """As for every source; by default each column is standardized, since columns differ in unit."""
 
@@ -52,9 +52,9 @@ class Csv(Labelled):
 
 
 class Arrays(Split):
-    """Samples that are handed over in memory, as in `twofold.run(recipe, data=(X, y))`: the recipe knows what they are.
+    """Samples that are handed over in memory, as in `twofold.run(recipe, data=(X, y))`; the recipe keeps their facts.
 
-    Also what `twofold adopt` writes where it is not told a recipe whose data to take. Where no data are handed over,
+    `twofold adopt` writes this source too, unless it is told a recipe whose data to take. If no data are handed over,
     `verify` and `walk` take random samples of the shape.
     """
 
@@ -66,7 +66,7 @@ class Arrays(Split):
     numbers: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = Field(
         default=None, exclude_if=unwritten_at(None)
     )
-    """In place of classes the names of the numbers, or labels, of a sample."""
+    """The names of the numbers or labels that samples have in place of classes."""
     scale_target: bool = Field(default=True, exclude_if=unwritten_at(True))
     """Numbers to predict are trained on minus their mean, over their standard deviation, both of the training samples,
     and answered in their own unit."""

@@ -1,4 +1,4 @@
-"""What a recipe learns to answer, inferred from its loss: a class, numbers, or which of several labels a sample has."""
+"""The task of a recipe, inferred from its loss: to answer a class, numbers, or which of several labels a sample has."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Task", "task_of", "task_rule"]
 
 
 def task_of(loss: LossSpec, data: DataSpec, outputs: int) -> Task:
-    """The task of a loss on data, for a network that gives so many numbers.
+    """The task that a loss sets on data, for a network with this number of outputs.
 
     `mean_squared` compares with the ones and zeros of classes, or with numbers: these are meant where the data say so,
     or where there is one output, which could tell no classes apart.
@@ -26,7 +26,7 @@ def task_of(loss: LossSpec, data: DataSpec, outputs: int) -> Task:
 
 
 def task_rule(loss: LossSpec, data: DataSpec, outputs: int) -> str:
-    """Why the loss cannot be had of the data, in a sentence; empty where it can."""
+    """A sentence: why the loss does not suit the data; empty if it does."""
     kind = type(loss).model_fields["kind"].default
     source = type(data).model_fields["source"].default
     task = task_of(loss, data, outputs)

@@ -1,4 +1,4 @@
-"""Text as a source of samples: windows of characters, of which the next one is the class."""
+"""Text as a source of samples: windows of characters, with the next character as the class."""
 
 from __future__ import annotations
 
@@ -14,37 +14,36 @@ MOST_CHARACTERS = 1000
 
 
 BUNDLED_ALPHABET = '\n ",.?AGIOSTWabcdefghiklmnoprstuvwy'
-"""The characters of the text that comes along."""
+"""The characters of the built-in text."""
 
 
 class CharacterText(DataSpec):
-    """A text, character by character: the network reads some and answers which one comes next.
+    """A text, character by character: the network reads a window of characters and predicts the next one.
 
-    A network that ends with every step answers at each of them; one that ends with the last or the mean answers once a
-    window. The text is divided by position: its end is the test, what stands before that the validation.
+    A network whose last recurrent layer gives every step answers at every step; one that gives the last or the mean
+    answers once a window. The text is split by position: its end is the test, the part before that the validation.
     """
 
     source: Literal["text"] = "text"
     path: Annotated[str, Field(min_length=1)] | None = None
-    """A file of text in UTF-8; a relative path starts at the recipe's own folder. Left out, a small text that comes
-    along."""
+    """A file of text in UTF-8; a relative path starts at the recipe's own folder. Left out, a small built-in text."""
     length: Annotated[int, Field(ge=1, le=10_000)] = 64
     """Characters of a window: what the network reads at once."""
     stride: PositiveInt | None = Field(default=None, exclude_if=unwritten_at(None))
-    """Characters from the beginning of one window of the training text to that of the next; left out, a window's
-    length where every step is answered, else 1."""
+    """Characters from the beginning of one window of the training text to that of the next; left out, `length` if every
+    step is answered, else 1."""
     encoding: Literal["one_hot", "index"] = "one_hot"
-    """How a character enters: as numbers of which one is 1, all 0 for one that the training text does not hold; or as
-    its place in the alphabet for an `embedding`, whose last row is for such characters: num_embeddings is one more than
-    the alphabet has."""
+    """How a character enters the network: one-hot, all 0 for one that the training text does not hold; or as its place
+    in the alphabet, for an `embedding`, whose last row is for unknown characters: num_embeddings is one more than the
+    alphabet has characters."""
     test: Share = 0.1
     """The share of the text, at its end, that is the test."""
     validation: Holdout = 0.0
-    """What stands before it and is validated on: a share of the text below 1, or a whole number of characters."""
+    """The part before the test that is validated on: a share of the text below 1, or a whole number of characters."""
     alphabet: str | None = Field(default=None, exclude_if=unwritten_at(None))
-    """The characters that there are, in their order; those of the training text where left out."""
+    """The characters that the network knows, in their order; left out, those of the training text."""
     each_step: bool = Field(default=False, exclude_if=unwritten_at(False))
-    """Whether every step is answered. The network says so: it need not be set."""
+    """Whether every step is answered. It need not be set: the network tells it."""
 
     @field_validator("alphabet")
     @classmethod
@@ -69,7 +68,7 @@ class CharacterText(DataSpec):
 
     @property
     def known(self) -> str | None:
-        """The characters, where the file need not be read to know them."""
+        """The alphabet if it is known without reading the file, else `None`."""
         return self.alphabet if self.alphabet or self.path else BUNDLED_ALPHABET
 
     @property

@@ -1,4 +1,4 @@
-"""TOML texts of users: parsed within bounds; a fault of syntax is told at its line, with what was probably meant."""
+"""Users' TOML texts: parsed within bounds; a syntax error is told at its line, with what was probably meant."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ HINTS: tuple[tuple[str, str, str], ...] = (
 
 
 class TomlError(Exception):
-    """A text is no TOML, or beyond what is read; `fault` says where and why."""
+    """A text is no TOML, or exceeds the bounds; `fault` says where and why."""
 
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
@@ -96,7 +96,7 @@ def _syntax_fault(message: str, text: str, label: str) -> Fault:
 
 
 def marked(line: str, column: int) -> str:
-    """A line with a marker under one of its characters; of a long line what stands around it."""
+    """A line with a marker under one of its characters; a long line is cut to the part around it."""
     start = max(0, column - MOST_LINE // 2) if len(line) > MOST_LINE else 0
     end = start + MOST_LINE
     before, after = "..." if start else "", "..." if end < len(line) else ""

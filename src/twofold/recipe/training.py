@@ -1,4 +1,4 @@
-"""How a network is trained: schedule, initial weights, length. Names are PyTorch's."""
+"""The settings of a training: schedule, initial weights, length, batches. Names are PyTorch's."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Cosine(Part):
 
     kind: Literal["cosine"] = "cosine"
     t_max: PositiveInt | None = None
-    """Units until η_min; the whole training where left out."""
+    """Units until η_min; left out, the whole training."""
     eta_min: NonNegativeFloat = 0.0
     """The lowest rate."""
     unit: Unit = "step"
@@ -80,7 +80,7 @@ class OneCycle(Part):
     final_div_factor: Annotated[float, Field(ge=1)] = 1e4
     """The first rate over the last."""
     anneal_strategy: Literal["cos", "linear"] = "cos"
-    """The form of the way up and down."""
+    """The form of the rise and the fall."""
 
 
 class Linear(Part):
@@ -92,7 +92,7 @@ class Linear(Part):
     end_factor: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Factor from `total_iters` on."""
     total_iters: PositiveInt | None = None
-    """Units until `end_factor`; the whole training where left out."""
+    """Units until `end_factor`; left out, the whole training."""
     unit: Unit = "step"
     """What k counts."""
 
@@ -143,14 +143,14 @@ class Orthogonal(Part):
 
 
 class Dirac(Part):
-    """As `default`, but of every convolution after the first the kernels of the first outputs pass one channel on as it
-    is: a deep network begins nearly as the identity. `torch.nn.init.dirac_`."""
+    """As `default`, but in every convolution after the first, the first kernels pass one channel on unchanged: a deep
+    network begins nearly as the identity. `torch.nn.init.dirac_`."""
 
     kind: Literal["dirac"] = "dirac"
 
 
 class Zeros(Part):
-    """Everything 0: all hidden units stay alike, which is what it is there to show."""
+    """All parameters 0: all hidden units stay alike, as this is there to show."""
 
     kind: Literal["zeros"] = "zeros"
 
@@ -175,7 +175,7 @@ Initial = Annotated[
 ]
 
 EVALUATIONS = 20
-"""How often a training in steps is evaluated whose recipe does not say how often."""
+"""How often a training in steps is evaluated if the recipe does not say."""
 
 Engines = tuple[EngineName, ...]
 
@@ -184,33 +184,33 @@ class Training(Part):
     """Length, batches, evaluation, and what it runs on."""
 
     epochs: Length | None = None
-    """Passes over the training samples; 10 where neither this nor `steps` is given."""
+    """Passes over the training samples; 10 if neither this nor `steps` is given."""
     steps: Length | None = None
     """Updates; in place of `epochs`."""
     batch_size: PositiveInt | Literal["full"] = 32
     """Samples a step; the last batch of an epoch may be smaller. `full`: all of them."""
     evaluate_every: Length = 1
-    """Units between two evaluations; the first comes before training, the last after it. Left out in a training of so
-    many `steps`: a twentieth of them."""
+    """Units between two evaluations; the first comes before training, the last after it. Left out, 1, or in a training
+    in `steps` a twentieth of them."""
     evaluate_unit: Unit | None = None
-    """What `evaluate_every` counts; as the length where left out."""
+    """What `evaluate_every` counts; left out, the unit in which the length is given."""
     evaluate_samples: PositiveInt | None = None
-    """At most so many of the training samples are evaluated; all of them where left out."""
+    """How many of the training samples are evaluated, at most; left out, all of them."""
     flip_test: bool = False
     """Evaluate images as the mean of the outputs for the image and its mirror image."""
     shift_test: NonNegativeInt = 0
-    """Evaluate images as the mean of the outputs for the image, with half of the weight, and for the image moved by so
-    many pixels up and left, and down and right; what comes in is the image mirrored at its border."""
+    """Evaluate images as the mean of the outputs for the image, with half of the weight, and for the image moved by
+    this many pixels up and left, and down and right; the freed pixels show the image mirrored at its border."""
     ema: Fraction = 0.0
-    """The weight of the past in a moving average of weights and running statistics, which then predicts; at update k at
-    most (1 + k) / (10 + k). 0: none."""
+    """The weight of the past in a moving average of weights and running statistics, with which the network then
+    predicts; at update k at most (1 + k) / (10 + k). 0: no average."""
     keep: Literal["last", "best"] = "last"
     """Which weights a run keeps: those at its end, or those of the evaluation with the best validation accuracy."""
     patience: PositiveInt | None = None
-    """Stop after so many evaluations in a row without a lower validation loss."""
+    """Stop after this many evaluations in a row without a lower validation loss."""
     gradient_flow: bool = False
     """Measure how the gradient flows back through a recurrent layer at every evaluation, not only before and after
-    training: a way forward and back each time."""
+    training: an extra pass each time."""
     seed: NonNegativeInt = 0
     """Seed of initial weights, order and masks."""
     engines: Annotated[Engines, Field(strict=False, min_length=1)] = ("numpy", "torch")
@@ -219,21 +219,21 @@ class Training(Part):
     """Type of parameters and arithmetic, in both engines."""
     autocast: Literal["none", "bfloat16"] = "none"
     """`bfloat16`: the torch engine's products and convolutions take and give 16 bits, in training and evaluation; its
-    parameters keep 32. Where the processor or the device has no such products, and they would take many times as long,
-    it computes in 32 bits; a run's record says which. NumPy has none."""
+    parameters keep 32. Where the processor or device has no such products, and would take many times as long, it
+    computes in 32 bits; a run's record says which. The NumPy engine ignores it."""
     convolution: Literal["direct", "winograd"] = "direct"
     """`winograd`: where the torch engine convolves on the processor with windows of 3 x 3 and many channels, not in 16
     bits, it takes a fifth to a half of the multiplications, by the size of the plane, and rounds to about 1e-5 of the
     largest value in 32 bits. Not together with `compile`."""
     compile: bool = False
-    """Whether the torch engine's forward and backward pass go through `torch.compile`: slow to begin."""
+    """Whether the torch engine's forward and backward pass go through `torch.compile`: slow at first."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the torch engine computes. `auto`: CUDA where there is one."""
     shards: PositiveInt | None = None
-    """Cut each batch into so many shards, whose gradients are added in one fixed tree: the same bytes from one process
-    and from several, at most one a shard, each with one thread (`twofold run RECIPE --processes 4`). It must divide
-    `batch_size`; an epoch's last batch may hold what is left. Left out: a batch is taken whole. Not together with
-    `compile`."""
+    """Cut each batch into this many shards, whose gradients are added in one fixed tree: the same bytes from one
+    process and from several, at most one a shard, each with one thread (`twofold run RECIPE --processes 4`). It must
+    divide `batch_size`; an epoch's last batch may hold what is left. Left out, a batch is taken whole. Not together
+    with `compile`."""
 
     @model_validator(mode="before")
     @classmethod
@@ -260,11 +260,11 @@ class Training(Part):
         return rules + _shard_rules(values)
 
     def batch(self, samples: int) -> int:
-        """How many of so many training samples a step takes."""
+        """The samples that a step takes, out of `samples` in the training set."""
         return samples if self.batch_size == "full" else min(self.batch_size, samples)
 
     def length(self, samples: int) -> int:
-        """The steps of a training on so many samples; the last batch of an epoch holds what is left."""
+        """The steps of a training on `samples` samples; the last batch of an epoch holds what is left."""
         return self.steps or (self.epochs or 1) * math.ceil(samples / self.batch(samples))
 
     @property
@@ -274,7 +274,7 @@ class Training(Part):
 
 
 def _shard_rules(values: Fields) -> list[str]:
-    """A batch is cut into shards of one size."""
+    """The rules that `shards` breaks: it must divide the batch, and excludes `compile`."""
     shards, batch = values.get("shards"), values.get("batch_size")
     if not isinstance(shards, int) or shards < 1:
         return []

@@ -22,9 +22,9 @@ Border = Beyond | Annotated[tuple[Beyond, Beyond], Field(strict=False)]
 
 
 def steps(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool = False) -> int:
-    """How many windows lie along an axis: ⌊(size + 2 padding − dilation (kernel − 1) − 1) / stride⌋ + 1.
+    """The number of windows along an axis: ⌊(size + 2 padding − dilation (kernel − 1) − 1) / stride⌋ + 1.
 
-    `ceil_mode` rounds up instead, but for a last window that would begin in the padding behind the input.
+    `ceil_mode` rounds up instead, except where the last window would begin in the padding behind the input.
     """
     free = size + 2 * padding - dilation * (kernel - 1) - 1
     count = (-(-free // stride) if ceil_mode else free // stride) + 1
@@ -48,7 +48,7 @@ class ImageLayer(Plain, abc.ABC):
 
 
 class WindowLayer(ImageLayer, abc.ABC):
-    """A layer whose every output sees a window of the input's plane."""
+    """A layer in which each output depends on a window of the input's plane."""
 
     @property
     @abc.abstractmethod
@@ -64,7 +64,7 @@ class WindowLayer(ImageLayer, abc.ABC):
         return super().refuses(shape) or self._too_large(shape)
 
     def _too_large(self, shape: Shape) -> Refusal | None:
-        """A window must lie within the padded input at least once."""
+        """The refusal of an input in which, with its padding, no window fits; `None` if one does."""
         for axis, size in enumerate(shape[1:]):
             kernel, stride, padding, dilation = (sizes[axis] for sizes in self.window)
             reach = dilation * (kernel - 1) + 1
@@ -85,7 +85,7 @@ class WindowLayer(ImageLayer, abc.ABC):
         return f"The smallest change that fits: set `padding` to {padding}, or set `kernel` to at most {fitting}."
 
     def plane(self, shape: Shape) -> Pair:
-        """How many windows lie below and beside each other."""
+        """How many windows there are along height and width."""
         kernel, stride, padding, dilation = self.window
         rows, columns = (
             steps(size or 0, kernel[axis], stride[axis], padding[axis], dilation[axis], self.rounds_up)
@@ -112,13 +112,14 @@ class Conv2d(WindowLayer):
     dilation: Sizes = 1
     """d: from one element of the window to the next."""
     groups: PositiveInt = 1
-    """Channels in so many groups that know nothing of each other."""
+    """How many groups the channels are cut into; groups are convolved apart from each other."""
     bias: bool = True
     """Whether b is added."""
     initial: Literal["recipe", "whitening"] = "recipe"
     """How W begins: as the recipe's `initial` says, or, in the first layer, with filters that whiten the training
     images: √(λ + ε)⁻¹ v and −√(λ + ε)⁻¹ v for the eigenvectors v and eigenvalues λ of the mean of p pᵀ over their
-    patches p, ε = 5e-4; b then begins at 0, and channels beyond twice the patch's numbers as the recipe says."""
+    patches p, ε = 5e-4; b then begins at 0, and channels beyond twice the numbers of a patch begin as the recipe
+    says."""
 
     @property
     def window(self) -> tuple[Pair, Pair, Pair, Pair]:
@@ -126,7 +127,7 @@ class Conv2d(WindowLayer):
 
     @property
     def whitens(self) -> bool:
-        """Whether it wants images to begin with."""
+        """Whether its initial weights depend on training images."""
         return self.initial == "whitening"
 
     @classmethod
@@ -162,7 +163,7 @@ class Conv2d(WindowLayer):
         return parameters
 
     def kept(self, shape: Shape) -> Kept:
-        """By hand the unfolded input, a row a window; by autograd the input as it is."""
+        """Kept by hand is the unfolded input, a row for each window; by autograd the input itself."""
         made = numbers(self.output_shape(shape))
         return Kept(made + math.prod(self.plane(shape)) * self._window_numbers(shape) * self.groups, 2 * made)
 
@@ -170,7 +171,7 @@ class Conv2d(WindowLayer):
         return '`conv2d` with `initial = "whitening"` begins with filters of the images' if self.whitens else ""
 
     def equations(self, shape: Shape, n: Size) -> tuple[Operations, Operations]:
-        """A dense layer over windows: L = N h w of them, k numbers each."""
+        """The equations: a dense layer over the windows, N h w of them with k numbers each."""
         rows, k, out = times(n, *self.plane(shape)), self._window_numbers(shape), self.channels // self.groups
         x, y = dimensions(n, shape), dimensions(n, self.output_shape(shape))
         grouped = f" in each of {self.groups} groups" if self.groups > 1 else ""
@@ -189,5 +190,5 @@ class Conv2d(WindowLayer):
         return forward, backward
 
     def _window_numbers(self, shape: Shape) -> int:
-        """k = channels of a group · kernel height · kernel width."""
+        """The numbers of a window: k = channels of a group · kernel height · kernel width."""
         return (shape[0] or 0) // self.groups * math.prod(pair(self.kernel))

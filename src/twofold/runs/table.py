@@ -52,7 +52,8 @@ class WorstCase(_Kept):
     target: Names
     answer: Names
     loss: float
-    """Nats of the log loss, or the error in standard deviations of the numbers held out."""
+    """Nats of the log loss, or 1 for a wrong class whose outputs are no probabilities; or the error in standard
+    deviations of the numbers held out."""
     cells: Names
     """In the order of `TableFacts.columns`."""
 

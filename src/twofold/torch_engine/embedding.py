@@ -1,4 +1,4 @@
-"""Tables of vectors, of numbers that come as the data's floating-point type."""
+"""Embeddings of whole numbers that come in the data's floating-point type."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 @final
 class Embedding(nn.Embedding):
-    """`torch.nn.Embedding` of numbers that come as the data's floating-point type."""
+    """`torch.nn.Embedding` for whole numbers that come in the data's floating-point type."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (PyTorch's name)
         """A vector for each number."""
@@ -20,7 +20,7 @@ class Embedding(nn.Embedding):
 
 @final
 class EmbedColumns(nn.Module):
-    """What `torch.nn.Embedding` gives for the code in each of the first columns, and the other columns behind it."""
+    """`torch.nn.Embedding` of the codes in the first columns, followed by the other columns as they are."""
 
     def __init__(self, num_embeddings: Sequence[int], units: Sequence[int], device: str | None = None) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class EmbedColumns(nn.Module):
             self.register_parameter(f"weight_{place}", nn.Parameter(torch.empty(size, device=device)))
 
     def forward(self, x: Tensor) -> Tensor:
-        """The vectors beside each other, and the numbers as they are."""
+        """The vectors of all codes side by side, then the other columns."""
         codes = x[..., : self.tables].long()
         tables = [self.get_parameter(f"weight_{place}") for place in range(self.tables)]
         vectors = [nn.functional.embedding(codes[..., place], W) for place, W in enumerate(tables)]

@@ -39,15 +39,16 @@ from twofold.torch_engine.shards import forward as shards_forward
 from twofold.torch_engine.updates import Updates
 
 ALIGNED = 64
-"""Bytes: where PyTorch's own memory begins."""
+"""Bytes to which PyTorch aligns its own memory."""
 
 
 @final
 class TorchEngine:
     """The same network as a user of PyTorch would write it: an ordinary `nn.Sequential`, in `module`.
 
-    `averaged` is what predicts: a copy of it with the moving average of its weights where
-    `training` asks for one; of that table it takes what says how to compute, from `dtype` to `device`.
+    `averaged` predicts: a copy of `module` with the moving average of its weights if `training` asks for one, else
+    `module` itself. Of `training` the engine reads how to compute: `dtype`, `autocast`, `convolution`, `compile`,
+    `device`, `ema`.
     """
 
     name = "torch"
@@ -83,7 +84,7 @@ class TorchEngine:
         self._run = compiled(self._forward, self._device) if training.compile else self._forward
 
     def _zeros(self, t: Tensor) -> Tensor:
-        """Zeros of its shape, in the engine's type where it holds fractions."""
+        """Zeros of a tensor's shape on the device, in the engine's type if it is a floating-point tensor."""
         return torch.zeros(t.shape, dtype=self.dtype if t.is_floating_point() else t.dtype, device=self._device)
 
     def load(self, state: State) -> None:
@@ -95,7 +96,7 @@ class TorchEngine:
 
     @torch.no_grad()
     def _copy(self, arrays: Arrays, module: nn.Module) -> None:
-        """Into the module's own memory, whose order of axes an array need not share."""
+        """Copy arrays into a module's own memory, whose order of axes may differ from theirs."""
         held = self._held(module)
         check_shapes({name: tuple(tensor.shape) for name, tensor in held.items()}, arrays)
         for name, tensor in held.items():
@@ -118,7 +119,7 @@ class TorchEngine:
         return torch.get_num_threads()
 
     def gradients(self, batch: Batch, keep: Keep = "gradients") -> Pass:
-        """Forward, and back by autograd. What a batch norm tracks on the way is set back."""
+        """Forward, and back by autograd. Running statistics that change on the way are set back."""
         if keep == "everything":
             return self.trace(batch)
         before = self._statistics()
@@ -165,7 +166,7 @@ class TorchEngine:
         return ShardsPassed(vectors(losses, placed), outputs, after)
 
     def _pass(self, batch: Batch) -> TorchPass:
-        """Leaves each gradient at its parameter, and a batch norm's running statistics after the batch."""
+        """One pass; it leaves each gradient at its parameter, and running statistics as they are after the batch."""
         if not self.module.training:  # asked first: setting it anew costs more than a layer
             self.module.train()
         x, masks = self._entered(batch)
@@ -195,7 +196,7 @@ class TorchEngine:
             self._average(ema)
 
     def _as_tensors(self, gradients: Arrays) -> list[Tensor]:
-        """Gradients by name, in the order of the parameters and in the order of axes of each."""
+        """Gradients by name as tensors in the order of the parameters, each with its parameter's order of axes."""
         check_gradients({name: tuple(parameter.shape) for name, parameter in self.parameters.items()}, gradients)
         return [
             torch.empty_like(parameter, requires_grad=False).copy_(as_tensor(gradients[name]))
@@ -203,11 +204,11 @@ class TorchEngine:
         ]
 
     def _statistics(self) -> dict[str, Tensor]:
-        """A copy of what the module tracks beside its parameters."""
+        """A copy of the module's buffers: running statistics, and the count of batches."""
         return {name: buffer.clone() for name, buffer in self.module.named_buffers()}
 
     def _restore(self, statistics: Mapping[str, Tensor]) -> None:
-        """Set what the module tracks, or a part of it, back to a copy."""
+        """Set the module's buffers, or some of them, back to these values."""
         for name, value in statistics.items():
             self.module.get_buffer(name).copy_(value)
 
@@ -243,7 +244,7 @@ class TorchEngine:
         return Trace(passed, loss.item(), signals, gradients, held.bytes, through_time, buffers)
 
     def _entered(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """The samples on the device, and the masks: of dropout, and of the steps that there are, where some are not."""
+        """The samples on the device, and the masks: those of dropout, and that of the steps if some are padding."""
         x, there = told_apart(self._input(batch.x, batch.scaling), self._sequences)
         return x, {name: as_tensor(mask).to(self._device) for name, mask in batch.masks.items()} | there
 
@@ -272,7 +273,7 @@ class TorchEngine:
         return [as_array(output) for output in (outputs if every else outputs[-1:])]
 
     def _input(self, x: Array, scaling: Scaling | None = None) -> Tensor:
-        """On the device; bytes travel as bytes and are scaled there."""
+        """Inputs as a tensor on the device; bytes travel as bytes and are scaled there."""
         inputs = as_tensor(x).to(self._device)
         if scaling is None:
             inputs = inputs.to(self.dtype)
@@ -292,7 +293,7 @@ class TorchEngine:
 
     @staticmethod
     def _through(name: str, module: nn.Module, x: Tensor, masks: Mapping[str, Tensor]) -> Tensor:
-        """Dropout takes the batch's mask, none of its own; a loop over time is told which steps there are."""
+        """A module's output: dropout takes the batch's mask, not its own; a loop over time gets that of steps."""
         if isinstance(module, Recurrent):
             return module(x, masks.get(THERE))
         if not isinstance(module, nn.Dropout):

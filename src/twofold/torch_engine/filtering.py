@@ -1,4 +1,4 @@
-"""A convolution that takes minimal filtering where that is sooner: for `convolution = "winograd"`, never for a proof.
+"""A convolution by minimal filtering where that is faster: for `convolution = "winograd"`, never for a proof.
 
 There and back it takes 167 ms in place of 418 for 256 channels in and out on 8 x 8 pixels, 70 in place of 138 on 5 x 5,
 201 in place of 348 from 64 to 256 channels on 15 x 15 (batch 256, two cores without matrix units). With 64 channels in
@@ -15,12 +15,12 @@ from twofold.torch_engine.conv import moves_by_one, wanted
 from twofold.torch_engine.winograd import KERNEL, Padding, Tiling, Winograd
 
 MANY_PRODUCTS = 50
-"""Products for each number that minimal filtering transforms, from which it is faster: c · out / (c + out)."""
+"""Products c · out / (c + out) for each transformed number, from which minimal filtering is faster."""
 
 
 @final
 class FilteringConv2d(nn.Conv2d):
-    """`torch.nn.Conv2d`, by minimal filtering for windows of 3 x 3 and many channels on the processor."""
+    """`torch.nn.Conv2d`, computed by minimal filtering for windows of 3 x 3 and many channels on the processor."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (PyTorch's name)
         """The convolution of (n, c, h, w)."""

@@ -1,4 +1,4 @@
-"""What autograd keeps in memory for the way back: measured as it is saved."""
+"""The memory that autograd keeps for the backward pass, measured as it is saved."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 @final
 class Held:
-    """The bytes that autograd saves in each layer and in no layer before it, without parameters and statistics."""
+    """Counts the bytes that autograd saves in each layer and in no layer before, without parameters and statistics."""
 
     def __init__(self, module: nn.Module) -> None:
         self.bytes = dict[str, int]()
@@ -20,7 +20,7 @@ class Held:
 
     @contextmanager
     def by(self, name: str) -> Iterator[None]:
-        """Count what is saved within, for the layer of this name."""
+        """A context that counts what autograd saves within it, for the layer of this name."""
         self.bytes[name] = 0
 
         def save(tensor: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""From layer settings to ordinary modules of PyTorch, uninitialised: nothing here draws a random number."""
+"""Builds ordinary modules of PyTorch from layer settings, uninitialised: nothing here draws a random number."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from twofold.torch_engine.filtering import FilteringConv2d
 from twofold.torch_engine.recurrent import Recurrent
 
 Builders: TypeAlias = Mapping[type[LayerSpec], Callable[[Any, Node], nn.Module]]
-"""From a kind of layer to what builds its module from a recipe's settings of that kind, in their place."""
+"""For each kind of layer, the function that builds its module from the settings and the place in the network."""
 
 
 def build(network: Network, convolution: type[nn.Conv2d] = nn.Conv2d) -> nn.Sequential:
     """An ordinary `nn.Sequential` on the meta device: shapes, no memory, no random numbers.
 
-    `convolution` is the module of every `conv2d`: PyTorch's own, or one that takes another way to the same function.
+    `convolution` is the module of every `conv2d`: PyTorch's own, or one that computes the same function in another way.
     """
     modules = (MODULES[type(node.spec)](node.spec, node) for node in network.nodes)
     return nn.Sequential(*(remade(m, convolution) if isinstance(m, nn.Conv2d) else m for m in modules))
 
 
 def convolution_of(training: Training, narrow: bool) -> type[nn.Conv2d]:
-    """The module that computes a training's convolutions; `narrow`: its products take 16 bits."""
+    """The module that computes a training's convolutions; `narrow`: its products are in 16 bits."""
     if narrow:
         return NarrowConv2d
-    # A compiler would take its many small operations for as many programs.
+    # A compiler would make a program of each of its many small operations.
     return FilteringConv2d if training.convolution == "winograd" and not training.compile else nn.Conv2d
 
 

@@ -1,4 +1,4 @@
-"""Palindromes for a loop of one's own in PyTorch, with a plain `DataLoader`."""
+"""Palindromes for a user's own training loop in PyTorch, with a plain `DataLoader`."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ from twofold.streams import stream
 
 @final
 class PalindromeDataset(Dataset[tuple[Array, int]]):
-    """All digits of a palindrome but the last, and the last.
+    """A data set of palindromes: an item is all digits but the last, and the last digit.
 
     >>> loader = DataLoader(PalindromeDataset(5), batch_size=128)  # doctest: +SKIP
     >>> x, y = next(iter(loader))  # doctest: +SKIP
 
     x holds the digits as numbers, (128, 4) float32, or (128, 4, 10) with `one_hot`; y is (128,), int64.
 
-    Without `total_len` the set has no end: item k is drawn from a generator of its own, the same whenever it is asked
-    for, in whatever process. With `total_len` it holds so many; with `replacement=False` no two of them are equal, and
-    without `total_len` they are all that are left.
-    `train=False` gives those that the training set of the same length and seed never shows: a fifth of all there are,
-    and at most 1000. Of length 2 none can be spared.
+    Without `total_len` the set has no end: item k is drawn from a generator of its own, and is the same whenever and in
+    whichever process it is asked for. With `total_len` it holds that many items; with `replacement=False` no two of
+    them are equal, and without `total_len` they are all palindromes that are not held out. `train=False` gives those
+    that the training set of the same length and seed never holds: a fifth of all palindromes, at most 1000. Of length 2
+    none can be spared.
 
-    A set without end is random as it is: a `DataLoader` that shuffles would number all of its items first.
+    Do not shuffle a set without end: it is random already, and a `DataLoader` that shuffles would number all of its
+    items first.
 
     Raises `UserError` for a length below 2 or above 1000, and where more different palindromes are asked for than there
     are.
@@ -83,7 +84,7 @@ class PalindromeDataset(Dataset[tuple[Array, int]]):
         return x[0], int(target[0])
 
     def generate_palindrome(self, index: int | None = None) -> Array:
-        """All digits of palindrome number `index`, or of any one, (seq_length,) float32."""
+        """All digits of palindrome number `index`, or of a random one, (seq_length,) float32."""
         half = self._half(int(np.random.default_rng().integers(len(self))) if index is None else index)
         return palindrome(half[None], self.seq_length)[0].astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""A batch's way as tensors, and the way of arrays to tensors and back."""
+"""A pass whose results are tensors, and the conversion of arrays to tensors and back."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from torch import Tensor
 from twofold.arrays import Array, Arrays
 
 THERE = "steps that are there"
-"""Beside dropout's masks, which have names of layers: booleans (batch, steps), where some sequences are shorter."""
+"""The name, among dropout's masks, of the mask of steps (batch, steps), for batches in which some are padding."""
 
 
 @final
 class TorchPass:
-    """A batch's way: tensors on their device until a field is read. See `twofold.engine.Pass`."""
+    """A pass whose results stay tensors on their device until a field is read. See `twofold.engine.Pass`."""
 
     __slots__ = ("_loss", "_names", "_outputs", "statistics", "tensors")
 
@@ -36,7 +36,7 @@ class TorchPass:
         self.tensors = tensors
         """∂loss/∂parameter in the order of `names`."""
         self.statistics = statistics
-        """What the module tracks, after the batch, by name; empty where the module itself has moved on to it."""
+        """The module's buffers after the batch, by name; empty if the module itself holds them already."""
 
     @property
     def outputs(self) -> Arrays:
@@ -61,29 +61,29 @@ class TorchPass:
 
     @property
     def buffers(self) -> Arrays:
-        """The running statistics after the batch; the count of batches that PyTorch keeps beside them is none."""
+        """The running statistics after the batch, without the count of batches that PyTorch keeps beside them."""
         return {name: as_array(t) for name, t in self.statistics.items() if t.is_floating_point()}
 
 
 def as_tensor(array: Array) -> Tensor:
-    """The array's own memory, where PyTorch can take it; a copy of an array that is read-only or strided."""
+    """An array as a tensor in the same memory; a copy if the array is read-only or strided."""
     plain = array.flags.writeable and array.flags.c_contiguous
     return torch.from_numpy(array if plain else np.array(array, order="C"))
 
 
 def as_array(tensor: Tensor, copy: bool = False) -> Array:
-    """The tensor's own memory, where it lies on the processor and no copy is asked for."""
+    """A tensor as an array, in the same memory if it is on the processor and no `copy` is asked for."""
     dtype = torch.float32 if tensor.dtype is torch.bfloat16 else tensor.dtype  # NumPy has no bfloat16
     return tensor.detach().to("cpu", dtype, copy=copy).numpy()
 
 
 def as_arrays(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
-    """A copy of each."""
+    """Tensors as arrays, each a copy."""
     return {name: as_array(tensor, copy=True) for name, tensor in tensors.items()}
 
 
 def told_apart(x: Tensor, sequences: bool) -> tuple[Tensor, dict[str, Tensor]]:
-    """Sequences with 0 in the place of steps that are not there, which are NaN; and which ones are."""
+    """Sequences with 0 in place of padding, which is NaN, and the mask of steps by its name, if there is padding."""
     if not sequences or not x[:, -1:].isnan().any():
         return x, {}
     return x.nan_to_num(nan=0.0), {THERE: ~(x.isnan() if x.dim() == 2 else x.isnan().any(dim=-1))}

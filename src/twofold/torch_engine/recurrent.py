@@ -45,7 +45,7 @@ STEPS: Mapping[str, Step] = {"tanh": tanh, "relu": relu, "lstm": lstm, "gru": gr
 
 @final
 class Recurrent(nn.Module):
-    """h(t) of sequences (n, steps, inputs): the last or the mean of all (n, h), or every one (n, steps, h)."""
+    """A recurrent layer on (n, steps, inputs): gives the last or the mean h(t), (n, h), or all, (n, steps, h)."""
 
     def __init__(self, inputs: int, units: int, gates: int, step: str, output: str, bias: bool, device: str) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class Recurrent(nn.Module):
         self.bias_ih, self.bias_hh = (nn.Parameter(torch.empty(rows, device=device)) if bias else None for _ in "ih")
 
     def forward(self, input: Tensor, there: Tensor | None = None) -> Tensor:  # noqa: A002  (PyTorch's name)
-        """What the next layer reads; `there`, (n, steps), says which steps there are, where some are not."""
+        """The output for the next layer; `there`, (n, steps), is false for padded steps; `None` without padding."""
         return self.read(self.unroll(input, there), there)
 
     def unroll(self, x: Tensor, there: Tensor | None = None) -> list[Tensor]:
@@ -74,7 +74,7 @@ class Recurrent(nn.Module):
         return states
 
     def read(self, states: list[Tensor], there: Tensor | None = None) -> Tensor:
-        """The last of the states, the mean of those that there are, or all of them beside each other."""
+        """The layer's output: the last state, the mean over steps that are no padding, or all states, (n, steps, h)."""
         if self.output == "last":
             return states[-1]
         y = torch.stack(states, dim=1)

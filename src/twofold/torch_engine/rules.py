@@ -15,11 +15,11 @@ from twofold.recipe.losses import Loss as LossKind
 from twofold.recipe.optimizers import Adam, Adamw, Optimizer, Rmsprop, Sgd
 
 Loss = Callable[..., Tensor]
-"""From outputs, targets and, where the data have them, the samples' weights to the loss."""
+"""Gives the loss of outputs and targets, and of the samples' weights if the data have them."""
 
 
 def each_step(loss: Loss) -> Loss:
-    """The loss of all steps that have an answer, (batch, steps), as of so many samples."""
+    """A loss over sequences: every step with an answer counts as a sample."""
 
     def over_steps(outputs: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
         there = ~target.isnan().any(dim=-1) if target.is_floating_point() else target != NO_ANSWER
@@ -31,7 +31,7 @@ def each_step(loss: Loss) -> Loss:
 
 @singledispatch
 def loss_function(spec: LossKind) -> Loss:
-    """PyTorch's own, with the recipe's reduction, smoothing and class weights."""
+    """PyTorch's own loss, with the recipe's reduction, smoothing and class weights."""
     raise TypeError(f"no loss {spec!r}")
 
 
@@ -101,13 +101,13 @@ def _elementwise(
 
 
 def _weighted(terms: Tensor, weight: Tensor, own: Tensor, reduction: str) -> Tensor:
-    """Terms of the samples, weighted; their mean is over the weights that the samples have in all."""
+    """The weighted sum of the samples' terms; for a mean, over the sum of `own`, each sample's whole weight."""
     total = (terms * weight).sum()
     return total / own.sum() if reduction == "mean" else total
 
 
 def optimizer(spec: Optimizer, parameters: Mapping[str, nn.Parameter], weights: Set[str]) -> torch.optim.Optimizer:
-    """The optimizer of `torch.optim` with the recipe's settings; `weights` names what decays where not all do."""
+    """The optimizer of `torch.optim` with the recipe's settings; `weights` names those that decay if not all do."""
     _leave_the_compiler_alone()
     # A fused kernel passes the memory once; for a few numbers it costs more to call than what it replaces.
     every = list(parameters.values())
@@ -139,10 +139,10 @@ def update(made: torch.optim.Optimizer) -> Callable[[], None]:
 
 
 def _leave_the_compiler_alone() -> None:
-    """Tell PyTorch that groups of parameters are added as they are, outside of any compiled program.
+    """Keep PyTorch from importing its compiler when parameters are added to an optimizer.
 
-    It would import its compiler to find a function that says so (`torch._compile`); the function itself is one. A
-    version of PyTorch that looks elsewhere takes its time and does the same.
+    It imports the compiler (`torch._compile`) to make a function that is never compiled; marked like this, the plain
+    function serves as one. A version of PyTorch that looks elsewhere takes its time and does the same.
     """
     added = unwrap(torch.optim.Optimizer.add_param_group)
     if not hasattr(added, "__dynamo_disable"):
@@ -150,7 +150,7 @@ def _leave_the_compiler_alone() -> None:
 
 
 def _groups(spec: Optimizer, parameters: Mapping[str, nn.Parameter], weights: Set[str]) -> list[dict[str, object]]:
-    """What decays and what does not."""
+    """The groups of parameters for PyTorch: those that decay and those that do not."""
     if spec.decayed == "all" or weights == parameters.keys():
         return [{"params": list(parameters.values())}]
     decayed = [parameter for name, parameter in parameters.items() if name in weights]

@@ -1,4 +1,4 @@
-"""A batch's shards on their way through ordinary modules, each shard with parameters of its own in the same memory.
+"""A batch's shards in ordinary modules; each shard has parameters of its own, which share one memory.
 
 So autograd keeps the gradients of the shards apart, and they are added outside, in the fixed tree. A batch norm takes
 its statistics from all shards of the batch; PyTorch's own (`torch.nn.SyncBatchNorm`) adds in no fixed order, and on
@@ -23,7 +23,7 @@ from twofold.torch_engine.passes import TorchPass, as_array
 
 BatchNorm: TypeAlias = nn.BatchNorm1d | nn.BatchNorm2d
 Through = Callable[[str, nn.Module, Tensor, Mapping[str, Tensor]], Tensor]
-"""One shard through one module, by its name and the shard's masks."""
+"""Gives the output of a module, by its name, for one shard with its masks."""
 
 
 class Shard(NamedTuple):
@@ -35,7 +35,7 @@ class Shard(NamedTuple):
 
 
 class Statistics(NamedTuple):
-    """What a batch norm found in a batch, and of how many numbers a channel."""
+    """The mean and variance that a batch norm found in a batch, and over how many numbers of each channel."""
 
     mean: Tensor
     variance: Tensor
@@ -53,7 +53,7 @@ class TorchShards:
         predicting: Sequence[Tensor],
         loss: tuple[Loss, int],
     ) -> None:
-        """`predicting` is the memory of all that predicts; `loss` is the recipe's, and of how many outputs."""
+        """`predicting` are the tensors by which the engine predicts; `loss` is the recipe's, and its outputs."""
         self.forward_back = forward_back
         self._parameters = parameters
         self._predicting = predicting
@@ -79,7 +79,7 @@ class TorchShards:
 
 
 def alias(module: nn.Sequential) -> nn.Sequential:
-    """The same modules with parameters that share the memory, and have gradients of their own."""
+    """A copy of modules whose parameters share memory with the originals, but have gradients of their own."""
     memo: dict[int, object] = {id(parameter): nn.Parameter(parameter.detach()) for parameter in module.parameters()}
     memo |= {id(buffer): buffer for buffer in module.buffers()}
     return deepcopy(module, memo).train()
@@ -114,7 +114,7 @@ def vectors(losses: Sequence[Tensor], shards: Sequence[Shard]) -> list[Tensor]:
 def normalized(
     layers: Sequence[BatchNorm], xs: Sequence[Tensor], samples: int, total: Total[Tensor]
 ) -> tuple[list[Tensor], Statistics]:
-    """All shards through one batch norm, and its statistics of the whole batch."""
+    """The outputs of all shards from one batch norm, and its statistics of the whole batch."""
     weights = [part for layer in layers for part in (layer.weight, layer.bias) if layer.affine]
     n = samples * xs[0][0, 0].numel()
     wide = [x.to(layers[0].running_mean.dtype) for x in xs]  # pyright: ignore  # products of 16 bits come in
@@ -123,7 +123,7 @@ def normalized(
 
 
 def running(modules: Mapping[str, nn.Module], statistics: Mapping[str, Statistics]) -> dict[str, Tensor]:
-    """r ← (1 − momentum) r + momentum · statistic of the batch, whose variance is over n − 1 here; by name."""
+    """Running statistics by name: r ← (1 − momentum) r + momentum · statistic; the variance is over n − 1 here."""
     after = dict[str, Tensor]()
     for name, (mean, variance, n) in statistics.items():
         layer = cast(BatchNorm, modules[name])
@@ -134,7 +134,7 @@ def running(modules: Mapping[str, nn.Module], statistics: Mapping[str, Statistic
 
 
 def split(vector: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
-    """The parts of a vector that are the parameters', each in its parameter's order of axes."""
+    """A vector cut into the parameters' parts, each in its parameter's shape and order of axes."""
     pieces = vector.split([parameter.numel() for parameter in parameters])
     return [
         torch.empty_like(parameter, requires_grad=False).copy_(piece.view(parameter.shape))
@@ -153,7 +153,7 @@ class NormOverShards(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, total: Total[Tensor], n: int, eps: float, shards: int, *tensors: Tensor) -> Any:  # pyright: ignore
-        """`tensors` are x of each shard, then γ and β of each where there are any. Gives each y, μ and σ²."""
+        """The outputs y of all shards, then μ and σ². `tensors` are x of each shard, then γ and β of each, if any."""
         xs, scales = tensors[:shards], tensors[shards:]
         over = _rest(xs[0])
         mean = total([x.sum(over) for x in xs]) / n
@@ -167,7 +167,7 @@ class NormOverShards(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:  # pyright: ignore
-        """A sample of one shard moves the mean and the variance of all."""
+        """The gradients; every sample affects mean and variance of all shards, hence the sums over all."""
         shards: int = ctx.shards
         *xs, mean, rstd = ctx.saved_tensors[: shards + 2]
         weight = ctx.saved_tensors[shards + 2 :]
@@ -185,10 +185,10 @@ class NormOverShards(torch.autograd.Function):
 
 
 def _rest(x: Tensor) -> tuple[int, ...]:
-    """Every axis but the channels'."""
+    """All axes except that of the channels."""
     return (0, *range(2, x.dim()))
 
 
 def _spread(values: Tensor, x: Tensor) -> Tensor:
-    """One value a channel, to stand beside x."""
+    """One value for each channel, shaped to broadcast against x."""
     return values.view(-1, *(1,) * (x.dim() - 2))

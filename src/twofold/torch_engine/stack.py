@@ -1,4 +1,4 @@
-"""Layers of a recipe as a module for a loop of one's own in PyTorch."""
+"""Layers of a recipe as a module for a user's own training loop in PyTorch."""
 
 from __future__ import annotations
 

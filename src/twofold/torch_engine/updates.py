@@ -20,7 +20,7 @@ from twofold.torch_engine.rules import optimizer, update
 class Updates:
     """The optimizer over an engine's parameters, and how many updates it has made.
 
-    It is made when it is first wanted: PyTorch imports much for it, and whoever only predicts wants none.
+    The optimizer is made when it is first needed: PyTorch imports much for it, and predictions need none.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Updates:
         self.count += 1
 
     def _clip(self, gradients: Sequence[Tensor | None], max_norm: float) -> None:
-        """In copies: the step's record keeps the gradients as they were."""
+        """Clip copies of the gradients: the step's record keeps the gradients as they were."""
         for parameter, gradient in zip(self._parameters.values(), gradients, strict=True):
             parameter.grad = None if gradient is None else gradient.clone()
         nn.utils.clip_grad_norm_(self._parameters.values(), max_norm)
@@ -88,6 +88,6 @@ class Updates:
         }
 
     def _moment(self, parameter: nn.Parameter, moment: str) -> Array:
-        """PyTorch may drop one; it is 0 then."""
+        """A copy of one moment; 0 if PyTorch has dropped it."""
         held = self._optimizer.state.get(parameter, {}).get(moment)
         return as_array(torch.zeros_like(parameter) if held is None else held, copy=True)

@@ -31,28 +31,29 @@ KERNEL = 3
 OVERLAP = KERNEL - 1
 """Pixels that a tile shares with the next one."""
 POINTS = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5)
-"""Where the polynomials are evaluated, besides infinity: the further apart their powers, the more the sums round."""
+"""The points at which polynomials are evaluated, besides infinity: the further apart their powers, the larger the
+rounding."""
 SIDES = (2, 3, 4, 5, 6)
 """Outputs a side of a tile; with 6 it rounds twice as much as with 4."""
 CHUNK = 1 << 22
-"""Numbers of transformed tiles at once: found by trying, between the cost of a call and what the caches hold."""
+"""Numbers of transformed tiles at once: found by trying, a balance of the cost of calls and the size of caches."""
 
 Padding = tuple[int, int]
 Term = tuple[int, float]
-"""Which part, times what."""
+"""A term of a sum: the index of a part, and its factor."""
 Sums = tuple[tuple[Term, ...], ...]
-"""The rows of a matrix, without their zeros."""
+"""The rows of a matrix as sums, without terms that are zero."""
 
 
 class Factors(NamedTuple):
-    """A matrix as `last` times `first`, which have fewer terms together."""
+    """A matrix as the product `last` · `first`, which together have fewer terms."""
 
     first: Sums
     last: Sums
 
 
 class Transforms(NamedTuple):
-    """The matrices for tiles of one size, and those of the way back."""
+    """The matrices for tiles of one size, forward and backward."""
 
     input: Factors
     """Bᵀ, (a, a)."""
@@ -63,7 +64,7 @@ class Transforms(NamedTuple):
     output_back: Factors
     """A."""
     kernel: Array
-    """G ⊗ G, (a², 9): for kernels whose weights lie in one row."""
+    """G ⊗ G, (a², 9): applied to kernels flattened to 9 weights."""
 
 
 @lru_cache
@@ -105,20 +106,20 @@ def _factors(matrix: Array) -> tuple[Factors, Factors]:
 
 
 def _mirrored(rows: Array, signs: Array) -> int:
-    """±1 where the second row is ± the first one with its odd places negated, and sharing saves terms."""
+    """±1 if the second row is ± the first one with its odd places negated, and sharing saves terms; else 0."""
     if len(rows) < 2 or np.count_nonzero(rows[0]) <= 2:
         return 0
     return next((sign for sign in (1, -1) if np.array_equal(rows[1], sign * signs * rows[0])), 0)
 
 
 def _sums(matrix: Array) -> Sums:
-    """A term without a factor first: it costs no product."""
+    """The rows of a matrix as sums, with a term of factor 1 first: it costs no product."""
     rows = ([(int(part), float(row[part])) for part in np.flatnonzero(row)] for row in matrix)
     return tuple(tuple(sorted(row, key=lambda term: term[1] != 1)) for row in rows)
 
 
 def _transformed(factors: Factors, parts: Sequence[Tensor], outs: Sequence[Tensor | None]) -> list[Tensor]:
-    """The matrix times the parts, into memory where it is given."""
+    """The product of the matrix and the parts, written into `outs` where these are given."""
     between = [_sum(row, parts, None) for row in factors.first]
     return [_sum(row, between, out) for row, out in zip(factors.last, outs, strict=True)]
 
@@ -138,7 +139,7 @@ def _sum(row: Sequence[Term], parts: Sequence[Tensor], out: Tensor | None) -> Te
 
 
 class Tiling(NamedTuple):
-    """How tiles cover the outputs of a plane; the last ones may reach beyond."""
+    """How square tiles cover the outputs of a plane; the last ones may reach beyond it."""
 
     side: int
     down: int
@@ -146,18 +147,18 @@ class Tiling(NamedTuple):
 
     @classmethod
     def of(cls, height: int, width: int) -> Tiling:
-        """That with the fewest products."""
+        """The tiling of a plane with the fewest products."""
         tilings = [cls(side, -(-height // side), -(-width // side)) for side in SIDES]
         return min(tilings, key=lambda tiling: tiling.products)
 
     @property
     def size(self) -> int:
-        """Inputs a side of a tile."""
+        """Inputs along a side of a tile."""
         return self.side + OVERLAP
 
     @property
     def covered(self) -> tuple[int, int]:
-        """Outputs that the tiles cover."""
+        """Outputs that the tiles cover, along height and width."""
         return self.down * self.side, self.across * self.side
 
     @property
@@ -166,7 +167,7 @@ class Tiling(NamedTuple):
         return self.down * self.across * self.size**2
 
     def images(self, channels: int) -> int:
-        """How many images are taken at once."""
+        """How many images are transformed at once."""
         return max(1, CHUNK // (self.products * channels))
 
     def input_tiles(self, x: Tensor, padding: Padding) -> Tensor:
@@ -193,7 +194,7 @@ class Tiling(NamedTuple):
         dx.copy_(d_padded[:, top : top + height, left : left + width])
 
     def _added(self, parts: Sequence[Tensor], places: Sequence[Tensor]) -> None:
-        """The first places of every tile are its own; the last ones are the first of the next tile."""
+        """Write tiles to their places; the last `OVERLAP` places, shared with the next tile, are added to."""
         own, shared = places[: self.side], places[self.side :]
         totals = _transformed(transforms(self.side).input_back, parts, [*own, *[None] * OVERLAP])
         for place, total in zip(shared, totals[self.side :], strict=True):
@@ -226,7 +227,7 @@ class Tiling(NamedTuple):
 
 
 class Context(Protocol):
-    """What autograd keeps between the two ways."""
+    """What autograd keeps between forward and backward pass."""
 
     saved_tensors: tuple[Tensor, ...]
     needs_input_grad: tuple[bool, ...]
@@ -242,11 +243,11 @@ class Context(Protocol):
 
 @final
 class Winograd(torch.autograd.Function):
-    """Y = X ∗ W for X (n, c, h, w) and W (out, c, 3, 3), with the channels innermost in memory."""
+    """The convolution Y = X ∗ W for X (n, c, h, w) and W (out, c, 3, 3), with the channels innermost in memory."""
 
     @staticmethod
     def forward(ctx: Context, x: Tensor, weight: Tensor, padding: Padding) -> Tensor:  # pyright: ignore
-        """Keeps G w Gᵀ, and Bᵀ d B where the gradient of W is wanted."""
+        """The convolution. Keeps G w Gᵀ, and Bᵀ d B if the gradient of W is needed."""
         x = x.permute(0, 2, 3, 1)
         n, height, width, channels = x.shape
         out = len(weight)
@@ -268,7 +269,7 @@ class Winograd(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Context, dy: Tensor) -> tuple[Tensor | None, Tensor | None, None]:  # pyright: ignore
-        """dX and dW, where they are wanted."""
+        """The gradients dX and dW, each if it is needed."""
         u, *tiles = ctx.saved_tensors
         tiling: Tiling = ctx.tiling
         _, channels, out = u.shape

@@ -1,5 +1,4 @@
-"""A training between two steps, as a value: with the batches, which the step alone decides, all that it takes to go
-on."""
+"""A training between two steps, as a value: with the batches it is all that it takes to go on."""
 
 from __future__ import annotations
 

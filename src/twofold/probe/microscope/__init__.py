@@ -1,4 +1,4 @@
-"""The microscope: one number of a batch's way forward or back, as the sum of products that it is, in each engine."""
+"""The microscope: any number of a forward or backward pass as the sum of products that it is, in each engine."""
 
 from twofold.probe.microscope.answers import answer
 

@@ -1,4 +1,4 @@
-"""How a number comes about: which numbers are multiplied, over what is summed. Nothing is computed here.
+"""Accounts of numbers: which other numbers are multiplied, and over what is summed. Nothing is computed here.
 
 Nearly every number of a training step is a sum of products of other numbers: ∂L/∂W[o, i] = Σₙ dy[n, o] · x[n, i]. An
 `Account` says so for a whole array, with the places of the factors as whole-number functions of the variables, so that
@@ -15,14 +15,14 @@ from twofold.arrays import Array
 
 
 class Axis(NamedTuple):
-    """A variable, and how many values it takes: from 0."""
+    """An index variable and the number of its values, which count from 0."""
 
     name: str
     size: int
 
 
 class Along(NamedTuple):
-    """Where along one axis of an array: (Σ step · variable + shift) / divisor, where that is a whole number."""
+    """A place along an axis of an array: (Σ step · variable + shift) / divisor; there is none if that is a fraction."""
 
     steps: tuple[tuple[str, int], ...]
     shift: int = 0
@@ -30,7 +30,7 @@ class Along(NamedTuple):
 
 
 class Root(NamedTuple):
-    """What Adam divides by, of a number v: 1 / (√v / correction + ε)."""
+    """Adam's function of a number v: 1 / (√v / correction + ε)."""
 
     correction: float
     eps: float
@@ -38,25 +38,25 @@ class Root(NamedTuple):
 
 @dataclass(frozen=True)
 class Factor:
-    """One of the numbers that are multiplied: of an array, or what another account of the layer comes to."""
+    """One of the numbers that are multiplied: an array's number, or the value of another account of the layer."""
 
     name: str
-    """As a reader calls it: `dy`, `x`."""
+    """Its name for a reader: `dy`, `x`."""
     array: str = ""
-    """The name of the array that it is taken from; empty for the value of an account."""
+    """The array that it is taken from; empty for the value of an account."""
     index: tuple[Along, ...] = ()
-    """Its place. Outside the array there is no such product."""
+    """Its place in the array. A product with a factor outside its array is left out."""
     equals: Along | None = None
-    """The factor is 1 where the array's number is this one, and elsewhere there is no such product."""
+    """If given, the factor is 1 where the array's number equals this one; elsewhere the product is left out."""
     account: str = ""
-    """The account whose value at the same place it is."""
+    """The account whose value at the same place is the factor; empty for a number of an array."""
     root: Root | None = None
-    """The factor is this function of that value."""
+    """If given, the factor is this function of the account's value."""
 
 
 @dataclass(frozen=True)
 class Summand:
-    """Σ coefficient · factor · factor ..., over some variables."""
+    """A sum of products: Σ coefficient · factor · factor ..., over the variables `over`."""
 
     factors: tuple[Factor, ...]
     over: tuple[Axis, ...] = ()
@@ -65,27 +65,27 @@ class Summand:
 
 @dataclass(frozen=True)
 class Account:
-    """How each number of an array comes about: summand + summand ..., or the largest of them."""
+    """The account of every number of an array: summand + summand ..., or the largest of their terms."""
 
     what: str
     """The array: `y`, `dx`, `weight` for the gradient of `weight`, `h(t)`."""
     equation: str
     axes: tuple[Axis, ...]
-    """The variables that name one of its numbers; in this order they count its numbers in row order."""
+    """The variables that name one number of the array; in this order they count its numbers row by row."""
     shape: tuple[int, ...]
     """The array's own shape, which may have fewer axes: a channel is a group and a place within the group."""
     summands: tuple[Summand, ...]
     own: str = ""
-    """The name of the array that holds what the engine itself came to; empty where its trace does not say."""
+    """The array with the numbers that the engine itself computed; empty if its trace does not have them."""
     kept: str = ""
-    """Where it is no number of the trace: the name of the array in which it was worked out from the trace."""
+    """If the trace does not have these numbers: the array in which they were worked out from the trace."""
     largest: bool = False
-    """Not the sum: the largest of its terms, the first of equals."""
+    """Whether the number is not the sum but the largest of the terms, the first of equals."""
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """A layer under the microscope."""
+    """The accounts of all numbers of a layer, and the arrays that they need."""
 
     accounts: tuple[Account, ...]
     derived: Mapping[str, Array]
@@ -93,12 +93,12 @@ class Explanation:
 
 
 def along(shift: int = 0, divisor: int = 1, /, **steps: int) -> Along:
-    """`along(-1, i=2, u=1)`: 2 i + u − 1."""
+    """A place along an axis: `along(-1, i=2, u=1)` is 2 i + u − 1."""
     return Along(tuple(steps.items()), shift, divisor)
 
 
 def places(axes: Sequence[Axis | str]) -> tuple[Along, ...]:
-    """The index whose places are the variables themselves."""
+    """The index whose places are the values of the variables themselves."""
     return tuple(Along(((axis if isinstance(axis, str) else axis.name, 1),)) for axis in axes)
 
 
@@ -108,15 +108,15 @@ def axes_of(names: Sequence[str], shape: Sequence[int]) -> tuple[Axis, ...]:
 
 
 def inner_names(count: int) -> tuple[str, ...]:
-    """Names of so many axes that stand between the batch and the features."""
+    """Names for `count` axes between the batch and the features."""
     return ("t", "p", "q")[:count] if count <= 3 else tuple(f"p{place}" for place in range(count))
 
 
 def indexed(axes: Sequence[Axis]) -> str:
-    """`[n, o]`."""
+    """The text of an index: `[n, o]`."""
     return f"[{', '.join(axis.name for axis in axes)}]" if axes else ""
 
 
 def sigma(axes: Sequence[Axis]) -> str:
-    """`Σ over n, i: `."""
+    """The text of a sum over variables: `Σ(n, i) `."""
     return f"Σ({', '.join(axis.name for axis in axes)}) " if axes else ""

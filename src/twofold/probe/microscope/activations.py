@@ -1,4 +1,4 @@
-"""Activations: the function and its slope at each number, the learned slope of `prelu`, and softmax."""
+"""Accounts of activations: the function and its slope at each number, the learned slope of `prelu`, and softmax."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from twofold.recipe.activations import Elementwise, Prelu, Softmax
 
 
 def elementwise(subject: Subject, spec: Elementwise) -> Explanation:
-    """y = f(x), dx = dy · f′(x): the slope is what the NumPy layer makes of dy = 1.
+    """Accounts of y = f(x) and dx = dy · f′(x); the slope f′(x) is the NumPy layer's dx for dy = 1.
 
-    Where the layer works it out from y, it is given the engine's own y: 1 − y² of a saturated tanh is rounding.
+    If the layer computes it from y, it gets the engine's own y: 1 − y² of a saturated tanh is mostly rounding.
     """
     axes = _axes(subject)
     layer = build_layer(spec)
@@ -44,7 +44,7 @@ def elementwise(subject: Subject, spec: Elementwise) -> Explanation:
 
 
 def prelu(subject: Subject, spec: Prelu) -> Explanation:
-    """The gradient of a slope adds up where its numbers are not above 0."""
+    """Accounts of `prelu`; the gradient of a slope is a sum over numbers that are not above 0."""
     axes, shape = _axes(subject), subject.x.shape
     slopes = axes[1:2] if spec.num_parameters > 1 else (Axis("a", 1),)
     over = tuple(axis for axis in axes if axis not in slopes)
@@ -73,7 +73,7 @@ def prelu(subject: Subject, spec: Prelu) -> Explanation:
 
 
 def softmax(subject: Subject, spec: Softmax) -> Explanation:
-    """Each output hears of every input beside it."""
+    """Accounts of softmax, in which each output depends on every input of its row."""
     *lead, k = axes_of(("n", *inner_names(subject.x.ndim - 2), "k"), subject.x.shape)
     j, axes, at = Axis("j", k.size), (*lead, k), ", ".join(axis.name for axis in lead)
     e = np.exp(subject.x - subject.x.max(axis=-1, keepdims=True))
@@ -89,7 +89,7 @@ def softmax(subject: Subject, spec: Softmax) -> Explanation:
 
 
 def _axes(subject: Subject) -> tuple[Axis, ...]:
-    """The batch, and whatever stands behind it."""
+    """A variable for the batch, and for each axis after it."""
     inner = subject.x.ndim - 1
     return axes_of(("n", *(("c", "r", "q") if inner == 3 else inner_names(inner))), subject.x.shape)
 

@@ -1,4 +1,4 @@
-"""What a page asks of a batch under the microscope, and what it is told."""
+"""Answers to a page's questions about a batch under the microscope."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from twofold.probe.microscope.scope import Microscope, Moment, under
 from twofold.probe.passage import Passage
 
 MOST_NUMBERS = 2_000_000
-"""Numbers of a layer's output, or of its parameters, above which a page is not sent all of them."""
+"""Numbers in the output, or a parameter, of a layer above which it is not sent to a page."""
 
 
 def answer(passage: Passage, states: Mapping[str, State], query: Mapping[str, str]) -> Json:
-    """The batch as a whole; with `layer` everything behind a layer's numbers; with `number` one number written out.
+    """The answer to a query: the batch's facts; with `layer`, its accounts and arrays; with `number`, one number.
 
-    `states` are the engines' own before the batch: a training that pauses has moments, and each engine its weights.
+    `states` are the engines' states before the batch, for a paused training: with moments, and weights that may differ.
+    Raises `UserError` for an unknown layer or number, and for a layer too large for a page.
     """
     scope = _scope(passage, states)
     if "number" in query:
@@ -37,7 +38,7 @@ def answer(passage: Passage, states: Mapping[str, State], query: Mapping[str, st
 
 
 def about(passage: Passage, states: Mapping[str, State]) -> Json:
-    """Which batch it is."""
+    """Facts that tell which batch it is."""
     return {
         "recipe": passage.recipe.name,
         "weights": passage.weights,
@@ -61,7 +62,7 @@ def _scope(passage: Passage, states: Mapping[str, State]) -> Microscope:
 
 
 def _largest(scope: Microscope, layer: str) -> int:
-    """Numbers in the largest array of a layer."""
+    """How many numbers the largest array of a layer holds."""
     trace = next(iter(scope.moments.values())).trace
     arrays = [array for name, array in trace.gradients.items() if name.startswith(f"{layer}.")]
     arrays += [trace.outputs[layer]] if layer in trace.outputs else []

@@ -1,4 +1,4 @@
-"""What a cell does in one step of time, gate by gate, forward and back: one function for each kind."""
+"""Accounts of a recurrent cell's step of time, gate by gate, forward and back: one function for each kind."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from twofold.probe.microscope.account import Account, Axis, Factor, Summand, alo
 from twofold.recipe.recurrent import Gru, Lstm, Recurrent, Rnn
 
 Axes = tuple[Axis, Axis, Axis]
-"""Time, batch, unit."""
+"""The variables of time, batch and unit."""
 
 
 @singledispatch
 def gate_accounts(spec: Recurrent, axes: Axes) -> list[Account]:
-    """The gates and the state at a step, and what comes back to each gate."""
+    """Accounts of the gates and the state at a step, and of the gradient at each gate."""
     raise TypeError(f"no cell {spec!r}")
 
 
@@ -68,7 +68,7 @@ def _(spec: Gru, axes: Axes) -> list[Account]:
 
 
 def _state(axes: Axes, what: str, equation: str, products: list[tuple[Factor, ...]], array: str) -> Account:
-    """h is in the trace; all else is worked out from it."""
+    """An account of an array (t, n, u) with these products; h is in the trace, all else is worked out from it."""
     own, derived = (array, "") if array == "h" else ("", array)
     return Account(what, f"{equation}, at [t, n, u]", axes, _sizes(axes), tuple(map(Summand, products)), own, derived)
 
@@ -78,10 +78,10 @@ def _sizes(axes: Axes) -> tuple[int, ...]:
 
 
 def _now(axes: Axes, array: str, name: str = "") -> Factor:
-    """The array at the same step."""
+    """A factor: the array at the same step."""
     return Factor(name or array, array, places(axes))
 
 
 def _then(axes: Axes, array: str, later: int) -> Factor:
-    """The array at the step before or after; before the first and after the last there is none."""
+    """A factor: the array `later` steps on, −1 for the step before; outside the sequence there is no such product."""
     return Factor(array, array, (along(later, t=1), *places(axes[1:])))

@@ -1,4 +1,4 @@
-"""Dense layers, embeddings, and the layers that drop or rearrange numbers."""
+"""Accounts of dense layers, embeddings, and the layers that drop or rearrange numbers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from twofold.recipe.dense import Dense, Dropout, EmbedColumns, Embedding, Flatte
 
 
 def dense(subject: Subject, spec: Dense) -> Explanation:
-    """Every number that a matrix makes is a sum over one axis of it."""
+    """Accounts of a dense layer: every number is a sum over one axis of its matrix."""
     lead = axes_of(("n", *inner_names(subject.x.ndim - 2)), subject.x.shape[:-1])
     i, o = Axis("i", subject.x.shape[-1]), Axis("o", spec.units)
     x, y = Factor("x", "x", places((*lead, i))), Factor("dy", "dy", places((*lead, o)))
@@ -53,7 +53,7 @@ def dense(subject: Subject, spec: Dense) -> Explanation:
 
 
 def embedding(subject: Subject, spec: Embedding) -> Explanation:
-    """A row of W for each number; what comes back to a row adds up over the places that hold its number."""
+    """Accounts of an embedding: y is a row of W for each number; a row's gradient is a sum over its places."""
     lead = axes_of(("n", *inner_names(subject.x.ndim - 1)), subject.x.shape)
     k, u = Axis("k", spec.num_embeddings), Axis("u", spec.units)
     here = Factor("x = k", "k", places(lead), equals=along(k=1))
@@ -72,7 +72,7 @@ def embedding(subject: Subject, spec: Embedding) -> Explanation:
 
 
 def embed_columns(subject: Subject, spec: EmbedColumns) -> Explanation:
-    """A row of its own table for each code, side by side; the numbers behind the codes pass."""
+    """Accounts of embedded columns: a row of a table for each code, side by side; other numbers pass unchanged."""
     count, width = len(spec.units), sum(spec.units)
     lead = axes_of(("n", *inner_names(subject.x.ndim - 2)), subject.x.shape[:-1])
     o, i = Axis("o", subject.y.shape[-1]), Axis("i", subject.x.shape[-1])
@@ -92,7 +92,7 @@ def embed_columns(subject: Subject, spec: EmbedColumns) -> Explanation:
 
 
 def _tables(lead: tuple[Axis, ...], spec: EmbedColumns) -> tuple[list[Summand], list[Account]]:
-    """What each table adds to y, of which one alone is there; and how its gradient comes about."""
+    """The summand of each table in y, of which only one is not empty, and the account of each table's gradient."""
     vectors, accounts, start = list[Summand](), list[Account](), 0
     at, where = ", ".join(axis.name for axis in lead), places(lead)
     for place, size in enumerate(zip(spec.num_embeddings, spec.units, strict=True)):
@@ -109,7 +109,7 @@ def _tables(lead: tuple[Axis, ...], spec: EmbedColumns) -> tuple[list[Summand], 
 
 
 def dropout(subject: Subject, spec: Dropout) -> Explanation:
-    """Each number by itself, times 0 or 1 / (1 − p)."""
+    """Accounts of dropout: each number times 0 or 1 / (1 − p)."""
     axes = axes_of(("n", *inner_names(subject.x.ndim - 1)), subject.x.shape)
     where, shape = places(axes), subject.x.shape
     scale = np.ones(shape) if subject.mask is None else subject.mask / (1 - spec.p)
@@ -124,7 +124,7 @@ def dropout(subject: Subject, spec: Dropout) -> Explanation:
 
 
 def flatten(subject: Subject, spec: Flatten) -> Explanation:
-    """The same numbers at other places."""
+    """Accounts of flatten: the same numbers at other places."""
     inner = subject.x.shape[1:]
     axes = axes_of(("n", *(("c", "r", "q") if len(inner) == 3 else inner_names(len(inner)))), subject.x.shape)
     steps = [math.prod(inner[place + 1 :]) for place in range(len(inner))]

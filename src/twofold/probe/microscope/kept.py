@@ -1,4 +1,4 @@
-"""The record of a run: one batch before training and one after, for the report to look into without an engine."""
+"""The microscope's record of a run: one batch before training and after, for a report that has no engine."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from twofold.runs.evidence import MOST_OF_A_RECORD
 from twofold.setup.building import build_engine, initial_state
 
 A_NUMBER = 5.4
-"""Characters of a number in base64, of four bytes."""
+"""Characters of a four-byte number in base64."""
 
 
 def record_of(run: Run, passage: Passage) -> str:
-    """JSON; empty for a network whose batches would be too large. `passage` is the run's walk.
+    """The record as JSON; empty for a network whose batches would be too large. `passage` is that of the run's walk.
 
-    Before training both engines hold the initial weights, where the recipe alone says what they were.
+    The batch before training is left out if the initial weights are not known from the recipe alone.
     """
     if _least(passage) > MOST_OF_A_RECORD:
         return ""
@@ -45,14 +45,14 @@ def record_of(run: Run, passage: Passage) -> str:
 
 
 def _least(passage: Passage) -> float:
-    """Characters of both batches at least: weights, and in each engine their gradients and what becomes of them."""
+    """A lower bound for the characters of both batches: weights, and in each engine gradients, updates and outputs."""
     parameters = passage.recipe.network.count or 0
     numbers = sum(trace.size for at in passage.traces.values() for trace in at.outputs.values())
     return 2 * A_NUMBER * (parameters * (1 + 2 * len(passage.traces)) + numbers)
 
 
 def _begun(run: Run, passage: Passage) -> Passage | None:
-    """The same batch before the first step; `None` where the initial weights stand elsewhere, or are of the data."""
+    """The same batch before the first step; `None` if the initial weights are not known from the recipe alone."""
     if run.record.imported is not None:
         return None
     try:
@@ -64,7 +64,7 @@ def _begun(run: Run, passage: Passage) -> Passage | None:
 
 
 def _traced(name: str, passage: Passage, state: State) -> Trace:
-    """With one thread, as in a walk, to the last digit."""
+    """The trace of the passage's batch with the weights of `state`; with one thread, to the last digit as in a walk."""
     with threadpool_limits(1), np.errstate(all="ignore"):
         engine = build_engine(name, passage.recipe)
         engine.load(state)

@@ -1,4 +1,4 @@
-"""From a kind of layer to what explains it: the tables of the families, joined."""
+"""The function that gives the accounts of each kind of layer: the tables of the families, joined."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ EXPLAINED: Explainers = {
 
 
 def explained_by(kind: type[LayerSpec]) -> Callable[[Subject, Any], Explanation]:
-    """What explains a kind: its own row, else that of its family.
+    """The function that gives the accounts of a kind of layer: its own row of the table, else that of its family.
 
-    Raises `TypeError` where there is neither; of the kinds of a recipe `tests/test_microscope.py` asks all.
+    Raises `TypeError` where there is neither; `tests/test_microscope.py` tries every kind of a recipe.
     """
     for family in kind.__mro__:
         if family in EXPLAINED:
@@ -32,7 +32,7 @@ def explained_by(kind: type[LayerSpec]) -> Callable[[Subject, Any], Explanation]
 
 
 def explain(subject: Subject) -> Explanation:
-    """The accounts of a layer's numbers whose arrays are there: before the first parameters nothing comes back."""
+    """The accounts of a layer that have all their arrays: before the first layer with parameters there is no dy."""
     explanation = explained_by(type(subject.node.spec))(subject, subject.node.spec)
     arrays = {**subject.arrays(), **explanation.derived}
     held = tuple(

@@ -1,4 +1,4 @@
-"""Losses: softmax, the terms of the sum over the batch, and where the way back begins."""
+"""Accounts of losses: softmax, the terms of the sum over the batch, and dy, with which the backward pass begins."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from twofold.recipe.losses import BinaryCrossEntropy, CrossEntropy, Huber, Loss,
 
 @dataclass(frozen=True)
 class Judged:
-    """What a loss is given: the last layer's outputs, (n, outputs), and what was wanted of them."""
+    """The inputs of a loss: the last layer's outputs, (n, outputs), and the targets."""
 
     outputs: Array
     target: Array
@@ -25,17 +25,17 @@ class Judged:
 
     @property
     def axes(self) -> tuple[Axis, Axis]:
-        """Sample and output."""
+        """The variables of sample and output."""
         n, k = axes_of(("n", "k"), self.outputs.shape)
         return n, k
 
     def factor(self, name: str, array: str = "") -> Factor:
-        """A number of an array with a row a sample and a column an output."""
+        """A factor from an array with a row for each sample and a column for each output."""
         return Factor(name, array or name, places(("n", "k")))
 
     @property
     def wanted(self) -> Factor:
-        """The target: a number, or 1 at the class."""
+        """The target as a factor: a number, or 1 at the class and else nothing."""
         if self.target.ndim == self.outputs.ndim:
             return self.factor("t")
         return Factor("t = k", "t", places(("n",)), equals=along(k=1))
@@ -43,21 +43,21 @@ class Judged:
 
 @dataclass(frozen=True)
 class _Share:
-    """What each sample's loss counts in the batch's: one number for all, or its weight over the sum of the weights."""
+    """The factor of each sample's loss in the batch's: one number for all, or its weight over the sum of weights."""
 
     coefficient: float
     factors: tuple[Factor, ...]
     derived: dict[str, Array]
     text: str
-    """` / N`."""
+    """The factor as the end of an equation: ` / N`."""
 
     def of(self, *factors: Factor, times: float = 1.0, over: tuple[Axis, ...] = ()) -> Summand:
-        """A product of a sample, with its share."""
+        """A summand of a sample's product, times the sample's share."""
         return Summand((*self.factors, *factors), over, times * self.coefficient)
 
 
 def _share(judged: Judged, reduction: str, own: Array | None = None, outputs: int = 1) -> _Share:
-    """`own` is the weight that the loss itself gives each sample; `outputs`, over how many the mean is as well."""
+    """The share of each sample; `own` are weights that the loss itself gives, `outputs` are averaged over as well."""
     weight, n = judged.weight, len(judged.outputs)
     divisor = n if weight is None and own is None else float(np.sum(_times(weight, own, n)))
     over = 1 / (divisor * outputs) if reduction == "mean" else 1.0
@@ -74,7 +74,7 @@ def _times(a: Array | None, b: Array | None, n: int) -> Array:
 
 
 def loss(spec: Loss, outputs: Array, target: Array, weight: Array | None = None) -> Explanation:
-    """What becomes of the last layer's outputs, (n, outputs): `L`, and `dy`, which goes back."""
+    """The accounts of a loss on outputs (n, outputs): `L`, `dy`, and what stands between them and the outputs."""
     judged = Judged(outputs, target, weight)
     explanation = _explained(spec, judged)
     return Explanation(explanation.accounts, {"t": target.astype(np.float64), **explanation.derived})
@@ -82,7 +82,7 @@ def loss(spec: Loss, outputs: Array, target: Array, weight: Array | None = None)
 
 @singledispatch
 def _explained(spec: Loss, judged: Judged) -> Explanation:
-    """Any loss: the terms ℓ of the samples and their slopes, as the NumPy engine has them, and what each counts."""
+    """Accounts of any loss: the samples' terms ℓ and slopes from the NumPy engine, times each sample's share."""
     options = spec.model_dump(exclude={"kind", "reduction"})
     terms = TERMS[spec.kind](judged.outputs, judged.target, **options)
     (n, k), share = judged.axes, _share(judged, spec.reduction, terms.weight, terms.outputs)
@@ -150,7 +150,7 @@ _Way = tuple[str, tuple[Factor, ...], float]
 def _of_distance(
     reduction: str, judged: Judged, ways: tuple[_Way, _Way], derived: dict[str, Array], meaning: str = ""
 ) -> Explanation:
-    """Losses of d = y − t: how L and dy are made of it."""
+    """Accounts of a loss of d = y − t; `ways` are text, factors and coefficient for L, and the same for dy."""
     n, k = judged.axes
     share = _share(judged, reduction, outputs=k.size)
     (text, terms, times), (text_back, terms_back, times_back) = ways

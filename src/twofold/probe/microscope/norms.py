@@ -1,4 +1,4 @@
-"""Normalizations: the statistics, what they make of each number, and the three ways in which a gradient comes back."""
+"""Accounts of normalizations: statistics, normalized numbers, and the three paths of the gradient."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ REST = ("r", "q")
 
 @dataclass(frozen=True)
 class _Variables:
-    """What tells one normalization from another: over which variables of x its statistics are, and γ and β."""
+    """The difference between normalizations: the variables of x, of the statistics, and of γ and β."""
 
     every: tuple[Axis, ...]
-    """Those that name a number of x."""
+    """The variables that name a number of x."""
     x: tuple[Along, ...]
-    """Its place in arrays of the shape of x."""
+    """The place of that number in arrays of the shape of x."""
     statistic: tuple[Axis, ...]
-    """Those that name a mean."""
+    """The variables that name a mean."""
     parameter: tuple[Axis, ...]
-    """Those that name a γ."""
+    """The variables that name a γ."""
     place: tuple[Along, ...]
-    """Its place among γ and β."""
+    """The place of that γ, and its β, in their arrays."""
 
     def without(self, some: Sequence[Axis]) -> tuple[Axis, ...]:
-        """The others, over which there is a sum."""
+        """All variables except `some`: those that are summed over."""
         return tuple(axis for axis in self.every if axis not in some)
 
 
 def batch_norm(subject: Subject, spec: BatchNorm) -> Explanation:
-    """Statistics of each channel over batch and plane, and what becomes of the running ones."""
+    """Accounts of a batch norm: statistics of each channel over batch and plane, and the running statistics."""
     every = axes_of(("n", "c", *REST), subject.x.shape)
     c = every[1:2]
     explained = _explained(subject, _Variables(every, places(every), c, c, places(c)), spec.eps)
@@ -70,7 +70,7 @@ def batch_norm(subject: Subject, spec: BatchNorm) -> Explanation:
 
 
 def layer_norm(subject: Subject, spec: LayerNorm) -> Explanation:
-    """Statistics of each sample over its last axes; a γ for each of their elements."""
+    """Accounts of a layer norm: statistics of each sample over its last axes; a γ for each of their elements."""
     axes = spec.axes or subject.x.ndim - 1
     lead = subject.x.ndim - axes
     names = ("n", *inner_names(lead - 1), *(f"k{place}" if axes > 1 else "k" for place in range(axes)))
@@ -80,7 +80,7 @@ def layer_norm(subject: Subject, spec: LayerNorm) -> Explanation:
 
 
 def group_norm(subject: Subject, spec: GroupNorm) -> Explanation:
-    """Statistics of each sample's groups of channels; a γ for each channel."""
+    """Accounts of a group norm: statistics of each sample's groups of channels; a γ for each channel."""
     n, channels, *rest = subject.x.shape
     N, g, c = Axis("n", n), Axis("g", spec.num_groups), Axis("c", channels // spec.num_groups)
     plane = axes_of(REST, rest)
@@ -125,7 +125,7 @@ def _explained(subject: Subject, v: _Variables, eps: float) -> Explanation:
 
 
 def _derived(subject: Subject, v: _Variables, eps: float) -> dict[str, Array]:
-    """Worked out in arrays with an axis for each variable, then in the shapes in which they are shown."""
+    """The arrays beside those of the trace, computed with an axis for each variable, then in the shapes shown."""
     sizes = [axis.size for axis in v.every]
     over = tuple(place for place, axis in enumerate(v.every) if axis not in v.statistic)
     few, shape = tuple(axis.size for axis in v.statistic), subject.x.shape

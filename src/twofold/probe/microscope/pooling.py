@@ -1,4 +1,4 @@
-"""Pooling: the winner of each window, or its mean."""
+"""Accounts of pooling: the winner of each window, or its mean."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IMAGE = ("n", "c", "r", "q")
 
 
 def max_pool2d(subject: Subject, spec: MaxPool2d) -> Explanation:
-    """The winner takes all of dy; the first of equals wins."""
+    """Accounts of max pooling: the winner of a window gets all of its dy; the first of equals wins."""
     u, v = _window_axes(spec.window)
     ways, above = axes_of(("n", "c", "i", "j"), subject.y.shape), places(("n", "c"))
     x = Factor("x", "x", (*above, *seen(spec.window)))
@@ -44,7 +44,7 @@ def winners(x: Array, spec: MaxPool2d) -> Array:
 
 
 def avg_pool2d(subject: Subject, spec: AvgPool2d) -> Explanation:
-    """Each number of a window with the same weight, and back the same share."""
+    """Accounts of average pooling: each number of a window has the same weight, and gets the same share of dy."""
     u, v = _window_axes(spec.window)
     above = places(("n", "c"))
     x = Factor("x", "x", (*above, *seen(spec.window)))
@@ -60,7 +60,7 @@ def avg_pool2d(subject: Subject, spec: AvgPool2d) -> Explanation:
 
 
 def _counts(subject: Subject, spec: AvgPool2d) -> Array:
-    """How many numbers the mean of each window is taken over, (rows, columns)."""
+    """The count that the sum of each window is divided by, (rows, columns)."""
     kernel, stride, padding, _ = spec.window
     if spec.count_include_pad:
         return np.full(subject.y.shape[2:], float(kernel[0] * kernel[1]))
@@ -75,7 +75,7 @@ def _counts(subject: Subject, spec: AvgPool2d) -> Array:
 
 
 def global_avg_pool2d(subject: Subject, spec: GlobalAvgPool2d) -> Explanation:
-    """The mean of the plane."""
+    """Accounts of global average pooling: the mean of each plane."""
     n, c, r, q = axes_of(IMAGE, subject.x.shape)
     share = 1 / (r.size * q.size)
     accounts = (

@@ -1,4 +1,4 @@
-"""A batch under the microscope as plain values: one number written out, or a whole batch for a page to look into."""
+"""A batch under the microscope as plain values: one number written out, or a whole batch for a page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FORMAT = 1
 
 
 def number_json(number: Number) -> Json:
-    """What `twofold walk --number NAME --json` prints. NaN and infinity are `None`."""
+    """A number as plain values: what `twofold walk --number NAME --json` prints. NaN and infinity are `None`."""
     return {
         "name": number.name,
         "layer": number.layer,
@@ -39,7 +39,7 @@ def number_json(number: Number) -> Json:
 
 
 def sum_json(total: Sum) -> Json:
-    """A sum with its terms."""
+    """A sum and its terms as plain values."""
     return {
         "terms": [_term_json(term) for term in total.terms],
         "sum": plain(total.total),
@@ -50,7 +50,7 @@ def sum_json(total: Sum) -> Json:
 
 
 def plain(value: float | None) -> float | None:
-    """JSON has no word for NaN."""
+    """A value for JSON, which has no word for NaN and infinity: these become `None`."""
     return value if value is not None and math.isfinite(value) else None
 
 
@@ -66,14 +66,14 @@ def _term_json(term: Term) -> Json:
 
 
 @dataclass
-class _Kept:
-    """Arrays that are kept once, whoever names them."""
+class _Store:
+    """A store of arrays in which equal arrays are kept only once."""
 
     blobs: list[Json] = field(default_factory=list)
     places: dict[tuple[object, ...], int] = field(default_factory=dict)
 
     def keep(self, arrays: Arrays) -> dict[str, int]:
-        """The number of each array."""
+        """Keep arrays; returns the number in the store of each, by name."""
         return {name: self._keep(array) for name, array in arrays.items()}
 
     def _keep(self, array: Array) -> int:
@@ -103,11 +103,11 @@ def _text(array: Array) -> str:
 
 
 def batch_json(scope: Microscope, about: Mapping[str, object], most: float = math.inf) -> Json | None:
-    """Everything behind every number of a batch; `None` where that is more than `most` characters.
+    """A batch as plain values: every account and array; `None` if these take more than `most` characters.
 
-    Whoever holds it, as a page does, can write out any number by itself: see `twofold.probe.microscope.account`.
+    With it a page can write out any number by itself: see `twofold.probe.microscope.account`.
     """
-    store, layers = _Kept(), list[Json]()
+    store, layers = _Store(), list[Json]()
     for layer in _layers(scope, store):
         layers.append(layer)
         if sum(len(str(blob["data"])) for blob in store.blobs) > most:
@@ -116,18 +116,18 @@ def batch_json(scope: Microscope, about: Mapping[str, object], most: float = mat
 
 
 def layer_json(scope: Microscope, layer: str) -> Json:
-    """One layer in the same form, with the arrays that it names."""
-    store = _Kept()
+    """One layer as plain values, in the form of `batch_json`, with the arrays that it names."""
+    store = _Store()
     return {"layer": _layer(scope, store, layer, told(scope)[layer]), "arrays": store.blobs}
 
 
-def _layers(scope: Microscope, store: _Kept) -> Iterator[Json]:
+def _layers(scope: Microscope, store: _Store) -> Iterator[Json]:
     for layer, facts in told(scope).items():
         yield _layer(scope, store, layer, facts)
 
 
 def told(scope: Microscope) -> dict[str, Json]:
-    """Equations and shapes of every layer, for this batch, and of the loss."""
+    """Equations and shapes of every layer, and of the loss, for this batch."""
     n = len(scope.batch.target)
     layers: dict[str, Json] = {
         node.name: {
@@ -146,7 +146,7 @@ def told(scope: Microscope) -> dict[str, Json]:
     return layers | {LOSS: loss | {"forward": step.forward, "backward": step.backward}}
 
 
-def _layer(scope: Microscope, store: _Kept, layer: str, facts: Json) -> Json:
+def _layer(scope: Microscope, store: _Store, layer: str, facts: Json) -> Json:
     engines = {engine: scope.explained(engine, layer) for engine in scope.moments}
     first = next(iter(engines.values()))
     arrays = {engine: store.keep(explained.arrays) for engine, explained in engines.items()}
@@ -162,7 +162,7 @@ def _layer(scope: Microscope, store: _Kept, layer: str, facts: Json) -> Json:
 
 
 def account_json(account: Account) -> Json:
-    """An account, for a page to write out."""
+    """An account as plain values."""
     return {
         "what": account.what,
         "equation": account.equation,

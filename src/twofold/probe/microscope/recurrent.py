@@ -1,4 +1,4 @@
-"""Recurrent layers: a step of time, gates and all, and gradients that add up over time and batch."""
+"""Accounts of recurrent layers: steps of time with their gates, and gradients that add up over time and batch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from twofold.recipe.recurrent import Gru, Lstm, Recurrent
 
 
 def recurrent(subject: Subject, spec: Recurrent) -> Explanation:
-    """Time stands first in h, dh and the gates, and steps are counted from 0; x and y begin with the batch."""
+    """Accounts of a recurrent layer. The first axis of h, dh and gates is time, from 0; that of x and y the batch."""
     derived = _through_time(subject, spec)
     accounts = (*_forward(subject, spec), *gate_accounts(spec, _states(subject, spec)), *_backward(subject, spec))
     return Explanation(accounts, derived)
@@ -43,7 +43,7 @@ def _forward(subject: Subject, spec: Recurrent) -> list[Account]:
 
 
 def _read(subject: Subject, spec: Recurrent) -> Account:
-    """What the next layer reads."""
+    """The account of y: what the next layer reads of h."""
     (t, n, u), shape = _states(subject, spec), subject.y.shape
     h = Factor("h", "h", places((t, n, u)))
     if spec.output == "every":
@@ -93,7 +93,7 @@ def _backward(subject: Subject, spec: Recurrent) -> list[Account]:
 
 
 def _gates_back(spec: Recurrent, axes: tuple[Axis, Axis, Axis]) -> list[Account]:
-    """da(t) and dc(t): the blocks of the gates below each other. Those of dc are da's, but for n of a GRU."""
+    """Accounts of da(t) and dc(t): the gates' blocks in a row. Blocks of dc equal those of da, except n of a GRU."""
     t, n, r = axes
     blocks = {"da": [f"da {gate}" for gate in spec.gates], "dc": [f"da {gate}" for gate in spec.gates]}
     if isinstance(spec, Gru):
@@ -113,7 +113,7 @@ def _gates_back(spec: Recurrent, axes: tuple[Axis, Axis, Axis]) -> list[Account]
 
 
 def _through_time(subject: Subject, spec: Recurrent) -> dict[str, Array]:
-    """The gates at every step, and what comes back to them: the NumPy layer's cell, given the engine's h and ∂L/∂h."""
+    """The gates and their gradients at every step: from the NumPy layer's cell, given the engine's h and ∂L/∂h."""
     layer, through = build_layer(spec), subject.through_time
     assert isinstance(layer, Loop)
     assert through is not None
@@ -137,13 +137,13 @@ def _through_time(subject: Subject, spec: Recurrent) -> dict[str, Array]:
         behind = cell.backward(caches[t], dh[t], behind, da[t], dc[t]).memory
     derived = {"a": a, "c": c, "da": da, "dc": dc, "times": np.arange(float(steps)), "f(a + c)": made}
     gates = cell.values(h, caches) if len(spec.gates) > 1 else {}
-    return derived | _beside(spec, gates, derived, through, np.array(memories), to_memory)
+    return derived | _gate_arrays(spec, gates, derived, through, np.array(memories), to_memory)
 
 
-def _beside(
+def _gate_arrays(
     spec: Recurrent, gates: dict[str, Array], derived: dict[str, Array], through: ThroughTime, m: Array, behind: Array
 ) -> dict[str, Array]:
-    """Gates, their slopes, and each gate's own block of da and dc."""
+    """Arrays of the gates, their slopes, and each gate's own block of da and dc."""
     arrays, (h, dh) = dict(gates), through
     for place, name in enumerate(spec.gates):
         block = slice(place * spec.units, (place + 1) * spec.units)

@@ -1,4 +1,4 @@
-"""The microscope over one batch: any number of its way forward or back, in every engine."""
+"""The microscope over one batch: any number of its forward or backward pass, in every engine."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from twofold.recipe import Recipe
 from twofold.setup.building import build_engine
 
 LOSS = "loss"
-"""What stands behind the last layer, under a name of its own."""
+"""The name under which the loss stands among the layers."""
 LONG = 1 << 20
-"""Steps of a training whose length nobody knows: enough for any schedule to begin as it does."""
+"""Steps assumed for a training of unknown length: enough for the beginning of any schedule."""
 PLACE = re.compile(r"(?P<layer>[^.\[\]]+)\.(?P<what>[^\[\]]+?)\s*(?:\[(?P<index>[-\d,\s]*)\])?")
 
 
 @dataclass(frozen=True)
 class Moment:
-    """An engine between two steps: what it held before the batch, and the batch's way through it."""
+    """An engine at one batch: its state before, and the trace of the batch."""
 
     state: State
     trace: Trace
@@ -40,7 +40,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class Explained:
-    """A layer, or the loss, in one engine: how its numbers come about, and the arrays that hold them."""
+    """A layer, or the loss, in one engine: the accounts of its numbers, and the arrays that hold them."""
 
     accounts: Mapping[str, Account]
     arrays: Arrays
@@ -48,30 +48,30 @@ class Explained:
 
 @dataclass(frozen=True)
 class Number:
-    """One number in every engine."""
+    """One number, written out in every engine."""
 
     layer: str
     kind: str
     account: Account
     index: tuple[int, ...]
     sums: Mapping[str, Sum]
-    """By engine."""
+    """The sum behind the number, by engine."""
     update: Mapping[str, Sequence[tuple[Account, Sum]]] = field(default_factory=dict)
     """How the parameter of a gradient moves, from the gradient to the parameter after the update; by engine."""
 
     @property
     def name(self) -> str:
-        """`2.weight[3, 5]`."""
+        """The number's name: `2.weight[3, 5]`."""
         return f"{self.layer}.{self.account.what}" + (f"[{', '.join(map(str, self.index))}]" if self.index else "")
 
 
 @dataclass
 class Microscope:
-    """A batch, and what each engine made of it. Layers are worked out when they are looked at."""
+    """A batch and its trace in each engine. The accounts of a layer are worked out when they are first asked for."""
 
     recipe: Recipe
     batch: Batch
-    """With the rate that an update would have."""
+    """The batch, with the learning rate that an update would have."""
     moments: Mapping[str, Moment]
     """By engine."""
     _explained: dict[tuple[str, str], Explained] = field(default_factory=dict, repr=False)
@@ -93,7 +93,7 @@ class Microscope:
         return self._explained[engine, layer]
 
     def updated(self, engine: str, layer: str, parameter: str) -> Updated:
-        """How the optimizer moves a parameter along this batch's gradient, beside what the engine makes of it."""
+        """The accounts of a parameter's update along this batch's gradient, with the engine's own result."""
         name, moment = f"{layer}.{parameter}", self.moments[engine]
         spec = self.recipe.optimizer
         decays = spec.decayed == "all" or name in self.recipe.network.weights
@@ -127,7 +127,7 @@ class Microscope:
 
     @cached_property
     def _after(self) -> dict[str, Arrays]:
-        """Each engine's parameters after the update that it makes itself."""
+        """The parameters of each engine after its own update, by engine."""
         after = dict[str, Arrays]()
         for name, moment in self.moments.items():
             engine = build_engine(name, self.recipe)
@@ -198,7 +198,7 @@ class Microscope:
 
 
 def under(passage: Passage) -> Microscope:
-    """A passage of the walk under the microscope. An update would be the first of a new optimizer."""
+    """The microscope over the batch of a walk; its update is the first one of a new optimizer."""
     recipe = passage.recipe
     rate = learning_rate(recipe.schedule, recipe.optimizer.lr, recipe.training.steps or LONG, LONG)(0)
     state = State(passage.parameters, buffers=passage.buffers)
@@ -207,7 +207,7 @@ def under(passage: Passage) -> Microscope:
 
 
 def live(recipe: Recipe, batch: Batch, engines: Mapping[str, Engine]) -> Microscope:
-    """The next batch of a training that pauses: each engine with its own weights and moments. Changes nothing."""
+    """The microscope over the next batch of a paused training: each engine has its own weights and moments."""
     return Microscope(
         recipe, batch, {name: Moment(engine.state(), engine.trace(batch)) for name, engine in engines.items()}
     )

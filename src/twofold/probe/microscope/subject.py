@@ -1,4 +1,4 @@
-"""What an engine's trace shows of one layer, as the families of layers are given it."""
+"""The part of an engine's trace about one layer: the input of the functions that give its accounts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from twofold.recipe.layer import LayerSpec
 
 @dataclass(frozen=True)
 class Subject:
-    """A layer on the way of a batch, in float64: whatever the engine's type, its numbers are these."""
+    """A layer and its arrays for one batch, in float64, which holds the numbers of every engine exactly."""
 
     node: Node
     x: Array
@@ -25,19 +25,19 @@ class Subject:
     dy: Array | None
     """∂L/∂y; `None` before the first layer with parameters."""
     dx: Array | None
-    """∂L/∂x, where anything wants it."""
+    """∂L/∂x; `None` if no layer before has parameters."""
     params: Arrays
-    """By the layer's own names."""
+    """The parameters by the layer's own names."""
     gradients: Arrays
     mask: Array | None = None
-    """What dropout keeps."""
+    """Dropout's mask: which elements it keeps."""
     through_time: ThroughTime | None = None
     buffers: Arrays = field(default_factory=dict)
     """Running statistics before the batch."""
     buffers_after: Arrays = field(default_factory=dict)
 
     def arrays(self) -> dict[str, Array]:
-        """Its arrays by name: the gradient of `weight` is `d weight`, what a running statistic becomes `mean after`."""
+        """All arrays by name; the gradient of `weight` is `d weight`, a statistic after the batch `mean after`."""
         passing = {"x": self.x, "y": self.y, "dy": self.dy, "dx": self.dx}
         if self.through_time is not None:
             passing |= {"h": self.through_time.h, "dh": self.through_time.gradient}
@@ -51,13 +51,13 @@ class Subject:
 
 
 Explainers: TypeAlias = Mapping[type[LayerSpec], Callable[[Subject, Any], Explanation]]
-"""From a kind of layer, or a family of kinds, to what explains it."""
+"""For each kind or family of layers, the function that gives its accounts."""
 
 
 def subjects(
     nodes: tuple[Node, ...], batch: Batch, trace: Trace, parameters: Arrays, buffers: Mapping[str, Array]
 ) -> dict[str, Subject]:
-    """Every layer of a trace by its name."""
+    """The subject of each layer of a trace, by the layer's name."""
     subjects, before = dict[str, Subject](), ""
     for node in nodes:
         x = batch.x if not before else trace.outputs[before]

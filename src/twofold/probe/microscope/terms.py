@@ -1,4 +1,4 @@
-"""The sum behind one number, written out: factor by factor, product by product, beside what the engine came to."""
+"""The sum behind one number, written out factor by factor, beside the number that the engine computed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from twofold.probe.microscope.account import Account, Along, Factor, Summand
 
 @dataclass(frozen=True)
 class Term:
-    """One product: coefficient · factor · factor ...."""
+    """One product of a sum: coefficient · factor · factor ...."""
 
     names: tuple[str, ...]
     """The factors: `dy[3, 5]`, `x[3, 2]`."""
@@ -27,15 +27,15 @@ class Term:
 
 @dataclass(frozen=True)
 class Sum:
-    """A number as the terms that it is the sum of, or, of a window's largest, the terms that it was chosen from."""
+    """A number as the sum of its terms, or, if it is the largest number of a window, as one of them."""
 
     terms: tuple[Term, ...]
     total: float
     """The sum of the products from the first to the last, in float64; or the largest."""
     own: float | None
-    """What the engine itself came to; `None` where its trace does not say."""
+    """The number that the engine itself computed; `None` if its trace does not have it."""
     winner: int | None = None
-    """The place among the terms of the one chosen, where it is the largest that counts."""
+    """The place of the largest term, if the number is the largest and not the sum."""
 
     @property
     def gap(self) -> float | None:
@@ -71,7 +71,7 @@ def sum_of(accounts: Mapping[str, Account], what: str, arrays: Arrays, index: Se
 
 
 def value_of(accounts: Mapping[str, Account], what: str, arrays: Arrays, variables: Mapping[str, int]) -> float:
-    """The sum alone."""
+    """The value of an account at these variables: the sum without its terms."""
     return in_order(
         product
         for summand in accounts[what].summands
@@ -80,7 +80,7 @@ def value_of(accounts: Mapping[str, Account], what: str, arrays: Arrays, variabl
 
 
 def in_order(numbers: Iterable[float]) -> float:
-    """Their sum, each added to the sum so far; `sum` compensates for rounding from Python 3.12 on."""
+    """The sum of numbers, added one after another; `sum` compensates for rounding from Python 3.12 on."""
     total = 0.0
     for number in numbers:
         total += number
@@ -88,7 +88,7 @@ def in_order(numbers: Iterable[float]) -> float:
 
 
 def _variables(account: Account, flat: int) -> dict[str, int]:
-    """The variables at a place counted in row order."""
+    """The values of an account's variables at a place counted row by row."""
     if not account.axes:
         return {}
     values = np.unravel_index(flat, [axis.size for axis in account.axes])
@@ -98,31 +98,31 @@ def _variables(account: Account, flat: int) -> dict[str, int]:
 def _products(
     accounts: Mapping[str, Account], summand: Summand, arrays: Arrays, variables: Mapping[str, int]
 ) -> _Products:
-    """All products of a summand at once, without those of which a factor lies outside its array."""
+    """All products of a summand at once, without those with a factor outside its array."""
     sizes = [axis.size for axis in summand.over]
     grid = np.indices(sizes).reshape(len(sizes), -1) if sizes else np.zeros((0, 1), int)
     at = dict(zip((axis.name for axis in summand.over), grid, strict=True))
     every = {name: np.array([value]) for name, value in variables.items()} | at
-    there = np.ones(math.prod(sizes), bool)
+    is_term = np.ones(math.prod(sizes), bool)
     indices = list[list[Array]]()
     for factor in summand.factors:
         places, inside = _places(factor, arrays, every)
-        there &= inside
+        is_term &= inside
         indices.append(places)
-    at = {name: values[there] for name, values in at.items()}
-    indices = [[np.broadcast_to(place, there.shape)[there] for place in places] for places in indices]
+    at = {name: values[is_term] for name, values in at.items()}
+    indices = [[np.broadcast_to(place, is_term.shape)[is_term] for place in places] for places in indices]
     factors = [
-        _values(accounts, factor, arrays, places, variables, int(there.sum()))
+        _values(accounts, factor, arrays, places, variables, int(is_term.sum()))
         for factor, places in zip(summand.factors, indices, strict=True)
     ]
-    products = np.full(int(there.sum()), summand.coefficient)
+    products = np.full(int(is_term.sum()), summand.coefficient)
     for values in factors:
         products = products * values
     return _Products(factors, indices, products, at)
 
 
 def _places(factor: Factor, arrays: Arrays, variables: Mapping[str, Array]) -> tuple[list[Array], Array]:
-    """The index of a factor in its array for each term, and whether it is one."""
+    """The index of a factor in its array for each term, and whether that is a place in the array."""
     if factor.account:
         return [], np.array(True)
     array = arrays[factor.array]
@@ -160,8 +160,8 @@ def _values(
         return np.full(count, value)
     if factor.equals is not None:
         return np.ones(count)
-    taken = arrays[factor.array][tuple(places)] if places else np.full(count, arrays[factor.array])
-    return np.broadcast_to(taken, (count,)).astype(np.float64)
+    numbers = arrays[factor.array][tuple(places)] if places else np.full(count, arrays[factor.array])
+    return np.broadcast_to(numbers, (count,)).astype(np.float64)
 
 
 def _written(summand: Summand, products: _Products) -> list[Term]:

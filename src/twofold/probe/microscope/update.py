@@ -1,4 +1,4 @@
-"""The optimizer's update of one parameter: clipping, decay, moments, correction, rate, each a sum of products."""
+"""Accounts of an optimizer's update of one parameter: clipping, decay, moments, correction, rate."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STEP = "Δp"
 
 @dataclass(frozen=True)
 class Updated:
-    """How one parameter moves; `arrays` holds its moments before, and itself after where the engine has moved it."""
+    """The accounts of a parameter's update, and their arrays: the moments before, and the parameter after, if known."""
 
     accounts: tuple[Account, ...]
     arrays: Arrays
@@ -28,7 +28,7 @@ class Updated:
 
 @dataclass(frozen=True)
 class _Moving:
-    """One parameter on its way through an optimizer."""
+    """The facts of one parameter's update that all optimizers share."""
 
     axes: tuple[Axis, ...]
     decay: float
@@ -40,7 +40,7 @@ class _Moving:
 
     @property
     def g(self) -> str:
-        """The last account of the gradient before the moments."""
+        """The name of the account of the gradient that enters the moments."""
         return "g + λ p" if self.decay else "g"
 
     def account(self, what: str, equation: str, summands: tuple[Summand, ...], own: str = "") -> Account:
@@ -48,23 +48,23 @@ class _Moving:
         return Account(what, equation, self.axes, tuple(axis.size for axis in self.axes), summands, own)
 
     def array(self, name: str, array: str) -> Factor:
-        """A number of an array of the parameter's shape."""
+        """A factor from an array of the parameter's shape."""
         return Factor(name, array, places(self.axes))
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of an engine, as an optimizer is told of it."""
+    """One parameter of an engine, as its optimizer treats it."""
 
     name: str
-    """With its layer's."""
+    """Its full name, with the layer's: `2.weight`."""
     decays: bool
     after: Array | None = None
-    """Itself after the update, where the engine has made it."""
+    """The parameter after the engine's own update; `None` if it made none."""
 
 
 def update_of(parameter: Parameter, spec: Optimizer, gradients: Arrays, before: State, lr: float) -> Updated:
-    """The update of a parameter along an engine's gradients, from its state `before`."""
+    """The accounts of a parameter's update along an engine's gradients, from its state `before`."""
     name, p = parameter.name, before.parameters[parameter.name]
     axes = axes_of([f"w{place}" for place in range(p.ndim)], p.shape)
     decay = spec.weight_decay if parameter.decays else 0.0
@@ -85,7 +85,7 @@ def update_of(parameter: Parameter, spec: Optimizer, gradients: Arrays, before: 
 
 
 def _gradient(spec: OptimizerSpec, moving: _Moving) -> list[Account]:
-    """What the optimizer is given: clipped, and with the decay that is added to it."""
+    """Accounts of the gradient that the optimizer uses: clipped, and with the weight decay that is added to it."""
     g = moving.array("∂L/∂p", "g")
     factors = (g, Factor("min(1, c / ‖g‖)", "clip")) if moving.clipped else (g,)
     clipping = f" · min(1, {spec.max_norm:g} / ‖g‖), ‖g‖ over all parameters" if moving.clipped else ""
@@ -98,7 +98,7 @@ def _gradient(spec: OptimizerSpec, moving: _Moving) -> list[Account]:
 
 
 def _step(spec: Optimizer, moving: _Moving, arrays: Arrays) -> Array:
-    """By how much the NumPy engine's rule moves the parameter along the clipped gradient."""
+    """The change of the parameter by the NumPy engine's rule, along the clipped gradient."""
     rule = optimizer(spec, 1.0 if moving.decay else 0.0)
     p, g = arrays["p"].ravel(), (arrays["g"] * arrays.get("clip", 1.0)).ravel()
     after, moments = p.copy(), {moment: arrays[moment].flatten() for moment in spec.moments}
@@ -108,7 +108,7 @@ def _step(spec: Optimizer, moving: _Moving, arrays: Arrays) -> Array:
 
 @singledispatch
 def _moved(spec: OptimizerSpec, moving: _Moving) -> list[Account]:
-    """From the gradient to the parameter after the update; of any optimizer by the step that its rule makes."""
+    """Accounts from the gradient to the updated parameter; of any optimizer, by the step that its rule makes."""
     summands = (Summand((moving.array("p", "p"),)), Summand((moving.array(STEP, STEP),)))
     return [moving.account("p", f"p ← p + {STEP}, the step of the optimizer", summands, "p after")]
 

@@ -1,4 +1,4 @@
-"""Convolution: each output pixel is the sum over its window, and each input pixel hears from every window over it."""
+"""Accounts of convolution: an output pixel is a sum over its window; dx of a pixel is one over all windows on it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def seeing(window: Window) -> tuple[Along, Along]:
 
 
 def conv2d(subject: Subject, spec: Conv2d) -> Explanation:
-    """A channel is a group and a place in it: o of the output and c of the input are counted within a group."""
+    """Accounts of a convolution. A channel is a group and a place in it: o and c are counted within a group."""
     (n, channels, rows, columns), (_, _, down, across) = subject.x.shape, subject.y.shape
     (height, width), groups = spec.window[0], spec.groups
     N, g, i, j = Axis("n", n), Axis("g", groups), Axis("i", down), Axis("j", across)
@@ -60,7 +60,7 @@ def conv2d(subject: Subject, spec: Conv2d) -> Explanation:
 
 
 def _told(place: Along) -> str:
-    """`2 i + u − 1`."""
+    """The text of a place: `2 i + u − 1`."""
     text = " + ".join(name if step == 1 else f"{step} {name}" for name, step in place.steps)
     return text if not place.shift else f"{text} − {-place.shift}"
 

@@ -1,1 +1,1 @@
-"""What a run keeps of its table: which columns its answers rest on and how, the worst rows, drift between the parts."""
+"""Facts that a run keeps of its table: which columns answers depend on and how, worst rows, drift between parts."""

@@ -1,6 +1,6 @@
-"""Whether one column alone answers nearly everything, and all others together do not: what a leak looks like.
+"""Looking for a leak: a column that alone answers nearly everything, while all others together do not.
 
-A table that is easy has several columns that tell the same; a column that knows the answer stands apart from the rest.
+In an easy table several columns tell the same; a column that knows the answer is far better than all the rest.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TREES = 50
 
 
 def standing_alone(dataset: Dataset, columns: Iterable[Variable], task: str) -> list[Alone]:
-    """Those of the columns whose own small tree answers nearly every row, with what a forest has of all the others."""
+    """The columns from which alone a small tree answers nearly every row, with a forest's score from all the others."""
     train = dataset.train
     rows = np.linspace(0, len(train) - 1, min(len(train), MOST_ROWS)).astype(int)
     x, y, classes = train.x[rows], train.y[rows].reshape(len(rows), -1), task == "classification"

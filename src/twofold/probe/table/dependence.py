@@ -1,7 +1,7 @@
 """Partial dependence: the mean answer over some rows when one column holds the same value in all of them.
 
-Friedman, *Greedy function approximation: a gradient boosting machine* (2001), 8.2. Where a column goes with others the
-rows may be ones that never occur: the curve says what the network answers, not what is so.
+Friedman, *Greedy function approximation: a gradient boosting machine* (2001), 8.2. If a column is correlated with
+others, the changed rows may be ones that never occur: the curve says what the network answers, not what is true.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from twofold.probe.table.judge import Judge, Variable
 from twofold.runs.table import Dependence
 
 LEADING = 6
-"""Columns, the most important ones."""
+"""Columns that get a curve: the most important ones."""
 BACKGROUND = 300
-"""Rows that the mean is over."""
+"""Rows that the mean answer is taken over."""
 POINTS = 20
 """Values of a number: quantiles of the rows held out, from the 2.5th to the 97.5th per cent."""
 MOST_LEVELS = 12
@@ -38,7 +38,7 @@ MISSING = "(missing)"
 
 
 class Grid(NamedTuple):
-    """Values of one column, and what the network sees of each, (values, numbers of the column)."""
+    """Values of one column, and each as the network sees it, (values, numbers of the column)."""
 
     encoded: Array
     at: tuple[float, ...] | None = None
@@ -47,7 +47,7 @@ class Grid(NamedTuple):
 
 
 def dependence(judge: Judge, column: Variable) -> Dependence | None:
-    """`None` of free text, and where a column holds one value only."""
+    """The partial dependence on a column; `None` for free text, and for a column with a single value."""
     grid = _grid(judge.dataset, column)
     if grid is None or len(grid.encoded) < 2:
         return None
@@ -68,7 +68,7 @@ def _grid(dataset: Dataset, column: Variable) -> Grid | None:
 
 
 def _of_plain(dataset: Dataset, feature: int) -> Grid:
-    """Quantiles of a column of numbers, in their own unit where they were standardized."""
+    """The grid of a plain column of numbers: quantiles, in the column's own unit."""
     values = _quantiles(dataset.held_out[1].floats()[:, feature])
     shift, divisor = 0.0, 1.0
     if (done := dataset.standardization) is not None:
@@ -98,7 +98,7 @@ def _of_column(column: Fitted, cells: Cells) -> Grid | None:
 
 
 def _of_levels(column: FittedCategory, cells: Cells) -> Grid:
-    """The most frequent levels, and the missing value where it is a level of its own."""
+    """The grid of a column of levels: the most frequent ones, and the missing value if it is a level of its own."""
     words = words_of(cells)
     often = dict(zip(words.levels, words.counts().tolist(), strict=True))
     names = sorted(column.levels, key=lambda name: -often.get(name, 0))[:MOST_LEVELS]
@@ -117,7 +117,7 @@ def _encoded(column: Fitted, cells: Cells) -> Array:
 
 
 def _quantiles(values: Array) -> Array:
-    """Different values from the 2.5th to the 97.5th per cent, each one that occurs."""
+    """Different values that occur, from the 2.5th to the 97.5th percentile."""
     if not len(values):
         return values
     return np.unique(np.quantile(values, np.linspace(0.025, 0.975, POINTS), method="nearest"))

@@ -1,4 +1,4 @@
-"""Whether a column is another one among the rows that a run is judged on than among those that it was trained on."""
+"""Drift: whether a column's distribution differs between the rows that a run is judged on and its training rows."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from twofold.runs.table import Drift
 from twofold.streams import stream
 
 MOST_ROWS = 20_000
-"""Rows of each part that are compared."""
+"""Rows of each part that are compared, at most."""
 MOST_COLUMNS = 300
 FEW_VALUES = 12
 """Different values up to which a column is compared value by value."""
 EXPECTED = 5.0
-"""Rows of a level to be expected in the smaller part, below which rare levels are compared as one: the distribution of
-the statistic is χ²'s no further."""
+"""Expected rows of a level in the smaller part below which rare levels are pooled: with fewer, the test statistic no
+longer follows χ²."""
 
 
 def drifts(dataset: Dataset, columns: Sequence[Variable], order: str | None) -> list[Drift]:
-    """Each column, and what is answered, tested by itself; the one that orders the rows differs by what it is."""
+    """The test of each column, and of the target; without the column `order`, which differs between parts by design."""
     train, (_, held) = dataset.train, dataset.held_out
     first, second = (_some(len(split), name) for split, name in ((train, "train"), (held, "held")))
     tested = list[Drift]()
@@ -41,7 +41,7 @@ def drifts(dataset: Dataset, columns: Sequence[Variable], order: str | None) -> 
 
 
 def _parts(column: Variable) -> list[tuple[str, slice]]:
-    """What is tested by itself: a number and whether it is missing; of a date, whose parts go together, the first."""
+    """The parts of a column that are tested: a number, and whether it is missing; of a date only its first part."""
     start, stop = column.place.start, column.place.stop
     match column.fitted:
         case FittedNumber() if stop - start > 1:
@@ -56,9 +56,9 @@ def _some(rows: int, part: str) -> Array:
 
 
 def compared(name: str, first: Array, second: Array, levels: bool = False) -> list[Drift]:
-    """Two draws of one column, (rows, numbers): of few values by χ², else by Kolmogorov's and Smirnov's test.
+    """The test of two draws of a column, (rows, numbers): by χ² for few values, else by Kolmogorov and Smirnov's test.
 
-    Nothing of a column that is constant. `levels`: a code is no quantity, however many of them there are.
+    Empty for a constant column. With `levels`, values are codes and always compared by χ², however many there are.
     """
     from scipy.stats import chi2_contingency, ks_2samp
 
@@ -82,7 +82,7 @@ def compared(name: str, first: Array, second: Array, levels: bool = False) -> li
 
 
 def pooled(counts: Array) -> Array:
-    """Counts (two parts, levels) with all levels as one that are too rare, and the most frequent kept apart."""
+    """Counts (two parts, levels) in which all levels that are too rare are pooled into one."""
     expected = counts.sum(axis=0) * counts.sum(axis=1).min() / counts.sum()
     rare = expected < EXPECTED
     if not rare.any():

@@ -1,9 +1,9 @@
 """Permutation importance: how much worse the answers are when one column's cells are shuffled among the rows.
 
-A column of the user's is shuffled as a whole, with all the numbers that it became. The rows are those held out, so that
-what a network merely knows by heart has no weight. Breiman, *Random forests* (2001), 10; Fisher, Rudin & Dominici, *All
-models are wrong, but many are useful* (2019). Columns that say the same share their importance: shuffling one of them
-leaves the other.
+A user's column is shuffled as a whole, with all the numbers that it became. The rows are held-out ones, so that what a
+network merely knows by heart does not count. Breiman, *Random forests* (2001), 10; Fisher, Rudin & Dominici, *All
+models are wrong, but many are useful* (2019). Columns that tell the same seem less important than they are: when one is
+shuffled, the other remains.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ WORK = 8e9
 
 
 class Sized(NamedTuple):
-    """How many rows are looked at, and how often each column is shuffled."""
+    """How many rows are used, and how often each column is shuffled."""
 
     rows: int
     repeats: int
 
 
 def sized(judge: Judge, columns: int) -> Sized:
-    """As many rows and shufflings as the work allows: few of a large network with many columns."""
-    one = max(1, judge.recipe.network.count or 1) * columns
+    """As many rows and shufflings as `WORK` allows: few for a large network with many columns."""
+    work = max(1, judge.recipe.network.count or 1) * columns
     held = len(judge.x)
-    rows = min(held, MOST_ROWS, max(FEWEST_ROWS, int(WORK / (one * REPEATS))))
-    return Sized(rows, max(FEWEST_REPEATS, min(REPEATS, int(WORK / (one * rows)))))
+    rows = min(held, MOST_ROWS, max(FEWEST_ROWS, int(WORK / (work * REPEATS))))
+    return Sized(rows, max(FEWEST_REPEATS, min(REPEATS, int(WORK / (work * rows)))))
 
 
 def some_rows(judge: Judge, count: int) -> Array:
-    """Some of the rows held out, by chance, the same ones each time."""
+    """Places of `count` held-out rows, chosen at random, the same ones each time."""
     return np.sort(stream(0, "rows of a table").permutation(len(judge.x))[:count])
 
 
@@ -63,7 +63,7 @@ def importances(judge: Judge, columns: Sequence[Variable], size: Sized) -> list[
             shuffled[:, column.place] = x[rng.permutation(len(x)), column.place]
             rises[repeat] = judge.losses(judge.answers(shuffled), rows) - plain
         measured.append(_importance(column.name, rises))
-    return sorted(measured, key=lambda one: -one.value)
+    return sorted(measured, key=lambda importance: -importance.value)
 
 
 def _importance(name: str, rises: Array) -> Importance:

@@ -1,4 +1,4 @@
-"""A trained network, the rows that it is judged on, and how wrong it is on each of them."""
+"""A trained network and the held-out rows of a table: its answers, and how wrong it is on each row."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from twofold.setup.outputs import SMALLEST, probabilities
 
 
 class Variable(NamedTuple):
-    """A column of the user's, and where its numbers stand in a row of the network's input."""
+    """A user's column, and the place of its numbers in a row of the network's input."""
 
     name: str
     place: slice
     fitted: Fitted | None
-    """How it was fitted; `None` of a column that is a plain number."""
+    """The column as it was fitted; `None` for a plain number."""
 
 
 def variables(dataset: Dataset) -> list[Variable]:
@@ -50,7 +50,7 @@ class Judge:
 
     @cached_property
     def target(self) -> Array:
-        """Their classes or labels, or numbers in the unit that the network answers in."""
+        """The targets of these rows: classes or labels, or numbers in the unit in which the network answers."""
         return self.dataset.held_out[1].y
 
     @cached_property
@@ -60,7 +60,7 @@ class Judge:
         return np.where(std > 0, std, 1.0)
 
     def answers(self, x: Array) -> Array:
-        """Probabilities, (rows, classes or labels); outputs that stand for none as they are; numbers as they are."""
+        """The answers to rows x: probabilities, (rows, classes or labels), or else outputs, or numbers, unchanged."""
         return np.concatenate(list(self._parts(x)))
 
     def _parts(self, x: Array) -> Iterator[Array]:
@@ -73,9 +73,9 @@ class Judge:
     def losses(self, answers: Array, rows: Array | slice = slice(None)) -> Array:
         """How wrong each answer is, (rows,).
 
-        Of classes and labels −log p in nats, the mean over labels; 1 for a wrong class whose outputs stand for no
-        probabilities. Of numbers the squared error over the variance held out, the mean over several: its mean over the
-        rows is 1 − R².
+        For classes and labels −log p in nats, the mean over labels; if outputs are no probabilities, 1 for a wrong
+        class, else 0. For numbers the squared error over the variance of the held-out numbers, the mean over several
+        targets: its mean over the rows is 1 − R².
         """
         target = self.target[rows]
         if self.recipe.task == "regression":

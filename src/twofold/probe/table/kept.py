@@ -1,4 +1,4 @@
-"""The text of `table.json`: what is asked of a table's network when its run ends, within bounded time."""
+"""The text of `table.json`: facts of a table's network, found within bounded time when its run ends."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ SUSPECTED = 3
 
 
 def table_text(run: Run, dataset: Dataset) -> str:
-    """What the first engine that ended makes of the columns; empty where the samples are no table of such.
+    """The text of `table.json` for the first engine that ended; empty where samples are no rows of a user's columns.
 
-    Whole numbers that are places in a table of vectors are no quantities: nothing is asked of them.
+    Empty too if the first layer is an `embedding`: whole numbers that name rows of a table of vectors are no
+    quantities.
     """
     recipe, engines = run.recipe, list(run.engines)
     if not engines or not is_table(dataset, recipe.data.source) or isinstance(recipe.layers[0], Embedding):  # pyright: ignore[reportAttributeAccessIssue]
@@ -39,7 +40,7 @@ def table_text(run: Run, dataset: Dataset) -> str:
 
 
 def table_facts(judge: Judge, engine: str) -> TableFacts:
-    """All that is kept of a table."""
+    """All facts of a table that a run keeps, for one engine."""
     dataset = judge.dataset
     columns, origin = variables(dataset), dataset.origin
     size = sized(judge, min(len(columns), MOST_COLUMNS))

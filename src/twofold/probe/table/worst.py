@@ -12,10 +12,10 @@ from twofold.probe.table.judge import Judge, Variable
 from twofold.runs.table import WorstCase
 
 MOST = 10
-"""Rows."""
+"""Rows that are kept."""
 MOST_COLUMNS = 100
 LONGEST = 60
-"""Signs of a cell."""
+"""Characters that are kept of a cell."""
 
 
 def worst_cases(judge: Judge, columns: Sequence[Variable]) -> list[WorstCase]:
@@ -34,7 +34,7 @@ def worst_cases(judge: Judge, columns: Sequence[Variable]) -> list[WorstCase]:
 
 
 def _told(judge: Judge, answer: Array, target: Array) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What is so and what is answered: a class, the labels, or the numbers in their unit."""
+    """The target and the answer as texts: a class, the labels, or the numbers in their unit."""
     names = judge.dataset.classes
     match judge.recipe.task:
         case "classification":
@@ -48,7 +48,7 @@ def _told(judge: Judge, answer: Array, target: Array) -> tuple[tuple[str, ...], 
 
 
 def _cell(judge: Judge, column: Variable, row: int) -> str:
-    """A cell as it was read; of a plain number, six digits in its own unit."""
+    """A cell as it was read; a plain number with six digits, in its own unit."""
     dataset = judge.dataset
     if column.fitted is not None and dataset.origin is not None:
         return cell_text(dataset.origin.held.columns[column.name], row)[:LONGEST]
@@ -60,7 +60,7 @@ def _cell(judge: Judge, column: Variable, row: int) -> str:
 
 
 def cell_text(cells: Cells, row: int) -> str:
-    """A cell as its file has it; empty where nothing stands there."""
+    """A cell as its file has it; empty for a missing one."""
     if isinstance(cells, Words):
         return cells.levels[cells.codes[row]] if cells.codes[row] >= 0 else ""
     if missing(cells[row : row + 1])[0]:

@@ -1,4 +1,4 @@
-"""A table each of layers, losses, optimizers, schedules and initial weights: what every property is tried on.
+"""Tables of layers, losses, optimizers, schedules and initial weights: the cases that every property is tried on.
 
 The tests of the mathematics run over these tables, and the check of a user's code takes its inputs from them. A test
 fails for a kind without a case, and for an option that no case sets.

@@ -28,15 +28,15 @@ class LayerCase:
     change: Callable[[Array], Array] = lambda x: x
     """From standard normal inputs to the inputs of the case."""
     replicas: int | None = None
-    """How many networks take the pass side by side; `None`: one, without an axis of its own."""
+    """How many replicas go through the layer at once; `None`: one network, without an axis for replicas."""
     smooth: bool = True
-    """False where the input lies on a kink, at which no difference quotient is a derivative."""
+    """False if the input lies on a kink, at which no difference quotient is a derivative."""
     scale: float = 1.0
-    """Size of the parameters. A loop over time multiplies with W_hh at every step, and rounding with it."""
+    """Size of the parameters. A loop over time multiplies by W_hh at every step, rounding errors included."""
     trains: bool = True
-    """False where the layer has too few numbers to train on: a batch of one has no variance."""
+    """False if there are too few numbers to train on: a batch of one has no variance."""
     lengths: tuple[int, ...] | None = None
-    """Steps of each sequence, where some are shorter; those of `LAYERS` are all as long as the input."""
+    """Steps of each sequence, if some are shorter than the input; `None` for all cases of `LAYERS`."""
 
     @property
     def kind(self) -> str:
@@ -48,7 +48,7 @@ class LayerCase:
         return self.change(normal(f"{self.name} x", self._stacked(self.shape))).astype(dtype)
 
     def dy(self, dtype: str = "float64") -> Array:
-        """The gradient that comes from behind."""
+        """The gradient ∂L/∂y of the output, given to the backward pass."""
         output = (self.shape[0], *self.spec.output_shape(self.shape[1:]))
         return normal(f"{self.name} dy", self._stacked(tuple(size or 0 for size in output))).astype(dtype)
 
@@ -67,11 +67,11 @@ class LayerCase:
         return {n: (np.exp(a) if n == "running_var" else a).astype(dtype) for n, a in drawn.items()}
 
     def held(self, dtype: str = "float64") -> dict[str, Array]:
-        """What the layer is given: parameters and running statistics."""
+        """Parameters and running statistics of the layer, by name."""
         return {**self.params(dtype), **self.buffers(dtype)}
 
     def mask(self) -> Array | None:
-        """What dropout keeps; `None` for a layer that wants no mask."""
+        """Dropout's mask: which elements are kept; `None` for a layer without a mask."""
         shape = self.spec.mask_shape(self.shape[1:])
         return None if shape is None else normal(f"{self.name} mask", self.shape) > 0.3
 

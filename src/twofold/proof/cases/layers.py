@@ -1,4 +1,4 @@
-"""The table of layers: every kind × its options × shapes, with one sample, one pixel, ends and kinks."""
+"""The table of layers: every kind × its options × shapes, with single samples and pixels, extremes and kinks."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _numbers(x: Array) -> Array:
 
 
 def _codes(x: Array) -> Array:
-    """In the last axis two codes from 0 to 4, a half above each, and numbers behind them."""
+    """Two codes from 0 to 4 in the last axis, a half above each, followed by other numbers."""
     return np.where(np.arange(x.shape[-1]) < 2, np.clip(np.floor(np.abs(x) * 3), 0, 4) + 0.5, x)
 
 

@@ -26,16 +26,16 @@ class LossCase:
     scale: float
     """Size of the outputs."""
     numbers: bool = False
-    """Whether the targets are numbers, where the loss takes either these or classes."""
+    """Whether the targets are numbers, for a loss that takes numbers or classes."""
     weighted: bool = False
     """Whether the samples have weights, one of them 0."""
 
     def outputs(self, dtype: str = "float64") -> Array:
-        """What the network gave."""
+        """The outputs of the network."""
         return (normal(f"{self.name} outputs", self.shape) * self.scale).astype(dtype)
 
     def target(self) -> Array:
-        """The classes, numbers or labels that were wanted."""
+        """The targets: classes, numbers or labels."""
         rng = stream(0, f"cases {self.name} target")
         match self.spec.targets:
             case "labels":
@@ -154,7 +154,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
 
 @dataclass(frozen=True)
 class ScheduleCase:
-    """A schedule, and the length of the training that it is tried over."""
+    """A schedule, and the length of the training for which it is tried."""
 
     spec: part.Schedule
     steps: int = 40

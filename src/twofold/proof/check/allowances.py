@@ -1,4 +1,4 @@
-"""What a user's object may do in its own way, or leave out: masks of its own, no running statistics, float32."""
+"""Allowances for a user's object: what it may do in its own way or leave out, as masks, statistics, float64."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from twofold.proof.mistakes.base import number
 
 
 def as_played(subject: Subject, plan: Played) -> Subject:
-    """An optimizer whose rate cannot be changed was played at one rate, a gated unit with one bias with that alone."""
+    """The subject as the object was played: an optimizer at one fixed rate, or a GRU with a single bias."""
     if subject.kind == "gru" and plan.one_bias:
         alone = [
             replace(s, arrays={n: 0 * a if n == "bias_hh" else a for n, a in s.arrays.items()}) for s in subject.scenes
@@ -35,11 +35,11 @@ KINKS = {
     "exact zeros": lambda x: x == 0,
     "ties": lambda x: np.ones(x.shape, bool),
 }
-"""Where the slope is a choice: of those of either side, or shared by those of a tie."""
+"""Scenes with kinks, and where in x they are: there the slope may be that of either side, or shared in a tie."""
 
 
 def at_kinks(subject: Subject, yours: list[dict[str, Array]], expected: list[Tensors]) -> bool:
-    """Take autograd's choice of the slope at a kink for ours: nobody wrote it. Whether there was another choice."""
+    """Replace autograd's slope at a kink, which nobody wrote, by ours. Returns whether it differed from ours."""
     other = False
     for scene, mine, theirs in zip(subject.scenes, yours, expected, strict=False):
         if scene.name in KINKS and "dx" in mine and "dx" in theirs and mine["dx"].shape == theirs["dx"].shape:
@@ -50,8 +50,10 @@ def at_kinks(subject: Subject, yours: list[dict[str, Array]], expected: list[Ten
 
 
 def underflows(subject: Subject, yours: list[dict[str, Array]], expected: list[Tensors]) -> bool:
-    """Take a loss for ours that is infinite at large logits alone, as the logarithm of a probability that rounds to 0;
-    its gradient is finite there. Whether there was one."""
+    """Replace a loss that is infinite only at large logits, where its gradient is finite, by ours.
+
+    Such a loss takes the logarithm of a probability that rounds to 0. Returns whether there was one.
+    """
     infinite = False
     for scene, mine, theirs in zip(subject.scenes, yours, expected, strict=False):
         finite = "dz" in mine and bool(np.isfinite(mine["dz"]).all())
@@ -64,8 +66,10 @@ def underflows(subject: Subject, yours: list[dict[str, Array]], expected: list[T
 def judged_by_its_masks(
     subject: Subject, yours: list[dict[str, Array]], expected: list[Tensors]
 ) -> tuple[Subject, list[Tensors], float | None]:
-    """A dropout that draws its own mask is judged by the mask that its y shows; with the share that it drops, where
-    that is not p by chance."""
+    """The subject and right tensors with the masks that a dropout drew itself, as its y shows them.
+
+    The third value is the share of elements that it drops, if that differs from p beyond chance, else `None`.
+    """
     p = number(subject.settings, "p", 0.5)
     agree = all(
         "y" in mine and mine["y"].shape == theirs["y"].shape and np.array_equal(mine["y"] != 0, theirs["y"] != 0)
@@ -97,7 +101,7 @@ def judged_by_its_masks(
 
 
 def wrong_share(share: float, p: float) -> tuple[Gap, Named]:
-    """A dropout that drops another share than p."""
+    """The gap and the fault of a dropout that drops another share than p."""
     note = f"y: {share:.0%} of the elements are dropped, where p is {p:g}"
     turned = abs(share - (1 - p)) < abs(share - p)
     told = "p is taken for the share that is kept" if turned else "The share that is dropped is not p"
@@ -108,7 +112,7 @@ def wrong_share(share: float, p: float) -> tuple[Gap, Named]:
 
 
 def absences(subject: Subject, yours: Run, expected: list[Tensors], plan: Played) -> tuple[list[str], frozenset[str]]:
-    """Tensors that the object never gives although it need not: running statistics; a way back where there is none."""
+    """Notes, and the tensors that an object may leave out: running statistics, or every gradient without a backward."""
     present = {name for tensors in yours for name in tensors}
     wanted = dict.fromkeys(name for tensors in expected for name in tensors)
     lead = next(iter(wanted))
@@ -135,7 +139,7 @@ def absences(subject: Subject, yours: Run, expected: list[Tensors], plan: Played
 
 
 def evaluation_skipped(subject: Subject, yours: Run, errors: dict[str, str]) -> list[str]:
-    """Evaluation, where running statistics or a mode are not to be had."""
+    """The scenes of evaluation skipped because a batch norm shows no running statistics; drops their errors."""
     if subject.kind != "batch_norm":
         return []
     if any("running_mean" in tensors for tensors in yours):
@@ -149,14 +153,14 @@ def evaluation_skipped(subject: Subject, yours: Run, errors: dict[str, str]) -> 
 def without_scenes(
     names: Sequence[str], subject: Subject, yours: Sequence[Tensors], expected: list[Tensors]
 ) -> tuple[list[Scene], list[Tensors], list[Tensors]]:
-    """The scenes that are compared, with the tensors of each; one that was not played has none."""
+    """All scenes but those of `names`, with the tensors of each; a scene that was not played has none."""
     keep = [i for i, scene in enumerate(subject.scenes) if scene.name not in names]
     padded = [*yours, *({} for _ in range(len(subject.scenes) - len(yours)))]
     return [subject.scenes[i] for i in keep], [padded[i] for i in keep], [expected[i] for i in keep]
 
 
 def in_single(yours: Run) -> bool:
-    """Whether numbers come in float32, or in float64 and yet such as float32 holds."""
+    """Whether the numbers were computed in float32: they have that type, or are float64 that float32 holds exactly."""
     arrays = [
         tensor for tensors in yours for tensor in tensors.values() if tensor.size > 1 and np.isfinite(tensor).all()
     ]

@@ -1,4 +1,4 @@
-"""The check: a thing, what it should be like, and a report."""
+"""The check of a user's layer, loss, optimizer, clipping or schedule against a kind of Twofold's."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def check(
     seconds: float = 20.0,
     **settings: object,
 ) -> CheckReport | EngineReport:
-    """Whether a user's code computes what a layer, loss, optimizer, clipping or schedule computes; else what is wrong.
+    """Check whether a user's code computes what a layer, loss, optimizer, clipping or schedule computes.
 
     `thing` is a pair of functions, a class or an object, a `torch.nn.Module` or `torch.autograd.Function`, a function,
     or the place of one in a file: `"mine.py:MyDense"`. `like` is what it should be: `"dense"`,
-    `{"kind": "dense", "units": 3}`; what a kind must have and is left out takes a small size. It runs in a process of
-    its own: see `twofold.proof.check.sandbox`.
+    `{"kind": "dense", "units": 3}`; required settings that are left out take small sizes. The report tells whether it
+    is right, and else what is wrong. It runs in a process of its own: see `twofold.proof.check.sandbox`.
 
     A whole engine with `load`, `state` and `step` is held against a recipe: `check(engine, like="moons")`; see
     `twofold.proof.check.engines.check_engine`.
@@ -58,7 +58,7 @@ def check(
 
 
 def check_thing(thing: object, wanted: Request, seconds: float) -> CheckReport:
-    """As `check`, of anything but an engine; the name of the thing is put into what is wanted of it."""
+    """As `check`, for anything but an engine; `wanted` is completed with the name of the thing."""
     if isinstance(thing, str | os.PathLike):
         file, name = place_of(os.fspath(thing))
         request = replace(wanted, thing=f"{file.name}:{name}" if name else file.name, object=name)
@@ -70,7 +70,7 @@ def check_thing(thing: object, wanted: Request, seconds: float) -> CheckReport:
 
 
 def check_file(file: Path, requests: Sequence[Request], limits: Limits) -> list[CheckReport]:
-    """Several things of one file, in one process of its own."""
+    """Check several things of one file, in one process of its own."""
     return _checked(requests, lambda items: run_file(file, items, limits))
 
 
@@ -84,7 +84,7 @@ def place_of(text: str) -> tuple[Path, str]:
 
 
 def _player(thing: object) -> Callable[[Path], None]:
-    """Plays a thing of this process's own in a copy of the process."""
+    """A function that plays a thing of this process; it is called in a copy (fork) of the process."""
 
     def play(folder: Path) -> None:
         import sys
@@ -134,7 +134,7 @@ def _checked(requests: Sequence[Request], run: Callable[[Sequence[Item]], list[A
 
 
 def item_of(request: Request, subject: Subject) -> Item:
-    """What the process of the user's code is told: no right number, but the shapes of what is expected."""
+    """The task for the process of the user's code: no right numbers, but the shapes of the expected tensors."""
     expected, order = right(subject), order_of(subject.kind, request.adapter.gates)
     item: Item = {
         "object": request.object,

@@ -1,4 +1,4 @@
-"""Gaps of tensors: elements are compared, never statistics."""
+"""Gaps of tensors, which are compared element by element, never by statistics."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Gap:
 
     tensor: str
     size: float
-    """Relative to the tensor's own size; infinite where shapes differ or the tensor is missing, NaN where one is."""
+    """Relative to the tensor's own size; infinite if shapes differ or the tensor is missing, NaN if it holds NaN."""
     tolerance: float
     scene: str = ""
     index: tuple[int, ...] | None = None
@@ -35,12 +35,12 @@ class Gap:
 
     @property
     def ok(self) -> bool:
-        """Within the tolerance; NaN is not."""
+        """Whether the gap is within the tolerance; NaN is not."""
         return self.size <= self.tolerance
 
 
 def same(a: Array, b: Array, tolerance: float = TOLERANCE) -> bool:
-    """Equal in shape, in value up to the tolerance, and infinite or NaN at the same places."""
+    """Whether arrays are equal in shape, in value within `tolerance`, and finite at the same places."""
     a, b = np.asarray(a, float), np.asarray(b, float)
     if a.shape != b.shape:
         return False
@@ -58,9 +58,9 @@ def gaps(
     absent: frozenset[str] = frozenset(),
     failed: Collection[str] = (),
 ) -> list[Gap]:
-    """Each tensor's largest gap, in the order in which the numbers come to be.
+    """The largest gap of each tensor over all scenes, in the order of computation.
 
-    What a scene in which the code fails does not give is left out, where another scene gives it.
+    A tensor that is missing in a scene in which the code fails is left out there if another scene has it.
     """
     names = list(dict.fromkeys(name for tensors in right for name in tensors))
     results = []

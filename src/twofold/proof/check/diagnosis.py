@@ -2,8 +2,8 @@
 
 A mistake is named where every tensor that it predicts equals the student's, in every scene. Where one mistake explains
 all that is wrong, it is the fault; else a relation or a mistake for every wrong tensor; else two mistakes of which the
-second acts on what the first one left. A mistake on the way forward that gives the student's y in every scene is named
-although something else is wrong behind it, and the rest is said to be open.
+second acts on what the first one left. A mistake of the forward pass that gives the student's y in every scene is named
+even if gradients are wrong in another way; these are then reported as open.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ BEHIND: tuple[Derivative, ...] = ("formula", "own", "right")
 
 @dataclass(frozen=True)
 class Finding:
-    """What explains wrong tensors: mistakes of the catalogue, or a relation."""
+    """An explanation of wrong tensors: mistakes of the catalogue, or a relation."""
 
     mistakes: tuple[Mistake, ...]
     relation: Relation | None
@@ -39,7 +39,7 @@ class Finding:
 
 
 class Diagnosis:
-    """The search for one student's tensors on one subject."""
+    """The search for what is wrong with one student's tensors on one subject."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Diagnosis:
         self.firsts: dict[tuple[frozenset[str], str], Tensors] = {}
 
     def findings(self) -> list[Finding]:
-        """The first one is the fault; the others explain what it leaves."""
+        """The explanations of all wrong tensors; the first is the fault, the others explain what it does not."""
         if self.absent & set(self.wrong):
             self.wrong = [name for name in self.wrong if name not in self.absent]
         if not self.wrong:
@@ -79,7 +79,7 @@ class Diagnosis:
         return self._forward() or cover
 
     def _alone(self) -> Iterator[Finding]:
-        """One mistake that predicts every tensor."""
+        """Findings of a single mistake that predicts every tensor."""
         for mistake in self.subject.mistakes():
             plain = mistake.apply(self.subject.making)
             if not self._gives_lead(plain):
@@ -90,7 +90,7 @@ class Diagnosis:
                     yield Finding((mistake,), None, tuple(self.wrong))
 
     def _derivatives(self, mistake: Mistake) -> tuple[Derivative, ...]:
-        """The ways back that may follow it: one for a mistake on the way back alone."""
+        """The backward passes that may go with a mistake: a single one if it does not change the forward pass."""
         if self._changes_lead(mistake):
             return BEHIND
         later = self.lead in self.wrong and self.subject.section in ("layers", "loss")
@@ -114,13 +114,13 @@ class Diagnosis:
         return name not in a or same(a[name], b[name], self.tolerances.get(name, 1e-9))
 
     def _agree(self, name: str, predicted: Mapping[str, Array], mine: Mapping[str, Array]) -> bool:
-        """Equal; where the prediction fails the student's pass must have failed as well."""
+        """Whether a prediction equals the student's tensor; if it fails, the student's pass must have failed, too."""
         if not predicted:
             return any(other not in mine for other in self.compared)
         return self._same(name, predicted, mine)
 
     def _matches(self, making: Making) -> bool:
-        """Scene by scene, and no further than the first difference; where the mistake fails, the student's must too."""
+        """Whether a making predicts the student's tensors in every scene, and differs from the right ones in one."""
         current, differs = None, False
         with np.errstate(all="ignore"):
             for scene, mine, theirs in zip(self.subject.scenes, self.yours, self.right, strict=True):
@@ -152,7 +152,7 @@ class Diagnosis:
         ]
 
     def _cover(self) -> list[Finding]:
-        """For each wrong tensor a mistake or a relation that explains it, and nothing that is right."""
+        """For each wrong tensor a mistake or a relation that explains it without changing a right tensor."""
         left, findings = list(self.wrong), list[Finding]()
         while left:
             finding = self._explaining(left[0])
@@ -188,30 +188,30 @@ class Diagnosis:
         return any(other.id == relation.id for other in self._relations(name)) and not relation.layout
 
     def _pairs(self) -> Iterator[Finding]:
-        """Two mistakes together: one that explains the first tensor, and any other."""
+        """Findings of two mistakes together: one that explains the first tensor, and any other."""
         end = time.monotonic() + PATIENCE
         known = self.subject.mistakes()
         makings = [(m, m.apply(self.subject.making)) for m in known]
         first = (
             [(m, making) for m, making in makings if self._gives_lead(making)] if self.lead in self.wrong else makings
         )
-        for number, (one, making) in enumerate(first):
+        for number, (first_mistake, making) in enumerate(first):
             others = makings if self.lead in self.wrong else makings[number + 1 :]
             for other, _ in others:
-                if other is one:
+                if other is first_mistake:
                     continue
                 both = other.apply(making)
                 for derivative in BEHIND if self.lead in self.wrong else ("formula",):
                     if time.monotonic() > end:
                         return
                     if self._matches(replace(both, derivative=derivative)):
-                        yield Finding((one, other), None, tuple(self.wrong))
+                        yield Finding((first_mistake, other), None, tuple(self.wrong))
         if self.lead in self.wrong and not first:
             yield from self._forward_pairs(makings, end)
 
     def _forward_pairs(self, makings: Sequence[tuple[Mistake, Making]], end: float) -> Iterator[Finding]:
         changing = [(m, making) for m, making in makings if self._changes_lead(m)]
-        for number, (one, making) in enumerate(changing):
+        for number, (first_mistake, making) in enumerate(changing):
             for other, _ in changing[number + 1 :]:
                 if time.monotonic() > end:
                     return
@@ -219,15 +219,15 @@ class Diagnosis:
                 if self._gives_lead(both):
                     for derivative in BEHIND:
                         if self._matches(replace(both, derivative=derivative)):
-                            yield Finding((one, other), None, tuple(self.wrong))
+                            yield Finding((first_mistake, other), None, tuple(self.wrong))
                             return
 
     def _gives_lead(self, making: Making) -> bool:
-        """Whether it gives the student's first tensor in the first scene."""
+        """Whether a making gives the student's first tensor in the first scene."""
         return self._agree(self.lead, self._first(making), self.yours[0])
 
     def _forward(self) -> list[Finding]:
-        """A mistake on the way forward that gives the student's y everywhere; what stands behind it is open."""
+        """A mistake of the forward pass, or a relation, that gives the student's y everywhere; others stay open."""
         if self.lead not in self.wrong:
             return []
         for mistake in self.subject.mistakes():

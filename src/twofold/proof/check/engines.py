@@ -1,4 +1,4 @@
-"""A user's whole engine in lock-step with ours over a real training: where it parts first, and why."""
+"""A user's whole engine in lock-step with ours over a real training: where they part first, and why."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class EngineReport:
     verdict: Verdict
     fault: Named | None = None
     failure: str = ""
-    """How the user's code failed, with its place, where it did not come to the end."""
+    """How the user's code failed, with the place in its file; empty if it came to the end."""
 
     @property
     def ok(self) -> bool:
-        """No gap of any stage was above the tolerance, over all steps."""
+        """Whether no gap of any stage was above the tolerance, over all steps."""
         return self.verdict.agrees and not self.failure
 
     @property
@@ -48,7 +48,7 @@ class EngineReport:
 
     @property
     def summary(self) -> str:
-        """`step 1 agrees, step 2 parts: ...`, and why."""
+        """A sentence: `step 1 agrees, step 2 parts: ...`, and why."""
         first = self.verdict.first_divergence
         if self.failure:
             return f"it fails at step {self.verdict.steps + 1}: {self.failure}"
@@ -82,8 +82,8 @@ class EngineReport:
 def check_engine(engine: Engine, recipe: str | Path | Recipe, *, steps: int = 50) -> EngineReport:
     """A user's engine beside the NumPy engine, step by step over the recipe's training, in float64, re-synchronised.
 
-    The engine has `load(state)`, `state()` and `step(batch)` as in `twofold.engine.Engine`; it is handed a copy of each
-    batch, so that what it alters ours does not see.
+    The engine has `load(state)`, `state()` and `step(batch)` as in `twofold.engine.Engine`; it gets a copy of each
+    batch, so that it cannot change ours.
 
     Raises `UserError` for an engine that lacks one of the three.
     """
@@ -94,12 +94,12 @@ def check_engine(engine: Engine, recipe: str | Path | Recipe, *, steps: int = 50
 
 
 def in_double(recipe: str | Path | Recipe) -> Recipe:
-    """The recipe in float64, its arithmetic the plain one."""
+    """The recipe in float64, without autocast."""
     return load_recipe(recipe, {"training.dtype": "float64", "training.autocast": "none"})
 
 
 def check_engine_file(file: Path, name: str, recipe: str | Path, steps: int, seconds: float) -> EngineReport:
-    """As `check_engine`, of a file's object in a process of its own: an engine, or what builds one of the recipe.
+    """As `check_engine`, for an object of a file, in a process of its own: an engine, or what builds one from a recipe.
 
     Raises `UserError` where the file does not import or the object is no engine.
     """

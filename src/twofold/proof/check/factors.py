@@ -1,4 +1,4 @@
-"""Factors by which a tensor may be too large, each a function of the scene: of its sizes, of the learning rate."""
+"""Factors by which a tensor may be wrong, each a function of the scene: of its sizes, or the learning rate."""
 
 from __future__ import annotations
 

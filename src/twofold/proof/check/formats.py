@@ -1,4 +1,4 @@
-"""Grades in the forms that others read: text, JSON, CSV, Gradescope's results, JUnit."""
+"""Grades in the formats of other programs: text, JSON, CSV, Gradescope's results, JUnit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from twofold.proof.check.grading import Grade, Graded, mistakes_of_class
 
 
 def grade_text(grade: Grade, hint: int) -> str:
-    """One submission for a terminal."""
+    """The grade of a submission as text for a terminal."""
     lines = [f"{grade.student}: {grade.score:g} of {grade.points:g} points", ""]
     for item in grade.items:
         mark = "right" if item.report.ok else "wrong" if item.report.status == "wrong" else "?"
@@ -23,7 +23,7 @@ def grade_text(grade: Grade, hint: int) -> str:
 
 
 def class_text(grades: Sequence[Grade]) -> str:
-    """A class for a terminal: points, then which mistakes how often."""
+    """The grades of a class as text for a terminal: points, then how often each mistake was made."""
     width = max(len(grade.student) for grade in grades)
     lines = [f"  {grade.student:<{width}}  {grade.score:>6g} / {grade.points:g}" for grade in grades]
     mistakes = mistakes_of_class(grades)
@@ -34,7 +34,7 @@ def class_text(grades: Sequence[Grade]) -> str:
 
 
 def as_json(grade: Grade) -> str:
-    """Everything of a submission but what is hidden."""
+    """The grade of a submission as JSON, without the reports of hidden items."""
     items = [_item_json(item) for item in grade.items]
     return json.dumps({"student": grade.student, "score": grade.score, "points": grade.points, "items": items})
 
@@ -45,7 +45,7 @@ def _item_json(item: Graded) -> dict[str, object]:
 
 
 def grades_csv(grades: Sequence[Grade]) -> str:
-    """A row for each student, a column for each item; names that a spreadsheet would compute are quoted as text."""
+    """Grades as CSV: a row for each student, a column for each item; names like formulas are quoted as text."""
     out = io.StringIO()
     writer = csv.writer(out)
     titles = [item.title for item in grades[0].items]
@@ -67,7 +67,7 @@ def _cell(text: str) -> str:
 
 
 def gradescope(grade: Grade) -> str:
-    """Gradescope's `results.json`."""
+    """The grade of a submission as Gradescope's `results.json`."""
     tests = [
         {
             "name": item.title,
@@ -83,7 +83,7 @@ def gradescope(grade: Grade) -> str:
 
 
 def junit(grade: Grade) -> str:
-    """JUnit's XML."""
+    """The grade of a submission as JUnit's XML."""
     failed = sum(not item.report.ok for item in grade.items)
     suite = ElementTree.Element(
         "testsuite", name=_xml(grade.student), tests=str(len(grade.items)), failures=str(failed)
@@ -97,5 +97,5 @@ def junit(grade: Grade) -> str:
 
 
 def _xml(text: str) -> str:
-    """Without the characters that XML cannot hold."""
+    """The text without characters that XML cannot hold."""
     return "".join(c for c in text if c in "\n\t" or c.isprintable())

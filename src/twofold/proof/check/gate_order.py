@@ -18,7 +18,7 @@ STACKED = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 def order_of(kind: str, gates: str | None) -> tuple[int, ...] | None:
-    """Where each of the user's gates stands in ours; `None` where nothing was said. Raises `UserError`."""
+    """The place in our order of each of the user's gates; `None` if none was named. Raises `UserError` for others."""
     if gates is None:
         return None
     if kind not in OURS:
@@ -35,13 +35,13 @@ def _blocks(array: Array, order: tuple[int, ...]) -> Array:
 
 
 def stacked_as_theirs(scene: Scene, order: tuple[int, ...]) -> Scene:
-    """A scene whose parameters lie as the user's do."""
+    """A scene with its parameters' gates in the user's order."""
     arrays = {name: _blocks(array, order) if name in STACKED else array for name, array in scene.arrays.items()}
     return replace(scene, arrays=arrays)
 
 
 def stacked_as_ours(answer: Answer, subject: Subject, order: tuple[int, ...]) -> Answer:
-    """What came back, with the gradients of the parameters as ours lie."""
+    """An answer with the gates of its gradients in our order."""
     back = tuple(order.index(place) for place in range(len(order)))
     names = {subject.gradients[name] for name in STACKED if name in subject.gradients}
     tensors = [

@@ -1,4 +1,4 @@
-"""Grades: a task's items over submissions, several at once; what a student may read of each."""
+"""Grading submissions by the items of a task, several at once; and what a student may read of each item."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Graded:
 
     @property
     def score(self) -> float:
-        """All points of the item, or none."""
+        """The points reached: all of the item, or none."""
         return self.points if self.report.ok else 0.0
 
     def told(self) -> str:
-        """What the student reads: of a hidden item nothing but whether it has its points."""
+        """The text that the student reads; of a hidden item only whether it passed."""
         if self.hidden:
             return "hidden: " + ("passed" if self.report.ok else "not passed")
         if self.report.ok:
@@ -45,7 +45,7 @@ class Graded:
 
 @dataclass(frozen=True)
 class Grade:
-    """A submission, graded."""
+    """The grade of a submission."""
 
     student: str
     items: tuple[Graded, ...]
@@ -67,7 +67,7 @@ class Grade:
 
 
 def grade(folder: Path, task: Task) -> Grade:
-    """One submission: a folder, or the one file of a task with one file. Things of one file share a process."""
+    """Grade one submission: a folder, or the only file of the task. Items of one file share a process."""
     if not folder.exists():
         raise UserError(f"no folder {folder}")
     limits = Limits(task.seconds, task.megabytes)
@@ -96,7 +96,7 @@ def _reports(path: Path, folder: Path, items: Sequence[Item], limits: Limits) ->
 
 
 def grade_all(folders: Sequence[Path], task: Task, jobs: int, watcher: Watcher | None = None) -> list[Grade]:
-    """Every submission, `jobs` at once; in the order in which they were given."""
+    """Grade every submission, `jobs` at once; returns the grades in the order of the folders."""
     watch = watching(watcher)
     watch(Started("check", len(folders)))
     grades: dict[int, Grade] = {}
@@ -109,7 +109,7 @@ def grade_all(folders: Sequence[Path], task: Task, jobs: int, watcher: Watcher |
 
 
 def mistakes_of_class(grades: Sequence[Grade]) -> list[tuple[str, str, int]]:
-    """Which mistake how often: item, name, and in how many submissions."""
+    """How often each mistake was made: item, name, and number of submissions, the most frequent first."""
     count = Counter((item.title, _name(item.report)) for item in _wrong(grades))
     return [(title, name, times) for (title, name), times in count.most_common()]
 

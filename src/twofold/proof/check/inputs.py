@@ -1,10 +1,10 @@
-"""The inputs on which a check is made: chosen so that nothing hides.
+"""The inputs of a check, chosen so that no mistake stays hidden.
 
 Sizes are small and pairwise different, so that a transposed matrix has the wrong shape; dy is not uniform, since with
-dy = 1 a softmax or a batch norm has gradient 0 and a way back of zeros would pass; windows overlap; several batches
-follow each other on one object, with other sizes and other parameters, so that what is stale shows; one batch is of a
-single sample; one lies on the kinks, after those that lie away from them; and where ε or overflow matter, one is small
-and one is large.
+dy = 1 a softmax or a batch norm has gradient 0 and a backward pass of zeros would pass; windows overlap; several
+batches follow each other on one object, with different sizes and parameters, so that stale values show; one batch has a
+single sample; one lies on kinks, after others that do not; and where ε or overflow matter, one has small and one large
+numbers.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ REQUIRED: dict[str, dict[str, int | float | list[int]]] = {
     "step": {"step_size": 3},
     "exponential": {"gamma": 0.9},
 }
-"""Settings that a kind must have and that may be left out of a check: then these."""
+"""Values of required settings that are left out of a check."""
 IMAGES = ("conv2d", "max_pool2d", "avg_pool2d", "global_avg_pool2d")
 RECURRENT = ("rnn", "lstm", "gru")
 NORMS = ("batch_norm", "layer_norm", "group_norm")
@@ -48,7 +48,7 @@ SCHEDULES = ("constant", "step", "exponential", "cosine", "linear", "one_cycle")
 
 
 def normal(name: str, shape: tuple[int, ...]) -> Array:
-    """Standard normal numbers by name."""
+    """Standard normal numbers, the same ones for the same name and shape."""
     return stream(0, f"check {name}").normal(size=shape)
 
 
@@ -58,7 +58,7 @@ def section(kind: str) -> str:
 
 
 def sample_shape(spec: LayerSpec) -> tuple[int, ...]:
-    """The shape of one sample, with sizes that tell every axis apart."""
+    """The shape of one sample, with different sizes for all axes."""
     kind = kind_of(spec)
     if kind in IMAGES:
         window = getattr(spec, "window", ((1, 1), (1, 1), (0, 0), (1, 1)))
@@ -84,7 +84,7 @@ def sample_shape(spec: LayerSpec) -> tuple[int, ...]:
 
 
 def layer_scenes(spec: LayerSpec, shape: tuple[int, ...]) -> list[Scene]:
-    """The scenes of a layer on samples of a shape."""
+    """The scenes of a layer on samples of this shape."""
     kind = kind_of(spec)
     used = {*shape, *(size for size in spec.output_shape(shape) if size)}
     used |= {size for sizes in spec.parameter_shapes(shape).values() for size in sizes if size}
@@ -104,7 +104,7 @@ def layer_scenes(spec: LayerSpec, shape: tuple[int, ...]) -> list[Scene]:
 
 
 def _special(kind: str) -> dict[str, Callable[[Array], Array]]:
-    """Kinks, ends and small numbers."""
+    """Special scenes of a kind, kinks, extremes and small numbers, each as a change of the inputs."""
     if kind in ("relu", "leaky_relu", "elu", "prelu"):
         return {"exact zeros": lambda x: np.where(x > 0, x, 0.0), "large numbers": lambda x: 9 * x}
     if kind == "max_pool2d":
@@ -159,7 +159,7 @@ def _evaluation(scene: Scene) -> Scene:
 
 
 def loss_scenes(kind: str, of_probabilities: bool = False) -> list[Scene]:
-    """Outputs and classes; large logits for the cross-entropy."""
+    """The scenes of a loss: outputs and targets, with large logits for the cross-entropies."""
     sizes = [("a batch", (7, 4), 1.0), ("the next batch", (5, 3), 2.0), ("a batch of one sample", (1, 3), 1.0)]
     if kind in ("cross_entropy", "binary_cross_entropy") and not of_probabilities:
         sizes.append(("large logits", (5, 3), 1e3))
@@ -177,7 +177,7 @@ def loss_scenes(kind: str, of_probabilities: bool = False) -> list[Scene]:
 
 
 def _targets(kind: str, name: str, shape: tuple[int, int]) -> Array:
-    """Classes; numbers, of which some are far away; or labels, several of a sample or none."""
+    """The targets of a scene: classes, or numbers, or labels of which a sample may have several or none."""
     rng = stream(0, f"check target {name}")
     if kind in ("mean_absolute", "huber"):
         target = 2.0 * rng.normal(size=shape)
@@ -190,7 +190,7 @@ def _targets(kind: str, name: str, shape: tuple[int, int]) -> Array:
 
 
 def _large(x: Array) -> Array:
-    """Logits of which exp overflows, the largest of every row alike: which maximum is subtracted does not matter."""
+    """Logits whose exp overflows; all rows have one maximum, so that it does not matter which one is subtracted."""
     x = 1e3 * x
     return x - x.max(axis=-1, keepdims=True) + 2e3
 
@@ -212,7 +212,7 @@ PARAMETERS = {"weight": (3, 5), "bias": (3,)}
 
 
 def optimizer_scenes(settings: Settings, constant_rate: bool) -> list[Scene]:
-    """Steps in sequence, the rate falling on the way; then, from anew, tiny gradients, beside which ε is large."""
+    """The scenes of an optimizer: steps with a falling rate; then, begun anew, gradients that are tiny beside ε."""
     start = {f"p.{name}": normal(f"optimizer {name}", shape) for name, shape in PARAMETERS.items()}
     lr, norm = number(settings, "lr", 0.1) or 0.1, settings.get("max_norm")
     scenes = []
@@ -229,7 +229,7 @@ def optimizer_scenes(settings: Settings, constant_rate: bool) -> list[Scene]:
 
 
 def clipping_scenes(settings: Settings) -> list[Scene]:
-    """Gradients above the norm, below it, far above, and exact zeros."""
+    """The scenes of a clipping: gradients above the norm, below it, far above it, and exact zeros."""
     c = number(settings, "max_norm", 0.5) or 0.5
     sizes = [("gradients above the norm", 1.0), ("gradients below the norm", 0.05), ("gradients far above", 40.0),
              ("gradients of zero", 0.0)]  # fmt: skip
@@ -237,7 +237,7 @@ def clipping_scenes(settings: Settings) -> list[Scene]:
 
 
 def schedule_scenes(settings: Settings) -> list[Scene]:
-    """The rates of two trainings of different length; k counts in the schedule's own unit."""
+    """The scenes of a schedule: two trainings of different length; k counts in the schedule's own unit."""
     lr = number(settings, "lr", 0.7) or 0.7
     return [
         Scene(f"a training of {total} steps", {"k": np.arange(total)}, {"lr": lr, "steps": total, "fresh": True})
@@ -246,7 +246,7 @@ def schedule_scenes(settings: Settings) -> list[Scene]:
 
 
 def shapes_of(kind: str, spec: LayerSpec) -> list[tuple[int, ...]]:
-    """The sample shapes to try: an object for images may take no vectors, and the other way round."""
+    """The sample shapes to try: an object may take only images, or only vectors."""
     if kind == "batch_norm":
         return [(4, 5, 3), (4,)]
     if kind == "layer_norm" and getattr(spec, "axes", None) is None:

@@ -1,4 +1,4 @@
-"""What came of each way of reading an object: its gaps, and, of the best readings, why it is wrong."""
+"""The verdict on each way of reading an object: its gaps, and for the best readings why it is wrong."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ DERIVATIVE = "its way back takes no dy: what it gives was taken for f'(x), and m
 UNDERFLOW = "at large logits its loss is infinite: the logarithm of a probability that rounds to 0"
 ONE_BIAS = "it has one bias where PyTorch has two: checked with b_hh = 0"
 NEAR = 1e-3
-"""A reading whose gaps are all below is the one that is meant: another would be wrong by more."""
+"""A reading with all gaps below this is the one that is meant: another would be wrong by more."""
 SINGLE = "it computes in float32: compared within what one unit in the last place of the inputs moves"
 
 
 class Verdict(NamedTuple):
-    """What came of one way of reading an object; why it is wrong is asked for the best ways alone."""
+    """The verdict on one way of reading an object; why it is wrong is worked out only for the best ways."""
 
     report: CheckReport
     explain: Callable[[], CheckReport]
@@ -50,12 +50,12 @@ def _rank(verdict: Verdict) -> tuple[bool, bool, int, int]:
 
 
 def best(verdicts: Sequence[Verdict]) -> Verdict:
-    """The reading that has least wrong."""
+    """The reading with the fewest wrong tensors and errors."""
     return min(verdicts, key=_rank)
 
 
 def told(verdicts: Sequence[Verdict]) -> CheckReport:
-    """The best reading; of several that are as good the first with a small gap, else whose fault has a name."""
+    """The report of the best reading; among equals small gaps count first, then that the fault has a name."""
     rank = _rank(best(verdicts))
     alike = [verdict.explain() if rank[0] else verdict.report for verdict in verdicts if _rank(verdict) == rank]
     near = [report for report in alike if all(gap.size < NEAR for gap in report.gaps)]
@@ -83,7 +83,7 @@ def judged(request: Request, subject: Subject, answer: Answer) -> list[Verdict]:
 
 
 class _Read(NamedTuple):
-    """A run with what its object may do in its own way taken out."""
+    """A run after the allowances for its object were made."""
 
     subject: Subject
     yours: list[Tensors]
@@ -92,7 +92,7 @@ class _Read(NamedTuple):
     notes: list[str]
     absent: frozenset[str]
     share: float | None
-    """What a dropout with masks of its own drops, where that is not p."""
+    """The share that a dropout with masks of its own drops, if that is not p."""
 
 
 def _read(subject: Subject, plan: Played, run: Run) -> _Read:
@@ -170,7 +170,7 @@ _POWERS: dict[str, Power] = {}
 
 
 def power(subject: Subject) -> Power:
-    """How many of the kind's known mistakes change a tensor of these scenes."""
+    """The power of the check: how many of the kind's known mistakes change a tensor of these scenes."""
     key = repr((subject.kind, sorted(subject.settings.items(), key=str), subject.names, subject.dtype))
     if key not in _POWERS:
         expected = right(subject)

@@ -1,4 +1,4 @@
-"""What is wrong, by name: a relation, a mistake of the catalogue, or both."""
+"""Naming what is wrong: a relation, a mistake of the catalogue, or both."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def named_faults(
     subject: Subject, yours: Run, expected: list[Tensors], tolerances: Mapping[str, float], wrong: Sequence[str]
 ) -> list[Named]:
-    """What is wrong, by name: how arrays lie is undone first, and what is left is looked for beside it."""
+    """The faults by name: a wrong layout of arrays is undone first, and then the rest is explained."""
     laid = list[Relation]()
     for name in wrong:
         earlier = next(relations(name, yours, expected, subject.scenes, tolerances.get(name, 1e-9)), None)

@@ -1,4 +1,4 @@
-"""The right numbers at other places: transposed, reversed, offset, permuted, gates in another order."""
+"""Relations of tensors with the right numbers at wrong places: transposed, reversed, offset, permuted gates."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Holds: TypeAlias = Callable[[Callable[[Scene, Array], Array]], bool]
 
 
 def laid_otherwise(rows: Rows, holds: Holds) -> Iterator[Holding]:
-    """How the numbers lie: transposed, an axis too many or too few."""
+    """Relations of layout: transposed, an axis too many or too few."""
     for axes in itertools.permutations(range(rows[0][2].ndim)):
         if axes != tuple(range(len(axes))) and holds(lambda s, t, axes=axes: t.transpose(axes)):
             two = len(axes) == 2
@@ -53,7 +53,7 @@ def laid_otherwise(rows: Rows, holds: Holds) -> Iterator[Holding]:
 
 
 def ordered_otherwise(rows: Rows, holds: Holds, tolerance: float) -> Iterator[Holding]:
-    """The right numbers at other places."""
+    """Relations of order: reversed, offset, turned, permuted, in column order."""
     ndim = rows[0][2].ndim
     yield from _moved_along(rows, holds)
     if ndim >= 2 and holds(lambda s, t: np.flip(t, (-1, -2))):
@@ -85,7 +85,7 @@ def ordered_otherwise(rows: Rows, holds: Holds, tolerance: float) -> Iterator[Ho
 
 
 def _moved_along(rows: Rows, holds: Holds) -> Iterator[Holding]:
-    """Reversed along an axis, or offset by one position."""
+    """Relations along an axis: reversed, or offset by one position."""
     for axis in range(rows[0][2].ndim):
         if holds(lambda s, t, a=axis: np.flip(t, a)):
             yield Holding(f"flipped-{axis}", f"{{t}} reversed along axis {axis}", f"is reversed along axis {axis}")
@@ -113,7 +113,7 @@ def _moved(t: Array, by: int, axis: int) -> Array:
 
 
 def _blocks(rows: Rows, holds: Holds, count: int) -> Iterator[Holding]:
-    """Blocks of gates in another order along the first axis."""
+    """Relations of gates: blocks along the first axis in another order."""
     if rows[0][2].ndim == 0 or rows[0][2].shape[0] % count or rows[0][2].shape[0] == count:
         return
     names = {3: ("r", "z", "n"), 4: ("i", "f", "g", "o")}[count]

@@ -1,4 +1,4 @@
-"""Relations of tensors that have another shape than the right one: sums over other axes, a border that was left on."""
+"""Relations of tensors whose shape is not the right one: sums over other axes, a border not cut off."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from twofold.proof.check.relation import Holding
 
 
 def shaped_otherwise(rows: Rows, tolerance: float) -> Iterator[Holding]:
-    """What a tensor of another shape is."""
+    """The relations that hold for a tensor of another shape."""
     yield from _summed_otherwise(rows, tolerance)
     if all(mine.ndim == theirs.ndim == 4 for _, mine, theirs in rows):
         yield from _not_cropped(rows, tolerance)
@@ -32,7 +32,7 @@ def _axes_of(dy: Array, right: Array, tolerance: float) -> tuple[int, ...] | Non
 
 
 def _summed_otherwise(rows: Rows, tolerance: float) -> Iterator[Holding]:
-    """A sum or mean of dy over other axes than the right one's."""
+    """The relation of a sum or mean of dy over wrong axes."""
     held = [(scene.arrays["dy"], mine, theirs) for scene, mine, theirs in rows if "dy" in scene.arrays]
     wanted = _axes_of(held[0][0], held[0][2], tolerance) if len(held) == len(rows) and held else None
     if wanted is None:
@@ -49,7 +49,7 @@ def _summed_otherwise(rows: Rows, tolerance: float) -> Iterator[Holding]:
 
 
 def _not_cropped(rows: Rows, tolerance: float) -> Iterator[Holding]:
-    """The right tensor with a border around it."""
+    """The relation of a right tensor that still has the border of the padding."""
     _, mine, theirs = rows[0]
     borders = [a - b for a, b in zip(mine.shape[2:], theirs.shape[2:], strict=True)]
     if mine.shape[:2] != theirs.shape[:2] or min(borders) < 0 or not any(borders) or any(b % 2 for b in borders):
@@ -62,7 +62,7 @@ def _not_cropped(rows: Rows, tolerance: float) -> Iterator[Holding]:
 
 
 def _at_other_places(rows: Rows, tolerance: float) -> Iterator[Holding]:
-    """Windows that move by one pixel where the right ones move by more, or that leave out the border."""
+    """Relations of windows at wrong places: the stride is ignored, or the padding is left out."""
     for stride in (2, 3, 4):
         every = [m[:, :, ::stride, ::stride][:, :, : t.shape[2], : t.shape[3]] for _, m, t in rows]
         if all(same(part, right, tolerance) for part, (_, _, right) in zip(every, rows, strict=True)):

@@ -1,4 +1,4 @@
-"""Pages of a graded class: one for each student, one for the class with which mistakes were made how often."""
+"""Pages of a graded class: one for each student, and one for the class with the frequency of mistakes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STYLE = (
 
 
 def write_pages(folder: Path, grades: Sequence[Grade], task: Task) -> Path:
-    """Every page; gives that of the class, which is for the teacher alone."""
+    """Write every page; returns the path of the class's page, which is for the teacher only."""
     folder.mkdir(parents=True, exist_ok=True)
     names = page_names([grade.student for grade in grades])
     for grade, name in zip(grades, names, strict=True):
@@ -30,7 +30,7 @@ def write_pages(folder: Path, grades: Sequence[Grade], task: Task) -> Path:
 
 
 def page_names(students: Sequence[str]) -> list[str]:
-    """A file's name for each student, whatever the folder was called; no two alike."""
+    """A valid file name for each student, whatever the folder's name is; no two are equal."""
     names = list[str]()
     for number, student in enumerate(students, 1):
         name = re.sub(r"[^\w.-]", "_", student).strip(".")[:60] or "student"
@@ -48,7 +48,7 @@ def _page(title: str, body: str) -> str:
 
 
 def student_page(grade: Grade, title: str) -> str:
-    """What a student reads."""
+    """The page that a student reads."""
     rows = "".join(_row(item) for item in grade.items)
     head = f"<p><b>{grade.score:g}</b> of {grade.points:g} points in <i>{html.escape(title)}</i></p>"
     return _page(grade.student, f"{head}<table><tr><th>item</th><th>points</th><th></th></tr>{rows}</table>")
@@ -63,7 +63,7 @@ def _row(item: Graded) -> str:
 
 
 def class_page(grades: Sequence[Grade], names: Sequence[str], title: str) -> str:
-    """Points of all, and which mistakes were made how often."""
+    """The page of the class: points of all students, and how often each mistake was made."""
     students = "".join(
         f'<tr><td><a href="{html.escape(name)}">{html.escape(grade.student)}</a></td><td class="n">{grade.score:g} / '
         f"{grade.points:g}</td><td>{' '.join('✓' if item.report.ok else '✗' for item in grade.items)}</td></tr>"

@@ -1,7 +1,7 @@
 """An assertion for tests: `twofold_check(MyDense, like="dense")`, whose message is the report.
 
-pytest finds it as a fixture with `-p twofold.proof.check.plugin`; it is an ordinary function everywhere else. pytest
-is not imported before it asks.
+pytest finds it as a fixture with `-p twofold.proof.check.plugin`; it is an ordinary function everywhere else. This
+module does not import pytest by itself.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from twofold.proof.check.compared import Run
 
 
 class Relation(NamedTuple):
-    """What holds between a tensor and the right one."""
+    """A relation between a student's tensor and the right one."""
 
     tensor: str
     id: str
@@ -18,11 +18,11 @@ class Relation(NamedTuple):
     """As an equation: `dW = right dW / N`."""
     sentence: str
     layout: bool = False
-    """Whether it only says how the numbers lie: transposed, an axis too many. What they are may be wrong beside it."""
+    """Whether it concerns only the layout: transposed, an axis too many. The numbers may be wrong, too."""
 
 
 class Holding(NamedTuple):
-    """What holds of a tensor that is yet without a name; `{t}` in the formula stands for the right one."""
+    """A relation of a tensor whose name is still to be filled in; `{t}` in the formula is the right tensor."""
 
     id: str
     formula: str
@@ -30,13 +30,13 @@ class Holding(NamedTuple):
     layout: bool = False
 
     def of(self, tensor: str) -> Relation:
-        """The relation of the tensor of this name."""
+        """The relation for the tensor of this name."""
         formula = f"{tensor} = {self.formula.format(t=f'right {tensor}')}"
         return Relation(tensor, self.id, formula, f"{tensor} {self.sentence}.", self.layout)
 
 
 def undone(relation: Relation, yours: Run, right: Run) -> list[Mapping[str, Array]]:
-    """The student's tensors with a relation of layout undone, to look for what else is wrong."""
+    """The student's tensors with a wrong layout undone, so that other faults can be found."""
     repaired = []
     for mine, theirs in zip(yours, right, strict=False):
         tensor = mine.get(relation.tensor)

@@ -57,7 +57,7 @@ def _equal(mine: Array, change: Callable[[Scene, Array], Array], scene: Scene, t
 
 
 def _constant(rows: Rows, tolerance: float) -> float | None:
-    """A factor that is the same in every scene."""
+    """The factor between the tensors if it is the same in every scene, else `None`."""
     _, mine, theirs = max(rows, key=lambda row: np.abs(row[2]).max() if row[2].size else 0)
     if mine.shape != theirs.shape or not theirs.size:
         return None
@@ -113,7 +113,7 @@ def _spread(reduced: Array, t: Array, keep: bool) -> Array:
 
 
 def _terms_of(name: str, rows: Rows, right: Run, scenes: Sequence[Scene], holds: Holds) -> Iterator[Holding]:
-    """A term that is missing, doubled or foreign: an input or another tensor, times a simple number."""
+    """Relations of a missing, doubled or foreign term: an input or another tensor, times a simple number."""
     candidates = [key for key in rows[0][0].arrays if key not in ("target", "mask")]
     others = [key for key in (right[0] if right else {}) if key != name]
     by_scene = {id(scene): tensors for scene, tensors in zip(scenes, right, strict=False)}
@@ -145,7 +145,7 @@ def _terms_of(name: str, rows: Rows, right: Run, scenes: Sequence[Scene], holds:
 
 
 def _fitted(term: Array, t: Array) -> Array:
-    """A vector beside its axis: channels stand at axis 1."""
+    """A term shaped to broadcast against t: a vector belongs to the channels, axis 1. Raises `ValueError`."""
     if term.ndim == 1 and t.ndim > 2 and len(term) == t.shape[1]:
         return term.reshape(-1, *(1,) * (t.ndim - 2))
     if np.broadcast_shapes(term.shape, t.shape) != t.shape:
@@ -154,7 +154,7 @@ def _fitted(term: Array, t: Array) -> Array:
 
 
 def _of_other_scenes(name: str, yours: Run, right: Run, scenes: Sequence[Scene], tolerance: float) -> Iterator[Holding]:
-    """Stale: the tensor of the scene before; accumulated: the sum of all so far."""
+    """Relations to other scenes: stale, the tensor of the scene before, or accumulated, the sum of all so far."""
     pairs = [(s, a.get(name), b.get(name)) for s, a, b in zip(scenes, yours, right, strict=False)]
     chains: list[list[tuple[Array, Array]]] = []
     for scene, mine, theirs in pairs:

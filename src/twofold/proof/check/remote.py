@@ -1,7 +1,7 @@
-"""A user's whole engine in a process of its own: states and batches go there, steps come back, arrays and JSON both.
+"""A user's whole engine in a process of its own: states and batches go there, steps come back, as arrays and JSON.
 
-What it prints stands apart, and what it says of itself does not count: outputs, loss, gradients and states are compared
-here, step by step, as those of an engine of this process.
+What it prints is kept apart, and its own verdicts do not count: outputs, loss, gradients and states are compared here,
+step by step, as those of an engine in this process.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class EngineFailedError(Exception):
 
 @dataclass(frozen=True)
 class RemoteStep:
-    """One step as the user's engine tells it."""
+    """One step as the user's engine reports it."""
 
     outputs: Arrays
     loss: float
@@ -89,7 +89,7 @@ class RemoteEngine:
         self.close()
 
     def close(self) -> None:
-        """End the process and what it started; once: a number that is closed may by then be another file's."""
+        """End the process and all that it started; only once, since a closed descriptor may be reused by another."""
         if self.closed:
             return
         self.closed = True
@@ -101,12 +101,12 @@ class RemoteEngine:
         self.folder.cleanup()
 
     def load(self, state: State) -> None:
-        """Hand over everything that an engine remembers."""
+        """Load a state into the engine."""
         self._send({"call": "load", "updates": state.updates}, flat(state))
         self._answered()
 
     def state(self) -> State:
-        """What it remembers now."""
+        """The engine's state now."""
         self._send({"call": "state"}, {})
         answer, arrays = self._answered()
         return state_from(arrays, answer.get("updates", 0))
@@ -162,7 +162,7 @@ def flat(state: State) -> dict[str, Array]:
 
 
 def under(part: str, arrays: Arrays, order: Iterable[object] = ()) -> dict[str, Array]:
-    """The arrays of a part by their names, in an order where one is told."""
+    """The arrays of a part by their names, in `order` if it is given."""
     held = {name.removeprefix(f"{part}/"): array for name, array in arrays.items() if name.startswith(f"{part}/")}
     return {str(name): held[str(name)] for name in order if str(name) in held} | held
 
@@ -177,7 +177,7 @@ def state_from(arrays: Arrays, updates: int) -> State:
 
 
 def write_message(end: int, told: dict[str, Parsed], arrays: Arrays) -> None:
-    """JSON and arrays, each after its length."""
+    """Send a message: JSON and arrays, each preceded by its length."""
     text = json.dumps(told).encode()
     content = save({name: np.array(array, order="C") for name, array in arrays.items()})
     view = memoryview(struct.pack("<QQ", len(text), len(content)) + text + content)
@@ -186,7 +186,7 @@ def write_message(end: int, told: dict[str, Parsed], arrays: Arrays) -> None:
 
 
 def read_message(end: int, deadline: float | None = None) -> tuple[dict[str, Parsed], dict[str, Array]] | None:
-    """The other side's message; `None` where it ends or the time is over."""
+    """The next message of the other side; `None` if it has ended or the time is over."""
     head = _read(end, 16, deadline)
     if head is None:
         return None

@@ -1,4 +1,4 @@
-"""What a check found, frozen: the first wrong tensor, the fault by name, every gap, and the power of the check."""
+"""The report of a check: the first wrong tensor, the fault by name, every gap, and the power of the check."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Named:
     relation: str
     """The evidence as an equation; empty where there is none."""
     hints: tuple[str, ...]
-    """From where to look to the whole sentence."""
+    """Hints of growing detail: where to look, what to ask there, what is wrong."""
     explains: tuple[str, ...] = ()
     """The wrong tensors that it predicts, number for number."""
     open: tuple[str, ...] = ()
-    """Wrong tensors beside them."""
+    """Wrong tensors that it does not explain."""
 
     def hint(self, level: int) -> str:
-        """0: where to look; 1: what to ask there; 2: what is wrong."""
+        """The hint of a level. 0: where to look; 1: what to ask there; 2: what is wrong."""
         return self.hints[min(max(level, 0), len(self.hints) - 1)]
 
     def to_json(self) -> dict[str, Plain]:
@@ -72,9 +72,9 @@ class CheckReport:
     """One sentence: right, what is wrong first, or why nothing could be checked."""
     gaps: tuple[Gap, ...] = ()
     first: Gap | None = None
-    """The first wrong tensor, in the order in which the numbers come to be."""
+    """The first wrong tensor, in the order of computation."""
     fault: Named | None = None
-    """What is wrong, by name; `None` where no known mistake gives these numbers."""
+    """The fault by name; `None` if no known mistake gives these numbers."""
     faults: tuple[Named, ...] = ()
     """All that were named; the first is `fault`."""
     power: Power | None = None
@@ -165,7 +165,7 @@ def _size(size: float) -> str:
 
 
 def element(gap: Gap) -> str:
-    """`dW, element (3, 5): yours 0.12, right 0.34`."""
+    """The text of a gap: `dW, element (3, 5): yours 0.12, right 0.34`."""
     if gap.note:
         return gap.note
     if gap.index is None or gap.yours is None or gap.right is None:

@@ -1,4 +1,4 @@
-"""One thing to be checked: where it is, what it should be like, how its names are to be read."""
+"""A request to check one thing: where it is, what it should compute, how its names are to be read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from twofold.proof.mistakes.base import Settings
 
 @dataclass(frozen=True)
 class Adapter:
-    """Which of a user's names stands for what, where it cannot be told: `Adapter(weight="W", transposed=True)`.
+    """The meaning of a user's names where these do not tell it: `Adapter(weight="W", transposed=True)`.
 
     `arguments` names roles of arguments: `{"inp": "x", "d": "dy"}`.
     """
@@ -25,9 +25,9 @@ class Adapter:
     running_mean: str | None = None
     running_var: str | None = None
     transposed: bool | None = None
-    """Whether weights lie as (in, out)."""
+    """Whether weights are (in, out)."""
     gates: str | None = None
-    """In which order gates are stacked, where not as PyTorch does: `"ifog"`."""
+    """The order in which gates are stacked, if it is not PyTorch's: `"ifog"`."""
     arguments: Mapping[str, str] = field(default_factory=dict)
 
     def declared(self) -> dict[str, str]:
@@ -46,7 +46,7 @@ Like: TypeAlias = object
 
 @dataclass(frozen=True)
 class Request:
-    """One thing to be checked: where it is, what it should be like, and how."""
+    """A request to check one thing: where it is, what it should compute, and how it is checked."""
 
     thing: str
     """Its name in reports."""

@@ -1,7 +1,7 @@
 """The process of a user's code: `python -m twofold.proof.check.inside FOLDER`.
 
 The folder holds `job.json` and `scenes-*.safetensors`.
-What it prints is the user's; what it gives is `result.json` and `result.safetensors` in the same folder.
+What is printed comes from the user's code; the results are `result.json` and `result.safetensors` in the same folder.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from twofold.proof.check.inside.play import answered, quiet_threads, write
 
 
 def limit(job: Job) -> None:
-    """Processor seconds, memory and file size, as far as the system holds them."""
+    """Limit processor seconds, memory and file size, as far as the system enforces that."""
     seconds, megabytes = int(job["seconds"]), int(job["megabytes"])
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000_000, 50_000_000))

@@ -1,4 +1,4 @@
-"""From what a user's code gives to arrays, and from our layouts to theirs."""
+"""Arrays from the results of a user's code, and the conversion between our layout of arrays and theirs."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from twofold.proof.check.inside.theirs import Theirs, Values
 
 
 class UnusableError(Exception):
-    """What came back is no array: says what it is."""
+    """A result that should be an array is none; the message says what it is."""
 
 
 def torch() -> ModuleType | None:
-    """PyTorch, where the user's code imported it."""
+    """PyTorch if the user's code imported it, else `None`."""
     return sys.modules.get("torch")
 
 
 def loaded_torch() -> ModuleType:
-    """PyTorch, which the user's code has imported: what is played holds tensors."""
+    """PyTorch, once it is known that the user's code has imported it."""
     return sys.modules["torch"]
 
 
@@ -49,7 +49,7 @@ def array(value: object, what: str) -> np.ndarray:
 
 
 def as_tensors(values: Mapping[str, object]) -> Values:
-    """Arrays as tensors of PyTorch; whatever else stays."""
+    """Values with arrays made tensors of PyTorch; others are unchanged."""
     return {name: loaded_torch().tensor(v) if isinstance(v, np.ndarray) else v for name, v in values.items()}
 
 
@@ -65,7 +65,7 @@ def shape_of(value: object) -> tuple[int, ...] | None:
 
 
 class Layout(NamedTuple):
-    """How a user's arrays lie, beside ours."""
+    """The layout of a user's arrays, as it differs from ours."""
 
     name: str
     transposed: bool = False
@@ -79,12 +79,12 @@ class Layout(NamedTuple):
     flat_bias: bool = True
     """Biases as (out,), not (1, out)."""
     gated: bool = False
-    """Whether keys of a dictionary are those of gates first: `W_i` is the input gate's, not the input's."""
+    """Whether keys of a dictionary are read as gates first: `W_i` is the input gate's matrix, not the input's."""
     joined: str = "xh"
-    """Which stands first where one matrix goes over the input and the hidden state."""
+    """Which comes first, x or h, in a matrix over both the input and the hidden state."""
 
     def weight(self, value: np.ndarray) -> np.ndarray:
-        """Ours to theirs."""
+        """A weight of ours in the user's layout."""
         if self.transposed and value.ndim == 2:
             return np.ascontiguousarray(value.T)
         if self.transposed and value.ndim == 4:
@@ -94,7 +94,7 @@ class Layout(NamedTuple):
         return value
 
     def weight_back(self, value: np.ndarray) -> np.ndarray:
-        """Theirs to ours."""
+        """A user's weight in our layout."""
         if self.transposed and value.ndim == 2 and (self.flat_bias or 1 not in value.shape):
             return value.T
         if self.transposed and value.ndim == 4:
@@ -104,7 +104,7 @@ class Layout(NamedTuple):
         return value
 
     def data(self, value: np.ndarray) -> np.ndarray:
-        """x or dy, ours to theirs."""
+        """x or dy in the user's layout."""
         if self.channels_last and value.ndim == 4:
             return np.ascontiguousarray(value.transpose(0, 2, 3, 1))
         if self.time_first and value.ndim == 3:
@@ -114,7 +114,7 @@ class Layout(NamedTuple):
         return value
 
     def data_back(self, value: np.ndarray) -> np.ndarray:
-        """y or dx, theirs to ours."""
+        """A user's y or dx in our layout."""
         if self.channels_last and value.ndim == 4:
             return value.transpose(0, 3, 1, 2)
         if self.time_first and value.ndim == 3:
@@ -151,7 +151,7 @@ def layouts(kind: str) -> list[Layout]:
 def gradients(
     result: object, kind: str, wanted: Mapping[str, tuple[int, ...]], x_shape: tuple[int, ...], order: Sequence[str]
 ) -> tuple[Theirs, Values]:
-    """dx and the parameters' gradients from what a way back gave: by key, by place, by shape."""
+    """dx and the parameters' gradients in the result of a backward pass: by key, by place, by shape."""
     if isinstance(result, Mapping):
         dx = next((value for name, value in result.items() if names_input_gradient(str(name))), None)
         grads = {gradient_role(kind, str(n), wanted): v for n, v in result.items() if not names_input_gradient(str(n))}
@@ -184,7 +184,7 @@ def gradients(
 
 
 def _by_shape(values: Sequence[Theirs], names: Sequence[str], wanted: Mapping[str, tuple[int, ...]]) -> Values | None:
-    """Each gradient with the parameter of its shape, where shapes leave one possibility."""
+    """The gradients by the names of parameters of the same shape; `None` unless shapes leave one possibility."""
     by_name: Values = {}
     for value in values:
         fitting = [name for name in names if wanted[name] == shape_of(value) and name not in by_name]
@@ -195,18 +195,18 @@ def _by_shape(values: Sequence[Theirs], names: Sequence[str], wanted: Mapping[st
 
 
 def without_ones(value: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    """An array of the shape but for axes of one element: a plane's mean as (N, C, 1, 1), a gradient as (1, C, 1, 1)."""
+    """An array reshaped to `shape` if it differs only by axes of one element: (N, C, 1, 1), (1, C, 1, 1)."""
     other = tuple(size for size in value.shape if size != 1) == tuple(size for size in shape if size != 1)
     return value.reshape(tuple(shape)) if other else value
 
 
 def read_states(states: np.ndarray, settings: Mapping[str, object]) -> np.ndarray:
-    """What a recurrent layer of these settings reads of all states (n, steps, h): their mean, or the last one."""
+    """The output of a recurrent layer of these settings from all states (n, steps, h): their mean, or the last one."""
     return states.mean(axis=1) if settings.get("output") == "mean" else states[:, -1]
 
 
 def to_states(dy: np.ndarray, steps: int, settings: Mapping[str, object]) -> np.ndarray:
-    """The gradient of what is read, as one of all states."""
+    """The gradient of the output as the gradient of all states, (n, steps, h)."""
     full = np.zeros((len(dy), steps, dy.shape[-1]))
     if settings.get("output") == "mean":
         full[:] = dy[:, None] / steps

@@ -1,4 +1,4 @@
-"""An object of a user's class, built with what its constructor asks for."""
+"""Building an object of a user's class with the arguments that its constructor asks for."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ANYTHING = {"rng": "rng generator random randomstate rs", "seed": "seed randomse
 
 
 def constructor_values(job: Job, scene: InsideScene) -> Values:
-    """What a constructor may ask for, by role."""
+    """All values that a constructor may ask for, by role."""
     values = setting_values(job.settings)
     shape = tuple(scene.arrays["x"].shape[1:])
     kind = job.kind
@@ -62,7 +62,7 @@ def construct(build: Theirs, job: Job, scene: InsideScene, layout: Layout) -> Th
     values = constructor_values(job, scene)
     names = {role: n.SETTINGS.get(role, role) for role in values} | ANYTHING
     wanted = [n.parameter_role(job.kind, p.name, [*scene.parameters, "bias"]) for p in signature(build) or []]
-    if "weight" in wanted or "weight_ih" in wanted:  # it takes its parameters ready made
+    if "weight" in wanted or "weight_ih" in wanted:  # the constructor takes the arrays of parameters
         ready: Values = {name: layout.weight(scene.arrays[name]).copy() for name in scene.parameters}
         if "bias" in wanted and "bias_ih" in ready:
             ready["bias"] = ready.pop("bias_ih") + ready.pop("bias_hh")

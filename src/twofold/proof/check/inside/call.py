@@ -1,4 +1,4 @@
-"""Calling what somebody else wrote: arguments are bound by name, then by the order that is usual."""
+"""Calling a user's function: arguments are bound by name, then in the usual order."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from twofold.proof.check.inside.theirs import Function, Theirs
 
 
 class BindingError(Exception):
-    """No way to tell which argument is which: says what was tried, and how to say it."""
+    """It cannot be told what an argument stands for; the message says what was tried, and how to declare it."""
 
 
 def signature(function: Function) -> list[inspect.Parameter] | None:
-    """The parameters of a callable without `self`; `None` where it does not tell."""
+    """The parameters of a callable without `self`; `None` if it has no signature."""
     try:
         return [p for p in inspect.signature(function).parameters.values() if p.name not in ("self", "ctx")]
     except (TypeError, ValueError):
@@ -85,7 +85,7 @@ def _roles_by_name(
 
 
 def explained(function: Function, unknown: Sequence[str], values: Mapping[str, object]) -> str:
-    """What was tried, and how to say it."""
+    """The message about arguments without a role: what was tried, and how to declare them."""
     name = getattr(function, "__qualname__", repr(function))
     listed = ", ".join(f"`{argument}`" for argument in unknown)
     return (
@@ -108,13 +108,13 @@ def call(
 
 
 class Called:
-    """An object to be called, with the signature of its `forward`: what it does around that it does."""
+    """An object to be called by its `__call__`, which wraps `forward`, but with the signature of `forward`."""
 
     def __init__(self, thing: Theirs) -> None:
         self.thing = thing
         self.__signature__ = inspect.signature(thing.forward)
 
     def __call__(self, *args: object, **kwargs: object) -> Theirs:
-        """By place wherever `forward` allows it: `__call__` may take `*args` alone."""
+        """Call the object, by position wherever `forward` allows it: `__call__` may take only `*args`."""
         arguments = self.__signature__.bind(*args, **kwargs)
         return self.thing(*arguments.args, **arguments.kwargs)

@@ -1,4 +1,4 @@
-"""A recurrent layer brought as one step of time and its way back; the loop is ours."""
+"""A recurrent layer given as functions of one step of time, forward and back; the loop is ours."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from twofold.proof.check.inside.theirs import Tensors, Theirs, Values
 
 
 class StepFunctions(Functions):
-    """A recurrent cell: one step of time and its way back; the loop is ours."""
+    """Plays a recurrent cell given as functions of one step of time, forward and back; the loop is ours."""
 
     def play(self, scene: InsideScene) -> Tensors:
         """Step by step forward, and back through time."""

@@ -18,7 +18,7 @@ from twofold.proof.check.inside.theirs import Tensors, Theirs
 
 
 class Clippings:
-    """Clipping of gradients: handed over as a dictionary, a list, or one vector, changed in place or given back."""
+    """Plays a clipping of gradients, given as a dictionary, list, objects or one vector, and changed or returned."""
 
     partial: Tensors
 
@@ -74,7 +74,7 @@ class Clippings:
         return {name: array(value, f"the gradient of {name}") for name, value in zip(names, values, strict=True)}
 
     def _parts(self, vector: object) -> Tensors:
-        """One vector of all gradients, in its parts."""
+        """The vector of all gradients cut into the single ones, by name."""
         flat = array(vector, "what the clipping gave")
         ends = np.cumsum([int(np.prod(shape)) for shape in self.sizes.values()])
         parts = np.split(flat, ends[:-1])

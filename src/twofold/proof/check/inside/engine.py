@@ -28,7 +28,7 @@ NAMES = {
 
 
 def built(thing: Theirs, recipe: Recipe) -> Theirs:
-    """The engine: an object as it is; a class or function called with what it asks for of the recipe."""
+    """The user's engine: an object itself; a class or function is called with the parts of the recipe it asks for."""
     if not inspect.isclass(thing) and not inspect.isroutine(thing):
         return thing
     values = {"recipe": recipe, "model": recipe.model, "optimizer": recipe.optimizer, "training": recipe.training}
@@ -36,7 +36,7 @@ def built(thing: Theirs, recipe: Recipe) -> Theirs:
 
 
 def answer(engine: Theirs, message: Values, arrays: Values) -> tuple[Values, Values]:
-    """What the engine gives for one message."""
+    """The engine's answer to one message: plain values, and arrays."""
     match message["call"]:
         case "load":
             engine.load(state_from(arrays, message["updates"]))

@@ -1,4 +1,4 @@
-"""A layer brought as functions: forward and backward, or a step of time and its way back."""
+"""A layer given as functions, forward and backward."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from twofold.proof.check.inside.theirs import Function, Tensors, Theirs, Values
 
 
 class Functions:
-    """A pair of functions over scenes; what the user's functions keep they keep themselves."""
+    """Plays a layer given as a pair of functions through scenes."""
 
     def __init__(self, forward: Function, backward: Function | None, job: Job, layout: Layout) -> None:
         self.forward, self.backward, self.job, self.layout = forward, backward, job, layout
@@ -44,7 +44,7 @@ class Functions:
         self.partial: dict[str, np.ndarray] = {}
         self.tracked = self.autograd = False
         self.derivative = False
-        """Whether the way back takes no dy: it gives f'(x), to be multiplied by it."""
+        """Whether `backward` takes no dy, and its result was taken for f'(x) and multiplied by dy."""
         if self.whole and not layout.flat_bias:
             raise BindingError("parameters that come as a dictionary have PyTorch's shapes")
 
@@ -63,7 +63,7 @@ class Functions:
         return any(n.plain(p.name) in n.words(n.PARAMS) - others for p in parameters)
 
     def values(self, scene: InsideScene) -> Values:
-        """Everything that an argument may be, by role."""
+        """All values that an argument may take in this scene, by role."""
         kind, layout = self.job.kind, self.layout
         params = {name: layout.weight(scene.arrays[name]).copy() for name in scene.parameters}
         buffers = {name: scene.arrays[name].copy() for name in BUFFERS if name in scene.arrays}
@@ -113,7 +113,7 @@ class Functions:
         return training
 
     def knows_mode(self) -> bool:
-        """Whether it can be told that a pass is one of evaluation."""
+        """Whether the function has an argument that tells it that a pass is for evaluation."""
         known = n.words(n.MODE) | n.words(BUNDLES)
         required = [p for p in signature(self.forward) or [] if p.default is p.empty]
         unnamed = self.whole and len(required) > 2 + (self.job.kind == "dropout")
@@ -149,7 +149,7 @@ class Functions:
         return [*head, *(["mask"] if self.job.kind == "dropout" else []), *settings, "training"]
 
     def _as_tensors(self, values: Values, leaves: Values) -> Values:
-        """Tensors of PyTorch where the user's code is written for them, numbers of which gradients are wanted."""
+        """Values as tensors of PyTorch if the code is written for these; those that need gradients go into `leaves`."""
         library = torch()
         if library is None or not self.job.get("torch"):
             return values
@@ -272,7 +272,7 @@ class Functions:
         return tensors
 
     def _parameter_order(self, wanted: Mapping[str, object]) -> list[str]:
-        """As the way forward names them, else as usual."""
+        """The parameters in the order in which `forward` names them, then in the usual order."""
         named = [n.parameter_role(self.job.kind, argument, wanted) for argument in self._argument_names()]
         ordered = [role for role in named if role]
         return [*ordered, *(role for role in self.order(wanted) if role not in ordered and role in wanted)]

@@ -42,22 +42,22 @@ class Sizes(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """A user's array as blocks of ours: parameters side by side, or added where it is one bias for two."""
+    """A user's array as a block of rows of our parameters: of one, of two side by side, or of two added biases."""
 
     parameters: tuple[str, ...]
     rows: slice
     shape: Shape
     turned: bool = False
-    """Whether it lies as (in, out)."""
+    """Whether the array is (in, out)."""
 
     def value(self, ours: Arrays) -> np.ndarray:
-        """From ours to theirs."""
+        """The user's array, cut from ours."""
         blocks = [ours[name][self.rows] for name in self.parameters]
         joined = sum(blocks[1:], blocks[0]) if blocks[0].ndim == 1 else np.concatenate(blocks, axis=1)
         return np.array(joined.T if self.turned else joined).reshape(self.shape)
 
     def put(self, gradient: np.ndarray, ours: Mapping[str, np.ndarray]) -> None:
-        """Their gradient into the blocks of ours."""
+        """Write the user's gradient into the block of ours."""
         if ours[self.parameters[0]].ndim == 1:
             for name in self.parameters:
                 ours[name][self.rows] = gradient.reshape(-1)
@@ -107,9 +107,9 @@ def groups(shapes: Mapping[str, Shape], kind: str) -> list[dict[str, str]]:
 
 
 def pieces(shapes: Mapping[str, Shape], kind: str, sizes: Sizes, biased: bool, order: str) -> dict[str, Piece] | None:
-    """Every array of a user's as a piece; `None` where the names and shapes do not make a whole layer.
+    """Every array of a user's layer as a piece of ours; `None` if names and shapes do not make a whole layer.
 
-    `order` is "xh" or "hx": which stands first where a matrix goes over both.
+    `order` is "xh" or "hx": which comes first in a matrix over both x and h.
     """
     matrices: dict[str, Piece] = {}
     count = len(GATES[kind])
@@ -132,7 +132,7 @@ def pieces(shapes: Mapping[str, Shape], kind: str, sizes: Sizes, biased: bool, o
 
 
 def _matrix(shape: Shape, units: int, sizes: Sizes, order: str) -> tuple[tuple[str, ...], bool] | None:
-    """Over what a matrix goes, and whether it lies as (in, out)."""
+    """The parameters that a matrix of this shape covers, and whether it is (in, out); `None` if it covers none."""
     both = ("weight_ih", "weight_hh") if order == "xh" else ("weight_hh", "weight_ih")
     widths = {sizes.inputs + sizes.units: both, sizes.inputs: ("weight_ih",), sizes.units: ("weight_hh",)}
     for width, parameters in widths.items():
@@ -144,7 +144,7 @@ def _matrix(shape: Shape, units: int, sizes: Sizes, order: str) -> tuple[tuple[s
 
 
 def _laid_alike(laid: dict[str, Piece]) -> dict[str, Piece]:
-    """A square matrix lies as the others do."""
+    """The pieces, all (in, out) if one is: the layout of a square matrix shows only in the others."""
     turned = any(piece.turned for piece in laid.values())
     return {name: piece._replace(turned=turned) for name, piece in laid.items()}
 
@@ -169,7 +169,7 @@ def _with_biases(
 def _hidden_last(
     biases: Sequence[Sequence[tuple[str, slice]]], matrices: Mapping[str, Piece]
 ) -> Sequence[Sequence[tuple[str, slice]]]:
-    """Two biases: the one beside the hidden state's matrix is the second."""
+    """The biases in order; of two, the one named like the hidden state's matrix comes second."""
     holders = {name.rpartition(".")[0] for name, piece in matrices.items() if piece.parameters == ("weight_hh",)}
 
     def hidden(blocks: Sequence[tuple[str, slice]]) -> bool:
@@ -180,12 +180,12 @@ def _hidden_last(
 
 
 def one_bias(all_pieces: Mapping[str, Piece]) -> bool:
-    """Whether one bias stands where PyTorch has two."""
+    """Whether the layer has one bias where PyTorch has two."""
     return any(piece.parameters == ("bias_ih", "bias_hh") for piece in all_pieces.values())
 
 
 def joined(all_pieces: Mapping[str, Piece]) -> bool:
-    """Whether a matrix goes over [x, h]: nothing in its shape says which stands first."""
+    """Whether a matrix covers both x and h: its shape does not tell which comes first."""
     return any(
         len(piece.parameters) == 2 and len(piece.shape) == 2 and 1 not in piece.shape for piece in all_pieces.values()
     )

@@ -1,4 +1,4 @@
-"""Where an object of a user's class holds its parameters: whole arrays by name or shape, or pieces of them."""
+"""The places where a user's object holds its parameters: whole arrays by name or shape, or pieces of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOT_HELD = n.words("grads x cache out")
 
 
 def is_gradient(key: str) -> bool:
-    """Whether a name is that of a gradient, or of what a pass keeps."""
+    """Whether a name is that of a gradient, or of a value that a pass keeps."""
     short = n.plain(key)
     return short.startswith(("d", "grad")) or short.endswith(("grad", "gradient")) or short in ("x", "cache", "out")
 
@@ -43,7 +43,7 @@ class Held:
         self.given: Tensors = {}
 
     def find(self, holder: object, scene: InsideScene) -> None:
-        """By name, else by the only shape that fits, else gate by gate. Raises `BindingError`."""
+        """Find the parameters on an object: by name, else by shape, else gate by gate. Raises `BindingError`."""
         if self.pieces or (self.where and all(name in self.where for name in scene.parameters)):
             return
         candidates = [slot for slot in slots(holder) if n.plain(slot.name) not in NOT_HELD]
@@ -83,7 +83,7 @@ class Held:
         )
 
     def _one_bias(self, candidates: Sequence[Slot], wanted: Sequence[str], holder: object, scene: InsideScene) -> None:
-        """A recurrent object with one bias where PyTorch has two: it gets their sum."""
+        """Find the single bias of a recurrent object where PyTorch has two; it gets their sum."""
         self.single = None
         if self.job.kind not in n.RECURRENT or "bias_ih" not in wanted:
             return
@@ -99,7 +99,7 @@ class Held:
             self.shapes["bias_ih"] = self.shapes["bias_hh"] = tuple(fitting[0].value.shape)
 
     def _in_pieces(self, candidates: Sequence[Slot], scene: InsideScene) -> bool:
-        """Whether it holds a matrix for each gate, or one over [x, h]."""
+        """Whether the object holds a matrix for each gate, or one over [x, h]; their places are then known."""
         sizes = sizes_of(scene)
         if any(tuple(s.value.shape) in (a.shape, a.T.shape) for s in candidates for a in self._weights(scene)):
             return False
@@ -136,14 +136,14 @@ class Held:
         return self.single is not None or any(p.parameters == ("bias_ih", "bias_hh") for p in self.pieces.values())
 
     def ours(self, scene: InsideScene) -> Tensors:
-        """The scene's parameters; a gated unit with one bias has that beside the input alone."""
+        """The scene's parameters; a GRU with one bias is played with b_hh = 0."""
         held = {name: scene.arrays[name] for name in scene.parameters}
         if self.job.kind == "gru" and self.one_bias():
             held["bias_hh"] = np.zeros_like(held["bias_hh"])
         return held
 
     def set(self, scene: InsideScene) -> None:
-        """Hand the scene's parameters over."""
+        """Set the object's parameters to the scene's."""
         held = self.ours(scene)
         for name, piece in self.pieces.items():
             _put(self.places[name], piece.value(held))
@@ -159,7 +159,7 @@ class Held:
                 _put(slot, value)
 
     def moved(self, name: str, rate: float) -> Theirs:
-        """The gradient of a parameter that the way back itself moved along it: what it moved by, over the rate."""
+        """The gradient of a parameter that `backward` itself updates: its change over the rate; `None` if unchanged."""
         if name not in self.given or not rate:
             return None
         slot = self.where[name][0]

@@ -1,4 +1,4 @@
-"""Parameters as an optimizer of a user's wants them: objects with `data` and `grad`, or a layer that holds them."""
+"""Parameters in the forms that a user's optimizer may want: objects with `data` and `grad`, or a layer."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Parameter:
 
 LAYERS = {"weight": (("weights", "dweights"), ("W", "dW"), ("w", "dw")),
           "bias": (("biases", "dbiases"), ("b", "db"), ("bias", "dbias"))}  # fmt: skip
-"""What a layer calls its arrays and their gradients."""
+"""Names that a layer may give its arrays and their gradients."""
 
 
 class HoldingLayer:
@@ -47,7 +47,7 @@ class HoldingLayer:
             self.params[key], self.grads[key] = held[name].copy(), grads[name].copy()
 
     def now(self, held: Tensors) -> Tensors:
-        """The parameters after the step: what was changed under whichever name."""
+        """The parameters after the step, under whichever name they were changed."""
         after: Tensors = {}
         for name, pairs in LAYERS.items():
             values = [*(getattr(self, own) for own, _ in pairs), self.params[pairs[1][0]]]

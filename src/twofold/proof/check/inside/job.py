@@ -1,4 +1,4 @@
-"""What is asked for, and the settings of a kind as a user's arguments would take them."""
+"""The job of the process, and the settings of a kind in the form that a user's arguments take."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BUFFERS = ("running_mean", "running_var")
 
 
 class Job(Values):
-    """What is asked for: `kind`, `settings`, `arguments` (declared roles), and the shapes of each scene."""
+    """A thing to be played: its `kind`, `settings`, `arguments` (declared roles), and the shapes of each scene."""
 
     @property
     def kind(self) -> str:
@@ -32,7 +32,7 @@ class Job(Values):
 
 
 NUMBERS_EACH = ("betas", "num_embeddings", "units")
-"""Settings that stay two numbers where both are the same."""
+"""Settings that stay two numbers even if both are the same."""
 
 
 def setting_values(settings: Settings) -> Values:
@@ -58,7 +58,7 @@ def setting_values(settings: Settings) -> Values:
 class Bundle(Values):
     """The dictionary of settings that some assignments hand over: `conv_param`, `pool_param`, `bn_param`.
 
-    A key is read by what it stands for, as an argument's name is: `f`, `s`, `filter_size`.
+    Keys are understood as argument names are: `f`, `s`, `filter_size`.
     """
 
     def __init__(self, settings: Settings, training: bool, buffers: Mapping[str, np.ndarray]) -> None:
@@ -98,7 +98,7 @@ SETTINGS_IN_ORDER = {
 
 
 class Mode:
-    """What Twofold's own layers take as `mode`."""
+    """The argument `mode` of Twofold's own layers."""
 
     def __init__(self, training: bool, mask: np.ndarray | None) -> None:
         self.training, self.mask, self.lead = training, mask, 0

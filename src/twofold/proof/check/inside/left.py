@@ -1,4 +1,4 @@
-"""The gradients that a way back leaves on an object: by name, else what it changed."""
+"""The gradients that `backward` leaves on an object: by name, else by what it changed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOLDERS = ("g", "d", "dparams", "deltas")
 
 
 def named_gradient(holder: object, keys: Sequence[Slot], kind: str, role: str, wanted: Mapping[str, object]) -> Theirs:
-    """The gradient of what stands in slots, by its name; `None` where there is none."""
+    """The gradient of the parameter in these slots, by its name; `None` if there is none."""
     table = getattr(holder, "__dict__", {})
     names = list(dict.fromkeys(str(slot.key) for slot in keys))
     for slot in keys:  # a parameter as an object or a tensor: its own `grad`
@@ -50,7 +50,7 @@ def named_gradient(holder: object, keys: Sequence[Slot], kind: str, role: str, w
 
 
 def _own(slot: Slot, name: str) -> Theirs:
-    """What a user hung on the parameter itself: `self.w.g`."""
+    """An array that is an attribute of the parameter itself: `self.w.g`; else `None`."""
     value = getattr(slot.container[slot.key], name, None)
     return value if shape_of(value) is not None else None
 
@@ -66,7 +66,7 @@ def _of_forms(table: Mapping[str, Theirs], names: Sequence[str], forms: Sequence
 
 
 def before(holder: object) -> Tensors:
-    """What an object holds before the way back."""
+    """A copy of the arrays that an object holds before `backward`."""
     return {slot.name: np.array(slot.value, copy=True) for slot in slots(holder) if _numeric(slot.value)}
 
 
@@ -75,7 +75,7 @@ def _numeric(value: object) -> bool:
 
 
 def changed(holder: object, held: Held, earlier: Mapping[str, np.ndarray]) -> list[Slot]:
-    """The arrays that the way back made or changed, parameters apart."""
+    """The arrays that `backward` made or changed, without parameters."""
     parameters = {id(slot.container) for places in held.where.values() for slot in places}
     names = {(id(s.container), s.key) for places in held.where.values() for s in places}
     return [
@@ -93,6 +93,6 @@ def _alike(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 def unnamed_gradient(shape: tuple[int, ...], left: Sequence[Slot]) -> Theirs:
-    """The only array of the shape that the way back left."""
+    """The only array of this shape that `backward` left; `None` if there are none or several."""
     fitting = [slot.value for slot in left if tuple(slot.value.shape) == shape]
     return fitting[0] if len(fitting) == 1 else None

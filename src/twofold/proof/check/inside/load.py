@@ -1,4 +1,4 @@
-"""Loading a user's file, and finding in it what is meant."""
+"""Loading a user's file, and finding the object in it that is meant."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class LoadingError(Exception):
 
 
 def load(path: Path) -> ModuleType:
-    """The file as a module. Its own folder is where its imports are looked for."""
+    """The file as a module; its imports are looked for in its own folder first."""
     sys.path.insert(0, str(path.parent))
     spec = importlib.util.spec_from_file_location(path.stem if path.stem.isidentifier() else NAME, path)
     if spec is None or spec.loader is None:
@@ -37,7 +37,7 @@ def load(path: Path) -> ModuleType:
 
 
 def told(error: BaseException, path: Path) -> str:
-    """An error with its place in the user's file."""
+    """The text of an error, with its place in the user's file."""
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return f"{text[:400]}{place(error, path)}"
 
@@ -54,7 +54,7 @@ def place(error: BaseException, path: Path) -> str:
 
 
 def find(module: ModuleType, name: str, kind: str) -> Theirs:
-    """What is meant by a name: an object, `forward,backward`, or, without a name, the only thing that fits."""
+    """The object of a name; a pair for `forward,backward`; without a name, the only object that fits."""
     if not name:
         return _only(module, kind)
     if "," in name:
@@ -67,7 +67,7 @@ def find(module: ModuleType, name: str, kind: str) -> Theirs:
 
 
 def _own(module: ModuleType) -> dict[str, Function]:
-    """What the file defines itself."""
+    """The public functions and classes that the file itself defines, by name."""
     return {
         name: value
         for name, value in vars(module).items()
@@ -98,7 +98,7 @@ AHEAD = ("forward", "fwd", "step_forward")
 
 
 def _with_its_way_back(module: ModuleType, name: str, thing: Function) -> Theirs:
-    """`affine_forward` with `affine_backward`; `relu` with `relu_backward`, `relu_grad` or `d_relu`."""
+    """A function paired with its backward: `affine_forward` with `affine_backward`, `relu` with `d_relu`."""
     own = _own(module)
     candidates = [name.replace(a, b) for a in AHEAD for b in BACK if a in name]
     candidates += (
@@ -112,7 +112,7 @@ def _with_its_way_back(module: ModuleType, name: str, thing: Function) -> Theirs
 
 
 def find_its_way_back(thing: object) -> Theirs:
-    """A function of this process with its way back, where its module has one."""
+    """A function of this process, paired with its backward if its module has one."""
     if not inspect.isfunction(thing) or thing.__module__ not in sys.modules:
         return thing
     return _with_its_way_back(sys.modules[thing.__module__], thing.__name__, thing)

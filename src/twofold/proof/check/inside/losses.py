@@ -1,4 +1,4 @@
-"""A loss of a user's: a function, or a class with a way back."""
+"""A user's loss: a function, or a class with a backward."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LOSS_SETTINGS = {
 
 
 class Losses:
-    """A loss: a function that gives value and gradient, or a class with `forward(x, y)` and `backward(x, y)`."""
+    """Plays a loss: a function that gives value and gradient, or a class with `forward(x, y)` and `backward(x, y)`."""
 
     partial: Tensors
 
@@ -80,12 +80,12 @@ class Losses:
         return {"loss": _number(value), "dz": array(gradient, "the gradient")}
 
     def _left(self, name: str) -> Theirs:
-        """What the object keeps under a name, where it is an array."""
+        """The array that the object keeps under a name; `None` if there is none."""
         value = getattr(getattr(self, "object", None), name, None)
         return value if shape_of(value) else None
 
     def _left_gradient(self, outputs: object) -> Theirs:
-        """The gradient that a way back leaves: `dinputs` on the object, or `g` on what it was given."""
+        """The gradient that `backward` leaves: `dinputs` on the object, or `g` on the outputs that it was given."""
         held = getattr(getattr(self, "object", None), "__dict__", {})
         left = next((v for k, v in held.items() if n.names_input_gradient(k) and shape_of(v)), None)
         return left if left is not None else getattr(outputs, "g", None)
@@ -108,7 +108,7 @@ class Losses:
 
 
 def _ordered(result: object) -> list[Theirs]:
-    """Value and gradient, of a table by its keys."""
+    """The members of a result, value first; those of a dictionary are known by their keys."""
     if not isinstance(result, Mapping):
         return arrays_in(result)
     keys = {n.plain(str(key)): key for key in result}

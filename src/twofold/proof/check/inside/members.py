@@ -1,4 +1,4 @@
-"""What an object of a user's class holds and can do: its arrays, and its methods under the usual names."""
+"""The arrays of a user's object, and its methods by their usual names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOLDING = ("data", "value", "val", "values", "array", "tensor")
 
 
 class Slot(NamedTuple):
-    """An array that an object holds: where, under which key, and what a reader would call it."""
+    """An array that an object holds: its container, the key in it, and a name for readers."""
 
     container: Theirs
     key: str | int
@@ -28,7 +28,7 @@ class Slot(NamedTuple):
 
 
 def slots(holder: object, deep: bool = True) -> Iterator[Slot]:
-    """Every array that an object holds; in dictionaries, lists and objects of its own one level deep."""
+    """Every array that an object holds, also in its dictionaries, lists and inner objects, one level deep."""
     table = getattr(holder, "__dict__", {})
     for key, value in list(table.items()):
         if isinstance(value, MutableMapping):
@@ -44,7 +44,7 @@ def slots(holder: object, deep: bool = True) -> Iterator[Slot]:
 
 
 def _inner(key: str, value: object) -> Iterator[Slot]:
-    """What an object within the object holds: a parameter with its `data`, or a layer with its arrays."""
+    """The arrays of an object within an object: a parameter with its `data`, or a layer."""
     if isinstance(value, type) or inspect.isroutine(value) or inspect.ismodule(value) or shape_of(value) is not None:
         return
     for slot in slots(value, deep=False):
@@ -62,7 +62,7 @@ BACKWARDS = ("backward", "backprop", "bwd", "back", "grad", "gradient", "backwar
 
 
 def method_of(holder: object, names: tuple[str, ...]) -> Theirs:
-    """The first method that the holder has under one of the names; a `__call__` around `forward` where it has one."""
+    """The first method with one of the names; the object itself if its `__call__` wraps `forward`."""
     own = next((vars(base)["__call__"] for base in type(holder).__mro__ if "__call__" in vars(base)), None)
     if inspect.isfunction(own) and "forward" in names and callable(getattr(holder, "forward", None)):
         kinds = [parameter.kind for parameter in signature(own) or []]
@@ -72,7 +72,7 @@ def method_of(holder: object, names: tuple[str, ...]) -> Theirs:
 
 
 def is_layer_class(value: object) -> bool:
-    """Whether a class has a way forward under one of the usual names."""
+    """Whether a class has a forward method under one of the usual names."""
     return (inspect.isclass(value) and any(name in dir(value) for name in FORWARDS if name != "__call__")) or (
         inspect.isclass(value) and "__call__" in vars(value)
     )  # fmt: skip
@@ -84,5 +84,5 @@ def first_array(result: object) -> Theirs:
 
 
 def fresh(thing: object) -> Theirs:
-    """An instance's own copy, so that one sequence of scenes does not see another's state."""
+    """A copy of an object, so that one sequence of scenes does not see another's state; a class or function itself."""
     return thing if isinstance(thing, type) or inspect.isroutine(thing) else copy.deepcopy(thing)

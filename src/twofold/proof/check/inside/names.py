@@ -1,4 +1,4 @@
-"""What students call things: from an argument's or an attribute's name to its role."""
+"""Names that students use: from the name of an argument or attribute to its role."""
 
 from __future__ import annotations
 
@@ -127,11 +127,11 @@ def words(text: str) -> frozenset[str]:
 
 
 INPUTS = words("x xs xt inp inps input inputs inputdata aprev")
-"""What the input is called where the name of its gradient is made of it."""
+"""Names of the input from which names of its gradient are made: `x` in `dx`."""
 
 
 def family(kind: str) -> str:
-    """Which names a kind's parameters have."""
+    """The family of kinds that share names of parameters: a key of `WEIGHTS`."""
     if kind == "prelu":
         return kind
     if kind == "embed_columns":

@@ -1,4 +1,4 @@
-"""A layer brought as a class in the style of an assignment: `forward(x)`, `backward(dout)`, parameters on it."""
+"""A layer given as a class in the style of an assignment: `forward(x)`, `backward(dout)`, with parameters on it."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from twofold.proof.check.inside.scene import InsideScene
 from twofold.proof.check.inside.theirs import Tensors, Theirs, Values
 
 GIVEN = ("output", "outputs", "out", "y", "a", "z", "A", "Z", "result", "activation")
-"""Where a `forward` that gives nothing leaves its result."""
+"""Attributes in which a `forward` that returns nothing leaves its result."""
 SLOPES = ("gradient", "grad", "derivative", "prime")
 """Methods that may give f'(x), to be multiplied by dy."""
 KNOWS_MODE = ("training", "is_training", "train_mode", "is_train", "mode", "eval", "train")
 
 
 class Objects(Functions):
-    """An object of the user's class over scenes."""
+    """Plays an object of the user's class through scenes."""
 
     partial: Tensors
 
@@ -49,7 +49,7 @@ class Objects(Functions):
 
     @property
     def ambiguous(self) -> bool:
-        """Whether the shapes leave more than one way of reading it."""
+        """Whether the arrays' shapes leave more than one way of reading the object."""
         return joined(self.held.pieces)
 
     @property
@@ -82,7 +82,7 @@ class Objects(Functions):
         return tensors | self._back(values, y, cache, scene)
 
     def _find(self, scene: InsideScene) -> None:
-        """Where the parameters are; an object that makes them at its first pass is given one."""
+        """Find the parameters; an object that makes them in its first pass is given a pass before."""
         try:
             self.held.find(self.object, scene)
         except BindingError:
@@ -115,7 +115,7 @@ class Objects(Functions):
         return self._read(back, scene, changed(self.object, self.held, earlier))
 
     def _takes_rate(self) -> bool:
-        """Whether the way back updates the parameters itself, by a rate that it is told."""
+        """Whether `backward` updates the parameters itself, with a rate among its arguments."""
         return any(n.plain(p.name) in n.words(RATES) for p in signature(self.backward) or [])
 
     def _takes_dy_alone(self) -> bool:
@@ -154,7 +154,7 @@ class Objects(Functions):
             self.object.mode = mode if training == (mode in ("train", "training")) else "train" if training else "test"
 
     def knows_mode(self) -> bool:
-        """Whether it can be told that a pass is one of evaluation."""
+        """Whether the object can be told that a pass is for evaluation."""
         if any(hasattr(self.object, name) for name in KNOWS_MODE):
             return True
         return any(n.plain(p.name) in n.words(n.MODE) for p in signature(self.forward) or [])
@@ -167,7 +167,7 @@ class Objects(Functions):
                 return
 
     def _read(self, back: object, scene: InsideScene, left: list[Slot]) -> Tensors:
-        """dx and the gradients, from what `backward` gave and from what it left on the object."""
+        """dx and the gradients, from the result of `backward` and from what it left on the object."""
         if self.held.pieces:
             return self._read_pieces(back, scene, left)
         wanted = {name: self.held.shapes[name] for name in scene.parameters}
@@ -196,7 +196,7 @@ class Objects(Functions):
         return tensors
 
     def _rate(self) -> float:
-        """The rate by which a way back that updates the parameters itself does so."""
+        """The rate by which `backward` updates the parameters itself; 0 if it seems not to."""
         held = (getattr(self.object, name, None) for name in ("lr", "learning_rate", "eta", "alpha"))
         return 1.0 if self._takes_rate() else next((r for r in held if isinstance(r, float) and r), 0.0)
 
@@ -208,7 +208,7 @@ class Objects(Functions):
         return {} if dx is None else {"dx": self.layout.data_back(array(dx, "dx"))}
 
     def _read_pieces(self, back: object, scene: InsideScene, left: list[Slot]) -> Tensors:
-        """Gradients of gates, put together."""
+        """dx and the gradients of an object in pieces, assembled from those of the gates."""
         by_piece: dict[str, np.ndarray] = {}
         tables = [member for member in (back if isinstance(back, tuple | list) else [back]) if isinstance(member, dict)]
         for name, slot in self.held.places.items():
@@ -225,7 +225,7 @@ class Objects(Functions):
         return tensors | {scene.gradient(n): g for n, g in assembled(by_piece, self.held.pieces, ours).items()}
 
     def _our_shape(self, value: np.ndarray, name: str, scene: InsideScene) -> np.ndarray:
-        """In our layout; a bias that the object keeps as (1, out) may have such a gradient."""
+        """A gradient in our layout; that of a bias kept as (1, out) may have this shape, too."""
         shape, ours = self.held.shapes[name], scene.arrays[name]
         if ours.ndim == 1 and value.size == ours.size and (value.ndim == 4 or value.size == 1):
             return without_ones(value, ours.shape)

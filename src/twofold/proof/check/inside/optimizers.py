@@ -1,4 +1,4 @@
-"""An optimizer of a user's, over steps."""
+"""A user's optimizer, played step by step."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ STEPS = (
 
 
 class Optimizers:
-    """An optimizer over steps: a function of one step, a class with `step`, or a `torch.optim.Optimizer`."""
+    """Plays an optimizer: a function of one step, a class with `step`, or a `torch.optim.Optimizer`."""
 
     partial: Tensors
 
@@ -127,7 +127,7 @@ class Optimizers:
         return {f"moment {key}": value for key, value in memory.items()}
 
     def _take(self, result: object, name: str, state_of: Values) -> None:
-        """What an update gave: the new parameter, or nothing where it changed in place; then its state."""
+        """Take over an update's result: the new parameter, or nothing if it changed in place; then its state."""
         if result is None:
             return
         members = arrays_in(result)
@@ -184,7 +184,7 @@ class Optimizers:
         return call(self.thing, values, names, self._constructor_order(), self.job.declared)
 
     def _each_by_its_own(self, grads: dict[str, np.ndarray], scene: InsideScene) -> None:
-        """An object for each parameter: it keeps the moments of one array."""
+        """Take a step with an optimizer object for each parameter, which keeps the moments of one array."""
         for key in self.p:
             self.object = self.state.get(key) or self._made(self._values(scene))
             self.state[key] = self.object
@@ -195,7 +195,7 @@ class Optimizers:
             self._one(method, key, grads, scene, {**OPTIMIZER_SETTINGS, **UPDATED}, 2)
 
     def _on_a_layer(self, grads: dict[str, np.ndarray]) -> None:
-        """A layer that holds its parameters and their gradients is handed over, between what goes before and after."""
+        """Take a step on a layer that holds parameters and gradients, with the methods that go before and after it."""
         self.layer = getattr(self, "layer", None) or HoldingLayer()
         self.layer.fill(self.p, grads)
         method = method_of(self.object, STEPS)

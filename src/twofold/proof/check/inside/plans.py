@@ -1,4 +1,4 @@
-"""In which ways an object may be meant: the plans that are tried, one after another."""
+"""The plans: ways in which an object may be meant, tried one after another."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from twofold.proof.check.inside.theirs import Function, Tensors, Theirs
 from twofold.proof.check.inside.torch_objects import AutogradFunctions, Modules, is_autograd_function, is_module
 
 FORMS = {"cross_entropy": ("classes", "onehot"), "mean_squared": ("onehot", "classes")}
-"""In which forms a loss of classes may take them; other losses take what they are told."""
+"""Forms in which a loss may take classes; other losses take their targets as they are."""
 
 
 class Player(Protocol):
     """Plays the scenes of a thing one after another."""
 
     partial: Tensors
-    """What the scene gave so far: all that there is of one that failed."""
+    """The tensors of the current scene so far: if it fails, these are all."""
 
     def play(self, scene: InsideScene) -> Tensors:
         """Tensors in our layout, by our names."""
@@ -38,7 +38,7 @@ class Player(Protocol):
 
 
 class Plan(NamedTuple):
-    """A way of reading the object: its name, and what plays scenes that way."""
+    """A way of reading the object: its name, and a function that builds its player."""
 
     name: str
     build: Callable[[], Player]
@@ -127,14 +127,14 @@ def _pairs(pair: Pair, job: Job, layout: Layout) -> Iterator[Plan]:
 
 
 def _like_ours(kind: type) -> bool:
-    """A layer of Twofold's own form: `forward(params, x, ...)`."""
+    """Whether a class is a layer of Twofold's own form: `forward(params, x, ...)`."""
     forward = getattr(kind, "forward", None)
     parameters = signature(forward) if forward else None
     return bool(parameters) and n.plain(parameters[0].name) in n.words(n.PARAMS)  # pyright: ignore[reportOptionalSubscript]
 
 
 def _takes_weights(kind: type, job: Job) -> bool:
-    """A layer that holds nothing: `forward(x, w, b)`."""
+    """Whether a class is a layer that holds no parameters: `forward(x, w, b)`."""
     known = ("weight", "weight_ih", "weight_hh", "bias")
     parameters = signature(getattr(kind, "forward", None) or kind) or []
     return any(n.parameter_role(job.kind, p.name, known) in ("weight", "weight_ih") for p in parameters)
@@ -159,7 +159,7 @@ class _Ours:
         self.build, self.job, self.layout, self.pair = build, job, layout, None
 
     def play(self, scene: InsideScene) -> Tensors:
-        """As a pair of functions; `running` gives running statistics."""
+        """Play a scene with the object's methods as a pair of functions."""
         from twofold.proof.check.inside.built import construct
 
         if self.pair is None:
@@ -170,7 +170,7 @@ class _Ours:
 
 
 class _Made:
-    """What a function of the user's builds: a module, or an object with `forward`."""
+    """Plays the result of a user's function that builds a module, or an object with `forward`."""
 
     partial: Tensors
 
@@ -178,7 +178,7 @@ class _Made:
         self.function, self.job, self.layout, self.player = function, job, layout, None
 
     def play(self, scene: InsideScene) -> Tensors:
-        """As what it builds."""
+        """Play a scene with what the function builds."""
         from twofold.proof.check.inside.built import construct
 
         parameters = [p.name for p in signature(self.function) or []]
@@ -194,7 +194,7 @@ class _Made:
 
 
 def paired(thing: object) -> Theirs:
-    """A pair of functions where a thing is one: a tuple, a table, or a module with `forward` and `backward`."""
+    """A thing that is a pair of functions, a tuple or a dictionary, as a `Pair`; any other thing itself."""
     if isinstance(thing, tuple | list) and len(thing) == 2 and all(callable(member) for member in thing):
         return Pair(thing[0], thing[1])
     if isinstance(thing, Mapping) and "forward" in thing:

@@ -1,4 +1,4 @@
-"""Playing a thing through its scenes: the first plan that gives tensors of the expected shapes, others beside it."""
+"""Playing a thing through its scenes by the plans that give tensors of the expected shapes."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ INPUTS = ("x", "dy", "mask", "running_mean", "running_var")
 
 
 class Reading(NamedTuple):
-    """What a plan gave: tensors by scene, errors with their place, and how well it fits."""
+    """The result of a plan: tensors by scene, errors with their place, and how well it fits."""
 
     plan: str
     tensors: list[Tensors]
     errors: dict[str, str]
     untold: list[str]
-    """Scenes of which the object could not be told that they are no training."""
+    """Scenes of evaluation that were skipped because the object cannot be told of it."""
     fits: bool
     failed: bool
     right_shapes: int
@@ -51,14 +51,14 @@ class Reading(NamedTuple):
 
 
 class Item(TypedDict):
-    """One thing of `job.json`, in so far as it is read here; its job reads the rest."""
+    """The keys of a thing in `job.json` that are read here; its `Job` reads the others."""
 
     scenes: list[Entry]
     scenes_file: str
 
 
 def played(thing: Theirs, job: Job, scenes: list[InsideScene], path: Path) -> tuple[list[Reading], str]:
-    """What each plan gave, best first: tensors by scene, errors with their place; and why nothing could be bound."""
+    """The results of the plans, best first, and the reason why nothing could be bound, if so."""
     results, reason = list[Reading](), ""
     for tensors in (False, True) if job.get("torch") else (False,):  # arrays first: torch may be there for others
         job["torch"] = tensors
@@ -76,7 +76,7 @@ def played(thing: Theirs, job: Job, scenes: list[InsideScene], path: Path) -> tu
 
 
 def _wants_tensors(results: Sequence[Reading]) -> bool:
-    """Whether a file that imports no PyTorch asks an array for what a tensor has alone."""
+    """Whether code that does not import PyTorch needs tensors: it asks arrays for attributes that only these have."""
     told = [error for reading in results for error in reading.errors.values()]
     whole = any(reading.fits and not reading.errors for reading in results)
     lacking = any("'numpy.ndarray' object has no attribute" in error for error in told)
@@ -84,7 +84,7 @@ def _wants_tensors(results: Sequence[Reading]) -> bool:
 
 
 def _tried(thing: Theirs, job: Job, scenes: list[InsideScene], path: Path) -> tuple[list[Reading], str]:
-    """The plans of one kind of inputs, until one fits."""
+    """The results of the plans with arrays, or with tensors, until one fits; and why binding failed."""
     results, reason = list[Reading](), ""
     for plan in plans(thing, job):
         job.pop("constant_rate", None)
@@ -127,7 +127,7 @@ def _play(plan: Plan, job: Job, scenes: list[InsideScene], path: Path) -> Readin
 
 @dataclass
 class _Went:
-    """What came of the scenes, played one after another."""
+    """The results of scenes that were played one after another."""
 
     player: Player
     tensors: list[Tensors] = field(default_factory=list)
@@ -137,7 +137,7 @@ class _Went:
 
 
 def _through(plan: Plan, scenes: list[InsideScene], path: Path) -> _Went:
-    """Play every scene; where the very first gives nothing at all, no other is tried."""
+    """Play every scene; if the first gives nothing at all, no other is tried."""
     with np.errstate(all="ignore"):
         went = _Went(plan.build())
         for number, scene in enumerate(scenes):
@@ -173,7 +173,7 @@ def _told(error: BaseException, path: Path) -> str:
 
 
 def _either_way(job: Job, scenes: Sequence[InsideScene]) -> bool:
-    """Whether a loop over time that gives every state may go along either axis: the shapes are the same."""
+    """Whether shapes leave open along which axis time runs, since every state is the output."""
     return job.kind in RECURRENT and len(scenes[0].shapes.get("y", ())) == 3
 
 
@@ -195,7 +195,7 @@ def answered(
     folder: Path,
     torch_is_there: bool,
 ) -> None:
-    """Play every item, and leave what came back in the folder."""
+    """Play every item, and write the results into the folder."""
     answers, arrays = list[dict[str, Plain]](), Tensors()
     for number, item in enumerate(items):
         job = job_type(item, torch=torch_is_there)
@@ -223,6 +223,6 @@ def answered(
 
 
 def write(folder: Path, answer: dict[str, Plain], arrays: Tensors) -> None:
-    """The result: arrays, and beside them what they are."""
+    """Write the results: arrays, and a JSON file that describes them."""
     save_file(arrays, folder / "result.safetensors")
     (folder / "result.json").write_text(json.dumps(answer), "utf-8")

@@ -1,4 +1,4 @@
-"""What functions of a user's give back beside what is asked for: running statistics, a gradient of the first state."""
+"""Extra results of a user's functions: running statistics, the gradient of the first state."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from twofold.proof.check.inside.theirs import Theirs
 
 
 def beside(name: str, result: object, scene: InsideScene, arguments: Sequence[str]) -> Theirs:
-    """A running statistic of a function that takes both, and gives `y, running_mean, running_var`."""
+    """A running statistic that a function returns as `y, running_mean, running_var`; `None` if it does not."""
     members = arrays_in(result)
     shapes = [shape_of(member) for member in members[1:]]
     whole = shapes == [scene.arrays[b].shape for b in BUFFERS] and all(b in arguments for b in BUFFERS)
@@ -20,7 +20,7 @@ def beside(name: str, result: object, scene: InsideScene, arguments: Sequence[st
 
 
 def without_state(result: object, kind: str, scene: InsideScene, one_bias: bool) -> object:
-    """What a way back through time gave, but for ∂L/∂h(0), which is not asked for."""
+    """The result of a backward through time without ∂L/∂h(0), which is not compared."""
     if kind not in RECURRENT or not isinstance(result, tuple | list):
         return result
     units = scene.arrays["weight_hh"].shape[-1]

@@ -1,4 +1,4 @@
-"""What the arguments of optimizers are called, and their settings by role."""
+"""Names of the arguments of optimizers, and their settings by role."""
 
 from __future__ import annotations
 

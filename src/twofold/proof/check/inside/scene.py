@@ -1,4 +1,4 @@
-"""What is played: the inputs of one pass."""
+"""A scene: the inputs of one pass, as the process of the user's code gets it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NotRequired, TypeAlias, TypedDict
 import numpy as np
 
 Facts: TypeAlias = Mapping[str, float]
-"""What is no array: whether it is a pass of training, the rate, the number of the step."""
+"""Facts of a scene other than arrays: whether it is a pass of training, the rate, the number of the step."""
 
 
 class Entry(TypedDict):
@@ -38,5 +38,5 @@ class InsideScene:
         return bool(self.facts.get("training", True))
 
     def gradient(self, parameter: str) -> str:
-        """What the gradient of a parameter is called."""
+        """The name of a parameter's gradient."""
         return self.names[parameter]

@@ -1,4 +1,4 @@
-"""A schedule of a user's, asked at every step."""
+"""A user's schedule, asked for its rate at every step."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ ADVANCES = ("step", "advance", "next", "update")
 
 
 class Schedules:
-    """A schedule: a function of the step, or a class with one; asked at every step."""
+    """Plays a schedule: a function of the step, a class with one, or a scheduler that sets an optimizer's rate."""
 
     partial: Tensors
 
@@ -84,14 +84,14 @@ class Schedules:
         return {"rate": np.array([float(array(rate, "the rate")) for rate in rates])}
 
     def _optimizer(self, scene: InsideScene) -> Theirs:
-        """What a scheduler of PyTorch's kind sets the rate of."""
+        """An optimizer for a scheduler of PyTorch's kind, which sets its rate."""
         library = torch()
         if library is None or not self.job.get("torch"):
             return Rated(scene.facts["lr"])
         return library.optim.SGD([library.nn.Parameter(library.zeros(1))], lr=scene.facts["lr"])
 
     def _moves(self, thing: object, optimizer: object) -> bool:
-        """Whether a thing holds the optimizer, to set its rate."""
+        """Whether a thing holds the optimizer, and so may set its rate."""
         return any(value is optimizer for value in getattr(thing, "__dict__", {}).values())
 
     def _on_its_optimizer(self, thing: Theirs, steps: list[int], optimizer: Theirs) -> np.ndarray:

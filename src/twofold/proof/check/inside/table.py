@@ -1,4 +1,4 @@
-"""Parameters as the dictionary that a user's functions read: under PyTorch's names, or under those that they use."""
+"""The dictionary of parameters that a user's functions read: by PyTorch's names, or by the user's own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from twofold.proof.check.inside.theirs import Tensors, Theirs, Values
 
 
 class Table(Values):
-    """Parameters by our names; another key is read by what it stands for: `W`, `gamma`, `W_xi`, `eps`."""
+    """Parameters by our names; other keys are understood, too: `W`, `gamma`, `W_xi`, `eps`."""
 
     def __init__(self, held: Mapping[str, Theirs], job: Job, scene: InsideScene | None, layout: Layout) -> None:
         super().__init__(held)
@@ -26,7 +26,7 @@ class Table(Values):
         self.ours = {} if scene is None else {name: scene.arrays[name] for name in scene.parameters}
 
     def holding(self, held: Mapping[str, Theirs]) -> Table:
-        """The same of other arrays."""
+        """A table like this one of other arrays."""
         other = Table(held, self.job, None, self.layout)
         other.units, other.ours, other.pieces = self.units, self.ours, self.pieces
         return other
@@ -86,7 +86,7 @@ class Table(Values):
         return Piece(of, rows, shape[::-1] if turned else shape, turned)
 
     def gradients(self, result: Theirs, scene: InsideScene) -> Tensors:
-        """The gradients of pieces, from what the way back gave by the same keys."""
+        """The gradients of our parameters, from those of pieces in the result of `backward` by the same keys."""
         tables = [member for member in arrays_in(result) if isinstance(member, Mapping)]
         gradients = {
             key: array(t[k], f"the gradient of {key}")

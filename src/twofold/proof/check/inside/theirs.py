@@ -1,4 +1,4 @@
-"""What a user's code is, takes and gives, as the types of this room see it."""
+"""Types for a user's code, its arguments and its results."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any, TypeAlias
 import numpy as np
 
 Theirs: TypeAlias = Any
-"""What a user's code is, keeps or gives: its class is not known here, and what it can do is found out by trying.
+"""A user's object, or a value that it keeps or returns: its class is not known, and its abilities are found by trying.
 
-The one type of this package that promises nothing. What has been looked at has a type again: an array from `array`, a
-`Slot`, a `Layout`; what is only handed on is an `object`.
+It is the one type here that promises nothing. Once examined, a value has a type again: an array from `array`, a `Slot`,
+a `Layout`; a value that is only passed on is an `object`.
 """
 Function: TypeAlias = Callable[..., Theirs]
 """A function of the user's, whatever it takes."""
 Values: TypeAlias = dict[str, Theirs]
-"""What a user's function may be given, by role: arrays or their tensors, numbers, tables."""
+"""Values that a user's function may be given, by role: arrays or tensors, numbers, dictionaries."""
 Tensors: TypeAlias = dict[str, np.ndarray]
-"""What a pass gave, by our names and in our layout."""
+"""The tensors of a pass, by our names and in our layout."""
 Settings: TypeAlias = Mapping[str, Theirs]
-"""A kind's settings, as they are handed to the user's code."""
+"""The settings of a kind, as they are passed to the user's code."""

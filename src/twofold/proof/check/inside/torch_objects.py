@@ -1,4 +1,4 @@
-"""A layer brought as a `torch.nn.Module` or a `torch.autograd.Function`: gradients come from its own autograd."""
+"""A layer given as a `torch.nn.Module` or a `torch.autograd.Function`; autograd gives its gradients."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from twofold.proof.check.inside.theirs import Tensors, Theirs, Values
 
 
 class Modules:
-    """A module over scenes, in float64 unless it insists on another type."""
+    """Plays a module through scenes, in float64 unless float32 is asked for."""
 
     partial: Tensors
 
@@ -85,7 +85,7 @@ class Modules:
 
     @property
     def ambiguous(self) -> bool:
-        """Whether the shapes leave more than one way of reading it."""
+        """Whether the arrays' shapes leave more than one way of reading the module."""
         return joined(self.pieces)
 
     @property
@@ -150,7 +150,7 @@ class Modules:
         return held
 
     def _find(self, scene: InsideScene) -> None:
-        """Each parameter by name, else in the order in which they stand, by shape."""
+        """Find each parameter: by name, else the first one of its shape."""
         if self.where or self.pieces:
             return
         if any(loaded_torch().nn.parameter.is_lazy(p) for p in self.module.parameters()):
@@ -189,7 +189,7 @@ class Modules:
             )
 
     def _in_pieces(self, scene: InsideScene) -> bool:
-        """Whether it holds a matrix for each gate, or one over [x, h]."""
+        """Whether the module holds a matrix for each gate, or one over [x, h]."""
         shapes = {name: tuple(tensor.shape) for name, tensor in self.module.named_parameters()}
         weights = ("weight_ih",) if self.job.kind == "rnn" else ("weight_ih", "weight_hh")
         whole = {s for name in weights for s in (scene.arrays[name].shape, scene.arrays[name].T.shape)}
