@@ -1,7 +1,7 @@
 """Gradients against central differences, by random projection: two evaluations a tensor, not two a parameter.
 
 For a direction v:  ⟨∂L/∂p, v⟩ ≈ (L(p + ε v) − L(p − ε v)) / 2ε, with an error of order ε². In float64.
-It needs nothing but the seam, so it checks either engine, with whatever masks the batch carries.
+It uses only what every engine offers, so it checks either engine, with whatever masks the batch carries.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from twofold.engine import Batch, Engine, State
 from twofold.streams import stream
 
 EPSILON = 1e-6
-"""The first step; below `SMALLER` the rounding of the loss is what a difference measures."""
+"""The first ε to try; with one below `SMALLER` a difference would measure only the rounding of the loss."""
 SMALLER = 1e-7
 TRIES = ((0, EPSILON), (0, SMALLER), (1, SMALLER), (2, SMALLER))
-"""Directions and steps, one after the other until one agrees. Where ReLUs and poolings are many, one of them turns
-between the two points, and the difference measures two slopes: with a tenth of the step that is a tenth as likely. A
-wrong gradient is wrong along every direction and with every step."""
+"""Pairs (number of the direction, ε), tried in turn until one agrees. With many ReLUs and poolings, one may switch
+between the two points, and the difference mixes two slopes; a tenth of ε makes that a tenth as likely. A wrong gradient
+is wrong along every direction and with every ε."""
 TOLERANCE = 1e-5
 FLOOR = 1e-3
-"""Times the loss: below this slope the rounding of the loss, about 1e-16 / ε of it, is what a difference measures."""
+"""Smallest slope, as a share of the loss, that stands out from rounding, about 1e-16 / ε of the loss."""
 
 
 JITTER = 1e-2
-"""Parameters are moved about so far first: biases that begin at 0 put whole units exactly on ReLU's kink, where
-a central difference measures half a slope."""
+"""Standard deviation of the noise added to parameters first: biases that begin at 0 put whole units exactly on ReLU's
+kink, where a central difference measures half a slope."""
 
 
 class Projection(NamedTuple):
@@ -38,11 +38,11 @@ class Projection(NamedTuple):
     computed: float
     measured: float
     loss: float = 1.0
-    """Where the slope was measured: a difference holds the loss's own rounding."""
+    """The loss at this point, whose rounding limits how exact `measured` can be."""
 
     @property
     def size(self) -> float:
-        """Relative distance of the two."""
+        """Relative distance between `computed` and `measured`."""
         scale = max(abs(self.computed), abs(self.measured), FLOOR * max(1.0, abs(self.loss)))
         return abs(self.computed - self.measured) / scale
 
@@ -68,13 +68,13 @@ def check_gradients(engine: Engine, state: State, batch: Batch, seed: int = 0) -
 
 
 def _direction(name: str, shape: tuple[int, ...], seed: int, number: int) -> np.ndarray:
-    """A random direction of length 1; `number` counts those of one tensor."""
+    """A random direction of length 1, the one of this number for the tensor."""
     v = stream(seed, f"direction {name}" + (f" {number}" if number else "")).normal(size=shape)
     return v / np.linalg.norm(v)
 
 
 def beside(state: State, seed: int = 0) -> State:
-    """A point near it, where no unit is exactly on a kink and no two numbers are exactly alike."""
+    """The state with a little noise on its parameters: no unit is exactly on a kink, no two numbers are equal."""
     moved = {
         name: array + JITTER * stream(seed, f"jitter {name}").normal(size=array.shape)
         for name, array in state.parameters.items()

@@ -47,7 +47,7 @@ class Parting(NamedTuple):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a comparison found: facts, from which `agrees` follows."""
+    """The result of a comparison of two engines."""
 
     steps: int
     tolerance: float
@@ -57,7 +57,7 @@ class Verdict:
 
     @property
     def agrees(self) -> bool:
-        """No gap of any stage was above the tolerance."""
+        """Whether no gap of any stage was above the tolerance."""
         return self.first_divergence is None
 
     def to_json(self) -> dict[str, Plain]:
@@ -94,10 +94,10 @@ def compare(
     parted: Callable[[Batch, Step, Step], None] = lambda batch, first, second: None,
     explain: Callable[[Parting], None] = lambda parting: None,
 ) -> Verdict:
-    """Run both engines over the batches from one initial state, and say how far apart they were, where.
+    """Run both engines over the batches from one initial state, and measure the gaps between them at every stage.
 
     `watch` gets every step; `parted` gets the first one that diverges, with its batch, to look for the cause; `explain`
-    gets the state before it as well, where engines are re-synchronised.
+    gets the state before it as well, in mode `resync` only.
     """
     first.load(initial)
     second.load(initial)
@@ -124,7 +124,7 @@ def compare(
 
 
 def _gaps(a: Step, b: Step) -> Iterator[tuple[str, str, float]]:
-    """Every comparison of one step, in the order in which the numbers come to be: a cause before its effects."""
+    """Every gap of one step as (stage, name, size), in order of computation: a cause comes before its effects."""
     for name, size in _each(a.outputs, b.outputs):
         yield "forward", f"{name}.output", size
     yield "loss", "loss", gap(np.asarray(a.loss), np.asarray(b.loss))

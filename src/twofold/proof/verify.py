@@ -32,7 +32,7 @@ RANDOM_BATCHES = 8
 
 @dataclass(frozen=True)
 class Verification:
-    """What `twofold verify` found: the verdict of the lock-step, the gradient check, and on which data."""
+    """The result of `twofold verify`: the verdict of the lock-step, the gradient check, and the kind of data used."""
 
     recipe: str
     mode: Mode
@@ -43,18 +43,18 @@ class Verification:
     projections: tuple[Projection, ...]
     """The NumPy engine's gradients against central differences, at the first batch; in float64 only."""
     ties: tuple[Ties, ...] = ()
-    """Where gradients part: max poolings in which rounding decides which number of a window is the largest."""
+    """If gradients part: the max poolings in which rounding decides which number of a window is the largest."""
     cause: str = ""
     """Why the engines part, by name: the engine and its mistake, where it is a known one."""
 
     @property
     def agrees(self) -> bool:
-        """No gap between the engines was above the tolerance."""
+        """Whether no gap between the engines was above the tolerance."""
         return self.verdict.agrees
 
     @property
     def passed(self) -> bool:
-        """The engines agree, and central differences confirm the gradients: agreeing engines may be wrong together."""
+        """Whether engines agree and central differences confirm their gradients: two that agree may both be wrong."""
         return self.agrees and not self.wrong_gradients
 
     @property
@@ -98,11 +98,11 @@ def verify(
 ) -> Verification:
     """Run both engines in lock-step and compare them at every stage of every step.
 
-    On `data`, a pair `(X, y)`, where it is given; else on the recipe's data where they are at hand, else on random
-    inputs of the declared shape; the result says which. `mode` is `resync` (each step tested by itself: the proof) or
-    `free` (shows drift). `tolerance` is relative, by default 1e-9 in float64 and 1e-4 in float32. `dirac` makes numbers
-    exactly alike before the first step, and which of them a max pooling takes is rounding's choice: both engines then
-    start a little beside it.
+    They run on `data`, a pair `(X, y)`, if given; else on the recipe's data if at hand; else on random inputs of the
+    declared shape. The result says which. `mode` is `resync` (each step tested by itself: the proof) or `free` (shows
+    drift). `tolerance` is relative, by default 1e-9 in float64 and 1e-4 in float32. The initial state `dirac` makes
+    numbers exactly equal, so that rounding would decide which of them a max pooling takes: some noise is added to it
+    for both engines.
 
     Raises `RecipeError`, `UnknownNameError`, `DataError`, or `UserError` for an argument out of range.
     """

@@ -1,7 +1,7 @@
 """A user's code in a process of its own: a time limit, a memory limit, a temporary folder, its output kept apart.
 
-What crosses is arrays in safetensors and JSON, never pickles; nothing that the process says of itself counts. The
-system holds what `ENFORCED` names; `NOT_ENFORCED` names what it does not hold.
+Only arrays in safetensors and JSON pass between the processes, never pickles; nothing that the process says of itself
+counts. `ENFORCED` names the limits that the operating system enforces, `NOT_ENFORCED` what nothing enforces.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ MOST_RESULT = 60_000_000
 
 @dataclass(frozen=True)
 class Limits:
-    """What a user's code may take."""
+    """Limits of the process that runs a user's code: time and memory."""
 
     seconds: float = 20.0
     megabytes: int = 4_096
 
 
 class Item(TypedDict):
-    """One thing to be played, as the process of the user's code is told of it; what is expected stays here."""
+    """One object to be run, with its scenes. `expected` never reaches the process of the user's code."""
 
     object: str
     kind: str
@@ -64,12 +64,12 @@ class Item(TypedDict):
 
 @dataclass(frozen=True)
 class Played:
-    """One way of reading an object, and what playing it that way showed: as its process says."""
+    """One plan of calling an object, and what running it by that plan showed, as reported by its process."""
 
     plan: str
     errors: Mapping[str, str]
     untold: Sequence[str]
-    """Scenes of which the object could not be told that they are no training."""
+    """Scenes outside training for which the object offers no way to say so."""
     fits: bool
     constant_rate: bool
     one_bias: bool
@@ -79,7 +79,10 @@ class Played:
 
     @classmethod
     def read(cls, plan: Parsed) -> Played:
-        """From the other process's JSON. Raises `KeyError`, `TypeError` or `ValueError` for anything else."""
+        """Read one plan from the other process's JSON.
+
+        Raises `KeyError`, `TypeError` or `ValueError` for anything else.
+        """
         flags = {name: bool(plan[name]) for name in ("fits", "constant_rate", "one_bias", "autograd", "derivative")}
         errors = {str(scene): str(error) for scene, error in plan["errors"].items()}
         return cls(str(plan["plan"]), errors, [str(s) for s in plan["untold"]], scenes=int(plan["scenes"]), **flags)
@@ -87,7 +90,7 @@ class Played:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back for one item: tensors by plan and scene, errors by scene; or why nothing did."""
+    """The result of one item: tensors by plan and scene, errors by scene; or why there are none."""
 
     cannot: str = ""
     """Why nothing could be checked: the file does not import, the object is not there, no call fits."""
@@ -100,7 +103,7 @@ class Answer:
 
 
 def run_file(file: Path, items: Sequence[Item], limits: Limits) -> list[Answer]:
-    """The items of a file, each an object with its scenes, played in one process."""
+    """Run the items of a file, each an object with its scenes, in one process of its own."""
     with tempfile.TemporaryDirectory(prefix="twofold-check-") as name:
         folder = Path(name)
         work = {"file": str(file.resolve()), "seconds": limits.seconds, "megabytes": limits.megabytes}
@@ -110,9 +113,9 @@ def run_file(file: Path, items: Sequence[Item], limits: Limits) -> list[Answer]:
 
 
 def run_apart(command: Sequence[str], folder: Path, seconds: float) -> int | str:
-    """A command in a session and a home of its own, one thread; its status, or `time` where it had not ended.
+    """Run a command in a session and a home of its own, with one thread; its status, or `time` if it ran too long.
 
-    What it prints stands in `stdout` and `stderr` in the folder. What it started ends with it.
+    What it prints is written to `stdout` and `stderr` in the folder. Processes that it started are ended with it.
     """
     home = folder / "home"
     home.mkdir()
@@ -130,7 +133,7 @@ def run_apart(command: Sequence[str], folder: Path, seconds: float) -> int | str
 
 
 def run_here(play: Callable[[Path], None], items: Sequence[Item], limits: Limits) -> list[Answer]:
-    """The items of an object that lives in this process: a copy of the process plays them, and is ended."""
+    """Run the items of an object that lives in this process: in a fork of the process, which then ends."""
     with tempfile.TemporaryDirectory(prefix="twofold-check-") as name:
         folder = Path(name)
         _write(folder, {"seconds": limits.seconds}, items)
@@ -167,7 +170,7 @@ def _play_apart(play: Callable[[Path], None], folder: Path, limits: Limits) -> N
 
 
 def environment_of(home: Path) -> dict[str, str]:
-    """What the code sees of the environment: paths to find packages, and one thread."""
+    """Environment variables for the user's code: paths to find packages, and one thread."""
     passed_on = {
         name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "VIRTUAL_ENV") if name in os.environ
     }

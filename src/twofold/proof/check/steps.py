@@ -1,4 +1,4 @@
-"""Why two engines part at a step, by name: a layer, a loss or an optimizer diagnosed on that step's own numbers."""
+"""Name the mistake behind a divergence: a layer, loss or optimizer is diagnosed on the numbers of the step itself."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOMENTS = {"momentum_buffer": "m", "exp_avg": "m", "exp_avg_sq": "v", "square_av
 
 @dataclass(frozen=True)
 class _Dispute:
-    """The step at which two engines part, and the way of its batch through the first."""
+    """The step at which two engines part, and the trace of its batch through the first engine."""
 
     recipe: Recipe
     parting: Parting
@@ -30,7 +30,7 @@ class _Dispute:
     tolerance: float
 
     def named(self, kind: str, section: str, settings: Settings, scene: Scene, yours: Arrays) -> Named | None:
-        """The fault of one scene: tensors that are not given are not compared."""
+        """The mistake behind the tensors `yours` of one scene, which alone are compared; `None` if right or unknown."""
         if kind not in KINDS:
             return None
         subject = Subject(kind, section, settings, (scene,))
@@ -48,10 +48,11 @@ class _Dispute:
 def explain(
     recipe: Recipe, first: Engine, parting: Parting, tolerance: float, second: Engine | None = None
 ) -> tuple[str, Named] | None:
-    """Which engine is wrong at the step at which they part, `first` or `second`, and why; `None` where nobody knows.
+    """Which engine is wrong at the step at which they part, `first` or `second`, and why; `None` if not found out.
 
-    Each is held against the catalogue's own computation. A gradient may be wrong because what came from behind is:
-    where the second engine has a `trace`, the first wrong signal says whose. Both are left at the state that they had.
+    Each is compared with the catalogue's own computation. A gradient may be wrong only because the dy passed back to
+    its layer is: where the second engine has a `trace`, the first wrong signal shows the culprit. Both engines keep
+    their state.
     """
     trace = _traced(first, parting)
     if trace is None:
@@ -69,7 +70,7 @@ def explain(
 
 
 def _traced(engine: Engine, parting: Parting) -> Trace | None:
-    """The way of the batch through an engine from the state before the step; `None` where it has no trace."""
+    """The trace of the batch through an engine from the state before the step; `None` if the engine has none."""
     if not callable(getattr(engine, "trace", None)):
         return None
     after = engine.state()
@@ -114,7 +115,7 @@ def _close(a: Array, b: Array, tolerance: float) -> bool:
 
 
 def _layer(dispute: _Dispute, node: Node, yours: Step, dx: Array | None = None) -> Named | None:
-    """The layer's own pass on what came to it."""
+    """The mistake in one layer's pass, given the right input x and the right dy."""
     recipe, parting, trace = dispute.recipe, dispute.parting, dispute.trace
     before, batch = parting.before, parting.batch
     names = [other.name for other in recipe.network.nodes]
@@ -151,7 +152,7 @@ def _loss_of(dispute: _Dispute, yours: Arrays) -> Named | None:
 
 
 def _update(dispute: _Dispute, yours: Step) -> Named | None:
-    """The optimizer's own step from the state before, along the right gradients."""
+    """The mistake in the optimizer's step, from the state before and the right gradients."""
     parting, optimizer = dispute.parting, dispute.recipe.optimizer
     before = parting.before
     arrays: dict[str, Array] = {f"p.{name}": array for name, array in before.parameters.items()}
@@ -168,7 +169,7 @@ def _update(dispute: _Dispute, yours: Step) -> Named | None:
 
 
 def _stale(divergence: Divergence, before: State, after: State, tolerance: float) -> Named | None:
-    """A part of the state that is as it was before the step."""
+    """The mistake of a tensor of the state that the step should have updated but left as it was."""
     old, new = before.arrays().get(divergence.name), after.arrays().get(divergence.name)
     if old is None or new is None or not _close(old, new, tolerance):
         return None

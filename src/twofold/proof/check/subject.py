@@ -1,4 +1,4 @@
-"""What a thing is compared with: the kind and its settings, the scenes, the right tensors."""
+"""The standard that code is compared with: a kind with its settings, its scenes, and the right tensors."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ SECTIONS = ("layers", "loss", "optimizer", "schedule")
 DRAWS = 4
 """Perturbations by one unit in the last place, of which the envelope in float32 is the largest."""
 MARGIN = 32.0
-"""The envelope's factor: sums in another order round as often as there are terms."""
+"""The envelope's factor: a sum taken in another order has a rounding error for each of its terms."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A kind with its settings, on scenes."""
+    """A kind with its settings, and the scenes on which it is run."""
 
     kind: str
     section: str
@@ -50,7 +50,7 @@ class Subject:
 
     @property
     def gradients(self) -> dict[str, str]:
-        """What the gradient of each parameter is called."""
+        """The name of each parameter's gradient, such as `dW` for `weight`, by parameter; of a layer only."""
         if self.section != "layers":
             return {}
         known = ("x", "dy", "mask", "running_mean", "running_var")
@@ -70,11 +70,11 @@ class Subject:
         return results
 
     def mistakes(self) -> list[Mistake]:
-        """What is known to go wrong in this kind."""
+        """The known mistakes of this kind."""
         return mistakes_of(self.kind)
 
     def tolerances(self, right: Sequence[Tensors], single: bool) -> dict[str, float]:
-        """The largest gap of each tensor that is still right."""
+        """The largest relative gap at which each tensor still counts as right, by name."""
         names = dict.fromkeys(name for tensors in right for name in tensors)
         return self._envelope(right) if single else dict.fromkeys(names, TOLERANCE)
 
@@ -83,9 +83,9 @@ class Subject:
         envelope = {name: 1e-5 for tensors in right for name in tensors}
         for draw in range(DRAWS):
             moved = self.run(scenes=[_moved(scene, draw) for scene in self.scenes])
-            for one, other in zip(right, moved, strict=True):
-                for name in one:
-                    size = gap(one[name], other[name]) if name in other else 0.0
+            for still, shifted in zip(right, moved, strict=True):
+                for name in still:
+                    size = gap(still[name], shifted[name]) if name in shifted else 0.0
                     if np.isfinite(size) and size < 0.1:  # beyond: a kink was passed
                         envelope[name] = max(envelope[name], MARGIN * size)
         return envelope
@@ -106,7 +106,7 @@ def _moved(scene: Scene, draw: int) -> Scene:
 def subjects(
     like: object, settings: Settings, dtype: str = "float64", shape: Sequence[int] | None = None
 ) -> list[Subject]:
-    """What `like` names, on each shape of sample that an object of its kind may want, the usual one first.
+    """The subject that `like` names, once for each shape of sample that such an object may need, the usual one first.
 
     Raises `UserError` for an unknown kind or a setting that it does not take.
     """
@@ -163,7 +163,7 @@ def _read(like: object) -> tuple[str, dict[str, object]]:
 
 
 def kinds() -> list[str]:
-    """Everything that a thing can be compared with."""
+    """The names of all kinds that code can be compared with."""
     return [*(kind for section in SECTIONS for kind in members(section)), "max_norm"]
 
 
@@ -195,5 +195,5 @@ def _told(details: ErrorDetails, kind: str, model: type[BaseModel]) -> str:
 
 
 def right(subject: Subject) -> list[Tensors]:
-    """The right tensors."""
+    """The right tensors of every scene."""
     return subject.run()

@@ -1,4 +1,4 @@
-"""A whole task: items in a TOML file, each a thing of a submission, what it should be, and its points."""
+"""A task: a TOML file of items, each an object of a submission, the kind that it should be, and its points."""
 
 from __future__ import annotations
 
@@ -19,39 +19,39 @@ from twofold.recipe.toml import TomlError, parse_toml
 
 
 class Item(BaseModel):
-    """One thing that a submission must have."""
+    """One object that a submission must contain."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     file: str
     """Its file in the submission's folder."""
     object: str = ""
-    """Its name in the file; left out: the only thing that fits."""
+    """Its name in the file; if left out, the only object of the file that fits."""
     like: dict[str, Parsed] | str
-    """What it should be."""
+    """The kind that it should be, by name or with settings: `dense`, or `{ kind = "dense", units = 3 }`."""
     name: str = ""
-    """What a student reads; `file:object` where left out."""
+    """The title shown to students; `file:object` if left out."""
     points: NonNegativeFloat = 1.0
     hidden: bool = False
-    """Whether a student is told nothing of it but its name and its points."""
+    """Whether students see only its title and its points."""
     hint: Annotated[int, Field(ge=0, le=2)] = 1
-    """How much of the answer a student reads: where to look, what to ask there, what is wrong."""
+    """How much of the answer students see: 0 where to look, 1 what to ask there, 2 what is wrong."""
     shape: tuple[int, ...] | None = None
-    """Shape of a sample, where the usual one does not do."""
+    """Shape of a sample, for an object that does not take the usual one."""
     arguments: dict[str, str] = {}
-    """What names stand for, where it cannot be told."""
+    """What names of the object's arguments mean, where this cannot be found out."""
     transposed: bool | None = None
     gates: str | None = None
-    """In which order gates are stacked, where not as PyTorch does."""
+    """The order in which gates are stacked, if not PyTorch's."""
     float32: bool = False
 
     @property
     def title(self) -> str:
-        """What a student reads."""
+        """The title shown to students: `name`, else the file and the object."""
         return self.name or (f"{self.file}:{self.object}" if self.object else self.file)
 
     def request(self) -> Request:
-        """As the check takes it."""
+        """The item as a request for the check."""
         adapter = Adapter(transposed=self.transposed, gates=self.gates, arguments=self.arguments)
         dtype = "float32" if self.float32 else "float64"
         return Request(self.title, self.object, self.like, {}, dtype, self.shape, adapter)
@@ -71,7 +71,7 @@ class Task(BaseModel):
 
     @property
     def points(self) -> float:
-        """All points that can be had."""
+        """The sum of the points of all items."""
         return sum(item.points for item in self.item)
 
 
@@ -126,7 +126,7 @@ def read_task(raw: Mapping[str, object], name: str, text: str = "") -> Task:
 
 
 def _place(loc: tuple[int | str, ...], text: str) -> str:
-    """`line 12, item 2, points: `."""
+    """Where a fault lies, as the head of its message: ``line 12, item 2, `points`: ``."""
     number = next((part for part in loc if isinstance(part, int)), None)
     starts = [text.count("\n", 0, match.start()) + 1 for match in re.finditer(r"^\[\[item\]\]", text, re.MULTILINE)]
     line = f"line {starts[number]}, " if number is not None and number < len(starts) else ""

@@ -71,7 +71,7 @@ RULES: dict[str, Callable[[Making], Computation]] = {
     **dict.fromkeys(SCHEDULES, ScheduleComputation),
 }
 KINDS: tuple[str, ...] = (*LAYERS, *RULES)
-"""Everything of which mistakes are known, by the names that a recipe gives it; `max_norm` is clipping."""
+"""The kinds of which mistakes are known, by their names in a recipe; `max_norm` is clipping."""
 
 MISTAKES: tuple[Mistake, ...] = (
     *DENSE,
@@ -96,12 +96,12 @@ MISTAKES: tuple[Mistake, ...] = (
 
 
 def mistakes_of(kind: str) -> list[Mistake]:
-    """The mistakes that can be made in a kind, those of it alone first."""
+    """The mistakes that can be made in a kind, those that only this kind has first."""
     return [mistake for mistake in MISTAKES if kind in mistake.kinds]
 
 
 def computation(making: Making) -> Computation:
-    """The computation as it is made: right without switches."""
+    """The computation that is built as `making` says: the right one if it has no switches."""
     if making.kind in LAYERS:
         return LayerComputation(making, LAYERS[making.kind])
     return RULES[making.kind](making)

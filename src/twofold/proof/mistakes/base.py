@@ -23,7 +23,7 @@ Settings: TypeAlias = Mapping[str, object]
 
 
 def number(settings: Settings, name: str, default: float | None = None) -> float:
-    """The number of that name."""
+    """The setting `name` as a number. Raises `TypeError` if it is none."""
     value = settings.get(name)
     value = default if value is None else value
     if not isinstance(value, int | float | np.number):
@@ -32,12 +32,12 @@ def number(settings: Settings, name: str, default: float | None = None) -> float
 
 
 def whole(settings: Settings, name: str, default: int | None = None) -> int:
-    """The whole number of that name."""
+    """The setting `name` as a whole number. Raises `TypeError` if it is no number."""
     return int(number(settings, name, default))
 
 
 def size(settings: Settings, name: str, default: int | None = None) -> Pair:
-    """Height and width of that name: two whole numbers, or one for both."""
+    """The setting `name` as height and width: two whole numbers, or one for both."""
     value = settings.get(name)
     if isinstance(value, list | tuple):
         height, width = value
@@ -47,21 +47,21 @@ def size(settings: Settings, name: str, default: int | None = None) -> Pair:
 
 @dataclass(frozen=True)
 class Making:
-    """How a computation is built: its kind and settings, its switches, and what its way back is."""
+    """How a computation is built: its kind and settings, its switches, and how its backward pass is derived."""
 
     kind: str
     settings: Settings
     switches: frozenset[str] = frozenset()
     derivative: Derivative = "formula"
-    """Way back after a mistake on the way forward. `formula`: the textbook's, on what the wrong pass kept; `own`: the
-    derivative of the wrong pass, as autograd gives it; `right`: the one of the right pass."""
+    """Backward pass after a mistake in the forward pass. `formula`: the textbook's, on the cache of the wrong forward
+    pass; `own`: the derivative of the wrong forward pass, as autograd gives it; `right`: that of the right one."""
 
     def on(self, *switches: str) -> Making:
-        """The same with more switches."""
+        """A copy with more switches."""
         return replace(self, switches=self.switches | set(switches))
 
     def built_with(self, **settings: object) -> Making:
-        """The same with other settings."""
+        """A copy with other settings."""
         return replace(self, settings={**self.settings, **settings})
 
 
@@ -73,7 +73,7 @@ class Scene:
     arrays: Arrays
     """Inputs by name: `x`, `dy`, parameters by their PyTorch names, `target`, gradients."""
     facts: Settings = field(default_factory=dict)
-    """What is no array: whether it is training, the rate, the number of the step."""
+    """Inputs that are no arrays, by name: whether it is training, the learning rate, the number of the step."""
 
     @property
     def training(self) -> bool:
@@ -82,11 +82,11 @@ class Scene:
 
 
 Tensors = dict[str, Array]
-"""What a pass gives, by name, in the order in which the numbers come to be."""
+"""The tensors that a pass computes, by name, in the order of their computation."""
 
 
 class Computation(Protocol):
-    """A computation over scenes in sequence: it may remember, as a wrong one does."""
+    """A computation that is run on scenes in sequence; a wrong one may remember numbers of earlier scenes."""
 
     def run(self, scene: Scene) -> Tensors:
         """Every tensor of the pass."""
@@ -108,12 +108,12 @@ class Mistake:
 
 
 def on(*switches: str) -> Callable[[Making], Making]:
-    """The mistake of these switches."""
+    """The `apply` of a mistake that turns these switches on."""
     return lambda making: making.on(*switches)
 
 
 def built_with(**settings: object) -> Callable[[Making], Making]:
-    """The mistake of other settings than asked for."""
+    """The `apply` of a mistake that builds with other settings than asked for."""
     return lambda making: making.built_with(**settings)
 
 

@@ -12,11 +12,11 @@ from twofold.proof.mistakes.base import Making
 from twofold.proof.mistakes.functions import sigmoid
 
 Stored: TypeAlias = tuple[Array, ...]
-"""What a cell keeps of a step for the way back."""
+"""The cache of one step of a cell, for its backward pass."""
 Ahead: TypeAlias = tuple[Array, Array, Stored]
-"""h(t), the memory, and what the way back needs."""
+"""The result of a step forward: h(t), the memory, and the cache for the backward pass."""
 Back: TypeAlias = tuple[Array, Array, Array, Array]
-"""∂L/∂a, ∂L/∂c, ∂L/∂h(t−1) past W_hh, ∂L/∂memory(t−1)."""
+"""The result of a step back: ∂L/∂a, ∂L/∂c, the part of ∂L/∂h(t−1) not by W_hh, and ∂L/∂memory(t−1)."""
 
 
 class Cell(Protocol):
@@ -31,7 +31,7 @@ class Cell(Protocol):
         ...
 
     def memory(self, cache: Stored) -> Array:
-        """What an LSTM carries beside h."""
+        """The memory that an LSTM carries on beside h; other cells give an h in its place."""
         ...
 
 
@@ -62,7 +62,7 @@ class Vanilla:
         return new, memory, (s, new, h)
 
     def backward(self, cache: Stored, dh: Array, dmemory: Array, U: Array, b: Array) -> Back:
-        """Times the slope."""
+        """∂L/∂a = ∂L/∂c = dh times the slope of the activation."""
         on, (s, new, before) = self.on, cache
         slope = (new > 0).astype(float) if self.relu else 1 - new * new
         table = {
@@ -77,7 +77,7 @@ class Vanilla:
         return da, da, np.zeros_like(dh), dmemory
 
     def memory(self, cache: Stored) -> Array:
-        """It has none: h."""
+        """h(t), in place of a memory, which this cell does not have."""
         return cache[1]
 
 
@@ -129,7 +129,7 @@ class Lstm:
         return out, new, (i, f, g, o, memory, tanh, new)
 
     def backward(self, cache: Stored, dh: Array, dmemory: Array, U: Array, b: Array) -> Back:
-        """What comes along h and along the memory adds up."""
+        """The gradients that come along h and along the memory add up."""
         on, (i, f, g, o, before, tanh, new) = self.on, cache
         dm = dh * o * (1.0 if "memory_slope_left_out" in on else 1 - (new if "memory_slope_of_m" in on else tanh) ** 2)
         if "memory_slope_is_tanh" in on:
@@ -171,7 +171,7 @@ class Lstm:
         return alone * s * (1 - s) if f"{name}_without_partner" in self.on else right
 
     def memory(self, cache: Stored) -> Array:
-        """m(t)."""
+        """The memory m(t)."""
         return cache[6]
 
 
@@ -245,7 +245,7 @@ class Gru:
         return da, dc, direct, dmemory
 
     def memory(self, cache: Stored) -> Array:
-        """It has none: h(t−1)."""
+        """h(t−1), in place of a memory, which this cell does not have."""
         return cache[4]
 
 

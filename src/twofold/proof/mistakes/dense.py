@@ -121,7 +121,7 @@ class Embedding(Plain):
         return y, places
 
     def backward(self, params: Arrays, cache: Array, dy: Array) -> tuple[Array | None, dict[str, Array]]:
-        """What every place of a number gives its row adds up."""
+        """The gradients of all places that hold a number add up in the row of that number."""
         return None, {"weight": gradient_of_rows(params["weight"], cache, dy, self.on)}
 
 

@@ -25,19 +25,19 @@ def where(x: Array) -> Array:
 
 
 def cdf(x: Array) -> Array:
-    """Φ, also of complex numbers."""
+    """Φ(x), the distribution function of the standard normal distribution, also of complex numbers."""
     from scipy.special import erf
 
     return 0.5 * (1 + erf(x * math.sqrt(0.5)))
 
 
 def density(x: Array) -> Array:
-    """φ."""
+    """φ(x), the density of the standard normal distribution."""
     return np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
 
 
 def tanh_u(x: Array) -> Array:
-    """tanh u of the approximate GELU."""
+    """The tanh in the approximate GELU."""
     return np.tanh(ROOT * (x + 0.044715 * x * x * x))
 
 

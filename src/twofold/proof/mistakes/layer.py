@@ -20,14 +20,14 @@ INPUTS = ("x", "dy", "mask")
 
 
 Cache = TypeVar("Cache")
-"""What a layer keeps of a pass for its way back."""
+"""The type of a layer's cache: the numbers of a forward pass that its backward pass needs."""
 
 
 class Equations(Protocol[Cache]):
     """A layer's equations with switches. `forward` is written so that it takes complex numbers."""
 
     def forward(self, params: Arrays, x: Array, scene: Scene) -> tuple[Array, Cache]:
-        """y, and what the way back needs."""
+        """y, and the cache for the backward pass."""
         ...
 
     def backward(self, params: Arrays, cache: Cache, dy: Array) -> tuple[Array | None, dict[str, Array]]:
@@ -40,7 +40,7 @@ class Equations(Protocol[Cache]):
 
 
 AnyEquations: TypeAlias = Equations[Any]
-"""Those of a layer, whatever it keeps: its cache goes from its own way forward to its own way back."""
+"""The equations of any layer, whatever the type of its cache, which only the layer itself reads."""
 
 
 class Plain(Generic[Cache]):
@@ -51,7 +51,7 @@ class Plain(Generic[Cache]):
         self.on = making.switches
 
     def running(self, params: Arrays, cache: Cache) -> dict[str, Array]:
-        """None."""
+        """No running statistics."""
         return {}
 
 
@@ -95,7 +95,7 @@ class LayerComputation:
         return tensors
 
     def forward(self, scene: Scene) -> Array:
-        """y alone: enough to tell most mistakes of the way forward apart."""
+        """y alone, without the backward pass: enough to tell apart most mistakes of the forward pass."""
         x, held, _ = self._read(scene)
         return self.layer.forward(held, x, scene)[0]
 
@@ -121,7 +121,7 @@ class LayerComputation:
         return self.layer.backward(held, self._remembered(cache), dy)
 
     def _remembered(self, cache: object) -> object:
-        """The cache, or in its place that of another pass."""
+        """The cache, or if a switch says so the cache of an earlier pass."""
         before = self.last_cache if self.passed_back else cache
         if not self.passed_back:
             self.first_cache = cache
@@ -152,7 +152,7 @@ class LayerComputation:
 def derivative(
     layer: AnyEquations, held: dict[str, Array], params: dict[str, Array], x: Array, dy: Array, scene: Scene
 ) -> tuple[Array | None, dict[str, Array]]:
-    """Σ dy ∂y/∂a for every element of the input and the parameters, by a step along the imaginary axis each."""
+    """Σ dy ∂y/∂a for every element a of the input and the parameters, each by a step along the imaginary axis."""
 
     def of(name: str, array: Array) -> Array:
         gradient = np.zeros(array.shape)

@@ -11,9 +11,9 @@ from twofold.proof.mistakes.base import Making, Scene, Tensors, number
 
 STEP = 1e-30
 EPS = {"eps_in_the_log": 1e-12, **{f"eps_{k}_in_the_log": 10.0**-k for k in (5, 6, 7, 8, 9, 10, 15, 16, 20)}}
-"""What some add inside the logarithm."""
+"""The ε that wrong code adds inside the logarithm, by switch."""
 CUTS = (7, 8, 10, 12, 15)
-"""The powers of ten at which some cut probabilities."""
+"""The k of the 10⁻ᵏ at which wrong code cuts probabilities."""
 
 
 def cut(p: Array, on: frozenset[str]) -> Array:
@@ -158,7 +158,7 @@ class LossComputation:
         return -dz if "gradient_turned" in on or "wrong_sign" in on else dz
 
     def _of_probabilities(self, p: Array, y: Array, on: frozenset[str]) -> Array:
-        """−y / (p N)."""
+        """Gradient of the cross-entropy with respect to probabilities p: −y / (p N)."""
         dp = (
             p - y
             if "of_softmax_too" in on

@@ -12,7 +12,7 @@ from twofold.proof.mistakes.layer import Cache, Plain
 
 
 class Kept(NamedTuple):
-    """What the way back needs."""
+    """The cache of a normalization, for its backward pass."""
 
     x: Array
     x_hat: Array
@@ -32,7 +32,7 @@ class Normalization(Plain[Cache]):
         raise NotImplementedError
 
     def _standard(self, x: Array, mean: Array | None, variance: Array | None, over: tuple[int, ...]) -> Kept:
-        """x̂ by given statistics, or those of x."""
+        """x̂ by the given statistics, or by those of x where they are `None`."""
         training = mean is None
         if mean is None:
             mean = np.asarray(x.mean(axis=over, keepdims=True))
@@ -47,7 +47,7 @@ class Normalization(Plain[Cache]):
         return Kept(x, centred * rstd, centred, variance, rstd, training, mean)
 
     def _variance(self, x: Array, over: tuple[int, ...]) -> Array:
-        """The biased one, over n."""
+        """The biased variance, with the divisor n."""
         on, spread = self.on, x - x.mean(axis=over, keepdims=True)
         variance = np.asarray((spread * spread).mean(axis=over, keepdims=True))
         n = spread.size / variance.size
@@ -116,7 +116,7 @@ class Normalization(Plain[Cache]):
         return first, next((value for switch, value in second.items() if switch in on), dbeta)
 
     def _dx(self, cache: Kept, g: Array, over: tuple[int, ...]) -> Array:
-        """rstd (g − mean g − x̂ mean(g x̂))."""
+        """dx = rstd (g − mean g − x̂ mean(g x̂)), where g is the gradient of x̂."""
         on = self.on
         if "statistics_constant" in on:
             return g * cache.rstd
@@ -137,7 +137,7 @@ class Normalization(Plain[Cache]):
         return inner * cache.rstd / n if "dx_over_n" in on else inner * cache.rstd
 
     def _means_back(self, cache: Kept, g: Array, over: tuple[int, ...]) -> tuple[Array, Array, float]:
-        """mean g, mean(g x̂), and over how many numbers."""
+        """mean g, mean(g x̂), and the number of elements that the means are over."""
         on = self.on
         mean_g, mean_gx = g.mean(axis=over, keepdims=True), (g * cache.x_hat).mean(axis=over, keepdims=True)
         n = g.size / mean_g.size

@@ -34,7 +34,7 @@ class OptimizerComputation:
         self.shared = 0
 
     def run(self, scene: Scene) -> Tensors:
-        """One step along the scene's gradients; the first scene brings the parameters."""
+        """One step along the scene's gradients; the parameters are taken from the first scene."""
         for name, array in scene.arrays.items():
             if name[:2] in ("p.", "m.", "v."):
                 {"p.": self.p, "m.": self.m, "v.": self.v}[name[:2]].setdefault(name[2:], array.copy())
@@ -171,7 +171,7 @@ class OptimizerComputation:
     _adamw = _adam
 
     def _corrections(self, beta1: float, beta2: float, k: int) -> tuple[float, float]:
-        """What the moments are divided by: 1 − β₁ᵏ and 1 − β₂ᵏ."""
+        """The divisors of the two moments against their bias: 1 − β₁ᵏ and 1 − β₂ᵏ."""
         on = self.on
         one, two = 1 - beta1**k, 1 - beta2**k
         if "beta1_times_k" in on:
@@ -234,7 +234,7 @@ def clipped(gradients: dict[str, Array], max_norm: float, on: frozenset[str] = f
 
 
 def _measured(gradients: dict[str, Array], squares: dict[str, float], on: frozenset[str]) -> float:
-    """‖g‖ over all parameters, or what is taken for it; `squares` are the sums of squares by parameter."""
+    """‖g‖ over all parameters, or what wrong code takes for it; `squares` are the sums of squares by parameter."""
     total = math.sqrt(sum(squares.values()))
     if "norm_of_the_last" in on:
         total = math.sqrt(list(squares.values())[-1])
@@ -258,7 +258,7 @@ def _measured(gradients: dict[str, Array], squares: dict[str, float], on: frozen
 
 
 def _factor(norm: float, max_norm: float, eps: float, on: frozenset[str]) -> float:
-    """min(1, c / (‖g‖ + eps)), or what is taken for it."""
+    """The factor min(1, c / (‖g‖ + eps)), or what wrong code takes for it."""
     factor = max_norm / (norm + eps) if norm + eps else math.inf
     if "always" not in on:
         factor = min(factor, 1.0)

@@ -20,13 +20,13 @@ class _Pool(Plain):
         self.plane = Plane(making)
 
     def _windows(self, X: Array, count: tuple[int, ...]) -> Array:
-        """(n, c, i, j, elements), the elements in row order."""
+        """The windows of x as (n, c, i, j, elements), the elements of each in row order."""
         k, m = self.plane.kernel
         places = [(u, v) for u in range(k) for v in range(m)]
         return np.stack([X[:, :, *self.plane.at(u, v, (count[0], count[1]))] for u, v in places], axis=-1)
 
     def _scattered(self, parts: Array, shape: tuple[int, ...]) -> Array:
-        """What each window gives its elements, added or overwritten, without the border."""
+        """The gradient of x from those of its windows' elements: added, or overwritten by a switch; border cut off."""
         count, padded = parts.shape[2:4], self.plane.padded(np.zeros(shape))
         (s, t), (d, e), (k, m) = self.plane.stride, self.plane.dilation, self.plane.kernel
         for i in range(count[0]):

@@ -12,7 +12,7 @@ from twofold.proof.mistakes.cells import CELLS, Cell, Stored
 from twofold.proof.mistakes.layer import Plain
 
 Unrolled: TypeAlias = tuple[Array, list[Array], list[tuple[Array, Stored]]]
-"""x, every state in sequence, and of each step its input and what the cell keeps of it."""
+"""The cache: x, every state in sequence, and for each step its input and the cell's own cache."""
 
 
 @final
@@ -83,7 +83,7 @@ class Recurrent(Plain):
         return np.asarray(self.cell.memory(caches[-1][1])) if "reads_the_memory" in on else states[-1]
 
     def backward(self, params: Arrays, cache: Unrolled, dy: Array) -> tuple[Array, dict[str, Array]]:
-        """Step by step back through time, adding up what every step gives the weights."""
+        """Step by step back through time, adding up the gradient of the weights from every step."""
         on, (x, states, caches) = self.on, cache
         W, U, _, c = self._products(params)
         if "U_transposed_back" in on:
@@ -108,7 +108,7 @@ class Recurrent(Plain):
         return self._finished(grads, dx, len(x), len(caches), dy)
 
     def _truncated(self) -> int:
-        """After how many steps the way back ends; further than any sequence where it does not."""
+        """The number of steps after which the backward pass stops; longer than any sequence if it does not."""
         names = {"one_step_back": 1, "two_steps_back": 2, "three_steps_back": 3}
         return next((count for switch, count in names.items() if switch in self.on), 10**9)
 

@@ -69,7 +69,7 @@ class GroupNorm(Normalization[tuple[Kept, Array]]):
         return (0, *range(2, x.ndim)) if "over_everything" in self.on else tuple(range(2, x.ndim))
 
     def _grouped(self, x: Array) -> Array:
-        """(n, groups, channels of a group, ...)."""
+        """x as (n, groups, channels of a group, ...)."""
         n, c = x.shape[:2]
         groups = c if "a_channel_a_group" in self.on else self.groups
         if "groups_interleaved" in self.on:
