@@ -432,7 +432,7 @@ POINTS = {
 def test_points_trained_at_once_are_those_trained_one_by_one(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     recipes = varied(load_recipe(POINTS[name], {"training.evaluate_every": 5}))
     at_once = train_points(recipes, "numpy")
-    monkeypatch.setattr(points, "_together", None)  # nobody may call it now
+    monkeypatch.setattr(points, "_train_stacked", None)  # nobody may call it now
     alone = [train_points([each], "numpy")[0] for each in recipes]
     assert_points(at_once, alone)
     assert len({tuple(point.scores.values()) for point in at_once}) > 1
@@ -442,8 +442,8 @@ def test_points_trained_at_once_are_those_trained_one_by_one(name: str, monkeypa
 
 def test_only_what_fits_is_trained_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
-    whole = points._together
-    monkeypatch.setattr(points, "_together", lambda recipes, load: calls.append(len(recipes)) or whole(recipes, load))
+    whole = points._train_stacked
+    monkeypatch.setattr(points, "_train_stacked", lambda recipes, load: calls.append(len(recipes)) or whole(recipes, load))
     recipes = varied(DENSE)
     train_points(recipes, "numpy")
     assert calls == [3]

@@ -343,7 +343,7 @@ def test_the_report_of_colour_images_and_of_settings_that_change_a_number(colour
         "The weights of the red, the green and the blue channel are drawn as these colours: mid grey is 0",
         "input (3, 10, 10)",
         'augmentation flip = "random"',
-        "Variants of the training images, drawn by position",
+        "Variants of the training images, drawn by step and place",
         "class blue",
     ):
         assert expected in words, expected

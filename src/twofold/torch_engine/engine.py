@@ -47,8 +47,7 @@ class TorchEngine:
     """The same network as a user of PyTorch would write it: an ordinary `nn.Sequential`, in `module`.
 
     `averaged` predicts: a copy of `module` with the moving average of its weights if `training` asks for one, else
-    `module` itself. Of `training` the engine reads how to compute: `dtype`, `autocast`, `convolution`, `compile`,
-    `device`, `ema`.
+    `module` itself. Of `training` the engine reads `ema` and the keys that say how to compute, such as `dtype`.
     """
 
     name = "torch"
