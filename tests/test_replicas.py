@@ -443,7 +443,9 @@ def test_points_trained_at_once_are_those_trained_one_by_one(name: str, monkeypa
 def test_only_what_fits_is_trained_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     whole = points._train_stacked
-    monkeypatch.setattr(points, "_train_stacked", lambda recipes, load: calls.append(len(recipes)) or whole(recipes, load))
+    monkeypatch.setattr(
+        points, "_train_stacked", lambda recipes, load: calls.append(len(recipes)) or whole(recipes, load)
+    )
     recipes = varied(DENSE)
     train_points(recipes, "numpy")
     assert calls == [3]
