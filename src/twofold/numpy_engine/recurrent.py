@@ -101,7 +101,10 @@ class Recurrent:
                 grads["bias_hh"] = _together(_rows(dc, lead).swapaxes(-1, -2) @ ones)[..., 0]
         if not wants_dx:
             return None, grads
-        dx = _summed(rows, _by_gate(params["weight_ih"], self.cell.gates))
+        W = _by_gate(params["weight_ih"], self.cell.gates)
+        dx = rows[0] @ W[0]
+        for gate in range(1, self.cell.gates):  # one product at a time: all at once would take as much memory as da
+            dx += rows[gate] @ W[gate]
         return dx.reshape(*dx.shape[:-2], len(cache.h) - 1, -1, dx.shape[-1]).swapaxes(-2, -3), grads
 
     def through_time(self, params: Arrays, cache: Unrolled, dy: Array) -> ThroughTime:
