@@ -317,6 +317,22 @@ def test_a_part_that_fails_says_so() -> None:
         WayInParts(parts, (2, 1)).forward(np.arange(2.0).reshape(2, 1), {}, TRAINING)
 
 
+def test_a_gate_far_from_zero_is_shut_or_open() -> None:
+    """exp(10,000) is infinite, and 1 / (1 + ∞) is 0: nothing of g is kept. exp(−10,000) is 0: all of it is."""
+
+    def last_state(i: float) -> float:
+        """h after one step of one unit, with g = tanh 1 and f = o = 1/2."""
+        h = np.zeros((2, 1, 1))
+        a = np.array([i, 0.0, 1.0, 0.0]).reshape(4, 1, 1, 1)
+        cell = Lstm()
+        cell.forward(cell.begin(a, h), 0, a[:, 0], np.zeros((4, 1, 1)))
+        return h[1].item()
+
+    with np.errstate(over="ignore"):
+        assert last_state(-1e4) == 0
+        assert last_state(1e4) == pytest.approx(math.tanh(math.tanh(1)) / 2)
+
+
 # How the gradient flows
 
 
