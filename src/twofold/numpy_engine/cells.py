@@ -49,7 +49,7 @@ class Cell(Protocol[Kept]):
     """What tells one recurrent layer from another. Steps are counted from 0: step t leads from h[t] to h[t + 1]."""
 
     gates: int
-    """How many there are: so many blocks of h rows has each weight."""
+    """How many gates there are, and blocks of h rows in each weight."""
     apart: bool
     """Whether c enters in another way than a, so that their gradients differ."""
 
@@ -287,8 +287,9 @@ class Gru:
 
 
 def _sigmoid(s: Gates) -> None:
-    """1 / (1 + exp(−s)) in the place of s: of s so far below 0 that the power is infinite it is 0."""
+    """1 / (1 + exp(−s)) in the place of s; where exp(−s) is infinite that is 0, as it should be."""
     np.negative(s, out=s)
-    np.exp(s, out=s)
+    with np.errstate(over="ignore"):
+        np.exp(s, out=s)
     s += 1
     np.reciprocal(s, out=s)

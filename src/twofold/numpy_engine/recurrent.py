@@ -35,6 +35,7 @@ class Unrolled(NamedTuple):
 @final
 class Recurrent:
     """h(t) = cell(W_ih x(t) + b_ih, W_hh h(t−1) + b_hh), h(0) = 0, for t = 1 ... T; W is (gates · h, ...).
+
     Each gate has h rows of its own in both W, and products of its own; Σ is the sum over the gates:
 
         forward     A = X W_ihᵀ + b_ih of all steps at once       (T n, in) · (in, h)   → (T n, h)
@@ -90,15 +91,15 @@ class Recurrent:
         da, dc = self._back(params, cache, dy)[1:]
         x, rows = _rows(np.moveaxis(cache.x, -2, 0), lead), _rows(da, lead)
         grads = {
-            "weight_ih": _together(rows.swapaxes(-1, -2) @ x),
-            "weight_hh": _together(_rows(dc[:, 1:], lead).swapaxes(-1, -2) @ _rows(cache.h[1:-1], lead)),  # h(0) is 0
+            "weight_ih": _by_rows(rows.swapaxes(-1, -2) @ x),
+            "weight_hh": _by_rows(_rows(dc[:, 1:], lead).swapaxes(-1, -2) @ _rows(cache.h[1:-1], lead)),  # h(0) is 0
         }
         if "bias_ih" in params:
             ones = np.ones((rows.shape[-2], 1), rows.dtype)  # a product adds up faster
-            grads["bias_ih"] = _together(rows.swapaxes(-1, -2) @ ones)[..., 0]
+            grads["bias_ih"] = _by_rows(rows.swapaxes(-1, -2) @ ones)[..., 0]
             grads["bias_hh"] = grads["bias_ih"]
             if self.cell.apart:
-                grads["bias_hh"] = _together(_rows(dc, lead).swapaxes(-1, -2) @ ones)[..., 0]
+                grads["bias_hh"] = _by_rows(_rows(dc, lead).swapaxes(-1, -2) @ ones)[..., 0]
         if not wants_dx:
             return None, grads
         W = _by_gate(params["weight_ih"], self.cell.gates)
@@ -196,7 +197,7 @@ def _rows_of(bias: Array, gates: int) -> Array:
     return _by_gate(bias[..., None], gates).swapaxes(-1, -2)
 
 
-def _together(weight: Array) -> Array:
+def _by_rows(weight: Array) -> Array:
     """(gates, *replicas, h, k) → (*replicas, gates · h, k)."""
     moved = np.moveaxis(weight, 0, -3)
     return moved.reshape(*moved.shape[:-3], -1, moved.shape[-1])
