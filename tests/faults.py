@@ -16,7 +16,7 @@ from twofold.arrays import Array, Arrays
 from twofold.data import Batches, random_data
 from twofold.engine import Batch, Engine, State
 from twofold.numpy_engine import NumpyEngine
-from twofold.numpy_engine.cells import Cell, Way
+from twofold.numpy_engine.cells import Cell, Slopes, Way
 from twofold.numpy_engine.layer import Layer, Mode
 from twofold.numpy_engine.layers import LAYERS
 from twofold.numpy_engine.losses import Loss, loss_function
@@ -534,17 +534,23 @@ class OtherCell:
         self.ahead, self.back = forward or cell.forward, backward or cell.backward
         self.steep = slopes or cell.slopes
 
-    def forward(self, a: Array, c: Array, h: Array, memory: Array | None, out: Array) -> tuple[Array | None, Any]:
-        return self.ahead(a, c, h, memory, out)
+    def begin(self, a: Array, h: Array) -> Any:
+        return self.cell.begin(a, h)
 
-    def slopes(self, h: Any, da: Any) -> None:
-        self.steep(h, da)
+    def carried(self, record: Any) -> tuple[Array, ...]:
+        return self.cell.carried(record)
 
-    def backward(self, cache: Any, dh: Array, dmemory: Array | None, da: Array, dc: Array) -> Way:
-        return self.back(cache, dh, dmemory, da, dc)
+    def forward(self, record: Any, t: int, a: Array, c: Array) -> None:
+        self.ahead(record, t, a, c)
 
-    def values(self, h: Array, caches: Any) -> dict[str, Array]:
-        return self.cell.values(h, caches)
+    def values(self, record: Any) -> dict[str, Array]:
+        return self.cell.values(record)
+
+    def slopes(self, record: Any) -> Slopes:
+        return self.steep(record)
+
+    def backward(self, record: Any, slopes: Slopes, t: int, dh: Array, dmemory: Array | None) -> Way:
+        return self.back(record, slopes, t, dh, dmemory)
 
 
 @final
@@ -592,17 +598,18 @@ def back_with(change: Callable[[Arrays, Any, Array], tuple[Arrays, Any, Array]])
     return in_time(back=lambda layer, params, cache, dy: layer.backward(*change(params, cache, dy)))
 
 
-def written(gates: Array, order: str, wanted: str) -> Array:
-    """The blocks of gates in another order."""
-    blocks = dict(zip(order, np.split(gates, len(order), axis=-1), strict=True))
-    return np.concatenate([blocks[gate] for gate in wanted], axis=-1)
+def written(gates: Array, order: str, wanted: str) -> None:
+    """The gates in another order."""
+    gates[...] = gates[[order.index(gate) for gate in wanted]]
 
 
 def gates_as_i_f_o_g(cell: Cell) -> Cell:
     """As some books write them."""
 
-    def forward(a: Array, c: Array, h: Array, memory: Any, out: Array) -> Any:
-        return cell.forward(written(a, "ifog", "ifgo"), written(c, "ifog", "ifgo"), h, memory, out)
+    def forward(record: Any, t: int, a: Array, c: Array) -> None:
+        written(a, "ifog", "ifgo")
+        written(c, "ifog", "ifgo")
+        cell.forward(record, t, a, c)
 
     return OtherCell(cell, forward)
 
@@ -610,8 +617,10 @@ def gates_as_i_f_o_g(cell: Cell) -> Cell:
 def gates_as_z_r_n(cell: Cell) -> Cell:
     """As Cho's paper and Keras write them."""
 
-    def forward(a: Array, c: Array, h: Array, memory: Any, out: Array) -> Any:
-        return cell.forward(written(a, "zrn", "rzn"), written(c, "zrn", "rzn"), h, memory, out)
+    def forward(record: Any, t: int, a: Array, c: Array) -> None:
+        written(a, "zrn", "rzn")
+        written(c, "zrn", "rzn")
+        cell.forward(record, t, a, c)
 
     return OtherCell(cell, forward)
 
@@ -619,9 +628,10 @@ def gates_as_z_r_n(cell: Cell) -> Cell:
 def update_gate_turned(cell: Cell) -> Cell:
     """h = z ⊙ n + (1 − z) ⊙ h(t−1), as in Cho's paper; 1 − σ(s) is σ(−s)."""
 
-    def forward(a: Array, c: Array, h: Array, memory: Any, out: Array) -> Any:
-        sign = np.repeat([1.0, -1.0, 1.0], h.shape[-1])
-        return cell.forward(a * sign, c * sign, h, memory, out)
+    def forward(record: Any, t: int, a: Array, c: Array) -> None:
+        a[1] *= -1
+        c[1] *= -1
+        cell.forward(record, t, a, c)
 
     return OtherCell(cell, forward)
 
@@ -647,11 +657,13 @@ def begun_at_one(params: Arrays, cache: Any) -> Array:
 
 def memory_of_the_batch_before(cell: Cell) -> Cell:
     """Nobody clears it."""
-    kept: list[Array | None] = [None]
+    last = [np.zeros(1)]
 
-    def forward(a: Array, c: Array, h: Array, memory: Any, out: Array) -> Any:
-        kept[0], cache = cell.forward(a, c, h, kept[0] if memory is None else memory, out)
-        return kept[0], cache
+    def forward(record: Any, t: int, a: Array, c: Array) -> None:
+        if t == 0:
+            record.memory[0] = last[0]
+        cell.forward(record, t, a, c)
+        last[0] = record.memory[t + 1]
 
     return OtherCell(cell, forward)
 
@@ -659,17 +671,16 @@ def memory_of_the_batch_before(cell: Cell) -> Cell:
 def output_without_tanh(cell: Cell) -> Cell:
     """h = o ⊙ m."""
 
-    def forward(a: Array, c: Array, h: Array, memory: Any, out: Array) -> Any:
-        memory, cache = cell.forward(a, c, h, memory, out)
-        np.multiply(np.split(cache.gates, 4, axis=-1)[3], memory, out=out)
-        return memory, cache
+    def forward(record: Any, t: int, a: Array, c: Array) -> None:
+        cell.forward(record, t, a, c)
+        np.multiply(record.gates[3, t], record.memory[t + 1], out=record.h[t + 1])
 
     return OtherCell(cell, forward)
 
 
 def slope_of_the_sum(cell: Cell) -> Cell:
     """1 − s² in place of 1 − tanh² s."""
-    return OtherCell(cell, slopes=lambda h, da: cell.slopes(np.arctanh(h), da))
+    return OtherCell(cell, slopes=lambda h: cell.slopes(np.arctanh(h)))
 
 
 def without_the_way(**left_out: None) -> Callable[[Cell], Cell]:
@@ -684,9 +695,9 @@ def without_the_way(**left_out: None) -> Callable[[Cell], Cell]:
 def hidden_gradient_as_the_inputs(cell: Cell) -> Cell:
     """∂L/∂c is taken for ∂L/∂a, as it is in the other cells."""
 
-    def backward(cache: Any, dh: Array, dmemory: Any, da: Array, dc: Array) -> Way:
-        way = cell.backward(cache, dh, dmemory, da, dc)
-        dc[...] = da
+    def backward(record: Any, slopes: Slopes, t: int, dh: Array, dmemory: Any) -> Way:
+        way = cell.backward(record, slopes, t, dh, dmemory)
+        slopes.dc[:, t] = slopes.da[:, t]
         return way
 
     return OtherCell(cell, backward=backward)
@@ -694,7 +705,7 @@ def hidden_gradient_as_the_inputs(cell: Cell) -> Cell:
 
 def last_gradient_at_every_step(layer: Recurrent, params: Arrays, cache: Any, dy: Array) -> Any:
     """As if the loss read every state."""
-    every = np.repeat(dy[:, None], len(cache.caches), axis=1)
+    every = np.repeat(dy[:, None], len(cache.h) - 1, axis=1)
     return Recurrent(layer.cell, "every").backward(params, cache, every)
 
 
@@ -720,7 +731,7 @@ def of_its_own_state(layer: Recurrent, params: Arrays, cache: Any, dy: Array) ->
     """dW_hh of h(t) in place of h(t−1)."""
     dx, grads = layer.backward(params, cache, dy)
     _, _, dc = layer._back(params, cache, dy)
-    return dx, {**grads, "weight_hh": np.einsum("tng,tnh->gh", dc, cache.h[1:])}
+    return dx, {**grads, "weight_hh": np.einsum("gtnk,tnh->gkh", dc, cache.h[1:]).reshape(-1, cache.h.shape[-1])}
 
 
 def without_bias_of_f(params: Arrays) -> Arrays:

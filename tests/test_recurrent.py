@@ -234,19 +234,23 @@ def test_through_time_equals_autograd_over_pytorchs_cells(kind: str, every: bool
     np.testing.assert_allclose(ours.gradient, torch.stack(gradients).numpy(), **EXACT)
 
 
+def by_gate(rows: Array, gates: int) -> Array:
+    """The rows of each gate for themselves, gates first."""
+    return np.stack(np.split(rows, gates, axis=-1))
+
+
 def shifted_loss(built: Recipe, held: Arrays, batch: Batch, t: int, shift: Array) -> float:
     """The loss where h(t) is so much larger than the cell made it: a loop written out in NumPy."""
     spec: Any = built.layers[0]
     cell = {"rnn": Vanilla("tanh"), "lstm": Lstm(), "gru": Gru()}[spec.kind]
-    h, memory, states = np.zeros((len(batch.x), spec.units)), None, []
-    for step, x in enumerate(np.moveaxis(batch.x, 1, 0), start=1):
-        out = np.empty_like(h)
-        a = x @ held["0.weight_ih"].T + held["0.bias_ih"]
-        c = h @ held["0.weight_hh"].T + held["0.bias_hh"]
-        memory, _ = cell.forward(a, c, h, memory, out)
-        h = out + shift if step == t else out
-        states.append(h)
-    read = np.concatenate(states, axis=1) if spec.output == "every" else h
+    h = np.zeros((1 + batch.x.shape[1], len(batch.x), spec.units))
+    a = by_gate(np.moveaxis(batch.x, 1, 0) @ held["0.weight_ih"].T + held["0.bias_ih"], cell.gates)
+    record = cell.begin(a, h)
+    for step in range(batch.x.shape[1]):
+        c = by_gate(h[step] @ held["0.weight_hh"].T + held["0.bias_hh"], cell.gates)
+        cell.forward(record, step, a[:, step], c)
+        h[step + 1] += shift if step + 1 == t else 0
+    read = np.concatenate(h[1:], axis=1) if spec.output == "every" else h[-1]
     head = built.network.nodes[-1].name
     return LOSSES["cross_entropy"](read @ held[f"{head}.weight"].T + held[f"{head}.bias"], batch.target)[0]
 
@@ -311,6 +315,22 @@ def test_a_part_that_fails_says_so() -> None:
     parts = [WholeWay(chain, (1, 1), np.zeros(0)) for _ in range(2)]
     with pytest.raises(ValueError, match="the second part"):
         WayInParts(parts, (2, 1)).forward(np.arange(2.0).reshape(2, 1), {}, TRAINING)
+
+
+def test_a_gate_far_from_zero_is_shut_or_open() -> None:
+    """exp(10,000) is infinite, and 1 / (1 + ∞) is 0: nothing of g is kept. exp(−10,000) is 0: all of it is."""
+
+    def last_state(i: float) -> float:
+        """h after one step of one unit, with g = tanh 1 and f = o = 1/2."""
+        h = np.zeros((2, 1, 1))
+        a = np.array([i, 0.0, 1.0, 0.0]).reshape(4, 1, 1, 1)
+        cell = Lstm()
+        cell.forward(cell.begin(a, h), 0, a[:, 0], np.zeros((4, 1, 1)))
+        return h[1].item()
+
+    with np.errstate(over="ignore"):
+        assert last_state(-1e4) == 0
+        assert last_state(1e4) == pytest.approx(math.tanh(math.tanh(1)) / 2)
 
 
 # How the gradient flows

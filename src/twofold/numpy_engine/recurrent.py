@@ -21,13 +21,13 @@ Hidden = Float[Array, "*n h"]
 
 
 class Unrolled(NamedTuple):
-    """A pass through time; in all arrays but x time stands first."""
+    """A pass through time; in all of its arrays but x and the cell's time stands first."""
 
     x: Array
     h: Array
     """h(0), h(1), ..., h(T)."""
-    caches: list[Any]
-    """What the cell keeps of each step."""
+    record: Any
+    """What the cell keeps of all steps."""
     there: Array | None = None
     """Which sequences have a step t, (T, *n, 1), where some are shorter than others."""
 
@@ -36,11 +36,13 @@ class Unrolled(NamedTuple):
 class Recurrent:
     """h(t) = cell(W_ih x(t) + b_ih, W_hh h(t−1) + b_hh), h(0) = 0, for t = 1 ... T; W is (gates · h, ...).
 
-        forward     A = X W_ihᵀ + b_ih of all steps at once       (T n, in) · (in, gates · h)   → (T n, gates · h)
-                    c = h(t−1) W_hhᵀ + b_hh step by step          (n, h) · (h, gates · h)       → (n, gates · h)
-        backward    dh(t−1) = dc(t) W_hh + what passes it by      (n, gates · h) · (gates · h, h) → (n, h)
-                    dW_hh = Σ_t dc(t)ᵀ h(t−1), as one product     (gates · h, T n) · (T n, h)   → (gates · h, h)
-                    dW_ih = Σ_t da(t)ᵀ x(t), dx = dA W_ih         as of a dense layer
+    Each gate has h rows of its own in both W, and products of its own; Σ is the sum over the gates:
+
+        forward     A = X W_ihᵀ + b_ih of all steps at once       (T n, in) · (in, h)   → (T n, h)
+                    c = h(t−1) W_hhᵀ + b_hh step by step          (n, h) · (h, h)       → (n, h)
+        backward    dh(t−1) = Σ dc(t) W_hh + what passes it by    (n, h) · (h, h)       → (n, h)
+                    dW_hh = Σ_t dc(t)ᵀ h(t−1), as one product     (h, T n) · (T n, h)   → (h, h)
+                    dW_ih = Σ_t da(t)ᵀ x(t), dx = Σ dA W_ih       as of a dense layer
 
     A sequence of ℓ < T steps stays where it is after them: h(t) = h(ℓ) for t > ℓ, and what comes back to h(t) goes on
     to h(t−1). What is read is h(T), or y = (1/ℓ) Σ h(t) over t ≤ ℓ, or every h(t), with 0 for t > ℓ.
@@ -56,46 +58,55 @@ class Recurrent:
     def forward(self, params: Arrays, x: Sequences, mode: Mode) -> tuple[Array, Unrolled]:
         """h after the last step, the mean of all, or h after every one."""
         lead = params["weight_hh"].ndim - 2
-        W = np.ascontiguousarray(params["weight_hh"].swapaxes(-1, -2))  # read at every step
+        W = np.ascontiguousarray(_by_gate(params["weight_hh"], self.cell.gates).swapaxes(-1, -2))  # read at every step
         steps = x.shape[-2]
-        a = _input_part(params, x, self.cell.apart)
+        a = _input_part(params, x, self.cell.gates, self.cell.apart)
         h = np.empty((steps + 1, *x.shape[:-2], W.shape[-2]), x.dtype)
         h[0] = 0
+        c = np.zeros_like(a[:, 0])  # h(0) is 0
         there = None if mode.lengths is None else _there(mode.lengths, steps)
-        memory, caches = None, list[object]()
+        record = self.cell.begin(a, h)
         for t in range(steps):
-            c = h[t] @ W if t else np.zeros((*h.shape[1:-1], W.shape[-1]), x.dtype)  # h(0) is 0
+            if t:
+                np.matmul(h[t], W, out=c)
             if self.cell.apart and "bias_hh" in params:
-                c += params["bias_hh"][..., None, :]
-            after, cache = self.cell.forward(a[t], c, h[t], memory, h[t + 1])
+                c += _rows_of(params["bias_hh"], self.cell.gates)
+            self.cell.forward(record, t, a[:, t], c)
             if there is not None:
-                np.copyto(h[t + 1], h[t], where=~there[t])
-                after = None if after is None else np.where(there[t], after, 0 if memory is None else memory)
-            memory = after
-            caches.append(cache)
+                for state in self.cell.carried(record):
+                    np.copyto(state[t + 1], state[t], where=~there[t])
+        unrolled = Unrolled(x, h, record, there)
         if self.output == "last":
-            return h[-1], Unrolled(x, h, caches, there)
+            return h[-1], unrolled
         states = h[1:] if there is None else h[1:] * there
         if self.output == "every":
-            return np.moveaxis(states, 0, lead + 1), Unrolled(x, h, caches, there)
-        return np.add.reduce(states, axis=0) / _counts(there, steps), Unrolled(x, h, caches, there)
+            return np.moveaxis(states, 0, lead + 1), unrolled
+        return np.add.reduce(states, axis=0) / _counts(there, steps), unrolled
 
     def backward(
         self, params: Arrays, cache: Unrolled, dy: Array, wants_dx: bool = True
     ) -> tuple[Sequences | None, dict[str, Array]]:
         """Step by step back through time, then one product for each weight."""
-        _, da, dc = self._back(params, cache, dy)
-        W, lead = params["weight_ih"], params["weight_ih"].ndim - 2
-        x = np.moveaxis(cache.x, -2, 0)
-        rows = _rows(da, lead)
+        lead = params["weight_ih"].ndim - 2
+        da, dc = self._back(params, cache, dy)[1:]
+        x, rows = _rows(np.moveaxis(cache.x, -2, 0), lead), _rows(da, lead)
         grads = {
-            "weight_ih": rows.swapaxes(-1, -2) @ _rows(x, lead),
-            "weight_hh": _rows(dc[1:], lead).swapaxes(-1, -2) @ _rows(cache.h[1:-1], lead),  # h(0) is 0
+            "weight_ih": _by_rows(rows.swapaxes(-1, -2) @ x),
+            "weight_hh": _by_rows(_rows(dc[:, 1:], lead).swapaxes(-1, -2) @ _rows(cache.h[1:-1], lead)),  # h(0) is 0
         }
         if "bias_ih" in params:
-            grads["bias_ih"] = np.add.reduce(rows, axis=-2)
-            grads["bias_hh"] = np.add.reduce(_rows(dc, lead), axis=-2) if self.cell.apart else grads["bias_ih"]
-        return (np.moveaxis(da @ W, 0, -2) if wants_dx else None), grads
+            ones = np.ones((rows.shape[-2], 1), rows.dtype)  # a product adds up faster
+            grads["bias_ih"] = _by_rows(rows.swapaxes(-1, -2) @ ones)[..., 0]
+            grads["bias_hh"] = grads["bias_ih"]
+            if self.cell.apart:
+                grads["bias_hh"] = _by_rows(_rows(dc, lead).swapaxes(-1, -2) @ ones)[..., 0]
+        if not wants_dx:
+            return None, grads
+        W = _by_gate(params["weight_ih"], self.cell.gates)
+        dx = rows[0] @ W[0]
+        for gate in range(1, self.cell.gates):  # one product at a time: all at once would take as much memory as da
+            dx += rows[gate] @ W[gate]
+        return dx.reshape(*dx.shape[:-2], len(cache.h) - 1, -1, dx.shape[-1]).swapaxes(-2, -3), grads
 
     def through_time(self, params: Arrays, cache: Unrolled, dy: Array) -> ThroughTime:
         """h(t) and ∂L/∂h(t) of every step, on all paths to the loss."""
@@ -104,34 +115,30 @@ class Recurrent:
 
     def gates(self, cache: Unrolled) -> dict[str, Array]:
         """What each gate gave at every step, (T, n, h), by its letter."""
-        return self.cell.values(cache.h[1:], cache.caches)
+        return self.cell.values(cache.record)
 
     def _back(self, params: Arrays, cache: Unrolled, dy: Array) -> tuple[Array, Array, Array]:
         """∂L/∂h(t), ∂L/∂a(t) and ∂L/∂c(t) for t = 1 ... T."""
-        W, cell = params["weight_hh"], self.cell
-        steps = len(cache.caches)
-        dh = np.empty_like(cache.h[1:])
-        da = np.empty((*dh.shape[:-1], W.shape[-2]), dh.dtype)
-        dc = np.empty_like(da) if cell.apart else da
-        there = cache.there
+        W, cell = _by_gate(params["weight_hh"], self.cell.gates), self.cell
+        dh, there = np.empty_like(cache.h[1:]), cache.there
+        steps = len(dh)
         dys = None if self.output == "last" else self._arriving(dy, there, steps)
         dh[-1] = dy if dys is None else dys[-1]
-        cell.slopes(cache.h[1:], da)
-        dmemory = None
+        slopes, dmemory = cell.slopes(cache.record), None
         for t in range(steps - 1, -1, -1):
             if there is None:
-                way = cell.backward(cache.caches[t], dh[t], dmemory, da[t], dc[t])
+                way = cell.backward(cache.record, slopes, t, dh[t], dmemory)
             else:
-                way = _held(there[t], dh[t], dmemory, partial(cell.backward, cache.caches[t], da=da[t], dc=dc[t]))
+                way = _held(there[t], dh[t], dmemory, partial(cell.backward, cache.record, slopes, t))
             dmemory = way.memory
             if t == 0:
                 break
-            np.matmul(dc[t], W, out=dh[t - 1])
+            _summed(slopes.dc[:, t], W, dh[t - 1])
             if way.direct is not None:
                 dh[t - 1] += way.direct
             if dys is not None:
                 dh[t - 1] += dys[t - 1]
-        return dh, da, dc
+        return dh, slopes.da, slopes.dc
 
     def _arriving(self, dy: Array, there: Array | None, steps: int) -> Array:
         """What ∂L/∂y gives each h(t) directly, (T, *n, h), where not the last one alone is read."""
@@ -164,25 +171,50 @@ def _held(there: Array, dh: Array, dmemory: Array | None, back: Callable[[Array,
     return Way(past if way.direct is None else way.direct + past, memory)
 
 
-def _input_part(params: Arrays, x: Sequences, apart: bool) -> Array:
-    """a of every step, time first; b_hh is added here where a and c are added anyway."""
-    W, lead = params["weight_ih"], params["weight_ih"].ndim - 2
-    x = np.moveaxis(x, -2, 0)
-    if x.shape[-1] == 1:
-        a = x * W.swapaxes(-1, -2)  # the same product: no library is fast where there is nothing to add up
-    elif lead:
-        a = x @ W.swapaxes(-1, -2)
-    else:
-        a = (x.reshape(-1, x.shape[-1]) @ W.T).reshape(*x.shape[:-1], -1)
+def _input_part(params: Arrays, x: Sequences, gates: int, apart: bool) -> Array:
+    """a of every step, (gates, T, *n, h), in one product: the bias is one weight more, of an input that is always 1.
+
+    b_hh is added here where a and c are added anyway.
+    """
+    W, x = params["weight_ih"], np.moveaxis(x, -2, 0)
     if "bias_ih" in params:
         bias = params["bias_ih"] if apart else params["bias_ih"] + params["bias_hh"]
-        a += bias[..., None, :]
-    return a
+        W = np.concatenate([W, bias[..., None]], axis=-1)
+        x = np.concatenate([x, np.ones((*x.shape[:-1], 1), x.dtype)], axis=-1)
+    rows = _by_gate(W, gates).swapaxes(-1, -2)
+    if W.ndim > 2:
+        return x @ rows[:, None]
+    return (x.reshape(-1, x.shape[-1]) @ rows).reshape(gates, *x.shape[:-1], -1)
+
+
+def _by_gate(weight: Array, gates: int) -> Array:
+    """(*replicas, gates · h, k) → (gates, *replicas, h, k), a view."""
+    return np.moveaxis(weight.reshape(*weight.shape[:-2], gates, -1, weight.shape[-1]), -3, 0)
+
+
+def _rows_of(bias: Array, gates: int) -> Array:
+    """(*replicas, gates · h) → (gates, *replicas, 1, h), a view."""
+    return _by_gate(bias[..., None], gates).swapaxes(-1, -2)
+
+
+def _by_rows(weight: Array) -> Array:
+    """(gates, *replicas, h, k) → (*replicas, gates · h, k)."""
+    moved = np.moveaxis(weight, 0, -3)
+    return moved.reshape(*moved.shape[:-3], -1, moved.shape[-1])
+
+
+def _summed(a: Array, W: Array, out: Array | None = None) -> Array:
+    """Σ a W over the gates, which stand first."""
+    if len(a) == 1:
+        return np.matmul(a[0], W[0], out=out)
+    return np.add.reduce(a @ W, axis=0, out=out)
 
 
 def _rows(a: Array, lead: int) -> Array:
-    """(T, *replicas, n, k) → (*replicas, T n, k): without replicas a view."""
-    return np.moveaxis(a, 0, lead).reshape(*a.shape[1 : 1 + lead], -1, a.shape[-1])
+    """(..., T, *replicas, n, k) → (..., *replicas, T n, k): without replicas a view."""
+    first = a.ndim - 3 - lead
+    moved = np.moveaxis(a, first, first + lead)
+    return moved.reshape(*moved.shape[:-3], -1, a.shape[-1])
 
 
 RECURRENT: Builders = {

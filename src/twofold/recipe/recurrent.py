@@ -100,7 +100,7 @@ class Recurrent(LayerSpec, abc.ABC):
     def kept(self, shape: Shape) -> Kept:
         """Kept at every step of time are the cell's values, and the products that lead to it."""
         states, gates = (shape[0] or 1) * self.units, len(self.gates)
-        return Kept(states * (5 * gates + 1), states * (4 * gates + 6))
+        return Kept(states * (3 * gates + 1), states * (4 * gates + 6))
 
     def only_first(self) -> str:
         return ""

@@ -74,6 +74,8 @@ def without_unread(tree: ast.FunctionDef) -> bool:
     """Take out assignments that nobody reads, but those of calls, which may do something; whether there were any."""
     names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
     read = {node.id for node in names if not isinstance(getattr(node, "ctx", None), ast.Store)}
+    grown = (node.target for node in ast.walk(tree) if isinstance(node, ast.AugAssign))
+    read |= {target.id for target in grown if isinstance(target, ast.Name)}  # an array that others hold, too
     changed = False
     for owner in ast.walk(tree):
         for field in ("body", "orelse"):

@@ -123,21 +123,30 @@ def _through_time(subject: Subject, spec: Recurrent) -> dict[str, Array]:
     c = before @ subject.params["weight_hh"].T
     if spec.bias:
         a, c = a + subject.params["bias_ih"], c + subject.params["bias_hh"]
-    memory, memories, caches, made = None, list[Array](), [], np.empty_like(h)
+    states, own_a, own_c = np.concatenate([before[:1], h]), _by_gate(a, units), _by_gate(c, units)
+    record = cell.begin(own_a, states)
+    made, to_memory, behind = np.empty_like(h), np.zeros_like(h), None
     for t in range(steps):
-        memory, cache = cell.forward(a[t].copy(), c[t].copy(), before[t], memory, made[t])
-        caches.append(cache)
-        memories += [] if memory is None else [memory]
-    da = np.empty((steps, n, len(spec.gates) * units))
-    dc = np.empty_like(da) if cell.apart else da
-    cell.slopes(h, da)
-    behind, to_memory = None, np.zeros_like(h)
+        cell.forward(record, t, own_a[:, t], own_c[:, t])
+        made[t], states[t + 1] = states[t + 1], h[t]
+    slopes = cell.slopes(record)
     for t in range(steps - 1, -1, -1):
         to_memory[t] = 0 if behind is None else behind
-        behind = cell.backward(caches[t], dh[t], behind, da[t], dc[t]).memory
+        behind = cell.backward(record, slopes, t, dh[t], behind).memory
+    da, dc = map(_beside_each_other, slopes)
     derived = {"a": a, "c": c, "da": da, "dc": dc, "times": np.arange(float(steps)), "f(a + c)": made}
-    gates = cell.values(h, caches) if len(spec.gates) > 1 else {}
-    return derived | _gate_arrays(spec, gates, derived, through, np.array(memories), to_memory)
+    gates = cell.values(record) if len(spec.gates) > 1 else {}
+    return derived | _gate_arrays(spec, gates, derived, through, cell.carried(record)[-1][1:], to_memory)
+
+
+def _by_gate(a: Array, units: int) -> Array:
+    """A copy of the rows of each gate for themselves, (t, n, r) → (gates, t, n, u), as the layer has them."""
+    return np.stack(np.split(a, a.shape[-1] // units, axis=-1))
+
+
+def _beside_each_other(a: Array) -> Array:
+    """The rows of all gates, (gates, t, n, u) → (t, n, r)."""
+    return np.concatenate(list(a), axis=-1)
 
 
 def _gate_arrays(
