@@ -29,7 +29,7 @@ HEALTHY: dict[str, dict[str, Any]] = {
     "classification": {},
     "digits": {},
     "mnist-lenet": {"training.epochs": 2},
-    "mnist-lenet-baseline": {"training.epochs": 5},
+    "mnist-lenet-baseline": {"training.epochs": 20},
     "mnist-lenet-best": {"training.epochs": 2},
     "mnist-mlp": {"training.epochs": 10},
     "mnist-mlp-baseline": {"training.epochs": 10},
