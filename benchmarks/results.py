@@ -4,7 +4,8 @@
 
 Without names: every recipe that takes minutes, in its own engines. The rows of a recipe that is not run stay as they
 are in docs/results.md, so that the page grows by what was measured. Keeps the runs under runs/results; one that is
-there is not run again: remove the folder to measure anew.
+there is not run again: remove the folder to measure anew. A run that was interrupted there gives its row as it stands,
+which says how far it came; `twofold resume runs/results/RECIPE` goes on with it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,14 @@ SEEDS = {"cifar10-vgg-short": 3, "mnist-lenet": 3, "mnist-lenet-best": 3, "palin
 """How often; once where left out."""
 HOURS = {"cifar10-vgg", "cifar10-vgg-bn", "cifar10-cnn5-adam", "cifar10-cnn5-sgd", "palindrome-1000"}
 """Run by name only."""
-BESIDE = {"mnist-mlp-deform", "palindrome-gru-long", "palindrome-lstm-long"}
+SHORTENED: dict[str, dict[str, object]] = {
+    "cifar10-cnn5-adam": {"training.epochs": 20},
+    "cifar10-cnn5-sgd": {"training.epochs": 20},
+    "cifar10-vgg": {"training.convolution": "winograd"},
+    "cifar10-vgg-bn": {"training.epochs": 60, "training.convolution": "winograd"},
+}
+"""What is set of a recipe whose own training takes many hours."""
+BESIDE = {"mnist-mlp-deform", "palindrome-gru-long", "palindrome-lstm-long", *SHORTENED}
 """Trained beside other work: the page marks their seconds."""
 REPORTED = {
     "moons": "1.0 in both; 103.9 s NumPy, 438.4 s PyTorch (batches of 1)",
@@ -67,6 +75,7 @@ REPORTED = {
     "palindrome-lstm-long": "nothing public",
     "palindrome-gru-long": "nothing public",
 }
+SPLITS = ("train", "validation", "test")
 HEADER = ["recipe", "engine", "seeds", "train", "validation", "test", "s of training", "s in all", "reported"]
 
 
@@ -79,7 +88,7 @@ def main() -> None:
 
 def _written() -> dict[tuple[str, str], list[str]]:
     """The rows of the page by recipe and engine."""
-    return {(row[0].strip("`"), row[1]): row for row in written(PAGE)}
+    return {(row[0].split("`")[1], row[1]): row for row in written(PAGE)}
 
 
 def _write(rows: dict[tuple[str, str], list[str]]) -> None:
@@ -99,34 +108,45 @@ def _write(rows: dict[tuple[str, str], list[str]]) -> None:
 def _measured(name: str, *engines: str) -> dict[tuple[str, str], list[str]]:
     """One row an engine, over the seeds."""
     runs = [_run(name, seed, engines) for seed in range(SEEDS.get(name, 1))]
-    return {(name, engine): _row(name, engine, runs) for engine in runs[0].engines}
+    return {(name, engine): _row(name, engine, runs) for engine in runs[0].engines or runs[0].recipe.training.engines}
 
 
 def _run(name: str, seed: int, engines: tuple[str, ...]) -> twofold.Run:
     folder = FOLDER / "-".join([name, *engines, *([f"seed{seed}"] if seed else [])])
     if folder.exists():
-        run = twofold.open_run(folder)
-        if run.status != "finished":
-            sys.exit(f"{folder} did not finish; remove it to measure anew")
-        return run
-    run = twofold.run(name, engines=engines or None, overrides={"training.seed": seed}, out=folder)
+        return twofold.open_run(folder)
+    settings = {"training.seed": seed, **SHORTENED.get(name, {})}
+    run = twofold.run(name, engines=engines or None, overrides=settings, out=folder)
     twofold.write_report(run)
     print(run, flush=True)
     return run
 
 
 def _row(name: str, engine: str, runs: list[twofold.Run]) -> list[str]:
-    results = [run.engines[engine] for run in runs]
-    tests = [result["test_accuracy"] for result in results]
+    last = [_last(run, engine) for run in runs]
+    tests = [evaluation["test_accuracy"] for evaluation in last]
     spread = f" ({min(tests):.4f} to {max(tests):.4f})" if len(runs) > 1 else ""
-    scores = [_score([result[f"{split}_accuracy"] for result in results]) for split in ("train", "validation", "test")]
-    seconds = mean(result["seconds"] for result in results)
-    whole = f"{mean(map(_seconds, runs)):.0f}" if len(runs[0].engines) == 1 else ""
+    scores = [_score([evaluation[f"{split}_accuracy"] for evaluation in last]) for split in SPLITS]
+    seconds = mean(evaluation["seconds"] for evaluation in last)
+    whole = f"{mean(map(_seconds, runs)):.0f}" if len(runs[0].recipe.training.engines) == 1 else ""
     beside = " †" if name in BESIDE else ""
     return [
-        f"`{name}`", engine, str(len(runs)), *scores[:2], scores[2] + spread, f"{seconds:.1f}{beside}", whole,
-        REPORTED.get(name, ""),
+        f"`{name}`{_share(name, last[0])}", engine, str(len(runs)), *scores[:2], scores[2] + spread,
+        f"{seconds:.1f}{beside}", whole, REPORTED.get(name, ""),
     ]  # fmt: skip
+
+
+def _last(run: twofold.Run, engine: str) -> dict[str, float]:
+    """The last evaluation; of a run that finished, what it kept."""
+    evaluation = run.history[run.history.engine == engine].iloc[-1].to_dict()
+    return evaluation | dict(run.engines.get(engine, {}))
+
+
+def _share(name: str, evaluation: dict[str, float]) -> str:
+    """How many of the recipe's own epochs were trained, where not all of them were."""
+    own = twofold.load_recipe(name).training.epochs
+    done = evaluation["epoch"]
+    return f", {done:.0f} of {own} epochs" if own and round(done) < own else ""
 
 
 def _seconds(run: twofold.Run) -> float:
@@ -136,7 +156,7 @@ def _seconds(run: twofold.Run) -> float:
 
 
 def _score(values: list[float | None]) -> str:
-    known = [value for value in values if value is not None]
+    known = [value for value in values if value is not None and value == value]
     return f"{mean(known):.4f}" if known else "–"
 
 
