@@ -202,12 +202,14 @@ def of_the_run(run: twofold.Run, finding: Finding) -> dict[str, Any]:
         norms = evidence(run)[f"{finding.engine}.flow.{finding.layer}.gradient"]
         wanted |= {"carried": norms[-1, 0] / norms[-1, -1], "before": norms[0, 0] / norms[0, -1]}
     if "beside" in n:
-        here, there = (
-            signals[(signals["layer"] == layer) & (signals["part"] == "weight")]["gradient"].dropna()
-            for layer in (finding.layer, n["beside"])
-        )
-        wanted |= {"here": here.median(), "there": there.median()}
-        wanted |= {"share": np.median(here.to_numpy() / there.to_numpy())}
+        weights = signals[signals["part"].str.startswith("weight")].dropna(subset="gradient")
+        curves = {key: group["gradient"].to_numpy() for key, group in weights.groupby(["layer", "part"])}
+        medians = {key: np.median(curve[curve > 0]) for key, curve in curves.items()}
+        here = next(key for key in curves if key[0] == finding.layer and medians[key] == n["here"])
+        there = (n["beside"], "weight")
+        both = (curves[here] > 0) & (curves[there] > 0)
+        wanted |= {"here": medians[here], "there": medians[there]}
+        wanted |= {"share": np.median(curves[here][both] / curves[there][both])}
     return wanted
 
 

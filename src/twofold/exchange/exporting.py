@@ -42,14 +42,18 @@ class Network:
     """How the bytes of the run's images become numbers; `None` for other samples."""
 
     def vector(self) -> tuple[Array, Array]:
-        """The test vector: a few random samples as the first layer takes them, and what the engine answers."""
+        """The test vector: a few random samples as the first layer takes them, and what the engine answers.
+
+        It computes in float64: over a long loop the rounding of float32 depends on the processor.
+        """
         network, dtype = self.recipe.network, self.recipe.training.dtype
         shape = (VECTORS, *(size or 1 for size in network.input_shape))
         x = random_inputs(self.recipe.layers[0], shape, stream(0, "test vector"))
         plain = {"training.ema": 0.0, "training.compile": False, "training.autocast": "none", "training.device": "cpu"}
-        built = build_engine(self.engine, load_recipe(self.recipe, plain))
-        built.load(state_of(self.weights, network))
-        return x.astype(dtype), built.predict(x.astype(dtype))
+        built = build_engine(self.engine, load_recipe(self.recipe, {**plain, "training.dtype": "float64"}))
+        built.load(state_of({name: weight.astype(np.float64) for name, weight in self.weights.items()}, network))
+        x = x.astype(dtype)
+        return x, built.predict(x.astype(np.float64)).astype(dtype)
 
 
 def export(

@@ -78,7 +78,7 @@ def _check_names(index: int, part: Part) -> None:
         short = _unique(index, name)
         if short in by_name:
             raise UserError(
-                f"part {ROMAN[index]}: `{by_name[short]}` and `{name}` would both be by_name {short}; name each once, "
+                f"part {ROMAN[index]}: `{by_name[short]}` and `{name}` would both be called {short}; name each once, "
                 "or give one of them another name"
             )
         by_name[short] = name
