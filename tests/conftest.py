@@ -37,7 +37,7 @@ SHORT = {"training.epochs": 2, "data.samples": 100}
 
 
 def pytest_collection_finish() -> None:
-    """Modules and tests stay to the end: what looks for garbage passes them over, which saves a tenth of the time."""
+    """Modules and tests stay to the end: what looks for garbage passes them over, which saves time."""
     gc.collect()
     gc.freeze()
 

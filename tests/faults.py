@@ -16,7 +16,7 @@ from twofold.arrays import Array, Arrays
 from twofold.data import Batches, random_data
 from twofold.engine import Batch, Engine, State
 from twofold.numpy_engine import NumpyEngine
-from twofold.numpy_engine.cells import Cell, Slopes, Way
+from twofold.numpy_engine.cells import Cell, Gated, LongShort, Slopes, Way
 from twofold.numpy_engine.layer import Layer, Mode
 from twofold.numpy_engine.layers import LAYERS
 from twofold.numpy_engine.losses import Loss, loss_function
@@ -534,22 +534,22 @@ class OtherCell:
         self.ahead, self.back = forward or cell.forward, backward or cell.backward
         self.steep = slopes or cell.slopes
 
-    def begin(self, a: Array, h: Array) -> Any:
+    def begin(self, a: Array, h: Array) -> object:
         return self.cell.begin(a, h)
 
-    def carried(self, record: Any) -> tuple[Array, ...]:
+    def carried(self, record: object) -> tuple[Array, ...]:
         return self.cell.carried(record)
 
-    def forward(self, record: Any, t: int, a: Array, c: Array) -> None:
+    def forward(self, record: object, t: int, a: Array, c: Array) -> None:
         self.ahead(record, t, a, c)
 
-    def values(self, record: Any) -> dict[str, Array]:
+    def values(self, record: object) -> dict[str, Array]:
         return self.cell.values(record)
 
-    def slopes(self, record: Any) -> Slopes:
+    def slopes(self, record: object) -> Slopes:
         return self.steep(record)
 
-    def backward(self, record: Any, slopes: Slopes, t: int, dh: Array, dmemory: Array | None) -> Way:
+    def backward(self, record: object, slopes: Slopes, t: int, dh: Array, dmemory: Array | None) -> Way:
         return self.back(record, slopes, t, dh, dmemory)
 
 
@@ -599,14 +599,14 @@ def back_with(change: Callable[[Arrays, Any, Array], tuple[Arrays, Any, Array]])
 
 
 def written(gates: Array, order: str, wanted: str) -> None:
-    """The gates in another order."""
+    """Put the gates in another order, in place."""
     gates[...] = gates[[order.index(gate) for gate in wanted]]
 
 
 def gates_as_i_f_o_g(cell: Cell) -> Cell:
     """As some books write them."""
 
-    def forward(record: Any, t: int, a: Array, c: Array) -> None:
+    def forward(record: LongShort, t: int, a: Array, c: Array) -> None:
         written(a, "ifog", "ifgo")
         written(c, "ifog", "ifgo")
         cell.forward(record, t, a, c)
@@ -617,7 +617,7 @@ def gates_as_i_f_o_g(cell: Cell) -> Cell:
 def gates_as_z_r_n(cell: Cell) -> Cell:
     """As Cho's paper and Keras write them."""
 
-    def forward(record: Any, t: int, a: Array, c: Array) -> None:
+    def forward(record: Gated, t: int, a: Array, c: Array) -> None:
         written(a, "zrn", "rzn")
         written(c, "zrn", "rzn")
         cell.forward(record, t, a, c)
@@ -628,7 +628,7 @@ def gates_as_z_r_n(cell: Cell) -> Cell:
 def update_gate_turned(cell: Cell) -> Cell:
     """h = z ⊙ n + (1 − z) ⊙ h(t−1), as in Cho's paper; 1 − σ(s) is σ(−s)."""
 
-    def forward(record: Any, t: int, a: Array, c: Array) -> None:
+    def forward(record: Gated, t: int, a: Array, c: Array) -> None:
         a[1] *= -1
         c[1] *= -1
         cell.forward(record, t, a, c)
@@ -659,7 +659,7 @@ def memory_of_the_batch_before(cell: Cell) -> Cell:
     """Nobody clears it."""
     last = [np.zeros(1)]
 
-    def forward(record: Any, t: int, a: Array, c: Array) -> None:
+    def forward(record: LongShort, t: int, a: Array, c: Array) -> None:
         if t == 0:
             record.memory[0] = last[0]
         cell.forward(record, t, a, c)
@@ -671,7 +671,7 @@ def memory_of_the_batch_before(cell: Cell) -> Cell:
 def output_without_tanh(cell: Cell) -> Cell:
     """h = o ⊙ m."""
 
-    def forward(record: Any, t: int, a: Array, c: Array) -> None:
+    def forward(record: LongShort, t: int, a: Array, c: Array) -> None:
         cell.forward(record, t, a, c)
         np.multiply(record.gates[3, t], record.memory[t + 1], out=record.h[t + 1])
 
@@ -695,7 +695,7 @@ def without_the_way(**left_out: None) -> Callable[[Cell], Cell]:
 def hidden_gradient_as_the_inputs(cell: Cell) -> Cell:
     """∂L/∂c is taken for ∂L/∂a, as it is in the other cells."""
 
-    def backward(record: Any, slopes: Slopes, t: int, dh: Array, dmemory: Any) -> Way:
+    def backward(record: Gated, slopes: Slopes, t: int, dh: Array, dmemory: Array | None) -> Way:
         way = cell.backward(record, slopes, t, dh, dmemory)
         slopes.dc[:, t] = slopes.da[:, t]
         return way

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from twofold.errors import DataError
 from wild import OF_A_TABLE, RECIPES, commanded, mutants, shown, tables, trained
 
-EXAMPLES = int(os.environ.get("TWOFOLD_FUZZ", "40"))
+EXAMPLES = int(os.environ.get("TWOFOLD_FUZZ", "60"))
 LENIENT = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 FEW = settings(LENIENT, max_examples=max(1, EXAMPLES // 6))
 

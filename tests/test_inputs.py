@@ -308,7 +308,9 @@ def test_dark_images_stay_darker_than_the_brightest_of_their_folder(
         for value in darker:
             assert int(value / (1 << (bits - 8))) in split.x.max(axis=(1, 2, 3))
     assert dataset.bits == bits
-    assert dataset.notes == (f"{tmp_path}: of 16 bits a pixel the images use {bits}; `data.bits` says so or otherwise",)
+    assert dataset.notes == (
+        f"{tmp_path}: its images use {bits} of their 16 bits a pixel; set `data.bits` if that is wrong",
+    )
     told = _images(tmp_path, size=8, bits=16)
     assert (told.bits, told.notes) == (16, ())
     assert told.test.x.max() <= max(90, brightest >> 8)
@@ -325,7 +327,7 @@ def test_a_run_sees_a_dark_image_as_its_training_did(tmp_path: Path) -> None:
         "optimizer": {"kind": "sgd", "lr": 0.1},
         "training": {"epochs": 1, "batch_size": 5, "engines": ["numpy"]},
     }
-    with pytest.warns(UserWarning, match="the images use 12"):
+    with pytest.warns(UserWarning, match="its images use 12 of their 16 bits"):
         run = twofold.run(twofold.Recipe.model_validate(recipe), out=tmp_path / "run")
     answers = twofold.predict(run, [tmp_path / "dark.png"])
     assert answers.inputs.max() * 255 == pytest.approx(600 >> 4)

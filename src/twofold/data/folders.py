@@ -50,7 +50,7 @@ def load_images(spec: Images, progress: Progress) -> Dataset:
         raise DataError(f"{spec.path}: `train` holds {len(classes)} classes; `data.classes` says {spec.classes}.")
     bits = spec.bits or used_bits(_all_files(parts), progress)
     if bits and not spec.bits:
-        notes += (f"{spec.path}: of 16 bits a pixel the images use {bits}; `data.bits` says so or otherwise",)
+        notes += (f"{spec.path}: its images use {bits} of their 16 bits a pixel; set `data.bits` if that is wrong",)
     arrays = _decoded(spec, parts, bits, progress)
     rest = spec.model_copy(update={"validation": 0.0}) if "validation" in parts else spec
     try:

@@ -16,8 +16,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from twofold.arrays import Array
 from twofold.estimators.base import CONSTRAINTS, NetworkEstimator
+from twofold.estimators.recipes import loaded
 from twofold.plain import Samples
-from twofold.recipe import Recipe, load_recipe
+from twofold.recipe import Recipe
 from twofold.recipe.losses import BinaryCrossEntropy, CrossEntropy, LossSpec
 from twofold.setup.outputs import probabilities
 
@@ -209,7 +210,7 @@ class TwofoldClassifier(ClassifierMixin, NetworkEstimator):
 
     def _refuse_numbers(self) -> None:
         """Raises `ValueError` where the recipe's loss predicts numbers: its outputs are then no labels' logits."""
-        loss = load_recipe(self.recipe if isinstance(self.recipe, Recipe) else str(self.recipe)).loss
+        loss = loaded(self.recipe).loss
         if "numbers" in loss.targets:
             raise ValueError(
                 f"`recipe` has the loss `{loss.kind}`, which predicts numbers; y holds several labels a sample. "

@@ -80,13 +80,18 @@ def recipe_of(settings: Settings, asked: Asked, loss: LossSpec) -> Recipe:
     return Recipe(**values)
 
 
+def loaded(recipe: AnyRecipe) -> Recipe:
+    """The recipe that an estimator was given: itself, or the one of that name or file."""
+    return load_recipe(recipe if isinstance(recipe, Recipe) else str(recipe))
+
+
 def recipe_like(recipe: AnyRecipe, asked: Asked, loss: LossSpec | None) -> Recipe:
     """A recipe with other data: its network, loss, optimizer and training for these samples.
 
     Where its network takes samples of another shape with as many numbers, images for instance, they get that shape.
     `loss` takes the place of its own. Raises `RecipeError` where its network does not fit.
     """
-    base = load_recipe(recipe if isinstance(recipe, Recipe) else str(recipe))
+    base = loaded(recipe)
     shape = tuple(size or 0 for size in base.data.sample_shape)
     if not shape or math.prod(shape) != asked.features:
         shape = (asked.features,)

@@ -26,7 +26,7 @@ class Unrolled(NamedTuple):
     x: Array
     h: Array
     """h(0), h(1), ..., h(T)."""
-    record: Any
+    record: object
     """What the cell keeps of all steps."""
     there: Array | None = None
     """Which sequences have a step t, (T, *n, 1), where some are shorter than others."""
