@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import NamedTuple, final
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from twofold.arrays import Array, Arrays
 from twofold.numpy_engine.layer import Mode
 from twofold.numpy_engine.shapes import Float
-from twofold.numpy_engine.windows import Windows, channels_first, channels_last
+from twofold.numpy_engine.windows import Windows, samples_first, samples_last
 
 Images = Float[Array, "n c h w"]
+Planes = Float[Array, "c h w n"]
+Columns = Float[Array, "groups elements windows"]
 
 MANY_CHANNELS = 128
 """Input channels from which a product for each element of the kernel is as fast as one over whole windows."""
@@ -31,17 +32,18 @@ class Unfolded(NamedTuple):
 class Conv2d:
     """y[n, o, i, j] = b[o] + Σ_{c u v} W[o, c, u, v] x[n, c, i s + u d − p, j s + v d − p]. `torch.nn.Conv2d`.
 
-    Cross-correlation: the kernel is not turned round. With X the input unfolded, one row a window, zeros where the
+    Cross-correlation: the kernel is not turned round. With X the input unfolded, one column a window, zeros where the
     window reaches beyond the input, and W written as a matrix, each group is a dense layer over windows
-    (L windows, k elements of a window = kernel height · kernel width · channels of the group):
+    (L windows, k elements of a window = channels of the group · kernel height · kernel width):
 
-        forward     Y  = X Wᵀ + b          (L, k) · (k, out) + (out)  → (L, out)
-        backward    dW = dYᵀ X             (out, L) · (L, k)          → (out, k)
-                    db = Σ_L dY            (L, out)                   → (out)
-                    dx = Σ_{u v} dY W_uv   (L, out) · (out, c)        → (L, c),  each at its place in the input
+        forward     Y  = W X + b           (out, k) · (k, L) + (out)   → (out, L)
+        backward    dW = dY Xᵀ             (out, L) · (L, k)           → (out, k)
+                    db = dY 1 = Σ_L dY     (out, L) · (L)              → (out)
+                    dX = Wᵀ dY             (k, out) · (out, L)         → (k, L)
 
-    Where planes are small and channels many, X is not made: `by_element` adds up Y and dW over the kernel's elements,
-    too, each over those windows only that have it within the input.
+    An element of dx adds up its elements of dX: one in each window that saw it. Where planes are small and channels
+    many, X is not made: `by_element` adds up Y and dW over the kernel's elements, too, each over those windows only
+    that have it within the input.
 
     Chellapilla et al., High performance convolutional neural networks for document processing (2006).
     """
@@ -51,88 +53,95 @@ class Conv2d:
         self.groups = groups
 
     def forward(self, params: Arrays, x: Images, mode: Mode) -> tuple[Float[Array, "n out i j"], Unfolded]:
-        """X Wᵀ + b."""
+        """W X + b."""
+        W, planes = params["weight"], np.ascontiguousarray(samples_last(x))
         if self._by_element(x.shape):
-            X, y = x, by_element(self.windows, params["weight"], x)
+            X, y = planes, by_element(self.windows, W, planes)
         else:
-            X = self._unfold(x)
-            Y = X @ self._matrix(params["weight"]).swapaxes(-1, -2)
-            rows = Y[0] if self.groups == 1 else Y.transpose(1, 0, 2).reshape(Y.shape[1], -1)
-            y = rows.reshape(len(x), *self.windows.plane(*x.shape[2:]), -1)
-        if "bias" in params:  # as a whole plane: one long run of numbers in place of one for each window
-            y += np.tile(params["bias"], (*y.shape[1:3], 1))
-        return channels_first(y), Unfolded(X, x.shape)
+            X = unfolded(self.windows, planes, self.groups)
+            y = W.reshape(self.groups, len(W) // self.groups, -1) @ X
+        y = y.reshape(len(W), *self.windows.plane(*x.shape[2:]), len(x))
+        if "bias" in params:
+            y += params["bias"][:, None, None, None]
+        return samples_first(y), Unfolded(X, x.shape)
 
     def backward(
         self, params: Arrays, cache: Unfolded, dy: Float[Array, "n out i j"], wants_dx: bool = True
     ) -> tuple[Images | None, dict[str, Array]]:
-        """dYᵀ X, Σ dY, and Σ dY W_uv."""
-        W, rows = params["weight"], channels_last(dy).reshape(-1, dy.shape[1])
+        """dY Xᵀ, Σ dY, and Wᵀ dY."""
+        W, planes = params["weight"], np.ascontiguousarray(samples_last(dy))
+        rows = planes.reshape(len(W), -1)
+        grads = {"bias": rows @ np.ones(rows.shape[1], rows.dtype)} if "bias" in params else {}
+        shape = cache.shape[1:]
         if self._by_element(cache.shape):
-            dW = kernel_gradient(self.windows, W, cache.X, dy)
+            dW = kernel_gradient(self.windows, W, cache.X, planes)
+            dx = input_gradient_by_element(self.windows, W, planes, shape) if wants_dx else None
         else:
-            dY = rows.reshape(len(rows), self.groups, -1).swapaxes(0, 1)
-            products = dY.swapaxes(-1, -2) @ cache.X
-            dW = products.reshape(len(W), *W.shape[2:], W.shape[1]).transpose(0, 3, 1, 2)
-        grads = {"weight": dW}
-        if "bias" in params:
-            grads["bias"] = np.ones(len(rows), rows.dtype) @ rows
-        return (input_gradient(self.windows, W, dy, cache.shape) if wants_dx else None), grads
+            dW = rows.reshape(self.groups, len(W) // self.groups, -1) @ cache.X.swapaxes(-1, -2)
+            dx = input_gradient(self.windows, W, planes, shape, self.groups) if wants_dx else None
+        return None if dx is None else samples_first(dx), {"weight": dW.reshape(W.shape), **grads}
 
     def _by_element(self, shape: tuple[int, ...]) -> bool:
         """Whether to take a product for each element of the kernel."""
         return self.groups == 1 and shape[1] >= MANY_CHANNELS and shape[2] * shape[3] <= SMALL_PLANE
 
-    def _matrix(self, W: Float[Array, "out group_channels u v"]) -> Float[Array, "groups out_of_group elements"]:
-        """Each kernel as a row, its channels innermost like those of the windows."""
-        return channels_last(W).reshape(self.groups, len(W) // self.groups, -1)
 
-    def _unfold(self, x: Images) -> Float[Array, "groups windows elements"]:
-        """Each window as a row."""
-        (down, across), kernel, (step, side) = self.windows.padding, self.windows.kernel, self.windows.stride
-        last, (d, e) = channels_last(x), self.windows.dilation
-        if down or across:
-            last = np.pad(last, ((0, 0), (down, down), (across, across), (0, 0)))
-        reach = (d * (kernel[0] - 1) + 1, e * (kernel[1] - 1) + 1)
-        views = sliding_window_view(last, reach, axis=(1, 2))[:, ::step, ::side, :, ::d, ::e]  # (n, i, j, c, u, v)
-        n, i, j, c, u, v = views.shape
-        grouped = views.reshape(n, i, j, self.groups, c // self.groups, u, v).transpose(3, 0, 1, 2, 5, 6, 4)
-        if c // self.groups == 1:  # a row of the plane is a longer run in memory than a row of the window
-            columns = np.ascontiguousarray(grouped.transpose(0, 4, 5, 6, 1, 2, 3))
-            return columns.reshape(self.groups, u * v, -1).swapaxes(-1, -2)
-        return grouped.reshape(self.groups, n * i * j, -1)
+def unfolded(windows: Windows, planes: Planes, groups: int) -> Columns:
+    """X: each window as a column, element after element; 0 where it reaches beyond the input."""
+    c, height, width, n = planes.shape
+    shape = (c, *windows.kernel, *windows.plane(height, width), n)
+    X = np.zeros(shape, planes.dtype) if any(windows.padding) else np.empty(shape, planes.dtype)
+    for element in windows.elements(height, width):
+        X[:, element.row, element.column][:, *element.outputs] = planes[:, *element.inputs]
+    return X.reshape(groups, c // groups * windows.kernel[0] * windows.kernel[1], -1)
 
 
-def by_element(windows: Windows, W: Array, x: Images) -> Float[Array, "n i j out"]:
-    """Y = Σ_{u v} x_uv W_uvᵀ, x_uv the element (u, v) of every window that has it within the input."""
-    last, kernels = channels_last(x), np.ascontiguousarray(W.transpose(2, 3, 0, 1))
-    y = np.zeros((len(x), *windows.plane(*x.shape[2:]), len(W)), x.dtype)
-    for element in windows.elements(*x.shape[2:]):
-        elements, into = last[:, *element.inputs], y[:, *element.outputs]
-        into += (elements.reshape(-1, x.shape[1]) @ kernels[element.row, element.column].T).reshape(into.shape)
+def by_element(windows: Windows, W: Array, planes: Planes) -> Float[Array, "out i j n"]:
+    """Y = Σ_{u v} W_uv x_uv, x_uv the element (u, v) of every window that has it within the input."""
+    c, height, width, n = planes.shape
+    kernels = np.ascontiguousarray(W.transpose(2, 3, 0, 1))
+    y = np.zeros((len(W), *windows.plane(height, width), n), planes.dtype)
+    for element in windows.elements(height, width):
+        x, into = planes[:, *element.inputs], y[:, *element.outputs]
+        into += (kernels[element.row, element.column] @ x.reshape(c, -1)).reshape(into.shape)
     return y
 
 
-def kernel_gradient(windows: Windows, W: Array, x: Images, dy: Float[Array, "n out i j"]) -> Array:
-    """dW_uv = dY_uvᵀ x_uv, over the windows that have the element (u, v) within the input; 0 where none has."""
-    last, d_last = channels_last(x), channels_last(dy)
-    dW = np.zeros((*W.shape[2:], *W.shape[:2]), x.dtype)
-    for element in windows.elements(*x.shape[2:]):
-        elements, d = last[:, *element.inputs], d_last[:, *element.outputs]
-        np.matmul(d.reshape(-1, len(W)).T, elements.reshape(-1, x.shape[1]), out=dW[element.row, element.column])
+def kernel_gradient(windows: Windows, W: Array, planes: Planes, dy: Float[Array, "out i j n"]) -> Array:
+    """dW_uv = dY_uv x_uvᵀ, over the windows that have the element (u, v) within the input; 0 where none has."""
+    dW = np.zeros((*W.shape[2:], *W.shape[:2]), planes.dtype)
+    for element in windows.elements(*planes.shape[1:3]):
+        x, d = planes[:, *element.inputs], dy[:, *element.outputs]
+        np.matmul(d.reshape(len(d), -1), x.reshape(len(x), -1).T, out=dW[element.row, element.column])
     return dW.transpose(2, 3, 0, 1)
 
 
-def input_gradient(windows: Windows, W: Array, dy: Float[Array, "n out i j"], shape: tuple[int, ...]) -> Images:
-    """dx: an element of the input adds up dY W_uv of every window that saw it, group by group."""
-    n, c, height, width = shape
-    groups = c // W.shape[1]
-    kernels = np.ascontiguousarray(W.reshape(groups, -1, *W.shape[1:]).transpose(3, 4, 0, 1, 2))
-    d_last = channels_last(dy)
-    dx = np.zeros((n, height, width, groups, W.shape[1]), dy.dtype)
+def input_gradient(
+    windows: Windows, W: Array, dy: Float[Array, "out i j n"], shape: tuple[int, ...], groups: int
+) -> Planes:
+    """dx for an input (c, h, w): dX of one row of the kernel at a time, which takes less memory, and added up."""
+    c, height, width = shape
+    dx = np.zeros((c, height, width, dy.shape[-1]), dy.dtype)
+    dY = dy.reshape(groups, len(W) // groups, -1)
+    rows = np.ascontiguousarray(W.transpose(2, 0, 1, 3)).reshape(len(W[0, 0]), *dY.shape[:2], -1)
+    for row, kernel in enumerate(rows):
+        dX = (kernel.swapaxes(-1, -2) @ dY).reshape(c, -1, *dy.shape[1:])
+        for element in windows.elements(height, width):
+            if element.row == row:
+                dx[:, *element.inputs] += dX[:, element.column][:, *element.outputs]
+    return dx
+
+
+def input_gradient_by_element(
+    windows: Windows, W: Array, dy: Float[Array, "out i j n"], shape: tuple[int, ...]
+) -> Planes:
+    """dx_uv = W_uvᵀ dY_uv, over the windows that have the element (u, v) within the input, added up."""
+    c, height, width = shape
+    dx = np.zeros((c, height, width, dy.shape[-1]), dy.dtype)
+    kernels = np.ascontiguousarray(W.transpose(2, 3, 0, 1))
     for element in windows.elements(height, width):
-        d = d_last[:, *element.outputs]
-        rows = d.reshape(-1, groups, len(W) // groups).swapaxes(0, 1)
-        products = (rows @ kernels[element.row, element.column]).swapaxes(0, 1)
-        dx[:, *element.inputs] += products.reshape(*d.shape[:3], groups, -1)
-    return channels_first(dx.reshape(n, height, width, c))
+        d = dy[:, *element.outputs]
+        dx[:, *element.inputs] += (kernels[element.row, element.column].T @ d.reshape(len(d), -1)).reshape(
+            c, *d.shape[1:]
+        )
+    return dx

@@ -1,7 +1,7 @@
 """Windows over the plane: which elements of the input each one sees.
 
-Images are (N, C, H, W) in shape. In memory the channels lie innermost, as in PyTorch's `channels_last`: then an element
-of the window is a run of numbers, not single ones far apart. A layer takes either order.
+Images are (N, C, H, W) in shape. In memory the samples lie innermost, as those of `Dense` do: an element of the window
+is then a run of numbers, however few the channels, and from images to vectors nothing is copied. Layers take any order.
 """
 
 from __future__ import annotations
@@ -64,18 +64,18 @@ class Windows(NamedTuple):
         return slice(start, start + (last - first) * stride + 1, stride), slice(first, last + 1)
 
 
-def channels_last(x: Array) -> Array:
-    """(N, C, H, W) → (N, H, W, C): a view."""
-    return x.transpose(0, 2, 3, 1)
+def samples_last(x: Array) -> Array:
+    """(N, C, H, W) → (C, H, W, N): a view."""
+    return x.transpose(1, 2, 3, 0)
 
 
-def channels_first(x: Array) -> Array:
-    """(N, H, W, C) → (N, C, H, W): a view."""
-    return x.transpose(0, 3, 1, 2)
+def samples_first(x: Array) -> Array:
+    """(C, H, W, N) → (N, C, H, W): a view."""
+    return x.transpose(3, 0, 1, 2)
 
 
 def empty_images(shape: tuple[int, ...], dtype: np.dtype, fill: float | int | None = None) -> Array:
-    """(N, C, H, W) with the channels innermost in memory."""
-    n, c, h, w = shape
-    memory = np.empty((n, h, w, c), dtype) if fill is None else np.full((n, h, w, c), fill, dtype)
-    return channels_first(memory)
+    """(N, C, H, W) with the samples innermost in memory."""
+    n, *planes = shape
+    memory = np.empty((*planes, n), dtype) if fill is None else np.full((*planes, n), fill, dtype)
+    return samples_first(memory)

@@ -9,7 +9,6 @@ IMPORTS = {
     "np": "import numpy as np",
     "math": "import math",
     "hashlib": "import hashlib",
-    "sliding_window_view": "from numpy.lib.stride_tricks import sliding_window_view",
     "NamedTuple": "from typing import NamedTuple",
     "lru_cache": "from functools import lru_cache",
 }

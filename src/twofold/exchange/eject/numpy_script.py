@@ -89,7 +89,7 @@ if __name__ == "__main__":
 
 MOST_LINES = 300
 """Lines up to which a script is one file."""
-GEOMETRY = ("steps", "Element", "Windows", "channels_last", "channels_first", "empty_images")
+GEOMETRY = ("steps", "Element", "Windows", "samples_last", "samples_first", "empty_images")
 """What layers with windows know of planes: it stands in a file of its own where that of the layers would be long."""
 LAYERS = '''"""The layers of the network of train_numpy.py, forward and back: x and dy in, y and dx out.
 
