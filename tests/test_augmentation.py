@@ -19,6 +19,7 @@ from twofold.data.dataset import images
 from twofold.engine import Batch
 from twofold.recipe import Recipe
 from twofold.recipe.augmentation import Augmentation
+from twofold.setup.building import initial_state
 from twofold.streams import stream
 
 SAMPLES, SIZE = 30, 8
@@ -253,6 +254,99 @@ def test_bytes_are_standardized_like_numbers(how: str, axis: Any) -> None:
     np.testing.assert_allclose(dataset.train.floats(), wanted, rtol=1e-10, atol=1e-12)
 
 
+# Images moved towards a higher loss
+
+
+ENGINES: dict[str, Any] = {"numpy": numpy_engine, "torch": torch_engine}
+each_engine = pytest.mark.parametrize("name", ENGINES)
+NETWORK = [
+    {"kind": "conv2d", "channels": 4, "kernel": 3}, {"kind": "batch_norm"}, {"kind": "gelu"},
+    {"kind": "flatten"}, {"kind": "dropout", "p": 0.3}, dense(10),
+]  # fmt: skip
+
+
+def adversarial(layers: list[dict[str, Any]] = NETWORK, radius: float = 2.0) -> Recipe:
+    training = {"batch_size": 7, "dtype": "float64"}
+    data = {"source": "images", "path": "nowhere", "size": SIZE, "channels": 3}
+    return recipe(layers, data=data, training=training, augmentation={"adversarial": radius})
+
+
+def begun(name: str, spec: Recipe) -> Any:
+    engine = ENGINES[name](spec)
+    engine.load(initial_state(spec.model))
+    return engine
+
+
+def input_gradient(spec: Recipe, batch: Batch) -> Array:
+    """∂loss/∂x by autograd, through the torch engine's own module."""
+    module, x = begun("torch", spec).module.train(), torch.from_numpy(batch.x).requires_grad_()
+    y = x
+    for index, layer in enumerate(module):
+        drops = isinstance(layer, torch.nn.Dropout)
+        y = y * torch.from_numpy(batch.masks[str(index)]) / (1 - layer.p) if drops else layer(y)
+    (gradient,) = torch.autograd.grad(functional.cross_entropy(y, torch.from_numpy(batch.target)), x)
+    return gradient.numpy()
+
+
+@each_engine
+def test_a_step_on_moved_images_is_a_step_on_images_moved_by_hand(name: str) -> None:
+    spec = adversarial()
+    batch = next(iter(Batches(spec, pictures())))
+    assert batch.radius is not None
+    gradient = input_gradient(spec, batch)
+    lengths = np.sqrt(np.square(gradient).sum(axis=(1, 2, 3)))
+    by_hand = batch.x + (batch.radius / lengths)[:, None, None, None] * gradient
+    wanted = begun(name, spec).step(batch._replace(x=by_hand, radius=None))
+    step, passed = begun(name, spec).step(batch), begun(name, spec).gradients(batch)
+    traced = begun(name, spec).trace(batch)
+    for state in (step.state.arrays(), wanted.state.arrays()):
+        assert set(state) > {"1.running_mean", "1.running_var"}
+    for moved, unmoved in [
+        (step.outputs, wanted.outputs), (step.gradients, wanted.gradients), (traced.gradients, wanted.gradients),
+        (passed.gradients, wanted.gradients), (step.state.arrays(), wanted.state.arrays()),
+    ]:  # fmt: skip
+        for key, array in unmoved.items():
+            np.testing.assert_allclose(moved[key], array, rtol=1e-9, atol=1e-12, err_msg=key)
+
+
+@each_engine
+def test_images_are_moved_to_a_higher_loss(name: str) -> None:
+    batch = next(iter(Batches(adversarial(), pictures())))
+    losses = [begun(name, adversarial()).gradients(batch._replace(radius=r)).loss for r in (None, batch.radius)]
+    assert losses[1] > losses[0]
+
+
+@each_engine
+def test_an_image_without_a_gradient_stays_where_it_is(name: str) -> None:
+    spec = adversarial([{"kind": "flatten"}, dense(10)])
+    batch = next(iter(Batches(spec, pictures())))
+    engine = ENGINES[name](spec)  # weights of 0: the loss does not depend on the image
+    with np.errstate(all="raise"):
+        moved = engine.gradients(batch).gradients
+    stayed = engine.gradients(batch._replace(radius=None)).gradients
+    for key, array in stayed.items():
+        np.testing.assert_array_equal(moved[key], array, err_msg=key)
+
+
+def test_every_image_is_moved_a_distance_of_its_own_up_to_the_radius() -> None:
+    radii = np.concatenate([b.radius for b in Batches(adversarial(radius=0.5), pictures()) if b.radius is not None])
+    assert len(radii) >= SAMPLES
+    assert len(np.unique(radii)) == len(radii)
+    assert 0 <= radii.min() < 0.1
+    assert 0.4 < radii.max() <= 0.5
+
+
+def test_without_a_radius_nothing_is_moved() -> None:
+    assert all(batch.radius is None for batch in Batches(augmented(flip="random"), pictures()))
+
+
+@pytest.mark.parametrize("start", [0, 3, 5])
+def test_distances_go_on_from_the_middle_as_if_from_the_beginning(start: int) -> None:
+    whole, later = (Batches(adversarial(), pictures()).since(step) for step in (0, start))
+    for a, b in zip(islice(whole, start, None), later, strict=True):
+        np.testing.assert_array_equal(a.radius, b.radius)
+
+
 # What a recipe is told
 
 
@@ -291,6 +385,14 @@ FAULTS = {
     "no validation to keep the best of": (
         HEAD + '[training]\nkeep = "best"\npatience = 3\n',
         "r.toml:4: `keep` watches the validation samples; there are none",
+    ),
+    "moved images in shards": (
+        HEAD + "training = { shards = 2, batch_size = 4 }\naugmentation = { adversarial = 1.0 }\n",
+        "`shards` of images that are moved towards a higher loss are not computed",
+    ),
+    "a negative distance": (
+        HEAD + "augmentation = { adversarial = -1.0 }\n",
+        "`adversarial`",
     ),
     "16 bits of 64": (
         HEAD + '[training]\ndtype = "float64"\nautocast = "bfloat16"\n',

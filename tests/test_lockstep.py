@@ -75,6 +75,7 @@ AUGMENTED = {
     },
     "rotation, shift and bending": {"rotate": 20.0, "shift": 1.5, "elastic": 0.8},
     "growing images": {"grow": [(4, 0.25), (6, 0.5)], "flip": "random"},
+    "images moved towards a higher loss": {"adversarial": 1.0, "flip": "random"},
 }  # fmt: skip
 SMALL_VGG = [
     CONV,

@@ -105,6 +105,7 @@ class Batches:
         self.scaling = train.scaling.astype(self.dtype) if train.scaling else None
         self.raw = raw and self.scaling is not None
         self.vary = Augmenter(recipe.augmentation, self.seed, train, length) if recipe.augmentation.any else None
+        self.farthest = recipe.augmentation.adversarial
         self.ema = partial(averaging, training.ema)
         self.rate = learning_rate(recipe.schedule, recipe.optimizer.lr, length, self.steps_per_epoch)
         self.masks = Masks(recipe.network, self.seed)
@@ -122,7 +123,7 @@ class Batches:
         while step < self.steps:
             for x, target, weight in self._epoch(epoch, skipped):
                 masks = self.masks(step, len(target)) if drops else {}
-                yield Batch(x, target, rate(step), masks, step, ema(step), scaling, weight)
+                yield Batch(x, target, rate(step), masks, step, ema(step), scaling, weight, self.radius(step, target))
                 step += 1
                 if step == self.steps:
                     return
@@ -163,6 +164,12 @@ class Batches:
             ]
 
         yield from _ahead(gather, range(skipped, self.steps_per_epoch, batches))
+
+    def radius(self, step: int, target: Array) -> Array | None:
+        """How far each sample of a step is moved towards a higher loss, (batch,); `None` for not at all."""
+        if not self.farthest:
+            return None
+        return (stream(self.seed, "adversarial", step).random(len(target)) * self.farthest).astype(self.dtype)
 
     def _drawn(self, draw: Draw, step: int) -> Gathered:
         x, y = draw(stream(self.seed, "draw", step), self.size, step / self.length)

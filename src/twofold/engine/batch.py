@@ -51,6 +51,9 @@ class Batch(NamedTuple):
     """How `x` becomes what the network sees, if it holds bytes; else `None`."""
     weight: Array | None = None
     """The weight of each sample in the loss, (batch,); `None` if the data have no weights."""
+    radius: Array | None = None
+    """How far each sample is moved towards a higher loss before the step, (batch,): x + radius · g / ‖g‖ with
+    g = ∂loss/∂x at the weights before the step; `None` if samples are trained on as they are."""
 
 
 NO_ANSWER = -100

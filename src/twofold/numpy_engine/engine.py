@@ -23,8 +23,8 @@ from twofold.engine import (
     lengths_of,
 )
 from twofold.engine.threads import blas_threads
-from twofold.errors import UserError
-from twofold.numpy_engine.given import Given
+from twofold.numpy_engine.adversarial import input_gradient, moved
+from twofold.numpy_engine.given import with_given
 from twofold.numpy_engine.held import held_bytes
 from twofold.numpy_engine.layer import AnyLayer, Mode, Timed, Tracking
 from twofold.numpy_engine.layers import build_layer
@@ -65,7 +65,8 @@ class NumpyEngine:
         parts: int = 1,
     ) -> None:
         network = model.network
-        built = {node.name: build_layer(node.spec) for node in network.nodes} | _given(network, layers or {})
+        own = {node.name: build_layer(node.spec) for node in network.nodes}
+        built = with_given(own, network, layers or {})
         self.names = [node.name for node in network.nodes]
         self.layout = Layout(network.parameters)
         self._statistics = Layout(network.buffers)
@@ -151,11 +152,20 @@ class NumpyEngine:
         return UpdatedPass(self, passed)
 
     def _pass(self, batch: Batch) -> NumpyPass:
-        x, mode = self._entered(floats(batch, self._vector.dtype), self._training)
+        x, mode = self._entered(self._trained_on(batch), self._training)
         way = self._spare.take(x.shape) or self._way(x.shape)
         loss, dy = self._judged(way.forward(x, batch.masks, mode), batch)
         way.backward(dy)
         return NumpyPass(self._named, way, loss, self._spare)
+
+    def _trained_on(self, batch: Batch) -> Array:
+        """The samples of a batch as numbers; where it says so, moved towards a higher loss."""
+        x = floats(batch, self._vector.dtype)
+        if batch.radius is None:
+            return x
+        outputs, caches = self._forward(x, batch.masks)
+        _, dy = self._judged(outputs[-1], batch)
+        return moved(x, input_gradient(self._chain.stages, caches, dy), batch.radius)
 
     def _way(self, shape: tuple[int, ...]) -> Way:
         """A new way for batches of the shape."""
@@ -198,7 +208,7 @@ class NumpyEngine:
 
     def trace(self, batch: Batch) -> Trace:
         """The way of a batch forward and back, kept whole."""
-        outputs, caches = self._forward(floats(batch, self._vector.dtype), batch.masks)
+        outputs, caches = self._forward(self._trained_on(batch), batch.masks)
         loss, dy = self._judged(outputs[-1], batch)
         signals, gradients, through_time = dict[str, Array](), dict[str, Array](), dict[str, ThroughTime]()
         for index in range(len(self._layers) - 1, self._first - 1, -1):
@@ -273,17 +283,6 @@ class NumpyEngine:
             for index, layer in self._tracking
             for name, value in layer.running(self._params[index], caches[index]).items()
         }
-
-
-def _given(network: Network, layers: Mapping[str, AnyLayer]) -> dict[str, AnyLayer]:
-    """Layers in place of the recipe's own, by the name of their place."""
-    nodes = {node.name: node for node in network.nodes}
-    for name in layers:
-        if name not in nodes:
-            raise UserError(
-                f"`layers` names places of the network by text: {', '.join(map(repr, nodes))}; got {name!r}"
-            )
-    return {name: Given(layer, nodes[name]) for name, layer in layers.items()}
 
 
 def _fill(views: Mapping[str, Array], arrays: Arrays) -> None:

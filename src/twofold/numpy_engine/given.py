@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Generic, final
 
 import numpy as np
 
 from twofold.arrays import Array, Arrays
 from twofold.errors import UserError
-from twofold.numpy_engine.layer import Cache, Layer, Mode
-from twofold.recipe import Node
+from twofold.numpy_engine.layer import AnyLayer, Cache, Layer, Mode
+from twofold.recipe import Network, Node
+
+
+def with_given(own: Mapping[str, AnyLayer], network: Network, theirs: Mapping[str, AnyLayer]) -> dict[str, AnyLayer]:
+    """The layers of a network, with `theirs` in place of some of the recipe's own, by the name of their place."""
+    nodes = {node.name: node for node in network.nodes}
+    for name in theirs:
+        if name not in nodes:
+            raise UserError(
+                f"`layers` names places of the network by text: {', '.join(map(repr, nodes))}; got {name!r}"
+            )
+    return {**own, **{name: Given(layer, nodes[name]) for name, layer in theirs.items()}}
 
 
 @final

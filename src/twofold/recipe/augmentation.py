@@ -36,7 +36,9 @@ class Augmentation(Part):
     """Bend the image: every pixel comes from this many pixels away along each axis (root mean square)."""
     elastic_scale: Annotated[float, Field(ge=2)] = 7.0
     """Pixels between the points at which the bending is drawn; between these it is smooth."""
-
+    adversarial: NonNegativeFloat = 0.0
+    """Move each image towards a higher loss: x + r g / ‖g‖, g = ∂loss/∂x of the image that the network sees, r drawn
+    for each image between 0 and this. A step then takes a second pass forward and back, which finds g."""
     grow: Annotated[tuple[Stage, ...], Field(strict=False)] = ()
     """`[[24, 0.5]]`: images of 24 x 24 pixels for the first half of the training, then whole ones: the first steps,
     which learn coarse features, cost less. Several pairs follow each other. For networks that take images of any

@@ -54,6 +54,7 @@ def misfits(
         unfitting += _movement(shape, ("augmentation", "translate"), augmentation.translate)
         unfitting += _movement(shape, ("training", "shift_test"), training.shift_test)
         unfitting += _growth(shape, layers, augmentation)
+        unfitting += _moved_in_shards(augmentation, training)
     if isinstance(data, Palindromes):
         unfitting += _palindrome_misfits(data, layers, training, schedule)
     if data.answers_steps:
@@ -93,6 +94,13 @@ def _movement(shape: Shape, place: tuple[str, str], pixels: int) -> list[Misfit]
         return []
     rule = f"`{place[1]}` must be smaller than the image, {shape[1]} x {shape[2]}; got {pixels}"
     return [Misfit(place, rule, f"Set it to at most {least - 1}.")]
+
+
+def _moved_in_shards(augmentation: Augmentation, training: Training) -> list[Misfit]:
+    if not (augmentation.adversarial and training.shards):
+        return []
+    rule = "`shards` of images that are moved towards a higher loss are not computed"
+    return [Misfit(("training", "shards"), rule, "Leave it out, or augmentation.adversarial.")]
 
 
 def _growth(shape: Shape, layers: Sequence[LayerSpec], augmentation: Augmentation) -> list[Misfit]:

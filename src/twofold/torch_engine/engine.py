@@ -28,18 +28,16 @@ from twofold.recipe import Model
 from twofold.recipe.optimizers import Optimizer, Sgd
 from twofold.recipe.training import Training
 from twofold.recipe.windows import Conv2d
+from twofold.torch_engine.adversarial import moved
 from twofold.torch_engine.device import compiled, has_narrow_products, resolve_device
 from twofold.torch_engine.held import Held
-from twofold.torch_engine.modules import build, convolution_of
-from twofold.torch_engine.passes import THERE, TorchPass, as_array, as_arrays, as_tensor, told_apart
+from twofold.torch_engine.modules import build, convolution_of, through
+from twofold.torch_engine.passes import THERE, TorchPass, aligned, as_array, as_arrays, as_tensor, told_apart
 from twofold.torch_engine.recurrent import Recurrent
 from twofold.torch_engine.rules import Loss, each_step, loss_function
 from twofold.torch_engine.shards import Shard, TorchShards, alias, running, vectors
 from twofold.torch_engine.shards import forward as shards_forward
 from twofold.torch_engine.updates import Updates
-
-ALIGNED = 64
-"""Bytes to which PyTorch aligns its own memory."""
 
 
 @final
@@ -158,7 +156,7 @@ class TorchEngine:
             self._aliases.append(alias(self.module))
         placed = [Shard(module, *self._entered(shard)) for module, shard in zip(self._aliases, shards, strict=False)]
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
-            outputs, statistics = shards_forward(self._names, placed, whole.samples, total, self._through)
+            outputs, statistics = shards_forward(self._names, placed, whole.samples, total, through)
         judged = zip(outputs, shards, strict=True)
         losses = [self._judged(layers[-1], shard, self._summed) / whole.terms for layers, shard in judged]
         after = running(dict(zip(self._names, self.module, strict=True)), statistics)
@@ -169,6 +167,7 @@ class TorchEngine:
         if not self.module.training:  # asked first: setting it anew costs more than a layer
             self.module.train()
         x, masks = self._entered(batch)
+        x = x if batch.radius is None else self._moved(x, masks, batch, batch.radius)
         if self._autocast:
             with torch.autocast(self._device.type, torch.bfloat16):
                 outputs = self._run(x, masks)
@@ -180,6 +179,16 @@ class TorchEngine:
         loss.backward()
         gradients = [parameter.grad for parameter in self.parameters.values()]
         return TorchPass(outputs, loss, self.parameters, gradients)
+
+    def _moved(self, x: Tensor, masks: Mapping[str, Tensor], batch: Batch, radius: Array) -> Tensor:
+        """The samples, each moved its `radius` towards a higher loss; running statistics stay what they were."""
+        before = self._statistics()
+        x = x.detach().requires_grad_()
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
+            outputs = self._run(x, masks)
+        (gradient,) = torch.autograd.grad(self._judged(outputs[-1], batch), x)
+        self._restore(before)
+        return moved(x, gradient, as_tensor(radius).to(self._device))
 
     def _judged(self, outputs: Tensor, batch: Batch, loss: Loss | None = None) -> Tensor:
         """The loss of the outputs."""
@@ -217,6 +226,7 @@ class TorchEngine:
         x, masks = self._entered(batch)
         before = self._statistics()
         self.module.train()
+        x = x if batch.radius is None else self._moved(x, masks, batch, batch.radius)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
             for name, module in zip(self._names, self.module, strict=True):
                 with held.by(name):
@@ -224,7 +234,7 @@ class TorchEngine:
                         states[name] = module.unroll(x, masks.get(THERE))
                         x = module.read(states[name], masks.get(THERE))
                     else:
-                        x = self._through(name, module, x, masks)
+                        x = through(name, module, x, masks)
                 outputs[name] = x
         loss = self._judged(x, batch)
         wanted = {name: y for name, y in outputs.items() if y.requires_grad}
@@ -279,22 +289,12 @@ class TorchEngine:
         else:
             shift, divisor = (as_tensor(part).to(self._device, self.dtype) for part in scaling)
             inputs = inputs.to(self.dtype).sub_(shift).div_(divisor)
-        if inputs.data_ptr() % ALIGNED and inputs.is_cpu:  # products round otherwise elsewhere in memory
-            inputs = inputs.clone()
+        inputs = aligned(inputs)
         return inputs.contiguous(memory_format=self._format) if inputs.dim() == 4 else inputs
 
     def _forward(self, x: Tensor, masks: Mapping[str, Tensor], modules: nn.Sequential | None = None) -> list[Tensor]:
         outputs = []
         for name, module in zip(self._names, modules or self.module, strict=True):
-            x = self._through(name, module, x, masks)
+            x = through(name, module, x, masks)
             outputs.append(x)
         return outputs
-
-    @staticmethod
-    def _through(name: str, module: nn.Module, x: Tensor, masks: Mapping[str, Tensor]) -> Tensor:
-        """A module's output: dropout takes the batch's mask, not its own; a loop over time gets that of steps."""
-        if isinstance(module, Recurrent):
-            return module(x, masks.get(THERE))
-        if not isinstance(module, nn.Dropout):
-            return module(x)
-        return x if name not in masks else x * masks[name] / (1 - module.p)

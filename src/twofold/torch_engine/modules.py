@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from torch import nn
+from torch import Tensor, nn
 
 from twofold.recipe import Network, Node, activations, dense, norms, pooling, recurrent, windows
 from twofold.recipe.layer import LayerSpec
@@ -13,6 +13,7 @@ from twofold.recipe.training import Training
 from twofold.torch_engine.conv import NarrowConv2d
 from twofold.torch_engine.embedding import EmbedColumns, Embedding
 from twofold.torch_engine.filtering import FilteringConv2d
+from twofold.torch_engine.passes import THERE
 from twofold.torch_engine.recurrent import Recurrent
 
 Builders: TypeAlias = Mapping[type[LayerSpec], Callable[[Any, Node], nn.Module]]
@@ -102,3 +103,12 @@ MODULES: Builders = {
     activations.Tanh: lambda spec, node: nn.Tanh(),
     activations.Softmax: lambda spec, node: nn.Softmax(dim=-1),
 }
+
+
+def through(name: str, module: nn.Module, x: Tensor, masks: Mapping[str, Tensor]) -> Tensor:
+    """A module's output: dropout takes the batch's mask, not its own; a loop over time gets that of steps."""
+    if isinstance(module, Recurrent):
+        return module(x, masks.get(THERE))
+    if not isinstance(module, nn.Dropout):
+        return module(x)
+    return x if name not in masks else x * masks[name] / (1 - module.p)

@@ -14,6 +14,8 @@ from twofold.arrays import Array, Arrays
 
 THERE = "steps that are there"
 """The name, among dropout's masks, of the mask of steps (batch, steps), for batches in which some are padding."""
+ALIGNED = 64
+"""Bytes to which PyTorch aligns its own memory."""
 
 
 @final
@@ -69,6 +71,12 @@ def as_tensor(array: Array) -> Tensor:
     """An array as a tensor in the same memory; a copy if the array is read-only or strided."""
     plain = array.flags.writeable and array.flags.c_contiguous
     return torch.from_numpy(array if plain else np.array(array, order="C"))
+
+
+def aligned(tensor: Tensor) -> Tensor:
+    """The tensor itself, or a copy where its memory begins elsewhere than PyTorch's own: products would round there
+    in another way."""
+    return tensor.clone() if tensor.is_cpu and tensor.data_ptr() % ALIGNED else tensor
 
 
 def as_array(tensor: Tensor, copy: bool = False) -> Array:

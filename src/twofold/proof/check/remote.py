@@ -115,7 +115,8 @@ class RemoteEngine:
         """One step on a batch. Raises `EngineFailedError` where the user's code fails."""
         x = floats(batch, np.dtype(np.float64))
         held = {"x": x, "target": batch.target} | {f"masks/{name}": mask for name, mask in batch.masks.items()}
-        held |= {} if batch.weight is None else {"weight": batch.weight}
+        beside = {"weight": batch.weight, "radius": batch.radius}
+        held |= {name: array for name, array in beside.items() if array is not None}
         self._send({"call": "step", "lr": float(np.asarray(batch.lr)), "step": batch.step, "ema": batch.ema}, held)
         answer, arrays = self._answered()
         return RemoteStep(

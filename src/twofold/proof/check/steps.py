@@ -120,6 +120,8 @@ def _layer(dispute: _Dispute, node: Node, yours: Step, dx: Array | None = None) 
     before, batch = parting.before, parting.batch
     names = [other.name for other in recipe.network.nodes]
     index = names.index(node.name)
+    if not index and batch.radius is not None:
+        return None  # each engine made its own input
     held = {**before.parameters, **before.buffers}
     arrays = {name[len(node.name) + 1 :]: array for name, array in held.items() if _of(name, node)}
     inputs = parting.first.outputs[names[index - 1]] if index else floats(batch, np.dtype(recipe.training.dtype))

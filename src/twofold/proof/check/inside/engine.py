@@ -44,8 +44,8 @@ def answer(engine: Theirs, message: Values, arrays: Values) -> tuple[Values, Val
         case "state":
             state: State = engine.state()
             return {"updates": state.updates}, flat(state)
-    masks, weight = under("masks", arrays), arrays.get("weight")
-    batch = Batch(arrays["x"], arrays["target"], message["lr"], masks, message["step"], message["ema"], None, weight)
+    masks, beside = under("masks", arrays), {name: arrays.get(name) for name in ("weight", "radius")}
+    batch = Batch(arrays["x"], arrays["target"], message["lr"], masks, message["step"], message["ema"], **beside)
     step: Step = engine.step(batch)
     held = {f"outputs/{name}": np.asarray(y) for name, y in step.outputs.items()}
     held |= {f"gradients/{name}": np.asarray(g) for name, g in step.gradients.items()}

@@ -1,0 +1,34 @@
+"""Adversarial samples: each moved a short way along the gradient of the loss with respect to itself.
+
+A network that is right on them as well is smoother around its training samples. After Goodfellow, Shlens and Szegedy,
+Explaining and harnessing adversarial examples (2014), with the Euclidean norm of Miyato et al., Distributional
+smoothing with virtual adversarial training (2015).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from twofold.arrays import Array
+from twofold.numpy_engine.plan import Stage
+
+
+def input_gradient(stages: Sequence[Stage], caches: Sequence[Any], dy: Array) -> Array:
+    """∂loss/∂x of a batch (batch, *sample), from ∂loss/∂y of the last layer and what each layer kept on the way."""
+    for (_, layer, params), cache in zip(reversed(stages), reversed(caches), strict=True):
+        dx, _ = layer.backward(params, cache, dy, True)
+        dy = dy if dx is None else dx
+    return dy
+
+
+def moved(x: Array, gradient: Array, radius: Array) -> Array:
+    """x + r g / ‖g‖ for every sample of (batch, *sample), with its r of `radius` (batch,); where g is 0, x."""
+    samples = tuple(range(1, x.ndim))
+    largest = np.abs(gradient).max(axis=samples, keepdims=True)  # divided by it first: squares would vanish
+    direction = gradient / np.where(largest > 0, largest, 1)
+    norm = np.sqrt(np.square(direction).sum(axis=samples, keepdims=True))
+    r = radius.astype(x.dtype).reshape(-1, *(1 for _ in samples))
+    return x + r * direction / np.where(norm > 0, norm, 1)

@@ -1,0 +1,19 @@
+"""Adversarial samples, as `twofold.numpy_engine.adversarial` makes them, with PyTorch's operations."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+TINY = 1e-30
+"""A norm below which a gradient counts as 0."""
+
+
+@torch.no_grad()
+def moved(x: Tensor, gradient: Tensor, radius: Tensor) -> Tensor:
+    """x + r g / ‖g‖ for every sample of (batch, *sample), with its r of `radius` (batch,); where g is 0, x."""
+    flat = gradient.flatten(1)
+    largest = flat.abs().amax(dim=1, keepdim=True)  # divided by it first: squares would vanish
+    direction = normalize(flat / largest.where(largest > 0, 1), eps=TINY)
+    return x + (radius[:, None] * direction).view_as(x)
