@@ -23,8 +23,11 @@ from twofold.recipe import titles
 
 FOLDER = Path("runs/results")
 PAGE = Path(__file__).parents[1] / "docs" / "results.md"
-SEEDS = {"cifar10-vgg-short": 3, "mnist-lenet": 3, "mnist-lenet-best": 3, "palindrome": 5, "palindrome-long": 5}
-"""How often; once where left out."""
+SEEDS = {
+    "cifar10-vgg-short": 3, "mnist-lenet": 3, "mnist-lenet:numpy": 1, "mnist-lenet-best": 3, "mnist-mlp-best": 3,
+    "palindrome": 5, "palindrome-long": 5,
+}  # fmt: skip
+"""How often, by recipe, or by recipe and engine; once where left out."""
 SHORTENED: dict[str, dict[str, object]] = {
     "cifar10-cnn5-adam": {"training.epochs": 20},
     "cifar10-cnn5-sgd": {"training.epochs": 20},
@@ -34,8 +37,11 @@ SHORTENED: dict[str, dict[str, object]] = {
 """Settings for recipes whose own training takes many hours."""
 HOURS = {*SHORTENED, "palindrome-1000"}
 """Run by name only."""
-BESIDE = {"mnist-mlp-deform", "palindrome-gru-long", "palindrome-lstm-long", "cifar10-cnn5-adam", "cifar10-cnn5-sgd"}
-"""Trained beside other work: the page marks their seconds."""
+BESIDE = {
+    "mnist-mlp-deform", "palindrome-gru-long", "palindrome-lstm-long", "cifar10-cnn5-adam", "cifar10-cnn5-sgd",
+    "cifar10-vgg", "cifar10-vgg-bn", "mnist-lenet:numpy", "mnist-mlp-best", "palindrome-1000",
+}  # fmt: skip
+"""Trained beside other work, or with one thread beside another training: the page marks their seconds."""
 REPORTED = {
     "moons": "1.0 in both; 103.9 s NumPy, 438.4 s PyTorch (batches of 1)",
     "moons-adam": "both similar",
@@ -99,7 +105,7 @@ def _write(rows: dict[tuple[str, str], list[str]]) -> None:
         "the run keeps; over several seeds the mean, and the\nlowest and highest test accuracy; seconds of training, "
         "and with evaluation and everything else. Both engines get the same data,\norder, initial weights, masks and "
         "variants of images. CIFAR-10 here is CIFAR-10 (JPEG copies): expect a point or two more on the\n"
-        "lossless images. †: beside other work that took most of the processor.\n\n"
+        "lossless images. †: beside other work, or with one thread beside another training.\n\n"
         f"{table(HEADER, ordered)}\n\nMeasured with {machine()}.\n"
     )
     PAGE.write_text(text, "utf-8")
@@ -108,7 +114,8 @@ def _write(rows: dict[tuple[str, str], list[str]]) -> None:
 
 def _measured(name: str, *engines: str) -> dict[tuple[str, str], list[str]]:
     """One row an engine, over the seeds."""
-    runs = [_run(name, seed, engines) for seed in range(SEEDS.get(name, 1))]
+    seeds = SEEDS.get(":".join([name, *engines]), SEEDS.get(name, 1))
+    runs = [_run(name, seed, engines) for seed in range(seeds)]
     return {(name, engine): _row(name, engine, runs) for engine in runs[0].engines or runs[0].recipe.training.engines}
 
 
@@ -129,8 +136,9 @@ def _row(name: str, engine: str, runs: list[twofold.Run]) -> list[str]:
     spread = f" ({min(tests):.4f} to {max(tests):.4f})" if len(runs) > 1 else ""
     scores = [_score([evaluation[f"{split}_accuracy"] for evaluation in last]) for split in SPLITS]
     seconds = mean(evaluation["seconds"] for evaluation in last)
-    whole = f"{mean(map(_seconds, runs)):.0f}" if len(runs[0].recipe.training.engines) == 1 else ""
-    beside = " †" if name in BESIDE else ""
+    alone = len(runs[0].recipe.training.engines) == 1 and all(run.record.finished for run in runs)
+    whole = f"{mean(map(_seconds, runs)):.0f}" if alone else ""
+    beside = " †" if {name, f"{name}:{engine}"} & BESIDE else ""
     return [
         f"`{name}`{_share(name, last[0])}", engine, str(len(runs)), *scores[:2], scores[2] + spread,
         f"{seconds:.1f}{beside}", whole, REPORTED.get(name, ""),
