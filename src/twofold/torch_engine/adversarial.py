@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -10,7 +9,6 @@ TINY = 1e-30
 """A norm below which a gradient counts as 0."""
 
 
-@torch.no_grad()
 def moved(x: Tensor, gradient: Tensor, radius: Tensor) -> Tensor:
     """x + r g / ‖g‖ for every sample of (batch, *sample), with its r of `radius` (batch,); where g is 0, x."""
     flat = gradient.flatten(1)

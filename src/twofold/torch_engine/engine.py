@@ -188,7 +188,7 @@ class TorchEngine:
             outputs = self._run(x, masks)
         (gradient,) = torch.autograd.grad(self._judged(outputs[-1], batch), x)
         self._restore(before)
-        return moved(x, gradient, as_tensor(radius).to(self._device))
+        return moved(x.detach(), gradient, as_tensor(radius).to(self._device))
 
     def _judged(self, outputs: Tensor, batch: Batch, loss: Loss | None = None) -> Tensor:
         """The loss of the outputs."""

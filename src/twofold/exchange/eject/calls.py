@@ -139,6 +139,15 @@ class Calls:
         lines.append("    return np.concatenate([grads[layer][name].reshape(-1) for layer, name, _ in SHAPES])")
         return "\n".join(lines)
 
+    def input_gradient(self) -> str:
+        """The source of `input_gradient`, from the last layer to the samples; call it after `forward`."""
+        lines = ["def input_gradient(params, caches, dy):", '    """∂loss/∂x of every sample."""']
+        lines.append(_wrapped("    [", self.kept, "] = caches"))
+        for node, cache in zip(reversed(self.nodes), reversed(self.caches), strict=True):
+            if not self._is_skipped(node):
+                lines.append(f"    dy, _ = {self._call(node, self._label(node, 'backward'), cache=cache, dy='dy')}")
+        return "\n".join([*lines, "    return dy"])
+
     def predict(self) -> str:
         """The source of `predict`: forward in evaluation, without dropout and with running statistics."""
         lines = ["def predict(params, x):", '    """The outputs in evaluation."""']

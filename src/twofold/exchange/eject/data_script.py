@@ -81,6 +81,12 @@ def batches(dtype, steps=STEPS):
         x, y = encoded(halves, length)
         yield x.astype(dtype), y, rate(step, STEPS), masks(step, BATCH)
 '''
+RADIUS = '''
+
+def radius(step, count, dtype):
+    """How far each sample of a step is moved towards a higher loss."""
+    return (stream(SEED, "adversarial", step).random(count) * {most!r}).astype(dtype)
+'''
 REST = '''
 
 def masks(step, count):
@@ -142,6 +148,8 @@ def data_script(recipe: Recipe) -> str:
         for node in recipe.network.nodes
         if isinstance(node.spec, Dropout) and node.spec.mask_shape(node.input_shape)
     }
+    if recipe.augmentation.adversarial:
+        body += RADIUS.format(most=recipe.augmentation.adversarial)
     decided = shared(parts, recipe)
     what, code = judged(parts, recipe)
     text = parts.text()

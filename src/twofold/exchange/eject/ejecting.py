@@ -99,11 +99,6 @@ def _check_known(recipe: Recipe) -> None:
         raise UserError(
             "the scripts know no weights; a network that is trained with them is written by `twofold export`"
         )
-    if recipe.augmentation.adversarial:
-        raise UserError(
-            "the scripts move no image towards a higher loss: set augmentation.adversarial=0, or write the network "
-            "with `twofold export`"
-        )
     if recipe.data.varying:
         raise UserError(
             "the scripts read sequences of one length; a network of sequences that differ in length is written with "

@@ -14,6 +14,7 @@ from twofold.exchange.eject.known import IMPORTS, Named
 from twofold.exchange.eject.source import Parts
 from twofold.exchange.eject.syntax import inner_function
 from twofold.numpy_engine import optimizers
+from twofold.numpy_engine.adversarial import moved
 from twofold.numpy_engine.optimizers import clip
 from twofold.recipe import Recipe
 from twofold.recipe.network import shape_text
@@ -63,7 +64,7 @@ def train(steps=data.STEPS):
     params = views(weights, SHAPES + STATISTICS)
     moments = {moments}
 {ema_start}{begun}    for step, (x, target, lr, masks) in enumerate(data.batches(DTYPE, steps)):
-        logits, caches = forward(params, x, masks)
+{moved}        logits, caches = forward(params, x, masks)
         loss, dy = {loss}(logits, target)
         gradient = backward(params, caches, dy)
 {clip}        update(vector, gradient, moments, lr, step + 1)
@@ -87,6 +88,11 @@ if __name__ == "__main__":
 '''
 
 
+MOVED = """        outputs, caches = forward(params, x, masks)
+        _, dy = {loss}(outputs, target)
+        x = moved(x, input_gradient(params, caches, dy), data.radius(step, len(x), DTYPE))
+"""
+"""The lines that move the samples of a step towards a higher loss."""
 MOST_LINES = 300
 """Lines up to which a script is one file."""
 GEOMETRY = ("steps", "Element", "Windows", "samples_last", "samples_first", "empty_images")
@@ -114,11 +120,14 @@ def numpy_scripts(recipe: Recipe) -> dict[str, str]:
     """`train_numpy.py`; where that would be long, its layers in `layers_numpy.py` beside it."""
     layers, rules = Parts(), Parts()
     calls = Calls(layers, recipe.network.nodes)
-    body = [calls.forward(), calls.backward(), calls.predict()]
+    adversarial = bool(recipe.augmentation.adversarial)
+    body = [calls.forward(), calls.backward(), calls.predict(), *([calls.input_gradient()] if adversarial else [])]
     running = calls.running()
     loss = loss_function(rules, recipe, in_data=decides(recipe))
     moments = _optimizer(rules, recipe)
     rules.imports.add("np")
+    if adversarial:
+        rules.function(moved)
     clipped = ""
     if recipe.optimizer.max_norm:
         rules.function(clip, {"max_norm": recipe.optimizer.max_norm})
@@ -126,6 +135,7 @@ def numpy_scripts(recipe: Recipe) -> dict[str, str]:
     loop = LOOP.format(
         moments=moments,
         loss=loss,
+        moved=MOVED.format(loss=loss) if adversarial else "",
         clip=clipped,
         running=running,
         ema_start="    average = weights.copy()\n" if recipe.training.ema else "",

@@ -14,6 +14,7 @@ from twofold.recipe.losses import CrossEntropy, Huber
 from twofold.recipe.network import Node, shape_text
 from twofold.recipe.optimizers import Adam, Adamw, Rmsprop, Sgd
 from twofold.torch_engine import embedding, recurrent
+from twofold.torch_engine.adversarial import TINY, moved
 
 FUSED_FROM = 20_000
 """Parameters from which the engine takes PyTorch's fused kernel of SGD, which rounds otherwise."""
@@ -80,13 +81,13 @@ def named(module):
     return {{name: held[name].detach().numpy() for name in data.START}}
 
 
-{copied}def train(steps=data.STEPS):
+{adversarial}{copied}def train(steps=data.STEPS):
     """Every step: forward, loss, autograd, update. Gives the losses and the module."""
     module, losses = begin(), []
     module.train()
     {optimizer}
 {ema_start}{begun}    for step, (x, target, lr, masks) in enumerate(data.batches(DTYPE, steps)):
-        loss = loss_of(forward(module, tensor(x), masks), torch.from_numpy(target))
+{moved}        loss = loss_of(forward(module, {inputs}, masks), torch.from_numpy(target))
         optimizer.zero_grad()
         loss.backward()
 {clip}        for group in optimizer.param_groups:
@@ -121,7 +122,9 @@ def torch_script(recipe: Recipe) -> str:
     lines = [f"        {_module(parts, node)},  # {shape_text(node.output_shape)}" for node in network.nodes]
     convolves = network.convolves
     dtype = recipe.training.dtype
-    ema = bool(recipe.training.ema)
+    ema, adversarial = bool(recipe.training.ema), bool(recipe.augmentation.adversarial)
+    if adversarial:
+        parts.function(moved, {"normalize": Named("F.normalize"), "TINY": TINY})
     model = MODEL.format(
         samples=shape_text(network.input_shape),
         layers="\n".join(lines),
@@ -139,6 +142,9 @@ def torch_script(recipe: Recipe) -> str:
         kept=kept(recipe, "torch"),
         begun=begun(recipe, "torch"),
         looked=looked(recipe, "torch"),
+        moved=MOVED if adversarial else "",
+        inputs="inputs" if adversarial else "tensor(x)",
+        adversarial=ADVERSARIAL if adversarial else "",
         copied=COPIED if decides(recipe) else "",
         start="weights=data.START" if decides(recipe) else "",
         weights="weights" if decides(recipe) else "data.START",
@@ -170,6 +176,22 @@ def _module(parts: Parts, node: Node) -> str:
     return module_expression(node)
 
 
+MOVED = """        radius = torch.from_numpy(data.radius(step, len(x), DTYPE))
+        inputs = adversarial(module, tensor(x), masks, torch.from_numpy(target), radius)
+"""
+"""The lines that move the samples of a step towards a higher loss."""
+ADVERSARIAL = '''def adversarial(module, x, masks, target, radius):
+    """The samples, each moved its radius towards a higher loss; running statistics stay what they were."""
+    before = [buffer.clone() for buffer in module.buffers()]
+    x = x.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(loss_of(forward(module, x, masks), target), x)
+    for buffer, value in zip(module.buffers(), before):
+        buffer.copy_(value)
+    return moved(x.detach(), gradient, radius)
+
+
+'''
+"""The function that they call."""
 OF_NUMBERS = {
     "mean_squared": "mse_loss",
     "mean_absolute": "l1_loss",
