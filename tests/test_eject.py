@@ -49,6 +49,7 @@ SHORT: dict[str, Mapping[str, Any]] = {
         "training.ema": 0.9,
         "training.keep": "best",
         "optimizer.max_norm": 1.0,
+        "augmentation.adversarial": 0.5,
     },
     "palindrome": {
         "data.encoding": "index",
