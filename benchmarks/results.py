@@ -89,7 +89,9 @@ HEADER = ["recipe", "engine", "seeds", "train", "validation", "test", "s of trai
 def main() -> None:
     rows = _written()
     for name in sys.argv[1:] or [title for title in titles() if title not in HOURS]:
-        rows |= _measured(*name.split(":"))
+        recipe, *engines = name.split(":")
+        rows = {key: row for key, row in rows.items() if engines or key[0] != recipe}  # an engine that it had before
+        rows |= _measured(recipe, *engines)
         _write(rows)
 
 

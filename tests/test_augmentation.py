@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 import pytest
@@ -17,6 +17,9 @@ from twofold.data import Batches, Split
 from twofold.data.augmentation import Augmenter, affine_places, bent, resampled, resized, translated
 from twofold.data.dataset import images
 from twofold.engine import Batch
+from twofold.proof.check.steps import explain
+from twofold.proof.lockstep import Parting, compare
+from twofold.proof.verify import verify
 from twofold.recipe import Recipe
 from twofold.recipe.augmentation import Augmentation
 from twofold.setup.building import initial_state
@@ -307,6 +310,47 @@ def test_a_step_on_moved_images_is_a_step_on_images_moved_by_hand(name: str) -> 
     ]:  # fmt: skip
         for key, array in unmoved.items():
             np.testing.assert_allclose(moved[key], array, rtol=1e-9, atol=1e-12, err_msg=key)
+
+
+@each_engine
+def test_a_trace_holds_the_images_as_they_were_moved(name: str) -> None:
+    batch = next(iter(Batches(adversarial(), pictures())))
+    assert batch.radius is not None
+    distances = np.sqrt(np.square(begun(name, adversarial()).trace(batch).x - batch.x).sum(axis=(1, 2, 3)))
+    np.testing.assert_allclose(distances, batch.radius, rtol=1e-12)
+
+
+def test_a_recipe_that_moves_images_is_verified_with_central_differences() -> None:
+    spec = recipe(NETWORK, data={"source": "digits"}, training={"dtype": "float64"}, augmentation={"adversarial": 1.0})
+    result = verify(spec, steps=5)
+    assert result.passed
+    assert result.projections
+
+
+@final
+class Unmoved:
+    """An engine of somebody who overlooked the radius."""
+
+    def __init__(self, engine: Any) -> None:
+        self.engine, self.load, self.state = engine, engine.load, engine.state
+
+    def step(self, batch: Batch) -> Any:
+        return self.engine.step(batch._replace(radius=None))
+
+
+def test_an_engine_that_moves_no_image_is_told_so() -> None:
+    spec, why = adversarial(), list[Any]()
+    first, second = numpy_engine(spec), Unmoved(torch_engine(spec))
+    batches = Batches(spec, pictures(), 2)
+
+    def explained(parting: Parting) -> None:
+        why.append(explain(spec, first, parting, 1e-9, second))  # pyright: ignore[reportArgumentType]
+
+    verdict = compare(first, second, initial_state(spec.model), batches, 1e-9, explain=explained)  # pyright: ignore[reportArgumentType]
+    assert not verdict.agrees
+    ((side, named),) = why
+    assert side == "second"
+    assert named.name == "engine-samples-unmoved"
 
 
 @each_engine

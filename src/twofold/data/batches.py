@@ -104,7 +104,8 @@ class Batches:
         )
         self.scaling = train.scaling.astype(self.dtype) if train.scaling else None
         self.raw = raw and self.scaling is not None
-        self.vary = Augmenter(recipe.augmentation, self.seed, train, length) if recipe.augmentation.any else None
+        varies = recipe.augmentation.varies
+        self.vary = Augmenter(recipe.augmentation, self.seed, train, length) if varies else None
         self.farthest = recipe.augmentation.adversarial
         self.ema = partial(averaging, training.ema)
         self.rate = learning_rate(recipe.schedule, recipe.optimizer.lr, length, self.steps_per_epoch)

@@ -67,6 +67,8 @@ class Pass(Protocol):
 class Trace:
     """A pass kept whole; all of it by the layer's or parameter's name."""
 
+    x: Array
+    """The samples as the first layer took them: as numbers, and moved where the batch has a `radius`."""
     outputs: Arrays
     """y of each layer, in forward order."""
     loss: float

@@ -39,11 +39,10 @@ class Conv2d:
         forward     Y  = W X + b           (out, k) · (k, L) + (out)   → (out, L)
         backward    dW = dY Xᵀ             (out, L) · (L, k)           → (out, k)
                     db = dY 1 = Σ_L dY     (out, L) · (L)              → (out)
-                    dX = Wᵀ dY             (k, out) · (out, L)         → (k, L)
+                    dx = Σ_{u v} W_uvᵀ dY  (c, out) · (out, L)         → (c, L),  each at its place in the input
 
-    An element of dx adds up its elements of dX: one in each window that saw it. Where planes are small and channels
-    many, X is not made: `by_element` adds up Y and dW over the kernel's elements, too, each over those windows only
-    that have it within the input.
+    Where planes are small and channels many, X is not made: `by_element` adds up Y and dW over the kernel's elements,
+    too, each over those windows only that have it within the input.
 
     Chellapilla et al., High performance convolutional neural networks for document processing (2006).
     """
@@ -68,18 +67,18 @@ class Conv2d:
     def backward(
         self, params: Arrays, cache: Unfolded, dy: Float[Array, "n out i j"], wants_dx: bool = True
     ) -> tuple[Images | None, dict[str, Array]]:
-        """dY Xᵀ, Σ dY, and Wᵀ dY."""
+        """dY Xᵀ, Σ dY, and Σ W_uvᵀ dY."""
         W, planes = params["weight"], np.ascontiguousarray(samples_last(dy))
         rows = planes.reshape(len(W), -1)
         grads = {"bias": rows @ np.ones(rows.shape[1], rows.dtype)} if "bias" in params else {}
-        shape = cache.shape[1:]
         if self._by_element(cache.shape):
             dW = kernel_gradient(self.windows, W, cache.X, planes)
-            dx = input_gradient_by_element(self.windows, W, planes, shape) if wants_dx else None
         else:
             dW = rows.reshape(self.groups, len(W) // self.groups, -1) @ cache.X.swapaxes(-1, -2)
-            dx = input_gradient(self.windows, W, planes, shape, self.groups) if wants_dx else None
-        return None if dx is None else samples_first(dx), {"weight": dW.reshape(W.shape), **grads}
+        grads["weight"] = dW.reshape(W.shape)
+        if not wants_dx:
+            return None, grads
+        return samples_first(input_gradient(self.windows, W, planes, cache.shape[1:])), grads
 
     def _by_element(self, shape: tuple[int, ...]) -> bool:
         """Whether to take a product for each element of the kernel."""
@@ -116,32 +115,14 @@ def kernel_gradient(windows: Windows, W: Array, planes: Planes, dy: Float[Array,
     return dW.transpose(2, 3, 0, 1)
 
 
-def input_gradient(
-    windows: Windows, W: Array, dy: Float[Array, "out i j n"], shape: tuple[int, ...], groups: int
-) -> Planes:
-    """dx for an input (c, h, w): dX of one row of the kernel at a time, which takes less memory, and added up."""
+def input_gradient(windows: Windows, W: Array, dy: Float[Array, "out i j n"], shape: tuple[int, ...]) -> Planes:
+    """dx_uv = W_uvᵀ dY_uv, over the windows that have the element (u, v) within the input, group by group, added up."""
     c, height, width = shape
+    groups = c // W.shape[1]
+    kernels = np.ascontiguousarray(W.reshape(groups, -1, *W.shape[1:]).transpose(3, 4, 0, 1, 2))
     dx = np.zeros((c, height, width, dy.shape[-1]), dy.dtype)
-    dY = dy.reshape(groups, len(W) // groups, -1)
-    rows = np.ascontiguousarray(W.transpose(2, 0, 1, 3)).reshape(len(W[0, 0]), *dY.shape[:2], -1)
-    for row, kernel in enumerate(rows):
-        dX = (kernel.swapaxes(-1, -2) @ dY).reshape(c, -1, *dy.shape[1:])
-        for element in windows.elements(height, width):
-            if element.row == row:
-                dx[:, *element.inputs] += dX[:, element.column][:, *element.outputs]
-    return dx
-
-
-def input_gradient_by_element(
-    windows: Windows, W: Array, dy: Float[Array, "out i j n"], shape: tuple[int, ...]
-) -> Planes:
-    """dx_uv = W_uvᵀ dY_uv, over the windows that have the element (u, v) within the input, added up."""
-    c, height, width = shape
-    dx = np.zeros((c, height, width, dy.shape[-1]), dy.dtype)
-    kernels = np.ascontiguousarray(W.transpose(2, 3, 0, 1))
     for element in windows.elements(height, width):
-        d = dy[:, *element.outputs]
-        dx[:, *element.inputs] += (kernels[element.row, element.column].T @ d.reshape(len(d), -1)).reshape(
-            c, *d.shape[1:]
-        )
+        d, K = dy[:, *element.outputs], kernels[element.row, element.column]
+        rows = d.reshape(groups, len(W) // groups, -1)
+        dx[:, *element.inputs] += (K.swapaxes(-1, -2) @ rows).reshape(c, *d.shape[1:])
     return dx

@@ -208,7 +208,8 @@ class NumpyEngine:
 
     def trace(self, batch: Batch) -> Trace:
         """The way of a batch forward and back, kept whole."""
-        outputs, caches = self._forward(self._trained_on(batch), batch.masks)
+        x = self._trained_on(batch)
+        outputs, caches = self._forward(x, batch.masks)
         loss, dy = self._judged(outputs[-1], batch)
         signals, gradients, through_time = dict[str, Array](), dict[str, Array](), dict[str, ThroughTime]()
         for index in range(len(self._layers) - 1, self._first - 1, -1):
@@ -224,7 +225,7 @@ class NumpyEngine:
         held = dict(zip(self.names, held_bytes(caches, beside=self._weights), strict=True))
         named = dict(zip(self.names, outputs, strict=True))
         through = dict(reversed(through_time.items()))
-        return Trace(named, cast(float, loss), signals, ordered, held, through, self._running(caches))
+        return Trace(x, named, cast(float, loss), signals, ordered, held, through, self._running(caches))
 
     def predict(self, x: Array) -> Array:
         """The logits in evaluation mode, of the averaged weights where the recipe has them."""

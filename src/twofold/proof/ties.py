@@ -29,10 +29,11 @@ class Ties(NamedTuple):
         return f"{self.parted:,} of {self.windows:,} windows of {self.layer} max_pool2d"
 
 
-def ties(network: Network, x: Array, first: Arrays, second: Arrays) -> list[Ties]:
+def ties(network: Network, x: Array | None, first: Arrays, second: Arrays) -> list[Ties]:
     """The poolings in which two engines differ, in forward order, from their outputs by layer for a batch x.
 
-    The largest element of a window is looked for in each engine's own input.
+    Without x, which is not known where an engine moves its samples, a pooling that comes first is not looked at. The
+    largest element of a window is looked for in each engine's own input.
     """
     from twofold.numpy_engine.layer import TRAINING
     from twofold.numpy_engine.pool import MaxPool2d
@@ -40,7 +41,7 @@ def ties(network: Network, x: Array, first: Arrays, second: Arrays) -> list[Ties
 
     decided, inputs = list[Ties](), (x, x)
     for node in network.nodes:
-        if isinstance(node.spec, Pooling):
+        if isinstance(node.spec, Pooling) and inputs[0] is not None:
             pool = MaxPool2d(Windows(*node.spec.window, ceil_mode=node.spec.ceil_mode))
             chosen, chosen_too = (pool.forward({}, pooled, TRAINING)[1].number for pooled in inputs)
             parted = int(np.count_nonzero(chosen != chosen_too))

@@ -13,7 +13,10 @@ Stage = Annotated[tuple[Annotated[int, Field(ge=1)], Annotated[float, Field(gt=0
 
 
 class Augmentation(Part):
-    """Variants of the training images, drawn by step and place: the same for every engine, and after a resumption."""
+    """Variants of the training images, drawn by step and place: the same for every engine, and after a resumption.
+
+    How far `adversarial` moves an image is drawn likewise; the direction is that of each engine's own gradient.
+    """
 
     flip: Literal["none", "random", "alternating"] = "none"
     """Mirror images left to right: each with probability 1/2, or `alternating`, half of them in even epochs and the
@@ -56,7 +59,13 @@ class Augmentation(Part):
     @property
     def any(self) -> bool:
         """Whether images are varied at all."""
-        return self != Augmentation(padding=self.padding, elastic_scale=self.elastic_scale)
+        return self.varies or self.adversarial > 0
+
+    @property
+    def varies(self) -> bool:
+        """Whether variants of images are drawn before an engine gets them."""
+        unset = {name: getattr(self, name) for name in ("padding", "elastic_scale", "adversarial")}
+        return self != Augmentation(**unset)
 
     @property
     def resamples(self) -> bool:

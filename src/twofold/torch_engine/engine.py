@@ -226,7 +226,7 @@ class TorchEngine:
         x, masks = self._entered(batch)
         before = self._statistics()
         self.module.train()
-        x = x if batch.radius is None else self._moved(x, masks, batch, batch.radius)
+        x = entered = x if batch.radius is None else self._moved(x, masks, batch, batch.radius)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
             for name, module in zip(self._names, self.module, strict=True):
                 with held.by(name):
@@ -250,7 +250,7 @@ class TorchEngine:
             for name, layer in states.items()
         }
         passed = {name: as_array(y) for name, y in outputs.items()}
-        return Trace(passed, loss.item(), signals, gradients, held.bytes, through_time, buffers)
+        return Trace(as_array(entered), passed, loss.item(), signals, gradients, held.bytes, through_time, buffers)
 
     def _entered(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The samples on the device, and the masks: those of dropout, and that of the steps if some are padding."""

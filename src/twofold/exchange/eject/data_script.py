@@ -137,19 +137,17 @@ def data_script(recipe: Recipe) -> str:
     if recipe.training.ema:
         parts.function(schedules.averaging, {"ema": recipe.training.ema})
     drawn = isinstance(recipe.data, Palindromes) and recipe.data.endless
-    vary = _varied(parts, recipe) if recipe.augmentation.any else ""
+    vary = _varied(parts, recipe) if recipe.augmentation.varies else ""
     if drawn:
         _palindromes(parts, recipe.data)  # pyright: ignore[reportArgumentType]
     whole = recipe.training.batch_size == "full"
     order = "np.arange(len(y))" if whole else 'stream(SEED, "shuffle", epoch).permutation(len(y))'
-    body = DRAWN if drawn else BATCHES.format(order=order, vary=vary)
+    body = (DRAWN if drawn else BATCHES.format(order=order, vary=vary)) + _radius(recipe)
     drops = {
         node.name: (node.spec.p, tuple(node.input_shape))
         for node in recipe.network.nodes
         if isinstance(node.spec, Dropout) and node.spec.mask_shape(node.input_shape)
     }
-    if recipe.augmentation.adversarial:
-        body += RADIUS.format(most=recipe.augmentation.adversarial)
     decided = shared(parts, recipe)
     what, code = judged(parts, recipe)
     text = parts.text()
@@ -168,6 +166,12 @@ def data_script(recipe: Recipe) -> str:
     )
     rest = REST.replace("JUDGED", what).replace("SCORED", code)
     return "\n\n\n".join([head.rstrip("\n"), text]) + "\n\n\n" + rate + "\n" + SAMPLES + body + rest + decided
+
+
+def _radius(recipe: Recipe) -> str:
+    """The source of `radius`; empty where no image is moved towards a higher loss."""
+    most = recipe.augmentation.adversarial
+    return RADIUS.format(most=most) if most else ""
 
 
 def _rate(parts: Parts, recipe: Recipe) -> str:

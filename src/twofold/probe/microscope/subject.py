@@ -60,7 +60,7 @@ def subjects(
     """The subject of each layer of a trace, by the layer's name."""
     subjects, before = dict[str, Subject](), ""
     for node in nodes:
-        x = batch.x if not before else trace.outputs[before]
+        x = trace.outputs[before] if before else trace.x
         through = trace.through_time.get(node.name)
         subjects[node.name] = Subject(
             node=node,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from twofold.arrays import Array, Arrays, gap
-from twofold.engine import Engine, State, Step, Trace, floats
+from twofold.engine import Engine, State, Step, Trace
 from twofold.proof.check.compared import TOLERANCE
 from twofold.proof.check.naming import named_faults
 from twofold.proof.check.report import Named
@@ -18,6 +18,14 @@ from twofold.proof.mistakes.base import Settings
 from twofold.recipe import Node, Recipe
 
 MOMENTS = {"momentum_buffer": "m", "exp_avg": "m", "exp_avg_sq": "v", "square_avg": "v"}
+
+
+UNMOVED = Named(
+    "engine-samples-unmoved",
+    "The samples are trained on as they are: `batch.radius` says how far each is moved towards a higher loss first.",
+    "x + r g / ‖g‖, g = ∂loss/∂x",
+    ("Look at what the first layer takes.", "Is it x?", "Move x by `batch.radius` along its gradient first."),
+)
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,8 @@ def explain(
     if trace is None:
         return None
     dispute = _Dispute(recipe, parting, trace, tolerance)
+    if _is_unmoved(first, parting, tolerance):
+        return "second", UNMOVED
     if parting.divergence.stage == "gradient" and second is not None:
         named = _from_behind(dispute, _traced(second, parting))
         if named is not None:
@@ -67,6 +77,14 @@ def explain(
         if named is not None:
             return side, named
     return None
+
+
+def _is_unmoved(first: Engine, parting: Parting, tolerance: float) -> bool:
+    """Whether the second engine trained on the samples as they are, where the batch says to move them."""
+    if parting.batch.radius is None:
+        return False
+    trace = _traced(first, parting._replace(batch=parting.batch._replace(radius=None)))
+    return trace is not None and _close(trace.logits, parting.second.logits, tolerance)
 
 
 def _traced(engine: Engine, parting: Parting) -> Trace | None:
@@ -120,11 +138,9 @@ def _layer(dispute: _Dispute, node: Node, yours: Step, dx: Array | None = None) 
     before, batch = parting.before, parting.batch
     names = [other.name for other in recipe.network.nodes]
     index = names.index(node.name)
-    if not index and batch.radius is not None:
-        return None  # each engine made its own input
     held = {**before.parameters, **before.buffers}
     arrays = {name[len(node.name) + 1 :]: array for name, array in held.items() if _of(name, node)}
-    inputs = parting.first.outputs[names[index - 1]] if index else floats(batch, np.dtype(recipe.training.dtype))
+    inputs = parting.first.outputs[names[index - 1]] if index else trace.x
     arrays["x"] = inputs
     if node.name in trace.signals:
         arrays["dy"] = trace.signals[node.name]
