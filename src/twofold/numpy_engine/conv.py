@@ -16,9 +16,9 @@ Planes = Float[Array, "c h w n"]
 Columns = Float[Array, "groups elements windows"]
 
 MANY_CHANNELS = 128
-"""Input channels from which a product for each element of the kernel is as fast as one over whole windows."""
+"""From so many input channels on, a product for each element of the kernel is as fast as one over whole windows."""
 SMALL_PLANE = 64
-"""Pixels up to which it is taken: the smaller the plane, the more of a window reaches beyond it."""
+"""Pixels of a plane up to which products are by element: the smaller the plane, the more of a window lies beyond it."""
 
 
 class Unfolded(NamedTuple):
@@ -41,9 +41,9 @@ class Conv2d:
                     db = dY 1 = Σ_L dY     (out, L) · (L)              → (out)
                     dX = Wᵀ dY             (k, out) · (out, L)         → (k, L)
 
-    An element of dx adds up its elements of dX: one in each window that saw it. Where planes are small and channels
-    many, X is not made: `by_element` adds up Y and dW over the kernel's elements, too, each over those windows only
-    that have it within the input.
+    An element of dx is the sum of its copies in dX, one from each window that covers it. Where planes are small and
+    channels many, X is not made: `by_element` and the gradients beside it take one product for each element of the
+    kernel, over only those windows that have the element within the input.
 
     Chellapilla et al., High performance convolutional neural networks for document processing (2006).
     """
@@ -53,7 +53,7 @@ class Conv2d:
         self.groups = groups
 
     def forward(self, params: Arrays, x: Images, mode: Mode) -> tuple[Float[Array, "n out i j"], Unfolded]:
-        """W X + b."""
+        """Y = W X + b as images; the cache is X and the shape of x."""
         W, planes = params["weight"], np.ascontiguousarray(samples_last(x))
         if self._by_element(x.shape):
             X, y = planes, by_element(self.windows, W, planes)
@@ -68,7 +68,7 @@ class Conv2d:
     def backward(
         self, params: Arrays, cache: Unfolded, dy: Float[Array, "n out i j"], wants_dx: bool = True
     ) -> tuple[Images | None, dict[str, Array]]:
-        """dY Xᵀ, Σ dY, and Wᵀ dY."""
+        """dW = dY Xᵀ, db = Σ dY, and dx, each element the sum of its copies in dX = Wᵀ dY."""
         W, planes = params["weight"], np.ascontiguousarray(samples_last(dy))
         rows = planes.reshape(len(W), -1)
         grads = {"bias": rows @ np.ones(rows.shape[1], rows.dtype)} if "bias" in params else {}
@@ -82,7 +82,7 @@ class Conv2d:
         return None if dx is None else samples_first(dx), {"weight": dW.reshape(W.shape), **grads}
 
     def _by_element(self, shape: tuple[int, ...]) -> bool:
-        """Whether to take a product for each element of the kernel."""
+        """Whether to take a product for each element of the kernel, not one over whole windows."""
         return self.groups == 1 and shape[1] >= MANY_CHANNELS and shape[2] * shape[3] <= SMALL_PLANE
 
 
@@ -119,7 +119,7 @@ def kernel_gradient(windows: Windows, W: Array, planes: Planes, dy: Float[Array,
 def input_gradient(
     windows: Windows, W: Array, dy: Float[Array, "out i j n"], shape: tuple[int, ...], groups: int
 ) -> Planes:
-    """dx for an input (c, h, w): dX of one row of the kernel at a time, which takes less memory, and added up."""
+    """dx for an input (c, h, w), summed from the dX of one row of the kernel at a time, which takes less memory."""
     c, height, width = shape
     dx = np.zeros((c, height, width, dy.shape[-1]), dy.dtype)
     dY = dy.reshape(groups, len(W) // groups, -1)
@@ -135,7 +135,7 @@ def input_gradient(
 def input_gradient_by_element(
     windows: Windows, W: Array, dy: Float[Array, "out i j n"], shape: tuple[int, ...]
 ) -> Planes:
-    """dx_uv = W_uvᵀ dY_uv, over the windows that have the element (u, v) within the input, added up."""
+    """dx = Σ_{u v} W_uvᵀ dY_uv, each over the windows that have the element (u, v) within the input."""
     c, height, width = shape
     dx = np.zeros((c, height, width, dy.shape[-1]), dy.dtype)
     kernels = np.ascontiguousarray(W.transpose(2, 3, 0, 1))
