@@ -1,4 +1,4 @@
-"""Activations: one equation and its derivative each, and the gradient of the slope where it is learned."""
+"""Activations: the equation of each and its derivative; for PReLU also the gradient of the slope, which it learns."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Relu:
         return y, y
 
     def backward(self, params: Arrays, cache: Array, dy: Same, wants_dx: bool = True) -> tuple[Same, dict[str, Array]]:
-        """dy where the unit was on."""
+        """dx = dy where the unit was on, else 0."""
         return dy * (cache > 0), {}
 
 
@@ -41,7 +41,7 @@ class LeakyRelu:
         return np.where(x > 0, x, self.a * x), x
 
     def backward(self, params: Arrays, cache: Array, dy: Same, wants_dx: bool = True) -> tuple[Same, dict[str, Array]]:
-        """a dy where the unit was off."""
+        """dx = dy where the unit was on, else a dy."""
         return np.where(cache > 0, dy, self.a * dy), {}
 
 
@@ -49,8 +49,8 @@ class LeakyRelu:
 class Prelu:
     """y = x where x > 0, else a x,  dx = dy where x > 0, else a dy,  da = Σ dy · x where x ≤ 0. `torch.nn.PReLU`.
 
-    a is (1,) or (channels,), along axis 1 of x (n, channels, ...), and adds up over everything that shares it. At 0 the
-    slope is a, as in PyTorch. With a (replicas, 1 or channels) a stack of networks takes one pass.
+    a is (1,) or (channels,), along axis 1 of x (n, channels, ...); da sums over all elements that share a slope. At 0
+    the slope is a, as in PyTorch. If a is (replicas, 1 or channels), one pass serves a stack of networks.
     He et al., Delving deep into rectifiers (2015).
     """
 
@@ -61,16 +61,16 @@ class Prelu:
     def backward(
         self, params: Arrays, cache: Array, dy: Same, wants_dx: bool = True
     ) -> tuple[Same | None, dict[str, Array]]:
-        """a dy where the unit was off, and what each of these adds to da."""
+        """dx = dy where the unit was on, else a dy; da sums dy · x over the units that were off."""
         x, a = cache, params["weight"]
-        beside = _by_channel(a, x)
-        shared = tuple(axis for axis in range(a.ndim - 1, x.ndim) if beside.shape[axis] == 1)
+        slopes = _by_channel(a, x)
+        shared = tuple(axis for axis in range(a.ndim - 1, x.ndim) if slopes.shape[axis] == 1)
         da = np.where(x > 0, 0, dy * x).sum(axis=shared).reshape(a.shape)
-        return (np.where(x > 0, dy, beside * dy) if wants_dx else None), {"weight": da}
+        return (np.where(x > 0, dy, slopes * dy) if wants_dx else None), {"weight": da}
 
 
 def _by_channel(a: Float[Array, "*replicas slopes"], x: Array) -> Array:
-    """The slopes, to stand beside x (*replicas, n, channels, ...); a single one also beside x without channels."""
+    """The slopes, shaped to broadcast with x (*replicas, n, channels, ...); a single slope also with (*replicas, n)."""
     lead = a.ndim - 1
     if x.ndim == lead + 1:
         return a
@@ -122,7 +122,7 @@ def _normal_cdf(x: Array) -> Array:
 
 @final
 class GeluTanh:
-    """y = x (1 + tanh u) / 2 with u = √(2/π) (x + 0.044715 x³): the older form, without erf.
+    """y = x (1 + tanh u) / 2 with u = √(2/π) (x + 0.044715 x³): GELU approximated without erf.
 
     dx = dy · ((1 + tanh u) / 2 + x (1 − tanh² u) / 2 · √(2/π) (1 + 3 · 0.044715 x²)).
     """
@@ -154,7 +154,7 @@ class Silu:
         return x * _sigmoid(x), x
 
     def backward(self, params: Arrays, cache: Array, dy: Same, wants_dx: bool = True) -> tuple[Same, dict[str, Array]]:
-        """The slope nowhere jumps."""
+        """dy times the slope, which is continuous, unlike that of ReLU."""
         x, s = cache, _sigmoid(cache)
         return dy * s * (1 + x * (1 - s)), {}
 
@@ -173,7 +173,7 @@ class Sigmoid:
         return y, y
 
     def backward(self, params: Arrays, cache: Array, dy: Same, wants_dx: bool = True) -> tuple[Same, dict[str, Array]]:
-        """At most a quarter of dy a layer: why deep sigmoid networks learn slowly."""
+        """The slope is at most 1/4: one reason why deep sigmoid networks learn slowly."""
         y = cache
         return dy * y * (1 - y), {}
 
@@ -188,7 +188,7 @@ class Tanh:
         return y, y
 
     def backward(self, params: Arrays, cache: Array, dy: Same, wants_dx: bool = True) -> tuple[Same, dict[str, Array]]:
-        """Nothing passes a saturated unit, y = ±1."""
+        """No gradient passes a saturated unit, y = ±1."""
         y = cache
         return dy * (1 - y * y), {}
 
@@ -197,7 +197,7 @@ class Tanh:
 class Softmax:
     """y = exp(x) / Σ exp(x) over the last axis,  dx = y · (dy − Σ dy · y).
 
-    The maximum is taken off before exp, which changes nothing in exact arithmetic and keeps exp finite.
+    The maximum is subtracted before exp, which changes nothing in exact arithmetic and keeps exp finite.
     """
 
     def forward(self, params: Arrays, x: Same, mode: Mode) -> tuple[Same, Array]:

@@ -1,8 +1,8 @@
-"""Layers bound to memory: what a layer computes, to the last bit, into arrays that are made once.
+"""Layers bound to memory: each computes what the plain layer computes, to the last bit, into arrays made once.
 
-For small batches, where to make an array costs as much as to fill it, and to look a parameter up as much as to add it.
-The mathematics is to be read in the layers; a test holds each of these to the bits of the layer that it stands for.
-Arrays begin as those of the first batch that passes: `bind` gives two functions and takes that batch.
+This pays for small batches, where making an array costs as much as filling it, and looking a parameter up as much as
+adding it. The mathematics is best read in the plain layers; a test holds each bound layer to the bits of its layer.
+`bound` is given the first batch: the arrays take their shapes and types from it.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from twofold.numpy_engine.layer import AnyLayer
 Forward = Callable[[Array], Array]
 """From x to y, which lies in the same memory at every call."""
 Backward = Callable[[Array], Array | None]
-"""From ∂L/∂y to ∂L/∂x; gradients of parameters go to their places. `None` where nobody wants ∂L/∂x."""
+"""From ∂L/∂y to ∂L/∂x, or `None` where nobody wants that; gradients of parameters are written to `Place.grads`."""
 
 
 class Place(NamedTuple):
-    """What a layer finds in the network."""
+    """A layer's parameters, the memory of their gradients, and whether its ∂L/∂x is wanted."""
 
     params: Arrays
     grads: Arrays
@@ -33,14 +33,14 @@ class Place(NamedTuple):
 
 
 class Bound(NamedTuple):
-    """A layer's two ways."""
+    """A layer's pass forward and its pass back, each as a function of one array."""
 
     forward: Forward
     backward: Backward
 
 
 def bound(layer: AnyLayer, place: Place, x: Array) -> Bound | None:
-    """The layer bound to memory for batches like x; `None` for a layer that makes its own."""
+    """The layer bound to memory for batches like x; `None` if it has no bound form and makes its arrays anew."""
     if isinstance(layer, Dense):
         return _dense(place, x) if x.ndim == place.params["weight"].ndim else None
     bind = ACTIVATIONS.get(type(layer))
@@ -80,7 +80,7 @@ def _dense(place: Place, x: Array) -> Bound:
 def _relu(x: Array) -> Bound:
     y, on, zero = np.empty_like(x), np.empty_like(x, dtype=bool), np.zeros((), x.dtype)
     maximum, greater, multiply = np.maximum, np.greater, np.multiply
-    dx: Array | None = None  # its order of axes is what the first product makes of that of dy
+    dx: Array | None = None  # made by the first product, which chooses the order of its axes in memory
 
     def forward(x: Array) -> Array:
         return maximum(x, zero, out=y)

@@ -1,9 +1,9 @@
 """The cells of recurrent layers: one step of time, forward and back. The loop over time stands in `recurrent.py`.
 
 A pass begins with a = W_ih x(t) + b_ih of all steps, (gates, T, ..., n, h), and with memory for h(0), ..., h(T). A step
-is given its a and c = W_hh h(t−1) + b_hh, (gates, ..., n, h), both of which it may overwrite, and writes h(t). The way
-back begins with what multiplies the gradient at every step: few large operations in place of many small ones, between
-which threads wait for Python's lock. A step back is then given ∂L/∂h(t), and makes of it ∂L/∂a and ∂L/∂c.
+takes its a and c = W_hh h(t−1) + b_hh, (gates, ..., n, h), may overwrite both, and writes h(t). The way back begins
+with the slopes of all steps at once: a few large operations in place of many small ones, between which threads wait for
+Python's lock. A step back then takes ∂L/∂h(t) and turns the slopes of its step into ∂L/∂a and ∂L/∂c.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ State = Float[Array, "*n h"]
 GatesInTime = Float[Array, "gates steps *n h"]
 Steps = Float[Array, "steps *n h"]
 States = Float[Array, "states *n h"]
-"""h(0), ..., h(T), or as many of another state."""
+"""h(0), ..., h(T), or another state at the same times, as the memory of an LSTM."""
 
 
 class Way(NamedTuple):
-    """What one step back passes on along time beside its product with W_hh; `None` where there is none."""
+    """What a step back hands to the step before it, besides ∂L/∂c(t) W_hh; `None` where there is no such path."""
 
     direct: State | None = None
     """∂L/∂h(t−1) on paths that avoid W_hh."""
@@ -33,11 +33,11 @@ class Way(NamedTuple):
 
 
 class Slopes(NamedTuple):
-    """∂h/∂a and ∂h/∂c of every step alone, until the step back puts ∂L/∂a and ∂L/∂c in their place, (gates, T, ...)."""
+    """Slopes of h or the memory with respect to a at every step; each step back turns its own into ∂L/∂a and ∂L/∂c."""
 
     da: GatesInTime
     dc: GatesInTime
-    """The same array as `da` where a and c enter as their sum."""
+    """The same array as `da` where a and c enter as their sum; else filled step by step on the way back."""
 
 
 Kept = TypeVar("Kept")
@@ -46,19 +46,19 @@ Kept = TypeVar("Kept")
 
 @runtime_checkable  # the tests check annotations while they run
 class Cell(Protocol[Kept]):
-    """What tells one recurrent layer from another. Steps are counted from 0: step t leads from h[t] to h[t + 1]."""
+    """One step of a recurrent layer, forward and back. Steps are counted from 0: step t leads from h[t] to h[t + 1]."""
 
     gates: int
-    """How many gates there are, and blocks of h rows in each weight."""
+    """Number of gates, each with a block of h rows in each weight."""
     apart: bool
     """Whether c enters in another way than a, so that their gradients differ."""
 
     def begin(self, a: GatesInTime, h: States) -> Kept:
-        """What the steps of a pass write to, given a of all steps, which they may overwrite, and h with h(0)."""
+        """The record that a pass fills, given a of all steps, which it may overwrite, and h, whose h(0) is set."""
         ...
 
     def carried(self, record: Kept) -> tuple[States, ...]:
-        """What step t reads at t and writes at t + 1; a sequence that has ended keeps it."""
+        """The states that step t reads at t and writes at t + 1; in a sequence that has ended they stay the same."""
         ...
 
     def forward(self, record: Kept, t: int, a: Gates, c: Gates) -> None:
@@ -66,15 +66,15 @@ class Cell(Protocol[Kept]):
         ...
 
     def values(self, record: Kept) -> dict[str, Array]:
-        """What each gate gave at every step, (T, ..., h), by its letter."""
+        """The value of each gate at every step, (T, ..., h), by the gate's letter."""
         ...
 
     def slopes(self, record: Kept) -> Slopes:
-        """What the gradient is multiplied by at every step."""
+        """The factors of the gradient at every step, for all steps at once."""
         ...
 
     def backward(self, record: Kept, slopes: Slopes, t: int, dh: State, dmemory: State | None) -> Way:
-        """Put ∂L/∂a and ∂L/∂c in the place of their slopes, given ∂L/∂h[t + 1]."""
+        """Overwrite the slopes of step t with ∂L/∂a and ∂L/∂c, given ∂L/∂h[t + 1] and what comes along the memory."""
         ...
 
 
@@ -82,7 +82,7 @@ class Cell(Protocol[Kept]):
 class Vanilla:
     """h = tanh(a + c),  da = dc = dh ⊙ (1 − h²); with relu h = max(a + c, 0),  da = dc = dh ⊙ [h > 0].
 
-    Elman, Finding structure in time (1990). Why the gradient fades: every step multiplies it with W_hhᵀ and with
+    Elman, Finding structure in time (1990). Why the gradient fades: every step multiplies it by W_hhᵀ and by
     1 − h² ≤ 1. Bengio et al., Learning long-term dependencies with gradient descent is difficult (1994).
     """
 
@@ -101,7 +101,7 @@ class Vanilla:
         return (record,)
 
     def forward(self, record: States, t: int, a: Gates, c: Gates) -> None:
-        """The sum, then tanh or relu of it."""
+        """h[t + 1] is tanh or relu of a + c."""
         (s,) = np.add(a, c, out=c)
         if self.relu:
             np.maximum(s, 0, out=record[t + 1])
@@ -109,11 +109,11 @@ class Vanilla:
             np.tanh(s, out=record[t + 1])
 
     def values(self, record: States) -> dict[str, Array]:
-        """There is no gate but the state itself."""
+        """The state itself, as there are no gates."""
         return {"h": record[1:]}
 
     def slopes(self, record: States) -> Slopes:
-        """1 − h² or [h > 0]: nothing passes a saturated unit."""
+        """1 − h² or [h > 0]: no gradient passes a saturated unit."""
         h, da = record[1:], np.empty_like(record[1:])
         if self.relu:
             np.greater(h, 0, out=da)
@@ -130,10 +130,10 @@ class Vanilla:
 
 
 class LongShort(NamedTuple):
-    """What an LSTM keeps."""
+    """What an LSTM records of a pass for the way back."""
 
     gates: GatesInTime
-    """i, f, g and o, in the place of a."""
+    """i, f, g and o, in the memory of a."""
     memory: States
     """m(0), ..., m(T)."""
     tanh_memory: Steps
@@ -166,7 +166,7 @@ class Lstm:
         return record.h, record.memory
 
     def forward(self, record: LongShort, t: int, a: Gates, c: Gates) -> None:
-        """The gates stay where a was."""
+        """The gates, which overwrite a, then the memory and h."""
         m, tanh_m = record.memory[t + 1], record.tanh_memory[t]
         a += c
         i, f, g, o = a
@@ -179,11 +179,11 @@ class Lstm:
         np.multiply(o, tanh_m, out=record.h[t + 1])
 
     def values(self, record: LongShort) -> dict[str, Array]:
-        """i, f, g and o."""
+        """The gates i, f, g and o."""
         return dict(zip("ifgo", record.gates, strict=True))
 
     def slopes(self, record: LongShort) -> Slopes:
-        """g i (1 − i), m(t−1) f (1 − f) and i (1 − g²), which wait for dm, and tanh m o (1 − o), which waits for dh."""
+        """g i (1 − i), m(t−1) f (1 − f) and i (1 − g²), the factors of dm, and tanh m · o (1 − o), the factor of dh."""
         i, _, g, _ = record.gates
         da = 1 - record.gates
         da *= record.gates
@@ -197,7 +197,7 @@ class Lstm:
         return Slopes(da, da)
 
     def backward(self, record: LongShort, slopes: Slopes, t: int, dh: State, dmemory: State | None) -> Way:
-        """What comes along h and along the memory adds up. o (1 − tanh² m) is o − h tanh m."""
+        """dm sums what comes along h and along the memory; o (1 − tanh² m) is computed as o − h tanh m."""
         _, f, _, o = record.gates[:, t]
         d_ifg, do = slopes.da[:3, t], slopes.da[3, t]
         dm = record.h[t + 1] * record.tanh_memory[t]
@@ -212,12 +212,12 @@ class Lstm:
 
 
 class Gated(NamedTuple):
-    """What a GRU keeps."""
+    """What a GRU records of a pass for the way back."""
 
     gates: GatesInTime
-    """r, z and n, in the place of a."""
+    """r, z and n, in the memory of a."""
     hidden: Steps
-    """c of n, which r is multiplied with."""
+    """c of the gate n, which r multiplies."""
     h: States
 
 
@@ -236,7 +236,7 @@ class Gru:
     apart = True
 
     def begin(self, a: GatesInTime, h: States) -> Gated:
-        """Nothing but the state is carried."""
+        """Memory for c of the gate n at every step."""
         return Gated(a, np.empty_like(h[1:]), h)
 
     def carried(self, record: Gated) -> tuple[States, ...]:
@@ -244,7 +244,7 @@ class Gru:
         return (record.h,)
 
     def forward(self, record: Gated, t: int, a: Gates, c: Gates) -> None:
-        """c of n is kept: the way back through r wants it."""
+        """The gates, then h; c of the gate n is recorded, as the way back through r needs it."""
         h, after, hidden = record.h[t], record.h[t + 1], record.hidden[t]
         rz, (r, z, n) = a[:2], a
         rz += c[:2]
@@ -257,11 +257,11 @@ class Gru:
         after += n
 
     def values(self, record: Gated) -> dict[str, Array]:
-        """r, z and n."""
+        """The gates r, z and n."""
         return dict(zip("rzn", record.gates, strict=True))
 
     def slopes(self, record: Gated) -> Slopes:
-        """ds c r (1 − r), (h(t−1) − n) z (1 − z) and ds = (1 − z) (1 − n²), all for dh; those of c come later."""
+        """ds c r (1 − r), (h(t−1) − n) z (1 − z) and ds = (1 − z) (1 − n²), the factors of dh; dc is filled later."""
         (r, z, n), h = record.gates, record.h[:-1]
         da = 1 - record.gates
         dc = np.empty_like(da)
@@ -277,7 +277,7 @@ class Gru:
         return Slopes(da, dc)
 
     def backward(self, record: Gated, slopes: Slopes, t: int, dh: State, dmemory: State | None) -> Way:
-        """∂L/∂c is ∂L/∂a but for that of n."""
+        """∂L/∂c equals ∂L/∂a for r and z; for n it is r times ∂L/∂a."""
         r, z, _ = record.gates[:, t]
         da, dc = slopes.da[:, t], slopes.dc[:, t]
         da *= dh
@@ -287,7 +287,7 @@ class Gru:
 
 
 def _sigmoid(s: Gates) -> None:
-    """1 / (1 + exp(−s)) in the place of s; where exp(−s) is infinite that is 0, as it should be."""
+    """Overwrite s with 1 / (1 + exp(−s)): where exp(−s) overflows to infinity that is 0, as it should be."""
     np.negative(s, out=s)
     with np.errstate(over="ignore"):
         np.exp(s, out=s)

@@ -16,9 +16,9 @@ Planes = Float[Array, "c h w n"]
 Columns = Float[Array, "groups elements windows"]
 
 MANY_CHANNELS = 128
-"""Input channels from which a product for each element of the kernel is as fast as one over whole windows."""
+"""From so many input channels on, a product for each element of the kernel is as fast as one over whole windows."""
 SMALL_PLANE = 64
-"""Pixels up to which it is taken: the smaller the plane, the more of a window reaches beyond it."""
+"""Pixels of a plane up to which products are by element: the smaller the plane, the more of a window lies beyond it."""
 
 
 class Unfolded(NamedTuple):
@@ -41,8 +41,8 @@ class Conv2d:
                     db = dY 1 = Σ_L dY     (out, L) · (L)              → (out)
                     dx = Σ_{u v} W_uvᵀ dY  (c, out) · (out, L)         → (c, L),  each at its place in the input
 
-    Where planes are small and channels many, X is not made: `by_element` adds up Y and dW over the kernel's elements,
-    too, each over those windows only that have it within the input.
+    Where planes are small and channels many, X is not made: `by_element` and `kernel_gradient`, too, take one product
+    for each element of the kernel, over only those windows that have the element within the input.
 
     Chellapilla et al., High performance convolutional neural networks for document processing (2006).
     """
@@ -52,7 +52,7 @@ class Conv2d:
         self.groups = groups
 
     def forward(self, params: Arrays, x: Images, mode: Mode) -> tuple[Float[Array, "n out i j"], Unfolded]:
-        """W X + b."""
+        """Y = W X + b as images; the cache is X and the shape of x."""
         W, planes = params["weight"], np.ascontiguousarray(samples_last(x))
         if self._by_element(x.shape):
             X, y = planes, by_element(self.windows, W, planes)
@@ -67,7 +67,7 @@ class Conv2d:
     def backward(
         self, params: Arrays, cache: Unfolded, dy: Float[Array, "n out i j"], wants_dx: bool = True
     ) -> tuple[Images | None, dict[str, Array]]:
-        """dY Xᵀ, Σ dY, and Σ W_uvᵀ dY."""
+        """dW = dY Xᵀ, db = Σ dY, and dx, to which every element of the kernel adds W_uvᵀ dY."""
         W, planes = params["weight"], np.ascontiguousarray(samples_last(dy))
         rows = planes.reshape(len(W), -1)
         grads = {"bias": rows @ np.ones(rows.shape[1], rows.dtype)} if "bias" in params else {}
@@ -81,7 +81,7 @@ class Conv2d:
         return samples_first(input_gradient(self.windows, W, planes, cache.shape[1:])), grads
 
     def _by_element(self, shape: tuple[int, ...]) -> bool:
-        """Whether to take a product for each element of the kernel."""
+        """Whether to take a product for each element of the kernel, not one over whole windows."""
         return self.groups == 1 and shape[1] >= MANY_CHANNELS and shape[2] * shape[3] <= SMALL_PLANE
 
 
@@ -116,7 +116,7 @@ def kernel_gradient(windows: Windows, W: Array, planes: Planes, dy: Float[Array,
 
 
 def input_gradient(windows: Windows, W: Array, dy: Float[Array, "out i j n"], shape: tuple[int, ...]) -> Planes:
-    """dx_uv = W_uvᵀ dY_uv, over the windows that have the element (u, v) within the input, group by group, added up."""
+    """dx = Σ_{u v} W_uvᵀ dY_uv, each over the windows that have the element (u, v) within the input, group by group."""
     c, height, width = shape
     groups = c // W.shape[1]
     kernels = np.ascontiguousarray(W.reshape(groups, -1, *W.shape[1:]).transpose(3, 4, 0, 1, 2))

@@ -20,9 +20,9 @@ class Dense:
                     dW = dyᵀ x             (out, n) · (n, in)           → (out, in)
                     db = dyᵀ 1 = Σ_n dy    (out, n) · (n)               → (out)
 
-    y and dx are (n, features), as their transposes are computed: in memory the samples lie innermost, so that a sum or
-    a bias of each feature runs along the batch, which is longer than most layers are wide.
-    All of it is written over leading axes: with W (replicas, out, in) a stack of networks takes one pass.
+    y and dx, (n, features), are computed as their transposes: in memory the samples lie innermost, so that adding a
+    bias or summing a feature runs along the batch, which is longer than most layers are wide.
+    The code works over leading axes: with W (replicas, out, in) one pass serves a stack of networks.
     Further axes between the samples and the features count as samples.
     """
 
@@ -39,7 +39,7 @@ class Dense:
     def backward(
         self, params: Arrays, cache: Array, dy: Float[Array, "*samples units"], wants_dx: bool = True
     ) -> tuple[Float[Array, "*samples inputs"] | None, dict[str, Array]]:
-        """dy W, dyᵀ x and Σ dy."""
+        """dx = dy W, dW = dyᵀ x and db = Σ dy."""
         W, x = params["weight"], cache
         dyT = _rows(dy, W).swapaxes(-1, -2)
         grads = {"weight": dyT @ _rows(x, W)}
@@ -50,5 +50,5 @@ class Dense:
 
 
 def _rows(a: Array, W: Array) -> Array:
-    """(*replicas, samples, features), whatever axes lie between."""
+    """The array as (*replicas, samples, features): axes between these count as samples."""
     return a if a.ndim == W.ndim else a.reshape(*W.shape[:-2], -1, a.shape[-1])

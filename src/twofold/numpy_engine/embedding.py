@@ -1,4 +1,4 @@
-"""From whole numbers to vectors: of a sequence of them, of columns of a table."""
+"""Embeddings: from whole numbers, in a sequence or in columns of a table, to vectors."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from twofold.numpy_engine.shapes import Float
 
 @final
 class Embedding:
-    """y = W[x],  dW[k] = Σ dy over the places where x = k;  dx = 0: a step up or down of x is none of W's rows.
+    """y = W[x],  dW[k] = Σ dy over the places where x = k;  dx = 0, since x only says which row is taken.
 
-    `torch.nn.Embedding`. The numbers come as the data's floating-point type and are cut to whole ones.
+    `torch.nn.Embedding`. The numbers come in the data's floating-point type and are truncated to whole ones.
     """
 
     def forward(
@@ -27,7 +27,7 @@ class Embedding:
     def backward(
         self, params: Arrays, cache: Array, dy: Float[Array, "*samples units"], wants_dx: bool = True
     ) -> tuple[Array | None, dict[str, Array]]:
-        """What every place of a number gives its vector adds up."""
+        """Each row of dW sums dy over all places where its number stands; dx is 0."""
         W, x = params["weight"], cache
         dW = np.zeros_like(W)
         np.add.at(dW, x.astype(np.intp) if W.ndim == 2 else (_replica(x, W), x.astype(np.intp)), dy)
@@ -38,12 +38,13 @@ class Embedding:
 class EmbedColumns:
     """y = [W₀[x₀], ..., Wₖ₋₁[xₖ₋₁], xₖ, ...],  dWⱼ[c] = Σ dyⱼ over the samples with xⱼ = c;  dx = 0 for codes, else dy.
 
-    `torch.nn.Embedding` a column, and `torch.cat`. Guo & Berkhahn, Entity embeddings of categorical variables (2016).
+    `torch.nn.Embedding` for each column of codes, then `torch.cat`.
+    Guo & Berkhahn, Entity embeddings of categorical variables (2016).
     """
 
     def __init__(self, tables: int) -> None:
         self.tables = tables
-        """How many columns are codes: k."""
+        """k: the first k columns hold codes."""
 
     def forward(
         self, params: Arrays, x: Float[Array, "*samples columns"], mode: Mode
@@ -56,7 +57,7 @@ class EmbedColumns:
     def backward(
         self, params: Arrays, cache: Array, dy: Float[Array, "*samples units"], wants_dx: bool = True
     ) -> tuple[Array | None, dict[str, Array]]:
-        """Each table takes its own part of dy, and what every sample of a code gives its vector adds up."""
+        """Each table takes its own part of dy; a row of its dW sums that part over the samples with the row's code."""
         codes, grads, start = cache, dict[str, Array](), 0
         for place in range(self.tables):
             W = params[f"weight_{place}"]
@@ -67,17 +68,17 @@ class EmbedColumns:
 
 
 def _taken(W: Array, codes: Array) -> Array:
-    """The row of each code; of replicas each from its own table."""
+    """The row of W for each code; each replica reads its own table."""
     return W[codes] if W.ndim == 2 else W[_replica(codes, W), codes]
 
 
 def _scattered(W: Array, codes: Array, dy: Array) -> Array:
-    """dW, where the dy of all samples of a code add up, in float64; but for small tables faster than `np.add.at`."""
+    """dW: for each code the sum of dy over its samples, in float64. Except for small tables faster than `np.add.at`."""
     rows = codes if W.ndim == 2 else codes + _replica(codes, W) * W.shape[-2]
     places = rows[..., None] * W.shape[-1] + np.arange(W.shape[-1])
     return np.bincount(places.ravel(), dy.ravel(), W.size).reshape(W.shape).astype(W.dtype)
 
 
 def _replica(codes: Array, W: Array) -> Array:
-    """The number of each place's replica, to stand beside the codes."""
+    """The index of each replica, shaped to broadcast with the codes."""
     return np.arange(len(W)).reshape(-1, *(1,) * (codes.ndim - 1))

@@ -41,12 +41,12 @@ from twofold.recipe.training import Training
 
 @final
 class NumpyEngine:
-    """The readable engine. `layers`, `loss` and `rule` default to the model's and the optimizer's: a test plants its
-    faults there. Of `training` it takes `dtype` and `ema`.
+    """The readable engine. `layers`, by name, `loss` and `rule` take the place of the model's and the optimizer's: a
+    user's own, or a test's planted fault. Of `training` only `dtype` and `ema` are read.
 
-    With `replicas` it holds as many networks and takes a step in all of them: states, batches, losses and logits then
-    have a first axis more, (replicas, ...): see `twofold.train.replicas`. With `parts` batches are shared out, each
-    part to a thread, but for networks with a batch norm.
+    With `replicas` the engine holds that many networks and each step updates all of them: states, batches, losses and
+    logits then have one more axis in front, (replicas, ...): see `twofold.train.replicas`. With `parts` each batch is
+    split among that many threads, unless there are replicas or a batch norm.
     """
 
     name = "numpy"
@@ -77,7 +77,7 @@ class NumpyEngine:
         self._judge = model.loss, network.classes
         self._rule = rule or in_blocks(optimizer, self._decayed(network, optimizer, training.dtype), self.layout.size)
         self._max_norm = optimizer.max_norm
-        # One memory: the parameters, which the optimizer steps along, then the running statistics.
+        # One array: the parameters, which the optimizer updates, then the running statistics.
         lead = () if replicas is None else (replicas,)
         self._weights = np.zeros((*lead, self.layout.size + self._statistics.size), training.dtype)
         self._vector = self._weights[..., : self.layout.size]
@@ -100,7 +100,7 @@ class NumpyEngine:
         self._chain = Chain(stages, self._first, self.layout)
 
     def _decayed(self, network: Network, optimizer: Optimizer, dtype: str) -> Array | float:
-        """1 where a number of the vector decays, 0 where not."""
+        """1 for each number of the flat vector that weight decay applies to, else 0; a single 1.0 if all decay."""
         if optimizer.decayed == "all":
             return 1.0
         decayed = np.zeros(self.layout.size, dtype)
@@ -137,7 +137,7 @@ class NumpyEngine:
         return self.trace(batch) if keep == "everything" else self._pass(batch)
 
     def update(self, gradients: Pass | Arrays, lr: float | Array, ema: float = 0.0) -> None:
-        """Clip, then one update of the flat vector; of a pass also the running statistics."""
+        """Clip the gradients, then update the flat vector; from a pass take over the running statistics, too."""
         if isinstance(gradients, NumpyPass):
             self._update(gradients.way.vector, gradients.way.buffers, lr, ema)
         elif isinstance(gradients, Mapping):
@@ -159,7 +159,7 @@ class NumpyEngine:
         return NumpyPass(self._named, way, loss, self._spare)
 
     def _trained_on(self, batch: Batch) -> Array:
-        """The samples of a batch as numbers; where it says so, moved towards a higher loss."""
+        """The samples of a batch in the engine's type; if the batch has a `radius`, moved towards a higher loss."""
         x = floats(batch, self._vector.dtype)
         if batch.radius is None:
             return x
@@ -168,7 +168,7 @@ class NumpyEngine:
         return moved(x, input_gradient(self._chain.stages, caches, dy), batch.radius)
 
     def _way(self, shape: tuple[int, ...]) -> Way:
-        """A new way for batches of the shape."""
+        """A new way forward and back for batches of the shape."""
         if self._parts == 1:
             return WholeWay(self._chain, shape, self._vector)
         return WayInParts(
@@ -183,7 +183,7 @@ class NumpyEngine:
 
     @cached_property
     def shards(self) -> NumpyShards:
-        """Batches shard by shard."""
+        """The same network for batches that are taken shard by shard."""
         predicting = self._weights if self._average is None else self._average
         return NumpyShards(self._chain.stages, self._first, self._named, self._judge, (self._vector, predicting))
 
@@ -207,7 +207,7 @@ class NumpyEngine:
         return vector
 
     def trace(self, batch: Batch) -> Trace:
-        """The way of a batch forward and back, kept whole."""
+        """Take a batch forward and back and keep everything."""
         x = self._trained_on(batch)
         outputs, caches = self._forward(x, batch.masks)
         loss, dy = self._judged(outputs[-1], batch)
@@ -228,13 +228,13 @@ class NumpyEngine:
         return Trace(x, named, cast(float, loss), signals, ordered, held, through, self._running(caches))
 
     def predict(self, x: Array) -> Array:
-        """The logits in evaluation mode, of the averaged weights where the recipe has them."""
+        """The logits in evaluation mode, from the averaged weights where the recipe asks for them."""
         if self._parts == 1 or len(x) < self._parts:
             return self._predicted(x)
         return np.concatenate(in_threads(self._predicted_near, np.array_split(x, self._parts)))
 
     def _predicted_near(self, x: Array) -> Array:
-        """The logits, of so many samples at once as stay near the processor."""
+        """The logits, in pieces so small that a layer's output stays near the processor."""
         pieces = -(-len(x) * self._largest // NEAR)
         return np.concatenate([self._predicted(piece) for piece in np.array_split(x, max(1, min(pieces, len(x))))])
 
@@ -244,7 +244,7 @@ class NumpyEngine:
         return x
 
     def outputs(self, x: Array) -> list[Array]:
-        """What each layer gives in evaluation mode."""
+        """The output of each layer in evaluation mode."""
         return list(self._evaluated(x))
 
     def _evaluated(self, x: Array) -> Iterator[Array]:
@@ -254,7 +254,7 @@ class NumpyEngine:
             yield x
 
     def _entered(self, x: Array, mode: Mode) -> tuple[Array, Mode]:
-        """Sequences with 0 in the place of steps that are not there, and how long they are."""
+        """The batch with 0 for the missing steps of short sequences, and the mode with the sequences' lengths."""
         lengths = lengths_of(x, mode.lead) if self._sequences else None
         return (x, mode) if lengths is None else (np.nan_to_num(x, nan=0.0), mode._replace(lengths=lengths))
 
@@ -293,5 +293,5 @@ def _fill(views: Mapping[str, Array], arrays: Arrays) -> None:
 
 
 def threaded_engine(model: Model, optimizer: Optimizer, training: Training) -> NumpyEngine:
-    """The engine of the table: batches are shared out where that is worth it."""
+    """The engine that `twofold.engines` builds: batches are split among threads where that is worth it."""
     return NumpyEngine(model, optimizer, training, parts=worthwhile_parts(model, training))

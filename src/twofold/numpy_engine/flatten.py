@@ -1,4 +1,4 @@
-"""From any sample to a vector."""
+"""Flattening: from a sample of any shape to a vector."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from twofold.numpy_engine.shapes import Float
 
 @final
 class Flatten:
-    """(n, c, h, w) → (n, c · h · w), in memory order, as `torch.nn.Flatten`."""
+    """(n, c, h, w) → (n, c · h · w), the last index fastest, as `torch.nn.Flatten`."""
 
     def forward(
         self, params: Arrays, x: Float[Array, "*shape"], mode: Mode

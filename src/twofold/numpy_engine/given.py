@@ -1,4 +1,4 @@
-"""A layer that a user hands to the engine: what it gives is looked at, and refused by name where it does not fit."""
+"""A user's own layer in the engine: its outputs and gradients are checked, and an error names the layer at fault."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from twofold.recipe import Network, Node
 
 
 def with_given(own: Mapping[str, AnyLayer], network: Network, theirs: Mapping[str, AnyLayer]) -> dict[str, AnyLayer]:
-    """The layers of a network, with `theirs` in place of some of the recipe's own, by the name of their place."""
+    """The recipe's `own` layers, with the user's at the places that they name. Raises `UserError` for other names."""
     nodes = {node.name: node for node in network.nodes}
     for name in theirs:
         if name not in nodes:
@@ -28,13 +28,13 @@ def with_given(own: Mapping[str, AnyLayer], network: Network, theirs: Mapping[st
 class Given(Generic[Cache]):
     """The user's layer, at its place in the network.
 
-    Its output must have the layer's shape, its gradients the names and shapes of the parameters: a transposed or
-    misnamed gradient would else be read into another place of the flat vector, and pass for a right one of it.
+    Its output must have the layer's shape, its gradients the names and shapes of the parameters: otherwise a transposed
+    or misnamed gradient would land in another place of the flat vector, and pass for the right one there.
     """
 
     def __init__(self, layer: Layer[Cache], node: Node) -> None:
         self.layer, self.node = layer, node
-        for name in ("running", "through_time"):  # which protocols it follows is asked of its members
+        for name in ("running", "through_time"):  # these make a layer `Tracking` or `Timed`
             if hasattr(layer, name):
                 setattr(self, name, getattr(layer, name))
         for name in ("forward", "backward"):
@@ -45,7 +45,7 @@ class Given(Generic[Cache]):
         return f"the layer given for `{self.node.name}` ({self.node.kind})"
 
     def forward(self, params: Arrays, x: Array, mode: Mode) -> tuple[Array, Cache]:
-        """Raises `UserError` where y is no array of the layer's shape."""
+        """The user's `forward`. Raises `UserError` unless it gives a cache and y, an array of the layer's shape."""
         result = self.layer.forward(params, x, mode)
         if not isinstance(result, tuple) or len(result) != 2:
             raise UserError(f"{self._place()}: `forward` must give (y, cache); it gives {type(result).__name__}")
@@ -55,7 +55,7 @@ class Given(Generic[Cache]):
     def backward(
         self, params: Arrays, cache: Cache, dy: Array, wants_dx: bool = True
     ) -> tuple[Array | None, dict[str, Array]]:
-        """Raises `UserError` where a gradient is missing, misnamed or of another shape than its parameter."""
+        """The user's `backward`. Raises `UserError` where a gradient is missing, misnamed or of the wrong shape."""
         result = self.layer.backward(params, cache, dy, wants_dx)
         if not isinstance(result, tuple) or len(result) != 2 or not isinstance(result[1], dict):
             raise UserError(f"{self._place()}: `backward` must give (dx, gradients by name), in this order")

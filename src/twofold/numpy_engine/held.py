@@ -1,4 +1,4 @@
-"""What the way back keeps in memory: measured on the caches, not on paper."""
+"""The memory that a pass holds for the way back, measured on the caches themselves."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from twofold.arrays import Array
 def held_bytes(caches: Sequence[object], beside: Array) -> list[int]:
     """The bytes that each cache keeps in memory and no cache before it does.
 
-    A view keeps the whole array that it looks into, so that this one is counted, once. `beside` is counted nowhere: it
-    is in memory anyway.
+    A view keeps the whole array behind it in memory, so that array is counted, once. `beside` is never counted: it is
+    in memory anyway.
     """
     counted = {id(_owner(beside))}
     sizes = list[int]()
@@ -25,7 +25,7 @@ def held_bytes(caches: Sequence[object], beside: Array) -> list[int]:
 
 
 def _arrays(cache: object) -> Iterator[Array]:
-    """Those in a cache, however deep: caches are arrays, tuples and lists of such, sizes, or nothing."""
+    """The arrays in a cache, however deep: caches are arrays, tuples and lists of such, sizes, or nothing."""
     if isinstance(cache, np.ndarray):
         yield cache
     elif isinstance(cache, tuple | list):
@@ -34,7 +34,7 @@ def _arrays(cache: object) -> Iterator[Array]:
 
 
 def _owner(array: Array) -> Array:
-    """The array whose memory it is."""
+    """The array that owns the memory of `array`, which may be a view."""
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array

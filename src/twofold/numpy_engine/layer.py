@@ -1,7 +1,7 @@
-"""What a layer of the NumPy engine is: sizes at most, and two pure functions.
+"""What a layer of the NumPy engine is: two pure functions, and at most a few settings.
 
-Nothing is stored on the object. What `backward` needs of the way forward is handed over in the cache, so the
-same layer serves every time step of a recurrent network and is checked without set-up.
+A pass leaves nothing on the object. What `backward` needs of the way forward is handed over in the cache, so the
+same layer serves several threads at once and is checked without set-up.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from twofold.recipe.layer import LayerSpec
 
 
 class Mode(NamedTuple):
-    """How a forward pass is meant."""
+    """What a forward pass is told besides x and the parameters."""
 
     training: bool
     mask: Array | None = None
@@ -55,7 +55,7 @@ class Layer(Protocol[Cache]):
 
 @runtime_checkable
 class Tracking(Layer[Cache], Protocol[Cache]):
-    """A layer with running statistics: they come in with the parameters and go out here, never on the object."""
+    """A layer with running statistics, which `forward` reads from `params` and `running` gives anew."""
 
     def running(self, params: Arrays, cache: Cache) -> dict[str, Array]:
         """The running statistics after the pass that gave `cache`, by name."""
@@ -72,6 +72,6 @@ class Timed(Layer[Cache], Protocol[Cache]):
 
 
 AnyLayer: TypeAlias = Layer[Any]
-"""A layer, whatever it keeps: its cache goes from its own way forward to its own way back."""
+"""A layer with a cache of any type, which only its own `backward` reads."""
 Builders: TypeAlias = Mapping[type[LayerSpec], Callable[[Any], AnyLayer]]
-"""From a kind of layer to what builds it from a recipe's settings of that kind."""
+"""For each kind of layer in recipes, the function that builds the layer from its settings."""

@@ -1,4 +1,4 @@
-"""From the kinds of layers that a recipe may name to the NumPy engine's layers: the tables of the families, joined."""
+"""The NumPy engine's layer for each kind that a recipe may name: the tables of all families in one."""
 
 from __future__ import annotations
 
@@ -32,5 +32,5 @@ LAYERS: Builders = {
 
 
 def build_layer(spec: LayerSpec) -> AnyLayer:
-    """The layer of a recipe's settings."""
+    """The layer that a recipe's settings describe."""
     return LAYERS[type(spec)](spec)

@@ -1,6 +1,6 @@
 """Losses: the value, and its gradient with respect to the network's output.
 
-Weights, of samples or of classes, and the losses of numbers and of labels stand in `term_losses`.
+Losses with weights of samples or classes, and losses of numbers and labels, are in `term_losses`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from twofold.numpy_engine.term_losses import TERMS, Terms, reduced
 from twofold.recipe.losses import Loss as LossKind
 
 Value: TypeAlias = float | Array
-"""A loss, of replicas one each."""
+"""A loss; for replicas an array with one each."""
 
 
 Loss = Callable[..., tuple[Value, Array]]
@@ -60,12 +60,12 @@ def cross_entropy(
 
 
 def _places(target: Array) -> tuple[Array, ...]:
-    """The index of each target along its axes: the rows, and before them the replicas."""
+    """Indices that go with the targets: along the batch, and before it along the replicas if there are any."""
     return (np.arange(len(target)),) if target.ndim == 1 else tuple(np.indices(target.shape, sparse=True))
 
 
 def _summed(terms: Array) -> Value:
-    """Over the batch: a number, or of replicas one each."""
+    """The sum over the batch: a number, or for replicas one each."""
     total = np.add.reduce(terms, axis=-1)
     return float(total) if terms.ndim == 1 else total.astype(np.float64)
 
@@ -88,9 +88,9 @@ def mean_squared(
 
 
 def each_step(loss: Loss) -> Loss:
-    """The loss of all steps that have an answer, as of so many samples, and its gradient, 0 at the others.
+    """The loss of sequences answered step by step: each answered step counts as a sample, the others have gradient 0.
 
-    With the mean `torch.nn.functional.cross_entropy` with `ignore_index`: it is over steps, not over sequences.
+    A mean is over steps, not over sequences, as in `torch.nn.functional.cross_entropy` with `ignore_index`.
     """
 
     def over_steps(outputs: Array, target: Array, *weight: Array) -> tuple[Value, Array]:
@@ -104,7 +104,7 @@ def each_step(loss: Loss) -> Loss:
 
 
 def _termwise(terms: Any) -> Any:
-    """The loss of a batch, from a function that gives its terms."""
+    """The loss function of a batch, made from the function that gives the terms of its samples."""
 
     def loss(
         outputs: Array, target: Array, weight: Array | None = None, reduction: str = "mean", **options: Any
@@ -117,15 +117,15 @@ def _termwise(terms: Any) -> Any:
 
 WEIGHTED: dict[str, Any] = {kind: _termwise(terms) for kind, terms in TERMS.items()}
 LOSSES: dict[str, Any] = WEIGHTED | {"cross_entropy": cross_entropy, "mean_squared": mean_squared}
-"""The same losses where samples have no weights: of these two the plain forms are shorter."""
+"""The losses without weights: cross-entropy and mean squared error have a shorter form here."""
 TRAINING_ONLY = {"reduction", "label_smoothing", "class_weight"}
-"""Settings that what is reported of a loss does without."""
+"""Settings that the reported loss leaves at their defaults."""
 
 
 def loss_function(spec: LossKind) -> Loss:
-    """The loss of a recipe: of outputs and targets, and of the samples' weights where there are any.
+    """The loss function of a recipe's settings: of outputs, targets and, where there are any, the samples' weights.
 
-    Raises `ValueError` for class weights that still wait for the data.
+    Raises `ValueError` for class weights that are still to be computed from the data.
     """
     options = spec.model_dump(exclude={"kind"})
     if (weights := options.get("class_weight")) is not None:
@@ -143,5 +143,5 @@ def loss_function(spec: LossKind) -> Loss:
 
 
 def reported_loss(spec: LossKind) -> Callable[..., tuple[Any, Array]]:
-    """What is reported of a loss: its mean, every sample counted once, without smoothing and class weights."""
+    """The loss function for reports: the plain mean over samples, without label smoothing and class weights."""
     return loss_function(type(spec)(**spec.model_dump(exclude={"kind", *TRAINING_ONLY})))

@@ -1,4 +1,4 @@
-"""Normalization: of each channel over the batch, of each sample by itself, or of its groups of channels."""
+"""Normalization of each channel over the batch, of each sample by itself, or of groups of channels of a sample."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class BatchNorm:
         return self.running_after(params, cache, cache.x_hat.size // len(cache.rstd))
 
     def running_after(self, params: Arrays, cache: Normalized, n: int) -> dict[str, Array]:
-        """The same, of a batch of n numbers a channel."""
+        """The running statistics after a batch of n numbers a channel; empty after a pass in evaluation."""
         if cache.mean is None or cache.variance is None:
             return {}
         new = {"running_mean": cache.mean, "running_var": cache.variance * (n / (n - 1))}
@@ -120,7 +120,7 @@ class LayerNorm:
     def backward(
         self, params: Arrays, cache: Normalized, dy: Same, wants_dx: bool = True
     ) -> tuple[Same, dict[str, Array]]:
-        """The sample's own mean and variance pass a gradient on to its every element."""
+        """The mean and the variance of a sample pass a gradient on to each of its elements."""
         over, (x_hat, rstd, *_) = self._over(dy), cache
         rest = tuple(range(dy.ndim - len(over)))
         affine = "weight" in params
@@ -162,7 +162,7 @@ class GroupNorm:
     def backward(
         self, params: Arrays, cache: Normalized, dy: Same, wants_dx: bool = True
     ) -> tuple[Same, dict[str, Array]]:
-        """The group's own mean and variance pass a gradient on to its every element."""
+        """The mean and the variance of a group pass a gradient on to each of its elements."""
         affine, over = "weight" in params, rest(dy)
         grads = {"weight": (dy * cache.x_hat).sum(axis=over), "bias": dy.sum(axis=over)} if affine else {}
         g = self._grouped(dy * spread(params["weight"], dy) if affine else dy)
@@ -186,7 +186,7 @@ def _mean(a: Array, b: Array) -> Array:
 
 
 def spread(values: Array, x: Array) -> Array:
-    """One value a channel, to stand beside x."""
+    """The values, one a channel, shaped to broadcast with x."""
     return values.reshape(-1, *(1,) * (x.ndim - 2))
 
 

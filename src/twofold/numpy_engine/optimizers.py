@@ -20,12 +20,12 @@ from twofold.recipe.optimizers import Adam, Adamw, Optimizer, Rmsprop, Sgd
 Vector = Float[Array, "*replicas size"]
 Moments = dict[str, Array]
 Rate: TypeAlias = float | Array
-"""The rate of a step: a number, or of replicas one each, (replicas, 1)."""
+"""The learning rate of a step: a number, or for replicas one each, (replicas, 1)."""
 Update = Callable[[Array, Array, Moments, Rate, int], None]
 
 
 class Rule(NamedTuple):
-    """An optimizer."""
+    """An optimizer as its two functions."""
 
     init: Callable[[Array], Moments]
     update: Update
@@ -33,19 +33,19 @@ class Rule(NamedTuple):
 
 @singledispatch
 def optimizer(spec: Optimizer, decayed: Vector | float = 1.0) -> Rule:
-    """The rule of an optimizer's settings, without its clipping: see `clip`.
+    """The rule for an optimizer's settings, without clipping: see `clip`.
 
-    λ is the weight decay times `decayed`, 1 for all parameters or 1 and 0 for each number of the vector.
+    λ is the weight decay times `decayed`: 1 for all parameters, or 1 or 0 for each number of the vector.
     """
     raise TypeError(f"no optimizer {spec!r}")
 
 
 BLOCK = 1 << 16
-"""Numbers that are updated at once: the moments and what is computed of them stay near the processor."""
+"""Numbers that are updated at once: so few that they and their moments stay near the processor."""
 
 
 def in_blocks(spec: Optimizer, decayed: Vector | float, size: int) -> Rule:
-    """The same rule for long vectors, block by block: no number of an update depends on another."""
+    """The rule for an optimizer's settings, block by block for long vectors: an update treats each number by itself."""
     if size <= BLOCK:
         return optimizer(spec, decayed)
     parts = [slice(start, start + BLOCK) for start in range(0, size, BLOCK)]

@@ -1,4 +1,4 @@
-"""One flat vector of parameters under their names, and a batch's way as arrays."""
+"""The flat vector of parameters by name, and a batch's way through the network as arrays."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class Layout:
         self.size = ends[-1] if ends else 0
 
     def views(self, vector: Array) -> dict[str, Array]:
-        """The named parts of a vector, sharing its memory; of a stack of vectors, (replicas, size), those of each."""
+        """The named parts of a vector, sharing its memory; for a stack, (replicas, size), with that axis in front."""
         lead = vector.shape[:-1]
         return {name: vector[..., self.slices[name]].reshape(*lead, *shape) for name, shape in self.shapes.items()}
 
 
 class Names(NamedTuple):
-    """What a pass's arrays are called."""
+    """Names for the arrays of a pass: of layers for outputs, of parameters for gradients."""
 
     layers: list[str]
     """In forward order."""
@@ -38,12 +38,12 @@ class Names(NamedTuple):
 
 
 SHAPES = 2
-"""Shapes of batches whose memory is kept: an epoch's last batch is often smaller."""
+"""How many shapes of batches have their memory kept: an epoch's last batch is often smaller."""
 
 
 @runtime_checkable  # the tests check annotations while they run
 class Taken(Protocol):
-    """What is left of a batch's way when it has been taken."""
+    """A batch's way after the batch has taken it: gradient, running statistics and outputs."""
 
     vector: Array
     """∂loss/∂parameter of all parameters, in the order of the layout."""
@@ -60,7 +60,7 @@ class Way(Taken, Protocol):
     """A batch's way forward and back, and the memory of its gradient."""
 
     shape: tuple[int, ...]
-    """That of the batches that it takes."""
+    """The shape of the batches that it takes."""
 
     def forward(self, x: Array, masks: Arrays, mode: Mode) -> Array:
         """The output of the last layer; `masks` are what dropout keeps, by the layer's name."""
@@ -71,23 +71,23 @@ class Way(Taken, Protocol):
         ...
 
     def rest(self) -> None:
-        """Let go what the next batch makes anew."""
+        """Release the arrays that the next batch makes anew."""
         ...
 
 
 @final
 class Spare:
-    """The ways that no pass holds."""
+    """Ways that no pass holds any more, for the next batches of their shapes."""
 
     def __init__(self) -> None:
         self._ways = dict[tuple[int, ...], Way]()
 
     def take(self, shape: tuple[int, ...]) -> Way | None:
-        """One for batches of the shape."""
+        """A way for batches of the shape, or `None`."""
         return self._ways.pop(shape, None)
 
     def put(self, way: Way) -> None:
-        """One that no pass holds any more."""
+        """Keep a way that no pass holds any more; beyond `SHAPES` the oldest is dropped."""
         way.rest()
         self._ways[way.shape] = way
         if len(self._ways) > SHAPES:
@@ -96,47 +96,47 @@ class Spare:
 
 @final
 class NumpyPass:
-    """A batch's way: references until a field is read. See `twofold.engine.Pass`. Replicas have a loss each.
+    """A batch's pass, which only refers to its way until a field is read. See `twofold.engine.Pass`.
 
-    The way's memory is the pass's own. Where the pass ends and nobody has read an array of it, the way is kept for the
-    next batch.
+    The memory of the way belongs to the pass. If nobody has read an array when the pass is deleted, the way goes to
+    `spare` for the next batch.
     """
 
-    __slots__ = ("_looked", "_named", "_spare", "loss", "way")
+    __slots__ = ("_named", "_spare", "_was_read", "loss", "way")
 
     def __init__(self, named: Names, way: Taken, loss: Any, spare: Spare | None = None) -> None:
         self._named = named
         self._spare = spare
-        self._looked = False
+        self._was_read = False
         self.way = way
         self.loss = loss
-        """A number; of replicas one each, which only their own loop reads."""
+        """A number; for replicas an array with one each, which only the loop over replicas reads."""
 
     def __del__(self) -> None:
-        """Whoever has read an array may hold it still."""
-        if self._spare is not None and not self._looked:
+        """Hand the way on for reuse, unless somebody has read an array of it and may still hold that."""
+        if self._spare is not None and not self._was_read:
             self._spare.put(cast(Way, self.way))
 
     @property
     def outputs(self) -> Arrays:
         """The output of each layer by the layer's name."""
-        self._looked = True
+        self._was_read = True
         return dict(zip(self._named.layers, self.way.outputs(), strict=True))
 
     @property
     def logits(self) -> Array:
         """The output of the last layer."""
-        self._looked = True
+        self._was_read = True
         return self.way.outputs()[-1]
 
     @property
     def gradients(self) -> Arrays:
         """∂loss/∂parameter by name."""
-        self._looked = True
+        self._was_read = True
         return self._named.layout.views(self.way.vector)
 
     @property
     def buffers(self) -> Arrays:
         """The running statistics after the batch, by name."""
-        self._looked = True
+        self._was_read = True
         return self.way.buffers

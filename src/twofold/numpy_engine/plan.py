@@ -1,7 +1,7 @@
 """The way of a batch through the network and back, laid out once for every shape of batch.
 
-The memory of a way belongs to its pass for as long as anybody holds it. A pass that ends without a look at its arrays
-hands it back, and the next batch of that shape takes it: a step that nobody looks at makes few arrays anew.
+The memory of a way belongs to its pass for as long as anybody holds the pass. After that, if nobody has read its
+arrays, the next batch of that shape takes the way over: a step whose arrays nobody reads makes few new ones.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from twofold.numpy_engine.layer import AnyLayer, Mode, Tracking
 from twofold.numpy_engine.passes import Layout
 
 SMALL = 1 << 17
-"""Numbers in a layer's input up to which it is bound to memory. Beyond, a call costs little beside its arithmetic,
-and arrays that come and go take less memory than arrays that stay."""
+"""Numbers in a layer's input up to which the layer is bound to memory. Beyond, a call costs little beside its
+arithmetic, and arrays that come and go take less memory than arrays that stay."""
 
 
 class Stage(NamedTuple):
@@ -40,7 +40,7 @@ class Chain(NamedTuple):
 
 @final
 class WholeWay:
-    """A batch's way in one piece."""
+    """The way of a batch in one piece, not in parts."""
 
     __slots__ = ("_backwards", "_chain", "_forwards", "_masks", "_modes", "_outputs", "buffers", "shape", "vector")
 
@@ -80,11 +80,11 @@ class WholeWay:
         return self._outputs
 
     def rest(self) -> None:
-        """The outputs that are bound to memory stay there."""
+        """Release the outputs; those that are bound to memory stay."""
         self._outputs = []
 
     def _lay_out(self, x: Array) -> Array:
-        """Forward for the first time: what a layer gives says what memory the next one is bound to."""
+        """The first pass forward, which binds each layer to memory for the output of the layer before."""
         chain, views = self._chain, self._chain.layout.views(self.vector)
         for index, stage in enumerate(chain.stages):
             grads = {name: views[key] for name in stage.params if (key := f"{stage.name}.{name}") in views}
@@ -99,7 +99,7 @@ class WholeWay:
         return x
 
     def _loose(self, stage: Stage, place: Place) -> Bound:
-        """A layer that makes its arrays itself; what it keeps for the way back goes as soon as that is taken."""
+        """The way through a layer that makes its own arrays; its cache is released as soon as it has been used."""
         name, layer, params = stage
         modes, masks, buffers, cache = self._modes, self._masks, self.buffers, None
         tracking = layer if isinstance(layer, Tracking) else None

@@ -35,14 +35,14 @@ class MaxPool2d:
         self.windows = windows
 
     def forward(self, params: Arrays, x: Images, mode: Mode) -> tuple[Pooled, Chosen]:
-        """Element after element of the window; a later one must be larger, not equal."""
+        """Goes through the window element by element: a later one is chosen only if it is larger, not equal."""
         shape = (*x.shape[:2], *self.windows.plane(*x.shape[2:]))
         y = empty_images(shape, x.dtype, -np.inf)
         numbers = empty_images(shape, np.min_scalar_type(int(np.prod(self.windows.kernel)) - 1), 0)
         for number, element in enumerate(self.windows.elements(*x.shape[2:])):
             candidate, largest = x[:, :, *element.inputs], y[:, :, *element.outputs]
             chosen = numbers[:, :, *element.outputs]
-            # Numbers ascend, so that the maximum is the last one that was larger: faster than writing where it was.
+            # Numbers ascend, so their maximum is the last element that was larger: faster than a masked write.
             np.maximum(chosen, np.multiply(candidate > largest, number, dtype=numbers.dtype), out=chosen)
             np.maximum(largest, candidate, out=largest)  # a NaN stays
         return y, Chosen(numbers, x.shape)
@@ -50,7 +50,7 @@ class MaxPool2d:
     def backward(
         self, params: Arrays, cache: Chosen, dy: Pooled, wants_dx: bool = True
     ) -> tuple[Images, dict[str, Array]]:
-        """Element after element of the window, where it was the one chosen."""
+        """dy is added to the element that was chosen in each window."""
         numbers, shape = cache
         dx = empty_images(shape, dy.dtype, 0)
         for number, element in enumerate(self.windows.elements(*shape[2:])):
@@ -80,7 +80,7 @@ class AvgPool2d:
     def backward(
         self, params: Arrays, cache: tuple[int, ...], dy: Pooled, wants_dx: bool = True
     ) -> tuple[Images, dict[str, Array]]:
-        """Every element of a window gets the same."""
+        """Every element of a window gets the same share of dy."""
         dx = empty_images(cache, dy.dtype, 0)
         share = dy / self._count(cache, dy.dtype)
         for element in self.windows.elements(*cache[2:]):
@@ -109,7 +109,7 @@ class GlobalAvgPool2d:
     def backward(
         self, params: Arrays, cache: tuple[int, ...], dy: Float[Array, "n c"], wants_dx: bool = True
     ) -> tuple[Images, dict[str, Array]]:
-        """Every element of the plane gets the same."""
+        """Every element of the plane gets the same share of dy."""
         dx = empty_images(cache, dy.dtype)
         dx[...] = (dy / (cache[2] * cache[3]))[:, :, None, None]
         return dx, {}

@@ -21,15 +21,15 @@ Hidden = Float[Array, "*n h"]
 
 
 class Unrolled(NamedTuple):
-    """A pass through time; in all of its arrays but x and the cell's time stands first."""
+    """What a pass through time leaves for the way back. In h and `there` time is the first axis."""
 
     x: Array
     h: Array
     """h(0), h(1), ..., h(T)."""
     record: object
-    """What the cell keeps of all steps."""
+    """What the cell records of all steps."""
     there: Array | None = None
-    """Which sequences have a step t, (T, *n, 1), where some are shorter than others."""
+    """Whether each sequence has a step t, (T, *n, 1); `None` if all have every step."""
 
 
 @final
@@ -40,15 +40,16 @@ class Recurrent:
 
         forward     A = X W_ihᵀ + b_ih of all steps at once       (T n, in) · (in, h)   → (T n, h)
                     c = h(t−1) W_hhᵀ + b_hh step by step          (n, h) · (h, h)       → (n, h)
-        backward    dh(t−1) = Σ dc(t) W_hh + what passes it by    (n, h) · (h, h)       → (n, h)
+        backward    dh(t−1) = Σ dc(t) W_hh + what avoids W_hh     (n, h) · (h, h)       → (n, h)
                     dW_hh = Σ_t dc(t)ᵀ h(t−1), as one product     (h, T n) · (T n, h)   → (h, h)
-                    dW_ih = Σ_t da(t)ᵀ x(t), dx = Σ dA W_ih       as of a dense layer
+                    dW_ih = Σ_t da(t)ᵀ x(t), dx = Σ dA W_ih       as in a dense layer
 
-    A sequence of ℓ < T steps stays where it is after them: h(t) = h(ℓ) for t > ℓ, and what comes back to h(t) goes on
-    to h(t−1). What is read is h(T), or y = (1/ℓ) Σ h(t) over t ≤ ℓ, or every h(t), with 0 for t > ℓ.
+    After its ℓ < T steps a sequence keeps its state: h(t) = h(ℓ) for t > ℓ, and ∂L/∂h(t) passes unchanged to h(t−1).
+    The output y is h(T), or (1/ℓ) Σ h(t) over t ≤ ℓ, or every h(t), with 0 for t > ℓ.
 
-    Only what a step must wait for stands in the loop. Written over leading axes: with W (replicas, gates · h, in) a
-    stack of networks takes one pass. Werbos, Backpropagation through time: what it does and how to do it (1990).
+    Only what depends on the step before is in the loop. The code works over leading axes: with W
+    (replicas, gates · h, in) one pass serves a stack of networks.
+    Werbos, Backpropagation through time: what it does and how to do it (1990).
     """
 
     def __init__(self, cell: Cell[Any], output: Output) -> None:
@@ -56,7 +57,7 @@ class Recurrent:
         self.output = output
 
     def forward(self, params: Arrays, x: Sequences, mode: Mode) -> tuple[Array, Unrolled]:
-        """h after the last step, the mean of all, or h after every one."""
+        """y is the last h, the mean of h over the steps, or h of every step, as `output` says."""
         lead = params["weight_hh"].ndim - 2
         W = np.ascontiguousarray(_by_gate(params["weight_hh"], self.cell.gates).swapaxes(-1, -2))  # read at every step
         steps = x.shape[-2]
@@ -95,7 +96,7 @@ class Recurrent:
             "weight_hh": _by_rows(_rows(dc[:, 1:], lead).swapaxes(-1, -2) @ _rows(cache.h[1:-1], lead)),  # h(0) is 0
         }
         if "bias_ih" in params:
-            ones = np.ones((rows.shape[-2], 1), rows.dtype)  # a product adds up faster
+            ones = np.ones((rows.shape[-2], 1), rows.dtype)  # a product sums faster than `sum`
             grads["bias_ih"] = _by_rows(rows.swapaxes(-1, -2) @ ones)[..., 0]
             grads["bias_hh"] = grads["bias_ih"]
             if self.cell.apart:
@@ -114,7 +115,7 @@ class Recurrent:
         return ThroughTime(cache.h[1:], dh)
 
     def gates(self, cache: Unrolled) -> dict[str, Array]:
-        """What each gate gave at every step, (T, n, h), by its letter."""
+        """The value of each gate at every step, (T, n, h), by the gate's letter."""
         return self.cell.values(cache.record)
 
     def _back(self, params: Arrays, cache: Unrolled, dy: Array) -> tuple[Array, Array, Array]:
@@ -141,7 +142,7 @@ class Recurrent:
         return dh, slopes.da, slopes.dc
 
     def _arriving(self, dy: Array, there: Array | None, steps: int) -> Array:
-        """What ∂L/∂y gives each h(t) directly, (T, *n, h), where not the last one alone is read."""
+        """The part of ∂L/∂h(t) that comes directly from y, (T, *n, h), if y is the mean or every h(t)."""
         if self.output == "every":
             dys = np.moveaxis(dy, -2, 0)
         else:
@@ -156,12 +157,12 @@ def _there(lengths: Array, steps: int) -> Array:
 
 
 def _counts(there: Array | None, steps: int) -> Array | int:
-    """ℓ of each sequence, (*n, 1), or T of all."""
+    """The number of steps of each sequence, (*n, 1), or T if all have every step."""
     return steps if there is None else there.sum(axis=0)
 
 
 def _held(there: Array, dh: Array, dmemory: Array | None, back: Callable[[Array, Array | None], Way]) -> Way:
-    """One step back where some sequences have none: to those the cell gives nothing, and what arrives passes by.
+    """One step back where some sequences have ended: for those the gradient goes past the cell, unchanged.
 
     A cell's way back is linear in ∂L/∂h and ∂L/∂memory, so that it gives 0 for 0.
     """
@@ -172,9 +173,9 @@ def _held(there: Array, dh: Array, dmemory: Array | None, back: Callable[[Array,
 
 
 def _input_part(params: Arrays, x: Sequences, gates: int, apart: bool) -> Array:
-    """a of every step, (gates, T, *n, h), in one product: the bias is one weight more, of an input that is always 1.
+    """W_ih x + b_ih of every step, (gates, T, *n, h), in one product: the bias is the weight of an input that is 1.
 
-    b_hh is added here where a and c are added anyway.
+    b_hh is added here, too, unless the cell is `apart`: other cells add a and c anyway.
     """
     W, x = params["weight_ih"], np.moveaxis(x, -2, 0)
     if "bias_ih" in params:

@@ -1,7 +1,7 @@
-"""How arrays are annotated with their shapes: `Float[Array, "batch units"]`, checked where the tests run the engine.
+"""Shapes in the annotations of arrays: `Float[Array, "batch units"]`, checked where the tests run the engine.
 
-jaxtyping takes longer to import than a small network takes to train, and outside the tests nobody asks it anything: an
-annotation is text. The tests import it before the engine, whose modules then find it here.
+jaxtyping takes longer to import than a small network takes to train, and outside the tests nobody checks annotations,
+so a stand-in takes its place there. The tests import jaxtyping before the engine, whose modules then use it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ if TYPE_CHECKING or "jaxtyping" in sys.modules:
 else:
 
     class Float:
-        """Annotates an array as the array that it is, whatever its shape."""
+        """A stand-in for jaxtyping's `Float`: annotates an array by its type, without its shape."""
 
         def __class_getitem__(cls, array_and_shape):
-            """The array's own type."""
+            """The type of the array."""
             return array_and_shape[0]
 
     Int = UInt = Float

@@ -24,12 +24,12 @@ from twofold.recipe.losses import Loss as LossKind
 
 @final
 class NumpyShards:
-    """An engine's batches shard by shard. See `twofold.engine.shards.Shards`."""
+    """An engine's network, for batches that are taken shard by shard. See `twofold.engine.shards.Shards`."""
 
     def __init__(
         self, places: Sequence[Stage], first: int, named: Names, loss: tuple[LossKind, int], memory: tuple[Array, Array]
     ) -> None:
-        """`loss` is the recipe's, and of how many outputs; `memory` holds what is trained, and what predicts."""
+        """`loss`: the recipe's, with its number of outputs; `memory`: the trained vector, and the one that predicts."""
         self._places = places
         self._first = first
         self._named = named
@@ -39,11 +39,11 @@ class NumpyShards:
         self._sum = loss_function(spec.model_copy(update={"reduction": "sum"}))
 
     def terms(self, batch: Batch) -> float:
-        """What the mean of a batch is divided by."""
+        """The number by which a batch's sum of losses is divided: see `Whole`."""
         return terms(self._spec, batch, self._outputs)
 
     def forward_back(self, shards: Sequence[Batch], whole: Whole, total: Total[Array]) -> ShardsPassed[Array]:
-        """Some shards of a batch through the layers, side by side, and back."""
+        """Take some shards of a batch through the layers side by side, and back."""
         places, dtype = self._places, self._memory[0].dtype
         outputs, caches = forward(places, shards, whole.samples, total, dtype)
         shares = losses(self._sum, [layers[-1] for layers in outputs], shards, whole.terms)
@@ -59,17 +59,17 @@ class NumpyShards:
         return NumpyPass(self._named, Added(vector[:-1], passed), float(vector[-1]))
 
     def as_array(self, value: Array) -> Array:
-        """It is one."""
+        """The value itself, which is an array already."""
         return value
 
     def memory(self, *, averaged: bool) -> list[Array]:
-        """The flat vector itself."""
+        """The flat vector that is trained or, if `averaged`, all that predicts: the memory itself, not a copy."""
         return [self._memory[averaged]]
 
 
 @final
 class Added:
-    """What is left of the shards' ways: the sum of their gradients, the outputs of the first."""
+    """A batch's way, put together from its shards: the sum of their gradients, and the outputs of the first."""
 
     def __init__(self, vector: Array, passed: ShardsPassed[Array]) -> None:
         self.vector, self.buffers = vector, dict(passed.statistics)
@@ -81,7 +81,7 @@ class Added:
 
 
 Caches = list[list[Any]]
-"""For each layer what the way back of each shard needs."""
+"""For each layer the cache of each shard."""
 
 
 def forward(
@@ -122,7 +122,7 @@ def backward(
 
 
 def losses(loss: Loss, outputs: Sequence[Array], shards: Sequence[Batch], terms: float) -> list[tuple[Value, Array]]:
-    """What each shard adds to the loss, and its gradient: its sum over the number of terms of the whole batch."""
+    """What each shard adds to the loss, with its gradient: the shard's sum divided by the terms of the whole batch."""
     pairs = []
     for y, shard in zip(outputs, shards, strict=True):
         weights = () if shard.weight is None else (shard.weight.astype(y.dtype, copy=False),)
@@ -136,7 +136,7 @@ def norm_forward(
 ) -> list[tuple[Array, Normalized]]:
     """μ = 1/n Σ_s Σ x,   σ² = 1/n Σ_s Σ (x − μ)²,   y = γ (x − μ) / √(σ² + ε) + β
 
-    The inner sums are over a shard, the outer one over all shards of the batch; n numbers of the batch and the plane.
+    The inner sums are over a shard, the outer one over all shards; n counts a channel's numbers in the whole batch.
     """
     n = samples * math.prod(xs[0].shape[2:])
     mean = total([x.sum(axis=rest(x)) for x in xs]) / n
@@ -154,7 +154,7 @@ def norm_forward(
 def norm_backward(
     params: Arrays, caches: Sequence[Normalized], dys: Sequence[Array], samples: int, total: Total[Array]
 ) -> list[tuple[Array, dict[str, Array]]]:
-    """dx = γ / √(σ² + ε) · (dy − 1/n Σ_s Σ dy − x̂ · 1/n Σ_s Σ dy ⊙ x̂);   of a shard dγ = Σ dy ⊙ x̂, dβ = Σ dy
+    """dx = γ / √(σ² + ε) · (dy − 1/n Σ_s Σ dy − x̂ · 1/n Σ_s Σ dy ⊙ x̂);   per shard dγ = Σ dy ⊙ x̂, dβ = Σ dy
 
     A sample of one shard moves the mean and the variance of all: the two sums are over the whole batch.
     """

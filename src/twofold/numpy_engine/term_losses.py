@@ -1,13 +1,13 @@
-"""Losses sample by sample: of numbers, of labels, and whatever is weighted. What a batch's loss is of them is one rule.
+"""Losses sample by sample: of numbers, of labels, and with weights. One rule makes the loss of a batch from them.
 
-A loss gives ℓ(n) of each sample, its gradient ∂ℓ(n)/∂y(n), and the weight c(n) that it gives the sample itself: of its
-class, else 1. With the weight w(n) that the data give,
+A loss gives ℓ(n) of each sample, its gradient ∂ℓ(n)/∂y(n), and a weight c(n): that of the sample's class, or 1 without
+class weights. With the weight w(n) that the data give the sample,
 
     L = Σₙ w(n) ℓ(n) / Σₙ w(n) c(n),   ∂L/∂y(n) = w(n) ∂ℓ(n)/∂y(n) / Σₙ w(n) c(n);   `sum`: without the division.
 
 Without weights the divisor is the batch size N. Losses that compare each output with a number of its own are means over
 these C outputs as well: their divisor is C times as large, as PyTorch's is. A sample of weight 2 counts as two equal
-ones, of weight 0 as none.
+ones, a sample of weight 0 as none.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Terms(NamedTuple):
     weight: Array | None = None
     """c, (*batch,); `None`: 1 for each."""
     outputs: int = 1
-    """C, over which the mean is as well; 1 where a sample's loss is one number by itself."""
+    """C, if a mean is over the outputs as well; 1 where a sample has one loss, not one for each output."""
 
 
 def reduced(terms: Terms, weight: Array | None, reduction: str) -> tuple[Any, Array]:

@@ -29,29 +29,29 @@ T = TypeVar("T")
 HAND_OVER = 5e-6
 """Seconds after which a thread that waits for Python's lock may insist on it."""
 SHARED_PRODUCT = 1 << 19
-"""Multiply-adds of a recurrent layer's product, of one gate and one step of time, from which threads share it out."""
+"""Multiply-adds of a recurrent layer's product, for one gate and one step, from which threads share out a batch."""
 SHARED_CONVOLUTIONS = 1 << 22
-"""Multiply-adds of a batch's way forward from which threads share convolutions out: half of their time is copies and
-comparisons, for which no library wakes a second thread."""
+"""Multiply-adds of a batch's way forward from which threads share out a batch of a network with convolutions: half of
+its time is copies and comparisons, for which no library wakes a second thread."""
 NEAR = 1 << 23
-"""Numbers of a layer's output for as many samples as a thread evaluates at once."""
+"""The most numbers in a layer's output for the samples that a thread evaluates at once."""
 MOST_PARTS = 4
-"""More threads wait for Python's lock."""
+"""The most parts of a batch: more threads than that wait for Python's lock."""
 
 
 def worthwhile_parts(model: Model, training: Training) -> int:
-    """How many parts of a batch take their way at once: one for each processor that the libraries may use.
+    """The number of parts into which each batch is split: one for each thread of the libraries, up to `MOST_PARTS`.
 
-    One where the batch is too small to be worth sharing out, where the library shares its products out itself, and
+    It is 1 where a batch is too small to be worth splitting, where the library does better with threads of its own, and
     where a batch norm must see all samples.
     """
     batch, nodes = training.batch_size, model.network.nodes
     if training.shards or batch == "full" or any(isinstance(node.spec, BatchNorm) for node in nodes):
-        return 1  # shards are the parts, and so many wherever they are computed
+        return 1  # shards are parts already, as many on every machine
     hidden = max((node.spec.units**2 for node in nodes if isinstance(node.spec, Recurrent)), default=0)
     shared = batch * hidden >= SHARED_PRODUCT
     if hidden and batch * largest_product(model.network) >= MANY_PRODUCTS * SMALL_PRODUCT["blas"]:
-        shared = False  # so large that the library's own threads pay
+        shared = False  # so large that the library's own threads do better
     if any(isinstance(node.spec, Conv2d) for node in nodes):
         shared = batch * sum(map(multiply_adds, nodes)) >= SHARED_CONVOLUTIONS
     return min(blas_threads(), MOST_PARTS) if shared else 1
@@ -61,8 +61,8 @@ def worthwhile_parts(model: Model, training: Training) -> int:
 class WayInParts:
     """Ways for parts of a batch, each in a thread of its own: samples are independent, and gradients add up.
 
-    Only what is a function of all samples is computed of all of them: the loss, between the two ways. NumPy holds no
-    lock while it computes.
+    Only the loss, between the way forward and the way back, is computed from all samples together. NumPy releases
+    Python's lock while it computes.
     """
 
     def __init__(self, parts: Sequence[Way], shape: tuple[int, ...]) -> None:
@@ -92,23 +92,23 @@ class WayInParts:
             np.add(self.vector, part.vector, out=self.vector)
 
     def outputs(self) -> list[Array]:
-        """The output of every layer, the parts beside each other."""
+        """The output of every layer, the parts joined."""
         return [np.concatenate(layer) for layer in zip(*(part.outputs() for part in self._parts), strict=True)]
 
     def rest(self) -> None:
-        """Each part rests."""
+        """Release in each part what its next batch makes anew."""
         for part in self._parts:
             part.rest()
 
 
 def sizes(samples: int, parts: int) -> list[int]:
-    """How many samples each part takes: as evenly as it goes, and none of nothing."""
+    """The number of samples of each part: as even as possible, with fewer parts rather than empty ones."""
     parts = max(1, min(parts, samples))
     return [samples // parts + (index < samples % parts) for index in range(parts)]
 
 
 def in_threads(call: Callable[[S], T], items: Sequence[S]) -> list[T]:
-    """What the call gives for each item: the first is taken here, the others by threads that wait for them."""
+    """The result of the call for each item: the first is computed in this thread, the others in those of a pool."""
     with _handing_over(), _libraries().limit(limits=1, user_api="blas"):
         others = [_pool(len(items) - 1).submit(_quietly, call, item) for item in items[1:]]
         return [call(items[0]), *(other.result() for other in others)]
@@ -116,7 +116,7 @@ def in_threads(call: Callable[[S], T], items: Sequence[S]) -> list[T]:
 
 @cache
 def _libraries() -> ThreadpoolController:
-    """What computes NumPy's products: a thread of the library's own for each of these threads would be too many."""
+    """The libraries that compute NumPy's products: they are held to one thread each, as the parts have threads."""
     return ThreadpoolController()
 
 
@@ -124,8 +124,8 @@ def _libraries() -> ThreadpoolController:
 def _handing_over() -> Iterator[None]:
     """Threads that want Python's lock get it between two operations of NumPy.
 
-    An operation gives the lock up and takes it again so soon that a thread which waits for it wakes too late;
-    it may insist only after this interval, by default 5 ms: more than the whole pass.
+    An operation gives the lock up and takes it again so soon that a waiting thread wakes too late. That thread may
+    insist only after the switch interval, by default 5 ms: more than the whole pass.
     """
     before = sys.getswitchinterval()
     sys.setswitchinterval(HAND_OVER)
@@ -136,7 +136,7 @@ def _handing_over() -> Iterator[None]:
 
 
 def _quietly(call: Callable[[S], T], item: S) -> T:
-    """Overflow is found in the loss, in whatever thread it happens: NumPy's settings are a thread's own."""
+    """The call without NumPy's warnings, which each thread must silence for itself: overflow shows in the loss."""
     with np.errstate(all="ignore"):
         return call(item)
 
@@ -146,5 +146,5 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads)
 
 
-if hasattr(os, "register_at_fork"):  # a forked process has the pool, and none of its threads
+if hasattr(os, "register_at_fork"):  # a forked process inherits the pool, but none of its threads
     os.register_at_fork(after_in_child=_pool.cache_clear)

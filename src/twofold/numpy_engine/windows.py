@@ -17,7 +17,7 @@ from twofold.recipe.windows import steps
 
 
 class Element(NamedTuple):
-    """One element of the window, over all places of the window at which it lies within the input."""
+    """One element of the window, at all positions of the window where the element lies within the input."""
 
     row: int
     column: int
@@ -28,7 +28,7 @@ class Element(NamedTuple):
 
 
 class Windows(NamedTuple):
-    """Sizes of a sliding window, each as height and width. What lies beyond the input is left out, not copied."""
+    """Sizes of a sliding window, each as height and width. Padding is not stored: what it would hold is left out."""
 
     kernel: Pair
     stride: Pair
@@ -37,7 +37,7 @@ class Windows(NamedTuple):
     ceil_mode: bool = False
 
     def plane(self, height: int, width: int) -> Pair:
-        """How many windows lie below and beside each other."""
+        """The number of windows down and across: rows and columns of the output's plane."""
         sizes = zip((height, width), self.kernel, self.stride, self.padding, self.dilation, strict=True)
         rows, columns = (steps(*axis, self.ceil_mode) for axis in sizes)
         return rows, columns
@@ -53,9 +53,9 @@ class Windows(NamedTuple):
                     yield Element(row, column, (down[0], across[0]), (down[1], across[1]))
 
     def _along(self, axis: int, index: int, size: int, count: int) -> tuple[slice, slice] | None:
-        """Window k has its element at k · stride + offset: the k for which that is within the input."""
+        """Along one axis, the places of an element within the input and the windows k that have it there; or `None`."""
         stride = self.stride[axis]
-        offset = index * self.dilation[axis] - self.padding[axis]
+        offset = index * self.dilation[axis] - self.padding[axis]  # window k has the element at k · stride + offset
         first = max(0, -(offset // stride))  # ⌈−offset / stride⌉
         last = min(count - 1, (size - 1 - offset) // stride)
         if last < first:
@@ -75,7 +75,7 @@ def samples_first(x: Array) -> Array:
 
 
 def empty_images(shape: tuple[int, ...], dtype: np.dtype, fill: float | int | None = None) -> Array:
-    """(N, C, H, W) with the samples innermost in memory."""
+    """An array (N, C, H, W) with the samples innermost in memory, filled with `fill` if that is given."""
     n, *planes = shape
     memory = np.empty((*planes, n), dtype) if fill is None else np.full((*planes, n), fill, dtype)
     return samples_first(memory)
