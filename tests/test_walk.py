@@ -158,8 +158,8 @@ def test_multiply_adds_of_groups_are_counted_one_by_one() -> None:
 
 def test_bytes_kept_are_those_of_distinct_arrays() -> None:
     x, y, beside = np.zeros(10), np.zeros((2, 3)), np.zeros(100)
-    caches = [x, (x[2:], y.T, (4, 4)), None, [y, [np.zeros(1, np.uint8)]], beside[:3]]
-    assert held_bytes(caches, beside) == [80, 48, 0, 1, 0]
+    caches = [x, (x[2:], y.T, (4, 4)), None, [y, [np.zeros(1, np.uint8)]], beside[:3], {"x": x, "mask": np.ones(3)}]
+    assert held_bytes(caches, beside) == [80, 48, 0, 1, 0, 24]
 
 
 def test_bytes_kept_are_what_the_caches_hold() -> None:

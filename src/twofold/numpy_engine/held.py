@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -25,11 +25,11 @@ def held_bytes(caches: Sequence[object], beside: Array) -> list[int]:
 
 
 def _arrays(cache: object) -> Iterator[Array]:
-    """The arrays in a cache, however deep: caches are arrays, tuples and lists of such, sizes, or nothing."""
+    """The arrays in a cache, however deep: caches are arrays, tuples, lists and mappings of such, sizes, or nothing."""
     if isinstance(cache, np.ndarray):
         yield cache
-    elif isinstance(cache, tuple | list):
-        for part in cache:
+    elif isinstance(cache, tuple | list | Mapping):
+        for part in cache.values() if isinstance(cache, Mapping) else cache:
             yield from _arrays(part)
 
 
