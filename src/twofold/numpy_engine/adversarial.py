@@ -1,8 +1,8 @@
 """Adversarial samples: each is moved a short way along the gradient of the loss with respect to that sample.
 
 A network that also fits these is smoother around its training samples. After Goodfellow, Shlens and Szegedy,
-Explaining and harnessing adversarial examples (2014), with the Euclidean norm of Miyato et al., Distributional
-smoothing with virtual adversarial training (2015).
+Explaining and harnessing adversarial examples (2014), with the Euclidean norm of Miyato et al., Virtual adversarial
+training (2017).
 """
 
 from __future__ import annotations

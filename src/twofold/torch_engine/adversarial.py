@@ -10,8 +10,8 @@ TINY = 1e-30
 
 
 def moved(x: Tensor, gradient: Tensor, radius: Tensor) -> Tensor:
-    """x + r g / ‖g‖ for every sample of (batch, *sample), with its r of `radius` (batch,); where g is 0, x."""
+    """x + r g / ‖g‖ for each sample of x (batch, *sample), r its entry of `radius` (batch,); x itself where g is 0."""
     flat = gradient.flatten(1)
-    largest = flat.abs().amax(dim=1, keepdim=True)  # divided by it first: squares would vanish
+    largest = flat.abs().amax(dim=1, keepdim=True)  # g is divided by it first: squares could underflow
     direction = normalize(flat / largest.where(largest > 0, 1), eps=TINY)
     return x + (radius[:, None] * direction).view_as(x)

@@ -37,7 +37,7 @@ JUDGED = {
 }
 """How the answers to the test samples are judged, by task, in words and in code."""
 BY_STEP = '''def {name}(outputs, target):
-    """The loss of all steps that have an answer, as of so many samples, and its gradient, 0 at the others."""
+    """The loss of sequences answered step by step: an answered step counts as a sample; elsewhere the gradient is 0."""
     there = answered(target)
     loss, gradient = {loss}(outputs[there], target[there])
     dy = np.zeros_like(outputs)
