@@ -138,7 +138,7 @@ def _row(name: str, engine: str, runs: list[twofold.Run]) -> list[str]:
     spread = f" ({min(tests):.4f} to {max(tests):.4f})" if len(runs) > 1 else ""
     scores = [_score([evaluation[f"{split}_accuracy"] for evaluation in last]) for split in SPLITS]
     seconds = mean(evaluation["seconds"] for evaluation in last)
-    alone = len(runs[0].recipe.training.engines) == 1 and all(run.record.finished for run in runs)
+    alone = len(runs[0].recipe.training.engines) == 1 and all(run.record.status == "finished" for run in runs)
     whole = f"{mean(map(_seconds, runs)):.0f}" if alone else ""
     beside = " †" if {name, f"{name}:{engine}"} & BESIDE else ""
     return [
