@@ -28,11 +28,12 @@ from twofold.numpy_engine.cells import Gru, Lstm, Vanilla
 from twofold.numpy_engine.layer import TRAINING
 from twofold.numpy_engine.passes import Layout
 from twofold.numpy_engine.plan import Chain, Stage, WholeWay
-from twofold.numpy_engine.threads import WayInParts, worthwhile_parts
-from twofold.recipe import Recipe
+from twofold.numpy_engine.threads import WayInParts, parts_to_predict, worthwhile_parts
+from twofold.recipe import Recipe, load_recipe
 from twofold.recipe.network import recurrent_nodes
 from twofold.runs.history import SATURATED
 from twofold.setup.building import build_engine, initial_state
+from twofold.streams import stream
 from twofold.torch_engine import TorchEngine
 from twofold.train.gradient_flow import Flow, as_arrays, carried, flow_batch, measure_flow
 
@@ -691,3 +692,26 @@ def test_small_products_get_one_thread(units: int, batch_size: Any, small: bool)
         with few_threads(built, 1000):
             assert pools() == (1 if small else before)
         assert pools() == before
+
+
+def test_samples_to_predict_are_shared_out_where_there_are_convolutions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step of LeNet is too short for two threads; its evaluations are not."""
+    monkeypatch.setattr("threadpoolctl.threadpool_info", lambda: [{"user_api": "blas", "num_threads": 2}])
+    for name, wanted in {
+        "mnist-lenet": (1, 2),
+        "cifar10-vgg": (2, 2),
+        "cifar10-vgg-bn": (1, 2),
+        "moons": (1, 1),
+    }.items():
+        chosen = load_recipe(name)
+        parts = worthwhile_parts(chosen.model, chosen.training), parts_to_predict(chosen.model, chosen.training)
+        assert parts == wanted, name
+
+
+def test_parts_of_the_samples_are_predicted_as_all_of_them() -> None:
+    spec = load_recipe("mnist-lenet", {"training.dtype": "float64"})
+    alone, shared = numpy_engine(spec), numpy_engine(spec, predicting_parts=2)
+    x = stream(0, "images").random((7, 1, 28, 28))
+    for engine in (alone, shared):
+        engine.load(initial_state(spec.model))
+    np.testing.assert_allclose(shared.predict(x), alone.predict(x), rtol=1e-12, atol=1e-14)

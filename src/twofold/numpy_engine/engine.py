@@ -18,7 +18,6 @@ from twofold.engine import (
     Trace,
     UpdatedPass,
     check_gradients,
-    check_shapes,
     floats,
     lengths_of,
 )
@@ -30,10 +29,10 @@ from twofold.numpy_engine.layer import AnyLayer, Mode, Timed, Tracking
 from twofold.numpy_engine.layers import build_layer
 from twofold.numpy_engine.losses import Loss, Value, each_step, loss_function
 from twofold.numpy_engine.optimizers import Moments, Rule, clip, in_blocks
-from twofold.numpy_engine.passes import Layout, Names, NumpyPass, Spare, Way
+from twofold.numpy_engine.passes import Layout, Names, NumpyPass, Spare, Way, fill
 from twofold.numpy_engine.plan import Chain, Stage, WholeWay
 from twofold.numpy_engine.shards import NumpyShards
-from twofold.numpy_engine.threads import NEAR, WayInParts, in_threads, sizes, worthwhile_parts
+from twofold.numpy_engine.threads import NEAR, WayInParts, in_threads, parts_to_predict, sizes, worthwhile_parts
 from twofold.recipe import Model, Network
 from twofold.recipe.optimizers import Optimizer, Sgd
 from twofold.recipe.training import Training
@@ -46,7 +45,8 @@ class NumpyEngine:
 
     With `replicas` the engine holds that many networks and each step updates all of them: states, batches, losses and
     logits then have one more axis in front, (replicas, ...): see `twofold.train.replicas`. With `parts` each batch is
-    split among that many threads, unless there are replicas or a batch norm.
+    split among that many threads, unless there are replicas or a batch norm; with `predicting_parts`, by default as
+    many, the samples to predict are.
     """
 
     name = "numpy"
@@ -63,6 +63,7 @@ class NumpyEngine:
         rule: Rule | None = None,
         replicas: int | None = None,
         parts: int = 1,
+        predicting_parts: int | None = None,
     ) -> None:
         network = model.network
         own = {node.name: build_layer(node.spec) for node in network.nodes}
@@ -97,6 +98,7 @@ class NumpyEngine:
         stages = list(map(Stage, self.names, self._layers, self._params))
         self._largest = network.largest
         self._parts = 1 if replicas is not None or self._tracking else parts
+        self._predicting_parts = 1 if replicas is not None else predicting_parts or self._parts
         self._chain = Chain(stages, self._first, self.layout)
 
     def _decayed(self, network: Network, optimizer: Optimizer, dtype: str) -> Array | float:
@@ -110,13 +112,13 @@ class NumpyEngine:
 
     def load(self, state: State) -> None:
         """Take over a state, copied. Raises `UserError` where names or shapes are not this network's."""
-        _fill(self._views(self._weights), {**state.parameters, **state.buffers})
+        fill(self._views(self._weights), {**state.parameters, **state.buffers})
         if self._average is not None:
-            _fill(self._views(self._average), state.weights())
+            fill(self._views(self._average), state.weights())
         self._moments = self._rule.init(self._vector)
         for name, vector in self._moments.items():
             if name in state.optimizer:
-                _fill(self.layout.views(vector), state.optimizer[name])
+                fill(self.layout.views(vector), state.optimizer[name])
         self._updates = state.updates
 
     def state(self) -> State:
@@ -229,9 +231,9 @@ class NumpyEngine:
 
     def predict(self, x: Array) -> Array:
         """The logits in evaluation mode, from the averaged weights where the recipe asks for them."""
-        if self._parts == 1 or len(x) < self._parts:
+        if self._predicting_parts == 1 or len(x) < self._predicting_parts:
             return self._predicted(x)
-        return np.concatenate(in_threads(self._predicted_near, np.array_split(x, self._parts)))
+        return np.concatenate(in_threads(self._predicted_near, np.array_split(x, self._predicting_parts)))
 
     def _predicted_near(self, x: Array) -> Array:
         """The logits, in pieces so small that a layer's output stays near the processor."""
@@ -286,12 +288,7 @@ class NumpyEngine:
         }
 
 
-def _fill(views: Mapping[str, Array], arrays: Arrays) -> None:
-    check_shapes({name: view.shape for name, view in views.items()}, arrays)
-    for name, view in views.items():
-        view[...] = arrays[name]
-
-
 def threaded_engine(model: Model, optimizer: Optimizer, training: Training) -> NumpyEngine:
     """The engine that `twofold.engines` builds: batches are split among threads where that is worth it."""
-    return NumpyEngine(model, optimizer, training, parts=worthwhile_parts(model, training))
+    parts, predicting = worthwhile_parts(model, training), parts_to_predict(model, training)
+    return NumpyEngine(model, optimizer, training, parts=parts, predicting_parts=predicting)

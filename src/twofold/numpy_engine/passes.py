@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol, cast, final, runtime_checkable
 import numpy as np
 
 from twofold.arrays import Array, Arrays
+from twofold.engine import check_shapes
 from twofold.numpy_engine.layer import Mode
 from twofold.recipe import Shape
 
@@ -140,3 +141,10 @@ class NumpyPass:
         """The running statistics after the batch, by name."""
         self._was_read = True
         return self.way.buffers
+
+
+def fill(views: Mapping[str, Array], arrays: Arrays) -> None:
+    """Copy arrays into the views of their names. Raises `UserError` where names or shapes differ."""
+    check_shapes({name: view.shape for name, view in views.items()}, arrays)
+    for name, view in views.items():
+        view[...] = arrays[name]

@@ -30,9 +30,9 @@ HAND_OVER = 5e-6
 """Seconds after which a thread that waits for Python's lock may insist on it."""
 SHARED_PRODUCT = 1 << 19
 """Multiply-adds of a recurrent layer's product, for one gate and one step, from which threads share out a batch."""
-SHARED_CONVOLUTIONS = 1 << 22
-"""Multiply-adds of a batch's way forward from which threads share out a batch of a network with convolutions: half of
-its time is copies and comparisons, for which no library wakes a second thread."""
+SHARED_CONVOLUTIONS = 1 << 32
+"""Multiply-adds of a batch's way forward from which threads share out a batch of a network with convolutions. Below, a
+pass is so many short operations that the threads wait for Python's lock longer than they compute."""
 NEAR = 1 << 23
 """The most numbers in a layer's output for the samples that a thread evaluates at once."""
 MOST_PARTS = 4
@@ -55,6 +55,16 @@ def worthwhile_parts(model: Model, training: Training) -> int:
     if any(isinstance(node.spec, Conv2d) for node in nodes):
         shared = batch * sum(map(multiply_adds, nodes)) >= SHARED_CONVOLUTIONS
     return min(blas_threads(), MOST_PARTS) if shared else 1
+
+
+def parts_to_predict(model: Model, training: Training) -> int:
+    """The number of parts into which samples to predict are split: convolutions are worth it, with a batch norm, too.
+
+    An evaluation takes hundreds of samples at once, a training's step a few.
+    """
+    if any(isinstance(node.spec, Conv2d) for node in model.network.nodes):
+        return min(blas_threads(), MOST_PARTS)
+    return worthwhile_parts(model, training)
 
 
 @final
