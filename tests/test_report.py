@@ -687,3 +687,11 @@ def test_small_words() -> None:
         "3.4·10⁻⁸",
         "–",
     )
+
+
+def test_keys_of_the_augmentation_that_change_nothing_are_not_shown() -> None:
+    from twofold.report.tables import settings
+
+    chosen = load_recipe("digits", {"augmentation.translate": 1, "augmentation.adversarial": 0.5})
+    (shown,) = (setting for setting in settings(chosen) if setting.part == "augmentation")
+    assert dict(shown.values) == {"translate": "1", "padding": '"zeros"', "adversarial": "0.5"}

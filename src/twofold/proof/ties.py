@@ -39,9 +39,9 @@ def ties(network: Network, x: Array | None, first: Arrays, second: Arrays) -> li
     from twofold.numpy_engine.pool import MaxPool2d
     from twofold.numpy_engine.windows import Windows
 
-    decided, inputs = list[Ties](), (x, x)
+    decided, inputs = list[Ties](), () if x is None else (x, x)
     for node in network.nodes:
-        if isinstance(node.spec, Pooling) and inputs[0] is not None:
+        if isinstance(node.spec, Pooling) and inputs:
             pool = MaxPool2d(Windows(*node.spec.window, ceil_mode=node.spec.ceil_mode))
             chosen, chosen_too = (pool.forward({}, pooled, TRAINING)[1].number for pooled in inputs)
             parted = int(np.count_nonzero(chosen != chosen_too))

@@ -164,7 +164,7 @@ def settings(recipe: Recipe) -> list[Setting]:
 
 def _setting(part: str, spec: Part, recipe: Recipe) -> Setting:
     values: dict[str, Parsed] = spec.model_dump(mode="json", exclude_none=True)
-    for key in _idle_keys(recipe) if part == "training" else ():
+    for key in {"training": _idle_keys, "augmentation": _idle_variants}.get(part, _no_keys)(recipe):
         values.pop(key, None)
     kind = values.pop("kind", None) or values.pop("source", None) or ""
     meaning = inspect.cleandoc(type(spec).__doc__ or "").split("\n\n")[0].replace("\n", " ")
@@ -172,6 +172,18 @@ def _setting(part: str, spec: Part, recipe: Recipe) -> Setting:
         meaning += " Here a batch’s terms are added, not averaged; what is reported is the mean."
     name = {"initial": "initial weights"}.get(part, part)
     return Setting(name, kind, [(key, value_text(value)) for key, value in values.items()], meaning)
+
+
+def _no_keys(recipe: Recipe) -> set[str]:
+    return set()
+
+
+def _idle_variants(recipe: Recipe) -> set[str]:
+    """Keys of the augmentation that change no image: those that are not set, and those that go with one of these."""
+    spec = recipe.augmentation
+    unset = {name for name, value in spec if value == type(spec).model_fields[name].default}
+    beside = {"padding": spec.translate, "elastic_scale": spec.elastic}
+    return (unset - beside.keys()) | {name for name, used in beside.items() if not used}
 
 
 def _idle_keys(recipe: Recipe) -> set[str]:
