@@ -16,7 +16,7 @@ from twofold.arrays import Array
 from twofold.data import Batches, Split
 from twofold.data.augmentation import Augmenter, affine_places, bent, resampled, resized, translated
 from twofold.data.dataset import images
-from twofold.engine import Batch
+from twofold.engine import Batch, Engine, Step
 from twofold.proof.check.steps import explain
 from twofold.proof.lockstep import Parting, compare
 from twofold.proof.verify import verify
@@ -331,10 +331,10 @@ def test_a_recipe_that_moves_images_is_verified_with_central_differences() -> No
 class Unmoved:
     """An engine of somebody who overlooked the radius."""
 
-    def __init__(self, engine: Any) -> None:
+    def __init__(self, engine: Engine) -> None:
         self.engine, self.load, self.state = engine, engine.load, engine.state
 
-    def step(self, batch: Batch) -> Any:
+    def step(self, batch: Batch) -> Step:
         return self.engine.step(batch._replace(radius=None))
 
 
@@ -344,9 +344,9 @@ def test_an_engine_that_moves_no_image_is_told_so() -> None:
     batches = Batches(spec, pictures(), 2)
 
     def explained(parting: Parting) -> None:
-        why.append(explain(spec, first, parting, 1e-9, second))  # pyright: ignore[reportArgumentType]
+        why.append(explain(spec, first, parting, 1e-9, second))
 
-    verdict = compare(first, second, initial_state(spec.model), batches, 1e-9, explain=explained)  # pyright: ignore[reportArgumentType]
+    verdict = compare(first, second, initial_state(spec.model), batches, 1e-9, explain=explained)
     assert not verdict.agrees
     ((side, named),) = why
     assert side == "second"

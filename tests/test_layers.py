@@ -253,11 +253,12 @@ def test_one_number_a_channel_has_no_variance_to_train_with(case: LayerCase) -> 
 
 
 @pytest.mark.parametrize("case", [case for case in LAYERS if case.x().ndim == 4], ids=lambda case: case.name)
-def test_the_order_of_the_memory_changes_nothing(case: LayerCase) -> None:
-    """Samples innermost, as the layers give them, or the columns, as data come; up to the order of sums."""
+@pytest.mark.parametrize("order", [(1, 2, 3, 0), (0, 2, 3, 1)], ids=["samples innermost", "channels innermost"])
+def test_the_order_of_the_memory_changes_nothing(case: LayerCase, order: tuple[int, ...]) -> None:
+    """Samples innermost, as the layers give them, channels, or the columns, as data come; up to the order of sums."""
     mode = Mode(case.trains, case.mask())
     plain = built(case).forward(case.held(), case.x(), mode)
-    turned = np.ascontiguousarray(case.x().transpose(1, 2, 3, 0)).transpose(3, 0, 1, 2)
+    turned = np.ascontiguousarray(case.x().transpose(order)).transpose(np.argsort(order))
     other = built(case).forward(case.held(), turned, mode)
     assert_same(other[0], plain[0], "y")
     dx, grads = built(case).backward(case.held(), other[1], case.dy())
