@@ -45,8 +45,8 @@ class NumpyEngine:
 
     With `replicas` the engine holds that many networks and each step updates all of them: states, batches, losses and
     logits then have one more axis in front, (replicas, ...): see `twofold.train.replicas`. With `parts` each batch is
-    split among that many threads, unless there are replicas or a batch norm; with `predicting_parts`, by default as
-    many, the samples to predict are.
+    split among that many threads, unless there are replicas or a batch norm. Samples to predict are split among
+    `predicting_parts`, by default as many.
     """
 
     name = "numpy"

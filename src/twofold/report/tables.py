@@ -164,7 +164,7 @@ def settings(recipe: Recipe) -> list[Setting]:
 
 def _setting(part: str, spec: Part, recipe: Recipe) -> Setting:
     values: dict[str, Parsed] = spec.model_dump(mode="json", exclude_none=True)
-    for key in {"training": _idle_keys, "augmentation": _idle_variants}.get(part, _no_keys)(recipe):
+    for key in IDLE[part](recipe) if part in IDLE else ():
         values.pop(key, None)
     kind = values.pop("kind", None) or values.pop("source", None) or ""
     meaning = inspect.cleandoc(type(spec).__doc__ or "").split("\n\n")[0].replace("\n", " ")
@@ -172,10 +172,6 @@ def _setting(part: str, spec: Part, recipe: Recipe) -> Setting:
         meaning += " Here a batch’s terms are added, not averaged; what is reported is the mean."
     name = {"initial": "initial weights"}.get(part, part)
     return Setting(name, kind, [(key, value_text(value)) for key, value in values.items()], meaning)
-
-
-def _no_keys(recipe: Recipe) -> set[str]:
-    return set()
 
 
 def _idle_variants(recipe: Recipe) -> set[str]:
@@ -199,6 +195,10 @@ def _idle_keys(recipe: Recipe) -> set[str]:
     if not any(HIDDEN in node.parameters for node in network.nodes):
         idle.add("gradient_flow")
     return idle
+
+
+IDLE = {"training": _idle_keys, "augmentation": _idle_variants}
+"""The keys of a part that change nothing, by the part's name."""
 
 
 def layer_settings(spec: LayerSpec) -> str:

@@ -21,7 +21,8 @@ class Named:
     """A fault by name, with its evidence."""
 
     name: str
-    """The id in the catalogue, or that of a relation: `dense-db-averaged`, `relation-transposed`."""
+    """The id in the catalogue, that of a relation, or that of what an engine overlooked: `dense-db-averaged`,
+    `relation-transposed`, `engine-samples-unmoved`."""
     sentence: str
     relation: str
     """The evidence as an equation; empty where there is none."""
