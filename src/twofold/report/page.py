@@ -8,7 +8,6 @@ from pathlib import Path
 from twofold.analysis import findings
 from twofold.probe.kept import asks
 from twofold.probe.steps import layer_steps, loss_step
-from twofold.recipe import dump
 from twofold.report import sentences, tables
 from twofold.report.derivations import derivations
 from twofold.report.diagram import network_picture
@@ -88,7 +87,7 @@ def _plain_facts(run: Run) -> dict[str, object]:
         "findings": sentences.results_sentences(run),
         "settings": tables.settings(recipe),
         "notes": recipe.notes,
-        "toml": dump(recipe),
+        "toml": tables.listing(recipe),
         "network": recipe.network,
         "steps": layer_steps(recipe.network),
         "derivations": derivations(recipe),

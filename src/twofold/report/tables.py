@@ -11,6 +11,7 @@ from twofold.plain import Parsed
 from twofold.printable import printable
 from twofold.recipe import Recipe
 from twofold.recipe.base import Part
+from twofold.recipe.files import dump_table
 from twofold.recipe.layer import LayerSpec
 from twofold.recipe.recurrent import HIDDEN
 from twofold.recipe.text import CharacterText
@@ -160,6 +161,12 @@ def settings(recipe: Recipe) -> list[Setting]:
     augmentation = ["augmentation"] if recipe.augmentation.any else []
     parts = ["data", *augmentation, "loss", "optimizer", "schedule", "initial", "training"]
     return [_setting(part, getattr(recipe, part), recipe) for part in parts]
+
+
+def listing(recipe: Recipe) -> str:
+    """The recipe as TOML, without the table of an augmentation that changes no image."""
+    raw = recipe.model_dump(mode="json", exclude_none=True)
+    return dump_table(raw if recipe.augmentation.any else {key: raw[key] for key in raw if key != "augmentation"})
 
 
 def _setting(part: str, spec: Part, recipe: Recipe) -> Setting:
