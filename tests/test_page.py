@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import re
 from collections.abc import Iterator
@@ -17,8 +18,10 @@ from pages import Client, serving
 from twofold.builtin import builtin_texts
 from twofold.errors import RecipeError
 from twofold.page.curves import Bucket, Curves
+from twofold.page.jobs import Jobs
 from twofold.page.opening import link_of_recipe, recipe_of_link
 from twofold.page.pictures import GRID, grid_of
+from twofold.page.protocol import Drive
 from twofold.page.recipe_state import Trusted, check, edited
 from twofold.page.schema import beginning, schema
 from twofold.page.stage import Stage
@@ -44,6 +47,23 @@ def test_a_page_begins_with_its_recipe_paused_at_the_first_step(client: Client) 
     kinds = {picture["kind"] for picture in state["pictures"]}
     assert {"points", "boundary", "units", "confusion", "answers", "gap"} <= kinds
     assert [row["step"] for row in state["rows"]["numpy"]] == [0]
+
+
+def test_a_halt_leaves_alone_what_was_begun_while_it_waited() -> None:
+    async def number_of_the_job_left(begins: bool) -> tuple[bool, int]:
+        jobs, ready = Jobs(lambda _: None, lambda: None), asyncio.get_running_loop().time() + 60
+        while not jobs.ready and asyncio.get_running_loop().time() < ready:
+            await asyncio.sleep(0.01)
+        halting = asyncio.create_task(jobs.halt(lambda: False))
+        await asyncio.sleep(0)
+        if begins:
+            jobs.begin(lambda _: Drive("pause"))
+        given_up, job = await halting, jobs.job
+        await jobs.close()
+        return given_up, job
+
+    assert asyncio.run(number_of_the_job_left(begins=True)) == (False, 1)
+    assert asyncio.run(number_of_the_job_left(begins=False)) == (True, 1)
 
 
 def test_what_the_page_imports_is_on_its_way_from_the_first_line() -> None:

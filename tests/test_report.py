@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from records import finished
 from torture import short_form
 from twofold.analysis import Agreement, ClassScore, Confusion, GapCurve, Mistake
 from twofold.errors import RunFolderError, TrainingDivergedError, UserError
-from twofold.recipe import load_recipe
+from twofold.recipe import load_recipe, loads
 from twofold.report import sentences, text, write_report
 from twofold.report.classes import class_table, weakest_sentences
 from twofold.report.figures.confusion import worst_sentence
@@ -202,7 +203,9 @@ def test_the_report_of_images(digits: Run, digits_page: Page) -> None:
     assert found.tags.count("table") == 10  # two of them the walk, two the notation of the derivations
     assert "✓" in words
     assert "✗" in words
-    assert (digits.path / "recipe.toml").read_text("utf-8").strip() in found.text
+    listed = re.search(r"<pre>(title = .*?)</pre>", found.html, re.DOTALL)
+    assert listed
+    assert loads(unescape(listed[1])) == load_recipe(digits.path / "recipe.toml")
 
 
 def test_the_report_of_points(moons_page: Page) -> None:

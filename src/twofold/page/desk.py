@@ -233,8 +233,7 @@ class Desk:
             raise RefusedError(409, f"the recipe has faults: {fault['rule']}")
 
     async def _halt(self, patience: float = OBEYED) -> None:
-        await self.jobs.halt(lambda: self.job["status"] in FROZEN, patience)
-        if self.job["status"] not in FROZEN:
+        if await self.jobs.halt(lambda: self.job["status"] in FROZEN, patience):
             self._set({"status": "idle"})
             self._loaded = ""
 

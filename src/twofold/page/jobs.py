@@ -37,7 +37,8 @@ class Jobs:
         self._start()
 
     def _start(self) -> None:
-        self._ready = False
+        self.ready = False
+        """Whether the process listens; one that is still starting does not."""
         context = get_context("spawn")
         commands, self._commands = context.Pipe(duplex=False)
         messages, writing = context.Pipe(duplex=False)
@@ -61,7 +62,7 @@ class Jobs:
             if future and not future.done():
                 future.set_result(message)
         elif message.event == READY:
-            self._ready = True
+            self.ready = True
         elif message.job == self.job:
             self._take(message)
 
@@ -89,18 +90,24 @@ class Jobs:
         with suppress(OSError, ValueError):
             self._commands.send(command)
 
-    async def halt(self, halted: Callable[[], bool], patience: float = OBEYED) -> None:
-        """Stop what goes on: between two steps where the process is heard from in time, else by ending it."""
-        if halted() or not self._ready:  # a process that is still starting has taken no step
-            return
+    async def halt(self, halted: Callable[[], bool], patience: float = OBEYED) -> bool:
+        """Stop what goes on: between two steps where the process is heard from in time, else by ending it.
+
+        True where the job was given up; False where it halted, or another was begun while this waited.
+        """
+        if halted():
+            return False
+        if not self.ready:  # a process that is still starting has taken no step
+            return True
         self.send(Drive("pause"))
-        until = time.monotonic() + patience
+        job, until = self.job, time.monotonic() + patience
         while time.monotonic() < until:
             await asyncio.sleep(0.005)
-            if halted():
-                return
+            if halted() or self.job != job:
+                return False
         self.kill()
         self._start()
+        return True
 
     def kill(self) -> None:
         """End the process at once."""
