@@ -21,6 +21,7 @@ from twofold.errors import UserError
 from twofold.recipe import Network, Recipe
 from twofold.recipe.dense import Dropout
 from twofold.recipe.norms import BatchNorm
+from twofold.recipe.training import Constant
 from twofold.streams import stream
 
 
@@ -109,6 +110,7 @@ class Batches:
         self.farthest = recipe.augmentation.adversarial
         self.ema = partial(averaging, training.ema)
         self.rate = learning_rate(recipe.schedule, recipe.optimizer.lr, length, self.steps_per_epoch)
+        self.constant_rate = isinstance(recipe.schedule, Constant)
         self.masks = Masks(recipe.network, self.seed)
 
     def __len__(self) -> int:
@@ -139,9 +141,9 @@ class Batches:
         train, size = self.train, self.size
         whole = size == len(train)
         if train.draw is None and whole and not self.vary:  # one batch holds all: their order changes nothing
-            yield Chunk(self._numbers(train.x), train.y, size, train.weight)
+            yield Chunk(self.numbers(train.x), train.y, size, train.weight)
             return
-        order = np.arange(size) if whole else stream(self.seed, "shuffle", epoch).permutation(len(train))
+        order = np.arange(size) if whole else self.order(epoch)
         batches = max(1, CHUNK // (size * math.prod(train.x.shape[1:])))
 
         def gather(first: int) -> Iterable[Gathered]:
@@ -153,18 +155,22 @@ class Batches:
             x, y = np.take(train.x, chosen, axis=0, mode="clip"), train.y[chosen]
             weight = None if train.weight is None else train.weight[chosen]
             if self.vary is None:
-                return Chunk(self._numbers(x), y, size, weight)
+                return Chunk(self.numbers(x), y, size, weight)
             parts = [slice(start, start + size) for start in range(0, len(y), size)]
             varied = (
                 self.vary(x[p], chosen[p], epoch, step)
                 for p, step in zip(parts, range(start, self.steps), strict=False)
             )
             return [
-                Gathered(self._numbers(x), y[part], None if weight is None else weight[part])
+                Gathered(self.numbers(x), y[part], None if weight is None else weight[part])
                 for x, part in zip(varied, parts, strict=False)
             ]
 
         yield from _ahead(gather, range(skipped, self.steps_per_epoch, batches))
+
+    def order(self, epoch: int) -> Array:
+        """The places of the samples in the order in which an epoch visits them, (samples,)."""
+        return stream(self.seed, "shuffle", epoch).permutation(len(self.train))
 
     def radius(self, step: int, target: Array) -> Array | None:
         """How far each sample of a step is moved towards a higher loss, (batch,); `None` for not at all."""
@@ -174,9 +180,9 @@ class Batches:
 
     def _drawn(self, draw: Draw, step: int) -> Gathered:
         x, y = draw(stream(self.seed, "draw", step), self.size, step / self.length)
-        return Gathered(self._numbers(x), y)
+        return Gathered(self.numbers(x), y)
 
-    def _numbers(self, x: Array) -> Array:
+    def numbers(self, x: Array) -> Array:
         """Samples as the engine is given them: as bytes if `raw`, else scaled and of the recipe's type."""
         if self.raw:
             return x

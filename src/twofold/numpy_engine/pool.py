@@ -41,20 +41,26 @@ class MaxPool2d:
         numbers = empty_images(shape, np.min_scalar_type(int(np.prod(self.windows.kernel)) - 1), 0)
         for number, element in enumerate(self.windows.elements(*x.shape[2:])):
             candidate, largest = x[:, :, *element.inputs], y[:, :, *element.outputs]
-            chosen = numbers[:, :, *element.outputs]
-            # Numbers ascend, so their maximum is the last element that was larger: faster than a masked write.
-            np.maximum(chosen, np.multiply(candidate > largest, number, dtype=numbers.dtype), out=chosen)
+            if number:  # 0 is chosen until another is larger
+                chosen = numbers[:, :, *element.outputs]
+                # Numbers ascend, so their maximum is the last element that was larger: faster than a masked write.
+                np.maximum(chosen, np.multiply(candidate > largest, number, dtype=numbers.dtype), out=chosen)
             np.maximum(largest, candidate, out=largest)  # a NaN stays
         return y, Chosen(numbers, x.shape)
 
     def backward(
         self, params: Arrays, cache: Chosen, dy: Pooled, wants_dx: bool = True
     ) -> tuple[Images, dict[str, Array]]:
-        """dy is added to the element that was chosen in each window."""
+        """dy is added to the element that was chosen in each window; where windows do not overlap, it is written there."""
         numbers, shape = cache
-        dx = empty_images(shape, dy.dtype, 0)
+        tile = self.windows.tile(*shape[2:])
+        dx = empty_images(shape, dy.dtype, None if tile else 0)
         for number, element in enumerate(self.windows.elements(*shape[2:])):
-            dx[:, :, *element.inputs] += dy[:, :, *element.outputs] * (numbers[:, :, *element.outputs] == number)
+            part, chosen = dx[:, :, *element.inputs], numbers[:, :, *element.outputs] == number
+            if tile:
+                np.multiply(dy, chosen, out=part)
+            else:
+                part += dy[:, :, *element.outputs] * chosen
         return dx, {}
 
 

@@ -42,6 +42,11 @@ class Windows(NamedTuple):
         rows, columns = (steps(*axis, self.ceil_mode) for axis in sizes)
         return rows, columns
 
+    def tile(self, height: int, width: int) -> bool:
+        """Whether every element of the plane lies in exactly one window."""
+        covered = all(size % length == 0 for size, length in zip((height, width), self.kernel, strict=True))
+        return covered and self.kernel == self.stride and self.padding == (0, 0) and self.dilation == (1, 1)
+
     def elements(self, height: int, width: int) -> Iterator[Element]:
         """The window's elements in row order, without those that never lie within the input."""
         plane = self.plane(height, width)

@@ -15,7 +15,7 @@ import numpy as np
 
 from twofold.arrays import Array
 from twofold.data import Batches, Dataset, Split
-from twofold.data.batches import Chunk, Gathered
+from twofold.data.batches import CHUNK, Chunk, Gathered
 from twofold.engine import Batch, Engine, State
 from twofold.recipe import Recipe
 from twofold.runs.history import HistoryRow
@@ -69,15 +69,15 @@ class StackedBatches:
 
     def __init__(self, batches: Sequence[Batches]) -> None:
         self.each = batches
-        self.first = batches[0]
+        self.first = first = batches[0]
+        same = all(one.train is first.train for one in batches)
+        self._from_one_set = same and first.train.draw is None and first.vary is None and first.size < len(first.train)
 
     def __iter__(self) -> Iterator[Batch]:
-        step, epoch = 0, 0
-        last, rates = list[float](), np.zeros(0)
+        step, epoch, rates = 0, 0, self._rates(0)
         while step < self.first.steps:
             for x, target, weight in self._epoch(epoch):
-                if (values := [batches.rate(step) for batches in self.each]) != last:
-                    last, rates = values, np.array(values)[:, None]
+                rates = rates if self.first.constant_rate else self._rates(step)
                 masks = self._masks(step, target.shape[1]) if self.first.masks.drops else {}
                 yield Batch(x, target, rates, masks, step, weight=weight)
                 step += 1
@@ -85,11 +85,17 @@ class StackedBatches:
                     return
             epoch += 1
 
+    def _rates(self, step: int) -> Array:
+        return np.array([batches.rate(step) for batches in self.each])[:, None]
+
     def _masks(self, step: int, samples: int) -> dict[str, Array]:
         masks = [batches.masks(step, samples) for batches in self.each]
         return {name: np.stack([mask[name] for mask in masks]) for name in masks[0]}
 
     def _epoch(self, epoch: int) -> Iterator[Gathered]:
+        if self._from_one_set:
+            yield from self._gathered(epoch)
+            return
         for chunks in zip(*(batches.chunks(epoch, 0) for batches in self.each), strict=True):
             if isinstance(chunks[0], Chunk):
                 x, y = (np.stack([getattr(chunk, part) for chunk in chunks]) for part in "xy")
@@ -99,6 +105,17 @@ class StackedBatches:
             else:
                 for batch in zip(*chunks, strict=True):
                     yield Gathered(np.stack([one.x for one in batch]), np.stack([one.y for one in batch]))
+
+    def _gathered(self, epoch: int) -> Iterator[Gathered]:
+        """The batches of replicas that train on the same samples, each in its own order: gathered for all at once."""
+        first, orders = self.first, np.stack([batches.order(epoch) for batches in self.each])
+        train, size = first.train, first.size
+        samples = size * max(1, CHUNK // (size * train.x[:1].size * len(orders)))
+        for start in range(0, len(train), samples):
+            chosen = orders[:, start : start + samples]
+            x = first.numbers(np.take(train.x, chosen, axis=0, mode="clip"))
+            weight = None if train.weight is None else train.weight[chosen]
+            yield from Chunk(x, train.y[chosen], size, weight, lead=1)
 
 
 class Scores(NamedTuple):
