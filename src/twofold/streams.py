@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
-from typing import final
 
 import numpy as np
-from numpy.random.bit_generator import ISeedSequence
-
-Words = np.ndarray[tuple[int], np.dtype[np.uint64]]
 
 
 def stream(seed: int, purpose: str, index: int = 0) -> np.random.Generator:
@@ -23,26 +19,10 @@ def stream(seed: int, purpose: str, index: int = 0) -> np.random.Generator:
     no number before 2¹⁹² draws. Salmon et al., Parallel random numbers: as easy as 1, 2, 3 (2011).
     """
     counter = np.array([0, 0, 0, index], dtype=np.uint64)
-    return np.random.Generator(np.random.Philox(_key(seed, purpose), counter=counter))
-
-
-@final
-class Key(ISeedSequence):
-    """A key of Philox, which takes it as it is.
-
-    Given as `Philox(key=...)` the generator is the same, and takes three times as long to make: NumPy seeds it from the
-    system first.
-    """
-
-    def __init__(self, words: Words) -> None:
-        self.words = words
-
-    def generate_state(self, n_words: int, dtype: object = np.uint64) -> Words:
-        """The key, as the two words that Philox asks for."""
-        return self.words
+    return np.random.Generator(np.random.Philox(key=_key(seed, purpose), counter=counter))
 
 
 @lru_cache(maxsize=256)
-def _key(seed: int, purpose: str) -> Key:
+def _key(seed: int, purpose: str) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
     text = f"{seed}/{purpose}".encode()
-    return Key(np.frombuffer(hashlib.blake2b(text, digest_size=16).digest(), dtype=np.uint64))
+    return np.frombuffer(hashlib.blake2b(text, digest_size=16).digest(), dtype=np.uint64)
