@@ -28,18 +28,20 @@ SEEDS = {
     "palindrome": 5, "palindrome-long": 5,
 }  # fmt: skip
 """How often, by recipe, or by recipe and engine; once where left out."""
+NARROW: dict[str, object] = {"training.autocast": "bfloat16", "training.convolution": "winograd"}
+"""Products of 16 bits where the machine has them, elsewhere minimal filtering."""
 SHORTENED: dict[str, dict[str, object]] = {
     "cifar10-cnn5-adam": {"training.epochs": 20},
     "cifar10-cnn5-sgd": {"training.epochs": 20},
-    "cifar10-vgg": {"training.convolution": "winograd"},
-    "cifar10-vgg-bn": {"training.epochs": 60, "training.convolution": "winograd"},
+    "cifar10-vgg": NARROW,
+    "cifar10-vgg-bn": {"training.epochs": 60, **NARROW},
 }
 """Settings for recipes whose own training takes many hours."""
 HOURS = {*SHORTENED, "palindrome-1000"}
 """Run by name only."""
 BESIDE = {
     "mnist-mlp-deform", "palindrome-gru-long", "palindrome-lstm-long", "cifar10-cnn5-adam", "cifar10-cnn5-sgd",
-    "cifar10-vgg", "cifar10-vgg-bn", "mnist-lenet:numpy", "mnist-mlp-best", "palindrome-1000",
+    "cifar10-vgg", "cifar10-vgg-bn", "mnist-lenet:numpy", "mnist-lenet-best", "mnist-mlp-best", "palindrome-1000",
 }  # fmt: skip
 """Trained beside other work, or with one thread beside another training: the page marks their seconds."""
 REPORTED = {

@@ -10,4 +10,8 @@ import pytest
 
 def short_form(rows: Iterable[Any], kept: Collection[Any]) -> list[Any]:
     """The rows as parameters: those kept are run by `make test`, the others by `make torture`."""
-    return [row if row in kept else pytest.param(row, marks=pytest.mark.torture) for row in rows]
+    return [row if row in kept else pytest.param(*_values(row), marks=pytest.mark.torture) for row in rows]
+
+
+def _values(row: Any) -> tuple[Any, ...]:
+    return row if isinstance(row, tuple) else (row,)
