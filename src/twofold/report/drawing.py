@@ -69,6 +69,8 @@ STYLE: Look = {
     "ytick.labelsize": 8,
 }
 NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+POINTS = 72.0
+"""Points in an inch: the unit of an SVG that matplotlib writes."""
 LINE, MARKER = 0.36, 0.14
 """Widths in inches of a legend's keys, of a line and of a marker."""
 
@@ -160,7 +162,7 @@ def inline_svg(label: str, width: float, height: float, draw: Draw, placed: bool
 def _lay_out(figure: Figure) -> None:
     """Place the axes: `savefig` does it by drawing the whole figure once for nothing, a fifth of the time."""
     FigureCanvasSVG(figure)  # whose renderer measures the text
-    figure.set_dpi(FigureCanvasSVG.fixed_dpi)
+    figure.set_dpi(POINTS)
     engine = figure.get_layout_engine()
     assert engine is not None
     engine.execute(figure)
