@@ -6,7 +6,7 @@ Reduced VGG network on CIFAR-10, batch 128, and LeNet on MNIST, batch 64. The pl
 DataLoader (VGG) or slices of a tensor (LeNet), `torch.optim` and nothing else. Each contestant runs in a process of its
 own, so that memory is its own; they take turns. The torch engine stands there twice: as it is, and with the settings
 of `cifar10-vgg-short`, which on a machine with products of 16 bits are these, and elsewhere minimal filtering. So there
-is a page for each kind of machine.
+is a page for each kind of machine: without such products, with them, and with units that multiply matrices of 16 bits.
 """
 
 from __future__ import annotations
@@ -209,6 +209,16 @@ def _narrow() -> bool:
     return has_narrow_products(torch.device("cpu"))
 
 
+def _page() -> tuple[str, str]:
+    """The kind of processor, and the page for it."""
+    import torch
+
+    if not _narrow():
+        return "without products of 16 bits", "images-32"
+    units = torch.cpu._is_amx_tile_supported()
+    return ("with matrix units", "images-matrix") if units else ("with products of 16 bits", "images")
+
+
 def _called(contestant: str) -> str:
     """`faster` by what it is here."""
     return contestant.replace("faster", "bfloat16" if _narrow() else "minimal filtering")
@@ -225,10 +235,8 @@ def main() -> None:
         f"steps of Adam at {ACCURACY_RATE:g}: {said}.\nMemory holds the data set as well: CIFAR-10 as bytes 176 MiB, "
         "as float32, which the plain loop keeps, 703."
     )
-    if _narrow():
-        publish("images", "Convolutional networks", text)
-    else:
-        publish("images-32", "Convolutional networks, on a processor without products of 16 bits", text, "images")
+    kind, name = _page()
+    publish(name, f"Convolutional networks, on a processor {kind}", text, "images")
 
 
 if __name__ == "__main__":

@@ -50,9 +50,9 @@ def contestant(recipe: Recipe, size: int, steps: int, threads: int, parts: int) 
 
 def chosen(recipe: Recipe) -> str:
     """How the engine shares the recipe's batches out by itself."""
+    if worthwhile_parts(recipe.model, recipe.training) > 1:
+        return "own"
     with few_threads(recipe, 0):
-        if worthwhile_parts(recipe.model, recipe.training) > 1:
-            return "own"
         return "library's" if blas_threads() > 1 else "one"
 
 
@@ -63,7 +63,7 @@ def main() -> None:
         print(name, flush=True)
         ways = {way: contestant(recipe, size, steps, *counts) for way, counts in WAYS.items()}
         figures = take_turns(ways, ROUNDS)
-        rows.append([f"`{name}`, batch {size}", *(f"{median(figures[way]):.3g}" for way in WAYS), chosen(recipe)])
+        rows.append([f"`{name}`, batch {size}", *(f"{median(figures[way]):.2f}" for way in WAYS), chosen(recipe)])
     header = ["a step of the NumPy engine, ms (median)", "one thread", "library's threads", "own threads", "chosen"]
     publish("threads", "What a second thread gains", table(header, rows))
 

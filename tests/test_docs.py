@@ -33,7 +33,7 @@ from twofold.study.spec import TOP
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
-BENCHMARKS = ("felt", "small", "mnist", "images", "images-32", "recurrent")
+BENCHMARKS = ("felt", "small", "mnist", "images", "images-32", "images-matrix", "recurrent")
 COMMANDS = sorted(set(re.findall(r"^\| `(twofold [^`]+)`", README, re.MULTILINE)))
 
 
