@@ -1,8 +1,8 @@
 """Twofold in a process of its own that is started once: commands without the checks of shapes that the tests switch on.
 
-Under them a layer of the NumPy engine takes ten times as long, and a new process takes seconds to import what a command
-needs. The process that stands by has imported all of it; each command runs in a copy of it, with its own working
-folder, environment and output, and ends as its process does.
+Under them the NumPy engine takes longer, and a new process takes seconds to import what a command needs. The process
+that stands by has imported all of it; each command runs in a copy of it, with its own working folder, environment and
+output, and ends as its process does.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import jaxtyping
 import numpy as np
@@ -37,6 +37,7 @@ for made in (flowers, photos, palindromes, digits):
     print(made.__name__, made(Path(folder)).path)
 """
 SHORT = {"training.epochs": 2, "data.samples": 100}
+P, R = ParamSpec("P"), TypeVar("R")
 
 
 def pytest_collection_finish() -> None:
@@ -70,7 +71,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 @pytest.fixture(scope="session")
 def apart() -> Iterator[Apart]:
-    """Run a command line in a process of its own, without the checks of shapes: trainings take a tenth of the time."""
+    """Run a command line in a process of its own that has imported what it needs, without the checks of shapes."""
     with standing_by() as process:
         yield process
 
@@ -115,12 +116,11 @@ def in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def _checking(typechecker: Callable[..., Any]) -> Callable[[Any], Any]:
     """`jaxtyping.jaxtyped`, once for all arguments of the same shapes, and not for functions within functions.
 
-    A check takes a tenth of a millisecond, and the same shapes come at every step of a training. To wrap a function
-    takes a millisecond: those within functions are made for every batch of a new shape, and their arguments are arrays
-    of no stated shape.
+    The same shapes come at every step of a training. Functions within functions are made for every batch of a new
+    shape, and to wrap one takes a millisecond; their arguments are arrays of no stated shape.
     """
 
-    def wrapped(made: Any) -> Any:
+    def wrapped(made: Callable[..., object]) -> Callable[..., object]:
         if "<locals>" in made.__qualname__:
             return made
         checked = CHECKED(made, typechecker=typechecker)
@@ -129,16 +129,16 @@ def _checking(typechecker: Callable[..., Any]) -> Callable[[Any], Any]:
     return wrapped
 
 
-def once_a_shape(plain: Callable[..., Any], checked: Callable[..., Any]) -> Callable[..., Any]:
+def once_a_shape(plain: Callable[P, R], checked: Callable[P, R]) -> Callable[P, R]:
     """`checked` until it has passed for arguments of these shapes, then `plain`."""
     passed = set[object]()
 
     @wraps(plain)
-    def call(*values: Any, **named: Any) -> Any:
-        shapes = (shape_of(values), shape_of(named) if named else None)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        shapes = shape_of(args), shape_of(kwargs)
         if shapes in passed:
-            return plain(*values, **named)
-        result = checked(*values, **named)
+            return plain(*args, **kwargs)
+        result = checked(*args, **kwargs)
         passed.add(shapes)
         return result
 

@@ -431,5 +431,11 @@ def test_auto_is_the_processor_where_there_is_no_cuda(monkeypatch: pytest.Monkey
 
 def test_shapes_are_checked_while_the_tests_run() -> None:
     """`--jaxtyping-packages` in pyproject.toml says so, and conftest.py leaves functions within functions out."""
-    with pytest.raises(jaxtyping.TypeCheckError, match=r"parameters of twofold\.numpy_engine\.dense\.Dense\.forward"):
-        Dense().forward({"weight": np.ones((2, 3))}, np.ones(()), TRAINING)
+    params = {"weight": np.ones((2, 3))}
+    for x in (np.ones((4, 3)), np.ones((4, 3))):  # a shape that has passed
+        Dense().forward(params, x, TRAINING)
+    for _ in range(2):  # a wrong one is found each time
+        with pytest.raises(
+            jaxtyping.TypeCheckError, match=r"parameters of twofold\.numpy_engine\.dense\.Dense\.forward"
+        ):
+            Dense().forward(params, np.ones(()), TRAINING)

@@ -13,5 +13,5 @@ def short_form(rows: Iterable[Any], kept: Collection[Any]) -> list[Any]:
     return [row if row in kept else pytest.param(*_values(row), marks=pytest.mark.torture) for row in rows]
 
 
-def _values(row: Any) -> tuple[Any, ...]:
+def _values(row: object) -> tuple[object, ...]:
     return row if isinstance(row, tuple) else (row,)

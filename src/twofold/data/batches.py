@@ -152,8 +152,7 @@ class Batches:
                 stop = min(first + batches, self.steps_per_epoch) - first + start
                 return [self._drawn(train.draw, step) for step in range(start, min(stop, self.steps))]
             chosen = order[first * size : (first + batches) * size]
-            x, y = np.take(train.x, chosen, axis=0, mode="clip"), train.y[chosen]
-            weight = None if train.weight is None else train.weight[chosen]
+            x, y, weight = self.taken(chosen)
             if self.vary is None:
                 return Chunk(self.numbers(x), y, size, weight)
             parts = [slice(start, start + size) for start in range(0, len(y), size)]
@@ -171,6 +170,12 @@ class Batches:
     def order(self, epoch: int) -> Array:
         """The places of the samples in the order in which an epoch visits them, (samples,)."""
         return stream(self.seed, "shuffle", epoch).permutation(len(self.train))
+
+    def taken(self, places: Array) -> Gathered:
+        """The samples at these places, as they are kept, with their answers and weights."""
+        train = self.train
+        weight = None if train.weight is None else train.weight[places]
+        return Gathered(np.take(train.x, places, axis=0, mode="clip"), train.y[places], weight)
 
     def radius(self, step: int, target: Array) -> Array | None:
         """How far each sample of a step is moved towards a higher loss, (batch,); `None` for not at all."""

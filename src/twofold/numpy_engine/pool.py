@@ -51,7 +51,7 @@ class MaxPool2d:
     def backward(
         self, params: Arrays, cache: Chosen, dy: Pooled, wants_dx: bool = True
     ) -> tuple[Images, dict[str, Array]]:
-        """dy is added to the element that was chosen in each window; where no windows overlap, it is written there."""
+        """dy goes to the element that was chosen in each window; where windows overlap, it is added up."""
         numbers, shape = cache
         tile = self.windows.tile(*shape[2:])
         dx = empty_images(shape, dy.dtype, None if tile else 0)

@@ -160,7 +160,7 @@ def inline_svg(label: str, width: float, height: float, draw: Draw, placed: bool
 
 
 def _lay_out(figure: Figure) -> None:
-    """Place the axes: `savefig` does it by drawing the whole figure once for nothing, a fifth of the time."""
+    """Place the axes, for which `savefig` would draw the whole figure once more."""
     FigureCanvasSVG(figure)  # whose renderer measures the text
     figure.set_dpi(POINTS)
     engine = figure.get_layout_engine()

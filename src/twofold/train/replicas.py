@@ -77,7 +77,8 @@ class StackedBatches:
         step, epoch, rates = 0, 0, self._rates(0)
         while step < self.first.steps:
             for x, target, weight in self._epoch(epoch):
-                rates = rates if self.first.constant_rate else self._rates(step)
+                if not self.first.constant_rate:
+                    rates = self._rates(step)
                 masks = self._masks(step, target.shape[1]) if self.first.masks.drops else {}
                 yield Batch(x, target, rates, masks, step, weight=weight)
                 step += 1
@@ -110,12 +111,10 @@ class StackedBatches:
         """The batches of replicas that train on the same samples, each in its own order: gathered for all at once."""
         first, orders = self.first, np.stack([batches.order(epoch) for batches in self.each])
         train, size = first.train, first.size
-        samples = size * max(1, CHUNK // (size * train.x[:1].size * len(orders)))
+        samples = size * max(1, CHUNK // (len(orders) * size * math.prod(train.x.shape[1:])))
         for start in range(0, len(train), samples):
-            chosen = orders[:, start : start + samples]
-            x = first.numbers(np.take(train.x, chosen, axis=0, mode="clip"))
-            weight = None if train.weight is None else train.weight[chosen]
-            yield from Chunk(x, train.y[chosen], size, weight, lead=1)
+            x, y, weight = first.taken(orders[:, start : start + samples])
+            yield from Chunk(first.numbers(x), y, size, weight, lead=1)
 
 
 class Scores(NamedTuple):
