@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import jaxtyping
 import numpy as np
 import pytest
+from markupsafe import Markup
 
 import twofold
 from apart import Apart, standing_by
@@ -23,6 +24,7 @@ from twofold.data.images import PUBLISHED
 from twofold.data.sources import at_hand
 from twofold.handin import printing
 from twofold.recipe.data import Cifar10, Mnist
+from twofold.report import drawing
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -37,6 +39,7 @@ for made in (flowers, photos, palindromes, digits):
     print(made.__name__, made(Path(folder)).path)
 """
 SHORT = {"training.epochs": 2, "data.samples": 100}
+DRAWN = drawing.inline_svg
 P, R = ParamSpec("P"), TypeVar("R")
 
 
@@ -104,6 +107,23 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages without their drawings, which take most of a page's time: for tests of what is said and done."""
+    monkeypatch.setattr(drawing, "inline_svg", _label)
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole pages, in a file of tests that is otherwise `undrawn`."""
+    monkeypatch.setattr(drawing, "inline_svg", DRAWN)
+
+
+def _label(label: str, *_: object) -> Markup:
+    """What stands in place of a drawing."""
+    return Markup('<svg role="img" aria-label="{}"></svg>').format(label)
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from twofold.data.arrays import labelled_arrays
 from twofold.recipe import dump, loads
 from twofold.recipe.data import Arrays
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 N = 30
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(N, 3)) + np.repeat([[0.0], [2.0]], N // 2, axis=0)

@@ -16,6 +16,8 @@ from twofold.runs.agreement import beyond_chance
 from twofold.setup.building import initial_state, prepare
 from twofold.setup.events import watching
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 CHAOTIC = {"optimizer.lr": 20.0, "training.epochs": 60, "training.batch_size": 16}
 
 

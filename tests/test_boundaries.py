@@ -31,6 +31,8 @@ from twofold.runs.tensors import read_tensors
 from twofold.runs.whole import seal
 from twofold.study import load_study
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 READERS: dict[str, Callable[[Path], Any]] = {
     "a recipe": twofold.load_recipe,
     "a study": load_study,

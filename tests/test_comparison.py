@@ -34,6 +34,8 @@ from twofold.report.figures.curves import LOOKS
 from twofold.report.text import refer
 from twofold.runs import Record, Run
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 SHORT = {"training.epochs": 4, "training.evaluate_every": 1, "data.samples": 100, "training.dtype": "float64"}
 ADAM = {"kind": "adam", "lr": 0.05}
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -164,6 +166,7 @@ def test_curves_are_against_steps_where_not_all_count_epochs(folder: Path) -> No
     assert "each curve ends where its run does" in found
 
 
+@pytest.mark.usefixtures("drawn")
 def test_the_same_folders_give_the_same_bytes(folder: Path, tmp_path: Path) -> None:
     runs = [folder / "adam", folder / "sgd"]
     for place in ("one", "two"):

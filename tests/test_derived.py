@@ -11,6 +11,8 @@ import twofold
 from twofold.recipe import load_recipe
 from twofold.report.derivations import derivations
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 RECIPES = ("digits", "cifar10-vgg-bn", "palindrome-lstm", "cifar10-mlp-best", "palindrome-gru")
 
 

@@ -24,6 +24,8 @@ from twofold.recipe import Model, Recipe
 from twofold.recipe.optimizers import Optimizer
 from twofold.recipe.training import Training
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 Build = Callable[[Recipe], Engine]
 
 both_engines = pytest.mark.parametrize("build", [numpy_engine, torch_engine], ids=["numpy", "torch"])

@@ -14,6 +14,8 @@ from PIL import Image
 import twofold
 from trained import drawing
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 Runs = dict[str, twofold.Run]
 NAMES = ["moons", "flowers", "photos", "palindromes", "digits"]
 

@@ -237,7 +237,7 @@ PRINTS: dict[str, tuple[int, str]] = {
 MARKUP: dict[str, int] = {
     "handin/document.py": 2,
     "report/derivations.py": 1,
-    "report/drawing.py": 1,
+    "report/drawing.py": 2,
     "report/halves.py": 1,
     "report/microscope.py": 4,
     "report/template.py": 5,

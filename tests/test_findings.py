@@ -29,6 +29,8 @@ from twofold.runs.record import Record
 from twofold.setup import building
 from twofold.train import running
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 FLAT = {"kind": "flatten"}
 
 

@@ -69,13 +69,13 @@ recipes = ["palindrome"]
 studies = ["lengths.toml"]
 set = { "training.steps" = 20, "training.evaluate_every" = 10 }
 """
-FIRST_PART = FILE.split('[[part]]\ntitle = "Convolution"')[0]
+FIRST_PART = FILE.split('[[part]]\ntitle = "Convolution"')[0].replace('"moons", "circles"', '"moons"')
 SMALL = f"""{FIRST_PART}[[part]]
 title = "Recurrence"
 studies = ["lengths.toml"]
 set = {{ "training.steps" = 20, "training.evaluate_every" = 10 }}
 """
-"""Two runs and a study: what the whole file does with its parts, in half of its trainings."""
+"""A run and a study: what the whole file does with its parts, in a fifth of its trainings."""
 MEMBERS = (
     "README.md",
     "handin.toml",
@@ -272,7 +272,7 @@ def test_a_run_that_was_stopped_goes_on(folder: Path, handed: Handed) -> None:
 
 
 def test_a_second_call_trains_nothing_and_writes_the_same_bytes(handed: Handed) -> None:
-    assert sum("is taken as it is" in note for note in handed.notes_again) == 2
+    assert sum("is taken as it is" in note for note in handed.notes_again) == 1
     assert {name: (handed.again.report.parent / name).read_bytes() for name in handed.before} == handed.before
 
 

@@ -76,16 +76,15 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 def look(page: Page, url: str, name: str, step: int, more: str = "") -> None:
-    """Open the page at a number: `4.weight[1, 2, 0, 1]`."""
+    """Open the page at a number: `4.weight[1, 2, 0, 1]`; where it is open already, go there in it."""
     layer, what, index = parts(name)
-    page.goto("about:blank")
     page.goto(f"{url}#step={step}{more}&layer={layer}&{quote(what)}={','.join(map(str, index))}")
     page.locator(".m-name", has_text=re.compile(f"^{re.escape(name)}$")).wait_for()
     digits = page.get_by_role("button", name="All digits")
     if digits.get_attribute("aria-pressed") != "true":
         digits.click()
-    for fold in page.locator(".m-fold").all():
-        fold.locator("summary").click()
+    for summary in page.locator(".m-fold:not([open]) > summary").all():
+        summary.click()
 
 
 def parts(name: str) -> tuple[str, str, list[int]]:

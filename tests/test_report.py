@@ -353,6 +353,7 @@ def test_the_report_of_colour_images_and_of_settings_that_change_a_number(colour
     assert "Of a convolution with more than" not in words
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_image_may_be_chosen(conv: Run, tmp_path: Path, command) -> None:
     shutil.copytree(conv.path, tmp_path / "run")
     folder, target = tmp_path / "run", conv.evidence["target"]
@@ -371,6 +372,7 @@ def test_the_image_may_be_chosen(conv: Run, tmp_path: Path, command) -> None:
     assert b"Image 0 of the test images" in (folder / REPORT).read_bytes()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_published_data_are_named_in_full_beside_every_figure(colours: Run) -> None:
     title = "CIFAR-10 (JPEG copies)"
     words = page(
@@ -397,6 +399,7 @@ def test_an_image_is_not_chosen_where_nothing_is_convolved(digits: Run) -> None:
         write_report(digits, image=0)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_an_older_folder_is_reported(colours: Run, tmp_path: Path) -> None:
     shutil.copytree(colours.path, tmp_path / "old")
     kept = {k: v for k, v in colours.evidence.items() if "mistakes" not in k and "scaling" not in k}
@@ -435,6 +438,7 @@ def test_a_run_that_failed_before_it_kept_anything(failed: Run, tmp_path: Path) 
     assert found.tags.count("figure") == 1
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_an_interrupted_run_reports_the_engine_that_finished(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         twofold.run("digits", overrides={"training.epochs": 3}, out=tmp_path / "cut", watcher=InterruptsTorch(3))
@@ -533,6 +537,7 @@ def test_the_same_folder_gives_the_same_bytes(request: pytest.FixtureRequest, na
     assert write_report(tmp_path / name).read_bytes() == once
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_report_is_no_part_of_what_is_sealed(digits: Run) -> None:
     assert write_report(digits) == digits.path / REPORT == digits.report
     twofold.open_run(digits.path)

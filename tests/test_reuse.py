@@ -12,6 +12,8 @@ import pytest
 import twofold
 from twofold.train import circumstances, reusing
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 SHORT = ["--set", "training.epochs=2", "--set", "data.samples=100", "--engine", "numpy"]
 
 

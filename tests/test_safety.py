@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -55,13 +56,19 @@ and for the browser that prints; and in the first of these, where PyTorch is imp
 ARCHIVES = {"tarfile", "zipfile.ZipFile", "dill", "cloudpickle", "marshal", "shelve"}
 
 
+@cache
+def _tree(source: str) -> ast.Module:
+    return ast.parse(source)
+
+
+@cache
 def _calls(tree: ast.AST) -> list[tuple[int, str, ast.Call]]:
     return [(n.lineno, ast.unparse(n.func), n) for n in ast.walk(tree) if isinstance(n, ast.Call)]
 
 
 def _faults(source: str) -> list[str]:
     """The calls in a source that could run what a file says."""
-    tree = ast.parse(source)
+    tree = _tree(source)
     found = [f"{line}: {name}" for line, name, _ in _calls(tree) if name in REFUSED or name.startswith("tarfile.")]
     found += [f"{line}: {name}" for line, name, _ in _calls(tree) if name.endswith((".extractall", ".extract"))]
     for line, name, call in _calls(tree):
@@ -83,9 +90,7 @@ def test_nothing_in_the_package_runs_what_a_file_says() -> None:
         if (faults := _faults(file.read_text("utf-8")))
     }
     assert {file: [fault.split(": ")[1] for fault in faults] for file, faults in found.items()} == PROCESSES
-    uses = [
-        f for f in PACKAGE.rglob("*.py") if any("pickle." in n for _, n, _ in _calls(ast.parse(f.read_text("utf-8"))))
-    ]
+    uses = [f for f in PACKAGE.rglob("*.py") if any("pickle." in n for _, n, _ in _calls(_tree(f.read_text("utf-8"))))]
     assert uses == [PICKLES]
 
 

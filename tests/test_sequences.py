@@ -28,6 +28,8 @@ from twofold.recipe import load_recipe
 from twofold.recipe.losses import CrossEntropy
 from twofold.setup.building import build_engine, initial_state, prepare
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 by_name = pytest.mark.parametrize("case", SEQUENCES, ids=lambda case: case.name)
 
 

@@ -20,6 +20,8 @@ import pytest
 from torture import short_form
 from twofold.study import titles
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 TWOFOLD = [sys.executable, "-m", "twofold"]
 AXES = ["--axis", "optimizer.lr=0.01,0.1", "--axis", "data.noise=0.1,0.2"]
 SHORT = ["--seeds", "2", "--set", "training.epochs=2", "--set", "data.samples=100"]

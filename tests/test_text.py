@@ -23,6 +23,8 @@ from twofold.setup.building import prepare
 from twofold.setup.events import Evaluated
 from twofold.train.replicas import together
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 LSTM = {"kind": "lstm", "units": 8, "output": "every"}
 SIZE = 35
 """Characters of the text that comes along."""

@@ -17,6 +17,8 @@ from twofold.arrays import Array
 from twofold.recipe import load_recipe
 from twofold.runs.npz import read_npz
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 Runs = dict[str, twofold.Run]
 SHAPES = {"W1": (20, 2), "b1": (20,), "W2": (2, 20), "b2": (2,)}
 PYTORCH = {"W1": "0.weight", "b1": "0.bias", "W2": "2.weight", "b2": "2.bias"}

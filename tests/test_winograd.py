@@ -21,6 +21,8 @@ from twofold.torch_engine import engine, filtering, winograd
 from twofold.torch_engine.filtering import FilteringConv2d
 from twofold.torch_engine.winograd import POINTS, SIDES, Tiling, Winograd, transforms
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 PLANES = [(4, 4), (2, 2), (1, 1), (1, 6), (2, 5), (7, 3), (12, 9), (6, 6), (8, 8), (15, 11)]
 PADDINGS = [(0, 0), (1, 1), (2, 0), (1, 2)]
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 3e-5}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from twofold.handin.code import code_files
+from twofold.handin.document import Facts
 from twofold.handin.notebooks import notebook_text
 from twofold.handin.spec import Source
 from twofold.handin.trainings import RECIPES, TrainedPart
@@ -48,12 +49,12 @@ cd code
 """
 
 
-def pack(source: Source, parts: Sequence[TrainedPart], out: Path) -> bytes:
-    """The ZIP file of what lies in `out`, every member below one folder."""
+def pack(source: Source, parts: Sequence[TrainedPart], facts: Mapping[str, Facts], out: Path) -> bytes:
+    """The ZIP file of what lies in `out`, every member below one folder; notebooks show the pages of `facts`."""
     root = source.handin.archive
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in _members(source, parts, out):
+        for name, content in _members(source, parts, facts, out):
             member = zipfile.ZipInfo(f"{root}/{name}", DATE)
             member.compress_type = zipfile.ZIP_DEFLATED
             member.external_attr = 0o644 << 16
@@ -61,7 +62,9 @@ def pack(source: Source, parts: Sequence[TrainedPart], out: Path) -> bytes:
     return buffer.getvalue()
 
 
-def _members(source: Source, parts: Sequence[TrainedPart], out: Path) -> Iterator[tuple[str, bytes | str]]:
+def _members(
+    source: Source, parts: Sequence[TrainedPart], facts: Mapping[str, Facts], out: Path
+) -> Iterator[tuple[str, bytes | str]]:
     """Every file by its name in the archive."""
     yield "README.md", _readme(source, parts, out)
     yield "handin.toml", source.text
@@ -71,7 +74,7 @@ def _members(source: Source, parts: Sequence[TrainedPart], out: Path) -> Iterato
     for file in code_files():
         yield f"code/{file.name}", file.read_bytes()
     for part in parts:
-        yield f"notebooks/{part.name}.ipynb", notebook_text(source, part)
+        yield f"notebooks/{part.name}.ipynb", notebook_text(source, part, facts)
         for name, result in {**part.runs, **part.studies}.items():
             yield from _folder(result.path, f"results/{name}")
         for name in part.runs:

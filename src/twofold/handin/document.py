@@ -56,17 +56,23 @@ class DocumentPart:
     """Files of the assignment and what they hold."""
 
 
-def render_document(source: Source, parts: Sequence[TrainedPart]) -> Filled:
-    """The page of the whole document and its figures."""
+def facts_by_name(parts: Sequence[TrainedPart]) -> dict[str, Facts]:
+    """What the page of each run and study is filled with: document and notebooks share the drawings in it."""
+    runs = {name: run_facts(run) for part in parts for name, run in part.runs.items()}
+    return runs | {name: study_facts(study) for part in parts for name, study in part.studies.items()}
+
+
+def render_document(source: Source, parts: Sequence[TrainedPart], facts: Mapping[str, Facts]) -> Filled:
+    """The page of the whole document and its figures; `facts` are those of `facts_by_name`."""
     handin = source.handin
-    facts: Facts = {
+    of_document: Facts = {
         "handin": handin,
         "date": _date(parts),
         "version": max((run.record.circumstances.version for part in parts for run in part.runs.values()), default=""),
-        "parts": [_document_part(source, part) for part in parts],
+        "parts": [_document_part(source, part, facts) for part in parts],
         "texts": TEXTS,
     }
-    return filled("handin.html.jinja", facts, "twofold.handin")
+    return filled("handin.html.jinja", of_document, "twofold.handin")
 
 
 def _date(parts: Sequence[TrainedPart]) -> str:
@@ -79,29 +85,29 @@ def _date(parts: Sequence[TrainedPart]) -> str:
     return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
 
 
-def _document_part(source: Source, part: TrainedPart) -> DocumentPart:
+def _document_part(source: Source, part: TrainedPart, facts: Mapping[str, Facts]) -> DocumentPart:
     return DocumentPart(
         roman=part.roman,
         title=part.part.title,
         texts={section: markdown(source.own_text(part.part, section)) for section in TEXTS},
-        runs=_run_parts(part),
+        runs=_run_parts(part, facts),
         comparisons=[
             _scoped(comparison_facts(runs[:MOST]), f"{part.name}-task{number}")
             for number, runs in enumerate(_by_task(list(part.runs.values())), start=1)
             if len(runs) > 1
         ],
-        studies=[_scoped(study_facts(study), name) for name, study in part.studies.items()],
+        studies=[_scoped(facts[name], name) for name in part.studies],
         code=part_code(part.index, part.part.code),
     )
 
 
-def _run_parts(part: TrainedPart) -> list[RunPart]:
+def _run_parts(part: TrainedPart, facts: Mapping[str, Facts]) -> list[RunPart]:
     """The runs of a part; one with the network of an earlier run refers to that run's tables."""
     titles_by_network = dict[str, str]()
     run_parts = list[RunPart]()
     for name, run in part.runs.items():
         network = repr(run.recipe.network)
-        run_parts.append(RunPart(name, _scoped(run_facts(run), name), titles_by_network.get(network, "")))
+        run_parts.append(RunPart(name, _scoped(facts[name], name), titles_by_network.get(network, "")))
         titles_by_network.setdefault(network, _title(run))
     return run_parts
 
@@ -144,7 +150,7 @@ def _renamed(value: object, scope: str) -> object:
 
 
 def _scoped_picture(picture: Picture, scope: str) -> Picture:
-    panels = tuple(replace(panel, label=f"{scope}: {panel.label}") for panel in picture.panels)
+    panels = tuple(panel.under(f"{scope}: {panel.label}") for panel in picture.panels)
     caption = str(_renamed(picture.caption, scope))
     return replace(picture, name=f"{scope}-{picture.name}", panels=panels, caption=caption)
 
@@ -161,10 +167,10 @@ def _parser() -> MarkdownIt:
     return MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"]).disable("image")
 
 
-def write_document(source: Source, parts: Sequence[TrainedPart], path: Path) -> Filled:
+def write_document(source: Source, parts: Sequence[TrainedPart], facts: Mapping[str, Facts], path: Path) -> Filled:
     """Write the page and return it."""
     from twofold.runs import write_whole
 
-    page = render_document(source, parts)
+    page = render_document(source, parts, facts)
     write_whole(path, page.html.encode(errors="backslashreplace"))
     return page

@@ -41,7 +41,7 @@ def hand_in(
     studies that are wrong; then as `run` and `run_study` do.
     """
     from twofold.handin.archive import SCRIPTS, left_out, pack
-    from twofold.handin.document import write_document
+    from twofold.handin.document import facts_by_name, write_document
     from twofold.runs import write_whole
 
     source = load_handin(path)
@@ -52,14 +52,15 @@ def hand_in(
     stages = _stages(watch)
     report = folder / "report.html"
     stages("report")
-    write_document(source, parts, report)
+    facts = facts_by_name(parts)
+    write_document(source, parts, facts, report)
     stages("PDF")
     printed = _printed(report, watch) if pdf else None
     stages("scripts")
     _eject(parts, folder / SCRIPTS, watch)
     stages("ZIP file")
     archive = folder / f"{source.handin.archive}.zip"
-    write_whole(archive, pack(source, parts, folder))
+    write_whole(archive, pack(source, parts, facts, folder))
     for name in left_out(parts, folder):
         watch(Noted(f"{folder / SCRIPTS / name} is not packed: the weights that it begins with are too large for that"))
     return HandedIn(report, printed, archive)

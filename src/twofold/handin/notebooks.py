@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count
 
 from twofold.analysis import findings
+from twofold.handin.document import Facts
 from twofold.handin.spec import Source
 from twofold.handin.trainings import TrainedPart
 from twofold.report import sentences
 from twofold.report.findings import sentences as finding_sentences
-from twofold.report.notebook import sections
+from twofold.report.notebook import sections_of
+from twofold.report.page import filled_page
+from twofold.report.study import filled_study
 from twofold.report.text import referred
 from twofold.runs import Run
 from twofold.study import StudyResult
@@ -25,8 +28,11 @@ LEFT_OUT = ("Circumstances", "Recipe")
 Cell = dict[str, object]
 
 
-def notebook_text(source: Source, part: TrainedPart) -> str:
-    """The notebook of a part as JSON (nbformat 4.5); the same folders give the same bytes."""
+def notebook_text(source: Source, part: TrainedPart, facts: Mapping[str, Facts]) -> str:
+    """The notebook of a part as JSON (nbformat 4.5), with the pages of `facts` by name of run or study.
+
+    The same folders give the same bytes.
+    """
     handin = source.handin
     cells = [
         _words(f"# Part {part.roman}. {part.part.title}\n\n{handin.student.name}, {handin.student.number}"),
@@ -34,15 +40,15 @@ def notebook_text(source: Source, part: TrainedPart) -> str:
         _code("import twofold"),
     ]
     for name, run in part.runs.items():
-        cells += _run_cells(name, run)
+        cells += _run_cells(name, run, facts[name])
     for name, study in part.studies.items():
-        cells += _study_cells(name, study)
+        cells += _study_cells(name, study, facts[name])
     cells.append(_words(f"## Conclusion\n\n{source.own_text(part.part, 'conclusion')}\n\n{_conclusion(part)}"))
     return json.dumps(_notebook([cell for cell in cells if cell["source"]]), ensure_ascii=False, indent=1) + "\n"
 
 
-def _run_cells(name: str, run: Run) -> list[Cell]:
-    report = sections(run)
+def _run_cells(name: str, run: Run, facts: Facts) -> list[Cell]:
+    report = sections_of(filled_page(facts).html)
     headings = [*(heading for heading in SHOWN if heading in report), *report]
     ordered = [heading for heading in dict.fromkeys(headings) if heading not in LEFT_OUT]
     return [
@@ -52,8 +58,8 @@ def _run_cells(name: str, run: Run) -> list[Cell]:
     ]
 
 
-def _study_cells(name: str, study: StudyResult) -> list[Cell]:
-    report = sections(study)
+def _study_cells(name: str, study: StudyResult, facts: Facts) -> list[Cell]:
+    report = sections_of(filled_study(facts).html)
     return [
         _words(f"## {study.study.heading}"),
         _code(f'report = twofold.sections("{RESULTS}/{name}")'),

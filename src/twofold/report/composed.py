@@ -19,6 +19,7 @@ from twofold.report.drawing import (
     Note,
     Panel,
     Picture,
+    lay_out,
     styled,
 )
 
@@ -39,18 +40,22 @@ SMALL, LARGE = 7.5, 9.5
 """Sizes of words, in points."""
 
 
-def composed(picture: Picture, form: str) -> bytes:
-    """The whole figure as SVG, PDF or PNG, the same bytes whenever it is drawn."""
+def composed(picture: Picture) -> dict[str, bytes]:
+    """The whole figure by each of `FORMATS`, the same bytes whenever it is drawn."""
     with styled({"savefig.transparent": False, "svg.hashsalt": picture.name, "pdf.fonttype": 42}):
-        file = io.BytesIO()
-        _settled(_whole(picture)).savefig(file, format=form, dpi=DOTS, metadata=METADATA[form])
+        figure = _settled(_whole(picture))
+        return {form: _saved(figure, form) for form in FORMATS}
+
+
+def _saved(figure: Figure, form: str) -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, format=form, dpi=DOTS, metadata=METADATA[form])
     return file.getvalue()
 
 
 def _settled(figure: Figure) -> Figure:
     """The figure with its layout computed and rounded: the solver's last digits differ from one call to the next."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    lay_out(figure)
     for part in figure.subfigs:
         part.bbox_relative.set_points(part.bbox_relative.get_points().round(6))
     for axes in figure.axes:

@@ -11,7 +11,7 @@ import io
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any, Literal, TypeAlias
 
@@ -105,11 +105,19 @@ class Panel:
     notes: tuple[Note, ...] = ()
     placed: bool = False
     """Whether `draw` places its axes itself."""
+    original: Panel | None = None
+    """The same panel in another page, whose drawing this one is too."""
 
     @cached_property
     def svg(self) -> Markup:
         """The drawing, to be put into a page."""
+        if self.original is not None:
+            return _relabelled(self.original.svg, self.original.label, self.label)
         return inline_svg(self.label, self.width, self.height, self.draw, self.placed)
+
+    def under(self, label: str) -> Panel:
+        """The panel as it stands in another page, under a label of its own; it is drawn once for both."""
+        return replace(self, label=label, original=self)
 
 
 @dataclass(frozen=True)
@@ -148,18 +156,29 @@ class Picture:
 
 def inline_svg(label: str, width: float, height: float, draw: Draw, placed: bool = False) -> Markup:
     """What `draw` draws as SVG, sizes in inches. Its ids are made from `label`, which must be unique in the page."""
-    prefix = "f" + hashlib.sha256(label.encode()).hexdigest()[:8]
+    prefix = _prefix(label)
     with styled({"svg.hashsalt": prefix}):
         figure = Figure(figsize=(width, height), layout=None if placed else "constrained")
         draw(figure)
         if not placed:
-            _lay_out(figure)
+            lay_out(figure)
         file = io.StringIO()
         figure.savefig(file, format="svg", metadata=NO_METADATA)
     return _inline(file.getvalue(), prefix, label, round(width * 96))
 
 
-def _lay_out(figure: Figure) -> None:
+def _prefix(label: str) -> str:
+    """What the ids of a drawing begin with."""
+    return "f" + hashlib.sha256(label.encode()).hexdigest()[:8]
+
+
+def _relabelled(svg: Markup, old: str, new: str) -> Markup:
+    """The drawing of one label as that of another."""
+    names = (f'aria-label="{escape(label)}"' for label in (old, new))
+    return Markup(str(svg).replace(*names, 1).replace(_prefix(old), _prefix(new)))
+
+
+def lay_out(figure: Figure) -> None:
     """Place the axes, for which `savefig` would draw the whole figure once more."""
     FigureCanvasSVG(figure)  # whose renderer measures the text
     figure.set_dpi(POINTS)

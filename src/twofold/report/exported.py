@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twofold.errors import RunFolderError
-from twofold.report.composed import FORMATS, composed
+from twofold.report.composed import composed
 from twofold.report.drawing import Picture
 from twofold.report.page import render
 from twofold.report.tabulated import page_tables
@@ -115,8 +115,8 @@ def write_pictures(page: Filled, folder: str | Path, owner: str) -> Path:
         write_whole(folder / f"table-{number}.csv", table.csv_text().encode())
         write_whole(folder / f"table-{number}.tex", f"% {table.caption}\n{table.latex_text(latex)}".encode())
     for picture in pictures:
-        for form in FORMATS:
-            write_whole(folder / f"{picture.name}.{form}", composed(picture, form))
+        for form, content in composed(picture).items():
+            write_whole(folder / f"{picture.name}.{form}", content)
     write_whole(folder / CAPTIONS, captions_text(pictures, title).encode())
     write_whole(folder / LATEX, latex_text(pictures, folder.name).encode())
     return folder

@@ -61,7 +61,11 @@ def sections(result: Run | StudyResult | SearchResult | str | Path, image: int |
     Raises `RunFolderError` or `StudyError` for a folder that is missing or damaged, and `UserError` for an image that
     cannot be had. The microscope is left out: a notebook is no place for its script.
     """
-    page = rendered(result, image).html
+    return sections_of(rendered(result, image).html)
+
+
+def sections_of(page: str) -> Sections:
+    """The sections of a page as `sections` gives them."""
     _, *parts = HEADING.split(page[: page.index("<footer>")])
     salt = "t" + hashlib.sha256(page.encode()).hexdigest()[:8]
     parts_of_page = [

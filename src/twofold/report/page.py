@@ -42,7 +42,12 @@ def write_report(run: Run | str | Path, image: int | None = None, *, author: str
 
 def render(run: Run, image: int | None = None, *, author: str = "", halves: bool = False) -> Filled:
     """The page and its figures, drawn by two processes at once with `halves`."""
-    return filled(TEMPLATES[0], {"page": run_facts(run, image, halves=halves) | {"author": author}})
+    return filled_page(run_facts(run, image, halves=halves), author)
+
+
+def filled_page(facts: dict[str, object], author: str = "") -> Filled:
+    """The page of what `run_facts` tells of a run."""
+    return filled(TEMPLATES[0], {"page": facts | {"author": author}})
 
 
 def run_facts(run: Run, image: int | None = None, *, halves: bool = False) -> dict[str, object]:

@@ -53,7 +53,12 @@ def render_study(study: StudyResult | SearchResult) -> Filled:
         from twofold.report.search import render_search
 
         return render_search(study)
-    return filled("study.html.jinja", {"page": study_facts(study)})
+    return filled_study(study_facts(study))
+
+
+def filled_study(facts: dict[str, object]) -> Filled:
+    """The page of what `study_facts` tells of a study."""
+    return filled("study.html.jinja", {"page": facts})
 
 
 def study_facts(result: StudyResult) -> dict[str, object]:
