@@ -222,8 +222,8 @@ SHARDED = {
     "data.samples": 150,
     "training.shards": 4,
     "training.batch_size": 20,
-    "training.steps": 40,
-    "training.evaluate_every": 20,
+    "training.steps": 12,
+    "training.evaluate_every": 6,
 }
 
 
@@ -274,7 +274,7 @@ def test_torchrun_by_hand_makes_one_run(recipe_file: str, apart: Apart) -> None:
 def test_a_process_that_is_killed_ends_the_run_with_one_message_and_others_go_on(
     recipe_file: str, apart: Apart, rank: int
 ) -> None:
-    many = ["--set", "training.steps=120", "--set", "training.evaluate_every=60"]
+    many = ["--set", "training.steps=60", "--set", "training.evaluate_every=30"]
     process = started(["run", recipe_file, *many, "--out", "p", "-q", "--processes", "2", "--checkpoint-every", "10"])
     os.kill(of_rank(process, rank, Path("p/checkpoints")), signal.SIGKILL)
     _, told = process.communicate(timeout=120)

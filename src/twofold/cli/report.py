@@ -50,7 +50,7 @@ def report(
     ] = "",
 ) -> None:
     """Write report.html again from a run folder or a study folder; put several runs side by side in one page."""
-    from twofold.report.exported import open_folder, owner, rendered, write_pictures
+    from twofold.report.exported import check_owner, open_folder, owner, rendered, write_pictures
     from twofold.runs import write_whole
     from twofold.runs.reading import as_a_whole
 
@@ -61,7 +61,10 @@ def report(
         raise UserError(
             f"--out is for a comparison of several runs; the report of {runs[0]} is written into its folder"
         )
+    owned_by = owner(runs if several else runs[0])
     with as_a_whole(*runs):
+        if figures is not None:
+            check_owner(figures, owned_by)
         if several:
             from twofold.report.comparison import COMPARISON, checked_out
 
@@ -71,7 +74,7 @@ def report(
             opened = open_folder(runs[0])
             path, page = opened.report, rendered(opened, image, author=author, halves=True)
         if figures is not None:
-            figures = write_pictures(page, figures, owner(runs if several else runs[0]))
+            figures = write_pictures(page, figures, owned_by)
         write_whole(path, page.html.encode(errors="backslashreplace"))
     say(str(path))
     if figures is not None:

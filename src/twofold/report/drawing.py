@@ -174,8 +174,8 @@ def _prefix(label: str) -> str:
 
 def _relabelled(svg: Markup, old: str, new: str) -> Markup:
     """The drawing of one label as that of another."""
-    names = (f'aria-label="{escape(label)}"' for label in (old, new))
-    return Markup(str(svg).replace(*names, 1).replace(_prefix(old), _prefix(new)))
+    before, after = (f'aria-label="{escape(label)}"' for label in (old, new))
+    return Markup(str(svg).replace(before, after, 1).replace(_prefix(old), _prefix(new)))
 
 
 def lay_out(figure: Figure) -> None:

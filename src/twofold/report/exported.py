@@ -60,6 +60,7 @@ def write_figures(
 
     Raises `RunFolderError` where it cannot be written to or holds the figures of another page, and as the report does.
     """
+    check_owner(folder, owner(result))
     return write_pictures(rendered(result, image), folder, owner(result))
 
 
@@ -108,23 +109,22 @@ def owner(result: Run | StudyResult | SearchResult | str | Path | Sequence[Run |
 
 def write_pictures(page: Filled, folder: str | Path, owner: str) -> Path:
     """Write the figures and tables of a page into a folder, as `write_figures` does; `owner` says what they are of."""
+    check_owner(folder, owner)
     folder, pictures = _made(Path(folder)), page.pictures
-    title = CAPTIONS_TITLE.format(owner=owner)
-    _check_owner(folder, title)
     for number, table in enumerate(page_tables(page.html), start=1):
         write_whole(folder / f"table-{number}.csv", table.csv_text().encode())
         write_whole(folder / f"table-{number}.tex", f"% {table.caption}\n{table.latex_text(latex)}".encode())
     for picture in pictures:
         for form, content in composed(picture).items():
             write_whole(folder / f"{picture.name}.{form}", content)
-    write_whole(folder / CAPTIONS, captions_text(pictures, title).encode())
+    write_whole(folder / CAPTIONS, captions_text(pictures, CAPTIONS_TITLE.format(owner=owner)).encode())
     write_whole(folder / LATEX, latex_text(pictures, folder.name).encode())
     return folder
 
 
-def _check_owner(folder: Path, title: str) -> None:
-    """Raises `RunFolderError` where the folder holds the figures of another page."""
-    captions = folder / CAPTIONS
+def check_owner(folder: str | Path, owner: str) -> None:
+    """Raises `RunFolderError` where the folder holds the figures of another page: asked before a page is drawn."""
+    captions, title = Path(folder) / CAPTIONS, CAPTIONS_TITLE.format(owner=owner)
     if not captions.is_file():
         return
     first = captions.read_text("utf-8", errors="replace").partition("\n")[0]
