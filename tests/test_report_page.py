@@ -7,11 +7,14 @@ import re
 from pathlib import Path
 
 import pytest
+from markupsafe import escape
+from matplotlib.figure import FigureBase
 
 import twofold
 from twofold.errors import RunFolderError, UserError
 from twofold.recipe import load_recipe
 from twofold.report.diagram import network_boxes
+from twofold.report.drawing import Panel, inline_svg
 from twofold.report.exported import CAPTIONS, latex
 from twofold.report.page import render
 from twofold.report.tables import layer_settings, settings
@@ -146,3 +149,26 @@ def test_a_key_that_one_part_alone_has_needs_no_path(text: str, part: str, key: 
 def test_a_key_of_several_parts_is_asked_for_whole() -> None:
     with pytest.raises(UserError, match=r"`seed` is a key of several parts of a recipe; write `data.seed` or"):
         load_recipe("moons", ["seed=3"])
+
+
+def test_a_panel_that_stands_in_two_pages_is_drawn_once_with_ids_of_each() -> None:
+    drawings = list[object]()
+
+    def draw(figure: FigureBase) -> None:
+        drawings.append(figure)
+        figure.subplots().plot([1, 2], label='<"&">')
+
+    panel = Panel("A line", 2, 1, draw)
+    other = panel.under('part1-moons: a <line> & "more"')
+    assert 'aria-label="part1-moons: a &lt;line&gt; &amp; &#34;more&#34;"' in other.svg
+    assert len(drawings) == 1
+    ids = [set(re.findall(r'(?: id="|href="#|url\(#)([^")]+)', one.svg)) for one in (panel, other)]
+    assert ids[0]
+    assert not ids[0] & ids[1]
+    assert _masked(other.svg) == _masked(inline_svg(other.label, 2, 1, draw)) != _masked(panel.svg)
+    assert _masked(other.svg, other.label) == _masked(panel.svg, panel.label)
+
+
+def _masked(svg: str, label: str = "") -> str:
+    """The drawing without the names of its ids, and without its label where that is given."""
+    return re.sub(r'(id="|href="#|url\(#)[^")]+', r"\1", svg).replace(f'aria-label="{escape(label)}"', "")

@@ -56,23 +56,23 @@ class DocumentPart:
     """Files of the assignment and what they hold."""
 
 
-def facts_by_name(parts: Sequence[TrainedPart]) -> dict[str, Facts]:
-    """What the page of each run and study is filled with: document and notebooks share the drawings in it."""
+def page_facts(parts: Sequence[TrainedPart]) -> dict[str, Facts]:
+    """What the page of each run and study is filled with, by its name: document and notebooks share its drawings."""
     runs = {name: run_facts(run) for part in parts for name, run in part.runs.items()}
     return runs | {name: study_facts(study) for part in parts for name, study in part.studies.items()}
 
 
 def render_document(source: Source, parts: Sequence[TrainedPart], facts: Mapping[str, Facts]) -> Filled:
-    """The page of the whole document and its figures; `facts` are those of `facts_by_name`."""
+    """The page of the whole document and its figures; `facts` are those of `page_facts`."""
     handin = source.handin
-    of_document: Facts = {
+    document: Facts = {
         "handin": handin,
         "date": _date(parts),
         "version": max((run.record.circumstances.version for part in parts for run in part.runs.values()), default=""),
         "parts": [_document_part(source, part, facts) for part in parts],
         "texts": TEXTS,
     }
-    return filled("handin.html.jinja", of_document, "twofold.handin")
+    return filled("handin.html.jinja", document, "twofold.handin")
 
 
 def _date(parts: Sequence[TrainedPart]) -> str:

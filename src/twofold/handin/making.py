@@ -41,7 +41,7 @@ def hand_in(
     studies that are wrong; then as `run` and `run_study` do.
     """
     from twofold.handin.archive import SCRIPTS, left_out, pack
-    from twofold.handin.document import facts_by_name, write_document
+    from twofold.handin.document import page_facts, write_document
     from twofold.runs import write_whole
 
     source = load_handin(path)
@@ -52,7 +52,7 @@ def hand_in(
     stages = _stages(watch)
     report = folder / "report.html"
     stages("report")
-    facts = facts_by_name(parts)
+    facts = page_facts(parts)
     write_document(source, parts, facts, report)
     stages("PDF")
     printed = _printed(report, watch) if pdf else None
