@@ -83,8 +83,9 @@ def look(page: Page, url: str, name: str, step: int, more: str = "") -> None:
     digits = page.get_by_role("button", name="All digits")
     if digits.get_attribute("aria-pressed") != "true":
         digits.click()
-    for summary in page.locator(".m-fold:not([open]) > summary").all():
-        summary.click()
+    closed = page.locator(".m-fold:not([open]) > summary")
+    while closed.count():
+        closed.first.click()
 
 
 def parts(name: str) -> tuple[str, str, list[int]]:

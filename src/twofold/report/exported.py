@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -101,7 +102,7 @@ def rendered(
 def owner(result: Run | StudyResult | SearchResult | str | Path | Sequence[Run | str | Path]) -> str:
     """What a page is made from, by the names of its folders."""
     if isinstance(result, str | Path):
-        return Path(result).resolve().name
+        return os.path.basename(os.path.realpath(result))  # no error for links in a circle, which opening tells
     if isinstance(result, Sequence):
         return ", ".join(owner(part) for part in result)
     return result.path.resolve().name
