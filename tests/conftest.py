@@ -24,7 +24,6 @@ from twofold.data.images import PUBLISHED
 from twofold.data.sources import at_hand
 from twofold.handin import printing
 from twofold.recipe.data import Cifar10, Mnist
-from twofold.report import drawing
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -39,7 +38,6 @@ for made in (flowers, photos, palindromes, digits):
     print(made.__name__, made(Path(folder)).path)
 """
 SHORT = {"training.epochs": 2, "data.samples": 100}
-DRAWN = drawing.inline_svg
 P, R = ParamSpec("P"), TypeVar("R")
 
 
@@ -110,15 +108,13 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages without their drawings, which take most of a page's time: for tests of what is said and done."""
-    monkeypatch.setattr(drawing, "inline_svg", _label)
+def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages without their drawings, which take most of a page's time: for tests of words and numbers.
 
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whole pages, in a file of tests that is otherwise `undrawn`."""
-    monkeypatch.setattr(drawing, "inline_svg", DRAWN)
+    A test that is marked `drawn` has whole pages, whatever its file says.
+    """
+    if not request.node.get_closest_marker("drawn"):
+        monkeypatch.setattr("twofold.report.drawing.inline_svg", _label)
 
 
 def _label(label: str, *_: object) -> Markup:

@@ -51,7 +51,7 @@ def test_show_as_json(command) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.usefixtures("drawn")
+@pytest.mark.drawn
 def test_run_writes_a_run_and_its_report(command, in_tmp: Path) -> None:
     done = command("run", "moons", *SHORT)
     assert done.status == 0
@@ -114,7 +114,7 @@ def test_verify_in_float32(command) -> None:
     assert command("verify", "moons", "--steps", "3", "--dtype", "float32").status == 0
 
 
-@pytest.mark.usefixtures("drawn")
+@pytest.mark.drawn
 def test_report_is_written_again(command, in_tmp: Path) -> None:
     command("run", "moons", *SHORT, "--out", "here", "--quiet")
     first = (in_tmp / "here" / "report.html").read_bytes()
@@ -173,7 +173,7 @@ def test_divergence_is_status_1_with_what_to_try(command, in_tmp: Path) -> None:
     assert command("report", "runs/moons-1").status == 0
 
 
-@pytest.mark.usefixtures("drawn")
+@pytest.mark.drawn
 def test_a_csv_of_ones_own_in_one_command(command, in_tmp: Path) -> None:
     rows = "".join(f"{i % 7},{i % 3},{'abc'[i % 3]}\n" for i in range(60))
     Path("own.csv").write_text("u,v,class\n" + rows)

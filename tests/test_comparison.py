@@ -166,7 +166,7 @@ def test_curves_are_against_steps_where_not_all_count_epochs(folder: Path) -> No
     assert "each curve ends where its run does" in found
 
 
-@pytest.mark.usefixtures("drawn")
+@pytest.mark.drawn
 def test_the_same_folders_give_the_same_bytes(folder: Path, tmp_path: Path) -> None:
     runs = [folder / "adam", folder / "sgd"]
     for place in ("one", "two"):

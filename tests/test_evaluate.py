@@ -14,8 +14,6 @@ from PIL import Image
 import twofold
 from trained import drawing
 
-pytestmark = pytest.mark.usefixtures("undrawn")
-
 Runs = dict[str, twofold.Run]
 NAMES = ["moons", "flowers", "photos", "palindromes", "digits"]
 

@@ -33,8 +33,6 @@ from twofold.recipe.data import Arrays
 from twofold.recipe.dense import Dense, Flatten
 from twofold.setup.building import build_engine, initial_state, state_of
 
-pytestmark = pytest.mark.usefixtures("undrawn")
-
 
 def runtime(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()

@@ -28,8 +28,6 @@ from twofold.recipe import loads
 from twofold.recipe.data import Cifar10, FashionMnist, Images, Kmnist, Mnist
 from twofold.setup.building import prepare
 
-pytestmark = pytest.mark.usefixtures("undrawn")
-
 TINY = {
     "mnist": replace(MNIST, sizes={"train": 6, "test": 4}),
     "cifar10": replace(CIFAR10, sizes={"train": 10, "test": 4}),

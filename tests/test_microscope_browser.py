@@ -84,7 +84,7 @@ def look(page: Page, url: str, name: str, step: int, more: str = "") -> None:
     if digits.get_attribute("aria-pressed") != "true":
         digits.click()
     closed = page.locator(".m-fold:not([open]) > summary")
-    while closed.count():
+    for _ in range(closed.count()):
         closed.first.click()
 
 

@@ -19,8 +19,6 @@ from twofold.data.drawings import drawn
 from twofold.data.given import read_given
 from twofold.recipe.data import FashionMnist, Mnist
 
-pytestmark = pytest.mark.usefixtures("undrawn")
-
 Runs = dict[str, twofold.Run]
 
 

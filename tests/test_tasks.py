@@ -168,7 +168,7 @@ def test_scores_are_those_of_scikit_learn(table: Path, runs: dict[str, Run]) -> 
 
 
 @pytest.mark.parametrize("name", ["squares of a number", "several numbers", "labels", "weighted classes"])
-@pytest.mark.usefixtures("drawn")
+@pytest.mark.drawn
 def test_every_room_holds_such_a_run(table: Path, runs: dict[str, Run], name: str) -> None:
     run, case = runs[name], CASES[name]
     quality = "r2" if case.task == "regression" else "accuracy"

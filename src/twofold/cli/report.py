@@ -61,10 +61,10 @@ def report(
         raise UserError(
             f"--out is for a comparison of several runs; the report of {runs[0]} is written into its folder"
         )
-    pictured = owner(runs if several else runs[0])
+    subject = runs if several else runs[0]
     with as_a_whole(*runs):
         if figures is not None:
-            check_owner(figures, pictured)
+            check_owner(figures, owner(subject))
         if several:
             from twofold.report.comparison import COMPARISON, checked_out
 
@@ -74,7 +74,7 @@ def report(
             opened = open_folder(runs[0])
             path, page = opened.report, rendered(opened, image, author=author, halves=True)
         if figures is not None:
-            figures = write_pictures(page, figures, pictured)
+            figures = write_pictures(page, figures, owner(subject))
         write_whole(path, page.html.encode(errors="backslashreplace"))
     say(str(path))
     if figures is not None:

@@ -102,7 +102,7 @@ def rendered(
 def owner(result: Run | StudyResult | SearchResult | str | Path | Sequence[Run | str | Path]) -> str:
     """What a page is made from, by the names of its folders."""
     if isinstance(result, str | Path):
-        return os.path.basename(os.path.realpath(result))  # no error for links in a circle, which opening tells
+        return os.path.basename(os.path.realpath(result))  # raises nothing for a circle of links
     if isinstance(result, Sequence):
         return ", ".join(owner(part) for part in result)
     return result.path.resolve().name
