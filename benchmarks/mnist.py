@@ -91,6 +91,47 @@ def by_hand(shuffled: bool) -> Callable[[], float]:
     return _timed(epoch)
 
 
+def products(threads: int) -> Callable[[], float]:
+    """The five products of each step, written into arrays that are there: less no network of this shape can take."""
+    from threadpoolctl import threadpool_limits
+
+    x_all, _ = _images()
+    rng = np.random.default_rng(0)
+    W1, W2 = rng.normal(size=(64, 784)).astype(np.float32), rng.normal(size=(10, 64)).astype(np.float32)
+    (h, dh), (z, dz) = np.ones((2, 64, BATCH), np.float32), np.ones((2, 10, BATCH), np.float32)
+    dW1, dW2 = np.empty_like(W1), np.empty_like(W2)
+
+    def epoch() -> None:
+        for start in range(0, len(x_all) - BATCH + 1, BATCH):
+            x = x_all[start : start + BATCH]
+            np.matmul(W1, x.T, out=h)
+            np.matmul(W2, h, out=z)
+            np.matmul(dz, h.T, out=dW2)
+            np.matmul(W2.T, dz, out=dh)
+            np.matmul(dh, x, out=dW1)
+
+    timed = _timed(epoch)
+
+    def measure() -> float:
+        with threadpool_limits(threads):
+            return timed()
+
+    return measure
+
+
+def with_one_thread(contestant: Callable[[], Callable[[], float]]) -> Callable[[], float]:
+    """The same with one thread for the products, as the NumPy engine takes."""
+    from threadpoolctl import threadpool_limits
+
+    measure = contestant()
+
+    def limited() -> float:
+        with threadpool_limits(1):
+            return measure()
+
+    return limited
+
+
 def plain_pytorch(loader: bool) -> Callable[[], float]:
     import torch
     from torch import nn
@@ -150,6 +191,9 @@ CONTESTANTS: dict[str, Callable[[], Callable[[], float]]] = {
     "NumPy engine": lambda: twofold("numpy"),
     "NumPy by hand": lambda: by_hand(shuffled=True),
     IN_ORDER: lambda: by_hand(shuffled=False),
+    "NumPy by hand, one thread": lambda: with_one_thread(lambda: by_hand(shuffled=True)),
+    "its products alone, one thread": lambda: products(1),
+    "its products alone, two threads": lambda: products(2),
     "torch engine": lambda: twofold("torch"),
     "plain PyTorch": lambda: plain_pytorch(loader=False),
     "plain PyTorch, DataLoader": lambda: plain_pytorch(loader=True),

@@ -16,9 +16,14 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from markupsafe import Markup
 
 from twofold.runs import Run, open_run
+
+if TYPE_CHECKING:
+    from twofold.report.drawing import Draw
 
 RUN = """
 import json, sys, twofold
@@ -45,13 +50,17 @@ class Apart:
             [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
 
-    def __call__(self, *words: object) -> Ended:
-        """Run `twofold WORDS` in this process's working folder and environment."""
-        return self._ask("", words)
+    def __call__(self, *words: object, drawn: bool = False) -> Ended:
+        """Run `twofold WORDS` in this process's working folder and environment.
+
+        Unless the pages are to be looked at (`drawn`), figures are composed and not rendered, which would take longer
+        than everything else that such a command does.
+        """
+        return self._ask("", words, drawn)
 
     def python(self, code: str, *words: object) -> Ended:
         """Run a program, which finds the words in `sys.argv`."""
-        return self._ask(code, words)
+        return self._ask(code, words, drawn=True)
 
     def run(self, recipe: str | Path, *, out: Path, **options: object) -> Run:
         """As `twofold.run`, of options that JSON can say."""
@@ -59,11 +68,12 @@ class Apart:
         assert done.status == 0, done.err
         return open_run(out)
 
-    def _ask(self, code: str, words: tuple[object, ...]) -> Ended:
+    def _ask(self, code: str, words: tuple[object, ...], drawn: bool) -> Ended:
         with tempfile.TemporaryDirectory() as folder:
             order = {
                 "code": code,
                 "words": [*map(str, words)],
+                "drawn": drawn,
                 "cwd": os.getcwd(),
                 "env": dict(os.environ),
                 "folder": folder,
@@ -107,7 +117,10 @@ def _serve() -> None:
 def _run(order: dict) -> None:
     """The command, as `main` would be run; this process ends with it."""
     from twofold.cli import main
+    from twofold.report import drawing
 
+    if not order["drawn"]:
+        drawing.inline_svg = _composed
     os.chdir(order["cwd"])
     os.environ.clear()
     os.environ.update(order["env"])
@@ -128,6 +141,17 @@ def _run(order: dict) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
+
+
+def _composed(label: str, width: float, height: float, draw: Draw, placed: bool = False) -> Markup:
+    """In place of a drawing: everything is put into its figure, nothing is measured or written."""
+    from matplotlib.figure import Figure
+
+    from twofold.report.drawing import styled
+
+    with styled({}):
+        draw(Figure(figsize=(width, height), layout=None if placed else "constrained"))
+    return Markup('<svg role="img" aria-label="{}"></svg>').format(label)
 
 
 if __name__ == "__main__":

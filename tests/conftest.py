@@ -6,6 +6,7 @@ import gc
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -78,19 +79,35 @@ def apart() -> Iterator[Apart]:
 
 
 @pytest.fixture(scope="session")
-def moons_run(tmp_path_factory: pytest.TempPathFactory, apart: Apart) -> twofold.Run:
+def moons_run(tmp_path_factory: pytest.TempPathFactory, apart: Apart) -> Iterator[twofold.Run]:
     """A finished run of both engines, to be read and not to be written to."""
     folder = tmp_path_factory.mktemp("runs") / "moons"
-    return apart.run("moons", overrides=SHORT | {"data.validation": 0.1}, out=folder)
+    run = apart.run("moons", overrides=SHORT | {"data.validation": 0.1}, out=folder)
+    with only_read(folder):
+        yield run
 
 
 @pytest.fixture(scope="session")
-def trained_runs(tmp_path_factory: pytest.TempPathFactory, apart: Apart) -> dict[str, twofold.Run]:
+def trained_runs(tmp_path_factory: pytest.TempPathFactory, apart: Apart) -> Iterator[dict[str, twofold.Run]]:
     """Finished runs of a table, of images, of palindromes and of digits, to be read and not to be written to."""
     folder = tmp_path_factory.mktemp("trained")
     done = apart.python(TRAINED, Path(__file__).parent, folder)
     assert done.status == 0, done.err
-    return {name: twofold.open_run(path) for name, path in map(str.split, done.out.splitlines())}
+    with only_read(folder):
+        yield {name: twofold.open_run(path) for name, path in map(str.split, done.out.splitlines())}
+
+
+@contextmanager
+def only_read(folder: Path) -> Iterator[None]:
+    """Fails where a test has written to a folder that others read too: what they find would depend on their order."""
+    before = _contents(folder)
+    yield
+    after = _contents(folder)
+    assert after == before, {path for path in {*before, *after} if before.get(path) != after.get(path)}
+
+
+def _contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.fixture(scope="module")

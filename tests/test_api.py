@@ -226,10 +226,14 @@ def test_verification_without_data_takes_random_inputs(tmp_path: Path, monkeypat
     assert twofold.verify("moons", steps=3).data == "real"
 
 
+@pytest.mark.torture
 def test_a_kink_between_two_points_accuses_no_gradient(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, apart: Apart
 ) -> None:
-    """One unit in a million turns within a central difference, which then measures two slopes."""
+    """One unit in a million turns within a central difference, which then measures two slopes.
+
+    Its short form, one unit placed there, is in `test_gradcheck.py`.
+    """
     monkeypatch.delenv("TWOFOLD_DATA", raising=False)
     monkeypatch.setenv("TWOFOLD_CACHE", str(tmp_path))
     done = apart("verify", "mnist-lenet-best", "--steps", 1, "--json")

@@ -14,7 +14,8 @@ from engines import numpy_engine, torch_engine
 from faults import DROPS, FAULTS, LOOKED, SQUARE, Fault, Reporting, batches_of
 from twofold.engine import Engine, State
 from twofold.engine.initial import initial_parameters
-from twofold.proof.gradcheck import TOLERANCE, Projection, check_gradients
+from twofold.proof import gradcheck
+from twofold.proof.gradcheck import TOLERANCE, Projection, beside, check_gradients
 from twofold.recipe import Recipe
 
 HEALTHY = {
@@ -109,6 +110,19 @@ def test_the_engine_is_left_at_the_state(build: Callable[[Recipe], Engine]) -> N
     check_gradients(engine, state, batches_of(SQUARE)[0])
     assert_bits(engine.state().parameters, state.parameters)
     assert engine.state().updates == 0
+
+
+def test_a_unit_that_turns_between_two_points_accuses_no_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ReLU 3e-7 from its kink turns at the first ε, whose difference mixes two slopes, and not at the smaller one."""
+    turning = recipe([dense(1), RELU, dense(2)])
+    engine, state, (batch, *_) = numpy_engine(turning), State(initial_parameters(turning.model)), batches_of(turning)
+    tried = beside(state).parameters
+    (w,), (b,) = tried["0.weight"], tried["0.bias"]
+    x = (3e-7 - b) * w / (w @ w)  # w x + b = 3e-7
+    batch = batch._replace(x=x[None], target=batch.target[:1])
+    assert all(projection.size <= TOLERANCE for projection in check_gradients(engine, state, batch))
+    monkeypatch.setattr(gradcheck, "TRIES", gradcheck.TRIES[:1])
+    assert {p.name for p in check_gradients(engine, state, batch) if p.size > TOLERANCE} == {"0.bias"}
 
 
 def test_every_parameter_is_projected_in_order() -> None:

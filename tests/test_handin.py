@@ -104,7 +104,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, apart: Apart) -> Path:
     for name, text in {"me.toml": FILE, "conv.toml": CONV, "lengths.toml": STUDY}.items():
         (folder / name).write_text(text, "utf-8")
     (folder / "conclusion.md").write_text("## What I learned\n\n| a | b |\n|---|---|\n| 1 | 2 |\n", "utf-8")
-    done = apart("handin", folder / "me.toml", "--json")
+    done = apart("handin", folder / "me.toml", "--json", drawn=True)
     assert done.status == 0, done.err
     (folder / "answer.json").write_text(done.out, "utf-8")
     return folder
