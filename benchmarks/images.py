@@ -19,7 +19,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from timing import apart, elsewhere, publish, ratio, table, tell
+from timing import apart, elsewhere, publish, ratio, spread, table, tell
 
 VGG, VGG_BN, LENET = "cifar10-vgg", "cifar10-vgg-bn", "mnist-lenet"
 BATCH = {VGG: 128, VGG_BN: 128, LENET: 64}
@@ -176,14 +176,14 @@ def _compare(name: str) -> str:
     figures, memory = apart(__file__, words, ROUNDS)
     rows = [
         [
-            _called(each), f"{1000 * median(values):.1f}", f"{BATCH[name] / median(values):.0f}",
+            _called(each), *spread([1000 * value for value in values], ".1f"), f"{BATCH[name] / median(values):.0f}",
             f"{1 / ratio(figures, each, 'plain PyTorch'):.2f}", f"{ratio(figures, each, 'plain PyTorch'):.2f}",
             f"{memory[each]:.0f}",
         ]
         for each, values in figures.items()
     ]  # fmt: skip
     header = [
-        f"`{name}`, batch {BATCH[name]}", "ms a step", "images/s", "speed over plain PyTorch",
+        f"`{name}`, batch {BATCH[name]}", "ms a step (median)", "range", "images/s", "speed over plain PyTorch",
         "time over plain PyTorch", "resident memory, MiB",
     ]  # fmt: skip
     return table(header, rows)
@@ -197,8 +197,9 @@ def _evaluations() -> str:
         figures, memory = apart(__file__, words, ROUNDS)
         for each, values in figures.items():
             over = f"{ratio(figures, each, 'plain PyTorch'):.2f}"
-            rows.append([f"`{name}`, {each}", f"{median(values):.2f}", over, f"{memory[each]:.0f}"])
-    return table(["10,000 test images, answered", "s", "time over plain PyTorch", "resident memory, MiB"], rows)
+            rows.append([f"`{name}`, {each}", *spread(values, ".2f"), over, f"{memory[each]:.0f}"])
+    header = ["10,000 test images, answered", "s (median)", "range", "time over plain PyTorch", "resident memory, MiB"]
+    return table(header, rows)
 
 
 def _narrow() -> bool:

@@ -16,7 +16,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from timing import apart, publish, ratio, table, tell
+from timing import apart, publish, ratio, spread, table, tell
 
 ROUNDS = 5
 EPOCHS = 3
@@ -212,7 +212,7 @@ def main() -> None:
     figures, memory = apart(__file__, {name: [name] for name in CONTESTANTS}, ROUNDS)
     rows = [
         [
-            name, f"{median(values):.3f}", f"{DOCUMENTED * median(values):.1f}",
+            name, *spread(values, ".3f"), f"{DOCUMENTED * median(values):.1f}",
             f"{ratio(figures, name, 'NumPy by hand'):.2f}",
             f"{ratio(figures, name, IN_ORDER):.2f}", f"{ratio(figures, name, 'plain PyTorch'):.2f}",
             f"{memory[name]:.0f}",
@@ -220,7 +220,7 @@ def main() -> None:
         for name, values in figures.items()
     ]  # fmt: skip
     header = [
-        "784-64-10, batch 64", "s an epoch (median)", f"s for {DOCUMENTED} epochs", "over NumPy by hand",
+        "784-64-10, batch 64", "s an epoch (median)", "range", f"s for {DOCUMENTED} epochs", "over NumPy by hand",
         "over the same in order", "over plain PyTorch", "resident memory, MiB",
     ]  # fmt: skip
     publish("mnist", "MNIST with 64 units: 50,000 images an epoch", table(header, rows))

@@ -17,13 +17,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from statistics import median
 from typing import Any
 
 import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
-from timing import publish, ratio, seconds, table, take_turns
+from timing import publish, ratio, seconds, spread, table, take_turns
 from torch import Tensor, nn
 
 from twofold.data import Batches, load_data
@@ -43,6 +42,8 @@ EPOCHS = 1500
 """The recipe's own: a study has to start its processes, however short it is."""
 SEQUENCES = load_recipe("palindrome-20")
 POINTS = load_recipe("moons")
+STEP = ("ms a step (median)", "range")
+"""Of all networks where there are several."""
 
 
 def batches(recipe: Recipe, steps: int) -> list[Batch]:
@@ -250,7 +251,7 @@ def plain_runs() -> float:
 
 
 def _row(figures: dict[str, list[float]], name: str, *bases: str) -> list[str]:
-    return [name, f"{median(figures[name]):.3g}", *(f"{ratio(figures, name, base):.2f}" for base in bases)]
+    return [name, *spread(figures[name]), *(f"{ratio(figures, name, base):.2f}" for base in bases)]
 
 
 def main() -> None:
@@ -260,7 +261,7 @@ def main() -> None:
     parts = [
         "## A step through time\n",
         table(
-            ["rnn, T = 20, 128 units, batch 128", "ms a step (median)", "over the plain loop", "over `torch.nn.RNN`"],
+            ["rnn, T = 20, 128 units, batch 128", *STEP, "over the plain loop", "over `torch.nn.RNN`"],
             [_row(figures, name, *peers) for name in figures],
         ),
     ]
@@ -271,14 +272,14 @@ def main() -> None:
         gated[f"`torch.nn.{kind.upper()}`"] = plain(lambda kind=kind: Library(kind.upper()))
     figures = take_turns(gated, ROUNDS)
     rows = [_row(figures, name, f"`torch.nn.{name.split()[-1].upper()}`") for name in figures if "nn." not in name]
-    rows += [[name, f"{median(figures[name]):.3g}", "1.00"] for name in figures if "nn." in name]
-    parts += ["", table(["T = 20, 128 units, batch 128", "ms a step (median)", "over `torch.nn`"], rows)]
+    rows += [[name, *spread(figures[name]), "1.00"] for name in figures if "nn." in name]
+    parts += ["", table(["T = 20, 128 units, batch 128", *STEP, "over `torch.nn`"], rows)]
     replicas = {"one network": numpy_lone(POINTS, MOONS_STEPS)}
     replicas |= {f"{n} replicas": numpy_replicas(POINTS, n, MOONS_STEPS) for n in (REPLICAS, 2 * REPLICAS)}
     with one_thread():
         figures = take_turns(replicas, ROUNDS)
         parts += ["", "## Replicas\n"]
-        header = ["NumPy engine, `moons`, batch 32", "ms a step of all (median)", "over one"]
+        header = ["NumPy engine, `moons`, batch 32", *STEP, "over one"]
         parts.append(table(header, [_row(figures, name, "one network") for name in figures]))
         rows = []
         cases = (("`moons`", POINTS, MOONS_STEPS), ("`palindrome-20`", SEQUENCES, 20))
@@ -293,12 +294,15 @@ def main() -> None:
             )
             for name in figures:
                 rows.append([f"{what}, {name}", *_row(figures, name, "PyTorch")[1:]])
-        header = [f"{REPLICAS} replicas, one thread", "ms a step of all (median)", "over PyTorch"]
+        header = [f"{REPLICAS} replicas, one thread", *STEP, "over PyTorch"]
         parts += ["", table(header, rows)]
     figures = take_turns({"the study": study, "plain PyTorch runs": plain_runs}, 1)
     parts += ["", f"## A study of {SEEDS} seeds\n"]
     header = [f"`moons`, {EPOCHS} epochs, {SEEDS} seeds", "seconds", "over the plain runs"]
-    parts.append(table(header, [_row(figures, name, "plain PyTorch runs") for name in figures]))
+    rows = [
+        [name, f"{took:.3g}", f"{ratio(figures, name, 'plain PyTorch runs'):.2f}"] for name, (took,) in figures.items()
+    ]
+    parts.append(table(header, rows))
     publish("recurrent", "Recurrent networks, replicas and studies", "\n".join(parts))
 
 

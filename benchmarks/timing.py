@@ -37,6 +37,11 @@ def ratio(figures: Mapping[str, list[float]], name: str, base: str) -> float:
     return median(a / b for a, b in zip(figures[name], figures[base], strict=True))
 
 
+def spread(values: list[float], form: str = ".3g") -> list[str]:
+    """Two cells: the median over the rounds, and the lowest and the highest."""
+    return [f"{median(values):{form}}", f"{min(values):{form}}–{max(values):{form}}"]
+
+
 def table(header: list[str], rows: list[list[str]]) -> str:
     """A Markdown table."""
     lines = [header, ["---", *("---:" for _ in header[1:])], *rows]
