@@ -48,7 +48,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "palindrome-gru": {"training.steps": 10},
     "text-lstm": {"training.steps": 20},
     "mnist-mlp-2000": {"training.epochs": 1},
-    "mnist-mlp-best": {"training.epochs": 1, "data.samples": 500, "training.autocast": "none"},
+    "mnist-mlp-best": {"training.epochs": 1, "data.samples": 500},
     "mnist-lenet": {"training.epochs": 1, "data.samples": 500},
     "mnist-lenet-best": {"training.epochs": 1, "data.samples": 500, "training.autocast": "none"},
 }

@@ -91,10 +91,8 @@ def by_hand(shuffled: bool) -> Callable[[], float]:
     return _timed(epoch)
 
 
-def products(threads: int) -> Callable[[], float]:
-    """The five products of each step, written into arrays that are there: less no network of this shape can take."""
-    from threadpoolctl import threadpool_limits
-
+def products() -> Callable[[], float]:
+    """The five products of each step, written into arrays that are there: no step of this network can take less."""
     x_all, _ = _images()
     rng = np.random.default_rng(0)
     W1, W2 = rng.normal(size=(64, 784)).astype(np.float32), rng.normal(size=(10, 64)).astype(np.float32)
@@ -110,26 +108,18 @@ def products(threads: int) -> Callable[[], float]:
             np.matmul(W2.T, dz, out=dh)
             np.matmul(dh, x, out=dW1)
 
-    timed = _timed(epoch)
-
-    def measure() -> float:
-        with threadpool_limits(threads):
-            return timed()
-
-    return measure
+    return _timed(epoch)
 
 
-def with_one_thread(contestant: Callable[[], Callable[[], float]]) -> Callable[[], float]:
-    """The same with one thread for the products, as the NumPy engine takes."""
+def limited(measure: Callable[[], float], threads: int) -> Callable[[], float]:
+    """The same measurement with so many threads for the products."""
     from threadpoolctl import threadpool_limits
 
-    measure = contestant()
-
-    def limited() -> float:
-        with threadpool_limits(1):
+    def limited_measure() -> float:
+        with threadpool_limits(threads):
             return measure()
 
-    return limited
+    return limited_measure
 
 
 def plain_pytorch(loader: bool) -> Callable[[], float]:
@@ -191,9 +181,9 @@ CONTESTANTS: dict[str, Callable[[], Callable[[], float]]] = {
     "NumPy engine": lambda: twofold("numpy"),
     "NumPy by hand": lambda: by_hand(shuffled=True),
     IN_ORDER: lambda: by_hand(shuffled=False),
-    "NumPy by hand, one thread": lambda: with_one_thread(lambda: by_hand(shuffled=True)),
-    "its products alone, one thread": lambda: products(1),
-    "its products alone, two threads": lambda: products(2),
+    "NumPy by hand, one thread": lambda: limited(by_hand(shuffled=True), 1),
+    "its products alone, one thread": lambda: limited(products(), 1),
+    "its products alone, two threads": lambda: limited(products(), 2),
     "torch engine": lambda: twofold("torch"),
     "plain PyTorch": lambda: plain_pytorch(loader=False),
     "plain PyTorch, DataLoader": lambda: plain_pytorch(loader=True),

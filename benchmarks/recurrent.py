@@ -43,7 +43,7 @@ EPOCHS = 1500
 SEQUENCES = load_recipe("palindrome-20")
 POINTS = load_recipe("moons")
 STEP = ("ms a step (median)", "range")
-"""Of all networks where there are several."""
+STEP_OF_ALL = ("ms a step of all (median)", "range")
 
 
 def batches(recipe: Recipe, steps: int) -> list[Batch]:
@@ -279,7 +279,7 @@ def main() -> None:
     with one_thread():
         figures = take_turns(replicas, ROUNDS)
         parts += ["", "## Replicas\n"]
-        header = ["NumPy engine, `moons`, batch 32", *STEP, "over one"]
+        header = ["NumPy engine, `moons`, batch 32", *STEP_OF_ALL, "over one"]
         parts.append(table(header, [_row(figures, name, "one network") for name in figures]))
         rows = []
         cases = (("`moons`", POINTS, MOONS_STEPS), ("`palindrome-20`", SEQUENCES, 20))
@@ -294,7 +294,7 @@ def main() -> None:
             )
             for name in figures:
                 rows.append([f"{what}, {name}", *_row(figures, name, "PyTorch")[1:]])
-        header = [f"{REPLICAS} replicas, one thread", *STEP, "over PyTorch"]
+        header = [f"{REPLICAS} replicas, one thread", *STEP_OF_ALL, "over PyTorch"]
         parts += ["", table(header, rows)]
     figures = take_turns({"the study": study, "plain PyTorch runs": plain_runs}, 1)
     parts += ["", f"## A study of {SEEDS} seeds\n"]

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
-from timing import publish, ratio, seconds, table, take_turns
+from timing import publish, ratio, seconds, spread, table, take_turns
 from torch import nn
 
 from twofold.data import Batches, load_data
@@ -163,8 +163,7 @@ def main() -> None:
         for name, values in figures.items():
             bases = ("NumPy by hand", "scikit-learn", "plain PyTorch")
             over = [f"{ratio(figures, name, base):.2f}" if base in figures else "" for base in bases]
-            spread = [f"{np.median(values):.0f}", f"{min(values):.0f}–{max(values):.0f}"]
-            rows.append([name, "800, all" if batch == "full" else str(batch), *spread, *over])
+            rows.append([name, "800, all" if batch == "full" else str(batch), *spread(values, ".0f"), *over])
     header = ["2-20-2, SGD", "batch", "µs a step (median)", "range", "over NumPy by hand"]
     header += ["over scikit-learn", "over plain PyTorch"]
     publish("small", "Small networks: the cost of a step", table(header, rows))

@@ -53,8 +53,8 @@ class Apart:
     def __call__(self, *words: object, drawn: bool = False) -> Ended:
         """Run `twofold WORDS` in this process's working folder and environment.
 
-        Unless the pages are to be looked at (`drawn`), figures are composed and not rendered, which would take longer
-        than everything else that such a command does.
+        Unless the pages are to be looked at (`drawn`), figures are composed and not rendered: to measure and write them
+        takes most of the time of a page.
         """
         return self._ask("", words, drawn)
 
@@ -151,6 +151,11 @@ def _composed(label: str, width: float, height: float, draw: Draw, placed: bool 
 
     with styled({}):
         draw(Figure(figsize=(width, height), layout=None if placed else "constrained"))
+    return placeholder(label)
+
+
+def placeholder(label: str, *_: object) -> Markup:
+    """What stands in a page in place of a drawing."""
     return Markup('<svg role="img" aria-label="{}"></svg>').format(label)
 
 

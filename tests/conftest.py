@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import jaxtyping
 import numpy as np
 import pytest
-from markupsafe import Markup
 
 import twofold
-from apart import Apart, standing_by
+from apart import Apart, placeholder, standing_by
 from twofold.cli import main
 from twofold.data.images import PUBLISHED
 from twofold.data.sources import at_hand
@@ -99,7 +98,7 @@ def trained_runs(tmp_path_factory: pytest.TempPathFactory, apart: Apart) -> Iter
 
 @contextmanager
 def only_read(folder: Path) -> Iterator[None]:
-    """Fails where a test has written to a folder that others read too: what they find would depend on their order."""
+    """Fails where a test has written to the folder: what the others find there would depend on the order of tests."""
     before = _contents(folder)
     yield
     after = _contents(folder)
@@ -131,12 +130,7 @@ def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     A test that is marked `drawn` has whole pages, whatever its file says.
     """
     if not request.node.get_closest_marker("drawn"):
-        monkeypatch.setattr("twofold.report.drawing.inline_svg", _label)
-
-
-def _label(label: str, *_: object) -> Markup:
-    """What stands in place of a drawing."""
-    return Markup('<svg role="img" aria-label="{}"></svg>').format(label)
+        monkeypatch.setattr("twofold.report.drawing.inline_svg", placeholder)
 
 
 @pytest.fixture

@@ -37,9 +37,11 @@ def logged(log: Path, recipes: Sequence[Recipe], engine: str) -> list[Point]:
 
 def dying(log: Path, rate: float, times: int, recipes: Sequence[Recipe], engine: str) -> list[Point]:
     """Kills its own process, so many times, where the rate is met."""
-    if any(recipe.optimizer.lr == rate for recipe in recipes) and _write(log, "died") <= times * len("died\n"):
-        os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(60)
+    if any(recipe.optimizer.lr == rate for recipe in recipes):
+        deaths = _write(log, "died") // len("died\n")
+        if deaths <= times:
+            os.kill(os.getpid(), signal.SIGKILL)
+            time.sleep(60)
     return quick(recipes, engine)
 
 
@@ -95,7 +97,7 @@ def _point(recipe: Recipe) -> Point:
 
 
 def _write(log: Path, line: str) -> int:
-    """Append a line; returns where it ends, by which each of several processes knows how many lines came before."""
+    """Append a line, and return where it ends: each of several processes then knows what came before its own line."""
     with log.open("ab", buffering=0) as file:
         file.write(f"{line}\n".encode())
         return file.tell()
