@@ -58,13 +58,13 @@ class Apart:
         """
         return self._ask("", words, drawn)
 
-    def python(self, code: str, *words: object) -> Ended:
+    def python(self, code: str, *words: object, drawn: bool = False) -> Ended:
         """Run a program, which finds the words in `sys.argv`."""
-        return self._ask(code, words, drawn=True)
+        return self._ask(code, words, drawn)
 
-    def run(self, recipe: str | Path, *, out: Path, **options: object) -> Run:
+    def run(self, recipe: str | Path, *, out: Path, drawn: bool = False, **options: object) -> Run:
         """As `twofold.run`, of options that JSON can say."""
-        done = self.python(RUN, recipe, out, json.dumps(options))
+        done = self.python(RUN, recipe, out, json.dumps(options), drawn=drawn)
         assert done.status == 0, done.err
         return open_run(out)
 

@@ -24,6 +24,7 @@ from twofold.data.images import PUBLISHED
 from twofold.data.sources import at_hand
 from twofold.handin import printing
 from twofold.recipe.data import Cifar10, Mnist
+from twofold.study.executors import local
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -109,7 +110,7 @@ def _contents(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """A Chromium without a window; without one installed, its tests are skipped."""
     path = printing.browser()
@@ -121,6 +122,31 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def idle_workers() -> Iterator[list[Any]]:
+    """Processes of studies that have nothing to do."""
+    idle = list[Any]()
+    yield idle
+    for pool in idle:
+        pool.shutdown(wait=False, kill_workers=True)
+
+
+@pytest.fixture
+def warm_workers(idle_workers: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Studies whose processes stay for the next one, since to start them takes longer than to train.
+
+    They have the environment of the test that started them.
+    """
+    start = local._pool
+
+    def close(self: local.Local) -> None:
+        idle_workers.extend(self._pools)
+        self._pools = []
+
+    monkeypatch.setattr(local, "_pool", lambda: idle_workers.pop() if idle_workers else start())
+    monkeypatch.setattr(local.Local, "close", close)
 
 
 @pytest.fixture

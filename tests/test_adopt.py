@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +19,10 @@ import twofold
 from twofold.cli.main import app
 from twofold.engine import Batch
 from twofold.errors import AdoptError, DataError, UserError, WeightsError
+from twofold.exchange import inside
 from twofold.exchange.onnx.writing import onnx_model
+from twofold.exchange.script import ORDER, RECIPE, REFUSAL, Order
+from twofold.recipe import dump
 from twofold.setup.building import build_engine, initial_state
 
 SCRIPT = """
@@ -142,17 +149,51 @@ def test_an_object_of_a_python_file_is_adopted_in_a_process_of_its_own(tmp_path:
     assert facts["proof"]["largest"]["gradient"] <= 1e-9
     assert [layer["kind"] for layer in facts["layers"]] == ["dense", "relu", "dense"]
     assert twofold.load_recipe(tmp_path / "a.toml").initial.kind == "file"
-    with pytest.raises(AdoptError, match=r"the file has no `net`\. Modules in it: `model`"):
-        twofold.adopt(f"{script}:net")
     with pytest.raises(UserError, match="name the object of the file"):
         twofold.adopt(script)
 
 
-def test_a_function_that_builds_one_is_called_there(tmp_path: Path) -> None:
-    script = tmp_path / "mine.py"
-    script.write_text(SCRIPT.replace("sample =", "unused ="))
-    adopted = twofold.adopt(f"{script}:build", shape=(2,))
-    assert adopted.recipe.network.parameters["0.weight"] == (3, 2)
+@pytest.fixture
+def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AdoptError | None]:
+    """What the other process does with the file `mine.py`, in this one: to import PyTorch anew takes seconds."""
+
+    def perform(attribute: str, shape: tuple[int, ...] | None = (2,), data: str | None = None) -> AdoptError | None:
+        data = data and dump(twofold.load_recipe(data))
+        order = Order(str(tmp_path / "mine.py"), attribute, shape, "mine", None, data, str(tmp_path))
+        (tmp_path / ORDER).write_text(json.dumps(order._asdict()))
+        monkeypatch.setattr("sys.argv", ["inside", str(tmp_path / ORDER)])
+        monkeypatch.setattr("sys.path", sys.path.copy())
+        monkeypatch.setattr("sys.stdout", sys.stdout)
+        monkeypatch.setattr(inside, "_limit", lambda: None)
+        inside.main()
+        refusal = tmp_path / REFUSAL
+        return AdoptError(**json.loads(refusal.read_text())) if refusal.is_file() else None
+
+    return perform
+
+
+def test_a_function_that_builds_one_is_called_there(there: Any, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(SCRIPT.replace("sample =", "unused ="))
+    assert there("build") is None
+    assert twofold.load_recipe(tmp_path / RECIPE).network.parameters["0.weight"] == (3, 2)
+
+
+NOT_THERE = {
+    "no such name": ("net", {}, r"the file has no `net`\. Modules in it: `model`"),
+    "another number of answers": (
+        "five",
+        {"data": "moons"},
+        "(?s)must give 2 numbers, .* it gives 5.*Set the last dense",
+    ),
+    "no shape": ("five", {"shape": None}, "as --shape 1,28,28, or define `sample`, a batch, in the file"),
+}
+
+
+@pytest.mark.parametrize("name", NOT_THERE)
+def test_an_object_that_cannot_be_adopted_is_refused_there(name: str, there: Any, tmp_path: Path) -> None:
+    attribute, told_beside, why = NOT_THERE[name]
+    (tmp_path / "mine.py").write_text(SCRIPT.replace("sample =", "five = nn.Linear(2, 5)\nunused ="))
+    assert re.search(why, str(there(attribute, **told_beside)))
 
 
 @pytest.mark.parametrize(
@@ -172,13 +213,7 @@ def test_a_python_file_that_fails_says_how(text: str, said: str, tmp_path: Path)
     assert said in str(refusal.value)
 
 
-def test_data_that_do_not_fit_an_object_of_a_file_are_told_whole(tmp_path: Path) -> None:
-    script = tmp_path / "mine.py"
-    script.write_text("from torch import nn\n\nmodel = nn.Linear(2, 5)\n")
-    with pytest.raises(AdoptError, match=r"(?s)must give 2 numbers, .* it gives 5.*Set the last dense layer"):
-        twofold.adopt(f"{script}:model", shape=(2,), data="moons")
-    with pytest.raises(AdoptError, match="as --shape 1,28,28, or define `sample`, a batch, in the file"):
-        twofold.adopt(f"{script}:model")
+def test_a_file_of_an_older_keras_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AdoptError, match=r"mine.h5 is of an older form of Keras. Write it anew"):
         twofold.adopt(tmp_path / "mine.h5")
 

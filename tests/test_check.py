@@ -53,13 +53,20 @@ def files(corpus: str) -> list[str]:
     return list(dict.fromkeys(case["file"] for case in cases(corpus)))
 
 
-@pytest.mark.parametrize("file", short_form(files("right"), set(files("right")) - {"modules.py", "styles_torch.py"}))
+LONG = {
+    "books.py", "books_torch.py", "books_torch2.py", "lectures_torch.py", "modules.py", "styles.py", "styles_torch.py",
+    "tables.py",
+}  # fmt: skip
+"""Files that take seconds, and whose kinds of layers and ways of writing others show too."""
+
+
+@pytest.mark.parametrize("file", short_form(files("right"), set(files("right")) - LONG))
 def test_right_code_is_not_accused(file: str) -> None:
     accused = {name: str(report) for name, report in reports("right", file).items() if not report.ok}
     assert accused == {}
 
 
-@pytest.mark.parametrize("file", files("wrong"))
+@pytest.mark.parametrize("file", short_form(files("wrong"), set(files("wrong")) - LONG))
 def test_wrong_code_is_caught_at_its_first_tensor_and_named(file: str) -> None:
     by_name = reports("wrong", file)
     missed = defaultdict(list)
@@ -121,7 +128,7 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_bad_code_is_a_finding_with_its_place_and_never_a_traceback_of_ours(name: str, mine: Any) -> None:
     text, told, status = BAD[name]
-    report = check(f"{mine(text)}:Dense", "dense", seconds=4)
+    report = check(f"{mine(text)}:Dense", "dense", seconds=2 if name == "never ends" else 10)
     assert told in f"{report.summary} {report.errors}"
     assert report.exit_status == status
     assert len(report.printed) < 10_000
@@ -130,9 +137,10 @@ def test_bad_code_is_a_finding_with_its_place_and_never_a_traceback_of_ours(name
 
 def test_gates_in_another_order_are_right_where_an_adapter_says_so(mine: Any) -> None:
     text = (
-        "import torch\n\n\ndef lstm_step(x, h, c, W_ih, W_hh, b_ih, b_hh):\n"
-        "    i, f, o, g = (x @ W_ih.T + b_ih + h @ W_hh.T + b_hh).chunk(4, 1)\n"
-        "    c = f.sigmoid() * c + i.sigmoid() * g.tanh()\n    return o.sigmoid() * c.tanh(), c\n"
+        "import numpy as np\n\n\ndef lstm_step(x, h, c, W_ih, W_hh, b_ih, b_hh):\n"
+        "    z = x @ W_ih.T + b_ih + h @ W_hh.T + b_hh\n"
+        "    *gates, g = np.split(z, 4, 1)\n    i, f, o = (1 / (1 + np.exp(-gate)) for gate in gates)\n"
+        "    c = f * c + i * np.tanh(g)\n    return o * np.tanh(c), c\n"
     )
     path = f"{mine(text)}:lstm_step"
     assert check(path, "lstm").fault.name == "lstm-gates-ifog"

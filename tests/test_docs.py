@@ -108,7 +108,7 @@ def test_a_command_of_the_readme_runs(apart: Apart, moons_run: twofold.Run, in_t
         assert _address_of(words).startswith("http://127.0.0.1:")
         return
     if words[0] in {"run", "study"}:
-        words += ["--set", "training.steps=2" if "palindrome" in words else "training.epochs=2"]
+        words += ["--set", "training.steps=2" if {"palindrome", "text-lstm"} & {*words} else "training.epochs=2"]
     if words[0] in {"report", "resume", "predict", "evaluate", "weights", "export"}:
         for run in (word for word in words[1:] if word.startswith("runs/")):
             shutil.copytree(moons_run.path, run)
@@ -152,19 +152,19 @@ def test_the_python_of_the_readme_runs(in_tmp: Path, capsys: pytest.CaptureFixtu
     assert Path(report).is_file()
 
 
-def test_the_recipes_of_the_readme_run(command, in_tmp: Path) -> None:
+def test_the_recipes_of_the_readme_run(apart: Apart, in_tmp: Path) -> None:
     flowers, photos = _blocks("toml")
     Path("flowers.toml").write_text(flowers)
     rows = "".join(f"{i % 7},{i % 3 + i % 2},{'abc'[i % 3]}\n" for i in range(90))
     Path("flowers.csv").write_text("length,width,species\n" + rows)
-    assert command("run", "flowers.toml", "--quiet").status == 0
-    assert "?" in command("show", "flowers.toml").out
+    assert apart("run", "flowers.toml", "--quiet").status == 0
+    assert "?" in apart("show", "flowers.toml").out
     Path("photos.toml").write_text(photos)
     for index, split in enumerate(["train"] * 12 + ["test"] * 4):
         folder = Path("photos", split, ("cats", "dogs")[index % 2])
         folder.mkdir(parents=True, exist_ok=True)
         Image.effect_noise((40, 30 + index), 60).save(folder / f"{index}.png")
-    assert command("run", "photos.toml", "--quiet").status == 0
+    assert apart("run", "photos.toml", "--quiet").status == 0
 
 
 def _studies(language: str) -> list[str]:

@@ -246,9 +246,9 @@ def test_the_package_stays_light() -> None:
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "[]\n"
 
 
-def test_the_blocks_of_the_page_run(tmp_path: Path) -> None:
+def test_the_blocks_of_the_page_run(apart: Apart, in_tmp: Path) -> None:
     page = (Path(__file__).parents[1] / "docs" / "estimators.md").read_text("utf-8")
     script = "".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
-    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
-    assert ran.returncode == 0, ran.stderr
-    assert "class_weight" in ran.stdout
+    ran = apart.python(script)
+    assert ran.status == 0, ran.err
+    assert "class_weight" in ran.out

@@ -98,8 +98,9 @@ def test_sequences_with_an_answer_a_step_are_shown(tmp_path: Path) -> None:
     rows = [f"{k},{t},{t / 4},{('up', 'down')[(k + t) % 2]}" for k in range(20) for t in range(2 + k % 3)]
     (tmp_path / "curves.csv").write_text("\n".join(["id,t,v,move", *rows]), "utf-8")
     (tmp_path / "curves.toml").write_text(CURVES_OF, "utf-8")
-    for name, steps in ((str(tmp_path / "curves.toml"), {2, 3, 4}), ("text-lstm", {24 + 1})):
-        with serving(name, tmp_path / "runs") as client:
+    small = ("layers.0.units=8", "data.stride=64")
+    for name, settings, steps in ((str(tmp_path / "curves.toml"), (), {2, 3, 4}), ("text-lstm", small, {24 + 1})):
+        with serving(name, tmp_path / "runs", settings) as client:
             client.do("step")
             pictures = {picture["kind"]: picture for picture in client.paused()["pictures"]}
         assert {"time", "sample", "answers"} <= pictures.keys()

@@ -13,6 +13,7 @@ from matplotlib.figure import FigureBase
 import twofold
 from twofold.errors import RunFolderError, UserError
 from twofold.recipe import load_recipe
+from twofold.report import exported
 from twofold.report.diagram import network_boxes
 from twofold.report.drawing import Panel, inline_svg
 from twofold.report.exported import CAPTIONS, latex
@@ -121,9 +122,11 @@ def test_a_cell_over_several_rows_and_columns_leaves_the_others_empty() -> None:
     assert r"1 \& 2 & 9 & 3 \\" in table.latex_text(latex)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_figures_are_never_written_over_those_of_another_run(
-    moons_run: twofold.Run, trained_runs: dict[str, twofold.Run], tmp_path: Path
+    moons_run: twofold.Run, trained_runs: dict[str, twofold.Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(exported, "composed", lambda picture: {"svg": picture.caption.encode()})
     folder = twofold.write_figures(moons_run, tmp_path / "figures")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert {"network.svg", "table-1.csv", "table-1.tex", CAPTIONS} <= before.keys()

@@ -24,7 +24,7 @@ from twofold.study.search.space import middle, names, recipe_of
 from twofold.study.search.spec import Search
 
 pytest.importorskip("optuna")
-pytestmark = [pytest.mark.usefixtures("undrawn"), pytest.mark.filterwarnings("ignore::ResourceWarning")]
+pytestmark = [pytest.mark.usefixtures("undrawn", "warm_workers"), pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
 HEAD = """\
 recipe = "moons"

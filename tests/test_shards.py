@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 
 from apart import Apart
-from torture import short_form
 from twofold.arrays import gap
 from twofold.cli.processes import without_option
 from twofold.data import Batches
@@ -252,7 +251,8 @@ def recipe_file(in_tmp: Path) -> str:
     return "r.toml"
 
 
-@pytest.mark.parametrize("count", short_form([2, 3], {3}))
+@pytest.mark.torture
+@pytest.mark.parametrize("count", [2, 3])
 def test_one_two_and_three_processes_end_with_the_same_bytes(recipe_file: str, apart: Apart, count: int) -> None:
     assert apart("run", recipe_file, "--out", "p1", "-q", "--processes", "1").status == 0
     assert not finished(["run", recipe_file, "--out", "p", "-q", "--processes", str(count)])
@@ -270,7 +270,38 @@ def test_torchrun_by_hand_makes_one_run(recipe_file: str, apart: Apart) -> None:
     assert trained(Path("p")) == trained(Path("alone"))
 
 
-@pytest.mark.parametrize("rank", short_form([0, 1], {1}))
+LONGER = ["--set", "training.steps=240", "--set", "training.evaluate_every=120"]
+
+
+def test_what_two_processes_began_and_three_went_on_with_one_finishes_to_the_same_bytes(
+    recipe_file: str, apart: Apart
+) -> None:
+    """Two are interrupted in the first engine; of three one is killed in the second. Each end is one message."""
+    words = ["run", recipe_file, *LONGER, "--out", "p", "-q", "--checkpoint-every", "10"]
+    process = started([*words, "--processes", "2"], start_new_session=True)
+    ranks = [of_rank(process, rank, Path("p/checkpoints")) for rank in (0, 1)]
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert told.count("interrupted") == 1, told
+    assert "Traceback" not in told
+    assert not any(Path(f"/proc/{rank}").exists() for rank in ranks)
+    interrupted = open_run("p")
+    assert interrupted.record.status == "interrupted"
+    assert interrupted.record.circumstances.processes == 2
+
+    process = started(["resume", "p", "-q", "--processes", "3"])
+    os.kill(of_rank(process, 1, Path("p/checkpoints"), "numpy.safetensors"), signal.SIGKILL)
+    _, told = process.communicate(timeout=120)
+    assert_told_once(process, told)
+    assert apart("resume", "p", "-q").status == 0
+    assert apart("run", recipe_file, *LONGER, "--out", "alone", "-q").status == 0
+    assert trained(Path("p")) == trained(Path("alone"))
+    assert sorted(os.listdir()) == ["alone", "p", "r.toml"]
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("rank", [0, 1])
 def test_a_process_that_is_killed_ends_the_run_with_one_message_and_others_go_on(
     recipe_file: str, apart: Apart, rank: int
 ) -> None:
@@ -278,10 +309,7 @@ def test_a_process_that_is_killed_ends_the_run_with_one_message_and_others_go_on
     process = started(["run", recipe_file, *many, "--out", "p", "-q", "--processes", "2", "--checkpoint-every", "10"])
     os.kill(of_rank(process, rank, Path("p/checkpoints")), signal.SIGKILL)
     _, told = process.communicate(timeout=120)
-    assert process.returncode == 1
-    assert told.count("error:") == 1, told
-    assert "twofold resume" in told
-    assert "Traceback" not in told
+    assert_told_once(process, told)
     if rank:
         assert apart("resume", "p", "-q").status == 0
     else:
@@ -290,11 +318,18 @@ def test_a_process_that_is_killed_ends_the_run_with_one_message_and_others_go_on
     assert trained(Path("p")) == trained(Path("alone"))
 
 
-def of_rank(launcher: subprocess.Popen[str], rank: int, checkpoints: Path) -> int:
-    """The process of a rank, once there is a checkpoint."""
+def assert_told_once(process: subprocess.Popen[str], told: str) -> None:
+    assert process.returncode == 1
+    assert told.count("error:") == 1, told
+    assert "twofold resume" in told
+    assert "Traceback" not in told
+
+
+def of_rank(launcher: subprocess.Popen[str], rank: int, checkpoints: Path, there: str = "*.json") -> int:
+    """The process of a rank, once there is a file of that name among the checkpoints."""
     until = time.monotonic() + 120
     while time.monotonic() < until and launcher.poll() is None:
-        if any(path.suffix == ".json" for path in checkpoints.glob("*")):
+        if any(checkpoints.glob(there)):
             for child in children(launcher.pid):
                 environment = Path(f"/proc/{child}/environ").read_bytes().split(b"\0")
                 if f"RANK={rank}".encode() in environment:
@@ -306,19 +341,6 @@ def of_rank(launcher: subprocess.Popen[str], rank: int, checkpoints: Path) -> in
 def children(process: int) -> list[int]:
     listed = [Path(task, "children").read_text().split() for task in Path(f"/proc/{process}/task").iterdir()]
     return [int(child) for words in listed for child in words]
-
-
-def test_ctrl_c_ends_all_processes_with_one_message(recipe_file: str) -> None:
-    words = ["run", recipe_file, "--set", "training.steps=100000", "--out", "p", "-q", "--checkpoint-every", "100"]
-    process = started([*words, "--processes", "2"], start_new_session=True)
-    ranks = [of_rank(process, rank, Path("p/checkpoints")) for rank in (0, 1)]
-    os.killpg(process.pid, signal.SIGINT)
-    _, told = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert told.count("interrupted") == 1, told
-    assert "Traceback" not in told
-    assert not any(Path(f"/proc/{rank}").exists() for rank in ranks)
-    assert open_run("p").record.status == "interrupted"
 
 
 def test_processes_that_do_not_fit_are_told_before_any_is_started(recipe_file: str, apart: Apart) -> None:

@@ -29,6 +29,8 @@ from twofold.study.kept import point_file, read_point
 from twofold.study.running import run_source
 from twofold.train.points import train_points
 
+pytestmark = pytest.mark.usefixtures("warm_workers")
+
 RATES = {"optimizer.lr": [0.1, 0.2, 0.3]}
 SHORT = {"training.epochs": 1, "data.samples": 40}
 

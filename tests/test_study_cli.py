@@ -20,7 +20,7 @@ import pytest
 from torture import short_form
 from twofold.study import titles
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = pytest.mark.usefixtures("undrawn", "warm_workers")
 
 TWOFOLD = [sys.executable, "-m", "twofold"]
 AXES = ["--axis", "optimizer.lr=0.01,0.1", "--axis", "data.noise=0.1,0.2"]

@@ -24,6 +24,8 @@ from twofold.study.executors.seam import Train
 from twofold.study.grid import plan
 from twofold.study.running import run_source
 
+pytestmark = pytest.mark.usefixtures("warm_workers")
+
 RATES = {"optimizer.lr": [0.01, 0.1, 1.0]}
 T2 = 4.302652729911275
 """Student's t at 97.5 % with 2 degrees of freedom."""

@@ -10,7 +10,7 @@ import json
 import runpy
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 
@@ -46,24 +46,31 @@ def main() -> None:
 
 def _adopt(order: script.Order, out: Path) -> None:
     module, sample = _loaded(order)
+    if sample is None:
+        sample = _drawn(order, module)
     from twofold.exchange.torch import adopting
     from twofold.exchange.torch.converting import converted
     from twofold.exchange.torch.tracing import Original
 
-    if sample is None and order.shape:
-        sample = adopting.random_sample(tuple(order.shape))
-    if sample is None:
+    data = loads(order.data) if order.data else None
+    adopted = adopting.adopt_module(module, sample, Wanted(order.name, order.loss, data))
+    original = Original(module, adopting.batch_of(module, sample))
+    chain = converted(original)
+    _write(adopted, weights_of(chain.links), chain.x, chain.y, out)
+
+
+def _drawn(order: script.Order, module: nn.Module) -> Array:
+    """A batch of the shape that was told."""
+    if not order.shape:
         raise AdoptError(
             "the shape of one sample cannot be read off a module",
             layer=order.attribute,
             operator=type(module).__name__,
             nearest="Say what one sample is like, as --shape 1,28,28, or define `sample`, a batch, in the file",
         )
-    data = loads(order.data) if order.data else None
-    adopted = adopting.adopt_module(module, sample, Wanted(order.name, order.loss, data))
-    original = Original(module, adopting.batch_of(module, sample))
-    chain = converted(original)
-    _write(adopted, weights_of(chain.links), chain.x, chain.y, out)
+    from twofold.exchange.torch.adopting import random_sample
+
+    return random_sample(tuple(order.shape))
 
 
 def _loaded(order: script.Order) -> tuple[nn.Module, ArrayLike | None]:
@@ -72,17 +79,20 @@ def _loaded(order: script.Order) -> tuple[nn.Module, ArrayLike | None]:
     sys.stdout = sys.stderr
     names = runpy.run_path(order.file, run_name="__twofold__")
     attribute = order.attribute
-    from torch import nn
-
     if attribute not in names:
-        known = ", ".join(f"`{name}`" for name, value in names.items() if isinstance(value, nn.Module)) or "none"
+        known = ", ".join(f"`{name}`" for name, value in names.items() if _is_module(value)) or "none"
         raise AdoptError(f"the file has no `{attribute}`", nearest=f"Modules in it: {known}")
     module = names[attribute]
-    if not isinstance(module, nn.Module) and callable(module):
+    if not _is_module(module) and callable(module):
         module = module()
-    if not isinstance(module, nn.Module):
+    if not _is_module(module):
         raise AdoptError(f"`{attribute}` is no torch.nn.Module; its type is {type(module).__name__}")
     return module, names.get("sample")
+
+
+def _is_module(value: object) -> TypeGuard[nn.Module]:
+    """Whether a value is a module; nothing is where the file did not import PyTorch, which here would take seconds."""
+    return (torch := sys.modules.get("torch")) is not None and isinstance(value, torch.nn.Module)
 
 
 def _write(adopted: Adopted, weights: Arrays, x: Array, y: Array, out: Path) -> None:
