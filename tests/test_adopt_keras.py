@@ -29,12 +29,17 @@ from twofold.recipe.network import kind_of
 
 
 class Late:
-    """A module that is imported where a test first uses it, not by every process that collects the tests."""
+    """A module that is imported where a test first uses it, not by every process that collects the tests.
+
+    pytest looks for marks of its own in whatever a test file holds; their names begin with an underscore.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
         return getattr(import_module(self._name), name)
 
 
