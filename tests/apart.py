@@ -58,13 +58,13 @@ class Apart:
         """
         return self._ask("", words, drawn)
 
-    def python(self, code: str, *words: object, drawn: bool = False) -> Ended:
-        """Run a program, which finds the words in `sys.argv`."""
-        return self._ask(code, words, drawn)
+    def python(self, code: str, *words: object) -> Ended:
+        """Run a program, which finds the words in `sys.argv`; its figures are composed and not rendered."""
+        return self._ask(code, words, drawn=False)
 
-    def run(self, recipe: str | Path, *, out: Path, drawn: bool = False, **options: object) -> Run:
+    def run(self, recipe: str | Path, *, out: Path, **options: object) -> Run:
         """As `twofold.run`, of options that JSON can say."""
-        done = self.python(RUN, recipe, out, json.dumps(options), drawn=drawn)
+        done = self.python(RUN, recipe, out, json.dumps(options))
         assert done.status == 0, done.err
         return open_run(out)
 
@@ -120,7 +120,7 @@ def _run(order: dict) -> None:
     from twofold.report import drawing
 
     if not order["drawn"]:
-        drawing.inline_svg = _composed
+        drawing.inline_svg = composed
     os.chdir(order["cwd"])
     os.environ.clear()
     os.environ.update(order["env"])
@@ -143,7 +143,7 @@ def _run(order: dict) -> None:
         os._exit(status)
 
 
-def _composed(label: str, width: float, height: float, draw: Draw, placed: bool = False) -> Markup:
+def composed(label: str, width: float, height: float, draw: Draw, placed: bool = False) -> Markup:
     """In place of a drawing: everything is put into its figure, nothing is measured or written."""
     from matplotlib.figure import Figure
 

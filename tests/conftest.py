@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import twofold
-from apart import Apart, placeholder, standing_by
+from apart import Apart, composed, placeholder, standing_by
 from twofold.cli import main
 from twofold.data.images import PUBLISHED
 from twofold.data.sources import at_hand
@@ -157,6 +157,12 @@ def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     """
     if not request.node.get_closest_marker("drawn"):
         monkeypatch.setattr("twofold.report.drawing.inline_svg", placeholder)
+
+
+@pytest.fixture
+def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures that are composed, whatever they show, and neither measured nor written."""
+    monkeypatch.setattr("twofold.report.drawing.inline_svg", composed)
 
 
 @pytest.fixture

@@ -350,8 +350,8 @@ ENGINES_TOLD = {
     "Loops": (
         False,
         (
-            "it fails at step 1: the code did not answer within 5 seconds",
-            "it fails at step 1: the code took more than 5 seconds of the processor",
+            "it fails at step 1: the code did not answer within 4 seconds",
+            "it fails at step 1: the code took more than 4 seconds of the processor",
         ),
     ),
     "Ends": (False, "it fails at step 1: its process ended by itself with status 3"),
@@ -361,7 +361,7 @@ ENGINES_TOLD = {
 @pytest.mark.parametrize("name", ENGINES_TOLD)
 def test_an_engine_of_a_file_is_stepped_in_a_process_of_its_own(name: str, mine: Any) -> None:
     ok, told = ENGINES_TOLD[name]
-    seconds = 5 if name == "Loops" else 60  # the start counts too, which on a busy machine takes its time
+    seconds = 4 if name == "Loops" else 60  # the start counts too, which on a busy machine takes its time
     report = check_engine_file(mine(ENGINES), name, "moons", steps=6, seconds=seconds)
     assert report.ok == ok
     assert report.summary.startswith(told)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import twofold
+from apart import Apart
 from twofold.recipe import titles
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -181,7 +182,7 @@ def test_a_csv_of_ones_own_in_one_command(command, in_tmp: Path) -> None:
         'layers = [{ kind = "dense", units = 3 }]\n[data]\nsource = "csv"\npath = "own.csv"\nlabel = "class"\n'
     )
     result = json.loads(
-        command("run", "own.toml", "--set", "training.epochs=50", "--set", "optimizer.lr=0.5", "--json").out
+        command("run", "own.toml", "--set", "training.epochs=20", "--set", "optimizer.lr=0.5", "--json").out
     )
     assert result["engines"]["numpy"]["test_accuracy"] > 0.5
     assert twofold.open_run(result["run"]).record.data.classes == ("a", "b", "c")
@@ -300,11 +301,13 @@ def test_a_closed_pipe_is_no_fault(in_tmp: Path) -> None:
     assert done.stdout.startswith("title")
 
 
-def test_a_narrow_terminal_cuts_no_number(in_tmp: Path) -> None:
-    words = [*TWOFOLD, "run", "moons", *SHORT, "--engine", "numpy"]
-    done = subprocess.run(words, capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "40"})
-    row = next(line for line in done.stdout.splitlines() if line.startswith(" numpy"))
-    assert "…" not in done.stdout.replace("–", "")
+@pytest.mark.usefixtures("in_tmp")
+def test_a_narrow_terminal_cuts_no_number(apart: Apart, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    done = apart("run", "moons", *SHORT, "--engine", "numpy")
+    assert done.status == 0, done.err
+    row = next(line for line in done.out.splitlines() if line.startswith(" numpy"))
+    assert "…" not in done.out.replace("–", "")
     assert len(row.split()) == 9
 
 

@@ -71,7 +71,7 @@ TINY_RUNS: dict[str, tuple[str, str, list[str], int]] = {
 }  # fmt: skip
 
 
-@pytest.mark.usefixtures("cs324", "in_tmp")
+@pytest.mark.usefixtures("cs324", "in_tmp", "unrendered")
 @pytest.mark.parametrize(("script", "flags", "weights", "steps"), TINY_RUNS.values(), ids=TINY_RUNS)
 def test_a_script_trains_both_engines_and_writes_the_report(
     script: str, flags: str, weights: list[str], steps: int, capsys: pytest.CaptureFixture[str]
@@ -91,7 +91,7 @@ def test_a_script_trains_both_engines_and_writes_the_report(
     assert run.report.is_file()
 
 
-@pytest.mark.usefixtures("cs324", "place")
+@pytest.mark.usefixtures("cs324", "place", "unrendered")
 @pytest.mark.parametrize(("script", "flags"), [
     ("cnn_train", "--learning_rate 1e-4 --max_steps 2 --eval_freq 1 --batch_size 3 --optimizer ADAM"),
     ("pytorch_train_mlp", "--data cifar10 --max_steps 1 --eval_freq 1 --dnn_hidden_units 4"),

@@ -109,6 +109,7 @@ def test_a_command_of_the_readme_runs(apart: Apart, moons_run: twofold.Run, in_t
         return
     if words[0] in {"run", "study"}:
         words += ["--set", "training.steps=2" if {"palindrome", "text-lstm"} & {*words} else "training.epochs=2"]
+        words += ["--set", "data.stride=64"] if "text-lstm" in words else []
     if words[0] in {"report", "resume", "predict", "evaluate", "weights", "export"}:
         for run in (word for word in words[1:] if word.startswith("runs/")):
             shutil.copytree(moons_run.path, run)
@@ -141,10 +142,9 @@ def _blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
-def test_the_python_of_the_readme_runs(in_tmp: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_python_of_the_readme_runs(in_tmp: Path, apart: Apart) -> None:
     (code,) = _blocks("python")
-    exec(code, {})
-    accuracies, agrees, report = capsys.readouterr().out.splitlines()
+    accuracies, agrees, report = apart.python(code).out.splitlines()
     ours, theirs = map(float, accuracies.split())
     assert ours == pytest.approx(theirs, abs=1 / 200)
     assert ours > 0.8
@@ -157,14 +157,14 @@ def test_the_recipes_of_the_readme_run(apart: Apart, in_tmp: Path) -> None:
     Path("flowers.toml").write_text(flowers)
     rows = "".join(f"{i % 7},{i % 3 + i % 2},{'abc'[i % 3]}\n" for i in range(90))
     Path("flowers.csv").write_text("length,width,species\n" + rows)
-    assert apart("run", "flowers.toml", "--quiet").status == 0
+    assert apart("run", "flowers.toml", "--quiet", "--set", "training.epochs=2").status == 0
     assert "?" in apart("show", "flowers.toml").out
     Path("photos.toml").write_text(photos)
     for index, split in enumerate(["train"] * 12 + ["test"] * 4):
         folder = Path("photos", split, ("cats", "dogs")[index % 2])
         folder.mkdir(parents=True, exist_ok=True)
         Image.effect_noise((40, 30 + index), 60).save(folder / f"{index}.png")
-    assert apart("run", "photos.toml", "--quiet").status == 0
+    assert apart("run", "photos.toml", "--quiet", "--set", "training.epochs=2").status == 0
 
 
 def _studies(language: str) -> list[str]:

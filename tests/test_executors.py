@@ -29,7 +29,7 @@ from twofold.study.executors import remote, slurm, work
 from twofold.study.executors.choice import KINDS, Workers
 from twofold.study.executors.local import Local
 from twofold.study.executors.prints import absolute, fingerprint
-from twofold.study.executors.seam import Executor, Results, Task
+from twofold.study.executors.seam import Executor, Lost, Results, Task
 from twofold.study.executors.work import train_task, worker_versions
 from twofold.study.grid import plan
 from twofold.study.running import run_source
@@ -121,6 +121,20 @@ def test_a_process_that_dies_with_a_task_at_hand_takes_one_task_with_it(
     assert list(result.table["id"]) == names
     assert set(result.table["status"]) == {"ok"}
     assert told.notes == ["a worker process died; the point that it was training will be run once more, alone"]
+
+
+@pytest.mark.torture
+def test_a_process_that_had_nothing_to_do_for_a_minute_is_missed_when_it_dies(
+    in_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """loky would start another one after a timeout, and wait for ever for the answer of that one once it has died."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), *sys.path]))
+    executor, dying = Local(1), partial(trainers.dying, in_tmp / "log", RECIPE.optimizer.lr, 1)
+    assert [len(batch) for batch in executor.results(iter([task()]))] == [1]
+    time.sleep(65)
+    (batch,) = executor.results(iter([task(train=dying)]))
+    executor.close()
+    assert isinstance(batch[0], Lost)
 
 
 def test_a_process_that_died_while_nobody_listened_costs_nothing(in_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:

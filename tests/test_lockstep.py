@@ -25,6 +25,7 @@ from faults import (
     sgd,
     trained_by,
 )
+from torture import short_form
 from twofold.arrays import Array
 from twofold.cli.views import print_verification
 from twofold.data import Batches, Split
@@ -349,8 +350,10 @@ def test_relu_a_rounding_above_zero_is_on_and_that_is_found() -> None:
 # Planted faults
 
 
-@each_mode
-@pytest.mark.parametrize("broken_first", [False, True], ids=["torch first", "broken first"])
+BOTH_WAYS = [(mode, broken_first) for mode in get_args(Mode) for broken_first in (False, True)]
+
+
+@pytest.mark.parametrize(("mode", "broken_first"), short_form(BOTH_WAYS, {("resync", True), ("free", False)}))
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_planted_fault_is_found_where_it_is_first_seen(name: str, broken_first: bool, mode: Mode) -> None:
     fault = FAULTS[name]

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, Route
 from typer.testing import CliRunner
 
 import twofold
-from apart import Apart
+from apart import Apart, placeholder
 from test_microscope import some
 from torture import short_form
 from twofold.cli.main import app
@@ -57,10 +57,10 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory, apart: Apart) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("microscope")
-    return {
-        name: write_report(apart.run(recipe, overrides=settings, out=folder / name))
-        for name, (recipe, settings) in RUNS.items()
-    }
+    runs = {name: apart.run(recipe, overrides=how, out=folder / name) for name, (recipe, how) in RUNS.items()}
+    with pytest.MonkeyPatch.context() as without_drawings:
+        without_drawings.setattr("twofold.report.drawing.inline_svg", placeholder)
+        return {name: write_report(run) for name, run in runs.items()}
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ def test_there_is_a_notebook_for_each_part() -> None:
     assert list(SOURCES) == [f"part{number}_{name}" for number, name in enumerate(names, 1)]
 
 
-@pytest.mark.parametrize("part", short_form(SOURCES, {"part1_points_in_the_plane", "part3_cifar10_cnn"}))
+@pytest.mark.parametrize("part", short_form(SOURCES, {"part3_cifar10_cnn"}))
 def test_a_notebook_runs(part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TWOFOLD_SHORT", "1")
     notebook = MAKE["executed"](SOURCES[part], tmp_path)

@@ -25,7 +25,7 @@ FIRST, PREDICTIONS = "What the first layer looks for", "First predictions, befor
 WRONG = "Most confidently wrong"
 HEADINGS = {
     "digits": [*BEGIN, FIRST, PREDICTIONS, WRONG, *END],
-    "conv": [*BEGIN, FIRST, "One image, layer by layer", PREDICTIONS, WRONG, CLASSES, WALK, "Circumstances"],
+    "conv": [*BEGIN, FIRST, "One image, layer by layer", PREDICTIONS, WRONG, *END],
     "palindrome": [*BEGIN, "The gradient through time", *END],
     "moons": [*BEGIN, "Points and decision boundary", *END],
     "failed": [*BEGIN, "Points", "Circumstances"],
@@ -36,7 +36,7 @@ LAYERS = [
     {"kind": "conv2d", "channels": 12, "kernel": 3, "padding": 1},
     {"kind": "batch_norm"},
     {"kind": "relu"},
-    *({"kind": "conv2d", "channels": 8, "kernel": 3, "padding": 1}, {"kind": "relu"}) * 4,
+    *({"kind": "conv2d", "channels": 3, "kernel": 3, "padding": 1}, {"kind": "relu"}) * 4,
     {"kind": "max_pool2d", "kernel": 2},
     {"kind": "tanh"},  # 13 layers with maps, as many as are ever shown
     {"kind": "flatten"},
@@ -47,16 +47,20 @@ LAYERS = [
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory, apart: Apart) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("browser")
-    apart.run("digits", overrides=SHORT, out=folder / "digits")
-    apart.run("digits", overrides=SHORT | {"layers": LAYERS}, out=folder / "conv")
-    apart.run("moons", overrides=SHORT, out=folder / "moons")
     steps = {"training.steps": 30, "training.gradient_flow": True}
-    apart.run("palindrome", overrides=steps, out=folder / "palindrome")
+    runs = {
+        "digits": ("digits", SHORT),
+        "conv": ("digits", SHORT | {"layers": LAYERS}),
+        "moons": ("moons", SHORT),
+        "palindrome": ("palindrome", steps),
+    }
+    pages = {
+        name: write_report(apart.run(base, overrides=how, out=folder / name)) for name, (base, how) in runs.items()
+    }
     with pytest.raises(TrainingDivergedError):
         twofold.run("moons", overrides={"optimizer.lr": 1e20}, out=folder / "failed")
     study = twofold.run_study("moons", axes=RATES, seeds=2, overrides=SHORT, out=folder / "study", jobs=2)
-    runs = {name: write_report(folder / name) for name in HEADINGS if name != "study"}
-    return {**runs, "study": write_study_report(study)}
+    return pages | {"failed": write_report(folder / "failed"), "study": write_study_report(study)}
 
 
 @pytest.fixture(params=sorted(HEADINGS))

@@ -31,6 +31,8 @@ from twofold.errors import DataError, RecipeError
 from twofold.recipe import dump, load_recipe, loads
 from twofold.recipe.columns import KINDS, Boolean, Category, Date, Number, Ordinal, Table, Text
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 PLAIN = {"a": [1.5, 2.5, None, 4.0, 5.0, 6.5], "b": ["x", "y", "x", None, "x", "y"], "label": list("nynyny")}
 """What every dialect below writes."""
 

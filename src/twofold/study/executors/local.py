@@ -21,8 +21,6 @@ from twofold.study.executors.work import ONE_THREAD, train_task
 
 WATCH_SECONDS = 0.5
 """Seconds between two looks of a worker at whether the process that started it is still there."""
-IDLE_SECONDS = 60
-"""Seconds after which a process that has nothing to do ends."""
 DIED = "its process died"
 SHORT_SECONDS = 1.0
 """Seconds up to which a task is short: it costs little to wait behind another such task."""
@@ -151,8 +149,9 @@ class _Seat:
 def _pool() -> Foreign:
     from joblib.externals.loky.process_executor import ProcessPoolExecutor
 
+    # One without a timeout: after a timeout loky starts another process, and does not notice when that one dies.
     return ProcessPoolExecutor(
-        max_workers=1, timeout=IDLE_SECONDS, initializer=_end_with, initargs=(os.getpid(),), env=ONE_THREAD
+        max_workers=1, timeout=None, initializer=_end_with, initargs=(os.getpid(),), env=ONE_THREAD
     )
 
 
