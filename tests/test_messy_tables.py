@@ -16,8 +16,6 @@ import twofold
 from twofold.errors import DataError
 from twofold.setup.defaults import table_recipe
 
-pytestmark = pytest.mark.usefixtures("unrendered")
-
 STATSMODELS = Path(statsmodels.__file__).parent / "datasets"
 SKLEARN = Path(sklearn.__file__).parent / "datasets" / "data"
 

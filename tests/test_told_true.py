@@ -14,8 +14,6 @@ from twofold.data import Dataset, Split
 from twofold.data.limits import limits
 from twofold.recipe import loads
 
-pytestmark = pytest.mark.usefixtures("unrendered")
-
 
 def _kinds(folder: Path, text: str, **overrides: Any) -> dict[str, bool]:
     recipe = twofold.load_recipe(loads(text, str(folder / "r.toml")), {"training.engines": ["numpy"], **overrides})
