@@ -19,6 +19,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 import twofold
+from apart import Apart
 from test_images import _modern, _py_files, place  # noqa: F401  (a fixture)
 
 FOLDER = Path(__file__).parents[1] / "examples" / "cs324"
@@ -71,18 +72,28 @@ TINY_RUNS: dict[str, tuple[str, str, list[str], int]] = {
 }  # fmt: skip
 
 
-@pytest.mark.usefixtures("cs324", "in_tmp", "unrendered")
+RUN = """
+import sys
+from importlib import import_module
+folder, script, *words = sys.argv[1:]
+sys.path.insert(0, folder)
+import_module(script).main(words)
+"""
+
+
+@pytest.mark.usefixtures("in_tmp")
 @pytest.mark.parametrize(("script", "flags", "weights", "steps"), TINY_RUNS.values(), ids=TINY_RUNS)
 def test_a_script_trains_both_engines_and_writes_the_report(
-    script: str, flags: str, weights: list[str], steps: int, capsys: pytest.CaptureFixture[str]
+    script: str, flags: str, weights: list[str], steps: int, apart: Apart
 ) -> None:
-    imported(script).main([*flags.split(), "--out", "run"])
+    done = apart.python(RUN, FOLDER, script, *flags.split(), "--out", "run")
+    assert done.status == 0, done.err
     run = twofold.open_run("run")
     assert list(run.engines) == ["numpy", "torch"]
     kept = [f"{name} {array.shape}" for name, array in run.weights("numpy").items() if "weight" in name]
     assert sorted(kept) == weights
     assert run.engines["numpy"]["steps"] == steps
-    out = capsys.readouterr().out
+    out = done.out
     line = r"^step ([\d,]+), epoch [\d.]+: loss [\d.]+, accuracy: train [\d.]+, test [\d.]+$"
     rows = re.findall(line, out, re.MULTILINE)
     assert rows == [str(step) for step in (0, steps // 2, steps)] * 2
