@@ -25,6 +25,7 @@ from twofold.data.sources import at_hand
 from twofold.handin import printing
 from twofold.recipe.data import Cifar10, Mnist
 from twofold.study.executors import local
+from twofold.study.executors.seam import Foreign
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -125,16 +126,16 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def idle_workers() -> Iterator[list[Any]]:
+def idle_workers() -> Iterator[list[Foreign]]:
     """Processes of studies that have nothing to do."""
-    idle = list[Any]()
+    idle = list[Foreign]()
     yield idle
     for pool in idle:
         pool.shutdown(wait=False, kill_workers=True)
 
 
 @pytest.fixture
-def warm_workers(idle_workers: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def warm_workers(idle_workers: list[Foreign], monkeypatch: pytest.MonkeyPatch) -> None:
     """Studies whose processes stay for the next one, since to start them takes longer than to train.
 
     They have the environment of the test that started them.

@@ -153,47 +153,54 @@ def test_an_object_of_a_python_file_is_adopted_in_a_process_of_its_own(tmp_path:
         twofold.adopt(script)
 
 
-@pytest.fixture
-def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AdoptError | None]:
-    """What the other process does with the file `mine.py`, in this one: to import PyTorch anew takes seconds."""
+Refuse = Callable[..., AdoptError | None]
 
-    def perform(attribute: str, shape: tuple[int, ...] | None = (2,), data: str | None = None) -> AdoptError | None:
-        data = data and dump(twofold.load_recipe(data))
-        order = Order(str(tmp_path / "mine.py"), attribute, shape, "mine", None, data, str(tmp_path))
+
+@pytest.fixture
+def refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Refuse:
+    """Adopts an object of `mine.py` as the other process does, but in this one, where PyTorch is imported already.
+
+    Returns the refusal that it writes, or `None` where it writes a recipe.
+    """
+
+    def adopt(attribute: str, shape: tuple[int, ...] | None = (2,), data: str | None = None) -> AdoptError | None:
+        recipe = dump(twofold.load_recipe(data)) if data else None
+        order = Order(str(tmp_path / "mine.py"), attribute, shape, "mine", None, recipe, str(tmp_path))
         (tmp_path / ORDER).write_text(json.dumps(order._asdict()))
         monkeypatch.setattr("sys.argv", ["inside", str(tmp_path / ORDER)])
         monkeypatch.setattr("sys.path", sys.path.copy())
         monkeypatch.setattr("sys.stdout", sys.stdout)
         monkeypatch.setattr(inside, "_limit", lambda: None)
         inside.main()
-        refusal = tmp_path / REFUSAL
-        return AdoptError(**json.loads(refusal.read_text())) if refusal.is_file() else None
+        written = tmp_path / REFUSAL
+        return AdoptError(**json.loads(written.read_text())) if written.is_file() else None
 
-    return perform
+    return adopt
 
 
-def test_a_function_that_builds_one_is_called_there(there: Any, tmp_path: Path) -> None:
+def test_a_function_that_builds_one_is_called_by_the_other_process(refusal: Refuse, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(SCRIPT.replace("sample =", "unused ="))
-    assert there("build") is None
+    assert refusal("build") is None
     assert twofold.load_recipe(tmp_path / RECIPE).network.parameters["0.weight"] == (3, 2)
 
 
-NOT_THERE = {
-    "no such name": ("net", {}, r"the file has no `net`\. Modules in it: `model`"),
+REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
+    "no such name": ("net", {}, r"the file has no `net`\. Modules in it: `model`, `five`"),
     "another number of answers": (
         "five",
         {"data": "moons"},
-        "(?s)must give 2 numbers, .* it gives 5.*Set the last dense",
+        "(?s)must give 2 numbers, .* it gives 5.*Set the last dense layer",
     ),
     "no shape": ("five", {"shape": None}, "as --shape 1,28,28, or define `sample`, a batch, in the file"),
 }
 
 
-@pytest.mark.parametrize("name", NOT_THERE)
-def test_an_object_that_cannot_be_adopted_is_refused_there(name: str, there: Any, tmp_path: Path) -> None:
-    attribute, told_beside, why = NOT_THERE[name]
+@pytest.mark.parametrize(("attribute", "options", "why"), REFUSED.values(), ids=REFUSED)
+def test_an_object_that_does_not_fit_is_refused_by_the_other_process(
+    attribute: str, options: dict[str, Any], why: str, refusal: Refuse, tmp_path: Path
+) -> None:
     (tmp_path / "mine.py").write_text(SCRIPT.replace("sample =", "five = nn.Linear(2, 5)\nunused ="))
-    assert re.search(why, str(there(attribute, **told_beside)))
+    assert re.search(why, str(refusal(attribute, **options)))
 
 
 @pytest.mark.parametrize(

@@ -178,9 +178,11 @@ ALIKE = {
     "cifar10-vgg-bn", "cifar10-vgg-short",
 }  # fmt: skip
 """Large recipes of the same kinds of layers, loss and optimizer as others."""
-FREELY = {"moons", "moons-adam", "digits", "mnist-lenet", "palindrome", "palindrome-lstm", "text-lstm"}
+COMPARED_FREELY = {"moons", "moons-adam", "digits", "mnist-lenet", "palindrome", "palindrome-lstm", "text-lstm"}
 """Recipes of which a run without resynchronisation is compared, too."""
-SHORTLY = [(name, mode) for name, mode in PAIRS if name not in ALIKE and (mode == "resync" or name in FREELY)]
+SHORT_PAIRS = [
+    (name, mode) for name, mode in PAIRS if name not in ALIKE and (mode == "resync" or name in COMPARED_FREELY)
+]
 
 
 VERIFIED = """
@@ -202,7 +204,7 @@ def slim(layers: Sequence[LayerSpec]) -> list[dict[str, Any]]:
     return tables
 
 
-@pytest.mark.parametrize(("name", "mode"), short_form(PAIRS, SHORTLY))
+@pytest.mark.parametrize(("name", "mode"), short_form(PAIRS, SHORT_PAIRS))
 def test_every_built_in_recipe_agrees(name: str, mode: str, apart: Apart) -> None:
     """Short, the large ones narrow; `make torture` takes 50 or 200 steps of each, at the sizes that it states."""
     recipe = load_recipe(name)

@@ -57,7 +57,7 @@ LONG = {
     "books.py", "books_torch.py", "books_torch2.py", "lectures_torch.py", "modules.py", "styles.py", "styles_torch.py",
     "tables.py",
 }  # fmt: skip
-"""Files that take seconds, and whose kinds of layers and ways of writing others show too."""
+"""Right files that take seconds; every kind that they write is written by another right file too."""
 
 
 @pytest.mark.parametrize("file", short_form(files("right"), set(files("right")) - LONG))
@@ -66,7 +66,7 @@ def test_right_code_is_not_accused(file: str) -> None:
     assert accused == {}
 
 
-@pytest.mark.parametrize("file", short_form(files("wrong"), set(files("wrong")) - LONG))
+@pytest.mark.parametrize("file", files("wrong"))
 def test_wrong_code_is_caught_at_its_first_tensor_and_named(file: str) -> None:
     by_name = reports("wrong", file)
     missed = defaultdict(list)
@@ -128,7 +128,7 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_bad_code_is_a_finding_with_its_place_and_never_a_traceback_of_ours(name: str, mine: Any) -> None:
     text, told, status = BAD[name]
-    report = check(f"{mine(text)}:Dense", "dense", seconds=2 if name == "never ends" else 10)
+    report = check(f"{mine(text)}:Dense", "dense", seconds=4)
     assert told in f"{report.summary} {report.errors}"
     assert report.exit_status == status
     assert len(report.printed) < 10_000

@@ -93,12 +93,11 @@ def test_a_script_trains_both_engines_and_writes_the_report(
     kept = [f"{name} {array.shape}" for name, array in run.weights("numpy").items() if "weight" in name]
     assert sorted(kept) == weights
     assert run.engines["numpy"]["steps"] == steps
-    out = done.out
     line = r"^step ([\d,]+), epoch [\d.]+: loss [\d.]+, accuracy: train [\d.]+, test [\d.]+$"
-    rows = re.findall(line, out, re.MULTILINE)
+    rows = re.findall(line, done.out, re.MULTILINE)
     assert rows == [str(step) for step in (0, steps // 2, steps)] * 2
-    assert f"NumPy: accuracy: train {run.engines['numpy']['train_accuracy']:.4f}" in out
-    assert out.endswith("report: run/report.html\n")
+    assert f"NumPy: accuracy: train {run.engines['numpy']['train_accuracy']:.4f}" in done.out
+    assert done.out.endswith("report: run/report.html\n")
     assert run.report.is_file()
 
 

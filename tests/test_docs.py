@@ -101,6 +101,10 @@ def test_every_command_of_the_tool_is_in_the_readme(command) -> None:
     assert listed <= named
 
 
+SHORT = {"palindrome": ["training.steps=2"], "text-lstm": ["training.steps=2", "data.stride=64"]}
+"""Settings by which a recipe takes a moment, where two epochs take longer."""
+
+
 @pytest.mark.parametrize("line", COMMANDS)
 def test_a_command_of_the_readme_runs(apart: Apart, moons_run: twofold.Run, in_tmp: Path, line: str) -> None:
     words = shlex.split(line)[1:]
@@ -108,8 +112,7 @@ def test_a_command_of_the_readme_runs(apart: Apart, moons_run: twofold.Run, in_t
         assert _address_of(words).startswith("http://127.0.0.1:")
         return
     if words[0] in {"run", "study"}:
-        words += ["--set", "training.steps=2" if {"palindrome", "text-lstm"} & {*words} else "training.epochs=2"]
-        words += ["--set", "data.stride=64"] if "text-lstm" in words else []
+        words += [word for setting in SHORT.get(words[1], ["training.epochs=2"]) for word in ("--set", setting)]
     if words[0] in {"report", "resume", "predict", "evaluate", "weights", "export"}:
         for run in (word for word in words[1:] if word.startswith("runs/")):
             shutil.copytree(moons_run.path, run)
@@ -144,7 +147,9 @@ def _blocks(language: str) -> list[str]:
 
 def test_the_python_of_the_readme_runs(in_tmp: Path, apart: Apart) -> None:
     (code,) = _blocks("python")
-    accuracies, agrees, report = apart.python(code).out.splitlines()
+    done = apart.python(code)
+    assert done.status == 0, done.err
+    accuracies, agrees, report = done.out.splitlines()
     ours, theirs = map(float, accuracies.split())
     assert ours == pytest.approx(theirs, abs=1 / 200)
     assert ours > 0.8

@@ -350,10 +350,11 @@ def test_relu_a_rounding_above_zero_is_on_and_that_is_found() -> None:
 # Planted faults
 
 
-BOTH_WAYS = [(mode, broken_first) for mode in get_args(Mode) for broken_first in (False, True)]
+ORDERS = [(mode, broken_first) for mode in get_args(Mode) for broken_first in (False, True)]
+"""Each mode, with the fault in the second engine and in the first."""
 
 
-@pytest.mark.parametrize(("mode", "broken_first"), short_form(BOTH_WAYS, {("resync", True), ("free", False)}))
+@pytest.mark.parametrize(("mode", "broken_first"), short_form(ORDERS, {("resync", True), ("free", False)}))
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_planted_fault_is_found_where_it_is_first_seen(name: str, broken_first: bool, mode: Mode) -> None:
     fault = FAULTS[name]

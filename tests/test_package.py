@@ -60,5 +60,5 @@ def test_a_wheel_works_outside_the_repository(wheel: Path, tmp_path: Path) -> No
 
     assert python("-c", "import twofold; print(twofold.__file__)").strip().startswith(str(target))
     assert "digits" in python("-m", "twofold", "list")
-    python("-m", "twofold", "run", "digits", "--engine", "numpy", "--set", "training.epochs=1", "--out", "run", "-q")
+    python("-m", "twofold", "run", "digits", "--set", "training.epochs=1", "--out", "run", "--quiet")
     assert (tmp_path / "run" / "report.html").is_file()

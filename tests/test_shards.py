@@ -325,11 +325,11 @@ def assert_told_once(process: subprocess.Popen[str], told: str) -> None:
     assert "Traceback" not in told
 
 
-def of_rank(launcher: subprocess.Popen[str], rank: int, checkpoints: Path, there: str = "*.json") -> int:
-    """The process of a rank, once there is a file of that name among the checkpoints."""
+def of_rank(launcher: subprocess.Popen[str], rank: int, checkpoints: Path, pattern: str = "*.json") -> int:
+    """The process of a rank, once a file among the checkpoints has such a name."""
     until = time.monotonic() + 120
     while time.monotonic() < until and launcher.poll() is None:
-        if any(checkpoints.glob(there)):
+        if any(checkpoints.glob(pattern)):
             for child in children(launcher.pid):
                 environment = Path(f"/proc/{child}/environ").read_bytes().split(b"\0")
                 if f"RANK={rank}".encode() in environment:

@@ -47,7 +47,7 @@ def main() -> None:
 def _adopt(order: script.Order, out: Path) -> None:
     module, sample = _loaded(order)
     if sample is None:
-        sample = _drawn(order, module)
+        sample = _drawn_sample(order, module)
     from twofold.exchange.torch import adopting
     from twofold.exchange.torch.converting import converted
     from twofold.exchange.torch.tracing import Original
@@ -59,8 +59,8 @@ def _adopt(order: script.Order, out: Path) -> None:
     _write(adopted, weights_of(chain.links), chain.x, chain.y, out)
 
 
-def _drawn(order: script.Order, module: nn.Module) -> Array:
-    """A batch of the shape that was told."""
+def _drawn_sample(order: script.Order, module: nn.Module) -> Array:
+    """A random batch of the shape in the order. Raises `AdoptError` where the order has none."""
     if not order.shape:
         raise AdoptError(
             "the shape of one sample cannot be read off a module",
