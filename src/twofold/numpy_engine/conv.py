@@ -16,7 +16,7 @@ Planes = Float[Array, "c h w n"]
 Columns = Float[Array, "groups elements windows"]
 
 MANY_CHANNELS = 128
-"""From so many input channels on, a product for each element of the kernel is as fast as one over whole windows."""
+"""Input channels from which on a product for each element of the kernel is as fast as one over whole windows."""
 SMALL_PLANE = 64
 """Pixels of a plane up to which products are by element: the smaller the plane, the more of a window lies beyond it."""
 
@@ -41,8 +41,9 @@ class Conv2d:
                     db = dY 1 = Σ_L dY     (out, L) · (L)              → (out)
                     dx = Σ_{u v} W_uvᵀ dY  (c, out) · (out, L)         → (c, L),  each at its place in the input
 
-    Where planes are small and channels many, X is not made: `by_element` and `kernel_gradient`, too, take one product
-    for each element of the kernel, over only those windows that have the element within the input.
+    Where planes are small and channels many, X is not made: `by_element` and `kernel_gradient` then take one product
+    for each element of the kernel, as `input_gradient` always does, over only those windows that have the element
+    within the input.
 
     Chellapilla et al., High performance convolutional neural networks for document processing (2006).
     """
@@ -81,7 +82,7 @@ class Conv2d:
         return samples_first(input_gradient(self.windows, W, planes, cache.shape[1:])), grads
 
     def _by_element(self, shape: tuple[int, ...]) -> bool:
-        """Whether to take a product for each element of the kernel, not one over whole windows."""
+        """Whether to take a product for each element of the kernel, instead of one over whole windows."""
         return self.groups == 1 and shape[1] >= MANY_CHANNELS and shape[2] * shape[3] <= SMALL_PLANE
 
 

@@ -75,7 +75,7 @@ class NumpyEngine:
         if network.each_step:
             self._loss = each_step(self._loss)
         self._sequences = network.sequences
-        self._judge = model.loss, network.classes
+        self._loss_facts = model.loss, network.classes
         self._rule = rule or in_blocks(optimizer, self._decayed(network, optimizer, training.dtype), self.layout.size)
         self._max_norm = optimizer.max_norm
         # One array: the parameters, which the optimizer updates, then the running statistics.
@@ -187,7 +187,7 @@ class NumpyEngine:
     def shards(self) -> NumpyShards:
         """The same network for batches that are taken shard by shard."""
         predicting = self._weights if self._average is None else self._average
-        return NumpyShards(self._chain.stages, self._first, self._named, self._judge, (self._vector, predicting))
+        return NumpyShards(self._chain.stages, self._first, self._named, self._loss_facts, (self._vector, predicting))
 
     def _update(self, gradient: Array, buffers: Arrays, lr: float | Array, ema: float) -> None:
         clipped = clip(gradient, self._max_norm) if self._max_norm else gradient
@@ -236,7 +236,7 @@ class NumpyEngine:
         return np.concatenate(in_threads(self._predicted_near, np.array_split(x, self._predicting_parts)))
 
     def _predicted_near(self, x: Array) -> Array:
-        """The logits, in pieces so small that a layer's output stays near the processor."""
+        """The logits, computed in pieces whose largest layer output holds about `NEAR` numbers."""
         pieces = -(-len(x) * self._largest // NEAR)
         return np.concatenate([self._predicted(piece) for piece in np.array_split(x, max(1, min(pieces, len(x))))])
 

@@ -15,16 +15,16 @@ from twofold.recipe.layer import LayerSpec
 
 
 class Mode(NamedTuple):
-    """What a forward pass is told besides x and the parameters."""
+    """The circumstances of a forward pass: all its inputs except x and the parameters."""
 
     training: bool
     mask: Array | None = None
-    """What dropout keeps, as booleans; `None` where the layer drops nothing."""
+    """The elements that dropout keeps, as booleans; `None` where the layer drops nothing."""
     lead: int = 0
     """How many axes of replicas stand before the batch."""
     lengths: Array | None = None
-    """Steps of each sequence, (*replicas, batch), where some are shorter than x is long; only layers that carry
-    something from step to step look at them."""
+    """The number of steps of each sequence, (*replicas, batch); `None` if every sequence has all steps of x. Only
+    recurrent layers use it."""
 
 
 TRAINING = Mode(training=True)

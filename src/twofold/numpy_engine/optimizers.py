@@ -41,7 +41,7 @@ def optimizer(spec: Optimizer, decayed: Vector | float = 1.0) -> Rule:
 
 
 BLOCK = 1 << 16
-"""Numbers that are updated at once: so few that they and their moments stay near the processor."""
+"""Numbers that are updated together: so few that they and their moments stay in the processor's cache."""
 
 
 def in_blocks(spec: Optimizer, decayed: Vector | float, size: int) -> Rule:

@@ -90,11 +90,11 @@ class WholeWay:
             grads = {name: views[key] for name in stage.params if (key := f"{stage.name}.{name}") in views}
             place = Place(stage.params, grads, index > chain.first)
             small = x.size <= SMALL
-            ways = (bound(stage.layer, place, x) if small else None) or self._loose(stage, place)
-            self._forwards.append(ways.forward)
+            functions = (bound(stage.layer, place, x) if small else None) or self._loose(stage, place)
+            self._forwards.append(functions.forward)
             if index >= chain.first:
-                self._backwards.insert(0, ways.backward)
-            x = ways.forward(x)
+                self._backwards.insert(0, functions.backward)
+            x = functions.forward(x)
             self._outputs.append(x)
         return x
 

@@ -21,7 +21,7 @@ Hidden = Float[Array, "*n h"]
 
 
 class Unrolled(NamedTuple):
-    """What a pass through time leaves for the way back. In h and `there` time is the first axis."""
+    """What a pass through time leaves for the way back. In `h` and `there` time is the first axis."""
 
     x: Array
     h: Array
@@ -65,7 +65,7 @@ class Recurrent:
         h = np.empty((steps + 1, *x.shape[:-2], W.shape[-2]), x.dtype)
         h[0] = 0
         c = np.zeros_like(a[:, 0])  # h(0) is 0
-        there = None if mode.lengths is None else _there(mode.lengths, steps)
+        there = None if mode.lengths is None else _has_step(mode.lengths, steps)
         record = self.cell.begin(a, h)
         for t in range(steps):
             if t:
@@ -151,8 +151,8 @@ class Recurrent:
         return dys if there is None else dys * there
 
 
-def _there(lengths: Array, steps: int) -> Array:
-    """Which sequences have a step t, (T, *n, 1)."""
+def _has_step(lengths: Array, steps: int) -> Array:
+    """Whether each sequence has a step t, (T, *n, 1)."""
     return (np.arange(steps).reshape(-1, *(1,) * lengths.ndim) < lengths)[..., None]
 
 

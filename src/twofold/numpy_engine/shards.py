@@ -98,15 +98,15 @@ def forward(
             passed = [layer.forward(params, x, mode) for x, mode in zip(xs, modes, strict=True)]
         xs = [y for y, _ in passed]
         caches.append([cache for _, cache in passed])
-        for passed_layers, y in zip(outputs, xs, strict=True):
-            passed_layers.append(y)
+        for shard_outputs, y in zip(outputs, xs, strict=True):
+            shard_outputs.append(y)
     return outputs, caches
 
 
 def backward(
     places: Sequence[Stage], first: int, caches: Caches, dys: list[Array], samples: int, total: Total[Array]
 ) -> list[list[Array]]:
-    """For each shard the gradients of the parameters, in the order of the layers; nothing before `first` wants any."""
+    """For each shard the flat gradients of the parameters, in the order of the layers from `first` on."""
     pieces = [list[Array]() for _ in dys]
     for index in range(len(places) - 1, first - 1, -1):
         _, layer, params = places[index]

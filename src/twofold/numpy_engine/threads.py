@@ -34,7 +34,7 @@ SHARED_CONVOLUTIONS = 1 << 32
 """Multiply-adds of a batch's way forward from which threads share out a batch of a network with convolutions. Below, a
 pass is so many short operations that the threads wait for Python's lock longer than they compute."""
 NEAR = 1 << 23
-"""The most numbers in a layer's output for the samples that a thread evaluates at once."""
+"""Numbers that the largest layer output may hold for the samples that a thread evaluates at once."""
 MOST_PARTS = 4
 """The most parts of a batch: more threads than that wait for Python's lock."""
 

@@ -20,7 +20,7 @@ from twofold.train.scoring import scorer
 
 @final
 class SideBySide:
-    """The trainings of a recipe's engines. Whoever does not ask for the next events pauses all of them."""
+    """The trainings of a recipe's engines: they stand still while nobody asks for the next events."""
 
     def __init__(self, recipe: Recipe, dataset: Dataset, engines: Mapping[str, Engine]) -> None:
         self.recipe, self.dataset, self.engines = recipe, dataset, engines

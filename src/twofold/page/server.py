@@ -41,7 +41,7 @@ def application(desk: Desk, port: int) -> Guard:
     ]
     reports = [
         Route("/report/{name}", _reported(lambda name: desk.gallery.report(name))),
-        Route("/compared/{name}", _reported(lambda name: _kept(desk, name))),
+        Route("/compared/{name}", _reported(lambda name: _comparison(desk, name))),
     ]
     routes = [Mount(f"/{desk.token}", routes=own), Mount(f"/{desk.reports_token}", routes=reports)]
 
@@ -127,7 +127,7 @@ async def _answered(answer: Awaitable[object]) -> Response:
         return refusal(507, f"it cannot be stored: {error.strerror or error}")
 
 
-async def _kept(desk: Desk, name: str) -> bytes:
+async def _comparison(desk: Desk, name: str) -> bytes:
     return desk.gallery.compared(name)
 
 

@@ -212,7 +212,7 @@ class Folder:
 
 
 def _place(name: str, parts: list[str]) -> tuple[str, str]:
-    """Part and class of a file: `train/CLASS/FILE`, `CLASS/FILE`, each in one more folder or not."""
+    """Part and class of a file: `train/CLASS/FILE` or `CLASS/FILE`, possibly below further folders."""
     if len(parts) < 2:
         raise UserError(f"{told(name)} lies in no folder of a class")
     label = unicodedata.normalize("NFC", parts[-2])

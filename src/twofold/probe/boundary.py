@@ -36,7 +36,7 @@ class Boundary:
 
 
 def points(run: Run) -> dict[str, Split]:
-    """The points by split, as the network sees them; empty where the samples are no points in the plane."""
+    """The points by split, as the network sees them; empty where the samples are not points in the plane."""
     arrays = evidence(run)
     splits = [split for split in SPLITS if f"{split}.x" in arrays]
     if not splits:

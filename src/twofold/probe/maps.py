@@ -24,7 +24,7 @@ MOST_LAYERS = 13
 
 
 class Chosen(NamedTuple):
-    """The image that is shown, as the data hold it and, `x`, as the network sees it, and its true class."""
+    """The image that is shown: `image` as the data hold it, `x` as the network sees it, `true` its class."""
 
     image: Array
     x: Array

@@ -132,7 +132,7 @@ def _parse(
 
 
 def checked(raw: dict[str, Parsed], name: str, folder: Path | None = None) -> tuple[Recipe | None, list[Explained]]:
-    """The recipe that a table is, or `None` and every fault with its path. See `loads` for `folder`."""
+    """The recipe in a table, or `None` and every fault with its path. See `loads` for `folder`."""
     raw = _default_kinds({"name": name, **raw})
     try:
         return Recipe.model_validate(raw, context={"folder": folder} if folder else {}), []

@@ -18,6 +18,7 @@ Overrides: TypeAlias = Mapping[str, object] | Iterable[str]
 FIRST = (("kind", "source", "evaluate_unit"), ("epochs", "steps"))
 """Keys that are set before all others, in this order."""
 OTHER_LENGTH: dict[KeyPath, str] = {("training", "epochs"): "steps", ("training", "steps"): "epochs"}
+"""The key that is removed when a training's length is set: the one that counts it in the other unit."""
 OTHER_NAMES = {"learning_rate": "lr", "batch": "batch_size"}
 """Names under which a key is known elsewhere."""
 

@@ -23,7 +23,7 @@ def stacked(layers: Iterable[LayerSpec | Mapping[str, object]], shape: Sequence[
     """The layers with every shape resolved, for samples of `shape`, without the batch.
 
     A layer is what a recipe holds, or a table such as `{"kind": "dense", "units": 20}`. Raises `RecipeError` with every
-    fault of the layers, and `UserError` for a shape that is none.
+    fault of the layers, and `UserError` for a shape with anything but whole numbers of at least 1.
     """
     if not all(isinstance(size, int) and not isinstance(size, bool) and size > 0 for size in shape):
         raise UserError(f"`shape` must hold whole numbers of at least 1, those of one sample; got {tuple(shape)}")

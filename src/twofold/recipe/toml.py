@@ -51,7 +51,7 @@ HINTS: tuple[tuple[str, str, str], ...] = (
 
 
 class TomlError(Exception):
-    """A text is no TOML, or exceeds the bounds; `fault` says where and why."""
+    """A text is not TOML, or exceeds the bounds; `fault` says where and why."""
 
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
@@ -59,7 +59,7 @@ class TomlError(Exception):
 
 
 def parse_toml(text: str, label: str) -> dict[str, Parsed]:
-    """The table that a text holds. Raises `TomlError` at the line that is no TOML, is too long, or too deep."""
+    """The table that a text holds. Raises `TomlError` at the line that is not TOML, is too long, or too deep."""
     if len(text) > MOST_RECIPE:
         rule = f"at most {size_text(MOST_RECIPE)} are read; it holds {size_text(len(text))}"
         raise TomlError(Fault(f"{label}:1", rule))

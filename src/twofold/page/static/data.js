@@ -21,17 +21,17 @@ async function loaded(promise, words) {
 }
 
 async function folder(files) {
-  const { folder: number_ } = await post("upload/folder", { name: files[0].webkitRelativePath.split("/")[0] });
+  const { folder: token } = await post("upload/folder", { name: files[0].webkitRelativePath.split("/")[0] });
   let done = 0;
   for (const file of files) {
-    await send("upload/image", { folder: number_, path: file.webkitRelativePath }, file);
+    await send("upload/image", { folder: token, path: file.webkitRelativePath }, file);
     done += 1;
     if (done % 50 === 0) {
       busy = `${done} of ${files.length} files`;
       emit("uploads");
     }
   }
-  return { kind: "images", ...(await post("upload/end", { folder: number_ })) };
+  return { kind: "images", ...(await post("upload/end", { folder: token })) };
 }
 
 function picker(words, accept, take, more = {}) {

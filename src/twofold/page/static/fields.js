@@ -74,8 +74,8 @@ export function control(path, field, table, section) {
   const help = [field.help, limits(field) && `${limits(field)}.`].filter(Boolean).join(" ");
   const label = h("label", { for: input.id, title: help }, field.name.replaceAll("_", " "));
   const notes = faults.map((fault) => h("p", { class: "fault", role: "alert" }, fault.rule, fault.remedy ? h("small", {}, ` ${fault.remedy}`) : null));
-  const set_ = value !== undefined && value !== null;
-  return h("div", { class: `field${set_ ? " set" : ""}${faults.length ? " faulty" : ""}` }, label, input, ...notes);
+  const isSet = value !== undefined && value !== null;
+  return h("div", { class: `field${isSet ? " set" : ""}${faults.length ? " faulty" : ""}` }, label, input, ...notes);
 }
 
 // The fields of a kind: those that are set, required or faulty first; the others on demand.

@@ -46,9 +46,9 @@ function section(name, heading, extra) {
   for (const fault of own) parts.push(h("p", { class: "fault", role: "alert" }, fault.rule, fault.remedy ? h("small", {}, ` ${fault.remedy}`) : null));
   if (model) {
     const skipped = name === "training" ? new Set(["engines", "seed", "device"]) : new Set();
-    const kept = { ...model, fields: model.fields.filter((field) => !skipped.has(field.name)) };
+    const adjustable = { ...model, fields: model.fields.filter((field) => !skipped.has(field.name)) };
     if (name === "training") parts.push(engines(table));
-    parts.push(...fields([name], kept, table, name, opened));
+    parts.push(...fields([name], adjustable, table, name, opened));
   }
   if (extra) parts.push(extra);
   const faulty = (store.recipe.faults ?? []).some((fault) => fault.path[0] === name);

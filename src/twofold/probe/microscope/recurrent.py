@@ -125,18 +125,20 @@ def _through_time(subject: Subject, spec: Recurrent) -> dict[str, Array]:
         a, c = a + subject.params["bias_ih"], c + subject.params["bias_hh"]
     states, own_a, own_c = np.concatenate([before[:1], h]), _by_gate(a, units), _by_gate(c, units)
     record = cell.begin(own_a, states)
-    made, to_memory, behind = np.empty_like(h), np.zeros_like(h), None
+    recomputed, memory_gradients = np.empty_like(h), np.zeros_like(h)
     for t in range(steps):
         cell.forward(record, t, own_a[:, t], own_c[:, t])
-        made[t], states[t + 1] = states[t + 1], h[t]
+        recomputed[t] = states[t + 1]
+        states[t + 1] = h[t]  # the next step begins at the engine's own state
     slopes = cell.slopes(record)
+    dmemory = None
     for t in range(steps - 1, -1, -1):
-        to_memory[t] = 0 if behind is None else behind
-        behind = cell.backward(record, slopes, t, dh[t], behind).memory
+        memory_gradients[t] = 0 if dmemory is None else dmemory
+        dmemory = cell.backward(record, slopes, t, dh[t], dmemory).memory
     da, dc = map(_beside_each_other, slopes)
-    derived = {"a": a, "c": c, "da": da, "dc": dc, "times": np.arange(float(steps)), "f(a + c)": made}
+    derived = {"a": a, "c": c, "da": da, "dc": dc, "times": np.arange(float(steps)), "f(a + c)": recomputed}
     gates = cell.values(record) if len(spec.gates) > 1 else {}
-    return derived | _gate_arrays(spec, gates, derived, through, cell.carried(record)[-1][1:], to_memory)
+    return derived | _gate_arrays(spec, gates, derived, through, cell.carried(record)[-1][1:], memory_gradients)
 
 
 def _by_gate(a: Array, units: int) -> Array:
@@ -150,9 +152,12 @@ def _beside_each_other(a: Array) -> Array:
 
 
 def _gate_arrays(
-    spec: Recurrent, gates: dict[str, Array], derived: dict[str, Array], through: ThroughTime, m: Array, behind: Array
+    spec: Recurrent, gates: dict[str, Array], derived: dict[str, Array], through: ThroughTime, m: Array, dmemory: Array
 ) -> dict[str, Array]:
-    """Arrays of the gates, their slopes, and each gate's own block of da and dc."""
+    """Arrays of the gates, their slopes, and each gate's own block of da and dc.
+
+    An LSTM also has its memory m and ∂L/∂m; `dmemory` is the part of ∂L/∂m that comes from the next step.
+    """
     arrays, (h, dh) = dict(gates), through
     for place, name in enumerate(spec.gates):
         block = slice(place * spec.units, (place + 1) * spec.units)
@@ -160,7 +165,7 @@ def _gate_arrays(
     if isinstance(spec, Lstm):
         tanh = np.tanh(m)
         arrays |= {"m": m, "tanh m": tanh, "1 − tanh² m": 1 - tanh * tanh}
-        arrays["dm"] = dh * gates["o"] * (1 - tanh * tanh) + behind
+        arrays["dm"] = dh * gates["o"] * (1 - tanh * tanh) + dmemory
         arrays |= {f"{name} (1 − {name})": gates[name] * (1 - gates[name]) for name in "ifo"}
         return arrays | {"1 − g²": 1 - gates["g"] ** 2}
     if isinstance(spec, Gru):

@@ -36,7 +36,7 @@ def conv2d(subject: Subject, spec: Conv2d) -> Explanation:
     dy = Factor("dy", "dy", (along(n=1), out, *places((i, j))))
     above = Factor("dy", "dy", (along(n=1), out, *seeing(spec.window)))
     b = (Summand((Factor("b", "bias", (out,)),)),) if spec.bias else ()
-    window = f"x[n, c, {', '.join(map(_told, seen(spec.window)))}]"
+    window = f"x[n, c, {', '.join(map(_place_text, seen(spec.window)))}]"
     accounts = [
         Account(
             "y", f"y[n, o, i, j] = Σ(c, u, v) {window} · W[o, c, u, v]{' + b[o]' if spec.bias else ''}",
@@ -59,7 +59,7 @@ def conv2d(subject: Subject, spec: Conv2d) -> Explanation:
     return Explanation(tuple(accounts), {})
 
 
-def _told(place: Along) -> str:
+def _place_text(place: Along) -> str:
     """The text of a place: `2 i + u − 1`."""
     text = " + ".join(name if step == 1 else f"{step} {name}" for name, step in place.steps)
     return text if not place.shift else f"{text} − {-place.shift}"

@@ -20,7 +20,7 @@ TREES = 50
 
 
 def standing_alone(dataset: Dataset, columns: Iterable[Variable], task: str) -> list[Alone]:
-    """The columns from which alone a small tree answers nearly every row, with a forest's score from all the others."""
+    """Columns that each let a small tree answer nearly every row, with a forest's score from all other columns."""
     train = dataset.train
     rows = np.linspace(0, len(train) - 1, min(len(train), MOST_ROWS)).astype(int)
     x, y, classes = train.x[rows], train.y[rows].reshape(len(rows), -1), task == "classification"

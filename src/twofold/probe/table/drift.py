@@ -26,7 +26,7 @@ longer follows χ²."""
 def drifts(dataset: Dataset, columns: Sequence[Variable], order: str | None) -> list[Drift]:
     """The test of each column, and of the target; without the column `order`, which differs between parts by design."""
     train, (_, held) = dataset.train, dataset.held_out
-    first, second = (_some(len(split), name) for split, name in ((train, "train"), (held, "held")))
+    first, second = (_sampled_rows(len(split), name) for split, name in ((train, "train"), (held, "held")))
     tested = list[Drift]()
     for column in columns[:MOST_COLUMNS]:
         if column.name != order and not isinstance(column.fitted, FittedText):
@@ -51,7 +51,8 @@ def _parts(column: Variable) -> list[tuple[str, slice]]:
     return [(column.name, column.place)]
 
 
-def _some(rows: int, part: str) -> Array:
+def _sampled_rows(rows: int, part: str) -> Array:
+    """At most `MOST_ROWS` of the rows of a part, chosen at random, the same ones each time; ascending."""
     return np.sort(stream(0, f"drift, {part}").permutation(rows)[:MOST_ROWS])
 
 

@@ -75,7 +75,7 @@ class Judge:
 
         For classes and labels −log p in nats, the mean over labels; if outputs are no probabilities, 1 for a wrong
         class, else 0. For numbers the squared error over the variance of the held-out numbers, the mean over several
-        targets: its mean over the rows is 1 − R².
+        targets: its mean over all held-out rows is 1 − R².
         """
         target = self.target[rows]
         if self.recipe.task == "regression":

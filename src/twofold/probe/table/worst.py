@@ -25,7 +25,7 @@ def worst_cases(judge: Judge, columns: Sequence[Variable]) -> list[WorstCase]:
     origin = judge.dataset.origin
     cases = list[WorstCase]()
     for row in np.argsort(-losses, kind="stable")[:MOST].tolist():
-        target, answer = _told(judge, answers[row], judge.target[row])
+        target, answer = _as_texts(judge, answers[row], judge.target[row])
         loss = float(np.sqrt(losses[row])) if judge.recipe.task == "regression" else float(losses[row])
         place = str(row) if origin is None else origin.held.place(row).removeprefix("data: ").rpartition("/")[2]
         cells = tuple(_cell(judge, column, row) for column in columns[:MOST_COLUMNS])
@@ -33,7 +33,7 @@ def worst_cases(judge: Judge, columns: Sequence[Variable]) -> list[WorstCase]:
     return cases
 
 
-def _told(judge: Judge, answer: Array, target: Array) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _as_texts(judge: Judge, answer: Array, target: Array) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The target and the answer as texts: a class, the labels, or the numbers in their unit."""
     names = judge.dataset.classes
     match judge.recipe.task:

@@ -54,9 +54,9 @@ function beside(layer, account, state, engines, go) {
   const variables = variablesAt(account, state.index);
   const rows = others.map((other) => {
     const index = indexAt(other, variables);
-    const go_there = () => go({ what: other.what, index });
+    const goThere = () => go({ what: other.what, index });
     return element("tr", { "data-what": other.what },
-      element("th", { scope: "row" }, element("button", { type: "button", class: "m-factor", onclick: go_there },
+      element("th", { scope: "row" }, element("button", { type: "button", class: "m-factor", onclick: goThere },
         `${other.what in layer.updates ? "∂L/∂ " : ""}${other.what}${placeText(index)}`)),
       element("td", { class: "m-soft" }, other.equation),
       engines.map((engine) => numeral(valueOf(layer.accounts, layer.arrays[engine], other.what, index), state.digits, "td")));

@@ -88,10 +88,10 @@ function* products(summand, accounts, arrays, variables) {
     const factors = [];
     let product = summand.coefficient;
     for (const factor of summand.factors) {
-      const found = factorAt(factor, accounts, arrays, every);
-      if (!found) break;
-      factors.push(found);
-      product *= found.value;
+      const placed = factorAt(factor, accounts, arrays, every);
+      if (!placed) break;
+      factors.push(placed);
+      product *= placed.value;
     }
     if (factors.length === summand.factors.length) yield { factors, coefficient: summand.coefficient, product, at };
   }

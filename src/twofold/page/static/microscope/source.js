@@ -3,7 +3,7 @@
 
 import { unpack } from "./numbers.js";
 
-/** Of a layer as it was told: accounts by name, arrays by engine and name, updates by parameter. */
+/** A layer of a record, with its accounts by name, arrays by engine and name, updates by parameter. */
 function layerOf(told, blobs) {
   const arrays = {};
   const unpacked = new Map();
@@ -42,15 +42,15 @@ export function recorded(record) {
 
 /** The step at which a training is paused, asked of the process that trains. */
 export function live(page) {
-  const kept = new Map();
+  const answers = new Map();
   const ask = async (query) => {
     const key = JSON.stringify([page.state()?.step, query]);
-    if (!kept.has(key)) {
+    if (!answers.has(key)) {
       const told = await page.ask(query);
       if (told.fault) throw new Error(told.fault);
-      kept.set(key, told);
+      answers.set(key, told);
     }
-    return kept.get(key);
+    return answers.get(key);
   };
   return {
     batches: [
@@ -58,7 +58,7 @@ export function live(page) {
       { key: "held-out", title: "Held-out samples" },
     ],
     samples: ({ batch }) => (batch === "held-out" ? "any" : null),
-    forget: () => kept.clear(),
+    forget: () => answers.clear(),
     async head({ batch, from }) {
       return ask({ batch, sample: String(from) });
     },

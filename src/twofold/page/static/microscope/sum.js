@@ -114,8 +114,8 @@ function table(view, every, others, last = []) {
 /** The largest terms, in their order. */
 function largestOf(terms) {
   if (terms.length <= MOST_IN_TABLE) return terms;
-  const kept = new Set([...terms].sort((a, b) => Math.abs(b.product) - Math.abs(a.product)).slice(0, MOST_IN_TABLE));
-  return terms.filter((term) => kept.has(term));
+  const largest = new Set([...terms].sort((a, b) => Math.abs(b.product) - Math.abs(a.product)).slice(0, MOST_IN_TABLE));
+  return terms.filter((term) => largest.has(term));
 }
 
 /** The terms that have no row, as one. */
