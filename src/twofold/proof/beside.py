@@ -2,9 +2,9 @@
 
 The lock-step is that of `twofold verify`, over few steps in float64. Two trainings that run free part sooner or later:
 the engines round float32 sums in different orders, and a training that is sensitive to its beginning amplifies that
-difference step by step, as it would one of a single last bit. Where the answers of the engines differ beyond chance,
-both are trained once more to find the step at which they part, beside a twin of the first that began one last bit away;
-and from the state before that step both engines are compared in lock-step.
+difference step by step, as it would a difference in a single last bit. Where the answers of the engines differ beyond
+chance, both are trained once more to find the step at which they part, beside a twin of the first engine that began one
+last bit away; from the state before that step both engines are then compared in lock-step.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ STEPS = 3
 SAMPLES = 32
 """Samples of a batch in the short lock-step, at most."""
 TOLERANCE = 1e-9
+"""Largest relative gap at which the engines still agree in float64."""
 SECONDS = 30.0
-"""Seconds after which the step at which two trainings part is no longer looked for."""
+"""Seconds after which the search for the step at which two trainings part is given up."""
 
 
 @dataclass(frozen=True)
@@ -58,25 +59,29 @@ def short_proof(recipe: Recipe, dataset: Dataset) -> Verdict:
 
 
 def parting(recipe: Recipe, dataset: Dataset, watch: Callable[[int], object]) -> Parting | None:
-    """Train both engines again until they part; `None` where they do not within the training or `SECONDS`."""
+    """Train both engines again until they part; `None` where they do not within the training or `SECONDS`.
+
+    `watch` gets the number of every step taken.
+    """
     first, second = (build_engine(name, recipe, fast=True) for name in COMPARED)
-    twin, begun = build_engine(COMPARED[0], recipe, fast=True), time.monotonic()
+    twin = build_engine(COMPARED[0], recipe, fast=True)
+    begun = time.monotonic()
     start = initial_state(recipe.model, dataset.train)
     for engine, state in ((first, start), (second, start), (twin, one_bit_away(start, recipe.training.dtype))):
         engine.load(state)
-    smallest = None
+    first_gap = None
     twin_step = None
     for step, batch in enumerate(Batches(recipe, dataset.train), 1):
         before = first.state()
         for engine in (first, second, twin):
             engine.step(batch._replace(x=batch.x.copy(), target=batch.target.copy()))
-        gap = _furthest(first, second)
-        if twin_step is None and _furthest(first, twin) > PARTED:
+        gap = _largest_distance(first, second)
+        if twin_step is None and _largest_distance(first, twin) > PARTED:
             twin_step = step
-        smallest = (step, gap) if smallest is None and gap > 0 else smallest
+        first_gap = (step, gap) if first_gap is None and gap > 0 else first_gap
         watch(step)
-        if gap > PARTED and smallest is not None:
-            growth = (gap / smallest[1]) ** (1 / max(1, step - smallest[0]))
+        if gap > PARTED and first_gap is not None:
+            growth = (gap / first_gap[1]) ** (1 / max(1, step - first_gap[0]))
             verdict = _lockstep(_exact(recipe, None), dataset.astype("float64"), before, step - 1)
             return Parting(step, gap, growth, twin_step, verdict)
         if not math.isfinite(gap) or time.monotonic() - begun > SECONDS:
@@ -93,19 +98,20 @@ def one_bit_away(state: State, dtype: str) -> State:
     return State(parameters, state.optimizer, state.updates, state.buffers, state.average)
 
 
-def _furthest(a: Engine, b: Engine) -> float:
+def _largest_distance(a: Engine, b: Engine) -> float:
     """The largest relative distance max|a − b| / max|a| of a parameter between two engines."""
-    one, other = a.state().parameters, b.state().parameters
-    return max(_apart(one[name], other[name]) for name in one)
+    ours, theirs = a.state().parameters, b.state().parameters
+    return max(_distance(ours[name], theirs[name]) for name in ours)
 
 
-def _apart(a: Array, b: Array) -> float:
+def _distance(a: Array, b: Array) -> float:
+    """max|a − b| / max|a|; 0 where a is 0 everywhere."""
     size = float(np.abs(a).max(initial=0.0))
     return float(np.abs(a - b).max(initial=0.0)) / size if size > 0 else 0.0
 
 
 def _exact(recipe: Recipe, most: int | None) -> Recipe:
-    """The recipe in float64 and by the plain ways of a witness, in batches of at most `most` samples."""
+    """The recipe in float64 and without shortcuts, in batches of at most `most` samples."""
     changed: dict[str, object] = {"dtype": "float64", "autocast": "none", "compile": False, "shards": None}
     size = recipe.training.batch_size
     if most is not None:
@@ -114,12 +120,13 @@ def _exact(recipe: Recipe, most: int | None) -> Recipe:
 
 
 def _lockstep(recipe: Recipe, dataset: Dataset, start: State, taken: int) -> Verdict:
+    """Compare the engines over `STEPS` steps from a state, with the batches that follow the first `taken`."""
     first, second = (build_engine(name, recipe) for name in COMPARED)
     chosen = islice(Batches(recipe, dataset.train, taken + STEPS), taken, taken + STEPS)
-    return compare(first, second, _wide(start), chosen, TOLERANCE)
+    return compare(first, second, _in_double(start), chosen, TOLERANCE)
 
 
-def _wide(state: State) -> State:
+def _in_double(state: State) -> State:
     """The state in float64."""
     optimizer = {moment: _floats(arrays) for moment, arrays in state.optimizer.items()}
     return State(_floats(state.parameters), optimizer, state.updates, _floats(state.buffers), _floats(state.average))

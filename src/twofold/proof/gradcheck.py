@@ -48,7 +48,10 @@ class Projection(NamedTuple):
 
 
 def check_gradients(engine: Engine, state: State, batch: Batch, seed: int = 0) -> list[Projection]:
-    """Each parameter's gradient near `state` against central differences. The engine is left at `state`."""
+    """Each parameter's gradient near `state` against central differences, in float64. The engine is left at `state`.
+
+    One projection a parameter, along a random direction drawn from `seed`: of the tries, the one that agrees best.
+    """
     original, state, batch = state, beside(state, seed), batch._replace(radius=None)  # what moves samples is no loss
     engine.load(state)
     step = engine.step(batch)

@@ -23,6 +23,7 @@ from twofold.plain import Plain
 
 Mode = Literal["resync", "free"]
 STAGES: tuple[str, ...] = ("forward", "loss", "gradient", "state")
+"""The stages of a step, in order of computation."""
 
 
 class Divergence(NamedTuple):
@@ -125,16 +126,16 @@ def compare(
 
 def _gaps(a: Step, b: Step) -> Iterator[tuple[str, str, float]]:
     """Every gap of one step as (stage, name, size), in order of computation: a cause comes before its effects."""
-    for name, size in _each(a.outputs, b.outputs):
+    for name, size in _gap_by_name(a.outputs, b.outputs):
         yield "forward", f"{name}.output", size
     yield "loss", "loss", gap(np.asarray(a.loss), np.asarray(b.loss))
-    for name, size in reversed(list(_each(a.gradients, b.gradients))):
+    for name, size in reversed(list(_gap_by_name(a.gradients, b.gradients))):
         yield "gradient", name, size
-    for name, size in _each(a.state.arrays(), b.state.arrays()):
+    for name, size in _gap_by_name(a.state.arrays(), b.state.arrays()):
         yield "state", name, size
 
 
-def _each(a: Arrays, b: Arrays) -> Iterator[tuple[str, float]]:
+def _gap_by_name(a: Arrays, b: Arrays) -> Iterator[tuple[str, float]]:
     """The gap of each tensor by name; infinite for one that only one engine has."""
     for name in [*a, *(name for name in b if name not in a)]:
         yield name, gap(a[name], b[name]) if name in a and name in b else math.inf

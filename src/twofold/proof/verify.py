@@ -27,7 +27,9 @@ from twofold.setup.needed import check_memory
 from twofold.setup.samples import found_data
 
 TOLERANCES = {"float64": 1e-9, "float32": 1e-4}
+"""Largest relative gap at which the engines still agree, by type."""
 RANDOM_BATCHES = 8
+"""Batches of random inputs that are drawn where the recipe's data are not at hand."""
 
 
 @dataclass(frozen=True)
@@ -121,14 +123,14 @@ def verify(
 
     causes = list[str]()
 
-    def explained(parting: Parting) -> None:
+    def name_cause(parting: Parting) -> None:
         from twofold.proof.check.steps import explain
 
         why = explain(recipe, first, parting, allowed, second)
         if why is not None:
             causes.append(f"{(first if why[0] == 'first' else second).name} engine: {why[1].sentence}")
 
-    def parted(batch: Batch, a: Step, b: Step) -> None:
+    def find_ties(batch: Batch, a: Step, b: Step) -> None:
         x = floats(batch, np.dtype(dtype)) if batch.radius is None else None
         decided_by_rounding.extend(ties(recipe.network, x, a.outputs, b.outputs))
 
@@ -136,7 +138,7 @@ def verify(
     watch(Started("verify", steps))
     with few_threads(recipe, len(train)):
         verdict = compare(
-            first, second, start, batches, allowed, mode, lambda step: watch(Progressed(step)), parted, explained
+            first, second, start, batches, allowed, mode, lambda step: watch(Progressed(step)), find_ties, name_cause
         )
     projections = check_gradients(first, initial, next(iter(batches))) if dtype == "float64" else []
     divergence = verdict.first_divergence

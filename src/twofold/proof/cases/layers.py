@@ -119,7 +119,7 @@ LAYERS = [
     LayerCase("batch_norm without affine", BatchNorm(affine=False), (3, 4, 5, 3)),
     LayerCase("batch_norm of another eps and momentum", BatchNorm(eps=0.1, momentum=0.6), (6, 4)),
     LayerCase("batch_norm that forgets", BatchNorm(momentum=1.0), (3, 2, 3, 3)),
-    # Of zeros every mean is exact. Of another constant only rounding is left to normalize, 1 / √ε = 316 times as large.
+    # The mean of zeros is exact. With another constant only rounding is left to normalize, 1 / √ε = 316 times as large.
     LayerCase("batch_norm of zeros", BatchNorm(), (5, 4), lambda x: x * 0, smooth=False),
     LayerCase("layer_norm of vectors", LayerNorm(), (6, 4)),
     LayerCase("layer_norm of images", LayerNorm(), (3, 4, 5, 3)),

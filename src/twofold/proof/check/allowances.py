@@ -40,13 +40,13 @@ KINKS = {
 
 def at_kinks(subject: Subject, yours: list[dict[str, Array]], expected: list[Tensors]) -> bool:
     """Replace autograd's slope at a kink, which nobody wrote, by ours. Returns whether it differed from ours."""
-    other = False
+    differs = False
     for scene, mine, theirs in zip(subject.scenes, yours, expected, strict=False):
         if scene.name in KINKS and "dx" in mine and "dx" in theirs and mine["dx"].shape == theirs["dx"].shape:
-            free = KINKS[scene.name](scene.arrays["x"]) & np.isfinite(mine["dx"])
-            other = other or not np.allclose(mine["dx"][free], theirs["dx"][free])
-            mine["dx"] = np.where(free, theirs["dx"], mine["dx"])
-    return other
+            kinks = KINKS[scene.name](scene.arrays["x"]) & np.isfinite(mine["dx"])
+            differs = differs or not np.allclose(mine["dx"][kinks], theirs["dx"][kinks])
+            mine["dx"] = np.where(kinks, theirs["dx"], mine["dx"])
+    return differs
 
 
 def underflows(subject: Subject, yours: list[dict[str, Array]], expected: list[Tensors]) -> bool:
@@ -79,24 +79,24 @@ def judged_by_its_masks(
     if agree:
         return subject, expected, None
     scenes = []
-    dropped = [0, 0]
+    dropped = elements = 0
     for scene, mine in zip(subject.scenes, yours, strict=False):
         y = mine.get("y")
         if y is not None and y.shape == scene.arrays["x"].shape:
             passed_on = (y != 0).astype(float)
             if scene.training:
-                dropped[0] += int((passed_on == 0).sum())
-                dropped[1] += passed_on.size
+                dropped += int((passed_on == 0).sum())
+                elements += passed_on.size
             drawn = scene.training or not passed_on.all()
             held = {**scene.arrays, "mask": passed_on} if drawn else scene.arrays
             scene = replace(scene, arrays=held, facts={**scene.facts, "own_mask": True})
         scenes.append(scene)
     scenes += subject.scenes[len(scenes) :]
-    spread = 4.5 * math.sqrt(max(dropped[1], 1) * max(p * (1 - p), 1e-9))
-    if not 0 < dropped[0] < dropped[1]:
+    spread = 4.5 * math.sqrt(max(elements, 1) * max(p * (1 - p), 1e-9))
+    if not 0 < dropped < elements:
         return subject, expected, None
     changed = replace(subject, scenes=tuple(scenes))
-    share = dropped[0] / dropped[1] if abs(dropped[0] - p * dropped[1]) > spread else None
+    share = dropped / elements if abs(dropped - p * elements) > spread else None
     return changed, right(changed), share
 
 
@@ -154,9 +154,9 @@ def without_scenes(
     names: Sequence[str], subject: Subject, yours: Sequence[Tensors], expected: list[Tensors]
 ) -> tuple[list[Scene], list[Tensors], list[Tensors]]:
     """All scenes but those of `names`, with the tensors of each; a scene that was not played has none."""
-    keep = [i for i, scene in enumerate(subject.scenes) if scene.name not in names]
+    left = [i for i, scene in enumerate(subject.scenes) if scene.name not in names]
     padded = [*yours, *({} for _ in range(len(subject.scenes) - len(yours)))]
-    return [subject.scenes[i] for i in keep], [padded[i] for i in keep], [expected[i] for i in keep]
+    return [subject.scenes[i] for i in left], [padded[i] for i in left], [expected[i] for i in left]
 
 
 def in_single(yours: Run) -> bool:

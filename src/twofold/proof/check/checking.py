@@ -40,11 +40,14 @@ def check(
 
     `thing` is a pair of functions, a class or an object, a `torch.nn.Module` or `torch.autograd.Function`, a function,
     or the place of one in a file: `"mine.py:MyDense"`. `like` is what it should be: `"dense"`,
-    `{"kind": "dense", "units": 3}`; required settings that are left out take small sizes. The report tells whether it
-    is right, and else what is wrong. It runs in a process of its own: see `twofold.proof.check.sandbox`.
+    `{"kind": "dense", "units": 3}`. Further keywords are settings of the kind; required ones that are left out take
+    small sizes. `adapter` says what names mean that do not tell it themselves, `shape` is the shape of one sample of a
+    layer, without the batch; with `float32` both sides are compared in single precision. The report tells whether
+    `thing` is right, and else what is wrong. It runs in a process of its own, for at most `seconds`: see
+    `twofold.proof.check.sandbox`.
 
-    A whole engine with `load`, `state` and `step` is held against a recipe: `check(engine, like="moons")`; see
-    `twofold.proof.check.engines.check_engine`.
+    A whole engine with `load`, `state` and `step` is held against a recipe in this process: `check(engine,
+    like="moons")`. The other arguments do not count then; see `twofold.proof.check.engines.check_engine`.
 
     Raises `UserError` for an unknown kind or setting, or a file that is not there.
     """
@@ -75,7 +78,10 @@ def check_file(file: Path, requests: Sequence[Request], limits: Limits) -> list[
 
 
 def place_of(text: str) -> tuple[Path, str]:
-    """The file and the name in it of `FILE.py:NAME`."""
+    """The file and the name in it of `FILE.py:NAME`; the name is empty if left out.
+
+    Raises `UserError` where there is no such file.
+    """
     file, _, name = text.rpartition(":") if ".py:" in text else (text, "", "")
     path = Path(file)
     if not path.is_file():
@@ -104,6 +110,7 @@ def _player(thing: object) -> Callable[[Path], None]:
 
 
 def _code(thing: object) -> Function:
+    """The function or class whose source tells the file of a thing."""
     member = thing[0] if isinstance(thing, tuple | list) else thing
     return member if inspect.isclass(member) or inspect.isroutine(member) else type(member)
 
@@ -116,6 +123,7 @@ def _has_source(thing: object) -> bool:
 
 
 def _checked(requests: Sequence[Request], run: Callable[[Sequence[Item]], list[Answer]]) -> list[CheckReport]:
+    """A report for each request; `run` plays items in another process. A layer may need samples of another shape."""
     started = time.perf_counter()
     choices = [subjects(r.like, r.settings, r.dtype, r.shape) for r in requests]
     items = [item_of(request, choice[0]) for request, choice in zip(requests, choices, strict=True)]

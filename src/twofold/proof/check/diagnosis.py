@@ -25,6 +25,7 @@ from twofold.proof.mistakes.base import Derivative
 PATIENCE = 1.2
 """Seconds for pairs of mistakes."""
 BEHIND: tuple[Derivative, ...] = ("formula", "own", "right")
+"""Every way in which a backward pass may go with a wrong forward pass: see `Making`."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,7 @@ class Diagnosis:
         return all(self._agree(name, a, b) for a, b in zip(predicted, self.yours, strict=True))
 
     def _affected(self, predicted: Sequence[Mapping[str, Array]]) -> list[str]:
+        """The tensors that a prediction has other than right in some scene."""
         return [
             name
             for name in self.compared
@@ -163,6 +165,7 @@ class Diagnosis:
         return [replace(finding, open=tuple(left)) for finding in findings]
 
     def _explaining(self, name: str) -> Finding | None:
+        """The mistake that explains a tensor and the most others beside it; else a relation."""
         best: Finding | None = None
         for mistake in self.subject.mistakes():
             if self._changes_lead(mistake) and name != self.lead:
@@ -210,6 +213,7 @@ class Diagnosis:
             yield from self._forward_pairs(makings, end)
 
     def _forward_pairs(self, makings: Sequence[tuple[Mistake, Making]], end: float) -> Iterator[Finding]:
+        """Findings of two mistakes of the forward pass, neither of which gives the first tensor alone."""
         changing = [(m, making) for m, making in makings if self._changes_lead(m)]
         for number, (first_mistake, making) in enumerate(changing):
             for other, _ in changing[number + 1 :]:

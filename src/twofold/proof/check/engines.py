@@ -80,7 +80,7 @@ class EngineReport:
 
 
 def check_engine(engine: Engine, recipe: str | Path | Recipe, *, steps: int = 50) -> EngineReport:
-    """A user's engine beside the NumPy engine, step by step over the recipe's training, in float64, re-synchronised.
+    """Train a user's engine beside the NumPy engine over the recipe's training, in float64, re-synchronised each step.
 
     The engine has `load(state)`, `state()` and `step(batch)` as in `twofold.engine.Engine`; it gets a copy of each
     batch, so that it cannot change ours.
@@ -115,7 +115,7 @@ def _compared(engine: Engine | RemoteEngine, recipe: Recipe, steps: int) -> Engi
     tolerance = TOLERANCES["float64"]
     faults = list[Named]()
 
-    def look(parting: Parting) -> None:
+    def name_fault(parting: Parting) -> None:
         why = explain(recipe, ours, parting, tolerance, second)
         faults.extend([why[1]] if why else [])
 
@@ -123,7 +123,7 @@ def _compared(engine: Engine | RemoteEngine, recipe: Recipe, steps: int) -> Engi
     batches, second = Batches(recipe, dataset.train, steps), cast(Engine, engine)
     try:
         verdict = compare(ours, second, start, batches, tolerance, "resync", watch=lambda step: taken.append(step),
-                          explain=look)  # fmt: skip
+                          explain=name_fault)  # fmt: skip
     except EngineFailedError as error:
         return EngineReport(recipe.name, data, Verdict(taken[-1], tolerance, {}, None), None, str(error))
     return EngineReport(recipe.name, data, verdict, faults[0] if faults else None)

@@ -67,7 +67,10 @@ class Grade:
 
 
 def grade(folder: Path, task: Task) -> Grade:
-    """Grade one submission: a folder, or the only file of the task. Items of one file share a process."""
+    """Grade one submission: a folder, or the only file of the task. Items of one file share a process.
+
+    Raises `UserError` where the folder is not there; a missing file only leaves its items unchecked.
+    """
     if not folder.exists():
         raise UserError(f"no folder {folder}")
     limits = Limits(task.seconds, task.megabytes)
@@ -84,6 +87,7 @@ def grade(folder: Path, task: Task) -> Grade:
 
 
 def _reports(path: Path, folder: Path, items: Sequence[Item], limits: Limits) -> list[CheckReport]:
+    """The reports on the items of one file; if one of them ends the process, each is checked in its own."""
     if not path.is_file():
         near = nearest(path.name, [entry.name for entry in folder.iterdir() if entry.suffix == ".py"])
         hint = f"; did you mean {' or '.join(f'`{name}`' for name in near)}?" if near else ""

@@ -196,6 +196,7 @@ def _large(x: Array) -> Array:
 
 
 def _sized(x: Array, scale: float) -> Array:
+    """x in another size; 1e3 stands for large logits."""
     return _large(x) if scale == 1e3 else scale * x
 
 

@@ -44,6 +44,7 @@ class Verdict(NamedTuple):
 
 
 def _rank(verdict: Verdict) -> tuple[bool, bool, int, int]:
+    """What makes a reading worse than another: wrong, nothing given, errors, wrong tensors."""
     report = verdict.report
     nothing = bool(report.gaps) and report.gaps[0].note.endswith("was not given")
     return not report.ok, nothing, len(report.errors or {}), sum(not gap.ok for gap in report.gaps)
@@ -96,9 +97,11 @@ class _Read(NamedTuple):
 
 
 def _read(subject: Subject, plan: Played, run: Run) -> _Read:
+    """Make every allowance that a plan's run needs before it is compared."""
     subject = as_played(subject, plan)
     expected, yours = right(subject), [dict(tensors) for tensors in run]
-    extra, share = list[str](), None
+    extra = list[str]()
+    share = None
     extra += [KINK] if plan.autograd and at_kinks(subject, yours, expected) else []
     extra += [UNDERFLOW] if underflows(subject, yours, expected) else []
     extra += [DERIVATIVE] if plan.derivative else []

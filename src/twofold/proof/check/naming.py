@@ -22,17 +22,17 @@ def named_faults(
     subject: Subject, yours: Run, expected: list[Tensors], tolerances: Mapping[str, float], wrong: Sequence[str]
 ) -> list[Named]:
     """The faults by name: a wrong layout of arrays is undone first, and then the rest is explained."""
-    laid = list[Relation]()
+    layouts = list[Relation]()
     for name in wrong:
         earlier = next(relations(name, yours, expected, subject.scenes, tolerances.get(name, 1e-9)), None)
         if earlier is not None and earlier.layout:
-            laid.append(earlier)
+            layouts.append(earlier)
             yours = undone(earlier, yours, expected)
     left = [gap.tensor for gap in gaps(yours, expected, subject.names, tolerances) if not gap.ok]
     left = [name for name in left if name in wrong]
     findings = Diagnosis(subject, yours, expected, tolerances, left).findings()
     named = [_named(finding, yours, expected, subject, tolerances) for finding in findings]
-    return [*(_of_relation(relation, (relation.tensor,)) for relation in laid), *named]
+    return [*(_of_relation(relation, (relation.tensor,)) for relation in layouts), *named]
 
 
 def _named(

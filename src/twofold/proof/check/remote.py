@@ -33,6 +33,7 @@ from twofold.proof.check.sandbox import Limits, environment_of
 from twofold.recipe import Recipe, dump
 
 MOST_MESSAGE = 1 << 30
+"""Bytes of the longest message that is read."""
 
 
 class EngineFailedError(Exception):
@@ -63,8 +64,8 @@ class RemoteEngine:
         self.closed = False
         self.folder = tempfile.TemporaryDirectory(prefix="twofold-check-")
         self.home = Path(self.folder.name)
-        order = {"file": str(file.resolve()), "object": name, "recipe": dump(recipe)}
-        (self.home / "job.json").write_text(json.dumps({**order, **vars(limits)}), "utf-8")
+        job = {"file": str(file.resolve()), "object": name, "recipe": dump(recipe)}
+        (self.home / "job.json").write_text(json.dumps({**job, **vars(limits)}), "utf-8")
         theirs_in, self.to = os.pipe()
         self.back, theirs_out = os.pipe()
         with (self.home / "printed").open("wb") as printed:
@@ -115,8 +116,8 @@ class RemoteEngine:
         """One step on a batch. Raises `EngineFailedError` where the user's code fails."""
         x = floats(batch, np.dtype(np.float64))
         held = {"x": x, "target": batch.target} | {f"masks/{name}": mask for name, mask in batch.masks.items()}
-        beside = {"weight": batch.weight, "radius": batch.radius}
-        held |= {name: array for name, array in beside.items() if array is not None}
+        optional = {"weight": batch.weight, "radius": batch.radius}
+        held |= {name: array for name, array in optional.items() if array is not None}
         self._send({"call": "step", "lr": float(np.asarray(batch.lr)), "step": batch.step, "ema": batch.ema}, held)
         answer, arrays = self._answered()
         return RemoteStep(
@@ -136,15 +137,16 @@ class RemoteEngine:
         try:
             write_message(self.to, told, arrays)
         except BrokenPipeError as error:
-            raise EngineFailedError(self._ended()) from error
+            raise EngineFailedError(self._how_it_ended()) from error
 
     def _receive(self) -> tuple[dict[str, Parsed], dict[str, Array]]:
         message = read_message(self.back, time.monotonic() + self.limits.seconds)
         if message is None:
-            raise EngineFailedError(self._ended())
+            raise EngineFailedError(self._how_it_ended())
         return message
 
-    def _ended(self) -> str:
+    def _how_it_ended(self) -> str:
+        """A sentence: how the process ended, or that it still runs beyond its time."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             status = self.process.wait(0.5)
             if status < 0 and -status in (signal.SIGXCPU, signal.SIGKILL):

@@ -71,18 +71,18 @@ class Played:
     untold: Sequence[str]
     """Scenes outside training for which the object offers no way to say so."""
     fits: bool
+    """Whether the first tensor of the first scene has the right shape."""
     constant_rate: bool
+    """Whether an optimizer cannot be told of another rate."""
     one_bias: bool
     autograd: bool
     derivative: bool
+    """Whether the way back takes no dy: its result was taken for f'(x), and multiplied by dy."""
     scenes: int
 
     @classmethod
     def read(cls, plan: Parsed) -> Played:
-        """Read one plan from the other process's JSON.
-
-        Raises `KeyError`, `TypeError` or `ValueError` for anything else.
-        """
+        """A plan from the other process's JSON. Raises `KeyError`, `TypeError` or `ValueError` for anything else."""
         flags = {name: bool(plan[name]) for name in ("fits", "constant_rate", "one_bias", "autograd", "derivative")}
         errors = {str(scene): str(error) for scene, error in plan["errors"].items()}
         return cls(str(plan["plan"]), errors, [str(s) for s in plan["untold"]], scenes=int(plan["scenes"]), **flags)
@@ -229,8 +229,8 @@ def _write(folder: Path, work: dict[str, str | float], items: Sequence[Item]) ->
             }
             for scene, expected in zip(item["scenes"], item["expected"], strict=True)
         ]
-        told = {key: value for key, value in item.items() if key not in ("scenes", "expected", "gradients")}
-        listed.append({**told, "scenes": scenes, "scenes_file": name})
+        entry = {key: value for key, value in item.items() if key not in ("scenes", "expected", "gradients")}
+        listed.append({**entry, "scenes": scenes, "scenes_file": name})
     (folder / "job.json").write_text(json.dumps({**work, "items": listed}), "utf-8")
 
 

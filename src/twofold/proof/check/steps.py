@@ -18,6 +18,7 @@ from twofold.proof.mistakes.base import Settings
 from twofold.recipe import Node, Recipe
 
 MOMENTS = {"momentum_buffer": "m", "exp_avg": "m", "exp_avg_sq": "v", "square_avg": "v"}
+"""The catalogue's names of an optimizer's moments, by PyTorch's."""
 
 
 UNMOVED = Named(
@@ -117,6 +118,7 @@ def _from_behind(dispute: _Dispute, wrong: Trace | None) -> Named | None:
 
 
 def _explained(dispute: _Dispute, yours: Step) -> Named | None:
+    """The mistake of one engine in the layer, the loss or the update where the engines part."""
     divergence = dispute.parting.divergence
     tracked = divergence.name.split(".")[-1] in ("running_mean", "running_var")
     if divergence.stage in ("forward", "gradient") or tracked:
@@ -161,6 +163,7 @@ def _of(name: str, node: Node) -> bool:
 
 
 def _loss_of(dispute: _Dispute, yours: Arrays) -> Named | None:
+    """The mistake in the loss or its gradient, given the right outputs."""
     loss, batch = dispute.recipe.loss, dispute.parting.batch
     outputs = list(dispute.trace.outputs.values())[-1]
     if loss.model_dump().get("class_weight") is not None or batch.weight is not None:

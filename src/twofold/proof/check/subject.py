@@ -92,6 +92,7 @@ class Subject:
 
 
 def _moved(scene: Scene, draw: int) -> Scene:
+    """A scene with every number moved by one unit in the last place of float32, up, down or not at all."""
     rng = stream(0, f"check ulp {scene.name}", draw)
     arrays: dict[str, Array] = {}
     for name, array in scene.arrays.items():
@@ -153,6 +154,7 @@ def _cast(scene: Scene, dtype: str) -> Scene:
 
 
 def _read(like: object) -> tuple[str, dict[str, object]]:
+    """The kind that `like` names, and the settings it holds."""
     if isinstance(like, str):
         return like.strip(), {}
     if isinstance(like, Part):
@@ -182,11 +184,11 @@ def _spec(section: str, kind: str, asked: Settings) -> BaseModel:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        faults = [_told(details, kind, model) for details in error.errors(include_url=False)]
+        faults = [_fault_text(details, kind, model) for details in error.errors(include_url=False)]
         raise UserError(f"`{kind}`: {'; '.join(faults)}") from error
 
 
-def _told(details: ErrorDetails, kind: str, model: type[BaseModel]) -> str:
+def _fault_text(details: ErrorDetails, kind: str, model: type[BaseModel]) -> str:
     name = ".".join(str(part) for part in details["loc"]) or kind
     if details["type"] == "extra_forbidden":
         return f"unknown setting `{name}`; {did_you_mean(name, [f for f in model.model_fields if f != 'kind'])}"

@@ -19,7 +19,7 @@ from twofold.recipe.base import Pair, pair
 
 Derivative = Literal["formula", "own", "right"]
 Settings: TypeAlias = Mapping[str, object]
-"""What a recipe says of a kind, or what a scene is besides its arrays, by name; `None` where it is left out."""
+"""The settings of a kind, or the facts of a scene, by name; `None` where one is left out."""
 
 
 def number(settings: Settings, name: str, default: float | None = None) -> float:
@@ -101,7 +101,7 @@ class Mistake:
     kinds: tuple[str, ...]
     """The layers, losses, optimizers or schedules in which it can be made."""
     sentence: str
-    """What is wrong, in a sentence that ends with the right form."""
+    """What is wrong, in one sentence, often with what is right."""
     hints: tuple[str, str]
     """Where to look, and what to ask there, without the answer."""
     apply: Callable[[Making], Making]

@@ -16,6 +16,7 @@ LINEAR = (
     *("dense", "conv2d", "embedding", "embed_columns", "batch_norm", "layer_norm", "group_norm", "prelu"),
     *("rnn", "lstm", "gru"),
 )
+"""The kinds that have parameters."""
 INPUTS = ("x", "dy", "mask")
 
 

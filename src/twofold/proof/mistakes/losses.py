@@ -78,6 +78,7 @@ class LossComputation:
         return onehot + e / classes if "smoothing_added" in on else onehot * (1 - e) + e / classes
 
     def _divisor(self, z: Array, on: frozenset[str], where: str) -> float:
+        """What the sum of a cross-entropy, or its gradient, is divided by; `where` is `loss` or `gradient`."""
         n, c = z.shape
         if f"{where}_undivided" in on or "sum_in_place_of_mean" in on:
             return 1.0
@@ -186,6 +187,7 @@ class LossComputation:
         return total / 2 if "half_the_loss" in on or "half" in on else total
 
     def _terms(self, z: Array, on: frozenset[str], where: str) -> float:
+        """As `_divisor`, for squared errors."""
         n, c = z.shape
         if f"{where}_undivided" in on or "sum_in_place_of_mean" in on:
             return 1.0

@@ -29,6 +29,7 @@ class Normalization(Plain[Cache]):
     eps: float
 
     def _over(self, x: Array) -> tuple[int, ...]:
+        """The axes over which mean and variance are taken."""
         raise NotImplementedError
 
     def _standard(self, x: Array, mean: Array | None, variance: Array | None, over: tuple[int, ...]) -> Kept:

@@ -15,6 +15,8 @@ Shape: TypeAlias = tuple[int, ...]
 
 
 class _Pool(Plain):
+    """What pooling layers share: their windows, and the way back from these to x."""
+
     def __init__(self, making: Making) -> None:
         super().__init__(making)
         self.plane = Plane(making)

@@ -36,6 +36,7 @@ class Recurrent(Plain):
         return (begin if "memory_carried" in self.on else h), memory
 
     def _products(self, params: Arrays) -> tuple[Array, Array, Array, Array]:
+        """W_ih, W_hh, b_ih and b_hh as the layer uses them."""
         on, W, U = self.on, params["weight_ih"], params["weight_hh"]
         b = params.get("bias_ih", np.zeros(len(W)))
         c = params.get("bias_hh", np.zeros(len(W)))
@@ -65,6 +66,7 @@ class Recurrent(Plain):
         return self._read(states, caches), (x, states, caches)
 
     def _read(self, states: list[Array], caches: list[tuple[Array, Stored]]) -> Array:
+        """y, from h(0), h(1), ..., h(T)."""
         on = self.on
         if self.every:
             if "states_before" in on:
@@ -113,6 +115,7 @@ class Recurrent(Plain):
         return next((count for switch, count in names.items() if switch in self.on), 10**9)
 
     def _from_behind(self, dh: Array, dy: Array, t: int, count: int) -> Array:
+        """∂L/∂h after step t (from 0): what later steps pass back, and the part of dy that reads this state."""
         on = self.on
         if self.output == "mean":
             return dh + dy / count

@@ -38,6 +38,7 @@ class TermLossComputation:
             return {"loss": value, "dz": self._gradient(z, t, on)}
 
     def _count(self, z: Array, on: frozenset[str], where: str) -> float:
+        """What the sum of the terms, or its gradient, is divided by; `where` is `loss` or `gradient`."""
         if f"{where}_undivided" in on or "sum_in_place_of_mean" in on:
             return 1.0
         if self.summed:

@@ -125,6 +125,7 @@ class Held:
         )
 
     def _fits(self, value: Theirs, ours: np.ndarray) -> bool:
+        """Whether an array has the shape that ours has in the layout; a vector may have axes of length 1."""
         theirs = tuple(value.shape)
         laid = self.layout.weight(ours).shape
         return theirs == laid or (ours.ndim == 1 and theirs in ((1, len(ours)), (len(ours), 1))) or (

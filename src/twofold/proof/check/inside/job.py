@@ -17,12 +17,12 @@ class Job(Values):
 
     @property
     def kind(self) -> str:
-        """The layer's kind."""
+        """The kind that the thing should be."""
         return self["kind"]
 
     @property
     def settings(self) -> Mapping[str, Theirs]:
-        """The layer's settings."""
+        """The settings of the kind."""
         return self["settings"]
 
     @property

@@ -55,9 +55,9 @@ class Losses:
         result = call(forward, values, names, order, self.job.declared)
         members = _ordered(result)
         value = members[0]
-        whole = getattr(getattr(self, "object", None), "calculate", None)
-        if shape_of(value) == (len(z),) and callable(whole):  # the loss of each sample; another method takes the mean
-            members = _ordered(call(whole, values, names, order, self.job.declared))
+        calculate = getattr(getattr(self, "object", None), "calculate", None)  # takes the mean over samples
+        if shape_of(value) == (len(z),) and callable(calculate):
+            members = _ordered(call(calculate, values, names, order, self.job.declared))
             value = members[0]
         if is_tensor(value) and value.requires_grad and backward is None:
             if value.ndim:

@@ -13,9 +13,11 @@ from twofold.proof.check.inside.names import plain
 from twofold.proof.check.inside.theirs import Theirs
 
 LISTS = ("params", "parameters", "weights", "theta")
+"""Lists whose members are parameters."""
 
 
 HOLDING = ("data", "value", "val", "values", "array", "tensor")
+"""Attributes under which a parameter that is an object holds its array."""
 
 
 class Slot(NamedTuple):

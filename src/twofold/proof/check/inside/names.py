@@ -117,7 +117,7 @@ SETTINGS = {
 
 
 def plain(name: str) -> str:
-    """A name without case, underscores and digits' separators."""
+    """A name in lower case, without underscores and other separators."""
     return re.sub(r"[\W_]", "", name).lower()
 
 

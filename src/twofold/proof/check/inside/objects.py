@@ -27,7 +27,7 @@ from twofold.proof.check.inside.rules import RATES
 from twofold.proof.check.inside.scene import InsideScene
 from twofold.proof.check.inside.theirs import Tensors, Theirs, Values
 
-GIVEN = ("output", "outputs", "out", "y", "a", "z", "A", "Z", "result", "activation")
+RESULTS = ("output", "outputs", "out", "y", "a", "z", "A", "Z", "result", "activation")
 """Attributes in which a `forward` that returns nothing leaves its result."""
 SLOPES = ("gradient", "grad", "derivative", "prime")
 """Methods that may give f'(x), to be multiplied by dy."""
@@ -73,7 +73,7 @@ class Objects(Functions):
         result = call(self.forward, values, self.names, ["x", "training", "mask", "h0"], self.job.declared)
         if result is None:
             table = getattr(self.object, "__dict__", {})
-            result = next((table[name] for name in GIVEN if shape_of(table.get(name)) is not None), None)
+            result = next((table[name] for name in RESULTS if shape_of(table.get(name)) is not None), None)
         y, cache = self._outputs(result, scene)
         tensors = {"y": self._read_y(y, scene)} | self.held.buffers(scene)
         self.partial = tensors
@@ -86,12 +86,12 @@ class Objects(Functions):
         try:
             self.held.find(self.object, scene)
         except BindingError:
-            had = {slot.name for slot in slots(self.object)}
+            earlier = {slot.name for slot in slots(self.object)}
             try:
                 call(self.forward, self._arguments(scene), self.names, ["x", "training"], self.job.declared)
             except Exception:
-                had = {slot.name for slot in slots(self.object)}
-            if {slot.name for slot in slots(self.object)} == had:
+                earlier = {slot.name for slot in slots(self.object)}
+            if {slot.name for slot in slots(self.object)} == earlier:
                 raise
             self.held.find(self.object, scene)
 

@@ -32,6 +32,7 @@ STEPS = (
     "update_weights",
     "step_param",
 )
+"""Methods of an optimizer that may take its step."""
 
 
 class Optimizers:

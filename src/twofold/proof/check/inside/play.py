@@ -27,6 +27,7 @@ from twofold.proof.check.inside.theirs import Tensors, Theirs
 
 ENDS = (SystemExit, KeyboardInterrupt)
 MOST_PLANS = 3
+"""Plans whose results go back."""
 CARRIED = ("plan", "errors", "untold", "fits", "constant_rate", "one_bias", "autograd", "derivative")
 INPUTS = ("x", "dy", "mask", "running_mean", "running_var")
 
@@ -40,11 +41,16 @@ class Reading(NamedTuple):
     untold: list[str]
     """Scenes of evaluation that were skipped because the object cannot be told of it."""
     fits: bool
+    """Whether the first tensor of the first scene has the expected shape."""
     failed: bool
+    """Whether the first scene raised an error."""
     right_shapes: int
+    """Tensors of the expected shape, in all scenes."""
     whole: bool
+    """Whether every tensor that the first scene gave has the expected shape."""
     constant_rate: bool
     ambiguous: bool
+    """Whether shapes leave more than one way of reading the object."""
     one_bias: bool
     autograd: bool
     derivative: bool
@@ -77,10 +83,10 @@ def played(thing: Theirs, job: Job, scenes: list[InsideScene], path: Path) -> tu
 
 def _wants_tensors(results: Sequence[Reading]) -> bool:
     """Whether code that does not import PyTorch needs tensors: it asks arrays for attributes that only these have."""
-    told = [error for reading in results for error in reading.errors.values()]
-    whole = any(reading.fits and not reading.errors for reading in results)
-    lacking = any("'numpy.ndarray' object has no attribute" in error for error in told)
-    return lacking and not whole and importlib.util.find_spec("torch") is not None
+    errors = [error for reading in results for error in reading.errors.values()]
+    played = any(reading.fits and not reading.errors for reading in results)
+    lacking = any("'numpy.ndarray' object has no attribute" in error for error in errors)
+    return lacking and not played and importlib.util.find_spec("torch") is not None
 
 
 def _tried(thing: Theirs, job: Job, scenes: list[InsideScene], path: Path) -> tuple[list[Reading], str]:
@@ -102,19 +108,19 @@ def _tried(thing: Theirs, job: Job, scenes: list[InsideScene], path: Path) -> tu
 
 
 def _play(plan: Plan, job: Job, scenes: list[InsideScene], path: Path) -> Reading:
-    went = _through(plan, scenes, path)
-    first = went.tensors[0] if went.tensors else {}
+    record = _through(plan, scenes, path)
+    first = record.tensors[0] if record.tensors else {}
     lead = next(iter(scenes[0].shapes))
     fits = bool(first) and lead in first and first[lead].shape == scenes[0].shapes[lead]
-    player = went.player
+    player = record.player
     return Reading(
         plan=plan.name,
-        tensors=went.tensors,
-        errors=went.errors,
-        untold=went.untold,
+        tensors=record.tensors,
+        errors=record.errors,
+        untold=record.untold,
         fits=fits,
-        failed=scenes[0].name in went.errors,
-        right_shapes=went.right_shapes,
+        failed=scenes[0].name in record.errors,
+        right_shapes=record.right_shapes,
         whole=bool(first)
         and all(first[name].shape == shape for name, shape in scenes[0].shapes.items() if name in first),
         constant_rate=bool(job.get("constant_rate")),
@@ -126,7 +132,7 @@ def _play(plan: Plan, job: Job, scenes: list[InsideScene], path: Path) -> Readin
 
 
 @dataclass
-class _Went:
+class _Played:
     """The results of scenes that were played one after another."""
 
     player: Player
@@ -136,35 +142,35 @@ class _Went:
     right_shapes: int = 0
 
 
-def _through(plan: Plan, scenes: list[InsideScene], path: Path) -> _Went:
+def _through(plan: Plan, scenes: list[InsideScene], path: Path) -> _Played:
     """Play every scene; if the first gives nothing at all, no other is tried."""
     with np.errstate(all="ignore"):
-        went = _Went(plan.build())
+        record = _Played(plan.build())
         for number, scene in enumerate(scenes):
             if number and scene.facts.get("fresh"):
-                went.player = plan.build()
-            player = went.player
+                record.player = plan.build()
+            player = record.player
             player.partial = {}
             if not scene.training and not getattr(player, "knows_mode", lambda: True)():
-                went.untold.append(scene.name)
-                went.tensors.append({})
+                record.untold.append(scene.name)
+                record.tensors.append({})
                 continue
             try:
                 result = player.play(scene)
             except BindingError:
                 raise
             except BaseException as error:
-                went.errors[scene.name] = _told(error, path)
-                went.tensors.append({} if isinstance(error, ENDS) else player.partial)
+                record.errors[scene.name] = _error_text(error, path)
+                record.tensors.append({} if isinstance(error, ENDS) else player.partial)
                 if number == 0 and not player.partial and not isinstance(error, ENDS):
                     break
                 continue
-            went.tensors.append(result)
-            went.right_shapes += sum(result[n].shape == shape for n, shape in scene.shapes.items() if n in result)
-    return went
+            record.tensors.append(result)
+            record.right_shapes += sum(result[n].shape == shape for n, shape in scene.shapes.items() if n in result)
+    return record
 
 
-def _told(error: BaseException, path: Path) -> str:
+def _error_text(error: BaseException, path: Path) -> str:
     """An error with its place in the user's file."""
     if isinstance(error, ENDS):
         return f"the code ends the process: {type(error).__name__}{place(error, path)}"

@@ -16,9 +16,11 @@ from twofold.proof.check.inside.scene import InsideScene
 from twofold.proof.check.inside.theirs import Tensors, Theirs
 
 RATED = ("get_lr", "lr", "rate", "__call__", "learning_rate", "get", "value", "at", "lr_at", "get_rate", "schedule")
+"""Methods of a schedule that may give its rate."""
 
 
 HELD = ("lr", "current_lr", "rate", "learning_rate")
+"""Attributes that may hold it."""
 
 
 COUNTED = {
@@ -40,8 +42,10 @@ COUNTED = {
     "optimizer": "optimizer optim opt optimiser",
     "last_epoch": "lastepoch laststep",
 }
+"""Names of a schedule's arguments, by role."""
 NOT_IN_ORDER = ("k", "lr", "steps", "optimizer", "last_epoch")
 ADVANCES = ("step", "advance", "next", "update")
+"""Methods that move a schedule on by one step."""
 
 
 class Schedules:
