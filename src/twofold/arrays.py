@@ -1,4 +1,4 @@
-"""What every room needs to know of arrays: how far apart two are, whether one is finite, its fingerprint."""
+"""Helpers for arrays: how far apart two are, whether one is finite, and a fingerprint."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ FLOOR = 1e-4
 def gap(a: Array, b: Array) -> float:
     """The relative distance of two tensors: max|a − b| / max(max|a|, max|b|, 1e-4).
 
-    NaN where either holds a NaN, or both hold an infinity at one place; infinite where the shapes differ.
-    Compare it as `not gap <= tolerance`, so that NaN counts as a divergence.
+    NaN where either holds a NaN or an infinity; infinite where the shapes differ. Compare it as
+    `not gap <= tolerance`, so that NaN counts as a divergence.
     """
     a, b = np.asarray(a), np.asarray(b)
     if a.shape != b.shape:

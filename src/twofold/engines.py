@@ -58,7 +58,7 @@ def builder(name: str) -> Any:
 
 
 def libraries() -> tuple[str, ...]:
-    """The distributions that compute, of every engine."""
+    """The distributions that the engines compute with, each named once."""
     return tuple(dict.fromkeys(row.library for row in ENGINES.values()))
 
 

@@ -11,7 +11,7 @@ TwofoldError                      1
 │   ├── AdoptError                2   a model of another library that no recipe can express, or whose proof failed
 │   └── MissingExtraError         2   an optional library is needed and is not installed
 ├── TrainingDivergedError         1   the loss became NaN or infinite at a known step
-└── GroupError                    1   a process of a training in several has ended
+└── GroupError                    1   one of several processes that train together has ended
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class UserError(TwofoldError):
 
 
 MOST_FAULTS = 40
-"""Faults that a message tells; the rest are counted. With `MOST_FAULT` its text stays below 64 KB."""
+"""Faults that a message lists; the rest are counted. With `MOST_FAULT` its text stays below 64 KB."""
 MOST_FAULT = 1500
-"""Characters of one fault that a message tells."""
+"""Characters that a message shows of one fault."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ class RecipeError(UserError):
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(faults)
-        told = [str(fault)[:MOST_FAULT] for fault in self.faults[:MOST_FAULTS]]
-        more = len(self.faults) - len(told)
-        super().__init__("\n\n".join([*told, f"and {more:,} more faults"] if more else told))
+        texts = [str(fault)[:MOST_FAULT] for fault in self.faults[:MOST_FAULTS]]
+        more = len(self.faults) - len(texts)
+        super().__init__("\n\n".join([*texts, f"and {more:,} more faults"] if more else texts))
 
 
 class UnknownNameError(UserError):
@@ -118,7 +118,7 @@ class TrainingDivergedError(TwofoldError):
 
 
 class GroupError(TwofoldError):
-    """A process of a training in several has ended, and the training with it; a run goes on from its checkpoint."""
+    """One of several processes that train together has ended, and the training with it; `resume` goes on."""
 
 
 def nearest(name: str, names: Iterable[str], most: int = 3) -> list[str]:

@@ -1,4 +1,4 @@
-"""The one way in which files are opened that Twofold did not write: regular files only, of a stated size and depth.
+"""How files that Twofold did not write are opened: regular files only, up to a stated size and depth.
 
 A name may lead to a pipe, to a device or through a link to either; a file may be sparse, endless, or nested without
 end. What breaks a rule raises `IrregularError`, an `OSError` whose `strerror` is the rule, so that every reader's own

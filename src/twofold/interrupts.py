@@ -20,7 +20,7 @@ from typing import NoReturn, TypeAlias, final
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 Handler: TypeAlias = Callable[[int, FrameType | None], object] | int | None
-"""What a signal is answered with: a function, or the system's way."""
+"""A signal's handler: a function, or one of the system's defaults."""
 GRACE = 1.5
 """Seconds within which the flag is read, or the process ends."""
 ORDERLY = 10.0
@@ -65,7 +65,7 @@ class Ear:
             raise KeyboardInterrupt if self.number == signal.SIGINT else Terminated
 
     def end(self) -> NoReturn:
-        """End the process with the status of its signal; what is buffered of its output is written."""
+        """End the process at once, with the status of its signal: 128 plus its number. Buffered output is lost."""
         with suppress(Exception):
             if sys.stderr is not None:
                 cursor = SHOW_CURSOR if sys.stderr.isatty() else ""
@@ -74,10 +74,10 @@ class Ear:
 
     def watch(self, handle: int) -> None:
         """In a thread: end the process where nobody else does in time. The system writes each signal to `handle`."""
-        heard = {getattr(signal, name) for name in SIGNALS if hasattr(signal, name)}
+        numbers = {getattr(signal, name) for name in SIGNALS if hasattr(signal, name)}
         with open(handle, "rb", buffering=0), suppress(OSError):
             while came := os.read(handle, 1):
-                if came[0] in heard:
+                if came[0] in numbers:
                     break
             else:
                 return
@@ -117,7 +117,7 @@ def deafen(instead: signal.Handlers = signal.SIG_IGN) -> None:
 def listening() -> Iterator[None]:
     """Hear the signals while the context lasts; the first context of a process counts.
 
-    What is ignored or somebody else's stays as it is, and so does everything in any thread but the first.
+    A signal that is ignored, or has a handler already, is left alone. In any thread but the main one nothing is heard.
     """
     global _ear
     if _ear is not None or threading.current_thread() is not threading.main_thread():

@@ -54,7 +54,7 @@ def _system_memory() -> int | None:
 
 
 def _group_memory() -> list[int]:
-    """What the limits of this process's control groups leave, of both versions; a cache of files can be given up."""
+    """Bytes that each control group of this process still allows, in versions 1 and 2; cached files count as free."""
     limits = []
     with contextlib.suppress(OSError, ValueError):
         for line in Path("/proc/self/cgroup").read_text("utf-8").splitlines():

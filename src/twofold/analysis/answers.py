@@ -49,7 +49,7 @@ def table_answers(run: Run) -> Judged | None:
 
 @dataclass(frozen=True)
 class Roc:
-    """One class, or label, against the rest: the share of the others taken for it, and of its own that are found."""
+    """One class, or label, against the rest: false and true positive rate at every threshold, each from 0 to 1."""
 
     name: str
     false_positives: Array
@@ -88,14 +88,14 @@ class Bin:
     probability: float
     """The mean of the probabilities."""
     share: float
-    """The share of the answers for which it is so."""
+    """The share of the answers that came true."""
     low: float
     """The ends of the share's 95 % interval (Wilson, 1927)."""
     high: float
 
 
 def calibration_bins(p: Array, right: Array) -> list[Bin]:
-    """Probabilities in ten bins of equal width, without empty ones, and how often what they say is so.
+    """Probabilities in ten bins of equal width, empty ones left out, each with the share that came true (`right`).
 
     Where nearly all lie in one bin, those of a rare class for instance, the bins hold equal numbers of answers instead.
     """
@@ -123,7 +123,7 @@ def wilson(share: float, count: int) -> tuple[float, float]:
 
 
 def judged_probabilities(judged: Judged, task: str) -> tuple[Array, Array, str]:
-    """The probabilities to judge, whether what each says is so, and in words what they are probabilities of."""
+    """The probabilities to judge, whether each came true, and in words what they are probabilities of."""
     if task == "multi_label":
         return judged.answers.ravel(), judged.target.ravel() > 0.5, "each label"
     if len(judged.names) == 2:

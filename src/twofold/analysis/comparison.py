@@ -16,7 +16,7 @@ from twofold.runs import Run
 from twofold.runs.evidence import evidence, predicted
 
 LEVEL = 0.05
-"""The chance below which a difference is not called chance."""
+"""The p below which a difference is not put down to chance."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def names(runs: Sequence[Run]) -> list[str]:
 
 
 def same_task(runs: Sequence[Run]) -> bool:
-    """Whether all learn to tell the same classes, of data of the same source; of palindromes, of the same length."""
+    """Whether all runs learn one task: the same source, the same classes or targets, palindromes of one length."""
     tasks = [_task(run) for run in runs]
     return all(task == tasks[0] for task in tasks)
 
@@ -171,7 +171,7 @@ def reached(curves_of_runs: Sequence[Sequence[Curve]], engine: str) -> tuple[flo
 
 
 def same_machine(runs: Sequence[Run]) -> bool:
-    """Whether the times can be told side by side: the same platform, processors, threads and devices."""
+    """Whether the times can be compared: the same platform, processors, threads and devices."""
     keys = ("platform", "processors", "blas_threads", "torch_threads")
     facts = [run.record.circumstances for run in runs]
     shared = set[str].intersection(*(set(run.engines) for run in runs))

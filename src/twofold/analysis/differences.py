@@ -1,4 +1,4 @@
-"""What several recipes set differently, and what of it the runs are about."""
+"""The settings in which several recipes differ, and which of them a comparison of their runs is about."""
 
 from __future__ import annotations
 

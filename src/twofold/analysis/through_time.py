@@ -36,7 +36,7 @@ class TimeFlow:
     singular: Array
     """Largest singular value of W_hh, (moments, gates)."""
     after: int = -1
-    """The moment of the weights that the run keeps."""
+    """The index of the moment whose weights the run keeps."""
     every: bool = False
     """Whether the next layer reads every h(t), so that a gradient arrives at each step from there as well."""
 

@@ -169,8 +169,8 @@ def _window(window: Window, columns: int) -> Text:
     pixel = ", ".join(map(str, (window.channel, *window.place)))
     text = Text(f"  One pixel of layer {window.layer}, y[{pixel}]", style="bold")
     height, width = window.kernel.shape
-    (row, column), seen_part = window.corner, f"x[{window.shown}]"
-    text.append(f": {seen_part} from row {row}, column {column}, times the kernel", style="not bold")
+    (row, column), shown_part = window.corner, f"x[{window.shown}]"
+    text.append(f": {shown_part} from row {row}, column {column}, times the kernel", style="not bold")
     if width <= WIDEST_KERNEL:
         patch = [
             "".join(f"{_short(value) if here else 'pad':>9}" for value, here in zip(*pair, strict=True))

@@ -72,13 +72,13 @@ def drawn_parameters(network: Network, initial: Initial, seed: int, images: Arra
 
 def _drawn(parameters: Parameters, initial: Initial, rng: np.random.Generator) -> dict[str, Array]:
     """The parameters of one layer, in their order, all from one stream."""
-    shapes = {name: _known(parameter.shape) for name, parameter in parameters.items()}
+    shapes = {name: _resolved_shape(parameter.shape) for name, parameter in parameters.items()}
     fan_in = math.prod(shapes.get("weight", ())[1:])
-    return {name: _begun(parameter.start, initial, shapes[name], fan_in, rng) for name, parameter in parameters.items()}
+    return {name: _value(parameter.start, initial, shapes[name], fan_in, rng) for name, parameter in parameters.items()}
 
 
-def _begun(start: Start, initial: Initial, shape: tuple[int, ...], fan_in: int, rng: np.random.Generator) -> Array:
-    """One parameter of a layer whose `weight` has that fan_in."""
+def _value(start: Start, initial: Initial, shape: tuple[int, ...], fan_in: int, rng: np.random.Generator) -> Array:
+    """The initial value of one parameter, in a layer whose `weight` has this fan_in."""
     match start:
         case Weight() | Kernel():
             return _weight(initial, shape, fan_in, rng)
@@ -108,7 +108,7 @@ def _by_gate(units: int, initial: Initial, shape: tuple[int, ...], rng: np.rando
 
 
 def _length_keeping(start: GateWeight, gates: int, rng: np.random.Generator) -> Array:
-    """One identity or random orthogonal matrix a gate, below each other: none changes the length of a vector."""
+    """One identity or random orthogonal matrix per gate, stacked by rows: none changes the length of a vector."""
     square = (start.units, start.units)
     if start.scheme == "identity":
         return np.concatenate([np.eye(*square) for _ in range(gates)])
@@ -118,7 +118,8 @@ def _length_keeping(start: GateWeight, gates: int, rng: np.random.Generator) -> 
 def _set_time_scales(bias: Array, start: GateBias, longest: int, rng: np.random.Generator) -> None:
     """Set the biases so that a unit keeps the share σ(log u) = u / (1 + u) of its memory at a step, u from U(1, T − 1).
 
-    The unit forgets in about 1 + u steps. In place; both gates of an LSTM take the same u. Tallec and Ollivier (2018).
+    The unit forgets in about 1 + u steps. In place; the input and the forget gate of an LSTM share u. Tallec and
+    Ollivier (2018).
     """
     scales = np.log(rng.uniform(1, longest - 1, start.units))
     for block, sign in zip(bias.reshape(-1, start.units), start.chrono, strict=True):
@@ -177,10 +178,10 @@ def initial_buffers(model: Model) -> dict[str, Array]:
 def drawn_buffers(network: Network) -> dict[str, Array]:
     """Every running statistic by its full name, in float64: means 0, variances 1."""
     shapes = network.buffers.items()
-    return {name: np.full(_known(shape), float(name.endswith("running_var"))) for name, shape in shapes}
+    return {name: np.full(_resolved_shape(shape), float(name.endswith("running_var"))) for name, shape in shapes}
 
 
-def _known(shape: tuple[int | None, ...]) -> tuple[int, ...]:
+def _resolved_shape(shape: tuple[int | None, ...]) -> tuple[int, ...]:
     assert None not in shape, "the sizes that only the data know are resolved before anything is drawn"
     return tuple(size for size in shape if size is not None)
 

@@ -23,7 +23,7 @@ def learning_rate(schedule: Schedule, lr: float, steps: int, steps_per_epoch: in
 def averaging(ema: float, step: int) -> float:
     """The weight of the past in the moving average of the weights: at the k-th update min(ema, (1 + k) / (10 + k)).
 
-    The first weights, which know nothing, are so soon forgotten. The update is the (`step` + 1)-th. As
+    So the untrained first weights are soon forgotten. This update is the (`step` + 1)-th: k = `step` + 1. As in
     `tf.train.ExponentialMovingAverage`.
     """
     return min(ema, (2 + step) / (11 + step))

@@ -119,7 +119,7 @@ class State:
 
 
 class Step(Protocol):
-    """The record of one training step: what its pass was, and the update that followed. As cheap as a `Pass`."""
+    """One training step: its pass, and the state after its update. As cheap as a `Pass`."""
 
     @property
     def outputs(self) -> Arrays:

@@ -90,11 +90,11 @@ class Shards(Protocol[T]):
         ...
 
     def as_array(self, value: T) -> Array:
-        """A value for whoever reads it."""
+        """The value as a NumPy array."""
         ...
 
     def memory(self, *, averaged: bool) -> list[T]:
-        """The parameters' own memory, to be read or written; `averaged`: all that predicts, with running statistics."""
+        """The parameters' own memory, to be read or written; `averaged`: all that predicts, running statistics too."""
         ...
 
 
@@ -103,7 +103,7 @@ class ShardEngine(Engine, Protocol):
 
     @property
     def shards(self) -> Shards[Any]:
-        """How it does."""
+        """How it takes them."""
         ...
 
 
@@ -164,7 +164,7 @@ def joined(outputs: Sequence[Sequence[Array]]) -> list[Array]:
 
 @final
 class ShardedPass:
-    """A batch's way in shards. See `Pass`; its outputs are put together when they are read."""
+    """The pass of a batch that was taken in shards. See `Pass`; its outputs are put together when they are read."""
 
     def __init__(self, whole: Pass, outputs: Callable[[], list[Array]]) -> None:
         self.whole = whole
@@ -246,7 +246,7 @@ class ShardedEngine:
         return UpdatedPass(self, passed)
 
     def trace(self, batch: Batch) -> Trace:
-        """The way of a batch, kept whole."""
+        """The pass of a batch, kept whole."""
         return self.inner.trace(batch)
 
     def predict(self, x: Array) -> Array:

@@ -54,7 +54,7 @@ class TwofoldClassifier(ClassifierMixin, NetworkEstimator):
     early_stopping : hold `validation_fraction` of the samples out, stop after `n_iter_no_change` epochs without a lower
         loss on them, and keep the weights of the best epoch.
     warm_start : `fit` goes on from the weights of the fit before.
-    random_state : of initial weights, order and the samples held out.
+    random_state : the seed of initial weights, order and the samples held out.
     recipe : a `Recipe`, a file or a built-in name, whose network, loss, optimizer and training take the place of all of
         the above but `engine`, `class_weight`, `warm_start` and `random_state`.
     device : where PyTorch computes.

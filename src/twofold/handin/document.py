@@ -36,7 +36,7 @@ class RunPart:
 
     name: str
     page: Facts
-    """What `twofold.report.page` knows of it, its figures under names of its own."""
+    """The facts of its page from `twofold.report.page`, its figures under names that are unique in the document."""
     network_of: str
     """The title of an earlier run of the part with the same network, whose tables stand for this one; else empty."""
 

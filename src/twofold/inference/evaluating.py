@@ -46,11 +46,11 @@ sums."""
 
 
 class Recorded(NamedTuple):
-    """The score that a run keeps of its training, and whether it is found again."""
+    """The score that a run recorded, and whether the evaluation came to the same."""
 
     score: Score
     agrees: bool
-    """The accuracy is the same, loss and R² within rounding: 1e-4 relative in float32, 1e-9 in float64."""
+    """The accuracy is the same, loss and R² within rounding: 1e-4 in float32, 1e-9 in float64, 1e-2 in bfloat16."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +149,7 @@ def evaluate(
     that the run was trained on is recognised by its fingerprint, and counts as the recipe's own data.
 
     Raises `DataError` for data that are not what the network takes, and where the recipe's data have changed since;
-    `RunFolderError` for a run without weights.
+    `RunFolderError` for a run without weights; `UserError` for an unknown split or engine, and for `split` with `data`.
     """
     run = opened(run)
     chosen = trained(run, engines)

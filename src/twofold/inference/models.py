@@ -45,7 +45,7 @@ class NumpyModel:
         whole = all(name.isascii() and name.isdecimal() and len(name) < 18 for name in names)
         return np.array([int(name) for name in names] if whole else list(names))
 
-    def _seen(self, samples: Samples) -> Array:
+    def _network_inputs(self, samples: Samples) -> Array:
         return seen(self._run, held_in_memory(self._run, samples)).floats()
 
     def __call__(self, x: Array) -> Array:
@@ -63,7 +63,7 @@ class NumpyModel:
 
     def predict(self, x: Samples) -> Array:
         """The classes answered, (samples,): those of `classes`; or numbers in their unit, or labels."""
-        outputs, task = self(self._seen(x)), self._run.record.data.task
+        outputs, task = self(self._network_inputs(x)), self._run.record.data.task
         if task == "classification":
             return self.classes[outputs.argmax(axis=-1)]
         if task == "multi_label":
@@ -89,7 +89,7 @@ class NumpyModel:
 
     def predict_proba(self, x: Samples) -> Array:
         """The probability of each class, (samples, classes). Raises `UserError` where outputs stand for none."""
-        p = probabilities(self.model, self(self._seen(x)))
+        p = probabilities(self.model, self(self._network_inputs(x)))
         if p is None:
             raise UserError("under this loss the outputs are no probabilities; call the model itself, or `predict`")
         return p

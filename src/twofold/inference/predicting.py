@@ -168,11 +168,12 @@ def predict(run: Run | str | Path, samples: Samples, *, engines: str | Iterable[
     features among its columns, or an array (samples, *sample). They are scaled as the training's were. Without
     `engines` all of the run answer.
 
-    Raises `DataError` for samples that are not what the network takes, `RunFolderError` for a run without weights.
+    Raises `DataError` for samples that are not what the network takes and for outputs that are not finite,
+    `RunFolderError` for a run without weights, `UserError` for an unknown engine.
     """
     run = opened(run)
     chosen = trained(run, engines)
-    inputs = _given(run, samples)
+    inputs = _read_samples(run, samples)
     split = seen(run, inputs)
     outputs = {}
     with few_threads(run.recipe, len(split)), np.errstate(all="ignore"):
@@ -187,8 +188,8 @@ def predict(run: Run | str | Path, samples: Samples, *, engines: str | Iterable[
     return Answers(run, names, classes, tuple(known), inputs.notes, split.floats(), outputs, targets, scaling)
 
 
-def _given(run: Run, samples: Samples) -> Given:
-    """The samples that a user named by words, or handed over in memory."""
+def _read_samples(run: Run, samples: Samples) -> Given:
+    """The samples that a user named in words, or handed over in memory."""
     data = run.recipe.data
     if hasattr(samples, "columns") or hasattr(samples, "dtype") or isinstance(samples, Mapping):
         return held_in_memory(run, samples)
@@ -242,7 +243,10 @@ def trained(run: Run, engines: str | Iterable[str] | None = None) -> list[str]:
 
 
 def seen(run: Run, samples: Given, target: Sequence[int] = ()) -> Split:
-    """Samples as the run's networks see them, scaled as those that they were trained on; `target` are their classes."""
+    """Samples as the run's networks see them, scaled as those of the training were; `target` holds their classes.
+
+    Raises `DataError` for samples of another type or too large for it, `RunFolderError` for a run without a scaling.
+    """
     y = np.array(target or [0] * len(samples.names), np.int64)
     if run.recipe.network.each_step:
         y = by_step(samples.x, y)

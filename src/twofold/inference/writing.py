@@ -32,7 +32,8 @@ def write_text(
     on: P(k) ∝ p(k)^(1 / temperature). Below 1 the likely ones become likelier; at 0 the likeliest is taken. The same
     `seed` draws the same, in both engines. Without a `start` it begins after a line end, where the text holds some.
 
-    Raises `UserError` for a run of other data, and for a start that holds no character of the text.
+    Raises `UserError` for a run of other data, for a start with a character that the text does not hold, and for
+    `characters` or `temperature` out of range.
     """
     run = opened(run)
     data = run.recipe.data

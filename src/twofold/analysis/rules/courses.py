@@ -52,9 +52,9 @@ def late_course(run: Run) -> list[Finding]:
 
 def _falling(run: Run, curve: Curve, share: float) -> Finding | None:
     """The finding that an engine was still learning at its end, by the slope of the last fifth; `None` if not."""
-    begun = len(curve.loss) - -(-len(curve.loss) // 5) - 1
-    time, last = float(curve.x[-1] - curve.x[begun]), float(curve.loss[-1])
-    slope = (float(curve.loss[begun]) - last) / time if time > 0 else 0.0
+    start = len(curve.loss) - -(-len(curve.loss) // 5) - 1
+    time, last = float(curve.x[-1] - curve.x[start]), float(curve.loss[-1])
+    slope = (float(curve.loss[start]) - last) / time if time > 0 else 0.0
     steep = slope * time > STEEP * float(curve.loss[0] - curve.loss.min())
     little = share < NEARLY or (share < SOLVED and steep)
     if not (little and slope > 0 and still_falling(curve.loss)) or limited(run, curve.engine):

@@ -75,8 +75,8 @@ FITS = Statement(
 def learned(run: Run, engine: str) -> float | None:
     """The share of what a constant answer gets wrong that the engine answers right on the training samples.
 
-    The constant answer is the most frequent class; of numbers to predict the mean, so that the share is R². `None`
-    where the engine has not finished, or there is nothing to learn.
+    The constant answer is the most frequent class of the held-out samples; of numbers to predict the mean, so that the
+    share is R². `None` where the engine has not finished, or there is nothing to learn.
     """
     base = constant_score(run)
     if engine not in run.engines or base is None or base >= 1:

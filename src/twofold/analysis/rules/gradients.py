@@ -87,7 +87,7 @@ CARRIED = Statement(
 
 
 def through_depth(run: Run) -> list[Finding]:
-    """The gradient of each weight beside that of the last layer's, by the median over training."""
+    """The gradient of each weight beside that of the last layer, by the median over training."""
     curves = signal_curves(run, "gradient")
     findings = list[Finding]()
     for engine in dict.fromkeys(curve.engine for curve in curves):

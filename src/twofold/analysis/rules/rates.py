@@ -102,10 +102,10 @@ FITTING_RATE = Statement(
 def rates(run: Run) -> list[Finding]:
     """Whether each engine's rate was too high, too low, or fits; an older run folder tells only of divergence."""
     losses = {curve.engine: curve.loss for curve in curves(run) if curve.split == "train"}
-    every = [curve for curve in signal_curves(run, "ratio") if (curve.value > 0).any()]
+    ratio_curves = [curve for curve in signal_curves(run, "ratio") if (curve.value > 0).any()]
     findings = list[Finding]()
     for engine in run.recipe.training.engines:
-        ratios = [curve for curve in every if curve.engine == engine]
+        ratios = [curve for curve in ratio_curves if curve.engine == engine]
         if step := _failed_at(run, engine):
             findings += [Finding(STOPPED, engine, "", {"step": step}), _diverged(run, engine, ratios)]
         elif ratios and engine in losses:

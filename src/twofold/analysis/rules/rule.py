@@ -16,8 +16,8 @@ Fact: TypeAlias = Any
 class Statement:
     """A sentence that the report may say of an engine, with the names of its numbers between braces.
 
-    How a number is written stands behind its name: `twofold.report.findings` has the formats. Thresholds of the rules
-    are called by their own names.
+    A number's format follows its name, as in `{last:loss}`: `twofold.report.findings` has the formats. A threshold of
+    the rules goes by its own name, as in `{RATIO}`.
     """
 
     kind: str
@@ -29,11 +29,11 @@ class Statement:
     about_both: bool = False
     """Whether it compares the engines, so that none of them is named as the one that shows it."""
     unless: frozenset[str] = frozenset()
-    """Kinds of statements that are its cause: it blames something else, and is left out where one of them is true."""
+    """Kinds of statements that name a deeper cause: where one of them is true, this one is left out."""
 
 
 def borne(statement: Statement) -> Statement:
-    """The statement for a network that learned in spite of it: told, and no fault."""
+    """The same statement about a network that learned all the same: reported, but no fault."""
     sentence = f"{statement.sentence}. It was learned in spite of it"
     return replace(statement, kind=f"{statement.kind}_borne", sentence=sentence, fault=False)
 

@@ -135,12 +135,12 @@ def inputs(run: Run) -> list[Finding]:
     for engine in run.recipe.training.engines:
         if run.record.failure is None and engine not in run.engines:
             continue
-        numbers = _of_inputs(run, traits, engine)
-        findings += [Finding(statement, engine, "", values) for statement, values in numbers]
+        faults = _input_faults(run, traits, engine)
+        findings += [Finding(statement, engine, "", numbers) for statement, numbers in faults]
     return findings
 
 
-def _of_inputs(run: Run, traits: Traits, engine: str) -> list[tuple[Statement, dict[str, Fact]]]:
+def _input_faults(run: Run, traits: Traits, engine: str) -> list[tuple[Statement, dict[str, Fact]]]:
     """What is wrong with the inputs, with its numbers: only the first cause, which hides the others."""
     classes = len(run.record.data.classes) if run.record.data.task == "classification" else 2
     samples = run.record.data.samples["train"]

@@ -1,4 +1,4 @@
-"""How sure an accuracy over so many samples is."""
+"""How precise an accuracy over a number of samples is."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ def judged(run: Run, split: str) -> int:
 
 
 def drawn_anew(run: Run) -> dict[str, int]:
-    """How many `others` stand for the training samples where these are drawn anew at every step; else nothing."""
+    """`others`: how many samples stand for the training samples, where these are drawn anew at every step; else {}."""
     return {"others": judged(run, "train")} if run.recipe.data.endless else {}

@@ -129,7 +129,7 @@ def column_leaks(run: Run) -> list[Finding]:
     facts = run.table
     classes = run.record.data.task == "classification"
 
-    def told(score: float) -> str:
+    def score_text(score: float) -> str:
         return f"{score:.1%} of rows" if classes else f"an R² of {score:.3f}".replace("-", "−")
 
     return [
@@ -140,8 +140,8 @@ def column_leaks(run: Run) -> list[Finding]:
             {
                 "name": column.column,
                 "key": column.column if column.column.isidentifier() else f'"{column.column}"',
-                "alone": told(column.alone),
-                "others": "nothing: there are none" if column.others is None else told(column.others),
+                "alone": score_text(column.alone),
+                "others": "nothing: there are none" if column.others is None else score_text(column.others),
             },
         )
         for engine in run.engines
