@@ -50,7 +50,7 @@ def processors() -> int:
 
 @contextmanager
 def report_writer() -> Iterator[ReportWriter]:
-    """Around a training: a writer whose second process starts now, and is ended with the context.
+    """A context around a training, with a writer whose second process starts now and ends with the context.
 
     There is none where it would gain nothing: with one processor, or where matplotlib is imported already.
     """

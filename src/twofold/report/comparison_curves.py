@@ -66,18 +66,18 @@ def gap_picture(
     `None` where a run has too few evaluations, or the splits differ.
     """
     gaps = [gap_curves(curves) for curves in curves_of_runs]
-    if not all(gaps) or len({gap.split for own in gaps for gap in own}) > 1:
+    if not all(gaps) or len({gap.split for gaps_of_run in gaps for gap in gaps_of_run}) > 1:
         return None
     split = gaps[0][0].split
 
     def draw(figure: FigureBase) -> None:
         axes: Axes = figure.subplots()
         axes.axhline(0, color=GREY, linewidth=0.8)
-        for run, own in enumerate(gaps):
-            for gap in own:
+        for run, gaps_of_run in enumerate(gaps):
+            for gap in gaps_of_run:
                 step_slice = thinned(gap)
-                axes.plot(gap.x[step_slice], gap.gap[step_slice], **_look(run, gap, own))
-        end = max(gap.x[-1] for own in gaps for gap in own)
+                axes.plot(gap.x[step_slice], gap.gap[step_slice], **_look(run, gap, gaps_of_run))
+        end = max(gap.x[-1] for gaps_of_run in gaps for gap in gaps_of_run)
         axes.set(xlabel=unit, ylabel=f"training − {SPLITS[split]}", xlim=(0, end))
         plain_ticks(axes)
 
@@ -86,20 +86,20 @@ def gap_picture(
 
 
 def _panel(curves_of_runs: Sequence[Sequence[Curve]], split: str, quantity: str, unit: str, runs: int) -> Panel:
-    ours = [[curve for curve in own if curve.split == split] for own in curves_of_runs]
+    drawn = [[curve for curve in curves if curve.split == split] for curves in curves_of_runs]
 
     def draw(figure: FigureBase) -> None:
         axes: Axes = figure.subplots()
-        for run, own in enumerate(ours):
-            for curve in own:
+        for run, curves in enumerate(drawn):
+            for curve in curves:
                 step_slice = thinned(curve)
                 values = curve.loss if quantity == "loss" else curve.quality
                 axes.plot(
                     curve.x[step_slice],
                     np.where(np.isfinite(values), values, np.nan)[step_slice],
-                    **_look(run, curve, own),
+                    **_look(run, curve, curves),
                 )
-        every = [curve for own in ours for curve in own]
+        every = [curve for curves in drawn for curve in curves]
         finish_axes(axes, unit, quantity, max(curve.x[-1] for curve in every), logarithmic(every))
 
     title = f"{SPLITS[split].capitalize()} {quantity}"
@@ -117,8 +117,8 @@ def _legend(curves_of_runs: Sequence[Sequence[Curve]], names: Sequence[str]) -> 
         Key(name, {"color": COLOURS[run], "linestyle": DASHES[run], "linewidth": 1.6}, 0.5)
         for run, name in enumerate(names)
     ]
-    engines = list(dict.fromkeys(curve.engine for own in curves_of_runs for curve in own))
-    if any(len({curve.engine for curve in own}) > 1 for own in curves_of_runs):
+    engines = list(dict.fromkeys(curve.engine for curves in curves_of_runs for curve in curves))
+    if any(len({curve.engine for curve in curves}) > 1 for curves in curves_of_runs):
         keys.append(Key(f"{ENGINES[engines[0]]} (wide, pale)", PALE | {"color": INK}))
         keys.append(Key(f"{ENGINES[engines[1]]} (thin)", THIN | {"color": INK}))
     return tuple(keys)

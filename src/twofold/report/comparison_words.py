@@ -55,7 +55,7 @@ def heading(subject: Subject | None, names: Sequence[str]) -> str:
 
 
 def _short(words: Sequence[str]) -> list[str]:
-    """What both end with said once: `2,000`, `50,000 training samples`."""
+    """Two texts, the first without the words that both end with: `2,000`, `50,000 training samples`."""
     first, second = (text.split() for text in words)
     shared = 0
     while shared < min(len(first), len(second)) - 1 and first[-1 - shared] == second[-1 - shared]:
@@ -75,7 +75,7 @@ def lead(runs: Sequence[Run], names: Sequence[str], subject: Subject | None, dif
         return f"{text}: every setting that changes what is trained is the same."
     if subject is None:
         return f"{text}. They differ in {plural(len(ours), 'setting')}: {_paths(ours)}."
-    values = joined([f"`{name}` {_of(subject, word)}" for name, word in zip(names, subject.words, strict=True)])
+    values = joined([f"`{name}` {_described(subject, word)}" for name, word in zip(names, subject.words, strict=True)])
     sentence = f"{text}: {values}."
     if also := alongside(subject, ours):
         sentence += f" Their {joined([_each_value(difference) for difference in also])} differ as well."
@@ -94,7 +94,7 @@ def _each_value(difference: Difference) -> str:
     return f"{called} ({joined(['none' if value is ABSENT else value_text(value) for value in difference.values])})"
 
 
-def _of(subject: Subject, word: str) -> str:
+def _described(subject: Subject, word: str) -> str:
     verb = {"network": "has", "optimizer": "is trained with", "samples": "is trained on"}[subject.aspect]
     article = {"vanilla RNN": "a ", "LSTM": "an ", "GRU": "a ", "learning rate": "a "}
     begin = next((a for name, a in article.items() if word.startswith(name)), "")

@@ -57,7 +57,7 @@ def became(column: Fitted) -> str:
         case FittedCategory():
             if column.embedded:
                 return f"the code of one of {plural(len(column.levels), 'level')}: {_listed(column.levels)}"
-            beside = [name for name, there in (("missing", column.absent), ("all others", column.other)) if there]
+            beside = [name for name, used in (("missing", column.absent), ("all others", column.other)) if used]
             extra = f", and {joined(beside)}" if beside else ""
             return f"{plural(len(column.levels), 'level')}: {_listed(column.levels)}{extra}"
         case FittedOrdinal():

@@ -1,4 +1,4 @@
-"""What became of images that a network was asked about, drawn: the picture, the ink on it, what the network sees."""
+"""A drawing of images that a network was asked about: the picture, the ink on it, what the network sees."""
 
 from __future__ import annotations
 

@@ -84,11 +84,11 @@ def _row(result: SearchResult, point: Kept, columns: list[str]) -> TrialRow:
     same = [other for other in result.points if other.trial == point.trial and result.score(other) is not None]
     scores = [value for other in same if (value := result.score(other)) is not None]
     mean = score(result.search.metric, math.fsum(scores) / len(scores)) if scores else "–"
-    own = result.score(point)
+    trial_score = result.score(point)
     return TrialRow(
         number=point.trial or 0,
         values=[value_words(cell(values[name])) if name in values else "–" for name in columns],
-        score="–" if own is None else score(result.search.metric, own),
+        score="–" if trial_score is None else score(result.search.metric, trial_score),
         seeds=f"{mean} of {len(scores)}" if len(scores) > 1 else "–",
         seconds=seconds(point.seconds),
         winner=result.found is not None and result.found.winner == point.trial,

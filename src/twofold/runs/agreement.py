@@ -1,4 +1,4 @@
-"""What the record of a run of both engines says of their agreement."""
+"""How far the two engines of a run agree, as the record of the run holds it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from twofold.runs.part import RecordPart
 PARTED = 0.01
 """Two trainings have parted where a parameter of one differs from that of the other by this share of its size."""
 SIGMAS = 3.0
-"""Standard errors beyond which a difference is not chance: beyond them on one side lies one in 700."""
+"""Standard errors beyond which a difference is not put down to chance, which goes that far to one side once in 700."""
 
 
 class Lockstep(RecordPart):
@@ -40,8 +40,8 @@ class PartedByRounding(RecordPart):
 
 
 def beyond_chance(alone: int, other: int) -> bool:
-    """McNemar's test: of the samples that one engine alone answers right, chance gives each engine half.
+    """Whether one engine alone is right more often than chance explains: |b − c| > 3 √(b + c), McNemar's test.
 
-    `alone` and `other` count those that the one engine alone, and the other alone, answers right.
+    `alone` and `other` are b and c: the samples that only the one engine, and only the other, answers right.
     """
     return abs(alone - other) > SIGMAS * math.sqrt(alone + other)

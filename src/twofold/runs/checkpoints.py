@@ -2,7 +2,7 @@
 
     checkpoints/000007.safetensors   the arrays: parameters, moments, statistics, averages, the best weights so far
     checkpoints/000007.json          the manifest, written last: what the arrays belong to, and the seal of every file
-    checkpoints/numpy.safetensors    of an engine that has ended, what evidence.safetensors will hold of it
+    checkpoints/numpy.safetensors    the arrays of an engine that has ended, as evidence.safetensors will hold them
 
 A manifest is one line of JSON and, in a second line, the SHA-256 of the first. The newest two checkpoints are kept: the
 one before goes only when a newer one has been read back. A finished run has none.
@@ -81,7 +81,7 @@ class Checkpoints:
 
     def keep_evidence(self, engine: str, arrays: Arrays) -> None:
         """Note the evidence of an engine that has ended. The manifests from now on hold its seal."""
-        self._evidence[engine] = write_whole(self._made() / f"{engine}.safetensors", *packed(arrays))
+        self._evidence[engine] = write_whole(self._existing_folder() / f"{engine}.safetensors", *packed(arrays))
 
     def write(
         self,
@@ -123,7 +123,7 @@ class Checkpoints:
     def _write(self, number: int, manifest: dict[str, object], arrays: Arrays, lines: tuple[Lines, ...]) -> None:
         _step_back()
         try:
-            folder, name = self._made(), f"{number:06d}"
+            folder, name = self._existing_folder(), f"{number:06d}"
             sealed = write_whole(folder / f"{name}.safetensors", *packed(arrays)) if arrays else None
             for file in lines:
                 file.sync()
@@ -132,10 +132,11 @@ class Checkpoints:
                 _remove(folder, lambda earlier: earlier <= number - KEPT)
         except OSError as error:
             self._error = RunFolderError(f"cannot write a checkpoint into {self.folder}: {error.strerror or error}")
-        except BaseException as error:  # told to the thread that trains
+        except BaseException as error:  # raised by `wait`, in the thread that trains
             self._error = error
 
-    def _made(self) -> Path:
+    def _existing_folder(self) -> Path:
+        """The folder of the checkpoints, made where it is missing."""
         try:
             self.folder.mkdir(exist_ok=True)
         except OSError as error:
@@ -144,8 +145,8 @@ class Checkpoints:
 
 
 def _step_back() -> None:
-    """The lowest priority for this thread: a training that keeps every processor busy would lose several times as much
-    to it as it takes. Who waits for it leaves it a processor."""
+    """Give this thread the lowest priority: a training that keeps every processor busy would lose several times as much
+    to it as it takes. A training that waits for it leaves it a processor."""
     if sys.platform == "linux":  # elsewhere the number of a thread may be that of a process
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
@@ -159,10 +160,11 @@ def dumped(manifest: Mapping[str, object]) -> bytes:
 
 def newest(folder: Path, recipe: Seal) -> tuple[Checkpoint | None, list[str]]:
     """The newest checkpoint that is whole, and a sentence about each newer one, which is not."""
-    refusals, there = list[str](), folder / CHECKPOINTS
-    for number in sorted(_numbers(there), reverse=True):
+    refusals = list[str]()
+    checkpoints = folder / CHECKPOINTS
+    for number in sorted(_numbers(checkpoints), reverse=True):
         name = f"{number:06d}"
-        if not (there / f"{name}.json").exists():
+        if not (checkpoints / f"{name}.json").exists():
             refusals.append(f"checkpoint {name} was not finished")
             continue
         try:

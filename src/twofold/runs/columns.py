@@ -1,4 +1,4 @@
-"""A CSV file of a run as columns: what a report needs of it, without the time that it takes to import pandas."""
+"""A CSV file of a run as columns of arrays, read without pandas, whose import would delay a report."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Columns:
 
 
 def read_columns(path: Path, texts: Collection[str]) -> Columns:
-    """The columns of a CSV file with a heading; those named `texts` hold no numbers."""
+    """The columns of a CSV file with a heading; those named in `texts` are kept as text."""
     with path.open(newline="", encoding="utf-8") as file:
         names, *rows = csv.reader(file)
     columns = zip(*rows, strict=True) if rows else ([] for _ in names)

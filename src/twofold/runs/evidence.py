@@ -1,4 +1,4 @@
-"""What a run's evidence holds, by the names of its arrays: samples, predictions, and what its engines were asked."""
+"""Reading a run's evidence, arrays by name: samples, predictions, and what its engines were asked."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ def predicted(run: Run) -> dict[str, Array]:
 
 
 def kept_scaling(arrays: Arrays, name: str = "scaling") -> Scaling | None:
-    """The scaling that kept samples have yet to go through, or, as `standardization`, went through; else `None`."""
+    """The scaling that is kept under `name`; `None` where there is none.
+
+    Kept samples have yet to go through `scaling`; they went through `standardization` already.
+    """
     parts = [f"{name}.{part}" for part in Scaling._fields]
     return Scaling(*(arrays[part] for part in parts)) if all(part in arrays for part in parts) else None

@@ -22,8 +22,8 @@ def create_run_folder(out: str | Path | None, name: str) -> Path:
             if (folder / LOCK).is_file():
                 with locked(folder):  # who holds it is named
                     pass
-            goes_on = f", or `twofold resume {out}` to go on with its run" if (folder / CHECKPOINTS).is_dir() else ""
-            raise RunFolderError(f"{out} exists and is not an empty folder; choose another --out{goes_on}")
+            resuming = f", or `twofold resume {out}` to go on with its run" if (folder / CHECKPOINTS).is_dir() else ""
+            raise RunFolderError(f"{out} exists and is not an empty folder; choose another --out{resuming}")
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
         raise RunFolderError(f"{error.filename} is a file and no folder; choose another --out") from error
@@ -50,12 +50,12 @@ def tidy(folder: Path) -> None:
 
 
 def _holds_something(folder: Path) -> bool:
-    """Whether the folder holds more than a run leaves that was killed before it had a record to go on from.
+    """Whether the folder holds more than the files that a run leaves if it is killed before it has a record.
 
     A recipe alone is the user's own; beside a lock it is that run's.
     """
-    begun = (LOCK, HOLDER, RECIPE, TEMPORARY) if (folder / LOCK).exists() else ()
-    return not all(any(map(path.match, begun)) for path in folder.iterdir())
+    leftovers = (LOCK, HOLDER, RECIPE, TEMPORARY) if (folder / LOCK).exists() else ()
+    return not all(any(map(path.match, leftovers)) for path in folder.iterdir())
 
 
 def _next_folder(parent: Path, name: str) -> Path:

@@ -39,7 +39,7 @@ _ENTRY = re.compile(rf'({_STRING}): ?(\{{(?:[^{{}}"]|{_STRING})*\}})')
 
 
 class MalformedError(Exception):
-    """A rule that a file breaks."""
+    """A file breaks a rule of the format; the message says which."""
 
 
 class Place(NamedTuple):

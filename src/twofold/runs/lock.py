@@ -14,8 +14,9 @@ from twofold.foreign import read_json
 from twofold.runs.whole import now, write_whole
 
 LOCK, HOLDER = ".lock", ".holder.json"
+"""The file that is locked, and the file that says who holds it: a process that dies leaves both, and holds nothing."""
 MOST_HOLDER = 1 << 16
-"""The file that is locked, and who holds it: a process that dies leaves both, and holds nothing."""
+"""Bytes of `HOLDER` that are read at most."""
 
 
 @contextmanager

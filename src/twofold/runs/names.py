@@ -14,7 +14,7 @@ RECIPE, RECORD, HISTORY, TIMES, SIGNALS, EVIDENCE, REPORT, COLUMNS = (
     "columns.json",
 )
 SAMPLE = "sample.json"
-"""The file of what engines write that were trained on a text."""
+"""The file with the text that engines write after training on one."""
 METRICS = "metrics.json"
 """The file of the metrics of engines and of simpler models, where the samples are a table."""
 TABLE = "table.json"
@@ -39,7 +39,7 @@ METRIC_TITLES = {
 }
 """The names of the metrics in tables."""
 DEVIATIONS = 1.96
-"""Standard deviations on each side that hold 95 % of a normal distribution: an interval's."""
+"""Standard deviations on each side of the mean between which 95 % of a normal distribution lie."""
 CONSTANT = {
     "classification": "most frequent class",
     "regression": "mean",
@@ -83,7 +83,7 @@ def history_columns(task: str) -> tuple[str, ...]:
 ALL_SCORES = (*SCORES, *(name for name in scores_of_task("regression") if name not in SCORES))
 """The scores of every task."""
 TIME_COLUMNS = ("engine", "step", "seconds")
-"""The columns of `times.csv`, which is no part of the history: so this is the same whenever the recipe is run again."""
+"""The columns of `times.csv`: it is kept apart so that the history is the same whenever the recipe is run again."""
 SIGNAL_COLUMNS = ("engine", "step", "layer", "part", "weight", "gradient", "update", "dead", "saturated")
 """The columns of `signals.csv`: a line has norms of a parameter, or shares of units; see
 `twofold.runs.history.Signal`."""

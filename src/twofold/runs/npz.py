@@ -43,7 +43,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 def write_npz(path: Path, arrays: Arrays) -> None:
-    """A new file. Raises `UserError` for one that is there, `RunFolderError` where it cannot be written."""
+    """Write arrays into a new file. Raises `UserError` if it exists, `RunFolderError` if it cannot be written."""
     if path.exists():
         raise UserError(f"{path} exists; choose another name")
     memory = io.BytesIO()
@@ -52,9 +52,9 @@ def write_npz(path: Path, arrays: Arrays) -> None:
 
 
 def read_names(path: Path, shapes: Iterable[tuple[int, ...]] = ()) -> list[str]:
-    """The names of the arrays that a file holds, whose shapes should be these.
+    """The names of the arrays in a file.
 
-    Raises `WeightsError` for a file that is none, or far too large for them.
+    Raises `WeightsError` for a file that is no `.npz`, or far too large for arrays of these `shapes`.
     """
     with _opened(path, shapes) as file:
         return [_name(info) for info in file.infolist()]
@@ -73,7 +73,7 @@ def read_npz(path: Path, shapes: Shapes, dtype: str) -> dict[str, Array]:
             if name not in shapes:
                 raise WeightsError(
                     f"{path}: these weights are of another network: the recipe's has no `{name[:60]}`"
-                    f"{_shape_said(path, file, info)}; {_known(name, shapes)}"
+                    f"{_shape_clause(path, file, info)}; {_known(name, shapes)}"
                 )
             if names.count(name) > 1:
                 raise WeightsError(f"{path}: `{name}` stands {names.count(name)} times")
@@ -113,7 +113,7 @@ def _name(info: zipfile.ZipInfo) -> str:
     return info.filename.removesuffix(".npy")
 
 
-def _shape_said(path: Path, file: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
+def _shape_clause(path: Path, file: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
     """A clause with the shape that the file gives an array; empty for what is no array."""
     try:
         return f", which is {str(_member(path, file, info, 0).shape)[:60]} in the file"

@@ -11,7 +11,7 @@ from twofold.arrays import Array, Arrays
 
 ALIGNMENT = 8
 KINDS = ("BOOL", "U8", "I8", "I16", "U16", "F16", "I32", "U32", "F32", "F64", "I64", "U64")
-"""In the order of the library's own, whose writer puts the last of them first."""
+"""Types of numbers in the order of the library's own list; its writer puts the last of them first."""
 
 
 def packed(arrays: Arrays) -> list[memoryview]:

@@ -42,7 +42,7 @@ def as_a_whole(*folders: str | Path) -> Iterator[None]:
 
 
 def read_record(path: str | Path) -> Record:
-    """What `record.json` holds, of whatever status. Raises `RunFolderError` where there is none of this format."""
+    """The record of a run, whatever its status. Raises `RunFolderError` for none, a damaged one or another format."""
     folder = Path(path)
     if not folder.is_dir():
         raise RunFolderError(f"no run folder {path}; `twofold run RECIPE` makes one")
@@ -79,7 +79,7 @@ def recipe_of(folder: Path) -> Recipe:
 
 
 def check_file(folder: Path, name: str, sealed: Seal) -> None:
-    """Raises `RunFolderError` for a file that its seal does not fit."""
+    """Raises `RunFolderError` for a file that is missing or differs from its seal."""
     if not (folder / name).is_file():
         raise RunFolderError(f"{folder}: {name} is missing")
     try:

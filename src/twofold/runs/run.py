@@ -90,9 +90,9 @@ class Run:
         """The history as columns: what the analysis reads, without pandas."""
         table = read_columns(self.path / HISTORY, ["engine"])
         times = read_columns(self.path / TIMES, ["engine"])
-        taken = dict(zip(zip(times["engine"], times["step"], strict=True), times["seconds"], strict=True))
+        seconds_at = dict(zip(zip(times["engine"], times["step"], strict=True), times["seconds"], strict=True))
         rows = zip(table["engine"], table["step"], strict=True)
-        return Columns({**table.by_name, "seconds": np.array([taken.get(row, np.nan) for row in rows])})
+        return Columns({**table.by_name, "seconds": np.array([seconds_at.get(row, np.nan) for row in rows])})
 
     @cached_property
     def signals(self) -> pd.DataFrame:

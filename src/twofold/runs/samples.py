@@ -41,11 +41,11 @@ class Traits(RecordPart):
 
 
 class DataFacts(RecordPart):
-    """What a run keeps of its data."""
+    """The data of a run, as its record describes them."""
 
     source: str
     title: str = ""
-    """What a published set is called in full: CIFAR-10 (JPEG copies)."""
+    """The full name of a published set: CIFAR-10 (JPEG copies)."""
     fingerprint: str
     """SHA-256 over every sample and class, split by split."""
     samples: dict[SplitName, PositiveInt]
@@ -70,7 +70,7 @@ class DataFacts(RecordPart):
 
     @property
     def quality(self) -> str:
-        """By what an answer is judged beside the loss: `accuracy` or `r2`."""
+        """The score beside the loss by which answers are judged: `accuracy` or `r2`."""
         return QUALITY[self.task]
 
     @model_validator(mode="after")

@@ -18,7 +18,7 @@ from twofold.memory import available_memory, size_text
 from twofold.runs.header import DTYPES, MalformedError, Place, header_length, places, short
 
 FINITE_AT_ONCE = 1 << 16
-"""Numbers looked at at once, so that the check needs no memory to speak of."""
+"""Numbers that are checked at a time, so that the check needs hardly any memory."""
 
 Expected = Mapping[str, tuple[tuple[int, ...], DTypeLike]]
 """Shape and type of every array by its name."""
@@ -53,14 +53,14 @@ def read_tensors(path: str | Path, expected: Expected | None = None, *, finite: 
 
 
 def _check_expected(path: Path, tensors: list[Place], expected: Expected) -> None:
-    """Raises `WeightsError` at the first array that a network of these shapes has not, or has otherwise."""
+    """Raises `WeightsError` at the first array that is missing, not expected, or of another shape or type."""
     described = {place.name: (place.shape, DTYPES[place.dtype]) for place in tensors}
     for name in sorted(expected.keys() | described.keys()):
         wanted = (tuple(expected[name][0]), np.dtype(expected[name][1])) if name in expected else None
         if described.get(name) != wanted:
             raise WeightsError(
-                f"{path}: these weights are of another network: {short(name)} is {_said(described.get(name))}, "
-                f"the recipe's is {_said(wanted)}. Take the weights of this recipe, or the recipe of these weights."
+                f"{path}: these weights are of another network: {short(name)} is {_form(described.get(name))}, "
+                f"the recipe's is {_form(wanted)}. Take the weights of this recipe, or the recipe of these weights."
             )
 
 
@@ -73,7 +73,7 @@ def _check_memory(path: Path, size: int) -> None:
         )
 
 
-def _said(what: tuple[tuple[int, ...], np.dtype] | None) -> str:
+def _form(what: tuple[tuple[int, ...], np.dtype] | None) -> str:
     return "missing" if what is None else f"{what[0]} of {what[1].name}"
 
 

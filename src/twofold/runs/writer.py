@@ -136,7 +136,7 @@ class RunWriter:
 
     def finish(self, status: Status) -> None:
         """Write the record, last of all: from here on the folder is what its status says."""
-        if status != "finished":  # of a checkpoint that could not be written the one before is there
+        if status != "finished":  # where a checkpoint could not be written, the one before it is still there
             with suppress(TwofoldError):
                 self.checkpoints.wait()
         try:
@@ -150,7 +150,7 @@ class RunWriter:
             tidy(self.folder)
 
     def close(self) -> None:
-        """Close the files that grow a line at a time; a scratch folder is done with then. Raises `OSError`."""
+        """Close the files that grow a line at a time: all that a scratch folder needs at its end. Raises `OSError`."""
         for lines in self._lines.values():
             lines.close()
 

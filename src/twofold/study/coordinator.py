@@ -110,7 +110,7 @@ def _failed(point: Planned, lost: Lost, work: Work) -> list[Kept]:
         return []
     work.note("a worker process died again: the point that it was training has failed")
     write_log(work.folder, point.id, f"{DIED_TWICE}\n{lost.reason}\n")
-    return _kept([kept_failure(point, work.engine, DIED_TWICE)], work)
+    return _keep([kept_failure(point, work.engine, DIED_TWICE)], work)
 
 
 def _written(batch: Results, groups: Mapping[str, Group], work: Work) -> list[Kept]:
@@ -139,10 +139,10 @@ def _written(batch: Results, groups: Mapping[str, Group], work: Work) -> list[Ke
             else:
                 point = kept(planned, work.engine, trained.point, versions)
             points.append(point.model_copy(update={"requeued": answer.requeued}))
-    return _kept(points, work)
+    return _keep(points, work)
 
 
-def _kept(points: list[Kept], work: Work) -> list[Kept]:
+def _keep(points: list[Kept], work: Work) -> list[Kept]:
     """Write the files of points, and take their names out of those that are missing."""
     write_points(work.folder, points)
     work.missing.difference_update(point.id for point in points)

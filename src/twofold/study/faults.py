@@ -25,7 +25,7 @@ def explain(details: ErrorDetails, raw: dict[str, Parsed]) -> tuple[KeyPath, str
     if kind == "missing":
         return path[:-1], f"`{_name(path[:-1])}` lacks `{path[-1]}`"
     if kind == "value_error":
-        return _whose(str(details["ctx"]["error"]), path, raw) if "ctx" in details else (path, details["msg"])
+        return _with_place(str(details["ctx"]["error"]), path, raw) if "ctx" in details else (path, details["msg"])
     if kind in {"too_short", "string_too_short"}:
         whose = f" of axis `{axis.get('field')}`" if len(path) > 2 and (axis := raw["axes"][path[1]]) else ""
         return path, f"{name}{whose} must not be empty"
@@ -47,7 +47,7 @@ def _keys_at(path: KeyPath) -> Iterable[str]:
     return TOP
 
 
-def _whose(rule: str, path: KeyPath, raw: dict[str, Parsed]) -> tuple[KeyPath, str]:
+def _with_place(rule: str, path: KeyPath, raw: dict[str, Parsed]) -> tuple[KeyPath, str]:
     """The place of a rule, and the rule. A rule between keys has no path: its place is the last axis that it names."""
     if path:
         return path, rule

@@ -43,15 +43,15 @@ def read_study(folder: Path) -> Study:
 
 def read_points(folder: Path, study: Study) -> list[Kept]:
     """The points of the study whose files are whole, in the grid's order, without their evaluations to save memory."""
-    places: dict[str, Kept] = {}
+    points: dict[str, Kept] = {}
     versions: dict[str, dict[str, str]] = {}
     for path in point_files(folder):
         point = read_point(path)
         if point is not None:
             shared = versions.setdefault(shown(point.versions), point.versions)
-            places[_key(point.values, point.seed)] = _light(point, shared)
+            points[_key(point.values, point.seed)] = _light(point, shared)
     grid = (_key(values, seed) for values in product(*(axis.values for axis in study.axes)) for seed in study.seeds)
-    return [places[key] for key in grid if key in places]
+    return [points[key] for key in grid if key in points]
 
 
 def _light(point: Kept, versions: dict[str, str]) -> Kept:
@@ -89,7 +89,9 @@ def claim(
     """
     make_sub_folders(folder, len(planned))
     expected = {_key(point.values, point.seed): point.id for point in planned}
-    names, damaged, there = {point.id for point in planned}, list[Path](), set[str]()
+    names = {point.id for point in planned}
+    damaged = list[Path]()
+    present_names = set[str]()
     known = read_study(folder) if (folder / STUDY).is_file() else study
     same_grid = _same_grid(known, study)
     for path in sorted(point_files(folder)):
@@ -102,7 +104,7 @@ def claim(
                 "Choose another --out, or remove the folder."
             )
         else:
-            there.add(point.id)
+            present_names.add(point.id)
             present(point)
     sweep(folder)
     for inner in {path.parent for path in point_files(folder, ".tmp")} | {folder / POINTS}:
@@ -110,7 +112,7 @@ def claim(
     for path in [*damaged, *point_files(folder, ".started")]:  # an earlier version's markers
         path.unlink()
     write_whole(folder / STUDY, dump(study).encode())
-    return there, [path.name for path in damaged]
+    return present_names, [path.name for path in damaged]
 
 
 def _same_grid(a: Study, b: Study) -> bool:

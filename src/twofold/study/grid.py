@@ -175,8 +175,8 @@ def _slim(part: PartKind, parts: dict[str, object]) -> PartKind:
     """
     names = parts.setdefault(" ".join(sorted(part.model_fields_set)), part.model_fields_set)
     slim = type(part).__new__(type(part))
-    own = {"__pydantic_fields_set__": names, "__pydantic_extra__": None, "__pydantic_private__": None}
-    for name, value in (vars(part) | own).items():
+    internals = {"__pydantic_fields_set__": names, "__pydantic_extra__": None, "__pydantic_private__": None}
+    for name, value in (vars(part) | internals).items():
         object.__setattr__(slim, name, value)
     return slim
 

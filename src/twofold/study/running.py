@@ -114,10 +114,10 @@ def _missing(
         state.add(point)
         table.add([point])
 
-    there, damaged = claim(folder, study, planned, present)
+    present_names, damaged = claim(folder, study, planned, present)
     for name in damaged:
         watch(Noted(f"{folder}/points/{name} is damaged: its point is run again"))
-    return {point.id for point in planned} - there
+    return {point.id for point in planned} - present_names
 
 
 def _noting(watch: Watcher) -> Callable[[str], None]:

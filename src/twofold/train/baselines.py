@@ -25,11 +25,11 @@ MOST_ROWS = 20_000
 MOST_LEVELS = 64
 """Levels of an embedded column that simpler models get as one-hot numbers: the most frequent ones."""
 MOST_OUTPUTS = 20
-"""Targets up to which a model is fitted to each."""
+"""Targets up to which models are fitted, one to each target."""
 MOST_CLASSES = 100
 """Classes up to which a model is fitted: trees are grown for each of them."""
 LEAST_ASIDE = 2
-"""Rows of each class that scikit-learn needs to set rows aside class by class."""
+"""The fewest rows of a class from which scikit-learn can set some aside, as it does class by class."""
 
 
 def baselines(task: str, dataset: Dataset, watch: Watcher) -> Iterator[tuple[str, Array]]:
@@ -76,11 +76,11 @@ def _spread(dataset: Dataset, x: Array) -> Array:
     """Inputs with each code one-hot, for the levels that are most frequent in training."""
     columns = list[Array]()
     for place in range(dataset.code_columns):
-        held = dataset.train.x[..., place]
-        levels, counts = np.unique(held[~np.isnan(held)], return_counts=True)
-        often = levels[np.argsort(-counts, kind="stable")[:MOST_LEVELS]]
+        training_codes = dataset.train.x[..., place]
+        levels, counts = np.unique(training_codes[~np.isnan(training_codes)], return_counts=True)
+        frequent = levels[np.argsort(-counts, kind="stable")[:MOST_LEVELS]]
         codes = x[..., place, None]
-        columns.append(np.where(np.isnan(codes), np.nan, codes == often))
+        columns.append(np.where(np.isnan(codes), np.nan, codes == frequent))
     return np.concatenate([*columns, x[..., len(columns) :]], axis=-1) if columns else x
 
 

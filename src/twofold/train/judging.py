@@ -67,7 +67,7 @@ def metrics_text(recipe: Recipe, dataset: Dataset, evidence: Arrays, watch: Watc
     if getattr(recipe.data, "baselines", True):
         simpler = dict(baselines(task, dataset, watch))
     first = next(iter(answers.values()), None)
-    above = {} if first is None else {one: difference(task, first, p, target) for one, p in simpler.items()}
+    above = {} if first is None else {model: difference(task, first, p, target) for model, p in simpler.items()}
     numbers = {
         "engines": {engine: plain(measured(task, p, target)) for engine, p in answers.items()},
         "baselines": {model: plain(measured(task, p, target)) for model, p in simpler.items()},
@@ -94,6 +94,6 @@ def _answers(model: Model, task: str, engine: str, evidence: Arrays) -> Array | 
 def plain(metrics: Mapping[str, Measured]) -> dict[str, dict[str, Parsed]]:
     """Metrics as plain values for JSON; what is not finite is `None`."""
     return {
-        name: {key: value if math.isfinite(value) else None for key, value in one._asdict().items()}
-        for name, one in metrics.items()
+        name: {key: value if math.isfinite(value) else None for key, value in metric._asdict().items()}
+        for name, metric in metrics.items()
     }

@@ -77,10 +77,10 @@ def difference(task: str, answers: Array, others: Array, target: Array) -> Measu
 
     Both models miss the hard samples: the difference is known far better than either of the two.
     """
-    pair = [metrics_of(task, np.asarray(one, np.float64), target)[QUALITY[task]] for one in (answers, others)]
-    every = np.ones((1, len(target)))
+    pair = [metrics_of(task, np.asarray(y, np.float64), target)[QUALITY[task]] for y in (answers, others)]
+    once_each = np.ones((1, len(target)))
     with np.errstate(invalid="ignore", divide="ignore"):
-        value = float((pair[0](every) - pair[1](every))[0])
+        value = float((pair[0](once_each) - pair[1](once_each))[0])
         drawn = [pair[0](weights) - pair[1](weights) for weights in _draws(len(target))]
     return _interval(value, np.concatenate(drawn))
 
@@ -126,7 +126,7 @@ def _mean(terms: Array) -> Metric:
 def _of_classes(p: Array, target: Array) -> dict[str, Metric]:
     classes, answer = p.shape[1], p.argmax(axis=1)
     right = (answer == target).astype(np.float64)
-    of_class, taken, hits = (
+    of_class, answered, hits = (
         _by_class(names, classes, counted) for names, counted in ((target, None), (answer, None), (target, right))
     )
 
@@ -135,7 +135,7 @@ def _of_classes(p: Array, target: Array) -> dict[str, Metric]:
         return _mean_where(hits(weights) / np.where(samples > 0, samples, np.nan))
 
     def macro_f1(weights: Array) -> Array:
-        every = of_class(weights) + taken(weights)
+        every = of_class(weights) + answered(weights)
         return _mean_where(2 * hits(weights) / np.where(every > 0, every, np.nan))
 
     metrics: dict[str, Metric] = {"accuracy": _mean(right), "balanced_accuracy": balanced, "macro_f1": macro_f1}

@@ -16,7 +16,7 @@ from twofold.train.session import Session
 
 
 def prove(session: Session) -> None:
-    """Write the comparison of both engines into the record; if it cannot be made, for want of memory say, tell why."""
+    """Write the comparison of both engines into the record; if it cannot be made, the watcher is told why."""
     if not set(COMPARED) <= session.writer.record.engines.keys() or len(COMPARED) > len(session.writer.record.engines):
         return
     try:

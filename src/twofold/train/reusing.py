@@ -15,7 +15,7 @@ from twofold.runs import Run, open_run, peek_recipe
 from twofold.setup.versions import code, versions
 
 NEAR = 3
-"""Differences up to which a run counts as near, so that it is told why it was not taken."""
+"""Differences up to which a run counts as near: the user is then told why it was not taken."""
 
 
 class Found(NamedTuple):

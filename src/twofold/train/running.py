@@ -102,8 +102,8 @@ def run(
             return finished
         dataset = dataset.astype(recipe.training.dtype)
         built = _built(recipe, dataset, group)
-        around = _circumstances(recipe, built, group)
-        beginning = Beginning(data=facts, circumstances=around, checkpoint_every=checkpoint_every)
+        conditions = _circumstances(recipe, built, group)
+        beginning = Beginning(data=facts, circumstances=conditions, checkpoint_every=checkpoint_every)
         folder = create_run_folder(out, recipe.name)
         with locked(folder):
             claim_run_folder(folder)
@@ -154,8 +154,8 @@ def _go_on(folder: Path, data: object, watch: Watcher, group: Group) -> None:
     _check_data(folder, record, dataset.fingerprint)
     dataset = dataset.astype(recipe.training.dtype)
     built = _built(recipe, dataset, group)
-    others = list(differences(record.circumstances, _circumstances(recipe, built, group)))
-    for difference in others:
+    changes = list(differences(record.circumstances, _circumstances(recipe, built, group)))
+    for difference in changes:
         watch(Noted(f"{folder} was begun with {difference}: the last bits of its numbers may differ"))
     since, refusals = newest(folder, record.files[RECIPE])
     for line in refusals:
@@ -163,7 +163,7 @@ def _go_on(folder: Path, data: object, watch: Watcher, group: Group) -> None:
     start = course_of(since.facts, arrays_of(folder, since)) if since and since.engine else None
     writer = RunWriter.again(folder, record, since)
     engine, step = (since.engine, start[0].mark.taken) if since and start else (None, 0)
-    writer.resumed(Resumed(at=now(), engine=engine, step=step, differences=tuple(others)))
+    writer.resumed(Resumed(at=now(), engine=engine, step=step, differences=tuple(changes)))
     _train(Session(recipe, dataset, writer, watch), built, start)
 
 

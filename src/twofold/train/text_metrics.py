@@ -1,6 +1,7 @@
 """Metrics of predicting the next character of a text, and how well tables of frequencies predict it.
 
-    perplexity exp of the mean of −log p of the right character: as if it chose among so many equally likely ones
+    perplexity          exp of the mean of −log p of the right character: the number of equally likely characters
+                        among which a choice is as hard
     bits_per_character  the same mean in bits
 
 The tables count, in the training text, how often each character follows each sequence of the n − 1 before it. Their
@@ -40,7 +41,7 @@ def text_metrics(p: Array, target: Array) -> dict[str, Measured]:
 def tables(spec: CharacterText, dataset: Dataset) -> Iterator[tuple[str, Array]]:
     """The probabilities of each table of frequencies for the next character, by name: (characters, alphabet).
 
-    It is given what a network is given: the characters before, within the window.
+    A table is given what a network is given: the characters before the answer, within the window.
     """
     size = len(dataset.alphabet)
     train = codes_of(text_parts(spec)["train"], dataset.alphabet).tolist()
@@ -55,8 +56,8 @@ def _contexts(split: Split, size: int, most: int) -> Iterator[tuple[int, ...]]:
     """The characters before each answer, at most `most`."""
     x = split.x.astype(np.int64) if split.x.ndim == 2 else np.where(split.x.any(-1), split.x.argmax(-1), size)
     for window, y in zip(x.tolist(), split.y, strict=True):
-        asked = np.flatnonzero(answered(y)) if split.each_step else [len(window) - 1]
-        for step in asked:
+        steps = np.flatnonzero(answered(y)) if split.each_step else [len(window) - 1]
+        for step in steps:
             yield tuple(window[max(0, step + 1 - most) : step + 1])
 
 
@@ -69,15 +70,15 @@ class _Table:
         for length in range(longest + 1):
             for at in range(length, len(codes)):
                 self.counts[tuple(codes[at - length : at])][codes[at]] += 1
-        self.known = dict[tuple[int, ...], Array]()
+        self._cached = dict[tuple[int, ...], Array]()
 
     def __call__(self, context: tuple[int, ...]) -> Array:
         """The probabilities after a context."""
-        if context not in self.known:
+        if context not in self._cached:
             shorter = self(context[1:]) if context else np.full(self.size, 1 / self.size)
             counted = self.counts.get(context, Counter[int]())
             counts = np.array([counted[code] for code in range(self.size)], np.float64)
             kinds = np.count_nonzero(counts)
-            whole = counts.sum() + kinds
-            self.known[context] = (counts + kinds * shorter) / whole if whole else shorter
-        return self.known[context]
+            total = counts.sum() + kinds
+            self._cached[context] = (counts + kinds * shorter) / total if total else shorter
+        return self._cached[context]

@@ -41,13 +41,13 @@ def written(engine: Engine, recipe: Recipe, characters: int, start: str, how: tu
     alphabet = data.alphabet or ""
     rng = stream(seed, "a text")
     codes = list(codes_of(start or ("\n" if "\n" in alphabet else alphabet[0]), alphabet))
-    before = len(codes)
+    begin = len(codes)
     for _ in range(characters):
         window = np.array(codes[-data.length :], np.int64)
         outputs = engine.predict(encoded_characters(window[None], len(alphabet), data.encoding))
         last = outputs[0, -1] if outputs.ndim == 3 else outputs[0]
         codes.append(_drawn(_chances(recipe, last, temperature), rng))
-    return "".join(alphabet[code] for code in codes[before:])
+    return "".join(alphabet[code] for code in codes[begin:])
 
 
 def _chances(recipe: Recipe, outputs: Array, temperature: float) -> Array:

@@ -16,7 +16,7 @@ from twofold.study.grid import Planned
 
 
 class Kind(NamedTuple):
-    """An engine that exists, and what may follow its name."""
+    """An executor, and what may follow its name."""
 
     module: str
     """The module below `twofold.study.executors`; its function `start(after, jobs)` gives an `Executor`."""
@@ -68,8 +68,8 @@ class Workers:
         """The versions and the fingerprints of data that a worker must have; empty for processes of this machine."""
         if self._parts()[0] == "local":
             return {}, {}
-        here = worker_versions(engine)
-        versions = {} if self.allow_different else {name: here[name] for name in COMPARED if name in here}
+        installed = worker_versions(engine)
+        versions = {} if self.allow_different else {name: installed[name] for name in COMPARED if name in installed}
         return versions, fingerprints({id(point.setting): point.setting for point in planned}.values())
 
     def _parts(self) -> tuple[str, str]:

@@ -12,9 +12,9 @@ from twofold.errors import StudyError
 from twofold.study.executors.seam import Answer, Lost, Results, Task
 
 ANSWER_SECONDS = 4.0
-"""Seconds that an address may take to answer at all; the engine's own handshake may take as long again."""
+"""Seconds that an address may take to answer at all; the library's own handshake may take as long again."""
 LOOK_SECONDS = 0.5
-"""Seconds between two looks at whether the engine is still there."""
+"""Seconds between two looks at whether the cluster is still there."""
 
 Handle = TypeVar("Handle")
 
@@ -43,10 +43,10 @@ def stream(
     check: Callable[[], None],
     cancel: Callable[[list[Handle]], None],
 ) -> Generator[Results, None, None]:
-    """Keep `most` tasks with the engine, and yield what has ended.
+    """Keep `most` tasks with the cluster, and yield what has ended.
 
     `submit` hands over a task, and its second argument is called from any thread when the task has ended; `check`
-    raises where the engine is lost; `cancel` is asked to end what runs when the caller stops early.
+    raises where the cluster is lost; `cancel` is asked to end what runs when the caller stops early.
     """
     ended: queue.SimpleQueue[Task] = queue.SimpleQueue()
     running: dict[int, tuple[Task, Handle]] = {}

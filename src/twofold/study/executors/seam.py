@@ -67,7 +67,7 @@ class Answer:
     worker: Worker
     trained: tuple[Trained, ...] = ()
     requeued: int = 0
-    """How often the engine had begun the task before by itself: a job that was preempted, or whose time was over."""
+    """How often a batch system had begun the task before: a job that was preempted, or whose time was over."""
     refusal: str = ""
     """Why the worker did not take the task: other versions, or data that it cannot see. The study ends with it."""
 
@@ -78,7 +78,7 @@ class Lost:
 
     task: Task
     reason: str
-    """What the engine says of it, for the log."""
+    """What the executor's library tells about it, for the log."""
 
 
 Results = list[tuple[Task, Answer] | Lost]
@@ -95,7 +95,7 @@ class Executor(Protocol):
 
         A task is taken from `tasks` when a worker is free for it; an iterator that has none is asked again after the
         next results, which may give it some. `alone` has one at a time, with a worker of its own.
-        Closed early, it ends what is being trained. Raises `StudyError` where the engine as a whole is lost.
+        Closed early, it ends what is being trained. Raises `StudyError` where the executor as a whole is lost.
         """
         ...
 

@@ -79,10 +79,10 @@ def worker_versions(engine: str) -> dict[str, str]:
 def _refusal(task: Task, worker: Worker) -> str:
     """Why this worker must not train the task: other versions, or other data than the study's."""
     for name, wanted in task.expected.items():
-        here = worker.versions.get(name, "none")
-        if here != wanted:
+        installed = worker.versions.get(name, "none")
+        if installed != wanted:
             return (
-                f"the worker {worker} has {_version(name, here)}, this command has {_version(name, wanted)}: "
+                f"the worker {worker} has {_version(name, installed)}, this command has {_version(name, wanted)}: "
                 "the numbers may differ. Install the same on both, or take it with --allow-different."
             )
     for path, wanted in task.data.items():

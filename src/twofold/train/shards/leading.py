@@ -139,8 +139,8 @@ def _check_versions(lines: Lines) -> None:
     mine, *others = lines.all_versions()
     for rank, versions in enumerate(others, 1):
         for name, wanted in mine.items():
-            if (there := versions.get(name)) != wanted:
-                what = "another code of Twofold" if name == "code" else f"{name} {there}"
+            if (installed := versions.get(name)) != wanted:
+                what = "another code of Twofold" if name == "code" else f"{name} {installed}"
                 here = wanted[:12] if name == "code" else f"{name} {wanted}"
                 raise UserError(
                     f"the process of rank {rank} has {what}, that of rank 0 has {here}: their numbers may differ. "

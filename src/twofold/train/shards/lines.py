@@ -35,10 +35,10 @@ class Lines:
 
     def __init__(self) -> None:
         """Join the group that torchrun has set up. Raises `GroupError` where that fails."""
-        cards, here = torch.cuda.device_count(), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        cards, local_processes = torch.cuda.device_count(), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         if cards:
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % cards)
-        self._cards = cards >= here and dist.is_nccl_available()
+        self._cards = cards >= local_processes and dist.is_nccl_available()
         """Whether each process has a card of its own: two on one card are refused by NCCL."""
         with lost():
             dist.init_process_group("cpu:gloo,cuda:nccl" if self._cards else "gloo", timeout=PATIENCE)
@@ -166,7 +166,7 @@ class Lines:
         return [added(known, node) for node in self._nodes(shards, self.rank)]
 
     def _wire(self, tensor: Tensor) -> Tensor:
-        """A contiguous copy of a tensor where it can be sent from: on its card, or on the processor."""
+        """A tensor, contiguous, where it can be sent from: on its card, or on the processor. A copy only if need be."""
         return (tensor if self._cards else tensor.cpu()).contiguous()
 
 
