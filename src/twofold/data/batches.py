@@ -209,7 +209,10 @@ def _check_batch_of_one(network: Network, samples: int, size: int) -> None:
 
 
 def _ahead(gather: Callable[[int], Iterable[Gathered]], starts: Sequence[int]) -> Iterator[Iterable[Gathered]]:
-    """Each chunk, gathered while the one before is used: that waits for memory, the engine for the processor."""
+    """Each chunk, gathered in a thread while the one before is used.
+
+    Gathering waits for memory, an engine for the processor.
+    """
     if len(starts) < 2:
         yield from map(gather, starts)
         return

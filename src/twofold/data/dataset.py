@@ -85,8 +85,8 @@ class Dataset:
     title: str = ""
     """The full name of a published set: CIFAR-10 (JPEG copies)."""
     standardization: Scaling | None = None
-    """The standardization that the inputs went through; that of bytes is still to come, in the `scaling` of their
-    splits."""
+    """The standardization that the inputs went through; `None` for bytes, to which the `scaling` of their splits will
+    be applied."""
     notes: tuple[str, ...] = ()
     """Sentences on what was done to the samples that their owner may not expect."""
     targets: tuple[str, ...] = ()
@@ -131,8 +131,8 @@ class Dataset:
     def astype(self, dtype: str) -> Dataset:
         """The same samples as numbers of another type; no copy where they are that already. Bytes stay bytes.
 
-        Raises `DataError` for a value that the type cannot hold, or not its square: gradients are products of features
-        and their norms sums of squares, so that training would end in infinity.
+        Raises `DataError` for a feature that the type cannot hold, or whose square it cannot hold: gradients are products
+        of features and their norms sums of squares, so that training would end in infinity.
         """
         if self.train.y.dtype.kind == "f" and self.train.y.dtype != dtype:
             return replace(self, **{name: _numbers(split, dtype) for name, split in self.splits()}).astype(dtype)
@@ -170,8 +170,8 @@ class Dataset:
                 "the data cannot be standardized: their squares are too large for float64. Scale them down."
             )
         std[std == 0] = 1
-        done = Scaling(mean, std).astype(x.dtype)
-        return replace(self._map(lambda x: (x - done.shift) / done.divisor), standardization=done)
+        scaling = Scaling(mean, std).astype(x.dtype)
+        return replace(self._map(lambda x: (x - scaling.shift) / scaling.divisor), standardization=scaling)
 
     def with_scaled_targets(self, scaling: Scaling | None = None) -> Dataset:
         """The data set with targets (y − mean) / standard deviation of the training samples.

@@ -64,9 +64,9 @@ def task_of_pair(recipe: Recipe, data: object) -> Task:
 def not_handed_over(spec: Arrays) -> DataError:
     """The `DataError` for a recipe whose samples must be handed over in memory and are not."""
     sizes = " x ".join(map(str, spec.shape))
-    told = f"of {spec.classes} classes" if spec.classes else f"with {len(spec.targets)} to predict"
+    answers = f"of {spec.classes} classes" if spec.classes else f"with {len(spec.targets)} to predict"
     return DataError(
-        f"this recipe names no data: its samples, {sizes} numbers each {told}, are handed over in "
+        f"this recipe names no data: its samples, {sizes} numbers each {answers}, are handed over in "
         "memory. From Python give them as data=(X, y), as in twofold.run(recipe, data=(X, y)); on the command line set "
         "[data] to a source of such samples (`twofold adopt FILE --data RECIPE` takes a recipe's)."
     )
@@ -98,10 +98,10 @@ def _check_fit(recipe: Recipe, spec: Arrays, arrays: LabelledArrays) -> None:
         broken = misfits(spec, recipe.layers, recipe.augmentation, recipe.training, recipe.schedule)
         wrong = [(misfit.rule, misfit.remedy) for misfit in broken]
     if wrong:
-        told = "\n".join(f"  {rule}. {remedy}".rstrip() for rule, remedy in wrong)
+        rules = "\n".join(f"  {rule}. {remedy}".rstrip() for rule, remedy in wrong)
         raise DataError(
             f"`data`: samples of the shape {arrays.x.shape[1:]} and {_answers(arrays)} do not fit the "
-            f"recipe `{recipe.name}`:\n{told}"
+            f"recipe `{recipe.name}`:\n{rules}"
         )
 
 

@@ -99,15 +99,15 @@ def _strokes(ink: Array) -> tuple[Array, list[str]]:
     mask = np.isin(parts, np.unique(parts[ink > STRONG * top])) & weak
     pale = weak.sum() - mask.sum() > SPECK * mask.sum()
     done = ["pale marks were taken away"] if pale else []
-    for what, cleaned in (
+    for what, remove in (
         ("lines of the paper were taken away", _without_lines),
         ("what reaches the edge was taken away", _without_edge),
         ("a frame was taken away", _without_frame),
         ("{} specks were taken away", _without_specks),
     ):
-        left, count = cleaned(mask)
-        if count and left.any():
-            mask = left
+        remaining, count = remove(mask)
+        if count and remaining.any():
+            mask = remaining
             done.append(what.format(count) if count > 1 else what.format("a").replace("specks were", "speck was"))
     return mask, done
 

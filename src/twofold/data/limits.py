@@ -28,7 +28,7 @@ MOST_COUNTS = 1 << 26
 
 
 class Limits(NamedTuple):
-    """Two yardsticks of the data, `None` where not measured: for images, sequences, samples that are drawn anew."""
+    """Two yardsticks of the data; `None` where not measured, as for images, sequences and numbers to predict."""
 
     ceiling: float | None
     """The training accuracy of the best answer to each distinct row: 1 where no row stands in two classes."""

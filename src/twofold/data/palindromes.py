@@ -26,6 +26,7 @@ def load_palindromes(spec: Palindromes) -> Dataset:
     """The palindromes of a recipe; without a number of samples, every step of training draws new ones."""
     whole = held_out_halves(spec)
     draw = Draw(spec, frozenset(half.tobytes() for half in whole))
+    # Palindromes of two digits are ten, of which none can be held out: all of them are the test as well.
     test, validation = np.split(whole, [spec.held_out["test"]]) if len(whole) else (_all(2), whole)
     classes = tuple(str(digit) for digit in range(DIGITS))
     return Dataset(_train(spec, draw), _split(validation, spec), _split(test, spec), classes)

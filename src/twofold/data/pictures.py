@@ -102,7 +102,7 @@ def used_bits(files: Sequence[Path], progress: Progress) -> int | None:
             with suppress(Exception), _opened(file) as image:
                 if _is_wide(image):
                     brightest.append(int(_checked_pixels(image).max()))
-    return _holding(max(brightest)) if brightest else None
+    return _bits_holding(max(brightest)) if brightest else None
 
 
 @contextmanager
@@ -124,7 +124,7 @@ def _eight_bits(image: Picture, bits: int | None) -> Picture:
     from PIL import Image
 
     pixels = _checked_pixels(image)
-    bits = bits or _holding(int(pixels.max()))
+    bits = bits or _bits_holding(int(pixels.max()))
     return Image.fromarray(np.minimum(pixels >> (bits - 8), 255).astype(np.uint8))
 
 
@@ -137,7 +137,8 @@ def _checked_pixels(image: Picture) -> Array:
     return pixels
 
 
-def _holding(brightest: int) -> int:
+def _bits_holding(brightest: int) -> int:
+    """The fewest of `BITS` that hold a pixel of this brightness."""
     return next(bits for bits in BITS if brightest < 1 << bits)
 
 

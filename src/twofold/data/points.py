@@ -43,7 +43,7 @@ def blobs(samples: int, centers: int, std: float, seed: int) -> tuple[Array, Arr
 
 
 def xor(samples: int, noise: float, seed: int) -> tuple[Array, Array]:
-    """Clouds of points at (±1, ±1), their sizes apart by one at most; class 1 where the signs differ."""
+    """Clouds of points around (±1, ±1), whose sizes differ by at most one; class 1 where the signs differ."""
     corner = np.arange(samples) % 4
     x = np.stack([1.0 - 2 * (corner // 2), 1.0 - 2 * (corner % 2)], axis=1)
     return _shuffled(x, (x[:, 0] * x[:, 1] < 0).astype(int), noise, np.random.RandomState(seed))

@@ -66,14 +66,14 @@ def load_csv(spec: Csv, progress: Progress = _silent) -> Dataset:
     Raises `DataError` with up to ten faults, each as `file:line: column`, or with a line a column where there are more.
     """
     size = measured(spec)
-    header, rows = _opened(spec)
+    header, rows = _header_and_rows(spec)
     columns, rows = _columns(spec, header, rows)
     beside = (*(() if spec.has_classes else spec.labels), *((spec.weight,) if spec.weight else ()))
     _check_room(spec, size, len(columns.features) + len(beside))
     label_at, *_ = columns_at(spec, header, spec.labels)
     at = [*columns.at, *columns_at(spec, header, beside)]
     cells, labels, line = Cells(spec, (*columns.features, *beside)), _Labels(), 1
-    for number, (line, row) in enumerate(_sound(spec, header, rows)):
+    for number, (line, row) in enumerate(_even_rows(spec, header, rows)):
         if number % ROWS_AT_ONCE == 0:
             progress(f"reading {spec.path}", number, max(size.rows, number))
         cells.add(line, [row[place] for place in at])
@@ -96,7 +96,10 @@ def load_csv(spec: Csv, progress: Progress = _silent) -> Dataset:
 
 
 def _weighted(spec: Csv, numbers: Array) -> tuple[Array, Array | None]:
-    """The numbers without the last column, where that holds weights. Raises `DataError` for a weight below 0."""
+    """The numbers without the column of weights, if they end in one; and the weights.
+
+    Raises `DataError` for a weight below 0, and where all are 0.
+    """
     if spec.weight is None:
         return numbers, None
     weight = numbers[:, -1].copy()
@@ -141,7 +144,7 @@ def read_rows(spec: Csv, features: tuple[str, ...]) -> tuple[Array, list[int], l
     """
     spec = separated(spec, features)
     size = measured(spec)
-    header, rows = _opened(spec)
+    header, rows = _header_and_rows(spec)
     for name in features:
         if name not in header:
             raise DataError(
@@ -151,7 +154,7 @@ def read_rows(spec: Csv, features: tuple[str, ...]) -> tuple[Array, list[int], l
     places = columns_at(spec, header, features)
     label_at = header.index(spec.labels[0]) if spec.labels[0] in header else None
     cells, lines, labels = Cells(spec, features), list[int](), list[str]()
-    for line, row in _sound(spec, header, rows):
+    for line, row in _even_rows(spec, header, rows):
         cells.add(line, [row[at] for at in places])
         lines.append(line)
         if label_at is not None:
@@ -166,7 +169,7 @@ def _check_room(spec: Csv, size: Size, features: int) -> None:
     check_room(spec.path, needed, "Split the file, or name fewer data.features.")
 
 
-def _opened(spec: Csv) -> tuple[list[str], Iterator[Row]]:
+def _header_and_rows(spec: Csv) -> tuple[list[str], Iterator[Row]]:
     """The names of the columns, and the rows under them."""
     rows = rows_of(spec)
     _, header = next(rows, (1, list[str]()))
@@ -176,7 +179,7 @@ def _opened(spec: Csv) -> tuple[list[str], Iterator[Row]]:
     return header, rows
 
 
-def _sound(spec: Csv, header: list[str], rows: Iterator[Row]) -> Iterator[Row]:
+def _even_rows(spec: Csv, header: list[str], rows: Iterator[Row]) -> Iterator[Row]:
     """The rows; raises `DataError` for one that is not as long as the header, except for empty cells at its end."""
     for line, cells in rows:
         if len(cells) != len(header) and (len(cells) < len(header) or any(cells[len(header) :])):

@@ -57,8 +57,8 @@ def load_text(spec: CharacterText) -> Dataset:
     notes = ()
     if unknown:
         few = " ".join(character_name(character) for character in sorted(unknown)[:10])
-        told = f"{len(unknown)} characters that the {'alphabet' if spec.known else 'training text'} does not hold"
-        notes = (f"{source}: {told} ({few}) are read as an unknown one, and never asked for",)
+        phrase = f"{len(unknown)} characters that the {'alphabet' if spec.known else 'training text'} does not hold"
+        notes = (f"{source}: {phrase} ({few}) are read as an unknown one, and never asked for",)
     classes = tuple(map(character_name, alphabet))
     return Dataset(splits["train"], splits["validation"], splits["test"], classes, notes=notes, alphabet=alphabet)
 

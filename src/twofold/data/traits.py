@@ -43,12 +43,14 @@ Facts = dict[str, Parsed]
 - `shared`: how many held-out samples equal a training sample
 - `chance`: the chance that one row equals another, were the columns independent; about 0 where values hardly repeat
 - `widest`, `widest_times`: the column whose values spread most, and how many times as far as the median of the others
-- `outlier`, `_value`, `_times`: a column with a few far values, the furthest of them, and its distance from the others
-in multiples of their range - `copy_of_class`, `copy_times`: a column whose values are separated by class, and the gap
-between two classes over the spread within one - `row_number`, `row_number_tells`: a column of values that are all
-different and equally far apart, as row numbers are, and how often the next row by it is of the same class - `votes`:
-for each class that neighbours vote for, on how many `samples` they do, for which share of them this is `wrong`, and the
-same for the `surest` votes: `surest_wrong`
+- `outlier`, `outlier_value`, `outlier_times`: a column with a few far values, the furthest of them, and its distance
+  from the others in multiples of their range
+- `copy_of_class`, `copy_times`: a column whose values are separated by class, and the smallest gap between two classes
+  over the largest spread within one
+- `row_number`, `row_number_tells`: a column of values that are all different and equally far apart, as row numbers are,
+  and how often the next row by it is of the same class
+- `votes`: for each class that neighbours vote for, its number (`label`), the `samples` that they vote for it on, the
+  share of these whose class is another (`wrong`), and the same two for the surest votes: `surest`, `surest_wrong`
 """
 
 

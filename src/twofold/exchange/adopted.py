@@ -33,12 +33,12 @@ class Wanted:
     name: str = ""
     """The recipe's name; the model's own where left out."""
     loss: LossName | None = None
-    """`cross_entropy` or `mean_squared`; where left out, what the model's end says, else `cross_entropy`."""
+    """Left out, it is the loss that the model's last operation belongs to, else `cross_entropy`."""
     data: str | Path | Recipe | None = None
-    """A recipe whose data, and everything but layers and loss, is taken over."""
+    """A recipe from which everything but name, layers, loss and dtype is taken over."""
 
     def named(self, name: str) -> Wanted:
-        """The same with a name where it has none: `name` in small letters, digits and hyphens."""
+        """A copy named after `name`, in small letters, digits and hyphens, if the user gave no name."""
         return (
             self if self.name else replace(self, name=re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "adopted")
         )
@@ -117,7 +117,7 @@ def adopted(
 
 
 def recipe_of(chain: Chain, wanted: Wanted, dtype: str) -> Recipe:
-    """The recipe of a chain: its layers and loss, and the rest from the recipe that the user names."""
+    """The recipe of a chain: its layers and loss; the rest is from the user's recipe, else the default."""
     layers = tuple(link.spec for link in chain.links)
     loss = {"kind": _loss(chain, wanted)}
     if wanted.data is not None:

@@ -27,15 +27,17 @@ def adopt(
 
     `model` is a `torch.nn.Module` that is a chain of layers, as `nn.Sequential` or as a class; a `.onnx` file;
     a `.keras` file, where Keras is installed; or `mine.py:model`, an object of a Python file, which runs in a process
-    of its own. `sample` is a batch of inputs, which a module needs; `shape` the shape of one sample, where a file
-    leaves it open. `data` is a recipe whose data and training are taken over; `loss` is `cross_entropy` or
-    `mean_squared`.
+    of its own. `sample` is a batch of inputs, (N, ...); a module needs it, or `shape`, the shape of one sample without
+    N, and so does a file that leaves its shape open. For `mine.py:model` the file itself may define `sample`; the
+    argument is not used there. `data` is a recipe whose data and training are taken over; `loss` is `cross_entropy` or
+    `mean_squared`; `name` is the recipe's name.
 
     A module is proved in float64 against itself: every layer's output, the loss, every gradient, and 20 training
     steps, to 1e-9. So is a Keras file, on the backend of PyTorch. An ONNX file is proved forward, to 1e-6.
 
     Raises `AdoptError` for what no recipe can express, naming the layer, its type, the reason and the nearest thing
-    that can be adopted, and where the proof fails; `UserError` for arguments that are wrong.
+    that can be adopted, and where the proof fails; `UserError` for arguments that are wrong; `MissingExtraError` where
+    the library that reads the file is not installed.
     """
     if loss is not None and loss not in get_args(LossName):
         raise UserError(f"`loss` must be `cross_entropy` or `mean_squared`; got {loss!r}")

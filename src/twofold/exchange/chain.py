@@ -102,7 +102,7 @@ class Chain:
         return gap_of_same_form(y, expected) <= self.tolerance
 
     def flatten(self, label: str, operator: str, expected: Array, output: str | None = None) -> None:
-        """Add a layer that makes all axes but the batch one; nothing where the samples are vectors already."""
+        """Add a flatten layer, unless the samples are vectors already."""
         if len(self.shape) != 1:
             self.add(Link(Flatten(), label, operator, output=output), expected)
 

@@ -68,7 +68,7 @@ def export(
     """Write a network, or what a run recorded, for another library; gives the path.
 
     `source` is a run, with its trained weights, or a recipe, with those it begins with. `to` is `onnx` (one file),
-    `torch` (a folder: `model.safetensors` with PyTorch's names and `model.py`), `npz` (one file), or of a run
+    `torch` (a folder: `model.safetensors` with PyTorch's names and `model.py`), `npz` (one file), or, for a run,
     `tensorboard`, `mlflow`, `wandb-offline` (a folder with every number, setting and result, and the figures of the
     folder `figures`, as `twofold report RUN --figures FOLDER` writes it). `engine` is one of the run's; its first where
     left out. With `preprocessing` an ONNX graph of images takes bytes, resizes and scales them.
@@ -145,7 +145,7 @@ def _onnx(network: Network, path: Path, preprocessing: bool) -> None:
             "preprocessing is for a run on images, which keeps how their bytes are scaled; this is none. Leave it out"
         )
     scaling = network.scaling.astype(np.float64) if preprocessing and network.scaling else None
-    made = onnx_model(
+    model = onnx_model(
         network.recipe, network.weights, classes=network.classes, vector=network.vector(), scaling=scaling
     )
-    write_onnx(made, path)
+    write_onnx(model, path)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MEMORY = 16 << 30
 """Bytes of address space that the process may have; PyTorch alone takes several GiB."""
 FILE = 2 << 30
-"""Bytes of each file that it may write, of what it prints too."""
+"""Largest size in bytes of each file that it writes, what it prints included."""
 
 
 def main() -> None:
@@ -91,7 +91,7 @@ def _loaded(order: script.Order) -> tuple[nn.Module, ArrayLike | None]:
 
 
 def _is_module(value: object) -> TypeGuard[nn.Module]:
-    """Whether a value is a module; nothing is where the file did not import PyTorch, which here would take seconds."""
+    """Whether a value is a module. If the file did not import PyTorch, none is: importing it here takes seconds."""
     return (torch := sys.modules.get("torch")) is not None and isinstance(value, torch.nn.Module)
 
 
@@ -109,7 +109,7 @@ def _write(adopted: Adopted, weights: Arrays, x: Array, y: Array, out: Path) -> 
 
 
 def _limit() -> None:
-    """Limits of memory and processor time, where the system knows such limits."""
+    """Limit memory, processor time and the size of files, where the system has such limits."""
     try:
         import resource
     except ImportError:

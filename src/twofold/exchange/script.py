@@ -27,6 +27,7 @@ SECONDS = 300
 """Seconds that the other process may take."""
 ORDER = "order.json"
 MOST_TEXT = 1 << 20
+"""Bytes of a JSON file, or of what the process printed, that are read."""
 TOLERANCE = 1e-9
 RECIPE, WEIGHTS, ANSWERS, PROOF, REFUSAL = (
     "recipe.toml",
@@ -128,10 +129,10 @@ def _recipe(path: Path) -> Recipe:
 def _json(path: Path, keys: tuple[str, ...]) -> dict[str, Parsed]:
     if path.stat().st_size > MOST_TEXT:
         raise AdoptError(f"{path.name} that came back is too long")
-    held = json.loads(path.read_text("utf-8"))
-    if not isinstance(held, dict) or set(held) != set(keys):
+    fields = json.loads(path.read_text("utf-8"))
+    if not isinstance(fields, dict) or set(fields) != set(keys):
         raise AdoptError(f"{path.name} that came back is not what was asked for")
-    return {key: _printable(value) if isinstance(value, str) else value for key, value in held.items()}
+    return {key: _printable(value) if isinstance(value, str) else value for key, value in fields.items()}
 
 
 def _printable(text: object) -> str:

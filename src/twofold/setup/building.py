@@ -39,14 +39,16 @@ LARGE_BATCH = 1 << 21
 """Numbers in a layer's output above which the C library is asked to keep freed memory."""
 
 PLAIN = {"autocast": "none", "convolution": "direct", "compile": False}
-"""What a witness leaves out of `training`: each is a shorter way to the same numbers, up to rounding."""
+"""Settings of `training` for an engine that another is compared with: no shorter way to the same numbers, up to
+rounding."""
 
 
 def build_engine(name: str, recipe: Recipe, *, fast: bool = False, group: Group = ALONE) -> Engine:
     """An engine for the recipe's network; its parameters are 0 until a state is loaded.
 
-    It takes the plain way to each number, as a witness must; with `fast` the shorter ways that the recipe's training
-    asks for, which round otherwise. With `training.shards` it takes its batches in shards, through `group`.
+    It takes the plain way to each number, so that others can be compared with it; with `fast` the shorter ways that the
+    recipe's training asks for, which round differently. With `training.shards` it takes its batches in shards, through
+    `group`.
 
     Raises `UserError` for a name that is not in the table of engines.
     """
@@ -100,7 +102,7 @@ def _state_from_file(initial: FromFile, network: Network) -> State:
 
 
 def _whitening_images(train: Split) -> Array:
-    """So many samples as hold `WHITENING_NUMBERS`, evenly out of all of them: a folder's images lie class by class."""
+    """As many samples as hold `WHITENING_NUMBERS`, taken evenly from all: a folder's images may lie class by class."""
     count = min(len(train), max(1, WHITENING_NUMBERS // math.prod(train.x.shape[1:])))
     return train[np.arange(count) * len(train) // count].floats()
 

@@ -25,7 +25,7 @@ def check_codes(recipe: Recipe, dataset: Dataset) -> None:
 
 
 def row_rule(recipe: Recipe, x: Array, holder: str) -> str:
-    """The rule that samples break whose codes have no row in the first layer; else empty. NaN is a missing step."""
+    """The rule broken by samples whose codes have no row in the first layer; empty if none is. NaN: a missing step."""
     first = recipe.layers[0]
     if isinstance(first, Embedding):
         columns = [(x, first.num_embeddings)]

@@ -96,7 +96,7 @@ def _codes(dataset: Dataset, frame: Frame) -> list[int]:
 
 
 def asked_of(spec: Table, frame: Frame, loss: object) -> Task:
-    """The task of a table: what a loss that is set asks for, else what the labels look like."""
+    """The task of a table: by the loss if one is set, else by what the labels look like."""
     from twofold.data.columns.labels import kind_of_label
 
     kinds = [kind_of_label(frame.columns[name]) for name in spec.labels]

@@ -13,7 +13,7 @@ SMALLEST = 1e-15
 
 
 def probabilities(model: Model, outputs: Array) -> Array | None:
-    """From the outputs of the last layer to probabilities, (samples, classes).
+    """The outputs of the last layer as probabilities, (samples, classes).
 
     `None` where the outputs are no probabilities and no logits: under the squared error they may leave [0, 1].
     """
@@ -27,6 +27,6 @@ def probabilities(model: Model, outputs: Array) -> Array | None:
 
 
 def measured(model: Model, outputs: Array) -> tuple[Array, str]:
-    """The outputs, as probabilities where they stand for such, and the word for them: `probability` or `output`."""
+    """Probabilities where the outputs stand for them, else the outputs; and the word: `probability` or `output`."""
     p = probabilities(model, outputs)
     return (outputs, "output") if p is None else (p, "probability")

@@ -12,11 +12,14 @@ from torch import Tensor, nn
 
 @final
 class Held:
-    """Counts the bytes that autograd saves in each layer and in no layer before, without parameters and statistics."""
+    """Counts the bytes that autograd saves in each layer.
+
+    Each piece of memory counts once, in the first layer that saves it; parameters and running statistics do not count.
+    """
 
     def __init__(self, module: nn.Module) -> None:
         self.bytes = dict[str, int]()
-        self._seen = {tensor.untyped_storage().data_ptr() for tensor in (*module.parameters(), *module.buffers())}
+        self._skipped = {tensor.untyped_storage().data_ptr() for tensor in (*module.parameters(), *module.buffers())}
 
     @contextmanager
     def by(self, name: str) -> Iterator[None]:
@@ -25,8 +28,8 @@ class Held:
 
         def save(tensor: Tensor) -> Tensor:
             memory = tensor.untyped_storage()  # a view keeps the whole of it
-            if memory.data_ptr() not in self._seen:
-                self._seen.add(memory.data_ptr())
+            if memory.data_ptr() not in self._skipped:
+                self._skipped.add(memory.data_ptr())
                 self.bytes[name] += memory.nbytes()
             return tensor
 

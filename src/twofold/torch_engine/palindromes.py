@@ -28,8 +28,8 @@ class PalindromeDataset(Dataset[tuple[Array, int]]):
     Without `total_len` the set has no end: item k is drawn from a generator of its own, and is the same whenever and in
     whichever process it is asked for. With `total_len` it holds that many items; with `replacement=False` no two of
     them are equal, and without `total_len` they are all palindromes that are not held out. `train=False` gives those
-    that the training set of the same length and seed never holds: a fifth of all palindromes, at most 1000. Of length 2
-    none can be spared.
+    that the training set of the same length and seed never holds: a fifth of all palindromes, at most 1000. With
+    length 2 none can be spared.
 
     Do not shuffle a set without end: it is random already, and a `DataLoader` that shuffles would number all of its
     items first.

@@ -74,8 +74,7 @@ def as_tensor(array: Array) -> Tensor:
 
 
 def aligned(tensor: Tensor) -> Tensor:
-    """The tensor itself, or a copy where its memory begins elsewhere than PyTorch's own: products would round there
-    in another way."""
+    """The tensor itself, or a copy if PyTorch would not have aligned it so: products would round differently."""
     return tensor.clone() if tensor.is_cpu and tensor.data_ptr() % ALIGNED else tensor
 
 

@@ -15,7 +15,7 @@ from twofold.recipe.losses import Loss as LossKind
 from twofold.recipe.optimizers import Adam, Adamw, Optimizer, Rmsprop, Sgd
 
 Loss = Callable[..., Tensor]
-"""Gives the loss of outputs and targets, and of the samples' weights if the data have them."""
+"""The loss as a function of outputs, targets and, if the data have them, the weights of the samples."""
 
 
 def each_step(loss: Loss) -> Loss:

@@ -1,4 +1,4 @@
-"""What every fitted column answers: which numbers it becomes, and how."""
+"""The interface of fitted columns: the names of the numbers that a column becomes, and their values."""
 
 from __future__ import annotations
 
@@ -41,6 +41,6 @@ class FittedColumn(Encoded, abc.ABC):
 
 
 def refused(name: str, rows: Array, rule: str, remedy: str) -> list[Refused]:
-    """The fault of some cells, where there are some."""
+    """The fault of these rows' cells, as a list; empty if there are no rows."""
     where = f"Where that is meant, the recipe of the training says under [data]: {remedy}" if remedy else ""
     return [Refused(name, rows, rule, where)] if len(rows) else []

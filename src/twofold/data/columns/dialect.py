@@ -14,7 +14,7 @@ from twofold.errors import DataError
 SEPARATORS = (",", ";", "\t", "|")
 COMMENTS = ("#", "%", "//")
 HEAD = 1 << 16
-"""Bytes that the separator is judged by."""
+"""Bytes at the beginning of a file that its dialect is judged by."""
 MOST_LINES = 200
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 WESTERN = re.compile(
@@ -143,9 +143,9 @@ def _separator(rows: list[str], wanted: tuple[str, ...]) -> str:
         if width < 2:
             continue
         header = {cell.strip() for cell in table[0]}
-        this = (sum(name in header for name in wanted), often / len(table), width)
-        if this > score:
-            best, score = sign, this
+        quality = (sum(name in header for name in wanted), often / len(table), width)
+        if quality > score:
+            best, score = sign, quality
     if score[0] < 0 and rows and len({len(row.split()) for row in rows}) == 1 and len(rows[0].split()) > 1:
         return " "
     return best

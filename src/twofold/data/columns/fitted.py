@@ -195,7 +195,10 @@ def truths(cells: Cells, true: tuple[str, ...], false: tuple[str, ...]) -> tuple
 
 
 class FittedText(FittedColumn):
-    """Text as counts of its words, each at the place of its hash, scaled to Euclidean length 1. Nothing is fitted."""
+    """Text as counts of its words, each at the place and with the sign of its hash, scaled to Euclidean length 1.
+
+    Nothing is fitted.
+    """
 
     kind: Literal["text"] = "text"
     width: Annotated[int, Field(ge=1, le=4096)]

@@ -82,9 +82,9 @@ def _given_sequences(spec: Table, columns: FittedColumns, frame: Frame) -> Given
     if spec.sequence is None:
         words = words_of(frame.columns[columns.names[0]])
         places = [frame.place(row).removeprefix("data: ") for row in range(frame.rows)]
-        told = [place if place == words.levels[code][:SHOWN] else f"{place} {words.levels[code]}"[:SHOWN]
+        row_names = [place if place == words.levels[code][:SHOWN] else f"{place} {words.levels[code]}"[:SHOWN]
                 for place, code in zip(places, words.codes, strict=True)]  # fmt: skip
-        return Given(told, x, expected, [])
+        return Given(row_names, x, expected, [])
     steps, ids = steps_of(spec, frame), words_of(frame.columns[spec.sequence])
     names = [f"{frame.source.removeprefix('data')} {spec.sequence} {ids.levels[ids.codes[row]]}".strip() for row in
              steps.first]  # fmt: skip

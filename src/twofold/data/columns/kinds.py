@@ -47,7 +47,7 @@ INDICATED_FROM = 0.01
 DISTINCT = 0.9
 """The share of different words among the cells from which they are taken to name single rows, not kinds of rows."""
 FEW = 20
-"""Rows or levels up to which that is not judged."""
+"""Different words up to which a column is taken neither for text nor for an identifier."""
 PROSE = 3.0
 """Words in a cell, on average, from which a column is text."""
 IDENTIFIER = re.compile(r"(^|[_\s.-])(id|ids|index|idx|key|uuid|guid|rowid|row|nr|no)$|[a-z]I[Dd]$|^Unnamed: ?0", re.I)

@@ -26,15 +26,15 @@ def gives_away(
     target = y[rows]
     if len(rows) < LEAST or (classes and np.bincount(target).max() >= PLAIN * len(rows)) or len(np.unique(target)) < 2:
         return {}
-    told, places = dict[str, str](), list(columns.places())[:MOST_COLUMNS]
+    sentences, places = dict[str, str](), list(columns.places())[:MOST_COLUMNS]
     for at, (column, place) in enumerate(places):
         progress("trying each column alone", at, len(places))
         score = alone(x[rows][:, place], target, classes)
         if score >= LEAK:
             what = f"{score:.1%} of rows" if classes else f"an R² of {score:.3f}"
-            told[column.name] = f"gives the label away: alone it answers {what}"
+            sentences[column.name] = f"gives the label away: alone it answers {what}"
     progress("trying each column alone", len(places), len(places))
-    return told
+    return sentences
 
 
 def alone(x: Array, y: Array, classes: bool) -> float:

@@ -83,8 +83,8 @@ def look(spec: Table, label: str | None, progress: Progress = silent) -> TableFa
     if label is not None:
         target = kind_of_label(frame.columns[label])
         facts = [_as_label(fact, target) if fact.name == label else fact for fact in facts]
-        warnings += _of_label(frame, label, target)
-        leaks, repeated = _with_label(spec, frame, label, target, progress)
+        warnings += _rare_classes(frame, label, target)
+        leaks, repeated = _leaks(spec, frame, label, target, progress)
         facts = [_with_warning(fact, leaks.get(fact.name)) for fact in facts]
         warnings += repeated
     notes = tuple(note.removeprefix(f"{path}: ") for note in frame.notes)
@@ -144,19 +144,20 @@ def _with_warning(fact: ColumnFacts, warning: str | None) -> ColumnFacts:
     return fact if warning is None else replace(fact, warnings=(*fact.warnings, warning))
 
 
-def _of_label(frame: Frame, label: str, target: KindOfLabel) -> list[str]:
+def _rare_classes(frame: Frame, label: str, target: KindOfLabel) -> list[str]:
+    """A sentence about the classes that few rows hold; none for numbers, and where no class is rare."""
     if target != "classes":
         return []
     words = words_of(frame.columns[label])
     rare = [(words.levels[at], count) for at, count in enumerate(words.counts()) if 0 < count < RARE]
-    told = ", ".join(f"`{name}` ({count})" for name, count in rare[:5])
-    return [f"{len(rare)} classes stand in fewer than {RARE} rows: {told}"] if rare else []
+    named = ", ".join(f"`{name}` ({count})" for name, count in rare[:5])
+    return [f"{len(rare)} classes stand in fewer than {RARE} rows: {named}"] if rare else []
 
 
-def _with_label(
+def _leaks(
     spec: Table, frame: Frame, label: str, target: KindOfLabel, progress: Progress
 ) -> tuple[dict[str, str], list[str]]:
-    """Columns that alone give the label away, and how many held-out rows stand among the training rows."""
+    """A warning for each column that alone gives the label away, and one where held-out rows equal training rows."""
     reading = spec.model_copy(update={"label": label, "without_label": "drop"})
     held = labelled(reading, frame)
     try:
@@ -169,5 +170,5 @@ def _with_label(
     leaks = gives_away(columns, x, y, target == "classes", progress)
     parts = divided(reading, held, y if target == "classes" else None, own_test=False)
     repeated, count = repeated_rows(x, y, parts["train"], parts["test"]), len(parts["test"])
-    told = f"{repeated:,} of {count:,} rows that would be held out are equal to a training row, label included"
-    return leaks, [told] if repeated else []
+    warning = f"{repeated:,} of {count:,} rows that would be held out are equal to a training row, label included"
+    return leaks, [warning] if repeated else []

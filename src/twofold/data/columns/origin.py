@@ -28,7 +28,7 @@ class Origin:
     order: str | None = None
     """The column by which the rows were put in order; its values therefore differ from part to part."""
     grouped: bool = False
-    """Whether whole groups were held out, whose rows are no independent draws."""
+    """Whether whole groups were held out, whose rows are not independent draws."""
 
 
 def origin_of(plan: Plan, frame: Frame, train: Array, held: Frame) -> Origin:

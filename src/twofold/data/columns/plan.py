@@ -56,11 +56,11 @@ def roles(spec: Table) -> tuple[str, ...]:
 def wanted(spec: Table) -> tuple[str, ...]:
     """The names that the header must hold."""
     order = (spec.order,) if spec.order else ()
-    left = spec.features is not None  # columns stated as dropped need not be there then
+    features_named = spec.features is not None  # columns stated as dropped need not be there then
     named = [
         name
         for name, column in spec.columns.items()
-        if not set(name) & set("*?[") and not (left and isinstance(column, Drop))
+        if not set(name) & set("*?[") and not (features_named and isinstance(column, Drop))
     ]
     symbols = (spec.symbols,) if spec.symbols else ()
     return tuple(dict.fromkeys((*roles(spec), *order, *symbols, *(spec.features or ()), *named)))
@@ -77,8 +77,8 @@ def planned(spec: Table, frame: Frame) -> Plan:
     refuse(frame, faults)
     plan = Plan(tuple(columns))
     if not plan.features:
-        told = "; ".join(list(plan.notes())[:10]) or "there is none beside the label"
-        raise DataError(f"{frame.source}: no column is a feature: {told}.")
+        reasons = "; ".join(list(plan.notes())[:10]) or "there is none beside the label"
+        raise DataError(f"{frame.source}: no column is a feature: {reasons}.")
     return plan
 
 

@@ -146,25 +146,25 @@ def _words(values: Array, what: str) -> Cells:
     """Objects as words; numbers by their value, so that 1 and 1.0 are one word. All numbers are a column of numbers."""
     from twofold.data.columns.frame import number_text
 
-    texts, numbers = list[str | None](), True
+    texts, all_numbers = list[str | None](), True
     for row, value in enumerate(values.tolist()):
         if value is None or type(value).__name__ in ("NAType", "NaTType") or value != value:
             texts.append(None)
         elif isinstance(value, bool | str):
             texts.append(str(value))
-            numbers = False
+            all_numbers = False
         elif isinstance(value, int | float):
             texts.append(number_text(value) if isinstance(value, float) else str(value))
         elif hasattr(value, "isoformat"):
             texts.append(value.isoformat())
-            numbers = False
+            all_numbers = False
         elif type(value).__name__ in ("Decimal", "Fraction"):
             texts.append(number_text(float(value)))
         else:
             raise DataError(
                 f"{what} holds a {type(value).__name__} in row {row}; a cell must be a number, a word or a date"
             )
-    if numbers and values.size:
+    if all_numbers and values.size:
         return np.array([np.nan if text is None else float(text) for text in texts], np.float64)
     levels = sorted({text for text in texts if text is not None})
     at = {level: place for place, level in enumerate(levels)}

@@ -54,7 +54,10 @@ class Steps(NamedTuple):
 
 
 def steps_of(spec: Table, frame: Frame) -> Steps:
-    """The steps of each sequence; sequences are in the order of their first rows. Raises `DataError` as rows forbid."""
+    """The steps of each sequence; sequences are in the order of their first rows.
+
+    Raises `DataError` for a row that names no sequence, and for steps of one sequence with the same place in its order.
+    """
     name = spec.sequence or ""
     words = words_of(frame.columns[name])
     if len(wrong := np.flatnonzero(words.codes < 0)):
@@ -99,7 +102,7 @@ def sequence_dataset(spec: Table, frame: Frame, test: Frame | None = None) -> Da
         answers if spec.has_classes and not spec.each_step else None,
         test is not None,
     )
-    columns, origin, told = _fitted(spec, frame, steps, parts)
+    columns, origin, sentences = _fitted(spec, frame, steps, parts)
     ours = Answered(frame, steps, answers, encoded(spec, columns, frame))
     own = None if test is None else _own_test(spec, test, columns, classes)
     longest = max(ours.x.shape[1], 0 if own is None else own.x.shape[1])
@@ -109,7 +112,7 @@ def sequence_dataset(spec: Table, frame: Frame, test: Frame | None = None) -> Da
         splits["test"] = _split(spec, own, longest)
     if spec.has_classes:
         _check_classes(frame, spec, splits["train"].y, classes)
-    notes = (*frame.notes, *(f"{frame.source}: {note}" for note in told))
+    notes = (*frame.notes, *(f"{frame.source}: {note}" for note in sentences))
     names = () if spec.has_classes else spec.labels
     return Dataset(
         splits["train"], splits["validation"], splits["test"], classes, columns.features, notes=notes, targets=names,

@@ -33,7 +33,7 @@ class Calls:
         self.caches = [f"{node.kind}_{node.name}" for node in nodes]
 
     def _settle(self, kind: type, members: list[Node]) -> None:
-        """Note for the layers of a class what all have in common, to be filled in, and what each call hands over."""
+        """Sort the settings of a class's layers: what all share is filled in, what differs becomes an argument."""
         known: dict[str, object] = {"mean is None": False, "cache.mean is None": False, "cache.variance is None": False}
         known |= {"mode.lead": 0, "mode.training": True, "mode.mask is None": False, "lead": 0}
         known |= {"mode.lengths is None": True, "there is None": True, "there is not None": False, "cache.there": None}
@@ -63,9 +63,9 @@ class Calls:
         if kind is Dense and all(len(node.input_shape) == 1 for node in members):
             known |= {"swapaxes": True}
         for name in {name for node in members for name in (*node.parameters, "bias", "weight", "bias_ih", "bias_hh")}:
-            held = {name in node.parameters for node in members}
-            if len(held) == 1:
-                known[f"'{name}' in params"] = held.pop()
+            presences = {name in node.parameters for node in members}
+            if len(presences) == 1:
+                known[f"'{name}' in params"] = presences.pop()
         if "mode.mask" in inspect.getsource(kind):
             known["mode.mask"] = Named("mask")
             extra.append("mask")

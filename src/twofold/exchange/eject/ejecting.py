@@ -28,7 +28,7 @@ from twofold.setup.building import build_engine, initial_state, prepare
 from twofold.setup.events import Watcher, watching
 
 FIRST = 3
-"""First steps whose losses the scripts compare; to compute more of them would take time."""
+"""How many first losses the scripts compare: each is computed here, which takes time."""
 LOSSES = (CrossEntropy, MeanSquared, MeanAbsolute, Huber, BinaryCrossEntropy)
 OPTIMIZERS = (Sgd, Adam, Adamw, Rmsprop)
 """The losses and optimizers that the scripts have lines for."""
@@ -166,13 +166,13 @@ def _samples(recipe: Recipe, dataset: Dataset) -> dict[str, Array]:
 
     typed = dataset if dataset.train.scaling else dataset.astype(recipe.training.dtype)
     _, test = typed.held_out
-    held = {"x_test": test.x, "y_test": test.y}
+    arrays = {"x_test": test.x, "y_test": test.y}
     if isinstance(recipe.data, Palindromes) and recipe.data.endless:
-        held["held_out"] = held_out_halves(recipe.data)
+        arrays["held_out"] = held_out_halves(recipe.data)
     else:
-        held |= {"x_train": typed.train.x, "y_train": typed.train.y}
+        arrays |= {"x_train": typed.train.x, "y_train": typed.train.y}
     if decides(recipe):
-        held |= {"x_validation": typed.validation.x, "y_validation": typed.validation.y}
+        arrays |= {"x_validation": typed.validation.x, "y_validation": typed.validation.y}
     if scaling := typed.train.scaling:
-        held |= {"shift": scaling.shift, "divisor": scaling.divisor}
-    return held
+        arrays |= {"shift": scaling.shift, "divisor": scaling.divisor}
+    return arrays

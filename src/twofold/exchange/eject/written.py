@@ -71,7 +71,7 @@ def double_quoted(text: str) -> str:
 
 
 def without_unread(tree: ast.FunctionDef) -> bool:
-    """Take out assignments that nobody reads, but those of calls, which may do something; whether there were any."""
+    """Remove assignments that nobody reads, except those of calls, which may have effects; whether any were removed."""
     names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
     read = {node.id for node in names if not isinstance(getattr(node, "ctx", None), ast.Store)}
     grown = (node.target for node in ast.walk(tree) if isinstance(node, ast.AugAssign))
@@ -90,7 +90,7 @@ def without_unread(tree: ast.FunctionDef) -> bool:
 
 
 def without_overwritten(tree: ast.FunctionDef) -> None:
-    """Take out assignments among the function's own lines whose names are assigned anew before anybody reads them."""
+    """Remove top-level assignments whose names are assigned anew before anybody reads them."""
     lines = list[ast.stmt]()
     for index, node in enumerate(tree.body):
         names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and _is_stored(part)}

@@ -251,7 +251,7 @@ class _Pair:
         }
 
     def step(self, batch: tuple[Array, Array], step: int, state: bool) -> None:
-        """Take one step with both and compare every stage; `state`: that after the step too."""
+        """Take one step with both and compare every stage; the state after it only with `state`."""
         (x, target), witness, kind = batch, self.witness, self.model.loss.kind
         self.engine.load(state_of(self._ours(lambda n: witness.arrays(n)), self.model.network))
         ours = self.engine.step(Batch(_entered(x, self.reading.chain), target, LR, {}, step))
@@ -263,10 +263,10 @@ class _Pair:
             [np.zeros_like(a) if g is None else g for a, g in zip(witness.arrays(n), of, strict=True)]
             for n, of in enumerate(gradients)
         ]
-        right = self._ours(lambda n: filled[n])
+        keras_gradients = self._ours(lambda n: filled[n])
         for name, gradient in ours.gradients.items():
             if state or not name.endswith("bias_hh"):
-                self.ledger.compare("gradient", name, gradient, right[name], step + 1)
+                self.ledger.compare("gradient", name, gradient, keras_gradients[name], step + 1)
         witness.descend(gradients)
         if state:
             after = self._ours(lambda n: witness.arrays(n))

@@ -86,14 +86,14 @@ def prove(graph: Graph, chain: Chain, model: Model, vector: str | None = None) -
     else:
         theirs, runtime = outcome
         witness += f"; {runtime}"
-        ledger.compare("onnxruntime", graph.end, _ended(chain, engine.predict(chain.x)), theirs)
+        ledger.compare("onnxruntime", graph.end, _file_outputs(chain, engine.predict(chain.x)), theirs)
     if vector is not None:
         x, y = _vector(vector)
         ledger.compare("test vector", graph.end, engine.predict(x.reshape(len(x), *chain.x.shape[1:])), y)
     return ledger.proof(witness, 0, tuple(notes))
 
 
-def _ended(chain: Chain, logits: Array) -> Array:
+def _file_outputs(chain: Chain, logits: Array) -> Array:
     """The file's outputs for our logits: their log-softmax where the file ends with one, else the logits."""
     if chain.loss is None:
         return logits

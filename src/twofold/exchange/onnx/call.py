@@ -76,7 +76,7 @@ class Call:
     def add(
         self, chain: Chain, spec: LayerSpec, tensors: Mapping[str, Array] | None = None, output: str | None = None
     ) -> str:
-        """Put a layer at the end of the chain; `output` is the tensor that it gives, by default the node's first."""
+        """Put a layer at the end of the chain; `output` names the tensor that it gives, by default the node's first."""
         name = output or self.node.output[0]
         chain.add(Link(spec, self.label, self.operator, dict(tensors or {}), {}, name), self.graph.values[name])
         return name

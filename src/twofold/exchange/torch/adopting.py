@@ -42,7 +42,7 @@ def _dtype(module: nn.Module) -> str:
 
 
 def batch_of(module: nn.Module, sample: ArrayLike | Tensor | None) -> Tensor:
-    """A batch of at least two samples. Raises `AdoptError` for what is no batch of numbers."""
+    """A batch of `SAMPLES` samples, float64 or int64. Raises `AdoptError` for what is no batch of finite numbers."""
     x = _tensor(module, sample)
     if x.ndim < 2 or 0 in x.shape:
         raise AdoptError(

@@ -53,7 +53,10 @@ class Call:
         raise AdoptError(reason, layer=self.label, operator=self.operator, nearest=nearest)
 
     def add(self, chain: Chain, spec: LayerSpec, *, part: str = "", buffers: bool = False) -> None:
-        """Put a layer at the end of the chain, with the module's own tensors where it has any."""
+        """Put a layer at the end of the chain, with the module's own parameters where it has any.
+
+        `part` is appended to the layer's label; `buffers` adds the module's running statistics.
+        """
         tensors, origins = dict[str, Array](), dict[str, str]()
         if isinstance(self.module, nn.Module):
             named = dict(self.module.named_parameters(recurse=False))

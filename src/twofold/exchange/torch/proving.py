@@ -85,7 +85,7 @@ class _Pair(NamedTuple):
                 self.ledger.compare("forward", link.label, y, theirs[link.output], step)
 
     def _masks(self, masks: Mapping[str, Array]) -> dict[str, Array]:
-        """The masks, given by the original's dropout nodes, by our layers' names."""
+        """The masks by our layers' names; `masks` has them by the names of the original's dropout nodes."""
         places = {link.output: str(index) for index, link in enumerate(self.chain.links)}
         return {places[name]: mask for name, mask in masks.items() if name in places}
 
