@@ -131,8 +131,8 @@ class Dataset:
     def astype(self, dtype: str) -> Dataset:
         """The same samples as numbers of another type; no copy where they are that already. Bytes stay bytes.
 
-        Raises `DataError` for a feature that the type cannot hold, or whose square it cannot hold: gradients are products
-        of features and their norms sums of squares, so that training would end in infinity.
+        Raises `DataError` for a feature that the type cannot hold, or whose square it cannot: gradients are products of
+        features and their norms sums of squares, so that training would end in infinity.
         """
         if self.train.y.dtype.kind == "f" and self.train.y.dtype != dtype:
             return replace(self, **{name: _numbers(split, dtype) for name, split in self.splits()}).astype(dtype)

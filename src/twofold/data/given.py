@@ -66,9 +66,7 @@ def read_given(data: DataSpec, words: Sequence[str], features: Sequence[str] = (
 
     An image file, or a folder of them, for a network of images; a CSV file, or one row as `5.1,3.5`, for one of tables,
     with the columns `features`; a point as `0.5,1.2` for one of the plane; a palindrome, or all of its digits but the
-    last, for one of palindromes.
-
-    Raises `DataError` for anything else.
+    last, for one of palindromes. Raises `DataError` for anything else.
     """
     if not words:
         raise DataError("no sample is given")

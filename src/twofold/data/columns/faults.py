@@ -65,7 +65,9 @@ def refuse(frame: Frame, faults: Sequence[Refused]) -> None:
     if count <= MOST_FAULTS or len(faults) == 1:
         cells = [(int(row), fault) for fault in faults for row in fault.rows[:MOST_FAULTS]]
         cells.sort(key=lambda cell: cell[0])
-        lines = [f"{frame.place(row)}: column `{fault.column}` {_rule_with_cell(frame, fault, row)}" for row, fault in cells]
+        lines = [
+            f"{frame.place(row)}: column `{fault.column}` {_filled_rule(frame, fault, row)}" for row, fault in cells
+        ]
         lines = lines[:MOST_FAULTS] + ([f"and {count - MOST_FAULTS:,} more"] if count > MOST_FAULTS else [])
     else:
         lines = [_summary(frame, fault) for fault in faults[:MOST_FAULTS]]
@@ -74,7 +76,7 @@ def refuse(frame: Frame, faults: Sequence[Refused]) -> None:
     raise DataError("\n".join([*lines, *(f"  {remedy}" for remedy in remedies)]))
 
 
-def _rule_with_cell(frame: Frame, fault: Refused, row: int) -> str:
+def _filled_rule(frame: Frame, fault: Refused, row: int) -> str:
     """The rule with the text of the cell in this row."""
     cells: Cells | None = frame.columns.get(fault.column)
     return fault.rule.replace("{cell}", quoted(shown(cells, row)) if cells is not None else "")
@@ -82,5 +84,5 @@ def _rule_with_cell(frame: Frame, fault: Refused, row: int) -> str:
 
 def _summary(frame: Frame, fault: Refused) -> str:
     first = int(fault.rows[0])
-    rule = _rule_with_cell(frame, fault, first)
+    rule = _filled_rule(frame, fault, first)
     return f"{frame.place(first)}: column `{fault.column}` {rule} ({len(fault.rows):,} of {frame.rows:,} rows)"
