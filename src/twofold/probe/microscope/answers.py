@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from twofold.arrays import json_lists
 from twofold.engine import State
 from twofold.errors import UserError
 from twofold.probe.microscope.record import Json, layer_json, number_json, told
@@ -47,7 +48,7 @@ def about(passage: Passage, states: Mapping[str, State]) -> Json:
         "first": passage.first,
         "samples": len(passage.batch.target),
         "sample": passage.place,
-        "targets": passage.batch.target.tolist(),
+        "targets": json_lists(passage.batch.target),
         "step": max((state.updates for state in states.values()), default=0),
         "dtype": passage.recipe.training.dtype,
         "engines": list(passage.traces),
