@@ -255,9 +255,11 @@ def test_every_optimizer_moves_a_weight_as_its_engine_does(name: str) -> None:
             assert adds_up(moves[-1][1]), (text, moves[-1])
 
 
+@pytest.mark.parametrize("weighs", [True, False])
 @pytest.mark.parametrize("case", LOSSES, ids=lambda case: case.name)
-def test_the_terms_of_every_loss_add_up(case: LossCase) -> None:
+def test_the_terms_of_every_loss_add_up(case: LossCase, weighs: bool) -> None:
     outputs, target, weight = case.outputs(), case.target(), case.weight()
+    weight = weight if weighs else np.zeros(len(outputs))
     value, dy = loss_function(case.spec)(outputs, target, *(() if weight is None else (weight,)))
     explanation = loss(case.spec, outputs, target, weight)
     arrays = {"y": outputs, "L": np.array(value), "dy": dy, **explanation.derived}
