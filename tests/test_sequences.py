@@ -374,6 +374,20 @@ def test_layers_that_mix_steps_are_refused(tmp_path: Path, layers: list[dict[str
         prepare(load_recipe(made, {"layers": layers}))
 
 
+@pytest.mark.parametrize(
+    "first", [{"kind": "dense", "units": 3}, {"kind": "layer_norm"}, {"kind": "dropout", "p": 0.5}]
+)
+def test_codes_of_symbols_are_for_an_embedding(tmp_path: Path, first: dict[str, Any]) -> None:
+    (tmp_path / "words.csv").write_text(
+        "text,kind\n" + "".join(f"{'ab' * (n % 3 + 1)},{'vc'[n % 2]}\n" for n in range(30))
+    )
+    data = {"source": "table", "path": str(tmp_path / "words.csv"), "label": "kind", "symbols": "text"}
+    made = recipe([{"kind": "gru", "units": 2}, dense(2)], data=data)
+    told = f"`{first['kind']}` looks at all steps of a sequence side by side.*Put an `embedding` before it, and a"
+    with pytest.raises(RecipeError, match=f"(?s){told} recurrent layer"):
+        load_recipe(made, {"data.symbols_as": "index", "layers": [first, dense(2)]})
+
+
 def test_scripts_read_sequences_of_one_length(tmp_path: Path) -> None:
     run = twofold.run(of_table(table(tmp_path)), out=tmp_path / "run", engines="numpy")
     with pytest.raises(UserError, match="the scripts read sequences of one length"):

@@ -50,4 +50,6 @@ def digest(arrays: Arrays) -> str:
 
 def json_lists(array: Array) -> list[Any]:
     """An array as nested lists for JSON, which has no word for NaN and infinity: these become `None`."""
-    return np.where(np.isfinite(array), array.astype(object), None).tolist()
+    plain = array.astype(object)
+    plain[~np.isfinite(array)] = None
+    return plain.tolist()
