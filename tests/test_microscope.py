@@ -381,6 +381,35 @@ def test_a_damaged_record_is_told(kept_run: Run, tmp_path: Path, text: str) -> N
         recorded(run)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda told: "{",
+        lambda told: "[]",
+        lambda told: "5",
+        lambda told: {},
+        lambda told: told | {"layers": []},
+        lambda told: told | {"forward": [{"layer": "0"}]},
+        lambda told: told | {"target": 5} if told.pop("class") else {},
+        lambda told: told | {"ties": [{"layer": "0"}]},
+        lambda told: told | {"backward": [told["backward"][0] | {"norm": {"numpy": "large"}}]},
+        None,
+    ],
+)
+def test_a_damaged_walk_is_told(kept_run: Run, tmp_path: Path, change: Any) -> None:
+    folder = shutil.copytree(kept_run.path, tmp_path / "moons")
+    arrays = dict(open_run(folder).evidence)
+    if change is None:
+        arrays["walk"] = arrays["walk"].astype(np.float64)
+    else:
+        text = change(json.loads(arrays["walk"].tobytes()))
+        content = text if isinstance(text, str) else json.dumps(text)
+        arrays["walk"] = np.frombuffer(content.encode(), np.uint8)
+    save_file(arrays, folder / EVIDENCE)
+    with pytest.raises(RunFolderError, match=r"`walk` (is no record of a walk: |holds float64)"):
+        write_report(Run(folder, kept_run.record))
+
+
 def test_text_in_a_record_ends_no_script(kept_run: Run, tmp_path: Path) -> None:
     folder = shutil.copytree(kept_run.path, tmp_path / "moons")
     text = json.dumps({"batches": [{"title": "</script><script>alert(1)</script><!--"}]})
