@@ -6,7 +6,7 @@ import base64
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -396,7 +396,7 @@ def test_a_damaged_record_is_told(kept_run: Run, tmp_path: Path, text: str) -> N
         None,
     ],
 )
-def test_a_damaged_walk_is_told(kept_run: Run, tmp_path: Path, change: Any) -> None:
+def test_a_damaged_walk_is_told(kept_run: Run, tmp_path: Path, change: Callable[[dict], object] | None) -> None:
     folder = shutil.copytree(kept_run.path, tmp_path / "moons")
     arrays = dict(open_run(folder).evidence)
     if change is None:

@@ -46,10 +46,3 @@ def digest(arrays: Arrays) -> str:
         sha.update(f"{name}\0{array.dtype.str}\0{array.shape}\0".encode())
         sha.update(array.data)
     return sha.hexdigest()
-
-
-def json_lists(array: Array) -> list[Any]:
-    """An array as nested lists for JSON, which has no word for NaN and infinity: these become `None`."""
-    plain = array.astype(object)
-    plain[~np.isfinite(array)] = None
-    return plain.tolist()

@@ -45,16 +45,17 @@ def reduced(terms: Terms, weight: Array | None, reduction: str) -> tuple[Any, Ar
         own = weight if own is None else own * weight
     total: Any = np.add.reduce(losses, axis=-1)
     if reduction == "mean":
-        divisor: Any = losses.shape[-1] if own is None else _or_infinity(np.add.reduce(own, axis=-1))
+        divisor: Any = losses.shape[-1] if own is None else _sum_or_infinity(own)
         divisor = divisor * terms.outputs
         total = total / divisor
         gradient = gradient / (divisor if np.ndim(divisor) == 0 else divisor[..., None, None])
     return (float(total) if losses.ndim == 1 else total.astype(np.float64)), gradient
 
 
-def _or_infinity(weights: Any) -> Any:
-    """Sums of weights as divisors: infinity in place of 0, so that what nobody weighs is 0."""
-    return np.where(weights == 0, np.inf, weights)
+def _sum_or_infinity(weight: Array) -> Array:
+    """The sum of a batch's weights as a divisor: infinity in place of 0, so that the loss of nothing is 0."""
+    total = np.add.reduce(weight, axis=-1)
+    return np.where(total == 0, np.inf, total)
 
 
 def cross_entropy_terms(

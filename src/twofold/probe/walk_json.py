@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from twofold.arrays import json_lists
+from twofold.arrays import Array
 from twofold.plain import Parsed, Plain
 from twofold.probe.rows import Numbers, Row
 from twofold.probe.walk import About, LayerFacts, Walk
@@ -135,6 +135,13 @@ def _window(values: dict[str, Parsed]) -> Window:
 def _plain(value: float | None) -> float | None:
     """A value for JSON, which has no word for NaN and infinity: these become `None`."""
     return value if value is not None and math.isfinite(value) else None
+
+
+def json_lists(array: Array) -> list[Plain]:
+    """An array as nested lists for JSON, with `None` for NaN and infinity."""
+    plain = array.astype(object)
+    plain[~np.isfinite(array)] = None
+    return plain.tolist()
 
 
 def _number(value: float | None) -> float:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from twofold.arrays import json_lists
 from twofold.engine import State
 from twofold.errors import UserError
 from twofold.probe.microscope.record import Json, layer_json, number_json, told
 from twofold.probe.microscope.scope import Microscope, Moment, under
 from twofold.probe.passage import Passage
+from twofold.probe.walk_json import json_lists
 
 MOST_NUMBERS = 2_000_000
 """Numbers in the output, or a parameter, of a layer above which it is not sent to a page."""
