@@ -18,13 +18,14 @@ from cases import FLATTEN, OPTIMIZERS, RELU, SOFTMAX, THIRD, assert_bits, assert
 from engines import numpy_engine, torch_engine
 from faults import SQUARE, Changed, batches_of, sgd, trained_by
 from twofold.arrays import Array, Arrays
-from twofold.engine import Engine, State
+from twofold.engine import Engine, State, ThroughTime
 from twofold.engine.initial import initial_parameters
 from twofold.errors import UserError
 from twofold.numpy_engine.dense import Dense
 from twofold.numpy_engine.dropout import Dropout
 from twofold.numpy_engine.flatten import Flatten
 from twofold.numpy_engine.layer import TRAINING, Layer, Mode
+from twofold.numpy_engine.layers import build_layer
 from twofold.recipe import Recipe
 
 Build = Callable[[Recipe], Engine]
@@ -371,6 +372,46 @@ def test_a_replaced_layer_is_the_one_that_computes() -> None:
     engine = numpy_engine(SQUARE, layers={"2": Changed(Dense(), y=lambda y: y * 0)})
     engine.load(State(initial_parameters(SQUARE.model)))
     assert not engine.step(batches_of(SQUARE)[0]).outputs["3"].any()
+
+
+class Answering:
+    """A layer of which one answer is another."""
+
+    def __init__(self, layer: Any, way: str, change: Callable[[Any], Any]) -> None:
+        self.forward, self.backward = layer.forward, layer.backward
+        setattr(self, way, lambda *asked: change(getattr(layer, way)(*asked)))
+
+
+@pytest.mark.parametrize(
+    ("place", "way", "change", "told"),
+    [
+        ("1", "running", lambda new: {"mean": new["running_mean"]},
+         "`running` must give the new values of `running_mean`, `running_var`; it gives `mean`"),
+        ("1", "running", lambda new: new | {"running_var": new["running_var"][:1]},
+         r"the new value of `running_var` must have shape \(64,\); it has \(1,\)"),
+        ("1", "running", lambda new: None, "`running` must give the running statistics by name; it gives NoneType"),
+        ("2", "backward", lambda back: (back[0], {"bias": back[1]["bias"]}),
+         "`backward` must give the gradients of `weight`, `bias`; it gives `bias`"),
+        ("2", "forward", lambda ahead: ahead[0], r"`forward` must give \(y, cache\); it gives ndarray"),
+    ],
+)  # fmt: skip
+def test_a_wrong_answer_of_a_layer_is_told(place: str, way: str, change: Callable[[Any], Any], told: str) -> None:
+    made = recipe([FLATTEN, {"kind": "batch_norm"}, dense(10)], data={"source": "digits"})
+    layer = build_layer(made.network.nodes[int(place)].spec)
+    engine = numpy_engine(made, layers={place: Answering(layer, way, change)})
+    with pytest.raises(UserError, match=f"the layer given for `{place}` .*{told}"):
+        engine.step(batches_of(made)[0])
+
+
+@pytest.mark.parametrize("through", [None, ThroughTime(np.zeros(3), np.zeros(3))])
+def test_a_wrong_answer_about_time_is_told(through: object) -> None:
+    made = recipe([{"kind": "rnn", "units": 4}, dense(10)], data={"source": "palindromes", "length": 4})
+    layer = build_layer(made.network.nodes[0].spec)
+    engine = numpy_engine(made, layers={"0": Answering(layer, "through_time", lambda _: through)})
+    with pytest.raises(
+        UserError, match=r"`through_time` must give a ThroughTime|h must have shape \(None, None, None\)"
+    ):
+        engine.trace(batches_of(made)[0])
 
 
 def test_the_module_is_an_ordinary_sequential() -> None:

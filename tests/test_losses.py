@@ -11,7 +11,9 @@ from torch import Tensor, nn
 
 from cases import DTYPES, LOSSES, LossCase, assert_bits, assert_same, named_by_docstring, normal
 from twofold.arrays import Array
-from twofold.numpy_engine.losses import cross_entropy, loss_function
+from twofold.engine import NO_ANSWER
+from twofold.numpy_engine.losses import cross_entropy, each_step, loss_function
+from twofold.torch_engine.rules import each_step as torch_each_step
 from twofold.torch_engine.rules import loss_function as torch_loss
 
 each_loss = pytest.mark.parametrize("case", LOSSES, ids=lambda case: case.name)
@@ -109,6 +111,27 @@ def test_replicas_have_a_loss_each() -> None:
         loss, lone = loss_of(case, case.outputs())
         np.testing.assert_allclose(losses, [loss, loss], rtol=1e-13, err_msg=case.name)
         np.testing.assert_allclose(gradient[1], lone, rtol=1e-13, err_msg=case.name)
+
+
+@each_loss
+def test_a_batch_in_which_nothing_counts_has_loss_0(case: LossCase) -> None:
+    target = case.target()
+    unanswered = np.full_like(target, NO_ANSWER if target.ndim == 1 else np.nan)
+    steps = case.outputs()[None], unanswered[None]  # one sequence
+    loss, by_torch = loss_function(case.spec), torch_loss(case.spec)
+    for ours, theirs, batch in (
+        (loss, by_torch, (case.outputs(), target, np.zeros(len(target)))),
+        (each_step(loss), torch_each_step(by_torch), steps),
+    ):
+        value, gradient = ours(*batch)
+        outputs, *rest = (torch.tensor(array) for array in batch)
+        torch_value = theirs(outputs.requires_grad_(), *rest)
+        torch_value.backward()
+        assert value == torch_value.item() == 0
+        assert outputs.grad is not None
+        assert not outputs.grad.any()
+        assert not gradient.any()
+        assert gradient.shape == outputs.shape
 
 
 @each_loss

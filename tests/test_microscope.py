@@ -6,7 +6,7 @@ import base64
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -255,9 +255,11 @@ def test_every_optimizer_moves_a_weight_as_its_engine_does(name: str) -> None:
             assert adds_up(moves[-1][1]), (text, moves[-1])
 
 
+@pytest.mark.parametrize("weighs", [True, False])
 @pytest.mark.parametrize("case", LOSSES, ids=lambda case: case.name)
-def test_the_terms_of_every_loss_add_up(case: LossCase) -> None:
+def test_the_terms_of_every_loss_add_up(case: LossCase, weighs: bool) -> None:
     outputs, target, weight = case.outputs(), case.target(), case.weight()
+    weight = weight if weighs else np.zeros(len(outputs))
     value, dy = loss_function(case.spec)(outputs, target, *(() if weight is None else (weight,)))
     explanation = loss(case.spec, outputs, target, weight)
     arrays = {"y": outputs, "L": np.array(value), "dy": dy, **explanation.derived}
@@ -377,6 +379,35 @@ def test_a_damaged_record_is_told(kept_run: Run, tmp_path: Path, text: str) -> N
         return
     with pytest.raises(RunFolderError, match="`microscope` is no JSON"):
         recorded(run)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda told: "{",
+        lambda told: "[]",
+        lambda told: "5",
+        lambda told: {},
+        lambda told: told | {"layers": []},
+        lambda told: told | {"forward": [{"layer": "0"}]},
+        lambda told: told | {"target": 5} if told.pop("class") else {},
+        lambda told: told | {"ties": [{"layer": "0"}]},
+        lambda told: told | {"backward": [told["backward"][0] | {"norm": {"numpy": "large"}}]},
+        None,
+    ],
+)
+def test_a_damaged_walk_is_told(kept_run: Run, tmp_path: Path, change: Callable[[dict], object] | None) -> None:
+    folder = shutil.copytree(kept_run.path, tmp_path / "moons")
+    arrays = dict(open_run(folder).evidence)
+    if change is None:
+        arrays["walk"] = arrays["walk"].astype(np.float64)
+    else:
+        text = change(json.loads(arrays["walk"].tobytes()))
+        content = text if isinstance(text, str) else json.dumps(text)
+        arrays["walk"] = np.frombuffer(content.encode(), np.uint8)
+    save_file(arrays, folder / EVIDENCE)
+    with pytest.raises(RunFolderError, match=r"`walk` (is no record of a walk: |holds float64)"):
+        write_report(Run(folder, kept_run.record))
 
 
 def test_text_in_a_record_ends_no_script(kept_run: Run, tmp_path: Path) -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -28,7 +32,7 @@ from twofold.numpy_engine.cells import Gru, Lstm, Vanilla
 from twofold.numpy_engine.layer import TRAINING
 from twofold.numpy_engine.passes import Layout
 from twofold.numpy_engine.plan import Chain, Stage, WholeWay
-from twofold.numpy_engine.threads import WayInParts, parts_to_predict, worthwhile_parts
+from twofold.numpy_engine.threads import WayInParts, in_threads, parts_to_predict, worthwhile_parts
 from twofold.recipe import Recipe, load_recipe
 from twofold.recipe.network import recurrent_nodes
 from twofold.runs.history import SATURATED
@@ -692,6 +696,31 @@ def test_small_products_get_one_thread(units: int, batch_size: Any, small: bool)
         with few_threads(built, 1000):
             assert pools() == (1 if small else before)
         assert pools() == before
+
+
+@pytest.mark.parametrize("small", [False, True])
+def test_calls_that_overlap_leave_the_threads_as_they_were(small: bool) -> None:
+    """What begins first ends first here: it may not lift the limit of the other, nor the other leave its own behind."""
+    built, interval = sequences([layer("rnn", 8)], training={"batch_size": 8}), sys.getswitchinterval()
+    began, may_end = threading.Event(), threading.Event()
+
+    def overlapping(_: int) -> int:
+        began.set()
+        assert may_end.wait(30)
+        return pools()
+
+    def first(_: int) -> Future[list[int]]:
+        begun = other.submit(in_threads, overlapping, [0])
+        assert began.wait(30)
+        return begun
+
+    with ThreadPoolExecutor(1) as other, threadpool_limits(2, user_api="blas"):
+        before = pools()
+        with few_threads(built, 8) if small else nullcontext():
+            [second] = in_threads(first, [0])
+        may_end.set()
+        assert second.result() == [1]
+        assert (pools(), sys.getswitchinterval()) == (before, interval)
 
 
 def test_samples_to_predict_are_shared_out_where_there_are_convolutions(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from records import finished
 from torture import short_form
 from twofold.analysis import Agreement, ClassScore, Confusion, GapCurve, Mistake
 from twofold.errors import RunFolderError, TrainingDivergedError, UserError
+from twofold.probe.maps import feature_maps
 from twofold.recipe import load_recipe, loads
 from twofold.report import sentences, text, write_report
 from twofold.report.classes import class_table, weakest_sentences
@@ -703,3 +704,31 @@ def test_keys_of_the_augmentation_that_change_nothing_are_not_shown() -> None:
     chosen = load_recipe("digits", {"augmentation.translate": 1, "augmentation.adversarial": 0.5})
     (shown,) = (setting for setting in settings(chosen) if setting.part == "augmentation")
     assert dict(shown.values) == {"translate": "1", "padding": '"zeros"', "adversarial": "0.5"}
+
+
+@pytest.mark.parametrize(("outputs", "loss"), [(1, "mean_squared"), (2, "huber"), (3, "binary_cross_entropy")])
+def test_images_with_numbers_or_labels_are_shown_without_a_class(outputs: int, loss: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(outputs)
+    y = rng.normal(size=(30, outputs))
+    data = (rng.normal(size=(30, 1, 6, 6)), (y > 0).astype(int) if loss == "binary_cross_entropy" else y)
+    recipe = {
+        "layers": [
+            {"kind": "conv2d", "channels": 2, "kernel": 3},
+            {"kind": "relu"},
+            {"kind": "flatten"},
+            {"kind": "dense", "units": outputs},
+        ],
+        "data": {"source": "arrays", "shape": [1, 6, 6], "numbers": [f"t{index}" for index in range(outputs)]},
+        "loss.kind": loss,
+        "training.epochs": 1,
+        "training.engines": ["numpy"],
+    }
+    run = twofold.run("digits", overrides=recipe, data=data, out=tmp_path / "run")
+    maps = feature_maps(run)
+    assert maps is not None
+    assert maps.true is None
+    assert maps.outputs.shape == (outputs,)
+    report = page(run)
+    assert "Image 0 of the test images, counted from 0, on its way through the network that NumPy tr" in report.words
+    assert "One image, layer by layer" in report.words
+    assert "First predictions" not in report.words

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,13 @@ from cases import LayerCase, assert_same, dense, recipe
 from twofold.arrays import Array
 from twofold.data.columns import sequences
 from twofold.data.columns.frame import Frame
-from twofold.engine import NO_ANSWER, Batch, lengths_of
+from twofold.engine import NO_ANSWER, Batch, answered, lengths_of
 from twofold.errors import DataError, RecipeError, UserError
 from twofold.numpy_engine.layer import Mode
 from twofold.numpy_engine.layers import build_layer
 from twofold.numpy_engine.losses import each_step, loss_function
+from twofold.probe.kept import microscope_of, walk_of
+from twofold.probe.walk_json import walk_from_json, walk_json
 from twofold.proof.cases import SEQUENCES
 from twofold.recipe import load_recipe
 from twofold.recipe.losses import CrossEntropy
@@ -261,6 +264,41 @@ def test_numbers_to_predict_at_every_step_and_steps_without_an_answer(tmp_path: 
     assert twofold.verify(made).passed
 
 
+@pytest.mark.parametrize("label", ["v", "move"])
+def test_a_sequence_without_any_answer_is_trained_on_with_loss_0(tmp_path: Path, label: str) -> None:
+    rng, rows = np.random.default_rng(0), list[str]()
+    for curve in range(30):
+        for t in range(3):
+            v, move = f"{rng.normal():.3f}", "up" if rng.random() < 0.5 else "down"
+            if curve % 3 == 0 or t == 1:
+                v, move = ("", move) if label == "v" else (v, "")
+            rows.append(f"c{curve},{t},{v},{'ab'[t % 2]},rise,{move}")
+    changes = {"label": label, "layer": {"output": "every"}, "features": ["mode"], "columns": {}, "test": 0.5}
+    if label == "v":
+        changes |= {"outputs": 1, "loss": "mean_squared"}
+    made = load_recipe(
+        of_table(table(tmp_path, rows), without_label="drop", **changes),
+        {"training.batch_size": 1, "training.epochs": 1, "training.evaluate_samples": 1},
+    )
+    assert twofold.verify(made).passed
+    run = twofold.run(made, out=tmp_path / "run")
+    assert np.isfinite(run.engines["numpy"]["test_loss"])
+    _, dataset = prepare(made)
+    empty = int(np.flatnonzero(~answered(dataset.test.y).any(axis=1))[0])
+    walked = twofold.walk(made, sample=empty)
+    assert walked.number("loss.L").sums["torch"].own == 0
+    assert not any(trace.gradients["1.weight"].any() for trace in walked.passage.traces.values())
+    told = json.loads(json.dumps(walked.to_json(), allow_nan=False))
+    assert told["target"] == [None if label == "v" else NO_ANSWER] * 3
+    batches = json.loads(microscope_of(run))["batches"]
+    assert batches[0]["targets"][0][1] == ([None] if label == "v" else NO_ANSWER)
+    folder_walk = walk_of(run)
+    assert folder_walk is not None
+    assert walk_from_json(walk_json(folder_walk)).about == replace(
+        folder_walk.about, target=pytest.approx(folder_walk.about.target, nan_ok=True)
+    )
+
+
 @pytest.mark.parametrize("how", ["one_hot", "index"])
 def test_words_are_read_letter_by_letter(tmp_path: Path, how: str) -> None:
     rng = np.random.default_rng(0)
@@ -309,6 +347,9 @@ WRONG = {
     "a word among numbers": ({"columns": {"v": "number", "mode": "drop", "move": "drop"}},
                              ["c1,0,high,a,rise,up", *SHORT],
                              r"curves.csv:2: column `v` must be a number; got \"high\""),
+    "no answer": ({"label": "move", "layer": {"output": "every"}, "without_label": "drop", "split": "mode"},
+                  ["c1,0,1,train,rise,up", "c1,1,2,train,rise,down", "c2,0,1,test,rise,"],
+                  "no step of the test set has an answer"),
     "no label": ({}, ["c1,0,1,a,,up", "c2,0,1,a,fall,up"], r"curves.csv:2: column `label` holds no label"),
 }  # fmt: skip
 
@@ -331,6 +372,20 @@ def test_layers_that_mix_steps_are_refused(tmp_path: Path, layers: list[dict[str
     made = of_table(table(tmp_path))
     with pytest.raises((DataError, RecipeError, ValidationError), match=told):
         prepare(load_recipe(made, {"layers": layers}))
+
+
+@pytest.mark.parametrize(
+    "first", [{"kind": "dense", "units": 3}, {"kind": "layer_norm"}, {"kind": "dropout", "p": 0.5}]
+)
+def test_codes_of_symbols_are_for_an_embedding(tmp_path: Path, first: dict[str, Any]) -> None:
+    (tmp_path / "words.csv").write_text(
+        "text,kind\n" + "".join(f"{'ab' * (n % 3 + 1)},{'vc'[n % 2]}\n" for n in range(30))
+    )
+    data = {"source": "table", "path": str(tmp_path / "words.csv"), "label": "kind", "symbols": "text"}
+    made = recipe([{"kind": "gru", "units": 2}, dense(2)], data=data)
+    told = f"`{first['kind']}` looks at all steps of a sequence side by side.*Put an `embedding` before it, and a"
+    with pytest.raises(RecipeError, match=f"(?s){told} recurrent layer"):
+        load_recipe(made, {"data.symbols_as": "index", "layers": [first, dense(2)]})
 
 
 def test_scripts_read_sequences_of_one_length(tmp_path: Path) -> None:

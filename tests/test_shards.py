@@ -157,13 +157,15 @@ def test_a_last_batch_may_hold_fewer_samples_than_shards() -> None:
     assert gap(first.logits, second.logits) < 1e-9
 
 
+@pytest.mark.parametrize("weightless", [6, 20])
 @pytest.mark.parametrize("loss", ["cross_entropy", "mean_squared"])
-def test_weights_of_samples_count_in_the_whole_batch(loss: str) -> None:
+def test_weights_of_samples_count_in_the_whole_batch(loss: str, weightless: int) -> None:
     settings = {"loss": {"kind": loss}, "training.shards": 4, "training.dtype": "float64"}
     recipe = load_recipe("moons", settings)
     plain = load_recipe("moons", {**settings, "training.shards": 1})
     rng = np.random.default_rng(0)
-    weight = np.concatenate([np.zeros(6), rng.uniform(0.1, 3, size=14)])  # the first shard's are all 0
+    weight = rng.uniform(0.1, 3, size=20)
+    weight[:weightless] = 0  # those of the first shard, or all
     batch = Batch(rng.normal(size=(20, 2)), rng.integers(2, size=20), 0.1, {}, 0, weight=weight)
     engines = [build_engine("numpy", recipe), build_engine("torch", recipe), build_engine("numpy", plain)]
     for engine in engines:
@@ -171,6 +173,7 @@ def test_weights_of_samples_count_in_the_whole_batch(loss: str) -> None:
     inner = engines[2]
     assert isinstance(inner, ShardedEngine)
     whole = inner.inner.gradients(batch)
+    assert (whole.loss == 0) == (weightless == 20)
     for engine in engines:
         passed = engine.gradients(batch)
         assert gap(np.asarray(passed.loss), np.asarray(whole.loss)) < 1e-9

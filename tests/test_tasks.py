@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from twofold.analysis import findings
 from twofold.arrays import Array
 from twofold.cli.main import app
 from twofold.data import Batches
+from twofold.data.checking import checked
 from twofold.errors import DataError, RecipeError
 from twofold.proof.gradcheck import TOLERANCE, check_gradients
 from twofold.recipe import Recipe, dump, load_recipe, loads
@@ -265,6 +266,23 @@ def test_a_negative_weight_is_refused(table: Path, tmp_path: Path) -> None:
     path = _weighted(table, np.where(np.arange(SAMPLES) == 7, -1, 1), tmp_path / "negative.csv")
     with pytest.raises(DataError, match="column `w` holds weights, 0 or more and some above 0; row 8 has -1"):
         prepare(recipe(path, CASES["weighted numbers"]))
+
+
+@pytest.mark.parametrize("name", ["weighted numbers", "weighted samples of balanced classes"])
+def test_samples_of_weight_0_count_as_none(table: Path, tmp_path: Path, name: str) -> None:
+    path = _weighted(table, (np.arange(SAMPLES) % 3 == 0) * 1, tmp_path / "mostly-0.csv")
+    made = recipe(path, CASES[name], batch_size=1, epochs=1)
+    assert twofold.verify(made).passed
+    last = twofold.run(made, out=tmp_path / "run").engines
+    assert all(np.isfinite(result["test_loss"]) for result in last.values())
+
+
+def test_training_samples_of_which_none_has_a_weight_are_refused(table: Path, tmp_path: Path) -> None:
+    _, dataset = prepare(recipe(table, CASES["weighted numbers"]))
+    assert dataset.train.weight is not None
+    nothing = replace(dataset.train, weight=np.zeros_like(dataset.train.weight))
+    with pytest.raises(DataError, match=r"table.csv: every sample of the train set has the weight 0: .* above 0"):
+        checked(replace(dataset, train=nothing), "table.csv")
 
 
 def test_words_where_numbers_are_meant_say_what_to_choose(table: Path) -> None:

@@ -93,9 +93,9 @@ def first_weights(run: Run, engine: str) -> FirstWeights | None:
 
 
 def previews(run: Run) -> list[Preview]:
-    """A preview for each engine that finished; empty where the samples are no images."""
+    """A preview for each engine that finished; empty where the samples are no images, or have no class."""
     arrays = evidence(run)
-    if run.recipe.network.image_shape is None or "preview" not in arrays:
+    if run.recipe.network.image_shape is None or run.record.data.targets or "preview" not in arrays:
         return []
     images = arrays["preview"]
     by_engine = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -109,7 +110,10 @@ def _head(walk: Walk) -> str:
     weights = (
         "the initial weights" if about.weights == "initial" else f"the weights that {TITLES[about.weights]} trained"
     )
-    answer = f"class {about.target}" if isinstance(about.target, int) else f"target {', '.join(map(str, about.target))}"
+    if isinstance(about.target, int):
+        answer = f"class {about.target}"
+    else:  # a step without an answer has NaN
+        answer = f"target {', '.join('–' if math.isnan(number) else str(number) for number in about.target)}"
     return (
         f"{about.run or about.recipe}: {what}, N = {about.samples}, with {weights}, in both engines. Numbers of y, h "
         f"and their gradients are those of sample {about.sample}, of {answer}; norms and the gradients of "

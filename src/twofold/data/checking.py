@@ -28,8 +28,24 @@ def checked(dataset: Dataset, source: str) -> Dataset:
             _check_labels(getattr(dataset, name), len(dataset.classes), source, name)
     if not len(dataset.train):
         raise DataError(f"{source}: the train set holds no sample; hold out less, or add samples.")
+    _check_answers(dataset, source)
     check_finite(dataset, source)
     return dataset
+
+
+def _check_answers(dataset: Dataset, source: str) -> None:
+    """Raises `DataError` for a split without any answer, and for training samples whose weights are all 0."""
+    for name, split in dataset.splits():
+        if not len(split.answers):
+            raise DataError(
+                f"{source}: no step of the {name} set has an answer. Give some one, or hold out other sequences."
+            )
+    weights = dataset.train.weights
+    if weights is not None and not weights.any():
+        raise DataError(
+            f"{source}: every sample of the train set has the weight 0: there is nothing to learn. Give some of them "
+            "a weight above 0, or hold out others."
+        )
 
 
 def _check_labels(split: Split, class_count: int, source: str, name: str) -> None:

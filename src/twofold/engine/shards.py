@@ -8,6 +8,7 @@ process, two and eight end with the same bytes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,15 +48,18 @@ class Whole(NamedTuple):
 
 
 def terms(loss: Loss, batch: Batch, outputs: int) -> float:
-    """A loss's divisor: the sum of the samples' weights, times `outputs` if each output has a term; 1 for a sum."""
+    """A loss's divisor: the sum of the samples' weights, times `outputs` if each output has a term; 1 for a sum.
+
+    Infinity in place of 0: where all weights are 0, so are the loss and its gradient.
+    """
     if loss.reduction == "sum":
         return 1.0
     weights = np.ones(len(batch.target)) if batch.weight is None else batch.weight.astype(np.float64)
     if not isinstance(loss, CrossEntropy):
-        return float(weights.sum()) * outputs
+        return float(weights.sum()) * outputs or math.inf
     if loss.class_weight is not None:
         weights = weights * np.array(loss.class_weight)[batch.target]
-    return float(weights.sum())
+    return float(weights.sum()) or math.inf
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Generic, final
+from typing import Generic, cast, final
 
 import numpy as np
 
 from twofold.arrays import Array, Arrays
+from twofold.engine import ThroughTime
 from twofold.errors import UserError
-from twofold.numpy_engine.layer import AnyLayer, Cache, Layer, Mode
+from twofold.numpy_engine.layer import AnyLayer, Cache, Layer, Mode, Timed, Tracking
 from twofold.recipe import Network, Node
 
 
@@ -28,15 +29,16 @@ def with_given(own: Mapping[str, AnyLayer], network: Network, theirs: Mapping[st
 class Given(Generic[Cache]):
     """The user's layer, at its place in the network.
 
-    Its output must have the layer's shape, its gradients the names and shapes of the parameters: otherwise a transposed
-    or misnamed gradient would land in another place of the flat vector, and pass for the right one there.
+    Its output must have the layer's shape, its gradients the names and shapes of the parameters, and its running
+    statistics likewise: otherwise a transposed or misnamed gradient would land in another place of the flat vector, and
+    pass for the right one there.
     """
 
     def __init__(self, layer: Layer[Cache], node: Node) -> None:
         self.layer, self.node = layer, node
-        for name in ("running", "through_time"):  # these make a layer `Tracking` or `Timed`
-            if hasattr(layer, name):
-                setattr(self, name, getattr(layer, name))
+        for name, checked in {"running": self._running, "through_time": self._through_time}.items():
+            if hasattr(layer, name):  # these make a layer `Tracking` or `Timed`
+                setattr(self, name, checked)
         for name in ("forward", "backward"):
             if not callable(getattr(layer, name, None)):
                 raise UserError(f"{self._place()} has no `{name}`; a layer has `forward` and `backward`")
@@ -62,14 +64,37 @@ class Given(Generic[Cache]):
         dx, grads = result
         if wants_dx:
             self._fits("dx", dx, (*dy.shape[: dy.ndim - len(self.node.output_shape)], *self.node.input_shape))
-        wanted = {name: params[name].shape for name in self.node.parameters}
-        if grads.keys() != wanted.keys():
+        self._named("backward", "gradient", grads, {name: params[name].shape for name in self.node.parameters})
+        return result
+
+    def _running(self, params: Arrays, cache: Cache) -> dict[str, Array]:
+        """The user's `running`. Raises `UserError` where a statistic is missing, misnamed or of the wrong shape."""
+        result = cast(Tracking[Cache], self.layer).running(params, cache)
+        if not isinstance(result, dict):
             raise UserError(
-                f"{self._place()}: `backward` must give the gradients of {_listed(wanted)}; it gives {_listed(grads)}"
+                f"{self._place()}: `running` must give the running statistics by name; it gives {type(result).__name__}"
+            )
+        self._named("running", "new value", result, {name: params[name].shape for name in self.node.buffers})
+        return result
+
+    def _through_time(self, params: Arrays, cache: Cache, dy: Array) -> ThroughTime:
+        """The user's `through_time`. Raises `UserError` unless it gives h and ∂L/∂h, of one shape, time first."""
+        result = cast(Timed[Cache], self.layer).through_time(params, cache, dy)
+        if not isinstance(result, ThroughTime):
+            raise UserError(
+                f"{self._place()}: `through_time` must give a ThroughTime; it gives {type(result).__name__}"
+            )
+        self._fits("h", result.h, (None, None, None))
+        self._fits("the gradient of h", result.gradient, result.h.shape)
+        return result
+
+    def _named(self, way: str, what: str, arrays: Arrays, wanted: Mapping[str, tuple[int, ...]]) -> None:
+        if arrays.keys() != wanted.keys():
+            raise UserError(
+                f"{self._place()}: `{way}` must give the {what}s of {_listed(wanted)}; it gives {_listed(arrays)}"
             )
         for name, shape in wanted.items():
-            self._fits(f"the gradient of `{name}`", grads[name], shape)
-        return result
+            self._fits(f"the {what} of `{name}`", arrays[name], shape)
 
     def _fits(self, what: str, value: object, shape: tuple[int | None, ...]) -> None:
         if not isinstance(value, np.ndarray) or value.dtype.kind != "f":

@@ -90,11 +90,15 @@ def mean_squared(
 def each_step(loss: Loss) -> Loss:
     """The loss of sequences answered step by step: each answered step counts as a sample, the others have gradient 0.
 
-    A mean is over steps, not over sequences, as in `torch.nn.functional.cross_entropy` with `ignore_index`.
+    A mean is over steps, not over sequences, as in `torch.nn.functional.cross_entropy` with `ignore_index`. Of a batch
+    without an answer loss and gradient are 0, so that its step is one of weight decay and momentum; PyTorch's own are
+    NaN there.
     """
 
     def over_steps(outputs: Array, target: Array, *weight: Array) -> tuple[Value, Array]:
         there = answered(target)
+        if not there.any():
+            return 0.0, np.zeros_like(outputs)
         value, gradient = loss(outputs[there], target[there], *(part[there] for part in weight))
         dy = np.zeros_like(outputs)
         dy[there] = gradient

@@ -7,7 +7,8 @@ class weights. With the weight w(n) that the data give the sample,
 
 Without weights the divisor is the batch size N. Losses that compare each output with a number of its own are means over
 these C outputs as well: their divisor is C times as large, as PyTorch's is. A sample of weight 2 counts as two equal
-ones, a sample of weight 0 as none.
+ones, a sample of weight 0 as none. Where all weights of a batch are 0, so are its loss and its gradient; PyTorch has no
+weights of samples, and its means over class weights of sum 0 are NaN.
 """
 
 from __future__ import annotations
@@ -44,11 +45,17 @@ def reduced(terms: Terms, weight: Array | None, reduction: str) -> tuple[Any, Ar
         own = weight if own is None else own * weight
     total: Any = np.add.reduce(losses, axis=-1)
     if reduction == "mean":
-        divisor: Any = losses.shape[-1] if own is None else np.add.reduce(own, axis=-1)
+        divisor: Any = losses.shape[-1] if own is None else _sum_or_infinity(own)
         divisor = divisor * terms.outputs
         total = total / divisor
         gradient = gradient / (divisor if np.ndim(divisor) == 0 else divisor[..., None, None])
     return (float(total) if losses.ndim == 1 else total.astype(np.float64)), gradient
+
+
+def _sum_or_infinity(weight: Array) -> Array:
+    """The sum of a batch's weights as a divisor: infinity in place of 0, so that the loss of nothing is 0."""
+    total = np.add.reduce(weight, axis=-1)
+    return np.where(total == 0, np.inf, total)
 
 
 def cross_entropy_terms(

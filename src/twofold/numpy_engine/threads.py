@@ -11,10 +11,17 @@ from functools import cache
 from typing import TypeVar, final
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from twofold.arrays import Array, Arrays
-from twofold.engine.threads import MANY_PRODUCTS, SMALL_PRODUCT, blas_threads, largest_product, multiply_adds
+from twofold.engine.threads import (
+    MANY_PRODUCTS,
+    ONE_BLAS_THREAD,
+    SMALL_PRODUCT,
+    Shared,
+    blas_threads,
+    largest_product,
+    multiply_adds,
+)
 from twofold.numpy_engine.layer import Mode
 from twofold.numpy_engine.passes import Way
 from twofold.recipe import Model
@@ -119,15 +126,9 @@ def sizes(samples: int, parts: int) -> list[int]:
 
 def in_threads(call: Callable[[S], T], items: Sequence[S]) -> list[T]:
     """The result of the call for each item: the first is computed in this thread, the others in those of a pool."""
-    with _handing_over(), _libraries().limit(limits=1, user_api="blas"):
+    with _HANDING_OVER, ONE_BLAS_THREAD:  # the parts have threads: each part's products need no more
         others = [_pool(len(items) - 1).submit(_quietly, call, item) for item in items[1:]]
         return [call(items[0]), *(other.result() for other in others)]
-
-
-@cache
-def _libraries() -> ThreadpoolController:
-    """The libraries that compute NumPy's products: they are held to one thread each, as the parts have threads."""
-    return ThreadpoolController()
 
 
 @contextmanager
@@ -143,6 +144,9 @@ def _handing_over() -> Iterator[None]:
         yield
     finally:
         sys.setswitchinterval(before)
+
+
+_HANDING_OVER = Shared(_handing_over)
 
 
 def _quietly(call: Callable[[S], T], item: S) -> T:

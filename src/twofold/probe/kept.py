@@ -43,13 +43,24 @@ def walk_of(run: Run) -> Walk | None:
 
     An older folder keeps none, and its walk is taken now. `None` where the folder keeps no samples, or too few for a
     step of training.
+
+    Raises `RunFolderError` where what it keeps is no such walk.
     """
     if "preview" not in evidence(run):
         return None
     packed = evidence(run).get("walk")
     if packed is None:
         return _walk(run)
-    return walk_from_json(json.loads(packed.tobytes())) if len(packed) else None
+    if not packed.size:
+        return None
+    if packed.dtype != np.uint8:
+        raise RunFolderError(f"{run.path / EVIDENCE}: `walk` holds {packed.dtype}, not the bytes of a text")
+    try:
+        walk = walk_from_json(parse_json(packed.tobytes()))
+        walk_json(walk)  # which wants a number wherever a walk has one
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, UserError) as error:
+        raise RunFolderError(f"{run.path / EVIDENCE}: `walk` is no record of a walk: {error!r:.200}") from None
+    return walk
 
 
 def microscope_of(run: Run) -> str:

@@ -24,11 +24,11 @@ MOST_LAYERS = 13
 
 
 class Chosen(NamedTuple):
-    """The image that is shown: `image` as the data hold it, `x` as the network sees it, `true` its class."""
+    """The image that is shown: `image` as the data hold it, `x` as the network sees it, `true` its class, if any."""
 
     image: Array
     x: Array
-    true: int
+    true: int | None
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,13 @@ class FeatureMaps:
     """Its place among the samples held out, from 0."""
     image: Array
     """(channels, height, width), as the data hold it."""
-    true: int
+    true: int | None
+    """Its class; `None` where it has numbers or labels."""
     layers: list[LayerMaps]
     left_out: int
     """How many layers with maps are not shown."""
     outputs: Array
-    """Outputs of the last layer, (classes,)."""
+    """Outputs of the last layer, (classes,); or one for each number or label, numbers as they are trained on."""
     measure: str
     """What `outputs` hold: `probability` or `output`."""
 
@@ -156,7 +157,12 @@ def _chosen(run: Run, index: int, asked: bool) -> Chosen | None:
             f"their fingerprint is another. {_in(images)}"
         )
     sample = dataset.astype(run.recipe.training.dtype).held_out[1][index : index + 1]
-    return Chosen(sample.x[0], sample.floats()[0], int(sample.y[0]))
+    return Chosen(sample.x[0], sample.floats()[0], _class(sample.y[0]))
+
+
+def _class(target: Array) -> int | None:
+    """A sample's class; `None` for numbers or labels, which are one for each output."""
+    return int(target) if target.ndim == 0 else None
 
 
 def _in(images: Mapping[int, Chosen]) -> str:
@@ -174,7 +180,7 @@ def _kept(run: Run) -> dict[int, Chosen]:
             images |= zip(arrays[f"{engine}.mistakes"].tolist(), arrays[f"{engine}.mistakes.x"], strict=True)
     scaling = kept_scaling(arrays)
     return {
-        index: Chosen(image, scaling.apply(image) if scaling else image, int(arrays["target"][index]))
+        index: Chosen(image, scaling.apply(image) if scaling else image, _class(arrays["target"][index]))
         for index, image in images.items()
         if image.shape == run.recipe.network.input_shape and (scaling or image.dtype.kind == "f")
     }

@@ -56,7 +56,8 @@ class About:
     sample: int
     """The sample whose numbers are shown: its place in the split, from 0."""
     target: int | tuple[float, ...]
-    """The sample's class; or its numbers to predict, as the network is trained on them, or its labels."""
+    """The sample's class; or its numbers to predict, as the network is trained on them, or its labels. Those of a
+    sequence's steps follow each other, NaN for a step without an answer."""
     first: int
     """The place of the batch's first sample in the split."""
     samples: int

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from twofold.arrays import Array
 from twofold.plain import Parsed, Plain
 from twofold.probe.rows import Numbers, Row
 from twofold.probe.walk import About, LayerFacts, Walk
@@ -23,7 +24,11 @@ def walk_json(walk: Walk) -> dict[str, Plain]:
         "data": about.data,
         "split": about.split,
         "sample": about.sample,
-        **({"class": about.target} if isinstance(about.target, int) else {"target": list(about.target)}),
+        **(
+            {"class": about.target}
+            if isinstance(about.target, int)
+            else {"target": [_plain(number) for number in about.target]}
+        ),
         "batch": {"first": about.first, "samples": about.samples},
         "dtype": about.dtype,
         "layers": [
@@ -53,7 +58,7 @@ def walk_from_json(values: dict[str, Parsed]) -> Walk:
         data=values["data"],
         split=values["split"],
         sample=values["sample"],
-        target=values["class"] if "class" in values else tuple(values["target"]),
+        target=values["class"] if "class" in values else tuple(map(_number, values["target"])),
         first=values["batch"]["first"],
         samples=values["batch"]["samples"],
         dtype=values["dtype"],
@@ -88,14 +93,14 @@ def _window_json(window: Window) -> dict[str, Plain]:
         "input_channel": window.shown,
         "input_channels": window.inputs,
         "corner": window.corner,
-        "window": window.window.tolist(),
+        "window": json_lists(window.window),
         "inside": window.inside.tolist(),
-        "kernel": window.kernel.tolist(),
-        "part": window.part,
-        "rest": window.rest,
-        "bias": window.bias,
-        "sum": window.total,
-        "outputs": dict(window.outputs),
+        "kernel": json_lists(window.kernel),
+        "part": _plain(window.part),
+        "rest": _plain(window.rest),
+        "bias": _plain(window.bias),
+        "sum": _plain(window.total),
+        "outputs": {engine: _plain(y) for engine, y in window.outputs.items()},
         "gap": _plain(window.gap),
     }
 
@@ -112,23 +117,31 @@ def _row(values: dict[str, Parsed]) -> Row:
 
 
 def _window(values: dict[str, Parsed]) -> Window:
-    keys = ("layer", "channel", "part", "rest", "bias")
     return Window(
-        **{key: values[key] for key in keys},
+        layer=values["layer"],
+        channel=values["channel"],
+        **{key: _number(values[key]) for key in ("part", "rest", "bias")},
         place=tuple(values["place"]),
         inputs=values["input_channels"],
         shown=values["input_channel"],
         corner=tuple(values["corner"]),
-        window=np.array(values["window"]),
+        window=np.array(values["window"], np.float64),
         inside=np.array(values["inside"]),
-        kernel=np.array(values["kernel"]),
-        outputs=values["outputs"],
+        kernel=np.array(values["kernel"], np.float64),
+        outputs={engine: _number(y) for engine, y in values["outputs"].items()},
     )
 
 
 def _plain(value: float | None) -> float | None:
     """A value for JSON, which has no word for NaN and infinity: these become `None`."""
     return value if value is not None and math.isfinite(value) else None
+
+
+def json_lists(array: Array) -> list[Plain]:
+    """An array as nested lists for JSON, with `None` for NaN and infinity."""
+    plain = array.astype(object)
+    plain[~np.isfinite(array)] = None
+    return plain.tolist()
 
 
 def _number(value: float | None) -> float:

@@ -9,7 +9,7 @@ from twofold.recipe.activations import Prelu, Relu, Softmax
 from twofold.recipe.augmentation import Augmentation
 from twofold.recipe.base import Shape
 from twofold.recipe.data import DataSpec, Palindromes
-from twofold.recipe.dense import Flatten
+from twofold.recipe.dense import Embedding, Flatten
 from twofold.recipe.layer import LayerSpec
 from twofold.recipe.losses import CrossEntropy, LossSpec
 from twofold.recipe.model import Model
@@ -153,13 +153,17 @@ def _varying_sequences(data: DataSpec, layers: Sequence[LayerSpec], training: Tr
     """The misfits of sequences of several lengths: a layer that mixes all steps would take padding for data."""
     nodes, ending, refused = walk(data.sample_shape, layers)
     mixing = [node for node in nodes if len(node.input_shape) == 2 and _mixes_steps(node.spec)]
+    if nodes and len(nodes[0].input_shape) == 1 and not isinstance(nodes[0].spec, Embedding):
+        mixing.insert(0, nodes[0])  # it takes the codes of a word as features, padding among them
     wrong = mixing if data.varying else []
     unfitting = [
         Misfit(
             ("layers", node.name),
             f"`{node.kind}` looks at all steps of a sequence side by side; the sequences of the data may differ in "
             "length",
-            "Put a recurrent layer before it, or, of a `layer_norm`, set axes = 1.",
+            "Put a recurrent layer before it, or, of a `layer_norm`, set axes = 1."
+            if len(node.input_shape) == 2
+            else "Put an `embedding` before it, and a recurrent layer.",
         )
         for node in wrong[:1]
     ]

@@ -90,10 +90,10 @@ def _lead(walk: Walk, classes: Sequence[str]) -> str:
 
 
 def _answer(target: int | tuple[float, ...], classes: Sequence[str]) -> str:
-    """`of class setosa`, or `of target −0.31`."""
+    """`of class setosa`, or `of target −0.31`; `–` stands for a step without an answer."""
     if isinstance(target, int):
         return f"of class {classes[target]}"
-    return f"of target {', '.join(decimal(number, 3) for number in target)}"
+    return f"of target {', '.join('–' if math.isnan(number) else decimal(number, 3) for number in target)}"
 
 
 def _cells(line: WalkLine) -> Line:

@@ -19,11 +19,13 @@ Loss = Callable[..., Tensor]
 
 
 def each_step(loss: Loss) -> Loss:
-    """A loss over sequences: every step with an answer counts as a sample."""
+    """A loss over sequences: every step with an answer counts as a sample. Without any the loss is 0, not NaN."""
 
     def over_steps(outputs: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
         there = ~target.isnan().any(dim=-1) if target.is_floating_point() else target != NO_ANSWER
         flat = outputs[there], target[there]
+        if not len(flat[0]):
+            return flat[0].sum()
         return loss(*flat) if weight is None else loss(*flat, weight[there])
 
     return over_steps
@@ -101,9 +103,15 @@ def _elementwise(
 
 
 def _weighted(terms: Tensor, weight: Tensor, own: Tensor, reduction: str) -> Tensor:
-    """The weighted sum of the samples' terms; for a mean, over the sum of `own`, each sample's whole weight."""
+    """The weighted sum of the samples' terms; for a mean, over the sum of `own`, each sample's whole weight.
+
+    A mean is 0 where all weights are.
+    """
     total = (terms * weight).sum()
-    return total / own.sum() if reduction == "mean" else total
+    if reduction == "sum":
+        return total
+    divisor = own.sum()
+    return total / torch.where(divisor == 0, torch.inf, divisor)
 
 
 def optimizer(spec: Optimizer, parameters: Mapping[str, nn.Parameter], weights: Set[str]) -> torch.optim.Optimizer:

@@ -84,6 +84,8 @@ def scored(answers: Iterable[tuple[Array, Array]], loss: LossFunction, task: Tas
         return _scored_numbers(answers, loss)
     total, right, samples = 0.0, 0.0, 0
     for logits, target in answers:
+        if not len(target):  # sequences without an answer
+            continue
         total += loss(logits.astype(np.float64), target)[0] * len(target)
         if task == "classification":
             right += int((logits.argmax(axis=-1) == target).sum())

@@ -9,6 +9,7 @@ from twofold.errors import UserError
 from twofold.probe.microscope.record import Json, layer_json, number_json, told
 from twofold.probe.microscope.scope import Microscope, Moment, under
 from twofold.probe.passage import Passage
+from twofold.probe.walk_json import json_lists
 
 MOST_NUMBERS = 2_000_000
 """Numbers in the output, or a parameter, of a layer above which it is not sent to a page."""
@@ -47,7 +48,7 @@ def about(passage: Passage, states: Mapping[str, State]) -> Json:
         "first": passage.first,
         "samples": len(passage.batch.target),
         "sample": passage.place,
-        "targets": passage.batch.target.tolist(),
+        "targets": json_lists(passage.batch.target),
         "step": max((state.updates for state in states.values()), default=0),
         "dtype": passage.recipe.training.dtype,
         "engines": list(passage.traces),

@@ -60,7 +60,8 @@ def _share(judged: Judged, reduction: str, own: Array | None = None, outputs: in
     """The share of each sample; `own` are weights that the loss itself gives, `outputs` are averaged over as well."""
     weight, n = judged.weight, len(judged.outputs)
     divisor = n if weight is None and own is None else float(np.sum(_times(weight, own, n)))
-    over = 1 / (divisor * outputs) if reduction == "mean" else 1.0
+    mean = 1 / (divisor * outputs) if divisor else 0.0
+    over = mean if reduction == "mean" else 1.0
     if weight is None:
         sizes = "N" if own is None else "W"
         text = "" if reduction == "sum" else f" / {sizes}" if outputs == 1 else f" / ({sizes} C)"

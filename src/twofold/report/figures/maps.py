@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 
+from twofold.arrays import Array
 from twofold.probe.maps import MOST_CHANNELS, FeatureMaps, LayerMaps, feature_maps
 from twofold.recipe import Node, Shape, shape_text
 from twofold.report.drawing import Note, Panel, Picture, printable
@@ -36,7 +37,7 @@ def pictures(run: Run, image: int | None = None) -> list[Picture]:
 
 
 def maps_picture(maps: FeatureMaps, nodes: Sequence[Node], classes: Sequence[str], grey: str, caption: str) -> Picture:
-    """The image, the layers, and the classes: a row each, with the shape and what its shades stand for."""
+    """The image, the layers, and the classes if any: a row each, with the shape and what its shades stand for."""
     which = f"image {maps.index}"
     shape = maps.image.shape
     notes = (Note(shape_text(shape, batch=False)),)
@@ -44,20 +45,18 @@ def maps_picture(maps: FeatureMaps, nodes: Sequence[Node], classes: Sequence[str
         f"The input, {which}", shape, 1, lambda axes, _: draw_image(axes, maps.image, grey), "`input`", notes
     )
     layers = [_layer(layer, which) for layer in maps.layers]
-    last, measure = nodes[-1], f"{maps.measure} of each class"
-    notes = (Note(shape_text(last.output_shape, batch=False)), Note(measure))
-    bars = Panel(f"The {measure} for {which}", WIDTH, 1.3, lambda f: _bars(f, maps, classes), _title(last), notes)
-    return Picture("maps", (first, *layers, bars), caption, form="rows")
+    bars = () if maps.true is None else (_classes(maps, maps.true, nodes[-1], classes),)
+    return Picture("maps", (first, *layers, *bars), caption, form="rows")
 
 
 def maps_caption(maps: FeatureMaps, classes: Sequence[str], split: str, of: str = "") -> str:
     """Which image, which channels, how they are shaded, and what comes out."""
-    best = int(maps.outputs.argmax())
+    kind = "" if maps.true is None else f" of class {classes[maps.true]},"
     text = (
-        f"Image {maps.index} of the {SPLITS[split]} images{of}, counted from 0, of class {classes[maps.true]}, on "
-        f"its way through the network that {ENGINES[maps.engine]} trained. Each row is the output of a layer, with "
-        "the number of the channel over each map. Each row is shaded on a scale of its own, from black for its "
-        "smallest value to white for its largest; both stand beside it."
+        f"Image {maps.index} of the {SPLITS[split]} images{of}, counted from 0,{kind} on its way through "
+        f"the network that {ENGINES[maps.engine]} trained. Each row is the output of a layer, with the "
+        "number of the channel over each map. Each row is shaded on a scale of its own, from black for its smallest "
+        "value to white for its largest; both stand beside it."
     )
     if any((layer.node.output_shape[0] or 0) > len(layer.channels) for layer in maps.layers):
         text += (
@@ -67,6 +66,9 @@ def maps_caption(maps: FeatureMaps, classes: Sequence[str], split: str, of: str 
         )
     if maps.left_out:
         text += f" {plural(maps.left_out, 'layer')} with maps {'is' if maps.left_out == 1 else 'are'} left out."
+    if maps.true is None:
+        return text
+    best = int(maps.outputs.argmax())
     answer = "rightly" if best == maps.true else "wrongly"
     text += f" The network {answer} answers {classes[best]} with {maps.measure} {maps.outputs[best]:.3f}"
     return text + ("." if best == maps.true else f"; {classes[maps.true]} gets {maps.outputs[maps.true]:.3f}.")
@@ -108,9 +110,17 @@ def _strip(
     return Panel(label, WIDTH, height, place, title, notes, placed=True)
 
 
-def _bars(figure: FigureBase, maps: FeatureMaps, classes: Sequence[str]) -> None:
+def _classes(maps: FeatureMaps, true: int, last: Node, classes: Sequence[str]) -> Panel:
+    """The row of what the last layer gives to each class."""
+    measure = f"{maps.measure} of each class"
+    notes = (Note(shape_text(last.output_shape, batch=False)), Note(measure))
+    label = f"The {measure} for image {maps.index}"
+    return Panel(label, WIDTH, 1.3, lambda f: _bars(f, maps.outputs, true, classes), _title(last), notes)
+
+
+def _bars(figure: FigureBase, outputs: Array, true: int, classes: Sequence[str]) -> None:
     axes = figure.subplots()
-    x = class_bars(axes, maps.outputs, maps.true)
+    x = class_bars(axes, outputs, true)
     named = len(classes) <= MOST_NAMES
     names = [printable(name, c) for c, name in enumerate(classes)] if named else []
     long = any(len(name) > 6 for name in names)
