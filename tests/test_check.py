@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import math
 import os
 import re
 import runpy
@@ -15,6 +17,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from faults import FAULTS, batches_of
 from torture import short_form
@@ -193,6 +197,216 @@ def test_single_precision_is_compared_within_its_envelope() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_template_compiles(kind: str) -> None:
     compile(template_of(kind), kind, "exec")
+
+
+CELLS = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}
+LAYERS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+OUTPUTS = ("last", "mean", "every")
+
+
+class RnnOfZeros(nn.Module):
+    """Its first state is a tensor of its own, of PyTorch's default type."""
+
+    def __init__(self, inputs: int, units: int) -> None:
+        super().__init__()
+        self.cell = nn.RNNCell(inputs, units)
+
+    def forward(self, x: Any) -> Any:
+        h = torch.zeros(len(x), self.cell.hidden_size)
+        for t in range(x.shape[1]):
+            h = self.cell(x[:, t], h)
+        return h
+
+
+class OptionalState(nn.Module):
+    def __init__(self, inputs: int, units: int) -> None:
+        super().__init__()
+        self.cell = nn.LSTMCell(inputs, units)
+
+    def forward(self, x: Any, h: Any = None, c: Any = None) -> Any:
+        return self.cell(x, None if h is None else (h, c))
+
+
+def rnn_step(x: Any, h_prev: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any) -> Any:
+    h = np.tanh(x @ w_ih.T + b_ih + h_prev @ w_hh.T + b_hh)
+    return h, (x, h_prev, h, w_ih, w_hh)
+
+
+def rnn_step_back(dh: Any, cache: Any) -> Any:
+    x, before, h, w_ih, w_hh = cache
+    ds = dh * (1 - h * h)
+    return ds @ w_ih, ds @ w_hh, ds.T @ x, ds.T @ before, ds.sum(0), ds.sum(0)
+
+
+def optional_step(x: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, h_prev: Any = None) -> Any:
+    return np.tanh(x @ w_ih.T + b_ih + b_hh + (0 if h_prev is None else h_prev @ w_hh.T))
+
+
+def tensor_step(x: Any, h: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any) -> Any:
+    return torch.tanh(x @ w_ih.T + b_ih + h @ w_hh.T + b_hh)
+
+
+def time_first(x: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any) -> Any:
+    states = [np.zeros((x.shape[1], 4))]
+    for now in x:
+        states.append(np.tanh(now @ w_ih.T + b_ih + states[-1] @ w_hh.T + b_hh))
+    return np.stack(states[1:])
+
+
+class HoldsNumpy:
+    def __init__(self) -> None:
+        self.np = np
+
+    def forward(self, x: Any) -> Any:
+        self.x = x
+        return self.np.maximum(x, 0)
+
+    def backward(self, dout: Any) -> Any:
+        return dout * (self.x > 0)
+
+
+def unwrapped(function: Callable[..., Any]) -> Callable[..., Any]:
+    def decorated(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return decorated
+
+
+RIGHT: dict[str, tuple[Any, dict[str, Any]]] = {
+    **{f"{kind}, {o}": (layer, {"kind": kind, "output": o}) for kind, layer in LAYERS.items() for o in OUTPUTS},
+    **{f"{kind} cell, {o}": (cell, {"kind": kind, "output": o}) for kind, cell in CELLS.items() for o in OUTPUTS},
+    "an instance with time first": (nn.LSTM(3, 4), {"kind": "lstm"}),
+    "an instance of a cell": (nn.GRUCell(3, 4), {"kind": "gru"}),
+    "a layer with time first from a function": (lambda nin, nout: nn.GRU(nin, nout), {"kind": "gru"}),
+    "states with time first": (time_first, {"kind": "rnn"}),
+    "a cell whose state may be left out": (OptionalState, {"kind": "lstm", "output": "mean"}),
+    "a step whose state may be left out": (optional_step, {"kind": "rnn"}),
+    **{f"a step, {o}": ((rnn_step, rnn_step_back), {"kind": "rnn", "output": o}) for o in OUTPUTS},
+    **{f"a step of tensors, {o}": (tensor_step, {"kind": "rnn", "output": o}) for o in OUTPUTS},
+    "a first state of its own": (RnnOfZeros, {"kind": "rnn"}),
+    "one row": (nn.Embedding, {"kind": "embedding", "num_embeddings": 1, "units": 3}),
+    "two rows": (nn.Embedding, {"kind": "embedding", "num_embeddings": 2, "units": 3}),
+    "holds a module": (HoldsNumpy(), {"kind": "relu"}),
+    "a function of NumPy": (np.tanh, {"kind": "tanh"}),
+    "a function in C": (torch.relu, {"kind": "relu"}),
+    "a function in C with settings": (torch.conv2d, {"kind": "conv2d", "stride": 2, "padding": 1}),
+    "a part of a function": (functools.partial(np.maximum, 0), {"kind": "relu"}),
+    "a function behind another": (unwrapped(lambda x: np.maximum(x, 0)), {"kind": "relu"}),
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_right_objects_are_right(name: str) -> None:
+    thing, like = RIGHT[name]
+    report = check(thing, like, seconds=60)
+    assert report.ok, str(report)
+
+
+@pytest.mark.parametrize(
+    ("thing", "like"),
+    [
+        (nn.Linear, "dense"), (nn.Linear(5, 3), "dense"), (nn.LazyLinear, "dense"), (nn.BatchNorm2d, "batch_norm"),
+        (nn.Embedding, "embedding"), (nn.GRU, "gru"), (nn.LSTMCell, "lstm"), (RnnOfZeros, "rnn"), (nn.ReLU, "relu"),
+    ],
+)  # fmt: skip
+def test_a_module_in_single_precision_takes_inputs_in_it(thing: Any, like: str) -> None:
+    report = check(thing, like, float32=True, seconds=60)
+    assert report.ok, str(report)
+
+
+class Nothing: ...
+
+
+class Locked:
+    def __init__(self) -> None:
+        import threading
+
+        self.lock = threading.Lock()
+
+    def step(self, params: Any, grads: Any) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("thing", "like", "told"),
+    [
+        ((), "relu", "`tuple` has no way forward"),
+        (None, "relu", "the object is None"),
+        ({"forward": 3}, "relu", "`dict` has no way forward"),
+        (Nothing, "cross_entropy", "`Nothing` has no way to a loss"),
+        (Nothing(), "cross_entropy", "`Nothing` has no way to a loss"),
+        (Nothing, "max_norm", "`Nothing` has no way to clip"),
+        (Nothing(), "cosine", "`Nothing` has no way to a rate"),
+        (Locked(), "sgd", "cannot be copied (TypeError: cannot pickle"),
+        (torch.softmax, "softmax", "`softmax` does not tell the names of its arguments"),
+    ],
+)
+def test_what_cannot_be_played_is_not_called_wrong(thing: Any, like: str, told: str) -> None:
+    report = check(thing, like)
+    assert (report.exit_status, told in report.summary) == (2, True), report.summary
+
+
+@pytest.mark.parametrize("name", ["numpy", "torch", "copy"])
+def test_a_file_called_like_a_library_does_not_take_its_place(name: str, tmp_path: Path) -> None:
+    (tmp_path / f"{name}.py").write_text(
+        "import numpy as np\n\n\ndef relu(x):\n    return np.maximum(x, 0), x\n\n\n"
+        "def relu_backward(dout, x):\n    return dout * (x > 0)\n"
+    )
+    assert check(f"{tmp_path / name}.py:relu", "relu").ok
+    tensors = "import torch\n\n\ndef relu(x):\n    return torch.clamp(x, min=0)\n"
+    (tmp_path / "mine.py").write_text(tensors)
+    assert check(f"{tmp_path / 'mine.py'}:relu", "relu", seconds=60).ok
+
+
+@pytest.mark.parametrize("seconds", [math.inf, math.nan, 0, -1, 1e300])
+def test_a_limit_that_no_system_can_set_is_refused(seconds: float, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="`seconds` must be greater than 0 and at most 1,000,000; got"):
+        check(f"{GOOD}:Softmax", "softmax", seconds=seconds)
+    (tmp_path / "task.toml").write_text(f"seconds = {'1e300' if seconds == 1e300 else seconds}\n{TASK}")
+    with pytest.raises(UserError, match="`seconds`"):
+        load_task(str(tmp_path / "task.toml"))
+
+
+def test_a_sample_without_a_number_is_refused() -> None:
+    with pytest.raises(UserError, match=r"`shape` must be the sizes of a sample, each at least 1"):
+        check(np.tanh, "tanh", shape=(4, 0))
+
+
+def conv(x: Any, w: Any, b: Any) -> Any:
+    windows = np.lib.stride_tricks.sliding_window_view(x, w.shape[2:], (2, 3))
+    return np.einsum("nchwij,ocij->nohw", windows, w) + b[:, None, None]
+
+
+def conv_turned(axes: tuple[int, ...]) -> Callable[..., Any]:
+    return lambda x, w, b: conv(x, w, b).transpose(axes)
+
+
+def group_norm_over(axes: tuple[int, ...]) -> Callable[..., Any]:
+    def forward(x: Any, gamma: Any, beta: Any) -> Any:
+        groups = x.reshape(len(x), 2, -1, *x.shape[2:])
+        spread = groups - groups.mean(axes, keepdims=True)
+        x_hat = (spread / np.sqrt(groups.var(axes, keepdims=True) + 1e-5)).reshape(x.shape)
+        return x_hat * gamma[:, None, None] + beta[:, None, None]
+
+    return forward
+
+
+def gelu_without_half(x: Any) -> Any:
+    return x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+
+
+@pytest.mark.parametrize(
+    ("thing", "like", "names"),
+    [
+        (conv_turned((0, 2, 3, 1)), {"kind": "conv2d"}, ["relation-transposed"]),
+        (conv_turned((0, 1, 3, 2)), {"kind": "conv2d"}, ["relation-transposed"]),
+        (conv_turned((3, 2, 1, 0)), {"kind": "conv2d"}, ["relation-transposed"]),
+        (group_norm_over((0, 2, 3, 4)), {"kind": "group_norm"}, ["group_norm-over-the-batch"]),
+        (group_norm_over((0, 1, 2, 3, 4)), {"kind": "group_norm"}, ["batch_norm-over-everything"]),
+        (gelu_without_half, {"kind": "gelu", "approximate": "tanh"}, ["gelu-tanh-no-half"]),
+    ],
+)
+def test_one_mistake_is_told_once_and_by_its_own_name(thing: Any, like: dict[str, Any], names: list[str]) -> None:
+    assert [fault.name for fault in check(thing, like).faults] == names
 
 
 TASK = """

@@ -20,7 +20,7 @@ from twofold.numpy_engine.optimizers import clip, optimizer
 from twofold.proof.check.compared import gaps
 from twofold.proof.check.judging import power
 from twofold.proof.check.naming import named_faults
-from twofold.proof.check.subject import SECTIONS
+from twofold.proof.check.subject import SECTIONS, subjects
 from twofold.proof.mistakes import KINDS, MISTAKES, Making, Scene, computation, gradient_name
 from twofold.recipe.faults import members
 
@@ -101,6 +101,15 @@ def test_every_mistake_is_seen_on_the_standard_inputs_and_the_page_is_made_of_th
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_no_two_mistakes_of_a_kind_are_one_computation(kind: str) -> None:
+    for number in range(len(MADE["choices"](kind))):
+        making = MADE["subject"](kind, number).making
+        wrong = [(m.id, m.apply(making)) for m in MADE["subject"](kind, number).mistakes()]
+        seen = Counter(repr(other) for _, other in wrong if other != making)
+        assert [name for name, other in wrong if seen[repr(other)] > 1] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_mistake_is_named_by_its_own_numbers(kind: str) -> None:
     """A fifth of them here; all by `benchmarks/check.py`, in docs/benchmarks/check.md. What has the same numbers is the
     same mistake."""
@@ -115,6 +124,13 @@ def test_a_mistake_is_named_by_its_own_numbers(kind: str) -> None:
         named = named_faults(subject, yours, expected, tolerances, wrong)
         assert named, mistake.id
         assert set(named[0].explains) <= set(wrong)
+
+
+def test_a_clipping_that_adds_another_number_is_not_taken_for_the_optimizer_s() -> None:
+    subject = subjects("adam", {"lr": 0.1, "max_norm": 1e-4})[0]
+    yours, expected = subject.run(subject.making.on("norm_eps_8")), subject.run()
+    named = named_faults(subject, yours, expected, subject.tolerances(expected, single=False), ["weight", "bias"])
+    assert [fault.name for fault in named] == ["max_norm-norm-eps-8"]
 
 
 def test_power_counts_what_is_visible() -> None:

@@ -111,7 +111,7 @@ def _player(thing: object) -> Callable[[Path], None]:
 
 def _code(thing: object) -> Function:
     """The function or class whose source tells the file of a thing."""
-    member = thing[0] if isinstance(thing, tuple | list) else thing
+    member = thing[0] if isinstance(thing, tuple | list) and thing else thing
     return member if inspect.isclass(member) or inspect.isroutine(member) else type(member)
 
 

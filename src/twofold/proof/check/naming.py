@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from twofold.proof.check.compared import Run, gaps
 from twofold.proof.check.diagnosis import Diagnosis, Finding
@@ -13,9 +12,6 @@ from twofold.proof.check.relations import relations
 from twofold.proof.check.report import Named
 from twofold.proof.check.subject import Subject
 from twofold.proof.mistakes import Tensors
-
-if TYPE_CHECKING:
-    pass
 
 
 def named_faults(

@@ -23,7 +23,7 @@ def laid_otherwise(rows: Rows, holds: Holds) -> Iterator[Holding]:
         if axes != tuple(range(len(axes))) and holds(lambda s, t, axes=axes: t.transpose(axes)):
             two = len(axes) == 2
             text = "is transposed" if two else f"has its axes in the order {axes}"
-            yield Holding("transposed", "{t}ᵀ" if two else f"{{t}}.transpose{axes}", text, True)
+            yield Holding("transposed", "{t}ᵀ" if two else f"{{t}}.transpose{axes}", text, True, axes)
     for axis in range(rows[0][2].ndim + 1):
         if holds(lambda s, t, axis=axis: np.expand_dims(t, axis)):
             where = f"axis {axis}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import numpy as np
+
 from twofold.arrays import Array
 from twofold.proof.check.compared import Run
 
@@ -19,6 +21,8 @@ class Relation(NamedTuple):
     sentence: str
     layout: bool = False
     """Whether it concerns only the layout: transposed, an axis too many. The numbers may be wrong, too."""
+    axes: tuple[int, ...] = ()
+    """The order of the right tensor's axes in the student's, where these are only permuted."""
 
 
 class Holding(NamedTuple):
@@ -28,11 +32,12 @@ class Holding(NamedTuple):
     formula: str
     sentence: str
     layout: bool = False
+    axes: tuple[int, ...] = ()
 
     def of(self, tensor: str) -> Relation:
         """The relation for the tensor of this name."""
         formula = f"{tensor} = {self.formula.format(t=f'right {tensor}')}"
-        return Relation(tensor, self.id, formula, f"{tensor} {self.sentence}.", self.layout)
+        return Relation(tensor, self.id, formula, f"{tensor} {self.sentence}.", self.layout, self.axes)
 
 
 def undone(relation: Relation, yours: Run, right: Run) -> list[Mapping[str, Array]]:
@@ -44,6 +49,6 @@ def undone(relation: Relation, yours: Run, right: Run) -> list[Mapping[str, Arra
         if tensor is None or wanted is None or tensor.size != wanted.size:
             repaired.append(mine)
             continue
-        back = tensor.reshape(wanted.shape) if tensor.shape != wanted.shape[::-1] else tensor.T
+        back = tensor.transpose(np.argsort(relation.axes)) if relation.axes else tensor.reshape(wanted.shape)
         repaired.append({**mine, relation.tensor: back})
     return repaired

@@ -1,4 +1,4 @@
-"""A request to check one thing: where it is, what it should compute, how its names are to be read."""
+"""A request to check one thing: where it is, what it should compute, how its names are to be read; its limits."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from twofold.errors import UserError
 from twofold.proof.mistakes.base import Settings
 
 
@@ -38,6 +39,25 @@ class Adapter:
             if isinstance(value, str) and name not in ("transposed", "gates", "arguments")
         }
         return {**own, **self.arguments}
+
+
+LARGEST = {"seconds": 1_000_000, "megabytes": 1_000_000_000}
+"""The largest limits: more than any check needs, and within what a system takes."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of the process that runs a user's code: time and memory."""
+
+    seconds: float = 20.0
+    megabytes: int = 4_096
+
+    def __post_init__(self) -> None:
+        """Raises `UserError` for a limit that a system cannot set."""
+        for name, most in LARGEST.items():
+            limit = getattr(self, name)
+            if not 0 < limit <= most:
+                raise UserError(f"`{name}` must be greater than 0 and at most {most:,}; got {limit:g}")
 
 
 Like: TypeAlias = object

@@ -26,6 +26,7 @@ from safetensors.numpy import load, save_file
 
 from twofold.arrays import Array
 from twofold.plain import Parsed
+from twofold.proof.check.request import Limits
 from twofold.proof.mistakes import Scene, Tensors
 from twofold.proof.mistakes.base import Settings
 
@@ -37,14 +38,6 @@ NOT_ENFORCED = (
 MOST_PRINTED = 4_000
 """Characters kept of what the code prints."""
 MOST_RESULT = 60_000_000
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Limits of the process that runs a user's code: time and memory."""
-
-    seconds: float = 20.0
-    megabytes: int = 4_096
 
 
 class Item(TypedDict):

@@ -138,6 +138,8 @@ def subjects(
 
 
 def _layer(kind: str, spec: LayerSpec, values: Settings, shape: tuple[int, ...], dtype: str) -> Subject:
+    if min(shape, default=1) < 1:
+        raise UserError(f"`shape` must be the sizes of a sample, each at least 1, without the batch; got {shape}")
     refusal = spec.refuses(shape)
     if refusal:
         raise UserError(f"`{kind}` {refusal.rule}; `shape` is {shape}. {refusal.remedy}".rstrip())

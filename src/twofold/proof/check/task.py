@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, ValidationE
 from twofold.errors import UserError, did_you_mean
 from twofold.foreign import MOST_RECIPE, read_foreign
 from twofold.plain import Parsed
-from twofold.proof.check.request import Adapter, Request
+from twofold.proof.check.request import LARGEST, Adapter, Request
 from twofold.proof.check.subject import subjects
 from twofold.recipe.toml import TomlError, parse_toml
 
@@ -64,9 +64,9 @@ class Task(BaseModel):
 
     title: str
     item: Annotated[tuple[Item, ...], Field(min_length=1)]
-    seconds: Annotated[float, Field(gt=0)] = 20.0
+    seconds: Annotated[float, Field(gt=0, le=LARGEST["seconds"])] = 20.0
     """Time limit of each file's process."""
-    megabytes: Annotated[int, Field(gt=0)] = 4_096
+    megabytes: Annotated[int, Field(gt=0, le=LARGEST["megabytes"])] = 4_096
     """Memory limit of each file's process."""
 
     @property

@@ -22,8 +22,7 @@ class Activation(Plain):
         settings = making.settings
         self.a = number(settings, "negative_slope", number(settings, "alpha", 1.0))
         self.kind = "gelu_tanh" if settings.get("approximate") == "tanh" else making.kind
-        named = [switch for switch in self.on if switch in WRONG.get(self.kind, {})]
-        wrongs = [WRONG[self.kind][switch] for switch in named]
+        wrongs = [wrong for name, wrong in WRONG.get(self.kind, {}).items() if _switch(self.kind, name) in self.on]
         self.f = next((w.f for w in wrongs if w.f), FUNCTIONS[self.kind])
         self.slope = next((w.slope for w in wrongs if w.slope), SLOPES[self.kind])
 
@@ -72,6 +71,11 @@ SIDES = (
 ACTIVATIONS: tuple[str, ...] = tuple(kind for kind in FUNCTIONS if kind != "gelu_tanh")
 
 
+def _switch(kind: str, name: str) -> str:
+    """The switch of a mistake of `WRONG`: both forms of gelu can lack the half, and each has its own sentence."""
+    return f"{kind}_{name}"
+
+
 def _mistakes() -> list[Mistake]:
     catalogue = []
     for kind, wrongs in WRONG.items():
@@ -86,7 +90,7 @@ def _mistakes() -> list[Mistake]:
                     (kind.removesuffix("_tanh"),),
                     wrong.sentence,
                     (where_to, asked),
-                    on(name),
+                    on(_switch(kind, name)),
                 )
             )
     for switch, sentence in (*GENERAL, *MASKS, *SIDES):

@@ -17,6 +17,8 @@ import numpy as np
 from twofold.arrays import Array, Arrays
 from twofold.recipe.base import Pair, pair
 
+STEP = 1e-30
+"""Step along the imaginary axis: f(x + i h) = f(x) + i h f'(x) without any difference, so without rounding."""
 Derivative = Literal["formula", "own", "right"]
 Settings: TypeAlias = Mapping[str, object]
 """The settings of a kind, or the facts of a scene, by name; `None` where one is left out."""

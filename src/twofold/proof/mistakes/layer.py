@@ -8,10 +8,8 @@ from typing import Any, Generic, Protocol, TypeAlias, TypeVar, final
 import numpy as np
 
 from twofold.arrays import Array, Arrays
-from twofold.proof.mistakes.base import Making, Mistake, Row, Scene, Tensors, rows
+from twofold.proof.mistakes.base import STEP, Making, Mistake, Row, Scene, Tensors, rows
 
-STEP = 1e-30
-"""Step along the imaginary axis: f(x + i h) = f(x) + i h f'(x) without any difference, so without rounding."""
 LINEAR = (
     *("dense", "conv2d", "embedding", "embed_columns", "batch_norm", "layer_norm", "group_norm", "prelu"),
     *("rnn", "lstm", "gru"),
@@ -86,19 +84,12 @@ class LayerComputation:
         """Forward, then back where the scene has a dy."""
         x, held, params = self._read(scene)
         y, cache = self.layer.forward(held, x, scene)
-        if "in_float32" in self.on:
-            y = y.astype(np.float32).astype(y.dtype)
         tensors: Tensors = {"y": y}
         tensors |= self.layer.running(held, cache)
         if "dy" in scene.arrays:
             dx, grads = self._back(scene, params, x, cache)
             tensors |= self._named(scene, dx, grads, len(x))
         return tensors
-
-    def forward(self, scene: Scene) -> Array:
-        """y alone, without the backward pass: enough to tell apart most mistakes of the forward pass."""
-        x, held, _ = self._read(scene)
-        return self.layer.forward(held, x, scene)[0]
 
     def _read(self, scene: Scene) -> tuple[Array, dict[str, Array], dict[str, Array]]:
         held = {name: array for name, array in scene.arrays.items() if name not in INPUTS}

@@ -7,9 +7,8 @@ from typing import final
 import numpy as np
 
 from twofold.arrays import Array
-from twofold.proof.mistakes.base import Making, Scene, Tensors, number
+from twofold.proof.mistakes.base import STEP, Making, Scene, Tensors, number
 
-STEP = 1e-30
 EPS = {"eps_in_the_log": 1e-12, **{f"eps_{k}_in_the_log": 10.0**-k for k in (5, 6, 7, 8, 9, 10, 15, 16, 20)}}
 """The ε that wrong code adds inside the logarithm, by switch."""
 CUTS = (7, 8, 10, 12, 15)

@@ -224,7 +224,7 @@ def clipped(gradients: dict[str, Array], max_norm: float, on: frozenset[str] = f
         return {name: np.clip(g, -max_norm, max_norm) for name, g in gradients.items()}
     squares = {name: float((g * g).sum()) for name, g in gradients.items()}
     total = _measured(gradients, squares, on)
-    eps = 0.0 if "eps_left_out" in on else 1e-8 if "eps_8" in on else 1e-12 if "eps_12" in on else 1e-6
+    eps = 0.0 if "eps_left_out" in on else 1e-8 if "norm_eps_8" in on else 1e-12 if "eps_12" in on else 1e-6
     result = {}
     for name, g in gradients.items():
         norm = math.sqrt(squares[name]) if "apart" in on else total

@@ -101,10 +101,7 @@ class Recurrent(Plain):
             steps = {"weight_ih": da.T @ now, "weight_hh": dc.T @ before, "bias_ih": da.sum(0), "bias_hh": dc.sum(0)}
             self._added(grads, steps, t, len(caches))
             dx[:, t] = da @ W
-            through = dc[:, ::-1] @ U if "gates_turned_back" in on else dc @ U
-            if "W_ih_for_W_hh" in on and W.shape == U.shape:
-                through = dc @ W
-            dh = through * ("past_W_hh_alone" not in on) + direct
+            dh = (dc @ U) * ("past_W_hh_alone" not in on) + direct
             if "not_through_time" in on or t == len(caches) - 1 - self._truncated():
                 dh, dmemory = 0 * dh, 0 * dmemory
         return self._finished(grads, dx, len(x), len(caches), dy)

@@ -66,7 +66,7 @@ class GroupNorm(Normalization[tuple[Kept, Array]]):
     def _over(self, x: Array) -> tuple[int, ...]:
         if "over_the_batch" in self.on:
             return (0, *range(2, x.ndim))
-        return (0, *range(2, x.ndim)) if "over_everything" in self.on else tuple(range(2, x.ndim))
+        return tuple(range(x.ndim)) if "over_everything" in self.on else tuple(range(2, x.ndim))
 
     def _grouped(self, x: Array) -> Array:
         """x as (n, groups, channels of a group, ...)."""

@@ -31,8 +31,6 @@ class Softmax(Plain):
             y = e / np.real(e).max(axis=axis, keepdims=True)
         if "mean_in_place_of_sum" in on:
             y = e / e.mean(axis=axis, keepdims=True)
-        if "eps_in_the_sum" in on:
-            y = e / (e.sum(axis=axis, keepdims=True) + 1e-8)
         return (np.log(y) if "log" in on else y), y
 
     def backward(self, params: Arrays, cache: Array, dy: Array) -> tuple[Array, dict[str, Array]]:

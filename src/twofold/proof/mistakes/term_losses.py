@@ -7,10 +7,8 @@ from typing import final
 import numpy as np
 
 from twofold.arrays import Array
-from twofold.proof.mistakes.base import Making, Scene, Tensors, number, rows
+from twofold.proof.mistakes.base import STEP, Making, Scene, Tensors, number, rows
 from twofold.proof.mistakes.losses import EPS, cut, cut_rows
-
-STEP = 1e-30
 
 
 @final

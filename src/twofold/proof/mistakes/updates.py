@@ -177,7 +177,7 @@ CLIPPING: list[Mistake] = rows(
     ("mean_square", "The root mean square stands where the L2 norm belongs.", "Which norm?"),
     ("eps_left_out", "The 1e-6 beside the norm is left out: c / ‖g‖, where PyTorch has c / (‖g‖ + 1e-6).",
      "What stands beside the norm?"),
-    ("eps_8", "1e-8 stands beside the norm, where PyTorch has 1e-6.", "What stands beside the norm?"),
+    ("norm_eps_8", "1e-8 stands beside the norm, where PyTorch has 1e-6.", "What stands beside the norm?"),
     ("eps_12", "1e-12 stands beside the norm, where PyTorch has 1e-6.", "What stands beside the norm?"),
     ("always", "The gradient is always scaled to the norm c: small ones grow, where only those above c are scaled.",
      "What of a small gradient?"),

@@ -7,6 +7,7 @@ What is printed comes from the user's code; the results are `result.json` and `r
 from __future__ import annotations
 
 import json
+import math
 import random
 import resource
 import sys
@@ -22,7 +23,7 @@ from twofold.proof.check.inside.play import answered, quiet_threads, write
 
 def limit(job: Job) -> None:
     """Limit processor seconds, memory and file size, as far as the system enforces that."""
-    seconds, megabytes = int(job["seconds"]), int(job["megabytes"])
+    seconds, megabytes = math.ceil(job["seconds"]), int(job["megabytes"])
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000_000, 50_000_000))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

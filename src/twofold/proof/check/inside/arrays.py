@@ -59,9 +59,9 @@ def arrays_in(value: object) -> list[Theirs]:
 
 
 def shape_of(value: object) -> tuple[int, ...] | None:
-    """The shape of an array or tensor; `None` for anything else."""
+    """The shape of an array or tensor; `None` for anything else, such as NumPy itself, whose `shape` is a function."""
     shape = getattr(value, "shape", None)
-    return None if shape is None else tuple(int(size) for size in shape)
+    return tuple(int(size) for size in shape) if isinstance(shape, tuple) else None
 
 
 class Layout(NamedTuple):
@@ -200,9 +200,9 @@ def without_ones(value: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     return value.reshape(tuple(shape)) if other else value
 
 
-def read_states(states: np.ndarray, settings: Mapping[str, object]) -> np.ndarray:
+def read_states(states: Theirs, settings: Mapping[str, object]) -> Theirs:
     """The output of a recurrent layer of these settings from all states (n, steps, h): their mean, or the last one."""
-    return states.mean(axis=1) if settings.get("output") == "mean" else states[:, -1]
+    return states.mean(1) if settings.get("output") == "mean" else states[:, -1]
 
 
 def to_states(dy: np.ndarray, steps: int, settings: Mapping[str, object]) -> np.ndarray:

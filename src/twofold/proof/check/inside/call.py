@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 
-from twofold.proof.check.inside.names import plain, words
+from twofold.proof.check.inside.names import MEMORY, STATE, plain, words
 from twofold.proof.check.inside.theirs import Function, Theirs
 
 
@@ -21,6 +21,11 @@ def signature(function: Function) -> list[inspect.Parameter] | None:
         return None
 
 
+def is_state(parameter: inspect.Parameter) -> bool:
+    """Whether a parameter is the state before a step of a recurrent cell."""
+    return plain(parameter.name) in words(f"{STATE} {MEMORY}")
+
+
 def bound(
     function: Function,
     values: Mapping[str, object],
@@ -34,13 +39,13 @@ def bound(
     """
     parameters = signature(function)
     if parameters is None:
-        return [values[role] for role in order if role in values], {}
+        return [values[role] for role in order if role in values and role != "training"], {}
     roles = _roles_by_name(parameters, values, names, declared or {})
     rest = [role for role in order if role in values and role not in roles.values()]
     args, kwargs, unknown = list[object](), dict[str, object](), list[str]()
     for parameter in parameters:
         if parameter.kind == parameter.VAR_POSITIONAL:
-            args += [values[role] for role in rest]
+            args += [values[role] for role in rest if role != "training"]  # what has no name is told of no mode
             rest = []
             continue
         if parameter.kind == parameter.VAR_KEYWORD:
@@ -102,9 +107,22 @@ def call(
     order: Sequence[str],
     declared: Mapping[str, str] | None = None,
 ) -> Theirs:
-    """The function's result with its arguments bound."""
+    """The function's result with its arguments bound.
+
+    Raises `BindingError` where a function that does not tell its arguments refuses those in the usual order.
+    """
     args, kwargs = bound(function, values, names, order, declared)
-    return function(*args, **kwargs)
+    if signature(function) is not None:
+        return function(*args, **kwargs)
+    try:
+        return function(*args)
+    except Exception as error:
+        name = getattr(function, "__name__", repr(function))
+        handed = ", ".join(role for role in order if role in values and role != "training")
+        raise BindingError(
+            f"`{name}` does not tell the names of its arguments, and refuses these in this order: {handed} "
+            f"({str(error)[:200]}). Wrap it in a function that names them: `def forward(x): return {name}(x)`."
+        ) from error
 
 
 class Called:

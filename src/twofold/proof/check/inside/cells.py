@@ -13,6 +13,8 @@ from twofold.proof.check.inside.arrays import (
     arrays_in,
     is_tensor,
     loaded_torch,
+    read_states,
+    to_states,
 )
 from twofold.proof.check.inside.call import call
 from twofold.proof.check.inside.functions import Functions
@@ -28,25 +30,27 @@ class StepFunctions(Functions):
         values, x = self.values(scene), scene.arrays["x"]
         leaves: Values = {}
         values = self._as_tensors(values, leaves)
-        whole, order = values["x"], [*self.order(values)]
+        inputs, order = values["x"], [*self.order(values)]
         if self.job.kind == "lstm":
             order.insert(order.index("h0") + 1, "c0")
         h, c, states, caches = values["h0"], values["c0"], list[Theirs](), list[Theirs]()
         for t in range(x.shape[1]):
-            now = {**values, "x": whole[:, t], "h0": h, "c0": c}
+            now = {**values, "x": inputs[:, t], "h0": h, "c0": c}
             result = call(self.forward, now, self.names, order, self.job.declared)
             h, c, cache = self._step_outputs(result, c)
             states.append(h)
             caches.append(cache)
         every = len(scene.shapes["y"]) == 3
         if is_tensor(h):
-            y = loaded_torch().stack(states, 1) if every else states[-1]
+            whole = loaded_torch().stack(states, 1)
+            y = whole if every else read_states(whole, self.job.settings)
             tensors = {"y": array(y, "y")}
             self.every = False
             return tensors | (
                 self._autograd(y, leaves, scene) if "dy" in scene.arrays and self.backward is None else {}
             )
-        tensors = {"y": np.stack([array(s, "h") for s in states], 1) if every else array(states[-1], "h")}
+        whole = np.stack([array(s, "h") for s in states], 1)
+        tensors = {"y": whole if every else read_states(whole, self.job.settings)}
         if self.backward is None or "dy" not in scene.arrays:
             return tensors
         return tensors | self._through_time(values, caches, scene, every)
@@ -61,11 +65,12 @@ class StepFunctions(Functions):
 
     def _through_time(self, values: Values, caches: list[Theirs], scene: InsideScene, every: bool) -> Tensors:
         dy, count = scene.arrays["dy"], len(caches)
+        dy = dy if every else to_states(dy, count, self.job.settings)
         total: dict[str, np.ndarray] = {}
         dx = np.zeros(scene.arrays["x"].shape)
         dh, dc = np.zeros(np.shape(values["h0"])), np.zeros(np.shape(values["h0"]))
         for t in reversed(range(count)):
-            dh = dh + (dy[:, t] if every else dy * (t == count - 1))
+            dh = dh + dy[:, t]
             roles = {**values, "dy": dh, "c0": dc, "cache": caches[t]}
             order = ["dy", *(["c0"] if self.job.kind == "lstm" else []), "cache"]
             names = {**self.names, "c0": f"{n.MEMORY} dc dnextc dcnext dcell dnc"}

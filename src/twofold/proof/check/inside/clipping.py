@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from twofold.proof.check.inside.arrays import array, arrays_in, loaded_torch, shape_of
-from twofold.proof.check.inside.call import call
+from twofold.proof.check.inside.call import BindingError, call
 from twofold.proof.check.inside.holders import Parameter
 from twofold.proof.check.inside.job import Job
 from twofold.proof.check.inside.members import method_of
@@ -51,7 +51,10 @@ class Clippings:
         if isinstance(function, type):
             function = call(function, values, names, ["max_norm"], self.job.declared)
         if not inspect.isroutine(function):
-            function = method_of(function, ("clip", "__call__", "apply", "forward", "step"))
+            method = method_of(function, ("clip", "__call__", "apply", "forward", "step"))
+            if method is None:
+                raise BindingError(f"`{type(function).__name__}` has no way to clip: a method `clip` or `__call__`")
+            function = method
         result = call(function, values, names, ["g", "max_norm"], self.job.declared)
         return self._read(handed, result, list(grads))
 

@@ -15,6 +15,8 @@ from twofold.proof.check.inside.plans import Pair, paired
 from twofold.proof.check.inside.theirs import Function, Theirs
 
 NAME = "submitted"
+LIBRARIES = ("numpy", "torch", "safetensors")
+"""Libraries that the check itself imports, some of them after the user's file."""
 
 
 class LoadingError(Exception):
@@ -22,9 +24,14 @@ class LoadingError(Exception):
 
 
 def load(path: Path) -> ModuleType:
-    """The file as a module; its imports are looked for in its own folder first."""
-    sys.path.insert(0, str(path.parent))
-    spec = importlib.util.spec_from_file_location(path.stem if path.stem.isidentifier() else NAME, path)
+    """The file as a module; its imports are looked for in its own folder first.
+
+    One that is called like a library, `numpy.py`, does not take the place of that library, which the check needs.
+    """
+    name = _name(path)
+    hides = any((path.parent / f"{library}.py").is_file() for library in LIBRARIES)
+    sys.path.insert(len(sys.path) if hides else 0, str(path.parent))
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise LoadingError(f"{path.name} is no Python file")
     module = importlib.util.module_from_spec(spec)
@@ -34,6 +41,14 @@ def load(path: Path) -> ModuleType:
     except BaseException as error:
         raise LoadingError(f"{path.name} does not import: {told(error, path)}") from error
     return module
+
+
+def _name(path: Path) -> str:
+    """The name of the file as a module: its own, unless another module has it."""
+    if not path.stem.isidentifier() or path.stem in sys.modules:
+        return NAME
+    other = importlib.util.find_spec(path.stem)
+    return path.stem if other is None or Path(str(other.origin)).resolve() == path.resolve() else NAME
 
 
 def told(error: BaseException, path: Path) -> str:

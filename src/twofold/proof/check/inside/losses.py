@@ -9,7 +9,7 @@ import numpy as np
 
 from twofold.proof.check.inside import names as n
 from twofold.proof.check.inside.arrays import UnusableError, array, arrays_in, is_tensor, shape_of, torch
-from twofold.proof.check.inside.call import call, signature
+from twofold.proof.check.inside.call import BindingError, call, signature
 from twofold.proof.check.inside.job import Job
 from twofold.proof.check.inside.members import BACKWARDS, FORWARDS, method_of
 from twofold.proof.check.inside.scene import InsideScene
@@ -104,7 +104,10 @@ class Losses:
             return thing, None
         if inspect.isroutine(thing):
             return thing, self.given_back
-        return method_of(thing, (*FORWARDS, *VALUES)), method_of(thing, BACKWARDS)
+        forward = method_of(thing, (*FORWARDS, *VALUES))
+        if forward is None:
+            raise BindingError(f"`{type(thing).__name__}` has no way to a loss: a method `forward`, `loss` or the like")
+        return forward, method_of(thing, BACKWARDS)
 
 
 def _ordered(result: object) -> list[Theirs]:

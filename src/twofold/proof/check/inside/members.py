@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 import inspect
+import sys
 from collections.abc import Iterator, MutableMapping
 from typing import NamedTuple
 
-from twofold.proof.check.inside.arrays import arrays_in, shape_of
-from twofold.proof.check.inside.call import Called, signature
+from twofold.proof.check.inside.arrays import shape_of
+from twofold.proof.check.inside.call import BindingError, Called, signature
 from twofold.proof.check.inside.names import plain
 from twofold.proof.check.inside.theirs import Theirs
 
@@ -80,11 +81,17 @@ def is_layer_class(value: object) -> bool:
     )  # fmt: skip
 
 
-def first_array(result: object) -> Theirs:
-    """The first member of a result that is an array."""
-    return next((value for value in arrays_in(result) if shape_of(value) is not None), result)
-
-
 def fresh(thing: object) -> Theirs:
-    """A copy of an object, so that one sequence of scenes does not see another's state; a class or function itself."""
-    return thing if isinstance(thing, type) or inspect.isroutine(thing) else copy.deepcopy(thing)
+    """A copy of an object, so that one sequence of scenes does not see another's state; a class or function itself.
+
+    Modules that it holds are shared. Raises `BindingError` where it cannot be copied.
+    """
+    if isinstance(thing, type) or inspect.isroutine(thing):
+        return thing
+    try:
+        return copy.deepcopy(thing, {id(module): module for module in list(sys.modules.values())})
+    except Exception as error:
+        raise BindingError(
+            f"a `{type(thing).__name__}` is checked in copies of itself, and this one cannot be copied "
+            f"({type(error).__name__}: {str(error)[:200]}): give its class, or a function that makes one"
+        ) from error

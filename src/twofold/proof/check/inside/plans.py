@@ -6,9 +6,11 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
+import numpy as np
+
 from twofold.proof.check.inside import names as n
 from twofold.proof.check.inside.arrays import Layout, layouts
-from twofold.proof.check.inside.call import signature
+from twofold.proof.check.inside.call import BindingError, is_state, signature
 from twofold.proof.check.inside.cells import StepFunctions
 from twofold.proof.check.inside.clipping import Clippings
 from twofold.proof.check.inside.functions import Functions
@@ -52,8 +54,10 @@ class Pair(NamedTuple):
 
 
 def plans(thing: Theirs, job: Job) -> Iterator[Plan]:
-    """The ways of reading a thing, the usual ones first."""
+    """The ways of reading a thing, the usual ones first. Raises `BindingError` for `None`, which is no code."""
     kind = job.kind
+    if thing is None:
+        raise BindingError("the object is None: a function, a class or an object is wanted")
     if job["section"] == "loss":
         pair = thing if isinstance(thing, Pair) else Pair(thing, None)
         orders = FORMS.get(kind, ("numbers",))
@@ -94,20 +98,21 @@ def _layers(thing: Theirs, job: Job) -> Iterator[Plan]:
         elif is_autograd_function(thing):
             yield Plan(layout.name, lambda layout=layout: AutogradFunctions(thing, job, layout))
         elif is_module(thing):
-            yield Plan(
-                layout.name, lambda layout=layout: Modules(_ready(thing), job, layout, not isinstance(thing, type))
-            )
+            yield from _modules(thing, job, layout)
         elif isinstance(thing, type):
             if _like_ours(thing) or _takes_weights(thing, job):
                 yield Plan(layout.name, lambda layout=layout: _Ours(thing, job, layout))
             yield Plan(layout.name, lambda layout=layout: Objects(thing, job, layout))
-        elif inspect.isroutine(thing):
+        elif inspect.isroutine(thing) or isinstance(thing, np.ufunc):
             if _makes(thing):
                 yield Plan(f"made by a function, {layout.name}", lambda layout=layout: _Made(thing, job, layout))
             yield from _pairs(Pair(thing, None), job, layout)
         else:
             if _like_ours(type(thing)):
-                yield Plan(layout.name, lambda layout=layout: Functions(thing.forward, thing.backward, job, layout))
+                yield Plan(
+                    layout.name,
+                    lambda layout=layout: Functions(thing.forward, getattr(thing, "backward", None), job, layout),
+                )
             yield Plan(layout.name, lambda layout=layout: Objects(fresh(thing), job, layout, ready=True))
 
 
@@ -117,13 +122,22 @@ def _layouts(job: Job) -> list[Layout]:
     return [layout for layout in choices if transposed is None or layout.transposed == transposed]
 
 
+def _modules(thing: Theirs, job: Job, layout: Layout) -> Iterator[Plan]:
+    ready = not isinstance(thing, type)
+    yield Plan(layout.name, lambda: Modules(_ready(thing), job, layout, ready))
+    optional = [p for p in signature(thing.forward) or [] if p.default is not p.empty]
+    if job.kind in n.RECURRENT and any(map(is_state, optional)):
+        name = f"a step of time, {layout.name}"  # a state that may be left out is taken by cells and by whole layers
+        yield Plan(name, lambda: Modules(_ready(thing), job, layout, ready, stepped=True))
+
+
 def _pairs(pair: Pair, job: Job, layout: Layout) -> Iterator[Plan]:
-    step = job.kind in n.RECURRENT and any(
-        n.plain(p.name) in n.words(n.STATE) for p in signature(pair.forward) or [] if p.default is p.empty
-    )
-    if step and not any(n.plain(p.name) == "h0" for p in signature(pair.forward) or []):
-        yield Plan(f"a step of time, {layout.name}", lambda: StepFunctions(pair.forward, pair.backward, job, layout))
-    yield Plan(layout.name, lambda: Functions(pair.forward, pair.backward, job, layout))
+    states = [p for p in signature(pair.forward) or [] if n.plain(p.name) in n.words(n.STATE)]
+    stepped = job.kind in n.RECURRENT and bool(states) and all(n.plain(p.name) != "h0" for p in states)
+    required = any(p.default is p.empty for p in states)
+    step = Plan(f"a step of time, {layout.name}", lambda: StepFunctions(pair.forward, pair.backward, job, layout))
+    whole = Plan(layout.name, lambda: Functions(pair.forward, pair.backward, job, layout))
+    yield from ([step, whole] if required else [whole, step]) if stepped else [whole]
 
 
 def _like_ours(kind: type) -> bool:
@@ -142,40 +156,53 @@ def _takes_weights(kind: type, job: Job) -> bool:
 
 def _makes(function: Function) -> bool:
     """Whether a function seems to build a layer: it takes no input."""
-    parameters = [n.plain(p.name) for p in signature(function) or []]
-    return not any(name in n.words(n.INPUT) for name in parameters if name not in ("n",))
+    parameters = signature(function)
+    inputs = n.words(n.INPUT) - {"n"}
+    return parameters is not None and not any(n.plain(p.name) in inputs for p in parameters)
 
 
 def _ready(thing: object) -> Theirs:
     return thing if isinstance(thing, type) else fresh(thing)
 
 
-class _Ours:
-    """A class whose `forward` and `backward` take parameters as Twofold's layers do."""
+class _Within:
+    """Plays with a player that is made in the first scene; what is asked of this one is asked of that one."""
 
     partial: Tensors
+    player: Theirs = None
+
+    def __getattr__(self, name: str) -> Theirs:
+        return getattr(self.player, name)
+
+    def _played(self, scene: InsideScene) -> Tensors:
+        self.player.partial = {}
+        try:
+            return self.player.play(scene)
+        finally:
+            self.partial = self.player.partial
+
+
+class _Ours(_Within):
+    """A class whose `forward` and `backward` take parameters as Twofold's layers do."""
 
     def __init__(self, build: type, job: Job, layout: Layout) -> None:
-        self.build, self.job, self.layout, self.pair = build, job, layout, None
+        self.build, self.job, self.layout = build, job, layout
 
     def play(self, scene: InsideScene) -> Tensors:
         """Play a scene with the object's methods as a pair of functions."""
         from twofold.proof.check.inside.built import construct
 
-        if self.pair is None:
+        if self.player is None:
             made = construct(self.build, self.job, scene, self.layout)
-            self.made = made
-            self.pair = Functions(made.forward, getattr(made, "backward", None), self.job, self.layout)
-        return self.pair.play(scene)
+            self.player = Functions(made.forward, getattr(made, "backward", None), self.job, self.layout)
+        return self._played(scene)
 
 
-class _Made:
+class _Made(_Within):
     """Plays the result of a user's function that builds a module, or an object with `forward`."""
 
-    partial: Tensors
-
     def __init__(self, function: Theirs, job: Job, layout: Layout) -> None:
-        self.function, self.job, self.layout, self.player = function, job, layout, None
+        self.function, self.job, self.layout = function, job, layout
 
     def play(self, scene: InsideScene) -> Tensors:
         """Play a scene with what the function builds."""
@@ -190,13 +217,13 @@ class _Made:
                 self.player = Functions(made[0], made[1], self.job, self.layout)
             else:
                 self.player = kind(made, self.job, self.layout, True)
-        return self.player.play(scene)
+        return self._played(scene)
 
 
 def paired(thing: object) -> Theirs:
     """A thing that is a pair of functions, a tuple or a dictionary, as a `Pair`; any other thing itself."""
     if isinstance(thing, tuple | list) and len(thing) == 2 and all(callable(member) for member in thing):
         return Pair(thing[0], thing[1])
-    if isinstance(thing, Mapping) and "forward" in thing:
+    if isinstance(thing, Mapping) and callable(thing.get("forward")):
         return Pair(thing["forward"], thing.get("backward"))
     return thing

@@ -70,7 +70,7 @@ def played(thing: Theirs, job: Job, scenes: list[InsideScene], path: Path) -> tu
         job["torch"] = tensors
         readings, unbound = _tried(thing, job, scenes, path)
         results += readings
-        reason = reason or unbound
+        reason = unbound or reason
         if any(result.fits and not result.errors for result in results):
             break
     if not job["torch"] and _wants_tensors(results):
@@ -94,6 +94,7 @@ def _tried(thing: Theirs, job: Job, scenes: list[InsideScene], path: Path) -> tu
     results, reason = list[Reading](), ""
     for plan in plans(thing, job):
         job.pop("constant_rate", None)
+        _in_double()
         try:
             result = _play(plan, job, scenes, path)
         except BindingError as error:
@@ -124,7 +125,7 @@ def _play(plan: Plan, job: Job, scenes: list[InsideScene], path: Path) -> Readin
         whole=bool(first)
         and all(first[name].shape == shape for name, shape in scenes[0].shapes.items() if name in first),
         constant_rate=bool(job.get("constant_rate")),
-        ambiguous=bool(getattr(player, "ambiguous", False)) or _either_way(job, scenes),
+        ambiguous=bool(getattr(player, "ambiguous", False)) or _either_way(job, scenes, player),
         one_bias=bool(getattr(player, "one_bias", False)),
         autograd=bool(getattr(player, "autograd", False)),
         derivative=bool(getattr(player, "derivative", False)),
@@ -178,9 +179,17 @@ def _error_text(error: BaseException, path: Path) -> str:
     return f"{kind}{str(error)[:300]}{place(error, path)}"
 
 
-def _either_way(job: Job, scenes: Sequence[InsideScene]) -> bool:
-    """Whether shapes leave open along which axis time runs, since every state is the output."""
-    return job.kind in RECURRENT and len(scenes[0].shapes.get("y", ())) == 3
+def _either_way(job: Job, scenes: Sequence[InsideScene], player: Player) -> bool:
+    """Whether shapes leave open along which axis time runs, since every state is the output, or is given for it."""
+    every = len(scenes[0].shapes.get("y", ())) == 3 or bool(getattr(player, "every", False))
+    return job.kind in RECURRENT and every
+
+
+def _in_double() -> None:
+    """What a user's code makes of tensors is float64 like the inputs, unless it says otherwise."""
+    library = sys.modules.get("torch")
+    if library is not None:
+        library.set_default_dtype(library.float64)
 
 
 @contextlib.contextmanager
@@ -212,7 +221,7 @@ def answered(
         ]
         try:
             results, reason = played(find(job), job, scenes, path)
-        except LoadingError as error:
+        except (LoadingError, BindingError) as error:
             answers.append({"cannot": str(error)})
             continue
         if not results:

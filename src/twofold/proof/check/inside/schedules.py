@@ -117,6 +117,10 @@ class Schedules:
         advance = method_of(thing, ADVANCES)
         if method is not None and [p for p in signature(method) or [] if p.default is p.empty]:
             return np.array([float(call(method, {**values, "k": k}, names, ["k"], self.job.declared)) for k in steps])
+        if method is None and advance is None and not any(isinstance(getattr(thing, a, None), float) for a in HELD):
+            raise BindingError(
+                f"`{type(thing).__name__}` has no way to a rate: a method `get_lr` or `step`, an attribute `lr`"
+            )
         rates = []
         for _ in steps:
             held = next((getattr(thing, a) for a in HELD if isinstance(getattr(thing, a, None), float)), None)

@@ -13,13 +13,12 @@ from twofold.proof.check.inside.arrays import (
     is_tensor,
     loaded_torch,
     read_states,
-    shape_of,
     to_states,
     torch,
     without_ones,
 )
 from twofold.proof.check.inside.built import construct
-from twofold.proof.check.inside.call import BindingError, Called, call, signature
+from twofold.proof.check.inside.call import BindingError, Called, call, is_state, signature
 from twofold.proof.check.inside.functions import Functions
 from twofold.proof.check.inside.gates import Piece, assembled, joined, one_bias, pieces
 from twofold.proof.check.inside.held import sizes_of
@@ -33,8 +32,8 @@ class Modules:
 
     partial: Tensors
 
-    def __init__(self, build: Theirs, job: Job, layout: Layout, ready: bool = False) -> None:
-        self.build, self.job, self.layout = build, job, layout
+    def __init__(self, build: Theirs, job: Job, layout: Layout, ready: bool = False, stepped: bool = False) -> None:
+        self.build, self.job, self.layout, self.stepped = build, job, layout, stepped
         self.module: Theirs = build if ready else None
         self.where: Values = {}
         self.every = False
@@ -42,20 +41,26 @@ class Modules:
         self.pieces: dict[str, Piece] = {}
         self.keys: dict[str, str] = {}
         self.autograd = True
+        self.dtype = loaded_torch().float32 if job.get("float32") else loaded_torch().float64
+
+    def _tensor(self, value: np.ndarray) -> Theirs:
+        """An input as a tensor of the module's own type: PyTorch multiplies no float64 by float32."""
+        return loaded_torch().tensor(value, dtype=self.dtype)
 
     def play(self, scene: InsideScene) -> Tensors:
         """Set the parameters, go forward, and let autograd go back."""
         library = loaded_torch()
         if self.module is None:
             self.module = construct(self.build, self.job, scene, self.layout)
-        self.module.to(library.float32 if self.job.get("float32") else library.float64)
+        library.set_default_dtype(self.dtype)  # of the tensors that its `forward` makes, such as a first state
+        self.module.to(self.dtype)
         self.module.train(scene.training)
         self._find(scene)
         self._renew()
         self._fill(scene)
-        x = library.tensor(self.layout.data(scene.arrays["x"]))
-        x = x.long() if self.job.kind == "embedding" else x.clone().requires_grad_(True)
-        self.module.zero_grad(set_to_none=True) if "accumulates" not in self.job else None
+        x = self._tensor(self.layout.data(scene.arrays["x"]))
+        x = x.long() if self.job.kind == "embedding" else x.requires_grad_(True)
+        self.module.zero_grad(set_to_none=True)
         result = self._forward(x, scene)
         y = self._output(result, scene)
         self._renew()
@@ -96,9 +101,9 @@ class Modules:
     def _forward(self, x: Theirs, scene: InsideScene) -> Theirs:
         values: Values = {"x": x, "training": scene.training}
         if "mask" in scene.arrays:
-            values["mask"] = loaded_torch().tensor(scene.arrays["mask"])
+            values["mask"] = self._tensor(scene.arrays["mask"])
         parameters = [p for p in signature(self.module.forward) or [] if p.default is p.empty]
-        if self.job.kind in n.RECURRENT and len(parameters) > 1:
+        if self.job.kind in n.RECURRENT and (self.stepped or len(parameters) > 1):
             return self._step_by_step(x, scene)
         names = {"x": n.INPUT, "training": n.MODE, "mask": "mask m"}
         args = [values["x"]] if len(parameters) <= 1 else None
@@ -111,9 +116,10 @@ class Modules:
         units = scene.arrays["weight_hh"].shape[-1]
         h = c = x.new_zeros(len(x), units)
         states = []
-        parameters = [p for p in signature(self.module.forward) or [] if p.default is p.empty]
+        taken = signature(self.module.forward) or []
+        pair = sum(p.default is p.empty or is_state(p) for p in taken[1:]) == 1
         for t in range(x.shape[1]):
-            if self.job.kind == "lstm" and len(parameters) == 2:
+            if self.job.kind == "lstm" and pair:
                 result = self.module(x[:, t], (h, c))
             elif self.job.kind == "lstm":
                 result = self.module(x[:, t], h, c)
@@ -123,7 +129,8 @@ class Modules:
             h = members[0]
             c = members[-1] if self.job.kind == "lstm" else c
             states.append(h)
-        return loaded_torch().stack(states, 1) if len(scene.shapes["y"]) == 3 else states[-1]
+        whole = loaded_torch().stack(states, 1)
+        return whole if len(scene.shapes["y"]) == 3 else read_states(whole, self.job.settings)
 
     def _output(self, result: object, scene: InsideScene) -> Theirs:
         members = [m for member in arrays_in(result) for m in arrays_in(member) if is_tensor(m)]
@@ -154,8 +161,8 @@ class Modules:
         if self.where or self.pieces:
             return
         if any(loaded_torch().nn.parameter.is_lazy(p) for p in self.module.parameters()):
-            self._forward(loaded_torch().tensor(self.layout.data(scene.arrays["x"])), scene)
-            self.module.to(loaded_torch().float64)
+            self._forward(self._tensor(self.layout.data(scene.arrays["x"])), scene)
+            self.module.to(self.dtype)
         held = self._held()
         if self.job.kind in n.RECURRENT and self._in_pieces(scene):
             return
@@ -286,8 +293,3 @@ def is_autograd_function(value: object) -> bool:
     """Whether a class is a `torch.autograd.Function`."""
     library = torch()
     return library is not None and isinstance(value, type) and issubclass(value, library.autograd.Function)
-
-
-def uses_tensors(result: object) -> bool:
-    """Whether a result holds tensors."""
-    return any(is_tensor(value) or (shape_of(value) is not None and is_tensor(value)) for value in arrays_in(result))
