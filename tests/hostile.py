@@ -118,6 +118,13 @@ def encrypted() -> bytes:
     return bytes(content)
 
 
+def damaged() -> bytes:
+    """The first byte of the first member's packed content is of no block that exists."""
+    content = bytearray(archive(*SOUND))
+    content[30 + len(SOUND[0][0])] |= 0b110  # after the 30 bytes of a header and the name
+    return bytes(content)
+
+
 def many_streams(client: Client) -> Answered:
     """A thousand connections for events; the last one's answer."""
     opened = list[socket.socket]()
@@ -246,6 +253,19 @@ for name, path in {
 
 for method in ("PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"):
     case("Method", method, lambda c, method=method: c.ask(method, "api/recipe"), 405)
+case(
+    "Method",
+    "OPTIONS of no address",
+    lambda c: raw(c, b"OPTIONS * HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % c.port),
+    403,
+)
+case(
+    "Body",
+    "a text with half of a character",
+    lambda c: c.ask("POST", "api/recipe", b'{"toml": "title = \'\\ud800\'"}', JSON),
+    400,
+    says="half of a character",
+)
 case("Method", "POST where only GET is", post("api/state", {}), 405)
 case("Method", "GET where only POST is", get("api/job"), 405)
 case("Protocol", "no HTTP at all", lambda c: raw(c, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"), 0, 400)
@@ -432,6 +452,7 @@ case(
     400,
     says="unpacks to",
 )
+case("Archive", "packed bytes that are damaged", upload("zip", damaged()), 400, says="no zip archive that can be read")
 case("Archive", "a size that its header understates", upload("zip", archive(*SOUND)[:-40] + b"\0" * 40), 400)
 case(
     "Archive",

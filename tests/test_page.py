@@ -22,6 +22,7 @@ from twofold.page.curves import Bucket, Curves
 from twofold.page.jobs import Jobs
 from twofold.page.opening import link_of_recipe, recipe_of_link
 from twofold.page.pictures import GRID, grid_of
+from twofold.page.previews import taken
 from twofold.page.protocol import Drive
 from twofold.page.recipe_state import Trusted, check, edited
 from twofold.page.schema import beginning, schema
@@ -199,6 +200,20 @@ def test_both_engines_take_the_steps_of_an_ordinary_run(client: Client, tmp_path
     assert state["sentences"]["step"] == 40
 
 
+def test_a_run_that_is_finished_is_not_left_by_a_late_click(tmp_path: Path) -> None:
+    with serving("moons", tmp_path / "runs", ("training.steps=100_000",)) as client:
+        client.paused()
+        client.do("finish")
+        client.until(lambda state: state["job"].get("step", 0) > 0)
+        assert client.get("api/trace?step=0").status == 409
+        for do in ("play", "step", "epoch"):
+            assert client.do(do).fault == "a run is being finished: wait for its report, or pause it first"
+        client.do("pause")
+        client.until(lambda state: state["job"]["status"] == "interrupted")
+        client.do("step")
+        assert client.paused()["job"]["step"] == 1
+
+
 def test_the_microscope_waits_for_a_pause(client: Client) -> None:
     client.do("reset")
     client.paused()
@@ -253,6 +268,17 @@ def test_every_kind_has_its_controls_and_a_beginning() -> None:
             assert set(beginning(section, kind)) >= {
                 n for n, field in model.model_fields.items() if field.is_required()
             }
+
+
+def test_what_has_a_default_that_is_made_is_not_required() -> None:
+    (columns,) = (field for field in schema()["data"]["kinds"]["table"]["fields"] if field["name"] == "columns")
+    assert (columns["required"], columns["default"]) == (False, {})
+
+
+@pytest.mark.parametrize("layers", ['["a"]', "[1, 2]", '"x"', "[]", "[{ kind = 3 }]"])
+def test_data_are_taken_with_a_network_of_their_own_where_the_layers_are_none(layers: str) -> None:
+    text = taken(f"layers = {layers}\n", {"source": "table", "path": "t.csv", "label": "y"}, 3)
+    assert loads(text).layers[-1].model_dump()["units"] == 3
 
 
 def test_layers_are_put_in_moved_and_taken_out() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,9 @@ from hypothesis import strategies as st
 import twofold
 from twofold.recipe import Recipe, dump, load_recipe, loads, shape_text, titles
 from twofold.recipe.data import Palindromes
-from twofold.recipe.faults import UNIONS, members
+from twofold.recipe.faults import PLAIN as PLAIN_TABLES
+from twofold.recipe.faults import TAGS, UNIONS, members
+from twofold.recipe.files import checked
 from twofold.recipe.places import places
 from twofold.recipe.windows import Conv2d
 
@@ -317,6 +321,18 @@ FAULTS = {
         PLANE.replace("moons", "digits"),
         "f.toml:1: the last layer must give one axis of classes; it gives (N, 1, 8, 2)",
     ),
+    "shards that do not divide a huge batch": (
+        PLANE + "[training]\nshards = 7\nbatch_size = 1_000_000_000_000\n",
+        "f.toml:4: `shards` must divide `batch_size`; got 7 and 1000000000000. A batch of 999999999999 or "
+        "1000000000006 fits 7 shards, 5 or 8 shards fit a batch of 1000000000000",
+    ),
+    "a fault below a line separator of Unicode": (
+        '# one\u2028line, \x85 too\n' + PLANE + "nois = 1\n",
+        "f.toml:5: unknown key `nois`; did you mean `noise`?\n    nois = 1\n           ^",
+    ),
+    "a key without escapes": (
+        PLANE + "'a\\unit' = 1\n", "f.toml:4: unknown key `a\\unit`",
+    ),
     "no TOML": ("layers = [\n", "f.toml:1: not valid TOML:"),
     "a key twice": ("title = 1\ntitle = 2\n", "f.toml:2: not valid TOML: Cannot overwrite a value"),
 }  # fmt: skip
@@ -443,6 +459,7 @@ WRONG_SETTINGS = {
     "layers.9.units=3": "--set layers.9.units: choose an element from 0 to 2; got 9",
     "layers.9=3": "--set layers.9: choose an element from 0 to 2; got 9",
     "title.x=3": "--set title.x: a value and no table holds `x`",
+    f"layers.{'9' * 5000}.units=3": f"--set layers.{'9' * 5000}.units: choose an element from 0 to 2; got 999",
 }
 
 
@@ -496,6 +513,57 @@ def test_softmax_before_cross_entropy_is_noted() -> None:
     assert not load_recipe("moons").notes
 
 
+HOSTILE = (
+    5,
+    -1,
+    0.5,
+    "x",
+    "",
+    math.inf,
+    math.nan,
+    10**400,
+    -(10**400),
+    True,
+    [],
+    [[1, 2]],
+    [10**400],
+    ["x"],
+    {},
+    {"x": 1},
+    "\ud800",
+)
+
+
+@pytest.mark.parametrize("section", [*UNIONS, *PLAIN_TABLES])
+def test_a_hostile_value_of_any_key_is_a_fault_or_taken(section: str) -> None:
+    """A value of the wrong type reaches the rules between keys, too."""
+    models = {"": PLAIN_TABLES[section]} if section in PLAIN_TABLES else members(section)
+    for kind, model in models.items():
+        for name, value in itertools.product(model.model_fields, HOSTILE):
+            table = {TAGS.get(section, "kind"): kind, name: value} if kind else {name: value}
+            recipe, faults = checked(tomllib.loads(PLANE) | {section: [table] if section == "layers" else table}, "x")
+            assert (recipe is None) == bool(faults), (kind, name, value)
+            if recipe is not None:
+                dump(recipe)
+
+
+def test_a_column_called_source_empties_no_table(in_tmp: Path) -> None:
+    columns = {"data.columns.age": "number", "data.columns.source": "category", "data.columns.kind": "category"}
+    Path("f.toml").write_text(PLANE.replace('"moons"', '"table"\npath = "t.csv"\nlabel = "y"'))
+    recipe = load_recipe("f.toml", columns)
+    assert list(recipe.data.model_dump()["columns"]) == ["source", "kind", "age"]
+
+
+def test_half_of_a_character_is_no_text() -> None:
+    with pytest.raises(twofold.RecipeError, match=r"^f.toml:2: not valid TOML: '.ud800' is half of a character"):
+        loads('# title\ntitle = "\ud800"', "f.toml")
+
+
+def test_a_key_of_python_is_a_text() -> None:
+    with pytest.raises(twofold.UserError, match=r"the key of an override is a text such as `optimizer.lr`; got 1"):
+        load_recipe("moons", {1: 2})  # type: ignore[dict-item]
+
+
 def test_places_of_every_form_of_toml() -> None:
     text = """\
 # a comment
@@ -505,6 +573,8 @@ layers = [{ kind = "dense", units = 2 }, # one
 a.b = 1
 [data]
 "source" = "moons"
+'C:\\new' = 1
+"t\\u0061b" = 1
 [[more]]
 k = 1
 [[more]]
@@ -517,8 +587,9 @@ two lines'''
     tomllib.loads(text)
     lines = {
         ("title",): 2, ("layers",): 3, ("layers", 0, "units"): 3, ("layers", 1): 4, ("layers", 1, "kind"): 4,
-        ("a", "b"): 5, ("data",): 6, ("data", "source"): 7, ("more", 0, "k"): 9, ("more", 1): 10, ("more", 1, "k"): 11,
-        ("more", 1, "deep"): 12, ("more", 1, "deep", "v"): 13,
+        ("a", "b"): 5, ("data",): 6, ("data", "source"): 7, ("data", "C:\\new"): 8, ("data", "tab"): 9,
+        ("more", 0, "k"): 11, ("more", 1): 12, ("more", 1, "k"): 13, ("more", 1, "deep"): 14,
+        ("more", 1, "deep", "v"): 15,
     }  # fmt: skip
     assert {path: found[path].line for path in lines} == lines
 

@@ -170,6 +170,7 @@ class Desk:
         match body:
             case {"do": str(do)} if do in DRIVEN:
                 self._must_be_sound()
+                self._must_not_be_finishing()
                 if self._loaded != self._checked.toml or self.job["status"] in AGAIN:
                     self._load()
                 self.jobs.send(Drive(do))  # type: ignore[arg-type]
@@ -177,6 +178,7 @@ class Desk:
                 self.jobs.send(Drive("pause"))
             case {"do": "to", "step": int(step)} if step >= 0:
                 self._must_be_sound()
+                self._must_not_be_finishing()
                 await self._halt(PATIENCE)
                 if step < self.job.get("step", step + 1) or self._loaded != self._checked.toml:
                     self._load()
@@ -231,6 +233,10 @@ class Desk:
         if self._checked.recipe is None:
             fault = (self._checked.facts["faults"] or [{"rule": "it cannot be trained"}])[0]
             raise RefusedError(409, f"the recipe has faults: {fault['rule']}")
+
+    def _must_not_be_finishing(self) -> None:
+        if self.job["status"] == "finishing":
+            raise RefusedError(409, "a run is being finished: wait for its report, or pause it first")
 
     async def _halt(self, patience: float = OBEYED) -> None:
         if await self.jobs.halt(lambda: self.job["status"] in FROZEN, patience):

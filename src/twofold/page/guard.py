@@ -110,7 +110,7 @@ class Guard:
             raise RefusedError(403, "the request comes from another page")
         if len(request.scope.get("raw_path", b"")) + len(request.scope.get("query_string", b"")) > MOST_TARGET:
             raise RefusedError(414, "the address is too long")
-        first = request.scope["path"].split("/")[1].encode()
+        first = request.scope["path"].removeprefix("/").partition("/")[0].encode()
         if not any(hmac.compare_digest(first, token.encode()) for token in self._tokens):
             raise RefusedError(403, "the address lacks its token: open the one that `twofold page` printed")
         if request.method not in ("GET", "HEAD", "POST"):
@@ -150,6 +150,9 @@ async def json_body(request: Request) -> dict[str, object]:
     content = await body(request, MOST_JSON, JSON_SECONDS)
     try:
         value = parse_json(content)
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise RefusedError(400, "a text in the body holds half of a character") from None
     except (ValueError, UserError) as error:
         raise RefusedError(400, str(error)) from None
     if not isinstance(value, dict):

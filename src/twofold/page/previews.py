@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeGuard
 
 from twofold.data.columns.looking import look
 from twofold.errors import DataError, UserError
@@ -79,7 +80,7 @@ def taken(toml: str, data: dict[str, Parsed], classes: int) -> str:
         raw = {}
     layers = raw.get("layers")
     images = data["source"] == "images"
-    if not isinstance(layers, list) or not layers or not _takes(layers, images):
+    if not _are_tables(layers) or not _takes(layers, images):
         raw["layers"] = _convolutional(classes) if images else _dense(classes)
     else:
         last = next((layer for layer in reversed(layers) if "units" in layer), None)
@@ -92,6 +93,10 @@ def taken(toml: str, data: dict[str, Parsed], classes: int) -> str:
         raw.pop("loss", None)
     raw.pop("augmentation", None)
     return dump_table(raw)
+
+
+def _are_tables(layers: Parsed) -> TypeGuard[list[dict[str, Parsed]]]:
+    return isinstance(layers, list) and bool(layers) and all(isinstance(layer, dict) for layer in layers)
 
 
 def _takes(layers: list[dict[str, Parsed]], images: bool) -> bool:

@@ -98,7 +98,7 @@ def _field(name: str, described: dict[str, Parsed], model: type[BaseModel]) -> d
     limits = {
         short: part[long] for part in alternatives for long, short in LIMITS.items() if long in part and len(types) == 1
     }
-    default = model.model_fields[name].default
+    default = model.model_fields[name].get_default(call_default_factory=True)
     return {
         "name": name,
         "types": sorted(types),

@@ -123,6 +123,8 @@ async def _answered(answer: Awaitable[object]) -> Response:
         return refusal(refused.status, str(refused))
     except TwofoldError as error:
         return refusal(400, str(error))
+    except PermissionError as error:
+        return refusal(403, f"it may not be read or written: {error.strerror or error}")
     except OSError as error:  # a full disk, a name that the file system does not take
         return refusal(507, f"it cannot be stored: {error.strerror or error}")
 

@@ -7,12 +7,14 @@ folder of its class. Whether a file is an image is read from its first bytes.
 from __future__ import annotations
 
 import hashlib
+import lzma
 import re
 import secrets
 import shutil
 import stat
 import unicodedata
 import zipfile
+import zlib
 from collections import Counter
 from pathlib import Path
 from typing import BinaryIO, final
@@ -47,6 +49,8 @@ MAGIC = {
     b"P6": ".ppm",
     b"RIFF": ".webp",
 }
+DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError)
+"""Errors of an archive whose packed bytes are not what they should be."""
 
 
 def stem_of(name: str) -> str:
@@ -94,10 +98,10 @@ class Uploads:
                     if not member.is_dir():
                         with opened.open(member) as file:
                             folder.add(member.filename, file.read(MOST_IMAGE + 1))
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
+        except (*DAMAGED, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
             folder.discard()
             raise UserError(f"{told(name)} is no zip archive that can be read: {told(str(error))}") from error
-        except UserError:
+        except BaseException:
             folder.discard()
             raise
         return folder
@@ -165,7 +169,6 @@ class Folder:
         """Files without the ending of an image."""
         self._bytes = 0
         self._classes = Counter[tuple[str, str]]()
-        self._top = set[str]()
 
     def add(self, name: str, content: bytes) -> None:
         """One file by its path in the folder. Raises `UserError` where it is not what its name promises."""

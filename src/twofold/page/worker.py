@@ -202,6 +202,8 @@ class Worker:
                 raise KeyboardInterrupt from None
             if isinstance(command, Drive) and command.do == "pause":
                 raise KeyboardInterrupt
+            if isinstance(command, Ask):
+                self._answer(command)
 
 
 def _fault(message: str) -> bytes:

@@ -49,11 +49,7 @@ class Augmentation(Part):
 
     @classmethod
     def conflicts(cls, values: Fields) -> list[str]:
-        grow = values.get("grow", ())
-        try:
-            total = sum(share for _, share in grow)
-        except (TypeError, ValueError):
-            return []
+        total = sum(share for _, share in values.get("grow", ()))
         return [f"the shares of `grow` must add up to at most 1; got {total:g}"] if total > 1 else []
 
     @property

@@ -24,7 +24,8 @@ from twofold.engines import ENGINES
 from twofold.errors import RecipeError
 
 Fields: TypeAlias = Mapping[str, Any]
-"""The fields of a part by name, each of its own type: pydantic has checked every one alone."""
+"""The fields of a part by name. Rules between them count on the right types; one that fails on a wrong value is told
+once that value is mended."""
 Shape: TypeAlias = tuple[int | None, ...]
 """The shape of one sample, without the batch. `None`: known only once the data are read."""
 
@@ -102,7 +103,10 @@ class Part(BaseModel, metaclass=_RaisesRecipeError):
 
     @classmethod
     def conflicts(cls, values: Fields) -> list[str]:
-        """The rules that keys break together though each may be right by itself; `values` may hold anything."""
+        """The rules that keys break together though each may be right by itself.
+
+        Where a value is wrong, a rule may fail on it with any error of types or sizes: it is then left out.
+        """
         return []
 
     @model_validator(mode="after")

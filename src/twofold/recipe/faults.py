@@ -145,8 +145,19 @@ def _hidden_conflicts(explained: list[Explained], raw: Parsed) -> list[Explained
         values: Parsed = reduce(lambda here, part: here[part], table, raw)
         model = _model(table, raw)
         if isinstance(values, Mapping) and model and issubclass(model, Part):
-            hidden += [(table, rule, "") for rule in model.conflicts(values)]
+            hidden += [(table, rule, "") for rule in _conflicts(model, values)]
     return [fault for fault in hidden if fault not in explained]
+
+
+def _conflicts(model: type[Part], values: Mapping[str, Parsed]) -> list[str]:
+    """The conflicts of a table some of whose values are wrong, and may be of any type or size.
+
+    A comparison that fails on such a value is no conflict: the value has a fault of its own.
+    """
+    try:
+        return model.conflicts(values)
+    except (TypeError, ValueError, AttributeError, ArithmeticError, LookupError):
+        return []
 
 
 def _joined(alternatives: list[str]) -> str:
@@ -199,6 +210,12 @@ def _model(path: KeyPath, raw: Parsed) -> type[BaseModel] | None:
         raw = raw[part]
     kind = raw.get(TAGS.get(section, "kind")) if isinstance(raw, Mapping) else raw
     return members(section).get(kind) if isinstance(kind, str) else None
+
+
+def names_the_kind(path: KeyPath) -> bool:
+    """Whether the key at `path` says of which kind its table is: `layers.0.kind`, `data.source`."""
+    section = _section(path)
+    return section in UNIONS | WITHIN and path == (*_table(path[:-1]), TAGS.get(section, "kind"))
 
 
 def _key(path: KeyPath) -> KeyPath:

@@ -21,7 +21,7 @@ from twofold.recipe.network import NetworkFault, infer
 from twofold.recipe.overrides import Overrides, in_python, on_the_command_line, set_value, settings_of, turn
 from twofold.recipe.places import KeyPath, Place, places
 from twofold.recipe.recipe import Recipe
-from twofold.recipe.toml import TomlError, marked, parse_toml
+from twofold.recipe.toml import TomlError, line_at, marked, parse_toml
 from twofold.recipe.training import Schedule
 
 
@@ -200,14 +200,14 @@ def _located(
     settings: Mapping[KeyPath, Parsed],
     option_of: Callable[[KeyPath], str],
 ) -> list[Fault]:
-    known, lines = places(text), text.splitlines()
+    known = places(text)
 
     def locate(path: KeyPath, rule: str, remedy: str) -> tuple[int, Fault]:
         option = next((key for key in settings if path and _concerns(key, path, rule, known)), None)
         if option is not None:
             return 0, Fault(option_of(option), rule, remedy)
         place = _nearest_place(path, known)
-        line = lines[place.line - 1] if place.line <= len(lines) else ""
+        line = line_at(text, place.line)
         excerpt = marked(line, place.column) if path and line.strip() else ""
         return place.line, Fault(f"{label}:{place.line}", rule, remedy, excerpt)
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from twofold.errors import UserError
 from twofold.foreign import MOST_DEPTH
 from twofold.plain import Parsed
-from twofold.recipe.faults import PLAIN, UNIONS, members
+from twofold.recipe.faults import PLAIN, UNIONS, members, names_the_kind
 from twofold.recipe.places import KeyPath
 from twofold.recipe.recipe import Recipe
 
@@ -71,9 +71,16 @@ def assignment(text: str, option: str = "--set", example: str = "optimizer.lr=0.
 
 def key_path(key: str) -> KeyPath:
     """`layers.0.units` as a path."""
+    if not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance] from Python anything comes
+        raise UserError(f"the key of an override is a text such as `optimizer.lr`; got {key!r:.60}")
     if key.count(".") >= MOST_DEPTH:
         raise UserError(f"a key has at most {MOST_DEPTH} parts; got {key[:60]}... of {key.count('.') + 1}")
-    return tuple(int(part) if part.isascii() and part.isdecimal() else part for part in key.split("."))
+    return tuple(int(part) if _is_place(part) else part for part in key.split("."))
+
+
+def _is_place(part: str) -> bool:
+    """Whether a part of a key counts the elements of a list; no list has a billion."""
+    return part.isascii() and part.isdecimal() and len(part) < 10
 
 
 def toml_value(text: str) -> Parsed:
@@ -104,7 +111,7 @@ def set_value(raw: dict[str, Parsed], path: KeyPath, value: Parsed, option: str)
         _child(here, last, option)
         here[last] = value
         return
-    if last in {"kind", "source"} and here.get(last) != value:
+    if names_the_kind(path) and here.get(str(last)) != value:
         here.clear()
     if here.pop(OTHER_LENGTH.get(path), None) is not None and "evaluate_unit" not in here:
         here.pop("evaluate_every", None)

@@ -77,13 +77,10 @@ class Palindromes(DataSpec):
 
     @classmethod
     def conflicts(cls, values: Fields) -> list[str]:
-        try:
-            spec = cls.model_construct(**{**values, "grow": tuple(map(tuple, values.get("grow") or ()))})
-            if not 2 <= spec.length <= LONGEST:  # said elsewhere; and their number would not be found in time
-                return []
-            return [*spec._none_to_spare(), *spec._too_many(), *spec._growth()]
-        except (TypeError, ValueError, AttributeError):  # a value of another type, which has a fault of its own
+        spec = cls.model_construct(**{**values, "grow": tuple(map(tuple, values.get("grow") or ()))})
+        if not 2 <= spec.length <= LONGEST:  # a fault of its own; and their number would not be found in time
             return []
+        return [*spec._none_to_spare(), *spec._too_many(), *spec._growth()]
 
     def _none_to_spare(self) -> list[str]:
         if not self.validation or self.held_out["validation"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ast
+import tomllib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -84,7 +84,7 @@ def _key(node: Node) -> tuple[str, ...]:
     if node.type == "dotted_key":
         return tuple(part for child in node.named_children for part in _key(child))
     text = (node.text or b"").decode()
-    return (str(ast.literal_eval(text)) if node.type == "quoted_key" else text,)
+    return tuple(tomllib.loads(f"{text} = 0")) if node.type == "quoted_key" else (text,)
 
 
 def _place(node: Node) -> Place:

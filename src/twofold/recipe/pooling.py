@@ -25,11 +25,8 @@ class Pool(WindowLayer, abc.ABC):
 
     @classmethod
     def conflicts(cls, values: Fields) -> list[str]:
-        kernel, padding = values.get("kernel"), values.get("padding", 0)
-        try:
-            wide = any(p > k // 2 for k, p in zip(pair(kernel), pair(padding), strict=True))  # pyright: ignore
-        except (TypeError, ValueError):
-            return []
+        kernel, padding = values["kernel"], values.get("padding", 0)
+        wide = any(p > k // 2 for k, p in zip(pair(kernel), pair(padding), strict=True))
         return [f"`padding` must be at most half of `kernel`; got {padding} and {kernel}"] if wide else []
 
     @property

@@ -15,6 +15,7 @@ MOST_LINE = 120
 
 _PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
 _DEEP_KEY = re.compile(rf"(?<![\w.-])(?:{_PART}\s*+\.\s*+){{{MOST_DEPTH}}}")
+_LONE = re.compile("[\ud800-\udfff]")
 _PLACE = re.compile(r"\(at line (\d+), column (\d+)\)")
 _CURLY = "“”„«»‘’‚"
 
@@ -63,6 +64,9 @@ def parse_toml(text: str, label: str) -> dict[str, Parsed]:
     if len(text) > MOST_RECIPE:
         rule = f"at most {size_text(MOST_RECIPE)} are read; it holds {size_text(len(text))}"
         raise TomlError(Fault(f"{label}:1", rule))
+    if lone := _LONE.search(text):
+        line = text.count("\n", 0, lone.start()) + 1
+        raise TomlError(Fault(f"{label}:{line}", f"not valid TOML: {lone[0]!a} is half of a character"))
     if deep := _DEEP_KEY.search(text):
         line = text.count("\n", 0, deep.start()) + 1
         raise TomlError(Fault(f"{label}:{line}", f"a key may have at most {MOST_DEPTH} parts"))
@@ -78,9 +82,8 @@ def parse_toml(text: str, label: str) -> dict[str, Parsed]:
 
 def _syntax_fault(message: str, text: str, label: str) -> Fault:
     place = _PLACE.search(message)
-    lines = text.split("\n")
-    number = int(place[1]) if place else max(1, len(text.splitlines()))
-    line = lines[number - 1].rstrip("\r") if number <= len(lines) else ""
+    number = int(place[1]) if place else text.rstrip("\n").count("\n") + 1
+    line = line_at(text, number)
     column = int(place[2]) - 1 if place else len(line)
     curly = re.search(rf"[{_CURLY}]", line)
     if curly:
@@ -93,6 +96,12 @@ def _syntax_fault(message: str, text: str, label: str) -> Fault:
     if "int string conversion" in message:
         rule, hint = "not valid TOML: a number has too many digits", ""
     return Fault(f"{label}:{number}", rule, hint, marked(line, column) if line.strip() else "")
+
+
+def line_at(text: str, number: int) -> str:
+    """A line of a text, counted from 1 as TOML counts: only a line feed ends one. Empty beyond the last."""
+    lines = text.split("\n")
+    return lines[number - 1].removesuffix("\r") if number <= len(lines) else ""
 
 
 def marked(line: str, column: int) -> str:

@@ -174,6 +174,8 @@ Initial = Annotated[
     DefaultInitial | Normal | Glorot | He | Orthogonal | Dirac | Zeros | FromFile, Field(discriminator="kind")
 ]
 
+MOST_TRIED = 10_000
+"""The largest number of shards that is proposed where one does not divide the batch."""
 EVALUATIONS = 20
 """How often a training in steps is evaluated if the recipe does not say."""
 
@@ -279,9 +281,9 @@ def _shard_rules(values: Fields) -> list[str]:
     if not isinstance(shards, int) or shards < 1:
         return []
     rules = ["`shards` and `compile` exclude each other; leave one out"] if values.get("compile") else []
-    if isinstance(batch, int) and batch % shards:
+    if isinstance(batch, int) and batch > 0 and batch % shards:
         sizes = [size for size in (batch - batch % shards, batch + shards - batch % shards) if size]
-        divisors = [number for number in range(1, batch + 1) if batch % number == 0]
+        divisors = [number for number in range(1, min(batch, 2 * shards, MOST_TRIED) + 1) if batch % number == 0]
         nearest = sorted(sorted(divisors, key=lambda number: abs(number - shards))[:2])
         rules.append(
             f"`shards` must divide `batch_size`; got {shards} and {batch}. A batch of {_either(sizes)} fits "

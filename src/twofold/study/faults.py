@@ -10,7 +10,7 @@ from twofold.errors import Fault, did_you_mean
 from twofold.plain import Parsed
 from twofold.recipe.faults import EXPECTED
 from twofold.recipe.places import KeyPath, places
-from twofold.recipe.toml import marked
+from twofold.recipe.toml import line_at, marked
 from twofold.study.search.spec import Block, Dimension, Search
 from twofold.study.spec import TOP, Axis, shown
 
@@ -74,5 +74,5 @@ def located(text: str, label: str, options: Mapping[KeyPath, str], path: KeyPath
     while path not in known:
         path = path[:-1]
     place = known[path]
-    line = text.splitlines()[place.line - 1] if path else ""
+    line = line_at(text, place.line) if path else ""
     return Fault(f"{label}:{place.line}", rule, remedy, marked(line, place.column) if line.strip() else "")

@@ -12,10 +12,17 @@ function limits(field) {
   return Object.entries(LIMITS).filter(([key]) => field[key] !== undefined).map(([key, words]) => `${words} ${field[key]}`).join(", ");
 }
 
+// A value as it is typed: a text without quotes, a list or a table as one line of TOML.
 function written(value) {
   if (value === null || value === undefined) return "";
-  if (Array.isArray(value)) return `[${value.map((item) => (typeof item === "string" ? JSON.stringify(item) : written(item))).join(", ")}]`;
-  return typeof value === "string" ? value : String(value);
+  return typeof value === "string" ? value : inline(value);
+}
+
+function inline(value) {
+  if (Array.isArray(value)) return `[${value.map(inline).join(", ")}]`;
+  if (typeof value !== "object") return typeof value === "string" ? JSON.stringify(value) : String(value);
+  const pairs = Object.entries(value).map(([key, item]) => `${/^[\w-]+$/.test(key) ? key : JSON.stringify(key)} = ${inline(item)}`);
+  return pairs.length ? `{ ${pairs.join(", ")} }` : "";
 }
 
 export function faultsAt(path) {
