@@ -208,6 +208,7 @@ def test_a_table_is_uploaded_and_its_names_are_text(page: Page) -> None:
     status(page, "paused · step 0")
     expect(page.locator(".matrix")).to_contain_text("<script>alert(1)</script>")
     assert loads(toml(page)).data.source == "table"
+    expect(page.locator('[id="field-data.columns"]')).to_have_value(re.compile(r"^\{ .*b = "))
     click(page, "Start")
     status(page, "ended")
 
