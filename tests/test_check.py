@@ -6,6 +6,8 @@ import json
 import os
 import re
 import runpy
+import subprocess
+import time
 import tomllib
 from collections import defaultdict
 from collections.abc import Callable
@@ -122,7 +124,31 @@ BAD = {
         "the process crashed (SIGSEGV)",
         1,
     ),
+    "ends by a signal without a name": ("import os\nos.kill(os.getpid(), 40)\n", "the process crashed (signal 40)", 1),
 }
+
+
+SCENES = '{"plan": "", "errors": {}, "untold": [%s], "fits": 1, "constant_rate": 0, "one_bias": 0, "autograd": 0, '
+SCENES += '"derivative": 0, "scenes": %d}'
+LEFT_BEHIND = {
+    "no items": '{"items": []}',
+    "other keys": '{"plans": []}',
+    "no plans": '{"items": [{"plans": []}]}',
+    "too many scenes": '{"items": [{"plans": [' + SCENES % ("", 10**12) + "]}]}",
+    "training untold": '{"items": [{"plans": [' + SCENES % ('"a batch"', 1) + "]}]}",
+    "no JSON": "{",
+    "deep": "[" * 10**5,
+}
+
+
+@pytest.mark.parametrize("name", LEFT_BEHIND)
+def test_a_result_that_the_code_wrote_itself_is_a_finding_of_its_own(name: str, mine: Any) -> None:
+    path = mine(
+        "import os\nfrom safetensors.numpy import save_file\nsave_file({}, '../result.safetensors')\n"
+        f"open('../result.json', 'w').write({LEFT_BEHIND[name]!r})\nos._exit(0)\n"
+    )
+    report = check(f"{path}:Dense", "dense")
+    assert (report.summary, report.exit_status) == ("what the process left cannot be read", 1)
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -182,6 +208,46 @@ def test_an_object_of_this_process_is_played_in_a_copy_of_it() -> None:
     assert report.fault.name == "relu-at-zero"
     assert report.first.tensor == "dx"
     assert place == []
+
+
+def test_what_an_object_of_this_process_prints_is_in_its_report() -> None:
+    def relu(x: Any) -> Any:
+        print("∂ of", x.shape)
+        return np.maximum(x, 0)
+
+    assert "∂ of" in check(relu, like="relu").printed
+
+
+def test_an_object_of_this_process_is_limited_in_memory() -> None:
+    def relu(x: Any) -> Any:
+        return np.maximum(x, 0) + np.empty(1 << 33, np.uint8)[:1] * 0
+
+    assert "Unable to allocate 8.00 GiB" in check(relu, like="relu").summary
+
+
+def test_what_an_object_of_this_process_started_ends_with_it(tmp_path: Path) -> None:
+    def relu(x: Any) -> Any:
+        sleeper = subprocess.Popen(["sleep", "60"])
+        (tmp_path / "pid").write_text(str(sleeper.pid))
+        while True:
+            pass
+
+    assert "did not end within" in check(relu, like="relu", seconds=2).summary
+    status, end = Path("/proc", (tmp_path / "pid").read_text(), "stat"), time.monotonic() + 10
+    while status.exists() and status.read_text().split()[2] != "Z":
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_relative_entry_of_the_path_of_modules_leads_where_it_does_here(
+    mine: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "helper.py").write_text("from numpy import maximum\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["lib", os.environ.get("PYTHONPATH", "")]))
+    path = mine("import helper\n\n\ndef relu(x):\n    return helper.maximum(x, 0)\n")
+    assert check(f"{path}:relu", "relu").ok
 
 
 def test_single_precision_is_compared_within_its_envelope() -> None:

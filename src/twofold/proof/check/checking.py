@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from twofold.errors import UserError
+from twofold.proof.check.crossing import Answer, Item
 from twofold.proof.check.gate_order import order_of, stacked_as_ours, stacked_as_theirs
 from twofold.proof.check.inside.theirs import Function
 from twofold.proof.check.judging import best, judged, of_another_shape, told
 from twofold.proof.check.report import CheckReport
 from twofold.proof.check.request import Adapter, Request
-from twofold.proof.check.sandbox import Answer, Item, Limits, run_file, run_here
+from twofold.proof.check.sandbox import Limits, run_file, run_here
 from twofold.proof.check.subject import Subject, right, subjects
 
 if TYPE_CHECKING:

@@ -19,10 +19,10 @@ from twofold.proof.check.allowances import (
     wrong_share,
 )
 from twofold.proof.check.compared import Gap, Run, gaps
+from twofold.proof.check.crossing import Answer, Played
 from twofold.proof.check.naming import named_faults
 from twofold.proof.check.report import CheckReport, Power, element
 from twofold.proof.check.request import Request
-from twofold.proof.check.sandbox import Answer, Played
 from twofold.proof.check.subject import Subject, right
 from twofold.proof.mistakes import Tensors
 from twofold.proof.mistakes.base import number

@@ -29,7 +29,7 @@ from twofold.arrays import Array, Arrays
 from twofold.engine import Batch, State, floats
 from twofold.errors import UserError
 from twofold.plain import Parsed
-from twofold.proof.check.sandbox import Limits, environment_of
+from twofold.proof.check.sandbox import Limits, environment_of, signal_name
 from twofold.recipe import Recipe, dump
 
 MOST_MESSAGE = 1 << 30
@@ -151,7 +151,7 @@ class RemoteEngine:
             status = self.process.wait(0.5)
             if status < 0 and -status in (signal.SIGXCPU, signal.SIGKILL):
                 return f"the code took more than {self.limits.seconds:g} seconds of the processor, or too much memory"
-            return f"its process crashed ({signal.Signals(-status).name})" if status < 0 else (
+            return f"its process crashed ({signal_name(-status)})" if status < 0 else (
                 f"its process ended by itself with status {status}"
             )  # fmt: skip
         return f"the code did not answer within {self.limits.seconds:g} seconds: an endless loop, or much too slow"
