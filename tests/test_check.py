@@ -408,6 +408,46 @@ class Ends(Mine):
 class Half:
     def load(self, state): ...
     def state(self): ...
+
+
+class Without(Mine):
+    def without(self, step):
+        return {}
+
+    def step(self, batch):
+        from types import SimpleNamespace
+
+        step = self.inner.step(batch)
+        parts = {name: getattr(step, name) for name in ("outputs", "loss", "gradients", "state")}
+        return SimpleNamespace(**(parts | self.without(step)))
+
+
+class NoOutput(Without):
+    def without(self, step):
+        return {"outputs": {name: y for name, y in step.outputs.items() if name != "0"}}
+
+
+class NoOutputs(Without):
+    def without(self, step):
+        return {"outputs": {}}
+
+
+class NoGradient(Without):
+    def without(self, step):
+        return {"gradients": {name: g for name, g in step.gradients.items() if name != "0.weight"}}
+
+
+class PartsAndFails(Mine):
+    def changed(self, batch):
+        return batch._replace(lr=batch.lr * 0.5) if batch.step == 1 else batch if batch.step < 3 else 1 / 0
+
+
+class Babbles(Mine):
+    def changed(self, batch):
+        import os, sys
+
+        os.write(int(sys.argv[2]), b"x" * 16 if batch.step else b"\\2" + b"\\0" * 7 + b"\\1" + b"\\0" * 7 + b"[]}")
+        return batch
 """
 ENGINES_TOLD = {
     "Mine": (True, "agrees over 6 steps at 1e-09"),
@@ -421,6 +461,16 @@ ENGINES_TOLD = {
         ),
     ),
     "Ends": (False, "it fails at step 1: its process ended by itself with status 3"),
+    "NoOutput": (False, "step 1 parts: forward, `0.output`: no known mistake, gap inf"),
+    "NoOutputs": (False, "step 1 parts: forward, `0.output`: no known mistake, gap inf"),
+    "NoGradient": (False, "step 1 parts: gradient, `0.weight`: no known mistake, gap inf"),
+    "PartsAndFails": (
+        False,
+        "it fails at step 4: ZeroDivisionError: division by zero (mine.py, line 80: return batch._replace(lr=batch.lr * "
+        "0.5) if batch.step == 1 else batch if batch.step < 3 else 1 / 0); before that step 1 agrees, step 2 parts: "
+        "state, `0.weight`: The step is half as long",
+    ),
+    "Babbles": (False, "it fails at step 1: what its process sent cannot be read"),
 }
 
 
@@ -431,7 +481,25 @@ def test_an_engine_of_a_file_is_stepped_in_a_process_of_its_own(name: str, mine:
     report = check_engine_file(mine(ENGINES), name, "moons", steps=6, seconds=seconds)
     assert report.ok == ok
     assert report.summary.startswith(told)
+    assert report.to_json()["agrees"] == ok
     json.dumps(report.to_json(), allow_nan=False)
+    assert ok == ("engines agree" in report._repr_html_())
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [("os._exit(3)", "ended by itself with status 3"), ("os.kill(os.getpid(), 40)", "crashed (signal 40)"),
+     ("os.read(os.pipe()[0], 1)", "did not answer within 2 seconds")],
+)  # fmt: skip
+def test_an_engine_that_ends_before_its_first_step_is_told_and_leaves_no_process(
+    end: str, told: str, mine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = list[subprocess.Popen[bytes]]()
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: started.append(popen(*a, **k)) or started[-1])
+    with pytest.raises(UserError, match=re.escape(told)):
+        check_engine_file(mine(f"import os\n{end}\n"), "Mine", "moons", steps=2, seconds=2 if "pipe" in end else 60)
+    assert [process.returncode is None for process in started] == [False]
 
 
 def test_what_is_no_engine_is_told(mine: Any) -> None:

@@ -15,7 +15,7 @@ from twofold.proof.check.remote import EngineFailedError, RemoteEngine
 from twofold.proof.check.report import Named
 from twofold.proof.check.sandbox import Limits
 from twofold.proof.check.steps import explain, sentence
-from twofold.proof.lockstep import Parting, Verdict, compare
+from twofold.proof.lockstep import Divergence, Parting, Verdict, compare
 from twofold.proof.verify import RANDOM_BATCHES, TOLERANCES
 from twofold.recipe import Recipe, load_recipe
 from twofold.setup.building import build_engine, initial_state
@@ -51,7 +51,8 @@ class EngineReport:
         """A sentence: `step 1 agrees, step 2 parts: ...`, and why."""
         first = self.verdict.first_divergence
         if self.failure:
-            return f"it fails at step {self.verdict.steps + 1}: {self.failure}"
+            failure = f"it fails at step {self.verdict.steps + 1}: {self.failure}"
+            return failure if first is None else f"{failure}; before that {sentence(first, self.fault)}"
         if first is None:
             return f"agrees over {self.verdict.steps} steps at {self.verdict.tolerance:g}"
         return sentence(first, self.fault)
@@ -63,10 +64,11 @@ class EngineReport:
         return self.summary
 
     def to_json(self) -> dict[str, Plain]:
-        """Plain values."""
+        """Plain values; an engine that failed does not agree, whatever its steps before."""
         fault = self.fault and self.fault.to_json()
         return {
             **self.verdict.to_json(),
+            "agrees": self.ok,
             "recipe": self.recipe,
             "data": self.data,
             "fault": fault,
@@ -76,7 +78,8 @@ class EngineReport:
         }
 
     def _repr_html_(self) -> str:
-        return f"<b>{html.escape(self.summary)}</b>" + self.verdict._repr_html_()
+        table = "" if self.failure else self.verdict._repr_html_()
+        return f"<b>{html.escape(self.summary)}</b>{table}"
 
 
 def check_engine(engine: Engine, recipe: str | Path | Recipe, *, steps: int = 50) -> EngineReport:
@@ -113,9 +116,10 @@ def _compared(engine: Engine | RemoteEngine, recipe: Recipe, steps: int) -> Engi
     recipe, dataset, data = found_data(recipe, warn_of_notes, RANDOM_BATCHES * (32 if size == "full" else size))
     ours = build_engine("numpy", recipe)
     tolerance = TOLERANCES["float64"]
-    faults = list[Named]()
+    faults, divergences = list[Named](), list[Divergence]()
 
     def name_fault(parting: Parting) -> None:
+        divergences.append(parting.divergence)
         why = explain(recipe, ours, parting, tolerance, second)
         faults.extend([why[1]] if why else [])
 
@@ -125,5 +129,6 @@ def _compared(engine: Engine | RemoteEngine, recipe: Recipe, steps: int) -> Engi
         verdict = compare(ours, second, start, batches, tolerance, "resync", watch=lambda step: taken.append(step),
                           explain=name_fault)  # fmt: skip
     except EngineFailedError as error:
-        return EngineReport(recipe.name, data, Verdict(taken[-1], tolerance, {}, None), None, str(error))
+        verdict = Verdict(taken[-1], tolerance, {}, divergences[0] if divergences else None)
+        return EngineReport(recipe.name, data, verdict, faults[0] if faults else None, str(error))
     return EngineReport(recipe.name, data, verdict, faults[0] if faults else None)
