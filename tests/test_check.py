@@ -25,7 +25,7 @@ from twofold.proof.check import formats
 from twofold.proof.check.checking import CheckReport, check, check_file
 from twofold.proof.check.engines import check_engine_file
 from twofold.proof.check.grading import grade, grade_all
-from twofold.proof.check.pages import write_pages
+from twofold.proof.check.pages import page_names, write_pages
 from twofold.proof.check.request import Adapter, Request
 from twofold.proof.check.sandbox import Limits
 from twofold.proof.check.steps import explain, sentence
@@ -312,6 +312,30 @@ def test_a_class_is_graded(submissions: list[Path], tmp_path: Path) -> None:
         assert "did you mean" not in write(grades[1])
 
 
+def test_folders_that_are_not_there_are_told_before_any_is_graded(submissions: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "task.toml").write_text(TASK)
+    watched = list[Any]()
+    with pytest.raises(UserError, match=r"no folder .*/aad, .*/grace"):
+        grade_all([submissions[0], tmp_path / "aad", tmp_path / "grace"], load_task(str(tmp_path / "task.toml")), 2,
+                  watched.append)  # fmt: skip
+    assert watched == []
+
+
+def test_a_folder_named_by_dots_has_its_own_name(
+    submissions: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "task.toml").write_text(TASK.replace("layers.py", "none.py"))
+    task = load_task(str(tmp_path / "task.toml"))
+    monkeypatch.chdir(submissions[0])
+    assert [grade(Path(name), task).student for name in (".", "../ada", "../ada/.")] == ["ada"] * 3
+
+
+def test_every_student_has_a_page_of_their_own() -> None:
+    assert page_names(["a", "a-3", "a", "A", "class", "Class-5", ".."]) == [
+        "a.html", "a-3.html", "a-4.html", "A-5.html", "class-5.html", "Class-5-6.html", "student.html",
+    ]  # fmt: skip
+
+
 def test_a_wrong_task_is_told(tmp_path: Path) -> None:
     (tmp_path / "task.toml").write_text(TASK.replace("points = 3", "point = 3"))
     with pytest.raises(UserError, match=r"line 3, item 1, `point`"):
@@ -466,8 +490,8 @@ ENGINES_TOLD = {
     "NoGradient": (False, "step 1 parts: gradient, `0.weight`: no known mistake, gap inf"),
     "PartsAndFails": (
         False,
-        "it fails at step 4: ZeroDivisionError: division by zero (mine.py, line 80: return batch._replace(lr=batch.lr * "
-        "0.5) if batch.step == 1 else batch if batch.step < 3 else 1 / 0); before that step 1 agrees, step 2 parts: "
+        "it fails at step 4: ZeroDivisionError: division by zero (mine.py, line 80: return batch._replace(lr=batch.lr "
+        "* 0.5) if batch.step == 1 else batch if batch.step < 3 else 1 / 0); before that step 1 agrees, step 2 parts: "
         "state, `0.weight`: The step is half as long",
     ),
     "Babbles": (False, "it fails at step 1: what its process sent cannot be read"),
