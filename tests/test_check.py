@@ -197,6 +197,26 @@ def test_an_unknown_kind_or_setting_is_told_with_the_nearest() -> None:
         check("nowhere.py:Dense", "dense")
 
 
+@pytest.mark.parametrize(
+    ("like", "settings", "told"),
+    [
+        ("relu", {"shape": (0,)}, r"`shape` must hold whole numbers from 1, .*; got \(0,\)"),
+        ("relu", {"shape": (-2, 3)}, r"`shape` must hold .*; got \(-2, 3\)"),
+        ("relu", {"shape": 5}, r"`shape` must hold .*: \(5,\), .*; got 5"),
+        ("relu", {"shape": "ab"}, r"`shape` must hold .*; got 'ab'"),
+        ("relu", {"shape": (2.5,)}, r"`shape` must hold .*; got \(2.5,\)"),
+        ("max_norm", {"max_nrom": 1}, r"`max_norm`: unknown setting `max_nrom`; did you mean `max_norm`\?"),
+        ("max_norm", {"max_norm": "a"}, "`max_norm`: `max_norm` must be a number greater than 0; got 'a'"),
+        ("clip", {"c": -1.0}, "`clip`: `c` must be a number greater than 0; got -1.0"),
+        ("max_norm", {"max_norm": float("inf")}, "must be a number greater than 0; got inf"),
+        ("cosine", {"lr": "a"}, "`cosine`: `lr` must be a number greater than 0; got 'a'"),
+    ],
+)
+def test_a_shape_or_setting_without_sense_is_refused(like: str, settings: Any, told: str) -> None:
+    with pytest.raises(UserError, match=told):
+        check(lambda x: x, like, **settings)
+
+
 def test_an_object_of_this_process_is_played_in_a_copy_of_it() -> None:
     place = list[int]()
 
@@ -340,6 +360,17 @@ def test_a_wrong_task_is_told(tmp_path: Path) -> None:
     (tmp_path / "task.toml").write_text(TASK.replace("points = 3", "point = 3"))
     with pytest.raises(UserError, match=r"line 3, item 1, `point`"):
         load_task(str(tmp_path / "task.toml"))
+    lstm = TASK.replace('{ kind = "softmax" }', '"lstm"\ngates = "%s"')
+    for text, told in (
+        (lstm % "abcd", r"item 2 \(`Softmax`\): `gates` must name each gate of `lstm` once"),
+        (TASK + 'gates = "ifog"\n', r"item 2 \(`Softmax`\): `gates` is for an lstm or a gru; `softmax` has none"),
+        (TASK + "shape = [0]\n", r"item 2 \(`Softmax`\): `shape` must hold whole numbers from 1"),
+    ):
+        (tmp_path / "task.toml").write_text(text)
+        with pytest.raises(UserError, match=told):
+            load_task(str(tmp_path / "task.toml"))
+    (tmp_path / "task.toml").write_text(lstm % "ifog")
+    assert load_task(str(tmp_path / "task.toml")).item[1].gates == "ifog"
     with pytest.raises(UserError, match="no task `cs324`; did you mean `cs324-mlp`"):
         load_task("cs324")
 
