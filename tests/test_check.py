@@ -25,10 +25,12 @@ from twofold.proof.check import formats
 from twofold.proof.check.checking import CheckReport, check, check_file
 from twofold.proof.check.engines import check_engine_file
 from twofold.proof.check.grading import grade, grade_all
+from twofold.proof.check.judging import power
 from twofold.proof.check.pages import page_names, write_pages
 from twofold.proof.check.request import Adapter, Request
 from twofold.proof.check.sandbox import Limits
 from twofold.proof.check.steps import explain, sentence
+from twofold.proof.check.subject import subjects
 from twofold.proof.check.task import load_task
 from twofold.proof.check.templates import template_of
 from twofold.proof.lockstep import compare
@@ -268,6 +270,14 @@ def test_a_relative_entry_of_the_path_of_modules_leads_where_it_does_here(
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["lib", os.environ.get("PYTHONPATH", "")]))
     path = mine("import helper\n\n\ndef relu(x):\n    return helper.maximum(x, 0)\n")
     assert check(f"{path}:relu", "relu").ok
+
+
+def test_how_many_mistakes_show_does_not_depend_on_what_was_checked_before() -> None:
+    """The scenes of one kind and name differ with the shape of a sample, or by the masks that a dropout drew."""
+    flat, images = (subjects("layer_norm", {}, shape=shape)[0] for shape in ((5,), (4, 5, 3)))
+    before = power(images)
+    powers = [(shown.visible, shown.known) for shown in (power(flat), power(images), before)]
+    assert powers == [(64, 66), (65, 66), (65, 66)]
 
 
 def test_single_precision_is_compared_within_its_envelope() -> None:
@@ -555,6 +565,34 @@ def test_an_engine_that_ends_before_its_first_step_is_told_and_leaves_no_process
     with pytest.raises(UserError, match=re.escape(told)):
         check_engine_file(mine(f"import os\n{end}\n"), "Mine", "moons", steps=2, seconds=2 if "pipe" in end else 60)
     assert [process.returncode is None for process in started] == [False]
+
+
+def test_an_engine_of_this_process_takes_its_steps_and_nothing_else() -> None:
+    fault = FAULTS["one stale momentum"]
+    engine = build_engine("numpy", fault.recipe)
+    assert check(engine, like=fault.recipe, steps=3).verdict.steps == 3
+    for options, told in (
+        ({"steps": 3, "nonsense": 1, "float32": True}, "leave out `float32`, `nonsense`"),
+        ({"seconds": 5, "shape": (3,)}, "leave out `shape`, `seconds`"),
+        ({"steps": 0}, "`steps` must be a whole number from 1; got 0"),
+    ):
+        with pytest.raises(UserError, match=told):
+            check(engine, like=fault.recipe, **options)
+    with pytest.raises(UserError, match="`NumpyEngine` is a class; give what it builds"):
+        check(type(engine), like="moons")
+
+
+def test_an_optimizer_with_the_members_of_an_engine_is_one_where_like_says_so() -> None:
+    class Descent:
+        def __init__(self, lr: float) -> None:
+            self.lr = lr
+
+        def load(self, state: Any) -> None: ...
+        def state(self) -> None: ...
+        def step(self, params: Any, grads: Any) -> Any:
+            return {name: p - self.lr * grads[name] for name, p in params.items()}
+
+    assert check(Descent, like="sgd").ok
 
 
 def test_what_is_no_engine_is_told(mine: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import inspect
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -88,8 +89,13 @@ def check_engine(engine: Engine, recipe: str | Path | Recipe, *, steps: int = 50
     The engine has `load(state)`, `state()` and `step(batch)` as in `twofold.engine.Engine`; it gets a copy of each
     batch, so that it cannot change ours.
 
-    Raises `UserError` for an engine that lacks one of the three.
+    Raises `UserError` for an engine that lacks one of the three, for a class, and for `steps` below 1.
     """
+    thing: object = engine
+    if inspect.isclass(thing):
+        raise UserError(f"an engine is an object, and `{thing.__name__}` is a class; give what it builds from a recipe")
+    if not isinstance(steps, int) or steps < 1:
+        raise UserError(f"`steps` must be a whole number from 1; got {steps!r}")
     missing = [name for name in MEMBERS if not callable(getattr(engine, name, None))]
     if missing:
         raise UserError(f"an engine has {', '.join(f'`{name}`' for name in MEMBERS)}; this one lacks `{missing[0]}`")
