@@ -91,9 +91,9 @@ def check_engine(engine: Engine, recipe: str | Path | Recipe, *, steps: int = 50
 
     Raises `UserError` for an engine that lacks one of the three, for a class, and for `steps` below 1.
     """
-    thing: object = engine
-    if inspect.isclass(thing):
-        raise UserError(f"an engine is an object, and `{thing.__name__}` is a class; give what it builds from a recipe")
+    if inspect.isclass(engine):
+        name = cast(type, engine).__name__
+        raise UserError(f"an engine is an object, and `{name}` is a class; give what it builds from a recipe")
     if not isinstance(steps, int) or steps < 1:
         raise UserError(f"`steps` must be a whole number from 1; got {steps!r}")
     missing = [name for name in MEMBERS if not callable(getattr(engine, name, None))]
