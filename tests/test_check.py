@@ -8,6 +8,8 @@ import math
 import os
 import re
 import runpy
+import subprocess
+import time
 import tomllib
 from collections import defaultdict
 from collections.abc import Callable
@@ -27,10 +29,12 @@ from twofold.proof.check import formats
 from twofold.proof.check.checking import CheckReport, check, check_file
 from twofold.proof.check.engines import check_engine_file
 from twofold.proof.check.grading import grade, grade_all
-from twofold.proof.check.pages import write_pages
+from twofold.proof.check.judging import power
+from twofold.proof.check.pages import page_names, write_pages
 from twofold.proof.check.request import Adapter, Request
 from twofold.proof.check.sandbox import Limits
 from twofold.proof.check.steps import explain, sentence
+from twofold.proof.check.subject import subjects
 from twofold.proof.check.task import load_task
 from twofold.proof.check.templates import template_of
 from twofold.proof.lockstep import compare
@@ -126,7 +130,31 @@ BAD = {
         "the process crashed (SIGSEGV)",
         1,
     ),
+    "ends by a signal without a name": ("import os\nos.kill(os.getpid(), 40)\n", "the process crashed (signal 40)", 1),
 }
+
+
+SCENES = '{"plan": "", "errors": {}, "untold": [%s], "fits": 1, "constant_rate": 0, "one_bias": 0, "autograd": 0, '
+SCENES += '"derivative": 0, "scenes": %d}'
+LEFT_BEHIND = {
+    "no items": '{"items": []}',
+    "other keys": '{"plans": []}',
+    "no plans": '{"items": [{"plans": []}]}',
+    "too many scenes": '{"items": [{"plans": [' + SCENES % ("", 10**12) + "]}]}",
+    "training untold": '{"items": [{"plans": [' + SCENES % ('"a batch"', 1) + "]}]}",
+    "no JSON": "{",
+    "deep": "[" * 10**5,
+}
+
+
+@pytest.mark.parametrize("name", LEFT_BEHIND)
+def test_a_result_that_the_code_wrote_itself_is_a_finding_of_its_own(name: str, mine: Any) -> None:
+    path = mine(
+        "import os\nfrom safetensors.numpy import save_file\nsave_file({}, '../result.safetensors')\n"
+        f"open('../result.json', 'w').write({LEFT_BEHIND[name]!r})\nos._exit(0)\n"
+    )
+    report = check(f"{path}:Dense", "dense")
+    assert (report.summary, report.exit_status) == ("what the process left cannot be read", 1)
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -175,6 +203,27 @@ def test_an_unknown_kind_or_setting_is_told_with_the_nearest() -> None:
         check("nowhere.py:Dense", "dense")
 
 
+@pytest.mark.parametrize(
+    ("like", "settings", "told"),
+    [
+        ("relu", {"shape": (0,)}, r"`shape` must hold whole numbers from 1, .*; got \(0,\)"),
+        ("relu", {"shape": (4, 0)}, r"`shape` must hold whole numbers from 1, .*; got \(4, 0\)"),
+        ("relu", {"shape": (-2, 3)}, r"`shape` must hold .*; got \(-2, 3\)"),
+        ("relu", {"shape": 5}, r"`shape` must hold .*: \(5,\), .*; got 5"),
+        ("relu", {"shape": "ab"}, r"`shape` must hold .*; got 'ab'"),
+        ("relu", {"shape": (2.5,)}, r"`shape` must hold .*; got \(2.5,\)"),
+        ("max_norm", {"max_nrom": 1}, r"`max_norm`: unknown setting `max_nrom`; did you mean `max_norm`\?"),
+        ("max_norm", {"max_norm": "a"}, "`max_norm`: `max_norm` must be a number greater than 0; got 'a'"),
+        ("clip", {"c": -1.0}, "`clip`: `c` must be a number greater than 0; got -1.0"),
+        ("max_norm", {"max_norm": float("inf")}, "must be a number greater than 0; got inf"),
+        ("cosine", {"lr": "a"}, "`cosine`: `lr` must be a number greater than 0; got 'a'"),
+    ],
+)
+def test_a_shape_or_setting_without_sense_is_refused(like: str, settings: Any, told: str) -> None:
+    with pytest.raises(UserError, match=told):
+        check(lambda x: x, like, **settings)
+
+
 def test_an_object_of_this_process_is_played_in_a_copy_of_it() -> None:
     place = list[int]()
 
@@ -186,6 +235,54 @@ def test_an_object_of_this_process_is_played_in_a_copy_of_it() -> None:
     assert report.fault.name == "relu-at-zero"
     assert report.first.tensor == "dx"
     assert place == []
+
+
+def test_what_an_object_of_this_process_prints_is_in_its_report() -> None:
+    def relu(x: Any) -> Any:
+        print("∂ of", x.shape)
+        return np.maximum(x, 0)
+
+    assert "∂ of" in check(relu, like="relu").printed
+
+
+def test_an_object_of_this_process_is_limited_in_memory() -> None:
+    def relu(x: Any) -> Any:
+        return np.maximum(x, 0) + np.empty(1 << 33, np.uint8)[:1] * 0
+
+    assert "Unable to allocate 8.00 GiB" in check(relu, like="relu").summary
+
+
+def test_what_an_object_of_this_process_started_ends_with_it(tmp_path: Path) -> None:
+    def relu(x: Any) -> Any:
+        sleeper = subprocess.Popen(["sleep", "60"])
+        (tmp_path / "pid").write_text(str(sleeper.pid))
+        while True:
+            pass
+
+    assert "did not end within" in check(relu, like="relu", seconds=2).summary
+    status, end = Path("/proc", (tmp_path / "pid").read_text(), "stat"), time.monotonic() + 10
+    while status.exists() and status.read_text().split()[2] != "Z":
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_relative_entry_of_the_path_of_modules_leads_where_it_does_here(
+    mine: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "helper.py").write_text("from numpy import maximum\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["lib", os.environ.get("PYTHONPATH", "")]))
+    path = mine("import helper\n\n\ndef relu(x):\n    return helper.maximum(x, 0)\n")
+    assert check(f"{path}:relu", "relu").ok
+
+
+def test_how_many_mistakes_show_does_not_depend_on_what_was_checked_before() -> None:
+    """The scenes of one kind and name differ with the shape of a sample, or by the masks that a dropout drew."""
+    flat, images = (subjects("layer_norm", {}, shape=shape)[0] for shape in ((5,), (4, 5, 3)))
+    before = power(images)
+    powers = [(shown.visible, shown.known) for shown in (power(flat), power(images), before)]
+    assert powers == [(64, 66), (65, 66), (65, 66)]
 
 
 def test_single_precision_is_compared_within_its_envelope() -> None:
@@ -366,11 +463,6 @@ def test_a_limit_that_no_system_can_set_is_refused(seconds: float, tmp_path: Pat
         load_task(str(tmp_path / "task.toml"))
 
 
-def test_a_sample_without_a_number_is_refused() -> None:
-    with pytest.raises(UserError, match=r"`shape` must be the sizes of a sample, each at least 1"):
-        check(np.tanh, "tanh", shape=(4, 0))
-
-
 def conv(x: Any, w: Any, b: Any) -> Any:
     windows = np.lib.stride_tricks.sliding_window_view(x, w.shape[2:], (2, 3))
     return np.einsum("nchwij,ocij->nohw", windows, w) + b[:, None, None]
@@ -460,10 +552,45 @@ def test_a_class_is_graded(submissions: list[Path], tmp_path: Path) -> None:
         assert "did you mean" not in write(grades[1])
 
 
+def test_folders_that_are_not_there_are_told_before_any_is_graded(submissions: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "task.toml").write_text(TASK)
+    watched = list[Any]()
+    with pytest.raises(UserError, match=r"no folder .*/aad, .*/grace"):
+        grade_all([submissions[0], tmp_path / "aad", tmp_path / "grace"], load_task(str(tmp_path / "task.toml")), 2,
+                  watched.append)  # fmt: skip
+    assert watched == []
+
+
+def test_a_folder_named_by_dots_has_its_own_name(
+    submissions: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "task.toml").write_text(TASK.replace("layers.py", "none.py"))
+    task = load_task(str(tmp_path / "task.toml"))
+    monkeypatch.chdir(submissions[0])
+    assert [grade(Path(name), task).student for name in (".", "../ada", "../ada/.")] == ["ada"] * 3
+
+
+def test_every_student_has_a_page_of_their_own() -> None:
+    assert page_names(["a", "a-3", "a", "A", "class", "Class-5", ".."]) == [
+        "a.html", "a-3.html", "a-4.html", "A-5.html", "class-5.html", "Class-5-6.html", "student.html",
+    ]  # fmt: skip
+
+
 def test_a_wrong_task_is_told(tmp_path: Path) -> None:
     (tmp_path / "task.toml").write_text(TASK.replace("points = 3", "point = 3"))
     with pytest.raises(UserError, match=r"line 3, item 1, `point`"):
         load_task(str(tmp_path / "task.toml"))
+    lstm = TASK.replace('{ kind = "softmax" }', '"lstm"\ngates = "%s"')
+    for text, told in (
+        (lstm % "abcd", r"item 2 \(`Softmax`\): `gates` must name each gate of `lstm` once"),
+        (TASK + 'gates = "ifog"\n', r"item 2 \(`Softmax`\): `gates` is for an lstm or a gru; `softmax` has none"),
+        (TASK + "shape = [0]\n", r"item 2 \(`Softmax`\): `shape` must hold whole numbers from 1"),
+    ):
+        (tmp_path / "task.toml").write_text(text)
+        with pytest.raises(UserError, match=told):
+            load_task(str(tmp_path / "task.toml"))
+    (tmp_path / "task.toml").write_text(lstm % "ifog")
+    assert load_task(str(tmp_path / "task.toml")).item[1].gates == "ifog"
     with pytest.raises(UserError, match="no task `cs324`; did you mean `cs324-mlp`"):
         load_task("cs324")
 
@@ -556,6 +683,46 @@ class Ends(Mine):
 class Half:
     def load(self, state): ...
     def state(self): ...
+
+
+class Without(Mine):
+    def without(self, step):
+        return {}
+
+    def step(self, batch):
+        from types import SimpleNamespace
+
+        step = self.inner.step(batch)
+        parts = {name: getattr(step, name) for name in ("outputs", "loss", "gradients", "state")}
+        return SimpleNamespace(**(parts | self.without(step)))
+
+
+class NoOutput(Without):
+    def without(self, step):
+        return {"outputs": {name: y for name, y in step.outputs.items() if name != "0"}}
+
+
+class NoOutputs(Without):
+    def without(self, step):
+        return {"outputs": {}}
+
+
+class NoGradient(Without):
+    def without(self, step):
+        return {"gradients": {name: g for name, g in step.gradients.items() if name != "0.weight"}}
+
+
+class PartsAndFails(Mine):
+    def changed(self, batch):
+        return batch._replace(lr=batch.lr * 0.5) if batch.step == 1 else batch if batch.step < 3 else 1 / 0
+
+
+class Babbles(Mine):
+    def changed(self, batch):
+        import os, sys
+
+        os.write(int(sys.argv[2]), b"x" * 16 if batch.step else b"\\2" + b"\\0" * 7 + b"\\1" + b"\\0" * 7 + b"[]}")
+        return batch
 """
 ENGINES_TOLD = {
     "Mine": (True, "agrees over 6 steps at 1e-09"),
@@ -569,6 +736,16 @@ ENGINES_TOLD = {
         ),
     ),
     "Ends": (False, "it fails at step 1: its process ended by itself with status 3"),
+    "NoOutput": (False, "step 1 parts: forward, `0.output`: no known mistake, gap inf"),
+    "NoOutputs": (False, "step 1 parts: forward, `0.output`: no known mistake, gap inf"),
+    "NoGradient": (False, "step 1 parts: gradient, `0.weight`: no known mistake, gap inf"),
+    "PartsAndFails": (
+        False,
+        "it fails at step 4: ZeroDivisionError: division by zero (mine.py, line 80: return batch._replace(lr=batch.lr "
+        "* 0.5) if batch.step == 1 else batch if batch.step < 3 else 1 / 0); before that step 1 agrees, step 2 parts: "
+        "state, `0.weight`: The step is half as long",
+    ),
+    "Babbles": (False, "it fails at step 1: what its process sent cannot be read"),
 }
 
 
@@ -579,7 +756,53 @@ def test_an_engine_of_a_file_is_stepped_in_a_process_of_its_own(name: str, mine:
     report = check_engine_file(mine(ENGINES), name, "moons", steps=6, seconds=seconds)
     assert report.ok == ok
     assert report.summary.startswith(told)
+    assert report.to_json()["agrees"] == ok
     json.dumps(report.to_json(), allow_nan=False)
+    assert ok == ("engines agree" in report._repr_html_())
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [("os._exit(3)", "ended by itself with status 3"), ("os.kill(os.getpid(), 40)", "crashed (signal 40)"),
+     ("os.read(os.pipe()[0], 1)", "did not answer within 2 seconds")],
+)  # fmt: skip
+def test_an_engine_that_ends_before_its_first_step_is_told_and_leaves_no_process(
+    end: str, told: str, mine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = list[subprocess.Popen[bytes]]()
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: started.append(popen(*a, **k)) or started[-1])
+    with pytest.raises(UserError, match=re.escape(told)):
+        check_engine_file(mine(f"import os\n{end}\n"), "Mine", "moons", steps=2, seconds=2 if "pipe" in end else 60)
+    assert [process.returncode is None for process in started] == [False]
+
+
+def test_an_engine_of_this_process_takes_its_steps_and_nothing_else() -> None:
+    fault = FAULTS["one stale momentum"]
+    engine = build_engine("numpy", fault.recipe)
+    assert check(engine, like=fault.recipe, steps=3).verdict.steps == 3
+    for options, told in (
+        ({"steps": 3, "nonsense": 1, "float32": True}, "leave out `float32`, `nonsense`"),
+        ({"seconds": 5, "shape": (3,)}, "leave out `shape`, `seconds`"),
+        ({"steps": 0}, "`steps` must be a whole number from 1; got 0"),
+    ):
+        with pytest.raises(UserError, match=told):
+            check(engine, like=fault.recipe, **options)
+    with pytest.raises(UserError, match="`NumpyEngine` is a class; give what it builds"):
+        check(type(engine), like="moons")
+
+
+def test_an_optimizer_with_the_members_of_an_engine_is_one_where_like_says_so() -> None:
+    class Descent:
+        def __init__(self, lr: float) -> None:
+            self.lr = lr
+
+        def load(self, state: Any) -> None: ...
+        def state(self) -> None: ...
+        def step(self, params: Any, grads: Any) -> Any:
+            return {name: p - self.lr * grads[name] for name, p in params.items()}
+
+    assert check(Descent, like="sgd").ok
 
 
 def test_what_is_no_engine_is_told(mine: Any) -> None:

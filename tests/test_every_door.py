@@ -180,7 +180,7 @@ OPENS: dict[str, tuple[int, str]] = {
     "proof/check/inside/engine.py": (1, "in the process of a user's code"),
     "proof/check/inside/play.py": (1, "in the process of a user's code"),
     "proof/check/remote.py": (1, "to be written to"),
-    "proof/check/sandbox.py": (7, "what a process of its own gave back, of a stated size"),
+    "proof/check/sandbox.py": (6, "to be written to; of what was printed the first characters"),
     "proof/check/task.py": (1, COMES_WITH),
     "report/derivations.py": (1, COMES_WITH),
     "report/exported.py": (1, OURS),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from twofold.recipe.toml import parse_toml
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -84,7 +85,7 @@ def _key(node: Node) -> tuple[str, ...]:
     if node.type == "dotted_key":
         return tuple(part for child in node.named_children for part in _key(child))
     text = (node.text or b"").decode()
-    return tuple(tomllib.loads(f"{text} = 0")) if node.type == "quoted_key" else (text,)
+    return tuple(parse_toml(f"{text} = 0", text)) if node.type == "quoted_key" else (text,)
 
 
 def _place(node: Node) -> Place:

@@ -11,8 +11,8 @@ import numpy as np
 from twofold.arrays import Array
 from twofold.proof.check import inputs
 from twofold.proof.check.compared import Gap, Run
+from twofold.proof.check.crossing import Played
 from twofold.proof.check.report import Named
-from twofold.proof.check.sandbox import Played
 from twofold.proof.check.subject import Subject, right
 from twofold.proof.mistakes import Scene, Tensors
 from twofold.proof.mistakes.base import number

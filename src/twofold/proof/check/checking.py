@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from twofold.errors import UserError
+from twofold.proof.check.crossing import Answer, Item
 from twofold.proof.check.gate_order import order_of, stacked_as_ours, stacked_as_theirs
 from twofold.proof.check.inside.theirs import Function
 from twofold.proof.check.judging import best, judged, of_another_shape, told
 from twofold.proof.check.report import CheckReport
 from twofold.proof.check.request import Adapter, Request
-from twofold.proof.check.sandbox import Answer, Item, Limits, run_file, run_here
-from twofold.proof.check.subject import Subject, right, subjects
+from twofold.proof.check.sandbox import Limits, run_file, run_here
+from twofold.proof.check.subject import CLIPPING, Subject, kinds, right, subjects
+from twofold.proof.mistakes.base import Settings
 
 if TYPE_CHECKING:
     from twofold.engine import Engine
@@ -47,17 +49,41 @@ def check(
     `twofold.proof.check.sandbox`.
 
     A whole engine with `load`, `state` and `step` is held against a recipe in this process: `check(engine,
-    like="moons")`. The other arguments do not count then; see `twofold.proof.check.engines.check_engine`.
+    like="moons", steps=50)`. It takes no other argument; see `twofold.proof.check.engines.check_engine`.
 
-    Raises `UserError` for an unknown kind or setting, or a file that is not there.
+    Raises `UserError` for an unknown kind or setting, an argument that does not apply, or a file that is not there.
     """
-    if all(callable(getattr(thing, name, None)) for name in ("load", "state", "step")):
-        from twofold.proof.check.engines import check_engine
-
-        return check_engine(cast("Engine", thing), cast("str | Path | Recipe", like))
+    if _is_engine(thing, like):
+        used = {
+            "adapter": adapter is not None,
+            "float32": float32,
+            "shape": shape is not None,
+            "seconds": seconds != 20,
+        }
+        others = [name for name, is_used in used.items() if is_used]
+        return _checked_engine(thing, like, settings, others)
     dtype = "float32" if float32 else "float64"
     wanted = Request("", "", like, settings, dtype, shape, adapter or Adapter())
     return check_thing(thing, wanted, seconds)
+
+
+def _is_engine(thing: object, like: object) -> bool:
+    """Whether a thing is an engine: it has the members of one, and `like` names no kind."""
+    return like not in (*kinds(), *CLIPPING) and all(
+        callable(getattr(thing, name, None)) for name in ("load", "state", "step")
+    )
+
+
+def _checked_engine(thing: object, like: object, settings: Settings, others: Sequence[str]) -> EngineReport:
+    """The report on an engine of this process; `others` are arguments that it does not take."""
+    from twofold.proof.check.engines import check_engine
+
+    refused = [*others, *(name for name in settings if name != "steps")]
+    if refused:
+        names = ", ".join(f"`{name}`" for name in refused)
+        raise UserError(f"a whole engine is checked in float64 with `like` and `steps` alone; leave out {names}")
+    steps = settings.get("steps", 50)
+    return check_engine(cast("Engine", thing), cast("str | Path | Recipe", like), steps=cast("int", steps))
 
 
 def check_thing(thing: object, wanted: Request, seconds: float) -> CheckReport:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import inspect
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -15,7 +16,7 @@ from twofold.proof.check.remote import EngineFailedError, RemoteEngine
 from twofold.proof.check.report import Named
 from twofold.proof.check.sandbox import Limits
 from twofold.proof.check.steps import explain, sentence
-from twofold.proof.lockstep import Parting, Verdict, compare
+from twofold.proof.lockstep import Divergence, Parting, Verdict, compare
 from twofold.proof.verify import RANDOM_BATCHES, TOLERANCES
 from twofold.recipe import Recipe, load_recipe
 from twofold.setup.building import build_engine, initial_state
@@ -51,7 +52,8 @@ class EngineReport:
         """A sentence: `step 1 agrees, step 2 parts: ...`, and why."""
         first = self.verdict.first_divergence
         if self.failure:
-            return f"it fails at step {self.verdict.steps + 1}: {self.failure}"
+            failure = f"it fails at step {self.verdict.steps + 1}: {self.failure}"
+            return failure if first is None else f"{failure}; before that {sentence(first, self.fault)}"
         if first is None:
             return f"agrees over {self.verdict.steps} steps at {self.verdict.tolerance:g}"
         return sentence(first, self.fault)
@@ -63,10 +65,11 @@ class EngineReport:
         return self.summary
 
     def to_json(self) -> dict[str, Plain]:
-        """Plain values."""
+        """Plain values; an engine that failed does not agree, whatever its steps before."""
         fault = self.fault and self.fault.to_json()
         return {
             **self.verdict.to_json(),
+            "agrees": self.ok,
             "recipe": self.recipe,
             "data": self.data,
             "fault": fault,
@@ -76,7 +79,8 @@ class EngineReport:
         }
 
     def _repr_html_(self) -> str:
-        return f"<b>{html.escape(self.summary)}</b>" + self.verdict._repr_html_()
+        table = "" if self.failure else self.verdict._repr_html_()
+        return f"<b>{html.escape(self.summary)}</b>{table}"
 
 
 def check_engine(engine: Engine, recipe: str | Path | Recipe, *, steps: int = 50) -> EngineReport:
@@ -85,8 +89,13 @@ def check_engine(engine: Engine, recipe: str | Path | Recipe, *, steps: int = 50
     The engine has `load(state)`, `state()` and `step(batch)` as in `twofold.engine.Engine`; it gets a copy of each
     batch, so that it cannot change ours.
 
-    Raises `UserError` for an engine that lacks one of the three.
+    Raises `UserError` for an engine that lacks one of the three, for a class, and for `steps` below 1.
     """
+    if inspect.isclass(engine):
+        name = cast(type, engine).__name__
+        raise UserError(f"an engine is an object, and `{name}` is a class; give what it builds from a recipe")
+    if not isinstance(steps, int) or steps < 1:
+        raise UserError(f"`steps` must be a whole number from 1; got {steps!r}")
     missing = [name for name in MEMBERS if not callable(getattr(engine, name, None))]
     if missing:
         raise UserError(f"an engine has {', '.join(f'`{name}`' for name in MEMBERS)}; this one lacks `{missing[0]}`")
@@ -113,9 +122,10 @@ def _compared(engine: Engine | RemoteEngine, recipe: Recipe, steps: int) -> Engi
     recipe, dataset, data = found_data(recipe, warn_of_notes, RANDOM_BATCHES * (32 if size == "full" else size))
     ours = build_engine("numpy", recipe)
     tolerance = TOLERANCES["float64"]
-    faults = list[Named]()
+    faults, divergences = list[Named](), list[Divergence]()
 
     def name_fault(parting: Parting) -> None:
+        divergences.append(parting.divergence)
         why = explain(recipe, ours, parting, tolerance, second)
         faults.extend([why[1]] if why else [])
 
@@ -125,5 +135,6 @@ def _compared(engine: Engine | RemoteEngine, recipe: Recipe, steps: int) -> Engi
         verdict = compare(ours, second, start, batches, tolerance, "resync", watch=lambda step: taken.append(step),
                           explain=name_fault)  # fmt: skip
     except EngineFailedError as error:
-        return EngineReport(recipe.name, data, Verdict(taken[-1], tolerance, {}, None), None, str(error))
+        verdict = Verdict(taken[-1], tolerance, {}, divergences[0] if divergences else None)
+        return EngineReport(recipe.name, data, verdict, faults[0] if faults else None, str(error))
     return EngineReport(recipe.name, data, verdict, faults[0] if faults else None)

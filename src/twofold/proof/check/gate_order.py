@@ -8,7 +8,7 @@ import numpy as np
 
 from twofold.arrays import Array
 from twofold.errors import UserError
-from twofold.proof.check.sandbox import Answer
+from twofold.proof.check.crossing import Answer
 from twofold.proof.check.subject import Subject
 from twofold.proof.mistakes import Scene
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -71,8 +72,7 @@ def grade(folder: Path, task: Task) -> Grade:
 
     Raises `UserError` where the folder is not there; a missing file only leaves its items unchecked.
     """
-    if not folder.exists():
-        raise UserError(f"no folder {folder}")
+    _require([folder])
     limits = Limits(task.seconds, task.megabytes)
     graded: dict[int, Graded] = {}
     files = dict.fromkeys(item.file for item in task.item)
@@ -83,7 +83,15 @@ def grade(folder: Path, task: Task) -> Grade:
         reports = _reports(path, folder, items, limits)
         for (number, item), report in zip(numbered, reports, strict=True):
             graded[number] = Graded(item.title, item.points, item.hidden, report, item.hint)
-    return Grade(folder.name, tuple(graded[number] for number in sorted(graded)))
+    student = Path(os.path.abspath(folder)).name  # `.` has none; a link keeps its own
+    return Grade(student, tuple(graded[number] for number in sorted(graded)))
+
+
+def _require(folders: Sequence[Path]) -> None:
+    """Raises `UserError` with every folder that is not there."""
+    missing = [str(folder) for folder in folders if not folder.exists()]
+    if missing:
+        raise UserError(f"no folder {', '.join(missing)}")
 
 
 def _reports(path: Path, folder: Path, items: Sequence[Item], limits: Limits) -> list[CheckReport]:
@@ -100,7 +108,11 @@ def _reports(path: Path, folder: Path, items: Sequence[Item], limits: Limits) ->
 
 
 def grade_all(folders: Sequence[Path], task: Task, jobs: int, watcher: Watcher | None = None) -> list[Grade]:
-    """Grade every submission, `jobs` at once; returns the grades in the order of the folders."""
+    """Grade every submission, `jobs` at once; returns the grades in the order of the folders.
+
+    Raises `UserError` before any is graded where folders are not there.
+    """
+    _require(folders)
     watch = watching(watcher)
     watch(Started("check", len(folders)))
     grades: dict[int, Grade] = {}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from twofold.arrays import digest
 from twofold.proof.check.allowances import (
     absences,
     as_played,
@@ -19,10 +20,10 @@ from twofold.proof.check.allowances import (
     wrong_share,
 )
 from twofold.proof.check.compared import Gap, Run, gaps
+from twofold.proof.check.crossing import Answer, Played
 from twofold.proof.check.naming import named_faults
 from twofold.proof.check.report import CheckReport, Power, element
 from twofold.proof.check.request import Request
-from twofold.proof.check.sandbox import Answer, Played
 from twofold.proof.check.subject import Subject, right
 from twofold.proof.mistakes import Tensors
 from twofold.proof.mistakes.base import number
@@ -174,7 +175,8 @@ _POWERS: dict[str, Power] = {}
 
 def power(subject: Subject) -> Power:
     """The power of the check: how many of the kind's known mistakes change a tensor of these scenes."""
-    key = repr((subject.kind, sorted(subject.settings.items(), key=str), subject.names, subject.dtype))
+    scenes = [(scene.name, scene.facts, digest(scene.arrays)) for scene in subject.scenes]
+    key = repr((subject.kind, sorted(subject.settings.items(), key=str), scenes, subject.dtype))
     if key not in _POWERS:
         expected = right(subject)
         tolerances = subject.tolerances(expected, single=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,12 +31,14 @@ def write_pages(folder: Path, grades: Sequence[Grade], task: Task) -> Path:
 
 
 def page_names(students: Sequence[str]) -> list[str]:
-    """A valid file name for each student, whatever the folder's name is; no two are equal."""
-    names = list[str]()
+    """A valid file name for each student, whatever the folder's name is; no two are equal but for upper case."""
+    names, taken = list[str](), {"class"}
     for number, student in enumerate(students, 1):
-        name = re.sub(r"[^\w.-]", "_", student).strip(".")[:60] or "student"
-        unique = name not in ("class", *(n.removesuffix(".html") for n in names))
-        names.append(f"{name if unique else f'{name}-{number}'}.html")
+        plain = re.sub(r"[^\w.-]", "_", student).strip(".")[:60] or "student"
+        numbered = (f"{plain}-{other}" for other in itertools.count(number))
+        name = next(name for name in itertools.chain([plain], numbered) if name.casefold() not in taken)
+        taken.add(name.casefold())
+        names.append(f"{name}.html")
     return names
 
 

@@ -16,8 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -29,7 +29,7 @@ from twofold.arrays import Array, Arrays
 from twofold.engine import Batch, State, floats
 from twofold.errors import UserError
 from twofold.plain import Parsed
-from twofold.proof.check.sandbox import Limits, environment_of
+from twofold.proof.check.sandbox import Limits, environment_of, signal_name
 from twofold.recipe import Recipe, dump
 
 MOST_MESSAGE = 1 << 30
@@ -48,7 +48,6 @@ class RemoteStep:
     loss: float
     gradients: Arrays
     state: State
-    update_norms: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def logits(self) -> Array:
@@ -78,10 +77,17 @@ class RemoteEngine:
         os.close(theirs_out)
 
     def __enter__(self) -> Self:
-        answer, _ = self._receive()
-        if "cannot" in answer:
+        """Wait until the engine is built. Raises `UserError` where it cannot be; the process has ended then."""
+        try:
+            answer, _ = self._receive()
+            if "cannot" in answer:
+                raise UserError(str(answer["cannot"])[:2000])
+        except EngineFailedError as error:
             self.close()
-            raise UserError(str(answer["cannot"])[:2000])
+            raise UserError(f"the engine cannot be built: {error}") from error
+        except BaseException:  # an interrupt too: without this block's end nothing would end the process
+            self.close()
+            raise
         return self
 
     def __exit__(
@@ -110,7 +116,8 @@ class RemoteEngine:
         """The engine's state now."""
         self._send({"call": "state"}, {})
         answer, arrays = self._answered()
-        return state_from(arrays, answer.get("updates", 0))
+        with _readable():
+            return state_from(arrays, answer.get("updates", 0))
 
     def step(self, batch: Batch) -> RemoteStep:
         """One step on a batch. Raises `EngineFailedError` where the user's code fails."""
@@ -120,12 +127,13 @@ class RemoteEngine:
         held |= {name: array for name, array in optional.items() if array is not None}
         self._send({"call": "step", "lr": float(np.asarray(batch.lr)), "step": batch.step, "ema": batch.ema}, held)
         answer, arrays = self._answered()
-        return RemoteStep(
-            under("outputs", arrays, answer.get("outputs", ())),
-            float(answer.get("loss", float("nan"))),
-            under("gradients", arrays),
-            state_from(arrays, answer.get("updates", 0)),
-        )
+        with _readable():
+            return RemoteStep(
+                under("outputs", arrays, answer.get("outputs", ())),
+                float(answer.get("loss", float("nan"))),
+                under("gradients", arrays),
+                state_from(arrays, answer.get("updates", 0)),
+            )
 
     def _answered(self) -> tuple[dict[str, Parsed], dict[str, Array]]:
         answer, arrays = self._receive()
@@ -140,7 +148,8 @@ class RemoteEngine:
             raise EngineFailedError(self._how_it_ended()) from error
 
     def _receive(self) -> tuple[dict[str, Parsed], dict[str, Array]]:
-        message = read_message(self.back, time.monotonic() + self.limits.seconds)
+        with _readable():
+            message = read_message(self.back, time.monotonic() + self.limits.seconds)
         if message is None:
             raise EngineFailedError(self._how_it_ended())
         return message
@@ -151,10 +160,19 @@ class RemoteEngine:
             status = self.process.wait(0.5)
             if status < 0 and -status in (signal.SIGXCPU, signal.SIGKILL):
                 return f"the code took more than {self.limits.seconds:g} seconds of the processor, or too much memory"
-            return f"its process crashed ({signal.Signals(-status).name})" if status < 0 else (
+            return f"its process crashed ({signal_name(-status)})" if status < 0 else (
                 f"its process ended by itself with status {status}"
             )  # fmt: skip
         return f"the code did not answer within {self.limits.seconds:g} seconds: an endless loop, or much too slow"
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    """Raises `EngineFailedError` for any error in reading what came back, which the user's code may have written."""
+    try:
+        yield
+    except Exception as error:
+        raise EngineFailedError("what its process sent cannot be read") from error
 
 
 def flat(state: State) -> dict[str, Array]:

@@ -1,13 +1,12 @@
 """A user's code in a process of its own: a time limit, a memory limit, a temporary folder, its output kept apart.
 
-Only arrays in safetensors and JSON pass between the processes, never pickles; nothing that the process says of itself
-counts. `ENFORCED` names the limits that the operating system enforces, `NOT_ENFORCED` what nothing enforces.
+What passes between the processes is in `crossing`; nothing that the process says of itself counts. `ENFORCED` names the
+limits that the operating system enforces, `NOT_ENFORCED` what nothing enforces.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import resource
 import signal
@@ -16,19 +15,11 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NotRequired, TypedDict
 
-import numpy as np
-from safetensors.numpy import load, save_file
-
-from twofold.arrays import Array
-from twofold.plain import Parsed
+from twofold.proof.check.crossing import MOST_RESULT, RESULT, Answer, Item, read_answers, write_items
 from twofold.proof.check.request import Limits
-from twofold.proof.mistakes import Scene, Tensors
-from twofold.proof.mistakes.base import Settings
 
 ENFORCED = "processor time, wall time, memory (Linux), the size of what is written, the length of what is printed"
 NOT_ENFORCED = (
@@ -37,72 +28,22 @@ NOT_ENFORCED = (
 )
 MOST_PRINTED = 4_000
 """Characters kept of what the code prints."""
-MOST_RESULT = 60_000_000
-
-
-class Item(TypedDict):
-    """One object to be run, with its scenes. `expected` never reaches the process of the user's code."""
-
-    object: str
-    kind: str
-    section: str
-    settings: Settings
-    float32: bool
-    scenes: Sequence[Scene]
-    expected: Sequence[Tensors]
-    gradients: Mapping[str, str]
-    arguments: Mapping[str, str]
-    transposed: NotRequired[bool]
-
-
-@dataclass(frozen=True)
-class Played:
-    """One plan of calling an object, and what running it by that plan showed, as reported by its process."""
-
-    plan: str
-    errors: Mapping[str, str]
-    untold: Sequence[str]
-    """Scenes outside training for which the object offers no way to say so."""
-    fits: bool
-    """Whether the first tensor of the first scene has the right shape."""
-    constant_rate: bool
-    """Whether an optimizer cannot be told of another rate."""
-    one_bias: bool
-    autograd: bool
-    derivative: bool
-    """Whether the way back takes no dy: its result was taken for f'(x), and multiplied by dy."""
-    scenes: int
-
-    @classmethod
-    def read(cls, plan: Parsed) -> Played:
-        """A plan from the other process's JSON. Raises `KeyError`, `TypeError` or `ValueError` for anything else."""
-        flags = {name: bool(plan[name]) for name in ("fits", "constant_rate", "one_bias", "autograd", "derivative")}
-        errors = {str(scene): str(error) for scene, error in plan["errors"].items()}
-        return cls(str(plan["plan"]), errors, [str(s) for s in plan["untold"]], scenes=int(plan["scenes"]), **flags)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The result of one item: tensors by plan and scene, errors by scene; or why there are none."""
-
-    cannot: str = ""
-    """Why nothing could be checked: the file does not import, the object is not there, no call fits."""
-    ended: str = ""
-    """How the process ended where it did not give an answer: a limit, a crash, an exit."""
-    plans: Sequence[Played] = ()
-    tensors: Sequence[Sequence[Mapping[str, Array]]] = ()
-    reason: str = ""
-    printed: str = field(default="", repr=False)
 
 
 def run_file(file: Path, items: Sequence[Item], limits: Limits) -> list[Answer]:
     """Run the items of a file, each an object with its scenes, in one process of its own."""
-    with tempfile.TemporaryDirectory(prefix="twofold-check-") as name:
-        folder = Path(name)
+    with _folder() as folder:
         work = {"file": str(file.resolve()), "seconds": limits.seconds, "megabytes": limits.megabytes}
-        _write(folder, work, items)
+        write_items(folder, work, items)
         command = [sys.executable, "-m", "twofold.proof.check.inside", str(folder)]
-        return _read(folder, run_apart(command, folder, limits.seconds), len(items), limits)
+        return _read(folder, run_apart(command, folder, limits.seconds), items, limits)
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    """A temporary folder; what the code makes of it, such as a link to another, is no reason to fail."""
+    with tempfile.TemporaryDirectory(prefix="twofold-check-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
 
 
 def run_apart(command: Sequence[str], folder: Path, seconds: float) -> int | str:
@@ -127,12 +68,8 @@ def run_apart(command: Sequence[str], folder: Path, seconds: float) -> int | str
 
 def run_here(play: Callable[[Path], None], items: Sequence[Item], limits: Limits) -> list[Answer]:
     """Run the items of an object that lives in this process: in a fork of the process, which then ends."""
-    with tempfile.TemporaryDirectory(prefix="twofold-check-") as name:
-        folder = Path(name)
-        _write(folder, {"seconds": limits.seconds}, items)
-        if not hasattr(os, "fork"):
-            play(folder)
-            return _read(folder, 0, len(items), limits)
+    with _folder() as folder:
+        write_items(folder, {"seconds": limits.seconds}, items)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             sys.stdout.flush()
@@ -140,26 +77,44 @@ def run_here(play: Callable[[Path], None], items: Sequence[Item], limits: Limits
             pid = os.fork()
         if pid == 0:
             _play_apart(play, folder, limits)
-        return _read(folder, _wait_pid(pid, limits.seconds), len(items), limits)
+        return _read(folder, _wait_pid(pid, limits.seconds), items, limits)
 
 
 def _play_apart(play: Callable[[Path], None], folder: Path, limits: Limits) -> None:
     status = 1
     try:
+        os.setsid()  # what the code starts belongs to its group, and is ended with it
         for number, name in ((1, "stdout"), (2, "stderr")):
             file = os.open(folder / name, os.O_WRONLY | os.O_CREAT)
             os.dup2(file, number)
-        sys.stdout, sys.stderr = (open(folder / name, "w") for name in ("stdout", "stderr"))  # noqa: SIM115
+        sys.stdout, sys.stderr = (
+            open(number, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
+            for number in (1, 2)
+        )
         os.chdir(folder)
         seconds = int(limits.seconds) + 1
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
         resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_RESULT, MOST_RESULT))
+        _limit_memory(limits)
         play(folder)
         status = 0
     except BaseException as error:
         os.write(2, f"{type(error).__name__}: {error}\n".encode())
     finally:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):  # closed by the code, or longer than may be written
+                stream.flush()
         os._exit(status)
+
+
+def _limit_memory(limits: Limits) -> None:
+    """Limit the memory that the code may take beyond what this process holds already, where the system enforces it."""
+    if sys.platform.startswith("linux"):
+        held = int(Path("/proc/self/statm").read_text("ascii").split()[0]) * resource.getpagesize()
+        most = held + (limits.megabytes << 20)
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
 def environment_of(home: Path) -> dict[str, str]:
@@ -167,6 +122,9 @@ def environment_of(home: Path) -> dict[str, str]:
     passed_on = {
         name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "VIRTUAL_ENV") if name in os.environ
     }
+    if passed_on.get("PYTHONPATH"):  # its entries may be relative to this process's folder, which is not the other's
+        entries = passed_on["PYTHONPATH"].split(os.pathsep)
+        passed_on["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, entries))
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     return {
         **passed_on,
@@ -190,77 +148,33 @@ def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | str:
 
 
 def _wait_pid(pid: int, seconds: float) -> int | str:
-    end, pause = time.monotonic() + seconds, 0.001
-    while time.monotonic() < end:
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(pause)
-        pause = min(0.05, pause * 1.5)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    return "time"
-
-
-def _write(folder: Path, work: dict[str, str | float], items: Sequence[Item]) -> None:
-    listed = []
-    for number, item in enumerate(items):
-        name = f"scenes-{number}.safetensors"
-        arrays = {
-            f"{i}/{key}": np.array(array, order="C")
-            for i, scene in enumerate(item["scenes"])
-            for key, array in scene.arrays.items()
-        }
-        save_file(arrays, folder / name)
-        scenes = [
-            {
-                "name": scene.name,
-                "facts": dict(scene.facts),
-                "arrays": list(scene.arrays),
-                "shapes": {key: list(np.shape(tensor)) for key, tensor in expected.items()},
-                "gradients": item["gradients"],
-            }
-            for scene, expected in zip(item["scenes"], item["expected"], strict=True)
-        ]
-        entry = {key: value for key, value in item.items() if key not in ("scenes", "expected", "gradients")}
-        listed.append({**entry, "scenes": scenes, "scenes_file": name})
-    (folder / "job.json").write_text(json.dumps({**work, "items": listed}), "utf-8")
-
-
-def _read(folder: Path, status: int | str, count: int, limits: Limits) -> list[Answer]:
-    printed = _printed(folder)
-    result, arrays_file = folder / "result.json", folder / "result.safetensors"
-    size = arrays_file.stat().st_size if arrays_file.is_file() else 0
-    if not result.is_file() or size > MOST_RESULT or result.stat().st_size > MOST_RESULT:
-        return [Answer(ended=_how(status, limits, _text(folder / "stderr")), printed=printed)] * count
+    end, pause, done = time.monotonic() + seconds, 0.001, 0
     try:
-        answer = json.loads(result.read_text("utf-8"))
-        arrays = load(arrays_file.read_bytes())
-        return _answers(answer, arrays, count, printed)
+        while time.monotonic() < end:
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                return os.waitstatus_to_exitcode(status)
+            time.sleep(pause)
+            pause = min(0.05, pause * 1.5)
+        return "time"
+    finally:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+        if not done:
+            os.kill(pid, signal.SIGKILL)  # it may not lead a group yet
+            os.waitpid(pid, 0)
+
+
+def _read(folder: Path, status: int | str, items: Sequence[Item], limits: Limits) -> list[Answer]:
+    """The answers, or how the process ended. In its folder the code may have left anything."""
+    printed = ""
+    try:
+        printed = _printed(folder)
+        if not (folder / RESULT).is_file():
+            return [Answer(ended=_how(status, limits, _text(folder / "stderr")), printed=printed)] * len(items)
+        return read_answers(folder, items, printed)
     except Exception:  # whatever the process left there
-        return [Answer(ended="what the process left cannot be read", printed=printed)] * count
-
-
-def _answers(answer: Parsed, arrays: Mapping[str, Array], count: int, printed: str) -> list[Answer]:
-    if "cannot" in answer:
-        return [Answer(cannot=str(answer["cannot"])[:2_000], printed=printed)] * count
-    answers = []
-    for number, item in enumerate(answer["items"]):
-        if "cannot" in item:
-            answers.append(Answer(cannot=str(item["cannot"])[:2_000], printed=printed))
-            continue
-        tensors = []
-        plans = [Played.read(plan) for plan in item["plans"]]
-        for place, plan in enumerate(plans):
-            scenes: list[dict[str, Array]] = [{} for _ in range(plan.scenes)]
-            head = f"{number}/{place}/"
-            for key, array in arrays.items():
-                if key.startswith(head):
-                    index, name = key[len(head) :].split("/", 1)
-                    scenes[int(index)][name] = array
-            tensors.append(scenes)
-        answers.append(Answer("", "", plans, tensors, str(item.get("reason", "")), printed))
-    return answers
+        return [Answer(ended="what the process left cannot be read", printed=printed)] * len(items)
 
 
 def _how(status: int | str, limits: Limits, errors: str) -> str:
@@ -271,9 +185,17 @@ def _how(status: int | str, limits: Limits, errors: str) -> str:
     if "MemoryError" in errors:
         return f"the code took more than {limits.megabytes:,} MB of memory"
     if isinstance(status, int) and status < 0:
-        return f"the process crashed ({signal.Signals(-status).name})"
+        return f"the process crashed ({signal_name(-status)})"
     last = errors.strip().splitlines()[-1][:300] if errors.strip() else ""
     return f"the process ended by itself with status {status}" + (f": {last}" if last else "")
+
+
+def signal_name(number: int) -> str:
+    """`SIGSEGV`; `signal 40` for one without a name, as those between the first and the last of real time."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _text(path: Path) -> str:

@@ -85,7 +85,8 @@ def _is_unmoved(first: Engine, parting: Parting, tolerance: float) -> bool:
     if parting.batch.radius is None:
         return False
     trace = _traced(first, parting._replace(batch=parting.batch._replace(radius=None)))
-    return trace is not None and _close(trace.logits, parting.second.logits, tolerance)
+    outputs = [*parting.second.outputs.values()]
+    return trace is not None and bool(outputs) and _close(trace.logits, outputs[-1], tolerance)
 
 
 def _traced(engine: Engine, parting: Parting) -> Trace | None:
@@ -135,7 +136,7 @@ def _close(a: Array, b: Array, tolerance: float) -> bool:
 
 
 def _layer(dispute: _Dispute, node: Node, yours: Step, dx: Array | None = None) -> Named | None:
-    """The mistake in one layer's pass, given the right input x and the right dy."""
+    """The mistake in one layer's pass, given the right input x and the right dy; `None` where its engine lacks any."""
     recipe, parting, trace = dispute.recipe, dispute.parting, dispute.trace
     before, batch = parting.before, parting.batch
     names = [other.name for other in recipe.network.nodes]
@@ -148,14 +149,22 @@ def _layer(dispute: _Dispute, node: Node, yours: Step, dx: Array | None = None) 
         arrays["dy"] = trace.signals[node.name]
     if node.name in batch.masks:
         arrays["mask"] = batch.masks[node.name].astype(float)
-    theirs = {"y": yours.outputs[node.name]} | ({} if dx is None else {"dx": dx})
-    if node.buffers:
-        theirs |= {name: yours.state.buffers[f"{node.name}.{name}"] for name in node.buffers}
-    for name in node.parameters:
-        theirs[gradient_name(name, node.kind)] = yours.gradients[f"{node.name}.{name}"]
+    theirs = _of_layer(node, yours)
+    if theirs is None:
+        return None
+    theirs |= {} if dx is None else {"dx": dx}
     facts = {"training": True, "fresh": True, "whole_numbers": node.kind in ("embedding", "embed_columns")}
     settings = {**node.spec.model_dump(), "kind": node.kind}
     return dispute.named(node.kind, "layers", settings, Scene("the step", arrays, facts), theirs)
+
+
+def _of_layer(node: Node, yours: Step) -> dict[str, Array] | None:
+    """A layer's output, buffers and gradients by the catalogue's names; `None` where the engine gives not all."""
+    places = [("y", yours.outputs, node.name)]
+    places += [(name, yours.state.buffers, f"{node.name}.{name}") for name in node.buffers]
+    places += [(gradient_name(name, node.kind), yours.gradients, f"{node.name}.{name}") for name in node.parameters]
+    complete = all(key in tensors for _, tensors, key in places)
+    return {name: tensors[key] for name, tensors, key in places} if complete else None
 
 
 def _of(name: str, node: Node) -> bool:

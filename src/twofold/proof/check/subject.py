@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import index
 
 import numpy as np
 from pydantic import BaseModel, ValidationError
@@ -109,12 +111,13 @@ def subjects(
 ) -> list[Subject]:
     """The subject that `like` names, once for each shape of sample that such an object may need, the usual one first.
 
-    Raises `UserError` for an unknown kind or a setting that it does not take.
+    Raises `UserError` for an unknown kind, a setting that it does not take, or a shape without a sense.
     """
     kind, asked = _read(like)
     asked = {**asked, **settings}
+    sizes = None if shape is None else _sizes(shape)
     if kind in CLIPPING:
-        c = number(asked, "max_norm", number(asked, "c", 0.5))
+        c = _largest_norm(kind, asked)
         return [Subject("max_norm", "clipping", {"max_norm": c}, tuple(inputs.clipping_scenes({"max_norm": c})), dtype)]
     section = _section(kind)
     of = asked.pop("of", None) if kind == "cross_entropy" else None
@@ -126,20 +129,49 @@ def subjects(
     values = {**spec.model_dump(), "kind": kind} | ({"of": of} if of else {})
     if section == "layers":
         assert isinstance(spec, LayerSpec)
-        shapes = [tuple(shape)] if shape is not None else inputs.shapes_of(kind, spec)
+        shapes = [sizes] if sizes is not None else inputs.shapes_of(kind, spec)
         return [_layer(kind, spec, values, s, dtype) for s in shapes]
     if section == "loss":
         scenes = inputs.loss_scenes(kind, of == "probabilities")
     elif section == "optimizer":
         scenes = inputs.optimizer_scenes(values, constant_rate=False)
     else:
+        _positive(kind, asked, "lr")
         scenes = inputs.schedule_scenes(asked)
     return [Subject(kind, section, values, tuple(_cast(scene, dtype) for scene in scenes), dtype)]
 
 
+def _sizes(shape: Sequence[int]) -> tuple[int, ...]:
+    """The shape of one sample. Raises `UserError` for anything but whole numbers from 1."""
+    try:
+        sizes = tuple(index(size) for size in shape)
+    except TypeError:
+        sizes = (0,)
+    if any(size < 1 for size in sizes):
+        rule = "`shape` must hold whole numbers from 1, the sizes of one sample: (5,), or (3, 8, 8)"
+        raise UserError(f"{rule}; got {shape!r}")
+    return sizes
+
+
+def _largest_norm(kind: str, asked: Settings) -> float:
+    """The norm to which a clipping clips: `max_norm`, or `c`."""
+    names = ("max_norm", "c")
+    unknown = next((name for name in asked if name not in names), None)
+    if unknown is not None:
+        raise UserError(f"`{kind}`: unknown setting `{unknown}`; {did_you_mean(unknown, names)}")
+    for name in names:
+        _positive(kind, asked, name)
+    return number(asked, "max_norm", number(asked, "c", 0.5))
+
+
+def _positive(kind: str, asked: Settings, name: str) -> None:
+    """Raises `UserError` for a setting that is there and no finite number above 0."""
+    value = asked.get(name)
+    if value is not None and not (isinstance(value, int | float | np.number) and 0 < value < math.inf):
+        raise UserError(f"`{kind}`: `{name}` must be a number greater than 0; got {value!r}")
+
+
 def _layer(kind: str, spec: LayerSpec, values: Settings, shape: tuple[int, ...], dtype: str) -> Subject:
-    if min(shape, default=1) < 1:
-        raise UserError(f"`shape` must be the sizes of a sample, each at least 1, without the batch; got {shape}")
     refusal = spec.refuses(shape)
     if refusal:
         raise UserError(f"`{kind}` {refusal.rule}; `shape` is {shape}. {refusal.remedy}".rstrip())

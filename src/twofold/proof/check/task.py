@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, ValidationE
 from twofold.errors import UserError, did_you_mean
 from twofold.foreign import MOST_RECIPE, read_foreign
 from twofold.plain import Parsed
+from twofold.proof.check.gate_order import order_of
 from twofold.proof.check.request import LARGEST, Adapter, Request
 from twofold.proof.check.subject import subjects
 from twofold.recipe.toml import TomlError, parse_toml
@@ -109,7 +110,7 @@ def load_task(name: str) -> Task:
 
 
 def read_task(raw: Mapping[str, object], name: str, text: str = "") -> Task:
-    """A task from its table; every item's kind and settings are checked now, not at the first submission."""
+    """A task from its table; every item's kind, settings and gates are checked now, not at the first submission."""
     try:
         task = Task.model_validate(raw)
     except ValidationError as error:
@@ -119,7 +120,7 @@ def read_task(raw: Mapping[str, object], name: str, text: str = "") -> Task:
         if Path(item.file).is_absolute() or ".." in Path(item.file).parts:
             raise UserError(f"{name}: item {number}: `file` must lie in the submission's folder; got {item.file}")
         try:
-            subjects(item.like, {}, shape=item.shape)
+            order_of(subjects(item.like, {}, shape=item.shape)[0].kind, item.gates)
         except UserError as error:
             raise UserError(f"{name}: item {number} (`{item.title}`): {error}") from error
     return task
