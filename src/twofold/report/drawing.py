@@ -169,7 +169,7 @@ def inline_svg(label: str, width: float, height: float, draw: Draw, placed: bool
 
 def _prefix(label: str) -> str:
     """What the ids of a drawing begin with."""
-    return "f" + hashlib.sha256(label.encode()).hexdigest()[:8]
+    return "f" + hashlib.sha256(label.encode(errors="backslashreplace")).hexdigest()[:8]
 
 
 def _relabelled(svg: Markup, old: str, new: str) -> Markup:
