@@ -123,6 +123,18 @@ def test_one_class_alone_has_no_area() -> None:
     assert found["accuracy"].value >= 0
 
 
+def test_a_class_without_an_area_is_left_out_of_the_mean() -> None:
+    p, y = THREE[0], np.minimum(THREE[1], 1)  # nobody is of the third class
+    areas = [theirs.roc_auc_score(y == c, p[:, c]) for c in range(2)]
+    assert measured("classification", p, y)["roc_auc"].value == pytest.approx(np.mean(areas))
+    p, t = LABELS[0], LABELS[1] * [1, 1, 1, 0] + [0, 0, 1, 0]
+    t = np.minimum(t, 1)  # every sample has the third label, none the fourth
+    found = measured("multi_label", p, t)["roc_auc"]
+    assert found.value == pytest.approx(theirs.roc_auc_score(t[:, :2], p[:, :2]))
+    assert found.low <= found.value <= found.high
+    assert np.isnan(measured("multi_label", p[:, 2:], t[:, 2:])["roc_auc"].value)
+
+
 def test_many_classes_are_counted_as_few_are(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     p, target = rng.dirichlet(np.ones(7), size=60), rng.integers(7, size=60)
