@@ -213,6 +213,21 @@ def test_interrupted_and_gone_on_with(tmp_path: Path) -> None:
     assert kills.traces(run) == kills.traces(tmp_path / "plain")
 
 
+def test_a_run_that_is_killed_again_still_says_when_it_went_on(tmp_path: Path) -> None:
+    run = killed(tmp_path / "run", 20)
+
+    def dies() -> None:
+        kills.dies_after("numpy", 30)
+        kills.go_on(run, tmp_path / "log")
+
+    assert kills.apart(dies) == -9
+    (first,) = read_record(run).resumed
+    again = twofold.resume(run).record.resumed
+    assert again[0] == first
+    assert [entry.engine for entry in again] == ["numpy", "numpy"]
+    assert 0 < first.step < again[1].step
+
+
 def test_a_checkpoint_every_no_step() -> None:
     with pytest.raises(twofold.UserError, match=r"`checkpoint_every` is a number of steps, at least 1; got 0"):
         twofold.run("moons", checkpoint_every=0)

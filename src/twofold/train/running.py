@@ -156,7 +156,7 @@ def _go_on(folder: Path, data: object, watch: Watcher, group: Group) -> None:
     built = _built(recipe, dataset, group)
     changes = list(differences(record.circumstances, _circumstances(recipe, built, group)))
     for difference in changes:
-        watch(Noted(f"{folder} was begun with {difference}: the last bits of its numbers may differ"))
+        watch(Noted(f"{folder} was begun with {difference}: its numbers may differ, if only in the last bits"))
     since, refusals = newest(folder, record.files[RECIPE])
     for line in refusals:
         watch(Noted(f"{folder}: {line}; {_where(since)}"))
