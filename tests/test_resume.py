@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -228,6 +230,8 @@ def test_a_run_that_is_killed_again_still_says_when_it_went_on(tmp_path: Path) -
     assert 0 < first.step < again[1].step
 
 
-def test_a_checkpoint_every_no_step() -> None:
-    with pytest.raises(twofold.UserError, match=r"`checkpoint_every` is a number of steps, at least 1; got 0"):
-        twofold.run("moons", checkpoint_every=0)
+@pytest.mark.parametrize("every", [0, -7, 2.5, 7.0, "7", True])
+def test_a_checkpoint_every_no_step(every: Any) -> None:
+    rule = f"`checkpoint_every` is a number of steps, at least 1; got {every!r}"
+    with pytest.raises(twofold.UserError, match=f"^{re.escape(rule)}$"):
+        twofold.run("moons", checkpoint_every=every)
