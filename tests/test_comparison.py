@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from html import unescape
@@ -22,12 +23,12 @@ from conftest import Outcome
 from records import finished
 from test_report import Page
 from twofold.analysis import Curve
-from twofold.analysis.comparison import Paired, names, paired, same_samples
+from twofold.analysis.comparison import Paired, all_curves, names, paired, same_samples
 from twofold.analysis.differences import Subject, differences, subject
 from twofold.recipe import load_recipe
 from twofold.report import comparison_words as words
 from twofold.report.comparison import render_comparison
-from twofold.report.comparison_curves import DASHES, gap_caption, gap_picture
+from twofold.report.comparison_curves import DASHES, _look, gap_caption, gap_picture
 from twofold.report.drawing import COLOURS, Panel, Picture
 from twofold.report.exported import captions_text, latex, latex_text
 from twofold.report.figures.curves import LOOKS
@@ -45,6 +46,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "long": {"training.epochs": 6},
     "more": {"data.samples": 200},
     "alone": {"training.engines": ["torch"]},
+    "turned": {"training.engines": ["torch", "numpy"]},
     "steps": {"training.epochs": None, "training.steps": 8},
 }
 
@@ -290,6 +292,34 @@ class _Recorded(Run):
         self.__dict__["recipe"] = recipe
 
 
+@pytest.mark.parametrize("which", [("alone", "sgd"), ("sgd", "alone"), ("turned", "sgd"), ("sgd", "turned")])
+def test_the_wide_line_is_that_of_the_engine_that_the_legend_names(folder: Path, which: tuple[str, str]) -> None:
+    """A run of PyTorch alone, or one that trained PyTorch first, stands beside one of both engines."""
+    runs = [twofold.open_run(folder / name) for name in which]
+    engine = ["NumPy", "PyTorch"]
+    for picture in render_comparison(runs).pictures:
+        assert [key.name for key in picture.legend[2:]] == [f"{engine[0]} (wide, pale)", f"{engine[1]} (thin)"]
+    curves = all_curves(runs)
+    for run, curves_of_run in enumerate(curves):
+        for curve in curves_of_run:
+            beside = [other for other in curves_of_run if other.split == curve.split]
+            assert ("alpha" in _look(run, curve, beside)) == (len(beside) > 1 and curve.engine == "numpy")
+
+
+def test_a_name_that_is_no_utf_8_is_written_as_codes(folder: Path, tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"adam-\xff")
+    try:
+        copytree(folder / "adam", odd)
+    except OSError:
+        pytest.skip("this file system has no such names")
+    page = twofold.write_comparison([folder / "sgd", odd], tmp_path / "page.html").read_text("utf-8")
+    assert page.count("adam-\\udcff") > 1
+    assert "adam-\\udcff" in twofold.write_report(odd).read_text("utf-8")
+    for _ in range(2):  # the folder's owner is known again
+        figures = twofold.write_figures([folder / "sgd", odd], tmp_path / os.fsdecode(b"figures-\xff"))
+    assert (figures / "captions.md").read_text("utf-8").startswith("# Figures of sgd, adam-\\xff\n")
+
+
 # Wrong input
 
 
@@ -307,6 +337,7 @@ def test_what_cannot_be_compared_is_refused(folder: Path, in_tmp: Path, command:
         (runs[0], study): "is a study folder, and a comparison takes runs",
         (runs[0], damaged): "record.json is damaged",
         (runs[0], in_tmp / "none"): "no run folder",
+        (runs[0], in_tmp / "circle"): "no run folder",
         tuple([*runs, *(folder / name for name in VARIANTS)][:9]): "a comparison takes 2 to 8 runs; got 9",
         (*runs, "--image", "3"): "--image shows an image of one run; got 2 runs",
         (*runs, "--out", "page.txt"): "a file that ends in .html; got page.txt",
@@ -315,6 +346,7 @@ def test_what_cannot_be_compared_is_refused(folder: Path, in_tmp: Path, command:
         (*runs, "--figures", "file"): "--figures names a folder, and file is a file",
         (*runs, "--figures", "file/below"): "cannot make the folder file/below",
     }
+    (in_tmp / "circle").symlink_to(in_tmp / "circle")
     before = sorted(in_tmp.iterdir())
     for line, expected in cases.items():
         found = command("report", *line)

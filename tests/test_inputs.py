@@ -396,9 +396,11 @@ def test_a_record_names_the_kernel_and_a_run_that_goes_on_elsewhere_says_so(moon
     today = moons_run.record.circumstances
     assert today.blas_kernel
     assert today.torch_capability
-    then = today.model_copy(update={"blas_kernel": "openblas Another", "torch_capability": "NO AVX"})
+    assert today.code
+    then = today.model_copy(update={"code": "0" * 64, "blas_kernel": "openblas Another", "torch_capability": "NO AVX"})
     told = list(differences(then, today))
     assert told == [
+        f"code of Twofold 000000000000..., now {today.code[:12]}...",
         f"kernel of BLAS openblas Another, now {today.blas_kernel}",
         f"instructions of PyTorch NO AVX, now {today.torch_capability}",
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from sklearn import metrics as theirs
 
 from twofold.arrays import Array
 from twofold.data import Dataset, Split
+from twofold.setup.events import Noted
+from twofold.streams import stream
 from twofold.train.baselines import baselines
 from twofold.train.metrics import measured, metrics_of
 
@@ -120,6 +123,18 @@ def test_one_class_alone_has_no_area() -> None:
     assert found["accuracy"].value >= 0
 
 
+def test_a_class_without_an_area_is_left_out_of_the_mean() -> None:
+    p, y = THREE[0], np.minimum(THREE[1], 1)  # nobody is of the third class
+    areas = [theirs.roc_auc_score(y == c, p[:, c]) for c in range(2)]
+    assert measured("classification", p, y)["roc_auc"].value == pytest.approx(np.mean(areas))
+    p, t = LABELS[0], LABELS[1] * [1, 1, 1, 0] + [0, 0, 1, 0]
+    t = np.minimum(t, 1)  # every sample has the third label, none the fourth
+    found = measured("multi_label", p, t)["roc_auc"]
+    assert found.value == pytest.approx(theirs.roc_auc_score(t[:, :2], p[:, :2]))
+    assert found.low <= found.value <= found.high
+    assert np.isnan(measured("multi_label", p[:, 2:], t[:, 2:])["roc_auc"].value)
+
+
 def test_many_classes_are_counted_as_few_are(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     p, target = rng.dirichlet(np.ones(7), size=60), rng.integers(7, size=60)
@@ -139,6 +154,9 @@ def test_of_a_hundred_and_more_classes_there_is_no_area() -> None:
     assert metrics["brier"].value == pytest.approx(1 - 1 / 150)
 
 
+MODELS = ["most frequent class", "logistic regression", "gradient boosting"]
+
+
 def _held(classes: Array) -> Dataset:
     """Samples of these classes to train on, and the first twenty of them held out."""
     x = np.random.default_rng(0).normal(size=(len(classes), 2)).astype(np.float32)
@@ -151,11 +169,52 @@ def test_a_class_of_one_row_stops_no_simpler_model() -> None:
     """From 10,000 rows on scikit-learn's trees put some aside, class by class."""
     classes = np.arange(10_100) % 2
     classes[-1] = 2
-    assert [name for name, _ in baselines("classification", _held(classes), lambda _: None)] == [
-        "most frequent class",
-        "logistic regression",
-        "gradient boosting",
-    ]
+    assert [name for name, _ in baselines("classification", _held(classes), lambda _: None)] == MODELS
+
+
+def test_a_class_that_the_chosen_rows_lack_has_probability_0() -> None:
+    """Of more than 20,000 rows some are chosen at random: the last, rare class may not be among them."""
+    classes = np.arange(20_050) % 2
+    left_out = np.setdiff1d(np.arange(20_050), stream(0, "baselines").permutation(20_050)[:20_000])
+    classes[left_out[:1]] = 2
+    dataset = _held(classes)
+    held = Split(dataset.train.x[:3], np.array([0, 1, 2]))
+    answers = dict(baselines("classification", replace(dataset, test=held), lambda _: None))
+    assert [*answers] == MODELS
+    for name, p in answers.items():
+        assert p.shape == (3, 3), name
+        assert p.sum(axis=1) == pytest.approx(1), name
+        assert np.isfinite(measured("classification", p, held.y)["log_loss"].value), name
+
+
+def test_one_class_alone_is_answered_for_certain() -> None:
+    answers = dict(baselines("classification", _held(np.ones(50, int)), lambda _: None))
+    assert [*answers] == MODELS
+    for p in answers.values():
+        np.testing.assert_array_equal(p, np.tile([0.0, 1.0], (20, 1)))
+
+
+@pytest.mark.parametrize("positives", [0, 1, 10_099, 10_100])
+def test_a_label_that_is_nearly_constant_stops_no_simpler_model(positives: int) -> None:
+    x = np.random.default_rng(0).normal(size=(10_100, 2)).astype(np.float32)
+    y = np.stack([np.arange(10_100) < positives, x[:, 0] > 0], axis=1).astype(np.float32)
+    train = Split(x, y)
+    dataset = Dataset(train, train[:0], train[:20], (), ("u", "v"), targets=("rare", "plain"))
+    answers = dict(baselines("multi_label", dataset, lambda _: None))
+    assert [*answers] == ["more frequent answer", *MODELS[1:]]
+    assert all(p.shape == (20, 2) and np.isfinite(p).all() for p in answers.values())
+
+
+def test_a_simpler_model_that_fails_is_left_out_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fit(*_: object) -> None:
+        raise ValueError("not these samples")
+
+    notes = list[str]()
+    monkeypatch.setattr("sklearn.ensemble.HistGradientBoostingClassifier.fit", fit)
+    watch = lambda event: notes.append(event.text) if isinstance(event, Noted) else None  # noqa: E731
+    answers = dict(baselines("classification", _held(np.arange(50) % 2), watch))
+    assert [*answers] == MODELS[:2]
+    assert notes == ["gradient boosting is left out of the simpler models: ValueError: not these samples"]
 
 
 def test_of_many_classes_only_the_most_frequent_stands_beside() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -213,6 +215,23 @@ def test_interrupted_and_gone_on_with(tmp_path: Path) -> None:
     assert kills.traces(run) == kills.traces(tmp_path / "plain")
 
 
-def test_a_checkpoint_every_no_step() -> None:
-    with pytest.raises(twofold.UserError, match=r"`checkpoint_every` is a number of steps, at least 1; got 0"):
-        twofold.run("moons", checkpoint_every=0)
+def test_a_run_that_is_killed_again_still_says_when_it_went_on(tmp_path: Path) -> None:
+    run = killed(tmp_path / "run", 20)
+
+    def dies() -> None:
+        kills.dies_after("numpy", 30)
+        kills.go_on(run, tmp_path / "log")
+
+    assert kills.apart(dies) == -9
+    (first,) = read_record(run).resumed
+    again = twofold.resume(run).record.resumed
+    assert again[0] == first
+    assert [entry.engine for entry in again] == ["numpy", "numpy"]
+    assert 0 < first.step < again[1].step
+
+
+@pytest.mark.parametrize("every", [0, -7, 2.5, 7.0, "7", True])
+def test_a_checkpoint_every_no_step(every: Any) -> None:
+    rule = f"`checkpoint_every` is a number of steps, at least 1; got {every!r}"
+    with pytest.raises(twofold.UserError, match=f"^{re.escape(rule)}$"):
+        twofold.run("moons", checkpoint_every=every)

@@ -17,6 +17,8 @@ import pytest
 import twofold
 from twofold.recipe import load_recipe
 from twofold.runs import Beginning, RunWriter, create_run_folder, write_whole
+from twofold.runs.history import HistoryRow
+from twofold.runs.lines import Lines
 from twofold.setup.building import restore
 
 
@@ -155,6 +157,43 @@ def test_a_run_that_is_being_written_is_not_whole(tmp_path: Path, moons_run: two
         twofold.open_run(tmp_path)
     writer.finish("interrupted")
     assert twofold.open_run(tmp_path).status == "interrupted"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits the size of a file")
+def test_a_line_that_does_not_fit_on_the_disk_leaves_no_half(tmp_path: Path, moons_run: twofold.Run) -> None:
+    import resource
+
+    record = moons_run.record
+    writer = RunWriter(tmp_path, load_recipe("moons"), Beginning(data=record.data, circumstances=record.circumstances))
+    row = HistoryRow(10, 0.5, 0.1, 1.0, 0.25, 0.75, 0.25, 0.75, 0.25, 0.75)._asdict()
+    writer.add_row("numpy", row)
+    whole = (tmp_path / "history.csv").read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 9, hard))
+        with pytest.raises(twofold.RunFolderError, match=r"cannot write .*history\.csv \(\d+ bytes more\)"):
+            writer.add_row("numpy", row)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    writer.finish("failed")
+    assert (tmp_path / "history.csv").read_bytes() == whole
+    assert len(twofold.open_run(tmp_path).evaluations) == 1
+
+
+def test_every_growing_file_is_closed_where_one_fails(
+    tmp_path: Path, moons_run: twofold.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, synced = moons_run.record, list[str]()
+    writer = RunWriter(tmp_path, load_recipe("moons"), Beginning(data=record.data, circumstances=record.circumstances))
+
+    def sync(lines: Lines) -> None:
+        synced.append(lines.path.name)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Lines, "sync", sync)
+    with pytest.raises(OSError, match="No space"):
+        writer.close()
+    assert sorted(synced) == ["history.csv", "signals.csv", "times.csv"]
 
 
 def test_numbered_folders_and_folders_in_use(in_tmp: Path) -> None:

@@ -28,8 +28,9 @@ from twofold.probe.kept import microscope_of, walk_of
 from twofold.probe.walk_json import walk_from_json, walk_json
 from twofold.proof.cases import SEQUENCES
 from twofold.recipe import load_recipe
-from twofold.recipe.losses import CrossEntropy
+from twofold.recipe.losses import BinaryCrossEntropy, CrossEntropy, Huber, Loss
 from twofold.setup.building import build_engine, initial_state, prepare
+from twofold.train.loop import scored
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
@@ -109,6 +110,22 @@ def test_the_mean_over_steps_is_pytorch_s_with_an_ignored_index() -> None:
     assert value == pytest.approx(theirs.item(), abs=1e-15)
     assert z.grad is not None
     assert_same(gradient, z.grad.numpy(), "dz")
+
+
+ANSWERS: dict[str, tuple[Loss, np.ndarray, np.ndarray]] = {
+    "classification": (CrossEntropy(), np.eye(3), np.arange(3)),
+    "multi_label": (BinaryCrossEntropy(), np.eye(3), np.eye(3)),
+    "regression": (Huber(), np.eye(3), np.eye(3)),
+}
+
+
+@pytest.mark.parametrize("task", ANSWERS)
+def test_a_batch_without_an_answer_counts_nothing_in_an_evaluation(task: Any) -> None:
+    spec, outputs, target = ANSWERS[task]
+    loss, none = loss_function(spec), (outputs[:0], target[:0])
+    assert scored([none, (outputs, target), none], loss, task) == scored([(outputs, target)], loss, task)
+    nothing = scored([none, none], loss, task)
+    assert (nothing.loss, nothing.quality) == (0.0, 0.0)
 
 
 # Tables of sequences

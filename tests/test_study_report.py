@@ -15,7 +15,7 @@ import trainers
 import twofold
 from test_report import Page
 from trainers import accuracy
-from twofold.report import write_study_report
+from twofold.report import write_figures, write_study_report
 from twofold.report.along import _x_ticks, logarithmic, value_words
 from twofold.report.study_pictures import study_pictures
 from twofold.study import Axis, StudyResult, load_study
@@ -216,3 +216,67 @@ def test_any_value_of_an_axis_can_be_drawn(tmp_path: Path) -> None:
     assert len(labels(found)) == 3
     assert '{"kind": "adam", "lr": 0.1, "betas": [0.8, 0.9]} full true 3' in found.words
     assert Axis(field="a", values=(True, False)).numeric is False
+
+
+R2_AXES: dict[str, dict[str, list[Any]]] = {
+    "categories": {"recipe": ["moons", "circles"]},
+    "numbers": RATES,
+    "seeds": {},
+}
+
+
+@pytest.mark.parametrize("along", R2_AXES)
+def test_a_network_worse_than_the_mean_is_drawn_below_0(along: str, tmp_path: Path) -> None:
+    """R² has no floor: it is neither cut nor hidden, nor are its intervals."""
+    result = study(tmp_path / "s", axes=R2_AXES[along])
+    points = [p.model_copy(update={"scores": {"test_r2": -0.5 - p.seed}}) for p in result.points]
+    worse = StudyResult(result.path, result.study.model_copy(update={"metric": "test_r2"}), tuple(points))
+    (picture,) = study_pictures(worse, "")["pictures"]
+    assert "cut at" not in picture.caption
+    figure = Figure()
+    picture.panels[0].draw(figure)
+    low, high = figure.get_axes()[0].get_ylim()
+    assert low < -1.5 - T2 / math.sqrt(3) < -0.5 < high
+    assert "-1.5000 ± 2.4841" in page(worse).words
+
+
+LABELS: dict[str, tuple[list[str], list[str]]] = {
+    "other letters": (["学习率", "噪声"], ["along-optimizer-lr", "along-data-noise"]),
+    "the same": (["rate", "rate"], ["along-rate-optimizer-lr", "along-rate-data-noise"]),
+    "the same in capitals": (["rate", "Rate"], ["along-rate", "along-rate-2"]),
+}
+
+
+@pytest.mark.parametrize("case", LABELS)
+def test_figures_of_axes_have_names_of_their_own(case: str, tmp_path: Path) -> None:
+    written, names = LABELS[case]
+    result = study(tmp_path / "s", axes={**RATES, "data.noise": [0.1, 0.2]})
+    axes = [axis.model_copy(update={"label": label}) for axis, label in zip(result.study.axes, written, strict=True)]
+    labelled = StudyResult(result.path, result.study.model_copy(update={"axes": tuple(axes)}), result.points)
+    assert [picture.name for picture in study_pictures(labelled, "")["pictures"]] == names
+    found = page(labelled)
+    assert len(set(labels(found))) == 2
+    assert len(found.ids) == len(set(found.ids))
+    write_figures(labelled, tmp_path / "figures")
+
+
+FOLDS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "one seed": ({"folds": 5, "seeds": 1}, "folds", "5 folds"),
+    "three seeds": ({"folds": 2, "seeds": 3}, "trainings", "6 trainings"),
+    "no folds": ({"seeds": 3}, "seeds", "3 seeds"),
+}
+
+
+@pytest.mark.parametrize("case", FOLDS)
+def test_what_an_interval_is_over_is_called_by_its_name(case: str, tmp_path: Path) -> None:
+    changes, heading, over = FOLDS[case]
+    result = study(tmp_path / "s", **changes)
+    points = [
+        p.model_copy(update={"scores": {"test_accuracy": 0.5 + number / 100}}) for number, p in enumerate(result.points)
+    ]
+    words = page(StudyResult(result.path, result.study, tuple(points))).words
+    assert f"optimizer.lr {heading} mean 95 % lowest – highest" in words
+    assert re.search(rf"The best mean test accuracy, 0\.\d+ ± 0\.\d+ over {over}, is", words)
+    assert "there is no interval" not in words
+    folds = changes.get("folds", 1)
+    assert (f"what is drawn of a seed is its mean over the {folds} folds" in words) == (folds > 1)

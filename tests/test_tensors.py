@@ -56,6 +56,8 @@ def test_what_another_writer_may_write_is_read(tmp_path: Path) -> None:
     )
     assert list(read_tensors(_written(tmp_path, raw(behind, DATA[:8])))) == ["a", "b"]
     assert read_tensors(_written(tmp_path, raw("{}", b""))) == {}
+    most = ['"__metadata__":{}', *(f'"{{{i}":{{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}' for i in range(10_000))]
+    assert len(read_tensors(_written(tmp_path, raw("{" + ",".join(most) + "}", b"")))) == 10_000
 
 
 @pytest.mark.parametrize("kind", MALFORMED)

@@ -178,6 +178,7 @@ FAULTY: dict[str, tuple[Callable[[Path], None], str]] = {
     "no array": (_member("b2", b"hello, hello"), "`b2` cannot be read"),
     "a version of its own": (_member("b2", b"\x93NUMPY\x09\x00" + bytes(100)), "`b2` cannot be read"),
     "code in the header": (_member("b2", _header("__import__('os').abort()")), "`b2` cannot be read"),
+    "a type that is no Python": (_member("b2", _header("(2,)", "(,f4,f4")), "w.npz: `b2` cannot be read: its header"),
     "a shape beyond all memory": (_member("b2", _header("(999999999999,)")), "`b2` is (999999999999,), the recipe's"),
     "a negative shape": (_member("b2", _header("(-2,)")), "`b2` is (-2,), the recipe's is (2,)"),
     "too few numbers": (_member("b2", _header("(2,)") + bytes(4)), "`b2` is cut or too long: 4 bytes for (2,)"),

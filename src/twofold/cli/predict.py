@@ -126,7 +126,7 @@ def _write(path: Path, rows: Sequence[dict[str, object]]) -> None:
     lines = csv.DictWriter(text, rows[0].keys(), lineterminator="\n")
     lines.writeheader()
     lines.writerows(rows)
-    write_whole(path, text.getvalue().encode())
+    write_whole(path, text.getvalue().encode(errors="backslashreplace"))  # a file's name may be no UTF-8
 
 
 def _cells(answers: Answers, engine: str, index: int) -> list[str]:

@@ -75,7 +75,7 @@ def report(
             path, page = opened.report, rendered(opened, image, author=author, halves=True)
         if figures is not None:
             figures = write_pictures(page, figures, owner(subject))
-        write_whole(path, page.html.encode(errors="backslashreplace"))
+        write_whole(path, page.html.encode())
     say(str(path))
     if figures is not None:
         say(str(figures))

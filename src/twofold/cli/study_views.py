@@ -27,7 +27,7 @@ def print_study(result: StudyResult) -> None:
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for axis in study.varied:
         table.add_column(axis.name)
-    for heading in ("seeds", study.metric.replace("_", " "), "95 %"):
+    for heading in (f"{study.repeated}s", study.metric.replace("_", " "), "95 %"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in ordered.head(MOST_SETTINGS).to_dict("records"):
         values = [Text(str(row[axis.field])) for axis in study.varied]

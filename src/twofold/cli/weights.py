@@ -50,7 +50,7 @@ def _import(run: Path, source: Path, out: Path | None, engine: str | None, as_js
     from twofold.report import write_report
     from twofold.runs.reading import as_a_whole
 
-    with as_a_whole(run), progress.shown(not as_json) as watcher:
+    with as_a_whole(run, source), progress.shown(not as_json) as watcher:
         made = import_weights(run, source, out=out, engines=engine, watcher=watcher)
     report = write_report(made)
     if as_json:

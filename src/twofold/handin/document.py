@@ -172,5 +172,5 @@ def write_document(source: Source, parts: Sequence[TrainedPart], facts: Mapping[
     from twofold.runs import write_whole
 
     page = render_document(source, parts, facts)
-    write_whole(path, page.html.encode(errors="backslashreplace"))
+    write_whole(path, page.html.encode())
     return page

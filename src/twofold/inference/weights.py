@@ -15,6 +15,7 @@ from twofold.errors import WeightsError
 from twofold.inference.evaluating import same_data
 from twofold.inference.predicting import trained
 from twofold.plain import Parsed
+from twofold.printable import one_line
 from twofold.probe.kept import asked
 from twofold.recipe import Network, Recipe, load_recipe
 from twofold.recipe.dense import Dense
@@ -104,7 +105,7 @@ def import_weights(
             evidence |= {f"{name}.{what}": array for what, array in answers.items()}
             if bad := bad_split(rows[name]):
                 raise WeightsError(f"{path}: with these weights the loss of the {bad[1]} set is {bad[0]}")
-    imported = Imported(file=path.name, sha256=seal(path).sha256)
+    imported = Imported(file=one_line(path.name), sha256=seal(path).sha256)
     beginning = Beginning(data=run.record.data, circumstances=circumstances(built), imported=imported)
     writer = RunWriter(create_run_folder(out, recipe.name), recipe, beginning)
     for name, engine in built.items():

@@ -109,7 +109,7 @@ def drawn(folders: list[str]) -> tuple[bytes, str]:
     from twofold.report.exported import rendered
 
     try:
-        return rendered(folders[0] if len(folders) == 1 else folders).html.encode(errors="backslashreplace"), ""
+        return rendered(folders[0] if len(folders) == 1 else folders).html.encode(), ""
     except (TwofoldError, OSError) as error:
         return b"", str(error)
 

@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from twofold.arrays import Array
 from twofold.report.axes import TWO_DECADES, log_scale
-from twofold.report.drawing import COLOURS, DASHES, MARKER, Key, Panel, printable
+from twofold.report.drawing import COLOURS, DASHES, MARKER, Key, Panel, printable, writable
 from twofold.report.text import decimal
 from twofold.study import Axis, Series, cell
 from twofold.study.grid import Value
@@ -61,7 +61,7 @@ def _is_line(axis: Axis | None, series: Series) -> bool:
 def series_name(by: Axis, index: int, value: Value) -> str:
     """`noise 0.1`; where every value is a text, the text alone."""
     text = tick(value, index)
-    return text if all(isinstance(setting_value, str) for setting_value in by.values) else f"{by.name} {text}"
+    return text if all(isinstance(setting_value, str) for setting_value in by.values) else f"{axis_words(by)} {text}"
 
 
 def value_words(value: Value) -> str:
@@ -88,8 +88,13 @@ def logarithmic(values: Sequence[float]) -> bool:
 
 
 def bounded(metric: str) -> bool:
-    """Whether the metric is a share, from 0 to 1."""
-    return metric.endswith(("accuracy", "r2"))
+    """Whether the metric is a share, from 0 to 1. R² is none: a network worse than the mean has one below 0."""
+    return metric.endswith("accuracy")
+
+
+def axis_words(axis: Axis) -> str:
+    """What a drawing calls an axis: its label, or the field where the font cannot write that."""
+    return axis.name if writable(axis.name) else axis.field
 
 
 def dotted(series: Sequence[Series]) -> bool:
@@ -107,7 +112,8 @@ def _draw(figure: FigureBase, axis: Axis | None, series: Sequence[Series], metri
     numeric = axis is not None and axis.numeric
     place = _number if numeric else _category(axis, len(series))
     values = [value for line_of_values in series for dots in line_of_values.dots for value in dots]
-    logged = not bounded(metric) and min(values) > 0 and max(values) > TWO_DECADES * min(values)
+    share = metric.endswith(("accuracy", "r2"))
+    logged = not share and min(values) > 0 and max(values) > TWO_DECADES * min(values)
     floor = 0.0 if bounded(metric) else min(values) / 2 if logged else None
     for index, line_of_values in enumerate(series):
         x = np.array([place(value, index) for value in line_of_values.x], np.float64)
@@ -115,7 +121,7 @@ def _draw(figure: FigureBase, axis: Axis | None, series: Sequence[Series], metri
         _draw_series(axes, line_of_values, x, index, joined, floor)
         if dotted(series):
             _dots(axes, line_of_values, x if joined else x + ASIDE, COLOURS[index])
-    axes.set(xlabel=axis.name if axis else "", ylabel=metric.replace("_", " ").replace("train ", "training "))
+    axes.set(xlabel=axis_words(axis) if axis else "", ylabel=metric.replace("_", " ").replace("train ", "training "))
     _x_ticks(axes, axis)
     if logged:
         log_scale(axes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,16 +54,17 @@ def compared(runs: Sequence[Run | str | Path]) -> list[Run]:
     if not 2 <= len(runs) <= MOST:
         raise UserError(f"a comparison takes 2 to {MOST} runs; got {len(runs)}")
     paths = [run.path if isinstance(run, Run) else Path(run) for run in runs]
-    folders = set[Path]()
+    folders = set[str]()
     for path in paths:
         if (path / STUDY).is_file():
             raise UserError(
                 f"{path} is a study folder, and a comparison takes runs; `twofold report {quote(str(path))}` writes "
                 "the study’s own report"
             )
-        if path.resolve() in folders:
+        real = os.path.realpath(path)  # raises nothing for a circle of links, which opening tells of
+        if real in folders:
             raise UserError(f"{path} is given twice; name each run of a comparison once")
-        folders.add(path.resolve())
+        folders.add(real)
     return [opened(run) for run in runs]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -107,9 +107,15 @@ def _panel(curves_of_runs: Sequence[Sequence[Curve]], split: str, quantity: str,
 
 
 def _look(run: int, curve: Curve | GapCurve, beside: Sequence[Curve | GapCurve]) -> Look:
-    """The look of a line: of two engines the first is thick and pale, the other thin upon it."""
-    pale = len(beside) > 1 and curve is beside[0]
+    """The look of a line: of two engines the first is thick and pale, the other thin upon it, alike in every run."""
+    pale = len(beside) > 1 and curve.engine == _in_order(beside)[0]
     return {"color": COLOURS[run], **(PALE if pale else THIN | {"linestyle": DASHES[run]})}
+
+
+def _in_order(curves: Iterable[Curve | GapCurve]) -> list[str]:
+    """The engines of some curves, NumPy first, whichever a run trained first."""
+    present = {curve.engine for curve in curves}
+    return [engine for engine in ENGINES if engine in present]
 
 
 def _legend(curves_of_runs: Sequence[Sequence[Curve]], names: Sequence[str]) -> tuple[Key, ...]:
@@ -117,8 +123,8 @@ def _legend(curves_of_runs: Sequence[Sequence[Curve]], names: Sequence[str]) -> 
         Key(name, {"color": COLOURS[run], "linestyle": DASHES[run], "linewidth": 1.6}, 0.5)
         for run, name in enumerate(names)
     ]
-    engines = list(dict.fromkeys(curve.engine for curves in curves_of_runs for curve in curves))
-    if any(len({curve.engine for curve in curves}) > 1 for curves in curves_of_runs):
+    engines = max(map(_in_order, curves_of_runs), key=len)
+    if len(engines) > 1:
         keys.append(Key(f"{ENGINES[engines[0]]} (wide, pale)", PALE | {"color": INK}))
         keys.append(Key(f"{ENGINES[engines[1]]} (thin)", THIN | {"color": INK}))
     return tuple(keys)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from twofold.printable import one_line
 from twofold.report.drawing import (
     BLUE,
     INK,
@@ -129,10 +130,10 @@ def _note(figure: Figure, note: Note, left: float, right: float, y: float) -> No
 
 
 def _text(figure: Figure, x: float, y: float, text: str, **look: str) -> None:
-    """Write a text at x and y, in inches from the lower left corner."""
+    """Write a text at x and y, in inches from the lower left corner; bytes that are no UTF-8 as codes."""
     width, height = figure.get_size_inches()
     style = {"fontsize": SMALL, "va": "center", **look}
-    figure.text(x / width, y / height, text.replace("`", ""), **style)
+    figure.text(x / width, y / height, one_line(text).replace("`", ""), **style)
 
 
 def _entry(key: Key) -> float:

@@ -169,7 +169,7 @@ def inline_svg(label: str, width: float, height: float, draw: Draw, placed: bool
 
 def _prefix(label: str) -> str:
     """What the ids of a drawing begin with."""
-    return "f" + hashlib.sha256(label.encode()).hexdigest()[:8]
+    return "f" + hashlib.sha256(label.encode(errors="backslashreplace")).hexdigest()[:8]
 
 
 def _relabelled(svg: Markup, old: str, new: str) -> Markup:
@@ -199,16 +199,21 @@ def _sign(figure: FigureBase, key: Key) -> None:
 
 
 def slug(text: str) -> str:
-    """The text as part of a file's name: `optimizer.lr` becomes `optimizer-lr`."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "unnamed"
+    """The text as part of a file's name: `optimizer.lr` becomes `optimizer-lr`; empty where no letter is ASCII."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
 def printable(name: str, index: int, longest: int = 14) -> str:
     """The name of a class or feature, cut to a fit length; its number where the font cannot write it."""
-    font = _font()
-    if not name.strip() or any(font.get_char_index(ord(sign)) == 0 for sign in name):
+    if not writable(name):
         return f"no. {index}"
     return name if len(name) <= longest else name[: longest - 1] + "…"
+
+
+def writable(text: str) -> bool:
+    """Whether there is a text, and the font can write all of it."""
+    font = _font()
+    return bool(text.strip()) and all(font.get_char_index(ord(sign)) for sign in text)
 
 
 @cache

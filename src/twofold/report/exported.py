@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twofold.errors import RunFolderError
+from twofold.printable import one_line
 from twofold.report.composed import composed
 from twofold.report.drawing import Picture
 from twofold.report.page import render
@@ -100,12 +101,12 @@ def rendered(
 
 
 def owner(result: Run | StudyResult | SearchResult | str | Path | Sequence[Run | str | Path]) -> str:
-    """What a page is made from, by the names of its folders."""
+    """What a page is made from, by the names of its folders; bytes that are no UTF-8 as codes."""
     if isinstance(result, str | Path):
-        return os.path.basename(os.path.realpath(result))  # raises nothing for a circle of links
+        return one_line(os.path.basename(os.path.realpath(result)))  # raises nothing for a circle of links
     if isinstance(result, Sequence):
         return ", ".join(owner(part) for part in result)
-    return result.path.resolve().name
+    return owner(result.path)
 
 
 def write_pictures(page: Filled, folder: str | Path, owner: str) -> Path:
@@ -113,14 +114,19 @@ def write_pictures(page: Filled, folder: str | Path, owner: str) -> Path:
     check_owner(folder, owner)
     folder, pictures = _made(Path(folder)), page.pictures
     for number, table in enumerate(page_tables(page.html), start=1):
-        write_whole(folder / f"table-{number}.csv", table.csv_text().encode())
-        write_whole(folder / f"table-{number}.tex", f"% {table.caption}\n{table.latex_text(latex)}".encode())
+        _write(folder / f"table-{number}.csv", table.csv_text())
+        _write(folder / f"table-{number}.tex", f"% {table.caption}\n{table.latex_text(latex)}")
     for picture in pictures:
         for form, content in composed(picture).items():
             write_whole(folder / f"{picture.name}.{form}", content)
-    write_whole(folder / CAPTIONS, captions_text(pictures, CAPTIONS_TITLE.format(owner=owner)).encode())
-    write_whole(folder / LATEX, latex_text(pictures, folder.name).encode())
+    _write(folder / CAPTIONS, captions_text(pictures, CAPTIONS_TITLE.format(owner=owner)))
+    _write(folder / LATEX, latex_text(pictures, folder.name))
     return folder
+
+
+def _write(path: Path, text: str) -> None:
+    """A file of text, whole or not at all; bytes of a folder's name that are no UTF-8 stand in it as codes."""
+    write_whole(path, text.encode(errors="backslashreplace"))
 
 
 def check_owner(folder: str | Path, owner: str) -> None:

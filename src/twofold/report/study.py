@@ -73,6 +73,8 @@ def study_facts(result: StudyResult) -> dict[str, object]:
         "lead": _lead(result),
         "axes": result.study.varied,
         "rows": _rows(result),
+        "over": "seeds" if result.study.tests == 1 else "folds" if len(result.study.seeds) == 1 else "folds and seeds",
+        "repeated": f"{result.study.repeated}s",
         "settings": len(result.summary),
         "most_rows": MOST_ROWS,
         "any_failed": bool(result.failed),
@@ -90,7 +92,7 @@ def _lead(result: StudyResult) -> str:
     study = result.study
     axes = joined([f"{plural(len(axis.values), 'value')} of {axis.name}" for axis in study.varied])
     repeats = plural(len(study.seeds), "seed")
-    repeats = f"{study.folds} folds in turn as the test, each with {repeats}" if study.folds else repeats
+    repeats = f"{study.tests} folds in turn as the test, each with {repeats}" if study.tests > 1 else repeats
     grid = f"{axes}, each with {repeats}" if axes else repeats
     recipe = "" if any(axis.field == "recipe" for axis in study.varied) else f" of the recipe `{study.recipe}`"
     return f"{plural(result.total, 'training')}{recipe} in {ENGINES[study.engine]}{_on_data(result)}: {grid}."
@@ -160,7 +162,7 @@ def _findings(result: StudyResult) -> list[str]:
             sentences.append(
                 "The best is chosen by the same test samples that it is measured on: on others expect a little less."
             )
-    if len(study.seeds) == 1:
+    if len(study.seeds) * study.tests == 1:
         sentences.append("Each setting has one seed: there is no interval, and small differences may be chance.")
     if result.failed:
         are = "is" if result.failed == 1 else "are"
@@ -172,7 +174,7 @@ def _best_sentence(result: StudyResult, best: Row) -> str:
     metric = result.study.metric
     where = joined([f"{axis.name} {value_words(best[axis.field])}" for axis in result.study.varied])
     half = best["mean"] - best["low"]
-    spread = "" if math.isnan(half) else f" ± {score(metric, half)} over {plural(best['seeds'], 'seed')}"
+    spread = "" if math.isnan(half) else f" ± {score(metric, half)} over {plural(best['seeds'], result.study.repeated)}"
     return f"The best mean {metric_name(metric)}, {score(metric, best['mean'])}{spread}, is that of {where}."
 
 

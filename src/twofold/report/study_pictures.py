@@ -30,14 +30,19 @@ def study_pictures(result: StudyResult, on_data: str) -> dict[str, list[Picture]
 
 
 def _drawn(result: StudyResult) -> list[Axis | None]:
-    """The axes that have something to show; without one, the seeds alone."""
+    """The axes that have something to show; without one, the seeds alone. A label that two share gets the field."""
     several = [axis for axis in result.study.varied if len(axis.values) > 1]
-    return [*(several or result.study.varied[:1] or [None])]
+    labels = [axis.name for axis in several]
+    drawn = [
+        axis.model_copy(update={"label": f"{axis.name} ({axis.field})"}) if labels.count(axis.name) > 1 else axis
+        for axis in several
+    ]
+    return [*(drawn or result.study.varied[:1] or [None])]
 
 
 def _companion(result: StudyResult, axis: Axis | None) -> Axis | None:
     """The axis whose values colours tell apart: one of categories before one of numbers, none with too many values."""
-    others = [other for other in _drawn(result) if other is not None and other is not axis]
+    others = [other for other in _drawn(result) if other is not None and other != axis]
     fit = [other for other in others if len(other.values) <= MOST_SERIES]
     return min(fit, key=lambda other: (other.numeric, len(other.values)), default=None)
 
@@ -51,9 +56,17 @@ def _against(axis: Axis | None) -> str:
     return f"against {axis.name}" if axis else "for each seed"
 
 
-def _name(what: str, axis: Axis | None) -> str:
-    """`along-optimizer-lr`, `along-seeds`."""
-    return f"{what}-{slug(axis.name if axis else 'seeds')}"
+def _name(result: StudyResult, what: str, axis: Axis | None) -> str:
+    """`along-optimizer-lr`, `along-seeds`; the second of two labels alike in ASCII letters ends in `-2`."""
+    names = list[str]()
+    for other in _drawn(result):
+        name = slug(other.name) or slug(other.field) if other else "seeds"
+        while name in names:
+            name += "-2"
+        names.append(name)
+        if other == axis:
+            break
+    return f"{what}-{names[-1]}"
 
 
 def _metric(result: StudyResult, axis: Axis | None, on_data: str) -> Picture | None:
@@ -68,7 +81,7 @@ def _metric(result: StudyResult, axis: Axis | None, on_data: str) -> Picture | N
     if classes:
         panel = _with_chance(panel, 1 / classes)
         caption += f" The dotted grey line is chance: one of {classes} classes."
-    return Picture(_name("along", axis), (panel,), f"{label}. {caption}", legend(series, by, axis), narrow=True)
+    return Picture(_name(result, "along", axis), (panel,), f"{label}. {caption}", legend(series, by, axis), narrow=True)
 
 
 def _classes(result: StudyResult) -> int | None:
@@ -122,7 +135,7 @@ def _carried(result: StudyResult, axis: Axis | None) -> Picture | None:
         "is lost on the way, near 0 where it vanishes."
     )
     label = f"Gradient carried through time {_against(axis)}"
-    return Picture(_name("carried", axis), panels, f"{label}. {caption}", legend(series, by, axis), narrow=True)
+    return Picture(_name(result, "carried", axis), panels, f"{label}. {caption}", legend(series, by, axis), narrow=True)
 
 
 def _caption(
@@ -136,9 +149,10 @@ def _caption(
         clauses.append("every seed is a dot" if dotted(series) else "the seeds are too many to be drawn one by one")
     else:
         clauses.append("One seed a point")
-    averaged = [other for other in _drawn(result) if other is not None and other is not axis and other is not by]
-    if averaged:
-        names = joined([f"the {len(other.values)} values of {other.name}" for other in averaged])
-        clauses.append(f"what is drawn of a seed is its mean over {names}")
+    averaged = [other for other in _drawn(result) if other is not None and other not in (axis, by)]
+    names = [f"the {len(other.values)} values of {other.name}" for other in averaged]
+    names += [f"the {result.study.tests} folds"] if result.study.tests > 1 else []
+    if names:
+        clauses.append(f"what is drawn of a seed is its mean over {joined(names)}")
     failed = " Points that failed are left out." if result.failed else ""
     return "; ".join(clauses) + f".{failed}"

@@ -58,7 +58,8 @@ def filled(name: str, facts: Mapping[str, object], package: str = REPORT) -> Fil
     places = {picture.name: number for number, picture in enumerate(pictures, start=1)}
     if len(places) < len(pictures):
         raise ValueError(f"two figures of a page share a name: {[picture.name for picture in pictures]}")
-    return Filled(referred(html, lambda name: f'<a href="#figure-{name}">Figure {places[name]}</a>'), pictures)
+    html = referred(html, lambda name: f'<a href="#figure-{name}">Figure {places[name]}</a>')
+    return Filled(html.encode(errors="backslashreplace").decode(), pictures)  # a folder's name may be no UTF-8
 
 
 def prepare(names: Iterable[str]) -> None:

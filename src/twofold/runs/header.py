@@ -67,7 +67,8 @@ def header_length(first: bytes, size: int) -> int:
 
 def places(header: bytes, size: int) -> list[Place]:
     """The arrays in the order of their bytes, of which there are `size`. Raises `MalformedError` at the first fault."""
-    if header.count(b"{") > MOST_ARRAYS:
+    entries = header.count(b'":{') + header.count(b'": {') - (METADATA.encode() in header)
+    if entries > MOST_ARRAYS:
         raise MalformedError(f"the header must name at most {MOST_ARRAYS} arrays; it names more")
     try:
         text = header.decode("utf-8")

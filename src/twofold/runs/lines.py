@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import io
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import final
 
@@ -23,27 +25,34 @@ class Lines:
         """`length`: bytes of the file that stay, the rest is cut off; 0 for a new file, begun with its `columns`."""
         self.path, self.columns = path, tuple(columns)
         try:
-            self._file = path.open("r+b" if length else "w+b")
-            self._sha, self._bytes = hashlib.sha256(self._file.read(length)), length
-            self._file.truncate(length)
-            self._file.seek(length)
+            start = path.read_bytes()[:length] if length else b""
+            self._file = path.open("r+b" if length else "w+b", buffering=0)  # so that nothing waits to be written
+            self._sha, self._bytes = hashlib.sha256(start), length
+            self._cut_back()
         except OSError as error:
             raise RunFolderError(f"cannot write {path}: {error.strerror}") from error
         if not length:
             self.add(self.columns)
 
     def add(self, values: Sequence[object]) -> None:
-        """Add a line; `None` is an empty cell. Raises `RunFolderError` where it cannot be written."""
+        """Add a line, whole or not at all; `None` is an empty cell. Raises `RunFolderError` where there is no room."""
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerow("" if value is None else value for value in values)
         line = text.getvalue().encode()
         try:
-            self._file.write(line)
-            self._file.flush()
+            if self._file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
+            with suppress(OSError):
+                self._cut_back()
             raise RunFolderError(f"cannot write {self.path} ({len(line)} bytes more): {error.strerror}") from error
         self._sha.update(line)
         self._bytes += len(line)
+
+    def _cut_back(self) -> None:
+        """Take off what is behind the last whole line. Raises `OSError`."""
+        self._file.truncate(self._bytes)
+        self._file.seek(self._bytes)
 
     def sealed(self) -> Seal:
         """Size and SHA-256 of all lines so far: the file begins with them, whatever is added later."""
@@ -56,7 +65,6 @@ class Lines:
     def close(self) -> None:
         """Bring all lines to the disk and close the file. Raises `OSError`."""
         with self._file:
-            self._file.flush()
             self.sync()
 
 

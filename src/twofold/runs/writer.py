@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import final
 
@@ -123,8 +123,9 @@ class RunWriter:
         self.record = self.record.changed(engines={**self.record.engines, engine: result})
 
     def resumed(self, entry: Resumed) -> None:
-        """Say in the record when the run went on, and from where."""
+        """Say in the record when the run went on, and from where: at once, since the process may be killed."""
         self.record = self.record.changed(resumed=(*self.record.resumed, entry))
+        self._write_record()
 
     def failed(self, failure: Failure) -> None:
         """Say in the record why the run would fail again."""
@@ -150,9 +151,13 @@ class RunWriter:
             tidy(self.folder)
 
     def close(self) -> None:
-        """Close the files that grow a line at a time: all that a scratch folder needs at its end. Raises `OSError`."""
-        for lines in self._lines.values():
-            lines.close()
+        """Close the files that grow a line at a time: all that a scratch folder needs at its end.
+
+        Every one of them, also where another fails. Raises `OSError`.
+        """
+        with ExitStack() as stack:
+            for lines in self._lines.values():
+                stack.callback(lines.close)
 
     def _write_record(self) -> None:
         write_whole(self.folder / RECORD, self.record.text().encode())

@@ -128,6 +128,16 @@ class Study(Part):
         return tuple(axis for axis in self.axes if axis.field != FOLD)
 
     @property
+    def tests(self) -> int:
+        """How many trainings of a setting a seed has: one for each fold, whose mean is taken; else 1."""
+        return next((len(axis.values) for axis in self.axes if axis.field == FOLD), 1)
+
+    @property
+    def repeated(self) -> str:
+        """What a setting's trainings are called: each is a seed, a fold, or a seed in a fold."""
+        return "seed" if self.tests == 1 else "fold" if len(self.seeds) == 1 else "training"
+
+    @property
     def _block_words(self) -> list[str]:
         return ["layers"] if self.search and self.search.blocks else []
 

@@ -1,7 +1,8 @@
 """The answers of simpler models of scikit-learn to the samples that a network of a table is judged on.
 
 They are fitted to the same training samples, as the network sees them. A network that is no better than a straight
-line, or far behind trees, is seen at once.
+line, or far behind trees, is seen at once. One that cannot be fitted is left out, and a note says why: a training that
+has ended does not fail for it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from twofold.arrays import Array
 from twofold.data import Dataset, Split
 from twofold.engine import answered
 from twofold.runs.names import BOOSTING, CONSTANT
-from twofold.setup.events import Prepared, Watcher
+from twofold.setup.events import Noted, Prepared, Watcher
 from twofold.streams import stream
 from twofold.train.evidence import in_unit
 
@@ -28,6 +29,8 @@ MOST_OUTPUTS = 20
 """Targets up to which models are fitted, one to each target."""
 MOST_CLASSES = 100
 """Classes up to which a model is fitted: trees are grown for each of them."""
+LONGEST = 300
+"""Characters of an error of scikit-learn in a note."""
 LEAST_ASIDE = 2
 """The fewest rows of a class from which scikit-learn can set some aside, as it does class by class."""
 
@@ -43,9 +46,13 @@ def baselines(task: str, dataset: Dataset, watch: Watcher) -> Iterator[tuple[str
     models = _models(task)
     for number, (name, model) in enumerate(models.items()):
         watch(Prepared("simpler models", number, len(models)))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            answers = _answered(task, model, (x, train.answers, train.weights), held)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                answers = _answered(task, model, (x, train.answers, train.weights), held, len(dataset.classes))
+        except Exception as error:  # scikit-learn's, for samples that it does not take
+            watch(Noted(f"{name} is left out of the simpler models: {type(error).__name__}: {str(error)[:LONGEST]}"))
+            continue
         if answers is not None:
             yield name, in_unit(answers, dataset.target_scaling) if task == "regression" else answers
     watch(Prepared("simpler models", len(models), len(models)))
@@ -98,6 +105,8 @@ def _constant(task: str, dataset: Dataset, samples: int) -> Array:
 
 Predictor: TypeAlias = Any
 """A model of scikit-learn, whose classes have no base with `fit` and `predict`."""
+Samples: TypeAlias = tuple[Array, Array, Array | None]
+"""Rows, answers and, where there are any, weights."""
 
 
 def _models(task: str) -> dict[str, Callable[[], Predictor]]:
@@ -117,28 +126,34 @@ def _models(task: str) -> dict[str, Callable[[], Predictor]]:
     }
 
 
-def _answered(
-    task: str, model: Callable[[], Predictor], samples: tuple[Array, Array, Array | None], held: Array
-) -> Array | None:
+def _answered(task: str, model: Callable[[], Predictor], samples: Samples, held: Array, classes: int) -> Array | None:
     """The answers of a model fitted to `samples`, or of one for each target; `None` where there are too many."""
     x, y, weight = samples
     if task == "classification":
         if len(np.unique(y)) > MOST_CLASSES:
             return None
-        fitted = _fitted(_sparing(model(), y), x, y, weight)
-        p = np.zeros((len(held), int(y.max()) + 1))
-        p[:, fitted.classes_] = fitted.predict_proba(held)
-        return p
+        return _probabilities(model(), samples, held, classes)
     if y.shape[1] > MOST_OUTPUTS:
         return None
     columns = []
-    for target in y.T.astype(np.float64):
-        if task == "multi_label" and len(np.unique(target)) == 1:
-            columns.append(np.full(len(held), target[0]))
-            continue
-        fitted = _fitted(model(), x, target, weight)
-        columns.append(fitted.predict(held) if task == "regression" else fitted.predict_proba(held)[:, 1])
+    for target in y.T:
+        if task == "multi_label":
+            columns.append(_probabilities(model(), (x, target.astype(np.int64), weight), held, 2)[:, 1])
+        else:
+            columns.append(_fitted(model(), x, target.astype(np.float64), weight).predict(held))
     return np.column_stack(columns)
+
+
+def _probabilities(model: Predictor, samples: Samples, held: Array, classes: int) -> Array:
+    """The probabilities of all classes, (rows, classes): 0 for those that `samples` lack, 1 for one that is alone."""
+    x, y, weight = samples
+    p = np.zeros((len(held), classes))
+    if len(present := np.unique(y)) == 1:  # logistic regression takes no fewer than two
+        p[:, present] = 1
+        return p
+    fitted = _fitted(_sparing(model, y), x, y, weight)
+    p[:, fitted.classes_] = fitted.predict_proba(held)
+    return p
 
 
 def _sparing(model: Predictor, y: Array) -> Predictor:

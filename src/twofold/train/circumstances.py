@@ -60,6 +60,8 @@ def differences(then: Circumstances, today: Circumstances) -> Iterator[str]:
 def _deciding(circumstances: Circumstances) -> dict[str, Parsed]:
     """The circumstances that numbers depend on, by readable names."""
     values: dict[str, Parsed] = dict(circumstances.versions)
+    if circumstances.code is not None:
+        values["code of Twofold"] = f"{circumstances.code[:12]}..."
     values |= {f"device of the {name} engine": device for name, device in circumstances.devices.items()}
     values["threads of BLAS"] = circumstances.blas_threads
     if circumstances.blas_kernel is not None:

@@ -79,25 +79,25 @@ def evaluate(
 
 
 def scored(answers: Iterable[tuple[Array, Array]], loss: LossFunction, task: Task = "classification") -> Score:
-    """Mean loss, in float64, and accuracy or R² of outputs and targets that come in batches."""
+    """Mean loss, in float64, and accuracy or R² of outputs and targets that come in batches; 0 without any answer."""
     if task == "regression":
         return _scored_numbers(answers, loss)
     total, right, samples = 0.0, 0.0, 0
-    for logits, target in answers:
-        if not len(target):  # sequences without an answer
-            continue
+    for logits, target in (batch for batch in answers if len(batch[1])):  # of sequences, some may have no answer
         total += loss(logits.astype(np.float64), target)[0] * len(target)
         if task == "classification":
             right += int((logits.argmax(axis=-1) == target).sum())
         else:
             right += float(((logits > 0) == (target > 0.5)).mean(axis=-1).sum())
         samples += len(target)
-    return Score(total / samples, right / samples)
+    return Score(total / max(samples, 1), right / max(samples, 1))
 
 
 def _scored_numbers(answers: Iterable[tuple[Array, Array]], loss: LossFunction) -> Score:
     """The loss and R² of numbers; all targets are gathered first, since R² needs their mean."""
     outputs, targets = (np.concatenate(parts).astype(np.float64) for parts in zip(*answers, strict=True))
+    if not len(targets):
+        return Score(0.0, None, 0.0)
     return Score(loss(outputs, targets)[0], None, r_squared(outputs, targets))
 
 

@@ -8,8 +8,8 @@ that each sample is drawn it is the metric of a bootstrap sample (Efron & Tibshi
     balanced_accuracy  the mean over the classes of the share of each that is answered right
     macro_f1           the mean over the classes of 2 TP / (2 TP + FP + FN)
     roc_auc            the chance that a sample of a class gets a higher probability of it than one of another class;
-                       of more than two classes the mean over them, each against the rest; of more than a hundred
-                       left out
+                       of more than two classes the mean over them, each against the rest, without those that no
+                       sample or every sample has; of more than a hundred left out
     log_loss           the mean of −log p of the right class, in nats; of labels over all of them
     brier              the mean squared distance of the probabilities from 1 and 0; of two classes that of one of them
     calibration        the mean distance of the probability of what is answered from the share that is right, in ten
@@ -20,7 +20,7 @@ that each sample is drawn it is the metric of a bootstrap sample (Efron & Tibshi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -141,7 +141,7 @@ def _of_classes(p: Array, target: Array) -> dict[str, Metric]:
     metrics: dict[str, Metric] = {"accuracy": _mean(right), "balanced_accuracy": balanced, "macro_f1": macro_f1}
     if classes <= MOST_CURVES:
         areas = [_area(p[:, c], target == c) for c in ([1] if classes == 2 else range(classes))]
-        metrics["roc_auc"] = lambda weights: np.mean([area(weights) for area in areas], axis=0)
+        metrics["roc_auc"] = _mean_area(areas)
     chosen = p[np.arange(len(p)), target]
     return metrics | {
         "log_loss": _mean(-np.log(np.maximum(chosen, SMALLEST))),
@@ -183,7 +183,7 @@ def _of_labels(p: Array, target: Array) -> dict[str, Metric]:
     return {
         "accuracy": _mean(right.mean(axis=1)),
         "macro_f1": macro_f1,
-        "roc_auc": lambda weights: np.mean([area(weights) for area in areas], axis=0),
+        "roc_auc": _mean_area(areas),
         "log_loss": _mean(-np.log(likelihood).mean(axis=1)),
         "brier": _mean(np.square(p - t).mean(axis=1)),
     }
@@ -226,6 +226,16 @@ def _area(score: Array, positive: Array) -> Metric:
             return np.where(pairs > 0, (above * lower).sum(axis=1) / pairs, np.nan)
 
     return area
+
+
+def _mean_area(areas: Sequence[Metric]) -> Metric:
+    """The mean over the classes or labels that have an area; NaN where none has: where one is all or nothing."""
+
+    def mean(weights: Array) -> Array:
+        shares = np.stack([area(weights) for area in areas], axis=1)
+        return np.where(np.isfinite(shares).any(axis=1), _mean_where(shares), np.nan)
+
+    return mean
 
 
 def _calibration(confidence: Array, right: Array) -> Metric:

@@ -84,8 +84,11 @@ def run(
     `TrainingDivergedError` at the step where the loss stops being finite; what was recorded until then stays in
     the folder, marked as failed. `KeyboardInterrupt` marks it as interrupted.
     """
-    if checkpoint_every is not None and checkpoint_every < 1:
-        raise UserError(f"`checkpoint_every` is a number of steps, at least 1; got {checkpoint_every}")
+    if checkpoint_every is not None:
+        whole = isinstance(checkpoint_every, int | np.integer) and not isinstance(checkpoint_every, bool)
+        if not whole or checkpoint_every < 1:
+            raise UserError(f"`checkpoint_every` is a number of steps, at least 1; got {checkpoint_every!r}")
+        checkpoint_every = int(checkpoint_every)
     if follows():
         return open_run(followed())
     recipe = load_recipe(recipe, overrides)
@@ -156,7 +159,7 @@ def _go_on(folder: Path, data: object, watch: Watcher, group: Group) -> None:
     built = _built(recipe, dataset, group)
     changes = list(differences(record.circumstances, _circumstances(recipe, built, group)))
     for difference in changes:
-        watch(Noted(f"{folder} was begun with {difference}: the last bits of its numbers may differ"))
+        watch(Noted(f"{folder} was begun with {difference}: its numbers may differ, if only in the last bits"))
     since, refusals = newest(folder, record.files[RECIPE])
     for line in refusals:
         watch(Noted(f"{folder}: {line}; {_where(since)}"))
