@@ -15,6 +15,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import twofold
 from cases import LayerCase, assert_same, dense, recipe
+from twofold.analysis.rules.sampling import judged
 from twofold.arrays import Array
 from twofold.data.columns import sequences
 from twofold.data.columns.frame import Frame
@@ -196,7 +197,12 @@ def test_a_run_on_sequences_answers_again_what_it_answered(tmp_path: Path, outpu
         run, {n: [line.split(",")[at] for line in lines[:50]] for at, n in enumerate(HEAD.split(","))}
     )
     assert set(few.classes) == set(given.classes)
-    assert twofold.write_report(run).is_file()
+    page = twofold.write_report(run).read_text("utf-8")
+    answers = len(run.evidence["target"])
+    assert judged(run, run.record.data.held_out) == answers
+    assert (judged(run, "train") > run.record.data.samples["train"]) == (output == "every")
+    assert f"over {answers} test rows" in page
+    assert f"the answers to {answers} test rows" in page
     walked = twofold.walk(run, sample=1)
     assert walked.gap is not None
     assert walked.gap < 1e-9

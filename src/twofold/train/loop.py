@@ -103,7 +103,7 @@ def r_squared(outputs: Array, targets: Array) -> float:
     """1 − Σ (t − y)² / Σ (t − mean)², the mean over the targets; of a constant one 1 or 0. As `r2_score` has it."""
     errors = np.square(targets - outputs).sum(axis=0)
     spread = np.square(targets - targets.mean(axis=0)).sum(axis=0)
-    varies = spread > 0
+    varies = (targets != targets[:1]).any(axis=0)  # the mean of equal numbers is rounded, and their spread above 0
     shares = np.where(varies, 1 - errors / np.where(varies, spread, 1), np.where(errors > 0, 0.0, 1.0))
     return float(shares.mean())
 

@@ -38,6 +38,8 @@ NUMBERS = 5_000_000
 """Weights of all bootstrap samples together, above which fewer than `RESAMPLES` are drawn."""
 AT_ONCE = 1 << 21
 """Weights in memory at once: 16 MiB."""
+ROUNDING = 1e-12
+"""The share of a sum of squares below which what is left of it is rounding: then all targets drawn are equal."""
 BINS = 10
 MOST_CURVES = 100
 """Classes up to which each has a ROC curve: every one of them sorts all samples."""
@@ -195,8 +197,10 @@ def _of_numbers(y: Array, t: Array) -> dict[str, Metric]:
 
     def r2(weights: Array) -> Array:
         total = weights.sum(axis=1, keepdims=True)
-        spread = weights @ np.square(centred) - np.square(weights @ centred) / total
-        return (1 - weights @ errors / np.where(spread > 0, spread, np.nan)).mean(axis=1)
+        squares = weights @ np.square(centred)
+        spread = squares - np.square(weights @ centred) / total
+        varies = spread > ROUNDING * squares
+        return (1 - weights @ errors / np.where(varies, spread, np.nan)).mean(axis=1)
 
     def rmse(weights: Array) -> Array:
         return np.sqrt(weights @ errors / weights.sum(axis=1, keepdims=True)).mean(axis=1)
