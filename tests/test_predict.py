@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -17,6 +19,7 @@ from trained import drawing
 from twofold.data import load_data
 from twofold.data.drawings import drawn
 from twofold.data.given import read_given
+from twofold.recipe import Recipe
 from twofold.recipe.data import FashionMnist, Mnist
 
 Runs = dict[str, twofold.Run]
@@ -281,6 +284,28 @@ def test_answers_show_themselves_in_a_notebook(moons_run: twofold.Run) -> None:
     page = twofold.predict(moons_run, ["0,1", "1,0"])._repr_html_()
     assert page.count("<tr>") == 5
     assert "runner up" in page
+
+
+def test_names_of_targets_are_no_html(in_tmp: Path) -> None:
+    """Nor is one of several true numbers told as what is expected."""
+    names, x = ["<b>gap_a</b>", "y_2"], np.random.default_rng(0).normal(size=(30, 2))
+    pd.DataFrame(np.hstack([x, x]), columns=["u", "v", *names]).to_csv("t.csv", index=False)
+    data = {"source": "csv", "path": "t.csv", "label": names}
+    training = {"epochs": 1, "engines": ["numpy"]}
+    layers = [{"kind": "dense", "units": 2}]
+    made = Recipe.model_validate(
+        {"data": data, "layers": layers, "loss": {"kind": "mean_squared"}, "training": training}
+    )
+    answers = twofold.predict(twofold.run(made, out="run"), "t.csv")
+    page = answers._repr_html_()
+    assert "<th>&lt;b&gt;gap_a&lt;/b&gt;</th><th>y_2</th>" in page
+    assert "expected" not in answers.rows()[0]
+
+
+def test_no_engine_is_none_to_ask(moons_run: twofold.Run) -> None:
+    for ask in (partial(twofold.predict, moons_run, "0,1"), partial(twofold.evaluate, moons_run)):
+        with pytest.raises(twofold.UserError, match="`engines` must name at least one engine; got none"):
+            ask(engines=[])
 
 
 def test_under_the_squared_error_outputs_are_no_probabilities(in_tmp: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from pydantic import ValidationError
@@ -197,6 +198,15 @@ def test_a_run_on_sequences_answers_again_what_it_answered(tmp_path: Path, outpu
         run, {n: [line.split(",")[at] for line in lines[:50]] for at, n in enumerate(HEAD.split(","))}
     )
     assert set(few.classes) == set(given.classes)
+    short = pd.DataFrame([line.split(",") for line in lines], columns=HEAD.split(","))
+    short = short[short["t"].astype(int) < 2]  # none is as long as those trained on
+    model, asked = twofold.load_model(run, "numpy"), twofold.predict(run, short, engines="numpy")
+    assert model.predict(short).ravel().tolist() == [asked.answer("numpy", at).class_name for at in range(len(asked))]
+    assert model.predict_proba(short).reshape(-1, 2) == pytest.approx(asked.values["numpy"])
+    assert model.score(short, model.predict(short)) == 1
+    assert model.outputs(asked.inputs)["1"].shape[:2] == model(asked.inputs).shape[:2]
+    with pytest.raises(UserError, match=r"takes numbers of the shape \(N, \?, 3\); got"):
+        model(asked.inputs[..., :1])
     page = twofold.write_report(run).read_text("utf-8")
     answers = len(run.evidence["target"])
     assert judged(run, run.record.data.held_out) == answers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 from typing import TypeAlias
 
@@ -119,13 +120,16 @@ def _samples(x: object) -> tuple[Array, tuple[str, ...]]:
 
 
 def class_numbers(y: object, count: int, classes: Sequence[str]) -> list[int]:
-    """The number of each class among those that a network knows. Raises `DataError` for one that it does not know."""
+    """The number of each class among those that a network knows; a truth value is also 1 or 0, where these are known.
+
+    Raises `DataError` for a class that is not known.
+    """
     codes, names = _classes(y, count, several=False)
     known = {name: index for index, name in enumerate(classes)}
-    by_value = {number_of(name): index for name, index in known.items() if number_of(name) is not None}
+    by_value = {value: index for name, index in known.items() if (value := _value(name)) is not None}
     numbers = list[int]()
     for sample, name in enumerate(names[code] for code in codes):
-        index = known.get(name, by_value.get(number_of(name)))
+        index = known.get(name, by_value.get(_value(name)))
         if index is None:
             raise DataError(
                 f"`y`: sample {sample} is of class `{_short(name)}`, which the network does not know; known: "
@@ -133,6 +137,11 @@ def class_numbers(y: object, count: int, classes: Sequence[str]) -> list[int]:
             )
         numbers.append(index)
     return numbers
+
+
+def _value(name: str) -> Decimal | None:
+    """The number that a class is named by, or that a truth value stands for; `None` for another word."""
+    return number_of({"True": "1", "False": "0"}.get(name, name))
 
 
 def _kind(value: object) -> str:

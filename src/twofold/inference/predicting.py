@@ -143,7 +143,7 @@ class Answers:
         cells = "".join(
             f"<tr>{''.join(f'<td>{html.escape(_cell(value))}</td>' for value in row.values())}</tr>" for row in rows
         )
-        headings = "".join(f"<th>{key.replace('_', ' ')}</th>" for key in head)
+        headings = "".join(f"<th>{html.escape(_heading(key, self.targets))}</th>" for key in head)
         return f"<table><tr>{headings}</tr>{cells}</table>"
 
 
@@ -154,6 +154,11 @@ def _plain(answer: Answer, measure: str) -> dict[str, object]:
         "runner_up": answer.runner_up,
         f"runner_up_{measure}": answer.runner_up_value,
     }
+
+
+def _heading(key: str, targets: Sequence[str]) -> str:
+    """The name of a column: a target's as its owner wrote it, ours with blanks."""
+    return key if key in targets else key.replace("_", " ")
 
 
 def _cell(value: object) -> str:
@@ -228,11 +233,14 @@ def labelled_in_memory(run: Run, data: object) -> tuple[Given, list[int]]:
 def trained(run: Run, engines: str | Iterable[str] | None = None) -> list[str]:
     """The engines whose weights a run holds, or those of `engines`.
 
-    Raises `UserError` for a name that is no engine's, `RunFolderError` where there are no weights.
+    Raises `UserError` for a name that is no engine's and where none is named, `RunFolderError` where there are no
+    weights.
     """
     if not run.engines:
         raise RunFolderError(f"{run.path} holds no weights: the run is {run.status}. Run its recipe again.")
     wanted = list(run.engines) if engines is None else [engines] if isinstance(engines, str) else list(engines)
+    if not wanted:
+        raise UserError("`engines` must name at least one engine; got none. Leave it out for all that the run holds.")
     for name in wanted:
         if name not in ENGINES:
             raise UserError(unknown_engine(name))
