@@ -9,28 +9,36 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
+from importlib import import_module
 from typing import TYPE_CHECKING
+
+from twofold.engines import ENGINES
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
 _lock = threading.Lock()
-_fitting: list[object] = []
-"""What lifts the limits again: threadpoolctl's limiter, and PyTorch's threads before; empty while none is set."""
+_fitting: list[Callable[[], object]] = []
+"""What lifts the limits again, the last one first; empty while none is set."""
+_limited: set[str] = set()
+"""Whose products have one thread: those of `numpy`, and of `torch` where that is loaded."""
 _users = [0]
 """How many fits are under way: the first sets the limits, the last lifts them."""
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """While the context lasts, in whatever threads it is entered, NumPy's and PyTorch's products take one thread."""
+def one_thread(engine: str) -> Iterator[None]:
+    """While the context lasts, in whatever threads it is entered, NumPy's and PyTorch's products take one thread.
+
+    The library of `engine` is imported before: what is loaded later knows of no limit.
+    """
+    import_module(ENGINES[engine].library)
     with _lock:
         _users[0] += 1
-        if _users[0] == 1:
-            _limit()
+        _limit()
     try:
         yield
     finally:
@@ -49,16 +57,20 @@ def _controller(torch: bool) -> ThreadpoolController:
 
 
 def _limit() -> None:
+    """Set the limits that are missing: all for the first fit, PyTorch's for the first that loads it."""
     torch = sys.modules.get("torch")
-    threads = None if torch is None else torch.get_num_threads()
-    _fitting[:] = [_controller(torch is not None).limit(limits=1), threads]
+    wanted = {"numpy"} if torch is None else {"numpy", "torch"}
+    if wanted <= _limited:
+        return
     if torch is not None:
+        _fitting.append(partial(torch.set_num_threads, torch.get_num_threads()))
         torch.set_num_threads(1)
+    limits = _controller(torch is not None).limit(limits=1)
+    _fitting.append(limits.restore_original_limits)  # pyright: ignore[reportAttributeAccessIssue]
+    _limited.update(wanted)
 
 
 def _lift() -> None:
-    limits, threads = _fitting
-    limits.restore_original_limits()  # pyright: ignore[reportAttributeAccessIssue]
-    if threads is not None:
-        sys.modules["torch"].set_num_threads(threads)
-    _fitting.clear()
+    while _fitting:
+        _fitting.pop()()
+    _limited.clear()
