@@ -203,7 +203,7 @@ def test_a_warm_start_that_is_refused_leaves_the_fit_as_it_was() -> None:
     x, y = IRIS
     for network in (TwofoldClassifier(epochs=1, warm_start=True), TwofoldRegressor(epochs=1, warm_start=True)):
         network.fit(x, y)
-        with pytest.raises(ValueError, match="X has 3 features, but .* is expecting 4 features"):
+        with pytest.raises(ValueError, match=r"X has 3 features, but .* is expecting 4 features"):
             network.fit(x[:, :3], y)
         assert network.n_features_in_ == 4
         assert len(network.predict(x)) == len(x)

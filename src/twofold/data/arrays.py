@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cached_property
 from typing import TypeAlias
 
@@ -13,7 +12,7 @@ import numpy as np
 
 from twofold.arrays import Array, all_finite, digest
 from twofold.data.checking import check_labels
-from twofold.data.names import class_order, number_of
+from twofold.data.names import class_order, class_value
 from twofold.errors import DataError
 from twofold.plain import Samples
 
@@ -126,10 +125,10 @@ def class_numbers(y: object, count: int, classes: Sequence[str]) -> list[int]:
     """
     codes, names = _classes(y, count, several=False)
     known = {name: index for index, name in enumerate(classes)}
-    by_value = {value: index for name, index in known.items() if (value := _value(name)) is not None}
+    by_value = {value: index for name, index in known.items() if (value := class_value(name)) is not None}
     numbers = list[int]()
     for sample, name in enumerate(names[code] for code in codes):
-        index = known.get(name, by_value.get(_value(name)))
+        index = known.get(name, by_value.get(class_value(name)))
         if index is None:
             raise DataError(
                 f"`y`: sample {sample} is of class `{_short(name)}`, which the network does not know; known: "
@@ -137,11 +136,6 @@ def class_numbers(y: object, count: int, classes: Sequence[str]) -> list[int]:
             )
         numbers.append(index)
     return numbers
-
-
-def _value(name: str) -> Decimal | None:
-    """The number that a class is named by, or that a truth value stands for; `None` for another word."""
-    return number_of({"True": "1", "False": "0"}.get(name, name))
 
 
 def _kind(value: object) -> str:

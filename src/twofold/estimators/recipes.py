@@ -89,7 +89,8 @@ def recipe_like(recipe: AnyRecipe, asked: Asked, loss: LossSpec | None, epochs: 
     """A recipe with other data: its network, loss, optimizer and training for these samples.
 
     Where its network takes samples of another shape with as many numbers, images for instance, they get that shape.
-    `loss` takes the place of its own. With `epochs` it trains as many, to their end, and holds nothing out. Raises `RecipeError` where its network does not fit.
+    `loss` takes the place of its own. With `epochs` it trains as many, to their end, and holds nothing out. Raises
+    `RecipeError` where its network does not fit.
     """
     base = loaded(recipe)
     shape = tuple(size or 0 for size in base.data.sample_shape)

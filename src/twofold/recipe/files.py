@@ -200,14 +200,14 @@ def _located(
     settings: Mapping[KeyPath, Parsed],
     option_of: Callable[[KeyPath], str],
 ) -> list[Fault]:
-    known, lines = places(text), text.splitlines()
+    known, lines = places(text), text.split("\n")  # `splitlines` would also split at U+2028
 
     def locate(path: KeyPath, rule: str, remedy: str) -> tuple[int, Fault]:
         option = next((key for key in settings if path and _concerns(key, path, rule, known)), None)
         if option is not None:
             return 0, Fault(option_of(option), rule, remedy)
         place = _nearest_place(path, known)
-        line = lines[place.line - 1] if place.line <= len(lines) else ""
+        line = lines[place.line - 1].rstrip("\r") if place.line <= len(lines) else ""
         excerpt = marked(line, place.column) if path and line.strip() else ""
         return place.line, Fault(f"{label}:{place.line}", rule, remedy, excerpt)
 

@@ -79,7 +79,7 @@ def parse_toml(text: str, label: str) -> dict[str, Parsed]:
 def _syntax_fault(message: str, text: str, label: str) -> Fault:
     place = _PLACE.search(message)
     lines = text.split("\n")
-    number = int(place[1]) if place else max(1, len(text.splitlines()))
+    number = int(place[1]) if place else text.removesuffix("\n").count("\n") + 1
     line = lines[number - 1].rstrip("\r") if number <= len(lines) else ""
     column = int(place[2]) - 1 if place else len(line)
     curly = re.search(rf"[{_CURLY}]", line)

@@ -74,5 +74,5 @@ def located(text: str, label: str, options: Mapping[KeyPath, str], path: KeyPath
     while path not in known:
         path = path[:-1]
     place = known[path]
-    line = text.splitlines()[place.line - 1] if path else ""
+    line = text.split("\n")[place.line - 1].rstrip("\r") if path else ""
     return Fault(f"{label}:{place.line}", rule, remedy, marked(line, place.column) if line.strip() else "")

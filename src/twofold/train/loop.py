@@ -39,9 +39,10 @@ class Score(NamedTuple):
         """The accuracy, or R²."""
         return self.accuracy if self.accuracy is not None else self.r2 if self.r2 is not None else math.nan
 
-    def to_json(self) -> dict[str, float]:
-        """The loss, and accuracy or R² where there is one, by name."""
-        return {name: value for name, value in self._asdict().items() if value is not None}
+    def to_json(self) -> dict[str, float | None]:
+        """The loss, and accuracy or R² where there is one, by name; what is not finite is `None`."""
+        scores = {name: value for name, value in self._asdict().items() if value is not None}
+        return {name: value if math.isfinite(value) else None for name, value in scores.items()}
 
 
 LossFunction = Callable[[Array, Array], tuple[float, Array]]

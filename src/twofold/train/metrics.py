@@ -64,10 +64,10 @@ def measured(task: str, answers: Array, target: Array) -> dict[str, Measured]:
     `answers` are probabilities (samples, classes), or of labels (samples, labels), or numbers (samples, targets), each
     in the unit of `target`.
     """
-    metrics = metrics_of(task, np.asarray(answers, np.float64), target)
-    plain = {name: float(metric(np.ones((1, len(target))))[0]) for name, metric in metrics.items()}
-    drawn: dict[str, list[Array]] = {name: [] for name in metrics}
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(all="ignore"):  # squares may be too large
+        metrics = metrics_of(task, np.asarray(answers, np.float64), target)
+        plain = {name: float(metric(np.ones((1, len(target))))[0]) for name, metric in metrics.items()}
+        drawn: dict[str, list[Array]] = {name: [] for name in metrics}
         for weights in _draws(len(target)):
             for name, metric in metrics.items():
                 drawn[name].append(metric(weights))
@@ -79,9 +79,9 @@ def difference(task: str, answers: Array, others: Array, target: Array) -> Measu
 
     Both models miss the hard samples: the difference is known far better than either of the two.
     """
-    pair = [metrics_of(task, np.asarray(one, np.float64), target)[QUALITY[task]] for one in (answers, others)]
     every = np.ones((1, len(target)))
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(all="ignore"):
+        pair = [metrics_of(task, np.asarray(one, np.float64), target)[QUALITY[task]] for one in (answers, others)]
         value = float((pair[0](every) - pair[1](every))[0])
         drawn = [pair[0](weights) - pair[1](weights) for weights in _draws(len(target))]
     return _interval(value, np.concatenate(drawn))
