@@ -125,7 +125,7 @@ def class_numbers(y: object, count: int, classes: Sequence[str]) -> list[int]:
     """
     codes, names = _classes(y, count, several=False)
     known = {name: index for index, name in enumerate(classes)}
-    by_value = {value: index for name, index in known.items() if (value := class_value(name)) is not None}
+    by_value = {class_value(name): index for name, index in known.items() if class_value(name) is not None}
     numbers = list[int]()
     for sample, name in enumerate(names[code] for code in codes):
         index = known.get(name, by_value.get(class_value(name)))

@@ -213,7 +213,7 @@ class TwofoldClassifier(ClassifierMixin, NetworkEstimator):
             return self._weighted(weights)
         return CrossEntropy(class_weight=weights, label_smoothing=float(self.label_smoothing))
 
-    def _weighted(self, weights: Literal["balanced"] | tuple[float, ...] | None) -> LossSpec:
+    def _weighted(self, weights: str | tuple[float, ...] | None) -> LossSpec:
         """The recipe's own loss with weights of the classes. Raises `ValueError` for a loss that has none."""
         loss = loaded(self.recipe).loss
         if not isinstance(loss, CrossEntropy):
