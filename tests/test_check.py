@@ -576,6 +576,22 @@ def test_every_student_has_a_page_of_their_own() -> None:
     ]  # fmt: skip
 
 
+def test_a_format_that_engines_have_not_is_refused_before_anything_runs(command, in_tmp: Path) -> None:
+    Path("mine.py").write_text("raise SystemExit('it ran')\n")
+    done = command("check", "mine.py:Engine", "--like", "moons", "--format", "junit")
+    assert (done.status, done.err) == (2, "error: a whole engine is told as text or json; got `--format junit`\n")
+
+
+def test_grades_of_a_folder_whose_name_is_no_utf_8(command, tmp_path: Path) -> None:
+    student = Path(os.fsdecode(os.fsencode(tmp_path) + b"/ad\xff"))
+    student.mkdir()
+    (tmp_path / "task.toml").write_text(TASK)
+    done = command("check", student, "--task", tmp_path / "task.toml", "--csv", tmp_path / "g.csv",
+                   "--pages", tmp_path / "pages", "--format", "junit")  # fmt: skip
+    assert "Traceback" not in done.err, done.err
+    assert "ad\\udcff" in (tmp_path / "g.csv").read_text("utf-8")
+
+
 def test_a_wrong_task_is_told(tmp_path: Path) -> None:
     (tmp_path / "task.toml").write_text(TASK.replace("points = 3", "point = 3"))
     with pytest.raises(UserError, match=r"line 3, item 1, `point`"):

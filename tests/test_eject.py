@@ -200,6 +200,24 @@ def test_a_script_that_was_changed_says_that_it_is_another_run(tmp_path: Path) -
     assert "NOT the same run to the last bit" in ran.stdout.splitlines()[-1]
 
 
+def test_a_folder_of_scripts_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is under another name until it is whole."""
+
+    def full(path: Path, *_: Any) -> None:
+        assert path.parent.name.startswith(".out.")
+        raise OSError("no space")
+
+    monkeypatch.setattr("twofold.exchange.eject.ejecting.write_new", full)
+    with pytest.raises(OSError, match="no space"):
+        twofold.eject("moons", tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_next_command_can_be_pasted(command, in_tmp: Path) -> None:
+    done = command("eject", "moons", "--no-samples", "--out", "my scripts")
+    assert "next: cd 'my scripts' && python train_numpy.py" in done.out
+
+
 def test_of_a_recipe_the_start_is_expected(tmp_path: Path) -> None:
     recipe = twofold.load_recipe("moons", {"training.epochs": 1})
     folder = twofold.eject(recipe, tmp_path / "out")

@@ -13,6 +13,7 @@ from PIL import Image
 
 import twofold
 from trained import drawing
+from twofold.recipe import Recipe
 
 Runs = dict[str, twofold.Run]
 NAMES = ["moons", "flowers", "photos", "palindromes", "digits"]
@@ -95,6 +96,26 @@ def test_a_table_of_other_samples(trained_runs: Runs, command, in_tmp: Path) -> 
     assert done.status == 0
     assert found["engines"]["numpy"]["accuracy"] == pytest.approx(2 / 3)
     assert (found["data"], found["samples"], found["agrees"]) == ("g.csv", 3, None)
+
+
+def test_a_loss_that_overflows_is_null(command, in_tmp: Path) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, 2))
+    recipe = {
+        "data": {"source": "csv", "path": "t.csv", "label": ["y"]},
+        "layers": [{"kind": "dense", "units": 1}],
+        "loss": {"kind": "mean_squared"},
+        "training": {"epochs": 1, "dtype": "float64", "engines": ["numpy"]},
+    }
+    np.savetxt("t.csv", np.column_stack([x, x[:, 0]]), delimiter=",", header="a,b,y", comments="")
+    run = twofold.run(Recipe.model_validate(recipe), out="run")
+    Path("large.csv").write_text("a,b,y\n1,2,3e200\n1,3,-3e200\n2,2,1\n")
+    done = command("evaluate", run.path, "--data", "large.csv", "--json")
+    assert done.status == 0, done.err
+    assert json.loads(done.out)["engines"]["numpy"]["loss"] is None
+    assert json.loads(done.out)["engines"]["numpy"]["metrics"]["rmse"]["value"] is None
+    done = command("evaluate", run.path, "--data", "large.csv")
+    assert (done.status, done.err) == (0, "")
 
 
 def test_a_folder_of_other_images(trained_runs: Runs, command, in_tmp: Path) -> None:

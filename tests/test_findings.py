@@ -18,6 +18,7 @@ from twofold.analysis import Finding, confusion, findings
 from twofold.analysis.curves import Curve
 from twofold.analysis.rules import STATEMENTS
 from twofold.analysis.rules.confusions import poisson_tail
+from twofold.analysis.rules.numbers import r_squared_error
 from twofold.analysis.rules.turning import turning
 from twofold.data import Split
 from twofold.engine import Engine, State
@@ -29,6 +30,7 @@ from twofold.runs.evidence import evidence
 from twofold.runs.record import Record
 from twofold.setup import building
 from twofold.train import running
+from twofold.train.metrics import measured
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
@@ -414,6 +416,53 @@ def test_norms_that_are_recorded_alike_name_no_tensor(moons_run: twofold.Run) ->
     (text,) = [each.text for each in sentences(findings(run), ()) if each.title == "The engines"]
     assert "they differ by less than 10⁻⁵ of themselves" in text
     assert "`" not in text
+
+
+NUMBERS = np.random.default_rng(0).normal(size=(60, 1))
+ERRORS = np.random.default_rng(1).normal(size=(60, 1)) / 2
+UNKNOWN = {
+    "one row": (NUMBERS[:1], ERRORS[:1]),
+    "equal rows": (np.full((4, 2), 0.1), np.ones((4, 2))),
+}
+
+
+@pytest.mark.parametrize(("target", "errors"), UNKNOWN.values(), ids=UNKNOWN)
+def test_r_squared_of_targets_that_do_not_vary_has_no_error(target: Any, errors: Any) -> None:
+    assert np.isnan(r_squared_error(target, target + errors))
+
+
+def test_the_error_of_r_squared_is_that_of_the_mean_over_targets() -> None:
+    """Whatever their sizes; a target that is the same everywhere has a share without an error."""
+    target = np.hstack([NUMBERS, 1e4 * NUMBERS[::-1]])
+    answers = target + np.hstack([ERRORS, ERRORS])
+    low, high = measured("regression", answers, target)["r2"][1:]
+    error = r_squared_error(target, answers)
+    assert error == pytest.approx((high - low) / 3.92, rel=0.15)
+    both = [np.hstack([y, np.full((60, 1), 0.1)]) for y in (target, answers)]
+    assert r_squared_error(*both) == pytest.approx(error * 2 / 3)
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_few_numbers_held_out_end_in_no_error(rows: int, tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    recipe = {
+        "data": {"source": "arrays", "shape": [2], "numbers": ["y"], "test": rows / 40},
+        "layers": dense(8, 1),
+        "loss": {"kind": "mean_squared"},
+        "optimizer": {"kind": "adam", "lr": 0.05},
+        "training": {"epochs": 20, "engines": ["numpy"]},
+    }
+    run = twofold.run(Recipe.model_validate(recipe), data=(x, x[:, :1]), out=tmp_path / "run")
+    assert not {finding.kind for finding in findings(run)} & {"numbers_over_fitted", "numbers_no_gap"}
+    assert "inf" not in " ".join(sentence.text for sentence in sentences(findings(run), ()))
+
+
+def test_a_loss_that_is_no_number_before_the_first_step_is_told_of_and_no_rate_blamed(tmp_path: Path) -> None:
+    run = trained("moons", {"initial": {"kind": "normal", "std": 1e38}, "training.epochs": 2}, tmp_path / "run")
+    assert run.record.failure is not None
+    assert run.record.failure.step == 0
+    assert {"stopped"} <= faults(run)
+    assert not {"diverged", "diverged_by_steps"} & faults(run)
 
 
 LOSSES = {"split": "test", "unit": "step", "at": 3.0, "loss": 0.5, "last": 0.6, "train_then": 0.4, "train_last": 0.3}

@@ -16,6 +16,7 @@ import pytest
 
 import twofold
 from apart import Apart
+from twofold.arrays import digest
 from twofold.errors import UserError
 from twofold.handin.document import markdown
 from twofold.handin.making import HandedIn
@@ -79,6 +80,7 @@ set = {{ "training.steps" = 20, "training.evaluate_every" = 10 }}
 MEMBERS = (
     "README.md",
     "handin.toml",
+    "conclusion.md",
     "report.html",
     "code/modules.py",
     "code/cnn_model.py",
@@ -302,6 +304,15 @@ FAULTS = {
     "a number that is no file's name": (FILE.replace('"s12345"', '"../../etc"'), "is part of a file's name"),
     "a text that is not there": (FILE.replace("conclusion.md", "missing.md"), "cannot read the text"),
     "an empty name": (FILE.replace('"Wei <b>Zhang</b>"', '""'), "`name` must not be empty"),
+    "more parts than numerals": (
+        FILE.split("[[part]]")[0] + '[[part]]\ntitle = "a"\nruns = ["x"]\n' * 11,
+        "`part` must hold at most 9 parts; got 11",
+    ),
+    "a long name": (FILE.replace("Wei <b>", "W" * 250), "`name` must have at most 200 characters; got 259"),
+    "a line that ends as no line of TOML": (
+        FILE.replace('"Deep Learning & more"', '"Deep\u2028Learning"').replace("conclusion =", "conclusions ="),
+        'conclusions = "conclusion.md"\n',
+    ),
     "no TOML": ("[student\n", "me.toml:1"),
 }
 
@@ -334,6 +345,51 @@ def test_a_part_is_checked_before_anything_is_trained(
     assert done.status == 2
     assert message in done.err
     assert not (tmp_path / "handin" / "runs").exists()
+
+
+ALONE = """
+[student]
+name = "A"
+number = "1"
+[[part]]
+title = "Perceptrons"
+recipes = ["moons"]
+set = { training.epochs = 1, training.engines = ["numpy"] }
+"""
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_scripts_are_those_of_the_run_that_is_packed(tmp_path: Path) -> None:
+    """Also where its folder was removed and trained anew, and where a process left half of them."""
+    (tmp_path / "me.toml").write_text(ALONE, "utf-8")
+    folder = tmp_path / "handin"
+    scripts, run = folder / "scripts" / "part1-moons", folder / "runs" / "part1-moons"
+
+    def hand_in() -> dict[str, str]:
+        done = twofold.hand_in(tmp_path / "me.toml", pdf=False, watcher=lambda _: None)
+        assert sorted(path.name for path in scripts.parent.iterdir()) == ["part1-moons"]
+        with zipfile.ZipFile(done.archive) as archive:
+            packed = json.loads(archive.read("1_assignment2/scripts/part1-moons/expected.json"))
+        weights = twofold.open_run(run).weights("numpy")
+        assert packed["weights_sha256"] == {"numpy": digest(weights)}
+        return packed["weights_sha256"]
+
+    first, made = hand_in(), (scripts / "data.py").stat().st_mtime_ns
+    assert hand_in() == first
+    assert (scripts / "data.py").stat().st_mtime_ns == made
+    (scripts / "expected.json").unlink()
+    assert hand_in() == first
+    (tmp_path / "me.toml").write_text(ALONE.replace("epochs = 1", "epochs = 2"), "utf-8")
+    shutil.rmtree(run)
+    assert hand_in() != first
+
+
+def test_a_file_whose_name_is_no_utf_8_is_written_and_read(command, in_tmp: Path) -> None:
+    path = Path(os.fsdecode(b"my \xff.toml"))
+    done = command("handin", path, "--init")
+    assert (done.status, done.err) == (0, "")
+    assert "then `twofold handin 'my \\xff.toml'`" in done.out
+    assert len(load_handin(path).handin.part) == 3
 
 
 def test_init_writes_a_file_that_is_whole_and_never_writes_over_one(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import twofold
 from twofold.data import Dataset, load_data
 from twofold.data.names import same_class
 from twofold.data.tables import read_rows
+from twofold.errors import DataError
 from twofold.recipe.data import Csv, Images
 from twofold.recipe.files import loads
 
@@ -386,8 +387,23 @@ def test_a_loaded_model_takes_what_its_owner_has(trained_runs: dict[str, twofold
     assert model.classes.astype(str).tolist() == list(answers.classes)
     assert model.score(x, names) == 1
     np.testing.assert_allclose(model(answers.inputs), answers.outputs["numpy"], rtol=1e-5)
+    np.testing.assert_array_equal(model.outputs([[0.5, 1.0]])["2"], model([[0.5, 1.0]]))
     with pytest.raises(twofold.UserError, match="a class for each of 2 samples"):
         model.score(x, names[:1])
+    with pytest.raises(DataError, match="is of class `z`, which the network does not know"):
+        model.score(x, ["a", "z"])
+
+
+@pytest.mark.parametrize("names", [("0", "1"), ("00", "01"), ("False", "True"), ("no", "yes")])
+def test_a_loaded_model_knows_its_classes_however_they_are_written(names: tuple[str, str], tmp_path: Path) -> None:
+    x = np.repeat([[-1.0, 0.5], [1.0, -0.5]], 30, axis=0) + np.random.default_rng(0).normal(size=(60, 2)) / 9
+    codes = np.repeat([0, 1], 30)
+    run = twofold.run("moons", data=(x, np.array(names)[codes]), engines="numpy", out=tmp_path / "run")
+    model = twofold.load_model(run, "numpy")
+    assert model.score(x, np.array(names)[codes]) == model.score(x, model.predict(x)) == 1
+    assert model.classes.astype(str).tolist() == list(names)
+    if names != ("no", "yes"):
+        assert model.score(x, codes) == model.score(x, codes.astype(float)) == model.score(x, codes == 1) == 1
 
 
 def test_a_record_names_the_kernel_and_a_run_that_goes_on_elsewhere_says_so(moons_run: twofold.Run) -> None:

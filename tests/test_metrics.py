@@ -15,6 +15,7 @@ from twofold.data import Dataset, Split
 from twofold.setup.events import Noted
 from twofold.streams import stream
 from twofold.train.baselines import baselines
+from twofold.train.loop import r_squared
 from twofold.train.metrics import measured, metrics_of
 
 RNG = np.random.default_rng(0)
@@ -115,6 +116,13 @@ def test_calibration_is_the_distance_of_confidence_from_truth() -> None:
     p = np.tile([0.9, 0.1], (100, 1))
     target = (np.arange(100) >= 70).astype(int)  # 70 of 100 right at a confidence of 0.9
     assert measured("classification", p, target)["calibration"].value == pytest.approx(0.2)
+
+
+def test_equal_numbers_have_no_share_of_variance() -> None:
+    """Their mean is rounded, and what is left of their squares is no variance."""
+    target = np.full((3, 1), 0.1)
+    assert np.isnan(measured("regression", target + 1, target)["r2"].value)
+    assert (r_squared(target + 1, target), r_squared(target, target)) == (0.0, 1.0)
 
 
 def test_one_class_alone_has_no_area() -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -17,6 +20,7 @@ from trained import drawing
 from twofold.data import load_data
 from twofold.data.drawings import drawn
 from twofold.data.given import read_given
+from twofold.recipe import Recipe
 from twofold.recipe.data import FashionMnist, Mnist
 
 Runs = dict[str, twofold.Run]
@@ -283,6 +287,42 @@ def test_answers_show_themselves_in_a_notebook(moons_run: twofold.Run) -> None:
     assert "runner up" in page
 
 
+def test_a_mistyped_option_is_no_start_of_a_text(moons_run: twofold.Run, command) -> None:
+    for word in ("--temprature", "--temprature=2", "-q"):
+        assert f"no option `{word}`" in command("predict", moons_run.path, "--sample", 9, word).err
+    assert "was not trained on a text" in command("predict", moons_run.path, "--sample", 9, "- so", "-1").err
+
+
+def test_a_sample_whose_name_is_no_utf_8_is_written_into_a_table(trained_runs: Runs, command, in_tmp: Path) -> None:
+    path = Path(os.fsdecode(b"q\xff.csv"))
+    path.write_text("length,width\n1101,1\n")
+    done = command("predict", trained_runs["flowers"].path, path, "--csv", "out.csv")
+    assert (done.status, done.err) == (0, "")
+    assert "q\\udcff.csv" in Path("out.csv").read_text("utf-8")
+
+
+def test_names_of_targets_are_no_html(in_tmp: Path) -> None:
+    """Nor is one of several true numbers told as what is expected."""
+    names, x = ["<b>gap_a</b>", "y_2"], np.random.default_rng(0).normal(size=(30, 2))
+    pd.DataFrame(np.hstack([x, x]), columns=["u", "v", *names]).to_csv("t.csv", index=False)
+    data = {"source": "csv", "path": "t.csv", "label": names}
+    training = {"epochs": 1, "engines": ["numpy"]}
+    layers = [{"kind": "dense", "units": 2}]
+    made = Recipe.model_validate(
+        {"data": data, "layers": layers, "loss": {"kind": "mean_squared"}, "training": training}
+    )
+    answers = twofold.predict(twofold.run(made, out="run"), "t.csv")
+    page = answers._repr_html_()
+    assert "<th>&lt;b&gt;gap_a&lt;/b&gt;</th><th>y_2</th>" in page
+    assert "expected" not in answers.rows()[0]
+
+
+def test_no_engine_is_none_to_ask(moons_run: twofold.Run) -> None:
+    for ask in (partial(twofold.predict, moons_run, "0,1"), partial(twofold.evaluate, moons_run)):
+        with pytest.raises(twofold.UserError, match="`engines` must name at least one engine; got none"):
+            ask(engines=[])
+
+
 def test_under_the_squared_error_outputs_are_no_probabilities(in_tmp: Path) -> None:
     settings = {"training.epochs": 1, "data.samples": 50, "loss": {"kind": "mean_squared"}}
     run = twofold.run("moons", overrides=settings, engines="numpy", out="run")
@@ -333,6 +373,8 @@ WRONG: dict[str, tuple[str, list[str], str]] = {
     "a point of words": ("moons", ["a,b"], "numbers with a comma between them are wanted, x,y; got `a,b`"),
     "a point that is not finite": ("moons", ["1,inf"], "every number must be finite; got `1,inf`"),
     "an unknown option": ("moons", ["1,2", "--engin=numpy"], "no option `--engin=numpy`"),
+    "a temperature without a text": ("moons", ["1,2", "--temperature", "2"], "are of the text that --sample N writes"),
+    "a table of a text": ("moons", ["--sample", "9"], "--csv is of answers to samples; with --sample, which writes a"),
     "an engine that was not trained": ("digits", ["whole.png", "--engine", "torch"], "no weights of `torch`, only of"),
 }
 

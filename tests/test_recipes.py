@@ -186,6 +186,12 @@ WINDOWS = {
         '`initial = "whitening"` wants `groups` 1: its filters see whole patches; got 2',
         "",
     ),
+    "whitening of patches larger than the image": (
+        '{ kind = "conv2d", channels = 4, kernel = [3, 5], dilation = [1, 2], padding = 3, initial = "whitening" }',
+        '`conv2d` with `initial = "whitening"` wants a window within the image: it spans 9 of the width, and the image '
+        "has 8; it gets (N, 1, 8, 8)",
+        "Set `kernel` to at most 4, or leave `initial` out.",
+    ),
     "whitening behind a layer": (
         '{ kind = "relu" }, { kind = "conv2d", channels = 4, kernel = 3, initial = "whitening" }',
         '`conv2d` with `initial = "whitening"` begins with filters of the images: no layer may stand before it',

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from pydantic import ValidationError
@@ -16,6 +17,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import twofold
 from cases import LayerCase, assert_same, dense, recipe
+from twofold.analysis.rules.sampling import judged
 from twofold.arrays import Array
 from twofold.data.columns import sequences
 from twofold.data.columns.frame import Frame
@@ -216,7 +218,21 @@ def test_a_run_on_sequences_answers_again_what_it_answered(tmp_path: Path, outpu
         run, {n: [line.split(",")[at] for line in lines[:50]] for at, n in enumerate(HEAD.split(","))}
     )
     assert set(few.classes) == set(given.classes)
-    assert twofold.write_report(run).is_file()
+    short = pd.DataFrame([line.split(",") for line in lines], columns=HEAD.split(","))
+    short = short[short["t"].astype(int) < 2]  # none is as long as those trained on
+    model, asked = twofold.load_model(run, "numpy"), twofold.predict(run, short, engines="numpy")
+    assert model.predict(short).ravel().tolist() == [asked.answer("numpy", at).class_name for at in range(len(asked))]
+    assert model.predict_proba(short).reshape(-1, 2) == pytest.approx(asked.values["numpy"])
+    assert model.score(short, model.predict(short)) == 1
+    assert model.outputs(asked.inputs)["1"].shape[:2] == model(asked.inputs).shape[:2]
+    with pytest.raises(UserError, match=r"takes numbers of the shape \(N, \?, 3\); got"):
+        model(asked.inputs[..., :1])
+    page = twofold.write_report(run).read_text("utf-8")
+    answers = len(run.evidence["target"])
+    assert judged(run, run.record.data.held_out) == answers
+    assert (judged(run, "train") > run.record.data.samples["train"]) == (output == "every")
+    assert f"over {answers} test rows" in page
+    assert f"the answers to {answers} test rows" in page
     walked = twofold.walk(run, sample=1)
     assert walked.gap is not None
     assert walked.gap < 1e-9

@@ -180,6 +180,11 @@ def test_every_room_holds_such_a_run(table: Path, runs: dict[str, Run], name: st
     assert findings(run)
     assert twofold.evaluate(run, data=table).agrees is None
     model = twofold.load_model(run, "numpy")
+    weights = run.path.parent / f"{run.path.name}.npz"
+    twofold.export_weights(run, weights)
+    again = twofold.import_weights(run, weights, out=run.path.parent / f"{run.path.name}-again", engines="numpy")
+    for what in ("predicted", "before", "after"):
+        np.testing.assert_allclose(again.evidence[f"numpy.{what}"], run.evidence[f"numpy.{what}"], rtol=1e-9)
     x = np.loadtxt(table, delimiter=",", skiprows=1)[:, :INPUTS]
     answer = model.predict(x)
     assert len(answer) == SAMPLES

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -79,9 +80,9 @@ def adopt(
     from twofold.cli.views import console
 
     for file in files:
-        console.print(f"file: {file}", soft_wrap=True)
+        console.print(f"file: {file}", markup=False, highlight=False, soft_wrap=True)
     if out is not None:
-        console.print(f"next: twofold verify {out}", soft_wrap=True)
+        console.print(f"next: twofold verify {quote(str(out))}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _shape(text: str | None) -> tuple[int, ...] | None:

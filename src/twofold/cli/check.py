@@ -92,6 +92,8 @@ def check(
     if like is None:
         raise UserError("`--like` is missing: what should it be? For example `--like dense`")
     if _is_recipe(like):
+        if form not in (FormatChoice.text, FormatChoice.json):
+            raise UserError(f"a whole engine is told as text or json; got `--format {form.value}`")
         raise typer.Exit(_check_engines(things, like, steps, seconds, form))
     from twofold.proof.check.checking import check_thing
     from twofold.proof.check.request import Request
@@ -123,11 +125,9 @@ def _check_engines(things: list[str], recipe: str, steps: int, seconds: float, f
     if form is FormatChoice.json:
         values = [report.to_json() for report in reports]
         typer.echo(json.dumps(values[0] if len(values) == 1 else values, allow_nan=False))
-    elif form is FormatChoice.text:
+    else:
         pairs = zip(things, reports, strict=True)
         say("\n".join(f"{thing} against {r.recipe}: {'right' if r.ok else 'wrong'}\n  {r}" for thing, r in pairs))
-    else:
-        raise UserError(f"a whole engine is told as text or json; got `--format {form.value}`")
     return max(report.exit_status for report in reports)
 
 
@@ -189,7 +189,7 @@ def _graded(folders: list[str], task: str, jobs: int, bars: bool, csv: Path | No
     with progress.shown(len(folders) > 1 and bars) as watcher:
         grades = grading.grade_all([Path(folder) for folder in folders], loaded, jobs, watcher)
     if csv is not None:
-        csv.write_text(formats.grades_csv(grades), "utf-8")
+        csv.write_text(formats.grades_csv(grades), "utf-8", "backslashreplace")  # a name may be no UTF-8
     if pages is not None:
         pages_of.write_pages(pages, grades, loaded)
     return grades

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -44,4 +45,6 @@ def eject(
     console.print(f"folder: {folder}: {', '.join(files)}", markup=False, highlight=False, soft_wrap=True)
     if "samples.npz" not in files:
         print_note("the samples are not there; --samples writes them where the data are at hand")
-    console.print(f"next: cd {folder} && python train_numpy.py", markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        f"next: cd {quote(str(folder))} && python train_numpy.py", markup=False, highlight=False, soft_wrap=True
+    )

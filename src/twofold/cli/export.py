@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from enum import StrEnum
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -76,4 +77,4 @@ def export(
     kind = "folder" if made.is_dir() else "file"
     console.print(f"{kind}: {made}", markup=False, highlight=False, soft_wrap=True)
     if to is FormatChoice.onnx:
-        console.print(f"back again: twofold adopt {made}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"back again: twofold adopt {quote(str(made))}", markup=False, highlight=False, soft_wrap=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -35,12 +38,12 @@ def handin(
     if init:
         from twofold.handin.starting import write_start
 
-        say(f"{write_start(file)}: fill it in, then `twofold handin {file}`")
+        say(f"{write_start(file)}: fill it in, then `twofold handin {quote(str(file))}`")
         return
     from twofold.cli import progress
     from twofold.handin.making import hand_in
 
-    then = f". The same command goes on:\n  twofold handin {file}"
+    then = f". The same command goes on:\n  {shlex.join(['twofold', *sys.argv[1:]])}"
     with interruptible(then), progress.shown(not (quiet or as_json)) as watcher:
         files = hand_in(file, out=out, pdf=pdf, watcher=watcher)
     if as_json:

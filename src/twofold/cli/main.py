@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from enum import StrEnum
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -169,7 +170,7 @@ def run(
                 reuse=reuse,
                 watcher=watcher,
             )
-        with heard("end", f"; the run is whole: `twofold report {result.path}` writes its page"):
+        with heard("end", f"; the run is whole: `twofold report {quote(str(result.path))}` writes its page"):
             report = result.report if result.reused and result.report.is_file() else writer.write(result)
     if as_json:
         print_json(result.to_json() | ({"reused": result.reused} if reuse else {}))

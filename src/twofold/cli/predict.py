@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -68,18 +70,22 @@ def predict(
     from twofold.cli import views
 
     if sample is not None:
+        _check_writing(samples or (), {"--csv": table, "--show": show})
         from twofold.cli.texts import print_text
 
         print_text(run, " ".join(samples or ()), (sample, temperature, seed), engine, as_json)
         return
     if not samples:
         raise UserError(
-            f"no sample is given; of a network of text --sample N writes on: twofold predict {run} --sample 200"
+            "no sample is given; of a network of text --sample N writes on: "
+            f"twofold predict {quote(str(run))} --sample 200"
         )
     from twofold.inference.predicting import predict as ask
     from twofold.runs.reading import as_a_whole
 
     _check_words(samples)
+    if temperature != 1.0 or seed != 0:
+        raise UserError("--temperature and --seed are of the text that --sample N writes; leave them out")
     if table is not None and table.exists():
         raise UserError(f"{table} exists; choose another --csv")
     with as_a_whole(run):
@@ -102,6 +108,16 @@ def _check_words(samples: Sequence[str]) -> None:
     """Refuse unknown options. typer lets them through here, because a point such as `-0.5,1` begins like one."""
     for word in samples:
         if word.startswith("-") and not word[1:2].isdigit() and word[1:2] != ".":
+            raise UserError(f"no option `{word}`; `twofold predict --help` lists all")
+
+
+def _check_writing(start: Sequence[str], unused: Mapping[str, Path | None]) -> None:
+    """Refuse what `--sample` leaves unused: options of other data, and among the words of the start unknown ones."""
+    for option, value in unused.items():
+        if value is not None:
+            raise UserError(f"{option} is of answers to samples; with --sample, which writes a text, leave it out")
+    for word in start:
+        if re.fullmatch(r"--[A-Za-z][\w-]*(=.*)?|-[A-Za-z]", word):
             raise UserError(f"no option `{word}`; `twofold predict --help` lists all")
 
 

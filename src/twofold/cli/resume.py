@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -39,7 +40,10 @@ def resume(
     with interruptible(), as_a_whole(run), progress.shown(not (quiet or as_json)) as watcher:
         result = go_on(run, watcher=watcher)
     report = result.report
-    with as_a_whole(run), heard("end", f"; the run is whole: `twofold report {result.path}` writes its page"):
+    with (
+        as_a_whole(run),
+        heard("end", f"; the run is whole: `twofold report {quote(str(result.path))}` writes its page"),
+    ):
         if not (finished and report.is_file()):
             report = write_report(result)
     if as_json:

@@ -12,7 +12,7 @@ import numpy as np
 
 from twofold.arrays import Array, all_finite, digest
 from twofold.data.checking import check_labels
-from twofold.data.names import class_order, number_of
+from twofold.data.names import class_order, class_value
 from twofold.errors import DataError
 from twofold.plain import Samples
 
@@ -119,13 +119,16 @@ def _samples(x: object) -> tuple[Array, tuple[str, ...]]:
 
 
 def class_numbers(y: object, count: int, classes: Sequence[str]) -> list[int]:
-    """The number of each class among those that a network knows. Raises `DataError` for one that it does not know."""
+    """The number of each class among those that a network knows; a truth value is also 1 or 0, where these are known.
+
+    Raises `DataError` for a class that is not known.
+    """
     codes, names = _classes(y, count, several=False)
     known = {name: index for index, name in enumerate(classes)}
-    by_value = {number_of(name): index for name, index in known.items() if number_of(name) is not None}
+    by_value = {class_value(name): index for name, index in known.items() if class_value(name) is not None}
     numbers = list[int]()
     for sample, name in enumerate(names[code] for code in codes):
-        index = known.get(name, by_value.get(number_of(name)))
+        index = known.get(name, by_value.get(class_value(name)))
         if index is None:
             raise DataError(
                 f"`y`: sample {sample} is of class `{_short(name)}`, which the network does not know; known: "

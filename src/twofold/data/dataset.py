@@ -176,9 +176,16 @@ class Dataset:
     def with_scaled_targets(self, scaling: Scaling | None = None) -> Dataset:
         """The data set with targets (y − mean) / standard deviation of the training samples.
 
-        If `scaling` is given, targets are scaled by it instead, as those of an earlier training were.
+        If `scaling` is given, targets are scaled by it instead, as those of an earlier training were. Raises
+        `DataError` for numbers so large that they have no finite mean or standard deviation.
         """
         scaling = scaling or _target_statistics(self.train)
+        for place in np.flatnonzero(~np.isfinite(scaling.shift + scaling.divisor)):
+            largest = float(np.abs(self.train.answers[:, place]).max())
+            raise DataError(
+                f"`{self.targets[place]}`: a number to predict must be small enough for a mean and a standard "
+                f"deviation in float64; the largest is {largest:.3g} in size. Divide all of them by it."
+            )
         scaled = {name: replace(split, y=scaling.apply(split.y)) for name, split in self.splits()}
         return replace(self, **scaled, target_scaling=scaling)
 
@@ -186,8 +193,9 @@ class Dataset:
 def _target_statistics(train: Split) -> Scaling:
     """Mean and standard deviation of each target; a sample of weight 2 counts as two."""
     y = train.answers.astype(np.float64)
-    mean = np.average(y, axis=0, weights=train.weights)
-    std = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=train.weights))
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = np.average(y, axis=0, weights=train.weights)
+        std = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=train.weights))
     std[std == 0] = 1
     return Scaling(mean, std)
 

@@ -19,6 +19,11 @@ def number_of(text: str) -> Decimal | None:
     return value if value.is_finite() else None
 
 
+def class_value(name: str) -> Decimal | None:
+    """The number by which a class is named, or for which a truth value stands; `None` for another word."""
+    return number_of({"True": "1", "False": "0"}.get(name, name))
+
+
 def class_order(name: str) -> tuple[int, Decimal, str]:
     """The key by which classes are sorted: numbers by value, then words by the alphabet."""
     value = number_of(name)

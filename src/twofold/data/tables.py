@@ -152,7 +152,8 @@ def read_rows(spec: Csv, features: tuple[str, ...]) -> tuple[Array, list[int], l
             )
     _check_room(spec, size, len(features))
     places = columns_at(spec, header, features)
-    label_at = header.index(spec.labels[0]) if spec.labels[0] in header else None
+    alone = len(spec.labels) == 1  # of several numbers or labels the first is not the answer
+    label_at = header.index(spec.labels[0]) if alone and spec.labels[0] in header else None
     cells, lines, labels = Cells(spec, features), list[int](), list[str]()
     for line, row in _even_rows(spec, header, rows):
         cells.add(line, [row[at] for at in places])

@@ -119,14 +119,14 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
         classes, targets = self._answers()
         names = tuple(getattr(self, "feature_names_in_", ()))
         dtype = "float32" if x.dtype == np.float32 else "float64"
-        asked = Asked(x.shape[1], names, classes, targets, self.engine, dtype, seed)
+        asked = Asked(x.shape[1], names, classes, targets, self.engine, dtype, seed, self.device)
         try:
             if self.recipe is None:
                 recipe = recipe_of(self._settings(len(x), epochs), asked, cast(LossSpec, self._loss()))
             else:
-                recipe = recipe_like(self.recipe, asked, self._loss())
+                recipe = recipe_like(self.recipe, asked, self._loss(), epochs)
             samples = prepared(recipe, x, target, weight, None if since is None else self._scaling)
-            with one_thread():
+            with one_thread(self.engine):
                 result = fitted(samples, self.engine, since)
         except (DataError, RecipeError, UserError) as error:
             raise ValueError(str(error)) from error
@@ -157,12 +157,14 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
         return _dense(x), _dense(y)
 
     def _settings(self, samples: int, epochs: int | None) -> Settings:
-        hidden = [int(self.hidden)] if isinstance(self.hidden, Integral) else [int(units) for units in self.hidden]
+        hidden = [self.hidden] if isinstance(self.hidden, Integral) else list(self.hidden)
+        if not all(isinstance(units, Integral) for units in hidden):
+            raise ValueError(f"`hidden` holds the units of each hidden layer, whole numbers; got {self.hidden!r}.")
         if any(units < 1 for units in hidden):
             raise ValueError(f"`hidden` holds the units of each hidden layer, at least 1; got {self.hidden!r}.")
         size = min(AUTO_BATCH, samples) if self.batch_size == "auto" else min(int(self.batch_size), samples)
         return Settings(
-            hidden,
+            [int(units) for units in hidden],
             self.activation,
             self.optimizer,
             float(self.lr),
@@ -172,7 +174,6 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
             bool(self.early_stopping) and epochs is None,
             float(self.validation_fraction),
             int(self.n_iter_no_change),
-            self.device,
         )
 
     def _seed(self) -> int:
@@ -186,7 +187,7 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
         """The outputs of the last layer, (samples, outputs)."""
         check_is_fitted(self)
         x = _dense(validate_data(self, X, reset=False, accept_sparse=SPARSE, dtype=[np.float64, np.float32]))
-        with one_thread():
+        with one_thread(self.recipe_.training.engines[0]):
             return outputs_of(self._restored(), self.recipe_, x)
 
     def _restored(self) -> Engine:
@@ -235,7 +236,7 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
         if recipe.training.epochs:
             often = recipe.training.model_copy(update={"evaluate_every": 1})
             recipe = recipe.model_copy(update={"training": often})
-        with one_thread():
+        with one_thread(self.engine):
             made = run(recipe, data=dataset)
         weights = made.weights(self.recipe_.training.engines[0])
         if any(not np.array_equal(weights[name], array) for name, array in self._state.weights().items()):

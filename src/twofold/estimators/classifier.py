@@ -117,13 +117,16 @@ class TwofoldClassifier(ClassifierMixin, NetworkEstimator):
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Samples, y: Samples, sample_weight: Samples = None) -> Self:
         """Train on samples and their classes, with a weight each where given: 2 counts as two samples, 0 as none."""
-        x, y = self._validated(X, y, reset=True)
+        x, y = self._validated(X, y, reset=self._since() is None)
         target = self._encoded(y, reset=self._since() is None)
         return self._fitted(x, target, sample_weight, since=self._since(), epochs=None, seed=self._seed())
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Samples, y: Samples, classes: Samples = None, sample_weight: Samples = None) -> Self:
         """Train one epoch on these samples, on from the weights and moments of the call before.
+
+        Of a `recipe` its length, its early stopping and its validation share are left out, and its schedule begins anew
+        in each call.
 
         The first call must name all `classes`. Raises `ValueError` where it does not, or a later one names others.
         """
@@ -206,7 +209,19 @@ class TwofoldClassifier(ClassifierMixin, NetworkEstimator):
         if isinstance(weights, Mapping):
             by_class = compute_class_weight(dict(weights), classes=self.classes_, y=self.classes_)
             weights = tuple(map(float, by_class))
+        if self.recipe is not None:
+            return self._weighted(weights)
         return CrossEntropy(class_weight=weights, label_smoothing=float(self.label_smoothing))
+
+    def _weighted(self, weights: str | tuple[float, ...] | None) -> LossSpec:
+        """The recipe's own loss with weights of the classes. Raises `ValueError` for a loss that has none."""
+        loss = loaded(self.recipe).loss
+        if not isinstance(loss, CrossEntropy):
+            raise ValueError(
+                f"`class_weight` weighs the classes of `cross_entropy`; `recipe` has the loss `{loss.kind}`. Leave it "
+                "out, or train the recipe with `cross_entropy`."
+            )
+        return loss.model_copy(update={"class_weight": weights})
 
     def _refuse_numbers(self) -> None:
         """Raises `ValueError` where the recipe's loss predicts numbers: its outputs are then no labels' logits."""

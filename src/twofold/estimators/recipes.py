@@ -30,7 +30,6 @@ class Settings:
     early_stopping: bool
     validation_fraction: float
     n_iter_no_change: int
-    device: str
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,7 @@ class Asked:
     engine: str
     dtype: str
     seed: int
+    device: str
 
 
 def recipe_of(settings: Settings, asked: Asked, loss: LossSpec) -> Recipe:
@@ -64,7 +64,7 @@ def recipe_of(settings: Settings, asked: Asked, loss: LossSpec) -> Recipe:
         "seed": asked.seed,
         "engines": [asked.engine],
         "dtype": asked.dtype,
-        "device": settings.device,
+        "device": asked.device,
     }
     if settings.early_stopping:
         training |= {"keep": "best", "patience": settings.n_iter_no_change}
@@ -85,19 +85,26 @@ def loaded(recipe: AnyRecipe) -> Recipe:
     return load_recipe(recipe if isinstance(recipe, Recipe) else str(recipe))
 
 
-def recipe_like(recipe: AnyRecipe, asked: Asked, loss: LossSpec | None) -> Recipe:
+def recipe_like(recipe: AnyRecipe, asked: Asked, loss: LossSpec | None, epochs: int | None = None) -> Recipe:
     """A recipe with other data: its network, loss, optimizer and training for these samples.
 
     Where its network takes samples of another shape with as many numbers, images for instance, they get that shape.
-    `loss` takes the place of its own. Raises `RecipeError` where its network does not fit.
+    `loss` takes the place of its own. With `epochs` it trains as many, to their end, and holds nothing out. Raises
+    `RecipeError` where its network does not fit.
     """
     base = loaded(recipe)
     shape = tuple(size or 0 for size in base.data.sample_shape)
     if not shape or math.prod(shape) != asked.features:
         shape = (asked.features,)
     table = base.model_dump(mode="json", exclude_none=True)
-    training = table["training"] | {"engines": [asked.engine], "dtype": asked.dtype, "seed": asked.seed}
-    changed = {"data": _data(asked, shape, base.data.validation), "training": training}
+    training = table["training"] | {"engines": [asked.engine], "dtype": asked.dtype}
+    training |= {"seed": asked.seed, "device": asked.device}
+    validation = base.data.validation
+    if epochs is not None:
+        training |= {"epochs": epochs, "steps": None, "evaluate_every": epochs, "evaluate_unit": None}
+        training |= {"keep": "last", "patience": None}
+        validation = 0.0
+    changed = {"data": _data(asked, shape, validation), "training": training}
     if loss is not None:
         changed["loss"] = loss
     return Recipe(**table | changed)

@@ -91,13 +91,16 @@ class TwofoldRegressor(RegressorMixin, NetworkEstimator):
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Samples, y: Samples, sample_weight: Samples = None) -> Self:
         """Train on samples and their numbers, with a weight each where given: 2 counts as two samples, 0 as none."""
-        x, y = self._validated(X, y, reset=True)
+        x, y = self._validated(X, y, reset=self._since() is None)
         target = self._encoded(y, reset=self._since() is None)
         return self._fitted(x, target, sample_weight, since=self._since(), epochs=None, seed=self._seed())
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Samples, y: Samples, sample_weight: Samples = None) -> Self:
         """Train one epoch on these samples, on from the weights and moments of the call before.
+
+        Of a `recipe` its length, its early stopping and its validation share are left out, and its schedule begins anew
+        in each call.
 
         `y` is scaled as in the first call. Raises `ValueError` where it holds another number of targets.
         """

@@ -9,26 +9,41 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
 
 from twofold.engine.threads import ONE_BLAS_THREAD, Shared, threaded_libraries
+from twofold.engines import ENGINES
 
 
-def one_thread() -> Shared:
-    """While it lasts, in whatever threads it is entered, NumPy's and PyTorch's products take one thread."""
-    return _ONE_THREAD
+@contextmanager
+def one_thread(engine: str) -> Iterator[None]:
+    """While the context lasts, in whatever threads it is entered, NumPy's and PyTorch's products take one thread.
+
+    The library of `engine` is imported before: what is loaded later knows of no limit.
+    """
+    import_module(ENGINES[engine].library)
+    with ExitStack() as limits:
+        limits.enter_context(_ONE_THREAD)
+        if "torch" in sys.modules:
+            limits.enter_context(_ONE_TORCH_THREAD)
+        yield
 
 
 @contextmanager
 def _limited() -> Iterator[None]:
-    torch = sys.modules.get("torch")
-    threads = None if torch is None else torch.get_num_threads()
     with ONE_BLAS_THREAD, threaded_libraries().limit(limits=1, user_api="openmp"):
-        if torch is not None:
-            torch.set_num_threads(1)
         yield
-    if torch is not None:
-        torch.set_num_threads(threads)
+
+
+@contextmanager
+def _limited_torch() -> Iterator[None]:
+    torch = sys.modules["torch"]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 _ONE_THREAD = Shared(_limited)
+_ONE_TORCH_THREAD = Shared(_limited_torch)

@@ -34,6 +34,7 @@ README = """{title}
 | where | what |
 | --- | --- |
 | {report} | the report |
+| *.md | texts of the report that handin.toml names |
 | code/ | the assignment's files; they need NumPy and PyTorch, and nothing else |
 | scripts/ | every network as one plain script in NumPy and one in PyTorch; each says whether it came to the same run |
 | notebooks/ | a notebook a part, filled; run again they read results/ and need `pip install twofold` |
@@ -68,6 +69,7 @@ def _members(
     """Every file by its name in the archive."""
     yield "README.md", _readme(source, parts, out)
     yield "handin.toml", source.text
+    yield from source.text_files().items()
     for name in ("report.html", "report.pdf"):
         if (out / name).is_file():
             yield name, (out / name).read_bytes()

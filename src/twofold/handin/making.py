@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,14 +104,19 @@ def _printed(report: Path, watch: Watcher) -> Path | None:
 
 
 def _eject(parts: Sequence[TrainedPart], folder: Path, watch: Watcher) -> None:
-    """Write every run as plain scripts; one that scripts cannot express is left out, with a note."""
-    from twofold.exchange.eject.ejecting import eject
+    """Write every run as plain scripts; one that scripts cannot express is left out, with a note.
+
+    Scripts of this very run stay; those of one that was trained before under its name, or half of them, are replaced.
+    """
+    from twofold.exchange.eject.ejecting import eject, scripts_of
 
     for part in parts:
         for name, run in part.runs.items():
-            if (folder / name).exists():
+            if scripts_of(run, folder / name):
                 continue
             folder.mkdir(exist_ok=True)
+            if (folder / name).exists():
+                shutil.rmtree(folder / name)
             try:
                 eject(run, folder / name)
             except UserError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -81,9 +82,18 @@ class Source:
     def own_text(self, part: Part, section: str) -> str:
         """The student's Markdown for a section; empty where there is none."""
         written = part.text.get(section, "")
-        if written.endswith(".md") and "\n" not in written:
-            return _file_text(self.folder / written)
-        return written
+        return _file_text(self.folder / written) if _names_file(written) else written
+
+    def text_files(self) -> dict[str, str]:
+        """The Markdown of each file that a section names, by its path below the folder; files elsewhere stay out."""
+        named = [Path(text) for part in self.handin.part for text in part.text.values() if _names_file(text)]
+        inside = {path for path in named if not path.is_absolute() and ".." not in path.parts}
+        return {path.as_posix(): _file_text(self.folder / path) for path in sorted(inside - {Path("README.md")})}
+
+
+def _names_file(text: str) -> bool:
+    """Whether a section's text is the name of a file that holds it."""
+    return text.endswith(".md") and "\n" not in text
 
 
 def load_handin(path: str | Path) -> Source:
@@ -95,7 +105,9 @@ def load_handin(path: str | Path) -> Source:
         text = read_foreign(path, MOST_RECIPE).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise UserError(f"cannot read {path}: {reason}. `twofold handin {path} --init` writes it") from error
+        raise UserError(
+            f"cannot read {path}: {reason}. `twofold handin {quote(str(path))} --init` writes it"
+        ) from error
     try:
         raw = parse_toml(text, str(path))
         handin = Handin.model_validate(raw)
@@ -150,6 +162,12 @@ def _rule(details: ErrorDetails) -> str:
         return f"`{name}` is part of a file's name: letters, digits, `.`, `_` and `-`; got {value!r}"
     if kind == "string_too_short":
         return f"`{name}` must not be empty"
+    if kind == "too_long":
+        context = details.get("ctx", {})
+        return f"`{name}` must hold at most {context['max_length']} parts; got {context['actual_length']}"
+    if kind == "string_too_long":
+        length = len(str(details["input"]))
+        return f"`{name}` must have at most {details.get('ctx', {})['max_length']} characters; got {length}"
     if kind == "too_short":
         return f"`{name}` must hold at least one part: [[part]]"
     message = details["msg"].removeprefix("Input should be ").replace("'", '"')
@@ -169,7 +187,7 @@ def _fault(path: tuple[int | str, ...], rule: str, text: str, label: str) -> Fau
         path = path[:-1]
     if not path:
         return Fault(label, rule)
-    line = text.splitlines()[known[path].line - 1]
+    line = text.split("\n")[known[path].line - 1].rstrip("\r")  # `splitlines` would also split at U+2028
     return Fault(f"{label}:{known[path].line}", rule, "", marked(line, known[path].column) if line.strip() else "")
 
 

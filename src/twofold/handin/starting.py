@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
 from twofold.errors import UserError
+from twofold.printable import one_line
 
 START = '''# One document for the whole assignment. `twofold handin {name}` trains what is missing, writes report.html
 # and report.pdf, and packs NUMBER_assignment2.zip. Every text is Markdown and yours to write; a text may also be the
@@ -67,9 +69,9 @@ def write_start(path: str | Path) -> Path:
     if path.suffix != ".toml":
         raise UserError(f"a hand-in is described by a file that ends in .toml; got {path}")
     if path.exists():
-        raise UserError(f"{path} is there already; `twofold handin {path}` makes the document")
+        raise UserError(f"{path} is there already; `twofold handin {quote(str(path))}` makes the document")
     try:
-        path.write_text(START.format(name=path), "utf-8")
+        path.write_bytes(START.format(name=one_line(quote(str(path)))).encode())  # a name may be no UTF-8
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from error
     return path

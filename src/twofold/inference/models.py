@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, final, overload
 import numpy as np
 
 from twofold.arrays import Array
+from twofold.data.arrays import class_numbers
 from twofold.engine import Engine
 from twofold.errors import UserError
 from twofold.inference.predicting import held_in_memory, seen, trained
@@ -42,22 +43,34 @@ class NumpyModel:
     def classes(self) -> Array:
         """The names of the classes, (classes,): whole numbers where all of them are, else texts."""
         names = self._run.record.data.classes
-        whole = all(name.isascii() and name.isdecimal() and len(name) < 18 for name in names)
+        whole = all(len(name) < 18 and name.isascii() and name.isdecimal() and str(int(name)) == name for name in names)
         return np.array([int(name) for name in names] if whole else list(names))
 
     def _network_inputs(self, samples: Samples) -> Array:
         return seen(self._run, held_in_memory(self._run, samples)).floats()
 
     def __call__(self, x: Array) -> Array:
-        """The outputs of the last layer, (samples, classes). Raises `UserError` for samples of another shape."""
+        """The outputs of the last layer, (samples, classes). Raises `UserError` for samples of another shape.
+
+        Sequences that may differ in length have as many steps as the longest of them; NaN stands after the end of the
+        others.
+        """
         x = np.asarray(x)
         shape = self.model.network.input_shape
-        if x.shape[1:] != shape or not x.ndim or x.dtype.kind not in "fiu":
-            raise UserError(f"the network takes numbers of the shape {shape_text(shape)}; got {x.dtype} of {x.shape}")
+        steps = x.shape[1:2] if self._run.recipe.data.varying else shape[:1]
+        if not x.ndim or x.shape[1:] != (*steps, *shape[1:]) or x.dtype.kind not in "fiu":
+            raise UserError(f"the network takes numbers of the shape {self._taken}; got {x.dtype} of {x.shape}")
         return self._engine.predict(x)
+
+    @property
+    def _taken(self) -> str:
+        """The shape of samples in words; of sequences that may differ in length `?` stands for the steps."""
+        shape = self.model.network.input_shape
+        return shape_text((None, *shape[1:]) if self._run.recipe.data.varying else shape)
 
     def outputs(self, x: Array) -> dict[str, Array]:
         """The output of each layer, by the layer's name."""
+        x = np.asarray(x)
         self(x[:1])
         return dict(zip((node.name for node in self.model.network.nodes), self._engine.outputs(x), strict=True))
 
@@ -69,23 +82,26 @@ class NumpyModel:
         if task == "multi_label":
             return (outputs > 0).astype(np.int64)
         numbers = in_unit(outputs.astype(np.float64), kept_scaling(self._run.evidence, "target_scaling"))
-        return numbers[:, 0] if numbers.shape[1] == 1 else numbers
+        return numbers[..., 0] if numbers.shape[-1] == 1 else numbers
 
     def score(self, x: Samples, y: Samples) -> float:
         """The share of samples whose class is `y`, or of labels that are right; of numbers R².
 
-        Raises `UserError` for another number of classes than samples.
+        A class is named as in `twofold.evaluate`: by its text, or by its number, as 1.0 or True names `1`.
+
+        Raises `UserError` for another number of classes than samples, `DataError` for a class that is not known.
         """
-        answered, right = self.predict(x), np.asarray(y)
-        if self._run.record.data.task == "regression":
+        answered, right, facts = self.predict(x), np.asarray(y), self._run.record.data
+        if facts.task == "regression":
             right = right.reshape(answered.shape) if right.size == answered.size else right
         if right.shape != answered.shape:
             raise UserError(f"`y` must hold a class for each of {len(answered)} samples; got the shape {right.shape}")
-        if self._run.record.data.task == "regression":
-            return r_squared(answered.reshape(len(answered), -1), right.reshape(len(right), -1))
-        if answered.ndim == 2:
+        if facts.task == "regression":
+            return r_squared(*(numbers.reshape(-1, len(facts.targets)) for numbers in (answered, right)))
+        if facts.task == "multi_label":
             return float(np.mean(answered == right))
-        return float(np.mean(answered.astype(str) == right.astype(str)))
+        codes = class_numbers(right.ravel(), right.size, facts.classes)
+        return float(np.mean(answered.ravel() == self.classes[codes]))
 
     def predict_proba(self, x: Samples) -> Array:
         """The probability of each class, (samples, classes). Raises `UserError` where outputs stand for none."""

@@ -143,7 +143,9 @@ class Answers:
         cells = "".join(
             f"<tr>{''.join(f'<td>{html.escape(_cell(value))}</td>' for value in row.values())}</tr>" for row in rows
         )
-        headings = "".join(f"<th>{key.replace('_', ' ')}</th>" for key in head)
+        headings = "".join(
+            f"<th>{html.escape(key if key in self.targets else key.replace('_', ' '))}</th>" for key in head
+        )
         return f"<table><tr>{headings}</tr>{cells}</table>"
 
 
@@ -175,13 +177,10 @@ def predict(run: Run | str | Path, samples: Samples, *, engines: str | Iterable[
     chosen = trained(run, engines)
     inputs = _read_samples(run, samples)
     split = seen(run, inputs)
-    outputs = {}
     with few_threads(run.recipe, len(split)), np.errstate(all="ignore"):
-        for name in chosen:
-            outputs[name] = answers(restore(run, name), split, run.recipe)
+        outputs = {name: answers(restore(run, name), split, run.recipe) for name in chosen}
     _check_outputs(inputs, outputs)
-    classes = tuple(run.record.data.classes)
-    targets = tuple(run.record.data.targets)
+    classes, targets = tuple(run.record.data.classes), tuple(run.record.data.targets)
     known = inputs.expected if targets else [name and same_class(name, classes) for name in inputs.expected]
     scaling = kept_scaling(run.evidence, "target_scaling")
     names = tuple(inputs.names)
@@ -228,11 +227,13 @@ def labelled_in_memory(run: Run, data: object) -> tuple[Given, list[int]]:
 def trained(run: Run, engines: str | Iterable[str] | None = None) -> list[str]:
     """The engines whose weights a run holds, or those of `engines`.
 
-    Raises `UserError` for a name that is no engine's, `RunFolderError` where there are no weights.
+    Raises `UserError` for a name that is no engine's, and for none; `RunFolderError` where there are no weights.
     """
     if not run.engines:
         raise RunFolderError(f"{run.path} holds no weights: the run is {run.status}. Run its recipe again.")
     wanted = list(run.engines) if engines is None else [engines] if isinstance(engines, str) else list(engines)
+    if not wanted:
+        raise UserError("`engines` must name at least one engine; got none. Leave it out for all that the run holds.")
     for name in wanted:
         if name not in ENGINES:
             raise UserError(unknown_engine(name))

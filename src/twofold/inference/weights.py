@@ -140,4 +140,4 @@ def _judged(engine: Engine, weights: State, recipe: Recipe, dataset: Dataset) ->
     before = answers(engine, previewed(held_out), recipe)
     engine.load(weights)
     row = HistoryRow(0, 0.0, 0.0, 0.0, **by_column(scorer(recipe, dataset)(engine)))
-    return row, kept_answers(engine, before, held_out, recipe)
+    return row, kept_answers(engine, before, held_out, recipe, dataset.target_scaling)

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
 from multiprocessing.connection import Connection
+from shlex import quote
 from typing import final
 
 import numpy as np
@@ -187,7 +188,10 @@ class Worker:
         try:
             done = run(recipe, out=finish.out, watcher=Watched(self.tell, self._interrupt))
         except KeyboardInterrupt:
-            self.tell("job", {"status": "interrupted", "message": f"stopped; `twofold resume {finish.out}` goes on"})
+            self.tell(
+                "job",
+                {"status": "interrupted", "message": f"stopped; `twofold resume {quote(str(finish.out))}` goes on"},
+            )
             return
         self.tell("job", {"status": "finishing", "what": "the report"})
         write_report(done)

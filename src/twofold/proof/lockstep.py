@@ -10,6 +10,7 @@ final weights by less than 1e-5.
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -75,11 +76,10 @@ class Verdict:
     def _repr_html_(self) -> str:
         rows = "".join(f"<tr><td>{stage}</td><td>{size:.2e}</td></tr>" for stage, size in self.largest.items())
         first = self.first_divergence
-        word = (
-            "agree"
-            if first is None
-            else (f"part at step {first.step}: {first.stage} of <code>{first.name}</code>, gap {first.size:.2e}")
-        )
+        word = "agree"
+        if first is not None:
+            name = html.escape(first.name)
+            word = f"part at step {first.step}: {first.stage} of <code>{name}</code>, gap {first.size:.2e}"
         head = f"<b>The engines {word}</b> over {self.steps} steps at {self.tolerance:g}"
         return f"{head}<table><tr><th>stage</th><th>largest gap</th></tr>{rows}</table>"
 

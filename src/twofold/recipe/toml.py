@@ -82,7 +82,7 @@ def parse_toml(text: str, label: str) -> dict[str, Parsed]:
 
 def _syntax_fault(message: str, text: str, label: str) -> Fault:
     place = _PLACE.search(message)
-    number = int(place[1]) if place else text.rstrip("\n").count("\n") + 1
+    number = int(place[1]) if place else text.removesuffix("\n").count("\n") + 1
     line = line_at(text, number)
     column = int(place[2]) - 1 if place else len(line)
     curly = re.search(rf"[{_CURLY}]", line)

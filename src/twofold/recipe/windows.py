@@ -149,6 +149,19 @@ class Conv2d(WindowLayer):
             return Refusal(
                 rule, f"Set `groups` to {fitting} or a divisor of it." if fitting > 1 else "Set `groups` to 1."
             )
+        return self._without_patches(shape) if self.whitens else None
+
+    def _without_patches(self, shape: Shape) -> Refusal | None:
+        """The refusal of images that hold no whole patch to be whitened: padding is none of theirs."""
+        for name, size, kernel, dilation in zip(("height", "width"), shape[1:], *self.window[::3], strict=True):
+            reach = dilation * (kernel - 1) + 1
+            if reach > (size or 0):
+                rule = (
+                    f'with `initial = "whitening"` wants a window within the image: it spans {reach} of the {name}, '
+                    f"and the image has {size}"
+                )
+                fitting = ((size or 0) - 1) // dilation + 1
+                return Refusal(rule, f"Set `kernel` to at most {fitting}, or leave `initial` out.")
         return None
 
     def output_shape(self, shape: Shape) -> Shape:

@@ -6,6 +6,7 @@ import html
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -226,7 +227,8 @@ def open_run(path: str | Path) -> Run:
     record = read_record(path)
     if record.status == "running":
         raise RunFolderError(
-            f"{path} is half-written: its run has not ended, or was killed. `twofold resume {path}` goes on with it."
+            f"{path} is half-written: its run has not ended, or was killed. "
+            f"`twofold resume {quote(str(path))}` goes on with it."
         )
     for name, sealed in record.files.items():
         check_file(Path(path), name, sealed)

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import tomli_w
@@ -134,7 +135,7 @@ def _settings_by_key(overrides: Overrides) -> dict[str, Parsed]:
 
 
 def _columns_hint(path: str | Path) -> str:
-    return f"`twofold columns {path}` lists them."
+    return f"`twofold columns {quote(str(path))}` lists them."
 
 
 def _name(path: str | Path) -> str:

@@ -6,6 +6,7 @@ import math
 import time
 from itertools import islice
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 
@@ -30,7 +31,8 @@ def diverged(name: str, failure: Failure, recipe: Recipe, dataset: Dataset, fold
         f"  First non-finite value: {_where(failure, recipe.network)}.\n"
         f"  Largest gradient before it: {_before(failure)}.\n"
         f"  {_suggestion(name, failure, recipe, dataset)}\n"
-        f"  What was recorded until then is in {folder}, marked as failed; `twofold report {folder}` draws it."
+        f"  What was recorded until then is in {folder}, marked as failed; "
+        f"`twofold report {quote(str(folder))}` draws it."
     )
     return TrainingDivergedError(message, engine=name, step=failure.step)
 

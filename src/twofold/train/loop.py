@@ -39,9 +39,10 @@ class Score(NamedTuple):
         """The accuracy, or R²."""
         return self.accuracy if self.accuracy is not None else self.r2 if self.r2 is not None else math.nan
 
-    def to_json(self) -> dict[str, float]:
-        """The loss, and accuracy or R² where there is one, by name."""
-        return {name: value for name, value in self._asdict().items() if value is not None}
+    def to_json(self) -> dict[str, float | None]:
+        """The loss, and accuracy or R² where there is one, by name; what is not finite is `None`."""
+        scores = {name: value for name, value in self._asdict().items() if value is not None}
+        return {name: value if math.isfinite(value) else None for name, value in scores.items()}
 
 
 LossFunction = Callable[[Array, Array], tuple[float, Array]]
@@ -105,7 +106,7 @@ def r_squared(outputs: Array, targets: Array) -> float:
     """1 − Σ (t − y)² / Σ (t − mean)², the mean over the targets; of a constant one 1 or 0. As `r2_score` has it."""
     errors = np.square(targets - outputs).sum(axis=0)
     spread = np.square(targets - targets.mean(axis=0)).sum(axis=0)
-    varies = spread > 0
+    varies = (targets != targets[:1]).any(axis=0)  # the mean of equal numbers is rounded, and their spread above 0
     shares = np.where(varies, 1 - errors / np.where(varies, spread, 1), np.where(errors > 0, 0.0, 1.0))
     return float(shares.mean())
 

@@ -38,6 +38,8 @@ NUMBERS = 5_000_000
 """Weights of all bootstrap samples together, above which fewer than `RESAMPLES` are drawn."""
 AT_ONCE = 1 << 21
 """Weights in memory at once: 16 MiB."""
+ROUNDING = 1e-12
+"""The share of a sum of squares below which what is left of it is rounding: then all targets drawn are equal."""
 BINS = 10
 MOST_CURVES = 100
 """Classes up to which each has a ROC curve: every one of them sorts all samples."""
@@ -62,10 +64,10 @@ def measured(task: str, answers: Array, target: Array) -> dict[str, Measured]:
     `answers` are probabilities (samples, classes), or of labels (samples, labels), or numbers (samples, targets), each
     in the unit of `target`.
     """
-    metrics = metrics_of(task, np.asarray(answers, np.float64), target)
-    plain = {name: float(metric(np.ones((1, len(target))))[0]) for name, metric in metrics.items()}
-    drawn: dict[str, list[Array]] = {name: [] for name in metrics}
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(all="ignore"):  # squares may be too large
+        metrics = metrics_of(task, np.asarray(answers, np.float64), target)
+        plain = {name: float(metric(np.ones((1, len(target))))[0]) for name, metric in metrics.items()}
+        drawn: dict[str, list[Array]] = {name: [] for name in metrics}
         for weights in _draws(len(target)):
             for name, metric in metrics.items():
                 drawn[name].append(metric(weights))
@@ -77,9 +79,9 @@ def difference(task: str, answers: Array, others: Array, target: Array) -> Measu
 
     Both models miss the hard samples: the difference is known far better than either of the two.
     """
-    pair = [metrics_of(task, np.asarray(y, np.float64), target)[QUALITY[task]] for y in (answers, others)]
     once_each = np.ones((1, len(target)))
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(all="ignore"):
+        pair = [metrics_of(task, np.asarray(y, np.float64), target)[QUALITY[task]] for y in (answers, others)]
         value = float((pair[0](once_each) - pair[1](once_each))[0])
         drawn = [pair[0](weights) - pair[1](weights) for weights in _draws(len(target))]
     return _interval(value, np.concatenate(drawn))
@@ -195,8 +197,10 @@ def _of_numbers(y: Array, t: Array) -> dict[str, Metric]:
 
     def r2(weights: Array) -> Array:
         total = weights.sum(axis=1, keepdims=True)
-        spread = weights @ np.square(centred) - np.square(weights @ centred) / total
-        return (1 - weights @ errors / np.where(spread > 0, spread, np.nan)).mean(axis=1)
+        squares = weights @ np.square(centred)
+        spread = squares - np.square(weights @ centred) / total
+        varies = spread > ROUNDING * squares
+        return (1 - weights @ errors / np.where(varies, spread, np.nan)).mean(axis=1)
 
     def rmse(weights: Array) -> Array:
         return np.sqrt(weights @ errors / weights.sum(axis=1, keepdims=True)).mean(axis=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import nullcontext
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 
@@ -173,6 +174,7 @@ def _go_on(folder: Path, data: object, watch: Watcher, group: Group) -> None:
 def _train(session: Session, engines: dict[str, Engine], start: tuple[Course, Flows] | None = None) -> None:
     """Train what has not ended yet, see `_fill`; the record says how it went."""
     writer = session.writer
+    resuming = f"twofold resume {quote(str(writer.folder))}"
     status: Status = "failed"
     try:
         _fill(session, engines, start)
@@ -180,16 +182,16 @@ def _train(session: Session, engines: dict[str, Engine], start: tuple[Course, Fl
     except KeyboardInterrupt as interrupt:
         status = "interrupted"
         interrupt.add_note(f"what was recorded until then is in {writer.folder}")
-        interrupt.add_note(f"`twofold resume {writer.folder}` goes on with it")
+        interrupt.add_note(f"`{resuming}` goes on with it")
         raise
     except GroupError as error:
         status = "interrupted"
         raise GroupError(
             f"{error}; what was recorded until then is in {writer.folder}.\n"
-            f"  `twofold resume {writer.folder}` goes on with it, alone or with --processes N."
+            f"  `{resuming}` goes on with it, alone or with --processes N."
         ) from error
     except RunFolderError as error:
-        raise RunFolderError(f"{error}\n  When that is mended, `twofold resume {writer.folder}` goes on.") from error
+        raise RunFolderError(f"{error}\n  When that is mended, `{resuming}` goes on.") from error
     except TrainingDivergedError as error:
         writer.failed(Failure(engine=error.engine, step=error.step, message=str(error)))
         raise

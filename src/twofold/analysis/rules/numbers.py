@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from twofold.analysis.curves import curves
@@ -13,9 +15,12 @@ from twofold.arrays import Array
 from twofold.runs import Run
 from twofold.runs.evidence import evidence, predicted
 from twofold.streams import stream
+from twofold.train.metrics import metrics_of
 
 RESAMPLES = 200
 """Bootstrap samples from which the standard error of R² is computed."""
+FEWEST = 3
+"""Samples below which there is no such error: any two draws of different ones out of two have the same R²."""
 
 NOTHING = Statement(
     "numbers_nothing_learned",
@@ -68,16 +73,29 @@ def fit(run: Run) -> list[Finding]:
 
 
 def r_squared_error(target: Array, answers: Array) -> float:
-    """The standard error of R² over these samples, by bootstrap; the draws are the same each time."""
-    errors = np.square(target - answers).sum(axis=1)
-    spread = np.square(target - target.mean(axis=0)).sum(axis=1)
-    rng = stream(0, "standard error of R²")
-    rows = rng.integers(len(target), size=(RESAMPLES, len(target)))
-    return float(np.std(1 - errors[rows].sum(axis=1) / np.maximum(spread[rows].sum(axis=1), 1e-300), ddof=1))
+    """The standard error of R², the mean over the targets, by bootstrap over these samples; NaN where none is known.
+
+    The draws are the same each time, and taken one by one: all of them together would be too large for memory. A target
+    that is the same in every sample has an R² without an error.
+    """
+    varies = (target != target[:1]).any(axis=0)
+    if len(target) < FEWEST or not varies.any():
+        return math.nan
+    r_squared = metrics_of("regression", answers[:, varies].astype(np.float64), target[:, varies])["r2"]
+    rng, samples, drawn = stream(0, "standard error of R²"), len(target), list[float]()
+    with np.errstate(all="ignore"):
+        for _ in range(RESAMPLES):
+            times = np.bincount(rng.integers(samples, size=samples), minlength=samples)
+            drawn.append(float(r_squared(times[None].astype(np.float64))[0]))
+        usual = np.array(drawn)[np.isfinite(drawn)]  # in a draw of equal rows alone there is no R²
+        return float(np.std(usual, ddof=1)) * varies.sum() / len(varies) if len(usual) > 1 else math.nan
 
 
 def gap(run: Run) -> list[Finding]:
-    """R² on the training samples minus that on those held out, beside the standard error of the latter."""
+    """R² on the training samples minus that on those held out, beside the standard error of the latter.
+
+    Nothing is told where that error is not known: of one or two samples, or of targets that do not vary.
+    """
     if run.record.data.task != "regression":
         return []
     answers, target, split = predicted(run), evidence(run).get("target"), run.record.data.held_out
@@ -87,6 +105,8 @@ def gap(run: Run) -> list[Finding]:
         if split == "train" or target is None or train is None or held is None or engine not in answers:
             continue
         error = r_squared_error(target, answers[engine])
+        if not (math.isfinite(error) and error > 0):
+            continue
         numbers = {"split": split, "train": train, "held": held, "gap": train - held, "error": error}
         over = train - held >= GAP and train - held > SIGMAS * error
         findings.append(Finding(OVER if over else NO_GAP, engine, "curves", numbers))

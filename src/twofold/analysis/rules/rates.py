@@ -106,8 +106,10 @@ def rates(run: Run) -> list[Finding]:
     findings = list[Finding]()
     for engine in run.recipe.training.engines:
         ratios = [curve for curve in ratio_curves if curve.engine == engine]
-        if step := _failed_at(run, engine):
-            findings += [Finding(STOPPED, engine, "", {"step": step}), _diverged(run, engine, ratios)]
+        step = _failed_at(run, engine)
+        if step is not None:
+            findings.append(Finding(STOPPED, engine, "", {"step": step}))
+            findings += [_diverged(run, engine, ratios)] if step else []  # before the first step no rate is to blame
         elif ratios and engine in losses:
             findings += _judged(run, engine, losses[engine], ratios)
     return findings

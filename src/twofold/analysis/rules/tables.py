@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from twofold.analysis.confusion import confusion
 from twofold.analysis.results import held_out_shares
 from twofold.analysis.rules.rule import Fact, Finding, Rule, Statement
-from twofold.analysis.rules.sampling import SIGMAS, standard_error
+from twofold.analysis.rules.sampling import SIGMAS, judged, standard_error
 from twofold.plain import Parsed
 from twofold.recipe.tables import LEAK
 from twofold.runs import QUALITY_TITLES, Run
@@ -173,7 +173,7 @@ def few_rows(run: Run) -> list[Finding]:
     data, findings = run.record.data, list[Finding]()
     if run.metrics is None or data.held_out == "train":
         return []
-    rows = data.samples[data.held_out]
+    rows = judged(run, data.held_out)
     for engine, result in run.record.engines.items():
         value = result.quality(data.held_out)
         if value is None:

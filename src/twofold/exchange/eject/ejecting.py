@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -27,6 +31,8 @@ from twofold.runs import Run, open_run
 from twofold.setup.building import build_engine, initial_state, prepare
 from twofold.setup.events import Watcher, watching
 
+EXPECTED = "expected.json"
+"""The file of a folder of scripts that says what they must come to."""
 FIRST = 3
 """How many first losses the scripts compare: each is computed here, which takes time."""
 LOSSES = (CrossEntropy, MeanSquared, MeanAbsolute, Huber, BinaryCrossEntropy)
@@ -77,14 +83,39 @@ def eject(
     check_decided(recipe, dataset is not None and wanted)
     scripts = {**numpy_scripts(recipe), "train_torch.py": torch_script(recipe), "data.py": data_script(recipe)}
     expected, start = _expected(recipe, dataset if wanted else None, run, dataset)
-    folder.mkdir()
-    for name, text in scripts.items():
-        write_new(folder / name, text)
-    np.savez(folder / "start.npz", allow_pickle=False, **start)
-    if dataset is not None and wanted:
-        np.savez(folder / "samples.npz", allow_pickle=False, **_samples(recipe, dataset))
-    write_new(folder / "expected.json", json.dumps(expected, indent=2, ensure_ascii=False) + "\n")
+    with _whole_folder(folder) as unfinished:
+        for name, text in scripts.items():
+            write_new(unfinished / name, text)
+        np.savez(unfinished / "start.npz", allow_pickle=False, **start)
+        if dataset is not None and wanted:
+            np.savez(unfinished / "samples.npz", allow_pickle=False, **_samples(recipe, dataset))
+        write_new(unfinished / EXPECTED, json.dumps(expected, indent=2, ensure_ascii=False) + "\n")
     return folder
+
+
+@contextmanager
+def _whole_folder(folder: Path) -> Iterator[Path]:
+    """A folder to be filled that takes the name at the end: a process that is killed leaves nothing under it."""
+    unfinished = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    try:
+        unfinished.mkdir()
+        yield unfinished
+        unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def scripts_of(run: Run, folder: Path) -> bool:
+    """Whether a folder holds the scripts of this very run: whole, and expecting its weights."""
+    try:
+        expected = json.loads((folder / EXPECTED).read_text("utf-8"))
+        return expected["weights_sha256"] == _weights_sha256(run)
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+
+
+def _weights_sha256(run: Run) -> dict[str, str]:
+    return {name: digest(run.weights(name)) for name in run.engines}
 
 
 def _run(source: Recipe | Run | str | Path) -> Run | None:
@@ -152,7 +183,7 @@ def _expected(
         **({"evaluate_every": every} if decides(recipe) else {}),
         "losses": losses,
         "tolerance": 1e-9 if recipe.training.dtype == "float64" else 1e-3,
-        "weights_sha256": {name: digest(run.weights(name)) for name in run.engines} if run else {},
+        "weights_sha256": _weights_sha256(run) if run else {},
         "why": (OTHERWISE.format(ways=", ".join(ways)) if ways else "") + ROUNDED,
     }
     if run:

@@ -24,9 +24,10 @@ def write_pages(folder: Path, grades: Sequence[Grade], task: Task) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     names = page_names([grade.student for grade in grades])
     for grade, name in zip(grades, names, strict=True):
-        (folder / name).write_text(student_page(grade, task.title), "utf-8")
+        # A student's folder may have a name that is no UTF-8.
+        (folder / name).write_text(student_page(grade, task.title), "utf-8", "backslashreplace")
     page = folder / "class.html"
-    page.write_text(class_page(grades, names, task.title), "utf-8")
+    page.write_text(class_page(grades, names, task.title), "utf-8", "backslashreplace")
     return page
 
 

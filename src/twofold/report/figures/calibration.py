@@ -22,10 +22,9 @@ def pictures(run: Run, image: int | None = None) -> list[Picture]:
     label = f"Calibration of the probability of {what}"
     panel = Panel(label, 3.6, 4.2, lambda figure: _draw(figure, bins, p, what))
     error = sum(bin_.count * abs(bin_.probability - bin_.share) for bin_ in bins) / len(p)
-    data = run.record.data
     caption = (
         f"Calibration of {ENGINES[judged.engine]}: of the answers to "
-        f"{plural(data.samples[data.held_out], SPLITS[data.held_out] + ' row')}{of_data(run)} in bins by the "
+        f"{plural(len(judged.target), SPLITS[run.record.data.held_out] + ' row')}{of_data(run)} in bins by the "
         f"probability of {what}, the share of which it is so, with its 95 % interval; on the grey line probabilities "
         f"are as they say. Below, how often each is given. The mean distance from the line, over all answers, "
         f"is {decimal(error, 3)}."

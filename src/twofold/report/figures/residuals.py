@@ -27,8 +27,7 @@ def pictures(run: Run, image: int | None = None) -> list[Picture]:
         panels.append(_panel(f"Predicted {name} against the true one", title, _scatter(true, answer)))
         panels.append(_panel(f"Errors of {name}", title, _histogram(answer - true)))
         notes.append(_note(name if len(judged.names) > 1 else "", answer - true))
-    data = run.record.data
-    rows = f"{plural(data.samples[data.held_out], SPLITS[data.held_out] + ' row')}{of_data(run)}"
+    rows = f"{plural(len(judged.target), SPLITS[run.record.data.held_out] + ' row')}{of_data(run)}"
     which = f" The first {MOST_TARGETS} of {len(judged.names)} numbers." if len(judged.names) > MOST_TARGETS else ""
     caption = (
         f"What {ENGINES[judged.engine]} predicts of {rows} against what is so, on the grey line where it is right, and "

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import FigureBase
 
-from twofold.analysis.answers import Roc, roc_curves, table_answers
+from twofold.analysis.answers import Judged, Roc, roc_curves, table_answers
 from twofold.report.axes import THIN
 from twofold.report.drawing import COLOURS, DASHES, GREY, Key, Look, Panel, Picture, printable
 from twofold.report.text import ENGINES, SPLITS, joined, of_data, plural
@@ -35,7 +35,7 @@ def pictures(run: Run, image: int | None = None) -> list[Picture]:
 
     panel = Panel(f"ROC curve of {joined([printable(c.name, i) for i, c in enumerate(chosen)])}", 3.6, 3.6, draw)
     legend = tuple(Key(f"{curve.name}, {curve.area:.3f}", _look(i)) for i, curve in enumerate(chosen))
-    caption = roc_caption(run, judged.engine, curves, chosen)
+    caption = roc_caption(run, judged, curves, chosen)
     return [Picture("roc", (panel,), caption, legend if len(chosen) > 1 else (), narrow=True)]
 
 
@@ -43,14 +43,13 @@ def _look(number: int) -> Look:
     return THIN | {"color": COLOURS[number % len(COLOURS)], "linestyle": DASHES[number % len(DASHES)]}
 
 
-def roc_caption(run: Run, engine: str, curves: Sequence[Roc], chosen: Sequence[Roc]) -> str:
+def roc_caption(run: Run, judged: Judged, curves: Sequence[Roc], chosen: Sequence[Roc]) -> str:
     """What it shows, and the area with its interval."""
-    data = run.record.data
-    rows = f"{plural(data.samples[data.held_out], SPLITS[data.held_out] + ' row')}{of_data(run)}"
-    begin = f"ROC curve of {ENGINES[engine]} over {rows}: each threshold of the probability finds a share of a class, "
-    begin += "and takes a share of the others for it; on the grey line it tells nothing."
+    rows = f"{plural(len(judged.target), SPLITS[run.record.data.held_out] + ' row')}{of_data(run)}"
+    begin = f"ROC curve of {ENGINES[judged.engine]} over {rows}: each threshold of the probability finds "
+    begin += "a share of a class, and takes a share of the others for it; on the grey line it tells nothing."
     if len(curves) == 1:
-        metric = ((run.metrics or {}).get("engines") or {}).get(engine, {}).get("roc_auc") or {}
+        metric = ((run.metrics or {}).get("engines") or {}).get(judged.engine, {}).get("roc_auc") or {}
         low, high = metric.get("low"), metric.get("high")
         interval = (
             "" if low is None or high is None else f", 95 % of bootstrap samples between {low:.3f} and {high:.3f}"
