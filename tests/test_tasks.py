@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,12 @@ import twofold
 from twofold.analysis import findings
 from twofold.arrays import Array
 from twofold.cli.main import app
-from twofold.data import Batches
+from twofold.data import Batches, Split
 from twofold.errors import DataError, RecipeError
 from twofold.proof.gradcheck import TOLERANCE, check_gradients
 from twofold.recipe import Recipe, dump, load_recipe, loads
 from twofold.runs import Run
-from twofold.setup.building import build_engine, initial_state, prepare
+from twofold.setup.building import build_engine, initial_state, prepare, with_class_weights
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
@@ -136,6 +136,15 @@ def test_balanced_weights_are_counted_over_the_training_samples(table: Path) -> 
     built, dataset = prepare(recipe(table, CASES["balanced classes"]))
     counts = np.bincount(dataset.train.y)
     assert built.loss.class_weight == pytest.approx(len(dataset.train) / (3 * counts))  # pyright: ignore
+
+
+def test_balanced_weights_are_counted_in_fractions_of_a_sample(table: Path) -> None:
+    built, dataset = prepare(recipe(table, CASES["balanced classes"]))
+    y = np.repeat([0, 1], [90, 10])
+    train = Split(np.zeros((100, 2)), y, weight=np.full(100, 0.01))
+    balanced = built.model_copy(update={"loss": built.loss.model_copy(update={"class_weight": "balanced"})})
+    weighted = with_class_weights(balanced, replace(dataset, train=train, classes=("a", "b")))
+    assert weighted.loss.class_weight == pytest.approx((100 / 180, 5))  # pyright: ignore
 
 
 def test_numbers_are_standardized_inside_and_answered_in_their_unit(table: Path, runs: dict[str, Run]) -> None:
