@@ -19,7 +19,7 @@ def checked(dataset: Dataset, source: str) -> Dataset:
     """The data set itself, if every sample of it can be trained on.
 
     Raises `DataError` for no samples, lengths that differ, labels that are no classes, features or targets that are
-    not finite.
+    not finite, and training samples whose weights are all 0.
     """
     for name in ("train", "validation", "test"):
         if dataset.targets:
@@ -28,6 +28,10 @@ def checked(dataset: Dataset, source: str) -> Dataset:
             _check_labels(getattr(dataset, name), len(dataset.classes), source, name)
     if not len(dataset.train):
         raise DataError(f"{source}: the train set holds no sample; hold out less, or add samples.")
+    if dataset.train.weights is not None and not dataset.train.weights.any():
+        raise DataError(
+            f"{source}: every sample of the train set has the weight 0; give some a weight, or hold out others."
+        )
     check_finite(dataset, source)
     return dataset
 
