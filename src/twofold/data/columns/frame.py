@@ -28,6 +28,12 @@ class Words(NamedTuple):
         """How many cells hold each level."""
         return np.bincount(self.codes[self.codes >= 0], minlength=len(self.levels))
 
+    def trimmed(self) -> Words:
+        """The same cells without the levels that none of them holds."""
+        held = np.flatnonzero(self.counts())
+        codes = np.where(self.codes < 0, -1, np.searchsorted(held, self.codes))
+        return Words(codes, tuple(self.levels[at] for at in held))
+
 
 Cells: TypeAlias = Array | Words
 """A column: float64 with NaN, int64 or uint64, datetime64 with NaT, or words."""
@@ -61,6 +67,14 @@ class Frame:
         place = self.place
         chosen = {name: part(cells, rows) for name, cells in self.columns.items()}
         return replace(self, columns=chosen, rows=len(rows), place=lambda row: place(int(rows[row])))
+
+    def only(self, rows: Array) -> Frame:
+        """Some of the rows, as if there were no others: words that only the others hold are gone too."""
+        chosen = self.at(rows)
+        trimmed = {
+            name: cells.trimmed() if isinstance(cells, Words) else cells for name, cells in chosen.columns.items()
+        }
+        return replace(chosen, columns=trimmed)
 
 
 def part(cells: Cells, rows: Array) -> Cells:
