@@ -420,6 +420,18 @@ def test_rows_are_divided(part: Part) -> None:
         assert set(rows["validation"]) == set(range(60, 80))
 
 
+def test_rows_without_a_label_count_for_nothing() -> None:
+    labelled, others = 100, 80
+    frame = pd.DataFrame({
+        "city": [f"c{i % 8}" for i in range(labelled)] + [f"other {i}" for i in range(others)],
+        "age": [str(i % 50) for i in range(labelled)] + ["4.x"] * others,
+        "label": ["a", "b"] * (labelled // 2) + [None] * others,
+    })  # fmt: skip
+    dataset = table_dataset(Table(label="label", without_label="drop"), in_memory(frame))
+    assert dataset.columns is not None
+    assert [column.kind for column in dataset.columns.columns] == ["category", "number"]
+
+
 def test_the_test_may_be_a_file_of_its_own(tmp_path: Path) -> None:
     messy(100).to_csv(tmp_path / "a.csv", index=False)
     messy(40, seed=5).iloc[:, ::-1].to_csv(tmp_path / "b.csv", index=False)
@@ -646,5 +658,10 @@ def test_a_table_in_memory_is_trained_on(tmp_path: Path, form: str) -> None:
     assert twofold.evaluate(run, data=(rest, frame["label"]), engines="numpy").scores["numpy"].accuracy >= 0
     with pytest.raises(DataError, match="handed over in memory"):
         twofold.evaluate(run)
+    mixed = frame["label"].sample(frac=1, random_state=0)
+    with pytest.raises(DataError, match=r"the same rows in another order; give y\.loc\[X\.index\]"):
+        twofold.evaluate(run, data=(rest, mixed))
+    with pytest.raises(DataError, match=r"the same rows in another order; give y\.loc\[X\.index\]"):
+        twofold.run(loads(text), data=(rest, mixed), out=tmp_path / "other")
     with pytest.raises(DataError, match="holds no column `label`"):
         twofold.run(loads(text), data=rest, out=tmp_path / "other")

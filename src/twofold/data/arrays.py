@@ -64,7 +64,7 @@ def labelled_arrays(data: object, several: bool = True) -> LabelledArrays:
         raise DataError(f"`data` must be a pair (X, y), samples and their classes; got {_kind(data)}")
     x, features = _samples(data[0])
     y, classes = _classes(data[1], len(x), several)
-    _check_order(data[0], data[1])
+    check_order(data[0], data[1])
     return LabelledArrays(x, y, classes, features)
 
 
@@ -96,7 +96,7 @@ def numbered_arrays(data: object, task: str) -> LabelledArrays:
     targets = named or (("y",) if y.shape[1] == 1 else tuple(f"y{number}" for number in range(1, y.shape[1] + 1)))
     if task == "multi_label":
         check_labels(y, targets, "`y`")
-    _check_order(data[0], data[1])
+    check_order(data[0], data[1])
     return LabelledArrays(x, y, (), features, targets)
 
 
@@ -118,9 +118,13 @@ def _samples(x: object) -> tuple[Array, tuple[str, ...]]:
     return array, names
 
 
-def class_numbers(y: object, count: int, classes: Sequence[str]) -> list[int]:
-    """The number of each class among those that a network knows. Raises `DataError` for one that it does not know."""
-    codes, names = _classes(y, count, several=False)
+def class_numbers(data: Pair, count: int, classes: Sequence[str]) -> list[int]:
+    """The number of each class of a pair `(X, y)` of `count` samples among those that a network knows.
+
+    Raises `DataError` for a class that it does not know, and where X and y hold the same rows in another order.
+    """
+    codes, names = _classes(data[1], count, several=False)
+    check_order(*data)
     known = {name: index for index, name in enumerate(classes)}
     by_value = {number_of(name): index for name, index in known.items() if number_of(name) is not None}
     numbers = list[int]()
@@ -287,7 +291,7 @@ def _class_names(values: Array) -> Iterator[str]:
         yield str(int(value)) if isinstance(value, float) else str(value)
 
 
-def _check_order(x: object, y: object) -> None:
+def check_order(x: object, y: object) -> None:
     """Raises `DataError` where two objects of pandas hold the same rows in another order."""
     first, second = getattr(x, "index", None), getattr(y, "index", None)
     if not (hasattr(first, "equals") and hasattr(second, "equals")) or first.equals(second):  # pyright: ignore

@@ -221,7 +221,7 @@ def labelled_in_memory(run: Run, data: object) -> tuple[Given, list[int]]:
         raise DataError(f"`data` must be a path, or a pair (X, y) of samples and classes; got a {type(data).__name__}")
     samples = held_in_memory(run, data[0])
     classes = run.record.data.classes
-    target = class_numbers(data[1], len(samples.names), classes)
+    target = class_numbers((data[0], data[1]), len(samples.names), classes)
     return samples._replace(expected=[classes[index] for index in target]), target
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from twofold.arrays import Array
+from twofold.data.arrays import check_order
 from twofold.data.checking import check_labels
 from twofold.data.columns.dividing import Parts, divided
 from twofold.data.columns.encoding import FittedColumns, fit
@@ -48,6 +49,7 @@ def handed_over(spec: Table, data: object) -> Dataset:
         labels = in_memory({name: np.asarray(y, object).reshape(-1)})
         if labels.rows != frame.rows:
             raise DataError(f"`X` holds {frame.rows} samples and `y` {labels.rows} labels; give each sample its label")
+        check_order(x, y)
         frame = replace(frame, columns={**frame.columns, **labels.columns})
     for name in wanted(spec):
         if name not in frame.columns:
