@@ -13,7 +13,9 @@ from typer.testing import CliRunner
 import twofold
 from cases import assert_bits, dense, recipe
 from twofold.cli.main import app
+from twofold.data.limits import limits
 from twofold.data.text import load_text, read_text, text_parts
+from twofold.data.traits import traits
 from twofold.engine import NO_ANSWER
 from twofold.errors import DataError, RecipeError, UserError
 from twofold.inference.writing import write_text
@@ -58,6 +60,14 @@ def test_characters_that_were_not_trained_on_are_read_and_not_asked_for(tmp_path
     assert dataset.classes == ("a", "b")
     assert (dataset.test.y == NO_ANSWER).sum() == 1
     assert "1 characters that the training text does not hold (z)" in dataset.notes[0]
+
+
+@pytest.mark.parametrize("each_step", [True, False])
+@pytest.mark.parametrize("encoding", ["index", "one_hot"])
+def test_short_windows_have_no_limits(encoding: Any, each_step: bool) -> None:
+    dataset = load_text(CharacterText(length=5, stride=40, each_step=each_step, encoding=encoding))
+    assert limits(dataset) == (None, None)
+    assert bool(traits(dataset).get("votes")) == (encoding == "one_hot" and not each_step)
 
 
 PLACES = {"kind": "embedding", "num_embeddings": SIZE + 1, "units": 6}

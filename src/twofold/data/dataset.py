@@ -169,8 +169,7 @@ class Dataset:
             raise DataError(
                 "the data cannot be standardized: their squares are too large for float64. Scale them down."
             )
-        std[std == 0] = 1
-        scaling = Scaling(mean, std).astype(x.dtype)
+        scaling = Scaling(mean, divisors(std, mean, x.size // std.size)).astype(x.dtype)
         return replace(self._map(lambda x: (x - scaling.shift) / scaling.divisor), standardization=scaling)
 
     def with_scaled_targets(self, scaling: Scaling | None = None) -> Dataset:
@@ -188,8 +187,16 @@ def _target_statistics(train: Split) -> Scaling:
     y = train.answers.astype(np.float64)
     mean = np.average(y, axis=0, weights=train.weights)
     std = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=train.weights))
-    std[std == 0] = 1
-    return Scaling(mean, std)
+    return Scaling(mean, divisors(std, mean, len(y)))
+
+
+def divisors(std: Array, mean: Array, count: int) -> Array:
+    """Standard deviations of `count` values to divide by; 1 for values that are constant but for the mean's rounding.
+
+    The bound on that rounding is the one of scikit-learn's `StandardScaler`: count · ε · |mean|.
+    """
+    rounding = count * np.finfo(np.float64).eps * np.abs(mean)
+    return np.where((std > rounding) & np.isfinite(std), std, 1.0)
 
 
 def _numbers(split: Split, dtype: str) -> Split:
@@ -225,7 +232,7 @@ def _byte_statistics(x: Array, axis: int | tuple[int, ...] | None) -> tuple[Arra
     count = x.size / total.size
     mean = total / count
     std = np.sqrt(np.maximum(squares / count - mean**2, 0))
-    std[std == 0] = 1
+    std[std == 0] = 1  # sums of bytes are exact, and so is the 0 of a constant
     return _without_samples_axis(mean), _without_samples_axis(std)
 
 
