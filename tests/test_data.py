@@ -105,6 +105,18 @@ def test_a_fold_and_the_validation_leave_samples_to_train_on(classes: bool, fold
         _ = hold_out(x, y, ("a", "b"), spec, 0.2) if classes else hold_out_numbers(x, targets, ("y",), spec, 0.2)
 
 
+def test_numbers_to_predict_must_fit_their_type() -> None:
+    split = Split(np.ones((4, 1)), np.array([[1e200], [2e200], [3e39], [0.0]]))
+    dataset = Dataset(split, split[:0], split[:0], (), targets=("p",))
+    with pytest.raises(twofold.DataError, match="the numbers to predict cannot be standardized"):
+        dataset.with_scaled_targets()
+    with pytest.raises(twofold.DataError, match="a number to predict is too large for float32"):
+        dataset.astype("float32")
+    heavy = replace(split, y=np.ones((4, 1)), weight=np.full(4, 1e39))
+    with pytest.raises(twofold.DataError, match="a weight is too large for float32"):
+        replace(dataset, train=heavy).astype("float32")
+
+
 def _dataset(x: np.ndarray, features: tuple[str, ...] = ()) -> Dataset:
     split = Split(x, np.zeros(len(x), np.int64))
     return Dataset(split, split[:0], split[:0], ("a", "b"), features)

@@ -185,8 +185,13 @@ class Dataset:
 def _target_statistics(train: Split) -> Scaling:
     """Mean and standard deviation of each target; a sample of weight 2 counts as two."""
     y = train.answers.astype(np.float64)
-    mean = np.average(y, axis=0, weights=train.weights)
-    std = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=train.weights))
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = np.average(y, axis=0, weights=train.weights)
+        std = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=train.weights))
+    if not (all_finite(std) and all_finite(mean)):
+        raise DataError(
+            "the numbers to predict cannot be standardized: their squares are too large for float64. Scale them down."
+        )
     return Scaling(mean, divisors(std, mean, len(y)))
 
 
@@ -200,9 +205,16 @@ def divisors(std: Array, mean: Array, count: int) -> Array:
 
 
 def _numbers(split: Split, dtype: str) -> Split:
-    """Targets and weights as numbers of a type."""
-    weight = None if split.weight is None else split.weight.astype(dtype)
-    return replace(split, y=split.y.astype(dtype), weight=weight)
+    """Targets and weights as numbers of a type. Raises `DataError` for one that the type cannot hold."""
+    with np.errstate(over="ignore"):
+        weight = None if split.weight is None else split.weight.astype(dtype)
+        numbers = replace(split, y=split.y.astype(dtype), weight=weight)
+    if not (all_finite(numbers.answers) and (weight is None or all_finite(weight))):
+        what = "a weight" if all_finite(numbers.answers) else "a number to predict"
+        raise DataError(
+            f"the data as {dtype}: {what} is too large for {dtype}. Set training.dtype = float64, or scale it down."
+        )
+    return numbers
 
 
 def _changed(split: Split, change: Callable[[Array], Array]) -> Split:
