@@ -23,6 +23,7 @@ from twofold.proof.gradcheck import TOLERANCE, check_gradients
 from twofold.recipe import Recipe, dump, load_recipe, loads
 from twofold.runs import Run
 from twofold.setup.building import build_engine, initial_state, prepare, with_class_weights
+from twofold.setup.outputs import probabilities
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
@@ -373,3 +374,10 @@ def test_folds_of_a_table_keep_groups_together(tmp_path: Path) -> None:
         divided(many, frame, None, False)
     with pytest.raises(RecipeError, match="`folds` and `split` each say which rows are the test"):
         Table(path=str(path), label="y", split="patient", folds=4)
+
+
+def test_a_label_that_is_far_from_likely_has_the_probability_0(table: Path) -> None:
+    with np.errstate(over="raise"):
+        p = probabilities(recipe(table, CASES["one label"]).model, np.array([[-1000.0], [1000.0]], np.float32))
+    assert p is not None
+    assert p[:, 0].tolist() == [0, 1]
