@@ -160,6 +160,11 @@ def test_what_is_wrong_of_a_text_is_told(tmp_path: Path, fault: str) -> None:
         prepare(of_text(path=str(path), **data))
 
 
+def test_a_folder_is_no_text(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=rf"cannot read {tmp_path}: Is a directory"):
+        load_text(CharacterText(path=str(tmp_path)))
+
+
 def test_an_embedding_has_a_row_for_unknown_characters() -> None:
     with pytest.raises(DataError, match=f"has {SIZE} vectors; the alphabet of the training samples has {SIZE} symbols"):
         prepare(load_recipe(of_text(*BY["index"], encoding="index"), {"layers.0.num_embeddings": SIZE}))
