@@ -112,3 +112,12 @@ def check_labels(y: Array, names: Sequence[str], source: str) -> None:
             f"{source}: row {sample + 1} has {y[sample, at]:g} as `{names[at]}`; `binary_cross_entropy` takes "
             "labels, 1 where a sample has it and 0 where not."
         )
+
+
+def check_order(x: object, y: object) -> None:
+    """Raises `DataError` where two objects of pandas hold the same rows in another order."""
+    first, second = getattr(x, "index", None), getattr(y, "index", None)
+    if not (hasattr(first, "equals") and hasattr(second, "equals")) or first.equals(second):  # pyright: ignore
+        return
+    if sorted(map(str, first)) == sorted(map(str, second)):  # pyright: ignore[reportArgumentType]
+        raise DataError("`X` and `y` hold the same rows in another order; give y.loc[X.index].")

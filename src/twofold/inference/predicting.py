@@ -195,7 +195,7 @@ def _read_samples(run: Run, samples: Samples) -> Given:
         return held_in_memory(run, samples)
     words = [samples] if isinstance(samples, str | Path) else list(samples)
     if any(not isinstance(word, str | Path) for word in words):
-        return held_in_memory(run, words if isinstance(data, Table) else np.asarray(words))
+        return held_in_memory(run, words)
     if isinstance(data, Table):
         from twofold.data.columns.given import read_given_rows
 

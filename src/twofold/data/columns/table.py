@@ -8,8 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from twofold.arrays import Array
-from twofold.data.arrays import check_order
-from twofold.data.checking import check_labels
+from twofold.data.checking import check_labels, check_order
 from twofold.data.columns.dividing import Parts, divided
 from twofold.data.columns.encoding import FittedColumns, fit
 from twofold.data.columns.frame import Frame
@@ -41,7 +40,7 @@ def read_frames(spec: Table, progress: Progress = silent) -> tuple[Frame, Frame 
 def handed_over(spec: Table, data: object) -> Dataset:
     """The samples of a frame that holds the label, or of a pair `(X, y)`. Raises `DataError` as `load_table` does."""
     x, y = data if isinstance(data, tuple | list) and len(data) == 2 else (data, None)
-    frame = in_memory(x)
+    frame = in_memory(x, symbols=spec.symbols)
     if y is not None:
         name, *more = spec.labels
         if more or name in frame.columns:
