@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from pydantic import ValidationError
@@ -18,6 +19,8 @@ from cases import LayerCase, assert_same, dense, recipe
 from twofold.arrays import Array
 from twofold.data.columns import sequences
 from twofold.data.columns.frame import Frame
+from twofold.data.columns.given import given_rows, read_given_rows
+from twofold.data.columns.table import handed_over, load_table
 from twofold.engine import NO_ANSWER, Batch, lengths_of
 from twofold.errors import DataError, RecipeError, UserError
 from twofold.numpy_engine.layer import Mode
@@ -25,6 +28,7 @@ from twofold.numpy_engine.layers import build_layer
 from twofold.numpy_engine.losses import each_step, loss_function
 from twofold.proof.cases import SEQUENCES
 from twofold.recipe import load_recipe
+from twofold.recipe.columns import Table
 from twofold.recipe.losses import CrossEntropy
 from twofold.setup.building import build_engine, initial_state, prepare
 
@@ -259,6 +263,23 @@ def test_numbers_to_predict_at_every_step_and_steps_without_an_answer(tmp_path: 
     missing = sum(int(np.isnan(s.y[..., 0]).sum() - np.isnan(s.x[..., 0]).sum()) for _, s in dataset.splits())
     assert missing == 1
     assert twofold.verify(made).passed
+
+
+@pytest.mark.parametrize("form", ["file", "memory", "parquet"])
+def test_a_word_of_symbols_stands_for_itself(tmp_path: Path, form: str) -> None:
+    words = pd.DataFrame({"w": ["na", "null", "ab", "?"] * 10, "label": ["n", "y"] * 20})
+    path = tmp_path / f"t.{'parquet' if form == 'parquet' else 'csv'}"
+    words.to_parquet(path) if form == "parquet" else words.to_csv(path, index=False)
+    spec = Table(path=str(path), label="label", symbols="w")
+    dataset = handed_over(spec, words) if form == "memory" else load_table(spec)
+    columns = dataset.columns
+    assert columns is not None
+    assert columns.alphabet is not None
+    assert columns.alphabet.symbols == tuple("?ablnu")
+    assert given_rows(spec, columns, words).x.shape[:2] == (40, 4)
+    for asked in ([""], ["na", ""]):
+        with pytest.raises(DataError, match="the empty word: column `w` is empty: a sequence has at least one symbol"):
+            read_given_rows(spec, columns, asked)
 
 
 @pytest.mark.parametrize("how", ["one_hot", "index"])

@@ -72,12 +72,13 @@ def parsed(text: str, spec: Number) -> float:
 
 
 def quantities(cells: Cells, spec: Number) -> tuple[Array, Array]:
-    """The numbers of a column, (rows,), NaN for missing cells; and the rows of cells that are neither."""
+    """The numbers of a column, (rows,), NaN for all other cells; and the rows of those that are not missing."""
     if not isinstance(cells, Words):
         if cells.dtype.kind == "M":
             return np.full(len(cells), np.nan), np.flatnonzero(~missing(cells))
         values = cells.astype(np.float64)
-        return values, np.flatnonzero(np.isinf(values))
+        infinite = np.isinf(values)
+        return np.where(infinite, np.nan, values), np.flatnonzero(infinite)
     absent = set(spec.absent)
     levels = np.array([np.nan if level in absent else parsed(level, spec) for level in cells.levels] or [np.nan])
     wrong = np.array([np.isnan(value) for value in levels])
