@@ -9,9 +9,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from twofold.data.csv_file import SEPARATORS
 from twofold.errors import DataError
 
-SEPARATORS = (",", ";", "\t", "|")
 COMMENTS = ("#", "%", "//")
 HEAD = 1 << 16
 """Bytes at the beginning of a file that its dialect is judged by."""

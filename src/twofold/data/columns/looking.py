@@ -15,9 +15,9 @@ from twofold.data.columns.kinds import Inferred, inferred
 from twofold.data.columns.labels import KindOfLabel, classes_of, kind_of_label, labelled, numbers_of
 from twofold.data.columns.leaks import gives_away, repeated_rows
 from twofold.data.columns.plan import planned
-from twofold.data.columns.reading import read_table, silent
+from twofold.data.columns.reading import read_table
 from twofold.data.columns.values import moments, quantities
-from twofold.data.published import Progress
+from twofold.data.published import Progress, silent
 from twofold.errors import DataError
 from twofold.plain import Parsed
 from twofold.recipe.columns import Category, ColumnSpec, Date, Drop, Number, Table

@@ -13,16 +13,12 @@ from twofold.data.columns.dialect import StatedDialect
 from twofold.data.columns.frame import Cells, Frame, with_clean_levels
 from twofold.data.columns.opening import format_of
 from twofold.data.columns.text_table import Asked, read_text
-from twofold.data.published import Progress
+from twofold.data.published import Progress, silent
 from twofold.data.room import check_room
 from twofold.errors import DataError, MissingExtraError, did_you_mean
 from twofold.foreign import open_foreign
 from twofold.plain import Samples
 from twofold.recipe.columns import Table
-
-
-def silent(what: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""
 
 
 def read_table(

@@ -15,9 +15,9 @@ from twofold.data.columns.frame import Frame
 from twofold.data.columns.labels import class_codes, classes_of, labelled, numbers_of, weights_of
 from twofold.data.columns.origin import Origin, origin_of
 from twofold.data.columns.plan import Plan, planned, wanted
-from twofold.data.columns.reading import in_memory, read_table, silent
+from twofold.data.columns.reading import in_memory, read_table
 from twofold.data.dataset import Dataset, Split
-from twofold.data.published import Progress
+from twofold.data.published import Progress, silent
 from twofold.errors import DataError, did_you_mean
 from twofold.recipe.columns import Table, Text
 

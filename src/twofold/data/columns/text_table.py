@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from twofold.arrays import Array
-from twofold.data.columns.dialect import SEPARATORS, Dialect, StatedDialect
+from twofold.data.columns.dialect import Dialect, StatedDialect
 from twofold.data.columns.frame import EXACT, Cells, Frame, with_clean_levels
 from twofold.data.columns.opening import TextFile, opened, unpacked
 from twofold.data.columns.text_rows import TextRows, looked_through
+from twofold.data.csv_file import SEPARATORS, sign_name
 from twofold.data.names import MISSING, number_of
 from twofold.data.published import Progress
 from twofold.errors import DataError
@@ -73,7 +74,7 @@ def _read(path: TextFile, asked: Asked, progress: Progress) -> Frame:
         raise DataError(
             f"{path}:{line}: the row has {length} cells, the first row {len(rows.first)}. Mend the row"
             + (
-                f"; where columns are separated by another sign than `{_sign(dialect.separator)}`, set separator."
+                f"; where columns are separated by another sign than `{sign_name(dialect.separator)}`, set separator."
                 if len(rows.first) == 1
                 else "."
             )
@@ -104,10 +105,6 @@ def _read(path: TextFile, asked: Asked, progress: Progress) -> Frame:
     return Frame(columns, count, place, str(path), notes, repeated)
 
 
-def _sign(separator: str) -> str:
-    return {"\t": "tab", " ": "space"}.get(separator, separator)
-
-
 def _header(path: TextFile, asked: Asked, dialect: Dialect, rows: TextRows) -> Header:
     """The names in the first row, or `x1`, `x2`, ... where there is none."""
     blank = set(rows.blank)
@@ -120,7 +117,7 @@ def _header(path: TextFile, asked: Asked, dialect: Dialect, rows: TextRows) -> H
     if all(len(name) > 2 and name[0] == name[-1] == "'" for name in names):
         names = [name[1:-1] for name in names]
     if len(names) == 1 and names[0] not in asked.wanted and asked.wanted:
-        signs = ", ".join(f"`{_sign(sign)}`" for sign in SEPARATORS)
+        signs = ", ".join(f"`{sign_name(sign)}`" for sign in SEPARATORS)
         raise DataError(
             f"{path}:1: a single column `{names[0][:100]}`; none of {signs} separates others from it. Where another "
             f'sign does, write separator = "..." under [data] in the recipe.'

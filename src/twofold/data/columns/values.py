@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 
 from twofold.arrays import Array
 from twofold.data.columns.frame import Cells, Words, missing, words_of
+from twofold.data.names import PLAIN
 from twofold.recipe.columns import Number
 
-_PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 FORMATS = (
     "%Y-%m-%d",
     "%Y-%m-%d %H:%M",
@@ -65,7 +64,7 @@ def parsed(text: str, spec: Number) -> float:
         )
     if spec.decimal == ",":
         text = text.replace(",", ".")
-    if not _PLAIN.fullmatch(text):
+    if not PLAIN.fullmatch(text):
         return np.nan
     value = float(text)
     return value if np.isfinite(value) else np.nan
