@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import torch
 
 import twofold
-from twofold.data.arrays import labelled_arrays
+from twofold.data.arrays import labelled_arrays, numbered_arrays
 from twofold.recipe import dump, loads
 from twofold.recipe.data import Arrays
 
@@ -84,6 +85,10 @@ def _with(array: Any, value: Any) -> Any:
 
 
 REFUSED: dict[str, tuple[Any, str]] = {
+    "deeply ragged": (
+        ([[[1.0], [2.0, 3.0]], [[1.0], [2.0, 3.0]]], [0, 1]), "`X` must have rows of one shape; within its rows",
+    ),
+    "a series of objects": ((pd.Series(X[:, 0], dtype=object), Y), "`X` must have a row for each sample"),
     "no pair": (X, "`data` must be a pair (X, y), samples and their classes; got a ndarray of the shape (30, 3)"),
     "three": ((X, Y, Y), "`data` must be a pair (X, y), samples and their classes; got a tuple of 3"),
     "nan": (
@@ -207,7 +212,7 @@ def test_other_samples_are_judged(run: twofold.Run) -> None:
 
 
 def test_predictions_for_arrays_frames_lists_and_rows(run: twofold.Run) -> None:
-    answers = [twofold.predict(run, given) for given in (X[:2], FRAME[:2], X[:2].tolist())]
+    answers = [twofold.predict(run, given) for given in (X[:2], FRAME[:2], X[:2].tolist(), pl.DataFrame(FRAME[:2]))]
     for other in answers[1:]:
         np.testing.assert_array_equal(other.outputs["numpy"], answers[0].outputs["numpy"])
     assert answers[0].names == ("sample 0", "sample 1")
@@ -227,6 +232,10 @@ ASKED: dict[str, tuple[Callable[[twofold.Run], Any], str]] = {
     "too few columns": (
         lambda run: twofold.predict(run, FRAME[["age", "weight"]]),
         "the frame has no column `height`, a feature of the network; did you mean `weight`?",
+    ),
+    "ragged rows": (
+        lambda run: twofold.predict(run, [[1, 2, 3], [4, 5]]),
+        "`samples` must have rows of one length; row 0 has 3 values, row 1 has 2.",
     ),
     "another shape": (
         lambda run: twofold.predict(run, X[:, :2]),
@@ -250,6 +259,28 @@ def test_the_command_line_says_where_such_data_come_from(command: Any, run: twof
     assert done.status == 2
     assert "give them as data=(X, y)" in " ".join(done.err.split())
     assert command("predict", run.path, "1,2,3").status == 0
+
+
+NUMBERS: dict[str, tuple[Any, str]] = {
+    "nothing among objects": (pd.Series([1.0, None] * 15, dtype=object), "`y`: sample 1 has nan at column 0"),
+    "a word among objects": (
+        pd.Series([1.0, "w"] * 15, dtype=object), "`y` holds 'w' at row 1; what is predicted must be a number.",
+    ),
+    "a word in a column": (FRAME.assign(age="w"), "column `age` of `y` holds 'w' at row 0; what is predicted"),
+    "ragged": ([[1.0], [1.0, 2.0]] * 15, "`y` must have rows of one length"),
+    "two columns of one name": (FRAME.set_axis(["a", "b", "a"], axis=1), "`y`: column `a` stands 2 times"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("y", "message"), NUMBERS.values(), ids=NUMBERS)
+def test_faults_of_numbers_to_predict_are_told_of_y(y: Any, message: str) -> None:
+    with pytest.raises(twofold.DataError) as error:
+        numbered_arrays((X, y), "regression")
+    assert str(error.value).startswith(message)
+
+
+def test_objects_that_are_numbers_are_predicted() -> None:
+    assert numbered_arrays((X, pd.Series([1, 2.5] * 15, dtype=object)), "regression").y[:2, 0].tolist() == [1, 2.5]
 
 
 class Stops:

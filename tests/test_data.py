@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ import twofold
 from twofold.arrays import digest
 from twofold.data import Batches, Dataset, Split, at_hand, load_data, random_data
 from twofold.data.checking import check_finite
+from twofold.data.limits import limits
+from twofold.data.splits import hold_out, hold_out_numbers
+from twofold.data.traits import votes
 from twofold.recipe import Recipe, load_recipe, loads
 from twofold.recipe.data import Csv
 
@@ -64,6 +68,53 @@ def test_standardizing_measures_the_training_samples_only(how: str) -> None:
     np.testing.assert_allclose(done.test.x, expected, rtol=1e-3, atol=1e-4)
     assert abs(done.train.x.mean()) < 1e-3
     assert done.train.x.dtype == np.float32
+
+
+@pytest.mark.parametrize("rows", [3, 6, 7, 10, 100, 1000])
+@pytest.mark.parametrize("how", ["feature", "global", "channel"])
+def test_a_constant_is_not_divided_by_the_rounding_of_its_mean(how: str, rows: int) -> None:
+    constant = np.full((rows, 2), 0.1)
+    dataset = Dataset(Split(constant, np.zeros(rows, int)), *[Split(constant[:1] + 0.1, np.zeros(1, int))] * 2, ("a",))
+    done = dataset.standardized(how)
+    np.testing.assert_allclose(done.train.x, 0, atol=1e-12)
+    np.testing.assert_allclose(done.test.x, 0.1)
+    small = replace(dataset, train=Split(constant + [[0, 1e-9]] * (np.arange(rows)[:, None] % 2), dataset.train.y))
+    assert small.standardized("feature").train.x[:, 1].std() == pytest.approx(1)
+    split = Split(constant, constant)
+    numbers = Dataset(split, split[:0], split[:0], (), targets=("p", "q"))
+    np.testing.assert_allclose(numbers.with_scaled_targets().train.y, 0, atol=1e-12)
+
+
+def test_a_constant_column_says_nothing_of_neighbours() -> None:
+    rng = np.random.default_rng(0)
+    y = rng.integers(2, size=200)
+    x = np.stack([y + rng.normal(size=200) / 10, np.full(200, 0.1)], axis=1)
+    halves = Split(x[:100], y[:100]), Split(x[100:], y[100:])
+    dataset = Dataset(halves[0], halves[1][:0], halves[1], ("a", "b"))
+    assert limits(dataset).neighbours == 1
+    assert all(vote["wrong"] == 0 for vote in votes(dataset.train))  # pyright: ignore
+
+
+@pytest.mark.parametrize(("folds", "validation"), [(2, 0.6), (2, 0.5), (4, 0.75)])
+@pytest.mark.parametrize("classes", [True, False])
+def test_a_fold_and_the_validation_leave_samples_to_train_on(classes: bool, folds: int, validation: float) -> None:
+    y = np.arange(100) % 2
+    spec = Csv(path="x.csv", label="y", folds=folds, validation=validation)
+    x, targets = np.zeros((100, 2)), y[:, None].astype(float)
+    with pytest.raises(twofold.DataError, match=f"change `folds` or `validation`.*{100 // folds} and"):
+        _ = hold_out(x, y, ("a", "b"), spec, 0.2) if classes else hold_out_numbers(x, targets, ("y",), spec, 0.2)
+
+
+def test_numbers_to_predict_must_fit_their_type() -> None:
+    split = Split(np.ones((4, 1)), np.array([[1e200], [2e200], [3e39], [0.0]]))
+    dataset = Dataset(split, split[:0], split[:0], (), targets=("p",))
+    with pytest.raises(twofold.DataError, match="the numbers to predict cannot be standardized"):
+        dataset.with_scaled_targets()
+    with pytest.raises(twofold.DataError, match="a number to predict is too large for float32"):
+        dataset.astype("float32")
+    heavy = replace(split, y=np.ones((4, 1)), weight=np.full(4, 1e39))
+    with pytest.raises(twofold.DataError, match="a weight is too large for float32"):
+        replace(dataset, train=heavy).astype("float32")
 
 
 def _dataset(x: np.ndarray, features: tuple[str, ...] = ()) -> Dataset:

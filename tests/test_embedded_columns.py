@@ -18,6 +18,7 @@ from twofold.data.columns.encoding import FittedColumns
 from twofold.data.columns.fitting import fitted
 from twofold.data.columns.frame import Words
 from twofold.data.columns.reading import in_memory
+from twofold.data.limits import limits
 from twofold.errors import DataError, RecipeError
 from twofold.recipe import dump, load_recipe, loads
 from twofold.recipe.columns import Category
@@ -257,6 +258,12 @@ def test_simpler_models_are_not_given_codes_for_quantities(run: twofold.Run) -> 
     assert x.shape[1] == 64 + 3 + 1  # the most frequent cities, all shops, the number
     assert np.isin(x[:, :67], (0, 1)).all()
     assert (x[:, 64:67].sum(axis=1) == 1).all()
+
+
+def test_codes_have_no_nearest_neighbours(run: twofold.Run) -> None:
+    _, dataset = prepare(run.recipe)
+    assert limits(dataset).ceiling
+    assert limits(dataset).neighbours is None
 
 
 def test_steps_of_a_sequence_may_hold_codes(tmp_path: Path) -> None:

@@ -273,6 +273,10 @@ DATASETS: dict[str, tuple[Split, str]] = {
     ),
     "negative": (Split(np.zeros((2, 2)), np.array([-1, 0])), "a: sample 0 of the train set has label -1; it must be"),
     "fractions": (Split(np.zeros((2, 2)), np.array([0.5, 1])), "a: the labels of the train set must be whole numbers"),
+    "no weight": (
+        Split(np.zeros((2, 2)), np.array([1, 0]), weight=np.zeros(2)),
+        "a: every sample of the train set has the weight 0: there is nothing to learn. Give some",
+    ),
     "none": (Split(np.zeros((0, 2)), np.zeros(0, np.int64)), "a: the train set holds no sample"),
 }
 

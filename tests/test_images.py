@@ -22,6 +22,7 @@ from PIL import Image
 import twofold
 from twofold.data import Dataset, Split, at_hand, load_data
 from twofold.data import images as published_images
+from twofold.data.given import read_given, read_labelled
 from twofold.data.published import CIFAR10, FASHION_MNIST, KMNIST, MNIST
 from twofold.data.torchvision import find
 from twofold.recipe import loads
@@ -851,6 +852,16 @@ def test_what_is_hidden_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "train/.ipynb_checkpoints").mkdir()
     (tmp_path / "notes.txt").write_text("x")
     assert _images(tmp_path).fingerprint == expected
+
+
+def test_what_systems_leave_is_passed_over_when_a_network_is_asked(tmp_path: Path) -> None:
+    _folder(tmp_path)
+    spec, classes = Images(path=str(tmp_path), size=4), sorted(path.name for path in (tmp_path / "train").iterdir())
+    labelled, asked = (read_labelled(spec, tmp_path / "train", classes), read_given(spec, [str(tmp_path)]))
+    for place in ("train/Thumbs.db", f"train/{classes[0]}/desktop.ini", f"train/{classes[0]}/.x"):
+        (tmp_path / place).write_text("x")
+    assert read_labelled(spec, tmp_path / "train", classes).names == labelled.names
+    assert read_given(spec, [str(tmp_path)]).names == asked.names
 
 
 MODES: dict[str, tuple[str, Any, int, tuple[int, int, int]]] = {

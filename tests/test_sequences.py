@@ -21,6 +21,8 @@ from twofold.analysis.rules.sampling import judged
 from twofold.arrays import Array
 from twofold.data.columns import sequences
 from twofold.data.columns.frame import Frame
+from twofold.data.columns.given import given_rows, read_given_rows
+from twofold.data.columns.table import handed_over, load_table
 from twofold.engine import NO_ANSWER, Batch, answered, lengths_of
 from twofold.errors import DataError, RecipeError, UserError
 from twofold.numpy_engine.layer import Mode
@@ -30,6 +32,7 @@ from twofold.probe.kept import microscope_of, walk_of
 from twofold.probe.walk_json import walk_from_json, walk_json
 from twofold.proof.cases import SEQUENCES
 from twofold.recipe import load_recipe
+from twofold.recipe.columns import Table
 from twofold.recipe.losses import BinaryCrossEntropy, CrossEntropy, Huber, Loss
 from twofold.setup.building import build_engine, initial_state, prepare
 from twofold.train.loop import scored
@@ -330,6 +333,23 @@ def test_a_sequence_without_any_answer_is_trained_on_with_loss_0(tmp_path: Path,
     assert walk_from_json(walk_json(folder_walk)).about == replace(
         folder_walk.about, target=pytest.approx(folder_walk.about.target, nan_ok=True)
     )
+
+
+@pytest.mark.parametrize("form", ["file", "memory", "parquet"])
+def test_a_word_of_symbols_stands_for_itself(tmp_path: Path, form: str) -> None:
+    words = pd.DataFrame({"w": ["na", "null", "ab", "?"] * 10, "label": ["n", "y"] * 20})
+    path = tmp_path / f"t.{'parquet' if form == 'parquet' else 'csv'}"
+    words.to_parquet(path) if form == "parquet" else words.to_csv(path, index=False)
+    spec = Table(path=str(path), label="label", symbols="w")
+    dataset = handed_over(spec, words) if form == "memory" else load_table(spec)
+    columns = dataset.columns
+    assert columns is not None
+    assert columns.alphabet is not None
+    assert columns.alphabet.symbols == tuple("?ablnu")
+    assert given_rows(spec, columns, words).x.shape[:2] == (40, 4)
+    for asked in ([""], ["na", ""]):
+        with pytest.raises(DataError, match="the empty word: column `w` is empty: a sequence has at least one symbol"):
+            read_given_rows(spec, columns, asked)
 
 
 @pytest.mark.parametrize("how", ["one_hot", "index"])

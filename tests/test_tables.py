@@ -147,6 +147,35 @@ def test_a_columnar_file_is_the_same_table(tmp_path: Path, ending: str) -> None:
     assert same_as_plain(read_table(Table(path=str(path), label="label"), str(path)))
 
 
+def test_cells_that_hold_several_values_are_refused(tmp_path: Path) -> None:
+    lists = pd.DataFrame({"a": [[1, 2], [3]]})
+    lists.to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(DataError, match="column `a` holds a ndarray in row 0; a cell must be"):
+        read_table(Table(path=str(tmp_path / "t.parquet"), label="a"), str(tmp_path / "t.parquet"))
+    for data, told in (
+        (lists, "holds a list in row 0"),
+        (pl.DataFrame(lists), "holds a list in row 0"),
+        ({"a": [[1], [2]]}, "must hold one value a row"),
+        ({"a": [[1], [2, 3]]}, "must have rows of one length; row 0 has 1 values, row 1 has 2"),
+        ([[1, 2], [3]], "must have rows of one length"),
+    ):
+        with pytest.raises(DataError, match=told):
+            in_memory(data)
+
+
+def test_a_row_by_its_cells_is_a_table() -> None:
+    row = in_memory({"age": 3, "city": "Ulm"})
+    assert row.rows == 1
+    assert row.columns["age"].tolist() == [3]  # pyright: ignore
+    assert row.columns["city"].levels == ("Ulm",)  # pyright: ignore
+
+
+def test_infinity_in_memory_is_refused_at_its_row() -> None:
+    frame = pd.DataFrame({"a": np.array([1.0, np.inf, 2.5] * 10, object), "label": ["u", "v"] * 15})
+    with pytest.raises(DataError, match='data: row 1: column `a` must be a number; got "inf"'):
+        table_dataset(Table(label="label"), in_memory(frame))
+
+
 def test_arrays_and_sparse_matrices_have_numbered_columns() -> None:
     x = np.arange(6.0).reshape(3, 2)
     for made in (in_memory(x), in_memory(scipy.sparse.csr_array(x))):
@@ -420,6 +449,18 @@ def test_rows_are_divided(part: Part) -> None:
         assert set(rows["validation"]) == set(range(60, 80))
 
 
+def test_rows_without_a_label_count_for_nothing() -> None:
+    labelled, others = 100, 80
+    frame = pd.DataFrame({
+        "city": [f"c{i % 8}" for i in range(labelled)] + [f"other {i}" for i in range(others)],
+        "age": [str(i % 50) for i in range(labelled)] + ["4.x"] * others,
+        "label": ["a", "b"] * (labelled // 2) + [None] * others,
+    })  # fmt: skip
+    dataset = table_dataset(Table(label="label", without_label="drop"), in_memory(frame))
+    assert dataset.columns is not None
+    assert [column.kind for column in dataset.columns.columns] == ["category", "number"]
+
+
 def test_the_test_may_be_a_file_of_its_own(tmp_path: Path) -> None:
     messy(100).to_csv(tmp_path / "a.csv", index=False)
     messy(40, seed=5).iloc[:, ::-1].to_csv(tmp_path / "b.csv", index=False)
@@ -466,6 +507,21 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "a workbook": (b"PK\x03\x04xx", {}, "workbook"),
     "bytes": (b"\x00\x01\x02\x03", {}, "its first bytes are no letters"),
     "a broken archive": (gzip.compress(GOOD.encode())[:30], {}, "damaged"),
+    "infinity": (GOOD.replace("3,", "inf,"), {}, r':4: column `a` must be a number; got "inf"'),
+    "infinity by rank": (GOOD.replace("3,", "-inf,"), {"columns": {"a": {"kind": "number", "scale": "quantile"}}},
+                         r':4: column `a` must be a number; got "-inf"'),
+    "a number beyond all": (GOOD.replace("3,", "1e9999999,"), {}, r":4: column `a` must be a number"),
+    "a foreign byte behind many letters": (b"a,label\n" + "é,n\nè,y\n".encode("cp1252") * 600 + b"\x81,n\n", {},
+                                           r":1202: its text is no UTF-8, and no cp1252 either"),
+    "an encoding of bytes": (GOOD, {"encoding": "hex"}, "no encoding of text `hex`; name one of Python"),
+    "an encoding without its mark": (GOOD, {"encoding": "utf-16"}, "its text is no utf-16; set another encoding"),
+    "a bad sign in a format": (GOOD.replace("x", "2024-01-31"), {"columns": {"b": {"kind": "date", "format": "%Q"}}},
+                               'column `b`: "%Q" is no format of dates .*; write one as columns.b = '),
+    "a format that repeats itself": (GOOD, {"columns": {"b": {"kind": "date", "format": "%d%d"}}},
+                                     'column `b`: "%d%d" is no format of dates'),
+    "separators alone": (",,\n,,\n", {}, ":1: the file holds no cell"),
+    "comments alone": ("# a\n# b\n", {"comment": "#"}, ":1: the file holds no cell"),
+    "an open quote between spaces": (GOOD.replace(",", " ") + '9 x "n', {"separator": " "}, "a quote is opened and"),
     "UTF-8 with a foreign byte": ("é,b,label\n1,x,n\n".encode() + b"2,\xff\xfe,y\n", {}, ":3: not UTF-8 text"),
 }  # fmt: skip
 
@@ -484,6 +540,7 @@ ASKED: dict[str, tuple[str, str]] = {
     "a word for a number": ("a,b\nx,x\n", r':2: column `a` must be a number; got "x"'),
     "another level": ("a,b\n1,z\n", r':2: column `b` holds "z", a level that no training row holds; known: `x`, `y`'),
     "a hole": ("a,b\n,x\n", r":2: column `a` is empty"),
+    "infinity": ("a,b\ninf,x\n", r':2: column `a` must be a number; got "inf"'),
 }
 
 
@@ -539,6 +596,15 @@ def test_leaks_and_repeated_rows_are_told(tmp_path: Path) -> None:
     leaks = [column.name for column in facts.columns if any("gives the label away" in text for text in column.warnings)]
     assert leaks == ["copy"]
     assert any("equal to a training row" in warning for warning in facts.warnings)
+
+
+@pytest.mark.parametrize("content", ["a,label\n1,n\n2,m\n", GOOD.replace("3,", "inf,")])
+def test_columns_are_told_of_a_table_that_cannot_be_trained_on(tmp_path: Path, content: str) -> None:
+    (tmp_path / "t.csv").write_text(content)
+    facts = look(Table(path=str(tmp_path / "t.csv"), label="label"), "label")
+    assert facts.target == "classes"
+    warnings = facts.columns[0].warnings
+    assert any("holds infinity in 1 rows" in warning for warning in warnings) == ("inf" in content)
 
 
 def test_a_table_is_run_by_its_name_and_label(command, in_tmp: Path) -> None:
@@ -646,5 +712,10 @@ def test_a_table_in_memory_is_trained_on(tmp_path: Path, form: str) -> None:
     assert twofold.evaluate(run, data=(rest, frame["label"]), engines="numpy").scores["numpy"].accuracy >= 0
     with pytest.raises(DataError, match="handed over in memory"):
         twofold.evaluate(run)
+    mixed = frame["label"].sample(frac=1, random_state=0)
+    with pytest.raises(DataError, match=r"the same rows in another order; give y\.loc\[X\.index\]"):
+        twofold.evaluate(run, data=(rest, mixed))
+    with pytest.raises(DataError, match=r"the same rows in another order; give y\.loc\[X\.index\]"):
+        twofold.run(loads(text), data=(rest, mixed), out=tmp_path / "other")
     with pytest.raises(DataError, match="holds no column `label`"):
         twofold.run(loads(text), data=rest, out=tmp_path / "other")

@@ -17,13 +17,14 @@ import twofold
 from twofold.analysis import findings
 from twofold.arrays import Array
 from twofold.cli.main import app
-from twofold.data import Batches
+from twofold.data import Batches, Split
 from twofold.data.checking import checked
 from twofold.errors import DataError, RecipeError
 from twofold.proof.gradcheck import TOLERANCE, check_gradients
 from twofold.recipe import Recipe, dump, load_recipe, loads
 from twofold.runs import Run
-from twofold.setup.building import build_engine, initial_state, prepare
+from twofold.setup.building import build_engine, initial_state, prepare, with_class_weights
+from twofold.setup.outputs import probabilities
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
@@ -137,6 +138,15 @@ def test_balanced_weights_are_counted_over_the_training_samples(table: Path) -> 
     built, dataset = prepare(recipe(table, CASES["balanced classes"]))
     counts = np.bincount(dataset.train.y)
     assert built.loss.class_weight == pytest.approx(len(dataset.train) / (3 * counts))  # pyright: ignore
+
+
+def test_balanced_weights_are_counted_in_fractions_of_a_sample(table: Path) -> None:
+    built, dataset = prepare(recipe(table, CASES["balanced classes"]))
+    y = np.repeat([0, 1], [90, 10])
+    train = Split(np.zeros((100, 2)), y, weight=np.full(100, 0.01))
+    balanced = built.model_copy(update={"loss": built.loss.model_copy(update={"class_weight": "balanced"})})
+    weighted = with_class_weights(balanced, replace(dataset, train=train, classes=("a", "b")))
+    assert weighted.loss.class_weight == pytest.approx((100 / 180, 5))  # pyright: ignore
 
 
 def test_numbers_are_standardized_inside_and_answered_in_their_unit(table: Path, runs: dict[str, Run]) -> None:
@@ -387,3 +397,10 @@ def test_folds_of_a_table_keep_groups_together(tmp_path: Path) -> None:
         divided(many, frame, None, False)
     with pytest.raises(RecipeError, match="`folds` and `split` each say which rows are the test"):
         Table(path=str(path), label="y", split="patient", folds=4)
+
+
+def test_a_label_that_is_far_from_likely_has_the_probability_0(table: Path) -> None:
+    with np.errstate(over="raise"):
+        p = probabilities(recipe(table, CASES["one label"]).model, np.array([[-1000.0], [1000.0]], np.float32))
+    assert p is not None
+    assert p[:, 0].tolist() == [0, 1]

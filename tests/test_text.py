@@ -13,7 +13,9 @@ from typer.testing import CliRunner
 import twofold
 from cases import assert_bits, dense, recipe
 from twofold.cli.main import app
+from twofold.data.limits import limits
 from twofold.data.text import load_text, read_text, text_parts
+from twofold.data.traits import traits
 from twofold.engine import NO_ANSWER
 from twofold.errors import DataError, RecipeError, UserError
 from twofold.inference.writing import write_text
@@ -58,6 +60,14 @@ def test_characters_that_were_not_trained_on_are_read_and_not_asked_for(tmp_path
     assert dataset.classes == ("a", "b")
     assert (dataset.test.y == NO_ANSWER).sum() == 1
     assert "1 characters that the training text does not hold (z)" in dataset.notes[0]
+
+
+@pytest.mark.parametrize("each_step", [True, False])
+@pytest.mark.parametrize("encoding", ["index", "one_hot"])
+def test_short_windows_have_no_limits(encoding: Any, each_step: bool) -> None:
+    dataset = load_text(CharacterText(length=5, stride=40, each_step=each_step, encoding=encoding))
+    assert limits(dataset) == (None, None)
+    assert bool(traits(dataset).get("votes")) == (encoding == "one_hot" and not each_step)
 
 
 PLACES = {"kind": "embedding", "num_embeddings": SIZE + 1, "units": 6}
@@ -148,6 +158,11 @@ def test_what_is_wrong_of_a_text_is_told(tmp_path: Path, fault: str) -> None:
         path.write_bytes(content)
     with pytest.raises((DataError, RecipeError, ValueError), match=told):
         prepare(of_text(path=str(path), **data))
+
+
+def test_a_folder_is_no_text(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=rf"cannot read {tmp_path}: Is a directory"):
+        load_text(CharacterText(path=str(tmp_path)))
 
 
 def test_an_embedding_has_a_row_for_unknown_characters() -> None:

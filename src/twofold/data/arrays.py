@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 
 from twofold.arrays import Array, all_finite, digest
-from twofold.data.checking import check_labels
+from twofold.data.checking import check_labels, check_order
 from twofold.data.names import class_order, class_value
 from twofold.errors import DataError
 from twofold.plain import Samples
@@ -64,7 +64,7 @@ def labelled_arrays(data: object, several: bool = True) -> LabelledArrays:
         raise DataError(f"`data` must be a pair (X, y), samples and their classes; got {_kind(data)}")
     x, features = _samples(data[0])
     y, classes = _classes(data[1], len(x), several)
-    _check_order(data[0], data[1])
+    check_order(data[0], data[1])
     return LabelledArrays(x, y, classes, features)
 
 
@@ -78,7 +78,7 @@ def numbered_arrays(data: object, task: str) -> LabelledArrays:
     if not isinstance(data, tuple | list) or len(data) != 2:
         raise DataError(f"`data` must be a pair (X, y), samples and numbers; got {_kind(data)}")
     x, features = _samples(data[0])
-    y = _table(data[1], _column_names(data[1]))
+    y = _table(data[1], _column_names(data[1], "y"), "y")
     y = y[:, None] if y.ndim == 1 else y
     if y.ndim != 2 or not y.shape[1]:
         raise DataError(f"`y` must hold numbers, (samples,) or (samples, targets); got the shape {y.shape}.")
@@ -92,11 +92,11 @@ def numbered_arrays(data: object, task: str) -> LabelledArrays:
             "sample, or fill the value in."
         )
     name = getattr(data[1], "name", None)
-    named = (str(name),) if isinstance(name, str) and y.shape[1] == 1 else _column_names(data[1])
+    named = (str(name),) if isinstance(name, str) and y.shape[1] == 1 else _column_names(data[1], "y")
     targets = named or (("y",) if y.shape[1] == 1 else tuple(f"y{number}" for number in range(1, y.shape[1] + 1)))
     if task == "multi_label":
         check_labels(y, targets, "`y`")
-    _check_order(data[0], data[1])
+    check_order(data[0], data[1])
     return LabelledArrays(x, y, (), features, targets)
 
 
@@ -149,7 +149,7 @@ def _short(value: object) -> str:
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
-def _column_names(x: object) -> tuple[str, ...]:
+def _column_names(x: object, argument: str = "X") -> tuple[str, ...]:
     """The names of a frame's columns; empty for what is no frame, and for a frame that only numbers its columns."""
     columns = getattr(x, "columns", None)
     if columns is None or not hasattr(x, "iloc"):
@@ -159,24 +159,29 @@ def _column_names(x: object) -> tuple[str, ...]:
         return ()
     for name in names:
         if names.count(name) > 1:
-            raise DataError(f"`X`: column `{_short(name)}` stands {names.count(name)} times; names must differ.")
+            raise DataError(
+                f"`{argument}`: column `{_short(name)}` stands {names.count(name)} times; names must differ."
+            )
     return names
 
 
-def _table(x: object, names: Sequence[str]) -> Array:
-    """All of `X` as numbers; a frame whose columns are of several types is read column by column."""
-    array = _array(x, "X")
+def _table(x: object, names: Sequence[str], argument: str = "X") -> Array:
+    """All of `X` or `y` as numbers; a frame whose columns are of several types is read column by column."""
+    array = as_array(x, argument)
     if array.dtype.kind in NUMBERS:
         return _plain(array)
     frame: Samples = x
-    if hasattr(frame, "iloc"):
+    if hasattr(frame, "iloc") and array.ndim == 2:
         shown = names or [str(at) for at in range(array.shape[1])]
-        columns = [_numbers(frame.iloc[:, at], f"column `{_short(name)}` of `X`") for at, name in enumerate(shown)]
+        columns = [
+            _numbers(frame.iloc[:, at], f"column `{_short(name)}` of `{argument}`") for at, name in enumerate(shown)
+        ]
         return np.stack(columns, axis=1)
-    return _numbers(array, "`X`")
+    return _numbers(array, f"`{argument}`")
 
 
-def _array(value: object, name: str) -> Array:
+def as_array(value: object, name: str) -> Array:
+    """Anything as an array. Raises `DataError` for rows that differ in length, and for what is none."""
     if hasattr(value, "toarray"):
         raise DataError(f"`{name}` is sparse; give {name}.toarray(), which holds every number.")
     try:
@@ -185,6 +190,8 @@ def _array(value: object, name: str) -> Array:
         rows: Samples = value
         lengths = [len(row) if hasattr(row, "__len__") else None for row in rows]
         at = next((at for at, length in enumerate(lengths) if length != lengths[0]), 0)
+        if not at:
+            raise DataError(f"`{name}` must have rows of one shape; within its rows, lengths differ.") from None
         raise DataError(
             f"`{name}` must have rows of one length; row 0 has {lengths[0]} values, row {at} has {lengths[at]}."
         ) from None
@@ -209,19 +216,19 @@ def _numbers(values: object, what: str) -> Array:
 
 
 def _number(value: object, what: str, at: int, shape: tuple[int, ...]) -> float:
-    if _missing(value):
+    if is_missing(value):
         return math.nan
     if isinstance(value, bool | int | float):
         return float(value)
     place = [int(index) for index in np.unravel_index(at, shape)]
     where = f"row {place[0]}" if len(place) == 1 else str(tuple(place))
-    raise DataError(
-        f"{what} holds {_short(repr(value))} at {where}; a feature must be a number. Encode it as numbers, or leave "
-        "the column out."
-    )
+    rule = "a feature must be a number. Encode it as numbers, or leave the column out."
+    if what.endswith("`y`"):
+        rule = 'what is predicted must be a number. Of classes set loss.kind to "cross_entropy".'
+    raise DataError(f"{what} holds {_short(repr(value))} at {where}; {rule}")
 
 
-def _missing(value: object) -> bool:
+def is_missing(value: object) -> bool:
     """Whether it stands for no value: `None`, NaN, and what pandas writes for them, none of which equals itself."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
@@ -243,7 +250,7 @@ def _check_finite(array: Array, names: Sequence[str]) -> None:
 
 def _classes(y: object, count: int, several: bool = True) -> tuple[Array, tuple[str, ...]]:
     """The number of each sample's class, and the names of the classes in their order."""
-    values = _array(getattr(y, "array", y), "y")
+    values = as_array(getattr(y, "array", y), "y")
     if values.dtype.kind == "U":  # NumPy makes words of numbers that stand beside words
         values = np.asarray(y, dtype=object)
     if values.ndim == 2 and values.shape[1] == 1:
@@ -270,7 +277,7 @@ def _class_names(values: Array) -> Iterator[str]:
     """The name of each sample's class: its word, or its whole number without a point."""
     kinds = set[str]()
     for sample, value in enumerate(values.tolist()):
-        if _missing(value):
+        if is_missing(value):
             raise DataError(f"`y`: sample {sample} has no class ({_short(value)}); give it one, or remove the sample.")
         if isinstance(value, float) and not value.is_integer():
             raise DataError(
@@ -288,12 +295,3 @@ def _class_names(values: Array) -> Iterator[str]:
                 f"`y` mixes words and numbers: sample {sample} has {_short(repr(value))}. Give all classes as words."
             )
         yield str(int(value)) if isinstance(value, float) else str(value)
-
-
-def _check_order(x: object, y: object) -> None:
-    """Raises `DataError` where two objects of pandas hold the same rows in another order."""
-    first, second = getattr(x, "index", None), getattr(y, "index", None)
-    if not (hasattr(first, "equals") and hasattr(second, "equals")) or first.equals(second):  # pyright: ignore
-        return
-    if sorted(map(str, first)) == sorted(map(str, second)):  # pyright: ignore[reportArgumentType]
-        raise DataError("`X` and `y` hold the same rows in another order; give y.loc[X.index].")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ import numpy as np
 
 from twofold.arrays import Array
 from twofold.data.csv_file import listed
-from twofold.data.names import NO_NUMBERS
+from twofold.data.names import COMMA, GROUPED, NO_NUMBERS, PLAIN
 from twofold.errors import DataError
 from twofold.recipe.data import Csv
 
@@ -21,10 +20,6 @@ MOST_FAULTS = 10
 """Faults that a message lists one by one; where there are more, it tells them by column."""
 MOST_CELL = 60
 """Characters of a cell that a message repeats."""
-
-_PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
-_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 
 @dataclass
@@ -78,7 +73,7 @@ class Cells:
     def _with_faults(self, line: int, cells: Sequence[str]) -> list[float]:
         values = []
         for name, text in zip(self.features, cells, strict=True):
-            value = float(text) if _PLAIN.fullmatch(text) and text.isascii() else math.nan
+            value = float(text) if PLAIN.fullmatch(text) else math.nan
             if not math.isfinite(value):
                 self._columns.setdefault(name, _Column(name)).add(line, text)
             values.append(value)
@@ -166,19 +161,19 @@ def number_rule(text: str) -> str:
         return "is empty; fill the value in or remove the row"
     if text.lower().lstrip("+-") in NO_NUMBERS:
         return f"must be finite; got {text}"
-    if _PLAIN.fullmatch(text) and text.isascii():
+    if PLAIN.fullmatch(text):
         return f"must be finite; got {text[:MOST_CELL]}, which is beyond float64"
     return f'must be a number; got "{text[:MOST_CELL]}"{_advice(text)}'
 
 
 def _advice(text: str) -> str:
     """What to do with the comma of a number: `16,800` may be either."""
-    if _GROUPED.fullmatch(text):
+    if GROUPED.fullmatch(text):
         plain = text.replace(",", "")
         if text.count(",") > 1 or "." in text:
             return f"; leave the commas out: {plain}"
         return f"; leave the comma out where it groups thousands, {plain}, or write a point where it is a decimal comma"
-    if _COMMA.fullmatch(text):
+    if COMMA.fullmatch(text):
         return f"; write a decimal point for the comma: {text.replace(',', '.')}"
     if text.endswith("%"):
         return "; write it without the sign"

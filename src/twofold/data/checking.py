@@ -19,7 +19,7 @@ def checked(dataset: Dataset, source: str) -> Dataset:
     """The data set itself, if every sample of it can be trained on.
 
     Raises `DataError` for no samples, lengths that differ, labels that are no classes, features or targets that are
-    not finite.
+    not finite, and training samples whose weights are all 0.
     """
     for name in ("train", "validation", "test"):
         if dataset.targets:
@@ -124,3 +124,12 @@ def check_labels(y: Array, names: Sequence[str], source: str) -> None:
             f"{source}: row {sample + 1} has {y[sample, at]:g} as `{names[at]}`; `binary_cross_entropy` takes "
             "labels, 1 where a sample has it and 0 where not."
         )
+
+
+def check_order(x: object, y: object) -> None:
+    """Raises `DataError` where two objects of pandas hold the same rows in another order."""
+    first, second = getattr(x, "index", None), getattr(y, "index", None)
+    if not (hasattr(first, "equals") and hasattr(second, "equals")) or first.equals(second):  # pyright: ignore
+        return
+    if sorted(map(str, first)) == sorted(map(str, second)):  # pyright: ignore[reportArgumentType]
+        raise DataError("`X` and `y` hold the same rows in another order; give y.loc[X.index].")

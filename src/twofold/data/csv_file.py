@@ -121,7 +121,7 @@ def _not_text(spec: Csv) -> str:
 
 def _rule(spec: Csv, line: int, error: csv.Error) -> str:
     if line == 1 and (other := _better_separator(spec, _first_line(spec), ())):
-        return f"the columns of the first row are separated by `{_sign(other)}`; {_delimiter_remedy(other)}"
+        return f"the columns of the first row are separated by `{sign_name(other)}`; {_delimiter_remedy(other)}"
     return next((rule for part, rule in CSV_RULES.items() if part in str(error)), str(error))
 
 
@@ -154,8 +154,9 @@ def separated(spec: Csv, wanted: tuple[str, ...]) -> Csv:
     return spec.model_copy(update={"delimiter": other}) if other else spec
 
 
-def _sign(separator: str) -> str:
-    return "tab" if separator == "\t" else separator
+def sign_name(separator: str) -> str:
+    """A separator as a message writes it."""
+    return {"\t": "tab", " ": "space"}.get(separator, separator)
 
 
 def _delimiter_remedy(separator: str) -> str:
@@ -168,7 +169,8 @@ def check_header(spec: Csv, header: list[str]) -> None:
     wanted = {*spec.labels, *(spec.features or ())}
     if len(header) == 1 and header[0] not in wanted:
         other = _better_separator(spec, header[0], ())
-        separators = f"separated by `{_sign(other)}`" if other else f"not separated by `{_sign(spec.delimiter)}`"
+        sign = f"`{sign_name(other or spec.delimiter)}`"
+        separators = f"separated by {sign}" if other else f"not separated by {sign}"
         raise DataError(
             f"{spec.path}:1: a single column `{header[0][:200]}`; where columns are {separators}, "
             f"{_delimiter_remedy(other or ';')}."

@@ -169,8 +169,7 @@ class Dataset:
             raise DataError(
                 "the data cannot be standardized: their squares are too large for float64. Scale them down."
             )
-        std[std == 0] = 1
-        scaling = Scaling(mean, std).astype(x.dtype)
+        scaling = Scaling(mean, divisors(std, mean, x.size // std.size)).astype(x.dtype)
         return replace(self._map(lambda x: (x - scaling.shift) / scaling.divisor), standardization=scaling)
 
     def with_scaled_targets(self, scaling: Scaling | None = None) -> Dataset:
@@ -196,14 +195,33 @@ def _target_statistics(train: Split) -> Scaling:
     with np.errstate(over="ignore", invalid="ignore"):
         mean = np.average(y, axis=0, weights=train.weights)
         std = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=train.weights))
-    std[std == 0] = 1
-    return Scaling(mean, std)
+    if not (all_finite(std) and all_finite(mean)):
+        raise DataError(
+            "the numbers to predict cannot be standardized: their squares are too large for float64. Scale them down."
+        )
+    return Scaling(mean, divisors(std, mean, len(y)))
+
+
+def divisors(std: Array, mean: Array, count: int) -> Array:
+    """Standard deviations of `count` values to divide by; 1 for values that are constant but for the mean's rounding.
+
+    The bound on that rounding is the one of scikit-learn's `StandardScaler`: count · ε · |mean|.
+    """
+    rounding = count * np.finfo(np.float64).eps * np.abs(mean)
+    return np.where((std > rounding) & np.isfinite(std), std, 1.0)
 
 
 def _numbers(split: Split, dtype: str) -> Split:
-    """Targets and weights as numbers of a type."""
-    weight = None if split.weight is None else split.weight.astype(dtype)
-    return replace(split, y=split.y.astype(dtype), weight=weight)
+    """Targets and weights as numbers of a type. Raises `DataError` for one that the type cannot hold."""
+    with np.errstate(over="ignore"):
+        weight = None if split.weight is None else split.weight.astype(dtype)
+        numbers = replace(split, y=split.y.astype(dtype), weight=weight)
+    if not (all_finite(numbers.answers) and (weight is None or all_finite(weight))):
+        what = "a weight" if all_finite(numbers.answers) else "a number to predict"
+        raise DataError(
+            f"the data as {dtype}: {what} is too large for {dtype}. Set training.dtype = float64, or scale it down."
+        )
+    return numbers
 
 
 def _changed(split: Split, change: Callable[[Array], Array]) -> Split:
@@ -233,7 +251,7 @@ def _byte_statistics(x: Array, axis: int | tuple[int, ...] | None) -> tuple[Arra
     count = x.size / total.size
     mean = total / count
     std = np.sqrt(np.maximum(squares / count - mean**2, 0))
-    std[std == 0] = 1
+    std[std == 0] = 1  # sums of bytes are exact, and so is the 0 of a constant
     return _without_samples_axis(mean), _without_samples_axis(std)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,10 +63,11 @@ def load_images(spec: Images, progress: Progress) -> Dataset:
     return replace(dataset, **held_out, notes=notes, bits=bits)
 
 
-def _raise(faults: list[str]) -> None:
+def raise_listed(faults: Sequence[str]) -> None:
+    """Raises `DataError` with the first of the faults, and how many more there are; nothing where there is none."""
     if faults:
         more = [f"and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
-        raise DataError("\n".join(faults[:MOST_FAULTS] + more))
+        raise DataError("\n".join([*faults[:MOST_FAULTS], *more]))
 
 
 def _listed(spec: Images) -> tuple[dict[str, Classes], tuple[str, ...]]:
@@ -88,14 +89,14 @@ def _listed(spec: Images) -> tuple[dict[str, Classes], tuple[str, ...]]:
             if name not in train:
                 rule = f"`train` has no class of that name; {did_you_mean(name, train)}"
                 faults.append(f"{places[part] / name}: {rule}")
-    _raise(faults)
+    raise_listed(faults)
     return parts, notes
 
 
 def _places(spec: Images, base: Path) -> tuple[dict[str, Path], tuple[str, ...]]:
     """The folder of each part, and notes; without a folder `train` all images are one part, to be split."""
     if not os.path.isdir(base / "train"):
-        holds = [name for name in _visible(os.listdir(base)) if os.path.isdir(base / name)]
+        holds = [name for name in visible(os.listdir(base)) if os.path.isdir(base / name)]
         classes = [name for name in holds if name not in (*VALIDATION, "test")]
         if len(classes) < 2 or len(classes) < len(holds) or not all(_holds_files(base / name) for name in classes):
             raise DataError(
@@ -120,10 +121,10 @@ def _places(spec: Images, base: Path) -> tuple[dict[str, Path], tuple[str, ...]]
 
 
 def _holds_files(folder: Path) -> bool:
-    return any(os.path.isfile(folder / name) for name in _visible(os.listdir(folder)))
+    return any(os.path.isfile(folder / name) for name in visible(os.listdir(folder)))
 
 
-def _visible(names: Iterable[str]) -> list[str]:
+def visible(names: Iterable[str]) -> list[str]:
     """Names in order, without what systems leave in folders and hide from their users."""
     return sorted(name for name in names if not name.startswith(".") and name.lower() not in LEFT_BY_SYSTEMS)
 
@@ -131,7 +132,7 @@ def _visible(names: Iterable[str]) -> list[str]:
 def _entries(folder: Path, faults: list[str]) -> list[Path]:
     """The entries of a folder by name, without hidden ones; adds to `faults` if it cannot be read."""
     try:
-        return [folder / name for name in _visible(os.listdir(folder))]
+        return [folder / name for name in visible(os.listdir(folder))]
     except OSError as error:
         faults.append(f"{folder}: cannot be read: {error.strerror}")
         return []
@@ -186,5 +187,5 @@ def _decoded(spec: Images, parts: dict[str, Classes], bits: int | None, progress
             # Files lie class by class: shuffled once, the first few are samples of them all.
             order = stream(spec.seed, f"files of {part}").permutation(len(files))
             arrays[part] = Labelled(x[order], np.array([number for _, number in files], np.int64)[order])
-    _raise(faults)
+    raise_listed(faults)
     return arrays

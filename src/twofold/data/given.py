@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from twofold.arrays import Array
-from twofold.data.cells import MOST_FAULTS
+from twofold.data.arrays import as_array
 from twofold.data.drawings import as_seen
+from twofold.data.folders import raise_listed, visible
 from twofold.data.names import same_class
 from twofold.data.palindromes import encoded_digits
 from twofold.data.pictures import guarded, image_rule
@@ -95,7 +96,7 @@ def given_arrays(data: DataSpec, samples: Samples, features: Sequence[str] = ())
     """
     if hasattr(samples, "columns"):
         return _from_frame(data, samples, tuple(features))
-    x, shape = np.asarray(samples), data.sample_shape
+    x, shape = as_array(samples, "samples"), data.sample_shape
     if isinstance(data, Csv):
         shape = (len(features),)
     x = x[None] if x.ndim == len(shape) else x
@@ -127,7 +128,8 @@ def _from_frame(data: DataSpec, frame: Samples, features: tuple[str, ...]) -> Gi
     samples = given_arrays(data, x, features)
     label = getattr(data, "label", None)
     expected = [str(value) for value in frame[label]] if label in names else [None] * len(x)
-    return samples._replace(names=[f"row {index}" for index in frame.index], expected=expected)
+    index = frame.index if hasattr(frame, "iloc") else range(len(x))  # a frame of polars has none
+    return samples._replace(names=[f"row {label}" for label in index], expected=expected)
 
 
 def read_labelled(data: DataSpec, path: str | Path, classes: Sequence[str], features: Sequence[str] = ()) -> Given:
@@ -152,7 +154,7 @@ def read_labelled(data: DataSpec, path: str | Path, classes: Sequence[str], feat
             )
     known = _quoted(classes)
     expected = [same_class(label, classes) if label else None for label in samples.expected]
-    _raise(
+    raise_listed(
         [
             f"{name}: class `{label}` is none of the network's; known: {known}" if label else f"{name}: has no class"
             for name, label, matched in zip(samples.names, samples.expected, expected, strict=True)
@@ -169,12 +171,6 @@ def _joined(parts: Sequence[Given]) -> Given:
         [label for part in parts for label in part.expected],
         [done for part in parts for done in part.done],
     )
-
-
-def _raise(faults: Sequence[str]) -> None:
-    if faults:
-        more = [f"and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
-        raise DataError("\n".join([*faults[:MOST_FAULTS], *more]))
 
 
 def _palindromes(data: Palindromes, words: Sequence[str]) -> Given:
@@ -241,15 +237,15 @@ def _quoted(names: Iterable[str]) -> str:
 
 
 def _files(path: Path) -> list[Path]:
-    """The file itself, or every file below the folder in the order of names, without hidden ones."""
+    """The file itself, or every file below the folder in the order of names, without what systems leave there."""
     if not os.path.exists(path):
         raise DataError(f"no file {path}")
     if not path.is_dir():
         return [path]
     paths = []
     for folder, folders, files in os.walk(path):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        paths += [Path(folder, name) for name in sorted(files) if not name.startswith(".")]
+        folders[:] = visible(folders)
+        paths += [Path(folder, name) for name in visible(files)]
     if not paths:
         raise DataError(f"{path}: the folder holds no image")
     return paths
@@ -259,9 +255,7 @@ def _labelled_files(path: Path, classes: Sequence[str]) -> list[tuple[Path, str 
     if not path.is_dir():
         raise DataError(f"no folder {path}; --data takes a folder of images with a folder a class")
     labelled: list[tuple[Path, str | None]] = []
-    for entry in sorted(path.iterdir()):
-        if entry.name.startswith("."):
-            continue
+    for entry in [path / name for name in visible(os.listdir(path))]:
         if not entry.is_dir():
             raise DataError(f"{entry}: lies directly in `{path.name}`; images lie in the folder of their class")
         if entry.name not in classes:
@@ -292,7 +286,7 @@ def _images(data: DataSpec, files: Sequence[tuple[Path, str | None]]) -> Given:
                 faults.append(f"{file}: {image_rule(error)}")
             else:
                 notes += [(str(file), ", ".join(what))] if what else []
-    _raise(faults)
+    raise_listed(faults)
     if isinstance(data, Digits):  # which come as numbers from 0 to 1
         x = x.astype(np.float32) / 255
     return Given([str(file) for file, _ in files], x, [label for _, label in files], notes)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from twofold.arrays import Array
-from twofold.data.dataset import Dataset
+from twofold.data.dataset import Dataset, divisors
 
 NEIGHBOURS = 15
 MOST_NUMBERS = 200
@@ -28,7 +28,7 @@ MOST_COUNTS = 1 << 26
 
 
 class Limits(NamedTuple):
-    """Two yardsticks of the data; `None` where not measured, as for images, sequences and numbers to predict."""
+    """Two yardsticks of the data; `None` where not measured, as for images, sequences, texts and numbers to predict."""
 
     ceiling: float | None
     """The training accuracy of the best answer to each distinct row: 1 where no row stands in two classes."""
@@ -42,6 +42,7 @@ def limits(dataset: Dataset) -> Limits:
     if (
         dataset.targets
         or dataset.sequences
+        or dataset.alphabet
         or train.draw is not None
         or train.x.dtype == np.uint8
         or train.x[0].size > MOST_NUMBERS
@@ -49,7 +50,7 @@ def limits(dataset: Dataset) -> Limits:
         return Limits(None, None)
     x = train.x.reshape(len(train), -1)
     ceiling = _ceiling(x, train.y)
-    if name == "train":
+    if name == "train" or dataset.code_columns:  # codes have no distances
         return Limits(ceiling, None)
     held = held_out.x.reshape(len(held_out), -1)[:MOST_HELD_OUT]
     return Limits(ceiling, _neighbours(x[:MOST_TRAIN], train.y[:MOST_TRAIN], held, held_out.y[: len(held)]))
@@ -69,8 +70,7 @@ def _ceiling(x: Array, y: Array) -> float | None:
 def _neighbours(x: Array, y: Array, held: Array, target: Array) -> float:
     """The accuracy of a vote of the nearest `x` on each of `held`. Columns count alike, as standardized ones."""
     with np.errstate(all="ignore"):
-        std = x.std(axis=0)
-        scale = np.where((std > 0) & np.isfinite(std), std, 1)
+        scale = divisors(x.std(axis=0, dtype=np.float64), x.mean(axis=0, dtype=np.float64), len(x))
         x, held = np.nan_to_num(x / scale), np.nan_to_num(held / scale)
         squares = (held**2).sum(axis=1)[:, None] - 2 * held @ x.T + (x**2).sum(axis=1)[None]
     count = min(NEIGHBOURS, max(1, len(x) // 10))

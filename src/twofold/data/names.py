@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 
 NO_NUMBERS = {"nan", "inf", "infinity"}
 MISSING = {"", "na", "n/a", "#n/a", "nan", "null", "<na>", "?"}
 """Texts that stand for a missing value, in lower case."""
+PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+"""A number as tables write it."""
+GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?", re.ASCII)
+"""A number whose digits are grouped by commas."""
+COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?", re.ASCII)
+"""A number with a comma before its fraction."""
 
 
 def number_of(text: str) -> Decimal | None:

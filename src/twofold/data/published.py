@@ -16,6 +16,10 @@ Progress = Callable[[str, int, int], None]
 """Called with what is done, how much of it, and how much there is."""
 
 
+def silent(what: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
 class Labelled(NamedTuple):
     """Images of one split."""
 

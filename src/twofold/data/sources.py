@@ -20,7 +20,7 @@ from twofold.data.handed import not_handed_over
 from twofold.data.images import load_published, published_at_hand
 from twofold.data.palindromes import load_palindromes
 from twofold.data.points import blobs, circles, moons, xor
-from twofold.data.published import Progress
+from twofold.data.published import Progress, silent
 from twofold.data.room import check_room
 from twofold.data.splits import hold_out
 from twofold.data.tables import load_csv
@@ -50,11 +50,7 @@ BYTES_OF_A_SAMPLE, BYTES_OF_A_NUMBER = 120, 8
 """Memory while samples are drawn and split; measured: 109 for a point, 5 to 6 for each number of a palindrome."""
 
 
-def _silent(what: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""
-
-
-def load_data(spec: DataSpec, progress: Progress = _silent) -> Dataset:
+def load_data(spec: DataSpec, progress: Progress = silent) -> Dataset:
     """The samples of a source: split, standardized, finite.
 
     Raises `DataError` for data that are not what they should be.

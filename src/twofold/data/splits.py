@@ -38,9 +38,11 @@ def hold_out_numbers(
     for name, share in wanted.items():
         size = held_count(name, share, len(y))
         if size >= len(rest):
+            fold, beside = len(parts.get("test", ())), "folds" if folds else "test"
             raise DataError(
-                f"of {len(y)} samples none would be left to train on; change `test` or `validation`, which hold out "
-                f"{held_count('test', test, len(y))} and {held_count('validation', spec.validation, len(y))}."
+                f"of {len(y)} samples none would be left to train on; change `{beside}` or `validation`, which hold "
+                f"out {fold if folds else held_count('test', test, len(y))} and "
+                f"{held_count('validation', spec.validation, len(y))}."
             )
         left, part = shuffled(len(rest), size, spec.seed) if size else (np.arange(len(rest)), np.arange(0))
         rest, parts[name] = rest[left], rest[part]
@@ -53,13 +55,12 @@ def hold_out(
 ) -> Dataset:
     """A stratified split into train, validation and test, the same for the same seed."""
     wanted = {"test": test, "validation": spec.validation}
-    held = {name: held_count(name, share, len(y)) for name, share in wanted.items()}
-    _check_sizes(y, classes, {name: size for name, size in held.items() if size})
-    rest = np.arange(len(y))
-    parts = {}
+    rest, parts = np.arange(len(y)), dict[str, Array]()
     if folds := getattr(spec, "folds", None):
         rest, parts["test"] = _one_fold(y, spec, folds, y)
-        del held["test"]
+        del wanted["test"]
+    held = {name: held_count(name, share, len(y)) for name, share in wanted.items()}
+    _check_sizes(y, classes, {name: size for name, size in held.items() if size}, len(y) - len(rest))
     for name, size in held.items():
         rest, parts[name] = _part(rest, y, size, spec.seed)
     whole = replace(images(x, y) if x.dtype == np.uint8 else Split(x, y), weight=weight)
@@ -83,10 +84,10 @@ def _part(indices: Array, y: Array, size: int, seed: int) -> tuple[Array, Array]
     return indices[rest], indices[part]
 
 
-def _check_sizes(y: Array, classes: tuple[str, ...], held: dict[str, int]) -> None:
-    """Raises `DataError` where some class cannot be in every part."""
+def _check_sizes(y: Array, classes: tuple[str, ...], held: dict[str, int], fold: int) -> None:
+    """Raises `DataError` where some class cannot be in every part; `fold` samples are a fold, which may lack some."""
     counts = np.bincount(y, minlength=len(classes))
-    parts = ["train", *held]
+    parts = ["train", *(["test"] if fold else []), *held]
     rarest = int(counts.argmin())
     if (count := int(counts[rarest])) < len(parts):
         raise DataError(
@@ -94,13 +95,13 @@ def _check_sizes(y: Array, classes: tuple[str, ...], held: dict[str, int]) -> No
             f"{', '.join(parts)} needs at least {len(parts)} of each class. "
             "Add samples, drop the class, or hold out less."
         )
-    left = len(y) - sum(held.values())
+    left = len(y) - fold - sum(held.values())
     for name, size in {**held, "train": left}.items():
         if size < len(classes):
             raise DataError(
                 f"the {name} set would hold {max(size, 0)} of {len(y)} samples, fewer than the {len(classes)} classes; "
-                "change `test` or `validation`."
-                f" They hold out {held.get('test', 0)} and {held.get('validation', 0)}."
+                f"change `{'folds' if fold else 'test'}` or `validation`."
+                f" They hold out {fold or held.get('test', 0)} and {held.get('validation', 0)}."
             )
 
 

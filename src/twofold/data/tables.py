@@ -15,7 +15,7 @@ from twofold.data.checking import check_labels
 from twofold.data.csv_file import Row, Size, check_header, columns_at, listed, measured, rows_of, separated
 from twofold.data.dataset import Dataset
 from twofold.data.names import MISSING, NO_NUMBERS, class_order, number_of
-from twofold.data.published import Progress
+from twofold.data.published import Progress, silent
 from twofold.data.room import check_room
 from twofold.data.splits import hold_out, hold_out_numbers
 from twofold.errors import DataError, did_you_mean
@@ -56,11 +56,7 @@ class _Columns(NamedTuple):
     notes: tuple[str, ...]
 
 
-def _silent(what: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""
-
-
-def load_csv(spec: Csv, progress: Progress = _silent) -> Dataset:
+def load_csv(spec: Csv, progress: Progress = silent) -> Dataset:
     """The data set of a CSV file: read, checked and split.
 
     Raises `DataError` with up to ten faults, each as `file:line: column`, or with a line a column where there are more.

@@ -35,8 +35,10 @@ def read_text(spec: CharacterText) -> str:
         return (resources.files("twofold") / "data" / "texts" / BUNDLED).read_text("utf-8")
     try:
         content = read_foreign(spec.path, MOST_BYTES)
-    except OSError as error:
+    except FileNotFoundError as error:
         raise DataError(f"no file {spec.path}; set data.path, or leave it out for the text that comes along") from error
+    except OSError as error:
+        raise DataError(f"cannot read {spec.path[:200]}: {error.strerror or error}") from error
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from twofold.arrays import Array
-from twofold.data.dataset import Dataset, Split
+from twofold.data.dataset import Dataset, Split, divisors
 from twofold.plain import Parsed
 
 MOST_ROWS = 2000
@@ -81,7 +81,8 @@ def traits(dataset: Dataset) -> Facts:
         if labelled:
             classes = _classes_by_row(rows, train.y)
             facts["contradicting"] = sum(len(classes[row]) > 1 for row in rows)
-            facts["votes"] = [] if codes else votes(train)  # codes have no distances
+            coded = codes or (dataset.alphabet and train.x.ndim == 2)
+            facts["votes"] = [] if coded else votes(train)  # codes have no distances
     return _finite(facts)
 
 
@@ -208,8 +209,7 @@ def votes(train: Split) -> list[Facts]:
         return []
     chosen = np.linspace(0, len(train) - 1, min(len(train), MOST_ROWS)).astype(np.int64)
     x = train.x[chosen].reshape(len(chosen), -1).astype(np.float64)
-    std = x.std(axis=0)
-    x = np.nan_to_num(x / np.where((std > 0) & np.isfinite(std), std, 1))
+    x = np.nan_to_num(x / divisors(x.std(axis=0), x.mean(axis=0), len(x)))
     x -= x.mean(axis=0)
     squares = (x**2).sum(axis=1)
     distances = squares[:, None] - 2 * x @ x.T + squares[None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 
 from twofold.errors import RunFolderError
 from twofold.runs.checkpoints import CHECKPOINTS, remove_checkpoints
@@ -22,7 +23,11 @@ def create_run_folder(out: str | Path | None, name: str) -> Path:
             if (folder / LOCK).is_file():
                 with locked(folder):  # who holds it is named
                     pass
-            resuming = f", or `twofold resume {out}` to go on with its run" if (folder / CHECKPOINTS).is_dir() else ""
+            resuming = (
+                f", or `twofold resume {quote(str(out))}` to go on with its run"
+                if (folder / CHECKPOINTS).is_dir()
+                else ""
+            )
             raise RunFolderError(f"{out} exists and is not an empty folder; choose another --out{resuming}")
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:

@@ -184,7 +184,7 @@ def with_class_weights(recipe: Recipe, dataset: Dataset) -> Recipe:
         return recipe
     # A class that no training sample has weighs as one that a single sample has.
     counts = np.bincount(dataset.train.answers, dataset.train.weights, minlength=len(dataset.classes))
-    weights = counts.sum() / (len(counts) * np.maximum(counts, 1))
+    weights = counts.sum() / (len(counts) * np.where(counts > 0, counts, 1))
     return recipe.model_copy(update={"loss": recipe.loss.model_copy(update={"class_weight": tuple(weights.tolist())})})
 
 

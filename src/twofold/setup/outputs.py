@@ -18,7 +18,8 @@ def probabilities(model: Model, outputs: Array) -> Array | None:
     `None` where the outputs are no probabilities and no logits: under the squared error they may leave [0, 1].
     """
     if model.loss.targets == "labels":
-        return 1 / (1 + np.exp(-outputs.astype(np.float64)))
+        with np.errstate(over="ignore"):  # e^710 is infinite, and the probability 0
+            return 1 / (1 + np.exp(-outputs.astype(np.float64)))
     if model.loss.takes_logits:  # whatever the last layer is
         z = outputs.astype(np.float64)
         e = np.exp(z - z.max(axis=-1, keepdims=True))

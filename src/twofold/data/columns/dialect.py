@@ -9,9 +9,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from twofold.data.csv_file import SEPARATORS
 from twofold.errors import DataError
 
-SEPARATORS = (",", ";", "\t", "|")
 COMMENTS = ("#", "%", "//")
 HEAD = 1 << 16
 """Bytes at the beginning of a file that its dialect is judged by."""
@@ -78,9 +78,11 @@ def dialect_of(head: bytes, whole: bool, told: StatedDialect, wanted: tuple[str,
 def _encoding(head: bytes, told: str | None) -> tuple[str, list[str]]:
     if told is not None:
         try:
-            codecs.lookup(told)
-        except LookupError:
-            raise DataError(f'no encoding `{told[:40]}`; name one of Python, such as "utf-8" or "cp1252"') from None
+            head.decode(told, "replace")
+        except (LookupError, ValueError):  # no encoding, one of bytes, or one that cannot pass over a letter
+            raise DataError(
+                f'no encoding of text `{told[:40]}`; name one of Python, such as "utf-8" or "cp1252"'
+            ) from None
         return ("utf-8-sig" if codecs.lookup(told).name == "utf-8" else told), []
     for mark, name in MARKS.items():
         if head.startswith(mark):

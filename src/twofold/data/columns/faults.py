@@ -8,14 +8,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from twofold.arrays import Array
+from twofold.data.cells import MOST_CELL, MOST_FAULTS
 from twofold.data.columns.frame import Cells, Frame, shown
 from twofold.errors import DataError
 from twofold.recipe.columns import ColumnSpec
-
-MOST_FAULTS = 10
-"""Faults that a message lists one by one; where there are more, it tells them by column."""
-MOST_CELL = 60
-"""Characters of a cell that a message repeats."""
 
 
 class Refused(NamedTuple):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from twofold.arrays import Array
@@ -18,7 +20,7 @@ from twofold.data.columns.fitted import (
     truths,
 )
 from twofold.data.columns.frame import Cells, Words, words_of
-from twofold.data.columns.values import date_format, moments, quantities
+from twofold.data.columns.values import date_format, date_levels, moments, quantities
 from twofold.data.names import class_order, number_of
 from twofold.errors import DataError
 from twofold.recipe.columns import Boolean, Category, ColumnSpec, Date, DatePart, Number, Ordinal, Text
@@ -161,8 +163,19 @@ def _boolean(name: str, spec: Boolean, cells: Cells) -> FittedBoolean:
     return FittedBoolean(name=name, true=spec.true, false=spec.false, fill=fill, refuses_missing=refuses)
 
 
+def _check_format(name: str, form: str) -> None:
+    """Raises `DataError` for what is no format of dates."""
+    try:
+        date_levels(["2024-01-31"], form)
+    except (ValueError, re.error) as error:
+        shown = in_recipe(name, "date", format="%d.%m.%Y")
+        raise DataError(f'column `{name}`: "{form}" is no format of dates ({error}); write one as {shown}') from None
+
+
 def _date(name: str, spec: Date, cells: Cells) -> FittedDate:
     form = spec.format
+    if form is not None:
+        _check_format(name, form)
     if form is None and isinstance(cells, Words):
         form = date_format(cells.levels)
     dates, wrong = moments(cells, form)

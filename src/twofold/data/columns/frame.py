@@ -28,6 +28,12 @@ class Words(NamedTuple):
         """How many cells hold each level."""
         return np.bincount(self.codes[self.codes >= 0], minlength=len(self.levels))
 
+    def trimmed(self) -> Words:
+        """The same cells without the levels that none of them holds."""
+        held = np.flatnonzero(self.counts())
+        codes = np.where(self.codes < 0, -1, np.searchsorted(held, self.codes))
+        return Words(codes, tuple(self.levels[at] for at in held))
+
 
 Cells: TypeAlias = Array | Words
 """A column: float64 with NaN, int64 or uint64, datetime64 with NaT, or words."""
@@ -62,6 +68,14 @@ class Frame:
         chosen = {name: part(cells, rows) for name, cells in self.columns.items()}
         return replace(self, columns=chosen, rows=len(rows), place=lambda row: place(int(rows[row])))
 
+    def only(self, rows: Array) -> Frame:
+        """Some of the rows, as if there were no others: words that only the others hold are gone too."""
+        chosen = self.at(rows)
+        trimmed = {
+            name: cells.trimmed() if isinstance(cells, Words) else cells for name, cells in chosen.columns.items()
+        }
+        return replace(chosen, columns=trimmed)
+
 
 def part(cells: Cells, rows: Array) -> Cells:
     """Some of the cells of a column."""
@@ -79,7 +93,7 @@ def missing(cells: Cells) -> Array:
 
 def number_text(value: float | int) -> str:
     """A number as the name of a level: `1` for 1.0, else with as many digits as tell it from others."""
-    return str(int(value)) if value == int(value) and abs(value) < EXACT else repr(float(value))
+    return str(int(value)) if abs(value) < EXACT and value == int(value) else repr(float(value))
 
 
 def words_of(cells: Cells) -> Words:
@@ -93,7 +107,7 @@ def words_of(cells: Cells) -> Words:
     elif cells.dtype.kind in "iu":
         levels = tuple(str(int(value)) for value in values)
     else:
-        levels = tuple(number_text(float(value)) if np.isfinite(value) else repr(float(value)) for value in values)
+        levels = tuple(number_text(float(value)) for value in values)
     placed = np.full(len(cells), -1, np.int64)
     placed[~absent] = codes
     return Words(placed, levels)
@@ -106,12 +120,16 @@ def shown(cells: Cells, row: int) -> str:
     return "" if missing(cells[row : row + 1])[0] else str(cells[row])
 
 
-def with_clean_levels(codes: Array, levels: list[str]) -> Words:
-    """Words with their levels stripped and sorted; levels that stand for no value become missing cells."""
+def with_clean_levels(codes: Array, levels: list[str], literal: bool = False) -> Words:
+    """Words with their levels stripped and sorted; levels that stand for no value become missing cells.
+
+    If the words are `literal`, none but the empty one stands for no value.
+    """
     from twofold.data.names import MISSING
 
     stripped = [level.strip() for level in levels]
-    meaningful = sorted({level for level in stripped if level.lower() not in MISSING})
+    absent = {""} if literal else MISSING
+    meaningful = sorted({level for level in stripped if level.lower() not in absent})
     at = {level: place for place, level in enumerate(meaningful)}
     new = np.array([at.get(level, -1) for level in stripped] or [-1], np.int64)
     return Words(np.where(codes < 0, -1, new[codes]), tuple(meaningful))

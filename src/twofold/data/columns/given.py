@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from twofold.arrays import Array
+from twofold.data.arrays import as_array
 from twofold.data.columns.encoding import FittedColumns
 from twofold.data.columns.frame import Frame, Words, words_of
 from twofold.data.columns.labels import SHOWN, class_codes, numbers_of
@@ -46,12 +47,12 @@ def given_rows(spec: Table, columns: FittedColumns, samples: Samples) -> Given:
     if spec.symbols is not None and not _has_columns(samples):
         samples = {spec.symbols: np.asarray(samples, object).reshape(-1)}
     if not _has_columns(samples):
-        array = np.asarray(samples)
+        array = as_array(samples, "samples")
         array = array[None] if array.ndim == 1 else array
         if array.ndim != 2 or array.shape[1] != len(names):
             raise DataError(f"samples are rows of {len(names)} columns, {', '.join(names[:8])}; got {array.shape}")
         samples = {name: array[:, at] for at, name in enumerate(names)}
-    return given_frame(spec, columns, in_memory(samples))
+    return given_frame(spec, columns, in_memory(samples, symbols=spec.symbols))
 
 
 def _has_columns(samples: object) -> bool:
@@ -110,7 +111,9 @@ def _row(spec: Table, columns: FittedColumns, word: str) -> Frame:
     """One row, its cells in the order of the columns; or a word of symbols."""
     names = columns.names
     if columns.alphabet:
-        return Frame({names[0]: Words(np.zeros(1, np.int64), (word,))}, 1, lambda row: word[:SHOWN], word[:SHOWN])
+        shown = word[:SHOWN] or "the empty word"
+        cells = Words(np.zeros(1, np.int64), (word,)) if word else Words(np.full(1, -1), ())
+        return Frame({names[0]: cells}, 1, lambda row: shown, shown)
     if spec.sequence is not None:
         raise DataError(
             f"no file {word[:SHOWN]}; a sequence is rows of a file with the columns {', '.join(_wanted(spec, columns))}"

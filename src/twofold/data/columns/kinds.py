@@ -12,6 +12,7 @@ from twofold.arrays import Array
 from twofold.data.columns.faults import quoted
 from twofold.data.columns.frame import Cells, Words, missing
 from twofold.data.columns.values import date_formats, date_levels, parsed
+from twofold.data.names import COMMA, GROUPED
 from twofold.recipe.columns import Boolean, Category, ColumnSpec, Date, Drop, Number, Text
 
 NUMBERS_FROM = 0.8
@@ -53,8 +54,6 @@ PROSE = 3.0
 IDENTIFIER = re.compile(r"(^|[_\s.-])(id|ids|index|idx|key|uuid|guid|rowid|row|nr|no)$|[a-z]I[Dd]$|^Unnamed: ?0", re.I)
 SIGNS = ("%", "$", "€", "£", "¥", "kg", "g", "m", "cm", "mm", "km", "°C", "°F", "mph", "lbs", "lb")
 _AFFIX = re.compile(r"^([^\d\s+.,-]{1,3}) ?[+-]?\d|\d ?([^\d\s.,]{1,3})$")
-_GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?", re.ASCII)
-_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?", re.ASCII)
 
 
 class Inferred(NamedTuple):
@@ -203,8 +202,8 @@ def _stands_for_nothing(level: str, count: int) -> bool:
 def _ways(levels: Sequence[str]) -> list[tuple[Number, str]]:
     """The ways in which a column may write numbers, each with a note; the plain way first."""
     ways = [(Number(), "")]
-    grouped = [level for level in levels if _GROUPED.fullmatch(level)]
-    commas = [level for level in levels if _COMMA.fullmatch(level)]
+    grouped = [level for level in levels if GROUPED.fullmatch(level)]
+    commas = [level for level in levels if COMMA.fullmatch(level)]
     if grouped and (len(grouped) >= len(commas)) and not ambiguous(levels):
         ways.append((Number(thousands=","), "commas group its digits"))
     elif commas and len(grouped) < len(commas):
@@ -212,7 +211,7 @@ def _ways(levels: Sequence[str]) -> list[tuple[Number, str]]:
     signs = {next(filter(None, match.groups())) for level in levels[:200] if (match := _AFFIX.search(level))}
     if len(signs) == 1 and (sign := signs.pop()) in SIGNS:
         rest = [level.removeprefix(sign).removesuffix(sign).strip() for level in levels]
-        thousands = "," if any(_GROUPED.fullmatch(text) for text in rest) and not ambiguous(rest) else None
+        thousands = "," if any(GROUPED.fullmatch(text) for text in rest) and not ambiguous(rest) else None
         ways.append((Number(sign=sign, thousands=thousands), f"read without the sign {quoted(sign)}"))
     return ways
 
@@ -220,7 +219,7 @@ def _ways(levels: Sequence[str]) -> list[tuple[Number, str]]:
 def ambiguous(levels: Sequence[str]) -> bool:
     """Whether every comma may group thousands or stand before a fraction: 16,800."""
     commas = [level for level in levels if "," in level]
-    plain = all(_COMMA.fullmatch(level) and _GROUPED.fullmatch(level) for level in commas)
+    plain = all(COMMA.fullmatch(level) and GROUPED.fullmatch(level) for level in commas)
     return bool(commas) and plain and all("." not in level for level in levels)
 
 

@@ -41,7 +41,7 @@ def labelled(spec: Table, frame: Frame) -> Frame:
         refuse(frame, faults)
     if not keep.any():
         raise DataError(f"{frame.source}: no row has a label in `{spec.labels[0]}`.")
-    return frame.at(np.flatnonzero(keep))
+    return frame.only(np.flatnonzero(keep))
 
 
 def kind_of_label(cells: Cells) -> KindOfLabel:

@@ -6,8 +6,7 @@ import numpy as np
 
 from twofold.arrays import Array
 from twofold.data.columns.encoding import FittedColumns
-from twofold.data.columns.reading import silent
-from twofold.data.published import Progress
+from twofold.data.published import Progress, silent
 from twofold.recipe.tables import LEAK
 
 MOST_ROWS = 4000

@@ -15,9 +15,9 @@ from twofold.data.columns.kinds import Inferred, inferred
 from twofold.data.columns.labels import KindOfLabel, classes_of, kind_of_label, labelled, numbers_of
 from twofold.data.columns.leaks import gives_away, repeated_rows
 from twofold.data.columns.plan import planned
-from twofold.data.columns.reading import read_table, silent
+from twofold.data.columns.reading import read_table
 from twofold.data.columns.values import moments, quantities
-from twofold.data.published import Progress
+from twofold.data.published import Progress, silent
 from twofold.errors import DataError
 from twofold.plain import Parsed
 from twofold.recipe.columns import Category, ColumnSpec, Date, Drop, Number, Table
@@ -103,7 +103,9 @@ def _facts(name: str, cells: Cells, guess: Inferred) -> ColumnFacts:
     options = spec.model_dump(mode="json", exclude_defaults=True)
     held = np.flatnonzero(words.codes >= 0)
     firsts = [words.levels[words.codes[row]] for row in held[:50]]
-    notes = [guess.note or guess.warning, guess.refusal.replace("{cell}", quoted(firsts[0] if firsts else ""))]
+    infinite = int(np.isinf(cells).sum()) if not isinstance(cells, Words) and cells.dtype.kind == "f" else 0
+    endless = f"holds infinity in {infinite:,} rows, which is refused" if infinite else ""
+    notes = [guess.note or guess.warning, endless, guess.refusal.replace("{cell}", quoted(firsts[0] if firsts else ""))]
     return ColumnFacts(
         name,
         "left out" if isinstance(spec, Drop) and not guess.refusal else "feature",
@@ -164,11 +166,14 @@ def _leaks(
         y = classes_of(reading, held)[0] if target == "classes" else numbers_of((label,), held)[:, 0]
         plan = planned(reading, held)
         columns = fit(plan, held, np.arange(held.rows), (label,))
+        x = columns.encode(held)
     except DataError:  # the facts of the columns already tell what is wrong
         return {}, []
-    x = columns.encode(held)
     leaks = gives_away(columns, x, y, target == "classes", progress)
-    parts = divided(reading, held, y if target == "classes" else None, own_test=False)
+    try:
+        parts = divided(reading, held, y if target == "classes" else None, own_test=False)
+    except DataError:  # too few rows to hold some out: then none is on both sides
+        return leaks, []
     repeated, count = repeated_rows(x, y, parts["train"], parts["test"]), len(parts["test"])
     warning = f"{repeated:,} of {count:,} rows that would be held out are equal to a training row, label included"
     return leaks, [warning] if repeated else []

@@ -8,16 +8,16 @@ from dataclasses import replace
 import numpy as np
 
 from twofold.arrays import Array
-from twofold.data.checking import check_labels
+from twofold.data.checking import check_labels, check_order
 from twofold.data.columns.dividing import Parts, divided
 from twofold.data.columns.encoding import FittedColumns, fit
 from twofold.data.columns.frame import Frame
 from twofold.data.columns.labels import class_codes, classes_of, labelled, numbers_of, weights_of
 from twofold.data.columns.origin import Origin, origin_of
 from twofold.data.columns.plan import Plan, planned, wanted
-from twofold.data.columns.reading import in_memory, read_table, silent
+from twofold.data.columns.reading import in_memory, read_table
 from twofold.data.dataset import Dataset, Split
-from twofold.data.published import Progress
+from twofold.data.published import Progress, silent
 from twofold.errors import DataError, did_you_mean
 from twofold.recipe.columns import Table, Text
 
@@ -40,7 +40,7 @@ def read_frames(spec: Table, progress: Progress = silent) -> tuple[Frame, Frame 
 def handed_over(spec: Table, data: object) -> Dataset:
     """The samples of a frame that holds the label, or of a pair `(X, y)`. Raises `DataError` as `load_table` does."""
     x, y = data if isinstance(data, tuple | list) and len(data) == 2 else (data, None)
-    frame = in_memory(x)
+    frame = in_memory(x, symbols=spec.symbols)
     if y is not None:
         name, *more = spec.labels
         if more or name in frame.columns:
@@ -48,6 +48,7 @@ def handed_over(spec: Table, data: object) -> Dataset:
         labels = in_memory({name: np.asarray(y, object).reshape(-1)})
         if labels.rows != frame.rows:
             raise DataError(f"`X` holds {frame.rows} samples and `y` {labels.rows} labels; give each sample its label")
+        check_order(x, y)
         frame = replace(frame, columns={**frame.columns, **labels.columns})
     for name in wanted(spec):
         if name not in frame.columns:

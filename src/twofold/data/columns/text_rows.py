@@ -51,13 +51,17 @@ def looked_through(
         dialect = dialect_of(head, whole, told, wanted)
         try:
             return dialect, _rows(path, dialect, progress)
-        except UnicodeDecodeError as error:
+        except UnicodeError as error:
             if told.encoding is not None or dialect.encoding != "utf-8-sig":
                 raise DataError(_not_text(path, dialect.encoding)) from error
     name, note = _other_encoding(path)
     dialect = dialect_of(head, whole, told._replace(encoding=name), wanted)
     dialect = replace(dialect, notes=(note, *dialect.notes))
-    return dialect, _rows(path, dialect, progress)
+    try:
+        return dialect, _rows(path, dialect, progress)
+    except UnicodeError as error:
+        rule = f"its text is no UTF-8, and no {name} either, as which its first lines are read; set encoding."
+        raise DataError(f"{path}{_first_line_without(path, name)}: {rule}") from error
 
 
 def _other_encoding(path: TextFile) -> tuple[str, str]:
@@ -143,6 +147,17 @@ def _foreign_lines(path: TextFile) -> tuple[bytes, bool, int]:
                 if len(lines) < 1000:
                     lines.append(line)
     return b"".join(lines), valid, first
+
+
+def _first_line_without(path: TextFile, encoding: str) -> str:
+    """The first line that an encoding does not decode, as `:12`; empty if each line by itself is decoded."""
+    with opened(path) as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                line.decode(encoding)
+            except UnicodeError:
+                return f":{number}"
+    return ""
 
 
 def _not_text(path: TextFile, encoding: str) -> str:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from twofold.arrays import Array
-from twofold.data.columns.dialect import SEPARATORS, Dialect, StatedDialect
+from twofold.data.columns.dialect import Dialect, StatedDialect
 from twofold.data.columns.frame import EXACT, Cells, Frame, with_clean_levels
 from twofold.data.columns.opening import TextFile, opened, unpacked
 from twofold.data.columns.text_rows import TextRows, looked_through
+from twofold.data.csv_file import SEPARATORS, sign_name
 from twofold.data.names import MISSING, number_of
 from twofold.data.published import Progress
 from twofold.errors import DataError
@@ -38,6 +39,8 @@ class Asked(NamedTuple):
     """Names that the header must hold."""
     texts: Collection[str] = ()
     """Columns that are words, whatever they look like."""
+    symbols: str | None = None
+    """A column of words that are read symbol by symbol: `na` is a word there like any other."""
 
 
 class Header(NamedTuple):
@@ -63,13 +66,15 @@ def read_text(path: str, asked: Asked, progress: Progress) -> Frame:
 
 def _read(path: TextFile, asked: Asked, progress: Progress) -> Frame:
     dialect, rows = looked_through(path, asked.told, asked.wanted, progress)
+    if not rows.first:
+        raise DataError(f"{path}:1: the file holds no cell; it must hold a row of column names, and rows under it.")
     header = _header(path, asked, dialect, rows)
     if rows.uneven:
         line, length = rows.uneven
         raise DataError(
             f"{path}:{line}: the row has {length} cells, the first row {len(rows.first)}. Mend the row"
             + (
-                f"; where columns are separated by another sign than `{_sign(dialect.separator)}`, set separator."
+                f"; where columns are separated by another sign than `{sign_name(dialect.separator)}`, set separator."
                 if len(rows.first) == 1
                 else "."
             )
@@ -77,17 +82,17 @@ def _read(path: TextFile, asked: Asked, progress: Progress) -> Frame:
     count = len(rows.lines) - header.start - sum(at >= header.start for at in rows.blank)
     if count <= 0:
         raise DataError(f"{path}:{header.line + 1}: no rows under the header; the file must hold samples.")
-    table = _parsed(path, dialect, rows, header, asked.texts)
+    table = _parsed(path, dialect, rows, header, asked)
     if len(table) != len(rows.lines) - header.start:
         raise DataError(f"{path}: its lines end in several ways, or a comment stands within a cell; save it anew.")
     keep = _kept_rows(rows, header)
     again = _to_read_as_words(table, header.names)
     series = [column for _, column in table.items()][::-1]
     del table  # to take one column out of a frame costs more the more it has; from a list each is freed in turn
-    columns = {name: _cells(series.pop(), keep) for name in header.names}
+    columns = {name: _cells(series.pop(), keep, name == asked.symbols) for name in header.names}
     for at in again:
-        text = _parsed(path, dialect, rows, header, asked.texts, only=at)
-        columns[header.names[at]] = _cells(text.iloc[:, 0], keep)
+        text = _parsed(path, dialect, rows, header, asked, only=at)
+        columns[header.names[at]] = _cells(text.iloc[:, 0], keep, False)
     lines = rows.lines
 
     def place(row: int) -> str:
@@ -98,10 +103,6 @@ def _read(path: TextFile, asked: Asked, progress: Progress) -> Frame:
     repeated = frozenset(name for name, times in counts.items() if times > 1)
     notes = tuple(f"{path}: {note}" for note in dialect.notes)
     return Frame(columns, count, place, str(path), notes, repeated)
-
-
-def _sign(separator: str) -> str:
-    return {"\t": "tab", " ": "space"}.get(separator, separator)
 
 
 def _header(path: TextFile, asked: Asked, dialect: Dialect, rows: TextRows) -> Header:
@@ -116,7 +117,7 @@ def _header(path: TextFile, asked: Asked, dialect: Dialect, rows: TextRows) -> H
     if all(len(name) > 2 and name[0] == name[-1] == "'" for name in names):
         names = [name[1:-1] for name in names]
     if len(names) == 1 and names[0] not in asked.wanted and asked.wanted:
-        signs = ", ".join(f"`{_sign(sign)}`" for sign in SEPARATORS)
+        signs = ", ".join(f"`{sign_name(sign)}`" for sign in SEPARATORS)
         raise DataError(
             f"{path}:1: a single column `{names[0][:100]}`; none of {signs} separates others from it. Where another "
             f'sign does, write separator = "..." under [data] in the recipe.'
@@ -150,7 +151,7 @@ def _check_wanted(path: TextFile, asked: Asked, names: list[str], rows: TextRows
 
 
 def _parsed(
-    path: TextFile, dialect: Dialect, rows: TextRows, header: Header, texts: Collection[str], only: int | None = None
+    path: TextFile, dialect: Dialect, rows: TextRows, header: Header, asked: Asked, only: int | None = None
 ) -> pd.DataFrame:
     """The cells as pandas parses them, with numbered columns; if `only` is given, this column alone, as words."""
     import pandas as pd
@@ -167,16 +168,29 @@ def _parsed(
         "names": range(rows.width),
         "index_col": False,
         "keep_default_na": False,
-        "na_values": ABSENT,
+        "na_values": _absent(header.names, asked.symbols),
         "skipinitialspace": dialect.separator != " ",
         "encoding": dialect.encoding,
-        "dtype": {at: str for at, name in enumerate(header.names) if name in texts} if only is None else {only: str},
+        "dtype": {at: str for at, name in enumerate(header.names) if name in asked.texts}
+        if only is None
+        else {only: str},
         "usecols": range(len(header.names)) if only is None else [only],
     }
     if int(pd.__version__.split(".")[0]) < 3:  # later versions are exact by themselves
         options["float_precision"] = "round_trip"
-    with opened(path) as file, _quietly():
-        return pd.read_csv(io.TextIOWrapper(file, encoding=dialect.encoding, newline=""), **options)
+    try:
+        with opened(path) as file, _quietly():
+            return pd.read_csv(io.TextIOWrapper(file, encoding=dialect.encoding, newline=""), **options)
+    except pd.errors.ParserError as error:
+        rule = "a quote is opened and never closed" if "EOF inside string" in str(error) else str(error)[:200]
+        raise DataError(f"{path}: not a table: {rule}.") from error
+
+
+def _absent(names: Sequence[str], symbols: str | None) -> list[str] | dict[int, list[str]]:
+    """The texts of a missing value, by column if one of them holds symbols."""
+    if symbols is None:
+        return ABSENT
+    return {at: [""] if name == symbols else ABSENT for at, name in enumerate(names)}
 
 
 def _quietly() -> warnings.catch_warnings:
@@ -217,13 +231,13 @@ def _to_read_as_words(table: pd.DataFrame, names: Sequence[str]) -> list[int]:
     return again
 
 
-def _cells(values: pd.Series, keep: Array | None) -> Cells:
+def _cells(values: pd.Series, keep: Array | None, literal: bool) -> Cells:
     """One column of pandas as numbers or words; `keep` are the rows that hold a cell, `None` for all."""
     if values.dtype.kind in "iuf":
         array = values.to_numpy()
         return array if keep is None else array[keep]
     codes, levels = _factorized(values)
-    words = with_clean_levels(codes, levels)
+    words = with_clean_levels(codes, levels, literal)
     return words if keep is None else words.at(keep)
 
 
@@ -238,6 +252,6 @@ def words_or_numbers(cell: str, texts: bool) -> Cells:
     if text.lower() in MISSING:
         return np.array([np.nan])
     value = None if texts else number_of(text)
-    if value is not None and abs(value) < EXACT and text.isascii() and "_" not in text:
+    if value is not None and value.copy_abs() < EXACT and text.isascii() and "_" not in text:
         return np.array([float(value)])
     return with_clean_levels(np.zeros(1, np.int64), [text])

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 
 from twofold.arrays import Array
 from twofold.data.columns.frame import Cells, Words, missing, words_of
+from twofold.data.names import PLAIN
 from twofold.recipe.columns import Number
 
-_PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 FORMATS = (
     "%Y-%m-%d",
     "%Y-%m-%d %H:%M",
@@ -65,19 +64,20 @@ def parsed(text: str, spec: Number) -> float:
         )
     if spec.decimal == ",":
         text = text.replace(",", ".")
-    if not _PLAIN.fullmatch(text):
+    if not PLAIN.fullmatch(text):
         return np.nan
     value = float(text)
     return value if np.isfinite(value) else np.nan
 
 
 def quantities(cells: Cells, spec: Number) -> tuple[Array, Array]:
-    """The numbers of a column, (rows,), NaN for missing cells; and the rows of cells that are neither."""
+    """The numbers of a column, (rows,), NaN for all other cells; and the rows of those that are not missing."""
     if not isinstance(cells, Words):
         if cells.dtype.kind == "M":
             return np.full(len(cells), np.nan), np.flatnonzero(~missing(cells))
         values = cells.astype(np.float64)
-        return values, np.flatnonzero(np.isinf(values))
+        infinite = np.isinf(values)
+        return np.where(infinite, np.nan, values), np.flatnonzero(infinite)
     absent = set(spec.absent)
     levels = np.array([np.nan if level in absent else parsed(level, spec) for level in cells.levels] or [np.nan])
     wrong = np.array([np.isnan(value) for value in levels])
