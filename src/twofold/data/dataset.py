@@ -178,26 +178,22 @@ class Dataset:
         If `scaling` is given, targets are scaled by it instead, as those of an earlier training were. Raises
         `DataError` for numbers so large that they have no finite mean or standard deviation.
         """
-        scaling = scaling or _target_statistics(self.train)
-        for place in np.flatnonzero(~np.isfinite(scaling.shift + scaling.divisor)):
-            largest = float(np.abs(self.train.answers[:, place]).max())
-            raise DataError(
-                f"`{self.targets[place]}`: a number to predict must be small enough for a mean and a standard "
-                f"deviation in float64; the largest is {largest:.3g} in size. Divide all of them by it."
-            )
+        scaling = scaling or _target_statistics(self.train, self.targets)
         scaled = {name: replace(split, y=scaling.apply(split.y)) for name, split in self.splits()}
         return replace(self, **scaled, target_scaling=scaling)
 
 
-def _target_statistics(train: Split) -> Scaling:
+def _target_statistics(train: Split, names: Sequence[str]) -> Scaling:
     """Mean and standard deviation of each target; a sample of weight 2 counts as two."""
     y = train.answers.astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
         mean = np.average(y, axis=0, weights=train.weights)
         std = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=train.weights))
-    if not (all_finite(std) and all_finite(mean)):
+    for place in np.flatnonzero(~np.isfinite(mean + std)):
+        largest = float(np.abs(y[:, place]).max())
         raise DataError(
-            "the numbers to predict cannot be standardized: their squares are too large for float64. Scale them down."
+            f"`{names[place]}`: a number to predict must be small enough for a mean and a standard deviation in "
+            f"float64; the largest is {largest:.3g} in size. Divide all of them by it."
         )
     return Scaling(mean, divisors(std, mean, len(y)))
 

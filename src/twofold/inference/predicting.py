@@ -13,8 +13,7 @@ import numpy as np
 
 from twofold.arrays import Array, all_finite
 from twofold.data import Split
-from twofold.data.arrays import class_numbers
-from twofold.data.checking import check_order
+from twofold.data.arrays import numbers_in_order
 from twofold.data.given import Given, given_arrays, read_given
 from twofold.data.names import same_class
 from twofold.engine import Scaling
@@ -221,8 +220,7 @@ def labelled_in_memory(run: Run, data: object) -> tuple[Given, list[int]]:
         raise DataError(f"`data` must be a path, or a pair (X, y) of samples and classes; got a {type(data).__name__}")
     samples = held_in_memory(run, data[0])
     classes = run.record.data.classes
-    check_order(data[0], data[1])
-    target = class_numbers(data[1], len(samples.names), classes)
+    target = numbers_in_order((data[0], data[1]), len(samples.names), classes)
     return samples._replace(expected=[classes[index] for index in target]), target
 
 
