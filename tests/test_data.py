@@ -108,7 +108,7 @@ def test_a_fold_and_the_validation_leave_samples_to_train_on(classes: bool, fold
 def test_numbers_to_predict_must_fit_their_type() -> None:
     split = Split(np.ones((4, 1)), np.array([[1e200], [2e200], [3e39], [0.0]]))
     dataset = Dataset(split, split[:0], split[:0], (), targets=("p",))
-    with pytest.raises(twofold.DataError, match="the numbers to predict cannot be standardized"):
+    with pytest.raises(twofold.DataError, match="`p`: a number to predict must be small enough for a mean and a"):
         dataset.with_scaled_targets()
     with pytest.raises(twofold.DataError, match="a number to predict is too large for float32"):
         dataset.astype("float32")

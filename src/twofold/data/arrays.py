@@ -118,12 +118,6 @@ def _samples(x: object) -> tuple[Array, tuple[str, ...]]:
     return array, names
 
 
-def numbers_in_order(data: Pair, count: int, classes: Sequence[str]) -> list[int]:
-    """The class numbers of a pair `(X, y)`. Raises `DataError` also where X and y hold the rows in unlike order."""
-    check_order(*data)
-    return class_numbers(data[1], count, classes)
-
-
 def class_numbers(y: object, count: int, classes: Sequence[str]) -> list[int]:
     """The number of each class among those that a network knows; a truth value is also 1 or 0, where these are known.
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from twofold.arrays import Array, all_finite
 from twofold.data import Split
-from twofold.data.arrays import numbers_in_order
+from twofold.data.arrays import class_numbers
+from twofold.data.checking import check_order
 from twofold.data.given import Given, given_arrays, read_given
 from twofold.data.names import same_class
 from twofold.engine import Scaling
@@ -218,9 +219,9 @@ def labelled_in_memory(run: Run, data: object) -> tuple[Given, list[int]]:
     """
     if not isinstance(data, tuple | list) or len(data) != 2:
         raise DataError(f"`data` must be a path, or a pair (X, y) of samples and classes; got a {type(data).__name__}")
-    samples = held_in_memory(run, data[0])
-    classes = run.record.data.classes
-    target = numbers_in_order((data[0], data[1]), len(samples.names), classes)
+    check_order(*data)
+    samples, classes = held_in_memory(run, data[0]), run.record.data.classes
+    target = class_numbers(data[1], len(samples.names), classes)
     return samples._replace(expected=[classes[index] for index in target]), target
 
 
