@@ -189,7 +189,7 @@ def _target_statistics(train: Split, names: Sequence[str]) -> Scaling:
     with np.errstate(over="ignore", invalid="ignore"):
         mean = np.average(y, axis=0, weights=train.weights)
         std = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=train.weights))
-    for place in np.flatnonzero(~np.isfinite(mean + std)):
+    for place in np.flatnonzero(~np.isfinite(mean + std)).tolist():
         largest = float(np.abs(y[:, place]).max())
         raise DataError(
             f"`{names[place]}`: a number to predict must be small enough for a mean and a standard deviation in "

@@ -213,10 +213,7 @@ def held_in_memory(run: Run, samples: Samples) -> Given:
 
 
 def labelled_in_memory(run: Run, data: object) -> tuple[Given, list[int]]:
-    """Samples and the numbers of their classes, of a pair `(X, y)`.
-
-    Raises `DataError` for samples that the network does not take, and for a class that it does not know.
-    """
+    """Samples and class numbers of a pair `(X, y)`. Raises `DataError` for samples or classes not known to the run."""
     if not isinstance(data, tuple | list) or len(data) != 2:
         raise DataError(f"`data` must be a path, or a pair (X, y) of samples and classes; got a {type(data).__name__}")
     check_order(*data)
