@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from twofold.plain import Parsed, Plain
+from twofold.plain import Parsed, Plain, finite, without_nan
 from twofold.probe.rows import Numbers, Row
 from twofold.probe.walk import About, LayerFacts, Walk
 from twofold.probe.window import Window
@@ -23,7 +23,7 @@ def walk_json(walk: Walk) -> dict[str, Plain]:
         "data": about.data,
         "split": about.split,
         "sample": about.sample,
-        **({"class": about.target} if isinstance(about.target, int) else {"target": list(about.target)}),
+        **({"class": about.target} if isinstance(about.target, int) else {"target": without_nan(about.target)}),
         "batch": {"first": about.first, "samples": about.samples},
         "dtype": about.dtype,
         "layers": [
@@ -37,8 +37,8 @@ def walk_json(walk: Walk) -> dict[str, Plain]:
             "parameters": walk.parameters,
             "multiply_adds": walk.multiply_adds,
             "held": walk.held,
-            "gap": _plain(gap),
-            "moved_gap": _plain(walk.moved_gap),
+            "gap": finite(gap),
+            "moved_gap": finite(walk.moved_gap),
         },
         "ties": [tie._asdict() for tie in walk.ties],
     }
@@ -53,7 +53,7 @@ def walk_from_json(values: dict[str, Parsed]) -> Walk:
         data=values["data"],
         split=values["split"],
         sample=values["sample"],
-        target=values["class"] if "class" in values else tuple(values["target"]),
+        target=values["class"] if "class" in values else tuple(map(_number, values["target"])),
         first=values["batch"]["first"],
         samples=values["batch"]["samples"],
         dtype=values["dtype"],
@@ -74,9 +74,9 @@ def _row_json(row: Row) -> dict[str, Plain]:
         "multiply_adds": row.multiply_adds,
         "step": row.step,
         "gives": numbers and numbers.name,
-        "numbers": numbers and {engine: [_plain(number) for number in few] for engine, few in numbers.few.items()},
-        "norm": numbers and {engine: _plain(norm) for engine, norm in numbers.norm.items()},
-        "gap": numbers and _plain(numbers.gap),
+        "numbers": numbers and {engine: [finite(number) for number in few] for engine, few in numbers.few.items()},
+        "norm": numbers and {engine: finite(norm) for engine, norm in numbers.norm.items()},
+        "gap": numbers and finite(numbers.gap),
     }
 
 
@@ -88,15 +88,15 @@ def _window_json(window: Window) -> dict[str, Plain]:
         "input_channel": window.shown,
         "input_channels": window.inputs,
         "corner": window.corner,
-        "window": window.window.tolist(),
+        "window": without_nan(window.window.tolist()),
         "inside": window.inside.tolist(),
-        "kernel": window.kernel.tolist(),
-        "part": window.part,
-        "rest": window.rest,
-        "bias": window.bias,
-        "sum": window.total,
-        "outputs": dict(window.outputs),
-        "gap": _plain(window.gap),
+        "kernel": without_nan(window.kernel.tolist()),
+        "part": finite(window.part),
+        "rest": finite(window.rest),
+        "bias": finite(window.bias),
+        "sum": finite(window.total),
+        "outputs": without_nan(window.outputs),
+        "gap": finite(window.gap),
     }
 
 
@@ -112,23 +112,21 @@ def _row(values: dict[str, Parsed]) -> Row:
 
 
 def _window(values: dict[str, Parsed]) -> Window:
-    keys = ("layer", "channel", "part", "rest", "bias")
     return Window(
-        **{key: values[key] for key in keys},
+        layer=values["layer"],
+        channel=values["channel"],
         place=tuple(values["place"]),
         inputs=values["input_channels"],
         shown=values["input_channel"],
         corner=tuple(values["corner"]),
-        window=np.array(values["window"]),
+        window=np.array(values["window"], float),
         inside=np.array(values["inside"]),
-        kernel=np.array(values["kernel"]),
-        outputs=values["outputs"],
+        kernel=np.array(values["kernel"], float),
+        part=_number(values["part"]),
+        rest=_number(values["rest"]),
+        bias=_number(values["bias"]),
+        outputs={engine: _number(output) for engine, output in values["outputs"].items()},
     )
-
-
-def _plain(value: float | None) -> float | None:
-    """A value for JSON, which has no word for NaN and infinity: these become `None`."""
-    return value if value is not None and math.isfinite(value) else None
 
 
 def _number(value: float | None) -> float:
