@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -213,6 +214,7 @@ def test_interrupted_and_gone_on_with(tmp_path: Path) -> None:
     assert kills.traces(run) == kills.traces(tmp_path / "plain")
 
 
-def test_a_checkpoint_every_no_step() -> None:
-    with pytest.raises(twofold.UserError, match=r"`checkpoint_every` is a number of steps, at least 1; got 0"):
-        twofold.run("moons", checkpoint_every=0)
+@pytest.mark.parametrize("every", [0, 2.5])
+def test_a_checkpoint_every_no_step(every: Any) -> None:
+    with pytest.raises(twofold.UserError, match=rf"`checkpoint_every` is a number of steps, at least 1; got {every}"):
+        twofold.run("moons", checkpoint_every=every)
