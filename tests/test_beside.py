@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 import twofold
 from twofold.analysis import findings
+from twofold.proof import beside
 from twofold.proof.beside import one_bit_away, parting, short_proof
 from twofold.recipe import load_recipe
 from twofold.report.sentences import lockstep_sentences, results_sentences
@@ -19,6 +22,7 @@ from twofold.setup.events import watching
 pytestmark = pytest.mark.usefixtures("undrawn")
 
 CHAOTIC = {"optimizer.lr": 20.0, "training.epochs": 60, "training.batch_size": 16}
+NORMALIZED = [{"kind": "dense", "units": 4}, {"kind": "batch_norm"}, {"kind": "dense", "units": 2}]
 
 
 def test_a_run_of_both_engines_holds_a_lockstep(moons_run: twofold.Run) -> None:
@@ -38,6 +42,7 @@ def test_a_run_of_both_engines_holds_a_lockstep(moons_run: twofold.Run) -> None:
         ("palindrome-4", {}),
         ("moons", {"training.batch_size": "full"}),
         ("moons", {"training.batch_size": 32, "training.shards": 4}),
+        ("moons", {"data.samples": 81, "training.batch_size": "full", "layers": NORMALIZED}),  # 65 = 2 · 32 + 1 train
     ],
 )
 def test_the_short_lockstep_agrees(name: str, overrides: dict[str, object]) -> None:
@@ -45,9 +50,12 @@ def test_the_short_lockstep_agrees(name: str, overrides: dict[str, object]) -> N
     assert short_proof(recipe, dataset.astype(recipe.training.dtype)).agrees
 
 
-def test_one_bit_is_one_bit() -> None:
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_one_bit_is_one_bit(order: Any) -> None:
+    """In Fortran order are orthogonal weights with fewer rows than columns."""
     recipe, dataset = prepare(load_recipe("moons"), watching(None))
     state = initial_state(recipe.model, dataset.train)
+    state = replace(state, parameters={name: np.array(p, order=order) for name, p in state.parameters.items()})
     moved = one_bit_away(state, "float32")
     changed = [
         name
@@ -70,6 +78,23 @@ def test_a_wild_training_parts_by_rounding_and_the_engines_agree_there() -> None
     assert parted.gap > 0.01
     assert parted.growth > 1
     assert parted.lockstep.agrees
+
+
+class Holding:
+    """An engine with these parameters."""
+
+    def __init__(self, *numbers: float) -> None:
+        self.parameters = {"a": np.zeros(2), "b": np.array(numbers)}
+
+    def state(self) -> Any:
+        return self
+
+
+def test_a_nan_in_either_engine_is_no_distance_of_zero() -> None:
+    whole, broken = Holding(1.0, 2.0), Holding(1.0, np.nan)
+    assert beside._furthest(cast(Any, whole), cast(Any, whole)) == 0  # pyright: ignore[reportPrivateUsage]
+    for pair in ((whole, broken), (broken, whole)):
+        assert np.isnan(beside._furthest(*cast(Any, pair)))  # pyright: ignore[reportPrivateUsage]
 
 
 def test_a_calm_training_does_not_part() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from typing import Any
@@ -12,10 +13,13 @@ import pytest
 from cases import FLATTEN, RELU, SIGMOID, SOFTMAX, TANH, THIRD, assert_bits, dense, recipe
 from engines import numpy_engine, torch_engine
 from faults import DROPS, FAULTS, LOOKED, SQUARE, Fault, Reporting, batches_of
+from twofold.cli.output import print_json
 from twofold.engine import Engine, State
 from twofold.engine.initial import initial_parameters
 from twofold.proof import gradcheck
 from twofold.proof.gradcheck import TOLERANCE, Projection, beside, check_gradients
+from twofold.proof.lockstep import Verdict
+from twofold.proof.verify import Verification
 from twofold.recipe import Recipe
 
 HEALTHY = {
@@ -150,3 +154,19 @@ def test_the_size_is_relative_with_a_floor(computed: float, measured: float, siz
 @pytest.mark.parametrize(("computed", "measured"), [(math.nan, 1.0), (1.0, math.nan)])
 def test_the_size_of_nan_is_nan(computed: float, measured: float) -> None:
     assert math.isnan(Projection("0.weight", computed, measured).size)
+
+
+@pytest.mark.parametrize("sizes", [(math.nan, 0.0), (0.0, math.nan)])
+def test_a_nan_among_central_differences_is_null_in_json(sizes: tuple[float, float]) -> None:
+    """Wherever it stands."""
+    projections = tuple(Projection(f"{place}.weight", 1.0, 1.0 + size) for place, size in enumerate(sizes))
+    verdict = Verdict(1, 1e-9, {"loss": 0.0}, None)
+    verification = Verification("moons", "resync", "float64", "real", verdict, projections)
+    assert math.isnan(verification.gradient_gap or 0.0)
+    told = json.loads(json.dumps(verification.to_json(), allow_nan=False))["central_differences"]
+    assert told == {"largest": None, "wrong": [f"{sizes.index(math.nan)}.weight"]}
+
+
+def test_what_is_not_finite_is_null_wherever_a_command_prints_it(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"a": [1.5, math.nan, {"b": (math.inf, None, "NaN", True)}]})
+    assert json.loads(capsys.readouterr().out) == {"a": [1.5, None, {"b": [None, None, "NaN", True]}]}

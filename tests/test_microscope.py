@@ -6,10 +6,11 @@ import base64
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,34 +20,43 @@ from typer.testing import CliRunner
 import twofold
 from apart import Apart
 from cases import LAYERS, LOSSES, OPTIMIZERS, LayerCase, LossCase, kinds
+from test_sequences import of_table, table
 from test_walk import NETWORKS, OTHERS, built
 from twofold.arrays import Array
 from twofold.cli.main import app
+from twofold.cli.microscope import number_json as command_json
 from twofold.data.batches import Batches
 from twofold.data.sources import load_data
-from twofold.engine import ThroughTime
+from twofold.engine import Batch, Engine, State, ThroughTime, lengths_of
 from twofold.errors import RunFolderError, UserError
 from twofold.numpy_engine.layer import Mode, Timed, Tracking
 from twofold.numpy_engine.layers import build_layer
 from twofold.numpy_engine.losses import loss_function
+from twofold.page.course import SideBySide
+from twofold.page.microscope import BATCHES
+from twofold.page.microscope import Microscope as PageMicroscope
 from twofold.probe.kept import microscope_of
 from twofold.probe.microscope import answer
-from twofold.probe.microscope.account import Account
+from twofold.probe.microscope.account import Account, Axis, Factor, Summand, places
 from twofold.probe.microscope.kinds import EXPLAINED, explain, explained_by
 from twofold.probe.microscope.losses import loss
 from twofold.probe.microscope.record import batch_json, number_json
-from twofold.probe.microscope.scope import LOSS, Microscope, live, under
+from twofold.probe.microscope.scope import LOSS, Microscope, Moment, under
 from twofold.probe.microscope.subject import Subject
 from twofold.probe.microscope.terms import Sum, in_order, sum_of
+from twofold.probe.microscope.update import Parameter, update_of
 from twofold.probe.passage import Wanted, pass_through
-from twofold.recipe import load_recipe
+from twofold.recipe import Recipe, load_recipe
 from twofold.recipe.layer import LayerSpec
 from twofold.recipe.layers import Layer
+from twofold.recipe.losses import CrossEntropy
 from twofold.recipe.network import walk
+from twofold.recipe.optimizers import Sgd
 from twofold.report import write_report
 from twofold.report.microscope import MODULES, recorded
 from twofold.runs import EVIDENCE, Run, open_run
-from twofold.setup.building import build_engine, initial_state
+from twofold.setup.building import build_engine, initial_state, prepare, training_engine
+from twofold.setup.events import watching
 
 EXACT = 1e-12
 FEW = 12
@@ -220,6 +230,10 @@ def test_the_winner_of_a_window_gets_all_of_dy() -> None:
         assert len(terms) == ((r, q) == (u, v))
 
 
+def moments(engines: Mapping[str, Engine], batch: Batch) -> dict[str, Moment]:
+    return {name: Moment(engine.state(), engine.trace(batch)) for name, engine in engines.items()}
+
+
 def test_an_update_of_a_training_that_pauses_has_its_moments() -> None:
     """Each engine with its own state: the second update of Adam corrects by 1 − β², and starts from the first's m."""
     recipe = load_recipe("moons-adam", {"training.dtype": "float64"})
@@ -230,7 +244,7 @@ def test_an_update_of_a_training_that_pauses_has_its_moments() -> None:
         engine.load(initial_state(recipe.model))
         engine.step(first)
     before = {name: engine.state() for name, engine in engines.items()}
-    scope = live(recipe, second, engines)
+    scope = Microscope(recipe, second, moments(engines, second))
     number = scope.find("0.weight[3, 1]")
     for name, engine in engines.items():
         engine.step(second)
@@ -249,7 +263,8 @@ def test_every_optimizer_moves_a_weight_as_its_engine_does(name: str) -> None:
     for engine, batch in zip(engines.values(), [next(batches)] * 2, strict=True):
         engine.load(initial_state(recipe.model))
         engine.step(batch)
-    scope = live(recipe, next(batches), engines)
+    batch = next(batches)
+    scope = Microscope(recipe, batch, moments(engines, batch))
     for text in ("1.weight[3, 5]", "1.bias[2]", "3.weight[9, 6]"):
         for moves in scope.find(text).update.values():
             assert adds_up(moves[-1][1]), (text, moves[-1])
@@ -270,7 +285,94 @@ def test_the_terms_of_every_loss_add_up(case: LossCase, weighs: bool) -> None:
             assert adds_up(sum_of(accounts, what, arrays, index)), (what, index)
 
 
+@pytest.mark.parametrize(
+    ("setting", "equation"),
+    [
+        ({}, "L = −Σ(n) log p[n, t] / N"),
+        ({"label_smoothing": 0.1}, "L = −Σ(n, k) a[n, k] · log p[n, k] / N"),
+        ({"class_weight": (1.0, 2.0, 3.0)}, "L = −Σ(n, k) a[n, k] · log p[n, k] / W"),
+    ],
+)
+def test_the_equation_of_the_cross_entropy_is_the_one_of_its_terms(setting: dict[str, Any], equation: str) -> None:
+    accounts = loss(CrossEntropy(**setting), np.eye(3), np.array([0, 2, 1])).accounts
+    assert {account.what: account.equation for account in accounts}["L"] == equation
+
+
+def test_a_nan_wins_a_window_and_clips_to_nan() -> None:
+    """As in both engines: the account says the same, not the largest of the other numbers."""
+    account = Account("y", "", (), (), (Summand((Factor("x", "x", places("i")),), (Axis("i", 3),)),), largest=True)
+    total = sum_of({"y": account}, "y", {"x": np.array([1.0, np.nan, 2.0])}, ())
+    assert total.winner == 1
+    assert np.isnan(total.total)
+    before = State({"0.weight": np.ones(2)})
+    clipped = Sgd(lr=0.1, max_norm=1.0)
+    moved = update_of(Parameter("0.weight", False), clipped, {"0.weight": np.array([1.0, np.nan])}, before, 0.1)
+    assert np.isnan(moved.arrays["clip"])
+
+
+@pytest.mark.parametrize(("taken", "rate"), [(0, 0.5), (3, 0.2), (7, 0.0)])
+def test_an_update_has_the_rate_of_its_step(taken: int, rate: float) -> None:
+    """Even 0, where a schedule has come to its end."""
+    schedule = {"kind": "linear", "start_factor": 1.0, "end_factor": 0.0, "total_iters": 5, "unit": "step"}
+    course = paused("moons", {"optimizer.lr": 0.5, "schedule": schedule}, taken)
+    for batch in BATCHES:
+        _, content = PageMicroscope(course).answer({"batch": batch, "number": "2.weight[1,3]"})
+        for moves in json.loads(content)["update"].values():
+            assert moves[-1]["equation"] == f"p ← p − {rate:g} g"
+            assert moves[-1]["gap"] <= 1e-6
+
+
+def paused(source: Any, overrides: dict[str, Any], taken: int) -> SideBySide:
+    """A training that stands still after some steps, as on the page."""
+    recipe, dataset = prepare(load_recipe(source, overrides), watching(None))
+    engines = {name: training_engine(name, recipe) for name in recipe.training.engines}
+    course = SideBySide(recipe, dataset.astype(recipe.training.dtype), engines)
+    for _ in course.begin():
+        pass
+    for _ in range(taken):
+        for _ in course.advance():
+            pass
+    return course
+
+
+@pytest.mark.parametrize("output", ["last", "mean", "every"])
+def test_of_sequences_that_differ_in_length_a_page_shows_one_whole(output: str, tmp_path: Path) -> None:
+    label = "move" if output == "every" else "label"
+    course = paused(of_table(table(tmp_path), layer={"output": output}, label=label), {}, 2)
+    microscope, sample = PageMicroscope(course), 3
+    with pytest.raises(UserError, match=r"holds sequences shorter than the longest.*`batch=held-out`"):
+        microscope.answer({})
+    length = lengths_of(course.dataset.held_out[1].x)[sample]  # pyright: ignore[reportOptionalSubscript]
+    query = {"batch": "held-out", "sample": str(sample)}
+    told = json.loads(microscope.answer(query)[1])
+    assert told["layers"][0]["input"] == [1, length, 3]
+    for name in ("0.weight_ih[2,1]", "0.weight_hh[3,2]", "0.dh(t)[0,0,2]", "1.weight[1,3]", "1.y[0,1]", "loss.L"):
+        name = name if output != "every" else name.replace("1.y[0,", "1.y[0,0,")
+        for total in json.loads(microscope.answer(query | {"number": name})[1])["engines"].values():
+            assert total["gap"] <= 1e-12, name
+
+
 # What a page is told
+
+
+def test_a_page_is_told_the_loss_as_a_walk_tells_it(tmp_path: Path) -> None:
+    """With numbers to predict, and where every step is answered: N is the number of answers."""
+    (tmp_path / "numbers.csv").write_text("a,b,y\n" + "".join(f"{i % 7},{i % 5},{i / 8}\n" for i in range(40)))
+    data = {"source": "table", "path": str(tmp_path / "numbers.csv"), "label": "y", "baselines": False}
+    layers = [{"kind": "dense", "units": 1}]
+    numbers = twofold.walk(Recipe(name="numbers", data=data, layers=layers, loss={"kind": "mean_squared"}), batch=3)
+    steps = twofold.walk(of_table(table(tmp_path), layer={"output": "every"}, label="move"), sample=3)
+    told = dict[str, list[Any]]()
+    for name, walked in {"numbers": numbers, "steps": steps}.items():
+        loss_ = answer(walked.passage, {}, {})["layers"][-1]  # pyright: ignore[reportIndexIssue]
+        rows = [row for row in (*walked.forward, *walked.backward) if row.layer == LOSS]
+        assert [*loss_["forward"], *loss_["backward"]] == [(row.equation, row.shapes) for row in rows]
+        assert tuple(loss_["input"]) == walked.number("loss.dy" + str([0, 0])).account.shape
+        told[name] = loss_["forward"][0]
+    assert told["numbers"] == ("L = 1/(N C) Σ (y − t)²", "(3, 1) → ()")
+    assert told["steps"][1] == f"({len(steps.about.target)}, 2) → ()"  # pyright: ignore[reportArgumentType]
+    number = command_json(numbers, numbers.number("0.weight[0,1]"))
+    assert number["target"] == list(numbers.about.target)  # pyright: ignore[reportArgumentType]
 
 
 def test_the_arrays_of_a_record_are_the_same_numbers_and_kept_once() -> None:
@@ -330,6 +432,9 @@ def test_a_page_asks_for_the_batch_a_layer_or_a_number() -> None:
         ("loss.L[0]", "`loss.L` is one number, without a place; got [0]"),
         ("weight", "a number is named LAYER.ARRAY[PLACE], as in `0.weight[3, 1]` or `loss.dy[0, 1]`; got 'weight'"),
         ("2.weight[1", "a number is named LAYER.ARRAY[PLACE]"),
+        ("2.weight[3 1]", "a number is named LAYER.ARRAY[PLACE], as in `0.weight[3, 1]`"),
+        ("2.weight[--1, 0]", "as in `0.weight[3, 1]` or `loss.dy[0, 1]`; got '2.weight[--1, 0]'"),
+        (f"2.weight[{'1' * 5000}]", "a number is named LAYER.ARRAY[PLACE]"),
     ],
 )
 def test_a_number_that_is_not_there_is_refused_with_those_that_are(name: str, message: str) -> None:

@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tomli_w
 from hypothesis import given, settings
@@ -16,10 +17,12 @@ from hypothesis import strategies as st
 import twofold
 from twofold.recipe import Recipe, dump, load_recipe, loads, shape_text, titles
 from twofold.recipe.data import Palindromes
+from twofold.recipe.dense import Dense
 from twofold.recipe.faults import PLAIN as PLAIN_TABLES
 from twofold.recipe.faults import TAGS, UNIONS, members
 from twofold.recipe.files import checked
 from twofold.recipe.places import places
+from twofold.recipe.stack import stacked
 from twofold.recipe.windows import Conv2d
 
 PLANE = 'layers = [{ kind = "dense", units = 2 }]\n[data]\nsource = "moons"\n'
@@ -397,6 +400,14 @@ batch_size = "all"
         ("f.toml:11", "give `epochs` or `steps`, not both"),
         ("f.toml:14", '`batch_size` must be a whole number or "full"'),
     ]
+
+
+def test_numpy_s_numbers_are_numbers() -> None:
+    three, tenth = np.int64(3), np.float32(0.125)
+    settings = {"training.steps": three, "lr": tenth, "layers": [Dense(units=three), {"kind": "dense", "units": three}]}
+    plain = {"training.steps": 3, "lr": 0.125, "layers": [{"kind": "dense", "units": 3}] * 2, "data.centers": 3}
+    assert load_recipe("blobs", settings | {"data.centers": three}) == load_recipe("blobs", plain)
+    assert stacked([{"kind": "dense", "units": three}], (three,)).nodes[0].spec == Dense(units=3)
 
 
 def test_an_unknown_recipe_offers_the_nearest_names() -> None:

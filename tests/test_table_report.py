@@ -94,6 +94,14 @@ def test_partial_dependence_is_what_predict_answers_to_changed_rows(run: twofold
             np.testing.assert_allclose(p, answer, atol=1e-6)
 
 
+@pytest.mark.parametrize("words", [{"true": ["yes"], "false": []}, {"true": [], "false": ["yes"]}])
+def test_a_boolean_with_a_single_word_has_no_curve(words: dict[str, list[str]], tmp_path: Path) -> None:
+    frame = people().assign(member="yes")
+    run = trained(frame, tmp_path / "one", columns={"member": {"kind": "boolean", **words}})
+    assert run.table is not None
+    assert {"age", "town"} <= {curve.column for curve in run.table.dependence} <= {"age", "town", "since"}
+
+
 def _held_out(run: twofold.Run) -> pd.DataFrame:
     """The rows of the test, in their order, by the answers that the run keeps for them."""
     from twofold.setup.building import prepare

@@ -6,6 +6,7 @@ import json
 import math
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from twofold.numpy_engine.windows import Windows
 from twofold.probe import passage as walking
 from twofold.probe.rows import few_steps
 from twofold.probe.walk import Walk
+from twofold.probe.walk_json import walk_from_json
 from twofold.recipe import Recipe, load_recipe
 from twofold.recipe.files import builtin
 from twofold.report.walk import bound, chapter
@@ -533,6 +535,30 @@ def test_json_is_one_value_and_has_every_step(command: Any) -> None:
     assert [row["step"] for row in found["forward"] if row["step"]] == list(range(1, 200))
     assert found["batch"] == {"first": 0, "samples": 2}
     assert "left out each way" in command("walk", "palindrome-200", "--batch", 2).out
+
+
+def test_numbers_that_are_not_finite_are_null_in_json() -> None:
+    """Everywhere, window and all; and a walk that is read again has NaN there."""
+    wild = twofold.walk("mnist-lenet", batch=2, overrides={"initial": {"kind": "normal", "std": 1e38}})
+    told = json.dumps(wild.to_json(), allow_nan=False)
+    window = json.loads(told)["windows"][-1]
+    assert window["sum"] is None
+    assert None in window["outputs"].values()
+    again = walk_from_json(json.loads(told))
+    assert np.isnan(again.windows[-1].total)
+    assert np.isnan(again.windows[-1].gap)
+    assert json.dumps(again.to_json(), allow_nan=False) == told
+
+
+def test_a_window_with_a_nan_in_one_engine_has_no_gap_of_zero() -> None:
+    window = twofold.walk(built("conv2d")).windows[0]
+    assert window.gap < 1e-5
+    assert np.isnan(replace(window, outputs={"numpy": window.total, "torch": np.nan}).gap)
+
+
+def test_numpy_s_numbers_are_whole_numbers() -> None:
+    walked = twofold.walk("moons", sample=np.int64(3), batch=np.int64(2))  # pyright: ignore[reportArgumentType]
+    assert json.dumps(walked.to_json()) == json.dumps(twofold.walk("moons", sample=3, batch=2).to_json())
 
 
 def test_the_page_has_the_walk_and_is_written_the_same_again(digits_run: Run) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -31,6 +31,11 @@ def gap(a: Array, b: Array) -> float:
     with np.errstate(invalid="ignore"):
         distance = np.abs(a - b).max()
         return float(distance / max(np.abs(a).max(), np.abs(b).max(), FLOOR))
+
+
+def largest(sizes: Iterable[float]) -> float:
+    """The largest number, NaN if one is NaN: the built-in `max` passes over a NaN that does not come first."""
+    return float(np.max(list(sizes)))
 
 
 def all_finite(a: Array) -> bool:

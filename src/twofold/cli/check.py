@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from twofold.cli.output import examples, say
+from twofold.cli.output import examples, print_json, say
 from twofold.errors import UserError
 
 if TYPE_CHECKING:
@@ -124,7 +123,7 @@ def _check_engines(things: list[str], recipe: str, steps: int, seconds: float, f
         reports.append(check_engine_file(file, name, recipe, steps, seconds))
     if form is FormatChoice.json:
         values = [report.to_json() for report in reports]
-        typer.echo(json.dumps(values[0] if len(values) == 1 else values, allow_nan=False))
+        print_json(values[0] if len(values) == 1 else values)
     else:
         pairs = zip(things, reports, strict=True)
         say("\n".join(f"{thing} against {r.recipe}: {'right' if r.ok else 'wrong'}\n  {r}" for thing, r in pairs))
@@ -165,7 +164,7 @@ def _print(reports: list[CheckReport], form: FormatChoice, hint: int) -> None:
         return
     if form is FormatChoice.json:
         values = [report.to_json() for report in reports]
-        typer.echo(json.dumps(values[0] if len(values) == 1 else values, allow_nan=False))
+        print_json(values[0] if len(values) == 1 else values)
         return
     from twofold.proof.check.formats import gradescope, junit
     from twofold.proof.check.grading import Grade, Graded

@@ -28,8 +28,8 @@ def number_json(walk: Walk, number: Number) -> dict[str, object]:
     from twofold.probe.microscope import record
 
     facts = walk.to_json()
-    keys = ("recipe", "run", "weights", "data", "split", "sample", "class", "batch", "dtype")
-    return {**{key: facts[key] for key in keys}, **record.number_json(number)}
+    keys = ("recipe", "run", "weights", "data", "split", "sample", "class", "target", "batch", "dtype")
+    return {**{key: facts[key] for key in keys if key in facts}, **record.number_json(number)}
 
 
 def print_number(walk: Walk, number: Number) -> None:

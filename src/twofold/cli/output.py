@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from twofold.engines import ENGINES
+from twofold.plain import without_nan
 from twofold.printable import printable
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else.")]
@@ -37,8 +38,8 @@ def examples(*commands: str) -> str:
 
 
 def print_json(value: object) -> None:
-    """Print a value as one line of JSON on standard output. NaN and infinity raise `ValueError`."""
-    typer.echo(json.dumps(value, allow_nan=False))
+    """Print a value as one line of JSON on standard output. NaN and infinity become `null`."""
+    typer.echo(json.dumps(without_nan(value), allow_nan=False))
 
 
 def complain(message: str) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import final
 
 from twofold.arrays import Array, gap
-from twofold.plain import Plain
+from twofold.plain import Plain, finite
 
 STAGES = ("forward", "loss", "gradient", "state")
 
@@ -59,7 +59,7 @@ class Proof:
             "witness": self.witness,
             "steps": self.steps,
             "comparisons": self.comparisons,
-            "largest": {stage: _plain(size) for stage, size in self.largest.items()},
+            "largest": {stage: finite(size) for stage, size in self.largest.items()},
             "tolerances": dict(self.tolerances),
             "first_failure": failure and str(failure),
             "notes": list(self.notes),
@@ -104,7 +104,3 @@ def gap_of_same_form(ours: Array, theirs: Array) -> float:
 
 def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(size for size in shape if size != 1)
-
-
-def _plain(size: float) -> float | None:
-    return size if math.isfinite(size) else None

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import final
 
-import numpy as np
-
 from twofold.data import Batches, Dataset
 from twofold.engine import Engine
+from twofold.plain import finite
 from twofold.recipe import Recipe
 from twofold.setup.building import initial_state
 from twofold.setup.events import Evaluated, Progressed
@@ -83,9 +82,4 @@ class SideBySide:
 
 def summary(event: Evaluated) -> dict[str, float | None]:
     """An evaluation as plain values; what is not finite is `None`."""
-    return {key: plain(value) for key, value in event.row._asdict().items()}
-
-
-def plain(value: float | None) -> float | None:
-    """The number, or `None` for NaN and infinity, which JSON cannot express."""
-    return None if value is None or not np.isfinite(value) else float(value)
+    return {key: finite(value) for key, value in event.row._asdict().items()}

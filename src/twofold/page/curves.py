@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import final
 
-from twofold.arrays import FLOOR
-from twofold.page.course import plain
+from twofold.arrays import FLOOR, largest
+from twofold.plain import finite
 
 MOST = 2000
 """Points of a curve at most."""
@@ -45,7 +45,7 @@ class Bucket:
     def _point(self, steps: list[tuple[int, list[float], float | None]]) -> Point:
         means = [sum(losses[i] for _, losses, _ in steps) / len(steps) for i in range(self._engines)]
         gaps = [gap for _, _, gap in steps if gap is not None]
-        return [steps[-1][0], *map(plain, means), plain(max(gaps)) if gaps else None]
+        return [steps[-1][0], *map(finite, means), finite(largest(gaps)) if gaps else None]
 
 
 @final

@@ -10,10 +10,12 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from twofold.data import Masks
-from twofold.engine import Batch, Trace
+from twofold.engine import Batch, Engine, Trace, lengths_of
 from twofold.errors import UserError
 from twofold.page.course import SideBySide
-from twofold.probe.passage import MOST_SAMPLES, Passage, block
+from twofold.probe.passage import MOST_SAMPLES, Passage, alone, block
+from twofold.recipe import Recipe
+from twofold.setup.building import build_engine
 
 BATCHES = ("training", "held-out")
 
@@ -55,27 +57,49 @@ class Microscope:
         batch = next(iter(course.batches.since(course.taken)), None)
         if batch is None:
             raise UserError("the training has ended: there is no next batch; choose `batch=held-out`")
-        return self._passed("train", 0, 0, batch)
+        if course.recipe.network.sequences and lengths_of(batch.x) is not None:
+            raise UserError(
+                "the next batch holds sequences shorter than the longest, and the microscope knows no padding; choose "
+                "the held-out samples (`batch=held-out`), of which it shows one sequence at a time, whole"
+            )
+        return self._passed(course.recipe, course.engines, batch, "train")
 
     def _held_out(self, sample: int) -> Passage:
-        """The block of held-out samples that holds one of them, with the masks of the first step, as in a walk."""
+        """The block of held-out samples that holds one of them, with the masks of the first step, as in a walk.
+
+        A sequence of data in which these differ in length goes by itself, cut to its own length.
+        """
         recipe, (name, split) = self._course.recipe, self._course.dataset.held_out
         if sample >= len(split):
             raise UserError(f"`sample` counts the {len(split):,} {name} samples from 0; got {sample}")
-        usual = recipe.training.batch_size
-        first, part = block(split, sample, MOST_SAMPLES if usual == "full" else min(usual, MOST_SAMPLES))
-        masks = Masks(recipe.network, recipe.training.seed)(0, len(part))
-        x = part.floats().astype(recipe.training.dtype)
-        return self._passed(name, sample, first, Batch(x, part.y, 0.0, masks, 0))
+        engines = self._course.engines
+        if (part := alone(recipe, split, sample)) is not None:
+            (recipe, split), first = part, sample
+            engines = {name: _of_another_length(engine, recipe) for name, engine in engines.items()}
+        else:
+            usual = recipe.training.batch_size
+            first, split = block(split, sample, MOST_SAMPLES if usual == "full" else min(usual, MOST_SAMPLES))
+        masks = Masks(recipe.network, recipe.training.seed)(0, len(split))
+        x = split.floats().astype(recipe.training.dtype)
+        return self._passed(recipe, engines, Batch(x, split.y, 0.0, masks, 0), name, sample, first)
 
-    def _passed(self, split: str, sample: int, first: int, batch: Batch) -> Passage:
+    def _passed(
+        self, recipe: Recipe, engines: Mapping[str, Engine], batch: Batch, split: str, sample: int = 0, first: int = 0
+    ) -> Passage:
         course, traces = self._course, dict[str, Trace]()
-        for name, engine in course.engines.items():
+        for name, engine in engines.items():
             with threadpool_limits(1), np.errstate(all="ignore"):  # as in a walk, to the last digit
                 traces[name] = engine.trace(batch)
-        parameters = next(iter(course.engines.values())).state().parameters
-        weights = "initial" if not course.taken else next(iter(course.engines))
-        return Passage(course.recipe, "", weights, "real", split, sample, first, batch, parameters, traces)
+        parameters = next(iter(engines.values())).state().parameters
+        weights, rate = "initial" if not course.taken else next(iter(engines)), course.batches.rate(course.taken)
+        return Passage(recipe, "", weights, "real", split, sample, first, batch, parameters, traces, rate=rate)
+
+
+def _of_another_length(engine: Engine, recipe: Recipe) -> Engine:
+    """An engine with the same state for sequences as long as those of the recipe."""
+    copy = build_engine(engine.name, recipe)
+    copy.load(engine.state())
+    return copy
 
 
 def _whole(query: Mapping[str, str], key: str, default: int) -> int:

@@ -10,7 +10,8 @@ import numpy as np
 from twofold.arrays import Array
 from twofold.data import Dataset, Split
 from twofold.engine import Batch, Engine, answered
-from twofold.page.course import plain
+from twofold.plain import finite
+from twofold.probe.boundary import axes
 from twofold.recipe import Network, Recipe
 from twofold.recipe.network import recurrent_nodes
 from twofold.setup.outputs import measured
@@ -22,7 +23,6 @@ GRID = 48
 UNITS = 32
 """Units of a layer, maps of a layer and filters that are drawn at most."""
 LAYERS = 8
-MARGIN = 0.08
 MOST_POINTS = 600
 MOST_SIDE = 64
 """Pixels along a side of a map."""
@@ -70,23 +70,19 @@ def span_of(dataset: Dataset) -> tuple[float, float]:
     return float(values.min()), float(values.max())
 
 
-def axes(dataset: Dataset) -> tuple[Array, Array]:
-    """The box of all points, a little widened: coordinates of the columns, and of the rows from below."""
-    x = np.concatenate([split.floats() for _, split in dataset.splits()])
-    low, high = x.min(axis=0).astype(np.float64), x.max(axis=0).astype(np.float64)
-    pad = MARGIN * np.where(high > low, high - low, 1.0)
-    first, second = np.linspace(low - pad, high + pad, GRID).T
-    return first, second
+def axes_of(dataset: Dataset) -> tuple[Array, Array]:
+    """The box in which everything is drawn: coordinates of its columns, and of its rows from below."""
+    return axes(np.concatenate([split.floats() for _, split in dataset.splits()]), GRID)
 
 
 def grid_of(dataset: Dataset, dtype: str) -> Array:
     """The points of the plane at which engines are asked, row by row from below, (points, 2)."""
-    return np.stack(np.meshgrid(*axes(dataset)), axis=-1).reshape(-1, 2).astype(dtype)
+    return np.stack(np.meshgrid(*axes_of(dataset)), axis=-1).reshape(-1, 2).astype(dtype)
 
 
 def points(dataset: Dataset) -> Picture:
     """The points themselves, each with its class or its first number, and the box in which everything is drawn."""
-    x, y = axes(dataset)
+    x, y = axes_of(dataset)
     _, held_out = dataset.held_out
     parts = {"train": dataset.train, "held_out": held_out}
     drawn = {name: split[:MOST_POINTS] for name, split in parts.items()}
@@ -176,7 +172,7 @@ def answers(recipe: Recipe, engines: Mapping[str, Engine], held_out: Split, inde
     for name, engine in engines.items():
         outputs, what = measured(recipe.model, engine.predict(x))
         outputs = outputs[answered(sample.y)] if sample.each_step else outputs
-        values[name] = [plain(float(value)) for value in outputs[-1][:MOST_CLASSES]] if len(outputs) else []
+        values[name] = [finite(float(value)) for value in outputs[-1][:MOST_CLASSES]] if len(outputs) else []
     what += " at the last step" if sample.each_step else ""
     return {"kind": "answers", "index": index, "what": what, "engines": values}
 
@@ -226,8 +222,8 @@ def through_time(recipe: Recipe, engine: Engine, dataset: Dataset, index: int) -
     layers = []
     for node in nodes:
         h, flow = traced[node.name].h[:MOST_TIMES, 0, :UNITS].T, flows[node.name]
-        gradient = [plain(float(norm)) for norm in flow.gradient[:MOST_TIMES]]
-        facts = {"radius": [plain(float(value)) for value in flow.radius], "gradient": gradient}
+        gradient = [finite(float(norm)) for norm in flow.gradient[:MOST_TIMES]]
+        facts = {"radius": [finite(float(value)) for value in flow.radius], "gradient": gradient}
         layers.append({"layer": node.name, "title": node.kind, **facts, **packed(h, -1.0, 1.0)})
     return {"kind": "time", "index": index, "layers": layers}
 

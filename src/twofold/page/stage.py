@@ -13,11 +13,12 @@ from twofold.engine import Engine
 from twofold.engine.threads import few_threads
 from twofold.errors import UserError
 from twofold.page import pictures
-from twofold.page.course import SideBySide, plain, summary
+from twofold.page.course import SideBySide, summary
 from twofold.page.curves import Bucket
 from twofold.page.duties import CURVES, FRAME, Duty
 from twofold.page.microscope import Microscope
 from twofold.page.told import Telling
+from twofold.plain import finite
 from twofold.recipe import Recipe, load_recipe
 from twofold.recipe.network import recurrent_nodes
 from twofold.setup.building import prepare, training_engine
@@ -218,7 +219,7 @@ class Stage:
         first, second = (engine.state().parameters for engine in self.course.engines.values())
         gaps = {name: gap(first[name], second[name]) for name in first}
         worst = max(gaps, key=lambda name: gaps[name] if gaps[name] == gaps[name] else float("inf"))
-        self._picture({"kind": "gap", "name": worst, "gap": plain(gaps[worst])})
+        self._picture({"kind": "gap", "name": worst, "gap": finite(gaps[worst])})
 
     def _sentences(self) -> None:
         told = self._telling.sentences()

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import final
 
 from twofold.engines import TITLES
-from twofold.page.course import plain, summary
+from twofold.page.course import summary
 from twofold.page.duties import FRAME
+from twofold.plain import finite
 from twofold.setup.events import Evaluated, Noted, Prepared, Progressed, Started
 
 
@@ -33,7 +34,7 @@ class Watched:
             case Progressed(step, loss):
                 self._interrupt()
                 if loss is not None:
-                    self._tell("loss", {"engine": self._engine, "points": [[step, plain(loss)]]})
+                    self._tell("loss", {"engine": self._engine, "points": [[step, finite(loss)]]})
                 self._job(TITLES.get(self._engine, self._engine), step, self._steps)
             case Evaluated():
                 self._tell("row", {"engine": self._engine, **summary(event)})

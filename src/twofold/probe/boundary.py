@@ -51,7 +51,7 @@ def boundary(run: Run, engine: str, size: int = GRID) -> Boundary:
 
     For an older folder, and for a grid of another size, the engine is restored from its weights and asked.
     """
-    x, y = _axes(np.concatenate([split.x for split in points(run).values()]), size)
+    x, y = axes(np.concatenate([split.x for split in points(run).values()]), size)
     outputs = evidence(run).get(f"{engine}.boundary")
     if outputs is None or len(outputs) != size * size:
         outputs = grid_outputs(run, engine, size)
@@ -67,12 +67,13 @@ def grid_outputs(run: Run, engine: str, size: int = GRID) -> Array:
     """The engine's outputs at `size` times `size` points of the plane, row by row, (points, classes)."""
     from twofold.setup.building import restore
 
-    x, y = _axes(np.concatenate([split.x for split in points(run).values()]), size)
+    x, y = axes(np.concatenate([split.x for split in points(run).values()]), size)
     grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(run.recipe.training.dtype)
     return restore(run, engine, device="cpu").predict(grid)  # the same picture on any machine
 
 
-def _axes(x: Array, size: int) -> tuple[Array, Array]:
+def axes(x: Array, size: int) -> tuple[Array, Array]:
+    """The box of all points, a little widened: `size` coordinates of the columns, and of the rows from below."""
     low, high = x.min(axis=0).astype(np.float64), x.max(axis=0).astype(np.float64)
     pad = MARGIN * np.where(high > low, high - low, 1.0)
     first, second = np.linspace(low - pad, high + pad, size).T

@@ -14,6 +14,7 @@ from twofold.data import Masks, Split, at_hand
 from twofold.engine import Batch, State, Trace, lengths_of
 from twofold.engines import COMPARED
 from twofold.errors import UserError
+from twofold.plain import whole
 from twofold.recipe import Recipe, load_recipe
 from twofold.recipe.columns import Table
 from twofold.recipe.files import builtin
@@ -53,6 +54,8 @@ class Passage:
     """The trace of each engine, by name."""
     buffers: Arrays = field(default_factory=dict)
     """Running statistics before the batch."""
+    rate: float | None = None
+    """The learning rate of the next step of a training that is paused here; `None` where there is no such training."""
 
     @property
     def place(self) -> int:
@@ -84,12 +87,13 @@ class Wanted:
     """A pair `(X, y)` in place of the recipe's data, or again the one on which a run was trained."""
 
     def checked(self) -> Wanted:
-        """The same object. Raises `UserError` where there can be no such batch."""
-        if not isinstance(self.sample, int) or self.sample < 0:
+        """The same with Python's own numbers. Raises `UserError` where there can be no such batch."""
+        sample, batch = whole(self.sample), whole(self.batch)
+        if sample is None or sample < 0:
             raise UserError(f"`sample` must be a whole number of at least 0; got {self.sample}")
-        if self.batch is not None and (not isinstance(self.batch, int) or self.batch < 1):
+        if self.batch is not None and (batch is None or batch < 1):
             raise UserError(f"`batch` must be a whole number of at least 1; got {self.batch}")
-        return self
+        return replace(self, sample=sample, batch=batch)
 
 
 FIRST = Wanted()
@@ -112,10 +116,12 @@ def pass_through(
     Raises `UserError` where the sample is out of range or cannot be had, `RunFolderError` for a damaged folder,
     `UnknownNameError` where there is neither such a recipe nor such a folder.
     """
-    run, chosen = _chosen(source, overrides, wanted.checked(), watching(watcher))
+    wanted = wanted.checked()
+    run, chosen = _chosen(source, overrides, wanted, watching(watcher))
     weights = "initial" if run is None else next(iter(run.engines), "")
     recipe = load_recipe(chosen.recipe, {"training.device": "cpu", "training.ema": 0.0})
-    recipe, chosen = _alone(recipe, chosen, wanted.sample)
+    if (part := alone(recipe, chosen.split, wanted.sample - chosen.first)) is not None:
+        recipe, chosen = part[0], replace(chosen, split=part[1], first=wanted.sample)
     state = initial_state(recipe.model, chosen.train) if run is None else state_of(run.weights(weights), recipe.network)
     batch_taken, traces = _traced(recipe, chosen.split, state, engines)
     return Passage(
@@ -146,19 +152,17 @@ def _chosen(
     return run, _of_run(run, wanted, watch)
 
 
-def _alone(recipe: Recipe, chosen: _Chosen, sample: int) -> tuple[Recipe, _Chosen]:
-    """The recipe and batch cut to one sequence of its own length, if the data's sequences may differ in length."""
+def alone(recipe: Recipe, split: Split, place: int) -> tuple[Recipe, Split] | None:
+    """The recipe and one sequence of its own length; `None` if the data's sequences do not differ in length."""
     data = recipe.data
     if not (isinstance(data, Table) and data.sequential):
-        return recipe, chosen
-    place = sample - chosen.first
-    split = chosen.split[place : place + 1]
+        return None
+    split = split[place : place + 1]
     lengths = lengths_of(split.x)
     steps = split.x.shape[1] if lengths is None else int(lengths[0])
     y = split.y[:, :steps] if split.each_step else split.y
-    alone = replace(split, x=split.x[:, :steps], y=y)
     recipe = recipe.model_copy(update={"data": data.model_copy(update={"longest": steps})})
-    return recipe, replace(chosen, split=alone, first=sample)
+    return recipe, replace(split, x=split.x[:, :steps], y=y)
 
 
 def _run(source: str | Path | Recipe | Run) -> Run | None:

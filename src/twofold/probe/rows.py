@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from twofold.arrays import Array, gap
+from twofold.arrays import Array, gap, largest
 from twofold.engine import Trace, answered
-from twofold.probe.steps import loss_step
-from twofold.recipe import Node
+from twofold.probe.steps import LossStep, loss_step
+from twofold.recipe import Node, Recipe
 from twofold.recipe.operation import Operation, Operations
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _steps(passage: Passage, node: Node, lines: Sequence[Operation], back: bool)
 
 def loss_rows(passage: Passage, last: str, place: Place) -> tuple[list[Row], list[Row]]:
     """The rows of the loss, forward and backward; `last` is the last layer."""
-    step = loss_step(passage.recipe.model, count_of(passage.batch.target), passage.recipe.task != "classification")
+    step = step_of_loss(passage.recipe, passage.batch.target)
     losses = {engine: np.array(trace.loss) for engine, trace in each_trace(passage)}
     signals = {engine: trace.signals[last] for engine, trace in each_trace(passage)}
     ends = (shown("L", losses, ()), shown("dy", signals, place, passage.place))
@@ -121,9 +121,8 @@ def shown(name: str, arrays: Mapping[str, Array], place: Place, sample: int | No
     parts = {engine: array if sample is None else array[sample] for engine, array in arrays.items()}
     few = {engine: tuple(map(float, np.atleast_1d(part[place]))) for engine, part in parts.items()}
     where = ", ".join(f"{axis.start}:{axis.stop}" if isinstance(axis, slice) else str(axis) for axis in place)
-    return Numbers(
-        f"{name}[{where}]" if place else name, few, norms, max((gap(first, other) for other in others), default=None)
-    )
+    apart = largest(gap(first, other) for other in others) if others else None
+    return Numbers(f"{name}[{where}]" if place else name, few, norms, apart)
 
 
 def places_of(passage: Passage) -> dict[str, Place]:
@@ -161,6 +160,11 @@ def few_steps(rows: Sequence[Row], most: int) -> tuple[list[Row], int]:
 def _few(count: int, third: int) -> set[int]:
     between = np.linspace(third, count - third + 1, third + 2).round().astype(int)
     return {*range(1, third + 1), *between.tolist(), *range(count - third + 1, count + 1)}
+
+
+def step_of_loss(recipe: Recipe, target: Array) -> LossStep:
+    """The equations of the loss for a batch with these targets: classes or numbers, one a sample or for each step."""
+    return loss_step(recipe.model, count_of(target), recipe.task != "classification")
 
 
 def count_of(target: Array) -> int:

@@ -35,9 +35,10 @@ class LossStep:
 def loss_step(model: Model, n: Size = "N", numbers: bool = False) -> LossStep:
     """The equations of the loss: y is the last layer's output, t the target, N the batch, C the number of outputs.
 
-    `numbers`: the targets are numbers or labels, and no classes.
+    If every step of a sequence is answered, N is the number of answers. `numbers`: the targets are numbers or
+    labels, and no classes.
     """
-    forward, backward = model.loss.equations(model.network.nodes[-1].output_shape, n, not numbers)
+    forward, backward = model.loss.equations(model.network.nodes[-1].output_shape[-1:], n, not numbers)
     return LossStep(model.loss.kind, lines(forward), lines(backward))
 
 

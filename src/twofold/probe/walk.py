@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
-from twofold.arrays import Array
+from twofold.arrays import Array, largest
 from twofold.engines import COMPARED
 from twofold.plain import Plain
 from twofold.probe.rows import Row, each_trace, few_steps, layer_rows, loss_rows, places_of, shown
@@ -188,7 +186,7 @@ class Walk:
 
 def _largest(rows: Iterable[Row]) -> float | None:
     gaps = [row.numbers.gap for row in rows if row.numbers and row.numbers.gap is not None]
-    return float(np.max(gaps)) if gaps else None
+    return largest(gaps) if gaps else None
 
 
 def walk(

@@ -6,8 +6,7 @@ import math
 
 import numpy as np
 
-from twofold.arrays import Array
-from twofold.plain import Parsed, Plain
+from twofold.plain import Parsed, Plain, finite, without_nan
 from twofold.probe.rows import Numbers, Row
 from twofold.probe.walk import About, LayerFacts, Walk
 from twofold.probe.window import Window
@@ -24,11 +23,7 @@ def walk_json(walk: Walk) -> dict[str, Plain]:
         "data": about.data,
         "split": about.split,
         "sample": about.sample,
-        **(
-            {"class": about.target}
-            if isinstance(about.target, int)
-            else {"target": [_plain(number) for number in about.target]}
-        ),
+        **({"class": about.target} if isinstance(about.target, int) else {"target": without_nan(about.target)}),
         "batch": {"first": about.first, "samples": about.samples},
         "dtype": about.dtype,
         "layers": [
@@ -42,8 +37,8 @@ def walk_json(walk: Walk) -> dict[str, Plain]:
             "parameters": walk.parameters,
             "multiply_adds": walk.multiply_adds,
             "held": walk.held,
-            "gap": _plain(gap),
-            "moved_gap": _plain(walk.moved_gap),
+            "gap": finite(gap),
+            "moved_gap": finite(walk.moved_gap),
         },
         "ties": [tie._asdict() for tie in walk.ties],
     }
@@ -79,9 +74,9 @@ def _row_json(row: Row) -> dict[str, Plain]:
         "multiply_adds": row.multiply_adds,
         "step": row.step,
         "gives": numbers and numbers.name,
-        "numbers": numbers and {engine: [_plain(number) for number in few] for engine, few in numbers.few.items()},
-        "norm": numbers and {engine: _plain(norm) for engine, norm in numbers.norm.items()},
-        "gap": numbers and _plain(numbers.gap),
+        "numbers": numbers and {engine: [finite(number) for number in few] for engine, few in numbers.few.items()},
+        "norm": numbers and {engine: finite(norm) for engine, norm in numbers.norm.items()},
+        "gap": numbers and finite(numbers.gap),
     }
 
 
@@ -93,15 +88,15 @@ def _window_json(window: Window) -> dict[str, Plain]:
         "input_channel": window.shown,
         "input_channels": window.inputs,
         "corner": window.corner,
-        "window": json_lists(window.window),
+        "window": without_nan(window.window.tolist()),
         "inside": window.inside.tolist(),
-        "kernel": json_lists(window.kernel),
-        "part": _plain(window.part),
-        "rest": _plain(window.rest),
-        "bias": _plain(window.bias),
-        "sum": _plain(window.total),
-        "outputs": {engine: _plain(y) for engine, y in window.outputs.items()},
-        "gap": _plain(window.gap),
+        "kernel": without_nan(window.kernel.tolist()),
+        "part": finite(window.part),
+        "rest": finite(window.rest),
+        "bias": finite(window.bias),
+        "sum": finite(window.total),
+        "outputs": without_nan(window.outputs),
+        "gap": finite(window.gap),
     }
 
 
@@ -120,28 +115,18 @@ def _window(values: dict[str, Parsed]) -> Window:
     return Window(
         layer=values["layer"],
         channel=values["channel"],
-        **{key: _number(values[key]) for key in ("part", "rest", "bias")},
         place=tuple(values["place"]),
         inputs=values["input_channels"],
         shown=values["input_channel"],
         corner=tuple(values["corner"]),
-        window=np.array(values["window"], np.float64),
+        window=np.array(values["window"], float),
         inside=np.array(values["inside"]),
-        kernel=np.array(values["kernel"], np.float64),
-        outputs={engine: _number(y) for engine, y in values["outputs"].items()},
+        kernel=np.array(values["kernel"], float),
+        part=_number(values["part"]),
+        rest=_number(values["rest"]),
+        bias=_number(values["bias"]),
+        outputs={engine: _number(output) for engine, output in values["outputs"].items()},
     )
-
-
-def _plain(value: float | None) -> float | None:
-    """A value for JSON, which has no word for NaN and infinity: these become `None`."""
-    return value if value is not None and math.isfinite(value) else None
-
-
-def json_lists(array: Array) -> list[Plain]:
-    """An array as nested lists for JSON, with `None` for NaN and infinity."""
-    plain = array.astype(object)
-    plain[~np.isfinite(array)] = None
-    return plain.tolist()
 
 
 def _number(value: float | None) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from twofold.arrays import Array, Arrays, gap
+from twofold.arrays import Array, Arrays, gap, largest
 from twofold.recipe import Node
 from twofold.recipe.windows import Conv2d
 
@@ -48,10 +48,11 @@ class Window:
 
     @property
     def gap(self) -> float:
-        """The largest distance of an engine's y from the sum, as `twofold.arrays.gap` measures it."""
-        return max(gap(np.array(self.total), np.array(y)) for y in self.outputs.values())
+        """The largest distance of an engine's y from the sum, as `twofold.arrays.gap` measures it; or NaN."""
+        return largest(gap(np.array(self.total), np.array(y)) for y in self.outputs.values())
 
 
+@np.errstate(over="ignore", invalid="ignore")  # NaN and infinity are shown, not warned of
 def window_of(node: Node, x: Array, parameters: Arrays, outputs: Mapping[str, Array]) -> Window:
     """The sum behind the middle pixel; `x` is one sample, (channels, height, width), `outputs` the engines' y."""
     spec = node.spec

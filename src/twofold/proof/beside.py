@@ -14,10 +14,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
+from typing import Literal
 
 import numpy as np
 
-from twofold.arrays import Array, Arrays
+from twofold.arrays import Array, Arrays, largest
 from twofold.data import Batches, Dataset
 from twofold.engine import Engine, State
 from twofold.engines import COMPARED
@@ -54,7 +55,7 @@ class Parting:
 
 def short_proof(recipe: Recipe, dataset: Dataset) -> Verdict:
     """Lock-step over the first batches, re-synchronised in float64."""
-    exact = _exact(recipe, SAMPLES)
+    exact = _exact(recipe, _batch_size(recipe.training.batch_size, len(dataset.train)))
     return _lockstep(exact, dataset.astype("float64"), initial_state(exact.model, dataset.train), 0)
 
 
@@ -76,13 +77,13 @@ def parting(recipe: Recipe, dataset: Dataset, watch: Callable[[int], object]) ->
         for engine in (first, second, twin):
             engine.step(batch._replace(x=batch.x.copy(), target=batch.target.copy()))
         gap = _largest_distance(first, second)
-        if twin_step is None and _largest_distance(first, twin) > PARTED:
+        if twin_step is None and not _largest_distance(first, twin) <= PARTED:
             twin_step = step
         first_gap = (step, gap) if first_gap is None and gap > 0 else first_gap
         watch(step)
-        if gap > PARTED and first_gap is not None:
+        if math.inf > gap > PARTED and first_gap is not None:
             growth = (gap / first_gap[1]) ** (1 / max(1, step - first_gap[0]))
-            verdict = _lockstep(_exact(recipe, None), dataset.astype("float64"), before, step - 1)
+            verdict = _lockstep(_exact(recipe, recipe.training.batch_size), dataset.astype("float64"), before, step - 1)
             return Parting(step, gap, growth, twin_step, verdict)
         if not math.isfinite(gap) or time.monotonic() - begun > SECONDS:
             return None
@@ -93,29 +94,42 @@ def one_bit_away(state: State, dtype: str) -> State:
     """The state with the first number of its first matrix changed to the next larger one of the type."""
     parameters = {name: np.array(array, dtype=dtype) for name, array in state.parameters.items()}
     name = next((name for name, array in parameters.items() if array.ndim > 1), next(iter(parameters)))
-    number = parameters[name].reshape(-1)
-    number[0] = np.nextafter(number[0], np.inf, dtype=number.dtype)
+    number = parameters[name].flat  # not `reshape`, which copies a matrix in Fortran order
+    number[0] = np.nextafter(number[0], np.inf, dtype=dtype)
     return State(parameters, state.optimizer, state.updates, state.buffers, state.average)
 
 
 def _largest_distance(a: Engine, b: Engine) -> float:
-    """The largest relative distance max|a − b| / max|a| of a parameter between two engines."""
+    """The largest relative distance max|a − b| / max|a| of a parameter between two engines; NaN if one is NaN."""
     ours, theirs = a.state().parameters, b.state().parameters
-    return max(_distance(ours[name], theirs[name]) for name in ours)
+    return largest(_distance(ours[name], theirs[name]) for name in ours)
 
 
 def _distance(a: Array, b: Array) -> float:
     """max|a − b| / max|a|; 0 where a is 0 everywhere."""
     size = float(np.abs(a).max(initial=0.0))
-    return float(np.abs(a - b).max(initial=0.0)) / size if size > 0 else 0.0
+    return float(np.abs(a - b).max(initial=0.0)) / size if size else 0.0
 
 
-def _exact(recipe: Recipe, most: int | None) -> Recipe:
-    """The recipe in float64 and without shortcuts, in batches of at most `most` samples."""
-    changed: dict[str, object] = {"dtype": "float64", "autocast": "none", "compile": False, "shards": None}
-    size = recipe.training.batch_size
-    if most is not None:
-        changed["batch_size"] = most if size == "full" else min(size, most)
+def _batch_size(size: int | Literal["full"], samples: int) -> int:
+    """A size of at most `SAMPLES`; if it is not the recipe's own, one that leaves no last batch of one sample.
+
+    A batch norm cannot train on a single sample, and only the recipe's own size was checked for that.
+    """
+    if size != "full" and size <= SAMPLES:
+        return size
+    return next((fitting for fitting in range(SAMPLES, 1, -1) if samples % fitting != 1), SAMPLES)
+
+
+def _exact(recipe: Recipe, batch_size: int | Literal["full"]) -> Recipe:
+    """The recipe in float64 and without shortcuts, in batches of this size."""
+    changed: dict[str, object] = {
+        "dtype": "float64",
+        "autocast": "none",
+        "compile": False,
+        "shards": None,
+        "batch_size": batch_size,
+    }
     return recipe.model_copy(update={"training": recipe.training.model_copy(update=changed)})
 
 

@@ -6,6 +6,7 @@ It uses only what every engine offers, so it checks either engine, with whatever
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -65,7 +66,7 @@ def check_gradients(engine: Engine, state: State, batch: Batch, seed: int = 0) -
             tried.append(Projection(name, float((gradient * v).sum()), (up - down) / (2 * epsilon), loss))
             if tried[-1].size <= TOLERANCE:
                 break
-        projections.append(min(tried, key=lambda projection: projection.size))
+        projections.append(min(tried, key=lambda tried: (math.isnan(tried.size), tried.size)))
     engine.load(original)
     return projections
 

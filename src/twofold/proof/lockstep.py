@@ -20,7 +20,7 @@ import numpy as np
 
 from twofold.arrays import Arrays, gap
 from twofold.engine import Batch, Engine, State, Step
-from twofold.plain import Plain
+from twofold.plain import Plain, finite
 
 Mode = Literal["resync", "free"]
 STAGES: tuple[str, ...] = ("forward", "loss", "gradient", "state")
@@ -69,8 +69,8 @@ class Verdict:
             "agrees": self.agrees,
             "steps": self.steps,
             "tolerance": self.tolerance,
-            "largest": {stage: _plain(size) for stage, size in self.largest.items()},
-            "first_divergence": first and {**first._asdict(), "size": _plain(first.size)},
+            "largest": {stage: finite(size) for stage, size in self.largest.items()},
+            "first_divergence": first and {**first._asdict(), "size": finite(first.size)},
         }
 
     def _repr_html_(self) -> str:
@@ -139,7 +139,3 @@ def _gap_by_name(a: Arrays, b: Arrays) -> Iterator[tuple[str, float]]:
     """The gap of each tensor by name; infinite for one that only one engine has."""
     for name in [*a, *(name for name in b if name not in a)]:
         yield name, gap(a[name], b[name]) if name in a and name in b else math.inf
-
-
-def _plain(size: float) -> float | None:
-    return size if math.isfinite(size) else None

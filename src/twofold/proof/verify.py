@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
 
+from twofold.arrays import largest
 from twofold.data import Batches
 from twofold.engine import Batch, Step, floats
 from twofold.engine.threads import few_threads
 from twofold.engines import COMPARED
 from twofold.errors import UserError
-from twofold.plain import Plain
+from twofold.plain import Plain, finite, whole
 from twofold.proof.gradcheck import TOLERANCE, Projection, beside, check_gradients
 from twofold.proof.lockstep import Mode, Parting, Verdict, compare
 from twofold.proof.ties import Ties, ties
@@ -60,14 +62,19 @@ class Verification:
         return self.agrees and not self.wrong_gradients
 
     @property
+    def gradient_gap(self) -> float | None:
+        """The largest relative distance of a gradient from its central difference, or NaN; `None` without any."""
+        return largest(projection.size for projection in self.projections) if self.projections else None
+
+    @property
     def wrong_gradients(self) -> list[Projection]:
         """The tensors whose gradient central differences do not confirm."""
         return [projection for projection in self.projections if not projection.size <= TOLERANCE]
 
     def to_json(self) -> dict[str, Plain]:
         """Plain values: what `twofold verify --json` prints."""
-        sizes = [projection.size for projection in self.projections]
-        check = {"largest": max(sizes), "wrong": [p.name for p in self.wrong_gradients]} if sizes else None
+        wrong, size = [p.name for p in self.wrong_gradients], self.gradient_gap
+        check = {"largest": finite(size), "wrong": wrong} if self.projections else None
         return {
             **self.verdict.to_json(),
             "passed": self.passed,
@@ -148,11 +155,11 @@ def verify(
 
 
 def _check_arguments(steps: int, mode: str, dtype: str, tolerance: float | None) -> None:
-    if not isinstance(steps, int) or steps < 1:
+    if (whole(steps) or 0) < 1:
         raise UserError(f"`steps` must be a whole number of at least 1; got {steps}")
     if mode not in get_args(Mode):
         raise UserError(f"`mode` must be `resync` or `free`; got `{mode}`")
     if dtype not in list(TOLERANCES):
         raise UserError(f"`dtype` must be `float64` or `float32`; got `{dtype}`")
-    if tolerance is not None and not (isinstance(tolerance, float | int) and tolerance > 0):
+    if tolerance is not None and not (isinstance(tolerance, Real) and tolerance > 0):
         raise UserError(f"`tolerance` must be greater than 0; got {tolerance}")

@@ -22,6 +22,7 @@ from pydantic_core.core_schema import ValidationInfo
 
 from twofold.engines import ENGINES
 from twofold.errors import RecipeError
+from twofold.plain import native
 
 Fields: TypeAlias = Mapping[str, Any]
 """The fields of a part by name. Rules between them count on the right types; one that fails on a wrong value is told
@@ -81,7 +82,7 @@ class _RaisesRecipeError(type(BaseModel)):
 
     def __call__(cls, *args: object, **values: Any) -> Any:
         try:
-            return super().__call__(*args, **values)
+            return super().__call__(*args, **native(values))  # `units=np.int64(20)`
         except ValidationError as error:
             from twofold.recipe.faults import explain_call  # which stands on the parts
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from twofold.errors import UserError
 from twofold.foreign import MOST_DEPTH
-from twofold.plain import Parsed
+from twofold.plain import Parsed, native
 from twofold.recipe.faults import PLAIN, UNIONS, members, names_the_kind
 from twofold.recipe.places import KeyPath
 from twofold.recipe.recipe import Recipe
@@ -36,7 +36,7 @@ def in_python(path: KeyPath) -> str:
 def settings_of(overrides: Overrides) -> dict[KeyPath, Parsed]:
     """The values by the full paths of their keys."""
     if isinstance(overrides, Mapping):
-        return {_whole(key_path(key)): value for key, value in overrides.items()}
+        return {_whole(key_path(key)): native(value) for key, value in overrides.items()}
     texts = [overrides] if isinstance(overrides, str) else overrides
     return {_whole(key_path(key)): toml_value(value) for key, value in map(assignment, texts)}
 

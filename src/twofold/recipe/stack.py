@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from twofold.errors import Fault, RecipeError, UserError
+from twofold.plain import native, whole
 from twofold.recipe.base import Part
 from twofold.recipe.faults import explain
 from twofold.recipe.layer import LayerSpec
@@ -25,15 +26,15 @@ def stacked(layers: Iterable[LayerSpec | Mapping[str, object]], shape: Sequence[
     A layer is what a recipe holds, or a table such as `{"kind": "dense", "units": 20}`. Raises `RecipeError` with every
     fault of the layers, and `UserError` for a shape with anything but whole numbers of at least 1.
     """
-    if not all(isinstance(size, int) and not isinstance(size, bool) and size > 0 for size in shape):
+    if not all(not isinstance(size, bool) and (whole(size) or 0) > 0 for size in shape):
         raise UserError(f"`shape` must hold whole numbers of at least 1, those of one sample; got {tuple(shape)}")
-    raw = {"layers": [_table(layer) for layer in layers]}
+    raw = {"layers": [native(_table(layer)) for layer in layers]}
     try:
         stack = _Stack.model_validate(raw)
     except ValidationError as error:
         faults = [Fault(".".join(map(str, path)), rule, remedy) for path, rule, remedy in explain(error, raw)]
         raise RecipeError(faults) from error
-    nodes, _, refused = walk(tuple(shape), stack.layers)
+    nodes, _, refused = walk(tuple(map(int, shape)), stack.layers)
     if refused:
         raise RecipeError([Fault(f"layers.{fault.layer}", fault.rule, fault.remedy) for fault in refused])
     return Network(tuple(nodes))

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from twofold.builtin import builtin_texts, builtin_titles
 from twofold.errors import Fault, StudyError, UnknownNameError, UserError, did_you_mean
 from twofold.foreign import MOST_RECIPE, read_foreign
-from twofold.plain import Parsed
+from twofold.plain import Parsed, native
 from twofold.recipe import Recipe
 from twofold.recipe import titles as recipe_titles
 from twofold.recipe.overrides import assignment, toml_value
@@ -146,7 +146,7 @@ def _merge(raw: dict[str, Parsed], axes: Axes, overrides: Settings, keys: Keys) 
     """Put what was asked for into the table `raw`; returns which option set which part."""
     options: dict[KeyPath, str] = {}
     for key in ("engine", "metric", "folds", "seeds"):
-        value = _seeds(keys.get(key)) if key == "seeds" else keys.get(key)
+        value = native(_seeds(keys.get(key)) if key == "seeds" else keys.get(key))
         if value is not None:
             raw[key], options[(key,)] = value, f"--{key}"
     if isinstance(raw.get("set"), dict):
@@ -204,14 +204,14 @@ def _flat_space(table: Mapping[str, object], prefix: str = "") -> dict[str, obje
 
 def _settings(overrides: Settings) -> dict[str, object]:
     if isinstance(overrides, Mapping):
-        return dict(overrides)
+        return native(overrides)
     texts = [overrides] if isinstance(overrides, str) else overrides
     return {key: toml_value(value) for key, value in map(assignment, texts)}
 
 
 def _axes(axes: Axes) -> dict[str, list[object]]:
     if isinstance(axes, Mapping):
-        return {name: list(values) for name, values in axes.items()}
+        return {name: native(list(values)) for name, values in axes.items()}
     values_by_axis: dict[str, list[object]] = {}
     for text in [axes] if isinstance(axes, str) else axes:
         name, values = assignment(text, "--axis", "optimizer.lr=0.01,0.1")

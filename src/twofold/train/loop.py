@@ -294,7 +294,7 @@ def _failure(
 
 
 def largest(gradients: Arrays) -> tuple[str, float]:
-    """The parameter with the largest element of a gradient, and that element's size."""
+    """The parameter with the largest element of a gradient, and that element's size; one with NaN comes first."""
     sizes = {name: float(np.abs(gradient).max()) for name, gradient in gradients.items()}
-    name = max(sizes, key=lambda key: sizes[key])
+    name = max(sizes, key=lambda key: (math.isnan(sizes[key]), sizes[key]))
     return name, sizes[name]

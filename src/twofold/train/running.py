@@ -16,6 +16,7 @@ from twofold.engine import Engine
 from twofold.engine.shards import Group
 from twofold.engine.threads import few_threads
 from twofold.errors import GroupError, RunFolderError, TrainingDivergedError, UserError
+from twofold.plain import whole
 from twofold.probe.kept import asked
 from twofold.recipe import Recipe, load_recipe
 from twofold.recipe.overrides import Overrides
@@ -85,11 +86,9 @@ def run(
     `TrainingDivergedError` at the step where the loss stops being finite; what was recorded until then stays in
     the folder, marked as failed. `KeyboardInterrupt` marks it as interrupted.
     """
-    if checkpoint_every is not None:
-        whole = isinstance(checkpoint_every, int | np.integer) and not isinstance(checkpoint_every, bool)
-        if not whole or checkpoint_every < 1:
-            raise UserError(f"`checkpoint_every` is a number of steps, at least 1; got {checkpoint_every!r}")
-        checkpoint_every = int(checkpoint_every)
+    every = whole(checkpoint_every)
+    if checkpoint_every is not None and (every or 0) < 1:
+        raise UserError(f"`checkpoint_every` is a number of steps, at least 1; got {checkpoint_every!r}")
     if follows():
         return open_run(followed())
     recipe = load_recipe(recipe, overrides)
@@ -107,7 +106,7 @@ def run(
         dataset = dataset.astype(recipe.training.dtype)
         built = _built(recipe, dataset, group)
         conditions = _circumstances(recipe, built, group)
-        beginning = Beginning(data=facts, circumstances=conditions, checkpoint_every=checkpoint_every)
+        beginning = Beginning(data=facts, circumstances=conditions, checkpoint_every=every)
         folder = create_run_folder(out, recipe.name)
         with locked(folder):
             claim_run_folder(folder)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from twofold.engine import State
 from twofold.errors import UserError
+from twofold.plain import without_nan
 from twofold.probe.microscope.record import Json, layer_json, number_json, told
 from twofold.probe.microscope.scope import Microscope, Moment, under
 from twofold.probe.passage import Passage
-from twofold.probe.walk_json import json_lists
 
 MOST_NUMBERS = 2_000_000
 """Numbers in the output, or a parameter, of a layer above which it is not sent to a page."""
@@ -48,7 +48,7 @@ def about(passage: Passage, states: Mapping[str, State]) -> Json:
         "first": passage.first,
         "samples": len(passage.batch.target),
         "sample": passage.place,
-        "targets": json_lists(passage.batch.target),
+        "targets": without_nan(passage.batch.target.tolist()),
         "step": max((state.updates for state in states.values()), default=0),
         "dtype": passage.recipe.training.dtype,
         "engines": list(passage.traces),
@@ -58,8 +58,7 @@ def about(passage: Passage, states: Mapping[str, State]) -> Json:
 def _scope(passage: Passage, states: Mapping[str, State]) -> Microscope:
     scope = under(passage)
     moments = {name: Moment(states.get(name, at.state), at.trace) for name, at in scope.moments.items()}
-    rate = passage.batch.lr or scope.batch.lr
-    return Microscope(passage.recipe, scope.batch._replace(lr=rate), moments)
+    return Microscope(passage.recipe, scope.batch, moments)
 
 
 def _largest(scope: Microscope, layer: str) -> int:

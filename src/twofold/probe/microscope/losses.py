@@ -104,17 +104,17 @@ def _(spec: CrossEntropy, judged: Judged) -> Explanation:
     total = np.exp(z).sum(axis=-1, keepdims=True)
     derived = {"exp(z)": np.exp(z), "1 / Σ": 1 / total[:, 0], "p": np.exp(z) / total, "log p": z - np.log(total)}
     p, log_p, wanted, all_wanted = judged.factor("p"), judged.factor("log p"), judged.wanted, ()
-    text = "log p[n, t]", "p[n, k] − [t = k]"
+    text = "Σ(n) log p[n, t]", "p[n, k] − [t = k]"
     if weights is not None or spec.label_smoothing:
         a = (np.arange(k.size) == judged.target[:, None]) * (1 - spec.label_smoothing) + spec.label_smoothing / k.size
         a = a if weights is None else a * weights
         derived |= {"a": a, "Σ a": a.sum(axis=-1)}
         wanted, all_wanted = judged.factor("a"), (Factor("Σ a", "Σ a", places(("n",))),)
-        text = "p[n, k] · a[n, k]", "Σ a[n] · p[n, k] − a[n, k]"
+        text = "Σ(n, k) a[n, k] · log p[n, k]", "Σ a[n] · p[n, k] − a[n, k]"
     accounts = (
         Account("p", "p[n, k] = exp(z) / Σ exp(z), z = y − max y", (n, k), outputs.shape,
                 (Summand((judged.factor("exp(z)"), Factor("1 / Σ", "1 / Σ", places((n,))))),), kept="p"),
-        Account("L", f"L = −Σ(n) {text[0]}{share.text}", (), (),
+        Account("L", f"L = −{text[0]}{share.text}", (), (),
                 (share.of(wanted, log_p, times=-1, over=(n, k)),), "L"),
         Account("dy", f"dy[n, k] = ({text[1]}){share.text}", (n, k), outputs.shape,
                 (share.of(*all_wanted, p), share.of(wanted, times=-1)), "dy"),

@@ -11,10 +11,12 @@ from typing import TypeAlias
 import numpy as np
 
 from twofold.arrays import Array, Arrays
+from twofold.plain import finite
 from twofold.probe.microscope.account import Account, Along, Factor, Summand
 from twofold.probe.microscope.scope import LOSS, Microscope, Number
 from twofold.probe.microscope.terms import Sum, Term
-from twofold.probe.steps import loss_step, operations
+from twofold.probe.rows import step_of_loss
+from twofold.probe.steps import operations
 
 Json: TypeAlias = dict[str, object]
 FORMAT = 1
@@ -42,25 +44,20 @@ def sum_json(total: Sum) -> Json:
     """A sum and its terms as plain values."""
     return {
         "terms": [_term_json(term) for term in total.terms],
-        "sum": plain(total.total),
-        "own": plain(total.own),
-        "gap": plain(total.gap),
+        "sum": finite(total.total),
+        "own": finite(total.own),
+        "gap": finite(total.gap),
         "winner": total.winner,
     }
-
-
-def plain(value: float | None) -> float | None:
-    """A value for JSON, which has no word for NaN and infinity: these become `None`."""
-    return value if value is not None and math.isfinite(value) else None
 
 
 def _term_json(term: Term) -> Json:
     return {
         "factors": [
-            {"name": name, "value": plain(value)} for name, value in zip(term.names, term.factors, strict=True)
+            {"name": name, "value": finite(value)} for name, value in zip(term.names, term.factors, strict=True)
         ],
-        "coefficient": term.coefficient,
-        "product": plain(term.product),
+        "coefficient": finite(term.coefficient),
+        "product": finite(term.product),
         "at": dict(term.at),
     }
 
@@ -140,8 +137,8 @@ def told(scope: Microscope) -> dict[str, Json]:
         }
         for node, forward, backward, _ in operations(scope.recipe.network, n)
     }
-    step = loss_step(scope.recipe.model, n)
-    shape = [n, *scope.recipe.network.nodes[-1].output_shape]
+    step = step_of_loss(scope.recipe, scope.batch.target)
+    shape = list(scope.explained(next(iter(scope.moments)), LOSS).arrays["y"].shape)
     loss: Json = {"name": LOSS, "kind": step.kind, "input": shape, "output": []}
     return layers | {LOSS: loss | {"forward": step.forward, "backward": step.backward}}
 
@@ -177,7 +174,7 @@ def account_json(account: Account) -> Json:
 
 def _summand_json(summand: Summand) -> Json:
     return {
-        "coefficient": summand.coefficient,
+        "coefficient": finite(summand.coefficient),
         "over": [list(axis) for axis in summand.over],
         "factors": [_factor_json(factor) for factor in summand.factors],
     }

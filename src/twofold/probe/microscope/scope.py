@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from twofold.arrays import Array, Arrays
-from twofold.engine import Batch, Engine, State, Trace, answered
+from twofold.engine import Batch, State, Trace, answered
 from twofold.engine.schedules import learning_rate
 from twofold.errors import UserError, did_you_mean
 from twofold.probe.microscope.account import Account
@@ -27,7 +28,10 @@ LOSS = "loss"
 """The name under which the loss stands among the layers."""
 LONG = 1 << 20
 """Steps assumed for a training of unknown length: enough for the beginning of any schedule."""
-PLACE = re.compile(r"(?P<layer>[^.\[\]]+)\.(?P<what>[^\[\]]+?)\s*(?:\[(?P<index>[-\d,\s]*)\])?")
+SILENT = np.errstate(all="ignore")
+"""NaN and infinity are shown, not warned of."""
+PLACE = re.compile(r"(?P<layer>[^.\[\]]+)\.(?P<what>[^\[\]]+?)\s*(?:\[(?P<index>[^\[\]]*)\])?")
+WHOLE = re.compile(r"\s*(-?\d{1,15})\s*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -86,12 +90,14 @@ class Microscope:
         nodes = {node.name: node for node in self.recipe.network.nodes}
         return list(nodes[layer].parameters) if layer in nodes else []
 
+    @SILENT
     def explained(self, engine: str, layer: str) -> Explained:
         """The accounts and arrays of a layer in one engine."""
         if (engine, layer) not in self._explained:
             self._explained[engine, layer] = self._loss(engine) if layer == LOSS else self._layer(engine, layer)
         return self._explained[engine, layer]
 
+    @SILENT
     def updated(self, engine: str, layer: str, parameter: str) -> Updated:
         """The accounts of a parameter's update along this batch's gradient, with the engine's own result."""
         name, moment = f"{layer}.{parameter}", self.moments[engine]
@@ -100,6 +106,7 @@ class Microscope:
         moved = Parameter(name, decays, self._after[engine][name])
         return update_of(moved, spec, moment.trace.gradients, moment.state, float(self.batch.lr))
 
+    @SILENT
     def number(self, layer: str, what: str, index: Sequence[int] = ()) -> Number:
         """The number at a place of `y`, `dx`, a parameter's gradient, or another account of the layer.
 
@@ -118,12 +125,13 @@ class Microscope:
     def find(self, text: str) -> Number:
         """The number that a text names: `2.weight[3, 5]`, `0.y[0, 3]`, `loss.L`."""
         match = PLACE.fullmatch(text.strip())
-        if match is None:
+        places = [] if match is None else [place for place in (match["index"] or "").split(",") if place.strip()]
+        if match is None or not all(WHOLE.fullmatch(place) for place in places):
             raise UserError(
-                f"a number is named LAYER.ARRAY[PLACE], as in `0.weight[3, 1]` or `loss.dy[0, 1]`; got {text!r}"
+                "a number is named LAYER.ARRAY[PLACE], as in `0.weight[3, 1]` or `loss.dy[0, 1]`; "
+                f"got {reprlib.repr(text)}"
             )
-        index = [int(place) for place in (match["index"] or "").split(",") if place.strip()]
-        return self.number(match["layer"], match["what"], index)
+        return self.number(match["layer"], match["what"], [int(place) for place in places])
 
     @cached_property
     def _after(self) -> dict[str, Arrays]:
@@ -198,16 +206,10 @@ class Microscope:
 
 
 def under(passage: Passage) -> Microscope:
-    """The microscope over the batch of a walk; its update is the first one of a new optimizer."""
-    recipe = passage.recipe
-    rate = learning_rate(recipe.schedule, recipe.optimizer.lr, recipe.training.steps or LONG, LONG)(0)
+    """The microscope over a batch; without a rate of its own, the update is the first one of a new optimizer."""
+    recipe, rate = passage.recipe, passage.rate
+    if rate is None:
+        rate = learning_rate(recipe.schedule, recipe.optimizer.lr, recipe.training.steps or LONG, LONG)(0)
     state = State(passage.parameters, buffers=passage.buffers)
     moments = {engine: Moment(state, trace) for engine, trace in passage.traces.items()}
     return Microscope(recipe, passage.batch._replace(lr=rate), moments)
-
-
-def live(recipe: Recipe, batch: Batch, engines: Mapping[str, Engine]) -> Microscope:
-    """The microscope over the next batch of a paused training: each engine has its own weights and moments."""
-    return Microscope(
-        recipe, batch, {name: Moment(engine.state(), engine.trace(batch)) for name, engine in engines.items()}
-    )

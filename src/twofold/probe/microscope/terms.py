@@ -65,9 +65,14 @@ def sum_of(accounts: Mapping[str, Account], what: str, arrays: Arrays, index: Se
     ]
     own = float(arrays[account.own].reshape(-1)[flat]) if account.own else None
     if account.largest:
-        winner = max(range(len(terms)), key=lambda place: (terms[place].product, -place))
+        winner = max(range(len(terms)), key=lambda place: _rank(terms[place].product, place))
         return Sum(tuple(terms), terms[winner].product, own, winner)
     return Sum(tuple(terms), in_order(term.product for term in terms), own)
+
+
+def _rank(product: float, place: int) -> tuple[bool, float, int]:
+    """The rank of a term in a maximum: the first NaN wins, as in both engines, else the first of the largest."""
+    return (True, 0.0, -place) if math.isnan(product) else (False, product, -place)
 
 
 def value_of(accounts: Mapping[str, Account], what: str, arrays: Arrays, variables: Mapping[str, int]) -> float:

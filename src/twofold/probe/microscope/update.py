@@ -73,7 +73,7 @@ def update_of(parameter: Parameter, spec: Optimizer, gradients: Arrays, before: 
     arrays = {"p": wide(p), "g": wide(gradients[name])}
     if spec.max_norm is not None:
         squares = sum(float(np.vdot(wide(g), wide(g))) for g in gradients.values())
-        arrays["clip"] = np.array(min(1.0, spec.max_norm / (math.sqrt(squares) + 1e-6)))
+        arrays["clip"] = np.minimum(1.0, spec.max_norm / (math.sqrt(squares) + 1e-6))  # NaN stays
     for moment in spec.moments:
         moments = before.optimizer.get(moment, {})
         arrays[moment] = wide(moments[name]) if name in moments else np.zeros(p.shape)

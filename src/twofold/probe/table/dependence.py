@@ -87,7 +87,8 @@ def _of_column(column: Fitted, cells: Cells) -> Grid | None:
             seconds = _quantiles(dates[~np.isnat(dates)].astype(np.int64))
             return Grid(_encoded(column, seconds.astype("datetime64[s]")), tuple(map(float, seconds)), dates=True)
         case FittedBoolean():
-            words = Words(np.arange(2), (column.false[0], column.true[0]))
+            levels = (*column.false[:1], *column.true[:1])  # a recipe may name none of one of them
+            words = Words(np.arange(len(levels)), levels)
             return Grid(_encoded(column, words), levels=words.levels)
         case FittedOrdinal():
             words = Words(np.arange(len(column.levels)), column.levels)

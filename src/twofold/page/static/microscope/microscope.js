@@ -15,6 +15,9 @@ export function show(place, record) {
   return new Microscope(place, recorded(record), { batch: String(record.batches.length - 1), from: 0 });
 }
 
+const choice = (chosen, text, focus, onclick) =>
+  element("button", { type: "button", "aria-pressed": String(chosen), "data-focus": focus, onclick }, text);
+const group = (label, children) => element("div", { class: "m-group", role: "group", "aria-label": label }, children);
 const FIRST = ["weight", "weight_hh", "dy", "y"];
 
 class Microscope {
@@ -73,7 +76,8 @@ class Microscope {
 
   fail(error) {
     this.root.removeAttribute("aria-busy");
-    this.root.replaceChildren(element("p", { class: "m-note", role: "alert" }, error.message));
+    const other = element("div", { class: "m-bar" }, this.batches()); // another batch may have an answer
+    this.root.replaceChildren(other, element("p", { class: "m-note", role: "alert" }, error.message));
   }
 
   /** The last layer with parameters: its gradient is the shortest sum. */
@@ -146,20 +150,21 @@ class Microscope {
     for (const matrix of this.matrices) matrix.draw();
   }
 
-  bar() {
-    const { head, state, source } = this;
-    const button = (chosen, text, focus, onclick) =>
-      element("button", { type: "button", "aria-pressed": String(chosen), "data-focus": focus, onclick }, text);
-    const batches = source.batches.map(({ key, title, step }) =>
-      button(key === state.batch, step === undefined ? title : `${title}`, `batch ${key}`, () => {
+  batches() {
+    const { source, state } = this;
+    return source.batches.length > 1 && group("Batch", source.batches.map(({ key, title }) =>
+      choice(key === state.batch, title, `batch ${key}`, () => {
         state.batch = key;
         this.load();
-      }),
-    );
+      })));
+  }
+
+  bar() {
+    const { head, state, source } = this;
     const engines = head.engines.map((engine) =>
-      button(engine === state.engine, ENGINES[engine] ?? engine, `engine ${engine}`, () => this.go({ engine })),
+      choice(engine === state.engine, ENGINES[engine] ?? engine, `engine ${engine}`, () => this.go({ engine })),
     );
-    const digits = button(state.digits === "full", "All digits", "digits", () =>
+    const digits = choice(state.digits === "full", "All digits", "digits", () =>
       this.go({ digits: state.digits === "full" ? "short" : "full" }));
     const sample = source.samples(state) && element("label", {}, "around sample ", element("input", {
       type: "number", min: "0", step: "1", value: String(state.from), "data-focus": "sample",
@@ -168,9 +173,8 @@ class Microscope {
         this.load();
       },
     }));
-    const group = (label, children) => element("div", { class: "m-group", role: "group", "aria-label": label }, children);
     return element("div", { class: "m-bar" },
-      source.batches.length > 1 && group("Batch", batches), sample,
+      this.batches(), sample,
       head.engines.length > 1 && group("Factors of", engines), group("Digits", [digits]),
       element("p", { class: "m-about" }, this.about()));
   }

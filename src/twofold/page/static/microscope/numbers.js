@@ -118,7 +118,8 @@ export function sumOf(accounts, arrays, what, index) {
   }
   let winner = 0;
   terms.forEach(({ product }, place) => {
-    if (product > terms[winner].product) winner = place;
+    const most = terms[winner].product;
+    if (product > most || (Number.isNaN(product) && !Number.isNaN(most))) winner = place; // a NaN wins, as in the engines
   });
   const total = terms[winner].product;
   return { terms, total, own, winner, gap: gap(total, own) };
