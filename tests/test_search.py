@@ -15,7 +15,7 @@ from twofold.errors import MissingExtraError, StudyError
 from twofold.report import write_study_report
 from twofold.runs.history import HistoryRow
 from twofold.study import SearchResult, load_study
-from twofold.study.executors.seam import Lost, Results, Task
+from twofold.study.executors.seam import Answer, Lost, Results, Task, Trained, Worker
 from twofold.study.executors.work import train_task
 from twofold.study.files import dump, loads
 from twofold.study.search.pruning import Curve, stop_of
@@ -184,6 +184,57 @@ def test_every_sampler_proposes_the_same_after_an_interruption(tmp_path: Path, s
         assert len({point.id for point in first.trials}) == 6
 
 
+REPEATING = (
+    HEAD
+    + """\
+[search]
+sampler = "random"
+trials = 9
+leaders = 2
+at_a_time = 1
+[search.space]
+training.batch_size = { choices = [8, 30, "full"] }
+"""
+)
+
+
+def test_a_leader_is_the_first_trial_of_its_values(tmp_path: Path) -> None:
+    result = search(tmp_path / "s", REPEATING)
+    assert [point.trial for point in result.trials] == [0, 1, 7]  # the other six propose one of these again
+    found = result.found
+    assert found is not None
+    assert found.leaders == [point.trial for point in result.ranked()[:2]]
+    assert found.winner in found.leaders
+    for point in result.points:
+        first = next(trial for trial in result.trials if trial.values == point.values)
+        assert point.trial == first.trial
+
+
+class Refusing(Here):
+    """Trains as `Here` does, but gives `answer` for the winner's test."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self._answer = answer
+
+    def results(self, tasks: Iterator[Task], alone: bool = False) -> Iterator[Results]:
+        yield from ([[(task, self._answer)] for task in tasks] if alone else super().results(tasks))
+
+
+def test_a_winner_that_cannot_be_tested_is_told_with_the_reason(whole: SearchResult, tmp_path: Path) -> None:
+    shutil.copytree(whole.path, tmp_path / "s")
+    worker, name = Worker("here", 1, {}), whole.found.id if whole.found else ""
+    with pytest.raises(StudyError, match="the worker has other data"):
+        search(tmp_path / "s", executor=Refusing(Answer(worker, refusal="the worker has other data")))
+    notes = list[str]()
+    quiet = Quiet()
+    quiet.note = notes.append  # pyright: ignore[reportAttributeAccessIssue]
+    failing = Refusing(Answer(worker, (Trained(name, None, "the disk is gone"),)))
+    source = load_study(tmp_path / "search.toml")
+    search_source(source, out=tmp_path / "s", executor=failing, watcher=quiet)  # pyright: ignore[reportArgumentType]
+    assert notes == ["the winner could not be tested: the disk is gone; the same command tries again"]
+
+
 # Pruning
 
 
@@ -293,6 +344,13 @@ def test_blocks_stand_in_the_network_as_often_as_their_count_says(tmp_path: Path
 # What a wrong search is told
 
 SPACE = "[search.space]\noptimizer.lr = "
+NUMBERS = """\
+recipe = "moons"
+[set]
+layers = [{ kind = "dense", units = 1 }]
+loss = { kind = "huber" }
+data = { source = "csv", path = "t.csv", label = "y", validation = 0.25 }
+"""
 WRONG: dict[str, tuple[str, list[str]]] = {
     "an empty range": (
         HEAD + "[search]\n" + SPACE + "{ low = 0.2, high = 0.1 }",
@@ -322,6 +380,16 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "no validation samples": (
         HEAD.replace("0.25", "0.0") + "[search]\n" + SPACE + "{ low = 0.1, high = 1.0 }",
         ["`validation_accuracy` wants validation samples; there are none", "Set data.validation"],
+    ),
+    "a metric of classes where numbers are predicted": (
+        NUMBERS + "[search]\n" + SPACE + "{ low = 0.1, high = 1.0 }",
+        ["error: s.toml:6: `validation_accuracy` is of classes; `huber` predicts numbers\n",
+         'Choose metric = "validation_loss"; a search is judged by no R².'],
+    ),
+    "a loss among the choices that predicts numbers": (
+        NUMBERS.replace("huber", "binary_cross_entropy")
+        + '[search]\n[search.space]\nloss = { choices = [{ kind = "binary_cross_entropy" }, { kind = "huber" }] }',
+        ["`validation_accuracy` is of classes; `huber` predicts numbers"],
     ),
     "a key that is not there": (
         HEAD + "[search]\n[search.space]\noptimizer.rl = { low = 0.1, high = 1.0 }",

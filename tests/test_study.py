@@ -250,6 +250,10 @@ WRONG: dict[str, tuple[str, list[str], list[str]]] = {
         "moons", ["--set", "data.test=0.0"],
         ["error: moons: `test_accuracy` wants test samples; there are none\n  Set data.test, or choose another"],
     ),
+    "a metric of numbers where classes are predicted": (
+        "moons", ["--metric", "test_r2"],
+        ['--metric: `test_r2` is of numbers; `cross_entropy` predicts classes\n  Choose metric = "test_acc'],
+    ),
     "a name that leads elsewhere": (
         'name = "../up"\n' + FILE, [], ["s.toml:1: `name` must be fit for a folder: no slash, no point in front; got"],
     ),

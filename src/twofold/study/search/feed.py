@@ -54,12 +54,11 @@ class Feed(Iterator[Sequence[Planned]]):
         raise StopIteration
 
     def leaders(self) -> list[Planned]:
-        """The best trials, the best first, each once."""
-        finished = {
-            point.id: point
-            for point in self.points
-            if point and (result := self.known.get(point.id)) and self._counts(result)
-        }
+        """The best trials, the best first, each once: one that was proposed again is the first of its name."""
+        finished = dict[str, Planned]()
+        for point in self.points:
+            if point and (result := self.known.get(point.id)) and self._counts(result):
+                finished.setdefault(point.id, point)
         best = sorted(finished.values(), key=lambda point: self._merit(self.known[point.id]), reverse=True)
         return best[: self.search.leaders]
 
