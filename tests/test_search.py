@@ -341,9 +341,18 @@ def test_blocks_stand_in_the_network_as_often_as_their_count_says(tmp_path: Path
     ]  # fmt: skip
 
 
+def test_blocks_at_one_place_stand_in_their_order() -> None:
+    block = {"at": 1, "count": {"low": 1, "high": 2}}
+    blocks = [{**block, "layers": [{"kind": "dense", "units": units}]} for units in (7, 5)]
+    both = Search.model_validate({"blocks": blocks})
+    made = recipe_of(twofold.load_recipe("moons"), both, {"blocks.0.count": 1, "blocks.1.count": 1})
+    assert [getattr(layer, "units", None) for layer in made.layers] == [20, 7, 5, None, 2]
+
+
 # What a wrong search is told
 
 SPACE = "[search.space]\noptimizer.lr = "
+BLOCK = HEAD + "[search]\n[[search.blocks]]\nat = 1\ncount = { low = 0, high = 2 }\n"
 NUMBERS = """\
 recipe = "moons"
 [set]
@@ -406,6 +415,23 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "axes too": (
         HEAD + '[[axes]]\nfield = "data.noise"\nvalues = [1.0]\n[search]\n' + SPACE + "{ low = 0.1, high = 1.0 }",
         ["a study has `axes` or a `search`; take one out"],
+    ),
+    "a block without layers": (BLOCK + "layers = []", ["s.toml:12: `layers` must not be empty"]),
+    "an empty range in a block": (
+        BLOCK + 'layers = [{ kind = "dense", units = { low = 64, high = 8 } }]',
+        ["error: s.toml:12: the range is empty: `low` must be below `high`; got 64 and 8\n    layers"],
+    ),
+    "an unknown key of a range in a block": (
+        BLOCK + 'layers = [{ kind = "dense", units = { low = 8, high = 64, step = 2 } }]',
+        ["error: s.toml:12: unknown key `step`; known: `low`, `high`"],
+    ),
+    "a block that stands very often": (
+        BLOCK.replace("high = 2", "high = 1_000_000_000") + 'layers = [{ kind = "relu" }]',
+        ["s.toml:9: `count` must end at 100 at most; got 1000000000"],
+    ),
+    "a grid of too many combinations": (
+        HEAD + '[search]\nsampler = "grid"\n[search.space]\ndata.seed = { low = 0, high = 4_000_000_000 }',
+        ["the sampler `grid` takes at most 1,000,000 combinations; the space has 4,000,000,001. Take `random`"],
     ),
     "nothing to search": (HEAD + "[search]\ntrials = 3", ["a search wants a `space`"]),
     "a sampler that there is not": (

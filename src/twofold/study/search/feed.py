@@ -14,6 +14,7 @@ from twofold.study.search.proposals import Proposals
 from twofold.study.search.pruning import Curve, Stop, stop_of
 from twofold.study.search.space import names, recipe_of
 from twofold.study.spec import Study
+from twofold.study.summary import mean
 
 
 @final
@@ -70,7 +71,7 @@ class Feed(Iterator[Sequence[Planned]]):
     def _mean(self, leader: Planned) -> float:
         same = [self._point(leader.values, seed, leader.setting, leader.trial) for seed in self.study.seeds]
         merits = [self._merit(self.known[point.id]) for point in same if point.id in self.known]
-        return math.fsum(merits) / len(merits) if all(map(math.isfinite, merits)) else -math.inf
+        return mean(merits) if all(map(math.isfinite, merits)) else -math.inf
 
     def _counts(self, result: Kept) -> bool:
         """Whether a training ended as it should, with the score that is searched for."""
