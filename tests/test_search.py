@@ -239,7 +239,7 @@ def test_a_winner_that_cannot_be_tested_is_told_with_the_reason(whole: SearchRes
 
 
 def curves(*values: list[float]) -> list[Curve]:
-    return [Curve(number, [10, 20, 30], each, len(each) == 3) for number, each in enumerate(values)]
+    return [Curve(number, each, len(each) == 3) for number, each in enumerate(values)]
 
 
 def searching(pruner: str, metric: str = "validation_accuracy") -> Search:
@@ -257,9 +257,9 @@ def test_the_median_is_that_of_the_finished_trials_before() -> None:
     few = stop_of(searching("median"), 4, finished[:4])
     assert few is not None
     assert few.thresholds == {}
-    stop = stop_of(searching("median"), 5, [*finished, Curve(5, [10], [9.0], False)])
+    stop = stop_of(searching("median"), 5, [*finished, Curve(5, [9.0], False)])
     assert stop is not None
-    assert stop.thresholds == pytest.approx({10: 0.3, 20: 0.6, 30: 0.9})
+    assert stop.thresholds == pytest.approx({1: 0.3, 2: 0.6, 3: 0.9})
     assert not stop(rows("validation_accuracy", 0.31))
     assert stop(rows("validation_accuracy", 0.29))
     assert not stop(rows("validation_accuracy", 0.7, 0.1))  # its best so far counts
@@ -274,14 +274,25 @@ def test_a_loss_is_to_be_low() -> None:
 
 
 def test_hyperband_lets_a_third_of_its_bracket_beyond_a_rung() -> None:
-    before = [Curve(n, [10 * (i + 1) for i in range(9)], [0.1 * n] * 9, True) for n in range(12)]
+    before = [Curve(n, [0.1 * n] * 9, True) for n in range(12)]
     stops = [stop_of(searching("hyperband"), number, before) for number in (12, 13, 14)]
     # Rungs after 1 and 3 evaluations; brackets of the numbers 0, 3, 6, 9 and 1, 4, 7, 10 and so on.
     assert [stop.thresholds for stop in stops if stop] == [
-        pytest.approx({10: 0.9, 30: 0.9}),
-        pytest.approx({30: 1.0}),
+        pytest.approx({1: 0.9, 3: 0.9}),
+        pytest.approx({3: 1.0}),
         {},
     ]
+
+
+@pytest.mark.parametrize("pruner", ["median", "hyperband"])
+def test_a_threshold_is_of_an_evaluation_whatever_its_step(pruner: str) -> None:
+    """With other sizes of batches the same evaluation is at another step."""
+    stop = stop_of(searching(pruner), 6, [Curve(n, [0.5] * 4, True) for n in range(6)])
+    assert stop is not None
+    for size in (1, 7, 100):
+        history = [row._replace(step=row.step * size) for row in rows("validation_accuracy", 0.4)]
+        assert stop(history), size
+        assert not stop([row._replace(validation_accuracy=0.6) for row in history])
 
 
 def test_a_trial_that_is_stopped_early_is_kept_as_pruned(tmp_path: Path) -> None:
@@ -339,6 +350,25 @@ def test_blocks_stand_in_the_network_as_often_as_their_count_says(tmp_path: Path
     assert layers == [
         ("dense", 20), ("relu", None), ("dense", 7), ("relu", None), ("dense", 5), ("relu", None), ("dense", 2),
     ]  # fmt: skip
+
+
+def test_a_search_that_was_killed_before_its_file_was_written_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, *pieces: bytes) -> None:
+        (path.parent / f".{path.name}.7.tmp").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    text = SEARCH.replace("trials = 8", "trials = 1")
+    with monkeypatch.context() as patch:
+        patch.setattr("twofold.study.search.folder.write_whole", full)
+        with pytest.raises(KeyboardInterrupt):
+            search(tmp_path / "s", text)
+    result = search(tmp_path / "s", text)
+    assert len(result.trials) == 1
+    (tmp_path / "s" / "points" / ".0123456789abcdef.json.7.tmp").write_bytes(b"half")
+    search(tmp_path / "s", text)
+    assert not list((tmp_path / "s").rglob("*.tmp"))
 
 
 def test_blocks_at_one_place_stand_in_their_order() -> None:

@@ -590,6 +590,21 @@ def test_what_a_killed_process_left_is_tidied_and_a_file_of_ones_own_is_not(tmp_
     assert len(list(points.iterdir())) == 7
 
 
+def test_a_study_that_was_killed_before_its_file_was_written_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, *pieces: bytes) -> None:
+        (path.parent / f".{path.name}.7.tmp").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("twofold.study.folder.write_whole", full)
+        with pytest.raises(KeyboardInterrupt):
+            study(tmp_path / "s")
+    assert len(study(tmp_path / "s").table) == 6
+    assert not list((tmp_path / "s").rglob("*.tmp"))
+
+
 def test_a_folder_can_be_copied_and_opened(tmp_path: Path) -> None:
     first = study(tmp_path / "s")
     shutil.copytree(first.path, tmp_path / "t")

@@ -123,7 +123,8 @@ class Feed(Iterator[Sequence[Planned]]):
             if result is None:
                 return False
             score = self._score(result) if result.status != "failed" else None
-            self._proposals.tell(score, result.steps if result.status == "pruned" else None)
+            evaluations = len(result.history["step"]) - 1 if result.status == "pruned" else None
+            self._proposals.tell(score, evaluations)
         return True
 
     def _curves(self) -> list[Curve]:
@@ -133,7 +134,7 @@ class Feed(Iterator[Sequence[Planned]]):
             result = self.known.get(point.id) if point else None
             if result is not None and result.status != "failed" and result.history:
                 column = [math.nan if value is None else value for value in result.history[self.search.metric][1:]]
-                curves.append(Curve(number, result.history["step"][1:], column, result.status == "ok"))
+                curves.append(Curve(number, column, result.status == "ok"))
         return curves
 
     def _repeat(self) -> Planned | None:
