@@ -218,7 +218,10 @@ class Refusing(Here):
         self._answer = answer
 
     def results(self, tasks: Iterator[Task], alone: bool = False) -> Iterator[Results]:
-        yield from ([[(task, self._answer)] for task in tasks] if alone else super().results(tasks))
+        if not alone:
+            yield from super().results(tasks)
+        for task in tasks:
+            yield [(task, self._answer)]
 
 
 def test_a_winner_that_cannot_be_tested_is_told_with_the_reason(whole: SearchResult, tmp_path: Path) -> None:
